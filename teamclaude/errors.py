@@ -1,0 +1,201 @@
+"""Every error of this package, sorted by who is to blame; each knows its HTTP answer.
+
+Foreign exceptions (OSError, ssl, json...) are translated into these once, where they enter.
+Texts are for people: one line, says what to do, never contains a credential.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "AccountError",
+    "BadRequest",
+    "ClientError",
+    "ClientGone",
+    "ConfigError",
+    "ConnectFailed",
+    "Draining",
+    "Forbidden",
+    "HeadTooLarge",
+    "HeldOut",
+    "MethodNotAllowed",
+    "Misdirected",
+    "NotFound",
+    "NotSupported",
+    "RequestTimeout",
+    "TeamClaudeError",
+    "TooLarge",
+    "TooManyHeld",
+    "Unauthorized",
+    "UpstreamError",
+    "UpstreamLost",
+    "UpstreamProtocolError",
+    "UsageError",
+]
+
+
+class TeamClaudeError(Exception):
+    """Base of all errors a user or client can meet."""
+
+    status = 500
+    kind = "api_error"
+
+    def headers(self) -> Sequence[tuple[str, str]]:
+        """Extra headers of the HTTP answer."""
+        return ()
+
+
+# --- the person at the keyboard -------------------------------------------------------------
+
+
+class UsageError(TeamClaudeError):
+    """A command was called with words it can't take (exit status 2)."""
+
+
+class ConfigError(TeamClaudeError):
+    """The config file can't be read or holds a bad value; names the file and the place."""
+
+
+# --- the client: its request is wrong or not allowed ------------------------------------------
+
+
+class ClientError(TeamClaudeError):
+    """The request can't be served for a reason of its own; no account is touched."""
+
+    status = 400
+    kind = "invalid_request_error"
+
+
+class BadRequest(ClientError):
+    """Malformed HTTP; the connection is closed after the answer."""
+
+
+class Unauthorized(ClientError):
+    status = 401
+    kind = "authentication_error"
+
+
+class Forbidden(ClientError):
+    status = 403
+    kind = "permission_error"
+
+
+class NotFound(ClientError):
+    status = 404
+    kind = "not_found_error"
+
+
+class MethodNotAllowed(ClientError):
+    status = 405
+
+    def __init__(self, message: str, allow: Sequence[str]) -> None:
+        super().__init__(message)
+        self.allow = tuple(allow)
+
+    def headers(self) -> Sequence[tuple[str, str]]:
+        return (("Allow", ", ".join(self.allow)),)
+
+
+class RequestTimeout(ClientError):
+    """The client was too slow to send its request."""
+
+    status = 408
+
+
+class TooLarge(ClientError):
+    status = 413
+    kind = "request_too_large"
+
+
+class Misdirected(ClientError):
+    """The Host header names a host that is not ours (DNS rebinding)."""
+
+    status = 421
+
+
+class HeadTooLarge(ClientError):
+    status = 431
+
+
+class NotSupported(ClientError):
+    status = 501
+
+
+class ClientGone(ClientError):
+    """The client closed its connection: nobody's failure, nothing to answer."""
+
+    status = 499
+
+
+# --- the upstream: an outage, never an account's fault -----------------------------------------
+
+
+class UpstreamError(TeamClaudeError):
+    status = 502
+
+
+class ConnectFailed(UpstreamError):
+    """No connection: refused, DNS, TLS or timed out before a byte was sent."""
+
+    status = 503
+    kind = "overloaded_error"
+
+    def headers(self) -> Sequence[tuple[str, str]]:
+        return (("Retry-After", "5"),)
+
+
+class UpstreamLost(UpstreamError):
+    """The connection broke or fell silent after the request was (perhaps) sent."""
+
+
+class UpstreamProtocolError(UpstreamLost):
+    """The upstream's bytes are not HTTP we accept."""
+
+
+# --- the accounts and the pool -----------------------------------------------------------------
+
+
+class AccountError(TeamClaudeError):
+    """Every account refused; a client's own retry would not help."""
+
+    status = 502
+
+    def headers(self) -> Sequence[tuple[str, str]]:
+        return (("x-should-retry", "false"),)
+
+
+class HeldOut(TeamClaudeError):
+    """No account was usable within the budget: the honest 429."""
+
+    status = 429
+    kind = "rate_limit_error"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    def headers(self) -> Sequence[tuple[str, str]]:
+        # Claude Code sleeps through values up to 60 s and stops at once above: the truth decides.
+        out = [("Retry-After", str(self.retry_after))]
+        if self.retry_after > 60:
+            out.append(("x-should-retry", "false"))
+        return out
+
+
+class TooManyHeld(TeamClaudeError):
+    status = 503
+    kind = "overloaded_error"
+
+    def headers(self) -> Sequence[tuple[str, str]]:
+        return (("Retry-After", "5"),)
+
+
+class Draining(TeamClaudeError):
+    """The server is shutting down."""
+
+    status = 503
+    kind = "overloaded_error"
+
+    def headers(self) -> Sequence[tuple[str, str]]:
+        return (("Retry-After", "1"),)
