@@ -1,0 +1,48 @@
+# Targets: demo test test-all lint types bench e2e clean.  Each makes the virtual environment it needs.
+
+PYTHON ?= python3
+VENV ?= .venv
+TOOLS := .venvs/tools
+DEMO ?= --headless --seconds 20
+TESTS ?=
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := test
+.PHONY: demo test test-all lint types bench e2e clean
+
+demo:
+	@$(PYTHON) -m teamclaude demo $(DEMO)
+
+test: $(VENV)/.ready
+	@$(VENV)/bin/python -m pytest $(TESTS)
+
+test-all:
+	@.ci/interpreters >/dev/null
+	@set -e; .ci/interpreters | while read -r tag interpreter; do \
+	    echo "== $$tag ($$interpreter)"; \
+	    $(MAKE) --no-print-directory test PYTHON="$$interpreter" VENV=".venvs/$$tag" </dev/null; \
+	done
+
+lint: $(TOOLS)/.ready
+	@$(TOOLS)/bin/ruff check .
+	@$(TOOLS)/bin/ruff format --check .
+
+types: $(TOOLS)/.ready
+	@$(TOOLS)/bin/mypy --strict
+
+bench: $(VENV)/.ready
+	@$(VENV)/bin/python tests/bench/run.py
+
+e2e: $(VENV)/.ready
+	@$(VENV)/bin/python -m pytest tests/e2e -m e2e $(TESTS)
+
+clean:
+	rm -rf .venv .venvs .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.ready: pyproject.toml
+	@.ci/environment "$(PYTHON)" "$(VENV)" pytest
+
+# The versions stand in pyproject.toml alone.
+$(TOOLS)/.ready: pyproject.toml
+	@.ci/environment "$(PYTHON)" "$(TOOLS)" $$(sed -n 's/^\(lint\|types\) = \["\(.*\)"\]$$/\2/p' pyproject.toml)

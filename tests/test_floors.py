@@ -1,0 +1,161 @@
+"""The house rules that a machine can check: floors, imports, printing, sizes."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "teamclaude"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+FLOOR = {"routing": 1, "accounts": 2, "proxy": 3, "deck": 4, "cli": 5}
+# Beside the floors: what each may import of the package; settings, errors and __version__ are free to all.
+BESIDE = {"lab": {"lab", "routing", "accounts"}, "demo": {"demo", "routing", "accounts", "proxy"}}
+ABOVE = set(FLOOR) | set(BESIDE) | {"manual"}
+IMPURE = {"time", "threading", "socket", "http", "os", "random", "logging", "curses", "subprocess"}
+
+
+def name_of(path: Path) -> str:
+    """`teamclaude/cli/env.py` -> `teamclaude.cli.env`."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def part_of(module: str) -> str:
+    """The part of the package a module belongs to: `cli`, `routing`, ... or `` for the free ones."""
+    words = module.split(".")
+    return words[1] if len(words) > 1 and words[1] in ABOVE else ""
+
+
+def imports(path: Path, source: str | None = None) -> Iterator[tuple[int, str]]:
+    """(line, absolute module) of each import, wherever in the file it stands."""
+    package = name_of(path).split(".")
+    if path.name != "__init__.py":
+        package = package[:-1]
+    for node in ast.walk(ast.parse(path.read_text("utf-8") if source is None else source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            stem = ".".join(base + (node.module or "").split(".")).strip(".")
+            for alias in node.names:
+                yield node.lineno, f"{stem}.{alias.name}" if stem.startswith("teamclaude") else stem
+
+
+def allowed(importer: str) -> set[str]:
+    """The parts a part may import; the free modules (part ``) may import no part at all."""
+    if importer in BESIDE:
+        return BESIDE[importer]
+    if importer == "cli":
+        return ABOVE
+    return {part for part, floor in FLOOR.items() if floor <= FLOOR.get(importer, 0)}
+
+
+def floor_faults(path: Path, source: str | None = None) -> list[str]:
+    me = part_of(name_of(path)) or ("cli" if path.name == "__main__.py" else "")
+    return [
+        f"{path.name}:{line}: {me or 'a free module'} imports {target}"
+        for line, target in imports(path, source)
+        if part_of(target) and part_of(target) not in allowed(me)
+    ]
+
+
+def test_imports_only_go_down() -> None:
+    assert [fault for path in SOURCES for fault in floor_faults(path)] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("teamclaude/routing/rules.py", "from ..accounts import store"),
+        ("teamclaude/routing/rules.py", "def f():\n    import teamclaude.proxy.service"),
+        ("teamclaude/proxy/head.py", "from ..demo.clock import Clock"),
+        ("teamclaude/errors.py", "from . import cli"),
+        ("teamclaude/demo/__init__.py", "from ..deck import text"),
+    ],
+)
+def test_the_floor_check_sees_an_import_upwards(path: str, source: str) -> None:
+    assert len(floor_faults(ROOT / path, source)) == 1
+
+
+def test_routing_is_pure() -> None:
+    found = [
+        f"{path.name}:{line}: {target}"
+        for path in SOURCES
+        if part_of(name_of(path)) == "routing"
+        for line, target in imports(path)
+        if target.split(".")[0] in IMPURE
+    ]
+    assert found == []
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="sys.stdlib_module_names came with 3.10")
+def test_run_time_imports_are_stdlib_or_ours() -> None:
+    ours = {"teamclaude", "__future__"} | set(getattr(sys, "stdlib_module_names", ()))
+    found = [
+        f"{name_of(path)}:{line}: {target}"
+        for path in SOURCES
+        for line, target in imports(path)
+        if target.split(".")[0] not in ours
+    ]
+    assert found == []
+
+
+def test_only_the_command_line_prints() -> None:
+    found = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in SOURCES
+        if part_of(name_of(path)) != "cli"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert found == []
+
+
+def test_only_one_file_imports_curses() -> None:
+    painters = [name_of(path) for path in SOURCES for _, target in imports(path) if target == "curses"]
+    assert painters in ([], ["teamclaude.deck.screen"])
+
+
+def test_no_file_is_over_400_lines() -> None:
+    sizes = {
+        str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in SOURCES + TESTS
+    }
+    assert {name: lines for name, lines in sizes.items() if lines > 400} == {}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_every_module_imports_here(path: Path) -> None:
+    if path.name == "screen.py":
+        pytest.importorskip("curses")
+    importlib.import_module(name_of(path))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_every_module_with_code_postpones_annotations(path: Path) -> None:
+    # On 3.9 `int | None` in a signature is an error at import without it.
+    text = path.read_text("utf-8")
+    assert (
+        not re.search(r"^(def|class|import|from) ", text, re.M)
+        or "from __future__ import annotations" in text
+    )
+
+
+def test_the_top_level_holds_nothing_else() -> None:
+    known = {"teamclaude", "tests", "pyproject.toml", "Makefile", "LICENSE", "README.md", "CHANGELOG.md"}
+    made = {"build", "dist"}
+    extra = {
+        path.name
+        for path in ROOT.iterdir()
+        if not path.name.startswith(".") and not path.name.endswith(".egg-info")
+    }
+    assert extra - known - made == set()
