@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from teamclaude.proxy.peer import Address, PeerCheck, is_loopback, peer_uid, same_user
+
+HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+OURS = Address("127.0.0.1", 3456)
+THEIRS = Address("127.0.0.1", 50001)
+
+little_endian = pytest.mark.skipif(sys.byteorder != "little", reason="the tables below are of such a machine")
+on_linux = pytest.mark.skipif(
+    not os.path.exists("/proc/net/tcp"), reason="only Linux says who owns a socket (/proc/net/tcp)"
+)
+
+
+def row(local: str, remote: str, uid: int = 1000, state: str = "01", inode: int = 4711) -> str:
+    return (
+        f"   0: {local} {remote} {state} 00000000:00000000 00:00000000 00000000"
+        f" {uid:5d}        0 {inode} 1 0000000000000000 20 4 30 10 -1\n"
+    )
+
+
+V4_PEER_SIDE = ("0100007F:C351", "0100007F:0D80")
+MAPPED_PEER_SIDE = (
+    "0000000000000000FFFF00000100007F:C351",
+    "0000000000000000FFFF00000100007F:0D80",
+)
+V6_PEER_SIDE = (
+    "00000000000000000000000001000000:C351",
+    "00000000000000000000000001000000:0D80",
+)
+
+
+def tables(directory: Path, tcp: str = "", tcp6: str = "") -> str:
+    (directory / "tcp").write_text(HEADER + tcp)
+    (directory / "tcp6").write_text(HEADER + tcp6)
+    return str(directory)
+
+
+@little_endian
+def test_finds_the_peers_side_and_not_ours(tmp_path: Path) -> None:
+    ours = row(V4_PEER_SIDE[1], V4_PEER_SIDE[0], uid=7)
+    proc = tables(tmp_path, tcp=ours + row(*V4_PEER_SIDE, uid=1001))
+    assert peer_uid(OURS, THEIRS, proc) == 1001
+
+
+@little_endian
+def test_another_connection_of_the_same_client_port_is_not_it(tmp_path: Path) -> None:
+    proc = tables(tmp_path, tcp=row(V4_PEER_SIDE[0], "0100007F:0D81", uid=1001))
+    assert peer_uid(OURS, THEIRS, proc) is None
+
+
+@little_endian
+@pytest.mark.parametrize("prefix", ["", "::ffff:"])
+def test_v4_addresses_are_found_mapped_and_plain_on_either_side(tmp_path: Path, prefix: str) -> None:
+    local, peer = Address(prefix + "127.0.0.1", 3456), Address(prefix + "127.0.0.1", 50001)
+    assert peer_uid(local, peer, tables(tmp_path, tcp=row(*V4_PEER_SIDE, uid=5))) == 5
+    assert peer_uid(local, peer, tables(tmp_path, tcp6=row(*MAPPED_PEER_SIDE, uid=6))) == 6
+
+
+@little_endian
+def test_v6(tmp_path: Path) -> None:
+    proc = tables(tmp_path, tcp6=row(*V6_PEER_SIDE, uid=1002))
+    assert peer_uid(Address("::1", 3456), Address("::1", 50001), proc) == 1002
+
+
+@little_endian
+@pytest.mark.parametrize("ghost", [{"state": "06"}, {"inode": 0}])
+def test_a_closed_sockets_line_says_root_and_is_not_believed(
+    tmp_path: Path, ghost: dict[str, object]
+) -> None:
+    line = row(*V4_PEER_SIDE, uid=0, **ghost)  # type: ignore[arg-type]
+    assert peer_uid(OURS, THEIRS, tables(tmp_path, tcp=line)) is None
+
+
+@pytest.mark.parametrize("content", ["", "garbage\n", HEADER + "   0: 0100007F:C351 0100007F:0D80 01\n"])
+def test_tables_that_make_no_sense_are_no_answer(tmp_path: Path, content: str) -> None:
+    (tmp_path / "tcp").write_text(content)
+    assert peer_uid(OURS, THEIRS, str(tmp_path)) is None
+
+
+def test_no_tables_no_answer(tmp_path: Path) -> None:
+    assert peer_uid(OURS, THEIRS, str(tmp_path)) is None
+    assert same_user(OURS, THEIRS, str(tmp_path)) is None
+
+
+def test_no_uids_on_this_system_no_answer() -> None:
+    assert same_user(OURS, THEIRS, own_uid=None) is None
+
+
+def test_addresses_that_are_no_ip_addresses_are_no_answer() -> None:
+    assert peer_uid(Address("", 1), Address("/tmp/socket", 2)) is None
+
+
+@little_endian
+def test_same_user_compares_with_our_own_uid(tmp_path: Path) -> None:
+    proc = tables(tmp_path, tcp=row(*V4_PEER_SIDE, uid=1001))
+    assert same_user(OURS, THEIRS, proc, lambda: 1001) is True
+    assert same_user(OURS, THEIRS, proc, lambda: 0) is False
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.10", True),
+        ("::1", True),
+        ("::1%lo", True),
+        ("::ffff:127.0.0.1", True),
+        ("::ffff:10.0.0.1", False),
+        ("10.0.0.1", False),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("fe80::1%eth0", False),
+        ("localhost", False),
+        ("", False),
+    ],
+)
+def test_loopback_peers(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
+
+
+@contextmanager
+def connection(listen: str, connect: str) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """(accepted side, client side) of a real connection."""
+    family = socket.AF_INET6 if ":" in listen else socket.AF_INET
+    server = socket.socket(family, socket.SOCK_STREAM)
+    client = socket.socket(socket.AF_INET6 if ":" in connect else socket.AF_INET, socket.SOCK_STREAM)
+    accepted: socket.socket | None = None
+    try:
+        try:
+            if listen == "::":
+                server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            server.bind((listen, 0))
+            server.listen(1)
+            client.connect((connect, server.getsockname()[1]))
+            accepted, _ = server.accept()
+        except OSError as error:
+            pytest.skip(f"no {listen} <- {connect} on this host: {error}")
+        yield accepted, client
+    finally:
+        for each in (server, client, accepted):
+            if each is not None:
+                each.close()
+
+
+@on_linux
+@pytest.mark.parametrize(
+    ("listen", "connect"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("127.0.0.1", "::ffff:127.0.0.1"),
+        ("::1", "::1"),
+        ("::", "127.0.0.1"),
+        ("::", "::ffff:127.0.0.1"),
+    ],
+)
+def test_a_real_connection_belongs_to_us(listen: str, connect: str) -> None:
+    with connection(listen, connect) as (accepted, _):
+        assert PeerCheck(accepted)() is True
+        local, peer = accepted.getsockname()[:2], accepted.getpeername()[:2]
+        assert peer_uid(Address(*local), Address(*peer)) == os.geteuid()
+
+
+@on_linux
+def test_a_real_connection_whose_client_closed_belongs_to_nobody() -> None:
+    with connection("127.0.0.1", "127.0.0.1") as (accepted, client):
+        client.close()
+        assert PeerCheck(accepted)() is None
+
+
+def test_a_connection_is_looked_up_once() -> None:
+    asked: list[tuple[Address, Address]] = []
+    with connection("127.0.0.1", "127.0.0.1") as (accepted, client):
+        check = PeerCheck(accepted, lambda ours, theirs: asked.append((ours, theirs)))
+        assert [check(), check()] == [None, None]
+        assert asked == [(Address(*accepted.getsockname()), Address(*client.getsockname()))]
+
+
+def test_a_connection_that_is_gone_is_no_answer() -> None:
+    with socket.socket() as unconnected:
+        assert PeerCheck(unconnected)() is None
