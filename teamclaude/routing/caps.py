@@ -1,0 +1,96 @@
+"""What an account's window can take, in burned tokens, learned from its own answers.
+
+Two estimates; the better known one wins:
+
+- slope: tokens per unit of utilization between answers of one window, at least 3 points apart,
+  the median of the latest samples (others may use the account too, so single samples lie);
+- ceiling: the burn at the first account 429 of a streak, smoothed, raised by successes above it
+  and decaying towards the largest successful burn.
+
+Bare and model-scoped 429s teach nothing: they do not speak about this window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, Optional
+
+from .windows import SAME_WINDOW_SEC, Window
+
+__all__ = ["CapEstimate"]
+
+MIN_MOVEMENT = 0.03
+MAX_SAMPLES = 9
+HALF_LIFE_SEC = 86400.0
+
+
+@dataclass
+class CapEstimate:
+    """The learned cap of one window of one account."""
+
+    samples: list[float] = field(default_factory=list)
+    anchor: Optional[tuple[float, float, float]] = None  # utilization, tokens burned since start, resets_at
+    ceiling: Optional[float] = None
+    ceiling_at: float = 0.0
+    best: float = 0.0  # largest burn of one window that was still served
+
+    def observe(self, window: Window, burned: float, now: float) -> None:
+        """An answer below 400 while `burned` tokens of this window are spent."""
+        self.best = max(self.best, burned)
+        if self.ceiling is not None and burned > self.ceiling:
+            self.ceiling, self.ceiling_at = burned, now
+        if window.utilization is None or window.resets_at is None:
+            return
+        anchor = self.anchor
+        if (
+            anchor is None
+            or abs(anchor[2] - window.resets_at) > SAME_WINDOW_SEC
+            or window.utilization < anchor[0]
+            or burned < anchor[1]
+        ):
+            self.anchor = (window.utilization, burned, window.resets_at)
+            return
+        moved = window.utilization - anchor[0]
+        if moved >= MIN_MOVEMENT - 1e-9 and burned > anchor[1]:
+            self.samples = (self.samples + [(burned - anchor[1]) / moved])[-MAX_SAMPLES:]
+            self.anchor = (window.utilization, burned, window.resets_at)
+
+    def refused(self, burned: float, alpha: float, now: float) -> None:
+        """The first account 429 of a streak, at `burned` tokens."""
+        if burned <= 0:
+            return
+        known = self._ceiling(now)
+        self.ceiling = burned if known is None else alpha * burned + (1.0 - alpha) * known
+        self.ceiling_at = now
+
+    def value(self, now: float) -> Optional[float]:
+        """Tokens the window can take, or None while nothing is known."""
+        return median(self.samples) if self.samples else self._ceiling(now)
+
+    def _ceiling(self, now: float) -> Optional[float]:
+        if self.ceiling is None or self.ceiling <= self.best:
+            return self.ceiling
+        faded: float = 0.5 ** (max(0.0, now - self.ceiling_at) / HALF_LIFE_SEC)
+        return self.best + (self.ceiling - self.best) * faded
+
+    def stored(self) -> dict[str, Any]:
+        return {
+            "samples": self.samples,
+            "ceiling": self.ceiling,
+            "ceilingAt": self.ceiling_at,
+            "best": self.best,
+            "anchor": list(self.anchor) if self.anchor else None,
+        }
+
+    @classmethod
+    def restored(cls, data: Mapping[str, Any]) -> CapEstimate:
+        anchor = data.get("anchor")
+        return cls(
+            samples=[float(x) for x in data.get("samples") or ()],
+            anchor=(float(anchor[0]), float(anchor[1]), float(anchor[2])) if anchor else None,
+            ceiling=data.get("ceiling"),
+            ceiling_at=float(data.get("ceilingAt") or 0.0),
+            best=float(data.get("best") or 0.0),
+        )

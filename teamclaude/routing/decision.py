@@ -1,0 +1,123 @@
+"""What is asked of routing, and what it answers: every answer carries its reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Optional
+
+__all__ = ["Ask", "Decision", "Exclusion", "Lease", "Reason", "Wait"]
+
+
+class Reason:
+    """Why an account was taken: the words shown in log, status, `explain` and records."""
+
+    NEW = "new session"
+    NO_SESSION = "no session id"
+    KEPT = "kept warm"
+    LAPSED = "window lapsed"
+    BENCHED = "account benched"
+    HARD_CAP = "hard cap"
+    MODEL_CAP = "model cap"
+    RAIL = "5h rail"
+    OVER_PACE = "over pace"
+    NO_SLOT = "no slot"
+    REMOVED = "account removed"
+    LOCKED_OUT = "account unusable"
+    FAILOVER = "failover"
+    PINNED = "pinned"
+    KEY_YIELDS = "API key yields"
+    NOTHING_USABLE = "no account usable"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request as routing sees it."""
+
+    session: Optional[str] = None
+    agent: Optional[str] = None
+    parent_agent: Optional[str] = None
+    model: Optional[str] = None
+    cache_life: float = 300.0  # seconds its prompt cache lives
+    needs_slot: bool = True  # False off the inference path: no slot, no binding
+    pin: Optional[str] = None  # account key the client insists on
+    tried: tuple[str, ...] = ()  # account keys that already refused this request
+    allow_paid: bool = False  # a last-resort API key may serve it
+
+    @property
+    def conversation(self) -> Optional[str]:
+        """The binding key: a sub-agent shares its parent's session but not its prompt cache."""
+        if self.session is None:
+            return None
+        return f"{self.session}/{self.agent}" if self.agent else self.session
+
+    @property
+    def parent(self) -> Optional[str]:
+        """The conversation that started this sub-agent."""
+        if self.session is None or not self.agent:
+            return None
+        return f"{self.session}/{self.parent_agent}" if self.parent_agent else self.session
+
+
+class Exclusion(NamedTuple):
+    """An account that was not taken, and the rule that decided it."""
+
+    account: str  # key
+    rule: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Which account, and why; `account` is None when nothing can serve the request now."""
+
+    account: Optional[str]
+    reason: str
+    detail: str = ""
+    excluded: tuple[Exclusion, ...] = ()
+    previous: Optional[str] = None  # account the conversation was bound to before
+    retry_at: Optional[float] = None  # epoch seconds; None: no recovery in sight
+    at: float = 0.0
+
+    def as_json(self, names: dict[str, str]) -> dict[str, Any]:
+        """The record as status, log and `explain` show it; `names` maps account keys to names."""
+
+        def name(key: Optional[str]) -> Optional[str]:
+            return None if key is None else names.get(key, key)
+
+        return {
+            "account": name(self.account),
+            "reason": self.reason,
+            "detail": self.detail,
+            "previous": name(self.previous),
+            "excluded": [
+                {"account": name(e.account), "rule": e.rule, "detail": e.detail} for e in self.excluded
+            ],
+            "retryAt": self.retry_at,
+            "at": self.at,
+        }
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to send one request on one account; settled exactly once."""
+
+    id: int
+    account: str
+    generation: int  # a removed and re-added account is another one: stale leases change nothing
+    ask: Ask
+    decision: Decision
+    at: float
+    holds_slot: bool = True
+
+
+@dataclass(frozen=True)
+class Wait:
+    """No account now: what is waited for, and when it is worth asking again without an event."""
+
+    decision: Decision
+    until: float = field(default=float("inf"))
+    account: Optional[str] = None  # waiting for a slot of this account
+
+    @property
+    def for_slot(self) -> bool:
+        return self.account is not None

@@ -1,0 +1,41 @@
+"""The weekly line: how far an account is behind or ahead of an even week, and the end-of-week ramp."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .account import WEEK_SEC, Account
+from .rules import Rules
+
+__all__ = ["Pace", "pace_of", "ramp_boost"]
+
+
+class Pace(NamedTuple):
+    """All fractions of a week's quota; `gap` > 0 means behind its line: it wants load."""
+
+    line: float
+    gap: float
+    boost: float
+
+    @property
+    def score(self) -> float:
+        return self.gap + self.boost
+
+
+def pace_of(account: Account, rules: Rules, now: float) -> Pace:
+    """Where the account stands against its own week; an unknown reset reads as a week not begun."""
+    window = account.windows.get("7d", now)
+    used = window.utilization or 0.0
+    if window.resets_at is None:
+        return Pace(0.0, -used, 0.0)
+    left = window.resets_at - now
+    line = min(1.0, max(0.0, 1.0 - left / WEEK_SEC))
+    return Pace(line, line - used, ramp_boost(used, left / 3600.0, rules))
+
+
+def ramp_boost(used: float, hours_to_reset: float, rules: Rules) -> float:
+    """Unused quota is lost at the reset: the nearer it is, the more it attracts work."""
+    for tier in rules.ramp_tiers:
+        if hours_to_reset <= tier.hours:
+            return max(0.0, 1.0 - used) * tier.weight
+    return 0.0

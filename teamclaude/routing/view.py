@@ -1,0 +1,152 @@
+"""Frozen copies of routing state: what status, Deck, capacity and metrics are rendered from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from .account import FIVE_HOURS_SEC, Account, AccountSpec
+from .binding import Binding
+from .fleet import Fleet
+from .score import Pace, pace_of
+from .usage import Usage
+from .windows import Window
+
+__all__ = ["AccountView", "BindingView", "FleetView", "view_of"]
+
+NEVER = float("inf")
+
+
+@dataclass(frozen=True)
+class AccountView:
+    """One account at one instant; None means unknown, never 0."""
+
+    spec: AccountSpec
+    status: str
+    status_reason: str
+    inflight: int
+    streak: int
+    proven: bool
+    bench_until: Optional[float]  # epoch seconds, only while benched
+    usable_at: Optional[float]  # when it is back; None: usable now, or no end in sight
+    usable: bool
+    windows: dict[str, Window]
+    unified_status: Optional[str]
+    pace: Pace
+    burn_5h: int
+    cap_5h: Optional[float]
+    cap_7d: Optional[float]
+    warm: int
+    usage: Usage
+    requests: int
+    cost: float
+    unpriced_tokens: int
+
+    def utilization(self, axis: str) -> Optional[float]:
+        window = self.windows.get(axis)
+        return window.utilization if window is not None else None
+
+
+@dataclass(frozen=True)
+class BindingView:
+    """One conversation at one instant."""
+
+    conversation: str
+    session: str
+    agent: Optional[str]
+    parent: Optional[str]
+    account: Optional[str]  # name, None when its account was removed
+    warm: bool
+    idle: float  # seconds since its last request
+    inflight: int
+    reason: str
+    bound_at: float
+    first_seen: float
+    last_used: float
+    requests: int
+    usage: Usage
+    cost: float
+    unpriced_tokens: int
+    model: Optional[str]
+    prefix: int
+    moves: int
+    pinned: bool
+
+
+@dataclass(frozen=True)
+class FleetView:
+    """The whole fleet at `now`: every countdown is computed from this `now`."""
+
+    now: float
+    accounts: tuple[AccountView, ...]
+    bindings: tuple[BindingView, ...]
+    pins: dict[Optional[str], str]  # session or None -> account name
+    last_account: Optional[str]  # name
+    policy: str
+
+
+def view_of(fleet: Fleet, now: float) -> FleetView:
+    """Copy what readers may see; call it under the lock that guards `fleet`."""
+    names = {key: account.name for key, account in fleet.accounts.items()}
+    return FleetView(
+        now=now,
+        accounts=tuple(_account_view(fleet, account, now) for account in fleet.accounts.values()),
+        bindings=tuple(_binding_view(fleet, binding, names, now) for binding in fleet.bindings.values()),
+        pins={session: names.get(key, key) for session, key in fleet.pins.items()},
+        last_account=names.get(fleet.last_account or ""),
+        policy=fleet.policy.name,
+    )
+
+
+def _account_view(fleet: Fleet, account: Account, now: float) -> AccountView:
+    rules = fleet.rules
+    block = account.block(None, rules, now)
+    status = account.status(now)
+    five_hours = account.windows.get("5h", now)
+    return AccountView(
+        spec=account.spec,
+        status=status,
+        status_reason=block.detail if block is not None else "",
+        inflight=account.inflight,
+        streak=account.streak,
+        proven=account.proven,
+        bench_until=account.bench_until if account.benched(now) else None,
+        usable_at=block.until if block is not None and block.until != NEVER else None,
+        usable=block is None,
+        windows=dict(account.windows.live(now)),
+        unified_status=account.unified_status,
+        pace=pace_of(account, rules, now),
+        burn_5h=account.burn.in_window(FIVE_HOURS_SEC, five_hours.resets_at, now),
+        cap_5h=account.cap_5h.value(now),
+        cap_7d=account.cap_7d.value(now),
+        warm=account.warm.count(now),
+        usage=account.usage,
+        requests=account.requests,
+        cost=account.cost,
+        unpriced_tokens=account.unpriced_tokens,
+    )
+
+
+def _binding_view(fleet: Fleet, binding: Binding, names: dict[str, str], now: float) -> BindingView:
+    return BindingView(
+        conversation=binding.conversation,
+        session=binding.session,
+        agent=binding.agent,
+        parent=binding.parent,
+        account=names.get(binding.account),
+        warm=binding.warm(fleet.rules, now),
+        idle=0.0 if binding.inflight else max(0.0, now - binding.last_used),
+        inflight=binding.inflight,
+        reason=binding.reason,
+        bound_at=binding.bound_at,
+        first_seen=binding.first_seen,
+        last_used=binding.last_used,
+        requests=binding.requests,
+        usage=binding.usage,
+        cost=binding.cost,
+        unpriced_tokens=binding.unpriced_tokens,
+        model=binding.model,
+        prefix=binding.prefix,
+        moves=binding.moves,
+        pinned=binding.session in fleet.pins or None in fleet.pins,
+    )
