@@ -1,0 +1,262 @@
+"""What body follows a head, how long a connection lives, and the chunked coding (RFC 9112 6, 7, 9).
+
+There is one answer to "where does this message end" or none: everything ambiguous is refused
+(duplicate lengths, a length beside a transfer coding, a coding we do not speak), because two programs
+that disagree about it are request smuggling.  Bodies are never passed on in their own framing: a
+length is rewritten from the number read here and chunks are written anew, so a truncated body of
+the upstream can't look complete to the client.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Sequence
+from typing import NamedTuple, Union
+
+from ..errors import BadRequest, NotSupported, TeamClaudeError, UpstreamProtocolError
+from .head import Head, RequestHead, ResponseHead
+
+__all__ = [
+    "LAST_CHUNK",
+    "MAX_CHUNK_LINE",
+    "MAX_TRAILER_BYTES",
+    "Buffer",
+    "ChunkedDecoder",
+    "Framing",
+    "Kind",
+    "chunk",
+    "hop_by_hop",
+    "keep_alive",
+    "request_body",
+    "response_body",
+]
+
+Buffer = Union[bytes, bytearray, memoryview]
+
+MAX_CHUNK_LINE = 1024  # a chunk's size with its extensions, or one trailer field
+MAX_TRAILER_BYTES = 16384
+LAST_CHUNK = b"0\r\n\r\n"
+
+# RFC 9110 7.6.1, with the older names that never travel further either.
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_KEEP_ALIVE = frozenset({"keep-alive"})
+# 19 digits hold every 63-bit size; int() itself would refuse thousands of them with a ValueError.
+_LENGTH = re.compile("[0-9]{1,19}")
+
+
+class Kind(enum.Enum):
+    NONE = "none"
+    LENGTH = "length"
+    CHUNKED = "chunked"
+    UNTIL_CLOSE = "until close"
+
+
+class Framing(NamedTuple):
+    """How a body is delimited; `length` in bytes has a meaning with LENGTH only."""
+
+    kind: Kind
+    length: int = 0
+
+
+_NONE = Framing(Kind.NONE)
+_CHUNKED = Framing(Kind.CHUNKED)
+_UNTIL_CLOSE = Framing(Kind.UNTIL_CLOSE)
+
+
+def request_body(head: RequestHead) -> Framing:
+    """The framing of a request's body; raises BadRequest, or NotSupported for an unknown coding."""
+    return _framing(head, _NONE, BadRequest, NotSupported)
+
+
+def response_body(head: ResponseHead, request_method: str) -> Framing:
+    """The framing of the answer to a request with this method; raises UpstreamProtocolError."""
+    if head.status == 101:
+        raise UpstreamProtocolError("the upstream switched protocols without being asked to")
+    if request_method == "HEAD" or head.status < 200 or head.status in (204, 304):
+        return _NONE
+    return _framing(head, _UNTIL_CLOSE, UpstreamProtocolError, UpstreamProtocolError)
+
+
+def _framing(
+    head: Head, without: Framing, error: type[TeamClaudeError], unknown: type[TeamClaudeError]
+) -> Framing:
+    codings = head.get_all("transfer-encoding")
+    lengths = head.get_all("content-length")
+    if codings:
+        if lengths:
+            raise error("the message has both Content-Length and Transfer-Encoding")
+        if head.minor == 0:
+            raise error("HTTP/1.0 has no Transfer-Encoding")
+        _require_chunked(codings, error, unknown)
+        return _CHUNKED
+    if not lengths:
+        return without
+    if len(lengths) > 1:
+        raise error("the message has more than one Content-Length")
+    if not _LENGTH.fullmatch(lengths[0]):
+        raise error("the Content-Length is not a number of bytes")
+    return Framing(Kind.LENGTH, int(lengths[0]))
+
+
+def _require_chunked(
+    values: Sequence[str], error: type[TeamClaudeError], unknown: type[TeamClaudeError]
+) -> None:
+    codings = [coding.strip(" \t").lower() for coding in ",".join(values).split(",")]
+    if codings == ["chunked"]:
+        return
+    if "" in codings or codings.count("chunked") > 1 or "chunked" in codings[:-1]:
+        raise error("the Transfer-Encoding is malformed")
+    raise unknown("no Transfer-Encoding but chunked is supported")
+
+
+def keep_alive(head: Head) -> bool:
+    """Whether the sender will use the connection again after this message.
+
+    HTTP/1.0 counts as no, whatever it asks for: its keep-alive can't be trusted through other
+    proxies (RFC 9112 C.2.2).
+    """
+    if head.minor == 0:
+        return False
+    return "close" not in _connection_options(head)
+
+
+def hop_by_hop(head: Head) -> frozenset[str]:
+    """Lower-case names of the fields that are not forwarded: RFC 9110's and those Connection names."""
+    named = _connection_options(head)
+    if named <= _HOP_BY_HOP:
+        return _HOP_BY_HOP
+    return _HOP_BY_HOP | named
+
+
+def _connection_options(head: Head) -> frozenset[str]:
+    values = head.get_all("connection")
+    if not values or values == ["keep-alive"]:
+        return _KEEP_ALIVE
+    return frozenset(option.strip(" \t").lower() for option in ",".join(values).split(","))
+
+
+# --- the chunked coding ------------------------------------------------------------------------
+
+_TEXT = rb"[^\x00-\x08\n-\x1f\x7f]*"
+_NAME = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;" + _TEXT + rb")?\r\n")
+_SIZE_PREFIX = re.compile(rb"[0-9A-Fa-f]{0,15}|[0-9A-Fa-f]{1,15}(?:[ \t]*|[ \t]*;" + _TEXT + rb")\r?")
+_TRAILER_LINE = re.compile(rb"(?:" + _NAME + rb":" + _TEXT + rb")?\r\n")
+_TRAILER_PREFIX = re.compile(rb"(?:" + _NAME + rb"(?::" + _TEXT + rb")?)?\r?")
+
+# Below this a copied slice is cheaper, in time and memory, than a view.
+_WORTH_A_VIEW = 4096
+
+
+class ChunkedDecoder:
+    """Takes a chunked body as it arrives and hands out its payload; extensions and trailers are dropped.
+
+    Raises `error` for anything RFC 9112 7.1 does not allow.  Holds back at most one unfinished line.
+    At the end of the connection the body is complete only if `finished`.
+    """
+
+    __slots__ = ("_crlf_due", "_error", "_held", "_left", "_trailer_bytes", "finished", "leftover")
+
+    def __init__(self, error: type[TeamClaudeError]) -> None:
+        self._error = error
+        self._left = 0  # payload bytes still to come of the current chunk
+        self._crlf_due = False  # a chunk's payload is complete, its CRLF has not been seen
+        self._trailer_bytes = -1  # -1 until the last chunk was seen
+        self._held = b""
+        self.finished = False
+        self.leftover = b""  # what followed the body: the start of the next message
+
+    def feed(self, data: Buffer) -> list[Buffer]:
+        """The payload in `data`, in pieces; large ones are views of `data`, not copies.
+
+        So use the pieces before a buffer that was fed is filled again.
+        """
+        if self._held:
+            data, self._held = self._held + data, b""
+        out: list[Buffer] = []
+        at, end = 0, len(data)
+        while at < end and not self.finished:
+            if self._left:
+                at = self._take(data, at, end, out)
+            elif self._crlf_due:
+                at = self._skip_crlf(data, at, end)
+            elif self._trailer_bytes >= 0:
+                at = self._read_trailer_line(data, at, end)
+            else:
+                at = self._read_size_line(data, at, end)
+        if at < end:
+            self.leftover += bytes(data[at:])
+        return out
+
+    def _take(self, data: Buffer, at: int, end: int, out: list[Buffer]) -> int:
+        stop = min(at + self._left, end)
+        self._left -= stop - at
+        self._crlf_due = not self._left
+        if stop - at < _WORTH_A_VIEW:
+            out.append(data[at:stop])
+        elif stop - at == len(data):
+            out.append(data)
+        else:
+            out.append(memoryview(data)[at:stop])
+        return stop
+
+    def _skip_crlf(self, data: Buffer, at: int, end: int) -> int:
+        found = data[at : at + 2]
+        if found == b"\r\n":
+            self._crlf_due = False
+            return at + 2
+        if found != b"\r":
+            raise self._error("a chunk is longer than its announced size")
+        self._held = b"\r"
+        return end
+
+    def _read_size_line(self, data: Buffer, at: int, end: int) -> int:
+        line = _SIZE_LINE.match(data, at)
+        if line is None:
+            return self._hold(data, at, end, _SIZE_PREFIX)
+        if line.end() - at > MAX_CHUNK_LINE:
+            raise self._error(f"a chunk's size line is longer than {MAX_CHUNK_LINE} bytes")
+        self._left = int(line[1], 16)
+        if not self._left:
+            self._trailer_bytes = 0
+        return line.end()
+
+    def _read_trailer_line(self, data: Buffer, at: int, end: int) -> int:
+        line = _TRAILER_LINE.match(data, at)
+        if line is None:
+            return self._hold(data, at, end, _TRAILER_PREFIX)
+        size = line.end() - at
+        self._trailer_bytes += size
+        if size > MAX_CHUNK_LINE or self._trailer_bytes > MAX_TRAILER_BYTES:
+            raise self._error("the trailers are too large")
+        self.finished = size == 2
+        return line.end()
+
+    def _hold(self, data: Buffer, at: int, end: int, prefix: re.Pattern[bytes]) -> int:
+        """Keep an unfinished line for the next call, if it can still become a good one."""
+        held = bytes(data[at : at + MAX_CHUNK_LINE + 1])
+        if len(held) > MAX_CHUNK_LINE or not prefix.fullmatch(held):
+            raise self._error("the chunked coding is malformed")
+        self._held = held
+        return end
+
+
+def chunk(*pieces: Buffer) -> bytes:
+    """One chunk of these pieces; empty for no payload (an empty chunk would end the body)."""
+    size = sum(map(len, pieces))
+    if not size:
+        return b""
+    return b"".join((b"%x\r\n" % size, *pieces, b"\r\n"))
