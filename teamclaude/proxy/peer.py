@@ -10,6 +10,7 @@ import ipaddress
 import os
 import socket
 import sys
+from functools import lru_cache
 from typing import Callable, NamedTuple
 
 __all__ = ["Address", "PeerCheck", "is_loopback", "peer_uid", "same_user"]
@@ -24,6 +25,7 @@ class Address(NamedTuple):
     port: int
 
 
+@lru_cache(maxsize=256)  # asked once per request, nearly always about 127.0.0.1
 def is_loopback(host: str) -> bool:
     """Whether `host` is an IP literal of this machine's loopback: 127/8, ::1 or v4-mapped 127/8."""
     try:
