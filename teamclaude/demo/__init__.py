@@ -1,0 +1,13 @@
+"""The tool with no account: a fake API with real quotas, and fake Claude Code sessions.
+
+The project's tests use the same fake API; there is one implementation.
+
+    prompt, cache, quota, limits   pure: what a request weighs and what an account still allows
+    fault, script, answer, stream  pure: what is answered, and where it breaks, byte by byte
+    wire, api                      sockets: the fake API itself
+    plan, retry                    pure: what a session does, and when Claude Code tries again
+    client, sessions               sockets: the fake sessions
+    runner, scenario, report       the demo: everything together, and the table at its end
+"""
+
+from __future__ import annotations

@@ -1,0 +1,204 @@
+"""An HTTP answer as values, and the steps by which it goes (or fails to go) onto the wire. PURE."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import NamedTuple, Union
+
+from .fault import Cut, Fault, error_body
+from .stream import event
+
+__all__ = ["Answer", "Close", "Send", "Step", "Wait", "error_answer", "head_bytes", "steps"]
+
+Headers = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer; `parts` are the events of a stream, or the whole body as one part.
+
+    `framing`: length, chunked, close (ends with the connection) or none (no body at all).
+    `first_wait` and `gap` are the API's own pace: before the head, and between parts.
+    """
+
+    status: int
+    headers: Headers = ()
+    parts: Sequence[bytes] = ()
+    framing: str = "length"
+    first_wait: float = 0.0
+    gap: float = 0.0
+
+
+class Wait(NamedTuple):
+    seconds: float
+
+
+class Send(NamedTuple):
+    data: bytes
+    event: int = 0
+    """The number of the event this completes (from 1); 0: none."""
+    head: bool = False
+    """Whether this completes the head."""
+
+
+class Close(NamedTuple):
+    how: str
+    """rst, fin, or hang: silent until the client leaves."""
+
+
+Step = Union[Wait, Send, Close]
+
+
+def head_bytes(answer: Answer, version: str = "1.1") -> bytes:
+    """The response head, framing headers included."""
+    try:
+        reason = HTTPStatus(answer.status).phrase
+    except ValueError:
+        reason = "Overloaded" if answer.status == 529 else "Unknown"
+    lines = [f"HTTP/{version} {answer.status} {reason}"]
+    lines += [f"{name}: {value}" for name, value in answer.headers]
+    if answer.framing == "chunked":
+        lines.append("Transfer-Encoding: chunked")
+    elif answer.framing == "close":
+        lines.append("Connection: close")
+    elif answer.framing == "length":
+        lines.append(f"Content-Length: {sum(map(len, answer.parts))}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def steps(answer: Answer, fault: Fault | None, *, head_only: bool = False) -> Iterator[Step]:
+    """Everything that happens to the connection; without a Close at the end it stays open."""
+    fault = fault or Fault()
+    shaped = _shape(answer, fault)
+    if head_only:
+        # A HEAD answer has the head of the GET it stands for, and no body.
+        plain: Iterator[Step] = iter([Send(head_bytes(shaped, fault.version), head=True)])
+        return _cut_bytes(plain, fault.cut) if fault.cut else plain
+    return _trickle(_sequence(shaped, fault), fault)
+
+
+def _shape(answer: Answer, fault: Fault) -> Answer:
+    """Framing, extra headers, gzip, pings and an error event, as the fault asks."""
+    extra = () if fault.code is not None else fault.headers
+    parts = list(answer.parts)
+    headers = [*answer.headers, *extra]
+    if fault.pings:
+        parts[1:1] = [event("ping", {"type": "ping"})] * fault.pings
+    if fault.error_after is not None:
+        broken = event("error", _error_document(fault.error_kind))
+        parts[fault.error_after :] = [broken]
+    if fault.gzip:
+        parts = _gzip(parts)
+        headers.append(("content-encoding", "gzip"))
+    return replace(answer, headers=headers, parts=parts, framing=fault.framing or answer.framing)
+
+
+def _error_document(kind: str) -> dict[str, object]:
+    words = {"overloaded_error": "Overloaded", "rate_limit_error": "Too many requests at the moment."}
+    return {"type": "error", "error": {"type": kind, "message": words.get(kind, "Something went wrong.")}}
+
+
+def _gzip(parts: Sequence[bytes]) -> list[bytes]:
+    """One gzip body; each part can be decoded as soon as it has arrived."""
+    packer = zlib.compressobj(wbits=31)
+    out = [packer.compress(part) + packer.flush(zlib.Z_SYNC_FLUSH) for part in parts]
+    if out:
+        out[-1] += packer.flush()
+    return out
+
+
+def _sequence(answer: Answer, fault: Fault) -> Iterator[Step]:
+    if fault.cut and fault.cut.at == "start":
+        yield Wait(fault.before_head)
+        yield Close(fault.cut.how)
+        return
+    yield Wait(fault.before_head + answer.first_wait)
+    if fault.raw is not None:
+        yield Send(fault.raw)
+        if fault.then != "keep":
+            yield Close(fault.then or "fin")
+        return
+    if fault.interim:
+        yield Send(f"HTTP/1.1 {fault.interim} Interim\r\nx-interim: yes\r\n\r\n".encode())
+    head = head_bytes(answer, fault.version)
+    if fault.cut and fault.cut.at == "head":
+        yield Send(head[: fault.cut.n])
+        yield Close(fault.cut.how)
+        return
+    yield Send(head, head=True)
+    yield from _body(answer, fault)
+    if fault.then or answer.framing == "close" or fault.version == "1.0":
+        yield Close(fault.then or "fin")
+
+
+def _body(answer: Answer, fault: Fault) -> Iterator[Step]:
+    body = _parts(answer, fault.between_events, fault.cut)
+    if fault.cut and fault.cut.at == "body":
+        yield from _cut_bytes(body, fault.cut)
+    else:
+        yield from body
+
+
+def _parts(answer: Answer, extra_gap: float, cut: Cut | None) -> Iterator[Step]:
+    for number, part in enumerate(answer.parts, 1):
+        if cut and cut.at == "event" and number > cut.n:
+            yield from _end(answer, cut)
+            return
+        if number > 1:
+            yield Wait(answer.gap + extra_gap)
+        framed = b"%x\r\n%b\r\n" % (len(part), part) if answer.framing == "chunked" else part
+        if cut and cut.at == "inside" and number == cut.n:
+            yield Send(framed[: len(framed) // 2])
+            yield Close(cut.how)
+            return
+        yield Send(framed, number)
+    if answer.framing == "chunked":
+        if cut and cut.at in ("event", "inside") and cut.how != "clean":
+            yield Close(cut.how)
+            return
+        yield Send(b"0\r\n\r\n")
+
+
+def _end(answer: Answer, cut: Cut) -> Iterator[Step]:
+    if cut.how != "clean":
+        yield Close(cut.how)
+    elif answer.framing == "chunked":
+        yield Send(b"0\r\n\r\n")
+    else:
+        yield Close("fin")
+
+
+def _cut_bytes(body: Iterator[Step], cut: Cut) -> Iterator[Step]:
+    left = cut.n
+    for step in body:
+        if not isinstance(step, Send):
+            yield step
+        elif len(step.data) <= left:
+            left -= len(step.data)
+            yield step
+        else:
+            yield Send(step.data[:left])
+            yield Close(cut.how if cut.how != "clean" else "fin")
+            return
+
+
+def _trickle(sequence: Iterator[Step], fault: Fault) -> Iterator[Step]:
+    for step in sequence:
+        if not isinstance(step, Send) or not fault.trickle:
+            yield step
+            continue
+        size = fault.trickle
+        pieces = [step.data[i : i + size] for i in range(0, len(step.data), size)]
+        for piece in pieces[:-1]:
+            yield Send(piece)
+            yield Wait(fault.trickle_gap)
+        yield step._replace(data=pieces[-1] if pieces else b"")
+
+
+def error_answer(status: int, message: str, kind: str = "", headers: Headers = ()) -> Answer:
+    """The API's way to say no."""
+    rows = [("content-type", "application/json"), *headers]
+    return Answer(status, rows, (error_body(status, message, kind),))

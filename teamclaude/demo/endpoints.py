@@ -1,0 +1,268 @@
+"""What the API itself answers: credentials, messages, token counts, models. One lock, no sockets.
+
+Every public method is called by the fake API's connection threads; the lock guards the
+accounts (windows, caches, in-flight counts) and is never held while anything is sent.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .answer import Answer, error_answer
+from .cache import Usage
+from .fault import Fault
+from .prompt import BadPrompt, Prompt, read_prompt
+from .quota import FakeAccount, Refusal
+from .script import Reply
+from .stream import Message, events, message_json, reply_text, weight
+from .wire import Request
+
+__all__ = ["MODELS", "Bill", "Endpoints", "Pace"]
+
+MODELS = (
+    "claude-fable-5",
+    "claude-opus-4-8",
+    "claude-sonnet-4-9",
+    "claude-haiku-4-5",
+)
+OAUTH_BETA = "oauth-2025-04-20"
+MAX_BODY = 32 * 1024 * 1024
+DEFAULT_REPLY_TOKENS = 40
+
+_JSON = ("content-type", "application/json")
+_UNKNOWN_TOKEN = "Invalid bearer token"
+_QUOTA_WORDS = "This request would exceed your account's rate limit. Please try again later."
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast the API is, in seconds of its clock; all zero: at once."""
+
+    first_token: float = 0.0
+    per_input_token: float = 0.0
+    per_output_token: float = 0.0
+    events: int = 4
+    """Deltas of an answer's text."""
+
+
+@dataclass
+class Bill:
+    """What an admitted request still owes: its place in flight, and its output."""
+
+    account: FakeAccount
+    model: str
+    output: int
+    events: int
+
+
+class Endpoints:
+    def __init__(
+        self,
+        accounts: Sequence[FakeAccount],
+        clock: Callable[[], float],
+        pace: Pace | None = None,
+        *,
+        max_prompt_tokens: int = 1_000_000,
+    ) -> None:
+        self.clock = clock
+        self.pace = pace or Pace()
+        self.max_prompt_tokens = max_prompt_tokens
+        self._accounts = {account.name: account for account in accounts}
+        self._count = 0
+        self._lock = threading.Lock()
+
+    # --- accounts ------------------------------------------------------------------------
+
+    @property
+    def accounts(self) -> Mapping[str, FakeAccount]:
+        """By name.  For setting up and looking on; changes of a running API go through `change`."""
+        return dict(self._accounts)
+
+    def add(self, account: FakeAccount) -> None:
+        with self._lock:
+            self._accounts[account.name] = account
+
+    def change(self, name: str, act: Callable[[FakeAccount, float], None]) -> None:
+        """Runs `act(account, now)` under the lock: fill a window, issue or revoke a token."""
+        with self._lock:
+            act(self._accounts[name], self.clock())
+
+    def usable(self, model: str = MODELS[1]) -> list[str]:
+        """The accounts whose quota would admit a request for `model` now."""
+        with self._lock:
+            now = self.clock()
+            return [a.name for a in self._accounts.values() if a.usable(model, now)]
+
+    def owner(self, request: Request) -> FakeAccount | None:
+        """The account whose credential the request carries, valid for this use or not."""
+        bearer, key = _bearer(request), request.header("x-api-key")
+        with self._lock:
+            for token in (bearer, key):
+                for account in self._accounts.values():
+                    if token is not None and token in account.tokens:
+                        return account
+        return None
+
+    # --- answers -------------------------------------------------------------------------
+
+    def answer(
+        self, request: Request, owner: FakeAccount | None, reply: Callable[[], Reply | None]
+    ) -> tuple[Answer, Bill | None]:
+        """The API's own answer, and what it will charge; `reply` is asked when a text is needed."""
+        if request.method == "HEAD" and request.path in ("/", "/api/hello"):
+            return Answer(200, [_JSON]), None
+        route = (request.method, request.path)
+        if route not in _ROUTES and not (request.method == "GET" and request.path.startswith("/v1/models/")):
+            return error_answer(404, f"Not found: {request.path}"), None
+        refused = _unauthorized(request, owner)
+        if refused is not None or owner is None:
+            return refused or error_answer(401, _UNKNOWN_TOKEN), None
+        if request.method == "GET":
+            return _models(request), None
+        if len(request.body) > MAX_BODY:
+            return error_answer(413, "Request exceeds the maximum size"), None
+        counting = request.path.endswith("/count_tokens")
+        try:
+            prompt = read_prompt(request.body, counting=counting)
+        except BadPrompt as exc:
+            return error_answer(400, str(exc)), None
+        if counting:
+            return Answer(200, [_JSON], (json.dumps({"input_tokens": prompt.tokens}).encode(),)), None
+        if prompt.tokens > self.max_prompt_tokens:
+            words = f"prompt is too long: {prompt.tokens} tokens > {self.max_prompt_tokens} maximum"
+            return error_answer(400, words), None
+        return self._message(prompt, owner, reply)
+
+    def replaced(self, request: Request, owner: FakeAccount | None, fault: Fault) -> Answer:
+        """The answer a fault gives instead of the API's own; nothing is charged."""
+        if not fault.quota_axis:
+            named = any(name.lower() == "content-type" for name, _ in fault.headers)
+            headers = [*([] if named else [_JSON]), *fault.headers]
+            return Answer(fault.code or 200, headers, (fault.body or b"",))
+        headers = []
+        if owner is not None:
+            with self._lock:
+                headers = owner.refused_headers(
+                    _model_of(request),
+                    self.clock(),
+                    fault.quota_axis,
+                    utilization=fault.quota_utilization,
+                    reset_in=fault.quota_reset_in,
+                )
+        return error_answer(429, _QUOTA_WORDS, headers=headers)
+
+    def settle(self, bill: Bill, events_sent: int) -> None:
+        """Books the output that was produced and frees the place in flight; call exactly once."""
+        share = 1.0 if bill.events == 0 else min(1.0, events_sent / bill.events)
+        with self._lock:
+            bill.account.charge(bill.model, Usage(output=round(bill.output * share)), self.clock())
+            bill.account.leave()
+
+    def _message(
+        self, prompt: Prompt, owner: FakeAccount, reply: Callable[[], Reply | None]
+    ) -> tuple[Answer, Bill | None]:
+        with self._lock:
+            now = self.clock()
+            refusal = owner.refusal(prompt.model, now)
+            if refusal is not None:
+                return _refused(owner, prompt.model, now, refusal), None
+            owner.enter(now)
+            usage = owner.cache.price(prompt, now)
+            owner.cache.store(prompt, now)
+            owner.charge(prompt.model, usage, now)
+            headers = owner.headers(prompt.model, now)
+            self._count += 1
+            number = self._count
+        message = _compose(f"msg_fake{number:08d}", prompt, usage, reply(), self.pace.events)
+        answer = self._paced(prompt, message, headers)
+        return answer, Bill(owner, prompt.model, message.usage.output, len(answer.parts))
+
+    def _paced(self, prompt: Prompt, message: Message, headers: list[tuple[str, str]]) -> Answer:
+        pace, usage = self.pace, message.usage
+        first = pace.first_token + pace.per_input_token * usage.charged_input
+        writing = pace.per_output_token * usage.output
+        if not prompt.stream:
+            return Answer(200, [_JSON, *headers], (message_json(message),), first_wait=first + writing)
+        parts = events(message)
+        return Answer(
+            200,
+            [("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"), *headers],
+            parts,
+            "chunked",
+            first_wait=first,
+            gap=writing / max(1, len(parts) - 1),
+        )
+
+
+_ROUTES = {("POST", "/v1/messages"), ("POST", "/v1/messages/count_tokens"), ("GET", "/v1/models")}
+
+
+def _bearer(request: Request) -> str | None:
+    scheme, _, token = (request.header("authorization") or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _unauthorized(request: Request, owner: FakeAccount | None) -> Answer | None:
+    """The 401 for a missing or unknown credential, or one used in the wrong way."""
+    bearer, key = _bearer(request), request.header("x-api-key")
+    if bearer is None and key is None:
+        return error_answer(401, "x-api-key header is required")
+    if owner is None:
+        return error_answer(401, _UNKNOWN_TOKEN if bearer is not None else "invalid x-api-key")
+    if owner.kind != "oauth":
+        return None
+    if bearer not in owner.tokens:
+        return error_answer(401, "invalid x-api-key")
+    betas = [part.strip() for part in (request.header("anthropic-beta") or "").split(",")]
+    if OAUTH_BETA not in betas:
+        return error_answer(401, "OAuth authentication is currently not supported.")
+    return None
+
+
+def _refused(owner: FakeAccount, model: str, now: float, refusal: Refusal) -> Answer:
+    return error_answer(429, _QUOTA_WORDS, headers=owner.headers(model, now, refusal))
+
+
+def _compose(number: str, prompt: Prompt, usage: Usage, reply: Reply | None, pieces: int) -> Message:
+    """The answer's blocks: scripted, a JSON object when a schema asks for one, or a plain text."""
+    if reply is not None:
+        blocks: list[dict[str, Any]]
+        blocks = [{"type": "text", "text": reply}] if isinstance(reply, str) else [dict(b) for b in reply]
+        output = prompt.reply_tokens or weight(blocks)
+    elif prompt.wants_json:
+        blocks = [{"type": "text", "text": json.dumps({"title": "A fake session"})}]
+        output = 12
+    else:
+        output = prompt.reply_tokens or DEFAULT_REPLY_TOKENS
+        blocks = [{"type": "text", "text": reply_text(output)}]
+    used_tool = any(block.get("type") == "tool_use" for block in blocks)
+    cut_short = output > prompt.max_tokens
+    stop = "max_tokens" if cut_short else "tool_use" if used_tool else "end_turn"
+    output = min(output, prompt.max_tokens)
+    return Message(number, prompt.model, blocks, replace(usage, output=output), stop, pieces)
+
+
+def _models(request: Request) -> Answer:
+    rows = [
+        {"type": "model", "id": name, "display_name": name.title(), "created_at": "2026-01-01T00:00:00Z"}
+        for name in MODELS
+    ]
+    if request.path != "/v1/models":
+        wanted = request.path.rpartition("/")[2]
+        found = [row for row in rows if row["id"] == wanted]
+        if not found:
+            return error_answer(404, f"model: {wanted}")
+        return Answer(200, [_JSON], (json.dumps(found[0]).encode(),))
+    page = {"data": rows, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]}
+    return Answer(200, [_JSON], (json.dumps(page).encode(),))
+
+
+def _model_of(request: Request) -> str:
+    try:
+        return read_prompt(request.body).model
+    except BadPrompt:
+        return MODELS[1]

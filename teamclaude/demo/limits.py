@@ -1,0 +1,92 @@
+"""Per-minute limits of API keys: buckets that refill continuously, and their headers. PURE."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+__all__ = ["Bucket", "KeyLimits", "rfc3339"]
+
+_MINUTE = 60.0
+
+
+def rfc3339(epoch: float) -> str:
+    """Whole seconds, UTC, as the API writes it: `2026-11-23T11:27:26Z`."""
+    return datetime.fromtimestamp(int(epoch), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass
+class Bucket:
+    """`limit` units a minute; what was spent flows back evenly."""
+
+    limit: int
+    spent: float = 0.0
+    at: float = 0.0
+
+    def refill(self, now: float) -> None:
+        self.spent = max(0.0, self.spent - max(0.0, now - self.at) * self.limit / _MINUTE)
+        self.at = now
+
+    def take(self, units: float) -> None:
+        self.spent += units
+
+    @property
+    def remaining(self) -> int:
+        return max(0, math.floor(self.limit - self.spent))
+
+    @property
+    def full_at(self) -> float:
+        """When everything is back, in epoch seconds."""
+        return self.at + self.spent * _MINUTE / self.limit
+
+    def free_in(self, units: float) -> float:
+        """Seconds until `units` fit; 0 when they do."""
+        return max(0.0, (self.spent + units - self.limit) * _MINUTE / self.limit)
+
+
+class KeyLimits:
+    """The limits of one API key: requests, input tokens and output tokens per minute."""
+
+    def __init__(
+        self, requests: int = 1000, input_tokens: int = 2_000_000, output_tokens: int = 400_000
+    ) -> None:
+        self.buckets = {
+            "requests": Bucket(requests),
+            "input-tokens": Bucket(input_tokens),
+            "output-tokens": Bucket(output_tokens),
+        }
+
+    def refusal(self, now: float) -> float | None:
+        """Seconds until another request fits, or None when it fits now."""
+        for bucket in self.buckets.values():
+            bucket.refill(now)
+        wait = max(bucket.free_in(1) for bucket in self.buckets.values())
+        return wait or None
+
+    def charge(self, now: float, *, requests: int = 0, input_tokens: int = 0, output_tokens: int = 0) -> None:
+        taken = {"requests": requests, "input-tokens": input_tokens, "output-tokens": output_tokens}
+        for name, bucket in self.buckets.items():
+            bucket.refill(now)
+            bucket.take(taken[name])
+
+    def headers(self, now: float) -> list[tuple[str, str]]:
+        """`anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-*` (upstream.md 5.1)."""
+        rows: dict[str, tuple[int, int, float]] = {}
+        for name, bucket in self.buckets.items():
+            bucket.refill(now)
+            rows[name] = (bucket.limit, bucket.remaining, bucket.full_at)
+        both = (rows["input-tokens"], rows["output-tokens"])
+        rows["tokens"] = (
+            sum(row[0] for row in both),
+            sum(row[1] for row in both),
+            max(row[2] for row in both),
+        )
+        out = []
+        for name in ("requests", "tokens", "input-tokens", "output-tokens"):
+            limit, remaining, full_at = rows[name]
+            prefix = f"anthropic-ratelimit-{name}"
+            out.append((f"{prefix}-limit", str(limit)))
+            out.append((f"{prefix}-remaining", str(remaining)))
+            out.append((f"{prefix}-reset", rfc3339(math.ceil(full_at))))
+        return out

@@ -1,0 +1,149 @@
+"""What a request body asks for, as the API sees it: a chain of prompt prefixes. PURE.
+
+Texts may carry size hints, so that a small body can stand for a large prompt:
+
+    [[tokens=120000]]   the block that contains it weighs that many tokens (hints add up)
+    [[reply=800]]       in the last message: how many output tokens the answer has
+
+A block without a hint weighs a quarter of its length.  The hints are ordinary text to
+everything between the session and the fake API.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+__all__ = ["FIVE_MINUTES", "ONE_HOUR", "BadPrompt", "Prefix", "Prompt", "read_prompt", "tokens_of"]
+
+FIVE_MINUTES = 300
+ONE_HOUR = 3600
+
+_TOKENS = re.compile(r"\[\[tokens=(\d{1,9})\]\]")
+_REPLY = re.compile(r"\[\[reply=(\d{1,9})\]\]")
+
+# The client's attribution block changes with each version and is not part of the prompt.
+_BILLING = "x-anthropic-billing-header"
+
+
+class BadPrompt(Exception):
+    """The body is not a request the API understands; the text is the API's answer."""
+
+
+class Prefix(NamedTuple):
+    """The prompt up to and including one block."""
+
+    digest: bytes
+    tokens: int
+    ttl: int
+    """Cache life in seconds that a `cache_control` here asks for; 0: no breakpoint."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One inference request, reduced to what the fake API acts on."""
+
+    model: str
+    prefixes: tuple[Prefix, ...]
+    stream: bool = False
+    max_tokens: int = 0
+    reply_tokens: int | None = None
+    wants_json: bool = False
+
+    @property
+    def tokens(self) -> int:
+        """All input tokens, cached or not."""
+        return self.prefixes[-1].tokens if self.prefixes else 0
+
+
+def tokens_of(text: str) -> int:
+    """The weight of a text: its hints, or a quarter of its length."""
+    hints = _TOKENS.findall(text)
+    return sum(map(int, hints)) if hints else (len(text) + 3) // 4
+
+
+def read_prompt(body: bytes, *, counting: bool = False) -> Prompt:
+    """Reads a `/v1/messages` body (`counting`: a count_tokens body, which has no max_tokens).
+
+    Raises BadPrompt with the API's words for what is wrong.
+    """
+    document = _document(body)
+    required = ("model", "messages") if counting else ("model", "messages", "max_tokens")
+    for name in required:
+        if name not in document:
+            raise BadPrompt(f"{name}: Field required")
+    messages = document["messages"]
+    if not isinstance(messages, list) or not messages:
+        raise BadPrompt("messages: at least one message is required")
+    model = str(document["model"])
+    last = json.dumps(messages[-1])
+    replies = _REPLY.findall(last)
+    return Prompt(
+        model=model,
+        prefixes=tuple(_chain(model, document)),
+        stream=document.get("stream") is True,
+        max_tokens=_whole(document.get("max_tokens", 0)),
+        reply_tokens=int(replies[-1]) if replies else None,
+        wants_json=isinstance(document.get("output_config"), dict) and "format" in document["output_config"],
+    )
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise BadPrompt(f"The request body is not valid JSON: {exc}") from None
+    if not isinstance(document, dict):
+        raise BadPrompt("The request body is not a JSON object")
+    return document
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise BadPrompt("max_tokens: Input should be a valid integer")
+    return value
+
+
+def _chain(model: str, document: dict[str, Any]) -> Iterator[Prefix]:
+    """Cumulative prefixes in the API's cache order: tools, system, messages."""
+    digest = blake2b(model.encode(), digest_size=16)
+    tokens = 0
+    for role, block in _blocks(document):
+        ttl = _cache_life(block)
+        plain = {key: value for key, value in block.items() if key != "cache_control"}
+        text = json.dumps(plain, sort_keys=True)
+        digest.update(f"{role}\0{text}\0".encode())
+        tokens += tokens_of(text)
+        yield Prefix(digest.copy().digest(), tokens, ttl)
+
+
+def _blocks(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for tool in _as_blocks(document.get("tools") or []):
+        yield "tool", tool
+    for block in _as_blocks(document.get("system") or []):
+        if not str(block.get("text", "")).startswith(_BILLING):
+            yield "system", block
+    for message in document["messages"]:
+        if not isinstance(message, dict) or "content" not in message:
+            raise BadPrompt("messages.0.content: Field required")
+        for block in _as_blocks(message["content"]):
+            yield str(message.get("role")), block
+
+
+def _as_blocks(value: object) -> list[dict[str, Any]]:
+    if isinstance(value, str):
+        return [{"type": "text", "text": value}]
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        return value
+    raise BadPrompt("messages: Input should be a string or a list of content blocks")
+
+
+def _cache_life(block: dict[str, Any]) -> int:
+    control = block.get("cache_control")
+    if not isinstance(control, dict):
+        return 0
+    return ONE_HOUR if control.get("ttl") == "1h" else FIVE_MINUTES

@@ -1,0 +1,166 @@
+"""What the fake API is told to do: faults by rule, replies in order, and a random temper.
+
+The first rule that matches and is due decides; rules are asked in the order they were given,
+`once` and `times` before `always`.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Union
+
+from .fault import Fault
+
+__all__ = ["Asked", "Profile", "Reply", "Rule", "Script"]
+
+Block = Mapping[str, Any]
+Reply = Union[str, Sequence[Block]]
+
+
+class Asked(Protocol):
+    """What a rule may look at: one request as it arrived."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+    def header(self, name: str) -> str | None: ...
+
+
+Condition = Callable[[Asked], bool]
+
+
+@dataclass
+class Rule:
+    """One fault and when it is due: the `nth` matching request on, `left` times (None: always)."""
+
+    fault: Fault
+    account: str | None = None
+    path: str | None = None
+    method: str | None = None
+    when: Condition | None = None
+    nth: int = 1
+    left: int | None = 1
+    seen: int = 0
+
+    def takes(self, asked: Asked, account: str | None) -> bool:
+        if self.left == 0 or not self._matches(asked, account):
+            return False
+        self.seen += 1
+        if self.seen < self.nth:
+            return False
+        if self.left is not None:
+            self.left -= 1
+        return True
+
+    def _matches(self, asked: Asked, account: str | None) -> bool:
+        return (
+            (self.account is None or self.account == account)
+            and (self.path is None or self.path == asked.path)
+            and (self.method is None or self.method == asked.method)
+            and (self.when is None or self.when(asked))
+        )
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Shares (0-1) of inference requests that meet something, and how slow a slow start is."""
+
+    bare_429: float = 0.0
+    overloaded: float = 0.0
+    slow_start: float = 0.0
+    slow_sec: float = 20.0
+
+    def draw(self, rng: random.Random) -> Fault | None:
+        dice = rng.random()
+        if dice < self.bare_429:
+            return Fault.bare_429()
+        if dice < self.bare_429 + self.overloaded:
+            return Fault.overloaded()
+        if dice < self.bare_429 + self.overloaded + self.slow_start:
+            return Fault.slow(before_head=self.slow_sec * (0.5 + rng.random()))
+        return None
+
+
+@dataclass
+class Script:
+    """Faults and replies for the requests to come; `seed` drives the profile only."""
+
+    seed: int = 0
+    profile: Profile | None = None
+    _rules: list[Rule] = field(default_factory=list)
+    _connects: list[Fault] = field(default_factory=list)
+    _replies: list[tuple[Condition | None, list[Reply]]] = field(default_factory=list)
+    _drawn: int = 0
+    # Guards the lists and the counters of the rules: tests tell while connections ask.
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    # --- telling it ----------------------------------------------------------------------
+
+    def once(self, fault: Fault, **where: Any) -> None:
+        """`fault` for one matching request (`account`, `path`, `method`, `when`, `nth`)."""
+        self.times(1, fault, **where)
+
+    def times(self, count: int, fault: Fault, **where: Any) -> None:
+        """`fault` for the next `count` matching requests (or connections, for `on_accept` ones)."""
+        with self._lock:
+            if fault.on_accept:
+                self._connects.extend([fault] * count)
+                return
+            lasting = [i for i, rule in enumerate(self._rules) if rule.left is None]
+            position = lasting[0] if lasting else len(self._rules)
+            self._rules.insert(position, Rule(fault, left=count, **where))
+
+    def always(self, fault: Fault, **where: Any) -> None:
+        """`fault` for every matching request until `clear`."""
+        if fault.on_accept:
+            raise ValueError("a fault at accept is given a number of times")
+        with self._lock:
+            self._rules.append(Rule(fault, left=None, **where))
+
+    def reply_with(self, *replies: Reply, when: Condition | None = None) -> None:
+        """The next inference answers that satisfy `when`, in order: a text, or content blocks.
+
+        Blocks are the API's own: `{"type": "tool_use", "id": …, "name": "Bash", "input": {…}}`
+        makes the stop reason `tool_use`.
+        """
+        with self._lock:
+            self._replies.append((when, list(replies)))
+
+    def clear(self) -> None:
+        """Forgets rules and replies; the profile stays."""
+        with self._lock:
+            self._rules.clear()
+            self._connects.clear()
+            self._replies.clear()
+
+    # --- asking it -----------------------------------------------------------------------
+
+    def on_accept(self) -> Fault | None:
+        """The fault of the connection that was just accepted."""
+        with self._lock:
+            return self._connects.pop(0) if self._connects else None
+
+    def fault(self, asked: Asked, account: str | None) -> Fault | None:
+        """The fault of this request, which arrived with the credential of `account`."""
+        with self._lock:
+            for rule in self._rules:
+                if rule.takes(asked, account):
+                    return rule.fault
+            if self.profile is None or asked.path != "/v1/messages":
+                return None
+            self._drawn += 1
+            return self.profile.draw(random.Random(f"{self.seed}/{self._drawn}"))
+
+    def reply(self, asked: Asked) -> Reply | None:
+        """The scripted reply that is next for this request."""
+        with self._lock:
+            for condition, replies in self._replies:
+                if replies and (condition is None or condition(asked)):
+                    return replies.pop(0)
+            return None

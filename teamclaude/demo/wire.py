@@ -1,0 +1,229 @@
+"""One client connection of the fake API: requests off it, exact bytes onto it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .answer import Close, Send, Step, Wait
+
+__all__ = ["Connection", "Garbled", "Gone", "Played", "Request"]
+
+_MAX_HEAD = 1 << 20
+_SEND_TIMEOUT = 60.0
+
+
+class Gone(Exception):
+    """The client closed the connection."""
+
+
+class Garbled(Exception):
+    """The bytes are not an HTTP request."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it arrived: header order, case and duplicates kept."""
+
+    method: str
+    target: str
+    version: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header, whatever its case."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+
+@dataclass
+class Played:
+    """How far an answer got."""
+
+    sent: int = 0
+    events: int = 0
+    head: bool = False
+    gone: bool = False
+    closed: str = ""
+
+
+class Connection:
+    """Reads requests and plays steps; `scale` turns seconds of the API's clock into real ones.
+
+    While it waits it also listens, so that a client that leaves is noticed at once.
+    """
+
+    def __init__(self, sock: socket.socket, scale: float = 1.0) -> None:
+        self._sock = sock
+        self._scale = scale
+        self._buffer = b""
+
+    # --- reading -------------------------------------------------------------------------
+
+    def read_request(self) -> Request | None:
+        """The next request; None when the client closed between requests.
+
+        Raises Gone when it closed within one, Garbled when it is not HTTP.
+        """
+        try:
+            head = self._head()
+        except Gone:
+            if not self._buffer:
+                return None
+            raise
+        lines = head.decode("latin-1").split("\r\n")
+        words = lines[0].split(" ")
+        if len(words) != 3 or not words[2].startswith("HTTP/1."):
+            raise Garbled(f"not a request line: {lines[0][:80]!r}")
+        headers = tuple(_header(line) for line in lines[1:])
+        plain = Request(words[0], words[1], words[2], headers, b"")
+        if (plain.header("expect") or "").lower() == "100-continue":
+            self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return Request(words[0], words[1], words[2], headers, self._body(plain))
+
+    def _head(self) -> bytes:
+        while b"\r\n\r\n" not in self._buffer:
+            if len(self._buffer) > _MAX_HEAD:
+                raise Garbled("the request head does not end")
+            self._fill()
+        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        return head
+
+    def _body(self, request: Request) -> bytes:
+        if (request.header("transfer-encoding") or "").lower() == "chunked":
+            return self._chunked()
+        length = request.header("content-length") or "0"
+        if not length.isdigit():
+            raise Garbled(f"content-length: {length!r}")
+        return self._take(int(length))
+
+    def _chunked(self) -> bytes:
+        out: list[bytes] = []
+        while True:
+            size = int(self._line().split(b";")[0] or b"0", 16)
+            if size == 0:
+                while self._line():
+                    pass
+                return b"".join(out)
+            out.append(self._take(size))
+            self._line()
+
+    def _line(self) -> bytes:
+        while b"\r\n" not in self._buffer:
+            self._fill()
+        line, _, self._buffer = self._buffer.partition(b"\r\n")
+        return line
+
+    def _take(self, count: int) -> bytes:
+        if len(self._buffer) >= count:
+            out, self._buffer = self._buffer[:count], self._buffer[count:]
+            return out
+        parts = [self._buffer]
+        missing = count - len(self._buffer)
+        self._buffer = b""
+        while missing:
+            data = self._receive(min(missing, 1 << 18))
+            parts.append(data)
+            missing -= len(data)
+        return b"".join(parts)
+
+    def _fill(self) -> None:
+        self._buffer += self._receive(1 << 16)
+
+    def _receive(self, size: int) -> bytes:
+        try:
+            self._sock.settimeout(None)
+            data = self._sock.recv(size)
+        except OSError:
+            raise Gone from None
+        if not data:
+            raise Gone
+        return data
+
+    # --- answering -----------------------------------------------------------------------
+
+    def play(self, steps: Iterable[Step], played: Played) -> None:
+        """Does the steps in order; `played` says how far it came, whatever happens."""
+        try:
+            for step in steps:
+                if isinstance(step, Send):
+                    self._send(step.data)
+                    played.sent += len(step.data)
+                    played.events = step.event or played.events
+                    played.head = played.head or step.head
+                elif isinstance(step, Wait):
+                    self.wait(step.seconds)
+                else:
+                    self._finish(step, played)
+                    return
+        except Gone:
+            played.gone = True
+
+    def wait(self, seconds: float | None) -> None:
+        """Lets time pass (None: for ever); raises Gone as soon as the client has left."""
+        if seconds is not None and seconds <= 0:
+            return
+        deadline = None if seconds is None else time.monotonic() + seconds * self._scale
+        while True:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return
+            try:
+                self._sock.settimeout(left)
+                data = self._sock.recv(1 << 16)
+            except socket.timeout:
+                return
+            except OSError:
+                raise Gone from None
+            if not data:
+                raise Gone
+            self._buffer += data
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._sock.settimeout(_SEND_TIMEOUT)
+            self._sock.sendall(data)
+        except OSError:
+            raise Gone from None
+
+    def _finish(self, step: Close, played: Played) -> None:
+        played.closed = step.how
+        if step.how == "hang":
+            self.wait(None)
+        self.close(reset=step.how == "rst")
+
+    def close(self, *, reset: bool = False) -> None:
+        """Ends the connection: FIN, or RST when `reset`."""
+        try:
+            if reset:
+                # With a linger time of zero the kernel drops the connection with an RST.
+                linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            else:
+                self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self._sock.close()
+
+    def abandon(self) -> None:
+        """Wakes the thread that serves this connection, from another one."""
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            self._sock.close()
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon:
+        raise Garbled(f"not a header line: {line[:80]!r}")
+    return name, value.strip()
