@@ -1,0 +1,95 @@
+"""Which path is whose: one table, matched without any normalisation.
+
+Rule 1: an account's credential goes out only under a path written in this table.  A path that another
+program could read as a different one (empty or dot segments, encoded slashes, dots or letters, `;`
+parameters, fragments, backslashes) is unknown: ours to answer 404, never forwarded.
+Rule 2: what starts with /teamclaude is ours whatever follows; it never goes upstream.
+Sources: spec of the public API (platform docs) and what Claude Code 2.1 asks for, measured.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import NamedTuple
+
+__all__ = ["PathKind", "Route", "classify"]
+
+
+class PathKind(enum.Enum):
+    OWN = "own"  # answered here
+    INFERENCE = "inference"  # POST /v1/messages: an account's credential, all of routing
+    COUNT_TOKENS = "count_tokens"  # an account's credential; never benches inference
+    API = "api"  # the rest of the public API: an account's credential
+    CLIENT_LOGIN = "client login"  # the client's own credential, no account
+    OAUTH_TOKEN = "oauth token"  # relayed untouched to the token host
+    UNKNOWN = "unknown"  # 404 of ours
+
+
+class Route(NamedTuple):
+    """What a request is; `path` is the target without its query."""
+
+    kind: PathKind
+    path: str
+
+
+_OWN = {"/", "/health", "/health/ready", "/api/hello", "/capacity", "/teamclaude"}
+
+_POSTS = {
+    "/v1/messages": PathKind.INFERENCE,
+    "/v1/messages/count_tokens": PathKind.COUNT_TOKENS,
+    "/v1/oauth/token": PathKind.OAUTH_TOKEN,
+}
+
+# A path of exactly these two segments.
+_LEAVES = {
+    "/v1/complete": PathKind.API,
+    "/v1/files": PathKind.API,
+    "/v1/models": PathKind.API,
+    "/v1/skills": PathKind.API,
+    "/api/event_logging": PathKind.CLIENT_LOGIN,
+}
+
+# Everything below these two segments.
+_TREES = {
+    "/v1/files": PathKind.API,
+    "/v1/messages": PathKind.API,
+    "/v1/models": PathKind.API,
+    "/v1/skills": PathKind.API,
+    "/api/event_logging": PathKind.CLIENT_LOGIN,
+    "/api/oauth": PathKind.CLIENT_LOGIN,
+    "/v1/code": PathKind.CLIENT_LOGIN,
+}
+
+# TRACE would echo an account's credential to the client; nothing in the API needs another.
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
+
+# Below a tree: segments of unreserved and harmless characters, or encodings that no decoder turns into
+# anything with a meaning in a path: not / \ . % ? # ; letters, digits, spaces, controls or parts of UTF-8.
+_PLAIN = re.compile(
+    r"(?:/(?!\.\.?(?:/|\Z))"
+    r"(?:[A-Za-z0-9._~!$&'()*+,=:@-]|%(?:2[1246-9A-Ca-c]|3[ACDEacde]|40|5[BDEbde]|60|7[B-Db-d]))+)+"
+)
+
+
+def classify(method: str, target: str) -> Route:
+    """The route of a request; `target` as it stands in the request line."""
+    path = target.partition("?")[0]
+    if path in _OWN or path.startswith("/teamclaude/"):
+        return Route(PathKind.OWN, path)
+    if "#" in target or method not in _METHODS:
+        return Route(PathKind.UNKNOWN, path)
+    kind = _POSTS.get(path)
+    if kind is not None:
+        return Route(kind if method == "POST" else PathKind.UNKNOWN, path)
+    return Route(_in_tables(path), path)
+
+
+def _in_tables(path: str) -> PathKind:
+    kind = _LEAVES.get(path)
+    if kind is not None:
+        return kind
+    parts = path.split("/", 3)
+    if len(parts) < 4 or not _PLAIN.fullmatch(path):
+        return PathKind.UNKNOWN
+    return _TREES.get("/".join(parts[:3]), PathKind.UNKNOWN)
