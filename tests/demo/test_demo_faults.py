@@ -106,7 +106,12 @@ def test_accepted_and_never_read(api: FakeApi, meet: Any) -> None:
 
 @pytest.mark.parametrize("how", ["rst", "fin"])
 def test_accepted_and_dropped(meet: Any, how: str) -> None:
-    assert meet(Fault.dropped(how)) == (b"", how)
+    try:
+        seen = meet(Fault.dropped(how))
+    except ConnectionResetError:
+        # The reset can be there before connect() has returned.
+        seen = (b"", "rst")
+    assert seen == (b"", how)
 
 
 @pytest.mark.parametrize("how", ["rst", "fin"])

@@ -1,0 +1,206 @@
+"""A fake Claude Code session: thinks, asks, starts sub-agents, retries, and counts what it met."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from .client import Broken, Conversation, Reply, Wire
+from .clock import real_seconds
+from .plan import SONNET, SessionPlan, Turn
+from .retry import Again, next_try
+
+__all__ = ["FakeSession", "Mishap", "Tally"]
+
+_HEAD_TIMEOUT = 360.0
+_LEAST_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True)
+class Mishap:
+    """An error the user of a session saw: what, for which model, and from when to when."""
+
+    label: str
+    model: str
+    began: float
+    ended: float
+
+
+@dataclass
+class Tally:
+    """Counts of one session, its sub-agents included.
+
+    `requests` are turns; `attempts` are HTTP requests, retries included.
+    """
+
+    requests: int = 0
+    attempts: int = 0
+    served: int = 0
+    mishaps: list[Mishap] = field(default_factory=list)
+    tokens: Counter[str] = field(default_factory=Counter)
+    accounts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def errors(self) -> Counter[str]:
+        """Client-visible errors by status (or by the way the connection broke)."""
+        return Counter(mishap.label for mishap in self.mishaps)
+
+    def add(self, other: Tally) -> None:
+        self.requests += other.requests
+        self.attempts += other.attempts
+        self.served += other.served
+        self.mishaps += other.mishaps
+        self.tokens.update(other.tokens)
+        self.accounts.update(other.accounts)
+
+
+class FakeSession:
+    """Runs a plan against a proxy (or the API itself) until `stop` is set.
+
+    `clock` paces thinking and retries; `key` is the proxy's.  `run` blocks; `start` and `join`
+    use a thread.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        plan: SessionPlan,
+        clock: Callable[[], float],
+        *,
+        key: str = "",
+        stop: threading.Event | None = None,
+    ) -> None:
+        self.plan = plan
+        self._url = url
+        self._clock = clock
+        self._key = key
+        self._stop = stop or threading.Event()
+        self._timeout = max(_LEAST_TIMEOUT, real_seconds(clock, _HEAD_TIMEOUT))
+        self._thread: threading.Thread | None = None
+        # Guards the tally: sub-agents run in threads of their own.
+        self._lock = threading.Lock()
+        self._tally = Tally()
+
+    # --- life ----------------------------------------------------------------------------
+
+    def start(self) -> FakeSession:
+        self._thread = threading.Thread(target=self.run, name=f"session {self.plan.id[:8]}", daemon=True)
+        self._thread.start()
+        return self
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Waits for the end; False when it did not come in time."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+            return not self._thread.is_alive()
+        return True
+
+    def run(self, turns: Iterable[Turn] | None = None) -> Tally:
+        """The whole session: the plan's turns, or these."""
+        if self._rest(self.plan.start_sec):
+            return self.tally
+        conversation = Conversation(self.plan)
+        wire = Wire(self._url, self._timeout)
+        wire.hello()
+        try:
+            self._converse(conversation, wire, self.plan.turns() if turns is None else turns, self.plan.seed)
+        finally:
+            wire.close()
+        return self.tally
+
+    @property
+    def tally(self) -> Tally:
+        """A copy of the counts so far."""
+        with self._lock:
+            copy = Tally()
+            copy.add(self._tally)
+            return copy
+
+    # --- talking -------------------------------------------------------------------------
+
+    def _converse(self, conversation: Conversation, wire: Wire, turns: Iterable[Turn], seed: str) -> None:
+        rng = random.Random(f"retry/{seed}")
+        for number, turn in enumerate(turns):
+            if self._rest(turn.think_sec):
+                return
+            conversation.say(turn.new_tokens, turn.reply_tokens)
+            self._turn(conversation, wire, rng)
+            if turn.agents:
+                self._fan_out(turn, number)
+
+    def _turn(self, conversation: Conversation, wire: Wire, rng: random.Random) -> None:
+        """One turn with all its retries."""
+        began = self._clock()
+        tries = 0
+        again = Again(0.0)
+        with self._lock:
+            self._tally.requests += 1
+        while not self._rest(again.delay):
+            tries += 1
+            with self._lock:
+                self._tally.attempts += 1
+            try:
+                reply = wire.ask(conversation, self._key, stream=again.stream)
+            except Broken as broken:
+                following = next_try(
+                    broken.failure,
+                    tries,
+                    subscription=self.plan.subscription,
+                    model=conversation.model,
+                    rng=rng,
+                )
+                if following is None:
+                    self._failed(conversation, broken, began)
+                    return
+                if following.resume:
+                    conversation.resume(broken.text)
+                again = following
+            else:
+                self._served(conversation, reply)
+                return
+        # Stopped between two tries: the request was never decided.
+        with self._lock:
+            self._tally.requests -= 1
+
+    def _served(self, conversation: Conversation, reply: Reply) -> None:
+        conversation.hear(reply.text)
+        with self._lock:
+            self._tally.served += 1
+            self._tally.tokens.update(reply.usage)
+            self._tally.accounts[reply.account] += 1
+
+    def _failed(self, conversation: Conversation, broken: Broken, began: float) -> None:
+        conversation.unsay()
+        if self._stop.is_set():
+            with self._lock:
+                self._tally.requests -= 1
+            return
+        with self._lock:
+            label = broken.failure.label
+            self._tally.mishaps.append(Mishap(label, conversation.model, began, self._clock()))
+
+    def _fan_out(self, turn: Turn, number: int) -> None:
+        """The turn's sub-agents, all at once; the session waits for the last one."""
+        threads = []
+        for index, turns in enumerate(turn.agents):
+            name = random.Random(f"agent/{self.plan.seed}/{number}/{index}").getrandbits(64)
+            agent = f"a{name:016x}"
+            threads.append(threading.Thread(target=self._agent, args=(agent, turns), daemon=True))
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _agent(self, agent: str, turns: Iterable[Turn]) -> None:
+        wire = Wire(self._url, self._timeout)
+        try:
+            self._converse(Conversation(self.plan, agent=agent, model=SONNET), wire, turns, agent)
+        finally:
+            wire.close()
+
+    def _rest(self, seconds: float) -> bool:
+        """Lets time of the clock pass; True when the session is to stop."""
+        return self._stop.wait(real_seconds(self._clock, seconds))
