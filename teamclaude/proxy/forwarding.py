@@ -1,0 +1,188 @@
+"""Heads on their way through: which fields pass, which are ours, and how a head is written.
+
+Rule 1: order, case and duplicates of what passes are kept; nothing is joined or re-spelled.
+Rule 2: of the credentials a client sent, none goes up beside an account's; the proxy's own keys go
+nowhere, not even where the client's own login passes.
+Rule 3: a message's framing is written from the framing value, never copied from the other side.
+Rule 4: `render_*` can't be made to write a line that was not in the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Callable, NamedTuple
+from urllib.parse import quote
+
+from ..errors import TeamClaudeError
+from .framing import Framing, Kind, hop_by_hop
+from .head import Head, RequestHead, ResponseHead
+
+__all__ = [
+    "OAUTH_BETA",
+    "Credential",
+    "client_framing",
+    "client_response_headers",
+    "header_text",
+    "render_request",
+    "render_response",
+    "token_request_headers",
+    "upstream_request_headers",
+]
+
+Headers = list[tuple[str, str]]
+
+# An OAuth token is only accepted with it; a client that was given a plain token or key does not send it
+# (measured with Claude Code 2.1).
+OAUTH_BETA = "oauth-2025-04-20"
+
+_CREDENTIALS = frozenset({"authorization", "x-api-key"})
+_NEVER_UP = frozenset({"content-length", "cookie", "cookie2", "expect", "host"})
+_NEVER_UP_PREFIXES = ("proxy-", "x-teamclaude-")
+_TOKEN_REQUEST = frozenset({"accept", "content-type", "user-agent"})
+
+
+class Credential(NamedTuple):
+    """What a request is sent with: `kind` is "oauth", "apikey" or "client" (the client's own, no secret)."""
+
+    kind: str
+    secret: str = ""
+
+    def __repr__(self) -> str:
+        return f"Credential({self.kind})"
+
+
+def upstream_request_headers(
+    head: RequestHead,
+    credential: Credential,
+    host: str,
+    body: Framing,
+    is_proxy_secret: Callable[[str], bool],
+) -> Headers:
+    """The fields of the request to the upstream `host` (with its port where it needs one).
+
+    `is_proxy_secret` tells whether the value of a credential field is one of our own keys.
+    """
+    hop = hop_by_hop(head)
+    own_login = credential.kind == "client"
+    out: Headers = [("Host", host)]
+    for field in head.headers:
+        name = _lower_if_forwarded(field[0])
+        if not name or name in hop:
+            continue
+        if name in _CREDENTIALS and not (own_login and not is_proxy_secret(field[1])):
+            continue
+        out.append(field)
+    if credential.kind == "oauth":
+        out = _with_oauth_beta(out)
+        out.append(("Authorization", "Bearer " + credential.secret))
+    elif credential.kind == "apikey":
+        out = _without_oauth_beta(out)
+        out.append(("x-api-key", credential.secret))
+    return out + _framing_fields(body)
+
+
+def token_request_headers(head: RequestHead, host: str, body: Framing) -> Headers:
+    """The fields of a relayed token request: what describes the body and the client, nothing else."""
+    passed = [field for field in head.headers if field[0].lower() in _TOKEN_REQUEST]
+    return [("Host", host), *passed, *_framing_fields(body)]
+
+
+def client_framing(body: Framing, client: Head) -> Framing:
+    """How a body of the upstream is framed for this client: a length stays, the rest is chunked anew."""
+    if body.kind in (Kind.NONE, Kind.LENGTH):
+        return body
+    return Framing(Kind.CHUNKED if client.minor else Kind.UNTIL_CLOSE)
+
+
+def client_response_headers(
+    head: ResponseHead, body: Framing, extra: Iterable[tuple[str, str]] = ()
+) -> Headers:
+    """The fields of the answer to the client, framed as `body`; `extra` replaces fields of the same name."""
+    ours = list(extra)
+    drop = hop_by_hop(head) | {name.lower() for name, _ in ours}
+    if not _length_is_true(head, body):
+        drop |= {"content-length"}
+    out = [field for field in head.headers if field[0].lower() not in drop]
+    if body.kind is Kind.CHUNKED:
+        out.append(("Transfer-Encoding", "chunked"))
+    elif body.kind is Kind.LENGTH and ("content-length" in drop or "content-length" not in head):
+        out.append(("Content-Length", str(body.length)))
+    return out + ours
+
+
+def header_text(text: str) -> str:
+    """Any text as a header value: printable ASCII stays, all else is percent-encoded (RFC 3986)."""
+    return quote(text, safe=" !\"#$&'()*+,/:;<=>?@[\\]^`{|}", errors="replace").strip(" ")
+
+
+def render_request(method: str, target: str, headers: Sequence[tuple[str, str]]) -> bytes:
+    """The head as bytes; raises TeamClaudeError rather than writing a line that is not in the list."""
+    return _render(f"{method} {target} HTTP/1.1\r\n", headers)
+
+
+def render_response(status: int, reason: str, headers: Sequence[tuple[str, str]]) -> bytes:
+    """The head as bytes; raises TeamClaudeError rather than writing a line that is not in the list."""
+    return _render(f"HTTP/1.1 {status} {reason}\r\n", headers)
+
+
+def _render(start: str, headers: Sequence[tuple[str, str]]) -> bytes:
+    text = start + "".join([f"{name}: {value}\r\n" for name, value in headers])
+    lines = len(headers) + 1
+    # As many CR and LF as we wrote ourselves: then no name or value brought one.
+    if text.count("\n") != lines or text.count("\r") != lines or "\0" in text:
+        raise TeamClaudeError("a header holds a line break or a NUL and was not sent")
+    try:
+        return text.encode("latin-1") + b"\r\n"
+    except UnicodeEncodeError:
+        raise TeamClaudeError("a header holds a character that HTTP can't carry and was not sent") from None
+
+
+@lru_cache(maxsize=512)  # 2 us less for the 21 fields of Claude Code, which spells them always the same
+def _lower_if_forwarded(name: str) -> str:
+    """The name in lower case, or "" for a field that never goes up."""
+    name = name.lower()
+    return "" if name in _NEVER_UP or name.startswith(_NEVER_UP_PREFIXES) else name
+
+
+def _framing_fields(body: Framing) -> Headers:
+    if body.kind is Kind.LENGTH:
+        return [("Content-Length", str(body.length))]
+    if body.kind is Kind.CHUNKED:
+        return [("Transfer-Encoding", "chunked")]
+    return []
+
+
+def _length_is_true(head: ResponseHead, body: Framing) -> bool:
+    """Whether the upstream's Content-Length may stay where it stands."""
+    lengths = head.get_all("content-length")
+    if body.kind is Kind.LENGTH:
+        return lengths == [str(body.length)]
+    # Answers to HEAD and 304 name the length of the body they do not have (RFC 9110 8.6).
+    may_have_one = body.kind is Kind.NONE and head.status >= 200 and head.status != 204
+    return may_have_one and len(lengths) == 1 and lengths[0].isascii() and lengths[0].isdigit()
+
+
+def _betas(value: str) -> list[str]:
+    return [beta.strip(" \t") for beta in value.split(",")]
+
+
+def _with_oauth_beta(headers: Headers) -> Headers:
+    places = [at for at, (name, _) in enumerate(headers) if name.lower() == "anthropic-beta"]
+    if not places:
+        return [*headers, ("anthropic-beta", OAUTH_BETA)]
+    if not any(OAUTH_BETA in _betas(headers[at][1]) for at in places):
+        name, value = headers[places[0]]
+        headers[places[0]] = (name, f"{OAUTH_BETA},{value}" if value else OAUTH_BETA)
+    return headers
+
+
+def _without_oauth_beta(headers: Headers) -> Headers:
+    out = []
+    for name, value in headers:
+        if OAUTH_BETA in value and name.lower() == "anthropic-beta":
+            value = ",".join(beta for beta in _betas(value) if beta != OAUTH_BETA)
+            if not value:
+                continue
+        out.append((name, value))
+    return out
