@@ -176,3 +176,14 @@ def test_a_defect_while_collecting_is_one_warning_and_the_next_save_works(bench:
     assert bench.file.load() == {"ok": True}
     assert len(bench.warnings) == 1
     assert "KeyError" in bench.warnings[0]
+
+
+def test_one_change_is_one_save(bench: Bench) -> None:
+    collect = Collector()
+    saver = bench.saver(collect)
+    saver.start()
+    saver.dirty()
+    assert collect.called.wait(5)
+    collect.called.clear()
+    assert not collect.called.wait(0.05)
+    saver.stop()
