@@ -28,7 +28,7 @@ class Clip:
         self.kept = 0
         self._pieces: list[bytes] = []
 
-    def add(self, data: bytes) -> None:
+    def add(self, data: bytes | bytearray | memoryview) -> None:
         self.total += len(data)
         room = self.limit - self.kept
         if room > 0 and data:
