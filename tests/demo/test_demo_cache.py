@@ -70,6 +70,32 @@ def test_an_entry_lives_as_long_as_it_asked_and_a_read_renews_it(ttl: str, life:
     assert cache.price(prompt(*SECOND, ttl=ttl), T0 + 2 * life - 2).cache_read == 12_000
 
 
+def test_a_prefix_that_is_read_on_the_way_is_renewed_too() -> None:
+    cache = PromptCache()
+    served(cache, prompt(*FIRST), T0)
+    served(cache, prompt(*SECOND), T0 + 299)
+    fork = prompt(*FIRST, "another answer [[tokens=5]]", "other words [[tokens=5]]")
+    assert cache.price(fork, T0 + 400).cache_read == 12_000
+
+
+def test_each_written_part_has_the_life_of_its_own_breakpoint() -> None:
+    cache = PromptCache()
+    document = {
+        "model": "m",
+        "max_tokens": 1,
+        "system": [block("[[tokens=4000]]", mark("1h"))],
+        "messages": [
+            {"role": "user", "content": [block("[[tokens=250]]", mark())]},
+            {"role": "user", "content": [block("[[tokens=50]]", mark())]},
+        ],
+    }
+    first = dict(document, messages=document["messages"][:1])  # type: ignore[index]
+    assert served(cache, read_prompt(json.dumps(first).encode()), T0) == Usage(write_1h=4000, write_5m=250)
+    second = read_prompt(json.dumps(document).encode())
+    assert cache.price(second, T0 + 1) == Usage(cache_read=4250, write_5m=50)
+    assert cache.price(second, T0 + 301) == Usage(cache_read=4000, write_5m=300)
+
+
 def test_one_hour_writes_are_reported_as_such() -> None:
     wire = PromptCache().price(prompt(*FIRST, ttl="1h"), T0).to_wire()
     assert wire["cache_creation_input_tokens"] == 12_000

@@ -166,6 +166,9 @@ def test_key_limits_have_their_own_headers_and_refill_evenly() -> None:
     assert seen[prefix + "tokens-remaining"] == "3600"
     reset = datetime.strptime(seen[prefix + "input-tokens-reset"], "%Y-%m-%dT%H:%M:%SZ")
     assert 30 <= reset.replace(tzinfo=timezone.utc).timestamp() - T0 <= 31
+    assert seen[prefix + "tokens-reset"] == max(
+        seen[prefix + f"{n}-tokens-reset"] for n in ("input", "output")
+    )
     assert dict(who.headers(OPUS, T0 + 15))[prefix + "input-tokens-remaining"] == "4500"
 
 

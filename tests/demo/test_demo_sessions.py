@@ -233,6 +233,17 @@ def test_stopping_ends_a_thinking_session_and_counts_nothing_undecided(api: Fake
     assert session.tally.requests == session.tally.served + len(session.tally.mishaps)
 
 
+def test_an_error_after_the_stop_is_nobodys(api: FakeApi) -> None:
+    stop = threading.Event()
+    session = FakeSession(api.url, PLAN, DemoClock(20_000.0), key=KEY, stop=stop)
+    api.script.always(Fault.status(403).but(before_head=0.1), path="/v1/messages")
+    session.start()
+    assert api.wait_until(lambda api: any(e.path == "/v1/messages" for e in api.live))
+    stop.set()
+    assert session.join(5)
+    assert (session.tally.requests, session.tally.mishaps) == (0, [])
+
+
 def test_plans_are_the_same_for_a_seed_and_like_the_traces() -> None:
     assert plan_sessions(4, 1) == plan_sessions(4, 1)
     assert plan_sessions(4, 1) != plan_sessions(4, 2)
