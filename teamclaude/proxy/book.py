@@ -1,0 +1,74 @@
+"""The accounts' credentials and addresses, as the current configuration has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
+from ..accounts.config import AccountConfig, Config
+from ..routing.account import AccountSpec
+from .forwarding import Credential
+from .origin import Origin, parse_origin
+
+__all__ = ["AccountBook", "Way"]
+
+
+class Way(NamedTuple):
+    """How a request reaches the API for one account."""
+
+    name: str
+    credential: Credential
+    origin: Origin
+    prefix: str  # path prefix of the base URL
+    account_uuid: Optional[str] = None
+
+
+class AccountBook:
+    """Read by request threads, replaced as a whole by a reload."""
+
+    def __init__(self, config: Config, accounts: Sequence[AccountConfig]) -> None:
+        self.origin, self.prefix = parse_origin(config.upstream)
+        self._ways = {account.key: self._way(account) for account in accounts}
+        self.specs = [_spec(account) for account in accounts]
+
+    def _way(self, account: AccountConfig) -> Way:
+        if account.type == "apikey":
+            credential = Credential("apikey", account.api_key or "")
+        else:
+            credential = Credential("oauth", account.access_token or "")
+        origin, prefix = parse_origin(account.upstream) if account.upstream else (self.origin, self.prefix)
+        return Way(account.name, credential, origin, prefix, account.account_uuid)
+
+    def way(self, key: str) -> Optional[Way]:
+        """None when the account is no longer configured."""
+        return self._ways.get(key)
+
+    def key_of(self, name: str) -> Optional[str]:
+        """The identity of the account called `name`."""
+        for key, way in self._ways.items():
+            if way.name == name:
+                return key
+        return None
+
+    def names(self) -> dict[str, str]:
+        """Account names by key."""
+        return {key: way.name for key, way in self._ways.items()}
+
+    def renewed_against(self, older: AccountBook) -> list[str]:
+        """Accounts whose credential differs from the one in `older`."""
+        return [
+            key
+            for key, way in self._ways.items()
+            if key in older._ways and older._ways[key].credential != way.credential
+        ]
+
+
+def _spec(account: AccountConfig) -> AccountSpec:
+    return AccountSpec(
+        key=account.key,
+        name=account.name,
+        kind=account.type,
+        priority=account.priority,
+        enabled=not account.disabled,
+        last_resort=account.is_last_resort,
+    )

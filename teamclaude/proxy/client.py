@@ -1,0 +1,185 @@
+"""The client's side of a connection: reading its requests, writing its answers.
+
+Rules that hold in this file:
+
+1. Whatever goes wrong with the client's socket is ClientGone, or a ClientError it is told about.
+2. `started` is set with the first response byte: from then on nothing is retried or replaced.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import suppress
+from typing import Optional, Union
+
+from ..errors import BadRequest, ClientGone, HeadTooLarge, RequestTimeout, TooLarge
+from .framing import ChunkedDecoder, Framing, Kind
+from .head import MAX_HEAD_BYTES, RequestHead, find_head_end, parse_request_head
+from .watch import Watch
+
+__all__ = ["Client"]
+
+RECV_BYTES = 65536
+FIRST_ALLOCATION = 1 << 20  # a body's announced size is believed only so far before bytes arrive
+# An idle keep-alive connection: longer than clients keep theirs, so that they close first.
+KEEP_ALIVE_SEC = 600.0
+LINGER_SEC = 1.0
+LINGER_BYTES = 1 << 20
+
+Buffer = Union[bytes, bytearray, memoryview]
+
+
+class Client:
+    """One accepted connection; used by one thread."""
+
+    def __init__(
+        self, sock: socket.socket, head_sec: float, body_idle_sec: float, write_idle_sec: float
+    ) -> None:
+        self.sock = sock
+        self.watch = Watch(sock)
+        self.started = False  # a byte of the current answer has been sent
+        self.idle = True  # between requests: a drain may close it
+        self._buffer = bytearray()
+        self._head_sec = head_sec
+        self._body_idle_sec = body_idle_sec
+        self._write_idle_sec = write_idle_sec
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def next_head(self) -> Optional[RequestHead]:
+        """The next request's head, or None when the client is done.
+
+        Raises BadRequest, HeadTooLarge, RequestTimeout (a head that began but does not end).
+        """
+        self.started = False
+        buffer = self._buffer
+        # RFC 9112 2.2: empty lines before a request line are ignored.
+        while buffer[:2] == b"\r\n":
+            del buffer[:2]
+        deadline = time.monotonic() + self._head_sec if buffer else None
+        seen = 0
+        while (end := find_head_end(buffer, max(0, seen - 3))) < 0:
+            seen = len(buffer)
+            if seen > MAX_HEAD_BYTES:
+                raise HeadTooLarge(f"the request head is longer than {MAX_HEAD_BYTES} bytes")
+            timeout = KEEP_ALIVE_SEC if deadline is None else deadline - time.monotonic()
+            data = self._receive(timeout)
+            if not data:
+                if data is None and deadline is not None:
+                    raise RequestTimeout(f"the request head did not arrive within {self._head_sec:g} s")
+                return None
+            self.idle = False
+            if deadline is None:
+                deadline = time.monotonic() + self._head_sec
+            buffer += data
+        self.idle = False
+        head = parse_request_head(bytes(buffer[:end]))
+        del buffer[:end]
+        return head
+
+    def read_body(self, framing: Framing, limit: int) -> Buffer:
+        """The whole body, at most `limit` bytes; raises TooLarge, RequestTimeout, BadRequest, ClientGone."""
+        if framing.kind is Kind.NONE:
+            return b""
+        if framing.kind is Kind.CHUNKED:
+            return self._read_chunked(limit)
+        if framing.length > limit:
+            raise TooLarge(_too_large(limit))
+        return self._read_length(framing.length)
+
+    def _read_length(self, length: int) -> Buffer:
+        buffer = self._buffer
+        if len(buffer) >= length:
+            body = bytes(buffer[:length])
+            del buffer[:length]
+            return body
+        body_bytes = bytearray(min(length, max(FIRST_ALLOCATION, len(buffer))))
+        filled = len(buffer)
+        body_bytes[:filled] = buffer
+        buffer.clear()
+        while filled < length:
+            if filled == len(body_bytes):
+                body_bytes += bytes(min(length, 2 * filled) - filled)
+            with memoryview(body_bytes) as view:
+                filled += self._receive_into(view[filled:])
+        return body_bytes
+
+    def _read_chunked(self, limit: int) -> Buffer:
+        decoder = ChunkedDecoder(BadRequest)
+        body = bytearray()
+        data: Optional[bytes] = bytes(self._buffer)
+        self._buffer.clear()
+        while True:
+            for piece in decoder.feed(data or b""):
+                body += piece
+            if len(body) > limit:
+                raise TooLarge(_too_large(limit))
+            if decoder.finished:
+                self._buffer += decoder.leftover
+                return body
+            data = self._receive(self._body_idle_sec)
+            if data is None:
+                raise RequestTimeout(f"no more of the body arrived for {self._body_idle_sec:g} s")
+            if not data:
+                raise ClientGone("the client left in the middle of its request body")
+
+    def _receive_into(self, view: memoryview) -> int:
+        self.sock.settimeout(self._body_idle_sec)
+        try:
+            count = self.sock.recv_into(view)
+        except socket.timeout:
+            raise RequestTimeout(f"no more of the body arrived for {self._body_idle_sec:g} s") from None
+        except OSError as error:
+            raise ClientGone("the client's connection broke") from error
+        if not count:
+            raise ClientGone("the client left in the middle of its request body")
+        return count
+
+    def _receive(self, timeout: float) -> Optional[bytes]:
+        """Bytes, b"" at the end of the connection, None when nothing came in time."""
+        if timeout <= 0:
+            return None
+        self.sock.settimeout(timeout)
+        try:
+            return self.sock.recv(RECV_BYTES)
+        except socket.timeout:
+            return None
+        except OSError:
+            return b""
+
+    @property
+    def has_more(self) -> bool:
+        """Part of a next request has arrived already."""
+        return bool(self._buffer)
+
+    # --- writing --------------------------------------------------------------------------------
+
+    def send(self, data: Buffer) -> None:
+        """Send all of it; raises ClientGone when the client left or stopped reading."""
+        self.started = True
+        self.sock.settimeout(self._write_idle_sec)
+        try:
+            self.sock.sendall(data)
+        except socket.timeout:
+            raise ClientGone(f"the client read nothing for {self._write_idle_sec:g} s") from None
+        except OSError as error:
+            raise ClientGone("the client closed its connection") from error
+
+    def linger(self) -> None:
+        """Before closing with unread input: a plain close would reset the answer on its way."""
+        with suppress(OSError):
+            self.sock.shutdown(socket.SHUT_WR)
+            end = time.monotonic() + LINGER_SEC
+            taken = 0
+            while taken < LINGER_BYTES and (data := self._receive(end - time.monotonic())):
+                taken += len(data)
+
+    def send_continue(self) -> None:
+        """Tell a client that waits with its body to go on; does not count as an answer."""
+        self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.started = False
+
+
+def _too_large(limit: int) -> str:
+    return f"the request body is larger than {limit >> 20} MiB (proxy.maxBodyMiB)"

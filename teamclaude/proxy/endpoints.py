@@ -1,0 +1,117 @@
+"""The proxy's own endpoints: health, capacity, status, explain, and the operator's controls.
+
+None of these ever goes upstream.  A row of `_table` is a path pattern, its method and its answer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from .. import __version__
+from ..errors import BadRequest, MethodNotAllowed, NotFound
+from .runtime import Runtime
+
+__all__ = ["Endpoints", "Reply"]
+
+_OPEN = frozenset({"/", "/health", "/health/ready", "/api/hello"})
+
+
+class Reply(NamedTuple):
+    status: int
+    body: bytes
+    headers: Sequence[tuple[str, str]] = ()
+
+
+class Endpoints:
+    """Answers for one runtime; raises ClientErrors for what is asked wrongly."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    @staticmethod
+    def is_open(path: str) -> bool:
+        """Health needs no key: load balancers and clients probing a base URL have none."""
+        return path in _OPEN
+
+    def answer(self, method: str, path: str, body: bytes) -> Reply:
+        allowed: list[str] = []
+        for row_method, pattern, action in _TABLE:
+            found = re.fullmatch(pattern, path)
+            if found is None:
+                continue
+            if method == row_method or (method == "HEAD" and row_method == "GET"):
+                return action(self, body, *(unquote(part) for part in found.groups()))
+            allowed.append(row_method)
+        if allowed:
+            if "GET" in allowed:
+                allowed.append("HEAD")
+            raise MethodNotAllowed(f"{method} is not a method of {path}.", allowed)
+        raise NotFound(f"{path[:200]} is not an endpoint of this proxy.")
+
+    def _health(self, body: bytes) -> Reply:
+        return _json({"status": "ok", "service": "teamclaude", "version": __version__})
+
+    def _ready(self, body: bytes) -> Reply:
+        verdict = self._runtime.capacity()["verdict"]
+        draining = self._runtime.draining
+        status = 503 if draining or verdict == "red" else 200
+        return _json({"verdict": verdict, "draining": draining}, status)
+
+    def _capacity(self, body: bytes) -> Reply:
+        return _json(self._runtime.capacity())
+
+    def _status(self, body: bytes) -> Reply:
+        return _json(self._runtime.status())
+
+    def _deck(self, body: bytes) -> Reply:
+        return _json(self._runtime.deck())
+
+    def _explain(self, body: bytes, request: str) -> Reply:
+        record = self._runtime.journal.explain(request)
+        if record is None:
+            raise NotFound("No such request is remembered; only the latest few hundred are.")
+        return _json(record)
+
+    def _reload(self, body: bytes) -> Reply:
+        return _json(self._runtime.reload())
+
+    def _switch(self, body: bytes) -> Reply:
+        wish = _object(body)
+        account, session = wish.get("account"), wish.get("session")
+        if not all(value is None or isinstance(value, str) for value in (account, session)):
+            raise BadRequest('Expected {"account": name or null, "session": id}.')
+        return _json(self._runtime.switch(account or None, session or None))
+
+    def _set_enabled(self, body: bytes, name: str, verb: str) -> Reply:
+        return _json(self._runtime.set_enabled(name, verb == "enable"))
+
+
+_TABLE: Sequence[tuple[str, str, Callable[..., Reply]]] = (
+    ("GET", r"/|/health|/api/hello", Endpoints._health),
+    ("GET", r"/health/ready", Endpoints._ready),
+    ("GET", r"(?:/teamclaude)?/capacity", Endpoints._capacity),
+    ("GET", r"/teamclaude/status", Endpoints._status),
+    ("GET", r"/teamclaude/deck", Endpoints._deck),
+    ("GET", r"/teamclaude/explain/([^/]+)", Endpoints._explain),
+    ("POST", r"/teamclaude/accounts/reload", Endpoints._reload),
+    ("POST", r"/teamclaude/switch", Endpoints._switch),
+    ("POST", r"/teamclaude/accounts/([^/]+)/(enable|disable)", Endpoints._set_enabled),
+)
+
+
+def _json(value: Any, status: int = 200) -> Reply:
+    return Reply(status, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise BadRequest("The body is not a JSON object.")
+    return value

@@ -1,0 +1,110 @@
+"""One client request from its head to its recorded outcome."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Optional, Union
+
+from ..routing.decision import Ask, Decision
+from ..routing.usage import NO_USAGE, Usage
+from .bodyscan import NO_FACTS, BodyFacts
+from .entry import Visitor
+from .head import RequestHead
+from .paths import Route
+
+__all__ = ["Attempt", "Exchange", "Outcome"]
+
+
+class Outcome(Enum):
+    """Every request ends in exactly one of these."""
+
+    SERVED = "served"
+    UPSTREAM_ERROR = "upstream error"
+    CLIENT_GONE = "client gone"
+    HELD_OUT = "held out"
+    REFUSED = "refused"
+
+
+@dataclass
+class Attempt:
+    """One try on one account."""
+
+    account: str  # name
+    decision: Decision
+    status: Optional[int] = None
+    note: str = ""  # what the upstream or the connection said
+
+
+@dataclass
+class Exchange:
+    """What is known of one request; filled in as it goes, read by log, activity and `explain`."""
+
+    head: RequestHead
+    route: Route
+    at: float  # epoch seconds on the proxy's clock
+    id: str = field(default_factory=lambda: f"tc-{secrets.token_hex(8)}")
+    began: float = field(default_factory=time.monotonic)
+    visitor: Optional[Visitor] = None
+    has_body: bool = False  # the request announced one, even an empty one
+    body_read: bool = False
+    body: Union[bytes, bytearray, memoryview] = b""
+    facts: BodyFacts = NO_FACTS
+    ask: Ask = field(default_factory=Ask)
+    attempts: list[Attempt] = field(default_factory=list)
+    status: Optional[int] = None  # sent to the client
+    ttfb: Optional[float] = None  # seconds to the first response byte
+    ended: Optional[float] = None  # monotonic
+    usage: Usage = NO_USAGE
+    cost: Optional[float] = None  # dollars; None: price unknown
+    outcome: Optional[Outcome] = None
+    note: str = ""
+    waiting_since: Optional[float] = None  # monotonic, while it waits for an account
+
+    def first_byte(self, status: int) -> None:
+        """The answer begins now."""
+        self.status = status
+        if self.ttfb is None:
+            self.ttfb = time.monotonic() - self.began
+
+    def end(self, outcome: Outcome, note: str = "") -> None:
+        """Record the outcome; the first one stands."""
+        if self.outcome is None:
+            self.outcome = outcome
+            self.note = note or self.note
+            self.ended = time.monotonic()
+
+    @property
+    def lasted(self) -> float:
+        """Seconds since the request's head had arrived, or until its end."""
+        return (time.monotonic() if self.ended is None else self.ended) - self.began
+
+    @property
+    def decision(self) -> Optional[Decision]:
+        return self.attempts[-1].decision if self.attempts else None
+
+    def explained(self, names: dict[str, str]) -> dict[str, Any]:
+        """The decision record that `explain` shows."""
+        return {
+            "request": self.id,
+            "at": self.at,
+            "method": self.head.method,
+            "path": self.route.path,
+            "session": self.ask.session,
+            "agent": self.ask.agent,
+            "model": self.ask.model,
+            "status": self.status,
+            "outcome": self.outcome.value if self.outcome else None,
+            "note": self.note,
+            "attempts": [
+                {
+                    "account": attempt.account,
+                    "status": attempt.status,
+                    "note": attempt.note,
+                    "decision": attempt.decision.as_json(names),
+                }
+                for attempt in self.attempts
+            ],
+        }

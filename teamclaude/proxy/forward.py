@@ -1,0 +1,302 @@
+"""One inference or API request: account by account until one answers or none can.
+
+Rules that hold in this file:
+
+1. One attempt at a time; its lease is settled exactly once, whatever happens.
+2. Before the first byte reached the client every account's refusal leads on; after it nothing does.
+3. What an answer means is read off the table in `routing.answers`; here it is only carried out.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from ..errors import UpstreamLost
+from ..routing.answers import MEANING, AnswerKind, Next, classify
+from ..routing.decision import Lease
+from ..routing.models import cost, price_of
+from ..routing.usage import NO_USAGE
+from ..routing.windows import Reading, read_windows
+from .book import Way
+from .client import Client
+from .exchange import Attempt, Exchange, Outcome
+from .forwarding import (
+    client_framing,
+    client_response_headers,
+    header_text,
+    render_request,
+    render_response,
+    upstream_request_headers,
+)
+from .framing import Framing, Kind
+from .house import House
+from .paths import PathKind
+from .refusal import refusal
+from .relay import Observer, relay
+from .requestrecord import RequestRecord
+from .router import NO_PATIENCE, NothingUsable, Patience
+from .tap import UsageTap
+from .transport import Transport
+from .upstream import Answer
+from .words import upstream_words
+
+__all__ = ["Forwarder"]
+
+FIRST_BACKOFF_SEC = 0.5
+LONGEST_BACKOFF_SEC = 8.0
+
+
+@dataclass
+class _Kept:
+    """An answer held back while something better is looked for."""
+
+    answer: Answer
+    body: bytes
+    account: str  # name
+
+
+class Forwarder:
+    """Carries one exchange to its end."""
+
+    def __init__(
+        self, house: House, exchange: Exchange, client: Client, log: Optional[RequestRecord]
+    ) -> None:
+        self._house = house
+        self._config = house.config
+        self._exchange = exchange
+        self._client = client
+        self._log = log
+        self._transport = Transport(house.pool, client.watch, house.config.head_timeout_sec)
+        self._inference = exchange.route.kind is PathKind.INFERENCE
+        self._ask = exchange.ask
+        self._kept: Optional[_Kept] = None
+        self._suspects: list[Lease] = []  # answered with a bare 429
+        self._said: dict[str, str] = {}  # account key -> why it refused this request
+        self._renewed: set[str] = set()  # accounts tried again with newer credentials
+        self._failures = 0  # answers of an overloaded upstream
+        self._hop = False  # only if an account is free now; else the kept answer is relayed
+        self._gave_up = False  # the retry budget is spent: the kept answer is relayed
+
+    def run(self) -> None:
+        """Forward until an answer has been relayed; raises what the client is to be told, or ClientGone."""
+        while True:
+            lease = self._acquire()
+            if lease is None:
+                return self._relay_kept()
+            if self._attempt(lease):
+                return
+
+    # --- an account -----------------------------------------------------------------------------
+
+    def _acquire(self) -> Optional[Lease]:
+        if self._gave_up:
+            return None
+        hop, self._hop = self._hop, False
+        patience = NO_PATIENCE if hop or not self._inference else self._patience()
+        exchange = self._exchange
+        exchange.waiting_since = time.monotonic()
+        try:
+            return self._house.router.acquire(self._ask, patience, self._client.watch.check)
+        except NothingUsable as nothing:
+            if self._kept is not None:
+                return None
+            names = self._house.router.names()
+            if nothing.decision is not exchange.decision:
+                exchange.attempts.append(Attempt("", nothing.decision, note=nothing.decision.reason))
+            now = self._house.clock()
+            raise refusal(nothing.decision, names, self._said, now, random.random()) from None
+        finally:
+            exchange.waiting_since = None
+
+    def _patience(self) -> Patience:
+        spent = self._house.clock() - self._exchange.at
+        return Patience(
+            max(0.0, self._config.all_throttled_hold_budget_sec - spent),
+            self._config.apikey_fallback_deadline_sec,
+        )
+
+    # --- one attempt ----------------------------------------------------------------------------
+
+    def _attempt(self, lease: Lease) -> bool:
+        """True when the client has its answer."""
+        way = self._house.book.way(lease.account)
+        exchange, tap = self._exchange, None
+        served = False
+        attempt = Attempt(way.name if way is not None else lease.account, lease.decision)
+        exchange.attempts.append(attempt)
+        logged = self._log.attempt(attempt.account) if self._log is not None else None
+        try:
+            if way is None:  # removed by a reload since it was chosen
+                self._leave_out(lease, "no longer configured")
+                return False
+            answer = self._send(way)
+            attempt.status = answer.head.status
+            if logged is not None:
+                logged.answered(answer.head.status, answer.head.reason, answer.head.headers)
+            reading = read_windows(answer.head.headers, self._house.clock())
+            kind = classify(answer.head.status, reading, self._inference)
+            if not self._is_final(kind):
+                self._set_aside(lease, way, answer, kind, reading, attempt)
+                return False
+            self._house.router.answered(lease, answer.head.status, reading)
+            if kind is AnswerKind.SERVED:
+                self._condemn_suspects()
+            tap = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"))
+            self._relay(answer, attempt.account, tap)
+            served = self._conclude(answer, kind, tap)
+            return True
+        except UpstreamLost as lost:
+            attempt.note = str(lost)
+            if logged is not None:
+                logged.failed(str(lost))
+            raise
+        finally:
+            usage = tap.usage if tap is not None else NO_USAGE
+            model = (tap.model if tap is not None else None) or self._ask.model
+            exchange.usage = exchange.usage.plus(usage)
+            exchange.cost = cost(exchange.usage, price_of(model, self._config.pricing))
+            self._house.router.settle(lease, usage, model, served)
+
+    def _send(self, way: Way) -> Answer:
+        exchange = self._exchange
+        body = exchange.body
+        framing = Framing(Kind.LENGTH, len(body)) if len(body) or exchange.has_body else Framing(Kind.NONE)
+        headers = upstream_request_headers(
+            exchange.head, way.credential, way.origin.authority, framing, self._house.is_proxy_secret
+        )
+        head = render_request(exchange.head.method, way.prefix + exchange.head.target, headers)
+        return self._transport.exchange(way.origin, exchange.head.method, head, body)
+
+    def _is_final(self, kind: AnswerKind) -> bool:
+        """The answer goes to the client as it is."""
+        step = MEANING[kind].next
+        if step is Next.RETRY_LATER:
+            return not self._inference
+        return step is Next.RELAY or (step is Next.HOP_ONCE and bool(self._suspects))
+
+    # --- answers that lead on -------------------------------------------------------------------
+
+    def _set_aside(
+        self,
+        lease: Lease,
+        way: Way,
+        answer: Answer,
+        kind: AnswerKind,
+        reading: Reading,
+        attempt: Attempt,
+    ) -> None:
+        body = self._transport.keep(answer)
+        words = upstream_words(answer.head, body)
+        attempt.note = words or kind.value
+        self._said[lease.account] = f"{answer.head.status} {attempt.note}"
+        self._house.router.answered(lease, answer.head.status, reading, words)
+        step = MEANING[kind].next
+        if step is Next.HOP_ONCE:
+            self._suspects.append(lease)
+            self._keep_back(lease, _Kept(answer, body, way.name))
+        elif step is Next.RETRY_LATER:
+            self._back_off(lease, _Kept(answer, body, way.name))
+        elif step is Next.SAME_THEN_OTHER:
+            self._refused_login(lease, way, words)
+        elif self._house.router.is_open(lease):
+            # It refused, but nothing we know keeps it from being taken again at once: a hot loop.
+            self._leave_out(lease, attempt.note)
+
+    def _keep_back(self, lease: Lease, kept: _Kept) -> None:
+        self._kept = kept
+        self._hop = True
+        self._leave_out(lease, "")
+
+    def _leave_out(self, lease: Lease, why: str) -> None:
+        if why:
+            self._said[lease.account] = why
+        if lease.account not in self._ask.tried:
+            self._ask = replace(self._ask, tried=(*self._ask.tried, lease.account))
+
+    def _refused_login(self, lease: Lease, way: Way, words: str) -> None:
+        current = self._house.book.way(lease.account)
+        if (
+            current is not None
+            and current.credential != way.credential
+            and lease.account not in self._renewed
+        ):
+            self._renewed.add(lease.account)  # a reload brought newer credentials meanwhile
+            return
+        self._house.router.lock_out(lease, words or "the API refused its credentials (401)")
+
+    def _back_off(self, lease: Lease, kept: _Kept) -> None:
+        """Wait before an overloaded upstream is asked again; the second retry tries another account."""
+        self._kept = kept
+        self._failures += 1
+        pause = min(LONGEST_BACKOFF_SEC, FIRST_BACKOFF_SEC * 2 ** (self._failures - 1))
+        pause *= 0.75 + 0.25 * random.random()
+        elapsed = time.monotonic() - self._exchange.began
+        if elapsed + pause > self._config.upstream_retry_budget_sec:
+            self._gave_up = True
+            return
+        self._ask = replace(self._ask, tried=(lease.account,) if self._failures == 2 else ())
+        self._client.watch.sleep(pause)
+
+    def _condemn_suspects(self) -> None:
+        for suspect in self._suspects:
+            if suspect.ask.needs_slot:
+                self._house.router.condemn(suspect)
+        self._suspects.clear()
+
+    # --- answers that reach the client ----------------------------------------------------------
+
+    def _relay(self, answer: Answer, account: str, tap: UsageTap) -> None:
+        framing = client_framing(answer.framing, self._exchange.head)
+        observers: list[Observer] = [tap.feed]
+        head = self._response_head(answer, account, framing)
+        if self._log is not None:
+            observers.append(self._log.response.add)
+        self._exchange.first_byte(answer.head.status)
+        try:
+            relay(answer, self._client, head, framing, observers, self._config.body_idle_timeout_sec)
+        except BaseException:
+            answer.connection.close()
+            raise
+        self._transport.finish(answer)
+
+    def _response_head(self, answer: Answer, account: str, framing: Framing) -> bytes:
+        extra = [
+            ("x-teamclaude-account", header_text(account)),
+            ("x-teamclaude-request", self._exchange.id),
+        ]
+        headers = client_response_headers(answer.head, framing, extra)
+        if self._log is not None:
+            self._log.answered(answer.head.status, answer.head.reason, headers)
+        return render_response(answer.head.status, answer.head.reason, headers)
+
+    def _conclude(self, answer: Answer, kind: AnswerKind, tap: UsageTap) -> bool:
+        """Record the outcome of a completely relayed answer; True when it counts as served."""
+        if kind is not AnswerKind.SERVED:
+            self._exchange.end(Outcome.UPSTREAM_ERROR, f"{answer.head.status}")
+            return False
+        if tap.error_type:
+            self._exchange.end(Outcome.UPSTREAM_ERROR, f"{tap.error_type}: {tap.error_message}")
+            return False
+        if self._inference and tap.is_stream and not tap.saw_stop:
+            self._exchange.end(Outcome.UPSTREAM_ERROR, "the stream ended without message_stop")
+            return False
+        self._exchange.end(Outcome.SERVED)
+        return True
+
+    def _relay_kept(self) -> None:
+        """No better answer was found: the upstream's own words, byte for byte."""
+        kept = self._kept
+        assert kept is not None
+        if not kept.answer.complete:
+            raise UpstreamLost("the upstream's error answer broke off")
+        framing = Framing(Kind.LENGTH, len(kept.body))
+        if self._exchange.head.method == "HEAD":
+            framing = Framing(Kind.NONE)
+        self._exchange.first_byte(kept.answer.head.status)
+        self._client.send(self._response_head(kept.answer, kept.account, framing) + kept.body)
+        if self._log is not None:
+            self._log.response.add(kept.body)
+        self._exchange.end(Outcome.UPSTREAM_ERROR, f"{kept.answer.head.status}")

@@ -1,0 +1,257 @@
+"""One client connection from its first request to its last: the place that turns every error into an answer.
+
+Rules that hold in this file:
+
+1. Every request ends in exactly one recorded outcome, whatever is raised below.
+2. A connection is kept only after a complete answer to a completely read request.
+3. Nothing a client sends makes a traceback: what is not foreseen is a 500 with one line in the log.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Optional
+
+from ..accounts.identity import find_name
+from ..errors import (
+    ClientError,
+    ClientGone,
+    Draining,
+    HeldOut,
+    NotFound,
+    NotSupported,
+    TeamClaudeError,
+    TooManyHeld,
+    UpstreamError,
+    UpstreamLost,
+    UsageError,
+)
+from ..routing.decision import Ask
+from .bodyscan import scan
+from .client import Client
+from .endpoints import Endpoints, Reply
+from .exchange import Exchange, Outcome
+from .forward import Forwarder
+from .forwarding import render_response
+from .framing import Kind, keep_alive, request_body
+from .head import RequestHead
+from .house import House
+from .passthrough import pass_through
+from .paths import PathKind, classify
+from .peer import PeerCheck
+from .requestrecord import RequestRecord
+from .runtime import Runtime
+
+__all__ = ["Front"]
+
+LONGEST_ID = 128  # of a session or agent id: they are keys that live in memory
+
+
+class Front:
+    """Serves one accepted connection; one instance and one thread each."""
+
+    def __init__(self, runtime: Runtime, sock: socket.socket, peer_ip: str) -> None:
+        config = runtime.house.config
+        self._runtime = runtime
+        self._client = Client(sock, config.header_read_sec, config.body_read_idle_sec, config.write_idle_sec)
+        self._peer_ip = peer_ip
+        self._same_user = PeerCheck(sock)
+
+    def serve(self) -> None:
+        """Serve requests until the client is done, something broke, or the server drains."""
+        client = self._client
+        with self._runtime.connections.open(client):
+            try:
+                while self._next_request():
+                    client.idle = not client.has_more
+                    if self._runtime.draining:
+                        return
+            except ClientGone:
+                return
+
+    def _next_request(self) -> bool:
+        """Serve one request; True when the connection can carry another."""
+        try:
+            head = self._client.next_head()
+        except ClientError as error:
+            with suppress(ClientGone):
+                self._send_error(None, error, close=True)
+                self._client.linger()
+            return False
+        if head is None:
+            return False
+        exchange = Exchange(head, classify(head.method, head.target), self._runtime.clock())
+        if exchange.route.kind is PathKind.OWN:
+            return self._serve_own(exchange)
+        return self._serve_forwarded(exchange)
+
+    # --- forwarded requests -----------------------------------------------------------------------
+
+    def _serve_forwarded(self, exchange: Exchange) -> bool:
+        log = self._runtime.journal.begin(exchange)
+        keep = False
+        try:
+            self._enter(exchange, log)
+            house = self._runtime.house
+            if exchange.route.kind in (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN):
+                pass_through(house, exchange, self._client, log)
+            else:
+                exchange.ask = self._ask(exchange, house)
+                Forwarder(house, exchange, self._client, log).run()
+            keep = keep_alive(exchange.head)
+        except Exception as error:
+            keep = self._settle_error(exchange, error)
+        finally:
+            exchange.end(Outcome.REFUSED, "ended without an outcome")
+            self._runtime.journal.end(exchange, log)
+        return keep
+
+    def _enter(self, exchange: Exchange, log: Optional[RequestRecord]) -> None:
+        """Everything before the request is looked at: who, where to, and its body."""
+        head = exchange.head
+        exchange.visitor = self._runtime.door.admit(head, self._peer_ip, self._same_user)
+        if exchange.route.kind is PathKind.UNKNOWN:
+            raise NotFound(
+                f"{head.method} {exchange.route.path[:200]} is not part of the API; nothing was sent."
+            )
+        if self._runtime.draining:
+            raise Draining("The proxy is shutting down; try again in a moment.")
+        self._read_body(exchange)
+        if log is not None:
+            log.request.add(exchange.body)
+
+    def _read_body(self, exchange: Exchange) -> None:
+        head = exchange.head
+        if "upgrade" in head:
+            raise NotSupported("This proxy does not switch protocols.")
+        framing = request_body(head)
+        exchange.has_body = framing.kind is not Kind.NONE
+        if (head.get("expect") or "").lower() == "100-continue" and exchange.has_body:
+            self._client.send_continue()
+        limit = self._runtime.house.config.proxy.max_body_mib << 20
+        exchange.body = self._client.read_body(framing, limit)
+        exchange.body_read = True
+
+    def _ask(self, exchange: Exchange, house: House) -> Ask:
+        head, rules = exchange.head, house.config.rules
+        facts = exchange.facts = scan(exchange.body)
+        session = head.get("x-claude-code-session-id") or facts.session_id
+        return Ask(
+            session=_bounded(session),
+            agent=_bounded(head.get("x-claude-code-agent-id")),
+            parent_agent=_bounded(head.get("x-claude-code-parent-agent-id")),
+            model=facts.model,
+            cache_life=3600.0 if facts.cache_ttl_1h else rules.cache_affinity_window_sec,
+            needs_slot=exchange.route.kind is PathKind.INFERENCE,
+            pin=_pin(head, house),
+        )
+
+    def _settle_error(self, exchange: Exchange, error: Exception) -> bool:
+        """Record how the request failed and tell the client, if it can still be told."""
+        started = self._client.started
+        if isinstance(error, ClientGone):
+            exchange.end(Outcome.CLIENT_GONE, str(error))
+            return False
+        if isinstance(error, UpstreamLost):
+            # No answer at all: the client's own retry is the best one left.  Nor a whole one.
+            exchange.end(Outcome.UPSTREAM_ERROR, str(error))
+            return False
+        if not isinstance(error, TeamClaudeError):
+            self._runtime.report(exchange.id, error)
+            error = TeamClaudeError(
+                f"Internal error in the proxy (request {exchange.id}); its log says more."
+            )
+        if started:
+            exchange.end(Outcome.UPSTREAM_ERROR, str(error))
+            return False
+        exchange.end(_outcome_of(error), str(error))
+        keep = exchange.body_read and keep_alive(exchange.head)
+        try:
+            self._send_error(exchange, error, close=not keep)
+        except ClientGone:
+            return False
+        if not keep:
+            self._client.linger()
+        return keep
+
+    # --- own endpoints ----------------------------------------------------------------------------
+
+    def _serve_own(self, exchange: Exchange) -> bool:
+        keep = False
+        try:
+            reply = self._own_reply(exchange)
+            keep = keep_alive(exchange.head)
+            self._send(exchange, reply.status, reply.headers, reply.body, close=not keep)
+        except ClientGone:
+            return False
+        except Exception as error:
+            return self._settle_error(exchange, error)
+        return keep
+
+    def _own_reply(self, exchange: Exchange) -> Reply:
+        endpoints = Endpoints(self._runtime)
+        if endpoints.is_open(exchange.route.path):
+            self._runtime.door.knock(exchange.head)
+        else:
+            self._runtime.door.admit(exchange.head, self._peer_ip, self._same_user)
+        self._read_body(exchange)
+        return endpoints.answer(exchange.head.method, exchange.route.path, bytes(exchange.body))
+
+    # --- answers of our own -----------------------------------------------------------------------
+
+    def _send_error(self, exchange: Optional[Exchange], error: TeamClaudeError, close: bool) -> None:
+        body = json.dumps({"type": "error", "error": {"type": error.kind, "message": str(error)}}).encode()
+        if exchange is not None:
+            exchange.first_byte(error.status)
+        self._send(exchange, error.status, error.headers(), body, close)
+
+    def _send(
+        self,
+        exchange: Optional[Exchange],
+        status: int,
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        close: bool,
+    ) -> None:
+        fields = [("Content-Type", "application/json"), *headers, ("Content-Length", str(len(body)))]
+        if exchange is not None:
+            fields.append(("request-id", exchange.id))
+        if close:
+            fields.append(("Connection", "close"))
+        head = render_response(status, _reason(status), fields)
+        is_head = exchange is not None and exchange.head.method == "HEAD"
+        self._client.send(head if is_head else head + body)
+
+
+def _outcome_of(error: TeamClaudeError) -> Outcome:
+    if isinstance(error, (HeldOut, TooManyHeld)):
+        return Outcome.HELD_OUT
+    return Outcome.UPSTREAM_ERROR if isinstance(error, UpstreamError) else Outcome.REFUSED
+
+
+def _bounded(value: Optional[str]) -> Optional[str]:
+    return value[:LONGEST_ID] if value else None
+
+
+def _pin(head: RequestHead, house: House) -> Optional[str]:
+    """The account the client insists on, by name; raises NotFound."""
+    wanted = head.get("x-teamclaude-account")
+    if not wanted:
+        return None
+    names = house.book.names()
+    try:
+        found = find_name(list(names.values()), wanted)
+    except UsageError as error:
+        raise NotFound(f"x-teamclaude-account: {error}") from None
+    return next(key for key, name in names.items() if name == found)
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""

@@ -1,0 +1,25 @@
+"""What all requests of one configuration share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..accounts.config import Config
+from .book import AccountBook
+from .router import Router
+from .upstream import UpstreamPool
+
+__all__ = ["House"]
+
+
+@dataclass(frozen=True)
+class House:
+    """A reload makes a new one; requests that run keep theirs."""
+
+    config: Config
+    book: AccountBook
+    router: Router
+    pool: UpstreamPool
+    is_proxy_secret: Callable[[str], bool]
+    clock: Callable[[], float]  # epoch seconds

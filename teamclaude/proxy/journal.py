@@ -1,0 +1,113 @@
+"""What is remembered of requests: the activity list, the decision records, the request log."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Optional
+
+from ..routing.usage import NO_USAGE
+from .activity import Activity, ActivityRing, as_json
+from .exchange import Exchange
+from .requestlog import RequestLog
+from .requestrecord import RequestRecord
+
+__all__ = ["Journal"]
+
+REMEMBERED = 500
+LAST = "last"
+
+
+class Journal:
+    """Any thread; `on_activity` gets each finished request's record, from the thread that served it."""
+
+    def __init__(
+        self,
+        log: Optional[RequestLog] = None,
+        on_activity: Optional[Callable[[dict[str, Any]], None]] = None,
+    ) -> None:
+        self._log = log
+        self._on_activity = on_activity
+        self._ring = ActivityRing()
+        self._running: dict[str, Exchange] = {}
+        self._ended: OrderedDict[str, Exchange] = OrderedDict()
+        self._lock = threading.Lock()  # guards _running and _ended
+        self.names: Callable[[], dict[str, str]] = dict  # account names by key
+
+    def begin(self, exchange: Exchange) -> Optional[RequestRecord]:
+        """A request came in; the record to fill when requests are logged."""
+        with self._lock:
+            self._running[exchange.id] = exchange
+        if self._log is None or not self._log.active:
+            return None
+        head = exchange.head
+        return self._log.begin(exchange.id, head.method, head.target, head.headers)
+
+    def end(self, exchange: Exchange, record: Optional[RequestRecord]) -> None:
+        """A request has its outcome."""
+        activity = _activity(exchange)
+        self._ring.ended(activity)
+        exchange.body = b""  # up to 64 MiB that `explain` has no use for
+        with self._lock:
+            self._running.pop(exchange.id, None)
+            self._ended[exchange.id] = exchange
+            while len(self._ended) > REMEMBERED:
+                self._ended.popitem(last=False)
+        if record is not None and self._log is not None:
+            record.end(activity.outcome, exchange.explained(self.names()))
+            self._log.finish(record)
+        if self._on_activity is not None:
+            self._on_activity(as_json(activity))
+
+    def recent(self) -> list[dict[str, Any]]:
+        """Finished requests, newest first."""
+        return [as_json(activity) for activity in self._ring.recent()]
+
+    def inflight(self) -> list[dict[str, Any]]:
+        """Requests under way, newest first."""
+        with self._lock:
+            running = list(self._running.values())
+        return [as_json(_activity(exchange)) for exchange in reversed(running)]
+
+    def explain(self, request: str) -> Optional[dict[str, Any]]:
+        """The decision record of a remembered request, by our id or the word `last`."""
+        with self._lock:
+            if request == LAST:
+                decided = (e for e in reversed(self._ended.values()) if e.attempts)
+                exchange = next(decided, None) or next(reversed(self._running.values()), None)
+            else:
+                exchange = self._ended.get(request) or self._running.get(request)
+        return None if exchange is None else exchange.explained(self.names())
+
+    def close(self) -> None:
+        """Write out what is waiting."""
+        if self._log is not None:
+            self._log.close()
+
+
+def _activity(exchange: Exchange) -> Activity:
+    facts, ask, decision = exchange.facts, exchange.ask, exchange.decision
+    usage = exchange.usage if exchange.usage != NO_USAGE else None
+    return Activity(
+        id=exchange.id,
+        at=exchange.at,
+        method=exchange.head.method,
+        path=exchange.route.path,
+        model=facts.model or "",
+        effort=facts.effort or "",
+        session=ask.session or "",
+        agent=ask.agent or "",
+        client=(exchange.visitor.name or "") if exchange.visitor else "",
+        accounts=tuple(attempt.account for attempt in exchange.attempts if attempt.account),
+        status=exchange.status,
+        ttfb_sec=exchange.ttfb,
+        duration_sec=exchange.lasted,
+        input_tokens=None if usage is None else usage.input_tokens,
+        output_tokens=None if usage is None else usage.output_tokens,
+        cache_read_tokens=None if usage is None else usage.cache_read_tokens,
+        cache_write_tokens=None if usage is None else usage.cache_write_tokens,
+        cost=exchange.cost,
+        outcome=exchange.outcome.value if exchange.outcome else "",
+        reason=exchange.note or (decision.reason if decision is not None else ""),
+    )

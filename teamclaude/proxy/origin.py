@@ -1,0 +1,41 @@
+"""Where requests go: scheme, host, port and path prefix of an upstream base URL."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from ..errors import ConfigError
+
+__all__ = ["Origin", "parse_origin"]
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class Origin(NamedTuple):
+    """The part of a base URL that names a server; connections are pooled by it."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def authority(self) -> str:
+        """The Host header: without the scheme's own port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+def parse_origin(url: str) -> tuple[Origin, str]:
+    """The origin and the path prefix (without a trailing slash) of a base URL.
+
+    Raises ConfigError for anything but an http(s) URL with a host.
+    """
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if parts.scheme not in _PORTS or not parts.hostname or port == -1 or parts.query or parts.username:
+        raise ConfigError(f"'{url}' is not a base URL: expected https://host[:port][/prefix]")
+    return Origin(parts.scheme, parts.hostname, port or _PORTS[parts.scheme]), parts.path.rstrip("/")

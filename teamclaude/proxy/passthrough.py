@@ -1,0 +1,61 @@
+"""Requests that belong to the client's own login: relayed with its own credential, no account.
+
+Also the client's token requests: to the token host, with nothing of ours added.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from .client import Client
+from .exchange import Exchange, Outcome
+from .forwarding import (
+    Credential,
+    client_framing,
+    client_response_headers,
+    render_request,
+    render_response,
+    token_request_headers,
+    upstream_request_headers,
+)
+from .framing import Framing, Kind
+from .house import House
+from .origin import parse_origin
+from .paths import PathKind
+from .relay import Observer, relay
+from .requestrecord import RequestRecord
+from .transport import Transport
+
+__all__ = ["pass_through"]
+
+
+def pass_through(house: House, exchange: Exchange, client: Client, log: Optional[RequestRecord]) -> None:
+    """Relay one request of the client's own; raises ConnectFailed, UpstreamLost or ClientGone."""
+    config, head = house.config, exchange.head
+    length = len(exchange.body)
+    framing = Framing(Kind.LENGTH, length) if exchange.has_body else Framing(Kind.NONE)
+    if exchange.route.kind is PathKind.OAUTH_TOKEN:
+        origin, prefix = parse_origin(config.oauth.token_url)[0], ""
+        headers = token_request_headers(head, origin.authority, framing)
+    else:
+        origin, prefix = house.book.origin, house.book.prefix
+        own = Credential("client")
+        headers = upstream_request_headers(head, own, origin.authority, framing, house.is_proxy_secret)
+    transport = Transport(house.pool, client.watch, config.head_timeout_sec)
+    request = render_request(head.method, prefix + head.target, headers)
+    answer = transport.exchange(origin, head.method, request, exchange.body)
+    out = client_framing(answer.framing, head)
+    response_headers = client_response_headers(answer.head, out)
+    observers: list[Observer] = []
+    if log is not None:
+        log.answered(answer.head.status, answer.head.reason, response_headers)
+        observers.append(log.response.add)
+    response = render_response(answer.head.status, answer.head.reason, response_headers)
+    exchange.first_byte(answer.head.status)
+    try:
+        relay(answer, client, response, out, observers, config.body_idle_timeout_sec)
+    except BaseException:
+        answer.connection.close()
+        raise
+    transport.finish(answer)
+    exchange.end(Outcome.SERVED if answer.head.status < 400 else Outcome.UPSTREAM_ERROR)

@@ -1,0 +1,50 @@
+"""The copy loop: an upstream answer to the client, byte for byte, as it arrives.
+
+It knows bytes only.  Which side broke is a type: UpstreamLost or ClientGone.  A body that broke off
+never looks complete: the last chunk, or the last byte announced, is sent only after the upstream's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .client import Client
+from .framing import LAST_CHUNK, Framing, Kind, chunk
+from .upstream import Answer, Buffer
+
+__all__ = ["Observer", "relay"]
+
+
+# Sees a copy of the payload; may not raise.
+Observer = Callable[[Buffer], None]
+
+
+def relay(
+    answer: Answer, client: Client, head: bytes, framing: Framing, observers: list[Observer], idle: float
+) -> None:
+    """Send `head`, then the body as it arrives; returns when the body is complete.
+
+    `idle` is how long the upstream may be silent, in seconds.
+    """
+    chunked = framing.kind is Kind.CHUNKED
+    pending = head
+    if not answer.arrived and not answer.complete:
+        client.send(pending)
+        pending = b""
+    while not answer.complete:
+        pieces = answer.read(client.watch, idle)
+        for observer in observers:
+            for piece in pieces:
+                observer(piece)
+        data = chunk(*pieces) if chunked else _joined(pieces)
+        if chunked and answer.complete:
+            data += LAST_CHUNK
+        if pending or data:
+            client.send(pending + data if pending else data)
+            pending = b""
+    if pending:
+        client.send(pending + LAST_CHUNK if chunked else pending)
+
+
+def _joined(pieces: list[Buffer]) -> Buffer:
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -1,0 +1,185 @@
+"""What lives as long as the server: the current configuration, routing, journal and controls.
+
+A reload builds a new `House` and swaps it in one assignment: requests see the old one or the new one,
+never a mixture.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Optional
+
+from .. import __version__
+from ..accounts.config import Config
+from ..accounts.edits import set_enabled
+from ..accounts.identity import find_name
+from ..accounts.store import ConfigFile
+from ..errors import BadRequest, ConfigError, NotFound, UsageError
+from ..routing.capacity import capacity_of
+from ..routing.fleet import Fleet
+from ..routing.policies import POLICIES
+from .book import AccountBook
+from .connections import Connections
+from .entry import Door
+from .house import House
+from .journal import Journal
+from .router import Router
+from .status import capacity_json, resident_mb, status_json
+from .upstream import UpstreamPool
+
+__all__ = ["Runtime"]
+
+# Read once, when the server starts.
+_NEEDS_RESTART = ("host", "port", "tls", "max_held")
+
+
+class Runtime:
+    """Shared by all connections."""
+
+    def __init__(
+        self,
+        config_file: ConfigFile,
+        config: Config,
+        journal: Journal,
+        clock: Callable[[], float],
+        warn: Callable[[str], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._config_file = config_file
+        self._reloading = threading.Lock()  # one reload at a time
+        self.clock = clock
+        self.warn = warn
+        self.journal = journal
+        self.connections = Connections()
+        self.draining = False
+        self.port = 0
+        self._began = time.monotonic()
+        book = AccountBook(config, config.accounts)
+        fleet = Fleet(config.rules, POLICIES[config.policy](), config.pricing)
+        fleet.configure(book.specs)
+        router = Router(fleet, clock, max_held=config.proxy.max_held, changed=changed)
+        self.door = Door(config.proxy)
+        self.house = House(config, book, router, _pool(config), self.door.is_proxy_secret, clock)
+
+    @property
+    def router(self) -> Router:
+        return self.house.router
+
+    # --- readers ----------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """The snapshot as JSON; never a credential."""
+        return status_json(self.router.view(), self.house.config.rules, self._system())
+
+    def capacity(self) -> dict[str, Any]:
+        view = self.router.view()
+        return capacity_json(capacity_of(view, self.house.config.rules), view.now)
+
+    def deck(self) -> dict[str, Any]:
+        """Status and activity: what a remote Deck draws."""
+        return {**self.status(), "activity": self.journal.recent(), "inflight": self.journal.inflight()}
+
+    def _system(self) -> dict[str, Any]:
+        rss = resident_mb()
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "port": self.port,
+            "proxyRssMB": None if rss is None else round(rss, 1),
+            "proxyUptimeSec": round(time.monotonic() - self._began),
+            "threads": threading.active_count(),
+            "connections": len(self.connections),
+            "waiting": self.router.waiting,
+            "draining": self.draining,
+            "upstream": self.house.config.upstream,
+        }
+
+    # --- controls ---------------------------------------------------------------------------------
+
+    def reload(self) -> dict[str, Any]:
+        """Read the config file again; raises BadRequest, and keeps the old one, when it is no good."""
+        with self._reloading:
+            try:
+                config = self._config_file.load()
+                book = AccountBook(config, config.accounts)
+                door = Door(config.proxy)
+            except ConfigError as error:
+                raise BadRequest(f"Not reloaded, the running configuration stays: {error}") from error
+            old = self.house
+            renewed = book.renewed_against(old.book)
+            pool = old.pool if _same_way_out(old.config, config) else _pool(config)
+            self.door = door
+            self.house = House(config, book, old.router, pool, door.is_proxy_secret, self.clock)
+            changes = old.router.configure(
+                book.specs, config.rules, POLICIES[config.policy](), config.pricing, renewed
+            )
+            names = book.names()
+            updated = {*changes.updated, *(names[key] for key in renewed)}
+        return {
+            "reloaded": True,
+            "added": list(changes.added),
+            "removed": list(changes.removed),
+            "updated": sorted(updated),
+            "needsRestart": _restart_keys(old.config, config),
+        }
+
+    def switch(self, account: Optional[str], session: Optional[str]) -> dict[str, Any]:
+        """Pin everything, or one session, to an account; None takes the pin off."""
+        name = None if account is None else self._full_name(account)
+        self.router.pin(None if name is None else self.house.book.key_of(name), session)
+        pins = self.router.view().pins
+        return {
+            "account": name,
+            "session": session,
+            "pins": [{"session": pinned, "account": to} for pinned, to in pins.items()],
+        }
+
+    def set_enabled(self, account: str, enabled: bool) -> dict[str, Any]:
+        """Give an account work, or none; written to the config file and in force at once."""
+        name = self._full_name(account)
+        try:
+            self._config_file.update(lambda raw: set_enabled(raw, name, enabled))
+        except (ConfigError, UsageError) as error:
+            raise BadRequest(str(error)) from error
+        self.reload()
+        return {"account": name, "enabled": enabled}
+
+    def _full_name(self, account: str) -> str:
+        try:
+            return find_name(list(self.house.book.names().values()), account)
+        except UsageError as error:
+            raise NotFound(str(error)) from None
+
+    def report(self, request: str, error: BaseException) -> None:
+        """An error nobody foresaw: one line, and the traceback only for who asks for it."""
+        self.warn(
+            f"internal error in request {request}: {type(error).__name__} (TEAMCLAUDE_DEBUG=1 shows where)"
+        )
+        if os.environ.get("TEAMCLAUDE_DEBUG"):
+            import traceback
+
+            self.warn("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+
+
+def _pool(config: Config) -> UpstreamPool:
+    return UpstreamPool(
+        connect_timeout=config.connect_timeout_sec,
+        ca_file=config.upstream_ca_file,
+        proxy=config.upstream_proxy,
+    )
+
+
+def _same_way_out(a: Config, b: Config) -> bool:
+    return (a.connect_timeout_sec, a.upstream_ca_file, a.upstream_proxy) == (
+        b.connect_timeout_sec,
+        b.upstream_ca_file,
+        b.upstream_proxy,
+    )
+
+
+def _restart_keys(old: Config, new: Config) -> list[str]:
+    changed = [name for name in _NEEDS_RESTART if getattr(old.proxy, name) != getattr(new.proxy, name)]
+    return [f"proxy.{name}" for name in changed]

@@ -1,0 +1,165 @@
+"""The server as a whole: starts everything, watches the config file, ends in order."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Optional
+
+from ..accounts.config import Config
+from ..accounts.store import ConfigFile, state_path
+from ..errors import ConfigError, TeamClaudeError
+from .journal import Journal
+from .listener import Listener, is_loopback_name, open_listeners, server_context
+from .requestlog import RequestLog
+from .runtime import Runtime
+from .statefile import Saver, StateFile
+from .warmup import warm_up
+
+__all__ = ["Service"]
+
+CONFIG_BEAT_SEC = 2.0
+
+
+class Service:
+    """One proxy.  `clock` gives epoch seconds to routing; durations are always real."""
+
+    def __init__(
+        self,
+        config_file: ConfigFile,
+        *,
+        host: Optional[str] = None,
+        port: Optional[int] = None,
+        log_dir: Optional[str] = None,
+        clock: Callable[[], float] = time.time,
+        on_activity: Optional[Callable[[dict[str, Any]], None]] = None,
+        warn: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._config_file = config_file
+        self._warn = warn
+        self._stamp = config_file.stamp()
+        config = config_file.load_or_create()
+        self._host = config.proxy.host if host is None else host
+        self._wanted_port = config.proxy.port if port is None else port
+        self._tls = server_context(config.proxy.tls) if config.proxy.tls is not None else None
+        if not is_loopback_name(self._host) and not config.proxy.api_key:
+            raise ConfigError(f"{self._host} can be reached from other machines: set proxy.apiKey first")
+        self._journal = Journal(_request_log(config, log_dir, warn, clock), on_activity)
+        state_file = StateFile(str(state_path(config_file.path)), warn)
+        self._saver = Saver(state_file, lambda: self._runtime.router.dump(), warn)
+        self._runtime = Runtime(config_file, config, self._journal, clock, warn, self._saver.dirty)
+        self._journal.names = self._runtime.router.names
+        for lost in self._runtime.router.restore(state_file.load()):
+            warn(f"not restored from the state file: {lost}")
+        self._listeners: list[Listener] = []
+        self._stopping = threading.Lock()
+        self._stopped = threading.Event()
+
+    # --- life -------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Listen and serve in the background; raises ConfigError when the port can't be had."""
+        self._listeners = open_listeners(self._runtime, self._host, self._wanted_port, self._tls)
+        self._runtime.port = self.port
+        for listener in self._listeners:
+            listener.start()
+        self._saver.start()
+        threading.Thread(target=self._watch_config, name="config-watch", daemon=True).start()
+        if self._runtime.house.config.warm_on_startup:
+            warm_up(self._runtime.house)
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """True once the server has stopped."""
+        return self._stopped.wait(timeout)
+
+    def stop(self, drain_sec: Optional[float] = None) -> None:
+        """Stop accepting, let running answers finish up to `drain_sec`, save state.
+
+        Waiting requests are answered 503 at once.  A second call, from another thread, with 0 ends the
+        waiting of the first.
+        """
+        runtime = self._runtime
+        limit = runtime.house.config.drain_sec if drain_sec is None else drain_sec
+        runtime.draining = True
+        runtime.router.drain()
+        if limit <= 0:
+            runtime.connections.close_all()
+        with self._stopping:
+            if self._stopped.is_set():
+                return
+            for listener in self._listeners:
+                listener.shutdown()
+                listener.server_close()
+            runtime.connections.close_idle()
+            if not runtime.connections.wait_empty(limit):
+                runtime.connections.close_all()
+                runtime.connections.wait_empty(1.0)
+            self._saver.stop()
+            self._journal.close()
+            runtime.house.pool.close()
+            self._stopped.set()
+
+    def _watch_config(self) -> None:
+        while not self._stopped.wait(CONFIG_BEAT_SEC):
+            stamp = self._config_file.stamp()
+            if stamp is None or stamp == self._stamp:
+                continue
+            self._stamp = stamp
+            try:
+                changes = self._runtime.reload()
+            except TeamClaudeError as error:
+                self._warn(str(error))
+                continue
+            self._tell(changes)
+
+    def _tell(self, changes: dict[str, Any]) -> None:
+        for what in ("added", "removed", "updated"):
+            if changes[what]:
+                self._warn(f"config read again: {what} {', '.join(changes[what])}")
+        if changes["needsRestart"]:
+            self._warn(f"in force after a restart only: {', '.join(changes['needsRestart'])}")
+
+    # --- for the command line, the Deck and the demo ----------------------------------------------
+
+    @property
+    def port(self) -> int:
+        return self._listeners[0].server_port
+
+    @property
+    def urls(self) -> list[str]:
+        """Where it listens; the first is the one to hand out."""
+        scheme = "http" if self._tls is None else "https"
+        addresses = [(listener.server_name, listener.server_port) for listener in self._listeners]
+        return [f"{scheme}://[{h}]:{p}" if ":" in h else f"{scheme}://{h}:{p}" for h, p in addresses]
+
+    def snapshot(self) -> dict[str, Any]:
+        """The status as JSON."""
+        return self._runtime.status()
+
+    def deck(self) -> dict[str, Any]:
+        """Status, activity and requests in flight as JSON."""
+        return self._runtime.deck()
+
+    def reload(self) -> dict[str, Any]:
+        """Read the config again; raises BadRequest and keeps the old one when it is no good."""
+        self._stamp = self._config_file.stamp()
+        return self._runtime.reload()
+
+    @property
+    def runtime(self) -> Runtime:
+        """For tests and the Deck: the live parts."""
+        return self._runtime
+
+
+def _request_log(
+    config: Config, log_dir: Optional[str], warn: Callable[[str], None], clock: Callable[[], float]
+) -> Optional[RequestLog]:
+    directory = log_dir or (config.log_dir if config.log_requests else None)
+    if config.log_requests and not directory:
+        raise ConfigError("logRequests needs logDir, the directory to write to")
+    if not directory:
+        return None
+    path = os.path.expanduser(directory)
+    return RequestLog(path, config.log_max_body_bytes, config.log_retention_hours, warn, clock)

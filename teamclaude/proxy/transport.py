@@ -1,0 +1,71 @@
+"""One attempt on the wire: send a request, read the answer's head, with the retries a wire needs.
+
+A failure on a reused connection says only that the upstream had closed it: once more on a fresh one,
+at once.  A failure on a fresh connection gets one more try after a pause; then it is an outage.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from ..errors import ClientGone, ConnectFailed, UpstreamLost
+from .origin import Origin
+from .upstream import Answer, Buffer, Connection, UpstreamPool, read_answer
+from .watch import Watch
+
+__all__ = ["Transport"]
+
+PAUSE_SEC = 0.5
+MAX_KEPT_BODY = 262144  # of an answer that is kept back while another account is tried
+KEPT_IDLE_SEC = 10.0
+
+
+class Transport:
+    """Sends one request as often as the wire makes necessary; never two at a time."""
+
+    def __init__(self, pool: UpstreamPool, watch: Watch, head_timeout: float) -> None:
+        self._pool = pool
+        self._watch = watch
+        self._head_timeout = head_timeout
+
+    def exchange(self, origin: Origin, method: str, head: bytes, body: Buffer) -> Answer:
+        """The upstream's answer, its body unread; raises ConnectFailed, UpstreamLost or ClientGone."""
+        pooled = self._pool.take(origin)
+        if pooled is not None:
+            with suppress(UpstreamLost):
+                return self._once(pooled, method, head, body)
+        try:
+            return self._once(self._pool.open(origin), method, head, body)
+        except (ConnectFailed, UpstreamLost):
+            self._watch.sleep(PAUSE_SEC)
+        return self._once(self._pool.open(origin), method, head, body)
+
+    def _once(self, connection: Connection, method: str, head: bytes, body: Buffer) -> Answer:
+        try:
+            connection.send(head, body)
+            return read_answer(connection, method, self._watch, self._head_timeout)
+        except (UpstreamLost, ClientGone):
+            connection.close()
+            raise
+
+    def finish(self, answer: Answer) -> None:
+        """The answer has been used: keep its connection if it is clean, else close it."""
+        if answer.reusable:
+            self._pool.give_back(answer.connection)
+        else:
+            answer.connection.close()
+
+    def keep(self, answer: Answer) -> bytes:
+        """Read the body of an answer that may be relayed later; an endless or broken one is cut."""
+        body = bytearray()
+        try:
+            while not answer.complete and len(body) <= MAX_KEPT_BODY:
+                for piece in answer.read(self._watch, KEPT_IDLE_SEC):
+                    body += piece
+        except UpstreamLost:
+            pass
+        except ClientGone:
+            answer.connection.close()
+            raise
+        self.finish(answer)
+        return bytes(body)

@@ -1,0 +1,280 @@
+"""Connections to the upstream: opening, pooling, one request and its answer at a time.
+
+Rules that hold in this file:
+
+1. A connection carries one request at a time and goes back to the pool only after a complete answer.
+2. What breaks here is the upstream's business: ConnectFailed before a byte was sent, UpstreamLost after.
+3. Connections belong to an origin, never to an account: credentials travel in requests only.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from typing import Optional, Union
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
+
+from ..errors import ConfigError, ConnectFailed, UpstreamLost, UpstreamProtocolError
+from .framing import ChunkedDecoder, Framing, Kind, keep_alive, response_body
+from .head import MAX_HEAD_BYTES, ResponseHead, find_head_end, parse_response_head
+from .origin import Origin
+from .watch import Watch, readable
+
+__all__ = ["Answer", "Connection", "UpstreamPool", "read_answer"]
+
+IDLE_SEC = 55.0  # common servers close idle connections after 60 s
+RECV_BYTES = 65536
+SEND_TIMEOUT_SEC = 60.0
+JOIN_LIMIT = 32768  # a body up to this size is sent together with its head: one segment, one syscall
+
+Buffer = Union[bytes, bytearray, memoryview]
+
+
+class Connection:
+    """One open connection to an origin."""
+
+    def __init__(self, sock: socket.socket, origin: Origin) -> None:
+        self.sock = sock
+        self.origin = origin
+        self.reused = False
+        self.idle_since = 0.0
+        self._pending = sock.pending if isinstance(sock, ssl.SSLSocket) else None
+
+    def close(self) -> None:
+        self.sock.close()
+
+    def send(self, head: bytes, body: Buffer) -> None:
+        """Send a whole request.
+
+        An upstream may answer and close before it has read all of a large body; a failed write is
+        therefore no verdict: reading the answer decides.
+        """
+        self.sock.settimeout(SEND_TIMEOUT_SEC)
+        try:
+            if len(body) <= JOIN_LIMIT:
+                self.sock.sendall(head + bytes(body))
+            else:
+                self.sock.sendall(head)
+                self.sock.sendall(body)
+        except (BrokenPipeError, ConnectionResetError):
+            if self.reused:
+                raise UpstreamLost("the upstream had closed the connection") from None
+        except OSError as error:
+            raise UpstreamLost(f"sending to the upstream failed: {_words(error)}") from error
+        finally:
+            self.sock.settimeout(0.0)
+
+    def receive(self, watch: Watch, timeout: float, what: str) -> bytes:
+        """The bytes that arrive next, b"" at the end; raises UpstreamLost or ClientGone."""
+        while True:
+            if not (self._pending is not None and self._pending()) and not watch.wait(self.sock, timeout):
+                raise UpstreamLost(f"the upstream sent no {what} for {timeout:g} s")
+            try:
+                return self.sock.recv(RECV_BYTES)
+            except (ssl.SSLWantReadError, BlockingIOError, InterruptedError):
+                continue
+            except OSError as error:
+                raise UpstreamLost(f"the upstream broke off: {_words(error)}") from error
+
+
+class Answer:
+    """An upstream answer whose head has been read; `read` hands out its body as it arrives."""
+
+    def __init__(self, connection: Connection, head: ResponseHead, framing: Framing, rest: bytes) -> None:
+        self.connection = connection
+        self.head = head
+        self.framing = framing
+        self._rest = rest
+        self._left = framing.length
+        self._decoder = ChunkedDecoder(UpstreamProtocolError) if framing.kind is Kind.CHUNKED else None
+        self.complete = framing.kind is Kind.NONE or (framing.kind is Kind.LENGTH and not framing.length)
+        self.body_bytes = 0
+
+    @property
+    def arrived(self) -> bool:
+        """Body bytes came together with the head."""
+        return bool(self._rest)
+
+    def read(self, watch: Watch, idle: float) -> list[Buffer]:
+        """The payload that has arrived; waits up to `idle` seconds for some.
+
+        Sets `complete` with the last of it.  Raises UpstreamLost for a body that ends too early.
+        """
+        data = self._rest or self.connection.receive(watch, idle, "data")
+        self._rest = b""
+        if self._decoder is not None:
+            return self._read_chunked(self._decoder, data)
+        if not data:
+            if self.framing.kind is Kind.LENGTH:
+                got, expected = self.body_bytes, self.framing.length
+                raise UpstreamLost(f"the upstream's answer ends after {got} bytes, expected {expected}")
+            self.complete = True
+            return []
+        if self.framing.kind is Kind.LENGTH:
+            if len(data) > self._left:
+                # More than announced: not ours to forward, and the connection can't be trusted.
+                data, self._rest = data[: self._left], data[self._left :]
+            self._left -= len(data)
+            self.complete = not self._left
+        self.body_bytes += len(data)
+        return [data]
+
+    def _read_chunked(self, decoder: ChunkedDecoder, data: bytes) -> list[Buffer]:
+        if not data:
+            raise UpstreamLost(f"the upstream's answer ends after {self.body_bytes} bytes, within its chunks")
+        pieces = decoder.feed(data)
+        self.body_bytes += sum(map(len, pieces))
+        self.complete = decoder.finished
+        self._rest = decoder.leftover
+        return pieces
+
+    @property
+    def reusable(self) -> bool:
+        """The connection is clean for another request."""
+        return (
+            self.complete
+            and not self._rest
+            and self.framing.kind is not Kind.UNTIL_CLOSE
+            and keep_alive(self.head)
+        )
+
+
+class UpstreamPool:
+    """Idle connections by origin, and how to open new ones."""
+
+    def __init__(
+        self,
+        *,
+        connect_timeout: float = 10.0,
+        ca_file: Optional[str] = None,
+        proxy: Optional[str] = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connect_timeout = connect_timeout
+        self._ca_file = ca_file
+        self._proxy = proxy
+        self._monotonic = monotonic
+        self._context: Optional[ssl.SSLContext] = None
+        self._idle: dict[Origin, list[Connection]] = {}
+        self._lock = threading.Lock()  # guards _idle and _context
+
+    def take(self, origin: Origin) -> Optional[Connection]:
+        """The most recently used idle connection that still looks alive."""
+        while True:
+            with self._lock:
+                idle = self._idle.get(origin)
+                connection = idle.pop() if idle else None
+            if connection is None:
+                return None
+            if self._monotonic() - connection.idle_since <= IDLE_SEC and not readable(connection.sock):
+                connection.reused = True
+                return connection
+            connection.close()
+
+    def open(self, origin: Origin) -> Connection:
+        """A new connection; raises ConnectFailed."""
+        opener = self._opener(origin)
+        try:
+            opener.connect()
+        except ssl.SSLCertVerificationError as error:
+            raise ConnectFailed(
+                f"the certificate of {origin.host} is not trusted: {error.verify_message}; "
+                "set upstreamCaFile if that is intended"
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            opener.close()
+            raise ConnectFailed(f"no connection to {origin.host}:{origin.port}: {_words(error)}") from error
+        sock: socket.socket = opener.sock
+        if isinstance(sock, ssl.SSLSocket):
+            # An end without close_notify is a cut, not an end.
+            sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return Connection(sock, origin)
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a clean connection for the next request; the ones idle too long are closed."""
+        connection.idle_since = now = self._monotonic()
+        with self._lock:
+            idle = self._idle.setdefault(connection.origin, [])
+            stale = [c for c in idle if now - c.idle_since > IDLE_SEC]
+            if stale:
+                self._idle[connection.origin] = idle = idle[len(stale) :]
+            idle.append(connection)
+        for old in stale:
+            old.close()
+
+    def close(self) -> None:
+        with self._lock:
+            idle = [c for connections in self._idle.values() for c in connections]
+            self._idle.clear()
+        for connection in idle:
+            connection.close()
+
+    def _opener(self, origin: Origin) -> http.client.HTTPConnection:
+        proxy = self._proxy_for(origin)
+        host, port = (proxy.host, proxy.port) if proxy is not None else (origin.host, origin.port)
+        opener: http.client.HTTPConnection
+        if origin.scheme == "https":
+            opener = http.client.HTTPSConnection(
+                host, port, timeout=self._connect_timeout, context=self._tls()
+            )
+        else:
+            opener = http.client.HTTPConnection(host, port, timeout=self._connect_timeout)
+        if proxy is not None:
+            opener.set_tunnel(origin.host, origin.port)
+        return opener
+
+    def _proxy_for(self, origin: Origin) -> Optional[Origin]:
+        url = self._proxy
+        if not url and origin.scheme == "https":
+            proxies = getproxies_environment()
+            if proxies and not proxy_bypass(f"{origin.host}:{origin.port}"):
+                url = proxies.get("https") or proxies.get("all")
+        if not url:
+            return None
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        if parts.scheme != "http" or not parts.hostname:
+            raise ConfigError("the HTTPS proxy must be an http:// URL (HTTPS_PROXY or upstreamProxy)")
+        return Origin("http", parts.hostname, parts.port or 80)
+
+    def _tls(self) -> ssl.SSLContext:
+        with self._lock:
+            if self._context is None:
+                try:
+                    self._context = ssl.create_default_context(cafile=self._ca_file)
+                except OSError as error:
+                    raise ConnectFailed(f"upstreamCaFile can't be read: {_words(error)}") from error
+                self._context.set_alpn_protocols(["http/1.1"])
+            return self._context
+
+
+def read_answer(connection: Connection, method: str, watch: Watch, timeout: float) -> Answer:
+    """Read the head of the final answer (1xx are skipped); raises UpstreamLost or ClientGone."""
+    buffer = bytearray()
+    seen = 0
+    while True:
+        end = find_head_end(buffer, max(0, seen - 3))
+        if end < 0:
+            seen = len(buffer)
+            if seen > MAX_HEAD_BYTES:
+                raise UpstreamProtocolError(f"the upstream's head is longer than {MAX_HEAD_BYTES} bytes")
+            data = connection.receive(watch, timeout, "answer")
+            if not data:
+                raise UpstreamLost("the upstream closed the connection before it answered")
+            buffer += data
+            continue
+        head = parse_response_head(buffer[:end])
+        if head.status >= 200 or head.status == 101:
+            return Answer(connection, head, response_body(head, method), bytes(buffer[end:]))
+        del buffer[:end]
+        seen = 0
+
+
+def _words(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).rstrip(".")

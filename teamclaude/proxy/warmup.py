@@ -1,0 +1,72 @@
+"""`warmOnStartup`: one small request per account at start, so that its windows are known at once.
+
+Off unless the config asks for it: nothing goes to the API that the user did not send.  It is one
+token of the smallest model, sent as what it is, in the background.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from .. import __version__
+from ..errors import TeamClaudeError
+from ..routing.decision import Ask
+from ..routing.windows import read_windows
+from .book import Way
+from .forwarding import OAUTH_BETA, render_request
+from .house import House
+from .router import NO_PATIENCE, NothingUsable
+from .upstream import read_answer
+from .watch import Watch
+
+__all__ = ["warm_up"]
+
+HEAD_SEC = 60.0
+_BODY = b'{"model":"claude-haiku-4-5","max_tokens":1,"messages":[{"role":"user","content":"quota"}]}'
+
+
+def warm_up(house: House) -> None:
+    """Ask each enabled, unpaid account for its quota, one after the other, without blocking."""
+    threading.Thread(target=_ask_all, args=(house,), name="warm-up", daemon=True).start()
+
+
+def _ask_all(house: House) -> None:
+    for spec in house.book.specs:
+        way = house.book.way(spec.key)
+        if way is not None and spec.enabled and not spec.is_paid:
+            _ask(house, spec.key, way)
+
+
+def _ask(house: House, key: str, way: Way) -> None:
+    try:
+        lease = house.router.acquire(Ask(pin=key), NO_PATIENCE, lambda: None)
+    except (NothingUsable, TeamClaudeError):
+        return
+    try:
+        connection = house.pool.open(way.origin)
+        try:
+            connection.send(render_request("POST", f"{way.prefix}/v1/messages", _headers(way)), _BODY)
+            head = read_answer(connection, "POST", Watch(None), HEAD_SEC).head
+        finally:
+            connection.close()
+        house.router.answered(lease, head.status, read_windows(head.headers, house.clock()))
+    except TeamClaudeError:
+        pass  # an outage is told by the first real request
+    finally:
+        house.router.settle(lease)
+
+
+def _headers(way: Way) -> list[tuple[str, str]]:
+    if way.credential.kind == "apikey":
+        login = [("x-api-key", way.credential.secret)]
+    else:
+        login = [("Authorization", f"Bearer {way.credential.secret}"), ("anthropic-beta", OAUTH_BETA)]
+    return [
+        ("Host", way.origin.authority),
+        ("User-Agent", f"teamclaude/{__version__}"),
+        ("Content-Type", "application/json"),
+        ("anthropic-version", "2023-06-01"),
+        *login,
+        ("Content-Length", str(len(_BODY))),
+        ("Connection", "close"),
+    ]

@@ -1,0 +1,107 @@
+"""Waiting on a socket without losing sight of the client behind the request.
+
+A silent upstream must not hide a departed client: every wait on the upstream also watches the
+client's socket for its closing.  The client may send its next request early (pipelining), so
+"readable" is not "gone": on Linux `POLLRDHUP` tells them apart, elsewhere a peek does.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import sys
+import time
+from typing import Optional
+
+from ..errors import ClientGone
+
+__all__ = ["Watch", "departed", "readable"]
+
+# Not exported by every build of `select`; the value is Linux's ABI.
+_RDHUP: int = getattr(select, "POLLRDHUP", 0x2000 if sys.platform.startswith("linux") else 0)
+BEAT_SEC = 0.4  # where a departure is no event: how often to look
+
+
+def readable(sock: socket.socket) -> bool:
+    """Bytes, an end or an error are waiting: an idle pooled connection that is, is dead."""
+    return bool(_select(sock, 0.0))
+
+
+def departed(sock: socket.socket) -> bool:
+    """The peer has closed its connection (or its sending side)."""
+    if _RDHUP:
+        poll = select.poll()
+        poll.register(sock, _RDHUP)
+        return bool(poll.poll(0))
+    if isinstance(sock, ssl.SSLSocket) or not _select(sock, 0.0):
+        return False
+    try:
+        return sock.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def _select(sock: socket.socket, timeout: float) -> bool:
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return bool(poll.poll(timeout * 1000.0))
+    return bool(select.select([sock], [], [], timeout)[0])
+
+
+class Watch:
+    """One request's two sockets: waits for the upstream, notices the client's departure.
+
+    Without a client it only waits.
+    """
+
+    def __init__(self, client: Optional[socket.socket]) -> None:
+        self._client = client
+        self._client_fd = -1 if client is None else client.fileno()
+        self._poll = select.poll() if _RDHUP else None
+        if self._poll is not None and client is not None:
+            self._poll.register(self._client_fd, _RDHUP)
+
+    def check(self) -> None:
+        """Raise ClientGone if the client has left."""
+        if self._client is not None and departed(self._client):
+            raise ClientGone("the client closed its connection")
+
+    def sleep(self, seconds: float) -> None:
+        """A pause that ends with ClientGone when the client leaves."""
+        if self._poll is not None:
+            if self._poll.poll(seconds * 1000.0):
+                raise ClientGone("the client closed its connection")
+            return
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, BEAT_SEC))
+            self.check()
+
+    def wait(self, upstream: socket.socket, timeout: float) -> bool:
+        """True when `upstream` is readable, False after `timeout` seconds; raises ClientGone."""
+        if self._poll is None:
+            return self._wait_by_beats(upstream, timeout)
+        fd = upstream.fileno()
+        self._poll.register(fd, select.POLLIN)
+        try:
+            events = self._poll.poll(timeout * 1000.0)
+        finally:
+            self._poll.unregister(fd)
+        if not events:
+            return False
+        # Bytes that have arrived are taken before a departure is looked at: the next write tells.
+        if all(ready == self._client_fd for ready, _ in events):
+            raise ClientGone("the client closed its connection")
+        return True
+
+    def _wait_by_beats(self, upstream: socket.socket, timeout: float) -> bool:
+        end = time.monotonic() + timeout
+        while (left := end - time.monotonic()) > 0:
+            if _select(upstream, min(left, BEAT_SEC)):
+                return True
+            self.check()
+        return False
