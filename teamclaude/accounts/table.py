@@ -1,0 +1,72 @@
+"""Every setting as one row of a table: what `teamclaude help config` prints and the README repeats."""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from .config import Config
+from .schema import BESIDE, REQUIRED, Declared, declared, is_section, to_json, type_words, unwrapped
+
+__all__ = ["SettingRow", "settings_table"]
+
+
+class SettingRow(NamedTuple):
+    """`name` is the path in the file (`proxy.port`, `accounts[].name`); `default` is JSON, `required`
+    or empty for "not set"."""
+
+    name: str
+    type: str
+    unit: str
+    default: str
+    why: str
+
+
+def settings_table() -> list[SettingRow]:
+    """All keys, in the order of their declaration; a list of objects is followed by its keys."""
+    return list(_rows(Config, ""))
+
+
+def _rows(section: type, prefix: str) -> Iterator[SettingRow]:
+    for entry in declared(section):
+        hint, optional = unwrapped(entry.hint)
+        name = prefix + entry.key
+        if entry.key == BESIDE:
+            yield from _rows(hint, prefix)
+        elif is_section(hint):
+            if optional:  # the section itself can be set or not
+                yield _row(name, entry)
+            yield from _rows(hint, name + ".")
+        else:
+            yield _row(name, entry)
+            if typing.get_origin(hint) is tuple and is_section(typing.get_args(hint)[0]):
+                yield from _rows(typing.get_args(hint)[0], name + "[].")
+
+
+def _row(name: str, entry: Declared) -> SettingRow:
+    return SettingRow(name, _short(entry.hint), entry.unit, _default(entry), entry.why)
+
+
+def _default(entry: Declared) -> str:
+    if entry.default is REQUIRED:
+        return "required"
+    if entry.default is None:
+        return ""
+    value = entry.default
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return json.dumps(to_json(value, entry.unit))
+
+
+def _short(hint: Any) -> str:
+    """A type without its range, which the unit tells."""
+    hint = unwrapped(hint)[0]
+    scalars = {bool: "true/false", int: "whole number", float: "number", str: "text"}
+    if hint in scalars:
+        return scalars[hint]
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        return f"list of {_short(inner[0])}s".replace("texts", "text")
+    return type_words(hint).replace("an object", "object")
