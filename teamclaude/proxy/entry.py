@@ -18,10 +18,10 @@ import contextlib
 import hmac
 import ipaddress
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Callable, NamedTuple
 
+from ..accounts.config import ProxyConfig
 from ..errors import BadRequest, ConfigError, Forbidden, Misdirected, Unauthorized
 from .head import RequestHead
 from .peer import is_loopback
@@ -64,28 +64,21 @@ class _Authority(NamedTuple):
 
 
 class Door:
-    """Decides by `proxy.host`, `apiKey`, `clients` (name, key), `allowedHosts` and `trustLoopback`.
+    """The entrance as one configuration describes it.
 
-    `trust_loopback`: False never exempts, True exempts our own user, "any" also a local user who can't
-    be told.  Raises ConfigError for a host that can't be one.
+    `trust_loopback`: False never exempts, True exempts our own user, "any" also a local process whose
+    user can't be told.  Raises ConfigError for a host that can't be one.
     """
 
-    def __init__(
-        self,
-        host: str,
-        api_key: str | None = None,
-        clients: Iterable[tuple[str, str]] = (),
-        allowed_hosts: Iterable[str] = (),
-        trust_loopback: bool | str = True,
-    ) -> None:
+    def __init__(self, config: ProxyConfig) -> None:
         # The proxy's own key first; an empty one would let everybody in.
-        keys: list[tuple[str | None, str | None]] = [(None, api_key), *clients]
+        keys = [(None, config.api_key), *((client.name, client.key) for client in config.clients)]
         self._keys = [(name, key.encode()) for name, key in keys if key]
-        self._trust_loopback = trust_loopback
-        self._names = {"localhost", *(_configured("allowedHosts", entry) for entry in allowed_hosts)}
+        self._trust_loopback = config.trust_loopback
+        self._names = {"localhost", *(_configured("allowedHosts", name) for name in config.allowed_hosts)}
         # A wildcard address is no name: pages reach us as http://0.0.0.0 in some browsers.
-        if host not in ("", "0.0.0.0", "::", "[::]"):
-            self._names.add(_configured("host", host))
+        if config.host not in ("", "0.0.0.0", "::", "[::]"):
+            self._names.add(_configured("host", config.host))
 
     def admit(self, head: RequestHead, peer_ip: str, same_user: Callable[[], bool | None]) -> Visitor:
         """Let a request in; `same_user` is only asked when the answer depends on it.

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import hmac
-from typing import Callable
+from typing import Callable, Literal
 
 import pytest
 
+from teamclaude.accounts.config import ClientKey, ProxyConfig
 from teamclaude.errors import BadRequest, ConfigError, Forbidden, Misdirected, TeamClaudeError, Unauthorized
 from teamclaude.proxy import entry
 from teamclaude.proxy.entry import Door, Visitor
@@ -26,8 +27,12 @@ def bare(*fields: tuple[str, str], minor: int = 1) -> RequestHead:
     return RequestHead("POST", "/v1/messages", minor, list(fields))
 
 
-def door(trust_loopback: bool | str = True, host: str = "localhost", **settings: object) -> Door:
-    return Door(host, KEY, [("alice", ALICE)], trust_loopback=trust_loopback, **settings)  # type: ignore[arg-type]
+def door(trust_loopback: Literal[True, False, "any"] = True, host: str = "localhost") -> Door:
+    return Door(
+        ProxyConfig(
+            host=host, api_key=KEY, clients=(ClientKey("alice", ALICE),), trust_loopback=trust_loopback
+        )
+    )
 
 
 def yes() -> bool | None:
@@ -105,15 +110,15 @@ def test_no_key_or_a_wrong_one_from_elsewhere_is_refused_with_both_ways_to_pass_
 @pytest.mark.parametrize("unset", ["", None])
 @pytest.mark.parametrize("field", [("x-api-key", ""), ("Authorization", "Bearer "), ("x-api-key", "None")])
 def test_a_key_that_is_not_set_opens_to_nobody(unset: str | None, field: tuple[str, str]) -> None:
-    keyless = Door("localhost", unset, [("bob", "")])
+    keyless = Door(ProxyConfig(api_key=unset, clients=(ClientKey("bob", ""),)))
     with pytest.raises(Unauthorized):
         keyless.admit(head(field), REMOTE, no)
 
 
 def test_a_key_that_is_not_ascii_is_compared_as_its_bytes_on_the_wire() -> None:
     wire = "schlüssel".encode().decode("latin-1")
-    visitor = Door("localhost", "schlüssel").admit(head(("x-api-key", wire)), REMOTE, never_asked)
-    assert visitor == PROXY
+    german = Door(ProxyConfig(api_key="schlüssel"))
+    assert german.admit(head(("x-api-key", wire)), REMOTE, never_asked) == PROXY
 
 
 def test_every_candidate_is_compared_with_every_key_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +156,7 @@ def test_a_match_counts_only_if_the_constant_time_comparison_says_so(monkeypatch
 )
 def test_our_own_keys_are_told_from_a_clients_credentials(value: str, ours: bool) -> None:
     assert door().is_proxy_secret(value) is ours
-    assert not Door("localhost").is_proxy_secret(value)
+    assert not Door(ProxyConfig()).is_proxy_secret(value)
 
 
 # --- the loopback exemption -------------------------------------------------------------------------
@@ -189,7 +194,7 @@ def test_the_first_fetch_mode_header_of_a_node_client_is_no_browser() -> None:
     ],
 )
 def test_the_exemption_table(
-    trust: bool | str, peer: str, same_user: Callable[[], bool | None], exempt: bool
+    trust: Literal[True, False, "any"], peer: str, same_user: Callable[[], bool | None], exempt: bool
 ) -> None:
     if exempt:
         assert door(trust).admit(head(), peer, same_user) == EXEMPT
@@ -212,7 +217,9 @@ def test_the_exemption_table(
         ("Sec-Fetch-Site", "same-origin"),
     ],
 )
-def test_a_forwarded_request_or_a_browsers_needs_the_key(trust: bool | str, field: tuple[str, str]) -> None:
+def test_a_forwarded_request_or_a_browsers_needs_the_key(
+    trust: Literal[True, False, "any"], field: tuple[str, str]
+) -> None:
     with pytest.raises(Unauthorized):
         door(trust).admit(head(field), "127.0.0.1", yes)
     assert door(trust).admit(head(field, ("x-api-key", KEY)), "127.0.0.1", never_asked) == PROXY
@@ -296,8 +303,8 @@ MALFORMED = [
 
 
 def guarded() -> Door:
-    names = ["team.example", "other.example:1", "fd00::5", "fe80::7%eth0", "192.168.1.9"]
-    return Door("proxy.lan", KEY, allowed_hosts=names)
+    names = ("team.example", "other.example:1", "fd00::5", "fe80::7%eth0", "192.168.1.9")
+    return Door(ProxyConfig(host="proxy.lan", api_key=KEY, allowed_hosts=names))
 
 
 @pytest.mark.parametrize("host", OURS)
@@ -340,7 +347,7 @@ def test_exactly_one_host() -> None:
 @pytest.mark.parametrize("entry_", ["*.lan", "http://proxy.lan", "", "a b"])
 def test_a_configured_host_that_cannot_be_one_is_named(entry_: str) -> None:
     with pytest.raises(ConfigError, match=r"proxy\.allowedHosts"):
-        Door("localhost", KEY, allowed_hosts=[entry_])
+        Door(ProxyConfig(allowed_hosts=(entry_,)))
 
 
 # --- web pages --------------------------------------------------------------------------------------
