@@ -19,7 +19,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Optional
 
-from .models import family_of
+from .models import FAMILIES, family_of
 
 __all__ = [
     "API_KEY_AXES",
@@ -27,6 +27,7 @@ __all__ = [
     "Reading",
     "Window",
     "Windows",
+    "believable_reset",
     "is_scoped",
     "parse_retry_after",
     "read_windows",
@@ -37,13 +38,12 @@ REPROBE_SEC = 60.0
 LONGEST_WAIT_SEC = 30 * 86400.0
 
 API_KEY_AXES = ("requests", "tokens", "input-tokens", "output-tokens")
-_CLAIMS = {
-    "five_hour": "5h",
-    "seven_day": "7d",
-    "seven_day_overage_included": "7d_oi",
-    "seven_day_opus": "7d_opus",
-    "seven_day_sonnet": "7d_sonnet",
-}
+# Stands for the whole account where a refusal names no axis.
+WHOLE_ACCOUNT = "unified"
+# A representative claim names its axis in words: `seven_day_sonnet` is `7d_sonnet`.
+_CLAIM = re.compile(r"(five_hour|seven_day)(?:_(\w+))?")
+_CLAIMED_SPANS = {"five_hour": "5h", "seven_day": "7d"}
+_CLAIMED_SCOPES = {"overage_included": "oi"}
 # Scope suffix of an axis -> model families; other suffixes name their family themselves.
 _SCOPES = {"oi": ("fable", "mythos")}
 
@@ -94,7 +94,7 @@ class Windows:
 
     def __init__(self) -> None:
         self._axes: dict[str, Window] = {}
-        # Axis -> families seen refused by it, for scopes whose name says nothing to us.
+        # Axis -> families (of an unknown family: models) seen refused by it, where its name says nothing.
         self.learned_scopes: dict[str, set[str]] = {}
 
     def get(self, axis: str, now: float) -> Window:
@@ -127,23 +127,38 @@ class Windows:
         """True when the model-scoped `axis` binds `model`."""
         if not model:
             return False
-        family = family_of(model)
-        if family is not None and family in self.learned_scopes.get(axis, ()):
+        lowered = model.lower()
+        if (family_of(model) or lowered) in self.learned_scopes.get(axis, ()):
             return True
         scope = axis.partition("_")[2]
-        return any(name in model.lower() for name in _SCOPES.get(scope, (scope,)))
+        return any(_in_model(name, lowered) for name in _SCOPES.get(scope, (scope,)))
 
     def learn_scope(self, axis: str, model: Optional[str]) -> None:
         """Remember that `axis` refused `model`, whatever the axis is called."""
-        family = family_of(model)
-        if family is not None and not self.covers(axis, model):
-            self.learned_scopes.setdefault(axis, set()).add(family)
+        if model and not self.covers(axis, model):
+            self.learned_scopes.setdefault(axis, set()).add(family_of(model) or model.lower())
 
     def touch(self, axis: str, now: float) -> None:
         """A probe of a full axis without a known reset starts its next waiting time."""
         window = self._axes.get(axis)
         if window is not None:
             self._axes[axis] = window._replace(seen_at=now)
+
+    def drop(self, axis: str) -> None:
+        """Nothing is known of this axis any more."""
+        self._axes.pop(axis, None)
+
+    def set_back(self, now: float) -> None:
+        """The clock was set back to `now`: what was seen after it was seen now."""
+        self._axes = {a: w._replace(seen_at=min(w.seen_at, now)) for a, w in self._axes.items()}
+
+
+def _in_model(scope: str, model: str) -> bool:
+    """True when the scope of an axis names this (lower-case) model: by family, or by words of its id."""
+    if scope in FAMILIES:
+        return scope in model
+    # Whole words: `cl` is no name for every `claude-...`.
+    return set(scope.split("_")) <= set(re.split(r"[^a-z0-9]+", model))
 
 
 def _merge(old: Window, new: Window) -> Window:
@@ -180,7 +195,7 @@ def read_windows(headers: Iterable[tuple[str, str]], now: float) -> Reading:
             elif rest.startswith("unified-"):
                 unified[rest[len("unified-") :]] = value.strip()
     axes = {axis: _window(values, now) for axis, values in fields.items()}
-    status = _account_status(axes, unified, now)
+    status = _place_status(axes, unified, now)
     return Reading(axes, status, retry_after)
 
 
@@ -190,31 +205,38 @@ def _window(values: dict[str, str], now: float) -> Window:
     if limit and remaining is not None:
         utilization = min(1.0, max(0.0, 1.0 - remaining / limit))
     status = values.get("status") or None
-    return Window(utilization, _instant(values.get("reset")), status.lower() if status else None, now)
+    return Window(utilization, _instant(values.get("reset"), now), status.lower() if status else None, now)
 
 
-def _account_status(axes: dict[str, Window], unified: dict[str, str], now: float) -> Optional[str]:
-    """The top-level status, placed on the axis it is about.
+def _place_status(axes: dict[str, Window], unified: dict[str, str], now: float) -> Optional[str]:
+    """The top-level status; a rejection is put on the axis it is about, or left out when contradicted.
 
-    There are three cases: an axis already carries the same status (nothing to add); 5h and 7d are
-    `allowed` although the top says `rejected` (a model-scoped refusal); no axis has a status (the
-    representative claim names the axis, else the whole account is meant).
+    There are three cases for a rejection: an axis says so itself (nothing to add); the representative
+    claim names an axis (that one, unless its own status says otherwise); no axis is named (the whole
+    account, unless 5h or 7d say otherwise).
     """
-    status = (unified.get("status") or "").lower() or None
+    status = unified.get("status", "").lower() or None
     if status != "rejected":
         return status
-    if any(window.rejected for window in axes.values()):
-        scoped_only = not any(w.rejected for axis, w in axes.items() if not is_scoped(axis))
-        return None if scoped_only else status
-    both_allowed = [axes[axis].status for axis in ("5h", "7d") if axis in axes and axes[axis].status]
-    claim = unified.get("representative-claim", "")
-    axis = _CLAIMS.get(claim, claim if is_scoped(claim) else "unified")
-    if both_allowed and not is_scoped(axis):
-        return None
-    known = axes.get(axis, FRESH)
-    resets_at = known.resets_at if known.resets_at is not None else _instant(unified.get("reset"))
-    axes[axis] = Window(known.utilization, resets_at, "rejected", now)
-    return None if is_scoped(axis) else status
+    rejected = [axis for axis, window in axes.items() if window.rejected]
+    if not rejected:
+        axis = _claimed_axis(unified.get("representative-claim", ""))
+        witnesses = ("5h", "7d") if axis == WHOLE_ACCOUNT else (axis,)
+        if any(axes.get(witness, FRESH).status for witness in witnesses):
+            return None
+        known = axes.get(axis, FRESH)
+        resets_at = known.resets_at if known.resets_at is not None else _instant(unified.get("reset"), now)
+        axes[axis] = Window(known.utilization, resets_at, "rejected", now)
+        rejected = [axis]
+    return None if all(is_scoped(axis) for axis in rejected) else status
+
+
+def _claimed_axis(claim: str) -> str:
+    found = _CLAIM.fullmatch(claim.lower())
+    if found is None:
+        return WHOLE_ACCOUNT
+    span, scope = _CLAIMED_SPANS[found[1]], found[2]
+    return f"{span}_{_CLAIMED_SCOPES.get(scope, scope)}" if scope else span
 
 
 def _number(text: Optional[str]) -> Optional[float]:
@@ -231,20 +253,33 @@ def _fraction(text: Optional[str]) -> Optional[float]:
     return value / 100.0 if value is not None and value > 10.0 else value
 
 
-def _instant(text: Optional[str]) -> Optional[float]:
-    """Epoch seconds from epoch seconds, milliseconds or RFC 3339."""
+def _instant(text: Optional[str], now: float) -> Optional[float]:
+    """Epoch seconds from epoch seconds, milliseconds or RFC 3339; None when too far away to be true."""
     if not text:
         return None
     value = _number(text)
-    if value is not None:
-        return value / 1000.0 if value > 1e11 else value
-    try:
-        moment = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
-    except ValueError:
+    if value is None:
+        value = _rfc_3339(text)
+    elif value > 1e11:
+        value /= 1000.0
+    return value if value is not None and believable_reset(value, now) else None
+
+
+def _rfc_3339(text: str) -> Optional[float]:
+    # Before 3.11 fromisoformat knows neither `Z` nor any number of decimals.
+    found = re.fullmatch(r"([^.]+?)(\.\d+)?([zZ]|[+-]\d\d:\d\d)?", text)
+    if found is None:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return moment.timestamp()
+    zone = "+00:00" if found[3] in (None, "z", "Z") else found[3]
+    try:
+        return datetime.fromisoformat(found[1] + zone).timestamp() + float(found[2] or 0.0)
+    except (ValueError, OverflowError):
+        return None
+
+
+def believable_reset(at: float, now: float) -> bool:
+    """No window is longer than a month: a rejection that lasts for years would lose the account."""
+    return at <= now + LONGEST_WAIT_SEC + 86400.0
 
 
 def parse_retry_after(text: str, now: float) -> Optional[float]:
@@ -253,10 +288,19 @@ def parse_retry_after(text: str, now: float) -> Optional[float]:
     try:
         seconds = float(text)
     except ValueError:
-        try:
-            seconds = max(0.0, parsedate_to_datetime(text).timestamp() - now)
-        except (TypeError, ValueError, IndexError, OverflowError):
+        moment = _http_date(text)
+        if moment is None:
             return None
-    if not seconds >= 0:
+        seconds = max(0.0, moment - now)
+    if not math.isfinite(seconds) or seconds < 0:
         return None
     return min(seconds, LONGEST_WAIT_SEC)
+
+
+def _http_date(text: str) -> Optional[float]:
+    try:
+        moment = parsedate_to_datetime(text)
+        # `-0000` yields a naive time, which timestamp() would read in the local zone.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
