@@ -6,21 +6,22 @@ vocabulary of every policy, of the status and of the decision records.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from .burn import Burn
 from .caps import CapEstimate
+from .decision import NEVER
 from .rules import Rules
 from .usage import NO_USAGE, Usage
 from .warmth import WarmSet
-from .windows import REPROBE_SEC, Window, Windows, is_scoped
+from .windows import REPROBE_SEC, SAME_WINDOW_SEC, Window, Windows, is_scoped
 
 __all__ = ["FIVE_HOURS_SEC", "WEEK_SEC", "Account", "AccountSpec", "Block", "inflight_cap", "within_5h_rail"]
 
 FIVE_HOURS_SEC = 5 * 3600.0
 WEEK_SEC = 7 * 86400.0
-NEVER = float("inf")
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,15 @@ class AccountSpec:
     def is_paid(self) -> bool:
         return self.kind == "apikey" and self.last_resort
 
+    def was(self, key: str, name: str) -> bool:
+        """True when `key`, of an account then called `name`, is this identity as it was once known.
 
-@dataclass
+        That is by its name alone, or as a person without the organisation (`person` -> `person/org`).
+        """
+        return name == self.name if key == name else self.key.startswith(f"{key}/")
+
+
+@dataclass(eq=False)  # an account is itself, whatever it looks like
 class Account:
     """Observed state of one account; belongs to the Fleet."""
 
@@ -47,7 +55,7 @@ class Account:
     generation: int
     windows: Windows = field(default_factory=Windows)
     unified_status: Optional[str] = None
-    bench_began: float = 0.0
+    bench_began: Optional[float] = None  # of the last bench, also when it is over
     bench_until: float = 0.0
     bench_reason: str = ""
     auth_failed: str = ""  # why its credential is refused; empty while it is good
@@ -86,47 +94,66 @@ class Account:
     def utilization(self, axis: str, now: float) -> Optional[float]:
         return self.windows.get(axis, now).utilization
 
-    def block(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
-        """Why this account can't serve `model` now, or None when it is usable."""
+    def whole_status(self, now: float) -> Optional[str]:
+        """The last top-level status; a rejection is no longer true when no window says so."""
+        if self.unified_status != "rejected":
+            return self.unified_status
+        live = self.windows.live(now)
+        return "rejected" if any(w.rejected and not is_scoped(axis) for axis, w in live) else None
+
+    def set_back(self, now: float) -> None:
+        """The clock was set back to `now`: what began after it began now and lasts as long."""
+        if self.bench_began is not None and self.bench_began > now:
+            self.bench_until -= self.bench_began - now
+            self.bench_began = now
+        self.last_picked = min(self.last_picked, now)
+        self.windows.set_back(now)
+
+    # --- predicates: None is a no, a Block says why and until when --------------------------------
+
+    def blocked(self, now: float) -> Optional[Block]:
+        """Disabled, its login refused, or benched."""
         if not self.spec.enabled:
             return Block("disabled", "disabled by its owner", NEVER)
         if self.auth_failed:
             return Block("auth_failed", self.auth_failed, NEVER)
+        if self.benched(now):
+            return Block("account benched", self.bench_reason, self.bench_until)
+        return None
+
+    def capped(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
+        """At the hard cap, or capped for `model`; the account is back when the last full window resets."""
         worst: Optional[Block] = None
-        if self.bench_until > now:
-            worst = Block("account benched", self.bench_reason, self.bench_until)
-        for axis, window in self.windows.live(now):
-            found = self._axis_block(axis, window, model, rules, now)
-            # Several full windows: the account is back when the last of them has been reset.
-            if found is not None and (worst is None or found.until > worst.until):
-                worst = found
+        for axis, window in self._full_axes(model, rules, now):
+            until = window.resets_at
+            if until is None:
+                # Nobody says when it ends: one request asks again after a while, else it is lost for ever.
+                until = window.seen_at + REPROBE_SEC
+                if until <= now:
+                    continue
+            if worst is None or until > worst.until:
+                worst = Block("model cap" if is_scoped(axis) else "hard cap", _fullness(axis, window), until)
         return worst
 
-    def _axis_block(
-        self, axis: str, window: Window, model: Optional[str], rules: Rules, now: float
-    ) -> Optional[Block]:
-        used = window.utilization
-        if window.status != "rejected" and (used is None or used < rules.switch_threshold):
-            return None
-        scoped = is_scoped(axis)
-        if scoped and not self.windows.covers(axis, model):
-            return None
-        until = window.resets_at
-        if until is None:
-            # Nobody says when it ends: one request asks again after a while, else it is lost for ever.
-            until = window.seen_at + REPROBE_SEC
-            if until <= now:
-                return None
-        share = "rejected" if used is None else f"{used:.0%} used"
-        return Block("model cap" if scoped else "hard cap", f"{axis} {share}", until)
+    def block(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
+        """Why this account can't serve `model` now, or None when it is usable."""
+        blocked, capped = self.blocked(now), self.capped(model, rules, now)
+        if blocked is None or capped is None:
+            return blocked or capped
+        # One refusal sets both: the window says more than the bench, unless the bench outlasts it.
+        if blocked.until > capped.until + SAME_WINDOW_SEC:
+            return blocked
+        return replace(capped, until=max(blocked.until, capped.until))
 
-    def probing_axes(self, rules: Rules, now: float) -> list[str]:
-        """Full axes without a known reset: a request to this account is their probe."""
-        return [
-            axis
-            for axis, w in self.windows.live(now)
-            if w.resets_at is None and (w.rejected or (w.utilization or 0.0) >= rules.switch_threshold)
-        ]
+    def probed_axes(self, model: Optional[str], rules: Rules, now: float) -> list[str]:
+        """Full axes without a known reset: a request for `model` is their probe."""
+        return [axis for axis, window in self._full_axes(model, rules, now) if window.resets_at is None]
+
+    def _full_axes(self, model: Optional[str], rules: Rules, now: float) -> Iterator[tuple[str, Window]]:
+        for axis, window in self.windows.live(now):
+            full = window.rejected or (window.utilization or 0.0) >= rules.switch_threshold
+            if full and (not is_scoped(axis) or self.windows.covers(axis, model)):
+                yield axis, window
 
 
 @dataclass(frozen=True)
@@ -136,6 +163,14 @@ class Block:
     rule: str
     detail: str
     until: float
+
+
+def _fullness(axis: str, window: Window) -> str:
+    """`5h rejected, 113% used`."""
+    words = ["rejected"] if window.rejected else []
+    if window.utilization is not None:
+        words.append(f"{window.utilization:.0%} used")
+    return f"{axis} {', '.join(words)}"
 
 
 def within_5h_rail(account: Account, rules: Rules, now: float) -> bool:
@@ -151,7 +186,7 @@ def inflight_cap(account: Account, rules: Rules, now: float, waited: float = 0.0
     but only as long as that costs little: a request that has waited out `slotWaitSec` and found no
     other account is not stalled behind one long stream.
     """
-    if not account.proven or account.probing_axes(rules, now):
+    if not account.proven:
         return 1
     used = account.utilization("5h", now)
     if used is not None and used >= rules.five_hour_warn_ceiling and waited < rules.slot_wait_sec:

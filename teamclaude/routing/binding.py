@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from ..settings import camel_case
 from .rules import Rules
+from .saved import Saved, as_count, as_number, as_text, as_usage
 from .usage import NO_USAGE, Usage
 
 __all__ = ["Binding"]
 
+LONGEST_CACHE_LIFE_SEC = 3600.0
 
-@dataclass
+
+@dataclass(eq=False)
 class Binding:
     """One conversation; a rebind changes `account` and keeps everything else."""
 
@@ -36,25 +39,55 @@ class Binding:
     paced_at: Optional[float] = None  # last move for pacing
     inflight: int = 0
 
+    def life(self, rules: Rules) -> float:
+        """Seconds its prompt cache lives after a request."""
+        return max(self.cache_life, rules.cache_affinity_window_sec)
+
     def warm_until(self, rules: Rules) -> float:
-        return self.last_used + max(self.cache_life, rules.cache_affinity_window_sec)
+        return self.last_used + self.life(rules)
 
     def warm(self, rules: Rules, now: float) -> bool:
         """The prompt cache on its account still lives; a request in flight keeps it alive."""
         return self.inflight > 0 or now < self.warm_until(rules)
 
     def evict_at(self, rules: Rules) -> float:
-        life = max(self.cache_life, rules.cache_affinity_window_sec)
-        return self.last_used + max(rules.binding_evict_sec, 2.0 * life)
+        return self.last_used + max(rules.binding_evict_sec, 2.0 * self.life(rules))
+
+    def forgotten(self, rules: Rules, now: float) -> bool:
+        """Idle for so long that its next request is a new conversation's."""
+        return self.inflight == 0 and self.evict_at(rules) <= now
+
+    def set_back(self, now: float) -> None:
+        """The clock was set back to `now`: what happened after it happened now."""
+        self.last_used = min(self.last_used, now)
+        if self.paced_at is not None:
+            self.paced_at = min(self.paced_at, now)
 
     def stored(self) -> dict[str, Any]:
-        data = dict(self.__dict__, usage=list(self.usage))
+        data = {camel_case(name): value for name, value in self.__dict__.items()}
         del data["inflight"]  # nothing is in flight after a restart
-        return data
+        return {**data, "usage": list(self.usage)}
 
     @classmethod
-    def restored(cls, data: Mapping[str, Any]) -> Binding:
-        known = {key: value for key, value in data.items() if key in cls.__dataclass_fields__}
-        known["usage"] = Usage(*known.get("usage", ()))
-        known["inflight"] = 0
-        return cls(**known)
+    def restored(cls, saved: Saved) -> Binding:
+        conversation = saved.get("conversation", as_text, "")
+        return cls(
+            conversation=conversation,
+            session=saved.get("session", as_text, conversation.partition("/")[0]),
+            agent=saved.find("agent", as_text),
+            parent=saved.find("parent", as_text),
+            account=saved.get("account", as_text, ""),
+            bound_at=saved.get("boundAt", as_number, 0.0),
+            first_seen=saved.get("firstSeen", as_number, 0.0),
+            last_used=saved.get("lastUsed", as_number, 0.0),
+            cache_life=min(LONGEST_CACHE_LIFE_SEC, saved.get("cacheLife", as_number, 300.0)),
+            reason=saved.get("reason", as_text, ""),
+            requests=saved.get("requests", as_count, 0),
+            usage=saved.get("usage", as_usage, NO_USAGE),
+            cost=saved.get("cost", as_number, 0.0),
+            unpriced_tokens=saved.get("unpricedTokens", as_count, 0),
+            model=saved.find("model", as_text),
+            prefix=saved.get("prefix", as_count, 0),
+            moves=saved.get("moves", as_count, 0),
+            paced_at=saved.find("pacedAt", as_number),
+        )

@@ -12,11 +12,11 @@ Bare and model-scoped 429s teach nothing: they do not speak about this window.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Optional
 
+from .saved import Saved, as_number
 from .windows import SAME_WINDOW_SEC, Window
 
 __all__ = ["CapEstimate"]
@@ -70,8 +70,8 @@ class CapEstimate:
         return median(self.samples) if self.samples else self._ceiling(now)
 
     def _ceiling(self, now: float) -> Optional[float]:
-        if self.ceiling is None or self.ceiling <= self.best:
-            return self.ceiling
+        if self.ceiling is None:
+            return None
         faded: float = 0.5 ** (max(0.0, now - self.ceiling_at) / HALF_LIFE_SEC)
         return self.best + (self.ceiling - self.best) * faded
 
@@ -85,12 +85,19 @@ class CapEstimate:
         }
 
     @classmethod
-    def restored(cls, data: Mapping[str, Any]) -> CapEstimate:
-        anchor = data.get("anchor")
+    def restored(cls, saved: Saved) -> CapEstimate:
         return cls(
-            samples=[float(x) for x in data.get("samples") or ()],
-            anchor=(float(anchor[0]), float(anchor[1]), float(anchor[2])) if anchor else None,
-            ceiling=data.get("ceiling"),
-            ceiling_at=float(data.get("ceilingAt") or 0.0),
-            best=float(data.get("best") or 0.0),
+            samples=[sample for sample in saved.each("samples", as_number) if sample > 0][-MAX_SAMPLES:],
+            anchor=saved.find("anchor", _as_anchor),
+            ceiling=saved.find("ceiling", as_number),
+            ceiling_at=saved.get("ceilingAt", as_number, 0.0),
+            best=saved.get("best", as_number, 0.0),
         )
+
+
+def _as_anchor(value: Any) -> tuple[float, float, float]:
+    try:
+        utilization, burned, resets_at = value
+    except TypeError:
+        raise ValueError("not three numbers") from None
+    return as_number(utilization), as_number(burned), as_number(resets_at)

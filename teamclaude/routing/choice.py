@@ -12,19 +12,18 @@ from typing import NamedTuple, Optional, Protocol
 
 from .account import Account, Block, within_5h_rail
 from .binding import Binding
-from .decision import Ask, Decision, Exclusion, Reason
+from .decision import NEVER, Ask, Decision, Exclusion, Reason
 from .policy import Placement, Policy, Pool
 from .rules import Rules
 
 __all__ = ["Choice", "FleetState"]
 
-NEVER = float("inf")
-# Blocks that neither time nor an answer will lift soon: they justify spending a paid key at once.
-_STUCK = frozenset({"hard cap", "model cap", "disabled", "auth_failed"})
+_NEEDS_A_PERSON = frozenset({"disabled", "auth_failed"})
 _HOME_LOST = {
     "account benched": Reason.BENCHED,
     "hard cap": Reason.HARD_CAP,
     "model cap": Reason.MODEL_CAP,
+    "tried": Reason.FAILOVER,
 }
 
 
@@ -42,7 +41,7 @@ class FleetState(Protocol):
 class _Candidates(NamedTuple):
     eligible: list[Account]
     excluded: tuple[Exclusion, ...]
-    soonest: Optional[float]  # epoch seconds at which the first blocked account is back
+    soonest: float  # epoch seconds at which the first blocked account is back; NEVER: none in sight
 
 
 class Choice:
@@ -51,7 +50,8 @@ class Choice:
     def __init__(self, fleet: FleetState, ask: Ask, now: float, waited: float) -> None:
         self._fleet, self._ask, self._now, self._waited = fleet, ask, now, waited
         self._rules, self._policy = fleet.rules, fleet.policy
-        self._binding = fleet.bindings.get(ask.conversation or "")
+        binding = fleet.bindings.get(ask.conversation or "")
+        self._binding = None if binding is None or binding.forgotten(fleet.rules, now) else binding
 
     def decide(self) -> Decision:
         pinned = self._pinned()
@@ -64,23 +64,33 @@ class Choice:
             return beside
         return self._place(Reason.NEW if self._ask.conversation else Reason.NO_SESSION)
 
+    @property
+    def soonest_return(self) -> float:
+        """When the first account that is blocked now is back; NEVER when none is in sight."""
+        return self._candidates.soonest
+
     # --- cases --------------------------------------------------------------------------------
 
     def _pinned(self) -> Optional[Decision]:
-        ask, pins = self._ask, self._fleet.pins
-        account = self._fleet.accounts.get(ask.pin or pins.get(ask.session) or pins.get(None) or "")
+        if self._ask.pin is not None:
+            return self._strictly(self._ask.pin)
+        # An operator's pin gives way while its account can't serve.
+        for key in (self._fleet.pins.get(self._ask.session), self._fleet.pins.get(None)):
+            account = self._fleet.accounts.get(key or "")
+            if account is not None and self._block(account) is None:
+                return self._decision(account, Reason.PINNED)
+        return None
+
+    def _strictly(self, key: str) -> Decision:
+        """The client named its account: that one or none."""
+        account = self._fleet.accounts.get(key)
         if account is None:
-            return None
+            return self._nothing("the pinned account is not configured", (), NEVER)
         block = self._block(account)
         if block is None:
             return self._decision(account, Reason.PINNED)
-        if ask.pin is None:
-            return None  # an operator's pin gives way while its account can't serve
-        retry_at = block.until if block.until != NEVER else None
         excluded = (Exclusion(account.key, block.rule, block.detail),)
-        return Decision(
-            None, Reason.NOTHING_USABLE, "pinned account", excluded, retry_at=retry_at, at=self._now
-        )
+        return self._nothing("pinned account", excluded, block.until)
 
     def _bound(self, binding: Binding) -> Decision:
         home = self._fleet.accounts.get(binding.account)
@@ -104,9 +114,7 @@ class Choice:
         """Why a bound conversation can't stay, or an empty string."""
         if home is None:
             return Reason.REMOVED
-        if home.key in self._ask.tried:
-            return Reason.FAILOVER
-        block = home.block(self._ask.model, self._rules, self._now)
+        block = self._block(home)
         if block is not None:
             return _HOME_LOST.get(block.rule, Reason.LOCKED_OUT)
         if home.spec.is_paid and any(not a.spec.is_paid for a in self._candidates.eligible):
@@ -119,29 +127,24 @@ class Choice:
         account = self._fleet.accounts.get(parent.account) if parent is not None else None
         if account is None or not self._inviting(account) or not self._has_slot(account):
             return None
-        return self._decision(account, Reason.NEW, "beside its parent", self._candidates.excluded)
+        return self._beside(account, Reason.NEW, "beside its parent", "not its parent's")
 
     def _as_before(self) -> Optional[Decision]:
         """Requests without a conversation stay together: their cache is shared if any is."""
         account = self._fleet.accounts.get(self._fleet.keyless or "")
         if self._ask.conversation is not None or account is None or not self._inviting(account):
             return None
-        return self._decision(account, Reason.NO_SESSION, "as before", self._candidates.excluded)
+        if self._waited >= self._rules.slot_wait_sec and not self._has_slot(account):
+            return None
+        return self._beside(account, Reason.NO_SESSION, "as before", "not the last one used")
 
     def _place(self, reason: str, home: Optional[Account] = None) -> Decision:
         candidates = self._candidates
-        if candidates.eligible:
-            if home is not None and home not in candidates.eligible:
-                home = None
-            return self._placed(reason, self._policy.place(self._pool, self._ask, home))
-        return Decision(
-            None,
-            Reason.NOTHING_USABLE,
-            excluded=candidates.excluded,
-            previous=self._binding.account if self._binding else None,
-            retry_at=candidates.soonest,
-            at=self._now,
-        )
+        if not candidates.eligible:
+            return self._nothing("", candidates.excluded, candidates.soonest)
+        if home is not None and home not in candidates.eligible:
+            home = None
+        return self._placed(reason, self._policy.place(self._pool, self._ask, home))
 
     # --- parts --------------------------------------------------------------------------------
 
@@ -149,11 +152,23 @@ class Choice:
         excluded = (*self._candidates.excluded, *placement.excluded)
         return self._decision(placement.account, reason, placement.detail, excluded)
 
+    def _beside(self, account: Account, reason: str, detail: str, rule: str) -> Decision:
+        """No placement: the account stands for a reason of its own, the others only lack it."""
+        others = _excluding(self._candidates.eligible, [account], rule, f"{account.name} is")
+        return self._decision(account, reason, detail, (*self._candidates.excluded, *others))
+
     def _decision(
         self, account: Account, reason: str, detail: str = "", excluded: tuple[Exclusion, ...] = ()
     ) -> Decision:
-        previous = self._binding.account if self._binding is not None else None
-        return Decision(account.key, reason, detail, excluded, previous, at=self._now)
+        return Decision(account.key, reason, detail, excluded, self._previous, at=self._now)
+
+    def _nothing(self, detail: str, excluded: tuple[Exclusion, ...], until: float) -> Decision:
+        retry_at = until if until != NEVER else None
+        return Decision(None, Reason.NOTHING_USABLE, detail, excluded, self._previous, retry_at, at=self._now)
+
+    @property
+    def _previous(self) -> Optional[str]:
+        return self._binding.account if self._binding is not None else None
 
     def _inviting(self, account: Account) -> bool:
         return account in self._candidates.eligible and within_5h_rail(account, self._rules, self._now)
@@ -162,9 +177,10 @@ class Choice:
         return self._policy.free_slots(self._rules, account, self._now, self._waited) > 0
 
     def _block(self, account: Account) -> Optional[Block]:
-        if account.key in self._ask.tried:
-            return Block("tried", "already refused this request", self._now)
-        return account.block(self._ask.model, self._rules, self._now)
+        block = account.block(self._ask.model, self._rules, self._now)
+        if block is None and account.key in self._ask.tried:
+            return Block("tried", "already refused this request", NEVER)
+        return block
 
     @cached_property
     def _pool(self) -> Pool:
@@ -181,12 +197,17 @@ class Choice:
                 usable.append(account)
             else:
                 blocked.append((account, block))
-        stuck = all(a.spec.is_paid or block.rule in _STUCK for a, block in blocked)
+        stuck = all(a.spec.is_paid or self._stuck(a, block) for a, block in blocked)
         returning = [b.until for a, b in blocked if stuck or self._ask.allow_paid or not a.spec.is_paid]
-        soonest = min(returning, default=NEVER)
         excluded = [Exclusion(a.key, block.rule, block.detail) for a, block in blocked]
         eligible = self._by_cost_and_tier(usable, stuck, excluded)
-        return _Candidates(eligible, tuple(excluded), soonest if soonest != NEVER else None)
+        return _Candidates(eligible, tuple(excluded), min(returning, default=NEVER))
+
+    def _stuck(self, account: Account, block: Block) -> bool:
+        """Neither a short wait nor an answer brings it back: that justifies spending a paid key at once."""
+        return block.rule in _NEEDS_A_PERSON or (
+            account.capped(self._ask.model, self._rules, self._now) is not None
+        )
 
     def _by_cost_and_tier(
         self, usable: list[Account], stuck: bool, excluded: list[Exclusion]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Optional
 
-__all__ = ["Ask", "Decision", "Exclusion", "Lease", "Reason", "Wait"]
+__all__ = ["NEVER", "Ask", "Decision", "Exclusion", "Lease", "Reason", "Wait"]
+
+NEVER = float("inf")  # epoch seconds of what no time brings back
 
 
 class Reason:
@@ -46,14 +48,14 @@ class Ask:
     @property
     def conversation(self) -> Optional[str]:
         """The binding key: a sub-agent shares its parent's session but not its prompt cache."""
-        if self.session is None:
+        if not self.session:
             return None
         return f"{self.session}/{self.agent}" if self.agent else self.session
 
     @property
     def parent(self) -> Optional[str]:
         """The conversation that started this sub-agent."""
-        if self.session is None or not self.agent:
+        if not self.session or not self.agent:
             return None
         return f"{self.session}/{self.parent_agent}" if self.parent_agent else self.session
 
@@ -115,7 +117,7 @@ class Wait:
     """No account now: what is waited for, and when it is worth asking again without an event."""
 
     decision: Decision
-    until: float = field(default=float("inf"))
+    until: float = NEVER
     account: Optional[str] = None  # waiting for a slot of this account
 
     @property

@@ -16,10 +16,10 @@ from typing import NamedTuple, Optional
 from .account import Account, AccountSpec
 from .answers import MEANING, AnswerKind, Effect, classify
 from .binding import Binding
-from .choice import NEVER, Choice
-from .decision import Ask, Decision, Lease, Reason, Wait
+from .choice import Choice
+from .decision import NEVER, Ask, Decision, Lease, Reason, Wait
 from .ledger import DAY_SEC, Ledger, LedgerKey
-from .lessons import NO_READING, cap_model, prove, refuse, rest
+from .lessons import NO_READING, cap_model, prove, read, refuse, rest
 from .models import Price, cost, price_of
 from .policy import Policy
 from .rules import Rules
@@ -52,8 +52,10 @@ class Fleet:
         self.last_account: Optional[str] = None
         self.keyless: Optional[str] = None  # account of requests without a conversation
         self._idle = WarmSet()  # conversations by the time they are forgotten
-        self._leases: dict[int, Lease] = {}
+        self._leases: set[int] = set()  # ids of the open ones
+        self._by_generation: dict[int, Account] = {}
         self._serial = 0
+        self._latest = 0.0  # the last `now`; a smaller one means that the clock was set back
 
     # --- configuration ------------------------------------------------------------------------
 
@@ -64,46 +66,58 @@ class Fleet:
         """
         wanted = {spec.key: spec for spec in specs}
         self._follow_new_identities(wanted)
+        before, self.accounts = self.accounts, {}
         added, updated = [], []
         for key, spec in wanted.items():
-            account = self.accounts.get(key)
-            if account is None:
-                self._serial += 1
-                self.accounts[key] = Account(spec, self._serial)
+            account = before.get(key)
+            if account is None or account.spec.kind != spec.kind:
+                account = self._new_account(spec)
                 added.append(spec.name)
             elif account.spec != spec:
                 account.spec = spec
                 updated.append(spec.name)
-        removed = [a for key, a in self.accounts.items() if key not in wanted]
-        for gone in removed:
-            del self.accounts[gone.key]
-        self.pins = {s: key for s, key in self.pins.items() if key in wanted}
+            self.accounts[key] = account
+        removed = [a.name for key, a in before.items() if self.accounts.get(key) is not a]
         for key in renewed:
-            if key in self.accounts and self.accounts[key].auth_failed:
+            if key in self.accounts:
                 self.accounts[key].auth_failed = ""
-        self.accounts = {key: self.accounts[key] for key in wanted}
-        return Changes(tuple(added), tuple(a.name for a in removed), tuple(updated))
+        self.pins = {session: key for session, key in self.pins.items() if key in wanted}
+        self._by_generation = {account.generation: account for account in self.accounts.values()}
+        for binding in self.bindings.values():
+            self._refresh(binding)
+        return Changes(tuple(added), tuple(removed), tuple(updated))
+
+    def _new_account(self, spec: AccountSpec) -> Account:
+        self._serial += 1
+        return Account(spec, self._serial)
 
     def _follow_new_identities(self, wanted: Mapping[str, AccountSpec]) -> None:
-        """An account that learned its uuid is the one that had the same name before."""
-        by_name = {spec.name: spec for key, spec in wanted.items() if key not in self.accounts}
+        """An account of which more is known now (its uuid, its organisation) is the one it was before."""
+        unknown = [spec for key, spec in wanted.items() if key not in self.accounts]
         for key, account in list(self.accounts.items()):
-            spec = by_name.get(account.name)
-            if key in wanted or spec is None or spec.kind != account.spec.kind:
-                continue
-            self.accounts[spec.key] = self.accounts.pop(key)
-            self.accounts[spec.key].spec = spec
-            for binding in self.bindings.values():
-                if binding.account == key:
-                    binding.account = spec.key
-            self.pins = {s: spec.key if k == key else k for s, k in self.pins.items()}
+            heirs = [s for s in unknown if s.kind == account.spec.kind and s.was(key, account.name)]
+            if key not in wanted and len(heirs) == 1:
+                self._rename(key, heirs[0])
+
+    def _rename(self, old: str, spec: AccountSpec) -> None:
+        account = self.accounts[spec.key] = self.accounts.pop(old)
+        account.spec = spec
+        for binding in self.bindings.values():
+            if binding.account == old:
+                binding.account = spec.key
+        self.pins = {session: spec.key if key == old else key for session, key in self.pins.items()}
+        self.last_account = spec.key if self.last_account == old else self.last_account
+        self.keyless = spec.key if self.keyless == old else self.keyless
 
     def pin(self, account: Optional[str], session: Optional[str] = None) -> None:
-        """Pin a session, or everything, to an account key; None takes the pin off."""
+        """Pin a session, or everything, to an account key; None takes the pin off.
+
+        Raises KeyError for an account that is not configured.
+        """
         if account is None:
             self.pins.pop(session, None)
         else:
-            self.pins[session] = account
+            self.pins[session] = self.accounts[account].key
 
     # --- choosing -----------------------------------------------------------------------------
 
@@ -113,15 +127,15 @@ class Fleet:
 
     def admit(self, ask: Ask, now: float, waited: float = 0.0) -> Lease | Wait:
         """Choose and take the slot in one step, or say what to wait for."""
-        self._forget_idle(now)
-        decision = self.choose(ask, now, waited)
+        self._keep_time(now)
+        choice = Choice(self, ask, now, waited)
+        decision = choice.decide()
         if decision.account is None:
-            until = decision.retry_at if decision.retry_at is not None else NEVER
-            return Wait(decision, until)
+            return Wait(decision, NEVER if decision.retry_at is None else decision.retry_at)
         account = self.accounts[decision.account]
         if ask.needs_slot and self.policy.free_slots(self.rules, account, now, waited) <= 0:
             again = now + self.rules.slot_wait_sec - waited
-            return Wait(decision, again if again > now else NEVER, account.key)
+            return Wait(decision, again if again > now else choice.soonest_return, account.key)
         return self._grant(account, ask, decision, now)
 
     # --- leases -------------------------------------------------------------------------------
@@ -129,65 +143,18 @@ class Fleet:
     def _grant(self, account: Account, ask: Ask, decision: Decision, now: float) -> Lease:
         self._serial += 1
         lease = Lease(self._serial, account.key, account.generation, ask, decision, now, ask.needs_slot)
-        for axis in account.probing_axes(self.rules, now):
-            account.windows.touch(axis, now)
+        self._leases.add(lease.id)
         if ask.needs_slot:
+            for axis in account.probed_axes(ask.model, self.rules, now):
+                account.windows.touch(axis, now)
             account.inflight += 1
             account.last_picked = now
             self.last_account = account.key
-            self._leases[lease.id] = lease
             if ask.conversation is None:
                 self.keyless = account.key
             else:
-                self._bind(ask, account, decision, now)
+                self._bind(ask.conversation, ask, account, decision, now)
         return lease
-
-    def _bind(self, ask: Ask, account: Account, decision: Decision, now: float) -> None:
-        key = ask.conversation or ""
-        binding = self.bindings.get(key)
-        if binding is None:
-            binding = self.bindings[key] = Binding(
-                key, ask.session or "", ask.agent, ask.parent, account.key, now, now, now
-            )
-            binding.reason = decision.reason
-        elif binding.account != account.key:
-            old = self.accounts.get(binding.account)
-            if old is not None:
-                old.warm.discard(key)
-            binding.account, binding.bound_at, binding.reason = account.key, now, decision.reason
-            binding.moves += 1
-            binding.prefix = 0
-            if decision.reason == Reason.OVER_PACE:
-                binding.paced_at = now
-        binding.cache_life = ask.cache_life
-        binding.inflight += 1
-        self._touch(binding, account, now)
-
-    def _touch(self, binding: Binding, account: Account, now: float) -> None:
-        binding.last_used = now
-        account.warm.touch(binding.conversation, binding.warm_until(self.rules))
-        self._idle.touch(binding.conversation, binding.evict_at(self.rules))
-
-    def adopt(self, binding: Binding) -> None:
-        """Take back a conversation saved before a restart."""
-        self.bindings[binding.conversation] = binding
-        self._idle.touch(binding.conversation, binding.evict_at(self.rules))
-        account = self.accounts.get(binding.account)
-        if account is not None:
-            account.warm.touch(binding.conversation, binding.warm_until(self.rules))
-
-    def _forget_idle(self, now: float) -> None:
-        for key in self._idle.expire(now):
-            binding = self.bindings.get(key)
-            if binding is None:
-                continue
-            if binding.inflight:
-                self._idle.touch(key, now + self.rules.binding_evict_sec)
-                continue
-            del self.bindings[key]
-            account = self.accounts.get(binding.account)
-            if account is not None:
-                account.warm.discard(key)
 
     def settle(
         self,
@@ -198,21 +165,18 @@ class Fleet:
         served: bool = False,
     ) -> None:
         """Release the lease's slot and count what it used; `served` only for a complete answer."""
-        if lease.holds_slot:
-            if self._leases.pop(lease.id, None) is None:
-                return
-            binding = self.bindings.get(lease.ask.conversation or "")
-            if binding is not None:
-                binding.inflight -= 1
-        else:
-            binding = None
-        account = self._leased(lease)
-        if account is None:
+        if lease.id not in self._leases:
             return
-        if lease.holds_slot:
+        self._leases.remove(lease.id)
+        account = self._leased(lease)
+        binding = self.bindings.get(lease.ask.conversation or "") if lease.holds_slot else None
+        if account is not None and lease.holds_slot:
             account.inflight -= 1
-        if served or usage.total:
+        if account is not None and (served or usage.total):
             self._count(lease, account, binding, usage, model or lease.ask.model, served, now)
+        if binding is not None:
+            binding.inflight -= 1
+            self._refresh(binding)
 
     def _count(
         self,
@@ -239,15 +203,70 @@ class Fleet:
             binding.model = model or binding.model
             if binding.account == account.key:
                 binding.prefix = usage.prefix or binding.prefix
-                self._touch(binding, account, now)
+                binding.last_used = now
         if lease.holds_slot:
             key = LedgerKey(lease.ask.conversation or "", "", account.name, int(now // DAY_SEC))
             retention = self.rules.ledger_retention_hours * 3600.0
-            self.ledger.add(key, usage, dollars, model, now, retention)
+            self.ledger.add(key, usage, dollars, model, served, now, retention)
 
     def _leased(self, lease: Lease) -> Optional[Account]:
-        account = self.accounts.get(lease.account)
-        return account if account is not None and account.generation == lease.generation else None
+        """The account of a lease, also when its key has changed; None when it was removed."""
+        return self._by_generation.get(lease.generation)
+
+    # --- conversations ------------------------------------------------------------------------
+
+    def _bind(self, key: str, ask: Ask, account: Account, decision: Decision, now: float) -> None:
+        binding = self.bindings.get(key)
+        if binding is None:
+            binding = Binding(key, ask.session or "", ask.agent, ask.parent, account.key, now, now, now)
+            binding.reason = decision.reason
+            self.bindings[key] = binding
+        elif binding.account != account.key:
+            self._leave(binding)
+            binding.account, binding.bound_at, binding.reason = account.key, now, decision.reason
+            binding.moves += 1
+            if decision.reason == Reason.OVER_PACE:
+                binding.paced_at = now
+        binding.cache_life = ask.cache_life
+        binding.last_used = now
+        binding.inflight += 1
+        self._refresh(binding)
+
+    def adopt(self, binding: Binding) -> None:
+        """Take back a conversation saved before a restart."""
+        known = self.bindings.get(binding.conversation)
+        if known is not None:
+            self._leave(known)
+        self.bindings[binding.conversation] = binding
+        self._refresh(binding)
+
+    def _refresh(self, binding: Binding) -> None:
+        """Bring the sets that count conversations in line with what this one says of itself."""
+        busy = binding.inflight > 0
+        self._idle.touch(binding.conversation, NEVER if busy else binding.evict_at(self.rules))
+        account = self.accounts.get(binding.account)
+        if account is not None:
+            account.warm.touch(binding.conversation, NEVER if busy else binding.warm_until(self.rules))
+
+    def _leave(self, binding: Binding) -> None:
+        account = self.accounts.get(binding.account)
+        if account is not None:
+            account.warm.discard(binding.conversation)
+
+    def _keep_time(self, now: float) -> None:
+        if now < self._latest:
+            self.set_back(now)
+        self._latest = now
+        for key in self._idle.expire(now):
+            self._leave(self.bindings.pop(key))
+
+    def set_back(self, now: float) -> None:
+        """The clock was set back to `now`: what happened after it happened now."""
+        for account in self.accounts.values():
+            account.set_back(now)
+        for binding in self.bindings.values():
+            binding.set_back(now)
+            self._refresh(binding)
 
     # --- what answers teach -------------------------------------------------------------------
 
@@ -259,11 +278,11 @@ class Fleet:
         account = self._leased(lease)
         if account is None:
             return kind
-        account.windows.update(reading.axes, now)
-        account.unified_status = reading.status or account.unified_status
+        if kind is not AnswerKind.SIDE_429:
+            read(account, reading, lease.ask.needs_slot, now)
         effect = MEANING[kind].effect
         if effect is Effect.PROVE:
-            prove(account, now)
+            prove(account, lease, reading, self.rules, now)
         elif effect is Effect.BENCH:
             refuse(account, lease, reading, self.rules, now, roll)
         elif effect is Effect.CAP_MODEL:
@@ -282,5 +301,5 @@ class Fleet:
         """The account's credential is refused: it rests until its credentials change."""
         account = self._leased(lease)
         if account is not None:
-            account.auth_failed = words
+            account.auth_failed = words or "the API refuses its credentials"
             account.proven = False

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
+from ..settings import camel_case
+from .saved import Saved, as_count, as_counts, as_number, as_text, as_usage
 from .usage import NO_USAGE, Usage
 
 __all__ = ["Ledger", "LedgerKey", "LedgerRow"]
@@ -14,10 +15,19 @@ DAY_SEC = 86400
 
 
 class LedgerKey(NamedTuple):
-    conversation: str
+    conversation: str  # empty: a request without one
     issue: str  # empty: none known
     account: str  # name: rows outlive the account
     day: int  # days since the epoch, UTC
+
+    @classmethod
+    def restored(cls, saved: Saved) -> LedgerKey:
+        return cls(
+            conversation=saved.get("conversation", as_text, ""),
+            issue=saved.get("issue", as_text, ""),
+            account=saved.get("account", as_text, ""),
+            day=saved.get("day", as_count, 0),
+        )
 
 
 @dataclass
@@ -29,6 +39,22 @@ class LedgerRow:
     models: dict[str, int] = field(default_factory=dict)  # tokens by model
     first_seen: float = 0.0
     last_seen: float = 0.0
+
+    def stored(self) -> dict[str, Any]:
+        data = {camel_case(name): value for name, value in self.__dict__.items()}
+        return {**data, "usage": list(self.usage), "models": dict(self.models)}
+
+    @classmethod
+    def restored(cls, saved: Saved) -> LedgerRow:
+        return cls(
+            requests=saved.get("requests", as_count, 0),
+            usage=saved.get("usage", as_usage, NO_USAGE),
+            cost=saved.get("cost", as_number, 0.0),
+            unpriced_tokens=saved.get("unpricedTokens", as_count, 0),
+            models=saved.get("models", as_counts, {}),
+            first_seen=saved.get("firstSeen", as_number, 0.0),
+            last_seen=saved.get("lastSeen", as_number, 0.0),
+        )
 
 
 class Ledger:
@@ -44,17 +70,18 @@ class Ledger:
         usage: Usage,
         dollars: Optional[float],
         model: Optional[str],
+        served: bool,
         now: float,
         retention_sec: float,
     ) -> None:
-        """Count one served request (its retries are the same request)."""
+        """Add an attempt's tokens; only the served one counts as a request, its retries do not."""
         if key.day > self._newest_day:
             self._newest_day = key.day
             self._forget(now - retention_sec)
         row = self.rows.get(key)
         if row is None:
             row = self.rows[key] = LedgerRow(first_seen=now)
-        row.requests += 1
+        row.requests += served
         row.usage = row.usage.plus(usage)
         row.last_seen = now
         if dollars is None:
@@ -68,14 +95,9 @@ class Ledger:
         self.rows = {key: row for key, row in self.rows.items() if row.last_seen >= before}
 
     def stored(self) -> list[dict[str, Any]]:
-        return [{**key._asdict(), **row.__dict__, "usage": list(row.usage)} for key, row in self.rows.items()]
+        return [{**key._asdict(), **row.stored()} for key, row in self.rows.items()]
 
-    def restore(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        for data in rows:
-            key = LedgerKey(
-                str(data["conversation"]), str(data["issue"]), str(data["account"]), int(data["day"])
-            )
-            fields = {name: data[name] for name in LedgerRow.__dataclass_fields__ if name in data}
-            fields["usage"] = Usage(*fields.get("usage", ()))
-            self.rows[key] = LedgerRow(**fields)
-            self._newest_day = max(self._newest_day, key.day)
+    def adopt(self, key: LedgerKey, row: LedgerRow) -> None:
+        """Take back a row saved before a restart."""
+        self.rows[key] = row
+        self._newest_day = max(self._newest_day, key.day)

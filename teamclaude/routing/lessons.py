@@ -10,9 +10,9 @@ from .bench import bench_end
 from .caps import CapEstimate
 from .decision import Lease
 from .rules import Rules
-from .windows import Reading, Window, is_scoped
+from .windows import API_KEY_AXES, Reading, Window, is_scoped
 
-__all__ = ["NO_READING", "cap_model", "prove", "refuse", "rest"]
+__all__ = ["NO_READING", "cap_model", "prove", "read", "refuse", "rest"]
 
 FORBIDDEN_BENCH_SEC = 300.0
 # A server that says "retry-after: 0" means "again"; without a pause that would be a hot loop.
@@ -20,16 +20,34 @@ SHORTEST_BENCH_SEC = 1.0
 NO_READING = Reading({})
 
 
-def prove(account: Account, now: float) -> None:
+def read(account: Account, reading: Reading, inference: bool, now: float) -> None:
+    """Take over the windows an answer names.
+
+    Off the inference path the `requests` and `tokens` limits are other ones: counting tokens has its own.
+    """
+    axes = reading.axes
+    if not inference:
+        axes = {axis: window for axis, window in axes.items() if axis not in API_KEY_AXES}
+    account.windows.update(axes, now)
+    account.unified_status = reading.status or account.unified_status
+
+
+def prove(account: Account, lease: Lease, reading: Reading, rules: Rules, now: float) -> None:
     """It answered below 400: the streak is over, and its caps are at least what it just served."""
     account.proven, account.streak = True, 0
+    if not lease.holds_slot:
+        return
+    for axis in account.probed_axes(lease.ask.model, rules, now):
+        # The probe of a full axis was served, and the answer says nothing of the axis: it is over.
+        if axis not in reading.axes and account.windows.get(axis, now).seen_at <= lease.at:
+            account.windows.drop(axis)
     for window, burned, estimate in _measured(account, now):
         estimate.observe(window, burned, now)
 
 
 def refuse(account: Account, lease: Lease, reading: Reading, rules: Rules, now: float, roll: float) -> None:
     """A 429 about the account: bench it, by the server's word or by the ladder."""
-    if lease.at <= account.bench_began:
+    if account.bench_began is not None and lease.at <= account.bench_began:
         # A sibling, sent before the bench began: the same refusal, unless it names a longer time.
         if reading.retry_after is not None:
             account.bench_until = max(account.bench_until, now + reading.retry_after)

@@ -1,6 +1,7 @@
 """Routing state as plain JSON data and back: what a restart must not lose.
 
-Older files and unknown fields load; an account's data is found by identity.
+Older files and unknown fields load; what can't be read is noted, and everything else is kept.  An
+account's data is found by identity, also when the configuration has learned more of it since.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from .binding import Binding
 from .burn import Burn
 from .caps import CapEstimate
 from .fleet import Fleet
-from .usage import Usage
-from .windows import Window
+from .ledger import LedgerKey, LedgerRow
+from .saved import Saved, as_count, as_flag, as_number, as_text, as_usage
+from .usage import NO_USAGE
+from .windows import LONGEST_WAIT_SEC, Window, believable_reset
 
 __all__ = ["STATE_VERSION", "dump", "restore"]
 
@@ -22,13 +25,13 @@ STATE_VERSION = 1
 
 
 def dump(fleet: Fleet, now: float) -> dict[str, Any]:
-    """Everything a restart needs."""
+    """Everything a restart needs, shared with nothing that goes on changing."""
     return {
         "version": STATE_VERSION,
         "savedAt": now,
         "accounts": {key: _dump_account(account) for key, account in fleet.accounts.items()},
         "bindings": [binding.stored() for binding in fleet.bindings.values()],
-        "pins": [[session, key] for session, key in fleet.pins.items()],
+        "pins": [{"session": session, "account": key} for session, key in fleet.pins.items()],
         "lastAccount": fleet.last_account,
         "keyless": fleet.keyless,
         "ledger": fleet.ledger.stored(),
@@ -38,39 +41,42 @@ def dump(fleet: Fleet, now: float) -> dict[str, Any]:
 def restore(fleet: Fleet, data: Mapping[str, Any], now: float) -> list[str]:
     """Put saved state back into a configured fleet; returns what could not be read, in words."""
     lost: list[str] = []
-    for key, saved in _mapping(data.get("accounts")).items():
-        account = fleet.accounts.get(key)
-        if account is not None:
-            _attempt(lost, f"account {account.name}", _restore_account, account, saved)
-    for saved in _list(data.get("bindings")):
-        _attempt(lost, "a conversation", _restore_binding, fleet, saved, now)
-    _attempt(lost, "the usage ledger", fleet.ledger.restore, _list(data.get("ledger")))
-    for pin in _list(data.get("pins")):
-        if isinstance(pin, list) and len(pin) == 2 and pin[1] in fleet.accounts:
-            fleet.pins[pin[0]] = pin[1]
-    fleet.last_account = data.get("lastAccount")
-    fleet.keyless = data.get("keyless")
+    saved = Saved(data, "saved state", lost)
+    accounts = {key: saved.inner("accounts").inner(key) for key in saved.inner("accounts").names()}
+    keys = _current_keys(fleet, accounts)
+    for old, key in keys.items():
+        _restore_account(fleet.accounts[key], accounts[old], now)
+    for row in saved.rows("bindings"):
+        _restore_binding(fleet, row, keys, now)
+    for row in saved.rows("pins"):
+        key = keys.get(row.get("account", as_text, ""), "")
+        if key:
+            fleet.pins[row.find("session", as_text)] = key
+    for row in saved.rows("ledger"):
+        _restore_ledger_row(fleet, row)
+    fleet.last_account = keys.get(saved.get("lastAccount", as_text, ""))
+    fleet.keyless = keys.get(saved.get("keyless", as_text, ""))
+    fleet.set_back(now)
     return lost
 
 
-def _attempt(lost: list[str], what: str, action: Any, *args: Any) -> None:
-    try:
-        action(*args)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        lost.append(f"{what}: {error}")
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _current_keys(fleet: Fleet, accounts: Mapping[str, Saved]) -> dict[str, str]:
+    """Saved account keys -> the keys the same accounts have now; accounts that are gone are left out."""
+    keys = {}
+    new = [account.spec for key, account in fleet.accounts.items() if key not in accounts]
+    for old, saved in accounts.items():
+        name, kind = saved.get("name", as_text, ""), saved.find("kind", as_text)
+        known = fleet.accounts.get(old)
+        specs = [known.spec] if known is not None else [spec for spec in new if spec.was(old, name)]
+        if len(specs) == 1 and kind in (None, specs[0].kind):
+            keys[old] = specs[0].key
+    return keys
 
 
 def _dump_account(account: Account) -> dict[str, Any]:
     return {
         "name": account.name,
+        "kind": account.spec.kind,
         "windows": {axis: list(window) for axis, window in account.windows.stored().items()},
         "scopes": {axis: sorted(f) for axis, f in account.windows.learned_scopes.items()},
         "unifiedStatus": account.unified_status,
@@ -91,30 +97,72 @@ def _dump_account(account: Account) -> dict[str, Any]:
     }
 
 
-def _restore_account(account: Account, saved: Mapping[str, Any]) -> None:
-    windows = account.windows
-    # now=0: a window whose reset has passed meanwhile expires by itself when it is read.
-    windows.update({axis: Window(*fields) for axis, fields in _mapping(saved.get("windows")).items()}, 0.0)
-    windows.learned_scopes = {axis: set(f) for axis, f in _mapping(saved.get("scopes")).items()}
-    account.unified_status = saved.get("unifiedStatus")
-    account.bench_began = float(saved.get("benchBegan", 0.0))
-    account.bench_until = float(saved.get("benchUntil", 0.0))
-    account.bench_reason = str(saved.get("benchReason", ""))
-    account.auth_failed = str(saved.get("authFailed", ""))
-    account.streak = int(saved.get("streak", 0))
-    account.proven = bool(saved.get("proven", False))
-    account.last_picked = float(saved.get("lastPicked", 0.0))
-    account.usage = Usage(*saved.get("usage", ()))
-    account.requests = int(saved.get("requests", 0))
-    account.cost = float(saved.get("cost", 0.0))
-    account.unpriced_tokens = int(saved.get("unpricedTokens", 0))
-    account.burn = Burn((int(i), int(n)) for i, n in saved.get("burn", ()))
-    account.cap_5h = CapEstimate.restored(_mapping(saved.get("cap5h")))
-    account.cap_7d = CapEstimate.restored(_mapping(saved.get("cap7d")))
+def _restore_account(account: Account, saved: Saved, now: float) -> None:
+    _restore_windows(account, saved, now)
+    account.unified_status = saved.find("unifiedStatus", as_text)
+    account.bench_began = saved.find("benchBegan", as_number)
+    account.bench_until = min(saved.get("benchUntil", as_number, 0.0), now + LONGEST_WAIT_SEC)
+    account.bench_reason = saved.get("benchReason", as_text, "")
+    account.auth_failed = saved.get("authFailed", as_text, "")
+    account.streak = saved.get("streak", as_count, 0)
+    account.proven = saved.get("proven", as_flag, False)
+    account.last_picked = saved.get("lastPicked", as_number, 0.0)
+    account.usage = saved.get("usage", as_usage, NO_USAGE)
+    account.requests = saved.get("requests", as_count, 0)
+    account.cost = saved.get("cost", as_number, 0.0)
+    account.unpriced_tokens = saved.get("unpricedTokens", as_count, 0)
+    account.burn = Burn(saved.each("burn", _as_bucket))
+    account.cap_5h = CapEstimate.restored(saved.inner("cap5h"))
+    account.cap_7d = CapEstimate.restored(saved.inner("cap7d"))
 
 
-def _restore_binding(fleet: Fleet, saved: Mapping[str, Any], now: float) -> None:
+def _restore_windows(account: Account, saved: Saved, now: float) -> None:
+    windows, scopes = saved.inner("windows"), saved.inner("scopes")
+    for axis in windows.names():
+        window = windows.find(axis, lambda value: _as_window(value, now))
+        if window is not None:
+            account.windows.update({axis: window}, now)
+    for axis in scopes.names():
+        account.windows.learned_scopes[axis] = set(scopes.each(axis, as_text))
+
+
+def _restore_binding(fleet: Fleet, saved: Saved, keys: Mapping[str, str], now: float) -> None:
     binding = Binding.restored(saved)
-    if binding.evict_at(fleet.rules) <= now:
+    if not binding.conversation:
+        saved.note("no conversation")
         return
-    fleet.adopt(binding)
+    binding.account = keys.get(binding.account, binding.account)
+    if not binding.forgotten(fleet.rules, now):
+        fleet.adopt(binding)
+
+
+def _restore_ledger_row(fleet: Fleet, saved: Saved) -> None:
+    key = LedgerKey.restored(saved)
+    if not key.account:
+        saved.note("no account")
+        return
+    fleet.ledger.adopt(key, LedgerRow.restored(saved))
+
+
+def _as_window(value: Any, now: float) -> Window:
+    try:
+        used, resets_at, status, seen_at = value
+    except TypeError:
+        raise ValueError("not a window") from None
+    window = Window(
+        utilization=None if used is None else as_number(used),
+        resets_at=None if resets_at is None else as_number(resets_at),
+        status=None if status is None else as_text(status),
+        seen_at=as_number(seen_at),
+    )
+    if window.resets_at is not None and not believable_reset(window.resets_at, now):
+        raise ValueError("resets too far away")
+    return window
+
+
+def _as_bucket(value: Any) -> tuple[int, int]:
+    try:
+        index, tokens = value
+    except TypeError:
+        raise ValueError("not a bucket") from None
+    return as_count(index), as_count(tokens)

@@ -33,12 +33,15 @@ class PacePolicy:
 
         def layer(rule: str, passes: Callable[[Account], bool], detail: Callable[[Account], str]) -> None:
             nonlocal left
-            kept = [a for a in left if passes(a)]
+            kept: list[Account] = []
+            failed: list[Account] = []
+            for account in left:
+                (kept if passes(account) else failed).append(account)
             if not kept:
                 waived.append(rule)
-            elif len(kept) < len(left):
-                excluded.extend(Exclusion(a.key, rule, detail(a)) for a in left if a not in kept)
-                left = kept
+                return
+            excluded.extend(Exclusion(account.key, rule, detail(account)) for account in failed)
+            left = kept
 
         layer(
             "5h rail",
@@ -80,8 +83,7 @@ class PacePolicy:
         gap = pace_of(home, rules, now).gap
         if gap >= -rules.far_over_line_threshold:
             return None
-        life = max(binding.cache_life, rules.cache_affinity_window_sec)
-        if binding.paced_at is not None and now - binding.paced_at < life:
+        if binding.paced_at is not None and now - binding.paced_at < binding.life(rules):
             return None
         placement = self.place(pool, ask, None)
         better = pace_of(placement.account, rules, now).gap

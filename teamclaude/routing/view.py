@@ -7,14 +7,14 @@ from typing import Optional
 
 from .account import FIVE_HOURS_SEC, Account, AccountSpec
 from .binding import Binding
+from .decision import NEVER
 from .fleet import Fleet
+from .ledger import LedgerRow
 from .score import Pace, pace_of
 from .usage import Usage
 from .windows import Window
 
-__all__ = ["AccountView", "BindingView", "FleetView", "view_of"]
-
-NEVER = float("inf")
+__all__ = ["AccountView", "BindingView", "FleetView", "IssueView", "view_of"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,19 @@ class BindingView:
 
 
 @dataclass(frozen=True)
+class IssueView:
+    """What one issue has used within the ledger's retention; `issue` is empty where none is known."""
+
+    issue: str
+    conversations: int
+    requests: int
+    usage: Usage
+    cost: float
+    unpriced_tokens: int
+    last_seen: float
+
+
+@dataclass(frozen=True)
 class FleetView:
     """The whole fleet at `now`: every countdown is computed from this `now`."""
 
@@ -83,6 +96,7 @@ class FleetView:
     pins: dict[Optional[str], str]  # session or None -> account name
     last_account: Optional[str]  # name
     policy: str
+    issues: tuple[IssueView, ...] = ()
 
 
 def view_of(fleet: Fleet, now: float) -> FleetView:
@@ -91,10 +105,15 @@ def view_of(fleet: Fleet, now: float) -> FleetView:
     return FleetView(
         now=now,
         accounts=tuple(_account_view(fleet, account, now) for account in fleet.accounts.values()),
-        bindings=tuple(_binding_view(fleet, binding, names, now) for binding in fleet.bindings.values()),
+        bindings=tuple(
+            _binding_view(fleet, binding, names, now)
+            for binding in fleet.bindings.values()
+            if not binding.forgotten(fleet.rules, now)
+        ),
         pins={session: names.get(key, key) for session, key in fleet.pins.items()},
         last_account=names.get(fleet.last_account or ""),
         policy=fleet.policy.name,
+        issues=_issue_views(fleet),
     )
 
 
@@ -114,7 +133,7 @@ def _account_view(fleet: Fleet, account: Account, now: float) -> AccountView:
         usable_at=block.until if block is not None and block.until != NEVER else None,
         usable=block is None,
         windows=dict(account.windows.live(now)),
-        unified_status=account.unified_status,
+        unified_status=account.whole_status(now),
         pace=pace_of(account, rules, now),
         burn_5h=account.burn.in_window(FIVE_HOURS_SEC, five_hours.resets_at, now),
         cap_5h=account.cap_5h.value(now),
@@ -149,4 +168,22 @@ def _binding_view(fleet: Fleet, binding: Binding, names: dict[str, str], now: fl
         prefix=binding.prefix,
         moves=binding.moves,
         pinned=binding.session in fleet.pins or None in fleet.pins,
+    )
+
+
+def _issue_views(fleet: Fleet) -> tuple[IssueView, ...]:
+    by_issue: dict[str, list[tuple[str, LedgerRow]]] = {}
+    for key, row in fleet.ledger.rows.items():
+        by_issue.setdefault(key.issue, []).append((key.conversation, row))
+    return tuple(
+        IssueView(
+            issue=issue,
+            conversations=len({conversation for conversation, _ in rows}),
+            requests=sum(row.requests for _, row in rows),
+            usage=Usage(*(sum(column) for column in zip(*(row.usage for _, row in rows)))),
+            cost=sum(row.cost for _, row in rows),
+            unpriced_tokens=sum(row.unpriced_tokens for _, row in rows),
+            last_seen=max(row.last_seen for _, row in rows),
+        )
+        for issue, rows in by_issue.items()
     )

@@ -10,21 +10,22 @@ __all__ = ["WarmSet"]
 class WarmSet:
     """Conversation keys with an expiry each; `count` is amortised O(log n) per expiry.
 
-    Each key has one entry in the heap.  A key touched again keeps its old entry, which is put back
-    with the new expiry when it surfaces.
+    Each key has one valid entry in the heap, never later than its expiry.  A key touched again keeps
+    its entry, which is put back with the new expiry when it surfaces; only an expiry that moved
+    forward in the line needs a new entry, and the old one is void.
     """
 
     def __init__(self) -> None:
         self._expiry: dict[str, float] = {}
+        self._queued: dict[str, float] = {}  # when the valid entry surfaces
         self._heap: list[tuple[float, str]] = []
-        self._queued: set[str] = set()
 
     def touch(self, key: str, expiry: float) -> None:
         """`key` is warm until `expiry` (epoch seconds)."""
         self._expiry[key] = expiry
-        if key not in self._queued:
-            self._queued.add(key)
-            heapq.heappush(self._heap, (expiry, key))
+        queued = self._queued.get(key)
+        if queued is None or expiry < queued:
+            self._queue(key, expiry)
 
     def discard(self, key: str) -> None:
         self._expiry.pop(key, None)
@@ -33,13 +34,14 @@ class WarmSet:
         """Drop and return the keys whose expiry has passed."""
         gone = []
         while self._heap and self._heap[0][0] <= now:
-            _, key = heapq.heappop(self._heap)
+            when, key = heapq.heappop(self._heap)
+            if self._queued.get(key) != when:
+                continue
+            del self._queued[key]
             expiry = self._expiry.get(key)
             if expiry is not None and expiry > now:
-                heapq.heappush(self._heap, (expiry, key))
-                continue
-            self._queued.discard(key)
-            if expiry is not None:
+                self._queue(key, expiry)
+            elif expiry is not None:
                 del self._expiry[key]
                 gone.append(key)
         return gone
@@ -47,3 +49,11 @@ class WarmSet:
     def count(self, now: float) -> int:
         self.expire(now)
         return len(self._expiry)
+
+    def _queue(self, key: str, expiry: float) -> None:
+        self._queued[key] = expiry
+        heapq.heappush(self._heap, (expiry, key))
+        if len(self._heap) > 2 * len(self._queued) + 16:
+            # Void entries of far expiries may never surface.
+            self._heap = [(when, name) for name, when in self._queued.items()]
+            heapq.heapify(self._heap)

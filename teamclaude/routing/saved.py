@@ -1,0 +1,121 @@
+"""Saved state, read with suspicion: a value of the wrong type reads as absent and is noted.
+
+The `as_...` functions turn plain JSON data into a value or raise ValueError.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Callable, Optional, TypeVar
+
+from .usage import Usage
+
+__all__ = ["Saved", "as_count", "as_counts", "as_flag", "as_number", "as_text", "as_usage"]
+
+T = TypeVar("T")
+
+
+class Saved:
+    """One saved object; `where` names it in `lost`, which collects in words what could not be read."""
+
+    def __init__(self, data: Any, where: str, lost: list[str]) -> None:
+        self.where = where
+        self._data: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
+        self._lost = lost
+        if data is not None and not isinstance(data, Mapping):
+            lost.append(f"{where}: not an object")
+
+    def names(self) -> list[str]:
+        return list(self._data)
+
+    def find(self, name: str, read: Callable[[Any], T]) -> Optional[T]:
+        """The value of `name`, or None when it is absent, null or unreadable."""
+        value = self._data.get(name)
+        return None if value is None else self._read(name, value, read)
+
+    def get(self, name: str, read: Callable[[Any], T], default: T) -> T:
+        """The value of `name`, or `default` when it is absent, null or unreadable."""
+        found = self.find(name, read)
+        return default if found is None else found
+
+    def each(self, name: str, read: Callable[[Any], T]) -> list[T]:
+        """The readable values of the list saved under `name`."""
+        found = [self._read(f"{name}[{place}]", value, read) for place, value in self._list(name)]
+        return [value for value in found if value is not None]
+
+    def inner(self, name: str) -> Saved:
+        """The object saved under `name`; an empty one when there is none."""
+        return Saved(self._data.get(name), f"{self.where}: {name}", self._lost)
+
+    def rows(self, name: str) -> list[Saved]:
+        """The objects in the list saved under `name`."""
+        return [
+            Saved(value, f"{self.where}: {name}[{place}]", self._lost) for place, value in self._list(name)
+        ]
+
+    def note(self, words: str) -> None:
+        """`words` say what is lost of this object."""
+        self._lost.append(f"{self.where}: {words}")
+
+    def _list(self, name: str) -> list[tuple[int, Any]]:
+        return list(enumerate(self.get(name, _as_list, [])))
+
+    def _read(self, name: str, value: Any, read: Callable[[Any], T]) -> Optional[T]:
+        try:
+            return read(value)
+        except ValueError as error:
+            self.note(f"{name}: {error}")
+            return None
+
+
+def as_number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("not a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError("too large") from None
+    if not math.isfinite(number):
+        raise ValueError("not finite")
+    return number
+
+
+def as_count(value: Any) -> int:
+    """A whole number, not negative."""
+    number = as_number(value)
+    if number < 0 or number != int(number):
+        raise ValueError("not a count")
+    return int(value)
+
+
+def as_flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("not true or false")
+    return value
+
+
+def as_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("not a text")
+    return value
+
+
+def as_usage(value: Any) -> Usage:
+    counts = [as_count(number) for number in _as_list(value)]
+    if len(counts) > len(Usage._fields):
+        raise ValueError("too many counts")
+    return Usage(*counts)
+
+
+def as_counts(value: Any) -> dict[str, int]:
+    """Counts by name."""
+    if not isinstance(value, Mapping):
+        raise ValueError("not an object")
+    return {as_text(name): as_count(number) for name, number in value.items()}
+
+
+def _as_list(value: Any) -> list[Any]:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("not a list")
+    return list(value)
