@@ -1,0 +1,45 @@
+"""One finished request as one line."""
+
+from __future__ import annotations
+
+import time
+
+from .cells import clean
+from .figures import UNKNOWN, emoji, epoch, number, seconds, tokens
+from .paint import paint
+from .reading import Snapshot, text
+
+__all__ = ["activity_line"]
+
+
+def activity_line(record: Snapshot, color: bool = False) -> str:
+    """One finished request: `14:03:20 POST /v1/messages opus·high 🦜 3f2a91c0 → alice 200 12.1s ...`."""
+    at = epoch(record.get("at"))
+    clock = time.strftime("%H:%M:%S", time.localtime(at)) if at is not None else "--:--:--"
+    session = text(record, "session")
+    model = "·".join(text(record, key) for key in ("model", "effort") if record.get(key))
+    tried = [clean(str(name)) for name in record.get("accounts") or ()]
+    parts = [
+        clock,
+        text(record, "method"),
+        text(record, "path"),
+        model,
+        f"{emoji(session)} {session[:8]}" if session else "",
+        "→ " + " → ".join(tried) if tried else "",
+        _outcome(record, color),
+        seconds(record.get("durationSec")),
+        f"ttfb {seconds(record.get('ttfbSec'))}" if record.get("ttfbSec") is not None else "",
+        f"{tokens(record.get('inputTokens'))} in" if record.get("inputTokens") is not None else "",
+        f"{tokens(record.get('outputTokens'))} out" if record.get("outputTokens") is not None else "",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _outcome(record: Snapshot, color: bool) -> str:
+    """The status; with the outcome in words where the status alone would mislead."""
+    status, outcome = number(record.get("status")), text(record, "outcome")
+    shown = UNKNOWN if status is None else f"{status:.0f}"
+    style = "bad" if status is None or status >= 500 else "warn" if status >= 400 else "good"
+    if outcome and outcome != "served":
+        shown, style = f"{shown} ({outcome})", "warn" if style == "good" else style
+    return paint(shown, style, color)

@@ -1,0 +1,102 @@
+"""Text measured in terminal cells, and made safe to print.
+
+Names, titles and paths come from outside: a control character in one could move the cursor, rename the window
+or turn the text around.  `clean` takes those out; the other functions expect clean text.
+
+Widths follow what terminals do with Unicode Standard Annex 11 (wide and fullwidth: 2) and emoji sequences:
+a joined sequence, a flag and a skin tone take the two cells of one emoji.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+__all__ = ["clean", "clip", "pad", "width"]
+
+ZWJ, EMOJI_STYLE = "\u200d", "\ufe0f"
+# C0, DEL, C1; line and paragraph separators; marks that reorder text (Trojan Source); zero-width spaces;
+# tags.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+_SPACES = re.compile(r"\s+")
+
+
+def clean(text: str) -> str:
+    """One printable line: runs of white space become one space, control characters nothing.
+
+    A whole escape sequence goes, not only its first character: `ESC [31m` leaves no `[31m` behind.
+    """
+    text = _ESCAPES.sub("", text)
+    text = _SPACES.sub(" ", text)
+    return "".join(c for c in _UNSAFE.sub("", text) if not 0xD800 <= ord(c) <= 0xDFFF).strip()
+
+
+# CSI, OSC (ended by BEL or ST) and two-character escapes, in 7- and 8-bit form.
+_ESCAPES = re.compile(
+    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c)?|\x1b[@-_]"
+)
+
+
+@lru_cache(maxsize=4096)
+def _cells(char: str) -> int:
+    if unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
+
+
+def _is_regional(char: str) -> bool:
+    return "\U0001f1e6" <= char <= "\U0001f1ff"
+
+
+def _clusters(text: str) -> list[tuple[str, int]]:
+    """(what is drawn together, its cells): a letter with its marks, an emoji sequence, a flag."""
+    out: list[tuple[str, int]] = []
+    for char in text:
+        if out:
+            last, cells = out[-1]
+            joined = last.endswith(ZWJ) and cells == 2
+            flag = _is_regional(char) and len(last) == 1 and _is_regional(last)
+            tone = "\U0001f3fb" <= char <= "\U0001f3ff" and cells == 2
+            if joined or tone:
+                out[-1] = (last + char, 2)
+                continue
+            if flag or char == EMOJI_STYLE:
+                out[-1] = (last + char, 2)
+                continue
+            if _cells(char) == 0:
+                out[-1] = (last + char, cells)
+                continue
+        out.append((char, _cells(char)))
+    return out
+
+
+def width(text: str) -> int:
+    """Terminal cells that `text` takes."""
+    if text.isascii():
+        return len(text)
+    return sum(cells for _, cells in _clusters(text))
+
+
+def clip(text: str, cells: int) -> str:
+    """`text` in at most `cells` cells; what was cut shows as an ellipsis."""
+    if width(text) <= cells:
+        return text
+    if cells <= 0:
+        return ""
+    kept, used = [], 1  # the ellipsis
+    for cluster, size in _clusters(text):
+        if used + size > cells:
+            break
+        kept.append(cluster)
+        used += size
+    return "".join(kept).rstrip() + "…"
+
+
+def pad(text: str, cells: int, right: bool = False) -> str:
+    """`text` in exactly `cells` cells, filled with spaces; `right` aligns it to the right."""
+    text = clip(text, cells)
+    fill = " " * (cells - width(text))
+    return fill + text if right else text + fill

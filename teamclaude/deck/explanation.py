@@ -1,0 +1,74 @@
+"""Why a request went where it went: the record of GET /teamclaude/explain as lines."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from .cells import clean, pad, width
+from .figures import UNKNOWN, epoch, number
+from .reading import Snapshot, part, rows, text
+
+__all__ = ["explanation_lines"]
+
+
+def explanation_lines(record: Snapshot) -> list[str]:
+    """The request, then each attempt: the account, the reason, and the rule that excluded each other one."""
+    lines = [_request(record)]
+    for key, label in (("session", "session"), ("agent", "agent"), ("model", "model")):
+        if text(record, key):
+            lines.append(f"  {label:<8} {text(record, key)}")
+    lines.append(f"  {'outcome':<8} {_outcome(record)}")
+    attempts = rows(record, "attempts")
+    for count, attempt in enumerate(attempts, 1):
+        lines += ["", f"{count}. {_attempt(attempt)}", *_decision(part(attempt, "decision"))]
+    # No attempt: the decision that there was no account for it.
+    final = part(record, "decision")
+    if final and not attempts:
+        lines += ["", *_decision(final)]
+    return lines
+
+
+def _request(record: Snapshot) -> str:
+    words = (text(record, "request"), _clock(record.get("at")), text(record, "method"), text(record, "path"))
+    return " ".join(word for word in words if word)
+
+
+def _outcome(record: Snapshot) -> str:
+    words = [text(record, "outcome") or "still running", _status(record.get("status"))]
+    note = text(record, "note")
+    return " ".join(word for word in words if word) + (f": {note}" if note else "")
+
+
+def _attempt(attempt: Snapshot) -> str:
+    status, note = _status(attempt.get("status")), text(attempt, "note")
+    said = f"answered {status}" if status else "no answer"
+    return f"{text(attempt, 'account') or UNKNOWN}: {said}{f' ({note})' if note else ''}"
+
+
+def _decision(decision: Snapshot) -> list[str]:
+    reason, detail = text(decision, "reason"), text(decision, "detail")
+    lines = [f"   because   {reason or UNKNOWN}{f' ({detail})' if detail else ''}"]
+    previous, account = text(decision, "previous"), text(decision, "account")
+    if previous and previous != account:
+        lines.append(f"   before    {previous}")
+    excluded = rows(decision, "excluded")
+    room = max((width(text(row, "account")) for row in excluded), default=0)
+    for place, row in enumerate(excluded):
+        label = "not taken" if place == 0 else ""
+        rule, why = text(row, "rule"), text(row, "detail")
+        lines.append(f"   {label:<9} {pad(text(row, 'account'), room)}  {rule}{f' ({why})' if why else ''}")
+    back = epoch(decision.get("retryAt"))
+    if back is not None:
+        lines.append(f"   again at  {_clock(back)}")
+    return lines
+
+
+def _status(value: Any) -> str:
+    status = number(value)
+    return "" if status is None else f"{status:.0f}"
+
+
+def _clock(value: Any) -> str:
+    moment = epoch(value)
+    return "" if moment is None else clean(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment)))

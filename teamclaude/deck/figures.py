@@ -1,0 +1,95 @@
+"""Numbers as people read them.  Unknown (None) is a dash, never a zero."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from datetime import datetime, timezone
+from typing import Any, Optional
+
+__all__ = ["UNKNOWN", "duration", "emoji", "epoch", "money", "number", "percent", "seconds", "tokens"]
+
+UNKNOWN = "—"
+_UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+_ANIMALS = "🦜🐙🦊🐝🐳🦉🐢🦀🐬🦎🦔🐞🦋🐧🐨🐼🦁🐸🐡🐘🦒🦓🐫🦩🦚🦢🐓🦇🐺🐗🐴🦄🐌🦂🐠🦈🐊🦍🐇"
+
+
+def number(value: Any) -> Optional[float]:
+    """A finite number, or None for whatever else an answer may hold."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def duration(value: Any) -> str:
+    """Seconds as `42s`, `4m`, `2h30m`, `3d4h`: the two largest units, minutes alone below an hour."""
+    secs = number(value)
+    if secs is None:
+        return UNKNOWN
+    left = max(0, math.ceil(secs))
+    if left < 60:
+        return f"{left}s"
+    if left < 3600:
+        return f"{left // 60}m"
+    for (size, name), (small, small_name) in zip(_UNITS, _UNITS[1:]):
+        if left >= size:
+            rest = left % size // small
+            return f"{left // size}{name}{rest}{small_name}" if rest else f"{left // size}{name}"
+    return f"{left}s"
+
+
+def seconds(value: Any) -> str:
+    """A measured time, seconds with one decimal: `1.4s`; above 100 s as a duration."""
+    secs = number(value)
+    if secs is None:
+        return UNKNOWN
+    return f"{secs:.1f}s" if secs < 100 else duration(secs)
+
+
+def tokens(value: Any) -> str:
+    """`950`, `1.2k`, `58k`, `1.2M`."""
+    count = number(value)
+    if count is None:
+        return UNKNOWN
+    for size, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        # 999 950 is "1.0M", not "1000k": the rounding decides which unit it is.
+        if round(count / size, 1) >= 1:
+            scaled = count / size
+            if name == "k" and scaled >= 9.95:
+                if round(scaled) >= 1000:
+                    return "1.0M"
+                return f"{scaled:.0f}k"
+            return f"{scaled:.1f}{name}"
+    return f"{count:.0f}"
+
+
+def money(value: Any) -> str:
+    """Dollars: `$14.20`."""
+    amount = number(value)
+    return UNKNOWN if amount is None else f"${amount:,.2f}"
+
+
+def percent(value: Any) -> str:
+    """A fraction as a percentage: 0.318 is `32%`."""
+    share = number(value)
+    return UNKNOWN if share is None else f"{100 * share:.0f}%"
+
+
+def epoch(value: Any) -> Optional[float]:
+    """A time of an answer in epoch seconds: milliseconds, seconds or ISO 8601 go in."""
+    if isinstance(value, str):
+        try:
+            when = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        except ValueError:
+            return None
+        return (when if when.tzinfo else when.replace(tzinfo=timezone.utc)).timestamp()
+    moment = number(value)
+    if moment is None:
+        return None
+    # Seconds reach this size in the year 5138, milliseconds did so in 1973.
+    return moment / 1000 if moment > 1e11 else moment
+
+
+def emoji(session: str) -> str:
+    """The animal of a session: always the same one for the same id."""
+    return _ANIMALS[zlib.crc32(session.encode("utf-8", "replace")) % len(_ANIMALS)]
