@@ -14,9 +14,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import Optional
 
-from ..errors import UpstreamLost
+from ..errors import TeamClaudeError, UpstreamLost
 from ..routing.answers import MEANING, AnswerKind, Next, classify
-from ..routing.decision import Lease
+from ..routing.decision import Decision, Lease
 from ..routing.models import cost, price_of
 from ..routing.usage import NO_USAGE
 from ..routing.windows import Reading, read_windows
@@ -34,7 +34,7 @@ from .forwarding import (
 from .framing import Framing, Kind
 from .house import House
 from .paths import PathKind
-from .refusal import refusal
+from .refusal import NEEDS_A_PERSON, refusal
 from .relay import Observer, relay
 from .requestrecord import RequestRecord
 from .router import NO_PATIENCE, NothingUsable, Patience
@@ -75,6 +75,7 @@ class Forwarder:
         self._kept: Optional[_Kept] = None
         self._suspects: list[Lease] = []  # answered with a bare 429
         self._said: dict[str, str] = {}  # account key -> why it refused this request
+        self._locked_out: set[str] = set()  # answered with 401 or 403
         self._renewed: set[str] = set()  # accounts tried again with newer credentials
         self._failures = 0  # answers of an overloaded upstream
         self._hop = False  # only if an account is free now; else the kept answer is relayed
@@ -95,21 +96,36 @@ class Forwarder:
         if self._gave_up:
             return None
         hop, self._hop = self._hop, False
-        patience = NO_PATIENCE if hop or not self._inference else self._patience()
-        exchange = self._exchange
-        exchange.waiting_since = time.monotonic()
+        # Accounts that refuse this client's login for good are not worth waiting for: look first.
+        eager = hop or bool(self._locked_out) or not self._inference
         try:
-            return self._house.router.acquire(self._ask, patience, self._client.watch.check)
+            return self._try_acquire(NO_PATIENCE if eager else self._patience())
         except NothingUsable as nothing:
             if self._kept is not None:
                 return None
-            names = self._house.router.names()
-            if nothing.decision is not exchange.decision:
-                exchange.attempts.append(Attempt("", nothing.decision, note=nothing.decision.reason))
-            now = self._house.clock()
-            raise refusal(nothing.decision, names, self._said, now, random.random()) from None
+            if not eager or not self._inference or self._is_final_refusal(nothing.decision):
+                raise self._refused(nothing.decision) from None
+        try:
+            return self._try_acquire(self._patience())
+        except NothingUsable as nothing:
+            raise self._refused(nothing.decision) from None
+
+    def _try_acquire(self, patience: Patience) -> Lease:
+        self._exchange.waiting_since = time.monotonic()
+        try:
+            return self._house.router.acquire(self._ask, patience, self._client.watch.check)
         finally:
-            exchange.waiting_since = None
+            self._exchange.waiting_since = None
+
+    def _is_final_refusal(self, decision: Decision) -> bool:
+        """Every account refused the login behind this request, or can't serve without a person's help."""
+        return all(e.account in self._locked_out or e.rule in NEEDS_A_PERSON for e in decision.excluded)
+
+    def _refused(self, decision: Decision) -> TeamClaudeError:
+        self._exchange.attempts.append(Attempt("", decision, note=decision.reason))
+        final = self._is_final_refusal(decision)
+        now, names = self._house.clock(), self._house.router.names()
+        return refusal(decision, names, self._said, final, now, random.random())
 
     def _patience(self) -> Patience:
         spent = self._house.clock() - self._exchange.at
@@ -201,6 +217,8 @@ class Forwarder:
             self._back_off(lease, _Kept(answer, body, way.name))
         elif step is Next.SAME_THEN_OTHER:
             self._refused_login(lease, way, words)
+        elif kind is AnswerKind.FORBIDDEN:
+            self._locked_out.add(lease.account)
         elif self._house.router.is_open(lease):
             # It refused, but nothing we know keeps it from being taken again at once: a hot loop.
             self._leave_out(lease, attempt.note)
@@ -225,6 +243,7 @@ class Forwarder:
         ):
             self._renewed.add(lease.account)  # a reload brought newer credentials meanwhile
             return
+        self._locked_out.add(lease.account)
         self._house.router.lock_out(lease, words or "the API refused its credentials (401)")
 
     def _back_off(self, lease: Lease, kept: _Kept) -> None:

@@ -83,6 +83,12 @@ class Listener(ThreadingHTTPServer):
     def start(self) -> None:
         threading.Thread(target=self.serve_forever, name="accept", daemon=True).start()
 
+    def shutdown(self) -> None:
+        """Stop accepting, at once where a listening socket can be shut down, else within half a second."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        super().shutdown()
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         error = sys.exc_info()[1]
         if error is not None and not isinstance(error, OSError):

@@ -9,25 +9,26 @@ from collections.abc import Mapping
 from ..errors import AccountError, HeldOut, TeamClaudeError
 from ..routing.decision import Decision
 
-__all__ = ["in_words", "refusal"]
+__all__ = ["NEEDS_A_PERSON", "in_words", "refusal"]
 
 BUSY_RETRY_SEC = 5
 JITTER = 0.15  # upwards: clients told the same moment must not all come at once
 # Blocks that no waiting ends.
-_NEEDS_A_PERSON = frozenset({"auth_failed", "disabled", "tried"})
+NEEDS_A_PERSON = frozenset({"auth_failed", "disabled", "tried"})
 
 
 def refusal(
     decision: Decision,
     names: Mapping[str, str],
     reasons: Mapping[str, str],
+    final: bool,
     now: float,
     roll: float,
 ) -> TeamClaudeError:
     """The error for a request that found no account.
 
-    `names` are all accounts by key, `reasons` what accounts said to this very request, `roll` a
-    random number 0-1 for the jitter.
+    `names` are all accounts by key, `reasons` what accounts said to this very request, `final` says
+    that waiting will not help, `roll` is a random number 0-1 for the jitter.
     """
     if decision.account is not None:
         return HeldOut("Every account is busy with other requests; try again in a moment.", BUSY_RETRY_SEC)
@@ -35,9 +36,9 @@ def refusal(
         return AccountError("No account is configured; add one and reload.")
     why = {e.account: reasons.get(e.account) or e.detail or e.rule for e in decision.excluded}
     listed = "; ".join(f"{names.get(key, key)}: {words}" for key, words in why.items())
-    if decision.retry_at is None:
+    if final or decision.retry_at is None:
         return AccountError(f"No account can serve this request. {listed}. See: teamclaude accounts")
-    throttled = [e for e in decision.excluded if e.rule not in _NEEDS_A_PERSON]
+    throttled = [e for e in decision.excluded if e.rule not in NEEDS_A_PERSON]
     seconds = max(1.0, decision.retry_at - now)
     clock = time.strftime("%H:%M", time.localtime(decision.retry_at))
     if len(throttled) == 1:

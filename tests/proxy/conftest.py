@@ -1,0 +1,176 @@
+"""The real proxy before the fake API: accounts, a server on a free port, and a client for it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+
+from teamclaude.accounts.store import ConfigFile
+from teamclaude.demo.api import FakeApi
+from teamclaude.demo.quota import FakeAccount
+from teamclaude.proxy.service import Service
+
+KEY = "tc-test-key-000000000000000000000000"
+TOKEN = "sk-ant-oat01-FAKE-{}"
+
+
+class Reply:
+    """An answer read to its end."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def account(self) -> Optional[str]:
+        return self.headers["x-teamclaude-account"]
+
+    @property
+    def message(self) -> str:
+        return str(self.json()["error"]["message"])
+
+
+class Stage:
+    """A proxy with named accounts before a fake API; `ask` sends one request through it."""
+
+    def __init__(
+        self, tmp_path: Path, names: tuple[str, ...], clock: Callable[[], float], **config: Any
+    ) -> None:
+        self.api = FakeApi([FakeAccount(name, TOKEN.format(name)) for name in names], clock=clock).start()
+        self.path = tmp_path / "teamclaude.json"
+        self.records: list[dict[str, Any]] = []
+        self.warnings: list[str] = []
+        self._clock = clock
+        document = {
+            "proxy": {"host": "127.0.0.1", "port": 0, "apiKey": KEY},
+            "upstream": self.api.url,
+            "backoffJitter": False,
+            "accounts": [account_json(name) for name in names],
+        }
+        for key, value in config.items():
+            if key == "proxy":
+                document["proxy"].update(value)  # type: ignore[attr-defined]
+            else:
+                document[key] = value
+        self.write(document)
+        self.service = self._started()
+
+    def _started(self) -> Service:
+        service = Service(
+            ConfigFile(self.path, self.warnings.append),
+            clock=self._clock,
+            on_activity=self.records.append,
+            warn=self.warnings.append,
+        )
+        service.start()
+        return service
+
+    def write(self, document: dict[str, Any]) -> None:
+        self.path.write_text(json.dumps(document))
+        self.path.chmod(0o600)
+
+    def document(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads(self.path.read_text())
+        return loaded
+
+    def restart(self) -> None:
+        self.service.stop(0)
+        self.service = self._started()
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=10)
+
+    def send(
+        self, method: str, path: str, body: Any = None, headers: Optional[dict[str, str]] = None
+    ) -> Reply:
+        connection = self.connect()
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        try:
+            connection.request(method, path, data, {"x-teamclaude-key": KEY, **(headers or {})})
+            return Reply(connection.getresponse())
+        finally:
+            connection.close()
+
+    def ask(
+        self,
+        text: str = "hello",
+        session: Optional[str] = "s1",
+        headers: Optional[dict[str, str]] = None,
+        **body: Any,
+    ) -> Reply:
+        """One inference request, streaming unless `stream=False`."""
+        extra = {"x-claude-code-session-id": session} if session else {}
+        return self.send(
+            "POST", "/v1/messages?beta=true", message(text, **body), {**extra, **(headers or {})}
+        )
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.send("GET", "/teamclaude/status").json()
+        return found
+
+    def account(self, name: str) -> dict[str, Any]:
+        return next(a for a in self.status()["accounts"] if a["name"] == name)
+
+    def close(self) -> None:
+        self.service.stop(0)
+        self.api.stop()
+
+
+def account_json(name: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": "oauth",
+        "accessToken": TOKEN.format(name),
+        "expiresAt": 4102444800000,
+        **fields,
+    }
+
+
+def message(text: str = "hello", **changes: Any) -> dict[str, Any]:
+    return {
+        "model": "claude-opus-4-8",
+        "messages": [{"role": "user", "content": text}],
+        "max_tokens": 1000,
+        "stream": True,
+        **changes,
+    }
+
+
+class Clock:
+    """Epoch seconds that stand still until moved."""
+
+    def __init__(self, now: float = 1_800_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def stage(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., Stage]]:
+    """Builds a Stage: `stage("a", "b", drainSec=1)`; all are closed afterwards."""
+    built: list[Stage] = []
+
+    def build(*names: str, **config: Any) -> Stage:
+        home = tmp_path / f"stage{len(built)}"
+        home.mkdir()
+        built.append(Stage(home, names or ("a", "b"), clock, **config))
+        return built[-1]
+
+    yield build
+    for each in built:
+        each.close()
