@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Optional
 
 from ..errors import TeamClaudeError, UpstreamLost
 from ..routing.answers import MEANING, AnswerKind, Next, classify
-from ..routing.decision import Decision, Lease
+from ..routing.decision import Ask, Decision, Lease
 from ..routing.models import cost, price_of
 from ..routing.usage import NO_USAGE
 from ..routing.windows import Reading, read_windows
@@ -78,7 +79,8 @@ class Forwarder:
         self._locked_out: set[str] = set()  # answered with 401 or 403
         self._renewed: set[str] = set()  # accounts tried again with newer credentials
         self._failures = 0  # answers of an overloaded upstream
-        self._hop = False  # only if an account is free now; else the kept answer is relayed
+        self._pause = 0.0  # seconds to wait before the next attempt
+        self._avoid: Optional[str] = None  # account that was overloaded: another one first, if free
         self._gave_up = False  # the retry budget is spent: the kept answer is relayed
 
     def run(self) -> None:
@@ -93,32 +95,43 @@ class Forwarder:
     # --- an account -----------------------------------------------------------------------------
 
     def _acquire(self) -> Optional[Lease]:
+        """The next account to try; None when the kept answer is the best there is."""
         if self._gave_up:
             return None
-        hop, self._hop = self._hop, False
-        # Accounts that refuse this client's login for good are not worth waiting for: look first.
-        eager = hop or bool(self._locked_out) or not self._inference
+        if self._pause:
+            # Here, between two leases: a slot is not held while nothing is sent.
+            self._client.watch.sleep(self._pause)
+            self._pause = 0.0
+        overloaded, self._avoid = self._avoid, None
+        if overloaded is not None:
+            with suppress(NothingUsable):
+                return self._try_acquire(replace(self._ask, tried=(overloaded,)), NO_PATIENCE)
+        if self._locked_out:
+            # Accounts that refuse their login are not worth waiting for: look before holding.
+            try:
+                return self._try_acquire(self._ask, NO_PATIENCE)
+            except NothingUsable as nothing:
+                if self._is_final_refusal(nothing.decision):
+                    raise self._refused(nothing.decision) from None
+        patience = NO_PATIENCE if self._suspects or not self._inference else self._patience()
         try:
-            return self._try_acquire(NO_PATIENCE if eager else self._patience())
+            return self._try_acquire(self._ask, patience)
         except NothingUsable as nothing:
             if self._kept is not None:
                 return None
-            if not eager or not self._inference or self._is_final_refusal(nothing.decision):
-                raise self._refused(nothing.decision) from None
-        try:
-            return self._try_acquire(self._patience())
-        except NothingUsable as nothing:
             raise self._refused(nothing.decision) from None
 
-    def _try_acquire(self, patience: Patience) -> Lease:
+    def _try_acquire(self, ask: Ask, patience: Patience) -> Lease:
         self._exchange.waiting_since = time.monotonic()
         try:
-            return self._house.router.acquire(self._ask, patience, self._client.watch.check)
+            return self._house.router.acquire(ask, patience, self._client.watch.check)
         finally:
             self._exchange.waiting_since = None
 
     def _is_final_refusal(self, decision: Decision) -> bool:
         """Every account refused the login behind this request, or can't serve without a person's help."""
+        if decision.account is not None:
+            return False  # only busy
         return all(e.account in self._locked_out or e.rule in NEEDS_A_PERSON for e in decision.excluded)
 
     def _refused(self, decision: Decision) -> TeamClaudeError:
@@ -138,7 +151,7 @@ class Forwarder:
 
     def _attempt(self, lease: Lease) -> bool:
         """True when the client has its answer."""
-        way = self._house.book.way(lease.account)
+        way = self._house.book().way(lease.account)
         exchange, tap = self._exchange, None
         served = False
         attempt = Attempt(way.name if way is not None else lease.account, lease.decision)
@@ -212,7 +225,8 @@ class Forwarder:
         step = MEANING[kind].next
         if step is Next.HOP_ONCE:
             self._suspects.append(lease)
-            self._keep_back(lease, _Kept(answer, body, way.name))
+            self._kept = _Kept(answer, body, way.name)
+            self._leave_out(lease, "")
         elif step is Next.RETRY_LATER:
             self._back_off(lease, _Kept(answer, body, way.name))
         elif step is Next.SAME_THEN_OTHER:
@@ -223,11 +237,6 @@ class Forwarder:
             # It refused, but nothing we know keeps it from being taken again at once: a hot loop.
             self._leave_out(lease, attempt.note)
 
-    def _keep_back(self, lease: Lease, kept: _Kept) -> None:
-        self._kept = kept
-        self._hop = True
-        self._leave_out(lease, "")
-
     def _leave_out(self, lease: Lease, why: str) -> None:
         if why:
             self._said[lease.account] = why
@@ -235,7 +244,7 @@ class Forwarder:
             self._ask = replace(self._ask, tried=(*self._ask.tried, lease.account))
 
     def _refused_login(self, lease: Lease, way: Way, words: str) -> None:
-        current = self._house.book.way(lease.account)
+        current = self._house.book().way(lease.account)
         if (
             current is not None
             and current.credential != way.credential
@@ -247,7 +256,7 @@ class Forwarder:
         self._house.router.lock_out(lease, words or "the API refused its credentials (401)")
 
     def _back_off(self, lease: Lease, kept: _Kept) -> None:
-        """Wait before an overloaded upstream is asked again; the second retry tries another account."""
+        """An overloaded upstream is asked again after a pause; the second retry tries another account."""
         self._kept = kept
         self._failures += 1
         pause = min(LONGEST_BACKOFF_SEC, FIRST_BACKOFF_SEC * 2 ** (self._failures - 1))
@@ -256,8 +265,8 @@ class Forwarder:
         if elapsed + pause > self._config.upstream_retry_budget_sec:
             self._gave_up = True
             return
-        self._ask = replace(self._ask, tried=(lease.account,) if self._failures == 2 else ())
-        self._client.watch.sleep(pause)
+        self._pause = pause
+        self._avoid = lease.account if self._failures == 2 else None
 
     def _condemn_suspects(self) -> None:
         for suspect in self._suspects:

@@ -242,7 +242,7 @@ def _pin(head: RequestHead, house: House) -> Optional[str]:
     wanted = head.get("x-teamclaude-account")
     if not wanted:
         return None
-    names = house.book.names()
+    names = house.book().names()
     try:
         found = find_name(list(names.values()), wanted)
     except UsageError as error:

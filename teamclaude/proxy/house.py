@@ -18,7 +18,7 @@ class House:
     """A reload makes a new one; requests that run keep theirs."""
 
     config: Config
-    book: AccountBook
+    book: Callable[[], AccountBook]  # the newest: a request may wait longer than a token lives
     router: Router
     pool: UpstreamPool
     is_proxy_secret: Callable[[str], bool]

@@ -38,7 +38,7 @@ def pass_through(house: House, exchange: Exchange, client: Client, log: Optional
         origin, prefix = parse_origin(config.oauth.token_url)[0], ""
         headers = token_request_headers(head, origin.authority, framing)
     else:
-        origin, prefix = house.book.origin, house.book.prefix
+        origin, prefix = house.book().origin, house.book().prefix
         own = Credential("client")
         headers = upstream_request_headers(head, own, origin.authority, framing, house.is_proxy_secret)
     transport = Transport(house.pool, client.watch, config.head_timeout_sec)

@@ -62,7 +62,11 @@ class Runtime:
         fleet.configure(book.specs)
         router = Router(fleet, clock, max_held=config.proxy.max_held, changed=changed)
         self.door = Door(config.proxy)
-        self.house = House(config, book, router, _pool(config), self.door.is_proxy_secret, clock)
+        self.book = book
+        self.house = self._house(config, router, _pool(config))
+
+    def _house(self, config: Config, router: Router, pool: UpstreamPool) -> House:
+        return House(config, lambda: self.book, router, pool, self.door.is_proxy_secret, self.clock)
 
     @property
     def router(self) -> Router:
@@ -109,10 +113,11 @@ class Runtime:
             except ConfigError as error:
                 raise BadRequest(f"Not reloaded, the running configuration stays: {error}") from error
             old = self.house
-            renewed = book.renewed_against(old.book)
+            renewed = book.renewed_against(self.book)
             pool = old.pool if _same_way_out(old.config, config) else _pool(config)
             self.door = door
-            self.house = House(config, book, old.router, pool, door.is_proxy_secret, self.clock)
+            self.book = book
+            self.house = self._house(config, old.router, pool)
             changes = old.router.configure(
                 book.specs, config.rules, POLICIES[config.policy](), config.pricing, renewed
             )
@@ -129,7 +134,7 @@ class Runtime:
     def switch(self, account: Optional[str], session: Optional[str]) -> dict[str, Any]:
         """Pin everything, or one session, to an account; None takes the pin off."""
         name = None if account is None else self._full_name(account)
-        self.router.pin(None if name is None else self.house.book.key_of(name), session)
+        self.router.pin(None if name is None else self.book.key_of(name), session)
         pins = self.router.view().pins
         return {
             "account": name,
@@ -149,7 +154,7 @@ class Runtime:
 
     def _full_name(self, account: str) -> str:
         try:
-            return find_name(list(self.house.book.names().values()), account)
+            return find_name(list(self.book.names().values()), account)
         except UsageError as error:
             raise NotFound(str(error)) from None
 

@@ -31,8 +31,8 @@ def warm_up(house: House) -> None:
 
 
 def _ask_all(house: House) -> None:
-    for spec in house.book.specs:
-        way = house.book.way(spec.key)
+    for spec in house.book().specs:
+        way = house.book().way(spec.key)
         if way is not None and spec.enabled and not spec.is_paid:
             _ask(house, spec.key, way)
 

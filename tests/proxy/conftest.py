@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Optional
@@ -50,6 +51,7 @@ class Stage:
         self.records: list[dict[str, Any]] = []
         self.warnings: list[str] = []
         self._clock = clock
+        self._recorded = threading.Condition()
         document = {
             "proxy": {"host": "127.0.0.1", "port": 0, "apiKey": KEY},
             "upstream": self.api.url,
@@ -68,11 +70,27 @@ class Stage:
         service = Service(
             ConfigFile(self.path, self.warnings.append),
             clock=self._clock,
-            on_activity=self.records.append,
+            on_activity=self._record,
             warn=self.warnings.append,
         )
         service.start()
         return service
+
+    def _record(self, record: dict[str, Any]) -> None:
+        with self._recorded:
+            self.records.append(record)
+            self._recorded.notify_all()
+
+    def wait_for_record(self, request: str) -> dict[str, Any]:
+        """The record of a request; it is written just after the last byte of the answer."""
+
+        def found() -> Optional[dict[str, Any]]:
+            return next((r for r in self.records if r["id"] == request), None)
+
+        with self._recorded:
+            record = self._recorded.wait_for(found, 5)
+        assert record, f"{request} was never recorded"
+        return record
 
     def write(self, document: dict[str, Any]) -> None:
         self.path.write_text(json.dumps(document))
@@ -96,7 +114,10 @@ class Stage:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         try:
             connection.request(method, path, data, {"x-teamclaude-key": KEY, **(headers or {})})
-            return Reply(connection.getresponse())
+            reply = Reply(connection.getresponse())
+            if reply.account:
+                self.wait_for_record(reply.headers["x-teamclaude-request"])
+            return reply
         finally:
             connection.close()
 
