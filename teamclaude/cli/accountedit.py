@@ -1,0 +1,40 @@
+"""Changing an account from the command line: through the running proxy, or in the file that it will read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Optional
+from urllib.parse import quote
+
+from ..accounts.edits import set_enabled
+from ..accounts.identity import find_account
+from .client import Proxy, Unreachable
+from .configfile import open_config
+
+__all__ = ["AccountEdit"]
+
+
+class AccountEdit:
+    """The account that a person means by `name`; UsageError with the candidates when that is not clear."""
+
+    def __init__(self, name: str, port: Optional[int] = None) -> None:
+        self.file = open_config()
+        config = self.file.load_or_create()
+        self.account = find_account(config.accounts, name)
+        self._proxy = Proxy(config, self.file.path, port)
+
+    def write(self, change: Callable[[dict[str, Any]], object]) -> None:
+        """Change the file; a running proxy takes it over at once, another one when it starts."""
+        self.file.update(change)
+        try:
+            self._proxy.post("/teamclaude/accounts/reload")
+        except Unreachable:
+            return
+
+    def enable(self, enabled: bool) -> None:
+        """Through the proxy, which writes the file itself, or straight into the file where none answers."""
+        verb = "enable" if enabled else "disable"
+        try:
+            self._proxy.post(f"/teamclaude/accounts/{quote(self.account.name, safe='')}/{verb}")
+        except Unreachable:
+            self.file.update(lambda raw: set_enabled(raw, self.account.key, enabled))

@@ -1,0 +1,75 @@
+"""Accounts as rows: what the config file says, and what the running proxy knows of them.  Never a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from ..accounts.config import AccountConfig
+from ..deck.figures import duration
+
+__all__ = ["account_row", "tier", "token_state"]
+
+# The advisory refresh begins this long before the end of an access token.
+REFRESH_S = 300.0
+PLANS = {"pro": "Pro", "team": "Team", "enterprise": "Enterprise", "free": "Free", "max": "Max"}
+
+
+def tier(account: AccountConfig) -> str:
+    """`Max 20x`, `Max 5x`, `Pro`, `Team`, `API key`; empty when nothing tells."""
+    if account.type == "apikey":
+        return "API key"
+    limit = account.rate_limit_tier or ""
+    for size in ("20x", "5x"):
+        if limit.endswith(f"max_{size}"):
+            return f"Max {size}"
+    plan = (account.subscription_type or "").lower()
+    return PLANS.get(plan, account.subscription_type or "")
+
+
+def token_state(account: AccountConfig, now: float, auth_failed: bool = False) -> str:
+    """`valid 3h12m`, `refresh due`, `re-login needed`, `expired`...: may it be used, and how long."""
+    if account.type == "apikey":
+        return "re-login needed" if auth_failed else "key"
+    ends = account.refresh_token_expires_at
+    if auth_failed or (ends is not None and ends <= now):
+        return "re-login needed"
+    if account.access_token is None:
+        return f"follows {account.import_from}"
+    if account.expires_at is None:
+        return "no expiry known"
+    left = account.expires_at - now
+    if left > REFRESH_S:
+        return f"valid {duration(left)}"
+    if account.refresh_token:
+        return "refresh due"
+    return f"valid {duration(left)}" if left > 0 else "expired"
+
+
+def account_row(account: AccountConfig, live: Optional[Mapping[str, Any]], now: float) -> dict[str, Any]:
+    """One account as JSON; `live` is its entry in the proxy's status, None where that is not known.
+
+    Times are epoch milliseconds, as in the config file; None is unknown.
+    """
+    status = "disabled" if account.disabled else (live or {}).get("status")
+    return {
+        "name": account.name,
+        "type": account.type,
+        "tier": tier(account) or None,
+        "status": status,
+        "statusReason": (live or {}).get("statusReason") or None,
+        "priority": account.priority,
+        "disabled": account.disabled,
+        "lastResort": account.is_last_resort,
+        "source": account.source or ("import" if account.import_from else None),
+        "token": token_state(account, now, status == "auth_failed"),
+        "expiresAt": _ms(account.expires_at),
+        "refreshTokenExpiresAt": _ms(account.refresh_token_expires_at),
+        "orgName": account.org_name,
+        "orgUuid": account.org_uuid,
+        "accountUuid": account.account_uuid,
+    }
+
+
+def _ms(seconds: Optional[float]) -> Optional[int]:
+    return None if seconds is None else round(seconds * 1000)

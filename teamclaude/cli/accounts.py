@@ -1,0 +1,118 @@
+"""List the accounts of the config file; with the status each has in the running
+proxy, if one answers.
+
+No token or key is ever shown."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from ..errors import TeamClaudeError
+from .accountrows import account_row
+from .address import add_port
+from .configfile import open_config
+from .terminal import has_color, note, width
+
+__all__ = ["arguments", "run"]
+
+# The list is the config's; the proxy's word is a bonus that nobody should wait for.
+PATIENCE_S = 1.0
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="also expiry times, organisation and ids"
+    )
+    parser.add_argument("--json", action="store_true", help="everything as JSON, for scripts")
+    add_port(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    file = open_config()
+    config = file.load_or_create()
+    live = _live(args.port)
+    now = time.time()
+    rows = [account_row(account, (live or {}).get(account.name), now) for account in config.accounts]
+    if args.json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    if not rows:
+        note(f"teamclaude: {file.path} has no accounts yet: teamclaude help config says how to add one")
+        return 0
+    print("\n".join(_lines(rows, args.verbose)))
+    if live is None:
+        note("teamclaude: no proxy is running: the status of the accounts is not known")
+    return 0
+
+
+def _live(port: Optional[int]) -> Optional[dict[str, Mapping[str, Any]]]:
+    """The accounts in the proxy's status by name; None when it gives none."""
+    from .client import running_proxy
+
+    try:
+        status = running_proxy(port, PATIENCE_S).get("/teamclaude/status")
+    except TeamClaudeError:
+        return None
+    found = status.get("accounts") if isinstance(status, dict) else None
+    return {str(a.get("name")): a for a in found or () if isinstance(a, dict)}
+
+
+def _lines(rows: list[dict[str, Any]], verbose: bool) -> list[str]:
+    from ..deck.figures import UNKNOWN
+    from ..deck.paint import paint
+    from ..deck.table import Column, table
+
+    columns = [
+        Column("NAME", most=40),
+        Column("TIER"),
+        Column("STATUS"),
+        Column("PRIORITY", right=True),
+        Column("SOURCE"),
+        Column("TOKEN"),
+    ]
+    body = [
+        [
+            row["name"],
+            row["tier"] or UNKNOWN,
+            _status(row),
+            str(row["priority"]),
+            row["source"] or UNKNOWN,
+            row["token"],
+        ]
+        for row in rows
+    ]
+    heading, *lines = table(columns, body, width() if sys.stdout.isatty() else 1000)
+    color = has_color(sys.stdout)
+    out = [paint(heading, "dim", color)]
+    for line, row in zip(lines, rows):
+        out.append(paint(line, row["status"] or "", color))
+        out += _details(row) if verbose else []
+    return out
+
+
+def _status(row: Mapping[str, Any]) -> str:
+    from ..deck.figures import UNKNOWN
+
+    parts = [row["status"] or UNKNOWN, "last resort" if row["lastResort"] else "", row["statusReason"] or ""]
+    return ", ".join(part for part in parts if part)
+
+
+def _details(row: Mapping[str, Any]) -> list[str]:
+    from ..deck.cells import clean
+
+    facts = [
+        ("token expires", _moment(row["expiresAt"])),
+        ("login ends", _moment(row["refreshTokenExpiresAt"])),
+        ("organisation", " ".join(v for v in (row["orgName"], row["orgUuid"]) if v)),
+        ("account", row["accountUuid"]),
+    ]
+    return [f"    {name + ':':<15} {clean(str(value))}" for name, value in facts if value]
+
+
+def _moment(ms: Optional[int]) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(ms / 1000)) if ms is not None else ""

@@ -1,0 +1,42 @@
+"""Where a client on this machine finds the server that a config describes."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Optional
+
+from ..accounts.config import ProxyConfig
+
+__all__ = ["add_port", "port_number", "server_host", "server_url"]
+
+# Addresses to listen on are not addresses to connect to.
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def port_number(text: str) -> int:
+    """A port as argparse reads it."""
+    port = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a port from 0 to 65535')
+    return port
+
+
+def add_port(parser: argparse.ArgumentParser) -> None:
+    """The option of every command that talks to a running server."""
+    parser.add_argument(
+        "--port", type=port_number, metavar="N", help="port of the server, if not the config file's"
+    )
+
+
+def server_host(proxy: ProxyConfig) -> str:
+    """The host to connect to: `localhost` stays a name, which may have two addresses."""
+    return WILDCARDS.get(proxy.host, proxy.host)
+
+
+def server_url(proxy: ProxyConfig, port: Optional[int] = None) -> str:
+    """The base URL; with TLS it keeps the name `localhost`, which a certificate may be for."""
+    host = server_host(proxy)
+    if host == "localhost" and proxy.tls is None:
+        host = "127.0.0.1"
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if proxy.tls else 'http'}://{shown}:{port or proxy.port}"

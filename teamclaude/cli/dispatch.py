@@ -1,0 +1,94 @@
+"""From words to a command, and from every way it can end to an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import NoReturn
+
+from ..errors import TeamClaudeError, UsageError
+from . import commands
+
+__all__ = ["guarded", "parser_for"]
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports a wrong word as one line instead of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} ({self.prog} --help)")
+
+
+def guarded(words: Sequence[str]) -> int:
+    """Run the command; every error becomes one line on stderr (TEAMCLAUDE_DEBUG=1: a traceback)."""
+    # A terminal that can't show a character shows a question mark; it must not end the command.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        status = _dispatch(list(words))
+        sys.stdout.flush()  # here, so that a closed pipe is met inside the try
+        return status
+    except SystemExit as end:  # argparse after --help
+        return end.code if isinstance(end.code, int) else OK
+    except BrokenPipeError:
+        _abandon_stdout()
+        return OK
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except TeamClaudeError as error:
+        return _report(str(error), USAGE if isinstance(error, UsageError) else FAILED)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        return _report(f"internal error: {what} (TEAMCLAUDE_DEBUG=1 shows where)", FAILED)
+
+
+def parser_for(command: commands.Command) -> argparse.ArgumentParser:
+    """The parser of one command, with what its module declares."""
+    module = _module(command)
+    parser = Parser(
+        prog=f"teamclaude {command.name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.arguments(parser)
+    return parser
+
+
+def _module(command: commands.Command) -> ModuleType:
+    return importlib.import_module(f".{command.module}", __package__)
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        words = ["help"]
+    if words[0].startswith("-"):
+        raise UsageError(f"a command comes before {words[0]} (teamclaude help)")
+    command = commands.find(words[0])
+    module = _module(command)
+    rest = words[1:]
+    if hasattr(module, "own_words"):  # a command that passes words on says which are its own
+        rest = module.own_words(rest)
+    status: int = module.run(parser_for(command).parse_args(rest))
+    return status
+
+
+def _report(line: str, status: int) -> int:
+    if os.environ.get("TEAMCLAUDE_DEBUG"):
+        import traceback
+
+        traceback.print_exc()
+    print(f"teamclaude: {line}", file=sys.stderr)
+    return status
+
+
+def _abandon_stdout() -> None:
+    # The interpreter flushes stdout once more at exit; into a closed pipe that would print an error.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

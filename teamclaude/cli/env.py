@@ -1,0 +1,51 @@
+"""Print the environment that leads Claude Code to the proxy, for a shell to take
+over:
+
+  eval "$(teamclaude env)"                                  sh, bash, zsh
+  teamclaude env --shell fish | source                      fish
+  teamclaude env --shell powershell | Out-String | iex      PowerShell
+
+It contains the proxy's key, never the credential of an account."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from .address import add_port, server_url
+from .claudecode import is_logged_in
+from .configfile import open_config
+from .environment import Target, client_environment, sdk_environment, unwanted
+from .shells import SHELLS, exports
+from .terminal import note
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    default = "powershell" if os.name == "nt" else "sh"
+    parser.add_argument(
+        "--shell", choices=list(SHELLS), default=default, help=f"language of the output (default: {default})"
+    )
+    parser.add_argument(
+        "--api-key", action="store_true", help="set ANTHROPIC_API_KEY, for SDKs instead of Claude Code"
+    )
+    add_port(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    config = open_config().load_or_create()
+    tls = config.proxy.tls
+    target = Target(
+        server_url(config.proxy, args.port),
+        config.proxy.api_key or "",
+        os.path.abspath(tls.cert) if tls else None,
+    )
+    if args.api_key:
+        print(exports(sdk_environment(target), args.shell))
+        return 0
+    logged_in = is_logged_in(os.environ)
+    print(exports(client_environment(target, os.environ, logged_in), args.shell))
+    for name in unwanted(os.environ, logged_in):
+        note(f"teamclaude: {name} is set and would be used instead of your login; unset it for claude")
+    return 0

@@ -1,0 +1,65 @@
+"""The environment that leads Claude Code (or an SDK) to the proxy.  Pure.
+
+Claude Code is a subscriber's client only while it uses its own login: then it asks for the 1-hour prompt
+cache and shows the plan's limits.  A key or token in the environment beats that login, so there the
+proxy key travels as a custom header.  Measured with Claude Code 2.1.112 to 2.1.330.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Optional
+
+__all__ = ["Target", "client_environment", "sdk_environment", "unwanted"]
+
+HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
+OURS = ("x-teamclaude-key", "x-teamclaude-account")
+# These take the client away from the account it is logged in with, or raise a dialog.
+RIVALS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+
+
+class Target(NamedTuple):
+    """The proxy as a client sees it."""
+
+    url: str
+    key: str
+    certificate: Optional[str] = None  # path, when the proxy serves TLS
+    account: Optional[str] = None  # name, when one account is wanted
+
+
+def client_environment(target: Target, existing: Mapping[str, str], logged_in: bool) -> dict[str, str]:
+    """The variables to set; `existing` is the environment they are added to."""
+    ours = [("x-teamclaude-key", target.key)] if logged_in else []
+    if target.account is not None:
+        ours.append(("x-teamclaude-account", target.account))
+    variables = {"ANTHROPIC_BASE_URL": target.url, **_certificate(target, existing)}
+    if not logged_in:
+        variables["ANTHROPIC_AUTH_TOKEN"] = target.key
+    foreign = _foreign_headers(existing.get(HEADERS, ""))
+    headers = foreign + [f"{name}: {value}" for name, value in ours]
+    if ours or headers != existing.get(HEADERS, "").splitlines():
+        variables[HEADERS] = "\n".join(headers)
+    return variables
+
+
+def sdk_environment(target: Target) -> dict[str, str]:
+    """For programs with an Anthropic SDK, which know a key and a base URL and nothing else."""
+    return {"ANTHROPIC_BASE_URL": target.url, "ANTHROPIC_API_KEY": target.key}
+
+
+def unwanted(existing: Mapping[str, str], logged_in: bool) -> list[str]:
+    """Variables that are set and must not reach Claude Code."""
+    return [name for name in RIVALS if existing.get(name) and (logged_in or name == "ANTHROPIC_API_KEY")]
+
+
+def _foreign_headers(text: str) -> list[str]:
+    """The user's own headers; ours from an outer shell are replaced, not doubled."""
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line and line.partition(":")[0].strip().lower() not in OURS]
+
+
+def _certificate(target: Target, existing: Mapping[str, str]) -> dict[str, str]:
+    # The client reads one extra file; a company's own certificates there are worth more than ours.
+    if target.certificate is None or existing.get("NODE_EXTRA_CA_CERTS"):
+        return {}
+    return {"NODE_EXTRA_CA_CERTS": target.certificate}

@@ -1,0 +1,36 @@
+"""Why a request went where it went: the account that was taken, the reason, and
+the rule that excluded each other one.  Without an ID: the last request.  IDs
+are in the activity lines and in the `x-teamclaude-request` header of every
+answer."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from urllib.parse import quote
+
+from .address import add_port
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "id", nargs="?", default="last", metavar="ID", help="request id; default: the last one"
+    )
+    parser.add_argument("--json", action="store_true", help="the whole record as JSON")
+    add_port(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from .client import running_proxy
+
+    proxy = running_proxy(args.port)
+    record = proxy.get(f"/teamclaude/explain/{quote(args.id, safe='')}")
+    if args.json:
+        print(json.dumps(record, indent=2))
+        return 0
+    from ..deck.explanation import explanation_lines
+
+    print("\n".join(explanation_lines(record)))
+    return 0

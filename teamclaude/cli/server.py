@@ -1,0 +1,81 @@
+"""Start the proxy and keep it running: a banner, then one line for each request.
+
+Ctrl-C (or SIGTERM) lets running answers finish; once more ends at once.
+SIGHUP reads the config file again."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from .. import __version__
+from ..accounts.config import Config
+from ..errors import TeamClaudeError
+from .address import port_number
+from .configfile import open_config
+from .lifecycle import serve_until_stopped
+from .lines import Lines
+from .terminal import has_color
+from .words import plural
+
+if TYPE_CHECKING:
+    from ..proxy.service import Service
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--port", type=port_number, metavar="N", help="listen here instead of proxy.port; 0: any free port"
+    )
+    parser.add_argument("--host", metavar="H", help="listen on this address instead of proxy.host")
+    parser.add_argument("--log-to", metavar="DIR", help="write each request and answer to a file in DIR")
+    parser.add_argument("--headless", action="store_true", help="plain lines also on a terminal")
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..deck.activity import activity_line
+    from ..proxy.service import Service
+
+    file = open_config()
+    config = file.load_or_create()
+    if not config.accounts:
+        raise TeamClaudeError(_no_account(str(file.path)))
+    color = has_color(sys.stdout)
+    lines, notes = Lines(sys.stdout), Lines(sys.stderr)
+    service = Service(
+        file,
+        host=args.host,
+        port=args.port,
+        log_dir=args.log_to,
+        on_activity=lambda record: lines.put(activity_line(record, color)),
+        warn=lambda line: notes.put(f"teamclaude: {line}"),
+    )
+    try:
+        service.start()
+        lines.put(_banner(service, config, str(file.path)))
+        serve_until_stopped(service, notes.put)
+    finally:
+        lines.close()
+        notes.close()
+    return 0
+
+
+def _banner(service: Service, config: Config, path: str) -> str:
+    accounts = ", ".join(a.name + (" (disabled)" if a.disabled else "") for a in config.accounts)
+    port = "" if service.port == config.proxy.port else f" --port {service.port}"
+    return f"""TeamClaude {__version__} on {" and ".join(service.urls)}
+{plural(len(config.accounts), "account")}: {accounts}
+config: {path}
+run Claude Code through it: teamclaude run{port}
+   or: eval "$(teamclaude env{port})"; claude"""
+
+
+def _no_account(path: str) -> str:
+    return f"""{path} has no accounts yet. Put one between the brackets of "accounts" there:
+  a token of your subscription (claude setup-token prints one):
+    {{"name": "me", "type": "oauth", "accessToken": "sk-ant-oat01-..."}}
+  or an API key, billed by use:
+    {{"name": "my key", "type": "apikey", "apiKey": "sk-ant-api03-..."}}
+and start the server again. To see it work without an account: teamclaude demo"""

@@ -1,0 +1,37 @@
+"""What the terminal can show, and how a person is asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TextIO
+
+from ..errors import UsageError
+
+__all__ = ["confirm", "has_color", "note", "width"]
+
+
+def has_color(stream: TextIO) -> bool:
+    """Colour only on a terminal that knows it; NO_COLOR (https://no-color.org) wins."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+def width() -> int:
+    """Columns of the terminal; 100 where stdout is a file or pipe and COLUMNS is not set."""
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def note(line: str) -> None:
+    """A line for the person, not for the program that reads stdout."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def confirm(question: str) -> bool:
+    """Ask on the terminal; only `y` or `yes` means yes.  UsageError where nobody can answer."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"{question} Nobody can answer here: repeat it with --yes")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,0 +1,90 @@
+"""What the tests of the commands share: accounts, and a scripted stand-in for the running proxy."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+
+KEY = "tc-FAKEproxykeyFAKEproxykey"
+ALICE = {"name": "alice@example.com", "type": "oauth", "accessToken": "sk-ant-oat01-FAKE-alice"}
+BOB = {"name": "bob", "type": "oauth", "accessToken": "sk-ant-oat01-FAKE-bob"}
+PAID = {"name": "paid", "type": "apikey", "apiKey": "sk-ant-api03-FAKE-paid"}
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Asked(NamedTuple):
+    """A request the stub got."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Stub:
+    """A stand-in for the running proxy: answers as told, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.answers: dict[str, tuple[int, Any]] = {
+            "GET /health": (200, {"status": "ok", "service": "teamclaude", "version": "0.1.0"})
+        }
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                size = int(self.headers.get("content-length") or 0)
+                body = self.rfile.read(size)
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                stub.asked.append(Asked(self.command, self.path, headers, body))
+                status, value = stub.answers.get(
+                    f"{self.command} {self.path}", (404, {"error": {"message": f"no {self.path} here"}})
+                )
+                data = value if isinstance(value, bytes) else json.dumps(value).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.send_header("X-Stub", "yes")
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_DELETE = answer
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    @property
+    def paths(self) -> list[str]:
+        return [f"{asked.method} {asked.path}" for asked in self.asked]
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def accounts_in(path: Path) -> dict[str, dict[str, Any]]:
+    """The accounts of a config file by name."""
+    return {account["name"]: account for account in json.loads(path.read_text())["accounts"]}

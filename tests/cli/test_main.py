@@ -1,0 +1,158 @@
+"""The door of the command line: what it imports, how it ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teamclaude import __version__
+from teamclaude.cli import commands, dispatch
+from teamclaude.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = [command.name for command in commands.COMMANDS]
+
+
+def python(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter in the repository."""
+    return subprocess.run(
+        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=30, **options
+    )
+
+
+def test_version(cli: Callable[..., Any]) -> None:
+    assert cli("--version") == (0, f"teamclaude {__version__}\n", "")
+
+
+def test_module_and_console_script_are_the_same_door() -> None:
+    assert python("-m", "teamclaude", "--version").stdout == f"teamclaude {__version__}\n"
+
+
+def test_version_loads_neither_argparse_nor_sockets_nor_json() -> None:
+    code = (
+        "import sys; before = set(sys.modules); from teamclaude.cli import main; main(['--version']); "
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    loaded = set(python("-c", code).stdout.splitlines()[1].split())
+    assert (
+        loaded & {"argparse", "json", "ssl", "socket", "http", "http.client", "dataclasses", "subprocess"}
+        == set()
+    )
+    assert len([name for name in loaded if name.startswith("teamclaude")]) <= 3
+
+
+def test_a_command_loads_no_other_command_and_no_server() -> None:
+    code = (
+        "import sys; from teamclaude.cli import main; main(['capacity']); "
+        "print(*[n for n in sys.modules if n.startswith('teamclaude.')])"
+    )
+    loaded = set(python("-c", code, env={**os.environ, "TEAMCLAUDE_CONFIG": os.devnull}).stdout.split())
+    assert "teamclaude.cli.capacity" in loaded
+    assert not any(name.startswith(("teamclaude.proxy", "teamclaude.demo")) for name in loaded)
+    others = {f"teamclaude.cli.{name}" for name in NAMES} - {"teamclaude.cli.capacity"}
+    assert loaded & others == set()
+
+
+@pytest.mark.parametrize("words", [(), ("-h",), ("--help",), ("help",)])
+def test_the_overview_names_every_command(cli: Callable[..., Any], words: tuple[str, ...]) -> None:
+    ended = cli(*words)
+    assert ended.status == 0 and ended.err == ""
+    listed = [line.split()[0] for line in ended.out.splitlines() if line.startswith("  ")]
+    assert listed == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_has_help(cli: Callable[..., Any], name: str) -> None:
+    ended = cli(name, "--help")
+    assert ended.status == 0
+    assert ended.out.startswith(f"usage: teamclaude {name}")
+    assert all(len(line) <= 80 for line in ended.out.splitlines())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_option_nobody_knows_is_a_usage_error(cli: Callable[..., Any], name: str) -> None:
+    if name == "run":
+        pytest.skip("what run does not know goes to claude")
+    ended = cli(name, "--nonsense")
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith("teamclaude: ") and ended.err.count("\n") == 1
+
+
+def test_a_misspelt_command_is_corrected(cli: Callable[..., Any]) -> None:
+    ended = cli("statsu")
+    assert ended == (2, "", 'teamclaude: no command "statsu"; did you mean "status"?\n')
+
+
+def test_an_option_before_the_command(cli: Callable[..., Any]) -> None:
+    assert cli("--port", "1", "status").status == 2
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
+    """Make every command end with an exception."""
+
+    def install(error: BaseException) -> None:
+        def fail(words: list[str]) -> int:
+            raise error
+
+        monkeypatch.setattr(dispatch, "_dispatch", fail)
+
+    return install
+
+
+def test_a_known_error_is_one_line(cli: Callable[..., Any], failing: Callable[..., None]) -> None:
+    failing(ConfigError("c.json: bad"))
+    assert cli("status") == (1, "", "teamclaude: c.json: bad\n")
+
+
+def test_an_unknown_error_is_one_line_too(cli: Callable[..., Any], failing: Callable[..., None]) -> None:
+    failing(RuntimeError("first\nsecond"))
+    line = "teamclaude: internal error: RuntimeError: first (TEAMCLAUDE_DEBUG=1 shows where)\n"
+    assert cli("status") == (1, "", line)
+
+
+def test_debug_shows_where(
+    cli: Callable[..., Any], failing: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEAMCLAUDE_DEBUG", "1")
+    failing(ConfigError("c.json: bad"))
+    ended = cli("status")
+    assert ended.status == 1
+    assert "Traceback" in ended.err and ended.err.endswith("teamclaude: c.json: bad\n")
+
+
+def test_ctrl_c_is_130_and_silent(cli: Callable[..., Any], failing: Callable[..., None]) -> None:
+    failing(KeyboardInterrupt())
+    assert cli("status") == (130, "", "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closed pipes are another error there")
+def test_a_closed_pipe_is_silent() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "teamclaude", "help", "config"],
+            cwd=ROOT,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            timeout=30,
+        )
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_a_terminal_without_unicode_gets_question_marks() -> None:
+    env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    code = "from teamclaude.cli import dispatch, commands\nimport sys\n" + (
+        "dispatch._dispatch = lambda words: print('\\U0001f7e2 GREEN') or 0\nsys.exit(dispatch.guarded([]))"
+    )
+    ended = python("-c", code, env=env)
+    assert (ended.returncode, ended.stdout) == (0, "? GREEN\n")

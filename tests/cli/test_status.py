@@ -1,0 +1,138 @@
+"""`teamclaude status` and `capacity`: what the proxy says, and what is said when it says nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.support import Ended, Stub, free_port
+
+CAPACITY = {
+    "verdict": "green",
+    "headroom": 9,
+    "liveAccounts": 3,
+    "benched": 0,
+    "total": 3,
+    "warmSessions": 0,
+    "soonestResetSec": 0,
+    "accounts": [],
+    "lastResort": None,
+    "at": "2026-11-23T12:00:00.000Z",
+}
+STATUS = {"capacity": CAPACITY, "system": {"version": "9.9", "proxyUptimeSec": 61}, "accounts": []}
+
+
+def test_status_is_rendered(stub: Stub, cli: Callable[..., Ended]) -> None:
+    stub.answers["GET /teamclaude/status"] = (200, STATUS)
+    ended = cli("status")
+    assert ended.status == 0 and ended.err == ""
+    assert ended.out.startswith("TeamClaude 9.9  up 1m\n")
+    assert "\x1b" not in ended.out  # no terminal, no colour
+    assert stub.asked[0].headers["x-teamclaude-key"] == "tc-FAKEproxykeyFAKEproxykey"
+
+
+def test_status_json_is_what_the_proxy_said(stub: Stub, cli: Callable[..., Ended]) -> None:
+    stub.answers["GET /teamclaude/status"] = (200, STATUS)
+    assert json.loads(cli("status", "--json").out) == STATUS
+
+
+@pytest.mark.parametrize(("variable", "painted"), [(None, True), ("NO_COLOR", False), ("TERM", False)])
+def test_a_terminal_gets_colours(
+    stub: Stub, cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, variable: str, painted: bool
+) -> None:
+    stub.answers["GET /capacity"] = (200, CAPACITY)
+    monkeypatch.setenv("TERM", "xterm")
+    if variable:
+        monkeypatch.setenv(variable, "dumb")
+    monkeypatch.setattr(type(sys.stdout), "isatty", lambda self: True, raising=False)
+    assert ("\x1b[32mGREEN" in cli("capacity").out) is painted
+
+
+@pytest.mark.parametrize(("verdict", "status"), [("green", 0), ("yellow", 10), ("red", 20), ("mauve", 20)])
+def test_capacity_has_an_exit_status(
+    stub: Stub, cli: Callable[..., Ended], verdict: str, status: int
+) -> None:
+    stub.answers["GET /capacity"] = (200, {**CAPACITY, "verdict": verdict})
+    assert cli("capacity").status == status
+    ended = cli("capacity", "--json")
+    assert ended.status == status and json.loads(ended.out)["verdict"] == verdict
+    assert ended.out.count("\n") == 1
+
+
+def test_capacity_without_a_server_is_red(down: Path, cli: Callable[..., Ended]) -> None:
+    ended = cli("capacity", "--json")
+    assert ended.status == 20
+    assert ended.out == '{"verdict":"red","headroom":0,"error":"proxy unreachable"}\n'
+    ended = cli("capacity")
+    assert (ended.status, ended.out) == (20, "")
+    assert "teamclaude server" in ended.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("status",), ("explain",), ("switch",), ("switch", "bob"), ("api", "/v1/models")],
+    ids=lambda words: "-".join(words),
+)
+def test_without_a_server_one_line_names_the_port(
+    down: Path, cli: Callable[..., Ended], words: tuple[str, ...]
+) -> None:
+    port = json.loads(down.read_text())["proxy"]["port"]
+    line = f"teamclaude: no proxy answers at http://127.0.0.1:{port}; start it with: teamclaude server\n"
+    assert cli(*words) == (1, "", line)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((200, b"<html>"), "another program answers"),
+        ((401, {"error": {"message": "no key"}}), "does not accept the proxy.apiKey of"),
+        ((500, {"error": {"message": "it broke"}}), "it broke"),
+        ((500, {}), "answered 500 to /teamclaude/status"),
+    ],
+)
+def test_what_a_server_may_answer_instead(
+    stub: Stub, cli: Callable[..., Ended], answer: tuple[int, Any], said: str
+) -> None:
+    stub.answers["GET /teamclaude/status"] = answer
+    ended = cli("status")
+    assert ended.status == 1 and said in ended.err and ended.err.count("\n") == 1
+
+
+def test_a_port_that_is_no_http(cli: Callable[..., Ended], config: Callable[..., Path]) -> None:
+    import socket
+    import threading
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config(port=listener.getsockname()[1])
+
+        def greet() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(1000)
+                peer.sendall(b"220 mail.example.com ESMTP\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        ended = cli("status")
+        thread.join()
+    assert ended.status == 1 and "another program answers" in ended.err
+
+
+def test_a_port_that_anybody_may_have(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
+    config(port=0)
+    ended = cli("status")
+    assert ended.status == 1 and "name the server's with --port" in ended.err
+
+
+def test_the_environments_proxies_are_not_asked(
+    stub: Stub, cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub.answers["GET /teamclaude/status"] = (200, STATUS)
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    assert cli("status").status == 0
