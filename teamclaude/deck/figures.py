@@ -51,16 +51,14 @@ def tokens(value: Any) -> str:
     count = number(value)
     if count is None:
         return UNKNOWN
-    for size, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        # 999 950 is "1.0M", not "1000k": the rounding decides which unit it is.
-        if round(count / size, 1) >= 1:
-            scaled = count / size
-            if name == "k" and scaled >= 9.95:
-                if round(scaled) >= 1000:
-                    return "1.0M"
-                return f"{scaled:.0f}k"
-            return f"{scaled:.1f}{name}"
-    return f"{count:.0f}"
+    # Each limit is where rounding would give the next form: 999 600 is "1.0M", not "1000k".
+    if count < 999.5:
+        return f"{count:.0f}"
+    if count < 9_950:
+        return f"{count / 1e3:.1f}k"
+    if count < 999_500:
+        return f"{count / 1e3:.0f}k"
+    return f"{count / 1e6:.1f}M" if count < 999_950_000 else f"{count / 1e9:.1f}G"
 
 
 def money(value: Any) -> str:

@@ -1,0 +1,163 @@
+"""One line for each finished request, and the lines that explain one."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from teamclaude.deck.explanation import explanation_lines
+from teamclaude.deck.figures import emoji
+from teamclaude.deck.text import activity_line
+
+AT = 1_795_428_000.0
+CLOCK = time.strftime("%H:%M:%S", time.localtime(AT))
+SID = "3f2a91c0-1111-4222-8333-444444444444"
+RECORD = {
+    "at": AT * 1000,
+    "id": "tc-1",
+    "method": "POST",
+    "path": "/v1/messages",
+    "model": "claude-opus-4-8",
+    "effort": "high",
+    "session": SID,
+    "accounts": ["alice"],
+    "status": 200,
+    "ttfbSec": 1.4,
+    "durationSec": 12.1,
+    "inputTokens": 1200,
+    "outputTokens": 8400,
+    "outcome": "served",
+}
+
+
+def test_the_line_of_the_specification() -> None:
+    assert activity_line(RECORD) == (
+        f"{CLOCK} POST /v1/messages claude-opus-4-8·high {emoji(SID)} 3f2a91c0 → alice 200 12.1s ttfb 1.4s "
+        "1.2k in 8.4k out"
+    )
+
+
+def test_every_account_that_was_tried() -> None:
+    assert "→ alice → bob 200" in activity_line({**RECORD, "accounts": ["alice", "bob"]})
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    record = {
+        "at": AT,
+        "method": "GET",
+        "path": "/v1/models",
+        "status": 200,
+        "durationSec": 0.04,
+        "outcome": "served",
+    }
+    empty = {"model": "", "effort": "", "session": "", "accounts": [], "ttfbSec": None, "inputTokens": None}
+    assert activity_line({**record, **empty}) == f"{CLOCK} GET /v1/models 200 0.0s"
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"outcome": "client gone", "status": None}, " — (client gone) "),
+        ({"outcome": "upstream error", "status": 200}, " 200 (upstream error) "),
+        ({"outcome": "held out", "status": 429}, " 429 (held out) "),
+        ({"outcome": "refused", "status": 401}, " 401 (refused) "),
+    ],
+)
+def test_an_outcome_that_the_status_does_not_tell(fields: dict[str, Any], shown: str) -> None:
+    assert shown in activity_line({**RECORD, **fields})
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 32), (404, 33), (529, 31)])
+def test_colour_by_status(status: int, code: int) -> None:
+    assert f"\x1b[{code}m{status}\x1b[0m" in activity_line({**RECORD, "status": status}, color=True)
+
+
+def test_no_control_character_gets_through() -> None:
+    evil = "\x1b[2J\nx"
+    fields = {
+        "method": evil,
+        "path": evil,
+        "model": evil,
+        "session": evil,
+        "accounts": [evil],
+        "outcome": evil,
+    }
+    assert activity_line({**RECORD, **fields}).isprintable()
+
+
+def test_an_empty_record() -> None:
+    assert activity_line({}) == "--:--:-- — —"
+
+
+# --- explain ------------------------------------------------------------------------------------------
+
+
+def decision(**fields: Any) -> dict[str, Any]:
+    return {
+        "account": "bob",
+        "reason": "failover",
+        "detail": "",
+        "previous": "alice",
+        "excluded": [
+            {"account": "alice", "rule": "tried", "detail": "already refused this request"},
+            {"account": "paid key", "rule": "API key waits", "detail": ""},
+        ],
+        "retryAt": None,
+        "at": AT,
+        **fields,
+    }
+
+
+def test_the_explanation_of_a_failover() -> None:
+    record = {
+        "request": "tc-1",
+        "at": AT,
+        "method": "POST",
+        "path": "/v1/messages",
+        "session": SID,
+        "agent": None,
+        "model": "claude-opus-4-8",
+        "status": 200,
+        "outcome": "served",
+        "note": "",
+        "attempts": [
+            {
+                "account": "alice",
+                "status": 429,
+                "note": "5h rejected",
+                "decision": decision(account="alice", reason="kept warm", previous="alice", excluded=[]),
+            },
+            {"account": "bob", "status": 200, "note": "", "decision": decision()},
+        ],
+    }
+    day = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(AT))
+    assert explanation_lines(record) == [
+        f"tc-1 {day} POST /v1/messages",
+        f"  session  {SID}",
+        "  model    claude-opus-4-8",
+        "  outcome  served 200",
+        "",
+        "1. alice: answered 429 (5h rejected)",
+        "   because   kept warm",
+        "",
+        "2. bob: answered 200",
+        "   because   failover",
+        "   before    alice",
+        "   not taken alice     tried (already refused this request)",
+        "             paid key  API key waits",
+    ]
+
+
+def test_a_request_that_no_account_could_serve() -> None:
+    held = decision(account=None, reason="no account usable", previous=None, retryAt=AT + 60)
+    lines = explanation_lines({"request": "tc-2", "outcome": "held out", "status": 429, "decision": held})
+    assert lines[0] == "tc-2"
+    assert lines[1] == "  outcome  held out 429"
+    assert lines[3] == "   because   no account usable"
+    assert lines[-1] == "   again at  " + time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(AT + 60))
+
+
+def test_a_request_under_way() -> None:
+    assert explanation_lines({"request": "tc-3"}) == ["tc-3", "  outcome  still running"]
