@@ -2,12 +2,12 @@
 
 Layers, each falling back to the set before it when it would leave nothing: within the 5h rail, a
 free slot, fewer than the most sessions, within the tie band of the best score; then fewest in
-flight, the old home, fewest warm conversations, longest unpicked, name.
+flight, the old home, fewest warm conversations, longest unpicked, best score, name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Optional
 
 from .account import Account, inflight_cap, within_5h_rail
@@ -19,6 +19,28 @@ from .score import pace_of
 
 __all__ = ["PacePolicy"]
 
+ROUNDING = 1e-9  # the tie band is inclusive, also where 0.3 - 0.2 is not 0.1
+
+
+class _Sieve:
+    """Accounts that pass layer after layer; a layer that nobody passes is waived."""
+
+    def __init__(self, accounts: Iterable[Account]) -> None:
+        self.left = list(accounts)
+        self.excluded: list[Exclusion] = []
+        self.waived: list[str] = []
+
+    def keep(self, rule: str, passes: Callable[[Account], bool], detail: Callable[[Account], str]) -> None:
+        kept: list[Account] = []
+        failed: list[Account] = []
+        for account in self.left:
+            (kept if passes(account) else failed).append(account)
+        if not kept:
+            self.waived.append(rule)
+            return
+        self.excluded.extend(Exclusion(account.key, rule, detail(account)) for account in failed)
+        self.left = kept
+
 
 class PacePolicy:
     """Pace to the weekly line, with a 5h rail and an anti-dogpile spread."""
@@ -27,50 +49,31 @@ class PacePolicy:
 
     def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
         rules, now = pool.rules, pool.now
-        excluded: list[Exclusion] = []
-        waived: list[str] = []
-        left = list(pool.accounts)
-
-        def layer(rule: str, passes: Callable[[Account], bool], detail: Callable[[Account], str]) -> None:
-            nonlocal left
-            kept: list[Account] = []
-            failed: list[Account] = []
-            for account in left:
-                (kept if passes(account) else failed).append(account)
-            if not kept:
-                waived.append(rule)
-                return
-            excluded.extend(Exclusion(account.key, rule, detail(account)) for account in failed)
-            left = kept
-
-        layer(
+        sieve = _Sieve(pool.accounts)
+        sieve.keep(
             "5h rail",
             lambda a: within_5h_rail(a, rules, now),
             lambda a: f"5h at {a.utilization('5h', now) or 0.0:.0%}",
         )
-        layer(
+        sieve.keep(
             "no slot", lambda a: self.free_slots(rules, a, now, 0.0) > 0, lambda a: f"{a.inflight} in flight"
         )
-        layer(
-            "max sessions",
-            lambda a: a.warm.count(now) < rules.max_sessions_per_account,
-            lambda a: f"{a.warm.count(now)} warm",
-        )
-        scores = {a.key: pace_of(a, rules, now).score for a in left}
-        floor = max(scores.values()) - rules.pace_tie_band - 1e-9
-        layer("less behind", lambda a: scores[a.key] >= floor, lambda a: f"score {scores[a.key]:+.3f}")
+        warm = {a.key: a.warm.count(now) for a in sieve.left}
+        most = rules.max_sessions_per_account
+        sieve.keep("max sessions", lambda a: warm[a.key] < most, lambda a: f"{warm[a.key]} warm")
+        scores = {a.key: pace_of(a, rules, now).score for a in sieve.left}
+        floor = max(scores.values()) - rules.pace_tie_band - ROUNDING
+        sieve.keep("less behind", lambda a: scores[a.key] >= floor, lambda a: f"score {scores[a.key]:+.3f}")
         chosen = min(
-            left, key=lambda a: (a.inflight, a is not home, a.warm.count(now), a.last_picked, a.name)
+            sieve.left,
+            key=lambda a: (a.inflight, a is not home, warm[a.key], a.last_picked, -scores[a.key], a.name),
         )
-        excluded.extend(
-            Exclusion(a.key, "tie", f"{a.inflight} in flight, {a.warm.count(now)} warm")
-            for a in left
-            if a is not chosen
-        )
-        detail = f"score {scores.get(chosen.key, 0.0):+.3f}"
-        if waived:
-            detail += ", none passed: " + ", ".join(waived)
-        return Placement(chosen, tuple(excluded), detail)
+        losers = [a for a in sieve.left if a is not chosen]
+        ties = [Exclusion(a.key, "tie", f"{a.inflight} in flight, {warm[a.key]} warm") for a in losers]
+        detail = f"score {scores[chosen.key]:+.3f}"
+        if sieve.waived:
+            detail += ", none passed: " + ", ".join(sieve.waived)
+        return Placement(chosen, (*sieve.excluded, *ties), detail)
 
     def reconsider(self, pool: Pool, ask: Ask, binding: Binding, home: Account) -> Optional[Move]:
         rules, now = pool.rules, pool.now

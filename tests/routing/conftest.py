@@ -1,0 +1,122 @@
+"""A fleet in virtual time: what every test of routing starts from."""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Union
+
+import pytest
+
+from teamclaude.routing.account import Account, AccountSpec
+from teamclaude.routing.answers import AnswerKind
+from teamclaude.routing.decision import Ask, Decision, Lease, Wait
+from teamclaude.routing.fleet import Fleet
+from teamclaude.routing.pace import PacePolicy
+from teamclaude.routing.rules import Rules
+from teamclaude.routing.usage import NO_USAGE, Usage
+from teamclaude.routing.windows import Reading, Window, read_windows
+
+START = 1_800_000_000.0  # a round multiple of nothing: no test may depend on it
+HOUR, DAY = 3600.0, 86400.0
+UNIFIED = "anthropic-ratelimit-unified-"
+
+
+class Pool:
+    """Accounts named by their key, and a clock that moves when told to."""
+
+    def __init__(
+        self, *accounts: Union[str, AccountSpec], rules: Optional[Rules] = None, proven: bool = True
+    ):
+        self.now = START
+        self.fleet = Fleet(rules or Rules(), PacePolicy())
+        self.specs = [a if isinstance(a, AccountSpec) else AccountSpec(a, a) for a in accounts]
+        self.fleet.configure(self.specs)
+        for account in self.fleet.accounts.values():
+            account.proven = proven
+
+    def __getitem__(self, name: str) -> Account:
+        return self.fleet.accounts[name]
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    # --- what is known of an account ------------------------------------------------------------
+
+    def quota(
+        self,
+        name: str,
+        axis: str,
+        used: Optional[float] = None,
+        resets_in: Optional[float] = None,
+        status: Optional[str] = None,
+    ) -> None:
+        """Account `name` is known to have used this share of `axis`."""
+        resets_at = None if resets_in is None else self.now + resets_in
+        self[name].windows.update({axis: Window(used, resets_at, status, self.now)}, self.now)
+
+    def week(self, resets_in: float = 5 * DAY, **used: float) -> None:
+        for name, share in used.items():
+            self.quota(name, "7d", share, resets_in)
+
+    def five_hours(self, resets_in: float = 3 * HOUR, **used: float) -> None:
+        for name, share in used.items():
+            self.quota(name, "5h", share, resets_in)
+
+    # --- requests -------------------------------------------------------------------------------
+
+    def ask(self, session: Optional[str] = None, **more: Any) -> Ask:
+        return Ask(session, **more)
+
+    def choose(self, session: Optional[str] = None, waited: float = 0.0, **more: Any) -> Decision:
+        return self.fleet.choose(Ask(session, **more), self.now, waited)
+
+    def admit(self, session: Optional[str] = None, waited: float = 0.0, **more: Any) -> Lease | Wait:
+        return self.fleet.admit(Ask(session, **more), self.now, waited)
+
+    def lease(self, session: Optional[str] = None, waited: float = 0.0, **more: Any) -> Lease:
+        got = self.admit(session, waited, **more)
+        assert isinstance(got, Lease), got
+        return got
+
+    def busy(self, name: str, requests: int) -> list[Lease]:
+        """Requests in flight on one account."""
+        self[name].proven, proven = True, self[name].proven
+        leases = [self.lease(f"busy-{name}-{n}", pin=name) for n in range(requests)]
+        self[name].proven = proven
+        return leases
+
+    def bind(self, session: str, name: str, **more: Any) -> None:
+        """A conversation that is warm on `name` with nothing in flight."""
+        self.settle(self.lease(session, pin=name, **more), served=True)
+
+    def answer(self, lease: Lease, status: int = 200, *headers: tuple[str, str], **more: Any) -> AnswerKind:
+        return self.fleet.answered(lease, status, self.read(*headers), self.now, **more)
+
+    def settle(
+        self, lease: Lease, usage: Usage = NO_USAGE, model: Optional[str] = None, served: bool = False
+    ) -> None:
+        self.fleet.settle(lease, self.now, usage, model, served)
+
+    def serve(self, session: Optional[str] = None, usage: Usage = NO_USAGE, **more: Any) -> str:
+        """One request from admission to its complete answer; returns the account."""
+        lease = self.lease(session, **more)
+        self.answer(lease)
+        self.settle(lease, usage, served=True)
+        return lease.account
+
+    def read(self, *headers: tuple[str, str]) -> Reading:
+        return read_windows(headers, self.now)
+
+
+def unified(**fields: Any) -> list[tuple[str, str]]:
+    """`unified(status="rejected", **{"5h-reset": 5})` as headers; `__` in a name reads as `-`."""
+    return [(UNIFIED + name.replace("__", "-"), str(value)) for name, value in fields.items()]
+
+
+@pytest.fixture(name="Pool")
+def pool_type() -> type[Pool]:
+    return Pool
+
+
+@pytest.fixture(name="unified")
+def unified_headers() -> Any:
+    return unified
