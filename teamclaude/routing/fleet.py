@@ -165,6 +165,7 @@ class Fleet:
         served: bool = False,
     ) -> None:
         """Release the lease's slot and count what it used; `served` only for a complete answer."""
+        self._keep_time(now)
         if lease.id not in self._leases:
             return
         self._leases.remove(lease.id)
@@ -274,6 +275,7 @@ class Fleet:
         self, lease: Lease, status: int, reading: Reading, now: float, roll: float = 1.0, words: str = ""
     ) -> AnswerKind:
         """Take in an upstream answer's head; `words` is the upstream's own message of a refusal."""
+        self._keep_time(now)
         kind = classify(status, reading, lease.ask.needs_slot)
         account = self._leased(lease)
         if account is None:
@@ -293,6 +295,7 @@ class Fleet:
 
     def condemn(self, lease: Lease, now: float, roll: float = 1.0) -> None:
         """A bare 429 was about the account after all: another account served the same request."""
+        self._keep_time(now)
         account = self._leased(lease)
         if account is not None:
             refuse(account, lease, NO_READING, self.rules, now, roll)
