@@ -11,27 +11,40 @@ __all__ = ["Column", "table"]
 
 
 class Column(NamedTuple):
-    """A heading; figures stand to the right.  `most` cells at most, where it is not 0."""
+    """A heading; figures stand to the right.  `most` cells at most, where it is not 0.
+
+    Where there is no room for all columns the one with the largest `spare` goes first; 0 stays.
+    """
 
     heading: str
     right: bool = False
     most: int = 0
+    spare: int = 0
 
 
-def table(
-    columns: Sequence[Column], rows: Sequence[Sequence[str]], cells: int, heading: bool = True
-) -> list[str]:
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], cells: int) -> list[str]:
     """Rows of text as lines of at most `cells` cells; the first line is the headings.
 
     A cell's text is cleaned here: rows may hold names from outside.
     """
-    body = [[clean(text) for text in row] for row in rows]
-    everything = [[column.heading for column in columns], *body] if heading else body
-    widths = [max((width(row[i]) for row in everything), default=0) for i in range(len(columns))]
+    everything = [[column.heading for column in columns]]
+    everything += [[clean(text) for text in row] for row in rows]
+    widths = [max(width(row[place]) for row in everything) for place in range(len(columns))]
     widths = [min(size, c.most) if c.most else size for size, c in zip(widths, columns)]
-    return [clip(_line(row, columns, widths), cells) for row in everything]
+    kept = _kept(columns, widths, cells)
+    return [clip(_line(row, columns, widths, kept), cells) for row in everything]
 
 
-def _line(row: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
-    parts = [pad(text, size, column.right) for text, size, column in zip(row, widths, columns)]
-    return "  ".join(parts).rstrip()
+def _kept(columns: Sequence[Column], widths: Sequence[int], cells: int) -> list[int]:
+    """The places of the columns that there is room for."""
+    kept = list(range(len(columns)))
+    while sum(widths[place] + 2 for place in kept) - 2 > cells:
+        least = max(kept, key=lambda place: columns[place].spare)
+        if not columns[least].spare:
+            break
+        kept.remove(least)
+    return kept
+
+
+def _line(row: Sequence[str], columns: Sequence[Column], widths: Sequence[int], kept: Sequence[int]) -> str:
+    return "  ".join(pad(row[place], widths[place], columns[place].right) for place in kept).rstrip()

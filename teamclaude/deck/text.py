@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from .activity import activity_line
-from .cells import clip, pad, width
+from .cells import clean, clip, pad, width
 from .figures import UNKNOWN, duration, emoji, epoch, money, number, percent, tokens
 from .paint import level, paint
 from .reading import Snapshot, count, now, part, rows, text
@@ -58,14 +58,26 @@ def _accounts(snapshot: Snapshot, at: Optional[float], cells: int, color: bool) 
 
 
 def _bars(account: Snapshot, at: Optional[float], cells: int, color: bool) -> str:
-    """The 5h and the 7d bar, as many as fit."""
+    """The account's windows as bars, as many as fit: 5h and 7d, or the fullest limit of an API key."""
     quota, out = part(account, "quota"), ""
-    for label in ("5h", "7d"):
-        bar = _bar(label, quota.get(f"unified{label}"), quota.get(f"unified{label}Reset"), at)
+    bars = [
+        _bar(label, quota.get(f"unified{label}"), quota.get(f"unified{label}Reset"), at)
+        for label in ("5h", "7d")
+        if account.get("type") != "apikey"
+    ]
+    for bar in bars or _key_bars(part(quota, "apiKeyLimits"), at):
         cells -= 2 + bar.cells
         if cells >= 0:
             out += "  " + bar.painted(color)
     return out
+
+
+def _key_bars(limits: Snapshot, at: Optional[float]) -> list[_Bar]:
+    known = [(number(part(limits, axis).get("utilization")), axis) for axis in limits]
+    fullest = max(((used, axis) for used, axis in known if used is not None), default=None)
+    if fullest is None:
+        return []
+    return [_bar(clean(fullest[1]), fullest[0], part(limits, fullest[1]).get("resetsAt"), at)]
 
 
 def _account_state(account: Snapshot) -> str:
@@ -79,6 +91,7 @@ def _account_details(account: Snapshot) -> str:
     streak = number(account.get("streak"))
     parts = [
         text(account, "statusReason"),
+        *_model_windows(part(part(account, "quota"), "axes")),
         f"streak {streak:.0f}" if streak else "",
         f"{count(account, 'inflight')} in flight",
         f"{count(usage, 'requests')} requests",
@@ -86,6 +99,12 @@ def _account_details(account: Snapshot) -> str:
         _cost(usage),
     ]
     return " · ".join(part for part in parts if part) + burn(account)
+
+
+def _model_windows(axes: Snapshot) -> list[str]:
+    """The windows of single model families."""
+    scoped = [axis for axis in axes if axis not in ("5h", "7d")]
+    return [f"{clean(axis)} {percent(part(axes, axis).get('utilization'))}" for axis in scoped]
 
 
 def _cost(row: Snapshot) -> str:
@@ -119,20 +138,22 @@ def _bar(label: str, used: Any, reset: Any, at: Optional[float]) -> _Bar:
 SESSION_COLUMNS = (
     Column("SESSION", most=24),
     Column("ACCOUNT", most=24),
-    Column("MODEL", most=28),
-    Column("REQ", right=True),
-    Column("IN", right=True),
-    Column("OUT", right=True),
-    Column("CACHE R", right=True),
-    Column("CACHE W", right=True),
+    Column("MODEL", most=28, spare=3),
+    Column("REQ", right=True, spare=1),
+    Column("IN", right=True, spare=5),
+    Column("OUT", right=True, spare=2),
+    Column("CACHE R", right=True, spare=6),
+    Column("CACHE W", right=True, spare=4),
     Column("COST", right=True),
     Column("IDLE", right=True),
 )
 
 
 def _sessions(snapshot: Snapshot, cells: int, color: bool) -> list[str]:
-    found = rows(snapshot, "sessionBindings")
-    title = paint(f"Sessions ({len(found)})", "strong", color)
+    found = sorted(rows(snapshot, "sessionBindings"), key=lambda row: -(number(row.get("tokens")) or 0.0))
+    sessions = len({text(row, "sid") for row in found})
+    agents = f", {len(found)} conversations" if len(found) > sessions else ""
+    title = paint(f"Sessions ({sessions}{agents})", "strong", color)
     if not found:
         return [title, "  none yet"]
     body = [
@@ -171,8 +192,8 @@ ISSUE_COLUMNS = (
 
 def _issues(snapshot: Snapshot, cells: int, color: bool) -> list[str]:
     found = rows(snapshot, "usageByIssue")
-    if not found:
-        return []
+    if not any(text(row, "issue") for row in found):
+        return []  # the accounts above say it all
     body = [
         [
             text(row, "issue") or "no issue",

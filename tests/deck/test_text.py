@@ -148,9 +148,9 @@ def test_tokens_without_a_price_are_told() -> None:
 
 
 def test_the_sessions() -> None:
-    agent = session(agent="a1d8b83e4d9184d38", warm=False, idleSec=400, cost=None)
-    lines = status_lines(snapshot(sessionBindings=[session(), agent]))
-    start = lines.index("Sessions (2)")
+    agent = session(agent="a1d8b83e4d9184d38", warm=False, idleSec=400, cost=None, tokens=10)
+    lines = status_lines(snapshot(sessionBindings=[agent, session(tokens=20)]))
+    start = lines.index("Sessions (1, 2 conversations)")
     heading, first, second = lines[start + 1 : start + 4]
     assert " ".join(heading.split()) == "SESSION ACCOUNT MODEL REQ IN OUT CACHE R CACHE W COST IDLE"
     assert " ".join(first.split()[1:]) == "3f2a91c0 alice claude-opus-4-8 12 1.2k 8.4k 1.2M 120k $1.20 42s"
@@ -173,6 +173,7 @@ def test_usage_by_issue() -> None:
     assert lines[-3].split() == ["ISSUE", "SESSIONS", "REQ", "TOKENS", "COST"]
     assert lines[-2].split() == ["ENG-7", "2", "30", "58k", "$3.10"]
     assert lines[-1].split() == ["no", "issue", "1", "2", "900", "—"]
+    assert "By issue" not in status_lines(snapshot(usageByIssue=rows[1:]))
 
 
 @pytest.mark.parametrize("cells", [40, 60, 80, 100, 200])
@@ -183,9 +184,23 @@ def test_no_line_is_wider_than_the_terminal(cells: int) -> None:
     assert [line for line in lines[2:] if width(line) > cells] == []
 
 
-def test_eighty_columns_show_both_windows() -> None:
-    line = status_lines(snapshot(accounts=[account("alice@example.com")]), 80)[4]
-    assert " 5h " in line and " 7d " in line
+def test_eighty_columns_show_what_matters_most() -> None:
+    lines = status_lines(snapshot(accounts=[account("alice@example.com")]), 80)
+    assert " 5h " in lines[4] and " 7d " in lines[4]
+    row = line_with(lines, "3f2a91c0")
+    assert " $1.20 " in row and row.endswith("42s") and "1.2M" not in row
+
+
+def test_an_api_key_shows_its_fullest_limit() -> None:
+    limits = {"tokens": {"utilization": 0.5, "resetsAt": NOW + 42_000}, "requests": {"utilization": 0.1}}
+    paid = account("paid", type="apikey", quota={"apiKeyLimits": limits})
+    assert status_lines(snapshot(accounts=[paid]))[4] == "◇ paid  active  tokens ████░░░░  50% 42s"
+    assert status_lines(snapshot(accounts=[account("paid", type="apikey", quota={})]))[4] == "◇ paid  active"
+
+
+def test_the_window_of_a_model_family() -> None:
+    quota = {"axes": {"5h": {"utilization": 0.1}, "7d_oi": {"utilization": 0.97}}}
+    assert "  7d_oi 97% · 2 in flight" in status_lines(snapshot(accounts=[account("a", quota=quota)]))[5]
 
 
 def test_what_came_from_outside_can_do_no_harm() -> None:
