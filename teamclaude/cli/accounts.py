@@ -98,8 +98,9 @@ def _lines(rows: list[dict[str, Any]], verbose: bool) -> list[str]:
 def _status(row: Mapping[str, Any]) -> str:
     from ..deck.figures import UNKNOWN
 
-    parts = [row["status"] or UNKNOWN, "last resort" if row["lastResort"] else "", row["statusReason"] or ""]
-    return ", ".join(part for part in parts if part)
+    reason = row["statusReason"] if row["status"] != "disabled" else None
+    parts = [row["status"], "last resort" if row["lastResort"] else None, reason]
+    return ", ".join(part for part in parts if part) or UNKNOWN
 
 
 def _details(row: Mapping[str, Any]) -> list[str]:

@@ -51,9 +51,13 @@ def run(args: argparse.Namespace) -> int:
         note(f"{answer.status} {answer.reason}")
         for header, value in answer.headers:
             note(f"{header}: {value}")
+        last = b""
         for chunk in answer.chunks():
+            last = chunk[-1:]
             sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
+    if sys.stdout.isatty() and last not in (b"", b"\n"):
+        print()  # the prompt belongs on a line of its own
     return 0 if answer.status < 400 else 1
 
 
