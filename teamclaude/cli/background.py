@@ -72,5 +72,5 @@ def _last_words(log: Path) -> str:
         lines = log.read_text("utf-8", "replace").split("\n")
     except OSError:
         lines = []
-    said = [line.strip() for line in lines if line.strip()]
-    return said[-1].replace("teamclaude: ", "", 1) if said else "it said nothing"
+    said = [line for line in lines if line.startswith("teamclaude: ")]
+    return said[-1][len("teamclaude: ") :] if said else "it said nothing"

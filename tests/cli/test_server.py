@@ -1,0 +1,167 @@
+"""`teamclaude server` and `run --auto`, with the real proxy in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from teamclaude.accounts.config import parse_config
+from tests.cli.support import ALICE, KEY, PAID, Ended, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="servers are ended with signals")
+
+
+class Server:
+    """A running `teamclaude server`; its lines as they come."""
+
+    def __init__(self, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "teamclaude", "server", *words],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._timer = threading.Timer(20, self.process.kill)  # a test that hangs fails
+        self._timer.start()
+
+    def out(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
+
+    def err(self) -> str:
+        assert self.process.stderr is not None
+        return self.process.stderr.readline().rstrip("\n")
+
+    def banner(self) -> list[str]:
+        return [self.out() for _ in range(5)]
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=20)
+        self._timer.cancel()
+        return self.process.returncode
+
+
+@pytest.fixture
+def servers() -> Iterator[list[Server]]:
+    started: list[Server] = []
+    yield started
+    for server in started:
+        server.process.kill()
+        server.process.communicate()
+        server._timer.cancel()
+
+
+def test_a_server_from_start_to_end(config: Callable[..., Path], servers: list[Server]) -> None:
+    file = config(ALICE, {**PAID, "disabled": True}, port=free_port())
+    port = free_port()
+    server = Server("--port", str(port), "--host", "127.0.0.1")
+    servers.append(server)
+    first, accounts, where, how, or_so = server.banner()
+    assert re.fullmatch(rf"TeamClaude \S+ on http://127\.0\.0\.1:{port}", first)
+    assert accounts == "2 accounts: alice@example.com, paid (disabled)"
+    assert where == f"config: {file}"
+    assert how.endswith(f"teamclaude run --port {port}") and f"env --port {port}" in or_so
+
+    headers = {"x-teamclaude-key": KEY}
+    url = f"http://127.0.0.1:{port}"
+    request = urllib.request.Request(f"{url}/v1/nonsense", headers=headers)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        opener.open(request, timeout=10)
+    refused.value.close()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d GET /v1/nonsense 404 \(refused\) .*", server.out())
+
+    config({**ALICE, "name": "renamed"}, port=port)
+    server.process.send_signal(signal.SIGHUP)
+    assert "config read again" in server.err()
+    assert server.end() == 0
+
+
+def test_the_hint_is_short_on_the_configured_port(config: Callable[..., Path], servers: list[Server]) -> None:
+    config(ALICE, port=free_port())
+    servers.append(Server())
+    assert servers[0].banner()[3] == "run Claude Code through it: teamclaude run"
+    assert servers[0].end() == 0
+
+
+def test_no_account_says_how_to_add_one(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
+    file = config()
+    ended = cli("server")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.startswith(f"teamclaude: {file} has no accounts yet")
+    examples = [json.loads(line) for line in ended.err.splitlines() if line.strip().startswith("{")]
+    # What is told is true: the examples are accounts.
+    accounts = parse_config({"accounts": examples}, "examples").accounts
+    assert [account.type for account in accounts] == ["oauth", "apikey"]
+
+
+def test_a_port_in_use(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config(ALICE, port=port, host="127.0.0.1")
+        ended = cli("server")
+    assert (ended.status, ended.out) == (1, "")
+    assert f"127.0.0.1:{port} is in use" in ended.err and ended.err.count("\n") == 1
+
+
+# --- run --auto ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def claude(private_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = private_home / "bin" / "claude"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho "claude at $ANTHROPIC_BASE_URL"\n')
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+def run_auto(tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "teamclaude", "run", "--auto"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+def test_auto_starts_a_server_that_stays(config: Callable[..., Path], claude: None, tmp_path: Path) -> None:
+    port = free_port()
+    file = config(ALICE, port=port)
+    first = run_auto(tmp_path)
+    pid = int(re.findall(r"kill (\d+)", first.stderr)[0])
+    try:
+        assert first.stdout == f"claude at http://127.0.0.1:{port}\n" and first.returncode == 0
+        log = file.with_name("teamclaude.server.log")
+        assert str(log) in first.stderr and log.stat().st_mode & 0o077 == 0
+        assert log.read_text().startswith("TeamClaude ")
+        assert os.getsid(pid) == pid  # its own session: it outlives the terminal
+        second = run_auto(tmp_path)
+        assert second.stdout == first.stdout and second.stderr == ""
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_auto_says_why_a_server_did_not_start(
+    config: Callable[..., Path], claude: None, cli: Callable[..., Ended]
+) -> None:
+    file = config(port=free_port())
+    ended = cli("run", "--auto")
+    assert ended.status == 1
+    assert f"the server did not start: {file} has no accounts yet" in ended.err.splitlines()[-1]
