@@ -91,11 +91,11 @@ class Endpoints:
         with self._lock:
             act(self._accounts[name], self.clock())
 
-    def usable(self, model: str = MODELS[1]) -> list[str]:
-        """The accounts whose quota would admit a request for `model` now."""
+    def usable(self, model: str = MODELS[1], ceiling: float = 1.0) -> list[str]:
+        """The accounts with every window for `model` below `ceiling` and not full."""
         with self._lock:
             now = self.clock()
-            return [a.name for a in self._accounts.values() if a.usable(model, now)]
+            return [a.name for a in self._accounts.values() if a.usable(model, now, ceiling)]
 
     def owner(self, request: Request) -> FakeAccount | None:
         """The account whose credential the request carries, valid for this use or not."""

@@ -39,7 +39,10 @@ class Turn:
 
 @dataclass(frozen=True)
 class SessionPlan:
-    """`subscription` sessions ask for the 1-hour prompt cache; `start_sec` is when it begins."""
+    """`subscription` sessions ask for the 1-hour prompt cache; `start_sec` is when it begins.
+
+    `max_gap_sec` bounds the think time, `fan_out` is the share of turns that start sub-agents.
+    """
 
     id: str
     device: str
@@ -66,7 +69,12 @@ class SessionPlan:
 
 
 def plan_sessions(
-    count: int, seed: int, *, spread_sec: float = 60.0, max_gap_sec: float = 900.0
+    count: int,
+    seed: int,
+    *,
+    spread_sec: float = 60.0,
+    max_gap_sec: float = 900.0,
+    fan_out: float = 0.12,
 ) -> list[SessionPlan]:
     """`count` sessions that begin within `spread_sec`; about two thirds use an opus model."""
     rng = random.Random(f"plan/{seed}")
@@ -81,6 +89,7 @@ def plan_sessions(
             subscription=rng.random() < 0.5,
             start_sec=spread_sec * number / max(1, count),
             max_gap_sec=max_gap_sec,
+            fan_out=fan_out,
         )
         for number in range(count)
     ]

@@ -150,11 +150,15 @@ class FakeAccount:
         last = max(full, key=lambda w: w.reset_at or 0)
         return Refusal(last.axis, max(1, math.ceil((last.reset_at or now) - now)))
 
-    def usable(self, model: str, now: float) -> bool:
-        """Whether quota alone would admit a request for `model`; bursts do not count."""
+    def usable(self, model: str, now: float, ceiling: float = 1.0) -> bool:
+        """Whether quota alone would admit a request for `model`; bursts do not count.
+
+        `ceiling` is the utilization, as headers show it, at which a window counts as used up.
+        """
         if self.kind == "apikey":
             return self.limits.refusal(now) is None
-        return not any(window.full for window in self._covering(model, now))
+        windows = self._covering(model, now)
+        return not any(window.full or round(window.utilization, 2) >= ceiling for window in windows)
 
     def charge(self, model: str, usage: Usage, now: float) -> None:
         """Books the tokens of an answer; output may follow in a later call."""
@@ -173,6 +177,12 @@ class FakeAccount:
             window.reset_at = int(now + reset_in)
         window.open(now)
         window.used = utilization * window.limit
+
+    def look(self, now: float) -> list[Window]:
+        """Copies of the windows as they are at `now`."""
+        for window in self.windows.values():
+            window.roll(now)
+        return [replace(window) for window in self.windows.values()]
 
     def enter(self, now: float) -> None:
         """A request is admitted: it occupies a place until `leave`."""

@@ -17,16 +17,21 @@ __all__ = ["FakeSession", "Mishap", "Tally"]
 
 _HEAD_TIMEOUT = 360.0
 _LEAST_TIMEOUT = 10.0
+_PAUSE, _LONGEST_PAUSE = 20.0, 1800.0
 
 
 @dataclass(frozen=True)
 class Mishap:
-    """An error the user of a session saw: what, for which model, and from when to when."""
+    """An error the user of a session saw: what, for which model, and from when to when.
+
+    `avoidable`: an account could have served it at the time it was seen.
+    """
 
     label: str
     model: str
     began: float
     ended: float
+    avoidable: bool
 
 
 @dataclass
@@ -60,8 +65,8 @@ class Tally:
 class FakeSession:
     """Runs a plan against a proxy (or the API itself) until `stop` is set.
 
-    `clock` paces thinking and retries; `key` is the proxy's.  `run` blocks; `start` and `join`
-    use a thread.
+    `clock` paces thinking and retries; `key` is the proxy's; `anyone_usable(model)` tells
+    whether an error could have been avoided.  `run` blocks; `start` and `join` use a thread.
     """
 
     def __init__(
@@ -72,12 +77,14 @@ class FakeSession:
         *,
         key: str = "",
         stop: threading.Event | None = None,
+        anyone_usable: Callable[[str], bool] = lambda model: True,
     ) -> None:
         self.plan = plan
         self._url = url
         self._clock = clock
         self._key = key
         self._stop = stop or threading.Event()
+        self._anyone_usable = anyone_usable
         self._timeout = max(_LEAST_TIMEOUT, real_seconds(clock, _HEAD_TIMEOUT))
         self._thread: threading.Thread | None = None
         # Guards the tally: sub-agents run in threads of their own.
@@ -127,12 +134,14 @@ class FakeSession:
             if self._rest(turn.think_sec):
                 return
             conversation.say(turn.new_tokens, turn.reply_tokens)
-            self._turn(conversation, wire, rng)
-            if turn.agents:
+            pause = self._turn(conversation, wire, rng)
+            if self._rest(pause):
+                return
+            if turn.agents and not pause:
                 self._fan_out(turn, number)
 
-    def _turn(self, conversation: Conversation, wire: Wire, rng: random.Random) -> None:
-        """One turn with all its retries."""
+    def _turn(self, conversation: Conversation, wire: Wire, rng: random.Random) -> float:
+        """One turn with all its retries; how long its user stays away after an error."""
         began = self._clock()
         tries = 0
         again = Again(0.0)
@@ -154,16 +163,17 @@ class FakeSession:
                 )
                 if following is None:
                     self._failed(conversation, broken, began)
-                    return
+                    return _discouraged(broken)
                 if following.resume:
                     conversation.resume(broken.text)
                 again = following
             else:
                 self._served(conversation, reply)
-                return
+                return 0.0
         # Stopped between two tries: the request was never decided.
         with self._lock:
             self._tally.requests -= 1
+        return 0.0
 
     def _served(self, conversation: Conversation, reply: Reply) -> None:
         conversation.hear(reply.text)
@@ -178,9 +188,10 @@ class FakeSession:
             with self._lock:
                 self._tally.requests -= 1
             return
+        model = conversation.model
+        mishap = Mishap(broken.failure.label, model, began, self._clock(), self._anyone_usable(model))
         with self._lock:
-            label = broken.failure.label
-            self._tally.mishaps.append(Mishap(label, conversation.model, began, self._clock()))
+            self._tally.mishaps.append(mishap)
 
     def _fan_out(self, turn: Turn, number: int) -> None:
         """The turn's sub-agents, all at once; the session waits for the last one."""
@@ -204,3 +215,9 @@ class FakeSession:
     def _rest(self, seconds: float) -> bool:
         """Lets time of the clock pass; True when the session is to stop."""
         return self._stop.wait(real_seconds(self._clock, seconds))
+
+
+def _discouraged(broken: Broken) -> float:
+    """Who was told a time comes back then (or looks again); others try a little later."""
+    told = broken.failure.headers.get("retry-after", "")
+    return min(float(told), _LONGEST_PAUSE) if told.isdigit() else _PAUSE

@@ -1,0 +1,108 @@
+"""The table at the end of a demo. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .chronicle import Totals
+from .sessions import Tally
+
+__all__ = ["Result", "report_lines"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything a finished demo knows; times in seconds, `snapshot` the proxy's status JSON."""
+
+    sessions: int
+    seed: int
+    real_sec: float
+    demo_sec: float
+    tally: Tally
+    totals: Totals
+    snapshot: Mapping[str, Any]
+
+    @property
+    def avoidable(self) -> int:
+        """Client-visible errors that came while an account could have served."""
+        return sum(mishap.avoidable for mishap in self.tally.mishaps)
+
+
+def report_lines(result: Result) -> list[str]:
+    """The whole table, ready to print."""
+    return [
+        "",
+        f"{result.sessions} sessions, {result.real_sec:.0f} s = {_span(result.demo_sec)} on the demo's clock,"
+        f" seed {result.seed}",
+        "",
+        *_columns(_figures(result)),
+        "",
+        *_columns([("served because", "requests"), *_by_count(result.totals.reasons)]),
+        "",
+        *_table(_accounts(result)),
+    ]
+
+
+def _figures(result: Result) -> list[tuple[str, str]]:
+    tally, totals, tokens = result.tally, result.totals, result.tally.tokens
+    usable = f"{result.avoidable} while an account was usable"
+    errors = ", ".join(f"{n} × {label}" for label, n in sorted(tally.errors.items()))
+    cost = f"${totals.cost:,.2f}"
+    if totals.unpriced_tokens:
+        cost += f" and {_count(totals.unpriced_tokens)} tokens of unknown price"
+    return [
+        ("requests", _count(tally.requests)),
+        ("served", _count(tally.served)),
+        ("failovers", _count(totals.failovers)),
+        ("client-visible errors", f"{len(tally.mishaps)} ({errors + '; ' if errors else ''}{usable})"),
+        ("limits hit / window resets", f"{totals.limits} / {totals.resets}"),
+        ("uncached input tokens", _count(tokens["input_tokens"])),
+        ("cache reads", _count(tokens["cache_read_input_tokens"])),
+        ("cache writes", _count(tokens["cache_creation_input_tokens"])),
+        ("output tokens", _count(tokens["output_tokens"])),
+        ("cost at API prices", cost),
+    ]
+
+
+def _accounts(result: Result) -> list[Sequence[str]]:
+    rows: list[Sequence[str]] = [("account", "served", "5h", "7d", "status")]
+    for account in result.snapshot.get("accounts") or ():
+        name = str(account.get("name"))
+        quota = account.get("quota") or {}
+        status = " ".join(
+            str(account[key]) for key in ("status", "statusReason") if account.get(key) is not None
+        )
+        served = _count(result.totals.served_by[name])
+        rows.append((name, served, _share(quota.get("unified5h")), _share(quota.get("unified7d")), status))
+    return rows
+
+
+def _by_count(counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [(name, _count(number)) for name, number in ordered]
+
+
+def _columns(rows: Sequence[tuple[str, str]]) -> list[str]:
+    width = max(len(name) for name, _ in rows)
+    return [f"  {name:<{width}}  {value}" for name, value in rows]
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  " + "  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths)).rstrip() for row in rows]
+
+
+def _count(number: int) -> str:
+    return f"{number:,}"
+
+
+def _share(value: object) -> str:
+    return f"{100 * value:.0f}%" if isinstance(value, (int, float)) else "—"
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -1,0 +1,252 @@
+"""The demo: the fake API, the real proxy in this process, fake sessions, and lines that tell the story.
+
+Nothing of the user's is read or written: the config file lives in a directory of its own that is
+removed at the end, and every address is on loopback.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from ..accounts.store import ConfigFile
+from ..proxy.service import Service
+from ..routing.rules import Rules
+from .api import FakeApi
+from .chronicle import Chronicle, WindowState, plain_line
+from .clock import DemoClock
+from .endpoints import Pace
+from .plan import plan_sessions
+from .quota import FakeAccount
+from .report import Result, report_lines
+from .scenario import Cue, cast, cues, reset_at
+from .script import Profile
+from .sessions import FakeSession, Tally
+
+__all__ = ["DEFAULT_SECONDS", "DemoOptions", "run_demo"]
+
+DEFAULT_SECONDS = 20.0
+
+Deck = Callable[[Service, threading.Event], None]
+
+_KEY = "tc-demo-key"
+_TICK = 0.1
+_PROGRESS_SEC = 4.0
+_DRAIN_SEC = 2.0
+# First token after 1.5 s, then 80 tokens a second: an answer takes about as long as in the traces.
+_PACE = Pace(first_token=1.5, per_input_token=2e-5, per_output_token=0.0125)
+# Calm until the story of the full window is told; then the usual trouble begins.
+_CALM = Profile(slow_start=0.03, slow_sec=20.0)
+_TROUBLE = Profile(bare_429=0.01, overloaded=0.015, slow_start=0.03, slow_sec=20.0)
+_MAX_GAP_SEC, _SPREAD_SEC, _FAN_OUT = 100.0, 60.0, 0.06
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """`speed` is demo seconds per real second; `seconds` (real) None: until interrupted."""
+
+    sessions: int = 6
+    accounts: int = 3
+    speed: float = 60.0
+    headless: bool = False
+    seconds: float | None = None
+    seed: int = 1
+    snapshot: bool = False
+
+
+def run_demo(
+    options: DemoOptions,
+    out: TextIO,
+    *,
+    line: Callable[[dict[str, Any]], str] = plain_line,
+    frame: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
+    deck: Deck | None = None,
+) -> int:
+    """Runs the demo and prints its table; 0 unless a client saw an error that an account could have avoided.
+
+    `line` renders an activity record, `frame` the status JSON (printed at the end with
+    `options.snapshot`).  `deck(service, over)` shows the running proxy until it returns, which it
+    does when `over` is set; with it nothing else is printed before the table.  Ctrl-C ends the
+    run, not the table.
+    """
+    demo = _Demo(options, out, line, deck)
+    with suppress(BrokenPipeError):
+        result = demo.run()
+        lines = report_lines(result)
+        if options.snapshot and frame is not None:
+            lines = ["", *frame(result.snapshot), *lines]
+        demo.write(lines)
+        return 1 if result.avoidable else 0
+    return 0
+
+
+@dataclass
+class _Demo:
+    options: DemoOptions
+    out: TextIO
+    line: Callable[[dict[str, Any]], str]
+    deck: Deck | None
+    stop: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
+    sessions: list[FakeSession] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        options = self.options
+        self.clock = DemoClock(options.speed)
+        length = options.speed * (options.seconds or DEFAULT_SECONDS)
+        self.accounts = cast(options.accounts, options.sessions, self.clock.start, length)
+        self.cues = cues(length)
+        self.chronicle = Chronicle(self.line)
+        self.api = FakeApi(self.accounts, seed=options.seed, clock=self.clock, pace=_PACE, keep_bodies=False)
+        self.api.script.profile = _CALM
+        self.trouble_at = reset_at(length)
+        self.began = time.monotonic()
+
+    def run(self) -> Result:
+        with ExitStack() as stack:
+            stack.enter_context(self.api)
+            directory = tempfile.mkdtemp(prefix="teamclaude-demo-")
+            stack.callback(shutil.rmtree, directory, ignore_errors=True)
+            self.service = self._service(Path(directory))
+            self.service.start()
+            stack.callback(self.service.stop, 0)
+            self._introduce()
+            stack.callback(self.stop.set)
+            self._start_sessions()
+            with suppress(KeyboardInterrupt):
+                self._watch()
+            return self._end()
+
+    def write(self, lines: Iterable[str]) -> None:
+        for text in lines:
+            self.out.write(text + "\n")
+        self.out.flush()
+
+    # --- before --------------------------------------------------------------------------
+
+    def _service(self, directory: Path) -> Service:
+        path = directory / "teamclaude.json"
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(_config(self.api.url, self.accounts), file)
+        note = self.chronicle.say
+        return Service(
+            ConfigFile(path, note),
+            port=0,
+            clock=self.clock,
+            on_activity=self.chronicle.note,
+            warn=note,
+        )
+
+    def _introduce(self) -> None:
+        options = self.options
+        names = ", ".join(account.name for account in self.accounts)
+        self.chronicle.say(
+            f"{options.sessions} fake sessions → the proxy on {self.service.urls[0]} → a fake API"
+        )
+        self.chronicle.say(f"accounts: {names} · one second here is {options.speed:.0f} seconds to them")
+        self.chronicle.say("")
+
+    def _start_sessions(self) -> None:
+        plans = plan_sessions(
+            self.options.sessions,
+            self.options.seed,
+            spread_sec=_SPREAD_SEC,
+            max_gap_sec=_MAX_GAP_SEC,
+            fan_out=_FAN_OUT,
+        )
+        for plan in plans:
+            session = FakeSession(
+                self.service.urls[0],
+                plan,
+                self.clock,
+                key=_KEY,
+                stop=self.stop,
+                anyone_usable=self._anyone_usable,
+            )
+            self.sessions.append(session.start())
+
+    def _anyone_usable(self, model: str) -> bool:
+        # The proxy leaves the last per cent of a window alone: headers are rounded.
+        return bool(self.api.endpoints.usable(model, Rules().switch_threshold))
+
+    # --- meanwhile -----------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Until the time is over: cues, windows, progress; or the deck in front of all that."""
+        if self.deck is not None:
+            threading.Thread(target=self._tell, daemon=True).start()
+            self.deck(self.service, self.over)
+        else:
+            self._tell()
+
+    def _tell(self) -> None:
+        waiting, next_progress = list(self.cues), _PROGRESS_SEC
+        while not self.stop.wait(_TICK):
+            while waiting and self.clock.elapsed() >= waiting[0].at:
+                self._play(waiting.pop(0))
+            if self.clock.elapsed() >= self.trouble_at:
+                self.api.script.profile = _TROUBLE
+            self.chronicle.observe(self._windows(), self.clock())
+            real = time.monotonic() - self.began
+            if real >= next_progress:
+                next_progress += _PROGRESS_SEC
+                self.chronicle.progress(self.clock())
+            self._print()
+            if self.options.seconds is not None and real >= self.options.seconds:
+                self.over.set()
+                return
+
+    def _play(self, cue: Cue) -> None:
+        self.api.endpoints.change(
+            cue.account, lambda account, now: account.fill(cue.axis, cue.utilization, now)
+        )
+        self.chronicle.say(f"{cue.account} {cue.words}", self.clock())
+
+    def _windows(self) -> list[WindowState]:
+        out: list[WindowState] = []
+        for name in self.api.accounts:
+            self.api.endpoints.change(
+                name,
+                lambda account, now: out.extend(
+                    WindowState.of(account.name, window) for window in account.look(now)
+                ),
+            )
+        return out
+
+    def _print(self) -> None:
+        lines = self.chronicle.take()
+        if self.deck is None:
+            self.write(lines)
+
+    # --- after ---------------------------------------------------------------------------
+
+    def _end(self) -> Result:
+        """Sessions finish what they have begun; who still waits is sent away by the proxy."""
+        real, demo = time.monotonic() - self.began, self.clock.elapsed()
+        self.stop.set()
+        deadline = time.monotonic() + _DRAIN_SEC
+        for session in self.sessions:
+            session.join(max(0.0, deadline - time.monotonic()))
+        snapshot = self.service.snapshot()
+        self.service.stop(_DRAIN_SEC)
+        tally = Tally()
+        for session in self.sessions:
+            session.join(_DRAIN_SEC)
+            tally.add(session.tally)
+        self._print()
+        totals = self.chronicle.totals
+        return Result(self.options.sessions, self.options.seed, real, demo, tally, totals, snapshot)
+
+
+def _config(url: str, accounts: Iterable[FakeAccount]) -> dict[str, Any]:
+    rows = [{"name": a.name, "type": "oauth", "accessToken": a.token} for a in accounts]
+    return {"proxy": {"host": "127.0.0.1", "port": 0, "apiKey": _KEY}, "upstream": url, "accounts": rows}

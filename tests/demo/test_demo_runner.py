@@ -1,0 +1,88 @@
+"""The whole demo in a second and a half: the real proxy between fake sessions and the fake API."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import stat
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teamclaude.demo.runner import DemoOptions, run_demo
+
+QUICK = DemoOptions(sessions=6, accounts=3, speed=400.0, headless=True, seconds=1.5)
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_a_short_run_shows_bindings_a_limit_a_failover_and_a_reset(scratch: Path) -> None:
+    out = io.StringIO()
+    assert run_demo(QUICK, out) == 0
+    text = out.getvalue()
+    assert len(re.findall(r"· bound to \w+: new session", text)) == 6
+    assert re.search(r"LIMIT alice: the 5h window is full \(102%\)", text)
+    assert re.search(r"· (failover alice → \w+|moved alice → \w+): ", text)
+    assert "RESET alice" in text
+    assert re.search(r"client-visible errors       0 \(0 while an account was usable\)", text)
+    requests, served = (
+        int(re.search(rf"^  {name} +([\d,]+)$", text, re.M).group(1).replace(",", ""))  # type: ignore[union-attr]
+        for name in ("requests", "served")
+    )
+    assert requests == served > 50
+    assert list(scratch.iterdir()) == [], "nothing is left behind"
+    assert "sk-ant" not in text
+
+
+def test_the_config_is_private_and_ctrl_c_ends_in_the_table(scratch: Path) -> None:
+    found: dict[str, Any] = {}
+
+    def interrupted(service: Any, over: threading.Event) -> None:
+        (directory,) = scratch.iterdir()
+        path = directory / "teamclaude.json"
+        found["mode"] = stat.S_IMODE(os.stat(path).st_mode)
+        found["config"] = json.loads(path.read_text())
+        found["accounts"] = [account["name"] for account in service.snapshot()["accounts"]]
+        assert not over.is_set()
+        raise KeyboardInterrupt
+
+    out = io.StringIO()
+    assert run_demo(QUICK, out, deck=interrupted) == 0
+    assert found["mode"] == 0o600
+    assert found["config"]["upstream"].startswith("http://127.0.0.1:")
+    assert found["accounts"] == ["alice", "bob", "carol"]
+    assert out.getvalue().lstrip().startswith("6 sessions, "), "with a deck only the table is printed"
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_deck_is_told_when_the_time_is_over_and_a_snapshot_is_printed(scratch: Path) -> None:
+    def frame(snapshot: Mapping[str, Any]) -> list[str]:
+        return [f"frame of {len(snapshot['accounts'])} accounts"]
+
+    out = io.StringIO()
+    options = DemoOptions(sessions=1, accounts=2, speed=400.0, seconds=0.2, snapshot=True)
+    seen: list[bool] = []
+    assert run_demo(options, out, frame=frame, deck=lambda service, over: seen.append(over.wait(5))) == 0
+    assert seen == [True]
+    assert "frame of 2 accounts\n" in out.getvalue()
+
+
+def test_a_closed_pipe_ends_the_demo_quietly(scratch: Path) -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    before = threading.active_count()
+    assert run_demo(QUICK, Closed()) == 0
+    assert list(scratch.iterdir()) == []
+    assert threading.active_count() < before + 20
