@@ -12,10 +12,10 @@ from __future__ import annotations
 import random
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Optional
 
-from ..errors import TeamClaudeError, UpstreamLost
+from ..errors import ClientGone, HeldOut, TeamClaudeError, UpstreamLost
 from ..routing.answers import MEANING, AnswerKind, Next, classify
 from ..routing.decision import Ask, Decision, Lease
 from ..routing.models import cost, price_of
@@ -23,20 +23,14 @@ from ..routing.usage import NO_USAGE
 from ..routing.windows import Reading, read_windows
 from .book import Way
 from .client import Client
+from .delivery import Delivery, KeptAnswer, StreamRefused
 from .exchange import Attempt, Exchange, Outcome
-from .forwarding import (
-    client_framing,
-    client_response_headers,
-    header_text,
-    render_request,
-    render_response,
-    upstream_request_headers,
-)
+from .forwarding import render_request, upstream_request_headers
 from .framing import Framing, Kind
+from .hold import Hold
 from .house import House
 from .paths import PathKind
 from .refusal import NEEDS_A_PERSON, refusal
-from .relay import Observer, relay
 from .requestrecord import RequestRecord
 from .router import NO_PATIENCE, NothingUsable, Patience
 from .tap import UsageTap
@@ -48,15 +42,7 @@ __all__ = ["Forwarder"]
 
 FIRST_BACKOFF_SEC = 0.5
 LONGEST_BACKOFF_SEC = 8.0
-
-
-@dataclass
-class _Kept:
-    """An answer held back while something better is looked for."""
-
-    answer: Answer
-    body: bytes
-    account: str  # name
+MAX_REFUSED_STREAMS = 2  # further ones are relayed as they are
 
 
 class Forwarder:
@@ -71,26 +57,41 @@ class Forwarder:
         self._client = client
         self._log = log
         self._transport = Transport(house.pool, client.watch, house.config.head_timeout_sec)
+        stream = exchange.facts.stream is True
+        self._hold = Hold(exchange, client, stream, house.config.hold_commit_sec)
+        idle_sec = house.config.body_idle_timeout_sec
+        self._delivery = Delivery(exchange, client, log, self._hold, idle_sec)
         self._inference = exchange.route.kind is PathKind.INFERENCE
         self._ask = exchange.ask
-        self._kept: Optional[_Kept] = None
+        self._kept: Optional[KeptAnswer] = None
         self._suspects: list[Lease] = []  # answered with a bare 429
         self._said: dict[str, str] = {}  # account key -> why it refused this request
         self._locked_out: set[str] = set()  # answered with 401 or 403
         self._renewed: set[str] = set()  # accounts tried again with newer credentials
         self._failures = 0  # answers of an overloaded upstream
+        self._refused_streams = 0  # streams that began with an error event
+        self._lost_bodies = 0  # answers that broke off before a byte of them was relayed
+        self._streaming = False  # an answer is on its way: nothing is retried
         self._pause = 0.0  # seconds to wait before the next attempt
         self._avoid: Optional[str] = None  # account that was overloaded: another one first, if free
         self._gave_up = False  # the retry budget is spent: the kept answer is relayed
 
     def run(self) -> None:
         """Forward until an answer has been relayed; raises what the client is to be told, or ClientGone."""
-        while True:
-            lease = self._acquire()
-            if lease is None:
-                return self._relay_kept()
-            if self._attempt(lease):
-                return
+        try:
+            while True:
+                lease = self._acquire()
+                if lease is None:
+                    assert self._kept is not None
+                    return self._delivery.relay_kept(self._kept)
+                if self._attempt(lease):
+                    return
+        except ClientGone:
+            raise
+        except TeamClaudeError as error:
+            if not self._hold.committed or self._streaming:
+                raise
+            self._end_hold(error)
 
     # --- an account -----------------------------------------------------------------------------
 
@@ -100,7 +101,7 @@ class Forwarder:
             return None
         if self._pause:
             # Here, between two leases: a slot is not held while nothing is sent.
-            self._client.watch.sleep(self._pause)
+            self._hold.pause(self._pause)
             self._pause = 0.0
         overloaded, self._avoid = self._avoid, None
         if overloaded is not None:
@@ -113,7 +114,7 @@ class Forwarder:
             except NothingUsable as nothing:
                 if self._is_final_refusal(nothing.decision):
                     raise self._refused(nothing.decision) from None
-        patience = NO_PATIENCE if self._suspects or not self._inference else self._patience()
+        patience = NO_PATIENCE if self._suspects else self._patience()
         try:
             return self._try_acquire(self._ask, patience)
         except NothingUsable as nothing:
@@ -124,7 +125,7 @@ class Forwarder:
     def _try_acquire(self, ask: Ask, patience: Patience) -> Lease:
         self._exchange.waiting_since = time.monotonic()
         try:
-            return self._house.router.acquire(ask, patience, self._client.watch.check)
+            return self._house.router.acquire(ask, patience, self._hold.beat)
         finally:
             self._exchange.waiting_since = None
 
@@ -141,11 +142,16 @@ class Forwarder:
         return refusal(decision, names, self._said, final, now, random.random())
 
     def _patience(self) -> Patience:
+        config, conversation = self._config, self._ask.conversation
+        if not self._inference or (conversation is not None and conversation in self._house.holdouts):
+            return NO_PATIENCE
+        budget, paid_after = config.all_throttled_hold_budget_sec, config.apikey_fallback_deadline_sec
+        if self._exchange.facts.stream is not True:
+            # Nothing can be sent to keep this client waiting: it gets its answer before it gives up.
+            budget = min(budget, config.hold_commit_sec)
+            paid_after = min(paid_after, 0.9 * budget)
         spent = self._house.clock() - self._exchange.at
-        return Patience(
-            max(0.0, self._config.all_throttled_hold_budget_sec - spent),
-            self._config.apikey_fallback_deadline_sec,
-        )
+        return Patience(max(0.0, budget - spent), max(0.0, paid_after - spent))
 
     # --- one attempt ----------------------------------------------------------------------------
 
@@ -171,17 +177,22 @@ class Forwarder:
                 self._set_aside(lease, way, answer, kind, reading, attempt)
                 return False
             self._house.router.answered(lease, answer.head.status, reading)
-            if kind is AnswerKind.SERVED:
-                self._condemn_suspects()
             tap = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"))
-            self._relay(answer, attempt.account, tap)
+            self._deliver(answer, attempt.account, tap, kind)
             served = self._conclude(answer, kind, tap)
             return True
+        except StreamRefused as refused:
+            attempt.note = str(refused)
+            self._refused_stream(lease, refused)
+            return False
         except UpstreamLost as lost:
             attempt.note = str(lost)
             if logged is not None:
                 logged.failed(str(lost))
-            raise
+            if attempt.status is None or self._streaming or self._lost_bodies:
+                raise
+            self._lost_bodies += 1  # its head came, but the client has nothing yet: once more
+            return False
         finally:
             usage = tap.usage if tap is not None else NO_USAGE
             model = (tap.model if tap is not None else None) or self._ask.model
@@ -192,12 +203,32 @@ class Forwarder:
     def _send(self, way: Way) -> Answer:
         exchange = self._exchange
         body = exchange.body
-        framing = Framing(Kind.LENGTH, len(body)) if len(body) or exchange.has_body else Framing(Kind.NONE)
+        framing = Framing(Kind.LENGTH, len(body)) if exchange.has_body else Framing(Kind.NONE)
         headers = upstream_request_headers(
             exchange.head, way.credential, way.origin.authority, framing, self._house.is_proxy_secret
         )
+        if self._hold.committed:
+            # The client's head is sent, without a content-encoding: the stream must come as it is.
+            headers = [field for field in headers if field[0].lower() != "accept-encoding"]
+            headers.append(("Accept-Encoding", "identity"))
         head = render_request(exchange.head.method, way.prefix + exchange.head.target, headers)
         return self._transport.exchange(way.origin, exchange.head.method, head, body)
+
+    def _deliver(self, answer: Answer, account: str, tap: UsageTap, kind: AnswerKind) -> None:
+        served = kind is AnswerKind.SERVED
+
+        def begun() -> None:
+            self._streaming = True
+            if served:
+                self._condemn_suspects()
+
+        probe = served and self._inference and self._refused_streams < MAX_REFUSED_STREAMS
+        try:
+            self._delivery.relay(answer, account, tap, probe, begun)
+        except BaseException:
+            answer.connection.close()
+            raise
+        self._transport.finish(answer)
 
     def _is_final(self, kind: AnswerKind) -> bool:
         """The answer goes to the client as it is."""
@@ -225,10 +256,10 @@ class Forwarder:
         step = MEANING[kind].next
         if step is Next.HOP_ONCE:
             self._suspects.append(lease)
-            self._kept = _Kept(answer, body, way.name)
+            self._kept = KeptAnswer(answer, body, way.name)
             self._leave_out(lease, "")
         elif step is Next.RETRY_LATER:
-            self._back_off(lease, _Kept(answer, body, way.name))
+            self._back_off(lease, KeptAnswer(answer, body, way.name))
         elif step is Next.SAME_THEN_OTHER:
             self._refused_login(lease, way, words)
         elif kind is AnswerKind.FORBIDDEN:
@@ -255,7 +286,15 @@ class Forwarder:
         self._locked_out.add(lease.account)
         self._house.router.lock_out(lease, words or "the API refused its credentials (401)")
 
-    def _back_off(self, lease: Lease, kept: _Kept) -> None:
+    def _refused_stream(self, lease: Lease, refused: StreamRefused) -> None:
+        """An error event before anything was relayed: as the same error with a status would be."""
+        self._refused_streams += 1
+        if refused.kind == "rate_limit_error":
+            self._said[lease.account] = str(refused)
+            self._avoid = lease.account
+        self._pause = FIRST_BACKOFF_SEC
+
+    def _back_off(self, lease: Lease, kept: KeptAnswer) -> None:
         """An overloaded upstream is asked again after a pause; the second retry tries another account."""
         self._kept = kept
         self._failures += 1
@@ -274,57 +313,24 @@ class Forwarder:
                 self._house.router.condemn(suspect)
         self._suspects.clear()
 
-    # --- answers that reach the client ----------------------------------------------------------
-
-    def _relay(self, answer: Answer, account: str, tap: UsageTap) -> None:
-        framing = client_framing(answer.framing, self._exchange.head)
-        observers: list[Observer] = [tap.feed]
-        head = self._response_head(answer, account, framing)
-        if self._log is not None:
-            observers.append(self._log.response.add)
-        self._exchange.first_byte(answer.head.status)
-        try:
-            relay(answer, self._client, head, framing, observers, self._config.body_idle_timeout_sec)
-        except BaseException:
-            answer.connection.close()
-            raise
-        self._transport.finish(answer)
-
-    def _response_head(self, answer: Answer, account: str, framing: Framing) -> bytes:
-        extra = [
-            ("x-teamclaude-account", header_text(account)),
-            ("x-teamclaude-request", self._exchange.id),
-        ]
-        headers = client_response_headers(answer.head, framing, extra)
-        if self._log is not None:
-            self._log.answered(answer.head.status, answer.head.reason, headers)
-        return render_response(answer.head.status, answer.head.reason, headers)
+    # --- ends ---------------------------------------------------------------------------------------
 
     def _conclude(self, answer: Answer, kind: AnswerKind, tap: UsageTap) -> bool:
         """Record the outcome of a completely relayed answer; True when it counts as served."""
+        problem = ""
         if kind is not AnswerKind.SERVED:
-            self._exchange.end(Outcome.UPSTREAM_ERROR, f"{answer.head.status}")
-            return False
-        if tap.error_type:
-            self._exchange.end(Outcome.UPSTREAM_ERROR, f"{tap.error_type}: {tap.error_message}")
-            return False
-        if self._inference and tap.is_stream and not tap.saw_stop:
-            self._exchange.end(Outcome.UPSTREAM_ERROR, "the stream ended without message_stop")
-            return False
-        self._exchange.end(Outcome.SERVED)
-        return True
+            problem = f"{answer.head.status}"
+        elif tap.error_type:
+            problem = f"{tap.error_type}: {tap.error_message}"
+        elif self._inference and tap.is_stream and not tap.saw_stop:
+            problem = "the stream ended without message_stop"
+        self._exchange.end(Outcome.UPSTREAM_ERROR if problem else Outcome.SERVED, problem)
+        return not problem
 
-    def _relay_kept(self) -> None:
-        """No better answer was found: the upstream's own words, byte for byte."""
-        kept = self._kept
-        assert kept is not None
-        if not kept.answer.complete:
-            raise UpstreamLost("the upstream's error answer broke off")
-        framing = Framing(Kind.LENGTH, len(kept.body))
-        if self._exchange.head.method == "HEAD":
-            framing = Framing(Kind.NONE)
-        self._exchange.first_byte(kept.answer.head.status)
-        self._client.send(self._response_head(kept.answer, kept.account, framing) + kept.body)
-        if self._log is not None:
-            self._log.response.add(kept.body)
-        self._exchange.end(Outcome.UPSTREAM_ERROR, f"{kept.answer.head.status}")
+    def _end_hold(self, error: TeamClaudeError) -> None:
+        """The error of a request whose hold has begun its answer."""
+        self._delivery.refuse(error)
+        held_out = isinstance(error, HeldOut)
+        if held_out and self._ask.conversation is not None:
+            self._house.holdouts.add(self._ask.conversation)
+        self._exchange.end(Outcome.HELD_OUT if held_out else Outcome.UPSTREAM_ERROR, str(error))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..accounts.config import Config
 from .book import AccountBook
+from .hold import Holdouts
 from .router import Router
 from .upstream import UpstreamPool
 
@@ -22,4 +23,5 @@ class House:
     router: Router
     pool: UpstreamPool
     is_proxy_secret: Callable[[str], bool]
+    holdouts: Holdouts
     clock: Callable[[], float]  # epoch seconds

@@ -7,6 +7,7 @@ never looks complete: the last chunk, or the last byte announced, is sent only a
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Optional
 
 from .client import Client
 from .framing import LAST_CHUNK, Framing, Kind, chunk
@@ -20,30 +21,39 @@ Observer = Callable[[Buffer], None]
 
 
 def relay(
-    answer: Answer, client: Client, head: bytes, framing: Framing, observers: list[Observer], idle: float
+    answer: Answer,
+    client: Client,
+    head: bytes,
+    framing: Framing,
+    observers: list[Observer],
+    idle: float,
+    first: Optional[list[Buffer]] = None,
 ) -> None:
-    """Send `head`, then the body as it arrives; returns when the body is complete.
+    """Send `head` (empty: it was sent), then the body as it arrives; returns when it is complete.
 
-    `idle` is how long the upstream may be silent, in seconds.
+    `idle` is how long the upstream may be silent, in seconds; `first` are pieces already read.
     """
     chunked = framing.kind is Kind.CHUNKED
     pending = head
-    if not answer.arrived and not answer.complete:
+    if head and first is None and not answer.arrived and not answer.complete:
         client.send(pending)
         pending = b""
-    while not answer.complete:
-        pieces = answer.read(client.watch, idle)
+    while first is not None or not answer.complete:
+        pieces = answer.read(client.watch, idle) if first is None else first
+        first = None
         for observer in observers:
             for piece in pieces:
                 observer(piece)
-        data = chunk(*pieces) if chunked else _joined(pieces)
-        if chunked and answer.complete:
-            data += LAST_CHUNK
+        data = _framed(pieces, answer.complete) if chunked else _joined(pieces)
         if pending or data:
-            client.send(pending + data if pending else data)
+            client.send(b"".join((pending, data)) if pending else data)
             pending = b""
-    if pending:
+    if pending:  # no body at all
         client.send(pending + LAST_CHUNK if chunked else pending)
+
+
+def _framed(pieces: list[Buffer], last: bool) -> bytes:
+    return chunk(*pieces) + LAST_CHUNK if last else chunk(*pieces)
 
 
 def _joined(pieces: list[Buffer]) -> Buffer:

@@ -24,6 +24,7 @@ from ..routing.policies import POLICIES
 from .book import AccountBook
 from .connections import Connections
 from .entry import Door
+from .hold import Holdouts
 from .house import House
 from .journal import Journal
 from .router import Router
@@ -62,11 +63,14 @@ class Runtime:
         fleet.configure(book.specs)
         router = Router(fleet, clock, max_held=config.proxy.max_held, changed=changed)
         self.door = Door(config.proxy)
+        self._holdouts = Holdouts()
         self.book = book
         self.house = self._house(config, router, _pool(config))
 
     def _house(self, config: Config, router: Router, pool: UpstreamPool) -> House:
-        return House(config, lambda: self.book, router, pool, self.door.is_proxy_secret, self.clock)
+        return House(
+            config, lambda: self.book, router, pool, self.door.is_proxy_secret, self._holdouts, self.clock
+        )
 
     @property
     def router(self) -> Router:

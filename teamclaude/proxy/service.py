@@ -21,6 +21,7 @@ from .warmup import warm_up
 __all__ = ["Service"]
 
 CONFIG_BEAT_SEC = 2.0
+GOODBYE_SEC = 0.2  # even without a drain those in line are told that it is over
 
 
 class Service:
@@ -84,7 +85,7 @@ class Service:
         limit = runtime.house.config.drain_sec if drain_sec is None else drain_sec
         runtime.draining = True
         runtime.router.drain()
-        if limit <= 0:
+        if limit <= 0 and self._stopping.locked():
             runtime.connections.close_all()
         with self._stopping:
             if self._stopped.is_set():
@@ -93,7 +94,7 @@ class Service:
                 listener.shutdown()
                 listener.server_close()
             runtime.connections.close_idle()
-            if not runtime.connections.wait_empty(limit):
+            if not runtime.connections.wait_empty(max(limit, GOODBYE_SEC)):
                 runtime.connections.close_all()
                 runtime.connections.wait_empty(1.0)
             self._saver.stop()

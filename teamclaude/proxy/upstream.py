@@ -69,10 +69,14 @@ class Connection:
         finally:
             self.sock.settimeout(0.0)
 
+    def wait(self, watch: Watch, timeout: float) -> bool:
+        """True when something can be read; raises ClientGone."""
+        return (self._pending is not None and self._pending() > 0) or watch.wait(self.sock, timeout)
+
     def receive(self, watch: Watch, timeout: float, what: str) -> bytes:
         """The bytes that arrive next, b"" at the end; raises UpstreamLost or ClientGone."""
         while True:
-            if not (self._pending is not None and self._pending()) and not watch.wait(self.sock, timeout):
+            if not self.wait(watch, timeout):
                 raise UpstreamLost(f"the upstream sent no {what} for {timeout:g} s")
             try:
                 return self.sock.recv(RECV_BYTES)
@@ -99,6 +103,12 @@ class Answer:
     def arrived(self) -> bool:
         """Body bytes came together with the head."""
         return bool(self._rest)
+
+    def await_body(self, watch: Watch, timeout: float) -> bool:
+        """True when body bytes, or the end, can be read now or within `timeout` seconds."""
+        if self._rest or self.complete:
+            return not self.complete
+        return self.connection.wait(watch, timeout)
 
     def read(self, watch: Watch, idle: float) -> list[Buffer]:
         """The payload that has arrived; waits up to `idle` seconds for some.

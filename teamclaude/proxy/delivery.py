@@ -1,0 +1,134 @@
+"""The last leg: an upstream answer, or its refusal, to the client; also where a hold has begun one.
+
+Rules that hold in this file:
+
+1. Nothing is sent before it is known that it is the answer: the first event of a stream is looked at
+   while the client has no byte of it yet.
+2. Once a hold was committed the client reads SSE: errors become error events, never a second head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Optional
+
+from ..errors import TeamClaudeError, UpstreamLost
+from .client import Client
+from .exchange import Exchange, Outcome
+from .forwarding import client_framing, client_response_headers, header_text, render_response
+from .framing import Framing, Kind
+from .hold import Hold
+from .relay import Observer, relay
+from .requestrecord import RequestRecord
+from .tap import UsageTap
+from .upstream import Answer, Buffer
+
+__all__ = ["Delivery", "KeptAnswer", "StreamRefused"]
+
+# How long a stream's head waits for its first event: long enough for an error event that follows at
+# once, short enough that nobody feels it.
+FIRST_EVENT_SEC = 1.0
+
+
+@dataclass
+class KeptAnswer:
+    """An answer held back while something better is looked for; its body is complete or broke off."""
+
+    answer: Answer
+    body: bytes
+    account: str  # name
+
+
+class StreamRefused(Exception):
+    """A 200 whose stream begins with an error event, while nothing of it has reached the client."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(f"{kind}: {message}")
+        self.kind = kind
+
+
+class Delivery:
+    """Writes to one client, once."""
+
+    def __init__(
+        self, exchange: Exchange, client: Client, log: Optional[RequestRecord], hold: Hold, idle_sec: float
+    ) -> None:
+        self._exchange = exchange
+        self._client = client
+        self._log = log
+        self._hold = hold
+        self._idle_sec = idle_sec
+
+    def relay(
+        self, answer: Answer, account: str, tap: UsageTap, probe: bool, begun: Callable[[], None]
+    ) -> None:
+        """Relay an answer to its end; raises StreamRefused (only with `probe`), UpstreamLost or ClientGone.
+
+        `begun` is called when it is certain that this is the answer, before its first byte is sent.
+        """
+        if self._hold.committed and not (answer.head.status < 300 and tap.is_stream):
+            return self._as_event(answer, tap)
+        first = self._first_pieces(answer) if probe and tap.is_stream else None
+        begun()
+        head, framing = b"", self._hold.framing
+        if not self._hold.committed:
+            framing = client_framing(answer.framing, self._exchange.head)
+            head = self._head(answer, account, framing)
+            self._exchange.first_byte(answer.head.status)
+        observers: list[Observer] = [tap.feed]
+        if self._log is not None:
+            observers.append(self._log.response.add)
+        relay(answer, self._client, head, framing, observers, self._idle_sec, first)
+
+    def relay_kept(self, kept: KeptAnswer) -> None:
+        """The upstream's own words, byte for byte, after all else has been tried."""
+        if not kept.answer.complete:
+            raise UpstreamLost("the upstream's error answer broke off")
+        if self._log is not None:
+            self._log.response.add(kept.body)
+        if self._hold.committed:
+            self._hold.end_with(kept.body)
+        else:
+            is_head = self._exchange.head.method == "HEAD"
+            framing = Framing(Kind.NONE) if is_head else Framing(Kind.LENGTH, len(kept.body))
+            self._exchange.first_byte(kept.answer.head.status)
+            self._client.send(self._head(kept.answer, kept.account, framing) + kept.body)
+        self._exchange.end(Outcome.UPSTREAM_ERROR, f"{kept.answer.head.status}")
+
+    def refuse(self, error: TeamClaudeError) -> bool:
+        """Tell a client whose answer a hold has begun; False when it has not."""
+        if self._hold.committed:
+            self._hold.refuse(error)
+        return self._hold.committed
+
+    def _first_pieces(self, answer: Answer) -> Optional[list[Buffer]]:
+        """The first bytes of a stream, if they come soon; raises StreamRefused for an error event."""
+        if not answer.await_body(self._client.watch, FIRST_EVENT_SEC):
+            return None
+        pieces = answer.read(self._client.watch, self._idle_sec)
+        probe = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"))
+        for piece in pieces:
+            probe.feed(piece)
+        if probe.error_type and not probe.model:
+            raise StreamRefused(probe.error_type, probe.error_message or "")
+        return pieces
+
+    def _as_event(self, answer: Answer, tap: UsageTap) -> None:
+        """An answer that is no stream, for a client that was promised one."""
+        body = bytearray()
+        while not answer.complete:
+            for piece in answer.read(self._client.watch, self._idle_sec):
+                tap.feed(piece)
+                body += piece
+        self._hold.end_with(bytes(body))
+
+    def _head(self, answer: Answer, account: str, framing: Framing) -> bytes:
+        extra = [
+            ("x-teamclaude-account", header_text(account)),
+            ("x-teamclaude-request", self._exchange.id),
+        ]
+        headers = client_response_headers(answer.head, framing, extra)
+        if self._log is not None:
+            self._log.answered(answer.head.status, answer.head.reason, headers)
+        return render_response(answer.head.status, answer.head.reason, headers)

@@ -1,0 +1,103 @@
+"""A held stream: bytes for the client while it waits for an account, then the answer or the refusal.
+
+Claude Code gives up on an answer without headers after 300 to 360 s, but any byte resets its watchdog
+(measured).  So a streaming request that waits longer than `holdCommitSec` gets its 200 and from then on
+an SSE comment now and then.  What follows is delivered as SSE: the upstream's stream, or an error event.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+
+from ..errors import TeamClaudeError
+from .client import Client
+from .exchange import Exchange
+from .forwarding import render_response
+from .framing import LAST_CHUNK, Framing, Kind, chunk
+
+__all__ = ["Hold", "Holdouts"]
+
+COMMENT_SEC = 15.0
+# A client that was just told "no" by an error event asks again at once: the plain 429 stops it.
+PLAIN_SEC = 60.0
+
+
+class Hold:
+    """The waiting of one request; `beat` is called every fraction of a second while it waits."""
+
+    def __init__(self, exchange: Exchange, client: Client, stream: bool, commit_sec: float) -> None:
+        self._exchange = exchange
+        self._client = client
+        self._commit_at = exchange.began + commit_sec if stream else float("inf")
+        self._last_bytes = 0.0  # monotonic
+        self.committed = False  # the client has its 200
+        self.framing = Framing(Kind.CHUNKED if exchange.head.minor else Kind.UNTIL_CLOSE)
+
+    def beat(self) -> None:
+        """Look after the client; raises ClientGone."""
+        self._client.watch.check()
+        now = time.monotonic()
+        if not self.committed:
+            if now >= self._commit_at:
+                self._commit(now)
+        elif now - self._last_bytes >= COMMENT_SEC:
+            self._send(b": held, waiting for an account\n\n", now)
+
+    def pause(self, seconds: float) -> None:
+        """A pause between attempts, with the same care."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._client.watch.sleep(min(left, COMMENT_SEC))
+            self.beat()
+
+    def refuse(self, error: TeamClaudeError) -> None:
+        """End a committed answer with an error event."""
+        body = json.dumps({"type": "error", "error": {"type": error.kind, "message": str(error)}})
+        self.end_with(body.encode())
+
+    def end_with(self, body: bytes) -> None:
+        """End a committed answer with an error event that holds this JSON body of the API."""
+        line = b" ".join(body.split(b"\n")) or b"{}"
+        event = b"event: error\ndata: " + line.replace(b"\r", b" ") + b"\n\n"
+        if self.framing.kind is Kind.CHUNKED:
+            event = chunk(event) + LAST_CHUNK
+        self._client.send(event)
+
+    def _commit(self, now: float) -> None:
+        headers = [
+            ("Content-Type", "text/event-stream; charset=utf-8"),
+            ("Cache-Control", "no-cache"),
+            ("x-teamclaude-request", self._exchange.id),
+            ("request-id", self._exchange.id),
+        ]
+        chunked = self.framing.kind is Kind.CHUNKED
+        headers.append(("Transfer-Encoding", "chunked") if chunked else ("Connection", "close"))
+        self._exchange.first_byte(200)
+        self._client.send(render_response(200, "OK", headers))
+        self.committed = True
+        self._send(b": held, waiting for an account\n\n", now)
+
+    def _send(self, data: bytes, now: float) -> None:
+        self._client.send(chunk(data) if self.framing.kind is Kind.CHUNKED else data)
+        self._last_bytes = now
+
+
+class Holdouts:
+    """Conversations whose hold just ended in an error event: their next request is not held again."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._until: dict[str, float] = {}
+        self._lock = threading.Lock()  # guards _until
+
+    def add(self, conversation: str) -> None:
+        with self._lock:
+            now = self._monotonic()
+            self._until = {key: until for key, until in self._until.items() if until > now}
+            self._until[conversation] = now + PLAIN_SEC
+
+    def __contains__(self, conversation: str) -> bool:
+        return self._until.get(conversation, 0.0) > self._monotonic()
