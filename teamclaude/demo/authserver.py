@@ -1,0 +1,290 @@
+"""The fake authorization server: an issuer on loopback, with the faults of the fake API.
+
+    server = AuthServer([FakeUser("a")], api=api)      # api: accepts the access tokens issued here
+    with server:
+        server.script.once(Fault.status(429), path=TOKEN_PATH)   # turned away: nothing is spent
+        server.script.once(Fault.no_head(), path=TOKEN_PATH)     # spent, and the answer is lost
+        ...                                                      # requests to server.token_url
+        assert server.calls[0].outcome == "granted"
+
+A fault that gives another answer comes before the issuer, one that breaks the answer off or delays
+it after: the token is spent then.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Optional
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from .answer import Answer, error_answer
+from .api import FakeApi
+from .endpoints import Bill
+from .fault import Fault
+from .issuer import Denied, FakeUser, Issuer
+from .quota import FakeAccount
+from .script import Script
+from .wire import Request
+
+__all__ = [
+    "AUTHORIZE_PATH",
+    "MANUAL_REDIRECT",
+    "PROFILE_PATH",
+    "SUCCESS_PATH",
+    "TOKEN_PATH",
+    "AuthServer",
+    "Call",
+]
+
+AUTHORIZE_PATH = "/oauth/authorize"
+TOKEN_PATH = "/v1/oauth/token"
+REVOKE_PATH = "/v1/oauth/token/revoke"
+PROFILE_PATH = "/api/oauth/profile"
+SUCCESS_PATH = "/oauth/code/success"
+# Where a person without a browser on this machine gets a code to paste.
+MANUAL_REDIRECT = "https://platform.claude.com/oauth/code/callback"
+CLIENT_ID = "9d1c250a-e61b-44d9-88ed-5944d1962f5e"
+
+_JSON = ("content-type", "application/json")
+_TEXT = ("content-type", "text/plain; charset=utf-8")
+
+
+class Call(NamedTuple):
+    """One request to the token endpoint that reached the issuer.
+
+    `outcome` is "granted" or the error; `token` what was to be spent, a code or a refresh token.
+    """
+
+    at: float
+    grant: str
+    token: str
+    outcome: str
+    user_agent: str
+
+
+class AuthServer(FakeApi):
+    """`users[0]` is who logs in unless `user` is set; lives are in seconds of `clock`.
+
+    `consent` scripts what the person does on the next authorize pages, in order: "allow" (also when
+    nothing is scripted), "deny", or "wrong state" (a redirect that does not belong to the login).
+    """
+
+    def __init__(
+        self,
+        users: Sequence[FakeUser],
+        *,
+        api: Optional[FakeApi] = None,
+        seed: int = 0,
+        clock: Callable[[], float] = time.time,
+        access_life: float = 8 * 3600.0,
+        login_life: float = 30 * 86400.0,
+        client_id: str = CLIENT_ID,
+        script: Optional[Script] = None,
+        port: int = 0,
+    ) -> None:
+        super().__init__([], seed=seed, clock=clock, script=script, port=port)
+        self.users = list(users)
+        self.user: Optional[FakeUser] = None
+        self.consent: list[str] = []
+        self.client_id = client_id
+        self.issuer = Issuer(seed=seed, access_life=access_life, login_life=login_life, told=self._told)
+        self._api = api
+        self._issuing = threading.Lock()  # guards the issuer, consent and calls
+        self._calls: list[Call] = []
+
+    # --- telling and looking on --------------------------------------------------------------------
+
+    def log_in(self, user: FakeUser) -> dict[str, Any]:
+        """The account entry of a config file, as a login of `user` would have left it just now."""
+        with self._issuing:
+            now = self.clock()
+            family = self.issuer.log_in(user, now)
+            token, end = list(family.access.items())[-1]
+        return {
+            "name": user.name,
+            "type": "oauth",
+            "accountUuid": user.account["uuid"],
+            "orgUuid": user.organization["uuid"],
+            "accessToken": token,
+            "refreshToken": family.refresh_token,
+            "expiresAt": round(end * 1000),
+            "refreshTokenExpiresAt": round(family.ends_at * 1000),
+        }
+
+    def accepts(self, access_token: str) -> bool:
+        """Whether the token is valid now."""
+        with self._issuing:
+            return self.issuer.holder(access_token, self.clock()) is not None
+
+    def can_refresh(self, refresh_token: str) -> bool:
+        """Whether the token could be spent now; asking does not spend it."""
+        with self._issuing:
+            family = self.issuer.family_of(refresh_token)
+            good = family is not None and not family.revoked and family.refresh_token == refresh_token
+            return good and family is not None and self.clock() < family.ends_at
+
+    def revoke(self, user: FakeUser, why: str = "revoked by its owner") -> None:
+        """Every login of `user` is over."""
+        with self._issuing:
+            for family in self.issuer.families:
+                if family.user == user and not family.revoked:
+                    self.issuer.revoke(family, why)
+
+    def sweep(self) -> None:
+        """Takes the access tokens whose time is over from the fake API as well."""
+        with self._issuing:
+            self.issuer.sweep(self.clock())
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """What reached the issuer, in order; also while its answer is held back or lost."""
+        with self._issuing:
+            return tuple(self._calls)
+
+    @property
+    def granted(self) -> int:
+        """How many times a pair of tokens was given out."""
+        return sum(call.outcome == "granted" for call in self.calls)
+
+    @property
+    def oauth(self) -> dict[str, str]:
+        """The `oauth` section of a config file that logs in here."""
+        return {
+            "authorizeUrl": self.url + AUTHORIZE_PATH,
+            "tokenUrl": self.url + TOKEN_PATH,
+            "profileUrl": self.url + PROFILE_PATH,
+        }
+
+    def _told(self, user: FakeUser, token: str, valid: bool) -> None:
+        if self._api is None:
+            return
+        if user.name not in self._api.accounts:
+            self._api.endpoints.add(FakeAccount(user.name, token))
+        change = FakeAccount.issue if valid else FakeAccount.revoke
+        self._api.endpoints.change(user.name, lambda account, now: change(account, token))
+
+    # --- answers -----------------------------------------------------------------------------------
+
+    def _answer(
+        self, request: Request, owner: Optional[FakeAccount], fault: Optional[Fault]
+    ) -> tuple[Answer, Optional[Bill]]:
+        if fault is not None and fault.replaces:
+            return self.endpoints.replaced(request, owner, fault), None
+        route = {
+            ("GET", AUTHORIZE_PATH): self._authorize,
+            ("GET", SUCCESS_PATH): lambda request: _page(200, "You are logged in.\n"),
+            ("POST", TOKEN_PATH): self._token,
+            ("POST", REVOKE_PATH): self._revoke,
+            ("GET", PROFILE_PATH): self._profile,
+        }.get((request.method, request.path))
+        if route is None:
+            return error_answer(404, f"Not found: {request.path}"), None
+        with self._issuing:
+            return route(request), None
+
+    def _authorize(self, request: Request) -> Answer:
+        query = dict(parse_qsl(urlsplit(request.target).query, keep_blank_values=True))
+        wrong = _authorize_fault(query, self.client_id)
+        if wrong:
+            return _page(400, f"Invalid OAuth request: {wrong}\n")
+        choice = self.consent.pop(0) if self.consent else "allow"
+        if choice == "deny":
+            return _redirect(query, {"error": "access_denied", "error_description": "The user said no"})
+        code = self.issuer.authorize(self.user or self.users[0], query, self.clock())
+        if query["redirect_uri"] == MANUAL_REDIRECT:
+            return _page(200, f"{code}#{query['state']}\n")
+        if choice == "wrong state":
+            query["state"] = "FAKE-of-another-login"
+        return _redirect(query, {"code": code})
+
+    def _token(self, request: Request) -> Answer:
+        try:
+            asked = json.loads(request.body)
+        except ValueError:
+            asked = None
+        if not isinstance(asked, dict) or (request.header("content-type") or "") != "application/json":
+            return _denied(Denied("invalid_request", "not JSON"))
+        grant = str(asked.get("grant_type"))
+        spend = {"authorization_code": self.issuer.exchange, "refresh_token": self.issuer.refresh}.get(grant)
+        outcome, answer = "granted", None
+        try:
+            if spend is None:
+                raise Denied("unsupported_grant_type", grant)
+            if asked.get("client_id") != self.client_id:
+                raise Denied("invalid_client", "unknown client")
+            document = spend(asked, self.clock())
+            answer = Answer(200, [_JSON], (json.dumps(document).encode(),))
+        except Denied as denied:
+            outcome, answer = f"{denied.code}: {denied}", _denied(denied)
+        token = str(asked.get("code") or asked.get("refresh_token"))
+        self._calls.append(Call(self.clock(), grant, token, outcome, request.header("user-agent") or ""))
+        return answer
+
+    def _revoke(self, request: Request) -> Answer:
+        try:
+            family = self.issuer.family_of(str(json.loads(request.body).get("token")))
+        except (ValueError, AttributeError):
+            return _denied(Denied("invalid_request", "not JSON"))
+        if family is not None and not family.revoked:
+            self.issuer.revoke(family, "logged out")
+        return Answer(200, [_JSON], (b"{}",))
+
+    def _profile(self, request: Request) -> Answer:
+        scheme, _, token = (request.header("authorization") or "").partition(" ")
+        user = self.issuer.holder(token, self.clock()) if scheme.lower() == "bearer" else None
+        if user is None:
+            return error_answer(401, "Invalid bearer token")
+        kind = user.organization_type
+        account = {
+            **user.account,
+            "full_name": user.name.title(),
+            "display_name": user.name,
+            "has_claude_max": kind == "claude_max",
+            "has_claude_pro": kind == "claude_pro",
+        }
+        organization = {
+            **user.organization,
+            "organization_type": kind,
+            "rate_limit_tier": user.rate_limit_tier,
+        }
+        document = {"account": account, "organization": organization}
+        return Answer(200, [_JSON], (json.dumps(document).encode(),))
+
+
+def _authorize_fault(query: dict[str, str], client_id: str) -> str:
+    """What is wrong with an authorize request; empty when nothing is."""
+    needed = {
+        "code": "true",
+        "client_id": client_id,
+        "response_type": "code",
+        "code_challenge_method": "S256",
+    }
+    for name, value in needed.items():
+        if query.get(name) != value:
+            return f"{name} must be {value}"
+    for name in ("code_challenge", "state"):
+        if len(query.get(name, "")) != 43:
+            return f"{name} must have 43 characters"
+    if not query.get("scope"):
+        return "scope is missing"
+    redirect = query.get("redirect_uri", "")
+    parts = urlsplit(redirect)
+    local = parts.scheme == "http" and parts.hostname == "localhost" and parts.path == "/callback"
+    return "" if redirect == MANUAL_REDIRECT or (local and parts.port) else "unknown redirect_uri"
+
+
+def _redirect(query: dict[str, str], answer: dict[str, str]) -> Answer:
+    target = f"{query['redirect_uri']}?{urlencode({**answer, 'state': query['state']})}"
+    return Answer(302, [("location", target)], (b"",))
+
+
+def _denied(denied: Denied) -> Answer:
+    document = {"error": denied.code, "error_description": str(denied)}
+    return Answer(400, [_JSON], (json.dumps(document).encode(),))
+
+
+def _page(status: int, text: str) -> Answer:
+    return Answer(status, [_TEXT], (text.encode(),))
