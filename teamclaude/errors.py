@@ -7,6 +7,7 @@ Texts are for people: one line, says what to do, never contains a credential.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Optional
 
 __all__ = [
     "AccountError",
@@ -19,12 +20,14 @@ __all__ = [
     "Forbidden",
     "HeadTooLarge",
     "HeldOut",
+    "LoginRefused",
     "MethodNotAllowed",
     "Misdirected",
     "NotFound",
     "NotSupported",
     "RequestTimeout",
     "TeamClaudeError",
+    "TokenEndpointBusy",
     "TooLarge",
     "TooManyHeld",
     "Unauthorized",
@@ -163,6 +166,30 @@ class AccountError(TeamClaudeError):
 
     def headers(self) -> Sequence[tuple[str, str]]:
         return (("x-should-retry", "false"),)
+
+
+class LoginRefused(TeamClaudeError):
+    """The authorization server knows the login no more: only a person can help, by logging in again."""
+
+    status = 502
+    kind = "authentication_error"
+
+
+class TokenEndpointBusy(TeamClaudeError):
+    """The authorization server gave no usable answer: later perhaps; nothing is wrong with the login.
+
+    `retry_after`: seconds it asked for, None when it did not.  `may_be_spent`: the request reached it
+    and the answer was lost, so a single-use token that was sent may be worth nothing now; False when
+    it certainly did not reach it or was turned away.
+    """
+
+    status = 503
+    kind = "overloaded_error"
+
+    def __init__(self, message: str, *, retry_after: Optional[float] = None, may_be_spent: bool) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.may_be_spent = may_be_spent
 
 
 class HeldOut(TeamClaudeError):
