@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -54,8 +55,10 @@ class Answer:
             with self._proxy.translated():
                 chunk = self._response.read1(CHUNK)
             if not chunk:
-                return
+                break
             yield chunk
+        if self._response.length:  # read1 takes an early end for the end
+            raise self._proxy.broken()
 
     def read(self) -> bytes:
         return b"".join(self.chunks())
@@ -119,14 +122,18 @@ class Proxy:
             yield
         except ssl.SSLError as error:
             raise Unreachable(f"no TLS with {self.url}: {error.reason or error}") from error
+        except (ConnectionResetError, BrokenPipeError, http.client.IncompleteRead) as error:
+            raise self.broken() from error
         except http.client.HTTPException as error:
             raise self._stranger() from error
-        except (TimeoutError, ConnectionResetError, BrokenPipeError) as error:
-            raise Unreachable(f"the proxy at {self.url} does not answer ({_why(error)})") from error
+        except socket.timeout as error:
+            raise Unreachable(f"the proxy at {self.url} gave no answer in {self._timeout_s:g} s") from error
         except OSError as error:
-            if _is_timeout(error):  # Python 3.9: socket.timeout is not a TimeoutError
-                raise Unreachable(f"the proxy at {self.url} does not answer ({_why(error)})") from error
             raise Down(f"no proxy answers at {self.url}; start it with: teamclaude server") from error
+
+    def broken(self) -> Unreachable:
+        """The error for an answer that ends too early, or never begins."""
+        return Unreachable(f"the proxy at {self.url} broke off its answer")
 
     def _json(self, method: str, path: str, body: Optional[bytes]) -> Any:
         with self.exchange(method, path, body) as answer:
@@ -160,14 +167,6 @@ def running_proxy(port: Optional[int] = None, timeout_s: float = TIMEOUT_S) -> P
     """The proxy of the user's config file, which is made if there is none; not yet asked for anything."""
     file = open_config()
     return Proxy(file.load_or_create(), file.path, port, timeout_s)
-
-
-def _is_timeout(error: OSError) -> bool:
-    return type(error).__name__ in ("timeout", "TimeoutError")
-
-
-def _why(error: OSError) -> str:
-    return "timed out" if _is_timeout(error) else "it closed the connection"
 
 
 def _trusting(tls: TlsConfig) -> ssl.SSLContext:

@@ -1,0 +1,123 @@
+"""Take over the login of Claude Code, from its credentials file or the macOS
+Keychain.
+
+The login is then shared: whoever renews it second is logged out. --follow
+reads Claude Code's file again whenever it changes, and leaves the renewing
+to Claude Code. teamclaude login makes a login of its own instead."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Optional
+
+from ..errors import UsageError
+from .address import add_port
+from .configfile import open_config
+from .newcomer import add_name, install
+from .terminal import note
+
+if TYPE_CHECKING:
+    from ..accounts.config import AccountConfig, Config
+    from ..accounts.imports import Source
+
+__all__ = ["arguments", "run"]
+
+PLATFORM = sys.platform
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--from", dest="path", metavar="PATH", help="this credentials file, or the one in this directory"
+    )
+    what.add_argument("--json", metavar="TEXT", help="the login as JSON; - reads it from stdin")
+    parser.add_argument(
+        "--follow", action="store_true", help="follow the file, and never renew the login here"
+    )
+    add_name(parser)
+    add_port(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..accounts.enrolment import enroll
+    from ..accounts.imports import read_login
+
+    file = open_config()
+    config = file.load_or_create()
+    source = _source(args)
+    account = read_login(source, time.time())
+    if args.follow and source.path is None:
+        raise UsageError(f"--follow needs a file to follow; {source.label} is none")
+    account = _named(config, account, args.name)
+    follow = args.follow or _shared(source)
+    entry = _following(account, source) if follow else replace(account, source="import")
+    # To follow is a wish; a copy only replaces what it outlives.
+    install(file, lambda raw: enroll(raw, entry, args.name, "imported", follow), entry, args.name, args.port)
+    return 0
+
+
+def _source(args: argparse.Namespace) -> Source:
+    from ..accounts.imports import Source, find_source
+
+    if args.json is None:
+        return find_source(os.environ, args.path, PLATFORM)
+    if args.json != "-":
+        return Source(args.json.encode("utf-8", "replace"), "--json")
+    if sys.stdin.isatty():
+        note("Paste the JSON, then press Ctrl-D:")
+    return Source(sys.stdin.buffer.read(), "stdin")
+
+
+def _named(config: Config, account: AccountConfig, wanted: Optional[str]) -> AccountConfig:
+    """The account with a name, where one can be found; the file mostly knows ids alone."""
+    from ..accounts.owner import ask_owner
+
+    if wanted and account.account_uuid and account.org_uuid:
+        return account
+    account, missing = ask_owner(config, account)
+    if missing:
+        note(f"teamclaude: whose login this is could not be asked: {missing}")
+    if not (wanted or account.name) and _asks():
+        return replace(account, name=_answer("Name of this account [a number]: "))
+    return account
+
+
+def _shared(source: Source) -> bool:
+    """Warn that the login now has two users; whether to follow the file instead."""
+    note("This login is now shared with Claude Code: whoever renews it second is logged out.")
+    if source.path is None:
+        note("teamclaude login makes one of its own.")
+        return False
+    if not _asks():
+        note("--follow leaves the renewing to Claude Code; teamclaude login makes a login of its own.")
+        return False
+    return _answer(f"Follow {source.path} and leave the renewing to Claude Code? [y/N] ").lower() in (
+        "y",
+        "yes",
+    )
+
+
+def _following(account: AccountConfig, source: Source) -> AccountConfig:
+    """Its tokens stay where they are: two copies of a login would not both stay good."""
+    return replace(
+        account,
+        import_from=source.path,
+        access_token=None,
+        refresh_token=None,
+        expires_at=None,
+        refresh_token_expires_at=None,
+        source="import",
+    )
+
+
+def _asks() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _answer(question: str) -> str:
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()

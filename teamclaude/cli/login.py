@@ -1,0 +1,116 @@
+"""Add an account by logging in with a browser, or renew the login of one you
+have:
+
+  teamclaude login                the browser opens; log in there
+  teamclaude login --no-browser   open an address anywhere, paste the code
+  teamclaude login --api          an API key instead: typed without echo,
+                                  or on stdin
+
+The same person in two organisations is two accounts."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+from .address import add_port
+from .browser import open_page
+from .configfile import open_config
+from .newcomer import add_name, install
+from .terminal import note
+from .typed import typed_lines
+
+if TYPE_CHECKING:
+    from ..accounts.attempt import LoginAttempt
+
+__all__ = ["arguments", "run"]
+
+LIMIT_S = 300.0
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument(
+        "--no-browser", action="store_true", help="only print the address; you paste the code it ends with"
+    )
+    way.add_argument("--api", action="store_true", help="add an API key, billed by use")
+    add_name(parser)
+    add_port(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    return _add_key(args) if args.api else _log_in(args)
+
+
+def _log_in(args: argparse.Namespace) -> int:
+    from ..accounts.attempt import MANUAL_REDIRECT, LoginAttempt
+    from ..accounts.enrolment import enroll
+    from ..accounts.loopback import Loopback
+    from ..accounts.owner import account_of, ask_owner
+    from ..accounts.tokens import WayOut
+
+    file = open_config()
+    config = file.load_or_create()
+    # A login that can't be written down would be lost: that is known before the browser opens.
+    file.update(lambda raw: None)
+    with contextlib.ExitStack() as held:
+        loopback = None if args.no_browser else held.enter_context(Loopback())
+        attempt = LoginAttempt(config.oauth, loopback.redirect_uri if loopback else MANUAL_REDIRECT, note)
+        if loopback:
+            loopback.serve(attempt)
+        _invite(attempt, loopback is not None)
+        code = attempt.wait(only_pastes=loopback is None, limit_s=LIMIT_S)
+        note("the code is in; finishing the login ...")
+        grant = attempt.redeem(code, WayOut.of(config))
+        account, missing = ask_owner(config, account_of(grant))
+        if missing:
+            note(f"teamclaude: the login works, but whose it is could not be asked: {missing}")
+        install(
+            file, lambda raw: enroll(raw, account, args.name, "login", True), account, args.name, args.port
+        )
+        if loopback:
+            loopback.finish(True)
+    return 0
+
+
+def _invite(attempt: LoginAttempt, listening: bool) -> None:
+    """Show the person where to go, and listen to the keyboard."""
+    limit = f"{LIMIT_S / 60:g} minutes, Ctrl-C ends it"
+    if listening:
+        open_page(attempt.url, lambda: note("(no browser could be started: open the address yourself)"))
+        note("Log in with the browser that opens now. To use another browser, open this address there:\n")
+    else:
+        note("Open this address in a browser, on any machine, and log in:\n")
+    print(attempt.url, flush=True)
+    if listening:
+        note("\nIf its last page can't be loaded, paste the address of that page, or its code, here.")
+        note(f"Waiting for the login ({limit}) ...")
+    else:
+        note(f"\nIt ends with a code. Paste all of it here ({limit}):")
+    typed_lines(attempt.paste, attempt.end_of_pastes)
+
+
+def _add_key(args: argparse.Namespace) -> int:
+    from ..accounts.apikey import checked_key
+    from ..accounts.config import AccountConfig
+    from ..accounts.enrolment import enroll_key
+
+    file = open_config()
+    file.load_or_create()
+    key = checked_key(_read_key())
+    about = AccountConfig(name="", type="apikey")
+    install(file, lambda raw: enroll_key(raw, key, args.name), about, args.name, args.port)
+    return 0
+
+
+def _read_key() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline()
+    import getpass
+
+    try:
+        return getpass.getpass("API key (it is not shown): ")
+    except EOFError:
+        return ""

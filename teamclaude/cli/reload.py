@@ -1,0 +1,16 @@
+"""Telling a running proxy that the config file has changed."""
+
+from __future__ import annotations
+
+from .client import Proxy, Unreachable
+
+__all__ = ["reload_proxy"]
+
+
+def reload_proxy(proxy: Proxy) -> bool:
+    """Have the proxy read its config again; False where none runs.  Refused when it does not want to."""
+    try:
+        proxy.post("/teamclaude/accounts/reload")
+    except Unreachable:
+        return False
+    return True

@@ -1,0 +1,40 @@
+"""Lines that a person types while a command waits for something else as well."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+
+__all__ = ["typed_lines"]
+
+LONGEST = 65536
+
+
+def typed_lines(take: Callable[[str], None], end: Callable[[], None]) -> None:
+    """Give each line of stdin to `take`, then call `end` once; both in a thread of their own."""
+    try:
+        handle = sys.stdin.fileno()
+    except (AttributeError, OSError, ValueError):  # there is no stdin, or it is closed
+        end()
+        return
+    threading.Thread(target=_read, args=(handle, take, end), name="typed", daemon=True).start()
+
+
+def _read(handle: int, take: Callable[[str], None], end: Callable[[], None]) -> None:
+    # Not sys.stdin.readline: a thread that waits in there holds a lock the interpreter needs to exit.
+    line = b""
+    while True:
+        try:
+            piece = os.read(handle, 4096)
+        except OSError:
+            piece = b""
+        *whole, line = (line + piece).split(b"\n")
+        for text in whole:
+            take(text.decode("utf-8", "replace"))
+        if not piece or len(line) > LONGEST:
+            break
+    if line:
+        take(line.decode("utf-8", "replace"))
+    end()

@@ -1,0 +1,133 @@
+"""The way to a proxy that serves TLS, and to one that breaks off."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import ALICE, Ended
+
+ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"ok": "yes"}'
+
+
+class Once:
+    """A listener that gives one connection the same bytes, whatever it asks."""
+
+    def __init__(self, answer: bytes, tls: ssl.SSLContext | None = None) -> None:
+        self._answer, self._tls = answer, tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        try:
+            peer, _ = self._listener.accept()
+            with peer, self._tls.wrap_socket(peer, server_side=True) if self._tls else peer as talk:
+                talk.settimeout(5)
+                talk.recv(65536)
+                talk.sendall(self._answer)
+        except OSError:
+            pass  # the client's side of the story is what counts
+
+    def close(self) -> None:
+        self._listener.close()
+        self._thread.join(5)
+
+
+@pytest.fixture
+def once() -> Iterator[Callable[..., Once]]:
+    open_ones: list[Once] = []
+
+    def start(answer: bytes, tls: ssl.SSLContext | None = None) -> Once:
+        open_ones.append(Once(answer, tls))
+        return open_ones[-1]
+
+    yield start
+    for each in open_ones:
+        each.close()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-signed certificate for another name than localhost."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl here to make a certificate with")
+    directory = tmp_path_factory.mktemp("tls")
+    cert, key = directory / "cert.pem", directory / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        + ["-days", "2", "-subj", "/CN=proxy.example.com", "-keyout", str(key), "-out", str(cert)],
+        check=True,
+        capture_output=True,
+    )
+    return cert, key
+
+
+def test_a_certificate_of_ones_own_is_trusted(
+    certificate: tuple[Path, Path],
+    once: Callable[..., Once],
+    config: Callable[..., Path],
+    cli: Callable[..., Ended],
+) -> None:
+    cert, key = certificate
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(str(cert), str(key))
+    config(ALICE, port=once(ANSWER, context).port, tls={"cert": str(cert), "key": str(key)})
+    ended = cli("status", "--json")
+    assert (ended.status, ended.err) == (0, "") and '"ok": "yes"' in ended.out
+
+
+def test_a_server_without_tls_where_the_config_says_tls(
+    certificate: tuple[Path, Path],
+    once: Callable[..., Once],
+    config: Callable[..., Path],
+    cli: Callable[..., Ended],
+) -> None:
+    cert, key = certificate
+    server = once(ANSWER)
+    config(ALICE, port=server.port, tls={"cert": str(cert), "key": str(key)})
+    ended = cli("status")
+    assert ended.status == 1 and f"no TLS with https://localhost:{server.port}" in ended.err
+
+
+def test_a_certificate_that_is_not_there(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
+    config(ALICE, tls={"cert": "/nowhere/cert.pem", "key": "/nowhere/key.pem"})
+    line = "teamclaude: proxy.tls.cert: can't read /nowhere/cert.pem: No such file or directory\n"
+    assert cli("status") == (1, "", line)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"", "broke off"),
+        (ANSWER[:-3], "broke off"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "broke off"),
+    ],
+)
+def test_a_broken_answer(
+    once: Callable[..., Once],
+    config: Callable[..., Path],
+    cli: Callable[..., Ended],
+    answer: bytes,
+    said: str,
+) -> None:
+    config(ALICE, port=once(answer).port)
+    ended = cli("status")
+    assert ended.status == 1 and said in ended.err and ended.err.count("\n") == 1
+
+
+def test_a_truncated_body_is_no_success(
+    once: Callable[..., Once], config: Callable[..., Path], cli: Callable[..., Ended]
+) -> None:
+    config(ALICE, port=once(ANSWER[:-3]).port)
+    ended = cli("api", "/v1/models")
+    assert (ended.status, ended.out) == (1, '{"ok": "ye')
+    assert ended.err.endswith("broke off its answer\n")

@@ -1,0 +1,82 @@
+"""`teamclaude demo`: its words become options; the demo itself is tested where it lives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TextIO
+
+import pytest
+
+from teamclaude.demo import runner
+from tests.cli.support import Ended
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The options a demo was asked for; it ends at once with status 7."""
+    seen: list[Any] = []
+
+    def run_demo(
+        options: Any, out: TextIO, *, line: Callable[..., str], frame: Callable[..., list[str]]
+    ) -> int:
+        seen.append(options)
+        out.write(line({"method": "GET", "outcome": "served"}) + "\n" + frame({})[0] + "\n")
+        return 7
+
+    monkeypatch.setattr(runner, "run_demo", run_demo)
+    return seen
+
+
+def test_the_defaults_are_the_demos_own(asked: list[Any], cli: Callable[..., Ended]) -> None:
+    ended = cli("demo")
+    assert ended == (7, "--:--:-- GET — —\nTeamClaude  up —\n", "")
+    assert asked == [runner.DemoOptions(seconds=runner.DEFAULT_SECONDS)]
+
+
+def test_every_word(asked: list[Any], cli: Callable[..., Ended]) -> None:
+    cli(
+        *[
+            "demo",
+            "--sessions",
+            "9",
+            "--accounts",
+            "4",
+            "--speed",
+            "120",
+            "--seconds",
+            "2.5",
+            "--seed",
+            "3",
+            "--headless",
+            "--snapshot",
+        ]
+    )
+    assert asked == [
+        runner.DemoOptions(
+            sessions=9, accounts=4, speed=120, headless=True, seconds=2.5, seed=3, snapshot=True
+        )
+    ]
+
+
+def test_zero_seconds_is_until_interrupted(asked: list[Any], cli: Callable[..., Ended]) -> None:
+    cli("demo", "--seconds", "0")
+    assert asked[0].seconds is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--sessions", "0"],
+        ["--sessions", "2.5"],
+        ["--accounts", "-1"],
+        ["--accounts", "x"],
+        ["--speed", "0"],
+        ["--speed", "nan"],
+        ["--seconds", "inf"],
+        ["--seconds", "-1"],
+    ],
+)
+def test_numbers_out_of_range(asked: list[Any], cli: Callable[..., Ended], words: list[str]) -> None:
+    ended = cli("demo", f"{words[0]}={words[1]}")
+    assert ended.status == 2 and "number from" in ended.err and ended.err.count("\n") == 1
+    assert asked == []
