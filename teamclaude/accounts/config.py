@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Optional
 
+from .. import __version__
 from ..errors import ConfigError
 from ..routing.models import Price
 from ..routing.rules import Rules
@@ -102,8 +103,10 @@ class OAuthConfig(Section):
         ),
         "Rights a login asks for: the ones Claude Code itself asks for.",
     )
+    # Who we are: no other program is imitated.
     user_agent: str = setting(
-        "axios/1.15.2", "User-Agent at the token URL, which answers 429 to ones it does not know."
+        f"teamclaude/{__version__}",
+        "User-Agent at the token URL; it has been seen answering 429 to some names: then set another.",
     )
 
 

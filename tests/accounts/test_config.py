@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from teamclaude import __version__
 from teamclaude.accounts.config import AccountConfig, ClientKey, Config, ProxyConfig, parse_config
 from teamclaude.errors import ConfigError
 from teamclaude.routing.rules import RampTier, Rules
@@ -217,6 +218,11 @@ def test_a_token_under_the_wrong_key_is_not_shown_either() -> None:
     token = "sk-ant-oat01-SECRET-SECRET"
     for key in ("expiresAt", "type", "priority", "disabled", "upstream"):
         assert "SECRET" not in fault({"accounts": [account(**{key: token})]})
+
+
+def test_the_token_url_hears_our_own_name_unless_the_file_says_another() -> None:
+    assert parse_config({}, "x").oauth.user_agent == f"teamclaude/{__version__}"
+    assert parse_config({"oauth": {"userAgent": "other/1"}}, "x").oauth.user_agent == "other/1"
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Any]]:
