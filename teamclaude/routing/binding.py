@@ -63,9 +63,10 @@ class Binding:
         if self.paced_at is not None:
             self.paced_at = min(self.paced_at, now)
 
-    def stored(self) -> dict[str, Any]:
+    def stored(self, now: float) -> dict[str, Any]:
         data = {camel_case(name): value for name, value in self.__dict__.items()}
-        del data["inflight"]  # nothing is in flight after a restart
+        if data.pop("inflight"):  # nothing is in flight after a restart
+            data["lastUsed"] = now
         return {**data, "usage": list(self.usage)}
 
     @classmethod

@@ -82,6 +82,8 @@ class Fleet:
             if key in self.accounts:
                 self.accounts[key].auth_failed = ""
         self.pins = {session: key for session, key in self.pins.items() if key in wanted}
+        self.last_account = self.last_account if self.last_account in wanted else None
+        self.keyless = self.keyless if self.keyless in wanted else None
         self._by_generation = {account.generation: account for account in self.accounts.values()}
         for binding in self.bindings.values():
             self._refresh(binding)

@@ -29,8 +29,8 @@ def dump(fleet: Fleet, now: float) -> dict[str, Any]:
     return {
         "version": STATE_VERSION,
         "savedAt": now,
-        "accounts": {key: _dump_account(account) for key, account in fleet.accounts.items()},
-        "bindings": [binding.stored() for binding in fleet.bindings.values()],
+        "accounts": {key: _dump_account(account, now) for key, account in fleet.accounts.items()},
+        "bindings": [binding.stored(now) for binding in fleet.bindings.values()],
         "pins": [{"session": session, "account": key} for session, key in fleet.pins.items()],
         "lastAccount": fleet.last_account,
         "keyless": fleet.keyless,
@@ -73,11 +73,11 @@ def _current_keys(fleet: Fleet, accounts: Mapping[str, Saved]) -> dict[str, str]
     return keys
 
 
-def _dump_account(account: Account) -> dict[str, Any]:
+def _dump_account(account: Account, now: float) -> dict[str, Any]:
     return {
         "name": account.name,
         "kind": account.spec.kind,
-        "windows": {axis: list(window) for axis, window in account.windows.stored().items()},
+        "windows": {axis: list(window) for axis, window in account.windows.live(now)},
         "scopes": {axis: sorted(f) for axis, f in account.windows.learned_scopes.items()},
         "unifiedStatus": account.unified_status,
         "benchBegan": account.bench_began,

@@ -110,10 +110,6 @@ class Windows:
         """All axes that have not been reset."""
         return [(axis, w) for axis, w in self._axes.items() if w.resets_at is None or w.resets_at > now]
 
-    def stored(self) -> dict[str, Window]:
-        """Everything as stored, for the state file."""
-        return dict(self._axes)
-
     def update(self, axes: dict[str, Window], now: float) -> None:
         """Take over what an answer named; fields it left out keep their value within one window."""
         for axis, new in axes.items():
