@@ -66,7 +66,7 @@ def test_a_reset_in_the_past_is_not_stored_and_blanks_its_axis():
     windows = seen(utilization=0.9, resets_at=SOON, status="rejected")
     windows.update({"5h": Window(0.9, NOW - 0.3, "rejected", NOW)}, NOW)
     assert windows.get("5h", NOW) == FRESH
-    assert windows.stored() == {}
+    assert windows.live(0.0) == []
 
 
 @pytest.mark.parametrize("jitter", [-5.0, -0.4, 0.4, 5.0])
