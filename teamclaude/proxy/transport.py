@@ -35,14 +35,14 @@ class Transport:
             with suppress(UpstreamLost):
                 return self._once(pooled, method, head, body)
         try:
-            return self._once(self._pool.open(origin), method, head, body)
+            return self._once(self._pool.open(origin, self._watch), method, head, body)
         except (ConnectFailed, UpstreamLost):
             self._watch.sleep(PAUSE_SEC)
-        return self._once(self._pool.open(origin), method, head, body)
+        return self._once(self._pool.open(origin, self._watch), method, head, body)
 
     def _once(self, connection: Connection, method: str, head: bytes, body: Buffer) -> Answer:
         try:
-            connection.send(head, body)
+            connection.send(head, body, self._watch)
             return read_answer(connection, method, self._watch, self._head_timeout)
         except (UpstreamLost, ClientGone):
             connection.close()

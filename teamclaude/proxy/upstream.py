@@ -23,12 +23,13 @@ from ..errors import ConfigError, ConnectFailed, UpstreamLost, UpstreamProtocolE
 from .framing import ChunkedDecoder, Framing, Kind, keep_alive, response_body
 from .head import MAX_HEAD_BYTES, ResponseHead, find_head_end, parse_response_head
 from .origin import Origin
-from .watch import Watch, readable
+from .watch import BEAT_SEC, READABLE, WRITABLE, Watch, readable
 
 __all__ = ["Answer", "Connection", "UpstreamPool", "read_answer"]
 
 IDLE_SEC = 55.0  # common servers close idle connections after 60 s
 RECV_BYTES = 65536
+SEND_BYTES = 1 << 20
 SEND_TIMEOUT_SEC = 60.0
 JOIN_LIMIT = 32768  # a body up to this size is sent together with its head: one segment, one syscall
 
@@ -39,6 +40,7 @@ class Connection:
     """One open connection to an origin."""
 
     def __init__(self, sock: socket.socket, origin: Origin) -> None:
+        sock.settimeout(0.0)  # every wait is a Watch's, which also sees the client
         self.sock = sock
         self.origin = origin
         self.reused = False
@@ -48,26 +50,42 @@ class Connection:
     def close(self) -> None:
         self.sock.close()
 
-    def send(self, head: bytes, body: Buffer) -> None:
-        """Send a whole request.
+    def send(self, head: bytes, body: Buffer, watch: Watch) -> None:
+        """Send a whole request; raises UpstreamLost or ClientGone.
 
         An upstream may answer and close before it has read all of a large body; a failed write is
         therefore no verdict: reading the answer decides.
         """
-        self.sock.settimeout(SEND_TIMEOUT_SEC)
         try:
             if len(body) <= JOIN_LIMIT:
-                self.sock.sendall(head + bytes(body))
-            else:
-                self.sock.sendall(head)
-                self.sock.sendall(body)
+                self._send_all(head + bytes(body), watch)
+            elif self._send_all(head, watch):
+                self._send_all(body, watch)
         except (BrokenPipeError, ConnectionResetError):
             if self.reused:
                 raise UpstreamLost("the upstream had closed the connection") from None
         except OSError as error:
             raise UpstreamLost(f"sending to the upstream failed: {_words(error)}") from error
-        finally:
-            self.sock.settimeout(0.0)
+
+    def _send_all(self, data: Buffer, watch: Watch) -> bool:
+        """False when the upstream began to answer before it took everything."""
+        # Only without TLS: there a session ticket may be readable, which is no answer.
+        early = self._pending is None
+        with memoryview(data) as view:
+            sent = 0
+            while sent < len(view):
+                try:
+                    sent += self.sock.send(view[sent : sent + SEND_BYTES])
+                    continue
+                except (BlockingIOError, ssl.SSLWantWriteError):
+                    ready = watch.wait_to_write(self.sock, SEND_TIMEOUT_SEC, early)
+                except ssl.SSLWantReadError:
+                    ready = READABLE if watch.wait(self.sock, SEND_TIMEOUT_SEC) else 0
+                if not ready:
+                    raise UpstreamLost(f"the upstream took no data for {SEND_TIMEOUT_SEC:g} s")
+                if early and not ready & WRITABLE:
+                    return False
+        return True
 
     def wait(self, watch: Watch, timeout: float) -> bool:
         """True when something can be read; raises ClientGone."""
@@ -186,8 +204,18 @@ class UpstreamPool:
                 return connection
             connection.close()
 
-    def open(self, origin: Origin) -> Connection:
-        """A new connection; raises ConnectFailed."""
+    def open(self, origin: Origin, watch: Watch) -> Connection:
+        """A new connection; raises ConnectFailed, or ClientGone as soon as the client leaves."""
+        opening = _Opening(lambda: self._connect(origin))
+        try:
+            while not opening.done.wait(BEAT_SEC):
+                watch.check()
+        except BaseException:
+            opening.abandon()
+            raise
+        return opening.result()
+
+    def _connect(self, origin: Origin) -> Connection:
         opener = self._opener(origin)
         try:
             opener.connect()
@@ -261,6 +289,48 @@ class UpstreamPool:
                     raise ConnectFailed(f"upstreamCaFile can't be read: {_words(error)}") from error
                 self._context.set_alpn_protocols(["http/1.1"])
             return self._context
+
+
+class _Opening(threading.Thread):
+    """Look-up, connect, tunnel and handshake in a thread of their own.
+
+    Any of them can block for seconds in a call that can't be waited on together with the client.
+    """
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        super().__init__(name="connect", daemon=True)
+        self._connect = connect
+        self._lock = threading.Lock()  # guards the three below
+        self._abandoned = False
+        self._connection: Optional[Connection] = None
+        self._error: Optional[Exception] = None
+        self.done = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        try:
+            connection = self._connect()
+        except Exception as error:
+            self._error = error
+        else:
+            with self._lock:
+                self._connection = connection
+                if self._abandoned:
+                    connection.close()
+        self.done.set()
+
+    def abandon(self) -> None:
+        """Nobody waits for it any more."""
+        with self._lock:
+            self._abandoned = True
+            if self._connection is not None:
+                self._connection.close()
+
+    def result(self) -> Connection:
+        if self._error is not None:
+            raise self._error
+        assert self._connection is not None
+        return self._connection
 
 
 def read_answer(connection: Connection, method: str, watch: Watch, timeout: float) -> Answer:

@@ -43,10 +43,12 @@ def _ask(house: House, key: str, way: Way) -> None:
     except (NothingUsable, TeamClaudeError):
         return
     try:
-        connection = house.pool.open(way.origin)
+        watch = Watch(None)
+        connection = house.pool.open(way.origin, watch)
         try:
-            connection.send(render_request("POST", f"{way.prefix}/v1/messages", _headers(way)), _BODY)
-            head = read_answer(connection, "POST", Watch(None), HEAD_SEC).head
+            request = render_request("POST", f"{way.prefix}/v1/messages", _headers(way))
+            connection.send(request, _BODY, watch)
+            head = read_answer(connection, "POST", watch, HEAD_SEC).head
         finally:
             connection.close()
         house.router.answered(lease, head.status, read_windows(head.headers, house.clock()))

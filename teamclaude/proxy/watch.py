@@ -16,16 +16,18 @@ from typing import Optional
 
 from ..errors import ClientGone
 
-__all__ = ["Watch", "departed", "readable"]
+__all__ = ["BEAT_SEC", "READABLE", "WRITABLE", "Watch", "departed", "readable"]
 
 # Not exported by every build of `select`; the value is Linux's ABI.
 _RDHUP: int = getattr(select, "POLLRDHUP", 0x2000 if sys.platform.startswith("linux") else 0)
+READABLE: int = getattr(select, "POLLIN", 1)
+WRITABLE: int = getattr(select, "POLLOUT", 4)
 BEAT_SEC = 0.4  # where a departure is no event: how often to look
 
 
 def readable(sock: socket.socket) -> bool:
     """Bytes, an end or an error are waiting: an idle pooled connection that is, is dead."""
-    return bool(_select(sock, 0.0))
+    return bool(_ready(sock, READABLE, 0.0))
 
 
 def departed(sock: socket.socket) -> bool:
@@ -34,7 +36,7 @@ def departed(sock: socket.socket) -> bool:
         poll = select.poll()
         poll.register(sock, _RDHUP)
         return bool(poll.poll(0))
-    if isinstance(sock, ssl.SSLSocket) or not _select(sock, 0.0):
+    if isinstance(sock, ssl.SSLSocket) or not _ready(sock, READABLE, 0.0):
         return False
     try:
         return sock.recv(1, socket.MSG_PEEK) == b""
@@ -44,12 +46,17 @@ def departed(sock: socket.socket) -> bool:
         return True
 
 
-def _select(sock: socket.socket, timeout: float) -> bool:
+def _ready(sock: socket.socket, wanted: int, timeout: float) -> int:
+    """Which of the `wanted` poll events `sock` has within `timeout` seconds; errors count as any."""
     if hasattr(select, "poll"):
         poll = select.poll()
-        poll.register(sock, select.POLLIN)
-        return bool(poll.poll(timeout * 1000.0))
-    return bool(select.select([sock], [], [], timeout)[0])
+        poll.register(sock, wanted)
+        events = poll.poll(timeout * 1000.0)
+        return events[0][1] if events else 0
+    # Windows has no poll.
+    readers, writers = [sock] if wanted & READABLE else [], [sock] if wanted & WRITABLE else []
+    can_read, can_write, broken = select.select(readers, writers, [sock], timeout)
+    return (READABLE if can_read or broken else 0) | (WRITABLE if can_write else 0)
 
 
 class Watch:
@@ -86,7 +93,7 @@ class Watch:
         if self._poll is None:
             return self._wait_by_beats(upstream, timeout)
         fd = upstream.fileno()
-        self._poll.register(fd, select.POLLIN)
+        self._poll.register(fd, READABLE)
         try:
             events = self._poll.poll(timeout * 1000.0)
         finally:
@@ -98,10 +105,24 @@ class Watch:
             raise ClientGone("the client closed its connection")
         return True
 
+    def wait_to_write(self, upstream: socket.socket, timeout: float, or_read: bool) -> int:
+        """Poll events once `upstream` takes data (with `or_read`: or has some), 0 after `timeout`.
+
+        Raises ClientGone.
+        """
+        wanted = WRITABLE | READABLE if or_read else WRITABLE
+        end = time.monotonic() + timeout
+        while (left := end - time.monotonic()) > 0:
+            ready = _ready(upstream, wanted, min(left, BEAT_SEC))
+            if ready:
+                return ready
+            self.check()
+        return 0
+
     def _wait_by_beats(self, upstream: socket.socket, timeout: float) -> bool:
         end = time.monotonic() + timeout
         while (left := end - time.monotonic()) > 0:
-            if _select(upstream, min(left, BEAT_SEC)):
+            if _ready(upstream, READABLE, min(left, BEAT_SEC)):
                 return True
             self.check()
         return False
