@@ -97,11 +97,8 @@ class Front:
         try:
             self._enter(exchange, log)
             house = self._runtime.house
-            if exchange.route.kind in (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN):
-                pass_through(house, exchange, self._client, log)
-            else:
-                exchange.ask = self._ask(exchange, house)
-                Forwarder(house, exchange, self._client, log).run()
+            with self._runtime.clients.visit(exchange, house.config.proxy.clients):
+                self._forward(exchange, house, log)
             keep = keep_alive(exchange.head)
         except Exception as error:
             keep = self._settle_error(exchange, error)
@@ -109,6 +106,13 @@ class Front:
             exchange.end(Outcome.REFUSED, "ended without an outcome")
             self._runtime.journal.end(exchange, log)
         return keep
+
+    def _forward(self, exchange: Exchange, house: House, log: Optional[RequestRecord]) -> None:
+        if exchange.route.kind in (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN):
+            pass_through(house, exchange, self._client, log)
+        else:
+            exchange.ask = self._ask(exchange, house)
+            Forwarder(house, exchange, self._client, log).run()
 
     def _enter(self, exchange: Exchange, log: Optional[RequestRecord]) -> None:
         """Everything before the request is looked at: who, where to, and its body."""

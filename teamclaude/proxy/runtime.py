@@ -22,6 +22,7 @@ from ..routing.capacity import capacity_of
 from ..routing.fleet import Fleet
 from ..routing.policies import POLICIES
 from .book import AccountBook
+from .clients import Clients
 from .connections import Connections
 from .entry import Door
 from .hold import Holdouts
@@ -55,6 +56,7 @@ class Runtime:
         self.warn = warn
         self.journal = journal
         self.connections = Connections()
+        self.clients = Clients()
         self.draining = False
         self.port = 0
         self._began = time.monotonic()
@@ -80,7 +82,8 @@ class Runtime:
 
     def status(self) -> dict[str, Any]:
         """The snapshot as JSON; never a credential."""
-        return status_json(self.router.view(), self.house.config.rules, self._system())
+        status = status_json(self.router.view(), self.house.config.rules, self._system())
+        return {**status, "clients": self.clients.as_json()}
 
     def capacity(self) -> dict[str, Any]:
         view = self.router.view()

@@ -1,0 +1,84 @@
+"""Named client keys: how much each may do at once, and what it has used."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from ..accounts.config import ClientKey
+from ..errors import HeldOut
+from ..routing.usage import NO_USAGE, Usage
+from .exchange import Exchange
+
+__all__ = ["Clients"]
+
+RETRY_SEC = 2
+
+
+@dataclass
+class _Tally:
+    inflight: int = 0
+    requests: int = 0
+    usage: Usage = NO_USAGE
+    cost: float = 0.0  # dollars
+    unpriced_tokens: int = 0
+
+
+class Clients:
+    """Counts since the server started, by the name of the key."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[str, _Tally] = {}
+        self._lock = threading.Lock()  # guards _tallies and what is in them
+
+    @contextmanager
+    def visit(self, exchange: Exchange, keys: Iterable[ClientKey]) -> Iterator[None]:
+        """One request of the client that `exchange` came from; raises HeldOut above its `maxInflight`."""
+        name = exchange.visitor.name if exchange.visitor is not None else None
+        if name is None:
+            yield
+            return
+        self._enter(name, next((key.max_inflight for key in keys if key.name == name), None))
+        try:
+            yield
+        finally:
+            self._leave(name, exchange.usage, exchange.cost)
+
+    def _enter(self, name: str, limit: Optional[int]) -> None:
+        with self._lock:
+            tally = self._tallies.setdefault(name, _Tally())
+            if limit is not None and tally.inflight >= limit:
+                raise HeldOut(
+                    f"client '{name}' has {tally.inflight} requests in flight, its limit; wait for one to end.",
+                    RETRY_SEC,
+                )
+            tally.inflight += 1
+
+    def _leave(self, name: str, usage: Usage, cost: Optional[float]) -> None:
+        with self._lock:
+            tally = self._tallies[name]
+            tally.inflight -= 1
+            tally.requests += 1
+            tally.usage = tally.usage.plus(usage)
+            if cost is None:
+                tally.unpriced_tokens += usage.total
+            else:
+                tally.cost += cost
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """A row per client that has been seen."""
+        with self._lock:
+            return [
+                {
+                    "name": name,
+                    "inflight": tally.inflight,
+                    "requests": tally.requests,
+                    "tokens": tally.usage.total,
+                    "cost": round(tally.cost, 6),
+                    "unpricedTokens": tally.unpriced_tokens,
+                }
+                for name, tally in self._tallies.items()
+            ]
