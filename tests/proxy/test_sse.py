@@ -158,6 +158,12 @@ def test_what_is_held_is_bounded_on_a_stream_that_never_ends_an_event(piece):
     assert len(parser._data) <= MAX_EVENT_BYTES // 6
 
 
+def test_what_is_held_is_bounded_within_one_piece():
+    parser = EventParser()
+    parser.feed(b"data: x\n" * 700_000)
+    assert not parser._data
+
+
 def test_a_large_event_byte_by_byte_takes_linear_time():
     data = b"data: " + b"x" * (MAX_EVENT_BYTES - 10) + b"\n\n"
     began = time.perf_counter()

@@ -170,6 +170,13 @@ def test_an_error_event(cut):
     assert tapped(event("error", error)).first_event == "error"
 
 
+@pytest.mark.parametrize("name_end", [b"error\n", b"error\r\n", b"error\r"])
+def test_an_error_event_in_a_piece_of_its_own(name_end):
+    tap = tapped(START)
+    tap.feed(event("error", {"error": {"type": "x", "message": "y"}}).replace(b"error\n", name_end) + delta())
+    assert tap.error_type == "x"
+
+
 @pytest.mark.parametrize(
     "data", [b"{", b"[]", b'"x"', b'{"error":"x"}', b'{"error":{"type":7,"message":[]}}']
 )
@@ -235,6 +242,18 @@ def test_a_compressed_stream_is_read_as_it_arrives():
     assert tap.usage == USAGE and not tap.saw_stop
 
 
+def test_compressed_bytes_that_look_like_whole_events_are_not_skipped():
+    squeeze = zlib.compressobj(0, wbits=31)
+    stored = squeeze.compress(START + delta() * 30 + end(output_tokens=77) + STOP) + squeeze.flush()
+    tap = UsageTap(SSE, "gzip")
+    *pieces, last = stored.split(b"\n\n")
+    for piece in pieces:
+        tap.feed(piece + b"\n\n")
+    tap.feed(last)
+    assert tap.usage == USAGE and tap.saw_stop
+    assert tap._inflater is not None and tap._inflater._zlib.eof  # the checksum was right
+
+
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, br", "gzip, gzip", "nonsense"])
 def test_a_coding_it_can_not_read_makes_it_blind(coding):
     tap = tapped(STREAM, coding=coding)
@@ -292,6 +311,14 @@ def test_a_json_body_is_read_when_it_is_complete():
     tap.feed(BODY[-1:])
     assert tap.usage.input_tokens == 3 and tap.model == "claude-haiku-4-5"
     assert tap.usage.input_tokens == 3
+
+
+def test_an_incomplete_json_body_is_tried_once(monkeypatch):
+    tried = []
+    monkeypatch.setattr("teamclaude.proxy.tap._parsed", lambda text: tried.append(len(text)) or {})
+    tap = tapped(BODY[:-1], kind=JSON)
+    assert (tap.usage, tap.model, tap.error_type, tap.error_message) == (NO_USAGE, None, None, None)
+    assert tried == [len(BODY) - 1]
 
 
 def test_a_json_error():
