@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from teamclaude.routing.burn import Burn
+
+HOUR, DAY = 3600.0, 86400.0
+NOW = 1_800_000_000.0  # a bucket begins here
+
+
+def burn(*spent):
+    made = Burn()
+    for ago, tokens in sorted(spent, reverse=True):
+        made.add(tokens, NOW - ago)
+    return made
+
+
+def test_with_a_known_reset_the_burn_of_the_running_window_counts():
+    made = burn((4 * HOUR, 1000), (2 * HOUR, 200), (0, 30))
+    assert made.in_window(5 * HOUR, NOW + 2 * HOUR, NOW) == 230  # began three hours ago
+    assert made.in_window(5 * HOUR, NOW + 4.9 * HOUR, NOW) == 30
+
+
+def test_without_a_reset_the_last_five_hours_count():
+    made = burn((6 * HOUR, 1000), (4 * HOUR, 200), (0, 30))
+    assert made.in_window(5 * HOUR, None, NOW) == 230
+    assert made.in_window(5 * HOUR, NOW - 1, NOW) == 230
+
+
+def test_tokens_add_up_in_buckets_of_five_minutes():
+    made = burn((299, 1), (1, 2), (0, 4))
+    assert made.stored() == [(5_999_999, 3), (6_000_000, 4)]
+    assert made.since(NOW, NOW) == 4
+    assert made.since(NOW - 1, NOW) == 7
+
+
+def test_nothing_and_less_than_nothing_leave_no_bucket():
+    made = burn((0, 0), (0, -5))
+    assert made.stored() == []
+
+
+def test_a_week_is_kept():
+    made = burn((7 * DAY + 600, 1), (7 * DAY - 600, 20), (0, 300))
+    assert made.since(0.0, NOW) == 320
+    assert len(made.stored()) == 2
+
+
+def test_what_lies_in_the_future_of_a_clock_that_was_set_back_does_not_count():
+    made = burn((0, 5))
+    made.add(7, NOW - DAY)
+    assert made.in_window(5 * HOUR, None, NOW - DAY) == 7
+
+
+def test_stored_buckets_come_back():
+    made = burn((HOUR, 5), (0, 6))
+    assert Burn(made.stored()).stored() == made.stored()
+
+
+def test_many_buckets_sum_the_same_either_way():
+    made = burn(*((n * 300, n) for n in range(2000)))
+    assert made.since(NOW - 10 * 300, NOW) == sum(range(11))
+    assert made.since(0.0, NOW) == sum(range(2000))
