@@ -1,0 +1,62 @@
+"""Claude Code's login in the macOS Keychain, read through the `security` command.
+
+Source of the names: Claude Code 2.1.330.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+from collections.abc import Mapping
+from typing import Optional
+
+from ..errors import TeamClaudeError
+
+__all__ = ["read_keychain", "service_name"]
+
+SERVICE = "Claude Code-credentials"
+NO_USER = "claude-code-user"
+# The system may ask the person for a permission, or for the Keychain's password.
+PATIENCE_S = 120.0
+NOT_FOUND = 44  # errSecItemNotFound, as an exit status
+# `security -w` prints a password in hexadecimal when it holds anything but plain characters.
+HEX = re.compile(r"(?:[0-9a-f]{2})+")
+
+
+def service_name(env: Mapping[str, str]) -> str:
+    """Each configuration directory but the default one has an item of its own."""
+    directory = env.get("CLAUDE_CONFIG_DIR")
+    if not directory:
+        return SERVICE
+    return f"{SERVICE}-{hashlib.sha256(directory.encode()).hexdigest()[:8]}"
+
+
+def read_keychain(env: Mapping[str, str], patience_s: float = PATIENCE_S) -> Optional[str]:
+    """The text of the item; None when there is none.  TeamClaudeError when the Keychain won't give it."""
+    service = service_name(env)
+    command = ["security", "find-generic-password", "-a", env.get("USER") or NO_USER, "-w", "-s", service]
+    try:
+        found = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=patience_s, env=dict(env)
+        )
+    except subprocess.TimeoutExpired:
+        raise TeamClaudeError(
+            f'the Keychain did not give "{service}" within {patience_s:g} s: allow it when macOS asks'
+        ) from None
+    except OSError as error:
+        raise TeamClaudeError(f"can't run security, the Keychain's command: {error.strerror}") from error
+    if found.returncode == NOT_FOUND:
+        return None
+    if found.returncode:
+        raise TeamClaudeError(
+            f'the Keychain refused "{service}" (status {found.returncode}): allow it when macOS asks; '
+            "over ssh, run first: security unlock-keychain"
+        )
+    return _plain(found.stdout.decode("utf-8", "replace").strip())
+
+
+def _plain(text: str) -> str:
+    if not HEX.fullmatch(text):
+        return text
+    return bytes.fromhex(text).decode("utf-8", "replace")
