@@ -1,0 +1,36 @@
+"""The shape of an API key."""
+
+from __future__ import annotations
+
+import pytest
+
+from teamclaude.accounts.apikey import checked_key
+from teamclaude.errors import TeamClaudeError
+
+
+@pytest.mark.parametrize("typed", ["sk-ant-api03-FAKE_key-1", "  sk-ant-api03-FAKE_key-1\r\n"])
+def test_a_key(typed: str) -> None:
+    assert checked_key(typed) == "sk-ant-api03-FAKE_key-1"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("", "no key was given"),
+        (" \n", "no key was given"),
+        ("sk-ant-api03-FAKE key", "a space or a line break in it"),
+        ("sk-ant-api03-FAKE\tkey", "a space or a line break in it"),
+        ("sk-ant-oat01-FAKE", "a token of a subscription, not an API key: use teamclaude login"),
+        ("sk-ant-ort01-FAKE", "a refresh token of a subscription"),
+        ("sk-ant-admin01-FAKE", "an admin key"),
+        ("sk-FAKE", "begin with sk-ant-api"),
+        ("sk-ant-api", "begin with sk-ant-api"),
+        ('"sk-ant-api03-FAKE"', "no quotes around"),
+        ("sk-ant-api03-FAKÉ", "begin with sk-ant-api"),
+    ],
+)
+def test_none(typed: str, said: str) -> None:
+    with pytest.raises(TeamClaudeError) as caught:
+        checked_key(typed)
+    text = str(caught.value)
+    assert said in text and "FAK" not in text and "\n" not in text
