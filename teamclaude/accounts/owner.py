@@ -1,0 +1,40 @@
+"""Whose a login is: what its door told, and what the API's profile adds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ..errors import LoginRefused, TokenEndpointBusy
+from .config import AccountConfig, Config
+from .grants import TokenGrant
+from .tokens import WayOut, fetch_profile
+
+__all__ = ["account_of", "ask_owner"]
+
+OWNER = ("account_uuid", "org_uuid", "org_name", "subscription_type", "rate_limit_tier")
+
+
+def account_of(grant: TokenGrant) -> AccountConfig:
+    """The account of a fresh login, named by its email, or not at all."""
+    return AccountConfig(
+        name=grant.email or "",
+        account_uuid=grant.account_uuid,
+        org_uuid=grant.org_uuid,
+        org_name=grant.org_name,
+        access_token=grant.access_token,
+        refresh_token=grant.refresh_token,
+        expires_at=grant.expires_at,
+        refresh_token_expires_at=grant.refresh_token_expires_at,
+        source="login",
+    )
+
+
+def ask_owner(config: Config, account: AccountConfig) -> tuple[AccountConfig, str]:
+    """The account with what it lacks from its profile, and why that is nothing (empty: it is something)."""
+    try:
+        profile = fetch_profile(config.oauth, account.access_token or "", way=WayOut.of(config))
+    except (LoginRefused, TokenEndpointBusy) as error:
+        return account, str(error)
+    told: dict[str, Any] = {name: getattr(account, name) or getattr(profile, name) for name in OWNER}
+    return replace(account, name=account.name or profile.email or "", **told), ""
