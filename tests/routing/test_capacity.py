@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import pytest
+
+from teamclaude.routing.account import AccountSpec
+from teamclaude.routing.capacity import capacity_of
+from teamclaude.routing.rules import Rules
+from teamclaude.routing.view import view_of
+
+HOUR, DAY = 3600.0, 86400.0
+KEY = AccountSpec("key", "key", kind="apikey", last_resort=True)
+RULES = Rules()
+
+
+@pytest.fixture
+def pool(Pool):
+    return Pool("a", "b", "c")
+
+
+def capacity(pool):
+    return capacity_of(view_of(pool.fleet, pool.now), RULES)
+
+
+def row(pool, name):
+    rows = (*capacity(pool).accounts, *capacity(pool).last_resort)
+    return next(each for each in rows if each.view.spec.name == name)
+
+
+# --- verdict ----------------------------------------------------------------------------------
+
+
+def test_three_idle_accounts_are_green_with_room_for_nine(pool):
+    found = capacity(pool)
+    assert (found.verdict, found.headroom, found.live, found.total) == ("green", 9, 3, 3)
+    assert (found.benched, found.warm, found.soonest_reset, found.last_resort) == (0, 0, 0.0, ())
+
+
+def streak_of_two(pool):
+    pool["a"].streak = 2
+
+
+def bench(pool):
+    pool["a"].bench_until = pool.now + 240
+
+
+def warn_band(pool):
+    pool.five_hours(a=0.75)
+
+
+def almost_full(pool):
+    for n in range(8):
+        pool.bind(f"s{n}", "abc"[n % 3])
+
+
+@pytest.mark.parametrize(
+    ("trouble", "headroom"), [(streak_of_two, 9), (bench, 6), (warn_band, 7), (almost_full, 1)]
+)
+def test_any_sign_of_tightness_is_yellow(pool, trouble, headroom):
+    trouble(pool)
+    assert (capacity(pool).verdict, capacity(pool).headroom) == ("yellow", headroom)
+
+
+def test_a_streak_of_one_two_free_places_and_the_band_below_the_warning_are_green(pool):
+    pool["a"].streak = 1
+    pool.five_hours(b=0.74)
+    for n in range(7):
+        pool.bind(f"s{n}", "abc"[n % 3])
+    assert (capacity(pool).verdict, capacity(pool).headroom) == ("green", 2)
+
+
+def test_no_live_account_is_red(pool):
+    bench(pool)
+    pool["b"].auth_failed = "revoked"
+    pool.quota("c", "7d", 0.98, DAY)
+    found = capacity(pool)
+    assert (found.verdict, found.live, found.headroom, found.benched) == ("red", 0, 0, 1)
+
+
+def test_no_account_at_all_is_red(Pool):
+    found = capacity(Pool())
+    assert (found.verdict, found.total, found.soonest_reset) == ("red", 0, 0.0)
+
+
+def test_a_disabled_account_makes_nothing_tight(pool):
+    bench(pool)
+    pool["a"].streak = 5
+    pool["a"].spec = AccountSpec("a", "a", enabled=False)
+    assert (capacity(pool).verdict, capacity(pool).benched, capacity(pool).headroom) == ("green", 0, 6)
+
+
+def test_a_cap_on_one_model_family_leaves_the_account_live(pool):
+    pool.quota("a", "7d_oi", 1.0, DAY, "rejected")
+    assert capacity(pool).verdict == "green"
+
+
+# --- headroom ---------------------------------------------------------------------------------
+
+
+def test_an_unproven_account_and_one_in_the_warn_band_have_one_slot_each(pool):
+    pool["a"].proven = False
+    pool.five_hours(b=0.80)
+    assert [row(pool, name).slots for name in "abc"] == [1, 1, 3]
+    assert [row(pool, name).constrained for name in "abc"] == [True, True, False]
+    assert capacity(pool).headroom == 5
+
+
+def test_warm_conversations_use_up_headroom_which_is_never_negative(pool):
+    for n in range(12):
+        pool.bind(f"s{n}", "abc"[n % 3])
+    assert (capacity(pool).headroom, capacity(pool).warm) == (0, 12)
+    pool.wait(300)
+    assert (capacity(pool).headroom, capacity(pool).warm) == (9, 0)
+
+
+# --- learned caps -----------------------------------------------------------------------------
+
+
+def learned(pool, name, cap, burned):
+    pool[name].cap_5h.ceiling, pool[name].cap_5h.best = cap, cap
+    pool[name].burn.add(burned, pool.now)
+
+
+@pytest.mark.parametrize(("burned", "live"), [(749, True), (750, False)])
+def test_without_headers_a_learned_cap_limits_what_is_live(pool, burned, live):
+    learned(pool, "a", 1000, burned)
+    found = row(pool, "a")
+    assert (found.live, found.near_cap, found.slots) == (live, not live, 3 if live else 0)
+    assert found.headroom_tokens == 1000 - burned
+
+
+def test_real_utilization_beats_a_learned_cap(pool):
+    learned(pool, "a", 1000, 2000)
+    pool.five_hours(a=0.10)
+    found = row(pool, "a")
+    assert (found.live, found.near_cap, found.headroom_tokens) == (True, False, 0.0)
+
+
+@pytest.mark.parametrize(("used", "near"), [(0.89, False), (0.90, True)])
+def test_near_the_cap_is_past_the_rail(pool, used, near):
+    pool.five_hours(a=used)
+    assert (row(pool, "a").near_cap, row(pool, "a").live) == (near, True)
+
+
+def test_nothing_learned_is_unknown_not_zero(pool):
+    assert row(pool, "a").headroom_tokens is None
+
+
+# --- soonest reset ----------------------------------------------------------------------------
+
+
+def test_the_soonest_return_is_a_bench_or_a_window_whichever_is_first(pool):
+    bench(pool)
+    pool.quota("b", "5h", 1.0, 2 * HOUR)
+    assert capacity(pool).soonest_reset == 240
+    pool["a"].bench_until = pool.now + 3 * HOUR
+    assert capacity(pool).soonest_reset == 2 * HOUR
+    pool.wait(2 * HOUR)
+    assert capacity(pool).soonest_reset == HOUR
+
+
+def test_an_account_is_back_when_the_last_thing_that_holds_it_is_over(pool):
+    bench(pool)
+    pool.quota("a", "5h", 1.0, HOUR)
+    pool.quota("a", "7d", 1.0, DAY)
+    assert capacity(pool).soonest_reset == DAY
+
+
+def test_what_never_returns_by_itself_is_not_waited_for(pool):
+    pool["a"].auth_failed = "revoked"
+    pool["b"].spec = AccountSpec("b", "b", enabled=False)
+    assert capacity(pool).soonest_reset == 0.0
+
+
+# --- the paid last resort -----------------------------------------------------------------------
+
+
+def test_a_paid_key_is_reported_apart_and_never_makes_the_pool_live(Pool):
+    pool = Pool("a", KEY)
+    bench(pool)
+    pool.bind("s", "key")
+    found = capacity(pool)
+    assert (found.verdict, found.live, found.total, found.headroom) == ("red", 0, 1, 0)
+    assert [each.view.spec.name for each in found.last_resort] == ["key"]
+    assert found.last_resort[0].live
+
+
+def test_a_benched_paid_key_is_no_sign_of_tightness_and_not_waited_for(Pool):
+    pool = Pool("a", KEY)
+    pool["key"].bench_until = pool.now + 5
+    found = capacity(pool)
+    assert (found.verdict, found.benched, found.soonest_reset) == ("green", 0, 0.0)
+
+
+def test_a_key_that_is_no_last_resort_counts_like_any_other(Pool):
+    pool = Pool(AccountSpec("key", "key", kind="apikey"))
+    assert (capacity(pool).verdict, capacity(pool).total, capacity(pool).headroom) == ("green", 1, 3)

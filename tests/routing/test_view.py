@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from teamclaude.routing.decision import Reason
+from teamclaude.routing.score import pace_of
+from teamclaude.routing.usage import Usage
+from teamclaude.routing.view import view_of
+
+HOUR, DAY = 3600.0, 86400.0
+OPUS = "claude-opus-4-8"
+
+
+@pytest.fixture
+def pool(Pool):
+    return Pool("a", "b")
+
+
+def account(pool, name="a"):
+    return next(each for each in view_of(pool.fleet, pool.now).accounts if each.spec.name == name)
+
+
+def binding(pool, conversation="s"):
+    found = view_of(pool.fleet, pool.now).bindings
+    return next((each for each in found if each.conversation == conversation), None)
+
+
+def test_an_idle_account_shows_unknowns_as_none(pool):
+    shown = account(pool)
+    assert (shown.status, shown.status_reason, shown.usable, shown.usable_at) == ("active", "", True, None)
+    assert (shown.bench_until, shown.cap_5h, shown.cap_7d, shown.unified_status) == (None, None, None, None)
+    assert (shown.windows, shown.utilization("5h"), shown.burn_5h) == ({}, None, 0)
+
+
+def test_a_benched_account_says_why_and_until_when(pool):
+    lease = pool.lease("s", pin="a")
+    pool.answer(lease, 429, ("retry-after", "240"))
+    shown = account(pool)
+    assert (shown.status, shown.status_reason, shown.usable) == ("benched", "429", False)
+    assert (shown.bench_until, shown.usable_at) == (pool.now + 240, pool.now + 240)
+    assert (shown.streak, shown.proven, shown.inflight) == (1, False, 1)
+    pool.wait(240)
+    assert (account(pool).status, account(pool).bench_until) == ("active", None)
+
+
+def test_a_capped_account_is_active_but_not_usable(pool):
+    pool.quota("a", "7d", 1.0, DAY)
+    shown = account(pool)
+    assert (shown.status, shown.usable, shown.status_reason) == ("active", False, "7d 100% used")
+    assert (shown.usable_at, shown.utilization("7d")) == (pool.now + DAY, 1.0)
+    assert shown.pace == pace_of(pool["a"], pool.fleet.rules, pool.now)
+
+
+def test_windows_that_were_reset_are_not_shown(pool):
+    pool.five_hours(HOUR, a=0.5)
+    pool.quota("a", "7d_oi", 0.2, DAY)
+    pool.wait(HOUR)
+    assert list(account(pool).windows) == ["7d_oi"]
+
+
+def test_the_burn_of_the_running_five_hours_is_shown(pool):
+    pool.five_hours(HOUR, a=0.5)
+    pool.settle(pool.lease("s", pin="a"), Usage(100, 20, 9999))
+    assert (account(pool).burn_5h, account(pool).usage.total) == (120, 10_119)
+
+
+def test_a_conversation_is_shown_with_its_numbers(pool):
+    lease = pool.lease("s", pin="a", model=OPUS)
+    pool.wait(5)
+    assert (binding(pool).inflight, binding(pool).idle) == (1, 0.0)
+    pool.settle(lease, Usage(1, 2, 0, 300), served=True)
+    pool.wait(60)
+    shown = binding(pool)
+    assert (shown.account, shown.session, shown.agent, shown.warm, shown.idle) == ("a", "s", None, True, 60.0)
+    assert (shown.requests, shown.usage.total, shown.model, shown.prefix) == (1, 303, OPUS, 300)
+    assert (shown.reason, shown.moves, shown.pinned) == (Reason.PINNED, 0, False)
+    assert (shown.first_seen, shown.bound_at, shown.last_used) == (lease.at, lease.at, lease.at + 5)
+
+
+def test_a_conversation_whose_account_was_removed_has_none(pool):
+    pool.bind("s", "a")
+    pool.fleet.configure(pool.specs[1:])
+    assert binding(pool).account is None
+
+
+def test_a_conversation_nobody_remembers_is_not_shown(pool):
+    pool.bind("s", "a")
+    pool.wait(1799)
+    assert not binding(pool).warm
+    pool.wait(1)
+    assert binding(pool) is None
+
+
+def test_pins_are_shown_by_name_and_on_their_conversations(pool):
+    pool.bind("s", "a")
+    pool.bind("s", "a", agent="x")
+    pool.bind("t", "a")
+    pool.fleet.pin("b", "s")
+    assert [binding(pool, c).pinned for c in ("s", "s/x", "t")] == [True, True, False]
+    pool.fleet.pin("a")
+    assert binding(pool, "t").pinned
+    assert view_of(pool.fleet, pool.now).pins == {"s": "b", None: "a"}
+
+
+def test_the_whole_is_told_with_its_moment(pool):
+    pool.bind("s", "b")
+    view = view_of(pool.fleet, pool.now)
+    assert (view.now, view.last_account, view.policy) == (pool.now, "b", "pace")
+
+
+def test_a_view_is_a_copy_that_does_not_change(pool):
+    pool.bind("s", "a")
+    view = view_of(pool.fleet, pool.now)
+    before = dataclasses.asdict(view)
+    pool.quota("a", "5h", 1.0, HOUR)
+    pool.settle(pool.lease("s"), Usage(1, 1), OPUS, served=True)
+    pool.fleet.pin("b")
+    pool.wait(60)
+    assert dataclasses.asdict(view) == before
+
+
+def test_usage_by_issue_sums_the_ledger(pool):
+    for session, usage in (("s", Usage(1)), ("s", Usage(2)), ("t", Usage(4, 0, 0, 0, 8))):
+        pool.settle(pool.lease(session, model=OPUS), usage, served=True)
+        pool.wait(1)
+    pool.settle(pool.lease("u"), Usage(16), "gpt-5", served=True)
+    (issue,) = view_of(pool.fleet, pool.now).issues
+    assert (issue.issue, issue.conversations, issue.requests) == ("", 3, 4)
+    assert (issue.usage, issue.unpriced_tokens, issue.last_seen) == (Usage(23, 0, 0, 0, 8), 16, pool.now)
+    assert issue.cost == pytest.approx((7 + 16) * 5e-6)
