@@ -8,7 +8,9 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
+import os
 import socket
+import struct
 import time
 from contextlib import suppress
 from typing import Optional, Union
@@ -24,8 +26,10 @@ RECV_BYTES = 65536
 FIRST_ALLOCATION = 1 << 20  # a body's announced size is believed only so far before bytes arrive
 # An idle keep-alive connection: longer than clients keep theirs, so that they close first.
 KEEP_ALIVE_SEC = 600.0
-LINGER_SEC = 1.0
-LINGER_BYTES = 1 << 20
+# A client that is still sending reads its answer late: how long in all, and without a byte.
+LINGER_SEC = 10.0
+LINGER_IDLE_SEC = 1.0
+_LINGER_ZERO = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 Buffer = Union[bytes, bytearray, memoryview]
 
@@ -54,9 +58,7 @@ class Client:
         """
         self.started = False
         buffer = self._buffer
-        # RFC 9112 2.2: empty lines before a request line are ignored.
-        while buffer[:2] == b"\r\n":
-            del buffer[:2]
+        _skip_empty_lines(buffer)
         deadline = time.monotonic() + self._head_sec if buffer else None
         seen = 0
         while (end := find_head_end(buffer, max(0, seen - 3))) < 0:
@@ -69,23 +71,31 @@ class Client:
                 if data is None and deadline is not None:
                     raise RequestTimeout(f"the request head did not arrive within {self._head_sec:g} s")
                 return None
-            self.idle = False
-            if deadline is None:
-                deadline = time.monotonic() + self._head_sec
             buffer += data
+            if deadline is None:
+                _skip_empty_lines(buffer)
+                if not buffer:
+                    continue
+                deadline = time.monotonic() + self._head_sec
+            self.idle = False
         self.idle = False
         head = parse_request_head(bytes(buffer[:end]))
         del buffer[:end]
         return head
 
-    def read_body(self, framing: Framing, limit: int) -> Buffer:
-        """The whole body, at most `limit` bytes; raises TooLarge, RequestTimeout, BadRequest, ClientGone."""
+    def read_body(self, framing: Framing, limit: int, asks_first: bool = False) -> Buffer:
+        """The whole body, at most `limit` bytes; raises TooLarge, RequestTimeout, BadRequest, ClientGone.
+
+        A client that `asks_first` waits with its body until it is told to go on.
+        """
         if framing.kind is Kind.NONE:
             return b""
+        if framing.kind is Kind.LENGTH and framing.length > limit:
+            raise TooLarge(_too_large(limit))
+        if asks_first and not self._buffer:
+            self._send_continue()
         if framing.kind is Kind.CHUNKED:
             return self._read_chunked(limit)
-        if framing.length > limit:
-            raise TooLarge(_too_large(limit))
         return self._read_length(framing.length)
 
     def _read_length(self, length: int) -> Buffer:
@@ -171,14 +181,24 @@ class Client:
         with suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
             end = time.monotonic() + LINGER_SEC
-            taken = 0
-            while taken < LINGER_BYTES and (data := self._receive(end - time.monotonic())):
-                taken += len(data)
+            while self._receive(min(LINGER_IDLE_SEC, end - time.monotonic())):
+                pass
 
-    def send_continue(self) -> None:
-        """Tell a client that waits with its body to go on; does not count as an answer."""
+    def abort(self) -> None:
+        """Close with a reset: an end that nobody takes for the end of a body."""
+        with suppress(OSError):
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+        self.sock.close()
+
+    def _send_continue(self) -> None:
         self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self.started = False
+        self.started = False  # it does not count as an answer
+
+
+def _skip_empty_lines(buffer: bytearray) -> None:
+    """RFC 9112 2.2: empty lines before a request line are ignored."""
+    while buffer[:2] == b"\r\n":
+        del buffer[:2]
 
 
 def _too_large(limit: int) -> str:

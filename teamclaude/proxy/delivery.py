@@ -127,6 +127,7 @@ class Delivery:
         extra = [
             ("x-teamclaude-account", header_text(account)),
             ("x-teamclaude-request", self._exchange.id),
+            *self._exchange.closing_fields,
         ]
         headers = client_response_headers(answer.head, framing, extra)
         if self._log is not None:

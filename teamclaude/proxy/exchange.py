@@ -12,10 +12,16 @@ from ..routing.decision import Ask, Decision
 from ..routing.usage import NO_USAGE, Usage
 from .bodyscan import NO_FACTS, BodyFacts
 from .entry import Visitor
+from .framing import keep_alive
 from .head import RequestHead
 from .paths import Route
 
-__all__ = ["Attempt", "Exchange", "Outcome"]
+__all__ = ["Attempt", "Exchange", "Outcome", "new_request_id"]
+
+
+def new_request_id() -> str:
+    """An id of ours, as answers carry it."""
+    return f"tc-{secrets.token_hex(8)}"
 
 
 class Outcome(Enum):
@@ -45,7 +51,7 @@ class Exchange:
     head: RequestHead
     route: Route
     at: float  # epoch seconds on the proxy's clock
-    id: str = field(default_factory=lambda: f"tc-{secrets.token_hex(8)}")
+    id: str = field(default_factory=new_request_id)
     began: float = field(default_factory=time.monotonic)
     visitor: Optional[Visitor] = None
     has_body: bool = False  # the request announced one, even an empty one
@@ -75,6 +81,11 @@ class Exchange:
             self.outcome = outcome
             self.note = note or self.note
             self.ended = time.monotonic()
+
+    @property
+    def closing_fields(self) -> list[tuple[str, str]]:
+        """RFC 9112 9.6: who ends the connection after this answer says so in it."""
+        return [] if keep_alive(self.head) else [("Connection", "close")]
 
     @property
     def lasted(self) -> float:

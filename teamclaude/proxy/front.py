@@ -22,6 +22,7 @@ from ..errors import (
     ClientGone,
     Draining,
     HeldOut,
+    MethodNotAllowed,
     NotFound,
     NotSupported,
     TeamClaudeError,
@@ -34,10 +35,10 @@ from ..routing.decision import Ask
 from .bodyscan import scan
 from .client import Client
 from .endpoints import Endpoints, Reply
-from .exchange import Exchange, Outcome
+from .exchange import Exchange, Outcome, new_request_id
 from .forward import Forwarder
 from .forwarding import render_response
-from .framing import Kind, keep_alive, request_body
+from .framing import Framing, Kind, keep_alive, request_body
 from .head import RequestHead
 from .house import House
 from .passthrough import pass_through
@@ -48,6 +49,8 @@ from .runtime import Runtime
 
 __all__ = ["Front"]
 
+# Paths that know one method only.
+_POSTED = (PathKind.INFERENCE, PathKind.COUNT_TOKENS, PathKind.OAUTH_TOKEN)
 LONGEST_ID = 128  # of a session or agent id: they are keys that live in memory
 
 
@@ -60,27 +63,28 @@ class Front:
         self._client = Client(sock, config.header_read_sec, config.body_read_idle_sec, config.write_idle_sec)
         self._peer_ip = peer_ip
         self._same_user = PeerCheck(sock)
+        self._unread = False  # the last request was refused before all of it was read
 
     def serve(self) -> None:
         """Serve requests until the client is done, something broke, or the server drains."""
         client = self._client
         with self._runtime.connections.open(client):
-            try:
+            with suppress(ClientGone):
                 while self._next_request():
                     client.idle = not client.has_more
                     if self._runtime.draining:
-                        return
-            except ClientGone:
-                return
+                        break
+            if self._unread:
+                client.idle = True
+                client.linger()
 
     def _next_request(self) -> bool:
         """Serve one request; True when the connection can carry another."""
         try:
             head = self._client.next_head()
         except ClientError as error:
-            with suppress(ClientGone):
-                self._send_error(None, error, close=True)
-                self._client.linger()
+            self._unread = True
+            self._send_error(None, error, close=True)
             return False
         if head is None:
             return False
@@ -117,27 +121,31 @@ class Front:
     def _enter(self, exchange: Exchange, log: Optional[RequestRecord]) -> None:
         """Everything before the request is looked at: who, where to, and its body."""
         head = exchange.head
+        framing = self._framing(exchange)
         exchange.visitor = self._runtime.door.admit(head, self._peer_ip, self._same_user)
+        exchange.body_read = not exchange.has_body
         if exchange.route.kind is PathKind.UNKNOWN:
-            raise NotFound(
-                f"{head.method} {exchange.route.path[:200]} is not part of the API; nothing was sent."
-            )
+            raise _unknown(head, exchange.route.path)
         if self._runtime.draining:
             raise Draining("The proxy is shutting down; try again in a moment.")
-        self._read_body(exchange)
+        self._read_body(exchange, framing)
         if log is not None:
             log.request.add(exchange.body)
 
-    def _read_body(self, exchange: Exchange) -> None:
+    def _framing(self, exchange: Exchange) -> Framing:
+        """Where the request ends; asked before anything else: who disagrees about it smuggles."""
+        framing = request_body(exchange.head)
+        exchange.has_body = framing.kind is not Kind.NONE
+        return framing
+
+    def _read_body(self, exchange: Exchange, framing: Framing) -> None:
         head = exchange.head
         if "upgrade" in head:
             raise NotSupported("This proxy does not switch protocols.")
-        framing = request_body(head)
-        exchange.has_body = framing.kind is not Kind.NONE
-        if (head.get("expect") or "").lower() == "100-continue" and exchange.has_body:
-            self._client.send_continue()
+        # RFC 9110 10.1.1: HTTP/1.0 has no 100 (Continue).
+        asks_first = head.minor > 0 and (head.get("expect") or "").lower() == "100-continue"
         limit = self._runtime.house.config.proxy.max_body_mib << 20
-        exchange.body = self._client.read_body(framing, limit)
+        exchange.body = self._client.read_body(framing, limit, asks_first)
         exchange.body_read = True
 
     def _ask(self, exchange: Exchange, house: House) -> Ask:
@@ -163,7 +171,7 @@ class Front:
         if isinstance(error, UpstreamLost):
             # No answer at all: the client's own retry is the best one left.  Nor a whole one.
             exchange.end(Outcome.UPSTREAM_ERROR, str(error))
-            return False
+            return self._cut(exchange)
         if not isinstance(error, TeamClaudeError):
             self._runtime.report(exchange.id, error)
             error = TeamClaudeError(
@@ -171,16 +179,22 @@ class Front:
             )
         if started:
             exchange.end(Outcome.UPSTREAM_ERROR, str(error))
-            return False
+            return self._cut(exchange)
         exchange.end(_outcome_of(error), str(error))
         keep = exchange.body_read and keep_alive(exchange.head)
+        self._unread = not exchange.body_read
         try:
             self._send_error(exchange, error, close=not keep)
         except ClientGone:
             return False
-        if not keep:
-            self._client.linger()
         return keep
+
+    def _cut(self, exchange: Exchange) -> bool:
+        """Close in the middle of an answer."""
+        if self._client.started and exchange.head.minor == 0:
+            # Its body may end with the connection: only a reset tells a cut from an end.
+            self._client.abort()
+        return False
 
     # --- own endpoints ----------------------------------------------------------------------------
 
@@ -198,11 +212,12 @@ class Front:
 
     def _own_reply(self, exchange: Exchange) -> Reply:
         endpoints = Endpoints(self._runtime)
+        framing = self._framing(exchange)
         if endpoints.is_open(exchange.route.path):
             self._runtime.door.knock(exchange.head)
         else:
             self._runtime.door.admit(exchange.head, self._peer_ip, self._same_user)
-        self._read_body(exchange)
+        self._read_body(exchange, framing)
         return endpoints.answer(exchange.head.method, exchange.route.path, bytes(exchange.body))
 
     # --- answers of our own -----------------------------------------------------------------------
@@ -222,13 +237,18 @@ class Front:
         close: bool,
     ) -> None:
         fields = [("Content-Type", "application/json"), *headers, ("Content-Length", str(len(body)))]
-        if exchange is not None:
-            fields.append(("request-id", exchange.id))
+        fields.append(("request-id", new_request_id() if exchange is None else exchange.id))
         if close:
             fields.append(("Connection", "close"))
         head = render_response(status, _reason(status), fields)
         is_head = exchange is not None and exchange.head.method == "HEAD"
         self._client.send(head if is_head else head + body)
+
+
+def _unknown(head: RequestHead, path: str) -> ClientError:
+    if classify("POST", head.target).kind in _POSTED:
+        return MethodNotAllowed(f"{head.method} is not a method of {path}.", ["POST"])
+    return NotFound(f"{head.method} {path[:200]} is not part of the API; nothing was sent.")
 
 
 def _outcome_of(error: TeamClaudeError) -> Outcome:

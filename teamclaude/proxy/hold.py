@@ -72,9 +72,10 @@ class Hold:
             ("Cache-Control", "no-cache"),
             ("x-teamclaude-request", self._exchange.id),
             ("request-id", self._exchange.id),
+            *self._exchange.closing_fields,
         ]
-        chunked = self.framing.kind is Kind.CHUNKED
-        headers.append(("Transfer-Encoding", "chunked") if chunked else ("Connection", "close"))
+        if self.framing.kind is Kind.CHUNKED:
+            headers.append(("Transfer-Encoding", "chunked"))
         self._exchange.first_byte(200)
         self._client.send(render_response(200, "OK", headers))
         self.committed = True

@@ -45,7 +45,7 @@ def pass_through(house: House, exchange: Exchange, client: Client, log: Optional
     request = render_request(head.method, prefix + head.target, headers)
     answer = transport.exchange(origin, head.method, request, exchange.body)
     out = client_framing(answer.framing, head)
-    response_headers = client_response_headers(answer.head, out)
+    response_headers = client_response_headers(answer.head, out, exchange.closing_fields)
     observers: list[Observer] = []
     if log is not None:
         log.answered(answer.head.status, answer.head.reason, response_headers)

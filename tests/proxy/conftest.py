@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import pytest
 
 from teamclaude.accounts.store import ConfigFile
-from teamclaude.demo.api import FakeApi
+from teamclaude.demo.api import Exchange, FakeApi
 from teamclaude.demo.quota import FakeAccount
 from teamclaude.proxy.service import Service
 
@@ -40,6 +42,98 @@ class Reply:
         return str(self.json()["error"]["message"])
 
 
+class RawAnswer(NamedTuple):
+    """One answer as it came; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def error(self) -> tuple[int, str]:
+        """Status and error type."""
+        return self.status, json.loads(self.body)["error"]["type"]
+
+
+class Raw:
+    """A client that writes any bytes and sees every byte."""
+
+    def __init__(self, port: int) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=5)
+        self._buffer = b""
+
+    def send(self, data: bytes) -> Raw:
+        self.sock.sendall(data)
+        return self
+
+    def request(
+        self,
+        target: str = "/v1/messages",
+        body: Optional[bytes] = None,
+        headers: Sequence[tuple[str, str]] = (),
+        method: str = "POST",
+        version: str = "HTTP/1.1",
+    ) -> Raw:
+        """A proper request with our key; `body` gets its content-length."""
+        lines = [f"{method} {target} {version}", "Host: localhost", f"x-teamclaude-key: {KEY}"]
+        lines += [f"{name}: {value}" for name, value in headers]
+        lines += [] if body is None else [f"Content-Length: {len(body)}"]
+        return self.send("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b""))
+
+    def answer(self, head_only: bool = False) -> RawAnswer:
+        """The next answer: framed by length or chunks, without a body for 1xx, 204, 304, else to the end."""
+        head = self._until(b"\r\n\r\n").decode("latin-1")
+        start, *fields = head.rstrip("\r\n").split("\r\n")
+        pairs = (field.split(": ", 1) for field in fields)
+        headers = {name.lower(): value for name, value in pairs}
+        status = int(start.split(" ")[1])
+        if head_only or status < 200 or status in (204, 304):
+            body = b""
+        elif "content-length" in headers:
+            body = self._take(int(headers["content-length"]))
+        elif headers.get("transfer-encoding") == "chunked":
+            body = b"".join(iter(self._chunk, b""))
+        else:
+            body = self.rest()[0]
+        return RawAnswer(status, headers, body)
+
+    def rest(self) -> tuple[bytes, str]:
+        """All that still comes, and how the connection ended: fin or rst."""
+        try:
+            while self._fill():
+                pass
+        except ConnectionResetError:
+            return self._take(len(self._buffer)), "rst"
+        return self._take(len(self._buffer)), "fin"
+
+    def reset(self) -> None:
+        """Leave at once: RST."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
+
+    def close(self) -> None:
+        self.sock.close()
+
+    def _chunk(self) -> bytes:
+        size = int(self._until(b"\r\n"), 16)
+        return self._take(size + 2)[:-2]
+
+    def _until(self, mark: bytes) -> bytes:
+        while mark not in self._buffer:
+            assert self._fill(), f"the connection ended after {self._buffer[:200]!r}"
+        return self._take(self._buffer.index(mark) + len(mark))
+
+    def _take(self, count: int) -> bytes:
+        while len(self._buffer) < count:
+            assert self._fill(), f"the connection ended {count - len(self._buffer)} bytes too early"
+        taken, self._buffer = self._buffer[:count], self._buffer[count:]
+        return taken
+
+    def _fill(self) -> bool:
+        data = self.sock.recv(65536)
+        self._buffer += data
+        return bool(data)
+
+
 class Stage:
     """A proxy with named accounts before a fake API; `ask` sends one request through it."""
 
@@ -52,6 +146,7 @@ class Stage:
         self.warnings: list[str] = []
         self._clock = clock
         self._recorded = threading.Condition()
+        self._raws: list[Raw] = []
         document = {
             "proxy": {"host": "127.0.0.1", "port": 0, "apiKey": KEY},
             "upstream": self.api.url,
@@ -92,6 +187,17 @@ class Stage:
         assert record, f"{request} was never recorded"
         return record
 
+    def outcomes(self, count: int) -> list[str]:
+        """The outcomes of the requests so far, once there are at least `count`."""
+        with self._recorded:
+            self._recorded.wait_for(lambda: len(self.records) >= count, 5)
+        return [record["outcome"] for record in self.records]
+
+    def seen(self, count: int = 1) -> tuple[Exchange, ...]:
+        """What the API saw, once it has ended `count` requests: that is just after their answers."""
+        assert self.api.wait_until(lambda api: len(api.log) >= count), f"the API saw only {self.api.log}"
+        return self.api.log
+
     def write(self, document: dict[str, Any]) -> None:
         self.path.write_text(json.dumps(document))
         self.path.chmod(0o600)
@@ -106,6 +212,11 @@ class Stage:
 
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=10)
+
+    def raw(self) -> Raw:
+        """A connection for any bytes; closed with the stage."""
+        self._raws.append(Raw(self.service.port))
+        return self._raws[-1]
 
     def send(
         self, method: str, path: str, body: Any = None, headers: Optional[dict[str, str]] = None
@@ -142,6 +253,8 @@ class Stage:
         return next(a for a in self.status()["accounts"] if a["name"] == name)
 
     def close(self) -> None:
+        for raw in self._raws:
+            raw.close()
         self.service.stop(0)
         self.api.stop()
 
