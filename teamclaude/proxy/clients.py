@@ -52,7 +52,7 @@ class Clients:
             tally = self._tallies.setdefault(name, _Tally())
             if limit is not None and tally.inflight >= limit:
                 raise HeldOut(
-                    f"client '{name}' has {tally.inflight} requests in flight, its limit; wait for one to end.",
+                    f"client '{name}' has {tally.inflight} requests in flight, its limit; wait for one.",
                     RETRY_SEC,
                 )
             tally.inflight += 1

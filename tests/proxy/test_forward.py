@@ -58,7 +58,8 @@ def test_the_account_s_credential_replaces_the_client_s(stage: Build) -> None:
 
 def test_the_body_goes_up_untouched(stage: Build) -> None:
     s = stage("a")
-    odd = b'{ "stream":true,"model" : "claude-opus-4-8", "max_tokens":5,\n"messages":[{"role":"user","content":"\\u00e9"}]}'
+    odd = b'{ "stream":true,"model" : "claude-opus-4-8", "max_tokens":5,\n'
+    odd += b'"messages":[{"role":"user","content":"\\u00e9"}]}'
     s.send("POST", "/v1/messages?beta=true", odd, {"x-claude-code-session-id": "s"})
     assert s.api.log[0].body == odd
     assert s.api.log[0].target == "/v1/messages?beta=true"
