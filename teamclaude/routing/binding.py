@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Optional
 
 from ..settings import camel_case
@@ -64,7 +64,7 @@ class Binding:
             self.paced_at = min(self.paced_at, now)
 
     def stored(self, now: float) -> dict[str, Any]:
-        data = {camel_case(name): value for name, value in self.__dict__.items()}
+        data = {_SAVED_AS[name]: value for name, value in self.__dict__.items()}
         if data.pop("inflight"):  # nothing is in flight after a restart
             data["lastUsed"] = now
         return {**data, "usage": list(self.usage)}
@@ -92,3 +92,6 @@ class Binding:
             moves=saved.get("moves", as_count, 0),
             paced_at=saved.find("pacedAt", as_number),
         )
+
+
+_SAVED_AS = {field.name: camel_case(field.name) for field in fields(Binding)}

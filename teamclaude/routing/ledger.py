@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, Optional
 
 from ..settings import camel_case
@@ -41,7 +41,7 @@ class LedgerRow:
     last_seen: float = 0.0
 
     def stored(self) -> dict[str, Any]:
-        data = {camel_case(name): value for name, value in self.__dict__.items()}
+        data = {_SAVED_AS[name]: value for name, value in self.__dict__.items()}
         return {**data, "usage": list(self.usage), "models": dict(self.models)}
 
     @classmethod
@@ -55,6 +55,9 @@ class LedgerRow:
             first_seen=saved.get("firstSeen", as_number, 0.0),
             last_seen=saved.get("lastSeen", as_number, 0.0),
         )
+
+
+_SAVED_AS = {field.name: camel_case(field.name) for field in fields(LedgerRow)}
 
 
 class Ledger:

@@ -58,19 +58,19 @@ class PacePolicy:
         sieve.keep(
             "no slot", lambda a: self.free_slots(rules, a, now, 0.0) > 0, lambda a: f"{a.inflight} in flight"
         )
-        warm = {a.key: a.warm.count(now) for a in sieve.left}
+        warm = {a: a.warm.count(now) for a in sieve.left}
         most = rules.max_sessions_per_account
-        sieve.keep("max sessions", lambda a: warm[a.key] < most, lambda a: f"{warm[a.key]} warm")
-        scores = {a.key: pace_of(a, rules, now).score for a in sieve.left}
+        sieve.keep("max sessions", lambda a: warm[a] < most, lambda a: f"{warm[a]} warm")
+        scores = {a: pace_of(a, rules, now).score for a in sieve.left}
         floor = max(scores.values()) - rules.pace_tie_band - ROUNDING
-        sieve.keep("less behind", lambda a: scores[a.key] >= floor, lambda a: f"score {scores[a.key]:+.3f}")
+        sieve.keep("less behind", lambda a: scores[a] >= floor, lambda a: f"score {scores[a]:+.3f}")
         chosen = min(
             sieve.left,
-            key=lambda a: (a.inflight, a is not home, warm[a.key], a.last_picked, -scores[a.key], a.name),
+            key=lambda a: (a.inflight, a is not home, warm[a], a.last_picked, -scores[a], a.name),
         )
         losers = [a for a in sieve.left if a is not chosen]
-        ties = [Exclusion(a.key, "tie", f"{a.inflight} in flight, {warm[a.key]} warm") for a in losers]
-        detail = f"score {scores[chosen.key]:+.3f}"
+        ties = [Exclusion(a.key, "tie", f"{a.inflight} in flight, {warm[a]} warm") for a in losers]
+        detail = f"score {scores[chosen]:+.3f}"
         if sieve.waived:
             detail += ", none passed: " + ", ".join(sieve.waived)
         return Placement(chosen, (*sieve.excluded, *ties), detail)
