@@ -1,0 +1,36 @@
+"""The worlds of the end-to-end tests: the real client before the real proxy before the fake API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import packages
+from tests.e2e.world import World
+
+
+@pytest.fixture(scope="session")
+def program() -> Path:
+    """The client, from the npm registry; without it the test is skipped."""
+    try:
+        return packages.claude()
+    except packages.NotInstalled as refusal:
+        pytest.skip(f"the client could not be installed: {refusal}")
+
+
+@pytest.fixture
+def world(tmp_path: Path, private_home: Path, program: Path) -> Iterator[World]:
+    """The client with the proxy's key in ANTHROPIC_AUTH_TOKEN."""
+    world = World(tmp_path, private_home, program)
+    yield world
+    world.close()
+
+
+@pytest.fixture(params=["token", "login"])
+def either(request: pytest.FixtureRequest, world: World) -> World:
+    """Both ways to enter: the key as a token, and a login of the client's own with the key as a header."""
+    if request.param == "login":
+        world.log_in()
+    return world

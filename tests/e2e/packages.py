@@ -1,0 +1,103 @@
+"""The real client and the real SDK: installed from their registries into a cache that outlives the tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+__all__ = ["NotInstalled", "claude", "claude_versions", "python_with", "version_of"]
+
+# Read on import: the tests themselves run with an empty HOME.
+ENVIRONMENT = dict(os.environ)
+CACHE = Path(
+    os.environ.get("TEAMCLAUDE_E2E_CACHE") or os.path.join(os.path.expanduser("~"), ".cache/teamclaude-e2e")
+)
+# The second one is the last that is plain JavaScript: it needs node, and no binary for this platform.
+CLAUDE_VERSIONS = ("2.1.330", "2.1.112")
+INSTALL_SEC = 600.0
+
+
+class NotInstalled(Exception):
+    """A package could not be had; the text is what the registry's client said."""
+
+
+def claude_versions() -> tuple[str, ...]:
+    """The versions to try, best first; TEAMCLAUDE_E2E_CLAUDE names another."""
+    wanted = ENVIRONMENT.get("TEAMCLAUDE_E2E_CLAUDE")
+    return (wanted,) if wanted else CLAUDE_VERSIONS
+
+
+def claude() -> Path:
+    """The program `claude`; raises NotInstalled."""
+    refusals = []
+    for version in claude_versions():
+        try:
+            return _claude(version)
+        except NotInstalled as refusal:
+            refusals.append(f"claude {version}: {refusal}")
+    raise NotInstalled("; ".join(refusals))
+
+
+def version_of(program: Path) -> str:
+    """The version of a program that `claude` returned."""
+    return program.parents[2].name.partition("-")[2]
+
+
+def _claude(version: str) -> Path:
+    directory = CACHE / f"claude-{version}"
+    program = directory / "node_modules" / ".bin" / "claude"
+    if not program.exists():
+        npm = shutil.which("npm", path=ENVIRONMENT.get("PATH"))
+        if npm is None:
+            raise NotInstalled("npm is not on the PATH")
+        package = f"@anthropic-ai/claude-code@{version}"
+        part = _empty(directory)
+        _run(npm, "install", "--prefix", str(part), "--no-save", "--no-audit", "--no-fund", package)
+        part.rename(directory)
+    said = _run(str(program), "--version")
+    if version not in said:
+        raise NotInstalled(f"{program} says it is {said.strip()}")
+    return program
+
+
+def python_with(requirement: str) -> Path:
+    """An interpreter in a virtual environment that has `requirement`; raises NotInstalled."""
+    tag = f"{sys.implementation.name}{sys.version_info[0]}.{sys.version_info[1]}"
+    directory = CACHE / f"{requirement.translate(str.maketrans('=<>,', '----'))}-{tag}"
+    python = directory / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if not (directory / ".ready").exists():
+        shutil.rmtree(directory, ignore_errors=True)
+        # Not renamed when it is done: a virtual environment knows its own path.
+        _run(sys.executable, "-m", "venv", str(directory))
+        _run(str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install", requirement)
+        (directory / ".ready").touch()
+    return python
+
+
+def _empty(directory: Path) -> Path:
+    """An empty directory to install into, beside where it will stand."""
+    part = directory.with_name(f"{directory.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    return part
+
+
+def _run(*command: str) -> str:
+    try:
+        done = subprocess.run(
+            command,
+            env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_SEC,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NotInstalled(f"{command[0]}: {error}") from error
+    if done.returncode:
+        lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        raise NotInstalled(" / ".join(lines[-4:])[:500] or f"{command[0]} ended with {done.returncode}")
+    return done.stdout

@@ -1,0 +1,181 @@
+"""Claude Code itself through the proxy: turns, tools, conversations that go on, crowds, and a full window."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from teamclaude.demo.fault import Fault
+from teamclaude.demo.script import Asked
+from tests.e2e.world import CLIENT_TOKEN, Ended, World, end
+
+pytestmark = pytest.mark.e2e
+
+CROWD = 8
+BIG = 2_000_000
+
+
+def tool(name: str, **given: Any) -> dict[str, Any]:
+    """A content block that makes the client use a tool."""
+    return {"type": "tool_use", "id": f"toolu_{uuid.uuid4().hex[:20]}", "name": name, "input": given}
+
+
+def said(ended: Ended) -> str:
+    """What the client answered; it must have met no error."""
+    assert ended.status == 0, ended
+    assert ended.answer["is_error"] is False, ended
+    return str(ended.answer["result"])
+
+
+def tool_results(body: bytes) -> list[str]:
+    """The texts of the tool results in a request body."""
+    messages = json.loads(body)["messages"]
+    blocks = [block for m in messages if isinstance(m["content"], list) for block in m["content"]]
+    return [json.dumps(block["content"]) for block in blocks if block["type"] == "tool_result"]
+
+
+def names(word: str) -> Callable[[Asked], bool]:
+    """The condition that a request's body contains `word`."""
+    return lambda asked: word.encode() in asked.body
+
+
+def test_one_turn(either: World) -> None:
+    either.api.script.reply_with("Hello from the API.")
+    ended = either.claude("hello")
+    assert said(ended) == "Hello from the API."
+    (turn,) = either.turns
+    assert (turn.status, turn.outcome) == (200, "answered")
+    binding = either.bindings[ended.answer["session_id"], None]
+    assert (binding["account"], binding["requests"]) == (turn.account, 1)
+    either.assert_passed_on(either.turns)
+    either.assert_quiet()
+
+
+def test_a_login_of_the_clients_own_reaches_only_the_proxy(world: World) -> None:
+    world.log_in()
+    said(world.claude("hello"))
+    (sent,) = world.tee.turns
+    assert sent.header("authorization") == f"Bearer {CLIENT_TOKEN}"
+    (turn,) = world.turns
+    assert CLIENT_TOKEN not in str(turn.headers)
+    # The client still takes itself for a subscriber's: it asks for the long prompt cache.
+    assert b'"ttl":"1h"' in turn.body
+
+
+def test_a_turn_with_tools(either: World) -> None:
+    note = either.project / "note.txt"
+    note.write_text("the tide is high\n")
+    either.api.script.reply_with(
+        [tool("Bash", command="echo $((6 * 7))", description="multiply")],
+        [tool("Read", file_path=str(note))],
+        "Both done.",
+    )
+    ended = either.claude("use your tools", "--allowedTools", "Bash Read")
+    assert said(ended) == "Both done."
+    assert len(either.turns) == 3
+    multiplied, read = tool_results(either.turns[2].body)
+    assert "42" in multiplied and "the tide is high" in read
+    assert {turn.account for turn in either.turns} == {either.turns[0].account}
+    assert either.bindings[ended.answer["session_id"], None]["requests"] == 3
+    either.assert_passed_on(either.turns)
+    either.assert_quiet()
+
+
+def test_a_conversation_goes_on_where_its_cache_is(either: World) -> None:
+    either.api.script.reply_with("One.", "Two.", "Three.")
+    first = either.claude("first")
+    session = first.answer["session_id"]
+    assert said(first) == "One."
+    assert said(either.claude("second", "--continue")) == "Two."
+    assert said(either.claude("third", "--resume", session)) == "Three."
+    assert list(either.bindings) == [(session, None)]
+    assert {turn.account for turn in either.turns} == {either.turns[0].account}
+    assert b"One." in either.turns[2].body and b"Two." in either.turns[2].body
+    assert either.bindings[session, None]["cacheReadTokens"] > 0
+    either.assert_passed_on(either.turns)
+    either.assert_quiet()
+
+
+def test_a_sub_agent_is_bound_by_itself_beside_its_parent(either: World) -> None:
+    if either.version == "2.1.112":
+        pytest.skip("2.1.112 names no agents: theirs are requests of the session (measured)")
+    script = either.api.script
+    script.reply_with("Nothing found.", when=lambda asked: asked.header("x-claude-code-agent-id") is not None)
+    script.reply_with(
+        [
+            tool(
+                "Agent",
+                description="look around",
+                prompt="look around",
+                subagent_type="general-purpose",
+                run_in_background=False,
+            )
+        ],
+        "My agent found nothing.",
+        when=lambda asked: asked.header("x-claude-code-agent-id") is None,
+    )
+    ended = either.claude("send an agent", "--allowedTools", "Agent Task")
+    assert said(ended) == "My agent found nothing."
+    session = ended.answer["session_id"]
+    (agent,) = [turn for turn in either.turns if turn.header("x-claude-code-agent-id")]
+    name = agent.header("x-claude-code-agent-id")
+    parent, child = either.bindings[session, None], either.bindings[session, name]
+    assert (parent["requests"], child["requests"]) == (2, 1)
+    assert agent.account == either.turns[0].account == child["account"]
+    either.assert_passed_on(either.turns)
+    either.assert_quiet()
+
+
+def test_a_crowd(either: World) -> None:
+    for number in range(CROWD):
+        either.api.script.reply_with(f"Hello {number}.", when=names(f"caller {number}"))
+    children = [either.start(f"I am caller {number}") for number in range(CROWD)]
+    ends = [end(child) for child in children]
+    assert [said(ended) for ended in ends] == [f"Hello {number}." for number in range(CROWD)]
+    assert len(either.turns) == CROWD
+    assert set(either.bindings) == {(ended.answer["session_id"], None) for ended in ends}
+    assert len({turn.account for turn in either.turns}) > 1
+    either.assert_passed_on(either.turns)
+    either.assert_quiet()
+
+
+def test_a_prompt_of_two_megabytes(either: World) -> None:
+    line = "All work and no play makes a dull prompt. «äöü»\n"
+    ended = either.claude(stdin=line * (BIG // len(line.encode())))
+    said(ended)
+    # 2.1.112 goes on to make the conversation shorter.
+    assert len([turn for turn in either.turns if turn.size > BIG]) == 1
+    either.assert_passed_on(either.turns)
+    either.assert_quiet()
+
+
+def test_a_full_window_is_not_seen_by_the_client(either: World) -> None:
+    script = either.api.script
+    script.reply_with([tool("Bash", command="echo working", description="work")], "All done.")
+    script.once(Fault.quota("5h"), nth=2)
+    ended = either.claude("work", "--allowedTools", "Bash")
+    assert said(ended) == "All done."
+    first, refused, retried = either.turns
+    assert [turn.status for turn in either.turns] == [200, 429, 200]
+    assert first.account == refused.account != retried.account
+    assert refused.body == retried.body
+    assert either.bindings[ended.answer["session_id"], None]["account"] == retried.account
+    assert either.records[1]["accounts"] == [refused.account, retried.account]
+    either.assert_passed_on([first, retried])
+    either.assert_quiet()
+
+
+def test_a_conversation_stays_where_it_moved_to(either: World) -> None:
+    first = either.claude("first")
+    said(first)
+    either.api.script.once(Fault.quota("5h"))
+    said(either.claude("second", "--continue"))
+    said(either.claude("third", "--continue"))
+    one, refused, two, three = either.turns
+    assert one.account == refused.account != two.account == three.account
+    either.assert_passed_on([one, two, three])
+    either.assert_quiet()
