@@ -1,0 +1,35 @@
+"""`teamclaude run` with the real client: it finds the proxy, and its exit status is the client's."""
+
+from __future__ import annotations
+
+import pytest
+
+from teamclaude.demo.fault import Fault
+from tests.e2e.world import World
+
+pytestmark = pytest.mark.e2e
+
+
+def test_run(either: World) -> None:
+    either.api.script.reply_with("Hello from the API.")
+    ended = either.teamclaude_run("--", "-p", "hello")
+    assert (ended.status, ended.out, ended.err) == (0, "Hello from the API.\n", "")
+    (turn,) = either.turns
+    assert turn.header("x-claude-code-session-id") in {session for session, _ in either.bindings}
+    either.assert_passed_on(either.turns)
+    either.assert_quiet()
+
+
+def test_the_account_that_is_named_serves_it(world: World) -> None:
+    for name in ("carol", "bob"):
+        assert world.teamclaude_run("--account", name, "-p", "hello").status == 0
+    assert [turn.account for turn in world.turns] == ["carol", "bob"]
+
+
+def test_the_exit_status_is_the_clients(world: World) -> None:
+    words = "prompt is too long: 2000000 tokens > 1000000 maximum"
+    world.api.script.once(Fault.status(400, words))
+    ended = world.teamclaude_run("-p", "hello")
+    assert ended.status == 1
+    assert "rompt is too long" in ended.out
+    assert [turn.status for turn in world.turns] == [400]
