@@ -1,0 +1,64 @@
+"""The `anthropic` Python SDK through the proxy, which knows it by its key alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from teamclaude.cli.environment import Target, sdk_environment
+from tests.e2e import packages
+from tests.e2e.world import KEY, World
+
+pytestmark = pytest.mark.e2e
+
+SESSION = Path(__file__).with_name("sdk_session.py")
+SDK_SEC = 60.0
+
+
+@pytest.fixture
+def plain(tmp_path: Path, private_home: Path) -> Iterator[World]:
+    """A world without Claude Code."""
+    world = World(tmp_path, private_home, Path("no client"))
+    yield world
+    world.close()
+
+
+# The 0.x series sends the key as X-Api-Key, 2.x as a bearer token.
+@pytest.mark.parametrize(
+    ("requirement", "field", "value"),
+    [("anthropic>=2,<3", "authorization", f"Bearer {KEY}"), ("anthropic==0.84.0", "x-api-key", KEY)],
+)
+def test_the_calls_of_a_program(plain: World, requirement: str, field: str, value: str) -> None:
+    try:
+        python = packages.python_with(requirement)
+    except packages.NotInstalled as refusal:
+        pytest.skip(f"{requirement} could not be installed: {refusal}")
+    plain.api.script.reply_with("created", "streamed, in several pieces")
+    env = {**plain.environment(), **sdk_environment(Target(plain.tee.url, KEY))}
+    done = subprocess.run(
+        [str(python), str(SESSION)], env=env, capture_output=True, text=True, timeout=SDK_SEC
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["created"] == ["created"] and found["created_usage"] > 0
+    assert found["streamed"] == "streamed, in several pieces" == "".join(found["streamed_blocks"])
+    assert found["stop_reason"] == "end_turn"
+    assert found["counted"] > 0
+    assert "claude-opus-4-8" in found["models"]
+    # The API's own words, not ours.
+    assert found["refusal"] == "messages: at least one message is required"
+
+    assert [(turn.path, turn.status) for turn in plain.api.log] == [
+        ("/v1/messages", 200),
+        ("/v1/messages", 200),
+        ("/v1/messages/count_tokens", 200),
+        ("/v1/models", 200),
+        ("/v1/messages", 400),
+    ]
+    assert {request.header(field) for request in plain.tee.sent} == {value}
+    plain.assert_passed_on(plain.turns)
+    assert plain.warnings == []
