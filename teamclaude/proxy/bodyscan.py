@@ -28,8 +28,10 @@ __all__ = ["NO_FACTS", "BodyFacts", "scan"]
 
 Body = Union[bytes, bytearray]
 
-# Up to here the standard parser is the quickest way; also the longest value that is decoded.
+# Up to here the standard parser is the quickest way.
 _SMALL = 4096
+# The longest value, and the longest end of a body, that is decoded.
+_LONGEST = 65536
 # Up to here the standard parser is the second way; beyond, it would hold the interpreter for too long
 # and take several times the body's memory.
 _MEDIUM = 1 << 20
@@ -170,7 +172,7 @@ class _Walk:
     def _parse_tail(self, front: int) -> int:
         """Take the members from the last `"metadata"` on; where they begin, or the end of the body."""
         at = self._body.rfind(b'"metadata"', front)
-        if at < 0 or self._end - at > _SMALL or self._body[at - 1] == _BACKSLASH:
+        if at < 0 or self._end - at > _LONGEST or self._body[at - 1] == _BACKSLASH:
             return self._end
         members = _decoded(b"{" + self._body[at:])
         if not isinstance(members, dict):
@@ -189,13 +191,15 @@ class _Walk:
             while True:
                 key, value_at = self._key(at)
                 end = self._skip(value_at, stop)
-                if key in _WANTED and end - value_at <= _SMALL:
+                behind = self._past_space(end) + 1
+                after = self._body[behind - 1 : behind]
+                if after not in (b",", b"}"):  # malformed, or a number that `stop` cut
+                    return at, False
+                if key in _WANTED and end - value_at <= _LONGEST:
                     self._fields[_WANTED[key]] = _decoded(self._body[value_at:end])
-                end = self._past_space(end) + 1
-                after = self._body[end - 1 : end]
-                if after != b",":
-                    return (end, True) if after == b"}" else (at, False)
-                at = end
+                if after == b"}":
+                    return behind, True
+                at = behind
         except _Stop:
             return at, False
 

@@ -31,7 +31,7 @@ class UsageTap:
 
     def __init__(self, content_type: str | None, content_encoding: str | None) -> None:
         self.saw_stop = False  # message_stop passed: the stream is complete
-        self.first_event: str | None = None
+        self.first_event: str | None = None  # its name
         self.blind = False  # a coding the tap can't read, or given up: it knows nothing (more)
         self._usage = NO_USAGE
         self._model: str | None = None
@@ -102,7 +102,7 @@ class UsageTap:
                 self._give_up()
 
     def _see_events(self, parser: EventParser, data: bytes) -> None:
-        if parser.between_events and _is_dull(data):
+        if parser.between_events and self.first_event is not None and _is_dull(data):
             end = data.rfind(b"\n\n")
             data = data[end + 2 :] if end >= 0 else data
         for event in parser.feed(data):
@@ -111,7 +111,8 @@ class UsageTap:
             handler = _HANDLERS.get(event.name)
             if handler is not None:
                 handler(self, event)
-        self._between_events = self._inflater is None and parser.between_events
+        seen_one = self.first_event is not None
+        self._between_events = seen_one and self._inflater is None and parser.between_events
 
     def _on_start(self, event: Event) -> None:
         message = _object(_parsed(event.data).get("message"))

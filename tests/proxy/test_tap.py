@@ -116,6 +116,15 @@ def test_random_cuts_of_random_streams_do_not_change_what_is_seen(cut):
         assert tap.error_type is None
 
 
+@pytest.mark.parametrize("cut", [1, 1 << 20])
+def test_a_comment_is_not_the_first_event(cut):
+    tap = tapped(b": held\n\n", cut)
+    assert tap.first_event is None
+    tap.feed(PING)
+    tap.feed(START)
+    assert tap.first_event == "ping"
+
+
 def test_deltas_are_not_taken_apart(monkeypatch):
     tap = UsageTap(SSE, None)
     tap.feed(START)
