@@ -142,8 +142,6 @@ class Choice:
         candidates = self._candidates
         if not candidates.eligible:
             return self._nothing("", candidates.excluded, candidates.soonest)
-        if home is not None and home not in candidates.eligible:
-            home = None
         return self._placed(reason, self._policy.place(self._pool, self._ask, home))
 
     # --- parts --------------------------------------------------------------------------------

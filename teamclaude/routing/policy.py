@@ -57,7 +57,7 @@ class Policy(Protocol):
     name: str
 
     def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
-        """The account for a new or homeless conversation; `home` is where it was, if that can serve."""
+        """The account for a new or homeless conversation; `home` is where it was, also outside the pool."""
 
     def reconsider(self, pool: Pool, ask: Ask, binding: Binding, home: Account) -> Optional[Move]:
         """None keeps a warm conversation where it is."""

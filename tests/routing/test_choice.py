@@ -340,6 +340,14 @@ def test_a_conversation_on_the_paid_key_stays_while_nobody_free_can_serve(paid):
     assert (paid.choose("s").account, paid.choose("s").reason) == ("key", Reason.KEPT)
 
 
+def test_a_conversation_on_a_full_paid_key_stays_in_its_line(paid):
+    paid.bind("s", "key")
+    paid.busy("key", 5)
+    paid["a"].bench_until = paid["b"].bench_until = paid.now + 60
+    waiting = paid.admit("s", waited=9.0)
+    assert (waiting.account, waiting.until) == ("key", paid.now + 60)
+
+
 def test_a_key_that_is_no_last_resort_is_an_ordinary_member(Pool):
     pool = Pool("a", AccountSpec("key", "key", kind="apikey", last_resort=False))
     pool.busy("a", 1)

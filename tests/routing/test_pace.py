@@ -186,6 +186,22 @@ def test_nothing_moves_to_a_place_that_is_not_clearly_better(Pool):
     assert pool.choose("s").reason == Reason.OVER_PACE
 
 
+@pytest.mark.parametrize(
+    ("home", "other", "reason"),
+    [
+        (0.75, 0.0, Reason.KEPT),  # over its line by the threshold, not by more
+        (0.875, 0.625, Reason.KEPT),  # the other one is over its line too
+        (0.875, 0.5, Reason.OVER_PACE),  # exactly on its line is good enough
+        (0.77, 0.51, Reason.KEPT),  # just over its line
+    ],
+)
+def test_the_edges_of_a_move_for_pacing(Pool, home, other, reason):
+    pool = Pool("a", "b", rules=Rules(far_over_line_threshold=0.25))
+    pool.week(3.5 * DAY, a=home, b=other)  # the line is at exactly 0.5
+    pool.bind("s", "a")
+    assert pool.choose("s").reason == reason
+
+
 def test_with_everybody_over_the_line_nothing_moves_in_100_turns(Pool):
     pool = Pool("a", "b", "c")
     pool.week(a=0.60, b=0.80, c=0.95)
