@@ -7,7 +7,7 @@ The project's tests use the same fake API; there is one implementation.
     wire, api                      sockets: the fake API itself
     plan, retry                    pure: what a session does, and when Claude Code tries again
     client, sessions               sockets: the fake sessions
-    scenario, chronicle, report    pure: what happens in the demo, the lines that tell it, the table at its end
+    scenario, chronicle, report    pure: what happens in the demo, how it is told, its table
     runner                         the demo: everything together
 """
 

@@ -110,12 +110,16 @@ class FakeApi:
     def stop(self) -> None:
         """Ends the listener and every connection; their exchanges are logged first."""
         self.refuse()
+        self.hang_up()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._connections, timeout=5)
+
+    def hang_up(self) -> None:
+        """Closes every open connection at once, whatever is under way on it."""
         with self._changed:
             open_now = list(self._connections)
         for connection in open_now:
             connection.abandon()
-        with self._changed:
-            self._changed.wait_for(lambda: not self._connections, timeout=5)
 
     def __enter__(self) -> FakeApi:
         return self.start()

@@ -34,7 +34,7 @@ def report_lines(result: Result) -> list[str]:
     """The whole table, ready to print."""
     return [
         "",
-        f"{result.sessions} sessions, {result.real_sec:.0f} s = {_span(result.demo_sec)} on the demo's clock,"
+        f"{_sessions(result.sessions)}, {result.real_sec:.0f} s = {_span(result.demo_sec)} on the demo's clock,"
         f" seed {result.seed}",
         "",
         *_columns(_figures(result)),
@@ -92,6 +92,10 @@ def _columns(rows: Sequence[tuple[str, str]]) -> list[str]:
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["  " + "  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths)).rstrip() for row in rows]
+
+
+def _sessions(number: int) -> str:
+    return "1 session" if number == 1 else f"{number} sessions"
 
 
 def _count(number: int) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -75,8 +76,8 @@ def run_demo(
 
     `line` renders an activity record, `frame` the status JSON (printed at the end with
     `options.snapshot`).  `deck(service, over)` shows the running proxy until it returns, which it
-    does when `over` is set; with it nothing else is printed before the table.  Ctrl-C ends the
-    run, not the table.
+    does when `over` is set; with it nothing else is printed before the table.  Ctrl-C or
+    SIGTERM ends the run, not the table.
     """
     demo = _Demo(options, out, line, deck)
     with suppress(BrokenPipeError):
@@ -122,7 +123,7 @@ class _Demo:
             self._introduce()
             stack.callback(self.stop.set)
             self._start_sessions()
-            with suppress(KeyboardInterrupt):
+            with _terminable(), suppress(KeyboardInterrupt):
                 self._watch()
             return self._end()
 
@@ -150,7 +151,7 @@ class _Demo:
         options = self.options
         names = ", ".join(account.name for account in self.accounts)
         self.chronicle.say(
-            f"{options.sessions} fake sessions → the proxy on {self.service.urls[0]} → a fake API"
+            f"fake sessions ({options.sessions}) → the proxy on {self.service.urls[0]} → a fake API"
         )
         self.chronicle.say(f"accounts: {names} · one second here is {options.speed:.0f} seconds to them")
         self.chronicle.say("")
@@ -245,6 +246,23 @@ class _Demo:
         self._print()
         totals = self.chronicle.totals
         return Result(self.options.sessions, self.options.seed, real, demo, tally, totals, snapshot)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the run as Ctrl-C does; only the main thread can arrange that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _config(url: str, accounts: Iterable[FakeAccount]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import signal
 import stat
 import tempfile
 import threading
@@ -44,6 +45,26 @@ def test_a_short_run_shows_bindings_a_limit_a_failover_and_a_reset(scratch: Path
     assert "sk-ant" not in text
 
 
+def test_sigterm_ends_the_run_with_the_table_and_leaves_nothing(scratch: Path) -> None:
+    out = io.StringIO()
+    options = DemoOptions(sessions=1, accounts=1, speed=400.0)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+
+    def refused(*_: object) -> None:
+        raise AssertionError("the signal came before or after the run")
+
+    signal.signal(signal.SIGTERM, refused)
+    try:
+        timer.start()
+        assert run_demo(options, out) == 0
+        assert signal.getsignal(signal.SIGTERM) is refused
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert "1 session, 0 s" in out.getvalue()
+    assert list(scratch.iterdir()) == []
+
+
 def test_the_config_is_private_and_ctrl_c_ends_in_the_table(scratch: Path) -> None:
     found: dict[str, Any] = {}
 
@@ -75,6 +96,17 @@ def test_a_deck_is_told_when_the_time_is_over_and_a_snapshot_is_printed(scratch:
     assert run_demo(options, out, frame=frame, deck=lambda service, over: seen.append(over.wait(5))) == 0
     assert seen == [True]
     assert "frame of 2 accounts\n" in out.getvalue()
+
+
+def test_a_proxy_that_fails_its_sessions_is_found_out(scratch: Path) -> None:
+    def killed(service: Any, over: threading.Event) -> None:
+        service.stop(0)
+        over.wait(5)
+
+    out = io.StringIO()
+    options = DemoOptions(sessions=1, accounts=1, speed=2000.0, seconds=0.5)
+    assert run_demo(options, out, deck=killed) == 1
+    assert re.search(r"client-visible errors       (\d+) \(\1 × network; \1 while", out.getvalue())
 
 
 def test_a_closed_pipe_ends_the_demo_quietly(scratch: Path) -> None:

@@ -123,18 +123,17 @@ def test_a_long_conversation_is_compacted(api: FakeApi, run: Any) -> None:
 
 
 def test_sub_agents_run_at_once_under_the_sessions_id(api: FakeApi, run: Any) -> None:
-    api.script.always(
-        Fault.slow(before_head=0.1), when=lambda asked: bool(asked.header("x-claude-code-agent-id"))
-    )
+    api.script.times(3, Fault.silent(), when=lambda asked: bool(asked.header("x-claude-code-agent-id")))
     turn = Turn(0, 100, 10, agents=[[Turn(0, 4000, 20)]] * 3)
     session = FakeSession(api.url, dataclasses.replace(PLAN, model=OPUS), DemoClock(20_000.0), key=KEY)
     tallies: list[Tally] = []
     thread = threading.Thread(target=lambda: tallies.append(session.run([turn])))
     thread.start()
     assert api.wait_until(lambda api: api.inflight == 3), "all at once"
+    api.hang_up()
     thread.join()
     tally = tallies[0]
-    asked = inference(api)
+    asked = [exchange for exchange in inference(api) if exchange.status]
     agents = [e for e in asked if e.header("x-claude-code-agent-id")]
     assert (len(asked), len(agents), tally.served) == (4, 3, 4)
     assert len({e.header("x-claude-code-agent-id") for e in agents}) == 3
