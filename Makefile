@@ -30,8 +30,8 @@ lint: $(TOOLS)/.ready
 types: $(TOOLS)/.ready
 	@$(TOOLS)/bin/mypy --strict
 
-bench: $(VENV)/.ready
-	@$(VENV)/bin/python tests/bench/run.py
+bench:
+	@$(PYTHON) tests/bench/run.py
 
 e2e: $(VENV)/.ready
 	@$(VENV)/bin/python -m pytest tests/e2e -m e2e $(TESTS)

@@ -1,0 +1,182 @@
+"""The load: small requests as Claude Code sends them, over connections that stay open.
+
+Closed loop: each connection sends its next request when it has its answer.  So at one connection the latency
+is what one request takes, at many it is what a proxy under full load makes each of them wait.
+
+    python load.py PORT CONNECTIONS SECONDS        the load of this file, its figures as JSON
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from wire import message_end
+
+__all__ = ["Load", "generator", "measure"]
+
+GRACE_SEC = 20.0
+PATH = "/v1/messages?beta=true"
+BODY = json.dumps(
+    {
+        "model": "claude-opus-4-8",
+        "max_tokens": 1,
+        "messages": [{"role": "user", "content": "quota"}],
+        "metadata": {"user_id": json.dumps({"device_id": "0" * 64, "account_uuid": "", "session_id": "s"})},
+    }
+)
+# The fields of Claude Code 2.1, in its order.
+HEADERS = {
+    "Accept": "application/json",
+    "Authorization": "Bearer tc-FAKEproxykeyFAKEproxykey",
+    "Content-Type": "application/json",
+    "User-Agent": "claude-cli/2.1.330 (external, sdk-cli)",
+    "X-Claude-Code-Session-Id": "{session}",
+    "X-Stainless-Arch": "x64",
+    "X-Stainless-Lang": "js",
+    "X-Stainless-OS": "Linux",
+    "X-Stainless-Package-Version": "0.128.0",
+    "X-Stainless-Retry-Count": "0",
+    "X-Stainless-Runtime": "node",
+    "X-Stainless-Runtime-Version": "v26.12.1",
+    "X-Stainless-Timeout": "600",
+    "anthropic-beta": "claude-code-20250219,interleaved-thinking-2025-05-14,effort-2025-11-24",
+    "anthropic-dangerous-direct-browser-access": "true",
+    "anthropic-version": "2023-06-01",
+    "x-app": "cli",
+    "Connection": "keep-alive",
+    "Accept-Encoding": "gzip, deflate, br, zstd",
+}
+
+
+class Load(NamedTuple):
+    """What a load met; the percentiles are of latencies in microseconds."""
+
+    p50: float
+    p99: float
+    per_second: float
+    errors: int
+
+
+def generator() -> str:
+    """The program that makes the load."""
+    return "wrk" if shutil.which("wrk") else "Python"
+
+
+def measure(port: int, connections: int, seconds: float) -> Load:
+    """Load 127.0.0.1:`port` from a process of its own."""
+    return (_wrk if shutil.which("wrk") else _python)(port, connections, seconds)
+
+
+def session(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012d}"
+
+
+# --- wrk --------------------------------------------------------------------------------------------
+
+LUA = """
+local requests, at = {}, 0
+init = function()
+  for number = 1, %(connections)d do
+    local headers = {%(headers)s}
+    headers["X-Claude-Code-Session-Id"] = string.format("00000000-0000-4000-8000-%%012d", number)
+    requests[number] = wrk.format("POST", "%(path)s", headers, [[%(body)s]])
+  end
+end
+request = function()
+  at = at %% #requests + 1
+  return requests[at]
+end
+done = function(summary, latency)
+  local e = summary.errors
+  local errors = e.connect + e.read + e.write + e.status + e.timeout
+  local rate = summary.requests / (summary.duration / 1e6)
+  io.write(string.format("FIGURES [%%f, %%f, %%f, %%d]\\n",
+    latency:percentile(50), latency:percentile(99), rate, errors))
+end
+"""
+
+
+def _wrk(port: int, connections: int, seconds: float) -> Load:
+    fields = ", ".join(f'["{name}"] = "{value}"' for name, value in HEADERS.items())
+    with tempfile.TemporaryDirectory() as directory:
+        script = Path(directory) / "load.lua"
+        script.write_text(LUA % {"connections": connections, "headers": fields, "path": PATH, "body": BODY})
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(script)]
+        out = _output([*command, f"http://127.0.0.1:{port}/"], seconds)
+    line = next(line for line in out.splitlines() if line.startswith("FIGURES "))
+    return Load(*json.loads(line[len("FIGURES ") :]))
+
+
+# --- without wrk ------------------------------------------------------------------------------------
+
+
+def _python(port: int, connections: int, seconds: float) -> Load:
+    words = [str(port), str(connections), str(seconds)]
+    return Load(*json.loads(_output([sys.executable, str(Path(__file__).resolve()), *words], seconds)))
+
+
+def _output(command: list[str], seconds: float) -> str:
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=seconds + GRACE_SEC
+    ).stdout
+
+
+class _Line:
+    """One connection: the request it repeats, and what has come of the answer."""
+
+    def __init__(self, port: int, number: int) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", port))
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        fields = {**HEADERS, "X-Claude-Code-Session-Id": session(number)}
+        lines = [f"POST {PATH} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+        lines += [f"Host: 127.0.0.1:{port}", f"Content-Length: {len(BODY)}", "", BODY]
+        self._request = "\r\n".join(lines).encode()
+        self._answer = b""
+        self._sent = 0.0
+
+    def send(self) -> None:
+        self._answer = b""
+        self._sent = time.perf_counter()
+        self.sock.sendall(self._request)
+
+    def receive(self) -> float | None:
+        """Seconds when the answer is whole, negative for an error, None when more must come."""
+        data = self.sock.recv(65536)
+        self._answer += data
+        if data and message_end(self._answer) < 0:
+            return None
+        lasted = time.perf_counter() - self._sent
+        return lasted if self._answer.startswith(b"HTTP/1.1 200 ") else -lasted
+
+
+def _load(port: int, connections: int, seconds: float) -> Load:
+    waiting = selectors.DefaultSelector()
+    for number in range(1, connections + 1):
+        line = _Line(port, number)
+        waiting.register(line.sock, selectors.EVENT_READ, line)
+        line.send()
+    took: list[float] = []
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        for key, _ in waiting.select(1.0):
+            lasted = key.data.receive()
+            if lasted is not None:
+                took.append(lasted)
+                key.data.send()
+    lasting = time.perf_counter() - began
+    good = sorted(1e6 * each for each in took if each >= 0) or [0.0]
+    rank = len(good) - 1
+    return Load(good[rank // 2], good[rank * 99 // 100], len(took) / lasting, sum(each < 0 for each in took))
+
+
+if __name__ == "__main__":
+    print(json.dumps(_load(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))))

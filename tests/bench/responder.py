@@ -1,0 +1,50 @@
+"""An upstream that answers everything with the same bytes: the stand-in where there is no nginx.
+
+python responder.py PORT        the answer comes on standard input
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import sys
+
+from wire import message_end
+
+
+def respond(port: int, answer: bytes) -> None:
+    waiting = selectors.DefaultSelector()
+    listener = socket.create_server(("127.0.0.1", port), backlog=128)
+    waiting.register(listener, selectors.EVENT_READ, None)
+    arrived: dict[socket.socket, bytes] = {}
+    while True:
+        for key, _ in waiting.select():
+            sock = key.fileobj
+            assert isinstance(sock, socket.socket)
+            if sock is listener:
+                client, _ = listener.accept()
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                waiting.register(client, selectors.EVENT_READ, None)
+                arrived[client] = b""
+            elif not _serve(sock, arrived, answer):
+                waiting.unregister(sock)
+                del arrived[sock]
+                sock.close()
+
+
+def _serve(sock: socket.socket, arrived: dict[socket.socket, bytes], answer: bytes) -> bool:
+    """Take what has come; False when the client has left."""
+    try:
+        data = sock.recv(65536)
+        pending = arrived[sock] + data
+        while (end := message_end(pending)) > 0:
+            pending = pending[end:]
+            sock.sendall(answer)
+    except OSError:
+        return False
+    arrived[sock] = pending
+    return bool(data)
+
+
+if __name__ == "__main__":
+    respond(int(sys.argv[1]), sys.stdin.buffer.read())

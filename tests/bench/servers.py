@@ -1,0 +1,217 @@
+"""What is measured, each in a process of its own: an upstream, the proxy, and nginx as a proxy beside it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+__all__ = ["Server", "nginx_proxy", "nginx_version", "teamclaude", "upstream"]
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "tc-FAKEproxykeyFAKEproxykey"
+ACCOUNTS = 8  # 16 conversations fit without waiting
+START_SEC = 20.0
+FAR = 4_102_444_800_000
+
+MESSAGE = {
+    "id": "msg_fake00000001",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-opus-4-8",
+    "content": [{"type": "text", "text": "ok"}],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": {
+        "input_tokens": 10,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens": 1,
+    },
+}
+
+
+class Server:
+    """A child that answers on `port`; leaving the block ends it.
+
+    `started` is the seconds from its start to its first answer, `path` what it is asked for.
+    """
+
+    def __init__(
+        self, command: list[str], port: int, path: str, stdin: bytes = b"", env: dict[str, str] | None = None
+    ) -> None:
+        self.port = port
+        began = time.perf_counter()
+        self._child = subprocess.Popen(
+            command,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        assert self._child.stdin is not None
+        self._child.stdin.write(stdin)
+        self._child.stdin.close()
+        try:
+            self._wait(path, began + START_SEC)
+        except BaseException:
+            self.stop()
+            raise
+        self.started = time.perf_counter() - began
+
+    def _wait(self, path: str, deadline: float) -> None:
+        while not _answers(self.port, path):
+            if self._child.poll() is not None or time.perf_counter() > deadline:
+                assert self._child.stderr is not None
+                self._child.kill()
+                raise RuntimeError(f"no answer: {self._child.stderr.read().decode()[-500:]}")
+            time.sleep(0.001)
+
+    @property
+    def resident_mb(self) -> float | None:
+        """Resident memory in MB; None where /proc does not say."""
+        try:
+            with open(f"/proc/{self._child.pid}/statm") as file:
+                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+        except (OSError, ValueError):
+            return None
+
+    def stop(self) -> None:
+        self._child.terminate()
+        try:
+            self._child.wait(10)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        if self._child.stderr is not None:
+            self._child.stderr.close()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def teamclaude(directory: Path, upstream_port: int) -> Server:
+    """The proxy as a user starts it, before the upstream on this port; `directory` is its home."""
+    port = _free_port()
+    config = directory / "teamclaude.json"
+    accounts = [
+        {"name": f"a{n}", "type": "oauth", "accessToken": f"sk-ant-oat01-FAKE-{n}", "expiresAt": FAR}
+        for n in range(ACCOUNTS)
+    ]
+    proxy = {"host": "127.0.0.1", "port": port, "apiKey": KEY}
+    document = {"proxy": proxy, "upstream": f"http://127.0.0.1:{upstream_port}", "accounts": accounts}
+    config.write_text(json.dumps(document))
+    config.chmod(0o600)
+    env = {
+        "PATH": os.environ.get("PATH", ""),
+        "HOME": str(directory),
+        "PYTHONPATH": str(ROOT),
+        "TEAMCLAUDE_CONFIG": str(config),
+    }
+    command = [sys.executable, "-m", "teamclaude", "server", "--headless"]
+    return Server(command, port, "/health", env=env)
+
+
+def upstream(directory: Path) -> Server:
+    """nginx, or the responder where there is none: the fixed answer of an API at rest."""
+    body = json.dumps(MESSAGE, separators=(",", ":"))
+    port, headers = _free_port(), _headers()
+    if _nginx() is None:
+        fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"HTTP/1.1 200 OK\r\n{fields}Content-Length: {len(body)}\r\n\r\n"
+        script = Path(__file__).with_name("responder.py")
+        return Server([sys.executable, str(script), str(port)], port, "/", (head + body).encode())
+    fields = " ".join(
+        f'add_header {name} "{value}";' for name, value in headers.items() if name != "Content-Type"
+    )
+    serve = f"location / {{ default_type application/json; {fields} return 200 '{body}'; }}"
+    return _start_nginx(directory, port, f"server {{ listen 127.0.0.1:{port}; {serve} }}")
+
+
+def nginx_proxy(directory: Path, upstream_port: int) -> Server | None:
+    """nginx as a plain reverse proxy, for comparison; None where there is none."""
+    if _nginx() is None:
+        return None
+    port = _free_port()
+    behind = f"upstream api {{ server 127.0.0.1:{upstream_port}; keepalive 64; }}"
+    serve = 'location / { proxy_pass http://api; proxy_http_version 1.1; proxy_set_header Connection ""; }'
+    return _start_nginx(directory, port, f"{behind} server {{ listen 127.0.0.1:{port}; {serve} }}")
+
+
+def nginx_version() -> str | None:
+    """`1.22.1`, or None where there is no nginx."""
+    program = _nginx()
+    if program is None:
+        return None
+    said = subprocess.run([program, "-v"], capture_output=True, text=True, timeout=10).stderr
+    return said.strip().rpartition("/")[2]
+
+
+def _nginx() -> str | None:
+    # Debian keeps it where the PATH of a user does not look.
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+
+
+def _start_nginx(directory: Path, port: int, servers: str) -> Server:
+    home = directory / f"nginx-{port}"
+    home.mkdir()
+    temporary = " ".join(
+        f"{name}_temp_path {home}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    config = home / "nginx.conf"
+    config.write_text(
+        f"daemon off; master_process off; pid {home}/pid; error_log stderr crit;\n"
+        f"events {{ worker_connections 512; }}\n"
+        f"http {{ access_log off; keepalive_requests 1000000000; {temporary} {servers} }}\n"
+    )
+    program = _nginx()
+    assert program is not None
+    return Server([program, "-p", str(home), "-e", "stderr", "-c", str(config)], port, "/")
+
+
+def _headers() -> dict[str, str]:
+    """What the API says of an account that is hardly used."""
+    reset = int(time.time()) + 3600
+    unified = "anthropic-ratelimit-unified"
+    return {
+        "Content-Type": "application/json",
+        "request-id": "req_fake00000001",
+        f"{unified}-status": "allowed",
+        f"{unified}-reset": str(reset),
+        f"{unified}-5h-status": "allowed",
+        f"{unified}-5h-reset": str(reset),
+        f"{unified}-5h-utilization": "0.05",
+        f"{unified}-7d-status": "allowed",
+        f"{unified}-7d-reset": str(reset + 300_000),
+        f"{unified}-7d-utilization": "0.05",
+        f"{unified}-representative-claim": "five_hour",
+    }
+
+
+def _answers(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SEC)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
