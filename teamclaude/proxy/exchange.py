@@ -15,8 +15,11 @@ from .entry import Visitor
 from .framing import keep_alive
 from .head import RequestHead
 from .paths import Route
+from .redact import redact_text
 
 __all__ = ["Attempt", "Exchange", "Outcome", "new_request_id"]
+
+LONGEST_PATH = 200  # as shown: what is mistyped has no length
 
 
 def new_request_id() -> str:
@@ -79,8 +82,13 @@ class Exchange:
         """Record the outcome; the first one stands."""
         if self.outcome is None:
             self.outcome = outcome
-            self.note = note or self.note
+            self.note = redact_text(note) or self.note
             self.ended = time.monotonic()
+
+    @property
+    def path(self) -> str:
+        """For showing: a mistyped base URL may have put a credential into it."""
+        return redact_text(self.route.path[:LONGEST_PATH])
 
     @property
     def closing_fields(self) -> list[tuple[str, str]]:
@@ -102,7 +110,7 @@ class Exchange:
             "request": self.id,
             "at": self.at,
             "method": self.head.method,
-            "path": self.route.path,
+            "path": self.path,
             "session": self.ask.session,
             "agent": self.ask.agent,
             "model": self.ask.model,

@@ -93,7 +93,7 @@ def _activity(exchange: Exchange) -> Activity:
         id=exchange.id,
         at=exchange.at,
         method=exchange.head.method,
-        path=exchange.route.path,
+        path=exchange.path,
         model=facts.model or "",
         effort=facts.effort or "",
         session=ask.session or "",
