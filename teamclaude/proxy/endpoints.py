@@ -82,8 +82,10 @@ class Endpoints:
     def _switch(self, body: bytes) -> Reply:
         wish = _object(body)
         account, session = wish.get("account"), wish.get("session")
-        if not all(value is None or isinstance(value, str) for value in (account, session)):
-            raise BadRequest('Expected {"account": name or null, "session": id}.')
+        texts = all(value is None or isinstance(value, str) for value in (account, session))
+        # A misspelt key must not take the pin off.
+        if "account" not in wish or not texts:
+            raise BadRequest('Expected {"account": name or null}, with "session": id for one session.')
         return _json(self._runtime.switch(account or None, session or None))
 
     def _set_enabled(self, body: bytes, name: str, verb: str) -> Reply:

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Optional
 
 from .. import __version__
@@ -21,6 +22,7 @@ from ..errors import BadRequest, ConfigError, NotFound, UsageError
 from ..routing.capacity import capacity_of
 from ..routing.fleet import Fleet
 from ..routing.policies import POLICIES
+from ..settings import camel_case
 from .book import AccountBook
 from .clients import Clients
 from .connections import Connections
@@ -35,7 +37,16 @@ from .upstream import UpstreamPool
 __all__ = ["Runtime"]
 
 # Read once, when the server starts.
-_NEEDS_RESTART = ("host", "port", "tls", "max_held")
+_NEEDS_RESTART = (
+    "proxy.host",
+    "proxy.port",
+    "proxy.tls",
+    "proxy.max_held",
+    "log_dir",
+    "log_requests",
+    "log_max_body_bytes",
+    "log_retention_hours",
+)
 
 
 class Runtime:
@@ -51,6 +62,7 @@ class Runtime:
         changed: Callable[[], None],
     ) -> None:
         self._config_file = config_file
+        self._started_with = config
         self._reloading = threading.Lock()  # one reload at a time
         self.clock = clock
         self.warn = warn
@@ -135,7 +147,7 @@ class Runtime:
             "added": list(changes.added),
             "removed": list(changes.removed),
             "updated": sorted(updated),
-            "needsRestart": _restart_keys(old.config, config),
+            "needsRestart": _restart_keys(self._started_with, config),
         }
 
     def switch(self, account: Optional[str], session: Optional[str]) -> dict[str, Any]:
@@ -192,6 +204,6 @@ def _same_way_out(a: Config, b: Config) -> bool:
     )
 
 
-def _restart_keys(old: Config, new: Config) -> list[str]:
-    changed = [name for name in _NEEDS_RESTART if getattr(old.proxy, name) != getattr(new.proxy, name)]
-    return [f"proxy.{name}" for name in changed]
+def _restart_keys(started_with: Config, new: Config) -> list[str]:
+    changed = [name for name in _NEEDS_RESTART if attrgetter(name)(started_with) != attrgetter(name)(new)]
+    return [camel_case(name) for name in changed]
