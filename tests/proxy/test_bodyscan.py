@@ -343,13 +343,13 @@ def test_a_walk_ends_with_its_budget(monkeypatch):
     assert scan(data) == NO_FACTS
 
 
-@pytest.mark.parametrize("padding", range(bodyscan._FRONT - 60, bodyscan._FRONT + 4))
+@pytest.mark.parametrize("padding", range(bodyscan._FRONT - 80, bodyscan._FRONT + 4))
 def test_where_the_front_ends_does_not_matter(padding, monkeypatch):
-    body = {"a": "x" * padding, "max_tokens": 128000, "stream": False, "metadata": {"user_id": USER_ID}}
-    data = compact({**body, "messages": "x" * 5000, "model": "m"})
+    front = {"model": "m", "a": "x" * padding, "max_tokens": 128000, "stream": False, "messages": "x" * 5000}
+    data = compact({**front, "metadata": {"user_id": USER_ID}, "output_config": {"effort": "low"}})
     for medium in (0, 1 << 20):
         monkeypatch.setattr(bodyscan, "_MEDIUM", medium)
-        assert scan(data) == BodyFacts("m", False, SESSION, None, False, 128000)
+        assert scan(data) == BodyFacts("m", False, SESSION, "low", False, 128000)
 
 
 def test_a_part_of_a_buffer_is_only_that_part():
