@@ -222,4 +222,5 @@ class Choice:
 
 
 def _excluding(before: Iterable[Account], after: list[Account], rule: str, detail: str) -> list[Exclusion]:
-    return [Exclusion(a.key, rule, detail) for a in before if a not in after]
+    kept = set(after)
+    return [Exclusion(account.key, rule, detail) for account in before if account not in kept]
