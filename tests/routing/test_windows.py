@@ -296,6 +296,19 @@ def test_api_key_axes_are_limit_and_remaining():
     assert not is_scoped("input-tokens")
 
 
+@pytest.mark.parametrize(
+    "fields", [{"limit": 0, "remaining": 0}, {"limit": 5}, {"remaining": 5}, {"limit": "x", "remaining": 1}]
+)
+def test_half_an_api_key_axis_says_nothing(fields):
+    given = headers("anthropic-ratelimit-tokens-", **fields)
+    assert read_windows(given, NOW).axes["tokens"].utilization is None
+
+
+def test_more_remaining_than_the_limit_is_nothing_used():
+    given = headers("anthropic-ratelimit-tokens-", limit=5, remaining=9)
+    assert read_windows(given, NOW).axes["tokens"].utilization == 0.0
+
+
 def test_foreign_headers_say_nothing():
     assert read_windows(
         [("content-type", "x"), ("anthropic-ratelimit-", "1"), ("x-5h-status", "rejected")], NOW
