@@ -32,10 +32,10 @@ class Result:
 
 def report_lines(result: Result) -> list[str]:
     """The whole table, ready to print."""
+    spans = f"{result.real_sec:.0f} s = {_span(result.demo_sec)} on the demo's clock"
     return [
         "",
-        f"{_sessions(result.sessions)}, {result.real_sec:.0f} s = {_span(result.demo_sec)} on the demo's clock,"
-        f" seed {result.seed}",
+        f"{_sessions(result.sessions)}, {spans}, seed {result.seed}",
         "",
         *_columns(_figures(result)),
         "",
