@@ -52,5 +52,6 @@ class Connections:
             chosen = [client for client in self._open if which(client)]
         for client in chosen:
             # Its thread sees the end and closes: a socket is closed only by the thread that uses it.
+            # Not SSLSocket.shutdown: that takes the TLS object away from under the thread.
             with suppress(OSError):
-                client.sock.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(client.sock, socket.SHUT_RDWR)

@@ -70,10 +70,9 @@ class Front:
         client = self._client
         with self._runtime.connections.open(client):
             with suppress(ClientGone):
-                while self._next_request():
+                # Idle before draining is looked at: a drain closes who is idle, or is seen here.
+                while not self._runtime.draining and self._next_request():
                     client.idle = not client.has_more
-                    if self._runtime.draining:
-                        break
             if self._unread:
                 client.idle = True
                 client.linger()

@@ -10,6 +10,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Optional
@@ -23,6 +24,8 @@ __all__ = ["Listener", "open_listeners", "server_context"]
 
 HANDSHAKE_SEC = 10.0
 BACKLOG = 1024  # bursts of sub-agents connect at once
+FULL_SEC = 0.1  # when no descriptor is free
+ASK_SEC = 1.0  # who answers on a port that is in use
 LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -41,7 +44,10 @@ class _Handler(BaseHTTPRequestHandler):
             Front(self.server.runtime, sock, self.client_address[0]).serve()
 
     def finish(self) -> None:
-        pass
+        # The server closes the socket it accepted; wrapping has emptied that one.
+        if self.server.tls is not None:
+            sock: socket.socket = self.request
+            sock.close()
 
     def _encrypted(self, sock: socket.socket) -> Optional[socket.socket]:
         if self.server.tls is None:
@@ -79,6 +85,15 @@ class Listener(ThreadingHTTPServer):
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    def get_request(self) -> tuple[Any, Any]:
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                # The connection stays in the queue: without a pause this would be asked again at once.
+                time.sleep(FULL_SEC)
+            raise
 
     def start(self) -> None:
         threading.Thread(target=self.serve_forever, name="accept", daemon=True).start()
@@ -150,7 +165,7 @@ def _why_not(error: OSError, address: str, port: int) -> str:
 
 
 def _who_answers(address: str, port: int) -> str:
-    connection = http.client.HTTPConnection(address, port, timeout=1.0)
+    connection = http.client.HTTPConnection(address, port, timeout=ASK_SEC)
     try:
         connection.request("GET", "/health")
         answer = json.loads(connection.getresponse().read(4096))

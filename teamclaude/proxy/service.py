@@ -21,6 +21,7 @@ from .warmup import warm_up
 __all__ = ["Service"]
 
 CONFIG_BEAT_SEC = 2.0
+SAVE_SEC = 10.0  # a crash loses what was observed since
 GOODBYE_SEC = 0.2  # even without a drain those in line are told that it is over
 
 
@@ -37,6 +38,7 @@ class Service:
         clock: Callable[[], float] = time.time,
         on_activity: Optional[Callable[[dict[str, Any]], None]] = None,
         warn: Callable[[str], None] = lambda line: None,
+        save_sec: float = SAVE_SEC,
     ) -> None:
         self._config_file = config_file
         self._warn = warn
@@ -49,7 +51,7 @@ class Service:
             raise ConfigError(f"{self._host} can be reached from other machines: set proxy.apiKey first")
         self._journal = Journal(_request_log(config, log_dir, warn, clock), on_activity)
         state_file = StateFile(str(state_path(config_file.path)), warn)
-        self._saver = Saver(state_file, lambda: self._runtime.router.dump(), warn)
+        self._saver = Saver(state_file, lambda: self._runtime.router.dump(), warn, save_sec)
         self._runtime = Runtime(config_file, config, self._journal, clock, warn, self._saver.dirty)
         self._journal.names = self._runtime.router.names
         for lost in self._runtime.router.restore(state_file.load()):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import socket
 import struct
+import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
@@ -193,6 +196,13 @@ class Stage:
             self._recorded.wait_for(lambda: len(self.records) >= count, 5)
         return [record["outcome"] for record in self.records]
 
+    def until(self, true: Callable[[], object]) -> None:
+        """Wait for what another thread is about to do."""
+        deadline = time.monotonic() + 5
+        while not true():
+            assert time.monotonic() < deadline, "it did not happen"
+            time.sleep(0.002)
+
     def seen(self, count: int = 1) -> tuple[Exchange, ...]:
         """What the API saw, once it has ended `count` requests: that is just after their answers."""
         assert self.api.wait_until(lambda api: len(api.log) >= count), f"the API saw only {self.api.log}"
@@ -287,6 +297,27 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class Pem(NamedTuple):
+    """A self-signed certificate for localhost and 127.0.0.1, and its key."""
+
+    cert: str
+    key: str
+
+
+@pytest.fixture(scope="session")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> Pem:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl here to make a certificate with")
+    home = tmp_path_factory.mktemp("pem")
+    made = Pem(str(home / "cert.pem"), str(home / "key.pem"))
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    command = [openssl, "req", "-x509", *curve, *names, "-keyout", made.key, "-out", made.cert]
+    subprocess.run(command, check=True, capture_output=True)
+    return made
 
 
 @pytest.fixture

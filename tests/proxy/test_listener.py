@@ -1,0 +1,216 @@
+"""Where the proxy listens: addresses, ports in use, HTTPS, and clients that misbehave at the door."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import json
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teamclaude import __version__
+from teamclaude.accounts.store import ConfigFile
+from teamclaude.demo.api import FakeApi
+from teamclaude.errors import ConfigError
+from teamclaude.proxy.service import Service
+
+Build = Callable[..., Any]
+KEY = "tc-test-key-000000000000000000000000"
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+def service_of(home: Path, **proxy: Any) -> Service:
+    path = home / "teamclaude.json"
+    path.write_text(json.dumps({"proxy": proxy, "accounts": []}))
+    path.chmod(0o600)
+    return Service(ConfigFile(path, lambda line: None))
+
+
+# --- addresses and ports ------------------------------------------------------------------------
+
+
+def test_localhost_is_both_loopback_addresses_on_one_port(stage: Build) -> None:
+    s = stage("a", proxy={"host": "localhost"})
+    port = s.service.port
+    assert port != 0
+    expected = [f"http://127.0.0.1:{port}"] + ([f"http://[::1]:{port}"] if has_ipv6() else [])
+    assert s.service.urls == expected
+    for host in ["127.0.0.1", *(["::1"] if has_ipv6() else [])]:
+        connection = http.client.HTTPConnection(host, port, timeout=5)
+        connection.request("GET", "/teamclaude/status")
+        assert json.loads(connection.getresponse().read())["system"]["port"] == port
+        connection.close()
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no ::1 here")
+def test_an_ipv6_address_is_written_with_brackets(stage: Build) -> None:
+    s = stage("a", proxy={"host": "::1"})
+    assert s.service.urls == [f"http://[::1]:{s.service.port}"]
+
+
+def test_a_port_in_use_by_us_says_so(stage: Build, tmp_path: Path) -> None:
+    running = stage("a")
+    second = service_of(tmp_path, host="127.0.0.1", port=running.service.port)
+    with pytest.raises(ConfigError) as caught:
+        second.start()
+    assert str(caught.value) == (
+        f"127.0.0.1:{running.service.port} is in use by another TeamClaude ({__version__}); "
+        "stop it or choose another --port"
+    )
+    assert running.send("GET", "/health").status == 200
+
+
+def test_a_port_in_use_by_another_program_says_so(tmp_path: Path) -> None:
+    with FakeApi([]) as other, pytest.raises(ConfigError) as caught:
+        service_of(tmp_path, host="127.0.0.1", port=other.port).start()
+    assert "in use by another program; stop it or choose another --port" in str(caught.value)
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no ::1 here")
+def test_half_of_localhost_in_use_is_a_failure_that_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teamclaude.proxy.listener.ASK_SEC", 0.05)
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(ConfigError, match=r"\[::1\]:\d+ is in use"):
+            service_of(tmp_path, host="localhost", port=port).start()
+        socket.create_server(("127.0.0.1", port)).close()
+
+
+def test_an_address_of_another_machine_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^can't listen on 203\.0\.113\.7:\d+: [^\n]+$"):
+        service_of(tmp_path, host="203.0.113.7", port=0).start()
+
+
+def test_an_address_others_can_reach_needs_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ConfigFile, "load_or_create", ConfigFile.load)  # which would make a key
+    for host in ("0.0.0.0", "::", "192.168.1.5", "my-machine"):
+        with pytest.raises(ConfigError, match=r"set proxy\.apiKey first"):
+            service_of(tmp_path, host=host, port=0)
+    for host in ("localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]"):
+        service_of(tmp_path, host=host, port=0)
+
+
+def test_an_address_others_can_reach_gets_a_key_by_itself(tmp_path: Path) -> None:
+    service_of(tmp_path, host="0.0.0.0", port=0)
+    assert json.loads((tmp_path / "teamclaude.json").read_text())["proxy"]["apiKey"]
+
+
+def test_clients_that_come_and_go_are_no_news(stage: Build) -> None:
+    s = stage("a")
+    for data in (b"", b"GET", b"POST /v1/messages HTTP/1.1\r\nContent-Length: 5\r\n\r\n{"):
+        s.raw().send(data).close()
+        raw = s.raw().send(data)
+        raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raw.close()
+    s.until(lambda: len(s.service.runtime.connections) == 0)
+    assert s.send("GET", "/health").status == 200
+    assert s.warnings == []
+
+
+def test_no_free_descriptor_is_waited_out_without_spinning(
+    stage: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (listener,) = stage("a").service._listeners
+    pauses: list[float] = []
+
+    class Full:
+        def accept(self) -> None:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "sleep", pauses.append)
+        patch.setattr(listener, "socket", Full())
+        with pytest.raises(OSError, match="Too many"):
+            listener.get_request()
+    assert pauses == [0.1]
+
+
+# --- HTTPS --------------------------------------------------------------------------------------
+
+
+def https(s: Any, pem: Any) -> http.client.HTTPSConnection:
+    context = ssl.create_default_context(cafile=pem.cert)
+    return http.client.HTTPSConnection("127.0.0.1", s.service.port, timeout=5, context=context)
+
+
+def test_https_serves_streams_and_keeps_connections(stage: Build, pem: Any) -> None:
+    s = stage("a", proxy={"tls": {"cert": pem.cert, "key": pem.key}})
+    assert s.service.urls == [f"https://127.0.0.1:{s.service.port}"]
+    connection = https(s, pem)
+    body = json.dumps(
+        {
+            "model": "claude-opus-4-8",
+            "messages": [{"role": "user", "content": "x"}],
+            "max_tokens": 9,
+            "stream": True,
+        }
+    )
+    for _ in range(2):
+        connection.request("POST", "/v1/messages", body, {"x-teamclaude-key": KEY})
+        response = connection.getresponse()
+        assert b"message_stop" in response.read()
+        sock = connection.sock
+    assert connection.sock is sock is not None
+    connection.close()
+    s.until(lambda: len(s.service.runtime.connections) == 0)
+    assert s.warnings == []
+
+
+def test_https_refuses_readably(stage: Build, pem: Any) -> None:
+    s = stage("a", proxy={"tls": {"cert": pem.cert, "key": pem.key}, "maxBodyMiB": 1})
+    connection = https(s, pem)
+    connection.request("POST", "/v1/messages", b"x" * (3 << 20), {"x-teamclaude-key": KEY})
+    response = connection.getresponse()
+    assert (response.status, "maxBodyMiB" in response.read().decode()) == (413, True)
+    connection.close()
+
+
+def test_https_idle_connections_end_quietly_in_a_drain(stage: Build, pem: Any) -> None:
+    s = stage("a", proxy={"tls": {"cert": pem.cert, "key": pem.key}})
+    connections = [https(s, pem) for _ in range(3)]
+    for connection in connections:
+        connection.request("GET", "/health")
+        connection.getresponse().read()
+    s.until(lambda: all(client.idle for client in s.service.runtime.connections._open))
+    s.service.stop(5)
+    for connection in connections:
+        assert connection.sock is not None
+        assert connection.sock.recv(1) == b""
+        connection.close()
+    assert s.warnings == []
+
+
+def test_https_is_not_held_up_by_who_does_not_speak_it(stage: Build, pem: Any) -> None:
+    s = stage("a", proxy={"tls": {"cert": pem.cert, "key": pem.key}})
+    silent = s.raw()
+    plain = s.raw().send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert b"HTTP/1.1 200" not in plain.rest()[0]
+    connection = https(s, pem)
+    connection.request("GET", "/health")
+    assert connection.getresponse().status == 200
+    connection.close()
+    silent.close()
+    assert s.warnings == []
+
+
+@pytest.mark.parametrize("broken", ["cert", "key"])
+def test_a_certificate_that_can_t_be_used_is_told(tmp_path: Path, pem: Any, broken: str) -> None:
+    tls = {"cert": pem.cert, "key": pem.key, broken: str(tmp_path / "missing.pem")}
+    with pytest.raises(ConfigError, match=r"^proxy\.tls can't be used: "):
+        service_of(tmp_path, tls=tls)
