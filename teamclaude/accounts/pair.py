@@ -1,0 +1,55 @@
+"""An access token with the refresh token that buys the next one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from .config import AccountConfig
+from .grants import TokenGrant
+
+__all__ = ["NO_TOKENS", "TokenPair"]
+
+
+@dataclass(frozen=True, repr=False)
+class TokenPair:
+    """The tokens of one account.  Times are epoch seconds; None: not known."""
+
+    access_token: Optional[str] = None
+    refresh_token: Optional[str] = None
+    expires_at: Optional[float] = None
+    login_ends_at: Optional[float] = None
+
+    @classmethod
+    def of_account(cls, account: AccountConfig) -> TokenPair:
+        """What the config file holds."""
+        return cls(
+            account.access_token,
+            account.refresh_token,
+            account.expires_at,
+            account.refresh_token_expires_at,
+        )
+
+    @property
+    def tokens(self) -> tuple[Optional[str], Optional[str]]:
+        return self.access_token, self.refresh_token
+
+    @property
+    def ends_at(self) -> Optional[float]:
+        """The end of the login: from then on no renewal helps."""
+        return self.login_ends_at if self.refresh_token else self.expires_at
+
+    def followed_by(self, grant: TokenGrant) -> TokenPair:
+        """The pair after a refresh; what its answer does not tell stays."""
+        return TokenPair(
+            grant.access_token,
+            grant.refresh_token or self.refresh_token,
+            grant.expires_at,
+            grant.refresh_token_expires_at or self.login_ends_at,
+        )
+
+    def __repr__(self) -> str:
+        return f"TokenPair(expires_at={self.expires_at}, login_ends_at={self.login_ends_at})"
+
+
+NO_TOKENS = TokenPair()
