@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from teamclaude.accounts.keeper import TokenKeeper
 from teamclaude.accounts.store import ConfigFile
+from teamclaude.demo.authserver import AuthServer
+from teamclaude.demo.issuer import FakeUser
 from teamclaude.errors import ConfigError
 
 GOOD: dict[str, Any] = {
@@ -73,3 +77,83 @@ def new_shelf() -> Any:
 @pytest.fixture
 def shelf(tmp_path: Path) -> Shelf:
     return Shelf(tmp_path)
+
+
+class VirtualClock:
+    """Epoch seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Logins:
+    """Accounts in a config file that were logged in at a fake authorization server, in virtual time."""
+
+    def __init__(self, shelf: Shelf, server: AuthServer, clock: VirtualClock) -> None:
+        self.shelf = shelf
+        self.server = server
+        self.clock = clock
+        self.said: list[str] = []
+        self.new: list[str] = []
+        self.out: list[tuple[str, str]] = []
+
+    def put(self, *names: str, **changes: Any) -> None:
+        """A config file with one account for each name, logged in now."""
+        entries = [{**self.server.log_in(FakeUser(name)), **changes} for name in names]
+        self.write({"proxy": {"port": 0, "apiKey": "tc-FAKE"}, "accounts": entries})
+
+    def write(self, raw: dict[str, Any]) -> None:
+        self.shelf.put({**raw, "oauth": self.server.oauth})
+
+    def entry(self, name: str = "anna") -> Any:
+        return next(entry for entry in self.shelf.json["accounts"] if entry["name"] == name)
+
+    def key(self, name: str = "anna") -> str:
+        return f"fake-person-{name}/fake-org-{name}"
+
+    def keeper(self, **changes: Any) -> TokenKeeper:
+        """A keeper whose background is the foreground."""
+        parts: dict[str, Any] = {
+            "on_new_tokens": self.new.append,
+            "on_locked_out": lambda key, words: self.out.append((key, words)),
+            "warn": self.said.append,
+            "clock": self.clock,
+            "spawn": lambda work: work(),
+            **changes,
+        }
+        return TokenKeeper(self.shelf.file, self.shelf.file.load(), **parts)
+
+    def later(self, hours: float) -> None:
+        self.clock.now += hours * 3600
+
+    def pass_time(self, keeper: TokenKeeper, hours: float) -> None:
+        """Let the keeper's timer run through some hours."""
+        end = self.clock.now + hours * 3600
+        while self.clock.now < end:
+            self.clock.now += keeper.beat()
+
+    @property
+    def secrets(self) -> set[str]:
+        """Every token that was ever issued."""
+        families = self.server.issuer.families
+        return {
+            token for family in families for token in (family.refresh_token, *family.spent, *family.access)
+        }
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def logins(shelf: Shelf, clock: VirtualClock) -> Iterator[Logins]:
+    with AuthServer([FakeUser("anna")], clock=clock) as server:
+        bench = Logins(shelf, server, clock)
+        yield bench
+        told = [*bench.said, *shelf.said, *(words for _, words in bench.out)]
+        assert not any(secret in line for secret in bench.secrets for line in told)
+        assert not any("\n" in line for line in told)

@@ -1,0 +1,75 @@
+"""Where an account's tokens are kept for good: its entry in the config file."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Optional, Protocol
+
+from ..errors import UsageError
+from .edits import edit_account
+from .identity import position
+from .pair import TokenPair
+from .store import ConfigFile
+
+__all__ = ["ConfigStore", "TokenStore"]
+
+
+class TokenStore(Protocol):
+    """Read and replaced under the account's lock, which is the refresher's business."""
+
+    def others(self) -> AbstractContextManager[Any]:
+        """Keeps out programs that know nothing of our lock."""
+
+    def changed(self) -> bool:
+        """Whether what is stored may differ since the last time this was asked, and nobody else says so."""
+
+    def read(self) -> TokenPair:
+        """The stored tokens.  TeamClaudeError when they can't be had."""
+
+    def write(self, spent: Optional[str], pair: TokenPair) -> TokenPair:
+        """Durably replace the pair whose refresh token is `spent`; the pair that is there afterwards.
+
+        That is another one when the owner logged in meanwhile: a newer login is never overwritten.
+        TeamClaudeError or OSError, and the old pair in its place, when it can't be written.
+        """
+
+
+class ConfigStore:
+    """The account with this key in a config file."""
+
+    def __init__(self, file: ConfigFile, key: str) -> None:
+        self._file = file
+        self._key = key
+
+    def others(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def changed(self) -> bool:
+        return False  # a reload of the config tells
+
+    def read(self) -> TokenPair:
+        accounts = self._file.load().accounts
+        place = position(accounts, self._key)
+        if place is None:
+            raise UsageError("the account is not in the config file any more")
+        return TokenPair.of_account(accounts[place])
+
+    def write(self, spent: Optional[str], pair: TokenPair) -> TokenPair:
+        def change(raw: dict[str, Any]) -> TokenPair:
+            there = TokenPair.of_account(edit_account(raw, self._key))
+            if there.refresh_token != spent:
+                return there
+            edit_account(
+                raw,
+                self._key,
+                access_token=pair.access_token,
+                refresh_token=pair.refresh_token,
+                expires_at=pair.expires_at,
+                refresh_token_expires_at=pair.login_ends_at,
+            )
+            return pair
+
+        try:
+            return self._file.update(change)
+        except UsageError:  # its owner removed the account meanwhile: there is nothing to keep it for
+            return pair
