@@ -1,0 +1,298 @@
+"""Keeps the tokens of all accounts good while the proxy runs: who may use which, and who renews when.
+
+Rules:
+1. `current` and the usual `before_dispatch` take no lock and do no I/O.
+2. One renewal per account at a time: whoever comes meanwhile waits for it and takes what it brought.
+3. A token that is still valid serves on while a thread beside the traffic renews it.
+4. Callbacks are called with no lock held; they may call back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Callable, Optional
+
+from ..errors import LoginRefused, TeamClaudeError, TokenEndpointBusy
+from . import tokens
+from .config import AccountConfig, Config
+from .freshness import NEVER, Need, Standing, TokenState
+from .grants import TokenGrant
+from .pair import NO_TOKENS, TokenPair
+from .refresh import AGAIN
+from .renewer import renewer_of
+from .slot import Slot
+from .store import ConfigFile
+from .tokens import WayOut
+
+__all__ = ["TokenKeeper"]
+
+# Nobody tells us that a followed file has changed, or that the machine has slept.
+LONGEST_PAUSE_SEC = 10.0
+SHORTEST_PAUSE_SEC = 1.0
+# A renewal that runs at shutdown holds an answer that must not be lost: as long as a call may take.
+STOP_SEC = 2 * tokens.TIMEOUT_SEC + 5.0
+
+USABLE = Standing(True)
+SpendFor = Callable[[Config, str], TokenGrant]
+
+
+class TokenKeeper:
+    """Accounts are named by their key (`AccountConfig.key`); times are epoch seconds by `clock`.
+
+    `on_new_tokens(key)`: the account has another access token.  `on_locked_out(key, words)`: it can't
+    be used until its owner logs in again.  `warn` gets one line of text at a time.  `spend` and `spawn`
+    stand in for the token endpoint and for threads.
+    """
+
+    def __init__(
+        self,
+        config_file: ConfigFile,
+        config: Config,
+        *,
+        on_new_tokens: Callable[[str], None],
+        on_locked_out: Callable[[str, str], None],
+        warn: Callable[[str], None],
+        clock: Callable[[], float] = time.time,
+        spend: Optional[SpendFor] = None,
+        spawn: Optional[Callable[[Callable[[], None]], None]] = None,
+    ) -> None:
+        self._file = config_file
+        self._config = config
+        self._on_new_tokens = on_new_tokens
+        self._on_locked_out = on_locked_out
+        self._warn = warn
+        self._clock = clock
+        self._spend: SpendFor = spend or partial(_spend, clock)
+        self._spawn = spawn or _spawn
+        self._slots: dict[str, Slot] = {}  # replaced whole
+        self._stopping = threading.Event()
+        self._timer: Optional[threading.Thread] = None
+        self.configure(config)
+
+    # --- the owner's side ---------------------------------------------------------------------------
+
+    def configure(self, config: Config) -> list[str]:
+        """Take over a configuration; the keys of known accounts that have other tokens by it.
+
+        What we renewed since it was read stays.  One call at a time.
+        """
+        known, slots, changed = self._slots, {}, []
+        for account in config.accounts:
+            if account.type == "oauth":
+                slots[account.key] = slot = self._slot(account, config, known.get(account.key))
+                if self._look(slot, account) and account.key in known:
+                    changed.append(account.key)
+                if slot is not known.get(account.key):
+                    slot.recall()
+        self._config, self._slots = config, slots
+        for slot in known.values():
+            if slot not in slots.values():
+                slot.close()
+        return changed
+
+    def _slot(self, account: AccountConfig, config: Config, known: Optional[Slot]) -> Slot:
+        origin = (account.import_from, config.refresh_imported)
+        slot = known
+        if slot is None or slot.origin != origin:
+            slot = Slot(renewer_of(self._file, account, config, self._clock), origin)
+        slot.name, slot.idle = account.name, account.disabled
+        return slot
+
+    def _look(self, slot: Slot, account: AccountConfig) -> bool:
+        stored = TokenPair.of_account(account)
+        if not account.import_from:
+            return slot.offer(stored)
+        if slot.pair is NO_TOKENS:  # until the file can be read
+            slot.offer(stored)
+        return self._follow(slot)
+
+    def _follow(self, slot: Slot) -> bool:
+        """Read a followed file again when it has changed; True when it holds other tokens."""
+        if not slot.renewer.changed():
+            return False
+        try:
+            return slot.offer(slot.renewer.read())
+        except TeamClaudeError as error:
+            if slot.fail(self._clock(), str(error)):
+                self._warn(f"{slot.name}: {error}")
+            return False
+
+    def start(self) -> None:
+        """Renew ahead from now on, in the background; first what an earlier process left unfinished."""
+        self._timer = threading.Thread(target=self._run, name="token-timer", daemon=True)
+        self._timer.start()
+
+    def stop(self, timeout_s: float = STOP_SEC) -> None:
+        """Begin no renewal any more, and wait for those that run."""
+        self._stopping.set()
+        deadline = time.monotonic() + timeout_s
+        if self._timer is not None:
+            self._timer.join(timeout_s)
+        for slot in self._slots.values():
+            if slot.flight.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                try:
+                    self._save(slot)
+                finally:
+                    slot.flight.release()
+
+    def states(self) -> dict[str, TokenState]:
+        """The state of each login's tokens, by account key."""
+        now = self._clock()
+        return {key: slot.state(now) for key, slot in self._slots.items()}
+
+    # --- the requests' side -------------------------------------------------------------------------
+
+    def current(self, key: str) -> Optional[str]:
+        """The access token to send; None for an account that is no login, or that has none."""
+        slot = self._slots.get(key)
+        return None if slot is None else slot.pair.access_token
+
+    def before_dispatch(self, key: str) -> Standing:
+        """Whether a request may be sent; waits for a renewal only where the token is of no use."""
+        slot = self._slots.get(key)
+        if slot is None:
+            return USABLE
+        now = self._clock()
+        need = slot.need(now)
+        if need is Need.NONE:
+            return USABLE
+        if need is Need.MANDATORY:
+            self._renew(key, slot)
+        else:
+            self._renew_beside(key, slot, now)
+        return slot.standing(self._clock())
+
+    def after_401(self, key: str, failed_token: str) -> Standing:
+        """The API refused this token: whether there is a newer one, to try the same account once more.
+
+        Renews it only if the one that failed is still the current one.
+        """
+        slot = self._slots.get(key)
+        if slot is None:
+            return Standing(False)
+        why = slot.condemn(failed_token, self._clock())
+        if why:
+            return Standing(False, why)
+        self._renew(key, slot)
+        return slot.standing(self._clock())
+
+    # --- the timer's side ---------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._stopping.wait(pause):
+            pause = LONGEST_PAUSE_SEC
+            with self._guarded():
+                pause = self.beat()
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Around work in threads of our own: an error in it is told and ends nothing else."""
+        try:
+            yield
+        except Exception as error:
+            self._warn(f"internal error while renewing tokens: {type(error).__name__}")
+
+    def beat(self) -> float:
+        """Do what is due by itself; seconds until the next beat."""
+        for key, slot in self._slots.items():
+            if slot.unsaved is not None:
+                self._save_again(slot)
+            if self._follow(slot):
+                self._on_new_tokens(key)
+            if not slot.idle:
+                self._renew_beside(key, slot, self._clock())
+            self._tell(key, slot)
+        now = self._clock()
+        looks = [slot.next_look(now) for slot in self._slots.values()]
+        return min(LONGEST_PAUSE_SEC, max(SHORTEST_PAUSE_SEC, min(looks, default=NEVER) - now))
+
+    def _renew_beside(self, key: str, slot: Slot, now: float) -> None:
+        if slot.wants(now) and not slot.flight.locked():
+            self._spawn(lambda: self._renew_alone(key, slot))
+
+    def _renew_alone(self, key: str, slot: Slot) -> None:
+        with self._guarded():
+            self._renew(key, slot, wait=False)
+
+    # --- one renewal --------------------------------------------------------------------------------
+
+    def _renew(self, key: str, slot: Slot, wait: bool = True) -> None:
+        """Renew, or wait for who does; what came of it is in the slot."""
+        if not slot.flight.acquire(blocking=wait):
+            return
+        try:
+            now = self._clock()
+            # Who waited here finds that it is done, or that it has failed and when to try again.
+            if self._stopping.is_set() or not slot.wants(now):
+                return
+            line, changed = self._fly(slot)
+        finally:
+            slot.flight.release()
+        if line:
+            self._warn(f"{slot.name}: {line}")
+        if changed:
+            self._on_new_tokens(key)
+        self._tell(key, slot)
+
+    def _fly(self, slot: Slot) -> tuple[str, bool]:
+        """What to say, and whether there is another access token."""
+        try:
+            renewal = slot.renewer.renew(partial(self._spend, self._config), slot.condemned)
+        except LoginRefused as error:
+            slot.refuse(str(error))
+            return f"re-login needed: {error}", False
+        except TokenEndpointBusy as error:
+            news = slot.fail(self._clock(), str(error), error.retry_after)
+            return (f"its token can't be renewed now: {error}" if news else ""), False
+        except TeamClaudeError as error:
+            return (
+                f"its token can't be renewed: {error}" if slot.fail(self._clock(), str(error)) else ""
+            ), False
+        except Exception as error:  # nobody foresaw it: at least it is not tried without a pause
+            slot.fail(self._clock(), f"internal error: {type(error).__name__}")
+            raise
+        return renewal.note, slot.renewed(renewal, self._clock())
+
+    def _save_again(self, slot: Slot) -> None:
+        if self._clock() >= slot.retry_at and slot.flight.acquire(blocking=False):
+            try:
+                self._save(slot)
+            finally:
+                slot.flight.release()
+
+    def _save(self, slot: Slot) -> None:
+        unsaved = slot.unsaved
+        if unsaved is None:
+            return
+        try:
+            slot.saved(unsaved.save())
+        except TeamClaudeError as error:
+            slot.fail(self._clock(), f"the new tokens are in memory only and lost at a restart: {error}")
+        else:
+            self._warn(f"{slot.name}: the new tokens are stored now")
+
+    def _tell(self, key: str, slot: Slot) -> None:
+        now = self._clock()
+        ends = slot.take_warning(now)
+        if ends is not None:
+            self._warn(f"{slot.name}: its login ends in {_left(ends - now)}; before that, {AGAIN}")
+        words = slot.take_out(now)
+        if words:
+            self._on_locked_out(key, words)
+
+
+def _left(seconds: float) -> str:
+    return f"{seconds / 86400:.0f} days" if seconds >= 2 * 86400 else f"{seconds / 3600:.0f} hours"
+
+
+def _spend(clock: Callable[[], float], config: Config, token: str) -> TokenGrant:
+    return tokens.refresh(config.oauth, token, way=WayOut.of(config), clock=clock)
+
+
+def _spawn(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, name="token-renewal", daemon=True).start()

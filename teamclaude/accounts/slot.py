@@ -1,0 +1,215 @@
+"""What is known in memory of one account's tokens, and what is to be done about them."""
+
+from __future__ import annotations
+
+import threading
+from typing import Optional
+
+from .freshness import (
+    ADVISORY_SEC,
+    NEVER,
+    WARN_SEC,
+    Need,
+    Standing,
+    TokenState,
+    need_of,
+    pause_after,
+)
+from .pair import NO_TOKENS, TokenPair
+from .refresh import Renewal, Unsaved, refused_words
+from .renewer import Renewer
+
+__all__ = ["Slot"]
+
+# A token that was renewed so recently and is refused would not be better after another renewal.
+YOUNG_SEC = 60.0
+
+
+class Slot:
+    """`flight` is held, across I/O, by the one thread that renews the tokens; all else here is quick.
+
+    Readers of `pair` take no lock: it is frozen and replaced whole.
+    """
+
+    def __init__(self, renewer: Renewer, origin: object = None) -> None:
+        self.name = ""
+        self.idle = False  # disabled by its owner: not renewed ahead
+        self.renewer = renewer
+        self.origin = origin  # what of the config the renewer was made from
+        self.flight = threading.Lock()
+        self.pair: TokenPair = NO_TOKENS
+        self.refused = ""  # why only a new login helps
+        self.trouble = ""  # why the last renewal failed
+        self.retry_at = 0.0
+        self.unsaved: Optional[Unsaved] = None
+        self.unfinished = False  # the token may be spent already, and the answer is not here
+        self._lock = threading.Lock()  # guards every change of the six above and of these:
+        self._condemned: Optional[str] = None  # the access token that the API refused
+        self._spent: set[str] = set()  # refresh tokens that this process has spent
+        self._renewed_at = -YOUNG_SEC
+        self._failures = 0
+        self._told_out = False
+        self._warned_of: Optional[float] = None  # the end of the login that was warned of
+
+    # --- what happens -------------------------------------------------------------------------------
+
+    def offer(self, pair: TokenPair) -> bool:
+        """A pair was read from the store; False when it is ours, or older than ours."""
+        with self._lock:
+            if pair.tokens == self.pair.tokens:
+                self.pair = pair  # a time may have been put right
+                return False
+            if self._is_old(pair):
+                return False
+            if self.unsaved is not None:  # the owner logged in again, which is newer than ours
+                self.unsaved.drop()
+                self.unsaved = None
+            self._replace(pair)
+            return True
+
+    def renewed(self, renewal: Renewal, now: float) -> bool:
+        """A renewal succeeded; True when the access token is another one now."""
+        with self._lock:
+            changed = renewal.pair.access_token != self.pair.access_token
+            if renewal.spent is not None:
+                self._renewed_at = now
+                if renewal.spent != renewal.pair.refresh_token:
+                    self._spent.add(renewal.spent)
+            self._replace(renewal.pair)
+            self.unsaved = renewal.unsaved
+            if self.unsaved is not None:
+                self._hold_off(now, renewal.note, None)
+            return changed
+
+    def saved(self, pair: TokenPair) -> None:
+        """What was in memory only is stored now, or a newer login was found there."""
+        with self._lock:
+            self.unsaved = None
+            self._replace(pair)
+
+    def condemn(self, token: str, now: float) -> str:
+        """The API refused an access token (401); why a renewal is no help, empty when it may be."""
+        with self._lock:
+            if token == self.pair.access_token:
+                if now - self._renewed_at < YOUNG_SEC:
+                    return "the API refuses a token that was renewed just now"
+                self._condemned = token
+            return ""
+
+    def refuse(self, words: str) -> None:
+        """The authorization server does not know the login any more."""
+        with self._lock:
+            self.refused, self.unfinished = words, False
+
+    def recall(self) -> None:
+        """Take in what an earlier process noted of our refresh token."""
+        token, record = self.pair.refresh_token, self.renewer.record()
+        if record is None or token is None:
+            return
+        with self._lock:
+            self.unfinished = record.begun(token) is not None
+            at = record.refused(token)
+            if at is not None:
+                self.refused = refused_words(at)
+
+    def fail(self, now: float, words: str, wish: Optional[float] = None) -> bool:
+        """A renewal came to nothing; `wish`: seconds the server asked for.  True when that is news."""
+        with self._lock:
+            news = words != self.trouble
+            self._hold_off(now, words, wish)
+            return news
+
+    def close(self) -> None:
+        """The account is gone: nothing is kept for it."""
+        with self._lock:
+            if self.unsaved is not None:
+                self.unsaved.drop()
+                self.unsaved = None
+
+    def _replace(self, pair: TokenPair) -> None:
+        self.pair = pair
+        self.refused = self.trouble = ""
+        self.retry_at, self._failures = 0.0, 0
+        self.unfinished = self._told_out = False
+
+    def _hold_off(self, now: float, words: str, wish: Optional[float]) -> None:
+        self._failures += 1
+        self.trouble = words
+        self.retry_at = now + pause_after(self._failures, wish)
+
+    def _is_old(self, pair: TokenPair) -> bool:
+        """A reload that began before our last renewal brings what was there before it."""
+        if pair.refresh_token is None:
+            return False
+        earlier = (pair.expires_at or 0.0) < (self.pair.expires_at or 0.0)
+        return pair.refresh_token in self._spent or (
+            pair.refresh_token == self.pair.refresh_token and earlier
+        )
+
+    # --- questions ----------------------------------------------------------------------------------
+
+    @property
+    def condemned(self) -> Optional[str]:
+        """The current access token when the API refused it."""
+        token = self.pair.access_token
+        return token if token == self._condemned else None
+
+    def need(self, now: float) -> Need:
+        """As need_of; a token that the API refused is not usable."""
+        return Need.MANDATORY if self.condemned else need_of(self.pair, now)
+
+    def wants(self, now: float) -> bool:
+        """Whether a renewal should be tried now."""
+        if self.refused or self.unsaved is not None or now < self.retry_at:
+            return False
+        need = self.need(now)
+        # What another program renews is looked at when it is needed, and when its file changes.
+        return need is Need.MANDATORY or (self.renewer.spends and (self.unfinished or need is Need.ADVISORY))
+
+    def standing(self, now: float) -> Standing:
+        """Whether requests may be sent with the token we have."""
+        if self.need(now) is not Need.MANDATORY:
+            return Standing(True)
+        if self.refused:
+            return Standing(False, self.refused)
+        words = self.trouble or "its token has expired and is being renewed"
+        # Where another program renews, a refused token is refused until that has happened.
+        waits = self.renewer.spends or not self.condemned
+        return Standing(False, words, max(self.retry_at, now + 1.0) if waits else None)
+
+    def next_look(self, now: float) -> float:
+        """When the timer is to renew or to store here (epoch seconds)."""
+        if self.unsaved is not None:
+            return self.retry_at
+        if self.idle or self.refused:
+            return NEVER
+        if self.wants(max(now, self.retry_at)):
+            return max(now, self.retry_at)
+        ends = self.pair.expires_at
+        margin = ADVISORY_SEC if self.renewer.spends else 0.0
+        return NEVER if ends is None else ends - margin
+
+    def take_out(self, now: float) -> str:
+        """Why only a new login brings the account back; told once, and empty while it can be used."""
+        with self._lock:
+            if not self.refused or self._told_out or self.need(now) is not Need.MANDATORY:
+                return ""
+            self._told_out = True
+            return self.refused
+
+    def take_warning(self, now: float) -> Optional[float]:
+        """When the login ends, told once, some days before."""
+        with self._lock:
+            ends = self.pair.ends_at
+            if ends is None or ends == self._warned_of or not 0 < ends - now <= WARN_SEC:
+                return None
+            self._warned_of = ends
+            return ends
+
+    def state(self, now: float) -> TokenState:
+        """For display."""
+        pair, words = self.pair, self.refused or self.trouble
+        if self.refused:
+            return TokenState("re-login needed", pair.expires_at, pair.ends_at, words)
+        fresh = self.need(now) is Need.NONE
+        return TokenState("valid" if fresh else "refresh due", pair.expires_at, pair.ends_at, words)

@@ -1,0 +1,383 @@
+"""The keeper in virtual time: who may use which token, what is renewed when, what its owner hears."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from teamclaude.accounts.intent import SpendRecord, side_path
+from teamclaude.accounts.tokenstore import ConfigStore
+from teamclaude.demo.authserver import TOKEN_PATH
+from teamclaude.demo.fault import Fault
+from teamclaude.errors import ConfigError, TokenEndpointBusy
+
+
+def stored_is_current(logins: Any, keeper: Any, name: str = "anna") -> bool:
+    return bool(keeper.current(logins.key(name)) == logins.entry(name)["accessToken"])
+
+
+def test_a_fresh_token_is_served_as_it_is(logins: Any) -> None:
+    logins.put("anna")
+    keeper = logins.keeper()
+    assert keeper.current(logins.key()) == logins.entry()["accessToken"]
+    assert keeper.before_dispatch(logins.key())
+    assert keeper.states()[logins.key()].state == "valid"
+    assert logins.server.calls == () and logins.new == []
+
+
+def test_an_account_that_is_no_login_is_none_of_its_business(logins: Any) -> None:
+    logins.write({"accounts": [{"name": "key", "type": "apikey", "apiKey": "sk-ant-api03-FAKE"}]})
+    keeper = logins.keeper()
+    assert keeper.states() == {} and keeper.current("key") is None
+    assert keeper.before_dispatch("key") and not keeper.after_401("key", "sk-ant-api03-FAKE")
+    assert keeper.beat() == 10.0
+
+
+def test_a_due_token_serves_on_while_it_is_renewed_beside(logins: Any) -> None:
+    logins.put("anna")
+    work: list[Any] = []
+    keeper = logins.keeper(spawn=work.append)
+    old = keeper.current(logins.key())
+    logins.later(8 - 0.05)
+    assert keeper.before_dispatch(logins.key()) and keeper.current(logins.key()) == old
+    assert keeper.states()[logins.key()].state == "refresh due"
+    assert len(work) == 1 and logins.server.calls == ()
+    work.pop()()
+    assert keeper.current(logins.key()) != old and stored_is_current(logins, keeper)
+    assert logins.new == [logins.key()] and logins.server.granted == 1
+    assert keeper.before_dispatch(logins.key()) and work == []
+
+
+def test_an_expired_token_is_renewed_first(logins: Any) -> None:
+    logins.put("anna")
+    keeper = logins.keeper(spawn=lambda work: pytest.fail("not beside: first"))
+    logins.later(9)
+    assert keeper.before_dispatch(logins.key())
+    assert logins.server.accepts(keeper.current(logins.key()))
+
+
+def test_a_refused_token_is_renewed_once_and_only_while_it_is_current(logins: Any) -> None:
+    logins.put("anna")
+    keeper = logins.keeper()
+    old = keeper.current(logins.key())
+    logins.later(1)
+    assert keeper.after_401(logins.key(), old)
+    new = keeper.current(logins.key())
+    assert new != old and logins.server.accepts(new)
+    assert keeper.after_401(logins.key(), old)  # of a burst: the others find the new one
+    assert logins.server.granted == 1
+    again = keeper.after_401(logins.key(), new)
+    assert not again and again.retry_at is None and "renewed just now" in again.words
+    assert logins.server.granted == 1
+
+
+def test_an_idle_night_is_renewed_ahead(logins: Any) -> None:
+    logins.put("anna", "bob")
+    keeper = logins.keeper()
+    end = logins.clock.now + 50 * 3600
+    while logins.clock.now < end:
+        pause = keeper.beat()
+        assert 1.0 <= pause <= 10.0
+        logins.clock.now += pause
+        for name in ("anna", "bob"):
+            assert logins.server.accepts(keeper.current(logins.key(name)))
+    assert logins.server.granted == 12 and len(logins.server.calls) == 12
+    assert logins.said == [] and logins.out == []
+
+
+def test_a_disabled_account_is_not_renewed_ahead(logins: Any) -> None:
+    logins.put("anna", disabled=True)
+    keeper = logins.keeper()
+    logins.pass_time(keeper, 9)
+    assert logins.server.calls == ()
+    assert keeper.before_dispatch(logins.key()) and logins.server.granted == 1
+
+
+# --- a busy token endpoint ------------------------------------------------------------------------
+
+
+def test_a_busy_server_is_asked_less_and_less_while_the_token_serves(logins: Any) -> None:
+    logins.put("anna")
+    asked: list[float] = []
+
+    def busy(config: Any, token: str) -> Any:
+        asked.append(round(logins.clock.now - began))
+        raise TokenEndpointBusy("the token endpoint failed (503)", may_be_spent=False)
+
+    keeper = logins.keeper(spend=busy)
+    logins.later(8 - 299 / 3600)
+    began = logins.clock.now
+    while logins.clock.now < began + 299:
+        assert keeper.before_dispatch(logins.key())
+        logins.clock.now += keeper.beat()
+    logins.pass_time(keeper, 0.5)
+    assert asked[:7] == [0, 5, 15, 35, 75, 155, 315]
+    assert max(after - before for before, after in zip(asked[6:], asked[7:])) <= 310
+    standing = keeper.before_dispatch(logins.key())
+    assert not standing and standing.retry_at > logins.clock.now and "503" in standing.words
+    assert keeper.states()[logins.key()].state == "refresh due"
+    assert len(logins.said) == 1 and logins.out == []  # said once, and nobody is locked out
+
+
+def test_a_server_that_is_back_heals_everything(logins: Any) -> None:
+    logins.put("anna")
+    keeper = logins.keeper()
+    logins.later(9)
+    logins.server.script.once(Fault.status(503), path=TOKEN_PATH)
+    assert not keeper.before_dispatch(logins.key())
+    logins.clock.now += 5
+    assert keeper.before_dispatch(logins.key())
+    assert "was still good" in logins.said[-1]
+    assert keeper.states()[logins.key()] == logins.keeper().states()[logins.key()]
+
+
+def test_until_the_pause_is_over_requests_ask_nobody(logins: Any) -> None:
+    logins.put("anna")
+    keeper = logins.keeper()
+    logins.later(9)
+    logins.server.script.once(Fault.status(429, retry_after=60), path=TOKEN_PATH)
+    standing = keeper.before_dispatch(logins.key())
+    assert standing.retry_at == logins.clock.now + 60 and "oauth.userAgent" in standing.words
+    for _ in range(5):
+        assert not keeper.before_dispatch(logins.key())
+    assert len(logins.server.log) == 1
+    logins.clock.now += 61
+    assert keeper.before_dispatch(logins.key())
+
+
+def test_a_401_while_the_server_is_busy_is_followed_up_later(logins: Any) -> None:
+    logins.put("anna")
+    keeper = logins.keeper()
+    logins.later(1)
+    logins.server.script.once(Fault.status(429), path=TOKEN_PATH)
+    old = keeper.current(logins.key())
+    standing = keeper.after_401(logins.key(), old)
+    assert not standing and standing.retry_at == logins.clock.now + 5
+    assert not keeper.before_dispatch(logins.key())  # it will not be sent again
+    logins.pass_time(keeper, 0.01)
+    assert keeper.before_dispatch(logins.key()) and keeper.current(logins.key()) != old
+
+
+def test_an_error_nobody_foresaw_is_told_and_not_repeated_at_once(logins: Any) -> None:
+    logins.put("anna")
+    calls: list[str] = []
+
+    def broken(config: Any, token: str) -> Any:
+        calls.append(token)
+        raise ZeroDivisionError
+
+    keeper = logins.keeper(spend=broken)
+    logins.later(8 - 0.05)
+    keeper.beat()
+    keeper.beat()
+    assert len(calls) == 1
+    assert logins.said == ["internal error while renewing tokens: ZeroDivisionError"]
+
+
+# --- a login that is over -------------------------------------------------------------------------
+
+
+def test_a_refused_login_serves_to_its_end_and_then_is_out(logins: Any) -> None:
+    logins.put("anna")
+    keeper = logins.keeper()
+    logins.server.revoke(logins.server.users[0])
+    logins.later(8 - 0.05)
+    keeper.beat()
+    assert logins.said == [
+        "anna: re-login needed: the login is not valid any more (token endpoint: 400 invalid_grant); "
+        "log in again: teamclaude login"
+    ]
+    assert keeper.before_dispatch(logins.key()) and logins.out == []
+    assert keeper.states()[logins.key()].state == "re-login needed"
+    logins.pass_time(keeper, 1)
+    assert [key for key, _ in logins.out] == [logins.key()]
+    standing = keeper.before_dispatch(logins.key())
+    assert not standing and standing.retry_at is None and "log in again" in standing.words
+    assert len(logins.server.calls) == 1
+
+
+def test_a_refused_login_is_known_after_a_restart_and_heals_by_a_new_one(logins: Any) -> None:
+    logins.put("anna")
+    logins.later(9)
+    logins.server.revoke(logins.server.users[0])
+    assert not logins.keeper().before_dispatch(logins.key())
+    keeper = logins.keeper()
+    assert keeper.states()[logins.key()].state == "re-login needed"
+    assert not keeper.before_dispatch(logins.key()) and len(logins.server.calls) == 1
+    logins.put("anna")
+    assert keeper.configure(logins.shelf.file.load()) == [logins.key()]
+    assert keeper.before_dispatch(logins.key())
+    assert keeper.states()[logins.key()].state == "valid"
+
+
+def test_a_token_without_a_refresh_token_ends_with_words(logins: Any) -> None:
+    logins.put("anna", refreshToken=None, refreshTokenExpiresAt=None)
+    keeper = logins.keeper()
+    keeper.beat()
+    assert logins.said == ["anna: its login ends in 8 hours; before that, log in again: teamclaude login"]
+    logins.pass_time(keeper, 9)
+    assert "no refresh token" in logins.said[1] and "no refresh token" in logins.out[0][1]
+    assert logins.server.calls == ()
+
+
+def test_the_end_of_the_login_is_told_three_days_before_and_once(logins: Any) -> None:
+    logins.put("anna", disabled=True)
+    keeper = logins.keeper()
+    keeper.beat()
+    logins.later(26.9 * 24)
+    keeper.beat()
+    assert logins.said == []
+    logins.later(0.2 * 24)
+    keeper.beat()
+    keeper.beat()
+    assert logins.said == ["anna: its login ends in 3 days; before that, log in again: teamclaude login"]
+
+
+# --- what an earlier process left -----------------------------------------------------------------
+
+
+def note_of(logins: Any) -> SpendRecord:
+    return SpendRecord(side_path(logins.shelf.path, "fake-person-anna") + ".json")
+
+
+def test_an_interrupted_refresh_is_finished_at_the_first_beat(logins: Any) -> None:
+    logins.put("anna")
+    note_of(logins).begin(logins.entry()["refreshToken"], logins.clock.now)
+    keeper = logins.keeper()
+    keeper.beat()
+    assert logins.server.granted == 1 and stored_is_current(logins, keeper)
+    assert "was never stored" in logins.said[0] and "was still good" in logins.said[0]
+    keeper.beat()
+    assert len(logins.server.calls) == 1
+
+
+def test_a_lost_login_is_told_at_the_first_beat(logins: Any) -> None:
+    logins.put("anna")
+    token = logins.entry()["refreshToken"]
+    note_of(logins).begin(token, logins.clock.now)
+    logins.server.issuer.refresh({"refresh_token": token}, logins.clock.now)  # whose answer was lost
+    keeper = logins.keeper()
+    keeper.beat()
+    assert logins.said[0].startswith("anna: re-login needed: the answer to a refresh at 20")
+    assert "that answer probably held the new tokens" in logins.said[0]
+    keeper.beat()
+    assert len(logins.server.calls) == 1
+
+
+def test_a_note_of_a_token_that_was_replaced_means_nothing(logins: Any) -> None:
+    logins.put("anna")
+    note_of(logins).begin("sk-ant-ort01-FAKE-of-before", logins.clock.now)
+    logins.keeper().beat()
+    assert logins.server.calls == () and logins.said == []
+
+
+# --- storing --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`full(True)`: from now on the config file can't be written."""
+    write = ConfigStore.write
+
+    def switch(on: bool) -> None:
+        def broken(*args: Any) -> Any:
+            raise ConfigError("can't write it: No space left on device")
+
+        monkeypatch.setattr(ConfigStore, "write", broken if on else write)
+
+    return switch
+
+
+def test_tokens_that_cannot_be_stored_are_used_told_and_stored_later(logins: Any, full: Any) -> None:
+    logins.put("anna")
+    keeper = logins.keeper()
+    logins.later(9)
+    full(True)
+    assert keeper.before_dispatch(logins.key())
+    token = keeper.current(logins.key())
+    assert logins.server.accepts(token) and not stored_is_current(logins, keeper)
+    assert len(logins.said) == 1 and "in memory only and lost at a restart" in logins.said[0]
+    assert "in memory only" in keeper.states()[logins.key()].words
+    logins.pass_time(keeper, 0.1)
+    assert keeper.configure(logins.shelf.file.load()) == []  # a reload brings no old token back
+    assert keeper.current(logins.key()) == token and len(logins.said) == 1
+    full(False)
+    logins.pass_time(keeper, 0.1)
+    assert stored_is_current(logins, keeper)
+    assert logins.said[1:] == ["anna: the new tokens are stored now"]
+    logins.later(9)
+    assert keeper.before_dispatch(logins.key()) and logins.server.granted == 2
+
+
+def test_unstored_tokens_are_stored_at_the_end(logins: Any, full: Any) -> None:
+    logins.put("anna")
+    keeper = logins.keeper()
+    logins.later(9)
+    full(True)
+    keeper.before_dispatch(logins.key())
+    full(False)
+    keeper.stop()
+    assert stored_is_current(logins, keeper)
+    assert not keeper.after_401(logins.key(), keeper.current(logins.key()))  # nothing begins any more
+    assert logins.server.granted == 1
+
+
+def test_a_new_login_beats_tokens_that_could_not_be_stored(logins: Any, full: Any) -> None:
+    logins.put("anna")
+    keeper = logins.keeper()
+    logins.later(9)
+    full(True)
+    keeper.before_dispatch(logins.key())
+    full(False)
+    logins.put("anna")
+    assert keeper.configure(logins.shelf.file.load()) == [logins.key()]
+    keeper.beat()
+    assert stored_is_current(logins, keeper)
+    logins.later(9)
+    assert keeper.before_dispatch(logins.key())  # the lock is free again
+
+
+# --- reloads --------------------------------------------------------------------------------------
+
+
+def test_a_reload_that_began_before_a_renewal_brings_no_old_token_back(logins: Any) -> None:
+    logins.put("anna")
+    keeper = logins.keeper()
+    before = logins.shelf.file.load()
+    logins.later(9)
+    keeper.before_dispatch(logins.key())
+    assert keeper.configure(before) == [] and stored_is_current(logins, keeper)
+    assert keeper.configure(logins.shelf.file.load()) == []
+
+
+def test_accounts_come_and_go(logins: Any) -> None:
+    logins.put("anna")
+    keeper = logins.keeper()
+    logins.put("bob")
+    assert keeper.configure(logins.shelf.file.load()) == []
+    assert list(keeper.states()) == [logins.key("bob")]
+    assert keeper.current(logins.key()) is None and keeper.before_dispatch(logins.key())
+
+
+def test_the_timer_runs_in_the_background_and_survives_an_error(logins: Any) -> None:
+    import threading
+
+    logins.put("anna")
+    logins.later(7.99)
+    renewed, reached = threading.Event(), threading.Event()
+
+    def said(line: str) -> None:
+        logins.said.append(line)
+        reached.set()
+
+    def on_new_tokens(key: str) -> None:
+        renewed.set()
+        raise ZeroDivisionError
+
+    keeper = logins.keeper(on_new_tokens=on_new_tokens, warn=said, spawn=None)
+    keeper.start()
+    assert renewed.wait(5) and reached.wait(5)
+    keeper.stop()
+    assert logins.said == ["internal error while renewing tokens: ZeroDivisionError"]
+    assert stored_is_current(logins, keeper)
