@@ -1,16 +1,14 @@
-"""The last requests and those under way: what the activity list, `/teamclaude/deck` and the log line show."""
+"""One request as the activity list, `/teamclaude/deck` and the log line show it."""
 
 from __future__ import annotations
 
 import dataclasses
-import threading
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
 from ..settings import camel_case
 
-__all__ = ["Activity", "ActivityRing", "as_json"]
+__all__ = ["Activity", "as_json"]
 
 
 @dataclass(frozen=True)
@@ -45,51 +43,6 @@ class Activity:
     """Empty while under way."""
     reason: str = ""
     """Why that account, or why not."""
-
-
-class ActivityRing:
-    """The last `size` finished requests and all in flight.  Any thread; readers get copies."""
-
-    def __init__(self, size: int = 200) -> None:
-        # Guards the two below.
-        self._lock = threading.Lock()
-        self._finished: deque[Activity] = deque(maxlen=size)
-        self._inflight: dict[str, Activity] = {}
-
-    def began(self, activity: Activity) -> None:
-        """A request came in."""
-        with self._lock:
-            self._inflight[activity.id] = activity
-
-    def changed(self, activity: Activity) -> None:
-        """More is known of a request in flight (model, account, first byte); ignored once it has ended."""
-        with self._lock:
-            if activity.id in self._inflight:
-                self._inflight[activity.id] = activity
-
-    def ended(self, activity: Activity) -> None:
-        """A request is over.  One refused before `began` is recorded as well."""
-        with self._lock:
-            self._inflight.pop(activity.id, None)
-            self._finished.append(activity)
-
-    def recent(self) -> list[Activity]:
-        """The finished requests, newest first."""
-        with self._lock:
-            return list(reversed(self._finished))
-
-    def inflight(self) -> list[Activity]:
-        """The requests under way, newest first."""
-        with self._lock:
-            return list(reversed(self._inflight.values()))
-
-    def find(self, request_id: str) -> Activity | None:
-        """A request in flight or in the ring."""
-        with self._lock:
-            found = self._inflight.get(request_id)
-            if found is not None:
-                return found
-            return next((each for each in reversed(self._finished) if each.id == request_id), None)
 
 
 _KEYS = tuple(

@@ -8,19 +8,22 @@ from collections.abc import Callable
 from typing import Any, Optional
 
 from ..routing.usage import NO_USAGE
-from .activity import Activity, ActivityRing, as_json
+from .activity import Activity, as_json
 from .exchange import Exchange
 from .requestlog import RequestLog
 from .requestrecord import RequestRecord
 
 __all__ = ["Journal"]
 
-REMEMBERED = 500
+REMEMBERED = 200
 LAST = "last"
 
 
 class Journal:
-    """Any thread; `on_activity` gets each finished request's record, from the thread that served it."""
+    """Any thread; `on_activity` gets each finished request's record, from the thread that served it.
+
+    Exchanges are kept as they are and turned into records when somebody looks.
+    """
 
     def __init__(
         self,
@@ -29,7 +32,6 @@ class Journal:
     ) -> None:
         self._log = log
         self._on_activity = on_activity
-        self._ring = ActivityRing()
         self._running: dict[str, Exchange] = {}
         self._ended: OrderedDict[str, Exchange] = OrderedDict()
         self._lock = threading.Lock()  # guards _running and _ended
@@ -46,23 +48,23 @@ class Journal:
 
     def end(self, exchange: Exchange, record: Optional[RequestRecord]) -> None:
         """A request has its outcome."""
-        activity = _activity(exchange)
-        self._ring.ended(activity)
         exchange.body = b""  # up to 64 MiB that `explain` has no use for
         with self._lock:
             self._running.pop(exchange.id, None)
             self._ended[exchange.id] = exchange
-            while len(self._ended) > REMEMBERED:
+            if len(self._ended) > REMEMBERED:
                 self._ended.popitem(last=False)
         if record is not None and self._log is not None:
-            record.end(activity.outcome, exchange.explained(self.names()))
+            record.end(exchange.outcome.value if exchange.outcome else "", exchange.explained(self.names()))
             self._log.finish(record)
         if self._on_activity is not None:
-            self._on_activity(as_json(activity))
+            self._on_activity(as_json(_activity(exchange)))
 
     def recent(self) -> list[dict[str, Any]]:
         """Finished requests, newest first."""
-        return [as_json(activity) for activity in self._ring.recent()]
+        with self._lock:
+            ended = list(self._ended.values())
+        return [as_json(_activity(exchange)) for exchange in reversed(ended)]
 
     def inflight(self) -> list[dict[str, Any]]:
         """Requests under way, newest first."""
