@@ -137,6 +137,8 @@ class Runtime:
             self.door = door
             self.book = book
             self.house = self._house(config, old.router, pool)
+            if pool is not old.pool:
+                old.pool.close()
             changes = old.router.configure(
                 book.specs, config.rules, POLICIES[config.policy](), config.pricing, renewed
             )
