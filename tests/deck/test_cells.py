@@ -71,6 +71,8 @@ def test_pad_fills_to_the_cell() -> None:
         ("\ud800x", "x"),
         (FAMILY, FAMILY),
         ("  padded  ", "padded"),
+        (" one space ", "one space"),
+        ("wide  gap", "wide gap"),
     ],
 )
 def test_clean(text: str, shown: str) -> None:
