@@ -14,7 +14,7 @@ from .bodyscan import NO_FACTS, BodyFacts
 from .entry import Visitor
 from .framing import keep_alive
 from .head import RequestHead
-from .paths import Route
+from .paths import PathKind, Route
 from .redact import redact_text
 
 __all__ = ["Attempt", "Exchange", "Outcome", "new_request_id"]
@@ -82,12 +82,14 @@ class Exchange:
         """Record the outcome; the first one stands."""
         if self.outcome is None:
             self.outcome = outcome
-            self.note = redact_text(note) or self.note
+            self.note = redact_text(note) if note else self.note
             self.ended = time.monotonic()
 
     @property
     def path(self) -> str:
         """For showing: a mistyped base URL may have put a credential into it."""
+        if self.route.kind is PathKind.INFERENCE:  # an exact path
+            return self.route.path
         return redact_text(self.route.path[:LONGEST_PATH])
 
     @property
