@@ -196,6 +196,17 @@ def test_other_answers_change_nothing(pool, status):
 # --- learned caps -----------------------------------------------------------------------------
 
 
+def test_served_answers_teach_the_slope_of_both_windows(pool, unified):
+    resets = {"5h-reset": pool.now + HOUR, "7d-reset": pool.now + 50 * HOUR}
+    for used in (0.10, 0.20):
+        lease = pool.lease("s", pin="a")
+        axes = {"5h-utilization": used, "7d-utilization": used / 2}
+        pool.answer(lease, 200, *unified(**axes, **resets))
+        pool.settle(lease, Usage(cache_read_tokens=9999, output_tokens=1000))
+    assert pool["a"].cap_5h.value(pool.now) == pytest.approx(10_000)
+    assert pool["a"].cap_7d.value(pool.now) == pytest.approx(20_000)
+
+
 def test_the_first_quota_refusal_of_a_streak_teaches_the_cap_of_its_window(pool, unified):
     pool.settle(pool.lease("s", pin="a"), Usage(output_tokens=1000))
     lease, sibling = pool.lease("s", pin="a"), pool.lease("s2", pin="a")

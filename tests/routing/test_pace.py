@@ -235,6 +235,7 @@ def test_past_the_rail_a_warm_conversation_moves_only_to_an_account_within_it(Po
     decision = pool.choose("s")
     assert (decision.account, decision.reason) == ("b", Reason.RAIL)
     pool.five_hours(b=0.91)
+    pool.week(a=0.50, b=0.05)
     assert (pool.choose("s").account, pool.choose("s").reason) == ("a", Reason.KEPT)
 
 
