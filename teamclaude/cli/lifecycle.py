@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import queue
+import contextlib
 import signal
-import sys
+import socket
 import threading
-from collections.abc import Callable
-from types import FrameType
+from collections.abc import Callable, Iterator
 from typing import Any, Optional, Protocol
 
 from ..errors import TeamClaudeError
@@ -15,7 +14,8 @@ from ..errors import TeamClaudeError
 __all__ = ["Stoppable", "serve_until_stopped"]
 
 ENDED = 0  # no signal has this number: the service ended by itself
-SIGHUP = getattr(signal, "SIGHUP", -1)
+RELOAD = [getattr(signal, name) for name in ("SIGHUP",) if hasattr(signal, name)]
+STOP = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
 
 
 class Stoppable(Protocol):
@@ -36,47 +36,52 @@ def serve_until_stopped(service: Stoppable, say: Callable[[str], None]) -> None:
 
     SIGINT and SIGTERM drain it, a second one ends it at once, SIGHUP reloads.  Only for the main thread.
     """
-    inbox: queue.SimpleQueue[int] = queue.SimpleQueue()
-    _listen(inbox)
-    threading.Thread(target=_tell_end, args=(service, inbox), daemon=True).start()
-    stopping = False
-    while True:
-        number = _next(inbox)
-        if number == ENDED:
-            return
-        if number == SIGHUP:
-            _reload(service, say)
-        elif stopping:
-            say("teamclaude: stopping now")
-            threading.Thread(target=service.stop, args=(0.0,), daemon=True).start()
-        else:
-            stopping = True
-            say("teamclaude: stopping; running answers may finish (once more: stop now)")
-            threading.Thread(target=service.stop, daemon=True).start()
+    with _signals() as (inbox, outbox):
+        threading.Thread(target=_tell_end, args=(service, outbox), daemon=True).start()
+        stopping = False
+        while True:
+            number = inbox.recv(1)[0]
+            if number == ENDED:
+                return
+            if number in RELOAD:
+                _reload(service, say)
+            elif number in STOP:  # other signals with a handler come here too
+                _stop(service, say, stopping)
+                stopping = True
 
 
-def _listen(inbox: queue.SimpleQueue[int]) -> None:
-    def receive(number: int, frame: Optional[FrameType]) -> None:
-        # SimpleQueue.put may interrupt get() in the same thread: the queue module says so.
-        inbox.put(number)
+@contextlib.contextmanager
+def _signals() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Signals as bytes in a socket: (where to read them, where to write one more).
 
-    for name in ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), receive)
-
-
-def _tell_end(service: Stoppable, inbox: queue.SimpleQueue[int]) -> None:
-    service.wait()
-    inbox.put(ENDED)
-
-
-def _next(inbox: queue.SimpleQueue[int]) -> int:
-    while True:
+    The interpreter itself writes them.  A handler that filled a queue could run in the instant between the
+    reader's look into it and its sleep: the signal would be lost.
+    """
+    inbox, outbox = socket.socketpair()
+    with inbox, outbox:
+        outbox.setblocking(False)
+        before = signal.set_wakeup_fd(outbox.fileno())
+        for number in RELOAD + STOP:
+            signal.signal(number, lambda number, frame: None)
         try:
-            # Windows does not interrupt a wait for Ctrl-C: there it looks up now and then.
-            return inbox.get(timeout=0.5 if sys.platform == "win32" else None)
-        except queue.Empty:
-            continue
+            yield inbox, outbox
+        finally:
+            signal.set_wakeup_fd(before)
+
+
+def _tell_end(service: Stoppable, outbox: socket.socket) -> None:
+    service.wait()
+    with contextlib.suppress(OSError):
+        outbox.send(bytes([ENDED]))
+
+
+def _stop(service: Stoppable, say: Callable[[str], None], again: bool) -> None:
+    if again:
+        say("teamclaude: stopping now")
+        threading.Thread(target=service.stop, args=(0.0,), daemon=True).start()
+    else:
+        say("teamclaude: stopping; running answers may finish (once more: stop now)")
+        threading.Thread(target=service.stop, daemon=True).start()
 
 
 def _reload(service: Stoppable, say: Callable[[str], None]) -> None:
