@@ -230,6 +230,8 @@ def test_accounts_are_themselves_however_alike(Pool):
 def test_a_top_level_rejection_is_forgotten_with_the_window_it_was_about(pool, unified):
     headers = unified(status="rejected", **{"5h-status": "rejected", "5h-reset": pool.now + HOUR})
     pool.answer(pool.lease("s", pin="a"), 429, *headers)
+    pool.quota("a", "7d", 0.5, DAY, "allowed")
+    pool.quota("a", "7d_oi", 1.0, DAY, "rejected")
     assert pool["a"].whole_status(pool.now) == "rejected"
     assert pool["a"].whole_status(pool.now + HOUR) is None
     pool.answer(pool.lease("s", pin="b"), 200, *unified(status="allowed_warning"))
@@ -244,6 +246,7 @@ def test_a_bench_keeps_its_length_when_the_clock_is_set_back(Pool):
     pool.fleet.condemn(pool.lease("s"), pool.now)
     pool.wait(-DAY)
     assert pool.admit("t").until == pool.now + 60
+    assert pool["a"].last_picked == pool.now
     pool.wait(60)
     assert block(pool) is None
 
