@@ -1,0 +1,234 @@
+"""Host names and web pages: a door that DNS rebinding and cross-site requests do not open."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+
+from teamclaude.accounts.config import ClientKey, ProxyConfig
+from teamclaude.errors import BadRequest, ConfigError, Forbidden, Misdirected, TeamClaudeError
+from teamclaude.proxy.entry import Door, Visitor
+from teamclaude.proxy.head import RequestHead
+
+KEY = "tc-FAKEFAKEFAKEFAKEFAKEFAKEFAKEFAKE"
+ALICE = "tc-alice-FAKE"
+HOST = ("Host", "localhost:3456")
+PROXY = Visitor(None, True)
+EXEMPT = Visitor(None, False)
+
+
+def head(*fields: tuple[str, str], host: tuple[str, str] = HOST, method: str = "POST") -> RequestHead:
+    return RequestHead(method, "/v1/messages", 1, [host, *fields])
+
+
+def bare(*fields: tuple[str, str], minor: int = 1) -> RequestHead:
+    return RequestHead("POST", "/v1/messages", minor, list(fields))
+
+
+def door(trust_loopback: Literal[True, False, "any"] = True, host: str = "localhost") -> Door:
+    return Door(
+        ProxyConfig(
+            host=host, api_key=KEY, clients=(ClientKey("alice", ALICE),), trust_loopback=trust_loopback
+        )
+    )
+
+
+def yes() -> bool | None:
+    return True
+
+
+def never_asked() -> bool | None:
+    raise AssertionError("a key decides without a look at the peer's owner")
+
+
+# --- Host -------------------------------------------------------------------------------------------
+
+OURS = [
+    "localhost",
+    "localhost:3456",
+    "LocalHost:1",
+    "localhost.",
+    "localhost.:3456",
+    "localhost:",
+    "127.0.0.1",
+    "127.0.0.1:3456",
+    "127.8.8.8:80",
+    "[::1]",
+    "[::1]:3456",
+    "[0:0:0:0:0:0:0:1]:3456",
+    "[::ffff:127.0.0.1]:3456",
+    "proxy.lan:3456",
+    "PROXY.lan.",
+    "team.example",
+    "team.example:9999",
+    "other.example:8080",
+    "[FD00:0::5]:3456",
+    "[fe80::7%25eth0]:3456",
+    "192.168.1.9",
+]
+NOT_OURS = [
+    "evil.example",
+    "localhost.evil.example:3456",
+    "127.0.0.1.evil.example",
+    "xlocalhost",
+    "proxy.lan.evil.example",
+    "10.0.0.1:3456",
+    "0.0.0.0:3456",
+    "[::]:3456",
+    "[fe80::1]:3456",
+    "2130706433",
+    "127.1",
+    "localhost..",
+    ".",
+]
+MALFORMED = [
+    "",
+    ":3456",
+    "a@localhost",
+    "localhost:port",
+    "localhost:123456",
+    "localhost, evil.example",
+    "local host",
+    "localhost/",
+    "http://localhost",
+    "::1",
+    "[::1",
+    "[]",
+    "[localhost]",
+    "localhost:3456:1",
+    "localhost\\@evil",
+    "localhost#",
+    "loc\xe4lhost",
+]
+
+
+def guarded() -> Door:
+    names = ("team.example", "other.example:1", "fd00::5", "fe80::7%eth0", "192.168.1.9")
+    return Door(ProxyConfig(host="proxy.lan", api_key=KEY, allowed_hosts=names))
+
+
+@pytest.mark.parametrize("host", OURS)
+def test_a_host_of_ours(host: str) -> None:
+    assert guarded().admit(head(host=("host", host)), "127.0.0.1", yes) == EXEMPT
+
+
+@pytest.mark.parametrize(
+    ("host", "error"), [(h, Misdirected) for h in NOT_OURS] + [(h, BadRequest) for h in MALFORMED]
+)
+def test_another_host_or_none_that_makes_sense(host: str, error: type[TeamClaudeError]) -> None:
+    for fields in ((), (("x-api-key", KEY),)):
+        with pytest.raises(error) as refusal:
+            guarded().admit(head(*fields, host=("Host", host)), "127.0.0.1", yes)
+        assert refusal.value.status == (421 if error is Misdirected else 400)
+
+
+def test_a_refused_host_says_where_to_allow_it() -> None:
+    with pytest.raises(Misdirected, match=r"evil\.example.*allowedHosts"):
+        guarded().admit(head(host=("Host", "Evil.example:3456")), "127.0.0.1", yes)
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0", "::", "[::]", ""])
+def test_a_wildcard_address_is_nobodys_name(bind: str) -> None:
+    for host in ("0.0.0.0:3456", "[::]:3456"):
+        with pytest.raises(Misdirected):
+            door(host=bind).admit(head(host=("Host", host)), "127.0.0.1", yes)
+
+
+def test_exactly_one_host() -> None:
+    with pytest.raises(BadRequest):
+        door().admit(bare(), "127.0.0.1", yes)
+    with pytest.raises(BadRequest):
+        door().admit(head(HOST), "127.0.0.1", yes)
+    assert door().admit(bare(minor=0), "127.0.0.1", yes) == EXEMPT
+    with pytest.raises(BadRequest):
+        door().admit(bare(HOST, HOST, minor=0), "127.0.0.1", yes)
+
+
+@pytest.mark.parametrize("entry_", ["*.lan", "http://proxy.lan", "", "a b"])
+def test_a_configured_host_that_cannot_be_one_is_named(entry_: str) -> None:
+    with pytest.raises(ConfigError, match=r"proxy\.allowedHosts"):
+        Door(ProxyConfig(allowed_hosts=(entry_,)))
+
+
+# --- web pages --------------------------------------------------------------------------------------
+
+
+def origin(value: str) -> tuple[str, str]:
+    return ("Origin", value)
+
+
+def site(value: str) -> tuple[str, str]:
+    return ("Sec-Fetch-Site", value)
+
+
+KEYED = ("x-teamclaude-key", KEY)
+SELF = origin("http://localhost:3456")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (origin("https://evil.example"),),
+        (origin("null"),),
+        (origin(""),),
+        (SELF,),
+        (SELF, ("x-teamclaude-key", "wrong")),
+        (site("cross-site"),),
+        (site("same-site"),),
+        (site("Cross-Site"),),
+        (site("anything new"),),
+        (site("none"), site("cross-site")),
+        (origin("https://evil.example"), KEYED),
+        (origin("http://localhost:8080"), KEYED),
+        (origin("http://127.0.0.1:3456"), KEYED),
+        (origin("http://localhost"), KEYED),
+        (origin("chrome-extension://localhost:3456"), KEYED),
+        (origin("http://localhost:3456.evil.example"), KEYED),
+        (origin("null"), KEYED),
+        (SELF, origin("https://evil.example"), KEYED),
+        (SELF, site("cross-site"), KEYED),
+        (site("cross-site"), KEYED),
+        (site("same-site"), KEYED),
+    ],
+)
+def test_calls_of_web_pages_are_refused(fields: tuple[tuple[str, str], ...]) -> None:
+    for decide in (
+        lambda: door("any").admit(head(*fields), "127.0.0.1", yes),
+        lambda: door("any").knock(head(*fields)),
+    ):
+        with pytest.raises(Forbidden) as refusal:
+            decide()
+        assert refusal.value.status == 403
+
+
+@pytest.mark.parametrize(
+    ("host", "fields"),
+    [
+        ("localhost:3456", (SELF, KEYED)),
+        ("localhost:3456", (SELF, site("same-origin"), KEYED)),
+        ("localhost:3456", (site("same-origin"), ("Authorization", f"Bearer {KEY}"))),
+        ("localhost:3456", (site("none"), KEYED)),
+        ("LOCALHOST:3456", (SELF, KEYED)),
+        ("localhost", (origin("http://localhost"), KEYED)),
+        ("localhost:443", (origin("https://localhost"), KEYED)),
+        ("[::1]:3456", (origin("http://[::1]:3456"), KEYED)),
+    ],
+)
+def test_our_own_page_with_the_key_is_served(host: str, fields: tuple[tuple[str, str], ...]) -> None:
+    assert door().admit(head(*fields, host=("Host", host)), "127.0.0.1", never_asked) == PROXY
+
+
+def test_an_http_1_0_client_without_host_has_no_own_page() -> None:
+    with pytest.raises(Forbidden):
+        door().admit(bare(SELF, KEYED, minor=0), "127.0.0.1", yes)
+
+
+# --- endpoints open to all ----------------------------------------------------------------------------
+
+
+def test_an_open_endpoint_needs_no_key_but_still_our_name() -> None:
+    assert door().knock(head()) == EXEMPT
+    assert door().knock(head(("x-api-key", ALICE))) == Visitor("alice", True)
+    with pytest.raises(Misdirected):
+        door().knock(head(host=("Host", "evil.example")))
