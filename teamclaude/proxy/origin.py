@@ -31,11 +31,11 @@ def parse_origin(url: str) -> tuple[Origin, str]:
 
     Raises ConfigError for anything but an http(s) URL with a host.
     """
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        port = -1
-    if parts.scheme not in _PORTS or not parts.hostname or port == -1 or parts.query or parts.username:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in _PORTS or not parts.hostname or parts.query or parts.username:
         raise ConfigError(f"'{url}' is not a base URL: expected https://host[:port][/prefix]")
     return Origin(parts.scheme, parts.hostname, port or _PORTS[parts.scheme]), parts.path.rstrip("/")

@@ -1,4 +1,4 @@
-"""Connections to the upstream: opening, pooling, one request and its answer at a time.
+"""Connections to the upstream: pooling, one request and its answer at a time.
 
 Rules that hold in this file:
 
@@ -9,21 +9,19 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
-import http.client
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable
 from typing import Optional, Union
-from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
 
-from ..errors import ConfigError, ConnectFailed, UpstreamLost, UpstreamProtocolError
+from ..errors import UpstreamLost, UpstreamProtocolError
+from .dialer import Dialer, in_words
 from .framing import ChunkedDecoder, Framing, Kind, keep_alive, response_body
 from .head import MAX_HEAD_BYTES, ResponseHead, find_head_end, parse_response_head
 from .origin import Origin
-from .watch import BEAT_SEC, READABLE, WRITABLE, Watch, readable
+from .watch import READABLE, WRITABLE, Watch, readable
 
 __all__ = ["Answer", "Connection", "UpstreamPool", "read_answer"]
 
@@ -44,6 +42,7 @@ class Connection:
         self.sock = sock
         self.origin = origin
         self.reused = False
+        self.spent = False  # a request was not sent to its end: nothing may follow it
         self.idle_since = 0.0
         self._pending = sock.pending if isinstance(sock, ssl.SSLSocket) else None
 
@@ -56,16 +55,18 @@ class Connection:
         An upstream may answer and close before it has read all of a large body; a failed write is
         therefore no verdict: reading the answer decides.
         """
+        self.spent = True
         try:
             if len(body) <= JOIN_LIMIT:
-                self._send_all(head + bytes(body), watch)
-            elif self._send_all(head, watch):
-                self._send_all(body, watch)
+                whole = self._send_all(head + bytes(body), watch)
+            else:
+                whole = self._send_all(head, watch) and self._send_all(body, watch)
+            self.spent = not whole
         except (BrokenPipeError, ConnectionResetError):
             if self.reused:
                 raise UpstreamLost("the upstream had closed the connection") from None
         except OSError as error:
-            raise UpstreamLost(f"sending to the upstream failed: {_words(error)}") from error
+            raise UpstreamLost(f"sending to the upstream failed: {in_words(error)}") from error
 
     def _send_all(self, data: Buffer, watch: Watch) -> bool:
         """False when the upstream began to answer before it took everything."""
@@ -101,7 +102,7 @@ class Connection:
             except (ssl.SSLWantReadError, BlockingIOError, InterruptedError):
                 continue
             except OSError as error:
-                raise UpstreamLost(f"the upstream broke off: {_words(error)}") from error
+                raise UpstreamLost(f"the upstream broke off: {in_words(error)}") from error
 
 
 class Answer:
@@ -167,6 +168,7 @@ class Answer:
         return (
             self.complete
             and not self._rest
+            and not self.connection.spent
             and self.framing.kind is not Kind.UNTIL_CLOSE
             and keep_alive(self.head)
         )
@@ -183,13 +185,11 @@ class UpstreamPool:
         proxy: Optional[str] = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._connect_timeout = connect_timeout
-        self._ca_file = ca_file
-        self._proxy = proxy
+        self._dialer = Dialer(connect_timeout, ca_file, proxy)
         self._monotonic = monotonic
-        self._context: Optional[ssl.SSLContext] = None
         self._idle: dict[Origin, list[Connection]] = {}
-        self._lock = threading.Lock()  # guards _idle and _context
+        self._closed = False
+        self._lock = threading.Lock()  # guards _idle and _closed
 
     def take(self, origin: Origin) -> Optional[Connection]:
         """The most recently used idle connection that still looks alive."""
@@ -206,131 +206,27 @@ class UpstreamPool:
 
     def open(self, origin: Origin, watch: Watch) -> Connection:
         """A new connection; raises ConnectFailed, or ClientGone as soon as the client leaves."""
-        opening = _Opening(lambda: self._connect(origin))
-        try:
-            while not opening.done.wait(BEAT_SEC):
-                watch.check()
-        except BaseException:
-            opening.abandon()
-            raise
-        return opening.result()
-
-    def _connect(self, origin: Origin) -> Connection:
-        opener = self._opener(origin)
-        try:
-            opener.connect()
-        except ssl.SSLCertVerificationError as error:
-            raise ConnectFailed(
-                f"the certificate of {origin.host} is not trusted: {error.verify_message}; "
-                "set upstreamCaFile if that is intended"
-            ) from error
-        except (OSError, http.client.HTTPException) as error:
-            opener.close()
-            raise ConnectFailed(f"no connection to {origin.host}:{origin.port}: {_words(error)}") from error
-        sock: socket.socket = opener.sock
-        if isinstance(sock, ssl.SSLSocket):
-            # An end without close_notify is a cut, not an end.
-            sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return Connection(sock, origin)
+        return Connection(self._dialer.dial(origin, watch), origin)
 
     def give_back(self, connection: Connection) -> None:
         """Keep a clean connection for the next request; the ones idle too long are closed."""
         connection.idle_since = now = self._monotonic()
         with self._lock:
             idle = self._idle.setdefault(connection.origin, [])
-            stale = [c for c in idle if now - c.idle_since > IDLE_SEC]
-            if stale:
-                self._idle[connection.origin] = idle = idle[len(stale) :]
             idle.append(connection)
+            stale = idle if self._closed else [c for c in idle if now - c.idle_since > IDLE_SEC]
+            self._idle[connection.origin] = idle[len(stale) :]
         for old in stale:
             old.close()
 
     def close(self) -> None:
+        """Also what is given back from now on is closed."""
         with self._lock:
+            self._closed = True
             idle = [c for connections in self._idle.values() for c in connections]
             self._idle.clear()
         for connection in idle:
             connection.close()
-
-    def _opener(self, origin: Origin) -> http.client.HTTPConnection:
-        proxy = self._proxy_for(origin)
-        host, port = (proxy.host, proxy.port) if proxy is not None else (origin.host, origin.port)
-        opener: http.client.HTTPConnection
-        if origin.scheme == "https":
-            opener = http.client.HTTPSConnection(
-                host, port, timeout=self._connect_timeout, context=self._tls()
-            )
-        else:
-            opener = http.client.HTTPConnection(host, port, timeout=self._connect_timeout)
-        if proxy is not None:
-            opener.set_tunnel(origin.host, origin.port)
-        return opener
-
-    def _proxy_for(self, origin: Origin) -> Optional[Origin]:
-        url = self._proxy
-        if not url and origin.scheme == "https":
-            proxies = getproxies_environment()
-            if proxies and not proxy_bypass(f"{origin.host}:{origin.port}"):
-                url = proxies.get("https") or proxies.get("all")
-        if not url:
-            return None
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        if parts.scheme != "http" or not parts.hostname:
-            raise ConfigError("the HTTPS proxy must be an http:// URL (HTTPS_PROXY or upstreamProxy)")
-        return Origin("http", parts.hostname, parts.port or 80)
-
-    def _tls(self) -> ssl.SSLContext:
-        with self._lock:
-            if self._context is None:
-                try:
-                    self._context = ssl.create_default_context(cafile=self._ca_file)
-                except OSError as error:
-                    raise ConnectFailed(f"upstreamCaFile can't be read: {_words(error)}") from error
-                self._context.set_alpn_protocols(["http/1.1"])
-            return self._context
-
-
-class _Opening(threading.Thread):
-    """Look-up, connect, tunnel and handshake in a thread of their own.
-
-    Any of them can block for seconds in a call that can't be waited on together with the client.
-    """
-
-    def __init__(self, connect: Callable[[], Connection]) -> None:
-        super().__init__(name="connect", daemon=True)
-        self._connect = connect
-        self._lock = threading.Lock()  # guards the three below
-        self._abandoned = False
-        self._connection: Optional[Connection] = None
-        self._error: Optional[Exception] = None
-        self.done = threading.Event()
-        self.start()
-
-    def run(self) -> None:
-        try:
-            connection = self._connect()
-        except Exception as error:
-            self._error = error
-        else:
-            with self._lock:
-                self._connection = connection
-                if self._abandoned:
-                    connection.close()
-        self.done.set()
-
-    def abandon(self) -> None:
-        """Nobody waits for it any more."""
-        with self._lock:
-            self._abandoned = True
-            if self._connection is not None:
-                self._connection.close()
-
-    def result(self) -> Connection:
-        if self._error is not None:
-            raise self._error
-        assert self._connection is not None
-        return self._connection
 
 
 def read_answer(connection: Connection, method: str, watch: Watch, timeout: float) -> Answer:
@@ -353,8 +249,3 @@ def read_answer(connection: Connection, method: str, watch: Watch, timeout: floa
             return Answer(connection, head, response_body(head, method), bytes(buffer[end:]))
         del buffer[:end]
         seen = 0
-
-
-def _words(error: BaseException) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).rstrip(".")

@@ -321,6 +321,24 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Pem:
 
 
 @pytest.fixture
+def tcp_pair() -> Iterator[Callable[[], tuple[socket.socket, socket.socket]]]:
+    """Makes the two ends of a connection: the one that connected, the one that accepted."""
+    made: list[socket.socket] = []
+
+    def make() -> tuple[socket.socket, socket.socket]:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            near = socket.create_connection(server.getsockname(), timeout=5)
+            far, _ = server.accept()
+        far.settimeout(5)
+        made.extend((near, far))
+        return near, far
+
+    yield make
+    for sock in made:
+        sock.close()
+
+
+@pytest.fixture
 def clock() -> Clock:
     return Clock()
 
