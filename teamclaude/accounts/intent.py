@@ -1,15 +1,18 @@
-"""Which refresh tokens are being spent and which were refused, on disk beside the config file.
+"""What is known on disk of the spending of one refresh token, in a file of its own beside the config.
 
-A refresh token is named by its SHA-256, never by itself.  Rules:
-1. A token is noted here, durably, before it is sent anywhere.
-2. The note goes when the answer is stored, or when the token was certainly not spent.  A note found
-   for the stored token means: its answer was lost, in a crash or on the wire.
-3. A token noted as refused is never sent again.
-Whoever reads in order to write holds the account's lock.
+Rules:
+1. The file is there, durably and with room for the answer, before the token is sent anywhere.
+2. The answer goes into it in one write, at once: a process that is killed from then on loses nothing.
+3. It goes when the new pair is in its place, or when the token was certainly not spent.  One that is
+   found without an answer means: the answer was lost, in a crash or on the wire.
+4. A refused token keeps its file, and is never sent again.
+The file's name is a hash of the token.  Whoever changes it holds the account's lock.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -17,83 +20,98 @@ from pathlib import Path
 from typing import Any, Optional
 
 from .files import write_private
+from .pair import TokenPair
 
-__all__ = ["SpendRecord", "side_path"]
+__all__ = ["Intent", "side_path"]
 
-# Notes of that many tokens are kept: of older ones nobody has a copy.
-KEPT = 20
+# Where the answer begins, and where the room that is reserved for it ends: a full disk can't refuse it.
+ANSWER_AT = 512
+ROOM = 8192
+# Files of that many tokens are kept: nobody has a copy of an older one.
+KEPT = 50
+FIELDS = ("access_token", "refresh_token", "expires_at", "login_ends_at")
 
 
 def side_path(config: Path, identity: str) -> str:
     """`X.json` -> `X.tokens/<hash>`, beside the file itself: all names of one file share it."""
     target = os.path.realpath(config)
     stem = target[: -len(".json")] if target.endswith(".json") else target
-    return os.path.join(f"{stem}.tokens", hashlib.sha256(identity.encode()).hexdigest()[:16])
+    return os.path.join(f"{stem}.tokens", _hash(identity))
 
 
-class SpendRecord:
-    """The record at `path`, as it was when this was made.  A file that is no good counts as empty."""
+class Intent:
+    """The file of `token` in `directory`, as it was when this was made; one that is no good is none.
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._notes = _load(path)
+    `begun`: since when the token may be spent; `refused`: when the server refused it (epoch seconds);
+    `answer`: the pair that it bought.
+    """
 
-    def begun(self, token: str) -> Optional[float]:
-        """When a spending of this token began whose answer was never stored (epoch seconds)."""
-        return self._look("spending", token)
+    def __init__(self, directory: str, token: str) -> None:
+        self.path = os.path.join(directory, f"{_hash(token)}.json")
+        try:
+            with open(self.path, "rb") as file:
+                data = file.read()
+        except OSError:
+            data = b""
+        head = _object(data[:ANSWER_AT])
+        self.begun = _number(head.get("begun"))
+        self.refused = _number(head.get("refused"))
+        self.answer = _pair(_object(data[ANSWER_AT:]))
 
-    def refused(self, token: str) -> Optional[float]:
-        """When the server refused this token."""
-        return self._look("refused", token)
+    def begin(self, now: float) -> None:
+        """The token is about to be sent.  OSError when that can't be noted: then don't send it."""
+        # The first time counts: since then the token may be spent.
+        head = json.dumps({"begun": now if self.begun is None else self.begun})
+        write_private(self.path, head.ljust(ANSWER_AT).encode() + b" " * (ROOM - ANSWER_AT))
 
-    def begin(self, token: str, now: float) -> None:
-        """The token is about to be sent.  OSError when that can't be noted: then don't send it.
+    def keep(self, pair: TokenPair) -> None:
+        """The answer is here.  OSError when it can't be written."""
+        data = json.dumps({name: getattr(pair, name) for name in FIELDS}).encode()
+        handle = os.open(self.path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+        try:
+            os.lseek(handle, ANSWER_AT, os.SEEK_SET)
+            if os.write(handle, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
-        A note that is there stays: since then the token may be spent.
-        """
-        if self.begun(token) is None:
-            self._put("spending", token, now)
+    def refuse(self, now: float) -> None:
+        """The server does not take the token any more.  OSError when that can't be noted."""
+        write_private(self.path, json.dumps({"refused": now}).encode())
+        _prune(os.path.dirname(self.path))
 
-    def clear(self, token: str) -> None:
-        """Its answer is stored, or it was not spent."""
-        if self._notes["spending"].pop(_name(token), None) is not None:
-            self._write()
-
-    def refuse(self, token: str, now: float) -> None:
-        """The server does not take it any more."""
-        self._notes["spending"].pop(_name(token), None)
-        self._put("refused", token, now)
-
-    def _look(self, kind: str, token: str) -> Optional[float]:
-        return self._notes[kind].get(_name(token))
-
-    def _put(self, kind: str, token: str, now: float) -> None:
-        notes = self._notes[kind]
-        notes[_name(token)] = now
-        for name in sorted(notes, key=lambda name: notes[name])[:-KEPT]:
-            del notes[name]
-        self._write()
-
-    def _write(self) -> None:
-        write_private(self._path, (json.dumps(self._notes, indent=2) + "\n").encode())
-
-
-def _name(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    def clear(self) -> None:
+        """The new pair is in its place, or the token was not spent."""
+        with contextlib.suppress(OSError):  # of a token that is nobody's any more it does no harm
+            os.unlink(self.path)
 
 
-def _load(path: str) -> dict[str, dict[str, float]]:
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _object(data: bytes) -> dict[str, Any]:
     try:
-        with open(path, "rb") as file:
-            raw: Any = json.loads(file.read())
-    except (OSError, ValueError, RecursionError):
-        raw = None
-    found = raw if isinstance(raw, dict) else {}
-    return {kind: _times(found.get(kind)) for kind in ("spending", "refused")}
-
-
-def _times(raw: Any) -> dict[str, float]:
-    if not isinstance(raw, dict):
+        found = json.loads(data)
+    except (ValueError, RecursionError):
         return {}
-    numbers = {name: at for name, at in raw.items() if isinstance(at, (int, float))}
-    return {name: float(at) for name, at in numbers.items()}
+    return found if isinstance(found, dict) else {}
+
+
+def _number(value: Any) -> Optional[float]:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _pair(raw: dict[str, Any]) -> Optional[TokenPair]:
+    access, refresh = raw.get("access_token"), raw.get("refresh_token")
+    if not isinstance(access, str) or not isinstance(refresh, str):
+        return None
+    return TokenPair(access, refresh, _number(raw.get("expires_at")), _number(raw.get("login_ends_at")))
+
+
+def _prune(directory: str) -> None:
+    with contextlib.suppress(OSError):
+        paths = [entry.path for entry in os.scandir(directory) if entry.name.endswith(".json")]
+        for path in sorted(paths, key=os.path.getmtime)[:-KEPT]:
+            os.unlink(path)

@@ -272,7 +272,7 @@ class TokenKeeper:
         try:
             slot.saved(unsaved.save())
         except TeamClaudeError as error:
-            slot.fail(self._clock(), f"the new tokens are in memory only and lost at a restart: {error}")
+            slot.fail(self._clock(), str(error))
         else:
             self._warn(f"{slot.name}: the new tokens are stored now")
 

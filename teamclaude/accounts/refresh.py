@@ -5,26 +5,27 @@ A refresh token is good once, and its answer is given once:
 1. take the account's lock, which threads and processes share;
 2. read the store again: whoever was first has left a newer pair there, which is adopted;
 3. note durably which token is about to be spent (`intent`); where that is impossible, don't spend it;
-4. spend it;
+4. spend it, and put the answer beside the note in one write;
 5. store the new pair durably, before anybody may use it;
 6. take the note away.
 
-A crash before 4 leaves the old token good, one after 5 the new one.  In between the answer may be
-lost: the note stays, the old token is tried again later, and if it is refused the words say when
-and how the login was lost.
+A crash before 4 leaves the old token good.  After it the note holds the new pair, which the next one
+in puts where it belongs.  When the answer was lost on its way, the old token is tried again later;
+if it is refused, the words say when and how the login was lost.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable, Optional
 
 from ..errors import ConfigError, LoginRefused, TeamClaudeError, TokenEndpointBusy
 from .freshness import Need, need_of
 from .grants import TokenGrant
-from .intent import SpendRecord
+from .intent import Intent
 from .lock import FileLock
 from .pair import TokenPair
 from .tokenstore import TokenStore
@@ -42,16 +43,15 @@ class Unsaved:
     """A pair that could not be stored.  As long as it is not, no other process gets the lock: it
     would read the old token and spend it a second time, which ends the login."""
 
-    def __init__(self, pair: TokenPair, save: Callable[[], TokenPair], held: contextlib.ExitStack) -> None:
-        self.pair = pair
+    def __init__(self, save: Callable[[], TokenPair], held: contextlib.ExitStack) -> None:
         self._save = save
         self._held = held
 
     def save(self) -> TokenPair:
         """Try again: the stored pair, as of TokenStore.write, and the lock is free.  ConfigError."""
-        self.pair = self._save()
+        pair = self._save()
         self.drop()
-        return self.pair
+        return pair
 
     def drop(self) -> None:
         """Give up the pair and the lock."""
@@ -62,12 +62,14 @@ class Unsaved:
 class Renewal:
     """The pair to use from now on.
 
-    `spent`: the refresh token that bought it, None when it was found in the store.  `note`: what the
-    owner should know.  `unsaved`: set when the pair is in memory only, with `note` saying why.
+    `spent`: the refresh token that bought it, None when it was in the store.  `issued`: it was just
+    now.  `note`: what the owner should know.  `unsaved`: set when it could not be stored, and `note`
+    says why.
     """
 
     pair: TokenPair
     spent: Optional[str] = field(default=None, repr=False)
+    issued: bool = False
     note: str = ""
     unsaved: Optional[Unsaved] = None
 
@@ -82,9 +84,9 @@ class Refresher:
         self._store = store
         self._clock = clock
 
-    def record(self) -> SpendRecord:
-        """What is noted now; to look at only."""
-        return SpendRecord(f"{self._side}.json")
+    def intent(self, token: str) -> Intent:
+        """What is noted of this refresh token now; to look at only."""
+        return Intent(os.path.dirname(self._side), token)
 
     def read(self) -> TokenPair:
         return self._store.read()
@@ -100,15 +102,18 @@ class Refresher:
         """
         with contextlib.ExitStack() as held:
             self._lock(held)
-            stored, record = self._store.read(), self.record()
-            token = stored.refresh_token
-            good = need_of(stored, self._clock()) is Need.NONE and stored.access_token != condemned
+            found = self._found(self._store.read(), held)
+            pair, token = found.pair, found.pair.refresh_token
+            if found.unsaved is not None:
+                return found
+            intent = self.intent(token) if token is not None else None
+            good = need_of(pair, self._clock()) is Need.NONE and pair.access_token != condemned
             # Where the refresh token may be spent, it is better to know now than in some hours.
-            if good and (token is None or record.begun(token) is None):
-                return Renewal(stored)
-            if token is None:
+            if good and (intent is None or intent.begun is None):
+                return found
+            if token is None or intent is None:
                 raise LoginRefused(f"there is no refresh token to renew it with; {AGAIN}")
-            return self._spend(stored, token, record, spend, held)
+            return self._spend(pair, token, intent, spend, held)
 
     def _lock(self, held: contextlib.ExitStack) -> None:
         try:
@@ -119,59 +124,75 @@ class Refresher:
             raise ConfigError(f"{self._side}.lock: can't lock it: {error.strerror or error}") from None
         held.enter_context(self._store.others())
 
+    def _found(self, stored: TokenPair, held: contextlib.ExitStack) -> Renewal:
+        """What is stored, or what an interrupted refresh bought for it."""
+        token = stored.refresh_token
+        intent = self.intent(token) if token is not None else None
+        if token is None or intent is None or intent.answer is None:
+            return Renewal(stored)
+        words = (
+            f"a refresh at {_moment(intent.begun or 0.0)} was interrupted; its tokens are found and stored"
+        )
+        return self._put(intent.answer, token, intent, words, held)
+
     def _spend(
-        self,
-        stored: TokenPair,
-        token: str,
-        record: SpendRecord,
-        spend: Spend,
-        held: contextlib.ExitStack,
+        self, stored: TokenPair, token: str, intent: Intent, spend: Spend, held: contextlib.ExitStack
     ) -> Renewal:
-        at = record.refused(token)
-        if at is not None:
-            raise LoginRefused(refused_words(at))
-        left = record.begun(token)
-        self._begin(record, token)
+        if intent.refused is not None:
+            raise LoginRefused(refused_words(intent.refused))
+        self._begin(intent)
         try:
             grant = spend(token)
         except LoginRefused as error:
             with contextlib.suppress(OSError):  # then it is at worst refused once more
-                record.refuse(token, self._clock())
-            raise LoginRefused(_lost(left, error)) from None
+                intent.refuse(self._clock())
+            raise LoginRefused(_lost(intent.begun, error)) from None
         except TokenEndpointBusy as error:
-            if left is None and not error.may_be_spent:
-                with contextlib.suppress(OSError):
-                    record.clear(token)
+            if intent.begun is None and not error.may_be_spent:
+                intent.clear()
             raise
-        note = "" if left is None else f"{_interrupted(left)}, but its refresh token was still good"
-        return self._keep(stored.followed_by(grant), token, record, note, held)
+        pair = stored.followed_by(grant)
+        if pair.refresh_token != token:
+            with contextlib.suppress(OSError):  # then the store alone must do
+                intent.keep(pair)
+        note = (
+            "" if intent.begun is None else f"{_unheard(intent.begun)}, but its refresh token was still good"
+        )
+        return replace(self._put(pair, token, intent, note, held), issued=True)
 
-    def _begin(self, record: SpendRecord, token: str) -> None:
+    def _begin(self, intent: Intent) -> None:
         try:
-            record.begin(token, self._clock())
+            intent.begin(self._clock())
         except OSError as error:
             raise ConfigError(
-                f"{self._side}.json: can't write it: {error.strerror or error}; no refresh token is "
-                "spent that could not be replaced"
+                f"{intent.path}: can't write it: {error.strerror or error}; no refresh token is spent "
+                "whose answer could not be kept"
             ) from None
 
-    def _keep(
-        self, pair: TokenPair, token: str, record: SpendRecord, note: str, held: contextlib.ExitStack
+    def _put(
+        self, pair: TokenPair, token: str, intent: Intent, note: str, held: contextlib.ExitStack
     ) -> Renewal:
+        """The pair is in its place, or it is unsaved and the lock with it."""
+
         def save() -> TokenPair:
             try:
                 there = self._store.write(token, pair)
             except OSError as error:
-                raise ConfigError(f"can't write the new tokens: {error.strerror or error}") from None
-            with contextlib.suppress(OSError):  # a note of a token that is nobody's any more does no harm
-                record.clear(token)
+                raise self._unstored(token, error.strerror or str(error)) from None
+            except TeamClaudeError as error:
+                raise self._unstored(token, str(error)) from None
+            intent.clear()
             return there
 
         try:
-            return Renewal(save(), token, note)
-        except TeamClaudeError as error:
-            words = f"the new tokens are in memory only and lost at a restart: {error}"
-            return Renewal(pair, token, words, Unsaved(pair, save, held.pop_all()))
+            return Renewal(save(), token, note=note)
+        except ConfigError as error:
+            return Renewal(pair, token, note=str(error), unsaved=Unsaved(save, held.pop_all()))
+
+    def _unstored(self, token: str, why: str) -> ConfigError:
+        kept = self.intent(token).answer is not None
+        where = f"kept in {os.path.dirname(self._side)}" if kept else "in memory only, and lost at a restart"
+        return ConfigError(f"the new tokens can't be stored and are {where}: {why}")
 
 
 def refused_words(at: float) -> str:
@@ -182,10 +203,10 @@ def refused_words(at: float) -> str:
 def _lost(left: Optional[float], error: LoginRefused) -> str:
     if left is None:
         return str(error)
-    return f"{_interrupted(left)}: that answer probably held the new tokens. Now {error}"
+    return f"{_unheard(left)}: that answer probably held the new tokens. Now {error}"
 
 
-def _interrupted(at: float) -> str:
+def _unheard(at: float) -> str:
     return f"the answer to a refresh at {_moment(at)} was never stored (a crash, or a broken connection)"
 
 

@@ -8,7 +8,7 @@ from typing import Callable, Optional, Protocol
 from ..errors import TeamClaudeError
 from .config import AccountConfig, Config
 from .freshness import Need, need_of
-from .intent import SpendRecord, side_path
+from .intent import Intent, side_path
 from .pair import TokenPair
 from .refresh import Refresher, Renewal, Spend
 from .store import ConfigFile
@@ -32,8 +32,8 @@ class Renewer(Protocol):
     def renew(self, spend: Spend, condemned: Optional[str] = None) -> Renewal:
         """As Refresher.renew."""
 
-    def record(self) -> Optional[SpendRecord]:
-        """What is noted of spendings; to look at only."""
+    def intent(self, token: str) -> Optional[Intent]:
+        """What is noted of this refresh token; to look at only."""
 
 
 class Follower:
@@ -62,7 +62,7 @@ class Follower:
             )
         return Renewal(stored)
 
-    def record(self) -> Optional[SpendRecord]:
+    def intent(self, token: str) -> Optional[Intent]:
         return None
 
 
@@ -70,7 +70,7 @@ def renewer_of(
     file: ConfigFile, account: AccountConfig, config: Config, clock: Callable[[], float] = time.time
 ) -> Renewer:
     """The renewer for an account of the config file."""
-    # Entries of one person share lock and record: their key changes when an organisation becomes known.
+    # One lock for one person: the key changes when an organisation becomes known.
     side = side_path(file.path, account.account_uuid or account.name)
     if not account.import_from:
         return Refresher(side, ConfigStore(file, account.key), clock)

@@ -71,10 +71,10 @@ class Slot:
         """A renewal succeeded; True when the access token is another one now."""
         with self._lock:
             changed = renewal.pair.access_token != self.pair.access_token
-            if renewal.spent is not None:
+            if renewal.issued:
                 self._renewed_at = now
-                if renewal.spent != renewal.pair.refresh_token:
-                    self._spent.add(renewal.spent)
+            if renewal.spent is not None and renewal.spent != renewal.pair.refresh_token:
+                self._spent.add(renewal.spent)
             self._replace(renewal.pair)
             self.unsaved = renewal.unsaved
             if self.unsaved is not None:
@@ -103,14 +103,14 @@ class Slot:
 
     def recall(self) -> None:
         """Take in what an earlier process noted of our refresh token."""
-        token, record = self.pair.refresh_token, self.renewer.record()
-        if record is None or token is None:
+        token = self.pair.refresh_token
+        intent = None if token is None else self.renewer.intent(token)
+        if intent is None:
             return
         with self._lock:
-            self.unfinished = record.begun(token) is not None
-            at = record.refused(token)
-            if at is not None:
-                self.refused = refused_words(at)
+            self.unfinished = intent.begun is not None
+            if intent.refused is not None:
+                self.refused = refused_words(intent.refused)
 
     def fail(self, now: float, words: str, wish: Optional[float] = None) -> bool:
         """A renewal came to nothing; `wish`: seconds the server asked for.  True when that is news."""

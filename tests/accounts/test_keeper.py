@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
 
-from teamclaude.accounts.intent import SpendRecord, side_path
+from teamclaude.accounts.intent import Intent, side_path
 from teamclaude.accounts.tokenstore import ConfigStore
 from teamclaude.demo.authserver import TOKEN_PATH
 from teamclaude.demo.fault import Fault
@@ -237,13 +238,13 @@ def test_the_end_of_the_login_is_told_three_days_before_and_once(logins: Any) ->
 # --- what an earlier process left -----------------------------------------------------------------
 
 
-def note_of(logins: Any) -> SpendRecord:
-    return SpendRecord(side_path(logins.shelf.path, "fake-person-anna") + ".json")
+def note_of(logins: Any, token: str) -> Intent:
+    return Intent(os.path.dirname(side_path(logins.shelf.path, "fake-person-anna")), token)
 
 
 def test_an_interrupted_refresh_is_finished_at_the_first_beat(logins: Any) -> None:
     logins.put("anna")
-    note_of(logins).begin(logins.entry()["refreshToken"], logins.clock.now)
+    note_of(logins, logins.entry()["refreshToken"]).begin(logins.clock.now)
     keeper = logins.keeper()
     keeper.beat()
     assert logins.server.granted == 1 and stored_is_current(logins, keeper)
@@ -255,7 +256,7 @@ def test_an_interrupted_refresh_is_finished_at_the_first_beat(logins: Any) -> No
 def test_a_lost_login_is_told_at_the_first_beat(logins: Any) -> None:
     logins.put("anna")
     token = logins.entry()["refreshToken"]
-    note_of(logins).begin(token, logins.clock.now)
+    note_of(logins, token).begin(logins.clock.now)
     logins.server.issuer.refresh({"refresh_token": token}, logins.clock.now)  # whose answer was lost
     keeper = logins.keeper()
     keeper.beat()
@@ -267,7 +268,7 @@ def test_a_lost_login_is_told_at_the_first_beat(logins: Any) -> None:
 
 def test_a_note_of_a_token_that_was_replaced_means_nothing(logins: Any) -> None:
     logins.put("anna")
-    note_of(logins).begin("sk-ant-ort01-FAKE-of-before", logins.clock.now)
+    note_of(logins, "sk-ant-ort01-FAKE-of-before").begin(logins.clock.now)
     logins.keeper().beat()
     assert logins.server.calls == () and logins.said == []
 
@@ -297,8 +298,8 @@ def test_tokens_that_cannot_be_stored_are_used_told_and_stored_later(logins: Any
     assert keeper.before_dispatch(logins.key())
     token = keeper.current(logins.key())
     assert logins.server.accepts(token) and not stored_is_current(logins, keeper)
-    assert len(logins.said) == 1 and "in memory only and lost at a restart" in logins.said[0]
-    assert "in memory only" in keeper.states()[logins.key()].words
+    assert len(logins.said) == 1 and "can't be stored and are kept in" in logins.said[0]
+    assert "can't be stored" in keeper.states()[logins.key()].words
     logins.pass_time(keeper, 0.1)
     assert keeper.configure(logins.shelf.file.load()) == []  # a reload brings no old token back
     assert keeper.current(logins.key()) == token and len(logins.said) == 1

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-from functools import partial
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ import pytest
 from teamclaude.accounts import refresh as refreshing
 from teamclaude.accounts import tokens
 from teamclaude.accounts.grants import TokenGrant
-from teamclaude.accounts.intent import SpendRecord, side_path
+from teamclaude.accounts.intent import Intent, side_path
 from teamclaude.accounts.lock import FileLock
+from teamclaude.accounts.pair import TokenPair
 from teamclaude.accounts.refresh import Refresher, Renewal
 from teamclaude.accounts.tokenstore import ConfigStore
 from teamclaude.demo.authserver import TOKEN_PATH
@@ -46,9 +46,8 @@ class Desk:
             self.renew()
         return str(caught.value)
 
-    @property
-    def record(self) -> SpendRecord:
-        return SpendRecord(f"{self.side}.json")
+    def intent(self, token: str | None = None) -> Intent:
+        return Intent(os.path.dirname(self.side), token or self.logins.entry()["refreshToken"])
 
 
 @pytest.fixture
@@ -68,7 +67,7 @@ def test_a_due_token_is_renewed_and_stored(desk: Desk) -> None:
     assert after["refreshTokenExpiresAt"] == before["refreshTokenExpiresAt"]
     assert desk.logins.server.can_refresh(after["refreshToken"])
     assert desk.logins.entry("bob") == bob
-    assert desk.record.begun(before["refreshToken"]) is None
+    assert [path.suffix for path in Path(desk.side).parent.iterdir()] == [".lock"]
     assert "FAKE" not in repr(renewal)
 
 
@@ -85,13 +84,14 @@ def test_the_token_is_noted_before_it_is_sent_and_only_as_a_hash(desk: Desk) -> 
     seen: list[Any] = []
 
     def spend(token: str) -> TokenGrant:
-        seen.append(desk.record.begun(token))
-        seen.append(Path(f"{desk.side}.json").read_text())
+        seen.append(desk.intent(token).begun)
+        seen.append(Path(desk.intent(token).path).read_text())
+        assert os.stat(desk.intent(token).path).st_mode & 0o777 == 0o600
         return desk.spend(token)
 
     desk.renew(spend=spend)
     assert seen[0] == desk.logins.clock.now
-    assert "FAKE" not in seen[1] and os.stat(f"{desk.side}.json").st_mode & 0o777 == 0o600
+    assert "FAKE" not in seen[1] and len(seen[1]) == 8192
     assert os.stat(os.path.dirname(desk.side)).st_mode & 0o777 == 0o700
 
 
@@ -103,9 +103,6 @@ def test_the_new_pair_is_stored_when_the_refresher_returns_and_the_lock_is_free(
 
 
 def test_where_nothing_can_be_noted_nothing_is_spent(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: str, data: bytes) -> None:
-        raise OSError(28, "No space left on device")
-
     monkeypatch.setattr("teamclaude.accounts.intent.write_private", full)
     with pytest.raises(ConfigError, match="No space left on device; no refresh token is spent"):
         desk.renew()
@@ -134,11 +131,11 @@ def test_a_refused_token_is_never_sent_twice(desk: Desk) -> None:
 def test_what_was_not_spent_leaves_no_note(desk: Desk) -> None:
     token = desk.logins.entry()["refreshToken"]
     desk.fail(Fault.status(429), TokenEndpointBusy)
-    assert desk.record.begun(token) is None
+    assert desk.intent(token).begun is None
     desk.logins.server.refuse()
     with pytest.raises(TokenEndpointBusy, match="can't be reached"):
         desk.renew()
-    assert desk.record.begun(token) is None
+    assert desk.intent(token).begun is None
     desk.logins.server.listen()
     assert desk.renew().note == ""
 
@@ -150,7 +147,7 @@ LOST = [Fault.no_head(), Fault.cut_head(9), Fault.cut_body(30), Fault.garbage_he
 def test_a_lost_answer_leaves_a_note(desk: Desk, fault: Fault) -> None:
     token = desk.logins.entry()["refreshToken"]
     desk.fail(fault, TokenEndpointBusy)
-    assert desk.record.begun(token) == desk.logins.clock.now
+    assert desk.intent(token).begun == desk.logins.clock.now
 
 
 def test_a_lost_answer_that_spent_the_token_ends_in_a_precise_message(desk: Desk) -> None:
@@ -175,7 +172,7 @@ def test_a_lost_answer_that_spent_nothing_is_told_and_heals(desk: Desk) -> None:
 def test_a_fresh_token_with_an_open_note_is_tried_at_once(logins: Any) -> None:
     logins.put("anna")
     desk = Desk(logins)
-    desk.record.begin(logins.entry()["refreshToken"], logins.clock.now - 5)
+    desk.intent().begin(logins.clock.now - 5)
     assert "was still good" in desk.renew().note
     assert len(desk.sent) == 1
 
@@ -196,7 +193,7 @@ def test_an_answer_without_a_refresh_token_keeps_the_old_one(desk: Desk) -> None
     after = desk.logins.entry()
     assert after["refreshTokenExpiresAt"] == old["refreshTokenExpiresAt"]
     assert after["accessToken"] == "sk-ant-oat01-FAKE-next"
-    assert desk.record.begun(old["refreshToken"]) is None
+    assert desk.intent().begun is None
 
 
 def test_a_login_made_meanwhile_is_not_overwritten(desk: Desk) -> None:
@@ -221,41 +218,88 @@ def test_an_account_removed_meanwhile_is_not_put_back(desk: Desk) -> None:
     assert [entry["name"] for entry in desk.logins.shelf.json["accounts"]] == ["bob"]
 
 
+def full(*args: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_a_pair_that_cannot_be_stored_is_kept_and_the_lock_with_it(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: str, data: bytes) -> None:
-        raise OSError(28, "No space left on device")
-
     old = desk.logins.entry()["refreshToken"]
     with monkeypatch.context() as patch:
         patch.setattr("teamclaude.accounts.store.write_private", full)
         renewal = desk.renew()
         assert renewal.unsaved is not None
-        assert "in memory only and lost at a restart" in renewal.note and "No space left" in renewal.note
+        where = re.escape(os.path.dirname(desk.side))
+        assert re.match(
+            f"the new tokens can't be stored and are kept in {where}: .*No space left", renewal.note
+        )
         with pytest.raises(ConfigError, match="No space left"):
             renewal.unsaved.save()
     assert desk.logins.entry()["refreshToken"] == old
     # Another process would spend the old token a second time: it does not get in.
-    monkeypatch.setattr(refreshing, "LOCK_SEC", 0.01)
-    with pytest.raises(ConfigError, match=r"another process has held"):
-        Desk(desk.logins).renew()
+    with monkeypatch.context() as patch:
+        patch.setattr(refreshing, "LOCK_SEC", 0.01)
+        with pytest.raises(ConfigError, match=r"another process has held"):
+            Desk(desk.logins).renew()
     pair = renewal.unsaved.save()
     assert desk.logins.entry()["refreshToken"] == pair.refresh_token == renewal.pair.refresh_token
     assert Desk(desk.logins).renew().pair.tokens == pair.tokens
-    assert len(desk.sent) == 1 and desk.record.begun(old) is None
+    assert len(desk.sent) == 1 and desk.intent(old).begun is None
+
+
+def test_an_unstored_pair_outlives_its_process(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("teamclaude.accounts.store.write_private", full)
+        renewal = desk.renew()
+        assert renewal.unsaved is not None
+        renewal.unsaved.drop()  # as the end of the process would
+        again = Desk(desk.logins).renew()
+        assert again.unsaved is not None and again.pair.tokens == renewal.pair.tokens
+        again.unsaved.drop()
+    found = Desk(desk.logins).renew()
+    assert found.unsaved is None and found.pair.tokens == renewal.pair.tokens
+    assert "was interrupted; its tokens are found and stored" in found.note
+    assert desk.logins.entry()["refreshToken"] == renewal.pair.refresh_token
+    assert Desk(desk.logins).renew().note == "" and len(desk.sent) == 1
+
+
+def test_a_found_pair_that_is_old_by_now_is_renewed(desk: Desk) -> None:
+    old = desk.logins.entry()["refreshToken"]
+    bought = desk.spend(old)
+    desk.intent(old).begin(desk.logins.clock.now)
+    desk.intent(old).keep(TokenPair(bought.access_token, bought.refresh_token, bought.expires_at))
+    desk.logins.later(9)
+    renewal = desk.renew()
+    assert desk.sent == [old, bought.refresh_token]
+    assert desk.logins.server.can_refresh(renewal.pair.refresh_token)
+
+
+def test_tokens_that_nobody_can_keep_are_in_memory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("teamclaude.accounts.store.write_private", full)
+        patch.setattr(Intent, "keep", full)
+        renewal = desk.renew()
+    assert "in memory only, and lost at a restart" in renewal.note
+    assert renewal.unsaved is not None and renewal.unsaved.save().tokens == renewal.pair.tokens
+
+
+def test_a_half_written_answer_is_none(desk: Desk) -> None:
+    intent = desk.intent("t")
+    intent.begin(5.0)
+    intent.keep(TokenPair("a", "r", 1.0, 2.0))
+    whole = Path(intent.path).read_bytes()
+    assert desk.intent("t").answer == TokenPair("a", "r", 1.0, 2.0)
+    Path(intent.path).write_bytes(whole[:530].ljust(8192))
+    assert desk.intent("t").answer is None and desk.intent("t").begun == 5.0
 
 
 def test_a_note_that_cannot_be_removed_harms_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(SpendRecord, "clear", partial(_broken))
+        patch.setattr(os, "unlink", full)
         renewal = desk.renew()
     assert renewal.unsaved is None
     assert desk.renew().pair.tokens == renewal.pair.tokens
-
-
-def _broken(*args: Any) -> None:
-    raise OSError(30, "Read-only file system")
 
 
 def test_a_lock_file_that_cannot_be_made_is_named(desk: Desk) -> None:
@@ -273,17 +317,21 @@ def test_all_names_of_one_file_share_the_lock(desk: Desk, tmp_path: Path) -> Non
     assert side_path(link, "x") != side_path(link, "y")
 
 
-def test_a_garbled_record_counts_as_empty(desk: Desk) -> None:
-    os.makedirs(os.path.dirname(desk.side))
-    for text in ("", "[]", '{"spending": 7, "refused": {"x": "y"}}', "[" * 100_000):
-        Path(f"{desk.side}.json").write_text(text)
-        assert desk.record.begun("t") is None and desk.record.refused("t") is None
+def test_a_garbled_note_counts_as_none(desk: Desk) -> None:
+    path = Path(desk.intent().path)
+    path.parent.mkdir()
+    for text in ("", "[]", '{"begun": "y", "refused": []}', "[" * 100_000, "\xff" * 9000):
+        path.write_text(text)
+        assert (desk.intent().begun, desk.intent().refused, desk.intent().answer) == (None, None, None)
     assert desk.renew().pair.access_token
 
 
-def test_the_record_forgets_old_notes(desk: Desk) -> None:
-    record = desk.record
-    for number in range(30):
-        record.refuse(f"token-{number}", 1000.0 + number)
-    assert len(json.loads(Path(f"{desk.side}.json").read_text())["refused"]) == 20
-    assert desk.record.refused("token-29") == 1029.0 and desk.record.refused("token-5") is None
+def test_refused_tokens_are_forgotten_some_day(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("teamclaude.accounts.intent.KEPT", 3)
+    for number in range(5):
+        intent = desk.intent(f"token-{number}")
+        intent.refuse(1000.0 + number)
+        os.utime(intent.path, (number, number))
+    intent.refuse(1004.0)
+    kept = [desk.intent(f"token-{number}").refused for number in range(5)]
+    assert kept == [None, None, 1002.0, 1003.0, 1004.0]
