@@ -1,0 +1,317 @@
+"""What one frame of the Deck shows, computed: the renderer only lays it out.
+
+`deck_model(snapshot, sources)` (in `assembly`) builds a `DeckModel` from the JSON of the running proxy and
+from what was read on disk.  Everything here is frozen and as of `DeckModel.now`; every text is safe to print
+and bounded; None is unknown and never shown as 0; durations are seconds, utilizations fractions.
+
+A *node* is one conversation: a session, or a sub-agent of one.  It stands in `DeckModel.nodes` once, and
+trees, accounts and issues name it by its key (`session` or `session/agent`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Optional
+
+__all__ = [
+    "Account",
+    "ActivityRow",
+    "Bar",
+    "Capacity",
+    "DeckModel",
+    "Fleet",
+    "Header",
+    "Issue",
+    "Level",
+    "Need",
+    "Node",
+    "Tally",
+    "Top",
+    "Tree",
+    "TreeLine",
+]
+
+LEAD, WORKER, SOLO = "lead", "worker", "solo"
+CHIPS = ("work", "todo", "queued", "block", "review", "done")
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What something has used.  `cost` is of the priced tokens alone; `unpriced` are the others."""
+
+    tokens: Optional[int] = None
+    cost: Optional[float] = None
+    unpriced: int = 0
+    requests: Optional[int] = None
+
+
+NOTHING_KNOWN = Tally()
+
+
+@dataclass(frozen=True)
+class Node:
+    """One conversation that is shown."""
+
+    key: str
+    session: str
+    agent: str = ""
+    """Empty for a session's main conversation."""
+    parent: str = ""
+    """Key of the shown node it works for; empty at a root."""
+    account: str = ""
+    """Name of the account that serves it; empty: none yet."""
+    role: str = SOLO
+    """`lead` ☂ has shown children, `worker` ↳ works for somebody, `solo` neither."""
+    emoji: str = ""
+    label: str = ""
+    """Short and never empty: issue, else title, else the first 8 of the id; a sub-agent's description."""
+    issue: str = ""
+    """A sub-agent has its session's."""
+    title: str = ""
+    line: str = ""
+    """What it is about in one line (intent, title, last prompt) where `label` does not say so already."""
+    project: str = ""
+    """Name of the folder it works in."""
+    branch: str = ""
+    chip: str = ""
+    """One of `CHIPS`, `wait` for a prompt the operator has to answer in its terminal, or empty."""
+    needs_you: bool = False
+    """Blocked, in review, or waiting for an answer: the red mark ►."""
+    collision: bool = False
+    """Another shown session is pinned to the same issue: the yellow mark ◆."""
+    tool: bool = False
+    """A tool is executing: ⚙."""
+    llm: bool = False
+    """A request is in flight: ~ (⚙ goes first)."""
+    live: bool = False
+    """At work now, or was a moment ago."""
+    warm: bool = False
+    """Its prompt cache lives."""
+    idle: Optional[float] = None
+    """Seconds since its last turn."""
+    model: str = ""
+    pinned: bool = False
+    tally: Tally = NOTHING_KNOWN
+    """Its own use, with that of its sub-agents that are shown no more."""
+    in_tree: bool = False
+    """Shown in the Tree section, so not under its account."""
+
+
+@dataclass(frozen=True)
+class TreeLine:
+    """One node of a tree, in the order shown (parents before children)."""
+
+    key: str
+    depth: int
+    """0 at the root."""
+    rails: tuple[bool, ...]
+    """For each depth 1.. to this node's: whether more of that level follows below.  The last one chooses
+    `├─` or `└─`, the ones before it `│` or nothing; the root has none."""
+    size: int
+    """Nodes of its subtree, itself included."""
+    subtree: Tally
+
+
+@dataclass(frozen=True)
+class Level:
+    depth: int
+    nodes: int
+    tally: Tally
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A live lead without a live parent, and everybody below it."""
+
+    lines: tuple[TreeLine, ...]
+    levels: tuple[Level, ...]
+    tally: Tally
+
+    @property
+    def root(self) -> str:
+        return self.lines[0].key
+
+    @property
+    def size(self) -> int:
+        return len(self.lines)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One window of quota."""
+
+    axis: str
+    """`5h`, `7d`, a model's (`7d_opus`) or a limit of an API key (`tokens`)."""
+    label: str
+    """`Ses`, `Wk`, the model's name, or the axis."""
+    used: Optional[float] = None
+    left: Optional[float] = None
+    """Seconds to its reset."""
+    pace: str = ""
+    """`behind` ↑ its line: has room; `on` → it; `ahead` ↓ of it; empty: can't be told."""
+    runs_out: Optional[float] = None
+    """Only `ahead`: seconds to 100 % if it goes on like that."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account with the nodes it serves."""
+
+    name: str
+    kind: str = "oauth"
+    status: str = ""
+    """`active`, `benched`, `auth_failed` (needs a login) or `disabled`."""
+    reason: str = ""
+    wait: Optional[float] = None
+    """Seconds to the end of its bench."""
+    last_resort: bool = False
+    current: bool = False
+    """Served the last request."""
+    pinned: bool = False
+    """Everything is pinned to it."""
+    inflight: int = 0
+    streak: int = 0
+    bars: tuple[Bar, ...] = ()
+    nodes: tuple[str, ...] = ()
+    """Keys of all it serves, most tokens first; those `in_tree` are shown above."""
+    live: int = 0
+    """How many of them are live."""
+    tally: Tally = NOTHING_KNOWN
+    """Of these nodes."""
+    total: Tally = NOTHING_KNOWN
+    """Of everything since the proxy's records begin."""
+
+
+@dataclass(frozen=True)
+class Issue:
+    """One active issue, or the total of them (`name` empty)."""
+
+    name: str
+    title: str = ""
+    emojis: tuple[str, ...] = ()
+    """Of its sessions, most tokens first."""
+    sessions: int = 0
+    tally: Tally = NOTHING_KNOWN
+
+    @property
+    def tokens_per_message(self) -> Optional[float]:
+        used, messages = self.tally.tokens, self.tally.requests
+        return used / messages if used is not None and messages else None
+
+
+@dataclass(frozen=True)
+class ActivityRow:
+    """A request; `record` is the proxy's own (http.md 7), for `activity_line`."""
+
+    id: str
+    record: Mapping[str, Any]
+    running: bool = False
+    elapsed: Optional[float] = None
+    """Seconds under way, or it took."""
+    style: str = ""
+    """`good`, `warn` or `bad` by its status; empty while running."""
+
+
+@dataclass(frozen=True)
+class Header:
+    version: str = ""
+    port: Optional[int] = None
+    reachable: bool = True
+    draining: bool = False
+
+
+@dataclass(frozen=True)
+class Capacity:
+    verdict: str = ""
+    """`green`, `yellow`, `red`; empty: unknown."""
+    headroom: Optional[int] = None
+    live: Optional[int] = None
+    total: Optional[int] = None
+    benched: Optional[int] = None
+    next: Optional[float] = None
+    """Seconds to the soonest reset, when one is awaited."""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """All shown nodes counted: `agents` = `solo` + `leads` + `workers`."""
+
+    agents: int = 0
+    solo: int = 0
+    leads: int = 0
+    workers: int = 0
+    warm: int = 0
+    live: int = 0
+    needs_you: int = 0
+    llm: int = 0
+    tools: int = 0
+    tally: Tally = NOTHING_KNOWN
+
+
+@dataclass(frozen=True)
+class Top:
+    rss_mb: Optional[float] = None
+    uptime: Optional[float] = None
+    throttled: int = 0
+    """Accounts on the bench."""
+    need_login: int = 0
+    waiting: int = 0
+    """Requests held until an account is free."""
+    ram: Optional[float] = None
+    cpu: Optional[float] = None
+    """Of this machine, fractions."""
+    capacity: Capacity = Capacity()
+    fleet: Fleet = Fleet()
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that needs the operator; equal while it is the same one."""
+
+    kind: str
+    """`blocked`, `review`, `collision`, `login` or `pool red`."""
+    subject: str = ""
+    """Session, issue or account."""
+
+
+@dataclass(frozen=True)
+class DeckModel:
+    now: float
+    """The snapshot's time, epoch seconds: of all countdowns."""
+    header: Header
+    top: Top
+    nodes: Mapping[str, Node]
+    trees: tuple[Tree, ...] = ()
+    """Most tokens first."""
+    accounts: tuple[Account, ...] = ()
+    """Most tokens first."""
+    unassigned: tuple[str, ...] = ()
+    """Keys of `no account yet`, most tokens first."""
+    issues: tuple[Issue, ...] = ()
+    """Active ones, most tokens first."""
+    issues_total: Issue = Issue("")
+    activity: tuple[ActivityRow, ...] = ()
+    """In flight, then finished, each newest first."""
+    needs: frozenset[Need] = frozenset()
+
+    @property
+    def tree_nodes(self) -> int:
+        return sum(tree.size for tree in self.trees)
+
+    @property
+    def tree_tally(self) -> Tally:
+        return total([tree.tally for tree in self.trees])
+
+
+def total(tallies: list[Tally]) -> Tally:
+    """The sum of what is known; unknown only where nothing is known."""
+    tokens = [t.tokens for t in tallies if t.tokens is not None]
+    costs = [t.cost for t in tallies if t.cost is not None]
+    requests = [t.requests for t in tallies if t.requests is not None]
+    return Tally(
+        tokens=sum(tokens) if tokens else None,
+        cost=sum(costs) if costs else None,
+        unpriced=sum(t.unpriced for t in tallies),
+        requests=sum(requests) if requests else None,
+    )
