@@ -67,5 +67,6 @@ def _is_address(host: str) -> bool:
 def _is_local(host: str) -> bool:
     if _is_address(host):
         address = ipaddress.ip_address(host.partition("%")[0])
+        address = getattr(address, "ipv4_mapped", None) or address
         return address.is_loopback or address.is_unspecified
     return host == "localhost" or host.endswith(".localhost")
