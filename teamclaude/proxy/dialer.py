@@ -22,6 +22,8 @@ from .watch import BEAT_SEC, Watch
 
 __all__ = ["Dialer", "in_words"]
 
+_IGNORE_UNEXPECTED_EOF = 0x80  # ssl.OP_IGNORE_UNEXPECTED_EOF, which 3.9 does not export
+
 
 class Dialer:
     """Opens connections for one configuration; `connect_timeout` is in seconds."""
@@ -94,6 +96,8 @@ class Dialer:
                         context.load_verify_locations(self._ca_file)
                 except OSError as error:
                     raise ConnectFailed(f"upstreamCaFile can't be used: {in_words(error)}") from error
+                # Python 3.9 with OpenSSL 3 takes any end of the connection for the end of the stream.
+                context.options = ssl.Options(context.options & ~_IGNORE_UNEXPECTED_EOF)
                 context.set_alpn_protocols(["http/1.1"])
                 self._context = context
             return self._context
