@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.routing.account import AccountSpec
+from teamclaude.routing.binding import Binding
 from teamclaude.routing.decision import Reason, Wait
 from teamclaude.routing.fleet import Changes, Fleet
 from teamclaude.routing.ledger import LedgerKey
@@ -185,6 +186,31 @@ def test_a_clock_set_back_does_not_leave_conversations_warm_for_the_difference(p
     assert pool["a"].warm.count(pool.now) == 1
     pool.wait(300)
     assert (pool["a"].warm.count(pool.now), pool.choose("s").reason) == (0, Reason.LAPSED)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        lambda pool, lease: pool.admit("other"),
+        lambda pool, lease: pool.answer(lease, 200),
+        lambda pool, lease: pool.fleet.condemn(lease, pool.now),
+        lambda pool, lease: pool.settle(lease),
+    ],
+)
+def test_a_clock_set_back_is_noticed_by_whatever_comes_next(pool, event):
+    pool.bind("s", "a")
+    lease = pool.lease("t", pin="b")
+    pool.wait(-DAY)
+    event(pool, lease)
+    assert pool.fleet.bindings["s"].last_used == pool.now
+
+
+def test_an_adopted_conversation_counts_where_it_is_and_no_more_where_it_was(pool):
+    pool.bind("s", "a")
+    other = Binding("s", "s", None, None, "b", pool.now, pool.now, pool.now)
+    pool.fleet.adopt(other)
+    assert [pool[name].warm.count(pool.now) for name in "ab"] == [0, 1]
+    assert (pool.choose("s").account, pool.choose("s").reason) == ("b", Reason.KEPT)
 
 
 # --- configuration --------------------------------------------------------------------------------
