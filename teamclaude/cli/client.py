@@ -176,7 +176,8 @@ def _trusting(tls: TlsConfig) -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_flags |= ssl.VerifyFlags(0x80000)  # X509_V_FLAG_PARTIAL_CHAIN; has a name since 3.10
     try:
-        context.load_verify_locations(tls.cert)
+        with open(tls.cert, encoding="ascii", errors="ignore") as file:
+            context.load_verify_locations(cadata=file.read())
     except OSError as error:
         raise ConfigError(f"proxy.tls.cert: can't read {tls.cert}: {error.strerror or error}") from error
     return context

@@ -104,6 +104,15 @@ def test_a_certificate_that_is_not_there(config: Callable[..., Path], cli: Calla
     assert cli("status") == (1, "", line)
 
 
+def test_a_certificate_that_is_none(
+    config: Callable[..., Path], cli: Callable[..., Ended], tmp_path: Path
+) -> None:
+    (tmp_path / "cert.pem").write_text("-----BEGIN CERTIFICATE-----\nnonsense\n")
+    config(ALICE, tls={"cert": str(tmp_path / "cert.pem"), "key": "/k.pem"})
+    ended = cli("status")
+    assert ended.status == 1 and "proxy.tls.cert: can't read" in ended.err and ended.err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
