@@ -35,7 +35,10 @@ def relay(
     """
     chunked = framing.kind is Kind.CHUNKED
     pending = head
-    if head and first is None and not answer.arrived and not answer.complete:
+    if first is None and answer.complete:  # no body at all
+        client.send(head + LAST_CHUNK if chunked else head)
+        return
+    if head and first is None and not answer.arrived:
         client.send(pending)
         pending = b""
     while first is not None or not answer.complete:
@@ -48,8 +51,6 @@ def relay(
         if pending or data:
             client.send(b"".join((pending, data)) if pending else data)
             pending = b""
-    if pending:  # no body at all
-        client.send(pending + LAST_CHUNK if chunked else pending)
 
 
 def _framed(pieces: list[Buffer], last: bool) -> bytes:
