@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def test_a_due_token_serves_on_while_it_is_renewed_beside(logins: Any) -> None:
     work.pop()()
     assert keeper.current(logins.key()) != old and stored_is_current(logins, keeper)
     assert logins.new == [logins.key()] and logins.server.granted == 1
-    assert keeper.before_dispatch(logins.key()) and work == []
+    assert keeper.before_dispatch(logins.key()) and keeper.beat() and work == []
 
 
 def test_an_expired_token_is_renewed_first(logins: Any) -> None:
@@ -91,7 +92,7 @@ def test_a_disabled_account_is_not_renewed_ahead(logins: Any) -> None:
     logins.put("anna", disabled=True)
     keeper = logins.keeper()
     logins.pass_time(keeper, 9)
-    assert logins.server.calls == ()
+    assert logins.server.calls == () and keeper.beat() == 10.0
     assert keeper.before_dispatch(logins.key()) and logins.server.granted == 1
 
 
@@ -192,7 +193,7 @@ def test_a_refused_login_serves_to_its_end_and_then_is_out(logins: Any) -> None:
     assert keeper.before_dispatch(logins.key()) and logins.out == []
     assert keeper.states()[logins.key()].state == "re-login needed"
     logins.pass_time(keeper, 1)
-    assert [key for key, _ in logins.out] == [logins.key()]
+    assert [key for key, _ in logins.out] == [logins.key()] and keeper.beat() == 10.0
     standing = keeper.before_dispatch(logins.key())
     assert not standing and standing.retry_at is None and "log in again" in standing.words
     assert len(logins.server.calls) == 1
@@ -337,6 +338,41 @@ def test_a_new_login_beats_tokens_that_could_not_be_stored(logins: Any, full: An
     assert stored_is_current(logins, keeper)
     logins.later(9)
     assert keeper.before_dispatch(logins.key())  # the lock is free again
+
+
+def test_where_nothing_can_be_noted_the_token_serves_to_its_end_and_is_kept(
+    logins: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(path: str, data: bytes) -> None:
+        raise OSError(30, "Read-only file system")
+
+    logins.put("anna")
+    keeper = logins.keeper()
+    logins.later(8 - 0.05)
+    with monkeypatch.context() as patch:
+        patch.setattr("teamclaude.accounts.intent.write_private", read_only)
+        logins.pass_time(keeper, 0.04)
+        assert keeper.before_dispatch(logins.key())
+        logins.pass_time(keeper, 0.1)
+        assert not keeper.before_dispatch(logins.key())
+    assert len(logins.said) == 1 and "Read-only file system; no refresh token is spent" in logins.said[0]
+    assert logins.server.calls == ()
+    logins.later(0.1)
+    assert keeper.before_dispatch(logins.key())
+
+
+def test_a_linked_file_that_is_read_only_is_renewed_in_its_place(logins: Any, tmp_path: Path) -> None:
+    logins.put("anna")
+    target = tmp_path / "dotfiles" / "real.json"
+    target.parent.mkdir()
+    logins.shelf.path.rename(target)
+    logins.shelf.path.symlink_to(target)
+    target.chmod(0o400)
+    keeper = logins.keeper()
+    logins.later(9)
+    assert keeper.before_dispatch(logins.key()) and stored_is_current(logins, keeper)
+    assert logins.shelf.path.is_symlink() and target.stat().st_mode & 0o777 == 0o600
+    assert {path.name for path in target.parent.iterdir()} == {"real.json", "real.json.lock", "real.tokens"}
 
 
 # --- reloads --------------------------------------------------------------------------------------
