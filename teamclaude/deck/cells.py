@@ -13,7 +13,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["clean", "clip", "pad", "width"]
+__all__ = ["clean", "clip", "clusters", "pad", "width"]
 
 ZWJ, EMOJI_STYLE = "\u200d", "\ufe0f"
 # C0, DEL, C1; line and paragraph separators; marks that reorder text (Trojan Source); zero-width spaces;
@@ -53,7 +53,7 @@ def _is_regional(char: str) -> bool:
     return "\U0001f1e6" <= char <= "\U0001f1ff"
 
 
-def _clusters(text: str) -> list[tuple[str, int]]:
+def clusters(text: str) -> list[tuple[str, int]]:
     """(what is drawn together, its cells): a letter with its marks, an emoji sequence, a flag."""
     out: list[tuple[str, int]] = []
     for char in text:
@@ -75,11 +75,16 @@ def _clusters(text: str) -> list[tuple[str, int]]:
     return out
 
 
+@lru_cache(maxsize=8192)  # a screen shows the same names again and again
+def _width(text: str) -> int:
+    return sum(cells for _, cells in clusters(text))
+
+
 def width(text: str) -> int:
     """Terminal cells that `text` takes."""
     if text.isascii():
         return len(text)
-    return sum(cells for _, cells in _clusters(text))
+    return _width(text)
 
 
 def clip(text: str, cells: int) -> str:
@@ -89,7 +94,7 @@ def clip(text: str, cells: int) -> str:
     if cells <= 0:
         return ""
     kept, used = [], 1  # the ellipsis
-    for cluster, size in _clusters(text):
+    for cluster, size in clusters(text):
         if used + size > cells:
             break
         kept.append(cluster)

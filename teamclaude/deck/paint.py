@@ -1,17 +1,45 @@
-"""Colours by meaning, as ANSI sequences for a terminal that shows them."""
+"""Colours by meaning, as ANSI sequences for a terminal that shows them.
+
+The background stays the terminal's own.  With 256 colours they are ones that can be read on black and on
+white; with fewer they are the terminal's theme's.
+"""
 
 from __future__ import annotations
 
-__all__ = ["level", "paint"]
+from functools import lru_cache
 
-_SGR = {"good": "32", "warn": "33", "bad": "31", "dim": "2", "strong": "1", "": ""}
+__all__ = ["level", "paint", "sgr"]
+
+# style: (attributes without colours, with 8 colours, with 16, with 256)
+_SGR = {
+    "good": ("", "32", "32", "38;5;34"),
+    "warn": ("", "33", "33", "38;5;172"),
+    "bad": ("1", "31", "31", "38;5;196"),
+    "accent": ("", "36", "36", "38;5;32"),
+    "dim": ("", "2", "90", "38;5;244"),
+    "strong": ("1", "1", "1", "1"),
+    "reverse": ("7", "7", "7", "7"),
+}
 _BY_STATUS = {"active": "good", "benched": "warn", "auth_failed": "bad", "disabled": "dim"}
+
+
+@lru_cache(maxsize=512)
+def sgr(style: str, depth: int) -> str:
+    """The SGR parameters of one or more styles for `depth` colours: 1 (none), 8, 16 or 256."""
+    place = 3 if depth >= 256 else 2 if depth >= 16 else 1 if depth >= 8 else 0
+    names = [_BY_STATUS.get(name, name) for name in style.split()]
+    if "reverse" in names and "dim" in names:  # grey letters on a bar are hard to read
+        names.remove("dim")
+    return ";".join(codes for name in names if (codes := _SGR[name][place] if name in _SGR else ""))
 
 
 def paint(text: str, style: str, color: bool) -> str:
     """`text` in a style (`good`, `warn`, `bad`, `dim`, `strong`, or the status of an account)."""
-    code = _SGR.get(_BY_STATUS.get(style, style), "")
+    code = _PLAIN.get(_BY_STATUS.get(style, style), "")
     return f"\x1b[{code}m{text}\x1b[0m" if color and code and text else text
+
+
+_PLAIN = {name: codes[1] for name, codes in _SGR.items()}
 
 
 def level(utilization: float) -> str:

@@ -1,0 +1,108 @@
+"""A line of the screen as styled pieces, measured in cells.
+
+A `Span` is clean text in one style; a style is a name of `paint` or several of them with spaces between
+(`bad reverse`).  Lines know nothing of terminals: `plain` and `painted` make text of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Union
+
+from .cells import clip, width
+from .paint import sgr
+
+__all__ = [
+    "Line",
+    "Span",
+    "cells",
+    "fit",
+    "fitting",
+    "joined",
+    "line",
+    "painted",
+    "plain",
+    "reversed_line",
+    "spread",
+]
+
+
+class Span(NamedTuple):
+    text: str
+    style: str = ""
+
+
+Line = tuple[Span, ...]
+BLANK: Line = ()
+
+
+def line(*parts: Union[str, tuple[str, str]]) -> Line:
+    """A line of texts and (text, style) pairs."""
+    return tuple(Span(part) if isinstance(part, str) else Span(*part) for part in parts)
+
+
+def joined(parts: Iterable[Line], between: str = " · ") -> Line:
+    """Lines one after the other; empty ones are left out."""
+    out: list[Span] = []
+    for part in parts:
+        if part:
+            out += [Span(between, "dim"), *part] if out else part
+    return tuple(out)
+
+
+def cells(of: Iterable[Span]) -> int:
+    """Terminal cells that a line takes."""
+    return sum(width(span.text) for span in of)
+
+
+def fit(of: Iterable[Span], room: int) -> Line:
+    """The line in at most `room` cells; what was cut shows as an ellipsis."""
+    out: list[Span] = []
+    left = room
+    for span in of:
+        size = width(span.text)
+        if size > left:
+            if left > 0:
+                out.append(Span(clip(span.text, left), span.style))
+            elif out:  # the place of the ellipsis is taken by the last cell of what stands there
+                last = out.pop()
+                out.append(Span(clip(last.text + " ", width(last.text)), last.style))
+            break
+        out.append(span)
+        left -= size
+    return tuple(out)
+
+
+def fitting(wanted: Sequence[Line], room: int) -> Line:
+    """The first of several wordings, longest first, that fits; none does: nothing."""
+    return next((way for way in wanted if cells(way) <= room), BLANK)
+
+
+def spread(left: Line, right: Line, room: int, gap: int = 2) -> Line:
+    """`left` and, at the right edge, `right`; which goes first where there is no room for both."""
+    free = room - cells(left) - cells(right)
+    if not right or free < gap:
+        return fit(left, room)
+    return (*left, Span(" " * free), *right)
+
+
+def reversed_line(of: Line, room: int) -> Line:
+    """The line under the cursor: in reverse over its whole width."""
+    out = [Span(span.text, f"{span.style} reverse".strip()) for span in of]
+    return (*out, Span(" " * max(0, room - cells(of)), "reverse"))
+
+
+def plain(of: Line) -> str:
+    """The text alone, without blanks at its end."""
+    return "".join(span.text for span in of).rstrip()
+
+
+def painted(of: Line, depth: int) -> str:
+    """The text with colour sequences for a terminal of `depth` colours (0: plain text, 1: no colours)."""
+    if depth <= 0:
+        return "".join(span.text for span in of)
+    out = []
+    for text, style in of:
+        codes = sgr(style, depth) if style else ""
+        out.append(f"\x1b[{codes}m{text}\x1b[0m" if codes and text else text)
+    return "".join(out)
