@@ -6,7 +6,6 @@ The browser and the person may bring it, each from a thread of its own; the firs
 from __future__ import annotations
 
 import queue
-import sys
 import time
 from typing import Callable, Optional, Union
 
@@ -17,9 +16,9 @@ from .grants import TokenGrant
 from .pkce import authorize_url, new_proof
 from .tokens import DIRECT, WayOut, exchange_code
 
-__all__ = ["LIMIT_S", "MANUAL_REDIRECT", "LoginAttempt"]
+__all__ = ["MANUAL_REDIRECT", "LoginAttempt"]
 
-LIMIT_S = 300.0
+LOOK_UP_S = 0.5
 # Shows the code to the person, who pastes it.  Source: Claude Code 2.1.330.
 MANUAL_REDIRECT = "https://platform.claude.com/oauth/code/callback"
 NOT_A_CODE = "that is not a login code: copy all of it, with the # in its middle, or the whole address"
@@ -54,8 +53,8 @@ class LoginAttempt:
 
     def wait(
         self,
+        limit_s: float,
         only_pastes: bool = False,
-        limit_s: float = LIMIT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> str:
         """The code.
@@ -88,8 +87,9 @@ class LoginAttempt:
                     f"nobody logged in within {limit_s / 60:g} minutes; run teamclaude login again"
                 )
             try:
-                # Windows does not interrupt a wait for Ctrl-C: there it looks up now and then.
-                return self._arrived.get(timeout=min(left, 0.5) if sys.platform == "win32" else left)
+                # Windows does not interrupt a wait for Ctrl-C, and elsewhere one that comes just before the
+                # wait begins is not seen until it ends: so it looks up now and then.
+                return self._arrived.get(timeout=min(left, LOOK_UP_S))
             except queue.Empty:
                 continue
 

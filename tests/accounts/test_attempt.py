@@ -38,19 +38,19 @@ def test_the_address_belongs_to_it(attempt: Heard) -> None:
 
 def test_a_browser_brings_the_code(attempt: Heard) -> None:
     attempt.bring(Callback("c0de", attempt.proof.state))
-    assert attempt.wait() == "c0de" and attempt.said == []
+    assert attempt.wait(5.0) == "c0de" and attempt.said == []
 
 
 @pytest.mark.parametrize("form", ["c0de#{0}", REDIRECT + "?code=c0de&state={0}"])
 def test_a_person_pastes_it(attempt: Heard, form: str) -> None:
     attempt.paste(form.format(attempt.proof.state))
-    assert attempt.wait(only_pastes=True) == "c0de" and attempt.said == []
+    assert attempt.wait(5.0, only_pastes=True) == "c0de" and attempt.said == []
 
 
 def test_the_first_that_fits_counts(attempt: Heard) -> None:
     attempt.paste(attempt.code("first"))
     attempt.bring(Callback("second", attempt.proof.state))
-    assert attempt.wait() == "first"
+    assert attempt.wait(5.0) == "first"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_first_that_fits_counts(attempt: Heard) -> None:
 def test_a_wrong_paste_can_be_put_right(attempt: Heard, line: str, complaint: str) -> None:
     attempt.paste(line)
     attempt.paste(attempt.code())
-    assert attempt.wait() == "c0de"
+    assert attempt.wait(5.0) == "c0de"
     assert len(attempt.said) == (1 if complaint else 0)
     assert "".join(attempt.said).startswith(complaint)
 
@@ -74,14 +74,14 @@ def test_visits_of_strangers_are_told_once_and_end_nothing(attempt: Heard) -> No
     for _ in range(100):
         attempt.bring(Callback("evil", "state", "error"))
     attempt.bring(Callback("c0de", attempt.proof.state))
-    assert attempt.wait() == "c0de"
+    assert attempt.wait(5.0) == "c0de"
     assert len(attempt.said) == 1 and "still waiting" in attempt.said[0]
 
 
 def test_a_refusal_ends_it(attempt: Heard) -> None:
     attempt.bring(Callback("", attempt.proof.state, "access_denied", "The user said no"))
     with pytest.raises(TeamClaudeError) as caught:
-        attempt.wait()
+        attempt.wait(5.0)
     expected = 'the login was refused: access_denied ("The user said no"); run teamclaude login again'
     assert str(caught.value) == expected
 
@@ -89,19 +89,19 @@ def test_a_refusal_ends_it(attempt: Heard) -> None:
 def test_a_pasted_refusal_too(attempt: Heard) -> None:
     attempt.paste(f"{REDIRECT}?error=access_denied&state={attempt.proof.state}")
     with pytest.raises(TeamClaudeError, match="access_denied"):
-        attempt.wait()
+        attempt.wait(5.0)
 
 
 def test_nobody_comes(attempt: Heard) -> None:
     times: Iterator[float] = iter([0.0, 300.0])
     with pytest.raises(TeamClaudeError, match="within 5 minutes"):
-        attempt.wait(clock=lambda: next(times))
+        attempt.wait(300.0, clock=lambda: next(times))
 
 
 def test_the_end_of_pastes_ends_only_what_has_no_other_way(attempt: Heard) -> None:
     attempt.end_of_pastes()
     attempt.bring(Callback("c0de", attempt.proof.state))
-    assert attempt.wait() == "c0de"
+    assert attempt.wait(5.0) == "c0de"
     attempt.end_of_pastes()
     with pytest.raises(TeamClaudeError, match="no login code came in"):
-        attempt.wait(only_pastes=True)
+        attempt.wait(5.0, only_pastes=True)

@@ -73,7 +73,7 @@ def test_the_page_waits_for_the_outcome_and_tells_it(
     place: Place, worked: bool, status: int, words: str
 ) -> None:
     thread, pages = place.visitor(place.good)
-    assert place.attempt.wait() == "c0de"
+    assert place.attempt.wait(5.0) == "c0de"
     assert pages == []
     place.loopback.finish(worked)
     thread.join(5)
@@ -95,9 +95,9 @@ def test_a_second_visit_comes_too_late(place: Place) -> None:
     assert place.visit(place.good).status == 200
     late = place.visit(place.good.replace("c0de", "another"))
     assert late.status == 410 and "used before" in late.text
-    assert place.attempt.wait() == "c0de"
+    assert place.attempt.wait(5.0) == "c0de"
     with pytest.raises(Exception, match="nobody logged in"):  # the second brought nothing
-        place.attempt.wait(limit_s=0.01)
+        place.attempt.wait(0.01)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_stranger_changes_nothing(place: Place, target: str) -> None:
     assert place.visit(target).status == 400
     place.loopback.finish(True)
     assert place.visit(place.good).status == 200
-    assert place.attempt.wait() == "c0de"
+    assert place.attempt.wait(5.0) == "c0de"
     assert len(place.said) == 1 and "evil" not in place.said[0]
 
 
@@ -142,7 +142,7 @@ def test_nothing_of_a_visit_is_logged(place: Place, capfd: pytest.CaptureFixture
 
 def test_closing_gives_a_waiting_visitor_the_bad_news(place: Place) -> None:
     thread, pages = place.visitor(place.good)
-    place.attempt.wait()
+    place.attempt.wait(5.0)
     place.loopback.close()
     thread.join(5)
     assert pages[0].status == 400
