@@ -10,6 +10,7 @@ from ..accounts.edits import set_enabled
 from ..accounts.identity import find_account
 from .client import Proxy, Unreachable
 from .configfile import open_config
+from .reload import reload_proxy
 
 __all__ = ["AccountEdit"]
 
@@ -26,10 +27,7 @@ class AccountEdit:
     def write(self, change: Callable[[dict[str, Any]], object]) -> None:
         """Change the file; a running proxy takes it over at once, another one when it starts."""
         self.file.update(change)
-        try:
-            self._proxy.post("/teamclaude/accounts/reload")
-        except Unreachable:
-            return
+        reload_proxy(self._proxy)
 
     def enable(self, enabled: bool) -> None:
         """Through the proxy, which writes the file itself, or straight into the file where none answers."""

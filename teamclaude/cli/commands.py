@@ -22,6 +22,8 @@ COMMANDS = (
     Command("env", "env", "", "print the environment that leads a client to the proxy"),
     Command("status", "status", "", "what the running proxy is doing"),
     Command("capacity", "capacity", "", "can the pool take more work? (exit 0, 10 or 20)"),
+    Command("login", "login", "", "add an account, or renew its login"),
+    Command("import", "import_", "", "take over the login of Claude Code"),
     Command("accounts", "accounts", "", "list the accounts of the config file"),
     Command("remove", "remove", "NAME", "remove an account from the config file"),
     Command("enable", "enable", "NAME", "let an account serve requests again"),

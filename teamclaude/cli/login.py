@@ -61,12 +61,12 @@ def _log_in(args: argparse.Namespace) -> int:
         if loopback:
             loopback.serve(attempt)
         _invite(attempt, loopback is not None)
-        code = attempt.wait(only_pastes=loopback is None, limit_s=LIMIT_S)
-        note("the code is in; finishing the login ...")
+        code = attempt.wait(LIMIT_S, only_pastes=loopback is None)
+        note("the code is in; asking whose login it is ...")
         grant = attempt.redeem(code, WayOut.of(config))
         account, missing = ask_owner(config, account_of(grant))
         if missing:
-            note(f"teamclaude: the login works, but whose it is could not be asked: {missing}")
+            note(f"teamclaude: the login works, but that is not known: {missing}")
         install(
             file, lambda raw: enroll(raw, account, args.name, "login", True), account, args.name, args.port
         )

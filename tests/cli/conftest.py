@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,8 @@ from typing import Any
 import pytest
 
 from teamclaude.cli import main
+from teamclaude.demo.authserver import AuthServer
+from teamclaude.demo.issuer import FakeUser
 from tests.cli.support import ALICE, BOB, KEY, PAID, Ended, Stub, free_port
 
 
@@ -54,3 +59,42 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
         return Ended(status, out, err)
 
     return run
+
+
+@pytest.fixture
+def auth() -> Iterator[AuthServer]:
+    """A fake authorization server where ann logs in."""
+    with AuthServer([FakeUser("ann", account_uuid="p-1", org_uuid="o-1", org_name="Acme")]) as server:
+        yield server
+
+
+@pytest.fixture
+def file(auth: AuthServer, config: Callable[..., Path]) -> Path:
+    """A config file without accounts, whose logins are made at `auth`; no proxy runs."""
+    path = config(port=free_port())
+    text = {**json.loads(path.read_text()), "oauth": auth.oauth}
+    path.write_text(json.dumps(text, indent=2) + "\n")
+    return path
+
+
+@pytest.fixture
+def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """A stdin to type on: `keyboard("line")`; `keyboard(end=True)` closes it."""
+    there, here = os.pipe()
+    stdin = os.fdopen(there, "r")
+    monkeypatch.setattr(sys, "stdin", stdin)
+    ends = [here]
+
+    def types(line: str = "", end: bool = False) -> None:
+        if line:
+            os.write(here, line.encode() + b"\n")
+        if end:
+            os.close(ends.pop())
+
+    yield types
+    if ends:
+        os.close(ends[0])
+    for thread in threading.enumerate():
+        if thread.name == "typed":  # it must not read from whatever gets this number next
+            thread.join(5)
+    stdin.close()

@@ -88,3 +88,11 @@ def free_port() -> int:
 def accounts_in(path: Path) -> dict[str, dict[str, Any]]:
     """The accounts of a config file by name."""
     return {account["name"]: account for account in json.loads(path.read_text())["accounts"]}
+
+
+def failed(ended: Ended, file: Path) -> str:
+    """The last line of a command that did not work; no account was written."""
+    assert ended.status == 1 and accounts_in(file) == {}
+    line = ended.err.splitlines()[-1]
+    assert line.startswith("teamclaude: ") and "Traceback" not in ended.err
+    return line
