@@ -76,11 +76,14 @@ def _named(config: Config, account: AccountConfig, wanted: Optional[str]) -> Acc
     """The account with a name, where one can be found; the file mostly knows ids alone."""
     from ..accounts.owner import ask_owner
 
-    if wanted and account.account_uuid and account.org_uuid:
+    who = (account.account_uuid, account.org_uuid)
+    known = who in [(other.account_uuid, other.org_uuid) for other in config.accounts]
+    if None not in who and (wanted or known):
         return account
+    note("asking whose login this is ...")
     account, missing = ask_owner(config, account)
     if missing:
-        note(f"teamclaude: whose login this is could not be asked: {missing}")
+        note(f"teamclaude: that is not known: {missing}")
     if not (wanted or account.name) and _asks():
         return replace(account, name=_answer("Name of this account [a number]: "))
     return account
