@@ -8,10 +8,11 @@ from typing import Any, Optional
 from ..accounts.config import AccountConfig
 from ..deck.figures import duration
 
-__all__ = ["account_row", "tier", "token_state"]
+__all__ = ["account_row", "ends_soon", "login_left", "tier", "token_state"]
 
 # The advisory refresh begins this long before the end of an access token.
 REFRESH_S = 300.0
+WARN_S = 3 * 86400.0
 PLANS = {"pro": "Pro", "team": "Team", "enterprise": "Enterprise", "free": "Free", "max": "Max"}
 
 
@@ -34,8 +35,8 @@ def token_state(account: AccountConfig, now: float, auth_failed: bool = False) -
     ends = account.refresh_token_expires_at
     if auth_failed or (ends is not None and ends <= now):
         return "re-login needed"
-    if account.access_token is None:
-        return f"follows {account.import_from}"
+    if account.import_from:
+        return "follows Claude Code"
     if account.expires_at is None:
         return "no expiry known"
     left = account.expires_at - now
@@ -44,6 +45,18 @@ def token_state(account: AccountConfig, now: float, auth_failed: bool = False) -
     if account.refresh_token:
         return "refresh due"
     return f"valid {duration(left)}" if left > 0 else "expired"
+
+
+def login_left(account: AccountConfig, now: float) -> Optional[str]:
+    """How long the login itself lasts, renewals and all: `27d4h`; None where that is not known."""
+    ends = account.refresh_token_expires_at
+    return None if ends is None else duration(ends - now)
+
+
+def ends_soon(account: AccountConfig, now: float) -> bool:
+    """Whether a person should log in again while the login still works."""
+    ends = account.refresh_token_expires_at
+    return ends is not None and 0 < ends - now <= WARN_S
 
 
 def account_row(account: AccountConfig, live: Optional[Mapping[str, Any]], now: float) -> dict[str, Any]:
@@ -63,6 +76,9 @@ def account_row(account: AccountConfig, live: Optional[Mapping[str, Any]], now: 
         "lastResort": account.is_last_resort,
         "source": account.source or ("import" if account.import_from else None),
         "token": token_state(account, now, status == "auth_failed"),
+        "login": login_left(account, now),
+        "endsSoon": ends_soon(account, now),
+        "importFrom": account.import_from,
         "expiresAt": _ms(account.expires_at),
         "refreshTokenExpiresAt": _ms(account.refresh_token_expires_at),
         "orgName": account.org_name,

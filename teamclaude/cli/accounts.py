@@ -42,9 +42,12 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
         return 0
     if not rows:
-        note(f"teamclaude: {file.path} has no accounts yet: teamclaude help config says how to add one")
+        note(f"teamclaude: {file.path} has no accounts yet: teamclaude login adds one")
         return 0
     print("\n".join(_lines(rows, args.verbose)))
+    for row in rows:
+        if row["endsSoon"]:
+            note(f"teamclaude: the login of {row['name']} ends in {row['login']}: teamclaude login renews it")
     if live is None:
         note("teamclaude: no proxy is running: the status of the accounts is not known")
     return 0
@@ -74,6 +77,7 @@ def _lines(rows: list[dict[str, Any]], verbose: bool) -> list[str]:
         Column("PRIORITY", right=True),
         Column("SOURCE"),
         Column("TOKEN"),
+        Column("LOGIN"),
     ]
     body = [
         [
@@ -83,6 +87,7 @@ def _lines(rows: list[dict[str, Any]], verbose: bool) -> list[str]:
             str(row["priority"]),
             row["source"] or UNKNOWN,
             row["token"],
+            row["login"] or UNKNOWN,
         ]
         for row in rows
     ]
@@ -107,6 +112,7 @@ def _details(row: Mapping[str, Any]) -> list[str]:
     from ..deck.cells import clean
 
     facts = [
+        ("follows", row["importFrom"]),
         ("token expires", _moment(row["expiresAt"])),
         ("login ends", _moment(row["refreshTokenExpiresAt"])),
         ("organisation", " ".join(v for v in (row["orgName"], row["orgUuid"]) if v)),

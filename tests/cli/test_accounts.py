@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ def test_tier(fields: dict[str, Any], expected: str) -> None:
         ({}, False, "no expiry known"),
         ({"expires_at": NOW + 9999}, True, "re-login needed"),
         ({"expires_at": NOW + 9999, "refresh_token_expires_at": NOW - 1}, False, "re-login needed"),
-        ({"access_token": None, "import_from": "/x.json"}, False, "follows /x.json"),
+        ({"access_token": None, "import_from": "/x.json"}, False, "follows Claude Code"),
+        ({"access_token": None, "import_from": "/x.json"}, True, "re-login needed"),
         ({"type": "apikey", "api_key": "k"}, False, "key"),
     ],
 )
@@ -66,7 +68,7 @@ def test_the_list_has_the_status_of_the_running_proxy(stub: Stub, cli: Callable[
     ended = cli("accounts")
     assert (ended.status, ended.err) == (0, "")
     heading, alice, bob, paid = ended.out.splitlines()
-    assert heading.split() == ["NAME", "TIER", "STATUS", "PRIORITY", "SOURCE", "TOKEN"]
+    assert heading.split() == ["NAME", "TIER", "STATUS", "PRIORITY", "SOURCE", "TOKEN", "LOGIN"]
     assert "benched, 429, retry-after" in alice
     assert "auth_failed" in bob and "re-login needed" in bob
     assert "API key" in paid and "last resort" in paid
@@ -82,6 +84,35 @@ def test_details_on_request(config: Callable[..., Path], cli: Callable[..., Ende
     assert "org-1" not in cli("accounts").out
     out = cli("accounts", "-v").out
     assert "organisation:   Acme org-1" in out and "account:        u-1" in out and "token expires:  2" in out
+
+
+DAY_MS = 86400 * 1000
+
+
+@pytest.mark.parametrize(
+    ("days", "left", "warned"), [(2.5, "2d12h", True), (27, "27d", False), (-1, "0s", False)]
+)
+def test_the_end_of_a_login_is_counted_down(
+    config: Callable[..., Path], cli: Callable[..., Ended], days: float, left: str, warned: bool
+) -> None:
+    ends = int((time.time() + 30) * 1000 + days * DAY_MS)
+    config(
+        {**ALICE, "expiresAt": ends, "refreshToken": "sk-ant-ort01-FAKE", "refreshTokenExpiresAt": ends}, BOB
+    )
+    ended = cli("accounts")
+    alice, bob = ended.out.splitlines()[1:]
+    assert alice.split()[-1] == left and bob.split()[-1] == "—"
+    warning = f"the login of alice@example.com ends in {left}: teamclaude login renews it"
+    assert (warning in ended.err) is warned and "login of bob" not in ended.err
+    assert ("re-login needed" in alice) is (days < 0)
+
+
+def test_details_name_the_file_that_is_followed(
+    config: Callable[..., Path], cli: Callable[..., Ended]
+) -> None:
+    config({"name": "c", "importFrom": "/x/.credentials.json"})
+    out = cli("accounts", "-v").out
+    assert "follows Claude Code" in out and "follows:        /x/.credentials.json" in out
 
 
 def test_json_tells_everything_but_secrets(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
