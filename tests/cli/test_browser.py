@@ -81,7 +81,7 @@ def test_a_last_line_without_its_end_counts(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_an_endless_line_is_given_up(keyboard: Any, lines: Any) -> None:
-    writer = threading.Thread(target=keyboard, args=("x" * (LONGEST + 4000),))
+    writer = threading.Thread(target=keyboard, args=("x" * (LONGEST + 9000),))
     writer.start()
     assert len(lines()) > LONGEST
     assert lines() is None
