@@ -21,6 +21,7 @@ from ..routing.decision import Ask, Decision, Lease
 from ..routing.models import cost, price_of
 from ..routing.usage import NO_USAGE
 from ..routing.windows import Reading, read_windows
+from .accountuuid import with_account_uuid
 from .book import Way
 from .client import Client
 from .delivery import Delivery, KeptAnswer, StreamRefused
@@ -203,6 +204,8 @@ class Forwarder:
     def _send(self, way: Way) -> Answer:
         exchange = self._exchange
         body = exchange.body
+        if self._config.rewrite_account_uuid:
+            body = with_account_uuid(body, exchange.facts, way.account_uuid)
         framing = Framing(Kind.LENGTH, len(body)) if exchange.has_body else Framing(Kind.NONE)
         headers = upstream_request_headers(
             exchange.head, way.credential, way.origin.authority, framing, self._house.is_proxy_secret
