@@ -99,6 +99,24 @@ def test_it_ends_with_the_service() -> None:
     assert service.calls == []
 
 
+def test_other_signals_end_nothing() -> None:
+    service = Service()
+    noticed = threading.Event()
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: noticed.set())
+
+    def script() -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert noticed.wait(5)
+        kill(service, signal.SIGHUP)  # comes after it: by then it has been looked at
+        service.ended.set()
+
+    try:
+        assert len(serve(service, script)) == 1
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert service.calls == ["reload"]
+
+
 def test_hangup_reloads_and_goes_on() -> None:
     service = Service()
 

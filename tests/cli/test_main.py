@@ -131,12 +131,13 @@ def test_ctrl_c_is_130_and_silent(cli: Callable[..., Any], failing: Callable[...
 
 
 @pytest.mark.skipif(os.name == "nt", reason="closed pipes are another error there")
-def test_a_closed_pipe_is_silent() -> None:
+@pytest.mark.parametrize("words", [["help"], ["help", "config"]], ids=["short", "long"])
+def test_a_closed_pipe_is_silent(words: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "teamclaude", "help", "config"],
+            [sys.executable, "-m", "teamclaude", *words],
             cwd=ROOT,
             stdout=writer,
             stderr=subprocess.PIPE,
