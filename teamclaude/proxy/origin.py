@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -37,5 +38,6 @@ def parse_origin(url: str) -> tuple[Origin, str]:
     except ValueError:
         parts, port = urlsplit(""), None
     if parts.scheme not in _PORTS or not parts.hostname or parts.query or parts.username:
-        raise ConfigError(f"'{url}' is not a base URL: expected https://host[:port][/prefix]")
+        shown = re.sub(r"//.*@", "//***@", url)  # never a password
+        raise ConfigError(f"'{shown}' is not a base URL: expected https://host[:port][/prefix]")
     return Origin(parts.scheme, parts.hostname, port or _PORTS[parts.scheme]), parts.path.rstrip("/")
