@@ -56,6 +56,8 @@ REQUEST = (AnswerKind.REQUEST, Effect.NOTHING, Next.RELAY)
         (504, NOTHING, True, OVERLOADED),
         (529, RETRY_AFTER, True, OVERLOADED),
         (529, NOTHING, False, OVERLOADED),
+        (299, NOTHING, True, SERVED),
+        (300, NOTHING, True, REQUEST),
         (307, NOTHING, True, REQUEST),
         (400, FIVE_HOURS, True, REQUEST),
         (402, NOTHING, True, REQUEST),

@@ -92,9 +92,9 @@ def test_a_success_above_the_ceiling_raises_it():
 def test_the_ceiling_fades_towards_the_largest_success_with_a_half_life_of_a_day():
     estimate = CapEstimate()
     estimate.observe(Window(), 600, 0.0)
-    estimate.refused(1000, ALPHA, 0.0)
-    assert [estimate.value(t) for t in (0.0, DAY, 2 * DAY)] == [1000, 800, 700]
-    assert estimate.value(-DAY) == 1000  # a clock set back makes nothing grow
+    estimate.refused(1000, ALPHA, 5 * DAY)
+    assert [estimate.value(days * DAY) for days in (5, 6, 7)] == [1000, 800, 700]
+    assert estimate.value(0.0) == 1000  # a clock set back makes nothing grow
 
 
 def test_from_below_it_fades_upwards():

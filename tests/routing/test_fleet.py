@@ -116,6 +116,17 @@ def test_tokens_without_a_conversation_are_in_the_ledger_too(pool):
     assert (key.conversation, row.usage.total) == ("", 7)
 
 
+def test_the_retention_of_the_rules_counts(Pool):
+    pool = Pool("a", rules=Rules(ledger_retention_hours=2))
+    pool.now -= pool.now % DAY  # midnight
+    for session, before in (("old", 7201), ("kept", 7199)):
+        pool.now -= before
+        pool.serve(session)
+        pool.now += before
+    pool.serve("new")
+    assert {key.conversation for key in pool.fleet.ledger.rows} == {"kept", "new"}
+
+
 # --- conversations --------------------------------------------------------------------------------
 
 
