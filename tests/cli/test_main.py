@@ -133,12 +133,15 @@ def test_ctrl_c_is_130_and_silent(cli: Callable[..., Any], failing: Callable[...
 @pytest.mark.skipif(os.name == "nt", reason="closed pipes are another error there")
 @pytest.mark.parametrize("words", [["help"], ["help", "config"]], ids=["short", "long"])
 def test_a_closed_pipe_is_silent(words: list[str]) -> None:
+    # Unbuffered, every print meets the closed pipe by itself; buffered, the interpreter's end does.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     reader, writer = os.pipe()
     os.close(reader)
     try:
         ended = subprocess.run(
             [sys.executable, "-m", "teamclaude", *words],
             cwd=ROOT,
+            env=env,
             stdout=writer,
             stderr=subprocess.PIPE,
             timeout=30,
