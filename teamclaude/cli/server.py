@@ -73,9 +73,8 @@ run Claude Code through it: teamclaude run{port}
 
 
 def _no_account(path: str) -> str:
-    return f"""{path} has no accounts yet. Put one between the brackets of "accounts" there:
-  a token of your subscription (claude setup-token prints one):
-    {{"name": "me", "type": "oauth", "accessToken": "sk-ant-oat01-..."}}
-  or an API key, billed by use:
-    {{"name": "my key", "type": "apikey", "apiKey": "sk-ant-api03-..."}}
-and start the server again. To see it work without an account: teamclaude demo"""
+    return f"""{path} has no accounts yet. Add one, and start the server again:
+  teamclaude login         a subscription, with the browser
+  teamclaude import        the login of Claude Code on this machine
+  teamclaude login --api   an API key, billed by use
+To see it work without an account: teamclaude demo"""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -16,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.accounts.config import parse_config
 from tests.cli.support import ALICE, KEY, PAID, Ended, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,10 +101,10 @@ def test_no_account_says_how_to_add_one(config: Callable[..., Path], cli: Callab
     ended = cli("server")
     assert (ended.status, ended.out) == (1, "")
     assert ended.err.startswith(f"teamclaude: {file} has no accounts yet")
-    examples = [json.loads(line) for line in ended.err.splitlines() if line.strip().startswith("{")]
-    # What is told is true: the examples are accounts.
-    accounts = parse_config({"accounts": examples}, "examples").accounts
-    assert [account.type for account in accounts] == ["oauth", "apikey"]
+    # What is told is true: these are commands.
+    told = [line.split() for line in ended.err.splitlines() if line.startswith("  teamclaude ")]
+    assert [words[1] for words in told] == ["login", "import", "login"]
+    assert all(cli(words[1], "--help").status == 0 for words in told)
 
 
 def test_a_port_in_use(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
