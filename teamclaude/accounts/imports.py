@@ -17,7 +17,7 @@ from .config import AccountConfig
 from .keychain import read_keychain
 from .schema import read
 
-__all__ = ["Source", "credentials_path", "find_source", "read_login"]
+__all__ = ["NESTED", "Source", "credentials_path", "find_source", "read_login"]
 
 NESTED = "claudeAiOauth"
 LARGEST = 1 << 20

@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from ..accounts.config import AccountConfig
+from ..accounts.freshness import ADVISORY_SEC, WARN_SEC
 from ..deck.figures import duration
 
 __all__ = ["account_row", "ends_soon", "login_left", "tier", "token_state"]
 
-# The advisory refresh begins this long before the end of an access token.
-REFRESH_S = 300.0
-WARN_S = 3 * 86400.0
 PLANS = {"pro": "Pro", "team": "Team", "enterprise": "Enterprise", "free": "Free", "max": "Max"}
 
 
@@ -40,7 +38,7 @@ def token_state(account: AccountConfig, now: float, auth_failed: bool = False) -
     if account.expires_at is None:
         return "no expiry known"
     left = account.expires_at - now
-    if left > REFRESH_S:
+    if left > ADVISORY_SEC:
         return f"valid {duration(left)}"
     if account.refresh_token:
         return "refresh due"
@@ -56,7 +54,7 @@ def login_left(account: AccountConfig, now: float) -> Optional[str]:
 def ends_soon(account: AccountConfig, now: float) -> bool:
     """Whether a person should log in again while the login still works."""
     ends = account.refresh_token_expires_at
-    return ends is not None and 0 < ends - now <= WARN_S
+    return ends is not None and 0 < ends - now <= WARN_SEC
 
 
 def account_row(account: AccountConfig, live: Optional[Mapping[str, Any]], now: float) -> dict[str, Any]:
