@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
+from urllib.parse import urlsplit
 
 __all__ = ["Target", "client_environment", "sdk_environment", "unwanted"]
 
@@ -16,6 +17,7 @@ HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
 OURS = ("x-teamclaude-key", "x-teamclaude-account")
 # These take the client away from the account it is logged in with, or raise a dialog.
 RIVALS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
 
 class Target(NamedTuple):
@@ -32,7 +34,11 @@ def client_environment(target: Target, existing: Mapping[str, str], logged_in: b
     ours = [("x-teamclaude-key", target.key)] if logged_in else []
     if target.account is not None:
         ours.append(("x-teamclaude-account", target.account))
-    variables = {"ANTHROPIC_BASE_URL": target.url, **_certificate(target, existing)}
+    variables = {
+        "ANTHROPIC_BASE_URL": target.url,
+        **_certificate(target, existing),
+        **_past_proxies(target, existing),
+    }
     if not logged_in:
         variables["ANTHROPIC_AUTH_TOKEN"] = target.key
     foreign = _foreign_headers(existing.get(HEADERS, ""))
@@ -56,6 +62,18 @@ def _foreign_headers(text: str) -> list[str]:
     """The user's own headers; ours from an outer shell are replaced, not doubled."""
     lines = (line.strip() for line in text.splitlines())
     return [line for line in lines if line and line.partition(":")[0].strip().lower() not in OURS]
+
+
+def _past_proxies(target: Target, existing: Mapping[str, str]) -> dict[str, str]:
+    """Claude Code would send what is for us, the key included, to a proxy of the environment (measured)."""
+    if not any(existing.get(name) or existing.get(name.lower()) for name in PROXIES):
+        return {}
+    listed = existing.get("NO_PROXY") or existing.get("no_proxy") or ""
+    host = urlsplit(target.url).hostname or ""
+    hosts = [entry.strip() for entry in listed.split(",") if entry.strip()]
+    if "*" in hosts or host in hosts:
+        return {}
+    return {"NO_PROXY": ",".join([*hosts, host])}
 
 
 def _certificate(target: Target, existing: Mapping[str, str]) -> dict[str, str]:

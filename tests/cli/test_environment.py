@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
+import pytest
+
 from teamclaude.cli.environment import Target, client_environment, sdk_environment, unwanted
 
 TARGET = Target("http://127.0.0.1:3456", "tc-FAKE")
@@ -71,3 +75,22 @@ def test_keys_that_would_beat_the_login_are_unwanted() -> None:
     assert unwanted(existing, logged_in=True) == ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"]
     assert unwanted(existing, logged_in=False) == ["ANTHROPIC_API_KEY"]
     assert unwanted({"ANTHROPIC_API_KEY": ""}, logged_in=True) == []
+
+
+@pytest.mark.parametrize(
+    ("existing", "no_proxy"),
+    [
+        ({}, None),
+        ({"HTTPS_PROXY": "http://company:3128"}, "127.0.0.1"),
+        (
+            {"http_proxy": "http://company:3128", "no_proxy": "intra.net, 10.0.0.1"},
+            "intra.net,10.0.0.1,127.0.0.1",
+        ),
+        ({"ALL_PROXY": "http://company:3128", "NO_PROXY": "127.0.0.1"}, None),
+        ({"HTTPS_PROXY": "http://company:3128", "NO_PROXY": "*"}, None),
+    ],
+)
+def test_a_proxy_of_the_environment_never_sees_what_is_for_us(
+    existing: dict[str, str], no_proxy: Optional[str]
+) -> None:
+    assert client_environment(TARGET, existing, logged_in=False).get("NO_PROXY") == no_proxy

@@ -121,7 +121,6 @@ class World:
             "HOME": str(self._home),
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "HTTPS_PROXY": f"http://127.0.0.1:{self.wall.port}",
-            "NO_PROXY": "127.0.0.1",
         }
 
     # --- what is to be seen afterwards ---------------------------------------------------------
