@@ -30,6 +30,7 @@ from .entry import Door
 from .hold import Holdouts
 from .house import House
 from .journal import Journal
+from .redact import redact_text
 from .router import Router
 from .status import capacity_json, resident_mb, status_json
 from .upstream import UpstreamPool
@@ -187,7 +188,8 @@ class Runtime:
         if os.environ.get("TEAMCLAUDE_DEBUG"):
             import traceback
 
-            self.warn("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+            lines = traceback.format_exception(type(error), error, error.__traceback__)
+            self.warn(redact_text("".join(lines)))
 
 
 def _pool(config: Config) -> UpstreamPool:

@@ -209,8 +209,11 @@ class Stage:
         return self.api.log
 
     def write(self, document: dict[str, Any]) -> None:
-        self.path.write_text(json.dumps(document))
-        self.path.chmod(0o600)
+        """Replace the config file; whoever reads it meanwhile sees the old one or the new one."""
+        new = self.path.with_suffix(".new")
+        new.write_text(json.dumps(document))
+        new.chmod(0o600)
+        new.replace(self.path)
 
     def document(self) -> dict[str, Any]:
         loaded: dict[str, Any] = json.loads(self.path.read_text())
