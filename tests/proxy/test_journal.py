@@ -1,0 +1,132 @@
+"""What is remembered of requests: newest first, bounded, by id or as the last one decided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from teamclaude.proxy import journal as journal_module
+from teamclaude.proxy.exchange import Attempt, Exchange, Outcome
+from teamclaude.proxy.head import RequestHead
+from teamclaude.proxy.journal import Journal
+from teamclaude.proxy.paths import classify
+from teamclaude.routing.decision import Decision, Exclusion
+from teamclaude.routing.usage import Usage
+
+
+def exchange_of(target: str = "/v1/messages", *accounts: str) -> Exchange:
+    exchange = Exchange(RequestHead("POST", target, 1, []), classify("POST", target), at=1000.5)
+    for account in accounts:
+        decision = Decision(f"key-{account}", "new session", excluded=(Exclusion("key-z", "hard cap"),))
+        exchange.attempts.append(Attempt(account, decision, status=200))
+    return exchange
+
+
+def ended(
+    journal: Journal, exchange: Exchange, outcome: Outcome = Outcome.SERVED, note: str = ""
+) -> Exchange:
+    record = journal.begin(exchange)
+    exchange.end(outcome, note)
+    journal.end(exchange, record)
+    return exchange
+
+
+def test_the_finished_are_told_newest_first_and_once_each() -> None:
+    heard: list[dict[str, Any]] = []
+    journal = Journal(on_activity=heard.append)
+    ids = [ended(journal, exchange_of()).id for _ in range(3)]
+    assert [row["id"] for row in journal.recent()] == ids[::-1]
+    assert [row["id"] for row in heard] == ids
+    assert journal.inflight() == []
+
+
+def test_a_request_under_way_is_in_flight_until_its_end() -> None:
+    journal = Journal()
+    one, two = exchange_of(), exchange_of()
+    journal.begin(one)
+    journal.begin(two)
+    assert [row["id"] for row in journal.inflight()] == [two.id, one.id]
+    assert journal.inflight()[0]["outcome"] == ""
+    one.end(Outcome.CLIENT_GONE, "left")
+    journal.end(one, None)
+    assert [row["id"] for row in journal.inflight()] == [two.id]
+    assert [(row["outcome"], row["reason"]) for row in journal.recent()] == [("client gone", "left")]
+
+
+def test_only_so_many_are_remembered_and_no_body(monkeypatch: Any) -> None:
+    monkeypatch.setattr(journal_module, "REMEMBERED", 3)
+    journal = Journal()
+    exchanges = []
+    for _ in range(5):
+        exchange = exchange_of()
+        exchange.body = b"x" * 1000
+        exchanges.append(ended(journal, exchange))
+    assert [row["id"] for row in journal.recent()] == [e.id for e in exchanges[:1:-1]]
+    assert journal.explain(exchanges[0].id) is None
+    assert {exchange.body for exchange in exchanges} == {b""}
+
+
+def test_a_record_says_what_is_known_and_null_for_the_rest() -> None:
+    journal = Journal()
+    exchange = exchange_of("/v1/messages?beta=true", "a", "b")
+    unknown = ended(journal, exchange_of())
+    exchange.usage, exchange.cost = Usage(input_tokens=7, output_tokens=5), 0.25
+    exchange.first_byte(200)
+    ended(journal, exchange)
+    row, bare = journal.recent()
+    assert (row["at"], row["path"], row["accounts"], row["status"]) == (
+        1000500,
+        "/v1/messages",
+        ["a", "b"],
+        200,
+    )
+    assert (row["inputTokens"], row["cacheReadTokens"], row["cost"], row["reason"]) == (
+        7,
+        0,
+        0.25,
+        "new session",
+    )
+    assert 0 <= row["ttfbSec"] <= row["durationSec"]
+    assert bare["id"] == unknown.id
+    assert (bare["inputTokens"], bare["status"], bare["ttfbSec"], bare["cost"]) == (None,) * 4
+
+
+def test_the_last_explained_is_the_last_that_was_decided() -> None:
+    journal = Journal()
+    journal.names = lambda: {"key-a": "alice", "key-z": "zoe"}
+    decided = ended(journal, exchange_of("/v1/messages", "alice"))
+    decided.attempts[0].decision = Decision("key-a", "kept warm", excluded=(Exclusion("key-z", "hard cap"),))
+    refused = ended(journal, exchange_of("/v1/nothing"), Outcome.REFUSED)
+    told = journal.explain("last")
+    assert told is not None
+    assert told["request"] == decided.id
+    assert told["attempts"][0]["decision"]["account"] == "alice"
+    assert told["attempts"][0]["decision"]["excluded"][0]["account"] == "zoe"
+    other = journal.explain(refused.id)
+    assert other is not None
+    assert (other["outcome"], other["attempts"]) == ("refused", [])
+
+
+def test_the_first_request_can_be_explained_while_it_runs() -> None:
+    journal = Journal()
+    assert journal.explain("last") is None
+    running = exchange_of()
+    journal.begin(running)
+    told = journal.explain("last")
+    assert told is not None
+    assert (told["request"], told["outcome"]) == (running.id, None)
+
+
+def test_the_first_outcome_stands() -> None:
+    exchange = exchange_of()
+    exchange.end(Outcome.CLIENT_GONE, "left")
+    exchange.end(Outcome.SERVED)
+    assert (exchange.outcome, exchange.note) == (Outcome.CLIENT_GONE, "left")
+
+
+def test_tokens_are_taken_out_of_what_is_shown() -> None:
+    journal = Journal()
+    exchange = exchange_of("/v1/nothing/sk-ant-oat01-FAKE-x" + "y" * 5000)
+    ended(journal, exchange, Outcome.REFUSED, "no sk-ant-oat01-FAKE-x here")
+    said = str(journal.recent()) + str(journal.explain(exchange.id))
+    assert "FAKE" not in said
+    assert len(said) < 2000
