@@ -1,0 +1,140 @@
+"""From the proxy's JSON and the sources on disk to the model of one frame.  Pure; any JSON will do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Optional
+
+from .conversations import conversations, shown_of
+from .figures import number
+from .groups import accounts_of, issues_of, unassigned_of
+from .kinship import Crew, parents_of, tallies_of
+from .model import (
+    LEAD,
+    WORKER,
+    Account,
+    ActivityRow,
+    Capacity,
+    DeckModel,
+    Fleet,
+    Header,
+    Issue,
+    Node,
+    Top,
+    total,
+)
+from .needs import needs_of
+from .nodes import nodes_of
+from .reading import Snapshot, now, part, rows, text
+from .sources import NO_SOURCES, Sources
+from .tree import trees_of
+
+__all__ = ["deck_model"]
+
+
+def deck_model(snapshot: Snapshot, sources: Sources = NO_SOURCES, reachable: bool = True) -> DeckModel:
+    """The frame for `snapshot`, an answer of GET /teamclaude/deck.
+
+    `reachable` is False when it is the last one before the proxy was lost.
+    """
+    at = now(snapshot) or 0.0
+    known = conversations(snapshot, sources)
+    signs = {key: one.signs(sources) for key, one in known.items()}
+    crew = Crew(known, signs, shown_of(known, signs, at), sources, at)
+    parents, tallies = parents_of(crew), tallies_of(crew)
+    nodes = nodes_of(crew, parents, tallies)
+    accounts = accounts_of(snapshot, nodes, at)
+    issues = issues_of(snapshot, nodes, {key: pin.title for key, pin in sources.pins.items()})
+    capacity = _capacity(part(snapshot, "capacity"))
+    return DeckModel(
+        now=at,
+        header=_header(part(snapshot, "system"), reachable),
+        top=_top(part(snapshot, "system"), sources, capacity, accounts, nodes.values()),
+        nodes=nodes,
+        trees=trees_of(parents, tallies),
+        accounts=accounts,
+        unassigned=unassigned_of(nodes, accounts),
+        issues=issues,
+        issues_total=Issue(
+            "", sessions=sum(i.sessions for i in issues), tally=total([issue.tally for issue in issues])
+        ),
+        activity=(
+            *_activity(rows(snapshot, "inflight"), True),
+            *_activity(rows(snapshot, "activity"), False),
+        ),
+        needs=needs_of(nodes, accounts, capacity.verdict),
+    )
+
+
+def _header(system: Snapshot, reachable: bool) -> Header:
+    return Header(text(system, "version"), _whole(system, "port"), reachable, bool(system.get("draining")))
+
+
+def _capacity(capacity: Snapshot) -> Capacity:
+    return Capacity(
+        verdict=text(capacity, "verdict"),
+        headroom=_whole(capacity, "headroom"),
+        live=_whole(capacity, "liveAccounts"),
+        total=_whole(capacity, "total"),
+        benched=_whole(capacity, "benched"),
+        next=number(capacity.get("soonestResetSec")) or None,
+    )
+
+
+def _top(
+    system: Snapshot, sources: Sources, capacity: Capacity, accounts: Iterable[Account], nodes: Iterable[Node]
+) -> Top:
+    statuses = [account.status for account in accounts]
+    return Top(
+        rss_mb=number(system.get("proxyRssMB")),
+        uptime=number(system.get("proxyUptimeSec")),
+        throttled=statuses.count("benched"),
+        need_login=statuses.count("auth_failed"),
+        waiting=_whole(system, "waiting") or 0,
+        ram=sources.machine.ram,
+        cpu=sources.machine.cpu,
+        capacity=capacity,
+        fleet=_fleet(list(nodes)),
+    )
+
+
+def _fleet(nodes: list[Node]) -> Fleet:
+    roles = [node.role for node in nodes]
+    leads, workers = roles.count(LEAD), roles.count(WORKER)
+    return Fleet(
+        agents=len(nodes),
+        solo=len(nodes) - leads - workers,
+        leads=leads,
+        workers=workers,
+        warm=sum(node.warm for node in nodes),
+        live=sum(node.live for node in nodes),
+        needs_you=sum(node.needs_you for node in nodes),
+        llm=sum(node.llm for node in nodes),
+        tools=sum(node.tool for node in nodes),
+        tally=total([node.tally for node in nodes]),
+    )
+
+
+def _activity(records: Iterable[Snapshot], running: bool) -> list[ActivityRow]:
+    return [
+        ActivityRow(
+            text(record, "id"),
+            record,
+            running,
+            number(record.get("durationSec")),
+            "" if running else _style(record),
+        )
+        for record in records
+    ]
+
+
+def _style(record: Snapshot) -> str:
+    status = number(record.get("status"))
+    if status is None or status >= 500:
+        return "bad"
+    return "warn" if status >= 400 or record.get("outcome") not in ("served", "") else "good"
+
+
+def _whole(source: Mapping[str, object], key: str) -> Optional[int]:
+    value = number(source.get(key))
+    return None if value is None else int(value)

@@ -1,0 +1,69 @@
+"""An account's windows as bars: how full, how long to the reset, and whether it keeps to its line.
+
+The line of a window is the share of its time that has passed: who has used less has room, who has used more
+and goes on like that is at 100 % before the reset.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Optional
+
+from .cells import clean
+from .figures import epoch, number
+from .model import Bar
+from .reading import Snapshot, part, text
+
+__all__ = ["bars_of", "pace_of"]
+
+_HOUR, _DAY = 3600.0, 86400.0
+_SPANS = {"5h": 5 * _HOUR, "7d": 7 * _DAY}
+_LABELS = {"5h": "Ses", "7d": "Wk"}
+ON_LINE = 0.05  # a difference that the next requests may even out
+_LONGEST_AXIS = 32
+
+
+class Pace(NamedTuple):
+    side: str  # behind, on, ahead, or empty where it can't be told
+    runs_out: Optional[float] = None  # seconds to 100 %, when ahead
+
+
+def pace_of(used: Optional[float], left: Optional[float], span: Optional[float]) -> Pace:
+    """Where a window stands against its line; `left` seconds to its reset, of `span` in all."""
+    if used is None or left is None or span is None or left > span:
+        return Pace("")
+    passed = span - left
+    line = passed / span
+    if used < line - ON_LINE:
+        return Pace("behind")
+    if used <= line + ON_LINE:
+        return Pace("on")
+    return Pace("ahead", max(0.0, (1.0 - used) * passed / used))
+
+
+def bars_of(account: Snapshot, now: float) -> tuple[Bar, ...]:
+    """`5h`, `7d` and the models' windows, fullest first; for an API key its limits, fullest first."""
+    quota = part(account, "quota")
+    if text(account, "type") == "apikey":
+        return _sorted(part(quota, "apiKeyLimits"), now)
+    whole = [
+        _bar(axis, quota.get(f"unified{axis}"), quota.get(f"unified{axis}Reset"), now) for axis in _SPANS
+    ]
+    axes = part(quota, "axes")
+    return (*whole, *_sorted({axis: axes[axis] for axis in axes if axis not in _SPANS}, now))
+
+
+def _sorted(axes: Snapshot, now: float) -> tuple[Bar, ...]:
+    bars = [
+        _bar(axis, part(axes, axis).get("utilization"), part(axes, axis).get("resetsAt"), now)
+        for axis in axes
+    ]
+    return tuple(sorted(bars, key=lambda bar: (-(-1.0 if bar.used is None else bar.used), bar.axis)))
+
+
+def _bar(axis: str, utilization: Any, reset: Any, now: float) -> Bar:
+    axis = clean(axis)[:_LONGEST_AXIS]
+    window, _, scope = axis.partition("_")
+    used, end = number(utilization), epoch(reset)
+    left = end - now if end is not None and end > now else None
+    pace = pace_of(used, left, _SPANS.get(window))
+    return Bar(axis, _LABELS.get(axis) or scope or axis, used, left, pace.side, pace.runs_out)

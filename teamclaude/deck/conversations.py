@@ -1,0 +1,160 @@
+"""Every conversation anybody knows of: the proxy's bindings and requests joined with what is on disk.
+
+Which of them are shown is `presence`'s business; one that waits for a shown one is shown with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Optional
+
+from .figures import epoch, number
+from .model import NOTHING_KNOWN, Tally
+from .presence import SHOWN_SEC, Signs
+from .reading import Snapshot, rows, text
+from .sources import AgentFile, Sources
+
+__all__ = ["Conversation", "above", "conversations", "sessions_of", "shown_of", "tally_of"]
+
+LONGEST_ID = 128  # the proxy's own limit; a snapshot may come from another version
+_INFERENCE = "/v1/messages"
+
+
+@dataclass
+class Conversation:
+    """One conversation with what each witness says of it."""
+
+    session: str
+    agent: str = ""
+    parent: str = ""  # key of the conversation that started this sub-agent
+    binding: Snapshot = field(default_factory=dict)
+    asking: bool = False  # a request of it is in flight
+    llm: bool = False  # an inference request is
+    file: Optional[AgentFile] = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.session}/{self.agent}" if self.agent else self.session
+
+    def signs(self, sources: Sources) -> Signs:
+        requested = epoch(self.binding.get("lastUsed"))
+        if self.agent:
+            file = self.file
+            if file is None:
+                return Signs(self.asking, requested)
+            return Signs(
+                self.asking,
+                requested,
+                changed=file.changed,
+                turn=file.last_turn,
+                calling=file.calling,
+                ended=file.ended,
+            )
+        transcript = sources.transcripts.get(self.session)
+        row, client = sources.registry.get(self.session), sources.clients.get(self.session)
+        started = row.started if row is not None else None
+        if started is None and client is not None:
+            started = client.started
+        tool = sources.tools.get(self.session)
+        if transcript is None:
+            return Signs(self.asking, requested, tool, started=started)
+        return Signs(
+            self.asking,
+            requested,
+            tool,
+            changed=transcript.changed,
+            turn=transcript.last_turn,
+            calling=transcript.calling,
+            started=started,
+        )
+
+
+def conversations(snapshot: Snapshot, sources: Sources) -> dict[str, Conversation]:
+    """All known conversations by key; each sub-agent's session is among them."""
+    found: dict[str, Conversation] = {}
+    for row in rows(snapshot, "sessionBindings"):
+        session, agent = _id(row, "sid"), _id(row, "agent")
+        if session:
+            one = _enter(found, session, agent)
+            one.binding = row
+            one.parent = text(row, "parent")[: 2 * LONGEST_ID + 1]
+            one.asking = one.llm = bool(number(row.get("inflight")))
+    for row in rows(snapshot, "inflight"):
+        session, agent = _id(row, "session"), _id(row, "agent")
+        if session:
+            one = _enter(found, session, agent)
+            one.asking = True
+            one.llm = one.llm or row.get("path") == _INFERENCE
+    for session in (*sources.registry, *sources.clients, *sources.transcripts, *sources.tools):
+        _enter(found, session)
+    for session, agent, file in _agent_files(sources):
+        one = _enter(found, session, agent)
+        one.file = file
+        if not one.parent and file.parent:
+            one.parent = f"{session}/{file.parent}"
+    return found
+
+
+def _id(row: Snapshot, key: str) -> str:
+    return text(row, key)[:LONGEST_ID]
+
+
+def _enter(found: dict[str, Conversation], session: str, agent: str = "") -> Conversation:
+    if session not in found:
+        found[session] = Conversation(session)
+    if not agent:
+        return found[session]
+    key = f"{session}/{agent}"
+    if key not in found:
+        found[key] = Conversation(session, agent)
+    return found[key]
+
+
+def _agent_files(sources: Sources) -> Iterator[tuple[str, str, AgentFile]]:
+    for session, transcript in sources.transcripts.items():
+        for agent, file in transcript.agents.items():
+            yield session, agent, file
+
+
+def shown_of(known: Mapping[str, Conversation], signs: Mapping[str, Signs], now: float) -> dict[str, str]:
+    """Key -> key of the nearest shown conversation above it (empty for a session), of all that are shown."""
+    present = {key for key, sign in signs.items() if sign.shown(now)}
+    for key in list(present):
+        present.update(above(known, key))
+    return {key: next(above(known, key), "") for key in known if key in present}
+
+
+def above(known: Mapping[str, Conversation], key: str) -> Iterator[str]:
+    """The conversations above a sub-agent, nearest first; the last one is its session."""
+    one, seen = known[key], {key}
+    while one.agent:
+        up = known.get(one.parent)
+        if up is None or up.session != one.session or up.key in seen:
+            up = known[one.session]
+        seen.add(up.key)
+        yield up.key
+        one = up
+
+
+def tally_of(binding: Snapshot) -> Tally:
+    """What a binding has used; nothing is known where there is none."""
+    used = number(binding.get("tokens"))
+    if used is None:
+        return NOTHING_KNOWN
+    requests = number(binding.get("requests"))
+    return Tally(
+        tokens=int(used),
+        cost=number(binding.get("cost")),
+        unpriced=int(number(binding.get("unpricedTokens")) or 0),
+        requests=None if requests is None else int(requests),
+    )
+
+
+def sessions_of(snapshot: Snapshot) -> set[str]:
+    """The sessions whose files the Deck wants to know: those the proxy served lately or serves now."""
+    found = {_id(row, "session") for row in rows(snapshot, "inflight")}
+    for row in rows(snapshot, "sessionBindings"):
+        if (number(row.get("idleSec")) or 0.0) <= SHOWN_SEC:
+            found.add(_id(row, "sid"))
+    return found - {""}

@@ -1,0 +1,95 @@
+"""The shown nodes by account and by issue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Optional
+
+from .bars import bars_of
+from .conversations import tally_of
+from .figures import number
+from .model import Account, Issue, Node, total
+from .reading import Snapshot, part, rows, text
+
+__all__ = ["accounts_of", "by_tokens", "issues_of", "unassigned_of"]
+
+
+def by_tokens(nodes: Iterable[Node]) -> list[Node]:
+    """Most tokens first; unknown ones last."""
+    return sorted(
+        nodes, key=lambda node: (-1.0 * (-1 if node.tally.tokens is None else node.tally.tokens), node.key)
+    )
+
+
+def accounts_of(snapshot: Snapshot, nodes: Mapping[str, Node], now: float) -> tuple[Account, ...]:
+    """The accounts that burn most first, each with the nodes it serves."""
+    served: dict[str, list[Node]] = {}
+    for node in by_tokens(nodes.values()):
+        served.setdefault(node.account, []).append(node)
+    everything = next(
+        (text(pin, "account") for pin in rows(snapshot, "pins") if pin.get("session") is None), ""
+    )
+    current = text(snapshot, "currentAccount")
+    found = [_account(row, served, now, current, everything) for row in rows(snapshot, "accounts")]
+    return tuple(sorted(found, key=lambda account: -(account.tally.tokens or 0)))
+
+
+def _account(
+    row: Snapshot, served: Mapping[str, Sequence[Node]], now: float, current: str, everything: str
+) -> Account:
+    name = text(row, "name")
+    nodes = served.get(name, ())
+    return Account(
+        name=name,
+        kind=text(row, "type"),
+        status=text(row, "status"),
+        reason=text(row, "statusReason"),
+        wait=number(row.get("benchSec")) or None,
+        last_resort=bool(row.get("lastResort")),
+        current=bool(name) and name == current,
+        pinned=bool(name) and name == everything,
+        inflight=int(number(row.get("inflight")) or 0),
+        streak=int(number(row.get("streak")) or 0),
+        bars=bars_of(row, now),
+        nodes=tuple(node.key for node in nodes),
+        live=sum(node.live for node in nodes),
+        tally=total([node.tally for node in nodes]),
+        total=tally_of(part(row, "usage")),
+    )
+
+
+def unassigned_of(nodes: Mapping[str, Node], accounts: Iterable[Account]) -> tuple[str, ...]:
+    """Nodes that no configured account serves, most tokens first."""
+    names = {account.name for account in accounts}
+    return tuple(
+        node.key for node in by_tokens(nodes.values()) if not node.account or node.account not in names
+    )
+
+
+def issues_of(snapshot: Snapshot, nodes: Mapping[str, Node], titles: Mapping[str, str]) -> tuple[Issue, ...]:
+    """Issues somebody works on now, most tokens first; `titles` by session.
+
+    Where the proxy's own records know the issue, its sums are theirs: they remember sessions that left.
+    """
+    recorded = {text(row, "issue").casefold(): row for row in rows(snapshot, "usageByIssue")}
+    working: dict[str, list[Node]] = {}
+    for node in by_tokens(nodes.values()):
+        if node.issue:
+            working.setdefault(node.issue.casefold(), []).append(node)
+    found = [_issue(members, recorded.get(name), titles) for name, members in working.items()]
+    return tuple(sorted(found, key=lambda issue: (-(issue.tally.tokens or 0), issue.name)))
+
+
+def _issue(members: Sequence[Node], recorded: Optional[Snapshot], titles: Mapping[str, str]) -> Issue:
+    sessions = {node.session: node for node in members}
+    tally = total([node.tally for node in members])
+    if recorded is not None:
+        kept = tally_of(recorded)
+        tally = kept if (kept.tokens or 0) >= (tally.tokens or 0) else tally
+    return Issue(
+        name=members[0].issue,
+        title=next((titles[session] for session in sessions if titles.get(session)), ""),
+        emojis=tuple(node.emoji for node in sessions.values()),
+        sessions=len(sessions),
+        tally=tally,
+    )

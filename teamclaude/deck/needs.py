@@ -1,0 +1,29 @@
+"""What needs the operator, and which of it is new: the bell rings on the edge, not on the state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Optional
+
+from .model import Account, Need, Node
+
+__all__ = ["needs_of", "new_needs"]
+
+_CHIPS = {"block": "blocked", "review": "review"}
+
+
+def needs_of(nodes: Mapping[str, Node], accounts: Iterable[Account], verdict: str) -> frozenset[Need]:
+    """Everything that needs the operator in this frame."""
+    found = {
+        Need(_CHIPS[node.chip], node.issue or node.key) for node in nodes.values() if node.chip in _CHIPS
+    }
+    found |= {Need("collision", node.issue.casefold()) for node in nodes.values() if node.collision}
+    found |= {Need("login", account.name) for account in accounts if account.status == "auth_failed"}
+    if verdict == "red":
+        found.add(Need("pool red"))
+    return frozenset(found)
+
+
+def new_needs(previous: Optional[frozenset[Need]], current: frozenset[Need]) -> frozenset[Need]:
+    """What to ring for; nothing in the first frame (`previous` None): the operator is looking at it."""
+    return frozenset() if previous is None else current - previous

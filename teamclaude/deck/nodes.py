@@ -1,0 +1,170 @@
+"""The shown conversations as `Node`s: what each is called, what it does, who needs the operator."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from .conversations import Conversation
+from .figures import emoji
+from .kinship import Crew
+from .model import LEAD, SOLO, WORKER, Node, Tally
+from .presence import Signs
+from .reading import text
+from .sources import AgentFile, Client, Pin, RegistryRow, Transcript
+
+__all__ = ["chip_of", "nodes_of"]
+
+_NO_ROW, _NO_PIN, _NO_CLIENT = RegistryRow(), Pin(), Client()
+_NO_TRANSCRIPT, _NO_FILE = Transcript(0.0), AgentFile()
+# How the words of the common trackers begin; the first chip that one of them means is it.
+_CHIPS = {
+    "block": r"block|stuck|on hold|impeded",
+    "review": r"review",
+    "done": r"done|complete|closed|cancel|merged|duplicate|resolved|shipped|won.?t",
+    "queued": r"backlog|queue|triage|planned|pending|waiting|icebox",
+    "todo": r"todo|to do|unstarted|not started|open|ready|new\b|selected",
+    "work": r"work|progress|started|doing|active|in dev",
+}
+_PATTERNS = {chip: re.compile(rf"\b(?:{words})") for chip, words in _CHIPS.items()}
+_URGENT = ("block", "review")
+
+
+@lru_cache(maxsize=256)
+def chip_of(status: str) -> str:
+    """A tracker's status as one of our chips; empty where it says nothing we know."""
+    words = re.sub(r"[\s_-]+", " ", status).casefold()
+    return next((chip for chip, pattern in _PATTERNS.items() if pattern.search(words)), "")
+
+
+class _About(NamedTuple):
+    """What a session and its sub-agents have in common."""
+
+    row: RegistryRow
+    pin: Pin
+    client: Client
+    transcript: Transcript
+    issue: str
+    emoji: str
+    project: str
+    branch: str
+    account: str
+
+
+def nodes_of(crew: Crew, parents: Mapping[str, str], tallies: Mapping[str, Tally]) -> dict[str, Node]:
+    """All shown conversations by key."""
+    leads = set(parents.values())
+    about = {key: _about(crew, key) for key, up in crew.shown.items() if not up}
+    pinned = Counter(session.issue.casefold() for session in about.values() if session.issue)
+    nodes = {}
+    for key, tally in tallies.items():
+        one, sign = crew.known[key], crew.signs[key]
+        parent, is_lead, session = parents.get(key, ""), key in leads, about[one.session]
+        if one.agent:
+            nodes[key] = _agent(one, sign, session, crew.now, parent, is_lead, tally)
+        else:
+            twice = pinned[session.issue.casefold()] > 1
+            nodes[key] = _session(one, sign, session, crew.now, parent, is_lead, tally, twice)
+    return nodes
+
+
+def _about(crew: Crew, key: str) -> _About:
+    sources = crew.sources
+    row = sources.registry.get(key, _NO_ROW)
+    client = sources.clients.get(key, _NO_CLIENT)
+    transcript = sources.transcripts.get(key, _NO_TRANSCRIPT)
+    return _About(
+        row,
+        sources.pins.get(key, _NO_PIN),
+        client,
+        transcript,
+        issue=sources.issue_of(key) or "",
+        emoji=row.emoji or emoji(key),
+        project=_folder(transcript.cwd or client.cwd),
+        branch="" if transcript.branch == "HEAD" else transcript.branch,
+        account=text(crew.known[key].binding, "account"),
+    )
+
+
+@lru_cache(maxsize=512)
+def _folder(path: str) -> str:
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+
+
+def _session(
+    one: Conversation,
+    sign: Signs,
+    about: _About,
+    now: float,
+    parent: str,
+    is_lead: bool,
+    tally: Tally,
+    twice: bool,
+) -> Node:
+    pin, transcript, state = about.pin, about.transcript, sign.state(now)
+    title = pin.title or transcript.title or about.client.name or transcript.prompt
+    label = about.issue or title or one.session[:8]
+    lines = (about.row.intent, pin.title, transcript.title, transcript.prompt)
+    asks = about.client.status == "waiting" and not sign.requesting
+    chip = chip_of(pin.status) if pin.status else ""
+    chip = "wait" if asks and chip not in _URGENT else chip
+    orphan = bool(pin.parent_id) and pin.parent_id != pin.issue_id and not about.row.solo
+    return Node(
+        key=one.key,
+        session=one.session,
+        parent=parent,
+        account=about.account,
+        role=LEAD if is_lead else WORKER if parent or orphan else SOLO,
+        emoji=about.emoji,
+        label=label,
+        issue=about.issue,
+        title=title,
+        line=next((line for line in lines if line and line != label), ""),
+        project=about.project,
+        branch=about.branch,
+        chip=chip,
+        needs_you=asks or chip in _URGENT,
+        collision=twice,
+        tool=state.tool,
+        llm=one.llm,
+        live=state.live,
+        warm=bool(one.binding.get("warm")),
+        idle=state.idle,
+        model=text(one.binding, "model"),
+        pinned=bool(one.binding.get("pinned")),
+        tally=tally,
+        in_tree=is_lead or bool(parent),
+    )
+
+
+def _agent(
+    one: Conversation, sign: Signs, about: _About, now: float, parent: str, is_lead: bool, tally: Tally
+) -> Node:
+    file, state = one.file or _NO_FILE, sign.state(now)
+    return Node(
+        key=one.key,
+        session=one.session,
+        agent=one.agent,
+        parent=parent,
+        account=text(one.binding, "account") or about.account,
+        role=LEAD if is_lead else WORKER,
+        emoji=about.emoji,
+        label=file.description or file.kind or one.agent[:8],
+        issue=about.issue,
+        title=file.description,
+        line=file.kind if file.description else "",
+        project=about.project,
+        branch=about.branch,
+        tool=state.tool,
+        llm=one.llm,
+        live=state.live,
+        warm=bool(one.binding.get("warm")),
+        idle=state.idle,
+        model=text(one.binding, "model"),
+        pinned=bool(one.binding.get("pinned")),
+        tally=tally,
+        in_tree=True,
+    )
