@@ -31,12 +31,16 @@ class Stoppable(Protocol):
         """Read the config again; raises TeamClaudeError and keeps the old one when it is no good."""
 
 
-def serve_until_stopped(service: Stoppable, say: Callable[[str], None]) -> None:
+def serve_until_stopped(
+    service: Stoppable, say: Callable[[str], None], begin: Callable[[], None] = lambda: None
+) -> None:
     """Return when the service has ended.
 
     SIGINT and SIGTERM drain it, a second one ends it at once, SIGHUP reloads.  Only for the main thread.
+    `begin` starts the service: by then no signal can end the process any more.
     """
     with _signals() as (inbox, outbox):
+        begin()
         threading.Thread(target=_tell_end, args=(service, outbox), daemon=True).start()
         stopping = False
         while True:

@@ -52,10 +52,13 @@ def run(args: argparse.Namespace) -> int:
         on_activity=lambda record: lines.put(activity_line(record, color)),
         warn=lambda line: notes.put(f"teamclaude: {line}"),
     )
-    try:
+
+    def begin() -> None:
         service.start()
         lines.put(_banner(service, config, str(file.path)))
-        serve_until_stopped(service, notes.put)
+
+    try:
+        serve_until_stopped(service, notes.put, begin)
     finally:
         lines.close()
         notes.close()

@@ -62,14 +62,7 @@ def serve(service: Service, script: Callable[[], None]) -> list[str]:
 
     sender = threading.Thread(target=send)
     sender.start()
-    original = service.wait
-
-    def wait() -> None:
-        ready.set()  # the handlers stand before anybody waits
-        original()
-
-    service.wait = wait  # type: ignore[method-assign]
-    serve_until_stopped(service, said.append)
+    serve_until_stopped(service, said.append, begin=ready.set)
     sender.join()
     return said
 
