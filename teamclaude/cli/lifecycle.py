@@ -65,11 +65,12 @@ def _signals() -> Iterator[tuple[socket.socket, socket.socket]]:
     with inbox, outbox:
         outbox.setblocking(False)
         before = signal.set_wakeup_fd(outbox.fileno())
-        for number in RELOAD + STOP:
-            signal.signal(number, lambda number, frame: None)
+        handlers = {number: signal.signal(number, lambda number, frame: None) for number in RELOAD + STOP}
         try:
             yield inbox, outbox
         finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
             signal.set_wakeup_fd(before)
 
 

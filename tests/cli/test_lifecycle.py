@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Optional
 
 import pytest
@@ -40,15 +40,6 @@ class Service:
         if self.refusal:
             raise self.refusal
         return {"reloaded": True, "added": ["carol"], "removed": [], "updated": ["bob"]}
-
-
-@pytest.fixture(autouse=True)
-def handlers() -> Iterator[None]:
-    names = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    before = {number: signal.getsignal(number) for number in names}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def serve(service: Service, script: Callable[[], None]) -> list[str]:
@@ -123,3 +114,17 @@ def test_hangup_reloads_and_goes_on() -> None:
         "teamclaude: config read again: added carol; updated bob",
         "teamclaude: Not reloaded: accounts[0].name: expected text, got 3",
     ]
+
+
+def test_what_it_took_over_is_given_back() -> None:
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    before = [signal.getsignal(number) for number in numbers]
+    with pytest.raises(BadRequest):
+
+        def begin() -> None:
+            assert [signal.getsignal(number) for number in numbers] != before
+            raise BadRequest("the port is in use")
+
+        serve_until_stopped(Service(), print, begin)
+    assert [signal.getsignal(number) for number in numbers] == before
+    assert signal.set_wakeup_fd(-1) == -1
