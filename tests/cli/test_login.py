@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import threading
@@ -217,12 +218,21 @@ def test_a_login_without_a_profile_is_kept(cli: Any, auth: AuthServer, file: Pat
     assert (entry["accountUuid"], entry["orgUuid"]) == ("p-1", "o-1") and auth.accepts(entry["accessToken"])
 
 
-def test_a_file_that_can_not_be_written_is_known_before(
-    cli: Any, file: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file.write_text("{")
+def test_a_fresh_login_counts_whatever_the_old_one_said(cli: Any, file: Path, browser: Browser) -> None:
+    cli("login", "--name", "work")
+    text = json.loads(file.read_text())
+    text["accounts"][0]["expiresAt"] = 4102444800000
+    file.write_text(json.dumps(text))
+    before = accounts_in(file)["work"]["refreshToken"]
+    assert cli("login").err.splitlines()[-1] == "work (Max 20x) has its new credentials"
+    assert accounts_in(file)["work"]["refreshToken"] != before
+
+
+def test_a_file_that_can_not_be_written_is_known_before(cli: Any, file: Path, browser: Browser) -> None:
+    # Not a mode: the tests may run as root, who may write everywhere.
+    file.with_name(f"{file.name}.lock").mkdir()
     ended = cli("login")
-    assert ended.status == 1 and browser.urls == [] and "line 1, column 2" in ended.err
+    assert ended.status == 1 and browser.urls == [] and "its directory must be writable" in ended.err
 
 
 # --- with the keyboard --------------------------------------------------------------------------------
