@@ -259,7 +259,7 @@ def test_an_account_that_learns_who_it_is_keeps_everything(Pool, key):
     pool.fleet.pin("alice", "p")
     lease = pool.lease(None, pin="alice")
     changes = pool.fleet.configure([AccountSpec("b", "b"), AccountSpec(key, "alice")])
-    assert (changes.added, changes.removed) == ((), ())
+    assert changes == Changes()
     assert (pool.fleet.pins, pool.fleet.keyless, pool.fleet.last_account) == ({"p": key}, key, key)
     assert (pool.choose("s").account, pool.choose("s").reason) == (key, Reason.KEPT)
     pool.answer(lease, 429, ("retry-after", "60"))
