@@ -67,7 +67,11 @@ def test_eight_threads_in_four_processes_cost_one_refresh(logins: Any, refused: 
     for child in crowd:  # all begin together: each waits for the end of its input
         assert child.stdin is not None
         child.stdin.close()
-    told = [json.loads(child.stdout.read()) for child in crowd if child.stdout is not None]
+    told = []
+    for child in crowd:
+        assert child.stdout is not None
+        with child.stdout as answers:
+            told.append(json.loads(answers.read()))
     assert [child.wait(60) for child in crowd] == [0] * 4
     token = logins.entry()["accessToken"]
     assert token != failed and logins.server.accepts(token)
