@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -17,14 +16,11 @@ def has_browser(env: Mapping[str, str], platform: str = sys.platform) -> bool:
 
 
 def open_page(url: str, failed: Callable[[], None]) -> None:
-    """Open `url` at once in the background: some browsers return only when they are closed.
+    """Open `url` in the background: some browsers return only when they are closed.
 
-    `failed` is called where none can be started.
+    `failed` is called, from there, when none can be started.
     """
-    if has_browser(os.environ):
-        threading.Thread(target=_open, args=(url, failed), name="browser", daemon=True).start()
-    else:
-        failed()
+    threading.Thread(target=_open, args=(url, failed), name="browser", daemon=True).start()
 
 
 def _open(url: str, failed: Callable[[], None]) -> None:

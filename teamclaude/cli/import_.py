@@ -18,7 +18,7 @@ from ..errors import UsageError
 from .address import add_port
 from .configfile import open_config
 from .newcomer import add_name, install
-from .terminal import note
+from .terminal import ask, confirm, is_interactive, note
 
 if TYPE_CHECKING:
     from ..accounts.config import AccountConfig, Config
@@ -67,9 +67,9 @@ def _source(args: argparse.Namespace) -> Source:
         return find_source(os.environ, args.path, PLATFORM)
     if args.json != "-":
         return Source(args.json.encode("utf-8", "replace"), "--json")
-    if sys.stdin.isatty():
+    if is_interactive():
         note("Paste the JSON, then press Ctrl-D:")
-    return Source(sys.stdin.buffer.read(), "stdin")
+    return Source(sys.stdin.buffer.read() if sys.stdin else b"", "stdin")
 
 
 def _named(config: Config, account: AccountConfig, wanted: Optional[str]) -> AccountConfig:
@@ -84,8 +84,8 @@ def _named(config: Config, account: AccountConfig, wanted: Optional[str]) -> Acc
     account, missing = ask_owner(config, account)
     if missing:
         note(f"teamclaude: that is not known: {missing}")
-    if not (wanted or account.name) and _asks():
-        return replace(account, name=_answer("Name of this account [a number]: "))
+    if not (wanted or account.name) and is_interactive():
+        return replace(account, name=ask("Name of this account [a number]:"))
     return account
 
 
@@ -95,13 +95,10 @@ def _shared(source: Source) -> bool:
     if source.path is None:
         note("teamclaude login makes one of its own.")
         return False
-    if not _asks():
+    if not is_interactive():
         note("--follow leaves the renewing to Claude Code; teamclaude login makes a login of its own.")
         return False
-    return _answer(f"Follow {source.path} and leave the renewing to Claude Code? [y/N] ").lower() in (
-        "y",
-        "yes",
-    )
+    return confirm(f"Follow {source.path} and leave the renewing to Claude Code?")
 
 
 def _following(account: AccountConfig, source: Source) -> AccountConfig:
@@ -115,12 +112,3 @@ def _following(account: AccountConfig, source: Source) -> AccountConfig:
         refresh_token_expires_at=None,
         source="import",
     )
-
-
-def _asks() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def _answer(question: str) -> str:
-    print(question, end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip()

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING
 
 from .address import add_port
-from .browser import open_page
+from .browser import has_browser, open_page
 from .configfile import open_config
 from .newcomer import add_name, install
 from .terminal import note
@@ -24,6 +25,7 @@ from .typed import typed_lines
 
 if TYPE_CHECKING:
     from ..accounts.attempt import LoginAttempt
+    from ..accounts.config import AccountConfig, Config
 
 __all__ = ["arguments", "run"]
 
@@ -48,7 +50,7 @@ def _log_in(args: argparse.Namespace) -> int:
     from ..accounts.attempt import MANUAL_REDIRECT, LoginAttempt
     from ..accounts.enrolment import enroll
     from ..accounts.loopback import Loopback
-    from ..accounts.owner import account_of, ask_owner
+    from ..accounts.owner import account_of
     from ..accounts.tokens import WayOut
 
     file = open_config()
@@ -62,11 +64,8 @@ def _log_in(args: argparse.Namespace) -> int:
             loopback.serve(attempt)
         _invite(attempt, loopback is not None)
         code = attempt.wait(LIMIT_S, only_pastes=loopback is None)
-        note("the code is in; asking whose login it is ...")
         grant = attempt.redeem(code, WayOut.of(config))
-        account, missing = ask_owner(config, account_of(grant))
-        if missing:
-            note(f"teamclaude: the login works, but that is not known: {missing}")
+        account = _owned(config, account_of(grant))
         install(
             file, lambda raw: enroll(raw, account, args.name, "login", True), account, args.name, args.port
         )
@@ -75,15 +74,31 @@ def _log_in(args: argparse.Namespace) -> int:
     return 0
 
 
+def _owned(config: Config, account: AccountConfig) -> AccountConfig:
+    """The account with what its profile says.  Whatever happens here, the login is kept."""
+    from ..accounts.owner import ask_owner
+
+    note("the code is good; asking whose login it is ...")
+    try:
+        account, missing = ask_owner(config, account)
+    except KeyboardInterrupt:
+        missing = "interrupted"
+    if missing:
+        note(f"teamclaude: the login works, but that is not known: {missing}")
+    return account
+
+
 def _invite(attempt: LoginAttempt, listening: bool) -> None:
     """Show the person where to go, and listen to the keyboard."""
-    limit = f"{LIMIT_S / 60:g} minutes, Ctrl-C ends it"
-    if listening:
-        open_page(attempt.url, lambda: note("(no browser could be started: open the address yourself)"))
-        note("Log in with the browser that opens now. To use another browser, open this address there:\n")
+    opens = listening and has_browser(os.environ)
+    if opens:
+        note("Log in with the browser that opens now. To use another one, open this address there:\n")
     else:
-        note("Open this address in a browser, on any machine, and log in:\n")
+        note("Open this address in a browser, and log in:\n")
     print(attempt.url, flush=True)
+    if opens:
+        open_page(attempt.url, lambda: note("(no browser could be started: open the address yourself)"))
+    limit = f"{LIMIT_S / 60:g} minutes, Ctrl-C ends it"
     if listening:
         note("\nIf its last page can't be loaded, paste the address of that page, or its code, here.")
         note(f"Waiting for the login ({limit}) ...")
@@ -106,8 +121,8 @@ def _add_key(args: argparse.Namespace) -> int:
 
 
 def _read_key() -> str:
-    if not sys.stdin.isatty():
-        return sys.stdin.readline()
+    if not (sys.stdin and sys.stdin.isatty()):
+        return sys.stdin.readline() if sys.stdin else ""
     import getpass
 
     try:

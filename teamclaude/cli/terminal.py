@@ -9,7 +9,7 @@ from typing import TextIO
 
 from ..errors import UsageError
 
-__all__ = ["confirm", "has_color", "note", "width"]
+__all__ = ["ask", "confirm", "has_color", "is_interactive", "note", "width"]
 
 
 def has_color(stream: TextIO) -> bool:
@@ -29,9 +29,19 @@ def note(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def is_interactive() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(question: str) -> str:
+    """The line a person types after the question; empty at the end of input."""
+    print(question, end=" ", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()
+
+
 def confirm(question: str) -> bool:
     """Ask on the terminal; only `y` or `yes` means yes.  UsageError where nobody can answer."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not is_interactive():
         raise UsageError(f"{question} Nobody can answer here: repeat it with --yes")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return ask(f"{question} [y/N]").lower() in ("y", "yes")

@@ -298,6 +298,15 @@ def test_an_empty_stdin(cli: Any, file: Path) -> None:
     refused(cli("import", "--json", "-"), file, "stdin: is empty")
 
 
+def test_no_stdin_at_all(
+    cli: Any, auth: AuthServer, file: Path, theirs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    refused(cli("import", "--json", "-"), file, "stdin: is empty")
+    theirs(login_of(auth))
+    assert cli("import").status == 0
+
+
 def test_only_a_file_can_be_followed(cli: Any, auth: AuthServer, file: Path) -> None:
     refused(cli("import", "--follow", "--json", json.dumps(login_of(auth))), file, "needs a file to follow")
 

@@ -15,7 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from teamclaude.accounts import owner
 from teamclaude.cli import login
+from teamclaude.cli.browser import has_browser
 from teamclaude.demo.authserver import MANUAL_REDIRECT, PROFILE_PATH, TOKEN_PATH, AuthServer
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.issuer import FakeUser
@@ -56,6 +58,7 @@ class Browser:
 def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
     browser = Browser()
     monkeypatch.setattr(login, "open_page", browser.open)
+    monkeypatch.setenv("BROWSER", "stood in for")
     yield browser
     browser.end()
 
@@ -216,6 +219,29 @@ def test_a_login_without_a_profile_is_kept(cli: Any, auth: AuthServer, file: Pat
     assert ended.err.splitlines()[-1] == "ann@example.com is added"
     entry = accounts_in(file)["ann@example.com"]
     assert (entry["accountUuid"], entry["orgUuid"]) == ("p-1", "o-1") and auth.accepts(entry["accessToken"])
+
+
+def test_ctrl_c_while_the_profile_is_asked_for_does_not_lose_the_login(
+    cli: Any, auth: AuthServer, file: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(owner, "fetch_profile", interrupted)
+    assert cli("login").status == 0
+    assert auth.accepts(accounts_in(file)["ann@example.com"]["accessToken"])
+
+
+def test_without_a_screen_no_browser_is_tried(
+    cli: Any, file: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(login, "has_browser", lambda env: has_browser(env, "linux"))
+    monkeypatch.setattr(login, "LIMIT_S", 0.05)
+    ended = cli("login")
+    assert browser.urls == [] and ended.err.startswith("Open this address in a browser")
+    assert "redirect_uri=http%3A%2F%2Flocalhost" in ended.out
 
 
 def test_a_fresh_login_counts_whatever_the_old_one_said(cli: Any, file: Path, browser: Browser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,3 +49,8 @@ def test_what_is_no_key(cli: Any, file: Path, keyboard: Callable[..., None], lin
     keyboard(line, end=True)
     ended = cli("login", "--api")
     assert said in failed(ended, file) and ended.err.count("\n") == 1 and "FAKE" not in ended.err
+
+
+def test_no_stdin_at_all(cli: Any, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert "no key was given" in failed(cli("login", "--api"), file)
