@@ -16,6 +16,7 @@ from ..accounts.identity import find_account
 from ..errors import TeamClaudeError, UsageError
 from .address import add_port
 from .configfile import open_config
+from .environment import account_header
 from .terminal import note
 
 __all__ = ["arguments", "run"]
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     headers = {"anthropic-version": VERSION, "Accept": "*/*"}
     if args.account:
         name = find_account(config.accounts, args.account).name
-        headers["x-teamclaude-account"] = name.encode().decode("latin-1")  # UTF-8 bytes on the wire
+        headers["x-teamclaude-account"] = account_header(name)
     body = _body(args.data)
     method = (args.method or ("GET" if body is None else "POST")).upper()
     if not method.isalpha():

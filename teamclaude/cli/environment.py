@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-__all__ = ["Target", "client_environment", "sdk_environment", "unwanted"]
+__all__ = ["Target", "account_header", "client_environment", "sdk_environment", "unwanted"]
 
 HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
 OURS = ("x-teamclaude-key", "x-teamclaude-account")
@@ -33,7 +33,7 @@ def client_environment(target: Target, existing: Mapping[str, str], logged_in: b
     """The variables to set; `existing` is the environment they are added to."""
     ours = [("x-teamclaude-key", target.key)] if logged_in else []
     if target.account is not None:
-        ours.append(("x-teamclaude-account", target.account))
+        ours.append(("x-teamclaude-account", account_header(target.account)))
     variables = {
         "ANTHROPIC_BASE_URL": target.url,
         **_certificate(target, existing),
@@ -46,6 +46,11 @@ def client_environment(target: Target, existing: Mapping[str, str], logged_in: b
     if ours or headers != existing.get(HEADERS, "").splitlines():
         variables[HEADERS] = "\n".join(headers)
     return variables
+
+
+def account_header(name: str) -> str:
+    """An account's name as a header value: any name is ASCII then, whatever carries it."""
+    return quote(name, safe=" !$&'()*+,/:;=?@[]")
 
 
 def sdk_environment(target: Target) -> dict[str, str]:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Optional
+from urllib.parse import unquote
 
 from ..accounts.identity import find_name
 from ..errors import (
@@ -262,7 +263,8 @@ def _bounded(value: Optional[str]) -> Optional[str]:
 
 def _pin(head: RequestHead, house: House) -> Optional[str]:
     """The account the client insists on, by name; raises NotFound."""
-    wanted = head.get("x-teamclaude-account")
+    # As `header_text` writes it in our answers: percent-encoded where it is not plain ASCII.
+    wanted = unquote(head.get("x-teamclaude-account") or "")
     if not wanted:
         return None
     names = house.book().names()

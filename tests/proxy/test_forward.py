@@ -338,3 +338,13 @@ def test_a_client_header_pins_the_account(stage: Build) -> None:
     reply = s.ask(headers={"x-teamclaude-account": "nobody"})
     assert reply.status == 404
     assert "a, b, c" in reply.message
+
+
+def test_an_account_is_pinned_by_the_name_its_own_answers_carry(stage: Build) -> None:
+    accounts = [
+        {"name": name, "accessToken": "sk-ant-oat01-FAKE-a", "expiresAt": 4102444800000}
+        for name in ("jörg 50%", "b")
+    ]
+    s = stage("a", accounts=accounts)
+    shown = s.ask(headers={"x-teamclaude-account": "j%C3%B6rg 50%25"}).account
+    assert shown == "j%C3%B6rg 50%25"
