@@ -13,7 +13,7 @@ from typing import Optional
 
 from ..errors import TeamClaudeError
 
-__all__ = ["read_keychain", "service_name"]
+__all__ = ["find_command", "read_keychain"]
 
 SERVICE = "Claude Code-credentials"
 NO_USER = "claude-code-user"
@@ -24,21 +24,20 @@ NOT_FOUND = 44  # errSecItemNotFound, as an exit status
 HEX = re.compile(r"(?:[0-9a-f]{2})+")
 
 
-def service_name(env: Mapping[str, str]) -> str:
-    """Each configuration directory but the default one has an item of its own."""
+def find_command(env: Mapping[str, str]) -> list[str]:
+    """What asks whether the item is there.  Each directory but the default one has an item of its own."""
     directory = env.get("CLAUDE_CONFIG_DIR")
-    if not directory:
-        return SERVICE
-    return f"{SERVICE}-{hashlib.sha256(directory.encode()).hexdigest()[:8]}"
+    suffix = f"-{hashlib.sha256(directory.encode()).hexdigest()[:8]}" if directory else ""
+    return ["security", "find-generic-password", "-a", env.get("USER") or NO_USER, "-s", SERVICE + suffix]
 
 
 def read_keychain(env: Mapping[str, str], patience_s: float = PATIENCE_S) -> Optional[str]:
     """The text of the item; None when there is none.  TeamClaudeError when the Keychain won't give it."""
-    service = service_name(env)
-    command = ["security", "find-generic-password", "-a", env.get("USER") or NO_USER, "-w", "-s", service]
+    command = find_command(env)
+    service = command[-1]
     try:
         found = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=patience_s, env=dict(env)
+            [*command, "-w"], stdin=subprocess.DEVNULL, capture_output=True, timeout=patience_s, env=dict(env)
         )
     except subprocess.TimeoutExpired:
         raise TeamClaudeError(

@@ -5,8 +5,6 @@ Places and precedence as of Claude Code 2.1.330.
 
 from __future__ import annotations
 
-import getpass
-import hashlib
 import json
 import os
 import subprocess
@@ -14,6 +12,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from ..accounts.keychain import find_command
 
 __all__ = ["BaseUrl", "base_urls_in_settings", "config_directory", "is_logged_in"]
 
@@ -62,13 +62,9 @@ def _has_login(credentials: Mapping[str, Any]) -> bool:
 
 
 def _keychain_has_login(env: Mapping[str, str]) -> bool:
-    directory = env.get("CLAUDE_CONFIG_DIR")
-    suffix = "-" + hashlib.sha256(directory.encode()).hexdigest()[:8] if directory else ""
-    account = env.get("USER") or getpass.getuser()
-    command = ["security", "find-generic-password", "-a", account, "-s", f"Claude Code-credentials{suffix}"]
     try:
         found = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=KEYCHAIN_TIMEOUT_S
+            find_command(env), stdin=subprocess.DEVNULL, capture_output=True, timeout=KEYCHAIN_TIMEOUT_S
         )
     except (OSError, subprocess.SubprocessError):
         return False

@@ -34,11 +34,11 @@ def security(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
 def test_the_item(security: Callable[[str], Env]) -> None:
     env = security("""echo "$@" >"$OUT"; echo '{"claudeAiOauth": 1}'""")
     assert read_keychain(env) == '{"claudeAiOauth": 1}'
-    assert Path(env["OUT"]).read_text() == "find-generic-password -a me -w -s Claude Code-credentials\n"
+    assert Path(env["OUT"]).read_text() == "find-generic-password -a me -s Claude Code-credentials -w\n"
 
 
 def test_another_configuration_directory_has_its_own(security: Callable[[str], Env]) -> None:
-    env = {**security("""echo "$6" >"$OUT"; echo x"""), "CLAUDE_CONFIG_DIR": "/tmp/of mine"}
+    env = {**security("""echo "$5" >"$OUT"; echo x"""), "CLAUDE_CONFIG_DIR": "/tmp/of mine"}
     read_keychain(env)
     suffix = hashlib.sha256(b"/tmp/of mine").hexdigest()[:8]
     assert Path(env["OUT"]).read_text() == f"Claude Code-credentials-{suffix}\n"

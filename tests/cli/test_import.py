@@ -135,7 +135,7 @@ def test_the_keychain(
     login = login_of(auth)
     (tmp_path / "item").write_text(json.dumps({"claudeAiOauth": login}))
     command = tmp_path / "security"
-    command.write_text(f'#!/bin/sh\n[ "$6" = "Claude Code-credentials" ] && cat "{tmp_path}/item"\n')
+    command.write_text(f'#!/bin/sh\n[ "$5" = "Claude Code-credentials" ] && cat "{tmp_path}/item"\n')
     command.chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(import_, "PLATFORM", "darwin")
