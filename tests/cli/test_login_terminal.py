@@ -26,6 +26,11 @@ pty = pytest.importorskip("pty")
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 15.0
+# Ctrl-C goes to the group that has the terminal, and /dev/tty is it.
+OWN_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 class Terminal:
@@ -35,14 +40,13 @@ class Terminal:
         self._screen, there = pty.openpty()
         self.shown = ""
         self.child = subprocess.Popen(
-            [sys.executable, "-m", "teamclaude", *words],
+            [sys.executable, "-c", OWN_TERMINAL, sys.executable, "-m", "teamclaude", *words],
             cwd=ROOT,
             stdin=there,
             stdout=there,
             stderr=there,
             env={**os.environ, "TERM": "dumb", "BROWSER": "true %s", **env},
             start_new_session=True,
-            preexec_fn=lambda: _own_terminal(there),
         )
         os.close(there)
 
@@ -86,14 +90,6 @@ class Terminal:
             data = os.read(self._screen, 65536)
         self.shown += data.decode()
         return bool(data)
-
-
-def _own_terminal(handle: int) -> None:
-    """Ctrl-C goes to the group that has the terminal, and /dev/tty is it."""
-    import fcntl
-    import termios
-
-    fcntl.ioctl(handle, termios.TIOCSCTTY, 0)
 
 
 @pytest.fixture
