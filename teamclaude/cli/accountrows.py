@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Optional
 
 from ..accounts.config import AccountConfig
 from ..accounts.freshness import ADVISORY_SEC, WARN_SEC
-from ..deck.figures import duration
+from ..deck.figures import duration, epoch
 
 __all__ = ["account_row", "ends_soon", "login_left", "tier", "token_state"]
 
+RELOGIN = "re-login needed"
 PLANS = {"pro": "Pro", "team": "Team", "enterprise": "Enterprise", "free": "Free", "max": "Max"}
 
 
@@ -29,12 +31,13 @@ def tier(account: AccountConfig) -> str:
 def token_state(account: AccountConfig, now: float, auth_failed: bool = False) -> str:
     """`valid 3h12m`, `refresh due`, `re-login needed`, `expired`...: may it be used, and how long."""
     if account.type == "apikey":
-        return "re-login needed" if auth_failed else "key"
+        return RELOGIN if auth_failed else "key"
     ends = account.refresh_token_expires_at
     if auth_failed or (ends is not None and ends <= now):
-        return "re-login needed"
+        return RELOGIN
     if account.import_from:
-        return "follows Claude Code"
+        left = (account.expires_at or 0.0) - now
+        return f"follows Claude Code, valid {duration(left)}" if left > 0 else "follows Claude Code"
     if account.expires_at is None:
         return "no expiry known"
     left = account.expires_at - now
@@ -60,9 +63,17 @@ def ends_soon(account: AccountConfig, now: float) -> bool:
 def account_row(account: AccountConfig, live: Optional[Mapping[str, Any]], now: float) -> dict[str, Any]:
     """One account as JSON; `live` is its entry in the proxy's status, None where that is not known.
 
-    Times are epoch milliseconds, as in the config file; None is unknown.
+    Times are epoch milliseconds, as in the config file; None is unknown.  The proxy owns the tokens: what
+    it knows of them is newer than the file, and all there is of a login that is followed.
     """
     status = "disabled" if account.disabled else (live or {}).get("status")
+    token = (live or {}).get("token") or {}
+    account = replace(
+        account,
+        expires_at=epoch(token.get("expiresAt")) or account.expires_at,
+        refresh_token_expires_at=epoch(token.get("loginEndsAt")) or account.refresh_token_expires_at,
+    )
+    refused = status == "auth_failed" or token.get("state") == RELOGIN
     return {
         "name": account.name,
         "type": account.type,
@@ -73,7 +84,8 @@ def account_row(account: AccountConfig, live: Optional[Mapping[str, Any]], now: 
         "disabled": account.disabled,
         "lastResort": account.is_last_resort,
         "source": account.source or ("import" if account.import_from else None),
-        "token": token_state(account, now, status == "auth_failed"),
+        "token": token_state(account, now, refused),
+        "tokenReason": token.get("reason") or None,
         "login": login_left(account, now),
         "endsSoon": ends_soon(account, now),
         "importFrom": account.import_from,

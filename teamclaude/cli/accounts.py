@@ -113,6 +113,7 @@ def _details(row: Mapping[str, Any]) -> list[str]:
 
     facts = [
         ("follows", row["importFrom"]),
+        ("token", row["tokenReason"]),
         ("token expires", _moment(row["expiresAt"])),
         ("login ends", _moment(row["refreshTokenExpiresAt"])),
         ("organisation", " ".join(v for v in (row["orgName"], row["orgUuid"]) if v)),

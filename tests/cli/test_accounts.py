@@ -51,6 +51,7 @@ def test_tier(fields: dict[str, Any], expected: str) -> None:
         ({"expires_at": NOW + 9999}, True, "re-login needed"),
         ({"expires_at": NOW + 9999, "refresh_token_expires_at": NOW - 1}, False, "re-login needed"),
         ({"access_token": None, "import_from": "/x.json"}, False, "follows Claude Code"),
+        ({"import_from": "/x.json", "expires_at": NOW + 3600}, False, "follows Claude Code, valid 1h"),
         ({"access_token": None, "import_from": "/x.json"}, True, "re-login needed"),
         ({"type": "apikey", "api_key": "k"}, False, "key"),
     ],
@@ -105,6 +106,23 @@ def test_the_end_of_a_login_is_counted_down(
     warning = f"the login of alice@example.com ends in {left}: teamclaude login renews it"
     assert (warning in ended.err) is warned and "login of bob" not in ended.err
     assert ("re-login needed" in alice) is (days < 0)
+
+
+def test_what_the_proxy_knows_of_tokens_counts(
+    stub: Stub, config: Callable[..., Path], cli: Callable[..., Ended]
+) -> None:
+    config({"name": "c", "importFrom": "/x/.credentials.json"}, BOB, ALICE, port=stub.port)
+    now_ms = round(time.time() * 1000)
+    token = {"state": "valid", "expiresAt": now_ms + 3_630_000, "loginEndsAt": now_ms + 27 * DAY_MS + 30_000}
+    refused = {"state": "re-login needed", "expiresAt": None, "reason": "the login is not valid any more"}
+    live = [{"name": "c", "token": token}, {"name": "bob", "token": refused}, {"name": ALICE["name"]}]
+    stub.answers["GET /teamclaude/status"] = (200, {"accounts": live})
+    ended = cli("accounts", "-v")
+    (c,) = (line for line in ended.out.splitlines() if line.startswith("c "))
+    (bob,) = (line for line in ended.out.splitlines() if line.startswith("bob "))
+    assert "follows Claude Code, valid 1h" in c and c.split()[-1] == "27d"
+    assert "re-login needed" in bob
+    assert "    token:          the login is not valid any more" in ended.out
 
 
 def test_details_name_the_file_that_is_followed(
