@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Optional
 
 from ..accounts.config import AccountConfig, Config
@@ -24,9 +24,15 @@ class Way(NamedTuple):
 
 
 class AccountBook:
-    """Read by request threads, replaced as a whole by a reload."""
+    """Read by request threads, replaced as a whole by a reload.
 
-    def __init__(self, config: Config, accounts: Sequence[AccountConfig]) -> None:
+    `token_of` gives the access token of a login by account key: it changes more often than this.
+    """
+
+    def __init__(
+        self, config: Config, accounts: Sequence[AccountConfig], token_of: Callable[[str], Optional[str]]
+    ) -> None:
+        self._token_of = token_of
         self.origin, self.prefix = parse_origin(config.upstream)
         self._ways = {account.key: self._way(account) for account in accounts}
         self.specs = [_spec(account) for account in accounts]
@@ -35,13 +41,16 @@ class AccountBook:
         if account.type == "apikey":
             credential = Credential("apikey", account.api_key or "")
         else:
-            credential = Credential("oauth", account.access_token or "")
+            credential = Credential("oauth", "")
         origin, prefix = parse_origin(account.upstream) if account.upstream else (self.origin, self.prefix)
         return Way(account.name, credential, origin, prefix, account.account_uuid)
 
     def way(self, key: str) -> Optional[Way]:
-        """None when the account is no longer configured."""
-        return self._ways.get(key)
+        """With the credential of now; None when the account is no longer configured."""
+        way = self._ways.get(key)
+        if way is None or way.credential.kind != "oauth":
+            return way
+        return way._replace(credential=Credential("oauth", self._token_of(key) or ""))
 
     def key_of(self, name: str) -> Optional[str]:
         """The identity of the account called `name`."""
@@ -55,7 +64,7 @@ class AccountBook:
         return {key: way.name for key, way in self._ways.items()}
 
     def renewed_against(self, older: AccountBook) -> list[str]:
-        """Accounts whose credential differs from the one in `older`."""
+        """Accounts whose API key differs from the one in `older`; logins are the keeper's business."""
         return [
             key
             for key, way in self._ways.items()

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Optional
 
+from ..accounts.freshness import Standing
 from ..errors import ClientGone, HeldOut, TeamClaudeError, UpstreamLost
 from ..routing.answers import MEANING, AnswerKind, Next, classify
 from ..routing.decision import Ask, Decision, Lease
@@ -165,8 +166,14 @@ class Forwarder:
         exchange.attempts.append(attempt)
         logged = self._log.attempt(attempt.account) if self._log is not None else None
         try:
+            standing = self._house.keeper.before_dispatch(lease.account)
+            way = self._house.book().way(lease.account)  # with the token that may be new
             if way is None:  # removed by a reload since it was chosen
                 self._leave_out(lease, "no longer configured")
+                return False
+            if not standing:
+                attempt.note = standing.words
+                self._no_token(lease, standing)
                 return False
             answer = self._send(way)
             attempt.status = answer.head.status
@@ -278,16 +285,25 @@ class Forwarder:
             self._ask = replace(self._ask, tried=(*self._ask.tried, lease.account))
 
     def _refused_login(self, lease: Lease, way: Way, words: str) -> None:
-        current = self._house.book().way(lease.account)
-        if (
-            current is not None
-            and current.credential != way.credential
-            and lease.account not in self._renewed
-        ):
-            self._renewed.add(lease.account)  # a reload brought newer credentials meanwhile
+        standing = Standing(False, words or "the API refused its credentials (401)")
+        if lease.account not in self._renewed:
+            self._renewed.add(lease.account)
+            if way.credential.kind == "oauth":
+                standing = self._house.keeper.after_401(lease.account, way.credential.secret)
+            else:  # a reload may have brought another key meanwhile
+                current = self._house.book().way(lease.account)
+                standing = standing._replace(usable=current is not None and current != way)
+        if not standing:
+            self._no_token(lease, standing)
+
+    def _no_token(self, lease: Lease, standing: Standing) -> None:
+        """The account can't be used now, or not before a person has helped."""
+        self._said[lease.account] = standing.words
+        if standing.retry_at is not None:
+            self._house.router.rest_login(lease.account, standing.retry_at, standing.words)
             return
         self._locked_out.add(lease.account)
-        self._house.router.lock_out(lease, words or "the API refused its credentials (401)")
+        self._house.router.lock_out(lease, standing.words)
 
     def _refused_stream(self, lease: Lease, refused: StreamRefused) -> None:
         """An error event before anything was relayed: as the same error with a status would be."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..accounts.config import Config
+from ..accounts.keeper import TokenKeeper
 from .book import AccountBook
 from .hold import Holdouts
 from .router import Router
@@ -20,6 +21,7 @@ class House:
 
     config: Config
     book: Callable[[], AccountBook]  # the newest: a request may wait longer than a token lives
+    keeper: TokenKeeper
     router: Router
     pool: UpstreamPool
     is_proxy_secret: Callable[[str], bool]

@@ -167,6 +167,9 @@ class Router:
         ask = waiter.ask
         if waited >= waiter.patience.paid_after and not ask.allow_paid:
             ask = waiter.ask = replace(ask, allow_paid=True)
+        if waited >= waiter.patience.budget:
+            # The last look: a slot of any account is better than a refusal for want of one.
+            waited = max(waited, self._fleet.rules.slot_wait_sec)
         result = self._fleet.admit(ask, now, waited)
         if isinstance(result, Lease):
             waiter.lease = result
@@ -185,8 +188,11 @@ class Router:
 
     def _due(self, waiter: _Waiter, now: float) -> bool:
         assert waiter.wait is not None
-        return waiter.wait.until <= now or (
-            not waiter.ask.allow_paid and now - waiter.since >= waiter.patience.paid_after
+        waited = now - waiter.since
+        return (
+            waiter.wait.until <= now
+            or waited >= waiter.patience.budget
+            or (not waiter.ask.allow_paid and waited >= waiter.patience.paid_after)
         )
 
     def _anyone_due(self, now: float) -> bool:
@@ -211,6 +217,26 @@ class Router:
         with self._lock:
             self._fleet.lock_out(lease, words)
             self._after_change(self._clock())
+
+    def lock_out_account(self, key: str, words: str) -> None:
+        """The login of an account is over, whether anybody uses it or not."""
+        with self._lock:
+            self._fleet.lock_out_account(key, words)
+            self._after_change(self._clock())
+
+    def rest_login(self, key: str, until: float, words: str) -> None:
+        """The account has no token that is good, until then at least."""
+        with self._lock:
+            now = self._clock()
+            self._fleet.rest_login(key, until, words, now)
+            self._after_change(now)
+
+    def renewed(self, keys: Iterable[str]) -> None:
+        """These accounts have new credentials: whatever the old ones met is over."""
+        with self._lock:
+            now = self._clock()
+            self._fleet.renew(keys, now)
+            self._after_change(now)
 
     def settle(
         self, lease: Lease, usage: Usage = NO_USAGE, model: Optional[str] = None, served: bool = False

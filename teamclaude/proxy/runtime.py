@@ -17,6 +17,7 @@ from .. import __version__
 from ..accounts.config import Config
 from ..accounts.edits import set_enabled
 from ..accounts.identity import find_name
+from ..accounts.keeper import TokenKeeper
 from ..accounts.store import ConfigFile
 from ..errors import BadRequest, ConfigError, NotFound, UsageError
 from ..routing.capacity import capacity_of
@@ -73,7 +74,15 @@ class Runtime:
         self.draining = False
         self.port = 0
         self._began = time.monotonic()
-        book = AccountBook(config, config.accounts)
+        self.keeper = TokenKeeper(
+            config_file,
+            config,
+            on_new_tokens=self._new_tokens,
+            on_locked_out=self._locked_out,
+            warn=warn,
+            clock=clock,
+        )
+        book = AccountBook(config, config.accounts, self.keeper.current)
         fleet = Fleet(config.rules, POLICIES[config.policy](), config.pricing)
         fleet.configure(book.specs)
         router = Router(fleet, clock, max_held=config.proxy.max_held, changed=changed)
@@ -84,8 +93,21 @@ class Runtime:
 
     def _house(self, config: Config, router: Router, pool: UpstreamPool) -> House:
         return House(
-            config, lambda: self.book, router, pool, self.door.is_proxy_secret, self._holdouts, self.clock
+            config,
+            lambda: self.book,
+            self.keeper,
+            router,
+            pool,
+            self.door.is_proxy_secret,
+            self._holdouts,
+            self.clock,
         )
+
+    def _new_tokens(self, key: str) -> None:
+        self.router.renewed([key])
+
+    def _locked_out(self, key: str, words: str) -> None:
+        self.router.lock_out_account(key, words)
 
     @property
     def router(self) -> Router:
@@ -95,7 +117,8 @@ class Runtime:
 
     def status(self) -> dict[str, Any]:
         """The snapshot as JSON; never a credential."""
-        status = status_json(self.router.view(), self.house.config.rules, self._system())
+        tokens = self.keeper.states()
+        status = status_json(self.router.view(), self.house.config.rules, self._system(), tokens)
         return {**status, "clients": self.clients.as_json()}
 
     def capacity(self) -> dict[str, Any]:
@@ -128,12 +151,12 @@ class Runtime:
         with self._reloading:
             try:
                 config = self._config_file.load()
-                book = AccountBook(config, config.accounts)
+                book = AccountBook(config, config.accounts, self.keeper.current)
                 door = Door(config.proxy)
             except ConfigError as error:
                 raise BadRequest(f"Not reloaded, the running configuration stays: {error}") from error
             old = self.house
-            renewed = book.renewed_against(self.book)
+            renewed = [*book.renewed_against(self.book), *self.keeper.configure(config)]
             pool = old.pool if _same_way_out(old.config, config) else _pool(config)
             self.door = door
             self.book = book

@@ -56,6 +56,8 @@ class Service:
         self._journal.names = self._runtime.router.names
         for lost in self._runtime.router.restore(state_file.load()):
             warn(f"not restored from the state file: {lost}")
+        # Credentials may have changed since the state was saved: a refused login gets another chance.
+        self._runtime.router.renewed([account.key for account in config.accounts])
         self._listeners: list[Listener] = []
         self._stopping = threading.Lock()
         self._stopped = threading.Event()
@@ -69,6 +71,7 @@ class Service:
         for listener in self._listeners:
             listener.start()
         self._saver.start()
+        self._runtime.keeper.start()
         threading.Thread(target=self._watch_config, name="config-watch", daemon=True).start()
         if self._runtime.house.config.warm_on_startup:
             warm_up(self._runtime.house)
@@ -99,6 +102,7 @@ class Service:
             if not runtime.connections.wait_empty(max(limit, GOODBYE_SEC)):
                 runtime.connections.close_all()
                 runtime.connections.wait_empty(1.0)
+            runtime.keeper.stop()
             self._saver.stop()
             self._journal.close()
             runtime.house.pool.close()

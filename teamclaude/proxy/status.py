@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, Optional
 
+from ..accounts.freshness import TokenState
 from ..routing.capacity import AccountCapacity, Capacity, capacity_of
 from ..routing.rules import Rules
 from ..routing.usage import Usage
@@ -21,8 +23,10 @@ from ..routing.windows import API_KEY_AXES
 __all__ = ["capacity_json", "resident_mb", "status_json"]
 
 
-def status_json(view: FleetView, rules: Rules, system: dict[str, Any]) -> dict[str, Any]:
-    """The whole status; `system` is what the process says of itself."""
+def status_json(
+    view: FleetView, rules: Rules, system: dict[str, Any], tokens: Mapping[str, TokenState]
+) -> dict[str, Any]:
+    """The whole status; `system` is what the process says of itself, `tokens` the logins' by account key."""
     capacity = capacity_of(view, rules)
     constrained = {row.view.spec.key: row for row in (*capacity.accounts, *capacity.last_resort)}
     return {
@@ -33,7 +37,10 @@ def status_json(view: FleetView, rules: Rules, system: dict[str, Any]) -> dict[s
         "capacity": capacity_json(capacity, view.now),
         "system": system,
         "pins": [{"session": session, "account": name} for session, name in view.pins.items()],
-        "accounts": [_account(a, constrained[a.spec.key], view.now) for a in view.accounts],
+        "accounts": [
+            {**_account(a, constrained[a.spec.key], view.now), "token": _token(tokens.get(a.spec.key))}
+            for a in view.accounts
+        ],
         "sessionBindings": [_binding(b) for b in view.bindings],
         "sessionAggregate": _aggregate(view),
         "usageByIssue": [_issue(issue) for issue in view.issues],
@@ -128,6 +135,18 @@ def _account(account: AccountView, capacity: AccountCapacity, now: float) -> dic
             **_tokens(account.usage),
             **_dollars(account.cost, account.unpriced_tokens, account.usage),
         },
+    }
+
+
+def _token(state: Optional[TokenState]) -> Optional[dict[str, Any]]:
+    """None for an API key."""
+    if state is None:
+        return None
+    return {
+        "state": state.state,
+        "expiresAt": _ms(state.expires_at),
+        "loginEndsAt": _ms(state.login_ends_at),
+        "reason": state.words or None,
     }
 
 

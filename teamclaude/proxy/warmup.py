@@ -32,9 +32,10 @@ def warm_up(house: House) -> None:
 
 def _ask_all(house: House) -> None:
     for spec in house.book().specs:
-        way = house.book().way(spec.key)
-        if way is not None and spec.enabled and not spec.is_paid:
-            _ask(house, spec.key, way)
+        if spec.enabled and not spec.is_paid and house.keeper.before_dispatch(spec.key):
+            way = house.book().way(spec.key)
+            if way is not None:
+                _ask(house, spec.key, way)
 
 
 def _ask(house: House, key: str, way: Way) -> None:

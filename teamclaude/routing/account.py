@@ -58,6 +58,7 @@ class Account:
     bench_began: Optional[float] = None  # of the last bench, also when it is over
     bench_until: float = 0.0
     bench_reason: str = ""
+    login_bench: float = 0.0  # the bench_until that new credentials end
     auth_failed: str = ""  # why its credential is refused; empty while it is good
     streak: int = 0
     proven: bool = False

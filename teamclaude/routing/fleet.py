@@ -78,9 +78,7 @@ class Fleet:
                 updated.append(spec.name)
             self.accounts[key] = account
         removed = [a.name for key, a in before.items() if self.accounts.get(key) is not a]
-        for key in renewed:
-            if key in self.accounts:
-                self.accounts[key].auth_failed = ""
+        self.renew(renewed, self._latest)
         self.pins = {session: key for session, key in self.pins.items() if key in wanted}
         self.last_account = self.last_account if self.last_account in wanted else None
         self.keyless = self.keyless if self.keyless in wanted else None
@@ -88,6 +86,15 @@ class Fleet:
         for binding in self.bindings.values():
             self._refresh(binding)
         return Changes(tuple(added), tuple(removed), tuple(updated))
+
+    def renew(self, keys: Iterable[str], now: float) -> None:
+        """These accounts have new credentials."""
+        for key in keys:
+            account = self.accounts.get(key)
+            if account is not None:
+                account.auth_failed = ""
+                if account.bench_until == account.login_bench:
+                    account.bench_until = min(account.bench_until, now)
 
     def _new_account(self, spec: AccountSpec) -> Account:
         self._serial += 1
@@ -304,7 +311,19 @@ class Fleet:
 
     def lock_out(self, lease: Lease, words: str) -> None:
         """The account's credential is refused: it rests until its credentials change."""
-        account = self._leased(lease)
+        if self._leased(lease) is not None:
+            self.lock_out_account(lease.account, words)
+
+    def lock_out_account(self, key: str, words: str) -> None:
+        """As lock_out, when no request is involved."""
+        account = self.accounts.get(key)
         if account is not None:
             account.auth_failed = words or "the API refuses its credentials"
             account.proven = False
+
+    def rest_login(self, key: str, until: float, words: str, now: float) -> None:
+        """The account's token is no good and can't be renewed before `until`."""
+        account = self.accounts.get(key)
+        if account is not None:
+            rest(account, now, words, until)
+            account.login_bench = account.bench_until

@@ -69,9 +69,9 @@ def refuse(account: Account, lease: Lease, reading: Reading, rules: Rules, now: 
                 estimate.refused(burned, rules.cap_ema_alpha, now)
 
 
-def rest(account: Account, now: float, words: str) -> None:
-    """A 403: this account may not, for a while; `words` is what the upstream said."""
-    _bench(account, now, now + FORBIDDEN_BENCH_SEC, words)
+def rest(account: Account, now: float, words: str, until: Optional[float] = None) -> None:
+    """This account may not, for a while (after a 403) or `until` then; `words` say why."""
+    _bench(account, now, now + FORBIDDEN_BENCH_SEC if until is None else until, words)
 
 
 def cap_model(account: Account, model: Optional[str], reading: Reading, now: float) -> None:

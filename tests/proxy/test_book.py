@@ -22,14 +22,14 @@ KEY = {"name": "key", "type": "apikey", "apiKey": "sk-ant-api03-FAKE", "upstream
 
 def book_of(*accounts: dict[str, Any], upstream: str = "https://api.example/base") -> AccountBook:
     config = parse_config({"upstream": upstream, "accounts": list(accounts)}, "test")
-    return AccountBook(config, config.accounts)
+    return AccountBook(config, config.accounts, {"u1/o1": "sk-ant-oat01-FAKE-now"}.get)
 
 
 def test_a_login_goes_to_the_upstream_of_all() -> None:
     book = book_of(ALICE, KEY)
     way = book.way("u1/o1")
     assert way is not None
-    assert (way.name, way.credential, way.prefix) == ("alice", ("oauth", "sk-ant-oat01-FAKE-a"), "/base")
+    assert (way.name, way.credential, way.prefix) == ("alice", ("oauth", "sk-ant-oat01-FAKE-now"), "/base")
     assert way.origin == book.origin == ("https", "api.example", 443)
     assert way.account_uuid == "u1"
 
@@ -66,10 +66,11 @@ def test_routing_learns_what_it_needs_and_no_secret() -> None:
     assert "FAKE" not in repr([alice, key, off]) + repr(book_of(ALICE, KEY).way("key"))
 
 
-def test_renewed_are_those_whose_credential_changed() -> None:
+def test_renewed_are_those_whose_key_changed() -> None:
     old = book_of(ALICE, KEY)
-    new = book_of({**ALICE, "accessToken": "sk-ant-oat01-FAKE-b", "name": "al"}, KEY, {**KEY, "name": "new"})
-    assert new.renewed_against(old) == ["u1/o1"]
+    other = {**KEY, "apiKey": "sk-ant-api03-FAKE-2"}
+    new = book_of({**ALICE, "accessToken": "sk-ant-oat01-FAKE-b"}, other, {**KEY, "name": "new"})
+    assert new.renewed_against(old) == ["key"]
     assert old.renewed_against(old) == []
 
 
