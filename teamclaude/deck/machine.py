@@ -1,0 +1,53 @@
+"""How full this machine's memory is and how busy its processors: Linux's /proc (proc(5)) or unknown."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from .files import read_start
+from .sources import Machine
+
+__all__ = ["MachineGauges"]
+
+STEPS = 64  # finer changes are no news: a gauge has 16 cells
+
+
+class MachineGauges:
+    """`read` gives the memory as it is, and the processors since the last `read`."""
+
+    def __init__(self, proc: str = "/proc") -> None:
+        self._proc = proc
+        self._before: Optional[tuple[int, int]] = None  # (busy, all) processor time
+
+    def read(self) -> Machine:
+        return Machine(_stepped(self._memory()), _stepped(self._processors()))
+
+    def _memory(self) -> Optional[float]:
+        words = dict(line.split(":", 1) for line in self._lines("meminfo") if ":" in line)
+        try:
+            total, available = (int(words[name].split()[0]) for name in ("MemTotal", "MemAvailable"))
+        except (KeyError, ValueError, IndexError):
+            return None
+        return 1 - available / total if total > 0 else None
+
+    def _processors(self) -> Optional[float]:
+        lines = self._lines("stat")
+        try:
+            user, nice, system, idle, iowait, *rest = map(int, lines[0].split()[1:9])
+        except (ValueError, IndexError):
+            return None
+        everything = user + nice + system + idle + iowait + sum(rest)
+        before, self._before = self._before, (everything - idle - iowait, everything)
+        if before is None or everything <= before[1]:
+            return None
+        return (self._before[0] - before[0]) / (everything - before[1])
+
+    def _lines(self, name: str) -> list[str]:
+        try:
+            return read_start(f"{self._proc}/{name}", 4096).decode("ascii", "replace").splitlines()
+        except OSError:
+            return []
+
+
+def _stepped(share: Optional[float]) -> Optional[float]:
+    return None if share is None else round(min(1.0, max(0.0, share)) * STEPS) / STEPS

@@ -1,0 +1,221 @@
+"""The background reader of what Claude Code left on disk: cheap, silent, never in a request's way.
+
+Rule 1: only what shown sessions need is read; of all other transcripts only the folder's entry is looked at.
+Rule 2: a pass is bounded (files, bytes), and so is the share of time that sweeps take, however many files.
+Rule 3: `sources` is the same object as long as nothing changed: a frame need not be drawn again.
+Rule 4: nothing raises: what can't be read is not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Optional, Union
+
+from .followed import Followed
+from .machine import MachineGauges
+from .presence import SHOWN_SEC, TOOL_SEC
+from .projects import Projects
+from .registry import Registry
+from .sources import NO_SOURCES, Client, Machine, RegistryRow, Sources
+
+__all__ = ["SourceReader"]
+
+BUSY_SEC, IDLE_SEC = 1.0, 3.0  # between two passes
+IDLE_AFTER_SEC = 30.0  # without a change
+LEAST_SEC = 0.25  # between two passes, whoever is in a hurry
+LOOK_SEC = 3.0  # between two looks for new transcripts
+SWEEP_SEC = 15.0  # between two looks at all of them
+SWEEP_SHARE = 0.002  # of a core: the most that sweeps may take
+GAUGES_SEC = 3.0
+MOST_SESSIONS = 500
+WHOLE_BYTES = 8 << 20  # of whole looks in one pass
+
+
+class _Timer:
+    """Says when something is due again; also after the clock was set back."""
+
+    def __init__(self, period: float) -> None:
+        self.period = period
+        self._last: Optional[float] = None
+
+    def due(self, now: float) -> bool:
+        if self._last is not None and self._last <= now < self._last + self.period:
+            return False
+        self._last = now
+        return True
+
+    def hurry(self) -> None:
+        self._last = None
+
+
+class SourceReader:
+    """`home` is Claude Code's directory ($CLAUDE_CONFIG_DIR or ~/.claude).
+
+    Any thread may call anything; `start` runs passes in a thread of its own until `close`.
+    """
+
+    def __init__(
+        self,
+        home: Union[str, os.PathLike[str]],
+        clock: Callable[[], float] = time.time,
+        gauges: Optional[MachineGauges] = None,
+    ) -> None:
+        path = os.fspath(home)
+        self._clock = clock
+        self._projects = Projects(path)
+        self._registry = Registry(path)
+        self._gauges = gauges or MachineGauges()
+        self._machine = Machine()
+        self._followed: dict[str, Followed] = {}
+        self._wanted: frozenset[str] = frozenset()
+        self._sources = NO_SOURCES
+        self._look, self._sweep, self._gauge = _Timer(LOOK_SEC), _Timer(SWEEP_SEC), _Timer(GAUGES_SEC)
+        self._tooled: set[str] = set()
+        self._backlog = False  # whole looks are left for the next pass
+        self._changed_at = clock()
+        self._passing = threading.Lock()  # one pass at a time: guards everything above but _wanted
+        self._wake, self._closed = threading.Event(), threading.Event()
+        self._thread: Optional[threading.Thread] = None
+
+    # --- for the Deck -----------------------------------------------------------------------------
+
+    @property
+    def sources(self) -> Sources:
+        """What was found by the last pass."""
+        return self._sources
+
+    def want(self, sessions: Iterable[str]) -> None:
+        """The sessions whose files matter (`conversations.sessions_of`); a new one is looked up soon."""
+        wanted = frozenset(sessions)
+        news = wanted - self._wanted
+        self._wanted = wanted
+        if news:
+            self._look.hurry()
+            self._wake.set()
+
+    def issue_of(self, session: str) -> Optional[str]:
+        """The issue a session is pinned to, as of the last pass; touches no file."""
+        return self._sources.issue_of(session)
+
+    def start(self) -> None:
+        """Run passes in the background."""
+        self._thread = threading.Thread(target=self._run, name="deck-sources", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the background passes."""
+        self._closed.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(2.0)
+
+    @property
+    def pause(self) -> float:
+        """Seconds to the next pass: longer when nothing has changed for a while."""
+        if self._backlog:
+            return LEAST_SEC
+        return BUSY_SEC if self._clock() - self._changed_at < IDLE_AFTER_SEC else IDLE_SEC
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            # Whatever lies on a disk: the Deck goes on with what it has.
+            with contextlib.suppress(Exception):
+                self.refresh()
+            self._closed.wait(LEAST_SEC)
+            self._wake.wait(self.pause - LEAST_SEC)
+            self._wake.clear()
+
+    # --- one pass ---------------------------------------------------------------------------------
+
+    def refresh(self) -> Sources:
+        """One pass."""
+        with self._passing:
+            now = self._clock()
+            swept = self._find(now)
+            rows, clients = self._registry.rows(), self._registry.clients()
+            if swept:
+                self._tooled = self._at_a_tool(rows, now)
+            sessions = self._candidates(now, rows, clients)
+            self._follow(sessions, now, swept)
+            if self._gauge.due(now):
+                self._machine = self._gauges.read()
+            found = self._gather(sessions, rows, clients)
+            if found != self._sources:
+                self._sources, self._changed_at = found, now
+            return self._sources
+
+    def _find(self, now: float) -> bool:
+        """Find transcripts; True when all files were looked at."""
+        if not self._sweep.due(now):
+            if self._look.due(now):
+                self._projects.look()
+            return False
+        began = time.perf_counter()
+        self._projects.sweep()
+        self._sweep.period = max(SWEEP_SEC, (time.perf_counter() - began) / SWEEP_SHARE)
+        return True
+
+    def _at_a_tool(self, rows: Iterable[str], now: float) -> set[str]:
+        """Registered sessions with a fresh marker, however long their transcripts are quiet."""
+        markers = {session: self._registry.tool(session) for session in rows}
+        return {session for session, at in markers.items() if at is not None and now - at < TOOL_SEC}
+
+    def _candidates(
+        self, now: float, rows: Mapping[str, RegistryRow], clients: Mapping[str, Client]
+    ) -> list[str]:
+        """The sessions that may be shown: wanted ones, then those that moved or began last."""
+        moved = {
+            session: found.changed
+            for session, found in self._projects.transcripts.items()
+            if found.changed >= now - SHOWN_SEC
+        }
+        for session, followed in self._followed.items():
+            if followed.value is not None and followed.value.changed >= now - SHOWN_SEC:
+                moved[session] = followed.value.changed
+        for session in (*rows, *clients):
+            if session not in self._projects.transcripts:
+                moved[session] = now  # it has just begun, or its transcript is elsewhere
+        for session in (*self._wanted, *self._tooled):
+            moved[session] = math.inf
+        return sorted(moved, key=lambda session: (-moved[session], session))[:MOST_SESSIONS]
+
+    def _follow(self, sessions: Iterable[str], now: float, thoroughly: bool) -> None:
+        followed: dict[str, Followed] = {}
+        for session in sessions:
+            found = self._projects.transcripts.get(session)
+            if found is not None:
+                known = self._followed.get(session)
+                one = known if known is not None and known.path == found.path else Followed(found.path)
+                one.look(now, thoroughly)
+                followed[session] = one
+        self._followed = followed
+        left = WHOLE_BYTES
+        for one in followed.values():
+            if left > 0 and one.incomplete:
+                left -= one.look_at_all()
+        self._backlog = any(one.incomplete for one in followed.values())
+
+    def _gather(
+        self, sessions: Collection[str], rows: Mapping[str, RegistryRow], clients: Mapping[str, Client]
+    ) -> Sources:
+        pins = {session: self._registry.pin(session) for session in sessions}
+        tools = {session: self._registry.tool(session) for session in sessions}
+        self._registry.forget_but(sessions)
+        shown = set(sessions)
+        return Sources(
+            registry={session: row for session, row in rows.items() if session in shown},
+            pins={session: pin for session, pin in pins.items() if pin is not None},
+            tools={session: at for session, at in tools.items() if at is not None},
+            clients={session: client for session, client in clients.items() if session in shown},
+            transcripts={
+                session: followed.value
+                for session, followed in self._followed.items()
+                if followed.value is not None
+            },
+            machine=self._machine,
+        )
