@@ -311,8 +311,9 @@ class Fleet:
 
     def lock_out(self, lease: Lease, words: str) -> None:
         """The account's credential is refused: it rests until its credentials change."""
-        if self._leased(lease) is not None:
-            self.lock_out_account(lease.account, words)
+        account = self._leased(lease)
+        if account is not None:
+            self.lock_out_account(account.key, words)
 
     def lock_out_account(self, key: str, words: str) -> None:
         """As lock_out, when no request is involved."""
@@ -326,4 +327,5 @@ class Fleet:
         account = self.accounts.get(key)
         if account is not None:
             rest(account, now, words, until)
-            account.login_bench = account.bench_until
+            if account.bench_until == until:  # not a longer one that new credentials don't end
+                account.login_bench = until

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from teamclaude.routing.account import AccountSpec
 from teamclaude.routing.rules import Rules
 from teamclaude.routing.usage import Usage
 
@@ -184,6 +185,24 @@ def test_a_refused_login_rests_until_its_credentials_change(pool):
     assert pool["a"].status(pool.now) == "auth_failed"
     pool.fleet.configure(pool.specs, renewed=["a", "nobody"])
     assert pool["a"].status(pool.now) == "active"
+
+
+def test_new_credentials_end_the_rest_of_a_login_and_nothing_else(pool):
+    pool.fleet.rest_login("a", pool.now + 60, "the token can't be renewed yet", pool.now)
+    assert (benched_for(pool), pool["a"].bench_reason) == (60, "the token can't be renewed yet")
+    pool.fleet.renew(["a", "nobody"], pool.now)
+    assert not pool["a"].benched(pool.now)
+    pool.answer(pool.lease("s", pin="b"), 429, ("retry-after", "1000"))
+    pool.fleet.rest_login("b", pool.now + 60, "the token can't be renewed yet", pool.now)
+    pool.fleet.renew(["b"], pool.now)
+    assert (benched_for(pool, "b"), pool["b"].bench_reason) == (1000, "429")
+
+
+def test_a_login_is_locked_out_under_the_key_its_account_has_now(pool):
+    lease = pool.lease("s", pin="a")
+    pool.fleet.configure([AccountSpec("person", "a"), *pool.specs[1:]])
+    pool.fleet.lock_out(lease, "revoked")
+    assert pool["person"].auth_failed == "revoked"
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 404, 413, 500, 503, 529])
