@@ -1,0 +1,126 @@
+"""What the person at the Deck has chosen, and what they are just doing.
+
+`keys` moves from one `Desk` to the next; a `Command` is what is asked of the proxy on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Union
+
+from .view_options import Page
+
+__all__ = ["Add", "Ask", "Browse", "Choose", "Command", "Desk", "Filter", "Mode", "Read", "Scene", "Secret"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """Something to do outside the Deck; `verb` is a key of `controls`."""
+
+    verb: str
+    account: str = ""
+    session: str = ""
+    request: str = ""
+    secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Browse:
+    """Looking: the keys of the footer."""
+
+
+@dataclass(frozen=True)
+class Choose:
+    """Picking an account or a request with the cursor."""
+
+    purpose: str
+    """`switch`, `remove`, `disable` or `explain`."""
+    session: str = ""
+    """`switch`: the session to pin; empty: all work."""
+    label: str = ""
+    """What that session is called."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question to be answered with y before the command is carried out."""
+
+    question: str
+    command: Command
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Typing letters that rows must have; `before` comes back with Esc."""
+
+    before: str
+
+
+@dataclass(frozen=True)
+class Add:
+    """Which kind of account to add."""
+
+
+@dataclass(frozen=True)
+class Secret:
+    """Typing or pasting an API key, which is not shown."""
+
+    text: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Read:
+    """Reading a page instead of the sections; `top` is where the sections were."""
+
+    page: Page
+    top: int
+
+
+Mode = Union[Browse, Choose, Ask, Filter, Add, Secret, Read]
+BROWSE = Browse()
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The whole state of the screen besides the model."""
+
+    mode: Mode = BROWSE
+    cursor: str = ""
+    """Id of the selected row: it stays on that row wherever the row moves."""
+    top: int = 0
+    follow: bool = False
+    """The cursor was just moved: scroll to it."""
+    filter: str = ""
+    tree_folded: bool = False
+    issues_open: bool = False
+    muted: bool = False
+    notice: str = ""
+    notice_style: str = ""
+
+    def saying(self, notice: str, style: str = "") -> Desk:
+        """With a notice in the footer, until the next key."""
+        return replace(self, notice=notice, notice_style=style)
+
+    def doing(self, mode: Mode) -> Desk:
+        return replace(self, mode=mode)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is on the screen while a key is pressed."""
+
+    order: tuple[str, ...] = ()
+    """Ids of all rows that can be selected, as shown."""
+    sight: tuple[str, ...] = ()
+    """Ids of the rows of the screen, line by line; empty where nothing can be selected."""
+    starts: tuple[int, ...] = ()
+    """Lines of the body where a section begins."""
+    length: int = 0
+    """Lines of the body."""
+    statuses: Mapping[str, str] = field(default_factory=dict)
+    """Of the accounts, by name."""
+    sessions: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Session id and label of the nodes, by key."""
+    inflight: int = 0
+    read_only: bool = False

@@ -1,0 +1,277 @@
+"""What each key does: a desk, a key and the scene in; the next desk, and maybe a command, out.  Pure.
+
+Rules: a key that means nothing in a mode does nothing; Esc leaves every mode without a trace; nothing that
+changes the proxy happens without Enter or y, except `R`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Optional
+
+from .cells import clean
+from .desk import BROWSE, Add, Ask, Browse, Choose, Command, Desk, Filter, Read, Scene, Secret
+from .keyboard import Key
+from .sections import ACCOUNT, ACTIVITY, NODE
+from .view_help import help_page
+
+__all__ = ["press"]
+
+WHEEL = 3  # lines
+LONGEST = 500  # characters of an input
+
+Step = tuple[Desk, Optional[Command]]
+
+
+def press(desk: Desk, key: Key, scene: Scene) -> Step:
+    """What one key does."""
+    desk = replace(desk, notice="", notice_style="", follow=False)
+    return _MODES[type(desk.mode)](desk, key, scene)
+
+
+def _still(desk: Desk) -> Step:
+    return desk, None
+
+
+# --- looking --------------------------------------------------------------------------------------
+
+
+def _browse(desk: Desk, key: Key, scene: Scene) -> Step:
+    if key.name in _CHANGES and scene.read_only:
+        return desk.saying("this Deck only watches: the server's own can change things", "warn"), None
+    action = _KEYS.get(key.name)
+    if action is not None:
+        return action(desk, scene)
+    return _still(_moved(desk, key, scene, scene.order))
+
+
+def _moved(desk: Desk, key: Key, scene: Scene, order: Sequence[str]) -> Desk:
+    """Cursor and scrolling."""
+    if key.name in ("j", "down"):
+        return _step(desk, scene, order, 1)
+    if key.name in ("k", "up"):
+        return _step(desk, scene, order, -1)
+    if key.name == "click":
+        target = scene.sight[key.row] if key.row < len(scene.sight) else ""
+        return replace(desk, cursor=target) if target in order else desk
+    return _scrolled(desk, key, scene)
+
+
+def _scrolled(desk: Desk, key: Key, scene: Scene) -> Desk:
+    sight = max(1, len(scene.sight))
+    last = max(0, scene.length - sight)
+    top = desk.top
+    if key.name == "tab":
+        top = next((start for start in scene.starts if start > desk.top), 0)
+    elif key.name == "backtab":
+        top = next((start for start in reversed(scene.starts) if start < desk.top), last)
+    else:
+        top += _SCROLLS[key.name](sight, scene.length) if key.name in _SCROLLS else 0
+    return replace(desk, top=max(0, min(top, last)))
+
+
+_SCROLLS: dict[str, Callable[[int, int], int]] = {
+    "pagedown": lambda sight, length: max(1, sight - 2),
+    " ": lambda sight, length: max(1, sight - 2),
+    "pageup": lambda sight, length: -max(1, sight - 2),
+    "wheeldown": lambda sight, length: WHEEL,
+    "wheelup": lambda sight, length: -WHEEL,
+    "home": lambda sight, length: -length,
+    "g": lambda sight, length: -length,
+    "end": lambda sight, length: length,
+    "G": lambda sight, length: length,
+}
+
+
+def _step(desk: Desk, scene: Scene, order: Sequence[str], by: int) -> Desk:
+    """The cursor one row on in the order shown; the first time onto a row in sight."""
+    if not order:
+        return desk
+    if desk.cursor in order:
+        place = order.index(desk.cursor) + by
+        cursor = order[max(0, min(place, len(order) - 1))]
+    else:
+        seen = [row for row in scene.sight if row in order] or list(order)
+        cursor = seen[0] if by > 0 else seen[-1]
+    return replace(desk, cursor=cursor, follow=True)
+
+
+def _escape(desk: Desk, scene: Scene) -> Step:
+    """The cursor goes first, then the filter."""
+    return replace(desk, cursor="", filter=desk.filter if desk.cursor else ""), None
+
+
+def _enter(desk: Desk, scene: Scene) -> Step:
+    """What is under the cursor, in full."""
+    kind, _, name = desk.cursor.partition(":")
+    if f"{kind}:" == ACTIVITY:
+        return desk, Command("explain", request=name)
+    if f"{kind}:" == ACCOUNT:
+        return desk, Command("show account", account=name)
+    return desk, Command("show node", session=name) if f"{kind}:" == NODE else None
+
+
+def _quit(desk: Desk, scene: Scene) -> Step:
+    if scene.read_only or not scene.inflight:
+        return desk, Command("quit")
+    what = "1 request is" if scene.inflight == 1 else f"{scene.inflight} requests are"
+    return desk.doing(Ask(f"{what} in flight. Stop when they have finished?", Command("quit"))), None
+
+
+def _switch(desk: Desk, scene: Scene) -> Step:
+    session, label = ("", "")
+    if desk.cursor.startswith(NODE):
+        session, label = scene.sessions.get(desk.cursor[len(NODE) :], ("", ""))
+    return _choose(desk, scene, Choose("switch", session, label))
+
+
+def _choose(desk: Desk, scene: Scene, mode: Choose) -> Step:
+    order = _candidates(mode, scene)
+    if not order:
+        what = "request" if mode.purpose == "explain" else "account"
+        hint = ": Esc ends the filter" if desk.filter else ""
+        return desk.saying(f"no {what} is shown{hint}", "warn"), None
+    cursor = desk.cursor if desk.cursor in order else order[0]
+    return replace(desk, mode=mode, cursor=cursor, follow=True), None
+
+
+def _explain(desk: Desk, scene: Scene) -> Step:
+    if desk.cursor.startswith(ACTIVITY):
+        return _enter(desk, scene)
+    return _choose(desk, scene, Choose("explain"))
+
+
+_CHANGES = frozenset("sarRd")
+_KEYS: dict[str, Callable[[Desk, Scene], Step]] = {
+    "s": _switch,
+    "a": lambda desk, scene: (desk.doing(Add()), None),
+    "r": lambda desk, scene: _choose(desk, scene, Choose("remove")),
+    "d": lambda desk, scene: _choose(desk, scene, Choose("disable")),
+    "R": lambda desk, scene: (desk.saying("reading the config file again ..."), Command("reload")),
+    "e": _explain,
+    "b": lambda desk, scene: _still(
+        replace(desk, muted=not desk.muted).saying(
+            "the bell rings again" if desk.muted else "the bell is off"
+        )
+    ),
+    "i": lambda desk, scene: _still(replace(desk, issues_open=not desk.issues_open)),
+    "t": lambda desk, scene: _still(replace(desk, tree_folded=not desk.tree_folded)),
+    "/": lambda desk, scene: _still(replace(desk, mode=Filter(desk.filter), cursor="", top=0)),
+    "?": lambda desk, scene: _still(replace(desk, mode=Read(help_page(scene.read_only), desk.top), top=0)),
+    "q": _quit,
+    "esc": _escape,
+    "enter": _enter,
+}
+
+
+# --- choosing -------------------------------------------------------------------------------------
+
+
+def _candidates(mode: Choose, scene: Scene) -> list[str]:
+    kind = ACTIVITY if mode.purpose == "explain" else ACCOUNT
+    return [row for row in scene.order if row.startswith(kind)]
+
+
+def _choosing(desk: Desk, key: Key, scene: Scene) -> Step:
+    mode = desk.mode
+    assert isinstance(mode, Choose)
+    if key.name in ("esc", "q"):
+        return replace(desk, mode=BROWSE, cursor=""), None
+    if key.name == "u" and mode.purpose == "switch":
+        return replace(desk, mode=BROWSE, cursor=""), Command("unpin", session=mode.session)
+    order = _candidates(mode, scene)
+    if key.name != "enter":
+        return _still(_moved(desk, key, scene, order))
+    if desk.cursor not in order:  # it left while the person was thinking
+        return desk.saying("that one is gone: choose again", "warn"), None
+    done = replace(desk, mode=BROWSE, cursor="")
+    name = desk.cursor.partition(":")[2]
+    if mode.purpose == "explain":
+        return replace(done, cursor=desk.cursor), Command("explain", request=name)
+    if mode.purpose == "switch":
+        return done, Command("pin", account=name, session=mode.session)
+    if mode.purpose == "disable":
+        return done, Command("enable" if scene.statuses.get(name) == "disabled" else "disable", account=name)
+    return done.doing(Ask(f"Remove {name} from the config file?", Command("remove", account=name))), None
+
+
+def _asking(desk: Desk, key: Key, scene: Scene) -> Step:
+    mode = desk.mode
+    assert isinstance(mode, Ask)
+    if key.name in ("y", "Y"):
+        return desk.doing(BROWSE), mode.command
+    return (desk.doing(BROWSE) if key.name in ("n", "N", "esc", "q", "enter") else desk), None
+
+
+# --- typing ---------------------------------------------------------------------------------------
+
+
+def _typed(text: str, key: Key) -> str:
+    """`text` after one key of an input line."""
+    if key.name == "backspace":
+        return text[:-1]
+    if key.name == "ctrl-u":
+        return ""
+    if key.name == "paste":
+        pasted = key.text.strip().splitlines()
+        return (text + (clean(pasted[0]) if pasted else ""))[:LONGEST]
+    return (text + key.name)[:LONGEST] if len(key.name) == 1 and key.name.isprintable() else text
+
+
+def _filtering(desk: Desk, key: Key, scene: Scene) -> Step:
+    mode = desk.mode
+    assert isinstance(mode, Filter)
+    if key.name == "esc":
+        return replace(desk, mode=BROWSE, filter=mode.before), None
+    if key.name == "enter":
+        return desk.doing(BROWSE), None
+    if key.name in ("up", "down", "pageup", "pagedown", "wheelup", "wheeldown", "click"):
+        return _still(_moved(desk, key, scene, scene.order))
+    return _still(replace(desk, filter=_typed(desk.filter, key), top=0))
+
+
+def _adding(desk: Desk, key: Key, scene: Scene) -> Step:
+    if key.name == "k":
+        return desk.doing(Secret()), None
+    if key.name == "i":
+        return desk.doing(BROWSE).saying("reading Claude Code's login ..."), Command("import")
+    return (desk.doing(BROWSE) if key.name in ("esc", "q", "enter") else desk), None
+
+
+def _hiding(desk: Desk, key: Key, scene: Scene) -> Step:
+    mode = desk.mode
+    assert isinstance(mode, Secret)
+    if key.name == "esc":
+        return desk.doing(BROWSE), None
+    if key.name == "enter":
+        if not mode.text:
+            return desk.doing(BROWSE).saying("no key was given", "warn"), None
+        return desk.doing(BROWSE).saying("adding the key ..."), Command("add key", secret=mode.text)
+    return desk.doing(Secret(_typed(mode.text, key))), None
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def _reading(desk: Desk, key: Key, scene: Scene) -> Step:
+    mode = desk.mode
+    assert isinstance(mode, Read)
+    if key.name in ("esc", "q", "enter", "?", "e"):
+        return replace(desk, mode=BROWSE, top=mode.top), None
+    by = {"j": 1, "down": 1, "k": -1, "up": -1}.get(key.name)
+    if by is None:
+        return _still(_scrolled(desk, key, scene))
+    last = max(0, scene.length - max(1, len(scene.sight)))
+    return _still(replace(desk, top=max(0, min(desk.top + by, last))))
+
+
+_MODES: dict[type, Callable[[Desk, Key, Scene], Step]] = {
+    Browse: _browse,
+    Choose: _choosing,
+    Ask: _asking,
+    Filter: _filtering,
+    Add: _adding,
+    Secret: _hiding,
+    Read: _reading,
+}

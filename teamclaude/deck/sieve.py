@@ -1,0 +1,60 @@
+"""Which rows a filter lets through: those with its letters anywhere in their texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from .model import Account, ActivityRow, Issue, Node, Tree
+
+__all__ = ["Sieve"]
+
+_FIELDS = ("method", "path", "model", "session", "client", "accounts", "status", "outcome", "reason")
+
+
+class Sieve:
+    """`found` tells whether anything has matched so far; upper and lower case are alike."""
+
+    def __init__(self, nodes: Mapping[str, Node], wanted: str) -> None:
+        self._nodes = nodes
+        self._wanted = wanted.casefold()
+        self.is_open = not wanted
+        self.found = not wanted
+
+    def node(self, key: str) -> bool:
+        if self.is_open:
+            return True
+        node = self._nodes[key]
+        about = (node.label, node.issue, node.title, node.line, node.project, node.branch, node.session)
+        return self._match((*about, node.account, node.model, node.chip, "live" if node.live else "idle"))
+
+    def tree(self, tree: Tree) -> set[str]:
+        """Keys of the rows of a tree that match, and of all above them."""
+        if self.is_open:
+            return {at.key for at in tree.lines}
+        kept: set[str] = set()
+        for at in tree.lines:
+            up = at.key if self.node(at.key) else ""
+            while up and up not in kept:
+                kept.add(up)
+                above = self._nodes.get(up)
+                up = above.parent if above is not None else ""
+        return kept
+
+    def account(self, account: Account) -> bool:
+        return self.is_open or self._match((account.name, account.status, account.reason))
+
+    def issue(self, issue: Issue) -> bool:
+        return self.is_open or self._match((issue.name, issue.title))
+
+    def activity(self, row: ActivityRow) -> bool:
+        if self.is_open:
+            return True
+        session, agent = (str(row.record.get(key) or "") for key in ("session", "agent"))
+        node = self._nodes.get(f"{session}/{agent}" if agent else session)
+        texts = [str(row.record.get(field) or "") for field in _FIELDS]
+        return self._match((*texts, node.label if node is not None else ""))
+
+    def _match(self, texts: Iterable[str]) -> bool:
+        hit = self._wanted in "\n".join(texts).casefold()
+        self.found = self.found or hit
+        return hit

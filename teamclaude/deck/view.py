@@ -1,0 +1,96 @@
+"""The Deck as lines: a model and options in, a frame of exactly the screen's size out.  Pure.
+
+The body is a list of rows that know how to draw themselves; only those in sight are drawn, so a frame costs
+the same with three conversations and with three hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .fallback import ascii_line
+from .model import DeckModel
+from .sections import Row, body, fixed
+from .spans import Line, fit, fitting, line, reversed_line, spread
+from .view_options import LEAST_HEIGHT, LEAST_WIDTH, Options
+
+__all__ = ["Frame", "frame", "page_lines"]
+
+
+class Frame(NamedTuple):
+    """`order` are the ids of all rows that can be selected, as shown; `top` is the first line in sight."""
+
+    lines: tuple[Line, ...]
+    order: tuple[str, ...] = ()
+    top: int = 0
+    length: int = 0
+    """Lines of the whole body."""
+
+
+def frame(model: DeckModel, options: Options) -> Frame:
+    """One screen full: the body from `options.top` on, and the footer in the last line."""
+    if options.width < LEAST_WIDTH or options.height < LEAST_HEIGHT:
+        return _too_small(options)
+    if options.page is not None:
+        rows = _page(options)
+        order: tuple[str, ...] = ()
+    else:
+        rows = body(model, options)
+        order = tuple(row.key for row in rows if row.key)
+    room = options.height - 1
+    top = _top(rows, options, room)
+    lines = [_drawn(row, options) for row in rows[top : top + room]]
+    lines += [()] * (room - len(lines))
+    lines.append(_footer(options, top, room, len(rows)))
+    if options.ascii:
+        lines = [ascii_line(shown) for shown in lines]
+    return Frame(tuple(lines), order, top, len(rows))
+
+
+def page_lines(model: DeckModel, options: Options) -> list[Line]:
+    """Everything, as long as it is and without a footer: for `status` and for a file."""
+    lines = [_drawn(row, options) for row in body(model, options)]
+    return [ascii_line(shown) for shown in lines] if options.ascii else lines
+
+
+def _drawn(row: Row, options: Options) -> Line:
+    shown = fit(row.draw(), options.width)
+    return reversed_line(shown, options.width) if row.key and row.key == options.cursor else shown
+
+
+def _page(options: Options) -> list[Row]:
+    page = options.page
+    assert page is not None
+    return [fixed(line((page.title, "strong"))), *map(fixed, page.lines)]
+
+
+def _top(rows: Sequence[Row], options: Options, room: int) -> int:
+    """The first line in sight: as asked, within the body, and with the cursor in sight if it is followed."""
+    top = options.top
+    if options.follow and options.cursor:
+        place = next((place for place, row in enumerate(rows) if row.key == options.cursor), None)
+        if place is not None:
+            # A line of context on both sides.
+            top = min(top, place - 1)
+            top = max(top, place + 2 - room)
+            if place == min((at for at, row in enumerate(rows) if row.key), default=0):
+                top = 0  # the first one brings the head into sight
+    return max(0, min(top, len(rows) - room))
+
+
+def _footer(options: Options, top: int, room: int, length: int) -> Line:
+    """The keys or the input line, and at the right where in the body we are."""
+    place: Line = ()
+    if length > room:
+        arrows = ("↑" if top else " ") + ("↓" if top + room < length else " ")
+        place = line((f"{top + 1}-{min(length, top + room)}/{length} {arrows}", "dim"))
+    left = options.width - sum(len(span.text) for span in place) - 2
+    words = fitting(options.footer, left) or (fit(options.footer[-1], left) if options.footer else ())
+    return spread(words, place, options.width)
+
+
+def _too_small(options: Options) -> Frame:
+    notice = f"TeamClaude needs {LEAST_WIDTH}x{LEAST_HEIGHT}, this is {options.width}x{options.height}"
+    lines = [fit(line(notice), options.width)] + [()] * (options.height - 1)
+    return Frame(tuple(lines[: max(0, options.height)]))

@@ -1,0 +1,103 @@
+"""The accounts with their windows, and under each the conversations it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .cells import width
+from .figures import duration, tokens
+from .model import Account, Bar
+from .spans import Line, Span, cells, fit, fitting, joined, line, spread
+from .view_bars import bars_line
+from .view_words import burn, column, count
+
+__all__ = ["AccountColumns", "account_columns", "account_lines"]
+
+STATES = {
+    "active": ("active", "good"),
+    "benched": ("benched", "warn"),
+    "auth_failed": ("login", "bad strong"),
+    "disabled": ("disabled", "dim"),
+}
+INNER = ((150, 22), (116, 16), (96, 13), (0, 9))  # cells of a bar by the width of the screen
+LONGEST_NAME = 32
+
+
+class AccountColumns:
+    """What all account lines of a frame have in common."""
+
+    def __init__(self, accounts: Sequence[Account], room: int, with_percent: bool) -> None:
+        self.room = room
+        self.inner = next(inner for least, inner in INNER if room >= least)
+        self.with_percent = with_percent or room >= 116
+        self.state = max((width(_state(account)[0]) for account in accounts), default=0)
+        names = max((width(account.name) for account in accounts), default=0)
+        two_bars = 2 * (self.inner + 10 + (5 if self.with_percent else 0)) + 1
+        left = room - 2 - 2 - self.state - two_bars
+        self.name = min(names, LONGEST_NAME, max(12, left if left < 30 else left - 20))
+
+
+def account_columns(accounts: Sequence[Account], room: int, with_percent: bool) -> AccountColumns:
+    return AccountColumns(accounts, room, with_percent)
+
+
+def account_lines(account: Account, columns: AccountColumns) -> list[Line]:
+    """One line, and a second one with what it does not hold."""
+    room = columns.room
+    word, style = _state(account)
+    mark = "◇" if account.kind == "apikey" else "◆"
+    lead: Line = (
+        Span(f"{mark} ", style),
+        column(account.name, columns.name, "strong"),
+        Span(" "),
+        column(word, columns.state, style),
+    )
+    left = room - cells(lead) - 2
+    bars, others = bars_line(account.bars, columns.inner, columns.with_percent, left)
+    shown: Line = (*lead, Span("  "), *bars) if bars else lead
+    first = spread(shown, fitting(_roll_up(account), room - cells(shown) - 1), room, gap=1)
+    below = _details(account, others, columns)
+    return [first, below] if below else [first]
+
+
+def _state(account: Account) -> tuple[str, str]:
+    word, style = STATES.get(account.status, (account.status, ""))
+    if account.status == "benched" and account.wait:
+        return f"{word} {duration(account.wait)}", style
+    return word, style
+
+
+def _roll_up(account: Account) -> list[Line]:
+    """What its conversations come to, longest wording first."""
+    used = tokens(account.tally.tokens)
+    agents = count(len(account.nodes), "agent")
+    if not account.nodes:
+        return [line(("no agents", "dim"))]
+    return [
+        line(f"{agents} · {account.live} live · {burn(account.tally)}"),
+        line(f"{agents} · {account.live} live · {used} tok"),
+        line(f"{agents} · {used} tok"),
+        line(f"{used} tok"),
+        line(used),
+    ]
+
+
+def _details(account: Account, bars: Sequence[Bar], columns: AccountColumns) -> Line:
+    """Why it does not serve, what is special about it, and the bars that found no room above."""
+    notes = [
+        line((account.reason, "warn")) if account.reason and account.status != "active" else (),
+        line((f"streak {account.streak}", "warn")) if account.streak > 1 else (),
+        line(("all work is pinned to it", "accent")) if account.pinned else (),
+        line(("last resort", "dim")) if account.last_resort else (),
+    ]
+    text = joined(notes)
+    room = columns.room - 4
+    if not bars:
+        return (Span("    "), *fit(text, room)) if text else ()
+    shown, _ = bars_line(bars, columns.inner, columns.with_percent, room)
+    if not shown and bars:
+        shown, _ = bars_line(bars, max(5, columns.inner - 4), False, room)
+    if not text:
+        return (Span("    "), *shown) if shown else ()
+    left = room - cells(shown) - 2
+    return (Span("    "), *shown, Span("  "), *fit(text, left))

@@ -1,0 +1,109 @@
+"""The requests: those under way with a spinner, then the finished ones, newest first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from .cells import clean
+from .figures import UNKNOWN, emoji, epoch, number, seconds, tokens
+from .model import ActivityRow, Node
+from .reading import Snapshot, text
+from .spans import Line, Span, cells, fit, line
+from .view_options import Options
+from .view_words import column, model_name
+
+__all__ = ["activity_row"]
+
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+USUAL = "/v1/messages"
+
+
+def activity_row(
+    row: ActivityRow, nodes: Mapping[str, Node], names: Mapping[str, str], options: Options
+) -> Line:
+    """One request; `names` are the short names of the accounts."""
+    record, room = row.record, options.width
+    wide = room >= 110
+    out = [_moment(row, options.spin)]
+    if room >= 60:
+        out.append(Span(f" {_clock(record)}", "dim"))
+    out += [Span(" "), _status(row), column(seconds(row.elapsed), 7, right=True), Span("  ")]
+    out += _who(record, nodes, 32 if wide else 18 if room >= 72 else 12, options.ascii)
+    left = room - cells(out)
+    return (*out, *(_trouble(row, names, left) or _course(row, names, left)))
+
+
+def _moment(row: ActivityRow, spin: int) -> Span:
+    return Span(SPINNER[spin % len(SPINNER)], "accent") if row.running else Span(" ")
+
+
+def _clock(record: Snapshot) -> str:
+    at = epoch(record.get("at"))
+    return time.strftime("%H:%M:%S", time.localtime(at)) if at is not None else "--:--:--"
+
+
+def _status(row: ActivityRow) -> Span:
+    if row.running:
+        return column("···", 3, "dim")
+    status = number(row.record.get("status"))
+    return column(UNKNOWN if status is None else f"{status:.0f}", 3, row.style)
+
+
+def _who(record: Snapshot, nodes: Mapping[str, Node], cells: int, tags: bool) -> list[Span]:
+    session, agent = text(record, "session"), text(record, "agent")
+    if not session:
+        return [column(text(record, "client") or UNKNOWN, cells, "dim")]
+    node = nodes.get(f"{session}/{agent}" if agent else session)
+    home = node or nodes.get(session)
+    mark = session[:2] if tags else (home.emoji if home and home.emoji else emoji(session))
+    label = node.label if node is not None else session[:8]
+    return [column(mark, 2), Span(" "), column(label, cells - 3)]
+
+
+def _trouble(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
+    """Of a request that was not served: what became of it, and why."""
+    outcome = text(row.record, "outcome")
+    if outcome in ("", "served"):
+        return ()
+    words = [outcome, text(row.record, "reason"), _asked(row.record)]
+    shown = line("  ", (": ".join(word for word in words[:2] if word), row.style), (f"  {words[2]}", "dim"))
+    tried = _route(row.record, names)
+    return fit((*line(f"  → {tried}"), *shown) if tried else shown, room)
+
+
+def _course(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
+    """Of a request under way or served: account, model, and how much went to and fro."""
+    record = row.record
+    wide = room >= 70
+    model = "·".join(part for part in (model_name(text(record, "model")), text(record, "effort")) if part)
+    out = [column(f" → {_route(record, names) or UNKNOWN}", 24 if wide else 12)]
+    if room >= 28:
+        out.append(column(f"  {model}", 20 if wide else 16))
+    if cells(out) + 8 > room:
+        return fit(out, room)
+    figures = [
+        _tokens(record, "outputTokens", "out"),
+        _tokens(record, "inputTokens", "in"),
+        _tokens(record, "cacheReadTokens", "cached"),
+        f"ttfb {seconds(record.get('ttfbSec'))}" if record.get("ttfbSec") is not None else "",
+    ]
+    shown = figures if wide else figures[:1]
+    parts = [_asked(record), *shown, text(record, "reason") if wide else ""]
+    return fit((*out, Span("  " + " · ".join(part for part in parts if part), "dim")), room)
+
+
+def _route(record: Snapshot, names: Mapping[str, str]) -> str:
+    tried = record.get("accounts")
+    known = [str(name) for name in tried] if isinstance(tried, list) else []
+    return " → ".join(names.get(name) or clean(name) for name in dict.fromkeys(known))
+
+
+def _asked(record: Snapshot) -> str:
+    """Method and path, where they are not the usual ones."""
+    path = text(record, "path")
+    return "" if path == USUAL else f"{text(record, 'method')} {path}"
+
+
+def _tokens(record: Snapshot, key: str, word: str) -> str:
+    return f"{tokens(record.get(key))} {word}" if record.get(key) is not None else ""

@@ -1,0 +1,71 @@
+"""The quota windows of an account as bars: `Ses[██ 2h30m   ]↓5h`.
+
+The fill is what is used, the label the time to the reset; the arrow tells where the use stands against its
+line: ↑ behind it, → on it, ↓ ahead, with the time in which the window will be full if it goes on so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .cells import clip, width
+from .figures import UNKNOWN, duration, percent
+from .model import Bar
+from .paint import level
+from .spans import Line, Span, cells
+from .view_words import column, short_time
+
+__all__ = ["bar_cells", "bar_line", "bars_line"]
+
+ARROW_CELLS, PERCENT_CELLS = 4, 5
+ARROWS = {"behind": ("↑", "good"), "on": ("→", "dim"), "ahead": ("↓", "warn")}
+
+
+def bar_cells(bar: Bar, inner: int, with_percent: bool) -> int:
+    """How wide `bar_line` is."""
+    return width(bar.label) + 2 + inner + ARROW_CELLS + (PERCENT_CELLS if with_percent else 0)
+
+
+def bar_line(bar: Bar, inner: int, with_percent: bool) -> Line:
+    """One bar with `inner` cells between its brackets."""
+    arrow, style = ARROWS.get(bar.pace, ("", ""))
+    shown = [Span(f"{bar.label}["), *_fill(bar, inner), Span("]")]
+    if with_percent:
+        shown.append(Span(f"{percent(bar.used):>5}", "dim" if bar.used is None else level(bar.used)))
+    return (*shown, column(arrow + short_time(bar.runs_out), ARROW_CELLS, style))
+
+
+def bars_line(bars: Sequence[Bar], inner: int, with_percent: bool, room: int) -> tuple[Line, Sequence[Bar]]:
+    """As many bars as fit into `room` cells, and those that do not."""
+    out: list[Span] = []
+    for place, bar in enumerate(bars):
+        shown = bar_line(bar, inner, with_percent)
+        if cells(out) + cells(shown) + 1 > room:
+            return tuple(out), bars[place:]
+        out += [Span(" "), *shown] if out else shown
+    return tuple(out), ()
+
+
+def _fill(bar: Bar, inner: int) -> list[Span]:
+    """The cells between the brackets: fill, label in their middle, blanks."""
+    if bar.used is None:
+        return [Span(UNKNOWN.center(inner), "dim")]
+    style = level(bar.used)
+    label = clip(duration(bar.left) if bar.left is not None else "", inner - 2)
+    if label and inner >= 12:
+        label = f" {label} "
+    filled = min(inner, max(1 if bar.used > 0 else 0, round(bar.used * inner)))
+    if bar.used < 1:
+        filled = min(filled, inner - 1)
+    start = (inner - len(label)) // 2
+    end = start + len(label)
+    inside = max(0, min(filled, end) - start)
+    parts = [
+        ("█" * min(filled, start), style),
+        (" " * (start - filled), ""),
+        (label[:inside], f"{style} reverse"),
+        (label[inside:], ""),
+        ("█" * (filled - end), style),
+        (" " * (inner - max(filled, end)), ""),
+    ]
+    return [Span(text, of) for text, of in parts if text]

@@ -1,0 +1,127 @@
+"""The first lines of the Deck: the proxy, the machine, the pool and the fleet at a glance."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from .figures import UNKNOWN, duration, percent
+from .model import Capacity, DeckModel, Fleet, Header, Top
+from .paint import level
+from .spans import Line, Span, cells, fit, fitting, joined, line, spread
+from .view_words import burn, count, dollars
+
+__all__ = ["head_lines"]
+
+GAUGES = (16, 12, 8)  # cells, as there is room
+VERDICTS = {"green": "good", "yellow": "warn", "red": "bad"}
+
+
+def head_lines(model: DeckModel, room: int) -> list[Line]:
+    """Three or four lines in `room` cells."""
+    return [*_machine(model, room), _capacity(model.top, room), _fleet(model.top.fleet, room)]
+
+
+def _machine(model: DeckModel, room: int) -> list[Line]:
+    """The title with what the proxy says of itself, and the gauges: beside it or below."""
+    top, title = model.top, _title(model.header)
+    facts, trouble = _facts(top), _trouble(top)
+    every = joined([facts, trouble])
+    if top.ram is None and top.cpu is None:
+        if cells(title) + cells(every) + 2 <= room:
+            return [spread(title, every, room)]
+        return [spread(title, facts, room), *([fit(trouble, room)] if trouble else [])]
+    gauges = [joined([_gauge("RAM", top.ram, size), _gauge("CPU", top.cpu, size)], "  ") for size in GAUGES]
+    if room >= cells(title) + cells(every) + cells(gauges[0]) + 8:
+        return [spread((*title, Span("    "), *every), gauges[0], room)]
+    figures = line((f"RAM {percent(top.ram)}  CPU {percent(top.cpu)}", "dim"))
+    below = fitting([*gauges, figures], room - cells(trouble) - 2 * bool(trouble))
+    return [spread(title, facts, room), spread(below, trouble, room)]
+
+
+def _title(header: Header) -> Line:
+    up: tuple[str, str] = ("▲ up", "good") if header.reachable else ("▼ unreachable", "bad strong")
+    return joined(
+        [
+            line((f"TeamClaude {header.version}".rstrip(), "strong")),
+            line(f":{header.port}" if header.port else ""),
+            line(up),
+            line(("draining", "warn strong")) if header.draining else (),
+        ],
+        "  ",
+    )
+
+
+def _facts(top: Top) -> Line:
+    memory = f"{top.rss_mb:.0f} MB" if top.rss_mb is not None else ""
+    return joined(
+        [
+            line(memory) if memory else (),
+            line(f"up {duration(top.uptime)}") if top.uptime is not None else (),
+        ]
+    )
+
+
+def _trouble(top: Top) -> Line:
+    return joined(
+        [
+            line((f"{top.throttled} throttled", "warn")) if top.throttled else (),
+            line((f"{top.need_login} need login", "bad strong")) if top.need_login else (),
+            line((f"{top.waiting} waiting", "warn")) if top.waiting else (),
+        ]
+    )
+
+
+def _gauge(label: str, used: Optional[float], size: int) -> Line:
+    if used is None:
+        return line((f"{label} [{'-' * size}] {UNKNOWN:>4}", "dim"))
+    filled = min(size, max(0, round(used * size)))
+    return line(
+        f"{label} [",
+        ("█" * filled, level(used)),
+        " " * (size - filled),
+        "] ",
+        (f"{percent(used):>4}", level(used)),
+    )
+
+
+def _capacity(top: Top, room: int) -> Line:
+    pool = top.capacity
+    word = (f"{pool.verdict.upper() or UNKNOWN}", f"{VERDICTS.get(pool.verdict, 'dim')} strong")
+    lead = line("Cap ", word)
+    wait = line(f"next {duration(pool.next)}") if pool.next is not None else ()
+    benched = line((f"{pool.benched} benched", "warn")) if pool.benched else ()
+    ways = [
+        joined([lead, line(f"{_known(pool.headroom)} headroom"), line(f"{_live(pool)} live"), benched, wait]),
+        joined([lead, line(f"{_known(pool.headroom)} free"), line(f"{_live(pool)} live"), wait]),
+    ]
+    return fitting(ways, room) or lead
+
+
+def _live(pool: Capacity) -> str:
+    return f"{_known(pool.live)}/{_known(pool.total)}"
+
+
+def _known(value: Optional[int]) -> str:
+    return UNKNOWN if value is None else str(value)
+
+
+def _fleet(fleet: Fleet, room: int) -> Line:
+    needs = line((f"{fleet.needs_you} needs-you", "bad strong" if fleet.needs_you else "dim"))
+    agents = count(fleet.agents, "agent")
+    roles = f"({fleet.solo} solo · {fleet.leads} ☂ · {fleet.workers} ↳)"
+    warm, llm, tools = f"{fleet.warm} warm", f"{fleet.llm} LLM", count(fleet.tools, "tool")
+    title = Span("Fleet ", "strong")
+    used = fleet.tally
+    lefts: list[Line] = [
+        (title, *joined([line(f"{agents} ", (roles, "dim")), line(warm), needs, line(llm), line(tools)])),
+        (title, *joined([line(f"{agents} ", (roles, "dim")), line(warm), needs, line(llm)])),
+        (title, *joined([line(agents), line(warm), needs, line(llm), line(tools)])),
+        (title, *joined([line(agents), needs])),
+        (title, *joined([line(f"{fleet.agents}"), needs])),
+    ]
+    rights = [line((burn(used), "strong")), line((dollars(used), "strong"))]
+    for right in rights:
+        for left in lefts:
+            if cells(left) + 2 + cells(right) <= room:
+                return spread(left, right, room)
+    return lefts[-1]

@@ -1,0 +1,156 @@
+"""One conversation as one row: the same columns under an account and in a tree.
+
+Left of the columns stand mark, connectors, role, emoji and name; right of them, where there is room, what it
+works with and what it is about.  Which columns there are depends on the screen, so that all rows align.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, Optional
+
+from .cells import clip, width
+from .figures import tokens
+from .model import LEAD, WORKER, Node, Tally
+from .spans import Line, Span, cells, fit, joined
+from .view_words import column, dollars, model_name, short_time
+
+__all__ = ["Columns", "Place", "columns_for", "node_row"]
+
+CHIP_STYLES = {
+    "work": "good",
+    "todo": "accent",
+    "queued": "dim",
+    "block": "bad",
+    "review": "warn",
+    "done": "dim",
+    "wait": "bad",
+}
+ROLES = {LEAD: "☂", WORKER: "↳"}
+MARK_CELLS, HEAD_CELLS = 2, 5  # `► `; `☂ 🦜 `
+LEAST_NAME, MOST_NAME, LEAST_ABOUT = 12, 32, 24
+
+
+class Place(NamedTuple):
+    """What a row shows that depends on where it stands: connectors, the sum of its subtree, its account."""
+
+    rails: str = ""
+    subtree: Optional[Tally] = None
+    account: str = ""
+    tag: str = ""
+    """Instead of the emoji, where there are no emoji."""
+
+
+NOWHERE = Place()
+
+
+class Columns(NamedTuple):
+    """Cells of each column, 0 where it is not shown; `name` includes connectors, role and emoji.
+
+    `about` is what is left at the end of the line; with 0 a short name is followed by what it is about.
+    """
+
+    name: int
+    chip: int
+    state: int
+    cost: int
+    subtree: int
+    model: int
+    account: int
+    place: int
+    about: int
+
+
+def columns_for(room: int, nodes: Iterable[Node], deepest: int, trees: bool) -> Columns:
+    """The columns that fit into `room` cells; the most needed ones first.
+
+    `deepest` is the depth of the deepest tree row, whose connectors take from its name.
+    """
+    names = max((width(node.label) for node in nodes), default=0)
+    rails = 3 * min(deepest, 4)
+    least = LEAST_NAME + HEAD_CELLS + min(rails, 6)
+    want = max(least, min(MOST_NAME, names) + HEAD_CELLS + rails)
+    left = room - MARK_CELLS - 3 - 5 - least  # the glyph, the tokens and the least name
+
+    def take(wanted: int, and_keep: int = 0) -> int:
+        nonlocal left
+        if left < wanted + and_keep:
+            return 0
+        left -= wanted
+        return wanted
+
+    cost, chip = take(9), take(7)
+    state = take(9, 30) or take(6)
+    subtree = take(8) if trees else 0
+    if least + left < want + LEAST_ABOUT:
+        return Columns(least + left, chip, state, cost, subtree, 0, 0, 0, 0)
+    left -= want - least
+    model = take(13, LEAST_ABOUT + 14)
+    account = take(13, LEAST_ABOUT + 14) if trees else 0
+    place = take(25, LEAST_ABOUT + 16)
+    return Columns(want, chip, state, cost, subtree, model, account, place, left)
+
+
+def node_row(node: Node, columns: Columns, at: Place = NOWHERE) -> Line:
+    """The row of a node."""
+    out = [_mark(node), *_name(node, columns, at)]
+    if columns.chip:
+        out.append(column(f" {node.chip}", columns.chip, CHIP_STYLES.get(node.chip, "")))
+    if columns.state:
+        out.append(_state(node, columns.state))
+    out += [Span(" "), _glyph(node), column(tokens(node.tally.tokens), 6, "strong", right=True)]
+    if columns.cost:
+        out.append(column(dollars(node.tally), columns.cost, right=True))
+    if columns.subtree:
+        shown = f"Σ {tokens(at.subtree.tokens)}" if at.subtree is not None else ""
+        out.append(column(shown, columns.subtree, "accent", right=True))
+    if columns.model:
+        out.append(column(f"  {model_name(node.model)}", columns.model, "dim"))
+    if columns.account:
+        out.append(column(f"  {at.account}", columns.account))
+    if columns.place:
+        branch = f" ⎇ {node.branch}" if node.branch else ""
+        out.append(column(f"  {node.project}{branch}", columns.place, "accent"))
+    if columns.about:
+        out += [Span("  "), *_about(node, columns.about - 2)]
+    return tuple(out)
+
+
+def _mark(node: Node) -> Span:
+    if node.needs_you:
+        return Span("► ", "bad strong")
+    return Span("◆ ", "warn") if node.collision else Span("  ")
+
+
+def _name(node: Node, columns: Columns, at: Place) -> list[Span]:
+    head = f"{ROLES.get(node.role, ' ')} "
+    left = max(0, columns.name - width(at.rails) - width(head) - 3)
+    out = [Span(at.rails, "dim"), Span(head, "accent"), column(at.tag or node.emoji, 2), Span(" ")]
+    label = Span(clip(node.label, left), "strong" if node.live else "")
+    left -= width(label.text)
+    out.append(label)
+    if not columns.about and left >= 8:
+        more = _about(node, left - 2)
+        out += [Span("  "), *more]
+        left -= 2 + cells(more)
+    return [*out, Span(" " * left)]
+
+
+def _state(node: Node, cells: int) -> Span:
+    if node.live:
+        return column(" live", cells, "good")
+    idle = "" if node.idle is None or cells < 9 else f" {short_time(node.idle)}"
+    return column(f" idle{idle}", cells, "dim")
+
+
+def _glyph(node: Node) -> Span:
+    if node.tool:
+        return Span("⚙", "warn")
+    return Span("~", "good") if node.llm else Span(" ")
+
+
+def _about(node: Node, room: int) -> Line:
+    """What it does, in one line."""
+    pinned: Line = (Span("pinned", "accent"),) if node.pinned else ()
+    text: Line = (Span(node.line, "dim"),) if node.line else ()
+    return fit(joined([pinned, text]), room)

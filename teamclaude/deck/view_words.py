@@ -1,0 +1,75 @@
+"""Short wordings that several sections of the Deck share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Optional
+
+from .cells import clip, pad, width
+from .figures import UNKNOWN, duration, money, number, tokens
+from .model import Tally
+from .spans import Line, Span
+
+__all__ = ["burn", "column", "count", "dollars", "model_name", "padded", "short_names", "short_time"]
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
+_DATED = re.compile(r"-20\d{6}$")
+
+
+def dollars(tally: Tally) -> str:
+    """`$14.20`; with a plus where tokens of unknown price come on top."""
+    cost = number(tally.cost)
+    if cost is None:
+        return UNKNOWN
+    shown = money(cost) if cost < 999.995 else f"${cost:,.0f}"
+    return shown + ("+" if tally.unpriced else "")
+
+
+def burn(tally: Tally) -> str:
+    """`1.2M tok · $14.20`."""
+    return f"{tokens(tally.tokens)} tok · {dollars(tally)}"
+
+
+def count(amount: int, noun: str) -> str:
+    """`1 tree`, `2 trees`."""
+    return f"{amount} {noun}" if amount == 1 else f"{amount} {noun}s"
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Account names for narrow columns: emails without their domain where that leaves them different."""
+    known = list(names)
+    locals_ = [name.partition("@")[0] for name in known]
+    return {name: part if part and locals_.count(part) == 1 else name for name, part in zip(known, locals_)}
+
+
+def short_time(seconds: Optional[float]) -> str:
+    """A duration by its largest unit alone: `5h`."""
+    if seconds is None:
+        return ""
+    for size, name in _UNITS:
+        if seconds >= size:
+            return f"{seconds / size:.0f}{name}"
+    return duration(seconds)
+
+
+def model_name(model: str) -> str:
+    """`opus-4-8` of `claude-opus-4-8-20260101`."""
+    name = _DATED.sub("", model)
+    return name[7:] if name.startswith("claude-") and len(name) > 7 else name
+
+
+def column(text: str, cells: int, style: str = "", right: bool = False) -> Span:
+    """A text in exactly `cells` cells."""
+    return Span(pad(text, cells, right), style)
+
+
+def padded(of: Line, room: int) -> Line:
+    """The line filled with blanks to `room` cells; it may not be longer."""
+    used = sum(width(span.text) for span in of)
+    return (*of, Span(" " * (room - used))) if used < room else of
+
+
+def clipped(text: str, cells: int, style: str = "") -> Line:
+    """A text in at most `cells` cells; nothing where there are none."""
+    return (Span(clip(text, cells), style),) if text and cells > 0 else ()
