@@ -1,0 +1,179 @@
+"""The terminal: paints lines, reads bytes, and leaves everything as it was.
+
+Of curses only the terminal database is used.  Each line is placed by itself, so a terminal that measures an
+emoji differently spoils one line and not the screen; one `write` paints all lines that have changed.
+
+The terminal is opened once more for this purpose: only that one does not block, so a terminal that stands
+still (a dead connection) stops the painting and nothing else, and the shell's own is left alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import curses
+import os
+import re
+import select
+import termios
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+from .spans import Line, painted
+
+__all__ = ["Screen", "open_screen"]
+
+# xterm's ctlseqs: mouse buttons and wheel as SGR sequences, pasted text between marks.
+EXTRAS_ON, EXTRAS_OFF = b"\x1b[?1000h\x1b[?1006h\x1b[?2004h", b"\x1b[?2004l\x1b[?1006l\x1b[?1000l"
+PADDING = re.compile(rb"\$<[^>]*>")
+GOODBYE_SEC = 0.5  # for the last bytes
+BELL = b"\x07"
+
+
+class Screen:
+    """A terminal that can place the cursor; use as a context manager, from one thread."""
+
+    def __init__(self, handle: int, env: Mapping[str, str]) -> None:
+        """Raises curses.error or OSError for a terminal that is not one, or can't be painted on."""
+        curses.setupterm(env.get("TERM", ""), handle)
+        place, clear = _capability("cup"), _capability("clear")
+        if not place or not clear:
+            raise curses.error("the terminal can't place its cursor")
+        self._place, self._clear, self._erase = place, clear, _capability("el")
+        self._begin = _capability("smcup") + _capability("civis") + _capability("rmam") + EXTRAS_ON
+        self._end = EXTRAS_OFF + _capability("smam") + _capability("cnorm") + _capability("sgr0")
+        self._leave = _capability("rmcup") or clear
+        self.depth = _depth(env)
+        self._tty = os.open(os.ttyname(handle), os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY)
+        self._settings: Optional[list[Any]] = None  # of the terminal, as they were before
+        self._shown: list[Optional[Line]] = []
+        self._size = (0, 0)
+        self._out = b""
+
+    # --- life ---------------------------------------------------------------------------------
+
+    def __enter__(self) -> Screen:
+        self.enter()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.leave()
+        os.close(self._tty)
+
+    def enter(self) -> None:
+        """Take the terminal over: no echo, keys at once, a screen of its own."""
+        self._settings = termios.tcgetattr(self._tty)
+        raw = termios.tcgetattr(self._tty)
+        raw[0] &= ~(termios.ICRNL | termios.IXON)
+        raw[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN)
+        raw[6][termios.VMIN], raw[6][termios.VTIME] = 1, 0
+        termios.tcsetattr(self._tty, termios.TCSANOW, raw)
+        self._out = self._begin
+        self.forget()
+
+    def leave(self) -> None:
+        """Give it back as it was."""
+        settings, self._settings = self._settings, None
+        if settings is None:
+            return
+        # Without what was still to be painted.
+        self._out = self._end + self._leave
+        deadline = time.monotonic() + GOODBYE_SEC
+        with contextlib.suppress(OSError):
+            while not self.flush() and time.monotonic() < deadline:
+                select.select([], [self._tty], [], 0.05)
+        self._out = b""
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(self._tty, termios.TCSANOW, settings)
+
+    def in_front(self) -> bool:
+        """Whether this process may use the terminal: false after Ctrl-Z and `bg`."""
+        try:
+            return os.tcgetpgrp(self._tty) == os.getpgrp()
+        except OSError:
+            return True
+
+    # --- looking and listening ----------------------------------------------------------------
+
+    def fileno(self) -> int:
+        return self._tty
+
+    def size(self) -> tuple[int, int]:
+        """Columns and lines."""
+        try:
+            columns, lines = os.get_terminal_size(self._tty)
+        except OSError:
+            return (80, 24)
+        return (columns or 80, lines or 24)
+
+    def read(self) -> Optional[bytes]:
+        """What was typed; None when the terminal is gone."""
+        try:
+            return os.read(self._tty, 1 << 16) or None
+        except BlockingIOError:
+            return b""
+        except OSError:
+            return None
+
+    # --- painting -----------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """The terminal has not taken everything yet."""
+        return bool(self._out)
+
+    def forget(self) -> None:
+        """Whatever is on the screen: the next frame is painted as a whole."""
+        self._size = (0, 0)
+
+    def paint(self, lines: Sequence[Line]) -> None:
+        """Bring the screen to these lines, as many as it has."""
+        size = self.size()
+        out: list[bytes] = []
+        if size != self._size:
+            self._size, self._shown = size, [None] * len(lines)
+            out.append(self._clear)
+        for row, line in enumerate(lines):
+            if row < len(self._shown) and line == self._shown[row]:
+                continue
+            text = painted(line, self.depth).encode("utf-8", "replace")
+            place = PADDING.sub(b"", curses.tparm(self._place, row, 0))
+            out.append(place + (self._erase or b"") + text)
+        self._shown = list(lines)
+        self._out += b"".join(out)
+        self.flush()
+
+    def bell(self) -> None:
+        self._out += BELL
+        self.flush()
+
+    def flush(self) -> bool:
+        """Write what the terminal takes now; whether that was all."""
+        while self._out:
+            try:
+                written = os.write(self._tty, self._out)
+            except BlockingIOError:
+                return False
+            self._out = self._out[written:]
+        return True
+
+
+def open_screen(handle: int, env: Mapping[str, str]) -> Optional[Screen]:
+    """The terminal behind `handle`; None where only plain text can be shown."""
+    if env.get("TERM", "dumb") in ("", "dumb"):
+        return None
+    try:
+        return Screen(handle, env)
+    except (curses.error, OSError, termios.error):
+        return None
+
+
+def _capability(name: str) -> bytes:
+    return PADDING.sub(b"", curses.tigetstr(name) or b"") if name != "cup" else curses.tigetstr(name) or b""
+
+
+def _depth(env: Mapping[str, str]) -> int:
+    """How many colours; 1: bold and reverse only, 0: not even those."""
+    if not (curses.tigetstr("sgr0") or b"").startswith(b"\x1b["):
+        return 0
+    return 1 if env.get("NO_COLOR") else max(1, curses.tigetnum("colors"))
