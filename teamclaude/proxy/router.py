@@ -14,17 +14,16 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from ..errors import Draining, TooManyHeld
 from ..routing.account import AccountSpec
 from ..routing.answers import AnswerKind
-from ..routing.decision import Ask, Decision, Lease, Wait
+from ..routing.decision import Ask, Decision, Lease
 from ..routing.fleet import Changes, Fleet
+from ..routing.line import NO_PATIENCE, Line, Patience, Waiter
 from ..routing.memory import dump, restore
 from ..routing.models import Price
 from ..routing.policy import Policy
@@ -39,17 +38,6 @@ __all__ = ["NO_PATIENCE", "NothingUsable", "Patience", "Router"]
 BEAT_SEC = 0.4
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How long a request may wait for an account."""
-
-    budget: float = 0.0  # seconds; 0: an account now or none
-    paid_after: float = float("inf")  # seconds until a last-resort API key may serve it
-
-
-NO_PATIENCE = Patience()
-
-
 class NothingUsable(Exception):
     """No account could be had within the patience; `decision` says why for each."""
 
@@ -59,14 +47,12 @@ class NothingUsable(Exception):
         self.waited = waited
 
 
-class _Waiter:
+class _Sleeper(Waiter):
+    """A waiter whose thread sleeps until it is served."""
+
     def __init__(self, ask: Ask, patience: Patience, since: float, lock: threading.Lock) -> None:
-        self.ask = ask
-        self.patience = patience
-        self.since = since
+        super().__init__(ask, patience, since)
         self.woken = threading.Condition(lock)
-        self.lease: Optional[Lease] = None
-        self.wait: Optional[Wait] = None
 
 
 class Router:
@@ -86,7 +72,8 @@ class Router:
         self._max_held = max_held
         self._changed = changed
         self._lock = threading.Lock()
-        self._line: deque[_Waiter] = deque()
+        self._line = Line(fleet)
+        self._asleep: dict[Waiter, _Sleeper] = {}
         self._draining = False
 
     # --- leases -------------------------------------------------------------------------------
@@ -99,32 +86,31 @@ class Router:
         """
         with self._lock:
             now = self._clock()
-            waiter = _Waiter(ask, patience, now, self._lock)
-            if self._anyone_due(now):
-                self._serve_line(now)
-            self._try(waiter, now)
+            waiter = _Sleeper(ask, patience, now, self._lock)
+            self._wake(self._line.enter(waiter, now))
             if waiter.lease is not None:
                 self._changed()
                 return waiter.lease
             self._check_patience(waiter, now)
-            if len(self._line) >= self._max_held:
+            if len(self._line.waiters) >= self._max_held:
                 raise TooManyHeld(
-                    f"{len(self._line)} requests are already waiting for an account; try again."
+                    f"{len(self._line.waiters)} requests are already waiting for an account; try again."
                 )
-            self._line.append(waiter)
+            self._line.waiters.append(waiter)
+            self._asleep[waiter] = waiter
         try:
             return self._stand_in_line(waiter, check_client)
         except BaseException:
             self._leave_line(waiter)
             raise
 
-    def _stand_in_line(self, waiter: _Waiter, check_client: Callable[[], None]) -> Lease:
+    def _stand_in_line(self, waiter: _Sleeper, check_client: Callable[[], None]) -> Lease:
         while True:
             with self._lock:
                 if waiter.lease is None:
                     waiter.woken.wait(self._nap(waiter))
                 now = self._clock()
-                if waiter.lease is None and self._due(waiter, now):
+                if waiter.lease is None and waiter.due(now):
                     self._serve_line(now)
                 if waiter.lease is not None:
                     self._changed()
@@ -132,71 +118,32 @@ class Router:
                 self._check_patience(waiter, now)
             check_client()
 
-    def _leave_line(self, waiter: _Waiter) -> None:
+    def _leave_line(self, waiter: _Sleeper) -> None:
         with self._lock:
+            self._asleep.pop(waiter, None)
             with suppress(ValueError):
-                self._line.remove(waiter)
+                self._line.waiters.remove(waiter)
             if waiter.lease is not None:  # granted in the same instant as its client left
                 self._fleet.settle(waiter.lease, self._clock())
             self._serve_line(self._clock())
 
-    def _nap(self, waiter: _Waiter) -> float:
+    def _nap(self, waiter: _Sleeper) -> float:
         until = waiter.wait.until if waiter.wait is not None else float("inf")
         return max(0.001, min(BEAT_SEC, until - self._clock()))
 
-    def _check_patience(self, waiter: _Waiter, now: float) -> None:
+    def _check_patience(self, waiter: _Sleeper, now: float) -> None:
         assert waiter.wait is not None
         if self._draining:
             raise Draining("The proxy is shutting down; try again in a moment.")
-        waited = now - waiter.since
-        left = waiter.patience.budget - waited
-        # A slot may come free at any moment; a bench or a window ends when it ends.
-        recovery = 0.0 if waiter.wait.for_slot else waiter.wait.until - now
-        paid_in = waiter.patience.paid_after - waited if self._has_paid() else float("inf")
-        if left <= 0 or min(recovery, paid_in) > left:
-            raise NothingUsable(waiter.wait.decision, waited)
-
-    def _has_paid(self) -> bool:
-        accounts = self._fleet.accounts.values()
-        return any(a.spec.is_paid and a.spec.enabled and not a.auth_failed for a in accounts)
-
-    # --- the line (all under the lock) ----------------------------------------------------------
-
-    def _try(self, waiter: _Waiter, now: float) -> None:
-        waited = now - waiter.since
-        ask = waiter.ask
-        if waited >= waiter.patience.paid_after and not ask.allow_paid:
-            ask = waiter.ask = replace(ask, allow_paid=True)
-        if waited >= waiter.patience.budget:
-            # The last look: a slot of any account is better than a refusal for want of one.
-            waited = max(waited, self._fleet.rules.slot_wait_sec)
-        result = self._fleet.admit(ask, now, waited)
-        if isinstance(result, Lease):
-            waiter.lease = result
-        else:
-            waiter.wait = result
+        if self._line.in_vain(waiter, now):
+            raise NothingUsable(waiter.wait.decision, now - waiter.since)
 
     def _serve_line(self, now: float) -> None:
-        left: deque[_Waiter] = deque()
-        for waiter in self._line:
-            self._try(waiter, now)
-            if waiter.lease is not None:
-                waiter.woken.notify()
-            else:
-                left.append(waiter)
-        self._line = left
+        self._wake(self._line.serve(now))
 
-    def _due(self, waiter: _Waiter, now: float) -> bool:
-        assert waiter.wait is not None
-        waited = now - waiter.since
-        return (
-            waiter.wait.until <= now
-            or waited >= waiter.patience.budget
-            or (not waiter.ask.allow_paid and waited >= waiter.patience.paid_after)
-        )
-
-    def _anyone_due(self, now: float) -> bool:
-        return any(self._due(waiter, now) for waiter in self._line)
+    def _wake(self, served: Iterable[Waiter]) -> None:
+        for waiter in served:
+            self._asleep.pop(waiter).woken.notify()
 
     # --- what happens to leases -----------------------------------------------------------------
 
@@ -247,7 +194,7 @@ class Router:
             self._after_change(now)
 
     def _after_change(self, now: float) -> None:
-        if self._line:
+        if self._line.waiters:
             self._serve_line(now)
         self._changed()
 
@@ -279,7 +226,7 @@ class Router:
         """Send everybody in line away; nobody is admitted to it any more."""
         with self._lock:
             self._draining = True
-            for waiter in self._line:
+            for waiter in self._asleep.values():
                 waiter.woken.notify()
 
     def wake(self) -> None:
@@ -317,7 +264,7 @@ class Router:
     @property
     def waiting(self) -> int:
         with self._lock:
-            return len(self._line)
+            return len(self._line.waiters)
 
     def dump(self) -> dict[str, Any]:
         with self._lock:

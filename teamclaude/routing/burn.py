@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import Optional
 
@@ -12,26 +13,30 @@ KEEP_SEC = 7 * 86400
 
 
 class Burn:
-    """Tokens per 5-minute bucket of the last 7 days."""
+    """Tokens per 5-minute bucket of the last 7 days, as running totals: a sum is two look-ups."""
 
     def __init__(self, buckets: Iterable[tuple[int, int]] = ()) -> None:
-        self._buckets: dict[int, int] = dict(buckets)
+        self._base = 0  # of all buckets that are forgotten
+        self._index: list[int] = []
+        self._total: list[int] = []  # of this bucket and all before it
+        for index, tokens in sorted(dict(buckets).items()):
+            self._append(index, tokens)
 
     def add(self, tokens: int, now: float) -> None:
         if tokens <= 0:
             return
         index = int(now // BUCKET_SEC)
-        if index not in self._buckets:
+        if self._index and index < self._index[-1]:
+            self._add_late(index, tokens)
+        elif self._index and index == self._index[-1]:
+            self._total[-1] += tokens
+        else:
             self._forget(index)
-        self._buckets[index] = self._buckets.get(index, 0) + tokens
+            self._append(index, tokens)
 
     def since(self, start: float, now: float) -> int:
         """Tokens burned in buckets that began at or after `start`'s bucket."""
-        first = int(start // BUCKET_SEC)
-        last = int(now // BUCKET_SEC)
-        if last - first < len(self._buckets):
-            return sum(self._buckets.get(i, 0) for i in range(first, last + 1))
-        return sum(tokens for index, tokens in self._buckets.items() if first <= index <= last)
+        return self._until(int(now // BUCKET_SEC)) - self._until(int(start // BUCKET_SEC) - 1)
 
     def in_window(self, length: float, resets_at: Optional[float], now: float) -> int:
         """Tokens since the window of `length` seconds began; the last `length` if its reset is unknown."""
@@ -39,9 +44,29 @@ class Burn:
         return self.since(start, now)
 
     def stored(self) -> list[tuple[int, int]]:
-        return sorted(self._buckets.items())
+        before = [self._base, *self._total]
+        return [(i, total - old) for i, total, old in zip(self._index, self._total, before)]
+
+    def _append(self, index: int, tokens: int) -> None:
+        self._index.append(index)
+        self._total.append(tokens + (self._total[-1] if self._total else self._base))
+
+    def _until(self, index: int) -> int:
+        """The running total at the end of bucket `index`."""
+        place = bisect_right(self._index, index)
+        return self._total[place - 1] if place else self._base
+
+    def _add_late(self, index: int, tokens: int) -> None:
+        """The clock was set back: the bucket is not the last one."""
+        place = bisect_left(self._index, index)
+        if self._index[place] != index:
+            self._index.insert(place, index)
+            self._total.insert(place, self._until(index - 1))
+        for later in range(place, len(self._total)):
+            self._total[later] += tokens
 
     def _forget(self, newest: int) -> None:
-        oldest = newest - KEEP_SEC // BUCKET_SEC
-        if any(index < oldest for index in self._buckets):
-            self._buckets = {i: n for i, n in self._buckets.items() if i >= oldest}
+        old = bisect_left(self._index, newest - KEEP_SEC // BUCKET_SEC)
+        if old:
+            self._base = self._total[old - 1]
+            del self._index[:old], self._total[:old]

@@ -29,6 +29,9 @@ class Reason:
     PINNED = "pinned"
     KEY_YIELDS = "API key yields"
     NOTHING_USABLE = "no account usable"
+    AWAITS_CACHE = "waits for its cache"
+    GATE = "waits for room"
+    TURN = "its turn"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Ask:
     pin: Optional[str] = None  # account key the client insists on
     tried: tuple[str, ...] = ()  # account keys that already refused this request
     allow_paid: bool = False  # a last-resort API key may serve it
+    hold: float = 0.0  # seconds it may wait for an account in all; 0: an account now or none
 
     @property
     def conversation(self) -> Optional[str]:
@@ -119,6 +123,11 @@ class Wait:
     decision: Decision
     until: float = NEVER
     account: Optional[str] = None  # waiting for a slot of this account
+
+    @property
+    def same_for_all(self) -> bool:
+        """No account can serve any request like this one, whatever its conversation."""
+        return self.decision.reason == Reason.NOTHING_USABLE
 
     @property
     def for_slot(self) -> bool:

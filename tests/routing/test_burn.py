@@ -58,3 +58,17 @@ def test_many_buckets_sum_the_same_either_way():
     made = burn(*((n * 300, n) for n in range(2000)))
     assert made.since(NOW - 10 * 300, NOW) == sum(range(11))
     assert made.since(0.0, NOW) == sum(range(2000))
+
+
+def test_what_is_forgotten_leaves_the_sums_of_the_rest_right():
+    made = burn((8 * DAY, 1000), (DAY, 20), (0, 3))
+    assert made.stored()[0][1] == 20
+    assert (made.since(0.0, NOW), made.since(NOW - HOUR, NOW)) == (23, 3)
+
+
+def test_a_late_bucket_is_put_between_the_others():
+    made = burn((2 * HOUR, 1), (0, 4))
+    made.add(2, NOW - HOUR)
+    made.add(2, NOW - HOUR)
+    assert [tokens for _, tokens in made.stored()] == [1, 4, 4]
+    assert (made.since(NOW - HOUR, NOW), made.since(NOW - 300, NOW)) == (8, 4)

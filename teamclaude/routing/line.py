@@ -1,0 +1,128 @@
+"""The waiting line in front of a fleet: who is served next, and for how long waiting makes sense.
+
+Pure: the proxy's router puts a lock and sleeping threads around it, the lab a virtual clock.
+Waiters are served in arrival order: whoever changes state walks the line from its head, and a
+newcomer is admitted at once only after everybody who is due.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from .decision import NEVER, Ask, Lease, Wait
+from .fleet import Fleet
+
+__all__ = ["NO_PATIENCE", "Line", "Patience", "Waiter"]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a request may wait for an account."""
+
+    budget: float = 0.0  # seconds; 0: an account now or none
+    paid_after: float = NEVER  # seconds until a last-resort API key may serve it
+
+
+NO_PATIENCE = Patience()
+
+
+class Waiter:
+    """One request that asks for an account; it holds a lease, or what it waits for."""
+
+    def __init__(self, ask: Ask, patience: Patience, since: float) -> None:
+        self.ask = replace(ask, hold=patience.budget) if patience.budget > 0 else ask
+        self.patience = patience
+        self.since = since
+        self.lease: Optional[Lease] = None
+        self.wait: Optional[Wait] = None
+
+    def due(self, now: float) -> bool:
+        """What it waits for may be there by itself."""
+        assert self.wait is not None
+        waited = now - self.since
+        return (
+            self.wait.until <= now
+            or waited >= self.patience.budget
+            or (not self.ask.allow_paid and waited >= self.patience.paid_after)
+        )
+
+    def due_at(self) -> float:
+        """When `due` becomes true without an event."""
+        assert self.wait is not None
+        paid = NEVER if self.ask.allow_paid else self.since + self.patience.paid_after
+        return min(self.wait.until, self.since + self.patience.budget, paid)
+
+
+class Line:
+    """The line of one fleet; every method is one step in whatever guards the fleet."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self.waiters: deque[Waiter] = deque()
+
+    def enter(self, waiter: Waiter, now: float) -> list[Waiter]:
+        """Serve who is due, then look for an account for the newcomer, who does not yet stand in line.
+
+        Returns those in line who were served.
+        """
+        served = self.serve(now) if any(w.due(now) for w in self.waiters) else []
+        self._try(waiter, now)
+        return served
+
+    def serve(self, now: float) -> list[Waiter]:
+        """Walk the line from its head; returns those who got a lease and left it."""
+        served: list[Waiter] = []
+        left: deque[Waiter] = deque()
+        hopeless: dict[Hashable, Wait] = {}
+        for waiter in self.waiters:
+            alike = _alike(waiter)
+            known = hopeless.get(alike) if not waiter.due(now) else None
+            if known is not None:
+                waiter.wait = known
+            else:
+                self._try(waiter, now)
+            if waiter.lease is not None:
+                served.append(waiter)
+                continue
+            left.append(waiter)
+            if waiter.wait is not None and waiter.wait.same_for_all:
+                hopeless[alike] = waiter.wait
+        self.waiters = left
+        return served
+
+    def in_vain(self, waiter: Waiter, now: float) -> bool:
+        """Nothing it waits for can come within its patience."""
+        assert waiter.wait is not None
+        waited = now - waiter.since
+        left = waiter.patience.budget - waited
+        # A slot may come free at any moment; a bench or a window ends when it ends.
+        recovery = 0.0 if waiter.wait.for_slot else waiter.wait.until - now
+        paid_in = waiter.patience.paid_after - waited if self._has_paid() else NEVER
+        return left <= 0 or min(recovery, paid_in) > left
+
+    def _has_paid(self) -> bool:
+        accounts = self._fleet.accounts.values()
+        return any(a.spec.is_paid and a.spec.enabled and not a.auth_failed for a in accounts)
+
+    def _try(self, waiter: Waiter, now: float) -> None:
+        waited = now - waiter.since
+        ask = waiter.ask
+        if waited >= waiter.patience.paid_after and not ask.allow_paid:
+            ask = waiter.ask = replace(ask, allow_paid=True)
+        if waited >= waiter.patience.budget:
+            # The last look: a slot of any account is better than a refusal for want of one.
+            waited = max(waited, self._fleet.rules.slot_wait_sec)
+        result = self._fleet.admit(ask, now, waited)
+        if isinstance(result, Lease):
+            waiter.lease = result
+        else:
+            waiter.wait = result
+
+
+def _alike(waiter: Waiter) -> Hashable:
+    """Requests that differ in nothing on which "no account is usable" depends."""
+    ask = waiter.ask
+    return (ask.model, ask.tried, ask.allow_paid, ask.pin, ask.needs_slot)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from teamclaude.routing.decision import Ask, Lease
+from teamclaude.routing.line import NO_PATIENCE, Line, Patience, Waiter
+
+HOUR = 3600.0
+
+
+def stand(line, ask, now, patience):
+    waiter = Waiter(ask, patience, now)
+    line.enter(waiter, now)
+    if waiter.lease is None:
+        line.waiters.append(waiter)
+    return waiter
+
+
+def test_waiters_are_served_in_the_order_they_came(Pool):
+    pool = Pool("a", proven=False)  # one request at a time until it has answered
+    line = Line(pool.fleet)
+    first = stand(line, Ask("s0"), pool.now, Patience(HOUR))
+    second = stand(line, Ask("s1"), pool.now, Patience(HOUR))
+    third = stand(line, Ask("s2"), pool.now, Patience(HOUR))
+    assert isinstance(first.lease, Lease) and second.lease is None
+    pool.fleet.settle(first.lease, pool.now)
+    assert line.serve(pool.now) == [second]
+    assert list(line.waiters) == [third]
+
+
+def test_without_patience_nothing_is_waited_for(Pool):
+    pool = Pool("a", proven=False)
+    line = Line(pool.fleet)
+    stand(line, Ask("s0"), pool.now, NO_PATIENCE)
+    late = stand(line, Ask("s1"), pool.now, NO_PATIENCE)
+    assert line.in_vain(late, pool.now)
+
+
+def test_a_wait_longer_than_the_patience_is_in_vain(Pool):
+    pool = Pool("a")
+    pool.quota("a", "5h", 1.0, 2 * HOUR, "rejected")
+    line = Line(pool.fleet)
+    assert line.in_vain(stand(line, Ask("s"), pool.now, Patience(HOUR)), pool.now)
+    assert not line.in_vain(stand(line, Ask("s"), pool.now, Patience(3 * HOUR)), pool.now)
+
+
+def test_what_no_account_can_serve_is_found_out_once_for_all_alike(Pool):
+    pool = Pool("a")
+    pool.quota("a", "5h", 1.0, 2 * HOUR, "rejected")
+    line = Line(pool.fleet)
+    for n in range(5):
+        stand(line, Ask(f"s{n}"), pool.now, Patience(3 * HOUR))
+    asked = []
+    admit = pool.fleet.admit
+    pool.fleet.admit = lambda ask, now, waited=0.0: (asked.append(ask), admit(ask, now, waited))[1]
+    assert line.serve(pool.now) == []
+    assert len(asked) == 1
+    pool.wait(2 * HOUR + 1)
+    pool["a"].proven = True
+    assert len(line.serve(pool.now)) == 5
