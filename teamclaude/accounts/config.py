@@ -112,7 +112,9 @@ class OAuthConfig(Section):
 
 @dataclass(frozen=True, repr=False)
 class RoutingConfig(Section):
-    policy: Literal["pace"] = setting("pace", "Rule that gives conversations their accounts.")
+    policy: Literal["pace", "price", "sticky", "drain", "threshold", "round-robin", "least-used"] = setting(
+        "pace", "Rule that gives conversations their accounts."
+    )
 
 
 @dataclass(frozen=True, repr=False)

@@ -210,9 +210,8 @@ class Router:
     ) -> Changes:
         """Take over a new configuration; what was observed of an account stays."""
         with self._lock:
-            if policy.name != self._fleet.policy.name:
-                self._fleet.policy = policy
-            self._fleet.rules, self._fleet.prices = rules, prices
+            self._fleet.follow(rules, policy)
+            self._fleet.prices = prices
             changes = self._fleet.configure(specs, renewed)
             self._after_change(self._clock())
             return changes

@@ -16,8 +16,9 @@ from .decision import NEVER, Ask, Decision, Exclusion, Reason
 from .policy import Placement, Policy, Pool
 from .rules import Rules
 
-__all__ = ["Choice", "FleetState"]
+__all__ = ["LOOK_AGAIN_SEC", "Choice", "FleetState"]
 
+LOOK_AGAIN_SEC = 15.0  # whoever a policy holds back asks again at least this often
 _NEEDS_A_PERSON = frozenset({"disabled", "auth_failed"})
 _HOME_LOST = {
     "account benched": Reason.BENCHED,
@@ -30,12 +31,15 @@ _HOME_LOST = {
 class FleetState(Protocol):
     """What a choice reads of the fleet."""
 
-    rules: Rules
     policy: Policy
     accounts: dict[str, Account]
     bindings: dict[str, Binding]
     pins: dict[Optional[str], str]
     keyless: Optional[str]
+    gated: dict[str, tuple[float, float]]
+
+    @property
+    def rules(self) -> Rules: ...
 
 
 class _Candidates(NamedTuple):
@@ -96,7 +100,7 @@ class Choice:
         home = self._fleet.accounts.get(binding.account)
         lost = self._home_lost(home)
         if home is None or lost:
-            return self._place(lost)
+            return self._awaiting(binding, home) or self._place(lost, home)
         if not binding.warm(self._rules, self._now):
             return self._place(Reason.LAPSED, home)
         if home.spec.is_paid:
@@ -109,6 +113,19 @@ class Choice:
             if placement.account is not home and self._has_slot(placement.account):
                 return self._placed(Reason.NO_SLOT, placement)
         return self._decision(home, Reason.KEPT)
+
+    def _awaiting(self, binding: Binding, home: Optional[Account]) -> Optional[Decision]:
+        """A warm conversation may rather wait for its account than pay for a cold cache elsewhere."""
+        if home is None or not binding.warm(self._rules, self._now):
+            return None
+        block = self._block(home)
+        if block is None or block.until == NEVER or not self._candidates.eligible:
+            return None
+        words = self._policy.await_home(self._pool, self._ask, binding, home, block.until, self._waited)
+        if not words:
+            return None
+        excluded = (Exclusion(home.key, block.rule, block.detail),)
+        return self._hold_back(Reason.AWAITS_CACHE, words, excluded, min(block.until, self._soon))
 
     def _home_lost(self, home: Optional[Account]) -> str:
         """Why a bound conversation can't stay, or an empty string."""
@@ -142,7 +159,12 @@ class Choice:
         candidates = self._candidates
         if not candidates.eligible:
             return self._nothing("", candidates.excluded, candidates.soonest)
-        return self._placed(reason, self._policy.place(self._pool, self._ask, home))
+        placement = self._policy.place(self._pool, self._ask, home)
+        words = self._policy.gate(self._pool, self._ask, placement.account, self._ahead, self._waited)
+        if words:
+            excluded = (*candidates.excluded, *placement.excluded)
+            return self._hold_back(Reason.GATE, words, excluded, self._soon)
+        return self._placed(reason, placement)
 
     # --- parts --------------------------------------------------------------------------------
 
@@ -163,6 +185,26 @@ class Choice:
     def _nothing(self, detail: str, excluded: tuple[Exclusion, ...], until: float) -> Decision:
         retry_at = until if until != NEVER else None
         return Decision(None, Reason.NOTHING_USABLE, detail, excluded, self._previous, retry_at, at=self._now)
+
+    def _hold_back(self, reason: str, detail: str, excluded: tuple[Exclusion, ...], until: float) -> Decision:
+        """The policy lets the request wait although an account could be had."""
+        return Decision(None, reason, detail, excluded, self._previous, until, at=self._now)
+
+    @property
+    def _soon(self) -> float:
+        return self._now + LOOK_AGAIN_SEC
+
+    @property
+    def _ahead(self) -> int:
+        """Conversations that wait at the gate for longer than this one."""
+        since = self._now - self._waited
+        mine = self._ask.conversation
+        fresh = self._now - 2.0 * LOOK_AGAIN_SEC  # who has not asked for so long has left
+        return sum(
+            1
+            for key, (began, asked) in self._fleet.gated.items()
+            if began < since and asked >= fresh and key != mine
+        )
 
     @property
     def _previous(self) -> Optional[str]:

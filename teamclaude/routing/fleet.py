@@ -16,12 +16,12 @@ from typing import NamedTuple, Optional
 from .account import Account, AccountSpec
 from .answers import MEANING, AnswerKind, Effect, classify
 from .binding import Binding
-from .choice import Choice
+from .choice import LOOK_AGAIN_SEC, Choice
 from .decision import NEVER, Ask, Decision, Lease, Reason, Wait
 from .ledger import DAY_SEC, Ledger, LedgerKey
 from .lessons import NO_READING, cap_model, prove, read, refuse, rest
 from .models import Price, cost, price_of
-from .policy import Policy
+from .policy import Policy, Served
 from .rules import Rules
 from .usage import NO_USAGE, Usage
 from .warmth import WarmSet
@@ -42,8 +42,8 @@ class Fleet:
     """All routing state of one proxy."""
 
     def __init__(self, rules: Rules, policy: Policy, prices: Optional[Mapping[str, Price]] = None) -> None:
-        self.rules = rules
         self.policy = policy
+        self._rules = policy.adapt(rules)
         self.prices: Mapping[str, Price] = prices or {}
         self.accounts: dict[str, Account] = {}
         self.bindings: dict[str, Binding] = {}
@@ -51,11 +51,25 @@ class Fleet:
         self.pins: dict[Optional[str], str] = {}  # session, or None for everything -> account key
         self.last_account: Optional[str] = None
         self.keyless: Optional[str] = None  # account of requests without a conversation
+        # Conversations a policy lets wait: since when, and when they asked last.
+        self.gated: dict[str, tuple[float, float]] = {}
         self._idle = WarmSet()  # conversations by the time they are forgotten
         self._leases: set[int] = set()  # ids of the open ones
         self._by_generation: dict[int, Account] = {}
         self._serial = 0
         self._latest = 0.0  # the last `now`; a smaller one means that the clock was set back
+
+    @property
+    def rules(self) -> Rules:
+        """The configured rules as the policy wants them."""
+        return self._rules
+
+    def follow(self, rules: Rules, policy: Policy) -> None:
+        """Work by these rules and this policy; one of the same name goes on with what it has learned."""
+        if policy.name != self.policy.name:
+            self.policy = policy
+            self.gated.clear()
+        self._rules = self.policy.adapt(rules)
 
     # --- configuration ------------------------------------------------------------------------
 
@@ -139,6 +153,7 @@ class Fleet:
         self._keep_time(now)
         choice = Choice(self, ask, now, waited)
         decision = choice.decide()
+        self._note_gate(ask, decision, now, waited)
         if decision.account is None:
             return Wait(decision, NEVER if decision.retry_at is None else decision.retry_at)
         account = self.accounts[decision.account]
@@ -146,6 +161,15 @@ class Fleet:
             again = now + self.rules.slot_wait_sec - waited
             return Wait(decision, again if again > now else choice.soonest_return, account.key)
         return self._grant(account, ask, decision, now)
+
+    def _note_gate(self, ask: Ask, decision: Decision, now: float, waited: float) -> None:
+        """Keep the line at the gate: it tells a policy who has waited longer."""
+        if ask.conversation is None:
+            return
+        if decision.reason == Reason.GATE:
+            self.gated[ask.conversation] = (now - waited, now)
+        else:
+            self.gated.pop(ask.conversation, None)
 
     # --- leases -------------------------------------------------------------------------------
 
@@ -200,6 +224,9 @@ class Fleet:
     ) -> None:
         dollars = cost(usage, price_of(model, self.prices))
         account.burn.add(usage.burn, now)
+        if served and lease.holds_slot:
+            everybody = list(self.accounts.values())
+            self.policy.served(everybody, account, Served(lease.ask.conversation, usage), now)
         for owner in (account, binding):
             if owner is None:
                 continue
@@ -269,6 +296,10 @@ class Fleet:
         self._latest = now
         for key in self._idle.expire(now):
             self._leave(self.bindings.pop(key))
+        if self.gated:
+            gone = [key for key, (_, asked) in self.gated.items() if asked < now - 4.0 * LOOK_AGAIN_SEC]
+            for key in gone:
+                del self.gated[key]
 
     def set_back(self, now: float) -> None:
         """The clock was set back to `now`: what happened after it happened now."""

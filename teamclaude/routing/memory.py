@@ -35,6 +35,7 @@ def dump(fleet: Fleet, now: float) -> dict[str, Any]:
         "lastAccount": fleet.last_account,
         "keyless": fleet.keyless,
         "ledger": fleet.ledger.stored(),
+        "learned": {fleet.policy.name: fleet.policy.stored()},
     }
 
 
@@ -56,6 +57,7 @@ def restore(fleet: Fleet, data: Mapping[str, Any], now: float) -> list[str]:
         _restore_ledger_row(fleet, row)
     fleet.last_account = keys.get(saved.get("lastAccount", as_text, ""))
     fleet.keyless = keys.get(saved.get("keyless", as_text, ""))
+    fleet.policy.restore(saved.inner("learned").inner(fleet.policy.name), keys)
     fleet.set_back(now)
     return lost
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Optional
 
-from .account import Account, inflight_cap, within_5h_rail
+from .account import Account, within_5h_rail
 from .binding import Binding
 from .decision import Ask, Exclusion, Reason
-from .policy import Move, Placement, Pool
-from .rules import Rules
+from .policy import Move, Placement, Plain, Pool
 from .score import pace_of
 
 __all__ = ["PacePolicy"]
@@ -42,7 +41,7 @@ class _Sieve:
         self.left = kept
 
 
-class PacePolicy:
+class PacePolicy(Plain):
     """Pace to the weekly line, with a 5h rail and an anti-dogpile spread."""
 
     name = "pace"
@@ -95,6 +94,3 @@ class PacePolicy:
         if placement.account is home or better < 0 or better - gap <= rules.far_over_line_threshold:
             return None
         return Move(Reason.OVER_PACE, placement)
-
-    def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
-        return inflight_cap(account, rules, now, waited) - account.inflight

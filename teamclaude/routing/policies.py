@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping
 
 from .pace import PacePolicy
 from .policy import Policy
+from .price import PricePolicy
+from .simple import DrainPolicy, LeastUsedPolicy, RoundRobinPolicy, StickyPolicy, ThresholdPolicy
 
 __all__ = ["POLICIES"]
 
-POLICIES: Mapping[str, Callable[[], Policy]] = {PacePolicy.name: PacePolicy}
+POLICIES: Mapping[str, Callable[[], Policy]] = {
+    PacePolicy.name: PacePolicy,
+    PricePolicy.name: PricePolicy,
+    StickyPolicy.name: StickyPolicy,
+    DrainPolicy.name: DrainPolicy,
+    ThresholdPolicy.name: ThresholdPolicy,
+    RoundRobinPolicy.name: RoundRobinPolicy,
+    LeastUsedPolicy.name: LeastUsedPolicy,
+}

@@ -6,15 +6,17 @@ no policy may decide: pins, accounts that can't serve, paid keys, priority tiers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Optional, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Optional, Protocol
 
-from .account import Account
+from .account import Account, inflight_cap
 from .binding import Binding
 from .decision import Ask, Exclusion
 from .rules import Rules
+from .saved import Saved
+from .usage import Usage
 
-__all__ = ["Move", "Placement", "Policy", "Pool"]
+__all__ = ["Move", "Placement", "Plain", "Policy", "Pool", "Served"]
 
 
 class Pool:
@@ -52,9 +54,12 @@ class Move(NamedTuple):
 
 
 class Policy(Protocol):
-    """Three questions; `pool.accounts` is never empty."""
+    """What the Fleet asks a policy; `pool.accounts` is never empty when `place` and `gate` are asked."""
 
     name: str
+
+    def adapt(self, rules: Rules) -> Rules:
+        """The rules this policy works with, made of the configured ones."""
 
     def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
         """The account for a new or homeless conversation; `home` is where it was, also outside the pool."""
@@ -64,3 +69,59 @@ class Policy(Protocol):
 
     def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
         """How many more requests the account takes now; 0 lets the request wait."""
+
+    def await_home(
+        self, pool: Pool, ask: Ask, binding: Binding, home: Account, until: float, waited: float
+    ) -> str:
+        """Why a warm conversation waits for its closed account until then; empty: it is placed anew."""
+
+    def gate(self, pool: Pool, ask: Ask, account: Account, ahead: int, waited: float) -> str:
+        """Why a cold conversation must not enter `account` yet; empty: it may.  `ahead` wait longer."""
+
+    def served(self, accounts: Sequence[Account], account: Account, served: Served, now: float) -> None:
+        """Learn from an answer."""
+
+    def stored(self) -> dict[str, Any]:
+        """What it has learned, as plain JSON data."""
+
+    def restore(self, saved: Saved, keys: Mapping[str, str]) -> None:
+        """Take back what was stored; `keys` maps the account keys of then to those of now."""
+
+
+class Served(NamedTuple):
+    """One answer, as a policy learns from it."""
+
+    conversation: Optional[str]
+    usage: Usage
+
+
+class Plain:
+    """A policy that learns nothing, lets nobody wait and keeps what is warm."""
+
+    name = ""
+
+    def adapt(self, rules: Rules) -> Rules:
+        return rules
+
+    def reconsider(self, pool: Pool, ask: Ask, binding: Binding, home: Account) -> Optional[Move]:
+        return None
+
+    def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
+        return inflight_cap(account, rules, now, waited) - account.inflight
+
+    def await_home(
+        self, pool: Pool, ask: Ask, binding: Binding, home: Account, until: float, waited: float
+    ) -> str:
+        return ""
+
+    def gate(self, pool: Pool, ask: Ask, account: Account, ahead: int, waited: float) -> str:
+        return ""
+
+    def served(self, accounts: Sequence[Account], account: Account, served: Served, now: float) -> None:
+        pass
+
+    def stored(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, saved: Saved, keys: Mapping[str, str]) -> None:
+        pass

@@ -96,7 +96,7 @@ def test_routing_keys_stand_at_the_top() -> None:
         ({"proxy": {"prot": 1}}, 'proxy.prot: is not a setting; did you mean "port"?'),
         ({"acounts": []}, 'acounts: is not a setting; did you mean "accounts"?'),
         ({"accounts": [account(type="api")]}, 'accounts[0].type: expected "oauth" or "apikey", got "api"'),
-        ({"routing": {"policy": "magic"}}, 'routing.policy: expected "pace", got "magic"'),
+        ({"routing": {"policy": "magic"}}, 'routing.policy: expected "pace", "price", "sticky"'),
         (
             {"connectTimeoutSec": 0},
             "connectTimeoutSec: expected seconds from 0.001 to 2592000 (30 days), got 0",

@@ -312,7 +312,7 @@ def test_disabling_takes_effect_at_once_and_requests_in_flight_finish(pool):
 
 def test_new_rules_count_for_conversations_that_are_warm_already(pool):
     pool.bind("s", "a")
-    pool.fleet.rules = Rules(cache_affinity_window_sec=900)
+    pool.fleet.follow(Rules(cache_affinity_window_sec=900), pool.fleet.policy)
     pool.fleet.configure(pool.specs)
     pool.wait(899)
     assert (pool["a"].warm.count(pool.now), pool.choose("s").reason) == (1, Reason.KEPT)

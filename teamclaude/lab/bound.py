@@ -1,0 +1,63 @@
+"""What no scheduler can exceed, however much it knows: a fluid bound by one cut in time.
+
+Claim: the work counted for a run until `end` is at most, for every instant t,
+
+    B(t) = work wanted before t  +  what the accounts can serve from t on.
+
+Proof.  Every piece of counted work is served before t or from t on.
+(1) What is served before t was asked for before t.  No request comes earlier in any run than in the
+    run without limits: by induction along a person's requests each begins at a non-decreasing
+    function of the end of the one before (a pause is added; the calendar and the limit of running
+    sessions are non-decreasing maps), and service takes at least the answer's own time.  A request is
+    counted with at most what it costs in that run.  So the first part is at most the first term.
+(2) What is served from t on is counted with at most what it is charged, only as far as it lies within
+    its windows.  In one weekly window an account serves at most what the window holds; in a piece
+    of time of length L at most ceil(L/5h)+1 of its 5h windows can lie, for their beginnings are 5h
+    apart and the first may begin up to 5h before.  What the last weekly window serves beyond the
+    part of it that belongs to the time before `end` is borrowed from the time after, and is taken off
+    the count.  The sum over windows and accounts is the second term.
+The bound is the smallest B(t) over the hours; every t alone is one, so a coarse grid stays right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .quota import FIVE_HOURS_SEC
+from .wish import Wish
+
+__all__ = ["Span", "bound", "capacity"]
+
+GRID_SEC = 3600.0
+
+
+class Span(NamedTuple):
+    """One weekly window of one account within the run: what it holds, and its 5h windows' size."""
+
+    begin: float
+    end: float
+    week: float
+    five: float
+
+
+def bound(wish: Wish, spans: Sequence[Span], end: float) -> float:
+    """Weighted tokens that can be counted until `end` at most."""
+    cuts = range(int(end // GRID_SEC) + 1)
+    return min(wish.before(end), *(_cut(wish, spans, hour * GRID_SEC) for hour in cuts))
+
+
+def _cut(wish: Wish, spans: Sequence[Span], at: float) -> float:
+    return wish.before(at) + capacity(spans, at)
+
+
+def capacity(spans: Sequence[Span], begin: float) -> float:
+    """What the accounts can serve from `begin` on."""
+    total = 0.0
+    for span in spans:
+        length = span.end - max(begin, span.begin)
+        if length > 0:
+            windows = math.ceil(length / FIVE_HOURS_SEC) + 1
+            total += min(span.week, span.five * windows)
+    return total

@@ -1,0 +1,127 @@
+"""What came of a run: counted while it goes on, and summed up at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from ..routing.decision import Lease
+from .quota import Answer, Quota
+from .script import SHORT_RETRY_SEC, Actor
+from .wish import Wish
+
+__all__ = ["Score", "Tally"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One run; shares are fractions of 1, tokens weighted, times hours."""
+
+    completed: float  # counted work against the bound
+    wanted: float  # counted work against what the team wanted
+    stall_hours: float
+    avoidable_hours: float  # of them, while an account was open
+    visible_429s: int
+    cold_tokens: float  # written anew after a change of account, against all that was charged
+    switches: float  # per session
+    stranded: float  # of a week's quota, unused at its reset
+    fairness: float  # Jain's index over the users' completed shares
+    requests: int
+
+    def as_json(self) -> dict[str, float]:
+        return {name: round(value, 6) for name, value in asdict(self).items()}
+
+
+class Tally:
+    """Counts a run; `end` is where counting stops."""
+
+    def __init__(self, wish: Wish, quotas: dict[str, Quota], life: float, end: float) -> None:
+        self.wish = wish
+        self.quotas = quotas
+        self.life = life
+        self.end = end
+        self.counted = 0.0
+        self.charged = 0.0
+        self.cold = 0.0
+        self.stall = 0.0
+        self.avoidable = 0.0
+        self.visible = 0
+        self.switches = 0
+        self.requests = 0
+        self.sessions: set[str] = set()
+        self.by_user: dict[int, float] = {}
+        self._closures: list[tuple[float, float]] = []  # no account open: from, until
+
+    # --- while it goes on -----------------------------------------------------------------------
+
+    def served(self, actor: Actor, lease: Lease, answer: Answer, now: float, waited: float) -> None:
+        least = self.wish.costs.get((actor.conversation, actor.place), 0.0)
+        work = min(least, answer.charge) * answer.credit
+        self.counted += work
+        self.by_user[actor.user.number] = self.by_user.get(actor.user.number, 0.0) + work
+        self.charged += answer.charge
+        self.requests += 1
+        self.sessions.add(actor.conversation)
+        if actor.account is not None and actor.account != lease.account:
+            self.switches += 1
+            actor.moves += 1
+            if now - actor.last_end < self.life:
+                self.cold += max(0.0, answer.charge - least)
+        actor.account = lease.account
+        self._waited(now, waited)
+        self._note_closure(now)
+
+    def refused(self, actor: Actor, now: float, retry_after: float, waited: float) -> None:
+        self.visible += retry_after > SHORT_RETRY_SEC
+        self._waited(now, waited)
+
+    def _waited(self, now: float, waited: float) -> None:
+        if waited <= 0.0:
+            return
+        begin = now - waited
+        closed = 0.0
+        for first, last in reversed(self._closures):
+            if last <= begin:
+                break
+            closed += max(0.0, min(last, now) - max(first, begin))
+        self.stall += waited
+        self.avoidable += waited - closed
+
+    def _note_closure(self, now: float) -> None:
+        """Remember when no account is open; they stay closed until the first one's window ends."""
+        if self._closures and now < self._closures[-1][1]:
+            return
+        opens = min(quota.closed_until(now) for quota in self.quotas.values())
+        if opens > now:
+            self._closures.append((now, opens))
+
+    # --- at the end -----------------------------------------------------------------------------
+
+    def score(self, most: float, shares_left: dict[str, float], users: Sequence[int]) -> Score:
+        """`most` is the bound; `shares_left` the part of each last week that belongs to the time after."""
+        borrowed, stranded = 0.0, []
+        for key, quota in self.quotas.items():
+            week = quota.week
+            week.advance(self.end)
+            borrowed += max(0.0, week.used - (1.0 - shares_left[key]) * week.size)
+            stranded.extend(week.stranded)
+        counted = max(0.0, self.counted - borrowed)
+        wanted = self.wish.before(self.end)
+        shares = []
+        for user in users:
+            mine = self.wish.of_user(user, self.end)
+            if mine > 0:
+                shares.append(min(1.0, self.by_user.get(user, 0.0) / mine))
+        squares = sum(share * share for share in shares)
+        return Score(
+            completed=counted / most if most else 1.0,
+            wanted=counted / wanted if wanted else 1.0,
+            stall_hours=self.stall / 3600.0,
+            avoidable_hours=self.avoidable / 3600.0,
+            visible_429s=self.visible,
+            cold_tokens=self.cold / self.charged if self.charged else 0.0,
+            switches=self.switches / max(1, len(self.sessions)),
+            stranded=sum(stranded) / len(stranded) if stranded else 0.0,
+            fairness=sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0,
+            requests=self.requests,
+        )

@@ -1,0 +1,94 @@
+"""Who works when, and which sessions they plan: calendars in three time zones.
+
+A person plans sessions over the working day, whatever became of the ones before; nobody has more
+than SEATS running at once.  A person's pause that ends outside working hours ends the next morning;
+a tool's pause does not care.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .traffic import Session
+
+__all__ = ["DAY_SEC", "HUMAN_SEC", "WEEK_SEC", "Plan", "User", "make_team"]
+
+HOUR_SEC, DAY_SEC, WEEK_SEC = 3600.0, 86400.0, 7 * 86400.0
+HUMAN_SEC = 90.0  # a longer pause is a person's
+ZONES = (-8.0, 1.0, 8.0)  # hours from UTC
+SESSIONS_A_DAY = 3.0
+WEEKENDS = 0.12  # share of Saturdays and Sundays with work
+AGENTS = 0.2  # of the sessions have sub-agents
+AGENT_REQUESTS = 25  # at most, in a sub-agent
+
+
+class User(NamedTuple):
+    """One person; `shifts` are working times in order, (begin, end) in seconds of the world."""
+
+    number: int
+    shifts: tuple[tuple[float, float], ...]
+
+    def at_work(self, now: float) -> float:
+        """`now` if the person works then, else when they begin next."""
+        for begin, end in self.shifts:
+            if now < end:
+                return max(now, begin)
+        return float("inf")
+
+
+class Plan(NamedTuple):
+    """A session that shall begin at `at`; sub-agents begin some seconds into it."""
+
+    at: float
+    user: int
+    session: Session
+    agents: tuple[tuple[float, Session], ...] = ()
+
+
+def make_team(
+    sessions: Sequence[Session], users: int, weeks: int, seed: int
+) -> tuple[list[User], list[Plan]]:
+    """The team and its plans for so many weeks; day 0 is a Monday in UTC."""
+    chance = random.Random(f"team {seed}")
+    team = [_user(number, weeks, chance) for number in range(users)]
+    deck: list[Session] = []
+    plans = []
+    for begin, end, user in sorted((b, e, u.number) for u in team for b, e in u.shifts):
+        for _ in range(_poisson(SESSIONS_A_DAY, chance)):
+            deck = deck or chance.sample(list(sessions), len(sessions))
+            at = chance.uniform(begin, end - HOUR_SEC)
+            session = deck.pop()
+            plans.append(Plan(at, user, session, _agents(sessions, chance)))
+    return team, sorted(plans, key=lambda plan: (plan.at, plan.user))
+
+
+def _user(number: int, weeks: int, chance: random.Random) -> User:
+    zone = ZONES[number % len(ZONES)] * HOUR_SEC
+    shifts = []
+    for day in range(-1, weeks * 7 + 1):
+        if day % 7 >= 5 and chance.random() >= WEEKENDS:
+            continue
+        begin = day * DAY_SEC - zone + chance.uniform(8.0, 10.0) * HOUR_SEC
+        end = begin + chance.uniform(7.5, 10.0) * HOUR_SEC
+        if begin >= 0:
+            shifts.append((begin, end))
+    return User(number, tuple(shifts))
+
+
+def _agents(sessions: Sequence[Session], chance: random.Random) -> tuple[tuple[float, Session], ...]:
+    if chance.random() >= AGENTS:
+        return ()
+    made = []
+    for _ in range(chance.randint(1, 3)):
+        begins, whole = chance.uniform(60.0, 1200.0), chance.choice(sessions)
+        made.append((begins, Session(whole.id, whole.requests[:AGENT_REQUESTS])))
+    return tuple(made)
+
+
+def _poisson(mean: float, chance: random.Random) -> int:
+    count, spent = 0, chance.expovariate(1.0)
+    while spent < mean:
+        count, spent = count + 1, spent + chance.expovariate(1.0)
+    return count

@@ -1,0 +1,128 @@
+"""Sessions as the lab replays them: read from a trace file, or made up with the same quantiles.
+
+File format: JSON lines, gzip or plain, one session each: `{"id": str, "requests": [[t, family, in,
+out, cached_prefix, api_time], ...]}`, times in seconds from the start of the session, counts in tokens.
+The quantiles of `synthetic` are those of 355 published Claude Code sessions (data set
+callanjfox/kv-cache-tester, Apache-2.0).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from bisect import bisect_right
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import UsageError
+
+__all__ = ["Request", "Session", "read_sessions", "synthetic"]
+
+
+class Request(NamedTuple):
+    """One request; `gap` is the time of the person or tool before it (s)."""
+
+    gap: float
+    family: str
+    input_tokens: int
+    output_tokens: int
+    cached_prefix: int  # shared with the request before: what a warm cache can hold
+    duration: float  # s
+
+
+class Session(NamedTuple):
+    id: str
+    requests: tuple[Request, ...]
+
+
+# --- from a file --------------------------------------------------------------------------------
+
+
+def read_sessions(path: Path) -> list[Session]:
+    """All sessions of a trace file; raises UsageError with the line that can't be read."""
+    try:
+        raw = path.read_bytes()
+        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
+    except (OSError, EOFError, UnicodeDecodeError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
+        raise UsageError(f"can't read the sessions in {path}: {error}") from error
+    sessions = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            sessions.append(_session(line, f"{path}, line {number}"))
+    if not sessions:
+        raise UsageError(f"{path} holds no sessions")
+    return sessions
+
+
+def _session(line: str, where: str) -> Session:
+    try:
+        data = json.loads(line)
+        rows = [_row(row) for row in data["requests"]]
+        name = str(data["id"])
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise UsageError(f"{where}: not a session ({error})") from error
+    if not rows:
+        raise UsageError(f"{where}: a session without requests")
+    requests, free_at = [], rows[0][0]
+    for at, request in rows:
+        requests.append(request._replace(gap=max(0.0, at - free_at)))
+        free_at = at + request.duration
+    return Session(name, tuple(requests))
+
+
+def _row(row: Sequence[Any]) -> tuple[float, Request]:
+    at, family, total, out, prefix, duration = row
+    if min(at, total, out, prefix, duration) < 0:
+        raise ValueError("a negative number")
+    prefix = min(int(prefix), int(total))
+    return float(at), Request(0.0, str(family), int(total), int(out), prefix, float(duration))
+
+
+# --- made up ------------------------------------------------------------------------------------
+
+LEVELS = (0.0, 0.05, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99, 1.0)
+_COUNT = (2, 4, 15, 43, 92, 152, 229, 324, 439)
+_GAP = (1.5, 3.6, 5.8, 9.9, 24, 123, 304, 2067, 20000)
+_FIRST = (9000, 13370, 18768, 25439, 112994, 180000, 260297, 360181, 716145)
+_NEW = (64, 192, 376, 716, 1668, 3948, 7461, 72757, 250000)
+_OUT = (20, 92, 140, 221, 439, 894, 1517, 3625, 18195)
+_DURATION = (1.0, 2.0, 4.0, 5.9, 10, 18, 27, 59, 300)
+COMPACTION = 0.012  # of all requests begin with a summary in place of the conversation
+LIMIT = 190_000  # tokens at which a conversation is summarized
+OPUS = 0.6  # of all sessions
+
+
+def synthetic(count: int, seed: int) -> list[Session]:
+    """Made-up sessions; the same seed gives the same ones."""
+    chance = random.Random(f"sessions {seed}")
+    return [_made_up(f"synthetic-{seed}-{number}", chance) for number in range(count)]
+
+
+def _made_up(name: str, chance: random.Random) -> Session:
+    family = "opus" if chance.random() < OPUS else "sonnet"
+    requests: list[Request] = []
+    total = 0
+    for number in range(int(_draw(_COUNT, chance))):
+        if number == 0:
+            prefix, total = 0, int(_draw(_FIRST, chance))
+        elif total > LIMIT or chance.random() < COMPACTION:
+            prefix, total = min(total, 14000), 14000 + int(_draw(_FIRST, chance) * 0.3)
+        else:
+            prefix = total
+            total += int(_draw(_NEW, chance))
+        gap = _draw(_GAP, chance) if number else 0.0
+        out, duration = int(_draw(_OUT, chance)), _draw(_DURATION, chance)
+        requests.append(Request(gap, family, total, out, prefix, duration))
+        total += out
+    return Session(name, tuple(requests))
+
+
+def _draw(values: Sequence[float], chance: random.Random) -> float:
+    """A number with these quantiles at LEVELS, straight lines between their logarithms."""
+    level = chance.random()
+    place = min(len(LEVELS) - 2, bisect_right(LEVELS, level) - 1)
+    share = (level - LEVELS[place]) / (LEVELS[place + 1] - LEVELS[place])
+    low, high = values[place], values[place + 1]
+    return float(low * (high / low) ** share)

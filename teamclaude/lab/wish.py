@@ -1,0 +1,61 @@
+"""What the team would do if nobody ever waited: the demand, and when it can come at the earliest."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import partial
+
+from .agenda import Agenda
+from .quota import Weights
+from .script import Actor, People
+from .team import Plan, User
+
+__all__ = ["Wish", "wish_of"]
+
+
+class Wish:
+    """Work by the time it is wanted; amounts in weighted tokens."""
+
+    def __init__(self, rows: Sequence[tuple[float, int, float]], costs: dict[tuple[str, int], float]) -> None:
+        self.times = [at for at, _, _ in rows]
+        self.costs = costs  # (conversation, index of the request) -> what it must cost at least
+        self._sums = [0.0]
+        self.by_user: dict[int, list[tuple[float, float]]] = {}
+        for at, user, cost in rows:
+            self._sums.append(self._sums[-1] + cost)
+            self.by_user.setdefault(user, []).append((at, cost))
+
+    def before(self, at: float) -> float:
+        """Work wanted before `at`."""
+        return self._sums[bisect_left(self.times, at)]
+
+    def of_user(self, user: int, until: float) -> float:
+        return sum(cost for at, cost in self.by_user.get(user, ()) if at < until)
+
+
+class _Everything:
+    """An API without limits: every answer takes its own time and nothing else."""
+
+    def __init__(self, people: People, weights: Weights, life: float) -> None:
+        self.people = people
+        self.weights = weights
+        self.life = life
+        self.rows: list[tuple[float, int, float]] = []
+        self.costs: dict[tuple[str, int], float] = {}
+
+    def submit(self, actor: Actor) -> None:
+        now, request = self.people.agenda.now, actor.request
+        warm = now < actor.last_end + self.life
+        cost = self.weights.cost(request, request.cached_prefix if warm else 0)
+        self.rows.append((now, actor.user.number, cost))
+        self.costs[actor.conversation, actor.place] = cost
+        self.people.agenda.at(now + request.duration, partial(self.people.answered, actor))
+
+
+def wish_of(users: Sequence[User], plans: Sequence[Plan], weights: Weights, life: float, end: float) -> Wish:
+    """Play the plans against an API without limits."""
+    people = People(Agenda(), users, plans)
+    door = people.door = _Everything(people, weights, life)
+    people.agenda.run(end)
+    return Wish(door.rows, door.costs)

@@ -1,0 +1,171 @@
+"""One run: the team, the real Fleet with its waiting line, and the API, in virtual time.
+
+What the proxy does around the Fleet is done here in the same order: admit or wait in line, send, take
+in the answer, go to the next account after a refusal, settle.  No thread, no clock, no randomness but
+the seeded one.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..routing.answers import MEANING, Next
+from ..routing.decision import NEVER, Ask, Decision, Lease
+from ..routing.fleet import Fleet
+from ..routing.line import NO_PATIENCE, Line, Patience, Waiter
+from .quota import Answer, Quota
+from .score import Tally
+from .script import Actor, People
+
+__all__ = ["World"]
+
+MODELS = {"opus": "claude-opus-4-8", "sonnet": "claude-sonnet-4-6", "haiku": "claude-haiku-4-5"}
+FIRST_BACKOFF_SEC = 0.5  # of the client after a 429 that says nothing, doubled each time
+ON_THE_WIRE_SEC = 0.3  # until a refusal has come back
+
+
+class _Errand:
+    """One request on its way: through the line, perhaps to several accounts."""
+
+    def __init__(self, actor: Actor, ask: Ask, began: float) -> None:
+        self.actor = actor
+        self.ask = ask
+        self.began = began
+        self.suspects: list[Lease] = []
+
+
+class World:
+    """Everything between the people and the quotas."""
+
+    def __init__(
+        self,
+        people: People,
+        fleet: Fleet,
+        quotas: dict[str, Quota],
+        tally: Tally,
+        life: float,
+        hold: float = 1800.0,
+    ) -> None:
+        self.people = people
+        self.agenda = people.agenda
+        self.fleet = fleet
+        self.line = Line(fleet)
+        self.quotas = quotas
+        self.tally = tally
+        self.life = life
+        self.hold = hold
+        self._errands: dict[Waiter, _Errand] = {}
+        self._alarm = NEVER
+        people.door = self
+
+    # --- in -----------------------------------------------------------------------------------
+
+    def submit(self, actor: Actor) -> None:
+        ask = Ask(
+            session=actor.name,
+            agent=actor.agent,
+            model=MODELS.get(actor.request.family, actor.request.family),
+            cache_life=self.life,
+        )
+        self._seek(_Errand(actor, ask, self.agenda.now))
+
+    def _seek(self, errand: _Errand) -> None:
+        now = self.agenda.now
+        left = self.hold - (now - errand.began)
+        patience = NO_PATIENCE if errand.suspects or left <= 0 else Patience(left)
+        waiter = Waiter(errand.ask, patience, now)
+        self._errands[waiter] = errand
+        self._dispatch(self.line.enter(waiter, now))
+        if waiter.lease is not None:
+            self._dispatch([waiter])
+        elif self.line.in_vain(waiter, now):
+            self._give_up(waiter)
+        else:
+            self.line.waiters.append(waiter)
+            self._set_alarm()
+
+    # --- the line -----------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        """Routing state changed: whoever waits may be served, or see that waiting is in vain."""
+        if not self.line.waiters:
+            return
+        now = self.agenda.now
+        served = self.line.serve(now)
+        for waiter in [w for w in self.line.waiters if self.line.in_vain(w, now)]:
+            self.line.waiters.remove(waiter)
+            self._give_up(waiter)
+        self._dispatch(served)
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        due = min((waiter.due_at() for waiter in self.line.waiters), default=NEVER)
+        if due < self._alarm:
+            self._alarm = max(due, self.agenda.now + 0.001)
+            self.agenda.at(self._alarm, partial(self._wake, self._alarm))
+
+    def _wake(self, alarm: float) -> None:
+        if alarm == self._alarm:
+            self._alarm = NEVER
+            self._changed()
+
+    def _give_up(self, waiter: Waiter) -> None:
+        errand = self._errands.pop(waiter)
+        assert waiter.wait is not None
+        if errand.suspects:
+            # Two accounts said the same, or there is no other: the client hears it and tries again.
+            self._back_to_client(errand, FIRST_BACKOFF_SEC * 2.0 ** min(6, errand.actor.moves % 3))
+            return
+        self._back_to_client(errand, _retry_after(waiter.wait.decision, self.agenda.now))
+
+    def _back_to_client(self, errand: _Errand, retry_after: float) -> None:
+        now = self.agenda.now
+        self.tally.refused(errand.actor, now, retry_after, now - errand.began)
+        self.people.refused(errand.actor, retry_after)
+
+    # --- out ----------------------------------------------------------------------------------
+
+    def _dispatch(self, served: list[Waiter]) -> None:
+        for waiter in served:
+            assert waiter.lease is not None
+            self._send(self._errands.pop(waiter), waiter.lease)
+
+    def _send(self, errand: _Errand, lease: Lease) -> None:
+        now, actor = self.agenda.now, errand.actor
+        answer = self.quotas[lease.account].ask(actor.conversation, actor.request, self.life, now)
+        kind = self.fleet.answered(lease, answer.status, answer.reading, now, actor.chance.random())
+        if answer.status == 200:
+            for suspect in errand.suspects:
+                self.fleet.condemn(suspect, now, actor.chance.random())
+            self.tally.served(actor, lease, answer, now, now - errand.began)
+            end = partial(self._end, actor, lease, answer)
+            self.agenda.at(now + actor.request.duration, end)
+            return
+        if MEANING[kind].next is Next.HOP_ONCE:
+            errand.suspects.append(lease)
+        errand.ask = _without(errand.ask, lease.account)
+        self.agenda.at(now + ON_THE_WIRE_SEC, partial(self._refused, errand, lease))
+
+    def _refused(self, errand: _Errand, lease: Lease) -> None:
+        self.fleet.settle(lease, self.agenda.now)
+        if len(errand.suspects) > 1:
+            self._back_to_client(errand, FIRST_BACKOFF_SEC)
+        else:
+            self._seek(errand)
+        self._changed()
+
+    def _end(self, actor: Actor, lease: Lease, answer: Answer) -> None:
+        self.quotas[lease.account].done()
+        self.fleet.settle(lease, self.agenda.now, answer.usage, lease.ask.model, served=True)
+        self.people.answered(actor)
+        self._changed()
+
+
+def _retry_after(decision: Decision, now: float) -> float:
+    """Seconds as the proxy tells the client: until the first account is back."""
+    return 60.0 if decision.retry_at is None else max(1.0, decision.retry_at - now)
+
+
+def _without(ask: Ask, account: str) -> Ask:
+    tried: tuple[str, ...] = (*ask.tried, account)
+    return Ask(session=ask.session, agent=ask.agent, model=ask.model, cache_life=ask.cache_life, tried=tried)

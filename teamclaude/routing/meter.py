@@ -1,0 +1,147 @@
+"""What a policy learns of each account: its windows' size in burned tokens, and who is active on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from .account import FIVE_HOURS_SEC, WEEK_SEC, Account
+from .demand import HOURS, DemandTable
+from .policy import Served
+from .saved import Saved, as_number
+from .usage import Usage
+from .warmth import WarmSet
+
+__all__ = ["Meter"]
+
+ACTIVE_SEC = 900.0  # a conversation counts as active for so long after a request
+TELLING = 0.08  # below this utilization the rounding of headers says too little
+WEEKS_IN_5H = 0.125  # a 5h window as a part of a week's quota, until learned
+MEMORY_SEC = 12 * 3600.0  # of the burn of an active conversation
+LONGEST_STEP_SEC = 120.0
+
+
+@dataclass
+class _Known:
+    """Of one account: tokens per window, None until learned."""
+
+    week: Optional[float] = None
+    five: Optional[float] = None
+    active: WarmSet = field(default_factory=WarmSet)
+
+
+class Meter:
+    """Capacities, activity, demand; all in burned tokens (Usage.burn) and seconds."""
+
+    def __init__(self) -> None:
+        self.demand = DemandTable()
+        self.tokens = 0.0  # burned by warm requests, fading
+        self.seconds = 0.0  # of active conversations, fading alike
+        self._known: dict[str, _Known] = {}
+        self._latest: Optional[float] = None
+
+    # --- learning -----------------------------------------------------------------------------
+
+    def served(self, accounts: Iterable[Account], account: Account, served: Served, now: float) -> None:
+        """Take in one answer of `account`."""
+        self._let_time_pass(accounts, now)
+        usage = served.usage
+        self.demand.add(usage.burn, now)
+        if not _is_cold(usage):
+            self.tokens += usage.burn
+        known = self._of(account)
+        if served.conversation is not None:
+            known.active.touch(served.conversation, now + ACTIVE_SEC)
+        known.week = self._measured(account, "7d", WEEK_SEC, known.week, now)
+        known.five = self._measured(account, "5h", FIVE_HOURS_SEC, known.five, now)
+
+    def _let_time_pass(self, accounts: Iterable[Account], now: float) -> None:
+        step = 0.0 if self._latest is None else min(LONGEST_STEP_SEC, max(0.0, now - self._latest))
+        self._latest = now
+        faded = 1.0 - step / MEMORY_SEC
+        self.seconds = self.seconds * faded + step * sum(self.active(a, now) for a in accounts)
+        self.tokens *= faded
+
+    @staticmethod
+    def _measured(
+        account: Account, axis: str, length: float, known: Optional[float], now: float
+    ) -> Optional[float]:
+        window = account.windows.get(axis, now)
+        used = window.utilization or 0.0
+        if used < TELLING or window.resets_at is None:
+            return known
+        size = account.burn.in_window(length, window.resets_at, now) / used
+        if size <= 0.0:
+            return known
+        # The fuller the window, the less the rounding hides.
+        return size if known is None else known + 0.2 * used * (size - known)
+
+    # --- what is known --------------------------------------------------------------------------
+
+    def active(self, account: Account, now: float) -> int:
+        """Conversations that were served on it lately."""
+        known = self._known.get(account.key)
+        return known.active.count(now) if known is not None else 0
+
+    def week(self, account: Account) -> Optional[float]:
+        """Tokens in a week of the account; an unknown one is as large as the others."""
+        known = self._of(account).week
+        return known if known is not None else self._mean([k.week for k in self._known.values()])
+
+    def five(self, account: Account) -> Optional[float]:
+        known = self._of(account)
+        if known.five is not None:
+            return known.five
+        if known.week is not None:
+            return known.week * WEEKS_IN_5H
+        return self._mean([k.five for k in self._known.values()])
+
+    @property
+    def burn_rate(self) -> Optional[float]:
+        """Tokens per second of an active conversation; None until an hour of them was seen."""
+        return self.tokens / self.seconds if self.seconds >= 3600.0 and self.tokens > 0.0 else None
+
+    @staticmethod
+    def _mean(values: Iterable[Optional[float]]) -> Optional[float]:
+        found = [value for value in values if value is not None]
+        return sum(found) / len(found) if found else None
+
+    def _of(self, account: Account) -> _Known:
+        known = self._known.get(account.key)
+        if known is None:
+            known = self._known[account.key] = _Known()
+        return known
+
+    # --- a restart ------------------------------------------------------------------------------
+
+    def stored(self) -> dict[str, Any]:
+        return {
+            "hours": [None if hour is None else round(hour) for hour in self.demand.hours],
+            "tokens": self.tokens,
+            "seconds": self.seconds,
+            "accounts": {key: {"week": k.week, "five": k.five} for key, k in self._known.items()},
+        }
+
+    def restore(self, saved: Saved, keys: Mapping[str, str]) -> None:
+        hours = saved.each("hours", _as_hour)
+        self.demand = DemandTable([h if h >= 0 else None for h in hours] if len(hours) == HOURS else None)
+        self.tokens = max(0.0, saved.get("tokens", as_number, 0.0))
+        self.seconds = max(0.0, saved.get("seconds", as_number, 0.0))
+        rows = saved.inner("accounts")
+        for old in rows.names():
+            if old in keys:
+                row = rows.inner(old)
+                week, five = row.find("week", as_number), row.find("five", as_number)
+                self._known[keys[old]] = _Known(
+                    week if week and week > 0 else None, five if five and five > 0 else None
+                )
+
+
+def _is_cold(usage: Usage) -> bool:
+    return usage.cache_read_tokens < usage.cache_write_tokens
+
+
+def _as_hour(value: Any) -> float:
+    """An hour's tokens; -1 stands for an hour that was not seen."""
+    return -1.0 if value is None else max(0.0, as_number(value))

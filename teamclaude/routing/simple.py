@@ -1,0 +1,120 @@
+"""Policies of one idea each: what everybody tries first, kept for comparison in the lab.
+
+None of them moves a warm conversation of its own accord unless its idea demands it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+from .account import Account
+from .binding import Binding
+from .decision import NEVER, Ask, Exclusion, Reason
+from .policy import Move, Placement, Plain, Pool
+from .rules import Rules
+
+__all__ = ["DrainPolicy", "LeastUsedPolicy", "RoundRobinPolicy", "StickyPolicy", "ThresholdPolicy"]
+
+
+def _taken(pool: Sequence[Account], chosen: Account, rule: str, detail: str) -> Placement:
+    others = tuple(Exclusion(a.key, rule) for a in pool if a is not chosen)
+    return Placement(chosen, others, detail)
+
+
+def _busy(account: Account, now: float) -> tuple[int, int, float, str]:
+    return (account.inflight, account.warm.count(now), account.last_picked, account.name)
+
+
+class _Free(Plain):
+    """The accounts with a free slot, or all of them when there is none."""
+
+    def _free(self, pool: Pool) -> list[Account]:
+        free = [a for a in pool.accounts if self.free_slots(pool.rules, a, pool.now, 0.0) > 0]
+        return free or list(pool.accounts)
+
+
+class StickyPolicy(_Free):
+    """A conversation stays where it began; a new one goes to the least loaded account."""
+
+    name = "sticky"
+
+    def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
+        now = pool.now
+        chosen = min(
+            self._free(pool),
+            key=lambda a: (
+                a.warm.count(now) - (a is home),
+                a.inflight,
+                a.utilization("5h", now) or 0.0,
+                a.name,
+            ),
+        )
+        return _taken(pool.accounts, chosen, "more loaded", f"{chosen.warm.count(now)} warm conversations")
+
+
+class DrainPolicy(_Free):
+    """New work goes to the account whose week ends soonest: what is unused then is lost."""
+
+    name = "drain"
+
+    def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
+        now = pool.now
+
+        def order(account: Account) -> tuple[float, tuple[int, int, float, str]]:
+            resets_at = account.windows.get("7d", now).resets_at
+            return (NEVER if resets_at is None else resets_at, _busy(account, now))
+
+        open_ones = [a for a in self._free(pool) if (a.utilization("5h", now) or 0.0) < 0.9]
+        chosen = min(open_ones or self._free(pool), key=order)
+        return _taken(pool.accounts, chosen, "resets later", "the soonest weekly reset")
+
+
+class ThresholdPolicy(Plain):
+    """One account for everybody, until it reaches switchThreshold."""
+
+    name = "threshold"
+
+    def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
+        # The account picked last is the one in use.
+        chosen = max(pool.accounts, key=lambda a: (a.last_picked, -a.generation))
+        return _taken(pool.accounts, chosen, "not in use", "the account in use")
+
+    def reconsider(self, pool: Pool, ask: Ask, binding: Binding, home: Account) -> Optional[Move]:
+        placement = self.place(pool, ask, home)
+        return None if placement.account is home else Move(Reason.TURN, placement)
+
+    def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
+        return 1  # everybody shares one account: it queues nobody
+
+
+class RoundRobinPolicy(_Free):
+    """Each request goes to the account that was picked longest ago."""
+
+    name = "round-robin"
+
+    def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
+        chosen = min(self._free(pool), key=lambda a: (a.last_picked, a.name))
+        return _taken(pool.accounts, chosen, "picked later", "its turn")
+
+    def reconsider(self, pool: Pool, ask: Ask, binding: Binding, home: Account) -> Optional[Move]:
+        placement = self.place(pool, ask, home)
+        return None if placement.account is home else Move(Reason.TURN, placement)
+
+
+class LeastUsedPolicy(_Free):
+    """New work goes to the account with the smallest weekly utilization."""
+
+    name = "least-used"
+
+    def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
+        now = pool.now
+        chosen = min(
+            self._free(pool),
+            key=lambda a: (
+                max(a.utilization("7d", now) or 0.0, a.utilization("5h", now) or 0.0),
+                _busy(a, now),
+            ),
+        )
+        used = max(chosen.utilization("7d", now) or 0.0, chosen.utilization("5h", now) or 0.0)
+        return _taken(pool.accounts, chosen, "more used", f"{used:.0%} used")
