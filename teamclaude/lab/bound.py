@@ -13,10 +13,12 @@ Proof.  Every piece of counted work is served before t or from t on.
 (2) What is served from t on is counted with at most what it is charged, only as far as it lies within
     its windows.  In one weekly window an account serves at most what the window holds; in a piece
     of time of length L at most ceil(L/5h)+1 of its 5h windows can lie, for their beginnings are 5h
-    apart and the first may begin up to 5h before.  What the last weekly window serves beyond the
-    part of it that belongs to the time before `end` is borrowed from the time after, and is taken off
-    the count.  The sum over windows and accounts is the second term.
-The bound is the smallest B(t) over the hours; every t alone is one, so a coarse grid stays right.
+    apart and the first may begin up to 5h before.  Of the weekly windows that run at `end` only the
+    part counts that belongs to the time before it (`own`, by the demand of that week); what all
+    accounts together used beyond that is borrowed from the time after, and is taken off the count:
+    so their sum is at most the sum of `own`, for every t before the first of these windows.
+The bound is the smallest B(t) over the hours up to then, or all that was wanted before `end`; every t
+alone is a bound, so a coarse grid stays right.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from typing import NamedTuple
 from .quota import FIVE_HOURS_SEC
 from .wish import Wish
 
-__all__ = ["Span", "bound", "capacity"]
+__all__ = ["Span", "bound", "capacity", "held"]
 
 GRID_SEC = 3600.0
 
@@ -44,20 +46,17 @@ class Span(NamedTuple):
 
 def bound(wish: Wish, spans: Sequence[Span], end: float) -> float:
     """Weighted tokens that can be counted until `end` at most."""
-    cuts = range(int(end // GRID_SEC) + 1)
-    return min(wish.before(end), *(_cut(wish, spans, hour * GRID_SEC) for hour in cuts))
-
-
-def _cut(wish: Wish, spans: Sequence[Span], at: float) -> float:
-    return wish.before(at) + capacity(spans, at)
+    last = min((span.begin for span in spans if span.end >= end), default=0.0)
+    cuts = [hour * GRID_SEC for hour in range(int(last // GRID_SEC) + 1)]
+    return min(wish.before(end), *(wish.before(at) + capacity(spans, at) for at in cuts))
 
 
 def capacity(spans: Sequence[Span], begin: float) -> float:
     """What the accounts can serve from `begin` on."""
-    total = 0.0
-    for span in spans:
-        length = span.end - max(begin, span.begin)
-        if length > 0:
-            windows = math.ceil(length / FIVE_HOURS_SEC) + 1
-            total += min(span.week, span.five * windows)
-    return total
+    return sum(held(span, begin) for span in spans if span.end > begin)
+
+
+def held(span: Span, begin: float) -> float:
+    """What one account can serve of one weekly window from `begin` on."""
+    length = span.end - max(begin, span.begin)
+    return min(span.week, span.five * (math.ceil(length / FIVE_HOURS_SEC) + 1))

@@ -97,15 +97,16 @@ class Tally:
 
     # --- at the end -----------------------------------------------------------------------------
 
-    def score(self, most: float, shares_left: dict[str, float], users: Sequence[int]) -> Score:
-        """`most` is the bound; `shares_left` the part of each last week that belongs to the time after."""
-        borrowed, stranded = 0.0, []
+    def score(self, most: float, own: dict[str, float], users: Sequence[int]) -> Score:
+        """`most` is the bound; `own` what each account may have used of its last week by the end."""
+        borrowed = 0.0
+        stranded: list[float] = []
         for key, quota in self.quotas.items():
             week = quota.week
             week.advance(self.end)
-            borrowed += max(0.0, week.used - (1.0 - shares_left[key]) * week.size)
+            borrowed += week.used - own[key]
             stranded.extend(week.stranded)
-        counted = max(0.0, self.counted - borrowed)
+        counted = self.counted - max(0.0, borrowed)
         wanted = self.wish.before(self.end)
         shares = []
         for user in users:

@@ -12,7 +12,7 @@ from ..routing.policies import POLICIES
 from ..routing.policy import Policy
 from ..routing.rules import Rules
 from .agenda import Agenda
-from .bound import Span, bound
+from .bound import Span, bound, held
 from .quota import FIVE_HOURS_SEC, Gauge, Quota, Weights
 from .score import Score, Tally
 from .script import People
@@ -60,7 +60,7 @@ class Scene:
             ((n + shift) / count + chance.uniform(-0.1, 0.1)) % 1.0 * WEEK_SEC for n in range(count)
         ]
         self.weeks = [size * total for size in setting.sizes]
-        self.bound = bound(self.wish, self._spans(), self.end)
+        self.bound = bound(self.wish, [span for row in self._rows() for span in row], self.end)
 
     def quotas(self) -> dict[str, Quota]:
         made = {}
@@ -75,18 +75,12 @@ class Scene:
             made[f"acct{number + 1}"] = Quota(gauges, self.setting.burst, self.setting.weights)
         return made
 
-    def shares_left(self) -> dict[str, float]:
-        """Of the week that runs at the end: the part that belongs to the time after it."""
+    def own(self) -> dict[str, float]:
+        """What of the weekly window that runs at the end belongs to the time before it, per account."""
         return {
-            f"acct{number + 1}": self._share(self.end, self._last_reset(resets_at), self._begin(resets_at))
-            for number, resets_at in enumerate(self.resets)
+            f"acct{number + 1}": held(row[-1], 0.0) if row[-1].end >= self.end else 0.0
+            for number, row in enumerate(self._rows())
         }
-
-    def _begin(self, resets_at: float) -> float:
-        return self._last_reset(resets_at) - WEEK_SEC
-
-    def _last_reset(self, resets_at: float) -> float:
-        return self.end + (resets_at - self.end) % WEEK_SEC
 
     def _share(self, begin: float, resets_at: float, week_begin: float) -> float:
         """Part of a week's demand that falls between two instants of it."""
@@ -94,19 +88,20 @@ class Scene:
         part = self.wish.before(resets_at) - self.wish.before(begin)
         return min(1.0, max(0.0, part / week)) if week > 0 else 0.0
 
-    def _spans(self) -> list[Span]:
-        spans = []
-        for size, first in zip(self.weeks, self.resets):
-            five = size * FIVE_OF_WEEK
-            spans.append(Span(0.0, first, size * self._share(0.0, first, 0.0), five))
-            at = first
-            while at + WEEK_SEC <= self.end:
-                spans.append(Span(at, at + WEEK_SEC, size, five))
-                at += WEEK_SEC
-            if at < self.end:
-                spans.append(
-                    Span(at, self.end, size * (1.0 - self._share(self.end, at + WEEK_SEC, at)), five)
-                )
+    def _rows(self) -> list[list[Span]]:
+        """The weekly windows of each account, in order."""
+        return [self._row(size, first) for size, first in zip(self.weeks, self.resets)]
+
+    def _row(self, size: float, first: float) -> list[Span]:
+        five = size * FIVE_OF_WEEK
+        spans = [Span(0.0, first, size * self._share(0.0, first, 0.0), five)]
+        at = first
+        while at + WEEK_SEC <= self.end:
+            spans.append(Span(at, at + WEEK_SEC, size, five))
+            at += WEEK_SEC
+        if at < self.end:
+            rest = size * (1.0 - self._share(self.end, at + WEEK_SEC, at))
+            spans.append(Span(at, self.end, rest, five))
         return spans
 
 
@@ -127,4 +122,4 @@ def run_policy(
     tally = Tally(scene.wish, quotas, setting.life, scene.end)
     World(people, fleet, quotas, tally, setting.life, setting.hold)
     people.agenda.run(scene.end, lambda now: told(now / scene.end))
-    return tally.score(scene.bound, scene.shares_left(), [user.number for user in scene.users])
+    return tally.score(scene.bound, scene.own(), [user.number for user in scene.users])

@@ -83,14 +83,15 @@ def _row(row: Sequence[Any]) -> tuple[float, Request]:
 # --- made up ------------------------------------------------------------------------------------
 
 LEVELS = (0.0, 0.05, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99, 1.0)
-_COUNT = (2, 4, 15, 43, 92, 152, 229, 324, 439)
+_COUNT = (3, 4, 15, 43, 92, 152, 229, 324, 439)
 _GAP = (1.5, 3.6, 5.8, 9.9, 24, 123, 304, 2067, 20000)
-_FIRST = (9000, 13370, 18768, 25439, 112994, 180000, 260297, 360181, 716145)
-_NEW = (64, 192, 376, 716, 1668, 3948, 7461, 72757, 250000)
+_FIRST = (9000, 13370, 18768, 25439, 112994, 260297, 360181, 500000, 716145)
+_NEW = (64, 192, 376, 716, 1668, 3948, 7461, 60000, 200000)
 _OUT = (20, 92, 140, 221, 439, 894, 1517, 3625, 18195)
 _DURATION = (1.0, 2.0, 4.0, 5.9, 10, 18, 27, 59, 300)
-COMPACTION = 0.012  # of all requests begin with a summary in place of the conversation
-LIMIT = 190_000  # tokens at which a conversation is summarized
+COMPACTION = 0.004  # of all requests begin with a summary in place of the conversation
+LIMITS = (150_000, 170_000, 190_000, 320_000, 600_000)  # tokens at which conversations are summarized
+SUMMARY = (40_000, 90_000)  # tokens of prompt and summary
 OPUS = 0.6  # of all sessions
 
 
@@ -103,19 +104,19 @@ def synthetic(count: int, seed: int) -> list[Session]:
 def _made_up(name: str, chance: random.Random) -> Session:
     family = "opus" if chance.random() < OPUS else "sonnet"
     requests: list[Request] = []
-    total = 0
+    limit = chance.choice(LIMITS)
+    total = out = 0
     for number in range(int(_draw(_COUNT, chance))):
         if number == 0:
             prefix, total = 0, int(_draw(_FIRST, chance))
-        elif total > LIMIT or chance.random() < COMPACTION:
-            prefix, total = min(total, 14000), 14000 + int(_draw(_FIRST, chance) * 0.3)
+        elif total > limit or chance.random() < COMPACTION:
+            prefix, total = min(total, 12_000), int(chance.uniform(*SUMMARY))
         else:
-            prefix = total
-            total += int(_draw(_NEW, chance))
+            prefix = total  # the input of the request before; its answer is new in this one
+            total += max(out, int(_draw(_NEW, chance)))
         gap = _draw(_GAP, chance) if number else 0.0
         out, duration = int(_draw(_OUT, chance)), _draw(_DURATION, chance)
         requests.append(Request(gap, family, total, out, prefix, duration))
-        total += out
     return Session(name, tuple(requests))
 
 

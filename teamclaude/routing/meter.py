@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from .account import FIVE_HOURS_SEC, WEEK_SEC, Account
+from .account import Account
 from .demand import HOURS, DemandTable
 from .policy import Served
 from .saved import Saved, as_number
 from .usage import Usage
 from .warmth import WarmSet
+from .windows import SAME_WINDOW_SEC
 
 __all__ = ["Meter"]
 
@@ -29,6 +30,7 @@ class _Known:
     week: Optional[float] = None
     five: Optional[float] = None
     active: WarmSet = field(default_factory=WarmSet)
+    began: dict[str, tuple[float, float, int]] = field(default_factory=dict)  # axis -> reset, used, tokens
 
 
 class Meter:
@@ -53,8 +55,8 @@ class Meter:
         known = self._of(account)
         if served.conversation is not None:
             known.active.touch(served.conversation, now + ACTIVE_SEC)
-        known.week = self._measured(account, "7d", WEEK_SEC, known.week, now)
-        known.five = self._measured(account, "5h", FIVE_HOURS_SEC, known.five, now)
+        known.week = self._measured(account, known, "7d", known.week, now)
+        known.five = self._measured(account, known, "5h", known.five, now)
 
     def _let_time_pass(self, accounts: Iterable[Account], now: float) -> None:
         step = 0.0 if self._latest is None else min(LONGEST_STEP_SEC, max(0.0, now - self._latest))
@@ -65,17 +67,26 @@ class Meter:
 
     @staticmethod
     def _measured(
-        account: Account, axis: str, length: float, known: Optional[float], now: float
+        account: Account, known: _Known, axis: str, size: Optional[float], now: float
     ) -> Optional[float]:
+        """The size of a window by what was burned while its utilization rose.
+
+        Since its first answer, not its beginning: what was used before we came is not ours.
+        """
         window = account.windows.get(axis, now)
-        used = window.utilization or 0.0
-        if used < TELLING or window.resets_at is None:
-            return known
-        size = account.burn.in_window(length, window.resets_at, now) / used
-        if size <= 0.0:
-            return known
-        # The fuller the window, the less the rounding hides.
-        return size if known is None else known + 0.2 * used * (size - known)
+        used, resets_at = window.utilization or 0.0, window.resets_at
+        if resets_at is None:
+            return size
+        total = account.usage.burn
+        began = known.began.get(axis)
+        if began is None or abs(began[0] - resets_at) > SAME_WINDOW_SEC or used < began[1]:
+            known.began[axis] = (resets_at, used, total)
+            return size
+        risen, burned = used - began[1], total - began[2]
+        if risen < TELLING or burned <= 0:
+            return size
+        # The more it has risen, the less the rounding hides.
+        return burned / risen if size is None else size + min(0.5, 0.2 * risen) * (burned / risen - size)
 
     # --- what is known --------------------------------------------------------------------------
 

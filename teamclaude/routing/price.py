@@ -28,6 +28,7 @@ from .saved import Saved
 
 __all__ = ["PricePolicy"]
 
+GATE_SEC = 2200.0  # a window must carry a cold conversation for so long
 INFINITE = float("inf")
 HALF_HOUR, HOUR = 1800.0, 3600.0
 LONG_RUN_SEC = 7200.0  # a runway as long as this is as good as any
@@ -53,8 +54,8 @@ class PricePolicy(Plain):
 
     name = "price"
 
-    def __init__(self, gate_sec: float = 0.6 * HOUR) -> None:
-        self.gate_sec = gate_sec
+    def __init__(self, gated: bool = True) -> None:
+        self.gated = gated
         self.meter = Meter()
 
     def adapt(self, rules: Rules) -> Rules:
@@ -95,10 +96,10 @@ class PricePolicy(Plain):
         return f"back in {closed:.0f} s, its cache of {binding.prefix // 1000}k tokens is worth {worth:.0f} s"
 
     def gate(self, pool: Pool, ask: Ask, account: Account, ahead: int, waited: float) -> str:
-        if waited >= ask.hold or self.meter.active(account, pool.now) == 0:
+        if not self.gated or waited >= ask.hold or self.meter.active(account, pool.now) == 0:
             return ""
         runway = self._offer(account, pool.now, ahead).runway
-        if runway >= self.gate_sec:
+        if runway >= GATE_SEC:
             return ""
         return f"{account.name} carries one more for {runway / 60:.0f} min only, {ahead} ahead"
 

@@ -1,0 +1,22 @@
+"""A small week that every test of the lab may run."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+
+from teamclaude.lab.study import Scene, Setting
+from teamclaude.lab.traffic import synthetic
+
+
+@cache
+def small_scene(load: float = 1.2, seed: int = 1, **more: Any) -> Scene:
+    setting = Setting(sizes=(1.0, 1.0), load=load, weeks=1, users=2, **more)
+    return Scene(setting, synthetic(30, 7), seed)
+
+
+@pytest.fixture(name="scene")
+def scene_maker() -> Any:
+    return small_scene

@@ -1,0 +1,192 @@
+"""The policy `price` on fleets in virtual time."""
+
+from __future__ import annotations
+
+import pytest
+
+from teamclaude.routing.account import AccountSpec
+from teamclaude.routing.decision import Lease, Reason, Wait
+from teamclaude.routing.fleet import Fleet
+from teamclaude.routing.memory import dump, restore
+from teamclaude.routing.price import PricePolicy
+from teamclaude.routing.rules import Rules
+from teamclaude.routing.usage import Usage
+
+HOUR, DAY = 3600.0, 86400.0
+HOLD = 1800.0
+WARM = Usage(1000, 500, 50_000, 0, 1500)
+
+
+@pytest.fixture(name="priced")
+def priced_pool(Pool):
+    def make(*names, **rules):
+        pool = Pool(*names)
+        pool.fleet.follow(Rules(**rules), PricePolicy())
+        return pool
+
+    return make
+
+
+def taught(pool, name, tokens_per_week, five=None, rate=100.0):
+    """The meter knows these sizes and this burn of an active conversation."""
+    meter = pool.fleet.policy.meter
+    known = meter._of(pool[name])
+    known.week, known.five = tokens_per_week, five or tokens_per_week / 8
+    meter.seconds, meter.tokens = 2 * HOUR, 2 * HOUR * rate
+    return pool
+
+
+def test_with_no_history_it_is_the_weekly_line(priced):
+    pool = priced("a", "b", "c")
+    pool.week(a=0.30, b=0.05, c=0.20)
+    assert pool.choose("s").account == "b"
+
+
+def test_less_used_loses_against_what_is_lost_soon(priced):
+    pool = priced("a", "b")
+    pool.quota("a", "7d", 0.60, DAY / 2)
+    pool.quota("b", "7d", 0.10, 6 * DAY)
+    assert pool.choose("s").account == "a"
+
+
+def test_a_full_five_hour_window_counts_whatever_the_week_says(priced):
+    pool = priced("a", "b")
+    pool.week(a=0.1, b=0.4)
+    pool.five_hours(a=0.97, b=0.1)
+    assert pool.choose("s").account == "b"
+
+
+def test_new_sessions_spread(priced):
+    pool = priced("a", "b", "c")
+    taken = [pool.serve(f"s{n}", WARM) for n in range(6)]
+    assert sorted(taken) == ["a", "a", "b", "b", "c", "c"]
+
+
+def test_a_warm_conversation_stays(priced):
+    pool = priced("a", "b")
+    pool.bind("s", "a")
+    pool.week(a=0.9, b=0.0)
+    assert pool.choose("s").reason == Reason.KEPT
+
+
+def test_windows_are_used_to_their_end_unless_a_threshold_is_configured(priced):
+    assert priced("a").fleet.rules.switch_threshold > 1.0
+    assert priced("a", switch_threshold=0.9).fleet.rules.switch_threshold == 0.9
+
+
+def test_it_waits_for_an_account_that_is_back_at_once(priced):
+    pool = priced("a", "b")
+    pool.bind("s", "a", cache_life=HOUR)
+    pool.quota("a", "5h", 1.0, 10.0, "rejected")
+    waits = pool.admit("s", cache_life=HOUR, hold=HOLD)
+    assert isinstance(waits, Wait)
+    assert waits.decision.reason == Reason.AWAITS_CACHE
+    assert waits.until == pytest.approx(pool.now + 10.0)
+    assert "back in 10 s" in waits.decision.detail
+    assert pool.choose("s", cache_life=HOUR).account == "b"  # nobody may wait without a hold
+
+
+def test_it_does_not_wait_long_for_a_small_cache(priced):
+    pool = priced("a", "b")
+    pool.bind("s", "a", cache_life=HOUR)
+    pool.quota("a", "5h", 1.0, 900.0, "rejected")
+    assert pool.choose("s", cache_life=HOUR, hold=HOLD).account == "b"
+
+
+def nearly_full(priced):
+    pool = taught(priced("a"), "a", 8e6, 1e6, rate=100.0)
+    pool.quota("a", "5h", 0.9, 3 * HOUR)
+    pool.quota("a", "7d", 0.1, 3 * DAY)
+    pool.fleet.policy.meter._of(pool["a"]).active.touch("other", pool.now + HOUR)
+    return pool
+
+
+def test_a_cold_conversation_waits_at_the_gate_of_a_window_that_soon_ends(priced):
+    pool = nearly_full(priced)
+    waits = pool.admit("s", hold=HOLD)
+    assert isinstance(waits, Wait)
+    assert waits.decision.reason == Reason.GATE
+    assert "a carries one more for" in waits.decision.detail
+    assert waits.decision.retry_at == pytest.approx(pool.now + 15.0)
+
+
+def test_nobody_waits_at_the_gate_without_a_hold_or_at_an_account_that_is_idle(priced):
+    pool = nearly_full(priced)
+    assert isinstance(pool.admit("s"), Lease)
+    pool = nearly_full(priced)
+    pool.wait(HOUR + 1)
+    assert isinstance(pool.admit("t", hold=HOLD), Lease)
+
+
+def test_who_waits_longer_goes_first(priced):
+    pool = taught(priced("a"), "a", 8e6, 1e6, rate=100.0)
+    pool.quota("a", "5h", 0.5, 4 * HOUR)
+    pool.fleet.policy.meter._of(pool["a"]).active.touch("other", pool.now + HOUR)
+    assert pool.choose("s", hold=HOLD).account == "a"  # 0.5M / (2 x 100/s) = 42 min
+    pool.fleet.gated["first"] = (pool.now - 60.0, pool.now)
+    assert pool.choose("s", hold=HOLD).reason == Reason.GATE  # 28 min for three
+    pool.fleet.gated["first"] = (pool.now - 60.0, pool.now - 31.0)  # has left since
+    assert pool.choose("s", hold=HOLD).account == "a"
+
+
+def test_waiters_that_left_are_forgotten(priced):
+    pool = nearly_full(priced)
+    pool.admit("s", hold=HOLD)
+    assert set(pool.fleet.gated) == {"s"}
+    pool.wait(61.0)
+    pool.admit("t", hold=HOLD)
+    assert set(pool.fleet.gated) == {"t"}
+
+
+def test_what_it_learned_survives_a_restart(priced):
+    pool = taught(priced("a"), "a", 8e6, 1e6)
+    pool.quota("a", "7d", 0.1, 3 * DAY)
+    for _ in range(30):
+        pool.wait(HOUR)
+        pool.serve("s", WARM)
+    saved = dump(pool.fleet, pool.now)
+    fleet = Fleet(Rules(), PricePolicy())
+    fleet.configure([AccountSpec("a", "a")])
+    assert restore(fleet, saved, pool.now) == []
+    old, new = pool.fleet.policy.meter, fleet.policy.meter
+    assert new.week(fleet.accounts["a"]) == 8e6
+    assert new.burn_rate == pytest.approx(old.burn_rate)
+    assert new.demand.hours == old.demand.hours
+    assert fleet.policy.stored() == pool.fleet.policy.stored()
+
+
+def test_learned_state_that_is_no_good_is_left_out(priced):
+    fleet = priced("a").fleet
+    data = {
+        "accounts": {"a": {}},
+        "learned": {"price": {"hours": ["x"] * 168, "accounts": {"a": {"week": -1}}}},
+    }
+    lost = restore(fleet, data, 0.0)
+    assert len(lost) == 168
+    assert fleet.policy.meter.week(fleet.accounts["a"]) is None
+
+
+def test_the_size_of_a_window_is_learned_from_what_was_burned_since_we_came(priced):
+    pool = priced("a")
+    for step in range(12):
+        pool.wait(60.0)
+        lease = pool.lease("s")
+        resets_at = pool.now + 3 * DAY - step * 60.0
+        pool.fleet.answered(
+            lease,
+            200,
+            pool.read(
+                ("anthropic-ratelimit-unified-7d-utilization", str(round(0.5 + 0.01 * step, 2))),
+                ("anthropic-ratelimit-unified-7d-reset", str(resets_at)),
+            ),
+            pool.now,
+        )
+        pool.settle(lease, Usage(10_000), served=True)
+    assert pool.fleet.policy.meter.week(pool["a"]) == pytest.approx(1e6, rel=0.15)
+
+
+def test_its_words_name_the_rule_for_each_account(priced):
+    pool = priced("a", "b")
+    decision = pool.choose("s")
+    assert decision.detail == "0 active"
+    assert [(e.rule, e.detail) for e in decision.excluded] == [("less plentiful", "0 active")]
