@@ -36,6 +36,11 @@ class DemandTable:
             self._close()
         self._filled += tokens
 
+    @property
+    def is_known(self) -> bool:
+        """Most hours of the week have been seen."""
+        return sum(value is not None for value in self.hours) >= 0.7 * HOURS
+
     def expected(self, now: float, until: float) -> float:
         """Tokens wanted between two instants; before anything was learned, seconds."""
         return max(0.0, self._through(until) - self._through(now))

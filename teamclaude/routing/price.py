@@ -33,6 +33,7 @@ INFINITE = float("inf")
 HALF_HOUR, HOUR = 1800.0, 3600.0
 LONG_RUN_SEC = 7200.0  # a runway as long as this is as good as any
 HOME_BONUS = 1.3  # part of its cache may live on
+PLENTY = 2.0  # times an equal part of the demand: in plenty, who could carry more is no better for it
 SHORT_WAIT_SEC = 15.0  # always worth it
 FULL = 1.005  # headers round to 0.01: the API itself says when a window is full
 
@@ -68,7 +69,8 @@ class PricePolicy(Plain):
 
     def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
         rules, now = pool.rules, pool.now
-        offers = {a: self._offer(a, now) for a in pool.accounts}
+        plenty = self._plenty(pool)
+        offers = {a: self._offer(a, now, plenty=plenty) for a in pool.accounts}
 
         def order(account: Account) -> tuple[bool, float, int, float, str]:
             full = self.free_slots(rules, account, now, 0.0) <= 0
@@ -105,9 +107,9 @@ class PricePolicy(Plain):
 
     # --- prices -------------------------------------------------------------------------------
 
-    def _offer(self, account: Account, now: float, ahead: int = 0) -> _Offer:
+    def _offer(self, account: Account, now: float, ahead: int = 0, plenty: float = INFINITE) -> _Offer:
         active = self.meter.active(account, now)
-        share = min(self._week_share(account, now), self._five_share(account, now))
+        share = min(plenty, self._week_share(account, now), self._five_share(account, now))
         return _Offer(share, active, self._runway(account, active + ahead + 1, now))
 
     def _week_share(self, account: Account, now: float) -> float:
@@ -135,6 +137,13 @@ class PricePolicy(Plain):
             if now + runs < window.resets_at:
                 shortest = min(shortest, runs)
         return shortest
+
+    def _plenty(self, pool: Pool) -> float:
+        """The share above which more is no better: in plenty what counts is few conversations each."""
+        scarcity = self._scarcity(pool)
+        if scarcity >= 1.0 or not self.meter.demand.is_known:
+            return INFINITE
+        return PLENTY / len(pool.accounts) / (1.0 - scarcity)
 
     def _scarcity(self, pool: Pool) -> float:
         """0 while there is enough for everybody, 1 when every token is wanted."""

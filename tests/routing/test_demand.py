@@ -46,3 +46,10 @@ def test_an_hour_begun_late_is_not_counted_as_a_whole_one():
     table.add(7, MONDAY + HOUR)
     table.add(9, MONDAY + 2 * HOUR)
     assert table.hours[:3] == [None, 7, None]
+
+
+def test_the_week_counts_as_known_when_most_of_its_hours_were_seen():
+    table = DemandTable()
+    assert not table.is_known
+    weeks(table, MONDAY - HOUR, 1)
+    assert table.is_known

@@ -190,3 +190,18 @@ def test_its_words_name_the_rule_for_each_account(priced):
     decision = pool.choose("s")
     assert decision.detail == "0 active"
     assert [(e.rule, e.detail) for e in decision.excluded] == [("less plentiful", "0 active")]
+
+
+def test_in_plenty_a_larger_share_is_no_reason_to_crowd_an_account(priced):
+    pool = priced("a", "b")
+    for name, size in (("a", 3e9), ("b", 1e9)):
+        taught(pool, name, size)
+    meter = pool.fleet.policy.meter
+    meter.demand.hours = [1000.0] * 168
+    for number in range(2):
+        meter._of(pool["a"]).active.touch(f"busy-{number}", pool.now + HOUR)
+    meter._of(pool["b"]).active.touch("busy-b", pool.now + HOUR)
+    assert pool.choose("s").account == "b"
+    meter.demand.hours = [3e7] * 168  # more than there is: the shares count again
+    meter.demand._sums = None
+    assert pool.choose("s").account == "a"
