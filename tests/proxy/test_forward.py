@@ -179,6 +179,15 @@ def test_a_403_rests_the_account_and_never_reaches_the_client(stage: Build) -> N
     assert "revoked" in row["statusReason"]
 
 
+def test_a_403_off_the_inference_path_keeps_no_conversation_away(stage: Build) -> None:
+    s = stage("a", "b")
+    s.api.script.always(Fault.status(403, message="scope missing"), path="/v1/models")
+    reply = s.send("GET", "/v1/models")
+    assert reply.status == 502
+    assert "scope missing" in reply.message
+    assert {a["status"] for a in s.status()["accounts"]} == {"active"}
+
+
 def test_all_refused_by_403_ends_in_a_502_that_names_them(stage: Build) -> None:
     s = stage("a", "b")
     s.api.script.always(Fault.status(403, message="not allowed here"))
