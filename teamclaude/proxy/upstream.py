@@ -72,8 +72,10 @@ class Connection:
         """False when the upstream began to answer before it took everything."""
         # Only without TLS: there a session ticket may be readable, which is no answer.
         early = self._pending is None
+        sent = self._send_at_once(data) if len(data) <= SEND_BYTES else 0
+        if sent == len(data):
+            return True
         with memoryview(data) as view:
-            sent = 0
             while sent < len(view):
                 try:
                     sent += self.sock.send(view[sent : sent + SEND_BYTES])
@@ -87,6 +89,12 @@ class Connection:
                 if early and not ready & WRITABLE:
                     return False
         return True
+
+    def _send_at_once(self, data: Buffer) -> int:
+        try:
+            return self.sock.send(data)
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return 0
 
     def wait(self, watch: Watch, timeout: float) -> bool:
         """True when something can be read; raises ClientGone."""
