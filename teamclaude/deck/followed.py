@@ -26,21 +26,22 @@ class Followed:
         self._listed: Optional[int] = None  # the folder's mtime when it was
         self._agents: dict[str, _Agent] = {}
 
-    def look(self, now: float, thoroughly: bool) -> int:
-        """The bytes read; `thoroughly` also looks for sub-agents that go on after a pause."""
+    def look(self, now: float, thoroughly: bool) -> None:
+        """Look for what changed; `thoroughly` also for sub-agents that go on after a pause."""
         stamp = stamp_of(self.path)
         if stamp is None:
             self.value = None
-            return 0
-        read = self._file.look(stamp)
+            return
+        changed = self._file.look(stamp)
         listed = folder_stamp(self._folder)
         if listed != self._listed or (thoroughly and listed is not None):
+            changed = True
             self._list(now)
             self._listed = listed
         for agent in self._agents.values():
-            read += agent.look(now, thoroughly)
-        self._update()
-        return read
+            changed = agent.look(now, thoroughly) or changed
+        if changed or self.value is None:
+            self._update()
 
     @property
     def incomplete(self) -> bool:
@@ -86,15 +87,17 @@ class _Agent:
         self._path = path
         self._meta = FileCache(_parse_meta)
 
-    def look(self, now: float, thoroughly: bool) -> int:
+    def look(self, now: float, thoroughly: bool) -> bool:
+        """True when something changed."""
         value = self.value
         if not thoroughly and value is not None and value.ended and now - value.changed > ENDED_SEC:
-            return 0
+            return False
         stamp = stamp_of(self._path)
         if stamp is None:
             self.value = None
-            return 0
-        read = self.file.look(stamp)
+            return value is not None
+        if not self.file.look(stamp) and value is not None and not thoroughly:
+            return False
         facts, meta = self.file.facts, self._meta.get(self._path[: -len(".jsonl")] + ".meta.json")
         said = meta or AgentFile()
         self.value = AgentFile(
@@ -106,7 +109,7 @@ class _Agent:
             calling=facts.calling,
             ended=said.ended or facts.ended,
         )
-        return read
+        return self.value != value
 
 
 def _parse_meta(raw: bytes) -> AgentFile:

@@ -29,8 +29,8 @@ BUSY_SEC, IDLE_SEC = 1.0, 3.0  # between two passes
 IDLE_AFTER_SEC = 30.0  # without a change
 LEAST_SEC = 0.25  # between two passes, whoever is in a hurry
 LOOK_SEC = 3.0  # between two looks for new transcripts
-SWEEP_SEC = 15.0  # between two looks at all of them
-SWEEP_SHARE = 0.002  # of a core: the most that sweeps may take
+SWEEP_SEC = 20.0  # at least, between two looks at all of them
+SWEEP_SHARE = 0.0004  # of a core: the most that sweeps may take
 GAUGES_SEC = 3.0
 MOST_SESSIONS = 500
 WHOLE_BYTES = 8 << 20  # of whole looks in one pass
@@ -139,6 +139,7 @@ class SourceReader:
             swept = self._find(now)
             rows, clients = self._registry.rows(), self._registry.clients()
             if swept:
+                self._registry.forget_but((*rows, *self._followed))
                 self._tooled = self._at_a_tool(rows, now)
             sessions = self._candidates(now, rows, clients)
             self._follow(sessions, now, swept)
@@ -205,7 +206,6 @@ class SourceReader:
     ) -> Sources:
         pins = {session: self._registry.pin(session) for session in sessions}
         tools = {session: self._registry.tool(session) for session in sessions}
-        self._registry.forget_but(sessions)
         shown = set(sessions)
         return Sources(
             registry={session: row for session, row in rows.items() if session in shown},
