@@ -36,11 +36,13 @@ class Journal:
         self._ended: OrderedDict[str, Exchange] = OrderedDict()
         self._lock = threading.Lock()  # guards _running and _ended
         self.names: Callable[[], dict[str, str]] = dict  # account names by key
+        self.turns = 0  # beginnings and ends so far: the same number is the same content
 
     def begin(self, exchange: Exchange) -> Optional[RequestRecord]:
         """A request came in; the record to fill when requests are logged."""
         with self._lock:
             self._running[exchange.id] = exchange
+            self.turns += 1
         if self._log is None or not self._log.active:
             return None
         head = exchange.head
@@ -51,6 +53,7 @@ class Journal:
         exchange.body = b""  # up to 64 MiB that `explain` has no use for
         with self._lock:
             self._running.pop(exchange.id, None)
+            self.turns += 1
             self._ended[exchange.id] = exchange
             if len(self._ended) > REMEMBERED:
                 self._ended.popitem(last=False)

@@ -73,6 +73,8 @@ class Runtime:
         self.clients = Clients()
         self.draining = False
         self.port = 0
+        # What the disk tells of the sessions in a snapshot; who starts the server may know how to look.
+        self.fleet: Callable[[dict[str, Any]], dict[str, Any]] = lambda snapshot: {}
         self._began = time.monotonic()
         self.keeper = TokenKeeper(
             config_file,
@@ -126,7 +128,7 @@ class Runtime:
         return capacity_json(capacity_of(view, self.house.config.rules), view.now)
 
     def deck(self) -> dict[str, Any]:
-        """Status and activity: what a remote Deck draws."""
+        """Status and activity: with `fleet`, what a Deck draws."""
         return {**self.status(), "activity": self.journal.recent(), "inflight": self.journal.inflight()}
 
     def _system(self) -> dict[str, Any]:

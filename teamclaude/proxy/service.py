@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Optional
 
 from ..accounts.config import Config
@@ -52,7 +52,8 @@ class Service:
         self._journal = Journal(_request_log(config, log_dir, warn, clock), on_activity)
         state_file = StateFile(str(state_path(config_file.path)), warn)
         self._saver = Saver(state_file, lambda: self._runtime.router.dump(), warn, save_sec)
-        self._runtime = Runtime(config_file, config, self._journal, clock, warn, self._saver.dirty)
+        self._changes = 0
+        self._runtime = Runtime(config_file, config, self._journal, clock, warn, self._changed)
         self._journal.names = self._runtime.router.names
         for lost in self._runtime.router.restore(state_file.load()):
             warn(f"not restored from the state file: {lost}")
@@ -148,6 +149,15 @@ class Service:
     def deck(self) -> dict[str, Any]:
         """Status, activity and requests in flight as JSON."""
         return self._runtime.deck()
+
+    @property
+    def mark(self) -> Hashable:
+        """Cheap, and the same as long as `deck` differs by the passing of time alone."""
+        return self._changes, self._journal.turns, self._runtime.draining
+
+    def _changed(self) -> None:
+        self._changes += 1  # two at once may count as one
+        self._saver.dirty()
 
     def reload(self) -> dict[str, Any]:
         """Read the config again; raises BadRequest and keeps the old one when it is no good."""
