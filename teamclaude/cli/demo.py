@@ -7,9 +7,9 @@ unless a session saw an error that an account could have kept from it."""
 from __future__ import annotations
 
 import argparse
-import math
 import sys
-from collections.abc import Callable
+
+from .ranges import number, whole
 
 __all__ = ["arguments", "run"]
 
@@ -17,20 +17,20 @@ SECONDS = 20.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--sessions", type=_whole(1, 200), default=6, metavar="N", help="default: 6")
-    parser.add_argument("--accounts", type=_whole(1, 20), default=3, metavar="N", help="default: 3")
+    parser.add_argument("--sessions", type=whole(1, 200), default=6, metavar="N", help="default: 6")
+    parser.add_argument("--accounts", type=whole(1, 20), default=3, metavar="N", help="default: 3")
     parser.add_argument(
-        "--speed", type=_number(1, 3600), default=60.0, metavar="X", help="their seconds per second (60)"
+        "--speed", type=number(1, 3600), default=60.0, metavar="X", help="their seconds per second (60)"
     )
     parser.add_argument(
         "--seconds",
-        type=_number(0, 86400),
+        type=number(0, 86400),
         default=SECONDS,
         metavar="S",
         help=f"how long it runs (default: {SECONDS:g}; 0: until Ctrl-C)",
     )
     parser.add_argument(
-        "--seed", type=_whole(0, 2**31), default=1, metavar="N", help="another course of events"
+        "--seed", type=whole(0, 2**31), default=1, metavar="N", help="another course of events"
     )
     parser.add_argument("--headless", action="store_true", help="plain lines also on a terminal")
     parser.add_argument("--snapshot", action="store_true", help="print the status page before the table")
@@ -58,26 +58,3 @@ def run(args: argparse.Namespace) -> int:
         line=lambda record: activity_line(record, color),
         frame=lambda snapshot: status_lines(snapshot, columns, color),
     )
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        value = int(text) if text.isascii() and text.isdigit() else -1
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f'"{text}" is not a whole number from {low} to {high}')
-        return value
-
-    return read
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:  # NaN fails too
-            raise argparse.ArgumentTypeError(f'"{text}" is not a number from {low:g} to {high:g}')
-        return value
-
-    return read

@@ -16,6 +16,7 @@ from .address import port_number
 from .configfile import open_config
 from .lifecycle import serve_until_stopped
 from .lines import Lines
+from .ranges import number
 from .terminal import has_color
 from .words import plural
 
@@ -31,6 +32,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--host", metavar="H", help="listen on this address instead of proxy.host")
     parser.add_argument("--log-to", metavar="DIR", help="write each request and answer to a file in DIR")
+    parser.add_argument(
+        "--drain",
+        type=number(0, 86400),
+        metavar="SEC",
+        help="time for running answers at the end (drainSec)",
+    )
     parser.add_argument("--headless", action="store_true", help="plain lines also on a terminal")
 
 
@@ -49,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
         host=args.host,
         port=args.port,
         log_dir=args.log_to,
+        drain_sec=args.drain,
         on_activity=lambda record: lines.put(activity_line(record, color)),
         warn=lambda line: notes.put(f"teamclaude: {line}"),
     )

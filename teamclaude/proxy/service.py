@@ -35,6 +35,7 @@ class Service:
         host: Optional[str] = None,
         port: Optional[int] = None,
         log_dir: Optional[str] = None,
+        drain_sec: Optional[float] = None,
         clock: Callable[[], float] = time.time,
         on_activity: Optional[Callable[[dict[str, Any]], None]] = None,
         warn: Callable[[str], None] = lambda line: None,
@@ -44,6 +45,7 @@ class Service:
         self._warn = warn
         self._stamp = config_file.stamp()
         config = config_file.load_or_create()
+        self._drain_sec = drain_sec
         self._host = config.proxy.host if host is None else host
         self._wanted_port = config.proxy.port if port is None else port
         self._tls = server_context(config.proxy.tls) if config.proxy.tls is not None else None
@@ -88,7 +90,8 @@ class Service:
         waiting of the first.
         """
         runtime = self._runtime
-        limit = runtime.house.config.drain_sec if drain_sec is None else drain_sec
+        wanted = self._drain_sec if drain_sec is None else drain_sec
+        limit = runtime.house.config.drain_sec if wanted is None else wanted
         runtime.draining = True
         runtime.router.drain()
         if limit <= 0 and self._stopping.locked():

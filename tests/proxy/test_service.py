@@ -261,3 +261,15 @@ def test_requests_are_logged_without_secrets(stage: Build, tmp_path: Path) -> No
 def test_logging_without_a_directory_is_a_config_error(stage: Build) -> None:
     with pytest.raises(ConfigError, match="logRequests needs logDir"):
         stage("a", logRequests=True)
+
+
+def test_the_command_line_s_drain_beats_the_configured_one(stage: Build) -> None:
+    s = stage("a", drainSec=3600)
+    s.service.stop(0)
+    s.service = Service(ConfigFile(s.path, s.warnings.append), drain_sec=0.0)
+    s.service.start()
+    s.api.script.once(Fault.silent())
+    s.raw().request(body=STREAM)
+    s.until(lambda: s.api.inflight == 1)
+    s.service.stop()
+    assert s.service.wait(0)
