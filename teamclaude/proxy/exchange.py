@@ -47,6 +47,9 @@ class Attempt:
     note: str = ""  # what the upstream or the connection said
 
 
+_NO_ASK = Ask()
+
+
 @dataclass
 class Exchange:
     """What is known of one request; filled in as it goes, read by log, activity and `explain`."""
@@ -61,7 +64,7 @@ class Exchange:
     body_read: bool = False
     body: Union[bytes, bytearray, memoryview] = b""
     facts: BodyFacts = NO_FACTS
-    ask: Ask = field(default_factory=Ask)
+    ask: Ask = _NO_ASK
     attempts: list[Attempt] = field(default_factory=list)
     status: Optional[int] = None  # sent to the client
     ttfb: Optional[float] = None  # seconds to the first response byte

@@ -12,7 +12,6 @@ from __future__ import annotations
 import random
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import Optional
 
 from ..accounts.freshness import Standing
@@ -108,7 +107,7 @@ class Forwarder:
         overloaded, self._avoid = self._avoid, None
         if overloaded is not None:
             with suppress(NothingUsable):
-                return self._try_acquire(replace(self._ask, tried=(overloaded,)), NO_PATIENCE)
+                return self._try_acquire(self._ask._replace(tried=(overloaded,)), NO_PATIENCE)
         if self._locked_out:
             # Accounts that refuse their login are not worth waiting for: look before holding.
             try:
@@ -282,7 +281,7 @@ class Forwarder:
         if why:
             self._said[lease.account] = why
         if lease.account not in self._ask.tried:
-            self._ask = replace(self._ask, tried=(*self._ask.tried, lease.account))
+            self._ask = self._ask._replace(tried=(*self._ask.tried, lease.account))
 
     def _refused_login(self, lease: Lease, way: Way, words: str) -> None:
         standing = Standing(False, words or "the API refused its credentials (401)")

