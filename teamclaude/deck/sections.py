@@ -25,10 +25,11 @@ WIDE = 116  # the levels stand beside the heading
 
 
 class Row(NamedTuple):
-    """One line; `key` is its identity where it can be selected."""
+    """One line; `key` is its identity where it can be selected, `start` that a section begins here."""
 
     key: str
     draw: Callable[[], Line]
+    start: bool = False
 
 
 def body(model: DeckModel, options: Options) -> list[Row]:
@@ -169,7 +170,8 @@ class _Body:
         words = fitting(summary, room - cells(lead) - cells(tail) - 4)
         shown = joined([lead, words], "")
         rule = room - cells(shown) - cells(tail) - 1
-        return fixed((*shown, Span(" " + "─" * max(0, rule), "dim"), *tail))
+        heading: Line = (*shown, Span(" " + "─" * max(0, rule), "dim"), *tail)
+        return Row("", lambda: heading, start=True)
 
 
 def _account_summary(model: DeckModel) -> list[Line]:

@@ -17,6 +17,8 @@ class Page(NamedTuple):
 
     title: str
     lines: tuple[Line, ...]
+    indent: int = 14
+    """Of what a long line goes on with."""
 
 
 @dataclass(frozen=True)

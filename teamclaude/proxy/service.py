@@ -168,6 +168,11 @@ class Service:
         return self._runtime.reload()
 
     @property
+    def config_file(self) -> ConfigFile:
+        """The file whose accounts it serves with."""
+        return self._config_file
+
+    @property
     def runtime(self) -> Runtime:
         """For tests and the Deck: the live parts."""
         return self._runtime
