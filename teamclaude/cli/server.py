@@ -1,4 +1,5 @@
-"""Start the proxy and keep it running: a banner, then one line for each request.
+"""Start the proxy and keep it running.  On a terminal it shows the Deck (? tells
+its keys), otherwise a banner and one line for each request.
 
 Ctrl-C (or SIGTERM) lets running answers finish; once more ends at once.
 SIGHUP reads the config file again."""
@@ -6,14 +7,17 @@ SIGHUP reads the config file again."""
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..accounts.config import Config
 from ..errors import TeamClaudeError
 from .address import port_number
 from .configfile import open_config
+from .deckscreen import LocalDeck, claude_home, screen, sources
 from .lifecycle import serve_until_stopped
 from .lines import Lines
 from .ranges import number
@@ -50,20 +54,34 @@ def run(args: argparse.Namespace) -> int:
     if not config.accounts:
         raise TeamClaudeError(_no_account(str(file.path)))
     color = has_color(sys.stdout)
+    deck = LocalDeck(sources(claude_home()), None if args.headless else screen())
     lines, notes = Lines(sys.stdout), Lines(sys.stderr)
+
+    def tell(record: dict[str, Any]) -> None:
+        if not deck.is_shown:
+            lines.put(activity_line(record, color))
+
+    def warn(line: str) -> None:
+        if not deck.say(line):
+            notes.put(f"teamclaude: {line}")
+
     service = Service(
         file,
         host=args.host,
         port=args.port,
         log_dir=args.log_to,
         drain_sec=args.drain,
-        on_activity=lambda record: lines.put(activity_line(record, color)),
-        warn=lambda line: notes.put(f"teamclaude: {line}"),
+        on_activity=tell,
+        warn=warn,
     )
 
-    def begin() -> None:
+    def begin() -> bool:
         service.start()
+        deck.attach(service)
+        if deck.has_screen and _shown(deck, service, notes.put):
+            return True
         lines.put(_banner(service, config, str(file.path)))
+        return False
 
     try:
         serve_until_stopped(service, notes.put, begin)
@@ -71,6 +89,23 @@ def run(args: argparse.Namespace) -> int:
         lines.close()
         notes.close()
     return 0
+
+
+def _shown(deck: LocalDeck, service: Service, say: Callable[[str], None]) -> bool:
+    """Show the Deck until it is left; False when it broke: the proxy goes on without it."""
+    from ..deck.controls import LocalControls
+
+    try:
+        deck.show(service, LocalControls(service), is_over=lambda: service.wait(0))
+    except Exception as error:
+        if os.environ.get("TEAMCLAUDE_DEBUG"):
+            import traceback
+
+            say(traceback.format_exc())
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        say(f"teamclaude: the Deck broke ({what}); the proxy goes on with plain lines")
+        return False
+    return True
 
 
 def _banner(service: Service, config: Config, path: str) -> str:
