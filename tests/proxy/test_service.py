@@ -222,10 +222,10 @@ def test_a_reload_that_changes_the_way_out_closes_the_old_connections(stage: Bui
 
 def test_warming_up_asks_each_subscription_once(stage: Build) -> None:
     accounts = [
-        {"name": "a", "accessToken": "sk-ant-oat01-FAKE-a"},
-        {"name": "b", "accessToken": "sk-ant-oat01-FAKE-b"},
-        {"name": "off", "accessToken": "sk-ant-oat01-FAKE-c", "disabled": True},
         {"name": "paid", "type": "apikey", "apiKey": "sk-ant-api03-FAKE"},
+        {"name": "a", "accessToken": "sk-ant-oat01-FAKE-a"},
+        {"name": "off", "accessToken": "sk-ant-oat01-FAKE-c", "disabled": True},
+        {"name": "b", "accessToken": "sk-ant-oat01-FAKE-b"},
     ]
     s = stage("a", "b", "c", accounts=accounts, warmOnStartup=True)
     asked = s.seen(2)
