@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Optional
 
 from ..accounts.freshness import Standing
-from ..errors import ClientGone, HeldOut, TeamClaudeError, UpstreamLost
+from ..errors import ClientGone, ConnectFailed, HeldOut, TeamClaudeError, UpstreamLost
 from ..routing.answers import MEANING, AnswerKind, Next, classify
 from ..routing.decision import Ask, Decision, Lease
 from ..routing.models import cost, price_of
@@ -25,7 +25,7 @@ from .accountuuid import with_account_uuid
 from .book import Way
 from .client import Client
 from .delivery import Delivery, KeptAnswer, StreamRefused
-from .exchange import Attempt, Exchange, Outcome
+from .exchange import Attempt, Exchange, Outcome, outcome_of
 from .forwarding import render_request, upstream_request_headers
 from .framing import Framing, Kind
 from .hold import Hold
@@ -185,14 +185,14 @@ class Forwarder:
                 return False
             self._house.router.answered(lease, answer.head.status, reading)
             tap = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"))
-            self._deliver(answer, attempt.account, tap, kind)
-            served = self._conclude(answer, kind, tap)
+            as_it_is = self._deliver(answer, attempt.account, tap, kind)
+            served = self._conclude(answer, kind, tap, as_it_is)
             return True
         except StreamRefused as refused:
             attempt.note = str(refused)
             self._refused_stream(lease, refused)
             return False
-        except UpstreamLost as lost:
+        except (ConnectFailed, UpstreamLost) as lost:
             attempt.note = str(lost)
             if logged is not None:
                 logged.failed(str(lost))
@@ -223,7 +223,7 @@ class Forwarder:
         head = render_request(exchange.head.method, way.prefix + exchange.head.target, headers)
         return self._transport.exchange(way.origin, exchange.head.method, head, body)
 
-    def _deliver(self, answer: Answer, account: str, tap: UsageTap, kind: AnswerKind) -> None:
+    def _deliver(self, answer: Answer, account: str, tap: UsageTap, kind: AnswerKind) -> bool:
         served = kind is AnswerKind.SERVED
 
         def begun() -> None:
@@ -233,11 +233,12 @@ class Forwarder:
 
         probe = served and self._inference and self._refused_streams < MAX_REFUSED_STREAMS
         try:
-            self._delivery.relay(answer, account, tap, probe, begun)
+            as_it_is = self._delivery.relay(answer, account, tap, probe, begun)
         except BaseException:
             answer.connection.close()
             raise
         self._transport.finish(answer)
+        return as_it_is
 
     def _is_final(self, kind: AnswerKind) -> bool:
         """The answer goes to the client as it is."""
@@ -263,6 +264,8 @@ class Forwarder:
         self._said[lease.account] = f"{answer.head.status} {attempt.note}"
         self._house.router.answered(lease, answer.head.status, reading, words)
         step = MEANING[kind].next
+        if step not in (Next.HOP_ONCE, Next.RETRY_LATER) and not self._suspects:
+            self._kept = None  # an outage that was met before is no longer why it fails
         if step is Next.HOP_ONCE:
             self._suspects.append(lease)
             self._kept = KeptAnswer(answer, body, way.name)
@@ -333,13 +336,15 @@ class Forwarder:
 
     # --- ends ---------------------------------------------------------------------------------------
 
-    def _conclude(self, answer: Answer, kind: AnswerKind, tap: UsageTap) -> bool:
+    def _conclude(self, answer: Answer, kind: AnswerKind, tap: UsageTap, as_it_is: bool) -> bool:
         """Record the outcome of a completely relayed answer; True when it counts as served."""
         problem = ""
         if kind is not AnswerKind.SERVED:
             problem = f"{answer.head.status}"
         elif tap.error_type:
             problem = f"{tap.error_type}: {tap.error_message}"
+        elif not as_it_is:
+            problem = f"{answer.head.status}, but nothing that can follow a hold"
         elif self._inference and tap.is_stream and not tap.saw_stop:
             problem = "the stream ended without message_stop"
         self._exchange.end(Outcome.UPSTREAM_ERROR if problem else Outcome.SERVED, problem)
@@ -348,7 +353,6 @@ class Forwarder:
     def _end_hold(self, error: TeamClaudeError) -> None:
         """The error of a request whose hold has begun its answer."""
         self._delivery.refuse(error)
-        held_out = isinstance(error, HeldOut)
-        if held_out and self._ask.conversation is not None:
+        if isinstance(error, HeldOut) and self._ask.conversation is not None:
             self._house.holdouts.add(self._ask.conversation)
-        self._exchange.end(Outcome.HELD_OUT if held_out else Outcome.UPSTREAM_ERROR, str(error))
+        self._exchange.end(outcome_of(error), str(error))

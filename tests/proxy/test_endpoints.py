@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -242,6 +243,18 @@ def test_explain_tells_why_by_id_and_for_the_last(stage: Build) -> None:
     second = told["attempts"][1]["decision"]
     assert home in json.dumps(second), "why the first was left out"
     assert s.send("GET", "/teamclaude/explain/last").json() == told
+
+
+def test_explain_tells_what_the_way_out_said(stage: Build, tmp_path: Path) -> None:
+    s = stage("a", logRequests=True, logDir=str(tmp_path / "log"))
+    s.api.refuse()
+    request = s.ask().headers["request-id"]
+    (attempt,) = s.send("GET", f"/teamclaude/explain/{request}").json()["attempts"]
+    assert (attempt["account"], attempt["status"]) == ("a", None)
+    assert "Connection refused" in attempt["note"]
+    s.service.stop(0)
+    (log,) = (tmp_path / "log").iterdir()
+    assert "=== attempt 1: a: no connection to 127.0.0.1" in log.read_text()
 
 
 def test_explain_of_an_unknown_request_is_a_404(stage: Build) -> None:
