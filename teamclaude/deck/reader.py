@@ -44,7 +44,8 @@ class _Timer:
         self._last: Optional[float] = None
 
     def due(self, now: float) -> bool:
-        if self._last is not None and self._last <= now < self._last + self.period:
+        last = self._last  # another thread may be in a hurry
+        if last is not None and last <= now < last + self.period:
             return False
         self._last = now
         return True
@@ -152,8 +153,9 @@ class SourceReader:
 
     def _find(self, now: float) -> bool:
         """Find transcripts; True when all files were looked at."""
-        if not self._sweep.due(now):
-            if self._look.due(now):
+        look, sweep = self._look.due(now), self._sweep.due(now)
+        if not sweep:
+            if look:
                 self._projects.look()
             return False
         began = time.perf_counter()
