@@ -108,7 +108,8 @@ class _Body:
             yield from map(fixed, others)
             yield from (self._node(node) for node in kept)
         if not accounts:
-            yield fixed(line(("  none yet: a adds one", "dim")))
+            known = self._model.header.reachable
+            yield fixed(line(("  none yet: a adds one" if known else "  not known", "dim")))
 
     def unassigned(self) -> Iterator[Row]:
         kept = self._kept(self._model.unassigned)
