@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Optional, Union
 
+from ..errors import HeldOut, TeamClaudeError, TooManyHeld, UpstreamError
 from ..routing.decision import Ask, Decision
 from ..routing.usage import NO_USAGE, Usage
 from .bodyscan import NO_FACTS, BodyFacts
@@ -17,7 +18,7 @@ from .head import RequestHead
 from .paths import PathKind, Route
 from .redact import redact_text
 
-__all__ = ["Attempt", "Exchange", "Outcome", "new_request_id"]
+__all__ = ["Attempt", "Exchange", "Outcome", "new_request_id", "outcome_of"]
 
 LONGEST_PATH = 200  # as shown: what is mistyped has no length
 
@@ -35,6 +36,13 @@ class Outcome(Enum):
     CLIENT_GONE = "client gone"
     HELD_OUT = "held out"
     REFUSED = "refused"
+
+
+def outcome_of(error: TeamClaudeError) -> Outcome:
+    """How a request ended that was answered with this error of ours."""
+    if isinstance(error, (HeldOut, TooManyHeld)):
+        return Outcome.HELD_OUT
+    return Outcome.UPSTREAM_ERROR if isinstance(error, UpstreamError) else Outcome.REFUSED
 
 
 @dataclass

@@ -22,13 +22,10 @@ from ..errors import (
     ClientError,
     ClientGone,
     Draining,
-    HeldOut,
     MethodNotAllowed,
     NotFound,
     NotSupported,
     TeamClaudeError,
-    TooManyHeld,
-    UpstreamError,
     UpstreamLost,
     UsageError,
 )
@@ -36,7 +33,7 @@ from ..routing.decision import Ask
 from .bodyscan import scan
 from .client import Client
 from .endpoints import Endpoints, Reply
-from .exchange import Exchange, Outcome, new_request_id
+from .exchange import Exchange, Outcome, new_request_id, outcome_of
 from .forward import Forwarder
 from .forwarding import render_response
 from .framing import Framing, Kind, keep_alive, request_body
@@ -180,7 +177,7 @@ class Front:
         if started:
             exchange.end(Outcome.UPSTREAM_ERROR, str(error))
             return self._cut(exchange)
-        exchange.end(_outcome_of(error), str(error))
+        exchange.end(outcome_of(error), str(error))
         keep = exchange.body_read and keep_alive(exchange.head)
         self._unread = not exchange.body_read
         try:
@@ -249,12 +246,6 @@ def _unknown(head: RequestHead, path: str) -> ClientError:
     if classify("POST", head.target).kind in _POSTED:
         return MethodNotAllowed(f"{head.method} is not a method of {path}.", ["POST"])
     return NotFound(f"{head.method} {path[:200]} is not part of the API; nothing was sent.")
-
-
-def _outcome_of(error: TeamClaudeError) -> Outcome:
-    if isinstance(error, (HeldOut, TooManyHeld)):
-        return Outcome.HELD_OUT
-    return Outcome.UPSTREAM_ERROR if isinstance(error, UpstreamError) else Outcome.REFUSED
 
 
 def _bounded(value: Optional[str]) -> Optional[str]:
