@@ -290,6 +290,7 @@ def test_a_token_request_is_relayed_byte_for_byte(stage: Build, token_host: Fake
     assert (reply.status, reply.body) == (418, answer)
     assert {name: reply.headers[name] for name in headers} == headers
     assert reply.account is None
+    assert token_host.wait_until(lambda host: bool(host.log))
     (sent,) = token_host.log
     assert (sent.target, sent.body) == ("/v1/oauth/token?x=1", body)
     assert dict(sent.headers) == {
