@@ -209,7 +209,7 @@ def read_windows(headers: Iterable[tuple[str, str]], now: float) -> Reading:
 
 @lru_cache(maxsize=256)  # 10 us less for an answer of the API, which spells its fields always the same
 def _meaning(name: str) -> tuple[str, str]:
-    """The axis (or the whole account) and the field of a header; "" and retry-after; an empty field: neither."""
+    """The axis (or the whole account) and the field of a header; "" and retry-after; no field: nothing."""
     lowered = name.lower()
     if lowered == "retry-after":
         return "", lowered
