@@ -18,7 +18,7 @@ from typing import Optional, Union
 
 from ..errors import BadRequest, ClientGone, HeadTooLarge, RequestTimeout, TooLarge
 from .framing import ChunkedDecoder, Framing, Kind
-from .head import MAX_HEAD_BYTES, RequestHead, find_head_end, parse_request_head
+from .head import MAX_HEAD_BYTES, RequestHead, RequestHeads, find_head_end
 from .watch import Watch
 
 __all__ = ["Client"]
@@ -46,6 +46,7 @@ class Client:
         self.started = False  # a byte of the current answer has been sent
         self.idle = True  # between requests: a drain may close it
         self._buffer = bytearray()
+        self._heads = RequestHeads()
         self._head_sec = head_sec
         self._body_idle_sec = body_idle_sec
         self._write_idle_sec = write_idle_sec
@@ -84,7 +85,7 @@ class Client:
                 deadline = time.monotonic() + self._head_sec
             self.idle = False
         self.idle = False
-        head = parse_request_head(bytes(buffer[:end]))
+        head = self._heads.parse(bytes(buffer[:end]))
         del buffer[:end]
         return head
 

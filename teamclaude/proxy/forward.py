@@ -26,7 +26,7 @@ from .book import Way
 from .client import Client
 from .delivery import Delivery, KeptAnswer, StreamRefused
 from .exchange import Attempt, Exchange, Outcome, outcome_of
-from .forwarding import render_request, upstream_request_headers
+from .forwarding import render_request, upstream_request_headers, with_length
 from .framing import Framing, Kind
 from .hold import Hold
 from .house import House
@@ -43,6 +43,7 @@ __all__ = ["Forwarder"]
 
 FIRST_BACKOFF_SEC = 0.5
 LONGEST_BACKOFF_SEC = 8.0
+MOST_SHARED = 64  # of one head: it is rendered anew for each account, and when that has a new token
 MAX_REFUSED_STREAMS = 2  # further ones are relayed as they are
 
 
@@ -212,16 +213,29 @@ class Forwarder:
         body = exchange.body
         if self._config.rewrite_account_uuid:
             body = with_account_uuid(body, exchange.facts, way.account_uuid)
-        framing = Framing(Kind.LENGTH, len(body)) if exchange.has_body else Framing(Kind.NONE)
+        head = self._head(way)
+        if exchange.has_body:
+            head = with_length(head, len(body))
+        return self._transport.exchange(way.origin, exchange.head.method, head, body)
+
+    def _head(self, way: Way) -> bytes:
+        """The head for the upstream, as of a request without a body."""
+        head, identity = self._exchange.head, self._hold.committed
+        key = (way, identity, self._house.is_proxy_secret)
+        rendered: Optional[bytes] = head.shared.get(key)
+        if rendered is not None:
+            return rendered
+        if len(head.shared) >= MOST_SHARED:
+            head.shared.clear()
         headers = upstream_request_headers(
-            exchange.head, way.credential, way.origin.authority, framing, self._house.is_proxy_secret
+            head, way.credential, way.origin.authority, Framing(Kind.NONE), self._house.is_proxy_secret
         )
-        if self._hold.committed:
+        if identity:
             # The client's head is sent, without a content-encoding: the stream must come as it is.
             headers = [field for field in headers if field[0].lower() != "accept-encoding"]
             headers.append(("Accept-Encoding", "identity"))
-        head = render_request(exchange.head.method, way.prefix + exchange.head.target, headers)
-        return self._transport.exchange(way.origin, exchange.head.method, head, body)
+        rendered = head.shared[key] = render_request(head.method, way.prefix + head.target, headers)
+        return rendered
 
     def _deliver(self, answer: Answer, account: str, tap: UsageTap, kind: AnswerKind) -> bool:
         served = kind is AnswerKind.SERVED

@@ -33,6 +33,7 @@ from ..routing.decision import Ask
 from .bodyscan import scan
 from .client import Client
 from .endpoints import Endpoints, Reply
+from .entry import Visitor
 from .exchange import Exchange, Outcome, new_request_id, outcome_of
 from .forward import Forwarder
 from .forwarding import render_response
@@ -40,7 +41,7 @@ from .framing import Framing, Kind, keep_alive, request_body
 from .head import RequestHead
 from .house import House
 from .passthrough import pass_through
-from .paths import PathKind, classify
+from .paths import PathKind, Route, classify
 from .peer import PeerCheck
 from .requestrecord import RequestRecord
 from .runtime import Runtime
@@ -85,7 +86,10 @@ class Front:
             return False
         if head is None:
             return False
-        exchange = Exchange(head, classify(head.method, head.target), self._runtime.clock())
+        route = head.shared.get(Route)
+        if route is None:
+            route = head.shared[Route] = classify(head.method, head.target)
+        exchange = Exchange(head, route, self._runtime.clock())
         if exchange.route.kind is PathKind.OWN:
             return self._serve_own(exchange)
         return self._serve_forwarded(exchange)
@@ -119,7 +123,7 @@ class Front:
         """Everything before the request is looked at: who, where to, and its body."""
         head = exchange.head
         framing = self._framing(exchange)
-        exchange.visitor = self._runtime.door.admit(head, self._peer_ip, self._same_user)
+        exchange.visitor = self._admit(head)
         exchange.body_read = not exchange.has_body
         if exchange.route.kind is PathKind.UNKNOWN:
             raise _unknown(head, exchange.route.path)
@@ -128,6 +132,14 @@ class Front:
         self._read_body(exchange, framing)
         if log is not None:
             log.request.add(exchange.body)
+
+    def _admit(self, head: RequestHead) -> Visitor:
+        """As the door decides; the same head over the same connection need not knock twice."""
+        door = self._runtime.door
+        visitor: Optional[Visitor] = head.shared.get(door)
+        if visitor is None:
+            visitor = head.shared[door] = door.admit(head, self._peer_ip, self._same_user)
+        return visitor
 
     def _framing(self, exchange: Exchange) -> Framing:
         """Where the request ends; asked before anything else: who disagrees about it smuggles."""
