@@ -7,6 +7,7 @@ SIGHUP reads the config file again."""
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -106,6 +107,18 @@ def _shown(deck: LocalDeck, service: Service, say: Callable[[str], None]) -> boo
         say(f"teamclaude: the Deck broke ({what}); the proxy goes on with plain lines")
         return False
     return True
+
+
+def _rest_collector() -> None:
+    """What is loaded by now stays: the garbage collector need not walk through it for ever.
+
+    Nor so often: a request makes hundreds of objects that live as long as it.  Together 6 % of a small
+    request.
+    """
+    if hasattr(gc, "freeze"):  # PyPy collects in another way
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(10_000, 20, 20)
 
 
 def _banner(service: Service, config: Config, path: str) -> str:
