@@ -52,6 +52,7 @@ def test_a_lost_proxy_and_one_that_drains() -> None:
 
 def test_nothing_known_is_none_and_never_zero() -> None:
     model = deck_model({})
+    assert (model.top.waiting, model.header.port) == (0, None)
     assert (model.top.rss_mb, model.top.ram, model.top.cpu, model.top.capacity.headroom) == (None,) * 4
     assert model.top.capacity.next is None
     assert model.top.fleet.tally == Tally(None, None, 0, None)
@@ -262,6 +263,8 @@ def test_activity_is_what_runs_then_what_ended_as_the_proxy_orders_it() -> None:
         activity=[
             request(A, id="good", status=200, outcome="served"),
             request(A, id="bad", status=502, outcome="upstream error"),
+            request(A, id="worse", status=500, outcome="upstream error"),
+            request(A, id="wrong", status=400, outcome="served"),
             request(A, id="gone", status=200, outcome="client gone"),
             request(A, id="late", status=429, outcome="held out"),
             request(A, id="none", status=None, outcome="client gone"),
@@ -272,6 +275,8 @@ def test_activity_is_what_runs_then_what_ended_as_the_proxy_orders_it() -> None:
         ("run", True, ""),
         ("good", False, "good"),
         ("bad", False, "bad"),
+        ("worse", False, "bad"),
+        ("wrong", False, "warn"),
         ("gone", False, "warn"),
         ("late", False, "warn"),
         ("none", False, "bad"),

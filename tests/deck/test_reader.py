@@ -188,6 +188,54 @@ def test_sub_agents_come_change_and_end(home: ClaudeHome, reader: SourceReader, 
     assert reader.refresh().transcripts[A].agents["a1"].ended is False
 
 
+def test_a_sub_agent_that_gave_its_answer_is_left_alone_between_sweeps(
+    home: ClaudeHome, reader: SourceReader, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.transcript(A, NOW)
+    home.agent(A, "done", NOW - 121, ended=True)
+    home.agent(A, "busy", NOW - 121)
+    reader.refresh()
+    looked, stat = [], os.stat
+    monkeypatch.setattr(os, "stat", lambda path, *rest, **named: looked.append(Path(path).name) or stat(path))
+    clock.now += 1
+    reader.refresh()
+    assert "agent-busy.jsonl" in looked and "agent-done.jsonl" not in looked
+    clock.now += reading.SWEEP_SEC
+    reader.refresh()
+    assert "agent-done.jsonl" in looked
+
+
+def test_that_a_sub_agent_finished_is_read_from_its_meta_by_the_next_sweep(
+    home: ClaudeHome, reader: SourceReader, clock: Clock
+) -> None:
+    home.transcript(A, NOW)
+    path = home.agent(A, "a1", NOW)
+    assert not reader.refresh().transcripts[A].agents["a1"].ended
+    path.with_suffix(".meta.json").write_text('{"agentType": "Plan", "finished": true}')
+    clock.now += reading.SWEEP_SEC
+    agent = reader.refresh().transcripts[A].agents["a1"]
+    assert (agent.kind, agent.ended) == ("Plan", True)
+    path.unlink()
+    assert reader.refresh().transcripts[A].agents == {}
+
+
+def test_a_session_followed_stays_while_it_moves_whatever_the_last_sweep_saw(
+    home: ClaudeHome, reader: SourceReader, clock: Clock
+) -> None:
+    path = home.transcript(A, NOW)
+    reader.refresh()
+    reader._sweep.period = 1e9
+    clock.now += 1700
+    home.append(path, home.user(NOW + 1700, "on"), at=NOW + 1700)
+    folder = path.parent.stat()
+    os.utime(path.parent, ns=(folder.st_atime_ns, folder.st_mtime_ns))
+    reader.refresh()
+    clock.now += 1700
+    assert A in reader.refresh().transcripts
+    clock.now += 101
+    assert A not in reader.refresh().transcripts
+
+
 def test_whole_files_are_looked_at_a_few_in_each_pass(
     home: ClaudeHome, reader: SourceReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -223,6 +223,27 @@ def test_of_very_much_at_once_only_the_tail_is_read(
     assert (file.facts.last_turn, file.facts.title) == (NOW + 5, "T")
 
 
+def test_of_not_so_much_all_is_read_however_large_the_file(
+    home: ClaudeHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcripts, "APPENDED", 200_000)
+    path = home.transcript(A, NOW, entries=[filler(300_000), user(NOW, "go")])
+    file = followed(path)
+    home.append(path, {"type": "ai-title", "aiTitle": "T"}, filler(100_000), at=NOW + 5)
+    file.look(stamp(path))
+    assert (file.facts.last_turn, file.facts.title) == (NOW, "T")
+
+
+def test_a_file_that_was_only_touched_is_not_read_again(home: ClaudeHome, reads: list[int]) -> None:
+    path = home.transcript(A, NOW, title="T")
+    file = followed(path)
+    before = file.facts
+    reads.clear()
+    os.utime(path, (NOW + 60, NOW + 60))
+    file.look(stamp(path))
+    assert (file.facts, file.changed, reads) == (before, NOW + 60, [])
+
+
 def test_a_file_that_vanishes_or_shrinks_under_the_look_changes_nothing(home: ClaudeHome) -> None:
     path = home.transcript(A, NOW, title="T")
     file = followed(path)
