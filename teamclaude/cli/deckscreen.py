@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..deck.screen import Screen
     from ..proxy.service import Service
 
+MOST_REQUESTS = 10  # on a page of text
+
 __all__ = ["LocalDeck", "claude_home", "page", "screen", "shows_ascii", "sources"]
 
 
@@ -60,7 +62,11 @@ def page(model: DeckModel, stream: TextIO) -> list[str]:
 
     color = terminal.has_color(stream)
     options = Options(
-        width=max(40, terminal.width()), issues_open=True, ascii=shows_ascii(stream), percent=not color
+        width=max(40, terminal.width()),
+        issues_open=True,
+        most_requests=MOST_REQUESTS,
+        ascii=shows_ascii(stream),
+        percent=not color,
     )
     lines = page_lines(model, options)
     return [painted(line, 8).rstrip() if color else plain(line) for line in lines]

@@ -149,6 +149,8 @@ class _Body:
         if not rows and not self.sieve.is_open:
             return
         running = sum(row.running for row in rows)
+        if self._options.most_requests is not None:
+            rows = rows[: running + self._options.most_requests]
         yield self._heading("Activity", [line(f"{running} in flight" if running else "nothing in flight")])
         if not rows:
             yield fixed(

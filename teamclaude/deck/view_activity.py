@@ -57,7 +57,7 @@ def _who(record: Snapshot, nodes: Mapping[str, Node], cells: int, tags: bool) ->
     node = nodes.get(f"{session}/{agent}" if agent else session)
     home = node or nodes.get(session)
     mark = session[:2] if tags else (home.emoji if home and home.emoji else emoji(session))
-    label = node.label if node is not None else session[:8]
+    label = home.label if home is not None else session[:8]
     return [column(mark, 2), Span(" "), column(label, cells - 3)]
 
 
@@ -75,11 +75,10 @@ def _trouble(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
 def _course(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     """Of a request under way or served: account, model, and how much went to and fro."""
     record = row.record
-    wide = room >= 70
     model = "·".join(part for part in (model_name(text(record, "model")), text(record, "effort")) if part)
-    out = [column(f" → {_route(record, names) or UNKNOWN}", 24 if wide else 12)]
+    out = [column(f" → {_route(record, names) or UNKNOWN}", 24 if room >= 70 else 12)]
     if room >= 28:
-        out.append(column(f"  {model}", 20 if wide else 16))
+        out.append(column(f"  {model}", 20 if room >= 50 else 16))
     if cells(out) + 8 > room:
         return fit(out, room)
     figures = [
@@ -88,8 +87,8 @@ def _course(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
         _tokens(record, "cacheReadTokens", "cached"),
         f"ttfb {seconds(record.get('ttfbSec'))}" if record.get("ttfbSec") is not None else "",
     ]
-    shown = figures if wide else figures[:1]
-    parts = [_asked(record), *shown, text(record, "reason") if wide else ""]
+    shown = figures if room >= 50 else figures[:1]
+    parts = [_asked(record), *shown, text(record, "reason") if room >= 70 else ""]
     return fit((*out, Span("  " + " · ".join(part for part in parts if part), "dim")), room)
 
 
