@@ -103,7 +103,7 @@ class Connection:
     def receive(self, watch: Watch, timeout: float, what: str) -> bytes:
         """The bytes that arrive next, b"" at the end; raises UpstreamLost or ClientGone."""
         while True:
-            if not self.wait(watch, timeout):
+            if not ((self._pending and self._pending()) or watch.wait(self.sock, timeout)):
                 raise UpstreamLost(f"the upstream sent no {what} for {timeout:g} s")
             try:
                 return self.sock.recv(RECV_BYTES)
