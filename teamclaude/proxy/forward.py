@@ -108,7 +108,8 @@ class Forwarder:
         overloaded, self._avoid = self._avoid, None
         if overloaded is not None:
             with suppress(NothingUsable):
-                return self._try_acquire(self._ask._replace(tried=(overloaded,)), NO_PATIENCE)
+                beside = self._ask._replace(tried=(*self._ask.tried, overloaded))
+                return self._try_acquire(beside, NO_PATIENCE)
         if self._locked_out:
             # Accounts that refuse their login are not worth waiting for: look before holding.
             try:
@@ -152,7 +153,7 @@ class Forwarder:
             # Nothing can be sent to keep this client waiting: it gets its answer before it gives up.
             budget = min(budget, config.hold_commit_sec)
             paid_after = min(paid_after, 0.9 * budget)
-        spent = self._house.clock() - self._exchange.at
+        spent = max(0.0, self._house.clock() - self._exchange.at)  # the clock may have been set back
         return Patience(max(0.0, budget - spent), max(0.0, paid_after - spent))
 
     # --- one attempt ----------------------------------------------------------------------------
@@ -186,7 +187,7 @@ class Forwarder:
                 return False
             self._house.router.answered(lease, answer.head.status, reading)
             tap = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"))
-            as_it_is = self._deliver(answer, attempt.account, tap, kind)
+            as_it_is = self._deliver(lease, answer, attempt.account, tap, kind)
             served = self._conclude(answer, kind, tap, as_it_is)
             return True
         except StreamRefused as refused:
@@ -237,13 +238,13 @@ class Forwarder:
         rendered = head.shared[key] = render_request(head.method, way.prefix + head.target, headers)
         return rendered
 
-    def _deliver(self, answer: Answer, account: str, tap: UsageTap, kind: AnswerKind) -> bool:
+    def _deliver(self, lease: Lease, answer: Answer, account: str, tap: UsageTap, kind: AnswerKind) -> bool:
         served = kind is AnswerKind.SERVED
 
         def begun() -> None:
             self._streaming = True
             if served:
-                self._condemn_suspects()
+                self._condemn_suspects(lease)
 
         probe = served and self._inference and self._refused_streams < MAX_REFUSED_STREAMS
         try:
@@ -342,9 +343,9 @@ class Forwarder:
         self._pause = pause
         self._avoid = lease.account if self._failures == 2 else None
 
-    def _condemn_suspects(self) -> None:
+    def _condemn_suspects(self, server: Lease) -> None:
         for suspect in self._suspects:
-            if suspect.ask.needs_slot:
+            if suspect.ask.needs_slot and suspect.account != server.account:
                 self._house.router.condemn(suspect)
         self._suspects.clear()
 

@@ -66,8 +66,16 @@ class _Waiter:
         self.ask = ask
         self.patience = patience
         self.since = since
+        self.looked = since  # when it was last tried
         self.lease: Optional[Lease] = None
         self.wait: Optional[Wait] = None
+
+    def look(self, now: float) -> float:
+        """It is tried now; seconds it has waited, which no clock that is set back takes away."""
+        if now < self.looked:
+            self.since -= self.looked - now
+        self.looked = now
+        return now - self.since
 
 
 class Router:
@@ -165,7 +173,7 @@ class Router:
     # --- the line (all under the lock) ----------------------------------------------------------
 
     def _try(self, waiter: _Waiter, now: float) -> None:
-        waited = now - waiter.since
+        waited = waiter.look(now)
         ask = waiter.ask
         if waited >= waiter.patience.paid_after and not ask.allow_paid:
             ask = waiter.ask = ask._replace(allow_paid=True)
@@ -193,6 +201,7 @@ class Router:
         waited = now - waiter.since
         return (
             waiter.wait.until <= now
+            or now < waiter.looked  # the clock was set back: `until` is of another time
             or waited >= waiter.patience.budget
             or (not waiter.ask.allow_paid and waited >= waiter.patience.paid_after)
         )
