@@ -30,6 +30,7 @@ __all__ = ["Delivery", "KeptAnswer", "StreamRefused"]
 # How long a stream's head waits for its first event: long enough for an error event that follows at
 # once, short enough that nobody feels it.
 FIRST_EVENT_SEC = 1.0
+LONGEST_EVENT = 1 << 20  # of an answer that is no stream but must be told as one event
 
 
 @dataclass
@@ -121,7 +122,7 @@ class Delivery:
     def _as_event(self, answer: Answer, tap: UsageTap) -> None:
         """An answer that is no stream, for a client that was promised one."""
         body = bytearray()
-        while not answer.complete:
+        while not answer.complete and len(body) < LONGEST_EVENT:
             for piece in answer.read(self._client.watch, self._idle_sec):
                 tap.feed(piece)
                 body += piece

@@ -22,6 +22,7 @@ from ..routing.models import cost, price_of
 from ..routing.usage import NO_USAGE
 from ..routing.windows import Reading, read_windows
 from .accountuuid import with_account_uuid
+from .attend import attend
 from .book import Way
 from .client import Client
 from .delivery import Delivery, KeptAnswer, StreamRefused
@@ -167,7 +168,7 @@ class Forwarder:
         exchange.attempts.append(attempt)
         logged = self._log.attempt(attempt.account) if self._log is not None else None
         try:
-            standing = self._house.keeper.before_dispatch(lease.account)
+            standing = self._standing(lease.account)
             way = self._house.book().way(lease.account)  # with the token that may be new
             if way is None:  # removed by a reload since it was chosen
                 self._leave_out(lease, "no longer configured")
@@ -306,12 +307,20 @@ class Forwarder:
         if lease.account not in self._renewed:
             self._renewed.add(lease.account)
             if way.credential.kind == "oauth":
-                standing = self._house.keeper.after_401(lease.account, way.credential.secret)
+                key, failed = lease.account, way.credential.secret
+                standing = attend(lambda: self._house.keeper.after_401(key, failed), self._hold.beat)
             else:  # a reload may have brought another key meanwhile
                 current = self._house.book().way(lease.account)
                 standing = standing._replace(usable=current is not None and current != way)
         if not standing:
             self._no_token(lease, standing)
+
+    def _standing(self, key: str) -> Standing:
+        """Whether the account's token is good; a renewal that must be waited for does not hide the client."""
+        keeper = self._house.keeper
+        if keeper.must_wait(key):
+            return attend(lambda: keeper.before_dispatch(key), self._hold.beat)
+        return keeper.before_dispatch(key)
 
     def _no_token(self, lease: Lease, standing: Standing) -> None:
         """The account can't be used now, or not before a person has helped."""

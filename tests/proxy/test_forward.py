@@ -357,3 +357,15 @@ def test_an_account_is_pinned_by_the_name_its_own_answers_carry(stage: Build) ->
     s = stage("a", accounts=accounts)
     shown = s.ask(headers={"x-teamclaude-account": "j%C3%B6rg 50%25"}).account
     assert shown == "j%C3%B6rg 50%25"
+
+
+def test_a_token_request_of_the_client_is_never_sent_twice(stage: Build) -> None:
+    s = stage("a")
+    document = s.document()
+    document["oauth"] = {"tokenUrl": f"{s.api.url}/v1/oauth/token"}
+    s.write(document)
+    s.send("POST", "/teamclaude/accounts/reload")
+    s.api.script.always(Fault.no_head("rst"), path="/v1/oauth/token")
+    with pytest.raises(OSError):
+        s.send("POST", "/v1/oauth/token", {"grant_type": "refresh_token"})
+    assert [e.path for e in s.api.log] == ["/v1/oauth/token"]
