@@ -180,7 +180,9 @@ class Client:
                 return
             self._set_timeout(self._write_idle_sec)
             with memoryview(data) as view:
-                self.sock.sendall(view[sent:])
+                # Not sendall: its time is for all of the data, however steadily the client reads.
+                while sent < len(view):
+                    sent += self.sock.send(view[sent:])
         except socket.timeout:
             raise ClientGone(f"the client read nothing for {self._write_idle_sec:g} s") from None
         except OSError as error:

@@ -89,6 +89,10 @@ class Exchange:
         if self.ttfb is None:
             self.ttfb = time.monotonic() - self.began
 
+    def unanswered(self) -> None:
+        """Nothing of an answer was sent after all."""
+        self.status = self.ttfb = None
+
     def end(self, outcome: Outcome, note: str = "") -> None:
         """Record the outcome; the first one stands."""
         if self.outcome is None:

@@ -180,6 +180,8 @@ class Front:
         if isinstance(error, UpstreamLost):
             # No answer at all: the client's own retry is the best one left.  Nor a whole one.
             exchange.end(Outcome.UPSTREAM_ERROR, str(error))
+            if not started:
+                exchange.unanswered()
             return self._cut(exchange)
         if not isinstance(error, TeamClaudeError):
             self._runtime.report(exchange.id, error)

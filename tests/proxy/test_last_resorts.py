@@ -56,3 +56,50 @@ def test_an_outage_that_is_over_is_not_why_a_throttled_request_fails(stage: Buil
 
 
 BODY = b'{"model":"claude-opus-4-8","messages":[{"role":"user","content":"x"}],"max_tokens":9,"stream":true}'
+
+
+def test_a_retry_elsewhere_leaves_out_who_refused_and_benches_nobody_for_its_own_answer(stage: Build) -> None:
+    s = stage("a", "b")
+    home = s.ask(session="s1").account
+    other = "b" if home == "a" else "a"
+    s.api.script.once(Fault.bare_429(), account=home)
+    s.api.script.times(2, Fault.status(502), account=other)
+    reply = s.ask(session="s1")
+    assert (reply.status, reply.account) == (200, other)
+    asked = [e.account for e in s.seen(5)[1:]]
+    assert asked == [home, other, other, other]
+    assert s.account(other)["status"] == "active"
+
+
+def test_a_hold_ends_although_the_clock_was_set_back(stage: Build, clock: Any) -> None:
+    s = stage("a", allThrottledHoldBudgetSec=30)
+    s.api.script.always(Fault.quota("5h", reset_in=20.0))
+    replies: list[Any] = []
+    asker = threading.Thread(target=lambda: replies.append(s.ask()), daemon=True)
+    asker.start()
+    s.until(lambda: s.service.runtime.router.waiting)
+    clock.now -= 3600
+    s.service.runtime.router.wake()
+    clock.now += 31
+    asker.join(5)
+    assert [reply.status for reply in replies] == [429]
+
+
+def test_an_answer_that_broke_before_its_first_byte_is_recorded_without_a_status(stage: Build) -> None:
+    s = stage("a")
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    s.api.script.always(Fault.bytes_instead(head + b"zz\r\n"))
+    raw = s.raw().request(target="/v1/messages/count_tokens", body=BODY)
+    assert raw.rest()[0] == b""
+    assert s.outcomes(1) == ["upstream error"]
+    assert s.records[0]["status"] is None
+
+
+def test_a_key_kept_for_a_last_resort_is_not_counted_as_throttled(stage: Build) -> None:
+    s = stage("a", allThrottledHoldBudgetSec=0)
+    document = s.document()
+    document["accounts"].append({"name": "k", "type": "apikey", "apiKey": "sk-ant-api03-FAKE-k"})
+    s.write(document)
+    s.send("POST", "/teamclaude/accounts/reload", {})
+    s.api.script.always(Fault.status(429, retry_after=900))
+    assert "Account a is throttled" in s.ask().message
