@@ -253,12 +253,17 @@ def test_whole_files_are_looked_at_a_few_in_each_pass(
 
 
 def test_without_news_it_takes_its_time(home: ClaudeHome, reader: SourceReader, clock: Clock) -> None:
-    home.transcript(A, NOW)
+    path = home.transcript(A, NOW)
     reader.refresh()
     assert reader.pause == reading.BUSY_SEC
     clock.now += reading.IDLE_AFTER_SEC
-    reader.refresh()
+    # The gauges always move: they are no news.
+    home.write("proc/meminfo", "MemTotal: 100 kB\nMemAvailable: 50 kB\n")
+    assert reader.refresh().machine.ram == 0.5
     assert reader.pause == reading.IDLE_SEC
+    home.append(path, home.user(clock.now, "on"), at=clock.now)
+    reader.refresh()
+    assert reader.pause == reading.BUSY_SEC
 
 
 # --- the thread -----------------------------------------------------------------------------------
