@@ -22,6 +22,7 @@ __all__ = ["ACCOUNT", "ACTIVITY", "NODE", "Row", "body", "fixed"]
 # What the id of a row begins with.
 NODE, ACCOUNT, ACTIVITY = "node:", "account:", "activity:"
 WIDE = 116  # the levels stand beside the heading
+FEW_LINES = 18
 
 
 class Row(NamedTuple):
@@ -36,6 +37,8 @@ def body(model: DeckModel, options: Options) -> list[Row]:
     """All sections; with a filter only what matches it, and what is needed to see where that is."""
     body = _Body(model, options)
     rows = [fixed(shown) for shown in head_lines(model, options.width)]
+    if options.filter and 0 < options.height < FEW_LINES:
+        rows = []  # what is looked for is further down
     for section in (body.tree, body.accounts, body.unassigned, body.issues, body.activity):
         rows.extend(section())
     if not body.sieve.found:

@@ -120,9 +120,16 @@ def _together(pieces: Iterable[tuple[str, int, str]]) -> list[Span]:
 
 
 def reversed_line(of: Line, room: int) -> Line:
-    """The line under the cursor: in reverse over its whole width."""
-    out = [Span(span.text, f"{span.style} reverse".strip()) for span in of]
+    """The line under the cursor: in reverse over its whole width, without colours; reverse is plain."""
+    out = [Span(span.text, _under_cursor(span.style)) for span in of]
     return (*out, Span(" " * max(0, room - cells(of)), "reverse"))
+
+
+def _under_cursor(style: str) -> str:
+    names = style.split()
+    if "reverse" in names:
+        return ""
+    return "strong reverse" if "strong" in names else "reverse"
 
 
 def plain(of: Line) -> str:

@@ -84,6 +84,7 @@ def _choosing(mode: Choose, name: str) -> tuple[Line, ...]:
     return (
         joined([lead, _key("j/k", "choose"), enter, *extra, back], "  "),
         joined([lead, enter, *extra, back], "  "),
+        joined([lead, line(("Enter Esc", "accent"))], "  "),
         lead,
     )
 

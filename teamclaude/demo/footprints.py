@@ -74,10 +74,11 @@ class Footprints:
             path = self._transcript(session)
             if agent:
                 path = self._agent_file(session, agent)
-            # Two of three turns call a tool, and a hook marks some of those.
-            calls = self._turns % 3 != 0
+            # Two of three turns call a tool, and a hook marks some of those.  A sub-agent gives an answer:
+            # it is over when no other one follows.
+            calls = self._turns % 3 != 0 and not agent
             self._append(path, [self._answer(session, calls)])
-            if calls and not agent and self._roles[session].issue and self._turns % 2:
+            if calls and self._roles[session].issue and self._turns % 2:
                 _put(self._state(session) / "tool-inflight", f"{self._clock():.0f} Bash\n")
 
     # --- files --------------------------------------------------------------------------------
