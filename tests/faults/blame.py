@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.faults.evidence import Evidence, Heard
+from tests.faults.ground import TOKEN_PATH
 from tests.faults.oracle import MARGIN, Oracle, is_bare
 
 __all__ = [
     "accounts_are_touched_for_a_reason",
     "answers_name_the_account_that_gave_them",
     "credentials_go_to_their_own_api",
+    "refresh_tokens_are_spent_once",
     "secrets_stay_inside",
 ]
 
@@ -22,9 +24,12 @@ READING = 4 * MARGIN
 def accounts_are_touched_for_a_reason(evidence: Evidence) -> list[str]:
     """A 4xx about the request, a 5xx, an outage or a departure leaves an account as it was."""
     oracle, found = Oracle(evidence), []
+    ageing = {m.name for m in evidence.schedule.members if m.expires}
     disabled = {e.args[0] for e in evidence.schedule.events if e.what in ("disable", "enable")}
-    for row in evidence.status["accounts"]:
+    for row in evidence.deck["accounts"]:
         name = row["name"]
+        if name in ageing:
+            continue  # a token that can't be renewed is a reason too
         causes = list(_causes(evidence, name))
         allowed = {"active", "benched", "auth_failed"} if causes else {"active"}
         if not any(cause.status == 401 for cause in causes):
@@ -68,6 +73,8 @@ def credentials_go_to_their_own_api(evidence: Evidence) -> list[str]:
     homes = {m.name: "own" if m.upstream == "own" else "main" for m in evidence.schedule.members}
     found = []
     for heard in evidence.heard:
+        if heard.path == TOKEN_PATH:
+            continue
         values = [
             value.partition(" ")[2] if name.lower() == "authorization" else value
             for name, value in heard.headers
@@ -128,3 +135,17 @@ def _within(real: list[Any], told: list[Any]) -> bool:
             return False
         at += 1
     return True
+
+
+def refresh_tokens_are_spent_once(evidence: Evidence) -> list[str]:
+    """A refresh token is good for one answer: whoever gets it leaves none for a second spender."""
+    good = {
+        f"sk-ant-ort01-FAKE-{m.name}-v1" for m in evidence.schedule.members if m.refresh in ("works", "slow")
+    }
+    found = []
+    for secret in good:
+        spent = [h for h in evidence.heard if h.path == TOKEN_PATH and secret.encode() in h.body]
+        answered = [h for h in spent if not h.cancelled]
+        if len(answered) > 1 or any(h.api != "main" for h in spent):
+            found.append(f"the refresh token of {evidence.secrets[secret]} was spent {len(answered)} times")
+    return found

@@ -69,7 +69,7 @@ def streams_count_as_served_only_when_they_stopped(evidence: Evidence) -> list[s
 
 def everything_returns_to_zero(evidence: Evidence) -> list[str]:
     """Slots, holds, waiters and connections, once the traffic has stopped."""
-    status, found = evidence.status, []
+    status, found = evidence.deck, []
     for account in status["accounts"]:
         if account["inflight"]:
             found.append(f"{account['name']} has {account['inflight']} slots taken and nobody uses them")

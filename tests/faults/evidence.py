@@ -180,8 +180,7 @@ class Evidence:
     records: list[Mapping[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     crashes: list[str] = field(default_factory=list)
-    status: Mapping[str, Any] = field(default_factory=dict)
-    deck: Mapping[str, Any] = field(default_factory=dict)
+    deck: Mapping[str, Any] = field(default_factory=dict)  # status, activity and what is in flight
     texts: dict[str, str] = field(default_factory=dict)  # all that was written or shown, by where
     logged: int = 0  # files of the request log
     logging: bool = False

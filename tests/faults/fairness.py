@@ -68,13 +68,16 @@ def refused_accounts_rest(evidence: Evidence) -> list[str]:
     if any(event.what == "jump" and event.args[0] < 0 for event in evidence.schedule.events):
         return []  # a clock that was set back shortens benches
     stayed = {seen.tag for seen in evidence.seen if seen.stayed}
+    begun = {seen.tag: seen.began for seen in evidence.seen}
     for name, rests in oracle.rests.items():
-        if oracle.uncertain(name):
+        if oracle.uncertain(name) or any(m.name == name and m.refresh for m in evidence.schedule.members):
             continue
         for rest in rests:
             if rest.after.tag not in stayed:
                 continue  # nobody waited for the answer: it may not have been read
             for heard in evidence.heard:
+                if oracle.invisible and begun.get(heard.tag, 0.0) < rest.after.over:
+                    continue  # it may have been on its way since before
                 again = heard.account == name and heard.at > rest.after.over + DELAY_SEC
                 concerned = rest.model is None or (rest.model == model_of(heard) and heard.inference)
                 if again and concerned and heard.clock < rest.least - MARGIN / 10:

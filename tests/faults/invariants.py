@@ -36,6 +36,7 @@ INVARIANTS: tuple[tuple[int, Check], ...] = (
     (6, bookkeeping.nothing_is_left_behind),
     (6, bookkeeping.departures_cancel_the_attempt),
     (7, blame.credentials_go_to_their_own_api),
+    (7, blame.refresh_tokens_are_spent_once),
     (7, blame.answers_name_the_account_that_gave_them),
     (7, blame.secrets_stay_inside),
     (8, bounds.limits_hold),

@@ -52,7 +52,7 @@ class Oracle:
                 self.rests[heard.account] += self._rests_after(heard)
         # Connections that meet a fault before a request is read occupy slots that the API's log doesn't show.
         schedule = evidence.schedule
-        self._invisible = any(trouble.fault.on_accept for trouble in schedule.troubles) or schedule.happens(
+        self.invisible = any(trouble.fault.on_accept for trouble in schedule.troubles) or schedule.happens(
             "refuse", "hang_up"
         )
 
@@ -93,7 +93,7 @@ class Oracle:
             return False
         if self._jumped(since, moment) or self._busy(name, since, moment):
             return False
-        if self._invisible and self._company(seen, since, moment):
+        if self.invisible and self._company(seen, since, moment):
             return False
         now = self._evidence.clock(since)
         return all(rest.most + MARGIN < now for rest in self.rests[name] if rest.after.at <= moment)
@@ -110,12 +110,13 @@ class Oracle:
         return max((rest.least for rest in rests if rest.least > at), default=0.0)
 
     def uncertain(self, name: str) -> bool:
-        """The operator does something to this account, at some time."""
+        """Something is done to this account at some time, or its token may not be of use."""
+        member = self._members[name]
+        if member.disabled or member.refresh not in ("", "works") or (member.expires and not member.refresh):
+            return True
         touched = ("remove", "add", "disable", "enable", "renew")
         events = self._evidence.schedule.events
-        return self._members[name].disabled or any(
-            event.what in touched and event.args[:1] == (name,) for event in events
-        )
+        return any(event.what in touched and event.args[:1] == (name,) for event in events)
 
     def _busy(self, name: str, since: float, until: float) -> bool:
         """A request of it may have occupied a slot: it does so before it arrives at the API."""

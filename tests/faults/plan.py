@@ -25,6 +25,8 @@ class Member:
 
     `upstream`: "" the main API; "own" another API that knows only such accounts; "closed" nobody listens;
     "babble" https where something else is spoken; "nowhere" a name that can't be looked up.
+    `expires`: its token ends "" far away, "soon" or "past".  `refresh`: how a refresh token fares, if it
+    has one: works, slow, refused, busy, lost (the answer).
     """
 
     name: str
@@ -33,6 +35,8 @@ class Member:
     upstream: str = ""
     disabled: bool = False
     priority: int = 0
+    expires: str = ""
+    refresh: str = ""
 
     @property
     def is_paid(self) -> bool:

@@ -184,6 +184,21 @@ def _login(draft: _Draft) -> None:
         draft.guest()
 
 
+def _ageing(draft: _Draft) -> None:
+    """Tokens end soon or have ended; the token endpoint renews them, or fails in its own ways."""
+    rng = draft.rng
+    for name in _NAMES[: rng.randint(1, 3)]:
+        refresh = rng.choice(["works", "works", "slow", "refused", "busy", "lost", ""])
+        draft.members.append(Member(name, expires=rng.choice(["", "soon", "past"]), refresh=refresh))
+    if draft.chance(0.4):
+        draft.trouble(menu.logins, count=1)
+    if draft.chance(0.2):
+        draft.event("jump", rng.choice([200.0, -200.0]))
+    for _ in range(rng.randint(1, 4)):
+        leaving = _leaves(rng, held=True) if draft.chance(0.2) else None
+        draft.guest(replace(ordinary(rng), leave=leaving), ordinary(rng), at=rng.choice([0.0, 0.01]))
+
+
 def _departures(draft: _Draft) -> None:
     """Clients leave in every phase while the API is slow or silent; no timeout ends it for them."""
     rng = draft.rng
@@ -374,6 +389,7 @@ _THEMES: tuple[tuple[str, int, Callable[[_Draft], None]], ...] = (
     ("one fault", 20, _one_fault),
     ("throttled", 14, _throttled),
     ("login", 8, _login),
+    ("ageing", 7, _ageing),
     ("departures", 12, _departures),
     ("overload", 7, _overload),
     ("broken", 12, _broken),

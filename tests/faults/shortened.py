@@ -14,7 +14,11 @@ from tests.faults.watched import TappedConnection
 __all__ = ["shortened"]
 
 _PROXY = "teamclaude.proxy."
+_ACCOUNTS = "teamclaude.accounts."
 _SHORT: tuple[tuple[str, str, Any], ...] = (
+    (_ACCOUNTS + "tokens", "TIMEOUT_SEC", 0.2),
+    (_ACCOUNTS + "keeper", "LONGEST_PAUSE_SEC", 0.1),
+    (_ACCOUNTS + "keeper", "SHORTEST_PAUSE_SEC", 0.01),
     (_PROXY + "client", "KEEP_ALIVE_SEC", 3.0),
     (_PROXY + "client", "LINGER_IDLE_SEC", 0.1),
     (_PROXY + "client", "LINGER_SEC", 0.4),

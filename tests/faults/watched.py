@@ -126,7 +126,7 @@ class WatchedApi(fake.FakeApi):
             connection.begin()
             self.heard.append(heard)
             for first, where in self._open.values():
-                if first.tag == heard.tag and not where.peer_has_closed:
+                if first.tag == heard.tag != "" and not where.peer_has_closed:
                     self._suspected.append(Overlap(first, heard))
             self._open[exchange.number] = heard, connection
         return exchange
