@@ -10,6 +10,7 @@ from typing import Any, Optional
 from ..routing.usage import NO_USAGE
 from .activity import Activity, as_json
 from .exchange import Exchange
+from .herald import Herald
 from .requestlog import RequestLog
 from .requestrecord import RequestRecord
 
@@ -20,7 +21,7 @@ LAST = "last"
 
 
 class Journal:
-    """Any thread; `on_activity` gets each finished request's record, from the thread that served it.
+    """Any thread; `on_activity` gets each finished request's record, from a thread of its own.
 
     Exchanges are kept as they are and turned into records when somebody looks.
     """
@@ -31,7 +32,7 @@ class Journal:
         on_activity: Optional[Callable[[dict[str, Any]], None]] = None,
     ) -> None:
         self._log = log
-        self._on_activity = on_activity
+        self._herald = None if on_activity is None else Herald(lambda e: on_activity(as_json(_activity(e))))
         self._running: dict[str, Exchange] = {}
         self._ended: OrderedDict[str, Exchange] = OrderedDict()
         self._lock = threading.Lock()  # guards _running and _ended
@@ -60,8 +61,8 @@ class Journal:
         if record is not None and self._log is not None:
             record.end(exchange.outcome.value if exchange.outcome else "", exchange.explained(self.names()))
             self._log.finish(record)
-        if self._on_activity is not None:
-            self._on_activity(as_json(_activity(exchange)))
+        if self._herald is not None:
+            self._herald.put(exchange)
 
     def recent(self) -> list[dict[str, Any]]:
         """Finished requests, newest first."""
@@ -86,7 +87,9 @@ class Journal:
         return None if exchange is None else exchange.explained(self.names())
 
     def close(self) -> None:
-        """Write out what is waiting."""
+        """Write out and tell what is waiting."""
+        if self._herald is not None:
+            self._herald.close()
         if self._log is not None:
             self._log.close()
 
