@@ -54,8 +54,8 @@ def _first_environment() -> Mapping[str, str]:
     return dict(entry.split("=", 1) for entry in entries if "=" in entry)
 
 
-def page(model: DeckModel, stream: TextIO) -> list[str]:
-    """The whole Deck as text for a stream, in colour where it shows colours."""
+def page(model: DeckModel, stream: TextIO, requests: int = MOST_REQUESTS) -> list[str]:
+    """The whole Deck as text for a stream, in colour where it shows colours; so many finished `requests`."""
     from ..deck.spans import painted, plain
     from ..deck.view import page_lines
     from ..deck.view_options import Options
@@ -64,7 +64,7 @@ def page(model: DeckModel, stream: TextIO) -> list[str]:
     options = Options(
         width=max(40, terminal.width()),
         issues_open=True,
-        most_requests=MOST_REQUESTS,
+        most_requests=requests,
         ascii=shows_ascii(stream),
         percent=not color,
     )

@@ -56,7 +56,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from ..deck.activity import activity_line
     from ..demo.runner import DemoOptions, run_demo
-    from .deckscreen import screen
+    from .deckscreen import screen, shows_ascii
     from .terminal import has_color
 
     on = None if args.headless else screen()
@@ -70,11 +70,11 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         length_sec=None if on is None or args.seconds else DECK_STORY_SEC * speed,
     )
-    color = has_color(sys.stdout)
+    color, ascii = has_color(sys.stdout), shows_ascii(sys.stdout)
     return run_demo(
         options,
         sys.stdout,
-        line=lambda record: activity_line(record, color),
+        line=lambda record: activity_line(record, color, ascii),
         camera=Camera() if args.snapshot else None,
         deck=None if on is None else lambda service, over: _show(service, over, on),
     )

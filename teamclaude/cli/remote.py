@@ -27,7 +27,7 @@ def address(text: str) -> SplitResult:
 
 
 class RemoteProxy(Proxy):
-    """Found by its address.  TLS trusts what the system does; $SSL_CERT_FILE names a self-made certificate."""
+    """Found by its address.  TLS trusts what the system does, and what $SSL_CERT_FILE names."""
 
     def __init__(self, at: SplitResult, key: str, timeout_s: float) -> None:
         host = at.hostname or ""

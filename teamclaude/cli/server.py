@@ -18,7 +18,7 @@ from ..accounts.config import Config
 from ..errors import TeamClaudeError
 from .address import port_number
 from .configfile import open_config
-from .deckscreen import LocalDeck, claude_home, screen, sources
+from .deckscreen import LocalDeck, claude_home, screen, shows_ascii, sources
 from .lifecycle import serve_until_stopped
 from .lines import Lines
 from .ranges import number
@@ -54,13 +54,13 @@ def run(args: argparse.Namespace) -> int:
     config = file.load_or_create()
     if not config.accounts:
         raise TeamClaudeError(_no_account(str(file.path)))
-    color = has_color(sys.stdout)
+    color, ascii = has_color(sys.stdout), shows_ascii(sys.stdout)
     deck = LocalDeck(sources(claude_home()), None if args.headless else screen())
     lines, notes = Lines(sys.stdout), Lines(sys.stderr)
 
     def tell(record: dict[str, Any]) -> None:
         if not deck.is_shown:
-            lines.put(activity_line(record, color))
+            lines.put(activity_line(record, color, ascii))
 
     def warn(line: str) -> None:
         if not deck.say(line):

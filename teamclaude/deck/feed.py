@@ -6,6 +6,7 @@ A feed says when something is new, so that nothing is computed while nothing hap
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Hashable
 from typing import Any, Optional, Protocol
 
@@ -16,6 +17,7 @@ from .conversations import sessions_of
 from .model import DeckModel
 from .reader import SourceReader
 from .sourcejson import sources_json, sources_of
+from .sources import NO_SOURCES
 
 __all__ = ["Feed", "FleetRows", "LocalFeed", "RemoteFeed"]
 
@@ -55,24 +57,30 @@ class LocalFeed:
 class FleetRows:
     """`fleet` of GET /teamclaude/deck: what the disk tells of the sessions in a snapshot.
 
-    The disk is read from the first question on; that one is answered with what is known by then: nothing.
+    The disk is read from the first question on, which waits a little for what is found.
     """
+
+    PATIENCE_SEC, BEAT_SEC = 0.5, 0.02
 
     def __init__(self, reader: SourceReader) -> None:
         self._reader = reader
         self._started = False
         self._lock = threading.Lock()  # guards _started
 
-    def start(self) -> None:
-        """Read the disk in the background; again: no change."""
+    def start(self) -> bool:
+        """Read the disk in the background; True the first time, afterwards it changes nothing."""
         with self._lock:
-            if not self._started:
-                self._started = True
-                self._reader.start()
+            first, self._started = not self._started, True
+        if first:
+            self._reader.start()
+        return first
 
     def __call__(self, snapshot: dict[str, Any]) -> dict[str, Any]:
-        self.start()
         self._reader.want(sessions_of(snapshot))
+        if self.start():
+            deadline = time.monotonic() + self.PATIENCE_SEC
+            while self._reader.sources is NO_SOURCES and time.monotonic() < deadline:
+                time.sleep(self.BEAT_SEC)
         return sources_json(self._reader.sources)
 
 

@@ -148,12 +148,15 @@ class _Body:
     # --- activity -----------------------------------------------------------------------------
 
     def activity(self) -> Iterator[Row]:
+        most = self._options.most_requests
+        if most == 0:
+            return
         rows = [row for row in self._model.activity if self.sieve.activity(row)]
         if not rows and not self.sieve.is_open:
             return
         running = sum(row.running for row in rows)
-        if self._options.most_requests is not None:
-            rows = rows[: running + self._options.most_requests]
+        if most is not None:
+            rows = rows[: running + most]
         yield self._heading("Activity", [line(f"{running} in flight" if running else "nothing in flight")])
         if not rows:
             yield fixed(

@@ -37,7 +37,7 @@ class Options:
     tree_folded: bool = False
     issues_open: bool = False
     most_requests: Optional[int] = None
-    """How many finished ones are listed; None: all."""
+    """How many finished ones are listed; None: all, 0: nor those under way."""
     ascii: bool = False
     percent: bool = False
     """Bars say their percentage: where there is no colour to see it by, or much room."""
