@@ -67,9 +67,11 @@ def main() -> int:
     print(f"\n{_heading(chosen.rounds, chosen.seconds)}\n")
     print(markdown(["", *ways, *(f"added by {way}" for way in ways if way != "direct")], rows))
     print(f"\nA routing decision:\n\n{markdown(routing.HEADS, routing.routing_rows())}")
-    errors = sum(load.errors for loads in rounds.values() for load in loads)
-    if errors:
-        print(f"\n{errors} requests were not answered with 200: the figures can't be used", file=sys.stderr)
+    errors = {key: sum(load.errors for load in loads) for key, loads in rounds.items()}
+    errors = {key: count for key, count in errors.items() if count}
+    for (way, connections, padding), count in errors.items():
+        met = f"{way}, {connections} connections, {padding} bytes more"
+        print(f"{met}: {count} errors or time-outs: the figures can't be used", file=sys.stderr)
     return 1 if errors else 0
 
 
