@@ -199,7 +199,7 @@ def _start_nginx(directory: Path, port: int, servers: str) -> Server:
         f"daemon off; master_process off; pid {home}/pid; error_log stderr crit;\n"
         f"events {{ worker_connections 4096; }}\n"
         f"http {{ access_log off; client_max_body_size 100m; client_body_buffer_size 4m; "
-        f"proxy_buffering off; proxy_request_buffering off; "
+        f"proxy_buffering off; "
         f"keepalive_requests 1000000000; {temporary} {servers} }}\n"
     )
     program = _nginx()
