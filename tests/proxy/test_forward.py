@@ -368,4 +368,6 @@ def test_a_token_request_of_the_client_is_never_sent_twice(stage: Build) -> None
     s.api.script.always(Fault.no_head("rst"), path="/v1/oauth/token")
     with pytest.raises(OSError):
         s.send("POST", "/v1/oauth/token", {"grant_type": "refresh_token"})
+    s.service.stop(1)  # whatever it still wants to send, it has sent then
+    assert s.api.wait_until(lambda api: len(api.log) > 0)
     assert [e.path for e in s.api.log] == ["/v1/oauth/token"]
