@@ -98,7 +98,7 @@ def answerless_ends_have_a_cause(evidence: Evidence) -> list[str]:
         attempts = evidence.attempts(seen.tag)
         if not attempts and seen.ended in ("fin", "rst") and not hidden:
             found.append(f"{seen.tag}: its connection was closed without an answer, and nobody was asked")
-        elif attempts and not hidden and not (_broke(attempts[-1]) and _asked_again(attempts)):
+        elif attempts and not hidden and not _explained(attempts):
             found.append(
                 f"{seen.tag}: no answer after {len(attempts)} attempts, the last one {attempts[-1].status}"
             )
@@ -147,9 +147,10 @@ def _is_prefix(payload: bytes, heard: Heard) -> bool:
     return reader is not None and reader.arrived.startswith(payload)
 
 
-def _asked_again(attempts: list[Heard]) -> bool:
-    """The last one broke off in its body, or it was the second without an answer."""
-    return len(attempts) > 1 or b"\r\n\r\n" in attempts[-1].wire
+def _explained(attempts: list[Heard]) -> bool:
+    """The last one broke off in its body, or was the second without an answer; or a kept answer is broken."""
+    asked_enough = len(attempts) > 1 or b"\r\n\r\n" in attempts[-1].wire
+    return (_broke(attempts[-1]) and asked_enough) or any(h.status >= 400 and _broke(h) for h in attempts)
 
 
 def _broke(heard: Heard) -> bool:

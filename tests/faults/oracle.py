@@ -81,8 +81,10 @@ class Oracle:
         ends = unscoped or list(resets.values())
         least = [heard.clock + wait] if wait is not None else []
         most = [heard.over_clock + wait] if wait is not None else []
-        model = model_of(heard) if resets and not unscoped else None
-        yield Rest(heard, min([*least, *ends]), max([*most, *resets.values()]), model)
+        scoped = bool(resets) and not unscoped
+        model = model_of(heard) if scoped else None
+        known = not scoped or model is not None  # else nobody can tell whom it concerns
+        yield Rest(heard, min([*least, *ends]) if known else 0.0, max([*most, *resets.values()]), model)
 
     # --- questions --------------------------------------------------------------------------------
 
@@ -93,7 +95,7 @@ class Oracle:
             return False
         if self._jumped(since, moment) or self._busy(name, since, moment):
             return False
-        if self.invisible and self._company(seen, since, moment):
+        if self._company(seen, since, moment):
             return False
         now = self._evidence.clock(since)
         return all(rest.most + MARGIN < now for rest in self.rests[name] if rest.after.at <= moment)
@@ -125,11 +127,17 @@ class Oracle:
         return any(not each.over or each.over >= since - DELAY_SEC for each in of_it)
 
     def _company(self, seen: Seen, since: float, until: float) -> bool:
-        others = (other for other in self._evidence.seen if other is not seen)
-        return any(
-            other.began <= until and max(other.last, other.sent_at, other.left_at or 0.0) >= since - DELAY_SEC
-            for other in others
-        )
+        """Another request was under way of which the API's log doesn't show where."""
+        since -= DELAY_SEC
+        for other in self._evidence.seen:
+            over = max(other.last, other.sent_at, other.left_at or 0.0)
+            if other is seen or other.began > until or over < since:
+                continue
+            attempts = self._evidence.attempts(other.tag)
+            shown = any(h.at <= until + DELAY_SEC and (not h.over or h.over >= since) for h in attempts)
+            if self.invisible or not shown:
+                return True
+        return False
 
     def _jumped(self, since: float, until: float) -> bool:
         happened = self._evidence.happened
