@@ -112,6 +112,7 @@ class LocalDeck:
     def attach(self, service: Service) -> None:
         """From now on GET /teamclaude/deck says what the disk tells."""
         service.runtime.fleet = self._rows
+        service.runtime.issue_of = self._reader.issue_of
 
     def show(
         self, service: Service, controls: Controls, is_over: Callable[[], bool] = lambda: False

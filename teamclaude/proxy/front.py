@@ -169,6 +169,7 @@ class Front:
             cache_life=3600.0 if facts.cache_ttl_1h else rules.cache_affinity_window_sec,
             needs_slot=exchange.route.kind is PathKind.INFERENCE,
             pin=_pin(head, house),
+            issue=(self._runtime.issue_of(session) or "") if session else "",
         )
 
     def _settle_error(self, exchange: Exchange, error: Exception) -> bool:

@@ -71,6 +71,8 @@ class Runtime:
         self.journal = journal
         self.connections = Connections()
         self.clients = Clients()
+        # What a session works on, as whoever reads that from disk knows it; no I/O.
+        self.issue_of: Callable[[str], Optional[str]] = lambda session: None
         self.draining = False
         self.port = 0
         # What the disk tells of the sessions in a snapshot; who starts the server may know how to look.

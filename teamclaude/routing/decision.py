@@ -45,6 +45,7 @@ class Ask(NamedTuple):
     pin: Optional[str] = None  # account key the client insists on
     tried: tuple[str, ...] = ()  # account keys that already refused this request
     allow_paid: bool = False  # a last-resort API key may serve it
+    issue: str = ""  # what its session works on, for the ledger alone
 
     @property
     def conversation(self) -> Optional[str]:

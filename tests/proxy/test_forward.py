@@ -96,6 +96,15 @@ def test_gzip_passes_as_gzip_and_is_still_counted(stage: Build) -> None:
     assert s.status()["sessionBindings"][0]["outputTokens"] > 0
 
 
+def test_usage_is_counted_under_the_issue_of_its_session(stage: Build) -> None:
+    s = stage("a")
+    s.service.runtime.issue_of = {"one": "ENG-1"}.get
+    s.ask(session="one")
+    s.ask(session="two")
+    rows = {row["issue"]: row["requests"] for row in s.status()["usageByIssue"]}
+    assert rows == {"ENG-1": 1, None: 1}
+
+
 # --- refusals -----------------------------------------------------------------------------------
 
 
