@@ -151,6 +151,11 @@ class TokenKeeper:
         slot = self._slots.get(key)
         return None if slot is None else slot.pair.access_token
 
+    def must_wait(self, key: str) -> bool:
+        """before_dispatch would wait for a renewal, perhaps for seconds."""
+        slot = self._slots.get(key)
+        return slot is not None and slot.need(self._clock()) is Need.MANDATORY
+
     def before_dispatch(self, key: str) -> Standing:
         """Whether a request may be sent; waits for a renewal only where the token is of no use."""
         slot = self._slots.get(key)

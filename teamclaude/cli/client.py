@@ -129,7 +129,7 @@ class Proxy:
         except socket.timeout as error:
             raise Unreachable(f"the proxy at {self.url} gave no answer in {self._timeout_s:g} s") from error
         except OSError as error:
-            raise Down(f"no proxy answers at {self.url}; start it with: teamclaude server") from error
+            raise self._nobody() from error
 
     def broken(self) -> Unreachable:
         """The error for an answer that ends too early, or never begins."""
@@ -143,7 +143,7 @@ class Proxy:
         except ValueError:
             raise self._stranger() from None
         if status == 401:
-            raise Refused(f"the proxy at {self.url} does not accept the proxy.apiKey of {self._path}", status)
+            raise Refused(f"the proxy at {self.url} does not accept {self._key_name()}", status)
         if status >= 400:
             raise Refused(_message(value) or f"the proxy at {self.url} answered {status} to {path}", status)
         return value
@@ -155,6 +155,14 @@ class Proxy:
             return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
         context = _trusting(self._tls)
         return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_s, context=context)
+
+    # What the person can do is another thing for a proxy that no config file describes (`remote`).
+
+    def _key_name(self) -> str:
+        return f"the proxy.apiKey of {self._path}"
+
+    def _nobody(self) -> Down:
+        return Down(f"no proxy answers at {self.url}; start it with: teamclaude server")
 
     def _stranger(self) -> Unreachable:
         return Unreachable(

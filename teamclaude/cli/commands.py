@@ -21,6 +21,7 @@ COMMANDS = (
     Command("run", "run", "[ARGS...]", "run claude through the proxy"),
     Command("env", "env", "", "print the environment that leads a client to the proxy"),
     Command("status", "status", "", "what the running proxy is doing"),
+    Command("watch", "watch", "[--url U]", "the Deck of a running server, also of another machine's"),
     Command("capacity", "capacity", "", "can the pool take more work? (exit 0, 10 or 20)"),
     Command("login", "login", "", "add an account, or renew its login"),
     Command("import", "import_", "", "take over the login of Claude Code"),

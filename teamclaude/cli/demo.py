@@ -1,83 +1,168 @@
 """The whole thing with no account and no network: a fake API with quotas that
 fill and reset, fake Claude Code sessions, and the real proxy between them.
 
+On a terminal it shows the Deck until q, otherwise lines that tell the story.
 Nothing of yours is read or changed.  It ends with a table; exit status 0
 unless a session saw an error that an account could have kept from it."""
 
 from __future__ import annotations
 
 import argparse
-import math
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Optional
+
+from .ranges import number, whole
+
+if TYPE_CHECKING:
+    from ..deck.board import Outcome
+    from ..deck.desk import Command
+    from ..deck.model import DeckModel
+    from ..deck.reader import SourceReader
+    from ..deck.screen import Screen
+    from ..proxy.service import Service
 
 __all__ = ["arguments", "run"]
 
-SECONDS = 20.0
+SECONDS, SPEED = 20.0, 60.0
+DECK_SPEED, DECK_STORY_SEC = 20.0, 150.0  # slow enough to be followed by eye
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--sessions", type=_whole(1, 200), default=6, metavar="N", help="default: 6")
-    parser.add_argument("--accounts", type=_whole(1, 20), default=3, metavar="N", help="default: 3")
+    parser.add_argument("--sessions", type=whole(1, 200), default=10, metavar="N", help="default: 10")
+    parser.add_argument("--accounts", type=whole(1, 20), default=3, metavar="N", help="default: 3")
     parser.add_argument(
-        "--speed", type=_number(1, 3600), default=60.0, metavar="X", help="their seconds per second (60)"
+        "--speed",
+        type=number(1, 3600),
+        metavar="X",
+        help=f"their seconds per second ({SPEED:g}; with the Deck {DECK_SPEED:g})",
     )
     parser.add_argument(
         "--seconds",
-        type=_number(0, 86400),
-        default=SECONDS,
+        type=number(0, 86400),
         metavar="S",
-        help=f"how long it runs (default: {SECONDS:g}; 0: until Ctrl-C)",
+        help=f"how long it runs (default: {SECONDS:g}, with the Deck until q; 0: until Ctrl-C)",
     )
     parser.add_argument(
-        "--seed", type=_whole(0, 2**31), default=1, metavar="N", help="another course of events"
+        "--seed", type=whole(0, 2**31), default=1, metavar="N", help="another course of events"
     )
     parser.add_argument("--headless", action="store_true", help="plain lines also on a terminal")
-    parser.add_argument("--snapshot", action="store_true", help="print the status page before the table")
+    parser.add_argument(
+        "--snapshot", action="store_true", help="print the Deck at its richest moment before the table"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     from ..deck.activity import activity_line
-    from ..deck.text import status_lines
     from ..demo.runner import DemoOptions, run_demo
-    from .terminal import has_color, width
+    from .deckscreen import screen, shows_ascii
+    from .terminal import has_color
 
-    color, columns = has_color(sys.stdout), width()
+    on = None if args.headless else screen()
+    speed = args.speed or (SPEED if on is None else DECK_SPEED)
     options = DemoOptions(
         sessions=args.sessions,
         accounts=args.accounts,
-        speed=args.speed,
+        speed=speed,
         headless=args.headless,
-        seconds=args.seconds or None,
+        seconds=(SECONDS if on is None else None) if args.seconds is None else args.seconds or None,
         seed=args.seed,
-        snapshot=args.snapshot,
+        length_sec=None if on is None or args.seconds else DECK_STORY_SEC * speed,
     )
+    color, ascii = has_color(sys.stdout), shows_ascii(sys.stdout)
     return run_demo(
         options,
         sys.stdout,
-        line=lambda record: activity_line(record, color),
-        frame=lambda snapshot: status_lines(snapshot, columns, color),
+        line=lambda record: activity_line(record, color, ascii),
+        camera=Camera() if args.snapshot else None,
+        deck=None if on is None else lambda service, over: _show(service, over, on),
     )
 
 
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        value = int(text) if text.isascii() and text.isdigit() else -1
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f'"{text}" is not a whole number from {low} to {high}')
-        return value
+def _show(service: Service, over: threading.Event, on: Screen) -> None:
+    from .deckscreen import LocalDeck
 
-    return read
+    reader = _reader(service)
+    deck = LocalDeck(reader, on)
+    deck.attach(service)
+    try:
+        deck.show(service, Harmless(service), is_over=over.is_set)
+    finally:
+        reader.close()
 
 
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:  # NaN fails too
-            raise argparse.ArgumentTypeError(f'"{text}" is not a number from {low:g} to {high:g}')
-        return value
+def _reader(service: Service) -> SourceReader:
+    """Of what the fake sessions leave on disk, by the demo's clock."""
+    from .deckscreen import sources
 
-    return read
+    return sources(str(service.config_file.path.parent / "claude"), service.runtime.clock)
+
+
+class Harmless:
+    """The controls of the demo: all but those that would bring in an account of the person's own."""
+
+    def __init__(self, service: Service) -> None:
+        from ..deck.controls import LocalControls
+
+        self._controls = LocalControls(service)
+
+    def do(self, command: Command) -> Outcome:
+        from ..deck.board import Outcome
+
+        if command.verb in ("import", "add key"):
+            return Outcome("this is the demo: it takes no account of yours", "warn")
+        return self._controls.do(command)
+
+
+class Camera:
+    """Keeps the richest frame: the one with most kinds of things to see."""
+
+    EVERY = 4  # looks
+
+    def __init__(self) -> None:
+        self._reader: Optional[SourceReader] = None
+        self._best: Optional[DeckModel] = None
+        self._score = (0, 0)
+        self._looks = 0
+
+    def look(self, service: Service) -> None:
+        from ..deck.assembly import deck_model
+        from ..deck.conversations import sessions_of
+
+        self._looks += 1
+        if self._looks % self.EVERY:
+            return
+        if self._reader is None:
+            self._reader = _reader(service)
+        snapshot = service.deck()
+        self._reader.want(sessions_of(snapshot))
+        model = deck_model(snapshot, self._reader.refresh())
+        score = _richness(model)
+        if score > self._score:
+            self._best, self._score = model, score
+
+    def picture(self) -> Iterable[str]:
+        from .deckscreen import page
+
+        return [] if self._best is None else page(self._best, sys.stdout)
+
+
+def _richness(model: DeckModel) -> tuple[int, int]:
+    """(kinds of things to see, rows of conversations)."""
+    nodes = model.nodes.values()
+    bars = [bar for account in model.accounts for bar in account.bars if bar.used is not None]
+    kinds = [
+        len(model.trees) > 1,
+        any(at.depth >= 2 for tree in model.trees for at in tree.lines),
+        any(node.agent for node in nodes),
+        any(node.agent and node.live for node in nodes),
+        any(node.chip == "block" for node in nodes),
+        any(node.chip == "review" for node in nodes),
+        any(node.tool for node in nodes),
+        any(node.llm for node in nodes),
+        any(account.status == "benched" for account in model.accounts),
+        any(bar.used is not None and bar.used >= 0.9 for bar in bars),
+        any(row.running for row in model.activity),
+    ]
+    return sum(kinds), len(model.nodes)

@@ -32,17 +32,19 @@ class Stoppable(Protocol):
 
 
 def serve_until_stopped(
-    service: Stoppable, say: Callable[[str], None], begin: Callable[[], None] = lambda: None
+    service: Stoppable, say: Callable[[str], None], begin: Callable[[], Optional[bool]] = lambda: None
 ) -> None:
     """Return when the service has ended.
 
     SIGINT and SIGTERM drain it, a second one ends it at once, SIGHUP reloads.  Only for the main thread.
-    `begin` starts the service: by then no signal can end the process any more.
+    `begin` starts the service: by then no signal can end the process any more.  It may take its time with
+    signals of its own (the Deck does); True as its answer is like a first SIGTERM.
     """
     with _signals() as (inbox, outbox):
-        begin()
+        stopping = bool(begin())
         threading.Thread(target=_tell_end, args=(service, outbox), daemon=True).start()
-        stopping = False
+        if stopping:
+            _stop(service, say, False)
         while True:
             number = inbox.recv(1)[0]
             if number == ENDED:

@@ -1,5 +1,5 @@
 """What the running proxy is doing: its accounts and their quotas, the sessions
-it serves, usage by issue.
+it serves, usage by issue. teamclaude watch shows it alive.
 
 A dash is an unknown value: an account tells its quota with its first answer."""
 
@@ -20,14 +20,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..deck.text import status_lines
-    from . import terminal
+    from ..deck.assembly import deck_model
+    from ..deck.sourcejson import sources_of
     from .client import running_proxy
+    from .deckscreen import page
 
-    snapshot = running_proxy(args.port).get("/teamclaude/status")
+    proxy = running_proxy(args.port)
     if args.json:
-        print(json.dumps(snapshot, indent=2))
+        print(json.dumps(proxy.get("/teamclaude/status"), indent=2))
         return 0
-    for line in status_lines(snapshot, terminal.width(), terminal.has_color(sys.stdout)):
-        print(line)
+    snapshot = proxy.get("/teamclaude/deck")
+    fleet = snapshot.get("fleet") if isinstance(snapshot, dict) else None
+    model = deck_model(snapshot if isinstance(snapshot, dict) else {}, sources_of(fleet))
+    print("\n".join(page(model, sys.stdout, requests=0)))
     return 0

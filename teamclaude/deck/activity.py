@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from .cells import clean
+from .fallback import ascii_text
 from .figures import UNKNOWN, emoji, epoch, number, seconds, tokens
 from .paint import paint
 from .reading import Snapshot, text
@@ -12,7 +13,7 @@ from .reading import Snapshot, text
 __all__ = ["activity_line"]
 
 
-def activity_line(record: Snapshot, color: bool = False) -> str:
+def activity_line(record: Snapshot, color: bool = False, ascii: bool = False) -> str:
     """One finished request: `14:03:20 POST /v1/messages opus·high 🦜 3f2a91c0 → alice 200 12.1s ...`."""
     at = epoch(record.get("at"))
     clock = time.strftime("%H:%M:%S", time.localtime(at)) if at is not None else "--:--:--"
@@ -24,7 +25,7 @@ def activity_line(record: Snapshot, color: bool = False) -> str:
         text(record, "method"),
         text(record, "path"),
         model,
-        f"{emoji(session)} {session[:8]}" if session else "",
+        session[:8] if ascii else f"{emoji(session)} {session[:8]}" if session else "",
         "→ " + " → ".join(tried) if tried else "",
         _outcome(record, color),
         seconds(record.get("durationSec")),
@@ -32,7 +33,8 @@ def activity_line(record: Snapshot, color: bool = False) -> str:
         f"{tokens(record.get('inputTokens'))} in" if record.get("inputTokens") is not None else "",
         f"{tokens(record.get('outputTokens'))} out" if record.get("outputTokens") is not None else "",
     ]
-    return " ".join(part for part in parts if part)
+    shown = " ".join(part for part in parts if part)
+    return ascii_text(shown) if ascii else shown
 
 
 def _outcome(record: Snapshot, color: bool) -> str:

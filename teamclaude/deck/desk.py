@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Union
 
+from .model import Node
 from .view_options import Page
 
 __all__ = ["Add", "Ask", "Browse", "Choose", "Command", "Desk", "Filter", "Mode", "Read", "Scene", "Secret"]
@@ -120,7 +121,8 @@ class Scene:
     """Lines of the body."""
     statuses: Mapping[str, str] = field(default_factory=dict)
     """Of the accounts, by name."""
-    sessions: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Session id and label of the nodes, by key."""
+    nodes: Mapping[str, Node] = field(default_factory=dict)
     inflight: int = 0
     read_only: bool = False
+    where: str = ""
+    """The address of the proxy that is watched."""

@@ -74,7 +74,7 @@ def speaks_unicode(env: Mapping[str, str], encoding: str) -> bool:
     A C locale does not, whatever Python made of it (PEP 538 sets LC_CTYPE for itself: `env` is the
     environment as it was at the start).  The Linux console has no glyphs for most of them.
     """
-    if env.get("TERM", "").partition("-")[0] in ("linux", "vt100", "vt102", "vt220", "dumb", "ansi"):
+    if env.get("TERM", "").partition("-")[0] in ("linux", "vt100", "vt102", "vt220", "ansi"):
         return False
     names = (env.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
     locale = next((name for name in names if name), "C").lower()

@@ -16,9 +16,13 @@ _ANIMALS = "🦜🐙🦊🐝🐳🦉🐢🦀🐬🦎🦔🐞🦋🐧🐨🐼🦁
 
 def number(value: Any) -> Optional[float]:
     """A finite number, or None for whatever else an answer may hold."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value)
+    try:
+        plain = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
+    return plain if math.isfinite(plain) else None
 
 
 def duration(value: Any) -> str:

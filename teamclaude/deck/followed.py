@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Optional
 
 from .files import FileCache, json_object, plain, stamp_of
-from .presence import ENDED_SEC, SHOWN_SEC
+from .presence import SHOWN_SEC
 from .projects import agents_folder, agents_in, folder_stamp
 from .sources import AgentFile, Transcript
 from .transcripts import TranscriptFile
@@ -13,6 +13,7 @@ from .transcripts import TranscriptFile
 __all__ = ["Followed"]
 
 MOST_AGENTS = 200  # of one session, the latest
+RECENT_SEC = 60.0  # after a change a session may still be at work
 
 
 class Followed:
@@ -26,21 +27,36 @@ class Followed:
         self._listed: Optional[int] = None  # the folder's mtime when it was
         self._agents: dict[str, _Agent] = {}
 
-    def look(self, now: float, thoroughly: bool) -> int:
-        """The bytes read; `thoroughly` also looks for sub-agents that go on after a pause."""
+    def look(self, now: float, thoroughly: bool) -> None:
+        """Look for what changed; `thoroughly` also for what goes on after a pause."""
         stamp = stamp_of(self.path)
         if stamp is None:
             self.value = None
-            return 0
-        read = self._file.look(stamp)
-        listed = folder_stamp(self._folder)
-        if listed != self._listed or (thoroughly and listed is not None):
-            self._list(now)
-            self._listed = listed
+            return
+        changed = self._file.look(stamp)
+        if thoroughly or self._at_work(now):
+            changed = self._look_for_agents(now, thoroughly) or changed
         for agent in self._agents.values():
-            read += agent.look(now, thoroughly)
-        self._update()
-        return read
+            changed = agent.look(thoroughly) or changed
+        if changed or self.value is None:
+            self._update()
+
+    def _at_work(self, now: float) -> bool:
+        """It may start sub-agents: its turn is going on, or they may start more."""
+        if now - self._file.changed < RECENT_SEC or self._file.facts.calling:
+            return True
+        return any(agent.value is not None and not agent.value.ended for agent in self._agents.values())
+
+    def _look_for_agents(self, now: float, thoroughly: bool) -> bool:
+        """True when there may be other ones than before."""
+        listed = folder_stamp(self._folder)
+        if listed == self._listed and not (thoroughly and listed is not None):
+            return False
+        found = agents_in(self.path, now - SHOWN_SEC)
+        latest = sorted(found, key=lambda agent: -found[agent].changed)[:MOST_AGENTS]
+        self._agents = {agent: self._agents.get(agent) or _Agent(found[agent].path) for agent in latest}
+        self._listed = listed
+        return True
 
     @property
     def incomplete(self) -> bool:
@@ -55,11 +71,6 @@ class Followed:
 
     def _files(self) -> list[TranscriptFile]:
         return [self._file, *(agent.file for agent in self._agents.values())]
-
-    def _list(self, now: float) -> None:
-        found = agents_in(self.path, now - SHOWN_SEC)
-        latest = sorted(found, key=lambda agent: -found[agent].changed)[:MOST_AGENTS]
-        self._agents = {agent: self._agents.get(agent) or _Agent(found[agent].path) for agent in latest}
 
     def _update(self) -> None:
         facts = self._file.facts
@@ -86,15 +97,17 @@ class _Agent:
         self._path = path
         self._meta = FileCache(_parse_meta)
 
-    def look(self, now: float, thoroughly: bool) -> int:
+    def look(self, thoroughly: bool) -> bool:
+        """True when something changed."""
         value = self.value
-        if not thoroughly and value is not None and value.ended and now - value.changed > ENDED_SEC:
-            return 0
+        if not thoroughly and value is not None and value.ended:
+            return False
         stamp = stamp_of(self._path)
         if stamp is None:
             self.value = None
-            return 0
-        read = self.file.look(stamp)
+            return value is not None
+        if not self.file.look(stamp) and value is not None and not thoroughly:
+            return False
         facts, meta = self.file.facts, self._meta.get(self._path[: -len(".jsonl")] + ".meta.json")
         said = meta or AgentFile()
         self.value = AgentFile(
@@ -106,7 +119,7 @@ class _Agent:
             calling=facts.calling,
             ended=said.ended or facts.ended,
         )
-        return read
+        return self.value != value
 
 
 def _parse_meta(raw: bytes) -> AgentFile:

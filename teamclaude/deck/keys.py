@@ -120,10 +120,11 @@ def _quit(desk: Desk, scene: Scene) -> Step:
 
 
 def _switch(desk: Desk, scene: Scene) -> Step:
-    session, label = ("", "")
-    if desk.cursor.startswith(NODE):
-        session, label = scene.sessions.get(desk.cursor[len(NODE) :], ("", ""))
-    return _choose(desk, scene, Choose("switch", session, label))
+    node = scene.nodes.get(desk.cursor[len(NODE) :]) if desk.cursor.startswith(NODE) else None
+    if node is None:
+        return _choose(desk, scene, Choose("switch"))
+    session = scene.nodes.get(node.session, node)  # a sub-agent goes where its session goes
+    return _choose(desk, scene, Choose("switch", node.session, session.label))
 
 
 def _choose(desk: Desk, scene: Scene, mode: Choose) -> Step:

@@ -21,7 +21,10 @@ MOST_FILES = 100_000
 class Found(NamedTuple):
     path: str
     changed: float
-    """Its mtime at the last sweep, epoch seconds."""
+    """Its mtime when it was looked at, epoch seconds."""
+
+
+_Files = dict[str, Found]
 
 
 class Projects:
@@ -29,7 +32,7 @@ class Projects:
 
     def __init__(self, home: str) -> None:
         self._root = os.path.join(home, "projects")
-        self._folders: dict[str, tuple[int, dict[str, Found]]] = {}  # path -> mtime, files
+        self._folders: dict[str, tuple[int, _Files]] = {}  # path -> mtime, transcripts
         self.transcripts: Mapping[str, Found] = {}
 
     def look(self) -> None:
@@ -41,15 +44,17 @@ class Projects:
         self._read(sweep=True)
 
     def _read(self, sweep: bool) -> None:
-        folders: dict[str, tuple[int, dict[str, Found]]] = {}
+        folders: dict[str, tuple[int, _Files]] = {}
         left, changed = MOST_FILES, False
         for path, mtime in _folders(self._root):
-            known = self._folders.get(path)
-            if sweep or known is None or known[0] != mtime:
-                known = (mtime, _transcripts(path, left))
-                changed = True
-            folders[path] = known
-            left -= len(known[1])
+            before = self._folders.get(path)
+            if before is None or sweep or before[0] != mtime:
+                files = _transcripts(path, before[1] if before else {}, left)
+                changed = changed or before is None or files != before[1]
+                folders[path] = (mtime, files)
+            else:
+                folders[path] = before
+            left -= len(folders[path][1])
         if changed or len(folders) != len(self._folders):
             self.transcripts = _by_session(folders)
         self._folders = folders
@@ -68,26 +73,31 @@ def _folders(root: str) -> Iterator[tuple[str, int]]:
         return
 
 
-def _transcripts(folder: str, most: int) -> dict[str, Found]:
-    found: dict[str, Found] = {}
+def _transcripts(folder: str, before: _Files, most: int) -> _Files:
+    """The transcripts in a folder; what did not change since `before` stays the same object."""
+    files: _Files = {}
     for session, entry in _entries(folder, _TRANSCRIPT):
-        if len(found) >= most:
+        if len(files) >= most:
             break
         try:
-            found[session] = Found(entry.path, entry.stat().st_mtime)
+            changed = entry.stat().st_mtime
         except OSError:
             continue
-    return found
+        known = before.get(session)
+        files[session] = known if known and known.changed == changed else Found(entry.path, changed)
+    return files
 
 
-def _by_session(folders: Mapping[str, tuple[int, dict[str, Found]]]) -> dict[str, Found]:
+def _by_session(folders: Mapping[str, tuple[int, _Files]]) -> _Files:
     """A session that moved to another folder left a file behind: the newer one is it."""
-    found: dict[str, Found] = {}
+    found: _Files = {}
     for _, files in folders.values():
-        for session, file in files.items():
-            other = found.get(session)
-            if other is None or other.changed < file.changed:
-                found[session] = file
+        twice = found.keys() & files.keys()
+        older = {
+            session: found[session] for session in twice if found[session].changed > files[session].changed
+        }
+        found.update(files)
+        found.update(older)
     return found
 
 

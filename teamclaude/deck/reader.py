@@ -14,6 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Optional, Union
 
 from .followed import Followed
@@ -21,17 +22,17 @@ from .machine import MachineGauges
 from .presence import SHOWN_SEC, TOOL_SEC
 from .projects import Projects
 from .registry import Registry
-from .sources import NO_SOURCES, Client, Machine, RegistryRow, Sources
+from .sources import NO_SOURCES, Client, Machine, Pin, RegistryRow, Sources
 
 __all__ = ["SourceReader"]
 
-BUSY_SEC, IDLE_SEC = 1.0, 3.0  # between two passes
-IDLE_AFTER_SEC = 30.0  # without a change
+BUSY_SEC, IDLE_SEC = 1.0, 4.0  # between two passes
+IDLE_AFTER_SEC = 15.0  # without a change
 LEAST_SEC = 0.25  # between two passes, whoever is in a hurry
-LOOK_SEC = 3.0  # between two looks for new transcripts
-SWEEP_SEC = 15.0  # between two looks at all of them
-SWEEP_SHARE = 0.002  # of a core: the most that sweeps may take
-GAUGES_SEC = 3.0
+LOOK_SEC = 3.0  # between two looks for new transcripts and changed pins
+SWEEP_SEC = 20.0  # at least, between two looks at all of them
+SWEEP_SHARE = 0.0004  # of a core: the most that sweeps may take
+GAUGES_SEC = 4.0
 MOST_SESSIONS = 500
 WHOLE_BYTES = 8 << 20  # of whole looks in one pass
 
@@ -44,7 +45,8 @@ class _Timer:
         self._last: Optional[float] = None
 
     def due(self, now: float) -> bool:
-        if self._last is not None and self._last <= now < self._last + self.period:
+        last = self._last  # another thread may be in a hurry
+        if last is not None and last <= now < last + self.period:
             return False
         self._last = now
         return True
@@ -75,6 +77,8 @@ class SourceReader:
         self._wanted: frozenset[str] = frozenset()
         self._sources = NO_SOURCES
         self._look, self._sweep, self._gauge = _Timer(LOOK_SEC), _Timer(SWEEP_SEC), _Timer(GAUGES_SEC)
+        self._recent: dict[str, float] = {}  # sessions by their transcripts' mtime
+        self._pins: dict[str, Optional[Pin]] = {}
         self._tooled: set[str] = set()
         self._backlog = False  # whole looks are left for the next pass
         self._changed_at = clock()
@@ -136,29 +140,38 @@ class SourceReader:
         """One pass."""
         with self._passing:
             now = self._clock()
-            swept = self._find(now)
+            looked, swept = self._find(now)
             rows, clients = self._registry.rows(), self._registry.clients()
             if swept:
+                self._registry.forget_but((*rows, *self._followed))
                 self._tooled = self._at_a_tool(rows, now)
             sessions = self._candidates(now, rows, clients)
             self._follow(sessions, now, swept)
             if self._gauge.due(now):
                 self._machine = self._gauges.read()
-            found = self._gather(sessions, rows, clients)
+            found = self._gather(sessions, rows, clients, looked)
             if found != self._sources:
-                self._sources, self._changed_at = found, now
+                if replace(found, machine=self._sources.machine) != self._sources:
+                    self._changed_at = now  # the gauges alone always move
+                self._sources = found
             return self._sources
 
-    def _find(self, now: float) -> bool:
-        """Find transcripts; True when all files were looked at."""
-        if not self._sweep.due(now):
-            if self._look.due(now):
-                self._projects.look()
-            return False
-        began = time.perf_counter()
-        self._projects.sweep()
-        self._sweep.period = max(SWEEP_SEC, (time.perf_counter() - began) / SWEEP_SHARE)
-        return True
+    def _find(self, now: float) -> tuple[bool, bool]:
+        """Find transcripts; whether new ones were looked for, and whether all files were looked at."""
+        look, sweep = self._look.due(now), self._sweep.due(now)
+        if sweep:
+            began = time.perf_counter()
+            self._projects.sweep()
+            self._sweep.period = max(SWEEP_SEC, (time.perf_counter() - began) / SWEEP_SHARE)
+        elif look:
+            self._projects.look()
+        if look or sweep:
+            self._recent = {
+                session: found.changed
+                for session, found in self._projects.transcripts.items()
+                if found.changed >= now - SHOWN_SEC
+            }
+        return look, sweep
 
     def _at_a_tool(self, rows: Iterable[str], now: float) -> set[str]:
         """Registered sessions with a fresh marker, however long their transcripts are quiet."""
@@ -169,11 +182,7 @@ class SourceReader:
         self, now: float, rows: Mapping[str, RegistryRow], clients: Mapping[str, Client]
     ) -> list[str]:
         """The sessions that may be shown: wanted ones, then those that moved or began last."""
-        moved = {
-            session: found.changed
-            for session, found in self._projects.transcripts.items()
-            if found.changed >= now - SHOWN_SEC
-        }
+        moved = dict(self._recent)
         for session, followed in self._followed.items():
             if followed.value is not None and followed.value.changed >= now - SHOWN_SEC:
                 moved[session] = followed.value.changed
@@ -201,15 +210,22 @@ class SourceReader:
         self._backlog = any(one.incomplete for one in followed.values())
 
     def _gather(
-        self, sessions: Collection[str], rows: Mapping[str, RegistryRow], clients: Mapping[str, Client]
+        self,
+        sessions: Collection[str],
+        rows: Mapping[str, RegistryRow],
+        clients: Mapping[str, Client],
+        looked: bool,
     ) -> Sources:
-        pins = {session: self._registry.pin(session) for session in sessions}
+        known = {} if looked else self._pins
+        self._pins = {
+            session: known[session] if session in known else self._registry.pin(session)
+            for session in sessions
+        }
         tools = {session: self._registry.tool(session) for session in sessions}
-        self._registry.forget_but(sessions)
         shown = set(sessions)
         return Sources(
             registry={session: row for session, row in rows.items() if session in shown},
-            pins={session: pin for session, pin in pins.items() if pin is not None},
+            pins={session: pin for session, pin in self._pins.items() if pin is not None},
             tools={session: at for session, at in tools.items() if at is not None},
             clients={session: client for session, client in clients.items() if session in shown},
             transcripts={

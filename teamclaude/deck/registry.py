@@ -30,6 +30,7 @@ class Registry:
 
     def __init__(self, home: str) -> None:
         self._state = os.path.join(home, "state")
+        self._sessions = os.path.join(self._state, "sessions")
         self._clients = os.path.join(home, "sessions")
         self._registry = FileCache(parse_registry, _LARGEST_REGISTRY)
         self._pins = FileCache(parse_pin)
@@ -65,7 +66,7 @@ class Registry:
         self._tools.keep({self._file(session, "tool-inflight") for session in kept})
 
     def _file(self, session: str, name: str) -> str:
-        return os.path.join(self._state, "sessions", f"cc-{session}", name)
+        return f"{self._sessions}{os.sep}cc-{session}{os.sep}{name}"
 
 
 def is_session(value: Any) -> bool:

@@ -61,8 +61,9 @@ class Screen:
         os.close(self._tty)
 
     def enter(self) -> None:
-        """Take the terminal over: no echo, keys at once, a screen of its own."""
-        self._settings = termios.tcgetattr(self._tty)
+        """Take the terminal over: no echo, keys at once, a screen of its own.  Again after a pause, too."""
+        if self._settings is None:
+            self._settings = termios.tcgetattr(self._tty)
         raw = termios.tcgetattr(self._tty)
         raw[0] &= ~(termios.ICRNL | termios.IXON)
         raw[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN)

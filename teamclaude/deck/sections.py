@@ -22,19 +22,23 @@ __all__ = ["ACCOUNT", "ACTIVITY", "NODE", "Row", "body", "fixed"]
 # What the id of a row begins with.
 NODE, ACCOUNT, ACTIVITY = "node:", "account:", "activity:"
 WIDE = 116  # the levels stand beside the heading
+FEW_LINES = 18
 
 
 class Row(NamedTuple):
-    """One line; `key` is its identity where it can be selected."""
+    """One line; `key` is its identity where it can be selected, `start` that a section begins here."""
 
     key: str
     draw: Callable[[], Line]
+    start: bool = False
 
 
 def body(model: DeckModel, options: Options) -> list[Row]:
     """All sections; with a filter only what matches it, and what is needed to see where that is."""
     body = _Body(model, options)
     rows = [fixed(shown) for shown in head_lines(model, options.width)]
+    if options.filter and 0 < options.height < FEW_LINES:
+        rows = []  # what is looked for is further down
     for section in (body.tree, body.accounts, body.unassigned, body.issues, body.activity):
         rows.extend(section())
     if not body.sieve.found:
@@ -107,7 +111,8 @@ class _Body:
             yield from map(fixed, others)
             yield from (self._node(node) for node in kept)
         if not accounts:
-            yield fixed(line(("  none yet: a adds one", "dim")))
+            known = self._model.header.reachable
+            yield fixed(line(("  none yet: a adds one" if known else "  not known", "dim")))
 
     def unassigned(self) -> Iterator[Row]:
         kept = self._kept(self._model.unassigned)
@@ -143,10 +148,15 @@ class _Body:
     # --- activity -----------------------------------------------------------------------------
 
     def activity(self) -> Iterator[Row]:
+        most = self._options.most_requests
+        if most == 0:
+            return
         rows = [row for row in self._model.activity if self.sieve.activity(row)]
         if not rows and not self.sieve.is_open:
             return
         running = sum(row.running for row in rows)
+        if most is not None:
+            rows = rows[: running + most]
         yield self._heading("Activity", [line(f"{running} in flight" if running else "nothing in flight")])
         if not rows:
             yield fixed(
@@ -169,7 +179,8 @@ class _Body:
         words = fitting(summary, room - cells(lead) - cells(tail) - 4)
         shown = joined([lead, words], "")
         rule = room - cells(shown) - cells(tail) - 1
-        return fixed((*shown, Span(" " + "─" * max(0, rule), "dim"), *tail))
+        heading: Line = (*shown, Span(" " + "─" * max(0, rule), "dim"), *tail)
+        return Row("", lambda: heading, start=True)
 
 
 def _account_summary(model: DeckModel) -> list[Line]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Union
 
-from .cells import clip, width
+from .cells import clip, clusters, width
 from .paint import sgr
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "plain",
     "reversed_line",
     "spread",
+    "wrapped",
 ]
 
 
@@ -86,10 +87,49 @@ def spread(left: Line, right: Line, room: int, gap: int = 2) -> Line:
     return (*left, Span(" " * free), *right)
 
 
+def wrapped(of: Iterable[Span], room: int, indent: int = 0) -> list[Line]:
+    """The line as several of at most `room` cells, broken at blanks; those after the first are indented."""
+    pieces = [(cluster, size, span.style) for span in of for cluster, size in clusters(span.text)]
+    lines: list[Line] = []
+    while pieces:
+        start = indent if lines else 0
+        used = end = 0
+        while end < len(pieces) and start + used + pieces[end][1] <= room:
+            used += pieces[end][1]
+            end += 1
+        end = max(end, 1)
+        if end < len(pieces):
+            blank = next((at for at in range(end, 0, -1) if pieces[at][0] == " "), 0)
+            # Not in the indentation of the line itself, and no line of a few letters.
+            end = blank if blank > end // 2 else end
+        lines.append((*((Span(" " * start),) if start else ()), *_together(pieces[:end])))
+        pieces = pieces[end:]
+        while pieces and pieces[0][0] == " ":
+            pieces = pieces[1:]
+    return lines or [BLANK]
+
+
+def _together(pieces: Iterable[tuple[str, int, str]]) -> list[Span]:
+    out: list[Span] = []
+    for text, _, style in pieces:
+        if out and out[-1].style == style:
+            out[-1] = Span(out[-1].text + text, style)
+        else:
+            out.append(Span(text, style))
+    return out
+
+
 def reversed_line(of: Line, room: int) -> Line:
-    """The line under the cursor: in reverse over its whole width."""
-    out = [Span(span.text, f"{span.style} reverse".strip()) for span in of]
+    """The line under the cursor: in reverse over its whole width, without colours; reverse is plain."""
+    out = [Span(span.text, _under_cursor(span.style)) for span in of]
     return (*out, Span(" " * max(0, room - cells(of)), "reverse"))
+
+
+def _under_cursor(style: str) -> str:
+    names = style.split()
+    if "reverse" in names:
+        return ""
+    return "strong reverse" if "strong" in names else "reverse"
 
 
 def plain(of: Line) -> str:

@@ -49,18 +49,19 @@ class TranscriptFile:
         found = facts.last_turn is not None and bool(facts.title or not self._titled)
         return self._stamp is not None and not found and not self._looked_at_all
 
-    def look(self, stamp: Stamp) -> int:
-        """Look at what is new since the last look; the bytes read."""
+    def look(self, stamp: Stamp) -> bool:
+        """Look at what is new since the last look; False when nothing is."""
         before, self._stamp = self._stamp, stamp
         if stamp == before:
-            return 0
+            return False
         if before is None or before.inode != stamp.inode or stamp.size < self._end:
             self.facts, self._end, self._looked_at_all = Facts(), 0, False
         start = self._end
         if before is None or stamp.size - start > APPENDED:
             start = max(start, stamp.size - TAIL)
         self._looked_at_all = self._looked_at_all or start == 0
-        return self._gather(start, stamp.size, at_line=start == self._end)
+        self._gather(start, stamp.size, at_line=start == self._end)
+        return True
 
     def look_at_all(self) -> int:
         """The look at the whole file; the bytes read."""
@@ -68,13 +69,14 @@ class TranscriptFile:
             return 0
         self._looked_at_all = True
         start = max(0, self._stamp.size - DEEPEST)
-        return self._gather(start, self._stamp.size, at_line=start == 0, until_found=True)
+        self._gather(start, self._stamp.size, at_line=start == 0, until_found=True)
+        return self._stamp.size - start
 
-    def _gather(self, start: int, end: int, at_line: bool, until_found: bool = False) -> int:
+    def _gather(self, start: int, end: int, at_line: bool, until_found: bool = False) -> None:
         try:
             descriptor = open_to_read(self.path)
         except OSError:
-            return 0
+            return
         try:
             lines = lines_backwards(descriptor, start, end, at_line)
             unfinished = next(lines, None)
@@ -86,7 +88,6 @@ class TranscriptFile:
             pass
         finally:
             os.close(descriptor)
-        return end - start
 
 
 def lines_backwards(descriptor: int, start: int, end: int, at_line: bool) -> Iterator[bytes]:

@@ -12,40 +12,52 @@ from typing import NamedTuple
 from .fallback import ascii_line
 from .model import DeckModel
 from .sections import Row, body, fixed
-from .spans import Line, fit, fitting, line, reversed_line, spread
+from .spans import Line, fit, fitting, line, reversed_line, spread, wrapped
 from .view_options import LEAST_HEIGHT, LEAST_WIDTH, Options
 
-__all__ = ["Frame", "frame", "page_lines"]
+__all__ = ["NO_FRAME", "Frame", "frame", "page_lines"]
 
 
 class Frame(NamedTuple):
-    """`order` are the ids of all rows that can be selected, as shown; `top` is the first line in sight."""
+    """The screen, and what the keys need to know of it."""
 
     lines: tuple[Line, ...]
     order: tuple[str, ...] = ()
+    """Ids of all rows that can be selected, as shown."""
+    sight: tuple[str, ...] = ()
+    """Id of each line of the screen; empty where nothing can be selected."""
+    starts: tuple[int, ...] = ()
+    """Lines of the body where a section begins."""
     top: int = 0
+    """The first line of the body in sight."""
     length: int = 0
     """Lines of the whole body."""
+
+
+NO_FRAME = Frame(())
 
 
 def frame(model: DeckModel, options: Options) -> Frame:
     """One screen full: the body from `options.top` on, and the footer in the last line."""
     if options.width < LEAST_WIDTH or options.height < LEAST_HEIGHT:
         return _too_small(options)
-    if options.page is not None:
-        rows = _page(options)
-        order: tuple[str, ...] = ()
-    else:
-        rows = body(model, options)
-        order = tuple(row.key for row in rows if row.key)
+    rows = body(model, options) if options.page is None else _page(options)
     room = options.height - 1
     top = _top(rows, options, room)
-    lines = [_drawn(row, options) for row in rows[top : top + room]]
+    seen = rows[top : top + room]
+    lines = [_drawn(row, options) for row in seen]
     lines += [()] * (room - len(lines))
     lines.append(_footer(options, top, room, len(rows)))
     if options.ascii:
         lines = [ascii_line(shown) for shown in lines]
-    return Frame(tuple(lines), order, top, len(rows))
+    return Frame(
+        tuple(lines),
+        order=tuple(row.key for row in rows if row.key),
+        sight=tuple(row.key for row in seen) + ("",) * (room - len(seen)),
+        starts=tuple(place for place, row in enumerate(rows) if row.start),
+        top=top,
+        length=len(rows),
+    )
 
 
 def page_lines(model: DeckModel, options: Options) -> list[Line]:
@@ -62,7 +74,8 @@ def _drawn(row: Row, options: Options) -> Line:
 def _page(options: Options) -> list[Row]:
     page = options.page
     assert page is not None
-    return [fixed(line((page.title, "strong"))), *map(fixed, page.lines)]
+    lines = [part for shown in page.lines for part in wrapped(shown, options.width, page.indent)]
+    return [fixed(line((page.title, "strong"))), *map(fixed, lines)]
 
 
 def _top(rows: Sequence[Row], options: Options, room: int) -> int:

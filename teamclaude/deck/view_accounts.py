@@ -20,7 +20,7 @@ STATES = {
     "disabled": ("disabled", "dim"),
 }
 INNER = ((150, 22), (116, 16), (96, 13), (0, 9))  # cells of a bar by the width of the screen
-LONGEST_NAME = 32
+LONGEST_NAME, LEAST_ROLL_UP = 32, 9
 
 
 class AccountColumns:
@@ -34,7 +34,7 @@ class AccountColumns:
         names = max((width(account.name) for account in accounts), default=0)
         two_bars = 2 * (self.inner + 10 + (5 if self.with_percent else 0)) + 1
         left = room - 2 - 2 - self.state - two_bars
-        self.name = min(names, LONGEST_NAME, max(12, left if left < 30 else left - 20))
+        self.name = min(names, LONGEST_NAME, max(12, left - LEAST_ROLL_UP))
 
 
 def account_columns(accounts: Sequence[Account], room: int, with_percent: bool) -> AccountColumns:

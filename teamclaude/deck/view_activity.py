@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from .cells import clean
-from .figures import UNKNOWN, emoji, epoch, number, seconds, tokens
+from .figures import UNKNOWN, emoji, epoch, money, number, seconds, tokens
 from .model import ActivityRow, Node
 from .reading import Snapshot, text
 from .spans import Line, Span, cells, fit, line
@@ -57,7 +57,7 @@ def _who(record: Snapshot, nodes: Mapping[str, Node], cells: int, tags: bool) ->
     node = nodes.get(f"{session}/{agent}" if agent else session)
     home = node or nodes.get(session)
     mark = session[:2] if tags else (home.emoji if home and home.emoji else emoji(session))
-    label = node.label if node is not None else session[:8]
+    label = home.label if home is not None else session[:8]
     return [column(mark, 2), Span(" "), column(label, cells - 3)]
 
 
@@ -66,37 +66,38 @@ def _trouble(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     outcome = text(row.record, "outcome")
     if outcome in ("", "served"):
         return ()
-    words = [outcome, text(row.record, "reason"), _asked(row.record)]
-    shown = line("  ", (": ".join(word for word in words[:2] if word), row.style), (f"  {words[2]}", "dim"))
-    tried = _route(row.record, names)
-    return fit((*line(f"  → {tried}"), *shown) if tried else shown, room)
+    why = ": ".join(word for word in (outcome, text(row.record, "reason")) if word)
+    asked = _asked(row.record)
+    return fit((_route(row.record, names, room), *line("  ", (why, row.style), (f"  {asked}", "dim"))), room)
 
 
 def _course(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     """Of a request under way or served: account, model, and how much went to and fro."""
     record = row.record
-    wide = room >= 70
     model = "·".join(part for part in (model_name(text(record, "model")), text(record, "effort")) if part)
-    out = [column(f" → {_route(record, names) or UNKNOWN}", 24 if wide else 12)]
+    out = [_route(record, names, room)]
     if room >= 28:
-        out.append(column(f"  {model}", 20 if wide else 16))
+        out.append(column(f"  {model}", 20 if room >= 50 else 16))
     if cells(out) + 8 > room:
         return fit(out, room)
     figures = [
         _tokens(record, "outputTokens", "out"),
         _tokens(record, "inputTokens", "in"),
         _tokens(record, "cacheReadTokens", "cached"),
+        money(record.get("cost")) if record.get("cost") is not None else "",
         f"ttfb {seconds(record.get('ttfbSec'))}" if record.get("ttfbSec") is not None else "",
     ]
-    shown = figures if wide else figures[:1]
-    parts = [_asked(record), *shown, text(record, "reason") if wide else ""]
+    shown = figures if room >= 50 else figures[:1]
+    parts = [_asked(record), *shown, text(record, "reason") if room >= 70 else ""]
     return fit((*out, Span("  " + " · ".join(part for part in parts if part), "dim")), room)
 
 
-def _route(record: Snapshot, names: Mapping[str, str]) -> str:
+def _route(record: Snapshot, names: Mapping[str, str], room: int) -> Span:
+    """` → alice → bob`: the accounts that were tried."""
     tried = record.get("accounts")
     known = [str(name) for name in tried] if isinstance(tried, list) else []
-    return " → ".join(names.get(name) or clean(name) for name in dict.fromkeys(known))
+    shown = " → ".join(names.get(name) or clean(name) for name in dict.fromkeys(known))
+    return column(f" → {shown or UNKNOWN}", 24 if room >= 70 else 12)
 
 
 def _asked(record: Snapshot) -> str:

@@ -62,7 +62,7 @@ def _notice(desk: Desk) -> tuple[Line, ...]:
 def _browsing(desk: Desk, scene: Scene) -> tuple[Line, ...]:
     keys = [key for key in KEYS if not (scene.read_only and key[0] in CHANGES)]
     marks = [
-        line(("read-only", "dim")) if scene.read_only else (),
+        line((f"read-only {scene.where}".rstrip(), "dim")) if scene.read_only else (),
         line(("muted", "warn")) if desk.muted else (),
         line((f"filter: {desk.filter}", "accent")) if desk.filter else (),
     ]
@@ -84,6 +84,7 @@ def _choosing(mode: Choose, name: str) -> tuple[Line, ...]:
     return (
         joined([lead, _key("j/k", "choose"), enter, *extra, back], "  "),
         joined([lead, enter, *extra, back], "  "),
+        joined([lead, line(("Enter Esc", "accent"))], "  "),
         lead,
     )
 

@@ -43,7 +43,7 @@ def _title(header: Header) -> Line:
     return joined(
         [
             line((f"TeamClaude {header.version}".rstrip(), "strong")),
-            line(f":{header.port}" if header.port else ""),
+            line(f":{header.port}") if header.port else (),
             line(up),
             line(("draining", "warn strong")) if header.draining else (),
         ],
@@ -107,6 +107,8 @@ def _known(value: Optional[int]) -> str:
 
 def _fleet(fleet: Fleet, room: int) -> Line:
     needs = line((f"{fleet.needs_you} needs-you", "bad strong" if fleet.needs_you else "dim"))
+    if not fleet.agents:
+        return line(("Fleet ", "strong"), ("no agents at work", "dim"))
     agents = count(fleet.agents, "agent")
     roles = f"({fleet.solo} solo · {fleet.leads} ☂ · {fleet.workers} ↳)"
     warm, llm, tools = f"{fleet.warm} warm", f"{fleet.llm} LLM", count(fleet.tools, "tool")

@@ -8,7 +8,7 @@ from .view_options import Page
 __all__ = ["help_page"]
 
 CHANGES = (
-    ("s", "pin all work to an account, or the session under the cursor; u unpins"),
+    ("s", "pin all work, or the session under the cursor, to an account"),
     ("a", "add an account: an API key, or the login of Claude Code"),
     ("r", "remove an account from the config file"),
     ("R", "read the config file again"),
@@ -47,7 +47,7 @@ def help_page(read_only: bool) -> Page:
         lines += [(), *(_row(key, "accent", text) for key, text in CHANGES)]
     lines += [(), *(_row(*sign) for sign in SIGNS)]
     lines += [(), line(("  To select text with the mouse hold Shift. More: teamclaude help deck", "dim"))]
-    return Page("Keys and signs", tuple(lines))
+    return Page("Keys and signs", tuple(lines), indent=13)
 
 
 def _row(sign: str, style: str, text: str) -> Line:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from .spans import Line
 
@@ -17,6 +17,8 @@ class Page(NamedTuple):
 
     title: str
     lines: tuple[Line, ...]
+    indent: int = 14
+    """Of what a long line goes on with."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Options:
     filter: str = ""
     tree_folded: bool = False
     issues_open: bool = False
+    most_requests: Optional[int] = None
+    """How many finished ones are listed; None: all, 0: nor those under way."""
     ascii: bool = False
     percent: bool = False
     """Bars say their percentage: where there is no colour to see it by, or much room."""
@@ -41,4 +45,4 @@ class Options:
     """Place of the spinners."""
     footer: tuple[Line, ...] = ()
     """Its wordings, longest first; the last one is cut where none fits."""
-    page: Page | None = None
+    page: Optional[Page] = None

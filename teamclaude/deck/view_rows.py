@@ -12,7 +12,7 @@ from typing import NamedTuple, Optional
 from .cells import clip, width
 from .figures import tokens
 from .model import LEAD, WORKER, Node, Tally
-from .spans import Line, Span, cells, fit, joined
+from .spans import Line, Span, cells, fit, joined, line
 from .view_words import column, dollars, model_name, short_time
 
 __all__ = ["Columns", "Place", "columns_for", "node_row"]
@@ -66,7 +66,7 @@ def columns_for(room: int, nodes: Iterable[Node], deepest: int, trees: bool) -> 
 
     `deepest` is the depth of the deepest tree row, whose connectors take from its name.
     """
-    names = max((width(node.label) for node in nodes), default=0)
+    names = max((width(_full_name(node)) for node in nodes), default=0)
     rails = 3 * min(deepest, 4)
     least = LEAST_NAME + HEAD_CELLS + min(rails, 6)
     want = max(least, min(MOST_NAME, names) + HEAD_CELLS + rails)
@@ -129,11 +129,21 @@ def _name(node: Node, columns: Columns, at: Place) -> list[Span]:
     label = Span(clip(node.label, left), "strong" if node.live else "")
     left -= width(label.text)
     out.append(label)
-    if not columns.about and left >= 8:
-        more = _about(node, left - 2)
+    if left >= 8:
+        more = fit(line(_title(node)), left - 2) if columns.about else _about(node, left - 2)
         out += [Span("  "), *more]
         left -= 2 + cells(more)
     return [*out, Span(" " * left)]
+
+
+def _title(node: Node) -> str:
+    """The title of the issue that the label names, where nothing else tells it."""
+    return node.title if node.label == node.issue and node.title != node.line else ""
+
+
+def _full_name(node: Node) -> str:
+    title = _title(node)
+    return f"{node.label}  {title}" if title else node.label
 
 
 def _state(node: Node, cells: int) -> Span:

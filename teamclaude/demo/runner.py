@@ -13,11 +13,11 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from ..accounts.store import ConfigFile
 from ..proxy.service import Service
@@ -26,9 +26,11 @@ from .api import FakeApi
 from .chronicle import Chronicle, WindowState, plain_line
 from .clock import DemoClock
 from .endpoints import Pace
-from .plan import plan_sessions
+from .footprints import Footprints
+from .plan import SessionPlan, plan_sessions
 from .quota import FakeAccount
 from .report import Result, report_lines
+from .roles import cast_roles, news_of
 from .scenario import Cue, cast, cues, reset_at
 from .script import Profile
 from .sessions import FakeSession, Tally
@@ -38,6 +40,15 @@ __all__ = ["DEFAULT_SECONDS", "DemoOptions", "run_demo"]
 DEFAULT_SECONDS = 20.0
 
 Deck = Callable[[Service, threading.Event], None]
+
+
+class Camera(Protocol):
+    """Looks at the running proxy now and then, and prints what it saw at the end."""
+
+    def look(self, service: Service) -> None: ...
+
+    def picture(self) -> Iterable[str]: ...
+
 
 _KEY = "tc-demo-key"
 _TICK = 0.1
@@ -55,13 +66,14 @@ _MAX_GAP_SEC, _SPREAD_SEC, _FAN_OUT = 100.0, 60.0, 0.06
 class DemoOptions:
     """`speed` is demo seconds per real second; `seconds` (real) None: until interrupted."""
 
-    sessions: int = 6
+    sessions: int = 10
     accounts: int = 3
     speed: float = 60.0
     headless: bool = False
     seconds: float | None = None
     seed: int = 1
-    snapshot: bool = False
+    length_sec: float | None = None
+    """Demo seconds in which the story is told; None: the whole run."""
 
 
 def run_demo(
@@ -69,22 +81,22 @@ def run_demo(
     out: TextIO,
     *,
     line: Callable[[dict[str, Any]], str] = plain_line,
-    frame: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
+    camera: Camera | None = None,
     deck: Deck | None = None,
 ) -> int:
     """Runs the demo and prints its table; 0 unless a client saw an error that an account could have avoided.
 
-    `line` renders an activity record, `frame` the status JSON (printed at the end with
-    `options.snapshot`).  `deck(service, over)` shows the running proxy until it returns, which it
-    does when `over` is set; with it nothing else is printed before the table.  Ctrl-C or
-    SIGTERM ends the run, not the table.
+    `line` renders an activity record; the picture of the `camera` is printed before the table.  What
+    the sessions leave on disk lies in `claude`, beside the config file.  `deck(service, over)` shows the
+    running proxy until it returns, which it does when `over` is set; with it nothing else is
+    printed before the table.  Ctrl-C or SIGTERM ends the run, not the table.
     """
-    demo = _Demo(options, out, line, deck)
+    demo = _Demo(options, out, line, deck, camera)
     with suppress(BrokenPipeError):
         result = demo.run()
         lines = report_lines(result)
-        if options.snapshot and frame is not None:
-            lines = ["", *frame(result.snapshot), *lines]
+        if camera is not None:
+            lines = ["", *camera.picture(), *lines]
         demo.write(lines)
         return 1 if result.avoidable else 0
     return 0
@@ -96,6 +108,7 @@ class _Demo:
     out: TextIO
     line: Callable[[dict[str, Any]], str]
     deck: Deck | None
+    camera: Camera | None
     stop: threading.Event = field(default_factory=threading.Event)
     over: threading.Event = field(default_factory=threading.Event)
     sessions: list[FakeSession] = field(default_factory=list)
@@ -103,9 +116,10 @@ class _Demo:
     def __post_init__(self) -> None:
         options = self.options
         self.clock = DemoClock(options.speed)
-        length = options.speed * (options.seconds or DEFAULT_SECONDS)
+        length = options.length_sec or options.speed * (options.seconds or DEFAULT_SECONDS)
         self.accounts = cast(options.accounts, options.sessions, self.clock.start, length)
-        self.cues = cues(length)
+        self.cues = cues(length, options.accounts)
+        self.news = news_of(length, options.sessions)
         self.chronicle = Chronicle(self.line)
         self.api = FakeApi(self.accounts, seed=options.seed, clock=self.clock, pace=_PACE, keep_bodies=False)
         self.api.script.profile = _CALM
@@ -113,10 +127,19 @@ class _Demo:
         self.began = time.monotonic()
 
     def run(self) -> Result:
+        options = self.options
         with ExitStack() as stack:
             stack.enter_context(self.api)
             directory = tempfile.mkdtemp(prefix="teamclaude-demo-")
             stack.callback(shutil.rmtree, directory, ignore_errors=True)
+            self.plans = self._plan()
+            self.footprints = Footprints(
+                Path(directory) / "claude",
+                [plan.id for plan in self.plans],
+                cast_roles(options.sessions),
+                self.clock,
+            )
+            self.footprints.begin()
             self.service = self._service(Path(directory))
             self.service.start()
             stack.callback(self.service.stop, 0)
@@ -143,9 +166,13 @@ class _Demo:
             ConfigFile(path, note),
             port=0,
             clock=self.clock,
-            on_activity=self.chronicle.note,
+            on_activity=self._note,
             warn=note,
         )
+
+    def _note(self, record: dict[str, Any]) -> None:
+        self.chronicle.note(record)
+        self.footprints.note(record)
 
     def _introduce(self) -> None:
         options = self.options
@@ -156,15 +183,17 @@ class _Demo:
         self.chronicle.say(f"accounts: {names} · one second here is {options.speed:.0f} seconds to them")
         self.chronicle.say("")
 
-    def _start_sessions(self) -> None:
-        plans = plan_sessions(
+    def _plan(self) -> list[SessionPlan]:
+        return plan_sessions(
             self.options.sessions,
             self.options.seed,
             spread_sec=_SPREAD_SEC,
             max_gap_sec=_MAX_GAP_SEC,
             fan_out=_FAN_OUT,
         )
-        for plan in plans:
+
+    def _start_sessions(self) -> None:
+        for plan in self.plans:
             session = FakeSession(
                 self.service.urls[0],
                 plan,
@@ -190,10 +219,15 @@ class _Demo:
             self._tell()
 
     def _tell(self) -> None:
-        waiting, next_progress = list(self.cues), _PROGRESS_SEC
+        waiting, news, next_progress = list(self.cues), list(self.news), _PROGRESS_SEC
         while not self.stop.wait(_TICK):
             while waiting and self.clock.elapsed() >= waiting[0].at:
                 self._play(waiting.pop(0))
+            while news and self.clock.elapsed() >= news[0].at:
+                self.footprints.tell(news.pop(0))
+            self.footprints.write()
+            if self.camera is not None:
+                self.camera.look(self.service)
             if self.clock.elapsed() >= self.trouble_at:
                 self.api.script.profile = _TROUBLE
             self.chronicle.observe(self._windows(), self.clock())

@@ -2,8 +2,8 @@
 
 Accounts begin in the middle of their windows, as accounts do.  The first one is also used from
 elsewhere (another machine, the web) and so runs into its 5h limit at a third of the run; its
-window ends at two thirds.  Windows are sized for what the sessions use in five hours and a
-little more, so that a long run goes on.
+window ends at two thirds.  The last of three or more has little left of its week.  Windows are
+sized for what the sessions use in five hours and a little more, so that a long run goes on.
 """
 
 from __future__ import annotations
@@ -61,11 +61,15 @@ def cast(accounts: int, sessions: int, start: float, length: float) -> list[Fake
     return out
 
 
-def cues(length: float) -> list[Cue]:
+def cues(length: float, accounts: int) -> list[Cue]:
     """What happens besides the sessions, in order of time."""
     words = "was used elsewhere too (another machine), and that filled its 5h window"
     at = reset_at(length) * _LIMIT_AT / _RESET_AT
-    return [Cue(at, account_names(1)[0], "5h", 1.02, words)]
+    full = Cue(at, account_names(1)[0], "5h", 1.02, words)
+    if accounts < 3:
+        return [full]
+    near = Cue(0.2 * at, account_names(accounts)[-1], "7d", 0.93, "has little left of its week")
+    return [near, full]
 
 
 def reset_at(length: float) -> float:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Optional
 
 from ..settings import camel_case
 
 __all__ = ["Activity", "as_json"]
 
 
-@dataclass(frozen=True)
-class Activity:
-    """One client request.  None is unknown, never zero; what changes is a new value (`replace`)."""
+class Activity(NamedTuple):
+    """One client request.  None is unknown, never zero; what changes is a new value (`_replace`)."""
 
     id: str
     at: float
@@ -29,15 +26,15 @@ class Activity:
     """The name of the client key it came with."""
     accounts: tuple[str, ...] = ()
     """Every account tried, in order."""
-    status: int | None = None
+    status: Optional[int] = None
     """As sent to the client; None when nothing was."""
-    ttfb_sec: float | None = None
-    duration_sec: float | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    cost: float | None = None
+    ttfb_sec: Optional[float] = None
+    duration_sec: Optional[float] = None
+    input_tokens: Optional[int] = None
+    output_tokens: Optional[int] = None
+    cache_read_tokens: Optional[int] = None
+    cache_write_tokens: Optional[int] = None
+    cost: Optional[float] = None
     """Dollars at list prices."""
     outcome: str = ""
     """Empty while under way."""
@@ -45,9 +42,7 @@ class Activity:
     """Why that account, or why not."""
 
 
-_KEYS = tuple(
-    (field.name, camel_case(field.name)) for field in dataclasses.fields(Activity) if field.name != "at"
-)
+_KEYS = tuple((name, camel_case(name)) for name in Activity._fields if name != "at")
 
 
 def as_json(activity: Activity) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import struct
 import time
 from contextlib import suppress
@@ -17,7 +18,7 @@ from typing import Optional, Union
 
 from ..errors import BadRequest, ClientGone, HeadTooLarge, RequestTimeout, TooLarge
 from .framing import ChunkedDecoder, Framing, Kind
-from .head import MAX_HEAD_BYTES, RequestHead, find_head_end, parse_request_head
+from .head import MAX_HEAD_BYTES, RequestHead, RequestHeads, find_head_end
 from .watch import Watch
 
 __all__ = ["Client"]
@@ -45,9 +46,14 @@ class Client:
         self.started = False  # a byte of the current answer has been sent
         self.idle = True  # between requests: a drain may close it
         self._buffer = bytearray()
+        self._heads = RequestHeads()
         self._head_sec = head_sec
         self._body_idle_sec = body_idle_sec
         self._write_idle_sec = write_idle_sec
+        self._timeout: Optional[float] = None  # the socket's, as last set
+        # Only where a socket is a file and its bytes go out as they are.
+        self._plain_fd = sock.fileno() if os.name == "posix" and not isinstance(sock, ssl.SSLSocket) else -1
+        self._set_timeout(KEEP_ALIVE_SEC)
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -79,7 +85,7 @@ class Client:
                 deadline = time.monotonic() + self._head_sec
             self.idle = False
         self.idle = False
-        head = parse_request_head(bytes(buffer[:end]))
+        head = self._heads.parse(bytes(buffer[:end]))
         del buffer[:end]
         return head
 
@@ -135,7 +141,7 @@ class Client:
                 raise ClientGone("the client left in the middle of its request body")
 
     def _receive_into(self, view: memoryview) -> int:
-        self.sock.settimeout(self._body_idle_sec)
+        self._set_timeout(self._body_idle_sec)
         try:
             count = self.sock.recv_into(view)
         except socket.timeout:
@@ -150,7 +156,7 @@ class Client:
         """Bytes, b"" at the end of the connection, None when nothing came in time."""
         if timeout <= 0:
             return None
-        self.sock.settimeout(timeout)
+        self._set_timeout(timeout)
         try:
             return self.sock.recv(RECV_BYTES)
         except socket.timeout:
@@ -168,13 +174,37 @@ class Client:
     def send(self, data: Buffer) -> None:
         """Send all of it; raises ClientGone when the client left or stopped reading."""
         self.started = True
-        self.sock.settimeout(self._write_idle_sec)
         try:
-            self.sock.sendall(data)
+            sent = self._send_at_once(data)
+            if sent == len(data):
+                return
+            self._set_timeout(self._write_idle_sec)
+            with memoryview(data) as view:
+                # Not sendall: its time is for all of the data, however steadily the client reads.
+                while sent < len(view):
+                    sent += self.sock.send(view[sent:])
         except socket.timeout:
             raise ClientGone(f"the client read nothing for {self._write_idle_sec:g} s") from None
         except OSError as error:
             raise ClientGone("the client closed its connection") from error
+
+    def _send_at_once(self, data: Buffer) -> int:
+        """How much of it the socket takes without waiting.
+
+        A write to the descriptor: `send` on a socket with a timeout polls first, and so that it has the
+        right one it would be set twice per request: three system calls less, 25 us of a small request.
+        """
+        if self._plain_fd < 0:
+            return 0
+        try:
+            return os.write(self._plain_fd, data)
+        except BlockingIOError:
+            return 0
+
+    def _set_timeout(self, seconds: float) -> None:
+        if seconds != self._timeout:
+            self.sock.settimeout(seconds)
+            self._timeout = seconds
 
     def linger(self) -> None:
         """Before closing with unread input: a plain close would reset the answer on its way."""
@@ -188,6 +218,7 @@ class Client:
         """Close with a reset: an end that nobody takes for the end of a body."""
         with suppress(OSError):
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+        self._plain_fd = -1  # the number may be another file's from now on
         self.sock.close()
 
     def _send_continue(self) -> None:

@@ -23,12 +23,14 @@ from .relay import Observer, relay
 from .requestrecord import RequestRecord
 from .tap import UsageTap
 from .upstream import Answer, Buffer
+from .words import error_document
 
 __all__ = ["Delivery", "KeptAnswer", "StreamRefused"]
 
 # How long a stream's head waits for its first event: long enough for an error event that follows at
 # once, short enough that nobody feels it.
 FIRST_EVENT_SEC = 1.0
+LONGEST_EVENT = 1 << 20  # of an answer that is no stream but must be told as one event
 
 
 @dataclass
@@ -62,13 +64,15 @@ class Delivery:
 
     def relay(
         self, answer: Answer, account: str, tap: UsageTap, probe: bool, begun: Callable[[], None]
-    ) -> None:
-        """Relay an answer to its end; raises StreamRefused (only with `probe`), UpstreamLost or ClientGone.
+    ) -> bool:
+        """Relay an answer to its end; False when it could only be told as an error event.
 
         `begun` is called when it is certain that this is the answer, before its first byte is sent.
+        Raises StreamRefused (only with `probe`), UpstreamLost or ClientGone.
         """
-        if self._hold.committed and not (answer.head.status < 300 and tap.is_stream):
-            return self._as_event(answer, tap)
+        if self._hold.committed and not _fits_a_hold(answer, tap):
+            self._as_event(answer, tap)
+            return False
         first = self._first_pieces(answer) if probe and tap.is_stream else None
         begun()
         head, framing = b"", self._hold.framing
@@ -80,6 +84,7 @@ class Delivery:
         if self._log is not None:
             observers.append(self._log.response.add)
         relay(answer, self._client, head, framing, observers, self._idle_sec, first)
+        return True
 
     def relay_kept(self, kept: KeptAnswer) -> None:
         """The upstream's own words, byte for byte, after all else has been tried."""
@@ -88,7 +93,7 @@ class Delivery:
         if self._log is not None:
             self._log.response.add(kept.body)
         if self._hold.committed:
-            self._hold.end_with(kept.body)
+            self._hold.end_with(error_document(kept.answer.head, kept.body))
         else:
             is_head = self._exchange.head.method == "HEAD"
             framing = Framing(Kind.NONE) if is_head else Framing(Kind.LENGTH, len(kept.body))
@@ -117,11 +122,11 @@ class Delivery:
     def _as_event(self, answer: Answer, tap: UsageTap) -> None:
         """An answer that is no stream, for a client that was promised one."""
         body = bytearray()
-        while not answer.complete:
+        while not answer.complete and len(body) < LONGEST_EVENT:
             for piece in answer.read(self._client.watch, self._idle_sec):
                 tap.feed(piece)
                 body += piece
-        self._hold.end_with(bytes(body))
+        self._hold.end_with(error_document(answer.head, bytes(body)))
 
     def _head(self, answer: Answer, account: str, framing: Framing) -> bytes:
         extra = [
@@ -133,3 +138,9 @@ class Delivery:
         if self._log is not None:
             self._log.answered(answer.head.status, answer.head.reason, headers)
         return render_response(answer.head.status, answer.head.reason, headers)
+
+
+def _fits_a_hold(answer: Answer, tap: UsageTap) -> bool:
+    """A stream as it is: the head that a hold has sent names no content-encoding."""
+    plain = (answer.head.get("content-encoding") or "identity").lower() == "identity"
+    return answer.head.status < 300 and tap.is_stream and plain

@@ -68,7 +68,8 @@ class Endpoints:
         return _json(self._runtime.status())
 
     def _deck(self, body: bytes) -> Reply:
-        return _json(self._runtime.deck())
+        snapshot = self._runtime.deck()
+        return _json({**snapshot, "fleet": self._runtime.fleet(snapshot)})
 
     def _explain(self, body: bytes, request: str) -> Reply:
         record = self._runtime.journal.explain(request)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Optional, Union
 
+from ..errors import HeldOut, TeamClaudeError, TooManyHeld, UpstreamError
 from ..routing.decision import Ask, Decision
 from ..routing.usage import NO_USAGE, Usage
 from .bodyscan import NO_FACTS, BodyFacts
@@ -17,7 +18,7 @@ from .head import RequestHead
 from .paths import PathKind, Route
 from .redact import redact_text
 
-__all__ = ["Attempt", "Exchange", "Outcome", "new_request_id"]
+__all__ = ["Attempt", "Exchange", "Outcome", "new_request_id", "outcome_of"]
 
 LONGEST_PATH = 200  # as shown: what is mistyped has no length
 
@@ -37,6 +38,13 @@ class Outcome(Enum):
     REFUSED = "refused"
 
 
+def outcome_of(error: TeamClaudeError) -> Outcome:
+    """How a request ended that was answered with this error of ours."""
+    if isinstance(error, (HeldOut, TooManyHeld)):
+        return Outcome.HELD_OUT
+    return Outcome.UPSTREAM_ERROR if isinstance(error, UpstreamError) else Outcome.REFUSED
+
+
 @dataclass
 class Attempt:
     """One try on one account."""
@@ -45,6 +53,9 @@ class Attempt:
     decision: Decision
     status: Optional[int] = None
     note: str = ""  # what the upstream or the connection said
+
+
+_NO_ASK = Ask()
 
 
 @dataclass
@@ -61,7 +72,7 @@ class Exchange:
     body_read: bool = False
     body: Union[bytes, bytearray, memoryview] = b""
     facts: BodyFacts = NO_FACTS
-    ask: Ask = field(default_factory=Ask)
+    ask: Ask = _NO_ASK
     attempts: list[Attempt] = field(default_factory=list)
     status: Optional[int] = None  # sent to the client
     ttfb: Optional[float] = None  # seconds to the first response byte
@@ -77,6 +88,10 @@ class Exchange:
         self.status = status
         if self.ttfb is None:
             self.ttfb = time.monotonic() - self.began
+
+    def unanswered(self) -> None:
+        """Nothing of an answer was sent after all."""
+        self.status = self.ttfb = None
 
     def end(self, outcome: Outcome, note: str = "") -> None:
         """Record the outcome; the first one stands."""

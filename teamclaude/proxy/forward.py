@@ -12,22 +12,22 @@ from __future__ import annotations
 import random
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import Optional
 
 from ..accounts.freshness import Standing
-from ..errors import ClientGone, HeldOut, TeamClaudeError, UpstreamLost
+from ..errors import ClientGone, ConnectFailed, HeldOut, TeamClaudeError, UpstreamLost
 from ..routing.answers import MEANING, AnswerKind, Next, classify
 from ..routing.decision import Ask, Decision, Lease
 from ..routing.models import cost, price_of
 from ..routing.usage import NO_USAGE
 from ..routing.windows import Reading, read_windows
 from .accountuuid import with_account_uuid
+from .attend import attend
 from .book import Way
 from .client import Client
 from .delivery import Delivery, KeptAnswer, StreamRefused
-from .exchange import Attempt, Exchange, Outcome
-from .forwarding import render_request, upstream_request_headers
+from .exchange import Attempt, Exchange, Outcome, outcome_of
+from .forwarding import render_request, upstream_request_headers, with_length
 from .framing import Framing, Kind
 from .hold import Hold
 from .house import House
@@ -44,6 +44,7 @@ __all__ = ["Forwarder"]
 
 FIRST_BACKOFF_SEC = 0.5
 LONGEST_BACKOFF_SEC = 8.0
+MOST_SHARED = 64  # of one head: it is rendered anew for each account, and when that has a new token
 MAX_REFUSED_STREAMS = 2  # further ones are relayed as they are
 
 
@@ -108,7 +109,8 @@ class Forwarder:
         overloaded, self._avoid = self._avoid, None
         if overloaded is not None:
             with suppress(NothingUsable):
-                return self._try_acquire(replace(self._ask, tried=(overloaded,)), NO_PATIENCE)
+                beside = self._ask._replace(tried=(*self._ask.tried, overloaded))
+                return self._try_acquire(beside, NO_PATIENCE)
         if self._locked_out:
             # Accounts that refuse their login are not worth waiting for: look before holding.
             try:
@@ -152,7 +154,7 @@ class Forwarder:
             # Nothing can be sent to keep this client waiting: it gets its answer before it gives up.
             budget = min(budget, config.hold_commit_sec)
             paid_after = min(paid_after, 0.9 * budget)
-        spent = self._house.clock() - self._exchange.at
+        spent = max(0.0, self._house.clock() - self._exchange.at)  # the clock may have been set back
         return Patience(max(0.0, budget - spent), max(0.0, paid_after - spent))
 
     # --- one attempt ----------------------------------------------------------------------------
@@ -166,7 +168,7 @@ class Forwarder:
         exchange.attempts.append(attempt)
         logged = self._log.attempt(attempt.account) if self._log is not None else None
         try:
-            standing = self._house.keeper.before_dispatch(lease.account)
+            standing = self._standing(lease.account)
             way = self._house.book().way(lease.account)  # with the token that may be new
             if way is None:  # removed by a reload since it was chosen
                 self._leave_out(lease, "no longer configured")
@@ -186,14 +188,14 @@ class Forwarder:
                 return False
             self._house.router.answered(lease, answer.head.status, reading)
             tap = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"))
-            self._deliver(answer, attempt.account, tap, kind)
-            served = self._conclude(answer, kind, tap)
+            as_it_is = self._deliver(lease, answer, attempt.account, tap, kind)
+            served = self._conclude(answer, kind, tap, as_it_is)
             return True
         except StreamRefused as refused:
             attempt.note = str(refused)
             self._refused_stream(lease, refused)
             return False
-        except UpstreamLost as lost:
+        except (ConnectFailed, UpstreamLost) as lost:
             attempt.note = str(lost)
             if logged is not None:
                 logged.failed(str(lost))
@@ -213,32 +215,46 @@ class Forwarder:
         body = exchange.body
         if self._config.rewrite_account_uuid:
             body = with_account_uuid(body, exchange.facts, way.account_uuid)
-        framing = Framing(Kind.LENGTH, len(body)) if exchange.has_body else Framing(Kind.NONE)
+        head = self._head(way)
+        if exchange.has_body:
+            head = with_length(head, len(body))
+        return self._transport.exchange(way.origin, exchange.head.method, head, body)
+
+    def _head(self, way: Way) -> bytes:
+        """The head for the upstream, as of a request without a body."""
+        head, identity = self._exchange.head, self._hold.committed
+        key = (way, identity, self._house.is_proxy_secret)
+        rendered: Optional[bytes] = head.shared.get(key)
+        if rendered is not None:
+            return rendered
+        if len(head.shared) >= MOST_SHARED:
+            head.shared.clear()
         headers = upstream_request_headers(
-            exchange.head, way.credential, way.origin.authority, framing, self._house.is_proxy_secret
+            head, way.credential, way.origin.authority, Framing(Kind.NONE), self._house.is_proxy_secret
         )
-        if self._hold.committed:
+        if identity:
             # The client's head is sent, without a content-encoding: the stream must come as it is.
             headers = [field for field in headers if field[0].lower() != "accept-encoding"]
             headers.append(("Accept-Encoding", "identity"))
-        head = render_request(exchange.head.method, way.prefix + exchange.head.target, headers)
-        return self._transport.exchange(way.origin, exchange.head.method, head, body)
+        rendered = head.shared[key] = render_request(head.method, way.prefix + head.target, headers)
+        return rendered
 
-    def _deliver(self, answer: Answer, account: str, tap: UsageTap, kind: AnswerKind) -> None:
+    def _deliver(self, lease: Lease, answer: Answer, account: str, tap: UsageTap, kind: AnswerKind) -> bool:
         served = kind is AnswerKind.SERVED
 
         def begun() -> None:
             self._streaming = True
             if served:
-                self._condemn_suspects()
+                self._condemn_suspects(lease)
 
         probe = served and self._inference and self._refused_streams < MAX_REFUSED_STREAMS
         try:
-            self._delivery.relay(answer, account, tap, probe, begun)
+            as_it_is = self._delivery.relay(answer, account, tap, probe, begun)
         except BaseException:
             answer.connection.close()
             raise
         self._transport.finish(answer)
+        return as_it_is
 
     def _is_final(self, kind: AnswerKind) -> bool:
         """The answer goes to the client as it is."""
@@ -264,6 +280,8 @@ class Forwarder:
         self._said[lease.account] = f"{answer.head.status} {attempt.note}"
         self._house.router.answered(lease, answer.head.status, reading, words)
         step = MEANING[kind].next
+        if step not in (Next.HOP_ONCE, Next.RETRY_LATER) and not self._suspects:
+            self._kept = None  # an outage that was met before is no longer why it fails
         if step is Next.HOP_ONCE:
             self._suspects.append(lease)
             self._kept = KeptAnswer(answer, body, way.name)
@@ -282,19 +300,27 @@ class Forwarder:
         if why:
             self._said[lease.account] = why
         if lease.account not in self._ask.tried:
-            self._ask = replace(self._ask, tried=(*self._ask.tried, lease.account))
+            self._ask = self._ask._replace(tried=(*self._ask.tried, lease.account))
 
     def _refused_login(self, lease: Lease, way: Way, words: str) -> None:
         standing = Standing(False, words or "the API refused its credentials (401)")
         if lease.account not in self._renewed:
             self._renewed.add(lease.account)
             if way.credential.kind == "oauth":
-                standing = self._house.keeper.after_401(lease.account, way.credential.secret)
+                key, failed = lease.account, way.credential.secret
+                standing = attend(lambda: self._house.keeper.after_401(key, failed), self._hold.beat)
             else:  # a reload may have brought another key meanwhile
                 current = self._house.book().way(lease.account)
                 standing = standing._replace(usable=current is not None and current != way)
         if not standing:
             self._no_token(lease, standing)
+
+    def _standing(self, key: str) -> Standing:
+        """Whether the account's token is good; a renewal that must be waited for does not hide the client."""
+        keeper = self._house.keeper
+        if keeper.must_wait(key):
+            return attend(lambda: keeper.before_dispatch(key), self._hold.beat)
+        return keeper.before_dispatch(key)
 
     def _no_token(self, lease: Lease, standing: Standing) -> None:
         """The account can't be used now, or not before a person has helped."""
@@ -326,21 +352,23 @@ class Forwarder:
         self._pause = pause
         self._avoid = lease.account if self._failures == 2 else None
 
-    def _condemn_suspects(self) -> None:
+    def _condemn_suspects(self, server: Lease) -> None:
         for suspect in self._suspects:
-            if suspect.ask.needs_slot:
+            if suspect.ask.needs_slot and suspect.account != server.account:
                 self._house.router.condemn(suspect)
         self._suspects.clear()
 
     # --- ends ---------------------------------------------------------------------------------------
 
-    def _conclude(self, answer: Answer, kind: AnswerKind, tap: UsageTap) -> bool:
+    def _conclude(self, answer: Answer, kind: AnswerKind, tap: UsageTap, as_it_is: bool) -> bool:
         """Record the outcome of a completely relayed answer; True when it counts as served."""
         problem = ""
         if kind is not AnswerKind.SERVED:
             problem = f"{answer.head.status}"
         elif tap.error_type:
             problem = f"{tap.error_type}: {tap.error_message}"
+        elif not as_it_is:
+            problem = f"{answer.head.status}, but nothing that can follow a hold"
         elif self._inference and tap.is_stream and not tap.saw_stop:
             problem = "the stream ended without message_stop"
         self._exchange.end(Outcome.UPSTREAM_ERROR if problem else Outcome.SERVED, problem)
@@ -349,7 +377,6 @@ class Forwarder:
     def _end_hold(self, error: TeamClaudeError) -> None:
         """The error of a request whose hold has begun its answer."""
         self._delivery.refuse(error)
-        held_out = isinstance(error, HeldOut)
-        if held_out and self._ask.conversation is not None:
+        if isinstance(error, HeldOut) and self._ask.conversation is not None:
             self._house.holdouts.add(self._ask.conversation)
-        self._exchange.end(Outcome.HELD_OUT if held_out else Outcome.UPSTREAM_ERROR, str(error))
+        self._exchange.end(outcome_of(error), str(error))

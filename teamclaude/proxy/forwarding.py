@@ -28,6 +28,7 @@ __all__ = [
     "render_response",
     "token_request_headers",
     "upstream_request_headers",
+    "with_length",
 ]
 
 Headers = list[tuple[str, str]]
@@ -119,6 +120,11 @@ def header_text(text: str) -> str:
 def render_request(method: str, target: str, headers: Sequence[tuple[str, str]]) -> bytes:
     """The head as bytes; raises TeamClaudeError rather than writing a line that is not in the list."""
     return _render(f"{method} {target} HTTP/1.1\r\n", headers)
+
+
+def with_length(head: bytes, length: int) -> bytes:
+    """A rendered request with a body of this many bytes to follow."""
+    return b"%bContent-Length: %d\r\n\r\n" % (head[:-2], length)
 
 
 def render_response(status: int, reason: str, headers: Sequence[tuple[str, str]]) -> bytes:

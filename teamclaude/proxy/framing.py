@@ -186,6 +186,14 @@ class ChunkedDecoder:
         """
         if self._held:
             data, self._held = self._held + data, b""
+        elif not self._left and not self._crlf_due and self._trailer_bytes < 0:
+            # As an event of a stream comes: one whole small chunk and nothing else.  3 us less for it.
+            line = _SIZE_LINE.match(data)
+            if line is not None and line.end() <= MAX_CHUNK_LINE:
+                payload = data[line.end() : -2]
+                whole = len(payload) == int(line[1], 16) and data[-2:] == b"\r\n"
+                if whole and 0 < len(payload) < _WORTH_A_VIEW:
+                    return [payload]
         out: list[Buffer] = []
         at, end = 0, len(data)
         while at < end and not self.finished:

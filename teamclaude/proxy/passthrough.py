@@ -43,7 +43,10 @@ def pass_through(house: House, exchange: Exchange, client: Client, log: Optional
         headers = upstream_request_headers(head, own, origin.authority, framing, house.is_proxy_secret)
     transport = Transport(house.pool, client.watch, config.head_timeout_sec)
     request = render_request(head.method, prefix + head.target, headers)
-    answer = transport.exchange(origin, head.method, request, exchange.body)
+    # A refresh token is spent once: whether a lost request was the one that spent it is the client's guess.
+    spends = exchange.route.kind is PathKind.OAUTH_TOKEN
+    send = transport.exchange_once if spends else transport.exchange
+    answer = send(origin, head.method, request, exchange.body)
     out = client_framing(answer.framing, head)
     response_headers = client_response_headers(answer.head, out, exchange.closing_fields)
     observers: list[Observer] = []

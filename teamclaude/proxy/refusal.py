@@ -16,6 +16,8 @@ JITTER = 0.15  # upwards: clients told the same moment must not all come at once
 # Blocks that no waiting ends.
 NEEDS_A_PERSON = frozenset({"auth_failed", "disabled", "tried"})
 
+API_KEY_WAITS = "API key waits"  # not throttled: kept for a last resort
+
 
 def refusal(
     decision: Decision,
@@ -38,7 +40,7 @@ def refusal(
     listed = "; ".join(f"{names.get(key, key)}: {words}" for key, words in why.items())
     if final or decision.retry_at is None:
         return AccountError(f"No account can serve this request. {listed}. See: teamclaude accounts")
-    throttled = [e for e in decision.excluded if e.rule not in NEEDS_A_PERSON]
+    throttled = [e for e in decision.excluded if e.rule not in NEEDS_A_PERSON | {API_KEY_WAITS}]
     seconds = max(1.0, decision.retry_at - now)
     clock = time.strftime("%H:%M", time.localtime(decision.retry_at))
     if len(throttled) == 1:

@@ -71,8 +71,12 @@ class Runtime:
         self.journal = journal
         self.connections = Connections()
         self.clients = Clients()
+        # What a session works on, as whoever reads that from disk knows it; no I/O.
+        self.issue_of: Callable[[str], Optional[str]] = lambda session: None
         self.draining = False
         self.port = 0
+        # What the disk tells of the sessions in a snapshot; who starts the server may know how to look.
+        self.fleet: Callable[[dict[str, Any]], dict[str, Any]] = lambda snapshot: {}
         self._began = time.monotonic()
         self.keeper = TokenKeeper(
             config_file,
@@ -126,7 +130,7 @@ class Runtime:
         return capacity_json(capacity_of(view, self.house.config.rules), view.now)
 
     def deck(self) -> dict[str, Any]:
-        """Status and activity: what a remote Deck draws."""
+        """Status and activity: with `fleet`, what a Deck draws."""
         return {**self.status(), "activity": self.journal.recent(), "inflight": self.journal.inflight()}
 
     def _system(self) -> dict[str, Any]:

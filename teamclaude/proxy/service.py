@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Optional
 
 from ..accounts.config import Config
@@ -35,6 +35,7 @@ class Service:
         host: Optional[str] = None,
         port: Optional[int] = None,
         log_dir: Optional[str] = None,
+        drain_sec: Optional[float] = None,
         clock: Callable[[], float] = time.time,
         on_activity: Optional[Callable[[dict[str, Any]], None]] = None,
         warn: Callable[[str], None] = lambda line: None,
@@ -44,6 +45,7 @@ class Service:
         self._warn = warn
         self._stamp = config_file.stamp()
         config = config_file.load_or_create()
+        self._drain_sec = drain_sec
         self._host = config.proxy.host if host is None else host
         self._wanted_port = config.proxy.port if port is None else port
         self._tls = server_context(config.proxy.tls) if config.proxy.tls is not None else None
@@ -52,7 +54,8 @@ class Service:
         self._journal = Journal(_request_log(config, log_dir, warn, clock), on_activity)
         state_file = StateFile(str(state_path(config_file.path)), warn)
         self._saver = Saver(state_file, lambda: self._runtime.router.dump(), warn, save_sec)
-        self._runtime = Runtime(config_file, config, self._journal, clock, warn, self._saver.dirty)
+        self._changes = 0
+        self._runtime = Runtime(config_file, config, self._journal, clock, warn, self._changed)
         self._journal.names = self._runtime.router.names
         for lost in self._runtime.router.restore(state_file.load()):
             warn(f"not restored from the state file: {lost}")
@@ -87,7 +90,8 @@ class Service:
         waiting of the first.
         """
         runtime = self._runtime
-        limit = runtime.house.config.drain_sec if drain_sec is None else drain_sec
+        wanted = self._drain_sec if drain_sec is None else drain_sec
+        limit = runtime.house.config.drain_sec if wanted is None else wanted
         runtime.draining = True
         runtime.router.drain()
         if limit <= 0 and self._stopping.locked():
@@ -149,10 +153,24 @@ class Service:
         """Status, activity and requests in flight as JSON."""
         return self._runtime.deck()
 
+    @property
+    def mark(self) -> Hashable:
+        """Cheap, and the same as long as `deck` differs by the passing of time alone."""
+        return self._changes, self._journal.turns, self._runtime.draining
+
+    def _changed(self) -> None:
+        self._changes += 1  # two at once may count as one
+        self._saver.dirty()
+
     def reload(self) -> dict[str, Any]:
         """Read the config again; raises BadRequest and keeps the old one when it is no good."""
         self._stamp = self._config_file.stamp()
         return self._runtime.reload()
+
+    @property
+    def config_file(self) -> ConfigFile:
+        """The file whose accounts it serves with."""
+        return self._config_file
 
     @property
     def runtime(self) -> Runtime:

@@ -7,6 +7,7 @@ here ever holds a credential.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -57,7 +58,7 @@ def capacity_json(capacity: Capacity, now: float) -> dict[str, Any]:
         "benched": capacity.benched,
         "total": capacity.total,
         "warmSessions": capacity.warm,
-        "soonestResetSec": round(capacity.soonest_reset),
+        "soonestResetSec": math.ceil(capacity.soonest_reset),
         "accounts": [_account_capacity(row, now) for row in capacity.accounts],
         "lastResort": {"accounts": last_resort} if last_resort else None,
         "at": datetime.fromtimestamp(now, timezone.utc)

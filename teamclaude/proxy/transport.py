@@ -28,6 +28,10 @@ class Transport:
         self._watch = watch
         self._head_timeout = head_timeout
 
+    def exchange_once(self, origin: Origin, method: str, head: bytes, body: Buffer) -> Answer:
+        """As exchange, but never sent twice: for requests that spend something."""
+        return self._once(self._pool.open(origin, self._watch), method, head, body)
+
     def exchange(self, origin: Origin, method: str, head: bytes, body: Buffer) -> Answer:
         """The upstream's answer, its body unread; raises ConnectFailed, UpstreamLost or ClientGone."""
         pooled = self._pool.take(origin)

@@ -72,8 +72,10 @@ class Connection:
         """False when the upstream began to answer before it took everything."""
         # Only without TLS: there a session ticket may be readable, which is no answer.
         early = self._pending is None
+        sent = self._send_at_once(data) if len(data) <= SEND_BYTES else 0
+        if sent == len(data):
+            return True
         with memoryview(data) as view:
-            sent = 0
             while sent < len(view):
                 try:
                     sent += self.sock.send(view[sent : sent + SEND_BYTES])
@@ -88,6 +90,12 @@ class Connection:
                     return False
         return True
 
+    def _send_at_once(self, data: Buffer) -> int:
+        try:
+            return self.sock.send(data)
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return 0
+
     def wait(self, watch: Watch, timeout: float) -> bool:
         """True when something can be read; raises ClientGone."""
         return (self._pending is not None and self._pending() > 0) or watch.wait(self.sock, timeout)
@@ -95,7 +103,7 @@ class Connection:
     def receive(self, watch: Watch, timeout: float, what: str) -> bytes:
         """The bytes that arrive next, b"" at the end; raises UpstreamLost or ClientGone."""
         while True:
-            if not self.wait(watch, timeout):
+            if not ((self._pending and self._pending()) or watch.wait(self.sock, timeout)):
                 raise UpstreamLost(f"the upstream sent no {what} for {timeout:g} s")
             try:
                 return self.sock.recv(RECV_BYTES)

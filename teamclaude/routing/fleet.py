@@ -242,7 +242,7 @@ class Fleet:
                 binding.prefix = usage.prefix or binding.prefix
                 binding.last_used = now
         if lease.holds_slot:
-            key = LedgerKey(lease.ask.conversation or "", "", account.name, int(now // DAY_SEC))
+            key = LedgerKey(lease.ask.conversation or "", lease.ask.issue, account.name, int(now // DAY_SEC))
             retention = self.rules.ledger_retention_hours * 3600.0
             self.ledger.add(key, usage, dollars, model, served, now, retention)
 

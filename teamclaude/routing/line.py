@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Optional
 
 from .decision import NEVER, Ask, Lease, Wait
@@ -33,11 +33,19 @@ class Waiter:
     """One request that asks for an account; it holds a lease, or what it waits for."""
 
     def __init__(self, ask: Ask, patience: Patience, since: float) -> None:
-        self.ask = replace(ask, hold=patience.budget) if patience.budget > 0 else ask
+        self.ask = ask._replace(hold=patience.budget) if patience.budget > 0 else ask
         self.patience = patience
         self.since = since
+        self.looked = since  # when it was last tried
         self.lease: Optional[Lease] = None
         self.wait: Optional[Wait] = None
+
+    def look(self, now: float) -> float:
+        """It is tried now; seconds it has waited, which no clock that is set back takes away."""
+        if now < self.looked:
+            self.since -= self.looked - now
+        self.looked = now
+        return now - self.since
 
     def due(self, now: float) -> bool:
         """What it waits for may be there by itself."""
@@ -45,6 +53,7 @@ class Waiter:
         waited = now - self.since
         return (
             self.wait.until <= now
+            or now < self.looked  # the clock was set back: `until` is of another time
             or waited >= self.patience.budget
             or (not self.ask.allow_paid and waited >= self.patience.paid_after)
         )
@@ -68,7 +77,7 @@ class Line:
 
         Returns those in line who were served.
         """
-        served = self.serve(now) if any(w.due(now) for w in self.waiters) else []
+        served = self.serve(now) if self.waiters and any(w.due(now) for w in self.waiters) else []
         self._try(waiter, now)
         return served
 
@@ -82,6 +91,7 @@ class Line:
             known = hopeless.get(alike) if not waiter.due(now) else None
             if known is not None:
                 waiter.wait = known
+                waiter.look(now)
             else:
                 self._try(waiter, now)
             if waiter.lease is not None:
@@ -108,10 +118,10 @@ class Line:
         return any(a.spec.is_paid and a.spec.enabled and not a.auth_failed for a in accounts)
 
     def _try(self, waiter: Waiter, now: float) -> None:
-        waited = now - waiter.since
+        waited = waiter.look(now)
         ask = waiter.ask
         if waited >= waiter.patience.paid_after and not ask.allow_paid:
-            ask = waiter.ask = replace(ask, allow_paid=True)
+            ask = waiter.ask = ask._replace(allow_paid=True)
         if waited >= waiter.patience.budget:
             # The last look: a slot of any account is better than a refusal for want of one.
             waited = max(waited, self._fleet.rules.slot_wait_sec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple, Optional
 
 from .usage import Usage
@@ -44,10 +45,17 @@ def price_of(model: Optional[str], overrides: Mapping[str, Price]) -> Optional[P
     """The price of a model: the longest override found in its id, else its family's, else None."""
     if not model:
         return None
+    if not overrides:
+        return _list_price(model)
     lowered = model.lower()
     matches = [name for name in overrides if name.lower() in lowered]
     if matches:
         return overrides[max(matches, key=len)]
+    return _list_price(model)
+
+
+@lru_cache(maxsize=64)  # asked twice per request, about few models
+def _list_price(model: str) -> Optional[Price]:
     return PRICES.get(family_of(model) or "")
 
 

@@ -3,7 +3,7 @@
 Closed loop: each connection sends its next request when it has its answer.  So at one connection the latency
 is what one request takes, at many it is what a proxy under full load makes each of them wait.
 
-    python load.py PORT CONNECTIONS SECONDS        the load of this file, its figures as JSON
+    python load.py PORT CONNECTIONS SECONDS PADDING        the load of this file, its figures as JSON
 """
 
 from __future__ import annotations
@@ -21,18 +21,10 @@ from typing import NamedTuple
 
 from wire import message_end
 
-__all__ = ["Load", "generator", "measure"]
+__all__ = ["HEADERS", "PATH", "Load", "body", "generator", "measure", "session"]
 
 GRACE_SEC = 20.0
 PATH = "/v1/messages?beta=true"
-BODY = json.dumps(
-    {
-        "model": "claude-opus-4-8",
-        "max_tokens": 1,
-        "messages": [{"role": "user", "content": "quota"}],
-        "metadata": {"user_id": json.dumps({"device_id": "0" * 64, "account_uuid": "", "session_id": "s"})},
-    }
-)
 # The fields of Claude Code 2.1, in its order.
 HEADERS = {
     "Accept": "application/json",
@@ -71,9 +63,22 @@ def generator() -> str:
     return "wrk" if shutil.which("wrk") else "Python"
 
 
-def measure(port: int, connections: int, seconds: float) -> Load:
-    """Load 127.0.0.1:`port` from a process of its own."""
-    return (_wrk if shutil.which("wrk") else _python)(port, connections, seconds)
+def measure(port: int, connections: int, seconds: float, padding: int = 0) -> Load:
+    """Load 127.0.0.1:`port` from a process of its own; `padding` bytes are added to each body."""
+    return (_wrk if shutil.which("wrk") else _python)(port, connections, seconds, padding)
+
+
+def body(padding: int = 0) -> str:
+    """A request's body, its members in Claude Code's order."""
+    login = json.dumps({"device_id": "0" * 64, "account_uuid": "", "session_id": "s"})
+    return json.dumps(
+        {
+            "model": "claude-opus-4-8",
+            "max_tokens": 1,
+            "messages": [{"role": "user", "content": "quota" + "x" * padding}],
+            "metadata": {"user_id": login},
+        }
+    )
 
 
 def session(number: int) -> str:
@@ -105,11 +110,12 @@ end
 """
 
 
-def _wrk(port: int, connections: int, seconds: float) -> Load:
+def _wrk(port: int, connections: int, seconds: float, padding: int) -> Load:
     fields = ", ".join(f'["{name}"] = "{value}"' for name, value in HEADERS.items())
     with tempfile.TemporaryDirectory() as directory:
         script = Path(directory) / "load.lua"
-        script.write_text(LUA % {"connections": connections, "headers": fields, "path": PATH, "body": BODY})
+        words = {"connections": connections, "headers": fields, "path": PATH, "body": body(padding)}
+        script.write_text(LUA % words)
         command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(script)]
         out = _output([*command, f"http://127.0.0.1:{port}/"], seconds)
     line = next(line for line in out.splitlines() if line.startswith("FIGURES "))
@@ -119,8 +125,8 @@ def _wrk(port: int, connections: int, seconds: float) -> Load:
 # --- without wrk ------------------------------------------------------------------------------------
 
 
-def _python(port: int, connections: int, seconds: float) -> Load:
-    words = [str(port), str(connections), str(seconds)]
+def _python(port: int, connections: int, seconds: float, padding: int) -> Load:
+    words = [str(port), str(connections), str(seconds), str(padding)]
     return Load(*json.loads(_output([sys.executable, str(Path(__file__).resolve()), *words], seconds)))
 
 
@@ -133,12 +139,12 @@ def _output(command: list[str], seconds: float) -> str:
 class _Line:
     """One connection: the request it repeats, and what has come of the answer."""
 
-    def __init__(self, port: int, number: int) -> None:
+    def __init__(self, port: int, number: int, content: str) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         fields = {**HEADERS, "X-Claude-Code-Session-Id": session(number)}
         lines = [f"POST {PATH} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
-        lines += [f"Host: 127.0.0.1:{port}", f"Content-Length: {len(BODY)}", "", BODY]
+        lines += [f"Host: 127.0.0.1:{port}", f"Content-Length: {len(content)}", "", content]
         self._request = "\r\n".join(lines).encode()
         self._answer = b""
         self._sent = 0.0
@@ -158,10 +164,11 @@ class _Line:
         return lasted if self._answer.startswith(b"HTTP/1.1 200 ") else -lasted
 
 
-def _load(port: int, connections: int, seconds: float) -> Load:
+def _load(port: int, connections: int, seconds: float, padding: int) -> Load:
     waiting = selectors.DefaultSelector()
+    content = body(padding)
     for number in range(1, connections + 1):
-        line = _Line(port, number)
+        line = _Line(port, number, content)
         waiting.register(line.sock, selectors.EVENT_READ, line)
         line.send()
     took: list[float] = []
@@ -179,4 +186,4 @@ def _load(port: int, connections: int, seconds: float) -> Load:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_load(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))))
+    print(json.dumps(_load(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))))

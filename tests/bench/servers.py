@@ -13,11 +13,13 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["Server", "nginx_proxy", "nginx_version", "teamclaude", "upstream"]
+import sse
+
+__all__ = ["Server", "nginx_proxy", "nginx_version", "stream_upstream", "teamclaude", "upstream"]
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "tc-FAKEproxykeyFAKEproxykey"
-ACCOUNTS = 8  # 16 conversations fit without waiting
+ACCOUNTS = 16  # 64 conversations fit without waiting
 START_SEC = 20.0
 FAR = 4_102_444_800_000
 
@@ -75,6 +77,14 @@ class Server:
             time.sleep(0.001)
 
     @property
+    def cpu_sec(self) -> float | None:
+        """Processor time so far; None where another process can't be asked."""
+        try:
+            return time.clock_gettime((~self._child.pid << 3) | 2)  # Linux: the clock of a process
+        except (OSError, AttributeError):
+            return None
+
+    @property
     def resident_mb(self) -> float | None:
         """Resident memory in MB; None where /proc does not say."""
         try:
@@ -102,8 +112,11 @@ class Server:
         self.stop()
 
 
-def teamclaude(directory: Path, upstream_port: int) -> Server:
-    """The proxy as a user starts it, before the upstream on this port; `directory` is its home."""
+def teamclaude(directory: Path, upstream_port: int, inflight: int = 5) -> Server:
+    """The proxy as a user starts it, before the upstream on this port; `directory` is its home.
+
+    `inflight` is `maxInflightPerAccount`.
+    """
     port = _free_port()
     config = directory / "teamclaude.json"
     accounts = [
@@ -111,7 +124,12 @@ def teamclaude(directory: Path, upstream_port: int) -> Server:
         for n in range(ACCOUNTS)
     ]
     proxy = {"host": "127.0.0.1", "port": port, "apiKey": KEY}
-    document = {"proxy": proxy, "upstream": f"http://127.0.0.1:{upstream_port}", "accounts": accounts}
+    document = {
+        "proxy": proxy,
+        "upstream": f"http://127.0.0.1:{upstream_port}",
+        "accounts": accounts,
+        "maxInflightPerAccount": inflight,
+    }
     config.write_text(json.dumps(document))
     config.chmod(0o600)
     env = {
@@ -138,6 +156,12 @@ def upstream(directory: Path) -> Server:
     )
     serve = f"location / {{ default_type application/json; {fields} return 200 '{body}'; }}"
     return _start_nginx(directory, port, f"server {{ listen 127.0.0.1:{port}; {serve} }}")
+
+
+def stream_upstream() -> Server:
+    """An API that streams events."""
+    port = _free_port()
+    return Server(sse.command(port), port, "/")
 
 
 def nginx_proxy(directory: Path, upstream_port: int) -> Server | None:
@@ -173,8 +197,10 @@ def _start_nginx(directory: Path, port: int, servers: str) -> Server:
     config = home / "nginx.conf"
     config.write_text(
         f"daemon off; master_process off; pid {home}/pid; error_log stderr crit;\n"
-        f"events {{ worker_connections 512; }}\n"
-        f"http {{ access_log off; keepalive_requests 1000000000; {temporary} {servers} }}\n"
+        f"events {{ worker_connections 4096; }}\n"
+        f"http {{ access_log off; client_max_body_size 100m; client_body_buffer_size 4m; "
+        f"proxy_buffering off; "
+        f"keepalive_requests 1000000000; {temporary} {servers} }}\n"
     )
     program = _nginx()
     assert program is not None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any, Optional, TextIO
 
 import pytest
 
+from teamclaude.cli import deckscreen
 from teamclaude.demo import runner
 from tests.cli.support import Ended
 
@@ -17,10 +18,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     seen: list[Any] = []
 
     def run_demo(
-        options: Any, out: TextIO, *, line: Callable[..., str], frame: Callable[..., list[str]]
+        options: Any,
+        out: TextIO,
+        *,
+        line: Callable[..., str],
+        camera: Any,
+        deck: Optional[Callable[..., None]],
     ) -> int:
         seen.append(options)
-        out.write(line({"method": "GET", "outcome": "served"}) + "\n" + frame({})[0] + "\n")
+        kind = "a Deck" if deck else "a camera" if camera else "lines"
+        out.write(line({"method": "GET", "outcome": "served"}) + "\n" + kind + "\n")
         return 7
 
     monkeypatch.setattr(runner, "run_demo", run_demo)
@@ -29,12 +36,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_the_defaults_are_the_demos_own(asked: list[Any], cli: Callable[..., Ended]) -> None:
     ended = cli("demo")
-    assert ended == (7, "--:--:-- GET — —\nTeamClaude  up —\n", "")
+    assert ended == (7, "--:--:-- GET — —\nlines\n", "")
     assert asked == [runner.DemoOptions(seconds=runner.DEFAULT_SECONDS)]
 
 
 def test_every_word(asked: list[Any], cli: Callable[..., Ended]) -> None:
-    cli(
+    ended = cli(
         *[
             "demo",
             "--sessions",
@@ -52,10 +59,20 @@ def test_every_word(asked: list[Any], cli: Callable[..., Ended]) -> None:
         ]
     )
     assert asked == [
-        runner.DemoOptions(
-            sessions=9, accounts=4, speed=120, headless=True, seconds=2.5, seed=3, snapshot=True
-        )
+        runner.DemoOptions(sessions=9, accounts=4, speed=120, headless=True, seconds=2.5, seed=3)
     ]
+    assert "a camera" in ended.out
+
+
+def test_on_a_terminal_it_shows_the_deck_slowly_until_it_is_left(
+    asked: list[Any], cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deckscreen, "screen", lambda: object())
+    assert "a Deck" in cli("demo").out
+    assert asked[0] == runner.DemoOptions(speed=20.0, seconds=None, length_sec=3000.0)
+    cli("demo", "--speed", "40", "--seconds", "30")
+    assert asked[1] == runner.DemoOptions(speed=40.0, seconds=30.0)
+    assert "lines" in cli("demo", "--headless").out
 
 
 def test_zero_seconds_is_until_interrupted(asked: list[Any], cli: Callable[..., Ended]) -> None:

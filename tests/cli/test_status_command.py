@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,10 +29,11 @@ STATUS = {"capacity": CAPACITY, "system": {"version": "9.9", "proxyUptimeSec": 6
 
 
 def test_status_is_rendered(stub: Stub, cli: Callable[..., Ended]) -> None:
-    stub.answers["GET /teamclaude/status"] = (200, STATUS)
+    stub.answers["GET /teamclaude/deck"] = (200, STATUS)
     ended = cli("status")
     assert ended.status == 0 and ended.err == ""
-    assert ended.out.startswith("TeamClaude 9.9  up 1m\n")
+    assert re.match(r"TeamClaude 9\.9  ▲ up +up 1m\nCap GREEN · 9 headroom · 3/3 live\n", ended.out)
+    assert "Activity" not in ended.out
     assert "\x1b" not in ended.out  # no terminal, no colour
     assert stub.asked[0].headers["x-teamclaude-key"] == "tc-FAKEproxykeyFAKEproxykey"
 
@@ -92,13 +94,13 @@ def test_without_a_server_one_line_names_the_port(
         ((200, b"<html>"), "another program answers"),
         ((401, {"error": {"message": "no key"}}), "does not accept the proxy.apiKey of"),
         ((500, {"error": {"message": "it broke"}}), "it broke"),
-        ((500, {}), "answered 500 to /teamclaude/status"),
+        ((500, {}), "answered 500 to /teamclaude/deck"),
     ],
 )
 def test_what_a_server_may_answer_instead(
     stub: Stub, cli: Callable[..., Ended], answer: tuple[int, Any], said: str
 ) -> None:
-    stub.answers["GET /teamclaude/status"] = answer
+    stub.answers["GET /teamclaude/deck"] = answer
     ended = cli("status")
     assert ended.status == 1 and said in ended.err and ended.err.count("\n") == 1
 
@@ -132,7 +134,7 @@ def test_a_port_that_anybody_may_have(config: Callable[..., Path], cli: Callable
 def test_the_environments_proxies_are_not_asked(
     stub: Stub, cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stub.answers["GET /teamclaude/status"] = (200, STATUS)
+    stub.answers["GET /teamclaude/deck"] = (200, STATUS)
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     assert cli("status").status == 0

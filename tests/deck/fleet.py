@@ -23,6 +23,7 @@ from teamclaude.deck.model import (
 )
 
 NOW = 1_795_428_000.0
+ALICE, BOB = "alice@example.com", "bob@example.com"
 
 
 def tally(tokens: int, cost: float | None = None, requests: int = 10) -> Tally:
@@ -56,7 +57,7 @@ NODES = [
     node("11aa", "ENG-1", 10_000, role="lead", emoji="🐙", issue="ENG-1", title="Checkout v2", chip="work",
          live=True, llm=True, warm=True, in_tree=True, line="plan the move to the new checkout"),
     node("22bb", "ENG-2", 8_000, role="lead", parent="11aa", emoji="🦊", issue="ENG-2", chip="review",
-         needs_you=True, in_tree=True, line="Cart totals are off by one cent", idle=240.0, account="bob@example.com"),
+         needs_you=True, in_tree=True, line="Cart totals are off by one cent", idle=240.0, account=BOB),
     node("33cc", "ENG-3", 21_000, role="worker", parent="22bb", emoji="🐝", issue="ENG-3", chip="work",
          live=True, tool=True, in_tree=True, line="Port the rounding tests", warm=True),
     node("33cc/a1", "Explore: where is rounding done", 6_000, role="worker", parent="33cc", emoji="🐝",
@@ -64,10 +65,11 @@ NODES = [
     node("44dd", "ENG-4", 13_000, role="worker", parent="11aa", emoji="🐳", issue="ENG-4", chip="block",
          needs_you=True, in_tree=True, idle=610.0, line="Payment provider sandbox is down", account="carol"),
     node("55ee", "Fix the login redirect loop", 1_200_000, emoji="🦉", live=True, llm=True, warm=True,
-         line="it still loops when the cookie is gone, look at the middleware", project="website", branch="fix/login"),
+         line="it still loops when the cookie is gone, look at the middleware", project="website",
+         branch="fix/login"),
     node("66ff", "ENG-9", 300, emoji="🐢", issue="ENG-9", chip="todo", collision=True, idle=61.0,
-         line="Dark mode for the settings page", account="bob@example.com"),
-    node("77aa", "漢字のタイトル 👨‍👩‍👧 家族", 48_000, emoji="🦀", idle=1500.0, pinned=True, account="bob@example.com"),
+         line="Dark mode for the settings page", account=BOB),
+    node("77aa", "漢字のタイトル 👨‍👩‍👧 家族", 48_000, emoji="🦀", idle=1500.0, pinned=True, account=BOB),
     node("88bb", "88bb0000", 0, emoji="🦬", account="", tally=Tally(), model="", project="", branch=""),
 ]  # fmt: skip
 
@@ -79,7 +81,12 @@ TREE = Tree(
         TreeLine("33cc/a1", 3, (True, False, False), 1, tally(6_000)),
         TreeLine("44dd", 1, (False,), 1, tally(13_000)),
     ),
-    levels=(Level(0, 1, tally(10_000)), Level(1, 2, tally(21_000)), Level(2, 1, tally(21_000)), Level(3, 1, tally(6_000))),
+    levels=(
+        Level(0, 1, tally(10_000)),
+        Level(1, 2, tally(21_000)),
+        Level(2, 1, tally(21_000)),
+        Level(3, 1, tally(6_000)),
+    ),
     tally=tally(58_000),
 )  # fmt: skip
 
@@ -113,8 +120,9 @@ ACTIVITY = (
     request(1, running=True, inputTokens=None, outputTokens=None),
     request(2, running=True, session="33cc", agent="a1", model="claude-sonnet-4-9", accounts=[]),
     request(3),
-    request(4, session="11aa", accounts=["alice@example.com", "bob@example.com"], reason="failover"),
-    request(5, status=429, outcome="held out", reason="all accounts are benched", accounts=[], session="99zz0000-1"),
+    request(4, session="11aa", accounts=[ALICE, BOB], reason="failover"),
+    request(5, status=429, outcome="held out", reason="all accounts are benched", accounts=[],
+            session="99zz0000-1"),
     request(6, status=None, outcome="client gone", session="", path="/v1/messages/count_tokens"),
 )  # fmt: skip
 
@@ -125,7 +133,7 @@ def rich(**fields: Any) -> DeckModel:
         name: tuple(
             one.key for one in sorted(NODES, key=lambda one: -(one.tally.tokens or 0)) if one.account == name
         )
-        for name in ("alice@example.com", "bob@example.com", "carol", "paid")
+        for name in (ALICE, BOB, "carol", "paid")
     }
     bars = (
         Bar("5h", "Ses", 0.93, 1500.0, "ahead", 900.0),
@@ -133,11 +141,12 @@ def rich(**fields: Any) -> DeckModel:
         Bar("7d_opus", "Opus", 0.64, 500_000.0, "on"),
     )
     accounts = (
-        account("alice@example.com", by_account["alice@example.com"], tally=tally(1_300_000), current=True, inflight=2),
-        account("bob@example.com", by_account["bob@example.com"], 0.1, bars=bars, live=0, tally=tally(56_300)),
-        account("carol", by_account["carol"], 1.0, status="benched", reason="429: 5h window is full", wait=2520.0,
-                streak=3, live=0, tally=tally(13_000)),
-        Account("paid", "apikey", "auth_failed", "re-login needed", bars=(Bar("tokens", "tokens"),), last_resort=True),
+        account(ALICE, by_account[ALICE], tally=tally(1_300_000), current=True, inflight=2),
+        account(BOB, by_account[BOB], 0.1, bars=bars, live=0, tally=tally(56_300)),
+        account("carol", by_account["carol"], 1.0, status="benched", reason="429: 5h window is full",
+                wait=2520.0, streak=3, live=0, tally=tally(13_000)),
+        Account("paid", "apikey", "auth_failed", "re-login needed",
+                bars=(Bar("tokens", "tokens"),), last_resort=True),
     )  # fmt: skip
     return replace(
         DeckModel(

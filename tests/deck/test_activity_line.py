@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from teamclaude.deck.activity import activity_line
 from teamclaude.deck.explanation import explanation_lines
 from teamclaude.deck.figures import emoji
-from teamclaude.deck.text import activity_line
 
 AT = 1_795_428_000.0
 CLOCK = time.strftime("%H:%M:%S", time.localtime(AT))

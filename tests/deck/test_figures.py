@@ -89,3 +89,8 @@ def test_an_emoji_belongs_to_its_session() -> None:
     ids = [f"3f2a91c0-{number}" for number in range(200)]
     assert [figures.emoji(sid) for sid in ids] == [figures.emoji(sid) for sid in ids]
     assert len({figures.emoji(sid) for sid in ids}) > 20
+
+
+def test_a_number_no_float_can_hold_is_unknown() -> None:
+    assert figures.number(10**400) is None
+    assert figures.tokens(10**400) == figures.UNKNOWN

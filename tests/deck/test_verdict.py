@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.deck.text import capacity_lines
+from teamclaude.deck.verdict import capacity_lines
 
 
 def account(name: str, **fields: Any) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import signal
 import stat
 import tempfile
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,16 +85,26 @@ def test_the_config_is_private_and_ctrl_c_ends_in_the_table(scratch: Path) -> No
     assert list(scratch.iterdir()) == []
 
 
-def test_a_deck_is_told_when_the_time_is_over_and_a_snapshot_is_printed(scratch: Path) -> None:
-    def frame(snapshot: Mapping[str, Any]) -> list[str]:
-        return [f"frame of {len(snapshot['accounts'])} accounts"]
+class Camera:
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, bool]] = []
 
-    out = io.StringIO()
-    options = DemoOptions(sessions=1, accounts=2, speed=400.0, seconds=0.2, snapshot=True)
+    def look(self, service: Any) -> None:
+        disk = service.config_file.path.parent / "claude" / "state" / "sessions.json"
+        self.seen.append((len(service.snapshot()["accounts"]), disk.exists()))
+
+    def picture(self) -> list[str]:
+        return [f"looked {len(self.seen)} times"]
+
+
+def test_a_deck_is_told_when_the_time_is_over_and_a_picture_is_printed(scratch: Path) -> None:
+    out, camera = io.StringIO(), Camera()
+    options = DemoOptions(sessions=1, accounts=2, speed=400.0, seconds=0.2)
     seen: list[bool] = []
-    assert run_demo(options, out, frame=frame, deck=lambda service, over: seen.append(over.wait(5))) == 0
+    assert run_demo(options, out, camera=camera, deck=lambda service, over: seen.append(over.wait(5))) == 0
     assert seen == [True]
-    assert "frame of 2 accounts\n" in out.getvalue()
+    assert camera.seen and set(camera.seen) == {(2, True)}
+    assert f"looked {len(camera.seen)} times\n" in out.getvalue()
 
 
 def test_a_proxy_that_fails_its_sessions_is_found_out(scratch: Path) -> None:

@@ -102,11 +102,16 @@ def test_the_cast_begins_usable_alike_and_one_is_to_run_into_its_limit() -> None
     first, *rest = accounts
     assert first.windows["5h"].reset_at == int(T0 + reset_at(length))
     assert all((account.windows["5h"].reset_at or 0) > T0 + length for account in rest)
-    for cue in cues(length):
+    by_name = {account.name: account for account in accounts}
+    for cue in cues(length, 10):
         assert 0 < cue.at < reset_at(length) < length
-        first.fill(cue.axis, cue.utilization, T0 + cue.at)
-    assert not first.usable(OPUS, T0 + cues(length)[0].at)
+        by_name[cue.account].fill(cue.axis, cue.utilization, T0 + cue.at)
+    near, full = cues(length, 10)
+    assert full.account == first.name and near.account == accounts[-1].name
+    assert not first.usable(OPUS, T0 + full.at)
     assert first.usable(OPUS, T0 + reset_at(length))
+    assert accounts[-1].usable(OPUS, T0 + near.at), "near its limit is not at it"
+    assert [cue.axis for cue in cues(length, 2)] == ["5h"], "of two accounts one must have room"
 
 
 def test_usable_may_mean_below_a_ceiling_as_headers_show_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -244,6 +245,18 @@ def test_explain_tells_why_by_id_and_for_the_last(stage: Build) -> None:
     assert s.send("GET", "/teamclaude/explain/last").json() == told
 
 
+def test_explain_tells_what_the_way_out_said(stage: Build, tmp_path: Path) -> None:
+    s = stage("a", logRequests=True, logDir=str(tmp_path / "log"))
+    s.api.refuse()
+    request = s.ask().headers["request-id"]
+    (attempt,) = s.send("GET", f"/teamclaude/explain/{request}").json()["attempts"]
+    assert (attempt["account"], attempt["status"]) == ("a", None)
+    assert "Connection refused" in attempt["note"]
+    s.service.stop(0)
+    (log,) = (tmp_path / "log").iterdir()
+    assert "=== attempt 1: a: no connection to 127.0.0.1" in log.read_text()
+
+
 def test_explain_of_an_unknown_request_is_a_404(stage: Build) -> None:
     s = stage("a")
     for request in ("tc-0000", "last"):
@@ -277,6 +290,7 @@ def test_a_token_request_is_relayed_byte_for_byte(stage: Build, token_host: Fake
     assert (reply.status, reply.body) == (418, answer)
     assert {name: reply.headers[name] for name in headers} == headers
     assert reply.account is None
+    assert token_host.wait_until(lambda host: bool(host.log))
     (sent,) = token_host.log
     assert (sent.target, sent.body) == ("/v1/oauth/token?x=1", body)
     assert dict(sent.headers) == {

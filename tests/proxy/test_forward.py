@@ -96,6 +96,15 @@ def test_gzip_passes_as_gzip_and_is_still_counted(stage: Build) -> None:
     assert s.status()["sessionBindings"][0]["outputTokens"] > 0
 
 
+def test_usage_is_counted_under_the_issue_of_its_session(stage: Build) -> None:
+    s = stage("a")
+    s.service.runtime.issue_of = {"one": "ENG-1"}.get
+    s.ask(session="one")
+    s.ask(session="two")
+    rows = {row["issue"]: row["requests"] for row in s.status()["usageByIssue"]}
+    assert rows == {"ENG-1": 1, None: 1}
+
+
 # --- refusals -----------------------------------------------------------------------------------
 
 
@@ -179,6 +188,15 @@ def test_a_403_rests_the_account_and_never_reaches_the_client(stage: Build) -> N
     assert "revoked" in row["statusReason"]
 
 
+def test_a_403_off_the_inference_path_keeps_no_conversation_away(stage: Build) -> None:
+    s = stage("a", "b")
+    s.api.script.always(Fault.status(403, message="scope missing"), path="/v1/models")
+    reply = s.send("GET", "/v1/models")
+    assert reply.status == 502
+    assert "scope missing" in reply.message
+    assert {a["status"] for a in s.status()["accounts"]} == {"active"}
+
+
 def test_all_refused_by_403_ends_in_a_502_that_names_them(stage: Build) -> None:
     s = stage("a", "b")
     s.api.script.always(Fault.status(403, message="not allowed here"))
@@ -253,7 +271,7 @@ def test_a_broken_stream_never_looks_complete(stage: Build, fault: Fault) -> Non
     raw = raw_answer(s)
     assert b"message_start" in raw
     assert not raw.endswith(b"0\r\n\r\n")
-    assert s.records[-1]["outcome"] == "upstream error"
+    assert s.outcomes(1) == ["upstream error"]
     assert len(calls(s)) == 1, "nothing is retried after the first byte"
     assert s.account("a")["inflight"] == 0
 
@@ -348,3 +366,17 @@ def test_an_account_is_pinned_by_the_name_its_own_answers_carry(stage: Build) ->
     s = stage("a", accounts=accounts)
     shown = s.ask(headers={"x-teamclaude-account": "j%C3%B6rg 50%25"}).account
     assert shown == "j%C3%B6rg 50%25"
+
+
+def test_a_token_request_of_the_client_is_never_sent_twice(stage: Build) -> None:
+    s = stage("a")
+    document = s.document()
+    document["oauth"] = {"tokenUrl": f"{s.api.url}/v1/oauth/token"}
+    s.write(document)
+    s.send("POST", "/teamclaude/accounts/reload")
+    s.api.script.always(Fault.no_head("rst"), path="/v1/oauth/token")
+    with pytest.raises(OSError):
+        s.send("POST", "/v1/oauth/token", {"grant_type": "refresh_token"})
+    s.service.stop(1)  # whatever it still wants to send, it has sent then
+    assert s.api.wait_until(lambda api: len(api.log) > 0)
+    assert [e.path for e in s.api.log] == ["/v1/oauth/token"]

@@ -297,3 +297,20 @@ def test_mutated_chunks_raise_only_the_given_error():
         assert outcomes[0] == outcomes[1]
         refused += outcomes[0] is None
     assert 300 < refused < 1990
+
+
+@pytest.mark.parametrize("size", [1, 100, 4095, 4096, 5000])
+def test_one_whole_chunk_at_a_time_is_its_payload(size: int) -> None:
+    decoder = ChunkedDecoder(BadRequest)
+    payload = b"x" * size
+    assert [bytes(piece) for piece in decoder.feed(chunk(payload))] == [payload]
+    assert decoder.feed(LAST_CHUNK) == []
+    assert decoder.finished
+
+
+def test_a_chunk_that_only_looks_whole_is_taken_apart() -> None:
+    decoder = ChunkedDecoder(BadRequest)
+    assert b"".join(decoder.feed(b"8\r\nab\r\n")) == b"ab\r\n"
+    assert b"".join(decoder.feed(b"cdef\r\n")) == b"cdef"
+    with pytest.raises(BadRequest):
+        ChunkedDecoder(BadRequest).feed(b"2\r\nabX\r\n")

@@ -13,6 +13,7 @@ from teamclaude.proxy import head as head_module
 from teamclaude.proxy.head import (
     MAX_HEAD_BYTES,
     RequestHead,
+    RequestHeads,
     ResponseHead,
     find_head_end,
     parse_request_head,
@@ -311,3 +312,46 @@ def test_responses_agree_with_http_client():
 def test_heads_can_be_built_by_hand():
     assert RequestHead("GET", "/", 1, [("A", "b")]).get("a") == "b"
     assert ResponseHead(1, 200, "OK", []).get_all("a") == []
+
+
+# --- heads of one connection ------------------------------------------------------------------
+
+
+def block(length: bytes, more: bytes = b"") -> bytes:
+    start = b"POST /v1/messages HTTP/1.1\r\nHost: h\r\nContent-Length: "
+    return start + length + b"\r\nX-A: b\r\n" + more + b"\r\n"
+
+
+def test_a_head_with_another_length_shares_what_was_worked_out() -> None:
+    heads = RequestHeads()
+    first, second = heads.parse(block(b"5")), heads.parse(block(b"120"))
+    assert second.shared is first.shared
+    assert second.headers == parse_request_head(block(b"120")).headers
+    assert (first.get("content-length"), second.get_all("Content-Length")) == ("5", ["120"])
+    assert heads.parse(block(b"5")) is first
+
+
+@pytest.mark.parametrize("other", [block(b"5", b"X-C: d\r\n"), block(b"5").replace(b"X-A", b"X-B")])
+def test_any_other_difference_is_another_head(other: bytes) -> None:
+    heads = RequestHeads()
+    first = heads.parse(block(b"5"))
+    assert heads.parse(other).shared is not first.shared
+    assert heads.parse(other).headers == parse_request_head(other).headers
+
+
+CODING = b"5\r\nTransfer-Encoding: chunked"
+
+
+@pytest.mark.parametrize("length", [b"", b"5\r\nContent-Length: 6", b"-1", b"5 ", b"\xb2", b"1" * 20, CODING])
+def test_a_length_that_is_none_is_parsed_as_any_head(length: bytes) -> None:
+    heads = RequestHeads()
+    first = heads.parse(block(b"5"))
+    assert heads.parse(block(length)).shared is not first.shared
+    assert heads.parse(block(length)).headers == parse_request_head(block(length)).headers
+
+
+def test_heads_without_a_length_are_compared_whole() -> None:
+    heads = RequestHeads()
+    plain = b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n"
+    assert heads.parse(plain) is heads.parse(plain)
+    assert heads.parse(plain.replace(b"health", b"status")).target == "/status"

@@ -35,6 +35,7 @@ def test_the_finished_are_told_newest_first_and_once_each() -> None:
     journal = Journal(on_activity=heard.append)
     ids = [ended(journal, exchange_of()).id for _ in range(3)]
     assert [row["id"] for row in journal.recent()] == ids[::-1]
+    journal.close()
     assert [row["id"] for row in heard] == ids
     assert journal.inflight() == []
 

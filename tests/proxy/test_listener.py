@@ -19,6 +19,7 @@ from teamclaude import __version__
 from teamclaude.accounts.store import ConfigFile
 from teamclaude.demo.api import FakeApi
 from teamclaude.errors import ConfigError
+from teamclaude.proxy.listener import Listener
 from teamclaude.proxy.service import Service
 
 Build = Callable[..., Any]
@@ -85,11 +86,14 @@ def test_half_of_localhost_in_use_is_a_failure_that_leaves_nothing_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("teamclaude.proxy.listener.ASK_SEC", 0.05)
+    closed: list[Listener] = []  # explicitly: not every interpreter counts references
+    monkeypatch.setattr(Listener, "server_close", lambda self: (closed.append(self), self.socket.close()))
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as other:
         port = other.getsockname()[1]
         with pytest.raises(ConfigError, match=r"\[::1\]:\d+ is in use"):
             service_of(tmp_path, host="localhost", port=port).start()
         socket.create_server(("127.0.0.1", port)).close()
+    assert "127.0.0.1" in [each.server_name for each in closed if hasattr(each, "server_name")]
 
 
 def test_an_address_of_another_machine_is_told_in_one_line(tmp_path: Path) -> None:

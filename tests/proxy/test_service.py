@@ -222,10 +222,10 @@ def test_a_reload_that_changes_the_way_out_closes_the_old_connections(stage: Bui
 
 def test_warming_up_asks_each_subscription_once(stage: Build) -> None:
     accounts = [
-        {"name": "a", "accessToken": "sk-ant-oat01-FAKE-a"},
-        {"name": "b", "accessToken": "sk-ant-oat01-FAKE-b"},
-        {"name": "off", "accessToken": "sk-ant-oat01-FAKE-c", "disabled": True},
         {"name": "paid", "type": "apikey", "apiKey": "sk-ant-api03-FAKE"},
+        {"name": "a", "accessToken": "sk-ant-oat01-FAKE-a"},
+        {"name": "off", "accessToken": "sk-ant-oat01-FAKE-c", "disabled": True},
+        {"name": "b", "accessToken": "sk-ant-oat01-FAKE-b"},
     ]
     s = stage("a", "b", "c", accounts=accounts, warmOnStartup=True)
     asked = s.seen(2)
@@ -261,3 +261,15 @@ def test_requests_are_logged_without_secrets(stage: Build, tmp_path: Path) -> No
 def test_logging_without_a_directory_is_a_config_error(stage: Build) -> None:
     with pytest.raises(ConfigError, match="logRequests needs logDir"):
         stage("a", logRequests=True)
+
+
+def test_the_command_line_s_drain_beats_the_configured_one(stage: Build) -> None:
+    s = stage("a", drainSec=3600)
+    s.service.stop(0)
+    s.service = Service(ConfigFile(s.path, s.warnings.append), drain_sec=0.0)
+    s.service.start()
+    s.api.script.once(Fault.silent())
+    s.raw().request(body=STREAM)
+    s.until(lambda: s.api.inflight == 1)
+    s.service.stop()
+    assert s.service.wait(0)

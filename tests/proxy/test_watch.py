@@ -163,3 +163,15 @@ def test_departed_and_readable(kind: str, tcp_pair: Pair) -> None:
     there.close()
     time.sleep(0.01)
     assert departed(here) and readable(here)
+
+
+def test_a_watch_follows_the_upstream_it_is_asked_about(three: Three, tcp_pair: Pair) -> None:
+    other_here, other = tcp_pair()
+    three.upstream.sendall(b"x")
+    assert three.watch.wait(three.upstream_here, 5.0)
+    assert not three.watch.wait(other_here, 0.03), "the first one's bytes are not the other's"
+    other.sendall(b"y")
+    assert three.watch.wait(other_here, 5.0)
+    began = time.monotonic()
+    three.watch.sleep(0.03)
+    assert time.monotonic() - began >= 0.02, "nor do they end a pause"

@@ -26,6 +26,7 @@ BARE = (AnswerKind.BARE, Effect.SUSPECT, Next.HOP_ONCE)
 SIDE = (AnswerKind.SIDE_429, Effect.NOTHING, Next.HOP_ONCE)
 LOGIN = (AnswerKind.UNAUTHORIZED, Effect.LOCK_OUT, Next.SAME_THEN_OTHER)
 FORBIDDEN = (AnswerKind.FORBIDDEN, Effect.REST, Next.OTHER_ACCOUNT)
+SIDE_403 = (AnswerKind.SIDE_403, Effect.NOTHING, Next.OTHER_ACCOUNT)
 OVERLOADED = (AnswerKind.OVERLOADED, Effect.NOTHING, Next.RETRY_LATER)
 REQUEST = (AnswerKind.REQUEST, Effect.NOTHING, Next.RELAY)
 
@@ -50,6 +51,7 @@ REQUEST = (AnswerKind.REQUEST, Effect.NOTHING, Next.RELAY)
         (429, RETRY_AFTER, False, SIDE),
         (401, NOTHING, True, LOGIN),
         (403, NOTHING, True, FORBIDDEN),
+        (403, NOTHING, False, SIDE_403),
         (500, NOTHING, True, OVERLOADED),
         (502, NOTHING, True, OVERLOADED),
         (503, NOTHING, True, OVERLOADED),

@@ -60,6 +60,25 @@ def test_many_buckets_sum_the_same_either_way():
     assert made.since(0.0, NOW) == sum(range(2000))
 
 
+def test_sums_that_are_asked_again_keep_up_with_what_is_added():
+    made, plain, day = Burn(), {}, 86400
+    for step in range(3000):
+        now = step * 400.0
+        made.add(step % 7, now)
+        plain[int(now // 300)] = plain.get(int(now // 300), 0) + step % 7
+        for start in (now - 18_000, now - 7 * day, now // day * day):
+            first = max(int(start // 300), int(now // 300) - 7 * day // 300)
+            assert made.since(start, now) == sum(n for i, n in plain.items() if first <= i)
+
+
+def test_a_clock_that_was_set_back_sees_no_bucket_of_the_future():
+    made = Burn([(10, 5), (20, 7)])
+    assert made.since(0.0, 20 * 300.0) == 12
+    assert made.since(0.0, 10 * 300.0) == 5
+    made.add(1, 10 * 300.0)
+    assert made.since(0.0, 20 * 300.0) == 13
+
+
 def test_what_is_forgotten_leaves_the_sums_of_the_rest_right():
     made = burn((8 * DAY, 1000), (DAY, 20), (0, 3))
     assert made.stored()[0][1] == 20

@@ -362,3 +362,7 @@ def test_retry_after_does_not_depend_on_the_local_zone(monkeypatch):
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_a_unified_field_called_retry_after_is_no_retry_after():
+    assert read(status="allowed", retry__after="70").retry_after is None

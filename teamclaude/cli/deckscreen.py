@@ -1,0 +1,131 @@
+"""The Deck as a command shows it: on the terminal when there is one that can, as plain text otherwise."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Optional, TextIO
+
+from . import terminal
+
+if TYPE_CHECKING:
+    from ..deck.console import Console, Ended
+    from ..deck.controls import Controls
+    from ..deck.model import DeckModel
+    from ..deck.reader import SourceReader
+    from ..deck.screen import Screen
+    from ..proxy.service import Service
+
+MOST_REQUESTS = 10  # on a page of text
+
+__all__ = ["LocalDeck", "claude_home", "page", "screen", "shows_ascii", "sources"]
+
+
+def screen() -> Optional[Screen]:
+    """The terminal, ready to be painted on; None where stdin or stdout is none, or it can't."""
+    try:
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            return None
+        from ..deck.screen import open_screen
+    except (ImportError, ValueError):  # Windows has no curses; a closed stream
+        return None
+    return open_screen(sys.stdout.fileno(), os.environ)
+
+
+def shows_ascii(stream: TextIO) -> bool:
+    """Whether box characters and emoji are to be avoided."""
+    from ..deck.fallback import speaks_unicode
+
+    encoding = getattr(stream, "encoding", None) or "ascii"
+    if not stream.isatty():
+        return not speaks_unicode({"LANG": "C.UTF-8"}, encoding)  # a file or pipe: no locale speaks for it
+    return not speaks_unicode(_first_environment(), encoding)
+
+
+def _first_environment() -> Mapping[str, str]:
+    """The environment as it was before Python set LC_CTYPE for itself (PEP 538), where that can be known."""
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            entries = file.read().decode("utf-8", "replace").split("\0")
+    except OSError:
+        return os.environ
+    return dict(entry.split("=", 1) for entry in entries if "=" in entry)
+
+
+def page(model: DeckModel, stream: TextIO, requests: int = MOST_REQUESTS) -> list[str]:
+    """The whole Deck as text for a stream, in colour where it shows colours; so many finished `requests`."""
+    from ..deck.spans import painted, plain
+    from ..deck.view import page_lines
+    from ..deck.view_options import Options
+
+    color = terminal.has_color(stream)
+    options = Options(
+        width=max(40, terminal.width()),
+        issues_open=True,
+        most_requests=requests,
+        ascii=shows_ascii(stream),
+        percent=not color,
+    )
+    lines = page_lines(model, options)
+    return [painted(line, 8).rstrip() if color else plain(line) for line in lines]
+
+
+def claude_home() -> str:
+    """Where Claude Code keeps its files."""
+    return os.environ.get("CLAUDE_CONFIG_DIR") or os.path.join(os.path.expanduser("~"), ".claude")
+
+
+def sources(home: str, clock: Callable[[], float] = time.time) -> SourceReader:
+    """The reader of those files; not started yet."""
+    from ..deck.reader import SourceReader
+
+    return SourceReader(home, clock)
+
+
+class LocalDeck:
+    """The Deck of a proxy in this process: `reader` looks at the disk, `on` is the screen if there is one."""
+
+    def __init__(self, reader: SourceReader, on: Optional[Screen]) -> None:
+        from ..deck.feed import FleetRows
+
+        self._reader, self._screen = reader, on
+        self._rows = FleetRows(reader)
+        self._console: Optional[Console] = None
+
+    @property
+    def has_screen(self) -> bool:
+        return self._screen is not None
+
+    @property
+    def is_shown(self) -> bool:
+        return self._console is not None
+
+    def say(self, line: str) -> bool:
+        """Show a warning; False while no Deck is shown."""
+        console = self._console
+        if console is not None:
+            console.say(line)
+        return console is not None
+
+    def attach(self, service: Service) -> None:
+        """From now on GET /teamclaude/deck says what the disk tells."""
+        service.runtime.fleet = self._rows
+        service.runtime.issue_of = self._reader.issue_of
+
+    def show(
+        self, service: Service, controls: Controls, is_over: Callable[[], bool] = lambda: False
+    ) -> Ended:
+        """Until it is left."""
+        from ..deck.console import Console
+        from ..deck.feed import LocalFeed
+
+        assert self._screen is not None
+        self._rows.start()
+        feed = LocalFeed(service, self._reader)
+        self._console = Console(self._screen, feed, controls, ascii=shows_ascii(sys.stdout), is_over=is_over)
+        try:
+            return self._console.run()
+        finally:
+            self._console = None

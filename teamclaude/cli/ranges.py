@@ -1,0 +1,36 @@
+"""Numbers on the command line that have limits."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+
+__all__ = ["number", "whole"]
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """An argparse type: whole numbers from `low` to `high`."""
+
+    def read(text: str) -> int:
+        value = int(text) if text.isascii() and text.isdigit() else -1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f'"{text}" is not a whole number from {low} to {high}')
+        return value
+
+    return read
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """An argparse type: numbers from `low` to `high`."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:  # NaN fails too
+            raise argparse.ArgumentTypeError(f'"{text}" is not a number from {low:g} to {high:g}')
+        return value
+
+    return read

@@ -1,0 +1,55 @@
+"""A proxy on another machine, by its address and a key of its own."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from urllib.parse import SplitResult, urlsplit
+
+from ..errors import UsageError
+from .client import Down, Proxy, Unreachable
+
+__all__ = ["KEY_VARIABLE", "RemoteProxy", "address"]
+
+KEY_VARIABLE = "TEAMCLAUDE_KEY"
+
+
+def address(text: str) -> SplitResult:
+    """`http://host:port`, `https://host` or `host:port`; UsageError for what is none."""
+    try:
+        split = urlsplit(text if "://" in text else f"http://{text}")
+        good = split.scheme in ("http", "https") and bool(split.hostname) and split.port != 0
+    except ValueError:
+        good = False
+    if not good or split.username or split.password or split.path not in ("", "/") or split.query:
+        raise UsageError(f'"{text}" is not the address of a proxy, like http://host:3456')
+    return split
+
+
+class RemoteProxy(Proxy):
+    """Found by its address.  TLS trusts what the system does, and what $SSL_CERT_FILE names."""
+
+    def __init__(self, at: SplitResult, key: str, timeout_s: float) -> None:
+        host = at.hostname or ""
+        self._host = host
+        self._secure = at.scheme == "https"
+        self._port = at.port or (443 if self._secure else 80)
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"{at.scheme}://{shown}:{self._port}"
+        self._key = key
+        self._timeout_s = timeout_s
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if not self._secure:
+            return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+        context = ssl.create_default_context()
+        return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_s, context=context)
+
+    def _key_name(self) -> str:
+        return "this key" if self._key else f"a request without its key: set {KEY_VARIABLE}"
+
+    def _nobody(self) -> Down:
+        return Down(f"no proxy answers at {self.url}")
+
+    def _stranger(self) -> Unreachable:
+        return Unreachable(f"another program answers at {self.url}, not teamclaude")

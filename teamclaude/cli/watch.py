@@ -1,0 +1,124 @@
+"""The Deck of a running server: the one of the config file, or any other.
+
+  teamclaude watch
+  TEAMCLAUDE_KEY=... teamclaude watch --url https://host:3456
+
+It only looks. Where stdout is no terminal it prints the page whenever it has
+changed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ..errors import UsageError
+from .address import add_port
+from .ranges import number
+
+if TYPE_CHECKING:
+    from ..deck.feed import RemoteFeed
+    from ..deck.screen import Screen
+    from .client import Proxy
+
+__all__ = ["arguments", "run"]
+
+FIRST_ANSWER_SEC = 1.0  # before the screen is shown without one
+PATIENCE_SEC = 5.0  # for one answer
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--interval", type=number(0.2, 3600), default=1.0, metavar="S", help="seconds between two looks (1)"
+    )
+    parser.add_argument(
+        "--url", metavar="U", help="another server's address; its key is taken from TEAMCLAUDE_KEY, or asked"
+    )
+    add_port(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from .client import Down
+    from .deckscreen import screen
+
+    on = screen()
+    proxy = _proxy(args)
+    try:
+        proxy.get("/teamclaude/capacity")  # a wrong key is told before the screen changes
+    except Down:
+        if on is None:
+            raise
+        # It may be started later: the Deck says so and goes on trying.
+    return _print_pages(proxy, args.interval) if on is None else _show(proxy, args.interval, on)
+
+
+def _proxy(args: argparse.Namespace) -> Proxy:
+    from .client import Down, Refused, running_proxy
+    from .remote import KEY_VARIABLE, RemoteProxy, address
+
+    if args.url is None:
+        return running_proxy(args.port, PATIENCE_SEC)
+    if args.port is not None:
+        raise UsageError("--url names the port: leave --port out")
+    at = address(args.url)
+    key = os.environ.get(KEY_VARIABLE, "")
+    proxy = RemoteProxy(at, key, PATIENCE_SEC)
+    try:
+        proxy.get("/teamclaude/capacity")
+    except Down:
+        pass
+    except Refused as refused:
+        if key or refused.status != 401 or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        import getpass
+
+        typed = getpass.getpass(f"Key of {proxy.url} (it is not shown): ")
+        return RemoteProxy(at, typed.strip(), PATIENCE_SEC)
+    return proxy
+
+
+def _feed(proxy: Proxy, interval: float) -> RemoteFeed:
+    from ..deck.feed import RemoteFeed
+
+    return RemoteFeed(lambda: proxy.get("/teamclaude/deck"), interval)
+
+
+def _show(proxy: Proxy, interval: float, on: Screen) -> int:
+    from ..deck.console import Console
+    from ..deck.controls import Looks
+    from .deckscreen import shows_ascii
+
+    def explain(request: str) -> Any:
+        return proxy.get(f"/teamclaude/explain/{quote(request, safe='')}")
+
+    feed = _feed(proxy, interval)
+    feed.start()
+    feed.asked.wait(FIRST_ANSWER_SEC)
+    try:
+        console = Console(
+            on, feed, Looks(explain), ascii=shows_ascii(sys.stdout), read_only=True, where=proxy.url
+        )
+        return 0 if console.run() == "quit" else 130
+    finally:
+        feed.close()
+
+
+def _print_pages(proxy: Proxy, interval: float) -> int:
+    """A page whenever it differs from the one before; ends with Ctrl-C or the pipe."""
+    from .deckscreen import page
+
+    feed = _feed(proxy, interval)
+    before: list[str] = []
+    while True:
+        feed.ask()
+        news = feed.news()
+        if news:
+            print(f"teamclaude: {news}", file=sys.stderr, flush=True)
+        lines = page(feed.model(), sys.stdout)
+        if lines != before:
+            print("\n".join([*([""] if before else []), *lines]), flush=True)
+            before = lines
+        time.sleep(interval)

@@ -1,0 +1,181 @@
+"""Carrying out what was asked for at the Deck: on the proxy of this process, or nothing but looks at another.
+
+Commands run in a thread of their own: a locked config file or a slow network must not stop the screen.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from ..accounts.apikey import checked_key
+from ..accounts.config import AccountConfig
+from ..accounts.edits import Placed, remove_account
+from ..accounts.enrolment import enroll, enroll_key
+from ..accounts.imports import find_source, read_login
+from ..accounts.owner import ask_owner
+from ..errors import TeamClaudeError
+from ..proxy.service import Service
+from .board import Outcome
+from .desk import Command
+from .explanation import explanation_lines
+from .reading import Snapshot
+from .spans import line
+from .view_options import Page
+
+__all__ = ["Controls", "LocalControls", "Looks", "Worker"]
+
+
+class Controls(Protocol):
+    """Carries out one command; any thread."""
+
+    def do(self, command: Command) -> Outcome: ...
+
+
+class Looks:
+    """Only what changes nothing: `explain(request)` gets the decision record, or raises TeamClaudeError."""
+
+    def __init__(self, explain: Callable[[str], Snapshot]) -> None:
+        self._explain = explain
+
+    def do(self, command: Command) -> Outcome:
+        if command.verb != "explain":
+            return Outcome("this Deck only watches", "warn")
+        try:
+            return Outcome(page=decision_page(self._explain(command.request)))
+        except TeamClaudeError as error:
+            return Outcome(str(error), "bad")
+
+
+class LocalControls:
+    """The proxy of this process and its config file."""
+
+    def __init__(self, service: Service, env: Mapping[str, str] = os.environ) -> None:
+        self._service, self._file, self._env = service, service.config_file, env
+        self._verbs: Mapping[str, Callable[[Command], Outcome]] = {
+            "pin": self._pin,
+            "unpin": self._unpin,
+            "remove": self._remove,
+            "enable": lambda command: self._set_enabled(command, True),
+            "disable": lambda command: self._set_enabled(command, False),
+            "reload": self._reload,
+            "add key": self._add_key,
+            "import": self._import,
+            "explain": self._explain,
+        }
+
+    def do(self, command: Command) -> Outcome:
+        try:
+            return self._verbs[command.verb](command)
+        except TeamClaudeError as error:
+            return Outcome(str(error), "bad")
+
+    def _pin(self, command: Command) -> Outcome:
+        self._service.runtime.switch(command.account, command.session or None)
+        what = "this session goes" if command.session else "all work goes"
+        return Outcome(f"{what} to {command.account} from now on", "good")
+
+    def _unpin(self, command: Command) -> Outcome:
+        self._service.runtime.switch(None, command.session or None)
+        what = "this session" if command.session else "all work"
+        return Outcome(f"{what} is routed automatically again", "good")
+
+    def _remove(self, command: Command) -> Outcome:
+        self._file.update(lambda raw: remove_account(raw, command.account))
+        self._service.reload()
+        return Outcome(f"{command.account} is removed", "good")
+
+    def _set_enabled(self, command: Command, enabled: bool) -> Outcome:
+        self._service.runtime.set_enabled(command.account, enabled)
+        return Outcome(f"{command.account} {'serves again' if enabled else 'gets no more work'}", "good")
+
+    def _reload(self, command: Command) -> Outcome:
+        changes = self._service.reload()
+        told = [
+            f"{what} {', '.join(changes[what])}" for what in ("added", "removed", "updated") if changes[what]
+        ]
+        if changes["needsRestart"]:
+            told.append(f"after a restart only: {', '.join(changes['needsRestart'])}")
+        return Outcome(f"config read again: {'; '.join(told) or 'no account changed'}", "good")
+
+    def _add_key(self, command: Command) -> Outcome:
+        key = checked_key(command.secret)
+        return self._placed(self._file.update(lambda raw: enroll_key(raw, key, None)))
+
+    def _import(self, command: Command) -> Outcome:
+        source = find_source(self._env, None, sys.platform)
+        account = read_login(source, time.time())
+        config = self._file.load()
+        known = [(other.account_uuid, other.org_uuid) for other in config.accounts]
+        if account.account_uuid is None or (account.account_uuid, account.org_uuid) not in known:
+            account, _ = ask_owner(config, account)
+        if source.path is not None:
+            # Two copies of one login would not both stay good: Claude Code goes on renewing it.
+            account = _followed(account, source.path)
+        entry = replace(account, source="import")
+        fresh = source.path is not None
+        return self._placed(self._file.update(lambda raw: enroll(raw, entry, None, "imported", fresh)))
+
+    def _placed(self, placed: Placed) -> Outcome:
+        self._service.reload()
+        outcomes = {"added": "is added", "updated": "has its new login", "kept": "was there already"}
+        return Outcome(f"{placed.name} {outcomes[placed.outcome]}", "good")
+
+    def _explain(self, command: Command) -> Outcome:
+        record = self._service.runtime.journal.explain(command.request)
+        if record is None:
+            return Outcome("that request is remembered no more", "warn")
+        return Outcome(page=decision_page(record))
+
+
+def _followed(account: AccountConfig, path: str) -> AccountConfig:
+    return replace(
+        account,
+        import_from=path,
+        access_token=None,
+        refresh_token=None,
+        expires_at=None,
+        refresh_token_expires_at=None,
+    )
+
+
+def decision_page(record: Snapshot) -> Page:
+    """A decision record to read."""
+    first, *others = explanation_lines(record)
+    return Page(first, tuple(line(text) for text in others))
+
+
+class Worker:
+    """Carries out commands one after the other; `done` is called in its thread with each outcome."""
+
+    def __init__(self, controls: Controls, done: Callable[[], None]) -> None:
+        self._controls, self._done = controls, done
+        self._waiting: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name="deck-commands", daemon=True).start()
+
+    def put(self, command: Command) -> None:
+        self._waiting.put(command)
+
+    def take(self) -> list[Outcome]:
+        """What has become of commands since the last call."""
+        found = []
+        while not self._outcomes.empty():
+            found.append(self._outcomes.get())
+        return found
+
+    def _run(self) -> None:
+        while True:
+            command = self._waiting.get()
+            try:
+                outcome = self._controls.do(command)
+            except Exception as error:  # the proxy goes on whatever became of a command
+                outcome = Outcome(f"internal error: {type(error).__name__}", "bad")
+            self._outcomes.put(outcome)
+            self._done()

@@ -1,0 +1,47 @@
+"""Blocking work that can't be waited on together with the client: done in a thread, with an eye on it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, Optional, TypeVar
+
+from .watch import BEAT_SEC
+
+__all__ = ["attend"]
+
+T = TypeVar("T")
+
+
+def attend(work: Callable[[], T], beat: Callable[[], None]) -> T:
+    """What `work` returns or raises; `beat` is called every fraction of a second meanwhile.
+
+    When `beat` raises (the client has left) the work goes on alone and nobody waits for it: it must be
+    worth finishing.
+    """
+    job = _Job(work)
+    while not job.done.wait(BEAT_SEC):
+        beat()
+    return job.result()
+
+
+class _Job(threading.Thread, Generic[T]):
+    def __init__(self, work: Callable[[], T]) -> None:
+        super().__init__(name="attended", daemon=True)
+        self._work = work
+        self._results: list[T] = []
+        self._error: Optional[BaseException] = None
+        self.done = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._results.append(self._work())
+        except BaseException as error:  # noqa: B036 - handed to who waits
+            self._error = error
+        self.done.set()
+
+    def result(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return self._results[0]

@@ -1,0 +1,106 @@
+"""What a routing decision costs, in microseconds, by how many accounts and conversations there are.
+
+python tests/bench/routing.py
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from itertools import cycle
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from table import machine, markdown, quantity  # noqa: E402
+
+from teamclaude.routing.account import AccountSpec  # noqa: E402
+from teamclaude.routing.burn import Burn  # noqa: E402
+from teamclaude.routing.decision import Ask, Lease  # noqa: E402
+from teamclaude.routing.fleet import Fleet  # noqa: E402
+from teamclaude.routing.pace import PacePolicy  # noqa: E402
+from teamclaude.routing.rules import Rules  # noqa: E402
+from teamclaude.routing.usage import Usage  # noqa: E402
+from teamclaude.routing.windows import Reading, Window  # noqa: E402
+
+__all__ = ["routing_rows"]
+
+SIZES = ((4, 50), (16, 1_000), (1_000, 100_000))
+ROUNDS = 5
+WARM_STEPS, NEW_STEPS = 2_000, 200
+NOW = 1_800_000_000.0
+MODEL = "claude-opus-4-8"
+USAGE = Usage(10, 200, 50_000, 300, 0)
+HEADS = ["accounts × conversations", "choose", "admit", "answered", "settle", "admit a new conversation"]
+
+
+class World:
+    """A fleet in the middle of its week, every conversation warm."""
+
+    def __init__(self, accounts: int, conversations: int) -> None:
+        self.now = NOW
+        self.fleet = Fleet(Rules(max_sessions_per_account=10**9), PacePolicy())
+        self.fleet.configure(AccountSpec(f"key{n}", f"name{n}") for n in range(accounts))
+        self.reading = Reading(
+            {"5h": Window(0.2, NOW + 9_000, "allowed", NOW), "7d": Window(0.3, NOW + 300_000, "allowed", NOW)}
+        )
+        for number, account in enumerate(self.fleet.accounts.values()):
+            account.proven = True
+            account.windows.update(self.reading.axes, NOW)
+            account.windows.update({"7d": Window(0.3 + number / 1e5, NOW + 300_000, "allowed", NOW)}, NOW)
+            account.burn = Burn((int(NOW // 300) - back, 1_000) for back in range(2_000))  # a week of use
+        names = [f"session{n}" for n in range(conversations)]
+        homes = cycle(list(self.fleet.accounts))
+        for name, home in zip(names, homes):
+            lease = self.fleet.admit(Ask(session=name, model=MODEL, pin=home), NOW)
+            assert isinstance(lease, Lease)
+            self.fleet.settle(lease, NOW, USAGE, MODEL, True)
+        self.asks = cycle([Ask(session=name, model=MODEL) for name in names])
+        self._fresh = 0
+
+    def step(self) -> list[float]:
+        """Seconds of choose, admit, answered and settle of a warm conversation's request."""
+        ask, fleet, clock = next(self.asks), self.fleet, time.perf_counter
+        self.now += 0.001
+        marks = [clock()]
+        fleet.choose(ask, self.now)
+        marks.append(clock())
+        lease = fleet.admit(ask, self.now)
+        marks.append(clock())
+        assert isinstance(lease, Lease) and lease.decision.reason == "kept warm"
+        fleet.answered(lease, 200, self.reading, self.now)
+        marks.append(clock())
+        fleet.settle(lease, self.now, USAGE, MODEL, True)
+        marks.append(clock())
+        return [after - before for before, after in zip(marks, marks[1:])]
+
+    def new(self) -> float:
+        """Seconds of placing a conversation that was never seen."""
+        self._fresh += 1
+        ask = Ask(session=f"new{self._fresh}", model=MODEL)
+        began = time.perf_counter()
+        lease = self.fleet.admit(ask, self.now)
+        took = time.perf_counter() - began
+        assert isinstance(lease, Lease)
+        self.fleet.settle(lease, self.now, USAGE, MODEL, True)
+        return took
+
+
+def routing_rows() -> list[list[str]]:
+    """A row per size: the median of rounds of each step's mean, in microseconds."""
+    rows = []
+    for accounts, conversations in SIZES:
+        world = World(accounts, conversations)
+        means = []
+        for _ in range(ROUNDS):
+            steps = [world.step() for _ in range(WARM_STEPS)]
+            fresh = [world.new() for _ in range(NEW_STEPS)]
+            means.append([sum(column) / len(steps) for column in zip(*steps)] + [sum(fresh) / len(fresh)])
+        figures = [quantity(1e6 * median(column), "µs") for column in zip(*means)]
+        rows.append([f"{accounts:,} × {conversations:,}", *figures])
+    return rows
+
+
+if __name__ == "__main__":
+    print(f"{machine()}\n\n{markdown(HEADS, routing_rows())}")

@@ -1,0 +1,168 @@
+"""Event streams: an upstream that sends them, and a client that says how late each event came.
+
+    python sse.py serve PORT
+    python sse.py load PORT STREAMS EVENTS PER_SECOND        its figures as JSON; 0 per second: unpaced
+
+Every event carries the moment it was sent; CLOCK_MONOTONIC is the same in all processes of a machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from load import HEADERS, PATH, body, session
+
+__all__ = ["Streams", "command", "measure_streams"]
+
+GRACE_SEC = 60.0
+STARTING_PER_SEC = 400  # streams do not all begin in one instant
+_WANTED = re.compile(rb"x-bench: (\d+)/([\d.]+)", re.IGNORECASE)
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+_SENT = re.compile(rb'"sent":([\d.]+)')
+_TEXT = "x" * 40
+
+
+class Streams(NamedTuple):
+    """What the streams met; times in milliseconds."""
+
+    delay_p50: float
+    delay_p99: float
+    first_p99: float
+    """From the request to the first event."""
+    per_second: float
+    """Events."""
+    errors: int
+
+
+def command(port: int) -> list[str]:
+    return [sys.executable, str(Path(__file__).resolve()), "serve", str(port)]
+
+
+def measure_streams(port: int, streams: int, events: int, per_second: float) -> Streams:
+    words = [str(port), str(streams), str(events), str(per_second)]
+    line = [sys.executable, str(Path(__file__).resolve()), "load", *words]
+    limit = GRACE_SEC + (events / per_second if per_second else 0.0)
+    out = subprocess.run(line, check=True, capture_output=True, text=True, timeout=limit).stdout
+    return Streams(*json.loads(out))
+
+
+# --- the upstream -------------------------------------------------------------------------------------
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            length, wanted = _LENGTH.search(head), _WANTED.search(head)
+            await reader.readexactly(int(length[1]) if length else 0)
+            events, rate = (int(wanted[1]), float(wanted[2])) if wanted else (1, 0.0)
+            writer.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+            )
+            due = time.monotonic()
+            for _ in range(events):
+                writer.write(_event())
+                due += 1 / rate if rate else 0.0
+                await (asyncio.sleep(due - time.monotonic()) if rate else writer.drain())
+            writer.write(_chunk(b'event: message_stop\ndata: {"type":"message_stop"}\n\n') + b"0\r\n\r\n")
+            await writer.drain()
+    except (asyncio.IncompleteReadError, OSError):
+        pass
+    finally:
+        writer.close()
+
+
+def _event() -> bytes:
+    delta = f'"delta":{{"type":"text_delta","text":"{_TEXT}"}},"sent":{time.monotonic():.6f}'
+    data = f'{{"type":"content_block_delta","index":0,{delta}}}'
+    return _chunk(f"event: content_block_delta\ndata: {data}\n\n".encode())
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+async def _serve(port: int) -> None:
+    server = await asyncio.start_server(_answer, "127.0.0.1", port, backlog=1024)
+    await server.serve_forever()
+
+
+# --- the client ---------------------------------------------------------------------------------------
+
+
+class _Stream(asyncio.Protocol):
+    """One request and the delays of its events."""
+
+    def __init__(self, request: bytes, delays: list[float], done: asyncio.Future[None]) -> None:
+        self._request, self._delays, self._done = request, delays, done
+        self._began = 0.0
+        self._tail = b""
+        self.first = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._began = time.monotonic()
+        transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        now = time.monotonic()
+        data = self._tail + data
+        at = 0
+        for found in _SENT.finditer(data):
+            if found.end() < len(data):
+                self.first = self.first or now - self._began
+                self._delays.append(now - float(found[1]))
+                at = found.end()
+        self._tail = data[max(at, len(data) - 32) :]
+        if b"0\r\n\r\n" in self._tail[-7:]:
+            self._transport.close()
+            if not self._done.done():
+                self._done.set_result(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self._done.done():
+            self._done.set_exception(error or ConnectionResetError("cut"))
+
+
+async def _load(port: int, streams: int, events: int, rate: float) -> Streams:
+    loop = asyncio.get_running_loop()
+    delays: list[float] = []
+    lines, ends, content = [], [], body()
+    began = time.monotonic()
+    for number in range(1, streams + 1):
+        fields = {**HEADERS, "X-Claude-Code-Session-Id": session(number), "X-Bench": f"{events}/{rate}"}
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        length = f"Host: 127.0.0.1:{port}\r\nContent-Length: {len(content)}\r\n\r\n"
+        request = f"POST {PATH} HTTP/1.1\r\n{head}{length}{content}".encode()
+        end: asyncio.Future[None] = loop.create_future()
+        stream = _Stream(request, delays, end)
+        await loop.create_connection(lambda stream=stream: stream, "127.0.0.1", port)
+        lines.append(stream)
+        ends.append(end)
+        await asyncio.sleep(max(0.0, began + number / STARTING_PER_SEC - time.monotonic()))
+    errors = sum(result is not None for result in await asyncio.gather(*ends, return_exceptions=True))
+    lasted = time.monotonic() - began
+    missing = streams * events - len(delays)
+    late, first = sorted(delays) or [0.0], sorted(line.first for line in lines)
+    return Streams(
+        1e3 * late[len(late) // 2],
+        1e3 * late[len(late) * 99 // 100],
+        1e3 * first[len(first) * 99 // 100],
+        len(delays) / lasted,
+        errors + missing,
+    )
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "serve":
+        asyncio.run(_serve(int(sys.argv[2])))
+    else:
+        numbers = int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
+        print(json.dumps(asyncio.run(_load(*numbers))))

@@ -1,0 +1,61 @@
+"""What needs the operator, and that the bell hears it once."""
+
+from __future__ import annotations
+
+from teamclaude.deck.assembly import deck_model
+from teamclaude.deck.model import DeckModel, Need
+from teamclaude.deck.needs import new_needs
+from teamclaude.deck.sources import Client, Pin, Sources
+from tests.deck.deck_json import account, binding, deck, sid
+
+A, B = sid(1), sid(2)
+
+
+def frame(status: str = "", **fields: object) -> DeckModel:
+    return deck_model(deck(binding(A), **fields), Sources(pins={A: Pin("ENG-1", status=status)}))
+
+
+def test_each_reason() -> None:
+    assert frame().needs == frozenset()
+    assert frame("Blocked").needs == {Need("blocked", "ENG-1")}
+    assert frame("In Review").needs == {Need("review", "ENG-1")}
+    assert frame(accounts=[account("bob", status="auth_failed")]).needs == {Need("login", "bob")}
+    assert frame(accounts=[account("bob", status="benched")]).needs == frozenset()
+    assert frame(capacity={"verdict": "red"}).needs == {Need("pool red")}
+    assert frame(capacity={"verdict": "yellow"}).needs == frozenset()
+
+
+def test_one_issue_pinned_twice_is_one_reason() -> None:
+    pins = {A: Pin("ENG-1"), B: Pin("eng-1")}
+    assert deck_model(deck(binding(A), binding(B)), Sources(pins=pins)).needs == {Need("collision", "eng-1")}
+
+
+def test_a_question_in_a_terminal_is_marked_but_does_not_ring() -> None:
+    model = deck_model(deck(binding(A)), Sources(clients={A: Client(status="waiting")}))
+    assert model.nodes[A].needs_you and model.top.fleet.needs_you == 1
+    assert model.needs == frozenset()
+
+
+def test_the_bell_hears_what_is_new() -> None:
+    calm, blocked, review = frame().needs, frame("Blocked").needs, frame("In Review").needs
+    assert new_needs(calm, blocked) == blocked
+    assert new_needs(blocked, blocked) == frozenset()
+    assert new_needs(blocked, calm) == frozenset()
+    assert new_needs(blocked, review) == review
+    both = blocked | frame(capacity={"verdict": "red"}).needs
+    assert new_needs(blocked, both) == {Need("pool red")}
+
+
+def test_it_rings_again_when_the_reason_comes_back() -> None:
+    calm, blocked = frame().needs, frame("Blocked").needs
+    assert [
+        len(new_needs(before, after)) for before, after in ((calm, blocked), (blocked, calm), (calm, blocked))
+    ] == [
+        1,
+        0,
+        1,
+    ]
+
+
+def test_the_first_frame_does_not_ring() -> None:
+    assert new_needs(None, frame("Blocked").needs) == frozenset()

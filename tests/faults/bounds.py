@@ -1,0 +1,66 @@
+"""Invariant 8 and what goes without saying: bounds hold, nothing hangs, nothing crashes."""
+
+from __future__ import annotations
+
+import json
+
+from tests.faults.evidence import Evidence
+
+__all__ = ["limits_hold", "nobody_is_left_waiting", "nothing_crashes", "state_is_saved"]
+
+LARGEST_HEAD = 66_000
+
+
+def limits_hold(evidence: Evidence) -> list[str]:
+    found = []
+    most = evidence.schedule.config.get("proxy", {}).get("maxHeld", 256)
+    if evidence.most_waiting > most:
+        found.append(f"{evidence.most_waiting} requests were held, {most} may be")
+    heard = {each.tag for each in evidence.heard}
+    for seen in evidence.seen:
+        if seen.request.kind == "huge":
+            if seen.tag in heard:
+                found.append(f"{seen.tag}: a body over the limit was forwarded")
+            if seen.whole and seen.status not in (413, 429, 503):
+                found.append(f"{seen.tag}: a body over the limit got {seen.status}")
+        if seen.request.malformed and seen.whole and seen.status not in (400, 431):
+            found.append(f"{seen.tag}: a malformed head ({seen.request.malformed}) got {seen.status}")
+        head = bytes(seen.wire).partition(b"\r\n\r\n")[0]
+        if seen.status and len(head) > LARGEST_HEAD:
+            found.append(f"{seen.tag}: an answer's head of {len(head)} bytes was relayed")
+    return found
+
+
+def nobody_is_left_waiting(evidence: Evidence) -> list[str]:
+    """Every request comes to an end that its client can see."""
+    found = [
+        f"{s.tag}: neither an answer nor an end came" for s in evidence.seen if s.ended in ("silence", "")
+    ]
+    if not evidence.schedule.stops:
+        found += [
+            f"{seen.tag}: the proxy accepted no connection"
+            for seen in evidence.seen
+            if seen.ended == "refused"
+        ]
+    return found
+
+
+def nothing_crashes(evidence: Evidence) -> list[str]:
+    """No thread dies, no error is one nobody foresaw, no answer is no HTTP."""
+    found = [f"a thread died: {words}" for words in evidence.crashes]
+    found += [line for line in evidence.warnings if "internal error" in line]
+    for seen in evidence.seen:
+        if seen.nonsense:
+            found.append(f"{seen.tag}: the client got no HTTP: {seen.nonsense}")
+        if seen.status == 500 and not seen.relayed:
+            found.append(f"{seen.tag}: an answer of ours is 500")
+    return found
+
+
+def state_is_saved(evidence: Evidence) -> list[str]:
+    """After the end the state file is one JSON object."""
+    try:
+        saved = json.loads(evidence.state)
+    except ValueError:
+        saved = None
+    return [] if isinstance(saved, dict) and saved else [f"the state file holds {evidence.state[:60]!r}"]

@@ -1,0 +1,189 @@
+"""A second opinion on accounts: from what the API answered, who could certainly have served, and who not.
+
+It errs on the side of "not certain": a violation it supports is one.  It knows nothing of the proxy but
+its spec (errors.md §2): an account that refused rests for retry-after or until its axis' reset, after
+a 403 for 5 minutes, after a 401 until its credentials change; anything else leaves it alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Optional
+
+from tests.faults.evidence import Evidence, Heard, Seen
+
+__all__ = ["DELAY_SEC", "MARGIN", "Oracle", "Rest", "is_bare", "model_of"]
+
+# How late a thread of the proxy, of the API or of a client may be, in real seconds.
+DELAY_SEC = 0.12
+# The same on the fast clock, in its seconds, and a little for rounding.
+MARGIN = 15.0
+NEVER = math.inf
+FORBIDDEN_SEC = 300.0
+LADDER_SEC = 8.0  # backoffCapSec of the worlds
+FULL = 0.98
+_UNIFIED = "anthropic-ratelimit-unified-"
+
+
+@dataclass(frozen=True)
+class Rest:
+    """After this answer the account rests until some time between `least` and `most` (fast clock).
+
+    `model`: only for this model; None: for all.
+    """
+
+    after: Heard
+    least: float
+    most: float
+    model: Optional[str] = None
+
+
+class Oracle:
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._members = {member.name: member for member in evidence.schedule.members}
+        self.rests: dict[str, list[Rest]] = {name: [] for name in self._members}
+        for heard in evidence.heard:
+            if heard.account is not None and heard.status:
+                self.rests[heard.account] += self._rests_after(heard)
+        # Connections that meet a fault before a request is read occupy slots that the API's log doesn't show.
+        schedule = evidence.schedule
+        self.invisible = any(trouble.fault.on_accept for trouble in schedule.troubles) or schedule.happens(
+            "refuse", "hang_up"
+        )
+
+    # --- what answers mean ------------------------------------------------------------------------
+
+    def _rests_after(self, heard: Heard) -> Iterator[Rest]:
+        if heard.status == 401:
+            yield Rest(heard, NEVER, NEVER)
+        elif heard.status == 403:
+            yield Rest(heard, heard.clock + FORBIDDEN_SEC, heard.over_clock + FORBIDDEN_SEC)
+        elif heard.status == 429 and heard.inference:
+            yield from self._throttled(heard)
+        for reset in _full_windows(heard):
+            yield Rest(heard, 0.0, reset)
+
+    def _throttled(self, heard: Heard) -> Iterator[Rest]:
+        told = retry_after(heard)
+        resets = _rejected(heard)
+        wait = None if told is None else max(1.0, told)
+        if is_bare(heard):
+            served = [h for h in self._evidence.attempts(heard.tag) if h.at > heard.at and 0 < h.status < 300]
+            if served:
+                yield Rest(heard, 0.0, max(h.over_clock for h in served) + LADDER_SEC)
+            return
+        unscoped = [reset for axis, reset in resets.items() if "_" not in axis]
+        ends = unscoped or list(resets.values())
+        least = [heard.clock + wait] if wait is not None else []
+        most = [heard.over_clock + wait] if wait is not None else []
+        scoped = bool(resets) and not unscoped
+        model = model_of(heard) if scoped else None
+        known = not scoped or model is not None  # else nobody can tell whom it concerns
+        yield Rest(heard, min([*least, *ends]) if known else 0.0, max([*most, *resets.values()]), model)
+
+    # --- questions --------------------------------------------------------------------------------
+
+    def surely_usable(self, name: str, seen: Seen, moment: float) -> bool:
+        """The account could certainly have served this request in the instants before `moment`."""
+        member, since = self._members[name], moment - DELAY_SEC
+        if member.is_paid or not member.reachable or self.uncertain(name):
+            return False
+        if self._jumped(since, moment) or self._busy(name, since, moment):
+            return False
+        if self._company(seen, since, moment):
+            return False
+        now = self._evidence.clock(since)
+        return all(rest.most + MARGIN < now for rest in self.rests[name] if rest.after.at <= moment)
+
+    def back_at(self, name: str, moment: float) -> float:
+        """By when (fast clock) the account has certainly recovered from what it answered before `moment`."""
+        ends = [rest.most for rest in self.rests[name] if rest.after.at <= moment]
+        return max(ends, default=0.0)
+
+    def not_before(self, name: str, moment: float) -> float:
+        """The earliest end of a rest that is certainly in force at `moment`; 0 when none is."""
+        at = self._evidence.clock(moment)
+        rests = [r for r in self.rests[name] if r.model is None and r.after.over and r.after.over < moment]
+        return max((rest.least for rest in rests if rest.least > at), default=0.0)
+
+    def uncertain(self, name: str) -> bool:
+        """Something is done to this account at some time, or its token may not be of use."""
+        member = self._members[name]
+        if member.disabled or member.refresh not in ("", "works") or (member.expires and not member.refresh):
+            return True
+        touched = ("remove", "add", "disable", "enable", "renew")
+        events = self._evidence.schedule.events
+        return any(event.what in touched and event.args[:1] == (name,) for event in events)
+
+    def _busy(self, name: str, since: float, until: float) -> bool:
+        """A request of it may have occupied a slot: it does so before it arrives at the API."""
+        until += DELAY_SEC
+        of_it = (each for each in self._evidence.heard if each.account == name and each.at <= until)
+        return any(not each.over or each.over >= since - DELAY_SEC for each in of_it)
+
+    def _company(self, seen: Seen, since: float, until: float) -> bool:
+        """Another request was under way of which the API's log doesn't show where."""
+        since -= DELAY_SEC
+        for other in self._evidence.seen:
+            over = max(other.last, other.sent_at, other.left_at or 0.0)
+            if other is seen or other.began > until or over < since:
+                continue
+            attempts = self._evidence.attempts(other.tag)
+            shown = any(h.at <= until + DELAY_SEC and (not h.over or h.over >= since) for h in attempts)
+            if self.invisible or not shown:
+                return True
+        return False
+
+    def _jumped(self, since: float, until: float) -> bool:
+        happened = self._evidence.happened
+        return any(what == "jump" and since - DELAY_SEC <= at <= until for at, what, _ in happened)
+
+
+# --- reading what the fake API writes ---------------------------------------------------------------
+
+
+def retry_after(heard: Heard) -> Optional[float]:
+    try:
+        seconds = float(heard.field("retry-after") or "nan")
+    except ValueError:
+        return None
+    return min(seconds, 30 * 86400.0) if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def is_bare(heard: Heard) -> bool:
+    """A 429 that says nothing."""
+    return heard.status == 429 and retry_after(heard) is None and not _rejected(heard)
+
+
+def model_of(heard: Heard) -> Optional[str]:
+    """The model of a request, where it can be read."""
+    try:
+        return str(json.loads(heard.body)["model"])
+    except (ValueError, KeyError):
+        return None
+
+
+def _rejected(heard: Heard) -> dict[str, float]:
+    """The resets of the axes that reject."""
+    found = {}
+    for key, value in heard.fields:
+        axis = re.fullmatch(r"anthropic-ratelimit-unified-([0-9][0-9a-z_]*)-status", key.lower())
+        if axis is not None and value == "rejected":
+            found[axis[1]] = _reset(heard, key.lower())
+    return found
+
+
+def _full_windows(heard: Heard) -> Iterator[float]:
+    for key, value in heard.fields:
+        name = key.lower()
+        if name.startswith(_UNIFIED) and name.endswith("-utilization") and float(value) >= FULL:
+            yield _reset(heard, name)
+
+
+def _reset(heard: Heard, name: str) -> float:
+    return float(heard.field(name.rpartition("-")[0] + "-reset") or NEVER)

@@ -1,0 +1,86 @@
+"""Many schedules one after the other: `python -m tests.faults.run N [--seed S]`.
+
+Prints progress, goes on after a violation, and names for each failing seed the line that lives it again.
+Exit status 1 if there was one.  With --seed alone that one schedule is lived, and shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+
+from tests.faults.invariants import violations
+from tests.faults.schedule import make
+from tests.faults.world import live
+
+__all__ = ["main"]
+
+PROGRESS_SEC = 10.0
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults.run", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("count", type=int, nargs="?", help="schedules to live (1 with --seed)", metavar="N")
+    parser.add_argument("--seed", type=int, help="the first seed (0)", metavar="S")
+    parser.add_argument("--times", type=int, default=1, help="how often to live each", metavar="K")
+    options = parser.parse_args(argv)
+    if options.count is None and options.seed is None:
+        parser.error("say how many, or which")
+    if options.count is None:
+        return _show(options.seed, options.times)
+    return _many(range(options.seed or 0, (options.seed or 0) + options.count), options.times)
+
+
+def _many(seeds: range, times: int) -> int:
+    began = told = time.monotonic()
+    failed: dict[int, list[str]] = {}
+    themes: Counter[str] = Counter()
+    requests = 0
+    for done, seed in enumerate(seeds, 1):
+        for _ in range(times):
+            evidence = live(make(seed))
+            themes[evidence.schedule.theme] += 1
+            requests += len(evidence.seen)
+            found = violations(evidence)
+            if found:
+                failed.setdefault(seed, []).extend(found)
+                _tell(seed, found)
+        if time.monotonic() - told >= PROGRESS_SEC:
+            told = time.monotonic()
+            print(f"{done} of {len(seeds)} schedules, {len(failed)} with violations", flush=True)
+    spent = time.monotonic() - began
+    print(f"{len(seeds)} schedules ({requests} requests) in {spent:.0f} s: {len(failed)} with violations")
+    print("  " + ", ".join(f"{theme} {count}" for theme, count in themes.most_common()))
+    for seed in failed:
+        print(f"  again: python -m tests.faults.run --seed {seed}")
+    return 1 if failed else 0
+
+
+def _show(seed: int, times: int) -> int:
+    print("\n".join(make(seed).lines()))
+    failed = False
+    for _ in range(times):
+        evidence = live(make(seed))
+        for seen in evidence.seen:
+            print(f"  {seen.tag}: {seen.status or 'no answer'} by {seen.account or 'us'}, {seen.ended}")
+        found = violations(evidence)
+        failed = failed or bool(found)
+        if found:
+            _tell(seed, found)
+    print("violations" if failed else "no violation")
+    return 1 if failed else 0
+
+
+def _tell(seed: int, found: list[str]) -> None:
+    print(f"seed {seed}: python -m tests.faults.run --seed {seed}")
+    for words in found:
+        print(f"    {words}")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

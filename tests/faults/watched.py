@@ -1,0 +1,172 @@
+"""The fake API under observation: every byte it sends, when, and whether two attempts were open at once."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Optional
+
+from teamclaude.demo import api as fake
+from teamclaude.demo.fault import Fault
+from teamclaude.demo.quota import FakeAccount
+from teamclaude.demo.wire import Connection, Played
+from tests.faults.evidence import Heard, Overlap
+
+__all__ = ["Babbler", "FastClock", "TappedConnection", "WatchedApi"]
+
+# Linux' value where the build of `select` does not export it; 0: it can't be told.
+_TAG = re.compile(rb"t[0-9]+\.[0-9]+\.[0-9]+")
+_RDHUP: int = getattr(select, "POLLRDHUP", 0)
+
+
+class FastClock:
+    """Epoch seconds that run `speed` times as fast as real ones and can be set."""
+
+    def __init__(self, speed: float, start: float) -> None:
+        self.speed = speed
+        self._lock = threading.Lock()  # guards marks
+        self.marks = [(time.monotonic(), start)]
+
+    def __call__(self) -> float:
+        at, reading = self.marks[-1]
+        return reading + (time.monotonic() - at) * self.speed
+
+    def jump(self, seconds: float) -> None:
+        with self._lock:
+            self.marks.append((time.monotonic(), self() + seconds))
+
+
+class TappedConnection(Connection):
+    """Remembers what it has sent since `begin`."""
+
+    def __init__(self, sock: socket.socket, scale: float = 1.0) -> None:
+        super().__init__(sock, scale)
+        self.socket = sock
+        self.sent: list[bytes] = []
+        self.last_sent = 0.0
+        self.abandoned = False  # the API hung up, whatever its thread makes of it
+
+    def begin(self) -> None:
+        self.sent, self.last_sent = [], 0.0
+
+    def abandon(self) -> None:
+        self.abandoned = True
+        super().abandon()
+
+    def _send(self, data: bytes) -> None:
+        self.sent.append(data)  # before: of what fails, a part may have gone
+        super()._send(data)
+        self.last_sent = time.monotonic()
+
+    @property
+    def peer_has_closed(self) -> bool:
+        """The other end was closed.  On loopback that is known here before its closer goes on."""
+        if not _RDHUP:
+            return True
+        try:
+            poll = select.poll()
+            poll.register(self.socket, _RDHUP)
+            return bool(poll.poll(0))
+        except (OSError, ValueError):
+            return True
+
+
+class WatchedApi(fake.FakeApi):
+    """`heard` is complete once the world is quiet."""
+
+    def __init__(
+        self, name: str, accounts: Sequence[FakeAccount], clock: Callable[[], float], first_number: int = 1
+    ) -> None:
+        super().__init__(accounts, clock=clock)
+        self.name = name
+        self._numbers = itertools.count(first_number)
+        self._watching = threading.Lock()  # guards the four below
+        self._connection: dict[int, TappedConnection] = {}  # by its own number
+        self._open: dict[int, tuple[Heard, TappedConnection]] = {}  # by exchange
+        self._suspected: list[Overlap] = []
+        self.heard: list[Heard] = []
+
+    @property
+    def overlaps(self) -> list[Overlap]:
+        """Pairs of attempts that were open at once: the first went on, or was still awaited."""
+        return [
+            pair
+            for pair in self._suspected
+            if pair.first.cancelled or pair.first.last_sent > pair.second.at or not pair.first.over
+        ]
+
+    def _talk(self, connection: Connection, number: int) -> None:
+        assert isinstance(connection, TappedConnection)
+        with self._watching:
+            self._connection[number] = connection
+        super()._talk(connection, number)
+
+    def _arrived(self, request: Any, number: int, owner: Optional[FakeAccount]) -> fake.Exchange:
+        exchange = super()._arrived(request, number, owner)
+        heard = Heard(
+            self.name,
+            exchange.number,
+            _tag(exchange),
+            time.monotonic(),
+            exchange.at,
+            exchange.account,
+            exchange.method,
+            exchange.path,
+            exchange.headers,
+            exchange.body,
+        )
+        with self._watching:
+            connection = self._connection[number]
+            connection.begin()
+            self.heard.append(heard)
+            for first, where in self._open.values():
+                if first.tag == heard.tag != "" and not where.peer_has_closed:
+                    self._suspected.append(Overlap(first, heard))
+            self._open[exchange.number] = heard, connection
+        return exchange
+
+    def _ended(self, exchange: fake.Exchange, answer: Any, fault: Optional[Fault], played: Played) -> None:
+        with self._watching:
+            heard, connection = self._open.pop(exchange.number)
+        heard.status = answer.status if played.head else 0
+        heard.fields = tuple(answer.headers)
+        heard.how = "fin" if connection.abandoned else played.closed
+        heard.cancelled = played.gone and not connection.abandoned
+        heard.last_sent, heard.wire = connection.last_sent, b"".join(connection.sent)
+        heard.over, heard.over_clock = time.monotonic(), self.clock()
+        super()._ended(exchange, answer, fault, played)
+
+
+def _tag(exchange: fake.Exchange) -> str:
+    """Whose request this is: its body says so, else its session.  So heads repeat, as those of clients do."""
+    found = _TAG.search(exchange.body)
+    return found[0].decode() if found else exchange.header("x-claude-code-session-id") or ""
+
+
+class Babbler:
+    """A port where nobody speaks TLS or HTTP."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._babble, name="babbler", daemon=True).start()
+
+    def _babble(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            with sock:
+                sock.sendall(b"220 mail.example ESMTP\r\n")
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()

@@ -1,0 +1,44 @@
+"""Work in a thread of its own, and a client that may leave meanwhile."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from teamclaude.errors import ClientGone
+from teamclaude.proxy import attend as attend_module
+from teamclaude.proxy.attend import attend
+
+
+def nothing() -> None:
+    pass
+
+
+def test_the_result_comes_back() -> None:
+    assert attend(lambda: 7, nothing) == 7
+
+
+def test_an_error_comes_back() -> None:
+    with pytest.raises(ZeroDivisionError):
+        attend(lambda: 1 // 0, nothing)
+
+
+def test_a_client_that_leaves_is_not_waited_with_and_the_work_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attend_module, "BEAT_SEC", 0.005)
+    may_end, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        may_end.wait(5)
+        ended.set()
+
+    def left() -> None:
+        raise ClientGone("left")
+
+    with pytest.raises(ClientGone):
+        attend(work, left)
+    assert not ended.is_set()
+    may_end.set()
+    assert ended.wait(5)
