@@ -1,10 +1,10 @@
 """Try routing policies on weeks of a team's traffic, in virtual time.
 
-For every policy and load: how much of the possible work gets done, how long people
-wait, what moving conversations costs.
+For every policy and load: how much of the possible work gets done, how long
+people wait, what moving conversations costs.
 
-Nothing of yours is read unless --traffic names it, and nothing is sent.  The same
-command gives the same output.  More: teamclaude help lab"""
+Nothing of yours is read unless --traffic names it, and nothing is sent.  The
+same command gives the same output.  More: teamclaude help lab"""
 
 from __future__ import annotations
 
