@@ -30,11 +30,22 @@ def activity_line(record: Snapshot, color: bool = False, ascii: bool = False) ->
         _outcome(record, color),
         seconds(record.get("durationSec")),
         f"ttfb {seconds(record.get('ttfbSec'))}" if record.get("ttfbSec") is not None else "",
-        f"{tokens(record.get('inputTokens'))} in" if record.get("inputTokens") is not None else "",
-        f"{tokens(record.get('outputTokens'))} out" if record.get("outputTokens") is not None else "",
+        *_tokens(record),
     ]
     shown = " ".join(part for part in parts if part)
     return ascii_text(shown) if ascii else shown
+
+
+def _tokens(record: Snapshot) -> list[str]:
+    """What was read anew (cache writes too), what was written, and what the prompt cache spared."""
+    new, written, output, cached = (
+        number(record.get(f"{kind}Tokens")) for kind in ("input", "cacheWrite", "output", "cacheRead")
+    )
+    return [
+        f"{tokens(new + (written or 0.0))} in" if new is not None else "",
+        f"{tokens(output)} out" if output is not None else "",
+        f"{tokens(cached)} cached" if cached else "",
+    ]
 
 
 def _outcome(record: Snapshot, color: bool) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Console", "Ended"]
 
 BEAT_SEC = 0.5  # between two repaints
+SHARE = 0.03  # of a core: repaints are rarer where one takes longer
 QUIET_SEC = 5.0  # between two when only minutes pass
 ESCAPE_SEC = 0.05  # a lone Esc is one when nothing follows so long
 FOREGROUND_SEC = 1.0  # between two looks whether `fg` was typed
@@ -65,7 +66,8 @@ class Console:
         self._notes: deque[str] = deque(maxlen=KEPT_NOTES)
         self._inbox: Optional[Inbox] = None
         self._mark: Hashable = None
-        self._modelled_at = self._painted_at = float("-inf")
+        self._modelled_at = float("-inf")
+        self._cost = 0.0  # seconds that the last model took
         self._stale = True  # the screen is not what it should be
         self._away = False  # the terminal is another's for now
 
@@ -118,7 +120,7 @@ class Console:
         self._tell()
         now = self._clock()
         due = now - self._modelled_at
-        if due < BEAT_SEC * 0.9:
+        if due < max(0.9 * BEAT_SEC, self._cost / SHARE):
             return
         mark = self._feed.mark
         if mark == self._mark and due < QUIET_SEC and not self._board.animated:
@@ -126,6 +128,7 @@ class Console:
         self._mark, self._modelled_at = mark, now
         if self._board.show(self._feed.model()):
             self._screen.bell()
+        self._cost = self._clock() - now
         self._stale = True
 
     def _tell(self) -> None:

@@ -36,6 +36,7 @@ class Journal:
         self._running: dict[str, Exchange] = {}
         self._ended: OrderedDict[str, Exchange] = OrderedDict()
         self._lock = threading.Lock()  # guards _running and _ended
+        self._records: dict[str, dict[str, Any]] = {}  # of those that had ended at the last look
         self.names: Callable[[], dict[str, str]] = dict  # account names by key
         self.turns = 0  # beginnings and ends so far: the same number is the same content
 
@@ -68,7 +69,10 @@ class Journal:
         """Finished requests, newest first."""
         with self._lock:
             ended = list(self._ended.values())
-        return [as_json(_activity(exchange)) for exchange in reversed(ended)]
+        known = self._records  # replaced as a whole
+        found = {e.id: known.get(e.id) or as_json(_activity(e)) for e in reversed(ended)}
+        self._records = found
+        return list(found.values())
 
     def inflight(self) -> list[dict[str, Any]]:
         """Requests under way, newest first."""

@@ -161,3 +161,10 @@ def test_a_request_that_no_account_could_serve() -> None:
 
 def test_a_request_under_way() -> None:
     assert explanation_lines({"request": "tc-3"}) == ["tc-3", "  outcome  still running"]
+
+
+def test_what_the_cache_spared_is_told_apart_from_what_was_read_anew() -> None:
+    warm = {**RECORD, "inputTokens": 3, "cacheWriteTokens": 1197, "cacheReadTokens": 140_000}
+    assert activity_line(warm).endswith("1.2k in 8.4k out 140k cached")
+    cold = {**RECORD, "inputTokens": 3, "cacheWriteTokens": 140_000, "cacheReadTokens": 0}
+    assert activity_line(cold).endswith("140k in 8.4k out")

@@ -78,7 +78,9 @@ def whole_answers_arrive_whole(evidence: Evidence) -> list[str]:
         for name in ("content-type", "content-encoding"):
             if seen.reader.field(name) != reader.field(name):
                 found.append(f"{seen.tag}: {name} {reader.field(name)} became {seen.reader.field(name)}")
-        read = seen.stayed and seen.request.reads == "all" and not evidence.schedule.stops
+        read = (
+            not source.hung_up and seen.stayed and seen.request.reads == "all" and not evidence.schedule.stops
+        )
         if read and reader.whole and not source.cancelled and not seen.whole:
             found.append(f"{seen.tag}: the API's answer was complete, the client's ended with {seen.ended}")
     return found

@@ -137,6 +137,7 @@ class WatchedApi(fake.FakeApi):
         heard.status = answer.status if played.head else 0
         heard.fields = tuple(answer.headers)
         heard.how = "fin" if connection.abandoned else played.closed
+        heard.hung_up = connection.abandoned
         heard.cancelled = played.gone and not connection.abandoned
         heard.last_sent, heard.wire = connection.last_sent, b"".join(connection.sent)
         heard.over, heard.over_clock = time.monotonic(), self.clock()

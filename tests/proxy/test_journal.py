@@ -131,3 +131,23 @@ def test_tokens_are_taken_out_of_what_is_shown() -> None:
     said = str(journal.recent()) + str(journal.explain(exchange.id))
     assert "FAKE" not in said
     assert len(said) < 2000
+
+
+def test_a_record_is_made_once_however_often_somebody_looks() -> None:
+    journal = Journal()
+    exchange = ended(journal, exchange_of())
+    (first,) = journal.recent()
+    ended(journal, exchange_of())
+    assert journal.recent()[1] is first and first["id"] == exchange.id
+
+
+def test_beginnings_and_ends_are_turns_and_looks_are_none() -> None:
+    journal = Journal()
+    before = journal.turns
+    exchange = exchange_of()
+    journal.begin(exchange)
+    began = journal.turns
+    journal.recent(), journal.inflight()
+    assert journal.turns == began != before
+    journal.end(exchange, None)
+    assert journal.turns != began
