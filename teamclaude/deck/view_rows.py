@@ -28,7 +28,7 @@ CHIP_STYLES = {
 }
 ROLES = {LEAD: "☂", WORKER: "↳"}
 MARK_CELLS, HEAD_CELLS = 2, 5  # `► `; `☂ 🦜 `
-LEAST_NAME, MOST_NAME, LEAST_ABOUT = 12, 32, 24
+LEAST_NAME, MOST_NAME, LEAST_ABOUT = 12, 32, 22
 
 
 class Place(NamedTuple):
@@ -85,9 +85,9 @@ def columns_for(room: int, nodes: Iterable[Node], deepest: int, trees: bool) -> 
     if least + left < want + LEAST_ABOUT:
         return Columns(least + left, chip, state, cost, subtree, 0, 0, 0, 0)
     left -= want - least
-    model = take(13, LEAST_ABOUT + 14)
-    account = take(13, LEAST_ABOUT + 14) if trees else 0
-    place = take(25, LEAST_ABOUT + 16)
+    place = take(24, LEAST_ABOUT)
+    account = take(13, LEAST_ABOUT + 12) if trees else 0
+    model = take(13, LEAST_ABOUT + 12)
     return Columns(want, chip, state, cost, subtree, model, account, place, left)
 
 
@@ -104,16 +104,20 @@ def node_row(node: Node, columns: Columns, at: Place = NOWHERE) -> Line:
     if columns.subtree:
         shown = f"Σ {tokens(at.subtree.tokens)}" if at.subtree is not None else ""
         out.append(column(shown, columns.subtree, "accent", right=True))
-    if columns.model:
-        out.append(column(f"  {model_name(node.model)}", columns.model, "dim"))
+    if columns.place:
+        out.append(column(f"  {_place(node)}", columns.place, "accent"))
     if columns.account:
         out.append(column(f"  {at.account}", columns.account))
-    if columns.place:
-        branch = f" ⎇ {node.branch}" if node.branch else ""
-        out.append(column(f"  {node.project}{branch}", columns.place, "accent"))
+    if columns.model:
+        out.append(column(f"  {model_name(node.model)}", columns.model, "dim"))
     if columns.about:
-        out += [Span("  "), *_about(node, columns.about - 2)]
+        out += [Span("  "), *_about(node, columns, columns.about - 2)]
     return tuple(out)
+
+
+def _place(node: Node) -> str:
+    """`website ⎇ fix/login`: where it works."""
+    return f"{node.project} ⎇ {node.branch}" if node.branch else node.project
 
 
 def _mark(node: Node) -> Span:
@@ -130,10 +134,17 @@ def _name(node: Node, columns: Columns, at: Place) -> list[Span]:
     left -= width(label.text)
     out.append(label)
     if left >= 8:
-        more = fit(line(_title(node)), left - 2) if columns.about else _about(node, left - 2)
+        more = _beside(node, columns, left - 2)
         out += [Span("  "), *more]
         left -= 2 + cells(more)
     return [*out, Span(" " * left)]
+
+
+def _beside(node: Node, columns: Columns, room: int) -> Line:
+    """What stands behind a short name: an issue's title, or where there is no room for it elsewhere, all."""
+    if columns.about:
+        return fit(line((_title(node), "dim")), room)
+    return _about(node, columns, room)
 
 
 def _title(node: Node) -> str:
@@ -159,8 +170,12 @@ def _glyph(node: Node) -> Span:
     return Span("~", "good") if node.llm else Span(" ")
 
 
-def _about(node: Node, room: int) -> Line:
-    """What it does, in one line."""
-    pinned: Line = (Span("pinned", "accent"),) if node.pinned else ()
-    text: Line = (Span(node.line, "dim"),) if node.line else ()
-    return fit(joined([pinned, text]), room)
+def _about(node: Node, columns: Columns, room: int) -> Line:
+    """What it does, in one line; of an ordinary session first where, when no column says so."""
+    homeless = not (columns.place or node.issue or node.agent)
+    parts: list[Line] = [
+        line(("pinned", "accent")) if node.pinned else (),
+        line((_place(node), "accent")) if homeless and node.project else (),
+        line((node.line, "dim")) if node.line else (),
+    ]
+    return fit(joined(parts), room)
