@@ -5,10 +5,18 @@ from __future__ import annotations
 import json
 
 from tests.faults.evidence import Evidence
+from tests.faults.oracle import DELAY_SEC
 
-__all__ = ["limits_hold", "nobody_is_left_waiting", "nothing_crashes", "state_is_saved"]
+__all__ = [
+    "limits_hold",
+    "nobody_is_left_waiting",
+    "nothing_crashes",
+    "state_is_saved",
+    "who_waits_is_told_of_a_shutdown",
+]
 
 LARGEST_HEAD = 66_000
+READ_SEC = 0.02  # until then a request that was sent has been read
 
 
 def limits_hold(evidence: Evidence) -> list[str]:
@@ -54,6 +62,19 @@ def nothing_crashes(evidence: Evidence) -> list[str]:
             found.append(f"{seen.tag}: the client got no HTTP: {seen.nonsense}")
         if seen.status == 500 and not seen.relayed:
             found.append(f"{seen.tag}: an answer of ours is 500")
+    return found
+
+
+def who_waits_is_told_of_a_shutdown(evidence: Evidence) -> list[str]:
+    """A request that has no answer under way when the proxy stops gets one of ours (503)."""
+    stopped_at = next((at for at, what, _ in evidence.happened if what == "stop"), None)
+    found = []
+    for seen in evidence.seen:
+        if stopped_at is None or seen.sent_at > stopped_at - READ_SEC or not seen.request_sent:
+            continue
+        under_way = any(not h.over or h.over > stopped_at - DELAY_SEC for h in evidence.attempts(seen.tag))
+        if seen.stayed and not seen.reader.begun and not under_way and seen.last > stopped_at:
+            found.append(f"{seen.tag}: was waiting when the proxy stopped, and was told nothing")
     return found
 
 

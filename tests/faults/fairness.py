@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, Optional
 
-from tests.faults.evidence import Evidence, Seen
-from tests.faults.oracle import DELAY_SEC, MARGIN, Oracle, is_bare, model_of, retry_after
+from tests.faults.evidence import Evidence, Heard, Seen
+from tests.faults.oracle import MARGIN, Oracle, Rest, is_bare, model_of, retry_after
 
 __all__ = [
     "held_out_only_when_hopeless",
@@ -67,25 +67,29 @@ def refused_accounts_rest(evidence: Evidence) -> list[str]:
     oracle, found = Oracle(evidence), []
     if any(event.what == "jump" and event.args[0] < 0 for event in evidence.schedule.events):
         return []  # a clock that was set back shortens benches
-    stayed = {seen.tag for seen in evidence.seen if seen.stayed}
-    begun = {seen.tag: seen.began for seen in evidence.seen}
+    seen = {each.tag: each for each in evidence.seen}
+    renewed = {member.name for member in evidence.schedule.members if member.refresh}
     for name, rests in oracle.rests.items():
-        if oracle.uncertain(name) or any(m.name == name and m.refresh for m in evidence.schedule.members):
+        if oracle.uncertain(name) or name in renewed:
             continue
+        asked = [heard for heard in evidence.heard if heard.account == name and heard.tag in seen]
         for rest in rests:
-            if rest.after.tag not in stayed:
-                continue  # nobody waited for the answer: it may not have been read
-            for heard in evidence.heard:
-                if oracle.invisible and begun.get(heard.tag, 0.0) < rest.after.over:
-                    continue  # it may have been on its way since before
-                again = heard.account == name and heard.at > rest.after.over + DELAY_SEC
+            for heard in asked:
                 concerned = rest.model is None or (rest.model == model_of(heard) and heard.inference)
-                if again and concerned and heard.clock < rest.least - MARGIN / 10:
+                early = heard.clock < rest.least - MARGIN / 10
+                if concerned and early and _knowing(seen[rest.after.tag], rest, seen[heard.tag], heard):
                     found.append(
                         f"{heard.tag}: {name} was asked {rest.least - heard.clock:.1f} s (fast clock) before "
                         f"its rest after a {rest.after.status} ({rest.after.tag}) was over"
                     )
     return found
+
+
+def _knowing(refused: Seen, rest: Rest, again: Seen, heard: Heard) -> bool:
+    """When this was sent, the proxy had read the refusal: it had gone on with it."""
+    if again is refused:
+        return heard.at > rest.after.over
+    return refused.stayed and again.began > refused.last > rest.after.over
 
 
 def held_out_only_when_hopeless(evidence: Evidence) -> list[str]:

@@ -258,7 +258,7 @@ class GuestThread(threading.Thread):
             seen.first = seen.first or seen.last
 
     def _end(self, seen: Seen, how: str) -> None:
-        seen.ended = how
+        seen.ended, seen.last = how, time.monotonic()
         seen.reader.end(how)
         self._close()
 

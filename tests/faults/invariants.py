@@ -42,6 +42,7 @@ INVARIANTS: tuple[tuple[int, Check], ...] = (
     (8, bounds.limits_hold),
     (0, bounds.nobody_is_left_waiting),
     (0, bounds.nothing_crashes),
+    (0, bounds.who_waits_is_told_of_a_shutdown),
     (0, bounds.state_is_saved),
 )
 

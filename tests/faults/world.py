@@ -112,8 +112,11 @@ class _World:
             # Not later than the last guest, except a stop: there would be nothing to see.
             if self._over.wait(max(0.0, start + event.at - time.monotonic())) and event.what != "stop":
                 continue
+            began = time.monotonic()
             self._do(event)
-            self._evidence.happened.append((time.monotonic(), event.what, event.args))
+            # A stop takes as long as it drains: what matters is when it began.
+            done = began if event.what == "stop" else time.monotonic()
+            self._evidence.happened.append((done, event.what, event.args))
 
     def _do(self, event: Event) -> None:
         what, args = event.what, event.args

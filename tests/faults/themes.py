@@ -1,0 +1,300 @@
+"""What goes wrong mostly: one function per theme of a schedule."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+from teamclaude.demo.fault import Fault
+from tests.faults import menu
+from tests.faults.draft import Draft, ordinary
+from tests.faults.plan import SPEED, Leave, Member, Request, Trouble
+
+__all__ = ["THEMES"]
+
+_NAMES = ("alice", "bob", "carol", "dave")
+_MALFORMED = ("length and chunks", "two lengths", "space", "fold", "bare lf", "big")
+_SESSIONS = ("s-one", "s-two", "s-three")
+
+
+def _calm(draft: Draft) -> None:
+    draft.pool()
+    for _ in range(draft.rng.randint(1, 4)):
+        draft.guest(pipelined=draft.chance(0.2))
+    if draft.chance(0.5):
+        draft.trouble(menu.framings)
+    if draft.chance(0.3):
+        draft.trouble(menu.requests)
+
+
+def _one_fault(draft: Draft) -> None:
+    """One thing goes wrong for one client, once or always."""
+    draft.pool()
+    families = [menu.refusals, menu.logins, menu.overloads, menu.requests, menu.breaks, menu.framings]
+    draft.trouble(draft.rng.choice([*families, menu.deaf_connects]))
+    for _ in range(draft.rng.choice([1, 1, 2])):
+        draft.guest()
+
+
+def _throttled(draft: Draft) -> None:
+    """Most accounts refuse for a while; clients are held, served later, held out, or leave."""
+    rng = draft.rng
+    draft.pool()
+    for member in list(draft.members):
+        if draft.chance(0.8):
+            draft.trouble(menu.refusals, member.name, count=rng.choice([1, 1, 2]), nth=1)
+    if draft.chance(0.35):
+        draft.members.append(Member("payer", "apikey", last_resort=draft.chance(0.8)))
+    draft.config["proxy"] = {"maxHeld": rng.choice([1, 2, 256, 256])}
+    for _ in range(rng.randint(1, 4)):
+        leaving = _leaves(rng, held=True) if draft.chance(0.25) else None
+        draft.guest(replace(ordinary(rng), kind="messages", leave=leaving, stream=draft.chance(0.85)))
+    if draft.chance(0.25):
+        draft.event("jump", rng.choice([-500.0, 5.0, 4000.0]))
+
+
+def _login(draft: Draft) -> None:
+    """Credentials are refused, for good or until they are renewed."""
+    draft.pool()
+    for member in list(draft.members):
+        if draft.chance(0.7):
+            draft.trouble(menu.logins, member.name, count=draft.rng.choice([1, 2, None]), nth=1)
+    if draft.chance(0.4):
+        draft.event("renew", draft.someone())
+    if draft.chance(0.2):
+        draft.members.append(Member("payer", "apikey"))
+    for _ in range(draft.rng.randint(1, 3)):
+        draft.guest()
+
+
+def _ageing(draft: Draft) -> None:
+    """Tokens end soon or have ended; the token endpoint renews them, or fails in its own ways."""
+    rng = draft.rng
+    for name in _NAMES[: rng.randint(1, 3)]:
+        refresh = rng.choice(["works", "works", "slow", "refused", "busy", "lost", ""])
+        draft.members.append(Member(name, expires=rng.choice(["", "soon", "past"]), refresh=refresh))
+    if draft.chance(0.4):
+        draft.trouble(menu.logins, count=1)
+    if draft.chance(0.2):
+        draft.event("jump", rng.choice([200.0, -200.0]))
+    for _ in range(rng.randint(1, 4)):
+        leaving = _leaves(rng, held=True) if draft.chance(0.2) else None
+        draft.guest(replace(ordinary(rng), leave=leaving), ordinary(rng), at=rng.choice([0.0, 0.01]))
+
+
+def _departures(draft: Draft) -> None:
+    """Clients leave in every phase while the API is slow or silent; no timeout ends it for them."""
+    rng = draft.rng
+    draft.pool(1, 2)
+    draft.config.update({"headTimeoutSec": 8.0, "bodyIdleTimeoutSec": 8.0, "connectTimeoutSec": 8.0})
+    silence = [
+        lambda r: Fault.silent(),
+        lambda r: Fault.cut_after_event(r.randrange(menu.EVENTS), "hang"),
+        lambda r: Fault.cut_head(r.randrange(1, 100), "hang"),
+        lambda r: Fault.slow(before_head=0.05 * SPEED, between_events=0.01 * SPEED),
+        lambda r: Fault.deaf(),
+        menu.refusals,
+        menu.overloads,
+    ]
+    everyone_leaves = draft.chance(0.6)
+    for _ in range(rng.randint(1, 2)):
+        maker = rng.choice(silence if everyone_leaves else silence[3:4])
+        draft.trouble(maker, None, count=rng.choice([1, 2, None]), nth=1)
+    for _ in range(rng.randint(1, 4)):
+        leaving = _leaves(rng) if everyone_leaves or draft.chance(0.5) else None
+        draft.guest(replace(ordinary(rng), leave=leaving, expects=False), tries=1)
+
+
+def _overload(draft: Draft) -> None:
+    draft.pool()
+    for _ in range(draft.rng.randint(1, 2)):
+        draft.trouble(menu.overloads, nth=1)
+    for _ in range(draft.rng.randint(1, 3)):
+        draft.guest()
+
+
+def _broken(draft: Draft) -> None:
+    """Answers break off at every point."""
+    draft.pool(1, 2)
+    for _ in range(draft.rng.randint(1, 2)):
+        draft.trouble(menu.breaks, None, nth=draft.rng.choice([1, 1, 2]))
+    for _ in range(draft.rng.choice([1, 1, 2])):
+        draft.guest()
+
+
+def _limits(draft: Draft) -> None:
+    """Bodies and heads that are too large, malformed requests, busy keys, stuck readers, full lines."""
+    rng = draft.rng
+    draft.pool(1, 2)
+    draft.config["proxy"] = {
+        "maxHeld": rng.choice([1, 2]),
+        "clients": [{"name": "desk", "key": "tc-desk-FAKE-key-00000000000000000000", "maxInflight": 1}],
+    }
+    if draft.chance(0.5):
+        for member in draft.members:
+            draft.trouble(lambda r: Fault.quota("5h", reset_in=8.0), member.name, count=1, nth=1)
+    elif draft.chance(0.25):
+        draft.troubles.append(Trouble(Fault.status(200, body=menu.BIG), count=1))
+        draft.guest(Request(reads="stuck", stream=False), tries=1)
+    elif draft.chance(0.5):
+        draft.trouble(lambda r: Fault.slow(before_head=0.03 * SPEED), None, count=None, nth=1)
+    odd = [
+        Request(kind="huge"),
+        Request(kind="huge", chunked=True),
+        *(Request(malformed=way) for way in _MALFORMED),
+        Request(version="1.0", malformed="chunks in 1.0"),
+    ]
+    for _ in range(rng.randint(1, 5)):
+        request = rng.choice(odd) if draft.chance(0.4) else ordinary(rng)
+        draft.guest(request, key=rng.choice(["", "desk"]), at=0.0, tries=1)
+
+
+def _crowd(draft: Draft) -> None:
+    """More clients than may be held wait for the one account, which is back before their patience ends."""
+    rng = draft.rng
+    draft.pool(1, 1)
+    draft.config["proxy"] = {"maxHeld": rng.choice([1, 2])}
+    draft.config.update(allThrottledHoldBudgetSec=20, maxInflightPerAccount=rng.choice([1, 5]))
+    draft.trouble(
+        lambda r: Fault.quota("5h", reset_in=r.choice([6.0, 12.0])), draft.someone(), count=1, nth=1
+    )
+    draft.guest(Request(), at=0.0, tries=1)
+    for _ in range(rng.randint(3, 5)):
+        leaving = _leaves(rng, held=True) if draft.chance(0.3) else None
+        draft.guest(Request(leave=leaving), at=0.02, tries=rng.choice([1, 2]))
+    if draft.chance(0.3):
+        draft.event("stop", 0.05, at=0.05)
+
+
+def _operator(draft: Draft) -> None:
+    """Things happen to the proxy itself while requests are under way."""
+    rng = draft.rng
+    draft.pool(2, 3)
+    if draft.chance(0.6):
+        draft.trouble(
+            lambda r: Fault.slow(before_head=0.03 * SPEED, between_events=0.003 * SPEED), count=None
+        )
+    if draft.chance(0.5):
+        draft.trouble(rng.choice([menu.refusals, menu.logins, menu.overloads]))
+    for _ in range(rng.randint(1, 4)):
+        _happening(draft)
+    if draft.chance(0.45):
+        draft.event("stop", rng.choice([0.0, 0.02, 0.15]))
+    for _ in range(rng.randint(2, 4)):
+        draft.guest()
+
+
+def _agents(draft: Draft) -> None:
+    """One session and its sub-agents, all at once, on few slots."""
+    draft.pool(1, 3)
+    draft.config["maxInflightPerAccount"] = draft.rng.choice([1, 2])
+    if draft.chance(0.6):
+        draft.trouble(lambda r: Fault.slow(before_head=0.01 * SPEED), count=None, nth=1)
+    if draft.chance(0.7):
+        draft.trouble(draft.rng.choice([menu.refusals, menu.overloads, menu.breaks]))
+    for number in range(draft.rng.randint(2, 6)):
+        draft.guest(agent=f"agent-{number}" if number else "", session=_SESSIONS[0], at=0.0)
+
+
+def _outage(draft: Draft) -> None:
+    """Some accounts have an upstream of their own, which may not be there; or the API goes away."""
+    rng = draft.rng
+    draft.pool(1, 2)
+    where = rng.choice(["own", "own", "closed", "babble", "nowhere"])
+    draft.members.append(Member("olga", upstream=where))
+    if draft.chance(0.4):
+        draft.trouble(menu.deaf_connects)
+    if draft.chance(0.3):
+        draft.event("refuse")
+        if draft.chance(0.6):
+            draft.event("listen", at=0.07)
+    if draft.chance(0.3):
+        draft.event("hang_up")
+    if draft.chance(0.4):
+        draft.trouble(rng.choice([menu.refusals, menu.logins]))
+    for _ in range(rng.randint(1, 4)):
+        draft.guest()
+
+
+def _chaos(draft: Draft) -> None:
+    rng = draft.rng
+    draft.pool(1, 4)
+    if draft.chance(0.3):
+        draft.members.append(Member("payer", "apikey", last_resort=draft.chance(0.7)))
+    if draft.chance(0.2):
+        draft.members.append(Member("olga", upstream="own"))
+    everything = [menu.refusals, menu.logins, menu.overloads, menu.requests, menu.breaks, menu.framings]
+    for _ in range(rng.randint(1, 4)):
+        draft.trouble(rng.choice([*everything, menu.deaf_connects]))
+    for _ in range(rng.choice([0, 0, 1, 2])):
+        _happening(draft)
+    for _ in range(rng.randint(2, 5)):
+        request = replace(ordinary(rng), leave=_leaves(rng) if draft.chance(0.15) else None)
+        pin = draft.someone() if draft.chance(0.1) else None
+        draft.guest(replace(request, pin=pin), ordinary(rng))
+
+
+def _happening(draft: Draft) -> None:
+    rng, name = draft.rng, draft.someone()
+    what = rng.choice(
+        [
+            "reload",
+            "watched",
+            "remove",
+            "disable",
+            "enable",
+            "renew",
+            "switch",
+            "unswitch",
+            "jump",
+            "fill",
+            "hang_up",
+        ]
+    )
+    if what == "remove":
+        draft.event("remove", name)
+        if draft.chance(0.5):
+            draft.event("add", name, at=0.07)
+    elif what == "unswitch":
+        draft.event("switch", None)
+    elif what == "jump":
+        draft.event("jump", rng.choice([-4000.0, -3.0, 3.0, 400.0, 700_000.0]))
+    elif what == "fill":
+        draft.event(
+            "fill", name, rng.choice(["5h", "7d"]), rng.choice([0.8, 0.99, 1.2]), rng.choice([5, 3000])
+        )
+    else:
+        draft.event(what, *([name] if what in ("disable", "enable", "renew", "switch") else []))
+
+
+def _leaves(rng: random.Random, held: bool = False) -> Leave:
+    how = rng.choice(["fin", "rst"])
+    if held:
+        return Leave("time", rng.uniform(0.005, 0.08), how)
+    return rng.choice(
+        [
+            Leave("request", rng.randrange(0, 700), how),
+            Leave("time", rng.uniform(0.0, 0.05), how),
+            Leave("time", rng.uniform(0.0, 0.05), how),
+            Leave("bytes", rng.randrange(1, 2500), how),
+        ]
+    )
+
+
+THEMES: tuple[tuple[str, int, Callable[[Draft], None]], ...] = (
+    ("calm", 6, _calm),
+    ("one fault", 20, _one_fault),
+    ("throttled", 14, _throttled),
+    ("login", 8, _login),
+    ("ageing", 7, _ageing),
+    ("departures", 12, _departures),
+    ("overload", 7, _overload),
+    ("broken", 12, _broken),
+    ("limits", 8, _limits),
+    ("crowd", 4, _crowd),
+    ("operator", 9, _operator),
+    ("agents", 5, _agents),
+    ("outage", 5, _outage),
+    ("chaos", 10, _chaos),
+)
