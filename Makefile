@@ -1,14 +1,15 @@
-# Targets: demo test test-all lint types bench e2e clean.  Each makes the virtual environment it needs.
+# Targets: demo test test-all lint types faults bench e2e clean.  Each makes the virtual environment it needs.
 
 PYTHON ?= python3
 VENV ?= .venv
 TOOLS := .venvs/tools
 DEMO ?= --headless --seconds 20
 TESTS ?=
+N ?= 300
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := test
-.PHONY: demo test test-all lint types bench e2e clean
+.PHONY: demo test test-all lint types faults bench e2e clean
 
 demo:
 	@$(PYTHON) -m teamclaude demo $(DEMO)
@@ -29,6 +30,9 @@ lint: $(TOOLS)/.ready
 
 types: $(TOOLS)/.ready
 	@$(TOOLS)/bin/mypy --strict
+
+faults: $(VENV)/.ready
+	@$(VENV)/bin/python -m tests.faults.run $(N)
 
 bench:
 	@$(PYTHON) tests/bench/run.py
