@@ -66,14 +66,15 @@ def nothing_crashes(evidence: Evidence) -> list[str]:
 
 
 def who_waits_is_told_of_a_shutdown(evidence: Evidence) -> list[str]:
-    """A request that has no answer under way when the proxy stops gets one of ours (503)."""
+    """A request that has no answer under way when the proxy stops gets one of ours, also behind a hold."""
     stopped_at = next((at for at, what, _ in evidence.happened if what == "stop"), None)
     found = []
     for seen in evidence.seen:
         if stopped_at is None or seen.sent_at > stopped_at - READ_SEC or not seen.request_sent:
             continue
         under_way = any(not h.over or h.over > stopped_at - DELAY_SEC for h in evidence.attempts(seen.tag))
-        if seen.stayed and not seen.reader.begun and not under_way and seen.last > stopped_at:
+        told = seen.whole or (seen.reader.begun and not seen.held)
+        if seen.stayed and not told and not under_way and seen.last > stopped_at:
             found.append(f"{seen.tag}: was waiting when the proxy stopped, and was told nothing")
     return found
 

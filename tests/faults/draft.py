@@ -10,18 +10,18 @@ from typing import Any, Optional
 from teamclaude.demo.fault import Fault
 from tests.faults.plan import MODELS, Event, Guest, Member, Request, Trouble
 
-__all__ = ["Draft", "ordinary"]
+__all__ = ["NAMES", "Draft", "ordinary"]
 
-_NAMES = ("alice", "bob", "carol", "dave")
-_MALFORMED = ("length and chunks", "two lengths", "space", "fold", "bare lf", "big")
+NAMES = ("alice", "bob", "carol", "dave")
 _SESSIONS = ("s-one", "s-two", "s-three")
-
 
 _Maker = Callable[[random.Random], Fault]
 
 
 @dataclass
 class Draft:
+    """What the themes write on; all dice are `rng`."""
+
     rng: random.Random
     members: list[Member] = field(default_factory=list)
     guests: list[Guest] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Draft:
 
     def pool(self, low: int = 1, high: int = 3) -> None:
         """Accounts of the main API."""
-        self.members += [Member(name) for name in _NAMES[: self.rng.randint(low, high)]]
+        self.members += [Member(name) for name in NAMES[: self.rng.randint(low, high)]]
 
     def someone(self) -> str:
         return self.rng.choice(self.members).name
@@ -109,6 +109,3 @@ def _times(rng: random.Random) -> dict[str, Any]:
         "backoffCapSec": 8.0,
         "logRequests": rng.random() < 0.2,
     }
-
-
-# --- themes ---------------------------------------------------------------------------------------

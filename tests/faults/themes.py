@@ -8,12 +8,11 @@ from dataclasses import replace
 
 from teamclaude.demo.fault import Fault
 from tests.faults import menu
-from tests.faults.draft import Draft, ordinary
+from tests.faults.draft import NAMES, Draft, ordinary
 from tests.faults.plan import SPEED, Leave, Member, Request, Trouble
 
 __all__ = ["THEMES"]
 
-_NAMES = ("alice", "bob", "carol", "dave")
 _MALFORMED = ("length and chunks", "two lengths", "space", "fold", "bare lf", "big")
 _SESSIONS = ("s-one", "s-two", "s-three")
 
@@ -71,7 +70,7 @@ def _login(draft: Draft) -> None:
 def _ageing(draft: Draft) -> None:
     """Tokens end soon or have ended; the token endpoint renews them, or fails in its own ways."""
     rng = draft.rng
-    for name in _NAMES[: rng.randint(1, 3)]:
+    for name in NAMES[: rng.randint(1, 3)]:
         refresh = rng.choice(["works", "works", "slow", "refused", "busy", "lost", ""])
         draft.members.append(Member(name, expires=rng.choice(["", "soon", "past"]), refresh=refresh))
     if draft.chance(0.4):
@@ -156,9 +155,7 @@ def _crowd(draft: Draft) -> None:
     draft.pool(1, 1)
     draft.config["proxy"] = {"maxHeld": rng.choice([1, 2])}
     draft.config.update(allThrottledHoldBudgetSec=20, maxInflightPerAccount=rng.choice([1, 5]))
-    draft.trouble(
-        lambda r: Fault.quota("5h", reset_in=r.choice([6.0, 12.0])), draft.someone(), count=1, nth=1
-    )
+    draft.trouble(lambda r: Fault.quota("5h", reset_in=r.choice([6.0, 18.0])), "alice", count=1, nth=1)
     draft.guest(Request(), at=0.0, tries=1)
     for _ in range(rng.randint(3, 5)):
         leaving = _leaves(rng, held=True) if draft.chance(0.3) else None
