@@ -103,7 +103,7 @@ class Keyboard:
         if rest[1:2] == b"[":
             return _sequence(rest)
         if rest[1:2] == b"O":
-            return None if len(rest) < 3 else (3, _named(chr(rest[2])))
+            return None if len(rest) < 3 else (3, Key("enter") if rest[2:3] == b"M" else _named(chr(rest[2])))
         return (1, Key("esc")) if rest[1] == 0x1B else (2, None)  # Alt and a key means nothing here
 
 
@@ -124,6 +124,8 @@ def _character(rest: bytes) -> Optional[tuple[int, Optional[Key]]]:
 def _sequence(rest: bytes) -> Optional[tuple[int, Optional[Key]]]:
     if rest.startswith(_OLD_MOUSE):
         return None if len(rest) < 6 else (6, _mouse(rest[3] - 32, rest[5] - 33, True))
+    if rest.startswith(b"\x1b[["):  # function keys of the Linux console
+        return None if len(rest) < 4 else (4, None)
     found = _CSI.match(rest)
     if found is None:
         # Not complete yet, or none at all: then the bracket is passed over.
@@ -140,7 +142,7 @@ def _sequence(rest: bytes) -> Optional[tuple[int, Optional[Key]]]:
 
 
 def _named(name: str) -> Optional[Key]:
-    return Key(_NAMED[name]) if name in _NAMED else Key("enter") if name == "M" else None
+    return Key(_NAMED[name]) if name in _NAMED else None
 
 
 def _mouse(button: int, row: int, down: bool) -> Optional[Key]:

@@ -158,7 +158,7 @@ class _Body:
         if most is not None:
             rows = rows[: running + most]
         yield self._heading("Activity", [line(f"{running} in flight" if running else "nothing in flight")])
-        if not rows:
+        if not rows and self._model.header.reachable:
             yield fixed(
                 line(("  no request yet: teamclaude run starts Claude Code through the proxy", "dim"))
             )

@@ -20,7 +20,7 @@ STATES = {
     "disabled": ("disabled", "dim"),
 }
 INNER = ((150, 22), (116, 16), (96, 13), (0, 9))  # cells of a bar by the width of the screen
-LONGEST_NAME, LEAST_ROLL_UP = 32, 9
+LONGEST_NAME, LONGEST_STATE, LEAST_ROLL_UP = 32, 14, 9
 
 
 class AccountColumns:
@@ -30,7 +30,7 @@ class AccountColumns:
         self.room = room
         self.inner = next(inner for least, inner in INNER if room >= least)
         self.with_percent = with_percent or room >= 116
-        self.state = max((width(_state(account)[0]) for account in accounts), default=0)
+        self.state = min(LONGEST_STATE, max((width(_state(account)[0]) for account in accounts), default=0))
         names = max((width(account.name) for account in accounts), default=0)
         two_bars = 2 * (self.inner + 10 + (5 if self.with_percent else 0)) + 1
         left = room - 2 - 2 - self.state - two_bars

@@ -15,7 +15,7 @@ from .model import LEAD, WORKER, Node, Tally
 from .spans import Line, Span, cells, fit, joined, line
 from .view_words import column, dollars, model_name, short_time
 
-__all__ = ["Columns", "Place", "columns_for", "node_row"]
+__all__ = ["NOWHERE", "Columns", "Place", "columns_for", "node_row"]
 
 CHIP_STYLES = {
     "work": "good",

@@ -1,0 +1,134 @@
+"""One conversation as a row: marks, role, chip, state, glyph, figures; columns that line up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from teamclaude.deck.model import CHIPS, Tally
+from teamclaude.deck.spans import cells, plain
+from teamclaude.deck.view_rows import NOWHERE, Columns, Place, columns_for, node_row
+from tests.deck.fleet import NODES, node, tally
+
+WIDTHS = [40, 47, 60, 80, 100, 120, 160, 200, 300]
+
+
+def columns(room: int = 80, trees: bool = True) -> Columns:
+    return columns_for(room, NODES, 3, trees)
+
+
+def row(room: int = 80, at: Place = NOWHERE, **fields: Any) -> str:
+    return plain(node_row(node("55ee", "Fix it", 58_000, **fields), columns(room), at))
+
+
+@pytest.mark.parametrize("room", WIDTHS)
+def test_every_row_is_as_wide_as_the_screen_or_shorter_and_figures_line_up(room: int) -> None:
+    shape = columns(room)
+    places = set()
+    for one in NODES:
+        shown = node_row(one, shape, Place("│  ├─ " if one.parent else "", tally(7), "alice"))
+        assert cells(shown) <= room
+        end = max(at for at, span in enumerate(shown) if span.style == "strong")
+        places.add(cells(shown[: end + 1]))
+    assert len(places) == 1, "the tokens end in the same cell"
+
+
+@pytest.mark.parametrize(
+    ("fields", "mark"),
+    [
+        ({}, "  "),
+        ({"needs_you": True}, "► "),
+        ({"collision": True}, "◆ "),
+        ({"collision": True, "needs_you": True}, "► "),
+    ],
+)
+def test_the_mark(fields: dict[str, Any], mark: str) -> None:
+    assert row(**fields).startswith(mark)
+
+
+def test_marks_are_red_and_yellow() -> None:
+    shape = columns()
+    assert node_row(node("a", "x", needs_you=True), shape)[0].style == "bad strong"
+    assert node_row(node("a", "x", collision=True), shape)[0].style == "warn"
+
+
+@pytest.mark.parametrize(("role", "sign"), [("lead", "☂"), ("worker", "↳"), ("solo", " ")])
+def test_the_role(role: str, sign: str) -> None:
+    assert row(role=role).startswith(f"  {sign} 🦜 Fix it")
+
+
+@pytest.mark.parametrize("chip", [*CHIPS, "wait", ""])
+def test_the_chip(chip: str) -> None:
+    shown = node_row(node("a", "x", chip=chip), columns())
+    found = [span for span in shown if span.text.strip() == chip and chip]
+    assert len(found) == bool(chip)
+    assert cells(shown) == cells(node_row(node("a", "x"), columns()))
+
+
+def test_live_and_idle() -> None:
+    assert " live " in row(live=True) and " idle " in row(idle=240.0)
+    assert " idle 4m " in row(160, idle=240.0)
+    assert row(idle=None).count("idle") == 1
+
+
+def test_a_tool_goes_before_the_model_and_idle_has_no_glyph() -> None:
+    assert "⚙" in row(tool=True, llm=True) and "~" not in row(tool=True, llm=True)
+    assert "~" in row(llm=True)
+    assert not {"⚙", "~"} & set(row())
+
+
+def test_tokens_dollars_and_the_sum_of_the_subtree() -> None:
+    shown = row(at=Place(subtree=tally(3_400_000)))
+    assert shown.split()[-4:] == ["58k", "$0.58", "Σ", "3.4M"]
+    assert "Σ" not in row()
+
+
+def test_unknown_figures_are_dashes_and_unpriced_tokens_a_plus() -> None:
+    assert row(tally=Tally()).split()[-2:] == ["—", "—"]
+    assert row(tally=Tally(5000, 1.0, 4000, 1)).split()[-1] == "$1.00+"
+    assert row(tally=Tally(5000, 12_345.6, 0, 1)).split()[-1] == "$12,346"
+
+
+def test_narrow_screens_give_up_columns_one_by_one() -> None:
+    shown = {
+        room: [name for name, size in zip(Columns._fields, columns(room)) if size] for room in (40, 60, 80)
+    }
+    assert shown[40] == ["name", "chip"]
+    assert shown[60] == ["name", "chip", "state", "cost"]
+    assert shown[80] == ["name", "chip", "state", "cost", "subtree"]
+    assert all(columns(200)), "a wide one has them all"
+
+
+def test_without_trees_there_is_no_sum_and_no_account() -> None:
+    shape = columns(200, trees=False)
+    assert (shape.subtree, shape.account) == (0, 0)
+
+
+def test_a_short_name_is_followed_by_what_it_is_about_where_there_is_no_column_for_it() -> None:
+    narrow = row(80, issue="ENG-7", line="port the tests")
+    assert "Fix it  port the tests" in narrow
+    wide = row(200, issue="ENG-7", line="port the tests")
+    assert wide.endswith("  port the tests") and "Fix it  port" not in wide
+
+
+def test_wide_screens_show_the_issues_title_beside_it() -> None:
+    one = node("a", "ENG-7", issue="ENG-7", title="Cart totals", line="port the tests")
+    assert "ENG-7  Cart totals " in plain(node_row(one, columns_for(200, [one], 0, False)))
+
+
+def test_an_ordinary_session_says_where_it_works_on_every_screen() -> None:
+    where = {"project": "website", "branch": "fix/login", "line": "it loops"}
+    assert "Fix it  website ⎇ fix/login" in row(80, **where)
+    assert "  website ⎇ fix/login  " in row(200, **where)
+    assert "website ⎇" not in row(80, issue="ENG-7", **where), "an issue's session says what it does"
+    assert "  website  " in row(200, project="website", branch="")
+
+
+def test_a_pin_is_told() -> None:
+    assert "pinned" in row(80, pinned=True) and "pinned" in row(200, pinned=True)
+
+
+def test_the_tree_row_names_its_account_and_a_tag_stands_for_the_emoji() -> None:
+    assert "  alice  " in row(200, Place(account="alice", tag="55"))
+    assert row(80, Place(tag="55")).startswith("    55 Fix it")
