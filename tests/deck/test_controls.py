@@ -1,0 +1,170 @@
+"""What commands do to the proxy of this process, and what the person is told."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teamclaude.accounts.store import ConfigFile
+from teamclaude.deck import controls as module
+from teamclaude.deck.board import Outcome
+from teamclaude.deck.controls import LocalControls, Looks, Worker
+from teamclaude.deck.desk import Command
+from teamclaude.deck.spans import plain
+from teamclaude.errors import NotFound
+from teamclaude.proxy.service import Service
+
+KEY = "sk-ant-api03-FAKE-key"
+SID = "3f2a91c0-1111-4222-8333-444444444444"
+
+
+class Proxy:
+    """A running proxy with two accounts, and the controls of its Deck."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "teamclaude.json"
+        self.home = directory / "claude"
+        accounts = [
+            {"name": name, "type": "oauth", "accessToken": f"sk-ant-oat01-FAKE-{name}"}
+            for name in ("alice", "bob")
+        ]
+        config = {"proxy": {"port": 0, "apiKey": "k"}, "accounts": accounts}
+        self.path.write_text(json.dumps(config))
+        self.path.chmod(0o600)
+        self.service = Service(ConfigFile(self.path, print), port=0)
+        self.service.start()
+        self.controls = LocalControls(self.service, {"CLAUDE_CONFIG_DIR": str(self.home)})
+
+    def do(self, verb: str, **fields: Any) -> Outcome:
+        return self.controls.do(Command(verb, **fields))
+
+    def names(self) -> list[str]:
+        """In the file and in the running proxy, which have to agree."""
+        written = [account["name"] for account in json.loads(self.path.read_text())["accounts"]]
+        assert [account["name"] for account in self.service.snapshot()["accounts"]] == written
+        return written
+
+    def status(self, name: str) -> str:
+        return next(a["status"] for a in self.service.snapshot()["accounts"] if a["name"] == name)
+
+
+@pytest.fixture
+def proxy(tmp_path: Path) -> Iterator[Proxy]:
+    proxy = Proxy(tmp_path)
+    yield proxy
+    proxy.service.stop(0)
+
+
+def test_pins_move_everything_or_one_session(proxy: Proxy) -> None:
+    assert proxy.do("pin", account="bob") == Outcome("all work goes to bob from now on", "good")
+    assert proxy.do("pin", account="alice", session=SID).notice == "this session goes to alice from now on"
+    pins = {(pin["session"], pin["account"]) for pin in proxy.service.snapshot()["pins"]}
+    assert {account for _, account in pins} == {"alice", "bob"} and len(pins) == 2
+    assert proxy.do("unpin", session=SID).notice == "this session is routed automatically again"
+    assert proxy.do("unpin").notice == "all work is routed automatically again"
+    assert proxy.service.snapshot()["pins"] == []
+
+
+def test_an_account_is_disabled_and_enabled_in_file_and_proxy(proxy: Proxy) -> None:
+    assert proxy.do("disable", account="bob").notice == "bob gets no more work"
+    assert proxy.status("bob") == "disabled"
+    assert json.loads(proxy.path.read_text())["accounts"][1]["disabled"] is True
+    assert proxy.do("enable", account="bob").notice == "bob serves again"
+    assert proxy.status("bob") == "active"
+
+
+def test_an_account_is_removed_from_file_and_proxy(proxy: Proxy) -> None:
+    assert proxy.do("remove", account="bob") == Outcome("bob is removed", "good")
+    assert proxy.names() == ["alice"]
+    assert proxy.do("remove", account="bob").style == "bad", "it is gone already"
+
+
+def test_a_key_is_added_and_used_at_once(proxy: Proxy) -> None:
+    assert proxy.do("add key", secret=f" {KEY}\n") == Outcome("api-1 is added", "good")
+    assert proxy.names() == ["alice", "bob", "api-1"]
+    again = proxy.do("add key", secret=KEY)
+    assert again.style == "bad" and "api-1" in again.notice
+
+
+@pytest.mark.parametrize("secret", ["", "hello", "sk-ant-oat01-FAKE", f"{KEY} {KEY}"])
+def test_what_is_no_key_is_refused_and_not_repeated(proxy: Proxy, secret: str) -> None:
+    outcome = proxy.do("add key", secret=secret)
+    assert outcome.style == "bad" and "FAKE" not in outcome.notice
+    assert proxy.names() == ["alice", "bob"]
+
+
+def test_claude_codes_login_is_followed_not_copied(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ask_owner", lambda config, account: (account, "not asked"))
+    proxy.home.mkdir()
+    login = {
+        "accessToken": "sk-ant-oat01-FAKE-claude",
+        "refreshToken": "sk-ant-ort01-FAKE",
+        "expiresAt": (time.time() + 3600) * 1000,
+    }
+    source = proxy.home / ".credentials.json"
+    source.write_text(json.dumps({"claudeAiOauth": login}))
+    outcome = proxy.do("import")
+    assert outcome == Outcome("imported-1 is added", "good")
+    entry = json.loads(proxy.path.read_text())["accounts"][-1]
+    assert entry["importFrom"] == str(source) and "refreshToken" not in entry and "accessToken" not in entry
+
+
+def test_without_a_login_of_claude_code_it_says_so(proxy: Proxy) -> None:
+    outcome = proxy.do("import")
+    assert outcome.style == "bad" and "not logged in" in outcome.notice
+
+
+def test_a_reload_tells_what_changed_and_a_bad_file_changes_nothing(proxy: Proxy) -> None:
+    assert proxy.do("reload").notice == "config read again: no account changed"
+    raw = json.loads(proxy.path.read_text())
+    raw["accounts"].append({"name": "carol", "type": "oauth", "accessToken": "sk-ant-oat01-FAKE-carol"})
+    proxy.path.write_text(json.dumps(raw))
+    assert proxy.do("reload").notice == "config read again: added carol"
+    proxy.path.write_text("{")
+    assert proxy.do("reload").style == "bad"
+    assert len(proxy.service.snapshot()["accounts"]) == 3
+
+
+def test_a_request_that_nobody_remembers(proxy: Proxy) -> None:
+    assert proxy.do("explain", request="tc-0").style == "warn"
+
+
+def test_who_only_watches_can_ask_why_and_nothing_else() -> None:
+    def explain(request: str) -> dict[str, Any]:
+        if request == "gone":
+            raise NotFound("No such request")
+        return {"request": request, "method": "POST", "path": "/v1/messages", "outcome": "served"}
+
+    looks = Looks(explain)
+    page = looks.do(Command("explain", request="tc-1")).page
+    assert page is not None and page.title.startswith("tc-1") and "served" in plain(page.lines[0])
+    assert looks.do(Command("explain", request="gone")) == Outcome("No such request", "bad")
+    assert looks.do(Command("remove", account="alice")).style == "warn"
+
+
+def test_commands_are_carried_out_one_after_the_other_behind_the_screen() -> None:
+    order: list[str] = []
+    told = threading.Semaphore(0)
+
+    class Slow:
+        def do(self, command: Command) -> Outcome:
+            order.append(command.verb)
+            if command.verb == "crash":
+                raise RuntimeError("secret words")
+            return Outcome(command.verb)
+
+    worker = Worker(Slow(), told.release)
+    for verb in ("one", "crash", "two"):
+        worker.put(Command(verb))
+    for _ in range(3):
+        assert told.acquire(timeout=5)
+    outcomes = worker.take()
+    assert order == ["one", "crash", "two"]
+    assert [outcome.notice for outcome in outcomes] == ["one", "internal error: RuntimeError", "two"]
+    assert worker.take() == []

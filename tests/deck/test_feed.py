@@ -1,0 +1,146 @@
+"""Where models come from: the proxy in this process, another one over HTTP, and what the disk tells."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Union
+
+import pytest
+
+from teamclaude.accounts.store import ConfigFile
+from teamclaude.deck.feed import FleetRows, LocalFeed, RemoteFeed
+from teamclaude.deck.reader import SourceReader
+from teamclaude.deck.sourcejson import sources_json
+from teamclaude.deck.sources import Machine, Pin, Sources
+from teamclaude.errors import TeamClaudeError
+from teamclaude.proxy.service import Service
+
+NOW = 1_795_428_000.0
+SID = "3f2a91c0-1111-4222-8333-444444444444"
+
+
+class Asked:
+    """Answers in turn; an exception is raised."""
+
+    def __init__(self, *answers: Union[dict[str, Any], TeamClaudeError]) -> None:
+        self.answers = list(answers)
+
+    def __call__(self) -> dict[str, Any]:
+        answer = self.answers.pop(0)
+        if isinstance(answer, TeamClaudeError):
+            raise answer
+        return answer
+
+
+def snapshot(**fields: Any) -> dict[str, Any]:
+    return {"at": NOW * 1000, "system": {"version": "9.9", "port": 1}, **fields}
+
+
+def test_a_remote_proxy_is_shown_with_what_its_disk_tells() -> None:
+    fleet = sources_json(Sources(pins={SID: Pin("ENG-7", "Rounding")}, machine=Machine(0.5, 0.25)))
+    rows = [{"sid": SID, "account": "alice", "idleSec": 1, "lastUsed": NOW * 1000, "tokens": 5}]
+    feed = RemoteFeed(Asked(snapshot(sessionBindings=rows, fleet=fleet)), 1.0)
+    before = feed.mark
+    assert not feed.model().header.reachable, "not asked yet"
+    feed.ask()
+    assert feed.mark != before and feed.asked.is_set()
+    model = feed.model()
+    assert model.header.reachable and model.header.version == "9.9"
+    assert model.nodes[SID].label == "ENG-7" and model.top.ram == 0.5
+
+
+def test_a_lost_proxy_is_told_once_and_its_last_frame_stays() -> None:
+    lost = TeamClaudeError("no proxy answers")
+    feed = RemoteFeed(Asked(snapshot(), lost, lost, snapshot(), lost), 1.0)
+    feed.ask()
+    assert feed.news() is None
+    feed.ask()
+    assert feed.news() == "no proxy answers" and feed.news() is None
+    model = feed.model()
+    assert not model.header.reachable and model.header.version == "9.9"
+    feed.ask()
+    assert feed.news() is None, "the same trouble"
+    feed.ask()
+    assert feed.news() == "", "it is over" and feed.model().header.reachable
+    feed.ask()
+    assert feed.news() == "no proxy answers"
+
+
+@pytest.mark.parametrize("junk", [None, [], "x", 3, {"fleet": 3}])
+def test_an_answer_of_another_program_is_an_empty_deck(junk: Any) -> None:
+    feed = RemoteFeed(Asked(junk), 1.0)
+    feed.ask()
+    assert feed.model().nodes == {}
+
+
+def test_it_goes_on_asking_until_it_is_closed() -> None:
+    twice, count = threading.Event(), [0]
+
+    def fetch() -> dict[str, Any]:
+        count[0] += 1
+        if count[0] == 2:
+            twice.set()
+        return snapshot()
+
+    feed = RemoteFeed(fetch, 0.001)
+    feed.start()
+    assert twice.wait(5)
+    feed.close()
+
+
+# --- this process -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    path = tmp_path / "teamclaude.json"
+    accounts = [{"name": "alice", "type": "oauth", "accessToken": "sk-ant-oat01-FAKE-alice"}]
+    path.write_text(json.dumps({"proxy": {"port": 0, "apiKey": "k"}, "accounts": accounts}))
+    path.chmod(0o600)
+    service = Service(ConfigFile(path, print), port=0, clock=lambda: NOW)
+    service.start()
+    yield service
+    service.stop(0)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Claude Code's directory with one registered session."""
+    state = tmp_path / "claude" / "state"
+    state.mkdir(parents=True)
+    row = {"sid": f"cc-{SID}", "emoji": "🦊", "started": NOW, "pinned_issue": "ENG-7"}
+    (state / "sessions.json").write_text(json.dumps([row]))
+    return tmp_path / "claude"
+
+
+def test_the_mark_changes_with_the_proxy_and_with_the_disk_and_else_stays(
+    service: Service, home: Path
+) -> None:
+    reader = SourceReader(home, clock=lambda: NOW)
+    feed = LocalFeed(service, reader)
+    first = feed.mark
+    assert feed.model().nodes == {} and feed.mark == first, "looking changes nothing"
+    reader.refresh()
+    second = feed.mark
+    assert second != first and feed.model().nodes[SID].label == "ENG-7"
+    service.runtime.switch("alice", None)
+    assert feed.mark != second
+    third = feed.mark
+    service.runtime.draining = True
+    assert feed.mark != third and feed.model().header.draining
+    assert feed.news() is None
+
+
+def test_the_disk_is_read_from_the_first_question_on(service: Service, home: Path) -> None:
+    reader = SourceReader(home, clock=lambda: NOW)
+    rows = FleetRows(reader)
+    service.runtime.fleet = rows
+    try:
+        first = rows(service.deck())
+        assert first["registry"][SID] == {"emoji": "🦊", "pinnedIssue": "ENG-7", "started": NOW}
+        assert not rows.start(), "it is running"
+    finally:
+        reader.close()
