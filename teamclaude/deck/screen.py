@@ -35,7 +35,7 @@ class Screen:
 
     def __init__(self, handle: int, env: Mapping[str, str]) -> None:
         """Raises curses.error or OSError for a terminal that is not one, or can't be painted on."""
-        curses.setupterm(env.get("TERM", ""), handle)
+        _set_up(handle, env)
         place, clear = _capability("cup"), _capability("clear")
         if not place or not clear:
             raise curses.error("the terminal can't place its cursor")
@@ -169,12 +169,26 @@ def open_screen(handle: int, env: Mapping[str, str]) -> Optional[Screen]:
         return None
 
 
+def _set_up(handle: int, env: Mapping[str, str]) -> None:
+    """Find the terminal in the database; once per process, says curses.
+
+    Modern terminals that are too new for a machine's database are all xterm's likes, and say so.
+    """
+    name = env.get("TERM", "")
+    try:
+        curses.setupterm(name, handle)
+    except curses.error:
+        if "xterm" not in name and not env.get("COLORTERM"):
+            raise
+        curses.setupterm("xterm-256color", handle)
+
+
 def _capability(name: str) -> bytes:
     return PADDING.sub(b"", curses.tigetstr(name) or b"") if name != "cup" else curses.tigetstr(name) or b""
 
 
 def _depth(env: Mapping[str, str]) -> int:
     """How many colours; 1: bold and reverse only, 0: not even those."""
-    if not (curses.tigetstr("sgr0") or b"").startswith(b"\x1b["):
+    if b"\x1b[" not in (curses.tigetstr("sgr0") or b""):
         return 0
     return 1 if env.get("NO_COLOR") else max(1, curses.tigetnum("colors"))
