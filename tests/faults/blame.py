@@ -58,7 +58,8 @@ def _causes(evidence: Evidence, name: str) -> Iterator[Heard]:
     for heard in evidence.heard:
         if heard.account != name:
             continue
-        if heard.status in (401, 403) or (heard.status == 429 and heard.inference and not is_bare(heard)):
+        told = heard.inference and (heard.status == 403 or (heard.status == 429 and not is_bare(heard)))
+        if told or heard.status == 401:
             yield heard
         elif heard.status == 429 and heard.inference:
             # A bare 429 is about the account only if another one served the same request.

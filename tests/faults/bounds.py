@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from tests.faults.evidence import Evidence
-from tests.faults.oracle import DELAY_SEC
 
 __all__ = [
     "limits_hold",
@@ -72,7 +71,7 @@ def who_waits_is_told_of_a_shutdown(evidence: Evidence) -> list[str]:
     for seen in evidence.seen:
         if stopped_at is None or seen.sent_at > stopped_at - READ_SEC or not seen.request_sent:
             continue
-        under_way = any(not h.over or h.over > stopped_at - DELAY_SEC for h in evidence.attempts(seen.tag))
+        under_way = any(not h.over or h.over > stopped_at - READ_SEC for h in evidence.attempts(seen.tag))
         told = seen.whole or (seen.reader.begun and not seen.held)
         if seen.stayed and not told and not under_way and seen.last > stopped_at:
             found.append(f"{seen.tag}: was waiting when the proxy stopped, and was told nothing")

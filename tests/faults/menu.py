@@ -86,6 +86,7 @@ _BREAKS: list[Maker] = [
     lambda rng: Fault.cut_head(rng.randrange(1, 300), _broken(rng)),
     lambda rng: Fault.cut_after_event(rng.randrange(EVENTS + 1), _broken(rng)),
     lambda rng: Fault.cut_inside_event(rng.randrange(1, EVENTS + 1), _broken(rng)),
+    lambda rng: Fault.cut_inside_event(rng.randrange(1, EVENTS + 1), _broken(rng)),
     lambda rng: Fault.cut_body(rng.randrange(3000), _broken(rng)),
     lambda rng: Fault.cut_after_event(rng.randrange(EVENTS + 1), _how(rng)).but(gzip=True),
     lambda rng: Fault.cut_after_event(rng.randrange(EVENTS + 1), _broken(rng)).but(framing="close"),

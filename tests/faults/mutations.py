@@ -40,7 +40,8 @@ from tests.faults.world import live
 __all__ = ["MUTATIONS", "Mutation", "caught"]
 
 Patches = Sequence[Any]
-TRIES = 3  # threads do not always come in the order that shows a bug
+PATIENCE_SEC = 0.3  # what is stuck stays so
+TRIES = 5  # threads do not always come in the order that shows a bug
 
 
 class Mutation(NamedTuple):
@@ -58,7 +59,7 @@ def caught(mutation: Mutation, seed: int, tries: int = TRIES) -> Optional[str]:
             stack.callback(forwarding._lower_if_forwarded.cache_clear)
             for patch in mutation.patches():
                 stack.enter_context(patch)
-            found = violations(live(make(seed)))
+            found = violations(live(make(seed), patience=PATIENCE_SEC))
         if found:
             return found[0]
     return None
@@ -241,31 +242,33 @@ def _malformed_is_forwarded() -> Patches:
 
 
 MUTATIONS: tuple[Mutation, ...] = (
-    Mutation("a stream that broke off is begun again", _retry_after_the_first_byte, 0),
-    Mutation("a slot is leaked when the client leaves", _slot_leaked_when_the_client_leaves, 0),
-    Mutation("a 400 benches its account", lambda: _meaning(AnswerKind.REQUEST, Effect.REST, Next.RELAY), 0),
-    Mutation("a truncated body gets its last chunk", _truncated_body_looks_complete, 0),
-    Mutation("departed clients are not noticed", _departures_go_unnoticed, 0),
+    Mutation("a stream that broke off is begun again", _retry_after_the_first_byte, 7),
+    Mutation("a slot is leaked when the client leaves", _slot_leaked_when_the_client_leaves, 9),
+    Mutation("a 400 benches its account", lambda: _meaning(AnswerKind.REQUEST, Effect.REST, Next.RELAY), 3),
+    Mutation("a truncated body gets its last chunk", _truncated_body_looks_complete, 7),
+    Mutation("departed clients are not noticed", _departures_go_unnoticed, 15),
     Mutation("two attempts are open at once", _two_attempts_at_once, 0),
-    Mutation("an account is sent another one's credential", _credential_of_another_account, 0),
-    Mutation("a 403 is relayed", lambda: _meaning(AnswerKind.FORBIDDEN, Effect.REST, Next.RELAY), 0),
-    Mutation("an account that refused gets no rest", _refused_account_gets_no_rest, 0),
-    Mutation("the hop after a bare 429 goes to the same account", _hop_to_the_account_that_refused, 0),
-    Mutation("a bare 429 benches at once", lambda: _meaning(AnswerKind.BARE, Effect.BENCH, Next.HOP_ONCE), 0),
-    Mutation("a departed client is never recorded", _never_recorded, 0),
-    Mutation("an upstream error is recorded twice", _recorded_twice, 0),
-    Mutation("who leaves the line stays in it", _waiter_stays_in_line, 0),
-    Mutation("a body may be of any size", _unbounded_body, 0),
-    Mutation("the line may be of any length", _unbounded_line, 0),
-    Mutation("the 429 says 60 s at most", _clamped_retry_after, 0),
-    Mutation("a stream counts as served without message_stop", _served_without_a_stop, 0),
+    Mutation("an account is sent another one's credential", _credential_of_another_account, 2),
+    Mutation("a 403 is relayed", lambda: _meaning(AnswerKind.FORBIDDEN, Effect.REST, Next.RELAY), 5),
+    Mutation("an account that refused gets no rest", _refused_account_gets_no_rest, 25),
+    Mutation("the hop after a bare 429 goes to the same account", _hop_to_the_account_that_refused, 38),
+    Mutation(
+        "a bare 429 benches at once", lambda: _meaning(AnswerKind.BARE, Effect.BENCH, Next.HOP_ONCE), 17
+    ),
+    Mutation("a departed client is never recorded", _never_recorded, 9),
+    Mutation("an upstream error is recorded twice", _recorded_twice, 2),
+    Mutation("who leaves the line stays in it", _waiter_stays_in_line, 52),
+    Mutation("a body may be of any size", _unbounded_body, 39),
+    Mutation("the line may be of any length", _unbounded_line, 37),
+    Mutation("the 429 says 60 s at most", _clamped_retry_after, 105),
+    Mutation("a stream counts as served without message_stop", _served_without_a_stop, 162),
     Mutation("the proxy's key goes up", _proxy_key_goes_up, 0),
-    Mutation("a departed client benches the account", _departure_benches, 0),
-    Mutation("throttled requests are not held", _no_hold, 0),
-    Mutation("a broken connection is not tried once more", _no_second_connection, 0),
-    Mutation("who is held is not told of a shutdown", _silent_shutdown, 0),
-    Mutation("an account's words are passed on with their secrets", _words_with_secrets, 0),
-    Mutation("two lengths are no reason to refuse", _malformed_is_forwarded, 0),
+    Mutation("a departed client benches the account", _departure_benches, 9),
+    Mutation("throttled requests are not held", _no_hold, 1),
+    Mutation("a broken connection is not tried once more", _no_second_connection, 35),
+    Mutation("who is held is not told of a shutdown", _silent_shutdown, 52),
+    Mutation("an account's words are passed on with their secrets", _words_with_secrets, 45),
+    Mutation("two lengths are no reason to refuse", _malformed_is_forwarded, 64),
 )
 
 

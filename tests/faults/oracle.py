@@ -61,7 +61,7 @@ class Oracle:
     def _rests_after(self, heard: Heard) -> Iterator[Rest]:
         if heard.status == 401:
             yield Rest(heard, NEVER, NEVER)
-        elif heard.status == 403:
+        elif heard.status == 403 and heard.inference:
             yield Rest(heard, heard.clock + FORBIDDEN_SEC, heard.over_clock + FORBIDDEN_SEC)
         elif heard.status == 429 and heard.inference:
             yield from self._throttled(heard)

@@ -1,15 +1,32 @@
-"""The first schedules of `make faults`, in every run of the suite."""
+"""Fault schedules in every run of the suite: the first, all that ever failed, in CI new ones each day."""
 
 from __future__ import annotations
+
+import os
+from collections import Counter
+from datetime import date
+from pathlib import Path
 
 import pytest
 
 from tests.faults.invariants import violations
+from tests.faults.plan import Schedule
 from tests.faults.schedule import make
+from tests.faults.themes import THEMES
 from tests.faults.world import live
 
+FIRST = 180
+DAILY = 60
 
-@pytest.mark.parametrize("seed", range(30))
+
+def seeds() -> list[int]:
+    lines = Path(__file__).with_name("seeds.txt").read_text("utf-8").splitlines()
+    failed = [int(line.split()[0]) for line in lines if line and not line.startswith("#")]
+    start = int(date.today().strftime("%Y%m%d")) * 1000
+    return [*range(FIRST), *failed, *(range(start, start + DAILY) if os.environ.get("CI") else ())]
+
+
+@pytest.mark.parametrize("seed", seeds())
 def test_no_invariant_is_violated(seed: int) -> None:
     found = violations(live(make(seed)))
     if found:
@@ -21,3 +38,72 @@ def test_no_invariant_is_violated(seed: int) -> None:
 def test_the_same_seed_is_the_same_schedule() -> None:
     assert list(make(7).lines()) == list(make(7).lines())
     assert list(make(7).lines()) != list(make(8).lines())
+
+
+def test_the_schedules_contain_every_kind_of_trouble() -> None:
+    many = [make(seed) for seed in range(2000)]
+    assert {schedule.theme for schedule in many} == {name for name, _, _ in THEMES}
+    seen = Counter(kind for schedule in many for kind in kinds(schedule))
+    assert set(KINDS) - set(seen) == set()
+
+
+def kinds(schedule: Schedule) -> set[str]:
+    """What of the list of troubles occurs in a schedule."""
+    found = {event.what for event in schedule.events} | {member.upstream for member in schedule.members}
+    found |= {f"refresh {member.refresh}" for member in schedule.members if member.refresh}
+    for trouble in schedule.troubles:
+        fault = trouble.fault
+        found |= {str(fault.code), f"quota {fault.quota_axis}", f"raw {fault.raw is not None}"}
+        found |= {f"gzip {fault.gzip}", f"1xx {bool(fault.interim)}", f"trickle {bool(fault.trickle)}"}
+        found |= {f"headers {len(fault.headers) > 10}", f"late error {bool(fault.error_after)}"}
+        found |= {"error first"} if fault.error_after == 0 else set()
+        if fault.cut is not None:
+            found |= {f"cut {fault.cut.at} {fault.cut.how}"}
+            found |= {f"{fault.cut.at} {fault.cut.n}"} if fault.cut.at in ("event", "inside") else set()
+        found |= {"deaf"} if fault.on_accept else set()
+    for guest in schedule.guests:
+        found |= {"agent"} if guest.agent else set()
+        found |= {"retries"} if guest.tries > 1 else set()
+        found |= {"pipelined"} if guest.pipelined else set()
+        for request in guest.requests:
+            found |= {
+                request.kind,
+                request.reads,
+                request.version,
+                request.malformed,
+                f"stream {request.stream}",
+            }
+            found |= {f"chunked {request.chunked}", f"leaves {request.leave and request.leave.when}"}
+    return found
+
+
+KINDS = [
+    *(
+        "jump",
+        "reload",
+        "watched",
+        "remove",
+        "add",
+        "disable",
+        "renew",
+        "switch",
+        "stop",
+        "hang_up",
+        "refuse",
+    ),
+    *("closed", "babble", "nowhere", "own"),
+    *(f"refresh {how}" for how in ("works", "slow", "refused", "busy", "lost")),
+    *("400", "401", "403", "404", "413", "429", "500", "502", "503", "504", "529", "307"),
+    *("quota 5h", "quota 7d", "quota 7d_oi", "raw True", "gzip True", "1xx True", "trickle True"),
+    *("headers True", "late error True", "error first", "deaf"),
+    *(
+        f"cut {at} {how}"
+        for at in ("start", "head", "event", "inside", "body")
+        for how in ("rst", "fin", "hang")
+    ),
+    *(f"event {n}" for n in range(11)),
+    *(f"inside {n}" for n in range(1, 11)),
+    *("agent", "retries", "pipelined", "messages", "count", "models", "profile", "huge"),
+    *("slow", "stuck", "1.0", "fold", "two lengths", "stream True", "stream False", "chunked True"),
+    *("leaves request", "leaves time", "leaves bytes"),
+]

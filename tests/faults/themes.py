@@ -139,8 +139,7 @@ def _limits(draft: Draft) -> None:
     elif draft.chance(0.5):
         draft.trouble(lambda r: Fault.slow(before_head=0.03 * SPEED), None, count=None, nth=1)
     odd = [
-        Request(kind="huge"),
-        Request(kind="huge", chunked=True),
+        *3 * [Request(kind="huge"), Request(kind="huge", chunked=True)],
         *(Request(malformed=way) for way in _MALFORMED),
         Request(version="1.0", malformed="chunks in 1.0"),
     ]

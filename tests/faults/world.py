@@ -34,21 +34,21 @@ SETTLE_SEC = 2.0  # for what the proxy owes within one second
 LIFE_SEC = 12.0  # a guest that takes longer hangs
 
 
-def live(schedule: Schedule) -> Evidence:
-    """Live through a schedule."""
+def live(schedule: Schedule, patience: float = SETTLE_SEC) -> Evidence:
+    """Live through a schedule; `patience`: seconds until what has not come to rest counts as stuck."""
     evidence = Evidence(schedule)
     before = _census()
     with shortened(), tempfile.TemporaryDirectory(prefix="teamclaude-faults-") as home:
-        _World(schedule, evidence, Path(home)).live()
-        _settle(lambda: not _grown(before), SETTLE_SEC)
+        _World(schedule, evidence, Path(home), patience).live()
+        _settle(lambda: not _grown(before), patience)
     threads, files = _grown(before) or ([], [])
     evidence.leftover_threads, evidence.leftover_files = threads, files
     return evidence
 
 
 class _World:
-    def __init__(self, schedule: Schedule, evidence: Evidence, home: Path) -> None:
-        self._schedule, self._evidence = schedule, evidence
+    def __init__(self, schedule: Schedule, evidence: Evidence, home: Path, patience: float) -> None:
+        self._schedule, self._evidence, self._patience = schedule, evidence, patience
         self._clock = FastClock(SPEED, time.time())
         self._ground = Ground(schedule, home, self._clock)
         self._recording = threading.Lock()
@@ -162,7 +162,7 @@ class _World:
 
     def _look(self) -> None:
         """The proxy's own account of itself, once nothing happens any more."""
-        self._evidence.quiet = _settle(self._is_quiet, SETTLE_SEC)
+        self._evidence.quiet = _settle(self._is_quiet, self._patience)
         if not self._stopped:
             self._call("/teamclaude/explain/last")
 
