@@ -143,6 +143,10 @@ class Tty:
         """Wait for a line outside of the Deck's screen."""
         self.wait_until(lambda: re.search(pattern, self.screen.loose) is not None)
 
+    def see_or_hear(self, pattern: str) -> None:
+        """Wait for it on the Deck's screen or outside of it."""
+        self.wait_until(lambda: bool(re.search(pattern, "\n".join([*self.screen.text, self.screen.loose]))))
+
     def _read(self, patience: float) -> bool:
         if not select.select([self.master], [], [], patience)[0]:
             return False
