@@ -86,7 +86,8 @@ class Ground:
 
     def _arrange(self, trouble: Trouble) -> None:
         script = self.api_of(trouble.account).script
-        rule = {"account": trouble.account, "path": trouble.path, "nth": trouble.nth}
+        rule: dict[str, Any] = {"account": trouble.account, "path": trouble.path, "nth": trouble.nth}
+        rule["when"] = lambda asked: asked.path != TOKEN_PATH  # which has troubles of its own
         if trouble.fault.on_accept:
             script.times(trouble.count or 1, trouble.fault)
         elif trouble.count is None:

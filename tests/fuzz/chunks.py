@@ -1,0 +1,93 @@
+"""The chunked coding: however the bytes are cut the payload is the same, and `http.client` reads it too."""
+
+from __future__ import annotations
+
+import http.client
+import io
+from typing import Optional
+
+from teamclaude.errors import BadRequest
+from teamclaude.proxy.framing import MAX_CHUNK_LINE, ChunkedDecoder, chunk
+from tests.fuzz.dice import Dice
+
+__all__ = ["chunked_bodies"]
+
+WORDS = [
+    *(
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"0\r\n\r\n",
+        b"0\r\n",
+        b"5\r\nhello\r\n",
+        b";x=y",
+        b" ",
+        b"\t",
+        b"\0",
+        b"-1\r\n",
+    ),
+    *(
+        b"+5\r\n",
+        b"0x5\r\n",
+        b"1_0\r\n",
+        b"ffffffffffffffff\r\n",
+        b"A",
+        b"Trailer: x\r\n",
+        b"\xff",
+        b"00000005\r\n",
+    ),
+]
+
+
+def chunked_bodies(dice: Dice) -> None:
+    payload, wire = _body(dice)
+    behind = dice.choice([b"", b"POST / HTTP/1.1\r\n\r\n", b"\r\n"])
+    clean = dice.chance(0.4)
+    data = wire + behind if clean else dice.mutated(wire + behind, WORDS)
+    whole = _decoded([data])
+    assert whole == _decoded(dice.pieces(data))
+    if clean:
+        assert whole == (payload, True, behind)
+    if whole is not None and whole[1]:
+        assert whole[0] == _by_stdlib(data)
+    again = b"".join(chunk(piece) for piece in dice.pieces(payload)) + b"0\r\n\r\n"
+    assert _decoded([again]) == (payload, True, b"")
+
+
+def _decoded(pieces: list[bytes]) -> Optional[tuple[bytes, bool, bytes]]:
+    """Payload, whether it is whole, what follows; None for a body that is refused."""
+    decoder, out, fed = ChunkedDecoder(BadRequest), bytearray(), 0
+    try:
+        for piece in pieces:
+            for part in decoder.feed(piece):
+                out += part
+            fed += len(piece)
+            assert len(decoder._held) <= MAX_CHUNK_LINE + 2
+            assert len(out) + len(decoder.leftover) <= fed
+    except BadRequest as refusal:
+        assert str(refusal).isprintable()
+        return None
+    return bytes(out), decoder.finished, decoder.leftover
+
+
+def _by_stdlib(data: bytes) -> bytes:
+    class Wire:
+        def makefile(self, mode: str) -> io.BytesIO:
+            return io.BytesIO(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + data)
+
+    response = http.client.HTTPResponse(Wire())  # type: ignore[arg-type]
+    response.begin()
+    return response.read()
+
+
+def _body(dice: Dice) -> tuple[bytes, bytes]:
+    payload, wire = b"", b""
+    for _ in range(dice.some(5)):
+        part = dice.noise(40) or b"x"
+        if dice.chance(0.03):
+            part *= 200
+        size = dice.choice([b"%x", b"%X", b"000%x"]) % len(part)
+        wire += size + dice.choice([b"", b"", b";a=b", b' ; c="d e"', b"\t;x"]) + b"\r\n" + part + b"\r\n"
+        payload += part
+    trailers = b"".join(dice.choice([b"X-Sum: 1\r\n", b"a:\r\n"]) for _ in range(dice.some(2)))
+    return payload, wire + b"0" + dice.choice([b"", b"", b"00", b";last"]) + b"\r\n" + trailers + b"\r\n"

@@ -1,0 +1,141 @@
+"""Event streams and the tap: by the book however they are cut, bounded, and never an exception."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from typing import Optional
+
+from teamclaude.proxy.sse import EventParser
+from teamclaude.proxy.tap import UsageTap
+from tests.fuzz.dice import Dice
+
+__all__ = ["event_streams", "taps"]
+
+WORDS = [
+    *(
+        b"\n",
+        b"\r",
+        b"\r\n",
+        b"\n\n",
+        b"\r\r",
+        b"\r\n\r\n",
+        b"data:",
+        b"data: ",
+        b"event:",
+        b"event: error\n",
+        b":",
+    ),
+    *(
+        b"data\n",
+        b"id: 1\n",
+        b"retry: 5\n",
+        b"\xef\xbb\xbf",
+        b"\0",
+        b"\xff\xfe",
+        b"message_",
+        b'{"usage":',
+        b" ",
+    ),
+    *(b'"output_tokens":-1', b'"output_tokens":1e999', b'"output_tokens":true', b"[" * 50, b'"usage":[]'),
+]
+USAGE = {
+    "input_tokens": 3,
+    "output_tokens": 7,
+    "cache_read_input_tokens": 11,
+    "cache_creation_input_tokens": 5,
+}
+
+
+def event_streams(dice: Dice) -> None:
+    data = _stream(dice)
+    if dice.chance(0.7):
+        data = dice.mutated(data, WORDS)
+    events = _parsed([data])
+    assert events == _parsed(dice.pieces(data))
+    assert events == _by_the_book(data)
+    _stays_small(dice, data)
+
+
+def _parsed(pieces: list[bytes]) -> list[tuple[str, bytes]]:
+    parser, events = EventParser(), []
+    for piece in pieces:
+        events += parser.feed(piece)
+    return [(event.name, event.data) for event in events]
+
+
+def _by_the_book(data: bytes) -> list[tuple[str, bytes]]:
+    """WHATWG HTML 9.2.6 in the plainest words; an end without a blank line dispatches nothing."""
+    lines = re.split(rb"\r\n|\r|\n", data[3:] if data.startswith(b"\xef\xbb\xbf") else data)
+    name, texts, events = b"", None, []  # type: bytes, Optional[list[bytes]], list[tuple[str, bytes]]
+    for line in lines[:-1]:
+        if not line:
+            if texts is not None:
+                events.append((name.decode("utf-8", "replace") or "message", b"\n".join(texts)))
+            name, texts = b"", None
+            continue
+        field, _, value = line.partition(b":")
+        value = value[1:] if value[:1] == b" " else value
+        if field == b"data" and line[:1] != b":":
+            texts = [*(texts or []), value]
+        elif field == b"event" and line[:1] != b":":
+            name = value
+    return events
+
+
+def _stays_small(dice: Dice, data: bytes) -> None:
+    parser = EventParser(limit=64)
+    for piece in dice.pieces(data * 3):
+        parser.feed(piece)
+        held = len(parser._line) + sum(map(len, parser._data)) + len(parser._name)
+        assert held <= 3 * 64 + 16, held
+
+
+def taps(dice: Dice) -> None:
+    stream = dice.chance(0.7)
+    data = _stream(dice) if stream else json.dumps({"type": "message", "model": "m", "usage": USAGE}).encode()
+    if dice.chance(0.7):
+        data = dice.mutated(data, WORDS)
+    coding = dice.choice([None, None, "identity", "gzip", "deflate", "br", "GZIP", "x"])
+    wire = _packed(dice, data, coding)
+    media = "text/event-stream; charset=utf-8" if stream else "application/json"
+    media = media if dice.chance(0.95) else dice.choice(["", "text/html", "TEXT/EVENT-STREAM", ";"])
+    one, other = UsageTap(media, coding), UsageTap(media, coding)
+    one.feed(wire)
+    for piece in dice.pieces(wire):
+        other.feed(dice.choice([bytes, bytearray, memoryview])(piece))
+        assert other.error_message is None or other.error_message.isprintable()
+    for tap in (one, other):
+        assert all(type(count) is int and 0 <= count < 1 << 40 for count in tap.usage)
+        assert tap.model is None or tap.model.isprintable()
+    if stream and not one.blind and not other.blind:
+        assert (one.usage, one.model, one.saw_stop) == (other.usage, other.model, other.saw_stop)
+
+
+def _packed(dice: Dice, data: bytes, coding: Optional[str]) -> bytes:
+    if coding not in ("gzip", "deflate", "GZIP") or dice.chance(0.1):
+        return data
+    packer = zlib.compressobj(wbits=31 if coding != "deflate" else dice.choice([15, -15]))
+    packed = packer.compress(data) + packer.flush()
+    return packed if dice.chance(0.6) else dice.mutated(packed, WORDS)
+
+
+def _stream(dice: Dice) -> bytes:
+    end = dice.choice([b"\n", b"\n", b"\r\n", b"\r"])
+    out = [b"\xef\xbb\xbf"] if dice.chance(0.05) else []
+    for _ in range(dice.some(8)):
+        kind = dice.choice(
+            ["message_start", "ping", "content_block_delta", "message_delta", "message_stop", "error"]
+        )
+        document = {
+            "type": kind,
+            "message": {"model": "claude-x", "usage": USAGE},
+            "usage": {"output_tokens": dice.randrange(100)},
+            "error": {"type": "overloaded_error", "message": "Over\nloaded"},
+        }
+        text = json.dumps(document, indent=dice.choice([None, None, 1])).encode()
+        lines = [b"event: " + kind.encode()] if dice.chance(0.9) else [b": a comment"]
+        lines += [dice.choice([b"data: ", b"data:"]) + line for line in text.split(b"\n")]
+        out += [line + end for line in lines] + [end]
+    return b"".join(out)

@@ -1,0 +1,257 @@
+"""Heads: what is accepted is what is forwarded, and two programs read it the same way.
+
+The second reader is `http.client` / `http.server`: laxer than we are, so where we accept, it must agree.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+from typing import Optional
+from unittest import mock
+
+from teamclaude.errors import BadRequest, HeadTooLarge, NotSupported, UpstreamProtocolError
+from teamclaude.proxy.forwarding import (
+    Credential,
+    client_framing,
+    client_response_headers,
+    render_request,
+    render_response,
+    upstream_request_headers,
+    with_length,
+)
+from teamclaude.proxy.framing import Framing, Kind, hop_by_hop, request_body, response_body
+from teamclaude.proxy.head import (
+    RequestHead,
+    RequestHeads,
+    ResponseHead,
+    find_head_end,
+    parse_request_head,
+    parse_response_head,
+)
+from tests.fuzz.dice import Dice
+
+__all__ = ["repeated_heads", "request_heads", "response_heads"]
+
+NAMES = [
+    *(b"Host", b"Content-Length", b"content-length", b"Transfer-Encoding", b"Connection", b"Keep-Alive"),
+    *(b"Authorization", b"x-api-key", b"Cookie", b"x-teamclaude-key", b"Proxy-Authorization", b"Expect"),
+    *(b"anthropic-beta", b"User-Agent", b"Trailer", b"TE", b"Upgrade", b"X-Odd", b"!#$%&'*+-.^_`|~"),
+]
+VALUES = [
+    *(b"localhost:3456", b"5", b"007", b"chunked", b"gzip, chunked", b"close", b"keep-alive, x-odd", b""),
+    *(b"Bearer sk-ant-oat01-FAKE-fuzz", b"a=b", b"100-continue"),
+    *(b"oauth-2025-04-20,x", b"caf\xe9", b"a  b"),
+    *(
+        b"x-api-key, authorization",
+        b"-1",
+        b"5, 5",
+        b"0x5",
+        b"\xc2\xa05",
+        b"99999999999999999999",
+        b"trailers",
+    ),
+]
+WORDS = [
+    *(b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b": "),
+    *(b"\r\n ", b" :", b"\r\n\r\n", b"\x0b", b"\x85"),
+    *(b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"),
+    *(b"HTTP/1.1", b"GET ", b"/", b"#", b"%00"),
+    *(b"Connection: x-api-key\r\n", b"\xff", b"HTTP/1.0", b"HTTP/2", b"POST / HTTP/1.1\r\n"),
+]
+TARGETS = [b"/v1/messages?beta=true", b"/", b"//evil", b"http://evil/", b"/a b", b"*", b"/%2e%2e/", b"/\xe9"]
+SECRETS = ("sk-ant-oat01-FAKE-account", "sk-ant-oat01-FAKE-fuzz")
+
+
+def request_heads(dice: Dice) -> None:
+    block = _request(dice)
+    end = find_head_end(block)
+    assert _found_in_pieces(dice, block) == end
+    if end < 0:
+        return
+    try:
+        head = parse_request_head(block[:end])
+        framing = request_body(head)
+    except (BadRequest, HeadTooLarge, NotSupported) as refusal:
+        assert str(refusal).isprintable()
+        return
+    method, target, fields = _read_by_stdlib(block[:end].lstrip(b"\r\n"))
+    assert (method, target) == (head.method, head.target)
+    assert fields == _stripped(head.headers)
+    assert all(char not in part for pair in head.headers for part in pair for char in "\r\n\0")
+    _forwarded(dice, head, framing)
+
+
+def _forwarded(dice: Dice, head: RequestHead, framing: Framing) -> None:
+    """What goes up is read as one request with our framing, our credential and the client's other fields."""
+    kind = dice.choice(["oauth", "apikey", "client"])
+    none = Framing(Kind.NONE)
+    out = upstream_request_headers(head, Credential(kind, SECRETS[0]), "api.test", none, lambda value: False)
+    wire = render_request(head.method, "/prefix" + head.target, out)
+    length = dice.randrange(1000)
+    if framing.kind is not Kind.NONE:
+        wire = with_length(wire, length)
+    assert find_head_end(wire) == len(wire)
+    method, target, fields = _read_by_stdlib(wire)
+    names = [name.lower() for name, _ in fields]
+    assert (method, target) == (head.method, "/prefix" + head.target)
+    assert names.count("host") == 1 and names.count("transfer-encoding") == 0
+    assert names.count("content-length") == (framing.kind is not Kind.NONE)
+    assert not set(names) & (hop_by_hop(head) - {"host", "content-length", "authorization", "x-api-key"})
+    assert not {"cookie", "expect", "x-teamclaude-key", "proxy-authorization"} & set(names)
+    if kind != "client":
+        credentials = [value for name, value in fields if name.lower() in ("authorization", "x-api-key")]
+        assert credentials == [f"Bearer {SECRETS[0]}" if kind == "oauth" else SECRETS[0]]
+
+
+def repeated_heads(dice: Dice) -> None:
+    """Heads of one connection: comparing with the last one comes to the same as parsing."""
+    heads = RequestHeads()
+    block = _request(dice, tidy=True)
+    for _ in range(6):
+        end = find_head_end(block)
+        if end >= 0:
+            expected, found = _parsed(parse_request_head, block[:end]), _parsed(heads.parse, block[:end])
+            assert expected == found
+            if expected is None:
+                return  # such a head ends its connection
+        block = _next(dice, block)
+
+
+def _next(dice: Dice, block: bytes) -> bytes:
+    kind = dice.randrange(4)
+    if kind == 0:
+        return block
+    if kind == 1:
+        return dice.mutated(block, WORDS)
+    before, mark, after = block.partition(b"ontent-Length: ")
+    length = dice.choice([b"7", b"1234567", b"", b"+7", b"7 ", b"7\r\nX: 1", b"9" * 30, b"0007", b"\xb2"])
+    return before + mark + length + after[after.find(b"\r\n") :] if mark else block
+
+
+def _parsed(parse: object, block: bytes) -> object:
+    try:
+        head = parse(block)  # type: ignore[operator]
+        request_body(head)
+    except (BadRequest, HeadTooLarge, NotSupported):
+        return None
+    return head.method, head.target, head.minor, head.headers, head.get("content-length")
+
+
+def response_heads(dice: Dice) -> None:
+    block = _response(dice)
+    end = find_head_end(block)
+    if end < 0:
+        return
+    method = dice.choice(["POST", "HEAD"])
+    try:
+        head = parse_response_head(block[:end])
+        framing = response_body(head, method)
+    except UpstreamProtocolError as refusal:
+        assert str(refusal).isprintable()
+        return
+    if head.status >= 200:
+        _agrees_with_http_client(head, framing, method, block[:end])
+        _relayed(dice, head, framing, method)
+
+
+def _agrees_with_http_client(head: ResponseHead, framing: Framing, method: str, block: bytes) -> None:
+    theirs = _response_by_stdlib(block, method)
+    if theirs is None:
+        return
+    assert theirs.status == head.status
+    if framing.kind is Kind.CHUNKED:
+        assert theirs.chunked
+    elif framing.kind is Kind.LENGTH:
+        assert theirs.length == framing.length
+    elif framing.kind is Kind.UNTIL_CLOSE:
+        assert theirs.length is None and not theirs.chunked
+    else:
+        assert theirs.length == 0
+
+
+def _relayed(dice: Dice, head: ResponseHead, framing: Framing, method: str) -> None:
+    client = RequestHead(method, "/", dice.randrange(2), [])
+    out = client_framing(framing, client)
+    fields = client_response_headers(head, out, [("x-teamclaude-account", "a")])
+    theirs = _response_by_stdlib(render_response(head.status, head.reason, fields), method)
+    assert theirs is not None and theirs.status == head.status
+    names = [name.lower() for name, _ in theirs.getheaders()]
+    assert names.count("content-length") <= 1 and names.count("transfer-encoding") <= 1
+    assert not ("content-length" in names and "transfer-encoding" in names)
+    assert theirs.getheader("x-teamclaude-account") == "a"
+    if out.kind is Kind.LENGTH:
+        assert theirs.length == out.length
+    elif out.kind is Kind.CHUNKED:
+        assert theirs.chunked
+
+
+# --- making them ----------------------------------------------------------------------------------
+
+
+def _fields(dice: Dice) -> bytes:
+    lines = [dice.choice(NAMES) + b": " + dice.choice(VALUES) for _ in range(dice.some(8))]
+    return b"".join(line + b"\r\n" for line in lines)
+
+
+def _request(dice: Dice, tidy: bool = False) -> bytes:
+    target = TARGETS[0] if tidy or dice.chance(0.7) else dice.choice(TARGETS)
+    version = b"HTTP/1.1" if dice.chance(0.8) else dice.choice([b"HTTP/1.0", b"HTTP/1.9", b"HTTP/2.0", b""])
+    start = dice.choice([b"POST", b"GET", b"HEAD", b"M-SEARCH"]) + b" " + target + b" " + version
+    length = b"Content-Length: 12\r\n" if tidy else b""
+    block = start + b"\r\n" + _fields(dice) + length + b"\r\n"
+    return block if tidy or dice.chance(0.3) else dice.mutated(block, WORDS)
+
+
+def _response(dice: Dice) -> bytes:
+    start = dice.choice([b"HTTP/1.1 200 OK", b"HTTP/1.0 404 Not Found", b"HTTP/1.1 204 ", b"HTTP/1.1 304 x"])
+    block = start + b"\r\n" + _fields(dice) + b"\r\n"
+    return block if dice.chance(0.3) else dice.mutated(block, WORDS)
+
+
+def _found_in_pieces(dice: Dice, block: bytes) -> int:
+    """As a connection reads: searching again from shortly before what is new."""
+    buffer, seen = bytearray(), 0
+    for piece in dice.pieces(block):
+        buffer += piece
+        end = find_head_end(buffer, max(0, seen - 3))
+        if end >= 0:
+            return end
+        seen = len(buffer)
+    return -1
+
+
+# --- the second reader ----------------------------------------------------------------------------
+
+
+def _read_by_stdlib(block: bytes) -> tuple[str, str, list[tuple[str, str]]]:
+    """Method, target and fields as `http.server` and `http.client` take them."""
+    start, _, rest = block.partition(b"\r\n")
+    method, target, version = start.decode("latin-1").split()
+    assert version.startswith("HTTP/1.")
+    with mock.patch.object(http.client, "_MAXHEADERS", 10_000):
+        message = http.client.parse_headers(io.BytesIO(rest))
+    return method, target, _stripped(message.items())
+
+
+def _stripped(fields: object) -> list[tuple[str, str]]:
+    return [(name, value.strip(" \t")) for name, value in fields]  # type: ignore[attr-defined]
+
+
+class _Wire:
+    """Enough of a socket for HTTPResponse."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        return io.BytesIO(self._data)
+
+
+def _response_by_stdlib(block: bytes, method: str) -> Optional[http.client.HTTPResponse]:
+    response = http.client.HTTPResponse(_Wire(block), method=method)  # type: ignore[arg-type]
+    try:
+        response.begin()
+    except (http.client.HTTPException, ValueError):
+        return None
+    return response

@@ -1,0 +1,54 @@
+"""Two thousand cases of each target in every run, other ones each day in CI; `make fuzz` has millions."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+
+import pytest
+
+from tests.fuzz.dice import Dice
+from tests.fuzz.run import TARGETS, failure
+
+CASES = 2000
+START = int(date.today().strftime("%Y%m%d")) * 100_000 if os.environ.get("CI") else 0
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_no_case_fails(name: str) -> None:
+    for case in range(START, START + CASES):
+        words = failure(name, case)
+        assert words is None, words
+
+
+def test_a_failing_case_is_told_with_the_line_that_has_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(dice: Dice) -> None:
+        assert dice.random() > 1
+
+    monkeypatch.setattr("tests.fuzz.run.TARGETS", {"fails": fails})
+    words = failure("fails", 7)
+    assert words is not None
+    assert words.startswith("again: python -m tests.fuzz.run --target fails --case 7\n")
+
+
+@pytest.mark.parametrize(
+    ("target", "where", "bug"),
+    [
+        ("request_heads", "teamclaude.proxy.head._CONTROL", "$nothing^"),
+        ("request_heads", "teamclaude.proxy.forwarding._NEVER_UP", frozenset()),
+        ("chunked_bodies", "teamclaude.proxy.framing._SIZE_LINE", rb"([0-9A-Fa-f]{0,15})(?:;[^\n]*)?\r?\n"),
+        ("request_paths", "teamclaude.proxy.paths._PLAIN", r"/.*"),
+        ("retry_afters", "teamclaude.routing.windows.LONGEST_WAIT_SEC", float("inf")),
+    ],
+)
+def test_the_targets_see_bugs(target: str, where: str, bug: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    import re
+
+    from teamclaude.proxy import forwarding
+
+    forwarding._lower_if_forwarded.cache_clear()
+    monkeypatch.setattr(where, re.compile(bug) if isinstance(bug, (str, bytes)) else bug)
+    try:
+        assert any(failure(target, case) for case in range(2000)), f"{target} does not see it"
+    finally:
+        forwarding._lower_if_forwarded.cache_clear()
