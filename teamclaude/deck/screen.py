@@ -1,7 +1,8 @@
 """The terminal: paints lines, reads bytes, and leaves everything as it was.
 
-Of curses only the terminal database is used.  Each line is placed by itself, so a terminal that measures an
-emoji differently spoils one line and not the screen; one `write` paints all lines that have changed.
+Of curses only the terminal database is used.  One `write` paints all lines that have changed.  Each is
+placed by itself, and so is what follows a character that terminals measure differently (joined emoji, East
+Asian ambiguous width): columns stay where they are.
 
 The terminal is opened once more for this purpose: only that one does not block, so a terminal that stands
 still (a dead connection) stops the painting and nothing else, and the shell's own is left alone.
@@ -19,6 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
+from .cells import width
 from .spans import Line, painted
 
 __all__ = ["Screen", "open_screen"]
@@ -26,6 +28,8 @@ __all__ = ["Screen", "open_screen"]
 # xterm's ctlseqs: mouse buttons and wheel as SGR sequences, pasted text between marks.
 EXTRAS_ON, EXTRAS_OFF = b"\x1b[?1000h\x1b[?1006h\x1b[?2004h", b"\x1b[?2004l\x1b[?1006l\x1b[?1000l"
 PADDING = re.compile(rb"\$<[^>]*>")
+# Of all characters but ASCII only lines and blocks are one cell wide everywhere.
+DOUBTFUL = re.compile("[^\x00-\x7f\u2500-\u259f]")
 GOODBYE_SEC = 0.5  # for the last bytes
 BELL = b"\x07"
 
@@ -137,12 +141,25 @@ class Screen:
         for row, line in enumerate(lines):
             if row < len(self._shown) and line == self._shown[row]:
                 continue
-            text = painted(line, self.depth).encode("utf-8", "replace")
-            place = PADDING.sub(b"", curses.tparm(self._place, row, 0))
-            out.append(place + (self._erase or b"") + text)
+            out.append(self._at(row, 0) + self._erase + self._text(row, line))
         self._shown = list(lines)
         self._out += b"".join(out)
         self.flush()
+
+    def _text(self, row: int, line: Line) -> bytes:
+        """The line's characters, placed anew behind each one of doubtful width."""
+        out: list[bytes] = []
+        column, start = 0, 0
+        for place, span in enumerate(line):
+            column += width(span.text)
+            if DOUBTFUL.search(span.text):
+                out += [painted(line[start : place + 1], self.depth).encode("utf-8", "replace")]
+                out += [self._at(row, column)] if place + 1 < len(line) else []
+                start = place + 1
+        return b"".join(out) + painted(line[start:], self.depth).encode("utf-8", "replace")
+
+    def _at(self, row: int, column: int) -> bytes:
+        return PADDING.sub(b"", curses.tparm(self._place, row, column))
 
     def bell(self) -> None:
         self._out += BELL

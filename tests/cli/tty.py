@@ -75,6 +75,8 @@ class Screen:
         elif final == "H":
             row, _, column = (parameters or "1;1").partition(";")
             self.at = (int(row or 1) - 1, int(column or 1) - 1)
+        elif final == "G":
+            self.at = (self.at[0], int(parameters or 1) - 1)
         elif final == "K":
             row, column = self.at
             self.rows[row][column:] = [" "] * (self.columns - column)

@@ -94,6 +94,15 @@ def test_only_changed_lines_are_painted(tty: tuple[int, int]) -> None:
         assert "one" in painted(master)
 
 
+def test_what_follows_a_character_of_doubtful_width_is_placed_anew(tty: tuple[int, int]) -> None:
+    master, slave = tty
+    with screen(slave) as on:
+        on.paint([line("── ", "🦊", " fox ", "漢字", "!"), line("██ plain", " text"), line("at the end ►")])
+        shown = painted(master)
+    assert "── 🦊\x1b[1;6H fox 漢字\x1b[1;15H!" in shown
+    assert "██ plain text" in shown and shown.count("at the end ►\x1b[3;") == 0
+
+
 def test_a_terminal_that_stands_still_stops_nobody_and_catches_up(tty: tuple[int, int]) -> None:
     master, slave = tty
     with screen(slave) as on:
