@@ -60,9 +60,10 @@ class TappedConnection(Connection):
         super().abandon()
 
     def _send(self, data: bytes) -> None:
-        self.sent.append(data)  # before: of what fails, a part may have gone
-        super()._send(data)
+        # Before: of what fails a part may have gone, and the other side may act on it before we go on.
+        self.sent.append(data)
         self.last_sent = time.monotonic()
+        super()._send(data)
 
     @property
     def peer_has_closed(self) -> bool:
