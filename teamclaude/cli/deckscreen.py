@@ -110,9 +110,10 @@ class LocalDeck:
         return console is not None
 
     def attach(self, service: Service) -> None:
-        """From now on GET /teamclaude/deck says what the disk tells."""
+        """From now on GET /teamclaude/deck says what the disk tells, and usage is counted under issues."""
         service.runtime.fleet = self._rows
         service.runtime.issue_of = self._reader.issue_of
+        self._rows.start()
 
     def show(
         self, service: Service, controls: Controls, is_over: Callable[[], bool] = lambda: False
@@ -122,7 +123,6 @@ class LocalDeck:
         from ..deck.feed import LocalFeed
 
         assert self._screen is not None
-        self._rows.start()
         feed = LocalFeed(service, self._reader)
         self._console = Console(self._screen, feed, controls, ascii=shows_ascii(sys.stdout), is_over=is_over)
         try:
