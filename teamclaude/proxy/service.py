@@ -114,6 +114,7 @@ class Service:
 
     def _watch_config(self) -> None:
         while not self._stopped.wait(CONFIG_BEAT_SEC):
+            self._runtime.house.pool.trim()
             stamp = self._config_file.stamp()
             if stamp is None or stamp == self._stamp:
                 continue

@@ -227,6 +227,17 @@ class UpstreamPool:
         for old in stale:
             old.close()
 
+    def trim(self) -> None:
+        """Close what has been idle too long or has been closed by the upstream, also when nobody asks for it."""
+        with self._lock:
+            oldest = self._monotonic() - IDLE_SEC
+            idle = [c for connections in self._idle.values() for c in connections]
+            dead = [c for c in idle if c.idle_since < oldest or readable(c.sock)]
+            for connection in dead:
+                self._idle[connection.origin].remove(connection)
+        for connection in dead:
+            connection.close()
+
     def close(self) -> None:
         """Also what is given back from now on is closed."""
         with self._lock:

@@ -306,6 +306,21 @@ def test_old_connections_are_closed_when_another_comes_back(tcp_pair: Pair) -> N
     assert pool.take(ORIGIN) is None
 
 
+def test_dead_and_old_connections_are_closed_when_nobody_asks(tcp_pair: Pair) -> None:
+    clock = [0.0]
+    pool = UpstreamPool(monotonic=lambda: clock[0])
+    old, dead, good = Wire(tcp_pair), Wire(tcp_pair), Wire(tcp_pair)
+    pool.give_back(old.connection)
+    clock[0] = 50.0
+    for wire in (dead, good):
+        pool.give_back(wire.connection)
+    dead.far.close()
+    clock[0] = 56.0
+    pool.trim()
+    assert [wire.connection.sock.fileno() < 0 for wire in (old, dead, good)] == [True, True, False]
+    assert pool.take(ORIGIN) is good.connection
+
+
 def test_a_closed_pool_holds_nothing_open(tcp_pair: Pair) -> None:
     pool, wire, late = UpstreamPool(), Wire(tcp_pair), Wire(tcp_pair)
     pool.give_back(wire.connection)
