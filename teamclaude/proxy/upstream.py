@@ -228,7 +228,7 @@ class UpstreamPool:
             old.close()
 
     def trim(self) -> None:
-        """Close what has been idle too long or has been closed by the upstream, also when nobody asks for it."""
+        """Close what was idle too long or was closed by the upstream, also when nobody asks for it."""
         with self._lock:
             oldest = self._monotonic() - IDLE_SEC
             idle = [c for connections in self._idle.values() for c in connections]
