@@ -1,15 +1,17 @@
-# Targets: demo test test-all lint types faults bench e2e clean.  Each makes the virtual environment it needs.
+# Targets: demo test test-all lint types faults fuzz soak bench e2e clean.
+# Each makes the virtual environment it needs.
 
 PYTHON ?= python3
 VENV ?= .venv
 TOOLS := .venvs/tools
 DEMO ?= --headless --seconds 20
 TESTS ?=
-N ?= 300
+N ?=
+MINUTES ?= 10
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := test
-.PHONY: demo test test-all lint types faults bench e2e clean
+.PHONY: demo test test-all lint types faults fuzz soak bench e2e clean
 
 demo:
 	@$(PYTHON) -m teamclaude demo $(DEMO)
@@ -32,7 +34,13 @@ types: $(TOOLS)/.ready
 	@$(TOOLS)/bin/mypy --strict
 
 faults: $(VENV)/.ready
-	@$(VENV)/bin/python -m tests.faults.run $(N)
+	@$(VENV)/bin/python -m tests.faults.run $(or $(N),300)
+
+fuzz: $(VENV)/.ready
+	@$(VENV)/bin/python -m tests.fuzz.run $(or $(N),20000)
+
+soak: $(VENV)/.ready
+	@$(VENV)/bin/python -m tests.faults.soak --minutes $(MINUTES)
 
 bench:
 	@$(PYTHON) tests/bench/run.py
