@@ -11,7 +11,7 @@ from .spans import Line, Span, cells, fit, fitting, joined, line, spread
 from .view_bars import bars_line
 from .view_words import burn, column, count
 
-__all__ = ["AccountColumns", "account_columns", "account_lines"]
+__all__ = ["AccountColumns", "account_lines"]
 
 STATES = {
     "active": ("active", "good"),
@@ -20,7 +20,8 @@ STATES = {
     "disabled": ("disabled", "dim"),
 }
 INNER = ((150, 22), (116, 16), (96, 13), (0, 9))  # cells of a bar by the width of the screen
-LONGEST_NAME, LONGEST_STATE, LEAST_ROLL_UP = 32, 14, 9
+INDENT, ENOUGH = Span("    "), 20  # cells of a reason that are worth a place beside the bars
+LEAST_NAME, LONGEST_NAME, LONGEST_STATE, LEAST_ROLL_UP = 12, 32, 14, 9
 
 
 class AccountColumns:
@@ -34,15 +35,13 @@ class AccountColumns:
         names = max((width(account.name) for account in accounts), default=0)
         two_bars = 2 * (self.inner + 10 + (5 if self.with_percent else 0)) + 1
         left = room - 2 - 2 - self.state - two_bars
-        self.name = min(names, LONGEST_NAME, max(12, left - LEAST_ROLL_UP))
-
-
-def account_columns(accounts: Sequence[Account], room: int, with_percent: bool) -> AccountColumns:
-    return AccountColumns(accounts, room, with_percent)
+        if left < LEAST_NAME:  # then the bars stand below
+            left += two_bars
+        self.name = min(names, LONGEST_NAME, max(LEAST_NAME, left - LEAST_ROLL_UP))
 
 
 def account_lines(account: Account, columns: AccountColumns) -> list[Line]:
-    """One line, and a second one with what it does not hold."""
+    """One line, and below it what it does not hold."""
     room = columns.room
     word, style = _state(account)
     mark = "◇" if account.kind == "apikey" else "◆"
@@ -56,8 +55,7 @@ def account_lines(account: Account, columns: AccountColumns) -> list[Line]:
     bars, others = bars_line(account.bars, columns.inner, columns.with_percent, left)
     shown: Line = (*lead, Span("  "), *bars) if bars else lead
     first = spread(shown, fitting(_roll_up(account), room - cells(shown) - 1), room, gap=1)
-    below = _details(account, others, columns)
-    return [first, below] if below else [first]
+    return [first, *_details(account, others, columns)]
 
 
 def _state(account: Account) -> tuple[str, str]:
@@ -82,22 +80,31 @@ def _roll_up(account: Account) -> list[Line]:
     ]
 
 
-def _details(account: Account, bars: Sequence[Bar], columns: AccountColumns) -> Line:
+def _details(account: Account, bars: Sequence[Bar], columns: AccountColumns) -> list[Line]:
     """Why it does not serve, what is special about it, and the bars that found no room above."""
-    notes = [
-        line((account.reason, "warn")) if account.reason and account.status != "active" else (),
-        line((f"streak {account.streak}", "warn")) if account.streak > 1 else (),
-        line(("all work is pinned to it", "accent")) if account.pinned else (),
-        line(("last resort", "dim")) if account.last_resort else (),
-    ]
-    text = joined(notes)
-    room = columns.room - 4
-    if not bars:
-        return (Span("    "), *fit(text, room)) if text else ()
-    shown, _ = bars_line(bars, columns.inner, columns.with_percent, room)
-    if not shown and bars:
-        shown, _ = bars_line(bars, max(5, columns.inner - 4), False, room)
-    if not text:
-        return (Span("    "), *shown) if shown else ()
-    left = room - cells(shown) - 2
-    return (Span("    "), *shown, Span("  "), *fit(text, left))
+    text = _notes(account)
+    room = columns.room - len(INDENT.text)
+    shown: list[Line] = []
+    while bars:
+        one, left = bars_line(bars, columns.inner, columns.with_percent, room)
+        if not one:  # a label as long as the line
+            one, left = fit(line(bars[0].label), room), bars[1:]
+        shown.append(one)
+        bars = left
+    if shown and text and cells(shown[-1]) + 2 + min(cells(text), ENOUGH) <= room:
+        last = shown.pop()
+        text = (*last, Span("  "), *text)
+    if text:
+        shown.append(fit(text, room))
+    return [(INDENT, *of) for of in shown]
+
+
+def _notes(account: Account) -> Line:
+    return joined(
+        [
+            line((account.reason, "warn")) if account.reason and account.status != "active" else (),
+            line((f"streak {account.streak}", "warn")) if account.streak > 1 else (),
+            line(("all work is pinned to it", "accent")) if account.pinned else (),
+            line(("last resort", "dim")) if account.last_resort else (),
+        ]
+    )
