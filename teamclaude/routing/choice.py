@@ -263,10 +263,18 @@ class Choice:
         excluded.extend(_excluding(usable, left, "API key waits", "paid last resort"))
         if not left:
             return left
-        tier = min(a.spec.priority for a in left)
+        tier = min(a.spec.priority for a in self._not_full(left))
+        better = [a for a in left if a.spec.priority < tier]
         first = [a for a in left if a.spec.priority == tier]
-        excluded.extend(_excluding(left, first, "priority", f"tier {tier} is usable"))
+        excluded.extend(Exclusion(a.key, "no slot", f"{a.inflight} in flight") for a in better)
+        excluded.extend(_excluding(left, [*better, *first], "priority", f"tier {tier} is usable"))
         return first
+
+    def _not_full(self, accounts: list[Account]) -> list[Account]:
+        """Who has waited out `slotWaitSec` takes a slot of a lower tier rather than wait on."""
+        if not self._ask.needs_slot or self._waited < self._rules.slot_wait_sec:
+            return accounts
+        return [account for account in accounts if self._has_slot(account)] or accounts
 
 
 def _excluding(before: Iterable[Account], after: list[Account], rule: str, detail: str) -> list[Exclusion]:

@@ -27,6 +27,15 @@ def test_who_may_not_wait_takes_a_slot_of_another_account() -> None:
     assert {home.account, beside.account} == {"a", "b"}
 
 
+def test_who_may_not_wait_takes_a_slot_of_a_lower_tier() -> None:
+    fleet = Fleet(Rules(max_inflight_per_account=1), PacePolicy())
+    fleet.configure([AccountSpec("a", "a"), AccountSpec("spare", "spare", priority=1)])
+    router = Router(fleet, clock=lambda: 1000.0)
+    leases = [router.acquire(Ask(session=name), NO_PATIENCE, lambda: None) for name in ("s", "t")]
+    assert [lease.account for lease in leases] == ["a", "spare"]
+    assert [e for e in leases[1].decision.excluded if e.account == "a"] == [("a", "no slot", "1 in flight")]
+
+
 def test_a_spent_hold_looks_for_a_slot_of_another_account(stage: Build) -> None:
     s = stage("a", "b", allThrottledHoldBudgetSec=0, maxInflightPerAccount=1)
     home = s.ask(session="s1").account
