@@ -63,7 +63,7 @@ def _causes(evidence: Evidence, name: str) -> Iterator[Heard]:
             yield heard
         elif heard.status == 429 and heard.inference:
             # A bare 429 is about the account only if another one served the same request.
-            if any(0 < h.status < 300 and h.account != name for h in evidence.attempts(heard.tag)):
+            if any(h.served and h.account != name for h in evidence.attempts(heard.tag)):
                 yield heard
         elif b'"rate_limit_error"' in heard.wire and heard.status == 200:
             yield heard

@@ -149,6 +149,12 @@ class Heard:
     def inference(self) -> bool:
         return self.path == "/v1/messages"
 
+    @property
+    def served(self) -> bool:
+        """It was an answer below 300, also one that was scripted byte by byte."""
+        reader = self.read()
+        return reader is not None and 200 <= reader.status < 300
+
     def read(self) -> Optional[AnswerReader]:
         """What was sent, read; None when it is no HTTP."""
         reader = AnswerReader(self.method)

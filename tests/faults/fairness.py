@@ -189,7 +189,7 @@ def _error_of(text: bytes) -> Optional[dict[str, Any]]:
 def failed_for_an_account(seen: Seen) -> bool:
     """It was refused, and the reason was accounts: ours or the upstream's words."""
     if seen.held:
-        return seen.last_event == "error" and b'"rate_limit_error"' in _last_data(seen)
+        return seen.events == ["error"] and b'"rate_limit_error"' in _last_data(seen)
     if not seen.whole:
         return False
     if seen.relayed:

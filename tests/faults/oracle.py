@@ -73,7 +73,7 @@ class Oracle:
         resets = _rejected(heard)
         wait = None if told is None else max(1.0, told)
         if is_bare(heard):
-            served = [h for h in self._evidence.attempts(heard.tag) if h.at > heard.at and 0 < h.status < 300]
+            served = [h for h in self._evidence.attempts(heard.tag) if h.at > heard.at and h.served]
             if served:
                 yield Rest(heard, 0.0, max(h.over_clock for h in served) + LADDER_SEC)
             return

