@@ -284,7 +284,7 @@ class _Demo:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends the run as Ctrl-C does; only the main thread can arrange that."""
+    """SIGTERM and a closed terminal end the run as Ctrl-C does; only the main thread can arrange that."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -292,11 +292,13 @@ def _terminable() -> Iterator[None]:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _config(url: str, accounts: Iterable[FakeAccount]) -> dict[str, Any]:

@@ -44,22 +44,23 @@ def test_a_short_run_shows_bindings_a_limit_a_failover_and_a_reset(scratch: Path
     assert "sk-ant" not in text
 
 
-def test_sigterm_ends_the_run_with_the_table_and_leaves_nothing(scratch: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_run_with_the_table_and_leaves_nothing(scratch: Path, number: int) -> None:
     out = io.StringIO()
     options = DemoOptions(sessions=1, accounts=1, speed=400.0)
-    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
-    before = signal.getsignal(signal.SIGTERM)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), number))
+    before = signal.getsignal(number)
 
     def refused(*_: object) -> None:
         raise AssertionError("the signal came before or after the run")
 
-    signal.signal(signal.SIGTERM, refused)
+    signal.signal(number, refused)
     try:
         timer.start()
         assert run_demo(options, out) == 0
-        assert signal.getsignal(signal.SIGTERM) is refused
+        assert signal.getsignal(number) is refused
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(number, before)
     assert "1 session, 0 s" in out.getvalue()
     assert list(scratch.iterdir()) == []
 
