@@ -7,6 +7,8 @@ TOOLS := .venvs/tools
 DEMO ?= --headless --seconds 20
 TESTS ?=
 N ?=
+SEED ?=
+CONFIRM ?=
 MINUTES ?= 10
 
 SHELL := /bin/sh
@@ -34,7 +36,7 @@ types: $(TOOLS)/.ready
 	@$(TOOLS)/bin/mypy --strict
 
 faults: $(VENV)/.ready
-	@$(VENV)/bin/python -m tests.faults.run $(or $(N),300)
+	@$(VENV)/bin/python -m tests.faults.run $(or $(N),300) $(if $(SEED),--seed $(SEED)) $(if $(CONFIRM),--confirm)
 
 fuzz: $(VENV)/.ready
 	@$(VENV)/bin/python -m tests.fuzz.run $(or $(N),20000)

@@ -52,8 +52,13 @@ class Screen:
 
     def resize(self, columns: int, lines: int) -> None:
         self.columns, self.lines = columns, lines
-        self.rows = [[" "] * columns for _ in range(lines)]
+        self._clear()
         self.at = (0, 0)
+
+    def _clear(self) -> None:
+        self.rows = [[" "] * self.columns for _ in range(self.lines)]
+        # What was painted beyond the edge.  Right after a resize that may be the old size's, on its way.
+        self.beyond: list[str] = []
 
     @property
     def text(self) -> list[str]:
@@ -77,11 +82,11 @@ class Screen:
             self.at = (int(row or 1) - 1, int(column or 1) - 1)
         elif final == "G":
             self.at = (self.at[0], int(parameters or 1) - 1)
-        elif final == "K":
+        elif final == "K" and self.at[0] < self.lines:
             row, column = self.at
             self.rows[row][column:] = [" "] * (self.columns - column)
         elif final == "J":
-            self.rows = [[" "] * self.columns for _ in range(self.lines)]
+            self._clear()
 
     def _print(self, text: str) -> None:
         self.bells += text.count("\x07")
@@ -90,8 +95,10 @@ class Screen:
             return
         row, column = self.at
         for cluster, size in clusters(text.replace("\x07", "")):
-            assert column + size <= self.columns, f"over the edge: {text!r} at {self.at}"
-            self.rows[row][column : column + size] = [cluster] + [""] * (size - 1)
+            if row < self.lines and column + size <= self.columns:
+                self.rows[row][column : column + size] = [cluster] + [""] * (size - 1)
+            else:
+                self.beyond.append(f"{text!r} at {self.at}")
             column += size
         self.at = (row, column)
 
@@ -124,7 +131,13 @@ class Tty:
         deadline = time.monotonic() + PATIENCE_S
         while not fulfilled():
             self._read(0.05)
-            assert time.monotonic() < deadline, "\n".join([*self.screen.text, self.screen.loose])
+            assert time.monotonic() < deadline, "\n".join(
+                [
+                    *self.screen.text,
+                    self.screen.loose,
+                    *(f"beyond the edge: {text}" for text in self.screen.beyond),
+                ]
+            )
 
     def see(self, pattern: str) -> re.Match[str]:
         """Wait until the screen shows it."""
@@ -133,10 +146,10 @@ class Tty:
         def shown() -> bool:
             match = re.search(pattern, "\n".join(self.screen.text))
             found.extend([match] if match else [])
-            return match is not None
+            return match is not None and not self.screen.beyond
 
         self.wait_until(shown)
-        return found[0]
+        return found[-1]
 
     def see_no_more(self, pattern: str) -> None:
         self.wait_until(lambda: re.search(pattern, "\n".join(self.screen.text)) is None)
