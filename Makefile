@@ -19,7 +19,7 @@ demo:
 	@$(PYTHON) -m teamclaude demo $(DEMO)
 
 test: $(VENV)/.ready
-	@$(VENV)/bin/python -m pytest $(TESTS)
+	@$(if $(TESTS),$(VENV)/bin/python -m pytest $(TESTS),.ci/halves $(VENV)/bin/python)
 
 test-all:
 	@.ci/interpreters >/dev/null
