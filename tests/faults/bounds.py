@@ -15,7 +15,7 @@ __all__ = [
 ]
 
 LARGEST_HEAD = 66_000
-READ_SEC = 0.02  # until then a request that was sent has been read
+READ_SEC = 0.02  # until then a request that was sent has been read, where no thread has to wait for a core
 
 
 def limits_hold(evidence: Evidence) -> list[str]:
@@ -68,10 +68,11 @@ def who_waits_is_told_of_a_shutdown(evidence: Evidence) -> list[str]:
     """A request that has no answer under way when the proxy stops gets one of ours, also behind a hold."""
     stopped_at = next((at for at, what, _ in evidence.happened if what == "stop"), None)
     found = []
+    unsure = READ_SEC + evidence.lag
     for seen in evidence.seen:
-        if stopped_at is None or seen.sent_at > stopped_at - READ_SEC or not seen.request_sent:
+        if stopped_at is None or seen.sent_at > stopped_at - unsure or not seen.request_sent:
             continue
-        under_way = any(not h.over or h.over > stopped_at - READ_SEC for h in evidence.attempts(seen.tag))
+        under_way = any(not h.over or h.over > stopped_at - unsure for h in evidence.attempts(seen.tag))
         told = seen.whole or (seen.reader.begun and not seen.held)
         if seen.stayed and not told and not under_way and seen.last > stopped_at:
             found.append(f"{seen.tag}: was waiting when the proxy stopped, and was told nothing")

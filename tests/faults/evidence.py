@@ -197,6 +197,7 @@ class Evidence:
         default_factory=list
     )  # monotonic -> clock, after each jump
     most_waiting: int = 0
+    lag: float = 0.0  # seconds by which a thread came late, at most: how busy the machine was
     quiet: bool = False
     leftover_threads: list[str] = field(default_factory=list)
     leftover_files: list[str] = field(default_factory=list)

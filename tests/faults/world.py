@@ -31,6 +31,7 @@ from tests.faults.watched import FastClock
 __all__ = ["live"]
 
 SETTLE_SEC = 2.0  # for what the proxy owes within one second
+NAP_SEC = 0.003
 LIFE_SEC = 12.0  # a guest that takes longer hangs
 
 
@@ -95,10 +96,13 @@ class _World:
         happening = threading.Thread(target=self._happen, args=(start,), name="events", daemon=True)
         for thread in (*guests, happening):
             thread.start()
-        deadline = time.monotonic() + LIFE_SEC
-        while any(guest.is_alive() for guest in guests) and time.monotonic() < deadline:
+        woke = time.monotonic()
+        deadline = woke + LIFE_SEC
+        while any(guest.is_alive() for guest in guests) and woke < deadline:
             self._watch_line()
-            time.sleep(0.003)
+            time.sleep(NAP_SEC)
+            slept, woke = woke, time.monotonic()
+            self._evidence.lag = max(self._evidence.lag, woke - slept - NAP_SEC)
         self._over.set()
         happening.join(LIFE_SEC)
         for guest in guests:
