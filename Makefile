@@ -1,4 +1,4 @@
-# Targets: demo test test-all lint types faults fuzz soak bench e2e clean.
+# Targets: demo test test-all lint types faults fuzz soak bench bench-deck e2e clean.
 # Each makes the virtual environment it needs.
 
 PYTHON ?= python3
@@ -13,7 +13,7 @@ MINUTES ?= 10
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := test
-.PHONY: demo test test-all lint types faults fuzz soak bench e2e clean
+.PHONY: demo test test-all lint types faults fuzz soak bench bench-deck e2e clean
 
 demo:
 	@$(PYTHON) -m teamclaude demo $(DEMO)
@@ -46,6 +46,9 @@ soak: $(VENV)/.ready
 
 bench:
 	@$(PYTHON) tests/bench/run.py
+
+bench-deck:
+	@$(PYTHON) tests/bench/deck.py
 
 e2e: $(VENV)/.ready
 	@$(VENV)/bin/python -m pytest tests/e2e -m e2e $(TESTS)
