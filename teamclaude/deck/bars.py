@@ -19,12 +19,13 @@ _HOUR, _DAY = 3600.0, 86400.0
 _SPANS = {"5h": 5 * _HOUR, "7d": 7 * _DAY}
 _LABELS = {"5h": "Ses", "7d": "Wk"}
 ON_LINE = 0.05  # a difference that the next requests may even out
+EARLY = 0.05  # of a window's time: what was used until then is no speed to reckon with
 _LONGEST_AXIS = 32
 
 
 class Pace(NamedTuple):
     side: str  # behind, on, ahead, or empty where it can't be told
-    runs_out: Optional[float] = None  # seconds to 100 %, when ahead
+    runs_out: Optional[float] = None  # seconds to 100 %, when ahead and it can be told
 
 
 def pace_of(used: Optional[float], left: Optional[float], span: Optional[float]) -> Pace:
@@ -37,7 +38,7 @@ def pace_of(used: Optional[float], left: Optional[float], span: Optional[float])
         return Pace("behind")
     if used <= line + ON_LINE:
         return Pace("on")
-    return Pace("ahead", max(0.0, (1.0 - used) * passed / used))
+    return Pace("ahead", None if line < EARLY else max(0.0, (1.0 - used) * passed / used))
 
 
 def bars_of(account: Snapshot, now: float) -> tuple[Bar, ...]:

@@ -32,9 +32,11 @@ def quota(**fields: Any) -> dict[str, Any]:
         (0.75, 2.5 * HOUR, ("ahead", 2.5 * HOUR / 3)),
         (1.0, 2.5 * HOUR, ("ahead", 0.0)),
         (1.13, 2.5 * HOUR, ("ahead", 0.0)),
-        # The window has just begun.
+        # The window has just begun: what was used in a moment is no speed.
         (0.0, FIVE, ("on", None)),
-        (0.5, FIVE, ("ahead", 0.0)),
+        (0.5, FIVE, ("ahead", None)),
+        (0.5, FIVE - 0.24 * HOUR, ("ahead", None)),
+        (0.5, FIVE - 0.26 * HOUR, ("ahead", 0.26 * HOUR)),
         # Nothing to measure with.
         (None, 2.5 * HOUR, ("", None)),
         (0.5, None, ("", None)),
