@@ -89,11 +89,14 @@ class Quota:
         self.burst = burst
         self.weights = weights
         self.inflight = 0
+        self.lost_at = float("inf")  # from then on its login is refused
         self._cache: dict[str, tuple[int, float]] = {}  # conversation -> prefix, end of its life
 
     def ask(self, conversation: str, request: Request, life: float, now: float) -> Answer:
         """One request at `now`; a served one is in flight until `done`."""
         self.advance(now)
+        if now >= self.lost_at:
+            return Answer(401, Reading({}))
         mine = [gauge for gauge in self.gauges if gauge.covers(request.family)]
         if any(gauge.full for gauge in mine):
             return Answer(429, self._reading(mine, now))
@@ -127,6 +130,8 @@ class Quota:
     def closed_until(self, now: float) -> float:
         """When it takes requests of every model again; `now` when it does."""
         self.advance(now)
+        if now >= self.lost_at:
+            return float("inf")
         return max((g.resets_at for g in self.gauges if g.full and g.family is None), default=now)
 
     @property

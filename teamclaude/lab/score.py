@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from ..routing.decision import Lease
 from .quota import Answer, Quota
-from .script import SHORT_RETRY_SEC, Actor
+from .script import Actor
 from .wish import Wish
 
 __all__ = ["Score", "Tally"]
@@ -64,15 +64,15 @@ class Tally:
         self.sessions.add(actor.conversation)
         if actor.account is not None and actor.account != lease.account:
             self.switches += 1
-            actor.moves += 1
             if now - actor.last_end < self.life:
                 self.cold += max(0.0, answer.charge - least)
         actor.account = lease.account
         self._waited(now, waited)
         self._note_closure(now)
 
-    def refused(self, actor: Actor, now: float, retry_after: float, waited: float) -> None:
-        self.visible += retry_after > SHORT_RETRY_SEC
+    def refused(self, now: float, waited: float, again: bool) -> None:
+        """A client got a 429; `again`: it tries again by itself, and its person sees nothing of it."""
+        self.visible += not again
         self._waited(now, waited)
 
     def _waited(self, now: float, waited: float) -> None:
@@ -104,7 +104,8 @@ class Tally:
         for key, quota in self.quotas.items():
             week = quota.week
             week.advance(self.end)
-            borrowed += week.used - own[key]
+            if quota.lost_at > self.end:
+                borrowed += week.used - own[key]
             stranded.extend(week.stranded)
         counted = self.counted - max(0.0, borrowed)
         wanted = self.wish.before(self.end)

@@ -19,7 +19,12 @@ from .traffic import Request, Session
 __all__ = ["SEATS", "Actor", "Door", "People"]
 
 SEATS = 4  # sessions one person has running at once
-SHORT_RETRY_SEC = 60.0  # Claude Code itself waits for so long a retry-after, and gives up at a longer one
+# Claude Code (measured): it waits for a retry-after of up to a minute and gives up at a longer one; told
+# nothing it doubles its pause, adds up to a quarter, and gives up after ten retries.
+LONGEST_RETRY_AFTER_SEC = 60.0
+FIRST_BACKOFF_SEC, LONGEST_BACKOFF_SEC = 0.5, 32.0
+RETRIES = 10
+RETRY_JITTER = 0.25
 COMES_BACK_SEC = (600.0, 1800.0)  # a person tries again after an error
 
 
@@ -39,7 +44,7 @@ class Actor:
         self.chance = random.Random(serial)
         self.account: Optional[str] = None  # that served it last
         self.last_end = -1e18
-        self.moves = 0
+        self.retries = 0  # of this request, by the client itself
 
     @property
     def conversation(self) -> str:
@@ -103,6 +108,7 @@ class People:
         """The answer of its request has ended."""
         now = actor.last_end = self.agenda.now
         actor.place += 1
+        actor.retries = 0
         if actor.place == len(actor.session.requests):
             if actor.agent is None:
                 self._ended(actor.user.number)
@@ -113,14 +119,20 @@ class People:
         if at != float("inf"):
             self.agenda.at(at, partial(self._ask, actor))
 
-    def refused(self, actor: Actor, retry_after: float) -> None:
-        """It got an error: the client, or the person behind it, tries again."""
-        if retry_after <= SHORT_RETRY_SEC:
-            at = self.agenda.now + retry_after * (1.0 + 0.25 * actor.chance.random())
+    def refused(self, actor: Actor, retry_after: Optional[float]) -> bool:
+        """It got a 429, perhaps without a time; False when its client does not try again by itself."""
+        now = self.agenda.now
+        again = actor.retries < RETRIES and (retry_after or 0.0) <= LONGEST_RETRY_AFTER_SEC
+        if again:
+            pause = retry_after or min(LONGEST_BACKOFF_SEC, FIRST_BACKOFF_SEC * 2.0**actor.retries)
+            actor.retries += 1
+            at = now + pause * (1.0 + RETRY_JITTER * actor.chance.random())
         else:
-            at = actor.user.at_work(self.agenda.now + actor.chance.uniform(*COMES_BACK_SEC))
+            actor.retries = 0
+            at = actor.user.at_work(now + actor.chance.uniform(*COMES_BACK_SEC))
         if at != float("inf"):
             self.agenda.at(at, partial(self._ask, actor))
+        return again
 
     def _ended(self, user: int) -> None:
         self._running[user] -= 1

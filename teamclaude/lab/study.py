@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Optional
 
 from ..routing.account import AccountSpec
 from ..routing.fleet import Fleet
@@ -39,6 +40,8 @@ class Setting:
     hold: float = 1800.0  # s
     weights: Weights = Weights()
     scoped: float = 0.0  # size of a weekly window for opus beside the others, against the week; 0: none
+    lost: float = 0.0  # s after which the API refuses the first account's login; 0: never
+    agents: Optional[int] = None  # of every session; None: a few, of some
 
 
 class Scene:
@@ -72,15 +75,14 @@ class Scene:
                 some = size * self.setting.scoped
                 scoped = Gauge("7d_opus", some, WEEK_SEC, resets_at, some * gone, fixed=True, family="opus")
                 gauges.append(scoped)
-            made[f"acct{number + 1}"] = Quota(gauges, self.setting.burst, self.setting.weights)
+            quota = made[_key(number)] = Quota(gauges, self.setting.burst, self.setting.weights)
+            quota.lost_at = self._lost_at(number)
         return made
 
     def own(self) -> dict[str, float]:
         """What of the weekly window that runs at the end belongs to the time before it, per account."""
-        return {
-            f"acct{number + 1}": held(row[-1], 0.0) if row[-1].end >= self.end else 0.0
-            for number, row in enumerate(self._rows())
-        }
+        rows = enumerate(self._rows())
+        return {_key(n): held(row[-1], 0.0) if row[-1].end >= self.end else 0.0 for n, row in rows}
 
     def _share(self, begin: float, resets_at: float, week_begin: float) -> float:
         """Part of a week's demand that falls between two instants of it."""
@@ -90,23 +92,31 @@ class Scene:
 
     def _rows(self) -> list[list[Span]]:
         """The weekly windows of each account, in order."""
-        return [self._row(size, first) for size, first in zip(self.weeks, self.resets)]
+        return [self._row(number) for number in range(len(self.weeks))]
 
-    def _row(self, size: float, first: float) -> list[Span]:
+    def _row(self, number: int) -> list[Span]:
+        size, at, lost = self.weeks[number], self.resets[number], self._lost_at(number)
         five = size * FIVE_OF_WEEK
-        spans = [Span(0.0, first, size * self._share(0.0, first, 0.0), five)]
-        at = first
+        spans = [Span(0.0, at, size * self._share(0.0, at, 0.0), five)]
         while at + WEEK_SEC <= self.end:
             spans.append(Span(at, at + WEEK_SEC, size, five))
             at += WEEK_SEC
         if at < self.end:
             rest = size * (1.0 - self._share(self.end, at + WEEK_SEC, at))
             spans.append(Span(at, self.end, rest, five))
-        return spans
+        # Who knows that an account will be lost may use all of its week before.
+        return [span._replace(end=min(span.end, lost)) for span in spans if span.begin < lost]
+
+    def _lost_at(self, number: int) -> float:
+        return self.setting.lost if number == 0 and self.setting.lost else float("inf")
+
+
+def _key(number: int) -> str:
+    return f"acct{number + 1}"
 
 
 def _team(setting: Setting, sessions: Sequence[Session], seed: int) -> tuple[list[User], list[Plan]]:
-    return make_team(sessions, setting.users, setting.weeks + 1, seed)
+    return make_team(sessions, setting.users, setting.weeks + 1, seed, setting.agents)
 
 
 def run_policy(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from .traffic import Session
 
@@ -48,9 +48,12 @@ class Plan(NamedTuple):
 
 
 def make_team(
-    sessions: Sequence[Session], users: int, weeks: int, seed: int
+    sessions: Sequence[Session], users: int, weeks: int, seed: int, agents: Optional[int] = None
 ) -> tuple[list[User], list[Plan]]:
-    """The team and its plans for so many weeks; day 0 is a Monday in UTC."""
+    """The team and its plans for so many weeks; day 0 is a Monday in UTC.
+
+    `agents` is how many sub-agents every session has; None: one in five has one to three.
+    """
     chance = random.Random(f"team {seed}")
     team = [_user(number, weeks, chance) for number in range(users)]
     deck: list[Session] = []
@@ -60,7 +63,7 @@ def make_team(
             deck = deck or chance.sample(list(sessions), len(sessions))
             at = chance.uniform(begin, end - HOUR_SEC)
             session = deck.pop()
-            plans.append(Plan(at, user, session, _agents(sessions, chance)))
+            plans.append(Plan(at, user, session, _agents(sessions, agents, chance)))
     return team, sorted(plans, key=lambda plan: (plan.at, plan.user))
 
 
@@ -77,11 +80,13 @@ def _user(number: int, weeks: int, chance: random.Random) -> User:
     return User(number, tuple(shifts))
 
 
-def _agents(sessions: Sequence[Session], chance: random.Random) -> tuple[tuple[float, Session], ...]:
-    if chance.random() >= AGENTS:
-        return ()
+def _agents(
+    sessions: Sequence[Session], count: Optional[int], chance: random.Random
+) -> tuple[tuple[float, Session], ...]:
+    if count is None:
+        count = chance.randint(1, 3) if chance.random() < AGENTS else 0
     made = []
-    for _ in range(chance.randint(1, 3)):
+    for _ in range(count):
         begins, whole = chance.uniform(60.0, 1200.0), chance.choice(sessions)
         made.append((begins, Session(whole.id, whole.requests[:AGENT_REQUESTS])))
     return tuple(made)

@@ -8,9 +8,10 @@ the seeded one.
 from __future__ import annotations
 
 from functools import partial
+from typing import Optional
 
-from ..routing.answers import MEANING, Next
-from ..routing.decision import NEVER, Ask, Decision, Lease
+from ..routing.answers import MEANING, AnswerKind, Next
+from ..routing.decision import NEVER, Ask, Lease, Wait
 from ..routing.fleet import Fleet
 from ..routing.line import NO_PATIENCE, Line, Patience, Waiter
 from .quota import Answer, Quota
@@ -20,7 +21,7 @@ from .script import Actor, People
 __all__ = ["World"]
 
 MODELS = {"opus": "claude-opus-4-8", "sonnet": "claude-sonnet-4-6", "haiku": "claude-haiku-4-5"}
-FIRST_BACKOFF_SEC = 0.5  # of the client after a 429 that says nothing, doubled each time
+BUSY_RETRY_SEC = 5.0  # what the proxy tells a client when every account is busy
 ON_THE_WIRE_SEC = 0.3  # until a refusal has come back
 
 
@@ -112,16 +113,14 @@ class World:
     def _give_up(self, waiter: Waiter) -> None:
         errand = self._errands.pop(waiter)
         assert waiter.wait is not None
-        if errand.suspects:
-            # Two accounts said the same, or there is no other: the client hears it and tries again.
-            self._back_to_client(errand, FIRST_BACKOFF_SEC * 2.0 ** min(6, errand.actor.moves % 3))
-            return
-        self._back_to_client(errand, _retry_after(waiter.wait.decision, self.agenda.now))
+        # After a bare 429 no other account is free: the client gets that answer as it came.
+        nothing_said = bool(errand.suspects)
+        self._back_to_client(errand, None if nothing_said else _retry_after(waiter.wait, self.agenda.now))
 
-    def _back_to_client(self, errand: _Errand, retry_after: float) -> None:
+    def _back_to_client(self, errand: _Errand, retry_after: Optional[float]) -> None:
         now = self.agenda.now
-        self.tally.refused(errand.actor, now, retry_after, now - errand.began)
-        self.people.refused(errand.actor, retry_after)
+        again = self.people.refused(errand.actor, retry_after)
+        self.tally.refused(now, now - errand.began, again)
 
     # --- out ----------------------------------------------------------------------------------
 
@@ -141,6 +140,8 @@ class World:
             end = partial(self._end, actor, lease, answer)
             self.agenda.at(now + actor.request.duration, end)
             return
+        if kind is AnswerKind.UNAUTHORIZED:
+            self.fleet.lock_out(lease, "the API refuses its login")
         if MEANING[kind].next is Next.HOP_ONCE:
             errand.suspects.append(lease)
         errand.ask = _without(errand.ask, lease.account)
@@ -149,7 +150,7 @@ class World:
     def _refused(self, errand: _Errand, lease: Lease) -> None:
         self.fleet.settle(lease, self.agenda.now)
         if len(errand.suspects) > 1:
-            self._back_to_client(errand, FIRST_BACKOFF_SEC)
+            self._back_to_client(errand, None)
         else:
             self._seek(errand)
         self._changed()
@@ -161,9 +162,11 @@ class World:
         self._changed()
 
 
-def _retry_after(decision: Decision, now: float) -> float:
-    """Seconds as the proxy tells the client: until the first account is back."""
-    return 60.0 if decision.retry_at is None else max(1.0, decision.retry_at - now)
+def _retry_after(wait: Wait, now: float) -> float:
+    """Seconds as the proxy tells the client: until the first account is back, if one will be."""
+    if wait.decision.account is not None:
+        return BUSY_RETRY_SEC
+    return NEVER if wait.decision.retry_at is None else max(1.0, wait.decision.retry_at - now)
 
 
 def _without(ask: Ask, account: str) -> Ask:

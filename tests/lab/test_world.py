@@ -53,6 +53,18 @@ def test_a_window_of_one_model_closes_only_that_model(scene):
     assert scoped.wanted < free.wanted
 
 
+def test_a_lost_account_takes_its_quota_away_but_nobody_stops(scene):
+    whole, lost = (run_policy(scene(0.8, lost=days * 86400.0), "price") for days in (0, 3))
+    assert lost.wanted < whole.wanted
+    assert 0.6 < lost.completed <= 1.0
+
+
+def test_every_session_can_have_many_agents(scene):
+    few, many = scene(0.5), scene(0.5, agents=6)
+    assert len(many.wish.times) > 2 * len(few.wish.times)
+    assert run_policy(many, "price").completed > 0.9
+
+
 def test_what_a_run_is_told_of_goes_from_0_to_1(scene):
     told = []
     run_policy(scene(0.2), "sticky", told.append)
