@@ -219,6 +219,7 @@ class Config(Section):
     log_requests: bool = setting(False, "Write one file per request to logDir: it holds your conversations.")
     log_max_body_bytes: int = setting(262144, "Longer bodies are cut in the request log.", unit="bytes")
     log_retention_hours: float = setting(24.0, "Request logs older are deleted; 0 keeps all.", unit="h")
+    record: bool = setting(False, "Write down how much is asked when, for the lab: no text, no names.")
     warm_on_startup: bool = setting(
         False, "Ask each account for its quota at start; off: no traffic but yours."
     )

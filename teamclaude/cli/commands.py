@@ -34,6 +34,7 @@ COMMANDS = (
     Command("api", "api", "PATH", "one API call with the credential of an account"),
     Command("explain", "explain", "[ID]", "why a request went where it went"),
     Command("demo", "demo", "", "the whole thing with a fake API and no account"),
+    Command("record", "record", "on|off|status", "write down your traffic's shape, for the lab"),
     Command("lab", "lab", "run", "routing policies compared on weeks of virtual traffic"),
     Command("help", "help", "[TOPIC]", "this list, a command, or a page of the manual"),
 )

@@ -89,6 +89,15 @@ class Endpoints:
             raise BadRequest('Expected {"account": name or null}, with "session": id for one session.')
         return _json(self._runtime.switch(account or None, session or None))
 
+    def _record(self, body: bytes) -> Reply:
+        return _json(self._runtime.record(None))
+
+    def _set_record(self, body: bytes) -> Reply:
+        on = _object(body).get("on")
+        if not isinstance(on, bool):
+            raise BadRequest('Expected {"on": true} or {"on": false}.')
+        return _json(self._runtime.record(on))
+
     def _set_enabled(self, body: bytes, name: str, verb: str) -> Reply:
         return _json(self._runtime.set_enabled(name, verb == "enable"))
 
@@ -102,6 +111,8 @@ _TABLE: Sequence[tuple[str, str, Callable[..., Reply]]] = (
     ("GET", r"/teamclaude/explain/([^/]+)", Endpoints._explain),
     ("POST", r"/teamclaude/accounts/reload", Endpoints._reload),
     ("POST", r"/teamclaude/switch", Endpoints._switch),
+    ("GET", r"/teamclaude/record", Endpoints._record),
+    ("POST", r"/teamclaude/record", Endpoints._set_record),
     ("POST", r"/teamclaude/accounts/([^/]+)/(enable|disable)", Endpoints._set_enabled),
 )
 

@@ -11,6 +11,7 @@ from typing import Any, Optional, Union
 from ..errors import HeldOut, TeamClaudeError, TooManyHeld, UpstreamError
 from ..routing.decision import Ask, Decision
 from ..routing.usage import NO_USAGE, Usage
+from ..routing.windows import Reading
 from .bodyscan import NO_FACTS, BodyFacts
 from .entry import Visitor
 from .framing import keep_alive
@@ -53,6 +54,7 @@ class Attempt:
     decision: Decision
     status: Optional[int] = None
     note: str = ""  # what the upstream or the connection said
+    reading: Optional[Reading] = None  # its account's windows, as the answer's head told them
 
 
 _NO_ASK = Ask()
@@ -82,6 +84,7 @@ class Exchange:
     outcome: Optional[Outcome] = None
     note: str = ""
     waiting_since: Optional[float] = None  # monotonic, while it waits for an account
+    waited: float = 0.0  # seconds it has waited so
 
     def first_byte(self, status: int) -> None:
         """The answer begins now."""

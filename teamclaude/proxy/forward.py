@@ -131,6 +131,7 @@ class Forwarder:
         try:
             return self._house.router.acquire(ask, patience, self._hold.beat)
         finally:
+            self._exchange.waited += time.monotonic() - self._exchange.waiting_since
             self._exchange.waiting_since = None
 
     def _is_final_refusal(self, decision: Decision) -> bool:
@@ -181,7 +182,7 @@ class Forwarder:
             attempt.status = answer.head.status
             if logged is not None:
                 logged.answered(answer.head.status, answer.head.reason, answer.head.headers)
-            reading = read_windows(answer.head.headers, self._house.clock())
+            reading = attempt.reading = read_windows(answer.head.headers, self._house.clock())
             kind = classify(answer.head.status, reading, self._inference)
             if not self._is_final(kind):
                 self._set_aside(lease, way, answer, kind, reading, attempt)

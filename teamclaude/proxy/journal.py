@@ -11,6 +11,7 @@ from ..routing.usage import NO_USAGE
 from .activity import Activity, as_json
 from .exchange import Exchange
 from .herald import Herald
+from .recorder import Recorder
 from .requestlog import RequestLog
 from .requestrecord import RequestRecord
 
@@ -38,6 +39,7 @@ class Journal:
         self._lock = threading.Lock()  # guards _running and _ended
         self._records: dict[str, dict[str, Any]] = {}  # of those that had ended at the last look
         self.names: Callable[[], dict[str, str]] = dict  # account names by key
+        self.recorder: Optional[Recorder] = None
         self.turns = 0  # beginnings and ends so far: the same number is the same content
 
     def begin(self, exchange: Exchange) -> Optional[RequestRecord]:
@@ -64,6 +66,8 @@ class Journal:
             self._log.finish(record)
         if self._herald is not None:
             self._herald.put(exchange)
+        if self.recorder is not None:
+            self.recorder.put(exchange)
 
     def recent(self) -> list[dict[str, Any]]:
         """Finished requests, newest first."""
@@ -94,6 +98,8 @@ class Journal:
         """Write out and tell what is waiting."""
         if self._herald is not None:
             self._herald.close()
+        if self.recorder is not None:
+            self.recorder.switch(False)
         if self._log is not None:
             self._log.close()
 

@@ -170,6 +170,8 @@ class Runtime:
             changes = old.router.configure(
                 book.specs, config.rules, POLICIES[config.policy](), config.pricing, renewed
             )
+            if self.journal.recorder is not None:
+                self.journal.recorder.switch(config.record)
             names = book.names()
             updated = {*changes.updated, *(names[key] for key in renewed)}
         return {
@@ -200,6 +202,18 @@ class Runtime:
             raise BadRequest(str(error)) from error
         self.reload()
         return {"account": name, "enabled": enabled}
+
+    def record(self, on: Optional[bool]) -> dict[str, Any]:
+        """Switch the recording of traffic, in force at once and in the config file; None only looks."""
+        recorder = self.journal.recorder
+        assert recorder is not None
+        if on is not None:
+            try:
+                self._config_file.update(lambda raw: raw.__setitem__("record", on))
+            except ConfigError as error:
+                raise BadRequest(str(error)) from error
+            self.reload()
+        return recorder.status()
 
     def _full_name(self, account: str) -> str:
         try:

@@ -13,9 +13,11 @@ from ..accounts.store import ConfigFile, state_path
 from ..errors import ConfigError, TeamClaudeError
 from .journal import Journal
 from .listener import Listener, is_loopback_name, open_listeners, server_context
+from .recorder import Recorder
 from .requestlog import RequestLog
 from .runtime import Runtime
 from .statefile import Saver, StateFile
+from .tracefile import trace_directory
 from .warmup import warm_up
 
 __all__ = ["Service"]
@@ -57,6 +59,8 @@ class Service:
         self._changes = 0
         self._runtime = Runtime(config_file, config, self._journal, clock, warn, self._changed)
         self._journal.names = self._runtime.router.names
+        self._journal.recorder = Recorder(trace_directory(config_file.path), warn, clock)
+        self._journal.recorder.switch(config.record)
         for lost in self._runtime.router.restore(state_file.load()):
             warn(f"not restored from the state file: {lost}")
         # Credentials may have changed since the state was saved: a refused login gets another chance.
