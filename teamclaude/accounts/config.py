@@ -28,6 +28,8 @@ __all__ = [
     "parse_config",
 ]
 
+LONGEST_NAME = 200  # characters of an account's name: it stands in lines, logs and headers
+
 
 @dataclass(frozen=True, repr=False)
 class ClientKey(Section):
@@ -157,6 +159,9 @@ class AccountConfig(Section):
         return self.type == "apikey" and self.last_resort
 
     def problem(self) -> str:
+        if len(self.name) > LONGEST_NAME:
+            size = len(self.name)
+            return f'the name "{self.name[:20]}..." has {size} characters; {LONGEST_NAME} are the most'
         if self.type == "apikey" and not self.api_key:
             return f'API-key account "{self.name}" has no apiKey; add one or remove the account'
         if self.type == "oauth" and not (self.access_token or self.import_from):

@@ -125,6 +125,7 @@ def test_a_misspelt_token_names_the_right_key() -> None:
         ({"name": "bob", "apiKey": "sk-FAKE"}, 'log in again (or set "type": "apikey")'),
         ({"name": "bob", "type": "apikey"}, 'API-key account "bob" has no apiKey'),
         ({"type": "oauth", "accessToken": "sk-FAKE"}, "name: is missing; expected text"),
+        ({"name": "x" * 201}, f'the name "{"x" * 20}..." has 201 characters; 200 are the most'),
     ],
 )
 def test_an_account_without_name_or_credentials_is_named(entry: dict[str, Any], text: str) -> None:
