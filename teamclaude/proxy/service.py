@@ -24,7 +24,7 @@ __all__ = ["Service"]
 
 CONFIG_BEAT_SEC = 2.0
 SAVE_SEC = 10.0  # a crash loses what was observed since
-GOODBYE_SEC = 0.2  # even without a drain those in line are told that it is over
+GOODBYE_SEC = 0.5  # even without a drain those in line are told that it is over
 
 
 class Service:
