@@ -69,16 +69,24 @@ def measure(port: int, connections: int, seconds: float, padding: int = 0) -> Lo
 
 
 def body(padding: int = 0) -> str:
-    """A request's body, its members in Claude Code's order."""
-    login = json.dumps({"device_id": "0" * 64, "account_uuid": "", "session_id": "s"})
-    return json.dumps(
-        {
-            "model": "claude-opus-4-8",
-            "max_tokens": 1,
-            "messages": [{"role": "user", "content": "quota" + "x" * padding}],
-            "metadata": {"user_id": login},
-        }
-    )
+    """A request's body as Claude Code writes it: its quota probe, or a turn when there is `padding`."""
+    metadata = {"user_id": json.dumps({"device_id": "0" * 64, "account_uuid": "", "session_id": "s"})}
+    model, user = "claude-opus-4-8", {"role": "user", "content": "quota" + "x" * padding}
+    if not padding:
+        return json.dumps({"model": model, "max_tokens": 1, "messages": [user], "metadata": metadata})
+    caching = {"type": "ephemeral", "ttl": "1h"}
+    turn = {
+        "model": model,
+        "messages": [user],
+        "system": [{"type": "text", "text": "You are a test.", "cache_control": caching}],
+        "tools": [],
+        "metadata": metadata,
+        "max_tokens": 128000,
+        "thinking": {"type": "adaptive"},
+        "output_config": {"effort": "high"},
+        "stream": True,
+    }
+    return json.dumps(turn)
 
 
 def session(number: int) -> str:
