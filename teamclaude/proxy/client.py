@@ -51,7 +51,7 @@ class Client:
         self._heads = RequestHeads()
         self._head_sec = head_sec
         self._body_idle_sec = body_idle_sec
-        self._write_idle_sec = write_idle_sec
+        self.write_idle_sec = write_idle_sec
         self._timeout: Optional[float] = None  # the socket's, as last set
         # Only where a socket is a file and its bytes go out as they are.
         self._plain_fd = sock.fileno() if os.name == "posix" and not isinstance(sock, ssl.SSLSocket) else -1
@@ -169,6 +169,11 @@ class Client:
             return b""
 
     @property
+    def is_plain(self) -> bool:
+        """What is sent goes out as it is: not TLS, and to a file descriptor."""
+        return self._plain_fd >= 0
+
+    @property
     def has_more(self) -> bool:
         """Part of a next request has arrived already."""
         return bool(self._buffer)
@@ -182,13 +187,20 @@ class Client:
             sent = self._send_at_once(data)
             if sent == len(data):
                 return
-            self._set_timeout(self._write_idle_sec)
+            self._set_timeout(self.write_idle_sec)
             with memoryview(data) as view:
                 # Not sendall: its time is for all of the data, however steadily the client reads.
                 while sent < len(view):
                     sent += self.sock.send(view[sent:])
         except socket.timeout:
-            raise ClientGone(f"the client read nothing for {self._write_idle_sec:g} s") from None
+            raise ClientGone(f"the client read nothing for {self.write_idle_sec:g} s") from None
+        except OSError as error:
+            raise ClientGone("the client closed its connection") from error
+
+    def send_now(self, data: Buffer) -> int:
+        """Send as much as the socket takes without waiting; raises ClientGone."""
+        try:
+            return self._send_at_once(data)
         except OSError as error:
             raise ClientGone("the client closed its connection") from error
 

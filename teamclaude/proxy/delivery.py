@@ -16,6 +16,7 @@ from typing import Optional
 from ..errors import TeamClaudeError, UpstreamLost
 from .client import Client
 from .exchange import Exchange, Outcome
+from .ferry import Ferry
 from .forwarding import client_framing, client_response_headers, header_text, render_response
 from .framing import Framing, Kind
 from .hold import Hold
@@ -54,13 +55,20 @@ class Delivery:
     """Writes to one client, once."""
 
     def __init__(
-        self, exchange: Exchange, client: Client, log: Optional[RequestRecord], hold: Hold, idle_sec: float
+        self,
+        exchange: Exchange,
+        client: Client,
+        log: Optional[RequestRecord],
+        hold: Hold,
+        idle_sec: float,
+        ferry: Ferry,
     ) -> None:
         self._exchange = exchange
         self._client = client
         self._log = log
         self._hold = hold
         self._idle_sec = idle_sec
+        self._ferry = ferry
 
     def relay(
         self, answer: Answer, account: str, tap: UsageTap, probe: bool, begun: Callable[[], None]
@@ -83,7 +91,8 @@ class Delivery:
         observers: list[Observer] = [tap.feed]
         if self._log is not None:
             observers.append(self._log.response.add)
-        relay(answer, self._client, head, framing, observers, self._idle_sec, first)
+        ferry = self._ferry if tap.is_stream else None  # another body has its end in sight
+        relay(answer, self._client, head, framing, observers, self._idle_sec, first, ferry)
         return True
 
     def relay_kept(self, kept: KeptAnswer) -> None:

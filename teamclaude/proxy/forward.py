@@ -63,7 +63,7 @@ class Forwarder:
         stream = exchange.facts.stream is True
         self._hold = Hold(exchange, client, stream, house.config.hold_commit_sec)
         idle_sec = house.config.body_idle_timeout_sec
-        self._delivery = Delivery(exchange, client, log, self._hold, idle_sec)
+        self._delivery = Delivery(exchange, client, log, self._hold, idle_sec, house.ferry)
         self._inference = exchange.route.kind is PathKind.INFERENCE
         self._ask = exchange.ask
         self._kept: Optional[KeptAnswer] = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..accounts.config import Config
 from ..accounts.keeper import TokenKeeper
 from .book import AccountBook
+from .ferry import Ferry
 from .hold import Holdouts
 from .router import Router
 from .upstream import UpstreamPool
@@ -24,6 +25,7 @@ class House:
     keeper: TokenKeeper
     router: Router
     pool: UpstreamPool
+    ferry: Ferry
     is_proxy_secret: Callable[[str], bool]
     holdouts: Holdouts
     clock: Callable[[], float]  # epoch seconds

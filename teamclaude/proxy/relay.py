@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Optional
 
 from .client import Client
+from .ferry import Ferry
 from .framing import LAST_CHUNK, Framing, Kind, chunk
 from .upstream import Answer, Buffer
 
@@ -28,12 +29,21 @@ def relay(
     observers: list[Observer],
     idle: float,
     first: Optional[list[Buffer]] = None,
+    ferry: Optional[Ferry] = None,
 ) -> None:
     """Send `head` (empty: it was sent), then the body as it arrives; returns when it is complete.
 
-    `idle` is how long the upstream may be silent, in seconds; `first` are pieces already read.
+    `idle` is how long the upstream may be silent, in seconds; `first` are pieces already read.  A
+    `ferry` carries what does not come with the first read.
     """
     chunked = framing.kind is Kind.CHUNKED
+
+    def framed(pieces: list[Buffer]) -> Buffer:
+        for observer in observers:
+            for piece in pieces:
+                observer(piece)
+        return _chunked(pieces, answer.complete) if chunked else _joined(pieces)
+
     pending = head
     if first is None and answer.complete:  # no body at all
         client.send(head + LAST_CHUNK if chunked else head)
@@ -42,18 +52,16 @@ def relay(
         client.send(pending)
         pending = b""
     while first is not None or not answer.complete:
-        pieces = answer.read(client.watch, idle) if first is None else first
+        data = framed(answer.read(client.watch, idle) if first is None else first)
         first = None
-        for observer in observers:
-            for piece in pieces:
-                observer(piece)
-        data = _framed(pieces, answer.complete) if chunked else _joined(pieces)
         if pending or data:
             client.send(b"".join((pending, data)) if pending else data)
             pending = b""
+        if ferry is not None and not answer.complete and ferry.carry(answer, client, framed, idle):
+            return
 
 
-def _framed(pieces: list[Buffer], last: bool) -> bytes:
+def _chunked(pieces: list[Buffer], last: bool) -> bytes:
     return chunk(*pieces) + LAST_CHUNK if last else chunk(*pieces)
 
 

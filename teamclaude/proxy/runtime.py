@@ -28,6 +28,7 @@ from .book import AccountBook
 from .clients import Clients
 from .connections import Connections
 from .entry import Door
+from .ferry import Ferry
 from .hold import Holdouts
 from .house import House
 from .journal import Journal
@@ -92,6 +93,7 @@ class Runtime:
         router = Router(fleet, clock, max_held=config.proxy.max_held, changed=changed)
         self.door = Door(config.proxy)
         self._holdouts = Holdouts()
+        self._ferry = Ferry()
         self.book = book
         self.house = self._house(config, router, _pool(config))
 
@@ -102,6 +104,7 @@ class Runtime:
             self.keeper,
             router,
             pool,
+            self._ferry,
             self.door.is_proxy_secret,
             self._holdouts,
             self.clock,

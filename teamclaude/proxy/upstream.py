@@ -96,21 +96,31 @@ class Connection:
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             return 0
 
+    @property
+    def has_more(self) -> bool:
+        """TLS has decrypted bytes that were not taken: the socket itself may have nothing to tell."""
+        return self._pending is not None and self._pending() > 0
+
     def wait(self, watch: Watch, timeout: float) -> bool:
         """True when something can be read; raises ClientGone."""
-        return (self._pending is not None and self._pending() > 0) or watch.wait(self.sock, timeout)
+        return self.has_more or watch.wait(self.sock, timeout)
 
     def receive(self, watch: Watch, timeout: float, what: str) -> bytes:
         """The bytes that arrive next, b"" at the end; raises UpstreamLost or ClientGone."""
-        while True:
-            if not ((self._pending and self._pending()) or watch.wait(self.sock, timeout)):
-                raise UpstreamLost(f"the upstream sent no {what} for {timeout:g} s")
-            try:
-                return self.sock.recv(RECV_BYTES)
-            except (ssl.SSLWantReadError, BlockingIOError, InterruptedError):
-                continue
-            except OSError as error:
-                raise UpstreamLost(f"the upstream broke off: {in_words(error)}") from error
+        while self.wait(watch, timeout):
+            data = self.receive_now()
+            if data is not None:
+                return data
+        raise UpstreamLost(f"the upstream sent no {what} for {timeout:g} s")
+
+    def receive_now(self) -> Optional[bytes]:
+        """The bytes that have arrived, b"" at the end, None while there are none; raises UpstreamLost."""
+        try:
+            return self.sock.recv(RECV_BYTES)
+        except (ssl.SSLWantReadError, BlockingIOError, InterruptedError):
+            return None
+        except OSError as error:
+            raise UpstreamLost(f"the upstream broke off: {in_words(error)}") from error
 
 
 class Answer:
@@ -128,8 +138,8 @@ class Answer:
 
     @property
     def arrived(self) -> bool:
-        """Body bytes came together with the head."""
-        return bool(self._rest)
+        """Body bytes, such as came together with the head, can be read without waiting for the socket."""
+        return bool(self._rest) or self.connection.has_more
 
     def await_body(self, watch: Watch, timeout: float) -> bool:
         """True when body bytes, or the end, can be read now or within `timeout` seconds."""
@@ -144,6 +154,10 @@ class Answer:
         """
         data = self._rest or self.connection.receive(watch, idle, "data")
         self._rest = b""
+        return self.take(data)
+
+    def take(self, data: bytes) -> list[Buffer]:
+        """As `read`, of bytes that were received already; b"" is the connection's end."""
         if self._decoder is not None:
             return self._read_chunked(self._decoder, data)
         if not data:

@@ -1,0 +1,114 @@
+"""One event stream aboard the ferry: from what its upstream sends to what its client takes.
+
+A piece is read only when the one before has left: a client that does not read stops its upstream.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+from collections.abc import Callable
+from typing import Any, Optional
+
+from ..errors import ClientGone, UpstreamLost
+from .client import Client
+from .upstream import Answer, Buffer
+
+__all__ = ["Crossing", "Framed"]
+
+READ: int = getattr(select, "EPOLLIN", 0)
+WRITE: int = getattr(select, "EPOLLOUT", 0)
+DEPARTURE: int = getattr(select, "EPOLLRDHUP", 0)
+
+# Makes of a payload what the client gets.
+Framed = Callable[[list[Buffer]], Buffer]
+
+
+class Crossing:
+    """Moves when one of its two descriptors is ready; raises UpstreamLost or ClientGone."""
+
+    def __init__(self, answer: Answer, client: Client, framed: Framed, idle: float, now: float) -> None:
+        self.upstream_fd = answer.connection.sock.fileno()
+        self.client_fd = client.sock.fileno()
+        self.since = now  # when something moved last; monotonic
+        self.error: Optional[BaseException] = None
+        self.ended = threading.Lock()  # held until then
+        self.ended.acquire()
+        self._answer = answer
+        self._connection = answer.connection
+        self._client = client
+        self._framed = framed
+        self._idle = idle
+        self._epoll: Any = None
+        self._reading = False  # the upstream is waited for, else the client's room for what is unsent
+        self._unsent: Buffer = b""
+
+    def board(self, epoll: Any) -> None:
+        """Wait for the client's room: there is some, which wakes the ferry; raises OSError."""
+        self._epoll = epoll
+        self._epoll.register(self.client_fd, WRITE)
+
+    def leave(self) -> None:
+        """Wait for nothing any more."""
+        self._epoll.unregister(self.client_fd)
+        if self._reading:
+            self._epoll.unregister(self.upstream_fd)
+
+    @property
+    def complete(self) -> bool:
+        return self._answer.complete and not self._unsent
+
+    @property
+    def shortest_wait(self) -> float:
+        return min(self._idle, self._client.write_idle_sec)
+
+    @property
+    def deadline(self) -> float:
+        """When the side that is waited for has been silent for too long."""
+        return self.since + (self._idle if self._reading else self._client.write_idle_sec)
+
+    def late(self) -> BaseException:
+        """Why it ends at its deadline."""
+        if self._reading:
+            return UpstreamLost(f"the upstream sent no data for {self._idle:g} s")
+        return ClientGone(f"the client read nothing for {self._client.write_idle_sec:g} s")
+
+    def ready(self, fd: int, now: float) -> None:
+        """This descriptor has something to tell."""
+        if fd == self.upstream_fd:
+            self._forward(now)
+        elif not self._reading:
+            self._send(self._unsent, now)
+        elif not self._forward(now):
+            # Bytes that have arrived are taken before a departure is looked at: the next write tells.
+            raise ClientGone("the client closed its connection")
+
+    def _forward(self, now: float) -> bool:
+        """Pass on what has come; False when nothing has."""
+        moved = False
+        while self._reading and not self._answer.complete:
+            data = self._connection.receive_now()
+            if data is None:
+                break
+            moved = True
+            self._send(self._framed(self._answer.take(data)), now)
+            if not self._connection.has_more:
+                break
+        return moved
+
+    def _send(self, data: Buffer, now: float) -> None:
+        self.since = now
+        sent = self._client.send_now(data) if data else 0
+        self._unsent = b"" if sent == len(data) else memoryview(data)[sent:]
+        if self._reading != (not self._unsent):
+            self._turn_round()
+
+    def _turn_round(self) -> None:
+        self._reading = not self._reading
+        if self._reading:
+            self._epoll.modify(self.client_fd, DEPARTURE)
+            self._epoll.register(self.upstream_fd, READ)
+        else:
+            # Not told of its departure: that would come again and again. The next write tells.
+            self._epoll.modify(self.client_fd, WRITE)
+            self._epoll.unregister(self.upstream_fd)
