@@ -27,7 +27,8 @@ from .upstream import Answer
 __all__ = ["Ferry"]
 
 EPOLL: Any = getattr(select, "epoll", None)
-LINGER_SEC = 5.0  # the thread outlives the last stream by that: the next one need not start another
+LINGER_SEC = 0.05  # the thread outlives the last stream by that: of a burst not each one starts another
+CLOSE_SEC = 2.0
 MOST_EVENTS = 64  # of one turn
 _NEVER = float("inf")
 
@@ -37,10 +38,12 @@ class Ferry:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._lock = threading.Lock()  # guards _epoll and _look_at, and _aboard where it grows or is walked
+        # Guards _epoll, _thread and _look_at, and _aboard where it grows or is walked.
+        self._lock = threading.Lock()
         self._epoll: Any = None  # while the thread runs
-        self._look_at = _NEVER  # when the first of them may be late; monotonic
+        self._thread: Optional[threading.Thread] = None  # the last one
         self._aboard: dict[int, Crossing] = {}  # each by both its descriptors
+        self._look_at = _NEVER  # when the first of them may be late; monotonic
         self._landed: list[Crossing] = []  # in this turn
 
     def carry(self, answer: Answer, client: Client, framed: Framed, idle: float) -> bool:
@@ -54,7 +57,7 @@ class Ferry:
         with self._lock:
             try:
                 self._board(crossing)
-            except OSError:  # no descriptor is free, or there is no room for another watch
+            except (OSError, RuntimeError):  # no descriptor, thread or room for a watch is to be had
                 self._aboard.pop(crossing.upstream_fd, None)
                 self._aboard.pop(crossing.client_fd, None)
                 return False
@@ -63,10 +66,17 @@ class Ferry:
             raise crossing.error
         return True
 
+    def close(self) -> None:
+        """Wait until the thread has ended, once everybody has landed."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(CLOSE_SEC)
+
     def _board(self, crossing: Crossing) -> None:
         if self._epoll is None:
             epoll = EPOLL()
-            threading.Thread(target=self._run, args=(epoll,), name="ferry", daemon=True).start()
+            self._thread = threading.Thread(target=self._run, args=(epoll,), name="ferry", daemon=True)
+            self._thread.start()
             self._epoll = epoll
         self._look_at = min(self._look_at, crossing.since + crossing.shortest_wait)
         self._aboard[crossing.upstream_fd] = self._aboard[crossing.client_fd] = crossing

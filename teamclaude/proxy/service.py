@@ -114,6 +114,7 @@ class Service:
             self._saver.stop()
             self._journal.close()
             runtime.house.pool.close()
+            runtime.house.ferry.close()
             self._stopped.set()
 
     def _watch_config(self) -> None:

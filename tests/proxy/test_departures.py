@@ -29,6 +29,7 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     if request.param == "beats":
         monkeypatch.setattr(watching, "_RDHUP", 0)
         monkeypatch.setattr(watching, "BEAT_SEC", 0.05)
+        monkeypatch.setattr("teamclaude.proxy.ferry.EPOLL", None)
     elif not watching._RDHUP:
         pytest.skip("no POLLRDHUP here")
     return str(request.param)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Optional
 
 import pytest
 
 from teamclaude.errors import ClientGone, UpstreamLost
 from teamclaude.proxy.client import Client
+from teamclaude.proxy.ferry import Ferry
 from teamclaude.proxy.framing import Framing, Kind
 from teamclaude.proxy.origin import Origin
 from teamclaude.proxy.relay import relay
@@ -25,13 +26,14 @@ UNTIL_CLOSE = Framing(Kind.UNTIL_CLOSE)
 
 
 class Bridge:
-    """An upstream, the relay in a thread, and a reader."""
+    """An upstream, the relay in a thread, and a reader; with a ferry, what comes later goes by it."""
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: Pair, ferry: Optional[Ferry] = None) -> None:
         self.reader, here = pair()
         there, self.upstream = pair()
         self.client = Client(here, 5.0, 5.0, 5.0)
         self.connection = Connection(there, Origin("http", "127.0.0.1", 1))
+        self.ferry = ferry
         self.seen = b""
         self.error: Optional[BaseException] = None
         self._thread = threading.Thread(target=lambda: None)
@@ -43,7 +45,7 @@ class Bridge:
     def start(self, answer: Answer, framing: Framing, idle: float = 5.0, **more: Any) -> None:
         def run() -> None:
             try:
-                relay(answer, self.client, HEAD, framing, [self._see], idle, **more)
+                relay(answer, self.client, HEAD, framing, [self._see], idle, ferry=self.ferry, **more)
             except BaseException as error:
                 self.error = error
 
@@ -69,9 +71,19 @@ class Bridge:
         return b"".join(iter(lambda: self.reader.recv(65536), b""))
 
 
+@pytest.fixture(params=["by thread", "by ferry"])
+def ferry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Optional[Ferry]]:
+    monkeypatch.setattr("teamclaude.proxy.ferry.LINGER_SEC", 0.0)
+    made = Ferry() if request.param == "by ferry" else None
+    yield made
+    if made is not None:
+        made.close()
+    assert "ferry" not in [thread.name for thread in threading.enumerate()]
+
+
 @pytest.fixture
-def bridge(tcp_pair: Pair) -> Bridge:
-    return Bridge(tcp_pair)
+def bridge(tcp_pair: Pair, ferry: Optional[Ferry]) -> Bridge:
+    return Bridge(tcp_pair, ferry)
 
 
 def test_the_head_is_sent_before_the_body_comes(bridge: Bridge) -> None:
@@ -198,10 +210,9 @@ def test_a_client_that_left_is_nobody_s_loss(bridge: Bridge) -> None:
     assert isinstance(bridge.error, ClientGone)
 
 
-def test_a_client_that_takes_nothing_is_gone_after_its_limit(tcp_pair: Pair) -> None:
-    bridge = Bridge(tcp_pair)
+def test_a_client_that_takes_nothing_is_gone_after_its_limit(bridge: Bridge) -> None:
     bridge.client = Client(bridge.client.sock, 5.0, 5.0, 0.05)
-    answer = bridge.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n")
+    answer = bridge.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\nx")
     bridge.start(answer, answer.framing)
 
     def pour() -> None:
