@@ -29,7 +29,7 @@ _SHORT: tuple[tuple[str, str, Any], ...] = (
     (_PROXY + "hold", "PLAIN_SEC", 0.3),
     (_PROXY + "router", "BEAT_SEC", 0.02),
     (_PROXY + "service", "CONFIG_BEAT_SEC", 0.02),
-    (_PROXY + "service", "GOODBYE_SEC", 0.3),
+    (_PROXY + "service", "GOODBYE_SEC", 0.1),
     (_PROXY + "transport", "KEPT_IDLE_SEC", 0.1),
     (_PROXY + "transport", "PAUSE_SEC", 0.02),
     (_PROXY + "dialer", "BEAT_SEC", 0.02),
