@@ -7,7 +7,11 @@ agenda    events in virtual time
 world     the team, the Fleet with its waiting line, and the API, put together
 bound     what no scheduler can exceed
 score     what came of a run
-study     many runs, and their table
+scene     a team, its accounts and what is wanted, before any policy acts
+recording a scene from recorded traffic
+study     one policy in one scene
+film      how full the windows were: heat strips and SVG
+table     many runs as a table
 """
 
 from __future__ import annotations

@@ -16,9 +16,8 @@ from .agenda import Agenda
 from .team import HUMAN_SEC, Plan, User
 from .traffic import Request, Session
 
-__all__ = ["SEATS", "Actor", "Door", "People"]
+__all__ = ["Actor", "Door", "People"]
 
-SEATS = 4  # sessions one person has running at once
 # Claude Code (measured): it waits for a retry-after of up to a minute and gives up at a longer one; told
 # nothing it doubles its pause, adds up to a quarter, and gives up after ten retries.
 LONGEST_RETRY_AFTER_SEC = 60.0
@@ -78,7 +77,7 @@ class People:
     # --- beginnings ---------------------------------------------------------------------------
 
     def _planned(self, plan: Plan) -> None:
-        if self._running[plan.user] >= SEATS:
+        if self._running[plan.user] >= self.users[plan.user].seats:
             self._next[plan.user].append(plan)
         else:
             self._begin(plan)

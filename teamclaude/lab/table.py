@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from .score import Score
 
-__all__ = ["Row", "lines"]
+__all__ = ["Row", "cells", "lines"]
 
 
 class Row(NamedTuple):
@@ -49,15 +49,20 @@ _COLUMNS = (
 
 def lines(rows: Sequence[Row]) -> list[str]:
     """The table as text, widths by content."""
-    cells = [["policy", "load", *(heading for heading, *_ in _COLUMNS)]]
-    cells += [[row.policy, f"{row.load:g}", *(_cell(row, *column) for column in _COLUMNS)] for row in rows]
-    widths = [max(len(line[place]) for line in cells) for place in range(len(cells[0]))]
+    table = [["policy", "load", *(heading for heading, *_ in _COLUMNS)]]
+    table += [[row.policy, f"{row.load:g}", *(_cell(row, *column) for column in _COLUMNS)] for row in rows]
+    return cells(table)
+
+
+def cells(table: Sequence[Sequence[str]]) -> list[str]:
+    """Rows in columns: the first to the left, the others to the right."""
+    widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
     return [
         "  ".join(
             text.ljust(width) if place == 0 else text.rjust(width)
-            for place, (text, width) in enumerate(zip(line, widths))
+            for place, (text, width) in enumerate(zip(row, widths))
         ).rstrip()
-        for line in cells
+        for row in table
     ]
 
 

@@ -1,7 +1,7 @@
 """Who works when, and which sessions they plan: calendars in three time zones.
 
 A person plans sessions over the working day, whatever became of the ones before; nobody has more
-than SEATS running at once.  A person's pause that ends outside working hours ends the next morning;
+than four running at once.  A person's pause that ends outside working hours ends the next morning;
 a tool's pause does not care.
 """
 
@@ -29,6 +29,7 @@ class User(NamedTuple):
 
     number: int
     shifts: tuple[tuple[float, float], ...]
+    seats: int = 4  # sessions running at once
 
     def at_work(self, now: float) -> float:
         """`now` if the person works then, else when they begin next."""

@@ -12,13 +12,13 @@ import gzip
 import json
 import random
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import UsageError
 
-__all__ = ["Request", "Session", "read_sessions", "synthetic"]
+__all__ = ["Request", "Session", "read_lines", "read_session", "synthetic"]
 
 
 class Request(NamedTuple):
@@ -40,25 +40,26 @@ class Session(NamedTuple):
 # --- from a file --------------------------------------------------------------------------------
 
 
-def read_sessions(path: Path) -> list[Session]:
-    """All sessions of a trace file; raises UsageError with the line that can't be read."""
+def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
+    """The JSON of each line, and where it stands; raises UsageError with the line that can't be read."""
     try:
         raw = path.read_bytes()
         text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
     except (OSError, EOFError, UnicodeDecodeError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
         raise UsageError(f"can't read the sessions in {path}: {error}") from error
-    sessions = []
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
-            sessions.append(_session(line, f"{path}, line {number}"))
-    if not sessions:
-        raise UsageError(f"{path} holds no sessions")
-    return sessions
+            where = f"{path}, line {number}"
+            try:
+                value = json.loads(line)
+            except ValueError as error:
+                raise UsageError(f"{where}: not JSON ({error})") from error
+            yield where, value
 
 
-def _session(line: str, where: str) -> Session:
+def read_session(data: Any, where: str) -> Session:
+    """One session; raises UsageError."""
     try:
-        data = json.loads(line)
         rows = [_row(row) for row in data["requests"]]
         name = str(data["id"])
     except (ValueError, TypeError, KeyError, IndexError) as error:

@@ -8,21 +8,29 @@ the seeded one.
 from __future__ import annotations
 
 from functools import partial
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from ..routing.answers import MEANING, AnswerKind, Next
-from ..routing.decision import NEVER, Ask, Lease, Wait
+from ..routing.decision import NEVER, Ask, Decision, Lease, Wait
 from ..routing.fleet import Fleet
 from ..routing.line import NO_PATIENCE, Line, Patience, Waiter
 from .quota import Answer, Quota
 from .score import Tally
 from .script import Actor, People
 
-__all__ = ["World"]
+__all__ = ["Seen", "World"]
 
 MODELS = {"opus": "claude-opus-4-8", "sonnet": "claude-sonnet-4-6", "haiku": "claude-haiku-4-5"}
 BUSY_RETRY_SEC = 5.0  # what the proxy tells a client when every account is busy
 ON_THE_WIRE_SEC = 0.3  # until a refusal has come back
+
+
+class Seen(NamedTuple):
+    """What was decided for a request, and when."""
+
+    at: float
+    conversation: str
+    decision: Decision
 
 
 class _Errand:
@@ -57,6 +65,7 @@ class World:
         self.hold = hold
         self._errands: dict[Waiter, _Errand] = {}
         self._alarm = NEVER
+        self.latest: Optional[Seen] = None
         people.door = self
 
     # --- in -----------------------------------------------------------------------------------
@@ -80,10 +89,16 @@ class World:
         if waiter.lease is not None:
             self._dispatch([waiter])
         elif self.line.in_vain(waiter, now):
+            self._see(waiter, errand)
             self._give_up(waiter)
         else:
+            self._see(waiter, errand)
             self.line.waiters.append(waiter)
             self._set_alarm()
+
+    def _see(self, waiter: Waiter, errand: _Errand) -> None:
+        assert waiter.wait is not None
+        self.latest = Seen(self.agenda.now, errand.actor.conversation, waiter.wait.decision)
 
     # --- the line -----------------------------------------------------------------------------
 
@@ -131,6 +146,7 @@ class World:
 
     def _send(self, errand: _Errand, lease: Lease) -> None:
         now, actor = self.agenda.now, errand.actor
+        self.latest = Seen(now, actor.conversation, lease.decision)
         answer = self.quotas[lease.account].ask(actor.conversation, actor.request, self.life, now)
         kind = self.fleet.answered(lease, answer.status, answer.reading, now, actor.chance.random())
         if answer.status == 200:

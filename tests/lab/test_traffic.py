@@ -6,7 +6,8 @@ import json
 import pytest
 
 from teamclaude.errors import UsageError
-from teamclaude.lab.traffic import read_sessions, synthetic
+from teamclaude.lab.recording import read_traffic as read_sessions
+from teamclaude.lab.traffic import synthetic
 
 ROWS = [[0.0, "opus", 1000, 50, 0, 4.0], [14.0, "opus", 1200, 60, 1000, 5.0]]
 

@@ -1,0 +1,98 @@
+"""`teamclaude lab explain`: a run stopped at one moment, and what was decided there."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from ..errors import UsageError
+from ..lab.study import Run
+from ..lab.table import cells
+from ..routing.decision import Ask, Decision
+from .labwords import Progress, moment_in_words, policies
+from .labworld import scene_of, sessions_of
+
+__all__ = ["run"]
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..accounts.config import RoutingConfig
+
+    names = policies(args.policy) if args.policy else [RoutingConfig().policy]
+    loads = args.load or [1.0]
+    if len(names) != 1 or len(loads) != 1:
+        raise UsageError("explain plays one policy at one load")
+    scene = scene_of(args, sessions_of(args), loads[0], args.first_seed)
+    if args.at > scene.end:
+        raise UsageError(f"the run ends before that: after {args.weeks} weeks (--weeks)")
+    at = max(args.at, 1.0)  # nothing can have happened at 0
+    played = Run(scene, names[0])
+    progress = Progress(1)
+    played.play(at, progress.part)
+    progress.end()
+    if args.json:
+        print(json.dumps(_record(played, at), indent=2))
+        return 0
+    print(f"{moment_in_words(at)}, policy {names[0]}, load {loads[0]:g}, seed {args.first_seed}\n")
+    print("\n".join([*_accounts(played, at), *_decisions(played, at)]))
+    return 0
+
+
+def _newcomer(run: Run, at: float) -> Decision:
+    return run.fleet.choose(Ask(session="a new conversation", model="claude-opus-4-8", hold=1800.0), at)
+
+
+def _record(run: Run, at: float) -> dict[str, Any]:
+    latest = run.world.latest
+    names = {key: key for key in run.fleet.accounts}
+    return {
+        "at": at,
+        "accounts": [
+            {
+                "name": account.name,
+                "status": account.status(at),
+                "inFlight": account.inflight,
+                "windows": {axis: window._asdict() for axis, window in account.windows.live(at)},
+            }
+            for account in run.fleet.accounts.values()
+        ],
+        "waiting": len(run.world.line.waiters),
+        "last": None
+        if latest is None
+        else {"conversation": latest.conversation, **latest.decision.as_json(names), "at": latest.at},
+        "newConversation": _newcomer(run, at).as_json(names),
+    }
+
+
+def _accounts(run: Run, at: float) -> list[str]:
+    table = [["account", "5h", "until", "7d", "until", "in flight", "state"]]
+    for account in run.fleet.accounts.values():
+        row = [account.name]
+        for axis in ("5h", "7d"):
+            window = account.windows.get(axis, at)
+            row.append("-" if window.utilization is None else f"{window.utilization:.0%}")
+            row.append("-" if window.resets_at is None else moment_in_words(window.resets_at))
+        block = account.block(None, run.fleet.rules, at)
+        table.append([*row, str(account.inflight), "open" if block is None else block.detail])
+    return cells(table)
+
+
+def _decisions(run: Run, at: float) -> list[str]:
+    lines = ["", f"waiting: {len(run.world.line.waiters)} requests"]
+    latest = run.world.latest
+    if latest is not None:
+        lines += ["", f"the last request, {moment_in_words(latest.at)}, of {latest.conversation}"]
+        lines += _because(latest.decision)
+    return [*lines, "", "a new conversation at this moment", *_because(_newcomer(run, at))]
+
+
+def _because(decision: Decision) -> list[str]:
+    """The account, the reason, and the rule that excluded each other one."""
+    taken = decision.account or "no account yet"
+    detail = f" ({decision.detail})" if decision.detail else ""
+    lines = [f"  taken      {taken}", f"  because    {decision.reason}{detail}"]
+    for place, row in enumerate(decision.excluded):
+        why = f" ({row.detail})" if row.detail else ""
+        lines.append(f"  {'not taken' if place == 0 else '':<9}  {row.account}  {row.rule}{why}")
+    return lines

@@ -1,0 +1,39 @@
+"""The made-up world that the options of `teamclaude lab` describe."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..lab.quota import Weights
+from ..lab.recording import read_traffic
+from ..lab.scene import Scene, Setting, made_up
+from ..lab.traffic import Session, synthetic
+
+__all__ = ["scene_of", "sessions_of"]
+
+MADE_UP = 240  # sessions of the built-in traffic
+ACCOUNTS = 4
+
+
+def sessions_of(args: argparse.Namespace) -> Sequence[Session]:
+    """What the team's sessions are drawn from."""
+    return synthetic(MADE_UP, 0) if args.traffic is None else read_traffic(Path(args.traffic))
+
+
+def scene_of(args: argparse.Namespace, sessions: Sequence[Session], load: float, seed: int) -> Scene:
+    """One seed's world at one load."""
+    usual = Weights()
+    setting = Setting(
+        sizes=args.sizes or (1.0,) * (args.accounts or ACCOUNTS),
+        load=load,
+        weeks=args.weeks,
+        users=args.users,
+        life=args.cache_life,
+        burst=args.burst,
+        weights=Weights(usual.output * args.weights, usual.read * args.weights),
+        lost=args.lose * 86400.0,
+        agents=args.agents,
+    )
+    return made_up(setting, sessions, seed)

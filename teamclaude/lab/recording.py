@@ -1,0 +1,239 @@
+"""Recorded traffic (manual page `record`): as sessions for any team, or as the very scene it comes from.
+
+What a recording says of the accounts' size is what was used while a window rose; what others used on the
+same account meanwhile can't be seen, and makes it look smaller than it is.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+from ..errors import UsageError
+from .gauging import Known, Sizes
+from .quota import Weights
+from .scene import FIVE_OF_WEEK, Place, Scene, Setting
+from .team import WEEK_SEC, Plan, User
+from .traffic import Request, Session, read_lines, read_session
+from .wish import wish_of
+
+__all__ = ["Recording", "read_recording", "read_traffic", "recorded_scene"]
+
+LONGEST_COPY_SHIFT_SEC = 3600.0
+
+
+class Row(NamedTuple):
+    """One recorded request; times in seconds, counts in tokens."""
+
+    at: float
+    end: float
+    conversation: str
+    parent: str
+    family: str
+    total: int
+    out: int
+    read: int
+    lasted: float
+    waited: float
+    life: float
+    outcome: str
+    account: str
+    windows: dict[str, tuple[float, float]]  # axis -> used (0-1), reset
+
+    @property
+    def served(self) -> bool:
+        return self.outcome == "served" and self.total > 0
+
+
+class Recording(NamedTuple):
+    """Sessions where they began, in seconds from the beginning; the accounts in order of appearance."""
+
+    plans: tuple[Plan, ...]
+    length: float
+    life: float
+    accounts: tuple[Known, ...]
+    requests: int
+    waited: float  # seconds that requests waited for an account
+    held_out: int  # requests that waited in vain
+
+
+def recorded_files(path: Path) -> list[Path]:
+    """The files of a recording's directory, or the one file."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(path.glob("*.jsonl"))
+    if not files:
+        raise UsageError(f"{path} holds no recording (teamclaude record on)")
+    return files
+
+
+def read_traffic(path: Path) -> list[Session]:
+    """Sessions to replay: a trace file, or a recording (a file of it, or its directory)."""
+    sessions, rows = [], []
+    for file in recorded_files(path):
+        for where, value in read_lines(file):
+            if isinstance(value, dict) and "requests" in value:
+                sessions.append(read_session(value, where))
+            else:
+                rows.append(_row(value, where))
+    sessions.extend(session for _, session, _ in _conversations(rows))
+    if not sessions:
+        raise UsageError(f"{path} holds no sessions")
+    return sessions
+
+
+def read_recording(path: Path) -> Recording:
+    """A recording as it happened; UsageError when nothing in it was served."""
+    rows = [_row(value, where) for file in recorded_files(path) for where, value in read_lines(file)]
+    rows.sort(key=lambda row: row.at)
+    served = [row for row in rows if row.served]
+    if not served:
+        raise UsageError(f"nothing that was answered is recorded in {path} yet (teamclaude record status)")
+    begin = served[0].at
+    lives = sorted(row.life for row in served)
+    return Recording(
+        plans=tuple(_plans(rows, begin)),
+        length=max(row.end for row in served) - begin,
+        life=lives[len(lives) // 2],
+        accounts=tuple(_accounts(rows, begin)),
+        requests=len(served),
+        waited=sum(row.waited for row in rows),
+        held_out=sum(row.outcome == "held out" for row in rows),
+    )
+
+
+def recorded_scene(recording: Recording, accounts: int, load: float, seed: int = 0) -> Scene:
+    """What was recorded, `load` times as much of it, with so many accounts.
+
+    Accounts beyond the recorded ones are like those on average; where no window has moved enough to tell
+    their size, they are assumed to just suffice for what was recorded.
+    """
+    everybody = [User(0, ((0.0, float("inf")),), seats=10**9)]
+    setting = Setting(sizes=(1.0,) * accounts, load=load, life=recording.life)
+    weeks = max(1, -(-int(recording.length) // int(WEEK_SEC)))
+    end = weeks * WEEK_SEC
+    plans = _scaled(recording.plans, load)
+    wish = wish_of(everybody, plans, setting.weights, setting.life, end)
+    known = [account.week for account in recording.accounts if account.week is not None]
+    if known:
+        mean = sum(known) / len(known)
+    else:
+        as_it_was = wish_of(everybody, recording.plans, setting.weights, setting.life, end)
+        mean = as_it_was.before(end) / weeks / max(1, len(recording.accounts))
+    chance = random.Random(f"resets {seed}")
+    places = []
+    for number in range(accounts):
+        its = recording.accounts[number] if number < len(recording.accounts) else Known()
+        week, anywhere = its.week or mean, chance.uniform(0.0, WEEK_SEC)
+        resets_at = anywhere if its.resets_at is None else its.resets_at
+        places.append(Place(week, its.five or week * FIVE_OF_WEEK, resets_at))
+    return Scene(setting, (everybody, plans), wish, places, end)
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+
+def _row(value: Any, where: str) -> Row:
+    try:
+        at, waited, lasted = float(value["t"]), float(value["wait"]), float(value["s"])
+        total, out, read = (int(value[key]) for key in ("in", "out", "read"))
+        windows = {str(axis): (float(used), float(reset)) for axis, used, reset in _windows(value)}
+        if min(at, waited, lasted, total, out, read) < 0:
+            raise ValueError("a negative number")
+        return Row(
+            at,
+            at + waited + lasted,
+            str(value["c"]),
+            str(value.get("p", "")),
+            str(value["m"]),
+            total,
+            out,
+            read,
+            lasted,
+            waited,
+            float(value["life"]),
+            str(value["o"]),
+            str(value.get("a", "")),
+            windows,
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UsageError(f"{where}: neither a session nor a recorded request ({error})") from error
+
+
+def _windows(value: Any) -> Iterator[tuple[str, Any, Any]]:
+    for axis, (used, reset) in value.get("q", {}).items():
+        if used is not None and reset is not None:
+            yield axis, used, reset
+
+
+def _conversations(rows: Iterable[Row]) -> list[tuple[float, Session, str]]:
+    """When each conversation began, its served requests, and the conversation that started it."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.conversation, []).append(row)
+    made = []
+    for name, mine in found.items():
+        requests, before, ends = [], None, mine[0].at
+        for row in mine:
+            if row.served:
+                requests.append(_request(row, before, max(0.0, row.at - ends)))
+                before = row
+            ends = max(ends, row.end)
+        if requests:
+            made.append((mine[0].at, Session(name, tuple(requests)), mine[0].parent))
+    return made
+
+
+def _request(row: Row, before: Optional[Row], gap: float) -> Request:
+    """What a cache that lives could hold: what the request before had, unless it was cut since."""
+    prefix = row.read
+    if before is not None and row.total >= before.total:
+        prefix = max(prefix, before.total)
+    return Request(gap, row.family, row.total, row.out, min(prefix, row.total), row.lasted)
+
+
+def _plans(rows: Sequence[Row], begin: float) -> list[Plan]:
+    found = {session.id: (at, session, parent) for at, session, parent in _conversations(rows)}
+    agents: dict[str, list[tuple[float, Session]]] = {}
+    for name, (at, session, _) in found.items():
+        root = _root(name, found)
+        if root != name:
+            agents.setdefault(root, []).append((max(0.0, at - found[root][0]), session))
+    roots = [name for name in found if _root(name, found) == name]
+    plans = [
+        Plan(max(0.0, found[name][0] - begin), 0, found[name][1], tuple(agents.get(name, ())))
+        for name in roots
+    ]
+    return sorted(plans, key=lambda plan: (plan.at, plan.session.id))
+
+
+def _root(name: str, found: dict[str, tuple[float, Session, str]]) -> str:
+    seen = {name}
+    while found[name][2] in found and found[name][2] not in seen:
+        name = found[name][2]
+        seen.add(name)
+    return name
+
+
+def _scaled(plans: Sequence[Plan], load: float) -> list[Plan]:
+    """Each session so many times; the part of one by chance, copies a little later."""
+    chance = random.Random("load")
+    scaled = []
+    for plan in plans:
+        copies = int(load) + (chance.random() < load - int(load))
+        for number in range(copies):
+            later = chance.uniform(1.0, LONGEST_COPY_SHIFT_SEC) if number else 0.0
+            scaled.append(plan._replace(at=plan.at + later))
+    return sorted(scaled, key=lambda plan: (plan.at, plan.session.id))
+
+
+def _accounts(rows: Iterable[Row], begin: float) -> list[Known]:
+    sizes: dict[str, Sizes] = {}
+    weights = Weights()
+    for row in rows:
+        if row.account:
+            charge = row.total - row.read + weights.output * row.out + weights.read * row.read
+            sizes.setdefault(row.account, Sizes()).see(row.windows, charge)
+    return [size.known(begin) for size in sizes.values()]

@@ -1,0 +1,127 @@
+"""One world before any policy acts in it: the team, what it wants, the accounts and their bound.
+
+Every policy of a study gets the same scene.  A scene is made up of a setting and a seed, or taken from a
+recording.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Optional
+
+from .bound import Span, bound, held
+from .quota import FIVE_HOURS_SEC, Gauge, Quota, Weights
+from .team import WEEK_SEC, Plan, User, make_team
+from .traffic import Session
+from .wish import Wish, wish_of
+
+__all__ = ["FIVE_OF_WEEK", "Place", "Scene", "Setting", "made_up"]
+
+FIVE_OF_WEEK = 0.125  # a 5h window against a week's quota
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run is made of; everything but the policy and the seed."""
+
+    sizes: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)  # accounts, against each other
+    load: float = 1.0  # demand against the weekly quotas
+    weeks: int = 2
+    users: int = 16
+    life: float = 3600.0  # of the prompt cache, s
+    burst: int = 8  # requests in flight before the API says 429
+    hold: float = 1800.0  # s
+    weights: Weights = Weights()
+    scoped: float = 0.0  # size of a weekly window for opus beside the others, against the week; 0: none
+    lost: float = 0.0  # s after which the API refuses the first account's login; 0: never
+    agents: Optional[int] = None  # of every session; None: a few, of some
+
+
+class Place(NamedTuple):
+    """One account at the API: its windows in weighted tokens, and its first weekly reset (s)."""
+
+    week: float
+    five: float
+    resets_at: float
+    lost_at: float = float("inf")
+
+
+class Scene:
+    """A team with its plans, the accounts, what is wanted, and what no scheduler can exceed."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        team: tuple[Sequence[User], Sequence[Plan]],
+        wish: Wish,
+        places: Sequence[Place],
+        end: float,
+    ) -> None:
+        self.setting = setting
+        self.users, self.plans = team
+        self.wish = wish
+        self.places = places
+        self.end = end
+        self.bound = bound(wish, [span for place in places for span in self.spans(place)], end)
+
+    def quotas(self) -> dict[str, Quota]:
+        """The accounts as they are at the beginning."""
+        return {f"acct{number}": self._quota(place) for number, place in enumerate(self.places, 1)}
+
+    def own(self) -> dict[str, float]:
+        """What of the weekly window that runs at the end belongs to the time before it, per account."""
+        last = [self.spans(place)[-1] for place in self.places]
+        return {f"acct{n}": held(s, 0.0) if s.end >= self.end else 0.0 for n, s in enumerate(last, 1)}
+
+    def spans(self, place: Place) -> list[Span]:
+        """The weekly windows of one account within the run, in order."""
+        size, at, five = place.week, place.resets_at, place.five
+        spans = [Span(0.0, at, size * self._share(0.0, at, 0.0), five)]
+        while at + WEEK_SEC <= self.end:
+            spans.append(Span(at, at + WEEK_SEC, size, five))
+            at += WEEK_SEC
+        if at < self.end:
+            rest = size * (1.0 - self._share(self.end, at + WEEK_SEC, at))
+            spans.append(Span(at, self.end, rest, five))
+        # Who knows that an account will be lost may use all of its week before.
+        return [s._replace(end=min(s.end, place.lost_at)) for s in spans if s.begin < place.lost_at]
+
+    def _quota(self, place: Place) -> Quota:
+        gone = 1.0 - self._share(0.0, place.resets_at, 0.0)
+        week = Gauge("7d", place.week, WEEK_SEC, place.resets_at, place.week * gone, fixed=True)
+        gauges = [Gauge("5h", place.five, FIVE_HOURS_SEC), week]
+        some = place.week * self.setting.scoped
+        if some:
+            scoped = Gauge("7d_opus", some, WEEK_SEC, place.resets_at, some * gone, fixed=True, family="opus")
+            gauges.append(scoped)
+        quota = Quota(gauges, self.setting.burst, self.setting.weights)
+        quota.lost_at = place.lost_at
+        return quota
+
+    def _share(self, begin: float, resets_at: float, week_begin: float) -> float:
+        """Part of a week's demand that falls between two instants of it."""
+        week = self.wish.before(week_begin + WEEK_SEC) - self.wish.before(week_begin)
+        part = self.wish.before(resets_at) - self.wish.before(begin)
+        return min(1.0, max(0.0, part / week)) if week > 0 else 0.0
+
+
+def made_up(setting: Setting, sessions: Sequence[Session], seed: int) -> Scene:
+    """A team that works with such sessions; accounts as large as the load says."""
+    end = setting.weeks * WEEK_SEC
+    # The week after the end is planned too: it says how much of the last quota belongs to it.
+    team = make_team(sessions, setting.users, setting.weeks + 1, seed, setting.agents)
+    wish = wish_of(*team, setting.weights, setting.life, end + WEEK_SEC)
+    total = wish.before(end) / setting.weeks / setting.load / sum(setting.sizes)
+    chance = random.Random(f"resets {seed}")
+    shift = chance.random()
+    count = len(setting.sizes)
+    places = []
+    for number, size in enumerate(setting.sizes):
+        # Spread over the week: nobody's accounts all begin on the same day.
+        resets_at = ((number + shift) / count + chance.uniform(-0.1, 0.1)) % 1.0 * WEEK_SEC
+        lost_at = setting.lost if setting.lost and number == 0 else float("inf")
+        week = size * total
+        places.append(Place(week, week * FIVE_OF_WEEK, resets_at, lost_at))
+    return Scene(setting, team, wish, places, end)
