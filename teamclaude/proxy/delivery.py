@@ -17,7 +17,7 @@ from ..errors import TeamClaudeError, UpstreamLost
 from .client import Client
 from .exchange import Exchange, Outcome
 from .ferry import Ferry
-from .forwarding import client_framing, client_response_headers, header_text, render_response
+from .forwarding import client_framing, client_head, client_response_headers, header_text
 from .framing import Framing, Kind
 from .hold import Hold
 from .relay import Observer, relay
@@ -143,10 +143,10 @@ class Delivery:
             ("x-teamclaude-request", self._exchange.id),
             *self._exchange.closing_fields,
         ]
-        headers = client_response_headers(answer.head, framing, extra)
         if self._log is not None:
+            headers = client_response_headers(answer.head, framing, extra)
             self._log.answered(answer.head.status, answer.head.reason, headers)
-        return render_response(answer.head.status, answer.head.reason, headers)
+        return client_head(answer.head, framing, extra)
 
 
 def _fits_a_hold(answer: Answer, tap: UsageTap) -> bool:

@@ -11,17 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Callable, NamedTuple
+from typing import Callable, NamedTuple, Optional
 from urllib.parse import quote
 
 from ..errors import TeamClaudeError
-from .framing import Framing, Kind, hop_by_hop
+from .framing import HOP_BY_HOP, Framing, Kind, hop_by_hop
 from .head import Head, RequestHead, ResponseHead
 
 __all__ = [
     "OAUTH_BETA",
     "Credential",
     "client_framing",
+    "client_head",
     "client_response_headers",
     "header_text",
     "render_request",
@@ -112,6 +113,45 @@ def client_response_headers(
     return out + ours
 
 
+def client_head(head: ResponseHead, body: Framing, extra: Sequence[tuple[str, str]] = ()) -> bytes:
+    """`client_response_headers`, rendered.
+
+    Where only a line or two of what arrived must go they are cut out of it: 10 us less than to write 20
+    lines anew, and the same bytes.
+    """
+    block = _cut(head, body, frozenset([name.lower() for name, _ in extra]))
+    if block is None:
+        return render_response(head.status, head.reason, client_response_headers(head, body, extra))
+    return block[:-2] + _render("", extra)
+
+
+def _cut(head: ResponseHead, body: Framing, replaced: frozenset[str]) -> Optional[bytes]:
+    """What arrived, without the fields that end here; None where it takes more than that.
+
+    The parser has matched every line of `block`: a name behind a line end begins a field.
+    """
+    if body.kind is Kind.LENGTH:
+        framed = _length_is_true(head, body)
+    else:
+        framed = body.kind is Kind.CHUNKED and "transfer-encoding" in head
+    if not framed or not head.block.startswith(b"HTTP/1.1 ") or hop_by_hop(head) is not HOP_BY_HOP:
+        return None
+    key = (_cut, replaced)
+    dropped = head.shape.shared.get(key)
+    if dropped is None:
+        at = head.shape.at
+        names = (HOP_BY_HOP | replaced) & at.keys()
+        places = [place for name in names for place in at[name]]
+        dropped = [b"\n%b:" % head.headers[place][0].encode() for place in places]
+        head.shape.shared[key] = dropped
+    block = head.block
+    for line in dropped:
+        start = block.index(line) + 1
+        block = block[:start] + block[block.index(b"\n", start) + 1 :]
+    return block[:-2] + b"Transfer-Encoding: chunked\r\n\r\n" if body.kind is Kind.CHUNKED else block
+
+
+@lru_cache(maxsize=256)  # 2 us less: few accounts' names, asked for with every answer
 def header_text(text: str) -> str:
     """Any text as a header value: printable ASCII stays, all else is percent-encoded (RFC 3986)."""
     return quote(text, safe=" !\"#$&'()*+,/:;<=>?@[\\]^`{|}", errors="replace").strip(" ")
@@ -133,8 +173,9 @@ def render_response(status: int, reason: str, headers: Sequence[tuple[str, str]]
 
 
 def _render(start: str, headers: Sequence[tuple[str, str]]) -> bytes:
+    """A start line, or none, and the fields."""
     text = start + "".join([f"{name}: {value}\r\n" for name, value in headers])
-    lines = len(headers) + 1
+    lines = len(headers) + (start != "")
     # As many CR and LF as we wrote ourselves: then no name or value brought one.
     if text.count("\n") != lines or text.count("\r") != lines or "\0" in text:
         raise TeamClaudeError("a header holds a line break or a NUL and was not sent")
@@ -161,9 +202,10 @@ def _framing_fields(body: Framing) -> Headers:
 
 def _length_is_true(head: ResponseHead, body: Framing) -> bool:
     """Whether the upstream's Content-Length may stay where it stands."""
-    lengths = head.get_all("content-length")
     if body.kind is Kind.LENGTH:
-        return lengths == [str(body.length)]
+        only_one = len(head.shape.at.get("content-length", ())) == 1
+        return only_one and head.get("content-length") == str(body.length)
+    lengths = head.get_all("content-length")
     # Answers to HEAD and 304 name the length of the body they do not have (RFC 9110 8.6).
     may_have_one = body.kind is Kind.NONE and head.status >= 200 and head.status != 204
     return may_have_one and len(lengths) == 1 and lengths[0].isascii() and lengths[0].isdigit()

@@ -18,6 +18,7 @@ from ..errors import BadRequest, NotSupported, TeamClaudeError, UpstreamProtocol
 from .head import Head, RequestHead, ResponseHead
 
 __all__ = [
+    "HOP_BY_HOP",
     "LAST_CHUNK",
     "MAX_CHUNK_LINE",
     "MAX_TRAILER_BYTES",
@@ -39,7 +40,7 @@ MAX_TRAILER_BYTES = 16384
 LAST_CHUNK = b"0\r\n\r\n"
 
 # RFC 9110 7.6.1, with the older names that never travel further either.
-_HOP_BY_HOP = frozenset(
+HOP_BY_HOP = frozenset(
     {
         "connection",
         "keep-alive",
@@ -93,9 +94,10 @@ def response_body(head: ResponseHead, request_method: str) -> Framing:
 def _framing(
     head: Head, without: Framing, error: type[TeamClaudeError], unknown: type[TeamClaudeError]
 ) -> Framing:
-    codings = head.get_all("transfer-encoding")
-    lengths = head.get_all("content-length")
-    if codings:
+    names = head.shape.at
+    lengths = head.get_all("content-length") if "content-length" in names else []
+    if "transfer-encoding" in names:
+        codings = head.get_all("transfer-encoding")
         if lengths:
             raise error("the message has both Content-Length and Transfer-Encoding")
         if head.minor == 0:
@@ -136,16 +138,16 @@ def keep_alive(head: Head) -> bool:
 def hop_by_hop(head: Head) -> frozenset[str]:
     """Lower-case names of the fields that are not forwarded: RFC 9110's and those Connection names."""
     named = _connection_options(head)
-    if named <= _HOP_BY_HOP:
-        return _HOP_BY_HOP
-    return _HOP_BY_HOP | named
+    if named <= HOP_BY_HOP:
+        return HOP_BY_HOP
+    return HOP_BY_HOP | named
 
 
 def _connection_options(head: Head) -> frozenset[str]:
-    values = head.get_all("connection")
-    if not values or values == ["keep-alive"]:
+    if head.get("connection") in (None, "keep-alive") and len(head.shape.at.get("connection", ())) < 2:
         return _KEEP_ALIVE
-    return frozenset(option.strip(" \t").lower() for option in ",".join(values).split(","))
+    values = ",".join(head.get_all("connection"))
+    return frozenset(option.strip(" \t").lower() for option in values.split(","))
 
 
 # --- the chunked coding ------------------------------------------------------------------------

