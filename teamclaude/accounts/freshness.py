@@ -10,7 +10,17 @@ from typing import Literal, NamedTuple, Optional
 
 from .pair import TokenPair
 
-__all__ = ["ADVISORY_SEC", "NEVER", "WARN_SEC", "Need", "Standing", "TokenState", "need_of", "pause_after"]
+__all__ = [
+    "ADVISORY_SEC",
+    "NEVER",
+    "USABLE",
+    "WARN_SEC",
+    "Need",
+    "Standing",
+    "TokenState",
+    "need_of",
+    "pause_after",
+]
 
 # The real client's own margin: it renews when now + 5 min >= expiresAt.
 ADVISORY_SEC = 300.0
@@ -43,6 +53,9 @@ class Standing(NamedTuple):
 
     def __bool__(self) -> bool:
         return self.usable
+
+
+USABLE = Standing(True)
 
 
 class TokenState(NamedTuple):

@@ -19,7 +19,7 @@ from typing import Callable, Optional
 from ..errors import LoginRefused, TeamClaudeError, TokenEndpointBusy
 from . import tokens
 from .config import AccountConfig, Config
-from .freshness import NEVER, Need, Standing, TokenState
+from .freshness import NEVER, USABLE, Need, Standing, TokenState
 from .grants import TokenGrant
 from .pair import NO_TOKENS, TokenPair
 from .refresh import AGAIN
@@ -36,7 +36,6 @@ SHORTEST_PAUSE_SEC = 1.0
 # A renewal that runs at shutdown holds an answer that must not be lost: as long as a call may take.
 STOP_SEC = 2 * tokens.TIMEOUT_SEC + 5.0
 
-USABLE = Standing(True)
 SpendFor = Callable[[Config, str], TokenGrant]
 
 
@@ -150,6 +149,11 @@ class TokenKeeper:
         """The access token to send; None for an account that is no login, or that has none."""
         slot = self._slots.get(key)
         return None if slot is None else slot.pair.access_token
+
+    def is_good(self, key: str) -> bool:
+        """Nothing is to be done before a request is sent: what before_dispatch finds mostly."""
+        slot = self._slots.get(key)
+        return slot is None or slot.need(self._clock()) is Need.NONE
 
     def must_wait(self, key: str) -> bool:
         """before_dispatch would wait for a renewal, perhaps for seconds."""

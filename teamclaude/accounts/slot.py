@@ -156,7 +156,8 @@ class Slot:
 
     def need(self, now: float) -> Need:
         """As need_of; a token that the API refused is not usable."""
-        return Need.MANDATORY if self.condemned else need_of(self.pair, now)
+        refused = self._condemned is not None and self.condemned
+        return Need.MANDATORY if refused else need_of(self.pair, now)
 
     def wants(self, now: float) -> bool:
         """Whether a renewal should be tried now."""

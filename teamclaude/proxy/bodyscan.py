@@ -20,9 +20,10 @@ for 50 kB and for 2 MB; 230 us for 2 MB without output_config; in another order 
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, NamedTuple, Optional, Union
+
+from .quickjson import decoded
 
 __all__ = ["NO_FACTS", "BodyFacts", "scan"]
 
@@ -72,18 +73,22 @@ class BodyFacts(NamedTuple):
 NO_FACTS = BodyFacts()
 
 
-def scan(body: bytes | bytearray | memoryview) -> BodyFacts:
-    """The facts of a request body; never raises."""
+def scan(body: bytes | bytearray | memoryview, with_session: bool = True) -> BodyFacts:
+    """The facts of a request body; never raises.
+
+    `with_session` False: its session is known already (4 us less).
+    """
     data = _whole(body)
     fields = _decoded(data) if len(data) <= _SMALL else _Walk(data).top_level()
     if not isinstance(fields, dict):
         return NO_FACTS
-    stream, max_tokens = fields.get("stream"), fields.get("max_tokens")
+    get = fields.get
+    stream, max_tokens = get("stream"), get("max_tokens")
     return BodyFacts(
-        _word(fields.get("model")),
+        _word(get("model")),
         stream if isinstance(stream, bool) else None,
-        _session_of(_member(fields.get("metadata"), "user_id")),
-        _word(_member(fields.get("output_config"), "effort")),
+        _session_of(_member(get("metadata"), "user_id")) if with_session else None,
+        _word(_member(get("output_config"), "effort")) if "output_config" in fields else None,
         _has_one_hour_cache(data),
         max_tokens if type(max_tokens) is int else None,
     )
@@ -100,8 +105,8 @@ def _whole(body: bytes | bytearray | memoryview) -> Body:
 
 def _decoded(text: str | bytes | bytearray) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return decoded(text)
+    except ValueError:
         return None
 
 

@@ -35,6 +35,7 @@ class AccountBook:
         self._token_of = token_of
         self.origin, self.prefix = parse_origin(config.upstream)
         self._ways = {account.key: self._way(account) for account in accounts}
+        self._latest: dict[str, Way] = {}  # of logins, with the last token asked for
         self.specs = [_spec(account) for account in accounts]
 
     def _way(self, account: AccountConfig) -> Way:
@@ -50,7 +51,11 @@ class AccountBook:
         way = self._ways.get(key)
         if way is None or way.credential.kind != "oauth":
             return way
-        return way._replace(credential=Credential("oauth", self._token_of(key) or ""))
+        token = self._token_of(key) or ""
+        latest = self._latest.get(key)
+        if latest is None or latest.credential.secret != token:
+            latest = self._latest[key] = way._replace(credential=Credential("oauth", token))
+        return latest
 
     def key_of(self, name: str) -> Optional[str]:
         """The identity of the account called `name`."""

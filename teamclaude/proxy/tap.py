@@ -9,11 +9,11 @@ three searches and not taken apart: 0.7 us per event, where the barest relay nee
 
 from __future__ import annotations
 
-import json
 import zlib
 from typing import Any, Union
 
 from ..routing.usage import NO_USAGE, Usage
+from .quickjson import decoded
 from .sse import Event, EventParser
 
 __all__ = ["UsageTap"]
@@ -54,25 +54,29 @@ class UsageTap:
     @property
     def usage(self) -> Usage:
         """The token counts so far; zeros while unknown."""
-        self._read_body()
+        if self._body:
+            self._read_body()
         return self._usage
 
     @property
     def model(self) -> str | None:
         """The model that answered."""
-        self._read_body()
+        if self._body:
+            self._read_body()
         return self._model
 
     @property
     def error_type(self) -> str | None:
         """The type of an `event: error`, or of a JSON body that is an error."""
-        self._read_body()
+        if self._body:
+            self._read_body()
         return self._error[0] if self._error else None
 
     @property
     def error_message(self) -> str | None:
         """The words of that error, in one line of at most 500 characters."""
-        self._read_body()
+        if self._body:
+            self._read_body()
         return self._error[1] if self._error else None
 
     def feed(self, data: Buffer) -> None:
@@ -139,7 +143,8 @@ class UsageTap:
 
     def _read_body(self) -> None:
         """A JSON body is read when somebody asks: only then it may be complete."""
-        if not self._body or len(self._body) == self._unreadable:
+        assert self._body is not None
+        if len(self._body) == self._unreadable:
             return
         self._unreadable = len(self._body)
         body = _parsed(bytes(self._body))
@@ -170,8 +175,8 @@ def _is_dull(data: bytes) -> bool:
 
 def _parsed(text: bytes) -> dict[str, Any]:
     try:
-        return _object(json.loads(text))
-    except (ValueError, RecursionError):
+        return _object(decoded(text))
+    except ValueError:
         return {}
 
 
@@ -190,24 +195,28 @@ def _words(value: Any) -> str:
 def _updated(usage: Usage, wire: dict[str, Any]) -> Usage:
     """The counts with everything replaced that `wire` names: its numbers are cumulative."""
 
-    def count(source: dict[str, Any], key: str, old: int) -> int:
-        new = source.get(key)
-        return new if type(new) is int and 0 <= new < _MOST_TOKENS else old
-
     writes_5m, writes_1h = usage.cache_write_5m_tokens, usage.cache_write_1h_tokens
-    written = count(wire, "cache_creation_input_tokens", writes_5m + writes_1h)
+    written = _count(wire, "cache_creation_input_tokens", writes_5m + writes_1h)
     if written != writes_5m + writes_1h:
         # A sum without its parts: of the kind written so far, else of the API's default.
         only_1h = writes_1h and not writes_5m
         writes_5m, writes_1h = (0, written) if only_1h else (written, 0)
-    parts = _object(wire.get("cache_creation"))
+    parts = wire.get("cache_creation")
+    if isinstance(parts, dict):
+        writes_5m = _count(parts, "ephemeral_5m_input_tokens", writes_5m)
+        writes_1h = _count(parts, "ephemeral_1h_input_tokens", writes_1h)
     return Usage(
-        count(wire, "input_tokens", usage.input_tokens),
-        count(wire, "output_tokens", usage.output_tokens),
-        count(wire, "cache_read_input_tokens", usage.cache_read_tokens),
-        count(parts, "ephemeral_5m_input_tokens", writes_5m),
-        count(parts, "ephemeral_1h_input_tokens", writes_1h),
+        _count(wire, "input_tokens", usage.input_tokens),
+        _count(wire, "output_tokens", usage.output_tokens),
+        _count(wire, "cache_read_input_tokens", usage.cache_read_tokens),
+        writes_5m,
+        writes_1h,
     )
+
+
+def _count(source: dict[str, Any], key: str, old: int) -> int:
+    new = source.get(key)
+    return new if type(new) is int and 0 <= new < _MOST_TOKENS else old
 
 
 class _Inflater:

@@ -30,6 +30,7 @@ __all__ = [
     "Windows",
     "believable_reset",
     "is_scoped",
+    "names_quota",
     "parse_retry_after",
     "read_windows",
 ]
@@ -205,6 +206,11 @@ def read_windows(headers: Iterable[tuple[str, str]], now: float) -> Reading:
     axes = {axis: _window(values, now) for axis, values in fields.items()}
     status = _place_status(axes, unified, now)
     return Reading(axes, status, retry_after)
+
+
+def names_quota(name: str) -> bool:
+    """Whether `read_windows` looks at a header of this name."""
+    return _meaning(name)[1] != ""
 
 
 @lru_cache(maxsize=256)  # 10 us less for an answer of the API, which spells its fields always the same
