@@ -14,13 +14,13 @@ import time
 from contextlib import suppress
 from typing import Optional
 
-from ..accounts.freshness import Standing
+from ..accounts.freshness import USABLE, Standing
 from ..errors import ClientGone, ConnectFailed, HeldOut, TeamClaudeError, UpstreamLost
 from ..routing.answers import MEANING, AnswerKind, Next, classify
 from ..routing.decision import Ask, Decision, Lease
 from ..routing.models import cost, price_of
 from ..routing.usage import NO_USAGE
-from ..routing.windows import Reading, read_windows
+from ..routing.windows import Reading
 from .accountuuid import with_account_uuid
 from .attend import attend
 from .book import Way
@@ -32,6 +32,7 @@ from .framing import Framing, Kind
 from .hold import Hold
 from .house import House
 from .paths import PathKind
+from .quota import reading_of
 from .refusal import NEEDS_A_PERSON, refusal
 from .requestrecord import RequestRecord
 from .router import NO_PATIENCE, NothingUsable, Patience
@@ -162,15 +163,18 @@ class Forwarder:
 
     def _attempt(self, lease: Lease) -> bool:
         """True when the client has its answer."""
+        # Asked before the token is taken: what is good now may be replaced, but not have ended.
+        is_good = self._house.keeper.is_good(lease.account)
         way = self._house.book().way(lease.account)
         exchange, tap = self._exchange, None
-        served = False
+        served, unsaid = False, None
         attempt = Attempt(way.name if way is not None else lease.account, lease.decision)
         exchange.attempts.append(attempt)
         logged = self._log.attempt(attempt.account) if self._log is not None else None
         try:
-            standing = self._standing(lease.account)
-            way = self._house.book().way(lease.account)  # with the token that may be new
+            standing = USABLE if is_good else self._standing(lease.account)
+            if not is_good:
+                way = self._house.book().way(lease.account)  # with the token that may be new
             if way is None:  # removed by a reload since it was chosen
                 self._leave_out(lease, "no longer configured")
                 return False
@@ -182,12 +186,15 @@ class Forwarder:
             attempt.status = answer.head.status
             if logged is not None:
                 logged.answered(answer.head.status, answer.head.reason, answer.head.headers)
-            reading = attempt.reading = read_windows(answer.head.headers, self._house.clock())
+            reading = attempt.reading = reading_of(answer.head, self._house.clock())
             kind = classify(answer.head.status, reading, self._inference)
             if not self._is_final(kind):
                 self._set_aside(lease, way, answer, kind, reading, attempt)
                 return False
-            self._house.router.answered(lease, answer.head.status, reading)
+            if answer.is_whole:
+                unsaid = (answer.head.status, reading)  # until it is sent: then all is told at once
+            else:
+                self._house.router.answered(lease, answer.head.status, reading)
             tap = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"))
             as_it_is = self._deliver(lease, answer, attempt.account, tap, kind)
             served = self._conclude(answer, kind, tap, as_it_is)
@@ -209,7 +216,7 @@ class Forwarder:
             model = (tap.model if tap is not None else None) or self._ask.model
             exchange.usage = exchange.usage.plus(usage)
             exchange.cost = cost(exchange.usage, price_of(model, self._config.pricing))
-            self._house.router.settle(lease, usage, model, served)
+            self._house.router.settle(lease, usage, model, served, unsaid)
 
     def _send(self, way: Way) -> Answer:
         exchange = self._exchange

@@ -104,7 +104,7 @@ class Front:
             house = self._runtime.house
             with self._runtime.clients.visit(exchange, house.config.proxy.clients):
                 self._forward(exchange, house, log)
-            keep = keep_alive(exchange.head)
+            keep = exchange.keeps_open
         except Exception as error:
             keep = self._settle_error(exchange, error)
         finally:
@@ -158,17 +158,18 @@ class Front:
         exchange.body_read = True
 
     def _ask(self, exchange: Exchange, house: House) -> Ask:
-        head, rules = exchange.head, house.config.rules
-        facts = exchange.facts = scan(exchange.body)
-        session = head.get("x-claude-code-session-id") or facts.session_id
+        head, config = exchange.head, house.config
+        session = head.get("x-claude-code-session-id")
+        facts = exchange.facts = scan(exchange.body, not session or config.rewrite_account_uuid)
+        session = session or facts.session_id
         return Ask(
             session=_bounded(session),
             agent=_bounded(head.get("x-claude-code-agent-id")),
             parent_agent=_bounded(head.get("x-claude-code-parent-agent-id")),
             model=facts.model,
-            cache_life=3600.0 if facts.cache_ttl_1h else rules.cache_affinity_window_sec,
+            cache_life=3600.0 if facts.cache_ttl_1h else config.rules.cache_affinity_window_sec,
             needs_slot=exchange.route.kind is PathKind.INFERENCE,
-            pin=_pin(head, house),
+            pin=_pin(head, house) if "x-teamclaude-account" in head else None,
             issue=(self._runtime.issue_of(session) or "") if session else "",
         )
 

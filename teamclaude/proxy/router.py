@@ -185,11 +185,20 @@ class Router:
             self._after_change(now)
 
     def settle(
-        self, lease: Lease, usage: Usage = NO_USAGE, model: Optional[str] = None, served: bool = False
+        self,
+        lease: Lease,
+        usage: Usage = NO_USAGE,
+        model: Optional[str] = None,
+        served: bool = False,
+        answer: Optional[tuple[int, Reading]] = None,
     ) -> None:
+        """The end of a lease; `answer` is its status and quota if `answered` was not told (4 us less)."""
         with self._lock:
             now = self._clock()
-            self._fleet.settle(lease, now, usage, model, served)
+            if answer is None:
+                self._fleet.settle(lease, now, usage, model, served)
+            else:
+                self._fleet.finish(lease, *answer, now, self._roll(), usage, model, served)
             self._after_change(now)
 
     def _after_change(self, now: float) -> None:

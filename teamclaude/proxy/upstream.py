@@ -137,6 +137,11 @@ class Answer:
         self.body_bytes = 0
 
     @property
+    def is_whole(self) -> bool:
+        """All of the body came together with the head."""
+        return self.framing.kind is Kind.LENGTH and len(self._rest) >= self.framing.length
+
+    @property
     def arrived(self) -> bool:
         """Body bytes, such as came together with the head, can be read without waiting for the socket."""
         return bool(self._rest) or self.connection.has_more

@@ -16,7 +16,7 @@ from .decision import NEVER
 from .rules import Rules
 from .usage import NO_USAGE, Usage
 from .warmth import WarmSet
-from .windows import REPROBE_SEC, SAME_WINDOW_SEC, Window, Windows, is_scoped
+from .windows import REPROBE_SEC, SAME_WINDOW_SEC, Reading, Window, Windows, is_scoped
 
 __all__ = ["FIVE_HOURS_SEC", "WEEK_SEC", "Account", "AccountSpec", "Block", "inflight_cap", "within_5h_rail"]
 
@@ -72,6 +72,8 @@ class Account:
     burn: Burn = field(default_factory=Burn)
     cap_5h: CapEstimate = field(default_factory=CapEstimate)
     cap_7d: CapEstimate = field(default_factory=CapEstimate)
+    # Taken in last, with a served request, and everything since is in line with it; else None.
+    last_reading: Optional[Reading] = None
 
     @property
     def key(self) -> str:
@@ -108,6 +110,7 @@ class Account:
             self.bench_until -= self.bench_began - now
             self.bench_began = now
         self.last_picked = min(self.last_picked, now)
+        self.last_reading = None
         self.windows.set_back(now)
 
     # --- predicates: None is a no, a Block says why and until when --------------------------------
@@ -138,7 +141,8 @@ class Account:
 
     def block(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
         """Why this account can't serve `model` now, or None when it is usable."""
-        blocked = self.blocked(now)
+        is_open = self.bench_until <= now and not self.auth_failed and self.spec.enabled
+        blocked = None if is_open else self.blocked(now)
         if self.windows.peak < rules.switch_threshold:
             return blocked
         capped = self.capped(model, rules, now)

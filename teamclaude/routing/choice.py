@@ -58,9 +58,10 @@ class Choice:
         self._binding = None if binding is None or binding.forgotten(fleet.rules, now) else binding
 
     def decide(self) -> Decision:
-        pinned = self._pinned()
-        if pinned is not None:
-            return pinned
+        if self._ask.pin is not None or self._fleet.pins:
+            pinned = self._pinned()
+            if pinned is not None:
+                return pinned
         if self._binding is not None:
             return self._bound(self._binding)
         beside = self._beside_parent() or self._as_before()

@@ -56,6 +56,7 @@ class Fleet:
         self._idle = WarmSet()  # conversations by the time they are forgotten
         self._leases: set[int] = set()  # ids of the open ones
         self._by_generation: dict[int, Account] = {}
+        self._everybody: tuple[Account, ...] = ()  # the accounts, as a policy that learns sees them
         self._serial = 0
         self._latest = 0.0  # the last `now`; a smaller one means that the clock was set back
 
@@ -97,6 +98,7 @@ class Fleet:
         self.last_account = self.last_account if self.last_account in wanted else None
         self.keyless = self.keyless if self.keyless in wanted else None
         self._by_generation = {account.generation: account for account in self.accounts.values()}
+        self._everybody = tuple(self.accounts.values())
         for binding in self.bindings.values():
             self._refresh(binding)
         return Changes(tuple(added), tuple(removed), tuple(updated))
@@ -153,12 +155,13 @@ class Fleet:
         self._keep_time(now)
         choice = Choice(self, ask, now, waited)
         decision = choice.decide()
-        self._note_gate(ask, decision, now, waited)
+        if self.gated or decision.reason == Reason.GATE:
+            self._note_gate(ask, decision, now, waited)
         if decision.account is None:
             return Wait(decision, NEVER if decision.retry_at is None else decision.retry_at)
         account = self.accounts[decision.account]
-        if ask.needs_slot and self.policy.free_slots(self.rules, account, now, waited) <= 0:
-            again = now + self.rules.slot_wait_sec - waited
+        if ask.needs_slot and self.policy.free_slots(self._rules, account, now, waited) <= 0:
+            again = now + self._rules.slot_wait_sec - waited
             return Wait(decision, again if again > now else choice.soonest_return, account.key)
         return self._grant(account, ask, decision, now)
 
@@ -178,15 +181,17 @@ class Fleet:
         lease = Lease(self._serial, account.key, account.generation, ask, decision, now, ask.needs_slot)
         self._leases.add(lease.id)
         if ask.needs_slot:
-            for axis in account.probed_axes(ask.model, self.rules, now):
+            for axis in account.probed_axes(ask.model, self._rules, now):
                 account.windows.touch(axis, now)
+                account.last_reading = None
             account.inflight += 1
             account.last_picked = now
             self.last_account = account.key
-            if ask.conversation is None:
+            conversation = ask.conversation
+            if conversation is None:
                 self.keyless = account.key
             else:
-                self._bind(ask.conversation, ask, account, decision, now)
+                self._bind(conversation, ask, account, decision, now)
         return lease
 
     def settle(
@@ -199,6 +204,9 @@ class Fleet:
     ) -> None:
         """Release the lease's slot and count what it used; `served` only for a complete answer."""
         self._keep_time(now)
+        self._settle(lease, now, usage, model, served)
+
+    def _settle(self, lease: Lease, now: float, usage: Usage, model: Optional[str], served: bool) -> None:
         if lease.id not in self._leases:
             return
         self._leases.remove(lease.id)
@@ -224,9 +232,9 @@ class Fleet:
     ) -> None:
         dollars = cost(usage, price_of(model, self.prices))
         account.burn.add(usage.burn, now)
+        conversation = lease.ask.conversation
         if served and lease.holds_slot:
-            everybody = list(self.accounts.values())
-            self.policy.served(everybody, account, Served(lease.ask.conversation, usage), now)
+            self.policy.served(self._everybody, account, Served(conversation, usage), now)
         for owner in (account, binding):
             if owner is None:
                 continue
@@ -242,8 +250,8 @@ class Fleet:
                 binding.prefix = usage.prefix or binding.prefix
                 binding.last_used = now
         if lease.holds_slot:
-            key = LedgerKey(lease.ask.conversation or "", lease.ask.issue, account.name, int(now // DAY_SEC))
-            retention = self.rules.ledger_retention_hours * 3600.0
+            key = LedgerKey(conversation or "", lease.ask.issue, account.name, int(now // DAY_SEC))
+            retention = self._rules.ledger_retention_hours * 3600.0
             self.ledger.add(key, usage, dollars, model, served, now, retention)
 
     def _leased(self, lease: Lease) -> Optional[Account]:
@@ -279,11 +287,14 @@ class Fleet:
 
     def _refresh(self, binding: Binding) -> None:
         """Bring the sets that count conversations in line with what this one says of itself."""
-        busy = binding.inflight > 0
-        self._idle.touch(binding.conversation, NEVER if busy else binding.evict_at(self.rules))
+        if binding.inflight > 0:
+            evict_at = warm_until = NEVER
+        else:
+            evict_at, warm_until = binding.evict_at(self._rules), binding.warm_until(self._rules)
+        self._idle.touch(binding.conversation, evict_at)
         account = self.accounts.get(binding.account)
         if account is not None:
-            account.warm.touch(binding.conversation, NEVER if busy else binding.warm_until(self.rules))
+            account.warm.touch(binding.conversation, warm_until)
 
     def _leave(self, binding: Binding) -> None:
         account = self.accounts.get(binding.account)
@@ -316,15 +327,40 @@ class Fleet:
     ) -> AnswerKind:
         """Take in an upstream answer's head; `words` is the upstream's own message of a refusal."""
         self._keep_time(now)
-        kind = classify(status, reading, lease.ask.needs_slot)
+        return self._answered(lease, status, reading, now, roll, words)
+
+    def finish(
+        self,
+        lease: Lease,
+        status: int,
+        reading: Reading,
+        now: float,
+        roll: float,
+        usage: Usage,
+        model: Optional[str],
+        served: bool,
+    ) -> None:
+        """`answered` and `settle` of an answer that came in one piece."""
+        self._keep_time(now)
+        self._answered(lease, status, reading, now, roll, "")
+        self._settle(lease, now, usage, model, served)
+
+    def _answered(
+        self, lease: Lease, status: int, reading: Reading, now: float, roll: float, words: str
+    ) -> AnswerKind:
         account = self._leased(lease)
+        if account is not None and status < 300 and lease.holds_slot and reading is account.last_reading:
+            return AnswerKind.SERVED  # the very same: it teaches nothing new, 9 us of a small request
+        kind = classify(status, reading, lease.ask.needs_slot)
         if account is None:
             return kind
+        account.last_reading = None
         if kind is not AnswerKind.SIDE_429:
             read(account, reading, lease.ask.needs_slot, now)
         effect = MEANING[kind].effect
         if effect is Effect.PROVE:
-            prove(account, lease, reading, self.rules, now)
+            prove(account, lease, reading, self._rules, now)
+            account.last_reading = reading if lease.holds_slot else None
         elif effect is Effect.BENCH:
             refuse(account, lease, reading, self.rules, now, roll)
         elif effect is Effect.CAP_MODEL:
@@ -338,6 +374,7 @@ class Fleet:
         self._keep_time(now)
         account = self._leased(lease)
         if account is not None:
+            account.last_reading = None
             refuse(account, lease, NO_READING, self.rules, now, roll)
 
     def lock_out(self, lease: Lease, words: str) -> None:
@@ -351,12 +388,13 @@ class Fleet:
         account = self.accounts.get(key)
         if account is not None:
             account.auth_failed = words or "the API refuses its credentials"
-            account.proven = False
+            account.proven, account.last_reading = False, None
 
     def rest_login(self, key: str, until: float, words: str, now: float) -> None:
         """The account's token is no good and can't be renewed before `until`."""
         account = self.accounts.get(key)
         if account is not None:
+            account.last_reading = None
             rest(account, now, words, until)
             if account.bench_until == until:  # not a longer one that new credentials don't end
                 account.login_bench = until

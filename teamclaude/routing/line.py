@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from .decision import NEVER, Ask, Lease, Wait
 from .fleet import Fleet
@@ -18,8 +17,7 @@ from .fleet import Fleet
 __all__ = ["NO_PATIENCE", "Line", "Patience", "Waiter"]
 
 
-@dataclass(frozen=True)
-class Patience:
+class Patience(NamedTuple):
     """How long a request may wait for an account."""
 
     budget: float = 0.0  # seconds; 0: an account now or none
@@ -33,7 +31,7 @@ class Waiter:
     """One request that asks for an account; it holds a lease, or what it waits for."""
 
     def __init__(self, ask: Ask, patience: Patience, since: float) -> None:
-        self.ask = ask._replace(hold=patience.budget) if patience.budget > 0 else ask
+        self.ask = ask.holding(patience.budget) if patience.budget > 0 else ask
         self.patience = patience
         self.since = since
         self.looked = since  # when it was last tried

@@ -14,7 +14,7 @@ from .account import Account, within_5h_rail
 from .binding import Binding
 from .decision import Ask, Exclusion, Reason
 from .policy import Move, Placement, Plain, Pool
-from .score import pace_of
+from .score import gap_of, pace_of
 
 __all__ = ["PacePolicy"]
 
@@ -82,13 +82,13 @@ class PacePolicy(Plain):
             if placement.account is not home and within_5h_rail(placement.account, rules, now):
                 return Move(Reason.RAIL, placement)
             return None
-        gap = pace_of(home, rules, now).gap
+        gap = gap_of(home, now)
         if gap >= -rules.far_over_line_threshold:
             return None
         if binding.paced_at is not None and now - binding.paced_at < binding.life(rules):
             return None
         placement = self.place(pool, ask, None)
-        better = pace_of(placement.account, rules, now).gap
+        better = gap_of(placement.account, now)
         # The target must be behind its own line and clearly better, else two accounts over their
         # lines would hand conversations back and forth, each time with a cold cache.
         if placement.account is home or better < 0 or better - gap <= rules.far_over_line_threshold:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from .account import WEEK_SEC, Account
 from .rules import Rules
 
-__all__ = ["Pace", "pace_of", "ramp_boost"]
+__all__ = ["Pace", "gap_of", "pace_of", "ramp_boost"]
 
 
 class Pace(NamedTuple):
@@ -31,6 +31,15 @@ def pace_of(account: Account, rules: Rules, now: float) -> Pace:
     left = window.resets_at - now
     line = min(1.0, max(0.0, 1.0 - left / WEEK_SEC))
     return Pace(line, line - used, ramp_boost(used, left / 3600.0, rules))
+
+
+def gap_of(account: Account, now: float) -> float:
+    """`pace_of(...).gap` alone: asked with every request of a warm conversation, 2 us less."""
+    window = account.windows.get("7d", now)
+    used = window.utilization or 0.0
+    if window.resets_at is None:
+        return -used
+    return min(1.0, max(0.0, 1.0 - (window.resets_at - now) / WEEK_SEC)) - used
 
 
 def ramp_boost(used: float, hours_to_reset: float, rules: Rules) -> float:

@@ -32,7 +32,7 @@ class WarmSet:
 
     def expire(self, now: float) -> list[str]:
         """Drop and return the keys whose expiry has passed."""
-        gone = []
+        gone: list[str] = []
         while self._heap and self._heap[0][0] <= now:
             when, key = heapq.heappop(self._heap)
             if self._queued.get(key) != when:
