@@ -16,7 +16,8 @@ from teamclaude.routing.decision import Ask, Lease
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.pace import PacePolicy
 from teamclaude.routing.rules import Rules
-from teamclaude.routing.windows import Reading
+from teamclaude.routing.usage import Usage
+from teamclaude.routing.windows import Reading, Window
 
 HOUR = Patience(3600.0)
 
@@ -252,3 +253,17 @@ def test_six_sessions_on_three_idle_accounts_end_two_each() -> None:
     waiters = [Waiter(router, Ask(f"s{n}")) for n in range(6)]
     accounts = sorted(w.lease().account for w in waiters)
     assert accounts == ["a", "a", "b", "b", "c", "c"]
+
+
+def test_an_answer_told_with_its_end_counts_as_one_told_before() -> None:
+    views = []
+    for at_once in (False, True):
+        router = router_of("a")
+        lease = router.acquire(Ask(session="s"), NO_PATIENCE, stays)
+        told = (200, Reading({"5h": Window(0.4, Clock.now + 900, "allowed", Clock.now)}))
+        if not at_once:
+            router.answered(lease, *told)
+        router.settle(lease, Usage(1, 2), "claude-opus-4-8", True, told if at_once else None)
+        views.append(router.view())
+    assert views[0] == views[1]
+    assert views[1].accounts[0].requests == 1
