@@ -140,10 +140,12 @@ class Choice:
         return ""
 
     def _beside_parent(self) -> Optional[Decision]:
-        """A sub-agent starts on its parent's account when that has a free slot."""
+        """A sub-agent starts on its parent's account when that has a free slot and room for it."""
         parent = self._fleet.bindings.get(self._ask.parent or "")
         account = self._fleet.accounts.get(parent.account) if parent is not None else None
         if account is None or not self._inviting(account) or not self._has_slot(account):
+            return None
+        if self._policy.gate(self._pool, self._ask, account, 0, self._waited):
             return None
         return self._beside(account, Reason.NEW, "beside its parent", "not its parent's")
 

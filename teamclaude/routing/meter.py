@@ -21,6 +21,7 @@ TELLING = 0.08  # below this utilization the rounding of headers says too little
 WEEKS_IN_5H = 0.125  # a 5h window as a part of a week's quota, until learned
 MEMORY_SEC = 12 * 3600.0  # of the burn of an active conversation
 LONGEST_STEP_SEC = 120.0
+BEAT_SEC = 20.0  # what needs a look at every account is worked out anew so seldom
 
 
 @dataclass
@@ -42,6 +43,8 @@ class Meter:
         self.seconds = 0.0  # of active conversations, fading alike
         self._known: dict[str, _Known] = {}
         self._latest: Optional[float] = None
+        self._mean_week: Optional[float] = None  # tokens, of the accounts that are known
+        self._mean_five: Optional[float] = None
 
     # --- learning -----------------------------------------------------------------------------
 
@@ -59,8 +62,12 @@ class Meter:
         known.five = self._measured(account, known, "5h", known.five, now)
 
     def _let_time_pass(self, accounts: Iterable[Account], now: float) -> None:
+        if self._latest is not None and 0.0 <= now - self._latest < BEAT_SEC:
+            return
         step = 0.0 if self._latest is None else min(LONGEST_STEP_SEC, max(0.0, now - self._latest))
         self._latest = now
+        self._mean_week = _mean(k.week for k in self._known.values())
+        self._mean_five = _mean(k.five for k in self._known.values())
         faded = 1.0 - step / MEMORY_SEC
         self.seconds = self.seconds * faded + step * sum(self.active(a, now) for a in accounts)
         self.tokens *= faded
@@ -98,7 +105,7 @@ class Meter:
     def week(self, account: Account) -> Optional[float]:
         """Tokens in a week of the account; an unknown one is as large as the others."""
         known = self._of(account).week
-        return known if known is not None else self._mean([k.week for k in self._known.values()])
+        return known if known is not None else self._mean_week
 
     def five(self, account: Account) -> Optional[float]:
         known = self._of(account)
@@ -106,17 +113,12 @@ class Meter:
             return known.five
         if known.week is not None:
             return known.week * WEEKS_IN_5H
-        return self._mean([k.five for k in self._known.values()])
+        return self._mean_five
 
     @property
     def burn_rate(self) -> Optional[float]:
         """Tokens per second of an active conversation; None until an hour of them was seen."""
         return self.tokens / self.seconds if self.seconds >= 3600.0 and self.tokens > 0.0 else None
-
-    @staticmethod
-    def _mean(values: Iterable[Optional[float]]) -> Optional[float]:
-        found = [value for value in values if value is not None]
-        return sum(found) / len(found) if found else None
 
     def _of(self, account: Account) -> _Known:
         known = self._known.get(account.key)
@@ -147,6 +149,11 @@ class Meter:
                 self._known[keys[old]] = _Known(
                     week if week and week > 0 else None, five if five and five > 0 else None
                 )
+
+
+def _mean(values: Iterable[Optional[float]]) -> Optional[float]:
+    found = [value for value in values if value is not None]
+    return sum(found) / len(found) if found else None
 
 
 def _is_cold(usage: Usage) -> bool:

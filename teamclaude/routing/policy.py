@@ -6,7 +6,7 @@ no policy may decide: pins, accounts that can't serve, paid keys, priority tiers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional, Protocol
 
 from .account import Account, inflight_cap
@@ -78,7 +78,7 @@ class Policy(Protocol):
     def gate(self, pool: Pool, ask: Ask, account: Account, ahead: int, waited: float) -> str:
         """Why a cold conversation must not enter `account` yet; empty: it may.  `ahead` wait longer."""
 
-    def served(self, accounts: Sequence[Account], account: Account, served: Served, now: float) -> None:
+    def served(self, accounts: Iterable[Account], account: Account, served: Served, now: float) -> None:
         """Learn from an answer."""
 
     def stored(self) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class Plain:
     def gate(self, pool: Pool, ask: Ask, account: Account, ahead: int, waited: float) -> str:
         return ""
 
-    def served(self, accounts: Sequence[Account], account: Account, served: Served, now: float) -> None:
+    def served(self, accounts: Iterable[Account], account: Account, served: Served, now: float) -> None:
         pass
 
     def stored(self) -> dict[str, Any]:

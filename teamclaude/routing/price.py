@@ -14,40 +14,65 @@ of the week's busy and quiet hours bends it into the team's own calendar.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, Optional
 
 from .account import Account
 from .binding import Binding
-from .decision import Ask, Exclusion
+from .decision import NEVER, Ask, Exclusion
 from .meter import WEEKS_IN_5H, Meter
 from .policy import Placement, Plain, Pool, Served
 from .rules import Rules
 from .saved import Saved
 
-__all__ = ["PricePolicy"]
+__all__ = ["PricePolicy", "Tuning"]
 
-GATE_SEC = 2200.0  # a window must carry a cold conversation for so long
 INFINITE = float("inf")
 HALF_HOUR, HOUR = 1800.0, 3600.0
-LONG_RUN_SEC = 7200.0  # a runway as long as this is as good as any
-HOME_BONUS = 1.3  # part of its cache may live on
-PLENTY = 2.0  # times an equal part of the demand: in plenty, who could carry more is no better for it
-SHORT_WAIT_SEC = 15.0  # always worth it
-FULL = 1.005  # headers round to 0.01: the API itself says when a window is full
+# What time alone changes is worked out anew so seldom; an answer of the account does it at once.
+STANDING_SEC = 5.0
+
+
+class Tuning(NamedTuple):
+    """What the lab chose; other values are for trying there what each part is worth."""
+
+    gate_sec: float = 2200.0  # a window must carry a cold conversation for so long
+    long_run_sec: float = 7200.0  # a runway as long as this is as good as any
+    home_bonus: float = 1.3  # part of its cache may live on
+    plenty: float = 2.0  # equal parts of the demand: in plenty, who could carry more is no better for it
+    short_wait_sec: float = 15.0  # always worth it
+    token_price: float = 1.0  # of rewriting a cache when tokens are scarce; 0: never wait for it
+    full: float = 1.005  # headers round to 0.01: the API itself says when a window is full
+
+
+CHOSEN = Tuning()
+
+
+class _Standing(NamedTuple):
+    """What is left of an account's windows at an instant."""
+
+    at: float
+    share: float  # against what the pool is expected to want of it
+    windows: tuple[tuple[float, float], ...]  # tokens left, reset; of windows that may end before it
+
+    def runway(self, active: int, rate: Optional[float], now: float) -> float:
+        """Seconds until a window is used up by so many conversations; one that resets first never is."""
+        shortest = INFINITE
+        if rate is not None:
+            for left, resets_at in self.windows:
+                runs = left / (active * rate)
+                if runs < shortest and now + runs < resets_at:
+                    shortest = runs
+        return shortest
 
 
 class _Offer(NamedTuple):
     """One account as a place for a cold conversation."""
 
-    share: float  # what is left against what is wanted
+    value: float
     active: int
     runway: float  # seconds until a window runs out with one more conversation
-
-    @property
-    def value(self) -> float:
-        return self.share / (self.active + 1) * min(1.0, self.runway / LONG_RUN_SEC)
 
 
 class PricePolicy(Plain):
@@ -55,31 +80,33 @@ class PricePolicy(Plain):
 
     name = "price"
 
-    def __init__(self, gated: bool = True) -> None:
-        self.gated = gated
+    def __init__(self, tuning: Tuning = CHOSEN) -> None:
+        self._tuning = tuning
         self.meter = Meter()
+        self._standings: dict[str, _Standing] = {}
+        self._scarce = (NEVER, 0, 0.0)  # when, of how many accounts, how much
 
     def adapt(self, rules: Rules) -> Rules:
         """Use windows to their end, unless a lower switchThreshold is configured."""
         if rules.switch_threshold != Rules().switch_threshold:
             return rules
-        return replace(rules, switch_threshold=FULL)
+        return replace(rules, switch_threshold=self._tuning.full)
 
     # --- the questions ------------------------------------------------------------------------
 
     def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
-        rules, now = pool.rules, pool.now
-        plenty = self._plenty(pool)
-        offers = {a: self._offer(a, now, plenty=plenty) for a in pool.accounts}
+        rules, now, accounts = pool.rules, pool.now, pool.accounts
+        plenty, rate = self._plenty(pool), self.meter.burn_rate
+        offers = {account: self._offer(account, now, plenty, rate) for account in accounts}
 
         def order(account: Account) -> tuple[bool, float, int, float, str]:
             full = self.free_slots(rules, account, now, 0.0) <= 0
-            value = offers[account].value * (HOME_BONUS if account is home else 1.0)
+            value = offers[account].value * (self._tuning.home_bonus if account is home else 1.0)
             return (full, -value, account.inflight, account.last_picked, account.name)
 
-        chosen = min(pool.accounts, key=order)
+        chosen = min(accounts, key=order)
         others = tuple(
-            Exclusion(a.key, "less plentiful", _words(offers[a])) for a in pool.accounts if a is not chosen
+            Exclusion(a.key, "less plentiful", _words(offers[a])) for a in accounts if a is not chosen
         )
         return Placement(chosen, others, _words(offers[chosen]))
 
@@ -92,70 +119,82 @@ class PricePolicy(Plain):
         closed = until - pool.now
         if waited + closed > ask.hold or closed > binding.warm_until(pool.rules) - pool.now:
             return ""
-        worth = SHORT_WAIT_SEC + self._scarcity(pool) * binding.prefix / (self.meter.burn_rate or INFINITE)
+        price = self._tuning.token_price * self._scarcity(pool)
+        worth = self._tuning.short_wait_sec + price * binding.prefix / (self.meter.burn_rate or INFINITE)
         if waited + closed > worth:
             return ""
         return f"back in {closed:.0f} s, its cache of {binding.prefix // 1000}k tokens is worth {worth:.0f} s"
 
     def gate(self, pool: Pool, ask: Ask, account: Account, ahead: int, waited: float) -> str:
-        if not self.gated or waited >= ask.hold or self.meter.active(account, pool.now) == 0:
+        if waited >= ask.hold or self.meter.active(account, pool.now) == 0:
             return ""
-        runway = self._offer(account, pool.now, ahead).runway
-        if runway >= GATE_SEC:
+        meter, now = self.meter, pool.now
+        active = meter.active(account, now) + ahead + 1
+        runway = self._standing(account, now).runway(active, meter.burn_rate, now)
+        if runway >= self._tuning.gate_sec:
             return ""
         return f"{account.name} carries one more for {runway / 60:.0f} min only, {ahead} ahead"
 
     # --- prices -------------------------------------------------------------------------------
 
-    def _offer(self, account: Account, now: float, ahead: int = 0, plenty: float = INFINITE) -> _Offer:
+    def _offer(self, account: Account, now: float, plenty: float, rate: Optional[float]) -> _Offer:
+        standing = self._standing(account, now)
         active = self.meter.active(account, now)
-        share = min(plenty, self._week_share(account, now), self._five_share(account, now))
-        return _Offer(share, active, self._runway(account, active + ahead + 1, now))
+        runway = standing.runway(active + 1, rate, now)
+        value = min(plenty, standing.share) / (active + 1)
+        return _Offer(value * min(1.0, runway / self._tuning.long_run_sec), active, runway)
 
-    def _week_share(self, account: Account, now: float) -> float:
-        window = account.windows.get("7d", now)
-        until = window.resets_at if window.resets_at is not None else now + 7 * 24 * HOUR
-        left = (self.meter.week(account) or 1.0) * max(0.0, 1.0 - (window.utilization or 0.0))
-        return left / max(1e-9, self.meter.demand.expected(now, until))
+    def _standing(self, account: Account, now: float) -> _Standing:
+        known = self._standings.get(account.key)
+        if known is None or not 0.0 <= now - known.at < STANDING_SEC:
+            known = self._standings[account.key] = self._work_out(account, now)
+        return known
 
-    def _five_share(self, account: Account, now: float) -> float:
-        window = account.windows.get("5h", now)
-        size = self.meter.five(account) or WEEKS_IN_5H
-        until = window.resets_at if window.resets_at is not None else now + 5 * HOUR
-        left = size * max(0.0, 1.0 - (window.utilization or 0.0))
-        return left / max(1e-9, self.meter.demand.expected(now, max(until, now + HALF_HOUR)))
-
-    def _runway(self, account: Account, active: int, now: float) -> float:
-        """Seconds until a window is used up by so many conversations; a window that resets first never is."""
-        rate = self.meter.burn_rate
-        shortest = INFINITE
-        for axis, size in (("5h", self.meter.five(account)), ("7d", self.meter.week(account))):
-            window = account.windows.get(axis, now)
-            if rate is None or size is None or window.utilization is None or window.resets_at is None:
-                continue
-            runs = size * max(0.0, 1.0 - window.utilization) / (active * rate)
-            if now + runs < window.resets_at:
-                shortest = min(shortest, runs)
-        return shortest
+    def _work_out(self, account: Account, now: float) -> _Standing:
+        expected = self.meter.demand.expected
+        five, week = account.windows.get("5h", now), account.windows.get("7d", now)
+        five_size, week_size = self.meter.five(account), self.meter.week(account)
+        five_left = 1.0 - min(1.0, five.utilization or 0.0)
+        week_left = 1.0 - min(1.0, week.utilization or 0.0)
+        five_ends = now + 5 * HOUR if five.resets_at is None else max(five.resets_at, now + HALF_HOUR)
+        week_ends = now + 7 * 24 * HOUR if week.resets_at is None else week.resets_at
+        share = min(
+            week_left * (week_size or 1.0) / max(1e-9, expected(now, week_ends)),
+            five_left * (five_size or WEEKS_IN_5H) / max(1e-9, expected(now, five_ends)),
+        )
+        ending = tuple(
+            (left * size, window.resets_at)
+            for left, size, window in ((five_left, five_size, five), (week_left, week_size, week))
+            if size is not None and window.utilization is not None and window.resets_at is not None
+        )
+        return _Standing(now, share, ending)
 
     def _plenty(self, pool: Pool) -> float:
         """The share above which more is no better: in plenty what counts is few conversations each."""
         scarcity = self._scarcity(pool)
         if scarcity >= 1.0 or not self.meter.demand.is_known:
             return INFINITE
-        return PLENTY / len(pool.accounts) / (1.0 - scarcity)
+        return self._tuning.plenty / len(pool.accounts) / (1.0 - scarcity)
 
     def _scarcity(self, pool: Pool) -> float:
         """0 while there is enough for everybody, 1 when every token is wanted."""
-        if any(self.meter.week(a) is None for a in pool.accounts):
+        at, count, scarcity = self._scarce
+        if count != len(pool.accounts) or not 0.0 <= pool.now - at < STANDING_SEC:
+            scarcity = self._work_out_scarcity(pool)
+            self._scarce = (pool.now, len(pool.accounts), scarcity)
+        return scarcity
+
+    def _work_out_scarcity(self, pool: Pool) -> float:
+        if any(self.meter.week(account) is None for account in pool.accounts):
             return 0.0
-        supply = sum(min(self._week_share(a, pool.now), self._five_share(a, pool.now)) for a in pool.accounts)
+        supply = sum(self._standing(account, pool.now).share for account in pool.accounts)
         return min(1.0, max(0.0, (1.0 / max(supply, 1e-9) - 0.7) / 0.3))
 
     # --- learning -----------------------------------------------------------------------------
 
-    def served(self, accounts: Sequence[Account], account: Account, served: Served, now: float) -> None:
+    def served(self, accounts: Iterable[Account], account: Account, served: Served, now: float) -> None:
         self.meter.served(accounts, account, served, now)
+        self._standings.pop(account.key, None)
 
     def stored(self) -> dict[str, Any]:
         return self.meter.stored()
@@ -165,5 +204,9 @@ class PricePolicy(Plain):
 
 
 def _words(offer: _Offer) -> str:
-    runway = "" if offer.runway == INFINITE else f", lasts {offer.runway / 60:.0f} min"
-    return f"{offer.active} active{runway}"
+    if offer.runway == INFINITE:
+        return f"{offer.active} active"
+    minutes = offer.runway / 60
+    return f"{offer.active} active, lasts " + (
+        f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.0f} h"
+    )

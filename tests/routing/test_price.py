@@ -204,4 +204,21 @@ def test_in_plenty_a_larger_share_is_no_reason_to_crowd_an_account(priced):
     assert pool.choose("s").account == "b"
     meter.demand.hours = [3e7] * 168  # more than there is: the shares count again
     meter.demand._sums = None
+    pool.wait(10.0)
     assert pool.choose("s").account == "a"
+
+
+def test_an_agent_waits_at_the_gate_rather_than_crowd_its_parents_account(priced):
+    pool = nearly_full(priced)
+    pool.bind("s", "a")
+    asked = pool.admit("s", agent="agent", hold=HOLD)
+    assert isinstance(asked, Wait)
+    assert asked.decision.reason == Reason.GATE
+
+
+def test_words_give_the_time_a_window_lasts_in_minutes_or_hours(priced):
+    pool = nearly_full(priced)
+    assert pool.choose("s").detail == "1 active, lasts 8 min"
+    pool.wait(10.0)
+    pool.quota("a", "5h", 0.0, 4.99 * HOUR)
+    assert pool.choose("s").detail == "1 active, lasts 83 min"
