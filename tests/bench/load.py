@@ -3,7 +3,8 @@
 Closed loop: each connection sends its next request when it has its answer.  So at one connection the latency
 is what one request takes, at many it is what a proxy under full load makes each of them wait.
 
-    python load.py PORT CONNECTIONS SECONDS PADDING        the load of this file, its figures as JSON
+    python load.py PORT CONNECTIONS SECONDS PADDING PREFIX HEADERS
+                                    the load of this file, its figures as JSON; the headers are JSON too
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from wire import message_end
+
+if TYPE_CHECKING:
+    from ways import Way
 
 __all__ = ["HEADERS", "PATH", "Load", "body", "generator", "measure", "session"]
 
@@ -63,9 +67,9 @@ def generator() -> str:
     return "wrk" if shutil.which("wrk") else "Python"
 
 
-def measure(port: int, connections: int, seconds: float, padding: int = 0) -> Load:
-    """Load 127.0.0.1:`port` from a process of its own; `padding` bytes are added to each body."""
-    return (_wrk if shutil.which("wrk") else _python)(port, connections, seconds, padding)
+def measure(way: Way, connections: int, seconds: float, padding: int = 0) -> Load:
+    """Load a way from a process of its own; `padding` bytes are added to each body."""
+    return (_wrk if shutil.which("wrk") else _python)(way, connections, seconds, padding)
 
 
 def body(padding: int = 0) -> str:
@@ -118,14 +122,15 @@ end
 """
 
 
-def _wrk(port: int, connections: int, seconds: float, padding: int) -> Load:
-    fields = ", ".join(f'["{name}"] = "{value}"' for name, value in HEADERS.items())
+def _wrk(way: Way, connections: int, seconds: float, padding: int) -> Load:
+    fields = ", ".join(f'["{name}"] = "{value}"' for name, value in {**HEADERS, **way.headers}.items())
+    path = way.prefix + PATH
     with tempfile.TemporaryDirectory() as directory:
         script = Path(directory) / "load.lua"
-        words = {"connections": connections, "headers": fields, "path": PATH, "body": body(padding)}
+        words = {"connections": connections, "headers": fields, "path": path, "body": body(padding)}
         script.write_text(LUA % words)
         command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(script)]
-        out = _output([*command, f"http://127.0.0.1:{port}/"], seconds)
+        out = _output([*command, f"{way.scheme}://127.0.0.1:{way.port}/"], seconds)
     line = next(line for line in out.splitlines() if line.startswith("FIGURES "))
     return Load(*json.loads(line[len("FIGURES ") :]))
 
@@ -133,8 +138,15 @@ def _wrk(port: int, connections: int, seconds: float, padding: int) -> Load:
 # --- without wrk ------------------------------------------------------------------------------------
 
 
-def _python(port: int, connections: int, seconds: float, padding: int) -> Load:
-    words = [str(port), str(connections), str(seconds), str(padding)]
+def _python(way: Way, connections: int, seconds: float, padding: int) -> Load:
+    words = [
+        str(way.port),
+        str(connections),
+        str(seconds),
+        str(padding),
+        way.prefix,
+        json.dumps(dict(way.headers)),
+    ]
     return Load(*json.loads(_output([sys.executable, str(Path(__file__).resolve()), *words], seconds)))
 
 
@@ -147,11 +159,11 @@ def _output(command: list[str], seconds: float) -> str:
 class _Line:
     """One connection: the request it repeats, and what has come of the answer."""
 
-    def __init__(self, port: int, number: int, content: str) -> None:
+    def __init__(self, port: int, number: int, path: str, more: dict[str, str], content: str) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        fields = {**HEADERS, "X-Claude-Code-Session-Id": session(number)}
-        lines = [f"POST {PATH} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+        fields = {**HEADERS, **more, "X-Claude-Code-Session-Id": session(number)}
+        lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
         lines += [f"Host: 127.0.0.1:{port}", f"Content-Length: {len(content)}", "", content]
         self._request = "\r\n".join(lines).encode()
         self._answer = b""
@@ -172,11 +184,13 @@ class _Line:
         return lasted if self._answer.startswith(b"HTTP/1.1 200 ") else -lasted
 
 
-def _load(port: int, connections: int, seconds: float, padding: int) -> Load:
+def _load(
+    port: int, connections: int, seconds: float, padding: int, prefix: str, more: dict[str, str]
+) -> Load:
     waiting = selectors.DefaultSelector()
     content = body(padding)
     for number in range(1, connections + 1):
-        line = _Line(port, number, content)
+        line = _Line(port, number, prefix + PATH, more, content)
         waiting.register(line.sock, selectors.EVENT_READ, line)
         line.send()
     took: list[float] = []
@@ -194,4 +208,6 @@ def _load(port: int, connections: int, seconds: float, padding: int) -> Load:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_load(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))))
+    port, connections, seconds, padding, prefix, more = sys.argv[1:]
+    figures = _load(int(port), int(connections), float(seconds), int(padding), prefix, json.loads(more))
+    print(json.dumps(figures))

@@ -13,7 +13,8 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from table import machine, markdown, quantity  # noqa: E402
+from rounds import Bench  # noqa: E402
+from table import Row, Target, machine, markdown, quantity  # noqa: E402
 
 from teamclaude.routing.account import AccountSpec  # noqa: E402
 from teamclaude.routing.burn import Burn  # noqa: E402
@@ -24,9 +25,10 @@ from teamclaude.routing.rules import Rules  # noqa: E402
 from teamclaude.routing.usage import Usage  # noqa: E402
 from teamclaude.routing.windows import Reading, Window  # noqa: E402
 
-__all__ = ["routing_rows"]
+__all__ = ["decision_rows"]
 
 SIZES = ((4, 50), (16, 1_000), (1_000, 100_000))
+MOST_MICROS = {(16, 1_000): 20.0, (1_000, 100_000): 60.0}
 ROUNDS = 5
 WARM_STEPS, NEW_STEPS = 2_000, 200
 NOW = 1_800_000_000.0
@@ -87,20 +89,35 @@ class World:
         return took
 
 
-def routing_rows() -> list[list[str]]:
-    """A row per size: the median of rounds of each step's mean, in microseconds."""
+def costs(accounts: int, conversations: int) -> list[float]:
+    """The median of rounds of each step's mean, in microseconds: the columns of HEADS."""
+    world = World(accounts, conversations)
+    means = []
+    for _ in range(ROUNDS):
+        steps = [world.step() for _ in range(WARM_STEPS)]
+        fresh = [world.new() for _ in range(NEW_STEPS)]
+        means.append([sum(column) / len(steps) for column in zip(*steps)] + [sum(fresh) / len(fresh)])
+    return [1e6 * median(column) for column in zip(*means)]
+
+
+def decision_rows(bench: Bench) -> list[Row]:
+    """The decision for a request of a known conversation, and the one for a new conversation's."""
     rows = []
-    for accounts, conversations in SIZES:
-        world = World(accounts, conversations)
-        means = []
-        for _ in range(ROUNDS):
-            steps = [world.step() for _ in range(WARM_STEPS)]
-            fresh = [world.new() for _ in range(NEW_STEPS)]
-            means.append([sum(column) / len(steps) for column in zip(*steps)] + [sum(fresh) / len(fresh)])
-        figures = [quantity(1e6 * median(column), "µs") for column in zip(*means)]
-        rows.append([f"{accounts:,} × {conversations:,}", *figures])
+    for size in SIZES:
+        print(f"routing: {size[0]:,} accounts, {size[1]:,} conversations", file=sys.stderr)
+        choose, admit, *_, new = costs(*size)
+        at = f"{size[0]:,} accounts × {size[1]:,} conversations"
+        most = MOST_MICROS.get(size)
+        rows.append(Row(f"{at}: decision", "µs", {"teamclaude": choose}, _at_most(most) if most else None))
+        rows.append(Row(f"{at}: decision and slot", "µs", {"teamclaude": admit}))
+        rows.append(Row(f"{at}: the same, new conversation", "µs", {"teamclaude": new}))
     return rows
 
 
+def _at_most(micros: float) -> Target:
+    return Target(f"≤ {micros:g} µs", lambda figures: figures["teamclaude"] <= micros)
+
+
 if __name__ == "__main__":
-    print(f"{machine()}\n\n{markdown(HEADS, routing_rows())}")
+    lines = [[f"{a:,} × {b:,}", *(quantity(cost, "µs") for cost in costs(a, b))] for a, b in SIZES]
+    print(f"{machine()}\n\n{markdown(HEADS, lines)}")

@@ -7,21 +7,37 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import sse
 
-__all__ = ["Server", "nginx_proxy", "nginx_version", "stream_upstream", "teamclaude", "upstream"]
+__all__ = [
+    "KEY",
+    "MESSAGE",
+    "Pem",
+    "Server",
+    "certificate",
+    "free_port",
+    "nginx_proxy",
+    "nginx_version",
+    "stream_upstream",
+    "teamclaude",
+    "upstream",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "tc-FAKEproxykeyFAKEproxykey"
 ACCOUNTS = 16  # 64 conversations fit without waiting
 START_SEC = 20.0
 FAR = 4_102_444_800_000
+
+_NO_CLOSE = 'proxy_set_header Connection "";'
 
 MESSAGE = {
     "id": "msg_fake00000001",
@@ -40,6 +56,13 @@ MESSAGE = {
 }
 
 
+class Pem(NamedTuple):
+    """A self-signed certificate of 127.0.0.1, and its key."""
+
+    cert: Path
+    key: Path
+
+
 class Server:
     """A child that answers on `port`; leaving the block ends it.
 
@@ -47,9 +70,17 @@ class Server:
     """
 
     def __init__(
-        self, command: list[str], port: int, path: str, stdin: bytes = b"", env: dict[str, str] | None = None
+        self,
+        command: list[str],
+        port: int,
+        path: str,
+        stdin: bytes = b"",
+        env: dict[str, str] | None = None,
+        tls: bool = False,
+        start_sec: float = START_SEC,
     ) -> None:
         self.port = port
+        self._tls = tls
         began = time.perf_counter()
         self._child = subprocess.Popen(
             command,
@@ -62,19 +93,37 @@ class Server:
         self._child.stdin.write(stdin)
         self._child.stdin.close()
         try:
-            self._wait(path, began + START_SEC)
+            self._wait(path, began + start_sec)
         except BaseException:
             self.stop()
             raise
         self.started = time.perf_counter() - began
 
     def _wait(self, path: str, deadline: float) -> None:
-        while not _answers(self.port, path):
+        while not _answers(self.port, path, self._tls):
             if self._child.poll() is not None or time.perf_counter() > deadline:
                 assert self._child.stderr is not None
                 self._child.kill()
                 raise RuntimeError(f"no answer: {self._child.stderr.read().decode()[-500:]}")
             time.sleep(0.001)
+
+    @property
+    def threads(self) -> float | None:
+        """How many there are now; None where /proc does not say."""
+        return self._status("Threads")
+
+    @property
+    def peak_mb(self) -> float | None:
+        """The most resident memory so far, in MB; None where /proc does not say."""
+        kib = self._status("VmHWM")
+        return None if kib is None else kib * 1024 / 1e6
+
+    def _status(self, name: str) -> float | None:
+        try:
+            text = Path(f"/proc/{self._child.pid}/status").read_text()
+        except OSError:
+            return None
+        return next((float(line.split()[1]) for line in text.splitlines() if line.startswith(name)), None)
 
     @property
     def cpu_sec(self) -> float | None:
@@ -112,12 +161,12 @@ class Server:
         self.stop()
 
 
-def teamclaude(directory: Path, upstream_port: int, inflight: int = 5) -> Server:
+def teamclaude(directory: Path, upstream_port: int, inflight: int = 5, ca: Path | None = None) -> Server:
     """The proxy as a user starts it, before the upstream on this port; `directory` is its home.
 
-    `inflight` is `maxInflightPerAccount`.
+    `inflight` is `maxInflightPerAccount`; with `ca` the upstream is reached by TLS, and trusted for that.
     """
-    port = _free_port()
+    port = free_port()
     config = directory / "teamclaude.json"
     accounts = [
         {"name": f"a{n}", "type": "oauth", "accessToken": f"sk-ant-oat01-FAKE-{n}", "expiresAt": FAR}
@@ -126,9 +175,10 @@ def teamclaude(directory: Path, upstream_port: int, inflight: int = 5) -> Server
     proxy = {"host": "127.0.0.1", "port": port, "apiKey": KEY}
     document = {
         "proxy": proxy,
-        "upstream": f"http://127.0.0.1:{upstream_port}",
+        "upstream": f"{'http' if ca is None else 'https'}://127.0.0.1:{upstream_port}",
         "accounts": accounts,
         "maxInflightPerAccount": inflight,
+        **({} if ca is None else {"upstreamCaFile": str(ca)}),
     }
     config.write_text(json.dumps(document))
     config.chmod(0o600)
@@ -142,10 +192,10 @@ def teamclaude(directory: Path, upstream_port: int, inflight: int = 5) -> Server
     return Server(command, port, "/health", env=env)
 
 
-def upstream(directory: Path) -> Server:
-    """nginx, or the responder where there is none: the fixed answer of an API at rest."""
+def upstream(directory: Path, pem: Pem | None = None) -> Server:
+    """nginx, or the responder where there is none: the fixed answer of an API at rest; `pem` needs nginx."""
     body = json.dumps(MESSAGE, separators=(",", ":"))
-    port, headers = _free_port(), _headers()
+    port, headers = free_port(), _headers()
     if _nginx() is None:
         fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = f"HTTP/1.1 200 OK\r\n{fields}Content-Length: {len(body)}\r\n\r\n"
@@ -155,23 +205,43 @@ def upstream(directory: Path) -> Server:
         f'add_header {name} "{value}";' for name, value in headers.items() if name != "Content-Type"
     )
     serve = f"location / {{ default_type application/json; {fields} return 200 '{body}'; }}"
-    return _start_nginx(directory, port, f"server {{ listen 127.0.0.1:{port}; {serve} }}")
+    listen = f"listen 127.0.0.1:{port};"
+    if pem is not None:
+        listen = f"listen 127.0.0.1:{port} ssl; ssl_certificate {pem.cert}; ssl_certificate_key {pem.key};"
+    return _start_nginx(directory, port, f"server {{ {listen} {serve} }}", pem is not None)
 
 
 def stream_upstream() -> Server:
     """An API that streams events."""
-    port = _free_port()
+    port = free_port()
     return Server(sse.command(port), port, "/")
 
 
-def nginx_proxy(directory: Path, upstream_port: int) -> Server | None:
-    """nginx as a plain reverse proxy, for comparison; None where there is none."""
+def nginx_proxy(directory: Path, upstream_port: int, ca: Path | None = None) -> Server | None:
+    """nginx as a plain reverse proxy, for comparison; None where there is none.  `ca` as for `teamclaude`."""
     if _nginx() is None:
         return None
-    port = _free_port()
+    port = free_port()
     behind = f"upstream api {{ server 127.0.0.1:{upstream_port}; keepalive 64; }}"
-    serve = 'location / { proxy_pass http://api; proxy_http_version 1.1; proxy_set_header Connection ""; }'
+    scheme, trust = "http", ""
+    if ca is not None:
+        scheme = "https"
+        trust = f"proxy_ssl_trusted_certificate {ca}; proxy_ssl_verify on; proxy_ssl_name localhost;"
+    serve = f"location / {{ proxy_pass {scheme}://api; proxy_http_version 1.1; {trust} {_NO_CLOSE} }}"
     return _start_nginx(directory, port, f"{behind} server {{ listen 127.0.0.1:{port}; {serve} }}")
+
+
+def certificate(directory: Path) -> Pem | None:
+    """A new one; None where there is no openssl to make it with."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        return None
+    made = Pem(directory / "cert.pem", directory / "key.pem")
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    command = [openssl, "req", "-x509", *curve, *names, "-keyout", str(made.key), "-out", str(made.cert)]
+    subprocess.run(command, check=True, capture_output=True, timeout=START_SEC)
+    return made
 
 
 def nginx_version() -> str | None:
@@ -188,7 +258,7 @@ def _nginx() -> str | None:
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
-def _start_nginx(directory: Path, port: int, servers: str) -> Server:
+def _start_nginx(directory: Path, port: int, servers: str, tls: bool = False) -> Server:
     home = directory / f"nginx-{port}"
     home.mkdir()
     temporary = " ".join(
@@ -204,7 +274,7 @@ def _start_nginx(directory: Path, port: int, servers: str) -> Server:
     )
     program = _nginx()
     assert program is not None
-    return Server([program, "-p", str(home), "-e", "stderr", "-c", str(config)], port, "/")
+    return Server([program, "-p", str(home), "-e", "stderr", "-c", str(config)], port, "/", tls=tls)
 
 
 def _headers() -> dict[str, str]:
@@ -226,8 +296,11 @@ def _headers() -> dict[str, str]:
     }
 
 
-def _answers(port: int, path: str) -> bool:
+def _answers(port: int, path: str, tls: bool) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SEC)
+    if tls:  # that it answers is all that is asked
+        unverified = ssl._create_unverified_context()
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=START_SEC, context=unverified)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == 200
@@ -237,7 +310,8 @@ def _answers(port: int, path: str) -> bool:
         connection.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nobody listens on now."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])

@@ -5,9 +5,49 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Optional
 
-__all__ = ["machine", "markdown", "quantity"]
+__all__ = ["Row", "Target", "machine", "markdown", "quantity", "table"]
+
+Figures = Mapping[str, float]  # by the name of a way
+OURS = "teamclaude"
+
+
+class Target(NamedTuple):
+    """What we want to hold: in words, and whether it does."""
+
+    words: str
+    holds: Callable[[Figures], bool]
+
+
+class Row(NamedTuple):
+    """One line of the table; a way that was not measured has no figure."""
+
+    title: str
+    unit: str
+    figures: Figures
+    target: Optional[Target] = None
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows, a column per way in the order of its first figure."""
+    ways = list(dict.fromkeys(way for row in rows for way in row.figures))
+    return markdown(["", *ways, "target"], [[row.title, *_cells(row, ways), _verdict(row)] for row in rows])
+
+
+def _cells(row: Row, ways: Sequence[str]) -> list[str]:
+    return [quantity(row.figures[way], row.unit) if way in row.figures else "" for way in ways]
+
+
+def _verdict(row: Row) -> str:
+    if row.target is None or OURS not in row.figures:
+        return ""
+    try:
+        holds = row.target.holds(row.figures)
+    except KeyError:  # what it is compared with was not measured
+        return row.target.words
+    return f"{row.target.words}: {'holds' if holds else 'MISSED'}"
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

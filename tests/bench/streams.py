@@ -1,0 +1,94 @@
+"""Event streams: many at once, each at a model's pace, and as fast as they go."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from rounds import Bench, added, medians
+from servers import stream_upstream
+from sse import measure_streams
+from table import Row, Target
+from ways import Way, ways_to
+
+__all__ = ["stream_rows"]
+
+UNPACED = (200, 100, 0.0)  # streams, events of each, events per second
+PACED = (200, 250, 50.0)
+MANY = (1_000, 5, 1.0)
+MOST_STREAMS = 1_000  # at once on one account
+MOST_ROUNDS = 3  # one is many samples by itself
+
+
+class Taken(NamedTuple):
+    """What streams met (times in milliseconds), and what they cost."""
+
+    delay_p50: float
+    delay_p99: float
+    first_p99: float
+    per_second: float
+    errors: int
+    busy: Optional[float]
+    """Percent of a core."""
+    memory: Optional[float]
+    """Resident, in MB, when they have ended."""
+    threads: Optional[float]
+
+
+class At(NamedTuple):
+    """A row of one kind of stream."""
+
+    figure: str
+    words: str
+    unit: str
+    target: Optional[Target] = None
+
+
+def _at_most(limit: float, words: str) -> Target:
+    return Target(words, lambda figures: figures["teamclaude"] <= limit)
+
+
+SHAPES = {
+    UNPACED: [At("per_second", "events/s", "")],
+    PACED: [
+        At("delay_p50", "delay of an event p50", "ms"),
+        At("delay_p99", "delay p99", "ms"),
+        At("added", "added delay p99", "ms", _at_most(3.0, "≤ 3 ms")),
+        At("busy", "processor", "%", _at_most(40.0, "≤ 40 %")),
+    ],
+    MANY: [
+        At("first_p99", "first event p99", "ms", _at_most(50.0, "≤ 50 ms")),
+        At("memory", "memory", "MB", _at_most(80.0, "≤ 80 MB")),
+    ],
+}
+
+
+def stream_rows(bench: Bench) -> list[Row]:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as running:
+        api = running.enter_context(stream_upstream())
+        ways = ways_to(api, Path(name), running, MOST_STREAMS)
+        rows = []
+        for (streams, events, rate), lines in SHAPES.items():
+
+            def take(way: Way, shape: tuple[int, int, float] = (streams, events, rate)) -> Taken:
+                return _take(way, *shape)
+
+            pace = f"{rate:g} events/s" if rate else f"{events} events, unpaced"
+            title = f"{streams:,} streams of {pace}"
+            found = bench.measure(title, ways, take, min(bench.rounds, MOST_ROUNDS))
+            for line in lines:
+                figures = added(found, "delay_p99") if line.figure == "added" else medians(found, line.figure)
+                rows.append(Row(f"{title}: {line.words}", line.unit, figures, line.target))
+    return rows
+
+
+def _take(way: Way, streams: int, events: int, rate: float) -> Taken:
+    server, is_proxy = way.server, way.name != "direct"
+    before = server.cpu_sec
+    met = measure_streams(way.port, streams, events, rate)
+    after, lasted = server.cpu_sec, streams * events / max(1.0, met.per_second)
+    known = is_proxy and before is not None and after is not None
+    busy = 100 * (after - before) / lasted if known else None  # type: ignore[operator]
+    return Taken(*met, busy, server.resident_mb if is_proxy else None, server.threads if is_proxy else None)

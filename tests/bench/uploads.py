@@ -1,0 +1,112 @@
+"""Large request bodies: how long they take, and what everybody else notices of the largest."""
+
+from __future__ import annotations
+
+import http.client
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from load import HEADERS, PATH, Load, body, measure, session
+from rounds import Bench, medians
+from servers import Server, upstream
+from table import Row, Target
+from ways import Way, ways_to
+
+__all__ = ["large_rows", "upload_rows"]
+
+SIZES = (200_000, 2_000_000)  # bytes
+LARGE = 50_000_000
+LARGE_ROUNDS = 3
+POLL_SEC = 0.002
+TIMEOUT_SEC = 60.0
+
+QUICK = Target("≤ 1.5 × direct", lambda figures: figures["teamclaude"] <= 1.5 * figures["direct"])
+LEAN = Target("≤ 2.2 × the body", lambda figures: figures["teamclaude"] <= 2.2 * LARGE / 1e6)
+AWAKE = Target("≤ 20 ms", lambda figures: figures["teamclaude"] <= 20)
+
+
+class Large(NamedTuple):
+    """One upload, and the requests to `/health` beside it; times in milliseconds, memory in MB."""
+
+    took: float
+    peak: Optional[float]
+    health_p99: Optional[float]
+    errors: int
+
+
+def upload_rows(bench: Bench) -> list[Row]:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as running:
+        directory = Path(name)
+        api = running.enter_context(upstream(directory))
+        ways = ways_to(api, directory, running)
+        rows = []
+        for size in SIZES:
+
+            def take(way: Way, size: int = size) -> Load:
+                return measure(way, 1, bench.seconds, size)
+
+            title = f"upload of {size / 1e6:g} MB"
+            found = bench.measure(title, ways, take)
+            rows.append(Row(f"{title}: p50", "µs", medians(found, "p50"), QUICK if size > 10**6 else None))
+    return rows
+
+
+def large_rows(bench: Bench) -> list[Row]:
+    """Each in a process of its own: what memory it took at most is asked afterwards."""
+
+    def take(way: Way) -> Large:
+        return _upload(way)
+
+    rounds = []
+    for number in range(LARGE_ROUNDS):
+        with tempfile.TemporaryDirectory() as name, ExitStack() as running:
+            directory = Path(name)
+            api = running.enter_context(upstream(directory))
+            ways = ways_to(api, directory, running)
+            title = f"upload of {LARGE / 1e6:g} MB, {number + 1} of {LARGE_ROUNDS}"
+            rounds.append(bench.measure(title, ways, take, rounds=1))
+    found = {way: [each[way][0] for each in rounds] for way in rounds[0]}
+    title = f"upload of {LARGE / 1e6:g} MB"
+    peak = {way: mb for way, mb in medians(found, "peak").items() if way != "direct"}
+    return [
+        Row(title, "ms", medians(found, "took")),
+        Row(f"{title}: most memory", "MB", peak, LEAN),
+        Row(f"{title}: /health meanwhile, p99", "ms", medians(found, "health_p99"), AWAKE),
+    ]
+
+
+def _upload(way: Way) -> Large:
+    content = body(LARGE).encode()
+    over = threading.Event()
+    answers: list[float] = []
+    asking = threading.Thread(target=_ask, args=(way.server, over, answers))
+    if way.name == "teamclaude":
+        asking.start()
+    began = time.perf_counter()
+    connection = http.client.HTTPConnection("127.0.0.1", way.port, timeout=TIMEOUT_SEC)
+    try:
+        connection.request("POST", PATH, content, {**HEADERS, "X-Claude-Code-Session-Id": session(1)})
+        answer = connection.getresponse()
+        answer.read()
+    finally:
+        over.set()
+        connection.close()
+    took = 1e3 * (time.perf_counter() - began)
+    if way.name == "teamclaude":
+        asking.join()
+    late = 1e3 * sorted(answers)[len(answers) * 99 // 100] if answers else None
+    return Large(took, way.server.peak_mb, late, int(answer.status != 200))
+
+
+def _ask(server: Server, over: threading.Event, answers: list[float]) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT_SEC)
+    while not over.wait(POLL_SEC):
+        began = time.perf_counter()
+        connection.request("GET", "/health")
+        connection.getresponse().read()
+        answers.append(time.perf_counter() - began)
+    connection.close()
