@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import random
 import string
 import time
@@ -356,6 +357,17 @@ def test_where_the_front_ends_does_not_matter(padding, monkeypatch):
     for medium in (0, 1 << 20):
         monkeypatch.setattr(bodyscan, "_MEDIUM", medium)
         assert scan(data) == BodyFacts("m", False, SESSION, "low", False, 128000)
+
+
+@pytest.mark.parametrize("part", [20, 21, 64, 1 << 20])
+def test_a_large_body_is_searched_in_parts(part, monkeypatch):
+    monkeypatch.setattr(bodyscan, "_PART", part)
+    data = compact(claude_body(50_000))
+    mapped = mmap.mmap(-1, len(data))
+    mapped[:] = data
+    assert scan(memoryview(mapped)) == scan(mapped) == FACTS
+    for text in (b'"metadata"', b'"nowhere"', data[:20], data[-20:]):
+        assert bodyscan._rfind(mapped, text, 0, len(data)) == data.rfind(text)
 
 
 def test_a_part_of_a_buffer_is_only_that_part():
