@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TOOLS := .venvs/tools
 DEMO ?= --headless --seconds 20
+BENCH ?=
 TESTS ?=
 N ?=
 SEED ?=
@@ -45,7 +46,7 @@ soak: $(VENV)/.ready
 	@$(VENV)/bin/python -m tests.faults.soak --minutes $(MINUTES)
 
 bench:
-	@$(PYTHON) tests/bench/run.py
+	@$(PYTHON) tests/bench/run.py $(BENCH)
 
 bench-deck:
 	@$(PYTHON) tests/bench/deck.py

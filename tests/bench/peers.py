@@ -48,7 +48,7 @@ def _ccflare(api: Server, home: Path, running: ExitStack) -> Way:
     port = free_port()
     env = {**_environment(home), "BETTER_CCFLARE_HOST": "127.0.0.1"}
     server = Server(
-        [str(program), "--serve", "--port", str(port)], port, "/health", env=env, start_sec=START_SEC
+        [str(program), "--serve", "--port", str(port)], port, "/api/accounts", env=env, start_sec=START_SEC
     )
     running.enter_context(server)
     account = {

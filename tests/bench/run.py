@@ -10,6 +10,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from load import generator
 from rounds import Bench
@@ -20,6 +21,9 @@ from startup import startup_rows
 from streams import stream_rows
 from table import Row, machine, table
 from uploads import large_rows, upload_rows
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+BEGIN, END = "<!-- bench: written by `make bench BENCH=--readme` -->", "<!-- end of bench -->"
 
 try:
     import resource
@@ -43,16 +47,26 @@ def main() -> int:
     options.add_argument("--seconds", type=float, default=1.0, metavar="S", help="of each load (1)")
     options.add_argument("--only", type=_groups, default=list(GROUPS), metavar="A,B", help=", ".join(GROUPS))
     options.add_argument("--no-peers", action="store_true", help="install and measure no other proxies")
+    options.add_argument("--readme", action="store_true", help="put the table into README.md, too")
     chosen = options.parse_args()
     _raise_limit()
     began = time.monotonic()
     bench = Bench(chosen.rounds, chosen.seconds, not chosen.no_peers)
     rows = [row for name in chosen.only for row in GROUPS[name](bench)]
-    print(f"\n{_heading(bench)}\n\n{table(rows)}")
+    report = f"{_heading(bench)}.\n\n{table(rows)}\n"
+    print(f"\n{report}")
+    if chosen.readme:
+        _put_into(README, report)
     print(f"\n{time.monotonic() - began:.0f} s", file=sys.stderr)
     for problem in bench.problems:
         print(f"{problem}: the figures can't be used", file=sys.stderr)
     return 1 if bench.problems else 0
+
+
+def _put_into(readme: Path, report: str) -> None:
+    before, begin, rest = readme.read_text("utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    readme.write_text(f"{before}{begin}\n{report}{end}{after}", "utf-8")
 
 
 def _groups(text: str) -> list[str]:

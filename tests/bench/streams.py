@@ -16,8 +16,8 @@ from ways import Way, ways_to
 __all__ = ["stream_rows"]
 
 UNPACED = (200, 100, 0.0)  # streams, events of each, events per second
-PACED = (200, 250, 50.0)
-MANY = (1_000, 5, 1.0)
+PACED = (200, 200, 50.0)
+MANY = (1_000, 3, 1.0)
 MOST_STREAMS = 1_000  # at once on one account
 MOST_ROUNDS = 3  # one is many samples by itself
 
