@@ -2,7 +2,7 @@
 
 A 5h window opens at its first use, a weekly one is fixed, and a window for some models may lie beside
 them.  A request is let in while every window has something left, and is charged in whole: the last
-one may go over.  What goes over is a gift: it is not counted as work done.
+one may go over.
 """
 
 from __future__ import annotations

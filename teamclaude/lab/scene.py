@@ -64,7 +64,12 @@ class Scene:
         self.wish = wish
         self.places = places
         self.end = end
-        self.bound = bound(wish, [span for place in places for span in self.spans(place)], end)
+
+    def bound(self, gifts: float = 0.0) -> float:
+        """What no scheduler can exceed whom the API gave so much beyond its windows; weighted tokens."""
+        return bound(
+            self.wish, [span for place in self.places for span in self.spans(place)], self.end, gifts
+        )
 
     def quotas(self) -> dict[str, Quota]:
         """The accounts as they are at the beginning."""

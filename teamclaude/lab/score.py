@@ -42,6 +42,7 @@ class Tally:
         self.end = end
         self.counted = 0.0
         self.charged = 0.0
+        self.gifts = 0.0  # counted work that the API served beyond its windows
         self.cold = 0.0
         self.stall = 0.0
         self.avoidable = 0.0
@@ -56,7 +57,8 @@ class Tally:
 
     def served(self, actor: Actor, lease: Lease, answer: Answer, now: float, waited: float) -> None:
         least = self.wish.costs.get((actor.conversation, actor.place), 0.0)
-        work = min(least, answer.charge) * answer.credit
+        work = min(least, answer.charge)
+        self.gifts += work * (1.0 - answer.credit)
         self.counted += work
         self.by_user[actor.user.number] = self.by_user.get(actor.user.number, 0.0) + work
         self.charged += answer.charge

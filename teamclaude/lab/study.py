@@ -51,7 +51,7 @@ class Run:
     def score(self) -> Score:
         """What came of it, at the end."""
         users = [user.number for user in self.scene.users]
-        return self._tally.score(self.scene.bound, self.scene.own(), users)
+        return self._tally.score(self.scene.bound(self._tally.gifts), self.scene.own(), users)
 
 
 def run_policy(

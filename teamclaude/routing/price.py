@@ -43,6 +43,7 @@ class Tuning(NamedTuple):
     plenty: float = 2.0  # equal parts of the demand: in plenty, who could carry more is no better for it
     short_wait_sec: float = 15.0  # always worth it
     token_price: float = 1.0  # of rewriting a cache when tokens are scarce; 0: never wait for it
+    scarce_from: float = 0.7  # demand against supply from which tokens have a price
     full: float = 1.005  # headers round to 0.01: the API itself says when a window is full
 
 
@@ -188,7 +189,8 @@ class PricePolicy(Plain):
         if any(self.meter.week(account) is None for account in pool.accounts):
             return 0.0
         supply = sum(self._standing(account, pool.now).share for account in pool.accounts)
-        return min(1.0, max(0.0, (1.0 / max(supply, 1e-9) - 0.7) / 0.3))
+        low = self._tuning.scarce_from
+        return min(1.0, max(0.0, (1.0 / max(supply, 1e-9) - low) / (1.0 - low)))
 
     # --- learning -----------------------------------------------------------------------------
 

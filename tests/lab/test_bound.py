@@ -27,6 +27,12 @@ def test_work_that_comes_late_can_not_use_the_quota_of_before():
     assert bound(late, spans, 2 * WEEK) == 120.0
 
 
+def test_gifts_of_the_api_raise_it_but_never_above_what_was_wanted():
+    spans = [Span(0.0, WEEK, 100.0, 50.0)]
+    assert bound(wish((HOUR, 300.0)), spans, WEEK, gifts=7.0) == 107.0
+    assert bound(wish((HOUR, 103.0)), spans, WEEK, gifts=7.0) == 103.0
+
+
 def test_five_hour_windows_bound_a_short_time():
     span = Span(0.0, 10 * HOUR, 1000.0, 10.0)
     assert capacity([span], 0.0) == 30.0  # three 5h windows can lie in ten hours
@@ -36,7 +42,7 @@ def test_five_hour_windows_bound_a_short_time():
 
 def test_the_weekly_bound_is_not_below_what_a_run_achieves(scene):
     made = scene(1.2)
-    assert made.bound <= made.wish.before(made.end)
+    assert made.bound() <= made.wish.before(made.end)
     assert sum(made.own().values()) == pytest.approx(
         sum(made.spans(place)[-1].week for place in made.places), rel=1e-9
     )
