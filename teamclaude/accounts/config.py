@@ -115,7 +115,7 @@ class OAuthConfig(Section):
 @dataclass(frozen=True, repr=False)
 class RoutingConfig(Section):
     policy: Literal["pace", "price", "sticky", "drain", "threshold", "round-robin", "least-used"] = setting(
-        "pace", "Rule that gives conversations their accounts."
+        "price", "Rule that gives conversations their accounts."
     )
 
 

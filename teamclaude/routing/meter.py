@@ -97,10 +97,13 @@ class Meter:
 
     # --- what is known --------------------------------------------------------------------------
 
-    def active(self, account: Account, now: float) -> int:
-        """Conversations that were served on it lately."""
+    def active(self, account: Account, now: float, but: Optional[str] = None) -> int:
+        """Conversations that were served on it lately, without one of them."""
         known = self._known.get(account.key)
-        return known.active.count(now) if known is not None else 0
+        if known is None:
+            return 0
+        count = known.active.count(now)
+        return count - 1 if count and but is not None and but in known.active else count
 
     def week(self, account: Account) -> Optional[float]:
         """Tokens in a week of the account; an unknown one is as large as the others."""

@@ -98,7 +98,7 @@ class PricePolicy(Plain):
     def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
         rules, now, accounts = pool.rules, pool.now, pool.accounts
         plenty, rate = self._plenty(pool), self.meter.burn_rate
-        offers = {account: self._offer(account, now, plenty, rate) for account in accounts}
+        offers = {a: self._offer(a, now, plenty, rate, ask.conversation) for a in accounts}
 
         def order(account: Account) -> tuple[bool, float, int, float, str]:
             full = self.free_slots(rules, account, now, 0.0) <= 0
@@ -127,20 +127,22 @@ class PricePolicy(Plain):
         return f"back in {closed:.0f} s, its cache of {binding.prefix // 1000}k tokens is worth {worth:.0f} s"
 
     def gate(self, pool: Pool, ask: Ask, account: Account, ahead: int, waited: float) -> str:
-        if waited >= ask.hold or self.meter.active(account, pool.now) == 0:
-            return ""
         meter, now = self.meter, pool.now
-        active = meter.active(account, now) + ahead + 1
-        runway = self._standing(account, now).runway(active, meter.burn_rate, now)
+        others = meter.active(account, now, but=ask.conversation)
+        if waited >= ask.hold or others == 0:
+            return ""
+        runway = self._standing(account, now).runway(others + ahead + 1, meter.burn_rate, now)
         if runway >= self._tuning.gate_sec:
             return ""
         return f"{account.name} carries one more for {runway / 60:.0f} min only, {ahead} ahead"
 
     # --- prices -------------------------------------------------------------------------------
 
-    def _offer(self, account: Account, now: float, plenty: float, rate: Optional[float]) -> _Offer:
+    def _offer(
+        self, account: Account, now: float, plenty: float, rate: Optional[float], asking: Optional[str]
+    ) -> _Offer:
         standing = self._standing(account, now)
-        active = self.meter.active(account, now)
+        active = self.meter.active(account, now, but=asking)
         runway = standing.runway(active + 1, rate, now)
         value = min(plenty, standing.share) / (active + 1)
         return _Offer(value * min(1.0, runway / self._tuning.long_run_sec), active, runway)

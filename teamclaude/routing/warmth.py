@@ -30,6 +30,10 @@ class WarmSet:
     def discard(self, key: str) -> None:
         self._expiry.pop(key, None)
 
+    def __contains__(self, key: str) -> bool:
+        """True until `expire` (or `count`) has found it gone."""
+        return key in self._expiry
+
     def expire(self, now: float) -> list[str]:
         """Drop and return the keys whose expiry has passed."""
         gone: list[str] = []

@@ -67,7 +67,7 @@ def test_an_existing_file_drops_in() -> None:
 def test_an_empty_object_is_all_defaults() -> None:
     config = parse_config({}, "f.json")
     assert config == Config()
-    assert (config.policy, config.proxy.host, config.proxy.trust_loopback) == ("pace", "localhost", True)
+    assert (config.policy, config.proxy.host, config.proxy.trust_loopback) == ("price", "localhost", True)
     assert config.warm_on_startup is False and config.refresh_imported is False
 
 

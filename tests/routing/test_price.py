@@ -222,3 +222,14 @@ def test_words_give_the_time_a_window_lasts_in_minutes_or_hours(priced):
     pool.wait(10.0)
     pool.quota("a", "5h", 0.0, 4.99 * HOUR)
     assert pool.choose("s").detail == "1 active, lasts 83 min"
+
+
+def test_ones_own_activity_is_no_reason_to_leave(priced):
+    pool = taught(priced("a", "b"), "a", 8e6)
+    pool.serve("s", WARM)
+    home = pool.fleet.bindings["s"].account
+    pool.wait(400.0)  # its cache is gone, but it was active less than 15 minutes ago
+    assert pool.choose("s").reason == Reason.LAPSED
+    assert pool.choose("s").account == home
+    pool.fleet.policy.meter._of(pool[home]).active.touch("other", pool.now + HOUR)
+    assert pool.choose("s").account != home
