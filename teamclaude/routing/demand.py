@@ -25,7 +25,8 @@ class DemandTable:
         self._hour: Optional[int] = None  # running number of the hour that is being filled
         self._filled = 0.0
         self._partial = True  # the first hour was not seen from its beginning
-        self._sums: Optional[list[float]] = None
+        self._sums: Optional[list[float]] = None  # of the hours as they are; None: not added up yet
+        self._seen = 0  # hours, when they were added up
 
     def add(self, tokens: float, now: float) -> None:
         """`tokens` were used at `now`; hours without use count as such."""
@@ -39,7 +40,9 @@ class DemandTable:
     @property
     def is_known(self) -> bool:
         """Most hours of the week have been seen."""
-        return sum(value is not None for value in self.hours) >= 0.7 * HOURS
+        if self._sums is None:
+            self._summed()
+        return self._seen >= 0.7 * HOURS
 
     def expected(self, now: float, until: float) -> float:
         """Tokens wanted between two instants; before anything was learned, seconds."""
@@ -63,6 +66,7 @@ class DemandTable:
 
     def _summed(self) -> list[float]:
         known = [value for value in self.hours if value is not None]
+        self._seen = len(known)
         mean = sum(known) / len(known) if len(known) >= 24 else None
         total, sums = 0.0, [0.0]
         for slot in range(HOURS):

@@ -71,7 +71,8 @@ class _Standing(NamedTuple):
 class _Offer(NamedTuple):
     """One account as a place for a cold conversation."""
 
-    value: float
+    account: Account
+    order: tuple[bool, float, int, float, str]  # the smallest is the best
     active: int
     runway: float  # seconds until a window runs out with one more conversation
 
@@ -96,20 +97,29 @@ class PricePolicy(Plain):
     # --- the questions ------------------------------------------------------------------------
 
     def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
-        rules, now, accounts = pool.rules, pool.now, pool.accounts
+        now, accounts, asking = pool.now, pool.accounts, ask.conversation
         plenty, rate = self._plenty(pool), self.meter.burn_rate
-        offers = {a: self._offer(a, now, plenty, rate, ask.conversation) for a in accounts}
-
-        def order(account: Account) -> tuple[bool, float, int, float, str]:
-            full = self.free_slots(rules, account, now, 0.0) <= 0
-            value = offers[account].value * (self._tuning.home_bonus if account is home else 1.0)
-            return (full, -value, account.inflight, account.last_picked, account.name)
-
-        chosen = min(accounts, key=order)
-        others = tuple(
-            Exclusion(a.key, "less plentiful", _words(offers[a])) for a in accounts if a is not chosen
-        )
-        return Placement(chosen, others, _words(offers[chosen]))
+        long_run, most = self._tuning.long_run_sec, pool.rules.max_inflight_per_account
+        offers: list[_Offer] = []
+        best: Optional[_Offer] = None
+        for account in accounts:
+            standing = self._standing(account, now)
+            active = self.meter.active(account, now, but=asking)
+            runway = standing.runway(active + 1, rate, now) if standing.windows else INFINITE
+            value = (standing.share if standing.share < plenty else plenty) / (active + 1)
+            if runway < long_run:
+                value *= runway / long_run
+            if account is home:
+                value *= self._tuning.home_bonus
+            full = account.inflight >= (most if account.proven else 1)
+            order = (full, -value, account.inflight, account.last_picked, account.name)
+            offer = _Offer(account, order, active, runway)
+            offers.append(offer)
+            if best is None or order < best.order:
+                best = offer
+        assert best is not None
+        others = [Exclusion(o.account.key, "less plentiful", _words(o)) for o in offers if o is not best]
+        return Placement(best.account, tuple(others), _words(best))
 
     def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
         return (rules.max_inflight_per_account if account.proven else 1) - account.inflight
@@ -137,15 +147,6 @@ class PricePolicy(Plain):
         return f"{account.name} carries one more for {runway / 60:.0f} min only, {ahead} ahead"
 
     # --- prices -------------------------------------------------------------------------------
-
-    def _offer(
-        self, account: Account, now: float, plenty: float, rate: Optional[float], asking: Optional[str]
-    ) -> _Offer:
-        standing = self._standing(account, now)
-        active = self.meter.active(account, now, but=asking)
-        runway = standing.runway(active + 1, rate, now)
-        value = min(plenty, standing.share) / (active + 1)
-        return _Offer(value * min(1.0, runway / self._tuning.long_run_sec), active, runway)
 
     def _standing(self, account: Account, now: float) -> _Standing:
         known = self._standings.get(account.key)
