@@ -26,7 +26,9 @@ class Lines:
     def put(self, line: str) -> None:
         """Any thread; a line is printed whole."""
         self._waiting.append(line)
-        self._something.set()
+        # Set already: it is cleared before what is waiting is taken, so this line is taken too.
+        if not self._something.is_set():
+            self._something.set()
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Print what is left, but do not wait for ever."""
@@ -41,5 +43,9 @@ class Lines:
                 self._something.wait()
                 self._something.clear()
                 while self._waiting:
-                    print(self._waiting.popleft(), file=self._stream)
+                    print("\n".join(self._taken()), file=self._stream)
                 self._stream.flush()
+
+    def _taken(self) -> list[str]:
+        """What is waiting, to be written at once: under load that is one write for many requests."""
+        return [self._waiting.popleft() for _ in range(len(self._waiting))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
 from .cells import clean
 from .fallback import ascii_text
@@ -16,7 +17,7 @@ __all__ = ["activity_line"]
 def activity_line(record: Snapshot, color: bool = False, ascii: bool = False) -> str:
     """One finished request: `14:03:20 POST /v1/messages opus·high 🦜 3f2a91c0 → alice 200 12.1s ...`."""
     at = epoch(record.get("at"))
-    clock = time.strftime("%H:%M:%S", time.localtime(at)) if at is not None else "--:--:--"
+    clock = _clock(int(at)) if at is not None else "--:--:--"
     session = text(record, "session")
     model = "·".join(text(record, key) for key in ("model", "effort") if record.get(key))
     tried = [clean(str(name)) for name in record.get("accounts") or ()]
@@ -34,6 +35,11 @@ def activity_line(record: Snapshot, color: bool = False, ascii: bool = False) ->
     ]
     shown = " ".join(part for part in parts if part)
     return ascii_text(shown) if ascii else shown
+
+
+@lru_cache(maxsize=4)  # 3 us of a line, under load many in one second
+def _clock(at: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(at))
 
 
 def _tokens(record: Snapshot) -> list[str]:

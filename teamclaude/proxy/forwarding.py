@@ -119,13 +119,13 @@ def client_head(head: ResponseHead, body: Framing, extra: Sequence[tuple[str, st
     Where only a line or two of what arrived must go they are cut out of it: 10 us less than to write 20
     lines anew.
     """
-    block = _cut(head, body, frozenset([name.lower() for name, _ in extra]))
+    block = _cut(head, body, tuple([name for name, _ in extra]))
     if block is None:
         return render_response(head.status, head.reason, client_response_headers(head, body, extra))
     return block[:-2] + _render("", extra)
 
 
-def _cut(head: ResponseHead, body: Framing, replaced: frozenset[str]) -> Optional[bytes]:
+def _cut(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) -> Optional[bytes]:
     """What arrived, without the fields that end here; None where it takes more than that.
 
     The parser has matched every line of `block`: a name behind a line end begins a field.
@@ -140,7 +140,7 @@ def _cut(head: ResponseHead, body: Framing, replaced: frozenset[str]) -> Optiona
     key = (_cut, replaced)
     dropped = head.shape.shared.get(key)
     if dropped is None:
-        names = (HOP_BY_HOP | replaced) & head.shape.at.keys()
+        names = HOP_BY_HOP.union(map(str.lower, replaced)) & head.shape.at.keys()
         places = [place for name in names for place in head.shape.at[name]]
         dropped = [b"\n%b:" % head.headers[place][0].encode() for place in places]
         head.shape.shared[key] = dropped

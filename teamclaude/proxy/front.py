@@ -152,20 +152,23 @@ class Front:
         if "upgrade" in head:
             raise NotSupported("This proxy does not switch protocols.")
         # RFC 9110 10.1.1: HTTP/1.0 has no 100 (Continue).
-        asks_first = head.minor > 0 and (head.get("expect") or "").lower() == "100-continue"
+        asks_first = head.minor > 0 and "expect" in head and _expects_100(head)
         limit = self._runtime.house.config.proxy.max_body_mib << 20
         exchange.body = self._client.read_body(framing, limit, asks_first)
         exchange.body_read = True
 
     def _ask(self, exchange: Exchange, house: House) -> Ask:
         head, config = exchange.head, house.config
-        session = head.get("x-claude-code-session-id")
+        names = head.shared.get(_names)
+        if names is None:
+            names = head.shared[_names] = _names(head)
+        session, agent, parent_agent = names
         facts = exchange.facts = scan(exchange.body, not session or config.rewrite_account_uuid)
         session = session or facts.session_id
         return Ask(
-            session=_bounded(session),
-            agent=_bounded(head.get("x-claude-code-agent-id")),
-            parent_agent=_bounded(head.get("x-claude-code-parent-agent-id")),
+            session=session,
+            agent=agent,
+            parent_agent=parent_agent,
             model=facts.model,
             cache_life=3600.0 if facts.cache_ttl_1h else config.rules.cache_affinity_window_sec,
             needs_slot=exchange.route.kind is PathKind.INFERENCE,
@@ -262,6 +265,17 @@ def _unknown(head: RequestHead, path: str) -> ClientError:
     if classify("POST", head.target).kind in _POSTED:
         return MethodNotAllowed(f"{head.method} is not a method of {path}.", ["POST"])
     return NotFound(f"{head.method} {path[:200]} is not part of the API; nothing was sent.")
+
+
+def _expects_100(head: RequestHead) -> bool:
+    return (head.get("expect") or "").lower() == "100-continue"
+
+
+def _names(head: RequestHead) -> tuple[Optional[str], ...]:
+    """The session, the agent and the agent that started it, as the head says."""
+    return tuple(
+        _bounded(head.get(f"x-claude-code-{name}-id")) for name in ("session", "agent", "parent-agent")
+    )
 
 
 def _bounded(value: Optional[str]) -> Optional[str]:

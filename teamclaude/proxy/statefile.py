@@ -103,6 +103,7 @@ class Saver:
         self._collect = collect
         self._warn = warn
         self._interval = interval
+        self.is_dirty = False
         self._changed = threading.Event()
         self._stopping = threading.Event()
         self._broken = False
@@ -113,9 +114,10 @@ class Saver:
 
     def dirty(self) -> None:
         """Something that is saved has changed; call it after the change.  Cheap, any thread."""
-        # Without the test every request would take the event's lock.  A set event seen here is cleared
+        # Without the test every request would take the event's lock.  What is true here becomes false
         # only before the next collect(), which therefore sees the change made before this call.
-        if not self._changed.is_set():
+        if not self.is_dirty:
+            self.is_dirty = True
             self._changed.set()
 
     def stop(self) -> None:
@@ -132,6 +134,7 @@ class Saver:
             if self._stopping.wait(self._interval):
                 return
             self._changed.clear()
+            self.is_dirty = False
             if not self._save():
                 self._changed.set()  # still unsaved: again after the interval
 

@@ -6,8 +6,6 @@ at once.  A failure on a fresh connection gets one more try after a pause; then 
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from ..errors import ClientGone, ConnectFailed, UpstreamLost
 from .origin import Origin
 from .upstream import Answer, Buffer, Connection, UpstreamPool, read_answer
@@ -36,8 +34,10 @@ class Transport:
         """The upstream's answer, its body unread; raises ConnectFailed, UpstreamLost or ClientGone."""
         pooled = self._pool.take(origin)
         if pooled is not None:
-            with suppress(UpstreamLost):
+            try:
                 return self._once(pooled, method, head, body)
+            except UpstreamLost:
+                pass
         try:
             return self._once(self._pool.open(origin, self._watch), method, head, body)
         except (ConnectFailed, UpstreamLost):

@@ -9,6 +9,7 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import threading
@@ -31,6 +32,8 @@ SEND_BYTES = 1 << 20
 SEND_TIMEOUT_SEC = 60.0
 JOIN_LIMIT = 32768  # a body up to this size is sent together with its head: one segment, one syscall
 
+_INTERIM = re.compile(rb"HTTP/1\.[0-9] 1")
+
 Buffer = Union[bytes, bytearray, memoryview]
 
 
@@ -45,6 +48,7 @@ class Connection:
         self.spent = False  # a request was not sent to its end: nothing may follow it
         self.idle_since = 0.0
         self._pending = sock.pending if isinstance(sock, ssl.SSLSocket) else None
+        self.has_news = readable(sock)
 
     def close(self) -> None:
         self.sock.close()
@@ -58,7 +62,9 @@ class Connection:
         self.spent = True
         try:
             if len(body) <= JOIN_LIMIT:
-                whole = self._send_all(head + bytes(body), watch)
+                data = head + body if type(body) is bytes else head + bytes(body)
+                sent = self._send_at_once(data)
+                whole = sent == len(data) or self._send_all(data, watch, sent)
             else:
                 whole = self._send_all(head, watch) and self._send_all(body, watch)
             self.spent = not whole
@@ -68,13 +74,12 @@ class Connection:
         except OSError as error:
             raise UpstreamLost(f"sending to the upstream failed: {in_words(error)}") from error
 
-    def _send_all(self, data: Buffer, watch: Watch) -> bool:
-        """False when the upstream began to answer before it took everything."""
+    def _send_all(self, data: Buffer, watch: Watch, sent: int = 0) -> bool:
+        """Send from byte `sent` on; False when the upstream began to answer before it took everything."""
         # Only without TLS: there a session ticket may be readable, which is no answer.
         early = self._pending is None
-        sent = self._send_at_once(data) if len(data) <= SEND_BYTES else 0
-        if sent == len(data):
-            return True
+        if not sent and len(data) <= SEND_BYTES:
+            sent = self._send_at_once(data)
         with memoryview(data) as view:
             while sent < len(view):
                 try:
@@ -139,7 +144,7 @@ class Answer:
     @property
     def is_whole(self) -> bool:
         """All of the body came together with the head."""
-        return self.framing.kind is Kind.LENGTH and len(self._rest) >= self.framing.length
+        return 0 < self._left <= len(self._rest)
 
     @property
     def arrived(self) -> bool:
@@ -226,7 +231,7 @@ class UpstreamPool:
                 connection = idle.pop() if idle else None
             if connection is None:
                 return None
-            if self._monotonic() - connection.idle_since <= IDLE_SEC and not readable(connection.sock):
+            if self._monotonic() - connection.idle_since <= IDLE_SEC and not connection.has_news():
                 connection.reused = True
                 return connection
             connection.close()
@@ -238,11 +243,13 @@ class UpstreamPool:
     def give_back(self, connection: Connection) -> None:
         """Keep a clean connection for the next request; the ones idle too long are closed."""
         connection.idle_since = now = self._monotonic()
+        stale: list[Connection] = []
         with self._lock:
             idle = self._idle.setdefault(connection.origin, [])
             idle.append(connection)
-            stale = idle if self._closed else [c for c in idle if now - c.idle_since > IDLE_SEC]
-            self._idle[connection.origin] = idle[len(stale) :]
+            # The longest idle come first.
+            while idle and (self._closed or now - idle[0].idle_since > IDLE_SEC):
+                stale.append(idle.pop(0))
         for old in stale:
             old.close()
 
@@ -251,7 +258,7 @@ class UpstreamPool:
         with self._lock:
             oldest = self._monotonic() - IDLE_SEC
             idle = [c for connections in self._idle.values() for c in connections]
-            dead = [c for c in idle if c.idle_since < oldest or readable(c.sock)]
+            dead = [c for c in idle if c.idle_since < oldest or c.has_news()]
             for connection in dead:
                 self._idle[connection.origin].remove(connection)
         for connection in dead:
@@ -269,21 +276,29 @@ class UpstreamPool:
 
 def read_answer(connection: Connection, method: str, watch: Watch, timeout: float) -> Answer:
     """Read the head of the final answer (1xx are skipped); raises UpstreamLost or ClientGone."""
-    buffer = bytearray()
-    seen = 0
+    first = _more_of_head(connection, watch, timeout)
+    whole = first.find(b"\r\n\r\n") + 4
+    if whole > 3 and not _INTERIM.match(first):  # as nearly always: 3 us less
+        head = parse_response_head(first[:whole])
+        return Answer(connection, head, response_body(head, method), first[whole:])
+    buffer, seen = bytearray(first), 0
     while True:
         end = find_head_end(buffer, max(0, seen - 3))
         if end < 0:
             seen = len(buffer)
             if seen > MAX_HEAD_BYTES:
                 raise UpstreamProtocolError(f"the upstream's head is longer than {MAX_HEAD_BYTES} bytes")
-            data = connection.receive(watch, timeout, "answer")
-            if not data:
-                raise UpstreamLost("the upstream closed the connection before it answered")
-            buffer += data
+            buffer += _more_of_head(connection, watch, timeout)
             continue
         head = parse_response_head(buffer[:end])
         if head.status >= 200 or head.status == 101:
             return Answer(connection, head, response_body(head, method), bytes(buffer[end:]))
         del buffer[:end]
         seen = 0
+
+
+def _more_of_head(connection: Connection, watch: Watch, timeout: float) -> bytes:
+    data = connection.receive(watch, timeout, "answer")
+    if not data:
+        raise UpstreamLost("the upstream closed the connection before it answered")
+    return data

@@ -64,7 +64,7 @@ def test_bytes_of_the_upstream_end_the_wait(three: Three) -> None:
     timer = later(lambda: three.upstream.sendall(b"x"))
     assert three.watch.wait(three.upstream_here, 5.0)
     timer.join()
-    assert readable(three.upstream_here)
+    assert readable(three.upstream_here)()
 
 
 def test_an_end_of_the_upstream_ends_the_wait(three: Three) -> None:
@@ -159,10 +159,10 @@ def test_without_a_client_it_only_waits(kind: str, tcp_pair: Pair) -> None:
 
 def test_departed_and_readable(kind: str, tcp_pair: Pair) -> None:
     here, there = tcp_pair()
-    assert not departed(here) and not readable(here)
+    assert not departed(here) and not readable(here)()
     there.close()
     time.sleep(0.01)
-    assert departed(here) and readable(here)
+    assert departed(here) and readable(here)()
 
 
 def test_a_watch_follows_the_upstream_it_is_asked_about(three: Three, tcp_pair: Pair) -> None:
