@@ -18,7 +18,7 @@ __all__ = ["Crossing", "Framed"]
 
 READ: int = getattr(select, "EPOLLIN", 0)
 WRITE: int = getattr(select, "EPOLLOUT", 0)
-DEPARTURE: int = getattr(select, "EPOLLRDHUP", 0)
+DEPARTURE: int = getattr(select, "EPOLLRDHUP", 0x2000)  # PyPy has no name for it
 
 # Makes of a payload what the client gets.
 Framed = Callable[[list[Buffer]], Buffer]

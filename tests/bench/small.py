@@ -65,7 +65,7 @@ def tls_rows(bench: Bench) -> list[Row]:
             return []
         api = running.enter_context(upstream(directory, pem))
         ways = ways_to(api, directory, running, ca=pem.cert)
-        return _rows("by TLS", _loads(bench, "small JSON by TLS", ways, [], FEWER), {})
+        return _rows("small JSON by TLS", _loads(bench, "small JSON by TLS", ways, [], FEWER), {})
 
 
 def _loads(
