@@ -1,0 +1,104 @@
+"""The benchmark's own arithmetic: medians, differences, verdicts.  What it measures is not run here."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+BENCH = Path(__file__).resolve().parent / "bench"
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Imports a module of the benchmark, under the name it has there."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    before = set(sys.modules)
+
+    def load(name: str) -> ModuleType:
+        return importlib.import_module(name)
+
+    yield load
+    for name in set(sys.modules) - before:
+        if getattr(sys.modules[name], "__file__", None) and Path(sys.modules[name].__file__).parent == BENCH:
+            del sys.modules[name]
+
+
+def took(*values: Any) -> list[Any]:
+    return [SimpleNamespace(p50=value, errors=0) for value in values]
+
+
+def test_a_figure_is_the_median_of_its_rounds_and_what_is_added_of_their_differences(bench: Any) -> None:
+    rounds = bench("rounds")
+    found = {"direct": took(10, 30, 20), "ours": took(15, 31, 29)}
+    assert rounds.medians(found, "p50") == {"direct": 20, "ours": 29}
+    assert rounds.added(found, "p50") == {"ours": 5}
+    assert rounds.medians({"ours": took(1, None)}, "p50") == {}
+
+
+def test_errors_are_told(bench: Any) -> None:
+    rounds, ways = bench("rounds"), bench("ways")
+    measured = rounds.Bench(2, 1.0, False)
+    way = ways.Way("direct", SimpleNamespace(port=1))
+    found = measured.measure("load", [way], lambda way: SimpleNamespace(errors=3))
+    assert len(found["direct"]) == 2
+    assert measured.problems == ["load, direct: 3 errors or time-outs"] * 2
+
+
+@pytest.mark.parametrize(
+    "figures, verdict",
+    [
+        ({"direct": 10.0, "teamclaude": 15.0}, "≤ 1.5 × direct: holds"),
+        ({"direct": 10.0, "teamclaude": 15.1}, "≤ 1.5 × direct: MISSED"),
+        ({"teamclaude": 15.0}, "≤ 1.5 × direct"),
+        ({"direct": 10.0}, ""),
+    ],
+)
+def test_a_target_says_whether_it_holds(bench: Any, figures: dict[str, float], verdict: str) -> None:
+    table, uploads = bench("table"), bench("uploads")
+    text = table.table([table.Row("an upload", "ms", figures, uploads.QUICK)])
+    assert text.splitlines()[-1].split("|")[-2].strip() == verdict
+
+
+@pytest.mark.parametrize(
+    "ours, nginx, peer, holds",
+    [
+        (90.0, 30.0, 95.0, True),
+        (91.0, 30.0, 95.0, False),
+        (90.0, 30.0, 89.0, False),
+        (121.0, 90.0, 900.0, False),
+    ],
+)
+def test_what_is_added_is_compared_with_nginx_and_every_peer(
+    bench: Any, ours: float, nginx: float, peer: float, holds: bool
+) -> None:
+    figures = {"nginx": nginx, "teamclaude": ours, "peer": peer}
+    assert bench("small").ADDED.holds(figures) is holds
+
+
+def test_the_columns_are_the_ways_and_the_target(bench: Any) -> None:
+    table = bench("table")
+    rows = [
+        table.Row("a", "ms", {"direct": 1.0}),
+        table.Row("b", "", {"teamclaude": 12_345.0, "direct": 2.0}),
+    ]
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.table(rows).splitlines()]
+    assert [lines[0], *lines[2:]] == [
+        ["", "direct", "teamclaude", "target"],
+        ["a", "1.00 ms", "", ""],
+        ["b", "2.00", "12,345", ""],
+    ]
+
+
+def test_the_readme_has_a_place_for_the_table(bench: Any, tmp_path: Path) -> None:
+    run = bench("run")
+    readme = tmp_path / "README.md"
+    readme.write_text(run.README.read_text("utf-8"), "utf-8")
+    run._put_into(readme, "first\n")
+    run._put_into(readme, "second\n")
+    assert f"{run.BEGIN}\nsecond\n{run.END}\n" in readme.read_text("utf-8")
+    assert "first" not in readme.read_text("utf-8").partition(run.BEGIN)[2].partition(run.END)[0]
