@@ -21,7 +21,29 @@ TELLING = 0.08  # below this utilization the rounding of headers says too little
 WEEKS_IN_5H = 0.125  # a 5h window as a part of a week's quota, until learned
 MEMORY_SEC = 12 * 3600.0  # of the burn of an active conversation
 LONGEST_STEP_SEC = 120.0
+ROUNDING = 0.01  # of the headers' utilization
+# A rise between two answers that is more than requests of ours take: somebody else uses the account.
+FOREIGN_RISE = {"5h": 0.1, "7d": 0.05}
 BEAT_SEC = 20.0  # what needs a look at every account is worked out anew so seldom
+
+
+@dataclass
+class _Watched:
+    """A window since its first answer, not its beginning: what was used before we came is not ours."""
+
+    resets_at: float
+    used_before: float
+    burned_before: int
+    used: float
+    burned: int
+
+    @property
+    def risen(self) -> float:
+        return self.used - self.used_before
+
+    @property
+    def spent(self) -> int:
+        return self.burned - self.burned_before
 
 
 @dataclass
@@ -31,7 +53,12 @@ class _Known:
     week: Optional[float] = None
     five: Optional[float] = None
     active: WarmSet = field(default_factory=WarmSet)
-    began: dict[str, tuple[float, float, int]] = field(default_factory=dict)  # axis -> reset, used, tokens
+    watched: dict[str, _Watched] = field(default_factory=dict)  # by axis
+
+    def at_least(self, axis: str) -> float:
+        """Tokens that the window holds for sure, by what little it has risen under what was burned."""
+        watched = self.watched.get(axis)
+        return watched.spent / (watched.risen + ROUNDING) if watched else 0.0
 
 
 class Meter:
@@ -76,24 +103,27 @@ class Meter:
     def _measured(
         account: Account, known: _Known, axis: str, size: Optional[float], now: float
     ) -> Optional[float]:
-        """The size of a window by what was burned while its utilization rose.
-
-        Since its first answer, not its beginning: what was used before we came is not ours.
-        """
+        """The size of a window by what was burned while its utilization rose."""
         window = account.windows.get(axis, now)
         used, resets_at = window.utilization or 0.0, window.resets_at
         if resets_at is None:
             return size
-        total = account.usage.burn
-        began = known.began.get(axis)
-        if began is None or abs(began[0] - resets_at) > SAME_WINDOW_SEC or used < began[1]:
-            known.began[axis] = (resets_at, used, total)
+        burned = account.usage.burn
+        watched = known.watched.get(axis)
+        if (
+            watched is None
+            or abs(watched.resets_at - resets_at) > SAME_WINDOW_SEC
+            or used < watched.used_before
+            or _is_foreign(axis, used - watched.used, burned - watched.burned, size)
+        ):
+            known.watched[axis] = _Watched(resets_at, used, burned, used, burned)
             return size
-        risen, burned = used - began[1], total - began[2]
-        if risen < TELLING or burned <= 0:
+        watched.used, watched.burned = used, burned
+        risen, spent = watched.risen, watched.spent
+        if risen < TELLING or spent <= 0:
             return size
         # The more it has risen, the less the rounding hides.
-        return burned / risen if size is None else size + min(0.5, 0.2 * risen) * (burned / risen - size)
+        return spent / risen if size is None else size + min(0.5, 0.2 * risen) * (spent / risen - size)
 
     # --- what is known --------------------------------------------------------------------------
 
@@ -107,16 +137,15 @@ class Meter:
 
     def week(self, account: Account) -> Optional[float]:
         """Tokens in a week of the account; an unknown one is as large as the others."""
-        known = self._of(account).week
-        return known if known is not None else self._mean_week
+        known = self._of(account)
+        return known.week if known.week is not None else _more(self._mean_week, known.at_least("7d"))
 
     def five(self, account: Account) -> Optional[float]:
         known = self._of(account)
         if known.five is not None:
             return known.five
-        if known.week is not None:
-            return known.week * WEEKS_IN_5H
-        return self._mean_five
+        of_week = None if known.week is None else known.week * WEEKS_IN_5H
+        return _more(self._mean_five if of_week is None else of_week, known.at_least("5h"))
 
     @property
     def burn_rate(self) -> Optional[float]:
@@ -157,6 +186,14 @@ class Meter:
 def _mean(values: Iterable[Optional[float]]) -> Optional[float]:
     found = [value for value in values if value is not None]
     return sum(found) / len(found) if found else None
+
+
+def _more(guess: Optional[float], sure: float) -> Optional[float]:
+    return None if guess is None else max(guess, sure)
+
+
+def _is_foreign(axis: str, rise: float, spent: int, size: Optional[float]) -> bool:
+    return rise >= FOREIGN_RISE[axis] and (size is None or spent < 0.25 * rise * size)
 
 
 def _is_cold(usage: Usage) -> bool:
