@@ -30,7 +30,7 @@ IDLE_SEC = 55.0  # common servers close idle connections after 60 s
 RECV_BYTES = 65536
 SEND_BYTES = 1 << 20
 SEND_TIMEOUT_SEC = 60.0
-JOIN_LIMIT = 32768  # a body up to this size is sent together with its head: one segment, one syscall
+JOIN_LIMIT = 32768  # as much of a body is sent together with its head: one segment, one syscall
 
 _INTERIM = re.compile(rb"HTTP/1\.[0-9] 1")
 
@@ -66,7 +66,9 @@ class Connection:
                 sent = self._send_at_once(data)
                 whole = sent == len(data) or self._send_all(data, watch, sent)
             else:
-                whole = self._send_all(head, watch) and self._send_all(body, watch)
+                # Not the head by itself: 30 us of a 200 kB upload.
+                begin, rest = head + bytes(body[:JOIN_LIMIT]), memoryview(body)[JOIN_LIMIT:]
+                whole = self._send_all(begin, watch) and self._send_all(rest, watch)
             self.spent = not whole
         except (BrokenPipeError, ConnectionResetError):
             if self.reused:
