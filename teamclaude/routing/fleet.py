@@ -365,6 +365,8 @@ class Fleet:
             refuse(account, lease, reading, self.rules, now, roll)
         elif effect is Effect.CAP_MODEL:
             cap_model(account, lease.ask.model, reading, now)
+        elif effect is Effect.SUSPECT:
+            self.policy.crowded(account, now)
         elif effect is Effect.REST:
             rest(account, now, words or "403 from the API")
         return kind

@@ -81,6 +81,9 @@ class Policy(Protocol):
     def served(self, accounts: Iterable[Account], account: Account, served: Served, now: float) -> None:
         """Learn from an answer."""
 
+    def crowded(self, account: Account, now: float) -> None:
+        """A 429 that says nothing: perhaps `account` had too many requests in flight, this one included."""
+
     def stored(self) -> dict[str, Any]:
         """What it has learned, as plain JSON data."""
 
@@ -118,6 +121,9 @@ class Plain:
         return ""
 
     def served(self, accounts: Iterable[Account], account: Account, served: Served, now: float) -> None:
+        pass
+
+    def crowded(self, account: Account, now: float) -> None:
         pass
 
     def stored(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from .meter import WEEKS_IN_5H, Meter
 from .policy import Placement, Plain, Pool, Served
 from .rules import Rules
 from .saved import Saved
+from .slots import Slots
 
 __all__ = ["PricePolicy", "Tuning"]
 
@@ -85,6 +86,7 @@ class PricePolicy(Plain):
     def __init__(self, tuning: Tuning = CHOSEN) -> None:
         self._tuning = tuning
         self.meter = Meter()
+        self._slots = Slots()
         self._standings: dict[str, _Standing] = {}
         self._scarce = (NEVER, 0, 0.0)  # when, of how many accounts, how much
 
@@ -100,6 +102,7 @@ class PricePolicy(Plain):
         now, accounts, asking = pool.now, pool.accounts, ask.conversation
         plenty, rate = self._plenty(pool), self.meter.burn_rate
         long_run, most = self._tuning.long_run_sec, pool.rules.max_inflight_per_account
+        slots = self._slots.limit
         offers: list[_Offer] = []
         best: Optional[_Offer] = None
         for account in accounts:
@@ -111,7 +114,7 @@ class PricePolicy(Plain):
                 value *= runway / long_run
             if account is home:
                 value *= self._tuning.home_bonus
-            full = account.inflight >= (most if account.proven else 1)
+            full = account.inflight >= slots(account, most, now)
             order = (full, -value, account.inflight, account.last_picked, account.name)
             offer = _Offer(account, order, active, runway)
             offers.append(offer)
@@ -122,7 +125,7 @@ class PricePolicy(Plain):
         return Placement(best.account, tuple(others), _words(best))
 
     def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
-        return (rules.max_inflight_per_account if account.proven else 1) - account.inflight
+        return self._slots.limit(account, rules.max_inflight_per_account, now) - account.inflight
 
     def await_home(
         self, pool: Pool, ask: Ask, binding: Binding, home: Account, until: float, waited: float
@@ -200,6 +203,9 @@ class PricePolicy(Plain):
     def served(self, accounts: Iterable[Account], account: Account, served: Served, now: float) -> None:
         self.meter.served(accounts, account, served, now)
         self._standings.pop(account.key, None)
+
+    def crowded(self, account: Account, now: float) -> None:
+        self._slots.refused(account, now)
 
     def stored(self) -> dict[str, Any]:
         return self.meter.stored()

@@ -16,11 +16,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from rounds import Bench  # noqa: E402
 from table import Row, Target, machine, markdown, quantity  # noqa: E402
 
+from teamclaude.accounts.config import RoutingConfig  # noqa: E402
 from teamclaude.routing.account import AccountSpec  # noqa: E402
 from teamclaude.routing.burn import Burn  # noqa: E402
 from teamclaude.routing.decision import Ask, Lease  # noqa: E402
 from teamclaude.routing.fleet import Fleet  # noqa: E402
-from teamclaude.routing.pace import PacePolicy  # noqa: E402
+from teamclaude.routing.policies import POLICIES  # noqa: E402
 from teamclaude.routing.rules import Rules  # noqa: E402
 from teamclaude.routing.usage import Usage  # noqa: E402
 from teamclaude.routing.windows import Reading, Window  # noqa: E402
@@ -42,7 +43,7 @@ class World:
 
     def __init__(self, accounts: int, conversations: int) -> None:
         self.now = NOW
-        self.fleet = Fleet(Rules(max_sessions_per_account=10**9), PacePolicy())
+        self.fleet = Fleet(Rules(max_sessions_per_account=10**9), POLICIES[RoutingConfig().policy]())
         self.fleet.configure(AccountSpec(f"key{n}", f"name{n}") for n in range(accounts))
         self.reading = Reading(
             {"5h": Window(0.2, NOW + 9_000, "allowed", NOW), "7d": Window(0.3, NOW + 300_000, "allowed", NOW)}
