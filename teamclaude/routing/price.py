@@ -38,13 +38,15 @@ STANDING_SEC = 5.0
 class Tuning(NamedTuple):
     """What the lab chose; other values are for trying there what each part is worth."""
 
-    gate_sec: float = 2200.0  # a window must carry a cold conversation for so long
+    # A window must carry a cold conversation for so long, for each one that is active there or ahead of it
+    gate_sec: float = 2700.0
+    longest_gate_sec: float = 10800.0  # and never for longer than this
     long_run_sec: float = 7200.0  # a runway as long as this is as good as any
-    home_bonus: float = 1.3  # part of its cache may live on
+    home_bonus: float = 2.0  # part of its cache may live on
     plenty: float = 2.0  # equal parts of the demand: in plenty, who could carry more is no better for it
     short_wait_sec: float = 15.0  # always worth it
     token_price: float = 1.0  # of rewriting a cache when tokens are scarce; 0: never wait for it
-    scarce_from: float = 0.7  # demand against supply from which tokens have a price
+    scarce_from: float = 0.9  # demand against supply from which tokens have a price
     full: float = 1.005  # headers round to 0.01: the API itself says when a window is full
 
 
@@ -145,7 +147,7 @@ class PricePolicy(Plain):
         if waited >= ask.hold or others == 0:
             return ""
         runway = self._standing(account, now).runway(others + ahead + 1, meter.burn_rate, now)
-        if runway >= self._tuning.gate_sec:
+        if runway >= min(self._tuning.longest_gate_sec, self._tuning.gate_sec * (others + ahead)):
             return ""
         return f"{account.name} carries one more for {runway / 60:.0f} min only, {ahead} ahead"
 

@@ -120,11 +120,11 @@ def test_nobody_waits_at_the_gate_without_a_hold_or_at_an_account_that_is_idle(p
 
 def test_who_waits_longer_goes_first(priced):
     pool = taught(priced("a"), "a", 8e6, 1e6, rate=100.0)
-    pool.quota("a", "5h", 0.5, 4 * HOUR)
+    pool.quota("a", "5h", 0.4, 4 * HOUR)
     pool.fleet.policy.meter._of(pool["a"]).active.touch("other", pool.now + HOUR)
-    assert pool.choose("s", hold=HOLD).account == "a"  # 0.5M / (2 x 100/s) = 42 min
+    assert pool.choose("s", hold=HOLD).account == "a"  # 0.6M / (2 x 100/s) = 50 min
     pool.fleet.gated["first"] = (pool.now - 60.0, pool.now)
-    assert pool.choose("s", hold=HOLD).reason == Reason.GATE  # 28 min for three
+    assert pool.choose("s", hold=HOLD).reason == Reason.GATE  # 33 min for three
     pool.fleet.gated["first"] = (pool.now - 60.0, pool.now - 31.0)  # has left since
     assert pool.choose("s", hold=HOLD).account == "a"
 
@@ -233,3 +233,16 @@ def test_ones_own_activity_is_no_reason_to_leave(priced):
     assert pool.choose("s").account == home
     pool.fleet.policy.meter._of(pool[home]).active.touch("other", pool.now + HOUR)
     assert pool.choose("s").account != home
+
+
+def test_the_more_are_active_the_longer_a_window_must_carry_a_newcomer(priced):
+    pool = taught(priced("a"), "a", 1e9, 1.9e6, rate=100.0)
+    pool.quota("a", "5h", 0.0, 4.99 * HOUR)
+    active = pool.fleet.policy.meter._of(pool["a"]).active
+    entered = 0
+    while pool.choose("s", hold=HOLD).account == "a":
+        entered += 1
+        active.touch(f"other-{entered}", pool.now + HOUR)
+    # 1.9M / (3 x 100/s) is 106 min for a third one beside two (90 are asked for); 79 for a fourth (135).
+    assert entered == 3
+    assert pool.choose("s", hold=HOLD).reason == Reason.GATE
