@@ -167,12 +167,10 @@ class Fleet:
 
     def _note_gate(self, ask: Ask, decision: Decision, now: float, waited: float) -> None:
         """Keep the line at the gate: it tells a policy who has waited longer."""
-        if ask.conversation is None:
-            return
-        if decision.reason == Reason.GATE:
+        if decision.reason == Reason.GATE and ask.conversation is not None:
             self.gated[ask.conversation] = (now - waited, now)
         else:
-            self.gated.pop(ask.conversation, None)
+            self.gated.pop(ask.conversation or "", None)
 
     # --- leases -------------------------------------------------------------------------------
 
