@@ -42,13 +42,12 @@ class Activity(NamedTuple):
     """Why that account, or why not."""
 
 
-_KEYS = tuple((name, camel_case(name)) for name in Activity._fields if name != "at")
+_KEYS = tuple(map(camel_case, Activity._fields))
 
 
 def as_json(activity: Activity) -> dict[str, Any]:
     """The record for the JSON endpoints: camelCase names, `at` in ms epoch, durations in seconds."""
-    values: dict[str, Any] = {"at": round(activity.at * 1000)}
-    for name, key in _KEYS:
-        values[key] = getattr(activity, name)
+    values: dict[str, Any] = dict(zip(_KEYS, activity))
+    values["at"] = round(activity.at * 1000)
     values["accounts"] = list(activity.accounts)
     return values
