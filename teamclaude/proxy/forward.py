@@ -178,7 +178,7 @@ class Forwarder:
             if way is None:  # removed by a reload since it was chosen
                 self._leave_out(lease, "no longer configured")
                 return False
-            if not standing:
+            if not is_good and not standing:
                 attempt.note = standing.words
                 self._no_token(lease, standing)
                 return False
@@ -188,7 +188,7 @@ class Forwarder:
                 logged.answered(answer.head.status, answer.head.reason, answer.head.headers)
             reading = attempt.reading = reading_of(answer.head, self._house.clock())
             kind = classify(answer.head.status, reading, self._inference)
-            if not self._is_final(kind):
+            if kind is not AnswerKind.SERVED and not self._is_final(kind):
                 self._set_aside(lease, way, answer, kind, reading, attempt)
                 return False
             if answer.is_whole:
@@ -252,7 +252,7 @@ class Forwarder:
 
         def begun() -> None:
             self._streaming = True
-            if served:
+            if served and self._suspects:
                 self._condemn_suspects(lease)
 
         probe = served and self._inference and self._refused_streams < MAX_REFUSED_STREAMS

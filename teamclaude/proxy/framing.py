@@ -53,7 +53,6 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-_KEEP_ALIVE = frozenset({"keep-alive"})
 # 19 digits hold every 63-bit size; int() itself would refuse thousands of them with a ValueError.
 _LENGTH = re.compile("[0-9]{1,19}")
 
@@ -140,20 +139,24 @@ def keep_alive(head: Head) -> bool:
     """
     if head.minor == 0:
         return False
-    return "close" not in _connection_options(head)
+    return _is_plain(head) or "close" not in _connection_options(head)
 
 
 def hop_by_hop(head: Head) -> frozenset[str]:
     """Lower-case names of the fields that are not forwarded: RFC 9110's and those Connection names."""
-    named = _connection_options(head)
-    if named <= HOP_BY_HOP:
+    if _is_plain(head):
         return HOP_BY_HOP
-    return HOP_BY_HOP | named
+    named = _connection_options(head)
+    return HOP_BY_HOP if named <= HOP_BY_HOP else HOP_BY_HOP | named
+
+
+def _is_plain(head: Head) -> bool:
+    """Its connection has no options, or just the usual one."""
+    places = head.shape.at.get("connection")
+    return places is None or (len(places) == 1 and head.headers[places[0]][1] == "keep-alive")
 
 
 def _connection_options(head: Head) -> frozenset[str]:
-    if head.get("connection") in (None, "keep-alive") and len(head.shape.at.get("connection", ())) < 2:
-        return _KEEP_ALIVE
     values = ",".join(head.get_all("connection"))
     return frozenset(option.strip(" \t").lower() for option in values.split(","))
 

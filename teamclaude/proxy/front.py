@@ -102,8 +102,11 @@ class Front:
         try:
             self._enter(exchange, log)
             house = self._runtime.house
-            with self._runtime.clients.visit(exchange, house.config.proxy.clients):
+            if exchange.visitor is None or exchange.visitor.name is None:
                 self._forward(exchange, house, log)
+            else:
+                with self._runtime.clients.visit(exchange, house.config.proxy.clients):
+                    self._forward(exchange, house, log)
             keep = exchange.keeps_open
         except Exception as error:
             keep = self._settle_error(exchange, error)

@@ -85,7 +85,9 @@ class Router:
         with self._lock:
             now = self._clock()
             waiter = _Sleeper(ask, patience, now)
-            self._wake(self._line.enter(waiter, now))
+            served = self._line.enter(waiter, now)
+            if served:
+                self._wake(served)
             if waiter.lease is not None:
                 self._changed()
                 return waiter.lease

@@ -114,7 +114,8 @@ class Connection:
 
     def receive(self, watch: Watch, timeout: float, what: str) -> bytes:
         """The bytes that arrive next, b"" at the end; raises UpstreamLost or ClientGone."""
-        while self.wait(watch, timeout):
+        # Without TLS nothing is pending: two calls less.
+        while watch.wait(self.sock, timeout) if self._pending is None else self.wait(watch, timeout):
             data = self.receive_now()
             if data is not None:
                 return data

@@ -54,8 +54,10 @@ class Choice:
         self._fleet, self._ask, self._now, self._waited = fleet, ask, now, waited
         self._rules, self._policy = fleet.rules, fleet.policy
         self._gathered: Optional[_Candidates] = None
-        binding = fleet.bindings.get(ask.conversation or "")
-        self._binding = None if binding is None or binding.forgotten(fleet.rules, now) else binding
+        self._binding = binding = fleet.bindings.get(ask.conversation or "")
+        self._recent = binding is not None and binding.is_recent(self._rules, now)
+        if binding is not None and not self._recent and binding.forgotten(self._rules, now):
+            self._binding = None
 
     def decide(self) -> Decision:
         if self._ask.pin is not None or self._fleet.pins:
@@ -102,7 +104,7 @@ class Choice:
         lost = self._home_lost(home)
         if home is None or lost:
             return self._awaiting(binding, home) or self._place(lost, home)
-        if not binding.warm(self._rules, self._now):
+        if not self._recent and not binding.warm(self._rules, self._now):
             return self._place(Reason.LAPSED, home)
         if home.spec.is_paid:
             return self._decision(home, Reason.KEPT)  # no free account can take it over yet

@@ -27,7 +27,9 @@ class Usage(NamedTuple):
     @property
     def burn(self) -> int:
         """Tokens that count against an account's windows: cache reads hardly move them (measured)."""
-        return self.total - self.cache_read_tokens
+        return (
+            self.input_tokens + self.output_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
+        )
 
     @property
     def prefix(self) -> int:
@@ -38,6 +40,8 @@ class Usage(NamedTuple):
         # Written out: 0.5 us, where adding in a loop over both takes 2.5, four times per request.
         if other is NO_USAGE:
             return self
+        if self is NO_USAGE:
+            return other
         return Usage(
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
