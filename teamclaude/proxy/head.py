@@ -14,6 +14,7 @@ takes 7 us (CPython 3.11); anything unusual takes the slow path, which says what
 from __future__ import annotations
 
 import re
+from operator import itemgetter
 from typing import Any, NoReturn, Optional
 
 from ..errors import BadRequest, HeadTooLarge, TeamClaudeError, UpstreamProtocolError
@@ -41,7 +42,8 @@ _REQUEST_LINE = re.compile(rf"({_TCHAR}+) (/[!-~]*) HTTP/1\.([0-9])(?=\r\n)")
 # RFC 9112 4: the reason may be empty; the space before it is forgiven when missing.
 _STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([0-9]{3})(?: ([\t -~\x80-\xff]*))?(?=\r\n)")
 # One well-formed field line with at most one space around its value.
-_FIELD = re.compile(rf"\n({_TCHAR}+): ?((?![ \t])[\t -~\x80-\xff]*)(?<![ \t])\r(?=\n)")
+_VISIBLE = r"[!-~\x80-\xff]"
+_FIELD = re.compile(rf"\n({_TCHAR}+): ?({_VISIBLE}(?:[\t -~\x80-\xff]*{_VISIBLE})?|)\r(?=\n)")
 _CONTROL = re.compile(r"[\x00-\x08\n-\x1f\x7f]")
 _LENGTH_LINE = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,19})(?=\r\n)")
 _LENGTH = "content-length"
@@ -67,7 +69,7 @@ class Shape:
 
     @staticmethod
     def of(headers: list[tuple[str, str]]) -> Shape:
-        names = tuple([name for name, _ in headers])
+        names = tuple(map(_name_of, headers))
         shape = _SHAPES.get(names)
         if shape is None:
             shape = Shape(names)
@@ -78,6 +80,7 @@ class Shape:
         return shape
 
 
+_name_of = itemgetter(0)
 _SHAPES: dict[tuple[str, ...], Shape] = {}
 # Somebody may send ever new names.
 _MOST_SHAPES = 256
@@ -144,7 +147,7 @@ class ResponseHead(Head):
     def __init__(
         self, minor: int, status: int, reason: str, headers: list[tuple[str, str]], block: bytes = b""
     ) -> None:
-        super().__init__(minor, headers)
+        self.minor, self.headers, self.shape = minor, headers, Shape.of(headers)
         self.status = status
         self.reason = reason
         self.block = block
@@ -213,12 +216,13 @@ def parse_response_head(block: bytes | bytearray) -> ResponseHead:
     text = block.decode("latin-1")
     line = _STATUS_LINE.match(text)
     # RFC 9110 15: codes outside 100..599 are invalid and count as a failure of the server.
-    if line is None or not 100 <= int(line[2]) <= 599:
+    status = int(line[2]) if line is not None else 0
+    if line is None or not 100 <= status <= 599:
         raise UpstreamProtocolError("the upstream's status line is not HTTP/1.x")
     plain = _plain_fields(text, line.end())
     fields = plain or _fields_slowly(text, line.end(), UpstreamProtocolError)
     as_it_is = bytes(block) if plain else b""
-    return ResponseHead(0 if line[1] == "0" else 1, int(line[2]), line[3] or "", fields, as_it_is)
+    return ResponseHead(0 if line[1] == "0" else 1, status, line[3] or "", fields, as_it_is)
 
 
 def _plain_fields(text: str, start: int) -> list[tuple[str, str]]:

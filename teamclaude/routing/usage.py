@@ -42,13 +42,9 @@ class Usage(NamedTuple):
             return self
         if self is NO_USAGE:
             return other
-        return Usage(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cache_read_tokens + other.cache_read_tokens,
-            self.cache_write_5m_tokens + other.cache_write_5m_tokens,
-            self.cache_write_1h_tokens + other.cache_write_1h_tokens,
-        )
+        a, b, c, d, e = self
+        v, w, x, y, z = other
+        return Usage(a + v, b + w, c + x, d + y, e + z)
 
 
 NO_USAGE = Usage()
