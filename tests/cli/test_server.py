@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -94,6 +95,28 @@ def test_the_hint_is_short_on_the_configured_port(config: Callable[..., Path], s
     servers.append(Server())
     assert servers[0].banner()[3] == "run Claude Code through it: teamclaude run"
     assert servers[0].end() == 0
+
+
+COLLECTING = """
+import gc
+from teamclaude.cli import main, server
+def instead(service, say, begin):
+    begin()
+    print(gc.get_freeze_count() > 10_000, gc.get_threshold()[0])
+    service.stop(0)
+server.serve_until_stopped = instead
+raise SystemExit(main(["server", "--headless"]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(gc, "freeze"), reason="collects in another way")
+def test_the_garbage_collector_leaves_alone_what_was_loaded(config: Callable[..., Path]) -> None:
+    config(ALICE, port=0)
+    ended = subprocess.run(
+        [sys.executable, "-c", COLLECTING], cwd=ROOT, capture_output=True, text=True, timeout=20
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "True 10000" in ended.stdout.splitlines()
 
 
 def test_no_account_says_how_to_add_one(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
