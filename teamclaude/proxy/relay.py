@@ -39,10 +39,12 @@ def relay(
     chunked = framing.kind is Kind.CHUNKED
     if answer.is_whole and head and first is None and not chunked:
         # A small answer, in one write and without the loop: 3 us less.
-        pieces = answer.read(client.watch, idle)
-        for observer in observers:
-            observer(pieces[0])
-        client.send(head + pieces[0])
+        body = answer.read(client.watch, idle)[0]
+        try:
+            client.send(head + body)
+        finally:  # the client first; what it does not take was answered all the same
+            for observer in observers:
+                observer(body)
         return
 
     def framed(pieces: list[Buffer]) -> Buffer:
