@@ -117,7 +117,6 @@ def _rest_collector() -> None:
     request; and with a thousand streams one walk took 50 to 80 ms, in which nobody else had a turn.
     """
     if hasattr(gc, "freeze"):  # PyPy collects in another way
-        gc.collect()
         gc.freeze()
         gc.set_threshold(10_000, 20, 20)
 

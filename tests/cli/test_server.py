@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -98,12 +99,13 @@ def test_the_hint_is_short_on_the_configured_port(config: Callable[..., Path], s
 
 
 COLLECTING = """
-import gc
+import gc, os
 from teamclaude.cli import main, server
 def instead(service, say, begin):
     begin()
-    print(gc.get_freeze_count() > 10_000, gc.get_threshold()[0])
     service.stop(0)
+    rests = gc.get_freeze_count() > 10_000 and gc.get_threshold()[0] == 10_000
+    os._exit(0 if rests else 7)
 server.serve_until_stopped = instead
 raise SystemExit(main(["server", "--headless"]))
 """
@@ -116,7 +118,6 @@ def test_the_garbage_collector_leaves_alone_what_was_loaded(config: Callable[...
         [sys.executable, "-c", COLLECTING], cwd=ROOT, capture_output=True, text=True, timeout=20
     )
     assert ended.returncode == 0, ended.stderr
-    assert "True 10000" in ended.stdout.splitlines()
 
 
 def test_no_account_says_how_to_add_one(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
@@ -171,6 +172,9 @@ def test_auto_starts_a_server_that_stays(config: Callable[..., Path], claude: No
         assert first.stdout == f"claude at http://127.0.0.1:{port}\n" and first.returncode == 0
         log = file.with_name("teamclaude.server.log")
         assert str(log) in first.stderr and log.stat().st_mode & 0o077 == 0
+        deadline = time.monotonic() + 5
+        while not log.read_text() and time.monotonic() < deadline:  # it answers before it has said so
+            time.sleep(0.01)
         assert log.read_text().startswith("TeamClaude ")
         assert os.getsid(pid) == pid  # its own session: it outlives the terminal
         second = run_auto(tmp_path)
