@@ -152,7 +152,7 @@ class Router:
         with self._lock:
             now = self._clock()
             kind = self._fleet.answered(lease, status, reading, now, self._roll(), words)
-            self._after_change(now)
+            self._after_change(now, lease.account if kind is AnswerKind.SERVED else None)
             return kind
 
     def condemn(self, lease: Lease) -> None:
@@ -201,11 +201,13 @@ class Router:
                 self._fleet.settle(lease, now, usage, model, served)
             else:
                 self._fleet.finish(lease, *answer, now, self._roll(), usage, model, served)
-            self._after_change(now)
+            self._after_change(now, lease.account if answer is None or answer[0] < 300 else None)
 
-    def _after_change(self, now: float) -> None:
+    def _after_change(self, now: float, account: Optional[str] = None) -> None:
+        """`account`: to which alone something happened, and nothing bad."""
         if self._line.waiters:
-            self._serve_line(now)
+            known = account in self._fleet.accounts  # else it has another key since a reload
+            self._wake(self._line.serve(now, account if known else None))
         self._changed()
 
     # --- the operator ---------------------------------------------------------------------------

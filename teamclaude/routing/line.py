@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Hashable
 from typing import NamedTuple, Optional
 
-from .decision import NEVER, Ask, Lease, Wait
+from .decision import NEVER, Ask, Lease, Reason, Wait
 from .fleet import Fleet
 
 __all__ = ["NO_PATIENCE", "Line", "Patience", "Waiter"]
@@ -79,12 +79,19 @@ class Line:
         self._try(waiter, now)
         return served
 
-    def serve(self, now: float) -> list[Waiter]:
-        """Walk the line from its head; returns those who got a lease and left it."""
+    def serve(self, now: float, changed: Optional[str] = None) -> list[Waiter]:
+        """Walk the line from its head; returns those who got a lease and left it.
+
+        `changed` is the account to which alone something happened, and nothing bad: a warm conversation that
+        waits for its own account, another one, need not be tried.  With 20 in line: 100 us per answer.
+        """
         served: list[Waiter] = []
         left: deque[Waiter] = deque()
         hopeless: dict[Hashable, Wait] = {}
         for waiter in self.waiters:
+            if changed is not None and self._waits_for_another(waiter, changed, now):
+                left.append(waiter)
+                continue
             alike = _alike(waiter)
             known = hopeless.get(alike) if not waiter.due(now) else None
             if known is not None:
@@ -100,6 +107,13 @@ class Line:
                 hopeless[alike] = waiter.wait
         self.waiters = left
         return served
+
+    def _waits_for_another(self, waiter: Waiter, changed: str, now: float) -> bool:
+        """It waits for a slot where its cache is, and not for so long that it would take another."""
+        wait = waiter.wait
+        if wait is None or wait.account in (None, changed) or wait.decision.reason != Reason.KEPT:
+            return False
+        return now - waiter.since < self._fleet.rules.slot_wait_sec and not waiter.due(now)
 
     def in_vain(self, waiter: Waiter, now: float) -> bool:
         """Nothing it waits for can come within its patience."""

@@ -56,3 +56,30 @@ def test_what_no_account_can_serve_is_found_out_once_for_all_alike(Pool):
     pool.wait(2 * HOUR + 1)
     pool["a"].proven = True
     assert len(line.serve(pool.now)) == 5
+
+
+def test_who_waits_for_its_own_account_is_not_tried_when_another_one_answers(Pool):
+    pool = Pool("a", "b")
+    line = Line(pool.fleet)
+    leases = {}
+    for name in ("a", "b"):
+        pool[name].proven = True
+        leases[name] = [pool.fleet.admit(Ask(f"{name}{n}", pin=name), pool.now) for n in range(5)]
+    at_a, at_b = (stand(line, Ask(f"{name}0"), pool.now, Patience(HOUR)) for name in ("a", "b"))
+    new = stand(line, Ask("new"), pool.now, Patience(HOUR))
+    assert (at_a.wait.account, at_b.wait.account) == ("a", "b") and new.wait.for_slot
+    asked = []
+    admit = pool.fleet.admit
+    pool.fleet.admit = lambda ask, now, waited=0.0: (asked.append(ask.session), admit(ask, now, waited))[1]
+
+    assert line.serve(pool.now, "b") == []
+    assert asked == ["b0", "new"]
+    pool.fleet.settle(leases["b"].pop(), pool.now)
+    assert line.serve(pool.now, "b") == [at_b]
+    pool.fleet.settle(leases["b"].pop(), pool.now)
+    assert line.serve(pool.now, "b") == [new]
+    assert "a0" not in asked
+
+    pool.wait(5.0)  # now it would take any account
+    pool.fleet.settle(leases["b"].pop(), pool.now)
+    assert line.serve(pool.now, "b") == [at_a] and at_a.lease.account == "b"
