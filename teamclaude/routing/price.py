@@ -194,7 +194,8 @@ class PricePolicy(Plain):
         return scarcity
 
     def _work_out_scarcity(self, pool: Pool) -> float:
-        if any(self.meter.week(account) is None for account in pool.accounts):
+        # Monday and Tuesday say little of a week: from them alone demand looks like too much for everybody.
+        if not self.meter.demand.is_known or any(self.meter.week(a) is None for a in pool.accounts):
             return 0.0
         supply = sum(self._standing(account, pool.now).share for account in pool.accounts)
         low = self._tuning.scarce_from

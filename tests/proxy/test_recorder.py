@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from teamclaude.demo.fault import Fault
+from teamclaude.lab.recording import read_recording
 from teamclaude.proxy.recorder import Recorder, trace_row
 from teamclaude.proxy.tracefile import TraceFile, trace_directory
 from tests.proxy.conftest import Clock, Stage
@@ -73,6 +74,20 @@ def test_it_goes_on_after_a_restart_and_conversations_keep_their_hash(stage: Cal
     one.ask()
     assert one.document()["record"] is False
     assert len(rows(one)) == 2
+
+
+def test_the_lab_reads_what_was_recorded(stage: Callable[..., Stage]) -> None:
+    one = stage("alice", record=True)
+    one.ask(session="parent")
+    one.ask(session="parent")
+    one.ask(session="parent", headers={"x-claude-code-agent-id": "agent"})
+    recorded(one, 3)
+    recording = read_recording(trace_directory(one.path))
+    (plan,) = recording.plans
+    assert (len(plan.session.requests), len(plan.agents), recording.requests) == (2, 1, 3)
+    assert len(recording.accounts) == 1 and recording.accounts[0].resets_at is not None
+    first, second = plan.session.requests
+    assert second.cached_prefix > 0 and first.cached_prefix == 0
 
 
 def test_other_paths_are_not_recorded_but_refused_requests_are(stage: Callable[..., Stage]) -> None:

@@ -246,3 +246,18 @@ def test_the_more_are_active_the_longer_a_window_must_carry_a_newcomer(priced):
     # 1.9M / (3 x 100/s) is 106 min for a third one beside two (90 are asked for); 79 for a fourth (135).
     assert entered == 3
     assert pool.choose("s", hold=HOLD).reason == Reason.GATE
+
+
+def test_before_a_week_was_seen_nobody_waits_for_a_large_cache(priced):
+    pool = priced("a", "b")
+    for name in ("a", "b"):
+        taught(pool, name, 1e6)
+    pool.bind("s", "a", cache_life=HOUR)
+    pool.fleet.bindings["s"].prefix = 150_000
+    pool.quota("a", "5h", 1.0, 600.0, "rejected")
+    meter = pool.fleet.policy.meter
+    meter.demand.hours = [3e7] * 24 + [None] * 144  # it looks like far too much for everybody
+    assert pool.choose("s", cache_life=HOUR, hold=HOLD).account == "b"
+    meter.demand.hours, meter.demand._sums = [3e7] * 168, None
+    pool.wait(10.0)
+    assert pool.choose("s", cache_life=HOUR, hold=HOLD).reason == Reason.AWAITS_CACHE
