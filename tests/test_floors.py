@@ -78,7 +78,7 @@ def test_imports_only_go_down() -> None:
     [
         ("teamclaude/routing/rules.py", "from ..accounts import store"),
         ("teamclaude/routing/rules.py", "def f():\n    import teamclaude.proxy.service"),
-        ("teamclaude/proxy/head.py", "from ..demo.clock import Clock"),
+        ("teamclaude/proxy/wire/head.py", "from ...demo.clock import Clock"),
         ("teamclaude/errors.py", "from . import cli"),
         ("teamclaude/demo/__init__.py", "from ..deck import text"),
     ],
@@ -94,6 +94,18 @@ def test_routing_is_pure() -> None:
         if part_of(name_of(path)) == "routing"
         for line, target in imports(path)
         if target.split(".")[0] in IMPURE
+    ]
+    assert found == []
+
+
+def test_the_wire_knows_nothing_of_accounts() -> None:
+    found = [
+        f"{name_of(path)}:{line}: {target}"
+        for path in SOURCES
+        if name_of(path).startswith("teamclaude.proxy.wire")
+        for line, target in imports(path)
+        if target.startswith("teamclaude.")
+        and not target.startswith(("teamclaude.proxy.wire", "teamclaude.errors"))
     ]
     assert found == []
 

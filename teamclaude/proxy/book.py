@@ -7,8 +7,8 @@ from typing import NamedTuple, Optional
 
 from ..accounts.config import AccountConfig, Config
 from ..routing.account import AccountSpec
-from .forwarding import Credential
-from .origin import Origin, parse_origin
+from .wire.forwarding import Credential
+from .wire.origin import Origin, parse_origin
 
 __all__ = ["AccountBook", "Way"]
 

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ..errors import TeamClaudeError, UpstreamLost
-from .client import Client
 from .exchange import Exchange, Outcome
-from .ferry import Ferry
-from .forwarding import client_framing, client_head, client_response_headers, header_text
-from .framing import Framing, Kind
 from .hold import Hold
-from .relay import Observer, relay
 from .requestrecord import RequestRecord
 from .tap import UsageTap
-from .upstream import Answer, Buffer
+from .wire.client import Client
+from .wire.ferry import Ferry
+from .wire.forwarding import client_framing, client_head, client_response_headers, header_text
+from .wire.framing import Framing, Kind
+from .wire.relay import Observer, relay
+from .wire.upstream import Answer, Buffer
 from .words import error_document
 
 __all__ = ["Delivery", "KeptAnswer", "StreamRefused"]

@@ -23,8 +23,8 @@ from typing import Callable, NamedTuple
 
 from ..accounts.config import ProxyConfig
 from ..errors import BadRequest, ConfigError, Forbidden, Misdirected, Unauthorized
-from .head import RequestHead
-from .peer import is_loopback
+from .wire.head import RequestHead
+from .wire.peer import is_loopback
 
 __all__ = ["Door", "Visitor"]
 

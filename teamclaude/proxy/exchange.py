@@ -15,10 +15,10 @@ from ..routing.usage import NO_USAGE, Usage
 from ..routing.windows import Reading
 from .bodyscan import NO_FACTS, BodyFacts
 from .entry import Visitor
-from .framing import keep_alive
-from .head import RequestHead
-from .paths import PathKind, Route
 from .redact import redact_text
+from .wire.framing import keep_alive
+from .wire.head import RequestHead
+from .wire.paths import PathKind, Route
 
 __all__ = ["Attempt", "Exchange", "Outcome", "new_request_id", "outcome_of"]
 

@@ -22,23 +22,23 @@ from ..routing.models import cost, price_of
 from ..routing.usage import NO_USAGE
 from ..routing.windows import Reading
 from .accountuuid import with_account_uuid
-from .attend import attend
 from .book import Way
-from .client import Client
 from .delivery import Delivery, KeptAnswer, StreamRefused
 from .exchange import Attempt, Exchange, Outcome, outcome_of
-from .forwarding import render_request, upstream_request_headers, with_length
-from .framing import Framing, Kind
 from .hold import Hold
 from .house import House
-from .paths import PathKind
 from .quota import reading_of
 from .refusal import NEEDS_A_PERSON, refusal
 from .requestrecord import RequestRecord
 from .router import NO_PATIENCE, NothingUsable, Patience
 from .tap import UsageTap
-from .transport import Transport
-from .upstream import Answer
+from .wire.attend import attend
+from .wire.client import Client
+from .wire.forwarding import render_request, upstream_request_headers, with_length
+from .wire.framing import Framing, Kind
+from .wire.paths import PathKind
+from .wire.transport import Transport
+from .wire.upstream import Answer
 from .words import upstream_words
 
 __all__ = ["Forwarder"]

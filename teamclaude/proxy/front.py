@@ -31,20 +31,20 @@ from ..errors import (
 )
 from ..routing.decision import Ask
 from .bodyscan import scan
-from .client import Client
 from .endpoints import Endpoints, Reply
 from .entry import Visitor
 from .exchange import Exchange, Outcome, new_request_id, outcome_of
 from .forward import Forwarder
-from .forwarding import render_response
-from .framing import Framing, Kind, keep_alive, request_body
-from .head import RequestHead
 from .house import House
 from .passthrough import pass_through
-from .paths import PathKind, Route, classify
-from .peer import PeerCheck
 from .requestrecord import RequestRecord
 from .runtime import Runtime
+from .wire.client import Client
+from .wire.forwarding import render_response
+from .wire.framing import Framing, Kind, keep_alive, request_body
+from .wire.head import RequestHead
+from .wire.paths import PathKind, Route, classify
+from .wire.peer import PeerCheck
 
 __all__ = ["Front"]
 

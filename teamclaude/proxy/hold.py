@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable
 
 from ..errors import TeamClaudeError
-from .client import Client
 from .exchange import Exchange
-from .forwarding import render_response
-from .framing import LAST_CHUNK, Framing, Kind, chunk
+from .wire.client import Client
+from .wire.forwarding import render_response
+from .wire.framing import LAST_CHUNK, Framing, Kind, chunk
 
 __all__ = ["Hold", "Holdouts"]
 

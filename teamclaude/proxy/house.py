@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from ..accounts.config import Config
 from ..accounts.keeper import TokenKeeper
 from .book import AccountBook
-from .ferry import Ferry
 from .hold import Holdouts
 from .router import Router
-from .upstream import UpstreamPool
+from .wire.ferry import Ferry
+from .wire.upstream import UpstreamPool
 
 __all__ = ["House"]
 

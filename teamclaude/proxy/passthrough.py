@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Optional
 
-from .client import Client
 from .exchange import Exchange, Outcome
-from .forwarding import (
+from .house import House
+from .requestrecord import RequestRecord
+from .wire.client import Client
+from .wire.forwarding import (
     Credential,
     client_framing,
     client_response_headers,
@@ -18,13 +20,11 @@ from .forwarding import (
     token_request_headers,
     upstream_request_headers,
 )
-from .framing import Framing, Kind
-from .house import House
-from .origin import parse_origin
-from .paths import PathKind
-from .relay import Observer, relay
-from .requestrecord import RequestRecord
-from .transport import Transport
+from .wire.framing import Framing, Kind
+from .wire.origin import parse_origin
+from .wire.paths import PathKind
+from .wire.relay import Observer, relay
+from .wire.transport import Transport
 
 __all__ = ["pass_through"]
 

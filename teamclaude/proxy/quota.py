@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..routing.windows import Reading, names_quota, read_windows
-from .head import Head
+from .wire.head import Head
 
 __all__ = ["reading_of"]
 

@@ -18,8 +18,8 @@ from typing import Any, Optional
 from ..routing.models import family_of
 from .exchange import Attempt, Exchange
 from .herald import Herald
-from .paths import PathKind
 from .tracefile import TraceFile
+from .wire.paths import PathKind
 
 __all__ = ["Recorder", "trace_row"]
 

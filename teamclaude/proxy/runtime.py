@@ -26,16 +26,16 @@ from ..routing.policies import POLICIES
 from ..settings import camel_case
 from .book import AccountBook
 from .clients import Clients
-from .connections import Connections
 from .entry import Door
-from .ferry import Ferry
 from .hold import Holdouts
 from .house import House
 from .journal import Journal
 from .redact import redact_text
 from .router import Router
 from .status import capacity_json, resident_mb, status_json
-from .upstream import UpstreamPool
+from .wire.connections import Connections
+from .wire.ferry import Ferry
+from .wire.upstream import UpstreamPool
 
 __all__ = ["Runtime"]
 

@@ -15,7 +15,7 @@ from typing import Any, Union
 
 from ..routing.usage import NO_USAGE, Usage
 from .quickjson import decoded
-from .sse import Event, EventParser
+from .wire.sse import Event, EventParser
 
 __all__ = ["UsageTap"]
 

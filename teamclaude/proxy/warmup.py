@@ -13,11 +13,11 @@ from ..errors import TeamClaudeError
 from ..routing.decision import Ask
 from ..routing.windows import read_windows
 from .book import Way
-from .forwarding import OAUTH_BETA, render_request
 from .house import House
 from .router import NO_PATIENCE, NothingUsable
-from .upstream import read_answer
-from .watch import Watch
+from .wire.forwarding import OAUTH_BETA, render_request
+from .wire.upstream import read_answer
+from .wire.watch import Watch
 
 __all__ = ["warm_up"]
 

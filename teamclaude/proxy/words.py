@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import zlib
 
-from .head import ResponseHead
 from .redact import redact_text
+from .wire.head import ResponseHead
 
 __all__ = ["error_document", "upstream_words"]
 

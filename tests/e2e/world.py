@@ -16,8 +16,8 @@ from teamclaude.accounts.store import ConfigFile
 from teamclaude.cli.environment import Target, client_environment
 from teamclaude.demo.api import Exchange, FakeApi
 from teamclaude.demo.quota import FakeAccount
-from teamclaude.proxy.forwarding import OAUTH_BETA
 from teamclaude.proxy.service import Service
+from teamclaude.proxy.wire.forwarding import OAUTH_BETA
 from tests.e2e import packages
 from tests.e2e.tee import Sent, Tee, Wall
 

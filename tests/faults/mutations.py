@@ -16,21 +16,12 @@ from typing import Any, NamedTuple, Optional
 from unittest import mock
 
 from teamclaude.errors import ClientGone, UpstreamLost
-from teamclaude.proxy import (
-    client,
-    delivery,
-    exchange,
-    forward,
-    forwarding,
-    front,
-    journal,
-    router,
-    transport,
-)
+from teamclaude.proxy import delivery, exchange, forward, front, journal, router
 from teamclaude.proxy.book import AccountBook
-from teamclaude.proxy.framing import LAST_CHUNK, Kind
 from teamclaude.proxy.tap import UsageTap
-from teamclaude.proxy.watch import Watch
+from teamclaude.proxy.wire import client, forwarding, transport
+from teamclaude.proxy.wire.framing import LAST_CHUNK, Kind
+from teamclaude.proxy.wire.watch import Watch
 from teamclaude.routing import fleet
 from teamclaude.routing.answers import MEANING, AnswerKind, Effect, Meaning, Next
 from tests.faults.invariants import violations

@@ -9,8 +9,8 @@ from urllib.parse import unquote
 
 from teamclaude.proxy.accountuuid import with_account_uuid
 from teamclaude.proxy.bodyscan import scan
-from teamclaude.proxy.paths import PathKind, classify
 from teamclaude.proxy.redact import redact_body, redact_text
+from teamclaude.proxy.wire.paths import PathKind, classify
 from tests.fuzz.dice import Dice
 
 __all__ = ["body_scans", "credentials_in_text", "request_paths"]

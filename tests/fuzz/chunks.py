@@ -7,7 +7,7 @@ import io
 from typing import Optional
 
 from teamclaude.errors import BadRequest
-from teamclaude.proxy.framing import MAX_CHUNK_LINE, ChunkedDecoder, chunk
+from teamclaude.proxy.wire.framing import MAX_CHUNK_LINE, ChunkedDecoder, chunk
 from tests.fuzz.dice import Dice
 
 __all__ = ["chunked_bodies"]

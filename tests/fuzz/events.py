@@ -7,8 +7,8 @@ import re
 import zlib
 from typing import Optional
 
-from teamclaude.proxy.sse import EventParser
 from teamclaude.proxy.tap import UsageTap
+from teamclaude.proxy.wire.sse import EventParser
 from tests.fuzz.dice import Dice
 
 __all__ = ["event_streams", "taps"]

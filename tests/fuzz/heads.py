@@ -11,7 +11,7 @@ from typing import Optional
 from unittest import mock
 
 from teamclaude.errors import BadRequest, HeadTooLarge, NotSupported, UpstreamProtocolError
-from teamclaude.proxy.forwarding import (
+from teamclaude.proxy.wire.forwarding import (
     Credential,
     client_framing,
     client_response_headers,
@@ -20,8 +20,8 @@ from teamclaude.proxy.forwarding import (
     upstream_request_headers,
     with_length,
 )
-from teamclaude.proxy.framing import Framing, Kind, hop_by_hop, request_body, response_body
-from teamclaude.proxy.head import (
+from teamclaude.proxy.wire.framing import Framing, Kind, hop_by_hop, request_body, response_body
+from teamclaude.proxy.wire.head import (
     RequestHead,
     RequestHeads,
     ResponseHead,

@@ -34,17 +34,21 @@ def test_a_failing_case_is_told_with_the_line_that_has_it_again(monkeypatch: pyt
 @pytest.mark.parametrize(
     ("target", "where", "bug"),
     [
-        ("request_heads", "teamclaude.proxy.head._CONTROL", "$nothing^"),
-        ("request_heads", "teamclaude.proxy.forwarding._NEVER_UP", frozenset()),
-        ("chunked_bodies", "teamclaude.proxy.framing._SIZE_LINE", rb"([0-9A-Fa-f]{0,15})(?:;[^\n]*)?\r?\n"),
-        ("request_paths", "teamclaude.proxy.paths._PLAIN", r"/.*"),
+        ("request_heads", "teamclaude.proxy.wire.head._CONTROL", "$nothing^"),
+        ("request_heads", "teamclaude.proxy.wire.forwarding._NEVER_UP", frozenset()),
+        (
+            "chunked_bodies",
+            "teamclaude.proxy.wire.framing._SIZE_LINE",
+            rb"([0-9A-Fa-f]{0,15})(?:;[^\n]*)?\r?\n",
+        ),
+        ("request_paths", "teamclaude.proxy.wire.paths._PLAIN", r"/.*"),
         ("retry_afters", "teamclaude.routing.windows.LONGEST_WAIT_SEC", float("inf")),
     ],
 )
 def test_the_targets_see_bugs(target: str, where: str, bug: object, monkeypatch: pytest.MonkeyPatch) -> None:
     import re
 
-    from teamclaude.proxy import forwarding
+    from teamclaude.proxy.wire import forwarding
 
     forwarding._lower_if_forwarded.cache_clear()
     monkeypatch.setattr(where, re.compile(bug) if isinstance(bug, (str, bytes)) else bug)

@@ -349,7 +349,7 @@ def clock() -> Clock:
 @pytest.fixture
 def stage(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
     """Builds a Stage: `stage("a", "b", drainSec=1)`; all are closed afterwards."""
-    monkeypatch.setattr("teamclaude.proxy.transport.PAUSE_SEC", 0.05)
+    monkeypatch.setattr("teamclaude.proxy.wire.transport.PAUSE_SEC", 0.05)
     built: list[Stage] = []
 
     def build(*names: str, **config: Any) -> Stage:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.errors import TeamClaudeError
-from teamclaude.proxy.forwarding import (
+from teamclaude.proxy.wire.forwarding import (
     client_framing,
     client_head,
     client_response_headers,
     render_response,
 )
-from teamclaude.proxy.framing import Framing, Kind, response_body
-from teamclaude.proxy.head import RequestHead, Shape, parse_response_head
+from teamclaude.proxy.wire.framing import Framing, Kind, response_body
+from teamclaude.proxy.wire.head import RequestHead, Shape, parse_response_head
 
 
 def _answer(*lines: str, start: str = "HTTP/1.1 200 OK") -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from teamclaude.demo.fault import Fault
-from teamclaude.proxy import watch as watching
+from teamclaude.proxy.wire import watch as watching
 
 Build = Callable[..., Any]
 REQUEST = {
@@ -29,7 +29,7 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     if request.param == "beats":
         monkeypatch.setattr(watching, "_RDHUP", 0)
         monkeypatch.setattr(watching, "BEAT_SEC", 0.05)
-        monkeypatch.setattr("teamclaude.proxy.ferry.EPOLL", None)
+        monkeypatch.setattr("teamclaude.proxy.wire.ferry.EPOLL", None)
     elif not watching._RDHUP:
         pytest.skip("no POLLRDHUP here")
     return str(request.param)
@@ -93,7 +93,7 @@ def test_while_backing_off(stage: Build, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_between_the_two_tries_of_the_wire(stage: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teamclaude.proxy.transport.PAUSE_SEC", 8.0)
+    monkeypatch.setattr("teamclaude.proxy.wire.transport.PAUSE_SEC", 8.0)
     s = stage("a")
     s.api.script.always(Fault.no_head())
     raw = ask(s)

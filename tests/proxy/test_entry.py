@@ -9,7 +9,7 @@ from teamclaude.accounts.config import ClientKey, ProxyConfig
 from teamclaude.errors import Unauthorized
 from teamclaude.proxy import entry
 from teamclaude.proxy.entry import Door, Visitor
-from teamclaude.proxy.head import RequestHead
+from teamclaude.proxy.wire.head import RequestHead
 
 KEY = "tc-FAKEFAKEFAKEFAKEFAKEFAKEFAKEFAKE"
 ALICE = "tc-alice-FAKE"

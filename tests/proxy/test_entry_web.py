@@ -9,7 +9,7 @@ import pytest
 from teamclaude.accounts.config import ClientKey, ProxyConfig
 from teamclaude.errors import BadRequest, ConfigError, Forbidden, Misdirected, TeamClaudeError
 from teamclaude.proxy.entry import Door, Visitor
-from teamclaude.proxy.head import RequestHead
+from teamclaude.proxy.wire.head import RequestHead
 
 KEY = "tc-FAKEFAKEFAKEFAKEFAKEFAKEFAKEFAKE"
 ALICE = "tc-alice-FAKE"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 
 from teamclaude.proxy.exchange import Exchange
-from teamclaude.proxy.head import RequestHead
 from teamclaude.proxy.herald import Herald
-from teamclaude.proxy.paths import classify
+from teamclaude.proxy.wire.head import RequestHead
+from teamclaude.proxy.wire.paths import classify
 
 HEAD = RequestHead("POST", "/v1/messages", 1, [])
 

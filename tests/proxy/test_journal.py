@@ -6,9 +6,9 @@ from typing import Any
 
 from teamclaude.proxy import journal as journal_module
 from teamclaude.proxy.exchange import Attempt, Exchange, Outcome
-from teamclaude.proxy.head import RequestHead
 from teamclaude.proxy.journal import Journal
-from teamclaude.proxy.paths import classify
+from teamclaude.proxy.wire.head import RequestHead
+from teamclaude.proxy.wire.paths import classify
 from teamclaude.routing.decision import Decision, Exclusion
 from teamclaude.routing.usage import Usage
 

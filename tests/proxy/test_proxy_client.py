@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from teamclaude.errors import ClientGone, RequestTimeout, TooLarge
-from teamclaude.proxy.client import Client
-from teamclaude.proxy.framing import Framing, Kind
+from teamclaude.proxy.wire.client import Client
+from teamclaude.proxy.wire.framing import Framing, Kind
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 HEAD = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -49,7 +49,7 @@ def test_empty_lines_before_a_request_are_skipped(ends: Ends) -> None:
 
 
 def test_an_empty_line_alone_leaves_the_connection_idle(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teamclaude.proxy.client.KEEP_ALIVE_SEC", 0.02)
+    monkeypatch.setattr("teamclaude.proxy.wire.client.KEEP_ALIVE_SEC", 0.02)
     assert ends.says(b"\r\n").next_head() is None
     assert ends.client.idle
 
@@ -62,7 +62,7 @@ def test_who_leaves_before_the_end_of_a_head_asked_nothing(ends: Ends, said: byt
 
 
 def test_an_idle_connection_is_given_up_silently(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teamclaude.proxy.client.KEEP_ALIVE_SEC", 0.02)
+    monkeypatch.setattr("teamclaude.proxy.wire.client.KEEP_ALIVE_SEC", 0.02)
     assert ends.client.next_head() is None
 
 
@@ -178,7 +178,7 @@ def test_lingering_lets_the_answer_be_read(ends: Ends) -> None:
 
 
 def test_lingering_has_an_end(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teamclaude.proxy.client.LINGER_IDLE_SEC", 0.03)
+    monkeypatch.setattr("teamclaude.proxy.wire.client.LINGER_IDLE_SEC", 0.03)
     began = time.monotonic()
     ends.client.linger()
     assert 0.02 < time.monotonic() - began < 0.5

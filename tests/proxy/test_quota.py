@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from teamclaude.proxy import quota
-from teamclaude.proxy.head import ResponseHead
+from teamclaude.proxy.wire.head import ResponseHead
 from teamclaude.routing.windows import read_windows
 
 NOW = 1_800_000_000.0

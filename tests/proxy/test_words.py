@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.proxy.head import ResponseHead
+from teamclaude.proxy.wire.head import ResponseHead
 from teamclaude.proxy.words import LONGEST, upstream_words
 
 

@@ -6,7 +6,7 @@ at once.  A failure on a fresh connection gets one more try after a pause; then 
 
 from __future__ import annotations
 
-from ..errors import ClientGone, ConnectFailed, UpstreamLost
+from ...errors import ClientGone, ConnectFailed, UpstreamLost
 from .origin import Origin
 from .upstream import Answer, Buffer, Connection, UpstreamPool, read_answer
 from .watch import Watch

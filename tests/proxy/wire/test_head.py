@@ -9,8 +9,8 @@ import time
 import pytest
 
 from teamclaude.errors import BadRequest, HeadTooLarge, UpstreamProtocolError
-from teamclaude.proxy import head as head_module
-from teamclaude.proxy.head import (
+from teamclaude.proxy.wire import head as head_module
+from teamclaude.proxy.wire.head import (
     MAX_HEAD_BYTES,
     RequestHead,
     RequestHeads,

@@ -18,7 +18,7 @@ import time
 from contextlib import suppress
 from typing import Optional, Union
 
-from ..errors import BadRequest, ClientGone, HeadTooLarge, RequestTimeout, TooLarge
+from ...errors import BadRequest, ClientGone, HeadTooLarge, RequestTimeout, TooLarge
 from .framing import ChunkedDecoder, Framing, Kind
 from .head import MAX_HEAD_BYTES, RequestHead, RequestHeads, find_head_end
 from .watch import Watch

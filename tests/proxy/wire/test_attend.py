@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from teamclaude.errors import ClientGone
-from teamclaude.proxy import attend as attend_module
-from teamclaude.proxy.attend import attend
+from teamclaude.proxy.wire import attend as attend_module
+from teamclaude.proxy.wire.attend import attend
 
 
 def nothing() -> None:

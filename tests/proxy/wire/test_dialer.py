@@ -19,9 +19,9 @@ from teamclaude.demo.api import FakeApi
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.quota import FakeAccount
 from teamclaude.errors import ClientGone, ConfigError, ConnectFailed
-from teamclaude.proxy.dialer import Dialer
-from teamclaude.proxy.origin import Origin
-from teamclaude.proxy.watch import Watch
+from teamclaude.proxy.wire.dialer import Dialer
+from teamclaude.proxy.wire.origin import Origin
+from teamclaude.proxy.wire.watch import Watch
 
 Build = Callable[..., Any]
 NOBODY = Watch(None)
@@ -263,7 +263,7 @@ def test_who_leaves_while_connecting_leaves_no_connection(
         return near
 
     monkeypatch.setattr(Dialer, "_connect", connect)
-    monkeypatch.setattr("teamclaude.proxy.dialer.BEAT_SEC", 0.02)
+    monkeypatch.setattr("teamclaude.proxy.wire.dialer.BEAT_SEC", 0.02)
     their_end.close()
     began = time.monotonic()
     with pytest.raises(ClientGone):

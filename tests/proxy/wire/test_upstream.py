@@ -11,9 +11,9 @@ from collections.abc import Callable
 import pytest
 
 from teamclaude.errors import UpstreamLost, UpstreamProtocolError
-from teamclaude.proxy.origin import Origin
-from teamclaude.proxy.upstream import Answer, Connection, UpstreamPool, read_answer
-from teamclaude.proxy.watch import Watch
+from teamclaude.proxy.wire.origin import Origin
+from teamclaude.proxy.wire.upstream import Answer, Connection, UpstreamPool, read_answer
+from teamclaude.proxy.wire.watch import Watch
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 ORIGIN = Origin("http", "127.0.0.1", 1)
@@ -238,7 +238,7 @@ def test_a_refused_write_on_a_used_connection_is_a_loss_at_once(wire: Wire) -> N
 
 
 def test_an_upstream_that_takes_nothing_is_a_loss(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teamclaude.proxy.upstream.SEND_TIMEOUT_SEC", 0.05)
+    monkeypatch.setattr("teamclaude.proxy.wire.upstream.SEND_TIMEOUT_SEC", 0.05)
     with pytest.raises(UpstreamLost, match=r"took no data for 0\.05 s"):
         wire.connection.send(b"H", LARGE, NOBODY)
 

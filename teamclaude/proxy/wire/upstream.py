@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Optional, Union
 
-from ..errors import UpstreamLost, UpstreamProtocolError
+from ...errors import UpstreamLost, UpstreamProtocolError
 from .dialer import Dialer, in_words
 from .framing import ChunkedDecoder, Framing, Kind, keep_alive, response_body
 from .head import MAX_HEAD_BYTES, ResponseHead, find_head_end, parse_response_head

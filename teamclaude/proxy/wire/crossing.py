@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Optional
 
-from ..errors import ClientGone, UpstreamLost
+from ...errors import ClientGone, UpstreamLost
 from .client import Client
 from .upstream import Answer, Buffer
 

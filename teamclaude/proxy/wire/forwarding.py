@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Callable, NamedTuple, Optional
 from urllib.parse import quote
 
-from ..errors import TeamClaudeError
+from ...errors import TeamClaudeError
 from .framing import HOP_BY_HOP, Framing, Kind, hop_by_hop
 from .head import Head, RequestHead, ResponseHead
 

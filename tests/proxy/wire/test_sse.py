@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from teamclaude.proxy.sse import MAX_EVENT_BYTES, Event, EventParser
+from teamclaude.proxy.wire.sse import MAX_EVENT_BYTES, Event, EventParser
 
 
 def parse(data: bytes, cut: int = 1 << 20, limit: int = MAX_EVENT_BYTES) -> list[Event]:

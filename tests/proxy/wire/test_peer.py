@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.proxy.peer import Address, PeerCheck, is_loopback, peer_uid, same_user
+from teamclaude.proxy.wire.peer import Address, PeerCheck, is_loopback, peer_uid, same_user
 
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 OURS = Address("127.0.0.1", 3456)

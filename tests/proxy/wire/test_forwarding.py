@@ -5,7 +5,7 @@ import random
 import pytest
 
 from teamclaude.errors import TeamClaudeError
-from teamclaude.proxy.forwarding import (
+from teamclaude.proxy.wire.forwarding import (
     OAUTH_BETA,
     Credential,
     client_framing,
@@ -16,8 +16,8 @@ from teamclaude.proxy.forwarding import (
     token_request_headers,
     upstream_request_headers,
 )
-from teamclaude.proxy.framing import Framing, Kind
-from teamclaude.proxy.head import RequestHead, ResponseHead, parse_request_head, parse_response_head
+from teamclaude.proxy.wire.framing import Framing, Kind
+from teamclaude.proxy.wire.head import RequestHead, ResponseHead, parse_request_head, parse_response_head
 
 OURS = "tc-FAKE-proxy-key"
 THEIRS = "sk-ant-oat01-FAKE-client"

@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-from ..errors import ConfigError, ConnectFailed
+from ...errors import ConfigError, ConnectFailed
 from .origin import Origin
 from .watch import BEAT_SEC, Watch
 

@@ -17,14 +17,14 @@ from teamclaude.demo.api import FakeApi
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.quota import FakeAccount
 from teamclaude.errors import ClientGone, UpstreamLost
-from teamclaude.proxy import ferry as module
-from teamclaude.proxy.client import Client
-from teamclaude.proxy.ferry import Ferry
-from teamclaude.proxy.framing import Framing, Kind
-from teamclaude.proxy.origin import Origin
-from teamclaude.proxy.relay import relay
-from teamclaude.proxy.upstream import Connection, read_answer
-from teamclaude.proxy.watch import Watch
+from teamclaude.proxy.wire import ferry as module
+from teamclaude.proxy.wire.client import Client
+from teamclaude.proxy.wire.ferry import Ferry
+from teamclaude.proxy.wire.framing import Framing, Kind
+from teamclaude.proxy.wire.origin import Origin
+from teamclaude.proxy.wire.relay import relay
+from teamclaude.proxy.wire.upstream import Connection, read_answer
+from teamclaude.proxy.wire.watch import Watch
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 Board = Callable[..., Any]
@@ -207,7 +207,7 @@ def test_where_nothing_more_can_be_watched_the_thread_goes_on(
     def full(*anything: Any) -> Any:
         raise OSError("no descriptor left")
 
-    monkeypatch.setattr(f"teamclaude.proxy.ferry.{lacking}", full)
+    monkeypatch.setattr(f"teamclaude.proxy.wire.ferry.{lacking}", full)
     stream = board()
     assert stream.flows()
     stream.upstream.sendall(b"0\r\n\r\n")
@@ -218,7 +218,7 @@ def test_what_tls_holds_back_is_asked_for(
     stage: Callable[..., Any], pem: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A record is decrypted as a whole: of what one read does not take the socket tells nothing more."""
-    monkeypatch.setattr("teamclaude.proxy.upstream.RECV_BYTES", 3)
+    monkeypatch.setattr("teamclaude.proxy.wire.upstream.RECV_BYTES", 3)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(pem.cert, pem.key)
     with FakeApi([FakeAccount("a", "sk-ant-oat01-FAKE-a")], tls=context) as api:

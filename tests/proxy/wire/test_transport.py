@@ -13,10 +13,10 @@ from teamclaude.demo.api import FakeApi
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.quota import FakeAccount
 from teamclaude.errors import ClientGone, ConnectFailed, UpstreamLost
-from teamclaude.proxy.origin import Origin
-from teamclaude.proxy.transport import MAX_KEPT_BODY, Transport
-from teamclaude.proxy.upstream import Answer, UpstreamPool
-from teamclaude.proxy.watch import Watch
+from teamclaude.proxy.wire.origin import Origin
+from teamclaude.proxy.wire.transport import MAX_KEPT_BODY, Transport
+from teamclaude.proxy.wire.upstream import Answer, UpstreamPool
+from teamclaude.proxy.wire.watch import Watch
 
 BODY = b'{"model":"claude-opus-4-8","max_tokens":9,"messages":[{"role":"user","content":"x"}]}'
 HEAD = (

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from teamclaude.errors import BadRequest, NotSupported, UpstreamProtocolError
-from teamclaude.proxy.framing import (
+from teamclaude.proxy.wire.framing import (
     LAST_CHUNK,
     MAX_CHUNK_LINE,
     MAX_TRAILER_BYTES,
@@ -20,7 +20,7 @@ from teamclaude.proxy.framing import (
     request_body,
     response_body,
 )
-from teamclaude.proxy.head import RequestHead, ResponseHead
+from teamclaude.proxy.wire.head import RequestHead, ResponseHead
 
 CL = "Content-Length"
 TE = "Transfer-Encoding"

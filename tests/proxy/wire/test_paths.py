@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from teamclaude.proxy.paths import PathKind, Route, classify
+from teamclaude.proxy.wire.paths import PathKind, Route, classify
 
 
 @pytest.mark.parametrize(

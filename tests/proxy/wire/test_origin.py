@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.errors import ConfigError
-from teamclaude.proxy.origin import Origin, parse_origin
+from teamclaude.proxy.wire.origin import Origin, parse_origin
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple, Optional, Union
 
-from ..errors import BadRequest, NotSupported, TeamClaudeError, UpstreamProtocolError
+from ...errors import BadRequest, NotSupported, TeamClaudeError, UpstreamProtocolError
 from .head import Head, RequestHead, ResponseHead
 
 __all__ = [

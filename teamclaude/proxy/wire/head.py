@@ -17,7 +17,7 @@ import re
 from operator import itemgetter
 from typing import Any, NoReturn, Optional
 
-from ..errors import BadRequest, HeadTooLarge, TeamClaudeError, UpstreamProtocolError
+from ...errors import BadRequest, HeadTooLarge, TeamClaudeError, UpstreamProtocolError
 
 __all__ = [
     "MAX_HEAD_BYTES",

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import pytest
 
 from teamclaude.errors import ClientGone
-from teamclaude.proxy import watch as watching
-from teamclaude.proxy.watch import READABLE, WRITABLE, Watch, departed, readable
+from teamclaude.proxy.wire import watch as watching
+from teamclaude.proxy.wire.watch import READABLE, WRITABLE, Watch, departed, readable
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 SOON = 1.0  # seconds within which a departure must be noticed

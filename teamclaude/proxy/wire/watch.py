@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any, Callable, Optional
 
-from ..errors import ClientGone
+from ...errors import ClientGone
 
 __all__ = ["BEAT_SEC", "READABLE", "WRITABLE", "Watch", "departed", "readable"]
 

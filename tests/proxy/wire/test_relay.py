@@ -11,13 +11,13 @@ from typing import Any, Optional
 import pytest
 
 from teamclaude.errors import ClientGone, UpstreamLost
-from teamclaude.proxy.client import Client
-from teamclaude.proxy.ferry import Ferry
-from teamclaude.proxy.framing import Framing, Kind
-from teamclaude.proxy.origin import Origin
-from teamclaude.proxy.relay import relay
-from teamclaude.proxy.upstream import Answer, Connection, read_answer
-from teamclaude.proxy.watch import Watch
+from teamclaude.proxy.wire.client import Client
+from teamclaude.proxy.wire.ferry import Ferry
+from teamclaude.proxy.wire.framing import Framing, Kind
+from teamclaude.proxy.wire.origin import Origin
+from teamclaude.proxy.wire.relay import relay
+from teamclaude.proxy.wire.upstream import Answer, Connection, read_answer
+from teamclaude.proxy.wire.watch import Watch
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -73,7 +73,7 @@ class Bridge:
 
 @pytest.fixture(params=["by thread", "by ferry"])
 def ferry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Optional[Ferry]]:
-    monkeypatch.setattr("teamclaude.proxy.ferry.LINGER_SEC", 0.0)
+    monkeypatch.setattr("teamclaude.proxy.wire.ferry.LINGER_SEC", 0.0)
     made = Ferry() if request.param == "by ferry" else None
     yield made
     if made is not None:
