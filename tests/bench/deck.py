@@ -26,6 +26,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 import load  # noqa: E402
 import servers  # noqa: E402
+from ways import Way  # noqa: E402
 
 from teamclaude.deck.assembly import deck_model  # noqa: E402
 from teamclaude.deck.board import Board  # noqa: E402
@@ -54,14 +55,15 @@ def main() -> int:
             f"- idle {seconds:.0f} s, {SESSIONS} sessions, {TRANSCRIPTS:,} transcripts: {share:.2%} of a core"
         )
         for connections in (1, 16):
-            without, beside = paired_p99((headless.port, shown.port), connections)
+            without, beside = paired_p99((headless, shown), connections)
             print(f"- p99 at {connections} connections: without {without:.2f} ms, with it {beside:.2f} ms")
     return 0
 
 
-def paired_p99(ports: tuple[int, int], connections: int) -> list[float]:
-    """Median p99 in ms of each port, asked in turn."""
-    rounds = [[load.measure(port, connections, 2.0).p99 / 1e3 for port in ports] for _ in range(ROUNDS)]
+def paired_p99(pair: tuple[servers.Server, Shown], connections: int) -> list[float]:
+    """Median p99 in ms of each of the two, asked in turn."""
+    ways = [Way("", each) for each in pair]
+    rounds = [[load.measure(way, connections, 2.0).p99 / 1e3 for way in ways] for _ in range(ROUNDS)]
     return [statistics.median(figures) for figures in zip(*rounds)]
 
 
