@@ -70,9 +70,9 @@ def moment_in_words(at: float) -> str:
 
 
 def policies(words: Sequence[str]) -> list[str]:
-    """The policies that are meant; `all` is every one."""
+    """The policies that are meant, in words of their own or with commas; `all` is every one."""
     names: list[str] = []
-    for word in words:
+    for word in (part for each in words for part in each.split(",") if part):
         if word != "all" and word not in POLICIES:
             raise UsageError(f'no policy "{word}"{nearest(word, list(POLICIES))}')
         names.extend(POLICIES if word == "all" else [word])

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from teamclaude.cli import main
+from teamclaude.cli.labwords import policies
 
 SMALL = ["lab", "run", "--weeks", "1", "--users", "1", "--accounts", "2"]
 
@@ -33,6 +34,11 @@ def test_accounts_may_be_unequal_and_traffic_ones_own(capsys, tmp_path):
     words = ["lab", "run", "--weeks", "1", "--users", "1", "--policy", "sticky", "--traffic", str(trace)]
     assert main([*words, "--sizes", "20,5,1"]) == 0
     assert "sticky" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["pace", "drain"], ["pace,drain"], ["pace,", "drain"]])
+def test_policies_stand_apart_or_between_commas(words):
+    assert policies(words) == ["pace", "drain"]
 
 
 @pytest.mark.parametrize(
