@@ -18,10 +18,16 @@ from .labwords import Progress, policies
 __all__ = ["run"]
 
 MOST_ACCOUNTS = 50
+LEAST_SEC = 3600.0  # less says nothing of windows of five hours
 
 
 def run(args: argparse.Namespace) -> int:
     recording = read_recording(_place(args))
+    if recording.length < LEAST_SEC:
+        minutes = recording.length / 60.0
+        raise UsageError(
+            f"only {minutes:.0f} min are recorded: come back after an hour, better after some days"
+        )
     name = _policy(args)
     there = max(1, len(recording.accounts))
     load = args.load[0] if args.load else 1.0

@@ -115,6 +115,9 @@ def test_what_one_more_account_would_have_saved(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("TEAMCLAUDE_CONFIG", str(tmp_path / "teamclaude.json"))
     assert main(["lab", "whatif"]) == 2
     assert "teamclaude record on" in capsys.readouterr().err
+    recorded(tmp_path / "teamclaude.traffic", 3)
+    assert main(["lab", "whatif"]) == 2
+    assert "min are recorded: come back after an hour" in capsys.readouterr().err
     recorded(tmp_path / "teamclaude.traffic")
     assert main(["lab", "whatif"]) == 0
     lines = capsys.readouterr().out.splitlines()
