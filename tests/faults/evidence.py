@@ -128,6 +128,7 @@ class Heard:
     status: int = 0
     fields: tuple[tuple[str, str], ...] = ()
     cancelled: bool = False
+    stale: bool = False  # it was read when the proxy had closed the connection: sent at some time before
     hung_up: bool = False  # the API closed all connections meanwhile: not all of `wire` may have gone
     how: str = ""
     over: float = 0.0

@@ -37,12 +37,12 @@ def nothing_follows_the_answer(evidence: Evidence) -> list[str]:
     for seen in evidence.seen:
         if not _has_upstream_bytes(seen):
             continue
-        # An attempt on a connection that the API had closed may have been sent long before it was read.
-        attempts = [h for h in evidence.attempts(seen.tag) if not h.hung_up]
+        # On a closed connection an attempt may have been sent long before it was read, and given up since.
+        attempts = [h for h in evidence.attempts(seen.tag) if not (h.hung_up or h.stale)]
         source = source_of(evidence, seen)
         if source is None:
             found.append(f"{seen.tag}: its bytes are of no single answer of the API: {seen.content[:80]!r}")
-        elif not source.hung_up and source is not attempts[-1] and not _was_kept(seen, source, attempts[-1]):
+        elif source in attempts and source is not attempts[-1] and not _was_kept(seen, source, attempts[-1]):
             found.append(
                 f"{seen.tag}: asked {attempts[-1].account} after the answer of {source.account} had begun"
             )

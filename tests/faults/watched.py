@@ -125,6 +125,7 @@ class WatchedApi(fake.FakeApi):
         with self._watching:
             connection = self._connection[number]
             connection.begin()
+            heard.stale = connection.peer_has_closed
             self.heard.append(heard)
             for first, where in self._open.values():
                 if first.tag == heard.tag != "" and not where.peer_has_closed:
