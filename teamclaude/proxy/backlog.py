@@ -1,0 +1,54 @@
+"""Things that are seen to by a thread of their own, so that who hands them over never waits."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+__all__ = ["Backlog"]
+
+T = TypeVar("T")
+
+CLOSE_SEC = 2.0
+
+
+class Backlog(Generic[T]):
+    """`put` never waits; beyond `kept` the oldest is dropped.
+
+    `take` is called with all that waits, in order, and takes it out; what it raises ends the taking.
+    `gather_sec` after the first thing it waits for more.
+    """
+
+    def __init__(
+        self, name: str, take: Callable[[deque[T]], None], kept: int, gather_sec: float = 0.0
+    ) -> None:
+        self._take = take
+        self._gather_sec = gather_sec
+        self._waiting: deque[T] = deque(maxlen=kept)
+        self._something = threading.Event()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def put(self, thing: T) -> None:
+        """Any thread."""
+        self._waiting.append(thing)
+        # Set already: it is cleared before what is waiting is taken, so this one is taken too.
+        if not self._something.is_set():
+            self._something.set()
+
+    def close(self, timeout_s: float = CLOSE_SEC) -> None:
+        """See to what is left, but do not wait for ever."""
+        self._closed.set()
+        self._something.set()
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while not (self._closed.is_set() and not self._waiting):
+            self._something.wait()
+            if self._gather_sec:
+                self._closed.wait(self._gather_sec)
+            self._something.clear()
+            self._take(self._waiting)
