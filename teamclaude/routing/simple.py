@@ -26,6 +26,10 @@ def _busy(account: Account, now: float) -> tuple[int, int, float, str]:
     return (account.inflight, account.warm.count(now), account.last_picked, account.name)
 
 
+def _used(account: Account, now: float) -> float:
+    return max(account.utilization("7d", now) or 0.0, account.utilization("5h", now) or 0.0)
+
+
 class _Free(Plain):
     """The accounts with a free slot, or all of them when there is none."""
 
@@ -111,10 +115,6 @@ class LeastUsedPolicy(_Free):
         now = pool.now
         chosen = min(
             self._free(pool),
-            key=lambda a: (
-                max(a.utilization("7d", now) or 0.0, a.utilization("5h", now) or 0.0),
-                _busy(a, now),
-            ),
+            key=lambda a: (_used(a, now), _busy(a, now)),
         )
-        used = max(chosen.utilization("7d", now) or 0.0, chosen.utilization("5h", now) or 0.0)
-        return _taken(pool.accounts, chosen, "more used", f"{used:.0%} used")
+        return _taken(pool.accounts, chosen, "more used", f"{_used(chosen, now):.0%} used")
