@@ -8,7 +8,6 @@ The server with its Deck runs on a terminal of its own (120x40), in a home with 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import pty
 import statistics
@@ -104,21 +103,11 @@ class Shown:
     """The server with its Deck on a pseudo-terminal that somebody reads."""
 
     def __init__(self, home: Path, directory: Path, upstream_port: int) -> None:
-        with servers.teamclaude(directory, upstream_port):
-            pass  # writes the config file
-        config = directory / "teamclaude.json"
-        self.port = json.loads(config.read_text())["proxy"]["port"]
+        self.port, env = servers.configured(directory, upstream_port)
         master, slave = pty.openpty()
-        env = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "PYTHONPATH": str(servers.ROOT),
-            "TERM": "xterm-256color",
-            "LC_ALL": "C.UTF-8",
-            "TEAMCLAUDE_CONFIG": str(config),
-            "COLUMNS": str(SIZE[0]),
-            "LINES": str(SIZE[1]),
-        }
+        shown = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
+        size = {"COLUMNS": str(SIZE[0]), "LINES": str(SIZE[1])}
+        env = {**env, **shown, **size, "HOME": str(home)}
         self._child = subprocess.Popen(
             [sys.executable, "-m", "teamclaude", "server"], stdin=slave, stdout=slave, stderr=slave, env=env
         )

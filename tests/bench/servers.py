@@ -23,6 +23,7 @@ __all__ = [
     "Pem",
     "Server",
     "certificate",
+    "configured",
     "free_port",
     "nginx_proxy",
     "nginx_version",
@@ -161,8 +162,10 @@ class Server:
         self.stop()
 
 
-def teamclaude(directory: Path, upstream_port: int, inflight: int = 5, ca: Path | None = None) -> Server:
-    """The proxy as a user starts it, before the upstream on this port; `directory` is its home.
+def configured(
+    directory: Path, upstream_port: int, inflight: int = 5, ca: Path | None = None
+) -> tuple[int, dict[str, str]]:
+    """The port of a proxy before the upstream on this one, and the environment that names its config file.
 
     `inflight` is `maxInflightPerAccount`; with `ca` the upstream is reached by TLS, and trusted for that.
     """
@@ -188,6 +191,12 @@ def teamclaude(directory: Path, upstream_port: int, inflight: int = 5, ca: Path 
         "PYTHONPATH": str(ROOT),
         "TEAMCLAUDE_CONFIG": str(config),
     }
+    return port, env
+
+
+def teamclaude(directory: Path, upstream_port: int, inflight: int = 5, ca: Path | None = None) -> Server:
+    """The proxy as a user starts it, `configured` in `directory`, which is its home."""
+    port, env = configured(directory, upstream_port, inflight, ca)
     command = [sys.executable, "-m", "teamclaude", "server", "--headless"]
     return Server(command, port, "/health", env=env)
 

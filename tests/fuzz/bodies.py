@@ -11,7 +11,7 @@ from teamclaude.proxy.accountuuid import with_account_uuid
 from teamclaude.proxy.bodyscan import scan
 from teamclaude.proxy.redact import redact_body, redact_text
 from teamclaude.proxy.wire.paths import PathKind, classify
-from tests.fuzz.dice import Dice
+from tests.fuzz.dice import JSON_SIGNS, Dice
 
 __all__ = ["body_scans", "credentials_in_text", "request_paths"]
 
@@ -22,14 +22,8 @@ SEGMENTS = b"v1 messages count_tokens models files api oauth teamclaude .. .".sp
 ODD = b"%2e %2f %5c // ;x ? # %00 % \\ /../ %2E%2E %c0%af A".split()
 USER_ID = json.dumps({"device_id": "d", "account_uuid": UUID, "session_id": SESSION})
 WORDS = [
+    *JSON_SIGNS,
     *(
-        b"{",
-        b"}",
-        b"[",
-        b"]",
-        b'"',
-        b",",
-        b":",
         b"\\",
         b'\\"',
         b'"model":',

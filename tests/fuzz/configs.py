@@ -9,7 +9,7 @@ from typing import Any
 from teamclaude.accounts.codec import decode, encode
 from teamclaude.accounts.config import parse_config
 from teamclaude.errors import ConfigError
-from tests.fuzz.dice import Dice
+from tests.fuzz.dice import JSON_SIGNS, Dice
 
 __all__ = ["config_files"]
 
@@ -62,14 +62,8 @@ JUNK: list[Any] = [
     *({"a": 1}, "1", "true", "http://", "https://[::1", "nan", [1, 2, 3], {"": ""}, "3456"),
 ]
 WORDS = [
+    *JSON_SIGNS,
     *(
-        b"{",
-        b"}",
-        b"[",
-        b"]",
-        b'"',
-        b",",
-        b":",
         b"null",
         b"NaN",
         b"Infinity",

@@ -6,9 +6,11 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
-__all__ = ["Dice"]
+__all__ = ["JSON_SIGNS", "Dice"]
 
 T = TypeVar("T")
+
+JSON_SIGNS = (b"{", b"}", b"[", b"]", b'"', b",", b":")
 
 
 class Dice(random.Random):
