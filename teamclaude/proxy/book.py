@@ -7,10 +7,15 @@ from typing import NamedTuple, Optional
 
 from ..accounts.config import AccountConfig, Config
 from ..routing.account import AccountSpec
-from .wire.forwarding import Credential
+from .wire.forwarding import Credential, render_request, upstream_request_headers
+from .wire.framing import Framing, Kind
+from .wire.head import RequestHead
 from .wire.origin import Origin, parse_origin
 
 __all__ = ["AccountBook", "Way"]
+
+
+MOST_SHARED = 64  # of one head: it is rendered anew for each account, and when that has a new token
 
 
 class Way(NamedTuple):
@@ -21,6 +26,29 @@ class Way(NamedTuple):
     origin: Origin
     prefix: str  # path prefix of the base URL
     account_uuid: Optional[str] = None
+
+    def request_head(
+        self, head: RequestHead, identity: bool, is_proxy_secret: Callable[[str], bool]
+    ) -> bytes:
+        """A client's head as it goes up, as of a request without a body.
+
+        With `identity` the answer must come without a content-encoding: the client has been sent a head of
+        ours, which names none.
+        """
+        key = (self, identity, is_proxy_secret)
+        rendered: Optional[bytes] = head.shared.get(key)
+        if rendered is not None:
+            return rendered
+        if len(head.shared) >= MOST_SHARED:
+            head.shared.clear()
+        headers = upstream_request_headers(
+            head, self.credential, self.origin.authority, Framing(Kind.NONE), is_proxy_secret
+        )
+        if identity:
+            headers = [field for field in headers if field[0].lower() != "accept-encoding"]
+            headers.append(("Accept-Encoding", "identity"))
+        rendered = head.shared[key] = render_request(head.method, self.prefix + head.target, headers)
+        return rendered
 
 
 class AccountBook:

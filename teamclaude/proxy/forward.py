@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 import time
 from contextlib import suppress
+from functools import partial
 from typing import Optional
 
 from ..accounts.freshness import USABLE, Standing
@@ -25,7 +26,7 @@ from .accountuuid import with_account_uuid
 from .book import Way
 from .delivery import Delivery, KeptAnswer, StreamRefused
 from .exchange import Attempt, Exchange, Outcome, outcome_of
-from .hold import Hold
+from .hold import Hold, patience_of
 from .house import House
 from .quota import reading_of
 from .refusal import NEEDS_A_PERSON, refusal
@@ -34,9 +35,9 @@ from .router import NO_PATIENCE, NothingUsable, Patience
 from .tap import UsageTap
 from .wire.attend import attend
 from .wire.client import Client
-from .wire.forwarding import render_request, upstream_request_headers, with_length
-from .wire.framing import Framing, Kind
+from .wire.forwarding import with_length
 from .wire.paths import PathKind
+from .wire.steps import Steps
 from .wire.transport import Transport
 from .wire.upstream import Answer
 from .words import upstream_words
@@ -45,7 +46,6 @@ __all__ = ["Forwarder"]
 
 FIRST_BACKOFF_SEC = 0.5
 LONGEST_BACKOFF_SEC = 8.0
-MOST_SHARED = 64  # of one head: it is rendered anew for each account, and when that has a new token
 MAX_REFUSED_STREAMS = 2  # further ones are relayed as they are
 
 
@@ -80,24 +80,31 @@ class Forwarder:
         self._avoid: Optional[str] = None  # account that was overloaded: another one first, if free
         self._gave_up = False  # the retry budget is spent: the kept answer is relayed
 
-    def run(self) -> None:
+    def steps(self) -> Steps[None]:
         """Forward until an answer has been relayed; raises what the client is to be told, or ClientGone."""
         try:
             while True:
-                lease = self._acquire()
+                lease = self._take() or (yield self._acquire)
                 if lease is None:
                     assert self._kept is not None
-                    return self._delivery.relay_kept(self._kept)
-                if self._attempt(lease):
+                    yield partial(self._delivery.relay_kept, self._kept)
+                    return
+                if (yield from self._attempt(lease)):
                     return
         except ClientGone:
             raise
         except TeamClaudeError as error:
             if not self._hold.committed or self._streaming:
                 raise
-            self._end_hold(error)
+            yield partial(self._end_hold, error)
 
     # --- an account -----------------------------------------------------------------------------
+
+    def _take(self) -> Optional[Lease]:
+        """The first account to try, if it can be had at once."""
+        if self._exchange.attempts:
+            return None
+        return self._house.router.take(self._ask, self._patience())
 
     def _acquire(self) -> Optional[Lease]:
         """The next account to try; None when the kept answer is the best there is."""
@@ -148,20 +155,15 @@ class Forwarder:
         return refusal(decision, names, self._said, final, now, random.random())
 
     def _patience(self) -> Patience:
-        config, conversation = self._config, self._ask.conversation
+        conversation = self._ask.conversation
         if not self._inference or (conversation is not None and conversation in self._house.holdouts):
             return NO_PATIENCE
-        budget, paid_after = config.all_throttled_hold_budget_sec, config.apikey_fallback_deadline_sec
-        if self._exchange.facts.stream is not True:
-            # Nothing can be sent to keep this client waiting: it gets its answer before it gives up.
-            budget = min(budget, config.hold_commit_sec)
-            paid_after = min(paid_after, 0.9 * budget)
         spent = max(0.0, self._house.clock() - self._exchange.at)  # the clock may have been set back
-        return Patience(max(0.0, budget - spent), max(0.0, paid_after - spent))
+        return patience_of(self._config, self._exchange.facts.stream is True, spent)
 
     # --- one attempt ----------------------------------------------------------------------------
 
-    def _attempt(self, lease: Lease) -> bool:
+    def _attempt(self, lease: Lease) -> Steps[bool]:
         """True when the client has its answer."""
         # Asked before the token is taken: what is good now may be replaced, but not have ended.
         is_good = self._house.keeper.is_good(lease.account)
@@ -172,7 +174,7 @@ class Forwarder:
         exchange.attempts.append(attempt)
         logged = self._log.attempt(attempt.account) if self._log is not None else None
         try:
-            standing = USABLE if is_good else self._standing(lease.account)
+            standing = USABLE if is_good else (yield partial(self._standing, lease.account))
             if not is_good:
                 way = self._house.book().way(lease.account)  # with the token that may be new
             if way is None:  # removed by a reload since it was chosen
@@ -182,21 +184,21 @@ class Forwarder:
                 attempt.note = standing.words
                 self._no_token(lease, standing)
                 return False
-            answer = self._send(way)
+            answer = yield from self._send(way)
             attempt.status = answer.head.status
             if logged is not None:
                 logged.answered(answer.head.status, answer.head.reason, answer.head.headers)
             reading = attempt.reading = reading_of(answer.head, self._house.clock())
             kind = classify(answer.head.status, reading, self._inference)
             if kind is not AnswerKind.SERVED and not self._is_final(kind):
-                self._set_aside(lease, way, answer, kind, reading, attempt)
+                yield partial(self._set_aside, lease, way, answer, kind, reading, attempt)
                 return False
             if answer.is_whole:
                 unsaid = (answer.head.status, reading)  # until it is sent: then all is told at once
             else:
                 self._house.router.answered(lease, answer.head.status, reading)
             tap = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"))
-            as_it_is = self._deliver(lease, answer, attempt.account, tap, kind)
+            as_it_is = yield from self._deliver(lease, answer, attempt.account, tap, kind)
             served = self._conclude(answer, kind, tap, as_it_is)
             return True
         except StreamRefused as refused:
@@ -218,36 +220,19 @@ class Forwarder:
             exchange.cost = cost(exchange.usage, price_of(model, self._config.pricing))
             self._house.router.settle(lease, usage, model, served, unsaid)
 
-    def _send(self, way: Way) -> Answer:
+    def _send(self, way: Way) -> Steps[Answer]:
         exchange = self._exchange
         body = exchange.body
         if self._config.rewrite_account_uuid:
             body = with_account_uuid(body, exchange.facts, way.account_uuid)
-        head = self._head(way)
+        head = way.request_head(exchange.head, self._hold.committed, self._house.is_proxy_secret)
         if exchange.has_body:
             head = with_length(head, len(body))
-        return self._transport.exchange(way.origin, exchange.head.method, head, body)
+        return self._transport.steps(way.origin, exchange.head.method, head, body)
 
-    def _head(self, way: Way) -> bytes:
-        """The head for the upstream, as of a request without a body."""
-        head, identity = self._exchange.head, self._hold.committed
-        key = (way, identity, self._house.is_proxy_secret)
-        rendered: Optional[bytes] = head.shared.get(key)
-        if rendered is not None:
-            return rendered
-        if len(head.shared) >= MOST_SHARED:
-            head.shared.clear()
-        headers = upstream_request_headers(
-            head, way.credential, way.origin.authority, Framing(Kind.NONE), self._house.is_proxy_secret
-        )
-        if identity:
-            # The client's head is sent, without a content-encoding: the stream must come as it is.
-            headers = [field for field in headers if field[0].lower() != "accept-encoding"]
-            headers.append(("Accept-Encoding", "identity"))
-        rendered = head.shared[key] = render_request(head.method, way.prefix + head.target, headers)
-        return rendered
-
-    def _deliver(self, lease: Lease, answer: Answer, account: str, tap: UsageTap, kind: AnswerKind) -> bool:
+    def _deliver(
+        self, lease: Lease, answer: Answer, account: str, tap: UsageTap, kind: AnswerKind
+    ) -> Steps[bool]:
         served = kind is AnswerKind.SERVED
 
         def begun() -> None:
@@ -257,7 +242,13 @@ class Forwarder:
 
         probe = served and self._inference and self._refused_streams < MAX_REFUSED_STREAMS
         try:
-            as_it_is = self._delivery.relay(answer, account, tap, probe, begun)
+            if self._delivery.goes_at_once(answer, tap):
+                unsent = self._delivery.tell(answer, account, tap, begun)
+                if unsent:
+                    yield partial(self._client.send, unsent)
+                as_it_is = True
+            else:
+                as_it_is = yield partial(self._delivery.relay, answer, account, tap, probe, begun)
         except BaseException:
             answer.connection.close()
             raise

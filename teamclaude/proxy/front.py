@@ -13,6 +13,7 @@ import json
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Optional
 from urllib.parse import unquote
@@ -45,11 +46,14 @@ from .wire.framing import Framing, Kind, keep_alive, request_body
 from .wire.head import RequestHead
 from .wire.paths import PathKind, Route, classify
 from .wire.peer import PeerCheck
+from .wire.ride import Ride
+from .wire.steps import Steps, carry_out, go_on
 
 __all__ = ["Front"]
 
 # Paths that know one method only.
 _POSTED = (PathKind.INFERENCE, PathKind.COUNT_TOKENS, PathKind.OAUTH_TOKEN)
+SMALL = 16384  # bytes of a body that comes with its head
 LONGEST_ID = 128  # of a session or agent id: they are keys that live in memory
 
 
@@ -63,6 +67,11 @@ class Front:
         self._peer_ip = peer_ip
         self._same_user = PeerCheck(sock)
         self._unread = False  # the last request was refused before all of it was read
+        self._is_small = True  # the last request was, so that the next one may be, too
+        self._ride: Optional[Ride] = None
+        if self._client.is_plain:
+            answer_sec = runtime.house.config.head_timeout_sec
+            self._ride = Ride(self._client, self._begin, lambda: not runtime.draining, answer_sec)
 
     def serve(self) -> None:
         """Serve requests until the client is done, something broke, or the server drains."""
@@ -70,11 +79,35 @@ class Front:
         with self._runtime.connections.open(client):
             with suppress(ClientGone):
                 # Idle before draining is looked at: a drain closes who is idle, or is seen here.
-                while not self._runtime.draining and self._next_request():
+                while not self._runtime.draining and self._serve_next():
                     client.idle = not client.has_more
             if self._unread:
                 client.idle = True
                 client.linger()
+
+    def _serve_next(self) -> bool:
+        """Serve requests, the small ones aboard the ferry; True when the connection can carry another."""
+        ride = self._ride
+        if ride is None or not self._is_small or self._client.has_more:
+            return self._next_request()
+        if not self._runtime.house.ferry.ride(ride):
+            return self._next_request()
+        if ride.steps is not None:
+            return go_on(ride.steps, ride.step)
+        if ride.over:
+            return False
+        return self._next_request() if self._client.has_more else True
+
+    def _begin(self, data: bytes) -> Optional[Steps[bool]]:
+        """The steps of the request in these bytes, when they are one that the ferry may take on."""
+        head = self._client.take_in(data)
+        if head is None:
+            return None
+        route = _route(head)
+        if route.kind is PathKind.OWN:  # may write a file
+            self._client.put_back(data)
+            return None
+        return self._serve_forwarded(Exchange(head, route, self._runtime.clock()))
 
     def _next_request(self) -> bool:
         """Serve one request; True when the connection can carry another."""
@@ -86,41 +119,38 @@ class Front:
             return False
         if head is None:
             return False
-        route = head.shared.get(Route)
-        if route is None:
-            route = head.shared[Route] = classify(head.method, head.target)
-        exchange = Exchange(head, route, self._runtime.clock())
+        exchange = Exchange(head, _route(head), self._runtime.clock())
         if exchange.route.kind is PathKind.OWN:
             return self._serve_own(exchange)
-        return self._serve_forwarded(exchange)
+        return carry_out(self._serve_forwarded(exchange))
 
     # --- forwarded requests -----------------------------------------------------------------------
 
-    def _serve_forwarded(self, exchange: Exchange) -> bool:
+    def _serve_forwarded(self, exchange: Exchange) -> Steps[bool]:
         log = self._runtime.journal.begin(exchange)
         keep = False
         try:
             self._enter(exchange, log)
             house = self._runtime.house
             if exchange.visitor is None or exchange.visitor.name is None:
-                self._forward(exchange, house, log)
+                yield from self._forward(exchange, house, log)
             else:
                 with self._runtime.clients.visit(exchange, house.config.proxy.clients):
-                    self._forward(exchange, house, log)
+                    yield from self._forward(exchange, house, log)
             keep = exchange.keeps_open
         except Exception as error:
-            keep = self._settle_error(exchange, error)
+            keep = yield partial(self._settle_error, exchange, error)
         finally:
             exchange.end(Outcome.REFUSED, "ended without an outcome")
             self._runtime.journal.end(exchange, log)
         return keep
 
-    def _forward(self, exchange: Exchange, house: House, log: Optional[RequestRecord]) -> None:
+    def _forward(self, exchange: Exchange, house: House, log: Optional[RequestRecord]) -> Steps[None]:
         if exchange.route.kind in (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN):
-            pass_through(house, exchange, self._client, log)
+            yield partial(pass_through, house, exchange, self._client, log)
         else:
             exchange.ask = self._ask(exchange, house)
-            Forwarder(house, exchange, self._client, log).run()
+            yield from Forwarder(house, exchange, self._client, log).steps()
 
     def _enter(self, exchange: Exchange, log: Optional[RequestRecord]) -> None:
         """Everything before the request is looked at: who, where to, and its body."""
@@ -157,6 +187,7 @@ class Front:
         # RFC 9110 10.1.1: HTTP/1.0 has no 100 (Continue).
         asks_first = head.minor > 0 and "expect" in head and _expects_100(head)
         limit = self._runtime.house.config.proxy.max_body_mib << 20
+        self._is_small = framing.kind is not Kind.CHUNKED and framing.length <= SMALL
         exchange.body = self._client.read_body(framing, limit, asks_first)
         exchange.body_read = True
 
@@ -262,6 +293,13 @@ class Front:
         head = render_response(status, _reason(status), fields)
         is_head = exchange is not None and exchange.head.method == "HEAD"
         self._client.send(head if is_head else head + body)
+
+
+def _route(head: RequestHead) -> Route:
+    route: Optional[Route] = head.shared.get(Route)
+    if route is None:
+        route = head.shared[Route] = classify(head.method, head.target)
+    return route
 
 
 def _unknown(head: RequestHead, path: str) -> ClientError:

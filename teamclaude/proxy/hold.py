@@ -12,13 +12,15 @@ import threading
 import time
 from collections.abc import Callable
 
+from ..accounts.config import Config
 from ..errors import TeamClaudeError
+from ..routing.line import Patience
 from .exchange import Exchange
 from .wire.client import Client
 from .wire.forwarding import render_response
 from .wire.framing import LAST_CHUNK, Framing, Kind, chunk
 
-__all__ = ["Hold", "Holdouts"]
+__all__ = ["Hold", "Holdouts", "patience_of"]
 
 COMMENT_SEC = 15.0
 # A client that was just told "no" by an error event asks again at once: the plain 429 stops it.
@@ -84,6 +86,16 @@ class Hold:
     def _send(self, data: bytes, now: float) -> None:
         self._client.send(chunk(data) if self.framing.kind is Kind.CHUNKED else data)
         self._last_bytes = now
+
+
+def patience_of(config: Config, streams: bool, spent: float) -> Patience:
+    """How long a request that has taken `spent` seconds so far may wait for an account."""
+    budget, paid_after = config.all_throttled_hold_budget_sec, config.apikey_fallback_deadline_sec
+    if not streams:
+        # Nothing can be sent to keep this client waiting: it gets its answer before it gives up.
+        budget = min(budget, config.hold_commit_sec)
+        paid_after = min(paid_after, 0.9 * budget)
+    return Patience(max(0.0, budget - spent), max(0.0, paid_after - spent))
 
 
 class Holdouts:

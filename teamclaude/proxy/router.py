@@ -84,12 +84,8 @@ class Router:
         """
         with self._lock:
             now = self._clock()
-            waiter = _Sleeper(ask, patience, now)
-            served = self._line.enter(waiter, now)
-            if served:
-                self._wake(served)
+            waiter = self._newcomer(ask, patience, now)
             if waiter.lease is not None:
-                self._changed()
                 return waiter.lease
             self._check_patience(waiter, now)
             if len(self._line.waiters) >= self._max_held:
@@ -104,6 +100,20 @@ class Router:
         except BaseException:
             self._leave_line(waiter)
             raise
+
+    def take(self, ask: Ask, patience: Patience) -> Optional[Lease]:
+        """As `acquire`, but None at once when it would take longer or can't be."""
+        with self._lock:
+            return self._newcomer(ask, patience, self._clock()).lease
+
+    def _newcomer(self, ask: Ask, patience: Patience, now: float) -> _Sleeper:
+        waiter = _Sleeper(ask, patience, now)
+        served = self._line.enter(waiter, now)
+        if served:
+            self._wake(served)
+        if waiter.lease is not None:
+            self._changed()
+        return waiter
 
     def _stand_in_line(self, waiter: _Sleeper, check_client: Callable[[], None]) -> Lease:
         while True:

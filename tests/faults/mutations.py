@@ -103,7 +103,7 @@ def _two_attempts_at_once() -> Patches:
         other = self._pool.open(connection.origin, self._watch)
         other.send(head, body, self._watch)
         try:
-            return once(self, connection, method, head, body)
+            return (yield from once(self, connection, method, head, body))
         finally:
             other.close()
 
@@ -209,7 +209,7 @@ def _no_second_connection() -> Patches:
         pooled = self._pool.take(origin) or self._pool.open(origin, self._watch)
         return self._once(pooled, method, head, body)
 
-    return [mock.patch.object(transport.Transport, "exchange", only)]
+    return [mock.patch.object(transport.Transport, "steps", only)]
 
 
 def _silent_shutdown() -> Patches:

@@ -18,8 +18,8 @@ import time
 from contextlib import suppress
 from typing import Optional, Union
 
-from ...errors import BadRequest, ClientGone, HeadTooLarge, RequestTimeout, TooLarge
-from .framing import ChunkedDecoder, Framing, Kind
+from ...errors import BadRequest, ClientGone, HeadTooLarge, RequestTimeout, TeamClaudeError, TooLarge
+from .framing import ChunkedDecoder, Framing, Kind, request_body
 from .head import MAX_HEAD_BYTES, RequestHead, RequestHeads, find_head_end
 from .watch import Watch
 
@@ -186,6 +186,34 @@ class Client:
             return None
         except OSError:
             return b""
+
+    def receive_now(self) -> Optional[bytes]:
+        """The bytes that have arrived, b"" at the end of the connection, None while there are none."""
+        self._set_timeout(None)
+        try:
+            return self.sock.recv(RECV_BYTES, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
+    def take_in(self, data: bytes) -> Optional[RequestHead]:
+        """The head of the request in these bytes if they hold all of it, else they wait for `next_head`."""
+        end = data.find(b"\r\n\r\n") + 4
+        head = None
+        if end > 3 and data[0] != _CR:
+            with suppress(TeamClaudeError):  # `next_head` will tell
+                found = self._heads.parse(data[:end])
+                framing = request_body(found)
+                if framing.kind is not Kind.CHUNKED and framing.length <= len(data) - end:
+                    head = found
+        self._buffer += data if head is None else data[end:]
+        self.idle = self.started = False
+        return head
+
+    def put_back(self, data: bytes) -> None:
+        """What `take_in` took is for `next_head` after all."""
+        self._buffer[:] = data
 
     @property
     def is_plain(self) -> bool:

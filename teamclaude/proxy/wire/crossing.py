@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Optional
 
 from ...errors import ClientGone, UpstreamLost
+from .berths import Berths
 from .client import Client
 from .upstream import Answer, Buffer
 
@@ -30,6 +31,7 @@ class Crossing:
     def __init__(self, answer: Answer, client: Client, framed: Framed, idle: float, now: float) -> None:
         self.upstream_fd = answer.connection.sock.fileno()
         self.client_fd = client.sock.fileno()
+        self.fds = (self.upstream_fd, self.client_fd)
         self.since = now  # when something moved last; monotonic
         self.error: Optional[BaseException] = None
         self.ended = threading.Lock()  # held until then
@@ -43,9 +45,9 @@ class Crossing:
         self._reading = False  # the upstream is waited for, else the client's room for what is unsent
         self._unsent: Buffer = b""
 
-    def board(self, epoll: Any) -> None:
+    def board(self, berths: Berths, now: float) -> None:
         """Wait for the client's room: there is some, which wakes the ferry; raises OSError."""
-        self._epoll = epoll
+        self._epoll = berths.epoll
         self._epoll.register(self.client_fd, WRITE)
 
     def leave(self) -> None:
@@ -73,7 +75,7 @@ class Crossing:
             return UpstreamLost(f"the upstream sent no data for {self._idle:g} s")
         return ClientGone(f"the client read nothing for {self._client.write_idle_sec:g} s")
 
-    def ready(self, fd: int, now: float) -> None:
+    def ready(self, fd: int, events: int, now: float) -> None:
         """This descriptor has something to tell."""
         if fd == self.upstream_fd:
             self._forward(now)

@@ -1,4 +1,4 @@
-"""One thread that carries all event streams once they flow, in place of a thread for each.
+"""One thread that carries all event streams once they flow, and all small requests: not one thread each.
 
 A thread each waits for its turn with the interpreter at every event.  Measured with 200 streams of 50
 events/s on two cores: 33 us of processor time per event in place of 55, the 99th percentile of an event's
@@ -7,11 +7,11 @@ place of 0.7.
 
 Rules that hold in this file:
 
-1. Whoever handed a stream over waits until it has ended: its settlement and its sockets stay that
-   thread's.  The ferry waits, reads and writes, nothing else.
+1. Whoever handed a stream or a connection over waits until it lands: what may take its time, and the
+   sockets, stay that thread's.
 2. Threads are woken after all events that came together were looked at: a descriptor that one of them
    closes may be another stream's at once, and an old event must not be taken for that one's.
-3. What breaks in one stream ends that stream alone.
+3. What breaks with one passenger is that one's alone.
 
 Needs epoll (Linux).  Elsewhere, and for clients that come by TLS, `relay` does it all in its thread.
 """
@@ -23,10 +23,12 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
+from .berths import Berths
 from .client import Client
 from .crossing import Crossing, Framed
+from .ride import Ride
 from .upstream import Answer
 
 __all__ = ["Ferry"]
@@ -37,19 +39,20 @@ CLOSE_SEC = 2.0
 MOST_EVENTS = 64  # of one turn
 _NEVER = float("inf")
 
+Passenger = Union[Crossing, Ride]
+
 
 class Ferry:
-    """Any thread hands streams over; the thread that carries them runs while there are some."""
+    """Any thread hands streams and connections over; its own thread runs while there are some."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        # Guards _epoll, _thread and _look_at, and _aboard where it grows or is walked.
+        # Guards _berths, _thread and _look_at, and who is aboard where others come aboard or it is walked.
         self._lock = threading.Lock()
-        self._epoll: Any = None  # while the thread runs
+        self._berths: Optional[Berths] = None  # while the thread runs
         self._thread: Optional[threading.Thread] = None  # the last one
-        self._aboard: dict[int, Crossing] = {}  # each by both its descriptors
         self._look_at = _NEVER  # when the first of them may be late; monotonic
-        self._landed: list[Crossing] = []  # in this turn
+        self._landed: list[Passenger] = []  # in this turn
 
     def carry(self, answer: Answer, client: Client, framed: Framed, idle: float) -> bool:
         """Relay the rest of a body; True when it is complete, False when it can't be taken aboard.
@@ -58,17 +61,24 @@ class Ferry:
         """
         if EPOLL is None or not client.is_plain or answer.arrived:
             return False
-        crossing = Crossing(answer, client, framed, idle, self._monotonic())
+        return self._carry(Crossing(answer, client, framed, idle, self._monotonic()))
+
+    def ride(self, ride: Ride) -> bool:
+        """Serve small requests until one needs a thread; False when it can't be taken aboard.
+
+        What `ride` was given is called in the ferry's thread.  Raises what went wrong there.
+        """
+        return EPOLL is not None and self._carry(ride)
+
+    def _carry(self, passenger: Passenger) -> bool:
         with self._lock:
             try:
-                self._board(crossing)
+                self._board(passenger)
             except (OSError, RuntimeError):  # no descriptor, thread or room for a watch is to be had
-                self._aboard.pop(crossing.upstream_fd, None)
-                self._aboard.pop(crossing.client_fd, None)
                 return False
-        crossing.ended.acquire()
-        if crossing.error is not None:
-            raise crossing.error
+        passenger.ended.acquire()
+        if passenger.error is not None:
+            raise passenger.error
         return True
 
     def close(self) -> None:
@@ -77,78 +87,93 @@ class Ferry:
         if thread is not None:
             thread.join(CLOSE_SEC)
 
-    def _board(self, crossing: Crossing) -> None:
-        if self._epoll is None:
-            epoll = EPOLL()
-            self._thread = threading.Thread(target=self._run, args=(epoll,), name="ferry", daemon=True)
+    def _board(self, passenger: Passenger) -> None:
+        berths = self._berths
+        if berths is None:
+            berths = Berths(EPOLL(), {}, {})
+            self._thread = threading.Thread(target=self._run, args=(berths,), name="ferry", daemon=True)
             self._thread.start()
-            self._epoll = epoll
-        self._look_at = min(self._look_at, crossing.since + crossing.shortest_wait)
-        self._aboard[crossing.upstream_fd] = self._aboard[crossing.client_fd] = crossing
-        crossing.board(self._epoll)
+            self._berths = berths
+        now = self._monotonic()
+        self._look_at = min(self._look_at, now + passenger.shortest_wait)
+        for fd in passenger.fds:
+            berths.aboard[fd] = passenger
+        try:
+            passenger.board(berths, now)
+        except BaseException:
+            for fd in passenger.fds:
+                del berths.aboard[fd]
+            raise
 
     # --- the ferry's thread ---------------------------------------------------------------------------
 
-    def _run(self, epoll: Any) -> None:
+    def _run(self, berths: Berths) -> None:
         try:
-            while self._turn(epoll):
+            while self._turn(berths):
                 pass
         except BaseException as error:  # a defect here must not leave anybody waiting
             with self._lock:
-                self._epoll = None
-                for crossing in set(self._aboard.values()):
-                    self._land(crossing, error)
+                self._berths = None
+                for passenger in set(berths.aboard.values()):
+                    self._land(berths, passenger, error)
             self._wake_landed()
         finally:
-            epoll.close()
+            berths.epoll.close()
 
-    def _turn(self, epoll: Any) -> bool:
+    def _turn(self, berths: Berths) -> bool:
         """See to all that happens next; False when nothing did and nobody is aboard."""
-        aboard = self._aboard
+        epoll, aboard, moored = berths
         patience = max(0.0, self._look_at - self._monotonic()) if aboard else LINGER_SEC
         events = epoll.poll(patience, MOST_EVENTS)
         now = self._monotonic()
-        for fd, _ in events:
-            crossing = aboard.get(fd)
-            if crossing is not None:
+        for fd, what in events:
+            passenger = aboard.get(fd)
+            if passenger is not None:
                 try:
-                    crossing.ready(fd, now)
-                    if crossing.complete:
-                        self._land(crossing)
+                    passenger.ready(fd, what, now)
+                    if passenger.complete:
+                        self._land(berths, passenger)
                 except BaseException as error:
-                    self._land(crossing, error)
+                    self._land(berths, passenger, error)
+            elif fd in moored:
+                moored[fd].news = True
         if now >= self._look_at:
-            self._find_late(now)
+            self._find_late(berths, now)
         if self._landed:
             self._wake_landed()
-        return bool(events or aboard) or not self._leave()
+        return bool(events or aboard) or not self._leave(berths)
 
-    def _find_late(self, now: float) -> None:
+    def _find_late(self, berths: Berths, now: float) -> None:
         with self._lock:
-            aboard = set(self._aboard.values())
-            for crossing in [each for each in aboard if now >= each.deadline]:
-                aboard.remove(crossing)
-                self._land(crossing, crossing.late())
+            aboard = set(berths.aboard.values())
+            for passenger in [each for each in aboard if now >= each.deadline]:
+                aboard.remove(passenger)
+                try:
+                    error = passenger.late()
+                except BaseException as unforeseen:
+                    error = unforeseen
+                self._land(berths, passenger, error)
             # Whoever turns from one side to the other meanwhile is not late before the second of these.
             self._look_at = min(
                 (min(each.deadline, now + each.shortest_wait) for each in aboard), default=_NEVER
             )
 
-    def _land(self, crossing: Crossing, error: Optional[BaseException] = None) -> None:
-        del self._aboard[crossing.upstream_fd], self._aboard[crossing.client_fd]
+    def _land(self, berths: Berths, passenger: Passenger, error: Optional[BaseException] = None) -> None:
+        for fd in passenger.fds:
+            del berths.aboard[fd]
         with suppress(OSError):
-            crossing.leave()
-        crossing.error = error
-        self._landed.append(crossing)
+            passenger.leave()
+        passenger.error = error
+        self._landed.append(passenger)
 
     def _wake_landed(self) -> None:
-        for crossing in self._landed:
-            crossing.ended.release()
+        for passenger in self._landed:
+            passenger.ended.release()
         self._landed.clear()
 
-    def _leave(self) -> bool:
+    def _leave(self, berths: Berths) -> bool:
         with self._lock:
-            if self._aboard:
+            if berths.aboard:
                 return False
-            self._epoll = None
+            self._berths = None
             return True

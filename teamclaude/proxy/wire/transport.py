@@ -6,9 +6,12 @@ at once.  A failure on a fresh connection gets one more try after a pause; then 
 
 from __future__ import annotations
 
+from functools import partial
+
 from ...errors import ClientGone, ConnectFailed, UpstreamLost
 from .origin import Origin
-from .upstream import Answer, Buffer, Connection, UpstreamPool, read_answer
+from .steps import Receive, Steps, carry_out
+from .upstream import Answer, Buffer, Connection, UpstreamPool, first_answer, read_answer
 from .watch import Watch
 
 __all__ = ["Transport"]
@@ -28,26 +31,39 @@ class Transport:
 
     def exchange_once(self, origin: Origin, method: str, head: bytes, body: Buffer) -> Answer:
         """As exchange, but never sent twice: for requests that spend something."""
-        return self._once(self._pool.open(origin, self._watch), method, head, body)
+        return carry_out(self._once(self._pool.open(origin, self._watch), method, head, body))
 
     def exchange(self, origin: Origin, method: str, head: bytes, body: Buffer) -> Answer:
         """The upstream's answer, its body unread; raises ConnectFailed, UpstreamLost or ClientGone."""
-        pooled = self._pool.take(origin)
+        return carry_out(self.steps(origin, method, head, body))
+
+    def steps(self, origin: Origin, method: str, head: bytes, body: Buffer) -> Steps[Answer]:
+        """As `exchange`."""
+        pooled = self._pool.take(origin, self._watch.epoll)
         if pooled is not None:
             try:
-                return self._once(pooled, method, head, body)
+                return (yield from self._once(pooled, method, head, body))
             except UpstreamLost:
                 pass
+        dial = partial(self._pool.open, origin, self._watch)
         try:
-            return self._once(self._pool.open(origin, self._watch), method, head, body)
+            return (yield from self._once((yield dial), method, head, body))
         except (ConnectFailed, UpstreamLost):
-            self._watch.sleep(PAUSE_SEC)
-        return self._once(self._pool.open(origin, self._watch), method, head, body)
+            yield partial(self._watch.sleep, PAUSE_SEC)
+        return (yield from self._once((yield dial), method, head, body))
 
-    def _once(self, connection: Connection, method: str, head: bytes, body: Buffer) -> Answer:
+    def _once(self, connection: Connection, method: str, head: bytes, body: Buffer) -> Steps[Answer]:
+        watch = self._watch
         try:
-            connection.send(head, body, self._watch)
-            return read_answer(connection, method, self._watch, self._head_timeout)
+            rest = connection.send_now(head, body)
+            if rest:
+                yield partial(connection.send_rest, rest, watch)
+            receive = Receive(connection, watch, self._head_timeout, "answer")
+            first = yield receive
+            answer = first_answer(connection, method, first)
+            if answer is None:
+                answer = yield partial(read_answer, connection, method, watch, self._head_timeout, first)
+            return answer
         except (UpstreamLost, ClientGone):
             connection.close()
             raise

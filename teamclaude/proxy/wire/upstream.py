@@ -15,7 +15,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 from ...errors import UpstreamLost, UpstreamProtocolError
 from .dialer import Dialer, in_words
@@ -24,7 +24,7 @@ from .head import MAX_HEAD_BYTES, ResponseHead, find_head_end, parse_response_he
 from .origin import Origin
 from .watch import READABLE, WRITABLE, Watch, readable
 
-__all__ = ["Answer", "Connection", "UpstreamPool", "read_answer"]
+__all__ = ["Answer", "Connection", "UpstreamPool", "first_answer", "read_answer"]
 
 IDLE_SEC = 55.0  # common servers close idle connections after 60 s
 RECV_BYTES = 65536
@@ -33,6 +33,7 @@ SEND_TIMEOUT_SEC = 60.0
 JOIN_LIMIT = 32768  # as much of a body is sent together with its head: one segment, one syscall
 
 _INTERIM = re.compile(rb"HTTP/1\.[0-9] 1")
+_CLOSED = "the upstream closed the connection before it answered"
 
 Buffer = Union[bytes, bytearray, memoryview]
 
@@ -47,41 +48,66 @@ class Connection:
         self.reused = False
         self.spent = False  # a request was not sent to its end: nothing may follow it
         self.idle_since = 0.0
+        self.epoll: Any = None  # the ferry's, when it looks after this connection
+        self.news = False  # something came that nobody waits for, as far as that has seen
         self._pending = sock.pending if isinstance(sock, ssl.SSLSocket) else None
-        self.has_news = readable(sock)
+        self._readable = readable(sock)
+
+    @property
+    def has_news(self) -> bool:
+        """An idle connection has something to tell: it is dead.  One thread at a time."""
+        return self._readable()
 
     def close(self) -> None:
         self.sock.close()
 
     def send(self, head: bytes, body: Buffer, watch: Watch) -> None:
-        """Send a whole request; raises UpstreamLost or ClientGone.
+        """Send a whole request; raises UpstreamLost or ClientGone."""
+        rest = self.send_now(head, body)
+        if rest:
+            self.send_rest(rest, watch)
 
-        An upstream may answer and close before it has read all of a large body; a failed write is
-        therefore no verdict: reading the answer decides.
+    def send_now(self, head: bytes, body: Buffer) -> list[Buffer]:
+        """Begin to send a request; what the socket does not take at once is for `send_rest`.
+
+        Raises UpstreamLost.  An upstream may answer and close before it has read all of a large body; a
+        failed write is therefore no verdict: reading the answer decides.
         """
         self.spent = True
+        rest: list[Buffer] = []
+        if len(body) <= JOIN_LIMIT:
+            data = head + body if type(body) is bytes else head + bytes(body)
+        else:
+            # Not the head by itself: 30 us of a 200 kB upload.
+            data, rest = head + bytes(body[:JOIN_LIMIT]), [memoryview(body)[JOIN_LIMIT:]]
         try:
-            if len(body) <= JOIN_LIMIT:
-                data = head + body if type(body) is bytes else head + bytes(body)
-                sent = self._send_at_once(data)
-                whole = sent == len(data) or self._send_all(data, watch, sent)
-            else:
-                # Not the head by itself: 30 us of a 200 kB upload.
-                begin, rest = head + bytes(body[:JOIN_LIMIT]), memoryview(body)[JOIN_LIMIT:]
-                whole = self._send_all(begin, watch) and self._send_all(rest, watch)
-            self.spent = not whole
-        except (BrokenPipeError, ConnectionResetError):
-            if self.reused:
-                raise UpstreamLost("the upstream had closed the connection") from None
+            sent = self._send_at_once(data)
         except OSError as error:
-            raise UpstreamLost(f"sending to the upstream failed: {in_words(error)}") from error
+            self._check_failure(error)
+            return []
+        if sent < len(data):
+            rest.insert(0, memoryview(data)[sent:])
+        self.spent = bool(rest)
+        return rest
 
-    def _send_all(self, data: Buffer, watch: Watch, sent: int = 0) -> bool:
-        """Send from byte `sent` on; False when the upstream began to answer before it took everything."""
+    def send_rest(self, rest: list[Buffer], watch: Watch) -> None:
+        """Send what `send_now` left; raises UpstreamLost or ClientGone."""
+        try:
+            self.spent = not all(self._send_all(piece, watch) for piece in rest)
+        except OSError as error:
+            self._check_failure(error)
+
+    def _check_failure(self, error: OSError) -> None:
+        if not isinstance(error, (BrokenPipeError, ConnectionResetError)):
+            raise UpstreamLost(f"sending to the upstream failed: {in_words(error)}") from error
+        if self.reused:
+            raise UpstreamLost("the upstream had closed the connection") from None
+
+    def _send_all(self, data: Buffer, watch: Watch) -> bool:
+        """Send it; False when the upstream began to answer before it took everything."""
         # Only without TLS: there a session ticket may be readable, which is no answer.
         early = self._pending is None
-        if not sent and len(data) <= SEND_BYTES:
-            sent = self._send_at_once(data)
+        sent = self._send_at_once(data) if len(data) <= SEND_BYTES else 0
         with memoryview(data) as view:
             while sent < len(view):
                 try:
@@ -222,21 +248,25 @@ class UpstreamPool:
     ) -> None:
         self._dialer = Dialer(connect_timeout, ca_file, proxy)
         self._monotonic = monotonic
-        self._idle: dict[Origin, list[Connection]] = {}
+        # Apart are those that the ferry looks after: what comes on them wakes it.
+        self._idle: dict[tuple[Origin, bool], list[Connection]] = {}
         self._closed = False
         self._lock = threading.Lock()  # guards _idle and _closed
 
-    def take(self, origin: Origin) -> Optional[Connection]:
-        """The most recently used idle connection that still looks alive."""
+    def take(self, origin: Origin, epoll: Any = None) -> Optional[Connection]:
+        """The idle connection used last that still looks alive; `epoll` is the ferry's, for itself."""
         while True:
             with self._lock:
-                idle = self._idle.get(origin)
+                idle = self._idle.get((origin, epoll is not None)) or self._idle.get((origin, False))
                 connection = idle.pop() if idle else None
             if connection is None:
                 return None
-            if self._monotonic() - connection.idle_since <= IDLE_SEC and not connection.has_news():
-                connection.reused = True
-                return connection
+            if self._monotonic() - connection.idle_since <= IDLE_SEC:
+                # Looked after, it has told already: 5 us less than asking.
+                watched = epoll is not None and connection.epoll is epoll
+                if not (connection.news if watched else connection.has_news):
+                    connection.reused = True
+                    return connection
             connection.close()
 
     def open(self, origin: Origin, watch: Watch) -> Connection:
@@ -248,7 +278,7 @@ class UpstreamPool:
         connection.idle_since = now = self._monotonic()
         stale: list[Connection] = []
         with self._lock:
-            idle = self._idle.setdefault(connection.origin, [])
+            idle = self._idle.setdefault((connection.origin, connection.epoll is not None), [])
             idle.append(connection)
             # The longest idle come first.
             while idle and (self._closed or now - idle[0].idle_since > IDLE_SEC):
@@ -261,9 +291,9 @@ class UpstreamPool:
         with self._lock:
             oldest = self._monotonic() - IDLE_SEC
             idle = [c for connections in self._idle.values() for c in connections]
-            dead = [c for c in idle if c.idle_since < oldest or c.has_news()]
+            dead = [c for c in idle if c.idle_since < oldest or c.has_news]
             for connection in dead:
-                self._idle[connection.origin].remove(connection)
+                self._idle[connection.origin, connection.epoll is not None].remove(connection)
         for connection in dead:
             connection.close()
 
@@ -277,13 +307,28 @@ class UpstreamPool:
             connection.close()
 
 
-def read_answer(connection: Connection, method: str, watch: Watch, timeout: float) -> Answer:
-    """Read the head of the final answer (1xx are skipped); raises UpstreamLost or ClientGone."""
-    first = _more_of_head(connection, watch, timeout)
+def first_answer(connection: Connection, method: str, first: bytes) -> Optional[Answer]:
+    """The final answer, if the first bytes hold all of its head; raises UpstreamLost."""
+    if not first:
+        raise UpstreamLost(_CLOSED)
     whole = first.find(b"\r\n\r\n") + 4
-    if whole > 3 and not _INTERIM.match(first):  # as nearly always: 3 us less
-        head = parse_response_head(first[:whole])
-        return Answer(connection, head, response_body(head, method), first[whole:])
+    if whole == 3 or _INTERIM.match(first):
+        return None
+    head = parse_response_head(first[:whole])
+    return Answer(connection, head, response_body(head, method), first[whole:])
+
+
+def read_answer(
+    connection: Connection, method: str, watch: Watch, timeout: float, first: bytes = b""
+) -> Answer:
+    """Read the head of the final answer (1xx are skipped), of which `first` has come already.
+
+    Raises UpstreamLost or ClientGone.
+    """
+    first = first or _more_of_head(connection, watch, timeout)
+    answer = first_answer(connection, method, first)  # as nearly always: 3 us less
+    if answer is not None:
+        return answer
     buffer, seen = bytearray(first), 0
     while True:
         end = find_head_end(buffer, max(0, seen - 3))
@@ -303,5 +348,5 @@ def read_answer(connection: Connection, method: str, watch: Watch, timeout: floa
 def _more_of_head(connection: Connection, watch: Watch, timeout: float) -> bytes:
     data = connection.receive(watch, timeout, "answer")
     if not data:
-        raise UpstreamLost("the upstream closed the connection before it answered")
+        raise UpstreamLost(_CLOSED)
     return data

@@ -78,6 +78,7 @@ class Watch:
         self._poll = select.poll() if _RDHUP else None
         if self._poll is not None and client is not None:
             self._poll.register(self._client_fd, _RDHUP)
+        self.epoll: Any = None  # the ferry's, while that waits in its place
         self._upstream_fd = -1  # registered beside it: for as long as one answer is read, 1 us per event
 
     def check(self) -> None:

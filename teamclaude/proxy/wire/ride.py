@@ -1,0 +1,185 @@
+"""A client's connection aboard the ferry: its small requests, one after the other, while none needs a thread.
+
+Rules that hold in this file:
+
+1. A request is taken on when all of it has come.  Whatever else it needs but the upstream's answer is left,
+   with its steps so far, to the thread that handed the connection over.
+2. Readiness is told once (edge-triggered): who is told reads all there is, or remembers.
+3. `ready` can be called for nothing: an old event of a descriptor that was another's.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+from collections.abc import Callable
+from typing import Any, Optional
+
+from ...errors import ClientGone, UpstreamLost
+from .berths import NO_BERTHS, Berths
+from .client import KEEP_ALIVE_SEC, Client
+from .steps import Receive, Step, Steps
+from .upstream import Connection
+from .watch import departed
+
+__all__ = ["Ride"]
+
+# Told once each time something comes.
+WATCHED: int = (
+    getattr(select, "EPOLLIN", 0) | getattr(select, "EPOLLRDHUP", 0x2000) | getattr(select, "EPOLLET", 0)
+)
+_LEFT: int = (
+    getattr(select, "EPOLLRDHUP", 0x2000) | getattr(select, "EPOLLHUP", 0) | getattr(select, "EPOLLERR", 0)
+)
+
+# The steps of the request in these bytes; None when it takes a thread, which finds them with the client.
+# They return whether the connection can carry another.
+Begin = Callable[[bytes], Optional[Steps[bool]]]
+
+
+class Ride:
+    """From one landing to the next; used by the ferry's thread, before and after by its owner's.
+
+    `more` tells whether another request may be taken on, `answer_sec` how long one waits for its answer.
+    """
+
+    def __init__(self, client: Client, begin: Begin, more: Callable[[], bool], answer_sec: float) -> None:
+        self.client_fd = client.sock.fileno()
+        self.fds = (self.client_fd,)
+        self.since = 0.0  # when something moved last; monotonic
+        self.complete = False  # it lands
+        self.error: Optional[BaseException] = None
+        self.ended = threading.Lock()  # held while it is aboard
+        self.ended.acquire()
+        self.steps: Optional[Steps[bool]] = None  # of the request under way
+        self.step: Optional[Step] = None  # the one to go on with
+        self.over = False  # the connection can carry no other request
+        self._client = client
+        self._begin = begin
+        self._more = more
+        self._berths = NO_BERTHS
+        self._awaited: Optional[Connection] = None
+        self._awaited_fd = -1
+        self._left = False  # the client's side has told that it is closed
+        self._unread = False  # bytes came while a request was under way
+        self.shortest_wait = min(KEEP_ALIVE_SEC, answer_sec)
+
+    def board(self, berths: Berths, now: float) -> None:
+        """Wait for the next request; raises OSError."""
+        self.since = now
+        self.complete = self.over = self._left = self._unread = False
+        self.error = self.steps = self.step = None
+        self._berths = berths
+        self._client.watch.epoll = berths.epoll
+        berths.epoll.register(self.client_fd, WATCHED)
+
+    def leave(self) -> None:
+        """Wait for nothing any more; raises OSError."""
+        self._client.watch.epoll = None
+        connection = self._awaited
+        if connection is not None:
+            self._stop_awaiting()
+            if connection.sock.fileno() >= 0:  # else the kernel has let go of it already
+                connection.epoll = None
+                self._berths.epoll.unregister(connection.sock.fileno())
+        self._berths.epoll.unregister(self.client_fd)
+
+    @property
+    def deadline(self) -> float:
+        """When the side that is waited for has been silent for too long."""
+        step = self.step
+        return self.since + (step.timeout if isinstance(step, Receive) else KEEP_ALIVE_SEC)
+
+    def late(self) -> None:
+        """Nothing came in time."""
+        step = self.step
+        if self.steps is not None and isinstance(step, Receive):
+            self._go(self.steps.throw, self.since, step.late())
+        else:
+            self.over = True
+
+    def ready(self, fd: int, events: int, now: float) -> None:
+        """This descriptor has something to tell."""
+        if fd != self.client_fd:
+            self._hear(now)
+            return
+        if events & _LEFT and departed(self._client.sock):
+            self._left = True
+        if self.steps is None:
+            self._listen(now)
+        elif self._left:
+            self._depart(now)
+        else:
+            self._unread = True
+
+    def _listen(self, now: float) -> None:
+        data = self._client.receive_now()
+        if data is None:
+            return
+        self.since = now
+        self._unread = False
+        self.over = not data
+        self.steps = self._begin(data) if data else None
+        if self.steps is None:
+            self.complete = True
+        else:
+            self._go(self.steps.send, now, None)
+
+    def _hear(self, now: float) -> None:
+        """The upstream has something to tell."""
+        connection, steps = self._awaited, self.steps
+        if connection is None or steps is None:
+            return
+        try:
+            data = connection.receive_now()
+        except UpstreamLost as error:
+            self._go(steps.throw, now, error)
+            return
+        if data is not None:
+            self._go(steps.send, now, data)
+
+    def _depart(self, now: float) -> None:
+        """The client left; bytes that have arrived are taken before that is looked at."""
+        self._hear(now)
+        if self.steps is not None and not self.complete:
+            self._go(self.steps.throw, now, ClientGone("the client closed its connection"))
+
+    def _go(self, advance: Callable[[Any], Step], now: float, came: Any) -> None:
+        """Take one step of the request under way, and see what it waits for next."""
+        self.since = now
+        try:
+            step = self.step = advance(came)
+        except StopIteration as end:
+            self._finish(end.value, now)
+            return
+        if type(step) is not Receive:
+            self.complete = True
+            return
+        self._await(step.connection)
+        if self._left:
+            self._depart(now)
+
+    def _await(self, connection: Connection) -> None:
+        berths = self._berths
+        fd = connection.sock.fileno()
+        if connection.epoll is not berths.epoll:
+            berths.epoll.register(fd, WATCHED)
+            connection.epoll = berths.epoll
+            berths.moored[fd] = connection
+        self._awaited, self._awaited_fd = connection, fd
+        berths.aboard[fd] = self
+
+    def _stop_awaiting(self) -> None:
+        self._berths.aboard.pop(self._awaited_fd, None)
+        self._awaited = None
+
+    def _finish(self, keep: bool, now: float) -> None:
+        client = self._client
+        self._stop_awaiting()
+        self.steps = self.step = None
+        client.idle = keep and not client.has_more  # before `more` is asked: a drain closes who is idle
+        if not keep or client.has_more or not self._more():
+            self.over = not keep
+            self.complete = True
+        elif self._unread or self._left:
+            self._listen(now)

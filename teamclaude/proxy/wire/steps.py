@@ -1,0 +1,64 @@
+"""A request in steps: whoever carries it out chooses how to wait.
+
+A generator yields what has to be waited for and gets what came of it.  A thread of its own does each step
+where it stands (`carry_out`); the ferry knows the one that nearly all requests consist of, waiting for the
+upstream, and does it for many at once.  All others are functions that may take their time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, Optional, TypeVar, Union
+
+from ...errors import UpstreamLost
+from .upstream import Connection
+from .watch import Watch
+
+__all__ = ["Receive", "Step", "Steps", "carry_out", "go_on"]
+
+T = TypeVar("T")
+
+
+class Receive:
+    """The bytes that the upstream sends next, b"" at its end; raises UpstreamLost or ClientGone."""
+
+    __slots__ = ("connection", "timeout", "watch", "what")
+
+    def __init__(self, connection: Connection, watch: Watch, timeout: float, what: str) -> None:
+        self.connection = connection
+        self.watch = watch
+        self.timeout = timeout
+        self.what = what
+
+    def __call__(self) -> bytes:
+        return self.connection.receive(self.watch, self.timeout, self.what)
+
+    def late(self) -> UpstreamLost:
+        """Nothing has come in time."""
+        return UpstreamLost(f"the upstream sent no {self.what} for {self.timeout:g} s")
+
+
+Step = Union[Receive, Callable[[], Any]]
+Steps = Generator[Step, Any, T]
+
+
+def carry_out(steps: Steps[T]) -> T:
+    """Take all steps in this thread; what the last one returns or raises."""
+    return go_on(steps, None)
+
+
+def go_on(steps: Steps[T], step: Optional[Step]) -> T:
+    """As `carry_out`, from `step` on, which was begun elsewhere and not taken."""
+    try:
+        if step is None:
+            step = next(steps)
+        while True:
+            try:
+                came = step()
+            except BaseException as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(came)
+    except StopIteration as end:
+        found: T = end.value
+        return found
