@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     return run_demo(
         options,
         sys.stdout,
-        line=lambda record: activity_line(record, color, ascii),
+        line=lambda activity: activity_line(activity, color, ascii),
         camera=Camera() if args.snapshot else None,
         deck=None if on is None else lambda service, over: _show(service, over, on),
     )

@@ -11,7 +11,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TextIO, Union
 
 from .. import __version__
 from ..accounts.config import Config
@@ -26,6 +26,7 @@ from .terminal import has_color
 from .words import plural
 
 if TYPE_CHECKING:
+    from ..proxy.exchange import Exchange
     from ..proxy.service import Service
 
 __all__ = ["arguments", "run"]
@@ -47,20 +48,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..deck.activity import activity_line
     from ..proxy.service import Service
 
     file = open_config()
     config = file.load_or_create()
     if not config.accounts:
         raise TeamClaudeError(_no_account(str(file.path)))
-    color, ascii = has_color(sys.stdout), shows_ascii(sys.stdout)
     deck = LocalDeck(sources(claude_home()), None if args.headless else screen())
-    lines, notes = Lines(sys.stdout), Lines(sys.stderr)
+    lines, notes = Lines(sys.stdout, _request_line(sys.stdout)), Lines(sys.stderr, str)
 
-    def tell(record: dict[str, Any]) -> None:
+    def tell(exchange: Exchange) -> None:
         if not deck.is_shown:
-            lines.put(activity_line(record, color, ascii))
+            lines.put(exchange)
 
     def warn(line: str) -> None:
         if not deck.say(line):
@@ -72,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         port=args.port,
         log_dir=args.log_to,
         drain_sec=args.drain,
-        on_activity=tell,
+        on_end=tell,
         warn=warn,
     )
 
@@ -91,6 +90,19 @@ def run(args: argparse.Namespace) -> int:
         lines.close()
         notes.close()
     return 0
+
+
+def _request_line(stream: TextIO) -> Callable[[Union[Exchange, str]], str]:
+    """What `stream` shows of a request, or of a line that is one already."""
+    from ..deck.activity import activity_line
+    from ..proxy.activity import activity_of
+
+    color, ascii = has_color(stream), shows_ascii(stream)
+
+    def line(of: Union[Exchange, str]) -> str:
+        return of if isinstance(of, str) else activity_line(activity_of(of), color, ascii)
+
+    return line
 
 
 def _shown(deck: LocalDeck, service: Service, say: Callable[[str], None]) -> bool:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from ..proxy.activity import Activity
 from .quota import Window
 
 __all__ = ["Chronicle", "Totals", "WindowState", "plain_line"]
-
-Record = Mapping[str, Any]
 
 
 class WindowState(NamedTuple):
@@ -46,12 +45,12 @@ class Totals:
 
 
 class Chronicle:
-    """`note` takes activity records from any thread and never waits; `flush` writes what was said.
+    """`note` takes finished requests from any thread and never waits; `take` gives what was said.
 
-    `line` renders one activity record.
+    `line` renders one request.
     """
 
-    def __init__(self, line: Callable[[dict[str, Any]], str]) -> None:
+    def __init__(self, line: Callable[[Activity], str]) -> None:
         self._line = line
         self._lines: deque[str] = deque()
         self._homes: dict[tuple[str, str], str] = {}
@@ -73,42 +72,41 @@ class Chronicle:
 
     # --- requests ------------------------------------------------------------------------
 
-    def note(self, record: dict[str, Any]) -> None:
+    def note(self, activity: Activity) -> None:
         """A finished request: counted, and told when it was bound, moved, failed over or refused."""
-        accounts = [str(name) for name in record.get("accounts") or ()]
         with self._lock:
-            self._count(record, accounts)
-            event = self._event(record, accounts)
+            self._count(activity)
+            event = self._event(activity, activity.accounts)
         if event:
-            self.say(f"{self._line(record)}  · {event}")
+            self.say(f"{self._line(activity)}  · {event}")
 
-    def _count(self, record: Record, accounts: Sequence[str]) -> None:
+    def _count(self, activity: Activity) -> None:
         totals = self.totals
         totals.requests += 1
-        totals.failovers += len(set(accounts)) > 1
-        totals.outcomes[str(record.get("outcome") or "")] += 1
-        if record.get("outcome") == "served" and accounts:
+        totals.failovers += len(set(activity.accounts)) > 1
+        totals.outcomes[activity.outcome] += 1
+        if activity.outcome == "served" and activity.accounts:
             # Of the others `reason` says what went wrong, not why the account was taken.
-            totals.reasons[str(record.get("reason") or "unknown")] += 1
-            totals.served_by[accounts[-1]] += 1
-        if record.get("cost") is not None:
-            totals.cost += float(record["cost"])
+            totals.reasons[activity.reason or "unknown"] += 1
+            totals.served_by[activity.accounts[-1]] += 1
+        if activity.cost is not None:
+            totals.cost += activity.cost
         else:
-            totals.unpriced_tokens += sum(int(record.get(key) or 0) for key in _TOKEN_KEYS)
+            totals.unpriced_tokens += activity.tokens
 
-    def _event(self, record: Record, accounts: Sequence[str]) -> str:
-        reason = str(record.get("reason") or "")
+    def _event(self, activity: Activity, accounts: Sequence[str]) -> str:
+        reason = activity.reason
         if not accounts:
             return f"refused: {reason}"
-        conversation = (str(record.get("session") or ""), str(record.get("agent") or ""))
+        conversation = (activity.session, activity.agent)
         before = self._homes.get(conversation)
-        if record.get("outcome") == "served":
+        if activity.outcome == "served":
             self._homes[conversation] = accounts[-1]
         route = list(dict.fromkeys(accounts))
         if len(route) > 1:
             return f"failover {' → '.join(route)}: {reason}"
-        if record.get("outcome") != "served":
-            return f"{record.get('outcome')}: {reason}"
+        if activity.outcome != "served":
+            return f"{activity.outcome}: {reason}"
         if before is None:
             parent = self._homes.get((conversation[0], ""))
             if not conversation[1]:
@@ -145,18 +143,15 @@ class Chronicle:
         self.say(f"---- {requests} requests so far · {bars}", now)
 
 
-_TOKEN_KEYS = ("inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens")
-
-
-def plain_line(record: Record) -> str:
+def plain_line(activity: Activity) -> str:
     """One request on one line, for callers that bring no renderer of their own."""
     parts = [
-        _clock(float(record.get("at") or 0) / 1000),
-        str(record.get("path") or ""),
-        str(record.get("session") or "")[:8],
+        _clock(activity.at),
+        activity.path,
+        activity.session[:8],
         "→",
-        " → ".join(dict.fromkeys(record.get("accounts") or ())) or "nobody",
-        str(record.get("status") or "—"),
+        " → ".join(dict.fromkeys(activity.accounts)) or "nobody",
+        str(activity.status or "—"),
     ]
     return " ".join(part for part in parts if part)
 

@@ -55,10 +55,10 @@ class Footprints:
                 self._pin(session)
             self._append(self._transcript(session), self._opening(session, role))
 
-    def note(self, record: Mapping[str, Any]) -> None:
+    def note(self, session: str, agent: str = "") -> None:
         """A request has ended."""
-        if record.get("session") in self._roles:
-            self._noted.append((str(record["session"]), str(record.get("agent") or "")))
+        if session in self._roles:
+            self._noted.append((session, agent))
 
     def tell(self, news: News) -> None:
         """The status of an issue changed."""

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from ..accounts.store import ConfigFile
+from ..proxy.activity import Activity, activity_of
+from ..proxy.exchange import Exchange
 from ..proxy.service import Service
 from ..routing.rules import Rules
 from .api import FakeApi
@@ -80,13 +82,13 @@ def run_demo(
     options: DemoOptions,
     out: TextIO,
     *,
-    line: Callable[[dict[str, Any]], str] = plain_line,
+    line: Callable[[Activity], str] = plain_line,
     camera: Camera | None = None,
     deck: Deck | None = None,
 ) -> int:
     """Runs the demo and prints its table; 0 unless a client saw an error that an account could have avoided.
 
-    `line` renders an activity record; the picture of the `camera` is printed before the table.  What
+    `line` renders a finished request; the picture of the `camera` is printed before the table.  What
     the sessions leave on disk lies in `claude`, beside the config file.  `deck(service, over)` shows the
     running proxy until it returns, which it does when `over` is set; with it nothing else is
     printed before the table.  Ctrl-C or SIGTERM ends the run, not the table.
@@ -106,7 +108,7 @@ def run_demo(
 class _Demo:
     options: DemoOptions
     out: TextIO
-    line: Callable[[dict[str, Any]], str]
+    line: Callable[[Activity], str]
     deck: Deck | None
     camera: Camera | None
     stop: threading.Event = field(default_factory=threading.Event)
@@ -166,13 +168,14 @@ class _Demo:
             ConfigFile(path, note),
             port=0,
             clock=self.clock,
-            on_activity=self._note,
+            on_end=self._note,
             warn=note,
         )
 
-    def _note(self, record: dict[str, Any]) -> None:
-        self.chronicle.note(record)
-        self.footprints.note(record)
+    def _note(self, exchange: Exchange) -> None:
+        activity = activity_of(exchange)
+        self.chronicle.note(activity)
+        self.footprints.note(activity.session, activity.agent)
 
     def _introduce(self) -> None:
         options = self.options

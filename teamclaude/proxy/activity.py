@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Optional
 
+from ..routing.usage import NO_USAGE
 from ..settings import camel_case
+from .exchange import Exchange
 
-__all__ = ["Activity", "as_json"]
+__all__ = ["Activity", "activity_of", "as_json"]
 
 
 class Activity(NamedTuple):
@@ -41,7 +43,40 @@ class Activity(NamedTuple):
     reason: str = ""
     """Why that account, or why not."""
 
+    @property
+    def tokens(self) -> int:
+        """All that are known, of every kind."""
+        kinds = (self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_tokens)
+        return sum(count or 0 for count in kinds)
 
+
+def activity_of(exchange: Exchange) -> Activity:
+    """The record of a request as far as it has come."""
+    facts, ask, usage, decision = exchange.facts, exchange.ask, exchange.usage, exchange.decision
+    used = _UNKNOWN if usage == NO_USAGE else (*usage[:3], usage.cache_write_tokens)
+    # By place, in the order above: twenty names would cost as much again as everything else here.
+    return Activity(
+        exchange.id,
+        exchange.at,
+        exchange.head.method,
+        exchange.path,
+        facts.model or "",
+        facts.effort or "",
+        ask.session or "",
+        ask.agent or "",
+        (exchange.visitor.name or "") if exchange.visitor else "",
+        tuple([attempt.account for attempt in exchange.attempts if attempt.account]),
+        exchange.status,
+        exchange.ttfb,
+        exchange.lasted,
+        *used,
+        exchange.cost,
+        exchange.outcome.value if exchange.outcome else "",
+        exchange.note or (decision.reason if decision is not None else ""),
+    )
+
+
+_UNKNOWN: tuple[Optional[int], Optional[int], Optional[int], Optional[int]] = (None, None, None, None)
 _KEYS = tuple(map(camel_case, Activity._fields))
 
 

@@ -1,7 +1,7 @@
 """Tells of finished requests from a thread of its own, several at a time.
 
-A record and its line take 60 us to make, and the thread that prints them takes turns with those that
-serve: told by these, one by one, a small request took twice as long.
+Told one by one, by the threads that serve or by one that takes turns with them, they make a small request
+take twice as long.
 """
 
 from __future__ import annotations

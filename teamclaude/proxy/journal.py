@@ -7,10 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Optional
 
-from ..routing.usage import NO_USAGE
-from .activity import Activity, as_json
+from .activity import activity_of, as_json
 from .exchange import Exchange
-from .herald import Herald
 from .recorder import Recorder
 from .requestlog import RequestLog
 from .requestrecord import RequestRecord
@@ -22,18 +20,19 @@ LAST = "last"
 
 
 class Journal:
-    """Any thread; `on_activity` gets each finished request's record, from a thread of its own.
+    """Any thread.
 
+    `on_end` gets each request that has ended, from the thread that served it: it must not wait.
     Exchanges are kept as they are and turned into records when somebody looks.
     """
 
     def __init__(
         self,
         log: Optional[RequestLog] = None,
-        on_activity: Optional[Callable[[dict[str, Any]], None]] = None,
+        on_end: Optional[Callable[[Exchange], None]] = None,
     ) -> None:
         self._log = log
-        self._herald = None if on_activity is None else Herald(lambda e: on_activity(as_json(_activity(e))))
+        self._on_end = on_end
         self._running: dict[str, Exchange] = {}
         self._ended: OrderedDict[str, Exchange] = OrderedDict()
         self._lock = threading.Lock()  # guards _running and _ended
@@ -64,8 +63,8 @@ class Journal:
         if record is not None and self._log is not None:
             record.end(exchange.outcome.value if exchange.outcome else "", exchange.explained(self.names()))
             self._log.finish(record)
-        if self._herald is not None:
-            self._herald.put(exchange)
+        if self._on_end is not None:
+            self._on_end(exchange)
         if self.recorder is not None:
             self.recorder.put(exchange)
 
@@ -74,7 +73,7 @@ class Journal:
         with self._lock:
             ended = list(self._ended.values())
         known = self._records  # replaced as a whole
-        found = {e.id: known.get(e.id) or as_json(_activity(e)) for e in reversed(ended)}
+        found = {e.id: known.get(e.id) or as_json(activity_of(e)) for e in reversed(ended)}
         self._records = found
         return list(found.values())
 
@@ -82,7 +81,7 @@ class Journal:
         """Requests under way, newest first."""
         with self._lock:
             running = list(self._running.values())
-        return [as_json(_activity(exchange)) for exchange in reversed(running)]
+        return [as_json(activity_of(exchange)) for exchange in reversed(running)]
 
     def explain(self, request: str) -> Optional[dict[str, Any]]:
         """The decision record of a remembered request, by our id or the word `last`."""
@@ -95,37 +94,8 @@ class Journal:
         return None if exchange is None else exchange.explained(self.names())
 
     def close(self) -> None:
-        """Write out and tell what is waiting."""
-        if self._herald is not None:
-            self._herald.close()
+        """Write out what is waiting."""
         if self.recorder is not None:
             self.recorder.switch(False)
         if self._log is not None:
             self._log.close()
-
-
-def _activity(exchange: Exchange) -> Activity:
-    facts, ask, decision = exchange.facts, exchange.ask, exchange.decision
-    usage = exchange.usage if exchange.usage != NO_USAGE else None
-    return Activity(
-        id=exchange.id,
-        at=exchange.at,
-        method=exchange.head.method,
-        path=exchange.path,
-        model=facts.model or "",
-        effort=facts.effort or "",
-        session=ask.session or "",
-        agent=ask.agent or "",
-        client=(exchange.visitor.name or "") if exchange.visitor else "",
-        accounts=tuple(attempt.account for attempt in exchange.attempts if attempt.account),
-        status=exchange.status,
-        ttfb_sec=exchange.ttfb,
-        duration_sec=exchange.lasted,
-        input_tokens=None if usage is None else usage.input_tokens,
-        output_tokens=None if usage is None else usage.output_tokens,
-        cache_read_tokens=None if usage is None else usage.cache_read_tokens,
-        cache_write_tokens=None if usage is None else usage.cache_write_tokens,
-        cost=exchange.cost,
-        outcome=exchange.outcome.value if exchange.outcome else "",
-        reason=exchange.note or (decision.reason if decision is not None else ""),
-    )

@@ -11,6 +11,7 @@ from typing import Any, Optional
 from ..accounts.config import Config
 from ..accounts.store import ConfigFile, state_path
 from ..errors import ConfigError, TeamClaudeError
+from .exchange import Exchange
 from .journal import Journal
 from .listener import Listener, is_loopback_name, open_listeners, server_context
 from .recorder import Recorder
@@ -28,7 +29,10 @@ GOODBYE_SEC = 0.5  # even without a drain those in line are told that it is over
 
 
 class Service:
-    """One proxy.  `clock` gives epoch seconds to routing; durations are always real."""
+    """One proxy.  `clock` gives epoch seconds to routing; durations are always real.
+
+    `on_end` gets each request that has ended, from the thread that served it: it must not wait.
+    """
 
     def __init__(
         self,
@@ -39,7 +43,7 @@ class Service:
         log_dir: Optional[str] = None,
         drain_sec: Optional[float] = None,
         clock: Callable[[], float] = time.time,
-        on_activity: Optional[Callable[[dict[str, Any]], None]] = None,
+        on_end: Optional[Callable[[Exchange], None]] = None,
         warn: Callable[[str], None] = lambda line: None,
         save_sec: float = SAVE_SEC,
     ) -> None:
@@ -53,7 +57,7 @@ class Service:
         self._tls = server_context(config.proxy.tls) if config.proxy.tls is not None else None
         if not is_loopback_name(self._host) and not config.proxy.api_key:
             raise ConfigError(f"{self._host} can be reached from other machines: set proxy.apiKey first")
-        self._journal = Journal(_request_log(config, log_dir, warn, clock), on_activity)
+        self._journal = Journal(_request_log(config, log_dir, warn, clock), on_end)
         state_file = StateFile(str(state_path(config_file.path)), warn)
         self._saver = Saver(state_file, lambda: self._runtime.router.dump(), warn, save_sec)
         self._changes = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Optional, TextIO
 
@@ -9,7 +10,11 @@ import pytest
 
 from teamclaude.cli import deckscreen
 from teamclaude.demo import runner
+from teamclaude.proxy.activity import Activity
 from tests.cli.support import Ended
+
+AT = 1_795_428_000.0
+CLOCK = time.strftime("%H:%M:%S", time.localtime(AT))
 
 
 @pytest.fixture
@@ -27,7 +32,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     ) -> int:
         seen.append(options)
         kind = "a Deck" if deck else "a camera" if camera else "lines"
-        out.write(line({"method": "GET", "outcome": "served"}) + "\n" + kind + "\n")
+        out.write(line(Activity("tc-1", AT, "GET", "/", outcome="served")) + "\n" + kind + "\n")
         return 7
 
     monkeypatch.setattr(runner, "run_demo", run_demo)
@@ -36,7 +41,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_the_defaults_are_the_demos_own(asked: list[Any], cli: Callable[..., Ended]) -> None:
     ended = cli("demo")
-    assert ended == (7, "--:--:-- GET — —\nlines\n", "")
+    assert ended == (7, f"{CLOCK} GET / — —\nlines\n", "")
     assert asked == [runner.DemoOptions(seconds=runner.DEFAULT_SECONDS)]
 
 

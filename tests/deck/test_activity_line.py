@@ -10,50 +10,41 @@ import pytest
 from teamclaude.deck.activity import activity_line
 from teamclaude.deck.explanation import explanation_lines
 from teamclaude.deck.figures import emoji
+from teamclaude.proxy.activity import Activity
 
 AT = 1_795_428_000.0
 CLOCK = time.strftime("%H:%M:%S", time.localtime(AT))
 SID = "3f2a91c0-1111-4222-8333-444444444444"
-RECORD = {
-    "at": AT * 1000,
-    "id": "tc-1",
-    "method": "POST",
-    "path": "/v1/messages",
-    "model": "claude-opus-4-8",
-    "effort": "high",
-    "session": SID,
-    "accounts": ["alice"],
-    "status": 200,
-    "ttfbSec": 1.4,
-    "durationSec": 12.1,
-    "inputTokens": 1200,
-    "outputTokens": 8400,
-    "outcome": "served",
-}
+BARE = Activity("tc-1", AT, "GET", "/v1/models", status=200, duration_sec=0.04, outcome="served")
+FULL = BARE._replace(
+    method="POST",
+    path="/v1/messages",
+    model="claude-opus-4-8",
+    effort="high",
+    session=SID,
+    accounts=("alice",),
+    ttfb_sec=1.4,
+    duration_sec=12.1,
+    input_tokens=1200,
+    output_tokens=8400,
+)
 
 
 def test_the_line_of_the_specification() -> None:
-    assert activity_line(RECORD) == (
+    assert activity_line(FULL) == (
         f"{CLOCK} POST /v1/messages claude-opus-4-8·high {emoji(SID)} 3f2a91c0 → alice 200 12.1s ttfb 1.4s "
         "1.2k in 8.4k out"
     )
 
 
 def test_every_account_that_was_tried() -> None:
-    assert "→ alice → bob 200" in activity_line({**RECORD, "accounts": ["alice", "bob"]})
+    assert "→ alice → bob 200" in activity_line(FULL._replace(accounts=("alice", "bob")))
 
 
 def test_what_is_not_known_is_left_out() -> None:
-    record = {
-        "at": AT,
-        "method": "GET",
-        "path": "/v1/models",
-        "status": 200,
-        "durationSec": 0.04,
-        "outcome": "served",
-    }
-    empty = {"model": "", "effort": "", "session": "", "accounts": [], "ttfbSec": None, "inputTokens": None}
-    assert activity_line({**record, **empty}) == f"{CLOCK} GET /v1/models 200 0.0s"
+    assert activity_line(BARE) == f"{CLOCK} GET /v1/models 200 0.0s"
+    running = BARE._replace(status=None, duration_sec=None, outcome="")
+    assert activity_line(running) == f"{CLOCK} GET /v1/models — —"
 
 
 @pytest.mark.parametrize(
@@ -66,12 +57,12 @@ def test_what_is_not_known_is_left_out() -> None:
     ],
 )
 def test_an_outcome_that_the_status_does_not_tell(fields: dict[str, Any], shown: str) -> None:
-    assert shown in activity_line({**RECORD, **fields})
+    assert shown in activity_line(FULL._replace(**fields))
 
 
 @pytest.mark.parametrize(("status", "code"), [(200, 32), (404, 33), (529, 31)])
 def test_colour_by_status(status: int, code: int) -> None:
-    assert f"\x1b[{code}m{status}\x1b[0m" in activity_line({**RECORD, "status": status}, color=True)
+    assert f"\x1b[{code}m{status}\x1b[0m" in activity_line(FULL._replace(status=status), color=True)
 
 
 def test_no_control_character_gets_through() -> None:
@@ -81,14 +72,28 @@ def test_no_control_character_gets_through() -> None:
         "path": evil,
         "model": evil,
         "session": evil,
-        "accounts": [evil],
+        "accounts": (evil,),
         "outcome": evil,
     }
-    assert activity_line({**RECORD, **fields}).isprintable()
+    assert activity_line(FULL._replace(**fields)).isprintable()
 
 
-def test_an_empty_record() -> None:
-    assert activity_line({}) == "--:--:-- — —"
+def test_a_terminal_that_knows_ascii_alone() -> None:
+    line = activity_line(FULL._replace(accounts=("alice", "bób")), ascii=True)
+    assert line == (
+        f"{CLOCK} POST /v1/messages claude-opus-4-8|high 3f2a91c0 > alice > b?b 200 12.1s ttfb 1.4s "
+        "1.2k in 8.4k out"
+    )
+
+
+def test_a_line_changes_with_each_of_its_parts_however_alike_the_one_before() -> None:
+    def shown(color: bool = False, **changes: Any) -> str:
+        return activity_line(FULL._replace(**changes), color)
+
+    lines = {shown(), shown(True), shown(at=AT + 1), shown(ttfb_sec=99.96), shown(duration_sec=100.0)}
+    lines |= {shown(status=201), shown(path="/v1/files"), shown(output_tokens=999), shown(session="")}
+    assert len(lines) == 9
+    assert " 1m ttfb 100.0s " in shown(ttfb_sec=99.96, duration_sec=100.0)
 
 
 # --- explain ------------------------------------------------------------------------------------------
@@ -164,7 +169,7 @@ def test_a_request_under_way() -> None:
 
 
 def test_what_the_cache_spared_is_told_apart_from_what_was_read_anew() -> None:
-    warm = {**RECORD, "inputTokens": 3, "cacheWriteTokens": 1197, "cacheReadTokens": 140_000}
+    warm = FULL._replace(input_tokens=3, cache_write_tokens=1197, cache_read_tokens=140_000)
     assert activity_line(warm).endswith("1.2k in 8.4k out 140k cached")
-    cold = {**RECORD, "inputTokens": 3, "cacheWriteTokens": 140_000, "cacheReadTokens": 0}
+    cold = FULL._replace(input_tokens=3, cache_write_tokens=140_000, cache_read_tokens=0)
     assert activity_line(cold).endswith("140k in 8.4k out")

@@ -9,27 +9,22 @@ from teamclaude.demo.chronicle import Chronicle, Totals, WindowState, plain_line
 from teamclaude.demo.report import Result, report_lines
 from teamclaude.demo.scenario import cast, cues, reset_at
 from teamclaude.demo.sessions import Mishap, Tally
+from teamclaude.proxy.activity import Activity
 
 T0 = 1_795_000_000.0
 OPUS = "claude-opus-4-8"
 
 
-def record(*accounts: str, **changes: Any) -> dict[str, Any]:
-    return {
-        "at": T0 * 1000,
-        "path": "/v1/messages",
-        "session": "3f2a91c0-1",
-        "agent": "",
-        "accounts": list(accounts),
-        "status": 200,
-        "outcome": "served",
-        "reason": "kept warm",
-        "cost": 0.5,
-        **changes,
-    }
+SERVED = Activity(
+    "tc-1", T0, "POST", "/v1/messages", session="3f2a91c0-1", status=200, outcome="served", cost=0.5
+)
 
 
-def told(chronicle: Chronicle, *records: dict[str, Any]) -> list[str]:
+def record(*accounts: str, reason: str = "kept warm", **changes: Any) -> Activity:
+    return SERVED._replace(accounts=accounts, reason=reason, **changes)
+
+
+def told(chronicle: Chronicle, *records: Activity) -> list[str]:
     for each in records:
         chronicle.note(each)
     return [line.partition("· ")[2] for line in chronicle.take()]
@@ -70,7 +65,7 @@ def test_a_retry_on_the_same_account_is_no_failover() -> None:
 
 def test_tokens_of_unknown_price_are_counted_apart() -> None:
     chronicle = Chronicle(plain_line)
-    chronicle.note(record("alice", cost=None, inputTokens=10, outputTokens=5, cacheReadTokens=None))
+    chronicle.note(record("alice", cost=None, input_tokens=10, output_tokens=5, cache_read_tokens=None))
     assert (chronicle.totals.cost, chronicle.totals.unpriced_tokens) == (0.0, 15)
 
 

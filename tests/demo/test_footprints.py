@@ -57,10 +57,10 @@ def test_news_change_an_issues_status(demo: Demo) -> None:
 
 
 def test_turns_of_sessions_and_sub_agents_are_written_when_asked(demo: Demo) -> None:
-    demo.prints.note({"session": SESSIONS[8], "agent": "a1"})
-    demo.prints.note({"session": SESSIONS[8], "agent": ""})
-    demo.prints.note({"session": "a stranger"})
-    demo.prints.note({"session": None})
+    demo.prints.note(SESSIONS[8], "a1")
+    demo.prints.note(SESSIONS[8])
+    demo.prints.note("a stranger")
+    demo.prints.note("")
     demo.now += 60
     assert f"{SESSIONS[8]}/a1" not in demo.model().nodes
     demo.prints.write()
@@ -72,7 +72,7 @@ def test_turns_of_sessions_and_sub_agents_are_written_when_asked(demo: Demo) -> 
 
 
 def test_a_tool_is_marked_as_executing(demo: Demo) -> None:
-    demo.prints.note({"session": SESSIONS[0]})
+    demo.prints.note(SESSIONS[0])
     demo.prints.write()
     assert demo.model().nodes[SESSIONS[0]].tool
 

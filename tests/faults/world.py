@@ -20,6 +20,8 @@ from urllib.request import Request as Call
 from urllib.request import urlopen
 
 from teamclaude.accounts.store import ConfigFile
+from teamclaude.proxy.activity import activity_of, as_json
+from teamclaude.proxy.exchange import Exchange
 from teamclaude.proxy.service import Service
 from tests.faults.evidence import Evidence
 from tests.faults.ground import KEY, Ground
@@ -64,7 +66,7 @@ class _World:
             self._service = Service(
                 ConfigFile(self._ground.path, self._evidence.warnings.append),
                 clock=self._clock,
-                on_activity=self._record,
+                on_end=self._record,
                 warn=self._evidence.warnings.append,
             )
             self._service.start()
@@ -154,7 +156,8 @@ class _World:
             return json.loads(text)
         return None
 
-    def _record(self, record: dict[str, Any]) -> None:
+    def _record(self, exchange: Exchange) -> None:
+        record = as_json(activity_of(exchange))
         with self._recording:
             self._evidence.records.append(record)
 

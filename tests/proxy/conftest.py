@@ -19,6 +19,8 @@ import pytest
 from teamclaude.accounts.store import ConfigFile
 from teamclaude.demo.api import Exchange, FakeApi
 from teamclaude.demo.quota import FakeAccount
+from teamclaude.proxy.activity import activity_of, as_json
+from teamclaude.proxy.exchange import Exchange as Ended
 from teamclaude.proxy.service import Service
 
 KEY = "tc-test-key-000000000000000000000000"
@@ -168,15 +170,15 @@ class Stage:
         service = Service(
             ConfigFile(self.path, self.warnings.append),
             clock=self._clock,
-            on_activity=self._record,
+            on_end=self._record,
             warn=self.warnings.append,
         )
         service.start()
         return service
 
-    def _record(self, record: dict[str, Any]) -> None:
+    def _record(self, exchange: Ended) -> None:
         with self._recorded:
-            self.records.append(record)
+            self.records.append(as_json(activity_of(exchange)))
             self._recorded.notify_all()
 
     def wait_for_record(self, request: str) -> dict[str, Any]:

@@ -2,8 +2,16 @@ from __future__ import annotations
 
 import json
 
-from teamclaude.deck.activity import activity_line
-from teamclaude.proxy.activity import Activity, as_json
+import pytest
+
+from teamclaude.proxy.activity import Activity, activity_of, as_json
+from teamclaude.proxy.bodyscan import BodyFacts
+from teamclaude.proxy.entry import Visitor
+from teamclaude.proxy.exchange import Attempt, Exchange, Outcome
+from teamclaude.proxy.wire.head import RequestHead
+from teamclaude.proxy.wire.paths import classify
+from teamclaude.routing.decision import Ask, Decision
+from teamclaude.routing.usage import Usage
 
 NOON = 1_795_435_200.25
 
@@ -65,7 +73,29 @@ def test_unknown_is_null_and_never_zero() -> None:
     assert unknown == numbers | {"inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens"}
 
 
-def test_the_json_is_what_the_activity_line_reads() -> None:
-    line = activity_line(as_json(FULL))
-    assert "POST /v1/messages claude-opus-4-8·high" in line
-    assert "3f2a91c0 → alice → bob 200 12.1s ttfb 1.4s 1.2k in 8.4k out" in line
+def test_all_that_is_known_of_an_exchange() -> None:
+    target = "/v1/messages?beta=true"
+    exchange = Exchange(RequestHead("POST", target, 1, []), classify("POST", target), NOON, "tc-1", began=5.0)
+    exchange.facts = BodyFacts(model="claude-opus-4-8", effort="high")
+    exchange.ask = Ask(session="3f2a91c0-0000", agent="a1d8")
+    exchange.visitor = Visitor("ci", True)
+    exchange.attempts = [
+        Attempt("alice", Decision("key-a", "kept warm")),
+        Attempt("bob", Decision("key-b", "own account")),
+    ]
+    exchange.status, exchange.ttfb, exchange.ended = 200, 1.4, 17.1
+    exchange.usage, exchange.cost = Usage(1200, 8400, 50_000, 20, 3), 0.25
+    exchange.outcome = Outcome.SERVED
+    activity = activity_of(exchange)
+    assert activity == FULL._replace(duration_sec=activity.duration_sec, cache_write_tokens=23)
+    assert activity.duration_sec == pytest.approx(12.1)
+    exchange.note = "left"
+    assert activity_of(exchange).reason == "left"
+
+
+def test_what_is_not_known_of_an_exchange() -> None:
+    exchange = Exchange(RequestHead("GET", "/v1/models", 1, []), classify("GET", "/v1/models"), NOON, "tc-1")
+    activity = activity_of(exchange)
+    known = Activity("tc-1", NOON, "GET", "/v1/models", duration_sec=activity.duration_sec)
+    assert activity == known
+    assert (activity.tokens, FULL.tokens) == (0, 59_600)

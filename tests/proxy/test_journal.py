@@ -31,12 +31,11 @@ def ended(
 
 
 def test_the_finished_are_told_newest_first_and_once_each() -> None:
-    heard: list[dict[str, Any]] = []
-    journal = Journal(on_activity=heard.append)
+    heard: list[Exchange] = []
+    journal = Journal(on_end=heard.append)
     ids = [ended(journal, exchange_of()).id for _ in range(3)]
     assert [row["id"] for row in journal.recent()] == ids[::-1]
-    journal.close()
-    assert [row["id"] for row in heard] == ids
+    assert [exchange.id for exchange in heard] == ids
     assert journal.inflight() == []
 
 
