@@ -26,7 +26,7 @@ from .accountuuid import with_account_uuid
 from .book import Way
 from .delivery import Delivery, KeptAnswer, StreamRefused
 from .exchange import Attempt, Exchange, Outcome, outcome_of
-from .hold import Hold, patience_of
+from .hold import Hold
 from .house import House
 from .quota import reading_of
 from .refusal import NEEDS_A_PERSON, refusal
@@ -158,8 +158,8 @@ class Forwarder:
         conversation = self._ask.conversation
         if not self._inference or (conversation is not None and conversation in self._house.holdouts):
             return NO_PATIENCE
-        spent = max(0.0, self._house.clock() - self._exchange.at)  # the clock may have been set back
-        return patience_of(self._config, self._exchange.facts.stream is True, spent)
+        patience = self._house.patience[self._exchange.facts.stream is True]
+        return patience.after(self._house.clock() - self._exchange.at)
 
     # --- one attempt ----------------------------------------------------------------------------
 

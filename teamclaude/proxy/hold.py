@@ -36,7 +36,11 @@ class Hold:
         self._commit_at = exchange.began + commit_sec if stream else float("inf")
         self._last_bytes = 0.0  # monotonic
         self.committed = False  # the client has its 200
-        self.framing = Framing(Kind.CHUNKED if exchange.head.minor else Kind.UNTIL_CLOSE)
+
+    @property
+    def framing(self) -> Framing:
+        """Of an answer that a hold has begun."""
+        return Framing(Kind.CHUNKED if self._exchange.head.minor else Kind.UNTIL_CLOSE)
 
     def beat(self) -> None:
         """Look after the client; raises ClientGone."""
@@ -88,14 +92,14 @@ class Hold:
         self._last_bytes = now
 
 
-def patience_of(config: Config, streams: bool, spent: float) -> Patience:
-    """How long a request that has taken `spent` seconds so far may wait for an account."""
+def patience_of(config: Config, streams: bool) -> Patience:
+    """How long a request may wait for an account."""
     budget, paid_after = config.all_throttled_hold_budget_sec, config.apikey_fallback_deadline_sec
     if not streams:
         # Nothing can be sent to keep this client waiting: it gets its answer before it gives up.
         budget = min(budget, config.hold_commit_sec)
         paid_after = min(paid_after, 0.9 * budget)
-    return Patience(max(0.0, budget - spent), max(0.0, paid_after - spent))
+    return Patience(budget, paid_after)
 
 
 class Holdouts:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..accounts.config import Config
 from ..accounts.keeper import TokenKeeper
+from ..routing.line import Patience
 from .book import AccountBook
-from .hold import Holdouts
+from .hold import Holdouts, patience_of
 from .router import Router
 from .wire.ferry import Ferry
 from .wire.upstream import UpstreamPool
@@ -29,3 +31,8 @@ class House:
     is_proxy_secret: Callable[[str], bool]
     holdouts: Holdouts
     clock: Callable[[], float]  # epoch seconds
+
+    @cached_property
+    def patience(self) -> tuple[Patience, Patience]:
+        """How long a request may wait for an account: one that wants its answer whole, one that streams."""
+        return patience_of(self.config, False), patience_of(self.config, True)

@@ -24,18 +24,18 @@ def reading_of(head: Head, now: float) -> Reading:
     places = shared.get(_places)
     if places is None:
         places = shared[_places] = _places(head)
-    headers = head.headers
-    said = tuple([headers[place][1] for place in places])
+    values, names = head.values, head.shape.names
+    said = tuple([values[place] for place in places])
     known = shared.get(said)
     if known is not None and 0.0 <= now - known[0] < SAME_SEC:
         reading: Reading = known[1]
         return reading
     if len(shared) >= _MOST:
         shared.clear()
-    reading = read_windows([headers[place] for place in places], now)
+    reading = read_windows([(names[place], values[place]) for place in places], now)
     shared[said] = (now, reading)
     return reading
 
 
 def _places(head: Head) -> tuple[int, ...]:
-    return tuple(place for place, (name, _) in enumerate(head.headers) if names_quota(name))
+    return tuple(place for place, name in enumerate(head.shape.names) if names_quota(name))

@@ -41,7 +41,8 @@ class UsageTap:
         self._unreadable = 0  # bytes of the body when it was last tried
         media = _media_type(content_type or "")
         self._events = EventParser() if media == "text/event-stream" else None
-        self._body = bytearray() if media == "application/json" else None
+        self._body: list[bytes] | None = [] if media == "application/json" else None
+        self._body_bytes = 0
         self._inflater: _Inflater | None = None
         if content_encoding is not None:
             coding = content_encoding.strip().lower()
@@ -104,8 +105,9 @@ class UsageTap:
         if self._events is not None:
             self._see_events(self._events, data)
         elif self._body is not None:
-            self._body += data
-            if len(self._body) > _MAX_BODY_BYTES:
+            self._body.append(data)
+            self._body_bytes += len(data)
+            if self._body_bytes > _MAX_BODY_BYTES:
                 self._give_up()
 
     def _see_events(self, parser: EventParser, data: bytes) -> None:
@@ -147,12 +149,13 @@ class UsageTap:
     def _read_body(self) -> None:
         """A JSON body is read when somebody asks: only then it may be complete."""
         assert self._body is not None
-        if len(self._body) == self._unreadable:
+        if self._body_bytes == self._unreadable:
             return
-        self._unreadable = len(self._body)
-        body = _parsed(bytes(self._body))
+        self._unreadable = self._body_bytes
+        body = _parsed(self._body[0] if len(self._body) == 1 else b"".join(self._body))
         if body:
             self._body.clear()
+            self._body_bytes = 0
             if body.get("type") == "error":
                 self._note_error(body)
             else:

@@ -17,11 +17,20 @@ from .fleet import Fleet
 __all__ = ["NO_PATIENCE", "Line", "Patience", "Waiter"]
 
 
+AT_ONCE_SEC = 0.005  # not worth reckoning with: 2 us of a small request
+
+
 class Patience(NamedTuple):
     """How long a request may wait for an account."""
 
     budget: float = 0.0  # seconds; 0: an account now or none
     paid_after: float = NEVER  # seconds until a last-resort API key may serve it
+
+    def after(self, spent: float) -> Patience:
+        """What is left of it when so many seconds have passed; none have where the clock was set back."""
+        if spent < AT_ONCE_SEC:
+            return self
+        return Patience(max(0.0, self.budget - spent), max(0.0, self.paid_after - spent))
 
 
 NO_PATIENCE = Patience()

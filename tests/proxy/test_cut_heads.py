@@ -58,10 +58,10 @@ def test_what_is_added_to_a_cut_head_brings_no_line_of_its_own() -> None:
 
 
 def test_ever_new_names_do_not_fill_the_memory() -> None:
-    first = Shape.of([("A", "b")])
-    assert Shape.of([("A", "c")]) is first
+    first = Shape.of(("A", "B"))
+    assert Shape.of(("A", "B")) is first
     for number in range(600):
-        Shape.of([(f"X-{number}", "v")])
-    assert Shape.of([("A", "b")]) is not first
-    long = [("X" * 5000, "v")]
+        Shape.of((f"X-{number}",))
+    assert Shape.of(("A", "B")) is not first
+    long = ("X" * 5000,)
     assert Shape.of(long) is not Shape.of(long)

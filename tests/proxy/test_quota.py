@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from teamclaude.proxy import quota
-from teamclaude.proxy.wire.head import ResponseHead
+from teamclaude.proxy.wire.head import ResponseHead, parse_response_head
 from teamclaude.routing.windows import read_windows
 
 NOW = 1_800_000_000.0
@@ -16,7 +16,8 @@ def head(used: str, request: str = "req_1", *more: tuple[str, str]) -> ResponseH
         ("anthropic-ratelimit-unified-5h-reset", str(int(NOW) + 600)),
         ("request-id", request),
     ]
-    return ResponseHead(1, 200, "OK", [*fields, *more])
+    lines = "".join(f"{name}: {value}\r\n" for name, value in [*fields, *more])
+    return parse_response_head(f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode())
 
 
 def test_it_is_what_the_headers_say() -> None:

@@ -142,7 +142,7 @@ def _cut(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) -> Option
     if dropped is None:
         names = HOP_BY_HOP.union(map(str.lower, replaced)) & head.shape.at.keys()
         places = [place for name in names for place in head.shape.at[name]]
-        dropped = [b"\n%b:" % head.headers[place][0].encode() for place in places]
+        dropped = [b"\n%b:" % head.shape.names[place].encode() for place in places]
         head.shape.shared[key] = dropped
     block = head.block
     for line in dropped:

@@ -78,7 +78,10 @@ _UNTIL_CLOSE = Framing(Kind.UNTIL_CLOSE)
 
 def request_body(head: RequestHead) -> Framing:
     """The framing of a request's body; raises BadRequest, or NotSupported for an unknown coding."""
-    return _plain_length(head) or _framing(head, _NONE, BadRequest, NotSupported)
+    framing: Optional[Framing] = head.framing
+    if framing is None:
+        framing = head.framing = _plain_length(head) or _framing(head, _NONE, BadRequest, NotSupported)
+    return framing
 
 
 def response_body(head: ResponseHead, request_method: str) -> Framing:
@@ -92,10 +95,11 @@ def response_body(head: ResponseHead, request_method: str) -> Framing:
 
 def _plain_length(head: Head) -> Optional[Framing]:
     """One length and no coding, as nearly always: told so in 1 us, with all that can be wrong in 3."""
-    places = head.shape.at.get("content-length", ())
-    if len(places) != 1 or "transfer-encoding" in head.shape.at:
+    at = head.shape.at
+    places = at.get("content-length")
+    if places is None or len(places) != 1 or "transfer-encoding" in at:
         return None
-    text = head.headers[places[0]][1]
+    text = head.values[places[0]]
     return Framing(Kind.LENGTH, int(text)) if _LENGTH.fullmatch(text) else None
 
 
@@ -153,7 +157,7 @@ def hop_by_hop(head: Head) -> frozenset[str]:
 def _is_plain(head: Head) -> bool:
     """Its connection has no options, or just the usual one."""
     places = head.shape.at.get("connection")
-    return places is None or (len(places) == 1 and head.headers[places[0]][1] == "keep-alive")
+    return places is None or (len(places) == 1 and head.values[places[0]] == "keep-alive")
 
 
 def _connection_options(head: Head) -> frozenset[str]:

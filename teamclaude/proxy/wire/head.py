@@ -14,6 +14,7 @@ takes 7 us (CPython 3.11); anything unusual takes the slow path, which says what
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any, NoReturn, Optional
 
@@ -43,7 +44,8 @@ _REQUEST_LINE = re.compile(rf"({_TCHAR}+) (/[!-~]*) HTTP/1\.([0-9])(?=\r\n)")
 _STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([0-9]{3})(?: ([\t -~\x80-\xff]*))?(?=\r\n)")
 # One well-formed field line with at most one space around its value.
 _VISIBLE = r"[!-~\x80-\xff]"
-_FIELD = re.compile(rf"\n({_TCHAR}+): ?({_VISIBLE}(?:[\t -~\x80-\xff]*{_VISIBLE})?|)\r(?=\n)")
+_VALUE = rf": ?({_VISIBLE}(?:[\t -~\x80-\xff]*{_VISIBLE})?|)\r"
+_FIELD = re.compile(rf"\n({_TCHAR}+){_VALUE}(?=\n)")
 _CONTROL = re.compile(r"[\x00-\x08\n-\x1f\x7f]")
 _LENGTH_LINE = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,19})(?=\r\n)")
 _LENGTH = "content-length"
@@ -58,18 +60,33 @@ class Shape:
     `shared`.  Threads may make one twice; the last one stays, and none is ever changed.
     """
 
-    __slots__ = ("at", "shared")
+    __slots__ = ("_pattern", "_seen", "at", "names", "shared")
 
     def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self._pattern: Optional[re.Pattern[str]] = None
+        self._seen = 0
         places: dict[str, list[int]] = {}
         for place, name in enumerate(names):
             places.setdefault(name.lower(), []).append(place)
         self.at = {name: tuple(found) for name, found in places.items()}
         self.shared: dict[object, Any] = {}
 
+    def fields(self, text: str, start: int) -> Optional[tuple[str, ...]]:
+        """The values of a head of this shape whose start line ends at `start`; None if it has another."""
+        if self._pattern is None:
+            lines = "".join(f"\n{re.escape(name)}{_VALUE}" for name in self.names)
+            self._pattern = re.compile(lines.replace("\n", r"\r\n", 1) + r"\n\r\n")
+        found = self._pattern.fullmatch(text, start)
+        return None if found is None else found.groups()
+
+    def often(self) -> bool:
+        """Seen again and again: worth a pattern of its own."""
+        self._seen += 1
+        return self._seen >= _OFTEN and len(self.names) <= _MOST_NAMES
+
     @staticmethod
-    def of(headers: list[tuple[str, str]]) -> Shape:
-        names = tuple(map(_name_of, headers))
+    def of(names: tuple[str, ...]) -> Shape:
         shape = _SHAPES.get(names)
         if shape is None:
             shape = Shape(names)
@@ -80,31 +97,40 @@ class Shape:
         return shape
 
 
-_name_of = itemgetter(0)
+_name_of, _value_of = itemgetter(0), itemgetter(1)
 _SHAPES: dict[tuple[str, ...], Shape] = {}
 # Somebody may send ever new names.
 _MOST_SHAPES = 256
 _LONGEST_KEPT = 4096
+# A pattern takes 1 ms to make and reads a head of 14 fields in 2 us, which is 4 less than reading any head.
+_OFTEN = 32
+_MOST_NAMES = 64
+_MOST_PATTERNS = 4
+_patterns: tuple[Shape, ...] = ()  # of upstream heads, replaced as a whole
 
 
 class Head:
     """The fields of a message, in wire order, case and duplicates kept.  Not to be changed in place."""
 
-    __slots__ = ("headers", "minor", "shape")
+    __slots__ = ("minor", "shape", "values")
 
-    def __init__(self, minor: int, headers: list[tuple[str, str]]) -> None:
+    def __init__(self, minor: int, shape: Shape, values: Sequence[str]) -> None:
         self.minor = minor  # 0: HTTP/1.0; 1: HTTP/1.1 and later 1.x
-        self.headers = headers
-        self.shape = Shape.of(headers)
+        self.shape = shape
+        self.values = values
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        return list(zip(self.shape.names, self.values))
 
     def get(self, name: str) -> str | None:
         """The first value of a field; the name in any case."""
         at = self.shape.at.get(name.lower())
-        return None if at is None else self.headers[at[0]][1]
+        return None if at is None else self.values[at[0]]
 
     def get_all(self, name: str) -> list[str]:
         """All values of a field, one per field line, in order."""
-        return [self.headers[place][1] for place in self.shape.at.get(name.lower(), ())]
+        return [self.values[place] for place in self.shape.at.get(name.lower(), ())]
 
     def __contains__(self, name: str) -> bool:
         return name.lower() in self.shape.at
@@ -117,26 +143,28 @@ class RequestHead(Head):
     length of their body have it in common, so nothing in it may depend on that.
     """
 
-    __slots__ = ("method", "shared", "target")
+    __slots__ = ("framing", "method", "shared", "target")
 
     def __init__(self, method: str, target: str, minor: int, headers: list[tuple[str, str]]) -> None:
-        super().__init__(minor, headers)
+        super().__init__(minor, Shape.of(tuple(map(_name_of, headers))), list(map(_value_of, headers)))
         self.method = method
         self.target = target
         self.shared: dict[object, Any] = {}
+        self.framing: Any = None  # of its body, once somebody has asked
 
     def with_length(self, length: str) -> RequestHead:
         """The same head with another Content-Length."""
         other = RequestHead.__new__(RequestHead)
         other.method, other.target, other.minor = self.method, self.target, self.minor
         other.shape, other.shared = self.shape, self.shared
-        other.headers = self.headers.copy()
+        other.framing = None
+        other.values = values = list(self.values)
         for place in self.shape.at[_LENGTH]:
-            other.headers[place] = (self.headers[place][0], length)
+            values[place] = length
         return other
 
     def __repr__(self) -> str:  # no values: they may be credentials
-        return f"RequestHead({self.method} {self.target.partition('?')[0]}, {len(self.headers)} fields)"
+        return f"RequestHead({self.method} {self.target.partition('?')[0]}, {len(self.values)} fields)"
 
 
 class ResponseHead(Head):
@@ -145,15 +173,15 @@ class ResponseHead(Head):
     __slots__ = ("block", "reason", "status")
 
     def __init__(
-        self, minor: int, status: int, reason: str, headers: list[tuple[str, str]], block: bytes = b""
+        self, minor: int, status: int, reason: str, shape: Shape, values: Sequence[str], block: bytes = b""
     ) -> None:
-        self.minor, self.headers, self.shape = minor, headers, Shape.of(headers)
+        self.minor, self.shape, self.values = minor, shape, values
         self.status = status
         self.reason = reason
         self.block = block
 
     def __repr__(self) -> str:
-        return f"ResponseHead({self.status}, {len(self.headers)} fields)"
+        return f"ResponseHead({self.status}, {len(self.values)} fields)"
 
 
 class RequestHeads:
@@ -219,10 +247,23 @@ def parse_response_head(block: bytes | bytearray) -> ResponseHead:
     status = int(line[2]) if line is not None else 0
     if line is None or not 100 <= status <= 599:
         raise UpstreamProtocolError("the upstream's status line is not HTTP/1.x")
-    plain = _plain_fields(text, line.end())
-    fields = plain or _fields_slowly(text, line.end(), UpstreamProtocolError)
+    minor, reason, end = 0 if line[1] == "0" else 1, line[3] or "", line.end()
+    for shape in _patterns:
+        values = shape.fields(text, end)
+        if values is not None:
+            return ResponseHead(minor, status, reason, shape, values, bytes(block))
+    plain = _plain_fields(text, end)
+    fields = plain or _fields_slowly(text, end, UpstreamProtocolError)
+    shape = Shape.of(tuple(map(_name_of, fields)))
+    if plain and shape.often():
+        _remember(shape)
     as_it_is = bytes(block) if plain else b""
-    return ResponseHead(0 if line[1] == "0" else 1, status, line[3] or "", fields, as_it_is)
+    return ResponseHead(minor, status, reason, shape, list(map(_value_of, fields)), as_it_is)
+
+
+def _remember(shape: Shape) -> None:
+    global _patterns
+    _patterns = (shape, *(each for each in _patterns if each is not shape))[:_MOST_PATTERNS]
 
 
 def _plain_fields(text: str, start: int) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from teamclaude.proxy.wire.head import (
     RequestHead,
     RequestHeads,
     ResponseHead,
+    Shape,
     find_head_end,
     parse_request_head,
     parse_response_head,
@@ -311,7 +312,7 @@ def test_responses_agree_with_http_client():
 
 def test_heads_can_be_built_by_hand():
     assert RequestHead("GET", "/", 1, [("A", "b")]).get("a") == "b"
-    assert ResponseHead(1, 200, "OK", []).get_all("a") == []
+    assert ResponseHead(1, 200, "OK", Shape.of(()), ()).get_all("a") == []
 
 
 # --- heads of one connection ------------------------------------------------------------------
@@ -355,3 +356,46 @@ def test_heads_without_a_length_are_compared_whole() -> None:
     plain = b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n"
     assert heads.parse(plain) is heads.parse(plain)
     assert heads.parse(plain.replace(b"health", b"status")).target == "/status"
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """A head of a shape that has been seen often: it is read by a pattern of its own."""
+    monkeypatch.setattr(head_module, "_patterns", ())
+    block = response("Date: Mon", "X-Empty:", "request-id: req_1", "Content-Length: 2", "a.b+c: (d")
+    for _ in range(head_module._OFTEN):
+        parse_response_head(block)
+    assert len(head_module._patterns) == 1
+    return block
+
+
+def _read(block: bytes) -> object:
+    try:
+        head = parse_response_head(block)
+    except UpstreamProtocolError as refusal:
+        return str(refusal)
+    return (head.minor, head.status, head.reason, head.headers, head.block)
+
+
+def test_a_known_shape_is_read_as_any_other(known: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    dice = random.Random(7)
+    blocks = [known, known.replace(b"Mon", b"Tue, 24 Nov"), known.replace(b"200 OK", b"429 Too Many")]
+    blocks += [
+        known.replace(old, new)
+        for old in (b": ", b"\r\n", b"Mon", b"2")
+        for new in (b":", b": \t", b"\n", b"\r\n ", b"", b" :", b"\x00", b"\xff x", b"\r\r\n", b"x: y\r\n")
+    ]
+    for _ in range(2000):
+        at, junk = dice.randrange(len(known)), bytes([dice.choice(b"\r\n\t :x\x00\x7f\xe9")])
+        blocks.append(known[:at] + junk + known[at + dice.randrange(2) :])
+    by_pattern = [_read(block) for block in blocks]
+    monkeypatch.setattr(head_module, "_OFTEN", 1 << 30)
+    monkeypatch.setattr(head_module, "_patterns", ())
+    assert by_pattern == [_read(block) for block in blocks]
+
+
+def test_few_shapes_have_patterns(known: bytes) -> None:
+    for number in range(10):
+        for _ in range(head_module._OFTEN):
+            parse_response_head(response(f"X-{number}: v"))
+    assert len(head_module._patterns) == head_module._MOST_PATTERNS
