@@ -20,7 +20,7 @@ from teamclaude.proxy.wire.framing import (
     request_body,
     response_body,
 )
-from teamclaude.proxy.wire.head import RequestHead, ResponseHead
+from teamclaude.proxy.wire.head import RequestHead, ResponseHead, Shape
 
 CL = "Content-Length"
 TE = "Transfer-Encoding"
@@ -31,7 +31,8 @@ def ask(*headers: tuple[str, str], minor: int = 1) -> RequestHead:
 
 
 def answer(*headers: tuple[str, str], status: int = 200, minor: int = 1) -> ResponseHead:
-    return ResponseHead(minor, status, "", list(headers))
+    shape = Shape.of(tuple(name for name, _ in headers))
+    return ResponseHead(minor, status, "", shape, [value for _, value in headers])
 
 
 def test_request_bodies():
