@@ -27,22 +27,20 @@ class Way(NamedTuple):
     prefix: str  # path prefix of the base URL
     account_uuid: Optional[str] = None
 
-    def request_head(
-        self, head: RequestHead, identity: bool, is_proxy_secret: Callable[[str], bool]
-    ) -> bytes:
+    def request_head(self, head: RequestHead, identity: bool) -> bytes:
         """A client's head as it goes up, as of a request without a body.
 
         With `identity` the answer must come without a content-encoding: the client has been sent a head of
         ours, which names none.
         """
-        key = (self, identity, is_proxy_secret)
+        key = (self, True) if identity else self
         rendered: Optional[bytes] = head.shared.get(key)
         if rendered is not None:
             return rendered
         if len(head.shared) >= MOST_SHARED:
             head.shared.clear()
         headers = upstream_request_headers(
-            head, self.credential, self.origin.authority, Framing(Kind.NONE), is_proxy_secret
+            head, self.credential, self.origin.authority, Framing(Kind.NONE), lambda value: False
         )
         if identity:
             headers = [field for field in headers if field[0].lower() != "accept-encoding"]

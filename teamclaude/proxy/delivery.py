@@ -82,7 +82,7 @@ class Delivery:
         begun()
         head = self._head(answer, account, answer.framing)
         self._exchange.first_byte(answer.head.status)
-        body = answer.read(self._client.watch, self._idle_sec)[0]
+        body = answer.whole()
         data = head + body
         try:
             sent = self._client.send_now(data)

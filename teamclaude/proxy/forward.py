@@ -52,6 +52,16 @@ MAX_REFUSED_STREAMS = 2  # further ones are relayed as they are
 class Forwarder:
     """Carries one exchange to its end."""
 
+    # What is so as long as nothing goes wrong.
+    _kept: Optional[KeptAnswer] = None
+    _failures = 0  # answers of an overloaded upstream
+    _refused_streams = 0  # streams that began with an error event
+    _lost_bodies = 0  # answers that broke off before a byte of them was relayed
+    _streaming = False  # an answer is on its way: nothing is retried
+    _pause = 0.0  # seconds to wait before the next attempt
+    _avoid: Optional[str] = None  # account that was overloaded: another one first, if free
+    _gave_up = False  # the retry budget is spent: the kept answer is relayed
+
     def __init__(
         self, house: House, exchange: Exchange, client: Client, log: Optional[RequestRecord]
     ) -> None:
@@ -67,18 +77,10 @@ class Forwarder:
         self._delivery = Delivery(exchange, client, log, self._hold, idle_sec, house.ferry)
         self._inference = exchange.route.kind is PathKind.INFERENCE
         self._ask = exchange.ask
-        self._kept: Optional[KeptAnswer] = None
         self._suspects: list[Lease] = []  # answered with a bare 429
         self._said: dict[str, str] = {}  # account key -> why it refused this request
         self._locked_out: set[str] = set()  # answered with 401 or 403
         self._renewed: set[str] = set()  # accounts tried again with newer credentials
-        self._failures = 0  # answers of an overloaded upstream
-        self._refused_streams = 0  # streams that began with an error event
-        self._lost_bodies = 0  # answers that broke off before a byte of them was relayed
-        self._streaming = False  # an answer is on its way: nothing is retried
-        self._pause = 0.0  # seconds to wait before the next attempt
-        self._avoid: Optional[str] = None  # account that was overloaded: another one first, if free
-        self._gave_up = False  # the retry budget is spent: the kept answer is relayed
 
     def steps(self) -> Steps[None]:
         """Forward until an answer has been relayed; raises what the client is to be told, or ClientGone."""
@@ -225,7 +227,7 @@ class Forwarder:
         body = exchange.body
         if self._config.rewrite_account_uuid:
             body = with_account_uuid(body, exchange.facts, way.account_uuid)
-        head = way.request_head(exchange.head, self._hold.committed, self._house.is_proxy_secret)
+        head = way.request_head(exchange.head, self._hold.committed)
         if exchange.has_body:
             head = with_length(head, len(body))
         return self._transport.steps(way.origin, exchange.head.method, head, body)

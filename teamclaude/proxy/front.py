@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -53,6 +53,7 @@ __all__ = ["Front"]
 
 # Paths that know one method only.
 _POSTED = (PathKind.INFERENCE, PathKind.COUNT_TOKENS, PathKind.OAUTH_TOKEN)
+_OWN_LOGIN = (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN)
 SMALL = 16384  # bytes of a body that comes with its head
 LONGEST_ID = 128  # of a session or agent id: they are keys that live in memory
 
@@ -146,11 +147,10 @@ class Front:
         return keep
 
     def _forward(self, exchange: Exchange, house: House, log: Optional[RequestRecord]) -> Steps[None]:
-        if exchange.route.kind in (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN):
-            yield partial(pass_through, house, exchange, self._client, log)
-        else:
-            exchange.ask = self._ask(exchange, house)
-            yield from Forwarder(house, exchange, self._client, log).steps()
+        if exchange.route.kind in _OWN_LOGIN:
+            return _in_one(partial(pass_through, house, exchange, self._client, log))
+        exchange.ask = self._ask(exchange, house)
+        return Forwarder(house, exchange, self._client, log).steps()
 
     def _enter(self, exchange: Exchange, log: Optional[RequestRecord]) -> None:
         """Everything before the request is looked at: who, where to, and its body."""
@@ -293,6 +293,10 @@ class Front:
         head = render_response(status, _reason(status), fields)
         is_head = exchange is not None and exchange.head.method == "HEAD"
         self._client.send(head if is_head else head + body)
+
+
+def _in_one(step: Callable[[], None]) -> Steps[None]:
+    yield step
 
 
 def _route(head: RequestHead) -> Route:

@@ -30,20 +30,21 @@ Buffer = Union[bytes, bytearray, memoryview]
 class UsageTap:
     """Reads an answer with these header values: an event stream, a JSON body or (unseen) anything else."""
 
+    saw_stop = False  # message_stop passed: the stream is complete
+    first_event: str | None = None  # its name
+    blind = False  # a coding the tap can't read, or given up: it knows nothing (more)
+    _usage = NO_USAGE
+    _model: str | None = None
+    _error: tuple[str, str] | None = None
+    _between_events = False  # of a stream that comes as it is
+    _body_bytes = 0
+    _unreadable = 0  # bytes of the body when it was last tried
+    _inflater: _Inflater | None = None
+
     def __init__(self, content_type: str | None, content_encoding: str | None) -> None:
-        self.saw_stop = False  # message_stop passed: the stream is complete
-        self.first_event: str | None = None  # its name
-        self.blind = False  # a coding the tap can't read, or given up: it knows nothing (more)
-        self._usage = NO_USAGE
-        self._model: str | None = None
-        self._error: tuple[str, str] | None = None
-        self._between_events = False  # of a stream that comes as it is
-        self._unreadable = 0  # bytes of the body when it was last tried
         media = _media_type(content_type or "")
         self._events = EventParser() if media == "text/event-stream" else None
         self._body: list[bytes] | None = [] if media == "application/json" else None
-        self._body_bytes = 0
-        self._inflater: _Inflater | None = None
         if content_encoding is not None:
             coding = content_encoding.strip().lower()
             self._inflater = _Inflater() if coding in ("gzip", "x-gzip", "deflate") else None

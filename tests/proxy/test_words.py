@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from teamclaude.proxy.wire.head import ResponseHead
+from teamclaude.proxy.wire.head import ResponseHead, Shape
 from teamclaude.proxy.words import LONGEST, upstream_words
 
 
 def words(body: bytes, encoding: str = "") -> str:
-    headers = [("Content-Encoding", encoding)] if encoding else []
-    return upstream_words(ResponseHead(1, 403, "Forbidden", headers), body)
+    names, values = (("Content-Encoding",), (encoding,)) if encoding else ((), ())
+    return upstream_words(ResponseHead(1, 403, "Forbidden", Shape.of(names), values), body)
 
 
 def error(message: Any) -> bytes:

@@ -130,12 +130,12 @@ def _cut(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) -> Option
 
     The parser has matched every line of `block`: a name behind a line end begins a field.
     """
+    block = head.block
     if body.kind is Kind.LENGTH:
         framed = _length_is_true(head, body)
     else:
         framed = body.kind is Kind.CHUNKED and "transfer-encoding" in head
-    start = b"HTTP/1.1 %d " % head.status
-    if not framed or not head.block.startswith(start) or hop_by_hop(head) is not HOP_BY_HOP:
+    if not framed or block[:9] != b"HTTP/1.1 " or block[12:13] != b" " or hop_by_hop(head) is not HOP_BY_HOP:
         return None
     key = (_cut, replaced)
     dropped = head.shape.shared.get(key)
@@ -144,7 +144,6 @@ def _cut(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) -> Option
         places = [place for name in names for place in head.shape.at[name]]
         dropped = [b"\n%b:" % head.shape.names[place].encode() for place in places]
         head.shape.shared[key] = dropped
-    block = head.block
     for line in dropped:
         at = block.index(line) + 1
         block = block[:at] + block[block.index(b"\n", at) + 1 :]
@@ -203,8 +202,8 @@ def _framing_fields(body: Framing) -> Headers:
 def _length_is_true(head: ResponseHead, body: Framing) -> bool:
     """Whether the upstream's Content-Length may stay where it stands."""
     if body.kind is Kind.LENGTH:
-        only_one = len(head.shape.at.get("content-length", ())) == 1
-        return only_one and head.get("content-length") == str(body.length)
+        places = head.shape.at.get("content-length", ())
+        return len(places) == 1 and head.values[places[0]] == str(body.length)
     lengths = head.get_all("content-length")
     # Answers to HEAD and 304 name the length of the body they do not have (RFC 9110 8.6).
     may_have_one = body.kind is Kind.NONE and head.status >= 200 and head.status != 204

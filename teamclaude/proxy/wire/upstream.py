@@ -175,6 +175,14 @@ class Answer:
         """All of the body came together with the head."""
         return 0 < self._left <= len(self._rest)
 
+    def whole(self) -> bytes:
+        """The body of an answer that `is_whole`; nothing is left to read."""
+        data, length = self._rest, self._left
+        # More than announced stays behind: the connection can't be trusted.
+        self._rest = data[length:]
+        self._left, self.complete, self.body_bytes = 0, True, length
+        return data if length == len(data) else data[:length]
+
     @property
     def arrived(self) -> bool:
         """Body bytes, such as came together with the head, can be read without waiting for the socket."""

@@ -17,7 +17,13 @@ from teamclaude.proxy.wire.forwarding import (
     upstream_request_headers,
 )
 from teamclaude.proxy.wire.framing import Framing, Kind
-from teamclaude.proxy.wire.head import RequestHead, ResponseHead, parse_request_head, parse_response_head
+from teamclaude.proxy.wire.head import (
+    RequestHead,
+    ResponseHead,
+    Shape,
+    parse_request_head,
+    parse_response_head,
+)
 
 OURS = "tc-FAKE-proxy-key"
 THEIRS = "sk-ant-oat01-FAKE-client"
@@ -45,7 +51,9 @@ def up(
 def down(
     *headers: tuple[str, str], status: int = 200, body: Framing = CHUNKED, extra=()
 ) -> list[tuple[str, str]]:
-    return client_response_headers(ResponseHead(1, status, "", list(headers)), body, extra)
+    shape = Shape.of(tuple(name for name, _ in headers))
+    head = ResponseHead(1, status, "", shape, [value for _, value in headers])
+    return client_response_headers(head, body, extra)
 
 
 def test_what_goes_up_keeps_order_case_and_duplicates():
