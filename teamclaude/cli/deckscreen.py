@@ -13,6 +13,7 @@ from . import terminal
 if TYPE_CHECKING:
     from ..deck.console import Console, Ended
     from ..deck.controls import Controls
+    from ..deck.feed import LocalFeed
     from ..deck.model import DeckModel
     from ..deck.reader import SourceReader
     from ..deck.screen import Screen
@@ -85,18 +86,10 @@ def sources(home: str, clock: Callable[[], float] = time.time) -> SourceReader:
 
 
 class LocalDeck:
-    """The Deck of a proxy in this process: `reader` looks at the disk, `on` is the screen if there is one."""
+    """The Deck of a proxy in this process."""
 
-    def __init__(self, reader: SourceReader, on: Optional[Screen]) -> None:
-        from ..deck.feed import FleetRows
-
-        self._reader, self._screen = reader, on
-        self._rows = FleetRows(reader)
+    def __init__(self) -> None:
         self._console: Optional[Console] = None
-
-    @property
-    def has_screen(self) -> bool:
-        return self._screen is not None
 
     @property
     def is_shown(self) -> bool:
@@ -109,22 +102,20 @@ class LocalDeck:
             console.say(line)
         return console is not None
 
-    def attach(self, service: Service) -> None:
+    def attach(self, service: Service, reader: SourceReader) -> None:
         """From now on GET /teamclaude/deck says what the disk tells, and usage is counted under issues."""
-        service.runtime.fleet = self._rows
-        service.runtime.issue_of = self._reader.issue_of
-        self._rows.start()
+        from ..deck.feed import FleetRows
 
-    def show(
-        self, service: Service, controls: Controls, is_over: Callable[[], bool] = lambda: False
-    ) -> Ended:
+        rows = FleetRows(reader)
+        service.runtime.fleet = rows
+        service.runtime.issue_of = reader.issue_of
+        rows.start()
+
+    def show(self, feed: LocalFeed, controls: Controls, on: Screen, is_over: Callable[[], bool]) -> Ended:
         """Until it is left."""
         from ..deck.console import Console
-        from ..deck.feed import LocalFeed
 
-        assert self._screen is not None
-        feed = LocalFeed(service, self._reader)
-        self._console = Console(self._screen, feed, controls, ascii=shows_ascii(sys.stdout), is_over=is_over)
+        self._console = Console(on, feed, controls, ascii=shows_ascii(sys.stdout), is_over=is_over)
         try:
             return self._console.run()
         finally:

@@ -81,13 +81,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(service: Service, over: threading.Event, on: Screen) -> None:
+    from ..deck.feed import LocalFeed
     from .deckscreen import LocalDeck
 
     reader = _reader(service)
-    deck = LocalDeck(reader, on)
-    deck.attach(service)
+    deck = LocalDeck()
+    deck.attach(service, reader)
     try:
-        deck.show(service, Harmless(service), is_over=over.is_set)
+        deck.show(LocalFeed(service, reader), Harmless(service), on, over.is_set)
     finally:
         reader.close()
 

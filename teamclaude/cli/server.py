@@ -26,6 +26,8 @@ from .terminal import has_color
 from .words import plural
 
 if TYPE_CHECKING:
+    from ..deck.reader import SourceReader
+    from ..deck.screen import Screen
     from ..proxy.exchange import Exchange
     from ..proxy.service import Service
 
@@ -51,10 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from ..proxy.service import Service
 
     file = open_config()
-    config = file.load_or_create()
-    if not config.accounts:
-        raise TeamClaudeError(_no_account(str(file.path)))
-    deck = LocalDeck(sources(claude_home()), None if args.headless else screen())
+    deck = LocalDeck()
     lines, notes = Lines(sys.stdout, _request_line(sys.stdout)), Lines(sys.stderr, str)
 
     def tell(exchange: Exchange) -> None:
@@ -75,11 +74,18 @@ def run(args: argparse.Namespace) -> int:
         warn=warn,
     )
 
+    config = service.runtime.house.config
+    if not config.accounts:
+        raise TeamClaudeError(_no_account(str(file.path)))
+
     def begin() -> bool:
         service.start()
+        # Everything about the Deck after that: it takes 22 ms to load, and the first answer needs none of it.
+        reader = sources(claude_home())
+        deck.attach(service, reader)
         _rest_collector()
-        deck.attach(service)
-        if deck.has_screen and _shown(deck, service, notes.put):
+        on = None if args.headless else screen()
+        if on is not None and _shown(deck, on, service, reader, notes.put):
             return True
         lines.put(_banner(service, config, str(file.path)))
         return False
@@ -105,12 +111,15 @@ def _request_line(stream: TextIO) -> Callable[[Union[Exchange, str]], str]:
     return line
 
 
-def _shown(deck: LocalDeck, service: Service, say: Callable[[str], None]) -> bool:
+def _shown(
+    deck: LocalDeck, on: Screen, service: Service, reader: SourceReader, say: Callable[[str], None]
+) -> bool:
     """Show the Deck until it is left; False when it broke: the proxy goes on without it."""
     from ..deck.controls import LocalControls
+    from ..deck.feed import LocalFeed
 
     try:
-        deck.show(service, LocalControls(service), is_over=lambda: service.wait(0))
+        deck.show(LocalFeed(service, reader), LocalControls(service), on, lambda: service.wait(0))
     except Exception as error:
         if os.environ.get("TEAMCLAUDE_DEBUG"):
             import traceback
