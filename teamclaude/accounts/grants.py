@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ..errors import TokenEndpointBusy
 from .domains import UNPRINTABLE
@@ -21,8 +20,7 @@ UNTOLD_LIFE_SEC = 3600.0
 LONGEST_LIFE_SEC = 10 * 365 * 86400.0
 
 
-@dataclass(frozen=True, repr=False)
-class TokenGrant:
+class TokenGrant(NamedTuple):
     """A pair of tokens.  Times are epoch seconds by our clock; None: not told (keep what is known)."""
 
     access_token: str
@@ -39,8 +37,7 @@ class TokenGrant:
         return f"TokenGrant(expires_at={self.expires_at:.0f}, account_uuid={self.account_uuid!r})"
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(NamedTuple):
     """Whose a token is; `subscription_type` is max, pro, team, enterprise or None."""
 
     account_uuid: Optional[str]

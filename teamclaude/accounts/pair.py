@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from .config import AccountConfig
 from .grants import TokenGrant
@@ -11,8 +10,7 @@ from .grants import TokenGrant
 __all__ = ["NO_TOKENS", "TokenPair"]
 
 
-@dataclass(frozen=True, repr=False)
-class TokenPair:
+class TokenPair(NamedTuple):
     """The tokens of one account.  Times are epoch seconds; None: not known."""
 
     access_token: Optional[str] = None

@@ -19,8 +19,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass, field, replace
-from typing import Callable, Optional
+from typing import Callable, NamedTuple, Optional
 
 from ..errors import ConfigError, LoginRefused, TeamClaudeError, TokenEndpointBusy
 from .freshness import Need, need_of
@@ -58,8 +57,7 @@ class Unsaved:
         self._held.close()
 
 
-@dataclass(frozen=True)
-class Renewal:
+class Renewal(NamedTuple):
     """The pair to use from now on.
 
     `spent`: the refresh token that bought it, None when it was in the store.  `issued`: it was just
@@ -68,10 +66,13 @@ class Renewal:
     """
 
     pair: TokenPair
-    spent: Optional[str] = field(default=None, repr=False)
+    spent: Optional[str] = None
     issued: bool = False
     note: str = ""
     unsaved: Optional[Unsaved] = None
+
+    def __repr__(self) -> str:
+        return f"Renewal(pair={self.pair!r}, issued={self.issued}, note={self.note!r})"
 
 
 class Refresher:
@@ -158,7 +159,7 @@ class Refresher:
         note = (
             "" if intent.begun is None else f"{_unheard(intent.begun)}, but its refresh token was still good"
         )
-        return replace(self._put(pair, token, intent, note, held), issued=True)
+        return self._put(pair, token, intent, note, held)._replace(issued=True)
 
     def _begin(self, intent: Intent) -> None:
         try:

@@ -6,8 +6,7 @@ never contradicts the status shown beside it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from .rules import Rules
 from .view import AccountView, FleetView
@@ -15,8 +14,7 @@ from .view import AccountView, FleetView
 __all__ = ["AccountCapacity", "Capacity", "capacity_of"]
 
 
-@dataclass(frozen=True)
-class AccountCapacity:
+class AccountCapacity(NamedTuple):
     view: AccountView
     live: bool  # can take new work now
     near_cap: bool
@@ -25,8 +23,7 @@ class AccountCapacity:
     headroom_tokens: Optional[float]  # of the learned 5h cap
 
 
-@dataclass(frozen=True)
-class Capacity:
+class Capacity(NamedTuple):
     verdict: str  # green | yellow | red
     headroom: int  # conversations that can be started
     live: int

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from .account import FIVE_HOURS_SEC, Account, AccountSpec
 from .binding import Binding
@@ -17,8 +16,7 @@ from .windows import Window
 __all__ = ["AccountView", "BindingView", "FleetView", "IssueView", "view_of"]
 
 
-@dataclass(frozen=True)
-class AccountView:
+class AccountView(NamedTuple):
     """One account at one instant; None means unknown, never 0."""
 
     spec: AccountSpec
@@ -47,8 +45,7 @@ class AccountView:
         return window.utilization if window is not None else None
 
 
-@dataclass(frozen=True)
-class BindingView:
+class BindingView(NamedTuple):
     """One conversation at one instant."""
 
     conversation: str
@@ -73,8 +70,7 @@ class BindingView:
     pinned: bool
 
 
-@dataclass(frozen=True)
-class IssueView:
+class IssueView(NamedTuple):
     """What one issue has used within the ledger's retention; `issue` is empty where none is known."""
 
     issue: str
@@ -86,8 +82,7 @@ class IssueView:
     last_seen: float
 
 
-@dataclass(frozen=True)
-class FleetView:
+class FleetView(NamedTuple):
     """The whole fleet at `now`: every countdown is computed from this `now`."""
 
     now: float

@@ -36,7 +36,7 @@ def test_a_grant_as_an_account() -> None:
     account = account_of(grant)
     assert (account.name, account.source, account.org_name) == ("a@x.org", "login", "Acme")
     assert (account.expires_at, account.refresh_token_expires_at) == (10.0, 20.0)
-    assert account_of(replace(grant, email=None)).name == ""
+    assert account_of(grant._replace(email=None)).name == ""
 
 
 def test_the_profile_tells_everything(auth: AuthServer) -> None:
