@@ -54,7 +54,7 @@ NUMBER = Domain(0, 2**53, "a number, 0 or more")
 # Line breaks and terminal controls: such a value would break a header or a terminal line.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # Anything as long as a token, anything that begins like one, and passwords in URLs.
-CREDENTIAL = re.compile(r"(?<=//)[^/@\s]+(?=@)|\b(?:sk|tc)-[\w-]+|[\w+=-]{20,}")
+CREDENTIAL = r"(?<=//)[^/@\s]+(?=@)|\b(?:sk|tc)-[\w-]+|[\w+=-]{20,}"
 
 
 def shown(value: object, secret: bool = False) -> str:
@@ -67,7 +67,7 @@ def shown(value: object, secret: bool = False) -> str:
         return "a hidden text" if value else '""'
     if secret and not isinstance(value, bool) and value is not None:
         return "a hidden number"
-    text = CREDENTIAL.sub("***", json.dumps(value, ensure_ascii=False))
+    text = re.sub(CREDENTIAL, "***", json.dumps(value, ensure_ascii=False))
     text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
     return text if len(text) <= 60 else text[:59] + "…"
 
