@@ -7,7 +7,6 @@ top level of the file beside the ones here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, Optional
 
 from .. import __version__
@@ -31,7 +30,6 @@ __all__ = [
 LONGEST_NAME = 200  # characters of an account's name: it stands in lines, logs and headers
 
 
-@dataclass(frozen=True, repr=False)
 class ClientKey(Section):
     """A key of its own for one client; usage is reported under its name."""
 
@@ -42,13 +40,11 @@ class ClientKey(Section):
     )
 
 
-@dataclass(frozen=True, repr=False)
 class TlsConfig(Section):
     cert: str = setting(REQUIRED, "Certificate chain (PEM) the proxy shows.", unit="path")
     key: str = setting(REQUIRED, "Private key (PEM) of that certificate.", unit="path")
 
 
-@dataclass(frozen=True, repr=False)
 class ProxyConfig(Section):
     """Where the proxy listens and who may enter."""
 
@@ -77,7 +73,6 @@ class ProxyConfig(Section):
         return "two clients have the same key" if len(set(keys)) < len(keys) else ""
 
 
-@dataclass(frozen=True, repr=False)
 class OAuthConfig(Section):
     """How a login works.  Source of the defaults: what Claude Code 2.1.330 does."""
 
@@ -112,14 +107,12 @@ class OAuthConfig(Section):
     )
 
 
-@dataclass(frozen=True, repr=False)
 class RoutingConfig(Section):
     policy: Literal["pace", "price", "sticky", "drain", "threshold", "round-robin", "least-used"] = setting(
         "price", "Rule that gives conversations their accounts."
     )
 
 
-@dataclass(frozen=True, repr=False)
 class AccountConfig(Section):
     """One account: who it is, its credentials, its place in the pool.  Times are epoch seconds."""
 
@@ -170,7 +163,6 @@ class AccountConfig(Section):
         return ""
 
 
-@dataclass(frozen=True, repr=False)
 class Config(Section):
     """The whole file.  A reload makes a new value; nothing changes one."""
 

@@ -1,7 +1,7 @@
 """JSON in, declared values out: one walk over dataclass fields and their type hints.
 
-A section is a dataclass whose fields are declared with `settings.setting`; nothing about a key is
-said anywhere else.  Hints understood: bool, int, float, str, Optional, Literal, tuple[X, ...],
+A section is a class of `Settings` whose fields are declared with `setting` (settings.py); nothing about a
+key is said anywhere else.  Hints understood: bool, int, float, str, Optional, Literal, tuple[X, ...],
 Mapping[str, X], sections, and NamedTuples (small records without declarations of their own).
 
 The rules of reading:
@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import ConfigError
-from ..settings import config_key
+from ..settings import Settings, config_key
 from . import domains
 
 __all__ = [
@@ -43,8 +43,8 @@ REQUIRED = dataclasses.MISSING
 BESIDE = "."
 
 
-class Section:
-    """Base of the dataclasses that make up the config: their repr shows no secret."""
+class Section(Settings):
+    """Base of the classes that make up the config: their repr shows no secret."""
 
     def problem(self) -> str:
         """What is wrong between the values of this section; empty when nothing is."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..settings import setting
+from ..settings import Settings, setting
 
 __all__ = ["RampTier", "Rules"]
 
@@ -26,8 +25,7 @@ DEFAULT_RAMP = (
 )
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(Settings):
     """Defaults of the routing keys of the config file."""
 
     switch_threshold: float = setting(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Optional
 
 import pytest
 
 from teamclaude.accounts.schema import BESIDE, REQUIRED, Section, declared, read, to_json, type_words
 from teamclaude.errors import ConfigError
-from teamclaude.settings import setting
+from teamclaude.settings import Settings, setting
 
 
 class Point(NamedTuple):
@@ -18,19 +17,16 @@ class Point(NamedTuple):
     y: float
 
 
-@dataclass(frozen=True)
-class Knobs:
+class Knobs(Settings):
     warm_sec: float = setting(5.0, "warmth", unit="s")
 
 
-@dataclass(frozen=True, repr=False)
 class Part(Section):
     name: str = setting(REQUIRED, "name")
     token: Optional[str] = setting(None, "token", secret=True)
     ends_at: Optional[float] = setting(None, "end", unit="ms")
 
 
-@dataclass(frozen=True, repr=False)
 class Whole(Section):
     part: Optional[Part] = setting(None, "one part")
     parts: tuple[Part, ...] = setting((), "many parts")
