@@ -18,7 +18,7 @@ __all__ = ["Clients"]
 RETRY_SEC = 2
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Tally:
     inflight: int = 0
     requests: int = 0

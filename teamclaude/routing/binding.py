@@ -15,7 +15,7 @@ __all__ = ["Binding"]
 LONGEST_CACHE_LIFE_SEC = 3600.0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Binding:
     """One conversation; a rebind changes `account` and keeps everything else."""
 

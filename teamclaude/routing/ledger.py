@@ -30,7 +30,7 @@ class LedgerKey(NamedTuple):
         )
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class LedgerRow:
     requests: int = 0
     usage: Usage = NO_USAGE
