@@ -141,7 +141,9 @@ class UsageTap:
         model = message.get("model")
         if isinstance(model, str) and model.isprintable():
             self._model = model[:_LONGEST_WORDS] or None
-        self._usage = _updated(self._usage, _object(message.get("usage")))
+        usage = message.get("usage")
+        if type(usage) is dict:
+            self._usage = _updated(self._usage, usage)
 
     def _note_error(self, body: dict[str, Any]) -> None:
         error = _object(body.get("error"))

@@ -44,8 +44,9 @@ _REQUEST_LINE = re.compile(rf"({_TCHAR}+) (/[!-~]*) HTTP/1\.([0-9])(?=\r\n)")
 _STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([0-9]{3})(?: ([\t -~\x80-\xff]*))?(?=\r\n)")
 # One well-formed field line with at most one space around its value.
 _VISIBLE = r"[!-~\x80-\xff]"
-_VALUE = rf": ?({_VISIBLE}(?:[\t -~\x80-\xff]*{_VISIBLE})?|)\r"
-_FIELD = re.compile(rf"\n({_TCHAR}+){_VALUE}(?=\n)")
+_FIELD = re.compile(rf"\n({_TCHAR}+): ?({_VISIBLE}(?:[\t -~\x80-\xff]*{_VISIBLE})?|)\r(?=\n)")
+# The same behind a name that is known, but for an empty value after a space.
+_VALUE = r": ?(?![ \t])([^\x00-\x08\n-\x1f\x7f]*)(?<![ \t])\r"
 _CONTROL = re.compile(r"[\x00-\x08\n-\x1f\x7f]")
 _LENGTH_LINE = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,19})(?=\r\n)")
 _LENGTH = "content-length"

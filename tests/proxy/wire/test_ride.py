@@ -1,0 +1,295 @@
+"""A client's small requests aboard the ferry: each as a thread of its own would have served it."""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Optional
+
+import pytest
+
+from teamclaude.errors import ClientGone, UpstreamLost
+from teamclaude.proxy.wire import ferry as module
+from teamclaude.proxy.wire.client import Client
+from teamclaude.proxy.wire.ferry import Ferry
+from teamclaude.proxy.wire.framing import request_body
+from teamclaude.proxy.wire.head import RequestHead
+from teamclaude.proxy.wire.origin import Origin
+from teamclaude.proxy.wire.ride import Ride
+from teamclaude.proxy.wire.steps import Receive, Steps, carry_out, go_on
+from teamclaude.proxy.wire.upstream import Connection, UpstreamPool
+
+Pair = Callable[[], tuple[socket.socket, socket.socket]]
+ORIGIN = Origin("http", "127.0.0.1", 1)
+REQUEST = b"POST /v1/messages HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(select, "epoll"), reason="no epoll here: requests keep their threads"
+)
+
+
+class Passenger:
+    """A client, its upstream, and the thread that hands their connection over."""
+
+    def __init__(self, pair: Pair, ferry: Ferry, timeout: float = 5.0) -> None:
+        self.ferry = ferry
+        self.user, here = pair()
+        there, self.api = pair()
+        self.user.settimeout(5)
+        self.api.settimeout(5)
+        self.client = Client(here, 5.0, 5.0, 5.0)
+        self.connection = Connection(there, ORIGIN)
+        self.pool = UpstreamPool()
+        self.pool.give_back(self.connection)
+        self.timeout = timeout
+        self.seen: list[Any] = []
+        self.threads: set[str] = set()
+        self.may_stay = True
+        self.last_step: Optional[Callable[[], Any]] = None
+        self.error: Optional[BaseException] = None
+        self.ride = Ride(self.client, self._begin, lambda: self.may_stay, timeout)
+        self._thread = threading.Thread(target=self._own, daemon=True)
+        self._thread.start()
+
+    def _own(self) -> None:
+        try:
+            assert self.ferry.ride(self.ride)
+        except BaseException as error:
+            self.error = error
+
+    def _begin(self, data: bytes) -> Optional[Steps[bool]]:
+        self.threads.add(threading.current_thread().name)
+        head = self.client.take_in(data)
+        return None if head is None else self._serve(head)
+
+    def _serve(self, head: RequestHead) -> Steps[bool]:
+        what = head.get("x-do")
+        if what == "break":
+            raise KeyError("a defect")
+        self.client.read_body(request_body(head), 99)
+        connection = self.pool.take(ORIGIN, self.client.watch.epoll)
+        assert connection is not None
+        try:
+            connection.send(b"asked;", b"", self.client.watch)
+            answer = yield Receive(connection, self.client.watch, self.timeout, "answer")
+            self.seen.append(answer)
+            if self.last_step is not None:
+                self.seen.append((yield self.last_step))
+            self.client.send(b"told " + answer + b";")
+            self.pool.give_back(connection)
+            return what != "close"
+        except (ClientGone, UpstreamLost) as error:
+            self.seen.append(error)
+            connection.close()
+            return False
+
+    def asks(self, do: str = "") -> None:
+        self.user.sendall(REQUEST.replace(b"Host: h", f"Host: h\r\nX-Do: {do}".encode()))
+
+    def is_told(self, expected: bytes) -> None:
+        got = b""
+        while len(got) < len(expected):
+            data = self.user.recv(len(expected) - len(got))
+            assert data, f"the connection ended after {got!r}"
+            got += data
+        assert got == expected
+
+    def api_hears(self) -> None:
+        assert self.api.recv(6) == b"asked;"
+
+    def lands(self) -> Ride:
+        self._thread.join(5)
+        assert not self._thread.is_alive()
+        return self.ride
+
+
+Board = Callable[..., Passenger]
+
+
+@pytest.fixture
+def board(tcp_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
+    monkeypatch.setattr(module, "LINGER_SEC", 0.0)
+    ferry = Ferry()
+    made: list[Passenger] = []
+
+    def make(**how: Any) -> Passenger:
+        made.append(Passenger(tcp_pair, ferry, **how))
+        return made[-1]
+
+    yield make
+    for passenger in made:
+        passenger.user.close()
+        passenger.lands()
+        passenger.pool.close()
+    ferry.close()
+    assert not any(thread.name == "ferry" for thread in threading.enumerate())
+
+
+def test_one_thread_serves_them_all(board: Board) -> None:
+    passengers = [board() for _ in range(5)]
+    for turn in (b"1", b"2", b"3"):
+        for passenger in passengers:
+            passenger.asks()
+        for passenger in passengers:
+            passenger.api_hears()
+            passenger.api.sendall(turn)
+        for passenger in passengers:
+            passenger.is_told(b"told " + turn + b";")
+    assert {name for passenger in passengers for name in passenger.threads} == {"ferry"}
+    assert [passenger.seen for passenger in passengers] == [[b"1", b"2", b"3"]] * 5
+
+
+def test_a_request_that_has_not_come_whole_is_left_to_the_thread(board: Board) -> None:
+    one = board()
+    one.user.sendall(REQUEST[:-1])
+    ride = one.lands()
+    assert (ride.steps, ride.over) == (None, False)
+    one.user.sendall(REQUEST[-1:])
+    head = one.client.next_head()
+    assert head is not None and bytes(one.client.read_body(request_body(head), 99)) == b"{}"
+
+
+@pytest.mark.parametrize(
+    "data", [b"\r\n" + REQUEST, REQUEST.replace(b"2\r\n", b"2\r\nContent-Length: 3\r\n")]
+)
+def test_what_must_be_looked_at_closer_is_left_to_the_thread(board: Board, data: bytes) -> None:
+    one = board()
+    one.user.sendall(data)
+    assert one.lands().steps is None
+    assert one.client.has_more
+
+
+def test_what_may_take_its_time_is_left_to_the_thread(board: Board) -> None:
+    one = board()
+    one.last_step = lambda: threading.current_thread().name
+    one.asks()
+    one.api_hears()
+    one.api.sendall(b"yes")
+    ride = one.lands()
+    assert ride.steps is not None and one.seen == [b"yes"]
+    assert one.connection.epoll is None, "it is the thread's now"
+    assert go_on(ride.steps, ride.step) is True
+    assert one.seen == [b"yes", "MainThread"]
+    assert one.pool.take(ORIGIN) is one.connection
+
+
+def test_the_next_request_may_come_early(board: Board) -> None:
+    one = board()
+    one.asks()
+    one.api_hears()
+    one.asks()
+    one.api.sendall(b"1")
+    one.is_told(b"told 1;")
+    one.api_hears()
+    one.api.sendall(b"2")
+    one.is_told(b"told 2;")
+
+
+def test_two_requests_in_one_piece(board: Board) -> None:
+    one = board()
+    one.user.sendall(REQUEST + REQUEST)
+    one.api_hears()
+    one.api.sendall(b"1")
+    one.is_told(b"told 1;")
+    ride = one.lands()
+    assert (ride.steps, ride.over, one.client.has_more) == (None, False, True)
+
+
+def test_who_leaves_is_noticed_while_the_upstream_is_silent(board: Board) -> None:
+    one = board()
+    one.asks()
+    one.api_hears()
+    one.user.close()
+    assert one.lands().over
+    assert [type(each) for each in one.seen] == [ClientGone]
+
+
+def test_who_asks_and_leaves_at_once_is_noticed(board: Board) -> None:
+    one = board()
+    one.asks()
+    one.user.shutdown(socket.SHUT_WR)
+    assert one.lands().over
+    assert [type(each) for each in one.seen] == [ClientGone]
+
+
+def test_who_leaves_between_requests_is_done(board: Board) -> None:
+    one = board()
+    one.user.close()
+    ride = one.lands()
+    assert (ride.over, ride.error, one.seen) == (True, None, [])
+
+
+def test_an_upstream_that_closes_is_told_to_the_request(board: Board) -> None:
+    one = board()
+    one.asks()
+    one.api_hears()
+    one.api.close()
+    one.is_told(b"told ;")
+    assert one.seen == [b""]
+
+
+def test_an_upstream_that_says_nothing_in_time(board: Board) -> None:
+    one = board(timeout=0.05)
+    one.asks()
+    assert one.lands().over
+    assert [str(each) for each in one.seen] == ["the upstream sent no answer for 0.05 s"]
+
+
+def test_an_idle_connection_that_the_upstream_closed_is_not_taken(board: Board) -> None:
+    one = board()
+    one.asks()
+    one.api_hears()
+    one.api.sendall(b"1")
+    one.is_told(b"told 1;")
+    one.api.close()
+    witness = board()  # what happened before is seen to when this one is told
+    witness.asks()
+    witness.api_hears()
+    witness.api.sendall(b"2")
+    witness.is_told(b"told 2;")
+    assert one.connection.news
+    assert one.pool.take(ORIGIN, one.connection.epoll) is None
+
+
+def test_it_lands_when_no_more_may_be_taken_on(board: Board) -> None:
+    one = board()
+    one.may_stay = False
+    one.asks()
+    one.api_hears()
+    one.api.sendall(b"1")
+    one.is_told(b"told 1;")
+    ride = one.lands()
+    assert (ride.over, ride.steps, one.client.idle) == (False, None, True)
+
+
+def test_a_connection_that_carries_no_other_request_lands(board: Board) -> None:
+    one = board()
+    one.asks("close")
+    one.api_hears()
+    one.api.sendall(b"1")
+    one.is_told(b"told 1;")
+    assert one.lands().over
+
+
+def test_a_defect_is_told_to_who_handed_it_over(board: Board) -> None:
+    broken, other = board(), board()
+    broken.asks("break")
+    broken.lands()
+    assert isinstance(broken.error, KeyError)
+    other.asks()
+    other.api_hears()
+    other.api.sendall(b"1")
+    other.is_told(b"told 1;")
+
+
+def test_a_step_that_fails_is_told_to_the_steps() -> None:
+    def steps() -> Steps[str]:
+        try:
+            yield lambda: 1 // 0
+        except ZeroDivisionError:
+            return f"told, then {(yield lambda: 'went on')}"
+        return "not told"
+
+    assert carry_out(steps()) == "told, then went on"
