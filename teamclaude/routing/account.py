@@ -153,6 +153,15 @@ class Account:
             return blocked
         return replace(capped, until=max(blocked.until, capped.until))
 
+    def serves_all(self, rules: Rules, now: float) -> bool:
+        """Usable for every model; that ends with an answer or a person's act, never by time alone."""
+        if self.bench_until > now or self.auth_failed or not self.spec.enabled:
+            return False
+        full = rules.switch_threshold
+        return self.windows.peak < full or not any(
+            window.rejected or (window.utilization or 0.0) >= full for _, window in self.windows.live(now)
+        )
+
     def probed_axes(self, model: Optional[str], rules: Rules, now: float) -> list[str]:
         """Full axes without a known reset: a request for `model` is their probe."""
         if self.windows.peak < rules.switch_threshold:

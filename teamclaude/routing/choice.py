@@ -11,13 +11,14 @@ from typing import NamedTuple, Optional, Protocol
 
 from .account import Account, Block, within_5h_rail
 from .binding import Binding
-from .decision import NEVER, Ask, Decision, Exclusion, Reason
+from .decision import NEVER, Ask, Decision, Exclusion, Reason, Told
+from .doors import Doors, excluding
+from .gated import LOOK_AGAIN_SEC, Gated
 from .policy import Placement, Policy, Pool
 from .rules import Rules
 
-__all__ = ["LOOK_AGAIN_SEC", "Choice", "FleetState"]
+__all__ = ["Choice", "FleetState"]
 
-LOOK_AGAIN_SEC = 15.0  # whoever a policy holds back asks again at least this often
 _NEEDS_A_PERSON = frozenset({"disabled", "auth_failed"})
 _HOME_LOST = {
     "account benched": Reason.BENCHED,
@@ -35,7 +36,8 @@ class FleetState(Protocol):
     bindings: dict[str, Binding]
     pins: dict[Optional[str], str]
     keyless: Optional[str]
-    gated: dict[str, tuple[float, float]]
+    gated: Gated
+    doors: Doors
 
     @property
     def rules(self) -> Rules: ...
@@ -167,31 +169,31 @@ class Choice:
         placement = self._policy.place(self._pool, self._ask, home)
         words = self._policy.gate(self._pool, self._ask, placement.account, self._ahead, self._waited)
         if words:
-            excluded = (*candidates.excluded, *placement.excluded)
+            excluded = _both(candidates.excluded, placement.excluded)
             return self._hold_back(Reason.GATE, words, excluded, self._soon)
         return self._placed(reason, placement)
 
     # --- parts --------------------------------------------------------------------------------
 
     def _placed(self, reason: str, placement: Placement) -> Decision:
-        excluded = (*self._candidates.excluded, *placement.excluded)
+        excluded = _both(self._candidates.excluded, placement.excluded)
         return self._decision(placement.account, reason, placement.detail, excluded)
 
     def _beside(self, account: Account, reason: str, detail: str, rule: str) -> Decision:
         """No placement: the account stands for a reason of its own, the others only lack it."""
-        others = _excluding(self._candidates.eligible, [account], rule, f"{account.name} is")
+        others = excluding(self._candidates.eligible, [account], rule, f"{account.name} is")
         return self._decision(account, reason, detail, (*self._candidates.excluded, *others))
 
     def _decision(
-        self, account: Account, reason: str, detail: str = "", excluded: tuple[Exclusion, ...] = ()
+        self, account: Account, reason: str, detail: str = "", excluded: Iterable[Exclusion] = ()
     ) -> Decision:
         return Decision(account.key, reason, detail, excluded, self._previous, at=self._now)
 
-    def _nothing(self, detail: str, excluded: tuple[Exclusion, ...], until: float) -> Decision:
+    def _nothing(self, detail: str, excluded: Iterable[Exclusion], until: float) -> Decision:
         retry_at = until if until != NEVER else None
         return Decision(None, Reason.NOTHING_USABLE, detail, excluded, self._previous, retry_at, at=self._now)
 
-    def _hold_back(self, reason: str, detail: str, excluded: tuple[Exclusion, ...], until: float) -> Decision:
+    def _hold_back(self, reason: str, detail: str, excluded: Iterable[Exclusion], until: float) -> Decision:
         """The policy lets the request wait although an account could be had."""
         return Decision(None, reason, detail, excluded, self._previous, until, at=self._now)
 
@@ -202,14 +204,7 @@ class Choice:
     @property
     def _ahead(self) -> int:
         """Conversations that wait at the gate for longer than this one."""
-        since = self._now - self._waited
-        mine = self._ask.conversation
-        fresh = self._now - 2.0 * LOOK_AGAIN_SEC  # who has not asked for so long has left
-        return sum(
-            1
-            for key, (began, asked) in self._fleet.gated.items()
-            if began < since and asked >= fresh and key != mine
-        )
+        return self._fleet.gated.ahead(self._ask.conversation, self._now - self._waited, self._now)
 
     @property
     def _previous(self) -> Optional[str]:
@@ -240,6 +235,22 @@ class Choice:
         return self._gathered
 
     def _gather(self) -> _Candidates:
+        doors = self._fleet.doors.look(self._fleet.accounts.values(), self._rules, self._now)
+        if self._ask.tried or not doors.first or self._has_waited_out:
+            return self._gather_anew()
+        blocked = []
+        for account in doors.others:
+            block = self._block(account)
+            if block is None:
+                return self._gather_anew()
+            blocked.append((account, block))
+        if not blocked:
+            return _Candidates(doors.first, doors.waiting, NEVER)
+        excluded = (*_blocking(blocked), *doors.waiting)
+        return _Candidates(doors.first, excluded, self._soonest(blocked, self._all_stuck(blocked)))
+
+    def _gather_anew(self) -> _Candidates:
+        """As `_gather`, for whom not only what is open to everybody counts."""
         usable: list[Account] = []
         blocked: list[tuple[Account, Block]] = []
         for account in self._fleet.accounts.values():
@@ -248,11 +259,17 @@ class Choice:
                 usable.append(account)
             else:
                 blocked.append((account, block))
-        stuck = all(a.spec.is_paid or self._stuck(a, block) for a, block in blocked)
-        returning = [b.until for a, b in blocked if stuck or self._ask.allow_paid or not a.spec.is_paid]
-        excluded = [Exclusion(a.key, block.rule, block.detail) for a, block in blocked]
+        stuck = self._all_stuck(blocked)
+        excluded = _blocking(blocked)
         eligible = self._by_cost_and_tier(usable, stuck, excluded)
-        return _Candidates(eligible, tuple(excluded), min(returning, default=NEVER))
+        return _Candidates(eligible, tuple(excluded), self._soonest(blocked, stuck))
+
+    def _soonest(self, blocked: list[tuple[Account, Block]], stuck: bool) -> float:
+        paid_too = stuck or self._ask.allow_paid
+        return min((b.until for a, b in blocked if paid_too or not a.spec.is_paid), default=NEVER)
+
+    def _all_stuck(self, blocked: list[tuple[Account, Block]]) -> bool:
+        return all(a.spec.is_paid or self._stuck(a, block) for a, block in blocked)
 
     def _stuck(self, account: Account, block: Block) -> bool:
         """Neither a short wait nor an answer brings it back: that justifies spending a paid key at once."""
@@ -265,23 +282,30 @@ class Choice:
     ) -> list[Account]:
         free = [a for a in usable if not a.spec.is_paid]
         left = free or (usable if stuck or self._ask.allow_paid else [])
-        excluded.extend(_excluding(usable, left, "API key waits", "paid last resort"))
+        excluded.extend(excluding(usable, left, "API key waits", "paid last resort"))
         if not left:
             return left
         tier = min(a.spec.priority for a in self._not_full(left))
         better = [a for a in left if a.spec.priority < tier]
         first = [a for a in left if a.spec.priority == tier]
         excluded.extend(Exclusion(a.key, "no slot", f"{a.inflight} in flight") for a in better)
-        excluded.extend(_excluding(left, [*better, *first], "priority", f"tier {tier} is usable"))
+        excluded.extend(excluding(left, [*better, *first], "priority", f"tier {tier} is usable"))
         return first
+
+    @property
+    def _has_waited_out(self) -> bool:
+        return self._ask.needs_slot and self._waited >= self._rules.slot_wait_sec
 
     def _not_full(self, accounts: list[Account]) -> list[Account]:
         """Who has waited out `slotWaitSec` takes a slot of a lower tier rather than wait on."""
-        if not self._ask.needs_slot or self._waited < self._rules.slot_wait_sec:
+        if not self._has_waited_out:
             return accounts
         return [account for account in accounts if self._has_slot(account)] or accounts
 
 
-def _excluding(before: Iterable[Account], after: list[Account], rule: str, detail: str) -> list[Exclusion]:
-    kept = set(after)
-    return [Exclusion(account.key, rule, detail) for account in before if account not in kept]
+def _blocking(blocked: list[tuple[Account, Block]]) -> list[Exclusion]:
+    return [Exclusion(account.key, block.rule, block.detail) for account, block in blocked]
+
+
+def _both(before: tuple[Exclusion, ...], after: Iterable[Exclusion]) -> Iterable[Exclusion]:
+    return Told(lambda: (*before, *after)) if before else after

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Optional
 
-__all__ = ["NEVER", "Ask", "Decision", "Exclusion", "Lease", "Reason", "Wait"]
+__all__ = ["NEVER", "Ask", "Decision", "Exclusion", "Lease", "Reason", "Told", "Wait"]
 
 NEVER = float("inf")  # epoch seconds of what no time brings back
 
@@ -78,13 +79,32 @@ class Exclusion(NamedTuple):
     detail: str = ""
 
 
+class Told:
+    """Exclusions that are put into words when somebody reads them: few decisions are ever read.
+
+    `tell` is asked later, and perhaps again: whatever it reads must not have changed since.
+    """
+
+    def __init__(self, tell: Callable[[], Iterable[Exclusion]]) -> None:
+        self._tell = tell
+
+    def __iter__(self) -> Iterator[Exclusion]:
+        return iter(self._tell())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (Told, tuple)) and tuple(self) == tuple(other)
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
 class Decision(NamedTuple):
     """Which account, and why; `account` is None when nothing can serve the request now."""
 
     account: Optional[str]
     reason: str
     detail: str = ""
-    excluded: tuple[Exclusion, ...] = ()
+    excluded: Iterable[Exclusion] = ()
     previous: Optional[str] = None  # account the conversation was bound to before
     retry_at: Optional[float] = None  # epoch seconds; None: no recovery in sight
     at: float = 0.0

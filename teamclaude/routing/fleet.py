@@ -16,8 +16,10 @@ from typing import NamedTuple, Optional
 from .account import Account, AccountSpec
 from .answers import MEANING, AnswerKind, Effect, classify
 from .binding import Binding
-from .choice import LOOK_AGAIN_SEC, Choice
+from .choice import Choice
 from .decision import NEVER, Ask, Decision, Lease, Reason, Wait
+from .doors import Doors
+from .gated import Gated
 from .ledger import DAY_SEC, Ledger, LedgerKey
 from .lessons import NO_READING, cap_model, prove, read, refuse, rest
 from .models import Price, cost, price_of
@@ -51,8 +53,7 @@ class Fleet:
         self.pins: dict[Optional[str], str] = {}  # session, or None for everything -> account key
         self.last_account: Optional[str] = None
         self.keyless: Optional[str] = None  # account of requests without a conversation
-        # Conversations a policy lets wait: since when, and when they asked last.
-        self.gated: dict[str, tuple[float, float]] = {}
+        self.gated, self.doors = Gated(), Doors()
         self._idle = WarmSet()  # conversations by the time they are forgotten
         self._leases: set[int] = set()  # ids of the open ones
         self._by_generation: dict[int, Account] = {}
@@ -71,6 +72,7 @@ class Fleet:
             self.policy = policy
             self.gated.clear()
         self._rules = self.policy.adapt(rules)
+        self.doors.knock()
 
     # --- configuration ------------------------------------------------------------------------
 
@@ -99,6 +101,7 @@ class Fleet:
         self.keyless = self.keyless if self.keyless in wanted else None
         self._by_generation = {account.generation: account for account in self.accounts.values()}
         self._everybody = tuple(self.accounts.values())
+        self.doors.knock()
         for binding in self.bindings.values():
             self._refresh(binding)
         return Changes(tuple(added), tuple(removed), tuple(updated))
@@ -156,7 +159,7 @@ class Fleet:
         choice = Choice(self, ask, now, waited)
         decision = choice.decide()
         if self.gated or decision.reason == Reason.GATE:
-            self._note_gate(ask, decision, now, waited)
+            self.gated.note(ask.conversation, decision.reason == Reason.GATE, now - waited, now)
         if decision.account is None:
             return Wait(decision, NEVER if decision.retry_at is None else decision.retry_at)
         account = self.accounts[decision.account]
@@ -164,13 +167,6 @@ class Fleet:
             again = now + self._rules.slot_wait_sec - waited
             return Wait(decision, again if again > now else choice.soonest_return, account.key)
         return self._grant(account, ask, decision, now)
-
-    def _note_gate(self, ask: Ask, decision: Decision, now: float, waited: float) -> None:
-        """Keep the line at the gate: it tells a policy who has waited longer."""
-        if decision.reason == Reason.GATE and ask.conversation is not None:
-            self.gated[ask.conversation] = (now - waited, now)
-        else:
-            self.gated.pop(ask.conversation or "", None)
 
     # --- leases -------------------------------------------------------------------------------
 
@@ -306,9 +302,7 @@ class Fleet:
         for key in self._idle.expire(now):
             self._leave(self.bindings.pop(key))
         if self.gated:
-            gone = [key for key, (_, asked) in self.gated.items() if asked < now - 4.0 * LOOK_AGAIN_SEC]
-            for key in gone:
-                del self.gated[key]
+            self.gated.forget(now)
 
     def set_back(self, now: float) -> None:
         """The clock was set back to `now`: what happened after it happened now."""
@@ -367,6 +361,8 @@ class Fleet:
             self.policy.crowded(account, now)
         elif effect is Effect.REST:
             rest(account, now, words or "403 from the API")
+        if not account.serves_all(self._rules, now):
+            self.doors.knock()
         return kind
 
     def condemn(self, lease: Lease, now: float, roll: float = 1.0) -> None:
@@ -376,6 +372,7 @@ class Fleet:
         if account is not None:
             account.last_reading = None
             refuse(account, lease, NO_READING, self.rules, now, roll)
+            self.doors.knock()
 
     def lock_out(self, lease: Lease, words: str) -> None:
         """The account's credential is refused: it rests until its credentials change."""
@@ -389,6 +386,7 @@ class Fleet:
         if account is not None:
             account.auth_failed = words or "the API refuses its credentials"
             account.proven, account.last_reading = False, None
+            self.doors.knock()
 
     def rest_login(self, key: str, until: float, words: str, now: float) -> None:
         """The account's token is no good and can't be renewed before `until`."""
@@ -396,5 +394,6 @@ class Fleet:
         if account is not None:
             account.last_reading = None
             rest(account, now, words, until)
+            self.doors.knock()
             if account.bench_until == until:  # not a longer one that new credentials don't end
                 account.login_bench = until

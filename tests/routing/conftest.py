@@ -34,6 +34,7 @@ class Pool:
             account.proven = proven
 
     def __getitem__(self, name: str) -> Account:
+        self.fleet.doors.knock()  # tests change accounts behind the fleet's back
         return self.fleet.accounts[name]
 
     def wait(self, seconds: float) -> None:
