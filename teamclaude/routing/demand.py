@@ -27,6 +27,7 @@ class DemandTable:
         self._partial = True  # the first hour was not seen from its beginning
         self._sums: Optional[list[float]] = None  # of the hours as they are; None: not added up yet
         self._seen = 0  # hours, when they were added up
+        self._past: tuple[float, Optional[list[float]], float] = (0.0, None, 0.0)  # `_through`, asked last
 
     def add(self, tokens: float, now: float) -> None:
         """`tokens` were used at `now`; hours without use count as such."""
@@ -46,7 +47,11 @@ class DemandTable:
 
     def expected(self, now: float, until: float) -> float:
         """Tokens wanted between two instants; before anything was learned, seconds."""
-        return max(0.0, self._through(until) - self._through(now))
+        at, sums, past = self._past
+        if at != now or sums is not self._sums:  # asked twice for each account
+            past = self._through(now)
+            self._past = (now, self._sums, past)
+        return max(0.0, self._through(until) - past)
 
     def _close(self) -> None:
         assert self._hour is not None

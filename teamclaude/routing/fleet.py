@@ -208,6 +208,7 @@ class Fleet:
         binding = self.bindings.get(lease.ask.conversation or "") if lease.holds_slot else None
         if account is not None and lease.holds_slot:
             account.inflight -= 1
+            self.policy.settled(account)
         if account is not None and (served or usage.total):
             self._count(lease, account, binding, usage, model or lease.ask.model, served, now)
         if binding is not None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from .account import Account
+from .decision import NEVER
 from .demand import HOURS, DemandTable
 from .policy import Served
 from .saved import Saved, as_number
@@ -25,6 +27,7 @@ ROUNDING = 0.01  # of the headers' utilization
 # A rise between two answers that is more than requests of ours take: somebody else uses the account.
 FOREIGN_RISE = {"5h": 0.1, "7d": 0.05}
 BEAT_SEC = 20.0  # what needs a look at every account is worked out anew so seldom
+_NOWHERE: AbstractSet[Account] = frozenset()
 
 
 @dataclass
@@ -69,6 +72,7 @@ class Meter:
         self.tokens = 0.0  # burned by warm requests, fading
         self.seconds = 0.0  # of active conversations, fading alike
         self._known: dict[str, _Known] = {}
+        self._hosts: dict[str, set[Account]] = {}  # by conversation: where it is active
         self._latest: Optional[float] = None
         self._mean_week: Optional[float] = None  # tokens, of the accounts that are known
         self._mean_five: Optional[float] = None
@@ -83,8 +87,11 @@ class Meter:
         if not _is_cold(usage):
             self.tokens += usage.burn
         known = self._of(account)
-        if served.conversation is not None:
-            known.active.touch(served.conversation, now + ACTIVE_SEC)
+        conversation = served.conversation
+        if conversation is not None:
+            if conversation not in known.active:
+                self._hosts.setdefault(conversation, set()).add(account)
+            known.active.touch(conversation, now + ACTIVE_SEC)
         known.week = self._measured(account, known, "7d", known.week, now)
         known.five = self._measured(account, known, "5h", known.five, now)
 
@@ -132,8 +139,26 @@ class Meter:
         known = self._known.get(account.key)
         if known is None:
             return 0
-        count = known.active.count(now)
+        for gone in known.active.expire(now):
+            self._leave(gone, account)
+        count = len(known.active)
         return count - 1 if count and but is not None and but in known.active else count
+
+    def active_until(self, account: Account) -> float:
+        """When fewer may be active on it."""
+        known = self._known.get(account.key)
+        return NEVER if known is None else known.active.next_expiry
+
+    def hosts(self, conversation: Optional[str]) -> AbstractSet[Account]:
+        """The accounts on which it is active."""
+        return self._hosts.get(conversation or "", _NOWHERE)
+
+    def _leave(self, conversation: str, account: Account) -> None:
+        hosts = self._hosts.get(conversation)
+        if hosts is not None:
+            hosts.discard(account)
+            if not hosts:
+                del self._hosts[conversation]
 
     def week(self, account: Account) -> Optional[float]:
         """Tokens in a week of the account; an unknown one is as large as the others."""

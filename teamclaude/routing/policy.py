@@ -42,7 +42,7 @@ class Placement(NamedTuple):
     """The account a policy takes, and the rule that excluded each other one."""
 
     account: Account
-    excluded: tuple[Exclusion, ...]
+    excluded: Iterable[Exclusion]
     detail: str = ""
 
 
@@ -80,6 +80,9 @@ class Policy(Protocol):
 
     def served(self, accounts: Iterable[Account], account: Account, served: Served, now: float) -> None:
         """Learn from an answer."""
+
+    def settled(self, account: Account) -> None:
+        """A request of the account is over, answered or not."""
 
     def crowded(self, account: Account, now: float) -> None:
         """A 429 that says nothing: perhaps `account` had too many requests in flight, this one included."""
@@ -121,6 +124,9 @@ class Plain:
         return ""
 
     def served(self, accounts: Iterable[Account], account: Account, served: Served, now: float) -> None:
+        pass
+
+    def settled(self, account: Account) -> None:
         pass
 
     def crowded(self, account: Account, now: float) -> None:

@@ -14,15 +14,18 @@ of the week's busy and quiet hours bends it into the team's own calendar.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from heapq import merge
 from typing import Any, NamedTuple, Optional
 
 from .account import Account
 from .binding import Binding
-from .decision import NEVER, Ask, Exclusion
+from .decision import NEVER, Ask, Exclusion, Told
 from .meter import WEEKS_IN_5H, Meter
 from .policy import Placement, Plain, Pool, Served
+from .ranking import Offer, Ranking, Standing
 from .rules import Rules
 from .saved import Saved
 from .slots import Slots
@@ -33,6 +36,8 @@ INFINITE = float("inf")
 HALF_HOUR, HOUR = 1800.0, 3600.0
 # What time alone changes is worked out anew so seldom; an answer of the account does it at once.
 STANDING_SEC = 5.0
+EARLIEST_NEWS_SEC = STANDING_SEC - 1e-6  # early by more than the sum of such times is rounded
+_WORST = (True, INFINITE, 0, 0.0, "")
 
 
 class Tuning(NamedTuple):
@@ -53,33 +58,6 @@ class Tuning(NamedTuple):
 CHOSEN = Tuning()
 
 
-class _Standing(NamedTuple):
-    """What is left of an account's windows at an instant."""
-
-    at: float
-    share: float  # against what the pool is expected to want of it
-    windows: tuple[tuple[float, float], ...]  # tokens left, reset; of windows that may end before it
-
-    def runway(self, active: int, rate: Optional[float], now: float) -> float:
-        """Seconds until a window is used up by so many conversations; one that resets first never is."""
-        shortest = INFINITE
-        if rate is not None:
-            for left, resets_at in self.windows:
-                runs = left / (active * rate)
-                if runs < shortest and now + runs < resets_at:
-                    shortest = runs
-        return shortest
-
-
-class _Offer(NamedTuple):
-    """One account as a place for a cold conversation."""
-
-    account: Account
-    order: tuple[bool, float, int, float, str]  # the smallest is the best
-    active: int
-    runway: float  # seconds until a window runs out with one more conversation
-
-
 class PricePolicy(Plain):
     """Quota by its scarcity, with a gate for cold conversations."""
 
@@ -89,8 +67,11 @@ class PricePolicy(Plain):
         self._tuning = tuning
         self.meter = Meter()
         self._slots = Slots()
-        self._standings: dict[str, _Standing] = {}
+        self._standings: dict[str, Standing] = {}
         self._scarce = (NEVER, 0, 0.0)  # when, of how many accounts, how much
+        self._ranking = Ranking()
+        self._ranked: tuple[Sequence[Account], float, float] = ((), 0.0, 0.0)  # whom, at what plenty, when
+        self._stirred: set[Account] = set()  # their offers may have become better since
 
     def adapt(self, rules: Rules) -> Rules:
         """Use windows to their end, unless a lower switchThreshold is configured."""
@@ -101,30 +82,26 @@ class PricePolicy(Plain):
     # --- the questions ------------------------------------------------------------------------
 
     def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
-        now, accounts, asking = pool.now, pool.accounts, ask.conversation
-        plenty, rate = self._plenty(pool), self.meter.burn_rate
+        now, rate = pool.now, self.meter.burn_rate
         long_run, most = self._tuning.long_run_sec, pool.rules.max_inflight_per_account
-        slots = self._slots.limit
-        offers: list[_Offer] = []
-        best: Optional[_Offer] = None
-        for account in accounts:
-            standing = self._standing(account, now)
-            active = self.meter.active(account, now, but=asking)
-            runway = standing.runway(active + 1, rate, now) if standing.windows else INFINITE
-            value = (standing.share if standing.share < plenty else plenty) / (active + 1)
-            if runway < long_run:
-                value *= runway / long_run
-            if account is home:
-                value *= self._tuning.home_bonus
-            full = account.inflight >= slots(account, most, now)
-            order = (full, -value, account.inflight, account.last_picked, account.name)
-            offer = _Offer(account, order, active, runway)
-            offers.append(offer)
-            if best is None or order < best.order:
-                best = offer
-        assert best is not None
-        others = [Exclusion(o.account.key, "less plentiful", _words(o)) for o in offers if o is not best]
-        return Placement(best.account, tuple(others), _words(best))
+        plenty = self._plenty(pool)
+        offers = self._rank(pool, plenty).offers
+        own = self._to_its_own(ask.conversation, home, plenty, now)
+        best, first = offers[0], _WORST
+        for offer in merge(sorted(own.values()), offers) if own else offers:
+            if first < (False, *offer[:4]):
+                break  # it is filed at its best, and so are all that follow
+            account = offer.account
+            runway = offer.standing.runway(offer.active + 1, rate, now)
+            cost = offer.cost * (runway / long_run) if runway < long_run else offer.cost
+            full = account.inflight >= self._slots.limit(account, most, now)
+            order = (full, cost, account.inflight, account.last_picked, account.name)
+            if order < first:
+                best, first = offer, order
+            if account.last_picked != offer.last_picked:
+                self._stirred.add(account)
+        told = partial(_others, pool.accounts, offers.copy(), own, best.account, rate, now)
+        return Placement(best.account, Told(told), best.words(rate, now))
 
     def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
         return self._slots.limit(account, rules.max_inflight_per_account, now) - account.inflight
@@ -151,32 +128,74 @@ class PricePolicy(Plain):
             return ""
         return f"{account.name} carries one more for {runway / 60:.0f} min only, {ahead} ahead"
 
+    # --- offers -------------------------------------------------------------------------------
+
+    def _rank(self, pool: Pool, plenty: float) -> Ranking:
+        """The accounts of the pool in the order in which a conversation that knows none would take them."""
+        now, accounts, ranking = pool.now, pool.accounts, self._ranking
+        whom, at_plenty, when = self._ranked
+        stirred, self._stirred = self._stirred.union(ranking.due(now)), set()
+        same = (whom is accounts or whom == accounts) and at_plenty == plenty and when <= now
+        if same and 2 * len(stirred) <= len(accounts):
+            for account in stirred:
+                if account in ranking:
+                    ranking.file(self._offer(account, plenty, now))
+        else:
+            ranking = self._ranking = Ranking(self._offer(account, plenty, now) for account in accounts)
+        self._ranked = (accounts, plenty, now)
+        return ranking
+
+    def _to_its_own(
+        self, asking: Optional[str], home: Optional[Account], plenty: float, now: float
+    ) -> dict[Account, Offer]:
+        """What accounts offer to a conversation that was there before: it is not in its own way."""
+        hosts = self.meter.hosts(asking)
+        if home is not None:
+            hosts = {home, *hosts}
+        own = {a: self._offer(a, plenty, now, but=asking) for a in hosts if a in self._ranking}
+        if home in own:
+            own[home] = own[home]._replace(cost=own[home].cost * self._tuning.home_bonus)
+        return own
+
+    def _offer(self, account: Account, plenty: float, now: float, but: Optional[str] = None) -> Offer:
+        standing, spec = self._standing(account, now), account.spec
+        active = self.meter.active(account, now, but)
+        share = standing.share if standing.share < plenty else plenty
+        return Offer(
+            -share / (active + 1),
+            account.inflight,
+            account.last_picked,
+            spec.name,
+            account.generation,
+            min(standing.at + EARLIEST_NEWS_SEC, self.meter.active_until(account)),
+            account,
+            standing,
+            active,
+        )
+
     # --- prices -------------------------------------------------------------------------------
 
-    def _standing(self, account: Account, now: float) -> _Standing:
+    def _standing(self, account: Account, now: float) -> Standing:
         known = self._standings.get(account.key)
         if known is None or not 0.0 <= now - known.at < STANDING_SEC:
             known = self._standings[account.key] = self._work_out(account, now)
         return known
 
-    def _work_out(self, account: Account, now: float) -> _Standing:
-        expected = self.meter.demand.expected
-        five, week = account.windows.get("5h", now), account.windows.get("7d", now)
-        five_size, week_size = self.meter.five(account), self.meter.week(account)
-        five_left = 1.0 - min(1.0, five.utilization or 0.0)
-        week_left = 1.0 - min(1.0, week.utilization or 0.0)
-        five_ends = now + 5 * HOUR if five.resets_at is None else max(five.resets_at, now + HALF_HOUR)
-        week_ends = now + 7 * 24 * HOUR if week.resets_at is None else week.resets_at
-        share = min(
-            week_left * (week_size or 1.0) / max(1e-9, expected(now, week_ends)),
-            five_left * (five_size or WEEKS_IN_5H) / max(1e-9, expected(now, five_ends)),
-        )
-        ending = tuple(
-            (left * size, window.resets_at)
-            for left, size, window in ((five_left, five_size, five), (week_left, week_size, week))
-            if size is not None and window.utilization is not None and window.resets_at is not None
-        )
-        return _Standing(now, share, ending)
+    def _work_out(self, account: Account, now: float) -> Standing:
+        meter = self.meter
+        share, ending = INFINITE, []
+        for axis, size, usual, length, soonest in (
+            ("5h", meter.five(account), WEEKS_IN_5H, 5 * HOUR, HALF_HOUR),
+            ("7d", meter.week(account), 1.0, 7 * 24 * HOUR, 0.0),
+        ):
+            used, resets_at, _, _ = account.windows.get(axis, now)
+            left = 1.0 if not used else 1.0 - used if used < 1.0 else 0.0
+            ends = now + length if resets_at is None else max(resets_at, now + soonest)
+            wanted = meter.demand.expected(now, ends)
+            share = min(share, left * (size or usual) / max(1e-9, wanted))
+            if size is not None and used is not None and resets_at is not None:
+                ending.append((left * size, resets_at))
+        return Standing(now, share, tuple(ending))
 
     def _plenty(self, pool: Pool) -> float:
         """The share above which more is no better: in plenty what counts is few conversations each."""
@@ -207,6 +226,9 @@ class PricePolicy(Plain):
         self.meter.served(accounts, account, served, now)
         self._standings.pop(account.key, None)
 
+    def settled(self, account: Account) -> None:
+        self._stirred.add(account)
+
     def crowded(self, account: Account, now: float) -> None:
         self._slots.refused(account, now)
 
@@ -215,12 +237,18 @@ class PricePolicy(Plain):
 
     def restore(self, saved: Saved, keys: Mapping[str, str]) -> None:
         self.meter.restore(saved, keys)
+        self._ranked = ((), 0.0, 0.0)
 
 
-def _words(offer: _Offer) -> str:
-    if offer.runway == INFINITE:
-        return f"{offer.active} active"
-    minutes = offer.runway / 60
-    return f"{offer.active} active, lasts " + (
-        f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.0f} h"
-    )
+def _others(
+    accounts: Sequence[Account],
+    offers: Iterable[Offer],
+    own: Mapping[Account, Offer],
+    chosen: Account,
+    rate: Optional[float],
+    now: float,
+) -> Iterator[Exclusion]:
+    by_account = {**{offer.account: offer for offer in offers}, **own}
+    for account in accounts:
+        if account is not chosen:
+            yield Exclusion(account.key, "less plentiful", by_account[account].words(rate, now))

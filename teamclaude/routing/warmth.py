@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from math import inf
 
 __all__ = ["WarmSet"]
 
@@ -33,6 +34,15 @@ class WarmSet:
     def __contains__(self, key: str) -> bool:
         """True until `expire` (or `count`) has found it gone."""
         return key in self._expiry
+
+    def __len__(self) -> int:
+        """As many as `expire` has left."""
+        return len(self._expiry)
+
+    @property
+    def next_expiry(self) -> float:
+        """No key expires earlier."""
+        return self._heap[0][0] if self._heap else inf
 
     def expire(self, now: float) -> list[str]:
         """Drop and return the keys whose expiry has passed."""
