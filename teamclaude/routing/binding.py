@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Optional
 
 from ..settings import camel_case
+from .decision import NEVER
 from .rules import Rules
 from .saved import Saved, as_count, as_number, as_text, as_usage
 from .usage import NO_USAGE, Usage
@@ -50,8 +51,12 @@ class Binding:
         """The prompt cache on its account still lives; a request in flight keeps it alive."""
         return self.inflight > 0 or now < self.warm_until(rules)
 
-    def evict_at(self, rules: Rules) -> float:
-        return self.last_used + max(rules.binding_evict_sec, 2.0 * self.life(rules))
+    def ends(self, rules: Rules) -> tuple[float, float]:
+        """When it is no longer warm, and when it is forgotten, if it goes on as it is now."""
+        if self.inflight > 0:
+            return NEVER, NEVER
+        life, last = self.life(rules), self.last_used
+        return last + life, last + max(rules.binding_evict_sec, 2.0 * life)
 
     def is_recent(self, rules: Rules, now: float) -> bool:
         """Used so lately that it is certainly warm and not forgotten: asked first, it spares four calls."""
@@ -60,7 +65,7 @@ class Binding:
 
     def forgotten(self, rules: Rules, now: float) -> bool:
         """Idle for so long that its next request is a new conversation's."""
-        return self.inflight == 0 and self.evict_at(rules) <= now
+        return self.ends(rules)[1] <= now
 
     def set_back(self, now: float) -> None:
         """The clock was set back to `now`: what happened after it happened now."""

@@ -14,7 +14,7 @@ from .binding import Binding
 from .decision import NEVER, Ask, Decision, Exclusion, Reason, Told
 from .doors import Doors, excluding
 from .gated import LOOK_AGAIN_SEC, Gated
-from .policy import Placement, Policy, Pool
+from .policy import Placement, Policy
 from .rules import Rules
 
 __all__ = ["Choice", "FleetState"]
@@ -50,15 +50,15 @@ class _Candidates(NamedTuple):
 
 
 class Choice:
-    """The choice for one request at one instant."""
+    """The choice for one request at one instant; to policies it is the pool they choose from."""
 
     def __init__(self, fleet: FleetState, ask: Ask, now: float, waited: float) -> None:
-        self._fleet, self._ask, self._now, self._waited = fleet, ask, now, waited
-        self._rules, self._policy = fleet.rules, fleet.policy
+        self._fleet, self._ask, self.now, self._waited = fleet, ask, now, waited
+        self.rules, self._policy = fleet.rules, fleet.policy
         self._gathered: Optional[_Candidates] = None
         self._binding = binding = fleet.bindings.get(ask.conversation or "")
-        self._recent = binding is not None and binding.is_recent(self._rules, now)
-        if binding is not None and not self._recent and binding.forgotten(self._rules, now):
+        self._recent = binding is not None and binding.is_recent(self.rules, now)
+        if binding is not None and not self._recent and binding.forgotten(self.rules, now):
             self._binding = None
 
     def decide(self) -> Decision:
@@ -106,27 +106,27 @@ class Choice:
         lost = self._home_lost(home)
         if home is None or lost:
             return self._awaiting(binding, home) or self._place(lost, home)
-        if not self._recent and not binding.warm(self._rules, self._now):
+        if not self._recent and not binding.warm(self.rules, self.now):
             return self._place(Reason.LAPSED, home)
         if home.spec.is_paid:
             return self._decision(home, Reason.KEPT)  # no free account can take it over yet
-        move = self._policy.reconsider(self._pool, self._ask, binding, home)
+        move = self._policy.reconsider(self, self._ask, binding, home)
         if move is not None:
             return self._placed(move.reason, move.placement)
-        if self._ask.needs_slot and self._waited >= self._rules.slot_wait_sec and not self._has_slot(home):
-            placement = self._policy.place(self._pool, self._ask, None)
+        if self._ask.needs_slot and self._waited >= self.rules.slot_wait_sec and not self._has_slot(home):
+            placement = self._policy.place(self, self._ask, None)
             if placement.account is not home and self._has_slot(placement.account):
                 return self._placed(Reason.NO_SLOT, placement)
         return self._decision(home, Reason.KEPT)
 
     def _awaiting(self, binding: Binding, home: Optional[Account]) -> Optional[Decision]:
         """A warm conversation may rather wait for its account than pay for a cold cache elsewhere."""
-        if home is None or not binding.warm(self._rules, self._now):
+        if home is None or not binding.warm(self.rules, self.now):
             return None
         block = self._block(home)
-        if block is None or block.until == NEVER or not self._candidates.eligible:
+        if block is None or block.until == NEVER or not self.accounts:
             return None
-        words = self._policy.await_home(self._pool, self._ask, binding, home, block.until, self._waited)
+        words = self._policy.await_home(self, self._ask, binding, home, block.until, self._waited)
         if not words:
             return None
         excluded = (Exclusion(home.key, block.rule, block.detail),)
@@ -139,7 +139,7 @@ class Choice:
         block = self._block(home)
         if block is not None:
             return _HOME_LOST.get(block.rule, Reason.LOCKED_OUT)
-        if home.spec.is_paid and any(not a.spec.is_paid for a in self._candidates.eligible):
+        if home.spec.is_paid and any(not a.spec.is_paid for a in self.accounts):
             return Reason.KEY_YIELDS
         return ""
 
@@ -149,7 +149,7 @@ class Choice:
         account = self._fleet.accounts.get(parent.account) if parent is not None else None
         if account is None or not self._inviting(account) or not self._has_slot(account):
             return None
-        if self._policy.gate(self._pool, self._ask, account, 0, self._waited):
+        if self._policy.gate(self, self._ask, account, 0, self._waited):
             return None
         return self._beside(account, Reason.NEW, "beside its parent", "not its parent's")
 
@@ -158,7 +158,7 @@ class Choice:
         account = self._fleet.accounts.get(self._fleet.keyless or "")
         if self._ask.conversation is not None or account is None or not self._inviting(account):
             return None
-        if self._waited >= self._rules.slot_wait_sec and not self._has_slot(account):
+        if self._waited >= self.rules.slot_wait_sec and not self._has_slot(account):
             return None
         return self._beside(account, Reason.NO_SESSION, "as before", "not the last one used")
 
@@ -166,8 +166,8 @@ class Choice:
         candidates = self._candidates
         if not candidates.eligible:
             return self._nothing("", candidates.excluded, candidates.soonest)
-        placement = self._policy.place(self._pool, self._ask, home)
-        words = self._policy.gate(self._pool, self._ask, placement.account, self._ahead, self._waited)
+        placement = self._policy.place(self, self._ask, home)
+        words = self._policy.gate(self, self._ask, placement.account, self._ahead, self._waited)
         if words:
             excluded = _both(candidates.excluded, placement.excluded)
             return self._hold_back(Reason.GATE, words, excluded, self._soon)
@@ -181,50 +181,51 @@ class Choice:
 
     def _beside(self, account: Account, reason: str, detail: str, rule: str) -> Decision:
         """No placement: the account stands for a reason of its own, the others only lack it."""
-        others = excluding(self._candidates.eligible, [account], rule, f"{account.name} is")
+        others = excluding(self.accounts, [account], rule, f"{account.name} is")
         return self._decision(account, reason, detail, (*self._candidates.excluded, *others))
 
     def _decision(
         self, account: Account, reason: str, detail: str = "", excluded: Iterable[Exclusion] = ()
     ) -> Decision:
-        return Decision(account.key, reason, detail, excluded, self._previous, at=self._now)
+        return Decision(account.key, reason, detail, excluded, self._previous, at=self.now)
 
     def _nothing(self, detail: str, excluded: Iterable[Exclusion], until: float) -> Decision:
         retry_at = until if until != NEVER else None
-        return Decision(None, Reason.NOTHING_USABLE, detail, excluded, self._previous, retry_at, at=self._now)
+        return Decision(None, Reason.NOTHING_USABLE, detail, excluded, self._previous, retry_at, at=self.now)
 
     def _hold_back(self, reason: str, detail: str, excluded: Iterable[Exclusion], until: float) -> Decision:
         """The policy lets the request wait although an account could be had."""
-        return Decision(None, reason, detail, excluded, self._previous, until, at=self._now)
+        return Decision(None, reason, detail, excluded, self._previous, until, at=self.now)
 
     @property
     def _soon(self) -> float:
-        return self._now + LOOK_AGAIN_SEC
+        return self.now + LOOK_AGAIN_SEC
 
     @property
     def _ahead(self) -> int:
         """Conversations that wait at the gate for longer than this one."""
-        return self._fleet.gated.ahead(self._ask.conversation, self._now - self._waited, self._now)
+        return self._fleet.gated.ahead(self._ask.conversation, self.now - self._waited, self.now)
 
     @property
     def _previous(self) -> Optional[str]:
         return self._binding.account if self._binding is not None else None
 
     def _inviting(self, account: Account) -> bool:
-        return account in self._candidates.eligible and within_5h_rail(account, self._rules, self._now)
+        return account in self.accounts and within_5h_rail(account, self.rules, self.now)
 
     def _has_slot(self, account: Account) -> bool:
-        return self._policy.free_slots(self._rules, account, self._now, self._waited) > 0
+        return self._policy.free_slots(self.rules, account, self.now, self._waited) > 0
 
     def _block(self, account: Account) -> Optional[Block]:
-        block = account.block(self._ask.model, self._rules, self._now)
+        block = account.block(self._ask.model, self.rules, self.now)
         if block is None and account.key in self._ask.tried:
             return Block("tried", "already refused this request", NEVER)
         return block
 
     @property
-    def _pool(self) -> Pool:
-        return Pool(lambda: self._candidates.eligible, self._rules, self._now)
+    def accounts(self) -> list[Account]:
+        """Those that can serve this request."""
+        return self._candidates.eligible
 
     # Not a cached_property: until Python 3.12 that takes a lock, 1 us of each warm request.
     @property
@@ -235,7 +236,7 @@ class Choice:
         return self._gathered
 
     def _gather(self) -> _Candidates:
-        doors = self._fleet.doors.look(self._fleet.accounts.values(), self._rules, self._now)
+        doors = self._fleet.doors.look(self._fleet.accounts.values(), self.rules, self.now)
         if self._ask.tried or not doors.first or self._has_waited_out:
             return self._gather_anew()
         blocked = []
@@ -274,7 +275,7 @@ class Choice:
     def _stuck(self, account: Account, block: Block) -> bool:
         """Neither a short wait nor an answer brings it back: that justifies spending a paid key at once."""
         return block.rule in _NEEDS_A_PERSON or (
-            account.capped(self._ask.model, self._rules, self._now) is not None
+            account.capped(self._ask.model, self.rules, self.now) is not None
         )
 
     def _by_cost_and_tier(
@@ -294,7 +295,7 @@ class Choice:
 
     @property
     def _has_waited_out(self) -> bool:
-        return self._ask.needs_slot and self._waited >= self._rules.slot_wait_sec
+        return self._ask.needs_slot and self._waited >= self.rules.slot_wait_sec
 
     def _not_full(self, accounts: list[Account]) -> list[Account]:
         """Who has waited out `slotWaitSec` takes a slot of a lower tier rather than wait on."""

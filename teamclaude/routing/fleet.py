@@ -282,10 +282,7 @@ class Fleet:
 
     def _refresh(self, binding: Binding) -> None:
         """Bring the sets that count conversations in line with what this one says of itself."""
-        if binding.inflight > 0:
-            evict_at = warm_until = NEVER
-        else:
-            evict_at, warm_until = binding.evict_at(self._rules), binding.warm_until(self._rules)
+        warm_until, evict_at = binding.ends(self._rules)
         self._idle.touch(binding.conversation, evict_at)
         account = self.accounts.get(binding.account)
         if account is not None:

@@ -92,8 +92,9 @@ class Meter:
             if conversation not in known.active:
                 self._hosts.setdefault(conversation, set()).add(account)
             known.active.touch(conversation, now + ACTIVE_SEC)
-        known.week = self._measured(account, known, "7d", known.week, now)
-        known.five = self._measured(account, known, "5h", known.five, now)
+        burned = account.usage.burn
+        known.week = self._measured(account, known, "7d", burned, known.week, now)
+        known.five = self._measured(account, known, "5h", burned, known.five, now)
 
     def _let_time_pass(self, accounts: Iterable[Account], now: float) -> None:
         if self._latest is not None and 0.0 <= now - self._latest < BEAT_SEC:
@@ -108,14 +109,13 @@ class Meter:
 
     @staticmethod
     def _measured(
-        account: Account, known: _Known, axis: str, size: Optional[float], now: float
+        account: Account, known: _Known, axis: str, burned: int, size: Optional[float], now: float
     ) -> Optional[float]:
         """The size of a window by what was burned while its utilization rose."""
-        window = account.windows.get(axis, now)
-        used, resets_at = window.utilization or 0.0, window.resets_at
+        used, resets_at, _, _ = account.windows.get(axis, now)
+        used = used or 0.0
         if resets_at is None:
             return size
-        burned = account.usage.burn
         watched = known.watched.get(axis)
         if (
             watched is None
@@ -126,9 +126,10 @@ class Meter:
             known.watched[axis] = _Watched(resets_at, used, burned, used, burned)
             return size
         watched.used, watched.burned = used, burned
-        risen, spent = watched.risen, watched.spent
-        if risen < TELLING or spent <= 0:
+        risen = used - watched.used_before
+        if risen < TELLING or watched.spent <= 0:
             return size
+        spent = watched.spent
         # The more it has risen, the less the rounding hides.
         return spent / risen if size is None else size + min(0.5, 0.2 * risen) * (spent / risen - size)
 

@@ -6,7 +6,7 @@ no policy may decide: pins, accounts that can't serve, paid keys, priority tiers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional, Protocol
 
 from .account import Account, inflight_cap
@@ -19,23 +19,18 @@ from .usage import Usage
 __all__ = ["Move", "Placement", "Plain", "Policy", "Pool", "Served"]
 
 
-class Pool:
-    """What a policy may look at: the accounts that can serve this request, and the rules.
+class Pool(Protocol):
+    """What a policy may look at: the accounts that can serve this request, and the rules."""
 
-    The accounts are gathered when first asked for: a conversation that stays needs none but its own.
-    """
+    @property
+    def rules(self) -> Rules: ...
 
-    def __init__(self, gather: Callable[[], Sequence[Account]], rules: Rules, now: float) -> None:
-        self._gather = gather
-        self._accounts: Optional[Sequence[Account]] = None
-        self.rules = rules
-        self.now = now
+    @property
+    def now(self) -> float: ...
 
     @property
     def accounts(self) -> Sequence[Account]:
-        if self._accounts is None:
-            self._accounts = self._gather()
-        return self._accounts
+        """Gathered when first asked for: a conversation that stays needs none but its own."""
 
 
 class Placement(NamedTuple):

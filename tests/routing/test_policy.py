@@ -2,21 +2,18 @@ from __future__ import annotations
 
 import pytest
 
+from teamclaude.routing.choice import Choice
+from teamclaude.routing.decision import Ask
 from teamclaude.routing.policies import POLICIES
-from teamclaude.routing.policy import Pool as Candidates
-from teamclaude.routing.rules import Rules
 
 
-def test_a_pool_gathers_its_accounts_once_and_only_when_asked():
-    gathered = []
-
-    def gather():
-        gathered.append(1)
-        return ["a"]
-
-    candidates = Candidates(gather, Rules(), 5.0)
-    assert (gathered, candidates.now) == ([], 5.0)
-    assert (candidates.accounts, candidates.accounts, gathered) == (["a"], ["a"], [1])
+def test_a_choice_is_a_pool_that_gathers_its_accounts_once(Pool):
+    pool = Pool("a", "b")
+    pool.bind("s", "a")
+    choice = Choice(pool.fleet, Ask("new", tried=("a",)), pool.now, 0.0)
+    assert (choice.now, choice.rules) == (pool.now, pool.fleet.rules)
+    assert choice.accounts == [pool["b"]]
+    assert choice.accounts is choice.accounts
 
 
 @pytest.mark.parametrize("name", POLICIES)
