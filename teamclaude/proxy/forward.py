@@ -37,7 +37,7 @@ from .wire.attend import attend
 from .wire.client import Client
 from .wire.forwarding import with_length
 from .wire.paths import PathKind
-from .wire.steps import Steps
+from .wire.steps import Soon, Steps
 from .wire.transport import Transport
 from .wire.upstream import Answer
 from .words import upstream_words
@@ -245,7 +245,7 @@ class Forwarder:
         probe = served and self._inference and self._refused_streams < MAX_REFUSED_STREAMS
         try:
             if self._delivery.goes_at_once(answer, tap):
-                unsent = self._delivery.tell(answer, account, tap, begun)
+                unsent = yield Soon(self._delivery.tell, answer, account, tap, begun)
                 if unsent:
                     yield partial(self._client.send, unsent)
                 as_it_is = True

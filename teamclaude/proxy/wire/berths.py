@@ -15,6 +15,7 @@ class Berths(NamedTuple):
     epoll: Any
     aboard: dict[int, Any]
     moored: dict[int, Connection]
+    outbox: list[Any]  # who has something to do at the end of this turn
 
 
-NO_BERTHS = Berths(None, {}, {})
+NO_BERTHS = Berths(None, {}, {}, [])

@@ -90,7 +90,7 @@ class Ferry:
     def _board(self, passenger: Passenger) -> None:
         berths = self._berths
         if berths is None:
-            berths = Berths(EPOLL(), {}, {})
+            berths = Berths(EPOLL(), {}, {}, [])
             self._thread = threading.Thread(target=self._run, args=(berths,), name="ferry", daemon=True)
             self._thread.start()
             self._berths = berths
@@ -122,7 +122,7 @@ class Ferry:
 
     def _turn(self, berths: Berths) -> bool:
         """See to all that happens next; False when nothing did and nobody is aboard."""
-        epoll, aboard, moored = berths
+        epoll, aboard, moored, outbox = berths
         patience = max(0.0, self._look_at - self._monotonic()) if aboard else LINGER_SEC
         events = epoll.poll(patience, MOST_EVENTS)
         now = self._monotonic()
@@ -137,11 +137,24 @@ class Ferry:
                     self._land(berths, passenger, error)
             elif fd in moored:
                 moored[fd].news = True
+        while outbox:
+            self._empty(berths, now)
         if now >= self._look_at:
             self._find_late(berths, now)
         if self._landed:
             self._wake_landed()
         return bool(events or aboard) or not self._leave(berths)
+
+    def _empty(self, berths: Berths, now: float) -> None:
+        waiting = berths.outbox.copy()
+        berths.outbox.clear()
+        for passenger in waiting:
+            try:
+                passenger.act(now)
+                if passenger.complete:
+                    self._land(berths, passenger)
+            except BaseException as error:
+                self._land(berths, passenger, error)
 
     def _find_late(self, berths: Berths, now: float) -> None:
         with self._lock:

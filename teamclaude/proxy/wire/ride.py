@@ -18,7 +18,7 @@ from typing import Any, Optional
 from ...errors import ClientGone, UpstreamLost
 from .berths import NO_BERTHS, Berths
 from .client import KEEP_ALIVE_SEC, Client
-from .steps import Receive, Step, Steps
+from .steps import Receive, Soon, Step, Steps
 from .upstream import Connection
 from .watch import departed
 
@@ -128,7 +128,7 @@ class Ride:
     def _hear(self, now: float) -> None:
         """The upstream has something to tell."""
         connection, steps = self._awaited, self.steps
-        if connection is None or steps is None:
+        if connection is None or steps is None or type(self.step) is not Receive:
             return
         try:
             data = connection.receive_now()
@@ -141,8 +141,16 @@ class Ride:
     def _depart(self, now: float) -> None:
         """The client left; bytes that have arrived are taken before that is looked at."""
         self._hear(now)
-        if self.steps is not None and not self.complete:
+        if self.steps is not None and type(self.step) is Receive:
             self._go(self.steps.throw, now, ClientGone("the client closed its connection"))
+
+    def act(self, now: float) -> None:
+        """Do now what was put off to the end of the turn."""
+        steps, step = self.steps, self.step
+        if steps is None or type(step) is not Soon:
+            return
+        advance, came = _done(steps, step)
+        self._go(advance, now, came)
 
     def _go(self, advance: Callable[[Any], Step], now: float, came: Any) -> None:
         """Take one step of the request under way, and see what it waits for next."""
@@ -151,6 +159,9 @@ class Ride:
             step = self.step = advance(came)
         except StopIteration as end:
             self._finish(end.value, now)
+            return
+        if type(step) is Soon:
+            self._berths.outbox.append(self)
             return
         if type(step) is not Receive:
             self.complete = True
@@ -183,3 +194,10 @@ class Ride:
             self.complete = True
         elif self._unread or self._left:
             self._listen(now)
+
+
+def _done(steps: Steps[bool], step: Step) -> tuple[Callable[[Any], Step], Any]:
+    try:
+        return steps.send, step()
+    except BaseException as error:
+        return steps.throw, error

@@ -14,7 +14,7 @@ from ...errors import UpstreamLost
 from .upstream import Connection
 from .watch import Watch
 
-__all__ = ["Receive", "Step", "Steps", "carry_out", "go_on"]
+__all__ = ["Receive", "Soon", "Step", "Steps", "carry_out", "go_on"]
 
 T = TypeVar("T")
 
@@ -38,7 +38,20 @@ class Receive:
         return UpstreamLost(f"the upstream sent no {self.what} for {self.timeout:g} s")
 
 
-Step = Union[Receive, Callable[[], Any]]
+class Soon:
+    """A function that does not wait, and that nobody misses if it comes a little later: a write."""
+
+    __slots__ = ("_arguments", "_function")
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self._function = function
+        self._arguments = arguments
+
+    def __call__(self) -> Any:
+        return self._function(*self._arguments)
+
+
+Step = Union[Receive, Soon, Callable[[], Any]]
 Steps = Generator[Step, Any, T]
 
 

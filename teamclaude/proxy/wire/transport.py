@@ -10,7 +10,7 @@ from functools import partial
 
 from ...errors import ClientGone, ConnectFailed, UpstreamLost
 from .origin import Origin
-from .steps import Receive, Steps, carry_out
+from .steps import Receive, Soon, Steps, carry_out
 from .upstream import Answer, Buffer, Connection, UpstreamPool, first_answer, read_answer
 from .watch import Watch
 
@@ -55,7 +55,7 @@ class Transport:
     def _once(self, connection: Connection, method: str, head: bytes, body: Buffer) -> Steps[Answer]:
         watch = self._watch
         try:
-            rest = connection.send_now(head, body)
+            rest = yield Soon(connection.send_now, head, body)
             if rest:
                 yield partial(connection.send_rest, rest, watch)
             receive = Receive(connection, watch, self._head_timeout, "answer")
