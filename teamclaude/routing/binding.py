@@ -73,11 +73,17 @@ class Binding:
         if self.paced_at is not None:
             self.paced_at = min(self.paced_at, now)
 
-    def stored(self, now: float) -> dict[str, Any]:
-        data = {_SAVED_AS[name]: value for name, value in self.__dict__.items()}
+    def copied(self) -> dict[str, Any]:
+        """What `stored` is made of, as it is now."""
+        return self.__dict__.copy()
+
+    @staticmethod
+    def stored(values: dict[str, Any], now: float) -> dict[str, Any]:
+        """JSON data of a binding that was `copied` at `now`."""
+        data = {_SAVED_AS[name]: value for name, value in values.items()}
         if data.pop("inflight"):  # nothing is in flight after a restart
             data["lastUsed"] = now
-        return {**data, "usage": list(self.usage)}
+        return {**data, "usage": list(values["usage"])}
 
     @classmethod
     def restored(cls, saved: Saved) -> Binding:

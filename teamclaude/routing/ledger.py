@@ -40,9 +40,15 @@ class LedgerRow:
     first_seen: float = 0.0
     last_seen: float = 0.0
 
-    def stored(self) -> dict[str, Any]:
-        data = {_SAVED_AS[name]: value for name, value in self.__dict__.items()}
-        return {**data, "usage": list(self.usage), "models": dict(self.models)}
+    def copied(self) -> dict[str, Any]:
+        """What `stored` is made of, as it is now."""
+        return {**self.__dict__, "models": self.models.copy()}
+
+    @staticmethod
+    def stored(key: LedgerKey, values: dict[str, Any]) -> dict[str, Any]:
+        """JSON data of a row that was `copied`."""
+        data = {_SAVED_AS[name]: value for name, value in values.items()}
+        return {**key._asdict(), **data, "usage": list(values["usage"])}
 
     @classmethod
     def restored(cls, saved: Saved) -> LedgerRow:
@@ -97,8 +103,8 @@ class Ledger:
     def _forget(self, before: float) -> None:
         self.rows = {key: row for key, row in self.rows.items() if row.last_seen >= before}
 
-    def stored(self) -> list[dict[str, Any]]:
-        return [{**key._asdict(), **row.stored()} for key, row in self.rows.items()]
+    def copied(self) -> list[tuple[LedgerKey, dict[str, Any]]]:
+        return [(key, row.copied()) for key, row in self.rows.items()]
 
     def adopt(self, key: LedgerKey, row: LedgerRow) -> None:
         """Take back a row saved before a restart."""

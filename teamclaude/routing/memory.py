@@ -6,8 +6,9 @@ account's data is found by identity, also when the configuration has learned mor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Callable, TypeVar
 
 from .account import Account
 from .binding import Binding
@@ -19,22 +20,38 @@ from .saved import Saved, as_count, as_flag, as_number, as_text, as_usage
 from .usage import NO_USAGE
 from .windows import LONGEST_WAIT_SEC, Window, believable_reset
 
-__all__ = ["STATE_VERSION", "dump", "restore"]
+__all__ = ["STATE_VERSION", "Rows", "dump", "restore"]
+
+T = TypeVar("T")
 
 STATE_VERSION = 1
 
 
+class Rows:
+    """Rows of a state, each made anew when it is come to; `parts` are shared with nothing that changes.
+
+    There may be thousands, and `dump` holds the lock that every request needs.
+    """
+
+    def __init__(self, parts: Sequence[T], row: Callable[[T], dict[str, Any]]) -> None:
+        self._make = partial(map, row, parts)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return self._make()
+
+
 def dump(fleet: Fleet, now: float) -> dict[str, Any]:
-    """Everything a restart needs, shared with nothing that goes on changing."""
+    """Everything a restart needs, shared with nothing that goes on changing; JSON data but for the Rows."""
+    bindings = [binding.copied() for binding in fleet.bindings.values()]
     return {
         "version": STATE_VERSION,
         "savedAt": now,
         "accounts": {key: _dump_account(account, now) for key, account in fleet.accounts.items()},
-        "bindings": [binding.stored(now) for binding in fleet.bindings.values()],
+        "bindings": Rows(bindings, lambda values: Binding.stored(values, now)),
         "pins": [{"session": session, "account": key} for session, key in fleet.pins.items()],
         "lastAccount": fleet.last_account,
         "keyless": fleet.keyless,
-        "ledger": fleet.ledger.stored(),
+        "ledger": Rows(fleet.ledger.copied(), lambda row: LedgerRow.stored(*row)),
         "learned": {fleet.policy.name: fleet.policy.stored()},
     }
 

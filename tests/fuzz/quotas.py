@@ -96,7 +96,7 @@ def quota_headers(dice: Dice) -> None:
             assert block is None or block.until > now or block.rule == "auth_failed"
     status = status_json(view_of(fleet, now), fleet.rules, {}, {})
     json.dumps(status, allow_nan=False)
-    saved = json.loads(json.dumps(dump(fleet, now), allow_nan=False))
+    saved = json.loads(json.dumps(dump(fleet, now), allow_nan=False, default=list))
     restore(Fleet(Rules(), PacePolicy()), saved, now)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from teamclaude.proxy import statefile
 from teamclaude.proxy.statefile import Saver, StateFile
+from teamclaude.routing.memory import Rows
 
 NOON = 1_795_435_200.0
 
@@ -187,3 +188,37 @@ def test_one_change_is_one_save(bench: Bench) -> None:
     collect.called.clear()
     assert not collect.called.wait(0.05)
     saver.stop()
+
+
+# --- in pieces ----------------------------------------------------------------------------------------
+
+STATES: list[dict[str, Any]] = [
+    {},
+    {"version": 1, "accounts": {}, "bindings": [], "lastAccount": None},
+    {"bindings": [{"session": f"é{n}", "usage": [n, 0.1]} for n in range(7)], "keyless": "ü"},
+    {"accounts": {f"a{n}": {"windows": {"5h": [0.5, None]}, "burn": []} for n in range(5)}, "flag": True},
+    {"deep": {"list": [[1, [2]], {"x": {}}]}, "list": [1, None, "x", [], {}]},
+]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_pieces_are_the_json_of_the_whole(
+    bench: Bench, state: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statefile, "SLICE", 3)
+    assert bench.file.save(state)
+    assert bench.path.read_bytes() == json.dumps(state, separators=(",", ":")).encode()
+
+
+def test_others_have_their_turn_after_every_few_rows(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    seen: list[int] = []
+
+    def row(number: int) -> dict[str, Any]:
+        made.append(number)
+        return {"n": number}
+
+    monkeypatch.setattr(statefile.time, "sleep", lambda sec: seen.append(len(made)))
+    assert bench.file.save({"rows": Rows(range(120), row)})
+    assert seen == [50, 100, 120]
+    assert bench.file.load() == {"rows": [{"n": number} for number in range(120)]}

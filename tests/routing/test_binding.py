@@ -46,19 +46,19 @@ def test_what_is_stored_comes_back():
         moves=8,
         paced_at=900.0,
     )
-    again = Binding.restored(Saved(one.stored(2000.0), "x", []))
+    again = Binding.restored(Saved(Binding.stored(one.copied(), 2000.0), "x", []))
     assert again.__dict__ == one.__dict__
-    assert {"boundAt", "lastUsed", "cacheLife", "unpricedTokens"} <= set(one.stored(2000.0))
+    assert {"boundAt", "lastUsed", "cacheLife", "unpricedTokens"} <= set(Binding.stored(one.copied(), 2000.0))
 
 
 def test_what_was_in_flight_is_stored_as_used_now():
-    stored = binding(inflight=2).stored(2000.0)
+    stored = Binding.stored(binding(inflight=2).copied(), 2000.0)
     assert stored["lastUsed"] == 2000.0
     assert Binding.restored(Saved(stored, "x", [])).inflight == 0
 
 
 def test_no_cache_lives_longer_than_an_hour():
-    stored = {**binding().stored(0.0), "cacheLife": 1e12}
+    stored = {**Binding.stored(binding().copied(), 0.0), "cacheLife": 1e12}
     assert Binding.restored(Saved(stored, "x", [])).cache_life == 3600.0
 
 

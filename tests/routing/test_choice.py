@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from teamclaude.routing.account import AccountSpec
@@ -379,7 +381,7 @@ def test_counting_tokens_follows_the_conversation_but_takes_no_slot(pool):
 def test_choosing_changes_nothing(pool):
     pool.bind("s", "c")
     pool.wait(400)
-    before = dump(pool.fleet, pool.now)
+    before = json.dumps(dump(pool.fleet, pool.now), default=list)
     for session in ("s", "new", None):
         pool.choose(session, waited=9.0)
-    assert dump(pool.fleet, pool.now) == before
+    assert json.dumps(dump(pool.fleet, pool.now), default=list) == before

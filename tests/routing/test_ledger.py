@@ -58,13 +58,13 @@ def test_rows_are_kept_for_the_retention_and_dropped_when_a_day_begins(age, kept
 def test_stored_rows_share_nothing_with_the_ledger_and_come_back():
     ledger = Ledger()
     add(ledger, 10 * DAY)
-    (stored,) = ledger.stored()
+    (stored,) = [LedgerRow.stored(*row) for row in ledger.copied()]
     add(ledger, 10 * DAY, model="claude-haiku-4-5")
     assert stored["models"] == {"claude-opus-4-8": 3}
     saved = Saved(stored, "x", [])
     again = Ledger()
     again.adopt(LedgerKey.restored(saved), LedgerRow.restored(saved))
-    assert again.stored() == [stored]
+    assert [LedgerRow.stored(*row) for row in again.copied()] == [stored]
 
 
 def test_a_restored_ledger_goes_on_forgetting():

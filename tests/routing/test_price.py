@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from teamclaude.routing.account import AccountSpec
@@ -144,7 +146,7 @@ def test_what_it_learned_survives_a_restart(priced):
     for _ in range(30):
         pool.wait(HOUR)
         pool.serve("s", WARM)
-    saved = dump(pool.fleet, pool.now)
+    saved = json.loads(json.dumps(dump(pool.fleet, pool.now), default=list))
     fleet = Fleet(Rules(), PricePolicy())
     fleet.configure([AccountSpec("a", "a")])
     assert restore(fleet, saved, pool.now) == []
