@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Optional
 
 from ..routing.windows import Reading, names_quota, read_windows
 from .wire.head import Head
@@ -14,28 +15,32 @@ SAME_SEC = 1.0
 _MOST = 64  # of one shape of heads: an account each
 
 
+class _Memory:
+    """Of one shape of heads: where quota is told, and what was told lately, with the time."""
+
+    __slots__ = ("places", "told")
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.places = [place for place, name in enumerate(names) if names_quota(name)]
+        self.told: dict[tuple[str, ...], tuple[float, Reading]] = {}
+
+
 def reading_of(head: Head, now: float) -> Reading:
     """As `read_windows`; up to a second old.
 
     Under load, where it counts, an account's answers differ in their quota now and then: 12 us of a small
     request less.  Threads may read the same head twice; a reading is never changed.
     """
-    shared: dict[object, Any] = head.shape.shared
-    places = shared.get(_places)
-    if places is None:
-        places = shared[_places] = _places(head)
-    values, names = head.values, head.shape.names
-    said = tuple([values[place] for place in places])
-    known = shared.get(said)
+    shape, values = head.shape, head.values
+    memory: Optional[_Memory] = shape.shared.get(_Memory)
+    if memory is None:
+        memory = shape.shared[_Memory] = _Memory(shape.names)
+    said = tuple([values[place] for place in memory.places])
+    known = memory.told.get(said)
     if known is not None and 0.0 <= now - known[0] < SAME_SEC:
-        reading: Reading = known[1]
-        return reading
-    if len(shared) >= _MOST:
-        shared.clear()
-    reading = read_windows([(names[place], values[place]) for place in places], now)
-    shared[said] = (now, reading)
+        return known[1]
+    if len(memory.told) >= _MOST:
+        memory.told.clear()
+    reading = read_windows([(shape.names[place], values[place]) for place in memory.places], now)
+    memory.told[said] = (now, reading)
     return reading
-
-
-def _places(head: Head) -> tuple[int, ...]:
-    return tuple(place for place, name in enumerate(head.shape.names) if names_quota(name))
