@@ -66,7 +66,7 @@ class DemandTable:
         sums = self._sums or self._summed()
         hour = at / HOUR_SEC
         weeks, place = divmod(hour, HOURS)
-        slot = min(HOURS - 1, int(place))
+        slot = int(place) if place < HOURS else HOURS - 1
         return weeks * sums[HOURS] + sums[slot] + (place - slot) * (sums[slot + 1] - sums[slot])
 
     def _summed(self) -> list[float]:

@@ -58,10 +58,12 @@ class _Known:
     active: WarmSet = field(default_factory=WarmSet)
     watched: dict[str, _Watched] = field(default_factory=dict)  # by axis
 
-    def at_least(self, axis: str) -> float:
-        """Tokens that the window holds for sure, by what little it has risen under what was burned."""
+    def at_least(self, axis: str, guess: Optional[float]) -> Optional[float]:
+        """The guess, or what the window holds for sure: little may have risen under what was burned."""
         watched = self.watched.get(axis)
-        return watched.spent / (watched.risen + ROUNDING) if watched else 0.0
+        if guess is None or watched is None:
+            return guess
+        return max(guess, watched.spent / (watched.risen + ROUNDING))
 
 
 class Meter:
@@ -137,18 +139,21 @@ class Meter:
 
     def active(self, account: Account, now: float, but: Optional[str] = None) -> int:
         """Conversations that were served on it lately, without one of them."""
-        known = self._known.get(account.key)
-        if known is None:
-            return 0
-        for gone in known.active.expire(now):
-            self._leave(gone, account)
-        count = len(known.active)
-        return count - 1 if count and but is not None and but in known.active else count
+        return self.activity(account, now, but)[0]
 
-    def active_until(self, account: Account) -> float:
-        """When fewer may be active on it."""
-        known = self._known.get(account.key)
-        return NEVER if known is None else known.active.next_expiry
+    def activity(self, account: Account, now: float, but: Optional[str] = None) -> tuple[int, float]:
+        """As `active`, and until when they can't be fewer."""
+        known = self._known.get(account.spec.key)
+        if known is None:
+            return 0, NEVER
+        lately = known.active
+        if lately.next_expiry <= now:
+            for gone in lately.expire(now):
+                self._leave(gone, account)
+        count = len(lately)
+        if count and but is not None and but in lately:
+            count -= 1
+        return count, lately.next_expiry
 
     def hosts(self, conversation: Optional[str]) -> AbstractSet[Account]:
         """The accounts on which it is active."""
@@ -162,16 +167,18 @@ class Meter:
                 del self._hosts[conversation]
 
     def week(self, account: Account) -> Optional[float]:
-        """Tokens in a week of the account; an unknown one is as large as the others."""
-        known = self._of(account)
-        return known.week if known.week is not None else _more(self._mean_week, known.at_least("7d"))
+        """Tokens in a week of the account."""
+        return self.sizes(account)[1]
 
-    def five(self, account: Account) -> Optional[float]:
+    def sizes(self, account: Account) -> tuple[Optional[float], Optional[float]]:
+        """Tokens in 5 hours and in a week of the account; an unknown one is as large as the others."""
         known = self._of(account)
-        if known.five is not None:
-            return known.five
-        of_week = None if known.week is None else known.week * WEEKS_IN_5H
-        return _more(self._mean_five if of_week is None else of_week, known.at_least("5h"))
+        five, week = known.five, known.week
+        if five is None:
+            five = known.at_least("5h", self._mean_five if week is None else week * WEEKS_IN_5H)
+        if week is None:
+            week = known.at_least("7d", self._mean_week)
+        return five, week
 
     @property
     def burn_rate(self) -> Optional[float]:
@@ -212,10 +219,6 @@ class Meter:
 def _mean(values: Iterable[Optional[float]]) -> Optional[float]:
     found = [value for value in values if value is not None]
     return sum(found) / len(found) if found else None
-
-
-def _more(guess: Optional[float], sure: float) -> Optional[float]:
-    return None if guess is None else max(guess, sure)
 
 
 def _is_foreign(axis: str, rise: float, spent: int, size: Optional[float]) -> bool:

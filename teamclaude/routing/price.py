@@ -37,6 +37,7 @@ HALF_HOUR, HOUR = 1800.0, 3600.0
 # What time alone changes is worked out anew so seldom; an answer of the account does it at once.
 STANDING_SEC = 5.0
 EARLIEST_NEWS_SEC = STANDING_SEC - 1e-6  # early by more than the sum of such times is rounded
+NEXT_TO_NOTHING = 1e-9
 _WORST = (True, INFINITE, 0, 0.0, "")
 
 
@@ -158,16 +159,16 @@ class PricePolicy(Plain):
         return own
 
     def _offer(self, account: Account, plenty: float, now: float, but: Optional[str] = None) -> Offer:
-        standing, spec = self._standing(account, now), account.spec
-        active = self.meter.active(account, now, but)
+        standing = self._standing(account, now)
+        active, until = self.meter.activity(account, now, but)
         share = standing.share if standing.share < plenty else plenty
         return Offer(
             -share / (active + 1),
             account.inflight,
             account.last_picked,
-            spec.name,
+            account.spec.name,
             account.generation,
-            min(standing.at + EARLIEST_NEWS_SEC, self.meter.active_until(account)),
+            min(standing.at + EARLIEST_NEWS_SEC, until),
             account,
             standing,
             active,
@@ -176,26 +177,28 @@ class PricePolicy(Plain):
     # --- prices -------------------------------------------------------------------------------
 
     def _standing(self, account: Account, now: float) -> Standing:
-        known = self._standings.get(account.key)
+        key = account.spec.key
+        known = self._standings.get(key)
         if known is None or not 0.0 <= now - known.at < STANDING_SEC:
-            known = self._standings[account.key] = self._work_out(account, now)
+            known = self._standings[key] = self._work_out(account, now)
         return known
 
     def _work_out(self, account: Account, now: float) -> Standing:
-        meter = self.meter
-        share, ending = INFINITE, []
-        for axis, size, usual, length, soonest in (
-            ("5h", meter.five(account), WEEKS_IN_5H, 5 * HOUR, HALF_HOUR),
-            ("7d", meter.week(account), 1.0, 7 * 24 * HOUR, 0.0),
-        ):
-            used, resets_at, _, _ = account.windows.get(axis, now)
-            left = 1.0 if not used else 1.0 - used if used < 1.0 else 0.0
-            ends = now + length if resets_at is None else max(resets_at, now + soonest)
-            wanted = meter.demand.expected(now, ends)
-            share = min(share, left * (size or usual) / max(1e-9, wanted))
-            if size is not None and used is not None and resets_at is not None:
-                ending.append((left * size, resets_at))
-        return Standing(now, share, tuple(ending))
+        size_5h, size_7d = self.meter.sizes(account)
+        used_5h, ends_5h, _, _ = account.windows.get("5h", now)
+        used_7d, ends_7d, _, _ = account.windows.get("7d", now)
+        left_5h, left_7d = _left(used_5h), _left(used_7d)
+        wanted = self.meter.demand.expected
+        until = now + 5 * HOUR if ends_5h is None else max(ends_5h, now + HALF_HOUR)
+        share_5h = left_5h * (size_5h or WEEKS_IN_5H) / max(wanted(now, until), NEXT_TO_NOTHING)
+        until = now + 7 * 24 * HOUR if ends_7d is None else ends_7d
+        share_7d = left_7d * (size_7d or 1.0) / max(wanted(now, until), NEXT_TO_NOTHING)
+        ending = []
+        if size_5h is not None and used_5h is not None and ends_5h is not None:
+            ending.append((left_5h * size_5h, ends_5h))
+        if size_7d is not None and used_7d is not None and ends_7d is not None:
+            ending.append((left_7d * size_7d, ends_7d))
+        return Standing(now, min(share_5h, share_7d), tuple(ending))
 
     def _plenty(self, pool: Pool) -> float:
         """The share above which more is no better: in plenty what counts is few conversations each."""
@@ -218,7 +221,7 @@ class PricePolicy(Plain):
             return 0.0
         supply = sum(self._standing(account, pool.now).share for account in pool.accounts)
         low = self._tuning.scarce_from
-        return min(1.0, max(0.0, (1.0 / max(supply, 1e-9) - low) / (1.0 - low)))
+        return min(1.0, max(0.0, (1.0 / max(supply, NEXT_TO_NOTHING) - low) / (1.0 - low)))
 
     # --- learning -----------------------------------------------------------------------------
 
@@ -238,6 +241,11 @@ class PricePolicy(Plain):
     def restore(self, saved: Saved, keys: Mapping[str, str]) -> None:
         self.meter.restore(saved, keys)
         self._ranked = ((), 0.0, 0.0)
+
+
+def _left(used: Optional[float]) -> float:
+    """Of a window; all of it while nothing is known."""
+    return 1.0 - min(1.0, used or 0.0)
 
 
 def _others(

@@ -20,6 +20,7 @@ class WarmSet:
         self._expiry: dict[str, float] = {}
         self._queued: dict[str, float] = {}  # when the valid entry surfaces
         self._heap: list[tuple[float, str]] = []
+        self.next_expiry = inf  # no key expires earlier
 
     def touch(self, key: str, expiry: float) -> None:
         """`key` is warm until `expiry` (epoch seconds)."""
@@ -39,11 +40,6 @@ class WarmSet:
         """As many as `expire` has left."""
         return len(self._expiry)
 
-    @property
-    def next_expiry(self) -> float:
-        """No key expires earlier."""
-        return self._heap[0][0] if self._heap else inf
-
     def expire(self, now: float) -> list[str]:
         """Drop and return the keys whose expiry has passed."""
         gone: list[str] = []
@@ -58,6 +54,7 @@ class WarmSet:
             elif expiry is not None:
                 del self._expiry[key]
                 gone.append(key)
+        self.next_expiry = self._heap[0][0] if self._heap else inf
         return gone
 
     def count(self, now: float) -> int:
@@ -71,3 +68,4 @@ class WarmSet:
             # Void entries of far expiries may never surface.
             self._heap = [(when, name) for name, when in self._queued.items()]
             heapq.heapify(self._heap)
+        self.next_expiry = self._heap[0][0]
