@@ -155,8 +155,10 @@ class Choice:
 
     def _as_before(self) -> Optional[Decision]:
         """Requests without a conversation stay together: their cache is shared if any is."""
+        if self._ask.conversation is not None:
+            return None
         account = self._fleet.accounts.get(self._fleet.keyless or "")
-        if self._ask.conversation is not None or account is None or not self._inviting(account):
+        if account is None or not self._inviting(account):
             return None
         if self._waited >= self.rules.slot_wait_sec and not self._has_slot(account):
             return None
@@ -204,7 +206,8 @@ class Choice:
     @property
     def _ahead(self) -> int:
         """Conversations that wait at the gate for longer than this one."""
-        return self._fleet.gated.ahead(self._ask.conversation, self.now - self._waited, self.now)
+        gated = self._fleet.gated
+        return gated.ahead(self._ask.conversation, self.now - self._waited, self.now) if gated else 0
 
     @property
     def _previous(self) -> Optional[str]:

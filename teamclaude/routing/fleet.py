@@ -23,7 +23,7 @@ from .gated import Gated
 from .ledger import DAY_SEC, Ledger, LedgerKey
 from .lessons import NO_READING, cap_model, prove, read, refuse, rest
 from .models import Price, cost, price_of
-from .policy import Policy, Served
+from .policy import Policy
 from .rules import Rules
 from .usage import NO_USAGE, Usage
 from .warmth import WarmSet
@@ -229,7 +229,7 @@ class Fleet:
         account.burn.add(usage.burn, now)
         conversation = lease.ask.conversation
         if served and lease.holds_slot:
-            self.policy.served(self._everybody, account, Served(conversation, usage), now)
+            self.policy.served(self._everybody, account, conversation, usage, now)
         for owner in (account, binding):
             if owner is None:
                 continue

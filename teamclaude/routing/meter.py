@@ -10,7 +10,6 @@ from typing import Any, Optional
 from .account import Account
 from .decision import NEVER
 from .demand import HOURS, DemandTable
-from .policy import Served
 from .saved import Saved, as_number
 from .usage import Usage
 from .warmth import WarmSet
@@ -81,15 +80,21 @@ class Meter:
 
     # --- learning -----------------------------------------------------------------------------
 
-    def served(self, accounts: Iterable[Account], account: Account, served: Served, now: float) -> None:
+    def served(
+        self,
+        accounts: Iterable[Account],
+        account: Account,
+        conversation: Optional[str],
+        usage: Usage,
+        now: float,
+    ) -> None:
         """Take in one answer of `account`."""
         self._let_time_pass(accounts, now)
-        usage = served.usage
-        self.demand.add(usage.burn, now)
+        burn = usage.burn
+        self.demand.add(burn, now)
         if not _is_cold(usage):
-            self.tokens += usage.burn
+            self.tokens += burn
         known = self._of(account)
-        conversation = served.conversation
         if conversation is not None:
             if conversation not in known.active:
                 self._hosts.setdefault(conversation, set()).add(account)

@@ -16,7 +16,7 @@ from .rules import Rules
 from .saved import Saved
 from .usage import Usage
 
-__all__ = ["Move", "Placement", "Plain", "Policy", "Pool", "Served"]
+__all__ = ["Move", "Placement", "Plain", "Policy", "Pool"]
 
 
 class Pool(Protocol):
@@ -73,8 +73,15 @@ class Policy(Protocol):
     def gate(self, pool: Pool, ask: Ask, account: Account, ahead: int, waited: float) -> str:
         """Why a cold conversation must not enter `account` yet; empty: it may.  `ahead` wait longer."""
 
-    def served(self, accounts: Iterable[Account], account: Account, served: Served, now: float) -> None:
-        """Learn from an answer."""
+    def served(
+        self,
+        accounts: Iterable[Account],
+        account: Account,
+        conversation: Optional[str],
+        usage: Usage,
+        now: float,
+    ) -> None:
+        """Learn from an answer to a conversation, or to a request that belongs to none."""
 
     def settled(self, account: Account) -> None:
         """A request of the account is over, answered or not."""
@@ -87,13 +94,6 @@ class Policy(Protocol):
 
     def restore(self, saved: Saved, keys: Mapping[str, str]) -> None:
         """Take back what was stored; `keys` maps the account keys of then to those of now."""
-
-
-class Served(NamedTuple):
-    """One answer, as a policy learns from it."""
-
-    conversation: Optional[str]
-    usage: Usage
 
 
 class Plain:
@@ -118,7 +118,14 @@ class Plain:
     def gate(self, pool: Pool, ask: Ask, account: Account, ahead: int, waited: float) -> str:
         return ""
 
-    def served(self, accounts: Iterable[Account], account: Account, served: Served, now: float) -> None:
+    def served(
+        self,
+        accounts: Iterable[Account],
+        account: Account,
+        conversation: Optional[str],
+        usage: Usage,
+        now: float,
+    ) -> None:
         pass
 
     def settled(self, account: Account) -> None:

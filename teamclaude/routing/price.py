@@ -24,11 +24,12 @@ from .account import Account
 from .binding import Binding
 from .decision import NEVER, Ask, Exclusion, Told
 from .meter import WEEKS_IN_5H, Meter
-from .policy import Placement, Plain, Pool, Served
+from .policy import Placement, Plain, Pool
 from .ranking import Offer, Ranking, Standing
 from .rules import Rules
 from .saved import Saved
 from .slots import Slots
+from .usage import Usage
 
 __all__ = ["PricePolicy", "Tuning"]
 
@@ -120,9 +121,11 @@ class PricePolicy(Plain):
         return f"back in {closed:.0f} s, its cache of {binding.prefix // 1000}k tokens is worth {worth:.0f} s"
 
     def gate(self, pool: Pool, ask: Ask, account: Account, ahead: int, waited: float) -> str:
+        if waited >= ask.hold:
+            return ""
         meter, now = self.meter, pool.now
         others = meter.active(account, now, but=ask.conversation)
-        if waited >= ask.hold or others == 0:
+        if others == 0:
             return ""
         runway = self._standing(account, now).runway(others + ahead + 1, meter.burn_rate, now)
         if runway >= min(self._tuning.longest_gate_sec, self._tuning.gate_sec * (others + ahead)):
@@ -225,8 +228,15 @@ class PricePolicy(Plain):
 
     # --- learning -----------------------------------------------------------------------------
 
-    def served(self, accounts: Iterable[Account], account: Account, served: Served, now: float) -> None:
-        self.meter.served(accounts, account, served, now)
+    def served(
+        self,
+        accounts: Iterable[Account],
+        account: Account,
+        conversation: Optional[str],
+        usage: Usage,
+        now: float,
+    ) -> None:
+        self.meter.served(accounts, account, conversation, usage, now)
         self._standings.pop(account.key, None)
 
     def settled(self, account: Account) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.routing.meter import Meter
-from teamclaude.routing.policy import Served
 from teamclaude.routing.usage import Usage
 
 HOUR, DAY = 3600.0, 86400.0
@@ -33,7 +32,7 @@ class Metered:
         account, now = self.pool[name], self.pool.now
         account.usage = account.usage.plus(usage)
         self.pool.quota(name, axis, round(self.used[name, axis], 2), self.ends[axis] - now)
-        self.meter.served(self.pool.fleet.accounts.values(), account, Served("s", usage), now)
+        self.meter.served(self.pool.fleet.accounts.values(), account, "s", usage, now)
         self.pool.wait(60.0)
 
 
