@@ -94,6 +94,9 @@ class Told:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, (Told, tuple)) and tuple(self) == tuple(other)
 
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
     def __repr__(self) -> str:
         return repr(tuple(self))
 

@@ -6,6 +6,7 @@ Rules that hold in this file:
 2. A lease is settled once; settling it again, or after its account was removed, changes nothing.
 3. In-flight counts only move in `_grant` and `settle`.
 4. Accounts are found by key (identity), never by position.
+5. What may close an account knocks at `doors`; what ends a request tells the policy that it is `settled`.
 """
 
 from __future__ import annotations

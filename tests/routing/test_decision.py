@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.routing.decision import Ask, Decision, Exclusion, Reason, Wait
+from teamclaude.routing.decision import Ask, Decision, Exclusion, Reason, Told, Wait
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,22 @@ def test_a_wait_is_for_a_slot_or_for_any_account():
     assert Wait(decision, 5.0, "a").for_slot
     assert not Wait(decision).for_slot
     assert Wait(decision).until == float("inf")
+
+
+def test_exclusions_are_put_into_words_when_they_are_read():
+    asked = []
+
+    def tell():
+        asked.append(1)
+        return [Exclusion("b", "tie", "1 in flight")]
+
+    decision = Decision("a", Reason.NEW, excluded=Told(tell))
+    assert asked == []
+    assert decision.as_json({"b": "bob"})["excluded"] == [
+        {"account": "bob", "rule": "tie", "detail": "1 in flight"}
+    ]
+    plain = Decision("a", Reason.NEW, excluded=(Exclusion("b", "tie", "1 in flight"),))
+    assert decision == plain == decision
+    assert hash(decision) == hash(plain)
+    assert repr(decision) == repr(plain)
+    assert decision != Decision("a", Reason.NEW)
