@@ -65,4 +65,4 @@ def test_the_proxy_does_it_only_when_configured(stage: Build, asked: bool) -> No
     ]
     s = stage("a", accounts=accounts, rewriteAccountUuid=asked)
     assert s.send("POST", "/v1/messages", body()).status == 200
-    assert s.api.log[0].body == body(NEW if asked else OLD)
+    assert s.seen()[0].body == body(NEW if asked else OLD)

@@ -22,6 +22,7 @@ HELLO = {
 
 def calls(stage: Any) -> list[tuple[str, int]]:
     """Account and status of every inference call the API saw."""
+    assert stage.api.wait_until(lambda api: not api.live), "it ends them just after their answers"
     return [(e.account, e.status) for e in stage.api.log if e.path == "/v1/messages"]
 
 
@@ -49,7 +50,7 @@ def test_a_plain_answer_arrives_byte_for_byte(stage: Build) -> None:
 def test_the_account_s_credential_replaces_the_client_s(stage: Build) -> None:
     s = stage("a")
     s.ask(headers={"Authorization": "Bearer sk-ant-oat01-FAKE-mine", "x-api-key": "sk-ant-api03-FAKE-mine"})
-    sent = s.api.log[0]
+    sent = s.seen()[0]
     assert sent.header("authorization") == "Bearer sk-ant-oat01-FAKE-a"
     assert sent.header("x-api-key") is None
     assert sent.header("x-teamclaude-key") is None
@@ -61,8 +62,8 @@ def test_the_body_goes_up_untouched(stage: Build) -> None:
     odd = b'{ "stream":true,"model" : "claude-opus-4-8", "max_tokens":5,\n'
     odd += b'"messages":[{"role":"user","content":"\\u00e9"}]}'
     s.send("POST", "/v1/messages?beta=true", odd, {"x-claude-code-session-id": "s"})
-    assert s.api.log[0].body == odd
-    assert s.api.log[0].target == "/v1/messages?beta=true"
+    assert s.seen()[0].body == odd
+    assert s.seen()[0].target == "/v1/messages?beta=true"
 
 
 def test_a_session_stays_on_its_account(stage: Build) -> None:
@@ -346,7 +347,7 @@ def test_an_unknown_path_is_answered_here_and_sends_nothing(stage: Build) -> Non
 def test_the_client_s_own_login_paths_carry_its_own_credential(stage: Build) -> None:
     s = stage("a")
     s.send("GET", "/api/oauth/usage", headers={"Authorization": "Bearer sk-ant-oat01-FAKE-mine"})
-    assert s.api.log[0].header("authorization") == "Bearer sk-ant-oat01-FAKE-mine"
+    assert s.seen()[0].header("authorization") == "Bearer sk-ant-oat01-FAKE-mine"
 
 
 def test_a_client_header_pins_the_account(stage: Build) -> None:

@@ -163,15 +163,16 @@ def test_one_that_leaves_takes_nobody_along(board: Board) -> None:
 
 
 def test_who_sends_no_more_still_gets_what_has_come(board: Board) -> None:
-    going_on = threading.Event()
+    waiting, going_on = threading.Event(), threading.Event()
 
     def waits(piece: Any) -> None:
         if bytes(piece) == b"wait":
+            waiting.set()
             going_on.wait(5)
 
     stream, other = board(), board(see=waits)
-    other.says(b"wait")  # while the ferry waits here, both of these happen
-    other.reader.settimeout(0.02)
+    other.says(b"wait")
+    assert waiting.wait(5)  # while the ferry waits here, both of these happen
     stream.reader.shutdown(socket.SHUT_WR)
     stream.says(b"last words")
     going_on.set()
