@@ -189,7 +189,7 @@ class Choice:
     def _decision(
         self, account: Account, reason: str, detail: str = "", excluded: Iterable[Exclusion] = ()
     ) -> Decision:
-        return Decision(account.key, reason, detail, excluded, self._previous, at=self.now)
+        return Decision(account.key, reason, detail, excluded, self._previous, None, self.now)
 
     def _nothing(self, detail: str, excluded: Iterable[Exclusion], until: float) -> Decision:
         retry_at = until if until != NEVER else None

@@ -27,7 +27,7 @@ class DemandTable:
         self._partial = True  # the first hour was not seen from its beginning
         self._sums: Optional[list[float]] = None  # of the hours as they are; None: not added up yet
         self._seen = 0  # hours, when they were added up
-        self._past: tuple[float, Optional[list[float]], float] = (0.0, None, 0.0)  # `_through`, asked last
+        self._now, self._past = 0.0, 0.0  # the instant asked for last, and what was wanted until then
 
     def add(self, tokens: float, now: float) -> None:
         """`tokens` were used at `now`; hours without use count as such."""
@@ -47,11 +47,9 @@ class DemandTable:
 
     def expected(self, now: float, until: float) -> float:
         """Tokens wanted between two instants; before anything was learned, seconds."""
-        at, sums, past = self._past
-        if at != now or sums is not self._sums:  # asked twice for each account
-            past = self._through(now)
-            self._past = (now, self._sums, past)
-        return max(0.0, self._through(until) - past)
+        if now != self._now or self._sums is None:  # asked twice for each account
+            self._now, self._past = now, self._through(now)
+        return max(0.0, self._through(until) - self._past)
 
     def _close(self) -> None:
         assert self._hour is not None

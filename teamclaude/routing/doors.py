@@ -37,8 +37,11 @@ class Doors:
     def look(self, accounts: Iterable[Account], rules: Rules, now: float) -> Open:
         """`accounts` as they were last time, unless somebody has knocked since."""
         seen = self._seen
-        # A list: nearly always an empty one, for which a generator takes longer than all of this.
-        if seen is None or now < seen.at or any([a.serves_all(rules, now) for a in seen.others]):
+        if (
+            seen is None
+            or now < seen.at
+            or (seen.others and any(account.serves_all(rules, now) for account in seen.others))
+        ):
             seen = self._seen = _look_at_all(accounts, rules, now)
         return seen
 

@@ -138,7 +138,8 @@ class PricePolicy(Plain):
         """The accounts of the pool in the order in which a conversation that knows none would take them."""
         now, accounts, ranking = pool.now, pool.accounts, self._ranking
         whom, at_plenty, when = self._ranked
-        stirred, self._stirred = self._stirred.union(ranking.due(now)), set()
+        stirred = self._stirred
+        stirred.update(ranking.due(now))
         same = (whom is accounts or whom == accounts) and at_plenty == plenty and when <= now
         if same and 2 * len(stirred) <= len(accounts):
             for account in stirred:
@@ -146,6 +147,7 @@ class PricePolicy(Plain):
                     ranking.file(self._offer(account, plenty, now))
         else:
             ranking = self._ranking = Ranking(self._offer(account, plenty, now) for account in accounts)
+        stirred.clear()
         self._ranked = (accounts, plenty, now)
         return ranking
 
