@@ -13,9 +13,8 @@ Only when the name of a wanted key that is still missing occurs in between, on w
 is looked at: by the standard parser up to 1 MiB, by walking over it beyond.  (A key that occurs twice
 counts once, as a rule the last one.)
 
-Measured (CPython 3.11, one core of an AMD EPYC, bodies as Claude Code writes them): 35 us
-for 50 kB and for 2 MB; 230 us for 2 MB without output_config; in another order of keys 150 us for
-50 kB, 15 ms for 2 MB.
+Measured (CPython 3.11, one core of an AMD EPYC, bodies as Claude Code writes them): 7 us for 50 kB and for
+2 MB; 150 us for 2 MB without output_config; in another order of keys 90 us for 50 kB, 12 ms for 2 MB.
 """
 
 from __future__ import annotations
@@ -49,6 +48,7 @@ _QUOTE, _BACKSLASH = b'"\\'
 _WANTED = {key.encode(): key for key in ("model", "stream", "metadata", "max_tokens", "output_config")}
 
 _OPENING = re.compile(rb"[ \t\r\n]*\{")
+_MODEL = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"model"[ \t\r\n]*:[ \t\r\n]*("[^"\\]{0,256}")[ \t\r\n]*,')
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
 _KEY = re.compile(rb'[ \t\r\n]*"([^"\\]{0,32})"[ \t\r\n]*:[ \t\r\n]*')
@@ -174,21 +174,28 @@ class _Walk:
 
     def top_level(self) -> dict[str, Any]:
         """The values of the wanted keys of the outermost object; {} if the body is none."""
+        first = _MODEL.match(self._body)
+        if first is not None:
+            # As Claude Code begins: no need to look where the large member behind it would end, 25 us less.
+            self._fields["model"] = _decoded(first[1])
+            if self._has_nothing_between(first.end(), self._parse_tail(first.end())):
+                return self._fields
         opening = _OPENING.match(self._body)
         if opening is None:
             return {}
         front, complete = self._members(opening.end(), opening.end() + _FRONT)
-        if complete:
-            return self._fields
-        tail = self._parse_tail(front)
-        missing = [b'"' + key + b'"' for key, name in _WANTED.items() if name not in self._fields]
-        if all(_rfind(self._body, key, front, tail) < 0 for key in missing):
+        if complete or self._has_nothing_between(front, self._parse_tail(front)):
             return self._fields
         if self._end <= _MEDIUM:
             parsed = _decoded(self._body[:])
             return parsed if isinstance(parsed, dict) else self._fields
         self._members(front, self._end)
         return self._fields
+
+    def _has_nothing_between(self, front: int, tail: int) -> bool:
+        """No name of a key that is still missing occurs there, on whatever level."""
+        missing = [b'"' + key + b'"' for key, name in _WANTED.items() if name not in self._fields]
+        return all(_rfind(self._body, key, front, tail) < 0 for key in missing)
 
     def _parse_tail(self, front: int) -> int:
         """Take the members from the last `"metadata"` on; where they begin, or the end of the body."""
