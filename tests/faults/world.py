@@ -16,12 +16,14 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, Optional
+from unittest import mock
 from urllib.request import Request as Call
 from urllib.request import urlopen
 
 from teamclaude.accounts.store import ConfigFile
 from teamclaude.proxy.activity import activity_of, as_json
 from teamclaude.proxy.exchange import Exchange
+from teamclaude.proxy.front import Front
 from teamclaude.proxy.service import Service
 from tests.faults.evidence import Evidence
 from tests.faults.ground import KEY, Ground
@@ -63,6 +65,8 @@ class _World:
         with ExitStack() as stack:
             stack.enter_context(self._ground)
             self._catch_crashes(stack)
+            # Half of them live with clients whose every first request goes by the ferry, streams as well.
+            stack.enter_context(mock.patch.object(Front, "_rides_next", self._schedule.seed % 2 == 0))
             self._service = Service(
                 ConfigFile(self._ground.path, self._evidence.warnings.append),
                 clock=self._clock,
