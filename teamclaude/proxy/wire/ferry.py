@@ -138,23 +138,20 @@ class Ferry:
             elif fd in moored:
                 moored[fd].news = True
         while outbox:
-            self._empty(berths, now)
+            self._act(berths, outbox.pop(0), now)
         if now >= self._look_at:
             self._find_late(berths, now)
         if self._landed:
             self._wake_landed()
         return bool(events or aboard) or not self._leave(berths)
 
-    def _empty(self, berths: Berths, now: float) -> None:
-        waiting = berths.outbox.copy()
-        berths.outbox.clear()
-        for passenger in waiting:
-            try:
-                passenger.act(now)
-                if passenger.complete:
-                    self._land(berths, passenger)
-            except BaseException as error:
-                self._land(berths, passenger, error)
+    def _act(self, berths: Berths, ride: Ride, now: float) -> None:
+        try:
+            ride.act(now)
+            if ride.complete:
+                self._land(berths, ride)
+        except BaseException as error:
+            self._land(berths, ride, error)
 
     def _find_late(self, berths: Berths, now: float) -> None:
         with self._lock:

@@ -149,8 +149,12 @@ class Ride:
         steps, step = self.steps, self.step
         if steps is None or type(step) is not Soon:
             return
-        advance, came = _done(steps, step)
-        self._go(advance, now, came)
+        try:
+            came = step()
+        except BaseException as error:
+            self._go(steps.throw, now, error)
+        else:
+            self._go(steps.send, now, came)
 
     def _go(self, advance: Callable[[Any], Step], now: float, came: Any) -> None:
         """Take one step of the request under way, and see what it waits for next."""
@@ -194,10 +198,3 @@ class Ride:
             self.complete = True
         elif self._unread or self._left:
             self._listen(now)
-
-
-def _done(steps: Steps[bool], step: Step) -> tuple[Callable[[Any], Step], Any]:
-    try:
-        return steps.send, step()
-    except BaseException as error:
-        return steps.throw, error
