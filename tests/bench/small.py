@@ -20,6 +20,7 @@ __all__ = ["small_rows", "tls_rows"]
 CONNECTIONS = (1, 16, 64)
 FEWER = (1, 16)  # for the peers, and by TLS
 WARM_UP_SEC = 1.0
+PEER_TRIES = 30
 NO_PEERS = {"direct", "nginx", "teamclaude"}
 
 Loads = dict[int, dict[str, list[Load]]]  # by connections and way
@@ -71,8 +72,9 @@ def tls_rows(bench: Bench) -> list[Row]:
 def _loads(
     bench: Bench, title: str, ways: Sequence[Way], peers: Sequence[Way], all_connections: Sequence[int]
 ) -> Loads:
-    for way in [*ways, *peers]:
+    for way in ways:
         measure(way, max(FEWER), WARM_UP_SEC)
+    peers = [peer for peer in peers if _answers(peer)]
     loads: Loads = {}
     for connections in all_connections:
 
@@ -82,6 +84,14 @@ def _loads(
         chosen = [*ways, *peers] if connections in FEWER else ways
         loads[connections] = bench.measure(f"{title}, {connections} connections", chosen, take)
     return loads
+
+
+def _answers(peer: Way) -> bool:
+    """Whether it is warm; some load most of themselves with their first request."""
+    if any(measure(peer, max(FEWER), WARM_UP_SEC).per_second for _ in range(PEER_TRIES)):
+        return True
+    print(f"{peer.name} is left out: it answers nothing", file=sys.stderr)
+    return False
 
 
 def _rows(title: str, loads: Loads, targets: dict[tuple[int, str], Target]) -> list[Row]:
