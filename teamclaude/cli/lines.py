@@ -18,9 +18,6 @@ __all__ = ["Lines"]
 T = TypeVar("T")
 
 KEPT = 5000
-# Nobody sees a line come later by that, and the threads that serve take fewer turns with this one: told
-# one by one, a small request took twice as long.
-GATHER_SEC = 0.02
 
 
 class Lines(Backlog[T]):
@@ -32,7 +29,7 @@ class Lines(Backlog[T]):
     def __init__(self, stream: TextIO, line: Callable[[T], str]) -> None:
         self._stream = stream
         self._line = line
-        super().__init__("lines", self._print, KEPT, GATHER_SEC)
+        super().__init__("lines", self._print, KEPT)
 
     def _run(self) -> None:
         # A closed pipe or terminal ends the printing, not the server.

@@ -76,7 +76,7 @@ class Chronicle:
         """A finished request: counted, and told when it was bound, moved, failed over or refused."""
         with self._lock:
             self._count(activity)
-            event = self._event(activity, activity.accounts)
+            event = self._event(activity)
         if event:
             self.say(f"{self._line(activity)}  · {event}")
 
@@ -94,8 +94,8 @@ class Chronicle:
         else:
             totals.unpriced_tokens += activity.tokens
 
-    def _event(self, activity: Activity, accounts: Sequence[str]) -> str:
-        reason = activity.reason
+    def _event(self, activity: Activity) -> str:
+        reason, accounts = activity.reason, activity.accounts
         if not accounts:
             return f"refused: {reason}"
         conversation = (activity.session, activity.agent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -16,6 +16,7 @@ from .exchange import Exchange
 __all__ = ["Clients"]
 
 RETRY_SEC = 2
+_NOBODY = nullcontext()
 
 
 @dataclass(eq=False, repr=False)
@@ -34,13 +35,13 @@ class Clients:
         self._tallies: dict[str, _Tally] = {}
         self._lock = threading.Lock()  # guards _tallies and what is in them
 
-    @contextmanager
-    def visit(self, exchange: Exchange, keys: Iterable[ClientKey]) -> Iterator[None]:
+    def visit(self, exchange: Exchange, keys: Iterable[ClientKey]) -> AbstractContextManager[None]:
         """One request of the client that `exchange` came from; raises HeldOut above its `maxInflight`."""
         name = exchange.visitor.name if exchange.visitor is not None else None
-        if name is None:
-            yield
-            return
+        return _NOBODY if name is None else self._counted(name, exchange, keys)
+
+    @contextmanager
+    def _counted(self, name: str, exchange: Exchange, keys: Iterable[ClientKey]) -> Iterator[None]:
         self._enter(name, next((key.max_inflight for key in keys if key.name == name), None))
         try:
             yield

@@ -163,9 +163,8 @@ class Delivery:
         extra = [
             ("x-teamclaude-account", header_text(account)),
             ("x-teamclaude-request", self._exchange.id),
+            *self._exchange.closing_fields,
         ]
-        if not self._exchange.keeps_open:
-            extra += self._exchange.closing_fields
         if self._log is not None:
             headers = client_response_headers(answer.head, framing, extra)
             self._log.answered(answer.head.status, answer.head.reason, headers)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Optional
 
-from ..accounts.freshness import USABLE, Standing
+from ..accounts.freshness import Standing
 from ..errors import ClientGone, ConnectFailed, HeldOut, TeamClaudeError, UpstreamLost
 from ..routing.answers import MEANING, AnswerKind, Next, classify
 from ..routing.decision import Ask, Decision, Lease
@@ -176,15 +176,15 @@ class Forwarder:
         exchange.attempts.append(attempt)
         logged = self._log.attempt(attempt.account) if self._log is not None else None
         try:
-            standing = USABLE if is_good else (yield partial(self._standing, lease.account))
             if not is_good:
+                standing = yield partial(self._standing, lease.account)
                 way = self._house.book().way(lease.account)  # with the token that may be new
+                if way is not None and not standing:
+                    attempt.note = standing.words
+                    self._no_token(lease, standing)
+                    return False
             if way is None:  # removed by a reload since it was chosen
                 self._leave_out(lease, "no longer configured")
-                return False
-            if not is_good and not standing:
-                attempt.note = standing.words
-                self._no_token(lease, standing)
                 return False
             answer = yield from self._send(way)
             attempt.status = answer.head.status
@@ -192,7 +192,7 @@ class Forwarder:
                 logged.answered(answer.head.status, answer.head.reason, answer.head.headers)
             reading = attempt.reading = reading_of(answer.head, self._house.clock())
             kind = classify(answer.head.status, reading, self._inference)
-            if kind is not AnswerKind.SERVED and not self._is_final(kind):
+            if not self._is_final(kind):
                 yield partial(self._set_aside, lease, way, answer, kind, reading, attempt)
                 return False
             if answer.is_whole:
@@ -239,7 +239,7 @@ class Forwarder:
 
         def begun() -> None:
             self._streaming = True
-            if served and self._suspects:
+            if served:
                 self._condemn_suspects(lease)
 
         probe = served and self._inference and self._refused_streams < MAX_REFUSED_STREAMS

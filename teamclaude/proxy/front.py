@@ -136,11 +136,8 @@ class Front:
         try:
             self._enter(exchange, log)
             house = self._runtime.house
-            if exchange.visitor is None or exchange.visitor.name is None:
+            with self._runtime.clients.visit(exchange, house.config.proxy.clients):
                 yield from self._forward(exchange, house, log)
-            else:
-                with self._runtime.clients.visit(exchange, house.config.proxy.clients):
-                    yield from self._forward(exchange, house, log)
             keep = exchange.keeps_open
         except Exception as error:
             keep = yield partial(self._settle_error, exchange, error)

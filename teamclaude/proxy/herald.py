@@ -1,8 +1,4 @@
-"""Tells of finished requests from a thread of its own, several at a time.
-
-Told one by one, by the threads that serve or by one that takes turns with them, they make a small request
-take twice as long.
-"""
+"""Tells of finished requests from a thread of its own, several at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +11,6 @@ from .exchange import Exchange
 
 __all__ = ["Herald"]
 
-GATHER_SEC = 0.02  # nobody sees a line come later by that
 KEPT = 10_000
 
 
@@ -24,7 +19,7 @@ class Herald(Backlog[Exchange]):
 
     def __init__(self, tell: Callable[[Exchange], None]) -> None:
         self._tell = tell
-        super().__init__("herald", self._tell_all, KEPT, GATHER_SEC)
+        super().__init__("herald", self._tell_all, KEPT)
 
     def _tell_all(self, waiting: deque[Exchange]) -> None:
         while waiting:

@@ -133,10 +133,9 @@ class Meter:
             known.watched[axis] = _Watched(resets_at, used, burned, used, burned)
             return size
         watched.used, watched.burned = used, burned
-        risen = used - watched.used_before
-        if risen < TELLING or watched.spent <= 0:
+        risen, spent = watched.risen, watched.spent
+        if risen < TELLING or spent <= 0:
             return size
-        spent = watched.spent
         # The more it has risen, the less the rounding hides.
         return spent / risen if size is None else size + min(0.5, 0.2 * risen) * (spent / risen - size)
 

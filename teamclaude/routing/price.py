@@ -25,7 +25,7 @@ from .binding import Binding
 from .decision import NEVER, Ask, Exclusion, Told
 from .meter import WEEKS_IN_5H, Meter
 from .policy import Placement, Plain, Pool
-from .ranking import Offer, Ranking, Standing
+from .ranking import INFINITE, Offer, Ranking, Standing
 from .rules import Rules
 from .saved import Saved
 from .slots import Slots
@@ -33,7 +33,6 @@ from .usage import Usage
 
 __all__ = ["PricePolicy", "Tuning"]
 
-INFINITE = float("inf")
 HALF_HOUR, HOUR = 1800.0, 3600.0
 # What time alone changes is worked out anew so seldom; an answer of the account does it at once.
 STANDING_SEC = 5.0

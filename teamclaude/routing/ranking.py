@@ -14,7 +14,7 @@ from typing import NamedTuple, Optional
 
 from .account import Account
 
-__all__ = ["Offer", "Ranking", "Standing"]
+__all__ = ["INFINITE", "Offer", "Ranking", "Standing"]
 
 INFINITE = float("inf")
 

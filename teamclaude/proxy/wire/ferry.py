@@ -130,29 +130,25 @@ class Ferry:
         for fd, what in events:
             passenger = aboard.get(fd)
             if passenger is not None:
-                try:
-                    passenger.ready(fd, what, now)
-                    if passenger.complete:
-                        self._land(berths, passenger)
-                except BaseException as error:
-                    self._land(berths, passenger, error)
+                self._move(berths, passenger, passenger.ready, fd, what, now)
             elif fd in berths.moored:
                 berths.moored[fd].news = True
         while outbox:
-            self._act(berths, outbox.pop(0), now)
+            ride = outbox.pop(0)
+            self._move(berths, ride, ride.act, now)
         if now >= self._look_at:
             self._find_late(berths, now)
         if self._landed:
             self._wake_landed()
         return bool(events or aboard) or not self._leave(berths)
 
-    def _act(self, berths: Berths, ride: Ride, now: float) -> None:
+    def _move(self, berths: Berths, who: Passenger, move: Callable[..., None], *told: Any) -> None:
         try:
-            ride.act(now)
-            if ride.complete:
-                self._land(berths, ride)
+            move(*told)
+            if who.complete:
+                self._land(berths, who)
         except BaseException as error:
-            self._land(berths, ride, error)
+            self._land(berths, who, error)
 
     def _find_late(self, berths: Berths, now: float) -> None:
         with self._lock:

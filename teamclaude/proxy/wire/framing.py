@@ -53,8 +53,6 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-# 19 digits hold every 63-bit size; int() itself would refuse thousands of them with a ValueError.
-_LENGTH = re.compile("[0-9]{1,19}")
 
 
 class Kind(enum.Enum):
@@ -71,7 +69,6 @@ class Framing(NamedTuple):
     length: int = 0
 
 
-_LENGTH_KIND = Kind.LENGTH
 _NONE = Framing(Kind.NONE)
 _CHUNKED = Framing(Kind.CHUNKED)
 _UNTIL_CLOSE = Framing(Kind.UNTIL_CLOSE)
@@ -87,13 +84,9 @@ def request_body(head: RequestHead) -> Framing:
 
 def response_body(head: ResponseHead, request_method: str) -> Framing:
     """The framing of the answer to a request with this method; raises UpstreamProtocolError."""
-    status = head.status
-    if status != 200:
-        if status == 101:
-            raise UpstreamProtocolError("the upstream switched protocols without being asked to")
-        if status < 200 or status in (204, 304):
-            return _NONE
-    if request_method == "HEAD":
+    if head.status == 101:
+        raise UpstreamProtocolError("the upstream switched protocols without being asked to")
+    if request_method == "HEAD" or head.status < 200 or head.status in (204, 304):
         return _NONE
     return _plain_length(head) or _framing(head, _UNTIL_CLOSE, UpstreamProtocolError, UpstreamProtocolError)
 
@@ -105,8 +98,12 @@ def _plain_length(head: Head) -> Optional[Framing]:
     if places is None or len(places) != 1 or "transfer-encoding" in at:
         return None
     text = head.values[places[0]]
-    # As `_LENGTH`, for less.
-    return Framing(_LENGTH_KIND, int(text)) if len(text) < 20 and text.isdigit() and text.isascii() else None
+    return Framing(Kind.LENGTH, int(text)) if _is_length(text) else None
+
+
+def _is_length(text: str) -> bool:
+    # 19 digits hold every 63-bit size; int() itself would refuse thousands of them with a ValueError.
+    return len(text) < 20 and text.isdigit() and text.isascii()
 
 
 def _framing(
@@ -125,7 +122,7 @@ def _framing(
         return without
     if len(lengths) > 1:
         raise error("the message has more than one Content-Length")
-    if not _LENGTH.fullmatch(lengths[0]):
+    if not _is_length(lengths[0]):
         raise error("the Content-Length is not a number of bytes")
     return Framing(Kind.LENGTH, int(lengths[0]))
 

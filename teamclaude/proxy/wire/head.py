@@ -176,7 +176,7 @@ class ResponseHead(Head):
     def __init__(
         self, minor: int, status: int, reason: str, shape: Shape, values: Sequence[str], block: bytes = b""
     ) -> None:
-        self.minor, self.shape, self.values = minor, shape, values
+        super().__init__(minor, shape, values)
         self.status = status
         self.reason = reason
         self.block = block

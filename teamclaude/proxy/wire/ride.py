@@ -127,11 +127,11 @@ class Ride:
 
     def _hear(self, now: float) -> None:
         """The upstream has something to tell."""
-        connection, steps = self._awaited, self.steps
-        if connection is None or steps is None or type(self.step) is not Receive:
+        steps, step = self.steps, self.step
+        if steps is None or type(step) is not Receive:
             return
         try:
-            data = connection.receive_now()
+            data = step.connection.receive_now()
         except UpstreamLost as error:
             self._go(steps.throw, now, error)
             return

@@ -58,8 +58,7 @@ class Transport:
             rest = yield Soon(connection.send_now, head, body)
             if rest:
                 yield partial(connection.send_rest, rest, watch)
-            receive = Receive(connection, watch, self._head_timeout, "answer")
-            first = yield receive
+            first = yield Receive(connection, watch, self._head_timeout, "answer")
             answer = first_answer(connection, method, first)
             if answer is None:
                 answer = yield partial(read_answer, connection, method, watch, self._head_timeout, first)

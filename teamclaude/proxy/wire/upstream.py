@@ -51,12 +51,7 @@ class Connection:
         self.epoll: Any = None  # the ferry's, when it looks after this connection
         self.news = False  # something came that nobody waits for, as far as that has seen
         self._pending = sock.pending if isinstance(sock, ssl.SSLSocket) else None
-        self._readable = readable(sock)
-
-    @property
-    def has_news(self) -> bool:
-        """An idle connection has something to tell: it is dead.  One thread at a time."""
-        return self._readable()
+        self.has_news = readable(sock)
 
     def close(self) -> None:
         self.sock.close()
@@ -140,8 +135,7 @@ class Connection:
 
     def receive(self, watch: Watch, timeout: float, what: str) -> bytes:
         """The bytes that arrive next, b"" at the end; raises UpstreamLost or ClientGone."""
-        # Without TLS nothing is pending: two calls less.
-        while watch.wait(self.sock, timeout) if self._pending is None else self.wait(watch, timeout):
+        while self.wait(watch, timeout):
             data = self.receive_now()
             if data is not None:
                 return data
@@ -272,7 +266,7 @@ class UpstreamPool:
             if self._monotonic() - connection.idle_since <= IDLE_SEC:
                 # Looked after, it has told already: 5 us less than asking.
                 watched = epoll is not None and connection.epoll is epoll
-                if not (connection.news if watched else connection.has_news):
+                if not (connection.news if watched else connection.has_news()):
                     connection.reused = True
                     return connection
             connection.close()
@@ -299,7 +293,7 @@ class UpstreamPool:
         with self._lock:
             oldest = self._monotonic() - IDLE_SEC
             idle = [c for connections in self._idle.values() for c in connections]
-            dead = [c for c in idle if c.idle_since < oldest or c.has_news]
+            dead = [c for c in idle if c.idle_since < oldest or c.has_news()]
             for connection in dead:
                 self._idle[connection.origin, connection.epoll is not None].remove(connection)
         for connection in dead:
