@@ -1,6 +1,9 @@
 """One event stream aboard the ferry: from what its upstream sends to what its client takes.
 
 A piece is read only when the one before has left: a client that does not read stops its upstream.
+
+Both descriptors are registered from the beginning to the end, and only what is waited for changes: a
+registration may fail for want of memory or watches, which must not cut a stream that flows.
 """
 
 from __future__ import annotations
@@ -8,7 +11,7 @@ from __future__ import annotations
 import select
 import threading
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Optional
 
 from ...errors import ClientGone, UpstreamLost
 from .berths import Berths
@@ -20,6 +23,8 @@ __all__ = ["Crossing", "Framed"]
 READ: int = getattr(select, "EPOLLIN", 0)
 WRITE: int = getattr(select, "EPOLLOUT", 0)
 DEPARTURE: int = getattr(select, "EPOLLRDHUP", 0x2000)  # PyPy has no name for it
+# Waited for nothing: a hang-up or an error is told all the same, but once and not again and again.
+NOTHING: int = getattr(select, "EPOLLET", 0)
 
 # Makes of a payload what the client gets.
 Framed = Callable[[list[Buffer]], Buffer]
@@ -41,20 +46,24 @@ class Crossing:
         self._client = client
         self._framed = framed
         self._idle = idle
-        self._epoll: Any = None
+        self._berths = Berths(None)
         self._reading = False  # the upstream is waited for, else the client's room for what is unsent
         self._unsent: Buffer = b""
 
     def board(self, berths: Berths, now: float) -> None:
         """Wait for the client's room: there is some, which wakes the ferry; raises OSError."""
-        self._epoll = berths.epoll
-        self._epoll.register(self.client_fd, WRITE)
+        self._berths = berths
+        berths.epoll.register(self.upstream_fd, NOTHING)
+        try:
+            berths.epoll.register(self.client_fd, WRITE)
+        except OSError:
+            berths.unregister(self.upstream_fd)
+            raise
 
     def leave(self) -> None:
         """Wait for nothing any more."""
-        self._epoll.unregister(self.client_fd)
-        if self._reading:
-            self._epoll.unregister(self.upstream_fd)
+        for fd in self.fds:
+            self._berths.unregister(fd)
 
     @property
     def complete(self) -> bool:
@@ -108,9 +117,9 @@ class Crossing:
     def _turn_round(self) -> None:
         self._reading = not self._reading
         if self._reading:
-            self._epoll.modify(self.client_fd, DEPARTURE)
-            self._epoll.register(self.upstream_fd, READ)
+            self._berths.epoll.modify(self.client_fd, DEPARTURE)
+            self._berths.epoll.modify(self.upstream_fd, READ)
         else:
             # Not told of its departure: that would come again and again. The next write tells.
-            self._epoll.modify(self.client_fd, WRITE)
-            self._epoll.unregister(self.upstream_fd)
+            self._berths.epoll.modify(self.client_fd, WRITE)
+            self._berths.epoll.modify(self.upstream_fd, NOTHING)

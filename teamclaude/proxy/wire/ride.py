@@ -6,6 +6,8 @@ Rules that hold in this file:
    with its steps so far, to the thread that handed the connection over.
 2. Readiness is told once (edge-triggered): who is told reads all there is, or remembers.
 3. `ready` can be called for nothing: an old event of a descriptor that was another's.
+4. The connection to the upstream that a request uses is known from its first write on (`Send`), not only once
+   its answer is waited for: a request that lands in between takes it along, unregistered.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Any, Optional
 from ...errors import ClientGone, UpstreamLost
 from .berths import Berths
 from .client import KEEP_ALIVE_SEC, Client
-from .steps import Receive, Soon, Step, Steps
+from .steps import Receive, Send, Soon, Step, Steps
 from .upstream import Connection
 from .watch import departed
 
@@ -58,8 +60,8 @@ class Ride:
         self._begin = begin
         self._more = more
         self._berths = Berths(None)
-        self._awaited: Optional[Connection] = None
-        self._awaited_fd = -1
+        self._used: Optional[Connection] = None  # by the request under way
+        self._awaited_fd = -1  # of its descriptor while an answer is waited for
         self._left = False  # the client's side has told that it is closed
         self._unread = False  # bytes came while a request was under way
         self.shortest_wait = min(KEEP_ALIVE_SEC, answer_sec)
@@ -74,15 +76,13 @@ class Ride:
         berths.epoll.register(self.client_fd, WATCHED)
 
     def leave(self) -> None:
-        """Wait for nothing any more; raises OSError."""
+        """Wait for nothing any more."""
         self._client.watch.epoll = None
-        connection = self._awaited
+        connection = self._used
+        self._stop_awaiting()
         if connection is not None:
-            self._stop_awaiting()
-            if connection.sock.fileno() >= 0:  # else the kernel has let go of it already
-                connection.epoll = None
-                self._berths.epoll.unregister(connection.sock.fileno())
-        self._berths.epoll.unregister(self.client_fd)
+            self._berths.release(connection)
+        self._berths.unregister(self.client_fd)
 
     @property
     def deadline(self) -> float:
@@ -147,7 +147,7 @@ class Ride:
     def act(self, now: float) -> None:
         """Do now what was put off to the end of the turn."""
         steps, step = self.steps, self.step
-        if steps is None or type(step) is not Soon:
+        if steps is None or not isinstance(step, Soon):
             return
         try:
             came = step()
@@ -164,7 +164,9 @@ class Ride:
         except StopIteration as end:
             self._finish(end.value, now)
             return
-        if type(step) is Soon:
+        if type(step) is Send:
+            self._used = step.connection
+        if type(step) is Soon or type(step) is Send:
             if self._berths.crowded:  # 6 % less processor time at 16 connections
                 self._berths.outbox.append(self)
             else:
@@ -178,18 +180,14 @@ class Ride:
             self._depart(now)
 
     def _await(self, connection: Connection) -> None:
-        berths = self._berths
-        fd = connection.sock.fileno()
-        if connection.epoll is not berths.epoll:
-            berths.epoll.register(fd, WATCHED)
-            connection.epoll = berths.epoll
-            berths.moored[fd] = connection
-        self._awaited, self._awaited_fd = connection, fd
-        berths.aboard[fd] = self
+        berths, self._used = self._berths, connection
+        berths.hold(connection, WATCHED)
+        self._awaited_fd = connection.sock.fileno()
+        berths.aboard[self._awaited_fd] = self
 
     def _stop_awaiting(self) -> None:
         self._berths.aboard.pop(self._awaited_fd, None)
-        self._awaited = None
+        self._used, self._awaited_fd = None, -1
 
     def _finish(self, keep: bool, now: float) -> None:
         client = self._client

@@ -11,10 +11,10 @@ from collections.abc import Callable, Generator
 from typing import Any, Optional, TypeVar, Union
 
 from ...errors import UpstreamLost
-from .upstream import Connection
+from .upstream import Buffer, Connection
 from .watch import Watch
 
-__all__ = ["Receive", "Soon", "Step", "Steps", "carry_out", "go_on"]
+__all__ = ["Receive", "Send", "Soon", "Step", "Steps", "carry_out", "go_on"]
 
 T = TypeVar("T")
 
@@ -49,6 +49,16 @@ class Soon:
 
     def __call__(self) -> Any:
         return self._function(*self._arguments)
+
+
+class Send(Soon):
+    """The first write of a request to the upstream: from here on its connection is in use."""
+
+    __slots__ = ("connection",)
+
+    def __init__(self, connection: Connection, head: bytes, body: Buffer) -> None:
+        super().__init__(connection.send_now, head, body)
+        self.connection = connection
 
 
 Step = Union[Receive, Soon, Callable[[], Any]]

@@ -10,7 +10,7 @@ from functools import partial
 
 from ...errors import ClientGone, ConnectFailed, UpstreamLost
 from .origin import Origin
-from .steps import Receive, Soon, Steps, carry_out
+from .steps import Receive, Send, Steps, carry_out
 from .upstream import Answer, Buffer, Connection, UpstreamPool, first_answer, read_answer
 from .watch import Watch
 
@@ -55,7 +55,7 @@ class Transport:
     def _once(self, connection: Connection, method: str, head: bytes, body: Buffer) -> Steps[Answer]:
         watch = self._watch
         try:
-            rest = yield Soon(connection.send_now, head, body)
+            rest = yield Send(connection, head, body)
             if rest:
                 yield partial(connection.send_rest, rest, watch)
             first = yield Receive(connection, watch, self._head_timeout, "answer")
