@@ -33,7 +33,9 @@ __all__ = [
     "Unauthorized",
     "UpstreamError",
     "UpstreamLost",
+    "UpstreamOutage",
     "UpstreamProtocolError",
+    "UpstreamSilent",
     "UsageError",
 ]
 
@@ -148,8 +150,22 @@ class ConnectFailed(UpstreamError):
         return (("Retry-After", "5"),)
 
 
+class UpstreamOutage(UpstreamError):
+    """Something on the way to the API (an edge, a filter, a proxy) answers in its place."""
+
+    status = 503
+    kind = "overloaded_error"
+
+    def headers(self) -> Sequence[tuple[str, str]]:
+        return (("Retry-After", "5"),)
+
+
 class UpstreamLost(UpstreamError):
     """The connection broke or fell silent after the request was (perhaps) sent."""
+
+
+class UpstreamSilent(UpstreamLost):
+    """No answer began within its time: the request may be running, and billed, so it is not sent again."""
 
 
 class UpstreamProtocolError(UpstreamLost):

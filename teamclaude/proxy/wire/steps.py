@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, Optional, TypeVar, Union
 
-from ...errors import UpstreamLost
+from ...errors import UpstreamLost, UpstreamSilent
 from .upstream import Buffer, Connection
 from .watch import Watch
 
@@ -35,7 +35,7 @@ class Receive:
 
     def late(self) -> UpstreamLost:
         """Nothing has come in time."""
-        return UpstreamLost(f"the upstream sent no {self.what} for {self.timeout:g} s")
+        return UpstreamSilent(f"the upstream sent no {self.what} for {self.timeout:g} s")
 
 
 class Soon:

@@ -1,14 +1,17 @@
 """One attempt on the wire: send a request, read the answer's head, with the retries a wire needs.
 
 A failure on a reused connection says only that the upstream had closed it: once more on a fresh one,
-at once.  A failure on a fresh connection gets one more try after a pause; then it is an outage.
+at once.  A failure on a fresh connection gets one more try after a pause; then it is an outage.  What was
+sent and met silence is not sent again, on whatever connection: it may be running, and billed.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from functools import partial
 
-from ...errors import ClientGone, ConnectFailed, UpstreamLost
+from ...errors import ClientGone, ConnectFailed, UpstreamLost, UpstreamSilent
 from .origin import Origin
 from .steps import Receive, Send, Steps, carry_out
 from .upstream import Answer, Buffer, Connection, UpstreamPool, first_answer, read_answer
@@ -18,14 +21,21 @@ __all__ = ["Transport"]
 
 PAUSE_SEC = 0.5
 MAX_KEPT_BODY = 262144  # of an answer that is kept back while another account is tried
-KEPT_IDLE_SEC = 10.0
+KEPT_SEC = 2.0  # for all of it: what has come by then is enough
 
 
 class Transport:
     """Sends one request as often as the wire makes necessary; never two at a time."""
 
-    def __init__(self, pool: UpstreamPool, watch: Watch, head_timeout: float) -> None:
+    def __init__(
+        self,
+        pool: UpstreamPool,
+        watch: Watch,
+        head_timeout: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._pool = pool
+        self._monotonic = monotonic
         self._watch = watch
         self._head_timeout = head_timeout
 
@@ -43,11 +53,15 @@ class Transport:
         if pooled is not None:
             try:
                 return (yield from self._once(pooled, method, head, body))
+            except UpstreamSilent:
+                raise
             except UpstreamLost:
                 pass
         dial = partial(self._pool.open, origin, self._watch)
         try:
             return (yield from self._once((yield dial), method, head, body))
+        except UpstreamSilent:
+            raise
         except (ConnectFailed, UpstreamLost):
             yield partial(self._watch.sleep, PAUSE_SEC)
         return (yield from self._once((yield dial), method, head, body))
@@ -75,11 +89,15 @@ class Transport:
             answer.connection.close()
 
     def keep(self, answer: Answer) -> bytes:
-        """Read the body of an answer that may be relayed later; an endless or broken one is cut."""
+        """Read the body of an answer that may be relayed later; an endless, slow or broken one is cut."""
         body = bytearray()
+        ends = self._monotonic() + KEPT_SEC
         try:
             while not answer.complete and len(body) <= MAX_KEPT_BODY:
-                for piece in answer.read(self._watch, KEPT_IDLE_SEC):
+                left = ends - self._monotonic()
+                if left <= 0:
+                    break
+                for piece in answer.read(self._watch, left):
                     body += piece
         except UpstreamLost:
             pass

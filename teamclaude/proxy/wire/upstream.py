@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Optional, Union
 
-from ...errors import UpstreamLost, UpstreamProtocolError
+from ...errors import UpstreamLost, UpstreamProtocolError, UpstreamSilent
 from .dialer import Dialer, in_words
 from .framing import ChunkedDecoder, Framing, Kind, keep_alive, response_body
 from .head import MAX_HEAD_BYTES, ResponseHead, find_head_end, parse_response_head
@@ -139,7 +139,7 @@ class Connection:
             data = self.receive_now()
             if data is not None:
                 return data
-        raise UpstreamLost(f"the upstream sent no {what} for {timeout:g} s")
+        raise UpstreamSilent(f"the upstream sent no {what} for {timeout:g} s")
 
     def receive_now(self) -> Optional[bytes]:
         """The bytes that have arrived, b"" at the end, None while there are none; raises UpstreamLost."""
@@ -325,8 +325,9 @@ def read_answer(
 ) -> Answer:
     """Read the head of the final answer (1xx are skipped), of which `first` has come already.
 
-    Raises UpstreamLost or ClientGone.
+    `timeout` is for all of it, in seconds.  Raises UpstreamLost or ClientGone.
     """
+    ends = time.monotonic() + timeout
     first = first or _more_of_head(connection, watch, timeout)
     answer = first_answer(connection, method, first)  # as nearly always: 3 us less
     if answer is not None:
@@ -338,7 +339,7 @@ def read_answer(
             seen = len(buffer)
             if seen > MAX_HEAD_BYTES:
                 raise UpstreamProtocolError(f"the upstream's head is longer than {MAX_HEAD_BYTES} bytes")
-            buffer += _more_of_head(connection, watch, timeout)
+            buffer += _more_of_head(connection, watch, max(0.0, ends - time.monotonic()))
             continue
         head = parse_response_head(buffer[:end])
         if head.status >= 200 or head.status == 101:

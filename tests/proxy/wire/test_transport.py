@@ -12,10 +12,10 @@ import pytest
 from teamclaude.demo.api import FakeApi
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.quota import FakeAccount
-from teamclaude.errors import ClientGone, ConnectFailed, UpstreamLost
+from teamclaude.errors import ClientGone, ConnectFailed, UpstreamLost, UpstreamSilent
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.transport import MAX_KEPT_BODY, Transport
-from teamclaude.proxy.wire.upstream import Answer, UpstreamPool
+from teamclaude.proxy.wire.upstream import Answer, Buffer, UpstreamPool
 from teamclaude.proxy.wire.watch import Watch
 
 BODY = b'{"model":"claude-opus-4-8","max_tokens":9,"messages":[{"role":"user","content":"x"}]}'
@@ -127,13 +127,34 @@ def test_a_connection_on_the_second_try_serves(wired: Wired, monkeypatch: pytest
     assert wired.whole() == 200
 
 
-def test_a_silent_upstream_is_left_before_another_is_asked(wired: Wired) -> None:
+@pytest.mark.parametrize("warm", [False, True])
+def test_what_met_silence_is_not_sent_again(wired: Wired, warm: bool) -> None:
+    if warm:
+        assert wired.whole() == 200
     wired.transport = Transport(wired.pool, wired.watch, 0.05)
-    wired.api.script.once(Fault.silent())
-    most = []
-    wired.watch.sleep = lambda seconds: most.append(wired.api.wait_until(lambda api: api.inflight == 0))
-    assert wired.whole() == 200
-    assert most == [True], "the first attempt had ended"
+    wired.api.script.always(Fault.silent())
+    with pytest.raises(UpstreamSilent):
+        wired.ask()
+    assert wired.api.wait_until(lambda api: api.inflight == 0)
+    assert len(wired.api.log) == 1 + warm
+
+
+def test_a_refusal_that_trickles_is_read_for_two_seconds_at_most(wired: Wired) -> None:
+    now = [0.0]
+    wired.transport = Transport(wired.pool, wired.watch, 5.0, monotonic=lambda: now[0])
+    wired.api.script.once(Fault.status(400, body=b"x" * 400).but(trickle=1, trickle_gap=0.001))
+    answer = wired.ask()
+    read = answer.read
+
+    def slowly(watch: Watch, idle: float) -> list[Buffer]:
+        now[0] += 0.5
+        return read(watch, idle)
+
+    answer.read = slowly  # type: ignore[method-assign]
+    body = wired.transport.keep(answer)
+    assert 0 < len(body) < 400
+    assert not answer.complete
+    assert answer.connection.sock.fileno() == -1, "nothing can follow on its connection"
 
 
 def test_a_client_that_leaves_ends_it_without_another_try(
