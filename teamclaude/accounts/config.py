@@ -131,6 +131,9 @@ class AccountConfig(Section):
     priority: int = setting(0, "Accounts with the smallest number are used first.", unit="rank")
     disabled: bool = setting(False, "Keep the account but give it no work.")
     last_resort: bool = setting(True, "Use this API key only when no subscription can serve (type apikey).")
+    allow_extra_usage: Optional[bool] = setting(
+        None, "Let this account go on for money when a window is full; not set: as allowExtraUsage says."
+    )
     upstream: Optional[str] = setting(None, "API of this account alone.", unit="base URL")
     source: Optional[str] = setting(None, "Which door the account came through.")
     subscription_type: Optional[str] = setting(None, "The plan (max, pro, team...), for display.")
@@ -180,6 +183,9 @@ class Config(Section):
     accounts: tuple[AccountConfig, ...] = setting((), "The accounts, one object each.")
     rules: Rules = setting(Rules, "The routing keys.", key=BESIDE)
     routing: RoutingConfig = setting(RoutingConfig, "How work is given to accounts.")
+    allow_extra_usage: bool = setting(
+        False, "Let accounts that have extra usage go on for money, as a last resort, when a window is full."
+    )
     all_throttled_hold_budget_sec: float = setting(
         1800.0, "How long a request waits for an account when none is usable.", unit="s"
     )

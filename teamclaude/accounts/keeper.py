@@ -160,6 +160,12 @@ class TokenKeeper:
         slot = self._slots.get(key)
         return slot is not None and slot.need(self._clock()) is Need.MANDATORY
 
+    def renew_beside(self, key: str) -> None:
+        """Begin to renew a token that is of no use any more, beside the traffic."""
+        slot = self._slots.get(key)
+        if slot is not None:
+            self._renew_beside(key, slot, self._clock())
+
     def before_dispatch(self, key: str) -> Standing:
         """Whether a request may be sent; waits for a renewal only where the token is of no use."""
         slot = self._slots.get(key)

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, Optional, Union
 
 from .quickjson import decoded
 
-__all__ = ["NO_FACTS", "BodyFacts", "scan"]
+__all__ = ["NO_FACTS", "BodyFacts", "cache_digests", "scan"]
 
 Body = Union[bytes, bytearray, mmap.mmap]
 
@@ -36,6 +36,8 @@ _LONGEST = 65536
 # Up to here the standard parser is the second way; beyond, it would hold the interpreter for too long
 # and take several times the body's memory.
 _MEDIUM = 1 << 20
+# Up to here a request without a session is parsed for the names of its cache.
+_PARSED_FOR_DIGESTS = 1 << 18
 # Where the members in front end at the latest.
 _FRONT = 1024
 # What is searched in one go: about 1 ms.
@@ -95,6 +97,40 @@ def scan(body: bytes | bytearray | memoryview, with_session: bool = True) -> Bod
         _has_one_hour_cache(data),
         max_tokens if type(max_tokens) is int else None,
     )
+
+
+def cache_digests(body: bytes | bytearray | memoryview, model: str | None) -> tuple[str, ...]:
+    """Names for what makes a request's prompt cache, the longest first; () where it asks for none.
+
+    The cache is kept per model, and its prefix is tools, then system, then messages (platform docs, prompt
+    caching): so the first name stands for a dialogue (with its first message), the second for all that share
+    its tools and system.  A body too large to be parsed is named by its beginning.
+    """
+    data = _whole(body)
+    if _rfind(data, b'"cache_control"', 0, len(data)) < 0:
+        return ()
+    if len(data) > _PARSED_FOR_DIGESTS:
+        return (_digest(model, data[:_LONGEST]),)
+    fields = _decoded(data[:])
+    if not isinstance(fields, dict):
+        return ()
+    shared = [fields.get("tools"), fields.get("system")]
+    messages = fields.get("messages")
+    first = messages[0] if isinstance(messages, list) and messages else None
+    names = [_digest(model, _canonical([*shared, first]))]
+    return (*names, _digest(model, _canonical(shared))) if any(shared) else tuple(names)
+
+
+def _canonical(value: Any) -> bytes:
+    import json
+
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _digest(model: str | None, data: Body) -> str:
+    import hashlib  # few requests need it: those of programs without a session
+
+    return hashlib.blake2b((model or "").encode() + b"\0" + bytes(data), digest_size=12).hexdigest()
 
 
 def _whole(body: bytes | bytearray | memoryview) -> Body:

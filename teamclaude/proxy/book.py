@@ -62,7 +62,7 @@ class AccountBook:
         self.origin, self.prefix = parse_origin(config.upstream)
         self._ways = {account.key: self._way(account) for account in accounts}
         self._latest: dict[str, Way] = {}  # of logins, with the last token asked for
-        self.specs = [_spec(account) for account in accounts]
+        self.specs = [_spec(account, config.allow_extra_usage) for account in accounts]
 
     def _way(self, account: AccountConfig) -> Way:
         if account.type == "apikey":
@@ -103,7 +103,8 @@ class AccountBook:
         ]
 
 
-def _spec(account: AccountConfig) -> AccountSpec:
+def _spec(account: AccountConfig, allow_extra_usage: bool) -> AccountSpec:
+    own = account.allow_extra_usage
     return AccountSpec(
         key=account.key,
         name=account.name,
@@ -111,4 +112,5 @@ def _spec(account: AccountConfig) -> AccountSpec:
         priority=account.priority,
         enabled=not account.disabled,
         last_resort=account.is_last_resort,
+        allow_extra_usage=allow_extra_usage if own is None else own,
     )

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Optional
 
-from ..errors import TeamClaudeError, UpstreamLost
+from ..errors import TeamClaudeError
 from .exchange import Exchange, Outcome
 from .hold import Hold
 from .requestrecord import RequestRecord
@@ -24,7 +24,7 @@ from .wire.forwarding import client_framing, client_head, client_response_header
 from .wire.framing import Framing, Kind
 from .wire.relay import Observer, relay
 from .wire.upstream import Answer, Buffer
-from .words import error_document
+from .words import error_document, partial_error
 
 __all__ = ["Delivery", "KeptAnswer", "StreamRefused"]
 
@@ -41,6 +41,11 @@ class KeptAnswer:
     answer: Answer
     body: bytes
     account: str  # name
+
+    @property
+    def document(self) -> bytes:
+        """What the client gets as its body: the API's own, or ours where that did not come whole."""
+        return self.body if self.answer.complete else partial_error(self.answer.head, self.body)
 
 
 class StreamRefused(Exception):
@@ -119,17 +124,19 @@ class Delivery:
 
     def relay_kept(self, kept: KeptAnswer) -> None:
         """The upstream's own words, byte for byte, after all else has been tried."""
-        if not kept.answer.complete:
-            raise UpstreamLost("the upstream's error answer broke off")
+        head, body = kept.answer.head, kept.document
         if self._log is not None:
-            self._log.response.add(kept.body)
+            self._log.response.add(body)
         if self._hold.committed:
-            self._hold.end_with(error_document(kept.answer.head, kept.body))
+            self._hold.end_with(error_document(head, body))
         else:
-            is_head = self._exchange.head.method == "HEAD"
-            framing = Framing(Kind.NONE) if is_head else Framing(Kind.LENGTH, len(kept.body))
-            self._exchange.first_byte(kept.answer.head.status)
-            self._client.send(self._head(kept.answer, kept.account, framing) + kept.body)
+            bodiless = self._exchange.head.method == "HEAD" or head.status in (204, 304)
+            framing = Framing(Kind.NONE) if bodiless else Framing(Kind.LENGTH, len(body))
+            own = not kept.answer.complete
+            self._exchange.first_byte(head.status)
+            self._client.send(
+                self._head(kept.answer, kept.account, framing, own) + (b"" if bodiless else body)
+            )
         self._exchange.end(Outcome.UPSTREAM_ERROR, f"{kept.answer.head.status}")
 
     def refuse(self, error: TeamClaudeError) -> bool:
@@ -159,12 +166,15 @@ class Delivery:
                 body += piece
         self._hold.end_with(error_document(answer.head, bytes(body)))
 
-    def _head(self, answer: Answer, account: str, framing: Framing) -> bytes:
+    def _head(self, answer: Answer, account: str, framing: Framing, own: bool = False) -> bytes:
+        """The answer's head for the client; `own`: its body is replaced by one of ours."""
         extra = [
             ("x-teamclaude-account", header_text(account)),
             ("x-teamclaude-request", self._exchange.id),
             *self._exchange.closing_fields,
         ]
+        if own:
+            extra += [("Content-Type", "application/json"), ("Content-Encoding", "identity")]
         if self._log is not None:
             headers = client_response_headers(answer.head, framing, extra)
             self._log.answered(answer.head.status, answer.head.reason, headers)

@@ -4,7 +4,12 @@ Rules that hold in this file:
 
 1. One attempt at a time; its lease is settled exactly once, whatever happens.
 2. Before the first byte reached the client every account's refusal leads on; after it nothing does.
-3. What an answer means is read off the table in `routing.answers`; here it is only carried out.
+3. What an answer means is read off the table in `routing.answers`, what follows for the request in `retry`;
+   here it is only carried out.
+4. A refusal (400 and above) is read before it is relayed, for two seconds at most: until then nobody has
+   decided whose fault it is, and a body that trickles must not hold a slot.
+5. Who refused what another account then served is told so (`_convict`); who refused what others refused
+   alike is not touched (`_acquit`).
 """
 
 from __future__ import annotations
@@ -13,11 +18,19 @@ import random
 import time
 from contextlib import suppress
 from functools import partial
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from ..accounts.freshness import Standing
-from ..errors import ClientGone, ConnectFailed, HeldOut, TeamClaudeError, UpstreamLost
-from ..routing.answers import MEANING, AnswerKind, Next, classify
+from ..errors import (
+    ClientGone,
+    ConnectFailed,
+    HeldOut,
+    TeamClaudeError,
+    UpstreamLost,
+    UpstreamOutage,
+    UpstreamSilent,
+)
+from ..routing.answers import AnswerKind, classify, needs_words
 from ..routing.decision import Ask, Decision, Lease
 from ..routing.models import cost, price_of
 from ..routing.usage import NO_USAGE
@@ -31,6 +44,8 @@ from .house import House
 from .quota import reading_of
 from .refusal import NEEDS_A_PERSON, refusal
 from .requestrecord import RequestRecord
+from .resources import is_deleted_by, made_by, named_in
+from .retry import FIRST_BACKOFF_SEC, Action, Refusal, RetryState, Situation, next_step
 from .router import NO_PATIENCE, NothingUsable, Patience
 from .tap import UsageTap
 from .wire.attend import attend
@@ -40,27 +55,33 @@ from .wire.paths import PathKind
 from .wire.steps import Soon, Steps
 from .wire.transport import Transport
 from .wire.upstream import Answer
-from .words import upstream_words
+from .words import is_api_error, upstream_words
 
 __all__ = ["Forwarder"]
 
-FIRST_BACKOFF_SEC = 0.5
-LONGEST_BACKOFF_SEC = 8.0
 MAX_REFUSED_STREAMS = 2  # further ones are relayed as they are
+
+
+class Suspect(NamedTuple):
+    """One account's refusal that may be about the account or about the request."""
+
+    lease: Lease
+    refusal: Refusal
+    kept: KeptAnswer
 
 
 class Forwarder:
     """Carries one exchange to its end."""
 
     # What is so as long as nothing goes wrong.
-    _kept: Optional[KeptAnswer] = None
-    _failures = 0  # answers of an overloaded upstream
+    _kept: Optional[KeptAnswer] = None  # what to relay when nobody serves
+    _retry = RetryState()
     _refused_streams = 0  # streams that began with an error event
     _lost_bodies = 0  # answers that broke off before a byte of them was relayed
     _streaming = False  # an answer is on its way: nothing is retried
     _pause = 0.0  # seconds to wait before the next attempt
-    _avoid: Optional[str] = None  # account that was overloaded: another one first, if free
-    _gave_up = False  # the retry budget is spent: the kept answer is relayed
+    _avoid: Optional[str] = None  # account instead of which another one is tried first, if free
+    _gave_up = False  # nobody else is to be tried: the kept answer is relayed
 
     def __init__(
         self, house: House, exchange: Exchange, client: Client, log: Optional[RequestRecord]
@@ -77,10 +98,11 @@ class Forwarder:
         self._delivery = Delivery(exchange, client, log, self._hold, idle_sec, house.ferry)
         self._inference = exchange.route.kind is PathKind.INFERENCE
         self._ask = exchange.ask
-        self._suspects: list[Lease] = []  # answered with a bare 429
+        self._suspects: list[Suspect] = []  # refused, each perhaps for its own sake; in the order of _retry's
         self._said: dict[str, str] = {}  # account key -> why it refused this request
         self._locked_out: set[str] = set()  # answered with 401 or 403
         self._renewed: set[str] = set()  # accounts tried again with newer credentials
+        self._passed_over: set[str] = set()  # accounts whose token is being renewed, if others can serve
 
     def steps(self) -> Steps[None]:
         """Forward until an answer has been relayed; raises what the client is to be told, or ClientGone."""
@@ -88,8 +110,7 @@ class Forwarder:
             while True:
                 lease = self._take() or (yield self._acquire)
                 if lease is None:
-                    assert self._kept is not None
-                    yield partial(self._delivery.relay_kept, self._kept)
+                    yield self._relay_kept
                     return
                 if (yield from self._attempt(lease)):
                     return
@@ -116,10 +137,10 @@ class Forwarder:
             # Here, between two leases: a slot is not held while nothing is sent.
             self._hold.pause(self._pause)
             self._pause = 0.0
-        overloaded, self._avoid = self._avoid, None
-        if overloaded is not None:
+        avoided, self._avoid = self._avoid, None
+        if avoided is not None:
             with suppress(NothingUsable):
-                beside = self._ask._replace(tried=(*self._ask.tried, overloaded))
+                beside = self._ask._replace(tried=(*self._ask.tried, avoided), detour=True)
                 return self._try_acquire(beside, NO_PATIENCE)
         if self._locked_out:
             # Accounts that refuse their login are not worth waiting for: look before holding.
@@ -128,11 +149,10 @@ class Forwarder:
             except NothingUsable as nothing:
                 if self._is_final_refusal(nothing.decision):
                     raise self._refused(nothing.decision) from None
-        patience = NO_PATIENCE if self._suspects else self._patience()
         try:
-            return self._try_acquire(self._ask, patience)
+            return self._try_acquire(self._ask, self._patience())
         except NothingUsable as nothing:
-            if self._kept is not None:
+            if self._kept is not None or self._suspects:
                 return None
             raise self._refused(nothing.decision) from None
 
@@ -158,10 +178,17 @@ class Forwarder:
 
     def _patience(self) -> Patience:
         conversation = self._ask.conversation
-        if not self._inference or (conversation is not None and conversation in self._house.holdouts):
+        refused = conversation is not None and conversation in self._house.recently_refused
+        if refused or not self._inference:
             return NO_PATIENCE
         patience = self._house.patience[self._exchange.facts.stream is True]
-        return patience.after(self._house.clock() - self._exchange.at)
+        patience = patience.after(self._house.clock() - self._exchange.at)
+        if not self._suspects:
+            return patience
+        # Another account's answer is wanted, not any account's: a free slot, but no end of a bench.
+        if all(suspect.refusal.kind is AnswerKind.BARE for suspect in self._suspects):
+            return patience.for_slots()
+        return patience.for_slots(self._config.upstream_retry_budget_sec)
 
     # --- one attempt ----------------------------------------------------------------------------
 
@@ -176,6 +203,9 @@ class Forwarder:
         exchange.attempts.append(attempt)
         logged = self._log.attempt(attempt.account) if self._log is not None else None
         try:
+            if not is_good and self._may_pass_over(lease):
+                attempt.note = "its token is being renewed, and nothing is cached there"
+                return False
             if not is_good:
                 standing = yield partial(self._standing, lease.account)
                 way = self._house.book().way(lease.account)  # with the token that may be new
@@ -191,10 +221,10 @@ class Forwarder:
             if logged is not None:
                 logged.answered(answer.head.status, answer.head.reason, answer.head.headers)
             reading = attempt.reading = reading_of(answer.head, self._house.clock())
-            kind = classify(answer.head.status, reading, self._inference)
-            if not self._is_final(kind):
-                yield partial(self._set_aside, lease, way, answer, kind, reading, attempt)
+            if answer.head.status >= 400:
+                yield partial(self._set_aside, lease, way, answer, reading, attempt)
                 return False
+            kind = classify(answer.head.status, reading, self._inference)
             if answer.is_whole:
                 unsaid = (answer.head.status, reading)  # until it is sent: then all is told at once
             else:
@@ -202,6 +232,8 @@ class Forwarder:
             tap = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"))
             as_it_is = yield from self._deliver(lease, answer, attempt.account, tap, kind)
             served = self._conclude(answer, kind, tap, as_it_is)
+            if served and exchange.route.kind is PathKind.API:
+                self._note_resource(lease, tap)
             return True
         except StreamRefused as refused:
             attempt.note = str(refused)
@@ -213,6 +245,8 @@ class Forwarder:
                 logged.failed(str(lost))
             if attempt.status is None or self._streaming or self._lost_bodies:
                 raise
+            if isinstance(lost, UpstreamSilent):
+                raise  # it may still be running, and billed
             self._lost_bodies += 1  # its head came, but the client has nothing yet: once more
             return False
         finally:
@@ -240,7 +274,7 @@ class Forwarder:
         def begun() -> None:
             self._streaming = True
             if served:
-                self._condemn_suspects(lease)
+                self._convict(lease)
 
         probe = served and self._inference and self._refused_streams < MAX_REFUSED_STREAMS
         try:
@@ -257,51 +291,107 @@ class Forwarder:
         self._transport.finish(answer)
         return as_it_is
 
-    def _is_final(self, kind: AnswerKind) -> bool:
-        """The answer goes to the client as it is."""
-        step = MEANING[kind].next
-        if step is Next.RETRY_LATER:
-            return not self._inference
-        return step is Next.RELAY or (step is Next.HOP_ONCE and bool(self._suspects))
-
     # --- answers that lead on -------------------------------------------------------------------
 
-    def _set_aside(
-        self,
-        lease: Lease,
-        way: Way,
-        answer: Answer,
-        kind: AnswerKind,
-        reading: Reading,
-        attempt: Attempt,
-    ) -> None:
-        body = self._transport.keep(answer)
-        words = upstream_words(answer.head, body)
+    def _set_aside(self, lease: Lease, way: Way, answer: Answer, reading: Reading, attempt: Attempt) -> None:
+        """Take in a refusal: what it means for the account, and what the request does next."""
+        head, body = answer.head, self._transport.keep(answer)
+        words = upstream_words(head, body)
+        api_words = not needs_words(head.status) or is_api_error(head, body)
+        trusted = self._house.router.is_proven(lease)
+        kind = self._house.router.answered(lease, head.status, reading, words, api_words)
         attempt.note = words or kind.value
-        self._said[lease.account] = f"{answer.head.status} {attempt.note}"
-        self._house.router.answered(lease, answer.head.status, reading, words)
-        step = MEANING[kind].next
-        if step not in (Next.HOP_ONCE, Next.RETRY_LATER) and not self._suspects:
+        self._said[lease.account] = f"{head.status} {attempt.note}"
+        refusal = Refusal(kind, head.status, words, trusted)
+        self._retry, step = next_step(self._retry, refusal, self._situation(lease, refusal))
+        kept = KeptAnswer(answer, body, way.name)
+        if self._retry.suspicions and self._retry.suspicions[-1] is refusal:
+            self._suspects.append(Suspect(lease, refusal, kept))
+        elif step.action is Action.RELAY or kind in (AnswerKind.OVERLOADED, AnswerKind.OUTAGE):
+            self._kept = kept
+        else:
             self._kept = None  # an outage that was met before is no longer why it fails
-        if step is Next.HOP_ONCE:
-            self._suspects.append(lease)
-            self._kept = KeptAnswer(answer, body, way.name)
-            self._leave_out(lease, "")
-        elif step is Next.RETRY_LATER:
-            self._back_off(lease, KeptAnswer(answer, body, way.name))
-        elif step is Next.SAME_THEN_OTHER:
+        if kind is AnswerKind.UNAUTHORIZED:
             self._refused_login(lease, way, words)
         elif kind is AnswerKind.FORBIDDEN:
             self._locked_out.add(lease.account)
-        elif self._house.router.is_open(lease):
+        elif step.action is Action.ANOTHER:
+            self._leave_out(lease, "")
+        elif step.action is Action.OTHERS and self._house.router.is_open(lease):
             # It refused, but nothing we know keeps it from being taken again at once: a hot loop.
             self._leave_out(lease, attempt.note)
+        self._pause = step.pause
+        self._avoid = lease.account if step.elsewhere else None
+        self._gave_up = step.action is Action.RELAY
+
+    def _situation(self, lease: Lease, refusal: Refusal) -> Situation:
+        return Situation(
+            inference=self._inference,
+            elapsed=time.monotonic() - self._exchange.began,
+            budget=self._config.upstream_retry_budget_sec,
+            prefix=self._house.router.cached_prefix(self._ask),
+            may_hop=self._refusal_key(refusal) not in self._house.recently_refused,
+            roll=random.random(),
+        )
+
+    def _refusal_key(self, refusal: Refusal) -> tuple[object, ...]:
+        """What is not asked of a second account again for a while, once several have refused it alike."""
+        if refusal.kind is AnswerKind.BARE:
+            return (refusal.kind, self._ask.scope)
+        asking = self._ask.conversation or self._ask.prefixes
+        return (refusal.kind, asking, self._exchange.route.path, refusal.status, refusal.words)
+
+    def _relay_kept(self) -> None:
+        """Nobody served it: what the API said of it is the answer."""
+        if self._suspects:
+            self._acquit()
+            self._kept = self._suspects[self._retry.best].kept
+        assert self._kept is not None
+        status = self._kept.answer.head.status
+        if needs_words(status) and not is_api_error(self._kept.answer.head, self._kept.body):
+            raise UpstreamOutage(
+                f"Something on the way to the API answered {status} in its place (an edge, a filter or a "
+                "proxy); no account is at fault. Try again in a moment."
+            )
+        self._delivery.relay_kept(self._kept)
+
+    def _convict(self, server: Lease) -> None:
+        """This account serves what others refused: that was for their own sake."""
+        for suspect in self._suspects:
+            kind = suspect.refusal.kind
+            self._house.recently_refused.discard(self._refusal_key(suspect.refusal))
+            if not suspect.lease.ask.needs_slot or suspect.lease.account == server.account:
+                continue
+            if kind is AnswerKind.BARE:
+                self._house.router.condemn(suspect.lease)
+            elif kind is AnswerKind.CREDENTIAL:
+                self._house.router.sideline(suspect.lease, suspect.refusal.words)
+        self._suspects.clear()
+
+    def _acquit(self) -> None:
+        """Others refused it alike, or nobody else could be asked: it counts as the request's own fault."""
+        self._house.router.acquit([suspect.lease for suspect in self._suspects])
+        for place, suspect in enumerate(self._suspects):
+            if any(suspect.refusal.is_like(other.refusal) for other in self._suspects[:place]):
+                self._house.recently_refused.add(self._refusal_key(suspect.refusal))
 
     def _leave_out(self, lease: Lease, why: str) -> None:
         if why:
             self._said[lease.account] = why
         if lease.account not in self._ask.tried:
             self._ask = self._ask._replace(tried=(*self._ask.tried, lease.account))
+
+    def _may_pass_over(self, lease: Lease) -> bool:
+        """Its token must be renewed first: what has nothing cached there goes on at once, if it can."""
+        keeper, key = self._house.keeper, lease.account
+        if key in self._passed_over or not keeper.must_wait(key):
+            return False
+        if self._house.router.cached_prefix(self._ask):
+            return False
+        self._passed_over.add(key)
+        self._avoid = key
+        keeper.renew_beside(key)
+        return True
 
     def _refused_login(self, lease: Lease, way: Way, words: str) -> None:
         standing = Standing(False, words or "the API refused its credentials (401)")
@@ -340,25 +430,6 @@ class Forwarder:
             self._avoid = lease.account
         self._pause = FIRST_BACKOFF_SEC
 
-    def _back_off(self, lease: Lease, kept: KeptAnswer) -> None:
-        """An overloaded upstream is asked again after a pause; the second retry tries another account."""
-        self._kept = kept
-        self._failures += 1
-        pause = min(LONGEST_BACKOFF_SEC, FIRST_BACKOFF_SEC * 2 ** (self._failures - 1))
-        pause *= 0.75 + 0.25 * random.random()
-        elapsed = time.monotonic() - self._exchange.began
-        if elapsed + pause > self._config.upstream_retry_budget_sec:
-            self._gave_up = True
-            return
-        self._pause = pause
-        self._avoid = lease.account if self._failures == 2 else None
-
-    def _condemn_suspects(self, server: Lease) -> None:
-        for suspect in self._suspects:
-            if suspect.ask.needs_slot and suspect.account != server.account:
-                self._house.router.condemn(suspect)
-        self._suspects.clear()
-
     # --- ends ---------------------------------------------------------------------------------------
 
     def _conclude(self, answer: Answer, kind: AnswerKind, tap: UsageTap, as_it_is: bool) -> bool:
@@ -375,9 +446,20 @@ class Forwarder:
         self._exchange.end(Outcome.UPSTREAM_ERROR if problem else Outcome.SERVED, problem)
         return not problem
 
+    def _note_resource(self, lease: Lease, tap: UsageTap) -> None:
+        """Remember whose the id is that was made, or was found where nobody knew whose it was."""
+        method, path = self._exchange.head.method, self._exchange.route.path
+        id = named_in(path) or made_by(method, path, tap.id)
+        if id is None:
+            return
+        if is_deleted_by(method, path):
+            self._house.router.disown(id)
+        elif self._ask.owner is None:
+            self._house.router.own(id, lease)
+
     def _end_hold(self, error: TeamClaudeError) -> None:
         """The error of a request whose hold has begun its answer."""
         self._delivery.refuse(error)
         if isinstance(error, HeldOut) and self._ask.conversation is not None:
-            self._house.holdouts.add(self._ask.conversation)
+            self._house.recently_refused.add(self._ask.conversation)
         self._exchange.end(outcome_of(error), str(error))

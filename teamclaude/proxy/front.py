@@ -31,7 +31,7 @@ from ..errors import (
     UsageError,
 )
 from ..routing.decision import Ask
-from .bodyscan import scan
+from .bodyscan import cache_digests, scan
 from .endpoints import Endpoints, Reply
 from .entry import Visitor
 from .exchange import Exchange, Outcome, new_request_id, outcome_of
@@ -39,6 +39,7 @@ from .forward import Forwarder
 from .house import House
 from .passthrough import pass_through
 from .requestrecord import RequestRecord
+from .resources import in_body, named_in
 from .runtime import Runtime
 from .wire.client import Client
 from .wire.forwarding import render_response
@@ -56,6 +57,7 @@ _POSTED = (PathKind.INFERENCE, PathKind.COUNT_TOKENS, PathKind.OAUTH_TOKEN)
 _OWN_LOGIN = (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN)
 SMALL = 16384  # bytes of a body that comes with its head
 LONGEST_ID = 128  # of a session or agent id: they are keys that live in memory
+LONGEST_BETAS = 2048
 
 
 class Front:
@@ -196,20 +198,24 @@ class Front:
         names = head.shared.get(_names)
         if names is None:
             names = head.shared[_names] = _names(head)
-        session, agent, parent_agent = names
+        session, agent, parent_agent, betas = names
         facts = exchange.facts = scan(exchange.body, not session or config.rewrite_account_uuid)
         if facts.stream is True:
             self._rides_next = False
         session = session or facts.session_id
+        inference = exchange.route.kind is PathKind.INFERENCE
         return Ask(
             session=session,
             agent=agent,
             parent_agent=parent_agent,
             model=facts.model,
             cache_life=3600.0 if facts.cache_ttl_1h else config.rules.cache_affinity_window_sec,
-            needs_slot=exchange.route.kind is PathKind.INFERENCE,
+            needs_slot=inference,
             pin=_pin(head, house) if "x-teamclaude-account" in head else None,
             issue=(self._runtime.issue_of(session) or "") if session else "",
+            betas=betas or "",
+            prefixes=() if session or not inference else cache_digests(exchange.body, facts.model),
+            owner=_owner(exchange, house) if house.router.owns_any else None,
         )
 
     def _settle_error(self, exchange: Exchange, error: Exception) -> bool:
@@ -319,10 +325,19 @@ def _expects_100(head: RequestHead) -> bool:
 
 
 def _names(head: RequestHead) -> tuple[Optional[str], ...]:
-    """The session, the agent and the agent that started it, as the head says."""
-    return tuple(
-        _bounded(head.get(f"x-claude-code-{name}-id")) for name in ("session", "agent", "parent-agent")
-    )
+    """The session, the agent, the agent that started it and the betas, as the head says."""
+    ids = (_bounded(head.get(f"x-claude-code-{name}-id")) for name in ("session", "agent", "parent-agent"))
+    return (*ids, ",".join(head.get_all("anthropic-beta"))[:LONGEST_BETAS])
+
+
+def _owner(exchange: Exchange, house: House) -> Optional[str]:
+    """The account that made what the request names, in its path or its body; None: as far as known none."""
+    id = named_in(exchange.route.path)
+    for named in [id] if id is not None else in_body(exchange.body):
+        owner = house.router.owner_of(named)
+        if owner is not None:
+            return owner
+    return None
 
 
 def _bounded(value: Optional[str]) -> Optional[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from ..accounts.config import Config
 from ..errors import TeamClaudeError
@@ -20,7 +20,7 @@ from .wire.client import Client
 from .wire.forwarding import render_response
 from .wire.framing import LAST_CHUNK, Framing, Kind, chunk
 
-__all__ = ["Hold", "Holdouts", "patience_of"]
+__all__ = ["Hold", "RecentlyRefused", "patience_of"]
 
 COMMENT_SEC = 15.0
 # A client that was just told "no" by an error event asks again at once: the plain 429 stops it.
@@ -102,19 +102,29 @@ def patience_of(config: Config, streams: bool) -> Patience:
     return Patience(budget, paid_after)
 
 
-class Holdouts:
-    """Conversations whose hold just ended in an error event: their next request is not held again."""
+class RecentlyRefused:
+    """Whom or what it would be no use to try again so soon, for a minute each.
+
+    Conversations whose hold has just ended in an error event: their next request is not held again.
+    Requests that several accounts have just refused alike: the next one alike is tried on one account only.
+    """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._until: dict[str, float] = {}
+        self._until: dict[Hashable, float] = {}
         self._lock = threading.Lock()  # guards _until
 
-    def add(self, conversation: str) -> None:
+    def add(self, key: Hashable) -> None:
         with self._lock:
             now = self._monotonic()
             self._until = {key: until for key, until in self._until.items() if until > now}
-            self._until[conversation] = now + PLAIN_SEC
+            self._until[key] = now + PLAIN_SEC
 
-    def __contains__(self, conversation: str) -> bool:
-        return self._until.get(conversation, 0.0) > self._monotonic()
+    def discard(self, key: Hashable) -> None:
+        """It was served after all."""
+        if self._until:
+            with self._lock:
+                self._until.pop(key, None)
+
+    def __contains__(self, key: Hashable) -> bool:
+        return self._until.get(key, 0.0) > self._monotonic()

@@ -10,7 +10,7 @@ from ..accounts.config import Config
 from ..accounts.keeper import TokenKeeper
 from ..routing.line import Patience
 from .book import AccountBook
-from .hold import Holdouts, patience_of
+from .hold import RecentlyRefused, patience_of
 from .router import Router
 from .wire.ferry import Ferry
 from .wire.upstream import UpstreamPool
@@ -29,7 +29,7 @@ class House:
     pool: UpstreamPool
     ferry: Ferry
     is_proxy_secret: Callable[[str], bool]
-    holdouts: Holdouts
+    recently_refused: RecentlyRefused
     clock: Callable[[], float]  # epoch seconds
 
     @cached_property

@@ -158,10 +158,12 @@ class Router:
 
     # --- what happens to leases -----------------------------------------------------------------
 
-    def answered(self, lease: Lease, status: int, reading: Reading, words: str = "") -> AnswerKind:
+    def answered(
+        self, lease: Lease, status: int, reading: Reading, words: str = "", api_words: bool = True
+    ) -> AnswerKind:
         with self._lock:
             now = self._clock()
-            kind = self._fleet.answered(lease, status, reading, now, self._roll(), words)
+            kind = self._fleet.answered(lease, status, reading, now, self._roll(), words, api_words)
             self._after_change(now, lease.account if kind is AnswerKind.SERVED else None)
             return kind
 
@@ -169,6 +171,27 @@ class Router:
         with self._lock:
             now = self._clock()
             self._fleet.condemn(lease, now, self._roll())
+            self._after_change(now)
+
+    def sideline(self, lease: Lease, words: str) -> None:
+        """It refused what another account then served."""
+        with self._lock:
+            now = self._clock()
+            self._fleet.sideline(lease, words, now)
+            self._after_change(now)
+
+    def acquit(self, leases: Iterable[Lease]) -> None:
+        """What these accounts refused was the request's own fault."""
+        with self._lock:
+            for lease in leases:
+                self._fleet.acquit(lease)
+            self._after_change(self._clock())
+
+    def lift(self, key: str) -> None:
+        """Whatever is held against an account is forgotten."""
+        with self._lock:
+            now = self._clock()
+            self._fleet.lift(key, now)
             self._after_change(now)
 
     def lock_out(self, lease: Lease, words: str) -> None:
@@ -257,13 +280,50 @@ class Router:
 
     # --- readers ----------------------------------------------------------------------------------
 
+    def is_proven(self, lease: Lease) -> bool:
+        """Whether the lease's account has served since it was last refused."""
+        with self._lock:
+            account = self._fleet.accounts.get(lease.account)
+            return account is not None and account.proven and not account.refused_scopes
+
     def is_open(self, lease: Lease) -> bool:
         """Nothing known keeps the lease's account from being taken again for the same request."""
         with self._lock:
             account = self._fleet.accounts.get(lease.account)
             if account is None:
                 return False
-            return account.block(lease.ask.model, self._fleet.rules, self._clock()) is None
+            ask = lease.ask
+            return account.block(ask.model, self._fleet.rules, self._clock(), ask.scope) is None
+
+    def owner_of(self, id: str) -> Optional[str]:
+        """The key of the account that made a file, a batch or a skill, as far as known."""
+        with self._lock:
+            return self._fleet.owners.find(id)
+
+    def own(self, id: str, lease: Lease) -> None:
+        """The lease's account has made this id, or has shown that it is its own."""
+        with self._lock:
+            self._fleet.owners.note(id, lease.account)
+            self._changed()
+
+    def disown(self, id: str) -> None:
+        """It was deleted."""
+        with self._lock:
+            self._fleet.owners.forget(id)
+            self._changed()
+
+    @property
+    def owns_any(self) -> bool:
+        """Whether any id is known: only then a request is searched for some."""
+        return len(self._fleet.owners) > 0
+
+    def cached_prefix(self, ask: Ask) -> int:
+        """Tokens of prompt cache that the conversation has where it is now."""
+        with self._lock:
+            binding = self._fleet.bindings.get(ask.conversation or "")
+            if binding is None or not binding.warm(self._fleet.rules, self._clock()):
+                return 0
+            return binding.prefix
 
     def choose(self, ask: Ask) -> Decision:
         with self._lock:

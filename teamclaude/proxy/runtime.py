@@ -27,7 +27,7 @@ from ..settings import camel_case
 from .book import AccountBook
 from .clients import Clients
 from .entry import Door
-from .hold import Holdouts
+from .hold import RecentlyRefused
 from .house import House
 from .journal import Journal
 from .redact import redact_text
@@ -92,7 +92,7 @@ class Runtime:
         fleet.configure(book.specs)
         router = Router(fleet, clock, max_held=config.proxy.max_held, changed=changed)
         self.door = Door(config.proxy)
-        self._holdouts = Holdouts()
+        self._recently_refused = RecentlyRefused()
         self._ferry = Ferry()
         self.book = book
         self.house = self._house(config, router, _pool(config))
@@ -106,7 +106,7 @@ class Runtime:
             pool,
             self._ferry,
             self.door.is_proxy_secret,
-            self._holdouts,
+            self._recently_refused,
             self.clock,
         )
 
@@ -204,6 +204,9 @@ class Runtime:
         except (ConfigError, UsageError) as error:
             raise BadRequest(str(error)) from error
         self.reload()
+        key = self.book.key_of(name)
+        if enabled and key is not None:
+            self.router.lift(key)
         return {"account": name, "enabled": enabled}
 
     def record(self, on: Optional[bool]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ _MAX_BODY_BYTES = 1 << 20
 _MAX_INFLATED = 4 << 20
 _MOST_TOKENS = 1 << 40
 _LONGEST_WORDS = 500
+_LONGEST_ID = 128
 
 Buffer = Union[bytes, bytearray, memoryview]
 
@@ -35,6 +36,7 @@ class UsageTap:
     blind = False  # a coding the tap can't read, or given up: it knows nothing (more)
     _usage = NO_USAGE
     _model: str | None = None
+    _id: str | None = None
     _error: tuple[str, str] | None = None
     _between_events = False  # of a stream that comes as it is
     _body_bytes = 0
@@ -69,6 +71,13 @@ class UsageTap:
         if self._body:
             self._read_body()
         return self._model
+
+    @property
+    def id(self) -> str | None:
+        """The id of what the answer's JSON describes."""
+        if self._body:
+            self._read_body()
+        return self._id
 
     @property
     def error_type(self) -> str | None:
@@ -141,6 +150,8 @@ class UsageTap:
         model = message.get("model")
         if isinstance(model, str) and model.isprintable():
             self._model = model[:_LONGEST_WORDS] or None
+        id = message.get("id")
+        self._id = id if isinstance(id, str) and len(id) <= _LONGEST_ID else None
         usage = message.get("usage")
         if type(usage) is dict:
             self._usage = _updated(self._usage, usage)

@@ -8,7 +8,7 @@ import zlib
 from .redact import redact_text
 from .wire.head import ResponseHead
 
-__all__ = ["error_document", "upstream_words"]
+__all__ = ["error_document", "is_api_error", "partial_error", "upstream_words"]
 
 LONGEST = 200
 MOST_INFLATED = 65536
@@ -22,6 +22,31 @@ def upstream_words(head: ResponseHead, body: bytes) -> str:
     except (ValueError, KeyError, TypeError, RecursionError, zlib.error):
         return ""
     return redact_text(" ".join(str(message).split()))[:LONGEST]
+
+
+def is_api_error(head: ResponseHead, body: bytes) -> bool:
+    """Whether these are the API's own words: an error document with one of its types.
+
+    These end in `_error`, but for one.  What an edge, a filter or a captive portal says is a page, or JSON
+    with types of its own (`forbidden`).
+    """
+    try:
+        kind = json.loads(_plain(head, body))["error"]["type"]
+    except (ValueError, KeyError, TypeError, RecursionError, zlib.error):
+        return False
+    return isinstance(kind, str) and (kind.endswith("_error") or kind == "request_too_large")
+
+
+def partial_error(head: ResponseHead, body: bytes) -> bytes:
+    """An error document of ours for a refusal whose body did not come whole."""
+    try:
+        came = _plain(head, body).decode("utf-8", "replace")
+    except zlib.error:
+        came = ""
+    shown = redact_text(" ".join(came.split()))[:LONGEST]
+    words = f"The API answered {head.status}; the rest of its words did not arrive: {shown or 'nothing came'}"
+    kind = "invalid_request_error" if head.status < 500 else "api_error"
+    return json.dumps({"type": "error", "error": {"type": kind, "message": words}}).encode()
 
 
 def error_document(head: ResponseHead, body: bytes) -> bytes:

@@ -8,20 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from .burn import Burn
 from .caps import CapEstimate
-from .decision import NEVER
+from .decision import NEVER, Scope
 from .rules import Rules
 from .usage import NO_USAGE, Usage
 from .warmth import WarmSet
 from .windows import REPROBE_SEC, SAME_WINDOW_SEC, Reading, Window, Windows, is_scoped
 
-__all__ = ["FIVE_HOURS_SEC", "WEEK_SEC", "Account", "AccountSpec", "Block", "inflight_cap", "within_5h_rail"]
+__all__ = [
+    "FIVE_HOURS_SEC",
+    "SUSPECT_SEC",
+    "WEEK_SEC",
+    "Account",
+    "AccountSpec",
+    "Block",
+    "ScopedRefusal",
+    "inflight_cap",
+    "within_5h_rail",
+]
 
 FIVE_HOURS_SEC = 5 * 3600.0
 WEEK_SEC = 7 * 86400.0
+SUSPECT_SEC = 60.0  # after a failure
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,7 @@ class AccountSpec:
     priority: int = 0  # smaller = preferred
     enabled: bool = True
     last_resort: bool = False  # a paid key that serves only when no other account can
+    allow_extra_usage: bool = False  # once a window is full it goes on for money, as a last resort
 
     @property
     def is_paid(self) -> bool:
@@ -45,6 +57,18 @@ class AccountSpec:
         That is by its name alone, or as a person without the organisation (`person` -> `person/org`).
         """
         return name == self.name if key == name else self.key.startswith(f"{key}/")
+
+
+class ScopedRefusal(NamedTuple):
+    """What an account refuses of one scope while it serves others; `until` is epoch seconds.
+
+    It is kept for a while when it is over: a refusal of the same kind then lasts longer.
+    """
+
+    until: float
+    words: str
+    began: float
+    times: int = 1
 
 
 @dataclass(eq=False)  # an account is itself, whatever it looks like
@@ -72,6 +96,12 @@ class Account:
     burn: Burn = field(default_factory=Burn)
     cap_5h: CapEstimate = field(default_factory=CapEstimate)
     cap_7d: CapEstimate = field(default_factory=CapEstimate)
+    suspect_until: float = 0.0  # its last answer was a failure: others are preferred for new work
+    sidelined: int = 0  # times in a row that it refused what another account then served
+    refused_scopes: set[Scope] = field(default_factory=set)  # so, since it last served
+    scoped: dict[Scope, ScopedRefusal] = field(default_factory=dict)
+    probe_at: float = 0.0  # when a long bench lets one request try; 0: not before its end
+    extra_usage: bool = False  # by its last answer that said: it goes on for money when a window is full
     # Taken in last, with a served request, and everything since is in line with it; else None.
     last_reading: Optional[Reading] = None
 
@@ -110,6 +140,7 @@ class Account:
             self.bench_until -= self.bench_began - now
             self.bench_began = now
         self.last_picked = min(self.last_picked, now)
+        self.suspect_until = min(self.suspect_until, now + SUSPECT_SEC)
         self.last_reading = None
         self.windows.set_back(now)
 
@@ -121,9 +152,16 @@ class Account:
             return Block("disabled", "disabled by its owner", NEVER)
         if self.auth_failed:
             return Block("auth_failed", self.auth_failed, NEVER)
-        if self.benched(now):
+        if self.benched(now) and not 0.0 < self.probe_at <= now:
             return Block("account benched", self.bench_reason, self.bench_until)
         return None
+
+    def refuses(self, scope: Scope, now: float) -> Optional[Block]:
+        """What it refused of this model with these betas, while other work goes on."""
+        refusal = self.scoped.get(scope)
+        if refusal is None or refusal.until <= now:
+            return None
+        return Block("refuses this", refusal.words, refusal.until)
 
     def capped(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
         """At the hard cap, or capped for `model`; the account is back when the last full window resets."""
@@ -139,13 +177,20 @@ class Account:
                 worst = Block("model cap" if is_scoped(axis) else "hard cap", _fullness(axis, window), until)
         return worst
 
-    def block(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
-        """Why this account can't serve `model` now, or None when it is usable."""
+    def block(
+        self, model: Optional[str], rules: Rules, now: float, scope: Optional[Scope] = None
+    ) -> Optional[Block]:
+        """Why this account can't serve `model` now, or None when it is usable.
+
+        `scope`: the model with the betas of the request; None asks for work in general.
+        """
         is_open = self.bench_until <= now and not self.auth_failed and self.spec.enabled
         blocked = None if is_open else self.blocked(now)
+        if blocked is None and self.scoped and scope is not None:
+            blocked = self.refuses(scope, now)
         if self.windows.peak < rules.switch_threshold:
             return blocked
-        capped = self.capped(model, rules, now)
+        capped = self._capped_for_good(model, rules, now)
         if blocked is None or capped is None:
             return blocked or capped
         # One refusal sets both: the window says more than the bench, unless the bench outlasts it.
@@ -153,9 +198,28 @@ class Account:
             return blocked
         return replace(capped, until=max(blocked.until, capped.until))
 
+    def _capped_for_good(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
+        """As `capped`, unless it may go on for money."""
+        capped = self.capped(model, rules, now)
+        if capped is None or not self.extra_usage:
+            return capped
+        if self.spec.allow_extra_usage:
+            return None
+        return replace(capped, detail=f"{capped.detail}; extra usage would go on: set allowExtraUsage")
+
+    def is_costly(self, model: Optional[str], rules: Rules, now: float) -> bool:
+        """What it serves is billed: a paid key of last resort, or extra usage beyond a full window."""
+        if self.spec.is_paid:
+            return True
+        if not self.extra_usage or self.windows.peak < rules.switch_threshold:
+            return False
+        return self.capped(model, rules, now) is not None
+
     def serves_all(self, rules: Rules, now: float) -> bool:
         """Usable for every model; that ends with an answer or a person's act, never by time alone."""
         if self.bench_until > now or self.auth_failed or not self.spec.enabled:
+            return False
+        if self.scoped and any(refusal.until > now for refusal in self.scoped.values()):
             return False
         full = rules.switch_threshold
         return self.windows.peak < full or not any(

@@ -6,7 +6,9 @@ from typing import Optional
 
 from .rules import Rules
 
-__all__ = ["bench_end", "ladder"]
+__all__ = ["bench_end", "ladder", "sideline_sec"]
+
+SIDELINE_SEC, LONGEST_SIDELINE_SEC = 300.0, 3600.0
 
 
 def ladder(streak: int, rules: Rules, roll: float = 1.0) -> float:
@@ -18,6 +20,11 @@ def ladder(streak: int, rules: Rules, roll: float = 1.0) -> float:
     top = min(rules.backoff_cap_sec, rules.backoff_sec * rules.backoff_factor ** min(streak - 1, 32))
     base = min(rules.backoff_sec, top)
     return base + (top - base) * (roll if rules.backoff_jitter else 1.0)
+
+
+def sideline_sec(times: int) -> float:
+    """Seconds of rest for an account that has refused what another one served, `times` in a row."""
+    return min(LONGEST_SIDELINE_SEC, SIDELINE_SEC * 2.0 ** min(times - 1, 32))
 
 
 def bench_end(

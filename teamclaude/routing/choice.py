@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Optional, Protocol
 
 from .account import Account, Block, within_5h_rail
+from .affinity import Prefixes
 from .binding import Binding
 from .decision import NEVER, Ask, Decision, Exclusion, Reason, Told
 from .doors import Doors, excluding
@@ -20,6 +21,8 @@ from .rules import Rules
 __all__ = ["Choice", "FleetState"]
 
 _NEEDS_A_PERSON = frozenset({"disabled", "auth_failed"})
+# A smaller prompt cache is not worth a place in a longer queue (tokens).
+LEAST_PREFIX = 3000
 _HOME_LOST = {
     "account benched": Reason.BENCHED,
     "hard cap": Reason.HARD_CAP,
@@ -35,9 +38,10 @@ class FleetState(Protocol):
     accounts: dict[str, Account]
     bindings: dict[str, Binding]
     pins: dict[Optional[str], str]
-    keyless: Optional[str]
+    prefixes: Prefixes
     gated: Gated
     doors: Doors
+    suspicion_ends: float
 
     @property
     def rules(self) -> Rules: ...
@@ -62,6 +66,8 @@ class Choice:
             self._binding = None
 
     def decide(self) -> Decision:
+        if self._ask.owner is not None and self._ask.owner in self._fleet.accounts:
+            return self._strictly(self._ask.owner, Reason.OWNER)
         if self._ask.pin is not None or self._fleet.pins:
             pinned = self._pinned()
             if pinned is not None:
@@ -82,7 +88,7 @@ class Choice:
 
     def _pinned(self) -> Optional[Decision]:
         if self._ask.pin is not None:
-            return self._strictly(self._ask.pin)
+            return self._strictly(self._ask.pin, Reason.PINNED)
         # An operator's pin gives way while its account can't serve.
         for key in (self._fleet.pins.get(self._ask.session), self._fleet.pins.get(None)):
             account = self._fleet.accounts.get(key or "")
@@ -90,14 +96,20 @@ class Choice:
                 return self._decision(account, Reason.PINNED)
         return None
 
-    def _strictly(self, key: str) -> Decision:
-        """The client named its account: that one or none."""
+    def _strictly(self, key: str, reason: str) -> Decision:
+        """The client named its account, or what it names exists there alone: that one or none.
+
+        What takes no slot spends no quota: a bench or a full window is no reason to keep it away.
+        """
         account = self._fleet.accounts.get(key)
         if account is None:
             return self._nothing("the pinned account is not configured", (), NEVER)
         block = self._block(account)
+        spends_quota = self._ask.needs_slot or account.key in self._ask.tried
+        if block is not None and not spends_quota and block.rule not in _NEEDS_A_PERSON:
+            block = None
         if block is None:
-            return self._decision(account, Reason.PINNED)
+            return self._decision(account, reason)
         excluded = (Exclusion(account.key, block.rule, block.detail),)
         return self._nothing("pinned account", excluded, block.until)
 
@@ -108,7 +120,7 @@ class Choice:
             return self._awaiting(binding, home) or self._place(lost, home)
         if not self._recent and not binding.warm(self.rules, self.now):
             return self._place(Reason.LAPSED, home)
-        if home.spec.is_paid:
+        if self._is_costly(home):
             return self._decision(home, Reason.KEPT)  # no free account can take it over yet
         move = self._policy.reconsider(self, self._ask, binding, home)
         if move is not None:
@@ -121,8 +133,8 @@ class Choice:
 
     def _awaiting(self, binding: Binding, home: Optional[Account]) -> Optional[Decision]:
         """A warm conversation may rather wait for its account than pay for a cold cache elsewhere."""
-        if home is None or not binding.warm(self.rules, self.now):
-            return None
+        if home is None or not binding.prefix or not binding.warm(self.rules, self.now):
+            return None  # nothing is cached there: it goes on at once
         block = self._block(home)
         if block is None or block.until == NEVER or not self.accounts:
             return None
@@ -139,9 +151,12 @@ class Choice:
         block = self._block(home)
         if block is not None:
             return _HOME_LOST.get(block.rule, Reason.LOCKED_OUT)
-        if home.spec.is_paid and any(not a.spec.is_paid for a in self.accounts):
-            return Reason.KEY_YIELDS
+        if self._is_costly(home) and any(not self._is_costly(a) for a in self.accounts):
+            return Reason.KEY_YIELDS if home.spec.is_paid else Reason.HARD_CAP
         return ""
+
+    def _is_costly(self, account: Account) -> bool:
+        return account.is_costly(self._ask.model, self.rules, self.now)
 
     def _beside_parent(self) -> Optional[Decision]:
         """A sub-agent starts on its parent's account when that has a free slot and room for it."""
@@ -154,15 +169,20 @@ class Choice:
         return self._beside(account, Reason.NEW, "beside its parent", "not its parent's")
 
     def _as_before(self) -> Optional[Decision]:
-        """Requests without a conversation stay together: their cache is shared if any is."""
-        if self._ask.conversation is not None:
+        """A request without a session goes where its prompt cache is, if there is a free slot.
+
+        A small cache is not worth more company than elsewhere: such requests spread out.
+        """
+        if self._ask.conversation is not None or not self._ask.prefixes:
             return None
-        account = self._fleet.accounts.get(self._fleet.keyless or "")
-        if account is None or not self._inviting(account):
+        known = self._fleet.prefixes.find(self._ask.prefixes, self.now)
+        account = self._fleet.accounts.get(known.account) if known is not None else None
+        if known is None or account is None or not self._inviting(account) or not self._has_slot(account):
             return None
-        if self._waited >= self.rules.slot_wait_sec and not self._has_slot(account):
+        if known.tokens < LEAST_PREFIX and account.inflight > min(a.inflight for a in self.accounts):
             return None
-        return self._beside(account, Reason.NO_SESSION, "as before", "not the last one used")
+        detail = f"its cache of {known.tokens} tokens"
+        return self._beside(account, Reason.NO_SESSION, detail, "has no cache of it")
 
     def _place(self, reason: str, home: Optional[Account] = None) -> Decision:
         candidates = self._candidates
@@ -220,7 +240,9 @@ class Choice:
         return self._policy.free_slots(self.rules, account, self.now, self._waited) > 0
 
     def _block(self, account: Account) -> Optional[Block]:
-        block = account.block(self._ask.model, self.rules, self.now)
+        # The scope is asked for only where an account refuses some.
+        scope = self._ask.scope if account.scoped else None
+        block = account.block(self._ask.model, self.rules, self.now, scope)
         if block is None and account.key in self._ask.tried:
             return Block("tried", "already refused this request", NEVER)
         return block
@@ -235,8 +257,19 @@ class Choice:
     def _candidates(self) -> _Candidates:
         """The accounts that can serve; gathered only when the conversation does not simply stay."""
         if self._gathered is None:
-            self._gathered = self._gather()
+            gathered = self._gather()
+            if self.now < self._fleet.suspicion_ends:
+                gathered = self._without_suspects(gathered)
+            self._gathered = gathered
         return self._gathered
+
+    def _without_suspects(self, found: _Candidates) -> _Candidates:
+        """What failed its last request gets no work that others can do now: failures use nothing up."""
+        trusted = [a for a in found.eligible if a.suspect_until <= self.now]
+        if len(trusted) == len(found.eligible) or not any(map(self._has_slot, trusted)):
+            return found
+        doubted = excluding(found.eligible, trusted, "suspected", "its last request failed")
+        return found._replace(eligible=trusted, excluded=(*found.excluded, *doubted))
 
     def _gather(self) -> _Candidates:
         doors = self._fleet.doors.look(self._fleet.accounts.values(), self.rules, self.now)
@@ -284,9 +317,10 @@ class Choice:
     def _by_cost_and_tier(
         self, usable: list[Account], stuck: bool, excluded: list[Exclusion]
     ) -> list[Account]:
-        free = [a for a in usable if not a.spec.is_paid]
+        free = [a for a in usable if not self._is_costly(a)]
         left = free or (usable if stuck or self._ask.allow_paid else [])
-        excluded.extend(excluding(usable, left, "API key waits", "paid last resort"))
+        costly = [a for a in usable if a not in left]
+        excluded.extend(Exclusion(a.key, *_waits_for_money(a)) for a in costly)
         if not left:
             return left
         tier = min(a.spec.priority for a in self._not_full(left))
@@ -305,6 +339,12 @@ class Choice:
         if not self._has_waited_out:
             return accounts
         return [account for account in accounts if self._has_slot(account)] or accounts
+
+
+def _waits_for_money(account: Account) -> tuple[str, str]:
+    if account.spec.is_paid:
+        return "API key waits", "paid last resort"
+    return "extra usage waits", "billed last resort"
 
 
 def _blocking(blocked: list[tuple[Account, Block]]) -> list[Exclusion]:

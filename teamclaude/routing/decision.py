@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Optional
 
-__all__ = ["NEVER", "Ask", "Decision", "Exclusion", "Lease", "Reason", "Told", "Wait"]
+from .models import family_of
+
+__all__ = ["NEVER", "Ask", "Decision", "Exclusion", "Lease", "Reason", "Scope", "Told", "Wait"]
 
 NEVER = float("inf")  # epoch seconds of what no time brings back
 
@@ -32,9 +34,16 @@ class Reason:
     AWAITS_CACHE = "waits for its cache"
     GATE = "waits for room"
     TURN = "its turn"
+    OWNER = "made it"
+    DETOUR = "detour"
 
 
 # Named tuples, all of them: built per request, a frozen dataclass takes 4 times as long.
+
+
+# What an account may refuse while it serves everything else: a model family (or a model of an unknown one)
+# with a set of betas.
+Scope = tuple[str, str]
 
 
 class Ask(NamedTuple):
@@ -50,6 +59,10 @@ class Ask(NamedTuple):
     tried: tuple[str, ...] = ()  # account keys that already refused this request
     allow_paid: bool = False  # a last-resort API key may serve it
     issue: str = ""  # what its session works on, for the ledger alone
+    betas: str = ""  # the anthropic-beta header as the client sent it
+    prefixes: tuple[str, ...] = ()  # without a session: digests of what makes its cache, the longest first
+    owner: Optional[str] = None  # account key that made what this request names: that one or none
+    detour: bool = False  # served elsewhere just once: the conversation stays where its cache is
     hold: float = 0.0  # seconds it may wait for an account in all; 0: an account now or none
 
     def holding(self, seconds: float) -> Ask:
@@ -62,6 +75,11 @@ class Ask(NamedTuple):
         if not self.session:
             return None
         return f"{self.session}/{self.agent}" if self.agent else self.session
+
+    @property
+    def scope(self) -> Scope:
+        """What of an account this request asks for."""
+        return (family_of(self.model) or (self.model or "").lower(), self.betas)
 
     @property
     def parent(self) -> Optional[str]:

@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional
 
+from . import lessons
 from .account import Account, AccountSpec
+from .affinity import Owners, Prefixes
 from .answers import MEANING, AnswerKind, Effect, classify
 from .binding import Binding
 from .choice import Choice
@@ -31,6 +33,10 @@ from .warmth import WarmSet
 from .windows import Reading
 
 __all__ = ["Changes", "Fleet"]
+
+
+# What fails uses nothing up: without being suspected it would look plentiful for it.
+_FAILURES = frozenset({AnswerKind.BARE, AnswerKind.CREDENTIAL, AnswerKind.OVERLOADED, AnswerKind.OUTAGE})
 
 
 class Changes(NamedTuple):
@@ -53,7 +59,9 @@ class Fleet:
         self.ledger = Ledger()
         self.pins: dict[Optional[str], str] = {}  # session, or None for everything -> account key
         self.last_account: Optional[str] = None
-        self.keyless: Optional[str] = None  # account of requests without a conversation
+        self.prefixes = Prefixes()  # where caches of requests without a conversation are
+        self.owners = Owners()  # who made the files, batches and skills that requests name
+        self.suspicion_ends = 0.0  # no account is suspected for longer
         self.gated, self.doors = Gated(), Doors()
         self._idle = WarmSet()  # conversations by the time they are forgotten
         self._leases: set[int] = set()  # ids of the open ones
@@ -99,7 +107,6 @@ class Fleet:
         self.renew(renewed, self._latest)
         self.pins = {session: key for session, key in self.pins.items() if key in wanted}
         self.last_account = self.last_account if self.last_account in wanted else None
-        self.keyless = self.keyless if self.keyless in wanted else None
         self._by_generation = {account.generation: account for account in self.accounts.values()}
         self._everybody = tuple(self.accounts.values())
         self.doors.knock()
@@ -136,7 +143,8 @@ class Fleet:
                 binding.account = spec.key
         self.pins = {session: spec.key if key == old else key for session, key in self.pins.items()}
         self.last_account = spec.key if self.last_account == old else self.last_account
-        self.keyless = spec.key if self.keyless == old else self.keyless
+        self.prefixes.rename(old, spec.key)
+        self.owners.rename(old, spec.key)
 
     def pin(self, account: Optional[str], session: Optional[str] = None) -> None:
         """Pin a session, or everything, to an account key; None takes the pin off.
@@ -179,13 +187,13 @@ class Fleet:
             for axis in account.probed_axes(ask.model, self._rules, now):
                 account.windows.touch(axis, now)
                 account.last_reading = None
+            if account.scoped or account.bench_until > now:
+                lessons.probe(account, lease, now)
             account.inflight += 1
             account.last_picked = now
             self.last_account = account.key
             conversation = ask.conversation
-            if conversation is None:
-                self.keyless = account.key
-            else:
+            if conversation is not None:
                 self._bind(conversation, ask, account, decision, now)
         return lease
 
@@ -245,6 +253,9 @@ class Fleet:
             if binding.account == account.key:
                 binding.prefix = usage.prefix or binding.prefix
                 binding.last_used = now
+        if served and conversation is None and lease.ask.prefixes:
+            until = now + lease.ask.cache_life
+            self.prefixes.note(lease.ask.prefixes, account.key, usage.prefix, until, now)
         if lease.holds_slot:
             key = LedgerKey(conversation or "", lease.ask.issue, account.name, int(now // DAY_SEC))
             retention = self._rules.ledger_retention_hours * 3600.0
@@ -262,9 +273,10 @@ class Fleet:
             binding = Binding(key, ask.session or "", ask.agent, ask.parent, account.key, now, now, now)
             binding.reason = decision.reason
             self.bindings[key] = binding
-        elif binding.account != account.key:
+        elif binding.account != account.key and not (ask.detour and self._stays(binding, now)):
             self._leave(binding)
             binding.account, binding.bound_at, binding.reason = account.key, now, decision.reason
+            binding.prefix = 0  # nothing of it is cached there
             binding.moves += 1
             if decision.reason == Reason.OVER_PACE:
                 binding.paced_at = now
@@ -272,6 +284,10 @@ class Fleet:
         binding.last_used = now
         binding.inflight += 1
         self._refresh(binding)
+
+    def _stays(self, binding: Binding, now: float) -> bool:
+        """It has a cache to come back to where it is."""
+        return binding.prefix > 0 and binding.account in self.accounts and binding.warm(self._rules, now)
 
     def adopt(self, binding: Binding) -> None:
         """Take back a conversation saved before a restart."""
@@ -300,6 +316,7 @@ class Fleet:
         self._latest = now
         for key in self._idle.expire(now):
             self._leave(self.bindings.pop(key))
+        self.prefixes.forget(now)
         if self.gated:
             self.gated.forget(now)
 
@@ -314,11 +331,21 @@ class Fleet:
     # --- what answers teach -------------------------------------------------------------------
 
     def answered(
-        self, lease: Lease, status: int, reading: Reading, now: float, roll: float = 1.0, words: str = ""
+        self,
+        lease: Lease,
+        status: int,
+        reading: Reading,
+        now: float,
+        roll: float = 1.0,
+        words: str = "",
+        api_words: bool = True,
     ) -> AnswerKind:
-        """Take in an upstream answer's head; `words` is the upstream's own message of a refusal."""
+        """Take in an upstream answer's head; `words` is the upstream's own message of a refusal.
+
+        `api_words`: as of `classify`.
+        """
         self._keep_time(now)
-        return self._answered(lease, status, reading, now, roll, words)
+        return self._answered(lease, status, reading, now, roll, words, api_words)
 
     def finish(
         self,
@@ -337,16 +364,23 @@ class Fleet:
         self._settle(lease, now, usage, model, served)
 
     def _answered(
-        self, lease: Lease, status: int, reading: Reading, now: float, roll: float, words: str
+        self,
+        lease: Lease,
+        status: int,
+        reading: Reading,
+        now: float,
+        roll: float,
+        words: str,
+        api_words: bool = True,
     ) -> AnswerKind:
         account = self._leased(lease)
         if account is not None and status < 300 and lease.holds_slot and reading is account.last_reading:
             return AnswerKind.SERVED  # the very same: it teaches nothing new, 9 us of a small request
-        kind = classify(status, reading, lease.ask.needs_slot)
+        kind = classify(status, reading, lease.ask.needs_slot, api_words)
         if account is None:
             return kind
         account.last_reading = None
-        if kind is not AnswerKind.SIDE_429:
+        if kind is not AnswerKind.SIDE_429 and kind is not AnswerKind.OUTAGE:
             read(account, reading, lease.ask.needs_slot, now)
         effect = MEANING[kind].effect
         if effect is Effect.PROVE:
@@ -356,13 +390,40 @@ class Fleet:
             refuse(account, lease, reading, self.rules, now, roll)
         elif effect is Effect.CAP_MODEL:
             cap_model(account, lease.ask.model, reading, now)
-        elif effect is Effect.SUSPECT:
+        elif effect is Effect.CAP_SCOPE:
+            lessons.cap_scope(account, lease, reading, now)
+        elif effect is Effect.SUSPECT and kind is AnswerKind.BARE:
             self.policy.crowded(account, now)
         elif effect is Effect.REST:
             rest(account, now, words or "403 from the API")
+        if lease.holds_slot and kind in _FAILURES:
+            lessons.suspect(account, now)
+            self.suspicion_ends = max(self.suspicion_ends, account.suspect_until)
         if not account.serves_all(self._rules, now):
             self.doors.knock()
         return kind
+
+    def acquit(self, lease: Lease) -> None:
+        """What it refused was the request's own fault: other accounts refused it alike."""
+        account = self._leased(lease)
+        if account is not None:
+            lessons.acquit(account)
+
+    def sideline(self, lease: Lease, words: str, now: float) -> None:
+        """It refused for its own sake: another account served the same request."""
+        self._keep_time(now)
+        account = self._leased(lease)
+        if account is not None:
+            lessons.sideline(account, lease, words or "the API refuses its requests", now)
+            self.doors.knock()
+
+    def lift(self, key: str, now: float) -> None:
+        """Its owner wants it to serve again: benches, refusals and full windows are forgotten."""
+        self._keep_time(now)
+        account = self.accounts.get(key)
+        if account is not None:
+            lessons.lift(account, self._rules, now)
+            self.doors.knock()
 
     def condemn(self, lease: Lease, now: float, roll: float = 1.0) -> None:
         """A bare 429 was about the account after all: another account served the same request."""

@@ -5,16 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Optional
 
-from .account import FIVE_HOURS_SEC, WEEK_SEC, Account
-from .bench import bench_end
+from .account import FIVE_HOURS_SEC, SUSPECT_SEC, WEEK_SEC, Account, ScopedRefusal
+from .bench import bench_end, sideline_sec
 from .caps import CapEstimate
 from .decision import Lease
 from .rules import Rules
-from .windows import API_KEY_AXES, Reading, Window, is_scoped
+from .windows import API_KEY_AXES, LONGEST_WINDOW_SEC, Reading, Window, is_scoped
 
-__all__ = ["NO_READING", "cap_model", "prove", "read", "refuse", "rest"]
+__all__ = [
+    "NO_READING",
+    "acquit",
+    "cap_model",
+    "cap_scope",
+    "lift",
+    "probe",
+    "prove",
+    "read",
+    "refuse",
+    "rest",
+    "sideline",
+    "suspect",
+]
 
 FORBIDDEN_BENCH_SEC = 300.0
+# A longer bench is tried with one request that often: the time it was given may be nonsense.
+PROBE_SEC = 3600.0
+# While the request that tries a refused scope again is under way nobody else tries it.
+PROBING_SEC = 60.0
+# A scoped refusal that is over is remembered for so long, to double the next one.
+SCOPE_MEMORY_SEC = 7200.0
+MOST_SCOPES = 64
 # A server that says "retry-after: 0" means "again"; without a pause that would be a hot loop.
 SHORTEST_BENCH_SEC = 1.0
 NO_READING = Reading({})
@@ -30,6 +50,8 @@ def read(account: Account, reading: Reading, inference: bool, now: float) -> Non
         axes = {axis: window for axis, window in axes.items() if axis not in API_KEY_AXES}
     account.windows.update(axes, now)
     account.unified_status = reading.status or account.unified_status
+    if reading.overage is not None:
+        account.extra_usage = reading.overage.able
 
 
 def prove(account: Account, lease: Lease, reading: Reading, rules: Rules, now: float) -> None:
@@ -37,6 +59,11 @@ def prove(account: Account, lease: Lease, reading: Reading, rules: Rules, now: f
     account.proven, account.streak = True, 0
     if not lease.holds_slot:
         return
+    acquit(account)
+    account.sidelined = 0
+    account.scoped.pop(lease.ask.scope, None)
+    if account.benched(now) and account.bench_began is not None and lease.at > account.bench_began:
+        account.bench_until = now  # the probe of a long bench was served
     for axis in account.probed_axes(lease.ask.model, rules, now):
         # The probe of a full axis was served, and the answer says nothing of the axis: it is over.
         if axis not in reading.axes and account.windows.get(axis, now).seen_at <= lease.at:
@@ -50,7 +77,7 @@ def refuse(account: Account, lease: Lease, reading: Reading, rules: Rules, now: 
     if account.bench_began is not None and lease.at <= account.bench_began:
         # A sibling, sent before the bench began: the same refusal, unless it names a longer time.
         if reading.retry_after is not None:
-            account.bench_until = max(account.bench_until, now + reading.retry_after)
+            _bench_until(account, now, now + reading.retry_after)
         return
     account.streak += 1
     rejected = [axis for axis in reading.rejected_axes() if not is_scoped(axis)]
@@ -74,21 +101,102 @@ def rest(account: Account, now: float, words: str, until: Optional[float] = None
     _bench(account, now, now + FORBIDDEN_BENCH_SEC if until is None else until, words)
 
 
+def suspect(account: Account, now: float) -> None:
+    """It failed a request, for whatever reason; what fails uses nothing up and must not look plentiful."""
+    account.suspect_until, account.last_reading = now + SUSPECT_SEC, None
+
+
+def acquit(account: Account) -> None:
+    """It served, or what it refused was the request's own fault."""
+    account.suspect_until = 0.0
+    account.refused_scopes.clear()
+
+
+def sideline(account: Account, lease: Lease, words: str, now: float) -> None:
+    """It refused what another account then served: it rests, with its words.
+
+    Where it serves other work it rests for this model with these betas alone; what refuses a second kind of
+    work, having served none since, rests as a whole.
+    """
+    scope = lease.ask.scope
+    account.last_reading = None
+    account.refused_scopes.add(scope)
+    if account.proven and len(account.refused_scopes) < 2:
+        known = account.scoped.get(scope)
+        if known is not None and lease.at <= known.began:
+            return  # a sibling: the same refusal
+        times = 1 if known is None else known.times + 1
+        _refuse_scope(account, scope, ScopedRefusal(now + sideline_sec(times), words, now, times))
+    elif account.bench_began is None or lease.at > account.bench_began:
+        account.sidelined += 1
+        _bench(account, now, now + sideline_sec(account.sidelined), words)
+
+
+def cap_scope(account: Account, lease: Lease, reading: Reading, now: float) -> None:
+    """Only extra usage was refused: what needs it does not come here again before its reset."""
+    overage = reading.overage
+    until = overage.resets_at if overage is not None else None
+    if until is None or until <= now:
+        until = now + (reading.retry_after if reading.retry_after is not None else sideline_sec(1))
+    reason = overage.disabled_reason if overage is not None else ""
+    words = "extra usage is refused" + (f" ({reason})" if reason else "")
+    until = min(max(until, now + SHORTEST_BENCH_SEC), now + LONGEST_WINDOW_SEC)
+    _refuse_scope(account, lease.ask.scope, ScopedRefusal(until, words, now))
+
+
+def _refuse_scope(account: Account, scope: tuple[str, str], refusal: ScopedRefusal) -> None:
+    past = refusal.began - SCOPE_MEMORY_SEC
+    kept = sorted((r.until, s) for s, r in account.scoped.items() if r.until > past and s != scope)
+    account.scoped = {s: account.scoped[s] for _, s in kept[-(MOST_SCOPES - 1) :]}
+    account.scoped[scope] = refusal
+
+
+def probe(account: Account, lease: Lease, now: float) -> None:
+    """The lease may be the one request that tries whether a refusal is over: nobody else does meanwhile."""
+    if account.benched(now):
+        account.probe_at, account.last_reading = now + PROBE_SEC, None
+    refusal = account.scoped.get(lease.ask.scope)
+    if refusal is not None and refusal.until <= now:
+        account.scoped[lease.ask.scope] = refusal._replace(until=now + PROBING_SEC)
+        account.last_reading = None
+
+
+def lift(account: Account, rules: Rules, now: float) -> None:
+    """Its owner wants it back: nothing that was held against it stands any more."""
+    account.bench_until = min(account.bench_until, now)
+    account.probe_at = account.login_bench = 0.0
+    account.auth_failed, account.sidelined, account.streak = "", 0, 0
+    account.scoped.clear()
+    account.last_reading = None
+    account.windows.drop_full(rules.switch_threshold)
+    acquit(account)
+
+
 def cap_model(account: Account, model: Optional[str], reading: Reading, now: float) -> None:
     """A model-scoped refusal: the axis binds this model, until its reset or the retry-after."""
     for axis in reading.rejected_axes():
         account.windows.learn_scope(axis, model)
         window = account.windows.get(axis, now)
         if window.resets_at is None and reading.retry_after:
-            account.windows.update({axis: window._replace(resets_at=now + reading.retry_after)}, now)
+            resets_at = now + min(reading.retry_after, LONGEST_WINDOW_SEC)
+            account.windows.update({axis: window._replace(resets_at=resets_at)}, now)
 
 
 def _bench(account: Account, now: float, until: float, reason: str) -> None:
     account.bench_began = now
     account.proven = False
-    until = max(until, now + SHORTEST_BENCH_SEC)
-    if until > account.bench_until:
-        account.bench_until, account.bench_reason = until, reason
+    if _bench_until(account, now, max(until, now + SHORTEST_BENCH_SEC)):
+        account.bench_reason = reason
+
+
+def _bench_until(account: Account, now: float, until: float) -> bool:
+    """Let the bench last until then, a window's length at most; False when it lasts longer already."""
+    until = min(until, now + LONGEST_WINDOW_SEC)
+    longer = until > account.bench_until
+    if longer:
+        account.bench_until = until
+    account.probe_at = now + PROBE_SEC if account.bench_until > now + PROBE_SEC else 0.0
+    return longer
 
 
 def _last_reset(account: Account, axes: Iterable[str], now: float) -> Optional[float]:

@@ -25,12 +25,19 @@ class Patience(NamedTuple):
 
     budget: float = 0.0  # seconds; 0: an account now or none
     paid_after: float = NEVER  # seconds until a last-resort API key may serve it
+    slots_only: bool = False  # it waits for a slot of a usable account, not for one to become usable
 
     def after(self, spent: float) -> Patience:
         """What is left of it when so many seconds have passed; none have where the clock was set back."""
         if spent < AT_ONCE_SEC:
             return self
-        return Patience(max(0.0, self.budget - spent), max(0.0, self.paid_after - spent))
+        return self._replace(
+            budget=max(0.0, self.budget - spent), paid_after=max(0.0, self.paid_after - spent)
+        )
+
+    def for_slots(self, most: float = NEVER) -> Patience:
+        """The same, for a slot alone and `most` seconds."""
+        return self._replace(budget=min(self.budget, most), slots_only=True)
 
 
 NO_PATIENCE = Patience()
@@ -40,7 +47,9 @@ class Waiter:
     """One request that asks for an account; it holds a lease, or what it waits for."""
 
     def __init__(self, ask: Ask, patience: Patience, since: float) -> None:
-        self.ask = ask.holding(patience.budget) if patience.budget > 0 else ask
+        # What waits for a slot alone is not held back by a policy either.
+        hold = 0.0 if patience.slots_only else patience.budget
+        self.ask = ask.holding(hold) if hold != ask.hold else ask
         self.patience = patience
         self.since = since
         self.looked = since  # when it was last tried
@@ -129,6 +138,8 @@ class Line:
         assert waiter.wait is not None
         waited = now - waiter.since
         left = waiter.patience.budget - waited
+        if waiter.patience.slots_only and not waiter.wait.for_slot:
+            return True
         # A slot may come free at any moment; a bench or a window ends when it ends.
         recovery = 0.0 if waiter.wait.for_slot else waiter.wait.until - now
         paid_in = waiter.patience.paid_after - waited if self._has_paid() else NEVER
@@ -136,7 +147,12 @@ class Line:
 
     def _has_paid(self) -> bool:
         accounts = self._fleet.accounts.values()
-        return any(a.spec.is_paid and a.spec.enabled and not a.auth_failed for a in accounts)
+        return any(
+            (a.spec.is_paid or (a.spec.allow_extra_usage and a.extra_usage))
+            and a.spec.enabled
+            and not a.auth_failed
+            for a in accounts
+        )
 
     def _try(self, waiter: Waiter, now: float) -> None:
         waited = waiter.look(now)

@@ -10,15 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Callable, TypeVar
 
-from .account import Account
+from .account import Account, ScopedRefusal
 from .binding import Binding
 from .burn import Burn
 from .caps import CapEstimate
 from .fleet import Fleet
 from .ledger import LedgerKey, LedgerRow
+from .lessons import PROBE_SEC
 from .saved import Saved, as_count, as_flag, as_number, as_text, as_usage
 from .usage import NO_USAGE
-from .windows import LONGEST_WAIT_SEC, Window, believable_reset
+from .windows import LONGEST_WINDOW_SEC, Window, believable_reset
 
 __all__ = ["STATE_VERSION", "Rows", "dump", "restore"]
 
@@ -50,7 +51,8 @@ def dump(fleet: Fleet, now: float) -> dict[str, Any]:
         "bindings": Rows(bindings, lambda values: Binding.stored(values, now)),
         "pins": [{"session": session, "account": key} for session, key in fleet.pins.items()],
         "lastAccount": fleet.last_account,
-        "keyless": fleet.keyless,
+        "prefixes": fleet.prefixes.stored(),
+        "owners": fleet.owners.stored(),
         "ledger": Rows(fleet.ledger.copied(), lambda row: LedgerRow.stored(*row)),
         "learned": {fleet.policy.name: fleet.policy.stored()},
     }
@@ -74,7 +76,8 @@ def restore(fleet: Fleet, data: Mapping[str, Any], now: float) -> list[str]:
     for row in saved.rows("ledger"):
         _restore_ledger_row(fleet, row)
     fleet.last_account = keys.get(saved.get("lastAccount", as_text, ""))
-    fleet.keyless = keys.get(saved.get("keyless", as_text, ""))
+    fleet.prefixes.restore(saved.rows("prefixes"), keys)
+    fleet.owners.restore(saved.rows("owners"), keys)
     fleet.policy.restore(saved.inner("learned").inner(fleet.policy.name), keys)
     fleet.set_back(now)
     return lost
@@ -99,6 +102,9 @@ def _dump_account(account: Account, now: float) -> dict[str, Any]:
         "kind": account.spec.kind,
         "windows": {axis: list(window) for axis, window in account.windows.live(now)},
         "scopes": {axis: sorted(f) for axis, f in account.windows.learned_scopes.items()},
+        "scoped": [[*scope, *refusal] for scope, refusal in account.scoped.items()],
+        "sidelined": account.sidelined,
+        "extraUsage": account.extra_usage,
         "unifiedStatus": account.unified_status,
         "benchBegan": account.bench_began,
         "benchUntil": account.bench_until,
@@ -121,7 +127,12 @@ def _restore_account(account: Account, saved: Saved, now: float) -> None:
     _restore_windows(account, saved, now)
     account.unified_status = saved.find("unifiedStatus", as_text)
     account.bench_began = saved.find("benchBegan", as_number)
-    account.bench_until = min(saved.get("benchUntil", as_number, 0.0), now + LONGEST_WAIT_SEC)
+    account.bench_until = min(saved.get("benchUntil", as_number, 0.0), now + LONGEST_WINDOW_SEC)
+    # A long bench is tried with the first request after a restart, and once an hour then.
+    account.probe_at = now if account.bench_until > now + PROBE_SEC else 0.0
+    account.sidelined = saved.get("sidelined", as_count, 0)
+    account.extra_usage = saved.get("extraUsage", as_flag, False)
+    account.scoped = {scope: refusal for scope, refusal in saved.each("scoped", _as_scoped)}
     account.bench_reason = saved.get("benchReason", as_text, "")
     account.auth_failed = saved.get("authFailed", as_text, "")
     account.streak = saved.get("streak", as_count, 0)
@@ -178,6 +189,15 @@ def _as_window(value: Any, now: float) -> Window:
     if window.resets_at is not None and not believable_reset(window.resets_at, now):
         raise ValueError("resets too far away")
     return window
+
+
+def _as_scoped(value: Any) -> tuple[tuple[str, str], ScopedRefusal]:
+    try:
+        model, betas, until, words, began, times = value
+    except TypeError:
+        raise ValueError("not a refusal") from None
+    scope = (as_text(model), as_text(betas))
+    return scope, ScopedRefusal(as_number(until), as_text(words), as_number(began), as_count(times))
 
 
 def _as_bucket(value: Any) -> tuple[int, int]:

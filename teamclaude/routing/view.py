@@ -120,7 +120,7 @@ def _account_view(fleet: Fleet, account: Account, now: float) -> AccountView:
     return AccountView(
         spec=account.spec,
         status=status,
-        status_reason=block.detail if block is not None else "",
+        status_reason=block.detail if block is not None else _partly(account, now),
         inflight=account.inflight,
         streak=account.streak,
         proven=account.proven,
@@ -139,6 +139,12 @@ def _account_view(fleet: Fleet, account: Account, now: float) -> AccountView:
         cost=account.cost,
         unpriced_tokens=account.unpriced_tokens,
     )
+
+
+def _partly(account: Account, now: float) -> str:
+    """What an account that is open refuses nevertheless, in words."""
+    refused = {f"{model or 'some'} ({r.words})" for (model, _), r in account.scoped.items() if r.until > now}
+    return "refuses " + ", ".join(sorted(refused)) if refused else ""
 
 
 def _binding_view(fleet: Fleet, binding: Binding, names: dict[str, str], now: float) -> BindingView:

@@ -25,6 +25,8 @@ from .models import FAMILIES, family_of
 __all__ = [
     "API_KEY_AXES",
     "FRESH",
+    "LONGEST_WINDOW_SEC",
+    "Overage",
     "Reading",
     "Window",
     "Windows",
@@ -38,6 +40,8 @@ __all__ = [
 SAME_WINDOW_SEC = 5.0
 REPROBE_SEC = 60.0
 LONGEST_WAIT_SEC = 30 * 86400.0
+# No quota is refused for longer than its window, and none of them is longer than a week.
+LONGEST_WINDOW_SEC = 7 * 86400.0
 
 API_KEY_AXES = ("requests", "tokens", "input-tokens", "output-tokens")
 # Stands for the whole account where a refusal names no axis.
@@ -70,12 +74,26 @@ class Window(NamedTuple):
 FRESH = Window()
 
 
+class Overage(NamedTuple):
+    """What one answer said of extra usage, which is paid for once a window is full.
+
+    Names as captured: `anthropic-ratelimit-unified-overage-{status,in-use,disabled-reason,reset}` and the
+    representative claim `overage`.
+    """
+
+    able: bool = False  # allowed, or in use already
+    refuses: bool = False  # the refusal is about extra usage
+    disabled_reason: str = ""
+    resets_at: Optional[float] = None  # epoch seconds
+
+
 class Reading(NamedTuple):
     """What one answer said about quota."""
 
     axes: dict[str, Window]
     status: Optional[str] = None  # of the whole account, when the headers mean the whole account
     retry_after: Optional[float] = None  # seconds
+    overage: Optional[Overage] = None  # None: not mentioned
 
     def rejected_axes(self) -> list[str]:
         """Axes that refuse, named so or visibly full."""
@@ -151,6 +169,13 @@ class Windows:
         self._axes.pop(axis, None)
         self._measure()
 
+    def drop_full(self, full: float) -> None:
+        """Forget the axes that refuse or are full: the next answer tells anew."""
+        for axis, window in list(self._axes.items()):
+            if window.rejected or (window.utilization or 0.0) >= full:
+                del self._axes[axis]
+        self._measure()
+
     def _measure(self) -> None:
         self.peak = 0.0
         for window in self._axes.values():
@@ -205,7 +230,7 @@ def read_windows(headers: Iterable[tuple[str, str]], now: float) -> Reading:
         return Reading({}, None, retry_after)
     axes = {axis: _window(values, now) for axis, values in fields.items()}
     status = _place_status(axes, unified, now)
-    return Reading(axes, status, retry_after)
+    return Reading(axes, status, retry_after, _overage(unified, now))
 
 
 def names_quota(name: str) -> bool:
@@ -249,7 +274,10 @@ def _place_status(axes: dict[str, Window], unified: dict[str, str], now: float) 
         return status
     rejected = [axis for axis, window in axes.items() if window.rejected]
     if not rejected:
-        axis = _claimed_axis(unified.get("representative-claim", ""))
+        claim = unified.get("representative-claim", "")
+        if claim.lower() == "overage":
+            return None  # the account's own windows are not what is refused
+        axis = _claimed_axis(claim)
         witnesses = ("5h", "7d") if axis == WHOLE_ACCOUNT else (axis,)
         if any(axes.get(witness, FRESH).status for witness in witnesses):
             return None
@@ -258,6 +286,19 @@ def _place_status(axes: dict[str, Window], unified: dict[str, str], now: float) 
         axes[axis] = Window(known.utilization, resets_at, "rejected", now)
         rejected = [axis]
     return None if all(is_scoped(axis) for axis in rejected) else status
+
+
+def _overage(unified: dict[str, str], now: float) -> Optional[Overage]:
+    """Extra usage is what is refused when the claim says so, or when nothing else can be meant."""
+    claimed = unified.get("representative-claim", "").lower() == "overage"
+    status, reason = unified.get("overage-status", "").lower(), unified.get("overage-disabled-reason", "")
+    in_use = unified.get("overage-in-use", "").lower() == "true"
+    if not (claimed or status or reason or in_use):
+        return None
+    rejected = unified.get("status", "").lower() == "rejected"
+    refuses = claimed or (rejected and (status == "rejected" or bool(reason)))
+    resets_at = _instant(unified.get("overage-reset") or unified.get("reset"), now)
+    return Overage(in_use or status.startswith("allowed"), refuses, reason, resets_at)
 
 
 def _claimed_axis(claim: str) -> str:

@@ -136,7 +136,7 @@ def test_a_bare_429_answered_by_all_is_about_the_request(stage: Build) -> None:
     s.api.script.always(Fault.bare_429())
     reply = s.ask()
     assert reply.status == 429
-    assert len(calls(s)) == 2, "one hop, then the refusal is believed"
+    assert len(calls(s)) == 3, "each account once, then the refusal is believed"
     assert {a["status"] for a in s.status()["accounts"]} == {"active"}
 
 
@@ -171,11 +171,11 @@ def test_a_count_tokens_429_benches_nobody(stage: Build) -> None:
 
 
 def test_a_bad_request_is_relayed_and_touches_no_account(stage: Build) -> None:
-    s = stage("a", "b")
-    s.api.script.once(Fault.status(400, message="prompt is too long"))
+    s = stage("a", "b", "c")
+    s.api.script.always(Fault.status(400, message="prompt is too long"))
     reply = s.ask()
     assert (reply.status, reply.message) == (400, "prompt is too long")
-    assert len(calls(s)) == 1
+    assert len(calls(s)) == 2, "two accounts say the same: it is the request"
     assert {a["status"] for a in s.status()["accounts"]} == {"active"}
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 
 from teamclaude.routing.account import AccountSpec
 from teamclaude.routing.decision import Reason
 from teamclaude.routing.memory import dump
+from teamclaude.routing.usage import Usage
 
 HOUR, DAY = 3600.0, 86400.0
 KEY = AccountSpec("key", "key", kind="apikey", last_resort=True)
@@ -186,13 +188,47 @@ def test_a_sub_agent_goes_elsewhere_when_its_parents_account_is_full_near_its_ca
 # --- without a conversation ---------------------------------------------------------------------
 
 
-def test_requests_without_a_conversation_stay_together(pool):
-    first = pool.serve()
+CACHED = Usage(10, 5, 0, 20_000, 0)
+DIALOGUE = {"prefixes": ("tools+system+first", "tools+system")}
+
+
+def test_requests_without_a_session_go_where_their_cache_is(pool):
+    first = pool.serve(usage=CACHED, **DIALOGUE)
     pool.week(**{first: 0.9})
-    assert [pool.serve() for _ in range(4)] == [first] * 4
-    assert pool.choose().reason == Reason.NO_SESSION
+    assert [pool.serve(usage=CACHED, **DIALOGUE) for _ in range(4)] == [first] * 4
+    decision = pool.choose(**DIALOGUE)
+    assert (decision.reason, decision.detail) == (Reason.NO_SESSION, "its cache of 20000 tokens")
     assert pool.fleet.bindings == {}
     assert pool.choose("s").account != first
+    assert pool.choose(prefixes=("other", "another")).account != first
+
+
+def test_of_a_dialogue_that_shares_only_tools_and_system_the_cache_of_these_is_used(pool):
+    first = pool.serve(usage=CACHED, **DIALOGUE)
+    pool.week(**{first: 0.9})
+    assert pool.choose(prefixes=("another dialogue", "tools+system")).account == first
+
+
+def test_a_cache_that_has_ended_draws_nobody(pool):
+    first = pool.serve(usage=CACHED, **DIALOGUE)
+    pool.week(**{first: 0.9})
+    pool.wait(301)
+    assert pool.choose(**DIALOGUE).account != first
+
+
+def test_eight_requests_without_a_session_at_once_spread_over_two_idle_accounts(Pool):
+    pool = Pool("a", "b")
+    leases = [pool.lease(**DIALOGUE) for _ in range(8)]
+    assert sorted(lease.account for lease in leases) == ["a"] * 4 + ["b"] * 4
+
+
+@pytest.mark.parametrize(("cached", "counts"), [(100, {4: 2}), (20_000, {5: 1, 3: 1})])
+def test_a_small_cache_is_worth_no_queue_and_a_large_one_as_many_slots_as_there_are(Pool, cached, counts):
+    pool = Pool("a", "b")
+    usage = Usage(10, 5, 0, cached, 0)
+    pool.serve(usage=usage, **DIALOGUE)
+    leases = Counter(pool.lease(**DIALOGUE).account for _ in range(8))
+    assert Counter(leases.values()) == counts
 
 
 @pytest.mark.parametrize("session", [None, ""])
@@ -211,19 +247,18 @@ def test_an_empty_session_id_is_no_conversation(pool, session):
         lambda pool, name: pool.fleet.configure([s for s in pool.specs if s.name != name]),
     ],
 )
-def test_keyless_requests_move_when_their_account_is_near_its_cap_benched_or_gone(pool, trouble):
-    first = pool.serve()
+def test_a_cache_without_a_session_moves_when_its_account_is_near_its_cap_benched_or_gone(pool, trouble):
+    first = pool.serve(usage=CACHED, **DIALOGUE)
     trouble(pool, first)
-    second = pool.serve()
+    second = pool.serve(usage=CACHED, **DIALOGUE)
     assert second != first
-    assert pool.serve() == second
+    assert pool.serve(usage=CACHED, **DIALOGUE) == second
 
 
-def test_keyless_requests_spill_over_after_the_slot_time(pool):
-    first = pool.serve()
+def test_requests_without_a_session_spill_over_at_once(pool):
+    first = pool.serve(usage=CACHED, **DIALOGUE)
     pool.busy(first, 5)
-    assert pool.admit().account == first
-    assert pool.lease(waited=5.0).account != first
+    assert pool.lease(**DIALOGUE).account != first
 
 
 # --- pins ---------------------------------------------------------------------------------------

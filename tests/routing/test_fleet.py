@@ -138,7 +138,8 @@ def test_a_rebind_keeps_everything_the_conversation_has_gathered(pool):
     pool.settle(pool.lease("s"))
     after = dict(pool.fleet.bindings["s"].__dict__)
     changed = {name for name in after if after[name] != before[name]}
-    assert changed == {"account", "bound_at", "last_used", "reason", "moves"}
+    assert changed == {"account", "bound_at", "last_used", "reason", "moves", "prefix"}
+    assert after["prefix"] == 0  # nothing of it is cached there
     assert (after["account"], after["reason"], after["moves"]) == ("b", Reason.BENCHED, 1)
 
 
@@ -258,9 +259,13 @@ def test_an_account_that_learns_who_it_is_keeps_everything(Pool, key):
     pool.bind("s", "alice")
     pool.fleet.pin("alice", "p")
     lease = pool.lease(None, pin="alice")
+    pool.fleet.owners.note("file_1", "alice")
+    pool.fleet.prefixes.note(["d"], "alice", 5000, pool.now + 60, pool.now)
     changes = pool.fleet.configure([AccountSpec("b", "b"), AccountSpec(key, "alice")])
     assert changes == Changes()
-    assert (pool.fleet.pins, pool.fleet.keyless, pool.fleet.last_account) == ({"p": key}, key, key)
+    assert (pool.fleet.pins, pool.fleet.last_account) == ({"p": key}, key)
+    assert pool.fleet.owners.find("file_1") == key
+    assert pool.fleet.prefixes.find(["d"], pool.now).account == key
     assert (pool.choose("s").account, pool.choose("s").reason) == (key, Reason.KEPT)
     pool.answer(lease, 429, ("retry-after", "60"))
     pool.settle(lease)

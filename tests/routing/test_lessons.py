@@ -95,7 +95,7 @@ def test_a_shorter_bench_never_replaces_a_longer_one(pool):
 
 @pytest.mark.parametrize(
     ("retry_after", "bench"),
-    [("17", 17), ("51811", 51811), ("99999999999", 30 * 24 * HOUR), ("0", 1)],
+    [("17", 17), ("51811", 51811), ("99999999999", 7 * 24 * HOUR), ("1e18", 7 * 24 * HOUR), ("0", 1)],
 )
 def test_retry_after_is_honoured_and_zero_is_no_hot_loop(pool, retry_after, bench):
     assert pool.answer(pool.lease("s", pin="a"), 429, ("retry-after", retry_after)).value == "retry-after"

@@ -40,8 +40,15 @@ def pool(Pool, unified):
         lease, 429, *unified(status="rejected", **{"5h-status": "rejected", "5h-reset": pool.now + HOUR})
     )
     pool.settle(lease)
-    pool.fleet.lock_out(pool.lease("v", pin="key"), "revoked")
-    pool.serve(None)
+    pool.serve(None, Usage(1, 1, 0, 4000, 0), prefixes=("digest",))
+    pool.fleet.sideline(pool.lease("v", pin="key"), "disabled", pool.now)
+    pool["key"].sidelined = 1
+    pool.fleet.lock_out_account("key", "revoked")
+    overage = {"representative-claim": "overage", "overage-in-use": "true"}
+    asks_for_more = pool.lease(None, pin="a", model=OPUS, betas="x")
+    pool.answer(asks_for_more, 429, *unified(**overage))
+    pool.settle(asks_for_more)
+    pool.fleet.owners.note("file_1", "a")
     pool.fleet.pin("a")
     pool.fleet.pin("b", "s")
     pool.fleet.bindings["s"].paced_at = pool.now
@@ -236,7 +243,8 @@ def test_no_saved_bench_is_for_ever(pool):
     data = saved(pool)
     data["accounts"]["b"]["benchUntil"] = 1e300
     fleet, _ = restored(pool, data)
-    assert fleet.accounts["b"].bench_until == pool.now + 30 * DAY
+    assert fleet.accounts["b"].bench_until == pool.now + 7 * DAY
+    assert fleet.accounts["b"].blocked(pool.now) is None  # one request tries it
 
 
 def test_what_changes_later_is_not_in_a_dump_of_before(pool):

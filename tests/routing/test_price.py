@@ -78,7 +78,7 @@ def test_windows_are_used_to_their_end_unless_a_threshold_is_configured(priced):
 
 def test_it_waits_for_an_account_that_is_back_at_once(priced):
     pool = priced("a", "b")
-    pool.bind("s", "a", cache_life=HOUR)
+    pool.settle(pool.lease("s", pin="a", cache_life=HOUR), WARM, served=True)
     pool.quota("a", "5h", 1.0, 10.0, "rejected")
     waits = pool.admit("s", cache_life=HOUR, hold=HOLD)
     assert isinstance(waits, Wait)

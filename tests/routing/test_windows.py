@@ -8,6 +8,7 @@ import pytest
 from teamclaude.routing.windows import (
     FRESH,
     LONGEST_WAIT_SEC,
+    Reading,
     Window,
     Windows,
     is_scoped,
@@ -192,7 +193,8 @@ def test_the_real_429_of_a_spent_model_scope_leaves_the_account_alone():
     [
         # Nothing but the top level: the whole account.
         ({}, "unified", True),
-        ({"representative-claim": "overage"}, "unified", True),
+        # Extra usage alone is refused: about no window.
+        ({"representative-claim": "overage"}, None, False),
         # The claim names the axis.
         ({"representative-claim": "five_hour"}, "5h", True),
         ({"representative-claim": "seven_day"}, "7d", True),
@@ -316,11 +318,7 @@ def test_more_remaining_than_the_limit_is_nothing_used():
 def test_foreign_headers_say_nothing():
     assert read_windows(
         [("content-type", "x"), ("anthropic-ratelimit-", "1"), ("x-5h-status", "rejected")], NOW
-    ) == (
-        {},
-        None,
-        None,
-    )
+    ) == Reading({})
 
 
 # --- retry-after ------------------------------------------------------------------------------

@@ -1,0 +1,43 @@
+"""Ids that exist for one credential alone: which request makes one, and which names one.
+
+Files, batches and skills belong to the organisation whose credential made them; with another account's they
+are not found (404).  Source: the paths of the public API.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Optional, Union
+
+__all__ = ["in_body", "is_deleted_by", "made_by", "named_in"]
+
+Buffer = Union[bytes, bytearray, memoryview]
+
+_MAKERS = ("/v1/files", "/v1/messages/batches", "/v1/skills")
+_ID = re.compile(rf"(?:{'|'.join(_MAKERS)})/([\w-]{{1,128}})(?:/|\Z)", re.ASCII)
+# In a request's body: {"source": {"type": "file", "file_id": ...}}, {"skills": [{"skill_id": ...}]}.
+_IN_BODY = tuple(
+    re.compile(rb'"%b"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}"([0-9A-Za-z_-]{1,128})"' % name)
+    for name in (b"file_id", b"skill_id")
+)
+
+
+def named_in(path: str) -> Optional[str]:
+    """The id that a path names; None where it names none."""
+    found = _ID.match(path)
+    return found[1] if found is not None else None
+
+
+def made_by(method: str, path: str, id: Optional[str]) -> Optional[str]:
+    """The id that a served request has made, `id` being that of its answer's JSON."""
+    return id if method == "POST" and path in _MAKERS else None
+
+
+def is_deleted_by(method: str, path: str) -> bool:
+    """Whether a served request has deleted what its path names."""
+    return method == "DELETE" and _ID.fullmatch(path) is not None
+
+
+def in_body(body: Buffer) -> list[str]:
+    """The ids that a request's body names."""
+    return [found[1].decode() for pattern in _IN_BODY for found in [pattern.search(body)] if found]

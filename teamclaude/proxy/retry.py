@@ -1,0 +1,134 @@
+"""What a request does next when an account did not serve it.  PURE.
+
+Rules that hold in this file:
+
+1. `next_step` is asked once for each refusal, in order; it decides, the forwarder acts.
+2. A refusal that may be the account's fault goes to another account before the client is told of it.  Two
+   alike are the request's own fault.
+3. A conversation waits where that costs less than moving: a large prompt cache stays where it is, and what
+   was served elsewhere comes back.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from ..routing.answers import MEANING, AnswerKind, Next
+
+__all__ = ["FIRST_BACKOFF_SEC", "Action", "Refusal", "RetryState", "Situation", "Step", "next_step"]
+
+FIRST_BACKOFF_SEC = 0.5
+LONGEST_BACKOFF_SEC = 8.0
+# Of one request with bare 429s, or with refusals that may be the account's fault.
+MOST_ACCOUNTS = 4
+# Between them: the first hop is at once.
+HOP_PAUSES = (0.0, 0.5, 1.0)
+# Written anew elsewhere, a larger prompt cache costs more than a few seconds of waiting (tokens).
+LARGE_PREFIX = 20_000
+
+
+class Action(Enum):
+    AGAIN = "again, the same account first"
+    ANOTHER = "the next account, not this one again"
+    OTHERS = "the next account that is usable"
+    RELAY = "relay the kept answer"
+
+
+class Refusal(NamedTuple):
+    """One answer that did not serve; `trusted`: its account has served others since its last refusal."""
+
+    kind: AnswerKind
+    status: int
+    words: str = ""
+    trusted: bool = True
+
+    def is_like(self, other: Refusal) -> bool:
+        """Two accounts say the same; of bare 429s the words do not matter."""
+        if self.kind is AnswerKind.BARE:
+            return other.kind is self.kind
+        return (self.kind, self.status, self.words) == (other.kind, other.status, other.words)
+
+
+class Situation(NamedTuple):
+    """What a decision depends on besides the refusals."""
+
+    inference: bool = True
+    elapsed: float = 0.0  # seconds since the request came
+    budget: float = 30.0  # seconds for retries of an overloaded API
+    prefix: int = 0  # tokens of prompt cache the conversation has where it is
+    may_hop: bool = True  # other accounts have not just refused the same
+    roll: float = 1.0  # 0-1, random
+
+
+class RetryState(NamedTuple):
+    """The refusals so far that may be about the request, and how often the API was overloaded."""
+
+    suspicions: tuple[Refusal, ...] = ()
+    failures: int = 0
+    moved: bool = False  # an overloaded API was asked with another account
+
+    @property
+    def best(self) -> int:
+        """Which suspicion to relay when nobody serves: of bare 429s the last, else one worth believing."""
+        told = [n for n, r in enumerate(self.suspicions) if r.kind is not AnswerKind.BARE]
+        if not told:
+            return len(self.suspicions) - 1
+        for place in told:
+            if sum(self.suspicions[place].is_like(self.suspicions[n]) for n in told) > 1:
+                return place
+        return next((place for place in told if self.suspicions[place].trusted), told[0])
+
+
+class Step(NamedTuple):
+    """What follows; `pause` is in seconds."""
+
+    action: Action
+    pause: float = 0.0
+    elsewhere: bool = False  # another account first, if one is free: just this once
+
+
+def next_step(state: RetryState, refusal: Refusal, now: Situation) -> tuple[RetryState, Step]:
+    """Decide about one more refusal."""
+    following = MEANING[refusal.kind].next
+    if following in (Next.HOP_ONCE, Next.EACH_ONCE):
+        return _suspect(state, refusal, now)
+    if following is Next.RETRY_LATER:
+        return _back_off(state, now) if now.inference else (state, Step(Action.RELAY))
+    if following is Next.RELAY:
+        return state, Step(Action.RELAY)
+    return state, Step(Action.OTHERS)
+
+
+def _suspect(state: RetryState, refusal: Refusal, now: Situation) -> tuple[RetryState, Step]:
+    """It may be about the account or about the request: another account's answer tells."""
+    before = state.suspicions
+    state = state._replace(suspicions=(*before, refusal))
+    if not now.may_hop or _is_settled(before, refusal):
+        return state, Step(Action.RELAY)
+    pause = HOP_PAUSES[min(len(before), len(HOP_PAUSES) - 1)] if refusal.kind is AnswerKind.BARE else 0.0
+    return state, Step(Action.ANOTHER, pause)
+
+
+def _is_settled(before: tuple[Refusal, ...], refusal: Refusal) -> bool:
+    """No further account needs to be asked."""
+    if refusal.kind is AnswerKind.MISSING:
+        return False  # it exists at one account or at none: each is asked
+    if len(before) + 1 >= MOST_ACCOUNTS:
+        return True
+    # A bare 429 may be each account's own: too many requests at once.
+    return refusal.kind is not AnswerKind.BARE and any(refusal.is_like(earlier) for earlier in before)
+
+
+def _back_off(state: RetryState, now: Situation) -> tuple[RetryState, Step]:
+    """Ask an overloaded API again after a pause; once by another account, where cheap or the last way."""
+    failures = state.failures + 1
+    state = state._replace(failures=failures)
+    pause = min(LONGEST_BACKOFF_SEC, FIRST_BACKOFF_SEC * 2.0 ** (failures - 1))
+    pause *= 0.75 + 0.25 * now.roll
+    if now.elapsed + pause > now.budget:
+        if state.moved:
+            return state, Step(Action.RELAY)
+        return state._replace(moved=True), Step(Action.AGAIN, 0.0, True)
+    elsewhere = failures == 2 and now.prefix < LARGE_PREFIX
+    return state._replace(moved=state.moved or elsewhere), Step(Action.AGAIN, pause, elsewhere)

@@ -1,0 +1,119 @@
+"""What ties a request without a session to an account: a prompt cache it can use, or an id it names.
+
+Both are bounded: what was used longest ago is forgotten first.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Optional
+
+from .saved import Saved, as_count, as_number, as_text
+
+__all__ = ["CachedPrefix", "Owners", "Prefixes"]
+
+MOST_PREFIXES = 1000
+MOST_IDS = 10_000
+
+
+class CachedPrefix(NamedTuple):
+    """A prompt cache: the key of its account, its size in tokens, and how long it lives (epoch seconds)."""
+
+    account: str
+    tokens: int
+    until: float
+
+
+class Prefixes:
+    """Prompt caches of requests without a session, by a digest of what makes them."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, CachedPrefix] = OrderedDict()
+        self._look_at = float("inf")  # no cache ends earlier
+
+    def find(self, digests: Iterable[str], now: float) -> Optional[CachedPrefix]:
+        """The cache of the first of these digests that has one; they come longest first."""
+        for digest in digests:
+            known = self._known.get(digest)
+            if known is not None and known.until > now:
+                return known
+        return None
+
+    def note(self, digests: Iterable[str], account: str, tokens: int, until: float, now: float) -> None:
+        """An answer of `account` has used or written `tokens` of cache for a request with these digests."""
+        if tokens <= 0 or until <= now:
+            return
+        for digest in digests:
+            self._known[digest] = CachedPrefix(account, tokens, until)
+            self._known.move_to_end(digest)
+        while len(self._known) > MOST_PREFIXES:
+            self._known.popitem(last=False)
+        self._look_at = min(self._look_at, until)
+
+    def forget(self, now: float) -> None:
+        """Drop caches that have ended."""
+        if now < self._look_at:
+            return
+        for digest in [digest for digest, known in self._known.items() if known.until <= now]:
+            del self._known[digest]
+        self._look_at = min((known.until for known in self._known.values()), default=float("inf"))
+
+    def rename(self, old: str, new: str) -> None:
+        """The account called `old` has another key now."""
+        for digest, known in self._known.items():
+            if known.account == old:
+                self._known[digest] = known._replace(account=new)
+
+    def stored(self) -> list[dict[str, Any]]:
+        return [{"digest": digest, **known._asdict()} for digest, known in self._known.items()]
+
+    def restore(self, rows: Iterable[Saved], keys: Mapping[str, str]) -> None:
+        for row in rows:
+            account = keys.get(row.get("account", as_text, ""))
+            digest, until = row.get("digest", as_text, ""), row.get("until", as_number, 0.0)
+            if account is not None and digest:
+                self._known[digest] = CachedPrefix(account, row.get("tokens", as_count, 0), until)
+                self._look_at = min(self._look_at, until)
+
+
+class Owners:
+    """Which account made an id: files, batches and skills exist for the credential that made them alone."""
+
+    def __init__(self) -> None:
+        self._accounts: OrderedDict[str, str] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._accounts)
+
+    def find(self, id: str) -> Optional[str]:
+        """The key of the account that made it, as far as known."""
+        account = self._accounts.get(id)
+        if account is not None:
+            self._accounts.move_to_end(id)
+        return account
+
+    def note(self, id: str, account: str) -> None:
+        self._accounts[id] = account
+        self._accounts.move_to_end(id)
+        if len(self._accounts) > MOST_IDS:
+            self._accounts.popitem(last=False)
+
+    def forget(self, id: str) -> None:
+        self._accounts.pop(id, None)
+
+    def rename(self, old: str, new: str) -> None:
+        """The account called `old` has another key now."""
+        for id, account in self._accounts.items():
+            if account == old:
+                self._accounts[id] = new
+
+    def stored(self) -> list[dict[str, str]]:
+        return [{"id": id, "account": account} for id, account in self._accounts.items()]
+
+    def restore(self, rows: Iterable[Saved], keys: Mapping[str, str]) -> None:
+        """Take back what was stored; ids of accounts that are gone are forgotten."""
+        for row in rows:
+            account, id = keys.get(row.get("account", as_text, "")), row.get("id", as_text, "")
+            if account is not None and id:
+                self.note(id, account)
