@@ -1,0 +1,48 @@
+"""Ids of one credential: where they stand in paths, answers and bodies."""
+
+from __future__ import annotations
+
+import pytest
+
+from teamclaude.proxy.resources import in_body, is_deleted_by, made_by, named_in
+
+
+@pytest.mark.parametrize(
+    ("path", "id"),
+    [
+        ("/v1/messages/batches/msgbatch_013Zva2CMHLNnXjNJJKqJ2EF", "msgbatch_013Zva2CMHLNnXjNJJKqJ2EF"),
+        ("/v1/messages/batches/msgbatch_1/results", "msgbatch_1"),
+        ("/v1/messages/batches/msgbatch_1/cancel", "msgbatch_1"),
+        ("/v1/files/file_011/content", "file_011"),
+        ("/v1/skills/skill_01/versions/1759178010641129", "skill_01"),
+        ("/v1/messages/batches", None),
+        ("/v1/files", None),
+        ("/v1/files/", None),
+        ("/v1/messages/count_tokens", None),
+        ("/v1/models/claude-opus-4-8", None),
+        ("/v1/files/" + "x" * 129, None),
+        ("/x/v1/files/file_1", None),
+    ],
+)
+def test_a_path_names_an_id(path: str, id: str | None) -> None:
+    assert named_in(path) == id
+
+
+def test_only_a_post_to_the_collection_makes_one() -> None:
+    assert made_by("POST", "/v1/files", "file_1") == "file_1"
+    assert made_by("GET", "/v1/files", "file_1") is None
+    assert made_by("POST", "/v1/messages", "msg_1") is None
+    assert made_by("POST", "/v1/messages/batches", None) is None
+
+
+def test_only_deleting_the_thing_itself_deletes_it() -> None:
+    assert is_deleted_by("DELETE", "/v1/files/file_1")
+    assert not is_deleted_by("DELETE", "/v1/skills/skill_1/versions/2")
+    assert not is_deleted_by("GET", "/v1/files/file_1")
+
+
+@pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview])
+def test_a_body_names_files_and_skills(wrap: type) -> None:
+    body = b'{"container":{"skills":[{"skill_id" : "skill_1"}]},"source":{"type":"file","file_id":"file_2"}}'
+    assert in_body(wrap(body)) == ["file_2", "skill_1"]
+    assert in_body(wrap(b'{"text":"a file_id"}')) == []
