@@ -166,3 +166,18 @@ def test_a_login_made_while_the_proxy_was_down_serves(stage: Stage) -> None:
     stage.write([stage.auth.log_in(FakeUser("anna"))])
     stage.service = stage.started()
     assert stage.ask()[0] == 200
+
+
+@pytest.mark.parametrize("fault", [Fault.status(503), Fault.silent()], ids=["503", "silence"])
+def test_a_new_conversation_does_not_wait_for_a_token_while_another_account_is_idle(
+    stage: Stage, fault: Fault
+) -> None:
+    token = stage.entry()["refreshToken"].encode()
+    stage.auth.script.always(fault, path=TOKEN_PATH, when=lambda asked: token in asked.body)
+    bob = stage.entry("bob")
+    stage.later(0.2)  # both tokens have expired; bob logs in again
+    stage.write([stage.entry(), {**stage.auth.log_in(FakeUser("bob")), "accountUuid": bob["accountUuid"]}])
+    stage.service.reload()
+    assert stage.ask()[:2] == (200, "bob")
+    assert stage.row()["inflight"] == 0
+    stage.auth.stop()  # else the renewal under way would be waited for at the end
