@@ -9,12 +9,12 @@ three searches and not taken apart: 0.7 us per event, where the barest relay nee
 
 from __future__ import annotations
 
-import zlib
 from functools import lru_cache
 from typing import Any, Union
 
 from ..routing.usage import NO_USAGE, Usage
 from .quickjson import decoded
+from .wire.coding import CODED, Inflater
 from .wire.sse import Event, EventParser
 
 __all__ = ["UsageTap"]
@@ -41,7 +41,7 @@ class UsageTap:
     _between_events = False  # of a stream that comes as it is
     _body_bytes = 0
     _unreadable = 0  # bytes of the body when it was last tried
-    _inflater: _Inflater | None = None
+    _inflater: Inflater | None = None
 
     def __init__(self, content_type: str | None, content_encoding: str | None) -> None:
         media = _media_type(content_type or "")
@@ -49,7 +49,7 @@ class UsageTap:
         self._body: list[bytes] | None = [] if media == "application/json" else None
         if content_encoding is not None:
             coding = content_encoding.strip().lower()
-            self._inflater = _Inflater() if coding in ("gzip", "x-gzip", "deflate") else None
+            self._inflater = Inflater(_MAX_INFLATED) if coding in CODED else None
             if self._inflater is None and coding not in ("", "identity"):
                 self._give_up()
 
@@ -242,32 +242,3 @@ def _updated(usage: Usage, wire: dict[str, Any]) -> Usage:
 def _count(source: dict[str, Any], key: str, old: int) -> int:
     new = source.get(key)
     return new if type(new) is int and 0 <= new < _MOST_TOKENS else old
-
-
-class _Inflater:
-    """gzip and deflate (zlib's form, or raw as some servers send it)."""
-
-    def __init__(self) -> None:
-        self._zlib = zlib.decompressobj(wbits=47)  # 15 bits; gzip or zlib by the first two bytes
-        self._head: bytes | None = b""  # until there are two
-
-    def inflate(self, data: bytes) -> bytes:
-        """What can be read so far; raises zlib.error, or ValueError for a piece that grows beyond measure."""
-        if self._head is not None:
-            data = self._head + data
-            self._head = data if len(data) < 2 else None
-            if self._head is not None:
-                return b""
-            if data[:2] != b"\x1f\x8b" and (data[0] & 0x0F != 8 or int.from_bytes(data[:2], "big") % 31):
-                self._zlib = zlib.decompressobj(wbits=-15)
-        out = []
-        room = _MAX_INFLATED + 1
-        while data:
-            if self._zlib.eof:  # a gzip body may have several members
-                self._zlib = zlib.decompressobj(wbits=47)
-            out.append(self._zlib.decompress(data, room))
-            room -= len(out[-1])
-            if not room:
-                raise ValueError("inflates beyond measure")
-            data = self._zlib.unused_data if self._zlib.eof else self._zlib.unconsumed_tail
-        return b"".join(out)

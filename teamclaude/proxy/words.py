@@ -6,13 +6,13 @@ import json
 import zlib
 
 from .redact import redact_text
+from .wire.coding import CODED, Inflater
 from .wire.head import ResponseHead
 
 __all__ = ["error_document", "is_api_error", "partial_error", "upstream_words"]
 
 LONGEST = 200
 MOST_INFLATED = 65536
-_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
 def upstream_words(head: ResponseHead, body: bytes) -> str:
@@ -63,7 +63,5 @@ def error_document(head: ResponseHead, body: bytes) -> bytes:
 
 
 def _plain(head: ResponseHead, body: bytes) -> bytes:
-    encoding = (head.get("content-encoding") or "identity").lower()
-    if encoding not in _WINDOW_BITS:
-        return body
-    return zlib.decompressobj(_WINDOW_BITS[encoding]).decompress(body, MOST_INFLATED)
+    coding = (head.get("content-encoding") or "").strip(" \t").lower()
+    return Inflater(MOST_INFLATED).inflate_some(body) if coding in CODED else body

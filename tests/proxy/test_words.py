@@ -26,9 +26,29 @@ def test_the_message_on_one_line() -> None:
     assert words(error("OAuth token\n  has been\trevoked. ")) == "OAuth token has been revoked."
 
 
+def raw(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+def members(data: bytes) -> bytes:
+    return gzip.compress(data[:20]) + gzip.compress(data[20:])
+
+
+def truncated(data: bytes) -> bytes:
+    return gzip.compress(data)[:-8]  # without checksum and length
+
+
 @pytest.mark.parametrize(
     "encoding, encode",
-    [("gzip", gzip.compress), ("x-gzip", gzip.compress), ("deflate", zlib.compress), ("GZIP", gzip.compress)],
+    [
+        ("gzip", gzip.compress),
+        ("x-gzip", members),
+        ("deflate", zlib.compress),
+        ("deflate", raw),
+        ("GZIP", truncated),
+        (" gzip ", gzip.compress),
+    ],
 )
 def test_compressed_words_are_read(encoding: str, encode: Any) -> None:
     assert words(encode(error("not here")), encoding) == "not here"

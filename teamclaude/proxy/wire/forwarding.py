@@ -5,6 +5,8 @@ Rule 2: of the credentials a client sent, none goes up beside an account's; the 
 nowhere, not even where the client's own login passes.
 Rule 3: a message's framing is written from the framing value, never copied from the other side.
 Rule 4: `render_*` can't be made to write a line that was not in the list.
+Rule 5: with an account's credential the upstream is offered only content codings that the usage tap reads,
+whenever the client offers one of them (`coding`); the client's own login passes with what it offers.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Callable, NamedTuple, Optional
 from urllib.parse import quote
 
 from ...errors import TeamClaudeError
+from .coding import readable_offers
 from .framing import HOP_BY_HOP, Framing, Kind, hop_by_hop
 from .head import Head, RequestHead, ResponseHead
 
@@ -75,6 +78,8 @@ def upstream_request_headers(
         if name in _CREDENTIALS and not (own_login and not is_proxy_secret(field[1])):
             continue
         out.append(field)
+    if not own_login and "accept-encoding" in head:
+        out = _with_readable_offers(out, head)
     if credential.kind == "oauth":
         out = _with_oauth_beta(out)
         out.append(("Authorization", "Bearer " + credential.secret))
@@ -208,6 +213,16 @@ def _length_is_true(head: ResponseHead, body: Framing) -> bool:
     # Answers to HEAD and 304 name the length of the body they do not have (RFC 9110 8.6).
     may_have_one = body.kind is Kind.NONE and head.status >= 200 and head.status != 204
     return may_have_one and len(lengths) == 1 and lengths[0].isascii() and lengths[0].isdigit()
+
+
+def _with_readable_offers(headers: Headers, head: RequestHead) -> Headers:
+    offers = iter(readable_offers(head.get_all("accept-encoding")))
+    out = []
+    for name, value in headers:
+        offered = next(offers, None) if name.lower() == "accept-encoding" else value
+        if offered is not None:
+            out.append((name, offered))
+    return out
 
 
 def _betas(value: str) -> list[str]:

@@ -63,7 +63,7 @@ def test_what_goes_up_keeps_order_case_and_duplicates():
         ("x-stainless-OS", "Linux"),
         ("anthropic-beta", f"a,{OAUTH_BETA}"),
         ("X-Two", "1"),
-        ("Accept-Encoding", "gzip, deflate, br, zstd"),
+        ("Accept-Encoding", "deflate,gzip ;q=1"),
         ("x-two", "2"),
         ("X-Forwarded-For", "10.0.0.1"),
     ]
@@ -160,6 +160,21 @@ def test_an_oauth_token_travels_with_its_beta(before, after):
 def test_an_api_key_travels_without_it(before, after):
     sent = up(*(("anthropic-beta", value) for value in before), credential=APIKEY)
     assert [value for name, value in sent if name == "anthropic-beta"] == after
+
+
+ENCODINGS = [("accept-Encoding", "br"), ("x", "y"), ("Accept-Encoding", "zstd, gzip")]
+
+
+@pytest.mark.parametrize("credential", [OAUTH, APIKEY], ids=repr)
+def test_an_account_s_request_offers_only_codings_that_the_tap_reads(credential):
+    assert up(*ENCODINGS, credential=credential)[1:3] == [("x", "y"), ("Accept-Encoding", "gzip")]
+    assert ("Accept-Encoding", "br") in up(("Accept-Encoding", "br"), credential=credential)
+    assert ("Accept-Encoding", "") in up(("Accept-Encoding", ""), credential=credential)
+    assert not [name for name, _ in up(credential=credential) if name.lower() == "accept-encoding"]
+
+
+def test_a_client_s_own_login_offers_what_it_will():
+    assert up(*ENCODINGS, credential=CLIENT)[1:] == ENCODINGS
 
 
 def test_the_framing_of_a_request_is_written_anew():

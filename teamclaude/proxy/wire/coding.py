@@ -1,0 +1,115 @@
+"""Content codings (RFC 9110 8.4, 12.5.3): which the proxy can read, and how it reads them.
+
+Rule 1: the usage tap reads gzip, deflate and what is not coded.  Whenever a client offers one of these, the
+upstream is offered only these; what comes back is then something that the client has offered too.
+Rule 2: a client that offers none of them gets what it asked for: its header passes unchanged, the tap is blind.
+Rule 3: an offer is never widened: a coding, weight or exclusion that the client did not send is not sent, but
+for `*`, which is written out as the codings it stands for here.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from typing import Optional
+
+__all__ = ["CODED", "Inflater", "is_identity", "readable_offers"]
+
+CODED = ("gzip", "x-gzip", "deflate")
+_READABLE = ("gzip", "deflate", "identity", "x-gzip")
+_FOR_ANY = _READABLE[:3]  # what `*` stands for
+# RFC 9110 12.4.2: a weight of 0 means "not acceptable".
+_EXCLUDED = re.compile(r";[ \t]*q[ \t]*=[ \t]*0(?:\.0*)?[ \t]*(?:;|\Z)", re.IGNORECASE)
+
+_GZIP = b"\x1f\x8b"
+_GZIP_OR_ZLIB, _RAW = 47, -15  # window bits of zlib; 47 tells gzip and zlib apart by the first two bytes
+
+
+def is_identity(content_encoding: Optional[str]) -> bool:
+    """Whether a body with this Content-Encoding is not coded."""
+    return (content_encoding or "").strip(" \t").lower() in ("", "identity")
+
+
+def readable_offers(values: Sequence[str]) -> list[Optional[str]]:
+    """The values of a client's Accept-Encoding lines as they go up; None for a line that is left out."""
+    lines = [[item for item in map(_trimmed, value.split(",")) if item] for value in values]
+    named = {_coding(item) for line in lines for item in line}
+    if named.issubset(_READABLE):
+        return list(values)
+    kept = [[out for item in line for out in _readable(item, named)] for line in lines]
+    if not any(_coding(item) in _READABLE and not _EXCLUDED.search(item) for line in kept for item in line):
+        return list(values)
+    return [
+        value if new == old else ", ".join(new) or None for value, old, new in zip(values, lines, kept)
+    ]
+
+
+def _readable(item: str, named: set[str]) -> list[str]:
+    """What is left of an item of the list, beside the codings that are `named` in all of it."""
+    coding = _coding(item)
+    if coding in _READABLE or (coding == "*" and _EXCLUDED.search(item)):
+        return [item]
+    return [name + item[1:] for name in _FOR_ANY if name not in named] if coding == "*" else []
+
+
+def _trimmed(item: str) -> str:
+    return item.strip(" \t")
+
+
+def _coding(item: str) -> str:
+    return item.partition(";")[0].rstrip(" \t").lower()
+
+
+class Inflater:
+    """gzip (of one or several members) and deflate (zlib's form, or raw as some servers send it).
+
+    What follows the end of the data is ignored, as `gzip` itself does.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit  # bytes out of one piece
+        self._zlib = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
+        self._head: Optional[bytes] = b""  # what is held until the first two bytes have come; None afterwards
+        self._is_gzip = False
+
+    def inflate(self, data: bytes) -> bytes:
+        """What can be read so far; raises zlib.error, or ValueError for a piece that grows beyond the limit."""
+        out = self.inflate_some(data)
+        if len(out) > self._limit:
+            raise ValueError("inflates beyond measure")
+        return out
+
+    def inflate_some(self, data: bytes) -> bytes:
+        """As `inflate`; a piece that grows beyond the limit is cut just behind it, and the rest is lost."""
+        out: list[bytes] = []
+        room = self._limit + 1
+        while data and room:
+            if self._head is not None:
+                data = self._head + data
+                if len(data) < 2:
+                    self._head = data
+                    break
+                self._head = None
+                if not self._begin(data):
+                    break
+            out.append(self._zlib.decompress(data, room))
+            room -= len(out[-1])
+            if self._zlib.eof:  # another member, if what follows is one
+                data, self._head = self._zlib.unused_data, b""
+            else:
+                data = self._zlib.unconsumed_tail
+        return b"".join(out)
+
+    def _begin(self, data: bytes) -> bool:
+        """Prepare for data that begins so; False when it is not data but what follows its end."""
+        if self._zlib.eof:
+            if not self._is_gzip or data[:2] != _GZIP:
+                self._head = b""
+                return False
+            self._zlib = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
+        self._is_gzip = data[:2] == _GZIP
+        # RFC 1950 2.2: the method is 8, and the first two bytes are a multiple of 31.
+        if not self._is_gzip and (data[0] & 0x0F != 8 or int.from_bytes(data[:2], "big") % 31):
+            self._zlib = zlib.decompressobj(wbits=_RAW)
+        return True
