@@ -14,6 +14,8 @@ from .paint import paint
 
 __all__ = ["activity_line"]
 
+_UNMEASURED = f" {UNKNOWN} in {UNKNOWN} out"
+
 
 def activity_line(activity: Activity, color: bool = False, ascii: bool = False) -> str:
     """One finished request: `14:03:20 POST /v1/messages opus·high 🦜 3f2a91c0 → alice 200 12.1s ...`."""
@@ -22,7 +24,9 @@ def activity_line(activity: Activity, color: bool = False, ascii: bool = False) 
         a.method, a.path, a.model, a.effort, a.session, a.accounts, a.status, a.outcome, color, ascii
     )
     ttfb = "" if a.ttfb_sec is None else f" ttfb {_seconds(a.ttfb_sec)}"
-    used = _tokens(a.input_tokens, a.output_tokens, a.cache_read_tokens, a.cache_write_tokens)
+    used = _UNMEASURED
+    if not a.unmeasured:
+        used = _tokens(a.input_tokens, a.output_tokens, a.cache_read_tokens, a.cache_write_tokens)
     # In whole milliseconds, as the record's `at` is in JSON.
     line = f"{_clock(round(a.at * 1000) // 1000)} {said} {_seconds(a.duration_sec)}{ttfb}{used}"
     return ascii_text(line) if ascii else line  # of what was said nothing is left to do

@@ -140,14 +140,16 @@ def above(known: Mapping[str, Conversation], key: str) -> Iterator[str]:
 def tally_of(binding: Snapshot) -> Tally:
     """What a binding has used; nothing is known where there is none."""
     used = number(binding.get("tokens"))
-    if used is None:
+    unmeasured = int(number(binding.get("unmeasured")) or 0)
+    if used is None and not unmeasured:
         return NOTHING_KNOWN
     requests = number(binding.get("requests"))
     return Tally(
-        tokens=int(used),
+        tokens=None if used is None else int(used),
         cost=number(binding.get("cost")),
         unpriced=int(number(binding.get("unpricedTokens")) or 0),
         requests=None if requests is None else int(requests),
+        unmeasured=unmeasured,
     )
 
 

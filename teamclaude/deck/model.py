@@ -38,12 +38,17 @@ CHIPS = ("work", "todo", "queued", "block", "review", "done")
 
 
 class Tally(NamedTuple):
-    """What something has used.  `cost` is of the priced tokens alone; `unpriced` are the others."""
+    """What something has used.
+
+    `cost` is of the priced tokens alone; `unpriced` are the others.  Of `unmeasured` answers the tokens are
+    unknown: what is shown is then a lower bound.
+    """
 
     tokens: Optional[int] = None
     cost: Optional[float] = None
     unpriced: int = 0
     requests: Optional[int] = None
+    unmeasured: int = 0
 
 
 NOTHING_KNOWN = Tally()
@@ -193,8 +198,8 @@ class Issue:
 
     @property
     def tokens_per_message(self) -> Optional[float]:
-        used, messages = self.tally.tokens, self.tally.requests
-        return used / messages if used is not None and messages else None
+        used, messages = self.tally.tokens, (self.tally.requests or 0) - self.tally.unmeasured
+        return used / messages if used is not None and messages > 0 else None
 
 
 class ActivityRow(NamedTuple):
@@ -305,7 +310,7 @@ def total(tallies: Iterable[Tally]) -> Tally:
     tokens: Optional[int] = None
     cost: Optional[float] = None
     requests: Optional[int] = None
-    unpriced = 0
+    unpriced = unmeasured = 0
     for tally in tallies:
         if tally.tokens is not None:
             tokens = tally.tokens + (tokens or 0)
@@ -314,4 +319,5 @@ def total(tallies: Iterable[Tally]) -> Tally:
         if tally.requests is not None:
             requests = tally.requests + (requests or 0)
         unpriced += tally.unpriced
-    return Tally(tokens, cost, unpriced, requests)
+        unmeasured += tally.unmeasured
+    return Tally(tokens, cost, unpriced, requests, unmeasured)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .cells import width
-from .figures import duration, tokens
+from .figures import duration
 from .model import Account, Bar
 from .spans import Line, Span, cells, fit, fitting, joined, line, spread
 from .view_bars import bars_line
-from .view_words import burn, column, count
+from .view_words import burn, column, count, used
 
 __all__ = ["AccountColumns", "account_lines"]
 
@@ -67,16 +67,16 @@ def _state(account: Account) -> tuple[str, str]:
 
 def _roll_up(account: Account) -> list[Line]:
     """What its conversations come to, longest wording first."""
-    used = tokens(account.tally.tokens)
+    tally = used(account.tally)
     agents = count(len(account.nodes), "agent")
     if not account.nodes:
         return [line(("no agents", "dim"))]
     return [
         line(f"{agents} · {account.live} live · {burn(account.tally)}"),
-        line(f"{agents} · {account.live} live · {used} tok"),
-        line(f"{agents} · {used} tok"),
-        line(f"{used} tok"),
-        line(used),
+        line(f"{agents} · {account.live} live · {tally} tok"),
+        line(f"{agents} · {tally} tok"),
+        line(f"{tally} tok"),
+        line(tally),
     ]
 
 

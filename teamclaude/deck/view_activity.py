@@ -107,4 +107,5 @@ def _asked(record: Snapshot) -> str:
 
 
 def _tokens(record: Snapshot, key: str, word: str) -> str:
-    return f"{tokens(record.get(key))} {word}" if record.get(key) is not None else ""
+    shown = record.get(key) is not None or (record.get("unmeasured") is True and word != "cached")
+    return f"{tokens(record.get(key))} {word}" if shown else ""

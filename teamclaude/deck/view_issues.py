@@ -8,7 +8,7 @@ from .cells import width
 from .figures import UNKNOWN, tokens
 from .model import Issue
 from .spans import Line, Span, cells
-from .view_words import clipped, column, dollars
+from .view_words import clipped, column, dollars, used
 
 __all__ = ["SHOWN", "IssueColumns", "issue_heading", "issue_row"]
 
@@ -46,7 +46,7 @@ def issue_row(issue: Issue, columns: IssueColumns) -> Line:
     figures = [
         str(issue.sessions),
         UNKNOWN if messages is None else str(messages),
-        tokens(issue.tally.tokens),
+        used(issue.tally),
         dollars(issue.tally),
         tokens(average),
     ]

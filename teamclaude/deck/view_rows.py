@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
 from .cells import clip, width
-from .figures import tokens
 from .model import LEAD, WORKER, Node, Tally
 from .spans import Line, Span, cells, fit, joined, line
-from .view_words import column, dollars, model_name, short_time
+from .view_words import column, dollars, model_name, short_time, used
 
 __all__ = ["NOWHERE", "Columns", "Place", "columns_for", "node_row"]
 
@@ -98,11 +97,11 @@ def node_row(node: Node, columns: Columns, at: Place = NOWHERE) -> Line:
         out.append(column(f" {node.chip}", columns.chip, CHIP_STYLES.get(node.chip, "")))
     if columns.state:
         out.append(_state(node, columns.state))
-    out += [Span(" "), _glyph(node), column(tokens(node.tally.tokens), 6, "strong", right=True)]
+    out += [Span(" "), _glyph(node), column(used(node.tally), 6, "strong", right=True)]
     if columns.cost:
         out.append(column(dollars(node.tally), columns.cost, right=True))
     if columns.subtree:
-        shown = f"Σ {tokens(at.subtree.tokens)}" if at.subtree is not None else ""
+        shown = f"Σ {used(at.subtree)}" if at.subtree is not None else ""
         out.append(column(shown, columns.subtree, "accent", right=True))
     if columns.place:
         out.append(column(f"  {_place(node)}", columns.place, "accent"))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from .figures import tokens
 from .model import DeckModel, Tree, TreeLine, total
 from .spans import Line, fitting, joined, line
-from .view_words import burn, count, dollars
+from .view_words import burn, count, dollars, used
 
 __all__ = ["levels_line", "rails_of", "tree_summary"]
 
@@ -20,15 +19,15 @@ def rails_of(at: TreeLine) -> str:
 
 def tree_summary(model: DeckModel, folded: bool) -> list[Line]:
     """`1 tree · 6 nodes · 58k tok · $3.10`, longest wording first."""
-    used, nodes = model.tree_tally, model.tree_nodes
+    tally, nodes = model.tree_tally, model.tree_nodes
     trees = count(len(model.trees), "tree")
     needs = sum(model.nodes[at.key].needs_you for tree in model.trees for at in tree.lines)
     notes = [line((f"{needs} needs-you", "bad strong"))] if folded and needs else []
     fold = [line(("t unfolds", "dim"))] if folded else []
     return [
-        joined([line(trees), line(count(nodes, "node")), line(burn(used)), *notes, *fold]),
-        joined([line(trees), line(count(nodes, "node")), line(f"{tokens(used.tokens)} tok"), *notes]),
-        joined([line(f"{nodes} nodes"), line(dollars(used))]),
+        joined([line(trees), line(count(nodes, "node")), line(burn(tally)), *notes, *fold]),
+        joined([line(trees), line(count(nodes, "node")), line(f"{used(tally)} tok"), *notes]),
+        joined([line(f"{nodes} nodes"), line(dollars(tally))]),
     ]
 
 
@@ -38,7 +37,7 @@ def levels_line(trees: tuple[Tree, ...], room: int) -> Line:
     for depth in range(max((len(tree.levels) for tree in trees), default=0)):
         levels = [tree.levels[depth] for tree in trees if depth < len(tree.levels)]
         nodes = sum(level.nodes for level in levels)
-        used = total([level.tally for level in levels])
-        found.append(line((f"L{depth} ", "accent"), f"{nodes}·{tokens(used.tokens)}"))
+        tally = total([level.tally for level in levels])
+        found.append(line((f"L{depth} ", "accent"), f"{nodes}·{used(tally)}"))
     ways = [joined([line(("Levels", "dim")), *found[:shown]], "  ") for shown in range(len(found), 0, -1)]
     return fitting(ways, room)

@@ -11,24 +11,29 @@ from .figures import UNKNOWN, duration, money, number, tokens
 from .model import Tally
 from .spans import Line, Span
 
-__all__ = ["burn", "column", "count", "dollars", "model_name", "padded", "short_names", "short_time"]
+__all__ = ["burn", "column", "count", "dollars", "model_name", "padded", "short_names", "short_time", "used"]
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 _DATED = re.compile(r"-20\d{6}$")
 
 
 def dollars(tally: Tally) -> str:
-    """`$14.20`; with a plus where tokens of unknown price come on top."""
+    """`$14.20`; with a plus where tokens of unknown price, or of unknown number, come on top."""
     cost = number(tally.cost)
     if cost is None:
         return UNKNOWN
     shown = money(cost) if cost < 999.995 else f"${cost:,.0f}"
-    return shown + ("+" if tally.unpriced else "")
+    return shown + ("+" if tally.unpriced or tally.unmeasured else "")
+
+
+def used(tally: Tally) -> str:
+    """`1.2M`; with a plus where answers whose tokens are unknown come on top."""
+    return tokens(tally.tokens) + ("+" if tally.unmeasured and tally.tokens is not None else "")
 
 
 def burn(tally: Tally) -> str:
     """`1.2M tok · $14.20`."""
-    return f"{tokens(tally.tokens)} tok · {dollars(tally)}"
+    return f"{used(tally)} tok · {dollars(tally)}"
 
 
 def count(amount: int, noun: str) -> str:

@@ -76,7 +76,7 @@ def read_traffic(path: Path) -> list[Session]:
         for where, value in read_lines(file):
             if isinstance(value, dict) and "requests" in value:
                 sessions.append(read_session(value, where))
-            else:
+            elif _is_measured(value):
                 rows.append(_row(value, where))
     sessions.extend(session for _, session, _ in _conversations(rows))
     if not sessions:
@@ -86,7 +86,8 @@ def read_traffic(path: Path) -> list[Session]:
 
 def read_recording(path: Path) -> Recording:
     """A recording as it happened; UsageError when nothing in it was served."""
-    rows = [_row(value, where) for file in recorded_files(path) for where, value in read_lines(file)]
+    lines = (line for file in recorded_files(path) for line in read_lines(file))
+    rows = [_row(value, where) for where, value in lines if _is_measured(value)]
     rows.sort(key=lambda row: row.at)
     served = [row for row in rows if row.served]
     if not served:
@@ -133,6 +134,11 @@ def recorded_scene(recording: Recording, accounts: int, load: float, seed: int =
 
 
 # --- rows ---------------------------------------------------------------------------------------
+
+
+def _is_measured(value: Any) -> bool:
+    """Whether its tokens are known: for the lab the others are like use by somebody else."""
+    return not isinstance(value, dict) or value.get("in", 0) is not None
 
 
 def _row(value: Any, where: str) -> Row:

@@ -42,6 +42,8 @@ class Activity(NamedTuple):
     """Empty while under way."""
     reason: str = ""
     """Why that account, or why not."""
+    unmeasured: bool = False
+    """It was answered, and how many tokens that took could not be read."""
 
     @property
     def tokens(self) -> int:
@@ -53,7 +55,7 @@ class Activity(NamedTuple):
 def activity_of(exchange: Exchange) -> Activity:
     """The record of a request as far as it has come."""
     facts, ask, usage, decision = exchange.facts, exchange.ask, exchange.usage, exchange.decision
-    used = _UNKNOWN if usage == NO_USAGE else (*usage[:3], usage.cache_write_tokens)
+    used = _UNKNOWN if usage == NO_USAGE or usage.unmeasured else (*usage[:3], usage.cache_write_tokens)
     # By place, in the order above: twenty names would cost as much again as everything else here.
     return Activity(
         exchange.id,
@@ -73,6 +75,7 @@ def activity_of(exchange: Exchange) -> Activity:
         exchange.cost,
         exchange.outcome.value if exchange.outcome else "",
         exchange.note or (decision.reason if decision is not None else ""),
+        usage.unmeasured > 0,
     )
 
 

@@ -77,8 +77,9 @@ class Clients:
                     "name": name,
                     "inflight": tally.inflight,
                     "requests": tally.requests,
-                    "tokens": tally.usage.total,
-                    "cost": round(tally.cost, 6),
+                    "tokens": None if tally.usage.is_unknown else tally.usage.total,
+                    "unmeasured": tally.usage.unmeasured,
+                    "cost": None if tally.usage.is_unknown else round(tally.cost, 6),
                     "unpricedTokens": tally.unpriced_tokens,
                 }
                 for name, tally in self._tallies.items()

@@ -33,7 +33,7 @@ from ..errors import (
 from ..routing.answers import AnswerKind, classify, needs_words
 from ..routing.decision import Ask, Decision, Lease
 from ..routing.models import cost, price_of
-from ..routing.usage import NO_USAGE
+from ..routing.usage import NO_USAGE, UNMEASURED, Usage
 from ..routing.windows import Reading
 from .accountuuid import with_account_uuid
 from .book import Way
@@ -59,6 +59,7 @@ from .words import is_api_error, upstream_words
 
 __all__ = ["Forwarder"]
 
+UNREAD = "its tokens are unknown: it came in a form that can't be read"
 MAX_REFUSED_STREAMS = 2  # further ones are relayed as they are
 
 
@@ -250,7 +251,7 @@ class Forwarder:
             self._lost_bodies += 1  # its head came, but the client has nothing yet: once more
             return False
         finally:
-            usage = tap.usage if tap is not None else NO_USAGE
+            usage = self._used(tap, attempt)
             model = (tap.model if tap is not None else None) or self._ask.model
             exchange.usage = exchange.usage.plus(usage)
             exchange.cost = cost(exchange.usage, price_of(model, self._config.pricing))
@@ -443,7 +444,8 @@ class Forwarder:
             problem = f"{answer.head.status}, but nothing that can follow a hold"
         elif self._inference and tap.is_stream and not tap.saw_stop:
             problem = "the stream ended without message_stop"
-        self._exchange.end(Outcome.UPSTREAM_ERROR if problem else Outcome.SERVED, problem)
+        unread = UNREAD if self._inference and tap.blind else ""
+        self._exchange.end(Outcome.UPSTREAM_ERROR if problem else Outcome.SERVED, problem or unread)
         return not problem
 
     def _note_resource(self, lease: Lease, tap: UsageTap) -> None:
@@ -456,6 +458,14 @@ class Forwarder:
             self._house.router.disown(id)
         elif self._ask.owner is None:
             self._house.router.own(id, lease)
+
+    def _used(self, tap: Optional[UsageTap], attempt: Attempt) -> Usage:
+        """What an attempt used; unknown, not zero, where an answer was relayed that did not tell."""
+        if tap is None:
+            return NO_USAGE
+        answered = self._streaming and self._inference and (attempt.status or 500) < 400
+        told = tap.usage != NO_USAGE or tap.error_type
+        return tap.usage.plus(UNMEASURED) if answered and (tap.blind or not told) else tap.usage
 
     def _end_hold(self, error: TeamClaudeError) -> None:
         """The error of a request whose hold has begun its answer."""

@@ -92,14 +92,14 @@ class Recorder:
 def trace_row(exchange: Exchange, salt: bytes) -> dict[str, Any]:
     """One request as it is recorded; manual page `record` tells what each key means."""
     usage, ask = exchange.usage, exchange.ask
+    into = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+    counts = (into, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
+    known = dict(zip(("in", "out", "read", "write"), counts))
     row: dict[str, Any] = {
         "t": round(exchange.at, 2),
         "c": _hash(ask.conversation or exchange.id, salt),
         "m": family_of(exchange.facts.model) or "other",
-        "in": usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens,
-        "out": usage.output_tokens,
-        "read": usage.cache_read_tokens,
-        "write": usage.cache_write_tokens,
+        **(dict.fromkeys(known) if usage.unmeasured else known),
         "life": round(ask.cache_life),
         "s": round(max(0.0, exchange.lasted - exchange.waited), 2),
         "wait": round(exchange.waited, 2),

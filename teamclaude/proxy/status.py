@@ -226,19 +226,23 @@ def _issue(issue: IssueView) -> dict[str, Any]:
     }
 
 
-def _tokens(usage: Usage) -> dict[str, int]:
-    return {
+def _tokens(usage: Usage) -> dict[str, Optional[int]]:
+    """Counts; null where none is known, a lower bound where `unmeasured` answers are among them."""
+    counts: dict[str, Optional[int]] = {
         "inputTokens": usage.input_tokens,
         "outputTokens": usage.output_tokens,
         "cacheReadTokens": usage.cache_read_tokens,
         "cacheWriteTokens": usage.cache_write_tokens,
         "tokens": usage.total,
     }
+    if usage.is_unknown:
+        counts = dict.fromkeys(counts)
+    return {**counts, "unmeasured": usage.unmeasured}
 
 
 def _dollars(cost: float, unpriced: int, usage: Usage) -> dict[str, Any]:
-    """`cost` is null when every token of it is of an unknown price."""
-    known = usage.total == 0 or unpriced < usage.total
+    """`cost` is null when every token of it is of an unknown price, or none is known."""
+    known = not usage.is_unknown and (usage.total == 0 or unpriced < usage.total)
     return {"cost": round(cost, 6) if known else None, "unpricedTokens": unpriced}
 
 

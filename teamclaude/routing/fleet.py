@@ -218,7 +218,7 @@ class Fleet:
         if account is not None and lease.holds_slot:
             account.inflight -= 1
             self.policy.settled(account)
-        if account is not None and (served or usage.total):
+        if account is not None and (served or usage != NO_USAGE):
             self._count(lease, account, binding, usage, model or lease.ask.model, served, now)
         if binding is not None:
             binding.inflight -= 1

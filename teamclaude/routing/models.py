@@ -60,8 +60,8 @@ def _list_price(model: str) -> Optional[Price]:
 
 
 def cost(usage: Usage, price: Optional[Price]) -> Optional[float]:
-    """Dollars, or None when the price is unknown: an unknown price is never shown as 0."""
-    if price is None:
+    """Dollars, or None when the price or the tokens are unknown: that is never shown as 0."""
+    if price is None or usage.unmeasured:
         return None
     input_equivalent = (
         usage.input_tokens

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["NO_USAGE", "Usage"]
+__all__ = ["NO_USAGE", "UNMEASURED", "Usage"]
 
 
 class Usage(NamedTuple):
-    """Tokens as the API counts them; `input_tokens` excludes everything cached."""
+    """Tokens as the API counts them; `input_tokens` excludes everything cached.
+
+    Of `unmeasured` answers the tokens could not be read, or not all: the counts are then a lower bound, and
+    zeros mean "unknown".
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_5m_tokens: int = 0
     cache_write_1h_tokens: int = 0
+    unmeasured: int = 0
 
     @property
     def cache_write_tokens(self) -> int:
@@ -22,7 +27,12 @@ class Usage(NamedTuple):
 
     @property
     def total(self) -> int:
-        return sum(self)
+        return sum(self[:5])
+
+    @property
+    def is_unknown(self) -> bool:
+        """Not one token of what was used is known."""
+        return self.unmeasured > 0 and not self.total
 
     @property
     def burn(self) -> int:
@@ -42,10 +52,11 @@ class Usage(NamedTuple):
             return self
         if self is NO_USAGE:
             return other
-        a, b, c, d, e = self
-        v, w, x, y, z = other
-        return _made(Usage, (a + v, b + w, c + x, d + y, e + z))
+        a, b, c, d, e, f = self
+        u, v, w, x, y, z = other
+        return _made(Usage, (a + u, b + v, c + w, d + x, e + y, f + z))
 
 
 _made = tuple.__new__  # of a named tuple its own __new__ takes twice as long
 NO_USAGE = Usage()
+UNMEASURED = Usage(unmeasured=1)

@@ -47,6 +47,11 @@ def test_what_is_not_known_is_left_out() -> None:
     assert activity_line(running) == f"{CLOCK} GET /v1/models — —"
 
 
+def test_tokens_that_could_not_be_read_are_a_dash_and_no_zero() -> None:
+    unread = FULL._replace(input_tokens=None, output_tokens=None, unmeasured=True)
+    assert activity_line(unread).endswith("ttfb 1.4s — in — out")
+
+
 @pytest.mark.parametrize(
     ("fields", "shown"),
     [

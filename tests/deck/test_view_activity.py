@@ -97,3 +97,8 @@ def test_every_row_fits(width: int) -> None:
 @pytest.mark.parametrize("junk", [{}, {"accounts": 3, "at": "x", "status": "y"}, {"accounts": [None, 3]}])
 def test_a_record_of_another_version_is_no_error(junk: dict[str, Any]) -> None:
     assert row(ActivityRow("id", junk))
+
+
+def test_tokens_that_could_not_be_read_are_a_dash_and_no_zero() -> None:
+    unread = dict.fromkeys(("inputTokens", "outputTokens", "cacheReadTokens", "cost"))
+    assert "— out · — in · ttfb" in row(request(3, unmeasured=True, **unread), 150)

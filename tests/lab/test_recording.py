@@ -129,3 +129,11 @@ def test_what_is_no_recording_is_said_in_one_line(written, rows, word):
 def test_a_directory_without_a_recording(tmp_path):
     with pytest.raises(UsageError, match="record on"):
         read_recording(tmp_path)
+
+
+def test_a_request_whose_tokens_are_unknown_is_left_out_and_is_no_empty_one(written):
+    unknown = dict.fromkeys(("in", "out", "read", "write"))
+    place = written(row(0.0), row(15.0, **unknown), row(30.0, **{"in": 12_000}))
+    (session,) = read_traffic(place)
+    assert [r.cached_prefix for r in session.requests] == [0, 10_000]
+    assert read_recording(place).requests == 2

@@ -62,6 +62,7 @@ def test_the_json_names_and_units() -> None:
         "cost": 0.25,
         "outcome": "served",
         "reason": "own account",
+        "unmeasured": False,
     }
 
 

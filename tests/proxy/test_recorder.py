@@ -154,3 +154,12 @@ def test_the_same_conversation_has_another_hash_with_another_salt(clock: Clock) 
     exchange.ask = exchange.ask._replace(session="s")
     assert trace_row(exchange, b"1" * 16)["c"] != trace_row(exchange, b"2" * 16)["c"]
     assert "a" not in trace_row(exchange, b"1" * 16)  # nothing was answered with windows
+
+
+def test_tokens_that_could_not_be_read_are_null(stage: Callable[..., Stage]) -> None:
+    one = stage("alice")
+    switch(one, True)
+    one.api.script.once(Fault(headers=(("content-encoding", "br"),)))
+    one.ask(headers={"Accept-Encoding": "br"})
+    (row,) = recorded(one, 1)
+    assert [row[name] for name in ("in", "out", "read", "write")] == [None] * 4

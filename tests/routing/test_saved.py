@@ -43,7 +43,7 @@ def test_values_of_the_right_kind_are_read(read, value, expected):
         (as_usage, 5),
         (as_usage, "12"),
         (as_usage, [1, "2"]),
-        (as_usage, [1] * 6),
+        (as_usage, [1] * 7),
         (as_counts, [["a", 1]]),
         (as_counts, {"a": -1}),
     ],

@@ -2,7 +2,7 @@
 
 Rule 1: the usage tap reads gzip, deflate and what is not coded.  Whenever a client offers one of these, the
 upstream is offered only these; what comes back is then something that the client has offered too.
-Rule 2: a client that offers none of them gets what it asked for: its header passes unchanged, the tap is blind.
+Rule 2: where a client offers none of them its header passes unchanged, and the tap may be blind.
 Rule 3: an offer is never widened: a coding, weight or exclusion that the client did not send is not sent, but
 for `*`, which is written out as the codings it stands for here.
 """
@@ -40,9 +40,7 @@ def readable_offers(values: Sequence[str]) -> list[Optional[str]]:
     kept = [[out for item in line for out in _readable(item, named)] for line in lines]
     if not any(_coding(item) in _READABLE and not _EXCLUDED.search(item) for line in kept for item in line):
         return list(values)
-    return [
-        value if new == old else ", ".join(new) or None for value, old, new in zip(values, lines, kept)
-    ]
+    return [value if new == old else ", ".join(new) or None for value, old, new in zip(values, lines, kept)]
 
 
 def _readable(item: str, named: set[str]) -> list[str]:
@@ -74,7 +72,7 @@ class Inflater:
         self._is_gzip = False
 
     def inflate(self, data: bytes) -> bytes:
-        """What can be read so far; raises zlib.error, or ValueError for a piece that grows beyond the limit."""
+        """What can be read so far; raises zlib.error, or ValueError where it grows beyond the limit."""
         out = self.inflate_some(data)
         if len(out) > self._limit:
             raise ValueError("inflates beyond measure")

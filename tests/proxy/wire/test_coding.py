@@ -85,7 +85,14 @@ def test_nothing_is_offered_that_the_client_did_not_offer() -> None:
 
 @pytest.mark.parametrize(
     ("value", "plain"),
-    [(None, True), ("", True), (" Identity ", True), ("gzip", False), ("br", False), ("identity, gzip", False)],
+    [
+        (None, True),
+        ("", True),
+        (" Identity ", True),
+        ("gzip", False),
+        ("br", False),
+        ("identity, gzip", False),
+    ],
 )
 def test_identity_is_no_coding(value: Optional[str], plain: bool) -> None:
     assert is_identity(value) is plain
