@@ -5,12 +5,16 @@ Rules that hold in this file:
 1. Nothing is sent before it is known that it is the answer: the first event of a stream is looked at
    while the client has no byte of it yet.
 2. Once a hold was committed the client reads SSE: errors become error events, never a second head.
+3. An answer that ends with the upstream's connection is complete when its form says so (`_is_cut`); a file
+   or what can't be read has no such form, and its end is taken for one.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Optional
 
 from ..errors import TeamClaudeError
@@ -22,7 +26,8 @@ from .wire.client import Client
 from .wire.ferry import Ferry
 from .wire.forwarding import client_framing, client_head, client_response_headers, header_text
 from .wire.framing import Framing, Kind
-from .wire.relay import Observer, relay
+from .wire.paths import PathKind
+from .wire.relay import CUT, Observer, relay
 from .wire.upstream import Answer, Buffer
 from .words import error_document, partial_error
 
@@ -31,6 +36,7 @@ __all__ = ["Delivery", "KeptAnswer", "StreamRefused"]
 # How long a stream's head waits for its first event: long enough for an error event that follows at
 # once, short enough that nobody feels it.
 FIRST_EVENT_SEC = 1.0
+LONGEST_BEGINNING = 1 << 20  # bytes of it
 LONGEST_EVENT = 1 << 20  # of an answer that is no stream but must be told as one event
 
 
@@ -43,9 +49,14 @@ class KeptAnswer:
     account: str  # name
 
     @property
+    def is_whole(self) -> bool:
+        """All of it has come, as far as its framing and its content tell."""
+        return self.answer.complete and not _ends_early(self)
+
+    @property
     def document(self) -> bytes:
         """What the client gets as its body: the API's own, or ours where that did not come whole."""
-        return self.body if self.answer.complete else partial_error(self.answer.head, self.body)
+        return self.body if self.is_whole else partial_error(self.answer.head, self.body)
 
 
 class StreamRefused(Exception):
@@ -119,7 +130,8 @@ class Delivery:
         if self._log is not None:
             observers.append(self._log.response.add)
         ferry = self._ferry if tap.is_stream else None  # another body has its end in sight
-        relay(answer, self._client, head, framing, observers, self._idle_sec, first, ferry)
+        is_cut = partial(self._is_cut, tap)
+        relay(answer, self._client, head, framing, observers, self._idle_sec, first, ferry, is_cut)
         return True
 
     def relay_kept(self, kept: KeptAnswer) -> None:
@@ -132,7 +144,7 @@ class Delivery:
         else:
             bodiless = self._exchange.head.method == "HEAD" or head.status in (204, 304)
             framing = Framing(Kind.NONE) if bodiless else Framing(Kind.LENGTH, len(body))
-            own = not kept.answer.complete
+            own = not kept.is_whole
             self._exchange.first_byte(head.status)
             self._client.send(
                 self._head(kept.answer, kept.account, framing, own) + (b"" if bodiless else body)
@@ -146,16 +158,33 @@ class Delivery:
         return self._hold.committed
 
     def _first_pieces(self, answer: Answer) -> Optional[list[Buffer]]:
-        """The first bytes of a stream, if they come soon; raises StreamRefused for an error event."""
-        if not answer.await_body(self._client.watch, FIRST_EVENT_SEC):
-            return None
-        pieces = answer.read(self._client.watch, self._idle_sec)
+        """The beginning of a stream up to its first whole event, as far as that comes soon.
+
+        It may come in many pieces, and the first ones of a compressed stream may hold no event yet.  Raises
+        StreamRefused for an error event, UpstreamLost where the stream has ended before.
+        """
         probe = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"))
-        for piece in pieces:
-            probe.feed(piece)
+        pieces: list[Buffer] = []
+        until = time.monotonic() + FIRST_EVENT_SEC
+        while (
+            probe.first_event in (None, "ping") and not probe.blind and answer.body_bytes < LONGEST_BEGINNING
+        ):
+            if not answer.await_body(self._client.watch, max(0.0, until - time.monotonic())):
+                break
+            for piece in answer.read(self._client.watch, self._idle_sec):
+                probe.feed(piece)
+                pieces.append(piece)
         if probe.error_type and not probe.model:
             raise StreamRefused(probe.error_type, probe.error_message or "")
-        return pieces
+        if answer.complete and answer.framing.kind is Kind.UNTIL_CLOSE and self._is_cut(probe):
+            raise UpstreamLost(CUT)
+        return pieces or None
+
+    def _is_cut(self, tap: UsageTap) -> bool:
+        """Whether an answer that has ended with its connection broke off."""
+        if tap.is_stream and self._exchange.route.kind is not PathKind.INFERENCE:
+            return tap.first_event == "message_start" and tap.is_cut  # others end in their own way
+        return tap.is_cut
 
     def _as_event(self, answer: Answer, tap: UsageTap) -> None:
         """An answer that is no stream, for a client that was promised one."""
@@ -185,3 +214,12 @@ def _fits_a_hold(answer: Answer, tap: UsageTap) -> bool:
     """A stream as it is: the head that a hold has sent names no content-encoding."""
     plain = (answer.head.get("content-encoding") or "identity").lower() == "identity"
     return answer.head.status < 300 and tap.is_stream and plain
+
+
+def _ends_early(kept: KeptAnswer) -> bool:
+    head = kept.answer.head
+    if kept.answer.framing.kind is not Kind.UNTIL_CLOSE:
+        return False
+    tap = UsageTap(head.get("content-type"), head.get("content-encoding"))
+    tap.feed(kept.body)
+    return tap.is_cut

@@ -10,6 +10,7 @@ from typing import Optional
 from .exchange import Exchange, Outcome
 from .house import House
 from .requestrecord import RequestRecord
+from .tap import UsageTap
 from .wire.client import Client
 from .wire.forwarding import (
     Credential,
@@ -55,8 +56,16 @@ def pass_through(house: House, exchange: Exchange, client: Client, log: Optional
         observers.append(log.response.add)
     response = render_response(answer.head.status, answer.head.reason, response_headers)
     exchange.first_byte(answer.head.status)
+    form = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"))
+    if answer.framing.kind is Kind.UNTIL_CLOSE:
+        observers.append(form.feed)
+
+    def is_cut() -> bool:
+        return answer.body_bytes > 0 and not form.is_stream and form.is_cut
+
+    idle_sec = config.body_idle_timeout_sec
     try:
-        relay(answer, client, response, out, observers, config.body_idle_timeout_sec)
+        relay(answer, client, response, out, observers, idle_sec, is_cut=is_cut)
     except BaseException:
         answer.connection.close()
         raise

@@ -5,10 +5,12 @@ Rule 2: bounded: 256 KiB per event, 1 MiB of a JSON body, 4 MiB inflated out of 
 tap knows less; the client gets its bytes all the same.
 Rule 3: cheap: most events are deltas.  Whole events that mention nothing of interest are recognised by
 three searches and not taken apart: 0.7 us per event, where the barest relay needs 7.5 us (CPython 3.11).
+Rule 4: `is_cut` is true only where the answer's own form says so; what the tap can't read is not cut.
 """
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any, Union
 
@@ -21,6 +23,8 @@ __all__ = ["UsageTap"]
 
 _MAX_BODY_BYTES = 1 << 20
 _MAX_INFLATED = 4 << 20
+_TAIL_BYTES = 64
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _MOST_TOKENS = 1 << 40
 _LONGEST_WORDS = 500
 _LONGEST_ID = 128
@@ -40,6 +44,8 @@ class UsageTap:
     _error: tuple[str, str] | None = None
     _between_events = False  # of a stream that comes as it is
     _body_bytes = 0
+    _body_closed = False  # the JSON body is complete
+    _tail: bytes | None = None  # the end of a JSON body that is too long to be read
     _unreadable = 0  # bytes of the body when it was last tried
     _inflater: Inflater | None = None
 
@@ -57,6 +63,15 @@ class UsageTap:
     def is_stream(self) -> bool:
         """Whether this is an event stream that the tap can read: only then `saw_stop` says something."""
         return self._events is not None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether more must follow: no message_stop and no error in a stream, JSON that does not close."""
+        if self._events is not None:
+            return not (self.saw_stop or self._error)
+        if self._tail is not None:
+            return not self._tail.rstrip().endswith((b"}", b"]"))
+        return self._body is not None and not self._body_closed and _is_open_json(b"".join(self._body))
 
     @property
     def usage(self) -> Usage:
@@ -97,7 +112,7 @@ class UsageTap:
         """See a piece of the body, as it is on the wire without its framing."""
         if self._between_events and isinstance(data, bytes) and _is_dull(data) and data[-2:] == b"\n\n":
             return
-        if self._events is None and self._body is None:
+        if self._events is None and self._body is None and self._tail is None:
             return
         try:
             self._see(data if isinstance(data, bytes) else bytes(data))
@@ -107,7 +122,7 @@ class UsageTap:
     def _give_up(self) -> None:
         self.blind = True
         self._between_events = False
-        self._events = self._body = self._inflater = None
+        self._events = self._body = self._inflater = self._tail = None
 
     def _see(self, data: bytes) -> None:
         if self._inflater is not None:
@@ -118,7 +133,9 @@ class UsageTap:
             self._body.append(data)
             self._body_bytes += len(data)
             if self._body_bytes > _MAX_BODY_BYTES:
-                self._give_up()
+                self.blind, self._body, self._tail = True, None, data[-_TAIL_BYTES:]
+        elif self._tail is not None:
+            self._tail = (self._tail + data)[-_TAIL_BYTES:]
 
     def _see_events(self, parser: EventParser, data: bytes) -> None:
         if parser.between_events and self.first_event is not None and _is_dull(data):
@@ -168,6 +185,7 @@ class UsageTap:
         self._unreadable = self._body_bytes
         body = _parsed(self._body[0] if len(self._body) == 1 else b"".join(self._body))
         if body:
+            self._body_closed = True
             self._body.clear()
             self._body_bytes = 0
             if body.get("type") == "error":
@@ -203,6 +221,13 @@ def _parsed(text: bytes) -> dict[str, Any]:
         return _object(decoded(text))
     except ValueError:
         return {}
+
+
+def _is_open_json(text: bytes) -> bool:
+    """Whether a JSON text lacks its end; one that is wrong in another way does not."""
+    bare = _STRING.sub(b"", text + b"\0")  # an open string takes the mark at the end with it
+    opened, closed = bare.count(b"{") + bare.count(b"["), bare.count(b"}") + bare.count(b"]")
+    return not bare.endswith(b"\0") or opened > closed or not text.strip()
 
 
 def _object(value: Any) -> dict[str, Any]:

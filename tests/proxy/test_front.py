@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from teamclaude.demo.fault import Fault
+from teamclaude.proxy.tap import UsageTap
 
 Build = Callable[..., Any]
 HELLO = {"model": "claude-opus-4-8", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 9}
@@ -316,10 +317,12 @@ def test_an_error_nobody_foresaw_within_an_answer_cuts_it(
     stage: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s = stage("a")
+    feed = UsageTap.feed
 
-    def broken(self: object, data: bytes) -> None:
+    def broken(self: UsageTap, data: bytes) -> None:
         if b"message_stop" in data:
             raise KeyError("sk-ant-oat01-FAKE-secret")
+        feed(self, data)
 
     monkeypatch.setattr("teamclaude.proxy.tap.UsageTap.feed", broken)
     s.api.script.once(Fault.slow(between_events=0.01))

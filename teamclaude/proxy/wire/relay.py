@@ -1,7 +1,9 @@
 """The copy loop: an upstream answer to the client, byte for byte, as it arrives.
 
 It knows bytes only.  Which side broke is a type: UpstreamLost or ClientGone.  A body that broke off
-never looks complete: the last chunk, or the last byte announced, is sent only after the upstream's.
+never looks complete: the last chunk, or the last byte announced, is sent only after the upstream's.  A body
+that is framed by the end of its connection (RFC 9112 6.3) has neither, and any end looks like its own: there
+the answer's own form tells (`is_cut`), where it can.
 """
 
 from __future__ import annotations
@@ -9,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Optional
 
+from ...errors import UpstreamLost
 from .client import Client
 from .ferry import Ferry
 from .framing import LAST_CHUNK, Framing, Kind, chunk
 from .upstream import Answer, Buffer
 
-__all__ = ["Observer", "relay"]
+__all__ = ["CUT", "Observer", "relay"]
 
+CUT = "the upstream closed its connection in the middle of an answer"
 
 # Sees a copy of the payload; may not raise.
 Observer = Callable[[Buffer], None]
@@ -30,18 +34,23 @@ def relay(
     idle: float,
     first: Optional[list[Buffer]] = None,
     ferry: Optional[Ferry] = None,
+    is_cut: Optional[Callable[[], bool]] = None,
 ) -> None:
     """Send `head` (empty: it was sent), then the body as it arrives; returns when it is complete.
 
     `idle` is how long the upstream may be silent, in seconds; `first` are pieces already read.  A
-    `ferry` carries what does not come with the first read.
+    `ferry` carries what does not come with the first read.  `is_cut` is asked at the end of an answer that
+    the end of the connection frames, once the observers have seen it: True raises UpstreamLost.
     """
     chunked = framing.kind is Kind.CHUNKED
+    tells = is_cut if answer.framing.kind is Kind.UNTIL_CLOSE else None
 
     def framed(pieces: list[Buffer]) -> Buffer:
         for observer in observers:
             for piece in pieces:
                 observer(piece)
+        if tells is not None and answer.complete and tells():
+            raise UpstreamLost(CUT)
         return _chunked(pieces, answer.complete) if chunked else _joined(pieces)
 
     pending = head
