@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Optional
 
-from ..errors import TeamClaudeError
+from ..errors import TeamClaudeError, UpstreamLost
 from .exchange import Exchange, Outcome
 from .hold import Hold
 from .requestrecord import RequestRecord

@@ -145,6 +145,111 @@ def test_while_its_own_login_is_used(stage: Build) -> None:
     leaves(s, raw)
 
 
+# --- half-closed ----------------------------------------------------------------------------------
+
+half_close = pytest.mark.skipif(sys.platform != "linux", reason="the peer's socket can't be looked up")
+
+
+def asks_and_ends(s: Any, **body: Any) -> Any:
+    """A client that says all it has to say, and waits for its answer."""
+    raw = s.raw().request(body=json.dumps({**REQUEST, **body}).encode())
+    raw.sock.shutdown(socket.SHUT_WR)
+    return raw
+
+
+def is_answered_and_closed(raw: Any) -> None:
+    answer = raw.answer()
+    assert answer.status == 200
+    whole = b"message_stop" in answer.body or json.loads(answer.body)["type"] == "message"
+    assert whole
+    assert raw.rest() == (b"", "fin"), "a half-closed connection carries no other request"
+
+
+@half_close
+@pytest.mark.parametrize("before_head", [0.0, 0.6])
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_half_closes_gets_its_whole_answer(
+    stage: Build, stream: bool, before_head: float
+) -> None:
+    s = stage("a")
+    s.api.script.once(Fault.slow(before_head=before_head, between_events=0.05))
+    is_answered_and_closed(asks_and_ends(s, stream=stream))
+    assert s.outcomes(1) == ["served"]
+
+
+@half_close
+def test_a_small_request_aboard_the_ferry_half_closes(stage: Build) -> None:
+    s = stage("a")
+    small = {**REQUEST, "stream": False}
+    raw = s.raw()
+    for _ in range(3):
+        assert raw.request(body=json.dumps(small).encode()).answer().status == 200
+    s.api.script.once(Fault.slow(before_head=0.3))
+    raw.request(body=json.dumps(small).encode())
+    raw.sock.shutdown(socket.SHUT_WR)
+    is_answered_and_closed(raw)
+    assert s.outcomes(4) == ["served"] * 4
+
+
+@half_close
+def test_requests_sent_ahead_of_a_half_close_are_all_answered(stage: Build) -> None:
+    s = stage("a")
+    raw = s.raw()
+    for _ in range(3):
+        raw.request(body=json.dumps({**REQUEST, "stream": False}).encode())
+    raw.sock.shutdown(socket.SHUT_WR)
+    assert [raw.answer().status for _ in range(3)] == [200] * 3
+    assert raw.rest() == (b"", "fin")
+
+
+@half_close
+def test_a_half_closed_client_is_answered_after_it_waited_for_an_account(stage: Build, clock: Any) -> None:
+    s = stage("a")
+    s.api.script.once(Fault.quota("5h", reset_in=600.0))
+    raw = asks_and_ends(s)
+    s.until(lambda: s.service.runtime.router.waiting == 1)
+    time.sleep(0.1)
+    clock.now += 601
+    s.service.runtime.router.wake()
+    is_answered_and_closed(raw)
+
+
+@half_close
+def test_a_half_closed_client_is_answered_after_a_pause_and_a_new_connection(
+    stage: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teamclaude.proxy.wire.transport.PAUSE_SEC", 0.1)
+    s = stage("a")
+    s.api.script.times(1, Fault.overloaded())
+    s.api.script.once(Fault.no_head())
+    is_answered_and_closed(asks_and_ends(s))
+
+
+@half_close
+@pytest.mark.parametrize("how", ["fin", "rst"])
+@pytest.mark.parametrize(
+    "fault", [Fault.silent(), Fault.cut_after_event(3, "hang"), Fault.quota("5h", reset_in=600.0)]
+)
+def test_a_half_closed_client_that_leaves_is_noticed(stage: Build, fault: Fault, how: str) -> None:
+    s = stage("a")
+    s.api.script.once(fault)
+    raw = asks_and_ends(s)
+    s.until(lambda: s.api.inflight == 1 or s.service.runtime.router.waiting == 1)
+    time.sleep(0.1)
+    leaves(s, raw, how)
+
+
+def test_a_client_whose_socket_can_t_be_looked_up_has_left_when_it_half_closes(
+    stage: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "peer_uid", lambda local, peer: None)
+    s = stage("a")
+    s.api.script.once(Fault.silent())
+    raw = asks_and_ends(s)
+    assert s.outcomes(1) == ["client gone"]
+    raw.close()
+
+
 def test_a_pipelined_request_is_no_departure(stage: Build) -> None:
     s = stage("a")
     s.api.script.once(Fault.slow(before_head=0.3))

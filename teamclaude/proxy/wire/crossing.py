@@ -4,6 +4,9 @@ A piece is read only when the one before has left: a client that does not read s
 
 Both descriptors are registered from the beginning to the end, and only what is waited for changes: a
 registration may fail for want of memory or watches, which must not cut a stream that flows.
+
+A client that sends its end while the upstream is silent may have left, or wait for the rest of its answer.
+A look at its socket tells, and may take its time: the stream is left to the thread that handed it over.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ WRITE: int = getattr(select, "EPOLLOUT", 0)
 DEPARTURE: int = getattr(select, "EPOLLRDHUP", 0x2000)  # PyPy has no name for it
 # Waited for nothing: a hang-up or an error is told all the same, but once and not again and again.
 NOTHING: int = getattr(select, "EPOLLET", 0)
+
+_GONE: int = getattr(select, "EPOLLHUP", 0) | getattr(select, "EPOLLERR", 0)  # told without being asked for
 
 # Makes of a payload what the client gets.
 Framed = Callable[[list[Buffer]], Buffer]
@@ -49,6 +54,7 @@ class Crossing:
         self._berths = Berths(None)
         self._reading = False  # the upstream is waited for, else the client's room for what is unsent
         self._unsent: Buffer = b""
+        self._ashore = False  # the rest of it is for the thread that handed it over
 
     def board(self, berths: Berths, now: float) -> None:
         """Wait for the client's room: there is some, which wakes the ferry; raises OSError."""
@@ -67,6 +73,11 @@ class Crossing:
 
     @property
     def complete(self) -> bool:
+        return self._ashore or self.whole
+
+    @property
+    def whole(self) -> bool:
+        """All of the answer was sent."""
         return self._answer.complete and not self._unsent
 
     @property
@@ -92,7 +103,9 @@ class Crossing:
             self._send(self._unsent, now)
         elif not self._forward(now):
             # Bytes that have arrived are taken before a departure is looked at: the next write tells.
-            raise ClientGone("the client closed its connection")
+            if events & _GONE:
+                raise ClientGone("the client closed its connection")
+            self._ashore = True
 
     def _forward(self, now: float) -> bool:
         """Pass on what has come; False when nothing has."""

@@ -55,13 +55,14 @@ class Ferry:
         self._landed: list[Passenger] = []  # in this turn
 
     def carry(self, answer: Answer, client: Client, framed: Framed, idle: float) -> bool:
-        """Relay the rest of a body; True when it is complete, False when it can't be taken aboard.
+        """Relay the rest of a body; True when it is complete, False when the caller has to go on with it.
 
         `framed` is called in the ferry's thread.  Raises what `relay` raises.
         """
-        if EPOLL is None or not client.is_plain or answer.arrived:
+        if EPOLL is None or not client.is_plain or answer.arrived or client.watch.half_closed:
             return False
-        return self._carry(Crossing(answer, client, framed, idle, self._monotonic()))
+        crossing = Crossing(answer, client, framed, idle, self._monotonic())
+        return self._carry(crossing) and crossing.whole
 
     def ride(self, ride: Ride) -> bool:
         """Serve small requests until one needs a thread; False when it can't be taken aboard.

@@ -8,6 +8,8 @@ Rules that hold in this file:
 3. `ready` can be called for nothing: an old event of a descriptor that was another's.
 4. The connection to the upstream that a request uses is known from its first write on (`Send`), not only once
    its answer is waited for: a request that lands in between takes it along, unregistered.
+5. A client that sends its end while its request is under way may have left, or wait for its answer: its
+   thread looks, which may take its time, and goes on.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ import threading
 from collections.abc import Callable
 from typing import Any, Optional
 
-from ...errors import ClientGone, UpstreamLost
+from ...errors import UpstreamLost
 from .berths import Berths
 from .client import KEEP_ALIVE_SEC, Client
 from .steps import Receive, Send, Soon, Step, Steps
 from .upstream import Connection
-from .watch import departed
+from .watch import sends_no_more
 
 __all__ = ["Ride"]
 
@@ -62,7 +64,7 @@ class Ride:
         self._berths = Berths(None)
         self._used: Optional[Connection] = None  # by the request under way
         self._awaited_fd = -1  # of its descriptor while an answer is waited for
-        self._left = False  # the client's side has told that it is closed
+        self._left = False  # the client has sent its end
         self._unread = False  # bytes came while a request was under way
         self.shortest_wait = min(KEEP_ALIVE_SEC, answer_sec)
 
@@ -103,7 +105,7 @@ class Ride:
         if fd != self.client_fd:
             self._hear(now)
             return
-        if events & _LEFT and departed(self._client.sock):
+        if events & _LEFT and sends_no_more(self._client.sock):
             self._left = True
         if self.steps is None:
             self._listen(now)
@@ -139,10 +141,10 @@ class Ride:
             self._go(steps.send, now, data)
 
     def _depart(self, now: float) -> None:
-        """The client left; bytes that have arrived are taken before that is looked at."""
+        """The client has sent its end; bytes that have arrived are taken before that is looked at."""
         self._hear(now)
         if self.steps is not None and type(self.step) is Receive:
-            self._go(self.steps.throw, now, ClientGone("the client closed its connection"))
+            self.complete = True
 
     def act(self, now: float) -> None:
         """Do now what was put off to the end of the turn."""

@@ -3,6 +3,18 @@
 A silent upstream must not hide a departed client: every wait on the upstream also watches the
 client's socket for its closing.  The client may send its next request early (pipelining), so
 "readable" is not "gone": on Linux `POLLRDHUP` tells them apart, elsewhere a peek does.
+
+Rules that hold in this file:
+
+1. A reset, or an end in both directions, is a departure.
+2. The end of the client's sending (FIN) is what a close looks like, and a client that only says that it will
+   ask no more and waits for its answer (`shutdown(SHUT_WR)`: nc, some Java and Erlang clients).  Where the
+   peer's socket can be looked up (Linux, same host) it tells: one that a process still holds is half-closed,
+   one that nobody holds is a departure.  The look is repeated as long as something is waited for: nothing
+   else tells when a half-closed socket is closed.
+3. Where it can't be looked up, the end of sending is a departure.  Node, Bun, curl and Python close when they
+   give up; to go on for a client that is gone costs the user's quota.  nginx does the same.
+4. A half-closed connection carries no other request: its reader finds the end.
 """
 
 from __future__ import annotations
@@ -15,14 +27,18 @@ import time
 from typing import Any, Callable, Optional
 
 from ...errors import ClientGone
+from .peer import Address, peer_uid
 
-__all__ = ["BEAT_SEC", "READABLE", "WRITABLE", "Watch", "departed", "readable"]
+__all__ = ["BEAT_SEC", "READABLE", "WRITABLE", "Watch", "departed", "is_held", "readable", "sends_no_more"]
 
 # Not exported by every build of `select`; the value is Linux's ABI.
 _RDHUP: int = getattr(select, "POLLRDHUP", 0x2000 if sys.platform.startswith("linux") else 0)
 READABLE: int = getattr(select, "POLLIN", 1)
 WRITABLE: int = getattr(select, "POLLOUT", 4)
+_GONE: int = getattr(select, "POLLHUP", 16) | getattr(select, "POLLERR", 8)  # told without being asked for
 BEAT_SEC = 0.4  # where a departure is no event: how often to look
+# As soon after an end of sending: the kernel sends it just before it takes a closed socket from its process.
+FIRST_LOOK_SEC = 0.02
 
 
 def readable(sock: socket.socket) -> Callable[[], bool]:
@@ -38,19 +54,38 @@ def readable(sock: socket.socket) -> Callable[[], bool]:
 
 
 def departed(sock: socket.socket) -> bool:
-    """The peer has closed its connection (or its sending side)."""
+    """The peer has left; one that has closed its sending side alone has not (rules 1 to 3)."""
     if _RDHUP:
         poll = select.poll()
         poll.register(sock, _RDHUP)
-        return bool(poll.poll(0))
+        events = poll.poll(0)
+        return bool(events) and (bool(events[0][1] & _GONE) or not is_held(sock))
     if isinstance(sock, ssl.SSLSocket) or not _ready(sock, READABLE, 0.0):
         return False
     try:
-        return sock.recv(1, socket.MSG_PEEK) == b""
+        return sock.recv(1, socket.MSG_PEEK) == b"" and not is_held(sock)
     except BlockingIOError:
         return False
     except OSError:
         return True
+
+
+def sends_no_more(sock: socket.socket) -> bool:
+    """The peer has closed its sending side, or all of its connection."""
+    poll = select.poll()
+    poll.register(sock, _RDHUP)
+    return bool(poll.poll(0))
+
+
+def is_held(sock: socket.socket) -> bool:
+    """Whether a process of this host holds the peer's socket; False where that can't be known."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return False
+    try:
+        local, peer = sock.getsockname(), sock.getpeername()
+    except OSError:
+        return False
+    return peer_uid(Address(*local[:2]), Address(*peer[:2])) is not None
 
 
 def _ready(sock: socket.socket, wanted: int, timeout: float) -> int:
@@ -80,6 +115,8 @@ class Watch:
             self._poll.register(self._client_fd, _RDHUP)
         self.epoll: Any = None  # the ferry's, while that waits in its place
         self._upstream_fd = -1  # registered beside it: for as long as one answer is read, 1 us per event
+        self.half_closed = False  # the client sends no more, but waits for its answer
+        self._beat = FIRST_LOOK_SEC  # how long until it is looked at again
 
     def check(self) -> None:
         """Raise ClientGone if the client has left."""
@@ -90,8 +127,7 @@ class Watch:
         """A pause that ends with ClientGone when the client leaves."""
         if self._poll is not None:
             self._follow(self._poll, -1)
-            if self._poll.poll(seconds * 1000.0):
-                raise ClientGone("the client closed its connection")
+            self._watch(self._poll, seconds)
             return
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
@@ -105,13 +141,30 @@ class Watch:
         fd = upstream.fileno()
         if fd != self._upstream_fd:
             self._follow(self._poll, fd)
-        events = self._poll.poll(timeout * 1000.0)
-        if not events:
-            return False
-        # Bytes that have arrived are taken before a departure is looked at: the next write tells.
-        if len(events) == 1 and events[0][0] == self._client_fd:
-            raise ClientGone("the client closed its connection")
-        return True
+        return self._watch(self._poll, timeout)
+
+    def _watch(self, poll: Any, timeout: float) -> bool:
+        """Wait for what is registered; True when that is the upstream."""
+        end = time.monotonic() + timeout
+        while True:
+            events = poll.poll((min(timeout, self._beat) if self.half_closed else timeout) * 1000.0)
+            # Bytes that have arrived are taken before a departure is looked at: the next write tells.
+            if len(events) > 1 or (events and events[0][0] != self._client_fd):
+                return True
+            if events or self.half_closed:
+                self._look(poll)
+            timeout = end - time.monotonic()
+            if timeout <= 0:
+                return False
+
+    def _look(self, poll: Any) -> None:
+        """The client has sent its end: see whether it has left; raises ClientGone."""
+        self.check()
+        if self.half_closed:
+            self._beat = min(2 * self._beat, BEAT_SEC)
+            return
+        self.half_closed = True
+        poll.modify(self._client_fd, 0)  # its end would be told again and again
 
     def _follow(self, poll: Any, fd: int) -> None:
         if self._upstream_fd >= 0:

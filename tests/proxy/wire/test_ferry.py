@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -177,7 +178,20 @@ def test_who_sends_no_more_still_gets_what_has_come(board: Board) -> None:
     stream.says(b"last words")
     going_on.set()
     assert stream.reads(10) == b"last words"
+    stream.reader.close()
     assert isinstance(stream.ends(), ClientGone)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peer's socket can't be looked up")
+def test_who_sends_no_more_gets_all_of_its_stream_from_its_thread(board: Board) -> None:
+    stream, other = board(), board()
+    stream.reader.shutdown(socket.SHUT_WR)
+    assert other.flows() and stream.flows() and stream.flows()
+    other.upstream.sendall(b"0\r\n\r\n")
+    assert other.ends() is None
+    assert stream.flows(), "without the ferry, which has left by now"
+    stream.upstream.sendall(b"0\r\n\r\n")
+    assert stream.ends() is None and stream.answer.complete
 
 
 def test_an_observer_that_fails_ends_its_own_stream_alone(board: Board) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Optional
@@ -197,21 +198,48 @@ def test_two_requests_in_one_piece(board: Board) -> None:
     assert (ride.steps, ride.over, one.client.has_more) == (None, False, True)
 
 
-def test_who_leaves_is_noticed_while_the_upstream_is_silent(board: Board) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+def test_who_leaves_while_the_upstream_is_silent_is_noticed_by_its_thread(
+    board: Board, at_once: bool
+) -> None:
     one = board()
     one.asks()
-    one.api_hears()
+    if not at_once:
+        one.api_hears()
     one.user.close()
-    assert one.lands().over
+    ride = one.lands()
+    assert ride.steps is not None and one.seen == []
+    assert one.connection.epoll is None
+    assert go_on(ride.steps, ride.step) is False
     assert [type(each) for each in one.seen] == [ClientGone]
 
 
-def test_who_asks_and_leaves_at_once_is_noticed(board: Board) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="the peer's socket can't be looked up")
+@pytest.mark.parametrize("at_once", [False, True])
+def test_who_only_sends_no_more_is_answered_by_its_thread(board: Board, at_once: bool) -> None:
     one = board()
     one.asks()
+    if not at_once:
+        one.api_hears()
+    one.user.shutdown(socket.SHUT_WR)
+    ride = one.lands()
+    if at_once:
+        one.api_hears()
+    one.api.sendall(b"1")
+    assert ride.steps is not None
+    assert go_on(ride.steps, ride.step) is True
+    one.is_told(b"told 1;")
+    assert one.client.next_head() is None, "it carries no other request"
+
+
+def test_who_sends_no_more_is_answered_aboard_where_the_answer_has_come(board: Board) -> None:
+    one = board()
+    one.user.sendall(REQUEST)
+    one.api_hears()
+    one.api.sendall(b"1")
+    one.is_told(b"told 1;")
     one.user.shutdown(socket.SHUT_WR)
     assert one.lands().over
-    assert [type(each) for each in one.seen] == [ClientGone]
 
 
 def test_who_leaves_between_requests_is_done(board: Board) -> None:

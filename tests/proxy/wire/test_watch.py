@@ -5,15 +5,17 @@ from __future__ import annotations
 import select
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
 from teamclaude.errors import ClientGone
 from teamclaude.proxy.wire import watch as watching
-from teamclaude.proxy.wire.watch import READABLE, WRITABLE, Watch, departed, readable
+from teamclaude.proxy.wire.watch import READABLE, WRITABLE, Watch, departed, is_held, readable
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 SOON = 1.0  # seconds within which a departure must be noticed
@@ -41,9 +43,6 @@ class Three:
         self.watch = Watch(client_here)
 
     def leave(self, how: str) -> None:
-        if how == "half":
-            self.client.shutdown(socket.SHUT_WR)
-            return
         if how == "rst":
             self.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.client.close()
@@ -78,7 +77,7 @@ def test_silence_ends_the_wait_in_time(three: Three) -> None:
     assert 0.04 < time.monotonic() - began < 0.5
 
 
-@pytest.mark.parametrize("how", ["fin", "rst", "half"])
+@pytest.mark.parametrize("how", ["fin", "rst"])
 def test_a_departure_ends_every_wait(three: Three, how: str) -> None:
     three.upstream_here.setblocking(False)
     while True:
@@ -98,6 +97,87 @@ def test_a_departure_ends_every_wait(three: Three, how: str) -> None:
             wait()
     assert time.monotonic() - began < SOON
     timer.join()
+
+
+def fill(sock: socket.socket) -> None:
+    sock.setblocking(False)
+    with suppress(BlockingIOError):
+        while True:
+            sock.send(b"x" * 100_000)
+
+
+WAITS: dict[str, Callable[[Three], object]] = {
+    "read": lambda three: three.watch.wait(three.upstream_here, 5.0),
+    "pause": lambda three: three.watch.sleep(5.0),
+    "write": lambda three: three.watch.wait_to_write(three.upstream_here, 5.0, True),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peer's socket can't be looked up")
+def test_a_client_that_only_sends_no_more_is_waited_for(three: Three) -> None:
+    three.client.shutdown(socket.SHUT_WR)
+    time.sleep(0.01)
+    began = time.monotonic()
+    three.watch.check()
+    three.watch.sleep(0.1)
+    assert not three.watch.wait(three.upstream_here, 0.1)
+    assert 0.15 < time.monotonic() - began < 1.0, "each for its time, not again and again"
+    timer = later(lambda: three.upstream.sendall(b"x"))
+    assert three.watch.wait(three.upstream_here, 5.0)
+    timer.join()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peer's socket can't be looked up")
+@pytest.mark.parametrize("how", ["fin", "rst"])
+@pytest.mark.parametrize("wait", WAITS)
+def test_a_client_that_leaves_after_it_sent_its_end_is_noticed(three: Three, wait: str, how: str) -> None:
+    fill(three.upstream_here)
+    three.client.shutdown(socket.SHUT_WR)
+    time.sleep(0.01)
+    timer = later(lambda: three.leave(how))
+    began = time.monotonic()
+    with pytest.raises(ClientGone):
+        WAITS[wait](three)
+    assert time.monotonic() - began < SOON
+    timer.join()
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_where_nothing_is_known_of_its_socket_a_client_that_sends_its_end_has_left(
+    three: Three, wait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "peer_uid", lambda local, peer: None)
+    fill(three.upstream_here)
+    three.client.shutdown(socket.SHUT_WR)
+    time.sleep(0.01)
+    with pytest.raises(ClientGone):
+        WAITS[wait](three)
+    with pytest.raises(ClientGone):
+        three.watch.check()
+
+
+def test_a_half_closed_client_is_looked_at_now_and_then_and_not_all_the_time(
+    three: Three, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+
+    def held(sock: socket.socket) -> bool:
+        looks.append(time.monotonic())
+        return True
+
+    monkeypatch.setattr(watching, "is_held", held)
+    monkeypatch.setattr(watching, "BEAT_SEC", 0.05)
+    three.client.shutdown(socket.SHUT_WR)
+    time.sleep(0.01)
+    assert not three.watch.wait(three.upstream_here, 0.3)
+    assert 3 <= len(looks) <= 12
+
+
+def test_what_is_no_tcp_is_held_by_nobody_we_know() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        assert not is_held(here) or here.family != socket.AF_UNIX
+    assert not is_held(there), "nor is one that is closed"
 
 
 def test_the_next_request_of_the_client_is_no_departure(three: Three) -> None:
