@@ -84,6 +84,7 @@ class Exchange:
     cost: Optional[float] = None  # dollars; None: price unknown
     outcome: Optional[Outcome] = None
     note = ""
+    switched = False  # its connection has gone on with another protocol
     waiting_since: Optional[float] = None  # monotonic, while it waits for an account
     waited = 0.0  # seconds it has waited so
 
@@ -134,6 +135,8 @@ class Exchange:
     @property
     def keeps_open(self) -> bool:
         """The client will use its connection again."""
+        if self.switched:
+            return False
         kept: Optional[bool] = self.head.shared.get(keep_alive)
         if kept is None:
             kept = self.head.shared[keep_alive] = keep_alive(self.head)

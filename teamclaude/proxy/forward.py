@@ -33,7 +33,7 @@ from ..errors import (
 from ..routing.answers import AnswerKind, classify, needs_words
 from ..routing.decision import Ask, Decision, Lease
 from ..routing.models import cost, price_of
-from ..routing.usage import NO_USAGE, UNMEASURED, Usage
+from ..routing.usage import NO_USAGE
 from ..routing.windows import Reading
 from .accountuuid import with_account_uuid
 from .book import Way
@@ -251,7 +251,8 @@ class Forwarder:
             self._lost_bodies += 1  # its head came, but the client has nothing yet: once more
             return False
         finally:
-            usage = self._used(tap, attempt)
+            relayed = self._streaming and self._inference and (attempt.status or 500) < 400
+            usage = tap.used(relayed) if tap is not None else NO_USAGE
             model = (tap.model if tap is not None else None) or self._ask.model
             exchange.usage = exchange.usage.plus(usage)
             exchange.cost = cost(exchange.usage, price_of(model, self._config.pricing))
@@ -458,14 +459,6 @@ class Forwarder:
             self._house.router.disown(id)
         elif self._ask.owner is None:
             self._house.router.own(id, lease)
-
-    def _used(self, tap: Optional[UsageTap], attempt: Attempt) -> Usage:
-        """What an attempt used; unknown, not zero, where an answer was relayed that did not tell."""
-        if tap is None:
-            return NO_USAGE
-        answered = self._streaming and self._inference and (attempt.status or 500) < 400
-        told = tap.usage != NO_USAGE or tap.error_type
-        return tap.usage.plus(UNMEASURED) if answered and (tap.blind or not told) else tap.usage
 
     def _end_hold(self, error: TeamClaudeError) -> None:
         """The error of a request whose hold has begun its answer."""

@@ -37,13 +37,13 @@ from .entry import Visitor
 from .exchange import Exchange, Outcome, new_request_id, outcome_of
 from .forward import Forwarder
 from .house import House
-from .passthrough import pass_through
+from .passthrough import pass_through, pass_websocket
 from .requestrecord import RequestRecord
 from .resources import in_body, named_in
 from .runtime import Runtime
 from .wire.client import Client
 from .wire.forwarding import render_response
-from .wire.framing import Framing, Kind, keep_alive, request_body
+from .wire.framing import Framing, Kind, asks_for_websocket, keep_alive, request_body
 from .wire.head import RequestHead
 from .wire.paths import PathKind, Route, classify
 from .wire.peer import PeerCheck
@@ -149,6 +149,8 @@ class Front:
         return keep
 
     def _forward(self, exchange: Exchange, house: House, log: Optional[RequestRecord]) -> Steps[None]:
+        if _is_websocket(exchange):
+            return _in_one(partial(pass_websocket, house, exchange, self._client, log))
         if exchange.route.kind in _OWN_LOGIN:
             return _in_one(partial(pass_through, house, exchange, self._client, log))
         exchange.ask = self._ask(exchange, house)
@@ -184,8 +186,8 @@ class Front:
 
     def _read_body(self, exchange: Exchange, framing: Framing) -> None:
         head = exchange.head
-        if "upgrade" in head:
-            raise NotSupported("This proxy does not switch protocols.")
+        if asks_for_websocket(head) and not _is_websocket(exchange):
+            raise NotSupported("A WebSocket is passed on only for paths of the client's own login.")
         # RFC 9110 10.1.1: HTTP/1.0 has no 100 (Continue).
         asks_first = head.minor > 0 and "expect" in head and _expects_100(head)
         limit = self._runtime.house.config.proxy.max_body_mib << 20
@@ -312,6 +314,14 @@ def _route(head: RequestHead) -> Route:
     if route is None:
         route = head.shared[Route] = classify(head.method, head.target)
     return route
+
+
+def _is_websocket(exchange: Exchange) -> bool:
+    """One that is passed on: a GET (RFC 6455 4.1) with the client's own credential, no account's."""
+    head = exchange.head
+    if "upgrade" not in head or exchange.has_body or head.method != "GET":
+        return False
+    return exchange.route.kind is PathKind.CLIENT_LOGIN and asks_for_websocket(head)
 
 
 def _unknown(head: RequestHead, path: str) -> ClientError:

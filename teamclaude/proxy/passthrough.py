@@ -26,8 +26,12 @@ from .wire.origin import parse_origin
 from .wire.paths import PathKind
 from .wire.relay import Observer, relay
 from .wire.transport import Transport
+from .wire.tunnel import tunnel
+from .wire.upstream import Answer, read_answer
 
-__all__ = ["pass_through"]
+__all__ = ["pass_through", "pass_websocket"]
+
+_SWITCHES = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
 
 
 def pass_through(house: House, exchange: Exchange, client: Client, log: Optional[RequestRecord]) -> None:
@@ -48,7 +52,48 @@ def pass_through(house: House, exchange: Exchange, client: Client, log: Optional
     spends = exchange.route.kind is PathKind.OAUTH_TOKEN
     send = transport.exchange_once if spends else transport.exchange
     answer = send(origin, head.method, request, exchange.body)
-    out = client_framing(answer.framing, head)
+    _relay(house, exchange, client, log, answer)
+    transport.finish(answer)
+    exchange.end(Outcome.SERVED if answer.head.status < 400 else Outcome.UPSTREAM_ERROR)
+
+
+def pass_websocket(house: House, exchange: Exchange, client: Client, log: Optional[RequestRecord]) -> None:
+    """Relay a WebSocket: its handshake, then bytes both ways until either side ends.
+
+    The answer of an upstream that does not switch is relayed.  Raises ConnectFailed, UpstreamLost and
+    ClientGone.
+    """
+    config, head, book = house.config, exchange.head, house.book()
+    headers = upstream_request_headers(
+        head, Credential("client"), book.origin.authority, Framing(Kind.NONE), house.is_proxy_secret
+    )
+    request = render_request(head.method, book.prefix + head.target, [*headers, *_SWITCHES])
+    connection = house.pool.open(book.origin, client.watch)
+    try:
+        connection.send(request, b"", client.watch)
+        timeout = config.head_timeout_sec
+        answer = read_answer(connection, head.method, client.watch, timeout, switches=True)
+        exchange.switched = True
+        if answer.head.status != 101:
+            _relay(house, exchange, client, log, answer)
+            exchange.end(Outcome.SERVED if answer.head.status < 400 else Outcome.UPSTREAM_ERROR)
+            return
+        fields = [*client_response_headers(answer.head, answer.framing), *_SWITCHES]
+        if log is not None:
+            log.answered(answer.head.status, answer.head.reason, fields)
+        exchange.first_byte(answer.head.status)
+        client.send(render_response(answer.head.status, answer.head.reason, fields))
+        early = b"".join(answer.read(client.watch, 0.0)) if answer.arrived else b""
+        idle_sec = config.body_idle_timeout_sec
+        exchange.end(Outcome.SERVED, tunnel(client.sock, connection.sock, early, client.leftover(), idle_sec))
+    finally:
+        connection.close()
+
+
+def _relay(
+    house: House, exchange: Exchange, client: Client, log: Optional[RequestRecord], answer: Answer
+) -> None:
+    out = client_framing(answer.framing, exchange.head)
     response_headers = client_response_headers(answer.head, out, exchange.closing_fields)
     observers: list[Observer] = []
     if log is not None:
@@ -63,11 +108,9 @@ def pass_through(house: House, exchange: Exchange, client: Client, log: Optional
     def is_cut() -> bool:
         return answer.body_bytes > 0 and not form.is_stream and form.is_cut
 
-    idle_sec = config.body_idle_timeout_sec
+    idle_sec = house.config.body_idle_timeout_sec
     try:
         relay(answer, client, response, out, observers, idle_sec, is_cut=is_cut)
     except BaseException:
         answer.connection.close()
         raise
-    transport.finish(answer)
-    exchange.end(Outcome.SERVED if answer.head.status < 400 else Outcome.UPSTREAM_ERROR)

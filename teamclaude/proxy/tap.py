@@ -14,7 +14,7 @@ import re
 from functools import lru_cache
 from typing import Any, Union
 
-from ..routing.usage import NO_USAGE, Usage
+from ..routing.usage import NO_USAGE, UNMEASURED, Usage
 from .quickjson import decoded
 from .wire.coding import CODED, Inflater
 from .wire.sse import Event, EventParser
@@ -79,6 +79,12 @@ class UsageTap:
         if self._body:
             self._read_body()
         return self._usage
+
+    def used(self, relayed: bool) -> Usage:
+        """The token counts; unknown, not zero, where a `relayed` answer of a model told none."""
+        usage = self.usage
+        untold = self.blind or (usage == NO_USAGE and not self.error_type)
+        return usage.plus(UNMEASURED) if relayed and untold else usage
 
     @property
     def model(self) -> str | None:

@@ -224,15 +224,6 @@ def test_a_client_that_asks_for_it_is_told_that_the_connection_closes(stage: Bui
         assert raw.rest() == (b"", "fin")
 
 
-def test_an_upgrade_is_not_supported_and_not_forwarded(stage: Build) -> None:
-    s = stage("a")
-    raw = s.raw().request(
-        "/v1/models", method="GET", headers=[("Connection", "Upgrade"), ("Upgrade", "websocket")]
-    )
-    assert raw.answer().error() == (501, "invalid_request_error")
-    assert s.api.log == ()
-
-
 # --- keep-alive after a refusal -----------------------------------------------------------------
 
 

@@ -215,6 +215,12 @@ class Client:
         """What `take_in` took is for `next_head` after all."""
         self._buffer[:] = data
 
+    def leftover(self) -> bytes:
+        """What has come behind the request, which is no request any more: it is taken."""
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return data
+
     @property
     def is_plain(self) -> bool:
         """What is sent goes out as it is: not TLS, and to a file descriptor."""

@@ -26,6 +26,7 @@ __all__ = [
     "ChunkedDecoder",
     "Framing",
     "Kind",
+    "asks_for_websocket",
     "chunk",
     "hop_by_hop",
     "keep_alive",
@@ -43,6 +44,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 HOP_BY_HOP = frozenset(
     {
         "connection",
+        "http2-settings",
         "keep-alive",
         "proxy-authenticate",
         "proxy-authorization",
@@ -155,6 +157,18 @@ def hop_by_hop(head: Head) -> frozenset[str]:
         return HOP_BY_HOP
     named = _connection_options(head)
     return HOP_BY_HOP if named <= HOP_BY_HOP else HOP_BY_HOP | named
+
+
+def asks_for_websocket(head: RequestHead) -> bool:
+    """Whether the client wants to go on with the WebSocket protocol.
+
+    Any other Upgrade is ignored, which every server may do (RFC 9110 7.8): curl and Java offer h2c with their
+    first request.  In HTTP/1.0 it means nothing.
+    """
+    if "upgrade" not in head.shape.at or not head.minor:
+        return False
+    offers = ",".join(head.get_all("upgrade")).lower().split(",")
+    return "websocket" in [offer.partition("/")[0].strip(" \t") for offer in offers]
 
 
 def _is_plain(head: Head) -> bool:

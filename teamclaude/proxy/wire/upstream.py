@@ -321,11 +321,17 @@ def first_answer(connection: Connection, method: str, first: bytes) -> Optional[
 
 
 def read_answer(
-    connection: Connection, method: str, watch: Watch, timeout: float, first: bytes = b""
+    connection: Connection,
+    method: str,
+    watch: Watch,
+    timeout: float,
+    first: bytes = b"",
+    switches: bool = False,
 ) -> Answer:
     """Read the head of the final answer (1xx are skipped), of which `first` has come already.
 
-    `timeout` is for all of it, in seconds.  Raises UpstreamLost or ClientGone.
+    `timeout` is for all of it, in seconds.  The body of a 101 that was asked for (`switches`) is all that
+    follows.  Raises UpstreamLost or ClientGone.
     """
     ends = time.monotonic() + timeout
     first = first or _more_of_head(connection, watch, timeout)
@@ -343,7 +349,9 @@ def read_answer(
             continue
         head = parse_response_head(buffer[:end])
         if head.status >= 200 or head.status == 101:
-            return Answer(connection, head, response_body(head, method), bytes(buffer[end:]))
+            switched = switches and head.status == 101
+            framing = Framing(Kind.UNTIL_CLOSE) if switched else response_body(head, method)
+            return Answer(connection, head, framing, bytes(buffer[end:]))
         del buffer[:end]
         seen = 0
 
