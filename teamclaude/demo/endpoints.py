@@ -32,6 +32,7 @@ MODELS = (
 OAUTH_BETA = "oauth-2025-04-20"
 MAX_BODY = 32 * 1024 * 1024
 DEFAULT_REPLY_TOKENS = 40
+NOT_FLAGGED = "not_flagged"
 
 _JSON = ("content-type", "application/json")
 _UNKNOWN_TOKEN = "Invalid bearer token"
@@ -71,6 +72,9 @@ class Endpoints:
         self.clock = clock
         self.pace = pace or Pace()
         self.max_prompt_tokens = max_prompt_tokens
+        self.verdict: str | None = (
+            NOT_FLAGGED  # of the safety check on each tool use; None: it is not answered
+        )
         self._accounts = {account.name: account for account in accounts}
         self._count = 0
         self._lock = threading.Lock()
@@ -178,6 +182,8 @@ class Endpoints:
             self._count += 1
             number = self._count
         message = _compose(f"msg_fake{number:08d}", prompt, usage, reply(), self.pace.events)
+        if prompt.safeguards and self.verdict is not None:
+            message = replace(message, end={"safeguard_results": _checked(prompt, message, self.verdict)})
         answer = self._paced(prompt, message, headers)
         return answer, Bill(owner, prompt.model, message.usage.output, len(answer.parts))
 
@@ -244,6 +250,17 @@ def _compose(number: str, prompt: Prompt, usage: Usage, reply: Reply | None, pie
     stop = "max_tokens" if cut_short else "tool_use" if used_tool else "end_turn"
     output = min(output, prompt.max_tokens)
     return Message(number, prompt.model, blocks, replace(usage, output=output), stop, pieces)
+
+
+def _checked(prompt: Prompt, message: Message, verdict: str) -> list[dict[str, Any]]:
+    """The results of the checks that the client asked for (Claude Code's auto mode; facts of 2026-11)."""
+    uses = [block["id"] for block in message.blocks if block.get("type") == "tool_use"]
+    known = {"type": "available", "tool_uses": {id: {"type": "evaluated", "outcome": verdict} for id in uses}}
+    unknown = {"type": "unsupported"}
+    return [
+        {"type": kind, "status": known if kind == "dangerous_tool_use" else unknown}
+        for kind in prompt.safeguards
+    ]
 
 
 def _models(request: Request) -> Answer:

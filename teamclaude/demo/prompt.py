@@ -53,6 +53,8 @@ class Prompt:
     max_tokens: int = 0
     reply_tokens: int | None = None
     wants_json: bool = False
+    safeguards: tuple[str, ...] = ()
+    """The checks of tool uses that the client wants, by their `type`."""
 
     @property
     def tokens(self) -> int:
@@ -88,8 +90,15 @@ def read_prompt(body: bytes, *, counting: bool = False) -> Prompt:
         stream=document.get("stream") is True,
         max_tokens=_whole(document.get("max_tokens", 0)),
         reply_tokens=int(replies[-1]) if replies else None,
+        safeguards=tuple(_safeguards(document.get("safeguards"))),
         wants_json=isinstance(document.get("output_config"), dict) and "format" in document["output_config"],
     )
+
+
+def _safeguards(wanted: object) -> Iterator[str]:
+    for row in wanted if isinstance(wanted, list) else []:
+        if isinstance(row, dict) and isinstance(row.get("type"), str):
+            yield row["type"]
 
 
 def _document(body: bytes) -> dict[str, Any]:

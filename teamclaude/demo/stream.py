@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .cache import Usage
@@ -31,6 +31,8 @@ class Message:
     stop_reason: str = "end_turn"
     pieces: int = 4
     """Deltas per block; a stream has few events whatever its token count."""
+    end: Block = field(default_factory=dict)
+    """What its end tells beside the stop reason, such as `safeguard_results`."""
 
 
 def reply_text(tokens: int) -> str:
@@ -45,7 +47,8 @@ def weight(blocks: Sequence[Block]) -> int:
 
 def message_json(message: Message) -> bytes:
     """The body of an answer that is not streamed."""
-    return _dump(_document(message, list(message.blocks), message.stop_reason, message.usage))
+    document = _document(message, list(message.blocks), message.stop_reason, message.usage)
+    return _dump({**document, **message.end})
 
 
 def event(name: str, data: Block) -> bytes:
@@ -91,7 +94,7 @@ def _end(message: Message) -> Block:
     del usage["cache_creation"]
     return {
         "type": "message_delta",
-        "delta": {"stop_reason": message.stop_reason, "stop_sequence": None},
+        "delta": {"stop_reason": message.stop_reason, "stop_sequence": None, **message.end},
         "usage": usage,
     }
 

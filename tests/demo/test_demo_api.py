@@ -52,6 +52,41 @@ def test_without_stream_the_answer_is_one_document(ask: Any, document: Any) -> N
     assert message["content"][0]["type"] == "text"
 
 
+CHECK = [{"type": "dangerous_tool_use", "classifier_context": {"v": 1}}, {"type": "of_tomorrow"}]
+
+
+def tool_uses(*ids: str) -> list[dict[str, Any]]:
+    return [{"type": "tool_use", "id": id, "name": "Bash", "input": {}} for id in ids]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_safety_check_that_is_asked_for_has_a_verdict_for_each_tool_use(
+    api: FakeApi, ask: Any, document: Any, stream: bool
+) -> None:
+    api.script.reply_with(tool_uses("toolu_1", "toolu_2"))
+    body = ask(document(safeguards=CHECK, stream=stream))[2]
+    end = events_of(body)[-2][1]["delta"] if stream else json.loads(body)
+    verdict = {"type": "evaluated", "outcome": "not_flagged"}
+    assert end["safeguard_results"] == [
+        {
+            "type": "dangerous_tool_use",
+            "status": {"type": "available", "tool_uses": {"toolu_1": verdict, "toolu_2": verdict}},
+        },
+        {"type": "of_tomorrow", "status": {"type": "unsupported"}},
+    ]
+    assert end["stop_reason"] == "tool_use"
+
+
+def test_no_safety_check_is_made_unless_it_is_asked_for(api: FakeApi, ask: Any, document: Any) -> None:
+    api.script.reply_with(tool_uses("toolu_1"), tool_uses("toolu_2"), "no tool")
+    assert b"safeguard_results" not in ask()[2]
+    api.endpoints.verdict = None
+    assert b"safeguard_results" not in ask(document(safeguards=CHECK))[2]
+    api.endpoints.verdict = "flagged"
+    end = events_of(ask(document(safeguards=CHECK[:1]))[2])[-2][1]["delta"]
+    assert end["safeguard_results"][0]["status"]["tool_uses"] == {}
+
+
 def test_scripted_blocks_make_a_tool_use_turn(api: FakeApi, ask: Any, document: Any) -> None:
     call = {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"command": "echo hi"}}
     thought = {"type": "thinking", "thinking": "let me see", "signature": "sig"}

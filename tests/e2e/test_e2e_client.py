@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -83,6 +83,46 @@ def test_a_turn_with_tools(either: World) -> None:
     assert either.bindings[ended.answer["session_id"], None]["requests"] == 3
     either.assert_passed_on(either.turns)
     either.assert_quiet()
+
+
+# Not one of those that auto mode takes for harmless without a check (2.1.330: mkdir, rm, echo are).
+RISKY = "python3 -c 'import os; os.mkdir(\"made\")'"
+
+
+def in_auto_mode(world: World, verdict: Optional[str]) -> Ended:
+    """A turn in which the client wants one tool use checked by the API, which says `verdict`, or nothing."""
+    if world.version == "2.1.112":
+        pytest.skip("2.1.112 has no auto mode")
+    world.api.endpoints.verdict = verdict
+    world.api.script.reply_with([tool("Bash", command=RISKY, description="make a folder")], "Done.")
+    ended = world.claude("make a folder", "--permission-mode", "auto")
+    first = json.loads(world.turns[0].body)
+    assert [each["type"] for each in first["safeguards"]] == ["dangerous_tool_use"]
+    assert "dangerous-tool-use-2026-09-03" in (world.turns[0].header("anthropic-beta") or "")
+    world.assert_passed_on(world.turns)
+    return ended
+
+
+def test_in_auto_mode_a_checked_tool_use_runs(either: World) -> None:
+    ended = in_auto_mode(either, "not_flagged")
+    assert said(ended) == "Done."
+    assert (either.project / "made").is_dir()
+    assert either.records[0]["outputTokens"] > 0
+    either.assert_quiet()
+
+
+def test_in_auto_mode_a_tool_use_that_the_api_flags_does_not_run(either: World) -> None:
+    said(in_auto_mode(either, "flagged"))
+    assert "denied" in tool_results(either.turns[1].body)[0]
+    assert not (either.project / "made").exists()
+
+
+def test_in_auto_mode_nothing_runs_where_the_verdict_does_not_come_through(either: World) -> None:
+    """What a proxy does that drops it: the check above can fail."""
+    ended = in_auto_mode(either, None)
+    assert "safety check" in ended.err and "127.0.0.1" in ended.err
+    assert "Auto mode is unavailable" in tool_results(either.turns[1].body)[0]
+    assert not (either.project / "made").exists()
 
 
 def test_a_conversation_goes_on_where_its_cache_is(either: World) -> None:

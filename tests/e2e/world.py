@@ -121,6 +121,7 @@ class World:
             "PATH": os.pathsep.join([str(self._program.parent), os.environ["PATH"]]),
             "HOME": str(self._home),
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "DISABLE_AUTOUPDATER": "1",
             "HTTPS_PROXY": f"http://127.0.0.1:{self.wall.port}",
         }
 
@@ -159,6 +160,8 @@ def as_forwarded(request: Sent) -> tuple[tuple[str, str], ...]:
         lower = name.lower()
         if lower == "anthropic-beta":
             value = _with_oauth(value)
+        if lower == "accept-encoding":  # what the usage tap can read of what the clients offer
+            value = ", ".join(each for each in value.split(", ") if each in ("gzip", "deflate"))
         if lower not in _REWRITTEN and not lower.startswith("x-teamclaude-"):
             fields.append((name, value))
     if request.header("anthropic-beta") is None:
