@@ -150,13 +150,17 @@ def test_a_stream_that_ends_before_it_has_begun_is_asked_for_once_more(stage: Bu
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_a_refusal_that_was_kept_and_broke_off_is_no_answer(stage: Build, whole: bool) -> None:
+def test_a_refusal_that_broke_off_is_told_in_words_of_ours(stage: Build, whole: bool) -> None:
     s = stage("a", upstreamRetryBudgetSec=0)
     body = json.dumps({"type": "error", "error": {"type": "overloaded_error", "message": "x"}}).encode()
     head = b"HTTP/1.1 529 Overloaded\r\nContent-Type: application/json\r\n\r\n"
     s.api.script.always(Fault.bytes_instead(head + (body if whole else body[:-3])))
-    data, _ = s.raw().request(body=STREAM, headers=[("Connection", "close")]).rest()
-    assert data.endswith(body) if whole else data == b""
+    answer = s.raw().request(body=STREAM, headers=[("Connection", "close")]).answer()
+    assert answer.status == 529
+    if whole:
+        assert answer.body == body
+    else:
+        assert "did not arrive" in json.loads(answer.body)["error"]["message"]
     assert s.outcomes(1) == ["upstream error"]
 
 
