@@ -24,7 +24,9 @@ __all__ = [
     "MethodNotAllowed",
     "Misdirected",
     "NotFound",
+    "NoDiskRoom",
     "NotSupported",
+    "Overloaded",
     "RequestTimeout",
     "TeamClaudeError",
     "TokenEndpointBusy",
@@ -232,6 +234,26 @@ class TooManyHeld(TeamClaudeError):
 
     def headers(self) -> Sequence[tuple[str, str]]:
         return (("Retry-After", "5"),)
+
+
+class Overloaded(TeamClaudeError):
+    """Something of ours is used up for the moment (memory, descriptors, connections): ask again."""
+
+    status = 503
+    kind = "overloaded_error"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    def headers(self) -> Sequence[tuple[str, str]]:
+        return (("Retry-After", str(self.retry_after)),)
+
+
+class NoDiskRoom(TeamClaudeError):
+    """An upload that is kept on disk does not fit there; a person has to make room."""
+
+    status = 507
 
 
 class Draining(TeamClaudeError):

@@ -31,7 +31,7 @@ FAR = 4_102_444_800_000
 CLIENT_KEY = "tc-FAKEclientkeyFAKEclientkey"
 NOBODY = 65534
 PATIENCE_SEC = 15.0
-# Takes limits upon itself and becomes the program: LIMITS is `descriptors:processes:uid`, each 0 for as it is.
+# Takes `descriptors:processes:uid` upon itself (0: as it is) and becomes the program.
 LAUNCH = """
 import os, resource, sys
 files, processes, uid = map(int, sys.argv[1].split(":"))
@@ -253,7 +253,9 @@ def lookups() -> Iterator[Row]:
             took.append(time.perf_counter() - began)
         took.sort()
         p50, p99 = 1e3 * took[len(took) // 2], 1e3 * took[len(took) * 99 // 100]
-        yield Row("whose peer it is, at 1,000 sockets", f"p50 {p50:.3f} ms, p99 {p99:.3f} ms; {dict(answers)}")
+        yield Row(
+            "whose peer it is, at 1,000 sockets", f"p50 {p50:.3f} ms, p99 {p99:.3f} ms; {dict(answers)}"
+        )
         began = time.perf_counter()
         threads = [threading.Thread(target=same_user, args=pair) for pair in pairs[:100]]
         for thread in threads:

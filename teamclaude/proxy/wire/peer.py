@@ -1,20 +1,34 @@
-"""Whose process is at the other end of a loopback connection: read from Linux' socket tables.
+"""Whose process is at the other end of a loopback connection, as Linux tells it.
 
-Each TCP socket of this host is one line of `/proc/net/tcp` or `tcp6` (proc_pid_net(5)) with its two addresses
-and the uid of its owner.  The peer's socket is the line whose local address is our remote address.
+Rules that hold in this file:
+
+1. The kernel is asked for the one socket whose local address is our remote address (`sockdiag`); only where
+   that is refused are the tables of all sockets read (`/proc/net/tcp`, `tcp6`: proc_pid_net(5)).
+2. A closed socket (inode 0, TIME_WAIT) and a listening one are nobody's: their uid says nothing of who sent.
+3. What a table said holds for those who asked before it was read: a later connection may have the
+   addresses of an earlier one.  So a burst costs two reads, and no answer is old.
+4. Without a free descriptor nothing can be told: that is Overloaded, to be asked again, not "somebody else".
 """
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import socket
 import sys
+import threading
 from functools import lru_cache
 from typing import Callable, NamedTuple
 
-__all__ = ["Address", "PeerCheck", "is_loopback", "peer_uid", "same_user"]
+from ...errors import Overloaded
+from .sockdiag import IpAddress, SocketDiag
 
+__all__ = ["Address", "PeerCheck", "is_loopback", "is_shortage", "peer_uid", "same_user", "unmapped"]
+
+PROC_NET = "/proc/net"
+LONGEST_ROW = 512
+RETRY_SEC = 1
 # Columns of a line, split at blanks.
 _LOCAL, _REMOTE, _STATE, _UID, _INODE = 1, 2, 3, 7, 9
 _TIME_WAIT = b"06"
@@ -29,41 +43,79 @@ class Address(NamedTuple):
 def is_loopback(host: str) -> bool:
     """Whether `host` is an IP literal of this machine's loopback: 127/8, ::1 or v4-mapped 127/8."""
     try:
-        return _unmapped(host).is_loopback
+        return unmapped(host).is_loopback
     except ValueError:
         return False
 
 
-def peer_uid(local: Address, peer: Address, proc_net: str = "/proc/net") -> int | None:
+def is_shortage(error: OSError) -> bool:
+    """No descriptor is free: in this process, or on this machine."""
+    return error.errno in (errno.EMFILE, errno.ENFILE)
+
+
+class Tables:
+    """The lines of `/proc/net/tcp` and `tcp6`; rule 3 says how long a reading may be used."""
+
+    def __init__(self, proc_net: str = PROC_NET) -> None:
+        self._proc_net = proc_net
+        self._counting = threading.Lock()  # guards _asked
+        self._asked = 0
+        self._reading = threading.Lock()  # guards _read; held while a table is read
+        self._read: dict[str, tuple[int, bytes]] = {}  # by name: the first question that came too late
+
+    def owner(self, table: str, row_local: bytes, row_remote: bytes) -> int | None:
+        """The uid in the line with these two addresses; raises OSError."""
+        with self._counting:
+            number = self._asked
+            self._asked += 1
+        with self._reading:
+            too_late, content = self._read.get(table, (0, b""))
+            if number >= too_late:
+                with self._counting:
+                    too_late = self._asked
+                with open(os.path.join(self._proc_net, table), "rb") as file:
+                    content = file.read()
+                self._read[table] = too_late, content
+        return _owner(content, row_local, row_remote)
+
+
+_tables = Tables()
+_diag = SocketDiag()
+
+
+def peer_uid(
+    local: Address, peer: Address, tables: Tables | None = None, diag: SocketDiag | None = None
+) -> int | None:
     """The uid that owns the peer's socket of the connection `local` (ours) to `peer`, or None.
 
-    None: the tables can't be read (not Linux, restricted), the peer isn't on this host or has closed
-    its socket already.
+    None: the system does not tell (not Linux, restricted), the peer isn't on this host or has closed
+    its socket already.  Raises Overloaded when it can't be told for want of a descriptor.
     """
     try:
-        ours, theirs = _unmapped(local[0]), _unmapped(peer[0])
+        ours, theirs = unmapped(local[0]), unmapped(peer[0])
     except ValueError:
         return None
-    # A v4 peer may have used a v6 socket: then its line is in tcp6 with v4-mapped addresses.
-    tables = ("tcp", "tcp6") if theirs.version == 4 else ("tcp6",)
-    for table in tables:
-        mapped = table == "tcp6"
-        row_local = _hex(theirs, peer[1], mapped)
-        row_remote = _hex(ours, local[1], mapped)
-        uid = _owner(os.path.join(proc_net, table), row_local, row_remote)
-        if uid is not None:
-            return uid
-    return None
+    try:
+        found = (diag or _diag).owner(theirs, peer[1], ours, local[1])
+        if found.told:
+            return found.uid
+        return _uid_in(tables or _tables, ours, local[1], theirs, peer[1])
+    except OSError as error:
+        if is_shortage(error):
+            raise Overloaded(
+                "No descriptor is free to see whose process this is; try again in a moment, or send the key.",
+                RETRY_SEC,
+            ) from error
+        return None
 
 
 def same_user(
     local: Address,
     peer: Address,
-    proc_net: str = "/proc/net",
     own_uid: Callable[[], int] | None = getattr(os, "geteuid", None),
 ) -> bool | None:
-    """Whether the peer's process runs as our user; None where that can't be known."""
-    uid = peer_uid(local, peer, proc_net) if own_uid is not None else None
+    """Whether the peer's process runs as our user; None where that can't be known.  Raises Overloaded."""
+    uid = peer_uid(local, peer) if own_uid is not None else None
     return None if uid is None or own_uid is None else uid == own_uid()
 
 
@@ -79,6 +131,7 @@ class PeerCheck:
         self._answer: bool | None = None
 
     def __call__(self) -> bool | None:
+        """The answer; raises Overloaded, and may be asked again then."""
         if not self._asked:
             self._answer = self._look()
             self._asked = True
@@ -92,34 +145,42 @@ class PeerCheck:
         return self._lookup(Address(*local[:2]), Address(*peer[:2]))
 
 
-def _owner(table: str, row_local: bytes, row_remote: bytes) -> int | None:
-    try:
-        with open(table, "rb") as lines:
-            for line in lines:
-                if row_local not in line:
-                    continue
-                row = line.split()
-                # A closed socket's line lingers with uid 0 and inode 0: taken at its word, anybody who
-                # sends and closes at once would be root.
-                if (
-                    len(row) > _INODE
-                    and row[_LOCAL] == row_local
-                    and row[_REMOTE] == row_remote
-                    and row[_STATE] != _TIME_WAIT
-                    and row[_INODE] != b"0"
-                ):
-                    return int(row[_UID])
-    except (OSError, ValueError):
-        return None
+def _uid_in(tables: Tables, ours: IpAddress, our_port: int, theirs: IpAddress, their_port: int) -> int | None:
+    # A v4 peer may have used a v6 socket: then its line is in tcp6 with v4-mapped addresses.
+    for table in ("tcp", "tcp6") if theirs.version == 4 else ("tcp6",):
+        mapped = table == "tcp6"
+        uid = tables.owner(table, _hex(theirs, their_port, mapped), _hex(ours, our_port, mapped))
+        if uid is not None:
+            return uid
     return None
 
 
-def _unmapped(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _owner(content: bytes, row_local: bytes, row_remote: bytes) -> int | None:
+    at = -1
+    while (at := content.find(row_local + b" " + row_remote, at + 1)) >= 0:
+        start = content.rfind(b"\n", 0, at) + 1
+        row = content[start : start + LONGEST_ROW].split(b"\n", 1)[0].split()
+        # A closed socket's line lingers with uid 0 and inode 0: taken at its word, anybody who
+        # sends and closes at once would be root.
+        if (
+            len(row) > _INODE
+            and row[_LOCAL] == row_local
+            and row[_REMOTE] == row_remote
+            and row[_STATE] != _TIME_WAIT
+            and row[_INODE] != b"0"
+            and row[_UID].isdigit()
+        ):
+            return int(row[_UID])
+    return None
+
+
+def unmapped(host: str) -> IpAddress:
+    """The address in this literal, without its zone, and v4 where it is v4-mapped; raises ValueError."""
     address = ipaddress.ip_address(host.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _hex(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int, mapped: bool) -> bytes:
+def _hex(address: IpAddress, port: int, mapped: bool) -> bytes:
     """`address:port` as the tables print it: 32-bit words in the byte order of the machine, in hex."""
     packed = address.packed
     if address.version == 4 and mapped:

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from teamclaude.proxy.wire.peer import Address, PeerCheck, is_loopback, peer_uid, same_user
+from teamclaude.errors import Overloaded
+from teamclaude.proxy.wire import peer as peer_module
+from teamclaude.proxy.wire.peer import Address, PeerCheck, Tables, is_loopback, same_user
+from teamclaude.proxy.wire.peer import peer_uid as told_uid
+from teamclaude.proxy.wire.sockdiag import SocketDiag
 
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 OURS = Address("127.0.0.1", 3456)
@@ -19,6 +25,15 @@ little_endian = pytest.mark.skipif(sys.byteorder != "little", reason="the tables
 on_linux = pytest.mark.skipif(
     not os.path.exists("/proc/net/tcp"), reason="only Linux says who owns a socket (/proc/net/tcp)"
 )
+
+
+def refused() -> socket.socket:
+    raise PermissionError(errno.EPERM, "not here")
+
+
+def peer_uid(local: Address, peer: Address, proc_net: str = "/proc/net") -> int | None:
+    """As it is told where the kernel can't be asked for one socket."""
+    return told_uid(local, peer, Tables(proc_net), SocketDiag(refused))
 
 
 def row(local: str, remote: str, uid: int = 1000, state: str = "01", inode: int = 4711) -> str:
@@ -89,7 +104,6 @@ def test_tables_that_make_no_sense_are_no_answer(tmp_path: Path, content: str) -
 
 def test_no_tables_no_answer(tmp_path: Path) -> None:
     assert peer_uid(OURS, THEIRS, str(tmp_path)) is None
-    assert same_user(OURS, THEIRS, str(tmp_path)) is None
 
 
 def test_no_uids_on_this_system_no_answer() -> None:
@@ -100,11 +114,95 @@ def test_addresses_that_are_no_ip_addresses_are_no_answer() -> None:
     assert peer_uid(Address("", 1), Address("/tmp/socket", 2)) is None
 
 
+def test_same_user_compares_with_our_own_uid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peer_module, "peer_uid", lambda local, peer: 1001)
+    assert same_user(OURS, THEIRS, lambda: 1001) is True
+    assert same_user(OURS, THEIRS, lambda: 0) is False
+    monkeypatch.setattr(peer_module, "peer_uid", lambda local, peer: None)
+    assert same_user(OURS, THEIRS, lambda: 0) is None
+
+
+# --- when no descriptor is free -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
+def test_out_of_descriptors_is_asked_again_and_not_somebody_else(tmp_path: Path, code: int) -> None:
+    def full() -> socket.socket:
+        raise OSError(code, "Too many open files")
+
+    with pytest.raises(Overloaded) as refusal:
+        told_uid(OURS, THEIRS, Tables(tables(tmp_path)), SocketDiag(full))
+    assert (refusal.value.status, refusal.value.kind) == (503, "overloaded_error")
+    assert refusal.value.headers() == (("Retry-After", "1"),)
+
+
+def test_a_table_that_cannot_be_opened_for_want_of_descriptors_is_no_answer_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*about: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("builtins.open", full)
+    with pytest.raises(Overloaded):
+        peer_uid(OURS, THEIRS, str(tmp_path))
+
+
+def test_a_look_up_that_failed_for_want_of_descriptors_is_made_again() -> None:
+    answers: list[bool | Overloaded] = [Overloaded("full", 1), True]
+
+    def lookup(local: Address, peer: Address) -> bool | None:
+        answer = answers.pop(0)
+        if isinstance(answer, Overloaded):
+            raise answer
+        return answer
+
+    with connection("127.0.0.1", "127.0.0.1") as (accepted, _):
+        check = PeerCheck(accepted, lookup)
+        with pytest.raises(Overloaded):
+            check()
+        assert [check(), check()] == [True, True]
+
+
+# --- a burst ------------------------------------------------------------------------------------------
+
+
 @little_endian
-def test_same_user_compares_with_our_own_uid(tmp_path: Path) -> None:
-    proc = tables(tmp_path, tcp=row(*V4_PEER_SIDE, uid=1001))
-    assert same_user(OURS, THEIRS, proc, lambda: 1001) is True
-    assert same_user(OURS, THEIRS, proc, lambda: 0) is False
+def test_a_reading_serves_who_asked_before_it_and_nobody_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first reads for itself; all who ask meanwhile share one reading that begins after they asked."""
+    proc = Tables(tables(tmp_path, tcp=row(*V4_PEER_SIDE, uid=1)))
+    reading, go_on = threading.Event(), threading.Event()
+    reads: list[str] = []
+    real_open = open
+
+    def slow(path: str, mode: str) -> object:
+        reads.append(path)
+        if len(reads) == 1:
+            reading.set()
+            assert go_on.wait(5)
+        return real_open(path, mode)
+
+    monkeypatch.setattr("builtins.open", slow)
+    found: list[int | None] = []
+    ask = [threading.Thread(target=lambda: found.append(uid_by(proc))) for _ in range(20)]
+    ask[0].start()
+    assert reading.wait(5)
+    tables(tmp_path, tcp=row(*V4_PEER_SIDE, uid=2))  # while the first has its table open, or nearly
+    for each in ask[1:]:
+        each.start()
+    while proc._asked < 20:
+        pass
+    go_on.set()
+    for each in ask:
+        each.join(5)
+    assert len(reads) == 2 and found == [2] * 20
+    tables(tmp_path, tcp=row(*V4_PEER_SIDE, uid=3))
+    assert uid_by(proc) == 3
+
+
+def uid_by(proc: Tables) -> int | None:
+    return proc.owner("tcp", V4_PEER_SIDE[0].encode(), V4_PEER_SIDE[1].encode())
 
 
 @pytest.mark.parametrize(
@@ -166,8 +264,8 @@ def connection(listen: str, connect: str) -> Iterator[tuple[socket.socket, socke
 def test_a_real_connection_belongs_to_us(listen: str, connect: str) -> None:
     with connection(listen, connect) as (accepted, _):
         assert PeerCheck(accepted)() is True
-        local, peer = accepted.getsockname()[:2], accepted.getpeername()[:2]
-        assert peer_uid(Address(*local), Address(*peer)) == os.geteuid()
+        local, peer = Address(*accepted.getsockname()[:2]), Address(*accepted.getpeername()[:2])
+        assert told_uid(local, peer) == peer_uid(local, peer) == os.geteuid()
 
 
 @on_linux

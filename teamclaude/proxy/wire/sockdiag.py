@@ -1,0 +1,162 @@
+"""One TCP socket of this host, asked of the Linux kernel by its addresses (sock_diag(7)).
+
+20 us whatever other sockets there are; the tables in `/proc/net` take 2 ms at 1,000 sockets.
+
+Rules that hold in this file:
+
+1. Only what the kernel itself answers to this question counts: its port id is 0, the sequence number is
+   ours, and the socket has just the addresses that were asked for.  (Where no connection has them, Linux
+   answers with a socket that listens on that port: somebody else's, perhaps.)
+2. "No such socket" is believed only from a kernel that shows our own end of the same connection: one
+   without inet_diag says the same of every socket.
+3. The socket to ask through is kept open: when no descriptor is free, the answer is needed most.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+import threading
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, NamedTuple, Optional, Union
+
+__all__ = ["SocketDiag", "Told"]
+
+IpAddress = Union[IPv4Address, IPv6Address]
+
+_NETLINK: Optional[int] = getattr(socket, "AF_NETLINK", None)
+_SOCK_DIAG = 4  # NETLINK_SOCK_DIAG
+_BY_FAMILY = 20  # SOCK_DIAG_BY_FAMILY
+_REQUEST = 1  # NLM_F_REQUEST
+_ERROR = 2  # NLMSG_ERROR
+_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence number, port id
+_QUESTION = struct.Struct("=BBBxI")  # inet_diag_req_v2 up to its id: family, protocol, extensions, states
+_PORTS = struct.Struct("!HH16s16s")  # inet_diag_sockid: ports and addresses; of the socket that is asked for
+_REST = struct.Struct("=III")  # interface, cookie
+_ANSWER = struct.Struct("=BBxx48xIIIII")  # inet_diag_msg: family, state; expires, queues, uid, inode
+_NO_COOKIE = 0xFFFFFFFF
+_ALL_STATES = 0xFFF
+_LOOPBACK = 1  # the index of `lo` in every network namespace
+# Linux' numbers (tcp_states.h): a socket in these is gone or belongs to no connection.
+_TIME_WAIT, _CLOSE, _LISTEN, _NEW_SYN_RECV = 6, 7, 10, 12
+_NOBODYS = (_TIME_WAIT, _CLOSE, _LISTEN, _NEW_SYN_RECV)
+PATIENCE_SEC = 1.0  # the kernel answers before the question has been sent
+MOST_STRAY = 16  # answers to other questions, of one that was given up
+
+
+class Told(NamedTuple):
+    """`told` False: the kernel does not answer such questions here.  `uid` None: nobody's socket."""
+
+    told: bool
+    uid: Optional[int] = None
+
+
+# Such a refusal stays; any other failure may pass.
+_FOR_GOOD = {
+    errno.EPERM,
+    errno.EACCES,
+    errno.EINVAL,
+    errno.ENOSYS,
+    errno.EAFNOSUPPORT,
+    errno.EOPNOTSUPP,
+    errno.EPROTONOSUPPORT,
+    getattr(errno, "ESOCKTNOSUPPORT", errno.EPROTONOSUPPORT),
+}
+
+_UNTOLD, _NOBODY = Told(False), Told(True)
+
+
+class SocketDiag:
+    """Any thread; one question at a time."""
+
+    def __init__(self, open_socket: Any = None) -> None:
+        self._open = open_socket or _open
+        self._lock = threading.Lock()  # guards the three below
+        self._sock: Optional[socket.socket] = None
+        self._refused = False  # for good: this system has no such thing
+        self._number = 0
+
+    def owner(self, host: IpAddress, port: int, remote: IpAddress, remote_port: int) -> Told:
+        """Whose socket it is that has this local and this remote address.
+
+        Raises OSError (EMFILE, ENFILE) when no descriptor is free to ask.
+        """
+        if self._refused or _NETLINK is None:
+            return _UNTOLD
+        with self._lock:
+            try:
+                for interface in (0, _LOOPBACK):  # also a socket that is bound to `lo`
+                    found = self._ask(host, port, remote, remote_port, interface)
+                    if found is not None:
+                        return found
+                own = self._ask(remote, remote_port, host, port, 0)
+                return _UNTOLD if own is None else _NOBODY
+            except OSError as error:
+                self._close()
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    raise
+                self._refused = error.errno in _FOR_GOOD
+            except struct.error:  # an answer that is none
+                self._close()
+                self._refused = True
+            return _UNTOLD
+
+    def _ask(
+        self, host: IpAddress, port: int, remote: IpAddress, remote_port: int, interface: int
+    ) -> Optional[Told]:
+        """None: there is no such socket, or no socket is shown here."""
+        if self._sock is None:
+            self._sock = self._open()
+        self._number = number = (self._number + 1) & 0xFFFFFFFF
+        ends = _PORTS.pack(port, remote_port, host.packed, remote.packed)
+        family = socket.AF_INET if host.version == 4 else socket.AF_INET6
+        question = _QUESTION.pack(family, socket.IPPROTO_TCP, 0, _ALL_STATES) + ends
+        question += _REST.pack(interface, _NO_COOKIE, _NO_COOKIE)
+        head = _HEADER.pack(_HEADER.size + len(question), _BY_FAMILY, _REQUEST, number, 0)
+        self._sock.send(head + question)
+        for _ in range(MOST_STRAY):
+            data, sender = self._sock.recvfrom(4096)
+            length, kind, _flags, sequence, _port = _HEADER.unpack_from(data)
+            if sender[0] == 0 and sequence == number:
+                return _read(kind, data[_HEADER.size : length], ends, host, remote)
+        raise socket.timeout("no answer among many")
+
+    def _close(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+
+
+def _open() -> socket.socket:
+    assert _NETLINK is not None
+    sock = socket.socket(_NETLINK, socket.SOCK_RAW, _SOCK_DIAG)
+    sock.settimeout(PATIENCE_SEC)
+    return sock
+
+
+def _read(kind: int, body: bytes, ends: bytes, host: IpAddress, remote: IpAddress) -> Optional[Told]:
+    if kind == _ERROR:
+        code = -struct.unpack_from("=i", body)[0]
+        if code == errno.ENOENT:
+            return None
+        raise OSError(code, "sock_diag refused")
+    family, state, _expires, _receive, _send, uid, inode = _ANSWER.unpack_from(body)
+    if not _same_ends(family, body[4:40], ends, host, remote) or state in _NOBODYS or not inode:
+        return _NOBODY
+    return Told(True, uid)
+
+
+def _same_ends(family: int, told: bytes, ends: bytes, host: IpAddress, remote: IpAddress) -> bool:
+    """The answer is about the connection that was asked for; a v6 socket may carry a v4 one."""
+    if family == socket.AF_INET and host.version == 4:
+        # Of the 16 bytes of each address only 4 are said.
+        return told[:8] == ends[:8] and told[20:24] == ends[20:24]
+    if family != socket.AF_INET6:
+        return False
+    theirs = told[4:20], told[20:36]
+    return told[:4] == ends[:4] and theirs == (_v6(host), _v6(remote))
+
+
+def _v6(address: IpAddress) -> bytes:
+    return address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed
