@@ -53,7 +53,7 @@ class ProxyConfig(Section):
     api_key: Optional[str] = setting(None, "Key clients authenticate with; made at first use.", secret=True)
     clients: tuple[ClientKey, ...] = setting((), "Further keys with a name each.")
     allowed_hosts: tuple[str, ...] = setting(
-        (), "Host headers to accept besides localhost and the configured host.", unit="host"
+        (), "Further names the proxy is reached by (Host headers); *.example is all below one.", unit="host"
     )
     trust_loopback: Literal[True, False, "any"] = setting(
         True,

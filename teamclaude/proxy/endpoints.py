@@ -17,7 +17,8 @@ from .runtime import Runtime
 
 __all__ = ["Endpoints", "Reply"]
 
-_OPEN = frozenset({"/", "/health", "/health/ready", "/api/hello"})
+_HEALTH = frozenset({"/health", "/health/ready"})
+_OPEN = _HEALTH | {"/", "/api/hello"}
 
 
 class Reply(NamedTuple):
@@ -36,6 +37,11 @@ class Endpoints:
     def is_open(path: str) -> bool:
         """Health needs no key: load balancers and clients probing a base URL have none."""
         return path in _OPEN
+
+    @staticmethod
+    def is_health(path: str) -> bool:
+        """A load balancer asks by whatever name or address it knows."""
+        return path in _HEALTH
 
     def answer(self, method: str, path: str, body: bytes) -> Reply:
         allowed: list[str] = []

@@ -1,14 +1,17 @@
 """Who may enter: one decision per request, pure, before anything is read of the body.
 
-Rule 1: a request must be addressed to us.  The Host names this proxy, else 421 (DNS rebinding: a web page
-whose name was pointed at 127.0.0.1 sends its own name).
+Rule 1: a request must be addressed to us, else 421 (DNS rebinding: a web page whose name was pointed at
+127.0.0.1 sends its own name).  Its Host is localhost or a loopback address; the IP address the connection
+came in on (an address can't be rebound); the configured or `--host` name; or one of allowedHosts.  Any Host
+will do for health, and with a key of ours: a rebound page has none.
 Rule 2: a request a web page may have caused is refused with 403, except calls of our own page that carry
 a key.  Browsers send Origin or Sec-Fetch-Site; pages can neither forge nor remove them (Fetch standard).
 Rule 3: who carries a key of ours enters.
 Rule 4: who carries none, or somebody else's token (Claude Code sends its own login's), enters only over
 loopback, as our own user, not forwarded by a reverse proxy and not from a browser.
 
-Per connection: `same_user` (remembered by `peer.PeerCheck`).  Per request: everything else, no system call.
+Per connection: `same_user` (remembered by `peer.PeerCheck`) and the local address.  Per request: everything
+else, no system call.
 A reload makes a new Door; connections need not know.
 """
 
@@ -16,7 +19,6 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-import ipaddress
 import re
 from functools import lru_cache
 from typing import Callable, NamedTuple
@@ -24,7 +26,7 @@ from typing import Callable, NamedTuple
 from ..accounts.config import ProxyConfig
 from ..errors import BadRequest, ConfigError, Forbidden, Misdirected, Unauthorized
 from .wire.head import RequestHead
-from .wire.peer import is_loopback
+from .wire.peer import is_loopback, unmapped
 
 __all__ = ["Door", "Visitor"]
 
@@ -67,38 +69,50 @@ class Door:
     """The entrance as one configuration describes it.
 
     `trust_loopback`: False never exempts, True exempts our own user, "any" also a local process whose
-    user can't be told.  Raises ConfigError for a host that can't be one.
+    user can't be told.  `listens_on` is the host it was started with, where that is not the configured one.
+    Raises ConfigError for a host that can't be one.
     """
 
-    def __init__(self, config: ProxyConfig) -> None:
+    def __init__(self, config: ProxyConfig, listens_on: str = "") -> None:
         # The proxy's own key first; an empty one would let everybody in.
         keys = [(None, config.api_key), *((client.name, client.key) for client in config.clients)]
         self._keys = [(name, key.encode()) for name, key in keys if key]
         self._trust_loopback = config.trust_loopback
-        self._names = {"localhost", *(_configured("allowedHosts", name) for name in config.allowed_hosts)}
-        # A wildcard address is no name: pages reach us as http://0.0.0.0 in some browsers.
-        if config.host not in ("", "0.0.0.0", "::", "[::]"):
-            self._names.add(_configured("host", config.host))
+        allowed = [_configured("allowedHosts", name) for name in config.allowed_hosts]
+        self._names = {"localhost", *(name for name in allowed if not name.startswith("."))}
+        self._endings = tuple(name for name in allowed if name.startswith("."))
+        for host in (config.host, listens_on):
+            # A wildcard address is no name: pages reach us as http://0.0.0.0 in some browsers.
+            if host not in ("", "0.0.0.0", "::", "[::]"):
+                self._names.add(_configured("host", host))
 
-    def admit(self, head: RequestHead, peer_ip: str, same_user: Callable[[], bool | None]) -> Visitor:
+    def admit(
+        self, head: RequestHead, peer_ip: str, same_user: Callable[[], bool | None], local_ip: str = ""
+    ) -> Visitor:
         """Let a request in; `same_user` is only asked when the answer depends on it.
 
-        Raises BadRequest, Misdirected, Forbidden or Unauthorized.
+        `local_ip` is the address the connection came in on.  Raises BadRequest, Misdirected, Forbidden,
+        Unauthorized, or what `same_user` raises.
         """
-        visitor = self.knock(head)
+        visitor = self.knock(head, local_ip)
         if not visitor.authenticated:
             refusal = self._why_not_exempt(head, peer_ip, same_user)
             if refusal is not None:
                 raise Unauthorized(_HOW_TO + refusal)
         return visitor
 
-    def knock(self, head: RequestHead) -> Visitor:
-        """Rules 1 and 2 alone: for endpoints that need no key (health).
+    def knock(self, head: RequestHead, local_ip: str = "", any_host: bool = False) -> Visitor:
+        """Rules 1 and 2 alone: for endpoints that need no key.
 
         Raises BadRequest, Misdirected or Forbidden.
         """
-        host = self._checked_host(head)
+        host = _named_host(head)
         visitor = self._identify(head)
+        if host is not None and not (visitor.authenticated or any_host or self._is_ours(host, local_ip)):
+            raise Misdirected(
+                f"'{host.host[:80]}' is not a name of this proxy; if it should be, add it to "
+                "proxy.allowedHosts, or send the key"
+            )
         if not visitor.authenticated or not _from_own_page(head, host):
             _refuse_web_pages(head)
         return visitor
@@ -107,21 +121,11 @@ class Door:
         """Whether a credential field's value is one of our own keys, with or without `Bearer`."""
         return self._match([value.strip(), _bearer(value)]) is not None
 
-    def _checked_host(self, head: RequestHead) -> _Authority | None:
-        hosts = head.get_all("host")
-        if not hosts and head.minor == 0:
-            return None  # HTTP/1.0 knows no Host, and no browser speaks it
-        if len(hosts) != 1:
-            raise BadRequest(f"the request has {len(hosts) or 'no'} Host headers; HTTP/1.1 needs exactly one")
-        authority = _parse_authority(hosts[0])
-        if authority is None:
-            raise BadRequest("the Host header is not a host name with an optional port")
-        if not authority.loopback and authority.host not in self._names:
-            raise Misdirected(
-                f"'{authority.host[:80]}' is not a name of this proxy; if it should be, add it to "
-                "proxy.allowedHosts"
-            )
-        return authority
+    def _is_ours(self, host: _Authority, local_ip: str) -> bool:
+        name = host.host
+        if host.loopback or name in self._names or name.endswith(self._endings):
+            return True
+        return bool(local_ip) and name == _spelled(local_ip)
 
     def _identify(self, head: RequestHead) -> Visitor:
         presented = [value for field in _KEY_FIELDS for value in head.get_all(field)]
@@ -157,6 +161,18 @@ class Door:
         return None
 
 
+def _named_host(head: RequestHead) -> _Authority | None:
+    hosts = head.get_all("host")
+    if not hosts and head.minor == 0:
+        return None  # HTTP/1.0 knows no Host, and no browser speaks it
+    if len(hosts) != 1:
+        raise BadRequest(f"the request has {len(hosts) or 'no'} Host headers; HTTP/1.1 needs exactly one")
+    authority = _parse_authority(hosts[0])
+    if authority is None:
+        raise BadRequest("the Host header is not a host name with an optional port")
+    return authority
+
+
 def _refuse_web_pages(head: RequestHead) -> None:
     site = head.get_all("sec-fetch-site")
     if "origin" in head or any(value.lower() not in ("none", "same-origin") for value in site):
@@ -187,13 +203,21 @@ def _parse_authority(value: str) -> _Authority | None:
     match = _AUTHORITY.fullmatch(value)
     if match is None:
         return None
-    host = (match[1] or match[2]).lower()
-    with contextlib.suppress(ValueError):
-        host = str(ipaddress.ip_address(host))  # one of the many spellings of a v6 address
+    host = _spelled((match[1] or match[2]).lower())
     return _Authority(host, int(match[3]) if match[3] else None, is_loopback(host))
 
 
+def _spelled(host: str) -> str:
+    """A name as it is; an address in one of its many spellings, without a zone, v4 if it is v4-mapped."""
+    with contextlib.suppress(ValueError):
+        return str(unmapped(host))
+    return host
+
+
 def _configured(key: str, entry: str) -> str:
+    """The name in this entry; `*.example`, whatever ends like that, as `.example`."""
+    if key == "allowedHosts" and entry.startswith("*.") and "*" not in entry[2:]:
+        return "." + _configured(key, entry[2:])
     bare_v6 = entry.count(":") > 1 and not entry.startswith("[")
     authority = _parse_authority(f"[{entry}]" if bare_v6 else entry)
     if authority is None:

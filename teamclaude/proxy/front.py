@@ -72,6 +72,7 @@ class Front:
         self._runtime = runtime
         self._client = Client(sock, config.header_read_sec, config.body_read_idle_sec, config.write_idle_sec)
         self._peer_ip = peer_ip
+        self._local_ip = _local_ip(sock)
         self._same_user = PeerCheck(sock)
         self._unread = False  # the last request was refused before all of it was read
         self._ride: Optional[Ride] = None
@@ -171,11 +172,15 @@ class Front:
             log.request.add(exchange.body)
 
     def _admit(self, head: RequestHead) -> Visitor:
-        """As the door decides; the same head over the same connection need not knock twice."""
+        """As the door decides; the same head over the same connection need not knock twice.
+
+        (`shared` is one connection's: its peer and local address are the same.)
+        """
         door = self._runtime.door
         visitor: Optional[Visitor] = head.shared.get(door)
         if visitor is None:
-            visitor = head.shared[door] = door.admit(head, self._peer_ip, self._same_user)
+            visitor = door.admit(head, self._peer_ip, self._same_user, self._local_ip)
+            head.shared[door] = visitor
         return visitor
 
     def _framing(self, exchange: Exchange) -> Framing:
@@ -273,10 +278,11 @@ class Front:
     def _own_reply(self, exchange: Exchange) -> Reply:
         endpoints = Endpoints(self._runtime)
         framing = self._framing(exchange)
-        if endpoints.is_open(exchange.route.path):
-            self._runtime.door.knock(exchange.head)
+        path = exchange.route.path
+        if endpoints.is_open(path):
+            self._runtime.door.knock(exchange.head, self._local_ip, endpoints.is_health(path))
         else:
-            self._runtime.door.admit(exchange.head, self._peer_ip, self._same_user)
+            self._admit(exchange.head)
         self._read_body(exchange, framing)
         return endpoints.answer(exchange.head.method, exchange.route.path, bytes(exchange.body))
 
@@ -303,6 +309,13 @@ class Front:
         head = render_response(status, _reason(status), fields)
         is_head = exchange is not None and exchange.head.method == "HEAD"
         self._client.send(head if is_head else head + body)
+
+
+def _local_ip(sock: socket.socket) -> str:
+    try:
+        return str(sock.getsockname()[0])
+    except OSError:  # the client is gone already
+        return ""
 
 
 def _in_one(step: Callable[[], None]) -> Steps[None]:

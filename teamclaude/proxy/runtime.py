@@ -63,8 +63,10 @@ class Runtime:
         clock: Callable[[], float],
         warn: Callable[[str], None],
         changed: Callable[[], None],
+        listens_on: str = "",
     ) -> None:
         self._config_file = config_file
+        self._listens_on = listens_on
         self._started_with = config
         self._reloading = threading.Lock()  # one reload at a time
         self.clock = clock
@@ -91,7 +93,7 @@ class Runtime:
         fleet = Fleet(config.rules, POLICIES[config.policy](), config.pricing)
         fleet.configure(book.specs)
         router = Router(fleet, clock, max_held=config.proxy.max_held, changed=changed)
-        self.door = Door(config.proxy)
+        self.door = Door(config.proxy, listens_on)
         self._recently_refused = RecentlyRefused()
         self._ferry = Ferry()
         self.book = book
@@ -159,7 +161,7 @@ class Runtime:
             try:
                 config = self._config_file.load()
                 book = AccountBook(config, config.accounts, self.keeper.current)
-                door = Door(config.proxy)
+                door = Door(config.proxy, self._listens_on)
             except ConfigError as error:
                 raise BadRequest(f"Not reloaded, the running configuration stays: {error}") from error
             old = self.house

@@ -61,7 +61,7 @@ class Service:
         state_file = StateFile(str(state_path(config_file.path)), warn)
         self._saver = Saver(state_file, lambda: self._runtime.router.dump(), warn, save_sec)
         self._changes = 0
-        self._runtime = Runtime(config_file, config, self._journal, clock, warn, self._changed)
+        self._runtime = Runtime(config_file, config, self._journal, clock, warn, self._changed, self._host)
         self._journal.names = self._runtime.router.names
         self._journal.recorder = Recorder(trace_directory(config_file.path), warn, clock)
         self._journal.recorder.switch(config.record)

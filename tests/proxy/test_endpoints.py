@@ -94,10 +94,37 @@ def test_health_needs_no_key_and_all_else_does(stage: Build) -> None:
     assert s.account("a")["enabled"] is True
 
 
-def test_health_also_refuses_web_pages_and_foreign_names(stage: Build) -> None:
+def status_for(s: Any, path: str, *fields: str) -> int:
+    """Asked without a key, with these header lines."""
+    lines = "".join(f"{field}\r\n" for field in fields)
+    return int(s.raw().send(f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode()).answer().status)
+
+
+def test_a_foreign_name_gets_health_and_whatever_the_key_opens(stage: Build) -> None:
     s = stage("a")
-    for path in ("/health", "/teamclaude/status"):
-        assert s.send("GET", path, headers={"Host": "evil.example"}).status == 421
+    own, key = f"Host: 127.0.0.1:{s.service.port}", f"x-teamclaude-key: {KEY}"
+    for path, keyless in {
+        "/health": 200,
+        "/health/ready": 200,
+        "/": 421,
+        "/teamclaude/status": 421,
+        "/capacity": 421,
+        "/v1/models": 421,
+    }.items():
+        assert status_for(s, path, "Host: evil.example") == keyless
+        assert status_for(s, path, own) != 421
+        assert status_for(s, path, "Host: evil.example", key) != 421
+
+
+def test_one_connection_is_told_apart_by_each_requests_host(stage: Build) -> None:
+    raw = stage("a").raw()
+    for host, key, status in (("a.example", KEY, 200), ("localhost", KEY, 200), ("a.example", "wrong", 421)):
+        raw.send(f"GET /capacity HTTP/1.1\r\nHost: {host}\r\nx-api-key: {key}\r\n\r\n".encode())
+        assert raw.answer().status == status
+
+
+def test_health_also_refuses_web_pages(stage: Build) -> None:
+    s = stage("a")
     assert s.send("GET", "/health", headers={"Origin": "https://evil.example"}).status == 403
     assert s.send("POST", "/teamclaude/switch", b"{}", {"Sec-Fetch-Site": "cross-site"}).status == 403
     names = [name.lower() for name in s.send("GET", "/teamclaude/status").headers]

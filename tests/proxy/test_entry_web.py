@@ -66,6 +66,11 @@ OURS = [
     "[FD00:0::5]:3456",
     "[fe80::7%25eth0]:3456",
     "192.168.1.9",
+    "172.17.0.2:3456",  # the address the connection came in on
+    "[::ffff:172.17.0.2]:3456",
+    "[::ffff:192.168.1.9]",
+    "a.wild.example",
+    "B.a.Wild.example.:80",
 ]
 NOT_OURS = [
     "evil.example",
@@ -74,6 +79,10 @@ NOT_OURS = [
     "xlocalhost",
     "proxy.lan.evil.example",
     "10.0.0.1:3456",
+    "wild.example",
+    "xwild.example",
+    "a.wild.example.evil.example",
+    "172.17.0.3",
     "0.0.0.0:3456",
     "[::]:3456",
     "[fe80::1]:3456",
@@ -104,23 +113,70 @@ MALFORMED = [
 
 
 def guarded() -> Door:
-    names = ("team.example", "other.example:1", "fd00::5", "fe80::7%eth0", "192.168.1.9")
+    names = ("team.example", "*.wild.example", "other.example:1", "fd00::5", "fe80::7%eth0", "192.168.1.9")
     return Door(ProxyConfig(host="proxy.lan", api_key=KEY, allowed_hosts=names))
 
 
 @pytest.mark.parametrize("host", OURS)
 def test_a_host_of_ours(host: str) -> None:
-    assert guarded().admit(head(host=("host", host)), "127.0.0.1", yes) == EXEMPT
+    assert guarded().admit(head(host=("host", host)), "127.0.0.1", yes, "172.17.0.2") == EXEMPT
 
 
 @pytest.mark.parametrize(
     ("host", "error"), [(h, Misdirected) for h in NOT_OURS] + [(h, BadRequest) for h in MALFORMED]
 )
 def test_another_host_or_none_that_makes_sense(host: str, error: type[TeamClaudeError]) -> None:
-    for fields in ((), (("x-api-key", KEY),)):
+    for fields in ((), (("x-api-key", "wrong"),)):
         with pytest.raises(error) as refusal:
-            guarded().admit(head(*fields, host=("Host", host)), "127.0.0.1", yes)
+            guarded().admit(head(*fields, host=("Host", host)), "127.0.0.1", yes, "172.17.0.2")
         assert refusal.value.status == (421 if error is Misdirected else 400)
+
+
+@pytest.mark.parametrize("host", NOT_OURS)
+def test_with_a_key_any_host_will_do(host: str) -> None:
+    fields = ("x-api-key", KEY), ("X-Forwarded-For", "10.0.0.7")
+    assert guarded().admit(head(*fields, host=("Host", host)), "127.0.0.1", never_asked) == PROXY
+
+
+@pytest.mark.parametrize("host", MALFORMED)
+def test_not_even_a_key_makes_sense_of_a_malformed_host(host: str) -> None:
+    with pytest.raises(BadRequest):
+        guarded().admit(head(("x-api-key", KEY), host=("Host", host)), "127.0.0.1", yes)
+
+
+@pytest.mark.parametrize(
+    ("local", "host", "ours"),
+    [
+        ("192.168.1.5", "192.168.1.5:3456", True),
+        ("::ffff:192.168.1.5", "192.168.1.5:3456", True),
+        ("192.168.1.5", "[::ffff:192.168.1.5]", True),
+        ("fe80::7%eth0", "[fe80::7]:3456", True),
+        ("fe80::7%eth0", "[FE80:0::7%25eth0]:3456", True),
+        ("2001:db8::1", "[2001:db8:0:0::1]", True),
+        ("192.168.1.5", "192.168.1.6", False),
+        ("192.168.1.5", "192.168.1.5.evil.example", False),
+        ("2001:db8::1", "[2001:db8::2]", False),
+        ("0.0.0.0", "0.0.0.1", False),
+        ("", "192.168.1.5", False),
+        ("/run/socket", "run", False),
+    ],
+)
+def test_an_address_is_ours_when_the_connection_came_in_on_it(local: str, host: str, ours: bool) -> None:
+    for bind in ("0.0.0.0", "localhost"):
+        asked = head(host=("Host", host))
+        if ours:
+            assert door(host=bind).admit(asked, "127.0.0.1", yes, local) == EXEMPT
+        else:
+            with pytest.raises(Misdirected):
+                door(host=bind).admit(asked, "127.0.0.1", yes, local)
+
+
+def test_the_name_the_server_was_started_with_counts_beside_the_configured_one() -> None:
+    started = Door(ProxyConfig(host="configured.lan"), "Flag.lan")
+    for name in ("flag.lan:3456", "configured.lan"):
+        assert started.admit(head(host=("Host", name)), "127.0.0.1", yes) == EXEMPT
+    with pytest.raises(Misdirected):
+        Door(ProxyConfig(host="configured.lan"), "0.0.0.0").knock(head(host=("Host", "0.0.0.0")))
 
 
 def test_a_refused_host_says_where_to_allow_it() -> None:
@@ -145,7 +201,7 @@ def test_exactly_one_host() -> None:
         door().admit(bare(HOST, HOST, minor=0), "127.0.0.1", yes)
 
 
-@pytest.mark.parametrize("entry_", ["*.lan", "http://proxy.lan", "", "a b"])
+@pytest.mark.parametrize("entry_", ["*", "*.", "*lan", "*.*.lan", "a.*.lan", "http://proxy.lan", "", "a b"])
 def test_a_configured_host_that_cannot_be_one_is_named(entry_: str) -> None:
     with pytest.raises(ConfigError, match=r"proxy\.allowedHosts"):
         Door(ProxyConfig(allowed_hosts=(entry_,)))
@@ -232,3 +288,12 @@ def test_an_open_endpoint_needs_no_key_but_still_our_name() -> None:
     assert door().knock(head(("x-api-key", ALICE))) == Visitor("alice", True)
     with pytest.raises(Misdirected):
         door().knock(head(host=("Host", "evil.example")))
+
+
+def test_health_may_be_asked_by_any_name_but_not_by_web_pages() -> None:
+    balancer = ("Host", "10.1.2.3:3456")
+    assert door().knock(head(host=balancer), any_host=True) == EXEMPT
+    with pytest.raises(BadRequest):
+        door().knock(head(host=("Host", "")), any_host=True)
+    with pytest.raises(Forbidden):
+        door().knock(head(site("cross-site"), host=balancer), any_host=True)

@@ -15,6 +15,7 @@ from teamclaude.accounts.store import ConfigFile
 from teamclaude.demo.fault import Fault
 from teamclaude.errors import BadRequest, ConfigError
 from teamclaude.proxy.service import Service
+from teamclaude.proxy.wire.head import RequestHead
 
 Build = Callable[..., Any]
 STREAM = json.dumps(
@@ -273,3 +274,19 @@ def test_the_command_line_s_drain_beats_the_configured_one(stage: Build) -> None
     s.until(lambda: s.api.inflight == 1)
     s.service.stop()
     assert s.service.wait(0)
+
+
+# --- the name it was started with -----------------------------------------------------------------
+
+
+def test_the_host_of_the_command_line_is_a_name_of_the_proxy_before_and_after_a_reload(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "teamclaude.json"
+    path.write_text(json.dumps({"proxy": {"host": "configured.lan"}, "accounts": []}))
+    path.chmod(0o600)
+    runtime = Service(ConfigFile(path, lambda line: None), host="flag.lan").runtime
+    asked = RequestHead("GET", "/", 1, [("Host", "flag.lan:3456")])
+    for _ in range(2):
+        assert not runtime.door.knock(asked).authenticated
+        runtime.reload()
