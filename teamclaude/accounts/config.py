@@ -64,6 +64,9 @@ class ProxyConfig(Section):
         64, "Largest request body: above the API's own limit of 32.", unit="MiB", key="maxBodyMiB"
     )
     max_held: int = setting(256, "Requests that may wait for an account at once; bounds memory.")
+    max_connections: int = setting(
+        2048, "Client connections at once; fewer where the system allows few open files.", unit="connections"
+    )
 
     def problem(self) -> str:
         names = [client.name for client in self.clients]

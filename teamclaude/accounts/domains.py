@@ -43,6 +43,7 @@ DOMAINS = {
     "h": Domain(0, 87600, "hours from 0 to 87600 (10 years)"),
     "ms": Domain(0, LAST_MS, "milliseconds"),
     "MiB": Domain(1, 4096, "a whole number of MiB from 1 to 4096"),
+    "connections": Domain(8, 1e6, "a whole number from 8 to 1000000"),
     "requests": Domain(1, 1e6, "a whole number from 1 to 1000000"),
     "conversations": Domain(1, 1e6, "a whole number from 1 to 1000000"),
     "factor": Domain(1, 1000, "a number from 1 to 1000"),

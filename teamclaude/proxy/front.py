@@ -42,11 +42,11 @@ from .requestrecord import RequestRecord
 from .resources import in_body, named_in
 from .runtime import Runtime
 from .wire.client import Client
+from .wire.connections import Accepted
 from .wire.forwarding import render_response
 from .wire.framing import Framing, Kind, asks_for_websocket, keep_alive, request_body
 from .wire.head import RequestHead
 from .wire.paths import PathKind, Route, classify
-from .wire.peer import PeerCheck
 from .wire.ride import Ride
 from .wire.steps import Steps, carry_out, go_on
 
@@ -67,13 +67,21 @@ class Front:
     # the ferry.  Large ones and streams would land at once; 1,000 streams at once began 60 ms later by that.
     _rides_next = False
 
-    def __init__(self, runtime: Runtime, sock: socket.socket, peer_ip: str) -> None:
+    def __init__(self, runtime: Runtime, accepted: Accepted, peer_ip: str, prove: Callable[[], None]) -> None:
+        """`prove` is called once a request has been admitted."""
         config = runtime.house.config
         self._runtime = runtime
-        self._client = Client(sock, config.header_read_sec, config.body_read_idle_sec, config.write_idle_sec)
+        self._client = accepted.client = Client(
+            accepted.sock,
+            config.header_read_sec,
+            config.body_read_idle_sec,
+            config.write_idle_sec,
+            accepted.since,
+        )
+        self._prove = prove
         self._peer_ip = peer_ip
-        self._local_ip = _local_ip(sock)
-        self._same_user = PeerCheck(sock)
+        self._local_ip = _local_ip(accepted.sock)
+        self._same_user = accepted.same_user
         self._unread = False  # the last request was refused before all of it was read
         self._ride: Optional[Ride] = None
         if self._client.is_plain:
@@ -83,19 +91,18 @@ class Front:
     def serve(self) -> None:
         """Serve requests until the client is done, something broke, or the server drains."""
         client = self._client
-        with self._runtime.connections.open(client):
-            with suppress(ClientGone):
-                # Idle before draining is looked at: a drain closes who is idle, or is seen here.
-                while not self._runtime.draining and self._serve_next():
-                    client.idle = not client.has_more
-            if self._unread:
-                client.idle = True
-                client.linger()
+        with suppress(ClientGone):
+            # Idle before draining is looked at: a drain closes who is idle, or is seen here.
+            while not self._runtime.draining and self._serve_next():
+                client.idle = not client.has_more
+        if self._unread:
+            client.idle = True
+            client.linger()
 
     def _serve_next(self) -> bool:
         """Serve requests, the small ones aboard the ferry; True when the connection can carry another."""
         ride = self._ride
-        if ride is None or not self._rides_next or self._client.has_more:
+        if ride is None or not self._rides_next or self._client.has_more or not self._client.proven:
             return self._next_request()
         if not self._runtime.house.ferry.ride(ride):
             return self._next_request()
@@ -181,6 +188,9 @@ class Front:
         if visitor is None:
             visitor = door.admit(head, self._peer_ip, self._same_user, self._local_ip)
             head.shared[door] = visitor
+            if not self._client.proven:
+                self._client.proven = True
+                self._prove()
         return visitor
 
     def _framing(self, exchange: Exchange) -> Framing:

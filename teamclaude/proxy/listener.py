@@ -1,4 +1,8 @@
-"""The listening sockets: one threading HTTP server per address, one thread per connection."""
+"""The listening sockets: one threading HTTP server per address, one thread per connection.
+
+Rule: no connection is closed without a word for a reason of ours.  Without a place, a thread or a descriptor
+for it, it is answered 503 (`refuser`); for want of descriptors a spare one is given up to accept it.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +15,28 @@ import ssl
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Optional
 
 from ..accounts.config import TlsConfig
-from ..errors import ConfigError, TeamClaudeError
+from ..errors import ConfigError, Overloaded, TeamClaudeError
 from .front import Front
+from .refuser import Refuser
 from .runtime import Runtime
+from .wire.connections import Accepted, places
+from .wire.descriptors import Spare, raise_limit
+from .wire.peer import is_shortage
 
 __all__ = ["Listener", "open_listeners", "server_context"]
 
 HANDSHAKE_SEC = 10.0
 BACKLOG = 1024  # bursts of sub-agents connect at once
 FULL_SEC = 0.1  # when no descriptor is free
+RETRY_SEC = 2  # for who finds no room
+TELL_SEC = 60.0  # between two lines about that
 ASK_SEC = 1.0  # who answers on a port that is in use
 LOOPBACK = ("127.0.0.1", "::1")
 
@@ -39,9 +51,12 @@ class _Handler(BaseHTTPRequestHandler):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def handle(self) -> None:
-        sock = self._encrypted(self.request)
-        if sock is not None:
-            Front(self.server.runtime, sock, self.client_address[0]).serve()
+        accepted_as: socket.socket = self.request
+        connections = self.server.runtime.connections
+        accepted = connections.of(accepted_as)
+        if self._encrypted(accepted):
+            prove = partial(connections.prove, accepted_as)
+            Front(self.server.runtime, accepted, self.client_address[0], prove).serve()
 
     def finish(self) -> None:
         # The server closes the socket it accepted; wrapping has emptied that one.
@@ -49,17 +64,20 @@ class _Handler(BaseHTTPRequestHandler):
             sock: socket.socket = self.request
             sock.close()
 
-    def _encrypted(self, sock: socket.socket) -> Optional[socket.socket]:
+    def _encrypted(self, accepted: Accepted) -> bool:
         if self.server.tls is None:
-            return sock
+            return True
         # Here and not in the accepting thread: a client that never finishes must not hold up others.
-        sock.settimeout(HANDSHAKE_SEC)
+        limit = self.server.runtime.house.config.header_read_sec
+        accepted.sock.settimeout(min(HANDSHAKE_SEC, limit))
         try:
-            self.request = self.server.tls.wrap_socket(sock, server_side=True)
+            sock = self.server.tls.wrap_socket(accepted.sock, True, do_handshake_on_connect=False)
+            self.request = sock
+            accepted.wrapped(sock)
+            sock.do_handshake()
         except (OSError, ssl.SSLError):
-            return None
-        encrypted: socket.socket = self.request
-        return encrypted
+            return False
+        return True
 
 
 class Listener(ThreadingHTTPServer):
@@ -71,10 +89,16 @@ class Listener(ThreadingHTTPServer):
     # On Windows this would let two servers share the port.
     allow_reuse_address = sys.platform != "win32"
 
-    def __init__(self, address: tuple[str, int], runtime: Runtime, tls: Optional[ssl.SSLContext]) -> None:
+    def __init__(
+        self, address: tuple[str, int], runtime: Runtime, tls: Optional[ssl.SSLContext], refuser: Refuser
+    ) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.runtime = runtime
         self.tls = tls
+        self._refuser = refuser
+        self._spare = Spare()
+        self._descriptors = raise_limit()
+        self._told_at = float("-inf")
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -90,13 +114,60 @@ class Listener(ThreadingHTTPServer):
         try:
             return super().get_request()
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE):
+            if is_shortage(error) and not self._accept_to_refuse():
                 # The connection stays in the queue: without a pause this would be asked again at once.
                 time.sleep(FULL_SEC)
             raise
 
+    def _accept_to_refuse(self) -> bool:
+        """Accept with the spare descriptor; False when even that is in use."""
+        self.runtime.connections.make_room()
+        if not self._spare.give():
+            return False
+        try:
+            sock, _ = self.socket.accept()
+        except OSError:
+            self._spare.take_back()
+            return False
+        self._refuse(sock, "no descriptor is free (ulimit -n)", self._spare.take_back)
+        return True
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Have a thread serve the connection, or answer that it can't be served now."""
+        self._spare.take_back()  # where another had taken it
+        connections = self.runtime.connections
+        room = places(self.runtime.house.config.proxy.max_connections, self._descriptors)
+        if connections.accept(request, room) is None:
+            self._refuse(request, f"all {room.all} connections are in use (proxy.maxConnections)")
+            return
+        try:
+            super().process_request(request, client_address)
+        except (RuntimeError, MemoryError):  # "can't start new thread"
+            connections.closed(request)
+            self._refuse(request, "no thread can be started (ulimit -u)")
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.runtime.connections.closed(request)
+
+    def _refuse(self, sock: socket.socket, why: str, closed: Callable[[], None] = lambda: None) -> None:
+        now = time.monotonic()
+        if now - self._told_at >= TELL_SEC:
+            self._told_at = now
+            self.runtime.warn(f"connections are refused with 503: {why}")
+        error = Overloaded(
+            f"The proxy can't take this connection now: {why}. Try again in a moment.", RETRY_SEC
+        )
+        self._refuser.refuse(sock, error, closed)
+
     def start(self) -> None:
+        self._refuser.start()
         threading.Thread(target=self.serve_forever, name="accept", daemon=True).start()
+
+    def server_close(self) -> None:
+        super().server_close()
+        self._spare.close()
+        self._refuser.close()
 
     def shutdown(self) -> None:
         """Stop accepting, at once where a listening socket can be shut down, else within half a second."""
@@ -117,10 +188,11 @@ def open_listeners(runtime: Runtime, host: str, port: int, tls: Optional[ssl.SSL
     """
     addresses = LOOPBACK if host == "localhost" else (host.strip("[]"),)
     listeners: list[Listener] = []
+    refuser = Refuser(tls)
     try:
         for address in addresses:
             try:
-                listener = Listener((address, port), runtime, tls)
+                listener = Listener((address, port), runtime, tls, refuser)
             except OSError as error:
                 # A machine without IPv6 has no ::1; every other failure is one.
                 if address == "::1" and listeners and error.errno != errno.EADDRINUSE:

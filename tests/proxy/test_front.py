@@ -120,9 +120,22 @@ def test_a_slow_head_is_a_408(stage: Build) -> None:
     assert answer.headers["connection"] == "close"
 
 
-def test_a_connection_without_a_request_is_not_a_slow_head(stage: Build) -> None:
+@pytest.mark.parametrize("said", [b"", b"\r\n", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+def test_a_connection_that_no_request_was_admitted_on_ends_after_the_time_for_heads(
+    stage: Build, said: bytes
+) -> None:
     s = stage("a", headerReadSec=0.1)
-    raw = s.raw().send(b"\r\n")
+    raw = s.raw().send(said)
+    if said.startswith(b"GET"):
+        assert raw.answer().status == 200  # open to all: it proves nothing
+    assert raw.rest() == (b"", "fin")
+
+
+def test_between_admitted_requests_a_connection_is_not_a_slow_head(stage: Build) -> None:
+    s = stage("a", headerReadSec=0.1)
+    raw = s.raw().request("/capacity", method="GET")
+    assert raw.answer().status == 200
+    raw.send(b"\r\n")
     time.sleep(0.2)
     assert raw.request("/health", method="GET").answer().status == 200
 

@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 import struct
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +19,11 @@ import pytest
 from teamclaude import __version__
 from teamclaude.accounts.store import ConfigFile
 from teamclaude.demo.api import FakeApi
-from teamclaude.errors import ConfigError
+from teamclaude.errors import ConfigError, Overloaded
 from teamclaude.proxy.listener import Listener
 from teamclaude.proxy.service import Service
+from teamclaude.proxy.wire.peer import PeerCheck
+from tests.proxy.conftest import Raw
 
 Build = Callable[..., Any]
 KEY = "tc-test-key-000000000000000000000000"
@@ -127,22 +130,123 @@ def test_clients_that_come_and_go_are_no_news(stage: Build) -> None:
     assert s.warnings == []
 
 
-def test_no_free_descriptor_is_waited_out_without_spinning(
+# --- out of places, threads, descriptors ----------------------------------------------------------
+
+
+def refused(raw: Any) -> str:
+    """The message of the 503 that this connection's request is answered with."""
+    answer = raw.request("/capacity", method="GET").answer()
+    assert answer.error() == (503, "overloaded_error")
+    assert (answer.headers["retry-after"], answer.headers["connection"]) == ("2", "close")
+    return str(json.loads(answer.body)["error"]["message"])
+
+
+def test_beyond_the_most_connections_a_request_is_answered_503(stage: Build) -> None:
+    s = stage("a", proxy={"maxConnections": 8})
+    proven = [s.raw().request("/capacity", method="GET") for _ in range(8)]
+    assert [raw.answer().status for raw in proven] == [200] * 8
+    assert "all 8 connections are in use (proxy.maxConnections)" in refused(s.raw())
+    assert [raw.request("/capacity", method="GET").answer().status for raw in proven] == [200] * 8
+    proven[0].close()
+    s.until(lambda: len(s.service.runtime.connections) == 7)
+    assert s.raw().request("/capacity", method="GET").answer().status == 200
+    assert [line for line in s.warnings if "refused with 503" in line] == s.warnings
+
+
+def test_strangers_that_fill_all_places_keep_nobody_out(
+    stage: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teamclaude.proxy.wire.peer.same_user", lambda local, peer: False)
+    monkeypatch.setattr(PeerCheck, "__call__", lambda self: False)
+    s = stage("a", proxy={"maxConnections": 8})
+    strangers = [s.raw() for _ in range(30)]
+    admitted = [s.raw().request("/capacity", method="GET") for _ in range(8)]
+    assert [raw.answer().status for raw in admitted] == [200] * 8
+    assert [raw.rest() for raw in strangers] == [(b"", "fin")] * 30
+    assert s.warnings == []
+
+
+def test_without_a_thread_a_connection_is_answered_503_and_its_place_is_free_again(
+    stage: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = stage("a")
+    start = threading.Thread.start
+
+    def none_left(self: Any) -> None:
+        if getattr(self._target, "__name__", "") == "process_request_thread":
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        assert "no thread can be started" in refused(s.raw())
+    assert len(s.service.runtime.connections) == 0
+    assert s.raw().request("/capacity", method="GET").answer().status == 200
+    assert s.warnings == ["connections are refused with 503: no thread can be started (ulimit -u)"]
+
+
+class Full:
+    """A listening socket that finds no descriptor as often as told."""
+
+    def __init__(self, real: Any, times: int) -> None:
+        self.real, self.times = real, times
+
+    def accept(self) -> Any:
+        self.times -= 1
+        if self.times >= 0:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return self.real.accept()
+
+
+def test_without_a_descriptor_a_connection_is_accepted_with_the_spare_one_and_answered_503(
+    stage: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (listener,) = stage("a").service._listeners
+    with socket.create_server(("127.0.0.1", 0)) as real:
+        raw = Raw(real.getsockname()[1])
+        with monkeypatch.context() as patch:
+            patch.setattr(listener, "socket", Full(real, 1))
+            with pytest.raises(OSError, match="Too many"):
+                listener.get_request()
+        assert not listener._spare.give()
+        assert "no descriptor is free" in refused(raw)
+        raw.close()
+        deadline = time.monotonic() + 5
+        while not listener._spare.give():
+            assert time.monotonic() < deadline, "the spare one was never taken back"
+
+
+def test_when_even_the_spare_descriptor_is_in_use_it_is_waited_out_without_spinning(
     stage: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (listener,) = stage("a").service._listeners
     pauses: list[float] = []
+    for give in (False, True):
+        if give:
+            listener._spare.give()
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "sleep", pauses.append)
+            patch.setattr(listener, "socket", Full(None, 2))
+            with pytest.raises(OSError, match="Too many"):
+                listener.get_request()
+    assert pauses == [0.1, 0.1]
 
-    class Full:
-        def accept(self) -> None:
-            raise OSError(errno.EMFILE, "Too many open files")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(time, "sleep", pauses.append)
-        patch.setattr(listener, "socket", Full())
-        with pytest.raises(OSError, match="Too many"):
-            listener.get_request()
-    assert pauses == [0.1]
+def test_out_of_descriptors_the_owner_is_asked_to_come_again_and_never_sent_away(
+    stage: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = stage("a")
+    keyless = b"GET /capacity HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    def full(local: Any, peer: Any) -> bool:
+        raise Overloaded("No descriptor is free.", 1)
+
+    raw = s.raw()
+    s.until(lambda: len(s.service.runtime.connections) == 1)
+    (accepted,) = s.service.runtime.connections._open.values()
+    monkeypatch.setattr(accepted.same_user, "_lookup", full)
+    answer = raw.send(keyless).answer()
+    assert (answer.error(), answer.headers["retry-after"]) == ((503, "overloaded_error"), "1")
 
 
 # --- HTTPS --------------------------------------------------------------------------------------
@@ -191,7 +295,7 @@ def test_https_idle_connections_end_quietly_in_a_drain(stage: Build, pem: Any) -
     for connection in connections:
         connection.request("GET", "/health")
         connection.getresponse().read()
-    s.until(lambda: all(client.idle for client in s.service.runtime.connections._open))
+    s.until(lambda: all(each.idle for each in s.service.runtime.connections._open.values()))
     s.service.stop(5)
     for connection in connections:
         assert connection.sock is not None

@@ -50,6 +50,7 @@ def test_empty_lines_before_a_request_are_skipped(ends: Ends) -> None:
 
 def test_an_empty_line_alone_leaves_the_connection_idle(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teamclaude.proxy.wire.client.KEEP_ALIVE_SEC", 0.02)
+    ends.client.proven = True
     assert ends.says(b"\r\n").next_head() is None
     assert ends.client.idle
 
@@ -63,7 +64,26 @@ def test_who_leaves_before_the_end_of_a_head_asked_nothing(ends: Ends, said: byt
 
 def test_an_idle_connection_is_given_up_silently(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teamclaude.proxy.wire.client.KEEP_ALIVE_SEC", 0.02)
+    ends.client.proven = True
     assert ends.client.next_head() is None
+
+
+@pytest.mark.parametrize("said", [b"", b"\r\n"])
+def test_a_silent_stranger_is_given_up_after_the_time_for_heads(tcp_pair: Pair, said: bytes) -> None:
+    ends = Ends(tcp_pair, head_sec=0.02)
+    assert ends.says(said).next_head() is None
+    assert ends.client.idle
+
+
+def test_what_came_before_the_first_head_counts_to_its_time(tcp_pair: Pair) -> None:
+    """A TLS handshake, say."""
+    peer, here = tcp_pair()
+    client = Client(here, 60.0, 2.0, 0.2, time.monotonic() - 60.0)
+    assert client.next_head() is None
+    client = Client(here, 60.0, 2.0, 0.2, time.monotonic())
+    peer.sendall(HEAD)
+    head = client.next_head()
+    assert head is not None and head.target == "/health"
 
 
 def test_a_head_that_trickles_is_not_given_more_time_by_each_byte(tcp_pair: Pair) -> None:

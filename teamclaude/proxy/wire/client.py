@@ -4,6 +4,8 @@ Rules that hold in this file:
 
 1. Whatever goes wrong with the client's socket is ClientGone, or a ClientError it is told about.
 2. `started` is set with the first response byte: from then on nothing is retried or replaced.
+3. Until a request was admitted (`proven`), all of a head, with the silence before it, must come within the
+   time for heads; the first one's begins when the connection is accepted.
 """
 
 from __future__ import annotations
@@ -45,9 +47,17 @@ class Client:
     """One accepted connection; used by one thread."""
 
     def __init__(
-        self, sock: socket.socket, head_sec: float, body_idle_sec: float, write_idle_sec: float
+        self,
+        sock: socket.socket,
+        head_sec: float,
+        body_idle_sec: float,
+        write_idle_sec: float,
+        since: Optional[float] = None,
     ) -> None:
+        """`since`: when the connection was accepted (monotonic), if that is a while ago."""
         self.sock = sock
+        self.proven = False  # a request was admitted: it may be idle for long
+        self._first_by: Optional[float] = (time.monotonic() if since is None else since) + head_sec
         self.watch = Watch(sock)
         self.started = False  # a byte of the current answer has been sent
         self.idle = True  # between requests: a drain may close it
@@ -75,8 +85,9 @@ class Client:
         """
         self.started = False
         buffer = self._buffer
+        deadline = None if self.proven else self._stranger_deadline()
         if not buffer:
-            data = self._receive(KEEP_ALIVE_SEC)
+            data = self._receive(_left(deadline))
             if not data:
                 return None
             whole = data.find(b"\r\n\r\n") + 4
@@ -87,29 +98,34 @@ class Client:
             buffer += data
         _skip_empty_lines(buffer)
         self.idle = self.idle and not buffer
-        deadline = time.monotonic() + self._head_sec if buffer else None
+        if buffer and deadline is None:
+            deadline = time.monotonic() + self._head_sec
         seen = 0
         while (end := find_head_end(buffer, max(0, seen - 3))) < 0:
             seen = len(buffer)
             if seen > MAX_HEAD_BYTES:
                 raise HeadTooLarge(f"the request head is longer than {MAX_HEAD_BYTES} bytes")
-            timeout = KEEP_ALIVE_SEC if deadline is None else deadline - time.monotonic()
-            data = self._receive(timeout)
+            data = self._receive(_left(deadline))
             if not data:
-                if data is None and deadline is not None:
+                if data is None and buffer:
                     raise RequestTimeout(f"the request head did not arrive within {self._head_sec:g} s")
                 return None
             buffer += data
-            if deadline is None:
+            if not seen:
                 _skip_empty_lines(buffer)
                 if not buffer:
                     continue
-                deadline = time.monotonic() + self._head_sec
+                if deadline is None:
+                    deadline = time.monotonic() + self._head_sec
             self.idle = False
         self.idle = False
         head = self._heads.parse(bytes(buffer[:end]))
         del buffer[:end]
         return head
+
+    def _stranger_deadline(self) -> float:
+        deadline, self._first_by = self._first_by, None
+        return time.monotonic() + self._head_sec if deadline is None else deadline
 
     def read_body(self, framing: Framing, limit: int, asks_first: bool = False) -> Buffer:
         """The whole body, at most `limit` bytes; raises TooLarge, RequestTimeout, BadRequest, ClientGone.
@@ -295,6 +311,11 @@ class Client:
     def _send_continue(self) -> None:
         self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.started = False  # it does not count as an answer
+
+
+def _left(deadline: Optional[float]) -> float:
+    """Seconds to this moment; without one as long as an idle connection is kept."""
+    return KEEP_ALIVE_SEC if deadline is None else deadline - time.monotonic()
 
 
 def _skip_empty_lines(buffer: bytearray) -> None:

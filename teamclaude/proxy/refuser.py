@@ -1,0 +1,171 @@
+"""Connections that there is no room for are answered, all by one thread, and then closed.
+
+Rules that hold in this file:
+
+1. It needs neither a thread nor a descriptor more for one of them: it is there for when these have run out.
+2. Nobody makes it wait: sockets are not waited for one by one, each has a few seconds, and beyond MOST the
+   oldest is closed.
+3. The answer is sent when the request has begun to come: some clients take one that comes before for a fault.
+   Then what still comes is read away: a close with unread input would reset the answer on its way.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Optional, Union
+
+from ..errors import TeamClaudeError
+from .exchange import new_request_id
+from .wire.forwarding import render_response
+
+__all__ = ["Refuser"]
+
+MOST = 16
+TURN_SEC = 0.05  # how soon a new one is looked at while there are others
+ASKED_SEC = 2.0  # the answer is sent without a request then
+LAST_SEC = 4.0  # and the connection closed then
+RECV_BYTES = 65536
+MOST_READS = 16  # of one in one turn
+# Of its own no descriptor, unlike epoll's and kqueue's.
+_Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
+_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
+
+class Refuser:
+    """Any thread hands sockets over; `tls` is the server's context, where it has one."""
+
+    def __init__(
+        self, tls: Optional[ssl.SSLContext] = None, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._tls = tls
+        self._monotonic = monotonic
+        self._changed = threading.Condition()  # guards the three below
+        self._guests: list[_Guest] = []
+        self._started = False
+        self._over = False
+
+    def start(self) -> None:
+        """Have the thread: before there may be none to be had."""
+        with self._changed:
+            if not self._started:
+                threading.Thread(target=self._run, name="refuse", daemon=True).start()
+                self._started = True
+
+    def refuse(
+        self, sock: socket.socket, error: TeamClaudeError, closed: Callable[[], None] = lambda: None
+    ) -> None:
+        """Answer this connection with `error` and close it; `closed` is called then."""
+        try:
+            guest = _Guest(sock, self._tls, _answer(error), self._monotonic(), closed)
+        except OSError:  # the client is gone already
+            sock.close()
+            closed()
+            return
+        with self._changed:
+            guests = [*self._guests, guest]
+            kept = MOST if self._started and not self._over else 0
+            first = max(0, len(guests) - kept)
+            too_many, self._guests = guests[:first], guests[first:]
+            self._changed.notify_all()
+        for each in too_many:
+            each.close()
+
+    def close(self) -> None:
+        """Whoever is still there is closed."""
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._guests or self._over)
+                guests = list(self._guests)
+                if self._over:
+                    self._guests = []
+                    break
+            done = self._turn(guests)
+            with self._changed:
+                self._guests = [each for each in self._guests if each not in done]
+        for guest in guests:
+            guest.close()
+
+    def _turn(self, guests: list[_Guest]) -> list[_Guest]:
+        """Go on with whom something can be done; returns those that are closed now."""
+        with _Selector() as selector:
+            for guest in guests:
+                with suppress(ValueError, OSError):  # closed to make room
+                    selector.register(guest.sock, guest.awaits)
+            selector.select(TURN_SEC)
+        now = self._monotonic()
+        done = [guest for guest in guests if not guest.go_on(now)]
+        for guest in done:
+            guest.close()
+        return done
+
+
+class _Guest:
+    """One connection on its way out; used by one thread, but for `close`."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        tls: Optional[ssl.SSLContext],
+        answer: bytes,
+        now: float,
+        closed: Callable[[], None],
+    ) -> None:
+        sock.setblocking(False)
+        self.sock: Union[socket.socket, ssl.SSLSocket] = sock
+        if tls is not None:
+            self.sock = tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        self.awaits = _READ
+        self._shaken = tls is None
+        self._answer = answer
+        self._answered = False
+        self._since = now
+        self._closed: Optional[Callable[[], None]] = closed
+
+    def go_on(self, now: float) -> bool:
+        """Do what can be done without waiting; False when there is nothing left to do."""
+        try:
+            return now - self._since < LAST_SEC and self._do(now)
+        except (ssl.SSLWantReadError, BlockingIOError, InterruptedError):
+            self.awaits = _READ
+        except ssl.SSLWantWriteError:
+            self.awaits = _WRITE
+        except (OSError, ValueError):  # the client has left, or the socket was closed to make room
+            return False
+        return True
+
+    def _do(self, now: float) -> bool:
+        if not self._shaken and isinstance(self.sock, ssl.SSLSocket):
+            self.sock.do_handshake()
+            self._shaken = True
+        if not self._answered:
+            if now - self._since < ASKED_SEC and not self.sock.recv(RECV_BYTES):
+                return False
+            self.sock.send(self._answer)  # a few hundred bytes: the first ones always fit
+            socket.socket.shutdown(self.sock, socket.SHUT_WR)
+            self._answered = True
+        return all(self.sock.recv(RECV_BYTES) for _ in range(MOST_READS))
+
+    def close(self) -> None:
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            self.sock.close()
+            closed()
+
+
+def _answer(error: TeamClaudeError) -> bytes:
+    body = json.dumps({"type": "error", "error": {"type": error.kind, "message": str(error)}}).encode()
+    fields = [("Content-Type", "application/json"), *error.headers(), ("Content-Length", str(len(body)))]
+    fields += [("request-id", new_request_id()), ("Connection", "close")]
+    return render_response(error.status, "Service Unavailable", fields) + body
