@@ -4,7 +4,7 @@ Rules that hold in this file:
 
 1. It needs neither a thread nor a descriptor more for one of them: it is there for when these have run out.
 2. Nobody makes it wait: sockets are not waited for one by one, each has a few seconds, and beyond MOST the
-   oldest is closed.
+   oldest is answered and closed at once.
 3. The answer is sent when the request has begun to come: some clients take one that comes before for a fault.
    Then what still comes is read away: a close with unread input would reset the answer on its way.
 """
@@ -27,7 +27,7 @@ from .wire.forwarding import render_response
 
 __all__ = ["Refuser"]
 
-MOST = 16
+MOST = 64
 TURN_SEC = 0.05  # how soon a new one is looked at while there are others
 ASKED_SEC = 2.0  # the answer is sent without a request then
 LAST_SEC = 4.0  # and the connection closed then
@@ -136,7 +136,7 @@ class _Guest:
     def go_on(self, now: float) -> bool:
         """Do what can be done without waiting; False when there is nothing left to do."""
         try:
-            return now - self._since < LAST_SEC and self._do(now)
+            return now - self._since < LAST_SEC and self._do(now - self._since >= ASKED_SEC)
         except (ssl.SSLWantReadError, BlockingIOError, InterruptedError):
             self.awaits = _READ
         except ssl.SSLWantWriteError:
@@ -145,12 +145,12 @@ class _Guest:
             return False
         return True
 
-    def _do(self, now: float) -> bool:
+    def _do(self, at_once: bool) -> bool:
         if not self._shaken and isinstance(self.sock, ssl.SSLSocket):
             self.sock.do_handshake()
             self._shaken = True
         if not self._answered:
-            if now - self._since < ASKED_SEC and not self.sock.recv(RECV_BYTES):
+            if not at_once and not self.sock.recv(RECV_BYTES):
                 return False
             self.sock.send(self._answer)  # a few hundred bytes: the first ones always fit
             socket.socket.shutdown(self.sock, socket.SHUT_WR)
@@ -158,8 +158,11 @@ class _Guest:
         return all(self.sock.recv(RECV_BYTES) for _ in range(MOST_READS))
 
     def close(self) -> None:
+        """Answer, if that was not done and can be without waiting, and close."""
         closed, self._closed = self._closed, None
         if closed is not None:
+            if not self._answered:
+                self.go_on(self._since + ASKED_SEC)
             self.sock.close()
             closed()
 

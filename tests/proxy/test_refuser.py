@@ -82,14 +82,14 @@ def test_silent_ones_hold_nobody_up(tcp_pair: Pair, refuser: Refuser) -> None:
     assert is_refusal(received(near))
 
 
-def test_beyond_their_number_the_oldest_is_closed(
+def test_beyond_their_number_the_oldest_is_answered_and_closed_at_once(
     tcp_pair: Pair, refuser: Refuser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST", 3)
     pairs = [tcp_pair() for _ in range(4)]
     for _, far in pairs:
         refuser.refuse(far, FULL)
-    assert pairs[0][0].recv(1) == b""
+    assert is_refusal(received(pairs[0][0]))
     assert pairs[0][1].fileno() < 0
     assert all(far.fileno() >= 0 for _, far in pairs[1:])
 
@@ -115,9 +115,11 @@ def test_at_the_end_all_are_closed(tcp_pair: Pair) -> None:
     refuser = Refuser()
     refuser.start()
     over = [threading.Event() for _ in range(2)]
-    refuser.refuse(tcp_pair()[1], FULL, over[0].set)
+    near, far = tcp_pair()
+    refuser.refuse(far, FULL, over[0].set)
     refuser.close()
     assert over[0].wait(5)
+    assert is_refusal(received(near))
     refuser.refuse(tcp_pair()[1], FULL, over[1].set)
     assert over[1].wait(5)
 

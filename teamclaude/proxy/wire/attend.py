@@ -17,9 +17,12 @@ def attend(work: Callable[[], T], beat: Callable[[], None]) -> T:
     """What `work` returns or raises; `beat` is called every fraction of a second meanwhile.
 
     When `beat` raises (the client has left) the work goes on alone and nobody waits for it: it must be
-    worth finishing.
+    worth finishing.  Where no thread can be started it is done in this one, without a beat.
     """
-    job = _Job(work)
+    try:
+        job = _Job(work)
+    except RuntimeError:  # "can't start new thread"
+        return work()
     while not job.done.wait(BEAT_SEC):
         beat()
     return job.result()

@@ -3,11 +3,12 @@
 Rules that hold in this file:
 
 1. A connection counts from the moment it is accepted until its socket is closed.
-2. It is proven once a request on it has been admitted, or once its peer is seen to be our own user's.  The
-   others are strangers: beyond their number the longest open one is closed for the newcomer, idle ones first.
-   In its first second a stranger has a place in any case, as long as there are places at all: its request is
-   on the way.
-3. When all places are taken by proven ones the newcomer is refused: what has begun is not cut for it.
+2. It is a stranger until a request on it was admitted, or its peer is seen to be our own user's.  Beyond
+   their number the stranger that was accepted first is closed for the newcomer, silent ones before others.
+   In its first second a stranger has a place in any case, as long as there are places at all: its request
+   is on the way.
+3. When all places are taken, one of our own user's that has never asked anything, and has nothing unread, is
+   closed for the newcomer; where there is none the newcomer is refused: what has begun is not cut for it.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from typing import NamedTuple, Optional
 from ...errors import Overloaded
 from .client import Client
 from .peer import PeerCheck
+from .watch import readable
 
 __all__ = ["MOST_STRANGERS", "Accepted", "Connections", "Places", "places"]
 
 MOST_STRANGERS = 128
 FIRST_SEC = 1.0
 # Descriptors that connections leave to others: listening sockets, files, epoll, those who are refused.
-RESERVED = 48
+RESERVED = 96
 FEWEST = 8
 
 
@@ -49,14 +51,13 @@ def places(most: int, descriptors: Optional[int]) -> Places:
 class Accepted:
     """One connection; `client` once somebody reads from it."""
 
-    __slots__ = ("client", "proven", "same_user", "since", "sock")
+    __slots__ = ("client", "same_user", "since", "sock")
 
     def __init__(self, sock: socket.socket, since: float) -> None:
         self.sock = sock
         self.since = since  # monotonic
         self.same_user = PeerCheck(sock)
         self.client: Optional[Client] = None
-        self.proven = False
 
     def wrapped(self, sock: socket.socket) -> None:
         """Its socket is this one from now on: TLS has taken over the accepted one."""
@@ -68,16 +69,25 @@ class Accepted:
         """It has no request under way."""
         return self.client is None or self.client.idle
 
+    @property
+    def is_silent(self) -> bool:
+        """It is idle, and no request is waiting to be read."""
+        try:
+            return self.idle and not readable(self.sock)()
+        except (OSError, ValueError):  # it is being closed
+            return False
+
 
 class Connections:
     """All connections there are; any thread."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._changed = threading.Condition()  # guards the three below
+        self._changed = threading.Condition()  # guards the four below
         # By the accepted socket, in order of age.
         self._open: dict[socket.socket, Accepted] = {}
         self._strangers: dict[socket.socket, Accepted] = {}
+        self._own: dict[socket.socket, Accepted] = {}  # our own user's that have not asked anything
         self._leaving: set[socket.socket] = set()  # told to end; their threads will close them
 
     def accept(self, sock: socket.socket, places: Places) -> Optional[Accepted]:
@@ -89,9 +99,12 @@ class Connections:
                 if not full and len(self._strangers) < places.strangers:
                     return self._take(sock, new)
                 oldest = self._oldest_stranger(0.0 if full else FIRST_SEC)
-                if oldest is None:
-                    return None if full else self._take(sock, new)
-            self._judge(*oldest)
+                if oldest is None and not full:
+                    return self._take(sock, new)
+            if oldest is not None:
+                self._judge(*oldest)
+            elif not self._end_a_silent_one():
+                return None
 
     def _take(self, sock: socket.socket, new: Accepted) -> Accepted:
         self._open[sock] = self._strangers[sock] = new
@@ -100,36 +113,50 @@ class Connections:
     def _oldest_stranger(self, age: float) -> Optional[tuple[socket.socket, Accepted]]:
         before = self._monotonic() - age
         old = [each for each in self._strangers.items() if each[1].since <= before]
-        return next((each for each in old if each[1].idle), old[0] if old else None)
+        return next((each for each in old if each[1].is_silent), old[0] if old else None)
 
-    def _judge(self, sock: socket.socket, stranger: Accepted) -> None:
-        """Prove it or end it: then there is a stranger less."""
+    def _judge(self, sock: socket.socket, stranger: Accepted) -> bool:
+        """See that it is our own user's, or end it: a stranger less.  True when it was ended."""
         try:
             ours = stranger.same_user() is True
         except Overloaded:
             ours = False
-        if ours:
-            self.prove(sock)
-            return
         with self._changed:
             if self._strangers.pop(sock, None) is None:
-                return
+                return False
+            if ours:
+                self._own[sock] = stranger
+                return False
             self._leaving.add(sock)
         _shut(stranger)
+        return True
+
+    def _end_a_silent_one(self) -> bool:
+        with self._changed:
+            found = next((each for each in self._own.items() if each[1].is_silent), None)
+            if found is None:
+                return False
+            del self._own[found[0]]
+            self._leaving.add(found[0])
+        _shut(found[1])
+        return True
 
     def make_room(self) -> None:
-        """End one stranger, if there is any: a descriptor is needed."""
-        with self._changed:
-            oldest = self._oldest_stranger(0.0)
-        if oldest is not None:
-            self._judge(*oldest)
+        """End a connection that has not asked anything, if there is any: a descriptor is needed."""
+        ended = False
+        while not ended:
+            with self._changed:
+                oldest = self._oldest_stranger(0.0)
+            if oldest is None:
+                self._end_a_silent_one()
+                return
+            ended = self._judge(*oldest)
 
     def prove(self, sock: socket.socket) -> None:
-        """This one is no stranger."""
+        """A request on it was admitted."""
         with self._changed:
-            found = self._strangers.pop(sock, None)
-        if found is not None:
-            found.proven = True
+            self._strangers.pop(sock, None)
+            self._own.pop(sock, None)
 
     def of(self, sock: socket.socket) -> Accepted:
         """The connection that was accepted as this socket."""
@@ -140,6 +167,7 @@ class Connections:
         with self._changed:
             self._open.pop(sock, None)
             self._strangers.pop(sock, None)
+            self._own.pop(sock, None)
             self._leaving.discard(sock)
             self._changed.notify_all()
 

@@ -36,8 +36,14 @@ class Dialer:
         self._lock = threading.Lock()  # guards _context
 
     def dial(self, origin: Origin, watch: Watch) -> socket.socket:
-        """A new connection; raises ConnectFailed, ConfigError, or ClientGone as soon as the client leaves."""
-        opening = _Opening(lambda: self._connect(origin))
+        """A new connection; raises ConnectFailed, ConfigError, or ClientGone as soon as the client leaves.
+
+        Where no thread can be started it connects in this one: then a departure is noticed afterwards.
+        """
+        try:
+            opening = _Opening(lambda: self._connect(origin))
+        except RuntimeError:  # "can't start new thread"
+            return self._connect(origin)
         try:
             while not opening.done.wait(BEAT_SEC):
                 watch.check()
@@ -55,6 +61,7 @@ class Dialer:
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             opener.close()
             if isinstance(error, ssl.SSLCertVerificationError):
+                self._forget_empty_store()
                 raise ConnectFailed(
                     f"the certificate of {origin.host} is not trusted: {error.verify_message}; "
                     "set upstreamCaFile if that is intended"
@@ -85,6 +92,12 @@ class Dialer:
             if proxies and not proxy_bypass(f"{origin.host}:{origin.port}"):
                 url = proxies.get("https") or proxies.get("all")
         return _parse_proxy(url) if url else None
+
+    def _forget_empty_store(self) -> None:
+        """A store that was loaded while no descriptor was free is empty, and would stay so."""
+        with self._lock:
+            if self._context is not None and not self._context.cert_store_stats()["x509"]:
+                self._context = None
 
     def _tls(self) -> ssl.SSLContext:
         with self._lock:

@@ -92,9 +92,9 @@ class Ferry:
         berths = self._berths
         if berths is None:
             berths = Berths(EPOLL())
-            self._thread = threading.Thread(target=self._run, args=(berths,), name="ferry", daemon=True)
-            self._thread.start()
-            self._berths = berths
+            thread = threading.Thread(target=self._run, args=(berths,), name="ferry", daemon=True)
+            thread.start()
+            self._thread, self._berths = thread, berths
         now = self._monotonic()
         self._look_at = min(self._look_at, now + passenger.shortest_wait)
         for fd in passenger.fds:

@@ -42,3 +42,13 @@ def test_a_client_that_leaves_is_not_waited_with_and_the_work_goes_on(
     assert not ended.is_set()
     may_end.set()
     assert ended.wait(5)
+
+
+def test_where_no_thread_can_be_started_the_work_is_done_in_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    assert attend(threading.current_thread, nothing) is threading.current_thread()
+    with pytest.raises(ZeroDivisionError):
+        attend(lambda: 1 // 0, nothing)

@@ -75,7 +75,6 @@ def test_who_was_admitted_is_no_stranger(crowd: Crowd) -> None:
     admitted = crowd.comes(ROOM)
     assert admitted is not None
     crowd.connections.prove(admitted)
-    assert crowd.connections.of(admitted).proven
     others = [crowd.comes(ROOM) for _ in range(4)]
     assert crowd.lives(admitted, *others) == [True, False, True, True, True]
 
@@ -84,6 +83,33 @@ def test_the_owners_own_connections_are_no_strangers_though_they_have_said_nothi
     owners = [crowd.comes(ROOM, same_user=True) for _ in range(3)]
     strangers = [crowd.comes(ROOM) for _ in range(3)]
     assert crowd.lives(*owners, *strangers) == [True] * 6
+    later = crowd.comes(ROOM)
+    assert crowd.lives(*owners, *strangers, later) == [True] * 3 + [False] + [True] * 3
+
+
+def test_when_the_owners_silent_connections_take_all_places_the_oldest_of_them_makes_room(
+    crowd: Crowd,
+) -> None:
+    socks = [crowd.comes(ROOM, same_user=True, age=0.0) for _ in range(7)]
+    assert crowd.lives(*socks) == [False, *[True] * 6]
+
+
+def test_the_owners_connections_with_a_request_on_the_way_or_under_way_make_no_room(crowd: Crowd) -> None:
+    socks = [crowd.comes(ROOM, same_user=True, idle=n % 2 == 0) for n in range(6)]
+    for sock in socks[::2]:
+        assert sock is not None
+        crowd.far[sock].sendall(b"GET")
+    assert crowd.comes(ROOM) is None
+    assert crowd.lives(*socks) == [True] * 6
+
+
+def test_a_stranger_with_a_request_on_the_way_makes_room_after_a_silent_one(crowd: Crowd) -> None:
+    asking, silent = crowd.comes(ROOM), crowd.comes(ROOM)
+    assert asking is not None
+    crowd.far[asking].sendall(b"GET")
+    for _ in range(2):
+        crowd.comes(ROOM)
+    assert crowd.lives(asking, silent) == [True, False]
 
 
 @pytest.mark.parametrize("same_user", [None, False])
@@ -143,7 +169,9 @@ def test_room_for_a_descriptor_is_made_by_one_stranger(crowd: Crowd) -> None:
     first, second = crowd.comes(ROOM), crowd.comes(ROOM)
     crowd.connections.make_room()
     crowd.connections.make_room()
-    assert crowd.lives(owner, first, second) == [True, False, True]
+    assert crowd.lives(owner, first, second) == [True, False, False]
+    crowd.connections.make_room()
+    assert crowd.lives(owner) == [False]
 
 
 @pytest.mark.parametrize(
@@ -151,8 +179,8 @@ def test_room_for_a_descriptor_is_made_by_one_stranger(crowd: Crowd) -> None:
     [
         (2048, None, Places(2048, 128)),
         (2048, 65536, Places(2048, 128)),
-        (2048, 1024, Places(488, 128)),
-        (2048, 256, Places(104, 52)),
+        (2048, 1024, Places(464, 128)),
+        (2048, 256, Places(80, 40)),
         (2048, 64, Places(8, 4)),
         (2048, 10, Places(8, 4)),
         (100, 65536, Places(100, 50)),

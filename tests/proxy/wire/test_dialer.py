@@ -318,3 +318,40 @@ def test_a_redirect_is_relayed_and_not_followed(stage: Build) -> None:
         assert (reply.status, reply.headers["location"]) == (307, where["location"])
         assert elsewhere.log == ()
         assert elsewhere.connections == 0
+
+
+# --- out of threads and descriptors ---------------------------------------------------------------
+
+
+def test_where_no_thread_can_be_started_a_request_is_served_all_the_same(
+    stage: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = stage("a")
+    start = threading.Thread.start
+
+    def only_for_clients(self: Any) -> None:
+        if getattr(self._target, "__name__", "") != "process_request_thread":
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", only_for_clients)
+    for stream in (False, True):
+        assert s.ask(stream=stream).status == 200
+    assert s.warnings == []
+
+
+def test_a_trust_store_that_was_loaded_without_descriptors_is_loaded_again(
+    stage: Build, tls_api: FakeApi, pem: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = stage("a", upstream=tls_api.url, upstreamCaFile=pem.cert)
+    real = ssl.create_default_context
+    with monkeypatch.context() as patch:
+
+        class Empty(ssl.SSLContext):
+            def load_verify_locations(self, *about: Any, **more: Any) -> None:
+                pass
+
+        patch.setattr(ssl, "create_default_context", lambda: Empty(ssl.PROTOCOL_TLS_CLIENT))
+        assert s.ask().status == 503
+    assert ssl.create_default_context is real
+    assert s.ask().status == 200
