@@ -255,6 +255,9 @@ class NoDiskRoom(TeamClaudeError):
 
     status = 507
 
+    def headers(self) -> Sequence[tuple[str, str]]:
+        return (("x-should-retry", "false"),)
+
 
 class Draining(TeamClaudeError):
     """The server is shutting down."""

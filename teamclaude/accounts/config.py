@@ -63,12 +63,20 @@ class ProxyConfig(Section):
     max_body_mib: int = setting(
         64, "Largest request body: above the API's own limit of 32.", unit="MiB", key="maxBodyMiB"
     )
+    max_bodies_mib: int = setting(
+        1024,
+        "Memory that all request bodies may take together; beyond it they wait, then get a 503.",
+        unit="MiB",
+        key="maxBodiesMiB",
+    )
     max_held: int = setting(256, "Requests that may wait for an account at once; bounds memory.")
     max_connections: int = setting(
         2048, "Client connections at once; fewer where the system allows few open files.", unit="connections"
     )
 
     def problem(self) -> str:
+        if self.max_bodies_mib < self.max_body_mib:
+            return f"maxBodiesMiB ({self.max_bodies_mib}) is less than maxBodyMiB ({self.max_body_mib})"
         names = [client.name for client in self.clients]
         keys = [client.key for client in self.clients] + [self.api_key]
         if len(set(names)) < len(names):

@@ -311,5 +311,5 @@ def _spend(clock: Callable[[], float], config: Config, token: str) -> TokenGrant
 
 def _spawn(work: Callable[[], None]) -> None:
     # No thread to be had just now: the token is still good, and the next request looks again.
-    with suppress(RuntimeError):
+    with contextlib.suppress(RuntimeError):
         threading.Thread(target=work, name="token-renewal", daemon=True).start()

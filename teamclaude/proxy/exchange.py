@@ -16,6 +16,7 @@ from ..routing.windows import Reading
 from .bodyscan import NO_FACTS, BodyFacts
 from .entry import Visitor
 from .redact import redact_text
+from .wire.bodies import BodyRoom
 from .wire.framing import keep_alive
 from .wire.head import RequestHead
 from .wire.paths import PathKind, Route
@@ -75,6 +76,7 @@ class Exchange:
     has_body = False  # the request announced one, even an empty one
     body_read = False
     body: Union[bytes, bytearray, memoryview] = b""
+    room: Optional[BodyRoom] = None  # what the body takes of the memory for all
     facts: BodyFacts = NO_FACTS
     ask: Ask = _NO_ASK
     status: Optional[int] = None  # sent to the client
@@ -103,11 +105,23 @@ class Exchange:
         self.began = time.monotonic() if began is None else began
         self.attempts: list[Attempt] = []
 
-    def first_byte(self, status: int) -> None:
-        """The answer begins now."""
+    def first_byte(self, status: int, final: bool = True) -> None:
+        """The answer begins now; not `final`: nothing has been asked upstream yet.
+
+        Nothing is retried after it, so the body is let go: a stream may last for minutes.
+        """
         self.status = status
         if self.ttfb is None:
             self.ttfb = time.monotonic() - self.began
+        if final:
+            self.drop_body()
+
+    def drop_body(self) -> None:
+        """Nothing will be sent of it any more."""
+        self.body = b""
+        if self.room is not None:
+            self.room.give_back()
+            self.room = None
 
     def unanswered(self) -> None:
         """Nothing of an answer was sent after all."""

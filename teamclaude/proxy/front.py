@@ -31,7 +31,7 @@ from ..errors import (
     UsageError,
 )
 from ..routing.decision import Ask
-from .bodyscan import cache_digests, scan
+from .bodyscan import NO_FACTS, cache_digests, scan
 from .endpoints import Endpoints, Reply
 from .entry import Visitor
 from .exchange import Exchange, Outcome, new_request_id, outcome_of
@@ -46,8 +46,9 @@ from .wire.connections import Accepted
 from .wire.forwarding import render_response
 from .wire.framing import Framing, Kind, asks_for_websocket, keep_alive, request_body
 from .wire.head import RequestHead
-from .wire.paths import PathKind, Route, classify
+from .wire.paths import PathKind, Route, classify, upload_mib
 from .wire.ride import Ride
+from .wire.spool import Spool, is_spooled
 from .wire.steps import Steps, carry_out, go_on
 
 __all__ = ["Front"]
@@ -56,6 +57,7 @@ __all__ = ["Front"]
 _POSTED = (PathKind.INFERENCE, PathKind.COUNT_TOKENS, PathKind.OAUTH_TOKEN)
 _OWN_LOGIN = (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN)
 SMALL = 16384  # bytes of a body that comes with its head
+OWN_BODY = 65536  # bytes of a body for our own endpoints, some of which need no key
 LONGEST_ID = 128  # of a session or agent id: they are keys that live in memory
 LONGEST_BETAS = 2048
 
@@ -144,9 +146,11 @@ class Front:
         log = self._runtime.journal.begin(exchange)
         keep = False
         try:
-            self._enter(exchange, log)
+            framing = self._enter(exchange)
             house = self._runtime.house
+            # Before the body is read: a client at its limit takes no memory.
             with self._runtime.clients.visit(exchange, house.config.proxy.clients):
+                self._take_in(exchange, framing, log)
                 yield from self._forward(exchange, house, log)
             keep = exchange.keeps_open
         except Exception as error:
@@ -164,8 +168,8 @@ class Front:
         exchange.ask = self._ask(exchange, house)
         return Forwarder(house, exchange, self._client, log).steps()
 
-    def _enter(self, exchange: Exchange, log: Optional[RequestRecord]) -> None:
-        """Everything before the request is looked at: who, where to, and its body."""
+    def _enter(self, exchange: Exchange) -> Framing:
+        """Everything before the body is looked at: where it ends, who sends it, where to."""
         head = exchange.head
         framing = self._framing(exchange)
         exchange.visitor = self._admit(head)
@@ -174,7 +178,15 @@ class Front:
             raise _unknown(head, exchange.route.path)
         if self._runtime.draining:
             raise Draining("The proxy is shutting down; try again in a moment.")
-        self._read_body(exchange, framing)
+        return framing
+
+    def _take_in(self, exchange: Exchange, framing: Framing, log: Optional[RequestRecord]) -> None:
+        limit = self._runtime.house.config.proxy.max_body_mib
+        upload = upload_mib(exchange.head.method, exchange.route.path)
+        if framing.length > SMALL or framing.kind is Kind.CHUNKED:
+            exchange.room = self._runtime.bodies.room()
+        spool = self._runtime.spool if upload else None
+        self._read_body(exchange, framing, max(limit, upload) << 20, spool)
         if log is not None:
             log.request.add(exchange.body)
 
@@ -199,15 +211,16 @@ class Front:
         exchange.has_body = framing.kind is not Kind.NONE
         return framing
 
-    def _read_body(self, exchange: Exchange, framing: Framing) -> None:
+    def _read_body(
+        self, exchange: Exchange, framing: Framing, limit: int, spool: Optional[Spool] = None
+    ) -> None:
         head = exchange.head
         if asks_for_websocket(head) and not _is_websocket(exchange):
             raise NotSupported("A WebSocket is passed on only for paths of the client's own login.")
         # RFC 9110 10.1.1: HTTP/1.0 has no 100 (Continue).
         asks_first = head.minor > 0 and "expect" in head and _expects_100(head)
-        limit = self._runtime.house.config.proxy.max_body_mib << 20
         self._rides_next = framing.kind is not Kind.CHUNKED and framing.length <= SMALL
-        exchange.body = self._client.read_body(framing, limit, asks_first)
+        exchange.body = self._client.read_body(framing, limit, asks_first, exchange.room, spool)
         exchange.body_read = True
 
     def _ask(self, exchange: Exchange, house: House) -> Ask:
@@ -216,7 +229,10 @@ class Front:
         if names is None:
             names = head.shared[_names] = _names(head)
         session, agent, parent_agent, betas = names
-        facts = exchange.facts = scan(exchange.body, not session or config.rewrite_account_uuid)
+        facts = NO_FACTS  # an upload on disk is not looked at: it would be read for nothing
+        if not is_spooled(exchange.body):
+            facts = scan(exchange.body, not session or config.rewrite_account_uuid)
+        exchange.facts = facts
         if facts.stream is True:
             self._rides_next = False
         session = session or facts.session_id
@@ -293,7 +309,7 @@ class Front:
             self._runtime.door.knock(exchange.head, self._local_ip, endpoints.is_health(path))
         else:
             self._admit(exchange.head)
-        self._read_body(exchange, framing)
+        self._read_body(exchange, framing, OWN_BODY)
         return endpoints.answer(exchange.head.method, exchange.route.path, bytes(exchange.body))
 
     # --- answers of our own -----------------------------------------------------------------------
@@ -366,6 +382,8 @@ def _names(head: RequestHead) -> tuple[Optional[str], ...]:
 def _owner(exchange: Exchange, house: House) -> Optional[str]:
     """The account that made what the request names, in its path or its body; None: as far as known none."""
     id = named_in(exchange.route.path)
+    if id is None and is_spooled(exchange.body):
+        return None  # an upload on disk is not looked at
     for named in [id] if id is not None else in_body(exchange.body):
         owner = house.router.owner_of(named)
         if owner is not None:

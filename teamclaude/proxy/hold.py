@@ -82,7 +82,7 @@ class Hold:
         ]
         if self.framing.kind is Kind.CHUNKED:
             headers.append(("Transfer-Encoding", "chunked"))
-        self._exchange.first_byte(200)
+        self._exchange.first_byte(200, final=False)
         self._client.send(render_response(200, "OK", headers))
         self.committed = True
         self._send(b": held, waiting for an account\n\n", now)

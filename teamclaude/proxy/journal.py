@@ -53,7 +53,7 @@ class Journal:
 
     def end(self, exchange: Exchange, record: Optional[RequestRecord]) -> None:
         """A request has its outcome."""
-        exchange.body = b""  # up to 64 MiB that `explain` has no use for
+        exchange.drop_body()  # `explain` has no use for it
         with self._lock:
             self._running.pop(exchange.id, None)
             self.turns += 1

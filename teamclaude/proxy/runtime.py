@@ -33,11 +33,15 @@ from .journal import Journal
 from .redact import redact_text
 from .router import Router
 from .status import capacity_json, resident_mb, status_json
+from .wire.bodies import BodyLimiter
 from .wire.connections import Connections
 from .wire.ferry import Ferry
+from .wire.spool import Spool
 from .wire.upstream import UpstreamPool
 
 __all__ = ["Runtime"]
+
+SPOOL_NAME = "teamclaude.spool"  # beside the config file
 
 # Read once, when the server starts.
 _NEEDS_RESTART = (
@@ -74,6 +78,8 @@ class Runtime:
         self.journal = journal
         self.connections = Connections()
         self.clients = Clients()
+        self.bodies = BodyLimiter(lambda: self.house.config.proxy.max_bodies_mib << 20)
+        self.spool = Spool(str(config_file.path.parent / SPOOL_NAME))
         # What a session works on, as whoever reads that from disk knows it; no I/O.
         self.issue_of: Callable[[str], Optional[str]] = lambda session: None
         self.draining = False

@@ -10,7 +10,6 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
-import mmap
 import os
 import socket
 import ssl
@@ -20,18 +19,16 @@ import time
 from contextlib import suppress
 from typing import Optional, Union
 
-from ...errors import BadRequest, ClientGone, HeadTooLarge, RequestTimeout, TeamClaudeError, TooLarge
-from .framing import ChunkedDecoder, Framing, Kind, request_body
+from ...errors import ClientGone, HeadTooLarge, RequestTimeout, TeamClaudeError, TooLarge
+from .bodies import BodyRoom
+from .bodyreader import RECV_BYTES, BodyReader
+from .framing import Framing, Kind, request_body
 from .head import MAX_HEAD_BYTES, RequestHead, RequestHeads, find_head_end
+from .spool import Spool
 from .watch import Watch
 
 __all__ = ["Client"]
 
-RECV_BYTES = 65536
-# Up to this size a body gets its memory at once: grown by doubling, 2 MB took 4 ms of processor time more.
-# Beyond, it is mapped: no page is taken before its bytes have arrived, whatever size was announced, and
-# nobody else waits while 50 MB are cleared (25 ms).
-LARGEST_CLEARED = 4 << 20
 # An idle keep-alive connection: longer than clients keep theirs, so that they close first.
 KEEP_ALIVE_SEC = 600.0
 # A client that is still sending reads its answer late: how long in all, and without a byte.
@@ -127,69 +124,37 @@ class Client:
         deadline, self._first_by = self._first_by, None
         return time.monotonic() + self._head_sec if deadline is None else deadline
 
-    def read_body(self, framing: Framing, limit: int, asks_first: bool = False) -> Buffer:
-        """The whole body, at most `limit` bytes; raises TooLarge, RequestTimeout, BadRequest, ClientGone.
+    def read_body(
+        self,
+        framing: Framing,
+        limit: int,
+        asks_first: bool = False,
+        room: Optional[BodyRoom] = None,
+        spool: Optional[Spool] = None,
+    ) -> Buffer:
+        """The whole body, at most `limit` bytes.
 
-        A client that `asks_first` waits with its body until it is told to go on.
+        A client that `asks_first` waits with its body until it is told to go on.  Raises TooLarge,
+        RequestTimeout, BadRequest, ClientGone; with `room` Overloaded, with `spool` NoDiskRoom.
         """
         if framing.kind is Kind.NONE:
             return b""
         if framing.kind is Kind.LENGTH and framing.length > limit:
-            raise TooLarge(_too_large(limit))
-        if asks_first and not self._buffer:
-            self._send_continue()
-        if framing.kind is Kind.CHUNKED:
-            return self._read_chunked(limit)
-        return self._read_length(framing.length)
-
-    def _read_length(self, length: int) -> Buffer:
-        buffer = self._buffer
-        if len(buffer) == length:
-            body = bytes(buffer)
-            buffer.clear()
-            return body
-        if len(buffer) > length:
+            raise _too_large(limit)
+        buffer, length = self._buffer, framing.length
+        if framing.kind is Kind.LENGTH and len(buffer) >= length:  # as nearly always
+            if asks_first and not buffer:
+                self._send_continue()
             body = bytes(buffer[:length])
             del buffer[:length]
             return body
-        whole = memoryview(bytearray(length) if length <= LARGEST_CLEARED else mmap.mmap(-1, length))
-        filled = len(buffer)
-        whole[:filled] = buffer
-        buffer.clear()
-        while filled < length:
-            filled += self._receive_into(whole[filled:])
-        return whole
-
-    def _read_chunked(self, limit: int) -> Buffer:
-        decoder = ChunkedDecoder(BadRequest)
-        body = bytearray()
-        data: Optional[bytes] = bytes(self._buffer)
-        self._buffer.clear()
-        while True:
-            for piece in decoder.feed(data or b""):
-                body += piece
-            if len(body) > limit:
-                raise TooLarge(_too_large(limit))
-            if decoder.finished:
-                self._buffer += decoder.leftover
-                return body
-            data = self._receive(self._body_idle_sec)
-            if data is None:
-                raise RequestTimeout(f"no more of the body arrived for {self._body_idle_sec:g} s")
-            if not data:
-                raise ClientGone("the client left in the middle of its request body")
-
-    def _receive_into(self, view: memoryview) -> int:
-        self._set_timeout(self._body_idle_sec)
-        try:
-            count = self.sock.recv_into(view)
-        except socket.timeout:
-            raise RequestTimeout(f"no more of the body arrived for {self._body_idle_sec:g} s") from None
-        except OSError as error:
-            raise ClientGone("the client's connection broke") from error
-        if not count:
-            raise ClientGone("the client left in the middle of its request body")
-        return count
+        go_on = self._send_continue if asks_first and not buffer else _no_need
+        reader = BodyReader(
+            self.sock, buffer, self._set_timeout, self._body_idle_sec, self.watch.check, room, spool
+        )
+        if framing.kind is Kind.CHUNKED:
+            return reader.chunked(limit, lambda: _too_large(limit), go_on)
+        return reader.by_length(length, go_on)
 
     def _receive(self, timeout: float) -> Optional[bytes]:
         """Bytes, b"" at the end of the connection, None when nothing came in time."""
@@ -324,5 +289,9 @@ def _skip_empty_lines(buffer: bytearray) -> None:
         del buffer[:2]
 
 
-def _too_large(limit: int) -> str:
-    return f"the request body is larger than {limit >> 20} MiB (proxy.maxBodyMiB)"
+def _no_need() -> None:
+    pass
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the request body is larger than {limit >> 20} MiB (proxy.maxBodyMiB)")

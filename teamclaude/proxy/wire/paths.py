@@ -13,7 +13,7 @@ import enum
 import re
 from typing import NamedTuple
 
-__all__ = ["PathKind", "Route", "classify"]
+__all__ = ["PathKind", "Route", "classify", "upload_mib"]
 
 
 class PathKind(enum.Enum):
@@ -61,6 +61,9 @@ _TREES = {
     "/v1/code": PathKind.CLIENT_LOGIN,
 }
 
+# What the API itself takes, in MiB; its other bodies end at 32.
+_UPLOADS = {"/v1/files": 500, "/v1/messages/batches": 256}
+
 # TRACE would echo an account's credential to the client; nothing in the API needs another.
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
 
@@ -83,6 +86,11 @@ def classify(method: str, target: str) -> Route:
     if kind is not None:
         return Route(kind if method == "POST" else PathKind.UNKNOWN, path)
     return Route(_in_tables(path), path)
+
+
+def upload_mib(method: str, path: str) -> int:
+    """The largest body of an upload in MiB; 0 for what is none."""
+    return _UPLOADS.get(path, 0) if method == "POST" else 0
 
 
 def _in_tables(path: str) -> PathKind:

@@ -22,6 +22,7 @@ from .dialer import Dialer, in_words
 from .framing import ChunkedDecoder, Framing, Kind, keep_alive, response_body
 from .head import MAX_HEAD_BYTES, ResponseHead, find_head_end, parse_response_head
 from .origin import Origin
+from .spool import DiskBody
 from .watch import READABLE, WRITABLE, Watch, readable
 
 __all__ = ["Answer", "Connection", "UpstreamPool", "first_answer", "read_answer"]
@@ -104,9 +105,12 @@ class Connection:
         early = self._pending is None
         sent = self._send_at_once(data) if len(data) <= SEND_BYTES else 0
         with memoryview(data) as view:
+            on_disk = view.obj if isinstance(view.obj, DiskBody) else None
             while sent < len(view):
                 try:
                     sent += self.sock.send(view[sent : sent + SEND_BYTES])
+                    if on_disk is not None:
+                        on_disk.forget(sent)
                     continue
                 except (BlockingIOError, ssl.SSLWantWriteError):
                     ready = watch.wait_to_write(self.sock, SEND_TIMEOUT_SEC, early)

@@ -1,0 +1,208 @@
+"""Reading one request body off a connection: into memory as it comes, or onto the disk.
+
+Rules that hold in this file:
+
+1. No memory is taken for what has only been announced: none before the first bytes have come, and of a large
+   body no page before its own bytes.
+2. A body must keep coming: no silence beyond the idle time, and on average SLOWEST at least.  What we make
+   the client wait (for room) is not held against it.
+3. What follows the body on the connection stays in the client's buffer.
+"""
+
+from __future__ import annotations
+
+import mmap
+import socket
+import time
+from collections.abc import Callable
+from typing import TypeVar, Union
+
+from ...errors import BadRequest, ClientGone, RequestTimeout, TooLarge
+from .bodies import BLOCK, BodyRoom
+from .framing import ChunkedDecoder
+from .spool import Spool, SpoolFile
+
+__all__ = ["RECV_BYTES", "SLOWEST", "SPOOLED", "BodyReader"]
+
+Buffer = Union[bytes, bytearray, memoryview]
+T = TypeVar("T", int, bytes)
+
+RECV_BYTES = 65536
+# Up to this size a body gets its memory at once: grown by doubling, 2 MB took 4 ms of processor time more.
+# Beyond, it is mapped: no page is taken before its bytes have arrived, whatever size was announced, and
+# nobody else waits while 50 MB are cleared (25 ms).
+LARGEST_CLEARED = 4 << 20
+SPOOLED = 8 << 20  # larger uploads go to disk
+DISK_BYTES = 1 << 18  # what is written to it in one go
+SLOWEST = 4096  # bytes per second
+LOOK_SEC = 0.5  # how soon a body that has to give way is told
+
+
+class BodyReader:
+    """One body; `room` is what it takes of the memory, `spool` where a large one goes (None: nowhere)."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        buffer: bytearray,
+        set_timeout: Callable[[float], None],
+        idle_sec: float,
+        beat: Callable[[], None],
+        room: BodyRoom | None,
+        spool: Spool | None,
+    ) -> None:
+        self._sock = sock
+        self._buffer = buffer
+        self._set_timeout = set_timeout
+        self._idle_sec = idle_sec
+        self._beat = beat
+        self._room = room
+        self._spool = spool
+        self._began = self._last = time.monotonic()
+        self._got = 0
+
+    def by_length(self, length: int, go_on: Callable[[], None]) -> Buffer:
+        """A body of this many bytes; `go_on` is called when it is certain that it is wanted."""
+        if self._spool is not None and length > SPOOLED:
+            return self._onto_disk(self._spool, length, go_on)
+        self._take(0)
+        go_on()
+        if not self._buffer:
+            self._buffer += self._receive(self._some)
+        if len(self._buffer) >= length:
+            body: Buffer = bytes(self._buffer[:length])
+            del self._buffer[:length]
+        else:
+            body = self._into_memory(length)
+        if self._room is not None:
+            self._room.read()
+        return body
+
+    def _into_memory(self, length: int) -> Buffer:
+        at_once = length <= LARGEST_CLEARED
+        if at_once:
+            self._take(length)
+        whole = memoryview(bytearray(length) if at_once else mmap.mmap(-1, length))
+        filled = len(self._buffer)
+        whole[:filled] = self._buffer
+        self._buffer.clear()
+        taken = length if at_once else filled
+        block = filled + BLOCK
+        while filled < length:
+            if filled == taken:
+                taken = min(filled + BLOCK, length)
+                self._take(taken - filled)
+            part = whole[filled:taken]
+            filled += self._receive(lambda part=part: self._sock.recv_into(part))  # type: ignore[misc]
+            if filled >= block and self._room is not None:
+                block = filled + BLOCK
+                self._room.moved(self._last)
+        return whole
+
+    def _onto_disk(self, spool: Spool, length: int, go_on: Callable[[], None]) -> Buffer:
+        file = spool.open(length)
+        try:
+            go_on()
+            file.write(self._buffer[:length])
+            del self._buffer[:length]
+            part = memoryview(bytearray(DISK_BYTES))
+            while file.size < length:
+                some = part[: length - file.size]
+                file.write(part[: self._receive(lambda some=some: self._sock.recv_into(some))])  # type: ignore
+        except BaseException:
+            file.close()
+            raise
+        return file.content()
+
+    def chunked(self, limit: int, too_large: Callable[[], TooLarge], go_on: Callable[[], None]) -> Buffer:
+        """A body in chunks, `limit` bytes at most."""
+        decoder = ChunkedDecoder(BadRequest)
+        pile = _Pile(self)
+        self._take(0)
+        go_on()
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        try:
+            while True:
+                for piece in decoder.feed(data):
+                    pile.add(piece)
+                if pile.size > limit:
+                    raise too_large()
+                if decoder.finished:
+                    self._buffer += decoder.leftover
+                    if self._room is not None:
+                        self._room.read()
+                    return pile.content()
+                data = self._receive(self._some)
+        except BaseException:
+            pile.drop()
+            raise
+
+    def _some(self) -> bytes:
+        return self._sock.recv(RECV_BYTES)
+
+    def _take(self, size: int) -> None:
+        if self._room is None:
+            return
+        asked = time.monotonic()
+        self._room.take(size, self._beat)
+        self._last = time.monotonic()
+        self._began += self._last - asked
+
+    def _receive(self, receive: Callable[[], T]) -> T:
+        """Bytes, or their number; raises RequestTimeout, ClientGone, or Overloaded when it must give way."""
+        while True:
+            self._set_timeout(min(self._idle_sec, LOOK_SEC))
+            try:
+                got = receive()
+                break
+            except socket.timeout:
+                if time.monotonic() - self._last >= self._idle_sec:
+                    words = f"no more of the body arrived for {self._idle_sec:g} s"
+                    raise RequestTimeout(words) from None
+                if self._room is not None:
+                    self._room.check()
+            except OSError as error:
+                raise ClientGone("the client's connection broke") from error
+        if not got:
+            raise ClientGone("the client left in the middle of its request body")
+        self._last = now = time.monotonic()
+        self._got += got if isinstance(got, int) else len(got)
+        if now - self._began > self._idle_sec + self._got / SLOWEST:
+            raise RequestTimeout(f"the body comes at less than {SLOWEST} bytes per second")
+        return got
+
+
+class _Pile:
+    """The payload of chunks, in memory, or on disk when it grows large and may go there."""
+
+    def __init__(self, reader: BodyReader) -> None:
+        self._reader = reader
+        self._body = bytearray()
+        self._taken = RECV_BYTES  # so much may come together with the head: rule 4 of `bodies`
+        self._file: SpoolFile | None = None
+        self.size = 0
+
+    def add(self, piece: Buffer) -> None:
+        self.size += len(piece)
+        spool = self._reader._spool
+        if self._file is None and spool is not None and self.size > SPOOLED:
+            self._file = spool.open()
+            self._file.write(bytes(self._body))
+            self._body = bytearray()
+            if self._reader._room is not None:
+                self._reader._room.give_back()
+        if self._file is not None:
+            self._file.write(piece)
+            return
+        while self.size > self._taken:
+            self._reader._take(BLOCK)
+            self._taken += BLOCK
+        self._body += piece
+
+    def content(self) -> Buffer:
+        return self._body if self._file is None else self._file.content()
+
+    def drop(self) -> None:
+        if self._file is not None:
+            self._file.close()
