@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Optional, Union
 
+from ..threads import start_soon
 from .followed import Followed
 from .machine import MachineGauges
 from .presence import SHOWN_SEC, TOOL_SEC
@@ -107,9 +108,9 @@ class SourceReader:
         return self._sources.issue_of(session)
 
     def start(self) -> None:
-        """Run passes in the background."""
-        self._thread = threading.Thread(target=self._run, name="deck-sources", daemon=True)
-        self._thread.start()
+        """Run passes in the background; none where no thread is to be had."""
+        thread = threading.Thread(target=self._run, name="deck-sources", daemon=True)
+        self._thread = thread if start_soon(thread) else None
 
     def close(self) -> None:
         """End the background passes."""

@@ -203,7 +203,7 @@ def announced() -> Row:
 
 
 def no_descriptors() -> Row:
-    """Somebody who is in already asks when none is left."""
+    """Somebody who was there before all others asks when none is left; then somebody new."""
     with proxy(limits=(64, 0, 0)) as server, ExitStack() as open_ones:
         first = socket.create_connection(("127.0.0.1", server.port), 5)
         for _ in range(80):

@@ -1,0 +1,214 @@
+"""The memory of all bodies together: who gets room, who waits, who gives way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Optional
+
+import pytest
+
+from teamclaude.errors import ClientGone, Overloaded
+from teamclaude.proxy.wire import bodies as module
+from teamclaude.proxy.wire.bodies import BodyLimiter, BodyRoom
+
+
+class Memory:
+    """100 bytes for all, and a clock that each beat of a waiting body moves on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.limiter = BodyLimiter(lambda: 100, lambda: self.now)
+        self.beats: list[Callable[[], None]] = []
+
+    def room(self, *sizes: int) -> BodyRoom:
+        room = self.limiter.room()
+        for size in sizes:
+            room.take(size, self.never)
+        return room
+
+    @staticmethod
+    def never() -> None:
+        raise AssertionError("nobody has to wait")
+
+    def beat(self) -> None:
+        self.now += 0.5
+        if self.beats:
+            self.beats.pop(0)()
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
+    monkeypatch.setattr(module, "BEAT_SEC", 0.0)
+    return Memory()
+
+
+def refusal(room: BodyRoom, size: int, beat: Callable[[], None]) -> Overloaded:
+    with pytest.raises(Overloaded) as refused:
+        room.take(size, beat)
+    return refused.value
+
+
+def test_what_has_come_counts_until_it_is_given_back(memory: Memory) -> None:
+    first, second = memory.room(40, 20), memory.room(40)
+    assert memory.limiter.used == 100
+    first.give_back()
+    first.give_back()
+    assert memory.limiter.used == 40
+    second.read()
+    assert memory.limiter.used == 40
+    second.give_back()
+    assert memory.limiter.used == 0
+
+
+def test_without_room_a_body_waits_until_there_is_some(memory: Memory) -> None:
+    held = memory.room(90)
+    held.read()
+    late = memory.room()
+    memory.beats = [lambda: None, held.give_back]
+    late.take(50, memory.beat)
+    assert (memory.limiter.used, memory.now) == (50, 1.0)
+
+
+def test_a_body_that_waited_for_its_time_is_refused_for_now(memory: Memory) -> None:
+    memory.room(90).read()
+    late = memory.room()
+    refused = refusal(late, 50, memory.beat)
+    assert (refused.status, refused.kind) == (503, "overloaded_error")
+    assert refused.headers() == (("Retry-After", "5"),)
+    assert "proxy.maxBodiesMiB" in str(refused)
+    assert memory.now == 10.0
+    late.give_back()
+    assert memory.limiter.used == 90
+
+
+def test_a_client_that_leaves_while_its_body_waits_is_not_waited_with(memory: Memory) -> None:
+    memory.room(90).read()
+    late = memory.room()
+
+    def left() -> None:
+        raise ClientGone("left")
+
+    with pytest.raises(ClientGone):
+        late.take(50, left)
+    late.give_back()
+    assert memory.limiter.used == 90
+    memory.room(10)
+
+
+def test_of_bodies_that_are_half_read_the_youngest_gives_way_to_the_oldest(memory: Memory) -> None:
+    old, middle, young = memory.room(30), memory.room(30), memory.room(40)
+
+    def give_way() -> None:
+        assert refusal(young, 1, memory.never)
+        with pytest.raises(Overloaded):
+            young.check()
+        middle.check()
+        young.give_back()
+
+    memory.beats = [lambda: None, lambda: None, give_way]
+    old.take(30, memory.beat)
+    assert memory.limiter.used == 90
+    assert memory.now == 1.5
+
+
+def test_only_one_gives_way_at_a_time(memory: Memory) -> None:
+    old, middle, young = memory.room(30), memory.room(30), memory.room(40)
+    memory.beats = [lambda: None] * 6 + [young.give_back]
+    old.take(30, memory.beat)
+    middle.check()
+
+
+def test_the_youngest_makes_nobody_give_way(memory: Memory) -> None:
+    old, young = memory.room(50), memory.room(50)
+    refusal(young, 10, memory.beat)
+    old.check()
+
+
+def test_a_body_that_is_complete_does_not_give_way(memory: Memory) -> None:
+    old, whole = memory.room(50), memory.room(50)
+    whole.read()
+    refusal(old, 10, memory.beat)
+    whole.check()
+
+
+def test_a_slow_body_gives_way_even_to_a_younger_one(memory: Memory) -> None:
+    slow, quick = memory.room(50), memory.room(50)
+    memory.now = 10.0
+    quick.moved(memory.now)
+    young = memory.room()
+
+    def give_way() -> None:
+        with pytest.raises(Overloaded):
+            slow.check()
+        quick.check()
+        slow.give_back()
+
+    memory.beats = [lambda: None, lambda: None, give_way]
+    young.take(10, memory.beat)
+
+
+def test_who_only_announced_a_body_has_nothing_to_give(memory: Memory) -> None:
+    old = memory.room(50)
+    for _ in range(99):
+        memory.room(0)
+    full = memory.room(50)
+    full.read()
+    refusal(old, 10, memory.beat)
+    assert memory.limiter.used == 100
+
+
+def test_room_goes_to_the_older_of_two_that_wait() -> None:
+    limiter = BodyLimiter(lambda: 100)
+    held, old, young = limiter.room(), limiter.room(), limiter.room()
+    held.take(100, lambda: None)
+    held.read()
+    order: list[str] = []
+
+    def take(name: str, room: BodyRoom, after: Optional[threading.Event] = None) -> None:
+        room.take(60, lambda: None)
+        order.append(name)
+
+    threads = [threading.Thread(target=take, args=("young", young))]
+    threads[0].start()
+    while len(limiter._waiting) < 1:
+        pass
+    threads.append(threading.Thread(target=take, args=("old", old)))
+    threads[1].start()
+    while len(limiter._waiting) < 2:
+        pass
+    held.give_back()
+    threads[1].join(5)
+    assert order == ["old"]
+    old.give_back()
+    threads[0].join(5)
+    assert order == ["old", "young"]
+
+
+def test_a_crowd_that_reads_at_once_gets_through_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """40 bodies of 30 in a memory of 100: nobody waits for ever, never too much, and most get through."""
+    monkeypatch.setattr(module, "STALL_SEC", 0.02)
+    monkeypatch.setattr(module, "BEAT_SEC", 0.005)
+    limiter = BodyLimiter(lambda: 100)
+    ends: list[str] = []
+    most: list[int] = []
+
+    def upload() -> None:
+        room = limiter.room()
+        try:
+            for _ in range(3):
+                room.take(10, lambda: None)
+                most.append(limiter.used)
+            room.read()
+            ends.append("whole")
+        except Overloaded:
+            ends.append("refused")
+        room.give_back()
+
+    threads = [threading.Thread(target=upload) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(ends) == 40 and max(most) <= 100 and limiter.used == 0
+    assert ends.count("whole") >= 3
