@@ -60,7 +60,7 @@ class BodyLimiter:
         """
         with self._changed:
             self._check(room)
-            if not room.held:
+            if room not in self._reading:
                 self._reading.append(room)
                 self._reading.sort(key=_age)
             if self._waiting or self._used + size > self._limit():
@@ -90,7 +90,7 @@ class BodyLimiter:
             self._changed.notify_all()
 
     def _make_room(self, oldest: BodyRoom) -> None:
-        if any(each.refused for each in self._reading):
+        if any(each.refused and each.held for each in self._reading):
             return  # its room is about to be given back
         others = [each for each in self._reading if each is not oldest and each.held]
         slow_since = self._monotonic() - SLOW_SEC

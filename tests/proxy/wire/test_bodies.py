@@ -119,6 +119,19 @@ def test_only_one_gives_way_at_a_time(memory: Memory) -> None:
     middle.check()
 
 
+def test_who_gave_way_is_forgotten_and_the_next_gives_way_after_it(memory: Memory) -> None:
+    old, middle, young = (memory.room(0, 0, size) for size in (30, 30, 40))
+
+    def next_gives_way() -> None:
+        with pytest.raises(Overloaded):
+            middle.check()
+        middle.give_back()
+
+    memory.beats = [lambda: None, lambda: None, young.give_back, lambda: None, next_gives_way]
+    old.take(70, memory.beat)
+    assert memory.limiter.used == 100
+
+
 def test_the_youngest_makes_nobody_give_way(memory: Memory) -> None:
     old, young = memory.room(50), memory.room(50)
     refusal(young, 10, memory.beat)
