@@ -23,6 +23,7 @@ from .hold import Hold
 from .requestrecord import RequestRecord
 from .tap import UsageTap
 from .wire.client import Client
+from .wire.coding import is_identity
 from .wire.ferry import Ferry
 from .wire.forwarding import client_framing, client_head, client_response_headers, header_text
 from .wire.framing import Framing, Kind
@@ -212,7 +213,7 @@ class Delivery:
 
 def _fits_a_hold(answer: Answer, tap: UsageTap) -> bool:
     """A stream as it is: the head that a hold has sent names no content-encoding."""
-    plain = (answer.head.get("content-encoding") or "identity").lower() == "identity"
+    plain = is_identity(answer.head.get("content-encoding"))
     return answer.head.status < 300 and tap.is_stream and plain
 
 

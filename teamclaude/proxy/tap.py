@@ -16,7 +16,7 @@ from typing import Any, Union
 
 from ..routing.usage import NO_USAGE, UNMEASURED, Usage
 from .quickjson import decoded
-from .wire.coding import CODED, Inflater
+from .wire.coding import CODED, Inflater, is_identity
 from .wire.sse import Event, EventParser
 
 __all__ = ["UsageTap"]
@@ -56,7 +56,7 @@ class UsageTap:
         if content_encoding is not None:
             coding = content_encoding.strip().lower()
             self._inflater = Inflater(_MAX_INFLATED) if coding in CODED else None
-            if self._inflater is None and coding not in ("", "identity"):
+            if self._inflater is None and not is_identity(coding):
                 self._give_up()
 
     @property

@@ -19,6 +19,9 @@ TOKENS = ("inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens")
 
 def asked(s: Any) -> list[str]:
     """The Accept-Encoding lines of the last request that the API saw."""
+    assert s.api.wait_until(lambda api: bool(api.log) and not api.live), (
+        "it ends them just after their answers"
+    )
     return [value for name, value in s.api.log[-1].headers if name.lower() == "accept-encoding"]
 
 
