@@ -152,6 +152,9 @@ class AccountConfig(Section):
     refresh_token_expires_at: Optional[float] = setting(
         None, "End of the login itself: log in again before it.", unit="ms"
     )
+    issued_at: Optional[float] = setting(
+        None, "When the access token was issued: one that lives shortly is renewed later.", unit="ms"
+    )
 
     @property
     def key(self) -> str:

@@ -8,7 +8,7 @@ almost fits may be another account's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Optional
 
 from ..errors import UsageError
 from .config import AccountConfig
@@ -23,6 +23,7 @@ __all__ = [
     "remove_account",
     "set_enabled",
     "set_priority",
+    "swap_tokens",
 ]
 
 _DECLARED = {entry.name: entry for entry in declared(AccountConfig)}
@@ -41,13 +42,27 @@ def edit_account(raw: dict[str, Any], who: str, **changes: Any) -> AccountConfig
     Returns the account as it was before.  UsageError when the file has no such account.
     """
     account, entry = _locate(raw, who)
+    _set(account, entry, changes)
+    return account
+
+
+def swap_tokens(
+    raw: dict[str, Any], who: str, spent: Optional[str], changes: Mapping[str, Any]
+) -> AccountConfig:
+    """As edit_account, but only where the refresh token is `spent`: a newer login is never overwritten."""
+    account, entry = _locate(raw, who)
+    if account.refresh_token == spent:
+        _set(account, entry, changes)
+    return account
+
+
+def _set(account: AccountConfig, entry: dict[str, Any], changes: Mapping[str, Any]) -> None:
     for name, value in changes.items():
         known = _DECLARED[name]
         if value is None:
             entry.pop(known.key, None)
         elif getattr(account, name) != value:
             entry[known.key] = to_json(value, known.unit)
-    return account
 
 
 def set_enabled(raw: dict[str, Any], who: str, enabled: bool) -> AccountConfig:

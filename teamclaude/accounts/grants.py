@@ -17,6 +17,9 @@ __all__ = ["Profile", "TokenGrant", "read_grant", "read_profile"]
 
 # An access token whose life is not told: they live about 8 h, so this one is renewed early.
 UNTOLD_LIFE_SEC = 3600.0
+# Shorter ones (0, a negative number, 1 in another unit) are no statement: a token that is over before it
+# is stored would be bought again with each request.  A 401 tells when it is really over.
+LEAST_LIFE_SEC = 10.0
 LONGEST_LIFE_SEC = 10 * 365 * 86400.0
 
 
@@ -32,6 +35,7 @@ class TokenGrant(NamedTuple):
     org_uuid: Optional[str] = None
     org_name: Optional[str] = None
     scope: str = ""
+    issued_at: Optional[float] = None
 
     def __repr__(self) -> str:
         return f"TokenGrant(expires_at={self.expires_at:.0f}, account_uuid={self.account_uuid!r})"
@@ -63,13 +67,14 @@ def read_grant(document: Mapping[str, Any], now: float, login_life: Optional[flo
     return TokenGrant(
         access_token=access,
         refresh_token=_token(document.get("refresh_token")),
-        expires_at=now + (_seconds(document.get("expires_in")) or UNTOLD_LIFE_SEC),
+        expires_at=now + _life(document.get("expires_in")),
         refresh_token_expires_at=None if login_life is None else now + login_life,
         account_uuid=_text(account.get("uuid")),
         email=_text(account.get("email_address")) or _text(account.get("email")),
         org_uuid=_text(organization.get("uuid")),
         org_name=_text(organization.get("name")),
         scope=_text(document.get("scope")) or "",
+        issued_at=now,
     )
 
 
@@ -113,7 +118,21 @@ def _text(value: object) -> Optional[str]:
     return UNPRINTABLE.sub(" ", value).strip() or None if isinstance(value, str) else None
 
 
+def _life(value: object) -> float:
+    """How long an access token lives, by what the answer says of it."""
+    told = _seconds(value)
+    return UNTOLD_LIFE_SEC if told is None or told < LEAST_LIFE_SEC else told
+
+
 def _seconds(value: object) -> Optional[float]:
+    if isinstance(value, str):  # RFC 6749 says number; some servers send text
+        try:
+            value = float(value)
+        except ValueError:
+            return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(min(value, LONGEST_LIFE_SEC)) if math.isfinite(value) and value > 0 else None
+    # An int may be too long for a float: the bound first.
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return float(min(value, LONGEST_LIFE_SEC)) if value > 0 else None

@@ -36,6 +36,7 @@ CREDENTIALS = (
     "refresh_token",
     "expires_at",
     "refresh_token_expires_at",
+    "issued_at",
     "api_key",
     "import_from",
     "source",

@@ -29,7 +29,7 @@ ANSWER_AT = 512
 ROOM = 8192
 # Files of that many tokens are kept: nobody has a copy of an older one.
 KEPT = 50
-FIELDS = ("access_token", "refresh_token", "expires_at", "login_ends_at")
+FIELDS = ("access_token", "refresh_token", "expires_at", "login_ends_at", "issued_at")
 
 
 def side_path(config: Path, identity: str) -> str:
@@ -107,7 +107,8 @@ def _pair(raw: dict[str, Any]) -> Optional[TokenPair]:
     access, refresh = raw.get("access_token"), raw.get("refresh_token")
     if not isinstance(access, str) or not isinstance(refresh, str):
         return None
-    return TokenPair(access, refresh, _number(raw.get("expires_at")), _number(raw.get("login_ends_at")))
+    ends, login_ends, issued = (_number(raw.get(name)) for name in FIELDS[2:])
+    return TokenPair(access, refresh, ends, login_ends, issued)
 
 
 def _prune(directory: str) -> None:

@@ -26,6 +26,7 @@ def account_of(grant: TokenGrant) -> AccountConfig:
         refresh_token=grant.refresh_token,
         expires_at=grant.expires_at,
         refresh_token_expires_at=grant.refresh_token_expires_at,
+        issued_at=grant.issued_at,
         source="login",
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from .config import AccountConfig
 from .grants import TokenGrant
@@ -17,6 +17,7 @@ class TokenPair(NamedTuple):
     refresh_token: Optional[str] = None
     expires_at: Optional[float] = None
     login_ends_at: Optional[float] = None
+    issued_at: Optional[float] = None  # when the access token was
 
     @classmethod
     def of_account(cls, account: AccountConfig) -> TokenPair:
@@ -26,11 +27,29 @@ class TokenPair(NamedTuple):
             account.refresh_token,
             account.expires_at,
             account.refresh_token_expires_at,
+            account.issued_at,
         )
+
+    def as_settings(self) -> dict[str, Any]:
+        """The same as attributes of an AccountConfig."""
+        return {
+            "access_token": self.access_token,
+            "refresh_token": self.refresh_token,
+            "expires_at": self.expires_at,
+            "refresh_token_expires_at": self.login_ends_at,
+            "issued_at": self.issued_at,
+        }
 
     @property
     def tokens(self) -> tuple[Optional[str], Optional[str]]:
         return self.access_token, self.refresh_token
+
+    @property
+    def life(self) -> Optional[float]:
+        """How many seconds the access token lives in all; None where that can't be told."""
+        if self.expires_at is None or self.issued_at is None or self.issued_at >= self.expires_at:
+            return None
+        return self.expires_at - self.issued_at
 
     @property
     def ends_at(self) -> Optional[float]:
@@ -44,6 +63,7 @@ class TokenPair(NamedTuple):
             grant.refresh_token or self.refresh_token,
             grant.expires_at,
             grant.refresh_token_expires_at or self.login_ends_at,
+            grant.issued_at,
         )
 
     def __repr__(self) -> str:

@@ -6,12 +6,13 @@ import threading
 from typing import Optional
 
 from .freshness import (
-    ADVISORY_SEC,
+    LEAST_DISTANCE_SEC,
     NEVER,
     WARN_SEC,
     Need,
     Standing,
     TokenState,
+    margin_of,
     need_of,
     pause_after,
 )
@@ -23,6 +24,7 @@ __all__ = ["Slot"]
 
 # A token that was renewed so recently and is refused would not be better after another renewal.
 YOUNG_SEC = 60.0
+NEVER_YET = float("-inf")
 
 
 class Slot:
@@ -46,7 +48,7 @@ class Slot:
         self._lock = threading.Lock()  # guards every change of the six above and of these:
         self._condemned: Optional[str] = None  # the access token that the API refused
         self._spent: set[str] = set()  # refresh tokens that this process has spent
-        self._renewed_at = -YOUNG_SEC
+        self._renewed_at = NEVER_YET
         self._failures = 0
         self._told_out = False
         self._warned_of: Optional[float] = None  # the end of the login that was warned of
@@ -57,7 +59,9 @@ class Slot:
         """A pair was read from the store; False when it is ours, or older than ours."""
         with self._lock:
             if pair.tokens == self.pair.tokens:
-                self.pair = pair  # a time may have been put right
+                # A time may have been put right.  Claude Code's file does not tell when they were issued.
+                issued_at = self.pair.issued_at if pair.issued_at is None else pair.issued_at
+                self.pair = pair._replace(issued_at=issued_at)
                 return False
             if self._is_old(pair):
                 return False
@@ -91,7 +95,7 @@ class Slot:
         """The API refused an access token (401); why a renewal is no help, empty when it may be."""
         with self._lock:
             if token == self.pair.access_token:
-                if now - self._renewed_at < YOUNG_SEC:
+                if 0 <= now - self._renewed_at < YOUNG_SEC:
                     return "the API refuses a token that was renewed just now"
                 self._condemned = token
             return ""
@@ -161,7 +165,7 @@ class Slot:
 
     def wants(self, now: float) -> bool:
         """Whether a renewal should be tried now."""
-        if self.refused or self.unsaved is not None or now < self.retry_at:
+        if self.refused or self.unsaved is not None or now < self._next_try(now):
             return False
         need = self.need(now)
         # What another program renews is looked at when it is needed, and when its file changes.
@@ -176,7 +180,7 @@ class Slot:
         words = self.trouble or "its token has expired and is being renewed"
         # Where another program renews, a refused token is refused until that has happened.
         waits = self.renewer.spends or not self.condemned
-        return Standing(False, words, max(self.retry_at, now + 1.0) if waits else None)
+        return Standing(False, words, max(self._next_try(now), now + 1.0) if waits else None)
 
     def next_look(self, now: float) -> float:
         """When the timer is to renew or to store here (epoch seconds)."""
@@ -184,11 +188,17 @@ class Slot:
             return self.retry_at
         if self.idle or self.refused:
             return NEVER
-        if self.wants(max(now, self.retry_at)):
-            return max(now, self.retry_at)
+        soonest = max(now, self._next_try(now))
+        if self.wants(soonest):
+            return soonest
         ends = self.pair.expires_at
-        margin = ADVISORY_SEC if self.renewer.spends else 0.0
-        return NEVER if ends is None else ends - margin
+        margin = margin_of(self.pair) if self.renewer.spends else 0.0
+        return NEVER if ends is None else max(soonest, ends - margin)
+
+    def _next_try(self, now: float) -> float:
+        """Before then no renewal is tried; a clock that was set back does not put it off."""
+        distant = self._renewed_at + LEAST_DISTANCE_SEC if self._renewed_at <= now else NEVER_YET
+        return max(self.retry_at, distant)
 
     def take_out(self, now: float) -> str:
         """Why only a new login brings the account back; told once, and empty while it can be used."""

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Optional, Protocol
 
 from ..errors import UsageError
-from .edits import edit_account
+from .edits import swap_tokens
 from .identity import position
 from .pair import TokenPair
 from .store import ConfigFile
@@ -56,18 +56,8 @@ class ConfigStore:
 
     def write(self, spent: Optional[str], pair: TokenPair) -> TokenPair:
         def change(raw: dict[str, Any]) -> TokenPair:
-            there = TokenPair.of_account(edit_account(raw, self._key))
-            if there.refresh_token != spent:
-                return there
-            edit_account(
-                raw,
-                self._key,
-                access_token=pair.access_token,
-                refresh_token=pair.refresh_token,
-                expires_at=pair.expires_at,
-                refresh_token_expires_at=pair.login_ends_at,
-            )
-            return pair
+            there = TokenPair.of_account(swap_tokens(raw, self._key, spent, pair.as_settings()))
+            return there if there.refresh_token != spent else pair
 
         try:
             return self._file.update(change)

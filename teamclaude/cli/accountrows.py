@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, Optional
 
 from ..accounts.config import AccountConfig
-from ..accounts.freshness import ADVISORY_SEC, WARN_SEC
+from ..accounts.freshness import WARN_SEC, Need, need_of
+from ..accounts.pair import TokenPair
 from ..deck.figures import duration, epoch
 
 __all__ = ["account_row", "ends_soon", "login_left", "tier", "token_state"]
@@ -41,7 +42,7 @@ def token_state(account: AccountConfig, now: float, auth_failed: bool = False) -
     if account.expires_at is None:
         return "no expiry known"
     left = account.expires_at - now
-    if left > ADVISORY_SEC:
+    if need_of(TokenPair.of_account(account), now) is Need.NONE:
         return f"valid {duration(left)}"
     if account.refresh_token:
         return "refresh due"

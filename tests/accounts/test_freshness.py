@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from teamclaude.accounts.freshness import Need, Standing, need_of, pause_after
+from teamclaude.accounts.freshness import Need, Standing, margin_of, need_of, pause_after
 from teamclaude.accounts.pair import TokenPair
 
 NOW = 1_800_000_000.0
@@ -23,6 +25,29 @@ NOW = 1_800_000_000.0
 )
 def test_due_five_minutes_before_the_end(left: float, need: Need) -> None:
     assert need_of(TokenPair("a", "r", NOW + left), NOW) is need
+
+
+@pytest.mark.parametrize(
+    ("life", "margin"),
+    [
+        (None, 300),
+        (8 * 3600, 300),
+        (3600, 300),
+        (3000, 300),
+        (2400, 240),
+        (600, 60),
+        (240, 24),
+        (10, 1),
+        (0, 300),
+        (-60, 300),
+    ],
+)
+def test_the_margin_is_a_tenth_of_the_life_and_at_most_five_minutes(life: Any, margin: float) -> None:
+    issued = None if life is None else NOW - life
+    pair = TokenPair("a", "r", NOW, issued_at=issued)
+    assert margin_of(pair) == pytest.approx(margin)
+    assert need_of(pair, NOW - margin) is Need.NONE
+    assert need_of(pair, NOW - 0.99 * margin) is Need.ADVISORY
 
 
 def test_a_token_without_a_known_end_is_good_and_no_token_is_not() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from teamclaude.accounts.grants import read_grant
 from teamclaude.demo.authserver import TOKEN_PATH
 from teamclaude.demo.fault import Fault
 from teamclaude.errors import TokenEndpointBusy
@@ -90,6 +91,81 @@ def test_a_disabled_account_is_not_renewed_ahead(logins: Any) -> None:
     logins.pass_time(keeper, 9)
     assert logins.server.calls == () and keeper.beat() == 10.0
     assert keeper.before_dispatch(logins.key()) and logins.server.granted == 1
+
+
+# --- tokens that live shortly ---------------------------------------------------------------------
+
+
+def busy_hour(logins: Any, keepers: list[Any], life: float, granted: Any = None) -> None:
+    """An hour of a request each second, at tokens that live `life` seconds; each finds a good one."""
+    logins.server.issuer.access_life = life
+    for _ in range(3600):
+        logins.clock.now += 1
+        for keeper in keepers:
+            assert keeper.before_dispatch(logins.key())
+            keeper.configure(logins.shelf.file.load())
+            keeper.beat()
+
+
+@pytest.mark.parametrize(
+    ("life", "least", "most"),
+    [(3600, 1, 2), (600, 6, 7), (240, 16, 18), (60, 66, 68), (10, 360, 400)],
+)
+def test_tokens_that_live_shortly_are_renewed_once_a_life_not_once_a_request(
+    logins: Any, life: float, least: int, most: int
+) -> None:
+    logins.put("anna")
+    logins.later(8)
+    busy_hour(logins, [logins.keeper()], life)
+    assert least <= logins.server.granted <= most and logins.said == []
+
+
+def test_two_servers_renew_tokens_that_live_shortly_once_between_them(logins: Any) -> None:
+    logins.put("anna")
+    logins.later(8)
+    busy_hour(logins, [logins.keeper(), logins.keeper()], 240)
+    assert 16 <= logins.server.granted <= 18
+
+
+def test_a_restart_renews_no_token_that_lives_shortly(logins: Any) -> None:
+    logins.put("anna")
+    logins.later(8)
+    busy_hour(logins, [logins.keeper()], 240)
+    granted = logins.server.granted
+    for _ in range(5):
+        logins.keeper().beat()
+    assert logins.server.granted <= granted + 1
+
+
+@pytest.mark.parametrize("told", [0, -1, 1, 9.9, None, "soon", "", True, float("nan"), [240]])
+def test_a_life_that_is_no_statement_is_taken_for_an_hour(logins: Any, told: Any) -> None:
+    def grant(config: Any, token: str) -> Any:
+        granted.append(logins.clock.now)
+        answer = {"access_token": f"a{len(granted)}", "refresh_token": f"r{len(granted)}", "expires_in": told}
+        return read_grant(answer, logins.clock.now)
+
+    granted: list[float] = []
+    logins.put("anna")
+    keeper = logins.keeper(spend=grant)
+    logins.later(8)
+    for _ in range(3600):
+        logins.clock.now += 1
+        assert keeper.before_dispatch(logins.key())
+    assert len(granted) == 2 and granted[1] - granted[0] == pytest.approx(3300, abs=1)
+
+
+def test_two_renewals_keep_their_distance_whatever_the_file_says_of_the_end(logins: Any) -> None:
+    logins.put("anna")
+    keeper = logins.keeper()
+    logins.later(8)
+    for _ in range(60):
+        logins.clock.now += 1
+        keeper.before_dispatch(logins.key())
+        raw = logins.shelf.json
+        raw["accounts"][0]["expiresAt"] = round((logins.clock.now - 1) * 1000)
+        logins.shelf.put(raw)
+        keeper.configure(logins.shelf.file.load())
+    assert logins.server.granted == 6
 
 
 # --- a busy token endpoint ------------------------------------------------------------------------

@@ -231,6 +231,20 @@ def test_an_odd_life_does_not_cost_the_login(odd: Any) -> None:
     assert grant.expires_at == NOW + 3600 and grant.refresh_token_expires_at is None
 
 
+@pytest.mark.parametrize(
+    ("told", "life"),
+    [(240, 240), (240.5, 240.5), ("240", 240), (10, 10), (9.9, 3600), (1, 3600), ("1e999", 3600)],
+)
+def test_how_long_an_access_token_lives(told: Any, life: float) -> None:
+    grant = read_grant({"access_token": "a", "expires_in": told}, NOW)
+    assert grant.expires_at == NOW + life and grant.issued_at == NOW
+
+
+@pytest.mark.parametrize("huge", [1e300, 10**400, "1e300"])
+def test_a_life_without_end_is_ten_years(huge: Any) -> None:
+    assert read_grant({"access_token": "a", "expires_in": huge}, NOW).expires_at == NOW + 10 * 365 * 86400
+
+
 def test_what_is_not_told_is_not_there() -> None:
     odd = {
         "access_token": "a",
