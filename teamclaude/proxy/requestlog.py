@@ -15,7 +15,7 @@ import time
 from collections import deque
 from typing import Callable
 
-from ..accounts.files import make_private_directory
+from ..accounts.files import make_private_directory, who_else_writes
 from .requestrecord import RequestRecord, render
 
 __all__ = ["RequestLog"]
@@ -115,12 +115,15 @@ class RequestLog:
     def _prepare(self) -> None:
         try:
             make_private_directory(self.directory)
-            loose = os.stat(self.directory).st_mode & 0o077
+            mode = os.stat(self.directory).st_mode
         except OSError as error:
             self._stop(error)
             return
         # The user's own directory is not ours to close; the files in it are private anyway.
-        if loose and os.name == "posix":
+        danger = who_else_writes(self.directory)
+        if danger:
+            self._warn(f"request log: {danger}")
+        elif mode & 0o055 and os.name == "posix":
             self._warn(f"other users can list the request log; `chmod 700 {self.directory}` keeps them out")
 
     def _run(self) -> None:

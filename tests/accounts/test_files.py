@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -76,3 +77,110 @@ def test_the_temporary_file_lives_in_the_directory_of_the_target(
     monkeypatch.setattr(files.os, "replace", lambda a, b: (seen.append(a), replace(a, b))[1])
     files.write_private(str(tmp_path / "state.json"), b"new")
     assert os.path.dirname(seen[0]) == str(tmp_path.resolve())
+
+
+# --- directories ----------------------------------------------------------------------------------
+
+
+def test_every_directory_that_is_made_is_private_and_those_that_were_there_stay(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    before = os.umask(0)
+    try:
+        files.make_private_directory(str(tmp_path / "a" / "b" / "c"))
+    finally:
+        os.umask(before)
+    assert [mode(tmp_path / part) for part in ("a", "a/b", "a/b/c")] == [0o700] * 3
+    assert mode(tmp_path) == 0o755
+    files.make_private_directory(str(tmp_path / "a" / "b" / "c"))
+
+
+def test_a_relative_directory_is_made_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    files.make_private_directory("x/y")
+    assert mode(tmp_path / "x") == mode(tmp_path / "x" / "y") == 0o700
+
+
+@pytest.mark.parametrize("kind", ["file", "dangling link"])
+def test_what_is_no_directory_is_an_error(tmp_path: Path, kind: str) -> None:
+    if kind == "file":
+        (tmp_path / "a").write_text("")
+    else:
+        (tmp_path / "a").symlink_to("nowhere")
+    with pytest.raises(OSError):
+        files.make_private_directory(str(tmp_path / "a" / "b"))
+
+
+def test_a_directory_another_process_makes_meanwhile_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir = os.mkdir
+
+    def overtaken(path: str, mode: int = 0o777) -> None:
+        mkdir(path, 0o700)
+        mkdir(path, mode)
+
+    monkeypatch.setattr(files.os, "mkdir", overtaken)
+    files.make_private_directory(str(tmp_path / "a" / "b"))
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+class Stat:
+    """What os.stat and the user database tell, as a test has it."""
+
+    def __init__(self, bits: int, owner: int = 1000, group: int = 1000) -> None:
+        self.st_mode, self.st_uid, self.st_gid = stat.S_IFDIR | bits, owner, group
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Stat(0o700), ""),
+        (Stat(0o755), ""),
+        (Stat(0o755, owner=0), ""),
+        (Stat(0o777), "other users can replace the files in /d; run: chmod go-w /d"),
+        (Stat(0o702), "other users can replace the files in /d; run: chmod go-w /d"),
+        (Stat(0o1777), ""),
+        (Stat(0o775), ""),  # a group of the user's own name with nobody else in it
+        (Stat(0o775, group=50), "other users can replace the files in /d; run: chmod go-w /d"),
+        (Stat(0o775, group=51), "other users can replace the files in /d; run: chmod go-w /d"),
+        (Stat(0o775, group=99), "other users can replace the files in /d; run: chmod go-w /d"),
+        (
+            Stat(0o700, owner=1001),
+            "/d belongs to another user (eve), who can replace the files in it: use a directory of your own",
+        ),
+        (
+            Stat(0o700, owner=4711),
+            "/d belongs to another user (4711), who can replace the files in it: use a directory of your own",
+        ),
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="modes are POSIX")
+def test_who_else_may_replace_files_in_a_directory(
+    monkeypatch: pytest.MonkeyPatch, found: Stat, words: str
+) -> None:
+    import grp
+    import pwd
+
+    users = {1000: "ann", 1001: "eve"}
+    groups = {1000: ("ann", []), 50: ("staff", []), 51: ("ann", ["eve"])}
+    monkeypatch.setattr(files.os, "stat", lambda path: found)
+    monkeypatch.setattr(files.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: SimpleNamespace(pw_name=users[uid]))
+    monkeypatch.setattr(
+        grp, "getgrgid", lambda gid: SimpleNamespace(gr_name=groups[gid][0], gr_mem=groups[gid][1])
+    )
+    assert files.who_else_writes("/d") == words
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are POSIX")
+def test_root_by_sudo_works_in_the_user_s_directories(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files.os, "stat", lambda path: Stat(0o700))
+    monkeypatch.setattr(files.os, "geteuid", lambda: 0)
+    monkeypatch.setenv("SUDO_UID", "1000")
+    assert files.who_else_writes("/d") == ""
+    monkeypatch.setenv("SUDO_UID", "1001")
+    assert "belongs to another user" in files.who_else_writes("/d")
+
+
+def test_a_directory_that_is_not_there_is_nobody_s(tmp_path: Path) -> None:
+    assert files.who_else_writes(str(tmp_path / "missing")) == ""

@@ -103,6 +103,25 @@ def test_a_directory_others_can_read_is_kept_with_a_warning(desk: Desk) -> None:
     assert "chmod 700" in warning
 
 
+def test_the_directories_above_the_log_are_private_too(desk: Desk) -> None:
+    desk.path = desk.path / "a" / "b"
+    before = os.umask(0)
+    try:
+        desk.log().close()
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (desk.path, desk.path.parent)] == [0o700] * 2
+
+
+def test_a_directory_others_can_write_to_is_told_with_the_cure(desk: Desk) -> None:
+    desk.path.mkdir()
+    desk.path.chmod(0o777)
+    desk.log().close()
+    assert desk.warnings == [
+        f"request log: other users can replace the files in {desk.path}; run: chmod go-w {desk.path}"
+    ]
+
+
 def test_an_identifier_never_leaves_the_directory_and_always_fits_the_pattern(desk: Desk) -> None:
     log = desk.log()
     for identifier in ("../../etc/x", "a b\n", "", "x" * 300, "zoë"):
