@@ -57,7 +57,7 @@ class FollowedFile:
                 held.callback(_release, lock)
             yield
 
-    def read(self) -> TokenPair:
+    def read(self, held: Optional[TokenPair] = None) -> TokenPair:
         # Whether a token has expired is not asked here: it may be the one to renew.
         return TokenPair.of_account(read_login(Source(self._bytes(), self.path, self.path), now=0.0))
 

@@ -126,7 +126,10 @@ class TokenKeeper:
         self._timer.start()
 
     def stop(self, timeout_s: float = STOP_SEC) -> None:
-        """Begin no renewal any more, and wait for those that run."""
+        """Begin no renewal any more, and wait for those that run.
+
+        What can't be stored even now is beside its intent record, where the next process finds it.
+        """
         self._stopping.set()
         deadline = time.monotonic() + timeout_s
         if self._timer is not None:
@@ -135,6 +138,7 @@ class TokenKeeper:
             if slot.flight.acquire(timeout=max(0.0, deadline - time.monotonic())):
                 try:
                     self._save(slot)
+                    slot.close()
                 finally:
                     slot.flight.release()
 
@@ -142,6 +146,10 @@ class TokenKeeper:
         """The state of each login's tokens, by account key."""
         now = self._clock()
         return {key: slot.state(now) for key, slot in self._slots.items()}
+
+    def pairs(self) -> dict[str, TokenPair]:
+        """The tokens of now, by account key."""
+        return {key: slot.pair for key, slot in self._slots.items()}
 
     # --- the requests' side -------------------------------------------------------------------------
 
@@ -257,7 +265,8 @@ class TokenKeeper:
     def _fly(self, slot: Slot) -> tuple[str, bool]:
         """What to say, and whether there is another access token."""
         try:
-            renewal = slot.renewer.renew(partial(self._spend, self._config), slot.condemned)
+            held = slot.pair if slot.pair.refresh_token else None
+            renewal = slot.renewer.renew(partial(self._spend, self._config), slot.condemned, held)
         except LoginRefused as error:
             slot.refuse(str(error))
             return f"re-login needed: {error}", False

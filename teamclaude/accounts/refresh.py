@@ -95,15 +95,19 @@ class Refresher:
     def changed(self) -> bool:
         return self._store.changed()
 
-    def renew(self, spend: Spend, condemned: Optional[str] = None) -> Renewal:
+    def renew(
+        self, spend: Spend, condemned: Optional[str] = None, held: Optional[TokenPair] = None
+    ) -> Renewal:
         """A pair that is fresh and not the `condemned` access token.
 
+        `held` is what the caller has: where the store has vanished or can't be understood, the login goes on
+        with it, and the new pair is unsaved until the store is back.
         Raises LoginRefused (log in again), TokenEndpointBusy, or another TeamClaudeError when the store
         or the note is out of reach; nothing is spent then.
         """
-        with contextlib.ExitStack() as held:
-            self._lock(held)
-            found = self._found(self._store.read(), held)
+        with contextlib.ExitStack() as locks:
+            self._lock(locks)
+            found = self._found(self._store.read(held), locks)
             pair, token = found.pair, found.pair.refresh_token
             if found.unsaved is not None:
                 return found
@@ -114,7 +118,7 @@ class Refresher:
                 return found
             if token is None or intent is None:
                 raise LoginRefused(f"there is no refresh token to renew it with; {AGAIN}")
-            return self._spend(pair, token, intent, spend, held)
+            return self._spend(pair, token, intent, spend, locks)
 
     def _lock(self, held: contextlib.ExitStack) -> None:
         try:

@@ -29,7 +29,9 @@ class Renewer(Protocol):
     def changed(self) -> bool:
         """Whether to read again, as of TokenStore."""
 
-    def renew(self, spend: Spend, condemned: Optional[str] = None) -> Renewal:
+    def renew(
+        self, spend: Spend, condemned: Optional[str] = None, held: Optional[TokenPair] = None
+    ) -> Renewal:
         """As Refresher.renew."""
 
     def intent(self, token: str) -> Optional[Intent]:
@@ -52,7 +54,9 @@ class Follower:
     def changed(self) -> bool:
         return self._store.changed()
 
-    def renew(self, spend: Spend, condemned: Optional[str] = None) -> Renewal:
+    def renew(
+        self, spend: Spend, condemned: Optional[str] = None, held: Optional[TokenPair] = None
+    ) -> Renewal:
         stored = self._store.read()
         refused = condemned is not None and stored.access_token == condemned
         if refused or need_of(stored, self._clock()) is Need.MANDATORY:

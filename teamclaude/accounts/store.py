@@ -5,30 +5,57 @@ Rules:
 2. A change is read, made, checked and written under one lock that all processes share, so none
    undoes another's, and nothing invalid gets into the file.
 3. The file is replaced whole: a reader without the lock sees the old one or the new one.
+4. A change costs one read and one write; `load` reads only what this process has not read or written
+   itself.  A content is known by the file's mtime, size and inode; one that was read so soon after it was
+   written that the next write might have the same mtime is read again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Optional, TypeVar
+from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
 from ..errors import ConfigError
-from .codec import decode, encode
+from .codec import decode, encode, fingerprint
 from .config import Config, parse_config
-from .files import write_private
+from .files import who_else_writes, write_private
 from .identity import merge_duplicates
 from .lock import FileLock
 
 __all__ = ["ConfigFile", "Stamp", "config_path", "state_path"]
 
 T = TypeVar("T")
-Stamp = tuple[int, int, int]
+
+
+class Stamp(NamedTuple):
+    """Differs when the file's content does."""
+
+    mtime_ns: int
+    size: int
+    inode: int
+
+
+# Some file systems count mtimes in steps of two seconds (FAT), Linux in steps of a few milliseconds.
+SETTLED_SEC = 2.0
+# What "this file system knows no locks" is called (NFS without its lock service).
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, getattr(errno, "EOPNOTSUPP", errno.ENOSYS))
+
+
+class _Known(NamedTuple):
+    """A content of the file, and what it means; `settled`: its stamp belongs to no other content."""
+
+    stamp: Stamp
+    settled: bool
+    data: bytes
+    config: Config
 
 
 def config_path(env: Mapping[str, str]) -> Path:
@@ -61,13 +88,36 @@ class ConfigFile:
         self.path = path
         self._warn = warn
         self._lock_timeout_s = lock_timeout_s
+        self._known: Optional[_Known] = None  # replaced whole
+        self._noted: set[str] = set()
 
     def load(self) -> Config:
         """The file's values, duplicates merged.  ConfigError when there is no file or it is no good."""
-        config = parse_config(self._read(), str(self.path))
+        return self.load_with_content()[0]
+
+    def load_with_content(self) -> tuple[Config, bytes]:
+        """As load, and the bytes that mean it."""
+        known, found = self._known, self._status()
+        if known is not None and known.settled and known.stamp == _stamp(found):
+            self._tighten(found.st_mode)
+            return known.config, known.data
+        data, stamp, settled = self._read()
+        config = self._merged(parse_config(decode(data, str(self.path)), str(self.path)))
+        self._known = _Known(stamp, settled, data, config)
+        return config, data
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of what was loaded or written last; empty before that."""
+        known = self._known
+        return b"" if known is None else known.data
+
+    def _merged(self, config: Config) -> Config:
         accounts, notes = merge_duplicates(config.accounts)
         for note in notes:
-            self._warn(f"{self.path}: {note}")
+            if note not in self._noted:
+                self._noted.add(note)
+                self._warn(f"{self.path}: {note}")
         return replace(config, accounts=accounts)
 
     def load_or_create(self) -> Config:
@@ -88,17 +138,34 @@ class ConfigFile:
         `change` raises or changes nothing.  ConfigError, and the file as it was, when it can't be read
         or written or would become invalid.
         """
-        self._mode()  # no lock file beside what is not ours
+        self._status()  # no lock file beside what is not ours
         with self._locked():
-            raw = self._read()
-            parse_config(raw, str(self.path))
-            before = encode(raw)
+            data = self._read()[0]
+            raw = decode(data, str(self.path))
+            known = self._known
+            if known is None or known.data != data:
+                parse_config(raw, str(self.path))
+            before = fingerprint(raw)
             result = change(raw)
-            after = encode(raw)
-            if after != before:
-                parse_config(raw, f"{self.path} (not changed)")
-                self._write(after)
+            if fingerprint(raw) != before:
+                self._replace(raw, f"{self.path} (not changed)")
             return result
+
+    def restore(self, raw: dict[str, Any], is_lost: Callable[[Optional[bytes]], bool]) -> bool:
+        """Write `raw` in the place of a content that `is_lost` (None: there is no file).
+
+        Asked under the lock: another process may have been first, then False.  ConfigError as of update.
+        """
+        with self._locked():
+            if not is_lost(self._read()[0] if os.path.exists(self.path) else None):
+                return False
+            self._replace(raw, f"{self.path} (not written)")
+            return True
+
+    def dangers(self) -> list[str]:
+        """Who else may replace the file, or what is kept beside it: a line for each directory."""
+        directories = {os.path.dirname(self.path): None, os.path.dirname(os.path.realpath(self.path)): None}
+        return [line for line in map(who_else_writes, directories) if line]
 
     def stamp(self) -> Optional[Stamp]:
         """Changes whenever the file does; None while there is none.  Take it before load, not after."""
@@ -106,7 +173,7 @@ class ConfigFile:
             found = os.stat(self.path)
         except OSError:
             return None
-        return (found.st_mtime_ns, found.st_size, found.st_ino)
+        return _stamp(found)
 
     def _create(self) -> None:
         with self._locked():
@@ -114,26 +181,28 @@ class ConfigFile:
                 return
             raw: dict[str, Any] = {"proxy": {"port": 3456}, "accounts": []}
             _add_key(raw)
-            self._write(encode(raw))
+            self._replace(raw, str(self.path))
         self._warn(f"created {self.path} with a new proxy key")
 
-    def _read(self) -> dict[str, Any]:
-        mode = self._mode()
-        with self._translated("read it"):
-            data = self.path.read_bytes()
-        self._tighten(mode)
-        return decode(data, str(self.path))
+    def _read(self) -> tuple[bytes, Stamp, bool]:
+        """The content, its stamp, and whether that belongs to it alone."""
+        self._status()
+        with self._translated("read it"), open(self.path, "rb") as file:
+            found = os.fstat(file.fileno())  # before the bytes: what is written meanwhile has a later one
+            data = file.read()
+        self._tighten(found.st_mode)
+        return data, _stamp(found), time.time() - found.st_mtime > SETTLED_SEC
 
-    def _mode(self) -> int:
-        """The file's mode.  ConfigError unless it is a file: a device or a pipe must not be replaced."""
+    def _status(self) -> os.stat_result:
+        """ConfigError unless it is a file: a device or a pipe must not be replaced."""
         with self._translated("read it"):
             try:
-                mode = os.stat(self.path).st_mode
+                found = os.stat(self.path)
             except FileNotFoundError:
                 raise ConfigError(f"{self.path}: there is no such file") from None
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(found.st_mode):
             raise ConfigError(f"{self.path}: is not a regular file")
-        return mode
+        return found
 
     def _tighten(self, mode: int) -> None:
         if os.name == "nt" or not mode & 0o077:
@@ -147,16 +216,23 @@ class ConfigFile:
         else:
             self._warn(f"{self.path}: others could read it; it is now readable by you alone (mode 600)")
 
-    def _write(self, data: bytes) -> None:
+    def _replace(self, raw: dict[str, Any], source: str) -> None:
+        """Check and write; ConfigError, and the file as it was, when `raw` is no good.  Needs the lock."""
+        config, data = parse_config(raw, source), encode(raw)
+        stamp = _stamp(self._write(data))
+        self._known = _Known(stamp, True, data, self._merged(config))
+
+    def _write(self, data: bytes) -> os.stat_result:
         target = os.path.realpath(self.path)
         with self._translated("write it"):
             _sweep(target)
             owner = _owner(target)
-            write_private(target, data)
+            written = write_private(target, data)
             if sys.platform != "win32" and owner and owner != _owner(target):
                 # `sudo teamclaude ...` must not take the file from the user whose server reads it.
                 with contextlib.suppress(OSError):
                     os.chown(target, *owner)
+        return written
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -174,7 +250,14 @@ class ConfigFile:
         except TimeoutError as error:
             raise ConfigError(f"{self.path}: {error.strerror or error}") from error
         except OSError as error:
-            raise ConfigError(f"{self.path}: can't {what}: {error.strerror or error}") from error
+            why = error.strerror or error
+            if error.errno in NO_LOCKS:
+                why = f"{why}: its file system knows no locks; keep it on another one (TEAMCLAUDE_CONFIG)"
+            raise ConfigError(f"{self.path}: can't {what}: {why}") from error
+
+
+def _stamp(found: os.stat_result) -> Stamp:
+    return Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def _owner(path: str) -> Optional[tuple[int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Optional, Protocol
 
-from ..errors import UsageError
+from ..errors import ConfigError, UsageError
 from .edits import swap_tokens
 from .identity import position
 from .pair import TokenPair
@@ -23,8 +23,12 @@ class TokenStore(Protocol):
     def changed(self) -> bool:
         """Whether what is stored may differ since the last time this was asked, and nobody else says so."""
 
-    def read(self) -> TokenPair:
-        """The stored tokens.  TeamClaudeError when they can't be had."""
+    def read(self, held: Optional[TokenPair] = None) -> TokenPair:
+        """The stored tokens.  TeamClaudeError when they can't be had.
+
+        `held`: what the caller has of them; taken for the stored ones where the place itself is gone or
+        can't be understood, and it is ours alone.
+        """
 
     def write(self, spent: Optional[str], pair: TokenPair) -> TokenPair:
         """Durably replace the pair whose refresh token is `spent`; the pair that is there afterwards.
@@ -47,8 +51,13 @@ class ConfigStore:
     def changed(self) -> bool:
         return False  # a reload of the config tells
 
-    def read(self) -> TokenPair:
-        accounts = self._file.load().accounts
+    def read(self, held: Optional[TokenPair] = None) -> TokenPair:
+        try:
+            accounts = self._file.load().accounts
+        except ConfigError:
+            if held is None:
+                raise
+            return held
         place = position(accounts, self._key)
         if place is None:
             raise UsageError("the account is not in the config file any more")

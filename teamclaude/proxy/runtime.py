@@ -18,6 +18,7 @@ from ..accounts.config import Config
 from ..accounts.edits import set_enabled
 from ..accounts.identity import find_name
 from ..accounts.keeper import TokenKeeper
+from ..accounts.lastgood import LastGood
 from ..accounts.store import ConfigFile
 from ..errors import BadRequest, ConfigError, NotFound, UsageError
 from ..routing.capacity import capacity_of
@@ -104,6 +105,7 @@ class Runtime:
         self._ferry = Ferry()
         self.book = book
         self.house = self._house(config, router, _pool(config))
+        self._last_good = LastGood(config_file, config, self.keeper.pairs, warn)
 
     def _house(self, config: Config, router: Router, pool: UpstreamPool) -> House:
         return House(
@@ -161,15 +163,19 @@ class Runtime:
 
     # --- controls ---------------------------------------------------------------------------------
 
-    def reload(self) -> dict[str, Any]:
-        """Read the config file again; raises BadRequest, and keeps the old one, when it is no good."""
+    def reload(self, settled: bool = True) -> dict[str, Any]:
+        """Read the config file again; raises BadRequest, and keeps the old one, when it is no good.
+
+        `settled`: nobody is about to write the file; one that was lost may be put back.
+        """
         with self._reloading:
             try:
-                config = self._config_file.load()
+                config = self._last_good.load(settled)
                 book = AccountBook(config, config.accounts, self.keeper.current)
                 door = Door(config.proxy, self._listens_on)
             except ConfigError as error:
                 raise BadRequest(f"Not reloaded, the running configuration stays: {error}") from error
+            self._last_good.accept()
             old = self.house
             renewed = [*book.renewed_against(self.book), *self.keeper.configure(config)]
             pool = old.pool if _same_way_out(old.config, config) else _pool(config)

@@ -49,8 +49,11 @@ class Service:
     ) -> None:
         self._config_file = config_file
         self._warn = warn
-        self._stamp = config_file.stamp()
+        self._stamp = self._seen = config_file.stamp()
+        self._complaint = ""  # about the file, as long as it stands
         config = config_file.load_or_create()
+        for danger in config_file.dangers():
+            warn(danger)
         self._drain_sec = drain_sec
         self._host = config.proxy.host if host is None else host
         self._wanted_port = config.proxy.port if port is None else port
@@ -124,16 +127,28 @@ class Service:
     def _watch_config(self) -> None:
         while not self._stopped.wait(CONFIG_BEAT_SEC):
             self._runtime.house.pool.trim()
-            stamp = self._config_file.stamp()
-            if stamp is None or stamp == self._stamp:
-                continue
-            self._stamp = stamp
-            try:
-                changes = self._runtime.reload()
-            except TeamClaudeError as error:
-                self._warn(str(error))
-                continue
-            self._tell(changes)
+            self._look_at_config()
+
+    def _look_at_config(self) -> None:
+        """Read the file again when it has changed.
+
+        What is no good, or gone, is given until the next look: editors truncate a file before they write
+        it, or move it away first.
+        """
+        stamp = self._config_file.stamp()
+        settled, self._seen = stamp == self._seen, stamp
+        if stamp == self._stamp:
+            return
+        try:
+            changes = self._runtime.reload(settled)
+        except TeamClaudeError as error:
+            if settled and str(error) != self._complaint:
+                self._complaint = str(error)
+                self._warn(self._complaint)
+            return
+        self._complaint = ""
+        self._stamp = stamp
+        self._tell(changes)
 
     def _tell(self, changes: dict[str, Any]) -> None:
         for what in ("added", "removed", "updated"):

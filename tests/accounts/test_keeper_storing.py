@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from teamclaude.accounts import store
 from teamclaude.accounts.intent import Intent, side_path
 from teamclaude.accounts.tokenstore import ConfigStore
 from teamclaude.errors import ConfigError
@@ -154,3 +155,76 @@ def test_a_linked_file_that_is_read_only_is_renewed_in_its_place(logins: Any, tm
     assert keeper.before_dispatch(logins.key()) and stored_is_current(logins, keeper)
     assert logins.shelf.path.is_symlink() and target.stat().st_mode & 0o777 == 0o600
     assert {path.name for path in target.parent.iterdir()} == {"real.json", "real.json.lock", "real.tokens"}
+
+
+# --- a config file that is gone, or no good -------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [None, "", '{"accounts": [{"na'])
+def test_a_login_goes_on_while_the_file_is_gone_or_no_good_and_is_stored_when_it_is_back(
+    logins: Any, content: Any
+) -> None:
+    logins.put("anna")
+    keeper = logins.keeper()
+    good = logins.shelf.text
+    logins.later(9)
+    logins.shelf.path.unlink()
+    if content is not None:
+        logins.shelf.put(content)
+    for _ in range(3):
+        assert keeper.before_dispatch(logins.key())
+        assert logins.server.accepts(keeper.current(logins.key()))
+        assert "can't be stored and are kept in" in keeper.states()[logins.key()].words
+        logins.clock.now += 60
+    logins.shelf.put(good)
+    assert keeper.configure(logins.shelf.file.load()) == []  # an old token is not taken back
+    logins.pass_time(keeper, 0.2)
+    assert stored_is_current(logins, keeper) and logins.server.granted == 1
+    logins.later(9)
+    assert keeper.before_dispatch(logins.key()) and logins.server.granted == 2
+
+
+def test_a_server_that_ends_while_the_file_is_no_good_finds_its_tokens_at_the_next_start(logins: Any) -> None:
+    logins.put("anna")
+    keeper = logins.keeper()
+    good = logins.shelf.text
+    logins.later(9)
+    logins.shelf.put("half an edit")
+    assert keeper.before_dispatch(logins.key())
+    token = keeper.current(logins.key())
+    keeper.stop()
+    logins.shelf.put(good)
+    again = logins.keeper()
+    assert again.before_dispatch(logins.key()) and again.current(logins.key()) == token
+    assert logins.server.granted == 1 and logins.entry()["accessToken"] == token
+
+
+# --- what a renewal costs -------------------------------------------------------------------------
+
+
+def test_a_renewal_is_one_read_and_one_write_of_the_config_also_with_sixteen_accounts(
+    logins: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"user{number}" for number in range(16)]
+    logins.put(*names)
+    os.utime(logins.shelf.path, (1, 1))  # not written just now
+    keeper = logins.keeper()
+    counts = dict.fromkeys(("reads", "writes", "parses"), 0)
+
+    def counted(name: str, of: Any) -> Any:
+        def count(*args: Any) -> Any:
+            counts[name] += 1
+            return of(*args)
+
+        return count
+
+    monkeypatch.setattr(store.ConfigFile, "_read", counted("reads", store.ConfigFile._read))
+    monkeypatch.setattr(store, "write_private", counted("writes", store.write_private))
+    monkeypatch.setattr(store, "parse_config", counted("parses", store.parse_config))
+    logins.later(9)
+    for name in names:
+        assert keeper.before_dispatch(logins.key(name))
+        assert keeper.configure(logins.shelf.file.load()) == []  # as the server does after each change
+        keeper.beat()
+    assert logins.server.granted == 16
+    assert counts == {"reads": 16, "writes": 16, "parses": 16}

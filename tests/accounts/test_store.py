@@ -184,3 +184,81 @@ def test_duplicates_are_merged_with_one_line_each_and_the_file_stays(shelf: Any)
     assert len(shelf.said) == 1 and "are the same account" in shelf.said[0]
     assert "NEWER" not in shelf.said[0]
     assert shelf.text == text
+
+
+# --- read once ------------------------------------------------------------------------------------
+
+
+def counted_reads(shelf: Any, monkeypatch: Any) -> list[Any]:
+    reads: list[Any] = []
+    read = type(shelf.file)._read
+    monkeypatch.setattr(type(shelf.file), "_read", lambda file: (reads.append(file), read(file))[1])
+    return reads
+
+
+def test_a_file_is_read_once_per_change(shelf: Any, monkeypatch: Any) -> None:
+    reads = counted_reads(shelf, monkeypatch)
+    shelf.put(shelf.good())
+    os.utime(shelf.path, (1, 1))
+    assert shelf.file.load() is shelf.file.load() and len(reads) == 1
+    shelf.put({**shelf.good(), "accounts": []})
+    assert shelf.file.load().accounts == () and len(reads) == 2
+
+
+def test_what_was_written_here_is_not_read_again(shelf: Any, monkeypatch: Any) -> None:
+    shelf.put(shelf.good())
+    reads = counted_reads(shelf, monkeypatch)
+    shelf.file.update(lambda raw: raw["accounts"].clear())
+    assert shelf.file.load().accounts == () and len(reads) == 1  # the update's own
+
+
+def test_an_edit_in_place_with_the_same_time_and_size_is_seen(shelf: Any) -> None:
+    shelf.put(shelf.good())
+    shelf.file.load()
+    found = os.stat(shelf.path)
+    shelf.put({**shelf.good(), "proxy": {"port": 3457, "apiKey": "tc-FAKE"}})
+    os.utime(shelf.path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert os.stat(shelf.path)[6:9] == found[6:9]
+    assert shelf.file.load().proxy.port == 3457
+
+
+def test_a_change_starts_with_what_is_there_whatever_was_read_before(shelf: Any) -> None:
+    shelf.put(shelf.good())
+    os.utime(shelf.path, (1, 1))
+    shelf.file.load()
+    shelf.put({**shelf.good(), "proxy": {"port": 3457, "apiKey": "tc-FAKE"}})
+    os.utime(shelf.path, (1, 1))
+    shelf.file.update(lambda raw: raw.update(record=True))
+    assert shelf.json["proxy"]["port"] == 3457 and shelf.json["record"] is True
+
+
+@posix
+def test_a_file_that_was_made_loose_is_closed_also_when_it_is_not_read(shelf: Any) -> None:
+    shelf.put(shelf.good())
+    os.utime(shelf.path, (1, 1))
+    shelf.file.load()
+    shelf.path.chmod(0o644)
+    shelf.file.load()
+    assert shelf.mode == 0o600 and len(shelf.said) == 1
+
+
+def test_a_file_system_without_locks_is_told_with_what_to_do(shelf: Any, monkeypatch: Any) -> None:
+    def refuse(handle: int, block: bool) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    shelf.put(shelf.good())
+    monkeypatch.setattr("teamclaude.accounts.lock._lock", refuse)
+    line = shelf.fault(shelf.file.update, dict.clear)
+    assert "knows no locks; keep it on another one (TEAMCLAUDE_CONFIG)" in line
+
+
+@posix
+def test_both_directories_of_a_linked_file_are_looked_at(shelf: Any, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    shelf.path.symlink_to(tmp_path / "real" / "x.json")
+    tmp_path.chmod(0o700)
+    assert shelf.file.dangers() == []
+    (tmp_path / "real").chmod(0o777)
+    assert [str(tmp_path / "real") in line for line in shelf.file.dangers()] == [True]
+    tmp_path.chmod(0o777)
+    assert len(shelf.file.dangers()) == 2
