@@ -9,7 +9,7 @@ from urllib.parse import quote
 from ..accounts.edits import set_enabled
 from ..accounts.identity import find_account
 from .client import Proxy, Unreachable
-from .configfile import open_config
+from .configfile import read_config
 from .reload import reload_proxy
 
 __all__ = ["AccountEdit"]
@@ -19,8 +19,7 @@ class AccountEdit:
     """The account that a person means by `name`; UsageError with the candidates when that is not clear."""
 
     def __init__(self, name: str, port: Optional[int] = None) -> None:
-        self.file = open_config()
-        config = self.file.load_or_create()
+        self.file, config = read_config()
         self.account = find_account(config.accounts, name)
         self._proxy = Proxy(config, self.file.path, port)
 

@@ -15,7 +15,7 @@ from typing import Any, Optional
 from ..errors import TeamClaudeError
 from .accountrows import account_row
 from .address import add_port
-from .configfile import open_config
+from .configfile import read_config
 from .terminal import has_color, note, width
 
 __all__ = ["arguments", "run"]
@@ -33,8 +33,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    file = open_config()
-    config = file.load_or_create()
+    file, config = read_config()
+    for danger in file.dangers():
+        note(f"teamclaude: {danger}")
     live = _live(args.port)
     now = time.time()
     rows = [account_row(account, (live or {}).get(account.name), now) for account in config.accounts]

@@ -15,7 +15,7 @@ from typing import Optional
 from ..accounts.identity import find_account
 from ..errors import TeamClaudeError, UsageError
 from .address import add_port
-from .configfile import open_config
+from .configfile import read_config
 from .environment import account_header
 from .terminal import note
 
@@ -37,8 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from .client import Proxy
 
-    file = open_config()
-    config = file.load_or_create()
+    file, config = read_config()
     headers = {"anthropic-version": VERSION, "Accept": "*/*"}
     if args.account:
         name = find_account(config.accounts, args.account).name

@@ -18,7 +18,7 @@ from typing import Any, Optional
 from ..accounts.config import Config, TlsConfig
 from ..errors import ConfigError, TeamClaudeError
 from .address import server_host, server_url
-from .configfile import open_config
+from .configfile import read_config
 
 __all__ = ["Answer", "Down", "Proxy", "Refused", "Unreachable", "running_proxy"]
 
@@ -172,9 +172,9 @@ class Proxy:
 
 
 def running_proxy(port: Optional[int] = None, timeout_s: float = TIMEOUT_S) -> Proxy:
-    """The proxy of the user's config file, which is made if there is none; not yet asked for anything."""
-    file = open_config()
-    return Proxy(file.load_or_create(), file.path, port, timeout_s)
+    """The proxy of the user's config file; not yet asked for anything.  ConfigError without a file."""
+    file, config = read_config()
+    return Proxy(config, file.path, port, timeout_s)
 
 
 def _trusting(tls: TlsConfig) -> ssl.SSLContext:

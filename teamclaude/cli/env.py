@@ -14,7 +14,7 @@ import os
 
 from .address import add_port, server_url
 from .claudecode import is_logged_in
-from .configfile import open_config
+from .configfile import key_of, read_config
 from .environment import Target, client_environment, sdk_environment, unwanted
 from .shells import SHELLS, exports
 from .terminal import note
@@ -34,11 +34,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    config = open_config().load_or_create()
+    file, config = read_config()
     tls = config.proxy.tls
     target = Target(
         server_url(config.proxy, args.port),
-        config.proxy.api_key or "",
+        key_of(file, config),
         os.path.abspath(tls.cert) if tls else None,
     )
     if args.api_key:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Optional
 
 from ..errors import UsageError
 from .address import add_port
-from .configfile import open_config
+from .configfile import config_to_add_to
 from .newcomer import add_name, install
 from .terminal import ask, confirm, is_interactive, note
 
@@ -46,8 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from ..accounts.enrolment import enroll
     from ..accounts.imports import read_login
 
-    file = open_config()
-    config = file.load_or_create()
+    file, config = config_to_add_to()
     source = _source(args)
     account = read_login(source, time.time())
     if args.follow and source.path is None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from .address import add_port
 from .browser import has_browser, open_page
-from .configfile import open_config
+from .configfile import config_to_add_to
 from .newcomer import add_name, install
 from .terminal import note
 from .typed import typed_lines
@@ -53,8 +53,7 @@ def _log_in(args: argparse.Namespace) -> int:
     from ..accounts.owner import account_of
     from ..accounts.tokens import WayOut
 
-    file = open_config()
-    config = file.load_or_create()
+    file, config = config_to_add_to()
     # A login that can't be written down would be lost: that is known before the browser opens.
     file.update(lambda raw: None)
     with contextlib.ExitStack() as held:
@@ -112,8 +111,7 @@ def _add_key(args: argparse.Namespace) -> int:
     from ..accounts.config import AccountConfig
     from ..accounts.enrolment import enroll_key
 
-    file = open_config()
-    file.load_or_create()
+    file, _ = config_to_add_to()
     key = checked_key(_read_key())
     about = AccountConfig(name="", type="apikey")
     install(file, lambda raw: enroll_key(raw, key, args.name), about, args.name, args.port)

@@ -35,11 +35,10 @@ def _switched(on: Optional[bool], port: Optional[int]) -> dict[str, Any]:
     from ..proxy.recorder import Recorder
     from ..proxy.tracefile import trace_directory
     from .client import Proxy, Unreachable
-    from .configfile import open_config
+    from .configfile import read_config
     from .terminal import note
 
-    file = open_config()
-    config = file.load_or_create()
+    file, config = read_config()
     proxy = Proxy(config, file.path, port)
     try:
         found = (

@@ -21,7 +21,7 @@ from ..errors import TeamClaudeError
 from .address import add_port
 from .claudecode import base_urls_in_settings, is_logged_in
 from .client import Proxy
-from .configfile import open_config
+from .configfile import key_of, read_config
 from .environment import Target, client_environment, unwanted
 from .terminal import note
 
@@ -54,17 +54,16 @@ def own_words(words: Sequence[str]) -> list[str]:
 
 
 def run(args: argparse.Namespace) -> int:
-    file = open_config()
-    config = file.load_or_create()
+    file, config = read_config()
     account = find_account(config.accounts, args.account).name if args.account else None
     program = _claude()
     proxy = Proxy(config, file.path, args.port)
     _need_server(proxy, file.path, args)
     _warn_of_settings(proxy.url)
     tls = config.proxy.tls
-    target = Target(
-        proxy.url, config.proxy.api_key or "", os.path.abspath(tls.cert) if tls else None, account
-    )
+    # The server may have made the key just now.
+    key = key_of(file, config if config.proxy.api_key else file.load())
+    target = Target(proxy.url, key, os.path.abspath(tls.cert) if tls else None, account)
     return _become(program, args.words, _environment(target))
 
 

@@ -96,14 +96,6 @@ def test_no_port(stub: Stub, cli: Callable[..., Ended], port: str) -> None:
     assert ended.status == 2 and "not a port" in ended.err
 
 
-def test_the_first_use_makes_the_config(private_home: Path, cli: Callable[..., Ended]) -> None:
-    ended = cli("env", "--shell", "json")
-    file = private_home / ".config" / "teamclaude.json"
-    key = json.loads(file.read_text())["proxy"]["apiKey"]
-    assert json.loads(ended.out)["ANTHROPIC_AUTH_TOKEN"] == key
-    assert str(file) in ended.err
-
-
 def test_a_broken_config_is_one_line(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
     file = config()
     file.write_text('{"proxy": }')
