@@ -17,12 +17,18 @@ __all__ = ["main"]
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run one command; returns the exit status: 0 ok, 1 failure, 2 usage, 130 interrupted."""
+    from .streams import failure, finish, repair
+
+    repair()
     words = list(sys.argv[1:] if argv is None else argv)
     if words in (["--version"], ["-V"]):
         from .. import __version__
 
-        print(f"teamclaude {__version__}")
-        return 0
+        try:
+            print(f"teamclaude {__version__}")
+        except OSError as error:  # unbuffered; else `finish` meets it
+            return finish(failure(error))
+        return finish(0)
     from .dispatch import guarded
 
-    return guarded(words)
+    return finish(guarded(words))

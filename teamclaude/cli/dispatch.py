@@ -12,6 +12,8 @@ from typing import NoReturn
 
 from ..errors import TeamClaudeError, UsageError
 from . import commands
+from .streams import failure, is_output_error
+from .terminal import note
 
 __all__ = ["guarded", "parser_for"]
 
@@ -32,19 +34,18 @@ def guarded(words: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        status = _dispatch(list(words))
-        sys.stdout.flush()  # here, so that a closed pipe is met inside the try
-        return status
+        return _dispatch(list(words))
     except SystemExit as end:  # argparse after --help
         return end.code if isinstance(end.code, int) else OK
-    except BrokenPipeError:
-        _abandon_stdout()
-        return OK
+    except BrokenPipeError as error:
+        return failure(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except TeamClaudeError as error:
         return _report(str(error), USAGE if isinstance(error, UsageError) else FAILED)
     except Exception as error:
+        if isinstance(error, OSError) and is_output_error(error):
+            return failure(error)
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         return _report(f"internal error: {what} (TEAMCLAUDE_DEBUG=1 shows where)", FAILED)
 
@@ -85,10 +86,5 @@ def _report(line: str, status: int) -> int:
         import traceback
 
         traceback.print_exc()
-    print(f"teamclaude: {line}", file=sys.stderr)
+    note(f"teamclaude: {line}")
     return status
-
-
-def _abandon_stdout() -> None:
-    # The interpreter flushes stdout once more at exit; into a closed pipe that would print an error.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -26,7 +27,8 @@ def width() -> int:
 
 def note(line: str) -> None:
     """A line for the person, not for the program that reads stdout."""
-    print(line, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # a full disk behind stderr does not end the command
+        print(line, file=sys.stderr, flush=True)
 
 
 def is_interactive() -> bool:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import threading
+from collections import deque
+from pathlib import Path
 
+import pytest
+
+from teamclaude.cli import lines as lines_module
 from teamclaude.cli.lines import KEPT, Lines
 
 
@@ -69,3 +76,47 @@ def test_a_closed_pipe_is_no_error() -> None:
     lines.put("x")
     lines.close()
     lines.put("y")
+
+
+# --- a real descriptor ----------------------------------------------------------------------------
+
+
+def test_lines_come_back_when_the_disk_has_room_and_a_torn_one_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, room = os.write, [3]
+
+    def disk(descriptor: int, data: bytes) -> int:
+        if descriptor != stream.fileno() or room[0] < 0:
+            return write(descriptor, data)
+        if not room[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken, room[0] = write(descriptor, bytes(data[: room[0]])), 0
+        return taken
+
+    with open(tmp_path / "out", "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(lines_module.os, "write", disk)
+        first = Lines(stream, str)
+        first.put("first")
+        first.close()
+        for _ in range(3):
+            first._print(deque(["lost"]))
+        room[0] = -1
+        first._print(deque(["there is room"]))
+        first._print(deque(["again"]))
+    assert (tmp_path / "out").read_text() == "fir\nthere is room\nagain\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="FIFOs are POSIX")
+def test_another_reader_of_a_fifo_gets_the_lines_from_then_on(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    with open(tmp_path / "fifo", "w", encoding="utf-8") as stream:
+        lines = Lines(stream, str)
+        lines.close()
+        os.close(reader)
+        lines._print(deque(["nobody reads"]))
+        reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+        lines._print(deque(["somebody does"]))
+        assert os.read(reader, 100) == b"somebody does\n"
+        os.close(reader)

@@ -1,0 +1,84 @@
+"""stdout and stderr as a shell may give them: closed, full, a pipe whose reader has left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import ALICE, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+FULL = "teamclaude: can't write the output: No space left on device\n"
+pytestmark = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+
+
+def shell(line: str, unbuffered: bool = False) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "TC": f"{sys.executable} -m teamclaude"}
+    env.update({"PYTHONUNBUFFERED": "1"} if unbuffered else {})
+    return subprocess.run(["sh", "-c", line], cwd=ROOT, env=env, capture_output=True, text=True, timeout=30)
+
+
+@pytest.mark.parametrize("unbuffered", [False, True])
+@pytest.mark.parametrize("words", ["help", "--version", "accounts --json", "env --shell sh"])
+@pytest.mark.parametrize(
+    ("to", "status", "err"),
+    [
+        (">/dev/full", 1, FULL),
+        (">/dev/full 2>&-", 1, ""),
+        (">/dev/full 2>/dev/full", 1, ""),
+        (">&-", 0, ""),
+        (">&- 2>&- <&-", 0, ""),
+    ],
+)
+def test_output_that_cannot_be_written_is_one_line_and_a_closed_stream_is_none(
+    config: Callable[..., Path], words: str, to: str, status: int, err: str, unbuffered: bool
+) -> None:
+    config(ALICE, port=free_port())
+    ended = shell(f"$TC {words} {to}", unbuffered)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (status, "", err)
+
+
+@pytest.mark.parametrize("to", ["2>&-", "2>/dev/full"])
+def test_notes_that_cannot_be_written_end_nothing(config: Callable[..., Path], to: str) -> None:
+    config(ALICE, port=free_port())
+    ended = shell(f"$TC accounts {to}")
+    assert (ended.returncode, ended.stderr) == (0, "") and "alice" in ended.stdout
+
+
+@pytest.mark.parametrize("words", ["help", "help config", "accounts"])
+def test_a_reader_who_leaves_is_no_error(config: Callable[..., Path], words: str) -> None:
+    config(ALICE, port=free_port())
+    ended = shell(f"{{ $TC {words} 2>/dev/null; echo $? >&2; }} | head -c 1 >/dev/null")
+    assert ended.stderr == "0\n"
+
+
+@pytest.mark.parametrize(
+    "to", [">&-", "2>&-", ">&- 2>&- <&-", ">/dev/full", "2>/dev/full", ">/dev/full 2>/dev/full", "| head -1"]
+)
+def test_a_server_serves_and_ends_in_order_whatever_becomes_of_its_lines(
+    config: Callable[..., Path], tmp_path: Path, to: str
+) -> None:
+    port = free_port()
+    config(ALICE, port=port)
+    script = f"""
+        {{ $TC server & echo $! > {tmp_path}/pid; wait $!; echo $? > {tmp_path}/status; }} {to}
+    """
+    env = {**os.environ, "TC": f"{sys.executable} -m teamclaude"}
+    process = subprocess.Popen(["sh", "-c", script], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 20
+        while shell("$TC status --json >/dev/null 2>&1").returncode:
+            assert time.monotonic() < deadline
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
+        err = process.communicate(timeout=20)[1]
+    finally:
+        process.kill()
+    assert (tmp_path / "status").read_text() == "0\n"
+    assert "Traceback" not in err and "Exception ignored" not in err
