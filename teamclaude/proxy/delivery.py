@@ -7,10 +7,12 @@ Rules that hold in this file:
 2. Once a hold was committed the client reads SSE: errors become error events, never a second head.
 3. An answer that ends with the upstream's connection is complete when its form says so (`_is_cut`); a file
    or what can't be read has no such form, and its end is taken for one.
+4. A refusal (status >= 400) is relayed without the secrets of ours that it repeats.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +22,9 @@ from typing import Optional
 from ..errors import TeamClaudeError, UpstreamLost
 from .exchange import Exchange, Outcome
 from .hold import Hold
+from .redact import redact_text
 from .requestrecord import RequestRecord
+from .secretvalues import KNOWN
 from .tap import UsageTap
 from .wire.client import Client
 from .wire.coding import is_identity
@@ -30,7 +34,7 @@ from .wire.framing import Framing, Kind
 from .wire.paths import PathKind
 from .wire.relay import CUT, Observer, relay
 from .wire.upstream import Answer, Buffer
-from .words import error_document, partial_error
+from .words import error_document, partial_error, without_secrets
 
 __all__ = ["Delivery", "KeptAnswer", "StreamRefused"]
 
@@ -64,7 +68,7 @@ class StreamRefused(Exception):
     """A 200 whose stream begins with an error event, while nothing of it has reached the client."""
 
     def __init__(self, kind: str, message: str) -> None:
-        super().__init__(f"{kind}: {message}")
+        super().__init__(redact_text(f"{kind}: {message}"))
         self.kind = kind
 
 
@@ -98,8 +102,8 @@ class Delivery:
         """
         begun()
         head = self._head(answer, account, answer.framing)
-        self._exchange.first_byte(answer.head.status)
         body = answer.whole()
+        self._exchange.first_byte(answer.head.status)
         data = head + body
         try:
             sent = self._client.send_now(data)
@@ -143,14 +147,22 @@ class Delivery:
         if self._hold.committed:
             self._hold.end_with(error_document(head, body))
         else:
-            bodiless = self._exchange.head.method == "HEAD" or head.status in (204, 304)
-            framing = Framing(Kind.NONE) if bodiless else Framing(Kind.LENGTH, len(body))
-            own = not kept.is_whole
+            refusal_head, body = self._refusal(kept)
             self._exchange.first_byte(head.status)
-            self._client.send(
-                self._head(kept.answer, kept.account, framing, own) + (b"" if bodiless else body)
-            )
+            self._client.send(refusal_head + body)
         self._exchange.end(Outcome.UPSTREAM_ERROR, f"{kept.answer.head.status}")
+
+    def _refusal(self, kept: KeptAnswer) -> tuple[bytes, bytes]:
+        """Head and body of a refusal, by rule 4; what had to be decompressed or is ours is not coded."""
+        answer, body, recoded = kept.answer, kept.document, not kept.is_whole
+        if not recoded:
+            body, recoded = without_secrets(answer.head, body)
+        bodiless = self._exchange.head.method == "HEAD" or answer.head.status in (204, 304)
+        framing = Framing(Kind.NONE) if bodiless else Framing(Kind.LENGTH, len(body))
+        head = self._head(answer, kept.account, framing, own=not kept.is_whole)
+        if recoded:
+            head = re.sub(rb"(?im)^content-encoding:[^\r\n]*\r\n", b"", head)
+        return KNOWN.mask(head), b"" if bodiless else body
 
     def refuse(self, error: TeamClaudeError) -> bool:
         """Tell a client whose answer a hold has begun; False when it has not."""
@@ -204,7 +216,7 @@ class Delivery:
             *self._exchange.closing_fields,
         ]
         if own:
-            extra += [("Content-Type", "application/json"), ("Content-Encoding", "identity")]
+            extra.append(("Content-Type", "application/json"))
         if self._log is not None:
             headers = client_response_headers(answer.head, framing, extra)
             self._log.answered(answer.head.status, answer.head.reason, headers)

@@ -182,7 +182,7 @@ class Exchange:
                 {
                     "account": attempt.account,
                     "status": attempt.status,
-                    "note": attempt.note,
+                    "note": redact_text(attempt.note),
                     "decision": attempt.decision.as_json(names),
                 }
                 for attempt in self.attempts

@@ -1,4 +1,4 @@
-"""Takes credentials out of what is written down: header values, body fields and anything token-shaped.
+"""Takes credentials out of what is written down: our own by value, others by header, field and shape.
 
 Works on bodies that were cut anywhere: a value without its closing quote is a value up to the end.
 It errs on the side of hiding; nothing here parses, so nothing here can fail.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+
+from .secretvalues import KNOWN
 
 __all__ = ["redact_body", "redact_headers", "redact_text"]
 
@@ -50,6 +52,7 @@ def redact_text(text: str) -> str:
 
 def redact_body(body: bytes, pairs: bool = False) -> bytes:
     """A body or the beginning of one; `pairs`: it holds name=value pairs (a URL or a form)."""
+    body = KNOWN.hide(body)
     for pattern in (_PLAIN, _ESCAPED, _TOKEN, _BEARER, _PROXY_KEY):
         body = re.sub(pattern, _HIDDEN, body)
     return re.sub(_PAIR, _HIDDEN, body) if pairs else body

@@ -33,6 +33,7 @@ from .house import House
 from .journal import Journal
 from .redact import redact_text
 from .router import Router
+from .secretvalues import KNOWN, secrets_of
 from .status import capacity_json, resident_mb, status_json
 from .wire.bodies import BodyLimiter
 from .wire.connections import Connections
@@ -106,6 +107,7 @@ class Runtime:
         self.book = book
         self.house = self._house(config, router, _pool(config))
         self._last_good = LastGood(config_file, config, self.keeper.pairs, warn)
+        self._tell_secrets()
 
     def _house(self, config: Config, router: Router, pool: UpstreamPool) -> House:
         return House(
@@ -120,7 +122,15 @@ class Runtime:
             self.clock,
         )
 
+    def _tell_secrets(self) -> None:
+        KNOWN.tell(self, secrets_of(self.house.config, self.keeper.pairs().values()))
+
+    def close(self) -> None:
+        """The server has ended."""
+        KNOWN.forget(self)
+
     def _new_tokens(self, key: str) -> None:
+        self._tell_secrets()
         self.router.renewed([key])
 
     def _locked_out(self, key: str, words: str) -> None:
@@ -182,6 +192,7 @@ class Runtime:
             self.door = door
             self.book = book
             self.house = self._house(config, old.router, pool)
+            self._tell_secrets()
             if pool is not old.pool:
                 old.pool.close()
             changes = old.router.configure(

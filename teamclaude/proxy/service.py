@@ -15,6 +15,7 @@ from .exchange import Exchange
 from .journal import Journal
 from .listener import Listener, is_loopback_name, open_listeners, server_context
 from .recorder import Recorder
+from .redact import redact_text
 from .requestlog import RequestLog
 from .runtime import Runtime
 from .statefile import Saver, StateFile
@@ -48,7 +49,8 @@ class Service:
         save_sec: float = SAVE_SEC,
     ) -> None:
         self._config_file = config_file
-        self._warn = warn
+        say = warn
+        self._warn = warn = lambda line: say(redact_text(line))
         self._stamp = self._seen = config_file.stamp()
         self._complaint = ""  # about the file, as long as it stands
         config = config_file.load_or_create()
@@ -122,6 +124,7 @@ class Service:
             self._journal.close()
             runtime.house.pool.close()
             runtime.house.ferry.close()
+            runtime.close()
             self._stopped.set()
 
     def _watch_config(self) -> None:

@@ -6,10 +6,11 @@ import json
 import zlib
 
 from .redact import redact_text
+from .secretvalues import KNOWN
 from .wire.coding import CODED, Inflater
 from .wire.head import ResponseHead
 
-__all__ = ["error_document", "is_api_error", "partial_error", "upstream_words"]
+__all__ = ["error_document", "is_api_error", "partial_error", "upstream_words", "without_secrets"]
 
 LONGEST = 200
 MOST_INFLATED = 65536
@@ -55,11 +56,25 @@ def error_document(head: ResponseHead, body: bytes) -> bytes:
         plain = _plain(head, body)
         document = json.loads(plain)
         if document["type"] == "error" and document["error"]["type"]:
-            return plain
+            return KNOWN.mask(plain)
     except (ValueError, KeyError, TypeError, RecursionError, zlib.error):
         pass
     words = f"The API answered {head.status}, with neither a plain event stream nor an error document."
     return json.dumps({"type": "error", "error": {"type": "api_error", "message": words}}).encode()
+
+
+def without_secrets(head: ResponseHead, body: bytes) -> tuple[bytes, bool]:
+    """A refusal's body as it may be relayed, and whether it had to be decompressed for that.
+
+    As it is where it holds no secret of ours; else masked, with the same length unless it was compressed.
+    A coding that can't be read here passes.
+    """
+    try:
+        plain = _plain(head, body)
+    except zlib.error:
+        return body, False
+    masked = KNOWN.mask(plain)
+    return (body, False) if masked == plain else (masked, plain is not body)
 
 
 def _plain(head: ResponseHead, body: bytes) -> bytes:
