@@ -1,4 +1,4 @@
-"""Limits as clients meet them: what is asked before a body is read, what all bodies take together, uploads."""
+"""Limits as clients meet them: what is asked before a body is read, all bodies together, uploads."""
 
 from __future__ import annotations
 
