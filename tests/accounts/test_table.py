@@ -111,6 +111,7 @@ def test_every_number_with_a_unit_has_a_range_of_its_own_or_any_size() -> None:
         "ms",
         "MiB",
         "requests",
+        "connections",
         "conversations",
         "factor",
         "rank",
