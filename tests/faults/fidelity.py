@@ -11,6 +11,7 @@ __all__ = [
     "answerless_ends_have_a_cause",
     "bodies_go_up_untouched",
     "broken_answers_look_broken",
+    "healthy_answers_are_not_cut",
     "never_two_attempts_at_once",
     "nothing_follows_the_answer",
     "whole_answers_arrive_whole",
@@ -84,6 +85,24 @@ def whole_answers_arrive_whole(evidence: Evidence) -> list[str]:
         )
         if read and reader.whole and not source.cancelled and not seen.whole:
             found.append(f"{seen.tag}: the API's answer was complete, the client's ended with {seen.ended}")
+    return found
+
+
+def healthy_answers_are_not_cut(evidence: Evidence) -> list[str]:
+    """An answer that flows, to a client that reads it, is ended by the API alone.
+
+    The spec allows: a shutdown, an API that is silent for too long, and what is no HTTP.
+    """
+    silence, found = evidence.schedule.config["bodyIdleTimeoutSec"] * 0.8, []
+    for seen in evidence.seen:
+        reads = seen.stayed and seen.request.reads == "all" and not evidence.schedule.stops
+        source = source_of(evidence, seen) if reads and seen.relayed and not seen.whole else None
+        if source is None or not source.cancelled or source.hung_up or source.read() is None:
+            continue
+        if source.over - source.last_sent < silence:
+            found.append(
+                f"{seen.tag}: cut after {len(seen.payload)} bytes while {source.account}'s answer flowed"
+            )
     return found
 
 

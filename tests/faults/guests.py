@@ -23,6 +23,7 @@ LONGEST_PAUSE_SEC = 0.15
 LAST_WAIT_SEC = 0.15
 SLOW_BYTES = 20_000  # how much of an answer a slow reader takes slowly
 OWN_TOKEN = "sk-ant-oat01-FAKE-of-the-client"
+SPLIT_SEC = 0.003  # between the two writes of a request: the proxy has read the first
 HUGE = 1_200_000  # over the 1 MiB that the worlds allow
 
 _TARGETS = {
@@ -124,7 +125,10 @@ class GuestThread(threading.Thread):
 
     def _begin(self, tag: str, request: Request) -> Seen:
         reader = AnswerReader(_method(request))
-        seen = Seen(tag, self._guest, request, _body(tag, request), time.monotonic(), reader=reader)
+        size = request.size
+        if request.sized == "request":
+            size -= len(self._wire(tag, request, bytes(size))) - size  # the head's share
+        seen = Seen(tag, self._guest, request, _body(tag, request, size), time.monotonic(), reader=reader)
         self.seen.append(seen)
         return seen
 
@@ -185,7 +189,11 @@ class GuestThread(threading.Thread):
                 head, mark, data = data.partition(b"\r\n\r\n")
                 self._sock.sendall(head + mark)
                 self._await_continue(seen)
-            self._sock.sendall(data)
+            first = _first_write(data, seen)
+            self._sock.sendall(data[:first])
+            if first < len(data):
+                time.sleep(SPLIT_SEC)
+                self._sock.sendall(data[first:])
         except OSError:
             pass  # an answer may have come all the same
         else:
@@ -286,7 +294,16 @@ def _method(request: Request) -> str:
     return "GET" if request.kind in ("models", "profile") else "POST"
 
 
-def _body(tag: str, request: Request) -> bytes:
+def _first_write(data: bytes, seen: Seen) -> int:
+    """How many bytes of a request go in its first write."""
+    if not seen.request.split:
+        return len(data)
+    body = len(seen.body)
+    return len(data) - (body if seen.request.split == "head" else body // 2)
+
+
+def _body(tag: str, request: Request, size: int = 0) -> bytes:
+    """The JSON of a request, filled up to `size` bytes."""
     if request.kind in ("models", "profile") or request.malformed:
         return b""
     if request.bad_json:
@@ -301,7 +318,8 @@ def _body(tag: str, request: Request) -> bytes:
     }
     if request.kind == "count":
         del document["max_tokens"]
-    return json.dumps(document).encode()
+    plain = json.dumps(document).encode()
+    return plain.replace(b"Hello from", b"Hello" + b"o" * (size - len(plain)) + b" from") if size else plain
 
 
 def _chunks(body: bytes) -> bytes:

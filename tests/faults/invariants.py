@@ -26,6 +26,7 @@ INVARIANTS: tuple[tuple[int, Check], ...] = (
     (3, fidelity.nothing_follows_the_answer),
     (3, fidelity.broken_answers_look_broken),
     (3, fidelity.whole_answers_arrive_whole),
+    (3, fidelity.healthy_answers_are_not_cut),
     (3, fidelity.answerless_ends_have_a_cause),
     (3, fidelity.bodies_go_up_untouched),
     (4, bookkeeping.every_request_is_recorded_once),

@@ -82,6 +82,8 @@ class Request:
     kind      messages, count, models, profile (the client's own login), huge (a body over the limit)
     malformed "" or the way in which it is not HTTP
     reads     all, slow (a few bytes at a time), stuck (stops reading for a while)
+    size      bytes of its body (0: as few as it takes), or, where `sized` is "request", of head and body
+    split     "" head and body in one write; head: the body in a second one; body: cut in the body's middle
     """
 
     kind: str = "messages"
@@ -97,6 +99,9 @@ class Request:
     leave: Optional[Leave] = None
     pause: float = 0.0
     fresh: bool = False
+    size: int = 0
+    sized: str = "body"
+    split: str = ""
 
     @property
     def inference(self) -> bool:

@@ -11,7 +11,9 @@ from tests.faults import menu
 from tests.faults.draft import NAMES, Draft, ordinary
 from tests.faults.plan import SPEED, Leave, Member, Request, Trouble
 
-__all__ = ["THEMES"]
+__all__ = ["THEMES", "Theme"]
+
+Theme = tuple[str, int, Callable[[Draft], None]]  # its name, how often it is drawn, what it writes
 
 _MALFORMED = ("length and chunks", "two lengths", "space", "fold", "bare lf", "big")
 _SESSIONS = ("s-one", "s-two", "s-three")
@@ -278,7 +280,7 @@ def _leaves(rng: random.Random, held: bool = False) -> Leave:
     )
 
 
-THEMES: tuple[tuple[str, int, Callable[[Draft], None]], ...] = (
+THEMES: tuple[Theme, ...] = (
     ("calm", 6, _calm),
     ("one fault", 20, _one_fault),
     ("throttled", 14, _throttled),
