@@ -157,9 +157,13 @@ class FakeApi:
 
     @property
     def log(self) -> tuple[Exchange, ...]:
-        """The exchanges that are over, in the order in which they ended."""
+        """The exchanges that are over, in the order in which they arrived.
+
+        Not in that of their ends: those are told by a thread each, and of two attempts of one request the
+        first may be told last.
+        """
         with self._changed:
-            return tuple(self._log)
+            return tuple(sorted(self._log, key=lambda exchange: exchange.number))
 
     @property
     def live(self) -> tuple[Exchange, ...]:

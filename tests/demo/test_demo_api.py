@@ -271,6 +271,21 @@ def test_inflight_is_seen_and_returns_to_zero(api: FakeApi, raw: Any) -> None:
     assert api.log[0].status == 0
 
 
+def test_the_log_tells_exchanges_in_the_order_of_their_arrival_not_of_their_ends(
+    api: FakeApi, raw: Any
+) -> None:
+    api.script.once(Fault.silent())
+    first, second = raw(), raw()
+    first.send()
+    assert api.wait_until(lambda api: api.inflight == 1)
+    second.send()
+    second.see()
+    assert api.wait_until(lambda api: len(api.log) == 1)
+    first.close()
+    assert api.wait_until(lambda api: len(api.log) == 2)
+    assert [exchange.status for exchange in api.log] == [0, 200]
+
+
 def test_a_client_that_leaves_is_noticed_at_once_and_pays_for_what_it_got(api: FakeApi, raw: Any) -> None:
     api.script.once(Fault.slow(between_events=30))
     client = raw()
