@@ -7,7 +7,15 @@ from typing import Any
 
 from tests.faults.evidence import Evidence, Heard
 from tests.faults.ground import TOKEN_PATH
-from tests.faults.oracle import MARGIN, Oracle, is_bare
+from tests.faults.oracle import (
+    MARGIN,
+    MAYBE_THE_ACCOUNT,
+    Oracle,
+    is_bare,
+    is_of_the_account,
+    is_outage,
+    is_overage,
+)
 
 __all__ = [
     "accounts_are_touched_for_a_reason",
@@ -31,7 +39,7 @@ def accounts_are_touched_for_a_reason(evidence: Evidence) -> list[str]:
         if name in ageing:
             continue  # a token that can't be renewed is a reason too
         causes = list(_causes(evidence, name))
-        allowed = {"active", "benched", "auth_failed"} if causes else {"active"}
+        allowed = {"active", "benched", "auth_failed", "sidelined"} if causes else {"active"}
         if not any(cause.status == 401 for cause in causes):
             allowed.discard("auth_failed")
         if name in disabled or next(m for m in evidence.schedule.members if m.name == name).disabled:
@@ -56,14 +64,15 @@ def _too_long(oracle: Oracle, evidence: Evidence, row: Any) -> Iterator[str]:
 def _causes(evidence: Evidence, name: str) -> Iterator[Heard]:
     """Answers that may touch the account they came from."""
     for heard in evidence.heard:
-        if heard.account != name:
+        if heard.account != name or is_outage(heard) or is_overage(heard):
             continue
         told = heard.inference and (heard.status == 403 or (heard.status == 429 and not is_bare(heard)))
         if told or heard.status == 401:
             yield heard
-        elif heard.status == 429 and heard.inference:
-            # A bare 429 is about the account only if another one served the same request.
-            if any(h.served and h.account != name for h in evidence.attempts(heard.tag)):
+        elif heard.inference and (heard.status == 429 or heard.status in MAYBE_THE_ACCOUNT):
+            # About the account only if another one served the same request.
+            others = [h for h in evidence.attempts(heard.tag) if h.account != name]
+            if any(h.served for h in others) or (others and is_of_the_account(heard)):
                 yield heard
         elif b'"rate_limit_error"' in heard.wire and heard.status == 200:
             yield heard

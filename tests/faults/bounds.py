@@ -1,4 +1,4 @@
-"""Invariant 8 and what goes without saying: bounds hold, nothing hangs, nothing crashes."""
+"""Invariants 8 and 9 and what goes without saying: bounds hold, nothing hangs, nothing crashes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import json
 from tests.faults.evidence import Evidence
 
 __all__ = [
+    "answers_are_http",
     "limits_hold",
+    "no_internal_errors",
     "nobody_is_left_waiting",
-    "nothing_crashes",
     "state_is_saved",
     "who_waits_is_told_of_a_shutdown",
 ]
@@ -52,16 +53,18 @@ def nobody_is_left_waiting(evidence: Evidence) -> list[str]:
     return found
 
 
-def nothing_crashes(evidence: Evidence) -> list[str]:
-    """No thread dies, no error is one nobody foresaw, no answer is no HTTP."""
+def no_internal_errors(evidence: Evidence) -> list[str]:
+    """No thread dies and no error is one nobody foresaw, also where the client got its answer."""
     found = [f"a thread died: {words}" for words in evidence.crashes]
-    found += [line for line in evidence.warnings if "internal error" in line]
+    found += [line for line in evidence.warnings if "internal error" in line or "Traceback" in line]
     for seen in evidence.seen:
-        if seen.nonsense:
-            found.append(f"{seen.tag}: the client got no HTTP: {seen.nonsense}")
         if seen.status == 500 and not seen.relayed:
             found.append(f"{seen.tag}: an answer of ours is 500")
     return found
+
+
+def answers_are_http(evidence: Evidence) -> list[str]:
+    return [f"{s.tag}: the client got no HTTP: {s.nonsense}" for s in evidence.seen if s.nonsense]
 
 
 def who_waits_is_told_of_a_shutdown(evidence: Evidence) -> list[str]:

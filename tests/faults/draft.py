@@ -28,6 +28,7 @@ class Draft:
     troubles: list[Trouble] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
+    kind: str = ""  # of the theme `kinds`
 
     def __post_init__(self) -> None:
         self.config.update(_times(self.rng))

@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any, Optional
 
+from tests.faults.awaited import is_awaited
 from tests.faults.evidence import Evidence, Heard, Seen
-from tests.faults.oracle import MARGIN, Oracle, Rest, is_bare, model_of, retry_after
+from tests.faults.oracle import MARGIN, Oracle, Rest, is_bare, is_outage, model_of, retry_after
+from tests.faults.verdicts import MOST_HOPS, asked_again_with_the_same_model
 
 __all__ = [
     "held_out_only_when_hopeless",
@@ -21,21 +23,29 @@ _BY_ACCOUNT = ("messages", "count", "models")
 
 
 def no_failure_while_an_account_was_usable(evidence: Evidence) -> list[str]:
-    """The spec allows: a pin of the client's, a bare 429 twice, a side path's 429 after one other account.
+    """The spec allows: a pin of the client's, bare 429s of four accounts, a side path's 429 after one other.
 
     Under an operator's pin a request waits for that account's slot alone.
     """
     oracle, found = Oracle(evidence), []
     operators_pin = any(e.what == "switch" and e.args[0] for e in evidence.schedule.events)
     for seen in evidence.seen:
-        if seen.request.kind not in _BY_ACCOUNT or seen.request.pin or not failed_for_an_account(seen):
+        if (
+            seen.request.kind not in _BY_ACCOUNT
+            or seen.request.pin
+            or not failed_for_an_account(seen, evidence.attempts(seen.tag))
+        ):
             continue
         if operators_pin and b"busy with other requests" in seen.payload:
             continue
         attempts = evidence.attempts(seen.tag)
         throttled = [each for each in attempts if each.status == 429]
         enough = throttled if seen.request.kind != "messages" else [h for h in throttled if is_bare(h)]
-        if seen.relayed and len({each.account for each in enough}) >= 2:
+        most = MOST_HOPS if seen.request.kind == "messages" and not is_awaited("bare 429s") else 2
+        if seen.relayed and len({each.account for each in enough}) >= most:
+            continue
+        again = not is_awaited("bare 429s") and asked_again_with_the_same_model(evidence, seen)
+        if seen.relayed and seen.status == 429 and again:
             continue
         tried = {each.account for each in attempts}
         left = [
@@ -186,7 +196,7 @@ def _error_of(text: bytes) -> Optional[dict[str, Any]]:
     return error if whole else None
 
 
-def failed_for_an_account(seen: Seen) -> bool:
+def failed_for_an_account(seen: Seen, attempts: list[Heard]) -> bool:
     """It was refused, and the reason was accounts: ours or the upstream's words."""
     if seen.held:
         return seen.events == ["error"] and b'"rate_limit_error"' in _last_data(seen)
@@ -196,7 +206,7 @@ def failed_for_an_account(seen: Seen) -> bool:
         return seen.status == 429
     if seen.status == 429:
         return not _own_limit(seen)
-    return seen.status == 502
+    return seen.status == 502 and not (attempts and all(map(is_outage, attempts)))
 
 
 def _own_limit(seen: Seen) -> bool:

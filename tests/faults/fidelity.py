@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Optional
 
+from tests.faults.awaited import is_awaited
 from tests.faults.evidence import Evidence, Heard, Seen
 from tests.faults.ground import TOKEN_PATH
+from tests.faults.reading import AnswerReader
 
 __all__ = [
     "answerless_ends_have_a_cause",
@@ -56,7 +58,7 @@ def broken_answers_look_broken(evidence: Evidence) -> list[str]:
     for seen in evidence.seen:
         source = source_of(evidence, seen) if _has_upstream_bytes(seen) and seen.whole else None
         reader = source.read() if source is not None else None
-        if reader is not None and not reader.whole:
+        if reader is not None and (not reader.whole or _is_unfinished(reader)):
             found.append(
                 f"{seen.tag}: looks complete after {len(seen.payload)} bytes, but the API's answer broke off"
             )
@@ -83,7 +85,7 @@ def whole_answers_arrive_whole(evidence: Evidence) -> list[str]:
         read = (
             not source.hung_up and seen.stayed and seen.request.reads == "all" and not evidence.schedule.stops
         )
-        if read and reader.whole and not source.cancelled and not seen.whole:
+        if read and reader.whole and not reader.unfinished and not source.cancelled and not seen.whole:
             found.append(f"{seen.tag}: the API's answer was complete, the client's ended with {seen.ended}")
     return found
 
@@ -179,4 +181,9 @@ def _broke(heard: Heard) -> bool:
     """It was no whole, readable answer, it was beyond measure, or the proxy gave it up."""
     reader = heard.read()
     head = len(heard.wire.partition(b"\r\n\r\n")[0])
-    return heard.cancelled or bool(heard.how) or head > MOST_HEAD or reader is None or not reader.whole
+    broken = reader is None or not reader.whole or reader.unfinished
+    return heard.cancelled or bool(heard.how) or head > MOST_HEAD or broken
+
+
+def _is_unfinished(reader: AnswerReader) -> bool:
+    return reader.unfinished and not is_awaited("until close")

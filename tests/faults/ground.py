@@ -87,7 +87,9 @@ class Ground:
     def _arrange(self, trouble: Trouble) -> None:
         script = self.api_of(trouble.account).script
         rule: dict[str, Any] = {"account": trouble.account, "path": trouble.path, "nth": trouble.nth}
-        rule["when"] = lambda asked: asked.path != TOKEN_PATH  # which has troubles of its own
+        model = f'"{trouble.model}"'.encode() if trouble.model else b""
+        # The token endpoint has troubles of its own.
+        rule["when"] = lambda asked: asked.path != TOKEN_PATH and model in asked.body
         if trouble.fault.on_accept:
             script.times(trouble.count or 1, trouble.fault)
         elif trouble.count is None:

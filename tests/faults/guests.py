@@ -9,10 +9,11 @@ import struct
 import threading
 import time
 from contextlib import suppress
-from typing import Optional
+from typing import Any, Optional
 
 from teamclaude.demo.retry import Failure, next_try
 from tests.faults.evidence import Seen
+from tests.faults.ids import MAKERS, made_id, target_of
 from tests.faults.plan import SPEED, Guest, Leave, Request
 from tests.faults.reading import AnswerReader, Nonsense
 
@@ -32,6 +33,9 @@ _TARGETS = {
     "count": "/v1/messages/count_tokens?beta=true",
     "models": "/v1/models?limit=1000",
     "profile": "/api/oauth/profile",
+    "batch": "/v1/messages/batches?beta=true",
+    "file": "/v1/files?beta=true",
+    "skill": "/v1/skills?beta=true",
 }
 _MALFORMED = {
     "length and chunks": "Content-Length: 5\r\nTransfer-Encoding: chunked",
@@ -56,6 +60,7 @@ class GuestThread(threading.Thread):
         self._used = False
         self._ahead = b""  # bytes of the next answer
         self._rested = False
+        self._made = ""  # the id it made last
         self._dice = random.Random(f"guest {number} {guest.session}")
         self.seen: list[Seen] = []
 
@@ -100,8 +105,10 @@ class GuestThread(threading.Thread):
         if not self._send(seen, data, leave):
             return seen
         self._receive(seen, leave)
-        if not seen.reader.stays or request.version == "1.0":
+        if not seen.reader.stays or request.version == "1.0" or request.half:
             self._close()
+        if request.kind in MAKERS:
+            self._made = made_id(seen.reader.payload) or self._made
         return seen
 
     def _all_at_once(self) -> None:
@@ -136,13 +143,15 @@ class GuestThread(threading.Thread):
         # Requests without a readable body show their tag as their session.
         by_body = request.kind in ("messages", "count", "huge") and not request.bad_json
         lines = [
-            f"{_method(request)} {_TARGETS[request.kind]} HTTP/{request.version}",
+            f"{_method(request)} {self._path_of(request)} HTTP/{request.version}",
             f"Host: 127.0.0.1:{self._port}",
             f"x-teamclaude-key: {self._key}",
             f"Authorization: Bearer {OWN_TOKEN}",
-            f"X-Claude-Code-Session-Id: {self._guest.session if by_body else tag}",
-            "Accept-Encoding: gzip",
         ]
+        if self._guest.session or not by_body:
+            lines.append(f"X-Claude-Code-Session-Id: {self._guest.session if by_body else tag}")
+        if request.accepts is not None:
+            lines.append(f"Accept-Encoding: {request.accepts}")
         if self._guest.agent:
             lines.append(f"x-claude-code-agent-id: {self._guest.agent}")
         if request.pin:
@@ -156,6 +165,9 @@ class GuestThread(threading.Thread):
             lines += ["Expect: 100-continue"] if asks_first else []
         framed = _chunks(body) if chunked else body
         return "\r\n".join([*lines, "", ""]).encode() + framed
+
+    def _path_of(self, request: Request) -> str:
+        return _TARGETS.get(request.kind) or target_of(self._made)
 
     # --- the socket -------------------------------------------------------------------------------
 
@@ -198,6 +210,9 @@ class GuestThread(threading.Thread):
             pass  # an answer may have come all the same
         else:
             seen.request_sent = True
+            if seen.request.half:
+                with suppress(OSError):
+                    self._sock.shutdown(socket.SHUT_WR)
         seen.sent_at = time.monotonic()
         return True
 
@@ -291,7 +306,7 @@ def _leaves_at(seen: Seen, leave: Leave) -> float:
 
 
 def _method(request: Request) -> str:
-    return "GET" if request.kind in ("models", "profile") else "POST"
+    return "GET" if request.kind in ("models", "profile", "fetch") else "POST"
 
 
 def _first_write(data: bytes, seen: Seen) -> int:
@@ -304,7 +319,7 @@ def _first_write(data: bytes, seen: Seen) -> int:
 
 def _body(tag: str, request: Request, size: int = 0) -> bytes:
     """The JSON of a request, filled up to `size` bytes."""
-    if request.kind in ("models", "profile") or request.malformed:
+    if request.kind in ("models", "profile", "fetch") or request.malformed:
         return b""
     if request.bad_json:
         return b'{"model": "claude-opus-4-8", "messages": [' + tag.encode()
@@ -313,6 +328,7 @@ def _body(tag: str, request: Request, size: int = 0) -> bytes:
         "model": request.model,
         "messages": [{"role": "user", "content": text}],
         "max_tokens": 1000,
+        **({"system": [_cached(request.prefix)]} if request.prefix else {}),
         "output_config": {"effort": tag},
         **({"stream": True} if request.stream else {}),
     }
@@ -320,6 +336,12 @@ def _body(tag: str, request: Request, size: int = 0) -> bytes:
         del document["max_tokens"]
     plain = json.dumps(document).encode()
     return plain.replace(b"Hello from", b"Hello" + b"o" * (size - len(plain)) + b" from") if size else plain
+
+
+def _cached(tokens: int) -> dict[str, Any]:
+    """A system prompt that the API keeps warm."""
+    text = f"[[tokens={tokens}]] You are a tester."
+    return {"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}
 
 
 def _chunks(body: bytes) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.faults import blame, bookkeeping, bounds, fairness, fidelity
+from tests.faults import blame, bookkeeping, bounds, fairness, fidelity, places, verdicts
 from tests.faults.evidence import Evidence
 
 __all__ = ["INVARIANTS", "violations"]
@@ -21,7 +21,15 @@ INVARIANTS: tuple[tuple[int, Check], ...] = (
     (1, fairness.no_refusal_of_an_account_is_relayed),
     (1, fairness.refused_accounts_rest),
     (1, fairness.held_out_only_when_hopeless),
+    (1, verdicts.refusals_of_one_account_end_no_request),
+    (1, verdicts.bare_refusals_lead_on),
+    (1, verdicts.outages_are_ridden_out),
+    (1, verdicts.refusals_that_trickle_hold_nobody),
+    (1, verdicts.the_refusal_names_the_setting),
+    (1, places.ids_stay_with_their_maker),
+    (1, places.nobody_waits_beside_a_free_slot),
     (1, fairness.our_errors_are_readable_and_true),
+    (2, verdicts.silence_is_not_asked_again),
     (2, fidelity.never_two_attempts_at_once),
     (3, fidelity.nothing_follows_the_answer),
     (3, fidelity.broken_answers_look_broken),
@@ -29,10 +37,13 @@ INVARIANTS: tuple[tuple[int, Check], ...] = (
     (3, fidelity.healthy_answers_are_not_cut),
     (3, fidelity.answerless_ends_have_a_cause),
     (3, fidelity.bodies_go_up_untouched),
+    (3, places.only_readable_codings_are_asked_for),
     (4, bookkeeping.every_request_is_recorded_once),
     (4, bookkeeping.outcomes_are_true),
     (4, bookkeeping.streams_count_as_served_only_when_they_stopped),
     (5, blame.accounts_are_touched_for_a_reason),
+    (5, verdicts.sidelined_accounts_attract_nothing),
+    (5, places.conversations_come_home),
     (6, bookkeeping.everything_returns_to_zero),
     (6, bookkeeping.nothing_is_left_behind),
     (6, bookkeeping.departures_cancel_the_attempt),
@@ -41,8 +52,9 @@ INVARIANTS: tuple[tuple[int, Check], ...] = (
     (7, blame.answers_name_the_account_that_gave_them),
     (7, blame.secrets_stay_inside),
     (8, bounds.limits_hold),
+    (9, bounds.no_internal_errors),
     (0, bounds.nobody_is_left_waiting),
-    (0, bounds.nothing_crashes),
+    (0, bounds.answers_are_http),
     (0, bounds.who_waits_is_told_of_a_shutdown),
     (0, bounds.state_is_saved),
 )

@@ -61,7 +61,7 @@ _LOGINS: list[Maker] = [
     lambda rng: Fault.status(403),
     _echo(401),
     _echo(403),
-    lambda rng: Fault.status(403, body=b"<html>forbidden</html>", headers=[("content-type", "text/html")]),
+    lambda rng: Fault.status(403, "OAuth authentication is currently not allowed for this organization."),
 ]
 
 _OVERLOADS: list[Maker] = [

@@ -2,7 +2,8 @@
 
 It errs on the side of "not certain": a violation it supports is one.  It knows nothing of the proxy but
 its spec (errors.md §2): an account that refused rests for retry-after or until its axis' reset, after
-a 403 for 5 minutes, after a 401 until its credentials change; anything else leaves it alone.
+a 403 for 5 minutes, after a 401 until its credentials change; anything else leaves it alone.  A 401 or 403
+that is not the API's word is an outage; a 4xx that another account did not repeat sidelines.
 """
 
 from __future__ import annotations
@@ -12,11 +13,26 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Optional
 
 from tests.faults.evidence import Evidence, Heard, Seen
+from tests.faults.words import ABOUT
 
-__all__ = ["DELAY_SEC", "MARGIN", "Oracle", "Rest", "is_bare", "model_of"]
+__all__ = [
+    "DELAY_SEC",
+    "MARGIN",
+    "MAYBE_THE_ACCOUNT",
+    "Oracle",
+    "Rest",
+    "is_bare",
+    "is_extra_usage",
+    "is_of_the_account",
+    "is_outage",
+    "is_overage",
+    "model_of",
+    "retry_after",
+]
 
 # How late a thread of the proxy, of the API or of a client may be, in real seconds.
 DELAY_SEC = 0.12
@@ -25,7 +41,13 @@ MARGIN = 15.0
 NEVER = math.inf
 FORBIDDEN_SEC = 300.0
 LADDER_SEC = 8.0  # backoffCapSec of the worlds
+SIDELINED_SEC = 300.0
+LONGEST_SEC = 7 * 86400.0  # of all windows
 FULL = 0.98
+# Statuses that one account alone may answer with; the API's word is no proof.
+MAYBE_THE_ACCOUNT = (400, 402, 404)
+BUSY = b"busy with other requests"
+OUTAGES = (500, 502, 503, 504, 529)
 _UNIFIED = "anthropic-ratelimit-unified-"
 
 
@@ -55,16 +77,29 @@ class Oracle:
         self.invisible = any(trouble.fault.on_accept for trouble in schedule.troubles) or schedule.happens(
             "refuse", "hang_up"
         )
+        # Its clients come in turn, and all of them together do not fill one account.
+        guests, slots = len(schedule.guests), schedule.config["maxInflightPerAccount"]
+        self.roomy = schedule.theme.startswith("kinds") and guests <= slots
 
     # --- what answers mean ------------------------------------------------------------------------
 
     def _rests_after(self, heard: Heard) -> Iterator[Rest]:
+        if is_outage(heard):
+            return
         if heard.status == 401:
             yield Rest(heard, NEVER, NEVER)
         elif heard.status == 403 and heard.inference:
             yield Rest(heard, heard.clock + FORBIDDEN_SEC, heard.over_clock + FORBIDDEN_SEC)
         elif heard.status == 429 and heard.inference:
             yield from self._throttled(heard)
+        elif heard.status in MAYBE_THE_ACCOUNT and heard.inference:
+            later = [h for h in self._evidence.attempts(heard.tag) if h.at > heard.at]
+            if later or is_of_the_account(heard):
+                yield Rest(
+                    heard, 0.0, max([heard.over_clock, *(h.over_clock for h in later)]) + SIDELINED_SEC
+                )
+        if is_extra_usage(heard) and self._evidence.schedule.config.get("allowExtraUsage"):
+            return
         for reset in _full_windows(heard):
             yield Rest(heard, 0.0, reset)
 
@@ -76,6 +111,9 @@ class Oracle:
             served = [h for h in self._evidence.attempts(heard.tag) if h.at > heard.at and h.served]
             if served:
                 yield Rest(heard, 0.0, max(h.over_clock for h in served) + LADDER_SEC)
+            return
+        if is_overage(heard):
+            yield Rest(heard, 0.0, heard.over_clock + (wait or 0.0), model_of(heard))
             return
         unscoped = [reset for axis, reset in resets.items() if "_" not in axis]
         ends = unscoped or list(resets.values())
@@ -93,12 +131,15 @@ class Oracle:
         member, since = self._members[name], moment - DELAY_SEC
         if member.is_paid or not member.reachable or self.uncertain(name):
             return False
-        if self._jumped(since, moment) or self._busy(name, since, moment):
+        if self._jumped(since, moment):
             return False
-        if self._company(seen, since, moment):
+        roomy = self.roomy and BUSY not in seen.payload
+        if not roomy and (self._busy(name, since, moment) or self._company(seen, since, moment)):
             return False
         now = self._evidence.clock(since)
-        return all(rest.most + MARGIN < now for rest in self.rests[name] if rest.after.at <= moment)
+        rests = (rest for rest in self.rests[name] if rest.after.at <= moment)
+        other = [rest for rest in rests if not (is_overage(rest.after) and rest.model != seen.request.model)]
+        return all(rest.most + MARGIN < now for rest in other)
 
     def back_at(self, name: str, moment: float) -> float:
         """By when (fast clock) the account has certainly recovered from what it answered before `moment`."""
@@ -148,16 +189,41 @@ class Oracle:
 
 
 def retry_after(heard: Heard) -> Optional[float]:
+    told = heard.field("retry-after") or "nan"
     try:
-        seconds = float(heard.field("retry-after") or "nan")
+        seconds = float(told)
     except ValueError:
-        return None
-    return min(seconds, 30 * 86400.0) if math.isfinite(seconds) and seconds >= 0 else None
+        try:
+            seconds = parsedate_to_datetime(told).timestamp() - heard.clock
+        except (TypeError, ValueError):
+            return None
+    return min(seconds, LONGEST_SEC) if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def is_bare(heard: Heard) -> bool:
     """A 429 that says nothing."""
     return heard.status == 429 and retry_after(heard) is None and not _rejected(heard)
+
+
+def is_overage(heard: Heard) -> bool:
+    """A 429 about money beyond the plan, whose own windows are allowed."""
+    claim = heard.field(_UNIFIED + "representative-claim")
+    return heard.status == 429 and claim == "overage" and not _rejected(heard)
+
+
+def is_extra_usage(heard: Heard) -> bool:
+    """An answer beyond the plan's windows, paid for apart."""
+    return heard.status == 200 and heard.field(_UNIFIED + "overage-in-use") == "true"
+
+
+def is_outage(heard: Heard) -> bool:
+    """The way to the API, or all of it, is out of order."""
+    return heard.status in OUTAGES or heard.field(ABOUT) == "way"
+
+
+def is_of_the_account(heard: Heard) -> bool:
+    """The fake API says so: another account would have served it."""
+    return heard.field(ABOUT) == "account"
 
 
 def model_of(heard: Heard) -> Optional[str]:

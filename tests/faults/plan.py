@@ -51,7 +51,7 @@ class Member:
 class Trouble:
     """A fault of the API: for `account` (None: any), from the `nth` matching request on, `count` times.
 
-    Without a count it is always there.
+    Without a count it is always there.  With a `model` only requests for that one match.
     """
 
     fault: Fault
@@ -59,6 +59,7 @@ class Trouble:
     count: Optional[int] = 1
     nth: int = 1
     path: Optional[str] = "/v1/messages"
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,14 @@ class Leave:
 class Request:
     """One request of a client.
 
-    kind      messages, count, models, profile (the client's own login), huge (a body over the limit)
+    kind      messages, count, models, profile (the client's own login), huge (a body over the limit);
+              batch, file, skill: makes an id; fetch: asks for the id its client made last
     malformed "" or the way in which it is not HTTP
     reads     all, slow (a few bytes at a time), stuck (stops reading for a while)
     size      bytes of its body (0: as few as it takes), or, where `sized` is "request", of head and body
+    accepts   its Accept-Encoding; None: it has none
+    half      it closes its sending half once the request is sent, and reads on
+    prefix    tokens of a cached system prompt in front of its message
     split     "" head and body in one write; head: the body in a second one; body: cut in the body's middle
     """
 
@@ -102,6 +107,9 @@ class Request:
     size: int = 0
     sized: str = "body"
     split: str = ""
+    accepts: Optional[str] = "gzip"
+    half: bool = False
+    prefix: int = 0
 
     @property
     def inference(self) -> bool:
@@ -112,7 +120,8 @@ class Request:
 class Guest:
     """One client: requests in order, each tried up to `tries` times as Claude Code does.
 
-    `key`: the name of a client key, or "" for the proxy's own.  `pipelined`: all requests are sent at once.
+    `session`: "" for a program that sends none.  `key`: the name of a client key, or "" for the proxy's own.
+    `pipelined`: all requests are sent at once.
     """
 
     session: str

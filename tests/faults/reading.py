@@ -5,6 +5,7 @@ Fed with the bytes one side sent or got, it says what they are and, above all, w
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from typing import Optional
@@ -142,6 +143,16 @@ class AnswerReader:
         return True
 
     @property
+    def unfinished(self) -> bool:
+        """Framed by the end of its connection, and its content is not at its own end: it broke off."""
+        if not self._until_close or not 200 <= self.status < 300:
+            return False
+        kind, text = self.field("content-type") or "", plain(self.arrived, self.field("content-encoding"))
+        if kind.startswith("text/event-stream"):
+            return not {"message_stop", "error"} & set(event_names(text))
+        return kind.startswith("application/json") and not _is_json(text)
+
+    @property
     def arrived(self) -> bytes:
         """The payload, with what is there of an unfinished chunk."""
         if not self._chunked or self.whole:
@@ -149,6 +160,14 @@ class AnswerReader:
         found = _SIZE.match(self._rest)
         part = self._rest[found.end() :][: int(found[1], 16)] if found else b""
         return bytes(self.payload) + part
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def plain(payload: bytes, encoding: Optional[str]) -> bytes:

@@ -14,7 +14,9 @@ import sys
 import time
 from collections import Counter
 
+from tests.faults.awaited import AWAITED
 from tests.faults.invariants import violations
+from tests.faults.kinds import KINDS
 from tests.faults.schedule import make
 from tests.faults.world import live
 
@@ -31,30 +33,32 @@ def main(argv: list[str]) -> int:
     parser.add_argument("count", type=int, nargs="?", help="schedules to live (1 with --seed)", metavar="N")
     parser.add_argument("--seed", type=int, help="the first seed (0)", metavar="S")
     parser.add_argument("--times", type=int, default=1, help="how often to live each", metavar="K")
+    parser.add_argument("--kind", choices=sorted(KINDS), default="", help="schedules of this kind only")
     parser.add_argument("--confirm", action="store_true", help="count what shows a second time")
     options = parser.parse_args(argv)
     if options.count is None and options.seed is None:
         parser.error("say how many, or which")
+    AWAITED.discard(options.kind)
     if options.count is None:
-        return _show(options.seed, options.times)
+        return _show(options.seed, options.times, options.kind)
     seeds = range(options.seed or 0, (options.seed or 0) + options.count)
-    return _many(seeds, options.times, CONFIRMING if options.confirm else 0)
+    return _many(seeds, options.times, CONFIRMING if options.confirm else 0, options.kind)
 
 
-def _many(seeds: range, times: int, confirming: int) -> int:
+def _many(seeds: range, times: int, confirming: int, kind: str) -> int:
     began = told = time.monotonic()
     failed: dict[int, list[str]] = {}
     themes: Counter[str] = Counter()
     requests = 0
     for done, seed in enumerate(seeds, 1):
         for _ in range(times):
-            evidence = live(make(seed))
+            evidence = live(make(seed, kind))
             themes[evidence.schedule.theme] += 1
             requests += len(evidence.seen)
             found = violations(evidence)
             if found:
-                _tell(seed, found)
-                if confirming and not any(violations(live(make(seed))) for _ in range(confirming)):
+                _tell(seed, kind, found)
+                if confirming and not any(violations(live(make(seed, kind))) for _ in range(confirming)):
                     print(f"    not seen again in {confirming} more lives: not counted")
                     continue
                 failed.setdefault(seed, []).extend(found)
@@ -65,27 +69,31 @@ def _many(seeds: range, times: int, confirming: int) -> int:
     print(f"{len(seeds)} schedules ({requests} requests) in {spent:.0f} s: {len(failed)} with violations")
     print("  " + ", ".join(f"{theme} {count}" for theme, count in themes.most_common()))
     for seed in failed:
-        print(f"  again: python -m tests.faults.run --seed {seed}")
+        print(f"  again: {_again(seed, kind)}")
     return 1 if failed else 0
 
 
-def _show(seed: int, times: int) -> int:
-    print("\n".join(make(seed).lines()))
+def _show(seed: int, times: int, kind: str) -> int:
+    print("\n".join(make(seed, kind).lines()))
     failed = False
     for _ in range(times):
-        evidence = live(make(seed))
+        evidence = live(make(seed, kind))
         for seen in evidence.seen:
             print(f"  {seen.tag}: {seen.status or 'no answer'} by {seen.account or 'us'}, {seen.ended}")
         found = violations(evidence)
         failed = failed or bool(found)
         if found:
-            _tell(seed, found)
+            _tell(seed, kind, found)
     print("violations" if failed else "no violation")
     return 1 if failed else 0
 
 
-def _tell(seed: int, found: list[str]) -> None:
-    print(f"seed {seed}: python -m tests.faults.run --seed {seed}")
+def _again(seed: int, kind: str) -> str:
+    return f"python -m tests.faults.run --seed {seed}" + (f' --kind "{kind}"' if kind else "")
+
+
+def _tell(seed: int, kind: str, found: list[str]) -> None:
+    print(f"seed {seed}: {_again(seed, kind)}")
     for words in found:
         print(f"    {words}")
     sys.stdout.flush()

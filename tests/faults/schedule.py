@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.faults.draft import Draft
+from tests.faults.kinds import kind_of, kinds
 from tests.faults.mixed import mixed
 from tests.faults.plan import Member, Schedule
 from tests.faults.themes import THEMES, Theme
@@ -21,17 +22,17 @@ from tests.faults.themes import THEMES, Theme
 __all__ = ["LATER", "make"]
 
 # Each with its share of all seeds, in percent.
-LATER: tuple[Theme, ...] = (("mixed", 10, mixed),)
+LATER: tuple[Theme, ...] = (("mixed", 10, mixed), ("kinds", 15, kinds))
 
 
-def make(seed: int) -> Schedule:
-    """The schedule of a seed."""
-    draft = Draft(random.Random(f"faults/{seed}"))
-    theme, act = _theme(seed, draft.rng)
+def make(seed: int, kind: str = "") -> Schedule:
+    """The schedule of a seed; with a `kind` one of that kind."""
+    draft = Draft(random.Random(f"faults/{seed}"), kind=kind or kind_of(seed))
+    theme, act = ("kinds", kinds) if kind else _theme(seed, draft.rng)
     act(draft)
     return Schedule(
         seed,
-        theme,
+        f"{theme}: {draft.kind}" if act is kinds else theme,
         tuple(_ranked(seed, draft.members)),
         tuple(draft.guests),
         tuple(draft.troubles),

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Optional
 
 from teamclaude.demo import api as fake
@@ -17,6 +18,7 @@ from teamclaude.demo.fault import Fault
 from teamclaude.demo.quota import FakeAccount
 from teamclaude.demo.wire import Connection, Played
 from tests.faults.evidence import Heard, Overlap
+from tests.faults.ids import Ids
 
 __all__ = ["Babbler", "FastClock", "TappedConnection", "WatchedApi"]
 
@@ -86,6 +88,7 @@ class WatchedApi(fake.FakeApi):
     ) -> None:
         super().__init__(accounts, clock=clock)
         self.name = name
+        self._ids = Ids()
         self._numbers = itertools.count(first_number)
         self._watching = threading.Lock()  # guards the four below
         self._connection: dict[int, TappedConnection] = {}  # by its own number
@@ -107,6 +110,18 @@ class WatchedApi(fake.FakeApi):
         with self._watching:
             self._connection[number] = connection
         super()._talk(connection, number)
+
+    def _answer(self, request: Any, owner: Optional[FakeAccount], fault: Optional[Fault]) -> Any:
+        """As the API; ids as well, and the headers of a fault in place of its own ones of the same name."""
+        answer = self._ids.answer(request, owner.name) if owner and not (fault and fault.replaces) else None
+        if answer is not None:
+            return answer, None
+        answer, bill = super()._answer(request, owner, fault)
+        if fault is not None and fault.headers and fault.code is None:
+            given = {name.lower() for name, _ in fault.headers}
+            kept = [row for row in answer.headers if row[0].lower() not in given]
+            answer = replace(answer, headers=kept)
+        return answer, bill
 
     def _arrived(self, request: Any, number: int, owner: Optional[FakeAccount]) -> fake.Exchange:
         exchange = super()._arrived(request, number, owner)
@@ -137,7 +152,8 @@ class WatchedApi(fake.FakeApi):
         with self._watching:
             heard, connection = self._open.pop(exchange.number)
         heard.status = answer.status if played.head else 0
-        heard.fields = tuple(answer.headers)
+        added = fault.headers if fault is not None and fault.code is None else ()
+        heard.fields = (*answer.headers, *added)
         heard.how = "fin" if connection.abandoned else played.closed
         heard.hung_up = connection.abandoned
         heard.cancelled = played.gone and not connection.abandoned
