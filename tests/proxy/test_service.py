@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from teamclaude.accounts.store import ConfigFile
+from teamclaude.demo import wire
 from teamclaude.demo.fault import Fault
 from teamclaude.errors import BadRequest, ConfigError
 from teamclaude.proxy.service import Service
@@ -47,10 +48,15 @@ def refuses_connections(s: Any) -> bool:
 # --- the drain ----------------------------------------------------------------------------------
 
 
-def test_a_drain_lets_streams_finish_and_sends_all_else_away(stage: Build) -> None:
+def test_a_drain_lets_streams_finish_and_sends_all_else_away(
+    stage: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
     s = stage("a", maxInflightPerAccount=1)
     s.ask()
-    s.api.script.once(Fault.slow(between_events=0.05))
+    goes_on = threading.Event()
+    # The stream stands still between its events until it is told to go on, however busy the machine is.
+    monkeypatch.setattr(wire.Connection, "wait", lambda self, seconds: seconds and goes_on.wait(10))
+    s.api.script.once(Fault.slow(between_events=1))
     idle = s.raw().request("/health", method="GET")
     idle.answer()
     running = s.raw().request(body=STREAM)
@@ -65,6 +71,7 @@ def test_a_drain_lets_streams_finish_and_sends_all_else_away(stage: Build) -> No
     assert idle.rest() == (b"", "fin")
     s.until(lambda: refuses_connections(s))
     assert drain.is_alive(), "the stream runs on"
+    goes_on.set()
 
     assert b"message_stop" in running.answer().body
     assert running.rest() == (b"", "fin"), "and nothing else is taken on its connection"
