@@ -180,7 +180,8 @@ def _gzip_errors(draft: Draft) -> None:
         ]
     )
     draft.troubles.append(Trouble(fault.but(gzip=True), count=2))
-    _turns(draft, 2, stream=True)
+    draft.troubles.append(Trouble(Fault.zipped(), count=None))  # and later ones are whole
+    _turns(draft, 3, stream=True)
 
 
 def _half_closed(draft: Draft) -> None:

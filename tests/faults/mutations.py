@@ -3,44 +3,37 @@
     python -m tests.faults.mutations            the table: bug, seed that catches it, invariant that broke
     python -m tests.faults.mutations --find N   look for a seed among N schedules where the known one fails
 
-A mutation patches the running code; the files stay as they are.
+A mutation patches the running code; the bugs themselves stand in `bugs`.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, NamedTuple, Optional
-from unittest import mock
+from typing import NamedTuple, Optional
 
-from teamclaude.errors import ClientGone, UpstreamLost
-from teamclaude.proxy import delivery, exchange, forward, front, journal, router
-from teamclaude.proxy.book import AccountBook
-from teamclaude.proxy.tap import UsageTap
-from teamclaude.proxy.wire import client, forwarding, transport
-from teamclaude.proxy.wire.framing import LAST_CHUNK, Kind
-from teamclaude.proxy.wire.watch import Watch
-from teamclaude.routing import fleet
-from teamclaude.routing.answers import MEANING, AnswerKind, Effect, Meaning, Next
+from teamclaude.proxy.wire import forwarding
+from teamclaude.routing.answers import AnswerKind, Effect, Next
+from tests.faults import bugs
 from tests.faults.invariants import violations
 from tests.faults.schedule import make
 from tests.faults.world import live
 
 __all__ = ["MUTATIONS", "Mutation", "caught"]
 
-Patches = Sequence[Any]
 PATIENCE_SEC = 0.3  # what is stuck stays so
 TRIES = 5  # threads do not always come in the order that shows a bug
 
 
 class Mutation(NamedTuple):
-    """A bug in words, how it is made, and a seed whose schedule shows it."""
+    """A bug in words, how it is made, a seed whose schedule shows it, and the kind that must be, if one."""
 
     bug: str
-    patches: Callable[[], Patches]
+    patches: Callable[[], bugs.Patches]
     seed: int
+    kind: str = ""
 
 
 def caught(mutation: Mutation, seed: int, tries: int = TRIES) -> Optional[str]:
@@ -50,216 +43,46 @@ def caught(mutation: Mutation, seed: int, tries: int = TRIES) -> Optional[str]:
             stack.callback(forwarding._lower_if_forwarded.cache_clear)
             for patch in mutation.patches():
                 stack.enter_context(patch)
-            found = violations(live(make(seed), patience=PATIENCE_SEC))
+            found = violations(live(make(seed, mutation.kind), patience=PATIENCE_SEC))
         if found:
             return found[0]
     return None
 
 
-# --- the bugs -------------------------------------------------------------------------------------
-
-
-def _meaning(kind: AnswerKind, effect: Effect, following: Next) -> Patches:
-    return [mock.patch.dict(MEANING, {kind: Meaning(effect, following)})]
-
-
-def _retry_after_the_first_byte() -> Patches:
-    never = property(lambda self: False, lambda self, value: None)
-    return [mock.patch.object(forward.Forwarder, "_streaming", never, create=True)]
-
-
-def _slot_leaked_when_the_client_leaves() -> Patches:
-    settle = router.Router.settle
-
-    def leaky(self: Any, *args: Any, **more: Any) -> None:
-        if not isinstance(sys.exc_info()[1], ClientGone):
-            settle(self, *args, **more)
-
-    return [mock.patch.object(router.Router, "settle", leaky)]
-
-
-def _truncated_body_looks_complete() -> Patches:
-    relay = delivery.relay
-
-    def tidy(answer: Any, to: Any, head: bytes, framing: Any, *args: Any) -> None:
-        try:
-            relay(answer, to, head, framing, *args)
-        except UpstreamLost:
-            if framing.kind is Kind.CHUNKED and to.started:
-                to.send(LAST_CHUNK)
-            raise
-
-    return [mock.patch.object(delivery, "relay", tidy)]
-
-
-def _departures_go_unnoticed() -> Patches:
-    return [mock.patch.object(client, "Watch", lambda sock: Watch(None))]
-
-
-def _two_attempts_at_once() -> Patches:
-    once = transport.Transport._once
-
-    def hedged(self: Any, connection: Any, method: str, head: bytes, body: Any) -> Any:
-        other = self._pool.open(connection.origin, self._watch)
-        other.send(head, body, self._watch)
-        try:
-            return (yield from once(self, connection, method, head, body))
-        finally:
-            other.close()
-
-    return [mock.patch.object(transport.Transport, "_once", hedged)]
-
-
-def _credential_of_another_account() -> Patches:
-    way = AccountBook.way
-
-    def wrong(self: AccountBook, key: str) -> Any:
-        found, first = way(self, key), way(self, next(iter(self.names())))
-        return found and first and found._replace(credential=first.credential)
-
-    return [mock.patch.object(AccountBook, "way", wrong)]
-
-
-def _refused_account_gets_no_rest() -> Patches:
-    return [mock.patch.object(fleet, "refuse", lambda *args: None)]
-
-
-def _hop_to_the_account_that_refused() -> Patches:
-    return [mock.patch.object(forward.Forwarder, "_leave_out", lambda self, lease, why: None)]
-
-
-def _never_recorded() -> Patches:
-    end = journal.Journal.end
-
-    def forgetful(self: Any, done: exchange.Exchange, record: Any) -> None:
-        if done.outcome is not exchange.Outcome.CLIENT_GONE:
-            end(self, done, record)
-
-    return [mock.patch.object(journal.Journal, "end", forgetful)]
-
-
-def _recorded_twice() -> Patches:
-    end = journal.Journal.end
-
-    def eager(self: Any, done: exchange.Exchange, record: Any) -> None:
-        end(self, done, record)
-        if done.outcome is exchange.Outcome.UPSTREAM_ERROR:
-            end(self, done, None)
-
-    return [mock.patch.object(journal.Journal, "end", eager)]
-
-
-def _waiter_stays_in_line() -> Patches:
-    return [mock.patch.object(router.Router, "_leave_line", lambda self, waiter: None)]
-
-
-def _unbounded_body() -> Patches:
-    read = client.Client.read_body
-
-    def any_size(self: Any, framing: Any, limit: int, *args: Any) -> Any:
-        return read(self, framing, 1 << 40, *args)
-
-    return [mock.patch.object(client.Client, "read_body", any_size)]
-
-
-def _unbounded_line() -> Patches:
-    endless = property(lambda self: 1 << 20, lambda self, value: None)
-    return [mock.patch.object(router.Router, "_max_held", endless, create=True)]
-
-
-def _clamped_retry_after() -> Patches:
-    refusal = forward.refusal
-
-    def clamped(*args: Any) -> Any:
-        error = refusal(*args)
-        if hasattr(error, "retry_after"):
-            error.retry_after = min(error.retry_after, 60)
-        return error
-
-    return [mock.patch.object(forward, "refusal", clamped)]
-
-
-def _served_without_a_stop() -> Patches:
-    always = property(lambda self: True, lambda self, value: None)
-    return [mock.patch.object(UsageTap, "saw_stop", always, create=True)]
-
-
-def _proxy_key_goes_up() -> Patches:
-    forwarding._lower_if_forwarded.cache_clear()
-    return [mock.patch.object(forwarding, "_NEVER_UP_PREFIXES", ("proxy-",))]
-
-
-def _departure_benches() -> Patches:
-    settle = router.Router.settle
-
-    def blaming(self: Any, lease: Any, *args: Any, **more: Any) -> None:
-        if isinstance(sys.exc_info()[1], ClientGone):
-            self.condemn(lease)
-        settle(self, lease, *args, **more)
-
-    return [mock.patch.object(router.Router, "settle", blaming)]
-
-
-def _no_hold() -> Patches:
-    return [mock.patch.object(forward.Forwarder, "_patience", lambda self: router.NO_PATIENCE)]
-
-
-def _no_second_connection() -> Patches:
-    def only(self: Any, origin: Any, method: str, head: bytes, body: Any) -> Any:
-        pooled = self._pool.take(origin) or self._pool.open(origin, self._watch)
-        return self._once(pooled, method, head, body)
-
-    return [mock.patch.object(transport.Transport, "steps", only)]
-
-
-def _silent_shutdown() -> Patches:
-    return [mock.patch.object(router.Router, "drain", lambda self: None)]
-
-
-def _words_with_secrets() -> Patches:
-    from teamclaude.proxy import words
-
-    return [mock.patch.object(words, "redact_text", lambda text: text)]
-
-
-def _malformed_is_forwarded() -> Patches:
-    framing = front.request_body
-
-    def lenient(head: Any) -> Any:
-        lengths = [field for field in head.headers if field[0].lower() == "content-length"]
-        return framing(head) if len(lengths) < 2 else forwarding.Framing(Kind.NONE)
-
-    return [mock.patch.object(front, "request_body", lenient)]
-
-
 MUTATIONS: tuple[Mutation, ...] = (
-    Mutation("a stream that broke off is begun again", _retry_after_the_first_byte, 7),
-    Mutation("a slot is leaked when the client leaves", _slot_leaked_when_the_client_leaves, 9),
-    Mutation("a 400 benches its account", lambda: _meaning(AnswerKind.REQUEST, Effect.REST, Next.RELAY), 3),
-    Mutation("a truncated body gets its last chunk", _truncated_body_looks_complete, 7),
-    Mutation("departed clients are not noticed", _departures_go_unnoticed, 15),
-    Mutation("two attempts are open at once", _two_attempts_at_once, 0),
-    Mutation("an account is sent another one's credential", _credential_of_another_account, 2),
-    Mutation("a 403 is relayed", lambda: _meaning(AnswerKind.FORBIDDEN, Effect.REST, Next.RELAY), 5),
-    Mutation("an account that refused gets no rest", _refused_account_gets_no_rest, 25),
-    Mutation("the hop after a bare 429 goes to the same account", _hop_to_the_account_that_refused, 38),
+    Mutation("a stream that broke off is begun again", bugs.retry_after_the_first_byte, 7),
+    Mutation("a slot is leaked when the client leaves", bugs.slot_leaked_when_the_client_leaves, 45),
     Mutation(
-        "a bare 429 benches at once", lambda: _meaning(AnswerKind.BARE, Effect.BENCH, Next.HOP_ONCE), 17
+        "a 400 benches its account", lambda: bugs.meaning(AnswerKind.REQUEST, Effect.REST, Next.RELAY), 10
     ),
-    Mutation("a departed client is never recorded", _never_recorded, 9),
-    Mutation("an upstream error is recorded twice", _recorded_twice, 2),
-    Mutation("who leaves the line stays in it", _waiter_stays_in_line, 52),
-    Mutation("a body may be of any size", _unbounded_body, 39),
-    Mutation("the line may be of any length", _unbounded_line, 37),
-    Mutation("the 429 says 60 s at most", _clamped_retry_after, 105),
-    Mutation("a stream counts as served without message_stop", _served_without_a_stop, 162),
-    Mutation("the proxy's key goes up", _proxy_key_goes_up, 0),
-    Mutation("a departed client benches the account", _departure_benches, 9),
-    Mutation("throttled requests are not held", _no_hold, 1),
-    Mutation("a broken connection is not tried once more", _no_second_connection, 35),
-    Mutation("who is held is not told of a shutdown", _silent_shutdown, 52),
-    Mutation("an account's words are passed on with their secrets", _words_with_secrets, 45),
-    Mutation("two lengths are no reason to refuse", _malformed_is_forwarded, 64),
+    Mutation("a truncated body gets its last chunk", bugs.truncated_body_looks_complete, 7),
+    Mutation("departed clients are not noticed", bugs.departures_go_unnoticed, 15),
+    Mutation("two attempts are open at once", bugs.two_attempts_at_once, 0),
+    Mutation("an account is sent another one's credential", bugs.credential_of_another_account, 2),
+    Mutation("a 403 is relayed", lambda: bugs.meaning(AnswerKind.FORBIDDEN, Effect.REST, Next.RELAY), 5),
+    Mutation("an account that refused gets no rest", bugs.refused_account_gets_no_rest, 124),
+    Mutation("the hop after a bare 429 goes to the same account", bugs.hop_to_the_account_that_refused, 38),
+    Mutation(
+        "a bare 429 benches at once", lambda: bugs.meaning(AnswerKind.BARE, Effect.BENCH, Next.HOP_ONCE), 29
+    ),
+    Mutation("a departed client is never recorded", bugs.never_recorded, 15),
+    Mutation("an upstream error is recorded twice", bugs.recorded_twice, 2),
+    Mutation("who leaves the line stays in it", bugs.waiter_stays_in_line, 52),
+    Mutation("a body may be of any size", bugs.unbounded_body, 39),
+    Mutation("the line may be of any length", bugs.unbounded_line, 37),
+    Mutation("the 429 says 60 s at most", bugs.clamped_retry_after, 117),
+    Mutation("a stream counts as served without message_stop", bugs.served_without_a_stop, 162),
+    Mutation("the proxy's key goes up", bugs.proxy_key_goes_up, 0),
+    Mutation("a departed client benches the account", bugs.departure_benches, 15),
+    Mutation("throttled requests are not held", bugs.no_hold, 14),
+    Mutation("a broken connection is not tried once more", bugs.no_second_connection, 35),
+    Mutation("who is held is not told of a shutdown", bugs.silent_shutdown, 52),
+    Mutation("an account's words are passed on with their secrets", bugs.words_with_secrets, 45),
+    Mutation("two lengths are no reason to refuse", bugs.malformed_is_forwarded, 64),
+    Mutation("a connection taken off the loop stays registered", bugs.connection_stays_registered, 9),
+    Mutation("an error nobody foresaw follows a whole answer", bugs.unforeseen_behind_a_whole_answer, 0),
+    Mutation("gzip is not looked into", bugs.gzip_is_not_looked_into, 1, "gzip errors"),
+    Mutation("a stream that flows is cut", bugs.flowing_streams_are_cut, 9),
 )
 
 

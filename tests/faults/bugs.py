@@ -1,0 +1,241 @@
+"""Deliberate bugs: each function makes one, as patches of the running code; the files stay as they are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+from unittest import mock
+
+from teamclaude.errors import ClientGone, UpstreamLost
+from teamclaude.proxy import delivery, exchange, forward, front, journal, router, tap, words
+from teamclaude.proxy.book import AccountBook
+from teamclaude.proxy.tap import UsageTap
+from teamclaude.proxy.wire import client, crossing, forwarding, transport
+from teamclaude.proxy.wire.berths import Berths
+from teamclaude.proxy.wire.crossing import Crossing
+from teamclaude.proxy.wire.framing import LAST_CHUNK, Kind
+from teamclaude.proxy.wire.watch import Watch
+from teamclaude.routing import fleet
+from teamclaude.routing.answers import MEANING, AnswerKind, Effect, Meaning, Next
+
+Patches = Sequence[Any]
+
+
+def meaning(kind: AnswerKind, effect: Effect, following: Next) -> Patches:
+    return [mock.patch.dict(MEANING, {kind: Meaning(effect, following)})]
+
+
+def retry_after_the_first_byte() -> Patches:
+    never = property(lambda self: False, lambda self, value: None)
+    return [mock.patch.object(forward.Forwarder, "_streaming", never, create=True)]
+
+
+def slot_leaked_when_the_client_leaves() -> Patches:
+    settle = router.Router.settle
+
+    def leaky(self: Any, *args: Any, **more: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ClientGone):
+            settle(self, *args, **more)
+
+    return [mock.patch.object(router.Router, "settle", leaky)]
+
+
+def truncated_body_looks_complete() -> Patches:
+    relay = delivery.relay
+
+    def tidy(answer: Any, to: Any, head: bytes, framing: Any, *args: Any) -> None:
+        try:
+            relay(answer, to, head, framing, *args)
+        except UpstreamLost:
+            if framing.kind is Kind.CHUNKED and to.started:
+                to.send(LAST_CHUNK)
+            raise
+
+    return [mock.patch.object(delivery, "relay", tidy)]
+
+
+def departures_go_unnoticed() -> Patches:
+    return [mock.patch.object(client, "Watch", lambda sock: Watch(None))]
+
+
+def two_attempts_at_once() -> Patches:
+    once = transport.Transport._once
+
+    def hedged(self: Any, connection: Any, method: str, head: bytes, body: Any) -> Any:
+        other = self._pool.open(connection.origin, self._watch)
+        other.send(head, body, self._watch)
+        try:
+            return (yield from once(self, connection, method, head, body))
+        finally:
+            other.close()
+
+    return [mock.patch.object(transport.Transport, "_once", hedged)]
+
+
+def credential_of_another_account() -> Patches:
+    way = AccountBook.way
+
+    def wrong(self: AccountBook, key: str) -> Any:
+        found, first = way(self, key), way(self, next(iter(self.names())))
+        return found and first and found._replace(credential=first.credential)
+
+    return [mock.patch.object(AccountBook, "way", wrong)]
+
+
+def refused_account_gets_no_rest() -> Patches:
+    return [mock.patch.object(fleet, "refuse", lambda *args: None)]
+
+
+def hop_to_the_account_that_refused() -> Patches:
+    return [mock.patch.object(forward.Forwarder, "_leave_out", lambda self, lease, why: None)]
+
+
+def never_recorded() -> Patches:
+    end = journal.Journal.end
+
+    def forgetful(self: Any, done: exchange.Exchange, record: Any) -> None:
+        if done.outcome is not exchange.Outcome.CLIENT_GONE:
+            end(self, done, record)
+
+    return [mock.patch.object(journal.Journal, "end", forgetful)]
+
+
+def recorded_twice() -> Patches:
+    end = journal.Journal.end
+
+    def eager(self: Any, done: exchange.Exchange, record: Any) -> None:
+        end(self, done, record)
+        if done.outcome is exchange.Outcome.UPSTREAM_ERROR:
+            end(self, done, None)
+
+    return [mock.patch.object(journal.Journal, "end", eager)]
+
+
+def waiter_stays_in_line() -> Patches:
+    return [mock.patch.object(router.Router, "_leave_line", lambda self, waiter: None)]
+
+
+def unbounded_body() -> Patches:
+    read = client.Client.read_body
+
+    def any_size(self: Any, framing: Any, limit: int, *args: Any) -> Any:
+        return read(self, framing, 1 << 40, *args)
+
+    return [mock.patch.object(client.Client, "read_body", any_size)]
+
+
+def unbounded_line() -> Patches:
+    endless = property(lambda self: 1 << 20, lambda self, value: None)
+    return [mock.patch.object(router.Router, "_max_held", endless, create=True)]
+
+
+def clamped_retry_after() -> Patches:
+    refusal = forward.refusal
+
+    def clamped(*args: Any) -> Any:
+        error = refusal(*args)
+        if hasattr(error, "retry_after"):
+            error.retry_after = min(error.retry_after, 60)
+        return error
+
+    return [mock.patch.object(forward, "refusal", clamped)]
+
+
+def served_without_a_stop() -> Patches:
+    always = property(lambda self: True, lambda self, value: None)
+    return [mock.patch.object(UsageTap, "saw_stop", always, create=True)]
+
+
+def proxy_key_goes_up() -> Patches:
+    forwarding._lower_if_forwarded.cache_clear()
+    return [mock.patch.object(forwarding, "_NEVER_UP_PREFIXES", ("proxy-",))]
+
+
+def departure_benches() -> Patches:
+    settle = router.Router.settle
+
+    def blaming(self: Any, lease: Any, *args: Any, **more: Any) -> None:
+        if isinstance(sys.exc_info()[1], ClientGone):
+            self.condemn(lease)
+        settle(self, lease, *args, **more)
+
+    return [mock.patch.object(router.Router, "settle", blaming)]
+
+
+def no_hold() -> Patches:
+    return [mock.patch.object(forward.Forwarder, "_patience", lambda self: router.NO_PATIENCE)]
+
+
+def no_second_connection() -> Patches:
+    def only(self: Any, origin: Any, method: str, head: bytes, body: Any) -> Any:
+        pooled = self._pool.take(origin) or self._pool.open(origin, self._watch)
+        return self._once(pooled, method, head, body)
+
+    return [mock.patch.object(transport.Transport, "steps", only)]
+
+
+def silent_shutdown() -> Patches:
+    return [mock.patch.object(router.Router, "drain", lambda self: None)]
+
+
+def words_with_secrets() -> Patches:
+    return [mock.patch.object(words, "redact_text", lambda text: text)]
+
+
+def malformed_is_forwarded() -> Patches:
+    framing = front.request_body
+
+    def lenient(head: Any) -> Any:
+        lengths = [field for field in head.headers if field[0].lower() == "content-length"]
+        return framing(head) if len(lengths) < 2 else forwarding.Framing(Kind.NONE)
+
+    return [mock.patch.object(front, "request_body", lenient)]
+
+
+def connection_stays_registered() -> Patches:
+    """And a stream finds that out when it flows already, not when it is taken aboard."""
+
+    def board(self: Any, berths: Berths, now: float) -> None:
+        self._berths = berths
+        berths.epoll.register(self.client_fd, crossing.WRITE)
+
+    def turn_round(self: Any) -> None:
+        self._reading = not self._reading
+        epoll = self._berths.epoll
+        epoll.modify(self.client_fd, crossing.DEPARTURE if self._reading else crossing.WRITE)
+        if self._reading:
+            epoll.register(self.upstream_fd, crossing.READ)
+        else:
+            epoll.unregister(self.upstream_fd)
+
+    return [
+        mock.patch.object(Berths, "release", lambda self, connection: None),
+        mock.patch.object(Crossing, "board", board),
+        mock.patch.object(Crossing, "_turn_round", turn_round),
+    ]
+
+
+def unforeseen_behind_a_whole_answer() -> Patches:
+    conclude = forward.Forwarder._conclude
+
+    def stumbling(self: Any, *args: Any) -> bool:
+        conclude(self, *args)
+        raise KeyError("nobody foresaw this")
+
+    return [mock.patch.object(forward.Forwarder, "_conclude", stumbling)]
+
+
+def gzip_is_not_looked_into() -> Patches:
+    return [mock.patch.object(tap._Inflater, "inflate", lambda self, data: b"")]
+
+
+def flowing_streams_are_cut() -> Patches:
+    forward_some = Crossing._forward
+
+    def impatient(self: Any, now: float) -> bool:
+        if self._answer.body_bytes > 900:
+            raise UpstreamLost("enough of it")
+        return forward_some(self, now)
+
+    return [mock.patch.object(Crossing, "_forward", impatient)]
