@@ -6,6 +6,7 @@ import json
 import math
 
 from teamclaude.proxy.status import status_json
+from teamclaude.routing import windows
 from teamclaude.routing.account import AccountSpec
 from teamclaude.routing.decision import Ask, Lease
 from teamclaude.routing.fleet import Fleet
@@ -32,6 +33,10 @@ NUMBERS = [
         "-inf",
         "1e308",
         "1e400",
+        "1e18",
+        "NaN",
+        "Infinity",
+        "121320",
         "",
         " 5 ",
         "5_0",
@@ -55,6 +60,7 @@ NUMBERS = [
 ]
 DATES = [
     *("Fri, 15 Jan 2027 08:10:00 GMT", "Fri, 15 Jan 2027 08:10:00 -0000", "Mon, 99 Foo 2027 99:99:99 GMT"),
+    *("Fri, 31 Dec 9999 23:59:59 GMT", "Friday, 15-Jan-27 08:10:00 GMT", "Fri Jan 15 08:10:00 2027"),
     *("Fri, 15 Jan 99999 08:10:00 GMT", "Thu, 01 Jan 1970 00:00:00 +9999", "15 Jan 2027", "GMT", ",,,"),
 ]
 AXES = ["5h", "7d", "7d_oi", "7d_sonnet", "7d_", "0h", "99999999999d_x", "overage", "5h-5h", ""]
@@ -71,7 +77,7 @@ def retry_afters(dice: Dice) -> None:
     seconds = parse_retry_after(text, NOW)
     assert seconds is None or 0.0 <= seconds <= MONTH
     if text.isascii() and text.isdigit() and len(text) < 15:
-        assert seconds == min(float(text), 30 * 86400.0)
+        assert seconds == min(float(text), windows.LONGEST_WAIT_SEC)
 
 
 def quota_headers(dice: Dice) -> None:

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Optional
 
-from tests.fuzz import bodies, chunks, configs, events, heads, quotas
+from tests.fuzz import answers, bodies, chunks, configs, events, fields, heads, quotas
 from tests.fuzz.dice import Dice
 
 __all__ = ["TARGETS", "failure", "main"]
@@ -30,6 +30,9 @@ TARGETS: Mapping[str, Target] = {
         events.taps,
         quotas.retry_afters,
         quotas.quota_headers,
+        answers.error_bodies,
+        fields.hosts,
+        fields.accept_encodings,
         configs.config_files,
         bodies.body_scans,
         bodies.credentials_in_text,

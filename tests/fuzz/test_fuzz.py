@@ -43,16 +43,27 @@ def test_a_failing_case_is_told_with_the_line_that_has_it_again(monkeypatch: pyt
         ),
         ("request_paths", "teamclaude.proxy.wire.paths._PLAIN", r"/.*"),
         ("retry_afters", "teamclaude.routing.windows.LONGEST_WAIT_SEC", float("inf")),
+        ("hosts", "teamclaude.proxy.entry._AUTHORITY", r"(?:\[([^\]]*)\]|([0-9A-Za-z._-]+))(?::([0-9]*))?.*"),
+        ("error_bodies", "teamclaude.proxy.words.redact_text", str),
+        (
+            "accept_encodings",
+            "tests.fuzz.fields.upstream_request_headers",
+            lambda *of: [("accept-encoding", "br")],
+        ),
     ],
 )
 def test_the_targets_see_bugs(target: str, where: str, bug: object, monkeypatch: pytest.MonkeyPatch) -> None:
     import re
 
+    from teamclaude.proxy import entry
     from teamclaude.proxy.wire import forwarding
 
-    forwarding._lower_if_forwarded.cache_clear()
+    remembered = (forwarding._lower_if_forwarded, entry._parse_authority)
+    for each in remembered:
+        each.cache_clear()
     monkeypatch.setattr(where, re.compile(bug) if isinstance(bug, (str, bytes)) else bug)
     try:
         assert any(failure(target, case) for case in range(2000)), f"{target} does not see it"
     finally:
-        forwarding._lower_if_forwarded.cache_clear()
+        for each in remembered:
+            each.cache_clear()

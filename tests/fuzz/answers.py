@@ -1,0 +1,77 @@
+"""Error bodies of any content: what is shown of them is short, readable and holds no credential."""
+
+from __future__ import annotations
+
+import json
+import zlib
+
+from teamclaude.proxy.wire.head import parse_response_head
+from teamclaude.proxy.words import LONGEST, error_document, upstream_words
+from tests.fuzz.dice import JSON_SIGNS, Dice
+
+__all__ = ["error_bodies"]
+
+SECRET = "sk-ant-oat01-FAKE-fuzz_0123456789abcdef"
+MESSAGES = [
+    *("Overloaded", "This organization has been disabled.", "", f"The token {SECRET} may not do this.", " "),
+    *(
+        "\x1b[31mred\x1b[0m",
+        "two\nlines\r\n",
+        "caf\xe9 \U0001f99c",
+        "w" * 5000,
+        "\ud800",
+        "\u202eright to left",
+    ),
+]
+SHAPES = [
+    lambda message: {"type": "error", "error": {"type": "api_error", "message": message}},
+    lambda message: {"error": {"message": message}},
+    lambda message: {"error": message},
+    lambda message: {"type": "error", "error": {"type": "api_error", "message": [message, {"a": message}]}},
+    lambda message: {"type": "error", "error": None},
+    lambda message: [message],
+    lambda message: message,
+]
+BODIES = [
+    *(
+        b"",
+        b"<html><body>Blocked.</body></html>",
+        b"null",
+        b"NaN",
+        b"1e999",
+        b"[" * 3000,
+        b"\xff\xfe{",
+        b"{}",
+    ),
+]
+WORDS = [*JSON_SIGNS, b"\\u", b"\\", b"\0", b"\xff", b"null", b"NaN", b'"message":', b"[" * 40]
+CODINGS = ["", "gzip", "x-gzip", "deflate", "br", "identity", "GZIP", "gzip, gzip"]
+
+
+def error_bodies(dice: Dice) -> None:
+    coding = dice.choice(CODINGS)
+    body = _body(dice, coding)
+    kind = dice.choice([b"application/json", b"text/html", b""])
+    status = dice.choice([400, 401, 403, 429, 529])
+    fields = b"content-type: %b\r\ncontent-encoding: %b" % (kind, coding.encode())
+    head = parse_response_head(b"HTTP/1.1 %d No\r\n%b\r\n\r\n" % (status, fields))
+    words = upstream_words(head, body)
+    assert len(words) <= LONGEST and "\n" not in words and "\r" not in words
+    assert SECRET not in words
+    words.encode("utf-8", "replace")
+    document = json.loads(error_document(head, body))
+    assert document["type"] == "error" and document["error"]["type"]
+
+
+def _body(dice: Dice, coding: str) -> bytes:
+    text = json.dumps(dice.choice(SHAPES)(dice.choice(MESSAGES))).encode()
+    body = text if dice.chance(0.8) else dice.choice(BODIES)
+    if dice.chance(0.4):
+        body = dice.mutated(body, WORDS)
+    if coding.lower() in ("gzip", "x-gzip") and dice.chance(0.8):
+        packer = zlib.compressobj(wbits=31)
+        body = packer.compress(body) + packer.flush()
+    elif coding == "deflate" and dice.chance(0.8):
+        packer = zlib.compressobj(wbits=dice.choice([15, -15]))
+        body = packer.compress(body) + packer.flush()
+    return body[: dice.randrange(len(body) + 1)] if dice.chance(0.2) else body
