@@ -325,9 +325,9 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_bodies_cost_little_time_and_memory(name):
     data = HOSTILE[name]
-    began = time.perf_counter()
+    began = time.thread_time()
     scan(data)
-    assert time.perf_counter() - began < 1.0
+    assert time.thread_time() - began < 1.0
 
 
 @pytest.mark.parametrize("name", ["quotes", "backslashes", "open text", "decoys", "early"])

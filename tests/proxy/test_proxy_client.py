@@ -201,7 +201,7 @@ def test_lingering_has_an_end(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("teamclaude.proxy.wire.client.LINGER_IDLE_SEC", 0.03)
     began = time.monotonic()
     ends.client.linger()
-    assert 0.02 < time.monotonic() - began < 0.5
+    assert 0.02 < time.monotonic() - began < 3.0
 
 
 def test_an_abort_is_a_reset(ends: Ends) -> None:

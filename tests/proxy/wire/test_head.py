@@ -255,13 +255,13 @@ def test_hostile_heads_take_linear_time():
         "a: b" + "\r\n x" * (size // 4),
         "a: b" + "\r\n" + "\r\n ".join([" "] * (size // 4)),
     ]
-    began = time.perf_counter()
+    began = time.thread_time()
     for text in hostile:
         for parse in (parse_request_head, parse_response_head):
             for start in ("GET / HTTP/1.1", "HTTP/1.1 200 " + "x " * 9):
                 with contextlib.suppress(BadRequest, UpstreamProtocolError):
                     parse(request(text, start=start))
-    assert time.perf_counter() - began < 1.5
+    assert time.thread_time() - began < 1.5
 
 
 def mutate(rng: random.Random, block: bytes) -> bytes:

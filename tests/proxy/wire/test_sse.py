@@ -166,9 +166,9 @@ def test_what_is_held_is_bounded_within_one_piece():
 
 def test_a_large_event_byte_by_byte_takes_linear_time():
     data = b"data: " + b"x" * (MAX_EVENT_BYTES - 10) + b"\n\n"
-    began = time.perf_counter()
+    began = time.thread_time()
     assert len(parse(data, 1)) == 1
-    assert time.perf_counter() - began < 1.5
+    assert time.thread_time() - began < 1.5
 
 
 def test_between_events():

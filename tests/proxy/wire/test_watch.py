@@ -74,7 +74,7 @@ def test_an_end_of_the_upstream_ends_the_wait(three: Three) -> None:
 def test_silence_ends_the_wait_in_time(three: Three) -> None:
     began = time.monotonic()
     assert not three.watch.wait(three.upstream_here, 0.05)
-    assert 0.04 < time.monotonic() - began < 0.5
+    assert 0.04 < time.monotonic() - began < 3.0
 
 
 @pytest.mark.parametrize("how", ["fin", "rst"])
