@@ -8,25 +8,7 @@ from __future__ import annotations
 
 __all__ = ["AWAITED", "is_awaited"]
 
-AWAITED: set[str] = {
-    "400 of the account",
-    "402 of the account",
-    "404 of the account",
-    "page of an edge",
-    "overage claim",
-    "extra usage",
-    "bare 429s",
-    "bare 429 and busy slots",
-    "overloads of a warm conversation",
-    "refusal that trickles",
-    "silent API",
-    "endless retry-after",
-    "until close",
-    "half-closed",
-    "ids of an account",
-    "burst without a session",
-    "codings",
-}
+AWAITED: set[str] = {"codings", "half-closed", "until close"}
 
 
 def is_awaited(name: str) -> bool:

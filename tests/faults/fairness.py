@@ -73,7 +73,10 @@ def no_refusal_of_an_account_is_relayed(evidence: Evidence) -> list[str]:
 
 
 def refused_accounts_rest(evidence: Evidence) -> list[str]:
-    """An account that refused is not asked again before its time."""
+    """An account that refused is not asked again before its time.
+
+    The spec allows: what spends no quota, insisted on that account.
+    """
     oracle, found = Oracle(evidence), []
     if any(event.what == "jump" and event.args[0] < 0 for event in evidence.schedule.events):
         return []  # a clock that was set back shortens benches
@@ -82,7 +85,13 @@ def refused_accounts_rest(evidence: Evidence) -> list[str]:
     for name, rests in oracle.rests.items():
         if oracle.uncertain(name) or name in renewed:
             continue
-        asked = [heard for heard in evidence.heard if heard.account == name and heard.tag in seen]
+        asked = [
+            heard
+            for heard in evidence.heard
+            if heard.account == name
+            and heard.tag in seen
+            and (heard.inference or not seen[heard.tag].request.pin)
+        ]
         for rest in rests:
             for heard in asked:
                 concerned = rest.model is None or (rest.model == model_of(heard) and heard.inference)

@@ -34,7 +34,7 @@ __all__ = [
 
 MOST_HOPS = 4  # accounts that one request asks after bare 429s
 LONGEST_PAUSE_SEC = 0.03  # LONGEST_BACKOFF_SEC of the worlds
-REFUSAL_SEC = 2.6  # the body of a refusal is awaited for 2 s
+REFUSAL_SEC = 0.8  # KEPT_SEC of the worlds, and what a busy machine adds
 
 
 def refusals_of_one_account_end_no_request(evidence: Evidence) -> list[str]:

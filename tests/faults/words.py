@@ -99,8 +99,11 @@ def endless_rests(rng: Rng) -> Fault:
 
 
 def trickled_refusals(rng: Rng) -> Fault:
-    """A refusal whose head comes at once and whose body takes seconds."""
-    code, wait = rng.choice([(429, 30), (429, None), (529, None), (403, None)])
+    """A refusal whose head comes at once and whose body takes seconds.
+
+    None about a login: of those the body is needed to tell whose word it is.
+    """
+    code, wait = rng.choice([(429, 30), (429, None), (529, None), (400, None)])
     body = error_body(code, "w" * 4500)
     fault = Fault.status(code, body=body, retry_after=wait)
     return fault.but(trickle=75, trickle_gap=0.05 * SPEED)
