@@ -13,7 +13,16 @@ from .score import Pace, pace_of
 from .usage import Usage
 from .windows import Window
 
-__all__ = ["AccountView", "BindingView", "FleetView", "IssueView", "view_of"]
+__all__ = [
+    "AccountState",
+    "AccountView",
+    "BindingView",
+    "FleetView",
+    "IssueView",
+    "WindowState",
+    "states_of",
+    "view_of",
+]
 
 
 class AccountView(NamedTuple):
@@ -43,6 +52,25 @@ class AccountView(NamedTuple):
     def utilization(self, axis: str) -> Optional[float]:
         window = self.windows.get(axis)
         return window.utilization if window is not None else None
+
+
+class WindowState(NamedTuple):
+    """One axis at one instant."""
+
+    utilization: Optional[float]
+    resets_at: Optional[float]  # epoch seconds
+    full: bool  # rejected, or used up to the threshold
+
+
+class AccountState(NamedTuple):
+    """One account at one instant, as far as two of these tell what happened in between."""
+
+    key: str
+    name: str
+    bench_until: Optional[float]  # epoch seconds, only while benched
+    bench_began: Optional[float]
+    bench_reason: str
+    windows: dict[str, WindowState]  # axes that have not been reset
 
 
 class BindingView(NamedTuple):
@@ -109,6 +137,29 @@ def view_of(fleet: Fleet, now: float) -> FleetView:
         last_account=names.get(fleet.last_account or ""),
         policy=fleet.policy.name,
         issues=_issue_views(fleet),
+    )
+
+
+def states_of(fleet: Fleet, now: float) -> tuple[AccountState, ...]:
+    """The accounts alone; call it under the lock that guards `fleet`."""
+    threshold = fleet.rules.switch_threshold
+    return tuple(
+        AccountState(
+            account.key,
+            account.name,
+            account.bench_until if account.benched(now) else None,
+            account.bench_began,
+            account.bench_reason,
+            {
+                axis: WindowState(
+                    window.utilization,
+                    window.resets_at,
+                    window.rejected or (window.utilization or 0.0) >= threshold,
+                )
+                for axis, window in account.windows.live(now)
+            },
+        )
+        for account in fleet.accounts.values()
     )
 
 
