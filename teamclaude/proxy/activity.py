@@ -44,6 +44,10 @@ class Activity(NamedTuple):
     """Why that account, or why not."""
     unmeasured: bool = False
     """It was answered, and how many tokens that took could not be read."""
+    waited_sec: Optional[float] = None
+    """In all, for an account or to try again; None: not at all."""
+    wait_reason: str = ""
+    """What it waited for last."""
 
     @property
     def tokens(self) -> int:
@@ -56,6 +60,7 @@ def activity_of(exchange: Exchange) -> Activity:
     """The record of a request as far as it has come."""
     facts, ask, usage, decision = exchange.facts, exchange.ask, exchange.usage, exchange.decision
     used = _UNKNOWN if usage == NO_USAGE or usage.unmeasured else (*usage[:3], usage.cache_write_tokens)
+    waits = exchange.waits
     # By place, in the order above: twenty names would cost as much again as everything else here.
     return Activity(
         exchange.id,
@@ -76,6 +81,8 @@ def activity_of(exchange: Exchange) -> Activity:
         exchange.outcome.value if exchange.outcome else "",
         exchange.note or (decision.reason if decision is not None else ""),
         usage.unmeasured > 0,
+        round(sum(wait.seconds for wait in waits), 3) if waits else None,
+        waits[-1].reason if waits else "",
     )
 
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from random import Random
 from typing import Any, Optional, Union
 
 from ..errors import HeldOut, TeamClaudeError, TooManyHeld, UpstreamError
-from ..routing.decision import Ask, Decision
+from ..routing.decision import Ask, Decision, Wait
+from ..routing.line import Waiter
+from ..routing.outlook import Outlook
 from ..routing.usage import NO_USAGE, Usage
 from ..routing.windows import Reading
 from .bodyscan import NO_FACTS, BodyFacts
 from .entry import Visitor
 from .redact import redact_text
+from .waiting import HELD, HeldRequest, Waiting, held_of, held_seconds
 from .wire.bodies import BodyRoom
 from .wire.framing import keep_alive
 from .wire.head import RequestHead
@@ -89,6 +94,7 @@ class Exchange:
     switched = False  # its connection has gone on with another protocol
     waiting_since: Optional[float] = None  # monotonic, while it waits for an account
     waited = 0.0  # seconds it has waited so
+    waits: tuple[Waiting, ...] = ()  # oldest first; replaced as a whole
 
     def __init__(
         self,
@@ -134,6 +140,79 @@ class Exchange:
             self.note = redact_text(note) if note else self.note
             self.ended = time.monotonic()
 
+    def wait(self, waiting: Waiting) -> None:
+        """It waits, from now on."""
+        self.waits = (*self.waits, waiting)
+
+    def waits_in_line(
+        self, clock: Callable[[], float], expects: Callable[[Waiter], Outlook]
+    ) -> Callable[[Waiter], None]:
+        """What `Router.acquire` tells of a waiter that has to stand in line."""
+
+        def begin(waiter: Waiter) -> None:
+            if waiter.wait is not None:
+                since, attempts = waiter.since, len(self.attempts)
+                self.wait(Waiting(waiter.wait, since, clock, attempts, waiter, expects))
+
+        return begin
+
+    @contextmanager
+    def pausing(self, words: str) -> Iterator[None]:
+        """It waits for something else than an account, which `words` name."""
+        at = self.at + self.lasted
+        paused = Wait(Decision(None, words, at=at))
+        self.wait(Waiting(paused, at, lambda: self.at + self.lasted, len(self.attempts)))
+        try:
+            yield
+        finally:
+            self.goes_on()
+
+    def follow_wait(self) -> None:
+        """Notice that it waits for something of another kind by now."""
+        if self.waits:
+            last = self.waits[-1]
+            followed = last.followed()
+            if followed is not last:
+                self.wait(followed)
+
+    def goes_on(self) -> None:
+        """Its wait is over; nothing happens when there was none."""
+        if self.waits:
+            self.waits[-1].end()
+
+    @property
+    def waiting(self) -> Optional[Waiting]:
+        """The wait it is in."""
+        last = self.waits[-1] if self.waits else None
+        return None if last is None or last.over else last
+
+    def waiting_json(self, names: Mapping[str, str]) -> Optional[dict[str, Any]]:
+        """What it waits for as of now; of a hold `sec` is how long it has been held in all."""
+        waiting = self.waiting
+        if waiting is None:
+            return None
+        sec = held_seconds(self.waits) if waiting.kind == HELD else waiting.seconds
+        return {**waiting.as_json(names), "sec": round(sec, 1)}
+
+    def held(self) -> Optional[HeldRequest]:
+        """The hold it is in, as of now; None while it is in none."""
+        hold = held_of(self.waits)
+        if hold is None:
+            return None
+        account, back_at = hold.outlook()
+        return HeldRequest(
+            self.id,
+            self.ask.session or "",
+            self.ask.agent or "",
+            self.facts.model or "",
+            held_seconds(self.waits),
+            hold.reason,
+            hold.decision.detail,
+            account,
+            back_at,
+            hold.now,
+        )
+
     @property
     def path(self) -> str:
         """For showing: a mistyped base URL may have put a credential into it."""
@@ -178,6 +257,14 @@ class Exchange:
             "status": self.status,
             "outcome": self.outcome.value if self.outcome else None,
             "note": self.note,
+            "waits": [
+                {
+                    **wait.as_json(names),
+                    "attempts": wait.attempts,
+                    "decision": wait.decision.as_json(names),
+                }
+                for wait in self.waits
+            ],
             "attempts": [
                 {
                     "account": attempt.account,

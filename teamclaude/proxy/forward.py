@@ -158,12 +158,15 @@ class Forwarder:
             raise self._refused(nothing.decision) from None
 
     def _try_acquire(self, ask: Ask, patience: Patience) -> Lease:
-        self._exchange.waiting_since = time.monotonic()
+        exchange, router = self._exchange, self._house.router
+        exchange.waiting_since = time.monotonic()
         try:
-            return self._house.router.acquire(ask, patience, self._hold.beat)
+            waits = exchange.waits_in_line(self._house.clock, router.outlook)
+            return router.acquire(ask, patience, self._hold.beat, waits)
         finally:
-            self._exchange.waited += time.monotonic() - self._exchange.waiting_since
-            self._exchange.waiting_since = None
+            exchange.goes_on()
+            exchange.waited += time.monotonic() - exchange.waiting_since
+            exchange.waiting_since = None
 
     def _is_final_refusal(self, decision: Decision) -> bool:
         """Every account refused the login behind this request, or can't serve without a person's help."""

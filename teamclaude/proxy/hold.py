@@ -25,6 +25,7 @@ __all__ = ["Hold", "RecentlyRefused", "patience_of"]
 COMMENT_SEC = 15.0
 # A client that was just told "no" by an error event asks again at once: the plain 429 stops it.
 PLAIN_SEC = 60.0
+PAUSE_REASON = "pause before the next attempt"
 
 
 class Hold:
@@ -45,19 +46,21 @@ class Hold:
     def beat(self) -> None:
         """Look after the client; raises ClientGone."""
         self._client.watch.check()
+        self._exchange.follow_wait()
         now = time.monotonic()
         if not self.committed:
             if now >= self._commit_at:
                 self._commit(now)
         elif now - self._last_bytes >= COMMENT_SEC:
-            self._send(b": held, waiting for an account\n\n", now)
+            self._send(self._comment(), now)
 
     def pause(self, seconds: float) -> None:
         """A pause between attempts, with the same care."""
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            self._client.watch.sleep(min(left, COMMENT_SEC))
-            self.beat()
+        with self._exchange.pausing(PAUSE_REASON):
+            while (left := end - time.monotonic()) > 0:
+                self._client.watch.sleep(min(left, COMMENT_SEC))
+                self.beat()
 
     def refuse(self, error: TeamClaudeError) -> None:
         """End a committed answer with an error event."""
@@ -85,7 +88,16 @@ class Hold:
         self._exchange.first_byte(200, final=False)
         self._client.send(render_response(200, "OK", headers))
         self.committed = True
-        self._send(b": held, waiting for an account\n\n", now)
+        self._send(self._comment(), now)
+
+    def _comment(self) -> bytes:
+        """An SSE comment that says for whom it waits and until when; a comment is one line."""
+        held = self._exchange.held()
+        words = "waiting for an account"
+        if held is not None and held.back_at is not None:
+            words = held.words()
+        line = "".join(char if char.isprintable() else " " for char in f": held, {words}")
+        return line.encode("utf-8", "replace") + b"\n\n"
 
     def _send(self, data: bytes, now: float) -> None:
         self._client.send(chunk(data) if self.framing.kind is Kind.CHUNKED else data)

@@ -78,20 +78,33 @@ class Journal:
         return list(found.values())
 
     def inflight(self) -> list[dict[str, Any]]:
-        """Requests under way, newest first."""
+        """Requests under way, newest first; `waiting` says what one of them waits for."""
         with self._lock:
             running = list(self._running.values())
-        return [as_json(activity_of(exchange)) for exchange in reversed(running)]
+        names = self.names()
+        return [_under_way(exchange, names) for exchange in reversed(running)]
+
+    def waiting(self) -> list[Exchange]:
+        """Requests that wait, in the order they came."""
+        with self._lock:
+            return [exchange for exchange in self._running.values() if exchange.waits and exchange.waiting]
 
     def explain(self, request: str) -> Optional[dict[str, Any]]:
         """The decision record of a remembered request, by our id or the word `last`."""
         with self._lock:
             if request == LAST:
-                decided = (e for e in reversed(self._ended.values()) if e.attempts)
-                exchange = next(decided, None) or next(reversed(self._running.values()), None)
+                exchange = self._last()
             else:
                 exchange = self._ended.get(request) or self._running.get(request)
         return None if exchange is None else exchange.explained(self.names())
+
+    def _last(self) -> Optional[Exchange]:
+        """Of the last one decided and the last one that waits, the one that came later; else what runs."""
+        decided = next((e for e in reversed(self._ended.values()) if e.attempts), None)
+        waits = next((e for e in reversed(self._running.values()) if e.waiting is not None), None)
+        if decided is not None and waits is not None:
+            return waits if waits.began >= decided.began else decided
+        return decided or waits or next(reversed(self._running.values()), None)
 
     def close(self) -> None:
         """Write out what is waiting."""
@@ -99,3 +112,7 @@ class Journal:
             self.recorder.switch(False)
         if self._log is not None:
             self._log.close()
+
+
+def _under_way(exchange: Exchange, names: dict[str, str]) -> dict[str, Any]:
+    return {**as_json(activity_of(exchange)), "waiting": exchange.waiting_json(names)}

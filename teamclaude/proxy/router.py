@@ -26,10 +26,11 @@ from ..routing.fleet import Changes, Fleet
 from ..routing.line import NO_PATIENCE, Line, Patience, Waiter
 from ..routing.memory import dump, restore
 from ..routing.models import Price
+from ..routing.outlook import Outlook, outlook
 from ..routing.policy import Policy
 from ..routing.rules import Rules
 from ..routing.usage import NO_USAGE, Usage
-from ..routing.view import FleetView, view_of
+from ..routing.view import AccountState, FleetView, states_of, view_of
 from ..routing.windows import Reading
 
 __all__ = ["NO_PATIENCE", "NothingUsable", "Patience", "Router"]
@@ -76,10 +77,17 @@ class Router:
 
     # --- leases -------------------------------------------------------------------------------
 
-    def acquire(self, ask: Ask, patience: Patience, check_client: Callable[[], None]) -> Lease:
+    def acquire(
+        self,
+        ask: Ask,
+        patience: Patience,
+        check_client: Callable[[], None],
+        waits: Callable[[Waiter], None] = lambda waiter: None,
+    ) -> Lease:
         """An account and its slot for `ask`, waiting up to `patience`.
 
-        `check_client` is called every beat without the lock and raises when the client has left.
+        `check_client` is called every beat without the lock and raises when the client has left; `waits`
+        gets the waiter, once, when it has to stand in line: its `wait` may then be read by any thread.
         Raises NothingUsable, TooManyHeld, Draining, or what `check_client` raises.
         """
         with self._lock:
@@ -96,6 +104,7 @@ class Router:
             self._line.waiters.append(waiter)
             self._asleep[waiter] = waiter
         try:
+            waits(waiter)
             return self._stand_in_line(waiter, check_client)
         except BaseException:
             self._leave_line(waiter)
@@ -332,6 +341,16 @@ class Router:
     def view(self) -> FleetView:
         with self._lock:
             return view_of(self._fleet, self._clock())
+
+    def outlook(self, waiter: Waiter) -> Outlook:
+        """The account that a waiting request is expected to get, and when."""
+        with self._lock:
+            return outlook(self._fleet, waiter, self._clock())
+
+    def accounts(self) -> tuple[AccountState, ...]:
+        """What log lines tell of the accounts; no conversations are copied."""
+        with self._lock:
+            return states_of(self._fleet, self._clock())
 
     def names(self) -> dict[str, str]:
         """Account names by key."""

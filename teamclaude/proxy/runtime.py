@@ -28,6 +28,7 @@ from ..settings import camel_case
 from .book import AccountBook
 from .clients import Clients
 from .entry import Door
+from .exchange import Exchange
 from .hold import RecentlyRefused
 from .house import House
 from .journal import Journal
@@ -35,6 +36,7 @@ from .redact import redact_text
 from .router import Router
 from .secretvalues import KNOWN, secrets_of
 from .status import capacity_json, resident_mb, status_json
+from .waiting import HeldRequest, held_summary
 from .wire.bodies import BodyLimiter
 from .wire.connections import Connections
 from .wire.ferry import Ferry
@@ -145,12 +147,21 @@ class Runtime:
     def status(self) -> dict[str, Any]:
         """The snapshot as JSON; never a credential."""
         tokens = self.keeper.states()
+        held = [one for _, one in self.held()]
         status = status_json(self.router.view(), self.house.config.rules, self._system(), tokens)
-        return {**status, "clients": self.clients.as_json()}
+        status["system"]["held"] = len(held)
+        status["capacity"].update(held_summary(held))
+        return {**status, "held": [one.as_json() for one in held], "clients": self.clients.as_json()}
 
     def capacity(self) -> dict[str, Any]:
         view = self.router.view()
-        return capacity_json(capacity_of(view, self.house.config.rules), view.now)
+        capacity = capacity_json(capacity_of(view, self.house.config.rules), view.now)
+        return {**capacity, **held_summary([one for _, one in self.held()])}
+
+    def held(self) -> list[tuple[Exchange, HeldRequest]]:
+        """The requests that are held, in the order they came."""
+        waiting = self.journal.waiting() if self.router.waiting else []
+        return [(exchange, held) for exchange in waiting if (held := exchange.held()) is not None]
 
     def deck(self) -> dict[str, Any]:
         """Status and activity: with `fleet`, what a Deck draws."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
@@ -11,7 +12,7 @@ from tests.faults.reading import AnswerReader, Nonsense, event_names, plain
 
 __all__ = ["Evidence", "Heard", "Overlap", "Seen"]
 
-HELD = b": held, waiting for an account\n\n"
+HELD = re.compile(rb"(?:: held, [^\n]+\n\n)+")  # the comments of a hold, whomever they name
 
 
 @dataclass
@@ -70,7 +71,7 @@ class Seen:
     @property
     def held(self) -> bool:
         """The answer was begun by a hold."""
-        return self.status == 200 and not self.relayed and self.payload.startswith(HELD)
+        return self.status == 200 and not self.relayed and HELD.match(self.payload) is not None
 
     @property
     def payload(self) -> bytes:
@@ -80,8 +81,8 @@ class Seen:
     def content(self) -> bytes:
         """The payload behind the comments of a hold, decompressed."""
         found = self.payload
-        while self.held and found.startswith(HELD):
-            found = found[len(HELD) :]
+        if self.held:
+            found = HELD.sub(b"", found, count=1)
         return plain(found, self.reader.field("content-encoding"))
 
     @property

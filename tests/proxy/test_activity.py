@@ -8,9 +8,10 @@ from teamclaude.proxy.activity import Activity, activity_of, as_json
 from teamclaude.proxy.bodyscan import BodyFacts
 from teamclaude.proxy.entry import Visitor
 from teamclaude.proxy.exchange import Attempt, Exchange, Outcome
+from teamclaude.proxy.waiting import Waiting
 from teamclaude.proxy.wire.head import RequestHead
 from teamclaude.proxy.wire.paths import classify
-from teamclaude.routing.decision import Ask, Decision
+from teamclaude.routing.decision import Ask, Decision, Wait
 from teamclaude.routing.usage import Usage
 
 NOON = 1_795_435_200.25
@@ -37,6 +38,8 @@ FULL = Activity(
     cost=0.25,
     outcome="served",
     reason="own account",
+    waited_sec=12.5,
+    wait_reason="no account usable",
 )
 
 
@@ -63,6 +66,8 @@ def test_the_json_names_and_units() -> None:
         "outcome": "served",
         "reason": "own account",
         "unmeasured": False,
+        "waitedSec": 12.5,
+        "waitReason": "no account usable",
     }
 
 
@@ -70,7 +75,7 @@ def test_unknown_is_null_and_never_zero() -> None:
     unknown = {
         key for key, value in as_json(Activity("r1", NOON, "POST", "/v1/messages")).items() if value is None
     }
-    numbers = {"status", "ttfbSec", "durationSec", "cost"}
+    numbers = {"status", "ttfbSec", "durationSec", "waitedSec", "cost"}
     assert unknown == numbers | {"inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens"}
 
 
@@ -87,6 +92,9 @@ def test_all_that_is_known_of_an_exchange() -> None:
     exchange.status, exchange.ttfb, exchange.ended = 200, 1.4, 17.1
     exchange.usage, exchange.cost = Usage(1200, 8400, 50_000, 20, 3), 0.25
     exchange.outcome = Outcome.SERVED
+    paused = Waiting(Wait(Decision(None, "no account usable")), 0.0, lambda: 12.5, 1)
+    exchange.wait(paused)
+    exchange.goes_on()
     activity = activity_of(exchange)
     assert activity == FULL._replace(duration_sec=activity.duration_sec, cache_write_tokens=23)
     assert activity.duration_sec == pytest.approx(12.1)

@@ -7,9 +7,10 @@ from typing import Any
 from teamclaude.proxy import journal as journal_module
 from teamclaude.proxy.exchange import Attempt, Exchange, Outcome
 from teamclaude.proxy.journal import Journal
+from teamclaude.proxy.waiting import Waiting
 from teamclaude.proxy.wire.head import RequestHead
 from teamclaude.proxy.wire.paths import classify
-from teamclaude.routing.decision import Decision, Exclusion
+from teamclaude.routing.decision import Decision, Exclusion, Wait
 from teamclaude.routing.usage import Usage
 
 
@@ -50,6 +51,27 @@ def test_a_request_under_way_is_in_flight_until_its_end() -> None:
     journal.end(one, None)
     assert [row["id"] for row in journal.inflight()] == [two.id]
     assert [(row["outcome"], row["reason"]) for row in journal.recent()] == [("client gone", "left")]
+
+
+def waits(exchange: Exchange) -> Exchange:
+    exchange.wait(Waiting(Wait(Decision(None, "no account usable")), 1000.5, lambda: 1010.5, 0))
+    return exchange
+
+
+def test_the_last_one_is_the_one_that_waits_unless_another_was_decided_that_came_later() -> None:
+    journal = Journal()
+    ended(journal, exchange_of("/v1/messages", "a"))
+    waiting = waits(exchange_of())
+    journal.begin(waiting)
+    record = journal.explain("last")
+    assert record is not None and record["request"] == waiting.id
+    assert [row["waiting"]["sec"] for row in journal.inflight()] == [10.0]
+    assert journal.waiting() == [waiting]
+    later = ended(journal, exchange_of("/v1/messages", "b"))
+    record = journal.explain("last")
+    assert record is not None and record["request"] == later.id
+    waiting.goes_on()
+    assert journal.waiting() == [] and journal.inflight()[0]["waiting"] is None
 
 
 def test_only_so_many_are_remembered_and_no_body(monkeypatch: Any) -> None:
