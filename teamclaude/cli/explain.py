@@ -1,7 +1,7 @@
 """Why a request went where it went: the account that was taken, the reason, and
-the rule that excluded each other one.  Without an ID: the last request.  IDs
-are in the activity lines and in the `x-teamclaude-request` header of every
-answer."""
+the rule that excluded each other one; how long it waited, and for what.
+Without an ID: the last request, also one that still waits.  IDs are in the
+`x-teamclaude-request` header of every answer, and in `held` of status --json."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from .paint import paint
 __all__ = ["activity_line"]
 
 _UNMEASURED = f" {UNKNOWN} in {UNKNOWN} out"
+LEAST_WAIT_SEC = 0.05  # to be worth a word
 
 
 def activity_line(activity: Activity, color: bool = False, ascii: bool = False) -> str:
@@ -27,8 +28,11 @@ def activity_line(activity: Activity, color: bool = False, ascii: bool = False) 
     used = _UNMEASURED
     if not a.unmeasured:
         used = _tokens(a.input_tokens, a.output_tokens, a.cache_read_tokens, a.cache_write_tokens)
+    waited = "" if not a.waited_sec or a.waited_sec < LEAST_WAIT_SEC else f" waited {_seconds(a.waited_sec)}"
+    if waited and a.wait_reason:
+        waited += f" ({clean(a.wait_reason)})"
     # In whole milliseconds, as the record's `at` is in JSON.
-    line = f"{_clock(round(a.at * 1000) // 1000)} {said} {_seconds(a.duration_sec)}{ttfb}{used}"
+    line = f"{_clock(round(a.at * 1000) // 1000)} {said} {_seconds(a.duration_sec)}{ttfb}{used}{waited}"
     return ascii_text(line) if ascii else line  # of what was said nothing is left to do
 
 

@@ -8,6 +8,7 @@ from typing import Optional
 from .conversations import conversations, shown_of
 from .figures import number
 from .groups import accounts_of, issues_of, unassigned_of
+from .holds import holds_of, waiting_words
 from .kinship import Crew, parents_of, tallies_of
 from .model import (
     LEAD,
@@ -58,9 +59,10 @@ def deck_model(snapshot: Snapshot, sources: Sources = NO_SOURCES, reachable: boo
         issues_total=Issue(
             "", sessions=sum(i.sessions for i in issues), tally=total([issue.tally for issue in issues])
         ),
+        held=holds_of(snapshot, at),
         activity=(
-            *_activity(rows(snapshot, "inflight"), True),
-            *_activity(rows(snapshot, "activity"), False),
+            *_activity(rows(snapshot, "inflight"), True, at),
+            *_activity(rows(snapshot, "activity"), False, at),
         ),
         needs=needs_of(nodes, accounts, capacity.verdict),
     )
@@ -85,12 +87,14 @@ def _top(
     system: Snapshot, sources: Sources, capacity: Capacity, accounts: Iterable[Account], nodes: Iterable[Node]
 ) -> Top:
     statuses = [account.status for account in accounts]
+    held = _whole(system, "held") or 0
     return Top(
         rss_mb=number(system.get("proxyRssMB")),
         uptime=number(system.get("proxyUptimeSec")),
         throttled=statuses.count("benched"),
         need_login=statuses.count("auth_failed"),
-        waiting=_whole(system, "waiting") or 0,
+        waiting=max(0, (_whole(system, "waiting") or 0) - held),
+        held=held,
         ram=sources.machine.ram,
         cpu=sources.machine.cpu,
         capacity=capacity,
@@ -115,7 +119,7 @@ def _fleet(nodes: list[Node]) -> Fleet:
     )
 
 
-def _activity(records: Iterable[Snapshot], running: bool) -> list[ActivityRow]:
+def _activity(records: Iterable[Snapshot], running: bool, at: float) -> list[ActivityRow]:
     return [
         ActivityRow(
             text(record, "id"),
@@ -123,6 +127,7 @@ def _activity(records: Iterable[Snapshot], running: bool) -> list[ActivityRow]:
             running,
             number(record.get("durationSec")),
             "" if running else _style(record),
+            waiting_words(part(record, "waiting"), at) if running else "",
         )
         for record in records
     ]

@@ -12,7 +12,7 @@ from typing import Optional
 from .figures import epoch, number
 from .model import NOTHING_KNOWN, Tally
 from .presence import SHOWN_SEC, Signs
-from .reading import Snapshot, rows, text
+from .reading import Snapshot, part, rows, text
 from .sources import AgentFile, Sources
 
 __all__ = ["Conversation", "above", "conversations", "sessions_of", "shown_of", "tally_of"]
@@ -30,7 +30,9 @@ class Conversation:
     parent: str = ""  # key of the conversation that started this sub-agent
     binding: Snapshot = field(default_factory=dict)
     asking: bool = False  # a request of it is in flight
-    llm: bool = False  # an inference request is
+    llm: bool = False  # an inference request is, and does not wait
+    waiting: Snapshot = field(default_factory=dict)  # what its request waits for
+    held: Optional[float] = None  # seconds
     file: Optional[AgentFile] = None
 
     @property
@@ -85,7 +87,16 @@ def conversations(snapshot: Snapshot, sources: Sources) -> dict[str, Conversatio
         if session:
             one = _enter(found, session, agent)
             one.asking = True
-            one.llm = one.llm or row.get("path") == _INFERENCE
+            waiting = part(row, "waiting")
+            if waiting:
+                one.waiting = one.waiting or waiting
+            else:
+                one.llm = one.llm or row.get("path") == _INFERENCE
+    for row in rows(snapshot, "held"):
+        session, agent = _id(row, "session"), _id(row, "agent")
+        if session:
+            one = _enter(found, session, agent)
+            one.held = max(one.held or 0.0, number(row.get("heldSec")) or 0.0)
     for session in (*sources.registry, *sources.clients, *sources.transcripts, *sources.tools):
         _enter(found, session)
     for session, agent, file in _agent_files(sources):

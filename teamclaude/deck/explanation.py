@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from .cells import clean, pad, width
 from .figures import UNKNOWN, epoch, number
+from .holds import waited_words
 from .reading import Snapshot, part, rows, text
 
 __all__ = ["explanation_lines"]
@@ -19,9 +21,11 @@ def explanation_lines(record: Snapshot) -> list[str]:
         if text(record, key):
             lines.append(f"  {label:<8} {text(record, key)}")
     lines.append(f"  {'outcome':<8} {_outcome(record)}")
-    attempts = rows(record, "attempts")
+    attempts, waits = rows(record, "attempts"), rows(record, "waits")
     for count, attempt in enumerate(attempts, 1):
+        lines += _waits(waits, count - 1)
         lines += ["", f"{count}. {_attempt(attempt)}", *_decision(part(attempt, "decision"))]
+    lines += _waits(waits, len(attempts))
     # No attempt: the decision that there was no account for it.
     final = part(record, "decision")
     if final and not attempts:
@@ -38,6 +42,18 @@ def _outcome(record: Snapshot) -> str:
     words = [text(record, "outcome") or "still running", _status(record.get("status"))]
     note = text(record, "note")
     return " ".join(word for word in words if word) + (f": {note}" if note else "")
+
+
+def _waits(waits: Sequence[Snapshot], attempts: int) -> list[str]:
+    """The waits after so many attempts; of one that lasts, why each account is out."""
+    lines = []
+    for wait in waits:
+        if number(wait.get("attempts")) == attempts:
+            now = (epoch(wait.get("at")) or 0.0) + (number(wait.get("sec")) or 0.0)
+            lines += ["", f"-  {waited_words(wait, now)}"]
+            if not wait.get("over") or text(wait, "kind") == "held":
+                lines += _decision(part(wait, "decision"))
+    return lines
 
 
 def _attempt(attempt: Snapshot) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "DeckModel",
     "Fleet",
     "Header",
+    "Hold",
     "Issue",
     "Level",
     "Need",
@@ -88,6 +89,10 @@ class Node(NamedTuple):
     """A tool is executing: ⚙."""
     llm: bool = False
     """A request is in flight: ~ (⚙ goes first)."""
+    held: Optional[float] = None
+    """Seconds for which a request of it has been held; None: none is."""
+    waits: str = ""
+    """What its request waits for, in words; empty while none waits."""
     live: bool = False
     """At work now, or was a moment ago."""
     warm: bool = False
@@ -202,6 +207,23 @@ class Issue:
         return used / messages if used is not None and messages > 0 else None
 
 
+class Hold(NamedTuple):
+    """A request that no account can serve for now."""
+
+    request: str
+    session: str
+    agent: str
+    model: str
+    sec: float
+    expects: str
+    """`alice back 23:22`, or what it waits for."""
+
+    @property
+    def node(self) -> str:
+        """Key of its conversation."""
+        return f"{self.session}/{self.agent}" if self.agent else self.session
+
+
 class ActivityRow(NamedTuple):
     """A request; `record` is the proxy's own (http.md 7), for `activity_line`."""
 
@@ -212,6 +234,8 @@ class ActivityRow(NamedTuple):
     """Seconds under way, or it took."""
     style: str = ""
     """`good`, `warn` or `bad` by its status; empty while running."""
+    waits: str = ""
+    """What it waits for, in words; empty while it does not."""
 
 
 @dataclass(frozen=True)
@@ -258,12 +282,14 @@ class Top:
     """Accounts on the bench."""
     need_login: int = 0
     waiting: int = 0
-    """Requests held until an account is free."""
+    """Requests that wait for a slot, or have been held for no more than a moment."""
     ram: Optional[float] = None
     cpu: Optional[float] = None
     """Of this machine, fractions."""
     capacity: Capacity = Capacity()
     fleet: Fleet = Fleet()
+    held: int = 0
+    """Requests that no account can serve for now."""
 
 
 @dataclass(frozen=True)
@@ -292,6 +318,8 @@ class DeckModel:
     issues: tuple[Issue, ...] = ()
     """Active ones, most tokens first."""
     issues_total: Issue = Issue("")
+    held: tuple[Hold, ...] = ()
+    """The longest first."""
     activity: tuple[ActivityRow, ...] = ()
     """In flight, then finished, each newest first."""
     needs: frozenset[Need] = frozenset()

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from .conversations import Conversation
 from .figures import emoji
+from .holds import waiting_words
 from .kinship import Crew
 from .model import LEAD, SOLO, WORKER, Node, Tally
 from .presence import Signs
@@ -130,6 +131,8 @@ def _session(
         collision=twice,
         tool=state.tool,
         llm=one.llm,
+        held=one.held,
+        waits=waiting_words(one.waiting, now),
         live=state.live,
         warm=bool(one.binding.get("warm")),
         idle=state.idle,
@@ -160,6 +163,8 @@ def _agent(
         branch=about.branch,
         tool=state.tool,
         llm=one.llm,
+        held=one.held,
+        waits=waiting_words(one.waiting, now),
         live=state.live,
         warm=bool(one.binding.get("warm")),
         idle=state.idle,

@@ -11,6 +11,7 @@ from .spans import Line, Span, cells, fitting, joined, line
 from .view_accounts import AccountColumns, account_lines
 from .view_activity import activity_row
 from .view_head import head_lines
+from .view_holds import hold_row
 from .view_issues import SHOWN, IssueColumns, issue_heading, issue_row
 from .view_options import Options
 from .view_rows import Place, columns_for, node_row
@@ -23,6 +24,7 @@ __all__ = ["ACCOUNT", "ACTIVITY", "NODE", "Row", "body", "fixed"]
 NODE, ACCOUNT, ACTIVITY = "node:", "account:", "activity:"
 WIDE = 116  # the levels stand beside the heading
 FEW_LINES = 18
+FEW_HOLDS = 4  # are shown each, of more all but the last
 
 
 class Row(NamedTuple):
@@ -39,7 +41,7 @@ def body(model: DeckModel, options: Options) -> list[Row]:
     rows = [fixed(shown) for shown in head_lines(model, options.width)]
     if options.filter and 0 < options.height < FEW_LINES:
         rows = []  # what is looked for is further down
-    for section in (body.tree, body.accounts, body.unassigned, body.issues, body.activity):
+    for section in (body.held, body.tree, body.accounts, body.unassigned, body.issues, body.activity):
         rows.extend(section())
     if not body.sieve.found:
         rows.append(fixed(line((f'  nothing here has "{options.filter}" in it', "warn"))))
@@ -60,6 +62,19 @@ class _Body:
         self._names = short_names(account.name for account in model.accounts)
         deepest = max((at.depth for tree in model.trees for at in tree.lines), default=0)
         self._columns = columns_for(options.width, model.nodes.values(), deepest, bool(model.trees))
+
+    # --- held requests ------------------------------------------------------------------------
+
+    def held(self) -> Iterator[Row]:
+        model, options = self._model, self._options
+        shown = [hold for hold in model.held if self.sieve.hold(hold)]
+        if not shown:
+            return
+        yield self._heading("Held", [line((f"{count(len(shown), 'request')}, no account for now", "warn"))])
+        for hold in shown if len(shown) <= FEW_HOLDS else shown[: FEW_HOLDS - 1]:
+            yield fixed(hold_row(hold, model.nodes, options))
+        if len(shown) > FEW_HOLDS:
+            yield fixed(line((f"  … {len(shown) - FEW_HOLDS + 1} more", "dim")))
 
     # --- trees --------------------------------------------------------------------------------
 

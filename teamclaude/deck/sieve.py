@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from .model import Account, ActivityRow, Issue, Node, Tree
+from .model import Account, ActivityRow, Hold, Issue, Node, Tree
 
 __all__ = ["Sieve"]
 
@@ -25,7 +25,8 @@ class Sieve:
             return True
         node = self._nodes[key]
         about = (node.label, node.issue, node.title, node.line, node.project, node.branch, node.session)
-        return self._match((*about, node.account, node.model, node.chip, "live" if node.live else "idle"))
+        state = "held" if node.held is not None else "live" if node.live else "idle"
+        return self._match((*about, node.account, node.model, node.chip, state))
 
     def tree(self, tree: Tree) -> set[str]:
         """Keys of the rows of a tree that match, and of all above them."""
@@ -43,6 +44,13 @@ class Sieve:
     def account(self, account: Account) -> bool:
         return self.is_open or self._match((account.name, account.status, account.reason))
 
+    def hold(self, hold: Hold) -> bool:
+        if self.is_open:
+            return True
+        node = self._nodes.get(hold.node) or self._nodes.get(hold.session)
+        label = node.label if node is not None else ""
+        return self._match((hold.request, hold.session, hold.model, "held", hold.expects, label))
+
     def issue(self, issue: Issue) -> bool:
         return self.is_open or self._match((issue.name, issue.title))
 
@@ -52,7 +60,7 @@ class Sieve:
         session, agent = (str(row.record.get(key) or "") for key in ("session", "agent"))
         node = self._nodes.get(f"{session}/{agent}" if agent else session)
         texts = [str(row.record.get(field) or "") for field in _FIELDS]
-        return self._match((*texts, node.label if node is not None else ""))
+        return self._match((*texts, row.waits, node.label if node is not None else ""))
 
     def _match(self, texts: Iterable[str]) -> bool:
         hit = self._wanted in "\n".join(texts).casefold()

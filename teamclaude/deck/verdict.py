@@ -38,6 +38,9 @@ def verdict(capacity: Snapshot, color: bool) -> str:
         f" · live {count(capacity, 'liveAccounts')}/{count(capacity, 'total')}"
         f" · benched {count(capacity, 'benched')} · warm {count(capacity, 'warmSessions')}"
     )
+    held = number(capacity.get("held"))
+    if held:
+        line += f" · held {held:.0f}"
     wait = number(capacity.get("soonestResetSec"))
     return f"{line} · next free {duration(wait)}" if wait else line
 

@@ -31,6 +31,8 @@ def activity_row(
     out += [Span(" "), _status(row), column(seconds(row.elapsed), 7, right=True), Span("  ")]
     out += _who(record, nodes, 32 if wide else 18 if room >= 72 else 12, options.ascii)
     left = room - cells(out)
+    if row.waits:
+        return (*out, *_waits(row, names, left))
     return (*out, *(_trouble(row, names, left) or _course(row, names, left)))
 
 
@@ -59,6 +61,13 @@ def _who(record: Snapshot, nodes: Mapping[str, Node], cells: int, tags: bool) ->
     mark = session[:2] if tags else (home.emoji if home and home.emoji else emoji(session))
     label = home.label if home is not None else session[:8]
     return [column(mark, 2), Span(" "), column(label, cells - 3)]
+
+
+def _waits(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
+    """Of a request that waits: the accounts that were tried, and what for."""
+    route = (_route(row.record, names, room),) if row.record.get("accounts") else ()
+    model = model_name(text(row.record, "model"))
+    return fit((*route, *line("  ", (row.waits, "warn"), (f"  {model}", "dim"))), room)
 
 
 def _trouble(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:

@@ -34,6 +34,7 @@ def node_page(model: DeckModel, key: str) -> Optional[Page]:
         ("title", node.title),
         ("about", node.line),
         ("state", _state(node)),
+        ("waits", node.waits),
         ("needs you", node.chip if node.needs_you else ""),
         ("same issue", "another session is pinned to it, too" if node.collision else ""),
         ("account", (node.account or "none yet") + (" (pinned)" if node.pinned else "")),

@@ -66,6 +66,7 @@ def _trouble(top: Top) -> Line:
         [
             line((f"{top.throttled} throttled", "warn")) if top.throttled else (),
             line((f"{top.need_login} need login", "bad strong")) if top.need_login else (),
+            line((f"{top.held} held", "warn strong")) if top.held else (),
             line((f"{top.waiting} waiting", "warn")) if top.waiting else (),
         ]
     )

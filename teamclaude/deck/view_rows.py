@@ -157,6 +157,9 @@ def _full_name(node: Node) -> str:
 
 
 def _state(node: Node, cells: int) -> Span:
+    if node.held is not None:
+        since = "" if cells < 9 else f" {short_time(node.held)}"
+        return column(f" held{since}", cells, "warn")
     if node.live:
         return column(" live", cells, "good")
     idle = "" if node.idle is None or cells < 9 else f" {short_time(node.idle)}"
@@ -173,6 +176,7 @@ def _about(node: Node, columns: Columns, room: int) -> Line:
     """What it does, in one line; of an ordinary session first where, when no column says so."""
     homeless = not (columns.place or node.issue or node.agent)
     parts: list[Line] = [
+        line((node.waits, "warn")) if node.waits else (),
         line(("pinned", "accent")) if node.pinned else (),
         line((_place(node), "accent")) if homeless and node.project else (),
         line((node.line, "dim")) if node.line else (),

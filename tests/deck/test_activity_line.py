@@ -41,6 +41,12 @@ def test_every_account_that_was_tried() -> None:
     assert "→ alice → bob 200" in activity_line(FULL._replace(accounts=("alice", "bob")))
 
 
+def test_a_wait_is_told_with_what_it_was_for() -> None:
+    waited = FULL._replace(waited_sec=312.0, wait_reason="no account usable")
+    assert activity_line(waited).endswith(" 8.4k out waited 5m (no account usable)")
+    assert activity_line(FULL._replace(waited_sec=0.01, wait_reason="no slot")) == activity_line(FULL)
+
+
 def test_what_is_not_known_is_left_out() -> None:
     assert activity_line(BARE) == f"{CLOCK} GET /v1/models 200 0.0s"
     running = BARE._replace(status=None, duration_sec=None, outcome="")

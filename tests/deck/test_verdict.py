@@ -44,6 +44,12 @@ def test_the_next_free_account_is_told_when_somebody_waits() -> None:
     assert line.startswith("🔴 RED") and line.endswith(" · next free 4m")
 
 
+def test_held_requests_are_told_when_there_are_any() -> None:
+    (line,) = capacity_lines(capacity(verdict="red", held=3, heldSec=71, soonestResetSec=240))
+    assert line.endswith(" · warm 0 · held 3 · next free 4m")
+    assert "held" not in capacity_lines(capacity(held=0, heldSec=0))[0]
+
+
 @pytest.mark.parametrize(
     ("fields", "state"),
     [

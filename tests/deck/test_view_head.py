@@ -75,6 +75,7 @@ def test_gauges_that_nobody_could_read_are_left_out() -> None:
 def test_trouble_is_only_told_when_there_is_some() -> None:
     calm = "\n".join(plain(of) for of in head_lines(top(throttled=0, need_login=0, waiting=0), 80))
     assert "throttled" not in calm and "login" not in calm and "waiting" not in calm
+    assert "held" not in calm
     assert "3 waiting" in "\n".join(plain(of) for of in head_lines(top(waiting=3), 80))
 
 
