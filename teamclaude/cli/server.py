@@ -1,5 +1,6 @@
 """Start the proxy and keep it running.  On a terminal it shows the Deck (? tells
-its keys), otherwise a banner and one line for each request.
+its keys), otherwise a banner and one line for each request, and for each
+hold, bench, full window and reset.
 
 Ctrl-C (or SIGTERM) lets running answers finish; once more ends at once.
 SIGHUP reads the config file again."""
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ..deck.reader import SourceReader
     from ..deck.screen import Screen
     from ..proxy.exchange import Exchange
+    from ..proxy.notices import Notice
     from ..proxy.service import Service
 
 __all__ = ["arguments", "run"]
@@ -69,6 +71,10 @@ def _serve(args: argparse.Namespace) -> int:
         if not deck.is_shown:
             lines.put(exchange)
 
+    def tell_notice(notice: Notice, now: float) -> None:
+        if not deck.is_shown:  # it shows holds, benches and windows as they are
+            lines.put((notice, now))
+
     def warn(line: str) -> None:
         if not deck.say(line):
             notes.put(f"teamclaude: {line}")
@@ -81,6 +87,7 @@ def _serve(args: argparse.Namespace) -> int:
         drain_sec=args.drain,
         on_end=tell,
         warn=warn,
+        on_notice=tell_notice,
     )
 
     config = service.runtime.house.config
@@ -107,8 +114,11 @@ def _serve(args: argparse.Namespace) -> int:
     return 0
 
 
-def _request_line(stream: TextIO) -> Callable[[Union[Exchange, str]], str]:
-    """What `stream` shows of a request, or of a line that is one already."""
+Told = Union["Exchange", "tuple[Notice, float]", str]
+
+
+def _request_line(stream: TextIO) -> Callable[[Told], str]:
+    """What `stream` shows of a request, of what happened to an account, or of a line that is one already."""
 
     @cache
     def shown() -> Callable[[Exchange], str]:
@@ -119,7 +129,19 @@ def _request_line(stream: TextIO) -> Callable[[Union[Exchange, str]], str]:
         color, ascii = has_color(stream), shows_ascii(stream)
         return lambda exchange: activity_line(activity_of(exchange), color, ascii)
 
-    return lambda of: of if isinstance(of, str) else shown()(of)
+    def noticed(notice: Notice, now: float) -> str:
+        from ..deck.fallback import ascii_text
+        from ..proxy.notices import clock_line
+
+        line = clock_line(notice, now)
+        return ascii_text(line) if shows_ascii(stream) else line
+
+    def line(of: Told) -> str:
+        if isinstance(of, str):
+            return of
+        return noticed(*of) if isinstance(of, tuple) else shown()(of)
+
+    return line
 
 
 def _shown(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..proxy.activity import Activity
+from ..proxy.notices import LIMIT, RESET, Notice, clock_line, limit_words, reset_words
 from .quota import Window
 
 __all__ = ["Chronicle", "Totals", "WindowState", "plain_line"]
@@ -62,6 +63,10 @@ class Chronicle:
     def say(self, text: str, now: float | None = None) -> None:
         """One line, with the clock time in front when `now` is given."""
         self._lines.append(text if now is None else f"{_clock(now)} {text}")
+
+    def notice(self, notice: Notice, now: float) -> None:
+        """What happened to an account or to a held request, worded as the server's log does."""
+        self._lines.append(clock_line(notice, now))
 
     def take(self) -> list[str]:
         """The lines that were said since the last call."""
@@ -129,10 +134,11 @@ class Chronicle:
                 continue
             if window.full and not before.full:
                 self.totals.limits += 1
-                self.say(f"LIMIT {window.account}: {_full(window, now)}", now)
+                words = limit_words(window.axis, window.utilization, window.reset_at, now)
+                self.notice(Notice(LIMIT, window.account, words), now)
             elif before.reset_at is not None and window.reset_at != before.reset_at:
                 self.totals.resets += 1
-                self.say(f"RESET {window.account}: a new {window.axis} window, nothing used", now)
+                self.notice(Notice(RESET, window.account, reset_words(window.axis)), now)
 
     def progress(self, now: float) -> None:
         """One line with the number of requests and every account's 5h window."""
@@ -158,11 +164,3 @@ def plain_line(activity: Activity) -> str:
 
 def _clock(at: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
-
-
-def _full(window: WindowState, now: float) -> str:
-    text = f"the {window.axis} window is full ({100 * window.utilization:.0f}%)"
-    if window.reset_at is None:
-        return text
-    minutes = max(0.0, window.reset_at - now) / 60
-    return f"{text}, back at {_clock(window.reset_at)} (in {minutes:.0f} min)"

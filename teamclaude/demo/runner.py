@@ -22,6 +22,7 @@ from typing import Any, Protocol, TextIO
 from ..accounts.store import ConfigFile
 from ..proxy.activity import Activity, activity_of
 from ..proxy.exchange import Exchange
+from ..proxy.notices import BENCH, HELD, Notice
 from ..proxy.service import Service
 from ..routing.rules import Rules
 from .api import FakeApi
@@ -170,12 +171,17 @@ class _Demo:
             clock=self.clock,
             on_end=self._note,
             warn=note,
+            on_notice=self._notice,
         )
 
     def _note(self, exchange: Exchange) -> None:
         activity = activity_of(exchange)
         self.chronicle.note(activity)
         self.footprints.note(activity.session, activity.agent)
+
+    def _notice(self, notice: Notice, now: float) -> None:
+        if notice.kind in (HELD, BENCH):  # of the windows the fake API tells, at once
+            self.chronicle.notice(notice, now)
 
     def _introduce(self) -> None:
         options = self.options

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Any, Optional
 
 from ..accounts.config import Config
@@ -14,6 +15,7 @@ from ..errors import ConfigError, TeamClaudeError
 from .exchange import Exchange
 from .journal import Journal
 from .listener import Listener, is_loopback_name, open_listeners, server_context
+from .notices import Notice, Notices
 from .recorder import Recorder
 from .redact import redact_text
 from .requestlog import RequestLog
@@ -33,6 +35,7 @@ class Service:
     """One proxy.  `clock` gives epoch seconds to routing; durations are always real.
 
     `on_end` gets each request that has ended, from the thread that served it: it must not wait.
+    `on_notice` gets what happened to accounts and held requests, with its time: log lines.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Service:
         clock: Callable[[], float] = time.time,
         on_end: Optional[Callable[[Exchange], None]] = None,
         warn: Callable[[str], None] = lambda line: None,
+        on_notice: Callable[[Notice, float], None] = lambda notice, now: None,
         save_sec: float = SAVE_SEC,
     ) -> None:
         self._config_file = config_file
@@ -74,6 +78,13 @@ class Service:
             warn(f"not restored from the state file: {lost}")
         # Credentials may have changed since the state was saved: a refused login gets another chance.
         self._runtime.router.renewed([account.key for account in config.accounts])
+        self._notices = Notices(
+            self._runtime.router.accounts,
+            self._runtime.held,
+            lambda: self._changes,
+            clock,
+            on_notice,
+        )
         self._listeners: list[Listener] = []
         self._stopping = threading.Lock()
         self._stopped = threading.Event()
@@ -88,6 +99,7 @@ class Service:
             listener.start()
         self._saver.start()
         self._runtime.keeper.start()
+        self._notices.look()
         threading.Thread(target=self._watch_config, name="config-watch", daemon=True).start()
         if self._runtime.house.config.warm_on_startup:
             warm_up(self._runtime.house)
@@ -120,6 +132,8 @@ class Service:
                 runtime.connections.close_all()
                 runtime.connections.wait_empty(1.0)
             runtime.keeper.stop()
+            with suppress(Exception):
+                self._notices.look()
             self._saver.stop()
             self._journal.close()
             runtime.house.pool.close()
@@ -130,6 +144,8 @@ class Service:
     def _watch_config(self) -> None:
         while not self._stopped.wait(CONFIG_BEAT_SEC):
             self._runtime.house.pool.trim()
+            with suppress(Exception):  # a defect in telling must not end the watching
+                self._notices.look()
             self._look_at_config()
 
     def _look_at_config(self) -> None:

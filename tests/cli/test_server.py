@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import re
 import signal
@@ -17,8 +18,11 @@ from pathlib import Path
 
 import pytest
 
+from teamclaude.cli.server import _request_line
+from teamclaude.proxy.notices import Notice
 from tests.cli.support import ALICE, KEY, PAID, Ended, free_port
 
+NOON = 1_795_435_200.0
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="servers are ended with signals")
 
@@ -96,6 +100,15 @@ def test_the_hint_is_short_on_the_configured_port(config: Callable[..., Path], s
     servers.append(Server())
     assert servers[0].banner()[3] == "run Claude Code through it: teamclaude run"
     assert servers[0].end() == 0
+
+
+def test_a_line_about_an_account_has_its_time_and_fits_a_stream_of_any_encoding() -> None:
+    limit = Notice("LIMIT", "zoë", "the 5h window is full")
+    plain = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    poor = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    clock = time.strftime("%H:%M:%S", time.localtime(NOON))
+    assert _request_line(plain)((limit, NOON)) == f"{clock} LIMIT zoë: the 5h window is full"
+    assert _request_line(poor)((limit, NOON)) == f"{clock} LIMIT zo?: the 5h window is full"
 
 
 COLLECTING = """

@@ -85,7 +85,7 @@ def test_limits_and_resets_are_told_once() -> None:
     assert lines[0] == lines[2] == lines[4] == []
     assert lines[1][0].startswith("LIMIT alice: the 5h window is full (102%), back at ")
     assert lines[1][0].endswith("(in 9 min)")
-    assert lines[3] == ["RESET alice: a new 5h window, nothing used"]
+    assert lines[3] == ["RESET alice: a new 5h window"]
     assert (chronicle.totals.limits, chronicle.totals.resets) == (1, 1)
 
 
