@@ -8,17 +8,16 @@ Rules that hold in this file:
    here it is only carried out.
 4. A refusal (400 and above) is read before it is relayed, for two seconds at most: until then nobody has
    decided whose fault it is, and a body that trickles must not hold a slot.
-5. Who refused what another account then served is told so (`_convict`); who refused what others refused
-   alike is not touched (`_acquit`).
 """
 
 from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ..accounts.freshness import Standing
 from ..errors import (
@@ -44,9 +43,10 @@ from .house import House
 from .quota import reading_of
 from .refusal import NEEDS_A_PERSON, refusal
 from .requestrecord import RequestRecord
-from .resources import is_deleted_by, made_by, named_in
-from .retry import FIRST_BACKOFF_SEC, Action, Refusal, RetryState, Situation, next_step
+from .resources import note_owner
+from .retry import FIRST_BACKOFF_SEC, Action, Refusal
 from .router import NO_PATIENCE, NothingUsable, Patience
+from .suspects import Suspects
 from .tap import UsageTap
 from .wire.attend import attend
 from .wire.client import Client
@@ -63,20 +63,10 @@ UNREAD = "its tokens are unknown: it came in a form that can't be read"
 MAX_REFUSED_STREAMS = 2  # further ones are relayed as they are
 
 
-class Suspect(NamedTuple):
-    """One account's refusal that may be about the account or about the request."""
-
-    lease: Lease
-    refusal: Refusal
-    kept: KeptAnswer
-
-
 class Forwarder:
     """Carries one exchange to its end."""
 
     # What is so as long as nothing goes wrong.
-    _kept: Optional[KeptAnswer] = None  # what to relay when nobody serves
-    _retry = RetryState()
     _refused_streams = 0  # streams that began with an error event
     _lost_bodies = 0  # answers that broke off before a byte of them was relayed
     _streaming = False  # an answer is on its way: nothing is retried
@@ -99,7 +89,7 @@ class Forwarder:
         self._delivery = Delivery(exchange, client, log, self._hold, idle_sec, house.ferry)
         self._inference = exchange.route.kind is PathKind.INFERENCE
         self._ask = exchange.ask
-        self._suspects: list[Suspect] = []  # refused, each perhaps for its own sake; in the order of _retry's
+        self._suspects = Suspects(house, exchange)
         self._said: dict[str, str] = {}  # account key -> why it refused this request
         self._locked_out: set[str] = set()  # answered with 401 or 403
         self._renewed: set[str] = set()  # accounts tried again with newer credentials
@@ -153,7 +143,7 @@ class Forwarder:
         try:
             return self._try_acquire(self._ask, self._patience())
         except NothingUsable as nothing:
-            if self._kept is not None or self._suspects:
+            if self._suspects.kept is not None:
                 return None
             raise self._refused(nothing.decision) from None
 
@@ -186,13 +176,7 @@ class Forwarder:
         if refused or not self._inference:
             return NO_PATIENCE
         patience = self._house.patience[self._exchange.facts.stream is True]
-        patience = patience.after(self._house.clock() - self._exchange.at)
-        if not self._suspects:
-            return patience
-        # Another account's answer is wanted, not any account's: a free slot, but no end of a bench.
-        if all(suspect.refusal.kind is AnswerKind.BARE for suspect in self._suspects):
-            return patience.for_slots()
-        return patience.for_slots(self._config.upstream_retry_budget_sec)
+        return self._suspects.patience(patience.after(self._house.clock() - self._exchange.at))
 
     # --- one attempt ----------------------------------------------------------------------------
 
@@ -237,7 +221,7 @@ class Forwarder:
             as_it_is = yield from self._deliver(lease, answer, attempt.account, tap, kind)
             served = self._conclude(answer, kind, tap, as_it_is)
             if served and exchange.route.kind is PathKind.API:
-                self._note_resource(lease, tap)
+                note_owner(self._house.router, lease, exchange.head.method, exchange.route.path, tap.id)
             return True
         except StreamRefused as refused:
             attempt.note = str(refused)
@@ -279,7 +263,7 @@ class Forwarder:
         def begun() -> None:
             self._streaming = True
             if served:
-                self._convict(lease)
+                self._suspects.convict(lease)
 
         probe = served and self._inference and self._refused_streams < MAX_REFUSED_STREAMS
         try:
@@ -308,14 +292,7 @@ class Forwarder:
         attempt.note = words or kind.value
         self._said[lease.account] = f"{head.status} {attempt.note}"
         refusal = Refusal(kind, head.status, words, trusted)
-        self._retry, step = next_step(self._retry, refusal, self._situation(lease, refusal))
-        kept = KeptAnswer(answer, body, way.name)
-        if self._retry.suspicions and self._retry.suspicions[-1] is refusal:
-            self._suspects.append(Suspect(lease, refusal, kept))
-        elif step.action is Action.RELAY or kind in (AnswerKind.OVERLOADED, AnswerKind.OUTAGE):
-            self._kept = kept
-        else:
-            self._kept = None  # an outage that was met before is no longer why it fails
+        step = self._suspects.add(lease, refusal, KeptAnswer(answer, body, way.name))
         if kind is AnswerKind.UNAUTHORIZED:
             self._refused_login(lease, way, words)
         elif kind is AnswerKind.FORBIDDEN:
@@ -329,56 +306,18 @@ class Forwarder:
         self._avoid = lease.account if step.elsewhere else None
         self._gave_up = step.action is Action.RELAY
 
-    def _situation(self, lease: Lease, refusal: Refusal) -> Situation:
-        return Situation(
-            inference=self._inference,
-            elapsed=time.monotonic() - self._exchange.began,
-            budget=self._config.upstream_retry_budget_sec,
-            prefix=self._house.router.cached_prefix(self._ask),
-            may_hop=self._refusal_key(refusal) not in self._house.recently_refused,
-            roll=random.random(),
-        )
-
-    def _refusal_key(self, refusal: Refusal) -> tuple[object, ...]:
-        """What is not asked of a second account again for a while, once several have refused it alike."""
-        if refusal.kind is AnswerKind.BARE:
-            return (refusal.kind, self._ask.scope)
-        asking = self._ask.conversation or self._ask.prefixes
-        return (refusal.kind, asking, self._exchange.route.path, refusal.status, refusal.words)
-
     def _relay_kept(self) -> None:
         """Nobody served it: what the API said of it is the answer."""
-        if self._suspects:
-            self._acquit()
-            self._kept = self._suspects[self._retry.best].kept
-        assert self._kept is not None
-        status = self._kept.answer.head.status
-        if needs_words(status) and not is_api_error(self._kept.answer.head, self._kept.body):
+        kept = self._suspects.kept
+        assert kept is not None
+        self._suspects.acquit()
+        status = kept.answer.head.status
+        if needs_words(status) and not is_api_error(kept.answer.head, kept.body):
             raise UpstreamOutage(
                 f"Something on the way to the API answered {status} in its place (an edge, a filter or a "
                 "proxy); no account is at fault. Try again in a moment."
             )
-        self._delivery.relay_kept(self._kept)
-
-    def _convict(self, server: Lease) -> None:
-        """This account serves what others refused: that was for their own sake."""
-        for suspect in self._suspects:
-            kind = suspect.refusal.kind
-            self._house.recently_refused.discard(self._refusal_key(suspect.refusal))
-            if not suspect.lease.ask.needs_slot or suspect.lease.account == server.account:
-                continue
-            if kind is AnswerKind.BARE:
-                self._house.router.condemn(suspect.lease)
-            elif kind is AnswerKind.CREDENTIAL:
-                self._house.router.sideline(suspect.lease, suspect.refusal.words)
-        self._suspects.clear()
-
-    def _acquit(self) -> None:
-        """Others refused it alike, or nobody else could be asked: it counts as the request's own fault."""
-        self._house.router.acquit([suspect.lease for suspect in self._suspects])
-        for place, suspect in enumerate(self._suspects):
-            if any(suspect.refusal.is_like(other.refusal) for other in self._suspects[:place]):
-                self._house.recently_refused.add(self._refusal_key(suspect.refusal))
+        self._delivery.relay_kept(kept)
 
     def _leave_out(self, lease: Lease, why: str) -> None:
         if why:
@@ -404,7 +343,7 @@ class Forwarder:
             self._renewed.add(lease.account)
             if way.credential.kind == "oauth":
                 key, failed = lease.account, way.credential.secret
-                standing = attend(lambda: self._house.keeper.after_401(key, failed), self._hold.beat)
+                standing = self._renewing(lambda: self._house.keeper.after_401(key, failed))
             else:  # a reload may have brought another key meanwhile
                 current = self._house.book().way(lease.account)
                 standing = standing._replace(usable=current is not None and current != way)
@@ -415,8 +354,12 @@ class Forwarder:
         """Whether the account's token is good; a renewal that must be waited for does not hide the client."""
         keeper = self._house.keeper
         if keeper.must_wait(key):
-            return attend(lambda: keeper.before_dispatch(key), self._hold.beat)
+            return self._renewing(lambda: keeper.before_dispatch(key))
         return keeper.before_dispatch(key)
+
+    def _renewing(self, renewal: Callable[[], Standing]) -> Standing:
+        with self._exchange.pausing("renewal of its token"):
+            return attend(renewal, self._hold.beat)
 
     def _no_token(self, lease: Lease, standing: Standing) -> None:
         """The account can't be used now, or not before a person has helped."""
@@ -451,17 +394,6 @@ class Forwarder:
         unread = UNREAD if self._inference and tap.blind else ""
         self._exchange.end(Outcome.UPSTREAM_ERROR if problem else Outcome.SERVED, problem or unread)
         return not problem
-
-    def _note_resource(self, lease: Lease, tap: UsageTap) -> None:
-        """Remember whose the id is that was made, or was found where nobody knew whose it was."""
-        method, path = self._exchange.head.method, self._exchange.route.path
-        id = named_in(path) or made_by(method, path, tap.id)
-        if id is None:
-            return
-        if is_deleted_by(method, path):
-            self._house.router.disown(id)
-        elif self._ask.owner is None:
-            self._house.router.own(id, lease)
 
     def _end_hold(self, error: TeamClaudeError) -> None:
         """The error of a request whose hold has begun its answer."""

@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from typing import Optional, Union
 
-__all__ = ["in_body", "is_deleted_by", "made_by", "named_in"]
+from ..routing.decision import Lease
+from .router import Router
+
+__all__ = ["in_body", "is_deleted_by", "made_by", "named_in", "note_owner"]
 
 _PART = 1 << 20  # what is searched in one go: about 1 ms
 _LONGEST = 256  # of a member with an id
@@ -39,6 +42,20 @@ def made_by(method: str, path: str, id: Optional[str]) -> Optional[str]:
 def is_deleted_by(method: str, path: str) -> bool:
     """Whether a served request has deleted what its path names."""
     return method == "DELETE" and _ID.fullmatch(path) is not None
+
+
+def note_owner(router: Router, lease: Lease, method: str, path: str, made: Optional[str]) -> None:
+    """Remember whose the id is that a served request has made, or has found where nobody knew whose it was.
+
+    `made` is the id of its answer's JSON.
+    """
+    id = named_in(path) or made_by(method, path, made)
+    if id is None:
+        return
+    if is_deleted_by(method, path):
+        router.disown(id)
+    elif lease.ask.owner is None:
+        router.own(id, lease)
 
 
 def in_body(body: Buffer) -> list[str]:

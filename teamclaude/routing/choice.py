@@ -12,6 +12,7 @@ from typing import NamedTuple, Optional, Protocol
 from .account import Account, Block, within_5h_rail
 from .affinity import Prefixes
 from .binding import Binding
+from .conversations import Conversations
 from .decision import NEVER, Ask, Decision, Exclusion, Reason, Told
 from .doors import Doors, excluding
 from .gated import LOOK_AGAIN_SEC, Gated
@@ -36,7 +37,7 @@ class FleetState(Protocol):
 
     policy: Policy
     accounts: dict[str, Account]
-    bindings: dict[str, Binding]
+    bindings: Conversations
     pins: dict[Optional[str], str]
     prefixes: Prefixes
     gated: Gated

@@ -20,6 +20,7 @@ from .affinity import Owners, Prefixes
 from .answers import MEANING, AnswerKind, Effect, classify
 from .binding import Binding
 from .choice import Choice
+from .conversations import Conversations
 from .decision import NEVER, Ask, Decision, Lease, Reason, Wait
 from .doors import Doors
 from .gated import Gated
@@ -29,7 +30,6 @@ from .models import Price, cost, price_of
 from .policy import Policy
 from .rules import Rules
 from .usage import NO_USAGE, Usage
-from .warmth import WarmSet
 from .windows import Reading
 
 __all__ = ["Changes", "Fleet"]
@@ -55,7 +55,7 @@ class Fleet:
         self._rules = policy.adapt(rules)
         self.prices: Mapping[str, Price] = prices or {}
         self.accounts: dict[str, Account] = {}
-        self.bindings: dict[str, Binding] = {}
+        self.bindings = Conversations()
         self.ledger = Ledger()
         self.pins: dict[Optional[str], str] = {}  # session, or None for everything -> account key
         self.last_account: Optional[str] = None
@@ -63,7 +63,6 @@ class Fleet:
         self.owners = Owners()  # who made the files, batches and skills that requests name
         self.suspicion_ends = 0.0  # no account is suspected for longer
         self.gated, self.doors = Gated(), Doors()
-        self._idle = WarmSet()  # conversations by the time they are forgotten
         self._leases: set[int] = set()  # ids of the open ones
         self._by_generation: dict[int, Account] = {}
         self._everybody: tuple[Account, ...] = ()  # the accounts, as a policy that learns sees them
@@ -192,9 +191,8 @@ class Fleet:
             account.inflight += 1
             account.last_picked = now
             self.last_account = account.key
-            conversation = ask.conversation
-            if conversation is not None:
-                self._bind(conversation, ask, account, decision, now)
+            if ask.conversation is not None:
+                self.bindings.bind(ask, account, decision, self.accounts, self._rules, now)
         return lease
 
     def settle(
@@ -267,55 +265,18 @@ class Fleet:
 
     # --- conversations ------------------------------------------------------------------------
 
-    def _bind(self, key: str, ask: Ask, account: Account, decision: Decision, now: float) -> None:
-        binding = self.bindings.get(key)
-        if binding is None:
-            binding = Binding(key, ask.session or "", ask.agent, ask.parent, account.key, now, now, now)
-            binding.reason = decision.reason
-            self.bindings[key] = binding
-        elif binding.account != account.key and not (ask.detour and self._stays(binding, now)):
-            self._leave(binding)
-            binding.account, binding.bound_at, binding.reason = account.key, now, decision.reason
-            binding.prefix = 0  # nothing of it is cached there
-            binding.moves += 1
-            if decision.reason == Reason.OVER_PACE:
-                binding.paced_at = now
-        binding.cache_life = ask.cache_life
-        binding.last_used = now
-        binding.inflight += 1
-        self._refresh(binding)
-
-    def _stays(self, binding: Binding, now: float) -> bool:
-        """It has a cache to come back to where it is."""
-        return binding.prefix > 0 and binding.account in self.accounts and binding.warm(self._rules, now)
-
     def adopt(self, binding: Binding) -> None:
         """Take back a conversation saved before a restart."""
-        known = self.bindings.get(binding.conversation)
-        if known is not None:
-            self._leave(known)
-        self.bindings[binding.conversation] = binding
-        self._refresh(binding)
+        self.bindings.adopt(binding, self.accounts, self._rules)
 
     def _refresh(self, binding: Binding) -> None:
-        """Bring the sets that count conversations in line with what this one says of itself."""
-        warm_until, evict_at = binding.ends(self._rules)
-        self._idle.touch(binding.conversation, evict_at)
-        account = self.accounts.get(binding.account)
-        if account is not None:
-            account.warm.touch(binding.conversation, warm_until)
-
-    def _leave(self, binding: Binding) -> None:
-        account = self.accounts.get(binding.account)
-        if account is not None:
-            account.warm.discard(binding.conversation)
+        self.bindings.refresh(binding, self.accounts, self._rules)
 
     def _keep_time(self, now: float) -> None:
         if now < self._latest:
             self.set_back(now)
         self._latest = now
-        for key in self._idle.expire(now):
-            self._leave(self.bindings.pop(key))
+        self.bindings.forget(self.accounts, now)
         self.prefixes.forget(now)
         if self.gated:
             self.gated.forget(now)

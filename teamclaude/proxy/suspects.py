@@ -1,0 +1,106 @@
+"""The accounts that refused one request, and the verdict on each.
+
+Rules that hold in this file:
+
+1. What may be about the account or about the request stays open until another account's answer tells.
+2. Whoever refused what another account then served is told so (`convict`): a bare 429 benches, anything else
+   sidelines.  Whoever refused what others refused alike, or could not be compared, is not touched (`acquit`).
+3. What several accounts have just refused alike is asked of one account only for a while.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import NamedTuple, Optional
+
+from ..routing.answers import AnswerKind
+from ..routing.decision import Lease
+from ..routing.line import Patience
+from .delivery import KeptAnswer
+from .exchange import Exchange
+from .house import House
+from .retry import Action, Refusal, RetryState, Situation, Step, next_step
+from .wire.paths import PathKind
+
+__all__ = ["Suspects"]
+
+
+class _Suspect(NamedTuple):
+    lease: Lease
+    refusal: Refusal
+    kept: KeptAnswer
+
+
+class Suspects:
+    """Of one request; `kept` is the answer to relay when nobody serves it."""
+
+    def __init__(self, house: House, exchange: Exchange) -> None:
+        self._house = house
+        self._exchange = exchange
+        self._retry = RetryState()
+        self._open: list[_Suspect] = []  # in the order of the state's suspicions
+        self._last: Optional[KeptAnswer] = None  # of what is no suspicion
+
+    @property
+    def kept(self) -> Optional[KeptAnswer]:
+        """What the API said of the request, as far as it is worth relaying."""
+        return self._open[self._retry.best].kept if self._open else self._last
+
+    def add(self, lease: Lease, refusal: Refusal, kept: KeptAnswer) -> Step:
+        """One more refusal: what the request does next."""
+        self._retry, step = next_step(self._retry, refusal, self._situation(refusal))
+        if self._retry.suspicions and self._retry.suspicions[-1] is refusal:
+            self._open.append(_Suspect(lease, refusal, kept))
+        elif step.action in (Action.RELAY, Action.AGAIN):
+            self._last = kept
+        else:
+            self._last = None  # an outage that was met before is no longer why it fails
+        return step
+
+    def patience(self, patience: Patience) -> Patience:
+        """How long to wait for another account: for a slot of one that is open, for no end of a bench."""
+        if not self._open:
+            return patience
+        if all(suspect.refusal.kind is AnswerKind.BARE for suspect in self._open):
+            return patience.for_slots()
+        return patience.for_slots(self._house.config.upstream_retry_budget_sec)
+
+    def convict(self, server: Lease) -> None:
+        """This account serves the request."""
+        for suspect in self._open:
+            self._house.recently_refused.discard(self._key(suspect.refusal))
+            if not suspect.lease.ask.needs_slot or suspect.lease.account == server.account:
+                continue
+            if suspect.refusal.kind is AnswerKind.BARE:
+                self._house.router.condemn(suspect.lease)
+            elif suspect.refusal.kind is AnswerKind.CREDENTIAL:
+                self._house.router.sideline(suspect.lease, suspect.refusal.words)
+        self._open.clear()
+
+    def acquit(self) -> None:
+        """Nobody serves it: that counts as the request's own fault."""
+        if self._open:
+            self._house.router.acquit([suspect.lease for suspect in self._open])
+        for place, suspect in enumerate(self._open):
+            if any(suspect.refusal.is_like(other.refusal) for other in self._open[:place]):
+                self._house.recently_refused.add(self._key(suspect.refusal))
+
+    def _situation(self, refusal: Refusal) -> Situation:
+        exchange = self._exchange
+        return Situation(
+            inference=exchange.route.kind is PathKind.INFERENCE,
+            elapsed=time.monotonic() - exchange.began,
+            budget=self._house.config.upstream_retry_budget_sec,
+            prefix=self._house.router.cached_prefix(exchange.ask),
+            may_hop=self._key(refusal) not in self._house.recently_refused,
+            roll=random.random(),
+        )
+
+    def _key(self, refusal: Refusal) -> tuple[object, ...]:
+        """What is alike: of bare 429s the model and the betas, else the conversation and the words."""
+        ask = self._exchange.ask
+        if refusal.kind is AnswerKind.BARE:
+            return (refusal.kind, ask.scope)
+        asking = ask.conversation or ask.prefixes
+        return (refusal.kind, asking, self._exchange.route.path, refusal.status, refusal.words)

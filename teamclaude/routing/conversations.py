@@ -1,0 +1,84 @@
+"""All conversations by key, and the sets that count them: warm on an account, or soon to be forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .account import Account
+from .binding import Binding
+from .decision import Ask, Decision, Reason
+from .rules import Rules
+from .warmth import WarmSet
+
+__all__ = ["Conversations"]
+
+
+class Conversations(dict[str, Binding]):
+    """Changed by the Fleet alone.  `accounts` are the Fleet's of now, by key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._idle = WarmSet()  # by the time they are forgotten
+
+    def bind(
+        self,
+        ask: Ask,
+        account: Account,
+        decision: Decision,
+        accounts: Mapping[str, Account],
+        rules: Rules,
+        now: float,
+    ) -> None:
+        """A request of the conversation is sent on `account`: that is its account from now on.
+
+        A detour is not: what has a cache to come back to stays where that is.
+        """
+        key = ask.conversation
+        assert key is not None
+        binding = self.get(key)
+        if binding is None:
+            binding = Binding(key, ask.session or "", ask.agent, ask.parent, account.key, now, now, now)
+            binding.reason = decision.reason
+            self[key] = binding
+        elif binding.account != account.key and not (ask.detour and _stays(binding, accounts, rules, now)):
+            self.leave(binding, accounts)
+            binding.account, binding.bound_at, binding.reason = account.key, now, decision.reason
+            binding.prefix = 0  # nothing of it is cached there
+            binding.moves += 1
+            if decision.reason == Reason.OVER_PACE:
+                binding.paced_at = now
+        binding.cache_life = ask.cache_life
+        binding.last_used = now
+        binding.inflight += 1
+        self.refresh(binding, accounts, rules)
+
+    def adopt(self, binding: Binding, accounts: Mapping[str, Account], rules: Rules) -> None:
+        """Take back a conversation saved before a restart."""
+        known = self.get(binding.conversation)
+        if known is not None:
+            self.leave(known, accounts)
+        self[binding.conversation] = binding
+        self.refresh(binding, accounts, rules)
+
+    def refresh(self, binding: Binding, accounts: Mapping[str, Account], rules: Rules) -> None:
+        """Bring the sets in line with what a conversation says of itself."""
+        warm_until, evict_at = binding.ends(rules)
+        self._idle.touch(binding.conversation, evict_at)
+        account = accounts.get(binding.account)
+        if account is not None:
+            account.warm.touch(binding.conversation, warm_until)
+
+    def leave(self, binding: Binding, accounts: Mapping[str, Account]) -> None:
+        """It no longer counts as warm where it was."""
+        account = accounts.get(binding.account)
+        if account is not None:
+            account.warm.discard(binding.conversation)
+
+    def forget(self, accounts: Mapping[str, Account], now: float) -> None:
+        """Drop those that have been idle for too long."""
+        for key in self._idle.expire(now):
+            self.leave(self.pop(key), accounts)
+
+
+def _stays(binding: Binding, accounts: Mapping[str, Account], rules: Rules, now: float) -> bool:
+    return binding.prefix > 0 and binding.account in accounts and binding.warm(rules, now)
