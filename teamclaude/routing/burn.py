@@ -15,6 +15,8 @@ KEPT_SUMS = 8
 class Burn:
     """Tokens per 5-minute bucket of the last 7 days.
 
+    A window that was reset in the middle of a bucket cuts it: what came after the cut is counted apart.
+
     Every answer asks for the same two sums, of its 5h and its 7d window: they are kept, and `add` keeps
     them right.  Added up anew they took 65 us of a request after a busy week.
     """
@@ -23,11 +25,16 @@ class Burn:
         self._buckets: dict[int, int] = dict(buckets)
         self._newest = max(self._buckets, default=0)
         self._sums: dict[int, int] = {}  # first bucket -> tokens from there on
+        self._after_cut: tuple[float, int] = (0.0, 0)  # the latest cut, tokens after it in its bucket
 
-    def add(self, tokens: int, now: float) -> None:
+    def add(self, tokens: int, now: float, cut: Optional[float] = None) -> None:
+        """Count tokens burned at `now`; `cut` is the last known reset before it (epoch seconds)."""
         if tokens <= 0:
             return
         index = int(now // BUCKET_SEC)
+        if cut is not None and cut // BUCKET_SEC == index:
+            before = self._after_cut[1] if self._after_cut[0] == cut else 0
+            self._after_cut = (cut, before + tokens)
         if index not in self._buckets:
             self._forget(index)
             self._newest = max(self._newest, index)
@@ -54,10 +61,24 @@ class Burn:
             return sum(self._buckets.get(i, 0) for i in range(first, last + 1))
         return sum(tokens for index, tokens in self._buckets.items() if first <= index <= last)
 
-    def in_window(self, length: float, resets_at: Optional[float], now: float) -> int:
-        """Tokens since the window of `length` seconds began; the last `length` if its reset is unknown."""
-        start = resets_at - length if resets_at is not None and resets_at > now else now - length
-        return self.since(start, now)
+    def in_window(self, length: float, reset: Optional[float], now: float) -> int:
+        """Tokens since the window of `length` seconds began.
+
+        `reset` is the last one known: of the running window, or one that has passed, with which the
+        running window began at the earliest.  Unknown or long ago, it is the last `length` seconds.
+        """
+        if reset is None or reset <= now - length:
+            return self.since(now - length, now)
+        return self.since(reset - length, now) if reset > now else self._since_cut(reset, now)
+
+    def _since_cut(self, cut: float, now: float) -> int:
+        """Tokens burned at or after `cut`, exact also within its bucket."""
+        whole = self.since(cut, now)
+        if cut % BUCKET_SEC == 0:
+            return whole
+        in_bucket = self._buckets.get(int(cut // BUCKET_SEC), 0)
+        after = self._after_cut[1] if self._after_cut[0] == cut else 0
+        return whole - in_bucket + min(after, in_bucket)
 
     def stored(self) -> list[tuple[int, int]]:
         return sorted(self._buckets.items())

@@ -2,6 +2,12 @@
 
 A launcher asks this before it starts more agents; it is computed from a `FleetView`, so that it
 never contradicts the status shown beside it.
+
+1. The verdict is red if and only if no account of the pool would serve a request asked now.
+2. A learned cap keeps new work off an account only while another account is live: it is an estimate
+   that only an answer can correct, so on its own it closes nothing.
+3. Room is taken by active conversations: a request in flight, or one within `cacheAffinityWindowSec`.
+   A finished run takes none, however long its prompt cache lives.
 """
 
 from __future__ import annotations
@@ -38,10 +44,10 @@ class Capacity(NamedTuple):
 def capacity_of(view: FleetView, rules: Rules) -> Capacity:
     """The pool's capacity at `view.now`; paid last-resort keys are reported apart."""
     rows = [_account_capacity(a, rules) for a in view.accounts]
-    pool = [row for row in rows if not row.view.spec.is_paid]
+    pool = _estimates_give_way([row for row in rows if not row.view.spec.is_paid])
     live = [row for row in pool if row.live]
     warm = sum(1 for binding in view.bindings if binding.warm)
-    headroom = max(0, sum(row.slots for row in live) - warm)
+    headroom = max(0, sum(row.slots for row in live) - _active(view, rules))
     benched = sum(1 for row in pool if row.view.status == "benched")
     back = [row.view.usable_at - view.now for row in pool if row.view.usable_at is not None]
     return Capacity(
@@ -55,6 +61,21 @@ def capacity_of(view: FleetView, rules: Rules) -> Capacity:
         accounts=tuple(pool),
         last_resort=tuple(row for row in rows if row.view.spec.is_paid),
     )
+
+
+def _active(view: FleetView, rules: Rules) -> int:
+    """Conversations at work, and the requests in flight that belong to none."""
+    recent = rules.cache_affinity_window_sec
+    active = sum(1 for binding in view.bindings if binding.inflight or binding.idle < recent)
+    inflight = sum(account.inflight for account in view.accounts)
+    return active + max(0, inflight - sum(binding.inflight for binding in view.bindings))
+
+
+def _estimates_give_way(pool: list[AccountCapacity]) -> list[AccountCapacity]:
+    """Where learned caps alone leave no account live, each usable one is, with one slot."""
+    if any(row.live for row in pool):
+        return pool
+    return [row._replace(live=True, constrained=True, slots=1) if row.view.usable else row for row in pool]
 
 
 def _account_capacity(account: AccountView, rules: Rules) -> AccountCapacity:
@@ -81,9 +102,10 @@ def _in_warn_band(account: AccountView, rules: Rules) -> bool:
 def _verdict(pool: list[AccountCapacity], live: list[AccountCapacity], headroom: int, rules: Rules) -> str:
     if not live:
         return "red"
-    tight = headroom <= 1 or any(
+    tight = any(
         row.view.status == "benched" or row.view.streak >= 2 or _in_warn_band(row.view, rules)
         for row in pool
         if row.view.spec.enabled
     )
+    tight = tight or headroom <= 1 or all(row.near_cap for row in live)
     return "yellow" if tight else "green"

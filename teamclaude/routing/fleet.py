@@ -233,7 +233,7 @@ class Fleet:
         now: float,
     ) -> None:
         dollars = cost(usage, price_of(model, self.prices))
-        account.burn.add(usage.burn, now)
+        account.burn.add(usage.burn, now, account.windows.last_reset("5h", now))
         conversation = lease.ask.conversation
         if served and lease.holds_slot:
             self.policy.served(self._everybody, account, conversation, usage, now)

@@ -212,5 +212,5 @@ def _measured(account: Account, now: float) -> list[tuple[Window, int, CapEstima
         ("7d", WEEK_SEC, account.cap_7d),
     ):
         window = account.windows.get(axis, now)
-        rows.append((window, account.burn.in_window(length, window.resets_at, now), estimate))
+        rows.append((window, account.burn.in_window(length, account.windows.resets.get(axis), now), estimate))
     return rows

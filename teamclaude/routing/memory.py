@@ -101,6 +101,7 @@ def _dump_account(account: Account, now: float) -> dict[str, Any]:
         "name": account.name,
         "kind": account.spec.kind,
         "windows": {axis: list(window) for axis, window in account.windows.live(now)},
+        "resets": dict(account.windows.resets),
         "scopes": {axis: sorted(f) for axis, f in account.windows.learned_scopes.items()},
         "scoped": [[*scope, *refusal] for scope, refusal in account.scoped.items()],
         "sidelined": account.sidelined,
@@ -153,6 +154,11 @@ def _restore_windows(account: Account, saved: Saved, now: float) -> None:
         window = windows.find(axis, lambda value: _as_window(value, now))
         if window is not None:
             account.windows.update({axis: window}, now)
+    resets = saved.inner("resets")
+    for axis in resets.names():
+        reset = resets.find(axis, as_number)
+        if reset is not None and believable_reset(reset, now):
+            account.windows.resets[axis] = reset
     for axis in scopes.names():
         account.windows.learned_scopes[axis] = set(scopes.each(axis, as_text))
 

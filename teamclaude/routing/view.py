@@ -167,7 +167,6 @@ def _account_view(fleet: Fleet, account: Account, now: float) -> AccountView:
     rules = fleet.rules
     block = account.block(None, rules, now)
     status = account.status(now)
-    five_hours = account.windows.get("5h", now)
     return AccountView(
         spec=account.spec,
         status=status,
@@ -181,7 +180,7 @@ def _account_view(fleet: Fleet, account: Account, now: float) -> AccountView:
         windows=dict(account.windows.live(now)),
         unified_status=account.whole_status(now),
         pace=pace_of(account, rules, now),
-        burn_5h=account.burn.in_window(FIVE_HOURS_SEC, five_hours.resets_at, now),
+        burn_5h=account.burn.in_window(FIVE_HOURS_SEC, account.windows.resets.get("5h"), now),
         cap_5h=account.cap_5h.value(now),
         cap_7d=account.cap_7d.value(now),
         warm=account.warm.count(now),

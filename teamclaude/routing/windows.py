@@ -117,6 +117,8 @@ class Windows:
         # The highest utilization, inf for a rejection, of axes also when they have been reset.  While it is
         # low no axis can be full: that is asked three times per request and took 4 us of it.
         self.peak = 0.0
+        # Axis -> the last reset an answer named (epoch seconds), also when it has passed.
+        self.resets: dict[str, float] = {}
         # Axis -> families (of an unknown family: models) seen refused by it, where its name says nothing.
         self.learned_scopes: dict[str, set[str]] = {}
 
@@ -137,11 +139,18 @@ class Windows:
         """Take over what an answer named; fields it left out keep their value within one window."""
         for axis, new in axes.items():
             old = self.get(axis, now)
+            if new.resets_at is not None:
+                self.resets[axis] = new.resets_at
             if new.resets_at is not None and new.resets_at <= now:
                 self._axes.pop(axis, None)
                 continue
             self._axes[axis] = _merge(old, new)
         self._measure()
+
+    def last_reset(self, axis: str, now: float) -> Optional[float]:
+        """The last reset of the axis known to have passed, or None."""
+        reset = self.resets.get(axis)
+        return reset if reset is not None and reset <= now else None
 
     def covers(self, axis: str, model: Optional[str]) -> bool:
         """True when the model-scoped `axis` binds `model`."""

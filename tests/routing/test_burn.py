@@ -22,7 +22,24 @@ def test_with_a_known_reset_the_burn_of_the_running_window_counts():
 def test_without_a_reset_the_last_five_hours_count():
     made = burn((6 * HOUR, 1000), (4 * HOUR, 200), (0, 30))
     assert made.in_window(5 * HOUR, None, NOW) == 230
-    assert made.in_window(5 * HOUR, NOW - 1, NOW) == 230
+
+
+def test_after_a_reset_only_what_was_burned_since_it_counts():
+    made = burn((6 * HOUR, 1000), (4 * HOUR, 200), (HOUR, 30), (0, 7))
+    assert made.in_window(5 * HOUR, NOW - 2 * HOUR, NOW) == 37
+    assert made.in_window(5 * HOUR, NOW - 6 * HOUR, NOW) == 237  # no window is longer than its length
+
+
+def test_a_reset_in_the_middle_of_a_bucket_cuts_it():
+    made, reset = Burn(), NOW + 100
+    made.add(1000, reset - 1, None)
+    assert made.in_window(5 * HOUR, reset, reset) == 0
+    made.add(20, reset, reset)
+    made.add(3, reset + 30, reset)
+    assert made.in_window(5 * HOUR, reset, reset + 30) == 23
+    made.add(4, reset + 400, reset)
+    assert made.in_window(5 * HOUR, reset, reset + 400) == 27
+    assert made.in_window(5 * HOUR, None, reset + 400) == 1027
 
 
 def test_tokens_add_up_in_buckets_of_five_minutes():

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import json
+import random
+
 import pytest
 
 from teamclaude.routing.account import AccountSpec
 from teamclaude.routing.capacity import capacity_of
+from teamclaude.routing.memory import dump, restore
 from teamclaude.routing.rules import Rules
 from teamclaude.routing.view import view_of
 
@@ -104,12 +108,45 @@ def test_an_unproven_account_and_one_in_the_warn_band_have_one_slot_each(pool):
     assert capacity(pool).headroom == 5
 
 
-def test_warm_conversations_use_up_headroom_which_is_never_negative(pool):
+def test_active_conversations_use_up_headroom_which_is_never_negative(pool):
     for n in range(12):
         pool.bind(f"s{n}", "abc"[n % 3])
     assert (capacity(pool).headroom, capacity(pool).warm) == (0, 12)
-    pool.wait(300)
+    pool.wait(299)
+    assert (capacity(pool).headroom, capacity(pool).warm) == (0, 12)
+    pool.wait(1)
     assert (capacity(pool).headroom, capacity(pool).warm) == (9, 0)
+
+
+def test_nine_finished_runs_with_the_one_hour_cache_take_no_room(pool):
+    for n in range(9):
+        pool.bind(f"s{n}", "abc"[n % 3], cache_life=HOUR)
+    assert (capacity(pool).headroom, capacity(pool).verdict) == (0, "yellow")
+    pool.wait(300)
+    assert (capacity(pool).headroom, capacity(pool).warm, capacity(pool).verdict) == (9, 9, "green")
+
+
+def test_the_configured_window_says_how_long_a_conversation_is_active(pool):
+    pool.bind("s", "a", cache_life=HOUR)
+    view = view_of(pool.fleet, pool.now + 299)
+    assert [capacity_of(view, Rules(cache_affinity_window_sec=w)).headroom for w in (300, 299)] == [8, 9]
+
+
+def test_a_long_stream_takes_room_until_its_end(pool):
+    lease = pool.lease("s", pin="a")
+    pool.lease("s", pin="a")  # the same conversation
+    pool.wait(HOUR)
+    assert capacity(pool).headroom == 8
+    pool.settle(lease)
+    assert capacity(pool).headroom == 8
+
+
+def test_requests_without_a_conversation_take_room_while_they_are_in_flight(pool):
+    leases = [pool.lease(None), pool.lease(None), pool.lease("s")]
+    assert capacity(pool).headroom == 6
+    for lease in leases:
+        pool.settle(lease)
+    assert capacity(pool).headroom == 8
 
 
 # --- learned caps -----------------------------------------------------------------------------
@@ -194,3 +231,94 @@ def test_a_benched_paid_key_is_no_sign_of_tightness_and_not_waited_for(Pool):
 def test_a_key_that_is_no_last_resort_counts_like_any_other(Pool):
     pool = Pool(AccountSpec("key", "key", kind="apikey"))
     assert (capacity(pool).verdict, capacity(pool).total, capacity(pool).headroom) == ("green", 1, 3)
+
+
+# --- the verdict against the fleet ----------------------------------------------------------------
+
+
+def test_an_account_over_its_learned_cap_has_no_room_while_another_is_live(pool):
+    learned(pool, "a", 1000, 900)
+    found = capacity(pool)
+    assert (found.verdict, found.live, found.headroom, row(pool, "a").slots) == ("green", 2, 6, 0)
+
+
+def test_learned_caps_alone_never_make_the_pool_red(pool):
+    for name in "abc":
+        learned(pool, name, 1000, 900)
+    found = capacity(pool)
+    assert (found.verdict, found.live, found.headroom, found.soonest_reset) == ("yellow", 3, 3, 0.0)
+    assert [row(pool, name).near_cap for name in "abc"] == [True, True, True]
+
+
+def test_learned_caps_give_way_only_for_accounts_that_would_serve(pool):
+    for name in "abc":
+        learned(pool, name, 1000, 900)
+    bench(pool)
+    pool["b"].auth_failed = "revoked"
+    found = capacity(pool)
+    assert (found.verdict, found.live, [row(pool, n).live for n in "abc"]) == ("yellow", 1, [False, False, True])
+
+
+def test_after_every_window_has_been_reset_the_pool_is_open_though_nobody_asks(pool):
+    for name in "abc":
+        learned(pool, name, 1000, 1000)
+        pool.quota(name, "5h", 1.0, 600, "rejected")
+    assert (capacity(pool).verdict, capacity(pool).soonest_reset) == ("red", 600)
+    pool.wait(600)
+    found = capacity(pool)
+    assert (found.verdict, found.live, found.headroom, found.soonest_reset) == ("green", 3, 9, 0.0)
+    assert [row(pool, name).view.burn_5h for name in "abc"] == [0, 0, 0]
+
+
+def test_a_reset_that_has_passed_survives_a_restart(pool):
+    learned(pool, "a", 1000, 1000)
+    pool.quota("a", "5h", 1.0, 600)
+    pool.wait(601)
+    again = type(pool)("a", "b", "c")
+    restore(again.fleet, json.loads(json.dumps(dump(pool.fleet, pool.now), default=list)), pool.now)
+    again.now = pool.now
+    assert (row(again, "a").view.burn_5h, row(again, "a").live) == (0, True)
+
+
+def at_random(pool, some):
+    """Everything that may be known of an account, true or stale, in any combination."""
+    for account in pool.fleet.accounts.values():
+        name = account.key
+        account.bench_until = pool.now + some.choice((-1.0, 0.0, 0.0, 0.0, 0.001, 60.0, 7200.0))
+        account.bench_began = pool.now - 60.0
+        account.auth_failed = some.choice(("", "", "", "revoked"))
+        account.streak, account.proven = some.choice((0, 0, 1, 2, 7)), some.random() < 0.7
+        account.cap_5h.ceiling = some.choice((None, 1000.0, 1e9))
+        account.burn.add(some.choice((0, 700, 900, 5000)), pool.now - some.choice((0, 3600, 5 * 3600)))
+        for axis in some.sample(("5h", "7d", "7d_oi", "7d_opus"), some.choice((0, 1, 1, 2, 3))):
+            used = some.choice((None, 0.0, 0.5, 0.8, 0.95, 0.98, 1.0, 1.004, 1.2))
+            status = some.choice((None, None, "allowed", "allowed_warning", "rejected"))
+            pool.quota(name, axis, used, some.choice((None, 1.0, 600.0, 5 * HOUR, 6 * DAY)), status)
+    pool.wait(some.choice((0.0, 0.0, 1.0, 59.0, 60.0, 600.0, 5 * HOUR, 8 * DAY)))
+    for number in range(some.choice((0, 0, 3, 20))):
+        pool.admit(f"s{number}", cache_life=some.choice((300.0, HOUR)))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_verdict_is_red_if_and_only_if_a_request_asked_now_gets_no_account_of_the_pool(Pool, seed):
+    verdicts = set()
+    for number in range(40):
+        some = random.Random(1000 * seed + number)
+        specs = [AccountSpec(n, n, enabled=some.random() < 0.9) for n in "abc"[: some.choice((1, 1, 2, 3))]]
+        pool = Pool(*specs, *([KEY] if some.random() < 0.3 else []))
+        at_random(pool, some)
+        chosen = pool.choose("new").account
+        served = chosen not in (None, "key")
+        found = capacity_of(view_of(pool.fleet, pool.now), pool.fleet.rules)
+        assert (found.verdict == "red") == (not served), (found.verdict, chosen)
+        assert (found.live == 0) == (not served)
+        assert found.live or found.headroom == 0
+        awaited = [a.usable_at for a in (r.view for r in found.accounts) if a.usable_at is not None]
+        assert (found.soonest_reset == 0.0) == (not awaited)
+        if awaited and not served:  # and it is right: then, and not before, somebody serves
+            pool.wait(found.soonest_reset - 0.0005)
+            assert pool.choose("new").account in (None, "key")
+            pool.wait(0.001)
+            assert pool.choose("new").account not in (None, "key")
+        verdicts.add(found.verdict)
+    assert verdicts >= {"yellow", "red"}
