@@ -215,7 +215,7 @@ class _Demo:
 
     def _anyone_usable(self, model: str) -> bool:
         # The proxy leaves the last per cent of a window alone: headers are rounded.
-        return bool(self.api.endpoints.usable(model, Rules().switch_threshold))
+        return bool(self.api.endpoints.usable(model, Rules().full))
 
     # --- meanwhile -----------------------------------------------------------------------
 

@@ -148,14 +148,14 @@ class Runtime:
         """The snapshot as JSON; never a credential."""
         tokens = self.keeper.states()
         held = [one for _, one in self.held()]
-        status = status_json(self.router.view(), self.house.config.rules, self._system(), tokens)
+        status = status_json(self.router.view(), self.router.rules, self._system(), tokens)
         status["system"]["held"] = len(held)
         status["capacity"].update(held_summary(held))
         return {**status, "held": [one.as_json() for one in held], "clients": self.clients.as_json()}
 
     def capacity(self) -> dict[str, Any]:
         view = self.router.view()
-        capacity = capacity_json(capacity_of(view, self.house.config.rules), view.now)
+        capacity = capacity_json(capacity_of(view, self.router.rules), view.now)
         return {**capacity, **held_summary([one for _, one in self.held()])}
 
     def held(self) -> list[tuple[Exchange, HeldRequest]]:

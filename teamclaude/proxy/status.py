@@ -32,7 +32,7 @@ def status_json(
     constrained = {row.view.spec.key: row for row in (*capacity.accounts, *capacity.last_resort)}
     return {
         "currentAccount": view.last_account,
-        "switchThreshold": rules.switch_threshold,
+        "switchThreshold": rules.full,
         "policy": view.policy,
         "at": _ms(view.now),
         "capacity": capacity_json(capacity, view.now),

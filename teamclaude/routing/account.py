@@ -16,7 +16,7 @@ from .decision import NEVER, Scope
 from .rules import Rules
 from .usage import NO_USAGE, Usage
 from .warmth import WarmSet
-from .windows import REPROBE_SEC, SAME_WINDOW_SEC, Reading, Window, Windows, is_scoped
+from .windows import REPROBE_SEC, SAME_WINDOW_SEC, Reading, Window, Windows, is_scoped, is_spent
 
 __all__ = [
     "FIVE_HOURS_SEC",
@@ -188,7 +188,7 @@ class Account:
         blocked = None if is_open else self.blocked(now)
         if blocked is None and self.scoped and scope is not None:
             blocked = self.refuses(scope, now)
-        if self.windows.peak < rules.switch_threshold:
+        if self.windows.peak < rules.full:
             return blocked
         capped = self._capped_for_good(model, rules, now)
         if blocked is None or capped is None:
@@ -211,7 +211,7 @@ class Account:
         """What it serves is billed: a paid key of last resort, or extra usage beyond a full window."""
         if self.spec.is_paid:
             return True
-        if not self.extra_usage or self.windows.peak < rules.switch_threshold:
+        if not self.extra_usage or self.windows.peak < rules.full:
             return False
         return self.capped(model, rules, now) is not None
 
@@ -221,21 +221,22 @@ class Account:
             return False
         if self.scoped and any(refusal.until > now for refusal in self.scoped.values()):
             return False
-        full = rules.switch_threshold
+        full = rules.full
         return self.windows.peak < full or not any(
-            window.rejected or (window.utilization or 0.0) >= full for _, window in self.windows.live(now)
+            is_spent(axis, window, full) for axis, window in self.windows.live(now)
         )
 
     def probed_axes(self, model: Optional[str], rules: Rules, now: float) -> list[str]:
         """Full axes without a known reset: a request for `model` is their probe."""
-        if self.windows.peak < rules.switch_threshold:
+        if self.windows.peak < rules.full:
             return []
         return [axis for axis, window in self._full_axes(model, rules, now) if window.resets_at is None]
 
     def _full_axes(self, model: Optional[str], rules: Rules, now: float) -> Iterator[tuple[str, Window]]:
         for axis, window in self.windows.live(now):
-            full = window.rejected or (window.utilization or 0.0) >= rules.switch_threshold
-            if full and (not is_scoped(axis) or self.windows.covers(axis, model)):
+            if is_spent(axis, window, rules.full) and (
+                not is_scoped(axis) or self.windows.covers(axis, model)
+            ):
                 yield axis, window
 
 
@@ -259,11 +260,15 @@ def _fullness(axis: str, window: Window) -> str:
 def within_5h_rail(account: Account, rules: Rules, now: float) -> bool:
     """False near the 5h cap: new work would run into it."""
     used = account.utilization("5h", now)
-    return used is None or used < rules.five_hour_soft_ceiling
+    return used is None or used < rules.soft_ceiling
 
 
-def inflight_cap(account: Account, rules: Rules, now: float, waited: float = 0.0) -> int:
+def inflight_cap(
+    account: Account, rules: Rules, now: float, waited: float = 0.0, most: Optional[int] = None
+) -> int:
     """Requests this account may have in flight for a request that has waited `waited` seconds.
+
+    `most` is the policy's own limit; None: `maxInflightPerAccount`.
 
     An unproven account answers one probe first.  In the 5h warn band requests go one at a time,
     but only as long as that costs little: a request that has waited out `slotWaitSec` and found no
@@ -274,4 +279,4 @@ def inflight_cap(account: Account, rules: Rules, now: float, waited: float = 0.0
     used = account.utilization("5h", now)
     if used is not None and used >= rules.five_hour_warn_ceiling and waited < rules.slot_wait_sec:
         return 1
-    return rules.max_inflight_per_account
+    return rules.max_inflight_per_account if most is None else most

@@ -87,7 +87,7 @@ def _account_capacity(account: AccountView, rules: Rules) -> AccountCapacity:
         and account.cap_5h is not None
         and account.burn_5h >= rules.cap_soft_ceiling * account.cap_5h
     )
-    near_cap = over_learned if used is None else used >= rules.five_hour_soft_ceiling
+    near_cap = over_learned if used is None else used >= rules.soft_ceiling
     live = account.usable and not over_learned
     constrained = live and (not account.proven or _in_warn_band(account, rules))
     slots = (1 if constrained else rules.soft_concurrency_per_account) if live else 0

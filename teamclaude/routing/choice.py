@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Optional, Protocol
 
-from .account import Account, Block, within_5h_rail
+from .account import Account, Block
 from .affinity import Prefixes
 from .binding import Binding
 from .conversations import Conversations
@@ -17,6 +17,7 @@ from .decision import NEVER, Ask, Decision, Exclusion, Reason, Told
 from .doors import Doors, excluding
 from .gated import LOOK_AGAIN_SEC, Gated
 from .policy import Placement, Policy
+from .rails import Within, within_rails
 from .rules import Rules
 
 __all__ = ["Choice", "FleetState"]
@@ -42,7 +43,6 @@ class FleetState(Protocol):
     prefixes: Prefixes
     gated: Gated
     doors: Doors
-    suspicion_ends: float
 
     @property
     def rules(self) -> Rules: ...
@@ -61,6 +61,7 @@ class Choice:
         self._fleet, self._ask, self.now, self._waited = fleet, ask, now, waited
         self.rules, self._policy = fleet.rules, fleet.policy
         self._gathered: Optional[_Candidates] = None
+        self._railed: Optional[Within] = None
         self._binding = binding = fleet.bindings.get(ask.conversation or "")
         self._recent = binding is not None and binding.is_recent(self.rules, now)
         if binding is not None and not self._recent and binding.forgotten(self.rules, now):
@@ -192,20 +193,23 @@ class Choice:
         placement = self._policy.place(self, self._ask, home)
         words = self._policy.gate(self, self._ask, placement.account, self._ahead, self._waited)
         if words:
-            excluded = _both(candidates.excluded, placement.excluded)
+            excluded = _both(self._left_out, placement.excluded)
             return self._hold_back(Reason.GATE, words, excluded, self._soon)
         return self._placed(reason, placement)
 
     # --- parts --------------------------------------------------------------------------------
 
     def _placed(self, reason: str, placement: Placement) -> Decision:
-        excluded = _both(self._candidates.excluded, placement.excluded)
-        return self._decision(placement.account, reason, placement.detail, excluded)
+        excluded, detail = _both(self._left_out, placement.excluded), placement.detail
+        waived = (*self._within.waived, *placement.waived)
+        if waived:
+            detail += f"{', ' if detail else ''}none passed: {', '.join(waived)}"
+        return self._decision(placement.account, reason, detail, excluded)
 
     def _beside(self, account: Account, reason: str, detail: str, rule: str) -> Decision:
         """No placement: the account stands for a reason of its own, the others only lack it."""
         others = excluding(self.accounts, [account], rule, f"{account.name} is")
-        return self._decision(account, reason, detail, (*self._candidates.excluded, *others))
+        return self._decision(account, reason, detail, (*self._left_out, *others))
 
     def _decision(
         self, account: Account, reason: str, detail: str = "", excluded: Iterable[Exclusion] = ()
@@ -235,7 +239,7 @@ class Choice:
         return self._binding.account if self._binding is not None else None
 
     def _inviting(self, account: Account) -> bool:
-        return account in self.accounts and within_5h_rail(account, self.rules, self.now)
+        return account in self.accounts
 
     def _has_slot(self, account: Account) -> bool:
         return self._policy.free_slots(self.rules, account, self.now, self._waited) > 0
@@ -250,27 +254,33 @@ class Choice:
 
     @property
     def accounts(self) -> list[Account]:
-        """Those that can serve this request."""
-        return self._candidates.eligible
+        """Those that can serve this request, within the user's rails as far as any of them is."""
+        return self._within.accounts
+
+    @property
+    def _within(self) -> Within:
+        if self._railed is None:
+            able = self._candidates.eligible
+            if self._ask.needs_slot:
+                waited_out = self._has_waited_out
+                self._railed = within_rails(able, self.rules, self.now, self._has_slot, waited_out)
+            else:
+                self._railed = Within(able)
+        return self._railed
+
+    @property
+    def _left_out(self) -> tuple[Exclusion, ...]:
+        """The accounts that no policy was offered."""
+        before, railed = self._candidates.excluded, self._within.excluded
+        return (*before, *railed) if railed else before
 
     # Not a cached_property: until Python 3.12 that takes a lock, 1 us of each warm request.
     @property
     def _candidates(self) -> _Candidates:
         """The accounts that can serve; gathered only when the conversation does not simply stay."""
         if self._gathered is None:
-            gathered = self._gather()
-            if self.now < self._fleet.suspicion_ends:
-                gathered = self._without_suspects(gathered)
-            self._gathered = gathered
+            self._gathered = self._gather()
         return self._gathered
-
-    def _without_suspects(self, found: _Candidates) -> _Candidates:
-        """What failed its last request gets no work that others can do now: failures use nothing up."""
-        trusted = [a for a in found.eligible if a.suspect_until <= self.now]
-        if len(trusted) == len(found.eligible) or not any(map(self._has_slot, trusted)):
-            return found
-        doubted = excluding(found.eligible, trusted, "suspected", "its last request failed")
-        return found._replace(eligible=trusted, excluded=(*found.excluded, *doubted))
 
     def _gather(self) -> _Candidates:
         doors = self._fleet.doors.look(self._fleet.accounts.values(), self.rules, self.now)

@@ -61,7 +61,6 @@ class Fleet:
         self.last_account: Optional[str] = None
         self.prefixes = Prefixes()  # where caches of requests without a conversation are
         self.owners = Owners()  # who made the files, batches and skills that requests name
-        self.suspicion_ends = 0.0  # no account is suspected for longer
         self.gated, self.doors = Gated(), Doors()
         self._leases: set[int] = set()  # ids of the open ones
         self._by_generation: dict[int, Account] = {}
@@ -359,7 +358,6 @@ class Fleet:
             rest(account, now, words or "403 from the API")
         if lease.holds_slot and kind in _FAILURES:
             lessons.suspect(account, now)
-            self.suspicion_ends = max(self.suspicion_ends, account.suspect_until)
         if not account.serves_all(self._rules, now):
             self.doors.knock()
         return kind

@@ -168,7 +168,7 @@ def lift(account: Account, rules: Rules, now: float) -> None:
     account.auth_failed, account.sidelined, account.streak = "", 0, 0
     account.scoped.clear()
     account.last_reading = None
-    account.windows.drop_full(rules.switch_threshold)
+    account.windows.drop_full(rules.full)
     acquit(account)
 
 

@@ -202,7 +202,11 @@ class Meter:
             "hours": [None if hour is None else round(hour) for hour in self.demand.hours],
             "tokens": self.tokens,
             "seconds": self.seconds,
-            "accounts": {key: {"week": k.week, "five": k.five} for key, k in self._known.items()},
+            "accounts": {
+                key: {"week": known.week, "five": known.five}
+                for key, known in self._known.items()
+                if known.week is not None or known.five is not None
+            },
         }
 
     def restore(self, saved: Saved, keys: Mapping[str, str]) -> None:

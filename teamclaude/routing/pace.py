@@ -1,7 +1,7 @@
 """The policy `pace`: new work goes to the account furthest behind its weekly line.
 
-Layers, each falling back to the set before it when it would leave nothing: within the 5h rail, a
-free slot, fewer than the most sessions, within the tie band of the best score; then fewest in
+Within the rails, which are the same for every policy.  Layers, each falling back to the set before it
+when it would leave nothing: a free slot, within the tie band of the best score; then fewest in
 flight, the old home, fewest warm conversations, longest unpicked, best score, name.
 """
 
@@ -14,6 +14,7 @@ from .account import Account, within_5h_rail
 from .binding import Binding
 from .decision import Ask, Exclusion, Reason
 from .policy import Move, Placement, Plain, Pool
+from .rules import Rules
 from .score import gap_of, pace_of
 
 __all__ = ["PacePolicy"]
@@ -46,20 +47,16 @@ class PacePolicy(Plain):
 
     name = "pace"
 
+    def adapt(self, rules: Rules) -> Rules:
+        return rules
+
     def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
         rules, now = pool.rules, pool.now
         sieve = _Sieve(pool.accounts)
         sieve.keep(
-            "5h rail",
-            lambda a: within_5h_rail(a, rules, now),
-            lambda a: f"5h at {a.utilization('5h', now) or 0.0:.0%}",
-        )
-        sieve.keep(
             "no slot", lambda a: self.free_slots(rules, a, now, 0.0) > 0, lambda a: f"{a.inflight} in flight"
         )
         warm = {a: a.warm.count(now) for a in sieve.left}
-        most = rules.max_sessions_per_account
-        sieve.keep("max sessions", lambda a: warm[a] < most, lambda a: f"{warm[a]} warm")
         scores = {a: pace_of(a, rules, now).score for a in sieve.left}
         floor = max(scores.values()) - rules.pace_tie_band - ROUNDING
         sieve.keep("less behind", lambda a: scores[a] >= floor, lambda a: f"score {scores[a]:+.3f}")
@@ -70,9 +67,7 @@ class PacePolicy(Plain):
         losers = [a for a in sieve.left if a is not chosen]
         ties = [Exclusion(a.key, "tie", f"{a.inflight} in flight, {warm[a]} warm") for a in losers]
         detail = f"score {scores[chosen]:+.3f}"
-        if sieve.waived:
-            detail += ", none passed: " + ", ".join(sieve.waived)
-        return Placement(chosen, (*sieve.excluded, *ties), detail)
+        return Placement(chosen, (*sieve.excluded, *ties), detail, tuple(sieve.waived))
 
     def reconsider(self, pool: Pool, ask: Ask, binding: Binding, home: Account) -> Optional[Move]:
         rules, now = pool.rules, pool.now

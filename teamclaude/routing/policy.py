@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Optional, Protocol
 from .account import Account, inflight_cap
 from .binding import Binding
 from .decision import Ask, Exclusion
-from .rules import Rules
+from .rules import NO_LIMIT, Rules
 from .saved import Saved
 from .usage import Usage
 
@@ -39,6 +39,7 @@ class Placement(NamedTuple):
     account: Account
     excluded: Iterable[Exclusion]
     detail: str = ""
+    waived: tuple[str, ...] = ()  # rules that no account passed
 
 
 class Move(NamedTuple):
@@ -61,6 +62,9 @@ class Policy(Protocol):
 
     def reconsider(self, pool: Pool, ask: Ask, binding: Binding, home: Account) -> Optional[Move]:
         """None keeps a warm conversation where it is."""
+
+    def slots(self, rules: Rules, account: Account, now: float) -> int:
+        """Requests the account may have in flight, as far as this policy is concerned."""
 
     def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
         """How many more requests the account takes now; 0 lets the request wait."""
@@ -102,13 +106,18 @@ class Plain:
     name = ""
 
     def adapt(self, rules: Rules) -> Rules:
-        return rules
+        """It prefers no account for the rails' sake, unless they are set."""
+        return rules.with_own(five_hour_soft_ceiling=NO_LIMIT, max_sessions_per_account=NO_LIMIT)
 
     def reconsider(self, pool: Pool, ask: Ask, binding: Binding, home: Account) -> Optional[Move]:
         return None
 
+    def slots(self, rules: Rules, account: Account, now: float) -> int:
+        return rules.max_inflight_per_account
+
     def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
-        return inflight_cap(account, rules, now, waited) - account.inflight
+        """What the rails and the probe of an unproven account leave of `slots`: no policy overrides it."""
+        return inflight_cap(account, rules, now, waited, self.slots(rules, account, now)) - account.inflight
 
     def await_home(
         self, pool: Pool, ask: Ask, binding: Binding, home: Account, until: float, waited: float

@@ -15,7 +15,6 @@ of the week's busy and quiet hours bends it into the team's own calendar.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from heapq import merge
 from typing import Any, NamedTuple, Optional
@@ -75,16 +74,14 @@ class PricePolicy(Plain):
         self._stirred: set[Account] = set()  # their offers may have become better since
 
     def adapt(self, rules: Rules) -> Rules:
-        """Use windows to their end, unless a lower switchThreshold is configured."""
-        if rules.switch_threshold != Rules().switch_threshold:
-            return rules
-        return replace(rules, switch_threshold=self._tuning.full)
+        """Use windows to their end, unless a switchThreshold is configured."""
+        return rules.with_own(switch_threshold=self._tuning.full)
 
     # --- the questions ------------------------------------------------------------------------
 
     def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
         now, rate = pool.now, self.meter.burn_rate
-        long_run, most = self._tuning.long_run_sec, pool.rules.max_inflight_per_account
+        long_run, rules = self._tuning.long_run_sec, pool.rules
         plenty = self._plenty(pool)
         offers = self._rank(pool, plenty).offers
         own = self._to_its_own(ask.conversation, home, plenty, now)
@@ -95,7 +92,7 @@ class PricePolicy(Plain):
             account = offer.account
             runway = offer.standing.runway(offer.active + 1, rate, now)
             cost = offer.cost * (runway / long_run) if runway < long_run else offer.cost
-            full = account.inflight >= self._slots.limit(account, most, now)
+            full = self.free_slots(rules, account, now, 0.0) <= 0
             order = (full, cost, account.inflight, account.last_picked, account.name)
             if order < first:
                 best, first = offer, order
@@ -104,8 +101,8 @@ class PricePolicy(Plain):
         told = partial(_others, pool.accounts, offers.copy(), own, best.account, rate, now)
         return Placement(best.account, Told(told), best.words(rate, now))
 
-    def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
-        return self._slots.limit(account, rules.max_inflight_per_account, now) - account.inflight
+    def slots(self, rules: Rules, account: Account, now: float) -> int:
+        return self._slots.limit(account, rules.max_inflight_per_account, now)
 
     def await_home(
         self, pool: Pool, ask: Ask, binding: Binding, home: Account, until: float, waited: float

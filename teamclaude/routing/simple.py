@@ -12,13 +12,13 @@ from .account import Account
 from .binding import Binding
 from .decision import NEVER, Ask, Exclusion, Reason
 from .policy import Move, Placement, Plain, Pool
-from .rules import Rules
+from .rules import NO_LIMIT, Rules
 
 __all__ = ["DrainPolicy", "LeastUsedPolicy", "RoundRobinPolicy", "StickyPolicy", "ThresholdPolicy"]
 
 
 def _taken(pool: Sequence[Account], chosen: Account, rule: str, detail: str) -> Placement:
-    others = tuple(Exclusion(a.key, rule) for a in pool if a is not chosen)
+    others = tuple(Exclusion(a.key, rule, f"than {chosen.name}") for a in pool if a is not chosen)
     return Placement(chosen, others, detail)
 
 
@@ -62,6 +62,9 @@ class DrainPolicy(_Free):
 
     name = "drain"
 
+    def adapt(self, rules: Rules) -> Rules:
+        return rules.with_own(max_sessions_per_account=NO_LIMIT)
+
     def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
         now = pool.now
 
@@ -69,8 +72,7 @@ class DrainPolicy(_Free):
             resets_at = account.windows.get("7d", now).resets_at
             return (NEVER if resets_at is None else resets_at, _busy(account, now))
 
-        open_ones = [a for a in self._free(pool) if (a.utilization("5h", now) or 0.0) < 0.9]
-        chosen = min(open_ones or self._free(pool), key=order)
+        chosen = min(self._free(pool), key=order)
         return _taken(pool.accounts, chosen, "resets later", "the soonest weekly reset")
 
 
@@ -82,14 +84,15 @@ class ThresholdPolicy(Plain):
     def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
         # The account picked last is the one in use.
         chosen = max(pool.accounts, key=lambda a: (a.last_picked, -a.generation))
-        return _taken(pool.accounts, chosen, "not in use", "the account in use")
+        return _taken(pool.accounts, chosen, "used longer ago", "the account in use")
 
     def reconsider(self, pool: Pool, ask: Ask, binding: Binding, home: Account) -> Optional[Move]:
+        if pool.rules.most_sessions < NO_LIMIT:
+            return (
+                None  # then no account is everybody's: following the last one picked would go round for ever
+            )
         placement = self.place(pool, ask, home)
         return None if placement.account is home else Move(Reason.TURN, placement)
-
-    def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
-        return 1  # everybody shares one account: it queues nobody
 
 
 class RoundRobinPolicy(_Free):

@@ -11,7 +11,7 @@ from .fleet import Fleet
 from .ledger import LedgerRow
 from .score import Pace, pace_of
 from .usage import Usage
-from .windows import Window
+from .windows import Window, is_spent
 
 __all__ = [
     "AccountState",
@@ -142,7 +142,7 @@ def view_of(fleet: Fleet, now: float) -> FleetView:
 
 def states_of(fleet: Fleet, now: float) -> tuple[AccountState, ...]:
     """The accounts alone; call it under the lock that guards `fleet`."""
-    threshold = fleet.rules.switch_threshold
+    full = fleet.rules.full
     return tuple(
         AccountState(
             account.key,
@@ -154,7 +154,7 @@ def states_of(fleet: Fleet, now: float) -> tuple[AccountState, ...]:
                 axis: WindowState(
                     window.utilization,
                     window.resets_at,
-                    window.rejected or (window.utilization or 0.0) >= threshold,
+                    is_spent(axis, window, full),
                 )
                 for axis, window in account.windows.live(now)
             },

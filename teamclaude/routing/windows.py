@@ -32,6 +32,7 @@ __all__ = [
     "Windows",
     "believable_reset",
     "is_scoped",
+    "is_spent",
     "names_quota",
     "parse_retry_after",
     "read_windows",
@@ -109,13 +110,22 @@ def is_scoped(axis: str) -> bool:
     return "_" in axis
 
 
+def is_spent(axis: str, window: Window, full: float) -> bool:
+    """The axis refuses, or is used up from `full` on.
+
+    A subscription's axes are rounded and go beyond 1; those of an API key are exact and end at 1.
+    """
+    used = window.utilization or 0.0
+    return window.rejected or used >= full or (used >= 1.0 and axis in API_KEY_AXES)
+
+
 class Windows:
     """The windows of one account, by axis."""
 
     def __init__(self) -> None:
         self._axes: dict[str, Window] = {}
-        # The highest utilization, inf for a rejection, of axes also when they have been reset.  While it is
-        # low no axis can be full: that is asked three times per request and took 4 us of it.
+        # The highest utilization, inf for what is spent whatever the threshold, of axes also when they have
+        # been reset.  While it is low no axis can be full: asked three times per request, it took 4 us of it.
         self.peak = 0.0
         # Axis -> the last reset an answer named (epoch seconds), also when it has passed.
         self.resets: dict[str, float] = {}
@@ -187,8 +197,9 @@ class Windows:
 
     def _measure(self) -> None:
         self.peak = 0.0
-        for window in self._axes.values():
-            self.peak = max(self.peak, math.inf if window.rejected else window.utilization or 0.0)
+        for axis, window in self._axes.items():
+            spent = is_spent(axis, window, math.inf)
+            self.peak = max(self.peak, math.inf if spent else window.utilization or 0.0)
 
     def set_back(self, now: float) -> None:
         """The clock was set back to `now`: what was seen after it was seen now."""

@@ -1,33 +1,46 @@
-"""A fleet in virtual time: what every test of routing starts from."""
+"""A fleet in virtual time: what every test of routing starts from.
+
+A module's tests run under one policy, its `POLICY` or the default one.  A module with `EVERY_POLICY = True`
+tests what no policy may change: there each test runs under all of them, the default first, or under those
+that `only` names where the case itself is one of theirs.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Optional, Union
+from collections.abc import Callable
+from typing import Any, Optional, TypeVar, Union
 
 import pytest
 
+from teamclaude.accounts.config import RoutingConfig
 from teamclaude.routing.account import Account, AccountSpec
 from teamclaude.routing.answers import AnswerKind
 from teamclaude.routing.decision import Ask, Decision, Lease, Wait
 from teamclaude.routing.fleet import Fleet
-from teamclaude.routing.pace import PacePolicy
+from teamclaude.routing.policies import POLICIES
 from teamclaude.routing.rules import Rules
 from teamclaude.routing.usage import NO_USAGE, Usage
 from teamclaude.routing.windows import Reading, Window, read_windows
 
 START = 1_800_000_000.0  # a round multiple of nothing: no test may depend on it
 HOUR, DAY = 3600.0, 86400.0
+DEFAULT = RoutingConfig().policy
+EVERY = (DEFAULT, *(name for name in POLICIES if name != DEFAULT))
+# The other two move warm conversations: that is their idea.
+STAYING = tuple(name for name in EVERY if name not in ("threshold", "round-robin"))
 UNIFIED = "anthropic-ratelimit-unified-"
 
 
 class Pool:
     """Accounts named by their key, and a clock that moves when told to."""
 
+    policy = DEFAULT
+
     def __init__(
         self, *accounts: Union[str, AccountSpec], rules: Optional[Rules] = None, proven: bool = True
     ):
         self.now = START
-        self.fleet = Fleet(rules or Rules(), PacePolicy())
+        self.fleet = Fleet(rules or Rules(), POLICIES[self.policy]())
         self.specs = [a if isinstance(a, AccountSpec) else AccountSpec(a, a) for a in accounts]
         self.fleet.configure(self.specs)
         for account in self.fleet.accounts.values():
@@ -113,9 +126,32 @@ def unified(**fields: Any) -> list[tuple[str, str]]:
     return [(UNIFIED + name.replace("__", "-"), str(value)) for name, value in fields.items()]
 
 
+T = TypeVar("T", bound=Callable[..., Any])
+
+
+def only(*policies: str) -> Callable[[T], T]:
+    """The test is run under these policies alone."""
+
+    def mark(test: T) -> T:
+        test.policies = policies  # type: ignore[attr-defined]
+        return test
+
+    return mark
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if getattr(metafunc.module, "EVERY_POLICY", False) and "policy" in metafunc.fixturenames:
+        metafunc.parametrize("policy", getattr(metafunc.function, "policies", EVERY))
+
+
+@pytest.fixture
+def policy(request: pytest.FixtureRequest) -> str:
+    return getattr(request.module, "POLICY", DEFAULT)
+
+
 @pytest.fixture(name="Pool")
-def pool_type() -> type[Pool]:
-    return Pool
+def pool_type(policy: str) -> type[Pool]:
+    return type("Pool", (Pool,), {"policy": policy})
 
 
 @pytest.fixture(name="unified")

@@ -78,10 +78,10 @@ def test_a_rejected_five_hours_dies_with_its_own_reset_not_with_the_week(pool):
 
 
 def test_with_several_full_windows_the_last_reset_counts(pool):
-    pool.quota("a", "5h", 1.0, HOUR)
-    pool.quota("a", "7d", 1.0, 2 * DAY)
-    pool.quota("a", "7d_oi", 1.0, 3 * DAY)
-    assert (block(pool).detail, block(pool).until) == ("7d 100% used", pool.now + 2 * DAY)
+    pool.quota("a", "5h", 1.01, HOUR)
+    pool.quota("a", "7d", 1.01, 2 * DAY)
+    pool.quota("a", "7d_oi", 1.01, 3 * DAY)
+    assert (block(pool).detail, block(pool).until) == ("7d 101% used", pool.now + 2 * DAY)
     assert (block(pool, FLAGSHIP).rule, block(pool, FLAGSHIP).until) == ("model cap", pool.now + 3 * DAY)
 
 
@@ -108,7 +108,7 @@ def test_the_cap_explains_a_bench_that_ends_with_it(pool):
 @pytest.mark.parametrize("status", [None, "rejected"])
 def test_a_full_axis_without_a_reset_is_probed_by_one_request_a_minute(Pool, status):
     pool = Pool("a")
-    pool.quota("a", "5h", 1.0, status=status)
+    pool.quota("a", "5h", 1.01, status=status)
     assert pool.admit("s").until == pool.now + 60
     pool.wait(59)
     assert isinstance(pool.admit("s"), Wait)
@@ -143,7 +143,7 @@ def test_a_probe_that_is_refused_again_waits_another_minute(Pool, unified):
 
 def test_only_requests_for_its_models_probe_a_scoped_axis(Pool):
     pool = Pool("a")
-    pool.quota("a", "7d_oi", 1.0)
+    pool.quota("a", "7d_oi", 1.01)
     pool.wait(59)
     other = pool.lease("s", model=OPUS)
     pool.answer(other, 200)
@@ -156,7 +156,7 @@ def test_only_requests_for_its_models_probe_a_scoped_axis(Pool):
 
 def test_a_request_off_the_inference_path_is_no_probe(Pool):
     pool = Pool("a")
-    pool.quota("a", "5h", 1.0)
+    pool.quota("a", "5h", 1.01)
     pool.wait(60)
     pool.answer(pool.lease("s", needs_slot=False), 200)
     assert pool["a"].probed_axes(None, RULES, pool.now) == ["5h"]
@@ -254,6 +254,6 @@ def test_a_bench_keeps_its_length_when_the_clock_is_set_back(Pool):
 def test_a_probe_is_not_put_off_by_a_clock_that_is_set_back(Pool):
     pool = Pool("a")
     pool.settle(pool.lease("s"))
-    pool.quota("a", "5h", 1.0)
+    pool.quota("a", "5h", 1.01)
     pool.wait(-DAY)
     assert pool.admit("t").until == pool.now + 60

@@ -10,9 +10,11 @@ from teamclaude.routing.ledger import LedgerKey
 from teamclaude.routing.models import Price
 from teamclaude.routing.rules import Rules
 from teamclaude.routing.usage import Usage
+from tests.routing.conftest import STAYING, only
 
 DAY = 86400.0
 OPUS = "claude-opus-4-8"
+EVERY_POLICY = True
 
 
 @pytest.fixture
@@ -160,6 +162,7 @@ def test_an_answer_of_the_old_account_does_not_warm_the_new_one(pool):
     assert binding.usage.total == 1001
 
 
+@only(*STAYING)
 def test_a_long_stream_keeps_its_conversation_warm_and_remembered(pool):
     lease = pool.lease("s", pin="a")
     pool.wait(7200)
@@ -217,6 +220,7 @@ def test_a_clock_set_back_is_noticed_by_whatever_comes_next(pool, event):
     assert pool.fleet.bindings["s"].last_used == pool.now
 
 
+@only(*STAYING)
 def test_an_adopted_conversation_counts_where_it_is_and_no_more_where_it_was(pool):
     pool.bind("s", "a")
     other = Binding("s", "s", None, None, "b", pool.now, pool.now, pool.now)
@@ -235,6 +239,7 @@ def test_a_new_configuration_says_what_it_changed(pool):
     assert list(pool.fleet.accounts) == ["b", "c"]
 
 
+@only(*STAYING)
 def test_observed_state_survives_by_identity_and_never_by_position(pool):
     pool.quota("b", "7d", 0.4, DAY)
     pool.bind("s", "b")
@@ -246,6 +251,7 @@ def test_observed_state_survives_by_identity_and_never_by_position(pool):
     assert pool.choose("s").reason == Reason.KEPT
 
 
+@only(*STAYING)
 def test_an_account_added_again_finds_its_warm_conversations(pool):
     pool.bind("s", "a")
     pool.fleet.configure(pool.specs[1:])
@@ -253,6 +259,7 @@ def test_an_account_added_again_finds_its_warm_conversations(pool):
     assert (pool["a"].warm.count(pool.now), pool.choose("s").reason) == (1, Reason.KEPT)
 
 
+@only(*STAYING)
 @pytest.mark.parametrize("key", ["person", "person/org"])
 def test_an_account_that_learns_who_it_is_keeps_everything(Pool, key):
     pool = Pool("alice", "b")
@@ -290,7 +297,7 @@ def test_a_person_of_two_organisations_is_not_taken_for_either(Pool):
 
 def test_an_api_key_under_the_name_of_a_login_is_another_account(Pool):
     pool = Pool("a")
-    pool.quota("a", "5h", 1.0, 3600)
+    pool.quota("a", "5h", 1.01, 3600)
     changes = pool.fleet.configure([AccountSpec("a", "a", kind="apikey")])
     assert (changes.added, changes.removed) == (("a",), ("a",))
     assert pool.choose("s").account == "a"
@@ -315,6 +322,7 @@ def test_disabling_takes_effect_at_once_and_requests_in_flight_finish(pool):
     assert (pool["a"].inflight, pool["a"].usage.total) == (0, 3)
 
 
+@only(*STAYING)
 def test_new_rules_count_for_conversations_that_are_warm_already(pool):
     pool.bind("s", "a")
     pool.fleet.follow(Rules(cache_affinity_window_sec=900), pool.fleet.policy)

@@ -1,4 +1,4 @@
-"""Seeded random walks through the fleet: what holds after every step, whatever the schedule."""
+"""Seeded random walks through the fleet: what holds after every step, whatever the schedule and policy."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from teamclaude.routing.capacity import capacity_of
 from teamclaude.routing.decision import Ask, Lease, Reason
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.memory import dump, restore
-from teamclaude.routing.pace import PacePolicy
+from teamclaude.routing.policies import POLICIES
 from teamclaude.routing.rules import Rules
 from teamclaude.routing.usage import NO_USAGE, Usage
 from teamclaude.routing.view import view_of
 from teamclaude.routing.windows import read_windows
+from tests.routing.conftest import DEFAULT, EVERY
 
 STEPS = 1500
+# Most walks of the default policy, one of each other.
+WALKS = [*((DEFAULT, seed) for seed in range(6)), *((name, seed) for name in EVERY[1:] for seed in (6, 7))]
 MODELS = ("claude-fable-5", "claude-opus-4-8", "claude-sonnet-4-6", "gpt-5", None)
 NAMES = ("a", "b", "c", "d", "key")
 STATUSES = (200,) * 20 + (429, 429, 429, 401, 403, 400, 500, 529)
@@ -31,11 +34,13 @@ OPEN_TO_ITS_OWN = ("active", "benched")
 class Walk:
     """One walk; `step` does something at random, `check` asserts what must hold then."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, policy: str) -> None:
         self.random = random.Random(seed)
         self.now = 1_800_000_000.0
-        self.rules = Rules(max_inflight_per_account=3, max_sessions_per_account=4)
-        self.fleet = Fleet(self.rules, PacePolicy())
+        self.policy = policy
+        self.configured = Rules(max_inflight_per_account=3, max_sessions_per_account=4)
+        self.fleet = Fleet(self.configured, POLICIES[policy]())
+        self.rules = self.fleet.rules
         self.open: list[Lease] = []
         self.settled: list[Lease] = []
         self.ever: set[str] = set()
@@ -108,7 +113,12 @@ class Walk:
             for a in self.fleet.accounts.values()
             if a.block(ask.model, self.rules, self.now) is None and a.key not in ask.tried
         ]
-        caps = {k: inflight_cap(a, self.rules, self.now, waited) for k, a in self.fleet.accounts.items()}
+        caps = {
+            k: a.inflight + self.fleet.policy.free_slots(self.rules, a, self.now, waited)
+            for k, a in self.fleet.accounts.items()
+        }
+        for key, account in self.fleet.accounts.items():
+            assert caps[key] <= inflight_cap(account, self.rules, self.now, waited) <= 3
         before = {k: a.inflight for k, a in self.fleet.accounts.items()}
         assert self.fleet.choose(ask, self.now, waited) == self.fleet.choose(ask, self.now, waited)
         got = self.fleet.admit(ask, self.now, waited)
@@ -200,16 +210,21 @@ class Walk:
         for account in view.accounts:
             assert account.usable or account.usable_at is None or account.usable_at > self.now
         saved = dump(self.fleet, self.now)
+        for learned in saved["learned"].values():  # of accounts that are gone a restart keeps nothing
+            sizes = learned.get("accounts", {})
+            learned.update(
+                {"accounts": {k: v for k, v in sizes.items() if k in self.fleet.accounts}} if sizes else {}
+            )
         text = json.dumps(saved, allow_nan=False, default=list)
-        copy = Fleet(self.rules, PacePolicy())
+        copy = Fleet(self.configured, POLICIES[self.policy]())
         copy.configure([account.spec for account in self.fleet.accounts.values()])
         assert restore(copy, json.loads(text), self.now) == []
         assert json.loads(json.dumps(dump(copy, self.now), default=list)) == json.loads(text)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_the_invariants_hold_on_every_step_of_a_random_walk(seed):
-    walk = Walk(seed)
+@pytest.mark.parametrize(("policy", "seed"), WALKS)
+def test_the_invariants_hold_on_every_step_of_a_random_walk(policy, seed):
+    walk = Walk(seed, policy)
     for number in range(STEPS):
         walk.step()
         walk.check()
@@ -219,4 +234,4 @@ def test_the_invariants_hold_on_every_step_of_a_random_walk(seed):
         walk.settle()
     walk.check()
     assert [a.inflight for a in walk.fleet.accounts.values()] == [0] * len(walk.fleet.accounts)
-    assert len(walk.reasons) >= 11, walk.reasons  # else it walked in a corner
+    assert len(walk.reasons) >= 10, walk.reasons  # else it walked in a corner

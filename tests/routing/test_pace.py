@@ -8,6 +8,7 @@ from teamclaude.routing.decision import Lease, Reason
 from teamclaude.routing.rules import Rules
 
 DAY, HOUR = 86400.0, 3600.0
+POLICY = "pace"
 
 
 @pytest.fixture

@@ -220,7 +220,7 @@ def test_an_agent_waits_at_the_gate_rather_than_crowd_its_parents_account(priced
 
 def test_words_give_the_time_a_window_lasts_in_minutes_or_hours(priced):
     pool = nearly_full(priced)
-    assert pool.choose("s").detail == "1 active, lasts 8 min"
+    assert pool.choose("s").detail == "1 active, lasts 8 min, none passed: 5h rail"
     pool.wait(10.0)
     pool.quota("a", "5h", 0.0, 4.99 * HOUR)
     assert pool.choose("s").detail == "1 active, lasts 83 min"

@@ -105,7 +105,7 @@ class Team:
             value *= runway / tuning.long_run_sec
         if account is home:
             value *= tuning.home_bonus
-        full = account.inflight >= policy._slots.limit(account, pool.rules.max_inflight_per_account, now)
+        full = policy.free_slots(pool.rules, account, now, 0.0) <= 0
         return (full, -value, account.inflight, account.last_picked, account.name)
 
     def step(self) -> None:

@@ -10,11 +10,11 @@ from teamclaude.routing.rules import Rules
 from teamclaude.settings import config_key
 
 DEFAULTS = {
-    "switchThreshold": 0.98,
-    "fiveHourSoftCeiling": 0.90,
+    "switchThreshold": None,
+    "fiveHourSoftCeiling": None,
     "fiveHourWarnCeiling": 0.75,
     "maxInflightPerAccount": 5,
-    "maxSessionsPerAccount": 7,
+    "maxSessionsPerAccount": None,
     "slotWaitSec": 5,
     "cacheAffinityWindowSec": 300,
     "bindingEvictSec": 1800,

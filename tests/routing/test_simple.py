@@ -6,6 +6,7 @@ import pytest
 
 from teamclaude.routing.decision import Reason
 from teamclaude.routing.policies import POLICIES
+from teamclaude.routing.rules import Rules
 
 DAY = 86400.0
 
@@ -14,7 +15,7 @@ DAY = 86400.0
 def pool_with_policy(Pool):
     def make(name, *accounts):
         pool = Pool(*accounts)
-        pool.fleet.follow(pool.fleet.rules, POLICIES[name]())
+        pool.fleet.follow(Rules(), POLICIES[name]())
         return pool
 
     return make

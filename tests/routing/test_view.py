@@ -46,10 +46,10 @@ def test_a_benched_account_says_why_and_until_when(pool):
 
 
 def test_a_capped_account_is_active_but_not_usable(pool):
-    pool.quota("a", "7d", 1.0, DAY)
+    pool.quota("a", "7d", 1.01, DAY)
     shown = account(pool)
-    assert (shown.status, shown.usable, shown.status_reason) == ("active", False, "7d 100% used")
-    assert (shown.usable_at, shown.utilization("7d")) == (pool.now + DAY, 1.0)
+    assert (shown.status, shown.usable, shown.status_reason) == ("active", False, "7d 101% used")
+    assert (shown.usable_at, shown.utilization("7d")) == (pool.now + DAY, 1.01)
     assert shown.pace == pace_of(pool["a"], pool.fleet.rules, pool.now)
 
 
@@ -107,14 +107,14 @@ def test_pins_are_shown_by_name_and_on_their_conversations(pool):
 def test_the_whole_is_told_with_its_moment(pool):
     pool.bind("s", "b")
     view = view_of(pool.fleet, pool.now)
-    assert (view.now, view.last_account, view.policy) == (pool.now, "b", "pace")
+    assert (view.now, view.last_account, view.policy) == (pool.now, "b", "price")
 
 
 def test_a_view_is_a_copy_that_does_not_change(pool):
     pool.bind("s", "a")
     view = view_of(pool.fleet, pool.now)
     before = copy.deepcopy(view)
-    pool.quota("a", "5h", 1.0, HOUR)
+    pool.quota("a", "5h", 1.01, HOUR)
     pool.settle(pool.lease("s"), Usage(1, 1), OPUS, served=True)
     pool.fleet.pin("b")
     pool.wait(60)

@@ -1,0 +1,68 @@
+"""What keeps new work away from accounts, the same under every policy: failures, and the user's rails.
+
+1. A rail is a preference: where no account is within it, it gives way and nobody is refused.
+2. An account whose last request failed gets no new work for a minute while another one has a free slot:
+   what fails uses nothing up, and every policy would be drawn to it.
+3. `fiveHourSoftCeiling` comes next, then `maxSessionsPerAccount`.  A free slot counts for more than the
+   second: who would have to wait for a slot is not preferred for having few sessions.
+4. A request that has waited out `slotWaitSec` takes a free slot beyond the rails rather than wait on.
+5. Rails are for requests that take a slot; the Choice applies them before a policy sees its pool.
+
+The third rail, `fiveHourWarnCeiling`, limits requests in flight: `inflight_cap` in account.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from .account import Account, within_5h_rail
+from .decision import Exclusion
+from .rules import NO_LIMIT, Rules
+
+__all__ = ["Within", "within_rails"]
+
+
+class Within(NamedTuple):
+    """The accounts new work may choose from, why not the others, and the rails that gave way."""
+
+    accounts: list[Account]
+    excluded: tuple[Exclusion, ...] = ()
+    waived: tuple[str, ...] = ()
+
+
+def within_rails(
+    able: list[Account],
+    rules: Rules,
+    now: float,
+    has_slot: Callable[[Account], bool],
+    waited_out: bool = False,
+) -> Within:
+    """Narrow `able`; it is returned itself where no rail is set."""
+    found = Within(able)
+    trusted = [a for a in able if a.suspect_until <= now]
+    if len(trusted) < len(able) and any(map(has_slot, trusted)):
+        found = _narrowed(found, trusted, "suspected", lambda a: "its last request failed")
+    if waited_out:
+        free = [a for a in found.accounts if has_slot(a)]
+        found = _narrowed(found, free, "no slot", lambda a: f"{a.inflight} in flight")._replace(waived=())
+    if rules.soft_ceiling < NO_LIMIT:
+        below = [a for a in found.accounts if within_5h_rail(a, rules, now)]
+        found = _narrowed(found, below, "5h rail", lambda a: f"5h at {a.utilization('5h', now) or 0.0:.0%}")
+    if rules.most_sessions < NO_LIMIT:
+        warm = {a: a.warm.count(now) for a in found.accounts}
+        fewer = [a for a in found.accounts if warm[a] < rules.most_sessions]
+        if len(fewer) < len(warm) and not any(map(has_slot, fewer)) and any(map(has_slot, warm)):
+            fewer = []
+        found = _narrowed(found, fewer, "max sessions", lambda a: f"{warm[a]} warm")
+    return found
+
+
+def _narrowed(before: Within, kept: list[Account], rule: str, detail: Callable[[Account], str]) -> Within:
+    if not kept:
+        return before._replace(waived=(*before.waived, rule))
+    if len(kept) == len(before.accounts):
+        return before
+    within = set(kept)
+    out = [Exclusion(a.key, rule, detail(a)) for a in before.accounts if a not in within]
+    return Within(kept, (*before.excluded, *out), before.waived)
