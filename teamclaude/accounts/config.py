@@ -11,7 +11,7 @@ from typing import Literal, Optional
 
 from .. import __version__
 from ..errors import ConfigError
-from ..routing.models import Price
+from ..routing.models import Pricing
 from ..routing.rules import Rules
 from ..settings import setting
 from .schema import BESIDE, REQUIRED, Section, read
@@ -227,10 +227,11 @@ class Config(Section):
     )
     write_idle_sec: float = setting(300.0, "Longest a client may refuse to take its answer.", unit="s, not 0")
     drain_sec: float = setting(30.0, "How long running answers may finish at shutdown.", unit="s")
-    pricing: Mapping[str, Price] = setting(
+    pricing: Mapping[str, Pricing] = setting(
         {},
-        "Your prices by model family, in place of the built-in list.",
-        unit="{family: {input, output}}, $ per million tokens",
+        "Your prices by a name in the model id (opus, opus-4-8), the longest first; what you leave out is as "
+        "in the built-in list.",
+        unit="{name: {input, output, cacheRead, cacheWrite5m, cacheWrite1h}}, $ per million tokens",
     )
     log_dir: Optional[str] = setting(None, "Directory of the request logs.", unit="path")
     log_requests: bool = setting(False, "Write one file per request to logDir: it holds your conversations.")

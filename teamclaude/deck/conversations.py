@@ -161,6 +161,7 @@ def tally_of(binding: Snapshot) -> Tally:
         unpriced=int(number(binding.get("unpricedTokens")) or 0),
         requests=None if requests is None else int(requests),
         unmeasured=unmeasured,
+        estimated=binding.get("costEstimated") is True,
     )
 
 

@@ -50,6 +50,8 @@ class Tally(NamedTuple):
     unpriced: int = 0
     requests: Optional[int] = None
     unmeasured: int = 0
+    estimated: bool = False
+    """Some of the cost is by the price of another version of the model."""
 
 
 NOTHING_KNOWN = Tally()
@@ -338,7 +340,7 @@ def total(tallies: Iterable[Tally]) -> Tally:
     tokens: Optional[int] = None
     cost: Optional[float] = None
     requests: Optional[int] = None
-    unpriced = unmeasured = 0
+    unpriced, unmeasured, estimated = 0, 0, False
     for tally in tallies:
         if tally.tokens is not None:
             tokens = tally.tokens + (tokens or 0)
@@ -348,4 +350,5 @@ def total(tallies: Iterable[Tally]) -> Tally:
             requests = tally.requests + (requests or 0)
         unpriced += tally.unpriced
         unmeasured += tally.unmeasured
-    return Tally(tokens, cost, unpriced, requests, unmeasured)
+        estimated = estimated or tally.estimated
+    return Tally(tokens, cost, unpriced, requests, unmeasured, estimated)

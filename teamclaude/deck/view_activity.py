@@ -93,7 +93,7 @@ def _course(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
         _tokens(record, "outputTokens", "out"),
         _tokens(record, "inputTokens", "in"),
         _tokens(record, "cacheReadTokens", "cached"),
-        money(record.get("cost")) if record.get("cost") is not None else "",
+        _cost(record),
         f"ttfb {seconds(record.get('ttfbSec'))}" if record.get("ttfbSec") is not None else "",
     ]
     shown = figures if room >= 50 else figures[:1]
@@ -113,6 +113,12 @@ def _asked(record: Snapshot) -> str:
     """Method and path, where they are not the usual ones."""
     path = text(record, "path")
     return "" if path == USUAL else f"{text(record, 'method')} {path}"
+
+
+def _cost(record: Snapshot) -> str:
+    if record.get("cost") is None:
+        return ""
+    return ("~" if record.get("costEstimated") is True else "") + money(record["cost"])
 
 
 def _tokens(record: Snapshot, key: str, word: str) -> str:

@@ -18,12 +18,12 @@ _DATED = re.compile(r"-20\d{6}$")
 
 
 def dollars(tally: Tally) -> str:
-    """`$14.20`; with a plus where tokens of unknown price, or of unknown number, come on top."""
+    """`$14.20`; `~$14.20` by an estimated price; a plus: tokens of unknown price or number come on top."""
     cost = number(tally.cost)
     if cost is None:
         return UNKNOWN
     shown = money(cost) if cost < 999.995 else f"${cost:,.0f}"
-    return shown + ("+" if tally.unpriced or tally.unmeasured else "")
+    return ("~" if tally.estimated else "") + shown + ("+" if tally.unpriced or tally.unmeasured else "")
 
 
 def used(tally: Tally) -> str:

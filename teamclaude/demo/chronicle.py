@@ -40,6 +40,7 @@ class Totals:
     resets: int = 0
     cost: float = 0.0
     unpriced_tokens: int = 0
+    cost_estimated: bool = False
     reasons: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     served_by: Counter[str] = field(default_factory=Counter)
@@ -96,6 +97,7 @@ class Chronicle:
             totals.served_by[activity.accounts[-1]] += 1
         if activity.cost is not None:
             totals.cost += activity.cost
+            totals.cost_estimated |= activity.cost_estimated
         else:
             totals.unpriced_tokens += activity.tokens
 

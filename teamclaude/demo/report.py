@@ -49,7 +49,7 @@ def _figures(result: Result) -> list[tuple[str, str]]:
     tally, totals, tokens = result.tally, result.totals, result.tally.tokens
     usable = f"{result.avoidable} while an account was usable"
     errors = ", ".join(f"{n} × {label}" for label, n in sorted(tally.errors.items()))
-    cost = f"${totals.cost:,.2f}"
+    cost = f"{'~' if totals.cost_estimated else ''}${totals.cost:,.2f}"
     if totals.unpriced_tokens:
         cost += f" and {_count(totals.unpriced_tokens)} tokens of unknown price"
     return [

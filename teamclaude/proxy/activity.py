@@ -38,6 +38,8 @@ class Activity(NamedTuple):
     cache_write_tokens: Optional[int] = None
     cost: Optional[float] = None
     """Dollars at list prices."""
+    cost_estimated: bool = False
+    """By the price of another version of the model."""
     outcome: str = ""
     """Empty while under way."""
     reason: str = ""
@@ -78,6 +80,7 @@ def activity_of(exchange: Exchange) -> Activity:
         exchange.lasted,
         *used,
         exchange.cost,
+        exchange.cost_estimated,
         exchange.outcome.value if exchange.outcome else "",
         exchange.note or (decision.reason if decision is not None else ""),
         usage.unmeasured > 0,

@@ -12,6 +12,7 @@ from ..accounts.config import ClientKey
 from ..errors import HeldOut
 from ..routing.usage import NO_USAGE, Usage
 from .exchange import Exchange
+from .status import dollars
 
 __all__ = ["Clients"]
 
@@ -26,6 +27,7 @@ class _Tally:
     usage: Usage = NO_USAGE
     cost: float = 0.0  # dollars
     unpriced_tokens: int = 0
+    cost_estimated: bool = False
 
 
 class Clients:
@@ -46,7 +48,7 @@ class Clients:
         try:
             yield
         finally:
-            self._leave(name, exchange.usage, exchange.cost)
+            self._leave(name, exchange.usage, exchange.cost, exchange.cost_estimated)
 
     def _enter(self, name: str, limit: Optional[int]) -> None:
         with self._lock:
@@ -58,7 +60,7 @@ class Clients:
                 )
             tally.inflight += 1
 
-    def _leave(self, name: str, usage: Usage, cost: Optional[float]) -> None:
+    def _leave(self, name: str, usage: Usage, cost: Optional[float], estimated: bool) -> None:
         with self._lock:
             tally = self._tallies[name]
             tally.inflight -= 1
@@ -68,6 +70,7 @@ class Clients:
                 tally.unpriced_tokens += usage.total
             else:
                 tally.cost += cost
+                tally.cost_estimated |= estimated
 
     def as_json(self) -> list[dict[str, Any]]:
         """A row per client that has been seen."""
@@ -79,8 +82,7 @@ class Clients:
                     "requests": tally.requests,
                     "tokens": None if tally.usage.is_unknown else tally.usage.total,
                     "unmeasured": tally.usage.unmeasured,
-                    "cost": None if tally.usage.is_unknown else round(tally.cost, 6),
-                    "unpricedTokens": tally.unpriced_tokens,
+                    **dollars(tally.cost, tally.unpriced_tokens, tally.cost_estimated, tally.usage),
                 }
                 for name, tally in self._tallies.items()
             ]

@@ -89,6 +89,7 @@ class Exchange:
     ended: Optional[float] = None  # monotonic
     usage: Usage = NO_USAGE
     cost: Optional[float] = None  # dollars; None: price unknown
+    cost_estimated = False  # by the price of another version of the model
     outcome: Optional[Outcome] = None
     note = ""
     switched = False  # its connection has gone on with another protocol

@@ -31,7 +31,7 @@ from ..errors import (
 )
 from ..routing.answers import AnswerKind, classify, needs_words
 from ..routing.decision import Ask, Decision, Lease
-from ..routing.models import cost, price_of
+from ..routing.models import cost, is_estimated, price_of
 from ..routing.usage import NO_USAGE
 from ..routing.windows import Reading
 from .accountuuid import with_account_uuid
@@ -242,7 +242,9 @@ class Forwarder:
             usage = tap.used(relayed) if tap is not None else NO_USAGE
             model = (tap.model if tap is not None else None) or self._ask.model
             exchange.usage = exchange.usage.plus(usage)
-            exchange.cost = cost(exchange.usage, price_of(model, self._config.pricing))
+            price = price_of(model, self._config.pricing)
+            exchange.cost = cost(exchange.usage, price)
+            exchange.cost_estimated = is_estimated(exchange.usage, price)
             self._house.router.settle(lease, usage, model, served, unsaid)
 
     def _send(self, way: Way) -> Steps[Answer]:

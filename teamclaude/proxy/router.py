@@ -25,7 +25,7 @@ from ..routing.decision import Ask, Decision, Lease
 from ..routing.fleet import Changes, Fleet
 from ..routing.line import NO_PATIENCE, Line, Patience, Waiter
 from ..routing.memory import dump, restore
-from ..routing.models import Price
+from ..routing.models import Pricing
 from ..routing.outlook import Outlook, outlook
 from ..routing.policy import Policy
 from ..routing.rules import Rules
@@ -259,7 +259,7 @@ class Router:
         specs: Iterable[AccountSpec],
         rules: Rules,
         policy: Policy,
-        prices: Mapping[str, Price],
+        prices: Mapping[str, Pricing],
         renewed: Iterable[str] = (),
     ) -> Changes:
         """Take over a new configuration; what was observed of an account stays."""

@@ -21,7 +21,7 @@ from ..routing.usage import Usage
 from ..routing.view import AccountView, BindingView, FleetView, IssueView
 from ..routing.windows import API_KEY_AXES
 
-__all__ = ["capacity_json", "resident_mb", "status_json"]
+__all__ = ["capacity_json", "dollars", "resident_mb", "status_json"]
 
 
 def status_json(
@@ -134,7 +134,7 @@ def _account(account: AccountView, capacity: AccountCapacity, now: float) -> dic
         "usage": {
             "requests": account.requests,
             **_tokens(account.usage),
-            **_dollars(account.cost, account.unpriced_tokens, account.usage),
+            **dollars(account.cost, account.unpriced_tokens, account.cost_estimated, account.usage),
         },
     }
 
@@ -191,7 +191,7 @@ def _binding(binding: BindingView) -> dict[str, Any]:
         "requests": binding.requests,
         "moves": binding.moves,
         **_tokens(binding.usage),
-        **_dollars(binding.cost, binding.unpriced_tokens, binding.usage),
+        **dollars(binding.cost, binding.unpriced_tokens, binding.cost_estimated, binding.usage),
         "model": binding.model,
         "cachedPrefixTokens": binding.prefix,
     }
@@ -204,6 +204,7 @@ def _aggregate(view: FleetView) -> dict[str, Any]:
         else Usage()
     )
     unpriced = sum(b.unpriced_tokens for b in view.bindings)
+    estimated = any(b.cost_estimated for b in view.bindings)
     return {
         "sessions": len({b.session for b in view.bindings}),
         "conversations": len(view.bindings),
@@ -211,7 +212,7 @@ def _aggregate(view: FleetView) -> dict[str, Any]:
         "inflight": sum(a.inflight for a in view.accounts),
         "requests": sum(b.requests for b in view.bindings),
         **_tokens(usage),
-        **_dollars(sum(b.cost for b in view.bindings), unpriced, usage),
+        **dollars(sum(b.cost for b in view.bindings), unpriced, estimated, usage),
     }
 
 
@@ -221,7 +222,7 @@ def _issue(issue: IssueView) -> dict[str, Any]:
         "sessions": issue.conversations,
         "requests": issue.requests,
         **_tokens(issue.usage),
-        **_dollars(issue.cost, issue.unpriced_tokens, issue.usage),
+        **dollars(issue.cost, issue.unpriced_tokens, issue.cost_estimated, issue.usage),
         "lastSeen": _ms(issue.last_seen),
     }
 
@@ -240,10 +241,14 @@ def _tokens(usage: Usage) -> dict[str, Optional[int]]:
     return {**counts, "unmeasured": usage.unmeasured}
 
 
-def _dollars(cost: float, unpriced: int, usage: Usage) -> dict[str, Any]:
+def dollars(cost: float, unpriced: int, estimated: bool, usage: Usage) -> dict[str, Any]:
     """`cost` is null when every token of it is of an unknown price, or none is known."""
     known = not usage.is_unknown and (usage.total == 0 or unpriced < usage.total)
-    return {"cost": round(cost, 6) if known else None, "unpricedTokens": unpriced}
+    return {
+        "cost": round(cost, 6) if known else None,
+        "costEstimated": estimated,
+        "unpricedTokens": unpriced,
+    }
 
 
 def _ms(moment: Optional[float]) -> Optional[int]:

@@ -92,6 +92,7 @@ class Account:
     requests: int = 0
     cost: float = 0.0
     unpriced_tokens: int = 0
+    cost_estimated: bool = False  # some of it is by the price of another version of the model
     warm: WarmSet = field(default_factory=WarmSet)
     burn: Burn = field(default_factory=Burn)
     cap_5h: CapEstimate = field(default_factory=CapEstimate)

@@ -8,7 +8,7 @@ from typing import Any, Optional
 from ..settings import camel_case
 from .decision import NEVER
 from .rules import Rules
-from .saved import Saved, as_count, as_number, as_text, as_usage
+from .saved import Saved, as_count, as_flag, as_number, as_text, as_usage
 from .usage import NO_USAGE, Usage
 
 __all__ = ["Binding"]
@@ -34,6 +34,7 @@ class Binding:
     usage: Usage = NO_USAGE
     cost: float = 0.0
     unpriced_tokens: int = 0
+    cost_estimated: bool = False
     model: Optional[str] = None
     prefix: int = 0  # tokens its prompt cache holds
     moves: int = 0
@@ -103,6 +104,7 @@ class Binding:
             usage=saved.get("usage", as_usage, NO_USAGE),
             cost=saved.get("cost", as_number, 0.0),
             unpriced_tokens=saved.get("unpricedTokens", as_count, 0),
+            cost_estimated=saved.get("costEstimated", as_flag, False),
             model=saved.find("model", as_text),
             prefix=saved.get("prefix", as_count, 0),
             moves=saved.get("moves", as_count, 0),

@@ -26,7 +26,7 @@ from .doors import Doors
 from .gated import Gated
 from .ledger import DAY_SEC, Ledger, LedgerKey
 from .lessons import NO_READING, cap_model, prove, read, refuse, rest
-from .models import Price, cost, price_of
+from .models import Pricing, cost, is_estimated, price_of
 from .policy import Policy
 from .rules import Rules
 from .usage import NO_USAGE, Usage
@@ -50,10 +50,10 @@ class Changes(NamedTuple):
 class Fleet:
     """All routing state of one proxy."""
 
-    def __init__(self, rules: Rules, policy: Policy, prices: Optional[Mapping[str, Price]] = None) -> None:
+    def __init__(self, rules: Rules, policy: Policy, prices: Optional[Mapping[str, Pricing]] = None) -> None:
         self.policy = policy
         self._rules = policy.adapt(rules)
-        self.prices: Mapping[str, Price] = prices or {}
+        self.prices: Mapping[str, Pricing] = prices or {}
         self.accounts: dict[str, Account] = {}
         self.bindings = Conversations()
         self.ledger = Ledger()
@@ -231,7 +231,8 @@ class Fleet:
         served: bool,
         now: float,
     ) -> None:
-        dollars = cost(usage, price_of(model, self.prices))
+        price = price_of(model, self.prices)
+        dollars, estimated = cost(usage, price), is_estimated(usage, price)
         account.burn.add(usage.burn, now, account.windows.last_reset("5h", now))
         conversation = lease.ask.conversation
         if served and lease.holds_slot:
@@ -245,6 +246,7 @@ class Fleet:
                 owner.unpriced_tokens += usage.total
             else:
                 owner.cost += dollars
+                owner.cost_estimated |= estimated
         if binding is not None:
             binding.model = model or binding.model
             if binding.account == account.key:
@@ -256,7 +258,7 @@ class Fleet:
         if lease.holds_slot:
             key = LedgerKey(conversation or "", lease.ask.issue, account.name, int(now // DAY_SEC))
             retention = self._rules.ledger_retention_hours * 3600.0
-            self.ledger.add(key, usage, dollars, model, served, now, retention)
+            self.ledger.add(key, usage, dollars, model, served, now, retention, estimated)
 
     def _leased(self, lease: Lease) -> Optional[Account]:
         """The account of a lease, also when its key has changed; None when it was removed."""

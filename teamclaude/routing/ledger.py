@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, Optional
 
 from ..settings import camel_case
-from .saved import Saved, as_count, as_counts, as_number, as_text, as_usage
+from .saved import Saved, as_count, as_counts, as_flag, as_number, as_text, as_usage
 from .usage import NO_USAGE, Usage
 
 __all__ = ["Ledger", "LedgerKey", "LedgerRow"]
@@ -36,6 +36,7 @@ class LedgerRow:
     usage: Usage = NO_USAGE
     cost: float = 0.0  # dollars
     unpriced_tokens: int = 0
+    cost_estimated: bool = False  # some of it is by the price of another version of the model
     models: dict[str, int] = field(default_factory=dict)  # tokens by model
     first_seen: float = 0.0
     last_seen: float = 0.0
@@ -57,6 +58,7 @@ class LedgerRow:
             usage=saved.get("usage", as_usage, NO_USAGE),
             cost=saved.get("cost", as_number, 0.0),
             unpriced_tokens=saved.get("unpricedTokens", as_count, 0),
+            cost_estimated=saved.get("costEstimated", as_flag, False),
             models=saved.get("models", as_counts, {}),
             first_seen=saved.get("firstSeen", as_number, 0.0),
             last_seen=saved.get("lastSeen", as_number, 0.0),
@@ -82,6 +84,7 @@ class Ledger:
         served: bool,
         now: float,
         retention_sec: float,
+        estimated: bool = False,
     ) -> None:
         """Add an attempt's tokens; only the served one counts as a request, its retries do not."""
         if key.day > self._newest_day:
@@ -97,6 +100,7 @@ class Ledger:
             row.unpriced_tokens += usage.total
         else:
             row.cost += dollars
+            row.cost_estimated |= estimated
         if model:
             row.models[model] = row.models.get(model, 0) + usage.total
 

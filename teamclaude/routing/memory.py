@@ -118,6 +118,7 @@ def _dump_account(account: Account, now: float) -> dict[str, Any]:
         "requests": account.requests,
         "cost": account.cost,
         "unpricedTokens": account.unpriced_tokens,
+        "costEstimated": account.cost_estimated,
         "burn": account.burn.stored(),
         "cap5h": account.cap_5h.stored(),
         "cap7d": account.cap_7d.stored(),
@@ -143,6 +144,7 @@ def _restore_account(account: Account, saved: Saved, now: float) -> None:
     account.requests = saved.get("requests", as_count, 0)
     account.cost = saved.get("cost", as_number, 0.0)
     account.unpriced_tokens = saved.get("unpricedTokens", as_count, 0)
+    account.cost_estimated = saved.get("costEstimated", as_flag, False)
     account.burn = Burn(saved.each("burn", _as_bucket))
     account.cap_5h = CapEstimate.restored(saved.inner("cap5h"))
     account.cap_7d = CapEstimate.restored(saved.inner("cap7d"))

@@ -48,6 +48,7 @@ class AccountView(NamedTuple):
     requests: int
     cost: float
     unpriced_tokens: int
+    cost_estimated: bool
 
     def utilization(self, axis: str) -> Optional[float]:
         window = self.windows.get(axis)
@@ -92,6 +93,7 @@ class BindingView(NamedTuple):
     usage: Usage
     cost: float
     unpriced_tokens: int
+    cost_estimated: bool
     model: Optional[str]
     prefix: int
     moves: int
@@ -107,6 +109,7 @@ class IssueView(NamedTuple):
     usage: Usage
     cost: float
     unpriced_tokens: int
+    cost_estimated: bool
     last_seen: float
 
 
@@ -188,6 +191,7 @@ def _account_view(fleet: Fleet, account: Account, now: float) -> AccountView:
         requests=account.requests,
         cost=account.cost,
         unpriced_tokens=account.unpriced_tokens,
+        cost_estimated=account.cost_estimated,
     )
 
 
@@ -215,6 +219,7 @@ def _binding_view(fleet: Fleet, binding: Binding, names: dict[str, str], now: fl
         usage=binding.usage,
         cost=binding.cost,
         unpriced_tokens=binding.unpriced_tokens,
+        cost_estimated=binding.cost_estimated,
         model=binding.model,
         prefix=binding.prefix,
         moves=binding.moves,
@@ -234,6 +239,7 @@ def _issue_views(fleet: Fleet) -> tuple[IssueView, ...]:
             usage=Usage(*(sum(column) for column in zip(*(row.usage for _, row in rows)))),
             cost=sum(row.cost for _, row in rows),
             unpriced_tokens=sum(row.unpriced_tokens for _, row in rows),
+            cost_estimated=any(row.cost_estimated for _, row in rows),
             last_seen=max(row.last_seen for _, row in rows),
         )
         for issue, rows in by_issue.items()

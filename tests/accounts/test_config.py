@@ -10,7 +10,9 @@ import pytest
 
 from teamclaude import __version__
 from teamclaude.accounts.config import AccountConfig, ClientKey, Config, ProxyConfig, parse_config
+from teamclaude.accounts.schema import to_json
 from teamclaude.errors import ConfigError
+from teamclaude.routing.models import Pricing
 from teamclaude.routing.rules import RampTier, Rules
 
 # The file that users of the TeamClaude before this one have.
@@ -102,8 +104,12 @@ def test_routing_keys_stand_at_the_top() -> None:
             "connectTimeoutSec: expected seconds from 0.001 to 2592000 (30 days), got 0",
         ),
         (
-            {"pricing": {"opus": {"input": 5}}},
-            "pricing.opus.output: is missing; expected a number, 0 or more",
+            {"pricing": {"opus": {"input": -5}}},
+            "pricing.opus.input: expected a number, 0 or more, got -5",
+        ),
+        (
+            {"pricing": {"opus-5": {"cacheWrite1m": 5}}},
+            'pricing.opus-5.cacheWrite1m: is not a setting; did you mean "cacheWrite5m"?',
         ),
         ({"upstream": "api.anthropic.com"}, "upstream: expected a URL (http:// or https://), got"),
         ({"proxy": {"tls": {"cert": "c.pem"}}}, "proxy.tls.key: is missing; expected a path"),
@@ -111,6 +117,24 @@ def test_routing_keys_stand_at_the_top() -> None:
 )
 def test_a_bad_value_is_one_line_with_file_and_path(raw: Any, text: str) -> None:
     assert fault(raw).startswith(text)
+
+
+def test_pricing_takes_any_of_five_figures() -> None:
+    five = {"input": 1, "output": 2, "cacheRead": 3, "cacheWrite5m": 4, "cacheWrite1h": 5}
+    pricing = parse_config({"pricing": {"opus": five, "x": {"cacheRead": 0}}}, "f.json").pricing
+    assert pricing == {"opus": Pricing(1, 2, 3, 4, 5), "x": Pricing(cache_read=0.0)}
+
+
+RAILS = ("switchThreshold", "fiveHourSoftCeiling")
+
+
+@pytest.mark.parametrize("key", RAILS)
+def test_a_rail_that_is_set_is_not_one_that_is_not_whatever_its_value(key: str) -> None:
+    for value in (0.98, 0.9, 0.75, 1.0, 0.0):
+        config = parse_config({key: value}, "f.json")
+        assert config.rules != Rules()
+        assert to_json(config.rules) == {key: value}
+    assert parse_config({key: None}, "f.json").rules == Rules()
 
 
 def test_a_misspelt_token_names_the_right_key() -> None:

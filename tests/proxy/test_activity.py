@@ -36,6 +36,7 @@ FULL = Activity(
     cache_read_tokens=50_000,
     cache_write_tokens=0,
     cost=0.25,
+    cost_estimated=True,
     outcome="served",
     reason="own account",
     waited_sec=12.5,
@@ -63,6 +64,7 @@ def test_the_json_names_and_units() -> None:
         "cacheReadTokens": 50_000,
         "cacheWriteTokens": 0,
         "cost": 0.25,
+        "costEstimated": True,
         "outcome": "served",
         "reason": "own account",
         "unmeasured": False,
@@ -90,7 +92,8 @@ def test_all_that_is_known_of_an_exchange() -> None:
         Attempt("bob", Decision("key-b", "own account")),
     ]
     exchange.status, exchange.ttfb, exchange.ended = 200, 1.4, 17.1
-    exchange.usage, exchange.cost = Usage(1200, 8400, 50_000, 20, 3), 0.25
+    exchange.usage = Usage(1200, 8400, 50_000, 20, 3)
+    exchange.cost, exchange.cost_estimated = 0.25, True
     exchange.outcome = Outcome.SERVED
     paused = Waiting(Wait(Decision(None, "no account usable")), 0.0, lambda: 12.5, 1)
     exchange.wait(paused)

@@ -26,6 +26,13 @@ def test_a_client_key_opens_the_door_and_its_usage_is_counted_under_its_name(sta
     assert s.records[-1]["client"] == "ci"
 
 
+def test_a_client_whose_models_have_no_price_has_no_cost(stage: Build) -> None:
+    s = guarded(stage)
+    s.ask(headers={"x-teamclaude-key": CI}, model="new-model")
+    (row,) = s.status()["clients"]
+    assert (row["cost"], row["unpricedTokens"], row["costEstimated"]) == (None, row["tokens"], False)
+
+
 def test_requests_with_the_proxy_key_are_counted_under_no_name(stage: Build) -> None:
     s = guarded(stage)
     s.ask()

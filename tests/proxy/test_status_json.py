@@ -17,7 +17,7 @@ Build = Callable[..., Any]
 TOP = """currentAccount switchThreshold policy at capacity system pins accounts sessionBindings
     sessionAggregate usageByIssue clients"""
 SYSTEM = "version pid port proxyRssMB proxyUptimeSec threads connections waiting draining upstream"
-TOKENS = "inputTokens outputTokens cacheReadTokens cacheWriteTokens tokens cost unpricedTokens"
+TOKENS = "inputTokens outputTokens cacheReadTokens cacheWriteTokens tokens cost costEstimated unpricedTokens"
 BINDING = f"""sid sid8 agent parent account reason pinned warm inflight idleSec boundAt firstSeen lastUsed
     requests moves model cachedPrefixTokens {TOKENS}"""
 AGGREGATE = f"sessions conversations warm inflight requests {TOKENS}"
@@ -134,6 +134,33 @@ def test_an_unknown_price_is_null_and_its_tokens_are_counted(stage: Build) -> No
     s.ask(model="new-model", stream=False)
     (binding,) = strict(s)["sessionBindings"]
     assert (binding["tokens"], binding["cost"], binding["unpricedTokens"]) == (12, None, 12)
+    assert binding["costEstimated"] is False
+
+
+@pytest.mark.parametrize(("model", "estimated"), [("claude-opus-5-5", False), ("claude-opus-9", True)])
+def test_a_cost_by_the_price_of_another_version_is_flagged_wherever_it_stands(
+    stage: Build, model: str, estimated: bool
+) -> None:
+    s = stage("a")
+    s.ask(model=model)
+    status = strict(s)
+    places = [
+        status["accounts"][0]["usage"],
+        status["sessionBindings"][0],
+        status["sessionAggregate"],
+        status["usageByIssue"][0],
+        s.records[-1],
+    ]
+    assert [place["costEstimated"] for place in places] == [estimated] * 5
+    assert all(place["cost"] > 0 for place in places)
+
+
+def test_the_switch_threshold_shown_is_the_one_in_effect(stage: Build) -> None:
+    shown = [
+        strict(stage("a", **config))["switchThreshold"]
+        for config in ({}, {"switchThreshold": 0.98}, {"routing": {"policy": "pace"}})
+    ]
+    assert shown == [1.005, 0.98, 0.98]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ def test_what_is_stored_comes_back():
         usage=Usage(1, 2, 3, 4, 5),
         cost=0.5,
         unpriced_tokens=6,
+        cost_estimated=True,
         model="claude-opus-4-8",
         prefix=7,
         moves=8,

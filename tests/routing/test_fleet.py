@@ -7,7 +7,7 @@ from teamclaude.routing.binding import Binding
 from teamclaude.routing.decision import Reason, Wait
 from teamclaude.routing.fleet import Changes, Fleet
 from teamclaude.routing.ledger import LedgerKey
-from teamclaude.routing.models import Price
+from teamclaude.routing.models import Pricing
 from teamclaude.routing.rules import Rules
 from teamclaude.routing.usage import Usage
 from tests.routing.conftest import STAYING, only
@@ -93,9 +93,19 @@ def test_an_unknown_family_has_no_price_and_says_how_many_tokens_are_unpriced(po
     assert pool.fleet.bindings["s"].unpriced_tokens == 6
 
 
+def test_a_cost_by_the_price_of_another_version_is_marked_wherever_it_is_summed(pool):
+    pool.settle(pool.lease("s", pin="a", model="claude-opus-9"), Usage(1_000_000), served=True)
+    pool.settle(pool.lease("t", pin="b", model="claude-opus-5-5"), Usage(1_000_000), served=True)
+    fleet = pool.fleet
+    for name, session, estimated in (("a", "s", True), ("b", "t", False)):
+        row = fleet.ledger.rows[LedgerKey(session, "", name, int(pool.now // DAY))]
+        for owner in (pool[name], fleet.bindings[session], row):
+            assert (owner.cost, owner.cost_estimated) == (4.0, estimated)
+
+
 def test_prices_of_the_config_count(Pool):
     pool = Pool("a")
-    pool.fleet.prices = {"gpt": Price(1, 2)}
+    pool.fleet.prices = {"gpt": Pricing(1, 2)}
     pool.settle(pool.lease("s"), Usage(1_000_000, 1_000_000), "gpt-5", served=True)
     assert pool["a"].cost == 3.0
 

@@ -10,9 +10,9 @@ DAY, HOUR = 86400, 3600
 WEEK = 168 * HOUR
 
 
-def add(ledger, now, conversation="s", dollars=0.5, model="claude-opus-4-8", served=True):
+def add(ledger, now, conversation="s", dollars=0.5, model="claude-opus-4-8", served=True, estimated=False):
     key = LedgerKey(conversation, "", "a", int(now // DAY))
-    ledger.add(key, Usage(1, 2), dollars, model, served, now, WEEK)
+    ledger.add(key, Usage(1, 2), dollars, model, served, now, WEEK, estimated)
 
 
 def test_rows_add_up_per_conversation_issue_account_and_day():
@@ -44,6 +44,16 @@ def test_an_unknown_price_counts_tokens_instead_of_dollars():
     add(ledger, 10 * DAY, dollars=None, model=None)
     (row,) = ledger.rows.values()
     assert (row.cost, row.unpriced_tokens, row.models) == (0.0, 3, {})
+
+
+def test_an_estimate_marks_the_row_for_good():
+    ledger = Ledger()
+    add(ledger, 10 * DAY)
+    (row,) = ledger.rows.values()
+    assert not row.cost_estimated
+    add(ledger, 10 * DAY, estimated=True)
+    add(ledger, 10 * DAY)
+    assert row.cost_estimated
 
 
 @pytest.mark.parametrize(("age", "kept"), [(WEEK, True), (WEEK + 1, False)])
