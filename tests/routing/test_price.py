@@ -263,3 +263,10 @@ def test_before_a_week_was_seen_nobody_waits_for_a_large_cache(priced):
     meter.demand.hours, meter.demand._sums = [3e7] * 168, None
     pool.wait(10.0)
     assert pool.choose("s", cache_life=HOUR, hold=HOLD).reason == Reason.AWAITS_CACHE
+
+
+def test_a_conversation_does_not_follow_the_requests_without_one(priced):
+    pool = priced("a", "b", "c")
+    first = pool.serve()
+    pool.week(**{first: 0.9})
+    assert pool.choose("s").account != first
