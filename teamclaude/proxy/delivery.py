@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Optional
 
-from ..errors import TeamClaudeError, UpstreamLost
+from ..errors import TeamClaudeError, UpstreamLost, UpstreamOutage
+from ..routing.answers import needs_words
 from .exchange import Exchange, Outcome
 from .hold import Hold
 from .redact import redact_text
@@ -34,7 +35,7 @@ from .wire.framing import Framing, Kind
 from .wire.paths import PathKind
 from .wire.relay import CUT, Observer, relay
 from .wire.upstream import Answer, Buffer
-from .words import error_document, partial_error, without_secrets
+from .words import error_document, is_api_error, partial_error, without_secrets
 
 __all__ = ["Delivery", "KeptAnswer", "StreamRefused"]
 
@@ -140,8 +141,16 @@ class Delivery:
         return True
 
     def relay_kept(self, kept: KeptAnswer) -> None:
-        """The upstream's own words, byte for byte, after all else has been tried."""
+        """The upstream's own words, byte for byte, after all else has been tried.
+
+        Raises UpstreamOutage where they are not the API's: an edge's 401 or 403 would cost a client its login.
+        """
         head, body = kept.answer.head, kept.document
+        if needs_words(head.status) and not is_api_error(head, kept.body):
+            raise UpstreamOutage(
+                f"Something on the way to the API answered {head.status} in its place (an edge, a filter or "
+                "a proxy); no account is at fault. Try again in a moment."
+            )
         if self._log is not None:
             self._log.response.add(body)
         if self._hold.committed:

@@ -26,7 +26,6 @@ from ..errors import (
     HeldOut,
     TeamClaudeError,
     UpstreamLost,
-    UpstreamOutage,
     UpstreamSilent,
 )
 from ..routing.answers import AnswerKind, classify, needs_words
@@ -313,12 +312,6 @@ class Forwarder:
         kept = self._suspects.kept
         assert kept is not None
         self._suspects.acquit()
-        status = kept.answer.head.status
-        if needs_words(status) and not is_api_error(kept.answer.head, kept.body):
-            raise UpstreamOutage(
-                f"Something on the way to the API answered {status} in its place (an edge, a filter or a "
-                "proxy); no account is at fault. Try again in a moment."
-            )
         self._delivery.relay_kept(kept)
 
     def _leave_out(self, lease: Lease, why: str) -> None:

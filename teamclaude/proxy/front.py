@@ -16,9 +16,7 @@ from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import Optional
-from urllib.parse import unquote
 
-from ..accounts.identity import find_name
 from ..errors import (
     ClientError,
     ClientGone,
@@ -28,10 +26,8 @@ from ..errors import (
     NotSupported,
     TeamClaudeError,
     UpstreamLost,
-    UsageError,
 )
-from ..routing.decision import Ask
-from .bodyscan import NO_FACTS, cache_digests, scan
+from .ask import ask_of
 from .endpoints import Endpoints, Reply
 from .entry import Visitor
 from .exchange import Exchange, Outcome, new_request_id, outcome_of
@@ -39,7 +35,6 @@ from .forward import Forwarder
 from .house import House
 from .passthrough import pass_through, pass_websocket
 from .requestrecord import RequestRecord
-from .resources import in_body, named_in
 from .runtime import Runtime
 from .wire.client import Client
 from .wire.connections import Accepted
@@ -48,7 +43,7 @@ from .wire.framing import Framing, Kind, asks_for_websocket, keep_alive, request
 from .wire.head import RequestHead
 from .wire.paths import PathKind, Route, classify, upload_mib
 from .wire.ride import Ride
-from .wire.spool import Spool, is_spooled
+from .wire.spool import Spool
 from .wire.steps import Steps, carry_out, go_on
 
 __all__ = ["Front"]
@@ -58,8 +53,6 @@ _POSTED = (PathKind.INFERENCE, PathKind.COUNT_TOKENS, PathKind.OAUTH_TOKEN)
 _OWN_LOGIN = (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN)
 SMALL = 16384  # bytes of a body that comes with its head
 OWN_BODY = 65536  # bytes of a body for our own endpoints, some of which need no key
-LONGEST_ID = 128  # of a session or agent id: they are keys that live in memory
-LONGEST_BETAS = 2048
 
 
 class Front:
@@ -165,7 +158,9 @@ class Front:
             return _in_one(partial(pass_websocket, house, exchange, self._client, log))
         if exchange.route.kind in _OWN_LOGIN:
             return _in_one(partial(pass_through, house, exchange, self._client, log))
-        exchange.ask = self._ask(exchange, house)
+        exchange.ask = ask_of(exchange, house, self._runtime.issue_of)
+        if exchange.facts.stream is True:
+            self._rides_next = False
         return Forwarder(house, exchange, self._client, log).steps()
 
     def _enter(self, exchange: Exchange) -> Framing:
@@ -222,34 +217,6 @@ class Front:
         self._rides_next = framing.kind is not Kind.CHUNKED and framing.length <= SMALL
         exchange.body = self._client.read_body(framing, limit, asks_first, exchange.room, spool)
         exchange.body_read = True
-
-    def _ask(self, exchange: Exchange, house: House) -> Ask:
-        head, config = exchange.head, house.config
-        names = head.shared.get(_names)
-        if names is None:
-            names = head.shared[_names] = _names(head)
-        session, agent, parent_agent, betas = names
-        facts = NO_FACTS  # an upload on disk is not looked at: it would be read for nothing
-        if not is_spooled(exchange.body):
-            facts = scan(exchange.body, not session or config.rewrite_account_uuid)
-        exchange.facts = facts
-        if facts.stream is True:
-            self._rides_next = False
-        session = session or facts.session_id
-        inference = exchange.route.kind is PathKind.INFERENCE
-        return Ask(
-            session=session,
-            agent=agent,
-            parent_agent=parent_agent,
-            model=facts.model,
-            cache_life=3600.0 if facts.cache_ttl_1h else config.rules.cache_affinity_window_sec,
-            needs_slot=inference,
-            pin=_pin(head, house) if "x-teamclaude-account" in head else None,
-            issue=(self._runtime.issue_of(session) or "") if session else "",
-            betas=betas or "",
-            prefixes=() if session or not inference else cache_digests(exchange.body, facts.model),
-            owner=_owner(exchange, house) if house.router.owns_any else None,
-        )
 
     def _settle_error(self, exchange: Exchange, error: Exception) -> bool:
         """Record how the request failed and tell the client, if it can still be told."""
@@ -371,42 +338,6 @@ def _unknown(head: RequestHead, path: str) -> ClientError:
 
 def _expects_100(head: RequestHead) -> bool:
     return (head.get("expect") or "").lower() == "100-continue"
-
-
-def _names(head: RequestHead) -> tuple[Optional[str], ...]:
-    """The session, the agent, the agent that started it and the betas, as the head says."""
-    ids = (_bounded(head.get(f"x-claude-code-{name}-id")) for name in ("session", "agent", "parent-agent"))
-    return (*ids, ",".join(head.get_all("anthropic-beta"))[:LONGEST_BETAS])
-
-
-def _owner(exchange: Exchange, house: House) -> Optional[str]:
-    """The account that made what the request names, in its path or its body; None: as far as known none."""
-    id = named_in(exchange.route.path)
-    if id is None and is_spooled(exchange.body):
-        return None  # an upload on disk is not looked at
-    for named in [id] if id is not None else in_body(exchange.body):
-        owner = house.router.owner_of(named)
-        if owner is not None:
-            return owner
-    return None
-
-
-def _bounded(value: Optional[str]) -> Optional[str]:
-    return value[:LONGEST_ID] if value else None
-
-
-def _pin(head: RequestHead, house: House) -> Optional[str]:
-    """The account the client insists on, by name; raises NotFound."""
-    # As `header_text` writes it in our answers: percent-encoded where it is not plain ASCII.
-    wanted = unquote(head.get("x-teamclaude-account") or "")
-    if not wanted:
-        return None
-    names = house.book().names()
-    try:
-        found = find_name(list(names.values()), wanted)
-    except UsageError as error:
-        raise NotFound(f"x-teamclaude-account: {error}") from None
-    return next(key for key, name in names.items() if name == found)
 
 
 def _reason(status: int) -> str:

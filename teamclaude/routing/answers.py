@@ -17,7 +17,17 @@ from typing import NamedTuple
 
 from .windows import Reading, is_scoped
 
-__all__ = ["MEANING", "AnswerKind", "Effect", "Meaning", "Next", "classify", "is_served", "needs_words"]
+__all__ = [
+    "FAILURES",
+    "MEANING",
+    "AnswerKind",
+    "Effect",
+    "Meaning",
+    "Next",
+    "classify",
+    "is_served",
+    "needs_words",
+]
 
 
 class AnswerKind(Enum):
@@ -87,6 +97,9 @@ MEANING = {
     AnswerKind.OUTAGE: Meaning(Effect.NOTHING, Next.RETRY_LATER),
     AnswerKind.REQUEST: Meaning(Effect.NOTHING, Next.RELAY),
 }
+
+# What fails uses nothing up: unless it is suspected for a while, it looks plentiful for it.
+FAILURES = frozenset({AnswerKind.BARE, AnswerKind.CREDENTIAL, AnswerKind.OVERLOADED, AnswerKind.OUTAGE})
 
 _OVERLOAD_STATUSES = frozenset({500, 502, 503, 504, 529})
 # About a login, a right or a way in: statuses that programs on the way to the API answer with, too.

@@ -17,7 +17,7 @@ from typing import NamedTuple, Optional
 from . import lessons
 from .account import Account, AccountSpec
 from .affinity import Owners, Prefixes
-from .answers import MEANING, AnswerKind, Effect, classify
+from .answers import FAILURES, AnswerKind, classify
 from .binding import Binding
 from .choice import Choice
 from .conversations import Conversations
@@ -25,7 +25,7 @@ from .decision import NEVER, Ask, Decision, Lease, Reason, Wait
 from .doors import Doors
 from .gated import Gated
 from .ledger import DAY_SEC, Ledger, LedgerKey
-from .lessons import NO_READING, cap_model, prove, read, refuse, rest
+from .lessons import NO_READING, read
 from .models import Pricing, cost, is_estimated, price_of
 from .policy import Policy
 from .rules import Rules
@@ -33,10 +33,6 @@ from .usage import NO_USAGE, Usage
 from .windows import Reading
 
 __all__ = ["Changes", "Fleet"]
-
-
-# What fails uses nothing up: without being suspected it would look plentiful for it.
-_FAILURES = frozenset({AnswerKind.BARE, AnswerKind.CREDENTIAL, AnswerKind.OVERLOADED, AnswerKind.OUTAGE})
 
 
 class Changes(NamedTuple):
@@ -95,7 +91,8 @@ class Fleet:
         for key, spec in wanted.items():
             account = before.get(key)
             if account is None or account.spec.kind != spec.kind:
-                account = self._new_account(spec)
+                self._serial += 1
+                account = Account(spec, self._serial)
                 added.append(spec.name)
             elif account.spec != spec:
                 account.spec = spec
@@ -120,10 +117,6 @@ class Fleet:
                 account.auth_failed = ""
                 if account.bench_until == account.login_bench:
                     account.bench_until = min(account.bench_until, now)
-
-    def _new_account(self, spec: AccountSpec) -> Account:
-        self._serial += 1
-        return Account(spec, self._serial)
 
     def _follow_new_identities(self, wanted: Mapping[str, AccountSpec]) -> None:
         """An account of which more is known now (its uuid, its organisation) is the one it was before."""
@@ -344,21 +337,10 @@ class Fleet:
         account.last_reading = None
         if kind is not AnswerKind.SIDE_429 and kind is not AnswerKind.OUTAGE:
             read(account, reading, lease.ask.needs_slot, now)
-        effect = MEANING[kind].effect
-        if effect is Effect.PROVE:
-            prove(account, lease, reading, self._rules, now)
-            account.last_reading = reading if lease.holds_slot else None
-        elif effect is Effect.BENCH:
-            refuse(account, lease, reading, self.rules, now, roll)
-        elif effect is Effect.CAP_MODEL:
-            cap_model(account, lease.ask.model, reading, now)
-        elif effect is Effect.CAP_SCOPE:
-            lessons.cap_scope(account, lease, reading, now)
-        elif effect is Effect.SUSPECT and kind is AnswerKind.BARE:
+        lessons.learn(account, lease, kind, reading, self._rules, now, roll, words)
+        if kind is AnswerKind.BARE:
             self.policy.crowded(account, now)
-        elif effect is Effect.REST:
-            rest(account, now, words or "403 from the API")
-        if lease.holds_slot and kind in _FAILURES:
+        if lease.holds_slot and kind in FAILURES:
             lessons.suspect(account, now)
         if not account.serves_all(self._rules, now):
             self.doors.knock()
@@ -391,8 +373,7 @@ class Fleet:
         self._keep_time(now)
         account = self._leased(lease)
         if account is not None:
-            account.last_reading = None
-            refuse(account, lease, NO_READING, self.rules, now, roll)
+            lessons.refuse(account, lease, NO_READING, self.rules, now, roll)
             self.doors.knock()
 
     def lock_out(self, lease: Lease, words: str) -> None:
@@ -405,16 +386,12 @@ class Fleet:
         """As lock_out, when no request is involved."""
         account = self.accounts.get(key)
         if account is not None:
-            account.auth_failed = words or "the API refuses its credentials"
-            account.proven, account.last_reading = False, None
+            lessons.lock_out(account, words)
             self.doors.knock()
 
     def rest_login(self, key: str, until: float, words: str, now: float) -> None:
         """The account's token is no good and can't be renewed before `until`."""
         account = self.accounts.get(key)
         if account is not None:
-            account.last_reading = None
-            rest(account, now, words, until)
+            lessons.rest_login(account, until, words, now)
             self.doors.knock()
-            if account.bench_until == until:  # not a longer one that new credentials don't end
-                account.login_bench = until

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Optional
 
 from .account import FIVE_HOURS_SEC, SUSPECT_SEC, WEEK_SEC, Account, ScopedRefusal
+from .answers import MEANING, AnswerKind, Effect
 from .bench import bench_end, sideline_sec
 from .caps import CapEstimate
 from .decision import Lease
@@ -17,12 +18,15 @@ __all__ = [
     "acquit",
     "cap_model",
     "cap_scope",
+    "learn",
     "lift",
+    "lock_out",
     "probe",
     "prove",
     "read",
     "refuse",
     "rest",
+    "rest_login",
     "sideline",
     "suspect",
 ]
@@ -74,6 +78,7 @@ def prove(account: Account, lease: Lease, reading: Reading, rules: Rules, now: f
 
 def refuse(account: Account, lease: Lease, reading: Reading, rules: Rules, now: float, roll: float) -> None:
     """A 429 about the account: bench it, by the server's word or by the ladder."""
+    account.last_reading = None
     if account.bench_began is not None and lease.at <= account.bench_began:
         # A sibling, sent before the bench began: the same refusal, unless it names a longer time.
         if reading.retry_after is not None:
@@ -99,6 +104,45 @@ def refuse(account: Account, lease: Lease, reading: Reading, rules: Rules, now: 
 def rest(account: Account, now: float, words: str, until: Optional[float] = None) -> None:
     """This account may not, for a while (after a 403) or `until` then; `words` say why."""
     _bench(account, now, now + FORBIDDEN_BENCH_SEC if until is None else until, words)
+
+
+def learn(
+    account: Account,
+    lease: Lease,
+    kind: AnswerKind,
+    reading: Reading,
+    rules: Rules,
+    now: float,
+    roll: float,
+    words: str,
+) -> None:
+    """What the table of answers says of the account; SUSPECT and NOTHING change nothing yet."""
+    effect = MEANING[kind].effect
+    if effect is Effect.PROVE:
+        prove(account, lease, reading, rules, now)
+        account.last_reading = reading if lease.holds_slot else None
+    elif effect is Effect.BENCH:
+        refuse(account, lease, reading, rules, now, roll)
+    elif effect is Effect.CAP_MODEL:
+        cap_model(account, lease.ask.model, reading, now)
+    elif effect is Effect.CAP_SCOPE:
+        cap_scope(account, lease, reading, now)
+    elif effect is Effect.REST:
+        rest(account, now, words or "403 from the API")
+
+
+def lock_out(account: Account, words: str) -> None:
+    """The API refuses its credential: it rests until that changes."""
+    account.auth_failed = words or "the API refuses its credentials"
+    account.proven, account.last_reading = False, None
+
+
+def rest_login(account: Account, until: float, words: str, now: float) -> None:
+    """Its token is no good and can't be renewed before `until`."""
+    account.last_reading = None
+    rest(account, now, words, until)
+    if account.bench_until == until:  # not a longer one that new credentials don't end
+        account.login_bench = until
 
 
 def suspect(account: Account, now: float) -> None:

@@ -92,10 +92,10 @@ def test_unknown_figures_are_dashes_and_unpriced_tokens_a_plus() -> None:
 
 
 def test_a_cost_by_the_price_of_another_version_is_marked() -> None:
-    assert row(tally=Tally(5000, 1.0, 0, 1, True)).split()[-1] == "~$1.00"
-    assert row(tally=Tally(5000, 1.0, 4000, 1, True)).split()[-1] == "~$1.00+"
+    assert row(tally=Tally(5000, 1.0, 0, 1, estimated=True)).split()[-1] == "~$1.00"
+    assert row(tally=Tally(5000, 1.0, 4000, 1, estimated=True)).split()[-1] == "~$1.00+"
     assert row(tally=Tally(5000, None, 5000, 1)).split()[-1] == "—"
-    assert total([Tally(1, 1.0), Tally(1, 1.0, 0, 1, True)]).estimated
+    assert total([Tally(1, 1.0), Tally(1, 1.0, 0, 1, estimated=True)]).estimated
     assert tally_of({"tokens": 5, "cost": 1.0, "costEstimated": True}).estimated
 
 

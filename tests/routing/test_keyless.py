@@ -83,12 +83,11 @@ def test_an_empty_session_id_is_no_conversation(pool, session):
 @pytest.mark.parametrize(
     "trouble",
     [
-        lambda pool, name: pool.five_hours(**{name: 0.95}),
         lambda pool, name: setattr(pool[name], "bench_until", pool.now + 60),
         lambda pool, name: pool.fleet.configure([s for s in pool.specs if s.name != name]),
     ],
 )
-def test_a_cache_without_a_session_moves_when_its_account_is_near_its_cap_benched_or_gone(pool, trouble):
+def test_a_cache_without_a_session_moves_when_its_account_is_benched_or_gone(pool, trouble):
     first = pool.serve(usage=CACHED, **DIALOGUE)
     trouble(pool, first)
     second = pool.serve(usage=CACHED, **DIALOGUE)
@@ -101,3 +100,10 @@ def test_requests_without_a_session_spill_over_at_once(pool):
     first = pool.serve(usage=CACHED, **DIALOGUE)
     pool.busy(first, 5)
     assert pool.lease(**DIALOGUE).account != first
+
+
+@only("price", "pace", "drain")
+def test_a_cache_without_a_session_moves_when_its_account_is_near_its_cap(pool):
+    first = pool.serve(usage=CACHED, **DIALOGUE)
+    pool.five_hours(**{first: 0.95})
+    assert pool.serve(usage=CACHED, **DIALOGUE) != first

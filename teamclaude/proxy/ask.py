@@ -1,0 +1,90 @@
+"""What a request asks of routing: read off its head, its body and its path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Optional
+from urllib.parse import unquote
+
+from ..accounts.identity import find_name
+from ..errors import NotFound, UsageError
+from ..routing.decision import Ask
+from .bodyscan import NO_FACTS, cache_digests, scan
+from .exchange import Exchange
+from .house import House
+from .resources import in_body, named_in
+from .wire.head import RequestHead
+from .wire.paths import PathKind
+from .wire.spool import is_spooled
+
+__all__ = ["ask_of"]
+
+LONGEST_ID = 128  # of a session or agent id: they are keys that live in memory
+LONGEST_BETAS = 2048
+
+
+def ask_of(exchange: Exchange, house: House, issue_of: Callable[[str], Optional[str]]) -> Ask:
+    """The question; the facts of the body are noted in the exchange.  Raises NotFound for an unknown account.
+
+    `issue_of` tells what a session works on, as far as known.
+    """
+    head, config = exchange.head, house.config
+    names = head.shared.get(_names)
+    if names is None:
+        names = head.shared[_names] = _names(head)
+    session, agent, parent_agent, betas = names
+    facts = NO_FACTS  # an upload on disk is not looked at: it would be read for nothing
+    if not is_spooled(exchange.body):
+        facts = scan(exchange.body, not session or config.rewrite_account_uuid)
+    exchange.facts = facts
+    session = session or facts.session_id
+    inference = exchange.route.kind is PathKind.INFERENCE
+    return Ask(
+        session=session,
+        agent=agent,
+        parent_agent=parent_agent,
+        model=facts.model,
+        cache_life=3600.0 if facts.cache_ttl_1h else config.rules.cache_affinity_window_sec,
+        needs_slot=inference,
+        pin=_pin(head, house) if "x-teamclaude-account" in head else None,
+        issue=(issue_of(session) or "") if session else "",
+        betas=betas or "",
+        prefixes=() if session or not inference else cache_digests(exchange.body, facts.model),
+        owner=_owner(exchange, house) if house.router.owns_any else None,
+    )
+
+
+def _names(head: RequestHead) -> tuple[Optional[str], ...]:
+    """The session, the agent, the agent that started it and the betas, as the head says."""
+    ids = (_bounded(head.get(f"x-claude-code-{name}-id")) for name in ("session", "agent", "parent-agent"))
+    return (*ids, ",".join(head.get_all("anthropic-beta"))[:LONGEST_BETAS])
+
+
+def _owner(exchange: Exchange, house: House) -> Optional[str]:
+    """The account that made what the request names, in its path or its body; None: as far as known none."""
+    id = named_in(exchange.route.path)
+    if id is None and is_spooled(exchange.body):
+        return None  # an upload on disk is not looked at
+    for named in [id] if id is not None else in_body(exchange.body):
+        owner = house.router.owner_of(named)
+        if owner is not None:
+            return owner
+    return None
+
+
+def _bounded(value: Optional[str]) -> Optional[str]:
+    return value[:LONGEST_ID] if value else None
+
+
+def _pin(head: RequestHead, house: House) -> Optional[str]:
+    """The account the client insists on, by name; raises NotFound."""
+    # As `header_text` writes it in our answers: percent-encoded where it is not plain ASCII.
+    wanted = unquote(head.get("x-teamclaude-account") or "")
+    if not wanted:
+        return None
+    names = house.book().names()
+    try:
+        found = find_name(list(names.values()), wanted)
+    except UsageError as error:
+        raise NotFound(f"x-teamclaude-account: {error}") from None
+    return next(key for key, name in names.items() if name == found)
