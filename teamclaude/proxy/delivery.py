@@ -143,7 +143,7 @@ class Delivery:
     def relay_kept(self, kept: KeptAnswer) -> None:
         """The upstream's own words, byte for byte, after all else has been tried.
 
-        Raises UpstreamOutage where they are not the API's: an edge's 401 or 403 would cost a client its login.
+        Raises UpstreamOutage where they are not the API's: an edge's 401 would cost a client its login.
         """
         head, body = kept.answer.head, kept.document
         if needs_words(head.status) and not is_api_error(head, kept.body):
