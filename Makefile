@@ -20,7 +20,7 @@ demo:
 	@$(PYTHON) -m teamclaude demo $(DEMO)
 
 test: $(VENV)/.ready
-	@$(if $(TESTS),$(VENV)/bin/python -m pytest $(TESTS),.ci/halves $(VENV)/bin/python)
+	@$(if $(TESTS),$(VENV)/bin/python -m pytest $(TESTS),.ci/shards $(VENV)/bin/python)
 
 test-all:
 	@.ci/interpreters >/dev/null

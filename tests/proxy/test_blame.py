@@ -30,12 +30,6 @@ REFUSALS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teamclaude.proxy.retry.FIRST_BACKOFF_SEC", 0.01)
-    monkeypatch.setattr("teamclaude.proxy.retry.HOP_PAUSES", (0.0, 0.01, 0.02))
-
-
 def calls(stage: Any) -> Counter[str]:
     """How often each account was asked for inference."""
     assert stage.api.wait_until(lambda api: not api.live)

@@ -304,7 +304,7 @@ def test_an_error_nobody_foresaw_is_a_500_and_one_line(
     def broken(body: object) -> None:
         raise KeyError("sk-ant-oat01-FAKE-secret")
 
-    monkeypatch.setattr("teamclaude.proxy.front.scan", broken)
+    monkeypatch.setattr("teamclaude.proxy.ask.scan", broken)
     raw = s.raw().request(body=PLAIN)
     answer = raw.answer()
     assert answer.error() == (500, "api_error")
