@@ -152,6 +152,8 @@ class Choice:
             return Reason.REMOVED
         block = self._block(home)
         if block is not None:
+            if self._ask.detour and block.rule == "tried":
+                return Reason.DETOUR
             return _HOME_LOST.get(block.rule, Reason.LOCKED_OUT)
         if self._is_costly(home) and any(not self._is_costly(a) for a in self.accounts):
             return Reason.KEY_YIELDS if home.spec.is_paid else Reason.HARD_CAP
