@@ -51,7 +51,7 @@ def caught(mutation: Mutation, seed: int, tries: int = TRIES) -> Optional[str]:
 
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation("a stream that broke off is begun again", bugs.retry_after_the_first_byte, 7),
-    Mutation("a slot is leaked when the client leaves", bugs.slot_leaked_when_the_client_leaves, 45),
+    Mutation("a slot is leaked when the client leaves", bugs.slot_leaked_when_the_client_leaves, 49),
     Mutation(
         "a 400 benches its account", lambda: bugs.meaning(AnswerKind.REQUEST, Effect.REST, Next.RELAY), 10
     ),
@@ -61,7 +61,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("an account is sent another one's credential", bugs.credential_of_another_account, 2),
     Mutation("a 403 is relayed", lambda: bugs.meaning(AnswerKind.FORBIDDEN, Effect.REST, Next.RELAY), 5),
     Mutation("an account that refused gets no rest", bugs.refused_account_gets_no_rest, 265),
-    Mutation("the hop after a bare 429 goes to the same account", bugs.hop_to_the_account_that_refused, 38),
+    Mutation("the hop after a bare 429 goes to the same account", bugs.hop_to_the_account_that_refused, 41),
     Mutation(
         "a bare 429 benches at once", lambda: bugs.meaning(AnswerKind.BARE, Effect.BENCH, Next.HOP_ONCE), 29
     ),
@@ -74,7 +74,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("a stream counts as served without message_stop", bugs.served_without_a_stop, 162),
     Mutation("the proxy's key goes up", bugs.proxy_key_goes_up, 0),
     Mutation("a departed client benches the account", bugs.departure_benches, 15),
-    Mutation("throttled requests are not held", bugs.no_hold, 14),
+    Mutation("throttled requests are not held", bugs.no_hold, 37),
     Mutation("a broken connection is not tried once more", bugs.no_second_connection, 35),
     Mutation("who is held is not told of a shutdown", bugs.silent_shutdown, 52),
     Mutation("an account's words are passed on with their secrets", bugs.words_with_secrets, 45),

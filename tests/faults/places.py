@@ -61,7 +61,10 @@ def ids_stay_with_their_maker(evidence: Evidence) -> list[str]:
 
 
 def nobody_waits_beside_a_free_slot(evidence: Evidence) -> list[str]:
-    """A request of no known conversation has nothing to wait for on one account while another is idle."""
+    """A request of no known conversation has nothing to wait for on one account while another is idle.
+
+    The spec allows: to wait for a preferred account.
+    """
     if is_awaited("burst without a session"):
         return []
     slots, oracle, found = evidence.schedule.config["maxInflightPerAccount"], Oracle(evidence), []
@@ -69,8 +72,11 @@ def nobody_waits_beside_a_free_slot(evidence: Evidence) -> list[str]:
         first = next(iter(evidence.attempts(seen.tag)), None)
         if seen.guest.session or first is None or first.at - seen.sent_at < LONG_WAIT_SEC:
             continue
+        ranks = {member.name: member.priority for member in evidence.schedule.members}
         for member in evidence.schedule.members:
             if member.is_paid or not member.reachable or oracle.uncertain(member.name):
+                continue
+            if ranks[member.name] != ranks.get(str(first.account)):
                 continue
             if oracle.rests[member.name] or not _always_free(evidence, member.name, slots, seen, first):
                 continue

@@ -156,7 +156,7 @@ def asked_again_with_the_same_model(evidence: Evidence, seen: Seen) -> bool:
     """All accounts refused such a request within the last minute: one account is asked, not all again."""
     return any(
         other is not seen
-        and other.status == 429
+        and (other.status == 429 or (other.held and other.last_event == "error"))
         and other.request.model == seen.request.model
         and 0 <= evidence.clock(seen.last) - evidence.clock(other.last or other.began) < 60 + MARGIN
         for other in evidence.seen

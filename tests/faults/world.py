@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Optional
 from unittest import mock
@@ -25,6 +27,7 @@ from teamclaude.proxy.activity import activity_of, as_json
 from teamclaude.proxy.exchange import Exchange
 from teamclaude.proxy.front import Front
 from teamclaude.proxy.service import Service
+from teamclaude.proxy.wire.peer import peer_uid
 from tests.faults.evidence import Evidence
 from tests.faults.ground import KEY, Ground
 from tests.faults.guests import OWN_TOKEN, GuestThread
@@ -42,6 +45,7 @@ LIFE_SEC = 12.0  # a guest that takes longer hangs
 def live(schedule: Schedule, patience: float = SETTLE_SEC) -> Evidence:
     """Live through a schedule; `patience`: seconds until what has not come to rest counts as stuck."""
     evidence = Evidence(schedule)
+    _open_what_stays()
     before = _census()
     with shortened(), tempfile.TemporaryDirectory(prefix="teamclaude-faults-") as home:
         _World(schedule, evidence, Path(home), patience).live()
@@ -219,6 +223,16 @@ def _settle(true: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(0.002)
     return True
+
+
+@cache
+def _open_what_stays() -> None:
+    """Once: the proxy asks the kernel about peers by one socket for the whole process, and keeps it."""
+    with (
+        closing(socket.create_server(("127.0.0.1", 0))) as listener,
+        closing(socket.create_connection(listener.getsockname())) as here,
+    ):
+        peer_uid(here.getsockname(), here.getpeername())
 
 
 Census = tuple[set[threading.Thread], dict[int, str]]
