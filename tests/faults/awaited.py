@@ -8,7 +8,7 @@ from __future__ import annotations
 
 __all__ = ["AWAITED", "is_awaited"]
 
-AWAITED: set[str] = {"codings", "half-closed", "until close"}
+AWAITED: set[str] = set()
 
 
 def is_awaited(name: str) -> bool:

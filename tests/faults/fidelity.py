@@ -7,6 +7,7 @@ from typing import Optional
 from tests.faults.awaited import is_awaited
 from tests.faults.evidence import Evidence, Heard, Seen
 from tests.faults.ground import TOKEN_PATH
+from tests.faults.oracle import is_silent
 from tests.faults.reading import AnswerReader
 
 __all__ = [
@@ -125,7 +126,7 @@ def answerless_ends_have_a_cause(evidence: Evidence) -> list[str]:
         attempts = evidence.attempts(seen.tag)
         if not attempts and seen.ended in ("fin", "rst") and not hidden:
             found.append(f"{seen.tag}: its connection was closed without an answer, and nobody was asked")
-        elif attempts and not hidden and not _explained(attempts):
+        elif attempts and not hidden and not _explained(attempts, schedule.config["headTimeoutSec"]):
             found.append(
                 f"{seen.tag}: no answer after {len(attempts)} attempts, the last one {attempts[-1].status}"
             )
@@ -183,9 +184,9 @@ def _is_prefix(payload: bytes, heard: Heard) -> bool:
     return reader is not None and reader.arrived.startswith(payload)
 
 
-def _explained(attempts: list[Heard]) -> bool:
+def _explained(attempts: list[Heard], patience: float) -> bool:
     """The last broke off in its body, was silent or the second without an answer; or a kept one is broken."""
-    mute = attempts[-1].cancelled and not attempts[-1].wire
+    mute = is_silent(attempts[-1], patience)
     asked_enough = len(attempts) > 1 or mute or b"\r\n\r\n" in attempts[-1].wire
     return (_broke(attempts[-1]) and asked_enough) or any(h.status >= 400 and _broke(h) for h in attempts)
 

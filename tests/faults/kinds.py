@@ -57,6 +57,14 @@ def _of_the_account(code: int) -> Act:
     return act
 
 
+def _told_to_rest(draft: Draft) -> None:
+    """One account refuses with a time that is far off, for good; new conversations keep coming."""
+    draft.pool(2, 3)
+    fault = draft.rng.choice([Fault.quota("5h"), Fault.status(429, retry_after=900), Fault.status(403)])
+    draft.troubles.append(Trouble(fault, draft.someone(), None))
+    _turns(draft, 5)
+
+
 def _model_of_the_account(draft: Draft) -> None:
     """One account has no such model."""
     draft.pool(2, 3)
@@ -232,6 +240,7 @@ KINDS: dict[str, Act] = {
     "400 of the account": _of_the_account(400),
     "402 of the account": _of_the_account(402),
     "404 of the account": _model_of_the_account,
+    "refusal with a time": _told_to_rest,
     "page of an edge": _page,
     "overage claim": _overage,
     "extra usage": _extra_usage,

@@ -60,10 +60,12 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("two attempts are open at once", bugs.two_attempts_at_once, 0),
     Mutation("an account is sent another one's credential", bugs.credential_of_another_account, 2),
     Mutation("a 403 is relayed", lambda: bugs.meaning(AnswerKind.FORBIDDEN, Effect.REST, Next.RELAY), 5),
-    Mutation("an account that refused gets no rest", bugs.refused_account_gets_no_rest, 265),
+    Mutation(
+        "an account that refused gets no rest", bugs.refused_account_gets_no_rest, 0, "refusal with a time"
+    ),
     Mutation("the hop after a bare 429 goes to the same account", bugs.hop_to_the_account_that_refused, 41),
     Mutation(
-        "a bare 429 benches at once", lambda: bugs.meaning(AnswerKind.BARE, Effect.BENCH, Next.HOP_ONCE), 29
+        "a bare 429 benches at once", lambda: bugs.meaning(AnswerKind.BARE, Effect.BENCH, Next.HOP_ONCE), 38
     ),
     Mutation("a departed client is never recorded", bugs.never_recorded, 15),
     Mutation("an upstream error is recorded twice", bugs.recorded_twice, 2),

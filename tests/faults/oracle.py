@@ -30,6 +30,7 @@ __all__ = [
     "is_of_the_account",
     "is_outage",
     "is_overage",
+    "is_silent",
     "model_of",
     "retry_after",
 ]
@@ -219,6 +220,12 @@ def is_extra_usage(heard: Heard) -> bool:
 def is_outage(heard: Heard) -> bool:
     """The way to the API, or all of it, is out of order."""
     return heard.status in OUTAGES or heard.field(ABOUT) == "way"
+
+
+def is_silent(heard: Heard, patience: float) -> bool:
+    """The proxy gave it up for want of a whole head, `patience` seconds (or nearly) after its last byte."""
+    waited = heard.over - max(heard.at, heard.last_sent) > 0.8 * patience
+    return heard.cancelled and not heard.hung_up and b"\r\n\r\n" not in heard.wire and waited
 
 
 def is_of_the_account(heard: Heard) -> bool:

@@ -18,6 +18,7 @@ from tests.faults.oracle import (
     is_extra_usage,
     is_of_the_account,
     is_outage,
+    is_silent,
     model_of,
 )
 
@@ -96,9 +97,7 @@ def silence_is_not_asked_again(evidence: Evidence) -> list[str]:
     for seen in evidence.seen:
         attempts = evidence.attempts(seen.tag)
         for silent in attempts[:-1]:
-            patience = evidence.schedule.config["headTimeoutSec"] * 0.8
-            mute = not silent.wire and silent.cancelled and not silent.hung_up
-            if mute and silent.over - silent.at > patience:
+            if is_silent(silent, evidence.schedule.config["headTimeoutSec"]):
                 found.append(f"{seen.tag}: sent again after {silent.account} had been silent")
     return found
 
