@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import random
 import socket
 import struct
 import threading
 import time
 from contextlib import suppress
-from typing import Any, Optional
+from typing import Optional
 
 from teamclaude.demo.retry import Failure, next_try
+from tests.faults.encoding import MALFORMED, OWN_TOKEN, TARGETS, body_of, chunks, first_write, method_of
 from tests.faults.evidence import Seen
 from tests.faults.ids import MAKERS, made_id, target_of
 from tests.faults.plan import SPEED, Guest, Leave, Request
@@ -23,29 +23,7 @@ PATIENCE_SEC = 8.0  # longer than any answer may take; the proxy must have ended
 LONGEST_PAUSE_SEC = 0.15
 LAST_WAIT_SEC = 0.15
 SLOW_BYTES = 20_000  # how much of an answer a slow reader takes slowly
-OWN_TOKEN = "sk-ant-oat01-FAKE-of-the-client"
 SPLIT_SEC = 0.003  # between the two writes of a request: the proxy has read the first
-HUGE = 1_200_000  # over the 1 MiB that the worlds allow
-
-_TARGETS = {
-    "messages": "/v1/messages?beta=true",
-    "huge": "/v1/messages?beta=true",
-    "count": "/v1/messages/count_tokens?beta=true",
-    "models": "/v1/models?limit=1000",
-    "profile": "/api/oauth/profile",
-    "batch": "/v1/messages/batches?beta=true",
-    "file": "/v1/files?beta=true",
-    "skill": "/v1/skills?beta=true",
-}
-_MALFORMED = {
-    "length and chunks": "Content-Length: 5\r\nTransfer-Encoding: chunked",
-    "two lengths": "Content-Length: 5\r\nContent-Length: 6",
-    "space": "X-Odd : 1",
-    "fold": "X-Odd: 1\r\n and more",
-    "bare lf": "X-Odd: 1\nX-Smuggled: 1",
-    "big": "X-Big: " + "b" * 70_000,
-    "chunks in 1.0": "Transfer-Encoding: chunked",
-}
 
 
 class GuestThread(threading.Thread):
@@ -131,11 +109,11 @@ class GuestThread(threading.Thread):
                 return
 
     def _begin(self, tag: str, request: Request) -> Seen:
-        reader = AnswerReader(_method(request))
+        reader = AnswerReader(method_of(request))
         size = request.size
         if request.sized == "request":
             size -= len(self._wire(tag, request, bytes(size))) - size  # the head's share
-        seen = Seen(tag, self._guest, request, _body(tag, request, size), time.monotonic(), reader=reader)
+        seen = Seen(tag, self._guest, request, body_of(tag, request, size), time.monotonic(), reader=reader)
         self.seen.append(seen)
         return seen
 
@@ -143,7 +121,7 @@ class GuestThread(threading.Thread):
         # Requests without a readable body show their tag as their session.
         by_body = request.kind in ("messages", "count", "huge") and not request.bad_json
         lines = [
-            f"{_method(request)} {self._path_of(request)} HTTP/{request.version}",
+            f"{method_of(request)} {self._path_of(request)} HTTP/{request.version}",
             f"Host: 127.0.0.1:{self._port}",
             f"x-teamclaude-key: {self._key}",
             f"Authorization: Bearer {OWN_TOKEN}",
@@ -158,16 +136,16 @@ class GuestThread(threading.Thread):
             lines.append(f"x-teamclaude-account: {request.pin}")
         chunked = bool(body) and request.chunked and request.version == "1.1"
         if request.malformed:
-            lines.append(_MALFORMED[request.malformed])
+            lines.append(MALFORMED[request.malformed])
         elif body:
             lines.append("Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(body)}")
             asks_first = request.expects and request.version == "1.1" and not ahead
             lines += ["Expect: 100-continue"] if asks_first else []
-        framed = _chunks(body) if chunked else body
+        framed = chunks(body) if chunked else body
         return "\r\n".join([*lines, "", ""]).encode() + framed
 
     def _path_of(self, request: Request) -> str:
-        return _TARGETS.get(request.kind) or target_of(self._made)
+        return TARGETS.get(request.kind) or target_of(self._made)
 
     # --- the socket -------------------------------------------------------------------------------
 
@@ -201,7 +179,7 @@ class GuestThread(threading.Thread):
                 head, mark, data = data.partition(b"\r\n\r\n")
                 self._sock.sendall(head + mark)
                 self._await_continue(seen)
-            first = _first_write(data, seen)
+            first = first_write(data, seen)
             self._sock.sendall(data[:first])
             if first < len(data):
                 time.sleep(SPLIT_SEC)
@@ -303,51 +281,6 @@ def _leaves_at(seen: Seen, leave: Leave) -> float:
     if leave.when == "never":
         return float("inf")
     return seen.sent_at + (leave.n if leave.when == "time" else LAST_WAIT_SEC)
-
-
-def _method(request: Request) -> str:
-    return "GET" if request.kind in ("models", "profile", "fetch") else "POST"
-
-
-def _first_write(data: bytes, seen: Seen) -> int:
-    """How many bytes of a request go in its first write."""
-    if not seen.request.split:
-        return len(data)
-    body = len(seen.body)
-    return len(data) - (body if seen.request.split == "head" else body // 2)
-
-
-def _body(tag: str, request: Request, size: int = 0) -> bytes:
-    """The JSON of a request, filled up to `size` bytes."""
-    if request.kind in ("models", "profile", "fetch") or request.malformed:
-        return b""
-    if request.bad_json:
-        return b'{"model": "claude-opus-4-8", "messages": [' + tag.encode()
-    text = "x" * HUGE if request.kind == "huge" else f"Hello from {tag}."
-    document = {
-        "model": request.model,
-        "messages": [{"role": "user", "content": text}],
-        "max_tokens": 1000,
-        **({"system": [_cached(request.prefix)]} if request.prefix else {}),
-        "output_config": {"effort": tag},
-        **({"stream": True} if request.stream else {}),
-    }
-    if request.kind == "count":
-        del document["max_tokens"]
-    plain = json.dumps(document).encode()
-    return plain.replace(b"Hello from", b"Hello" + b"o" * (size - len(plain)) + b" from") if size else plain
-
-
-def _cached(tokens: int) -> dict[str, Any]:
-    """A system prompt that the API keeps warm."""
-    text = f"[[tokens={tokens}]] You are a tester."
-    return {"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}
-
-
-def _chunks(body: bytes) -> bytes:
-    half = len(body) // 2
-    parts = [part for part in (body[:half], body[half:]) if part]
-    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
 
 def _failure(seen: Seen) -> Optional[Failure]:

@@ -17,6 +17,7 @@ from typing import NamedTuple, Optional
 from teamclaude.proxy.wire import forwarding
 from teamclaude.routing.answers import AnswerKind, Effect, Next
 from tests.faults import bugs
+from tests.faults import bugs_of_blame as blame
 from tests.faults.invariants import violations
 from tests.faults.schedule import make
 from tests.faults.world import live
@@ -85,6 +86,63 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("an error nobody foresaw follows a whole answer", bugs.unforeseen_behind_a_whole_answer, 0),
     Mutation("gzip is not looked into", bugs.gzip_is_not_looked_into, 1, "gzip errors"),
     Mutation("a stream that flows is cut", bugs.flowing_streams_are_cut, 9),
+    Mutation(
+        "a 4xx of one account is relayed", blame.refusal_of_one_account_is_relayed, 1, "400 of the account"
+    ),
+    Mutation(
+        "an account that another one proved guilty is not sidelined",
+        blame.guilty_account_is_not_sidelined,
+        33,
+        "402 of the account",
+    ),
+    Mutation("an edge's page counts as the API's word", blame.page_counts_as_the_api, 1, "page of an edge"),
+    Mutation(
+        "a 429 about overage benches the account", blame.overage_benches_the_account, 1, "overage claim"
+    ),
+    Mutation(
+        "extra usage is never asked, whatever is set", blame.extra_usage_is_never_asked, 1, "extra usage"
+    ),
+    Mutation("a bare 429 leads to one other account only", blame.one_hop_after_a_bare_429, 4, "bare 429s"),
+    Mutation(
+        "after a bare 429 nobody who is busy is waited for",
+        blame.busy_accounts_are_not_waited_for,
+        1,
+        "bare 429 and busy slots",
+    ),
+    Mutation(
+        "an overload moves a warm conversation for good",
+        blame.overload_moves_for_good,
+        1,
+        "overloads of a warm conversation",
+    ),
+    Mutation(
+        "a refusal that trickles is read to its end",
+        blame.trickling_refusals_are_read_to_their_end,
+        1,
+        "refusal that trickles",
+    ),
+    Mutation("a silent API is asked once more", blame.silence_counts_as_a_lost_connection, 1, "silent API"),
+    Mutation("a bench may be of any length", blame.endless_rests_are_believed, 1, "endless retry-after"),
+    Mutation(
+        "an answer that breaks off with its connection looks whole",
+        blame.cut_answers_end_with_their_connection,
+        1,
+        "until close",
+    ),
+    Mutation(
+        "a client that closes its sending half is gone",
+        blame.half_closed_clients_count_as_gone,
+        1,
+        "half-closed",
+    ),
+    Mutation("nobody remembers who made an id", blame.ids_are_forgotten, 7, "ids of an account"),
+    Mutation(
+        "requests without a session are one conversation",
+        blame.who_has_no_session_is_one_conversation,
+        1,
+        "burst without a session",
+    ),
+    Mutation("codings go up that cannot be read", blame.codings_go_up_as_they_came, 1, "codings"),
 )
 
 

@@ -28,9 +28,10 @@ from teamclaude.proxy.exchange import Exchange
 from teamclaude.proxy.front import Front
 from teamclaude.proxy.service import Service
 from teamclaude.proxy.wire.peer import peer_uid
+from tests.faults.encoding import OWN_TOKEN
 from tests.faults.evidence import Evidence
 from tests.faults.ground import KEY, Ground
-from tests.faults.guests import OWN_TOKEN, GuestThread
+from tests.faults.guests import GuestThread
 from tests.faults.plan import SPEED, Event, Schedule
 from tests.faults.shortened import shortened
 from tests.faults.watched import FastClock
@@ -228,10 +229,9 @@ def _settle(true: Callable[[], bool], seconds: float) -> bool:
 @cache
 def _open_what_stays() -> None:
     """Once: the proxy asks the kernel about peers by one socket for the whole process, and keeps it."""
-    with (
-        closing(socket.create_server(("127.0.0.1", 0))) as listener,
-        closing(socket.create_connection(listener.getsockname())) as here,
-    ):
+    listener = socket.create_server(("127.0.0.1", 0))
+    here = socket.create_connection(listener.getsockname())
+    with closing(listener), closing(here):
         peer_uid(here.getsockname(), here.getpeername())
 
 

@@ -1,0 +1,111 @@
+"""Deliberate bugs about whose fault a refusal is, where a request goes next, and what counts as an end."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import mock
+
+from teamclaude.proxy import delivery, forward, front, retry, router
+from teamclaude.proxy.wire import forwarding, transport, watch
+from teamclaude.routing import account, lessons
+from teamclaude.routing.answers import MEANING, AnswerKind, Effect, Meaning, Next
+from teamclaude.routing.decision import Ask
+from tests.faults.bugs import Patches
+
+_SUSPECT = Effect.SUSPECT
+
+
+def _meaning(kind: AnswerKind, effect: Effect, following: Next) -> Patches:
+    return [mock.patch.dict(MEANING, {kind: Meaning(effect, following)})]
+
+
+def refusal_of_one_account_is_relayed() -> Patches:
+    return _meaning(AnswerKind.CREDENTIAL, _SUSPECT, Next.RELAY)
+
+
+def guilty_account_is_not_sidelined() -> Patches:
+    return [mock.patch.object(router.Router, "sideline", lambda self, lease, words: None)]
+
+
+def page_counts_as_the_api() -> Patches:
+    return [mock.patch.object(forward, "is_api_error", lambda head, body: True)]
+
+
+def overage_benches_the_account() -> Patches:
+    return _meaning(AnswerKind.OVERAGE, Effect.BENCH, Next.OTHER_ACCOUNT)
+
+
+def extra_usage_is_never_asked() -> Patches:
+    return [mock.patch.object(account.Account, "_capped_for_good", account.Account.capped)]
+
+
+def one_hop_after_a_bare_429() -> Patches:
+    return [mock.patch.object(retry, "MOST_ACCOUNTS", 2)]
+
+
+def busy_accounts_are_not_waited_for() -> Patches:
+    return [mock.patch.object(router.Patience, "for_slots", lambda self, *most: router.NO_PATIENCE)]
+
+
+def overload_moves_for_good() -> Patches:
+    step = forward.next_step
+
+    def restless(state: Any, refusal: Any, now: Any) -> Any:
+        return step(state, refusal, now._replace(prefix=0))
+
+    beside = Ask._replace
+
+    def settled(self: Ask, **changes: Any) -> Ask:
+        return beside(self, **{**changes, "detour": False})
+
+    return [
+        mock.patch.object(forward, "next_step", restless),
+        mock.patch.object(Ask, "_replace", settled),
+    ]
+
+
+def trickling_refusals_are_read_to_their_end() -> Patches:
+    keep = transport.Transport.keep
+
+    def patient(self: Any, answer: Any) -> bytes:
+        with mock.patch.object(transport, "KEPT_SEC", 60.0):
+            return keep(self, answer)
+
+    return [mock.patch.object(transport.Transport, "keep", patient)]
+
+
+def silence_counts_as_a_lost_connection() -> Patches:
+    class Never(Exception):
+        pass
+
+    return [mock.patch.object(transport, "UpstreamSilent", Never)]
+
+
+def endless_rests_are_believed() -> Patches:
+    return [mock.patch.object(lessons, "LONGEST_WINDOW_SEC", 1e12)]
+
+
+def cut_answers_end_with_their_connection() -> Patches:
+    return [mock.patch.object(delivery.Delivery, "_is_cut", lambda self, tap: False)]
+
+
+def half_closed_clients_count_as_gone() -> Patches:
+    return [mock.patch.object(watch, "is_held", lambda sock: False)]
+
+
+def ids_are_forgotten() -> Patches:
+    return [mock.patch.object(front, "_owner", lambda exchange, house: None)]
+
+
+def who_has_no_session_is_one_conversation() -> Patches:
+    make = front.Front._ask
+
+    def lumped(self: Any, *args: Any) -> Any:
+        ask = make(self, *args)
+        return ask if ask.session else ask._replace(session="nobody")
+
+    return [mock.patch.object(front.Front, "_ask", lumped)]
+
+
+def codings_go_up_as_they_came() -> Patches:
+    return [mock.patch.object(forwarding, "_with_readable_offers", lambda headers, head: headers)]
