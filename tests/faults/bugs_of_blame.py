@@ -48,18 +48,13 @@ def busy_accounts_are_not_waited_for() -> Patches:
 
 
 def overload_moves_for_good() -> Patches:
-    step = forward.next_step
-
-    def restless(state: Any, refusal: Any, now: Any) -> Any:
-        return step(state, refusal, now._replace(prefix=0))
-
     beside = Ask._replace
 
     def settled(self: Ask, **changes: Any) -> Ask:
         return beside(self, **{**changes, "detour": False})
 
     return [
-        mock.patch.object(forward, "next_step", restless),
+        mock.patch.object(retry, "LARGE_PREFIX", 1 << 60),
         mock.patch.object(Ask, "_replace", settled),
     ]
 
