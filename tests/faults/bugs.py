@@ -16,7 +16,7 @@ from teamclaude.proxy.wire.berths import Berths
 from teamclaude.proxy.wire.crossing import Crossing
 from teamclaude.proxy.wire.framing import LAST_CHUNK, Kind
 from teamclaude.proxy.wire.watch import Watch
-from teamclaude.routing import fleet
+from teamclaude.routing import lessons
 from teamclaude.routing.answers import MEANING, AnswerKind, Effect, Meaning, Next
 
 Patches = Sequence[Any]
@@ -84,7 +84,7 @@ def credential_of_another_account() -> Patches:
 
 
 def refused_account_gets_no_rest() -> Patches:
-    return [mock.patch.object(fleet, "refuse", lambda *args: None)]
+    return [mock.patch.object(lessons, "refuse", lambda *args: None)]
 
 
 def hop_to_the_account_that_refused() -> Patches:

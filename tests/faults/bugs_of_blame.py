@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from unittest import mock
 
-from teamclaude.proxy import delivery, forward, front, retry, router
+from teamclaude.proxy import ask, delivery, forward, front, retry, router
 from teamclaude.proxy.wire import forwarding, transport, watch
 from teamclaude.routing import account, lessons
 from teamclaude.routing.answers import MEANING, AnswerKind, Effect, Meaning, Next
@@ -89,17 +89,17 @@ def half_closed_clients_count_as_gone() -> Patches:
 
 
 def ids_are_forgotten() -> Patches:
-    return [mock.patch.object(front, "_owner", lambda exchange, house: None)]
+    return [mock.patch.object(ask, "_owner", lambda exchange, house: None)]
 
 
 def who_has_no_session_is_one_conversation() -> Patches:
-    make = front.Front._ask
+    make = front.ask_of
 
-    def lumped(self: Any, *args: Any) -> Any:
-        ask = make(self, *args)
-        return ask if ask.session else ask._replace(session="nobody")
+    def lumped(*args: Any) -> Any:
+        made = make(*args)
+        return made if made.session else made._replace(session="nobody")
 
-    return [mock.patch.object(front.Front, "_ask", lumped)]
+    return [mock.patch.object(front, "ask_of", lumped)]
 
 
 def codings_go_up_as_they_came() -> Patches:
