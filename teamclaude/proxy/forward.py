@@ -83,7 +83,8 @@ class Forwarder:
         self._log = log
         self._transport = Transport(house.pool, client.watch, house.config.head_timeout_sec)
         stream = exchange.facts.stream is True
-        self._hold = Hold(exchange, client, stream, house.config.hold_commit_sec)
+        commit_sec, draining = house.config.hold_commit_sec, house.router.check_draining
+        self._hold = Hold(exchange, client, stream, commit_sec, draining)
         idle_sec = house.config.body_idle_timeout_sec
         self._delivery = Delivery(exchange, client, log, self._hold, idle_sec, house.ferry)
         self._inference = exchange.route.kind is PathKind.INFERENCE

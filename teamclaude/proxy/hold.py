@@ -25,14 +25,23 @@ __all__ = ["Hold", "RecentlyRefused", "patience_of"]
 COMMENT_SEC = 15.0
 # A client that was just told "no" by an error event asks again at once: the plain 429 stops it.
 PLAIN_SEC = 60.0
+BEAT_SEC = 0.2  # of a pause: a server that stops is noticed within it
 PAUSE_REASON = "pause before the next attempt"
 
 
 class Hold:
     """The waiting of one request; `beat` is called every fraction of a second while it waits."""
 
-    def __init__(self, exchange: Exchange, client: Client, stream: bool, commit_sec: float) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        client: Client,
+        stream: bool,
+        commit_sec: float,
+        check_draining: Callable[[], None] = lambda: None,
+    ) -> None:
         self._exchange = exchange
+        self._check_draining = check_draining
         self._client = client
         self._commit_at = exchange.began + commit_sec if stream else float("inf")
         self._last_bytes = 0.0  # monotonic
@@ -44,8 +53,9 @@ class Hold:
         return Framing(Kind.CHUNKED if self._exchange.head.minor else Kind.UNTIL_CLOSE)
 
     def beat(self) -> None:
-        """Look after the client; raises ClientGone."""
+        """Look after the client; raises ClientGone, or Draining when the server stops."""
         self._client.watch.check()
+        self._check_draining()
         self._exchange.follow_wait()
         now = time.monotonic()
         if not self.committed:
@@ -59,7 +69,7 @@ class Hold:
         end = time.monotonic() + seconds
         with self._exchange.pausing(PAUSE_REASON):
             while (left := end - time.monotonic()) > 0:
-                self._client.watch.sleep(min(left, COMMENT_SEC))
+                self._client.watch.sleep(min(left, BEAT_SEC))
                 self.beat()
 
     def refuse(self, error: TeamClaudeError) -> None:

@@ -153,8 +153,7 @@ class Router:
 
     def _check_patience(self, waiter: _Sleeper, now: float) -> None:
         assert waiter.wait is not None
-        if self._draining:
-            raise Draining("The proxy is shutting down; try again in a moment.")
+        self.check_draining()
         if self._line.in_vain(waiter, now):
             raise NothingUsable(waiter.wait.decision, now - waiter.since)
 
@@ -281,6 +280,11 @@ class Router:
             self._draining = True
             for waiter in self._asleep.values():
                 waiter.woken.notify()
+
+    def check_draining(self) -> None:
+        """Raise Draining once the server stops: what waits, for whatever, is sent away."""
+        if self._draining:
+            raise Draining("The proxy is shutting down; try again in a moment.")
 
     def wake(self) -> None:
         """The clock was moved: look at the line again."""

@@ -26,6 +26,8 @@ _SHORT: tuple[tuple[str, str, Any], ...] = (
     (_PROXY + "forward", "FIRST_BACKOFF_SEC", 0.008),
     (_PROXY + "retry", "FIRST_BACKOFF_SEC", 0.008),
     (_PROXY + "retry", "LONGEST_BACKOFF_SEC", 0.03),
+    (_PROXY + "retry", "HOP_PAUSES", (0.0, 0.008, 0.016)),
+    (_PROXY + "hold", "BEAT_SEC", 0.012),
     (_PROXY + "hold", "COMMENT_SEC", 0.012),
     (_PROXY + "hold", "PLAIN_SEC", 0.3),
     (_PROXY + "router", "BEAT_SEC", 0.02),

@@ -347,3 +347,15 @@ def test_a_refusal_that_trickles_is_answered_with_what_has_come(
     assert "413" in reply.message
     assert "did not arrive" in reply.message
     assert s.account("a")["inflight"] == 0
+
+
+def test_a_pause_between_two_attempts_ends_when_the_server_stops(
+    stage: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teamclaude.proxy.retry.FIRST_BACKOFF_SEC", 20.0)
+    s = stage("a", upstreamRetryBudgetSec=60)
+    s.api.script.always(Fault.overloaded())
+    raw = s.raw().request(body=json.dumps(message()).encode())
+    s.until(lambda: s.send("GET", "/teamclaude/explain/last").json().get("attempts"))
+    s.service.stop(5)
+    assert raw.answer().error() == (503, "overloaded_error")
