@@ -298,9 +298,11 @@ def _place_status(axes: dict[str, Window], unified: dict[str, str], now: float) 
         if claim.lower() == "overage":
             return None  # the account's own windows are not what is refused
         axis = _claimed_axis(claim)
-        witnesses = ("5h", "7d") if axis == WHOLE_ACCOUNT else (axis,)
+        witnesses = ("7d", "5h") if axis == WHOLE_ACCOUNT else (axis,)
         if any(axes.get(witness, FRESH).status for witness in witnesses):
             return None
+        if axis == WHOLE_ACCOUNT:  # the window that is used up, if one is
+            axis = next((a for a in witnesses if (axes.get(a, FRESH).utilization or 0.0) >= 1.0), axis)
         known = axes.get(axis, FRESH)
         resets_at = known.resets_at if known.resets_at is not None else _instant(unified.get("reset"), now)
         axes[axis] = Window(known.utilization, resets_at, "rejected", now)

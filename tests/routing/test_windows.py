@@ -193,6 +193,8 @@ def test_the_real_429_of_a_spent_model_scope_leaves_the_account_alone():
     [
         # Nothing but the top level: the whole account.
         ({}, "unified", True),
+        # A window that is used up is what the rejection is about.
+        ({"5h-utilization": "1.0", "7d-utilization": "0.3"}, "5h", True),
         # Extra usage alone is refused: about no window.
         ({"representative-claim": "overage"}, None, False),
         # The claim names the axis.
