@@ -15,6 +15,7 @@ from teamclaude.proxy.resources import in_body, is_deleted_by, made_by, named_in
         ("/v1/messages/batches/msgbatch_1/cancel", "msgbatch_1"),
         ("/v1/files/file_011/content", "file_011"),
         ("/v1/skills/skill_01/versions/1759178010641129", "skill_01"),
+        ("/v1/files/file.1-%5Fx", "file.1-_x"),
         ("/v1/messages/batches", None),
         ("/v1/files", None),
         ("/v1/files/", None),
@@ -46,3 +47,16 @@ def test_a_body_names_files_and_skills(wrap: type) -> None:
     body = b'{"container":{"skills":[{"skill_id" : "skill_1"}]},"source":{"type":"file","file_id":"file_2"}}'
     assert in_body(wrap(body)) == ["file_2", "skill_1"]
     assert in_body(wrap(b'{"text":"a file_id"}')) == []
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        '{"type":"container_upload","file_id":"file_2"}',
+        '{"type":"document","source":{"file_id":"file_2","type":"file"}}',
+        '{"input":{"file_id":"file_1"},"type":"tool_use"},{"source":{"type" : "file", "file_id" : "file_2"}}',
+    ],
+)
+def test_a_file_is_named_by_a_block_and_not_by_what_a_tool_is_called_with(part: str) -> None:
+    assert in_body(f'{{"content":[{part}]}}'.encode()) == ["file_2"]
+    assert in_body(b'{"type":"tool_use","input":{"file_id":"file_1"}}') == []
