@@ -289,11 +289,11 @@ class Forwarder:
         head, body = answer.head, self._transport.keep(answer)
         words = upstream_words(head, body)
         api_words = not needs_words(head.status) or is_api_error(head, body)
-        trusted = self._house.router.is_proven(lease)
+        credit = self._house.router.credit(lease)
         kind = self._house.router.answered(lease, head.status, reading, words, api_words)
         attempt.note = words or kind.value
         self._said[lease.account] = f"{head.status} {attempt.note}"
-        refusal = Refusal(kind, head.status, words, trusted)
+        refusal = Refusal(kind, head.status, words, *credit)
         step = self._suspects.add(lease, refusal, KeptAnswer(answer, body, way.name))
         if kind is AnswerKind.UNAUTHORIZED:
             self._refused_login(lease, way, words)

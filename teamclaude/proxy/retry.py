@@ -4,13 +4,15 @@ Rules that hold in this file:
 
 1. `next_step` is asked once for each refusal, in order; it decides, the forwarder acts.
 2. A refusal that may be the account's fault goes to another account before the client is told of it.  Two
-   alike are the request's own fault.
+   alike are the request's own fault, unless both accounts have refused others alike and served nobody since:
+   then each further account is asked.
 3. A conversation waits where that costs less than moving: a large prompt cache stays where it is, and what
    was served elsewhere comes back.
 """
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import NamedTuple
 
@@ -20,6 +22,8 @@ __all__ = ["FIRST_BACKOFF_SEC", "Action", "Refusal", "RetryState", "Situation", 
 
 FIRST_BACKOFF_SEC = 0.5
 LONGEST_BACKOFF_SEC = 8.0
+# In the words of a refusal: `210000`, `req_011CSHoEeqs5C35K2UUqR7Fy`, `claude-opus-4-8`, `2026-11-29`.
+_PARTICULARS = re.compile(r"[\w.:/-]*\d[\w.:/-]*")
 # Of one request with bare 429s, or with refusals that may be the account's fault.
 MOST_ACCOUNTS = 4
 # Between them: the first hop is at once.
@@ -36,18 +40,28 @@ class Action(Enum):
 
 
 class Refusal(NamedTuple):
-    """One answer that did not serve; `trusted`: its account has served others since its last refusal."""
+    """One answer that did not serve.
+
+    `trusted`: its account has served others since its last refusal; `doubtful`: it has served nobody since it
+    refused another request as others did.
+    """
 
     kind: AnswerKind
     status: int
     words: str = ""
     trusted: bool = True
+    doubtful: bool = False
+
+    @property
+    def gist(self) -> str:
+        """Its words without what differs from one request to the next: ids, numbers, times."""
+        return _PARTICULARS.sub("#", self.words)
 
     def is_like(self, other: Refusal) -> bool:
         """Two accounts say the same; of bare 429s the words do not matter."""
         if self.kind is AnswerKind.BARE:
             return other.kind is self.kind
-        return (self.kind, self.status, self.words) == (other.kind, other.status, other.words)
+        return (self.kind, self.status, self.gist) == (other.kind, other.status, other.gist)
 
 
 class Situation(NamedTuple):
@@ -58,6 +72,7 @@ class Situation(NamedTuple):
     budget: float = 30.0  # seconds for retries of an overloaded API
     prefix: int = 0  # tokens of prompt cache the conversation has where it is
     may_hop: bool = True  # other accounts have not just refused the same
+    may_doubt: bool = True  # nor more than two of them the like of somebody else
     roll: float = 1.0  # 0-1, random
 
 
@@ -104,20 +119,23 @@ def _suspect(state: RetryState, refusal: Refusal, now: Situation) -> tuple[Retry
     """It may be about the account or about the request: another account's answer tells."""
     before = state.suspicions
     state = state._replace(suspicions=(*before, refusal))
-    if not now.may_hop or _is_settled(before, refusal):
+    if not now.may_hop or _is_settled(before, refusal, now.may_doubt):
         return state, Step(Action.RELAY)
     pause = HOP_PAUSES[min(len(before), len(HOP_PAUSES) - 1)] if refusal.kind is AnswerKind.BARE else 0.0
     return state, Step(Action.ANOTHER, pause)
 
 
-def _is_settled(before: tuple[Refusal, ...], refusal: Refusal) -> bool:
+def _is_settled(before: tuple[Refusal, ...], refusal: Refusal, may_doubt: bool) -> bool:
     """No further account needs to be asked."""
     if refusal.kind is AnswerKind.MISSING:
         return False  # it exists at one account or at none: each is asked
+    bare = refusal.kind is AnswerKind.BARE
+    if not bare and may_doubt and all(r.doubtful and r.is_like(refusal) for r in (*before, refusal)):
+        return False  # perhaps they all refuse whatever they are asked
     if len(before) + 1 >= MOST_ACCOUNTS:
         return True
     # A bare 429 may be each account's own: too many requests at once.
-    return refusal.kind is not AnswerKind.BARE and any(refusal.is_like(earlier) for earlier in before)
+    return not bare and any(refusal.is_like(earlier) for earlier in before)
 
 
 def _back_off(state: RetryState, now: Situation) -> tuple[RetryState, Step]:

@@ -293,11 +293,14 @@ class Router:
 
     # --- readers ----------------------------------------------------------------------------------
 
-    def is_proven(self, lease: Lease) -> bool:
-        """Whether the lease's account has served since it was last refused."""
+    def credit(self, lease: Lease) -> tuple[bool, bool]:
+        """Whether the lease's account has served since it was last refused, and whether it is doubtful."""
         with self._lock:
             account = self._fleet.accounts.get(lease.account)
-            return account is not None and account.proven and not account.refused_scopes
+            if account is None:
+                return False, False
+            proven = account.proven and not account.refused_scopes
+            return proven, account.is_doubtful(lease.ask.asking, self._clock())
 
     def is_open(self, lease: Lease) -> bool:
         """Nothing known keeps the lease's account from being taken again for the same request."""

@@ -5,7 +5,8 @@ Rules that hold in this file:
 1. What may be about the account or about the request stays open until another account's answer tells.
 2. Whoever refused what another account then served is told so (`convict`): a bare 429 benches, anything else
    sidelines.  Whoever refused what others refused alike, or could not be compared, is not touched (`acquit`).
-3. What several accounts have just refused alike is asked of one account only for a while.
+3. What several accounts have just refused alike is asked of one account only for a while; what more than
+   two have refused is asked of two, whoever asks.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Suspects:
         """This account serves the request."""
         for suspect in self._open:
             self._house.recently_refused.discard(self._key(suspect.refusal))
+            self._house.recently_refused.discard(self._kind_key(suspect.refusal))
             if not suspect.lease.ask.needs_slot or suspect.lease.account == server.account:
                 continue
             if suspect.refusal.kind is AnswerKind.BARE:
@@ -85,6 +87,8 @@ class Suspects:
         for place, suspect in enumerate(self._open):
             if any(suspect.refusal.is_like(other.refusal) for other in self._open[:place]):
                 self._house.recently_refused.add(self._key(suspect.refusal))
+                if sum(suspect.refusal.is_like(other.refusal) for other in self._open) > 2:
+                    self._house.recently_refused.add(self._kind_key(suspect.refusal))
 
     def _situation(self, refusal: Refusal) -> Situation:
         exchange = self._exchange
@@ -94,6 +98,7 @@ class Suspects:
             budget=self._house.config.upstream_retry_budget_sec,
             prefix=self._house.router.cached_prefix(exchange.ask),
             may_hop=self._key(refusal) not in self._house.recently_refused,
+            may_doubt=self._kind_key(refusal) not in self._house.recently_refused,
             roll=random.random(),
         )
 
@@ -102,5 +107,8 @@ class Suspects:
         ask = self._exchange.ask
         if refusal.kind is AnswerKind.BARE:
             return (refusal.kind, ask.scope)
-        asking = ask.conversation or ask.prefixes
-        return (refusal.kind, asking, self._exchange.route.path, refusal.status, refusal.words)
+        return (refusal.kind, ask.asking, self._exchange.route.path, refusal.status, refusal.gist)
+
+    def _kind_key(self, refusal: Refusal) -> tuple[object, ...]:
+        """What is alike, whoever asks."""
+        return (refusal.kind, self._exchange.ask.scope, self._exchange.route.path, refusal.gist)

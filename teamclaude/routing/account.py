@@ -6,7 +6,7 @@ vocabulary of every policy, of the status and of the decision records.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Optional
 
@@ -100,6 +100,8 @@ class Account:
     suspect_until: float = 0.0  # its last answer was a failure: others are preferred for new work
     sidelined: int = 0  # times in a row that it refused what another account then served
     refused_scopes: set[Scope] = field(default_factory=set)  # so, since it last served
+    # Of the last request it refused as others did, whose it was and when; None once it has served.
+    excused: Optional[tuple[Hashable, float]] = None
     scoped: dict[Scope, ScopedRefusal] = field(default_factory=dict)
     probe_at: float = 0.0  # when a long bench lets one request try; 0: not before its end
     extra_usage: bool = False  # by its last answer that said: it goes on for money when a window is full
@@ -134,6 +136,13 @@ class Account:
             return self.unified_status
         live = self.windows.live(now)
         return "rejected" if any(w.rejected and not is_scoped(axis) for axis, w in live) else None
+
+    def is_doubtful(self, asking: Hashable, now: float) -> bool:
+        """It has refused as others did before, somebody else or a while ago, and has served nobody since."""
+        if self.excused is None:
+            return False
+        whose, at = self.excused
+        return whose != asking or now - at > SUSPECT_SEC
 
     def set_back(self, now: float) -> None:
         """The clock was set back to `now`: what began after it began now and lasts as long."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, NamedTuple, Optional
 
 from .models import family_of
@@ -75,6 +75,11 @@ class Ask(NamedTuple):
         if not self.session:
             return None
         return f"{self.session}/{self.agent}" if self.agent else self.session
+
+    @property
+    def asking(self) -> Hashable:
+        """Whose request it is, as far as that can be told."""
+        return self.conversation or self.prefixes
 
     @property
     def scope(self) -> Scope:

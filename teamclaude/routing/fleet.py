@@ -350,7 +350,7 @@ class Fleet:
         """What it refused was the request's own fault: other accounts refused it alike."""
         account = self._leased(lease)
         if account is not None:
-            lessons.acquit(account)
+            lessons.excuse(account, lease, self._latest)
 
     def sideline(self, lease: Lease, words: str, now: float) -> None:
         """It refused for its own sake: another account served the same request."""

@@ -18,6 +18,7 @@ __all__ = [
     "acquit",
     "cap_model",
     "cap_scope",
+    "excuse",
     "learn",
     "lift",
     "lock_out",
@@ -152,8 +153,16 @@ def suspect(account: Account, now: float) -> None:
 
 def acquit(account: Account) -> None:
     """It served, or what it refused was the request's own fault."""
-    account.suspect_until = 0.0
+    account.suspect_until, account.excused = 0.0, None
     account.refused_scopes.clear()
+
+
+def excuse(account: Account, lease: Lease, now: float) -> None:
+    """Others refused it alike: that is the request's own fault, and the next time less surely so."""
+    asking = lease.ask.asking
+    if not account.is_doubtful(asking, now):
+        acquit(account)
+    account.excused = (asking, now)
 
 
 def sideline(account: Account, lease: Lease, words: str, now: float) -> None:

@@ -72,6 +72,38 @@ def test_whatever_the_words_a_refusal_that_another_account_serves_sidelines(
     assert s.account("b")["status"] == "active"
 
 
+@pytest.mark.parametrize("policy", POLICY_NAMES)
+def test_two_accounts_that_refuse_everything_alike_cost_one_failure_beside_a_healthy_one(
+    stage: Build, policy: str
+) -> None:
+    s = stage("a", "b", "c", routing={"policy": policy})
+    for name in "ab":
+        s.api.script.always(Fault.status(400, DISABLED), account=name)
+    statuses = [s.ask(session=f"s{n}").status for n in range(20)]
+    assert statuses.count(400) <= 1, "two alike are the request's fault, but not time and again"
+    assert calls(s)["a"] + calls(s)["b"] <= 4
+
+
+def test_a_sole_conversation_that_two_accounts_refuse_finds_the_third_after_a_minute(
+    stage: Build, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = stage("a", "b", "c", routing={"policy": "threshold"})
+    monkeypatch.setattr(s.service.runtime.house.recently_refused, "_monotonic", clock)
+    for name in "ab":
+        s.api.script.always(Fault.status(400, DISABLED), account=name)
+    assert s.ask(session="s1").status == 400
+    clock.now += 61
+    assert s.ask(session="s1").status == 200
+
+
+def test_what_every_account_refuses_is_asked_of_two_whoever_asks(stage: Build) -> None:
+    s = stage(*"abcdef")
+    s.api.script.always(Fault.status(400, "prompt is too long"))
+    assert {s.ask(session=f"s{n}").status for n in range(20)} == {400}
+    assert sum(calls(s).values()) <= 2 * 20 + 4, "all of them once a minute"
+    assert {a["status"] for a in s.status()["accounts"]} == {"active"}
+
+
 def test_an_account_that_serves_other_work_is_sidelined_for_what_it_refuses_alone(stage: Build) -> None:
     s = stage("a", "b")
     assert {s.ask(session=f"warm{n}").status for n in range(4)} == {200}

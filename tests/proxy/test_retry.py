@@ -65,8 +65,21 @@ def test_of_two_that_differ_the_one_of_an_account_that_serves_others_is_believed
     assert state.best == best
 
 
+def test_words_that_differ_in_ids_and_numbers_alone_are_alike() -> None:
+    said = ("too long: 210000 tokens (req_011CSHo)", "too long: 210001 tokens (req_7f)")
+    _, actions = follow(*(CREDENTIAL._replace(words=words) for words in said))
+    assert actions == [Action.ANOTHER, Action.RELAY]
+
+
+def test_what_doubtful_accounts_say_alike_settles_nothing_unless_others_were_asked_of_late() -> None:
+    doubtful = CREDENTIAL._replace(doubtful=True)
+    assert follow(*[doubtful] * 6)[1] == [Action.ANOTHER] * 6
+    assert follow(doubtful, CREDENTIAL)[1] == [Action.ANOTHER, Action.RELAY]
+    assert follow(doubtful, doubtful, now=Situation(may_doubt=False))[1] == [Action.ANOTHER, Action.RELAY]
+
+
 def test_four_accounts_at_most_are_asked_whatever_they_say() -> None:
-    _, actions = follow(*(CREDENTIAL._replace(words=f"{n}") for n in range(4)))
+    _, actions = follow(*(CREDENTIAL._replace(words=words) for words in "abcd"))
     assert actions == [Action.ANOTHER] * 3 + [Action.RELAY]
     _, actions = follow(BARE, BARE, BARE, BARE)
     assert actions == [Action.ANOTHER] * 3 + [Action.RELAY]
