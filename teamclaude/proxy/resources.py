@@ -23,7 +23,7 @@ Buffer = Union[bytes, bytearray, memoryview]
 
 _MAKERS = ("/v1/files", "/v1/messages/batches", "/v1/skills")
 _ID = re.compile(rf"(?:{'|'.join(_MAKERS)})/([^/]{{1,384}})(?:/|\Z)")
-# In a request's body: {"source": {"type": "file", "file_id": ...}}, {"type": "container_upload", "file_id": ...},
+# In a request's body: {"source": {"type": "file", "file_id": ...}}, {"type": "container_upload", ...} and
 # {"skills": [{"skill_id": ...}]}.  A tool may be called with a `file_id`, too: that has no such type.
 _MEMBER = rb'"%b"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}"(%b)"'
 _IN_BODY = tuple(
@@ -70,7 +70,7 @@ def in_body(body: Buffer) -> list[str]:
 
 
 def _first(pattern: re.Pattern[bytes], kinds: re.Pattern[bytes], body: Buffer) -> Optional[re.Match[bytes]]:
-    """The first member in an object of one of these types; between parts other threads may have their turn."""
+    """The first one in an object of one of these types; between parts other threads have their turn."""
     for at in range(0, max(1, len(body)), _PART):
         for found in pattern.finditer(body, at, at + _PART + _LONGEST):
             before = bytes(body[max(0, found.start() - _LONGEST) : found.start()]).rpartition(b"{")[2]
