@@ -181,8 +181,8 @@ class Fleet:
             if account.scoped or account.bench_until > now:
                 lessons.probe(account, lease, now)
             account.inflight += 1
-            account.last_picked = now
-            self.last_account = account.key
+            if not ask.detour:  # a detour says nothing of where work goes
+                account.last_picked, self.last_account = now, account.key
             if ask.conversation is not None:
                 self.bindings.bind(ask, account, decision, self.accounts, self._rules, now)
         return lease

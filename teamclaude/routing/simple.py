@@ -91,6 +91,8 @@ class ThresholdPolicy(Plain):
             return (
                 None  # then no account is everybody's: following the last one picked would go round for ever
             )
+        if home not in pool.accounts and home.suspect_until > pool.now:
+            return None  # a failure keeps new work away for a while; what is cached there stays
         placement = self.place(pool, ask, home)
         return None if placement.account is home else Move(Reason.TURN, placement)
 
