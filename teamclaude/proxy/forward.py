@@ -369,9 +369,11 @@ class Forwarder:
     def _refused_stream(self, lease: Lease, refused: StreamRefused) -> None:
         """An error event before anything was relayed: as the same error with a status would be."""
         self._refused_streams += 1
-        if refused.kind == "rate_limit_error":
+        is_limit = refused.kind == "rate_limit_error"
+        self._house.router.answered(lease, 429 if is_limit else 529, Reading({}))
+        if is_limit or self._refused_streams == MAX_REFUSED_STREAMS:
             self._said[lease.account] = str(refused)
-            self._avoid = lease.account
+            self._avoid = lease.account  # an error that lasts may be this account's own
         self._pause = FIRST_BACKOFF_SEC
 
     # --- ends ---------------------------------------------------------------------------------------

@@ -101,7 +101,8 @@ MEANING = {
 # What fails uses nothing up: unless it is suspected for a while, it looks plentiful for it.
 FAILURES = frozenset({AnswerKind.BARE, AnswerKind.CREDENTIAL, AnswerKind.OVERLOADED, AnswerKind.OUTAGE})
 
-_OVERLOAD_STATUSES = frozenset({500, 502, 503, 504, 529})
+# 520 to 530: of the edge before the API, which did not reach it (not 524: there it may still be running).
+_OVERLOAD_STATUSES = frozenset({500, 502, 503, 504, 520, 521, 522, 523, 525, 526, 529, 530})
 # About a login, a right or a way in: statuses that programs on the way to the API answer with, too.
 _GATE_STATUSES = frozenset({401, 403, 407, 511})
 

@@ -214,6 +214,13 @@ def test_a_page_in_place_of_the_api_is_an_outage_and_is_retried(stage: Build, st
     assert not s.warnings
 
 
+@pytest.mark.parametrize("status", [520, 521, 522, 523, 525, 526, 530])
+def test_an_edge_that_does_not_reach_the_api_is_an_outage_and_is_retried(stage: Build, status: int) -> None:
+    s = stage("a", "b")
+    s.api.script.times(2, page(status))
+    assert s.ask().status == 200
+
+
 def test_json_of_another_s_making_is_no_word_of_the_api_s(stage: Build) -> None:
     s = stage("a", "b")
     forbidden = b'{"error":{"type":"forbidden","message":"Request not allowed"}}'

@@ -207,6 +207,19 @@ def test_before_an_overload_is_told_another_account_was_asked_however_large_the_
     assert s.ask(session="warm", stream=False).account == home
 
 
+@pytest.mark.parametrize("policy", POLICY_NAMES)
+@pytest.mark.parametrize("kind", ["overloaded_error", "api_error", "permission_error", "rate_limit_error"])
+def test_streams_that_begin_with_an_error_are_served_by_another_account_and_draw_no_work(
+    stage: Build, kind: str, policy: str
+) -> None:
+    s = stage("a", "b", routing={"policy": policy})
+    s.api.script.always(Fault.stream_error(0, kind), account="a")
+    replies = [s.ask(session=f"s{n}") for n in range(6)]
+    assert all(b"message_stop" in reply.body for reply in replies)
+    assert calls(s)["a"] <= 2
+    assert s.account("a")["status"] == "active"
+
+
 # --- ids that belong to a credential ------------------------------------------------------------------------
 
 
