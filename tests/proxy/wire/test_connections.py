@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Any, Optional
+from types import SimpleNamespace
+from typing import Optional
 
 import pytest
 
@@ -34,8 +35,7 @@ class Crowd:
         self.far[near] = far
         accepted.same_user = lambda: same_user  # type: ignore[assignment]
         if not idle:
-            accepted.client = Any  # type: ignore[assignment]
-            accepted.client.idle = False  # type: ignore[union-attr]
+            accepted.client = SimpleNamespace(idle=False)  # type: ignore[assignment]
         self.now += age
         return near
 
