@@ -324,9 +324,8 @@ class Forwarder:
     def _may_pass_over(self, lease: Lease) -> bool:
         """Its token must be renewed first: what has nothing cached there goes on at once, if it can."""
         keeper, key = self._house.keeper, lease.account
-        if key in self._passed_over or not keeper.must_wait(key):
-            return False
-        if self._house.router.cached_prefix(self._ask):
+        cached = self._house.router.cached_prefix(self._ask)
+        if cached or key in self._passed_over or not keeper.must_wait(key):
             return False
         self._passed_over.add(key)
         self._avoid = key
