@@ -8,9 +8,11 @@ from urllib.parse import quote
 
 from ..accounts.edits import set_enabled
 from ..accounts.identity import find_account
+from ..accounts.store import state_path
 from .client import Proxy, Unreachable
 from .configfile import read_config
 from .reload import reload_proxy
+from .terminal import note
 
 __all__ = ["AccountEdit"]
 
@@ -22,6 +24,7 @@ class AccountEdit:
         self.file, config = read_config()
         self.account = find_account(config.accounts, name)
         self._proxy = Proxy(config, self.file.path, port)
+        self._full = config.rules.full
 
     def write(self, change: Callable[[dict[str, Any]], object]) -> None:
         """Change the file; a running proxy takes it over at once, another one when it starts."""
@@ -35,3 +38,15 @@ class AccountEdit:
             self._proxy.post(f"/teamclaude/accounts/{quote(self.account.name, safe='')}/{verb}")
         except Unreachable:
             self.file.update(lambda raw: set_enabled(raw, self.account.key, enabled))
+            if enabled:
+                self._lift()
+
+    def _lift(self) -> None:
+        """Take what is held against the account out of the state that the next proxy reads."""
+        from ..proxy.statefile import StateFile
+        from ..routing.memory import lift_saved
+
+        saved = StateFile(str(state_path(self.file.path)), note)
+        state = saved.load()
+        if lift_saved(state, self.account.key, self._full):
+            saved.save(state)

@@ -14,6 +14,7 @@ from .account import Account, ScopedRefusal
 from .binding import Binding
 from .burn import Burn
 from .caps import CapEstimate
+from .decision import NEVER
 from .fleet import Fleet
 from .ledger import LedgerKey, LedgerRow
 from .lessons import PROBE_SEC
@@ -21,7 +22,7 @@ from .saved import Saved, as_count, as_flag, as_number, as_text, as_usage
 from .usage import NO_USAGE
 from .windows import LONGEST_WINDOW_SEC, Window, believable_reset
 
-__all__ = ["STATE_VERSION", "Rows", "dump", "restore"]
+__all__ = ["STATE_VERSION", "Rows", "dump", "lift_saved", "restore"]
 
 T = TypeVar("T")
 
@@ -81,6 +82,24 @@ def restore(fleet: Fleet, data: Mapping[str, Any], now: float) -> list[str]:
     fleet.policy.restore(saved.inner("learned").inner(fleet.policy.name), keys)
     fleet.set_back(now)
     return lost
+
+
+def lift_saved(data: Mapping[str, Any], key: str, full: float) -> bool:
+    """As `lessons.lift`, of an account in saved state, while no proxy runs; False where it is not there."""
+    accounts = data.get("accounts")
+    saved = accounts.get(key) if isinstance(accounts, dict) else None
+    if not isinstance(saved, dict):
+        return False
+    for name in ("scoped", "sidelined", "benchUntil", "benchReason", "authFailed", "streak"):
+        saved.pop(name, None)
+    windows = Saved(saved, "", []).inner("windows")
+    kept = {axis: windows.find(axis, lambda value: _as_window(value, NEVER)) for axis in windows.names()}
+    saved["windows"] = {
+        axis: list(window)
+        for axis, window in kept.items()
+        if window is not None and not window.rejected and (window.utilization or 0.0) < full
+    }
+    return True
 
 
 def _current_keys(fleet: Fleet, accounts: Mapping[str, Saved]) -> dict[str, str]:

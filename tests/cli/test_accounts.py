@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from teamclaude.accounts.config import AccountConfig
+from teamclaude.accounts.store import ConfigFile
 from teamclaude.cli.accountrows import tier, token_state
 from tests.cli.support import ALICE, BOB, Ended, Stub, accounts_in
 
@@ -179,6 +180,31 @@ def test_without_one_the_file_is_changed(down: Path, cli: Callable[..., Ended]) 
     assert cli("enable", "bob").status == 0
     assert not accounts_in(down)["bob"].get("disabled")
     assert accounts_in(down)["alice@example.com"] == ALICE
+
+
+def test_enabling_without_a_running_proxy_lifts_what_the_saved_state_holds_against_it(
+    down: Path, cli: Callable[..., Ended]
+) -> None:
+    far = time.time() + 86400
+    held = {
+        "name": "bob",
+        "benchUntil": far,
+        "streak": 3,
+        "authFailed": "no",
+        "requests": 7,
+        "windows": {"5h": [0.4, far, "allowed", 1.0], "7d": [1.0, far, "rejected", 1.0]},
+    }
+    state = down.with_name("teamclaude.state.json")
+    keys = {account.name: account.key for account in ConfigFile(down, print).load().accounts}
+    state.write_text(json.dumps({"version": 1, "accounts": {key: held for key in keys.values()}}))
+    assert cli("enable", "bob").status == 0
+    accounts = json.loads(state.read_text())["accounts"]
+    assert accounts[keys["bob"]] == {
+        "name": "bob",
+        "requests": 7,
+        "windows": {"5h": [0.4, far, "allowed", 1.0]},
+    }
+    assert accounts[keys["paid"]] == held
 
 
 def test_a_refusal_of_the_proxy_is_passed_on(stub: Stub, cli: Callable[..., Ended]) -> None:
