@@ -180,6 +180,7 @@ class Fleet:
                 account.last_reading = None
             if account.scoped or account.bench_until > now:
                 lessons.probe(account, lease, now)
+                self.doors.knock()
             account.inflight += 1
             if not ask.detour:  # a detour says nothing of where work goes
                 account.last_picked, self.last_account = now, account.key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -115,6 +116,27 @@ def test_an_account_that_serves_other_work_is_sidelined_for_what_it_refuses_alon
     assert s.ask(session="warm0").status == 200
     asked = [e for e in s.seen() if e.account == "a" and b"fable" in e.body]
     assert len(asked) == 1
+
+
+def test_of_many_requests_one_tries_whether_a_kind_of_work_is_still_refused(stage: Build, clock: Any) -> None:
+    s = stage("a", "b")
+    for name in "ab":
+        s.ask(session=name, headers={"x-teamclaude-account": name})
+    refused = Fault.status(404, "model: claude-fable-5").but(before_head=0.2)
+    s.api.script.always(refused, account="a", when=_of("claude-fable-5"))
+    for n in range(4):
+        assert s.ask(session=f"f{n}", model="claude-fable-5").status == 200
+    clock.now += 301
+    crowd = [
+        threading.Thread(target=s.ask, args=(f"g{n}", f"g{n}"), kwargs={"model": "claude-fable-5"})
+        for n in range(8)
+    ]
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join()
+    asked = [e for e in s.seen(12) if e.account == "a" and b"fable" in e.body]
+    assert len(asked) == 2
 
 
 def test_a_second_kind_of_work_refused_with_none_served_sidelines_the_whole_account(
