@@ -4,8 +4,8 @@ Rules that hold in this file:
 
 1. `next_step` is asked once for each refusal, in order; it decides, the forwarder acts.
 2. A refusal that may be the account's fault goes to another account before the client is told of it.  Two
-   alike are the request's own fault, unless both accounts have refused others alike and served nobody since:
-   then each further account is asked.
+   alike are the request's own fault; an account that has refused others alike and has served nobody since
+   does not count for that: then each further account is asked.
 3. A conversation waits where that costs less than moving: a large prompt cache stays where it is, and what
    was served elsewhere comes back.
 """
@@ -129,13 +129,13 @@ def _is_settled(before: tuple[Refusal, ...], refusal: Refusal, may_doubt: bool) 
     """No further account needs to be asked."""
     if refusal.kind is AnswerKind.MISSING:
         return False  # it exists at one account or at none: each is asked
-    bare = refusal.kind is AnswerKind.BARE
-    if not bare and may_doubt and all(r.doubtful and r.is_like(refusal) for r in (*before, refusal)):
-        return False  # perhaps they all refuse whatever they are asked
-    if len(before) + 1 >= MOST_ACCOUNTS:
+    if refusal.kind is AnswerKind.BARE:
+        return len(before) + 1 >= MOST_ACCOUNTS  # it may be each account's own: too many requests at once
+    alike = [r for r in (*before, refusal) if r.is_like(refusal)]
+    believed = [r for r in alike if not (may_doubt and r.doubtful)]
+    if len(believed) == len(alike) and len(before) + 1 >= MOST_ACCOUNTS:
         return True
-    # A bare 429 may be each account's own: too many requests at once.
-    return not bare and any(refusal.is_like(earlier) for earlier in before)
+    return len(believed) >= 2  # the others perhaps refuse whatever they are asked
 
 
 def _back_off(state: RetryState, now: Situation) -> tuple[RetryState, Step]:

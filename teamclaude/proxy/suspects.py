@@ -5,8 +5,8 @@ Rules that hold in this file:
 1. What may be about the account or about the request stays open until another account's answer tells.
 2. Whoever refused what another account then served is told so (`convict`): a bare 429 benches, anything else
    sidelines.  Whoever refused what others refused alike, or could not be compared, is not touched (`acquit`).
-3. What several accounts have just refused alike is asked of one account only for a while; what more than
-   two have refused is asked of two, whoever asks.
+3. What several accounts have just refused alike is asked of one account only for a while; what all
+   have refused, more than two, is asked of two, whoever asks.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Suspects:
         self._retry = RetryState()
         self._open: list[_Suspect] = []  # in the order of the state's suspicions
         self._last: Optional[KeptAnswer] = None  # of what is no suspicion
+        self._all_asked = False
 
     @property
     def kept(self) -> Optional[KeptAnswer]:
@@ -51,6 +52,7 @@ class Suspects:
     def add(self, lease: Lease, refusal: Refusal, kept: KeptAnswer) -> Step:
         """One more refusal: what the request does next."""
         self._retry, step = next_step(self._retry, refusal, self._situation(refusal))
+        self._all_asked = step.action is Action.ANOTHER  # unless one more is found
         if self._retry.suspicions and self._retry.suspicions[-1] is refusal:
             self._open.append(_Suspect(lease, refusal, kept))
         elif step.action in (Action.RELAY, Action.AGAIN):
@@ -87,7 +89,7 @@ class Suspects:
         for place, suspect in enumerate(self._open):
             if any(suspect.refusal.is_like(other.refusal) for other in self._open[:place]):
                 self._house.recently_refused.add(self._key(suspect.refusal))
-                if sum(suspect.refusal.is_like(other.refusal) for other in self._open) > 2:
+                if self._all_asked and place > 1:
                     self._house.recently_refused.add(self._kind_key(suspect.refusal))
 
     def _situation(self, refusal: Refusal) -> Situation:

@@ -159,10 +159,8 @@ def acquit(account: Account) -> None:
 
 def excuse(account: Account, lease: Lease, now: float) -> None:
     """Others refused it alike: that is the request's own fault, and the next time less surely so."""
-    asking = lease.ask.asking
-    if not account.is_doubtful(asking, now):
-        acquit(account)
-    account.excused = (asking, now)
+    acquit(account)
+    account.excused = (lease.ask.asking, now)
 
 
 def sideline(account: Account, lease: Lease, words: str, now: float) -> None:

@@ -273,3 +273,13 @@ def test_off_the_inference_path_a_page_is_a_503_at_once(stage: Build, path: str)
 
 def _of(model: str) -> Callable[[Any], bool]:
     return lambda asked: model.encode() in asked.body
+
+
+@pytest.mark.parametrize("policy", POLICY_NAMES)
+def test_a_model_that_only_one_of_five_accounts_has_is_found_there(stage: Build, policy: str) -> None:
+    s = stage(*"abcde", routing={"policy": policy})
+    for name in "abcd":
+        s.api.script.always(Fault.status(404, "model: claude-fable-5"), account=name)
+    statuses = [s.ask(session=f"s{n}", model="claude-fable-5").status for n in range(12)]
+    assert statuses.count(404) <= 3
+    assert statuses[-1] == 200

@@ -74,7 +74,7 @@ def test_words_that_differ_in_ids_and_numbers_alone_are_alike() -> None:
 def test_what_doubtful_accounts_say_alike_settles_nothing_unless_others_were_asked_of_late() -> None:
     doubtful = CREDENTIAL._replace(doubtful=True)
     assert follow(*[doubtful] * 6)[1] == [Action.ANOTHER] * 6
-    assert follow(doubtful, CREDENTIAL)[1] == [Action.ANOTHER, Action.RELAY]
+    assert follow(doubtful, CREDENTIAL, CREDENTIAL)[1] == [Action.ANOTHER, Action.ANOTHER, Action.RELAY]
     assert follow(doubtful, doubtful, now=Situation(may_doubt=False))[1] == [Action.ANOTHER, Action.RELAY]
 
 
