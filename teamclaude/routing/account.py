@@ -166,6 +166,15 @@ class Account:
             return Block("account benched", self.bench_reason, self.bench_until)
         return None
 
+    def is_sidelined(self, now: float) -> bool:
+        """It rests for refusing what others served, not for want of quota or of a login."""
+        return self.benched(now) and self.sidelined > 0 and not self.streak and not self.blocked_by_person
+
+    @property
+    def blocked_by_person(self) -> bool:
+        """Only its owner can bring it back."""
+        return not self.spec.enabled or bool(self.auth_failed)
+
     def refuses(self, scope: Scope, now: float) -> Optional[Block]:
         """What it refused of this model with these betas, while other work goes on."""
         refusal = self.scoped.get(scope)

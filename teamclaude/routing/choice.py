@@ -101,7 +101,8 @@ class Choice:
     def _strictly(self, key: str, reason: str) -> Decision:
         """The client named its account, or what it names exists there alone: that one or none.
 
-        What takes no slot spends no quota: a bench or a full window is no reason to keep it away.
+        What takes no slot spends no quota: a bench or a full window is no reason to keep it away.  Nor are
+        refusals that others would have served: who insists on the account gets its words.
         """
         account = self._fleet.accounts.get(key)
         if account is None:
@@ -109,6 +110,8 @@ class Choice:
         block = self._block(account)
         spends_quota = self._ask.needs_slot or account.key in self._ask.tried
         if block is not None and not spends_quota and block.rule not in _NEEDS_A_PERSON:
+            block = None
+        if block is not None and (block.rule == "refuses this" or account.is_sidelined(self.now)):
             block = None
         if block is None:
             return self._decision(account, reason)

@@ -283,3 +283,13 @@ def test_a_model_that_only_one_of_five_accounts_has_is_found_there(stage: Build,
     statuses = [s.ask(session=f"s{n}", model="claude-fable-5").status for n in range(12)]
     assert statuses.count(404) <= 3
     assert statuses[-1] == 200
+
+
+def test_a_client_that_insists_on_a_sidelined_account_gets_its_words_and_does_not_wait(stage: Build) -> None:
+    s = stage("a", "b")
+    s.api.script.always(Fault.status(400, DISABLED), account="a")
+    while not calls(s)["a"]:
+        assert s.ask(session=f"s{time.monotonic()}").status == 200
+    assert s.account("a")["status"] == "benched"
+    reply = s.ask(session="mine", headers={"x-teamclaude-account": "a"})
+    assert (reply.status, reply.message) == (400, DISABLED)
