@@ -369,3 +369,22 @@ def stage(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iter
     yield build
     for each in built:
         each.close()
+
+
+@pytest.fixture
+def look(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """The config file is looked at all the time; `look(stage)` returns after some more looks."""
+    looks: list[object] = []
+    stamp = ConfigFile.stamp
+
+    def counted(self: ConfigFile) -> object:
+        looks.append(self)
+        return stamp(self)
+
+    def wait(s: Any) -> None:
+        wanted = len(looks) + 4
+        s.until(lambda: len(looks) >= wanted)
+
+    monkeypatch.setattr("teamclaude.proxy.service.CONFIG_BEAT_SEC", 0.01)
+    monkeypatch.setattr(ConfigFile, "stamp", counted)
+    return wait

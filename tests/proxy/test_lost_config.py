@@ -15,25 +15,6 @@ from tests.proxy.conftest import account_json
 Build = Callable[..., Any]
 
 
-@pytest.fixture
-def look(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
-    """The config file is looked at all the time; `look(stage)` returns after some more looks."""
-    looks: list[object] = []
-    stamp = ConfigFile.stamp
-
-    def counted(self: ConfigFile) -> object:
-        looks.append(self)
-        return stamp(self)
-
-    def wait(s: Any) -> None:
-        wanted = len(looks) + 4
-        s.until(lambda: len(looks) >= wanted)
-
-    monkeypatch.setattr("teamclaude.proxy.service.CONFIG_BEAT_SEC", 0.01)
-    monkeypatch.setattr(ConfigFile, "stamp", counted)
-    return wait
-
-
 @pytest.mark.parametrize("lost", ["gone", "with its directory", "empty", "spaces", "NULs", "made anew"])
 def test_a_running_server_writes_a_lost_config_again(
     look: Callable[[Any], None], stage: Build, lost: str

@@ -137,25 +137,6 @@ def test_the_state_is_saved_at_the_end_and_restored(stage: Build) -> None:
 # --- the config file changes --------------------------------------------------------------------
 
 
-@pytest.fixture
-def look(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
-    """The config file is looked at all the time; `look(stage)` returns after some more looks."""
-    looks: list[object] = []
-    stamp = ConfigFile.stamp
-
-    def counted(self: ConfigFile) -> object:
-        looks.append(self)
-        return stamp(self)
-
-    def wait(s: Any) -> None:
-        wanted = len(looks) + 4
-        s.until(lambda: len(looks) >= wanted)
-
-    monkeypatch.setattr("teamclaude.proxy.service.CONFIG_BEAT_SEC", 0.01)
-    monkeypatch.setattr(ConfigFile, "stamp", counted)
-    return wait
-
-
 def test_a_changed_config_is_in_force_by_itself(look: Callable[[Any], None], stage: Build) -> None:
     s = stage("a")
     document = s.document()
