@@ -6,7 +6,7 @@ Rules that hold in this file:
    while the client has no byte of it yet.
 2. Once a hold was committed the client reads SSE: errors become error events, never a second head.
 3. An answer that ends with the upstream's connection is complete when its form says so (`_is_cut`); a file
-   or what can't be read has no such form, and its end is taken for one.
+   that is not compressed or what can't be read has no such form, and its end is taken for one.
 4. A refusal (status >= 400) is relayed without the secrets of ours that it repeats.
 """
 
@@ -37,7 +37,7 @@ from .wire.relay import CUT, Observer, relay
 from .wire.upstream import Answer, Buffer
 from .words import error_document, is_api_error, partial_error, without_secrets
 
-__all__ = ["Delivery", "KeptAnswer", "StreamRefused"]
+__all__ = ["Delivery", "KeptAnswer", "StreamRefused", "tap_of"]
 
 # How long a stream's head waits for its first event: long enough for an error event that follows at
 # once, short enough that nobody feels it.
@@ -185,7 +185,7 @@ class Delivery:
         It may come in many pieces, and the first ones of a compressed stream may hold no event yet.  Raises
         StreamRefused for an error event, UpstreamLost where the stream has ended before.
         """
-        probe = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"))
+        probe = tap_of(answer)
         pieces: list[Buffer] = []
         until = time.monotonic() + FIRST_EVENT_SEC
         while (
@@ -232,6 +232,12 @@ class Delivery:
         return client_head(answer.head, framing, extra)
 
 
+def tap_of(answer: Answer) -> UsageTap:
+    """What reads this answer as it passes."""
+    head, until_close = answer.head, answer.framing.kind is Kind.UNTIL_CLOSE
+    return UsageTap(head.get("content-type"), head.get("content-encoding"), until_close)
+
+
 def _fits_a_hold(answer: Answer, tap: UsageTap) -> bool:
     """A stream as it is: the head that a hold has sent names no content-encoding."""
     plain = is_identity(answer.head.get("content-encoding"))
@@ -242,6 +248,6 @@ def _ends_early(kept: KeptAnswer) -> bool:
     head = kept.answer.head
     if kept.answer.framing.kind is not Kind.UNTIL_CLOSE:
         return False
-    tap = UsageTap(head.get("content-type"), head.get("content-encoding"))
+    tap = UsageTap(head.get("content-type"), head.get("content-encoding"), until_close=True)
     tap.feed(kept.body)
     return tap.is_cut

@@ -35,7 +35,7 @@ from ..routing.usage import NO_USAGE
 from ..routing.windows import Reading
 from .accountuuid import with_account_uuid
 from .book import Way
-from .delivery import Delivery, KeptAnswer, StreamRefused
+from .delivery import Delivery, KeptAnswer, StreamRefused, tap_of
 from .exchange import Attempt, Exchange, Outcome, outcome_of
 from .hold import Hold
 from .house import House
@@ -217,7 +217,7 @@ class Forwarder:
                 unsaid = (answer.head.status, reading)  # until it is sent: then all is told at once
             else:
                 self._house.router.answered(lease, answer.head.status, reading)
-            tap = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"))
+            tap = tap_of(answer)
             as_it_is = yield from self._deliver(lease, answer, attempt.account, tap, kind)
             served = self._conclude(answer, kind, tap, as_it_is)
             if served and exchange.route.kind is PathKind.API:

@@ -101,8 +101,9 @@ def _relay(
         observers.append(log.response.add)
     response = render_response(answer.head.status, answer.head.reason, response_headers)
     exchange.first_byte(answer.head.status)
-    form = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"))
-    if answer.framing.kind is Kind.UNTIL_CLOSE:
+    until_close = answer.framing.kind is Kind.UNTIL_CLOSE
+    form = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"), until_close)
+    if until_close:
         observers.append(form.feed)
 
     def is_cut() -> bool:

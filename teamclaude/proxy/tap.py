@@ -6,6 +6,7 @@ tap knows less; the client gets its bytes all the same.
 Rule 3: cheap: most events are deltas.  Whole events that mention nothing of interest are recognised by
 three searches and not taken apart: 0.7 us per event, where the barest relay needs 7.5 us (CPython 3.11).
 Rule 4: `is_cut` is true only where the answer's own form says so; what the tap can't read is not cut.
+A body that is neither events nor JSON has the form of its coding: gzip and deflate have an end of their own.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ class UsageTap:
     _unreadable = 0  # bytes of the body when it was last tried
     _inflater: Inflater | None = None
 
-    def __init__(self, content_type: str | None, content_encoding: str | None) -> None:
+    def __init__(
+        self, content_type: str | None, content_encoding: str | None, until_close: bool = False
+    ) -> None:
+        """`until_close`: only its form can tell where the body ends, so it is looked at, whatever it is."""
         media = _media_type(content_type or "")
         self._events = EventParser() if media == "text/event-stream" else None
         self._body: list[bytes] | None = [] if media == "application/json" else None
@@ -58,6 +62,9 @@ class UsageTap:
             self._inflater = Inflater(_MAX_INFLATED) if coding in CODED else None
             if self._inflater is None and not is_identity(coding):
                 self._give_up()
+        self._unseen = self._events is None and self._body is None
+        if self._unseen and not until_close:
+            self._inflater = None
 
     @property
     def is_stream(self) -> bool:
@@ -71,6 +78,8 @@ class UsageTap:
             return not (self.saw_stop or self._error)
         if self._tail is not None:
             return not self._tail.rstrip().endswith((b"}", b"]"))
+        if self._unseen:
+            return self._inflater is not None and self._inflater.is_open
         return self._body is not None and not self._body_closed and _is_open_json(b"".join(self._body))
 
     @property
@@ -118,7 +127,7 @@ class UsageTap:
         """See a piece of the body, as it is on the wire without its framing."""
         if self._between_events and isinstance(data, bytes) and _is_dull(data) and data[-2:] == b"\n\n":
             return
-        if self._events is None and self._body is None and self._tail is None:
+        if self._events is None and self._body is None and self._tail is None and self._inflater is None:
             return
         try:
             self._see(data if isinstance(data, bytes) else bytes(data))

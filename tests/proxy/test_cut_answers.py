@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -123,6 +124,22 @@ def test_json_is_cut_where_it_does_not_close_however_long_it_is(
     data, _ = s.raw().request("/v1/models", method="GET", headers=[("Connection", "close")]).rest()
     assert data.endswith(b"\r\n0\r\n\r\n") is whole
     assert s.outcomes(1) == ["served" if whole else "upstream error"]
+
+
+@pytest.mark.parametrize("media", ["application/octet-stream", "application/x-jsonl", "text/plain"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+@pytest.mark.parametrize("missing", [0, 1, 200])
+def test_a_compressed_file_is_cut_where_its_coding_does_not_end(
+    stage: Build, media: str, coding: str, missing: int
+) -> None:
+    s = stage("a")
+    text = b"".join(b'{"custom_id": "%d"}\n' % number for number in range(1000))
+    coded = {"gzip": gzip, "deflate": zlib}[coding].compress(text)  # type: ignore[attr-defined]
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {media}\r\nContent-Encoding: {coding}\r\n\r\n".encode()
+    s.api.script.once(Fault.bytes_instead(head + coded[: len(coded) - missing]))
+    data, _ = s.raw().request("/v1/files/f/content", method="GET", headers=[("Connection", "close")]).rest()
+    assert data.endswith(b"\r\n0\r\n\r\n") is (missing == 0)
+    assert s.outcomes(1) == ["upstream error" if missing else "served"]
 
 
 def test_another_kind_of_stream_ends_in_its_own_way(stage: Build) -> None:

@@ -71,6 +71,11 @@ class Inflater:
         self._head: Optional[bytes] = b""  # what is held until the first two bytes have come; None afterwards
         self._is_gzip = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether data has begun and not come to its end."""
+        return not self._zlib.eof and self._head != b""
+
     def inflate(self, data: bytes) -> bytes:
         """What can be read so far; raises zlib.error, or ValueError where it grows beyond the limit."""
         out = self.inflate_some(data)
