@@ -128,7 +128,12 @@ class Runtime:
         KNOWN.tell(self, secrets_of(self.house.config, self.keeper.pairs().values()))
 
     def close(self) -> None:
-        """The server has ended."""
+        """The server has ended; a config file that was lost just before is not lost with it."""
+        try:
+            with self._reloading:
+                self._last_good.load()
+        except ConfigError as error:
+            self.warn(str(error))
         KNOWN.forget(self)
 
     def _new_tokens(self, key: str) -> None:

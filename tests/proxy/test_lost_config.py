@@ -39,6 +39,35 @@ def test_a_running_server_writes_a_lost_config_again(
     assert len(s.warnings) == (2 if lost == "made anew" else 1), s.warnings
 
 
+@pytest.mark.parametrize("lost", ["gone", "empty"])
+def test_a_server_that_stops_just_then_writes_a_lost_config_again(stage: Build, lost: str) -> None:
+    s = stage("a", "b")
+    before = s.document()
+    if lost == "gone":
+        s.path.unlink()
+    else:
+        s.path.write_bytes(b"")
+    s.service.stop(0)
+    assert s.document() == before
+
+
+def test_a_server_that_stops_just_then_keeps_what_another_config_replaced(stage: Build) -> None:
+    s = stage("a")
+    before, other = s.document(), s.document()
+    other["accounts"], other["proxy"]["apiKey"] = [account_json("c")], "tc-another-key"
+    s.write(other)
+    s.service.stop(0)
+    (aside,) = s.path.parent.glob("teamclaude.replaced-*.json")
+    assert json.loads(aside.read_text()) == before and s.document() == other
+
+
+def test_a_server_that_stops_leaves_half_a_file_as_it_is(stage: Build) -> None:
+    s = stage("a")
+    s.path.write_text('{"accounts": [{"na')
+    s.service.stop(0)
+    assert s.path.read_text() == '{"accounts": [{"na'
+
+
 @pytest.mark.parametrize(
     "edit",
     [
