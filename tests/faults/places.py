@@ -72,12 +72,12 @@ def nobody_waits_beside_a_free_slot(evidence: Evidence) -> list[str]:
         first = next(iter(evidence.attempts(seen.tag)), None)
         if seen.guest.session or first is None or first.at - seen.sent_at < LONG_WAIT_SEC:
             continue
-        ranks = {member.name: member.priority for member in evidence.schedule.members}
+        ranks = {member.name: member.priority for member in evidence.schedule.members if not member.is_paid}
         for member in evidence.schedule.members:
             if member.is_paid or not member.reachable or oracle.uncertain(member.name):
                 continue
-            if ranks[member.name] != ranks.get(str(first.account)):
-                continue
+            if ranks[member.name] != min(ranks.values()):
+                continue  # what is preferred may be waited for, and in the end another one serves
             if oracle.rests[member.name] or not _always_free(evidence, member.name, slots, seen, first):
                 continue
             waited = first.at - seen.sent_at
