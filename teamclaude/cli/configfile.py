@@ -31,9 +31,11 @@ def read_config() -> tuple[ConfigFile, Config]:
     """The config file and its values; ConfigError that says what to do when there is none."""
     file = open_config()
     if not os.path.exists(file.path):
-        raise ConfigError(
-            f"{file.path}: there is no config file yet; teamclaude login (or import) makes it with an account"
-        )
+        makes = "teamclaude login (or import) makes it with an account"
+        if os.path.exists(state_path(file.path)):
+            back = "a running server writes it again in seconds"
+            raise ConfigError(f"{file.path} is gone: {back}; else {makes}")
+        raise ConfigError(f"{file.path}: there is no config file yet; {makes}")
     return file, file.load()
 
 

@@ -68,6 +68,17 @@ def test_a_command_that_reads_makes_no_file_and_says_what_to_do(
     assert sorted(private_home.rglob("*")) == before
 
 
+def test_of_a_file_that_is_gone_it_says_that_a_running_server_writes_it_again(
+    private_home: Path, cli: Callable[..., Ended]
+) -> None:
+    config = private_home / ".config"
+    config.mkdir(exist_ok=True)
+    (config / "teamclaude.state.json").write_text("{}")
+    ended = cli("accounts")
+    assert ended.status == 1
+    assert "is gone: a running server writes it again in seconds; else teamclaude login" in ended.err
+
+
 def test_capacity_answers_a_launcher_in_json_all_the_same(
     private_home: Path, cli: Callable[..., Ended]
 ) -> None:
