@@ -174,7 +174,8 @@ def _told_by_us(evidence: Evidence, seen: Seen) -> bool:
     """A whole error document with the status of a refusal whose body did not come to its end."""
     told = seen.whole and b'{"type": "error"' in seen.payload
     return told and any(
-        h.id == seen.upstream_id and h.status == seen.status >= 400 and _broke(h)
+        # No status is noted of an answer that was cut just behind its head.
+        h.id == seen.upstream_id and h.status in (0, seen.status) and seen.status >= 400 and _broke(h)
         for h in evidence.attempts(seen.tag)
     )
 
