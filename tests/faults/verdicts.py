@@ -157,9 +157,14 @@ def asked_again_with_the_same_model(evidence: Evidence, seen: Seen) -> bool:
         other is not seen
         and (other.status == 429 or (other.held and other.last_event == "error"))
         and other.request.model == seen.request.model
-        and 0 <= evidence.clock(seen.last) - evidence.clock(other.last or other.began) < 60 + MARGIN
+        and 0 <= evidence.clock(seen.last) - evidence.clock(_refused_at(evidence, other)) < 60 + MARGIN
         for other in evidence.seen
     )
+
+
+def _refused_at(evidence: Evidence, seen: Seen) -> float:
+    """When the last account had refused it; a slow reader learns of that later."""
+    return max((heard.over for heard in evidence.attempts(seen.tag)), default=seen.last or seen.began)
 
 
 def _kind(status: int) -> str:
