@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,17 +16,10 @@ from teamclaude.deck.view import frame, page_lines
 from teamclaude.deck.view_options import Options
 from tests.deck.deck_json import NOW, binding, deck, request, sid
 
+pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
+
 A, B = sid(1), sid(2)
 BACK = round((NOW + 1320) * 1000)  # 10:22 UTC
-
-
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def waiting(kind: str = "held", sec: float = 300.0, **fields: Any) -> dict[str, Any]:

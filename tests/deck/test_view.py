@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,19 +14,11 @@ from teamclaude.deck.view import Frame, frame, page_lines
 from teamclaude.deck.view_options import Options, Page
 from tests.deck.fleet import ACTIVITY, ALICE, NODES, node, rich
 
+pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
+
 FRAMES = Path(__file__).parent / "frames"
 FOOTER = (line("s switch  a add  ? help  q quit"),)
 EMPTY = DeckModel(now=0.0, header=Header(), top=Top(), nodes={})
-
-
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Clock times of requests are local."""
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def show(width: int = 80, height: int = 60, model: DeckModel | None = None, **options: Any) -> Frame:

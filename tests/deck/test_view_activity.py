@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,17 +12,10 @@ from teamclaude.deck.view_activity import activity_row
 from teamclaude.deck.view_options import Options
 from tests.deck.fleet import ACTIVITY, ALICE, BOB, NODES, request
 
+pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
+
 NAMES = {ALICE: "alice", BOB: "bob"}
 NODES_BY_KEY = {one.key: one for one in NODES}
-
-
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def row(of: ActivityRow, width: int = 100, **options: Any) -> str:

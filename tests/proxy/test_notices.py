@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Optional
 
 import pytest
@@ -23,18 +23,11 @@ from teamclaude.routing.decision import Decision
 from teamclaude.routing.view import AccountState, WindowState
 from tests.proxy.test_waiting import free, held_on
 
+pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
+
 Build = Callable[..., Any]
 NOW = 1_795_428_000.0  # 10:00:00 UTC
 MINUTE, HOUR = 60.0, 3600.0
-
-
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def window(

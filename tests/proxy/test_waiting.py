@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Optional
 
 import pytest
@@ -30,19 +29,12 @@ from teamclaude.routing.decision import Ask, Decision, Reason, Wait
 from teamclaude.routing.line import Patience, Waiter
 from teamclaude.routing.outlook import UNKNOWN, Outlook
 
+pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
+
 Build = Callable[..., Any]
 BODY = b'{"model":"claude-opus-4-8","messages":[],"max_tokens":1,"stream":true}'
 NOTHING = Wait(Decision(None, Reason.NOTHING_USABLE))
 SLOT_OF_A = Wait(Decision("a", Reason.KEPT), account="a")
-
-
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 class Stand:
