@@ -5,32 +5,15 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 
 from teamclaude.demo.fault import Fault
 from teamclaude.proxy import hold as hold_module
+from tests.proxy.asking import Asker
 
 Build = Callable[..., Any]
-
-
-class Asker(threading.Thread):
-    """One request in its own thread."""
-
-    def __init__(self, stage: Any, **body: Any) -> None:
-        super().__init__(daemon=True)
-        self._stage, self._body = stage, body
-        self.reply: Optional[Any] = None
-        self.start()
-
-    def run(self) -> None:
-        self.reply = self._stage.ask(**self._body)
-
-    def done(self) -> Any:
-        self.join(10)
-        assert self.reply is not None, "no answer came"
-        return self.reply
 
 
 def wait_until(true: Callable[[], bool]) -> None:

@@ -21,7 +21,7 @@ from teamclaude.proxy.wire.head import RequestHead
 from teamclaude.proxy.wire.paths import classify
 from teamclaude.routing.decision import Decision
 from teamclaude.routing.view import AccountState, WindowState
-from tests.proxy.test_waiting import free, held_on
+from tests.proxy.asking import free, held_on
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 
@@ -28,6 +27,7 @@ from teamclaude.proxy.wire.paths import classify
 from teamclaude.routing.decision import Ask, Decision, Reason, Wait
 from teamclaude.routing.line import Patience, Waiter
 from teamclaude.routing.outlook import UNKNOWN, Outlook
+from tests.proxy.asking import Asker, free, held_on
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
 
@@ -151,35 +151,6 @@ def test_the_summary_of_capacity() -> None:
 
 
 # --- the whole proxy ------------------------------------------------------------------------------
-
-
-class Asker(threading.Thread):
-    def __init__(self, stage: Any, **body: Any) -> None:
-        super().__init__(daemon=True)
-        self._stage, self._body = stage, body
-        self.reply: Optional[Any] = None
-        self.start()
-
-    def run(self) -> None:
-        self.reply = self._stage.ask(**self._body)
-
-    def done(self) -> Any:
-        self.join(10)
-        assert self.reply is not None, "no answer came"
-        return self.reply
-
-
-def held_on(s: Any, seconds: float, **body: Any) -> Asker:
-    """A request that the only account refuses for so long, and that waits for it."""
-    s.api.script.once(Fault.quota("5h", reset_in=seconds))
-    asker = Asker(s, **{"session": "s1", **body})
-    s.until(lambda: s.service.runtime.router.waiting == 1 and s.service.runtime.journal.waiting())
-    return asker
-
-
-def free(s: Any, clock: Any, seconds: float) -> None:
-    clock.now += seconds
-    s.service.runtime.router.wake()
 
 
 def test_a_held_request_is_in_status_and_capacity_with_the_account_it_expects(
