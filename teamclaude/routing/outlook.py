@@ -55,7 +55,7 @@ def _returns(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[Outlook]:
     earliest = 0.0 if decision.retry_at is None else decision.retry_at - _ROUNDING_SEC
     for key in dict.fromkeys(excluded.account for excluded in decision.excluded):
         account = fleet.accounts.get(key)
-        block = None if account is None else account.block(ask.model, fleet.rules, now)
+        block = None if account is None else account.block(ask.model, fleet.rules, now, ask.scope)
         if account is None or block is None or key in ask.tried:
             continue
         if earliest <= block.until < NEVER:
@@ -63,9 +63,9 @@ def _returns(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[Outlook]:
 
 
 def _paid(fleet: Fleet, waiter: Waiter) -> Iterator[Outlook]:
-    if waiter.ask.allow_paid or waiter.ask.pin is not None:
+    ask, at = waiter.ask, waiter.since + waiter.patience.paid_after
+    if ask.allow_paid or ask.pin is not None or at >= NEVER:
         return
-    at = waiter.since + waiter.patience.paid_after
     for account in fleet.accounts.values():
-        if account.spec.is_paid and at < NEVER and account.block(waiter.ask.model, fleet.rules, at) is None:
+        if account.spec.is_paid and account.block(ask.model, fleet.rules, at, ask.scope) is None:
             yield Outlook(account.name, at)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.routing.account import AccountSpec
+from teamclaude.routing.account import AccountSpec, ScopedRefusal
 from teamclaude.routing.decision import Ask, Decision, Reason, Wait
 from teamclaude.routing.line import Line, Patience, Waiter
 from teamclaude.routing.outlook import UNKNOWN, Outlook, outlook
@@ -57,6 +57,23 @@ def test_a_model_s_own_window_counts_for_that_model(Pool: Any) -> None:
     pool.quota("a", "7d_opus", 1.0, 300.0, "rejected")
     full(pool, b=900.0)
     assert outlook(pool.fleet, stand(pool, Ask("s", model="claude-opus-4-8")), pool.now).account == "a"
+
+
+def test_an_account_that_refuses_just_this_work_is_expected_when_that_ends(Pool: Any) -> None:
+    pool = Pool("a", "b")
+    ask = Ask("s", model="claude-opus-4-8", betas="new-beta")
+    pool["a"].scoped[ask.scope] = ScopedRefusal(pool.now + 300.0, "the plan lacks it", pool.now)
+    full(pool, b=900.0)
+    assert outlook(pool.fleet, stand(pool, ask), pool.now) == Outlook("a", pool.now + 300.0)
+
+
+def test_a_paid_key_that_refuses_just_this_work_is_not_expected(Pool: Any) -> None:
+    pool = Pool("a", PAID)
+    ask = Ask("s", model="claude-opus-4-8", betas="new-beta")
+    pool["paid"].scoped[ask.scope] = ScopedRefusal(pool.now + 2 * HOUR, "the plan lacks it", pool.now)
+    full(pool, a=HOUR)
+    waiter = stand(pool, ask, Patience(3 * HOUR, paid_after=290.0))
+    assert outlook(pool.fleet, waiter, pool.now) == Outlook("a", pool.now + HOUR)
 
 
 def test_a_request_that_insists_on_an_account_waits_for_that_one(Pool: Any) -> None:
