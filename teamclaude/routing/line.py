@@ -172,4 +172,4 @@ class Line:
 def _alike(waiter: Waiter) -> Hashable:
     """Requests that differ in nothing on which "no account is usable" depends."""
     ask = waiter.ask
-    return (ask.model, ask.tried, ask.allow_paid, ask.pin, ask.needs_slot)
+    return (ask.model, ask.betas, ask.tried, ask.allow_paid, ask.pin, ask.owner, ask.needs_slot)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pytest
+
+from teamclaude.routing.account import ScopedRefusal
 from teamclaude.routing.decision import Ask, Lease
 from teamclaude.routing.line import NO_PATIENCE, Line, Patience, Waiter
 
@@ -56,6 +59,33 @@ def test_what_no_account_can_serve_is_found_out_once_for_all_alike(Pool):
     pool.wait(2 * HOUR + 1)
     pool["a"].proven = True
     assert len(line.serve(pool.now)) == 5
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"model": "claude-opus-4-8"},
+        {"betas": "new-beta"},
+        {"tried": ("a",)},
+        {"pin": "b"},
+        {"owner": "b"},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_what_no_account_can_serve_says_nothing_of_who_asks_for_something_else(Pool, other):
+    pool = Pool("a", "b")
+    special = Ask("s0", **{"model": "claude-sonnet-4-5", **other})
+    plain = Ask("s1", model="claude-sonnet-4-5")
+    if special.scope != plain.scope:
+        pool["a"].scoped[special.scope] = ScopedRefusal(pool.now + 2 * HOUR, "the plan lacks it", pool.now)
+    for name in ("a", "b"):
+        pool[name].proven, pool[name].bench_until = True, pool.now + HOUR
+    line = Line(pool.fleet)
+    first, second = (stand(line, ask, pool.now, Patience(3 * HOUR)) for ask in (special, plain))
+    pool["a"].bench_until = pool.now
+    pool.fleet.doors.knock()
+    assert line.serve(pool.now) == [second] and second.lease.account == "a"
+    assert first.lease is None and first.wait.same_for_all
 
 
 def test_who_waits_for_its_own_account_is_not_tried_when_another_one_answers(Pool):
