@@ -5,7 +5,8 @@ Rules that hold in this file:
 1. A request that waits for a slot is expected on that account, at no known time.
 2. A request that no account can serve is expected on the first of those its decision left out that comes
    back by itself; one that already refused it, or needs a person, does not.
-3. A paid last-resort key is expected when the request has waited long enough to be given it.
+3. What costs money, a last-resort key or extra usage, is expected when the request has waited long enough to
+   be given it.
 4. A request that the policy holds back for want of room is expected nowhere.
 """
 
@@ -43,7 +44,7 @@ def outlook(fleet: Fleet, waiter: Waiter, now: float) -> Outlook:
         return Outlook(wait.account if account is None else account.name)
     if wait.decision.reason == Reason.GATE:
         return UNKNOWN
-    returns = [*_returns(fleet, waiter, now), *_paid(fleet, waiter)]
+    returns = [*_returns(fleet, waiter, now), *_costly(fleet, waiter, now)]
     return min(returns, key=lambda seen: seen.back_at or 0.0, default=UNKNOWN)
 
 
@@ -62,10 +63,11 @@ def _returns(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[Outlook]:
             yield Outlook(account.name, block.until)
 
 
-def _paid(fleet: Fleet, waiter: Waiter) -> Iterator[Outlook]:
+def _costly(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[Outlook]:
     ask, at = waiter.ask, waiter.since + waiter.patience.paid_after
     if ask.allow_paid or ask.pin is not None or at >= NEVER:
         return
     for account in fleet.accounts.values():
-        if account.spec.is_paid and account.block(ask.model, fleet.rules, at, ask.scope) is None:
+        costly = account.is_costly(ask.model, fleet.rules, now)
+        if costly and account.block(ask.model, fleet.rules, at, ask.scope) is None:
             yield Outlook(account.name, at)

@@ -97,6 +97,17 @@ def test_a_paid_key_is_expected_when_it_may_serve_before_anybody_is_back(Pool: A
     assert outlook(pool.fleet, late, pool.now) == Outlook("a", pool.now + HOUR)
 
 
+def test_extra_usage_is_expected_when_it_may_be_spent_before_anybody_is_back(Pool: Any) -> None:
+    pool = Pool(AccountSpec("a", "a", allow_extra_usage=True), "b")
+    full(pool, a=HOUR)
+    pool["a"].extra_usage = True
+    pool["b"].bench_until = pool.now + 600.0
+    soon = stand(pool, Ask("s"), Patience(2 * HOUR, paid_after=290.0))
+    assert outlook(pool.fleet, soon, pool.now) == Outlook("a", pool.now + 290.0)
+    late = stand(pool, Ask("s"), Patience(2 * HOUR, paid_after=700.0))
+    assert outlook(pool.fleet, late, pool.now) == Outlook("b", pool.now + 600.0)
+
+
 def test_a_paid_key_that_is_back_first_is_not_expected_before_it_may_serve(Pool: Any) -> None:
     pool = Pool("a", PAID)
     pool["a"].bench_until = pool.now + HOUR
