@@ -94,7 +94,8 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 def test_every_make_target_named_exists() -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
     named = {name for page in PAGES for name in re.findall(r"`?make ([a-z-]+)`", page.read_text("utf-8"))}
-    assert named and named <= targets
+    assert named
+    assert named <= targets
 
 
 def test_the_ci_runs_the_readmes_test_command() -> None:
@@ -109,7 +110,8 @@ def test_the_changelog_is_in_order() -> None:
     assert releases
     for release in releases:
         kinds = re.findall(r"^### (\w+)", release, re.M)
-        assert kinds and kinds == [kind for kind in order if kind in kinds]
+        assert kinds
+        assert kinds == [kind for kind in order if kind in kinds]
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ def test_nothing_changes_and_equal_values_are_equal() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         del knobs.key
     assert knobs == Knobs(key="k") == copy.deepcopy(knobs)
-    assert knobs != Knobs(key="l") and knobs != ("k",)
+    assert knobs != Knobs(key="l")
+    assert knobs != ("k",)
 
     class Plain(Settings):
         warm_sec: float = setting(5.0, "warmth")
@@ -49,4 +50,5 @@ def test_nothing_changes_and_equal_values_are_equal() -> None:
     class Other(Settings):
         warm_sec: float = setting(5.0, "warmth")
 
-    assert Plain() != Other() and hash(Plain()) == hash(Plain(5.0))
+    assert Plain() != Other()
+    assert hash(Plain()) == hash(Plain(5.0))

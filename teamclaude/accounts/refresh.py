@@ -40,7 +40,8 @@ Spend = Callable[[str], TokenGrant]
 
 class Unsaved:
     """A pair that could not be stored.  As long as it is not, no other process gets the lock: it
-    would read the old token and spend it a second time, which ends the login."""
+    would read the old token and spend it a second time, which ends the login.
+    """
 
     def __init__(self, save: Callable[[], TokenPair], held: contextlib.ExitStack) -> None:
         self._save = save

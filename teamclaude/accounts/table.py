@@ -15,7 +15,8 @@ __all__ = ["SettingRow", "settings_table"]
 
 class SettingRow(NamedTuple):
     """`name` is the path in the file (`proxy.port`, `accounts[].name`); `default` is JSON, `required`
-    or empty for "not set"."""
+    or empty for "not set".
+    """
 
     name: str
     type: str

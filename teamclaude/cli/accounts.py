@@ -1,7 +1,8 @@
 """List the accounts of the config file; with the status each has in the running
 proxy, if one answers.
 
-No token or key is ever shown."""
+No token or key is ever shown.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@
   teamclaude api /v1/messages --data @request.json
 
 The status and the headers go to stderr, the body to stdout.  Exit status 0
-only below 400."""
+only below 400.
+"""
 
 from __future__ import annotations
 

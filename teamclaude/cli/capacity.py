@@ -2,7 +2,8 @@
 started, and each account.
 
 Exit status: 0 green, 10 yellow (tight), 20 red (no account can serve) or no
-proxy running."""
+proxy running.
+"""
 
 from __future__ import annotations
 

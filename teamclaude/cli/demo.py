@@ -3,7 +3,8 @@ fill and reset, fake Claude Code sessions, and the real proxy between them.
 
 On a terminal it shows the Deck until q, otherwise lines that tell the story.
 Nothing of yours is read or changed.  It ends with a table; exit status 0
-unless a session saw an error that an account could have kept from it."""
+unless a session saw an error that an account could have kept from it.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Keep an account out of service: it gets no new request, those it is serving
 end in peace.
 
-A running proxy does so at once; the config file remembers it."""
+A running proxy does so at once; the config file remembers it.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """Let an account serve requests again.  A running proxy does so at once; the
-config file remembers it."""
+config file remembers it.
+"""
 
 from __future__ import annotations
 

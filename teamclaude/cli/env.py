@@ -5,7 +5,8 @@ over:
   teamclaude env --shell fish | source                      fish
   teamclaude env --shell powershell | Out-String | iex      PowerShell
 
-It contains the proxy's key, never the credential of an account."""
+It contains the proxy's key, never the credential of an account.
+"""
 
 from __future__ import annotations
 

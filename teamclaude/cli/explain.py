@@ -1,7 +1,8 @@
 """Why a request went where it went: the account that was taken, the reason, and
 the rule that excluded each other one; how long it waited, and for what.
 Without an ID: the last request, also one that still waits.  IDs are in the
-`x-teamclaude-request` header of every answer, and in `held` of status --json."""
+`x-teamclaude-request` header of every answer, and in `held` of status --json.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@ Keychain.
 
 The login is then shared: whoever renews it second is logged out. --follow
 reads Claude Code's file again whenever it changes, and leaves the renewing
-to Claude Code. teamclaude login makes a login of its own instead."""
+to Claude Code. teamclaude login makes a login of its own instead.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ teamclaude lab explain --at "Tue 14:30"
 
 Nothing is sent, and nothing of yours is read but what --traffic names or
 you have recorded.  The same command gives the same output.
-More: teamclaude help lab"""
+More: teamclaude help lab
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ have:
   teamclaude login --api          an API key instead: typed without echo,
                                   or on stdin
 
-The same person in two organisations is two accounts."""
+The same person in two organisations is two accounts.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """Prefer accounts with a smaller number: others serve only when none of a
-smaller one can.  All begin with 0."""
+smaller one can.  All begin with 0.
+"""
 
 from __future__ import annotations
 

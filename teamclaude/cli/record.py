@@ -5,7 +5,8 @@ teamclaude record on        begin; goes on after a restart
 teamclaude record off       end; what was written stays
 teamclaude record status    is it on, where is it, how much is there
 
-What is in it, and what to do with it: teamclaude help record"""
+What is in it, and what to do with it: teamclaude help record
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """Remove an account and its credentials from the config file.  Asks first,
-unless told not to."""
+unless told not to.
+"""
 
 from __future__ import annotations
 

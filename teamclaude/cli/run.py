@@ -3,7 +3,8 @@ with the right environment.
 
 Options of this command come first; everything from the first word it does not
 know goes to claude, and so does everything after `--`.  The exit status is
-claude's."""
+claude's.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@ its keys), otherwise a banner and one line for each request, and for each
 hold, bench, full window and reset.
 
 Ctrl-C (or SIGTERM) lets running answers finish; once more ends at once.
-SIGHUP reads the config file again."""
+SIGHUP reads the config file again.
+"""
 
 from __future__ import annotations
 

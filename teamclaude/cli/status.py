@@ -1,7 +1,8 @@
 """What the running proxy is doing: its accounts and their quotas, the sessions
 it serves, usage by issue. teamclaude watch shows it alive.
 
-A dash is an unknown value: an account tells its quota with its first answer."""
+A dash is an unknown value: an account tells its quota with its first answer.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ teamclaude switch                      the accounts, and what is pinned
 teamclaude switch NAME                 new and unpinned work goes to NAME
                                        for as long as it can serve
 teamclaude switch NAME --session SID   only this session
-teamclaude switch --auto               no pin (with --session: of this one)"""
+teamclaude switch --auto               no pin (with --session: of this one)
+"""
 
 from __future__ import annotations
 

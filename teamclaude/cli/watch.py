@@ -4,7 +4,8 @@
   TEAMCLAUDE_KEY=... teamclaude watch --url https://host:3456
 
 It only looks. Where stdout is no terminal it prints the page whenever it has
-changed."""
+changed.
+"""
 
 from __future__ import annotations
 

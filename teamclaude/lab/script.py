@@ -69,7 +69,7 @@ class People:
         self.users = {user.number: user for user in users}
         self.actors: list[Actor] = []
         self.door: Optional[Door] = None
-        self._running = {number: 0 for number in self.users}
+        self._running = dict.fromkeys(self.users, 0)
         self._next: dict[int, deque[Plan]] = {number: deque() for number in self.users}
         for plan in plans:
             agenda.at(plan.at, partial(self._planned, plan))

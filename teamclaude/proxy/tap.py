@@ -259,7 +259,6 @@ def _words(value: Any) -> str:
 
 def _updated(usage: Usage, wire: dict[str, Any]) -> Usage:
     """The counts with everything replaced that `wire` names: its numbers are cumulative."""
-
     writes_5m, writes_1h = usage.cache_write_5m_tokens, usage.cache_write_1h_tokens
     written = _count(wire, "cache_creation_input_tokens", writes_5m + writes_1h)
     if written != writes_5m + writes_1h:

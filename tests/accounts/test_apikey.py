@@ -33,4 +33,6 @@ def test_none(typed: str, said: str) -> None:
     with pytest.raises(TeamClaudeError) as caught:
         checked_key(typed)
     text = str(caught.value)
-    assert said in text and "FAK" not in text and "\n" not in text
+    assert said in text
+    assert "FAK" not in text
+    assert "\n" not in text

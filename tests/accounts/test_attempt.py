@@ -33,18 +33,21 @@ def attempt() -> Heard:
 
 def test_the_address_belongs_to_it(attempt: Heard) -> None:
     query = parse_qs(urlsplit(attempt.url).query)
-    assert query["state"] == [attempt.proof.state] and query["redirect_uri"] == [REDIRECT]
+    assert query["state"] == [attempt.proof.state]
+    assert query["redirect_uri"] == [REDIRECT]
 
 
 def test_a_browser_brings_the_code(attempt: Heard) -> None:
     attempt.bring(Callback("c0de", attempt.proof.state))
-    assert attempt.wait(5.0) == "c0de" and attempt.said == []
+    assert attempt.wait(5.0) == "c0de"
+    assert attempt.said == []
 
 
 @pytest.mark.parametrize("form", ["c0de#{0}", REDIRECT + "?code=c0de&state={0}"])
 def test_a_person_pastes_it(attempt: Heard, form: str) -> None:
     attempt.paste(form.format(attempt.proof.state))
-    assert attempt.wait(5.0, only_pastes=True) == "c0de" and attempt.said == []
+    assert attempt.wait(5.0, only_pastes=True) == "c0de"
+    assert attempt.said == []
 
 
 def test_the_first_that_fits_counts(attempt: Heard) -> None:
@@ -75,7 +78,8 @@ def test_visits_of_strangers_are_told_once_and_end_nothing(attempt: Heard) -> No
         attempt.bring(Callback("evil", "state", "error"))
     attempt.bring(Callback("c0de", attempt.proof.state))
     assert attempt.wait(5.0) == "c0de"
-    assert len(attempt.said) == 1 and "still waiting" in attempt.said[0]
+    assert len(attempt.said) == 1
+    assert "still waiting" in attempt.said[0]
 
 
 def test_a_refusal_ends_it(attempt: Heard) -> None:

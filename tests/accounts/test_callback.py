@@ -52,7 +52,9 @@ def test_a_paste(text: str, expected: Callback) -> None:
 
 def test_a_refusal_is_one_short_line_without_controls() -> None:
     said = Callback(error="access_denied\n\x1b[31m" + "x" * 500, description="no\r\n" * 99).refusal
-    assert said.startswith("access_denied") and said.isprintable() and len(said) < 140
+    assert said.startswith("access_denied")
+    assert said.isprintable()
+    assert len(said) < 140
 
 
 def test_a_refusal_hides_what_looks_like_a_credential() -> None:

@@ -46,7 +46,8 @@ def fault(raw: Any) -> str:
     with pytest.raises(ConfigError) as caught:
         parse_config(raw, "f.json")
     text = str(caught.value)
-    assert text.startswith("f.json: ") and "\n" not in text
+    assert text.startswith("f.json: ")
+    assert "\n" not in text
     return text[len("f.json: ") :]
 
 
@@ -70,7 +71,8 @@ def test_an_empty_object_is_all_defaults() -> None:
     config = parse_config({}, "f.json")
     assert config == Config()
     assert (config.policy, config.proxy.host, config.proxy.trust_loopback) == ("price", "localhost", True)
-    assert config.warm_on_startup is False and config.refresh_imported is False
+    assert config.warm_on_startup is False
+    assert config.refresh_imported is False
 
 
 def test_routing_keys_stand_at_the_top() -> None:
@@ -154,7 +156,8 @@ def test_a_misspelt_token_names_the_right_key() -> None:
 )
 def test_an_account_without_name_or_credentials_is_named(entry: dict[str, Any], text: str) -> None:
     found = fault({"accounts": [account(), entry]})
-    assert found.startswith("accounts[1]") and text in found
+    assert found.startswith("accounts[1]")
+    assert text in found
 
 
 @pytest.mark.parametrize(

@@ -220,10 +220,10 @@ def test_a_restart_after_a_kill(forker: Forker, logins: Any, step: str, round_: 
     assert usable is (outcome != LOST)
     if usable:
         assert keeper.current(logins.key()) == entry["accessToken"]
-        assert logins.server.accepts(entry["accessToken"]) and logins.server.can_refresh(
-            entry["refreshToken"]
-        )
-        assert logins.server.granted == 1 and len(logins.server.calls) == 1
+        assert logins.server.accepts(entry["accessToken"])
+        assert logins.server.can_refresh(entry["refreshToken"])
+        assert logins.server.granted == 1
+        assert len(logins.server.calls) == 1
     else:
         assert [call.outcome for call in logins.server.calls] == ["granted", "invalid_grant: used twice"]
         assert logins.out == [(logins.key(), keeper.before_dispatch(logins.key()).words)]
@@ -238,7 +238,9 @@ def test_a_restart_after_a_kill(forker: Forker, logins: Any, step: str, round_: 
     again = logins.keeper()  # and the one after it has nothing to do
     again.beat()
     assert bool(again.before_dispatch(logins.key())) is usable
-    assert len(logins.server.calls) == (1 if usable else 2) and len(logins.said) == len(said)
+    assert len(logins.server.calls) == (1 if usable else 2)
+    assert len(logins.said) == len(said)
     if usable:
         logins.later(9)
-        assert again.before_dispatch(logins.key()) and logins.server.granted == 2
+        assert again.before_dispatch(logins.key())
+        assert logins.server.granted == 2

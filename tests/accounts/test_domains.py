@@ -40,7 +40,8 @@ def test_what_is_not_a_number_is_refused(kind: type, value: Any) -> None:
 
 def test_a_whole_number_may_be_written_with_a_point_but_not_be_a_fraction() -> None:
     value = read_number(int, 5.0, "port", False)
-    assert value == 5 and type(value) is int
+    assert value == 5
+    assert type(value) is int
     with pytest.raises(ConfigError, match="whole number"):
         read_number(int, 5.5, "port", False)
 

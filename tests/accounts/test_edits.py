@@ -48,7 +48,8 @@ def test_an_edit_touches_one_entry_and_keeps_the_order_of_keys() -> None:
         "expiresAt": 1774390000500,
         "priority": 3,
     }
-    assert list(alice)[:-1] == list(before["accounts"][0]) and list(alice)[-1] == "priority"
+    assert list(alice)[:-1] == list(before["accounts"][0])
+    assert list(alice)[-1] == "priority"
 
 
 def test_an_edit_that_changes_nothing_leaves_the_entry_as_it_was() -> None:
@@ -101,7 +102,8 @@ def test_an_account_that_was_renamed_in_memory_is_edited_in_its_own_entry() -> N
     raw = {"accounts": [entry("a", accountUuid="1"), {"name": "a", "type": "apikey", "apiKey": "sk-FAKE"}]}
     set_priority(raw, "a (2)", 7)
     assert "priority" not in raw["accounts"][0]
-    assert raw["accounts"][1]["priority"] == 7 and raw["accounts"][1]["name"] == "a"
+    assert raw["accounts"][1]["priority"] == 7
+    assert raw["accounts"][1]["name"] == "a"
 
 
 def test_editing_an_account_with_duplicates_makes_them_one() -> None:

@@ -76,9 +76,11 @@ def test_an_expired_one_waits_for_claude_code(shared: Shared) -> None:
     keeper = shared.logins.keeper()
     shared.logins.pass_time(keeper, 9)
     standing = keeper.before_dispatch(shared.logins.key())
-    assert not standing and standing.retry_at > shared.logins.clock.now
+    assert not standing
+    assert standing.retry_at > shared.logins.clock.now
     assert "has expired: run claude, which renews it, or set refreshImported" in standing.words
-    assert shared.logins.server.calls == () and shared.logins.out == []
+    assert shared.logins.server.calls == ()
+    assert shared.logins.out == []
     shared.renew()
     shared.logins.clock.now = standing.retry_at
     assert keeper.before_dispatch(shared.logins.key())
@@ -89,18 +91,22 @@ def test_a_refused_one_is_out_until_the_file_changes(shared: Shared) -> None:
     shared.follow()
     keeper = shared.logins.keeper()
     standing = keeper.after_401(shared.logins.key(), shared.login["accessToken"])
-    assert not standing and standing.retry_at is None and "was refused" in standing.words
+    assert not standing
+    assert standing.retry_at is None
+    assert "was refused" in standing.words
     shared.renew()
     shared.logins.pass_time(keeper, 0.1)
     assert keeper.before_dispatch(shared.logins.key())
-    assert shared.logins.new == [shared.logins.key()] and shared.logins.server.calls == ()
+    assert shared.logins.new == [shared.logins.key()]
+    assert shared.logins.server.calls == ()
 
 
 def test_a_missing_or_garbled_file_is_told_once_and_heals(shared: Shared) -> None:
     shared.follow()
     shared.path.write_text("{ not JSON")
     keeper = shared.logins.keeper()
-    assert len(shared.logins.said) == 1 and str(shared.path) in shared.logins.said[0]
+    assert len(shared.logins.said) == 1
+    assert str(shared.path) in shared.logins.said[0]
     assert not keeper.before_dispatch(shared.logins.key())
     shared.path.unlink()
     shared.logins.pass_time(keeper, 0.1)
@@ -134,13 +140,16 @@ def test_on_request_it_is_renewed_into_claude_codes_own_file(shared: Shared) -> 
     shared.logins.later(9)
     assert keeper.before_dispatch(shared.logins.key())
     new = shared.login
-    assert new["refreshToken"] != old["refreshToken"] and new["scopes"] == ["a"]
+    assert new["refreshToken"] != old["refreshToken"]
+    assert new["scopes"] == ["a"]
     assert new["expiresAt"] == round((shared.logins.clock.now + 8 * 3600) * 1000)
     assert keeper.current(shared.logins.key()) == new["accessToken"]
     assert shared.logins.server.can_refresh(new["refreshToken"])
-    assert json.loads(shared.path.read_text())["other"] == 1 and shared.path.stat().st_mode & 0o777 == 0o600
+    assert json.loads(shared.path.read_text())["other"] == 1
+    assert shared.path.stat().st_mode & 0o777 == 0o600
     keeper.beat()
-    assert shared.logins.server.granted == 1 and shared.logins.new == [shared.logins.key()]
+    assert shared.logins.server.granted == 1
+    assert shared.logins.new == [shared.logins.key()]
     assert sorted(path.name for path in shared.path.parent.iterdir()) == [".credentials.json"]
 
 
@@ -161,7 +170,8 @@ def test_switching_it_on_takes_a_reload(shared: Shared) -> None:
     assert not keeper.before_dispatch(shared.logins.key())
     shared.follow(refreshImported=True)
     keeper.configure(shared.logins.shelf.file.load())
-    assert keeper.before_dispatch(shared.logins.key()) and shared.logins.server.granted == 1
+    assert keeper.before_dispatch(shared.logins.key())
+    assert shared.logins.server.granted == 1
 
 
 def test_nothing_is_spent_while_claude_code_renews(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +182,8 @@ def test_nothing_is_spent_while_claude_code_renews(shared: Shared, monkeypatch: 
     for lock in (shared.path.parent / ".oauth_refresh.lock", Path(f"{shared.path.parent}.lock")):
         lock.mkdir()
         standing = keeper.before_dispatch(shared.logins.key())
-        assert not standing and f"{lock}: Claude Code has held it" in standing.words
+        assert not standing
+        assert f"{lock}: Claude Code has held it" in standing.words
         lock.rmdir()
         shared.logins.later(0.1)
     assert shared.logins.server.calls == ()
@@ -191,12 +202,15 @@ def test_its_lock_is_waited_for_and_a_stale_one_is_none(shared: Shared) -> None:
 
     file._sleep = sleep
     with file.others():
-        assert lock.is_dir() and Path(f"{shared.path.parent}.lock").is_dir()
-    assert len(naps) == 1 and not lock.exists()
+        assert lock.is_dir()
+        assert Path(f"{shared.path.parent}.lock").is_dir()
+    assert len(naps) == 1
+    assert not lock.exists()
     lock.mkdir()
     os.utime(lock, (time.time() - 61, time.time() - 61))
     with file.others():
-        assert lock.is_dir() and len(naps) == 1
+        assert lock.is_dir()
+        assert len(naps) == 1
     assert not lock.exists()
 
 

@@ -66,7 +66,8 @@ def test_the_server_may_ask_for_longer_but_not_for_ever() -> None:
 
 
 def test_a_standing_is_as_true_as_it_is_usable() -> None:
-    assert Standing(True) and not Standing(False, "why", NOW)
+    assert Standing(True)
+    assert not Standing(False, "why", NOW)
 
 
 def test_the_login_ends_with_its_refresh_token_else_with_its_access_token() -> None:

@@ -58,7 +58,8 @@ def test_grouping_does_not_depend_on_order() -> None:
     want = {frozenset({"a", "b"}), frozenset({"c"})}
     for order in itertools.permutations(accounts):
         found = [frozenset(order[n].name for n in places) for places in group(order)]
-        assert set(found) == want and len(found) == 3
+        assert set(found) == want
+        assert len(found) == 3
 
 
 def test_newer_credentials_win_and_the_rest_stays() -> None:
@@ -68,7 +69,8 @@ def test_newer_credentials_win_and_the_rest_stays() -> None:
     )
     for entries in ([older, newer], [older, login("old", "u", "o", expires_at=50.0), newer]):
         merged, notes = merge_duplicates(entries)
-        assert len(merged) == 1 and len(notes) == 1
+        assert len(merged) == 1
+        assert len(notes) == 1
         (account,) = merged
         assert (account.access_token, account.refresh_token, account.expires_at) == (
             "sk-FAKE-theirs",

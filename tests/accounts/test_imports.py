@@ -48,7 +48,8 @@ def test_nested_or_flat(shape: dict[str, Any]) -> None:
 
 def test_older_files_lack_the_newer_keys() -> None:
     account = read_login(source({"claudeAiOauth": {**LOGIN, "subscriptionType": None}}), NOW)
-    assert account.account_uuid is None and account.refresh_token_expires_at is None
+    assert account.account_uuid is None
+    assert account.refresh_token_expires_at is None
 
 
 def test_seconds_are_taken_for_seconds() -> None:
@@ -91,8 +92,11 @@ def test_what_can_not_be_used_is_one_line(value: Any, said: str) -> None:
     with pytest.raises(TeamClaudeError) as caught:
         read_login(source(value), NOW)
     text = str(caught.value)
-    assert text.startswith("/x.json: ") and said in text
-    assert "FAKE" not in text and "\n" not in text and len(text) < 260
+    assert text.startswith("/x.json: ")
+    assert said in text
+    assert "FAKE" not in text
+    assert "\n" not in text
+    assert len(text) < 260
 
 
 # --- where it is ------------------------------------------------------------------------------------

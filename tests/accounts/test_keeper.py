@@ -22,14 +22,17 @@ def test_a_fresh_token_is_served_as_it_is(logins: Any) -> None:
     assert keeper.current(logins.key()) == logins.entry()["accessToken"]
     assert keeper.before_dispatch(logins.key())
     assert keeper.states()[logins.key()].state == "valid"
-    assert logins.server.calls == () and logins.new == []
+    assert logins.server.calls == ()
+    assert logins.new == []
 
 
 def test_an_account_that_is_no_login_is_none_of_its_business(logins: Any) -> None:
     logins.write({"accounts": [{"name": "key", "type": "apikey", "apiKey": "sk-ant-api03-FAKE"}]})
     keeper = logins.keeper()
-    assert keeper.states() == {} and keeper.current("key") is None
-    assert keeper.before_dispatch("key") and not keeper.after_401("key", "sk-ant-api03-FAKE")
+    assert keeper.states() == {}
+    assert keeper.current("key") is None
+    assert keeper.before_dispatch("key")
+    assert not keeper.after_401("key", "sk-ant-api03-FAKE")
     assert keeper.beat() == 10.0
 
 
@@ -39,13 +42,19 @@ def test_a_due_token_serves_on_while_it_is_renewed_beside(logins: Any) -> None:
     keeper = logins.keeper(spawn=work.append)
     old = keeper.current(logins.key())
     logins.later(8 - 0.05)
-    assert keeper.before_dispatch(logins.key()) and keeper.current(logins.key()) == old
+    assert keeper.before_dispatch(logins.key())
+    assert keeper.current(logins.key()) == old
     assert keeper.states()[logins.key()].state == "refresh due"
-    assert len(work) == 1 and logins.server.calls == ()
+    assert len(work) == 1
+    assert logins.server.calls == ()
     work.pop()()
-    assert keeper.current(logins.key()) != old and stored_is_current(logins, keeper)
-    assert logins.new == [logins.key()] and logins.server.granted == 1
-    assert keeper.before_dispatch(logins.key()) and keeper.beat() and work == []
+    assert keeper.current(logins.key()) != old
+    assert stored_is_current(logins, keeper)
+    assert logins.new == [logins.key()]
+    assert logins.server.granted == 1
+    assert keeper.before_dispatch(logins.key())
+    assert keeper.beat()
+    assert work == []
 
 
 def test_an_expired_token_is_renewed_first(logins: Any) -> None:
@@ -63,11 +72,14 @@ def test_a_refused_token_is_renewed_once_and_only_while_it_is_current(logins: An
     logins.later(1)
     assert keeper.after_401(logins.key(), old)
     new = keeper.current(logins.key())
-    assert new != old and logins.server.accepts(new)
+    assert new != old
+    assert logins.server.accepts(new)
     assert keeper.after_401(logins.key(), old)  # of a burst: the others find the new one
     assert logins.server.granted == 1
     again = keeper.after_401(logins.key(), new)
-    assert not again and again.retry_at is None and "renewed just now" in again.words
+    assert not again
+    assert again.retry_at is None
+    assert "renewed just now" in again.words
     assert logins.server.granted == 1
 
 
@@ -81,16 +93,20 @@ def test_an_idle_night_is_renewed_ahead(logins: Any) -> None:
         logins.clock.now += pause
         for name in ("anna", "bob"):
             assert logins.server.accepts(keeper.current(logins.key(name)))
-    assert logins.server.granted == 12 and len(logins.server.calls) == 12
-    assert logins.said == [] and logins.out == []
+    assert logins.server.granted == 12
+    assert len(logins.server.calls) == 12
+    assert logins.said == []
+    assert logins.out == []
 
 
 def test_a_disabled_account_is_not_renewed_ahead(logins: Any) -> None:
     logins.put("anna", disabled=True)
     keeper = logins.keeper()
     logins.pass_time(keeper, 9)
-    assert logins.server.calls == () and keeper.beat() == 10.0
-    assert keeper.before_dispatch(logins.key()) and logins.server.granted == 1
+    assert logins.server.calls == ()
+    assert keeper.beat() == 10.0
+    assert keeper.before_dispatch(logins.key())
+    assert logins.server.granted == 1
 
 
 # --- tokens that live shortly ---------------------------------------------------------------------
@@ -117,7 +133,8 @@ def test_tokens_that_live_shortly_are_renewed_once_a_life_not_once_a_request(
     logins.put("anna")
     logins.later(8)
     busy_hour(logins, [logins.keeper()], life)
-    assert least <= logins.server.granted <= most and logins.said == []
+    assert least <= logins.server.granted <= most
+    assert logins.said == []
 
 
 def test_two_servers_renew_tokens_that_live_shortly_once_between_them(logins: Any) -> None:
@@ -151,7 +168,8 @@ def test_a_life_that_is_no_statement_is_taken_for_an_hour(logins: Any, told: Any
     for _ in range(3600):
         logins.clock.now += 1
         assert keeper.before_dispatch(logins.key())
-    assert len(granted) == 2 and granted[1] - granted[0] == pytest.approx(3300, abs=1)
+    assert len(granted) == 2
+    assert granted[1] - granted[0] == pytest.approx(3300, abs=1)
 
 
 def test_two_renewals_keep_their_distance_whatever_the_file_says_of_the_end(logins: Any) -> None:
@@ -189,9 +207,12 @@ def test_a_busy_server_is_asked_less_and_less_while_the_token_serves(logins: Any
     assert asked[:7] == [0, 5, 15, 35, 75, 155, 315]
     assert max(after - before for before, after in zip(asked[6:], asked[7:])) <= 310
     standing = keeper.before_dispatch(logins.key())
-    assert not standing and standing.retry_at > logins.clock.now and "503" in standing.words
+    assert not standing
+    assert standing.retry_at > logins.clock.now
+    assert "503" in standing.words
     assert keeper.states()[logins.key()].state == "refresh due"
-    assert len(logins.said) == 1 and logins.out == []  # said once, and nobody is locked out
+    assert len(logins.said) == 1
+    assert logins.out == []
 
 
 def test_a_server_that_is_back_heals_everything(logins: Any) -> None:
@@ -212,7 +233,8 @@ def test_until_the_pause_is_over_requests_ask_nobody(logins: Any) -> None:
     logins.later(9)
     logins.server.script.once(Fault.status(429, retry_after=60), path=TOKEN_PATH)
     standing = keeper.before_dispatch(logins.key())
-    assert standing.retry_at == logins.clock.now + 60 and "oauth.userAgent" in standing.words
+    assert standing.retry_at == logins.clock.now + 60
+    assert "oauth.userAgent" in standing.words
     for _ in range(5):
         assert not keeper.before_dispatch(logins.key())
     assert len(logins.server.log) == 1
@@ -227,10 +249,12 @@ def test_a_401_while_the_server_is_busy_is_followed_up_later(logins: Any) -> Non
     logins.server.script.once(Fault.status(429), path=TOKEN_PATH)
     old = keeper.current(logins.key())
     standing = keeper.after_401(logins.key(), old)
-    assert not standing and standing.retry_at == logins.clock.now + 5
+    assert not standing
+    assert standing.retry_at == logins.clock.now + 5
     assert not keeper.before_dispatch(logins.key())  # it will not be sent again
     logins.pass_time(keeper, 0.01)
-    assert keeper.before_dispatch(logins.key()) and keeper.current(logins.key()) != old
+    assert keeper.before_dispatch(logins.key())
+    assert keeper.current(logins.key()) != old
 
 
 def test_an_error_nobody_foresaw_is_told_and_not_repeated_at_once(logins: Any) -> None:
@@ -262,12 +286,16 @@ def test_a_refused_login_serves_to_its_end_and_then_is_out(logins: Any) -> None:
         "anna: re-login needed: the login is not valid any more (token endpoint: 400 invalid_grant); "
         "log in again: teamclaude login"
     ]
-    assert keeper.before_dispatch(logins.key()) and logins.out == []
+    assert keeper.before_dispatch(logins.key())
+    assert logins.out == []
     assert keeper.states()[logins.key()].state == "re-login needed"
     logins.pass_time(keeper, 1)
-    assert [key for key, _ in logins.out] == [logins.key()] and keeper.beat() == 10.0
+    assert [key for key, _ in logins.out] == [logins.key()]
+    assert keeper.beat() == 10.0
     standing = keeper.before_dispatch(logins.key())
-    assert not standing and standing.retry_at is None and "log in again" in standing.words
+    assert not standing
+    assert standing.retry_at is None
+    assert "log in again" in standing.words
     assert len(logins.server.calls) == 1
 
 
@@ -278,7 +306,8 @@ def test_a_refused_login_is_known_after_a_restart_and_heals_by_a_new_one(logins:
     assert not logins.keeper().before_dispatch(logins.key())
     keeper = logins.keeper()
     assert keeper.states()[logins.key()].state == "re-login needed"
-    assert not keeper.before_dispatch(logins.key()) and len(logins.server.calls) == 1
+    assert not keeper.before_dispatch(logins.key())
+    assert len(logins.server.calls) == 1
     logins.put("anna")
     assert keeper.configure(logins.shelf.file.load()) == [logins.key()]
     assert keeper.before_dispatch(logins.key())
@@ -291,7 +320,8 @@ def test_a_token_without_a_refresh_token_ends_with_words(logins: Any) -> None:
     keeper.beat()
     assert logins.said == ["anna: its login ends in 8 hours; before that, log in again: teamclaude login"]
     logins.pass_time(keeper, 9)
-    assert "no refresh token" in logins.said[1] and "no refresh token" in logins.out[0][1]
+    assert "no refresh token" in logins.said[1]
+    assert "no refresh token" in logins.out[0][1]
     assert logins.server.calls == ()
 
 
@@ -317,7 +347,8 @@ def test_a_reload_that_began_before_a_renewal_brings_no_old_token_back(logins: A
     before = logins.shelf.file.load()
     logins.later(9)
     keeper.before_dispatch(logins.key())
-    assert keeper.configure(before) == [] and stored_is_current(logins, keeper)
+    assert keeper.configure(before) == []
+    assert stored_is_current(logins, keeper)
     assert keeper.configure(logins.shelf.file.load()) == []
 
 
@@ -327,7 +358,8 @@ def test_accounts_come_and_go(logins: Any) -> None:
     logins.put("bob")
     assert keeper.configure(logins.shelf.file.load()) == []
     assert list(keeper.states()) == [logins.key("bob")]
-    assert keeper.current(logins.key()) is None and keeper.before_dispatch(logins.key())
+    assert keeper.current(logins.key()) is None
+    assert keeper.before_dispatch(logins.key())
 
 
 def test_the_timer_runs_in_the_background_and_survives_an_error(logins: Any) -> None:
@@ -347,7 +379,8 @@ def test_the_timer_runs_in_the_background_and_survives_an_error(logins: Any) -> 
 
     keeper = logins.keeper(on_new_tokens=on_new_tokens, warn=said, spawn=None)
     keeper.start()
-    assert renewed.wait(5) and reached.wait(5)
+    assert renewed.wait(5)
+    assert reached.wait(5)
     keeper.stop()
     assert logins.said == ["internal error while renewing tokens: ZeroDivisionError"]
     assert stored_is_current(logins, keeper)

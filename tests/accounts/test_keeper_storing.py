@@ -30,8 +30,10 @@ def test_an_interrupted_refresh_is_finished_at_the_first_beat(logins: Any) -> No
     note_of(logins, logins.entry()["refreshToken"]).begin(logins.clock.now)
     keeper = logins.keeper()
     keeper.beat()
-    assert logins.server.granted == 1 and stored_is_current(logins, keeper)
-    assert "was never stored" in logins.said[0] and "was still good" in logins.said[0]
+    assert logins.server.granted == 1
+    assert stored_is_current(logins, keeper)
+    assert "was never stored" in logins.said[0]
+    assert "was still good" in logins.said[0]
     keeper.beat()
     assert len(logins.server.calls) == 1
 
@@ -53,7 +55,8 @@ def test_a_note_of_a_token_that_was_replaced_means_nothing(logins: Any) -> None:
     logins.put("anna")
     note_of(logins, "sk-ant-ort01-FAKE-of-before").begin(logins.clock.now)
     logins.keeper().beat()
-    assert logins.server.calls == () and logins.said == []
+    assert logins.server.calls == ()
+    assert logins.said == []
 
 
 # --- storing --------------------------------------------------------------------------------------
@@ -80,18 +83,22 @@ def test_tokens_that_cannot_be_stored_are_used_told_and_stored_later(logins: Any
     full(True)
     assert keeper.before_dispatch(logins.key())
     token = keeper.current(logins.key())
-    assert logins.server.accepts(token) and not stored_is_current(logins, keeper)
-    assert len(logins.said) == 1 and "can't be stored and are kept in" in logins.said[0]
+    assert logins.server.accepts(token)
+    assert not stored_is_current(logins, keeper)
+    assert len(logins.said) == 1
+    assert "can't be stored and are kept in" in logins.said[0]
     assert "can't be stored" in keeper.states()[logins.key()].words
     logins.pass_time(keeper, 0.1)
     assert keeper.configure(logins.shelf.file.load()) == []  # a reload brings no old token back
-    assert keeper.current(logins.key()) == token and len(logins.said) == 1
+    assert keeper.current(logins.key()) == token
+    assert len(logins.said) == 1
     full(False)
     logins.pass_time(keeper, 0.1)
     assert stored_is_current(logins, keeper)
     assert logins.said[1:] == ["anna: the new tokens are stored now"]
     logins.later(9)
-    assert keeper.before_dispatch(logins.key()) and logins.server.granted == 2
+    assert keeper.before_dispatch(logins.key())
+    assert logins.server.granted == 2
 
 
 def test_unstored_tokens_are_stored_at_the_end(logins: Any, full: Any) -> None:
@@ -137,7 +144,8 @@ def test_where_nothing_can_be_noted_the_token_serves_to_its_end_and_is_kept(
         assert keeper.before_dispatch(logins.key())
         logins.pass_time(keeper, 0.1)
         assert not keeper.before_dispatch(logins.key())
-    assert len(logins.said) == 1 and "Read-only file system; no refresh token is spent" in logins.said[0]
+    assert len(logins.said) == 1
+    assert "Read-only file system; no refresh token is spent" in logins.said[0]
     assert logins.server.calls == ()
     logins.later(0.1)
     assert keeper.before_dispatch(logins.key())
@@ -152,8 +160,10 @@ def test_a_linked_file_that_is_read_only_is_renewed_in_its_place(logins: Any, tm
     target.chmod(0o400)
     keeper = logins.keeper()
     logins.later(9)
-    assert keeper.before_dispatch(logins.key()) and stored_is_current(logins, keeper)
-    assert logins.shelf.path.is_symlink() and target.stat().st_mode & 0o777 == 0o600
+    assert keeper.before_dispatch(logins.key())
+    assert stored_is_current(logins, keeper)
+    assert logins.shelf.path.is_symlink()
+    assert target.stat().st_mode & 0o777 == 0o600
     assert {path.name for path in target.parent.iterdir()} == {"real.json", "real.json.lock", "real.tokens"}
 
 
@@ -179,9 +189,11 @@ def test_a_login_goes_on_while_the_file_is_gone_or_no_good_and_is_stored_when_it
     logins.shelf.put(good)
     assert keeper.configure(logins.shelf.file.load()) == []  # an old token is not taken back
     logins.pass_time(keeper, 0.2)
-    assert stored_is_current(logins, keeper) and logins.server.granted == 1
+    assert stored_is_current(logins, keeper)
+    assert logins.server.granted == 1
     logins.later(9)
-    assert keeper.before_dispatch(logins.key()) and logins.server.granted == 2
+    assert keeper.before_dispatch(logins.key())
+    assert logins.server.granted == 2
 
 
 def test_a_server_that_ends_while_the_file_is_no_good_finds_its_tokens_at_the_next_start(logins: Any) -> None:
@@ -195,8 +207,10 @@ def test_a_server_that_ends_while_the_file_is_no_good_finds_its_tokens_at_the_ne
     keeper.stop()
     logins.shelf.put(good)
     again = logins.keeper()
-    assert again.before_dispatch(logins.key()) and again.current(logins.key()) == token
-    assert logins.server.granted == 1 and logins.entry()["accessToken"] == token
+    assert again.before_dispatch(logins.key())
+    assert again.current(logins.key()) == token
+    assert logins.server.granted == 1
+    assert logins.entry()["accessToken"] == token
 
 
 # --- what a renewal costs -------------------------------------------------------------------------

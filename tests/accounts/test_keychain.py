@@ -62,7 +62,8 @@ def test_no_item(security: Callable[[str], Env]) -> None:
 def test_a_keychain_that_does_not_give_it(security: Callable[[str], Env], script: str, said: str) -> None:
     with pytest.raises(TeamClaudeError, match=said) as caught:
         read_keychain(security(script), patience_s=0.2)
-    assert "\n" not in str(caught.value) and "FAKE" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "FAKE" not in str(caught.value)
 
 
 def test_no_such_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,9 +52,11 @@ def test_a_lost_file_is_written_again_with_the_tokens_of_now(
         "refreshTokenExpiresAt": 3_000_000_000_000,
         "issuedAt": 1_900_000_000_000,
     }
-    assert shelf.json == {**OURS, "accounts": [a, *OURS["accounts"][1:]]} and shelf.mode == 0o600
+    assert shelf.json == {**OURS, "accounts": [a, *OURS["accounts"][1:]]}
+    assert shelf.mode == 0o600
     assert config.accounts[0].access_token == NEW.access_token
-    assert len(shelf.said) == 1 and "written again, with the 3 accounts in use" in shelf.said[0]
+    assert len(shelf.said) == 1
+    assert "written again, with the 3 accounts in use" in shelf.said[0]
 
 
 @pytest.mark.parametrize("content", [None, *EMPTY, *ANEW])
@@ -65,7 +67,8 @@ def test_as_long_as_somebody_may_be_writing_it_nothing_is_done(
     if content is not None:
         shelf.put(content)
     shelf.fault(kept.load, False)
-    assert shelf.path.exists() == (content is not None) and shelf.said == []
+    assert shelf.path.exists() == (content is not None)
+    assert shelf.said == []
 
 
 @pytest.mark.parametrize(
@@ -80,7 +83,9 @@ def test_as_long_as_somebody_may_be_writing_it_nothing_is_done(
 def test_an_edit_is_taken_as_it_is(kept: LastGood, shelf: Any, edit: Any) -> None:
     text = shelf.put(edit)
     assert len(kept.load().accounts) == len(edit["accounts"])
-    assert shelf.text == text and shelf.others == set() and shelf.said == []
+    assert shelf.text == text
+    assert shelf.others == set()
+    assert shelf.said == []
 
 
 @pytest.mark.parametrize("content", ['{"accounts": [{"na', '{"accounts": 5}', "[]", '{"upstream": "x"}'])
@@ -89,18 +94,19 @@ def test_what_cannot_be_understood_may_be_half_an_edit_and_stays(
 ) -> None:
     shelf.put(content)
     shelf.fault(kept.load)
-    assert shelf.text == content and shelf.others == set()
+    assert shelf.text == content
+    assert shelf.others == set()
 
 
 def test_another_pool_in_the_place_of_ours_is_meant_and_ours_is_kept_beside_it(
     kept: LastGood, shelf: Any
 ) -> None:
     text = shelf.put({"proxy": {"apiKey": "tc-NEW"}, "accounts": OTHERS})
-    assert [account.name for account in kept.load().accounts] == ["x"] and shelf.text == text
+    assert [account.name for account in kept.load().accounts] == ["x"]
+    assert shelf.text == text
     (aside,) = shelf.others
-    assert aside.startswith("teamclaude.replaced-") and NEW.refresh_token in (
-        shelf.path.with_name(aside).read_text()
-    )
+    assert aside.startswith("teamclaude.replaced-")
+    assert NEW.refresh_token in (shelf.path.with_name(aside).read_text())
     assert shelf.path.with_name(aside).stat().st_mode & 0o777 == 0o600
     kept.accept()
     kept.load()
@@ -121,7 +127,8 @@ def test_another_process_that_was_first_is_not_overwritten(
     monkeypatch.setattr(type(shelf.file), "restore", overtaken)
     with pytest.raises(ConfigError):  # the next look finds it
         kept.load()
-    assert kept.load() and shelf.json == theirs
+    assert kept.load()
+    assert shelf.json == theirs
 
 
 def test_a_server_without_accounts_has_nothing_to_write_again(shelf: Any) -> None:
@@ -146,4 +153,5 @@ def test_a_link_stays_a_link_also_when_its_target_is_gone(kept: LastGood, shelf:
     shelf.path.unlink()
     shelf.path.symlink_to(tmp_path / "dotfiles" / "real.json")
     kept.load()
-    assert shelf.path.is_symlink() and json.loads((tmp_path / "dotfiles" / "real.json").read_text())["zeta"]
+    assert shelf.path.is_symlink()
+    assert json.loads((tmp_path / "dotfiles" / "real.json").read_text())["zeta"]

@@ -46,7 +46,8 @@ def hold_elsewhere(path: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert child.stdout is not None and child.stdout.readline() == "held\n"
+    assert child.stdout is not None
+    assert child.stdout.readline() == "held\n"
     return child
 
 

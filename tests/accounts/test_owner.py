@@ -59,4 +59,6 @@ def test_no_profile_is_no_error(auth: AuthServer, fault: Fault) -> None:
     auth.script.always(fault, path=PROFILE_PATH)
     before = token_of(auth)
     account, missing = ask_owner(config_of(auth), before)
-    assert account == before and "profile endpoint" in missing and "\n" not in missing
+    assert account == before
+    assert "profile endpoint" in missing
+    assert "\n" not in missing

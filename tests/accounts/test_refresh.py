@@ -61,7 +61,9 @@ def test_a_due_token_is_renewed_and_stored(desk: Desk) -> None:
     before, bob = desk.logins.entry(), desk.logins.entry("bob")
     renewal = desk.renew()
     after = desk.logins.entry()
-    assert renewal.spent == before["refreshToken"] and renewal.note == "" and renewal.unsaved is None
+    assert renewal.spent == before["refreshToken"]
+    assert renewal.note == ""
+    assert renewal.unsaved is None
     assert (after["accessToken"], after["refreshToken"]) == renewal.pair.tokens
     assert after["expiresAt"] == before["expiresAt"] + 8 * 3600_000
     assert after["refreshTokenExpiresAt"] == before["refreshTokenExpiresAt"]
@@ -91,7 +93,8 @@ def test_the_token_is_noted_before_it_is_sent_and_only_as_a_hash(desk: Desk) -> 
 
     desk.renew(spend=spend)
     assert seen[0] == desk.logins.clock.now
-    assert "FAKE" not in seen[1] and len(seen[1]) == 8192
+    assert "FAKE" not in seen[1]
+    assert len(seen[1]) == 8192
     assert os.stat(os.path.dirname(desk.side)).st_mode & 0o777 == 0o700
 
 
@@ -165,7 +168,8 @@ def test_a_lost_answer_that_spent_nothing_is_told_and_heals(desk: Desk) -> None:
     desk.fail(Fault.status(502), TokenEndpointBusy)
     desk.fail(Fault.status(429), TokenEndpointBusy)  # says nothing about the first one
     renewal = desk.renew()
-    assert "was never stored" in renewal.note and renewal.note.endswith("was still good")
+    assert "was never stored" in renewal.note
+    assert renewal.note.endswith("was still good")
     assert desk.logins.server.granted == 1
 
 
@@ -245,7 +249,8 @@ def test_a_pair_that_cannot_be_stored_is_kept_and_the_lock_with_it(
     pair = renewal.unsaved.save()
     assert desk.logins.entry()["refreshToken"] == pair.refresh_token == renewal.pair.refresh_token
     assert Desk(desk.logins).renew().pair.tokens == pair.tokens
-    assert len(desk.sent) == 1 and desk.intent(old).begun is None
+    assert len(desk.sent) == 1
+    assert desk.intent(old).begun is None
 
 
 def test_an_unstored_pair_outlives_its_process(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,13 +260,16 @@ def test_an_unstored_pair_outlives_its_process(desk: Desk, monkeypatch: pytest.M
         assert renewal.unsaved is not None
         renewal.unsaved.drop()  # as the end of the process would
         again = Desk(desk.logins).renew()
-        assert again.unsaved is not None and again.pair.tokens == renewal.pair.tokens
+        assert again.unsaved is not None
+        assert again.pair.tokens == renewal.pair.tokens
         again.unsaved.drop()
     found = Desk(desk.logins).renew()
-    assert found.unsaved is None and found.pair.tokens == renewal.pair.tokens
+    assert found.unsaved is None
+    assert found.pair.tokens == renewal.pair.tokens
     assert "was interrupted; its tokens are found and stored" in found.note
     assert desk.logins.entry()["refreshToken"] == renewal.pair.refresh_token
-    assert Desk(desk.logins).renew().note == "" and len(desk.sent) == 1
+    assert Desk(desk.logins).renew().note == ""
+    assert len(desk.sent) == 1
 
 
 def test_a_found_pair_that_is_old_by_now_is_renewed(desk: Desk) -> None:
@@ -281,7 +289,8 @@ def test_tokens_that_nobody_can_keep_are_in_memory(desk: Desk, monkeypatch: pyte
         patch.setattr(Intent, "keep", full)
         renewal = desk.renew()
     assert "in memory only, and lost at a restart" in renewal.note
-    assert renewal.unsaved is not None and renewal.unsaved.save().tokens == renewal.pair.tokens
+    assert renewal.unsaved is not None
+    assert renewal.unsaved.save().tokens == renewal.pair.tokens
 
 
 def test_a_half_written_answer_is_none(desk: Desk) -> None:
@@ -291,7 +300,8 @@ def test_a_half_written_answer_is_none(desk: Desk) -> None:
     whole = Path(intent.path).read_bytes()
     assert desk.intent("t").answer == TokenPair("a", "r", 1.0, 2.0)
     Path(intent.path).write_bytes(whole[:530].ljust(8192))
-    assert desk.intent("t").answer is None and desk.intent("t").begun == 5.0
+    assert desk.intent("t").answer is None
+    assert desk.intent("t").begun == 5.0
 
 
 def test_a_note_that_cannot_be_removed_harms_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

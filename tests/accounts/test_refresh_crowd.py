@@ -63,7 +63,8 @@ def test_eight_threads_in_four_processes_cost_one_refresh(logins: Any, refused: 
         for _ in range(4)
     ]
     for child in crowd:
-        assert child.stdout is not None and child.stdout.readline() == "ready\n"
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
     for child in crowd:  # all begin together: each waits for the end of its input
         assert child.stdin is not None
         child.stdin.close()
@@ -74,7 +75,8 @@ def test_eight_threads_in_four_processes_cost_one_refresh(logins: Any, refused: 
             told.append(json.loads(answers.read()))
     assert [child.wait(60) for child in crowd] == [0] * 4
     token = logins.entry()["accessToken"]
-    assert token != failed and logins.server.accepts(token)
+    assert token != failed
+    assert logins.server.accepts(token)
     assert told == [[[[True, token]] * 8, []]] * 4
     assert [call.outcome for call in logins.server.calls] == ["granted"]
 
@@ -102,7 +104,8 @@ def test_a_burst_of_fifty_401s_costs_one_refresh(logins: Any) -> None:
     old = keeper.current(logins.key())
     results = burst(50, lambda: (bool(keeper.after_401(logins.key(), old)), keeper.current(logins.key())))
     assert results == [(True, logins.entry()["accessToken"])] * 50
-    assert logins.server.granted == 1 and logins.new == [logins.key()]
+    assert logins.server.granted == 1
+    assert logins.new == [logins.key()]
 
 
 def test_a_burst_while_the_server_is_busy_costs_one_call(logins: Any) -> None:
@@ -147,6 +150,7 @@ def test_renewals_reloads_and_readers_at_once_end_with_the_stored_tokens(logins:
     finally:
         stop.set()
         reloader.join(10)
-    assert logins.server.granted == 10 and len(logins.server.calls) == 10
+    assert logins.server.granted == 10
+    assert len(logins.server.calls) == 10
     for name in ("anna", "bob"):
         assert keeper.current(logins.key(name)) == logins.entry(name)["accessToken"]

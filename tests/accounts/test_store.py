@@ -60,7 +60,8 @@ def test_a_missing_file_is_made_private_with_a_random_key(tmp_path: Path, new_sh
     shelves = [new_shelf(tmp_path / name / "deep") for name in ("one", "two")]
     configs = [shelf.file.load_or_create() for shelf in shelves]
     for shelf, config in zip(shelves, configs):
-        assert shelf.mode == 0o600 and shelf.path.parent.stat().st_mode & 0o777 == 0o700
+        assert shelf.mode == 0o600
+        assert shelf.path.parent.stat().st_mode & 0o777 == 0o700
         assert re.fullmatch(r"tc-[\w-]{32}", config.proxy.api_key or "")
         assert shelf.json == {"proxy": {"port": 3456, "apiKey": config.proxy.api_key}, "accounts": []}
         assert shelf.said == [f"created {shelf.path} with a new proxy key"]
@@ -75,10 +76,12 @@ def test_a_missing_key_is_added_to_a_file_that_is_there(shelf: Any, proxy: Any) 
         del raw["proxy"]
     shelf.put(raw)
     config = shelf.file.load_or_create()
-    assert config.proxy.api_key and config.proxy.api_key.startswith("tc-")
+    assert config.proxy.api_key
+    assert config.proxy.api_key.startswith("tc-")
     port = {"port": 9} if proxy == {"port": 9} else {}
     assert shelf.json == {**raw, "proxy": {**port, "apiKey": config.proxy.api_key}}
-    assert len(shelf.said) == 1 and config.proxy.api_key not in shelf.said[0]
+    assert len(shelf.said) == 1
+    assert config.proxy.api_key not in shelf.said[0]
 
 
 @pytest.mark.parametrize("before", [None, {"accounts": []}])
@@ -156,7 +159,8 @@ def test_a_file_others_can_read_is_closed_to_them_with_a_warning(shelf: Any, loo
     shelf.put(shelf.good(), loose)
     shelf.file.load()
     assert shelf.mode == 0o600
-    assert len(shelf.said) == 1 and "others could read it" in shelf.said[0]
+    assert len(shelf.said) == 1
+    assert "others could read it" in shelf.said[0]
     shelf.file.load()
     assert len(shelf.said) == 1
 
@@ -181,7 +185,8 @@ def test_duplicates_are_merged_with_one_line_each_and_the_file_stays(shelf: Any)
     text = shelf.put(raw)
     config = shelf.file.load()
     assert [account.access_token for account in config.accounts] == ["sk-ant-oat01-NEWER"]
-    assert len(shelf.said) == 1 and "are the same account" in shelf.said[0]
+    assert len(shelf.said) == 1
+    assert "are the same account" in shelf.said[0]
     assert "NEWER" not in shelf.said[0]
     assert shelf.text == text
 
@@ -200,16 +205,19 @@ def test_a_file_is_read_once_per_change(shelf: Any, monkeypatch: Any) -> None:
     reads = counted_reads(shelf, monkeypatch)
     shelf.put(shelf.good())
     os.utime(shelf.path, (1, 1))
-    assert shelf.file.load() is shelf.file.load() and len(reads) == 1
+    assert shelf.file.load() is shelf.file.load()
+    assert len(reads) == 1
     shelf.put({**shelf.good(), "accounts": []})
-    assert shelf.file.load().accounts == () and len(reads) == 2
+    assert shelf.file.load().accounts == ()
+    assert len(reads) == 2
 
 
 def test_what_was_written_here_is_not_read_again(shelf: Any, monkeypatch: Any) -> None:
     shelf.put(shelf.good())
     reads = counted_reads(shelf, monkeypatch)
     shelf.file.update(lambda raw: raw["accounts"].clear())
-    assert shelf.file.load().accounts == () and len(reads) == 1  # the update's own
+    assert shelf.file.load().accounts == ()
+    assert len(reads) == 1
 
 
 def test_an_edit_in_place_with_the_same_time_and_size_is_seen(shelf: Any) -> None:
@@ -229,7 +237,8 @@ def test_a_change_starts_with_what_is_there_whatever_was_read_before(shelf: Any)
     shelf.put({**shelf.good(), "proxy": {"port": 3457, "apiKey": "tc-FAKE"}})
     os.utime(shelf.path, (1, 1))
     shelf.file.update(lambda raw: raw.update(record=True))
-    assert shelf.json["proxy"]["port"] == 3457 and shelf.json["record"] is True
+    assert shelf.json["proxy"]["port"] == 3457
+    assert shelf.json["record"] is True
 
 
 @posix
@@ -239,7 +248,8 @@ def test_a_file_that_was_made_loose_is_closed_also_when_it_is_not_read(shelf: An
     shelf.file.load()
     shelf.path.chmod(0o644)
     shelf.file.load()
-    assert shelf.mode == 0o600 and len(shelf.said) == 1
+    assert shelf.mode == 0o600
+    assert len(shelf.said) == 1
 
 
 def test_a_file_system_without_locks_is_told_with_what_to_do(shelf: Any, monkeypatch: Any) -> None:

@@ -71,5 +71,6 @@ def test_readers_among_writing_threads_see_whole_files_only(shelf: Any) -> None:
     reader.start()
     for thread in [*writers, reader]:
         thread.join(30)
-    assert failures == [] and set(sizes) <= {1}
+    assert failures == []
+    assert set(sizes) <= {1}
     assert len([key for key in shelf.json if key.startswith("k")]) == 16

@@ -25,7 +25,8 @@ def test_an_update_changes_what_it_changes_and_nothing_else(shelf: Any) -> None:
     added = '"expiresAt": 1774384968427,\n      "priority": 3\n'
     assert shelf.text == before.replace('"expiresAt": 1774384968427\n', added)
     assert "Zoë" in shelf.text
-    assert shelf.others == set() and shelf.mode == 0o600
+    assert shelf.others == set()
+    assert shelf.mode == 0o600
 
 
 def test_an_update_that_changes_nothing_writes_nothing(shelf: Any) -> None:
@@ -47,7 +48,8 @@ def test_true_and_1_are_different_contents(shelf: Any) -> None:
 def test_nothing_invalid_is_ever_written(shelf: Any, end: Any) -> None:
     text = shelf.put(shelf.good())
     assert "(not changed): " in shelf.fault(shelf.file.update, end)
-    assert shelf.text == text and shelf.others == set()
+    assert shelf.text == text
+    assert shelf.others == set()
 
 
 def test_a_change_that_fails_leaves_the_file_and_frees_the_lock(shelf: Any) -> None:
@@ -77,9 +79,11 @@ def test_a_symlink_stays_one_and_its_target_is_replaced(tmp_path: Path, shelf: A
     target = tmp_path / "dotfiles" / "real.json"
     shelf.path.symlink_to(Path("dotfiles") / "real.json")
     config = shelf.file.load_or_create()  # the target does not exist yet
-    assert shelf.path.is_symlink() and target.stat().st_mode & 0o777 == 0o600
+    assert shelf.path.is_symlink()
+    assert target.stat().st_mode & 0o777 == 0o600
     shelf.file.update(lambda raw: raw.update(switchThreshold=0.9))
-    assert shelf.path.is_symlink() and not target.is_symlink()
+    assert shelf.path.is_symlink()
+    assert not target.is_symlink()
     assert json.loads(target.read_text())["switchThreshold"] == 0.9
     assert ConfigFile(target, print).load().proxy == config.proxy
     assert not shelf.path.with_name("teamclaude.json.lock").exists()
@@ -97,7 +101,8 @@ def test_a_failing_write_is_one_line_and_the_file_as_it_was(shelf: Any, monkeypa
         patch.setattr(os, call, fail)
         problem = shelf.fault(shelf.file.update, lambda raw: set_priority(raw, "bob", 1))
     assert problem == f"{shelf.path}: can't write it: No space left on device"
-    assert shelf.text == text and shelf.others == set()
+    assert shelf.text == text
+    assert shelf.others == set()
 
 
 FULL_DISK = """
@@ -119,8 +124,10 @@ def test_a_real_limit_on_file_size_loses_nothing(shelf: Any) -> None:
         text=True,
         timeout=30,
     )
-    assert "ConfigError" in done.stderr and "can't write it: File too large" in done.stderr
-    assert shelf.text == text and shelf.others == set()
+    assert "ConfigError" in done.stderr
+    assert "can't write it: File too large" in done.stderr
+    assert shelf.text == text
+    assert shelf.others == set()
 
 
 @posix

@@ -65,7 +65,8 @@ def test_names_are_the_paths_of_the_file_in_order_and_each_once() -> None:
 
 def test_every_row_says_type_and_reason() -> None:
     for row in ROWS:
-        assert row.type and row.why.endswith("."), row
+        assert row.type, row
+        assert row.why.endswith("."), row
         assert row.type in WRONG or " or " in row.type or row.type.startswith('"'), row
 
 
@@ -97,7 +98,8 @@ def test_every_wrong_type_of_every_key_is_one_line_with_its_path(row: SettingRow
             parse_config(file_with(row.name, wrong), "f.json")
         text = str(caught.value)
         assert text.startswith(f"f.json: {path}"), text
-        assert "expected" in text and "\n" not in text
+        assert "expected" in text
+        assert "\n" not in text
 
 
 def test_every_number_with_a_unit_has_a_range_of_its_own_or_any_size() -> None:

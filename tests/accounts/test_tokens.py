@@ -55,7 +55,8 @@ def test_a_code_becomes_tokens_and_a_person(auth: AuthServer) -> None:
     code = code_for(auth)
     grant = exchange_code(oauth, code, VERIFIER, "http://localhost:1/callback", "s" * 43, clock=clock)
     assert grant.access_token.startswith("sk-ant-oat01-FAKE")
-    assert grant.refresh_token is not None and auth.can_refresh(grant.refresh_token)
+    assert grant.refresh_token is not None
+    assert auth.can_refresh(grant.refresh_token)
     assert grant.expires_at == NOW + 8 * 3600
     assert grant.refresh_token_expires_at == NOW + 30 * 86400
     assert (grant.account_uuid, grant.email) == ("fake-person-anna", "anna@example.com")
@@ -92,7 +93,8 @@ def test_what_only_a_new_login_heals(auth: AuthServer, fault: Fault) -> None:
     auth.script.once(fault)
     with pytest.raises(LoginRefused, match="log in again") as caught:
         refresh(config_of(auth), "sk-ant-ort01-FAKEx")
-    assert "FAKE" not in str(caught.value) and "\n" not in str(caught.value)
+    assert "FAKE" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 # fault, whether the token may be spent, words
@@ -126,7 +128,8 @@ def test_what_passes_by_itself(auth: AuthServer, fault: Fault, spent: bool, word
     with pytest.raises(TokenEndpointBusy, match=words) as caught:
         refresh(config_of(auth), token)
     assert caught.value.may_be_spent is spent
-    assert "FAKE" not in str(caught.value) and "\n" not in str(caught.value)
+    assert "FAKE" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_silent_server_is_given_up(auth: AuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +231,8 @@ def test_a_certificate_file_that_is_no_good_is_named(auth: AuthServer, tmp_path:
 @pytest.mark.parametrize("odd", [None, "8h", -1, 0, True, float("nan"), float("inf"), []])
 def test_an_odd_life_does_not_cost_the_login(odd: Any) -> None:
     grant = read_grant({"access_token": "a", "expires_in": odd, "refresh_token_expires_in": odd}, NOW)
-    assert grant.expires_at == NOW + 3600 and grant.refresh_token_expires_at is None
+    assert grant.expires_at == NOW + 3600
+    assert grant.refresh_token_expires_at is None
 
 
 @pytest.mark.parametrize(
@@ -237,7 +241,8 @@ def test_an_odd_life_does_not_cost_the_login(odd: Any) -> None:
 )
 def test_how_long_an_access_token_lives(told: Any, life: float) -> None:
     grant = read_grant({"access_token": "a", "expires_in": told}, NOW)
-    assert grant.expires_at == NOW + life and grant.issued_at == NOW
+    assert grant.expires_at == NOW + life
+    assert grant.issued_at == NOW
 
 
 @pytest.mark.parametrize("huge", [1e300, 10**400, "1e300"])

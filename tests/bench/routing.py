@@ -13,18 +13,18 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from rounds import Bench  # noqa: E402
-from table import Row, Target, machine, markdown, quantity  # noqa: E402
+from rounds import Bench
+from table import Row, Target, machine, markdown, quantity
 
-from teamclaude.accounts.config import RoutingConfig  # noqa: E402
-from teamclaude.routing.account import AccountSpec  # noqa: E402
-from teamclaude.routing.burn import Burn  # noqa: E402
-from teamclaude.routing.decision import Ask, Lease  # noqa: E402
-from teamclaude.routing.fleet import Fleet  # noqa: E402
-from teamclaude.routing.policies import POLICIES  # noqa: E402
-from teamclaude.routing.rules import Rules  # noqa: E402
-from teamclaude.routing.usage import Usage  # noqa: E402
-from teamclaude.routing.windows import Reading, Window  # noqa: E402
+from teamclaude.accounts.config import RoutingConfig
+from teamclaude.routing.account import AccountSpec
+from teamclaude.routing.burn import Burn
+from teamclaude.routing.decision import Ask, Lease
+from teamclaude.routing.fleet import Fleet
+from teamclaude.routing.policies import POLICIES
+from teamclaude.routing.rules import Rules
+from teamclaude.routing.usage import Usage
+from teamclaude.routing.windows import Reading, Window
 
 __all__ = ["decision_rows"]
 
@@ -71,7 +71,8 @@ class World:
         marks.append(clock())
         lease = fleet.admit(ask, self.now)
         marks.append(clock())
-        assert isinstance(lease, Lease) and lease.decision.reason == "kept warm"
+        assert isinstance(lease, Lease)
+        assert lease.decision.reason == "kept warm"
         fleet.answered(lease, 200, self.reading, self.now)
         marks.append(clock())
         fleet.settle(lease, self.now, USAGE, MODEL, True)

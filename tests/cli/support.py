@@ -92,7 +92,9 @@ def accounts_in(path: Path) -> dict[str, dict[str, Any]]:
 
 def failed(ended: Ended, file: Path) -> str:
     """The last line of a command that did not work; no account was written."""
-    assert ended.status == 1 and accounts_in(file) == {}
+    assert ended.status == 1
+    assert accounts_in(file) == {}
     line = ended.err.splitlines()[-1]
-    assert line.startswith("teamclaude: ") and "Traceback" not in ended.err
+    assert line.startswith("teamclaude: ")
+    assert "Traceback" not in ended.err
     return line

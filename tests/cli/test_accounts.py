@@ -72,20 +72,26 @@ def test_the_list_has_the_status_of_the_running_proxy(stub: Stub, cli: Callable[
     heading, alice, bob, paid = ended.out.splitlines()
     assert heading.split() == ["NAME", "TIER", "STATUS", "PRIORITY", "SOURCE", "TOKEN", "LOGIN"]
     assert "benched, 429, retry-after" in alice
-    assert "auth_failed" in bob and "re-login needed" in bob
-    assert "API key" in paid and "last resort" in paid
+    assert "auth_failed" in bob
+    assert "re-login needed" in bob
+    assert "API key" in paid
+    assert "last resort" in paid
 
 
 def test_without_a_proxy_the_status_is_not_known(down: Path, cli: Callable[..., Ended]) -> None:
     ended = cli("accounts")
-    assert ended.status == 0 and "—" in ended.out and "no proxy is running" in ended.err
+    assert ended.status == 0
+    assert "—" in ended.out
+    assert "no proxy is running" in ended.err
 
 
 def test_details_on_request(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
     config({**ALICE, "orgName": "Acme", "orgUuid": "org-1", "accountUuid": "u-1", "expiresAt": 4102444800000})
     assert "org-1" not in cli("accounts").out
     out = cli("accounts", "-v").out
-    assert "organisation:   Acme org-1" in out and "account:        u-1" in out and "token expires:  2" in out
+    assert "organisation:   Acme org-1" in out
+    assert "account:        u-1" in out
+    assert "token expires:  2" in out
 
 
 DAY_MS = 86400 * 1000
@@ -103,9 +109,11 @@ def test_the_end_of_a_login_is_counted_down(
     )
     ended = cli("accounts")
     alice, bob = ended.out.splitlines()[1:]
-    assert alice.split()[-1] == left and bob.split()[-1] == "—"
+    assert alice.split()[-1] == left
+    assert bob.split()[-1] == "—"
     warning = f"the login of alice@example.com ends in {left}: teamclaude login renews it"
-    assert (warning in ended.err) is warned and "login of bob" not in ended.err
+    assert (warning in ended.err) is warned
+    assert "login of bob" not in ended.err
     assert ("re-login needed" in alice) is (days < 0)
 
 
@@ -121,7 +129,8 @@ def test_what_the_proxy_knows_of_tokens_counts(
     ended = cli("accounts", "-v")
     (c,) = (line for line in ended.out.splitlines() if line.startswith("c "))
     (bob,) = (line for line in ended.out.splitlines() if line.startswith("bob "))
-    assert "follows Claude Code, valid 1h" in c and c.split()[-1] == "27d"
+    assert "follows Claude Code, valid 1h" in c
+    assert c.split()[-1] == "27d"
     assert "re-login needed" in bob
     assert "    token:          the login is not valid any more" in ended.out
 
@@ -131,7 +140,8 @@ def test_details_name_the_file_that_is_followed(
 ) -> None:
     config({"name": "c", "importFrom": "/x/.credentials.json"})
     out = cli("accounts", "-v").out
-    assert "follows Claude Code" in out and "follows:        /x/.credentials.json" in out
+    assert "follows Claude Code" in out
+    assert "follows:        /x/.credentials.json" in out
 
 
 def test_json_tells_everything_but_secrets(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
@@ -145,8 +155,11 @@ def test_json_tells_everything_but_secrets(config: Callable[..., Path], cli: Cal
         }
     )
     (row,) = json.loads(cli("accounts", "--json").out)
-    assert row["name"] == "alice@example.com" and row["priority"] == 3 and row["status"] == "disabled"
-    assert row["expiresAt"] == 4102444800000 and row["tier"] is None
+    assert row["name"] == "alice@example.com"
+    assert row["priority"] == 3
+    assert row["status"] == "disabled"
+    assert row["expiresAt"] == 4102444800000
+    assert row["tier"] is None
 
 
 @pytest.mark.parametrize("words", [("accounts",), ("accounts", "-v"), ("accounts", "--json")])
@@ -159,7 +172,8 @@ def test_no_secret_is_ever_shown(stub: Stub, cli: Callable[..., Ended], words: t
 def test_no_accounts(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
     config()
     ended = cli("accounts")
-    assert (ended.status, ended.out) == (0, "") and "has no accounts yet" in ended.err
+    assert (ended.status, ended.out) == (0, "")
+    assert "has no accounts yet" in ended.err
     assert json.loads(cli("accounts", "--json").out) == []
 
 
@@ -196,7 +210,7 @@ def test_enabling_without_a_running_proxy_lifts_what_the_saved_state_holds_again
     }
     state = down.with_name("teamclaude.state.json")
     keys = {account.name: account.key for account in ConfigFile(down, print).load().accounts}
-    state.write_text(json.dumps({"version": 1, "accounts": {key: held for key in keys.values()}}))
+    state.write_text(json.dumps({"version": 1, "accounts": dict.fromkeys(keys.values(), held)}))
     assert cli("enable", "bob").status == 0
     accounts = json.loads(state.read_text())["accounts"]
     assert accounts[keys["bob"]] == {
@@ -234,7 +248,9 @@ def test_remove_with_yes(down: Path, cli: Callable[..., Ended]) -> None:
 
 def test_remove_where_nobody_can_answer(down: Path, cli: Callable[..., Ended]) -> None:
     ended = cli("remove", "bob")
-    assert ended.status == 2 and "--yes" in ended.err and ended.err.count("\n") == 1
+    assert ended.status == 2
+    assert "--yes" in ended.err
+    assert ended.err.count("\n") == 1
     assert "bob" in accounts_in(down)
 
 
@@ -267,7 +283,10 @@ def test_a_name_must_be_clear(
     before = file.read_text()
     tail = ["1"] if words[0] == "priority" else []
     ended = cli(words[0], "work", *words[1:], *tail)
-    assert ended.status == 2 and "work-1, work-2" in ended.err and ended.err.count("\n") == 1
+    assert ended.status == 2
+    assert "work-1, work-2" in ended.err
+    assert ended.err.count("\n") == 1
     ended = cli(words[0], "nobody", *words[1:], *tail)
-    assert ended.status == 2 and "work-1, work-2" in ended.err
+    assert ended.status == 2
+    assert "work-1, work-2" in ended.err
     assert file.read_text() == before

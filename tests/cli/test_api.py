@@ -16,11 +16,13 @@ def test_a_get(stub: Stub, cli: Callable[..., Ended]) -> None:
     stub.answers["GET /v1/models?limit=2"] = (200, b'{"data": []}')
     ended = cli("api", "v1/models?limit=2")
     assert (ended.status, ended.out) == (0, '{"data": []}')
-    assert ended.err.startswith("200 OK\n") and "X-Stub: yes\n" in ended.err
+    assert ended.err.startswith("200 OK\n")
+    assert "X-Stub: yes\n" in ended.err
     (asked,) = stub.asked
     assert asked.headers["x-teamclaude-key"] == KEY
     assert asked.headers["anthropic-version"] == "2023-06-01"
-    assert "x-teamclaude-account" not in asked.headers and asked.body == b""
+    assert "x-teamclaude-account" not in asked.headers
+    assert asked.body == b""
 
 
 @pytest.mark.parametrize("status", [400, 429, 500])
@@ -47,7 +49,9 @@ def test_an_account_is_named_by_its_beginning(stub: Stub, cli: Callable[..., End
 
 def test_an_account_nobody_knows(stub: Stub, cli: Callable[..., Ended]) -> None:
     ended = cli("api", "/v1/models", "--account", "carol")
-    assert ended.status == 2 and "bob" in ended.err and stub.asked == []
+    assert ended.status == 2
+    assert "bob" in ended.err
+    assert stub.asked == []
 
 
 def test_data_makes_it_a_post(stub: Stub, cli: Callable[..., Ended], tmp_path: Path) -> None:
@@ -82,5 +86,7 @@ def test_another_method(stub: Stub, cli: Callable[..., Ended]) -> None:
 )
 def test_wrong_words(stub: Stub, cli: Callable[..., Ended], words: list[str], status: int, said: str) -> None:
     ended = cli("api", *words)
-    assert ended.status == status and said in ended.err and ended.err.count("\n") == 1
+    assert ended.status == status
+    assert said in ended.err
+    assert ended.err.count("\n") == 1
     assert stub.asked == []

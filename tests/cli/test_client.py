@@ -82,7 +82,8 @@ def test_a_certificate_of_ones_own_is_trusted(
     context.load_cert_chain(str(cert), str(key))
     config(ALICE, port=once(ANSWER, context).port, tls={"cert": str(cert), "key": str(key)})
     ended = cli("status", "--json")
-    assert (ended.status, ended.err) == (0, "") and '"ok": "yes"' in ended.out
+    assert (ended.status, ended.err) == (0, "")
+    assert '"ok": "yes"' in ended.out
 
 
 def test_a_server_without_tls_where_the_config_says_tls(
@@ -95,7 +96,8 @@ def test_a_server_without_tls_where_the_config_says_tls(
     server = once(ANSWER)
     config(ALICE, port=server.port, tls={"cert": str(cert), "key": str(key)})
     ended = cli("status")
-    assert ended.status == 1 and f"no TLS with https://localhost:{server.port}" in ended.err
+    assert ended.status == 1
+    assert f"no TLS with https://localhost:{server.port}" in ended.err
 
 
 def test_a_certificate_that_is_not_there(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
@@ -110,7 +112,9 @@ def test_a_certificate_that_is_none(
     (tmp_path / "cert.pem").write_text("-----BEGIN CERTIFICATE-----\nnonsense\n")
     config(ALICE, tls={"cert": str(tmp_path / "cert.pem"), "key": "/k.pem"})
     ended = cli("status")
-    assert ended.status == 1 and "proxy.tls.cert: can't read" in ended.err and ended.err.count("\n") == 1
+    assert ended.status == 1
+    assert "proxy.tls.cert: can't read" in ended.err
+    assert ended.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -130,7 +134,9 @@ def test_a_broken_answer(
 ) -> None:
     config(ALICE, port=once(answer).port)
     ended = cli("status")
-    assert ended.status == 1 and said in ended.err and ended.err.count("\n") == 1
+    assert ended.status == 1
+    assert said in ended.err
+    assert ended.err.count("\n") == 1
 
 
 def test_a_truncated_body_is_no_success(

@@ -83,7 +83,8 @@ def test_capacity_answers_a_launcher_in_json_all_the_same(
     private_home: Path, cli: Callable[..., Ended]
 ) -> None:
     ended = cli("capacity", "--json")
-    assert ended.status == 20 and json.loads(ended.out)["verdict"] == "red"
+    assert ended.status == 20
+    assert json.loads(ended.out)["verdict"] == "red"
     assert not (private_home / ".config").exists()
 
 
@@ -97,7 +98,8 @@ def test_a_file_without_a_key_is_not_changed_by_reading_it(
     path.write_text(text)
     path.chmod(0o600)
     ended = cli(name, *READS[name])
-    assert "internal error" not in ended.err and "apiKey" not in path.read_text()
+    assert "internal error" not in ended.err
+    assert "apiKey" not in path.read_text()
 
 
 def test_env_needs_the_key_that_the_server_makes(private_home: Path, cli: Callable[..., Ended]) -> None:
@@ -122,7 +124,8 @@ def path(private_home: Path) -> Path:
 
 def test_the_first_account_makes_the_file_at_once(path: Path) -> None:
     file, config = configfile.config_to_add_to(lambda sec: pytest.fail("nobody to wait for"))
-    assert config.accounts == () and path.stat().st_mode & 0o777 == 0o600
+    assert config.accounts == ()
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_file_that_was_deleted_under_a_running_server_is_waited_for(
@@ -155,6 +158,7 @@ def test_accounts_tells_of_a_directory_others_can_write_to(
     directory = config(ALICE).parent
     directory.chmod(0o777)
     ended = cli("accounts")
-    assert ended.status == 0 and ended.out
+    assert ended.status == 0
+    assert ended.out
     danger = f"other users can replace the files in {directory}; run: chmod go-w {directory}"
     assert f"teamclaude: {danger}\n" in ended.err

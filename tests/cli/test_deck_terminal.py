@@ -132,7 +132,8 @@ def test_every_key(serve: Callable[..., Served]) -> None:
     assert "api-1" not in accounts_in(deck.path)
     assert "sk-ant" not in "\n".join(deck.screen.text)
     deck.type("q")
-    assert deck.end() == 0 and deck.restored
+    assert deck.end() == 0
+    assert deck.restored
     assert "FAKE" not in deck.screen.loose
 
 
@@ -158,7 +159,9 @@ def test_quitting_asks_while_a_request_runs_and_lets_it_finish(serve: Callable[.
 @pytest.mark.parametrize("way", ["q", "ctrl-c", "SIGTERM", "SIGINT", "hangup"])
 def test_the_terminal_is_restored_on_every_way_out(serve: Callable[..., Served], way: str) -> None:
     deck = serve()
-    assert not deck.restored and "1049" in deck.screen.modes and "2004" in deck.screen.modes
+    assert not deck.restored
+    assert "1049" in deck.screen.modes
+    assert "2004" in deck.screen.modes
     if way == "q":
         deck.type("q")
     elif way == "ctrl-c":
@@ -248,7 +251,8 @@ def test_it_follows_the_size_of_the_terminal(serve: Callable[..., Served]) -> No
         deck.see(seen)
         assert deck.screen.columns == columns
     deck.type("q")
-    assert deck.end() == 0 and deck.restored
+    assert deck.end() == 0
+    assert deck.restored
 
 
 def test_without_unicode_it_is_ascii(serve: Callable[..., Served]) -> None:
@@ -266,7 +270,8 @@ def test_a_dumb_terminal_gets_plain_lines(private_home: Path, api: FakeApi) -> N
         deck.hear("TeamClaude .* on http")
         deck.ask()
         deck.hear("POST /v1/messages")
-        assert "\x1b" not in deck.screen.loose and deck.screen.modes == set()
+        assert "\x1b" not in deck.screen.loose
+        assert deck.screen.modes == set()
         deck.type("\x03")
         assert deck.end() == 0
     finally:
@@ -285,4 +290,5 @@ def test_the_bell_rings_once_when_a_login_is_needed(serve: Callable[..., Served]
     deck.see("1 need login")
     assert deck.screen.bells == 1
     deck.type("q")
-    assert deck.end() == 0 and deck.screen.bells == 1
+    assert deck.end() == 0
+    assert deck.screen.bells == 1

@@ -100,5 +100,7 @@ def test_zero_seconds_is_until_interrupted(asked: list[Any], cli: Callable[..., 
 )
 def test_numbers_out_of_range(asked: list[Any], cli: Callable[..., Ended], words: list[str]) -> None:
     ended = cli("demo", f"{words[0]}={words[1]}")
-    assert ended.status == 2 and "number from" in ended.err and ended.err.count("\n") == 1
+    assert ended.status == 2
+    assert "number from" in ended.err
+    assert ended.err.count("\n") == 1
     assert asked == []

@@ -59,7 +59,8 @@ def test_a_key_that_would_win_is_told_on_stderr(
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-api03-FAKE")
     ended = cli("env")
     assert "ANTHROPIC_API_KEY" not in ended.out
-    assert "unset" in ended.err and "sk-ant" not in ended.err
+    assert "unset" in ended.err
+    assert "sk-ant" not in ended.err
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,8 @@ def test_another_port(stub: Stub, cli: Callable[..., Ended]) -> None:
 @pytest.mark.parametrize("port", ["x", "-1", "65536", "٣"])
 def test_no_port(stub: Stub, cli: Callable[..., Ended], port: str) -> None:
     ended = cli("env", f"--port={port}")
-    assert ended.status == 2 and "not a port" in ended.err
+    assert ended.status == 2
+    assert "not a port" in ended.err
 
 
 def test_a_broken_config_is_one_line(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
@@ -101,5 +103,6 @@ def test_a_broken_config_is_one_line(config: Callable[..., Path], cli: Callable[
     file.write_text('{"proxy": }')
     ended = cli("env")
     assert (ended.status, ended.out) == (1, "")
-    assert str(file) in ended.err and ended.err.count("\n") == 1
+    assert str(file) in ended.err
+    assert ended.err.count("\n") == 1
     assert file.read_text() == '{"proxy": }'

@@ -21,7 +21,8 @@ def test_the_topics_are_the_pages() -> None:
 @pytest.mark.parametrize("topic", topics())
 def test_every_page_is_printed_and_fits_a_terminal(cli: Callable[..., Ended], topic: str) -> None:
     ended = cli("help", topic)
-    assert ended.status == 0 and ended.out.startswith(page(topic).splitlines()[0])
+    assert ended.status == 0
+    assert ended.out.startswith(page(topic).splitlines()[0])
     assert [line for line in ended.out.splitlines() if len(line) > 79] == []
 
 
@@ -44,7 +45,8 @@ RECORD = {"request": "tc-1", "method": "POST", "path": "/v1/messages", "outcome"
 def test_explain_asks_for_the_last_request(stub: Stub, cli: Callable[..., Ended]) -> None:
     stub.answers["GET /teamclaude/explain/last"] = (200, RECORD)
     ended = cli("explain")
-    assert ended.status == 0 and ended.out.startswith("tc-1 POST /v1/messages\n")
+    assert ended.status == 0
+    assert ended.out.startswith("tc-1 POST /v1/messages\n")
 
 
 def test_explain_asks_for_the_one_named(stub: Stub, cli: Callable[..., Ended]) -> None:

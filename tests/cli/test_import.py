@@ -84,10 +84,12 @@ def test_claude_codes_own_file(cli: Any, auth: AuthServer, file: Path, theirs: A
     login = login_of(auth)
     theirs(login, nested=nested)
     ended = cli("import")
-    assert ended.status == 0 and ended.out == ""
+    assert ended.status == 0
+    assert ended.out == ""
     assert ended.err.splitlines()[-1] == "ann@example.com (Max 20x) is added"
     entry = accounts_in(file)["ann@example.com"]
-    assert same_tokens(entry, login) and entry["source"] == "import"
+    assert same_tokens(entry, login)
+    assert entry["source"] == "import"
     assert (entry["accountUuid"], entry["orgUuid"], entry["orgName"]) == ("p-1", "o-1", "Acme")
     assert "sk-ant" not in ended.err
 
@@ -97,7 +99,9 @@ def test_nothing_is_spent(cli: Any, auth: AuthServer, file: Path, theirs: Any) -
     path = theirs(login)
     before = path.read_bytes()
     cli("import")
-    assert auth.calls == () and auth.can_refresh(login["refreshToken"]) and path.read_bytes() == before
+    assert auth.calls == ()
+    assert auth.can_refresh(login["refreshToken"])
+    assert path.read_bytes() == before
 
 
 def test_another_configuration_directory(
@@ -124,7 +128,8 @@ def test_json(cli: Any, auth: AuthServer, file: Path, way: str, monkeypatch: pyt
     if way == "stdin":
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     ended = cli("import", "--json", text if way == "argument" else "-", "--name", "work")
-    assert ended.status == 0 and "sk-ant" not in ended.err
+    assert ended.status == 0
+    assert "sk-ant" not in ended.err
     assert same_tokens(accounts_in(file)["work"], login)
 
 
@@ -142,9 +147,11 @@ def test_the_keychain(
     ended = cli("import")
     assert ended.status == 0, ended.err
     assert same_tokens(accounts_in(file)["ann@example.com"], login)
-    assert "now shared with Claude Code" in ended.err and "sk-ant" not in ended.err
+    assert "now shared with Claude Code" in ended.err
+    assert "sk-ant" not in ended.err
     ended = cli("import", "--follow")
-    assert ended.status == 2 and "the Keychain item of Claude Code is none" in ended.err
+    assert ended.status == 2
+    assert "the Keychain item of Claude Code is none" in ended.err
 
 
 # --- who it is ------------------------------------------------------------------------------------------
@@ -182,7 +189,8 @@ def test_without_a_profile_it_gets_a_number(cli: Any, auth: AuthServer, file: Pa
     login = login_of(auth)
     theirs(login)
     ended = cli("import")
-    assert ended.status == 0 and "that is not known: the profile endpoint failed (503" in ended.err
+    assert ended.status == 0
+    assert "that is not known: the profile endpoint failed (503" in ended.err
     assert same_tokens(accounts_in(file)["imported-1"], login)
 
 
@@ -193,7 +201,8 @@ def test_without_a_profile_a_person_is_asked_for_the_name(
     auth.script.always(Fault.status(503), path=PROFILE_PATH)
     person(typed)
     ended = cli("import", "--json", json.dumps(login_of(auth)))
-    assert ended.status == 0 and "Name of this account" in ended.err
+    assert ended.status == 0
+    assert "Name of this account" in ended.err
     assert list(accounts_in(file)) == [name]
 
 
@@ -218,15 +227,19 @@ def followed(entry: dict[str, Any], path: Path) -> bool:
 def test_it_warns_that_the_login_is_shared(cli: Any, auth: AuthServer, file: Path, theirs: Any) -> None:
     theirs(login_of(auth))
     err = cli("import").err
-    assert "whoever renews it second is logged out" in err and "--follow leaves the renewing" in err
+    assert "whoever renews it second is logged out" in err
+    assert "--follow leaves the renewing" in err
 
 
 def test_follow(cli: Any, auth: AuthServer, file: Path, theirs: Any) -> None:
     path = theirs(login_of(auth, **NEWER))
     ended = cli("import", "--follow")
-    assert ended.status == 0 and "shared" not in ended.err
+    assert ended.status == 0
+    assert "shared" not in ended.err
     entry = accounts_in(file)["ann@example.com"]
-    assert followed(entry, path) and entry["accountUuid"] == "p-1" and entry["subscriptionType"] == "max"
+    assert followed(entry, path)
+    assert entry["accountUuid"] == "p-1"
+    assert entry["subscriptionType"] == "max"
 
 
 def test_to_follow_replaces_a_copy(cli: Any, auth: AuthServer, file: Path, theirs: Any) -> None:
@@ -237,7 +250,8 @@ def test_to_follow_replaces_a_copy(cli: Any, auth: AuthServer, file: Path, their
     assert followed(entry, path)
     cli("import")
     (entry,) = accounts_in(file).values()
-    assert "importFrom" not in entry and entry["accessToken"]
+    assert "importFrom" not in entry
+    assert entry["accessToken"]
 
 
 @pytest.mark.parametrize(
@@ -251,7 +265,8 @@ def test_a_person_is_offered_to_follow(
     ended = cli("import")
     assert f"Follow {path} and leave the renewing to Claude Code? [y/N]" in ended.err
     (entry,) = accounts_in(file).values()
-    assert ("importFrom" in entry) is follows and (not follows or followed(entry, path))
+    assert ("importFrom" in entry) is follows
+    assert not follows or followed(entry, path)
 
 
 def test_a_relative_path_is_followed_as_a_whole_one(
@@ -268,8 +283,11 @@ def test_a_relative_path_is_followed_as_a_whole_one(
 
 
 def refused(ended: Ended, file: Path, said: str) -> None:
-    assert ended.status in (1, 2) and said in ended.err, ended.err
-    assert ended.err.count("\n") == 1 and ended.out == "" and "FAKE" not in ended.err
+    assert ended.status in (1, 2), ended.err
+    assert said in ended.err
+    assert ended.err.count("\n") == 1
+    assert ended.out == ""
+    assert "FAKE" not in ended.err
     assert accounts_in(file) == {}
 
 

@@ -61,10 +61,12 @@ def test_strips_and_a_picture_of_the_first_seed(capsys, tmp_path):
     words = [*SMALL, "--policy", "sticky", "--seeds", "2", "--chart", "--svg", str(picture)]
     assert main(words) == 0
     out = capsys.readouterr().out
-    assert out.count("sticky, load 1, seed 1") == 1 and "seed 2" not in out
+    assert out.count("sticky, load 1, seed 1") == 1
+    assert "seed 2" not in out
     assert [line.split()[0] for line in out.splitlines() if " 5h " in line] == ["acct1", "acct2"]
     first = picture.read_bytes()
-    assert first.startswith(b"<svg") and b"seed 1" in first
+    assert first.startswith(b"<svg")
+    assert b"seed 1" in first
     assert main(words) == 0
     assert picture.read_bytes() == first
     assert main([*words[:-1], str(tmp_path)]) == 2
@@ -77,7 +79,8 @@ def test_a_moment_is_explained_with_accounts_and_reasons(capsys):
     out = capsys.readouterr().out
     assert out.startswith("week 1, Wed 15:00, policy price, load 1, seed 1\n")
     assert "a new conversation at this moment" in out
-    assert "because" in out and "not taken" in out
+    assert "because" in out
+    assert "not taken" in out
     assert main([*words, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["at"] == 2 * 86400.0 + 15 * 3600.0

@@ -48,7 +48,9 @@ def test_a_stuck_terminal_holds_nobody_up_and_memory_is_bounded() -> None:
     out.go_on.set()
     lines.close()
     printed = out.getvalue().split()
-    assert printed[0] == "first" and printed[-1] == str(KEPT + 9) and len(printed) == KEPT + 1
+    assert printed[0] == "first"
+    assert printed[-1] == str(KEPT + 9)
+    assert len(printed) == KEPT + 1
 
 
 def test_what_was_put_becomes_a_line_by_the_thread_that_prints() -> None:
@@ -63,7 +65,8 @@ def test_what_was_put_becomes_a_line_by_the_thread_that_prints() -> None:
         lines.put(number)
     lines.close()
     assert out.getvalue() == "12\n4\n"
-    assert threads and threading.get_ident() not in threads
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 class Closed(io.StringIO):

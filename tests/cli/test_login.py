@@ -84,21 +84,26 @@ def test_a_browser_logs_in(cli: Any, auth: AuthServer, file: Path, browser: Brow
     assert ended.err.splitlines()[-1] == "ann@example.com (Max 20x) is added"
     assert ended.out.strip() == browser.urls[0]
     ((status, page),) = browser.pages
-    assert status == 200 and "You are logged in" in page
+    assert status == 200
+    assert "You are logged in" in page
     entry = accounts_in(file)["ann@example.com"]
-    assert auth.accepts(entry["accessToken"]) and auth.can_refresh(entry["refreshToken"])
-    assert entry["expiresAt"] > 1.6e12 and entry["refreshTokenExpiresAt"] > entry["expiresAt"]
+    assert auth.accepts(entry["accessToken"])
+    assert auth.can_refresh(entry["refreshToken"])
+    assert entry["expiresAt"] > 1.6e12
+    assert entry["refreshTokenExpiresAt"] > entry["expiresAt"]
     assert (entry["accountUuid"], entry["orgUuid"], entry["orgName"]) == ("p-1", "o-1", "Acme")
     assert (entry["subscriptionType"], entry["rateLimitTier"]) == ("max", "default_claude_max_20x")
     assert (entry["type"], entry["source"]) == ("oauth", "login")
-    assert auth.granted == 1 and quiet(ended, auth, file)
+    assert auth.granted == 1
+    assert quiet(ended, auth, file)
 
 
 def test_the_address_asks_for_what_the_real_client_does(cli: Any, file: Path, browser: Browser) -> None:
     cli("login")
     query = parse_qs(urlsplit(browser.urls[0]).query)
     assert re.fullmatch(r"http://localhost:\d+/callback", query["redirect_uri"][0])
-    assert query["code_challenge_method"] == ["S256"] and "user:inference" in query["scope"][0]
+    assert query["code_challenge_method"] == ["S256"]
+    assert "user:inference" in query["scope"][0]
 
 
 def test_logging_in_again_renews(cli: Any, auth: AuthServer, file: Path, browser: Browser) -> None:
@@ -107,7 +112,8 @@ def test_logging_in_again_renews(cli: Any, auth: AuthServer, file: Path, browser
     ended = cli("login")
     assert ended.err.splitlines()[-1] == "work (Max 20x) has its new credentials"
     after = accounts_in(file)
-    assert list(after) == ["work"] and after["work"]["refreshToken"] != before["refreshToken"]
+    assert list(after) == ["work"]
+    assert after["work"]["refreshToken"] != before["refreshToken"]
 
 
 def test_two_organisations_are_two_accounts(cli: Any, auth: AuthServer, file: Path, browser: Browser) -> None:
@@ -137,7 +143,8 @@ def test_a_running_proxy_takes_it_over(cli: Any, file: Path, browser: Browser, a
         assert stub.paths == ["POST /teamclaude/accounts/reload"]
         stub.answers["POST /teamclaude/accounts/reload"] = (400, {"error": {"message": "not reloaded: x"}})
         ended = cli("login", "--port", str(stub.port))
-        assert ended.status == 0 and "did not take it over: not reloaded: x" in ended.err
+        assert ended.status == 0
+        assert "did not take it over: not reloaded: x" in ended.err
     finally:
         stub.stop()
 
@@ -171,7 +178,8 @@ def test_a_refusal_of_the_person(cli: Any, auth: AuthServer, file: Path, browser
     line = failed(cli("login"), file)
     browser.end()
     assert 'refused: access_denied ("The user said no")' in line
-    assert browser.pages[0][0] == 400 and "The login failed" in browser.pages[0][1]
+    assert browser.pages[0][0] == 400
+    assert "The login failed" in browser.pages[0][1]
 
 
 def test_another_state_is_ignored(cli: Any, auth: AuthServer, file: Path, browser: Browser) -> None:
@@ -184,7 +192,8 @@ def test_another_state_is_ignored(cli: Any, auth: AuthServer, file: Path, browse
     browser.does = wrong_then_right
     ended = cli("login")
     browser.end()
-    assert ended.status == 0 and "a browser came back from some other login; still waiting" in ended.err
+    assert ended.status == 0
+    assert "a browser came back from some other login; still waiting" in ended.err
     assert [status for status, _ in browser.pages] == [400, 200]
     assert [call.outcome for call in auth.calls] == ["granted"]
 
@@ -209,16 +218,19 @@ def test_no_tokens(cli: Any, auth: AuthServer, file: Path, browser: Browser, fau
     ended = cli("login")
     browser.end()
     assert said in failed(ended, file)
-    assert browser.pages[0][0] == 400 and "sk-ant" not in ended.err
+    assert browser.pages[0][0] == 400
+    assert "sk-ant" not in ended.err
 
 
 def test_a_login_without_a_profile_is_kept(cli: Any, auth: AuthServer, file: Path, browser: Browser) -> None:
     auth.script.always(Fault.status(500), path=PROFILE_PATH)
     ended = cli("login")
-    assert ended.status == 0 and "the login works, but that is not known: the profile" in ended.err
+    assert ended.status == 0
+    assert "the login works, but that is not known: the profile" in ended.err
     assert ended.err.splitlines()[-1] == "ann@example.com is added"
     entry = accounts_in(file)["ann@example.com"]
-    assert (entry["accountUuid"], entry["orgUuid"]) == ("p-1", "o-1") and auth.accepts(entry["accessToken"])
+    assert (entry["accountUuid"], entry["orgUuid"]) == ("p-1", "o-1")
+    assert auth.accepts(entry["accessToken"])
 
 
 def test_ctrl_c_while_the_profile_is_asked_for_does_not_lose_the_login(
@@ -240,7 +252,8 @@ def test_without_a_screen_no_browser_is_tried(
     monkeypatch.setattr(login, "has_browser", lambda env: has_browser(env, "linux"))
     monkeypatch.setattr(login, "LIMIT_S", 0.05)
     ended = cli("login")
-    assert browser.urls == [] and ended.err.startswith("Open this address in a browser")
+    assert browser.urls == []
+    assert ended.err.startswith("Open this address in a browser")
     assert "redirect_uri=http%3A%2F%2Flocalhost" in ended.out
 
 
@@ -258,7 +271,9 @@ def test_a_file_that_can_not_be_written_is_known_before(cli: Any, file: Path, br
     # Not a mode: the tests may run as root, who may write everywhere.
     file.with_name(f"{file.name}.lock").mkdir()
     ended = cli("login")
-    assert ended.status == 1 and browser.urls == [] and "its directory must be writable" in ended.err
+    assert ended.status == 1
+    assert browser.urls == []
+    assert "its directory must be writable" in ended.err
 
 
 # --- with the keyboard --------------------------------------------------------------------------------
@@ -299,7 +314,8 @@ def typist(monkeypatch: pytest.MonkeyPatch, keyboard: Callable[..., None]) -> Ty
 
 def test_a_pasted_code(cli: Any, auth: AuthServer, file: Path, typist: Typist) -> None:
     ended = cli("login", "--no-browser")
-    assert ended.status == 0 and ended.out.strip() == typist.urls[0]
+    assert ended.status == 0
+    assert ended.out.strip() == typist.urls[0]
     assert parse_qs(urlsplit(typist.urls[0]).query)["redirect_uri"] == [MANUAL_REDIRECT]
     assert auth.accepts(accounts_in(file)["ann@example.com"]["accessToken"])
     assert quiet(ended, auth, file)
@@ -364,4 +380,5 @@ def test_a_pasted_refusal(cli: Any, file: Path, typist: Typist) -> None:
 )
 def test_wrong_words(cli: Any, file: Path, words: tuple[str, ...]) -> None:
     ended = cli("login", *words)
-    assert ended.status == 2 and ended.err.count("\n") == 1
+    assert ended.status == 2
+    assert ended.err.count("\n") == 1

@@ -48,7 +48,9 @@ def test_keys_have_numbers_or_names_and_come_once(
 def test_what_is_no_key(cli: Any, file: Path, keyboard: Callable[..., None], line: str, said: str) -> None:
     keyboard(line, end=True)
     ended = cli("login", "--api")
-    assert said in failed(ended, file) and ended.err.count("\n") == 1 and "FAKE" not in ended.err
+    assert said in failed(ended, file)
+    assert ended.err.count("\n") == 1
+    assert "FAKE" not in ended.err
 
 
 def test_no_stdin_at_all(cli: Any, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,8 @@ class Terminal:
             found = re.search(pattern, self.shown)
             if found:
                 return found
-            assert time.monotonic() < deadline and self._more(), f"no {pattern!r} in {self.shown!r}"
+            assert time.monotonic() < deadline, f"no {pattern!r} in {self.shown!r}"
+            assert self._more(), f"no {pattern!r} in {self.shown!r}"
 
     def type(self, text: str) -> None:
         os.write(self._screen, text.encode())
@@ -119,7 +120,8 @@ def test_a_code_is_pasted_on_the_terminal(terminal: Any, auth: AuthServer, file:
     screen.see("that is not a login code")
     screen.type(code + "\n")
     assert screen.end() == 0, screen.shown
-    assert r"work (Max 20x) is added" in screen.shown and "sk-ant" not in screen.shown
+    assert r"work (Max 20x) is added" in screen.shown
+    assert "sk-ant" not in screen.shown
     assert auth.accepts(accounts_in(file)["work"]["accessToken"])
 
 
@@ -130,7 +132,8 @@ def test_ctrl_c(terminal: Any, file: Path, words: tuple[str, ...]) -> None:
     screen.see("Waiting for the login|Paste all of it|API key")
     screen.press_ctrl_c()
     assert screen.end() == 130
-    assert "Traceback" not in screen.shown and "rror" not in screen.shown
+    assert "Traceback" not in screen.shown
+    assert "rror" not in screen.shown
     assert file.read_text() == before
 
 
@@ -139,7 +142,8 @@ def test_a_key_is_not_echoed(terminal: Any, file: Path) -> None:
     screen.see(r"API key \(it is not shown\): ")
     screen.type("sk-ant-api03-FAKE-typed\n")
     assert screen.end() == 0
-    assert "api-1 (API key) is added" in screen.shown and "FAKE" not in screen.shown
+    assert "api-1 (API key) is added" in screen.shown
+    assert "FAKE" not in screen.shown
     assert accounts_in(file)["api-1"]["apiKey"] == "sk-ant-api03-FAKE-typed"
 
 
@@ -164,7 +168,8 @@ def test_a_real_browser_command_is_started(auth: AuthServer, file: Path, tmp_pat
     child = start("login", BROWSER=f"{sys.executable} {script} %s")
     out, err = child.communicate(timeout=PATIENCE_S)
     assert child.returncode == 0, err
-    assert "ann@example.com (Max 20x) is added" in err and out.count("\n") == 1
+    assert "ann@example.com (Max 20x) is added" in err
+    assert out.count("\n") == 1
     assert auth.accepts(accounts_in(file)["ann@example.com"]["accessToken"])
 
 
@@ -180,7 +185,8 @@ def test_no_browser_is_said_and_ended_by_sigint(file: Path) -> None:
         seen += child.stderr.readline()
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=PATIENCE_S)
-    assert child.returncode == 130 and err == ""
+    assert child.returncode == 130
+    assert err == ""
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", port), timeout=1)
     assert file.read_text() == before

@@ -62,7 +62,8 @@ def test_a_command_loads_no_other_command_and_no_server() -> None:
 @pytest.mark.parametrize("words", [(), ("-h",), ("--help",), ("help",)])
 def test_the_overview_names_every_command(cli: Callable[..., Any], words: tuple[str, ...]) -> None:
     ended = cli(*words)
-    assert ended.status == 0 and ended.err == ""
+    assert ended.status == 0
+    assert ended.err == ""
     listed = [line.split()[0] for line in ended.out.splitlines() if line.startswith("  ")]
     assert listed == NAMES
 
@@ -79,7 +80,8 @@ def test_every_command_has_help(cli: Callable[..., Any], name: str) -> None:
 def test_an_option_nobody_knows_is_a_usage_error(cli: Callable[..., Any], name: str) -> None:
     ended = cli(name, "--nonsense")
     assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith("teamclaude: ") and ended.err.count("\n") == 1
+    assert ended.err.startswith("teamclaude: ")
+    assert ended.err.count("\n") == 1
 
 
 def test_a_misspelt_command_is_corrected(cli: Callable[..., Any]) -> None:
@@ -122,7 +124,8 @@ def test_debug_shows_where(
     failing(ConfigError("c.json: bad"))
     ended = cli("status")
     assert ended.status == 1
-    assert "Traceback" in ended.err and ended.err.endswith("teamclaude: c.json: bad\n")
+    assert "Traceback" in ended.err
+    assert ended.err.endswith("teamclaude: c.json: bad\n")
 
 
 def test_ctrl_c_is_130_and_silent(cli: Callable[..., Any], failing: Callable[..., None]) -> None:

@@ -111,7 +111,8 @@ def test_an_account_is_named_by_its_beginning(stub: Stub, claude: Path, tmp_path
 
 def test_an_account_nobody_knows(stub: Stub, claude: Path, cli: Callable[..., Ended]) -> None:
     ended = cli("run", "--account", "carol")
-    assert ended.status == 2 and "alice@example.com, bob, paid" in ended.err
+    assert ended.status == 2
+    assert "alice@example.com, bob, paid" in ended.err
 
 
 def test_the_exit_status_is_claudes(stub: Stub, claude: Path, tmp_path: Path) -> None:
@@ -131,20 +132,25 @@ def test_signals_reach_claude(stub: Stub, claude: Path, tmp_path: Path) -> None:
 def test_without_claude(stub: Stub, cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     ended = cli("run")
-    assert ended.status == 1 and "claude is not on the PATH" in ended.err and ended.err.count("\n") == 1
+    assert ended.status == 1
+    assert "claude is not on the PATH" in ended.err
+    assert ended.err.count("\n") == 1
 
 
 def test_without_a_server(down: Path, claude: Path, cli: Callable[..., Ended]) -> None:
     ended = cli("run", "-p", "hi")
     assert ended.status == 1
     assert "no proxy answers at http://127.0.0.1:" in ended.err
-    assert "teamclaude server" in ended.err and "--auto" in ended.err and ended.err.count("\n") == 1
+    assert "teamclaude server" in ended.err
+    assert "--auto" in ended.err
+    assert ended.err.count("\n") == 1
 
 
 def test_another_program_on_the_port(stub: Stub, claude: Path, cli: Callable[..., Ended]) -> None:
     stub.answers["GET /health"] = (200, b"<html>")
     ended = cli("run")
-    assert ended.status == 1 and "another program answers" in ended.err
+    assert ended.status == 1
+    assert "another program answers" in ended.err
 
 
 def test_a_settings_file_that_points_elsewhere_is_told(stub: Stub, claude: Path, tmp_path: Path) -> None:
@@ -153,7 +159,9 @@ def test_a_settings_file_that_points_elsewhere_is_told(stub: Stub, claude: Path,
     file.write_text(json.dumps({"env": {"ANTHROPIC_BASE_URL": "https://gateway.example.com"}}))
     given, err, _ = run(cwd=tmp_path)
     assert given is not None
-    assert str(file) in err and "https://gateway.example.com" in err and err.count("\n") == 1
+    assert str(file) in err
+    assert "https://gateway.example.com" in err
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("url", ["http://localhost:{port}/", "http://127.0.0.1:{port}"])

@@ -78,7 +78,8 @@ def test_a_server_from_start_to_end(config: Callable[..., Path], servers: list[S
     assert re.fullmatch(rf"TeamClaude \S+ on http://127\.0\.0\.1:{port}", first)
     assert accounts == "2 accounts: alice@example.com, paid (disabled)"
     assert where == f"config: {file}"
-    assert how.endswith(f"teamclaude run --port {port}") and f"env --port {port}" in or_so
+    assert how.endswith(f"teamclaude run --port {port}")
+    assert f"env --port {port}" in or_so
 
     headers = {"x-teamclaude-key": KEY}
     url = f"http://127.0.0.1:{port}"
@@ -150,7 +151,8 @@ def test_a_port_in_use(config: Callable[..., Path], cli: Callable[..., Ended]) -
         config(ALICE, port=port, host="127.0.0.1")
         ended = cli("server")
     assert (ended.status, ended.out) == (1, "")
-    assert f"127.0.0.1:{port} is in use" in ended.err and ended.err.count("\n") == 1
+    assert f"127.0.0.1:{port} is in use" in ended.err
+    assert ended.err.count("\n") == 1
 
 
 # --- run --auto ---------------------------------------------------------------------------------------
@@ -182,16 +184,19 @@ def test_auto_starts_a_server_that_stays(config: Callable[..., Path], claude: No
     first = run_auto(tmp_path)
     pid = int(re.findall(r"kill (\d+)", first.stderr)[0])
     try:
-        assert first.stdout == f"claude at http://127.0.0.1:{port}\n" and first.returncode == 0
+        assert first.stdout == f"claude at http://127.0.0.1:{port}\n"
+        assert first.returncode == 0
         log = file.with_name("teamclaude.server.log")
-        assert str(log) in first.stderr and log.stat().st_mode & 0o077 == 0
+        assert str(log) in first.stderr
+        assert log.stat().st_mode & 0o077 == 0
         deadline = time.monotonic() + 5
         while not log.read_text() and time.monotonic() < deadline:  # it answers before it has said so
             time.sleep(0.01)
         assert log.read_text().startswith("TeamClaude ")
         assert os.getsid(pid) == pid  # its own session: it outlives the terminal
         second = run_auto(tmp_path)
-        assert second.stdout == first.stdout and second.stderr == ""
+        assert second.stdout == first.stdout
+        assert second.stderr == ""
     finally:
         os.kill(pid, signal.SIGKILL)
 

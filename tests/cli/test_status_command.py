@@ -31,7 +31,8 @@ STATUS = {"capacity": CAPACITY, "system": {"version": "9.9", "proxyUptimeSec": 6
 def test_status_is_rendered(stub: Stub, cli: Callable[..., Ended]) -> None:
     stub.answers["GET /teamclaude/deck"] = (200, STATUS)
     ended = cli("status")
-    assert ended.status == 0 and ended.err == ""
+    assert ended.status == 0
+    assert ended.err == ""
     assert re.match(r"TeamClaude 9\.9  ▲ up +up 1m\nCap GREEN · 9 headroom · 3/3 live\n", ended.out)
     assert "Activity" not in ended.out
     assert "\x1b" not in ended.out  # no terminal, no colour
@@ -62,7 +63,8 @@ def test_capacity_has_an_exit_status(
     stub.answers["GET /capacity"] = (200, {**CAPACITY, "verdict": verdict})
     assert cli("capacity").status == status
     ended = cli("capacity", "--json")
-    assert ended.status == status and json.loads(ended.out)["verdict"] == verdict
+    assert ended.status == status
+    assert json.loads(ended.out)["verdict"] == verdict
     assert ended.out.count("\n") == 1
 
 
@@ -102,7 +104,9 @@ def test_what_a_server_may_answer_instead(
 ) -> None:
     stub.answers["GET /teamclaude/deck"] = answer
     ended = cli("status")
-    assert ended.status == 1 and said in ended.err and ended.err.count("\n") == 1
+    assert ended.status == 1
+    assert said in ended.err
+    assert ended.err.count("\n") == 1
 
 
 def test_a_port_that_is_no_http(cli: Callable[..., Ended], config: Callable[..., Path]) -> None:
@@ -122,13 +126,15 @@ def test_a_port_that_is_no_http(cli: Callable[..., Ended], config: Callable[...,
         thread.start()
         ended = cli("status")
         thread.join()
-    assert ended.status == 1 and "another program answers" in ended.err
+    assert ended.status == 1
+    assert "another program answers" in ended.err
 
 
 def test_a_port_that_anybody_may_have(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
     config(port=0)
     ended = cli("status")
-    assert ended.status == 1 and "name the server's with --port" in ended.err
+    assert ended.status == 1
+    assert "name the server's with --port" in ended.err
 
 
 def test_the_environments_proxies_are_not_asked(

@@ -49,7 +49,8 @@ def test_output_that_cannot_be_written_is_one_line_and_a_closed_stream_is_none(
 def test_notes_that_cannot_be_written_end_nothing(config: Callable[..., Path], to: str) -> None:
     config(ALICE, port=free_port())
     ended = shell(f"$TC accounts {to}")
-    assert (ended.returncode, ended.stderr) == (0, "") and "alice" in ended.stdout
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "alice" in ended.stdout
 
 
 @pytest.mark.parametrize("words", ["help", "help config", "accounts"])
@@ -81,4 +82,5 @@ def test_a_server_serves_and_ends_in_order_whatever_becomes_of_its_lines(
     finally:
         process.kill()
     assert (tmp_path / "status").read_text() == "0\n"
-    assert "Traceback" not in err and "Exception ignored" not in err
+    assert "Traceback" not in err
+    assert "Exception ignored" not in err

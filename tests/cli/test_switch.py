@@ -71,5 +71,7 @@ def test_pins_come_off(proxy: Stub, cli: Callable[..., Ended]) -> None:
 )
 def test_wrong_words(proxy: Stub, cli: Callable[..., Ended], words: list[str], said: str) -> None:
     ended = cli("switch", *words)
-    assert ended.status == 2 and said in ended.err and ended.err.count("\n") == 1
+    assert ended.status == 2
+    assert said in ended.err
+    assert ended.err.count("\n") == 1
     assert not any(path.startswith("POST") for path in proxy.paths)

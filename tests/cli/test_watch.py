@@ -105,16 +105,20 @@ def test_a_wrong_key_is_one_line(
 ) -> None:
     monkeypatch.setenv("TEAMCLAUDE_KEY", key)
     ended = cli("watch", "--url", server.urls[0])
-    assert ended.status == 1 and ended.out == "" and ended.err.count("\n") == 1
+    assert ended.status == 1
+    assert ended.out == ""
+    assert ended.err.count("\n") == 1
     assert "TEAMCLAUDE_KEY" in ended.err if not key else "does not accept this key" in ended.err
     assert "wrong" not in ended.err
 
 
 def test_nobody_there_is_one_line(down: Path, cli: Callable[..., Ended]) -> None:
     ended = cli("watch")
-    assert ended.status == 1 and "start it with: teamclaude server" in ended.err
+    assert ended.status == 1
+    assert "start it with: teamclaude server" in ended.err
     ended = cli("watch", "--url", f"localhost:{free_port()}")
-    assert ended.status == 1 and "no proxy answers at http://localhost:" in ended.err
+    assert ended.status == 1
+    assert "no proxy answers at http://localhost:" in ended.err
 
 
 @pytest.mark.parametrize(
@@ -129,7 +133,8 @@ def test_nobody_there_is_one_line(down: Path, cli: Callable[..., Ended]) -> None
 )
 def test_what_can_not_be_meant(cli: Callable[..., Ended], words: tuple[str, ...], said: str) -> None:
     ended = cli("watch", *words)
-    assert ended.status == 2 and said in ended.err
+    assert ended.status == 2
+    assert said in ended.err
 
 
 @pytest.mark.parametrize(
@@ -188,7 +193,8 @@ def test_on_a_terminal_it_is_the_deck_read_only_and_finds_the_server_again(
     deck.see("▼ unreachable")
     deck.see("alice@example.com active")
     deck.type("q")
-    assert deck.end() == 0 and deck.restored
+    assert deck.end() == 0
+    assert deck.restored
 
 
 def test_ctrl_c_ends_the_watching(config: Callable[..., Path], tty: Callable[..., Any]) -> None:
@@ -196,7 +202,8 @@ def test_ctrl_c_ends_the_watching(config: Callable[..., Path], tty: Callable[...
     deck = tty("watch")
     deck.see("▼ unreachable")
     deck.type("\x03")
-    assert deck.end() == 130 and deck.restored
+    assert deck.end() == 130
+    assert deck.restored
 
 
 def test_the_key_of_another_machine_is_asked_for_hidden(server: Service, tty: Callable[..., Any]) -> None:
@@ -217,5 +224,6 @@ def test_the_demo_shows_its_deck_and_ends_in_its_table(tty: Callable[..., Any]) 
     deck.type("q")
     deck.see_or_hear("y yes|client-visible errors")
     deck.type("y")
-    assert deck.end() == 0 and deck.restored
+    assert deck.end() == 0
+    assert deck.restored
     assert "client-visible errors       0" in deck.screen.loose

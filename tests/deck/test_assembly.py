@@ -58,7 +58,8 @@ def test_nothing_known_is_none_and_never_zero() -> None:
     assert (model.top.rss_mb, model.top.ram, model.top.cpu, model.top.capacity.headroom) == (None,) * 4
     assert model.top.capacity.next is None
     assert model.top.fleet.tally == Tally(None, None, 0, None)
-    assert model.nodes == {} and model.accounts == ()
+    assert model.nodes == {}
+    assert model.accounts == ()
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,9 @@ def test_sessions_the_proxy_has_not_seen_have_no_account_yet() -> None:
 def test_a_request_that_waits_for_its_account_shows_its_session() -> None:
     model = deck_model(deck(inflight=[request(A)]))
     assert model.unassigned == (A,)
-    assert model.nodes[A].llm and model.nodes[A].live and model.nodes[A].idle == 0.0
+    assert model.nodes[A].llm
+    assert model.nodes[A].live
+    assert model.nodes[A].idle == 0.0
 
 
 def test_counting_tokens_is_a_request_but_no_answer() -> None:
@@ -146,7 +149,8 @@ def test_counting_tokens_is_a_request_but_no_answer() -> None:
     model = deck_model(
         deck(inflight=[request(A, path="/v1/messages/count_tokens")]), Sources(transcripts=old)
     )
-    assert not model.nodes[A].llm and model.nodes[A].live
+    assert not model.nodes[A].llm
+    assert model.nodes[A].live
 
 
 # --- sub-agents -----------------------------------------------------------------------------------
@@ -207,7 +211,8 @@ def test_what_a_sub_agent_used_stays_with_whom_it_worked_for() -> None:
 def test_sub_agents_that_claim_each_other_belong_to_their_session() -> None:
     snapshot = deck(binding(A), binding(A, "one", parent=f"{A}/two"), binding(A, "two", parent=f"{A}/one"))
     (tree,) = deck_model(snapshot).trees
-    assert tree.root == A and tree.size == 3
+    assert tree.root == A
+    assert tree.size == 3
     alien = deck_model(deck(binding(A), binding(B), binding(A, "one", parent=B)))
     assert alien.nodes[f"{A}/one"].parent == A
 
@@ -238,14 +243,16 @@ def test_pins_make_trees_over_sessions_and_their_sub_agents() -> None:
 def test_a_lead_that_is_not_shown_roots_nothing() -> None:
     sources = Sources(pins=pinned(A=("ENG-1", ""), B=("ENG-2", "ENG-1")))
     model = deck_model(deck(binding(A, idle=4000), binding(B)), sources)
-    assert model.trees == () and model.accounts[0].nodes == (B,)
+    assert model.trees == ()
+    assert model.accounts[0].nodes == (B,)
 
 
 def test_pins_in_a_circle_and_on_themselves_end() -> None:
     sources = Sources(pins=pinned(A=("ENG-1", "ENG-2"), B=("ENG-2", "ENG-1"), C=("ENG-3", "ENG-3")))
     model = deck_model(deck(binding(A), binding(B), binding(C)), sources)
     assert [line.key for tree in model.trees for line in tree.lines] == [A, B]
-    assert not model.nodes[C].in_tree and model.nodes[C].role == "solo"
+    assert not model.nodes[C].in_tree
+    assert model.nodes[C].role == "solo"
 
 
 def test_of_two_sessions_on_the_parent_issue_the_first_one_leads() -> None:
@@ -253,7 +260,8 @@ def test_of_two_sessions_on_the_parent_issue_the_first_one_leads() -> None:
     later, sooner = round((NOW - 100) * 1000), round((NOW - 200) * 1000)
     model = deck_model(deck(binding(A, firstSeen=later), binding(B, firstSeen=sooner), binding(C)), sources)
     assert model.nodes[C].parent == B
-    assert model.nodes[A].collision and model.nodes[B].collision
+    assert model.nodes[A].collision
+    assert model.nodes[B].collision
 
 
 # --- activity -------------------------------------------------------------------------------------

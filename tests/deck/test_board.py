@@ -69,7 +69,8 @@ def test_keys_work_on_what_is_on_the_screen() -> None:
     assert press(deck, "q") == [Command("quit")]
     deck.show(rich())
     deck.draw(80, 24)
-    assert press(deck, "q") == [] and "2 requests are in flight" in text(deck)[-1]
+    assert press(deck, "q") == []
+    assert "2 requests are in flight" in text(deck)[-1]
     assert press(deck, "y") == [Command("quit")]
 
 
@@ -88,13 +89,16 @@ def test_enter_opens_a_row_in_full_and_esc_goes_back() -> None:
     deck = board()
     press(deck, *"jjj", "enter")
     shown = text(deck)
-    assert shown[0] == "🐝 ENG-3" and "  about       Port the rounding tests" in shown
-    assert "  works for   ENG-2" in shown and "  leads       Explore: where is rounding done" in shown
+    assert shown[0] == "🐝 ENG-3"
+    assert "  about       Port the rounding tests" in shown
+    assert "  works for   ENG-2" in shown
+    assert "  leads       Explore: where is rounding done" in shown
     press(deck, "esc")
     assert text(deck)[0].startswith("TeamClaude")
     press(deck, "s", "esc", *"jjjjjj", "enter")
     shown = text(deck)
-    assert shown[0] == ALICE and "  Ses         50% used, resets in 2h30m, on its line" in shown
+    assert shown[0] == ALICE
+    assert "  Ses         50% used, resets in 2h30m, on its line" in shown
 
 
 def test_a_row_that_is_gone_opens_nothing() -> None:

@@ -65,7 +65,8 @@ def test_pins_move_everything_or_one_session(proxy: Proxy) -> None:
     assert proxy.do("pin", account="bob") == Outcome("all work goes to bob from now on", "good")
     assert proxy.do("pin", account="alice", session=SID).notice == "this session goes to alice from now on"
     pins = {(pin["session"], pin["account"]) for pin in proxy.service.snapshot()["pins"]}
-    assert {account for _, account in pins} == {"alice", "bob"} and len(pins) == 2
+    assert {account for _, account in pins} == {"alice", "bob"}
+    assert len(pins) == 2
     assert proxy.do("unpin", session=SID).notice == "this session is routed automatically again"
     assert proxy.do("unpin").notice == "all work is routed automatically again"
     assert proxy.service.snapshot()["pins"] == []
@@ -89,13 +90,15 @@ def test_a_key_is_added_and_used_at_once(proxy: Proxy) -> None:
     assert proxy.do("add key", secret=f" {KEY}\n") == Outcome("api-1 is added", "good")
     assert proxy.names() == ["alice", "bob", "api-1"]
     again = proxy.do("add key", secret=KEY)
-    assert again.style == "bad" and "api-1" in again.notice
+    assert again.style == "bad"
+    assert "api-1" in again.notice
 
 
 @pytest.mark.parametrize("secret", ["", "hello", "sk-ant-oat01-FAKE", f"{KEY} {KEY}"])
 def test_what_is_no_key_is_refused_and_not_repeated(proxy: Proxy, secret: str) -> None:
     outcome = proxy.do("add key", secret=secret)
-    assert outcome.style == "bad" and "FAKE" not in outcome.notice
+    assert outcome.style == "bad"
+    assert "FAKE" not in outcome.notice
     assert proxy.names() == ["alice", "bob"]
 
 
@@ -112,12 +115,15 @@ def test_claude_codes_login_is_followed_not_copied(proxy: Proxy, monkeypatch: py
     outcome = proxy.do("import")
     assert outcome == Outcome("imported-1 is added", "good")
     entry = json.loads(proxy.path.read_text())["accounts"][-1]
-    assert entry["importFrom"] == str(source) and "refreshToken" not in entry and "accessToken" not in entry
+    assert entry["importFrom"] == str(source)
+    assert "refreshToken" not in entry
+    assert "accessToken" not in entry
 
 
 def test_without_a_login_of_claude_code_it_says_so(proxy: Proxy) -> None:
     outcome = proxy.do("import")
-    assert outcome.style == "bad" and "not logged in" in outcome.notice
+    assert outcome.style == "bad"
+    assert "not logged in" in outcome.notice
 
 
 def test_a_reload_tells_what_changed_and_a_bad_file_changes_nothing(proxy: Proxy) -> None:
@@ -143,7 +149,9 @@ def test_who_only_watches_can_ask_why_and_nothing_else() -> None:
 
     looks = Looks(explain)
     page = looks.do(Command("explain", request="tc-1")).page
-    assert page is not None and page.title.startswith("tc-1") and "served" in plain(page.lines[0])
+    assert page is not None
+    assert page.title.startswith("tc-1")
+    assert "served" in plain(page.lines[0])
     assert looks.do(Command("explain", request="gone")) == Outcome("No such request", "bad")
     assert looks.do(Command("remove", account="alice")).style == "warn"
 

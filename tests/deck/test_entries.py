@@ -115,7 +115,10 @@ def test_hostile_titles_are_clean_and_bounded() -> None:
     evil = "\x1b]0;owned\x07\x1b[2J\u202e\u0000title" + "x" * 9000
     found = facts(note("ai-title", "aiTitle", evil), user(NOW, evil, cwd=f"/w/{evil}", gitBranch=evil))
     for text in (found.title, found.prompt, found.cwd, found.branch):
-        assert "title" in text and text.isprintable() and "owned" not in text and len(text) <= 1024
+        assert "title" in text
+        assert text.isprintable()
+        assert "owned" not in text
+        assert len(text) <= 1024
     assert len(found.title) == 200
 
 

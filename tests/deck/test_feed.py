@@ -46,10 +46,13 @@ def test_a_remote_proxy_is_shown_with_what_its_disk_tells() -> None:
     before = feed.mark
     assert not feed.model().header.reachable, "not asked yet"
     feed.ask()
-    assert feed.mark != before and feed.asked.is_set()
+    assert feed.mark != before
+    assert feed.asked.is_set()
     model = feed.model()
-    assert model.header.reachable and model.header.version == "9.9"
-    assert model.nodes[SID].label == "ENG-7" and model.top.ram == 0.5
+    assert model.header.reachable
+    assert model.header.version == "9.9"
+    assert model.nodes[SID].label == "ENG-7"
+    assert model.top.ram == 0.5
 
 
 def test_a_lost_proxy_is_told_once_and_its_last_frame_stays() -> None:
@@ -58,9 +61,11 @@ def test_a_lost_proxy_is_told_once_and_its_last_frame_stays() -> None:
     feed.ask()
     assert feed.news() is None
     feed.ask()
-    assert feed.news() == "no proxy answers" and feed.news() is None
+    assert feed.news() == "no proxy answers"
+    assert feed.news() is None
     model = feed.model()
-    assert not model.header.reachable and model.header.version == "9.9"
+    assert not model.header.reachable
+    assert model.header.version == "9.9"
     feed.ask()
     assert feed.news() is None, "the same trouble"
     feed.ask()
@@ -122,15 +127,18 @@ def test_the_mark_changes_with_the_proxy_and_with_the_disk_and_else_stays(
     reader = SourceReader(home, clock=lambda: NOW)
     feed = LocalFeed(service, reader)
     first = feed.mark
-    assert feed.model().nodes == {} and feed.mark == first, "looking changes nothing"
+    assert feed.model().nodes == {}
+    assert feed.mark == first, "reading the model does not change the mark"
     reader.refresh()
     second = feed.mark
-    assert second != first and feed.model().nodes[SID].label == "ENG-7"
+    assert second != first
+    assert feed.model().nodes[SID].label == "ENG-7"
     service.runtime.switch("alice", None)
     assert feed.mark != second
     third = feed.mark
     service.runtime.draining = True
-    assert feed.mark != third and feed.model().header.draining
+    assert feed.mark != third
+    assert feed.model().header.draining
     assert feed.news() is None
 
 

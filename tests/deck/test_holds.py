@@ -126,7 +126,8 @@ def test_a_held_request_is_no_model_that_answers() -> None:
 def test_a_conversation_that_also_has_an_answer_under_way_shows_both() -> None:
     both = [request(A, id="tc-0", waiting=waiting()), request(A, id="tc-1", waiting=None)]
     node = deck_model(snapshot(inflight=both)).nodes[A]
-    assert node.llm and node.held == 300.0
+    assert node.llm
+    assert node.held == 300.0
 
 
 def test_a_request_that_waits_for_a_slot_is_not_held() -> None:
@@ -164,12 +165,15 @@ def test_many_held_requests_take_few_lines() -> None:
 
 def test_the_row_of_a_held_conversation_says_so_in_place_of_live() -> None:
     (row,) = [line for line in page(snapshot(), 160, most_requests=0) if "held 5m" in line and "$" in line]
-    assert " held 5m" in row and " live" not in row and row.endswith("held 5m, alice back 10:22")
+    assert " held 5m" in row
+    assert " live" not in row
+    assert row.endswith("held 5m, alice back 10:22")
 
 
 def test_the_activity_row_says_what_it_waits_for() -> None:
     (row,) = [line for line in page(snapshot()) if line.startswith("⠋")]
-    assert "held 5m, alice back 10:22" in row and "opus-4-8" in row
+    assert "held 5m, alice back 10:22" in row
+    assert "opus-4-8" in row
     assert "→ alice" in row, "the account that refused it"
 
 
@@ -184,12 +188,14 @@ def test_a_filter_finds_what_is_held() -> None:
 def test_a_terminal_without_unicode_shows_it_too() -> None:
     lines = page(snapshot(), ascii=True)
     assert any(line.startswith(f"  held 5m, alice back 10:22  {A[:2]} ") for line in lines)
-    assert all(line.isascii() for line in lines) and ascii_text("held") == "held"
+    assert all(line.isascii() for line in lines)
+    assert ascii_text("held") == "held"
 
 
 def test_a_small_screen_keeps_its_size() -> None:
     shown = frame(deck_model(snapshot(9)), Options(width=40, height=8))
-    assert len(shown.lines) == 8 and all(cells(line) <= 40 for line in shown.lines)
+    assert len(shown.lines) == 8
+    assert all(cells(line) <= 40 for line in shown.lines)
 
 
 # --- explain --------------------------------------------------------------------------------------

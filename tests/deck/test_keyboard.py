@@ -66,13 +66,16 @@ def test_any_cut_gives_the_same_keys() -> None:
             size = rng.randint(1, 4)
             found += keyboard.feed(rest[:size])
             rest = rest[size:]
-        assert found == whole and not keyboard.pending
+        assert found == whole
+        assert not keyboard.pending
 
 
 def test_a_lone_escape_is_one_after_a_pause() -> None:
     keyboard = Keyboard()
-    assert keyboard.feed(b"\x1b") == [] and keyboard.pending
-    assert keyboard.flush() == [Key("esc")] and not keyboard.pending
+    assert keyboard.feed(b"\x1b") == []
+    assert keyboard.pending
+    assert keyboard.flush() == [Key("esc")]
+    assert not keyboard.pending
     assert keyboard.flush() == []
 
 

@@ -58,7 +58,9 @@ def footer(desk: Desk, scene: Scene = SCENE) -> str:
 )
 def test_the_cursor_begins_in_sight_and_moves_in_the_order_shown(keys: str, cursor: str) -> None:
     desk, commands = after(keys)
-    assert desk.cursor == cursor and desk.follow and not commands
+    assert desk.cursor == cursor
+    assert desk.follow
+    assert not commands
 
 
 def test_the_cursor_stays_on_its_row_when_the_order_changes() -> None:
@@ -98,7 +100,8 @@ def test_esc_takes_the_cursor_away_and_then_the_filter() -> None:
 )
 def test_scrolling(key: str, top: int) -> None:
     desk, _ = after(key, Desk(top=20))
-    assert desk.top == top and not desk.follow
+    assert desk.top == top
+    assert not desk.follow
     assert 0 <= after(key, Desk(top=54))[0].top <= 54
     assert 0 <= after(key, Desk(top=0))[0].top <= 54
 
@@ -122,10 +125,15 @@ def test_a_click_selects_the_row_under_it() -> None:
 
 def test_switches_of_the_view() -> None:
     desk, commands = after("i t b")
-    assert desk.issues_open and desk.tree_folded and desk.muted and not commands
+    assert desk.issues_open
+    assert desk.tree_folded
+    assert desk.muted
+    assert not commands
     assert desk.notice == "the bell is off"
     desk, _ = after("i t b", desk)
-    assert not (desk.issues_open or desk.tree_folded or desk.muted)
+    assert not (desk.issues_open)
+    assert not (desk.tree_folded)
+    assert not (desk.muted)
     assert desk.notice == "the bell rings again"
 
 
@@ -137,10 +145,13 @@ def test_a_notice_goes_with_the_next_key() -> None:
 
 def test_help_is_a_page_and_leaves_to_where_one_was() -> None:
     desk, _ = after("?", Desk(top=17))
-    assert isinstance(desk.mode, Read) and desk.top == 0
+    assert isinstance(desk.mode, Read)
+    assert desk.top == 0
     for key in ("?", "esc", "q", "enter"):
         back, commands = after(key, desk)
-        assert back.mode == Browse() and back.top == 17 and not commands
+        assert back.mode == Browse()
+        assert back.top == 17
+        assert not commands
 
 
 def test_a_page_scrolls_by_lines_and_by_screens() -> None:
@@ -158,11 +169,13 @@ def test_a_page_scrolls_by_lines_and_by_screens() -> None:
 def test_a_filter_is_typed_kept_or_taken_back() -> None:
     desk, _ = after("/ E n G", Desk(top=9, cursor="node:s1"))
     assert (desk.filter, desk.top, desk.cursor) == ("EnG", 0, "")
-    assert isinstance(desk.mode, Filter) and footer(desk).startswith("filter: EnG")
+    assert isinstance(desk.mode, Filter)
+    assert footer(desk).startswith("filter: EnG")
     assert after("backspace", desk)[0].filter == "En"
     assert after("ctrl-u", desk)[0].filter == ""
     kept, _ = after("enter", desk)
-    assert kept.mode == Browse() and kept.filter == "EnG"
+    assert kept.mode == Browse()
+    assert kept.filter == "EnG"
     assert "filter: EnG" in footer(kept)
     again, _ = after("/ x esc", kept)
     assert again.filter == "EnG", "Esc brings back what was before"
@@ -170,7 +183,8 @@ def test_a_filter_is_typed_kept_or_taken_back() -> None:
 
 def test_letters_are_letters_while_a_filter_is_typed() -> None:
     desk, commands = after("/ q r s R ? space b")
-    assert desk.filter == "qrsR? b" and not commands
+    assert desk.filter == "qrsR? b"
+    assert not commands
 
 
 def test_one_can_move_while_filtering_and_paste() -> None:
@@ -201,7 +215,8 @@ def test_one_can_move_while_filtering_and_paste() -> None:
 )
 def test_a_choice_becomes_a_command(keys: str, command: Command) -> None:
     desk, commands = after(keys)
-    assert commands == [command] and desk.mode == Browse()
+    assert commands == [command]
+    assert desk.mode == Browse()
 
 
 @pytest.mark.parametrize(
@@ -209,7 +224,9 @@ def test_a_choice_becomes_a_command(keys: str, command: Command) -> None:
 )
 def test_esc_leaves_every_mode_without_a_trace(keys: str) -> None:
     desk, commands = after(keys)
-    assert commands == [] and desk.mode == Browse() and desk.cursor == ""
+    assert commands == []
+    assert desk.mode == Browse()
+    assert desk.cursor == ""
 
 
 def test_removing_asks_and_names_the_account() -> None:
@@ -237,7 +254,8 @@ def test_an_account_that_leaves_while_it_is_chosen_is_not_acted_on() -> None:
     desk, _ = after("d j")
     left = replace(SCENE, order=("node:s1", "account:alice"))
     desk, commands = after("enter", desk, left)
-    assert commands == [] and isinstance(desk.mode, Choose)
+    assert commands == []
+    assert isinstance(desk.mode, Choose)
     assert "gone" in footer(desk, left)
 
 
@@ -263,9 +281,11 @@ def test_a_key_is_typed_hidden() -> None:
     desk, _ = after("a k s e c")
     assert isinstance(desk.mode, Secret)
     assert footer(desk).startswith("API key (not shown): •••")
-    assert "sec" not in footer(desk) and "sec" not in repr(desk)
+    assert "sec" not in footer(desk)
+    assert "sec" not in repr(desk)
     desk, commands = after("backspace x enter", desk)
-    assert commands == [Command("add key", secret="sex")] and "sex" not in repr(commands)
+    assert commands == [Command("add key", secret="sex")]
+    assert "sex" not in repr(commands)
 
 
 def test_a_pasted_key_loses_its_line_end_and_nothing_else() -> None:
@@ -275,7 +295,8 @@ def test_a_pasted_key_loses_its_line_end_and_nothing_else() -> None:
 
 def test_no_key_is_no_command() -> None:
     desk, commands = after("a k enter")
-    assert commands == [] and desk.notice == "no key was given"
+    assert commands == []
+    assert desk.notice == "no key was given"
 
 
 def test_a_paste_while_looking_does_nothing() -> None:
@@ -289,7 +310,8 @@ def test_q_asks_while_requests_are_in_flight() -> None:
     assert after("q")[1] == [Command("quit")]
     busy = replace(SCENE, inflight=3)
     desk, commands = after("q", Desk(), busy)
-    assert commands == [] and "3 requests are in flight" in footer(desk)
+    assert commands == []
+    assert "3 requests are in flight" in footer(desk)
     assert after("n", desk, busy)[1] == []
     assert after("y", desk, busy)[1] == [Command("quit")]
     one = after("q", Desk(), replace(SCENE, inflight=1))[0]
@@ -300,10 +322,14 @@ def test_who_only_watches_changes_nothing_and_leaves_at_once() -> None:
     watching = replace(SCENE, read_only=True, inflight=3, where="http://host:1")
     for key in "sarRd":
         desk, commands = after(key, Desk(), watching)
-        assert commands == [] and desk.mode == Browse() and "only watches" in desk.notice
+        assert commands == []
+        assert desk.mode == Browse()
+        assert "only watches" in desk.notice
     assert after("q", Desk(), watching)[1] == [Command("quit")]
     shown = footer(Desk(), watching)
-    assert shown.startswith("read-only http://host:1") and "switch" not in shown and "e explain" in shown
+    assert shown.startswith("read-only http://host:1")
+    assert "switch" not in shown
+    assert "e explain" in shown
     assert after("e enter", Desk(), watching)[1] == [Command("explain", request="r1")]
 
 
@@ -327,5 +353,6 @@ def test_no_key_breaks_any_mode(mode: Any, name: str) -> None:
     for scene in (SCENE, Scene()):
         desk, command = press(Desk(mode=mode), Key(name, "text", 2), scene)
         ways = footer_lines(desk, scene)
-        assert ways and all(plain(way) or not way for way in ways)
+        assert ways
+        assert all(plain(way) or not way for way in ways)
         assert command is None or command.verb

@@ -122,7 +122,8 @@ def test_nothing_new_is_the_same_object(home: ClaudeHome, reader: SourceReader, 
     assert reader.refresh() is first
     home.append(path, home.user(NOW + 60, "on"), at=NOW + 60)
     second = reader.refresh()
-    assert second is not first and second.transcripts[A].last_turn == NOW + 60
+    assert second is not first
+    assert second.transcripts[A].last_turn == NOW + 60
 
 
 def test_a_new_session_is_found_soon_and_at_once_when_wanted(
@@ -199,7 +200,8 @@ def test_a_sub_agent_that_gave_its_answer_is_left_alone_between_sweeps(
     monkeypatch.setattr(os, "stat", lambda path, *rest, **named: looked.append(Path(path).name) or stat(path))
     clock.now += 1
     reader.refresh()
-    assert "agent-busy.jsonl" in looked and "agent-done.jsonl" not in looked
+    assert "agent-busy.jsonl" in looked
+    assert "agent-done.jsonl" not in looked
     clock.now += reading.SWEEP_SEC
     reader.refresh()
     assert "agent-done.jsonl" in looked
@@ -285,7 +287,8 @@ def test_the_thread_reads_until_it_is_closed(home: ClaudeHome, reader: SourceRea
     reader.refresh = failing_once  # type: ignore[assignment,method-assign]
     reader.start()
     reader.want([A])
-    assert done.wait(5) and A in reader.sources.transcripts
+    assert done.wait(5)
+    assert A in reader.sources.transcripts
     reader.close()
     assert not any(thread.name == "deck-sources" for thread in threading.enumerate())
 
@@ -315,4 +318,5 @@ def test_folders_that_are_none_or_closed_are_empty(tmp_path: Path, clock: Clock,
     sources = SourceReader(home.path, clock).refresh()
     if what == "unreadable":
         (home.path / "projects").chmod(0o700)
-    assert sources.registry == {} and (os.geteuid() == 0 or sources.transcripts == {})
+    assert sources.registry == {}
+    assert os.geteuid() == 0 or sources.transcripts == {}

@@ -84,7 +84,8 @@ def test_hostile_text_is_clean_and_bounded() -> None:
     row = {"sid": A, "intent": EVIL, "pinned_issue": EVIL + "x" * 500}
     parsed = parse_registry(json.dumps([row]).encode())[A]
     assert parsed.intent == "title of it"
-    assert parsed.pinned_issue.startswith("title of itx") and len(parsed.pinned_issue) == 64
+    assert parsed.pinned_issue.startswith("title of itx")
+    assert len(parsed.pinned_issue) == 64
 
 
 # --- pins, tools, clients -------------------------------------------------------------------------
@@ -168,7 +169,8 @@ def test_a_session_that_is_forgotten_is_read_anew(home: ClaudeHome) -> None:
     registry = Registry(str(home.path))
     first = registry.pin(A)
     registry.forget_but([B])
-    assert registry.pin(A) == first and registry.pin(A) is not first
+    assert registry.pin(A) == first
+    assert registry.pin(A) is not first
 
 
 @pytest.mark.parametrize("text", ["", "{", "\x00\x01", "[]", "5", "[" * 100_000, '"' + "x" * 70_000 + '"'])

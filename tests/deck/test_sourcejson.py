@@ -68,6 +68,8 @@ def test_what_does_not_fit_is_left_out_and_the_rest_is_kept() -> None:
 def test_texts_from_another_machine_are_cleaned_and_cut() -> None:
     sent = {"pins": {"\x1b[2Jkey": {"title": "\x1b]0;x\x07a\nb" + "c" * 9999}}}
     ((key, pin),) = sources_of(sent).pins.items()
-    assert key == "key" and pin.title.startswith("a bccc") and len(pin.title) == 500
+    assert key == "key"
+    assert pin.title.startswith("a bccc")
+    assert len(pin.title) == 500
     many = {"tools": {str(number): 1.0 for number in range(5000)}}
     assert len(sources_of(many).tools) == 2000

@@ -130,10 +130,12 @@ def test_the_whole_look_is_had_once(home: ClaudeHome) -> None:
     path = home.transcript(A, NOW, entries=[filler(900_000), user(NOW, "go")])
     file = followed(path)
     file.look_at_all()
-    assert not file.incomplete and file.facts.title == ""
+    assert not file.incomplete
+    assert file.facts.title == ""
     home.append(path, user(NOW + 5, "on"), at=NOW + 5)
     file.look(stamp(path))
-    assert not file.incomplete and file.facts.last_turn == NOW + 5
+    assert not file.incomplete
+    assert file.facts.last_turn == NOW + 5
 
 
 def test_a_small_file_and_a_sub_agents_need_no_whole_look(home: ClaudeHome) -> None:
@@ -262,4 +264,5 @@ def test_corrupt_files_say_nothing(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     file = followed(path)
     file.look_at_all()
-    assert file.facts.last_turn is None and file.facts.title == ""
+    assert file.facts.last_turn is None
+    assert file.facts.title == ""

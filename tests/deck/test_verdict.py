@@ -41,7 +41,8 @@ def test_green() -> None:
 
 def test_the_next_free_account_is_told_when_somebody_waits() -> None:
     (line,) = capacity_lines(capacity(verdict="red", liveAccounts=0, soonestResetSec=240))
-    assert line.startswith("🔴 RED") and line.endswith(" · next free 4m")
+    assert line.startswith("🔴 RED")
+    assert line.endswith(" · next free 4m")
 
 
 def test_held_requests_are_told_when_there_are_any() -> None:
@@ -77,7 +78,8 @@ def test_an_unknown_cap_is_a_dash() -> None:
 
 def test_names_line_up() -> None:
     lines = capacity_lines(capacity(account("a"), account("漢字")))
-    assert lines[1].startswith("  a     live") and lines[2].startswith("  漢字  live")
+    assert lines[1].startswith("  a     live")
+    assert lines[2].startswith("  漢字  live")
 
 
 def test_the_last_resort_is_apart() -> None:

@@ -62,9 +62,11 @@ def test_every_line_fits_and_there_are_as_many_as_the_screen_has(
 @pytest.mark.parametrize(("width", "height"), [(39, 24), (80, 7), (1, 1), (10, 3)])
 def test_a_terminal_that_is_too_small_is_told_so_in_one_line(width: int, height: int) -> None:
     shown = show(width, height)
-    assert len(shown.lines) == height and cells(shown.lines[0]) <= width
+    assert len(shown.lines) == height
+    assert cells(shown.lines[0]) <= width
     assert text(shown)[0].startswith("TeamClaude needs 40x8, this is"[: width - 1])
-    assert not any(text(shown)[1:]) and shown.order == ()
+    assert not any(text(shown)[1:])
+    assert shown.order == ()
 
 
 def test_the_sections_stand_in_their_order() -> None:
@@ -174,15 +176,20 @@ def test_eight_issues_are_shown_and_i_shows_them_all() -> None:
     assert "  … 4 more: i shows them" in page
     assert any("TOTAL" in of for of in page)
     page = text(show(height=90, model=model, issues_open=True))
-    assert sum(of.startswith("  🐝 ENG-") for of in page) == 12 and "more:" not in "\n".join(page)
+    assert sum(of.startswith("  🐝 ENG-") for of in page) == 12
+    assert "more:" not in "\n".join(page)
 
 
 def test_the_beginning_says_what_to_do() -> None:
     reachable = replace(EMPTY, header=Header("0.1.0", 3456))
     page = "\n".join(text(show(model=reachable)))
-    assert "none yet: a adds one" in page and "teamclaude run" in page and "no agents at work" in page
+    assert "none yet: a adds one" in page
+    assert "teamclaude run" in page
+    assert "no agents at work" in page
     lost = "\n".join(text(show(model=replace(EMPTY, header=Header(reachable=False)))))
-    assert "▼ unreachable" in lost and "a adds" not in lost and "teamclaude run" not in lost
+    assert "▼ unreachable" in lost
+    assert "a adds" not in lost
+    assert "teamclaude run" not in lost
 
 
 # --- filter -----------------------------------------------------------------------------------
@@ -210,7 +217,8 @@ def test_a_filter_keeps_rows_with_its_letters_and_what_stands_above_them(
 
 def test_a_filter_that_nothing_matches_says_so() -> None:
     shown = show(filter="zebra")
-    assert shown.order == () and '  nothing here has "zebra" in it' in text(shown)
+    assert shown.order == ()
+    assert '  nothing here has "zebra" in it' in text(shown)
 
 
 def test_a_small_screen_shows_the_matches_instead_of_the_head() -> None:
@@ -225,7 +233,8 @@ def test_a_page_is_wrapped_and_scrolls_with_the_footer_in_place() -> None:
     shown = show(40, 10, page=page, top=1)
     assert text(shown)[0].startswith("  key         word word")
     assert text(shown)[1].startswith(" " * 14 + "word")
-    assert text(shown)[-1].startswith("s switch") and shown.order == ()
+    assert text(shown)[-1].startswith("s switch")
+    assert shown.order == ()
 
 
 def test_as_text_it_is_as_long_as_it_is() -> None:

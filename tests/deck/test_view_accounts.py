@@ -22,7 +22,8 @@ def test_kind_name_status_windows_and_roll_up() -> None:
         "◆ alice@example.com active  Ses[███ 2h30m    ]→    Wk[███ 3d4h     ]↑    2 agents · 2 live · 58k tok"
     ]
     paid = lines(Account("paid", "apikey", "active", bars=(Bar("tokens", "tokens", 0.5, 42.0),)))
-    assert paid[0].startswith("◇ paid active  tokens[████ 42s     ]") and paid[0].endswith("no agents")
+    assert paid[0].startswith("◇ paid active  tokens[████ 42s     ]")
+    assert paid[0].endswith("no agents")
 
 
 @pytest.mark.parametrize(

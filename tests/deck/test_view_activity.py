@@ -35,7 +35,8 @@ def test_a_served_request_tells_who_where_with_what_and_how_much() -> None:
 def test_one_under_way_has_a_spinner_and_its_seconds() -> None:
     running = request(1, running=True)
     assert row(running).startswith("⠋ 09:59:50 ···  13.1s  🦉")
-    assert row(running, spin=4)[0] == "⠼" and row(running, spin=14)[0] == "⠼"
+    assert row(running, spin=4)[0] == "⠼"
+    assert row(running, spin=14)[0] == "⠼"
     fresh = request(2, running=True, accounts=[])
     assert "→ —" in row(fresh), "no account yet"
 
@@ -55,7 +56,8 @@ def test_every_account_that_was_tried_in_order() -> None:
 )
 def test_what_became_of_one_that_was_not_served(fields: dict[str, Any], told: str) -> None:
     shown = row(request(3, **fields))
-    assert told in shown and "opus" not in shown
+    assert told in shown
+    assert "opus" not in shown
     status = fields["status"]
     assert (f" {status} " if status else " —   ") in shown
 

@@ -68,13 +68,15 @@ def test_the_chip(chip: str) -> None:
 
 
 def test_live_and_idle() -> None:
-    assert " live " in row(live=True) and " idle " in row(idle=240.0)
+    assert " live " in row(live=True)
+    assert " idle " in row(idle=240.0)
     assert " idle 4m " in row(160, idle=240.0)
     assert row(idle=None).count("idle") == 1
 
 
 def test_a_tool_goes_before_the_model_and_idle_has_no_glyph() -> None:
-    assert "⚙" in row(tool=True, llm=True) and "~" not in row(tool=True, llm=True)
+    assert "⚙" in row(tool=True, llm=True)
+    assert "~" not in row(tool=True, llm=True)
     assert "~" in row(llm=True)
     assert not {"⚙", "~"} & set(row())
 
@@ -118,7 +120,8 @@ def test_a_short_name_is_followed_by_what_it_is_about_where_there_is_no_column_f
     narrow = row(80, issue="ENG-7", line="port the tests")
     assert "Fix it  port the tests" in narrow
     wide = row(200, issue="ENG-7", line="port the tests")
-    assert wide.endswith("  port the tests") and "Fix it  port" not in wide
+    assert wide.endswith("  port the tests")
+    assert "Fix it  port" not in wide
 
 
 def test_wide_screens_show_the_issues_title_beside_it() -> None:
@@ -135,7 +138,8 @@ def test_an_ordinary_session_says_where_it_works_on_every_screen() -> None:
 
 
 def test_a_pin_is_told() -> None:
-    assert "pinned" in row(80, pinned=True) and "pinned" in row(200, pinned=True)
+    assert "pinned" in row(80, pinned=True)
+    assert "pinned" in row(200, pinned=True)
 
 
 def test_the_tree_row_names_its_account_and_a_tag_stands_for_the_emoji() -> None:

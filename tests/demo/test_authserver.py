@@ -107,11 +107,13 @@ def test_challenge_is_the_example_of_the_rfc() -> None:
 
 def test_a_login_from_the_page_to_the_profile(auth: AuthServer) -> None:
     status, location, _ = authorize(auth)
-    assert status == 302 and location.startswith(REDIRECT + "?")
+    assert status == 302
+    assert location.startswith(REDIRECT + "?")
     assert parse_qs(urlsplit(location).query)["state"] == [STATE]
     status, grant = exchange(auth, code_of(location))
     assert status == 200
-    assert grant["expires_in"] == 8 * 3600 and grant["refresh_token_expires_in"] == 30 * 86400
+    assert grant["expires_in"] == 8 * 3600
+    assert grant["refresh_token_expires_in"] == 30 * 86400
     assert grant["account"] == {"uuid": "fake-person-anna", "email_address": "anna@example.com"}
     bearer = f"Bearer {grant['access_token']}"
     status, _, text = call(auth, "GET", PROFILE_PATH, Authorization=bearer)
@@ -131,9 +133,12 @@ def test_the_manual_redirect_shows_code_and_state(auth: AuthServer) -> None:
 def test_the_person_says_no_or_another_login_answers(auth: AuthServer) -> None:
     auth.consent = ["deny", "wrong state"]
     denied = parse_qs(urlsplit(authorize(auth)[1]).query)
-    assert denied["error"] == ["access_denied"] and denied["state"] == [STATE] and "code" not in denied
+    assert denied["error"] == ["access_denied"]
+    assert denied["state"] == [STATE]
+    assert "code" not in denied
     foreign = parse_qs(urlsplit(authorize(auth)[1]).query)
-    assert foreign["state"] != [STATE] and foreign["code"]
+    assert foreign["state"] != [STATE]
+    assert foreign["code"]
     auth.user = auth.users[1]
     grant = exchange(auth, code_of(authorize(auth)[1]))[1]
     assert grant["account"]["uuid"] == "fake-person-bob"
@@ -155,7 +160,8 @@ def test_the_person_says_no_or_another_login_answers(auth: AuthServer) -> None:
 )
 def test_a_wrong_authorize_request_is_not_redirected(auth: AuthServer, change: dict[str, str]) -> None:
     status, location, text = authorize(auth, **change)
-    assert (status, location) == (400, "") and next(iter(change)) in text
+    assert (status, location) == (400, "")
+    assert next(iter(change)) in text
 
 
 @pytest.mark.parametrize(
@@ -171,7 +177,8 @@ def test_a_wrong_authorize_request_is_not_redirected(auth: AuthServer, change: d
 )
 def test_a_code_is_good_only_for_its_own_login(auth: AuthServer, change: dict[str, str]) -> None:
     status, answer = exchange(auth, code_of(authorize(auth)[1]), **change)
-    assert status == 400 and answer["error"].startswith(("invalid_", "unsupported_"))
+    assert status == 400
+    assert answer["error"].startswith(("invalid_", "unsupported_"))
     assert auth.granted == 0
 
 
@@ -190,15 +197,19 @@ def test_a_code_is_good_once_and_for_five_minutes(auth: AuthServer, clock: Clock
 def test_a_refresh_token_used_twice_ends_the_login(auth: AuthServer) -> None:
     entry = auth.log_in(auth.users[0])
     status, first = renew(auth, entry["refreshToken"])
-    assert status == 200 and first["refresh_token"] != entry["refreshToken"]
-    assert auth.accepts(entry["accessToken"]) and auth.accepts(first["access_token"])
-    assert auth.can_refresh(first["refresh_token"]) and not auth.can_refresh(entry["refreshToken"])
+    assert status == 200
+    assert first["refresh_token"] != entry["refreshToken"]
+    assert auth.accepts(entry["accessToken"])
+    assert auth.accepts(first["access_token"])
+    assert auth.can_refresh(first["refresh_token"])
+    assert not auth.can_refresh(entry["refreshToken"])
     assert renew(auth, entry["refreshToken"])[1] == {
         "error": "invalid_grant",
         "error_description": "used twice",
     }
     assert renew(auth, first["refresh_token"])[0] == 400
-    assert not auth.accepts(first["access_token"]) and not auth.can_refresh(first["refresh_token"])
+    assert not auth.accepts(first["access_token"])
+    assert not auth.can_refresh(first["refresh_token"])
 
 
 def test_refreshing_does_not_prolong_the_login(auth: AuthServer, clock: Clock) -> None:
@@ -220,18 +231,21 @@ def test_a_turned_away_request_spends_nothing_a_lost_answer_does(auth: AuthServe
     token = auth.log_in(auth.users[0])["refreshToken"]
     auth.script.once(Fault.status(429, retry_after=7), path=TOKEN_PATH)
     assert renew(auth, token)[0] == 429
-    assert auth.can_refresh(token) and auth.calls == ()
+    assert auth.can_refresh(token)
+    assert auth.calls == ()
     auth.script.once(Fault.no_head(), path=TOKEN_PATH)
     with pytest.raises(OSError):
         renew(auth, token)
-    assert not auth.can_refresh(token) and auth.granted == 1
+    assert not auth.can_refresh(token)
+    assert auth.granted == 1
 
 
 def test_logging_out_ends_the_login(auth: AuthServer) -> None:
     entry = auth.log_in(auth.users[0])
     other = auth.log_in(auth.users[1])
     assert call(auth, "POST", REVOKE_PATH, {"token": entry["refreshToken"]})[0] == 200
-    assert not auth.accepts(entry["accessToken"]) and auth.accepts(other["accessToken"])
+    assert not auth.accepts(entry["accessToken"])
+    assert auth.accepts(other["accessToken"])
     auth.revoke(auth.users[1])
     assert not auth.can_refresh(other["refreshToken"])
 

@@ -104,7 +104,8 @@ def test_a_deck_is_told_when_the_time_is_over_and_a_picture_is_printed(scratch: 
     seen: list[bool] = []
     assert run_demo(options, out, camera=camera, deck=lambda service, over: seen.append(over.wait(5))) == 0
     assert seen == [True]
-    assert camera.seen and set(camera.seen) == {(2, True)}
+    assert camera.seen
+    assert set(camera.seen) == {(2, True)}
     assert f"looked {len(camera.seen)} times\n" in out.getvalue()
 
 

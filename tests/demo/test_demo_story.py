@@ -102,7 +102,8 @@ def test_the_cast_begins_usable_alike_and_one_is_to_run_into_its_limit() -> None
         assert 0 < cue.at < reset_at(length) < length
         by_name[cue.account].fill(cue.axis, cue.utilization, T0 + cue.at)
     near, full = cues(length, 10)
-    assert full.account == first.name and near.account == accounts[-1].name
+    assert full.account == first.name
+    assert near.account == accounts[-1].name
     assert not first.usable(OPUS, T0 + full.at)
     assert first.usable(OPUS, T0 + reset_at(length))
     assert accounts[-1].usable(OPUS, T0 + near.at), "near its limit is not at it"

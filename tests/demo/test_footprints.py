@@ -66,7 +66,8 @@ def test_turns_of_sessions_and_sub_agents_are_written_when_asked(demo: Demo) -> 
     demo.prints.write()
     model = demo.model()
     agent = model.nodes[f"{SESSIONS[8]}/a1"]
-    assert agent.label == "find all callers of roundMoney" and agent.parent == SESSIONS[8]
+    assert agent.label == "find all callers of roundMoney"
+    assert agent.parent == SESSIONS[8]
     assert model.nodes[SESSIONS[8]].idle == 0.0
     assert model.nodes[SESSIONS[9]].idle == 60.0
 
@@ -85,6 +86,8 @@ def test_files_bear_the_time_of_the_demos_clock(demo: Demo, tmp_path: Path) -> N
 
 def test_the_story_is_told_in_order_within_the_run_and_of_sessions_there_are() -> None:
     times = [news.at for news in news_of(100.0, 12)]
-    assert times == sorted(times) and times[0] > 0 and times[-1] < 100
+    assert times == sorted(times)
+    assert times[0] > 0
+    assert times[-1] < 100
     assert news_of(100.0, 3) == []
     assert {news.session for news in news_of(100.0, 5)} == {3, 4}

@@ -78,7 +78,8 @@ def test_a_turn_with_tools(either: World) -> None:
     assert said(ended) == "Both done."
     assert len(either.turns) == 3
     multiplied, read = tool_results(either.turns[2].body)
-    assert "42" in multiplied and "the tide is high" in read
+    assert "42" in multiplied
+    assert "the tide is high" in read
     assert {turn.account for turn in either.turns} == {either.turns[0].account}
     assert either.bindings[ended.answer["session_id"], None]["requests"] == 3
     either.assert_passed_on(either.turns)
@@ -120,7 +121,8 @@ def test_in_auto_mode_a_tool_use_that_the_api_flags_does_not_run(either: World) 
 def test_in_auto_mode_nothing_runs_where_the_verdict_does_not_come_through(either: World) -> None:
     """What a proxy does that drops it: the check above can fail."""
     ended = in_auto_mode(either, None)
-    assert "safety check" in ended.err and "127.0.0.1" in ended.err
+    assert "safety check" in ended.err
+    assert "127.0.0.1" in ended.err
     assert "Auto mode is unavailable" in tool_results(either.turns[1].body)[0]
     assert not (either.project / "made").exists()
 
@@ -134,7 +136,8 @@ def test_a_conversation_goes_on_where_its_cache_is(either: World) -> None:
     assert said(either.claude("third", "--resume", session)) == "Three."
     assert list(either.bindings) == [(session, None)]
     assert {turn.account for turn in either.turns} == {either.turns[0].account}
-    assert b"One." in either.turns[2].body and b"Two." in either.turns[2].body
+    assert b"One." in either.turns[2].body
+    assert b"Two." in either.turns[2].body
     assert either.bindings[session, None]["cacheReadTokens"] > 0
     either.assert_passed_on(either.turns)
     either.assert_quiet()

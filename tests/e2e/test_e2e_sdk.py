@@ -44,7 +44,8 @@ def test_the_calls_of_a_program(plain: World, requirement: str, field: str, valu
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["created"] == ["created"] and found["created_usage"] > 0
+    assert found["created"] == ["created"]
+    assert found["created_usage"] > 0
     assert found["streamed"] == "streamed, in several pieces" == "".join(found["streamed_blocks"])
     assert found["stop_reason"] == "end_turn"
     assert found["counted"] > 0

@@ -150,7 +150,8 @@ class World:
         for turn in turns:
             assert turn.header("authorization") == f"Bearer sk-ant-oat01-FAKE-{turn.account}"
             assert turn.header("content-length") == str(turn.size)
-            assert KEY not in str(turn.headers) and CLIENT_TOKEN not in str(turn.headers)
+            assert KEY not in str(turn.headers)
+            assert CLIENT_TOKEN not in str(turn.headers)
 
 
 def as_forwarded(request: Sent) -> tuple[tuple[str, str], ...]:

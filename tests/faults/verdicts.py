@@ -78,7 +78,7 @@ def outages_are_ridden_out(evidence: Evidence) -> list[str]:
     budget = evidence.schedule.config["upstreamRetryBudgetSec"]
     for seen in _turns(evidence):
         attempts = evidence.attempts(seen.tag)
-        if not seen.whole or seen.status < 500 and seen.status not in (401, 403, 407):
+        if not seen.whole or (seen.status < 500 and seen.status not in (401, 403, 407)):
             continue
         pages = any(h.status in (401, 403, 407, 511) for h in attempts)
         if not attempts or not all(map(is_outage, attempts)) or (pages and is_awaited("page of an edge")):

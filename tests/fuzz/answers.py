@@ -56,11 +56,14 @@ def error_bodies(dice: Dice) -> None:
     fields = b"content-type: %b\r\ncontent-encoding: %b" % (kind, coding.encode())
     head = parse_response_head(b"HTTP/1.1 %d No\r\n%b\r\n\r\n" % (status, fields))
     words = upstream_words(head, body)
-    assert len(words) <= LONGEST and "\n" not in words and "\r" not in words
+    assert len(words) <= LONGEST
+    assert "\n" not in words
+    assert "\r" not in words
     assert SECRET not in words
     words.encode("utf-8", "replace")
     document = json.loads(error_document(head, body))
-    assert document["type"] == "error" and document["error"]["type"]
+    assert document["type"] == "error"
+    assert document["error"]["type"]
 
 
 def _body(dice: Dice, coding: str) -> bytes:

@@ -131,6 +131,8 @@ def request_paths(dice: Dice) -> None:
     # Whoever decodes or normalises it sees the same path: no account's credential goes elsewhere.
     decoded = unquote(unquote(route.path))
     assert posixpath.normpath(route.path) == route.path.rstrip("/") or route.path.endswith("/")
-    assert ".." not in decoded.split("/") and "//" not in decoded and "\\" not in decoded
+    assert ".." not in decoded.split("/")
+    assert "//" not in decoded
+    assert "\\" not in decoded
     assert decoded.count("/") == route.path.count("/")
     assert not decoded.lower().startswith("/teamclaude")

@@ -90,7 +90,9 @@ def config_files(dice: Dice) -> None:
         config = parse_config(raw, "teamclaude.json")
     except ConfigError as refusal:
         text = str(refusal)
-        assert text.startswith("teamclaude.json") and "\n" not in text and len(text) < 1000, text
+        assert text.startswith("teamclaude.json"), text
+        assert "\n" not in text
+        assert len(text) < 1000
         assert SECRET not in text, text
         return
     if spoilt:  # else a secret may have come to stand where a name does

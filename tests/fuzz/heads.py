@@ -95,7 +95,8 @@ def _forwarded(dice: Dice, head: RequestHead, framing: Framing) -> None:
     method, target, fields = _read_by_stdlib(wire)
     names = [name.lower() for name, _ in fields]
     assert (method, target) == (head.method, "/prefix" + head.target)
-    assert names.count("host") == 1 and names.count("transfer-encoding") == 0
+    assert names.count("host") == 1
+    assert names.count("transfer-encoding") == 0
     assert names.count("content-length") == (framing.kind is not Kind.NONE)
     assert not set(names) & (hop_by_hop(head) - {"host", "content-length", "authorization", "x-api-key"})
     assert not {"cookie", "expect", "x-teamclaude-key", "proxy-authorization"} & set(names)
@@ -167,7 +168,8 @@ def _agrees_with_http_client(head: ResponseHead, framing: Framing, method: str, 
     elif framing.kind is Kind.LENGTH:
         assert theirs.length == framing.length
     elif framing.kind is Kind.UNTIL_CLOSE:
-        assert theirs.length is None and not theirs.chunked
+        assert theirs.length is None
+        assert not theirs.chunked
     else:
         assert theirs.length == 0
 
@@ -177,9 +179,11 @@ def _relayed(dice: Dice, head: ResponseHead, framing: Framing, method: str) -> N
     out = client_framing(framing, client)
     fields = client_response_headers(head, out, [("x-teamclaude-account", "a")])
     theirs = _response_by_stdlib(render_response(head.status, head.reason, fields), method)
-    assert theirs is not None and theirs.status == head.status
+    assert theirs is not None
+    assert theirs.status == head.status
     names = [name.lower() for name, _ in theirs.getheaders()]
-    assert names.count("content-length") <= 1 and names.count("transfer-encoding") <= 1
+    assert names.count("content-length") <= 1
+    assert names.count("transfer-encoding") <= 1
     assert not ("content-length" in names and "transfer-encoding" in names)
     assert theirs.getheader("x-teamclaude-account") == "a"
     if out.kind is Kind.LENGTH:

@@ -39,7 +39,8 @@ def test_each_account_has_two_strips_under_a_ruler_of_days():
     film.take(49.5 * HOUR, {"acct1": account(five=100.0, week=250.0, resets_at=100 * HOUR)})
     lines = strips(film, 60, colour=False)
     assert lines[0].split() == ["Mon", "Tue", "Wed"]
-    assert lines[1].startswith("acct1 5h XXXX") and lines[2].startswith("      7d ::::")
+    assert lines[1].startswith("acct1 5h XXXX")
+    assert lines[2].startswith("      7d ::::")
     assert lines[0].index("Tue") == len("acct1 5h ") + 24
     assert max(map(len, lines)) <= 60
     assert all("\x1b[48;5;" in line for line in strips(film, 60, colour=True)[1:])

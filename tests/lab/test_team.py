@@ -43,7 +43,8 @@ def test_the_same_seed_makes_the_same_team():
 
 def test_people_begin_sessions_in_their_working_hours_only():
     team, plans = make_team(synthetic(10, 1), 6, 2, 5)
-    assert plans and all(team[plan.user].at_work(plan.at) == plan.at for plan in plans)
+    assert plans
+    assert all(team[plan.user].at_work(plan.at) == plan.at for plan in plans)
 
 
 def test_requests_follow_each_other():

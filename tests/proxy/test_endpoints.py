@@ -246,7 +246,8 @@ def test_a_bad_config_is_not_loaded(stage: Build) -> None:
     s.path.write_text('{"accounts": [{"name": "a", "accessToken": "sk-ant-oat01-FAKE-a", }')
     reply = s.send("POST", "/teamclaude/accounts/reload")
     assert reply.status == 400
-    assert "stays" in reply.message and str(s.path) in reply.message
+    assert "stays" in reply.message
+    assert str(s.path) in reply.message
     assert "FAKE" not in reply.message
     assert s.ask().status == 200
     assert s.send("POST", "/teamclaude/accounts/a/disable").status == 400

@@ -203,7 +203,9 @@ def test_all_refused_by_403_ends_in_a_502_that_names_them(stage: Build) -> None:
     s.api.script.always(Fault.status(403, message="not allowed here"))
     reply = s.ask()
     assert reply.status == 502
-    assert "a: " in reply.message and "b: " in reply.message and "not allowed here" in reply.message
+    assert "a: " in reply.message
+    assert "b: " in reply.message
+    assert "not allowed here" in reply.message
     assert reply.headers["x-should-retry"] == "false"
 
 

@@ -64,14 +64,17 @@ def test_the_last_one_is_the_one_that_waits_unless_another_was_decided_that_came
     waiting = waits(exchange_of())
     journal.begin(waiting)
     record = journal.explain("last")
-    assert record is not None and record["request"] == waiting.id
+    assert record is not None
+    assert record["request"] == waiting.id
     assert [row["waiting"]["sec"] for row in journal.inflight()] == [10.0]
     assert journal.waiting() == [waiting]
     later = ended(journal, exchange_of("/v1/messages", "b"))
     record = journal.explain("last")
-    assert record is not None and record["request"] == later.id
+    assert record is not None
+    assert record["request"] == later.id
     waiting.goes_on()
-    assert journal.waiting() == [] and journal.inflight()[0]["waiting"] is None
+    assert journal.waiting() == []
+    assert journal.inflight()[0]["waiting"] is None
 
 
 def test_only_so_many_are_remembered_and_no_body(monkeypatch: Any) -> None:
@@ -159,7 +162,8 @@ def test_a_record_is_made_once_however_often_somebody_looks() -> None:
     exchange = ended(journal, exchange_of())
     (first,) = journal.recent()
     ended(journal, exchange_of())
-    assert journal.recent()[1] is first and first["id"] == exchange.id
+    assert journal.recent()[1] is first
+    assert first["id"] == exchange.id
 
 
 def test_beginnings_and_ends_are_turns_and_looks_are_none() -> None:

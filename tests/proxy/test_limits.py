@@ -116,7 +116,9 @@ def test_all_in_a_crowd_of_large_bodies_get_an_answer(stage: Build, monkeypatch:
     for thread in threads:
         thread.join(30)
     # 400 is the API's own word: the prompt is too long.
-    assert len(found) == 8 and set(found) <= {400, 503} and found.count(400) >= 2
+    assert len(found) == 8
+    assert set(found) <= {400, 503}
+    assert found.count(400) >= 2
     s.until(lambda: s.service.runtime.bodies.used == 0)
 
 
@@ -209,7 +211,8 @@ def test_only_uploads_may_be_that_large(stage: Build, spooling: list[int], path:
     raw = s.raw().request(path, headers=[("Content-Length", str(500 * MIB)), ("Expect", "100-continue")])
     answer = raw.answer()
     assert answer.error() == (413, "request_too_large")
-    assert spooling == [] and s.api.log == ()
+    assert spooling == []
+    assert s.api.log == ()
 
 
 @pytest.mark.parametrize(("path", "most"), [("/v1/files", 500), ("/v1/messages/batches", 256)])
@@ -234,8 +237,10 @@ def test_without_room_on_the_disk_an_upload_is_refused_in_words(
     headers = [("Content-Length", "5000000"), ("Expect", "100-continue")]
     answer = s.raw().request("/v1/files", headers=headers).answer()
     assert answer.error() == (507, "api_error")
-    assert b"the disk is full" in answer.body and b"teamclaude.spool" in answer.body
-    assert s.warnings == [] and s.api.log == ()
+    assert b"the disk is full" in answer.body
+    assert b"teamclaude.spool" in answer.body
+    assert s.warnings == []
+    assert s.api.log == ()
     assert s.ask().status == 200
 
 

@@ -35,7 +35,8 @@ def test_a_running_server_writes_a_lost_config_again(
     assert s.path.stat().st_mode & 0o777 == 0o600
     assert lost != "with its directory" or s.path.parent.stat().st_mode & 0o777 == 0o700
     look(s)
-    assert s.ask().status == 200 and {a["name"] for a in s.status()["accounts"]} == {"a", "b"}
+    assert s.ask().status == 200
+    assert {a["name"] for a in s.status()["accounts"]} == {"a", "b"}
     assert len(s.warnings) == (2 if lost == "made anew" else 1), s.warnings
 
 
@@ -58,7 +59,8 @@ def test_a_server_that_stops_just_then_keeps_what_another_config_replaced(stage:
     s.write(other)
     s.service.stop(0)
     (aside,) = s.path.parent.glob("teamclaude.replaced-*.json")
-    assert json.loads(aside.read_text()) == before and s.document() == other
+    assert json.loads(aside.read_text()) == before
+    assert s.document() == other
 
 
 def test_a_server_that_stops_leaves_half_a_file_as_it_is(stage: Build) -> None:
@@ -94,11 +96,13 @@ def test_a_file_an_editor_empties_and_then_writes_is_never_taken_for_lost(stage:
     good = s.document()
     s.path.write_text("")
     s.service._look_at_config()
-    assert s.warnings == [] and s.path.read_text() == ""
+    assert s.warnings == []
+    assert s.path.read_text() == ""
     good["accounts"][0]["priority"] = 3
     s.path.write_text(json.dumps(good))
     s.service._look_at_config()
-    assert s.warnings == ["config read again: updated a"] and s.document() == good
+    assert s.warnings == ["config read again: updated a"]
+    assert s.document() == good
 
 
 def test_half_a_file_is_told_of_once_it_stays_so(stage: Build) -> None:
@@ -108,7 +112,8 @@ def test_half_a_file_is_told_of_once_it_stays_so(stage: Build) -> None:
     assert s.warnings == []
     for _ in range(3):
         s.service._look_at_config()
-    assert len(s.warnings) == 1 and "the running configuration stays" in s.warnings[0]
+    assert len(s.warnings) == 1
+    assert "the running configuration stays" in s.warnings[0]
     assert s.path.read_text() == '{"accounts": [{"na', "it may be half an edit"
 
 
@@ -124,7 +129,8 @@ def test_a_config_that_cannot_be_written_again_is_told_once_and_tried_again(
         patch.setattr("teamclaude.accounts.store.write_private", full)
         for _ in range(4):
             s.service._look_at_config()
-        assert len(s.warnings) == 1 and "No space left on device" in s.warnings[0]
+        assert len(s.warnings) == 1
+        assert "No space left on device" in s.warnings[0]
     assert s.ask().account == "a"
     s.service._look_at_config()
     assert s.document()["accounts"][0]["name"] == "a"
@@ -141,7 +147,8 @@ def test_another_config_put_in_the_place_is_taken_and_what_it_replaced_is_kept(
     assert "what it was is kept as" in s.warnings[0]
     assert s.warnings[1:] == ["config read again: added c", "config read again: removed a, b"]
     (aside,) = s.path.parent.glob("teamclaude.replaced-*.json")
-    assert json.loads(aside.read_text()) == before and aside.stat().st_mode & 0o777 == 0o600
+    assert json.loads(aside.read_text()) == before
+    assert aside.stat().st_mode & 0o777 == 0o600
     look(s)
     assert s.document() == other
     assert len(list(s.path.parent.glob("teamclaude.replaced-*.json"))) == 1

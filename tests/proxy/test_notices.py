@@ -134,7 +134,9 @@ def test_an_account_that_is_new_or_renamed_is_no_event() -> None:
 
 def test_what_an_upstream_said_can_not_write_to_the_terminal() -> None:
     (line,) = told(state(), state(bench=(0, 60), reason="no\x1b[2J\nHELD forged: " + "x" * 1000))
-    assert line.isprintable() and "\x1b" not in line and len(line) < 400
+    assert line.isprintable()
+    assert "\x1b" not in line
+    assert len(line) < 400
 
 
 # --- holds ----------------------------------------------------------------------------------------
@@ -229,7 +231,8 @@ def test_the_end_of_a_hold_says_how_it_ended_once(outcome: Outcome, note: str, e
     exchange.end(outcome, note)
     (line,) = crowd.look()
     assert line == f"10:00:04 HELD 3f2a91c0 claude-opus-4-8: over after 0 s, {end}"
-    assert crowd.look() == [] and len(crowd.notices) == 0
+    assert crowd.look() == []
+    assert len(crowd.notices) == 0
 
 
 def test_a_hold_is_over_when_an_account_answers_not_when_it_is_asked() -> None:
@@ -352,7 +355,8 @@ def test_who_is_held_when_the_server_stops_has_its_end_told(stage: Build, clock:
     clock.now += 10
     s.service._notices.look()
     s.service.stop(0)
-    assert "over after" in lines[-1] and "refused: The proxy is shutting down" in lines[-1]
+    assert "over after" in lines[-1]
+    assert "refused: The proxy is shutting down" in lines[-1]
 
 
 def test_a_defect_in_telling_keeps_the_server_neither_from_serving_nor_from_stopping(

@@ -83,7 +83,8 @@ def test_what_came_before_the_first_head_counts_to_its_time(tcp_pair: Pair) -> N
     client = Client(here, 60.0, 2.0, 0.2, time.monotonic())
     peer.sendall(HEAD)
     head = client.next_head()
-    assert head is not None and head.target == "/health"
+    assert head is not None
+    assert head.target == "/health"
 
 
 def test_a_head_that_trickles_is_not_given_more_time_by_each_byte(tcp_pair: Pair) -> None:

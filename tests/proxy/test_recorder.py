@@ -52,9 +52,14 @@ def test_a_request_is_counts_times_and_windows_without_text_or_names(stage: Call
     one.ask(SECRET, session="session-of-it", headers=headers)
     first, second = recorded(one, 2)
     assert (first["m"], first["o"], first["st"], first["t"]) == ("opus", "served", 200, 1_800_000_000.0)
-    assert first["in"] > 0 and first["out"] > 0 and first["s"] >= 0.0 and first["wait"] >= 0.0
-    assert first["q"]["5h"][0] is not None and first["q"]["7d"][1] > 1_800_000_000.0
-    assert second["p"] == first["c"] != second["c"] and second["a"] == first["a"]
+    assert first["in"] > 0
+    assert first["out"] > 0
+    assert first["s"] >= 0.0
+    assert first["wait"] >= 0.0
+    assert first["q"]["5h"][0] is not None
+    assert first["q"]["7d"][1] > 1_800_000_000.0
+    assert second["p"] == first["c"] != second["c"]
+    assert second["a"] == first["a"]
     text = json.dumps(rows(one))
     for secret in (SECRET, "session-of-it", "agent-of-it", "alice", "claude-opus", "FAKE", "tc-"):
         assert secret not in text
@@ -85,9 +90,11 @@ def test_the_lab_reads_what_was_recorded(stage: Callable[..., Stage]) -> None:
     recording = read_recording(trace_directory(one.path))
     (plan,) = recording.plans
     assert (len(plan.session.requests), len(plan.agents), recording.requests) == (2, 1, 3)
-    assert len(recording.accounts) == 1 and recording.accounts[0].resets_at is not None
+    assert len(recording.accounts) == 1
+    assert recording.accounts[0].resets_at is not None
     first, second = plan.session.requests
-    assert second.cached_prefix > 0 and first.cached_prefix == 0
+    assert second.cached_prefix > 0
+    assert first.cached_prefix == 0
 
 
 def test_other_paths_are_not_recorded_but_refused_requests_are(stage: Callable[..., Stage]) -> None:
@@ -146,7 +153,8 @@ def test_a_directory_that_cant_be_written_is_one_warning_and_no_error(tmp_path: 
     recorder.switch(True)
     recorder.put(exchange_of())
     assert recorder.status()["on"] is False
-    assert len(warnings) == 1 and "traffic is not recorded" in warnings[0]
+    assert len(warnings) == 1
+    assert "traffic is not recorded" in warnings[0]
 
 
 def test_the_same_conversation_has_another_hash_with_another_salt(clock: Clock) -> None:

@@ -121,7 +121,8 @@ def test_a_burst_of_401s_costs_one_renewal_and_no_client_sees_it(stage: Stage) -
     for thread in crowd:
         thread.join(20)
     assert answers == [200] * 20
-    assert stage.auth.granted == 1 and stage.row()["status"] == "active"
+    assert stage.auth.granted == 1
+    assert stage.row()["status"] == "active"
 
 
 def test_a_lost_login_leads_to_the_next_account_and_heals_by_a_reload(stage: Stage) -> None:
@@ -129,7 +130,8 @@ def test_a_lost_login_leads_to_the_next_account_and_heals_by_a_reload(stage: Sta
     stage.auth.revoke(FakeUser("anna"))
     assert stage.ask()[:2] == (200, "bob")
     row = stage.row()
-    assert row["status"] == "auth_failed" and "log in again" in row["statusReason"]
+    assert row["status"] == "auth_failed"
+    assert "log in again" in row["statusReason"]
     assert row["token"]["state"] == "re-login needed"
     stage.write([stage.auth.log_in(FakeUser("anna")), stage.entry("bob")])
     assert stage.service.reload()["updated"] == ["anna"]
@@ -144,7 +146,8 @@ def test_a_busy_token_endpoint_rests_the_account_and_blames_nobody(stage: Stage)
     stage.later(0.2)
     assert stage.ask()[:2] == (200, "bob")
     row = stage.row()
-    assert row["status"] == "benched" and "oauth.userAgent" in row["statusReason"]
+    assert row["status"] == "benched"
+    assert "oauth.userAgent" in row["statusReason"]
     stage.write([stage.auth.log_in(FakeUser("anna")), stage.entry("bob")])
     stage.service.reload()
     assert stage.row()["status"] == "active"
@@ -154,7 +157,8 @@ def test_a_busy_token_endpoint_rests_the_account_and_blames_nobody(stage: Stage)
 def test_when_nobody_can_serve_the_client_is_told_to_log_in_again(stage: Stage) -> None:
     stage.auth.revoke(FakeUser("anna"))
     status, _, answer = stage.ask()
-    assert status == 502 and "log in again: teamclaude login" in answer["error"]["message"]
+    assert status == 502
+    assert "log in again: teamclaude login" in answer["error"]["message"]
     assert "FAKE" not in json.dumps(answer)
 
 

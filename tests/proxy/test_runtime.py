@@ -114,5 +114,6 @@ def test_an_internal_error_is_one_line_unless_somebody_debugs(
         assert s.warnings == ["internal error in request tc-1: KeyError (TEAMCLAUDE_DEBUG=1 shows where)"]
         monkeypatch.setenv("TEAMCLAUDE_DEBUG", "1")
         s.service.runtime.report("tc-2", error)
-    assert "Traceback" in s.warnings[2] and "test_runtime" in s.warnings[2]
+    assert "Traceback" in s.warnings[2]
+    assert "test_runtime" in s.warnings[2]
     assert "FAKE" not in "".join(s.warnings)

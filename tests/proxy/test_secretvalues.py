@@ -46,10 +46,14 @@ def test_a_value_is_found_in_every_form(value: str, form: Callable[[str], str]) 
     known.tell("us", [value])
     text = f"before {form(value)} after".encode()
     hidden, masked = known.hide(text), known.mask(text)
-    assert b"<redacted>" in hidden and hidden.startswith(b"before ") and hidden.endswith(b" after")
-    assert len(masked) == len(text) and b"********" in masked
+    assert b"<redacted>" in hidden
+    assert hidden.startswith(b"before ")
+    assert hidden.endswith(b" after")
+    assert len(masked) == len(text)
+    assert b"********" in masked
     for inner in (value.encode(), value[4:14].encode()):
-        assert inner not in hidden and inner not in masked
+        assert inner not in hidden
+        assert inner not in masked
 
 
 def test_one_value_that_begins_another_leaves_nothing_of_it() -> None:
@@ -130,11 +134,14 @@ def test_a_refusal_that_repeats_our_secrets_is_relayed_without_them(
         body, rows = gzip.compress(BODY), [*rows, ("content-encoding", "gzip")]
     s.api.script.always(Fault(code=status, headers=rows, body=body))
     reply = s.ask(headers={"accept-encoding": "gzip"})
-    assert reply.status == status and clean(reply.body) and b"********" in reply.body
+    assert reply.status == status
+    assert clean(reply.body)
+    assert b"********" in reply.body
     assert reply.headers["content-encoding"] is None
     assert int(reply.headers["content-length"]) == len(reply.body)
     if how != "page":
-        assert reply.json()["error"]["type"] == "invalid_request_error" and "which is odd" in reply.message
+        assert reply.json()["error"]["type"] == "invalid_request_error"
+        assert "which is odd" in reply.message
     assert clean(str(reply.headers).encode())
 
 
@@ -147,7 +154,9 @@ def test_a_refusal_that_comes_in_pieces_is_searched_as_a_whole(
     rows = [("content-type", "application/json"), *([("content-encoding", "gzip")] if zipped else [])]
     s.api.script.once(Fault(code=400, headers=rows, body=gzip.compress(BODY) if zipped else BODY, **changes))
     reply = s.ask(headers={"accept-encoding": "gzip"})
-    assert reply.status == 400 and clean(reply.body) and "which is odd" in reply.message
+    assert reply.status == 400
+    assert clean(reply.body)
+    assert "which is odd" in reply.message
 
 
 def test_the_words_of_a_refused_stream_hold_no_secret() -> None:
@@ -164,7 +173,8 @@ def test_a_refusal_without_a_secret_is_relayed_byte_for_byte(stage: Build) -> No
     rows = [("content-type", "application/json"), ("content-encoding", "gzip")]
     s.api.script.once(Fault(code=400, headers=rows, body=body))
     reply = s.ask(headers={"accept-encoding": "gzip"})
-    assert reply.body == body and reply.headers["content-encoding"] == "gzip"
+    assert reply.body == body
+    assert reply.headers["content-encoding"] == "gzip"
 
 
 def test_headers_of_a_refusal_hold_none_either(stage: Build) -> None:
@@ -202,7 +212,8 @@ def test_an_error_event_is_shown_without_our_secrets(stage: Build) -> None:
     s.api.script.always(Fault(code=200, headers=[("content-type", "text/event-stream")], body=event))
     s.ask()
     assert clean(s.send("GET", "/teamclaude/explain/last").body)
-    assert clean(json.dumps(s.records).encode()) and "which is odd" in json.dumps(s.records)
+    assert clean(json.dumps(s.records).encode())
+    assert "which is odd" in json.dumps(s.records)
 
 
 def test_the_key_of_before_a_reload_is_hidden_too(stage: Build) -> None:

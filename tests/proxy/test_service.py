@@ -155,7 +155,8 @@ def test_a_bad_config_is_told_once_and_the_old_one_stays(look: Callable[[Any], N
     s.until(lambda: s.warnings)
     look(s)
     assert len(s.warnings) == 1
-    assert "the running configuration stays" in s.warnings[0] and str(s.path) in s.warnings[0]
+    assert "the running configuration stays" in s.warnings[0]
+    assert str(s.path) in s.warnings[0]
     assert s.ask().account == "a"
     good["accounts"][0]["priority"] = 3
     s.write(good)
@@ -249,8 +250,10 @@ def test_requests_are_logged_without_secrets(stage: Build, tmp_path: Path) -> No
     assert len(files) == 2
     text = "".join(file.read_text() for file in files)
     assert home.headers["x-teamclaude-request"] in text
-    assert "message_stop" in text and "=== attempt 1: a: 200 OK" in text
-    assert "FAKE" not in text and "tc-test-key" not in text
+    assert "message_stop" in text
+    assert "=== attempt 1: a: 200 OK" in text
+    assert "FAKE" not in text
+    assert "tc-test-key" not in text
 
 
 def test_logging_without_a_directory_is_a_config_error(stage: Build) -> None:

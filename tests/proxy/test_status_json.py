@@ -98,7 +98,8 @@ def test_every_name_is_there_after_a_request(stage: Build, clock: Any) -> None:
     assert missing(issue, ISSUE) == []
     assert issue["tokens"] == binding["tokens"] == status["sessionAggregate"]["tokens"]
     quota = status["accounts"][0]["quota"]
-    assert 0 <= quota["unified5h"] < 1 and quota["unified5hReset"] > status["at"]
+    assert 0 <= quota["unified5h"] < 1
+    assert quota["unified5hReset"] > status["at"]
     assert missing(quota["axes"]["5h"], "utilization resetsAt status seenAt") == []
     assert status["accounts"][0]["burn5h"] > 0
 

@@ -158,7 +158,8 @@ def test_a_held_request_is_in_status_and_capacity_with_the_account_it_expects(
 ) -> None:
     s = stage("alice")
     asker = held_on(s, 600.0)
-    assert s.status()["held"] == [] and s.status()["system"]["held"] == 0, "not in its first moment"
+    assert s.status()["held"] == [], "not in its first moment"
+    assert s.status()["system"]["held"] == 0
     clock.now += 300
     status = s.status()
     (held,) = status["held"]
@@ -180,7 +181,8 @@ def test_a_held_request_is_in_status_and_capacity_with_the_account_it_expects(
     assert (running["waiting"]["kind"], running["waiting"]["sec"]) == ("held", 300.0)
     free(s, clock, 301)
     assert asker.done().status == 200
-    assert s.status()["held"] == [] and s.send("GET", "/capacity").json()["held"] == 0
+    assert s.status()["held"] == []
+    assert s.send("GET", "/capacity").json()["held"] == 0
 
 
 def test_explain_of_the_last_request_tells_of_one_that_waits_and_why_each_account_is_out(

@@ -221,7 +221,8 @@ def test_only_an_api_key_of_last_resort_is_paid():
 
 def test_accounts_are_themselves_however_alike(Pool):
     one, two = Pool("a")["a"], Pool("a")["a"]
-    assert one != two and len({one, two}) == 2
+    assert one != two
+    assert len({one, two}) == 2
 
 
 # --- what is shown of the top-level status --------------------------------------------------------

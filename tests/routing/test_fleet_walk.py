@@ -170,7 +170,7 @@ class Walk:
         self.reasons.add(decision.reason)
         if decision.account is None:
             free = [a for a in usable if not a.spec.is_paid or ask.allow_paid]
-            assert not free or ask.pin is not None and ask.pin not in [a.key for a in free]
+            assert not free or (ask.pin is not None and ask.pin not in [a.key for a in free])
         else:
             taken = fleet.accounts[decision.account]
             # What takes no slot may go to its own account whatever its quota.

@@ -23,7 +23,8 @@ def test_waiters_are_served_in_the_order_they_came(Pool):
     first = stand(line, Ask("s0"), pool.now, Patience(HOUR))
     second = stand(line, Ask("s1"), pool.now, Patience(HOUR))
     third = stand(line, Ask("s2"), pool.now, Patience(HOUR))
-    assert isinstance(first.lease, Lease) and second.lease is None
+    assert isinstance(first.lease, Lease)
+    assert second.lease is None
     pool.fleet.settle(first.lease, pool.now)
     assert line.serve(pool.now) == [second]
     assert list(line.waiters) == [third]
@@ -84,8 +85,10 @@ def test_what_no_account_can_serve_says_nothing_of_who_asks_for_something_else(P
     first, second = (stand(line, ask, pool.now, Patience(3 * HOUR)) for ask in (special, plain))
     pool["a"].bench_until = pool.now
     pool.fleet.doors.knock()
-    assert line.serve(pool.now) == [second] and second.lease.account == "a"
-    assert first.lease is None and first.wait.same_for_all
+    assert line.serve(pool.now) == [second]
+    assert second.lease.account == "a"
+    assert first.lease is None
+    assert first.wait.same_for_all
 
 
 def test_who_waits_for_its_own_account_is_not_tried_when_another_one_answers(Pool):
@@ -97,7 +100,8 @@ def test_who_waits_for_its_own_account_is_not_tried_when_another_one_answers(Poo
         leases[name] = [pool.fleet.admit(Ask(f"{name}{n}", pin=name), pool.now) for n in range(5)]
     at_a, at_b = (stand(line, Ask(f"{name}0"), pool.now, Patience(HOUR)) for name in ("a", "b"))
     new = stand(line, Ask("new"), pool.now, Patience(HOUR))
-    assert (at_a.wait.account, at_b.wait.account) == ("a", "b") and new.wait.for_slot
+    assert (at_a.wait.account, at_b.wait.account) == ("a", "b")
+    assert new.wait.for_slot
     asked = []
     admit = pool.fleet.admit
     pool.fleet.admit = lambda ask, now, waited=0.0: (asked.append(ask.session), admit(ask, now, waited))[1]
@@ -112,4 +116,5 @@ def test_who_waits_for_its_own_account_is_not_tried_when_another_one_answers(Poo
 
     pool.wait(5.0)  # now it would take any account
     pool.fleet.settle(leases["b"].pop(), pool.now)
-    assert line.serve(pool.now, "b") == [at_a] and at_a.lease.account == "b"
+    assert line.serve(pool.now, "b") == [at_a]
+    assert at_a.lease.account == "b"

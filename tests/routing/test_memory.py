@@ -85,7 +85,8 @@ def test_after_a_restart_the_view_is_the_same_but_for_requests_in_flight(pool):
         pool.settle(lease)
     before = view_of(pool.fleet, pool.now)
     after = view_of(restored(pool, saved(pool))[0], pool.now)
-    assert after.bindings != () and [b for b in after.bindings if b.conversation != "v"] == [
+    assert after.bindings != ()
+    assert [b for b in after.bindings if b.conversation != "v"] == [
         b for b in before.bindings if b.conversation != "v"
     ]
     assert after.accounts[:2] == before.accounts[:2]
@@ -218,7 +219,7 @@ def test_garbage_in_any_place_never_raises_and_keeps_the_rest(pool):
             elif len(path) > 2 and path[2] != "kind":
                 assert {**kept, path[1]: 0} == {**REQUESTS, path[1]: 0}
                 assert path[2] == "requests" or kept == REQUESTS
-            if path[0] != "bindings" or len(path) > 2 and path[2] not in ("conversation", "lastUsed"):
+            if path[0] != "bindings" or (len(path) > 2 and path[2] not in ("conversation", "lastUsed")):
                 assert bound == {"s", "t/x", "u", "v"}
 
 

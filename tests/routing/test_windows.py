@@ -39,7 +39,9 @@ def seen(axis="5h", **fields):
 
 def test_an_axis_nobody_named_is_unknown_not_zero():
     assert Windows().get("5h", NOW) == FRESH
-    assert FRESH.utilization is None and FRESH.resets_at is None and not FRESH.rejected
+    assert FRESH.utilization is None
+    assert FRESH.resets_at is None
+    assert not FRESH.rejected
 
 
 def test_a_rejection_dies_with_the_reset_of_its_own_axis():

@@ -40,7 +40,7 @@ class _Job(threading.Thread, Generic[T]):
     def run(self) -> None:
         try:
             self._results.append(self._work())
-        except BaseException as error:  # noqa: B036 - handed to who waits
+        except BaseException as error:  # raised again in the waiting thread
             self._error = error
         self.done.set()
 

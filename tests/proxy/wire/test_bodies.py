@@ -223,5 +223,7 @@ def test_a_crowd_that_reads_at_once_gets_through_one_after_the_other(monkeypatch
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert len(ends) == 40 and max(most) <= 100 and limiter.used == 0
+    assert len(ends) == 40
+    assert max(most) <= 100
+    assert limiter.used == 0
     assert ends.count("whole") >= 3

@@ -199,7 +199,8 @@ def test_a_connection_that_nobody_reads_from_yet_is_idle(tcp_pair: Pair) -> None
 
 def test_an_end_of_all_is_waited_for(crowd: Crowd) -> None:
     first, busy = crowd.comes(ROOM), crowd.comes(ROOM, idle=False)
-    assert first is not None and busy is not None
+    assert first is not None
+    assert busy is not None
     crowd.connections.close_idle()
     assert crowd.lives(first, busy) == [False, True]
     crowd.connections.close_all()

@@ -58,7 +58,8 @@ def test_a_certificate_nobody_vouches_for_is_refused(stage: Build, tls_api: Fake
     s = stage("a", upstream=tls_api.url)
     reply = s.ask()
     assert reply.status == 503
-    assert "certificate of 127.0.0.1 is not trusted" in reply.message and "upstreamCaFile" in reply.message
+    assert "certificate of 127.0.0.1 is not trusted" in reply.message
+    assert "upstreamCaFile" in reply.message
     assert tls_api.log == ()
 
 
@@ -173,7 +174,8 @@ def test_an_https_upstream_through_a_tunnel(
     assert [s.ask().status for _ in range(2)] == [200, 200]
     (asked,) = way.asked
     assert asked.startswith(f"CONNECT 127.0.0.1:{tls_api.port} HTTP/1.")
-    assert "FAKE" not in asked and "Proxy-Authorization" not in asked
+    assert "FAKE" not in asked
+    assert "Proxy-Authorization" not in asked
 
 
 def test_a_plain_upstream_through_a_tunnel_with_a_login(stage: Build, tunnel: Callable[..., Tunnel]) -> None:

@@ -186,12 +186,15 @@ def test_who_sends_no_more_still_gets_what_has_come(board: Board) -> None:
 def test_who_sends_no_more_gets_all_of_its_stream_from_its_thread(board: Board) -> None:
     stream, other = board(), board()
     stream.reader.shutdown(socket.SHUT_WR)
-    assert other.flows() and stream.flows() and stream.flows()
+    assert other.flows()
+    assert stream.flows()
+    assert stream.flows()
     other.upstream.sendall(b"0\r\n\r\n")
     assert other.ends() is None
     assert stream.flows(), "without the ferry, which has left by now"
     stream.upstream.sendall(b"0\r\n\r\n")
-    assert stream.ends() is None and stream.answer.complete
+    assert stream.ends() is None
+    assert stream.answer.complete
 
 
 def test_an_observer_that_fails_ends_its_own_stream_alone(board: Board) -> None:

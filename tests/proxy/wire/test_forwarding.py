@@ -105,7 +105,8 @@ def test_no_credential_of_the_client_goes_up_beside_an_account(credential):
         ("authorization", OURS),
         credential=credential,
     )
-    assert THEIRS not in str(sent) and OURS not in str(sent)
+    assert THEIRS not in str(sent)
+    assert OURS not in str(sent)
     assert str(sent).count(credential.secret) == 1
 
 
@@ -298,7 +299,8 @@ def test_no_line_can_be_smuggled_in(bad):
 def test_any_account_name_can_be_a_header_value(name):
     value = header_text(name)
     assert render_response(200, "OK", [("x-teamclaude-account", value)]).count(b"\r\n") == 3
-    assert value.isascii() and value.isprintable()
+    assert value.isascii()
+    assert value.isprintable()
     assert header_text("alice (work) <a@b.c>") == "alice (work) <a@b.c>"
 
 
@@ -324,8 +326,11 @@ def test_what_is_forwarded_parses_to_what_was_parsed():
         sent = upstream_request_headers(head, OAUTH, HOST, length(4), lambda value: False)
         again = parse_request_head(render_request("POST", "/v1/x", sent))
         assert again.headers == sent
-        assert again.get_all("content-length") == ["4"] and len(again.get_all("host")) == 1
+        assert again.get_all("content-length") == ["4"]
+        assert len(again.get_all("host")) == 1
 
 
 def test_a_credential_does_not_show_itself():
-    assert POOLED not in repr(OAUTH) and POOLED not in str(OAUTH) and POOLED not in f"{OAUTH}"
+    assert POOLED not in repr(OAUTH)
+    assert POOLED not in str(OAUTH)
+    assert POOLED not in f"{OAUTH}"

@@ -255,7 +255,8 @@ def test_chunks_of_ours_decode_to_their_payload():
     assert chunk(b"hello", memoryview(b" world")) == b"b\r\nhello world\r\n"
     payload, decoder = decode(chunk(b"x" * 70000) + chunk(b"y") + LAST_CHUNK, 999)
     assert payload == b"x" * 70000 + b"y"
-    assert decoder.finished and not decoder.leftover
+    assert decoder.finished
+    assert not decoder.leftover
 
 
 def test_agrees_with_http_client_on_random_cuts():

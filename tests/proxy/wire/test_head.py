@@ -45,7 +45,8 @@ def test_lookups_ignore_case_and_the_first_duplicate_wins():
     assert head.get_all("b") == ["1"]
     assert head.get("c") is None
     assert head.get_all("c") == []
-    assert "b" in head and "C" not in head
+    assert "b" in head
+    assert "C" not in head
 
 
 def test_a_response_with_and_without_a_reason():

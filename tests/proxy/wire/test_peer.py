@@ -196,7 +196,8 @@ def test_a_reading_serves_who_asked_before_it_and_nobody_later(
     go_on.set()
     for each in ask:
         each.join(5)
-    assert len(reads) == 2 and found == [2] * 20
+    assert len(reads) == 2
+    assert found == [2] * 20
     tables(tmp_path, tcp=row(*V4_PEER_SIDE, uid=3))
     assert uid_by(proc) == 3
 

@@ -149,7 +149,8 @@ def test_a_request_that_has_not_come_whole_is_left_to_the_thread(board: Board) -
     assert (ride.steps, ride.over) == (None, False)
     one.user.sendall(REQUEST[-1:])
     head = one.client.next_head()
-    assert head is not None and bytes(one.client.read_body(request_body(head), 99)) == b"{}"
+    assert head is not None
+    assert bytes(one.client.read_body(request_body(head), 99)) == b"{}"
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,8 @@ def test_what_may_take_its_time_is_left_to_the_thread(board: Board) -> None:
     one.api_hears()
     one.api.sendall(b"yes")
     ride = one.lands()
-    assert ride.steps is not None and one.seen == [b"yes"]
+    assert ride.steps is not None
+    assert one.seen == [b"yes"]
     assert one.connection.epoll is None, "it is the thread's now"
     assert go_on(ride.steps, ride.step) is True
     assert one.seen == [b"yes", "MainThread"]
@@ -208,7 +210,8 @@ def test_who_leaves_while_the_upstream_is_silent_is_noticed_by_its_thread(
         one.api_hears()
     one.user.close()
     ride = one.lands()
-    assert ride.steps is not None and one.seen == []
+    assert ride.steps is not None
+    assert one.seen == []
     assert one.connection.epoll is None
     assert go_on(ride.steps, ride.step) is False
     assert [type(each) for each in one.seen] == [ClientGone]

@@ -217,7 +217,8 @@ def test_waiting_to_write_also_sees_an_answer(three: Three) -> None:
     assert three.watch.wait_to_write(three.upstream_here, 0.03, False) == 0
     three.upstream.sendall(b"HTTP/1.1 413\r\n")
     ready = three.watch.wait_to_write(three.upstream_here, 1.0, True)
-    assert ready & READABLE and not ready & WRITABLE
+    assert ready & READABLE
+    assert not ready & WRITABLE
 
 
 def test_a_wait_can_be_repeated(three: Three) -> None:
@@ -239,10 +240,12 @@ def test_without_a_client_it_only_waits(kind: str, tcp_pair: Pair) -> None:
 
 def test_departed_and_readable(kind: str, tcp_pair: Pair) -> None:
     here, there = tcp_pair()
-    assert not departed(here) and not readable(here)()
+    assert not departed(here)
+    assert not readable(here)()
     there.close()
     time.sleep(0.01)
-    assert departed(here) and readable(here)()
+    assert departed(here)
+    assert readable(here)()
 
 
 def test_a_watch_follows_the_upstream_it_is_asked_about(three: Three, tcp_pair: Pair) -> None:
