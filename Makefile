@@ -66,4 +66,4 @@ $(VENV)/.ready: pyproject.toml
 
 # The versions stand in pyproject.toml alone.
 $(TOOLS)/.ready: pyproject.toml
-	@.ci/environment "$(PYTHON)" "$(TOOLS)" $$(sed -n 's/^\(lint\|types\) = \["\(.*\)"\]$$/\2/p' pyproject.toml)
+	@.ci/environment "$(PYTHON)" "$(TOOLS)" $$(sed -n 's/^\(lint\|types\) = \[\(.*\)\]$$/\2/p' pyproject.toml | tr -d '",')
