@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..deck.model import DeckModel
     from ..deck.reader import SourceReader
     from ..deck.screen import Screen
-    from ..proxy.service import Service
+    from ..proxy.service import ProxyServer
 
 MOST_REQUESTS = 10  # on a page of text
 
@@ -102,7 +102,7 @@ class LocalDeck:
             console.say(line)
         return console is not None
 
-    def attach(self, service: Service, reader: SourceReader) -> None:
+    def attach(self, service: ProxyServer, reader: SourceReader) -> None:
         """From now on GET /teamclaude/deck says what the disk tells, and usage is counted under issues."""
         from ..deck.feed import FleetRows
 

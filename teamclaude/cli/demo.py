@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..deck.model import DeckModel
     from ..deck.reader import SourceReader
     from ..deck.screen import Screen
-    from ..proxy.service import Service
+    from ..proxy.service import ProxyServer
 
 __all__ = ["arguments", "run"]
 
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     )
 
 
-def _show(service: Service, over: threading.Event, on: Screen) -> None:
+def _show(service: ProxyServer, over: threading.Event, on: Screen) -> None:
     from ..deck.feed import LocalFeed
     from .deckscreen import LocalDeck
 
@@ -94,7 +94,7 @@ def _show(service: Service, over: threading.Event, on: Screen) -> None:
         reader.close()
 
 
-def _reader(service: Service) -> SourceReader:
+def _reader(service: ProxyServer) -> SourceReader:
     """Of what the fake sessions leave on disk, by the demo's clock."""
     from .deckscreen import sources
 
@@ -104,7 +104,7 @@ def _reader(service: Service) -> SourceReader:
 class Harmless:
     """The controls of the demo: all but those that would bring in an account of the person's own."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: ProxyServer) -> None:
         from ..deck.controls import LocalControls
 
         self._controls = LocalControls(service)
@@ -128,7 +128,7 @@ class Camera:
         self._score = (0, 0)
         self._looks = 0
 
-    def look(self, service: Service) -> None:
+    def look(self, service: ProxyServer) -> None:
         from ..deck.assembly import deck_model
         from ..deck.conversations import sessions_of
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..deck.screen import Screen
     from ..proxy.exchange import Exchange
     from ..proxy.notices import Notice
-    from ..proxy.service import Service
+    from ..proxy.service import ProxyServer
 
 __all__ = ["arguments", "run"]
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
-    from ..proxy.service import Service
+    from ..proxy.service import ProxyServer
 
     file = open_config()
     deck = LocalDeck()
@@ -80,7 +80,7 @@ def _serve(args: argparse.Namespace) -> int:
         if not deck.say(line):
             notes.put(f"teamclaude: {line}")
 
-    service = Service(
+    service = ProxyServer(
         file,
         host=args.host,
         port=args.port,
@@ -146,7 +146,7 @@ def _request_line(stream: TextIO) -> Callable[[Told], str]:
 
 
 def _shown(
-    deck: LocalDeck, on: Screen, service: Service, reader: SourceReader, say: Callable[[str], None]
+    deck: LocalDeck, on: Screen, service: ProxyServer, reader: SourceReader, say: Callable[[str], None]
 ) -> bool:
     """Show the Deck until it is left; False when it broke: the proxy goes on without it."""
     from ..deck.controls import LocalControls
@@ -177,7 +177,7 @@ def _rest_collector() -> None:
     gc.enable()
 
 
-def _banner(service: Service, config: Config, path: str) -> str:
+def _banner(service: ProxyServer, config: Config, path: str) -> str:
     accounts = ", ".join(a.name + (" (disabled)" if a.disabled else "") for a in config.accounts)
     port = "" if service.port == config.proxy.port else f" --port {service.port}"
     return f"""TeamClaude {__version__} on {" and ".join(service.urls)}

@@ -21,7 +21,7 @@ from ..accounts.enrolment import enroll, enroll_key
 from ..accounts.imports import find_source, read_login
 from ..accounts.owner import ask_owner
 from ..errors import TeamClaudeError
-from ..proxy.service import Service
+from ..proxy.service import ProxyServer
 from .board import Outcome
 from .desk import Command
 from .explanation import explanation_lines
@@ -56,7 +56,7 @@ class Looks:
 class LocalControls:
     """The proxy of this process and its config file."""
 
-    def __init__(self, service: Service, env: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, service: ProxyServer, env: Mapping[str, str] = os.environ) -> None:
         self._service, self._file, self._env = service, service.config_file, env
         self._verbs: Mapping[str, Callable[[Command], Outcome]] = {
             "pin": self._pin,

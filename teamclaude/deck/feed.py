@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, Optional, Protocol
 
 from ..errors import TeamClaudeError
-from ..proxy.service import Service
+from ..proxy.service import ProxyServer
 from .assembly import deck_model
 from .conversations import sessions_of
 from .model import DeckModel
@@ -38,12 +38,12 @@ class Feed(Protocol):
 class LocalFeed:
     """The proxy of this process and this machine's disk."""
 
-    def __init__(self, service: Service, reader: SourceReader) -> None:
+    def __init__(self, service: ProxyServer, reader: SourceReader) -> None:
         self._service, self._reader = service, reader
 
     @property
     def mark(self) -> Hashable:
-        return self._service.mark, id(self._reader.sources)
+        return self._service.revision, id(self._reader.sources)
 
     def model(self) -> DeckModel:
         snapshot = self._service.deck()

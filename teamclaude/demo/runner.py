@@ -23,7 +23,7 @@ from ..accounts.store import ConfigFile
 from ..proxy.activity import Activity, activity_of
 from ..proxy.exchange import Exchange
 from ..proxy.notices import BENCH, HELD, Notice
-from ..proxy.service import Service
+from ..proxy.service import ProxyServer
 from ..routing.rules import Rules
 from .api import FakeApi
 from .chronicle import Chronicle, WindowState, plain_line
@@ -42,13 +42,13 @@ __all__ = ["DEFAULT_SECONDS", "DemoOptions", "run_demo"]
 
 DEFAULT_SECONDS = 20.0
 
-Deck = Callable[[Service, threading.Event], None]
+Deck = Callable[[ProxyServer, threading.Event], None]
 
 
 class Camera(Protocol):
     """Looks at the running proxy now and then, and prints what it saw at the end."""
 
-    def look(self, service: Service) -> None: ...
+    def look(self, service: ProxyServer) -> None: ...
 
     def picture(self) -> Iterable[str]: ...
 
@@ -160,12 +160,12 @@ class _Demo:
 
     # --- before --------------------------------------------------------------------------
 
-    def _service(self, directory: Path) -> Service:
+    def _service(self, directory: Path) -> ProxyServer:
         path = directory / "teamclaude.json"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(_config(self.api.url, self.accounts), file)
         note = self.chronicle.say
-        return Service(
+        return ProxyServer(
             ConfigFile(path, note),
             port=0,
             clock=self.clock,

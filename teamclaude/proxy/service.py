@@ -24,14 +24,14 @@ from .statefile import Saver, StateFile
 from .tracefile import trace_directory
 from .warmup import warm_up
 
-__all__ = ["Service"]
+__all__ = ["ProxyServer"]
 
-CONFIG_BEAT_SEC = 2.0
+CONFIG_POLL_SEC = 2.0
 SAVE_SEC = 10.0  # a crash loses what was observed since
-GOODBYE_SEC = 0.5  # even without a drain those in line are told that it is over
+MIN_DRAIN_SEC = 0.5  # even without a drain those in line are told that it is over
 
 
-class Service:
+class ProxyServer:
     """One proxy.  `clock` gives epoch seconds to routing; durations are always real.
 
     `on_end` gets each request that has ended, from the thread that served it: it must not wait.
@@ -55,7 +55,7 @@ class Service:
         self._config_file = config_file
         say = warn
         self._warn = warn = lambda line: say(redact_text(line))
-        self._stamp = self._seen = config_file.stamp()
+        self._stamp = self._seen_stamp = config_file.stamp()
         self._complaint = ""  # about the file, as long as it stands
         config = config_file.load_or_create()
         for danger in config_file.dangers():
@@ -86,7 +86,7 @@ class Service:
             on_notice,
         )
         self._listeners: list[Listener] = []
-        self._stopping = threading.Lock()
+        self._stop_lock = threading.Lock()
         self._stopped = threading.Event()
 
     # --- life -------------------------------------------------------------------------------------
@@ -119,16 +119,16 @@ class Service:
         limit = runtime.house.config.drain_sec if wanted is None else wanted
         runtime.draining = True
         runtime.router.drain()
-        if limit <= 0 and self._stopping.locked():
+        if limit <= 0 and self._stop_lock.locked():
             runtime.connections.close_all()
-        with self._stopping:
+        with self._stop_lock:
             if self._stopped.is_set():
                 return
             for listener in self._listeners:
                 listener.shutdown()
                 listener.server_close()
             runtime.connections.close_idle()
-            if not runtime.connections.wait_empty(max(limit, GOODBYE_SEC)):
+            if not runtime.connections.wait_empty(max(limit, MIN_DRAIN_SEC)):
                 runtime.connections.close_all()
                 runtime.connections.wait_empty(1.0)
             runtime.keeper.stop()
@@ -142,20 +142,20 @@ class Service:
             self._stopped.set()
 
     def _watch_config(self) -> None:
-        while not self._stopped.wait(CONFIG_BEAT_SEC):
+        while not self._stopped.wait(CONFIG_POLL_SEC):
             self._runtime.house.pool.trim()
             with suppress(Exception):  # a defect in telling must not end the watching
                 self._notices.look()
-            self._look_at_config()
+            self._check_config()
 
-    def _look_at_config(self) -> None:
+    def _check_config(self) -> None:
         """Read the file again when it has changed.
 
         What is no good, or gone, is given until the next look: editors truncate a file before they write
         it, or move it away first.
         """
         stamp = self._config_file.stamp()
-        settled, self._seen = stamp == self._seen, stamp
+        settled, self._seen_stamp = stamp == self._seen_stamp, stamp
         if stamp == self._stamp:
             return
         try:
@@ -167,9 +167,9 @@ class Service:
             return
         self._complaint = ""
         self._stamp = stamp
-        self._tell(changes)
+        self._report_changes(changes)
 
-    def _tell(self, changes: dict[str, Any]) -> None:
+    def _report_changes(self, changes: dict[str, Any]) -> None:
         for what in ("added", "removed", "updated"):
             if changes[what]:
                 self._warn(f"config read again: {what} {', '.join(changes[what])}")
@@ -198,7 +198,7 @@ class Service:
         return self._runtime.deck()
 
     @property
-    def mark(self) -> Hashable:
+    def revision(self) -> Hashable:
         """Cheap, and the same as long as `deck` differs by the passing of time alone."""
         return self._changes, self._journal.turns, self._runtime.draining
 

@@ -16,7 +16,7 @@ import pytest
 from teamclaude.accounts.store import ConfigFile
 from teamclaude.cli.remote import address
 from teamclaude.errors import UsageError
-from teamclaude.proxy.service import Service
+from teamclaude.proxy.service import ProxyServer
 from tests.cli.support import ALICE, KEY, Ended, Stub, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,13 +66,13 @@ def watch() -> Iterator[Callable[..., Watching]]:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Service]:
+def server(tmp_path: Path) -> Iterator[ProxyServer]:
     """A server that wants its key from everybody, with a config file that is not the user's."""
     path = tmp_path / "other.json"
     proxy = {"port": 0, "host": "127.0.0.1", "apiKey": KEY, "trustLoopback": False}
     path.write_text(json.dumps({"proxy": proxy, "accounts": [ALICE]}))
     path.chmod(0o600)
-    service = Service(ConfigFile(path, print))
+    service = ProxyServer(ConfigFile(path, print))
     service.start()
     yield service
     service.stop(0)
@@ -93,7 +93,7 @@ def test_a_page_is_printed_whenever_it_changed(stub: Stub, watch: Callable[..., 
 
 
 def test_another_machines_server_by_its_address_and_key(
-    server: Service, watch: Callable[..., Watching]
+    server: ProxyServer, watch: Callable[..., Watching]
 ) -> None:
     watching = watch("--url", server.urls[0], TEAMCLAUDE_KEY=KEY)
     assert watching.line_with("◆ alice@example.com").startswith("◆ alice@example.com active")
@@ -101,7 +101,7 @@ def test_another_machines_server_by_its_address_and_key(
 
 @pytest.mark.parametrize("key", ["", "tc-FAKE-wrong"])
 def test_a_wrong_key_is_one_line(
-    server: Service, cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, key: str
+    server: ProxyServer, cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     monkeypatch.setenv("TEAMCLAUDE_KEY", key)
     ended = cli("watch", "--url", server.urls[0])
@@ -182,7 +182,7 @@ def test_on_a_terminal_it_is_the_deck_read_only_and_finds_the_server_again(
     path = config(ALICE, port=free_port(), host="127.0.0.1")
     deck = tty("watch", "--interval", "0.2")
     deck.see("(?s)▼ unreachable.*no proxy answers at http://127.0.0.1:")
-    service = Service(ConfigFile(path, print))
+    service = ProxyServer(ConfigFile(path, print))
     service.start()
     try:
         deck.see("(?s)▲ up.*alice@example.com active.*read-only http://127.0.0.1")
@@ -206,7 +206,7 @@ def test_ctrl_c_ends_the_watching(config: Callable[..., Path], tty: Callable[...
     assert deck.restored
 
 
-def test_the_key_of_another_machine_is_asked_for_hidden(server: Service, tty: Callable[..., Any]) -> None:
+def test_the_key_of_another_machine_is_asked_for_hidden(server: ProxyServer, tty: Callable[..., Any]) -> None:
     deck = tty("watch", "--url", server.urls[0])
     deck.hear("Key of http://127.0.0.1:[0-9]+ .it is not shown.:")
     deck.type(f"{KEY}\n")

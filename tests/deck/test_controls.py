@@ -18,7 +18,7 @@ from teamclaude.deck.controls import LocalControls, Looks, Worker
 from teamclaude.deck.desk import Command
 from teamclaude.deck.spans import plain
 from teamclaude.errors import NotFound
-from teamclaude.proxy.service import Service
+from teamclaude.proxy.service import ProxyServer
 
 KEY = "sk-ant-api03-FAKE-key"
 SID = "3f2a91c0-1111-4222-8333-444444444444"
@@ -37,7 +37,7 @@ class Proxy:
         config = {"proxy": {"port": 0, "apiKey": "k"}, "accounts": accounts}
         self.path.write_text(json.dumps(config))
         self.path.chmod(0o600)
-        self.service = Service(ConfigFile(self.path, print), port=0)
+        self.service = ProxyServer(ConfigFile(self.path, print), port=0)
         self.service.start()
         self.controls = LocalControls(self.service, {"CLAUDE_CONFIG_DIR": str(self.home)})
 

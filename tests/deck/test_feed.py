@@ -16,7 +16,7 @@ from teamclaude.deck.reader import SourceReader
 from teamclaude.deck.sourcejson import sources_json
 from teamclaude.deck.sources import Machine, Pin, Sources
 from teamclaude.errors import TeamClaudeError
-from teamclaude.proxy.service import Service
+from teamclaude.proxy.service import ProxyServer
 
 NOW = 1_795_428_000.0
 SID = "3f2a91c0-1111-4222-8333-444444444444"
@@ -100,12 +100,12 @@ def test_it_goes_on_asking_until_it_is_closed() -> None:
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
+def service(tmp_path: Path) -> Iterator[ProxyServer]:
     path = tmp_path / "teamclaude.json"
     accounts = [{"name": "alice", "type": "oauth", "accessToken": "sk-ant-oat01-FAKE-alice"}]
     path.write_text(json.dumps({"proxy": {"port": 0, "apiKey": "k"}, "accounts": accounts}))
     path.chmod(0o600)
-    service = Service(ConfigFile(path, print), port=0, clock=lambda: NOW)
+    service = ProxyServer(ConfigFile(path, print), port=0, clock=lambda: NOW)
     service.start()
     yield service
     service.stop(0)
@@ -122,7 +122,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def test_the_mark_changes_with_the_proxy_and_with_the_disk_and_else_stays(
-    service: Service, home: Path
+    service: ProxyServer, home: Path
 ) -> None:
     reader = SourceReader(home, clock=lambda: NOW)
     feed = LocalFeed(service, reader)
@@ -142,7 +142,7 @@ def test_the_mark_changes_with_the_proxy_and_with_the_disk_and_else_stays(
     assert feed.news() is None
 
 
-def test_the_disk_is_read_from_the_first_question_on(service: Service, home: Path) -> None:
+def test_the_disk_is_read_from_the_first_question_on(service: ProxyServer, home: Path) -> None:
     reader = SourceReader(home, clock=lambda: NOW)
     rows = FleetRows(reader)
     service.runtime.fleet = rows

@@ -17,7 +17,7 @@ from teamclaude.cli.environment import Target, client_environment
 from teamclaude.demo.api import Exchange, FakeApi
 from teamclaude.demo.quota import FakeAccount
 from teamclaude.proxy.activity import activity_of, as_json
-from teamclaude.proxy.service import Service
+from teamclaude.proxy.service import ProxyServer
 from teamclaude.proxy.wire.forwarding import OAUTH_BETA
 from tests.e2e import packages
 from tests.e2e.tee import Sent, Tee, Wall
@@ -63,7 +63,7 @@ class World:
         self.api = FakeApi([FakeAccount(name, f"sk-ant-oat01-FAKE-{name}") for name in ACCOUNTS]).start()
         self.config.write_text(json.dumps(_config(self.api.url)))
         self.config.chmod(0o600)
-        self.service = Service(
+        self.service = ProxyServer(
             ConfigFile(self.config, self.warnings.append),
             on_end=lambda exchange: self.records.append(as_json(activity_of(exchange))),
             warn=self.warnings.append,

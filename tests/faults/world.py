@@ -26,7 +26,7 @@ from teamclaude.accounts.store import ConfigFile
 from teamclaude.proxy.activity import activity_of, as_json
 from teamclaude.proxy.exchange import Exchange
 from teamclaude.proxy.front import Front
-from teamclaude.proxy.service import Service
+from teamclaude.proxy.service import ProxyServer
 from teamclaude.proxy.wire.peer import peer_uid
 from tests.faults.encoding import OWN_TOKEN
 from tests.faults.evidence import Evidence
@@ -64,7 +64,7 @@ class _World:
         self._recording = threading.Lock()
         self._over = threading.Event()
         self._stopped = False
-        self._service: Service
+        self._service: ProxyServer
 
     def live(self) -> None:
         with ExitStack() as stack:
@@ -72,7 +72,7 @@ class _World:
             self._catch_crashes(stack)
             # Half of them live with clients whose every first request goes by the ferry, streams as well.
             stack.enter_context(mock.patch.object(Front, "_rides_next", self._schedule.seed % 2 == 0))
-            self._service = Service(
+            self._service = ProxyServer(
                 ConfigFile(self._ground.path, self._evidence.warnings.append),
                 clock=self._clock,
                 on_end=self._record,

@@ -21,7 +21,7 @@ from teamclaude.demo.api import Exchange, FakeApi
 from teamclaude.demo.quota import FakeAccount
 from teamclaude.proxy.activity import activity_of, as_json
 from teamclaude.proxy.exchange import Exchange as Ended
-from teamclaude.proxy.service import Service
+from teamclaude.proxy.service import ProxyServer
 from teamclaude.proxy.wire.paths import PathKind, classify
 
 KEY = "tc-test-key-000000000000000000000000"
@@ -167,8 +167,8 @@ class Stage:
         self.write(document)
         self.service = self._started()
 
-    def _started(self) -> Service:
-        service = Service(
+    def _started(self) -> ProxyServer:
+        service = ProxyServer(
             ConfigFile(self.path, self.warnings.append),
             clock=self._clock,
             on_end=self._record,

@@ -21,7 +21,7 @@ from teamclaude.accounts.store import ConfigFile
 from teamclaude.demo.api import FakeApi
 from teamclaude.errors import ConfigError, Overloaded
 from teamclaude.proxy.listener import Listener
-from teamclaude.proxy.service import Service
+from teamclaude.proxy.service import ProxyServer
 from teamclaude.proxy.wire.peer import PeerCheck
 from tests.proxy.conftest import Raw
 
@@ -37,11 +37,11 @@ def has_ipv6() -> bool:
     return True
 
 
-def service_of(home: Path, **proxy: Any) -> Service:
+def service_of(home: Path, **proxy: Any) -> ProxyServer:
     path = home / "teamclaude.json"
     path.write_text(json.dumps({"proxy": proxy, "accounts": []}))
     path.chmod(0o600)
-    return Service(ConfigFile(path, lambda line: None))
+    return ProxyServer(ConfigFile(path, lambda line: None))
 
 
 # --- addresses and ports ------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from teamclaude.demo.api import FakeApi
 from teamclaude.demo.authserver import TOKEN_PATH, AuthServer
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.issuer import FakeUser
-from teamclaude.proxy.service import Service
+from teamclaude.proxy.service import ProxyServer
 
 KEY = "tc-test-key-000000000000000000000000"
 
@@ -45,9 +45,9 @@ class Stage:
         self.write(entries)
         self.service = self.started()
 
-    def started(self) -> Service:
+    def started(self) -> ProxyServer:
         file = ConfigFile(self.path, self.said.append)
-        service = Service(file, clock=self.clock, warn=self.said.append)
+        service = ProxyServer(file, clock=self.clock, warn=self.said.append)
         service.start()
         return service
 

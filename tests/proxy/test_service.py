@@ -15,7 +15,7 @@ from teamclaude.accounts.store import ConfigFile
 from teamclaude.demo import wire
 from teamclaude.demo.fault import Fault
 from teamclaude.errors import BadRequest, ConfigError
-from teamclaude.proxy.service import Service
+from teamclaude.proxy.service import ProxyServer
 from teamclaude.proxy.wire.head import RequestHead
 
 Build = Callable[..., Any]
@@ -118,7 +118,7 @@ def test_a_request_on_an_open_connection_meets_the_drain_readably(stage: Build) 
 
 def test_stopping_twice_and_without_a_start_is_harmless(tmp_path: Path) -> None:
     path = tmp_path / "teamclaude.json"
-    service = Service(ConfigFile(path, lambda line: None))
+    service = ProxyServer(ConfigFile(path, lambda line: None))
     service.stop(0)
     service.stop(0)
     assert service.wait(0)
@@ -264,7 +264,7 @@ def test_logging_without_a_directory_is_a_config_error(stage: Build) -> None:
 def test_the_command_line_s_drain_beats_the_configured_one(stage: Build) -> None:
     s = stage("a", drainSec=3600)
     s.service.stop(0)
-    s.service = Service(ConfigFile(s.path, s.warnings.append), drain_sec=0.0)
+    s.service = ProxyServer(ConfigFile(s.path, s.warnings.append), drain_sec=0.0)
     s.service.start()
     s.api.script.once(Fault.silent())
     s.raw().request(body=STREAM)
@@ -282,7 +282,7 @@ def test_the_host_of_the_command_line_is_a_name_of_the_proxy_before_and_after_a_
     path = tmp_path / "teamclaude.json"
     path.write_text(json.dumps({"proxy": {"host": "configured.lan"}, "accounts": []}))
     path.chmod(0o600)
-    runtime = Service(ConfigFile(path, lambda line: None), host="flag.lan").runtime
+    runtime = ProxyServer(ConfigFile(path, lambda line: None), host="flag.lan").runtime
     asked = RequestHead("GET", "/", 1, [("Host", "flag.lan:3456")])
     for _ in range(2):
         assert not runtime.door.knock(asked).authenticated
