@@ -11,7 +11,7 @@ from ..errors import NotFound, UsageError
 from ..routing.decision import Ask
 from .bodyscan import NO_FACTS, cache_digests, scan
 from .exchange import Exchange
-from .house import House
+from .house import RequestContext
 from .resources import in_body, named_in
 from .wire.head import RequestHead
 from .wire.paths import PathKind
@@ -23,7 +23,7 @@ LONGEST_ID = 128  # of a session or agent id: they are keys that live in memory
 LONGEST_BETAS = 2048
 
 
-def ask_of(exchange: Exchange, house: House, issue_of: Callable[[str], Optional[str]]) -> Ask:
+def ask_of(exchange: Exchange, house: RequestContext, issue_of: Callable[[str], Optional[str]]) -> Ask:
     """The question; the facts of the body are noted in the exchange.  Raises NotFound for an unknown account.
 
     `issue_of` tells what a session works on, as far as known.
@@ -60,7 +60,7 @@ def _names(head: RequestHead) -> tuple[Optional[str], ...]:
     return (*ids, ",".join(head.get_all("anthropic-beta"))[:LONGEST_BETAS])
 
 
-def _owner(exchange: Exchange, house: House) -> Optional[str]:
+def _owner(exchange: Exchange, house: RequestContext) -> Optional[str]:
     """The account that made what the request names, in its path or its body; None: as far as known none."""
     id = named_in(exchange.route.path)
     if id is None and is_spooled(exchange.body):
@@ -76,13 +76,13 @@ def _bounded(value: Optional[str]) -> Optional[str]:
     return value[:LONGEST_ID] if value else None
 
 
-def _pin(head: RequestHead, house: House) -> Optional[str]:
+def _pin(head: RequestHead, house: RequestContext) -> Optional[str]:
     """The account the client insists on, by name; raises NotFound."""
     # As `header_text` writes it in our answers: percent-encoded where it is not plain ASCII.
     wanted = unquote(head.get("x-teamclaude-account") or "")
     if not wanted:
         return None
-    names = house.book().names()
+    names = house.targets().names()
     try:
         found = find_name(list(names.values()), wanted)
     except UsageError as error:

@@ -38,7 +38,7 @@ from .book import Way
 from .delivery import Delivery, KeptAnswer, StreamRefused, tap_of
 from .exchange import Attempt, Exchange, Outcome, outcome_of
 from .hold import Hold
-from .house import House
+from .house import RequestContext
 from .quota import reading_of
 from .refusal import NEEDS_A_PERSON, refusal
 from .requestrecord import RequestRecord
@@ -74,7 +74,7 @@ class Forwarder:
     _gave_up = False  # nobody else is to be tried: the kept answer is relayed
 
     def __init__(
-        self, house: House, exchange: Exchange, client: Client, log: Optional[RequestRecord]
+        self, house: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord]
     ) -> None:
         self._house = house
         self._config = house.config
@@ -86,7 +86,7 @@ class Forwarder:
         commit_sec, draining = house.config.hold_commit_sec, house.router.check_draining
         self._hold = Hold(exchange, client, stream, commit_sec, draining)
         idle_sec = house.config.body_idle_timeout_sec
-        self._delivery = Delivery(exchange, client, log, self._hold, idle_sec, house.ferry)
+        self._delivery = Delivery(exchange, client, log, self._hold, idle_sec, house.event_loop)
         self._inference = exchange.route.kind is PathKind.INFERENCE
         self._ask = exchange.ask
         self._suspects = Suspects(house, exchange)
@@ -175,7 +175,7 @@ class Forwarder:
         refused = conversation is not None and conversation in self._house.recently_refused
         if refused or not self._inference:
             return NO_PATIENCE
-        patience = self._house.patience[self._exchange.facts.stream is True]
+        patience = self._house.wait_limits[self._exchange.facts.stream is True]
         return self._suspects.patience(patience.after(self._house.clock() - self._exchange.at))
 
     # --- one attempt ----------------------------------------------------------------------------
@@ -183,8 +183,8 @@ class Forwarder:
     def _attempt(self, lease: Lease) -> Steps[bool]:
         """True when the client has its answer."""
         # Asked before the token is taken: what is good now may be replaced, but not have ended.
-        is_good = self._house.keeper.is_good(lease.account)
-        way = self._house.book().way(lease.account)
+        is_good = self._house.token_manager.is_good(lease.account)
+        way = self._house.targets().way(lease.account)
         exchange, tap = self._exchange, None
         served, unsaid = False, None
         attempt = Attempt(way.name if way is not None else lease.account, lease.decision)
@@ -196,7 +196,7 @@ class Forwarder:
                 return False
             if not is_good:
                 standing = yield partial(self._standing, lease.account)
-                way = self._house.book().way(lease.account)  # with the token that may be new
+                way = self._house.targets().way(lease.account)  # with the token that may be new
                 if way is not None and not standing:
                     attempt.note = standing.words
                     self._no_token(lease, standing)
@@ -323,7 +323,7 @@ class Forwarder:
 
     def _may_pass_over(self, lease: Lease) -> bool:
         """Its token must be renewed first: what has nothing cached there goes on at once, if it can."""
-        keeper, key = self._house.keeper, lease.account
+        keeper, key = self._house.token_manager, lease.account
         cached = self._house.router.cached_prefix(self._ask)
         if cached or key in self._passed_over or not keeper.must_wait(key):
             return False
@@ -338,16 +338,16 @@ class Forwarder:
             self._renewed.add(lease.account)
             if way.credential.kind == "oauth":
                 key, failed = lease.account, way.credential.secret
-                standing = self._renewing(lambda: self._house.keeper.after_401(key, failed))
+                standing = self._renewing(lambda: self._house.token_manager.after_401(key, failed))
             else:  # a reload may have brought another key meanwhile
-                current = self._house.book().way(lease.account)
+                current = self._house.targets().way(lease.account)
                 standing = standing._replace(usable=current is not None and current != way)
         if not standing:
             self._no_token(lease, standing)
 
     def _standing(self, key: str) -> Standing:
         """Whether the account's token is good; a renewal that must be waited for does not hide the client."""
-        keeper = self._house.keeper
+        keeper = self._house.token_manager
         if keeper.must_wait(key):
             return self._renewing(lambda: keeper.before_dispatch(key))
         return keeper.before_dispatch(key)

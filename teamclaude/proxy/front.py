@@ -32,7 +32,7 @@ from .endpoints import Endpoints, Reply
 from .entry import Visitor
 from .exchange import Exchange, Outcome, new_request_id, outcome_of
 from .forward import Forwarder
-from .house import House
+from .house import RequestContext
 from .passthrough import pass_through, pass_websocket
 from .requestrecord import RequestRecord
 from .runtime import Runtime
@@ -99,7 +99,7 @@ class Front:
         ride = self._ride
         if ride is None or not self._rides_next or self._client.has_more or not self._client.proven:
             return self._next_request()
-        if not self._runtime.house.ferry.ride(ride):
+        if not self._runtime.house.event_loop.ride(ride):
             return self._next_request()
         if ride.steps is not None:
             return go_on(ride.steps, ride.step)
@@ -153,7 +153,7 @@ class Front:
             self._runtime.journal.end(exchange, log)
         return keep
 
-    def _forward(self, exchange: Exchange, house: House, log: Optional[RequestRecord]) -> Steps[None]:
+    def _forward(self, exchange: Exchange, house: RequestContext, log: Optional[RequestRecord]) -> Steps[None]:
         if _is_websocket(exchange):
             return _in_one(partial(pass_websocket, house, exchange, self._client, log))
         if exchange.route.kind in _OWN_LOGIN:

@@ -15,24 +15,24 @@ from .router import Router
 from .wire.ferry import Ferry
 from .wire.upstream import UpstreamPool
 
-__all__ = ["House"]
+__all__ = ["RequestContext"]
 
 
 @dataclass(frozen=True)
-class House:
+class RequestContext:
     """A reload makes a new one; requests that run keep theirs."""
 
     config: Config
-    book: Callable[[], AccountBook]  # the newest: a request may wait longer than a token lives
-    keeper: TokenKeeper
+    targets: Callable[[], AccountBook]  # the newest: a request may wait longer than a token lives
+    token_manager: TokenKeeper
     router: Router
     pool: UpstreamPool
-    ferry: Ferry
+    event_loop: Ferry
     is_proxy_secret: Callable[[str], bool]
     recently_refused: RecentlyRefused
     clock: Callable[[], float]  # epoch seconds
 
     @cached_property
-    def patience(self) -> tuple[Patience, Patience]:
+    def wait_limits(self) -> tuple[Patience, Patience]:
         """How long a request may wait for an account: one that wants its answer whole, one that streams."""
         return patience_of(self.config, False), patience_of(self.config, True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Optional
 
 from .exchange import Exchange, Outcome
-from .house import House
+from .house import RequestContext
 from .requestrecord import RequestRecord
 from .tap import UsageTap
 from .wire.client import Client
@@ -34,7 +34,7 @@ __all__ = ["pass_through", "pass_websocket"]
 _SWITCHES = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
 
 
-def pass_through(house: House, exchange: Exchange, client: Client, log: Optional[RequestRecord]) -> None:
+def pass_through(house: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord]) -> None:
     """Relay one request of the client's own; raises ConnectFailed, UpstreamLost or ClientGone."""
     config, head = house.config, exchange.head
     length = len(exchange.body)
@@ -43,7 +43,7 @@ def pass_through(house: House, exchange: Exchange, client: Client, log: Optional
         origin, prefix = parse_origin(config.oauth.token_url)[0], ""
         headers = token_request_headers(head, origin.authority, framing)
     else:
-        origin, prefix = house.book().origin, house.book().prefix
+        origin, prefix = house.targets().origin, house.targets().prefix
         own = Credential("client")
         headers = upstream_request_headers(head, own, origin.authority, framing, house.is_proxy_secret)
     transport = Transport(house.pool, client.watch, config.head_timeout_sec)
@@ -57,13 +57,13 @@ def pass_through(house: House, exchange: Exchange, client: Client, log: Optional
     exchange.end(Outcome.SERVED if answer.head.status < 400 else Outcome.UPSTREAM_ERROR)
 
 
-def pass_websocket(house: House, exchange: Exchange, client: Client, log: Optional[RequestRecord]) -> None:
+def pass_websocket(house: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord]) -> None:
     """Relay a WebSocket: its handshake, then bytes both ways until either side ends.
 
     The answer of an upstream that does not switch is relayed.  Raises ConnectFailed, UpstreamLost and
     ClientGone.
     """
-    config, head, book = house.config, exchange.head, house.book()
+    config, head, book = house.config, exchange.head, house.targets()
     headers = upstream_request_headers(
         head, Credential("client"), book.origin.authority, Framing(Kind.NONE), house.is_proxy_secret
     )
@@ -91,7 +91,7 @@ def pass_websocket(house: House, exchange: Exchange, client: Client, log: Option
 
 
 def _relay(
-    house: House, exchange: Exchange, client: Client, log: Optional[RequestRecord], answer: Answer
+    house: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord], answer: Answer
 ) -> None:
     out = client_framing(answer.framing, exchange.head)
     response_headers = client_response_headers(answer.head, out, exchange.closing_fields)

@@ -30,7 +30,7 @@ from .clients import Clients
 from .entry import Door
 from .exchange import Exchange
 from .hold import RecentlyRefused
-from .house import House
+from .house import RequestContext
 from .journal import Journal
 from .redact import redact_text
 from .router import Router
@@ -111,8 +111,8 @@ class Runtime:
         self._last_good = LastGood(config_file, config, self.keeper.pairs, warn)
         self._tell_secrets()
 
-    def _house(self, config: Config, router: Router, pool: UpstreamPool) -> House:
-        return House(
+    def _house(self, config: Config, router: Router, pool: UpstreamPool) -> RequestContext:
+        return RequestContext(
             config,
             lambda: self.book,
             self.keeper,

@@ -137,7 +137,7 @@ class ProxyServer:
             self._saver.stop()
             self._journal.close()
             runtime.house.pool.close()
-            runtime.house.ferry.close()
+            runtime.house.event_loop.close()
             runtime.close()
             self._stopped.set()
 

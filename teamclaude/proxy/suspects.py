@@ -20,7 +20,7 @@ from ..routing.decision import Lease
 from ..routing.line import Patience
 from .delivery import KeptAnswer
 from .exchange import Exchange
-from .house import House
+from .house import RequestContext
 from .retry import Action, Refusal, RetryState, Situation, Step, next_step
 from .wire.paths import PathKind
 
@@ -36,7 +36,7 @@ class _Suspect(NamedTuple):
 class Suspects:
     """Of one request; `kept` is the answer to relay when nobody serves it."""
 
-    def __init__(self, house: House, exchange: Exchange) -> None:
+    def __init__(self, house: RequestContext, exchange: Exchange) -> None:
         self._house = house
         self._exchange = exchange
         self._retry = RetryState()

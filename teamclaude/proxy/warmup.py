@@ -13,7 +13,7 @@ from ..errors import TeamClaudeError
 from ..routing.decision import Ask
 from ..routing.windows import read_windows
 from .book import Way
-from .house import House
+from .house import RequestContext
 from .router import NO_PATIENCE, NothingUsable
 from .wire.forwarding import OAUTH_BETA, render_request
 from .wire.upstream import read_answer
@@ -25,20 +25,20 @@ HEAD_SEC = 60.0
 _BODY = b'{"model":"claude-haiku-4-5","max_tokens":1,"messages":[{"role":"user","content":"quota"}]}'
 
 
-def warm_up(house: House) -> None:
+def warm_up(house: RequestContext) -> None:
     """Ask each enabled, unpaid account for its quota, one after the other, without blocking."""
     threading.Thread(target=_ask_all, args=(house,), name="warm-up", daemon=True).start()
 
 
-def _ask_all(house: House) -> None:
-    for spec in house.book().specs:
-        if spec.enabled and not spec.is_paid and house.keeper.before_dispatch(spec.key):
-            way = house.book().way(spec.key)
+def _ask_all(house: RequestContext) -> None:
+    for spec in house.targets().specs:
+        if spec.enabled and not spec.is_paid and house.token_manager.before_dispatch(spec.key):
+            way = house.targets().way(spec.key)
             if way is not None:
                 _ask(house, spec.key, way)
 
 
-def _ask(house: House, key: str, way: Way) -> None:
+def _ask(house: RequestContext, key: str, way: Way) -> None:
     try:
         lease = house.router.acquire(Ask(pin=key), NO_PATIENCE, lambda: None)
     except (NothingUsable, TeamClaudeError):
