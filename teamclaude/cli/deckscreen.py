@@ -107,7 +107,7 @@ class LocalDeck:
         from ..deck.feed import FleetRows
 
         rows = FleetRows(reader)
-        service.runtime.fleet = rows
+        service.runtime.sessions_on_disk = rows
         service.runtime.issue_of = reader.issue_of
         rows.start()
 

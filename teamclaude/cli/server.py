@@ -91,7 +91,7 @@ def _serve(args: argparse.Namespace) -> int:
         on_notice=tell_notice,
     )
 
-    config = service.runtime.house.config
+    config = service.runtime.context.config
     if not config.accounts:
         raise TeamClaudeError(_no_account(str(file.path)))
 

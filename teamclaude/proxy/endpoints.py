@@ -75,7 +75,7 @@ class Endpoints:
 
     def _deck(self, body: bytes) -> Reply:
         snapshot = self._runtime.deck()
-        return _json({**snapshot, "fleet": self._runtime.fleet(snapshot)})
+        return _json({**snapshot, "fleet": self._runtime.sessions_on_disk(snapshot)})
 
     def _explain(self, body: bytes, request: str) -> Reply:
         record = self._runtime.journal.explain(request)

@@ -64,7 +64,7 @@ class Front:
 
     def __init__(self, runtime: Runtime, accepted: Accepted, peer_ip: str, prove: Callable[[], None]) -> None:
         """`prove` is called once a request has been admitted."""
-        config = runtime.house.config
+        config = runtime.context.config
         self._runtime = runtime
         self._client = accepted.client = Client(
             accepted.sock,
@@ -80,7 +80,7 @@ class Front:
         self._unread = False  # the last request was refused before all of it was read
         self._ride: Optional[Ride] = None
         if self._client.is_plain:
-            answer_sec = runtime.house.config.head_timeout_sec
+            answer_sec = runtime.context.config.head_timeout_sec
             self._ride = Ride(self._client, self._begin, lambda: not runtime.draining, answer_sec)
 
     def serve(self) -> None:
@@ -99,7 +99,7 @@ class Front:
         ride = self._ride
         if ride is None or not self._rides_next or self._client.has_more or not self._client.proven:
             return self._next_request()
-        if not self._runtime.house.event_loop.ride(ride):
+        if not self._runtime.context.event_loop.ride(ride):
             return self._next_request()
         if ride.steps is not None:
             return go_on(ride.steps, ride.step)
@@ -140,7 +140,7 @@ class Front:
         keep = False
         try:
             framing = self._enter(exchange)
-            house = self._runtime.house
+            house = self._runtime.context
             # Before the body is read: a client at its limit takes no memory.
             with self._runtime.clients.visit(exchange, house.config.proxy.clients):
                 self._take_in(exchange, framing, log)
@@ -176,10 +176,10 @@ class Front:
         return framing
 
     def _take_in(self, exchange: Exchange, framing: Framing, log: Optional[RequestRecord]) -> None:
-        limit = self._runtime.house.config.proxy.max_body_mib
+        limit = self._runtime.context.config.proxy.max_body_mib
         upload = upload_mib(exchange.head.method, exchange.route.path)
         if framing.length > SMALL or framing.kind is Kind.CHUNKED:
-            exchange.room = self._runtime.bodies.room()
+            exchange.room = self._runtime.body_limiter.room()
         spool = self._runtime.spool if upload else None
         self._read_body(exchange, framing, max(limit, upload) << 20, spool)
         if log is not None:
@@ -190,7 +190,7 @@ class Front:
 
         (`shared` is one connection's: its peer and local address are the same.)
         """
-        door = self._runtime.door
+        door = self._runtime.access_policy
         visitor: Optional[Visitor] = head.shared.get(door)
         if visitor is None:
             visitor = door.admit(head, self._peer_ip, self._same_user, self._local_ip)
@@ -231,7 +231,7 @@ class Front:
                 exchange.unanswered()
             return self._cut(exchange)
         if not isinstance(error, TeamClaudeError):
-            self._runtime.report(exchange.id, error)
+            self._runtime.report_internal_error(exchange.id, error)
             error = TeamClaudeError(
                 f"Internal error in the proxy (request {exchange.id}); its log says more."
             )
@@ -273,7 +273,7 @@ class Front:
         framing = self._framing(exchange)
         path = exchange.route.path
         if endpoints.is_open(path):
-            self._runtime.door.knock(exchange.head, self._local_ip, endpoints.is_health(path))
+            self._runtime.access_policy.knock(exchange.head, self._local_ip, endpoints.is_health(path))
         else:
             self._admit(exchange.head)
         self._read_body(exchange, framing, OWN_BODY)

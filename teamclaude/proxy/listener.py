@@ -68,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.tls is None:
             return True
         # Here and not in the accepting thread: a client that never finishes must not hold up others.
-        limit = self.server.runtime.house.config.header_read_sec
+        limit = self.server.runtime.context.config.header_read_sec
         accepted.sock.settimeout(min(HANDSHAKE_SEC, limit))
         try:
             sock = self.server.tls.wrap_socket(accepted.sock, True, do_handshake_on_connect=False)
@@ -136,7 +136,7 @@ class Listener(ThreadingHTTPServer):
         """Have a thread serve the connection, or answer that it can't be served now."""
         self._spare.take_back()  # where another had taken it
         connections = self.runtime.connections
-        room = places(self.runtime.house.config.proxy.max_connections, self._descriptors)
+        room = places(self.runtime.context.config.proxy.max_connections, self._descriptors)
         if connections.accept(request, room) is None:
             self._refuse(request, f"all {room.all} connections are in use (proxy.maxConnections)")
             return
@@ -178,7 +178,7 @@ class Listener(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         error = sys.exc_info()[1]
         if error is not None and not isinstance(error, OSError):
-            self.runtime.report("(connection)", error)
+            self.runtime.report_internal_error("(connection)", error)
 
 
 def open_listeners(runtime: Runtime, host: str, port: int, tls: Optional[ssl.SSLContext]) -> list[Listener]:

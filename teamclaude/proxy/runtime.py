@@ -82,16 +82,16 @@ class Runtime:
         self.journal = journal
         self.connections = Connections()
         self.clients = Clients()
-        self.bodies = BodyLimiter(lambda: self.house.config.proxy.max_bodies_mib << 20)
+        self.body_limiter = BodyLimiter(lambda: self.context.config.proxy.max_bodies_mib << 20)
         self.spool = Spool(str(config_file.path.parent / SPOOL_NAME))
         # What a session works on, as whoever reads that from disk knows it; no I/O.
         self.issue_of: Callable[[str], Optional[str]] = lambda session: None
         self.draining = False
         self.port = 0
         # What the disk tells of the sessions in a snapshot; who starts the server may know how to look.
-        self.fleet: Callable[[dict[str, Any]], dict[str, Any]] = lambda snapshot: {}
-        self._began = time.monotonic()
-        self.keeper = TokenKeeper(
+        self.sessions_on_disk: Callable[[dict[str, Any]], dict[str, Any]] = lambda snapshot: {}
+        self._started_at = time.monotonic()
+        self.token_manager = TokenKeeper(
             config_file,
             config,
             on_new_tokens=self._new_tokens,
@@ -99,33 +99,33 @@ class Runtime:
             warn=warn,
             clock=clock,
         )
-        book = AccountBook(config, config.accounts, self.keeper.current)
+        book = AccountBook(config, config.accounts, self.token_manager.current)
         fleet = Fleet(config.rules, POLICIES[config.policy](), config.pricing)
         fleet.configure(book.specs)
         router = Router(fleet, clock, max_held=config.proxy.max_held, changed=changed)
-        self.door = Door(config.proxy, listens_on)
+        self.access_policy = Door(config.proxy, listens_on)
         self._recently_refused = RecentlyRefused()
         self._ferry = Ferry()
-        self.book = book
-        self.house = self._house(config, router, _pool(config))
-        self._last_good = LastGood(config_file, config, self.keeper.pairs, warn)
+        self.targets = book
+        self.context = self._house(config, router, _make_pool(config))
+        self._last_good = LastGood(config_file, config, self.token_manager.pairs, warn)
         self._tell_secrets()
 
     def _house(self, config: Config, router: Router, pool: UpstreamPool) -> RequestContext:
         return RequestContext(
             config,
-            lambda: self.book,
-            self.keeper,
+            lambda: self.targets,
+            self.token_manager,
             router,
             pool,
             self._ferry,
-            self.door.is_proxy_secret,
+            self.access_policy.is_proxy_secret,
             self._recently_refused,
             self.clock,
         )
 
     def _tell_secrets(self) -> None:
-        KNOWN.tell(self, secrets_of(self.house.config, self.keeper.pairs().values()))
+        KNOWN.tell(self, secrets_of(self.context.config, self.token_manager.pairs().values()))
 
     def close(self) -> None:
         """The server has ended; a config file that was lost just before is not lost with it."""
@@ -145,13 +145,13 @@ class Runtime:
 
     @property
     def router(self) -> Router:
-        return self.house.router
+        return self.context.router
 
     # --- readers ----------------------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
         """The snapshot as JSON; never a credential."""
-        tokens = self.keeper.states()
+        tokens = self.token_manager.states()
         held = [one for _, one in self.held()]
         status = status_json(self.router.view(), self.router.rules, self._system(), tokens)
         status["system"]["held"] = len(held)
@@ -179,12 +179,12 @@ class Runtime:
             "pid": os.getpid(),
             "port": self.port,
             "proxyRssMB": None if rss is None else round(rss, 1),
-            "proxyUptimeSec": round(time.monotonic() - self._began),
+            "proxyUptimeSec": round(time.monotonic() - self._started_at),
             "threads": threading.active_count(),
             "connections": len(self.connections),
             "waiting": self.router.waiting,
             "draining": self.draining,
-            "upstream": self.house.config.upstream,
+            "upstream": self.context.config.upstream,
         }
 
     # --- controls ---------------------------------------------------------------------------------
@@ -197,17 +197,17 @@ class Runtime:
         with self._reloading:
             try:
                 config = self._last_good.load(settled)
-                book = AccountBook(config, config.accounts, self.keeper.current)
+                book = AccountBook(config, config.accounts, self.token_manager.current)
                 door = Door(config.proxy, self._listens_on)
             except ConfigError as error:
                 raise BadRequest(f"Not reloaded, the running configuration stays: {error}") from error
             self._last_good.accept()
-            old = self.house
-            renewed = [*book.renewed_against(self.book), *self.keeper.configure(config)]
-            pool = old.pool if _same_way_out(old.config, config) else _pool(config)
-            self.door = door
-            self.book = book
-            self.house = self._house(config, old.router, pool)
+            old = self.context
+            renewed = [*book.renewed_against(self.targets), *self.token_manager.configure(config)]
+            pool = old.pool if _same_way_out(old.config, config) else _make_pool(config)
+            self.access_policy = door
+            self.targets = book
+            self.context = self._house(config, old.router, pool)
             self._tell_secrets()
             if pool is not old.pool:
                 old.pool.close()
@@ -229,7 +229,7 @@ class Runtime:
     def switch(self, account: Optional[str], session: Optional[str]) -> dict[str, Any]:
         """Pin everything, or one session, to an account; None takes the pin off."""
         name = None if account is None else self._full_name(account)
-        self.router.pin(None if name is None else self.book.key_of(name), session)
+        self.router.pin(None if name is None else self.targets.key_of(name), session)
         pins = self.router.view().pins
         return {
             "account": name,
@@ -245,7 +245,7 @@ class Runtime:
         except (ConfigError, UsageError) as error:
             raise BadRequest(str(error)) from error
         self.reload()
-        key = self.book.key_of(name)
+        key = self.targets.key_of(name)
         if enabled and key is not None:
             self.router.lift(key)
         return {"account": name, "enabled": enabled}
@@ -264,11 +264,11 @@ class Runtime:
 
     def _full_name(self, account: str) -> str:
         try:
-            return find_name(list(self.book.names().values()), account)
+            return find_name(list(self.targets.names().values()), account)
         except UsageError as error:
             raise NotFound(str(error)) from None
 
-    def report(self, request: str, error: BaseException) -> None:
+    def report_internal_error(self, request: str, error: BaseException) -> None:
         """An error nobody foresaw: one line, and the traceback only for who asks for it."""
         self.warn(
             f"internal error in request {request}: {type(error).__name__} (TEAMCLAUDE_DEBUG=1 shows where)"
@@ -280,7 +280,7 @@ class Runtime:
             self.warn(redact_text("".join(lines)))
 
 
-def _pool(config: Config) -> UpstreamPool:
+def _make_pool(config: Config) -> UpstreamPool:
     return UpstreamPool(
         connect_timeout=config.connect_timeout_sec,
         ca_file=config.upstream_ca_file,

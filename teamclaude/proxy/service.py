@@ -98,11 +98,11 @@ class ProxyServer:
         for listener in self._listeners:
             listener.start()
         self._saver.start()
-        self._runtime.keeper.start()
+        self._runtime.token_manager.start()
         self._notices.look()
         threading.Thread(target=self._watch_config, name="config-watch", daemon=True).start()
-        if self._runtime.house.config.warm_on_startup:
-            warm_up(self._runtime.house)
+        if self._runtime.context.config.warm_on_startup:
+            warm_up(self._runtime.context)
 
     def wait(self, timeout: Optional[float] = None) -> bool:
         """True once the server has stopped."""
@@ -116,7 +116,7 @@ class ProxyServer:
         """
         runtime = self._runtime
         wanted = self._drain_sec if drain_sec is None else drain_sec
-        limit = runtime.house.config.drain_sec if wanted is None else wanted
+        limit = runtime.context.config.drain_sec if wanted is None else wanted
         runtime.draining = True
         runtime.router.drain()
         if limit <= 0 and self._stop_lock.locked():
@@ -131,19 +131,19 @@ class ProxyServer:
             if not runtime.connections.wait_empty(max(limit, MIN_DRAIN_SEC)):
                 runtime.connections.close_all()
                 runtime.connections.wait_empty(1.0)
-            runtime.keeper.stop()
+            runtime.token_manager.stop()
             with suppress(Exception):
                 self._notices.look()
             self._saver.stop()
             self._journal.close()
-            runtime.house.pool.close()
-            runtime.house.event_loop.close()
+            runtime.context.pool.close()
+            runtime.context.event_loop.close()
             runtime.close()
             self._stopped.set()
 
     def _watch_config(self) -> None:
         while not self._stopped.wait(CONFIG_POLL_SEC):
-            self._runtime.house.pool.trim()
+            self._runtime.context.pool.trim()
             with suppress(Exception):  # a defect in telling must not end the watching
                 self._notices.look()
             self._check_config()

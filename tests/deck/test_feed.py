@@ -145,7 +145,7 @@ def test_the_mark_changes_with_the_proxy_and_with_the_disk_and_else_stays(
 def test_the_disk_is_read_from_the_first_question_on(service: ProxyServer, home: Path) -> None:
     reader = SourceReader(home, clock=lambda: NOW)
     rows = FleetRows(reader)
-    service.runtime.fleet = rows
+    service.runtime.sessions_on_disk = rows
     try:
         first = rows(service.deck())
         assert first["registry"][SID] == {"emoji": "🦊", "pinnedIssue": "ENG-7", "started": NOW}
