@@ -46,23 +46,23 @@ from .wire.ride import Ride
 from .wire.spool import Spool
 from .wire.steps import Steps, carry_out, go_on
 
-__all__ = ["Front"]
+__all__ = ["ConnectionHandler"]
 
 # Paths that know one method only.
 _POSTED = (PathKind.INFERENCE, PathKind.COUNT_TOKENS, PathKind.OAUTH_TOKEN)
 _OWN_LOGIN = (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN)
-SMALL = 16384  # bytes of a body that comes with its head
-OWN_BODY = 65536  # bytes of a body for our own endpoints, some of which need no key
+SMALL_BODY_BYTES = 16384  # bytes of a body that comes with its head
+ENDPOINT_BODY_BYTES = 65536  # bytes of a body for our own endpoints, some of which need no key
 
 
-class Front:
+class ConnectionHandler:
     """Serves one accepted connection; one instance and one thread each."""
 
     # The last request was small and wanted its answer whole: the next one, most likely like it, may go by
     # the ferry.  Large ones and streams would land at once; 1,000 streams at once began 60 ms later by that.
-    _rides_next = False
+    _use_loop_next = False
 
-    def __init__(self, runtime: Runtime, accepted: Accepted, peer_ip: str, prove: Callable[[], None]) -> None:
+    def __init__(self, runtime: Runtime, accepted: Accepted, peer_ip: str, mark_proven: Callable[[], None]) -> None:
         """`prove` is called once a request has been admitted."""
         config = runtime.context.config
         self._runtime = runtime
@@ -73,7 +73,7 @@ class Front:
             config.write_idle_sec,
             accepted.since,
         )
-        self._prove = prove
+        self._prove = mark_proven
         self._peer_ip = peer_ip
         self._local_ip = _local_ip(accepted.sock)
         self._same_user = accepted.same_user
@@ -81,7 +81,7 @@ class Front:
         self._ride: Optional[Ride] = None
         if self._client.is_plain:
             answer_sec = runtime.context.config.head_timeout_sec
-            self._ride = Ride(self._client, self._begin, lambda: not runtime.draining, answer_sec)
+            self._ride = Ride(self._client, self._start_request, lambda: not runtime.draining, answer_sec)
 
     def serve(self) -> None:
         """Serve requests until the client is done, something broke, or the server drains."""
@@ -97,7 +97,7 @@ class Front:
     def _serve_next(self) -> bool:
         """Serve requests, the small ones aboard the ferry; True when the connection can carry another."""
         ride = self._ride
-        if ride is None or not self._rides_next or self._client.has_more or not self._client.proven:
+        if ride is None or not self._use_loop_next or self._client.has_more or not self._client.proven:
             return self._next_request()
         if not self._runtime.context.event_loop.ride(ride):
             return self._next_request()
@@ -107,7 +107,7 @@ class Front:
             return False
         return self._next_request() if self._client.has_more else True
 
-    def _begin(self, data: bytes) -> Optional[Steps[bool]]:
+    def _start_request(self, data: bytes) -> Optional[Steps[bool]]:
         """The steps of the request in these bytes, when they are one that the ferry may take on."""
         head = self._client.take_in(data)
         if head is None:
@@ -160,7 +160,7 @@ class Front:
             return _in_one(partial(pass_through, house, exchange, self._client, log))
         exchange.ask = ask_of(exchange, house, self._runtime.issue_of)
         if exchange.facts.stream is True:
-            self._rides_next = False
+            self._use_loop_next = False
         return Forwarder(house, exchange, self._client, log).steps()
 
     def _enter(self, exchange: Exchange) -> Framing:
@@ -178,7 +178,7 @@ class Front:
     def _take_in(self, exchange: Exchange, framing: Framing, log: Optional[RequestRecord]) -> None:
         limit = self._runtime.context.config.proxy.max_body_mib
         upload = upload_mib(exchange.head.method, exchange.route.path)
-        if framing.length > SMALL or framing.kind is Kind.CHUNKED:
+        if framing.length > SMALL_BODY_BYTES or framing.kind is Kind.CHUNKED:
             exchange.room = self._runtime.body_limiter.room()
         spool = self._runtime.spool if upload else None
         self._read_body(exchange, framing, max(limit, upload) << 20, spool)
@@ -214,7 +214,7 @@ class Front:
             raise NotSupported("A WebSocket is passed on only for paths of the client's own login.")
         # RFC 9110 10.1.1: HTTP/1.0 has no 100 (Continue).
         asks_first = head.minor > 0 and "expect" in head and _expects_100(head)
-        self._rides_next = framing.kind is not Kind.CHUNKED and framing.length <= SMALL
+        self._use_loop_next = framing.kind is not Kind.CHUNKED and framing.length <= SMALL_BODY_BYTES
         exchange.body = self._client.read_body(framing, limit, asks_first, exchange.room, spool)
         exchange.body_read = True
 
@@ -276,7 +276,7 @@ class Front:
             self._runtime.access_policy.knock(exchange.head, self._local_ip, endpoints.is_health(path))
         else:
             self._admit(exchange.head)
-        self._read_body(exchange, framing, OWN_BODY)
+        self._read_body(exchange, framing, ENDPOINT_BODY_BYTES)
         return endpoints.answer(exchange.head.method, exchange.route.path, bytes(exchange.body))
 
     # --- answers of our own -----------------------------------------------------------------------

@@ -23,7 +23,7 @@ from typing import Any, Optional
 
 from ..accounts.config import TlsConfig
 from ..errors import ConfigError, Overloaded, TeamClaudeError
-from .front import Front
+from .front import ConnectionHandler
 from .refuser import Refuser
 from .runtime import Runtime
 from .wire.connections import Accepted, places
@@ -56,7 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
         accepted = connections.of(accepted_as)
         if self._encrypted(accepted):
             prove = partial(connections.prove, accepted_as)
-            Front(self.server.runtime, accepted, self.client_address[0], prove).serve()
+            ConnectionHandler(self.server.runtime, accepted, self.client_address[0], prove).serve()
 
     def finish(self) -> None:
         # The server closes the socket it accepted; wrapping has emptied that one.

@@ -25,7 +25,7 @@ from urllib.request import urlopen
 from teamclaude.accounts.store import ConfigFile
 from teamclaude.proxy.activity import activity_of, as_json
 from teamclaude.proxy.exchange import Exchange
-from teamclaude.proxy.front import Front
+from teamclaude.proxy.front import ConnectionHandler
 from teamclaude.proxy.service import ProxyServer
 from teamclaude.proxy.wire.peer import peer_uid
 from tests.faults.encoding import OWN_TOKEN
@@ -71,7 +71,7 @@ class _World:
             stack.enter_context(self._ground)
             self._catch_crashes(stack)
             # Half of them live with clients whose every first request goes by the ferry, streams as well.
-            stack.enter_context(mock.patch.object(Front, "_rides_next", self._schedule.seed % 2 == 0))
+            stack.enter_context(mock.patch.object(ConnectionHandler, "_rides_next", self._schedule.seed % 2 == 0))
             self._service = ProxyServer(
                 ConfigFile(self._ground.path, self._evidence.warnings.append),
                 clock=self._clock,
