@@ -33,11 +33,11 @@ from .wire.peer import is_shortage
 __all__ = ["Listener", "open_listeners", "server_context"]
 
 HANDSHAKE_SEC = 10.0
-BACKLOG = 1024  # bursts of sub-agents connect at once
-FULL_SEC = 0.1  # when no descriptor is free
-RETRY_SEC = 2  # for who finds no room
-TELL_SEC = 60.0  # between two lines about that
-ASK_SEC = 1.0  # who answers on a port that is in use
+ACCEPT_BACKLOG = 1024  # bursts of sub-agents connect at once
+NO_DESCRIPTOR_PAUSE_SEC = 0.1  # when no descriptor is free
+RETRY_AFTER_SEC = 2  # for who finds no room
+WARN_EVERY_SEC = 60.0  # between two lines about that
+PROBE_TIMEOUT_SEC = 1.0  # who answers on a port that is in use
 LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -85,7 +85,7 @@ class Listener(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False  # the drain waits, with a limit
-    request_queue_size = BACKLOG
+    request_queue_size = ACCEPT_BACKLOG
     # On Windows this would let two servers share the port.
     allow_reuse_address = sys.platform != "win32"
 
@@ -96,7 +96,7 @@ class Listener(ThreadingHTTPServer):
         self.runtime = runtime
         self.tls = tls
         self._refuser = refuser
-        self._spare = Spare()
+        self._spare_descriptor = Spare()
         self._descriptors = raise_limit()
         self._told_at = float("-inf")
         super().__init__(address, _Handler)
@@ -116,25 +116,25 @@ class Listener(ThreadingHTTPServer):
         except OSError as error:
             if is_shortage(error) and not self._accept_to_refuse():
                 # The connection stays in the queue: without a pause this would be asked again at once.
-                time.sleep(FULL_SEC)
+                time.sleep(NO_DESCRIPTOR_PAUSE_SEC)
             raise
 
     def _accept_to_refuse(self) -> bool:
         """Accept with the spare descriptor; False when even that is in use."""
         self.runtime.connections.make_room()
-        if not self._spare.give():
+        if not self._spare_descriptor.give():
             return False
         try:
             sock, _ = self.socket.accept()
         except OSError:
-            self._spare.take_back()
+            self._spare_descriptor.take_back()
             return False
-        self._refuse(sock, "no descriptor is free (ulimit -n)", self._spare.take_back)
+        self._refuse(sock, "no descriptor is free (ulimit -n)", self._spare_descriptor.take_back)
         return True
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Have a thread serve the connection, or answer that it can't be served now."""
-        self._spare.take_back()  # where another had taken it
+        self._spare_descriptor.take_back()  # where another had taken it
         connections = self.runtime.connections
         room = places(self.runtime.context.config.proxy.max_connections, self._descriptors)
         if connections.accept(request, room) is None:
@@ -152,11 +152,11 @@ class Listener(ThreadingHTTPServer):
 
     def _refuse(self, sock: socket.socket, why: str, closed: Callable[[], None] = lambda: None) -> None:
         now = time.monotonic()
-        if now - self._told_at >= TELL_SEC:
+        if now - self._told_at >= WARN_EVERY_SEC:
             self._told_at = now
             self.runtime.warn(f"connections are refused with 503: {why}")
         error = Overloaded(
-            f"The proxy can't take this connection now: {why}. Try again in a moment.", RETRY_SEC
+            f"The proxy can't take this connection now: {why}. Try again in a moment.", RETRY_AFTER_SEC
         )
         self._refuser.refuse(sock, error, closed)
 
@@ -166,7 +166,7 @@ class Listener(ThreadingHTTPServer):
 
     def server_close(self) -> None:
         super().server_close()
-        self._spare.close()
+        self._spare_descriptor.close()
         self._refuser.close()
 
     def shutdown(self) -> None:
@@ -237,7 +237,7 @@ def _why_not(error: OSError, address: str, port: int) -> str:
 
 
 def _who_answers(address: str, port: int) -> str:
-    connection = http.client.HTTPConnection(address, port, timeout=ASK_SEC)
+    connection = http.client.HTTPConnection(address, port, timeout=PROBE_TIMEOUT_SEC)
     try:
         connection.request("GET", "/health")
         answer = json.loads(connection.getresponse().read(4096))
