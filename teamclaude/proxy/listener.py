@@ -24,7 +24,7 @@ from typing import Any, Optional
 from ..accounts.config import TlsConfig
 from ..errors import ConfigError, Overloaded, TeamClaudeError
 from .front import ConnectionHandler
-from .refuser import Refuser
+from .refuser import ConnectionRefuser
 from .runtime import Runtime
 from .wire.connections import Accepted, places
 from .wire.descriptors import Spare, raise_limit
@@ -90,7 +90,7 @@ class Listener(ThreadingHTTPServer):
     allow_reuse_address = sys.platform != "win32"
 
     def __init__(
-        self, address: tuple[str, int], runtime: Runtime, tls: Optional[ssl.SSLContext], refuser: Refuser
+        self, address: tuple[str, int], runtime: Runtime, tls: Optional[ssl.SSLContext], refuser: ConnectionRefuser
     ) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.runtime = runtime
@@ -188,7 +188,7 @@ def open_listeners(runtime: Runtime, host: str, port: int, tls: Optional[ssl.SSL
     """
     addresses = LOOPBACK if host == "localhost" else (host.strip("[]"),)
     listeners: list[Listener] = []
-    refuser = Refuser(tls)
+    refuser = ConnectionRefuser(tls)
     try:
         for address in addresses:
             try:

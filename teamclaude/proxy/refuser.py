@@ -25,20 +25,20 @@ from ..errors import TeamClaudeError
 from .exchange import new_request_id
 from .wire.forwarding import render_response
 
-__all__ = ["Refuser"]
+__all__ = ["ConnectionRefuser"]
 
-MOST = 64
-TURN_SEC = 0.05  # how soon a new one is looked at while there are others
-ASKED_SEC = 2.0  # the answer is sent without a request then
-LAST_SEC = 4.0  # and the connection closed then
+MAX_PENDING = 64
+SELECT_SEC = 0.05  # how soon a new one is looked at while there are others
+REQUEST_WAIT_SEC = 2.0  # the answer is sent without a request then
+CLOSE_AFTER_SEC = 4.0  # and the connection closed then
 RECV_BYTES = 65536
-MOST_READS = 16  # of one in one turn
+MAX_READS = 16  # of one in one turn
 # Of its own no descriptor, unlike epoll's and kqueue's.
 _Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
-class Refuser:
+class ConnectionRefuser:
     """Any thread hands sockets over; `tls` is the server's context, where it has one."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Refuser:
         self._changed = threading.Condition()  # guards the three below
         self._guests: list[_Guest] = []
         self._started = False
-        self._over = False
+        self._closing = False
 
     def start(self) -> None:
         """Have the thread: before there may be none to be had."""
@@ -59,18 +59,18 @@ class Refuser:
                 self._started = True
 
     def refuse(
-        self, sock: socket.socket, error: TeamClaudeError, closed: Callable[[], None] = lambda: None
+        self, sock: socket.socket, error: TeamClaudeError, on_close: Callable[[], None] = lambda: None
     ) -> None:
         """Answer this connection with `error` and close it; `closed` is called then."""
         try:
-            guest = _Guest(sock, self._tls, _answer(error), self._monotonic(), closed)
+            guest = _Guest(sock, self._tls, _render_error(error), self._monotonic(), on_close)
         except OSError:  # the client is gone already
             sock.close()
-            closed()
+            on_close()
             return
         with self._changed:
             guests = [*self._guests, guest]
-            kept = MOST if self._started and not self._over else 0
+            kept = MAX_PENDING if self._started and not self._closing else 0
             first = max(0, len(guests) - kept)
             too_many, self._guests = guests[:first], guests[first:]
             self._changed.notify_all()
@@ -80,32 +80,32 @@ class Refuser:
     def close(self) -> None:
         """Whoever is still there is closed."""
         with self._changed:
-            self._over = True
+            self._closing = True
             self._changed.notify_all()
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._guests or self._over)
+                self._changed.wait_for(lambda: self._guests or self._closing)
                 guests = list(self._guests)
-                if self._over:
+                if self._closing:
                     self._guests = []
                     break
-            done = self._turn(guests)
+            done = self._serve_ready(guests)
             with self._changed:
                 self._guests = [each for each in self._guests if each not in done]
         for guest in guests:
             guest.close()
 
-    def _turn(self, guests: list[_Guest]) -> list[_Guest]:
+    def _serve_ready(self, guests: list[_Guest]) -> list[_Guest]:
         """Go on with whom something can be done; returns those that are closed now."""
         with _Selector() as selector:
             for guest in guests:
                 with suppress(ValueError, OSError):  # closed to make room
-                    selector.register(guest.sock, guest.awaits)
-            selector.select(TURN_SEC)
+                    selector.register(guest.sock, guest.waits_for)
+            selector.select(SELECT_SEC)
         now = self._monotonic()
-        done = [guest for guest in guests if not guest.go_on(now)]
+        done = [guest for guest in guests if not guest.advance(now)]
         for guest in done:
             guest.close()
         return done
@@ -120,32 +120,32 @@ class _Guest:
         tls: Optional[ssl.SSLContext],
         answer: bytes,
         now: float,
-        closed: Callable[[], None],
+        on_close: Callable[[], None],
     ) -> None:
         sock.setblocking(False)
         self.sock: Union[socket.socket, ssl.SSLSocket] = sock
         if tls is not None:
             self.sock = tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        self.awaits = _READ
+        self.waits_for = _READ
         self._shaken = tls is None
         self._answer = answer
         self._answered = False
         self._since = now
-        self._closed: Optional[Callable[[], None]] = closed
+        self._closed: Optional[Callable[[], None]] = on_close
 
-    def go_on(self, now: float) -> bool:
+    def advance(self, now: float) -> bool:
         """Do what can be done without waiting; False when there is nothing left to do."""
         try:
-            return now - self._since < LAST_SEC and self._do(now - self._since >= ASKED_SEC)
+            return now - self._since < CLOSE_AFTER_SEC and self._advance(now - self._since >= REQUEST_WAIT_SEC)
         except (ssl.SSLWantReadError, BlockingIOError, InterruptedError):
-            self.awaits = _READ
+            self.waits_for = _READ
         except ssl.SSLWantWriteError:
-            self.awaits = _WRITE
+            self.waits_for = _WRITE
         except (OSError, ValueError):  # the client has left, or the socket was closed to make room
             return False
         return True
 
-    def _do(self, at_once: bool) -> bool:
+    def _advance(self, at_once: bool) -> bool:
         if not self._shaken and isinstance(self.sock, ssl.SSLSocket):
             self.sock.do_handshake()
             self._shaken = True
@@ -155,19 +155,19 @@ class _Guest:
             self.sock.send(self._answer)  # a few hundred bytes: the first ones always fit
             socket.socket.shutdown(self.sock, socket.SHUT_WR)
             self._answered = True
-        return all(self.sock.recv(RECV_BYTES) for _ in range(MOST_READS))
+        return all(self.sock.recv(RECV_BYTES) for _ in range(MAX_READS))
 
     def close(self) -> None:
         """Answer, if that was not done and can be without waiting, and close."""
         closed, self._closed = self._closed, None
         if closed is not None:
             if not self._answered:
-                self.go_on(self._since + ASKED_SEC)
+                self.advance(self._since + REQUEST_WAIT_SEC)
             self.sock.close()
             closed()
 
 
-def _answer(error: TeamClaudeError) -> bytes:
+def _render_error(error: TeamClaudeError) -> bytes:
     body = json.dumps({"type": "error", "error": {"type": error.kind, "message": str(error)}}).encode()
     fields = [("Content-Type", "application/json"), *error.headers(), ("Content-Length", str(len(body)))]
     fields += [("request-id", new_request_id()), ("Connection", "close")]

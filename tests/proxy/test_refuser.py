@@ -13,7 +13,7 @@ import pytest
 
 from teamclaude.errors import Overloaded
 from teamclaude.proxy import refuser as module
-from teamclaude.proxy.refuser import Refuser
+from teamclaude.proxy.refuser import ConnectionRefuser
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 FULL = Overloaded("no place", 2)
@@ -21,8 +21,8 @@ REQUEST = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100
 
 
 @pytest.fixture
-def refuser() -> Iterator[Refuser]:
-    made = Refuser()
+def refuser() -> Iterator[ConnectionRefuser]:
+    made = ConnectionRefuser()
     made.start()
     yield made
     made.close()
@@ -46,7 +46,7 @@ def is_refusal(answer: bytes) -> bool:
     )
 
 
-def test_a_request_is_answered_and_the_connection_closed(tcp_pair: Pair, refuser: Refuser) -> None:
+def test_a_request_is_answered_and_the_connection_closed(tcp_pair: Pair, refuser: ConnectionRefuser) -> None:
     near, far = tcp_pair()
     over = threading.Event()
     refuser.refuse(far, FULL, over.set)
@@ -57,7 +57,7 @@ def test_a_request_is_answered_and_the_connection_closed(tcp_pair: Pair, refuser
     assert far.fileno() < 0
 
 
-def test_a_client_that_goes_on_sending_reads_the_whole_answer(tcp_pair: Pair, refuser: Refuser) -> None:
+def test_a_client_that_goes_on_sending_reads_the_whole_answer(tcp_pair: Pair, refuser: ConnectionRefuser) -> None:
     near, far = tcp_pair()
     near.sendall(REQUEST + b"x" * 100_000)
     refuser.refuse(far, FULL)
@@ -66,7 +66,7 @@ def test_a_client_that_goes_on_sending_reads_the_whole_answer(tcp_pair: Pair, re
 
 
 def test_one_that_says_nothing_is_answered_in_the_end(
-    tcp_pair: Pair, refuser: Refuser, monkeypatch: pytest.MonkeyPatch
+    tcp_pair: Pair, refuser: ConnectionRefuser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "ASKED_SEC", 0.0)
     near, far = tcp_pair()
@@ -74,7 +74,7 @@ def test_one_that_says_nothing_is_answered_in_the_end(
     assert is_refusal(received(near))
 
 
-def test_silent_ones_hold_nobody_up(tcp_pair: Pair, refuser: Refuser) -> None:
+def test_silent_ones_hold_nobody_up(tcp_pair: Pair, refuser: ConnectionRefuser) -> None:
     for _ in range(5):
         refuser.refuse(tcp_pair()[1], FULL)
     near, far = tcp_pair()
@@ -84,7 +84,7 @@ def test_silent_ones_hold_nobody_up(tcp_pair: Pair, refuser: Refuser) -> None:
 
 
 def test_beyond_their_number_the_oldest_is_answered_and_closed_at_once(
-    tcp_pair: Pair, refuser: Refuser, monkeypatch: pytest.MonkeyPatch
+    tcp_pair: Pair, refuser: ConnectionRefuser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST", 3)
     pairs = [tcp_pair() for _ in range(4)]
@@ -96,7 +96,7 @@ def test_beyond_their_number_the_oldest_is_answered_and_closed_at_once(
 
 
 def test_one_that_stays_is_closed_after_its_time(
-    tcp_pair: Pair, refuser: Refuser, monkeypatch: pytest.MonkeyPatch
+    tcp_pair: Pair, refuser: ConnectionRefuser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LAST_SEC", 0.05)
     over = threading.Event()
@@ -104,7 +104,7 @@ def test_one_that_stays_is_closed_after_its_time(
     assert over.wait(5)
 
 
-def test_who_has_left_already_is_closed(tcp_pair: Pair, refuser: Refuser) -> None:
+def test_who_has_left_already_is_closed(tcp_pair: Pair, refuser: ConnectionRefuser) -> None:
     near, far = tcp_pair()
     near.close()
     over = threading.Event()
@@ -113,7 +113,7 @@ def test_who_has_left_already_is_closed(tcp_pair: Pair, refuser: Refuser) -> Non
 
 
 def test_at_the_end_all_are_closed(tcp_pair: Pair) -> None:
-    refuser = Refuser()
+    refuser = ConnectionRefuser()
     refuser.start()
     over = [threading.Event() for _ in range(2)]
     near, far = tcp_pair()
@@ -128,7 +128,7 @@ def test_at_the_end_all_are_closed(tcp_pair: Pair) -> None:
 def test_tls_clients_are_answered_in_tls(tcp_pair: Pair, pem: Any) -> None:
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(pem.cert, pem.key)
-    refuser = Refuser(server)
+    refuser = ConnectionRefuser(server)
     refuser.start()
     near, far = tcp_pair()
     refuser.refuse(tcp_pair()[1], FULL)  # never shakes hands
