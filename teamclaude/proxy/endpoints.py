@@ -15,13 +15,13 @@ from .. import __version__
 from ..errors import BadRequest, MethodNotAllowed, NotFound
 from .runtime import Runtime
 
-__all__ = ["Endpoints", "Reply"]
+__all__ = ["Endpoints", "EndpointReply"]
 
 _HEALTH = frozenset({"/health", "/health/ready"})
 _OPEN = _HEALTH | {"/", "/api/hello"}
 
 
-class Reply(NamedTuple):
+class EndpointReply(NamedTuple):
     status: int
     body: bytes
     headers: Sequence[tuple[str, str]] = ()
@@ -34,7 +34,7 @@ class Endpoints:
         self._runtime = runtime
 
     @staticmethod
-    def is_open(path: str) -> bool:
+    def needs_no_key(path: str) -> bool:
         """Health needs no key: load balancers and clients probing a base URL have none."""
         return path in _OPEN
 
@@ -43,7 +43,7 @@ class Endpoints:
         """A load balancer asks by whatever name or address it knows."""
         return path in _HEALTH
 
-    def answer(self, method: str, path: str, body: bytes) -> Reply:
+    def reply_to(self, method: str, path: str, body: bytes) -> EndpointReply:
         allowed: list[str] = []
         for row_method, pattern, action in _TABLE:
             found = re.fullmatch(pattern, path)
@@ -58,35 +58,35 @@ class Endpoints:
             raise MethodNotAllowed(f"{method} is not a method of {path}.", allowed)
         raise NotFound(f"{path[:200]} is not an endpoint of this proxy.")
 
-    def _health(self, body: bytes) -> Reply:
+    def _health(self, body: bytes) -> EndpointReply:
         return _json({"status": "ok", "service": "teamclaude", "version": __version__})
 
-    def _ready(self, body: bytes) -> Reply:
+    def _ready(self, body: bytes) -> EndpointReply:
         verdict = self._runtime.capacity()["verdict"]
         draining = self._runtime.draining
         status = 503 if draining or verdict == "red" else 200
         return _json({"verdict": verdict, "draining": draining}, status)
 
-    def _capacity(self, body: bytes) -> Reply:
+    def _capacity(self, body: bytes) -> EndpointReply:
         return _json(self._runtime.capacity())
 
-    def _status(self, body: bytes) -> Reply:
+    def _status(self, body: bytes) -> EndpointReply:
         return _json(self._runtime.status())
 
-    def _deck(self, body: bytes) -> Reply:
+    def _deck(self, body: bytes) -> EndpointReply:
         snapshot = self._runtime.deck()
         return _json({**snapshot, "fleet": self._runtime.sessions_on_disk(snapshot)})
 
-    def _explain(self, body: bytes, request: str) -> Reply:
+    def _explain(self, body: bytes, request: str) -> EndpointReply:
         record = self._runtime.journal.explain(request)
         if record is None:
             raise NotFound("No such request is remembered; only the latest few hundred are.")
         return _json(record)
 
-    def _reload(self, body: bytes) -> Reply:
+    def _reload(self, body: bytes) -> EndpointReply:
         return _json(self._runtime.reload())
 
-    def _switch(self, body: bytes) -> Reply:
+    def _switch(self, body: bytes) -> EndpointReply:
         wish = _object(body)
         account, session = wish.get("account"), wish.get("session")
         texts = all(value is None or isinstance(value, str) for value in (account, session))
@@ -95,20 +95,20 @@ class Endpoints:
             raise BadRequest('Expected {"account": name or null}, with "session": id for one session.')
         return _json(self._runtime.switch(account or None, session or None))
 
-    def _record(self, body: bytes) -> Reply:
+    def _record(self, body: bytes) -> EndpointReply:
         return _json(self._runtime.record(None))
 
-    def _set_record(self, body: bytes) -> Reply:
+    def _set_record(self, body: bytes) -> EndpointReply:
         on = _object(body).get("on")
         if not isinstance(on, bool):
             raise BadRequest('Expected {"on": true} or {"on": false}.')
         return _json(self._runtime.record(on))
 
-    def _set_enabled(self, body: bytes, name: str, verb: str) -> Reply:
+    def _set_enabled(self, body: bytes, name: str, verb: str) -> EndpointReply:
         return _json(self._runtime.set_enabled(name, verb == "enable"))
 
 
-_TABLE: Sequence[tuple[str, str, Callable[..., Reply]]] = (
+_TABLE: Sequence[tuple[str, str, Callable[..., EndpointReply]]] = (
     ("GET", r"/|/health|/api/hello", Endpoints._health),
     ("GET", r"/health/ready", Endpoints._ready),
     ("GET", r"(?:/teamclaude)?/capacity", Endpoints._capacity),
@@ -123,8 +123,8 @@ _TABLE: Sequence[tuple[str, str, Callable[..., Reply]]] = (
 )
 
 
-def _json(value: Any, status: int = 200) -> Reply:
-    return Reply(status, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+def _json(value: Any, status: int = 200) -> EndpointReply:
+    return EndpointReply(status, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def _object(body: bytes) -> dict[str, Any]:

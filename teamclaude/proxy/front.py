@@ -28,7 +28,7 @@ from ..errors import (
     UpstreamLost,
 )
 from .ask import ask_of
-from .endpoints import Endpoints, Reply
+from .endpoints import Endpoints, EndpointReply
 from .entry import Visitor
 from .exchange import Exchange, Outcome, new_request_id, outcome_of
 from .forward import Forwarder
@@ -268,16 +268,16 @@ class ConnectionHandler:
             return self._settle_error(exchange, error)
         return keep
 
-    def _own_reply(self, exchange: Exchange) -> Reply:
+    def _own_reply(self, exchange: Exchange) -> EndpointReply:
         endpoints = Endpoints(self._runtime)
         framing = self._framing(exchange)
         path = exchange.route.path
-        if endpoints.is_open(path):
+        if endpoints.needs_no_key(path):
             self._runtime.access_policy.knock(exchange.head, self._local_ip, endpoints.is_health(path))
         else:
             self._admit(exchange.head)
         self._read_body(exchange, framing, ENDPOINT_BODY_BYTES)
-        return endpoints.answer(exchange.head.method, exchange.route.path, bytes(exchange.body))
+        return endpoints.reply_to(exchange.head.method, exchange.route.path, bytes(exchange.body))
 
     # --- answers of our own -----------------------------------------------------------------------
 
