@@ -58,7 +58,7 @@ from .words import is_api_error, upstream_words
 
 __all__ = ["Forwarder"]
 
-UNREAD = "its tokens are unknown: it came in a form that can't be read"
+UNREADABLE_USAGE = "its tokens are unknown: it came in a form that can't be read"
 MAX_REFUSED_STREAMS = 2  # further ones are relayed as they are
 
 
@@ -74,23 +74,23 @@ class Forwarder:
     _gave_up = False  # nobody else is to be tried: the kept answer is relayed
 
     def __init__(
-        self, house: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord]
+        self, context: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord]
     ) -> None:
-        self._house = house
-        self._config = house.config
+        self._house = context
+        self._config = context.config
         self._exchange = exchange
         self._client = client
         self._log = log
-        self._transport = Transport(house.pool, client.watch, house.config.head_timeout_sec)
+        self._transport = Transport(context.pool, client.watch, context.config.head_timeout_sec)
         stream = exchange.facts.stream is True
-        commit_sec, draining = house.config.hold_commit_sec, house.router.check_draining
+        commit_sec, draining = context.config.hold_commit_sec, context.router.check_draining
         self._hold = Hold(exchange, client, stream, commit_sec, draining)
-        idle_sec = house.config.body_idle_timeout_sec
-        self._delivery = Delivery(exchange, client, log, self._hold, idle_sec, house.event_loop)
+        idle_sec = context.config.body_idle_timeout_sec
+        self._delivery = Delivery(exchange, client, log, self._hold, idle_sec, context.event_loop)
         self._inference = exchange.route.kind is PathKind.INFERENCE
-        self._ask = exchange.ask
-        self._suspects = Suspects(house, exchange)
-        self._said: dict[str, str] = {}  # account key -> why it refused this request
+        self._request = exchange.ask
+        self._suspects = Suspects(context, exchange)
+        self._refusal_reasons: dict[str, str] = {}  # account key -> why it refused this request
         self._locked_out: set[str] = set()  # answered with 401 or 403
         self._renewed: set[str] = set()  # accounts tried again with newer credentials
         self._passed_over: set[str] = set()  # accounts whose token is being renewed, if others can serve
@@ -99,7 +99,7 @@ class Forwarder:
         """Forward until an answer has been relayed; raises what the client is to be told, or ClientGone."""
         try:
             while True:
-                lease = self._take() or (yield self._acquire)
+                lease = self._acquire_now() or (yield self._acquire)
                 if lease is None:
                     yield self._relay_kept
                     return
@@ -114,11 +114,11 @@ class Forwarder:
 
     # --- an account -----------------------------------------------------------------------------
 
-    def _take(self) -> Optional[Lease]:
+    def _acquire_now(self) -> Optional[Lease]:
         """The first account to try, if it can be had at once."""
         if self._exchange.attempts:
             return None
-        return self._house.router.take(self._ask, self._patience())
+        return self._house.router.take(self._request, self._patience())
 
     def _acquire(self) -> Optional[Lease]:
         """The next account to try; None when the kept answer is the best there is."""
@@ -131,21 +131,21 @@ class Forwarder:
         avoided, self._avoid = self._avoid, None
         if avoided is not None:
             with suppress(NothingUsable):
-                beside = self._ask._replace(tried=(*self._ask.tried, avoided), detour=True)
+                beside = self._request._replace(tried=(*self._request.tried, avoided), detour=True)
                 return self._try_acquire(beside, NO_PATIENCE)
         if self._locked_out:
             # Accounts that refuse their login are not worth waiting for: look before holding.
             try:
-                return self._try_acquire(self._ask, NO_PATIENCE)
+                return self._try_acquire(self._request, NO_PATIENCE)
             except NothingUsable as nothing:
                 if self._is_final_refusal(nothing.decision):
-                    raise self._refused(nothing.decision) from None
+                    raise self._no_account(nothing.decision) from None
         try:
-            return self._try_acquire(self._ask, self._patience())
+            return self._try_acquire(self._request, self._patience())
         except NothingUsable as nothing:
             if self._suspects.kept is not None:
                 return None
-            raise self._refused(nothing.decision) from None
+            raise self._no_account(nothing.decision) from None
 
     def _try_acquire(self, ask: Ask, patience: Patience) -> Lease:
         exchange, router = self._exchange, self._house.router
@@ -164,14 +164,14 @@ class Forwarder:
             return False  # only busy
         return all(e.account in self._locked_out or e.rule in NEEDS_A_PERSON for e in decision.excluded)
 
-    def _refused(self, decision: Decision) -> TeamClaudeError:
+    def _no_account(self, decision: Decision) -> TeamClaudeError:
         self._exchange.attempts.append(Attempt("", decision, note=decision.reason))
         final = self._is_final_refusal(decision)
         now, names = self._house.clock(), self._house.router.names()
-        return refusal(decision, names, self._said, final, now, random.random())
+        return refusal(decision, names, self._refusal_reasons, final, now, random.random())
 
     def _patience(self) -> Patience:
-        conversation = self._ask.conversation
+        conversation = self._request.conversation
         refused = conversation is not None and conversation in self._house.recently_refused
         if refused or not self._inference:
             return NO_PATIENCE
@@ -195,14 +195,14 @@ class Forwarder:
                 attempt.note = "its token is being renewed, and nothing is cached there"
                 return False
             if not is_good:
-                standing = yield partial(self._standing, lease.account)
+                standing = yield partial(self._check_token, lease.account)
                 way = self._house.targets().way(lease.account)  # with the token that may be new
                 if way is not None and not standing:
                     attempt.note = standing.words
                     self._no_token(lease, standing)
                     return False
             if way is None:  # removed by a reload since it was chosen
-                self._leave_out(lease, "no longer configured")
+                self._exclude(lease, "no longer configured")
                 return False
             answer = yield from self._send(way)
             attempt.status = answer.head.status
@@ -219,7 +219,7 @@ class Forwarder:
                 self._house.router.answered(lease, answer.head.status, reading)
             tap = tap_of(answer)
             as_it_is = yield from self._deliver(lease, answer, attempt.account, tap, kind)
-            served = self._conclude(answer, kind, tap, as_it_is)
+            served = self._record_outcome(answer, kind, tap, as_it_is)
             if served and exchange.route.kind is PathKind.API:
                 note_owner(self._house.router, lease, exchange.head.method, exchange.route.path, tap.id)
             return True
@@ -240,7 +240,7 @@ class Forwarder:
         finally:
             relayed = self._streaming and self._inference and (attempt.status or 500) < 400
             usage = tap.used(relayed) if tap is not None else NO_USAGE
-            model = (tap.model if tap is not None else None) or self._ask.model
+            model = (tap.model if tap is not None else None) or self._request.model
             exchange.usage = exchange.usage.plus(usage)
             price = price_of(model, self._config.pricing)
             exchange.cost = cost(exchange.usage, price)
@@ -292,7 +292,7 @@ class Forwarder:
         credit = self._house.router.credit(lease)
         kind = self._house.router.answered(lease, head.status, reading, words, api_words)
         attempt.note = words or kind.value
-        self._said[lease.account] = f"{head.status} {attempt.note}"
+        self._refusal_reasons[lease.account] = f"{head.status} {attempt.note}"
         refusal = Refusal(kind, head.status, words, *credit)
         step = self._suspects.add(lease, refusal, KeptAnswer(answer, body, way.name))
         if kind is AnswerKind.UNAUTHORIZED:
@@ -300,10 +300,10 @@ class Forwarder:
         elif kind is AnswerKind.FORBIDDEN:
             self._locked_out.add(lease.account)
         elif step.action is Action.ANOTHER:
-            self._leave_out(lease, "")
+            self._exclude(lease, "")
         elif step.action is Action.OTHERS and self._house.router.is_open(lease):
             # It refused, but nothing we know keeps it from being taken again at once: a hot loop.
-            self._leave_out(lease, attempt.note)
+            self._exclude(lease, attempt.note)
         self._pause = step.pause
         self._avoid = lease.account if step.elsewhere else None
         self._gave_up = step.action is Action.RELAY
@@ -315,16 +315,16 @@ class Forwarder:
         self._suspects.acquit()
         self._delivery.relay_kept(kept)
 
-    def _leave_out(self, lease: Lease, why: str) -> None:
+    def _exclude(self, lease: Lease, why: str) -> None:
         if why:
-            self._said[lease.account] = why
-        if lease.account not in self._ask.tried:
-            self._ask = self._ask._replace(tried=(*self._ask.tried, lease.account))
+            self._refusal_reasons[lease.account] = why
+        if lease.account not in self._request.tried:
+            self._request = self._request._replace(tried=(*self._request.tried, lease.account))
 
     def _may_pass_over(self, lease: Lease) -> bool:
         """Its token must be renewed first: what has nothing cached there goes on at once, if it can."""
         keeper, key = self._house.token_manager, lease.account
-        cached = self._house.router.cached_prefix(self._ask)
+        cached = self._house.router.cached_prefix(self._request)
         if cached or key in self._passed_over or not keeper.must_wait(key):
             return False
         self._passed_over.add(key)
@@ -345,7 +345,7 @@ class Forwarder:
         if not standing:
             self._no_token(lease, standing)
 
-    def _standing(self, key: str) -> Standing:
+    def _check_token(self, key: str) -> Standing:
         """Whether the account's token is good; a renewal that must be waited for does not hide the client."""
         keeper = self._house.token_manager
         if keeper.must_wait(key):
@@ -358,7 +358,7 @@ class Forwarder:
 
     def _no_token(self, lease: Lease, standing: Standing) -> None:
         """The account can't be used now, or not before a person has helped."""
-        self._said[lease.account] = standing.words
+        self._refusal_reasons[lease.account] = standing.words
         if standing.retry_at is not None:
             self._house.router.rest_login(lease.account, standing.retry_at, standing.words)
             return
@@ -371,13 +371,13 @@ class Forwarder:
         is_limit = refused.kind == "rate_limit_error"
         self._house.router.answered(lease, 429 if is_limit else 529, Reading({}))
         if is_limit or self._refused_streams == MAX_REFUSED_STREAMS:
-            self._said[lease.account] = str(refused)
+            self._refusal_reasons[lease.account] = str(refused)
             self._avoid = lease.account  # an error that lasts may be this account's own
         self._pause = FIRST_BACKOFF_SEC
 
     # --- ends ---------------------------------------------------------------------------------------
 
-    def _conclude(self, answer: Answer, kind: AnswerKind, tap: UsageTap, as_it_is: bool) -> bool:
+    def _record_outcome(self, answer: Answer, kind: AnswerKind, tap: UsageTap, as_it_is: bool) -> bool:
         """Record the outcome of a completely relayed answer; True when it counts as served."""
         problem = ""
         if kind is not AnswerKind.SERVED:
@@ -388,13 +388,13 @@ class Forwarder:
             problem = f"{answer.head.status}, but nothing that can follow a hold"
         elif self._inference and tap.is_stream and not tap.saw_stop:
             problem = "the stream ended without message_stop"
-        unread = UNREAD if self._inference and tap.blind else ""
+        unread = UNREADABLE_USAGE if self._inference and tap.blind else ""
         self._exchange.end(Outcome.UPSTREAM_ERROR if problem else Outcome.SERVED, problem or unread)
         return not problem
 
     def _end_hold(self, error: TeamClaudeError) -> None:
         """The error of a request whose hold has begun its answer."""
         self._delivery.refuse(error)
-        if isinstance(error, HeldOut) and self._ask.conversation is not None:
-            self._house.recently_refused.add(self._ask.conversation)
+        if isinstance(error, HeldOut) and self._request.conversation is not None:
+            self._house.recently_refused.add(self._request.conversation)
         self._exchange.end(outcome_of(error), str(error))

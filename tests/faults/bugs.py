@@ -217,7 +217,7 @@ def connection_stays_registered() -> Patches:
 
 
 def unforeseen_behind_a_whole_answer() -> Patches:
-    conclude = forward.Forwarder._conclude
+    conclude = forward.Forwarder._record_outcome
 
     def stumbling(self: Any, *args: Any) -> bool:
         conclude(self, *args)
