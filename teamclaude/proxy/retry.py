@@ -18,18 +18,18 @@ from typing import NamedTuple
 
 from ..routing.answers import MEANING, AnswerKind, Next
 
-__all__ = ["FIRST_BACKOFF_SEC", "Action", "Refusal", "RetryState", "Situation", "Step", "next_step"]
+__all__ = ["FIRST_BACKOFF_SEC", "Action", "Refusal", "RetryState", "RetryConditions", "Step", "next_step"]
 
 FIRST_BACKOFF_SEC = 0.5
 LONGEST_BACKOFF_SEC = 8.0
 # In the words of a refusal: `210000`, `req_011CSHoEeqs5C35K2UUqR7Fy`, `claude-opus-4-8`, `2026-11-29`.
 _PARTICULARS = re.compile(r"[\w.:/-]*\d[\w.:/-]*")
 # Of one request with bare 429s, or with refusals that may be the account's fault.
-MOST_ACCOUNTS = 4
+MAX_ACCOUNTS = 4
 # Between them: the first hop is at once.
-HOP_PAUSES = (0.0, 0.5, 1.0)
+HOP_PAUSES_SEC = (0.0, 0.5, 1.0)
 # Written anew elsewhere, a larger prompt cache costs more than a few seconds of waiting (tokens).
-LARGE_PREFIX = 20_000
+LARGE_PREFIX_TOKENS = 20_000
 
 
 class Action(Enum):
@@ -53,7 +53,7 @@ class Refusal(NamedTuple):
     doubtful: bool = False
 
     @property
-    def gist(self) -> str:
+    def normalized_words(self) -> str:
         """Its words without what differs from one request to the next: ids, numbers, times."""
         return _PARTICULARS.sub("#", self.words)
 
@@ -61,10 +61,10 @@ class Refusal(NamedTuple):
         """Two accounts say the same; of bare 429s the words do not matter."""
         if self.kind is AnswerKind.BARE:
             return other.kind is self.kind
-        return (self.kind, self.status, self.gist) == (other.kind, other.status, other.gist)
+        return (self.kind, self.status, self.normalized_words) == (other.kind, other.status, other.normalized_words)
 
 
-class Situation(NamedTuple):
+class RetryConditions(NamedTuple):
     """What a decision depends on besides the refusals."""
 
     inference: bool = True
@@ -73,26 +73,26 @@ class Situation(NamedTuple):
     prefix: int = 0  # tokens of prompt cache the conversation has where it is
     may_hop: bool = True  # other accounts have not just refused the same
     may_doubt: bool = True  # nor more than two of them the like of somebody else
-    roll: float = 1.0  # 0-1, random
+    jitter: float = 1.0  # 0-1, random
 
 
 class RetryState(NamedTuple):
     """The refusals so far that may be about the request, and how often the API was overloaded."""
 
-    suspicions: tuple[Refusal, ...] = ()
+    ambiguous: tuple[Refusal, ...] = ()
     failures: int = 0
-    moved: bool = False  # an overloaded API was asked with another account
+    tried_elsewhere: bool = False  # an overloaded API was asked with another account
 
     @property
-    def best(self) -> int:
+    def relay_index(self) -> int:
         """Which suspicion to relay when nobody serves: of bare 429s the last, else one worth believing."""
-        told = [n for n, r in enumerate(self.suspicions) if r.kind is not AnswerKind.BARE]
+        told = [n for n, r in enumerate(self.ambiguous) if r.kind is not AnswerKind.BARE]
         if not told:
-            return len(self.suspicions) - 1
+            return len(self.ambiguous) - 1
         for place in told:
-            if sum(self.suspicions[place].is_like(self.suspicions[n]) for n in told) > 1:
+            if sum(self.ambiguous[place].is_like(self.ambiguous[n]) for n in told) > 1:
                 return place
-        return next((place for place in told if self.suspicions[place].trusted), told[0])
+        return next((place for place in told if self.ambiguous[place].trusted), told[0])
 
 
 class Step(NamedTuple):
@@ -103,7 +103,7 @@ class Step(NamedTuple):
     elsewhere: bool = False  # another account first, if one is free: just this once
 
 
-def next_step(state: RetryState, refusal: Refusal, now: Situation) -> tuple[RetryState, Step]:
+def next_step(state: RetryState, refusal: Refusal, now: RetryConditions) -> tuple[RetryState, Step]:
     """Decide about one more refusal."""
     following = MEANING[refusal.kind].next
     if following in (Next.HOP_ONCE, Next.EACH_ONCE):
@@ -115,13 +115,13 @@ def next_step(state: RetryState, refusal: Refusal, now: Situation) -> tuple[Retr
     return state, Step(Action.OTHERS)
 
 
-def _suspect(state: RetryState, refusal: Refusal, now: Situation) -> tuple[RetryState, Step]:
+def _suspect(state: RetryState, refusal: Refusal, now: RetryConditions) -> tuple[RetryState, Step]:
     """It may be about the account or about the request: another account's answer tells."""
-    before = state.suspicions
+    before = state.ambiguous
     state = state._replace(suspicions=(*before, refusal))
     if not now.may_hop or _is_settled(before, refusal, now.may_doubt):
         return state, Step(Action.RELAY)
-    pause = HOP_PAUSES[min(len(before), len(HOP_PAUSES) - 1)] if refusal.kind is AnswerKind.BARE else 0.0
+    pause = HOP_PAUSES_SEC[min(len(before), len(HOP_PAUSES_SEC) - 1)] if refusal.kind is AnswerKind.BARE else 0.0
     return state, Step(Action.ANOTHER, pause)
 
 
@@ -130,23 +130,23 @@ def _is_settled(before: tuple[Refusal, ...], refusal: Refusal, may_doubt: bool) 
     if refusal.kind is AnswerKind.MISSING:
         return False  # it exists at one account or at none: each is asked
     if refusal.kind is AnswerKind.BARE:
-        return len(before) + 1 >= MOST_ACCOUNTS  # it may be each account's own: too many requests at once
+        return len(before) + 1 >= MAX_ACCOUNTS  # it may be each account's own: too many requests at once
     alike = [r for r in (*before, refusal) if r.is_like(refusal)]
     believed = [r for r in alike if not (may_doubt and r.doubtful)]
-    if len(believed) == len(alike) and len(before) + 1 >= MOST_ACCOUNTS:
+    if len(believed) == len(alike) and len(before) + 1 >= MAX_ACCOUNTS:
         return True
     return len(believed) >= 2  # the others perhaps refuse whatever they are asked
 
 
-def _back_off(state: RetryState, now: Situation) -> tuple[RetryState, Step]:
+def _back_off(state: RetryState, now: RetryConditions) -> tuple[RetryState, Step]:
     """Ask an overloaded API again after a pause; once by another account, where cheap or the last way."""
     failures = state.failures + 1
     state = state._replace(failures=failures)
     pause = min(LONGEST_BACKOFF_SEC, FIRST_BACKOFF_SEC * 2.0 ** (failures - 1))
-    pause *= 0.75 + 0.25 * now.roll
+    pause *= 0.75 + 0.25 * now.jitter
     if now.elapsed + pause > now.budget:
-        if state.moved:
+        if state.tried_elsewhere:
             return state, Step(Action.RELAY)
         return state._replace(moved=True), Step(Action.AGAIN, 0.0, True)
-    elsewhere = failures == 2 and now.prefix < LARGE_PREFIX
-    return state._replace(moved=state.moved or elsewhere), Step(Action.AGAIN, pause, elsewhere)
+    elsewhere = failures == 2 and now.prefix < LARGE_PREFIX_TOKENS
+    return state._replace(moved=state.tried_elsewhere or elsewhere), Step(Action.AGAIN, pause, elsewhere)

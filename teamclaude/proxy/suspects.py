@@ -21,7 +21,7 @@ from ..routing.line import Patience
 from .delivery import KeptAnswer
 from .exchange import Exchange
 from .house import RequestContext
-from .retry import Action, Refusal, RetryState, Situation, Step, next_step
+from .retry import Action, Refusal, RetryState, RetryConditions, Step, next_step
 from .wire.paths import PathKind
 
 __all__ = ["Suspects"]
@@ -47,13 +47,13 @@ class Suspects:
     @property
     def kept(self) -> Optional[KeptAnswer]:
         """What the API said of the request, as far as it is worth relaying."""
-        return self._open[self._retry.best].kept if self._open else self._last
+        return self._open[self._retry.relay_index].kept if self._open else self._last
 
     def add(self, lease: Lease, refusal: Refusal, kept: KeptAnswer) -> Step:
         """One more refusal: what the request does next."""
         self._retry, step = next_step(self._retry, refusal, self._situation(refusal))
         self._all_asked = step.action is Action.ANOTHER  # unless one more is found
-        if self._retry.suspicions and self._retry.suspicions[-1] is refusal:
+        if self._retry.ambiguous and self._retry.ambiguous[-1] is refusal:
             self._open.append(_Suspect(lease, refusal, kept))
         elif step.action in (Action.RELAY, Action.AGAIN):
             self._last = kept
@@ -92,16 +92,16 @@ class Suspects:
                 if self._all_asked and place > 1:
                     self._house.recently_refused.add(self._kind_key(suspect.refusal))
 
-    def _situation(self, refusal: Refusal) -> Situation:
+    def _situation(self, refusal: Refusal) -> RetryConditions:
         exchange = self._exchange
-        return Situation(
+        return RetryConditions(
             inference=exchange.route.kind is PathKind.INFERENCE,
             elapsed=time.monotonic() - exchange.began,
             budget=self._house.config.upstream_retry_budget_sec,
             prefix=self._house.router.cached_prefix(exchange.ask),
             may_hop=self._key(refusal) not in self._house.recently_refused,
             may_doubt=self._kind_key(refusal) not in self._house.recently_refused,
-            roll=random.random(),
+            jitter=random.random(),
         )
 
     def _key(self, refusal: Refusal) -> tuple[object, ...]:
@@ -109,8 +109,8 @@ class Suspects:
         ask = self._exchange.ask
         if refusal.kind is AnswerKind.BARE:
             return (refusal.kind, ask.scope)
-        return (refusal.kind, ask.asking, self._exchange.route.path, refusal.status, refusal.gist)
+        return (refusal.kind, ask.asking, self._exchange.route.path, refusal.status, refusal.normalized_words)
 
     def _kind_key(self, refusal: Refusal) -> tuple[object, ...]:
         """What is alike, whoever asks."""
-        return (refusal.kind, self._exchange.ask.scope, self._exchange.route.path, refusal.gist)
+        return (refusal.kind, self._exchange.ask.scope, self._exchange.route.path, refusal.normalized_words)

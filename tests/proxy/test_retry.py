@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.proxy.retry import LARGE_PREFIX, Action, Refusal, RetryState, Situation, next_step
+from teamclaude.proxy.retry import LARGE_PREFIX_TOKENS, Action, Refusal, RetryState, RetryConditions, next_step
 from teamclaude.routing.answers import MEANING, AnswerKind, Next
 
-NOW = Situation()
+NOW = RetryConditions()
 
 
 def refused(kind: AnswerKind, status: int = 400, words: str = "no", trusted: bool = True) -> Refusal:
     return Refusal(kind, status, words, trusted)
 
 
-def follow(*refusals: Refusal, now: Situation = NOW) -> tuple[RetryState, list[Action]]:
+def follow(*refusals: Refusal, now: RetryConditions = NOW) -> tuple[RetryState, list[Action]]:
     """The actions after each of these refusals."""
     state, actions = RetryState(), []
     for refusal in refusals:
@@ -46,13 +46,13 @@ def test_every_kind_leads_where_the_table_says(kind: AnswerKind) -> None:
 
 def test_two_refusals_alike_settle_it_and_the_first_is_relayed() -> None:
     state, actions = follow(CREDENTIAL, CREDENTIAL)
-    assert (actions, state.best) == ([Action.ANOTHER, Action.RELAY], 0)
+    assert (actions, state.relay_index) == ([Action.ANOTHER, Action.RELAY], 0)
 
 
 def test_refusals_that_differ_ask_a_third_account_and_the_pair_alike_is_believed() -> None:
     disabled = CREDENTIAL._replace(words="disabled", trusted=False)
     state, actions = follow(disabled, CREDENTIAL, CREDENTIAL)
-    assert (actions, state.best) == ([Action.ANOTHER, Action.ANOTHER, Action.RELAY], 1)
+    assert (actions, state.relay_index) == ([Action.ANOTHER, Action.ANOTHER, Action.RELAY], 1)
 
 
 @pytest.mark.parametrize(("first", "second", "best"), [(False, True, 1), (True, False, 0), (False, False, 0)])
@@ -62,7 +62,7 @@ def test_of_two_that_differ_the_one_of_an_account_that_serves_others_is_believed
     state, _ = follow(
         CREDENTIAL._replace(words="x", trusted=first), CREDENTIAL._replace(words="y", trusted=second)
     )
-    assert state.best == best
+    assert state.relay_index == best
 
 
 def test_words_that_differ_in_ids_and_numbers_alone_are_alike() -> None:
@@ -75,7 +75,7 @@ def test_what_doubtful_accounts_say_alike_settles_nothing_unless_others_were_ask
     doubtful = CREDENTIAL._replace(doubtful=True)
     assert follow(*[doubtful] * 6)[1] == [Action.ANOTHER] * 6
     assert follow(doubtful, CREDENTIAL, CREDENTIAL)[1] == [Action.ANOTHER, Action.ANOTHER, Action.RELAY]
-    assert follow(doubtful, doubtful, now=Situation(may_doubt=False))[1] == [Action.ANOTHER, Action.RELAY]
+    assert follow(doubtful, doubtful, now=RetryConditions(may_doubt=False))[1] == [Action.ANOTHER, Action.RELAY]
 
 
 def test_four_accounts_at_most_are_asked_whatever_they_say() -> None:
@@ -92,12 +92,12 @@ def test_bare_429s_wait_longer_each_time_and_the_last_is_relayed() -> None:
         pauses.append(step.pause)
     assert pauses == sorted(set(pauses))
     assert pauses[0] == 0.0
-    assert state.best == 2
+    assert state.relay_index == 2
 
 
 def test_what_says_more_than_a_bare_429_is_relayed_before_it() -> None:
     state, _ = follow(BARE, CREDENTIAL, BARE)
-    assert state.best == 1
+    assert state.relay_index == 1
 
 
 @pytest.mark.parametrize("refusal", [CREDENTIAL, BARE])
@@ -108,7 +108,7 @@ def test_what_others_have_just_refused_alike_goes_to_nobody_else(refusal: Refusa
 
 def test_what_is_not_found_is_looked_for_at_every_account() -> None:
     state, actions = follow(*[refused(AnswerKind.MISSING, 404)] * 9)
-    assert (actions, state.best) == ([Action.ANOTHER] * 9, 0)
+    assert (actions, state.relay_index) == ([Action.ANOTHER] * 9, 0)
 
 
 # --- an overloaded API --------------------------------------------------------------------------------
@@ -133,8 +133,8 @@ def test_jitter_takes_a_quarter_at_most() -> None:
     ("prefix", "elsewhere"),
     [
         (0, [False, True, False]),
-        (LARGE_PREFIX - 1, [False, True, False]),
-        (LARGE_PREFIX, [False, False, False]),
+        (LARGE_PREFIX_TOKENS - 1, [False, True, False]),
+        (LARGE_PREFIX_TOKENS, [False, False, False]),
     ],
 )
 def test_the_second_retry_goes_elsewhere_unless_a_large_cache_would_be_written_anew(
