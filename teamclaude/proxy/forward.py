@@ -45,7 +45,7 @@ from .requestrecord import RequestRecord
 from .resources import note_owner
 from .retry import FIRST_BACKOFF_SEC, Action, Refusal
 from .router import NO_PATIENCE, NothingUsable, Patience
-from .suspects import Suspects
+from .suspects import Refusals
 from .tap import UsageTap
 from .wire.attend import attend
 from .wire.client import Client
@@ -89,7 +89,7 @@ class Forwarder:
         self._delivery = Delivery(exchange, client, log, self._hold, idle_sec, context.event_loop)
         self._inference = exchange.route.kind is PathKind.INFERENCE
         self._request = exchange.ask
-        self._suspects = Suspects(context, exchange)
+        self._suspects = Refusals(context, exchange)
         self._refusal_reasons: dict[str, str] = {}  # account key -> why it refused this request
         self._locked_out: set[str] = set()  # answered with 401 or 403
         self._renewed: set[str] = set()  # accounts tried again with newer credentials
@@ -265,7 +265,7 @@ class Forwarder:
         def begun() -> None:
             self._streaming = True
             if served:
-                self._suspects.convict(lease)
+                self._suspects.confirm(lease)
 
         probe = served and self._inference and self._refused_streams < MAX_REFUSED_STREAMS
         try:
@@ -312,7 +312,7 @@ class Forwarder:
         """Nobody served it: what the API said of it is the answer."""
         kept = self._suspects.kept
         assert kept is not None
-        self._suspects.acquit()
+        self._suspects.dismiss()
         self._delivery.relay_kept(kept)
 
     def _exclude(self, lease: Lease, why: str) -> None:

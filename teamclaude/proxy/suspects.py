@@ -24,7 +24,7 @@ from .house import RequestContext
 from .retry import Action, Refusal, RetryState, RetryConditions, Step, next_step
 from .wire.paths import PathKind
 
-__all__ = ["Suspects"]
+__all__ = ["Refusals"]
 
 
 class _Suspect(NamedTuple):
@@ -33,11 +33,11 @@ class _Suspect(NamedTuple):
     kept: KeptAnswer
 
 
-class Suspects:
+class Refusals:
     """Of one request; `kept` is the answer to relay when nobody serves it."""
 
-    def __init__(self, house: RequestContext, exchange: Exchange) -> None:
-        self._house = house
+    def __init__(self, context: RequestContext, exchange: Exchange) -> None:
+        self._house = context
         self._exchange = exchange
         self._retry = RetryState()
         self._open: list[_Suspect] = []  # in the order of the state's suspicions
@@ -69,7 +69,7 @@ class Suspects:
             return patience.for_slots()
         return patience.for_slots(self._house.config.upstream_retry_budget_sec)
 
-    def convict(self, server: Lease) -> None:
+    def confirm(self, server: Lease) -> None:
         """This account serves the request."""
         for suspect in self._open:
             self._house.recently_refused.discard(self._key(suspect.refusal))
@@ -82,7 +82,7 @@ class Suspects:
                 self._house.router.sideline(suspect.lease, suspect.refusal.words)
         self._open.clear()
 
-    def acquit(self) -> None:
+    def dismiss(self) -> None:
         """Nobody serves it: that counts as the request's own fault."""
         if self._open:
             self._house.router.acquit([suspect.lease for suspect in self._open])
