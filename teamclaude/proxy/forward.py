@@ -152,7 +152,7 @@ class Forwarder:
         exchange.waiting_since = time.monotonic()
         try:
             waits = exchange.waits_in_line(self._house.clock, router.outlook)
-            return router.acquire(ask, patience, self._hold.beat, waits)
+            return router.acquire(ask, patience, self._hold.on_tick, waits)
         finally:
             exchange.goes_on()
             exchange.waited += time.monotonic() - exchange.waiting_since
@@ -354,7 +354,7 @@ class Forwarder:
 
     def _renewing(self, renewal: Callable[[], Standing]) -> Standing:
         with self._exchange.pausing("renewal of its token"):
-            return attend(renewal, self._hold.beat)
+            return attend(renewal, self._hold.on_tick)
 
     def _no_token(self, lease: Lease, standing: Standing) -> None:
         """The account can't be used now, or not before a person has helped."""

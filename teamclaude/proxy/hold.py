@@ -20,12 +20,12 @@ from .wire.client import Client
 from .wire.forwarding import render_response
 from .wire.framing import LAST_CHUNK, Framing, Kind, chunk
 
-__all__ = ["Hold", "RecentlyRefused", "patience_of"]
+__all__ = ["Hold", "RecentlyRefused", "wait_limit_of"]
 
 COMMENT_SEC = 15.0
 # A client that was just told "no" by an error event asks again at once: the plain 429 stops it.
-PLAIN_SEC = 60.0
-BEAT_SEC = 0.2  # of a pause: a server that stops is noticed within it
+REFUSED_FOR_SEC = 60.0
+TICK_SEC = 0.2  # of a pause: a server that stops is noticed within it
 PAUSE_REASON = "pause before the next attempt"
 
 
@@ -52,7 +52,7 @@ class Hold:
         """Of an answer that a hold has begun."""
         return Framing(Kind.CHUNKED if self._exchange.head.minor else Kind.UNTIL_CLOSE)
 
-    def beat(self) -> None:
+    def on_tick(self) -> None:
         """Look after the client; raises ClientGone, or Draining when the server stops."""
         self._client.watch.check()
         self._check_draining()
@@ -69,8 +69,8 @@ class Hold:
         end = time.monotonic() + seconds
         with self._exchange.pausing(PAUSE_REASON):
             while (left := end - time.monotonic()) > 0:
-                self._client.watch.sleep(min(left, BEAT_SEC))
-                self.beat()
+                self._client.watch.sleep(min(left, TICK_SEC))
+                self.on_tick()
 
     def refuse(self, error: TeamClaudeError) -> None:
         """End a committed answer with an error event."""
@@ -114,7 +114,7 @@ class Hold:
         self._last_bytes = now
 
 
-def patience_of(config: Config, streams: bool) -> Patience:
+def wait_limit_of(config: Config, streams: bool) -> Patience:
     """How long a request may wait for an account."""
     budget, paid_after = config.all_throttled_hold_budget_sec, config.apikey_fallback_deadline_sec
     if not streams:
@@ -140,7 +140,7 @@ class RecentlyRefused:
         with self._lock:
             now = self._monotonic()
             self._until = {key: until for key, until in self._until.items() if until > now}
-            self._until[key] = now + PLAIN_SEC
+            self._until[key] = now + REFUSED_FOR_SEC
 
     def discard(self, key: Hashable) -> None:
         """It was served after all."""

@@ -10,7 +10,7 @@ from ..accounts.config import Config
 from ..accounts.keeper import TokenKeeper
 from ..routing.line import Patience
 from .book import AccountBook
-from .hold import RecentlyRefused, patience_of
+from .hold import RecentlyRefused, wait_limit_of
 from .router import Router
 from .wire.ferry import Ferry
 from .wire.upstream import UpstreamPool
@@ -35,4 +35,4 @@ class RequestContext:
     @cached_property
     def wait_limits(self) -> tuple[Patience, Patience]:
         """How long a request may wait for an account: one that wants its answer whole, one that streams."""
-        return patience_of(self.config, False), patience_of(self.config, True)
+        return wait_limit_of(self.config, False), wait_limit_of(self.config, True)

@@ -289,7 +289,7 @@ def test_the_comment_of_a_held_stream_says_in_one_line_who_is_back_and_when(
     exchange = Exchange(RequestHead("POST", "/v1/messages", 0, []), classify("POST", "/v1/messages"), at=0.0)
     exchange.wait(stand.waiting)
     client = Client()
-    Hold(exchange, client, True, 0.0).beat()  # type: ignore[arg-type]
+    Hold(exchange, client, True, 0.0).on_tick()  # type: ignore[arg-type]
     assert client.sent.endswith(b"\r\n\r\n" + comment)
 
 
@@ -299,7 +299,7 @@ def test_while_it_waits_a_request_notices_that_it_waits_for_something_else_by_no
     exchange.wait(stand.waiting)
     stand.now += 5
     stand.waiter.wait = NOTHING
-    Hold(exchange, Client(), False, 0.0).beat()  # type: ignore[arg-type]
+    Hold(exchange, Client(), False, 0.0).on_tick()  # type: ignore[arg-type]
     stand.now += 2
     assert [(wait.kind, wait.seconds) for wait in exchange.waits] == [(SLOT, 5.0), (HELD, 2.0)]
 
