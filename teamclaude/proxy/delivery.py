@@ -37,17 +37,17 @@ from .wire.relay import CUT, Observer, relay
 from .wire.upstream import Answer, Buffer
 from .words import error_document, is_api_error, partial_error, without_secrets
 
-__all__ = ["Delivery", "KeptAnswer", "StreamRefused", "tap_of"]
+__all__ = ["ResponseWriter", "KeptResponse", "StreamRefusedError", "make_tap"]
 
 # How long a stream's head waits for its first event: long enough for an error event that follows at
 # once, short enough that nobody feels it.
-FIRST_EVENT_SEC = 1.0
-LONGEST_BEGINNING = 1 << 20  # bytes of it
-LONGEST_EVENT = 1 << 20  # of an answer that is no stream but must be told as one event
+FIRST_EVENT_WAIT_SEC = 1.0
+MAX_PROBE_BYTES = 1 << 20  # bytes of it
+MAX_EVENT_BYTES = 1 << 20  # of an answer that is no stream but must be told as one event
 
 
 @dataclass
-class KeptAnswer:
+class KeptResponse:
     """An answer held back while something better is looked for; its body is complete or broke off."""
 
     answer: Answer
@@ -60,12 +60,12 @@ class KeptAnswer:
         return self.answer.complete and not _ends_early(self)
 
     @property
-    def document(self) -> bytes:
+    def client_body(self) -> bytes:
         """What the client gets as its body: the API's own, or ours where that did not come whole."""
         return self.body if self.is_whole else partial_error(self.answer.head, self.body)
 
 
-class StreamRefused(Exception):
+class StreamRefusedError(Exception):
     """A 200 whose stream begins with an error event, while nothing of it has reached the client."""
 
     def __init__(self, kind: str, message: str) -> None:
@@ -73,7 +73,7 @@ class StreamRefused(Exception):
         self.kind = kind
 
 
-class Delivery:
+class ResponseWriter:
     """Writes to one client, once."""
 
     def __init__(
@@ -83,25 +83,25 @@ class Delivery:
         log: Optional[RequestRecord],
         hold: Hold,
         idle_sec: float,
-        ferry: Ferry,
+        event_loop: Ferry,
     ) -> None:
         self._exchange = exchange
         self._client = client
         self._log = log
         self._hold = hold
         self._idle_sec = idle_sec
-        self._ferry = ferry
+        self._ferry = event_loop
 
-    def goes_at_once(self, answer: Answer, tap: UsageTap) -> bool:
+    def is_immediate(self, answer: Answer, tap: UsageTap) -> bool:
         """All of the answer is here, and it is one that is sent as it is: `tell` will do."""
         return answer.is_whole and not self._hold.committed and not tap.is_stream
 
-    def tell(self, answer: Answer, account: str, tap: UsageTap, begun: Callable[[], None]) -> Buffer:
+    def write_whole(self, answer: Answer, account: str, tap: UsageTap, on_start: Callable[[], None]) -> Buffer:
         """As `relay`, for an answer that `goes_at_once`; returns what the client did not take at once.
 
         In one write and without waiting.  Raises ClientGone.
         """
-        begun()
+        on_start()
         head = self._head(answer, account, answer.framing)
         body = answer.whole()
         self._exchange.first_byte(answer.head.status)
@@ -115,7 +115,7 @@ class Delivery:
         return b"" if sent == len(data) else memoryview(data)[sent:]
 
     def relay(
-        self, answer: Answer, account: str, tap: UsageTap, probe: bool, begun: Callable[[], None]
+        self, answer: Answer, account: str, tap: UsageTap, probe: bool, on_start: Callable[[], None]
     ) -> bool:
         """Relay an answer to its end; False when it could only be told as an error event.
 
@@ -126,7 +126,7 @@ class Delivery:
             self._as_event(answer, tap)
             return False
         first = self._first_pieces(answer) if probe and tap.is_stream else None
-        begun()
+        on_start()
         head, framing = b"", self._hold.framing
         if not self._hold.committed:
             framing = client_framing(answer.framing, self._exchange.head)
@@ -140,12 +140,12 @@ class Delivery:
         relay(answer, self._client, head, framing, observers, self._idle_sec, first, ferry, is_cut)
         return True
 
-    def relay_kept(self, kept: KeptAnswer) -> None:
+    def relay_kept(self, kept: KeptResponse) -> None:
         """The upstream's own words, byte for byte, after all else has been tried.
 
         Raises UpstreamOutage where they are not the API's: an edge's 401 would cost a client its login.
         """
-        head, body = kept.answer.head, kept.document
+        head, body = kept.answer.head, kept.client_body
         if needs_words(head.status) and not is_api_error(head, kept.body):
             raise UpstreamOutage(
                 f"Something on the way to the API answered {head.status} in its place (an edge, a filter or "
@@ -161,9 +161,9 @@ class Delivery:
             self._client.send(refusal_head + body)
         self._exchange.end(Outcome.UPSTREAM_ERROR, f"{kept.answer.head.status}")
 
-    def _refusal(self, kept: KeptAnswer) -> tuple[bytes, bytes]:
+    def _refusal(self, kept: KeptResponse) -> tuple[bytes, bytes]:
         """Head and body of a refusal, by rule 4; what had to be decompressed or is ours is not coded."""
-        answer, body, recoded = kept.answer, kept.document, not kept.is_whole
+        answer, body, recoded = kept.answer, kept.client_body, not kept.is_whole
         if not recoded:
             body, recoded = without_secrets(answer.head, body)
         bodiless = self._exchange.head.method == "HEAD" or answer.head.status in (204, 304)
@@ -173,7 +173,7 @@ class Delivery:
             head = re.sub(rb"(?im)^content-encoding:[^\r\n]*\r\n", b"", head)
         return KNOWN.mask(head), b"" if bodiless else body
 
-    def refuse(self, error: TeamClaudeError) -> bool:
+    def send_error_event(self, error: TeamClaudeError) -> bool:
         """Tell a client whose answer a hold has begun; False when it has not."""
         if self._hold.committed:
             self._hold.refuse(error)
@@ -185,11 +185,11 @@ class Delivery:
         It may come in many pieces, and the first ones of a compressed stream may hold no event yet.  Raises
         StreamRefused for an error event, UpstreamLost where the stream has ended before.
         """
-        probe = tap_of(answer)
+        probe = make_tap(answer)
         pieces: list[Buffer] = []
-        until = time.monotonic() + FIRST_EVENT_SEC
+        until = time.monotonic() + FIRST_EVENT_WAIT_SEC
         while (
-            probe.first_event in (None, "ping") and not probe.blind and answer.body_bytes < LONGEST_BEGINNING
+            probe.first_event in (None, "ping") and not probe.blind and answer.body_bytes < MAX_PROBE_BYTES
         ):
             if not answer.await_body(self._client.watch, max(0.0, until - time.monotonic())):
                 break
@@ -197,7 +197,7 @@ class Delivery:
                 probe.feed(piece)
                 pieces.append(piece)
         if probe.error_type and not probe.model:
-            raise StreamRefused(probe.error_type, probe.error_message or "")
+            raise StreamRefusedError(probe.error_type, probe.error_message or "")
         if answer.complete and answer.framing.kind is Kind.UNTIL_CLOSE and self._is_cut(probe):
             raise UpstreamLost(CUT)
         return pieces or None
@@ -211,7 +211,7 @@ class Delivery:
     def _as_event(self, answer: Answer, tap: UsageTap) -> None:
         """An answer that is no stream, for a client that was promised one."""
         body = bytearray()
-        while not answer.complete and len(body) < LONGEST_EVENT:
+        while not answer.complete and len(body) < MAX_EVENT_BYTES:
             for piece in answer.read(self._client.watch, self._idle_sec):
                 tap.feed(piece)
                 body += piece
@@ -232,7 +232,7 @@ class Delivery:
         return client_head(answer.head, framing, extra)
 
 
-def tap_of(answer: Answer) -> UsageTap:
+def make_tap(answer: Answer) -> UsageTap:
     """What reads this answer as it passes."""
     head, until_close = answer.head, answer.framing.kind is Kind.UNTIL_CLOSE
     return UsageTap(head.get("content-type"), head.get("content-encoding"), until_close)
@@ -244,7 +244,7 @@ def _fits_a_hold(answer: Answer, tap: UsageTap) -> bool:
     return answer.head.status < 300 and tap.is_stream and plain
 
 
-def _ends_early(kept: KeptAnswer) -> bool:
+def _ends_early(kept: KeptResponse) -> bool:
     head = kept.answer.head
     if kept.answer.framing.kind is not Kind.UNTIL_CLOSE:
         return False

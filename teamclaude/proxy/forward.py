@@ -35,7 +35,7 @@ from ..routing.usage import NO_USAGE
 from ..routing.windows import Reading
 from .accountuuid import with_account_uuid
 from .book import Way
-from .delivery import Delivery, KeptAnswer, StreamRefused, tap_of
+from .delivery import ResponseWriter, KeptResponse, StreamRefusedError, make_tap
 from .exchange import Attempt, Exchange, Outcome, outcome_of
 from .hold import Hold
 from .house import RequestContext
@@ -86,7 +86,7 @@ class Forwarder:
         commit_sec, draining = context.config.hold_commit_sec, context.router.check_draining
         self._hold = Hold(exchange, client, stream, commit_sec, draining)
         idle_sec = context.config.body_idle_timeout_sec
-        self._delivery = Delivery(exchange, client, log, self._hold, idle_sec, context.event_loop)
+        self._delivery = ResponseWriter(exchange, client, log, self._hold, idle_sec, context.event_loop)
         self._inference = exchange.route.kind is PathKind.INFERENCE
         self._request = exchange.ask
         self._suspects = Refusals(context, exchange)
@@ -217,13 +217,13 @@ class Forwarder:
                 unsaid = (answer.head.status, reading)  # until it is sent: then all is told at once
             else:
                 self._house.router.answered(lease, answer.head.status, reading)
-            tap = tap_of(answer)
+            tap = make_tap(answer)
             as_it_is = yield from self._deliver(lease, answer, attempt.account, tap, kind)
             served = self._record_outcome(answer, kind, tap, as_it_is)
             if served and exchange.route.kind is PathKind.API:
                 note_owner(self._house.router, lease, exchange.head.method, exchange.route.path, tap.id)
             return True
-        except StreamRefused as refused:
+        except StreamRefusedError as refused:
             attempt.note = str(refused)
             self._refused_stream(lease, refused)
             return False
@@ -269,8 +269,8 @@ class Forwarder:
 
         probe = served and self._inference and self._refused_streams < MAX_REFUSED_STREAMS
         try:
-            if self._delivery.goes_at_once(answer, tap):
-                unsent = yield Soon(self._delivery.tell, answer, account, tap, begun)
+            if self._delivery.is_immediate(answer, tap):
+                unsent = yield Soon(self._delivery.write_whole, answer, account, tap, begun)
                 if unsent:
                     yield partial(self._client.send, unsent)
                 as_it_is = True
@@ -294,7 +294,7 @@ class Forwarder:
         attempt.note = words or kind.value
         self._refusal_reasons[lease.account] = f"{head.status} {attempt.note}"
         refusal = Refusal(kind, head.status, words, *credit)
-        step = self._suspects.add(lease, refusal, KeptAnswer(answer, body, way.name))
+        step = self._suspects.add(lease, refusal, KeptResponse(answer, body, way.name))
         if kind is AnswerKind.UNAUTHORIZED:
             self._refused_login(lease, way, words)
         elif kind is AnswerKind.FORBIDDEN:
@@ -365,7 +365,7 @@ class Forwarder:
         self._locked_out.add(lease.account)
         self._house.router.lock_out(lease, standing.words)
 
-    def _refused_stream(self, lease: Lease, refused: StreamRefused) -> None:
+    def _refused_stream(self, lease: Lease, refused: StreamRefusedError) -> None:
         """An error event before anything was relayed: as the same error with a status would be."""
         self._refused_streams += 1
         is_limit = refused.kind == "rate_limit_error"
@@ -394,7 +394,7 @@ class Forwarder:
 
     def _end_hold(self, error: TeamClaudeError) -> None:
         """The error of a request whose hold has begun its answer."""
-        self._delivery.refuse(error)
+        self._delivery.send_error_event(error)
         if isinstance(error, HeldOut) and self._request.conversation is not None:
             self._house.recently_refused.add(self._request.conversation)
         self._exchange.end(outcome_of(error), str(error))

@@ -18,7 +18,7 @@ from typing import NamedTuple, Optional
 from ..routing.answers import AnswerKind
 from ..routing.decision import Lease
 from ..routing.line import Patience
-from .delivery import KeptAnswer
+from .delivery import KeptResponse
 from .exchange import Exchange
 from .house import RequestContext
 from .retry import Action, Refusal, RetryState, RetryConditions, Step, next_step
@@ -30,7 +30,7 @@ __all__ = ["Refusals"]
 class _Suspect(NamedTuple):
     lease: Lease
     refusal: Refusal
-    kept: KeptAnswer
+    kept: KeptResponse
 
 
 class Refusals:
@@ -41,15 +41,15 @@ class Refusals:
         self._exchange = exchange
         self._retry = RetryState()
         self._open: list[_Suspect] = []  # in the order of the state's suspicions
-        self._last: Optional[KeptAnswer] = None  # of what is no suspicion
+        self._last: Optional[KeptResponse] = None  # of what is no suspicion
         self._all_asked = False
 
     @property
-    def kept(self) -> Optional[KeptAnswer]:
+    def kept(self) -> Optional[KeptResponse]:
         """What the API said of the request, as far as it is worth relaying."""
         return self._open[self._retry.relay_index].kept if self._open else self._last
 
-    def add(self, lease: Lease, refusal: Refusal, kept: KeptAnswer) -> Step:
+    def add(self, lease: Lease, refusal: Refusal, kept: KeptResponse) -> Step:
         """One more refusal: what the request does next."""
         self._retry, step = next_step(self._retry, refusal, self._situation(refusal))
         self._all_asked = step.action is Action.ANOTHER  # unless one more is found

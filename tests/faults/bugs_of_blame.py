@@ -81,7 +81,7 @@ def endless_rests_are_believed() -> Patches:
 
 
 def cut_answers_end_with_their_connection() -> Patches:
-    return [mock.patch.object(delivery.Delivery, "_is_cut", lambda self, tap: False)]
+    return [mock.patch.object(delivery.ResponseWriter, "_is_cut", lambda self, tap: False)]
 
 
 def half_closed_clients_count_as_gone() -> Patches:

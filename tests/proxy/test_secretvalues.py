@@ -16,7 +16,7 @@ import pytest
 from teamclaude.accounts.config import parse_config
 from teamclaude.accounts.pair import TokenPair
 from teamclaude.demo.fault import Fault
-from teamclaude.proxy.delivery import StreamRefused
+from teamclaude.proxy.delivery import StreamRefusedError
 from teamclaude.proxy.secretvalues import KEPT, KNOWN, SecretValues, secrets_of
 from tests.proxy.conftest import KEY, account_json, message
 
@@ -162,7 +162,7 @@ def test_a_refusal_that_comes_in_pieces_is_searched_as_a_whole(
 def test_the_words_of_a_refused_stream_hold_no_secret() -> None:
     KNOWN.tell("us", [PLAIN])
     try:
-        assert str(StreamRefused("odd", f"you sent {PLAIN}")) == "odd: you sent <redacted>"
+        assert str(StreamRefusedError("odd", f"you sent {PLAIN}")) == "odd: you sent <redacted>"
     finally:
         KNOWN.forget("us")
 
