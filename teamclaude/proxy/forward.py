@@ -40,7 +40,7 @@ from .exchange import Attempt, Exchange, Outcome, outcome_of
 from .hold import Hold
 from .house import RequestContext
 from .quota import reading_of
-from .refusal import NEEDS_A_PERSON, refusal
+from .refusal import NEEDS_OPERATOR, no_account_error
 from .requestrecord import RequestRecord
 from .resources import note_owner
 from .retry import FIRST_BACKOFF_SEC, Action, Refusal
@@ -162,13 +162,13 @@ class Forwarder:
         """Every account refused the login behind this request, or can't serve without a person's help."""
         if decision.account is not None:
             return False  # only busy
-        return all(e.account in self._locked_out or e.rule in NEEDS_A_PERSON for e in decision.excluded)
+        return all(e.account in self._locked_out or e.rule in NEEDS_OPERATOR for e in decision.excluded)
 
     def _no_account(self, decision: Decision) -> TeamClaudeError:
         self._exchange.attempts.append(Attempt("", decision, note=decision.reason))
         final = self._is_final_refusal(decision)
         now, names = self._house.clock(), self._house.router.names()
-        return refusal(decision, names, self._refusal_reasons, final, now, random.random())
+        return no_account_error(decision, names, self._refusal_reasons, final, now, random.random())
 
     def _patience(self) -> Patience:
         conversation = self._request.conversation

@@ -22,7 +22,7 @@ from typing import NamedTuple, Optional
 from ..routing.view import AccountState, WindowState
 from ..routing.windows import API_KEY_AXES, SAME_WINDOW_SEC, WHOLE_ACCOUNT, is_scoped
 from .exchange import Exchange, Outcome
-from .refusal import in_words
+from .refusal import duration_text
 from .waiting import HeldRequest, held_seconds
 
 __all__ = [
@@ -88,7 +88,7 @@ def _account_notices(before: AccountState, after: AccountState, now: float) -> I
     last = before.bench_until
     # Requests that were refused at the same time move the end of one bench a little.
     if last is None or last <= began or last + SAME_WINDOW_SEC < until:
-        yield Notice(BENCH, f"{after.name} {in_words(until - began)}", after.bench_reason[:LONGEST])
+        yield Notice(BENCH, f"{after.name} {duration_text(until - began)}", after.bench_reason[:LONGEST])
 
 
 def _outlasts(axis: str, window: WindowState, bench_until: float) -> bool:
@@ -127,7 +127,7 @@ def limit_words(axis: str, utilization: Optional[float], reset_at: Optional[floa
         text += f" ({100 * utilization:.0f}%)"
     if reset_at is None:
         return text
-    return f"{text}, back at {_clock(reset_at)} (in {in_words(max(0.0, reset_at - now))})"
+    return f"{text}, back at {_clock(reset_at)} (in {duration_text(max(0.0, reset_at - now))})"
 
 
 def reset_words(axis: str) -> str:
@@ -181,7 +181,7 @@ class HoldNotices:
             end = None if request in current else _end(told.exchange)
             if end is not None:
                 del self._told[request]
-                lasted = in_words(int(held_seconds(told.exchange.waits)))
+                lasted = duration_text(int(held_seconds(told.exchange.waits)))
                 found.append(Notice(HELD, _name(told.held), f"over after {lasted}, {end}"[:LONGEST]))
         return [*found, *self._again([self._told[request] for request in current], now)]
 
@@ -194,11 +194,11 @@ class HoldNotices:
         if len(held) > FEW:
             due = list(held)
             longest = max(due, key=lambda told: told.held.held_sec).held
-            about = f"{len(held)} requests, the longest {in_words(int(longest.held_sec))}"
+            about = f"{len(held)} requests, the longest {duration_text(int(longest.held_sec))}"
             yield Notice(HELD, about, _awaits(longest, now))
         else:
             for told in due:
-                about = f"{_name(told.held)} {in_words(int(told.held.held_sec))}"
+                about = f"{_name(told.held)} {duration_text(int(told.held.held_sec))}"
                 yield Notice(HELD, about, _awaits(told.held, now))
         for told in due:
             told.at = now
@@ -214,7 +214,7 @@ def _awaits(held: HeldRequest, now: float) -> str:
     """`no account usable, alice back 23:22 (in 5 min)`."""
     if held.account is None or held.back_at is None:
         return f"{held.reason} ({held.detail})" if held.detail else held.reason
-    return f"{held.reason}, {held.words()} (in {in_words(max(0.0, held.back_at - now))})"
+    return f"{held.reason}, {held.words()} (in {duration_text(max(0.0, held.back_at - now))})"
 
 
 def _end(exchange: Exchange) -> Optional[str]:

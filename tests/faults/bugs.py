@@ -131,7 +131,7 @@ def unbounded_line() -> Patches:
 
 
 def clamped_retry_after() -> Patches:
-    refusal = forward.refusal
+    refusal = forward.no_account_error
 
     def clamped(*args: Any) -> Any:
         error = refusal(*args)

@@ -8,7 +8,7 @@ from typing import Optional
 import pytest
 
 from teamclaude.errors import AccountError, HeldOut, TeamClaudeError
-from teamclaude.proxy.refusal import in_words, refusal
+from teamclaude.proxy.refusal import duration_text, no_account_error
 from teamclaude.routing.decision import Decision, Exclusion
 
 NOW = 1_800_000_000.0
@@ -27,7 +27,7 @@ def told(
     rows = tuple(Exclusion(*row) for row in excluded)
     retry_at = None if retry_in is None else NOW + retry_in
     decision = Decision(account, "no account usable", excluded=rows, retry_at=retry_at, at=NOW)
-    return refusal(decision, NAMES if names is None else names, said or {}, final, NOW, roll)
+    return no_account_error(decision, NAMES if names is None else names, said or {}, final, NOW, roll)
 
 
 BENCHED_A = ("ka", "account benched", "429, back in 2 h")
@@ -122,4 +122,4 @@ def test_no_account_at_all_is_told_as_such() -> None:
     ],
 )
 def test_durations_in_words(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
+    assert duration_text(seconds) == words
