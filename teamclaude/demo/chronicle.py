@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..proxy.activity import Activity
-from ..proxy.notices import LIMIT, RESET, Notice, clock_line, limit_words, reset_words
+from ..proxy.notices import LIMIT, RESET, Notice, clock_line, limit_text, reset_text
 from .quota import Window
 
 __all__ = ["Chronicle", "Totals", "WindowState", "plain_line"]
@@ -136,11 +136,11 @@ class Chronicle:
                 continue
             if window.full and not before.full:
                 self.totals.limits += 1
-                words = limit_words(window.axis, window.utilization, window.reset_at, now)
+                words = limit_text(window.axis, window.utilization, window.reset_at, now)
                 self.notice(Notice(LIMIT, window.account, words), now)
             elif before.reset_at is not None and window.reset_at != before.reset_at:
                 self.totals.resets += 1
-                self.notice(Notice(RESET, window.account, reset_words(window.axis)), now)
+                self.notice(Notice(RESET, window.account, reset_text(window.axis)), now)
 
     def progress(self, now: float) -> None:
         """One line with the number of requests and every account's 5h window."""

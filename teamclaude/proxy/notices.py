@@ -35,25 +35,25 @@ __all__ = [
     "Notices",
     "account_notices",
     "clock_line",
-    "limit_words",
-    "reset_words",
+    "limit_text",
+    "reset_text",
 ]
 
 BENCH, HELD, LIMIT, RESET = "BENCH", "HELD", "LIMIT", "RESET"
-AGAIN_SEC = 300.0  # between two lines about a hold that lasts
-FEW = 3  # held requests that have such a line each
-LONGEST = 300  # characters of a reason
+REPEAT_SEC = 300.0  # between two lines about a hold that lasts
+MAX_SEPARATE_LINES = 3  # held requests that have such a line each
+MAX_REASON_CHARS = 300  # characters of a reason
 
 
 class Notice(NamedTuple):
     """One line without its time."""
 
     kind: str
-    about: str
-    words: str
+    subject: str
+    text: str
 
     def __str__(self) -> str:
-        text = f"{self.kind} {self.about}: {self.words}"
+        text = f"{self.kind} {self.subject}: {self.text}"
         return "".join(char if char.isprintable() else " " for char in text)
 
 
@@ -88,7 +88,7 @@ def _account_notices(before: AccountState, after: AccountState, now: float) -> I
     last = before.bench_until
     # Requests that were refused at the same time move the end of one bench a little.
     if last is None or last <= began or last + SAME_WINDOW_SEC < until:
-        yield Notice(BENCH, f"{after.name} {duration_text(until - began)}", after.bench_reason[:LONGEST])
+        yield Notice(BENCH, f"{after.name} {duration_text(until - began)}", after.bench_reason[:MAX_REASON_CHARS])
 
 
 def _outlasts(axis: str, window: WindowState, bench_until: float) -> bool:
@@ -104,9 +104,9 @@ def _window_notices(
     anew = before is not None and _is_reset(before, after, now)
     # The limits of an API key begin anew with every answer: of those only the end of a full one is news.
     if anew and (was_full or axis not in API_KEY_AXES):
-        yield Notice(RESET, name, reset_words(axis))
+        yield Notice(RESET, name, reset_text(axis))
     if after is not None and after.full and (anew or not was_full):
-        yield Notice(LIMIT, name, limit_words(axis, after.utilization, after.resets_at, now))
+        yield Notice(LIMIT, name, limit_text(axis, after.utilization, after.resets_at, now))
     elif was_full and not anew and (after is None or not after.full):
         yield Notice(RESET, name, f"{_window(axis)} is no longer full")
 
@@ -120,7 +120,7 @@ def _is_reset(before: WindowState, after: Optional[WindowState], now: float) -> 
     return later is not None and later > before.resets_at + SAME_WINDOW_SEC
 
 
-def limit_words(axis: str, utilization: Optional[float], reset_at: Optional[float], now: float) -> str:
+def limit_text(axis: str, utilization: Optional[float], reset_at: Optional[float], now: float) -> str:
     """`the 5h window is full (102%), back at 14:04:26 (in 6 min)`."""
     text = f"{_window(axis)} is full"
     if utilization is not None:
@@ -130,7 +130,7 @@ def limit_words(axis: str, utilization: Optional[float], reset_at: Optional[floa
     return f"{text}, back at {_clock(reset_at)} (in {duration_text(max(0.0, reset_at - now))})"
 
 
-def reset_words(axis: str) -> str:
+def reset_text(axis: str) -> str:
     """`a new 5h window`."""
     if axis == WHOLE_ACCOUNT:
         return "its quota begins anew"
@@ -166,45 +166,45 @@ class HoldNotices:
     def __len__(self) -> int:
         return len(self._told)
 
-    def look(self, held: Sequence[tuple[Exchange, HeldRequest]], now: float) -> list[Notice]:
+    def update(self, held: Sequence[tuple[Exchange, HeldRequest]], now: float) -> list[Notice]:
         """The lines for those that are held now, and for those that no longer are."""
         found: list[Notice] = []
         for exchange, one in held:
             told = self._told.get(one.request)
             if told is None:
                 self._told[one.request] = _Told(exchange, one, now)
-                found.append(Notice(HELD, _name(one), _awaits(one, now)))
+                found.append(Notice(HELD, _request_name(one), _awaits(one, now)))
             else:
                 told.held = one
         current = {one.request for _, one in held}
         for request, told in list(self._told.items()):
-            end = None if request in current else _end(told.exchange)
+            end = None if request in current else _end_text(told.exchange)
             if end is not None:
                 del self._told[request]
                 lasted = duration_text(int(held_seconds(told.exchange.waits)))
-                found.append(Notice(HELD, _name(told.held), f"over after {lasted}, {end}"[:LONGEST]))
-        return [*found, *self._again([self._told[request] for request in current], now)]
+                found.append(Notice(HELD, _request_name(told.held), f"over after {lasted}, {end}"[:MAX_REASON_CHARS]))
+        return [*found, *self._repeat_lines([self._told[request] for request in current], now)]
 
-    def _again(self, held: Sequence[_Told], now: float) -> Iterator[Notice]:
+    def _repeat_lines(self, held: Sequence[_Told], now: float) -> Iterator[Notice]:
         for told in held:
             told.at = min(told.at, now)  # the clock was set back
-        due = [told for told in held if now - told.at >= AGAIN_SEC]
+        due = [told for told in held if now - told.at >= REPEAT_SEC]
         if not due:
             return
-        if len(held) > FEW:
+        if len(held) > MAX_SEPARATE_LINES:
             due = list(held)
             longest = max(due, key=lambda told: told.held.held_sec).held
             about = f"{len(held)} requests, the longest {duration_text(int(longest.held_sec))}"
             yield Notice(HELD, about, _awaits(longest, now))
         else:
             for told in due:
-                about = f"{_name(told.held)} {duration_text(int(told.held.held_sec))}"
+                about = f"{_request_name(told.held)} {duration_text(int(told.held.held_sec))}"
                 yield Notice(HELD, about, _awaits(told.held, now))
         for told in due:
             told.at = now
 
 
-def _name(held: HeldRequest) -> str:
+def _request_name(held: HeldRequest) -> str:
     """`3f2a91c0 claude-opus-4-8`; a request without a session by its own id."""
     who = held.session[:8] + (f"/{held.agent[:8]}" if held.agent else "") if held.session else held.request
     return f"{who} {held.model}".rstrip()
@@ -217,7 +217,7 @@ def _awaits(held: HeldRequest, now: float) -> str:
     return f"{held.reason}, {held.words()} (in {duration_text(max(0.0, held.back_at - now))})"
 
 
-def _end(exchange: Exchange) -> Optional[str]:
+def _end_text(exchange: Exchange) -> Optional[str]:
     """How a hold ended; None while that is open."""
     last = exchange.attempts[-1] if exchange.attempts else None
     served = last is not None and bool(last.account) and last.status is not None and last.status < 300
@@ -244,23 +244,23 @@ class Notices:
         self,
         accounts: Callable[[], Sequence[AccountState]],
         held: Callable[[], Sequence[tuple[Exchange, HeldRequest]]],
-        mark: Callable[[], Hashable],
+        revision: Callable[[], Hashable],
         clock: Callable[[], float],
-        tell: Callable[[Notice, float], None],
+        emit: Callable[[Notice, float], None],
     ) -> None:
-        self._accounts, self._held, self._mark = accounts, held, mark
-        self._clock, self._tell = clock, tell
+        self._accounts, self._held, self._mark = accounts, held, revision
+        self._clock, self._emit = clock, emit
         self._before: Optional[Sequence[AccountState]] = None
         self._marked: Hashable = None
         self._due = 0.0  # when time alone changes something
         self._holds = HoldNotices()
         self._lock = threading.Lock()  # guards everything above
 
-    def look(self) -> None:
+    def poll(self) -> None:
         with self._lock:
             now = self._clock()
-            for notice in [*self._of_accounts(now), *self._holds.look(self._held(), now)]:
-                self._tell(notice, now)
+            for notice in [*self._of_accounts(now), *self._holds.update(self._held(), now)]:
+                self._emit(notice, now)
 
     def _of_accounts(self, now: float) -> list[Notice]:
         mark = self._mark()

@@ -99,7 +99,7 @@ class ProxyServer:
             listener.start()
         self._saver.start()
         self._runtime.token_manager.start()
-        self._notices.look()
+        self._notices.poll()
         threading.Thread(target=self._watch_config, name="config-watch", daemon=True).start()
         if self._runtime.context.config.warm_on_startup:
             warm_up(self._runtime.context)
@@ -133,7 +133,7 @@ class ProxyServer:
                 runtime.connections.wait_empty(1.0)
             runtime.token_manager.stop()
             with suppress(Exception):
-                self._notices.look()
+                self._notices.poll()
             self._saver.stop()
             self._journal.close()
             runtime.context.pool.close()
@@ -145,7 +145,7 @@ class ProxyServer:
         while not self._stopped.wait(CONFIG_POLL_SEC):
             self._runtime.context.pool.trim()
             with suppress(Exception):  # a defect in telling must not end the watching
-                self._notices.look()
+                self._notices.poll()
             self._check_config()
 
     def _check_config(self) -> None:

@@ -176,7 +176,7 @@ class Crowd:
             )
             for name, exchange in self.held.items()
         ]
-        return [clock_line(notice, self.now) for notice in self.notices.look(rows, self.now)]
+        return [clock_line(notice, self.now) for notice in self.notices.update(rows, self.now)]
 
 
 def test_a_hold_is_told_when_it_begins_and_not_again_at_the_next_look() -> None:
@@ -305,22 +305,22 @@ class Looks:
 def test_the_first_look_tells_nothing() -> None:
     looks = Looks()
     looks.states = [state(bench=(0, 60), w5h=window(1.0))]
-    looks.notices.look()
+    looks.notices.poll()
     assert looks.lines == []
 
 
 def test_accounts_are_looked_at_only_when_something_happened_or_a_window_ends() -> None:
     looks = Looks()
     for _ in range(10):
-        looks.notices.look()
+        looks.notices.poll()
     assert looks.asked == 1
     looks.mark, looks.states = 1, [state(bench=(0, 60), w5h=window(0.5, HOUR))]
-    looks.notices.look()
+    looks.notices.poll()
     assert (looks.asked, looks.lines) == (2, ["10:00:00 BENCH alice 60 s: 429"])
     looks.now, looks.states = NOW + HOUR, [state()]
-    looks.notices.look()
+    looks.notices.poll()
     assert (looks.asked, looks.lines[1:]) == (3, ["11:00:00 RESET alice: a new 5h window"])
-    looks.notices.look()
+    looks.notices.poll()
     assert looks.asked == 3
 
 
