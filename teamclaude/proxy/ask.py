@@ -50,7 +50,7 @@ def ask_of(exchange: Exchange, house: RequestContext, issue_of: Callable[[str], 
         issue=(issue_of(session) or "") if session else "",
         betas=betas or "",
         prefixes=() if session or not inference else cache_digests(exchange.body, facts.model),
-        owner=_owner(exchange, house) if house.router.owns_any else None,
+        owner=_owner(exchange, house) if house.router.knows_owners else None,
     )
 
 

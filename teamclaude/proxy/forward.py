@@ -44,7 +44,7 @@ from .refusal import NEEDS_OPERATOR, no_account_error
 from .requestrecord import RequestRecord
 from .resources import note_owner
 from .retry import FIRST_BACKOFF_SEC, Action, Refusal
-from .router import NO_PATIENCE, NothingUsable, Patience
+from .router import NO_PATIENCE, NoUsableAccountError, Patience
 from .suspects import Refusals
 from .tap import UsageTap
 from .wire.attend import attend
@@ -118,7 +118,7 @@ class Forwarder:
         """The first account to try, if it can be had at once."""
         if self._exchange.attempts:
             return None
-        return self._house.router.take(self._request, self._patience())
+        return self._house.router.acquire_now(self._request, self._patience())
 
     def _acquire(self) -> Optional[Lease]:
         """The next account to try; None when the kept answer is the best there is."""
@@ -130,19 +130,19 @@ class Forwarder:
             self._pause = 0.0
         avoided, self._avoid = self._avoid, None
         if avoided is not None:
-            with suppress(NothingUsable):
+            with suppress(NoUsableAccountError):
                 beside = self._request._replace(tried=(*self._request.tried, avoided), detour=True)
                 return self._try_acquire(beside, NO_PATIENCE)
         if self._locked_out:
             # Accounts that refuse their login are not worth waiting for: look before holding.
             try:
                 return self._try_acquire(self._request, NO_PATIENCE)
-            except NothingUsable as nothing:
+            except NoUsableAccountError as nothing:
                 if self._is_final_refusal(nothing.decision):
                     raise self._no_account(nothing.decision) from None
         try:
             return self._try_acquire(self._request, self._patience())
-        except NothingUsable as nothing:
+        except NoUsableAccountError as nothing:
             if self._suspects.kept is not None:
                 return None
             raise self._no_account(nothing.decision) from None
@@ -216,7 +216,7 @@ class Forwarder:
             if answer.is_whole:
                 unsaid = (answer.head.status, reading)  # until it is sent: then all is told at once
             else:
-                self._house.router.answered(lease, answer.head.status, reading)
+                self._house.router.apply_response(lease, answer.head.status, reading)
             tap = make_tap(answer)
             as_it_is = yield from self._deliver(lease, answer, attempt.account, tap, kind)
             served = self._record_outcome(answer, kind, tap, as_it_is)
@@ -245,7 +245,7 @@ class Forwarder:
             price = price_of(model, self._config.pricing)
             exchange.cost = cost(exchange.usage, price)
             exchange.cost_estimated = is_estimated(exchange.usage, price)
-            self._house.router.settle(lease, usage, model, served, unsaid)
+            self._house.router.release(lease, usage, model, served, unsaid)
 
     def _send(self, way: Way) -> Steps[Answer]:
         exchange = self._exchange
@@ -289,8 +289,8 @@ class Forwarder:
         head, body = answer.head, self._transport.keep(answer)
         words = upstream_words(head, body)
         api_words = not needs_words(head.status) or is_api_error(head, body)
-        credit = self._house.router.credit(lease)
-        kind = self._house.router.answered(lease, head.status, reading, words, api_words)
+        credit = self._house.router.trust_of(lease)
+        kind = self._house.router.apply_response(lease, head.status, reading, words, api_words)
         attempt.note = words or kind.value
         self._refusal_reasons[lease.account] = f"{head.status} {attempt.note}"
         refusal = Refusal(kind, head.status, words, *credit)
@@ -360,16 +360,16 @@ class Forwarder:
         """The account can't be used now, or not before a person has helped."""
         self._refusal_reasons[lease.account] = standing.words
         if standing.retry_at is not None:
-            self._house.router.rest_login(lease.account, standing.retry_at, standing.words)
+            self._house.router.bench_login(lease.account, standing.retry_at, standing.words)
             return
         self._locked_out.add(lease.account)
-        self._house.router.lock_out(lease, standing.words)
+        self._house.router.mark_auth_failed(lease, standing.words)
 
     def _refused_stream(self, lease: Lease, refused: StreamRefusedError) -> None:
         """An error event before anything was relayed: as the same error with a status would be."""
         self._refused_streams += 1
         is_limit = refused.kind == "rate_limit_error"
-        self._house.router.answered(lease, 429 if is_limit else 529, Reading({}))
+        self._house.router.apply_response(lease, 429 if is_limit else 529, Reading({}))
         if is_limit or self._refused_streams == MAX_REFUSED_STREAMS:
             self._refusal_reasons[lease.account] = str(refused)
             self._avoid = lease.account  # an error that lasts may be this account's own

@@ -58,9 +58,9 @@ def note_owner(router: Router, lease: Lease, method: str, path: str, made: Optio
     if id is None:
         return
     if is_deleted_by(method, path):
-        router.disown(id)
+        router.forget_owner(id)
     elif lease.ask.owner is None:
-        router.own(id, lease)
+        router.record_owner(id, lease)
 
 
 def in_body(body: Buffer) -> list[str]:

@@ -33,13 +33,13 @@ from ..routing.usage import NO_USAGE, Usage
 from ..routing.view import AccountState, FleetView, states_of, view_of
 from ..routing.windows import Reading
 
-__all__ = ["NO_PATIENCE", "NothingUsable", "Patience", "Router"]
+__all__ = ["NO_PATIENCE", "NoUsableAccountError", "Patience", "Router"]
 
 # How often a waiter looks whether its client left: well under the 1 s in which that must be noticed.
-BEAT_SEC = 0.4
+CLIENT_CHECK_SEC = 0.4
 
 
-class NothingUsable(Exception):
+class NoUsableAccountError(Exception):
     """No account could be had within the patience; `decision` says why for each."""
 
     def __init__(self, decision: Decision, waited: float) -> None:
@@ -61,17 +61,17 @@ class Router:
         self,
         fleet: Fleet,
         clock: Callable[[], float] = time.time,
-        roll: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = random.random,
         max_held: int = 256,
-        changed: Callable[[], None] = lambda: None,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._fleet = fleet
         self._clock = clock
-        self._roll = roll
+        self._roll = jitter
         self._max_held = max_held
-        self._changed = changed
+        self._changed = on_change
         self._lock = threading.Lock()
-        self._line = Line(fleet)
+        self._queue = Line(fleet)
         self._asleep: dict[Waiter, _Sleeper] = {}
         self._draining = False
 
@@ -82,7 +82,7 @@ class Router:
         ask: Ask,
         patience: Patience,
         check_client: Callable[[], None],
-        waits: Callable[[Waiter], None] = lambda waiter: None,
+        on_wait: Callable[[Waiter], None] = lambda waiter: None,
     ) -> Lease:
         """An account and its slot for `ask`, waiting up to `patience`.
 
@@ -96,28 +96,28 @@ class Router:
             if waiter.lease is not None:
                 return waiter.lease
             self._check_patience(waiter, now)
-            if len(self._line.waiters) >= self._max_held:
+            if len(self._queue.waiters) >= self._max_held:
                 raise TooManyHeld(
-                    f"{len(self._line.waiters)} requests are already waiting for an account; try again."
+                    f"{len(self._queue.waiters)} requests are already waiting for an account; try again."
                 )
             waiter.woken = threading.Condition(self._lock)
-            self._line.waiters.append(waiter)
+            self._queue.waiters.append(waiter)
             self._asleep[waiter] = waiter
         try:
-            waits(waiter)
+            on_wait(waiter)
             return self._stand_in_line(waiter, check_client)
         except BaseException:
-            self._leave_line(waiter)
+            self._leave_queue(waiter)
             raise
 
-    def take(self, ask: Ask, patience: Patience) -> Optional[Lease]:
+    def acquire_now(self, ask: Ask, patience: Patience) -> Optional[Lease]:
         """As `acquire`, but None at once when it would take longer or can't be."""
         with self._lock:
             return self._newcomer(ask, patience, self._clock()).lease
 
     def _newcomer(self, ask: Ask, patience: Patience, now: float) -> _Sleeper:
         waiter = _Sleeper(ask, patience, now)
-        served = self._line.enter(waiter, now)
+        served = self._queue.enter(waiter, now)
         if served:
             self._wake(served)
         if waiter.lease is not None:
@@ -138,27 +138,27 @@ class Router:
                 self._check_patience(waiter, now)
             check_client()
 
-    def _leave_line(self, waiter: _Sleeper) -> None:
+    def _leave_queue(self, waiter: _Sleeper) -> None:
         with self._lock:
             self._asleep.pop(waiter, None)
             with suppress(ValueError):
-                self._line.waiters.remove(waiter)
+                self._queue.waiters.remove(waiter)
             if waiter.lease is not None:  # granted in the same instant as its client left
                 self._fleet.settle(waiter.lease, self._clock())
             self._serve_line(self._clock())
 
     def _nap(self, waiter: _Sleeper) -> float:
         until = waiter.wait.until if waiter.wait is not None else float("inf")
-        return max(0.001, min(BEAT_SEC, until - self._clock()))
+        return max(0.001, min(CLIENT_CHECK_SEC, until - self._clock()))
 
     def _check_patience(self, waiter: _Sleeper, now: float) -> None:
         assert waiter.wait is not None
         self.check_draining()
-        if self._line.in_vain(waiter, now):
-            raise NothingUsable(waiter.wait.decision, now - waiter.since)
+        if self._queue.in_vain(waiter, now):
+            raise NoUsableAccountError(waiter.wait.decision, now - waiter.since)
 
     def _serve_line(self, now: float) -> None:
-        self._wake(self._line.serve(now))
+        self._wake(self._queue.serve(now))
 
     def _wake(self, served: Iterable[Waiter]) -> None:
         for waiter in served:
@@ -166,7 +166,7 @@ class Router:
 
     # --- what happens to leases -----------------------------------------------------------------
 
-    def answered(
+    def apply_response(
         self, lease: Lease, status: int, reading: Reading, words: str = "", api_words: bool = True
     ) -> AnswerKind:
         with self._lock:
@@ -175,7 +175,7 @@ class Router:
             self._after_change(now, lease.account if kind is AnswerKind.SERVED else None)
             return kind
 
-    def condemn(self, lease: Lease) -> None:
+    def confirm_account_429(self, lease: Lease) -> None:
         with self._lock:
             now = self._clock()
             self._fleet.condemn(lease, now, self._roll())
@@ -188,46 +188,46 @@ class Router:
             self._fleet.sideline(lease, words, now)
             self._after_change(now)
 
-    def acquit(self, leases: Iterable[Lease]) -> None:
+    def dismiss_suspicion(self, leases: Iterable[Lease]) -> None:
         """What these accounts refused was the request's own fault."""
         with self._lock:
             for lease in leases:
                 self._fleet.acquit(lease)
             self._after_change(self._clock())
 
-    def lift(self, key: str) -> None:
+    def clear_penalties(self, key: str) -> None:
         """Whatever is held against an account is forgotten."""
         with self._lock:
             now = self._clock()
             self._fleet.lift(key, now)
             self._after_change(now)
 
-    def lock_out(self, lease: Lease, words: str) -> None:
+    def mark_auth_failed(self, lease: Lease, words: str) -> None:
         with self._lock:
             self._fleet.lock_out(lease, words)
             self._after_change(self._clock())
 
-    def lock_out_account(self, key: str, words: str) -> None:
+    def mark_account_auth_failed(self, key: str, words: str) -> None:
         """The login of an account is over, whether anybody uses it or not."""
         with self._lock:
             self._fleet.lock_out_account(key, words)
             self._after_change(self._clock())
 
-    def rest_login(self, key: str, until: float, words: str) -> None:
+    def bench_login(self, key: str, until: float, words: str) -> None:
         """The account has no token that is good, until then at least."""
         with self._lock:
             now = self._clock()
             self._fleet.rest_login(key, until, words, now)
             self._after_change(now)
 
-    def renewed(self, keys: Iterable[str]) -> None:
+    def credentials_renewed(self, keys: Iterable[str]) -> None:
         """These accounts have new credentials: whatever the old ones met is over."""
         with self._lock:
             now = self._clock()
             self._fleet.renew(keys, now)
             self._after_change(now)
 
-    def settle(
+    def release(
         self,
         lease: Lease,
         usage: Usage = NO_USAGE,
@@ -246,9 +246,9 @@ class Router:
 
     def _after_change(self, now: float, account: Optional[str] = None) -> None:
         """`account`: to which alone something happened, and nothing bad."""
-        if self._line.waiters:
+        if self._queue.waiters:
             known = account in self._fleet.accounts  # else it has another key since a reload
-            self._wake(self._line.serve(now, account if known else None))
+            self._wake(self._queue.serve(now, account if known else None))
         self._changed()
 
     # --- the operator ---------------------------------------------------------------------------
@@ -286,14 +286,14 @@ class Router:
         if self._draining:
             raise Draining("The proxy is shutting down; try again in a moment.")
 
-    def wake(self) -> None:
+    def clock_moved(self) -> None:
         """The clock was moved: look at the line again."""
         with self._lock:
             self._serve_line(self._clock())
 
     # --- readers ----------------------------------------------------------------------------------
 
-    def credit(self, lease: Lease) -> tuple[bool, bool]:
+    def trust_of(self, lease: Lease) -> tuple[bool, bool]:
         """Whether the lease's account has served since it was last refused, and whether it is doubtful."""
         with self._lock:
             account = self._fleet.accounts.get(lease.account)
@@ -316,20 +316,20 @@ class Router:
         with self._lock:
             return self._fleet.owners.find(id)
 
-    def own(self, id: str, lease: Lease) -> None:
+    def record_owner(self, id: str, lease: Lease) -> None:
         """The lease's account has made this id, or has shown that it is its own."""
         with self._lock:
             self._fleet.owners.note(id, lease.account)
             self._changed()
 
-    def disown(self, id: str) -> None:
+    def forget_owner(self, id: str) -> None:
         """It was deleted."""
         with self._lock:
             self._fleet.owners.forget(id)
             self._changed()
 
     @property
-    def owns_any(self) -> bool:
+    def knows_owners(self) -> bool:
         """Whether any id is known: only then a request is searched for some."""
         return len(self._fleet.owners) > 0
 
@@ -371,7 +371,7 @@ class Router:
     @property
     def waiting(self) -> int:
         with self._lock:
-            return len(self._line.waiters)
+            return len(self._queue.waiters)
 
     def dump(self) -> dict[str, Any]:
         with self._lock:

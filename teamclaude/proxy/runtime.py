@@ -102,7 +102,7 @@ class Runtime:
         book = AccountBook(config, config.accounts, self.token_manager.current)
         fleet = Fleet(config.rules, POLICIES[config.policy](), config.pricing)
         fleet.configure(book.specs)
-        router = Router(fleet, clock, max_held=config.proxy.max_held, changed=changed)
+        router = Router(fleet, clock, max_held=config.proxy.max_held, on_change=changed)
         self.access_policy = Door(config.proxy, listens_on)
         self._recently_refused = RecentlyRefused()
         self._ferry = Ferry()
@@ -138,10 +138,10 @@ class Runtime:
 
     def _new_tokens(self, key: str) -> None:
         self._tell_secrets()
-        self.router.renewed([key])
+        self.router.credentials_renewed([key])
 
     def _locked_out(self, key: str, words: str) -> None:
-        self.router.lock_out_account(key, words)
+        self.router.mark_account_auth_failed(key, words)
 
     @property
     def router(self) -> Router:
@@ -247,7 +247,7 @@ class Runtime:
         self.reload()
         key = self.targets.key_of(name)
         if enabled and key is not None:
-            self.router.lift(key)
+            self.router.clear_penalties(key)
         return {"account": name, "enabled": enabled}
 
     def record(self, on: Optional[bool]) -> dict[str, Any]:

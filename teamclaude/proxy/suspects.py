@@ -77,7 +77,7 @@ class Refusals:
             if not suspect.lease.ask.needs_slot or suspect.lease.account == server.account:
                 continue
             if suspect.refusal.kind is AnswerKind.BARE:
-                self._house.router.condemn(suspect.lease)
+                self._house.router.confirm_account_429(suspect.lease)
             elif suspect.refusal.kind is AnswerKind.CREDENTIAL:
                 self._house.router.sideline(suspect.lease, suspect.refusal.words)
         self._open.clear()
@@ -85,7 +85,7 @@ class Refusals:
     def dismiss(self) -> None:
         """Nobody serves it: that counts as the request's own fault."""
         if self._open:
-            self._house.router.acquit([suspect.lease for suspect in self._open])
+            self._house.router.dismiss_suspicion([suspect.lease for suspect in self._open])
         for place, suspect in enumerate(self._open):
             if any(suspect.refusal.is_like(other.refusal) for other in self._open[:place]):
                 self._house.recently_refused.add(self._key(suspect.refusal))

@@ -14,7 +14,7 @@ from ..routing.decision import Ask
 from ..routing.windows import read_windows
 from .book import Way
 from .house import RequestContext
-from .router import NO_PATIENCE, NothingUsable
+from .router import NO_PATIENCE, NoUsableAccountError
 from .wire.forwarding import OAUTH_BETA, render_request
 from .wire.upstream import read_answer
 from .wire.watch import Watch
@@ -41,7 +41,7 @@ def _ask_all(house: RequestContext) -> None:
 def _ask(house: RequestContext, key: str, way: Way) -> None:
     try:
         lease = house.router.acquire(Ask(pin=key), NO_PATIENCE, lambda: None)
-    except (NothingUsable, TeamClaudeError):
+    except (NoUsableAccountError, TeamClaudeError):
         return
     try:
         watch = Watch(None)
@@ -52,11 +52,11 @@ def _ask(house: RequestContext, key: str, way: Way) -> None:
             head = read_answer(connection, "POST", watch, HEAD_SEC).head
         finally:
             connection.close()
-        house.router.answered(lease, head.status, read_windows(head.headers, house.clock()))
+        house.router.apply_response(lease, head.status, read_windows(head.headers, house.clock()))
     except TeamClaudeError:
         pass  # an outage is told by the first real request
     finally:
-        house.router.settle(lease)
+        house.router.release(lease)
 
 
 def _headers(way: Way) -> list[tuple[str, str]]:

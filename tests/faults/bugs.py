@@ -32,7 +32,7 @@ def retry_after_the_first_byte() -> Patches:
 
 
 def slot_leaked_when_the_client_leaves() -> Patches:
-    settle = router.Router.settle
+    settle = router.Router.release
 
     def leaky(self: Any, *args: Any, **more: Any) -> None:
         if not isinstance(sys.exc_info()[1], ClientGone):
@@ -153,7 +153,7 @@ def proxy_key_goes_up() -> Patches:
 
 
 def departure_benches() -> Patches:
-    settle = router.Router.settle
+    settle = router.Router.release
 
     def blaming(self: Any, lease: Any, *args: Any, **more: Any) -> None:
         if isinstance(sys.exc_info()[1], ClientGone):

@@ -10,7 +10,7 @@ from typing import Optional
 import pytest
 
 from teamclaude.errors import ClientGone, Draining, TooManyHeld
-from teamclaude.proxy.router import NO_PATIENCE, NothingUsable, Patience, Router
+from teamclaude.proxy.router import NO_PATIENCE, NoUsableAccountError, Patience, Router
 from teamclaude.routing.account import AccountSpec
 from teamclaude.routing.decision import Ask, Lease
 from teamclaude.routing.fleet import Fleet
@@ -35,7 +35,7 @@ def router_of(*names: str, rules: Optional[Rules] = None, max_held: int = 256, p
     if paid:
         specs.append(AccountSpec(paid, paid, kind="apikey", last_resort=True))
     fleet.configure(specs)
-    return Router(fleet, Clock(), roll=lambda: 0.0, max_held=max_held)
+    return Router(fleet, Clock(), jitter=lambda: 0.0, max_held=max_held)
 
 
 def stays() -> None:
@@ -45,8 +45,8 @@ def stays() -> None:
 def prove(router: Router, *names: str) -> None:
     for name in names:
         lease = router.acquire(Ask(pin=name), NO_PATIENCE, stays)
-        router.answered(lease, 200, Reading({}))
-        router.settle(lease, served=True)
+        router.apply_response(lease, 200, Reading({}))
+        router.release(lease, served=True)
 
 
 def waiting(router: Router, count: int) -> None:
@@ -90,7 +90,7 @@ def test_waiters_for_one_account_are_served_in_arrival_order() -> None:
     order = []
     lease = first
     for _ in waiters:
-        router.settle(lease, served=True)
+        router.release(lease, served=True)
         lease = next(w for w in waiters if w not in order and _soon(w)).lease()
         order.append(next(w for w in waiters if w.result is lease))
     assert order == waiters
@@ -114,15 +114,15 @@ def test_a_waiter_whose_client_left_is_gone_and_costs_nothing() -> None:
     assert isinstance(gone.result, ClientGone)
     stayed = Waiter(router, Ask("s2"))
     waiting(router, 1)
-    router.settle(held, served=True)
-    router.settle(stayed.lease(), served=True)
+    router.release(held, served=True)
+    router.release(stayed.lease(), served=True)
     assert [a.inflight for a in router.view().accounts] == [0]
 
 
 def test_without_patience_nothing_usable_is_told_at_once_with_the_reasons() -> None:
     router = router_of("a")
-    router.settle(_refused(router, "a", retry_after=120.0))
-    with pytest.raises(NothingUsable) as caught:
+    router.release(_refused(router, "a", retry_after=120.0))
+    with pytest.raises(NoUsableAccountError) as caught:
         router.acquire(Ask("s"), NO_PATIENCE, stays)
     assert [(e.account, e.rule) for e in caught.value.decision.excluded] == [("a", "account benched")]
     assert caught.value.decision.retry_at == Clock.now + 120.0
@@ -130,24 +130,24 @@ def test_without_patience_nothing_usable_is_told_at_once_with_the_reasons() -> N
 
 def test_a_recovery_beyond_the_budget_is_not_waited_for() -> None:
     router = router_of("a")
-    router.settle(_refused(router, "a", retry_after=7200.0))
-    with pytest.raises(NothingUsable):
+    router.release(_refused(router, "a", retry_after=7200.0))
+    with pytest.raises(NoUsableAccountError):
         router.acquire(Ask("s"), HOUR, stays)
 
 
 def test_a_waiter_is_served_when_the_bench_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     router = router_of("a")
-    router.settle(_refused(router, "a", retry_after=120.0))
+    router.release(_refused(router, "a", retry_after=120.0))
     waiter = Waiter(router, Ask("s"))
     waiting(router, 1)
     monkeypatch.setattr(Clock, "now", Clock.now + 121.0)
-    router.wake()
+    router.clock_moved()
     assert waiter.lease().account == "a"
 
 
 def test_a_waiter_is_served_by_an_account_added_meanwhile() -> None:
     router = router_of("a")
-    router.settle(_refused(router, "a", retry_after=120.0))
+    router.release(_refused(router, "a", retry_after=120.0))
     waiter = Waiter(router, Ask("s"))
     waiting(router, 1)
     router.configure([AccountSpec("a", "a"), AccountSpec("b", "b")], Rules(), PacePolicy(), {})
@@ -156,20 +156,20 @@ def test_a_waiter_is_served_by_an_account_added_meanwhile() -> None:
 
 def test_the_paid_key_serves_once_the_deadline_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
     router = router_of("a", paid="key")
-    router.settle(_refused(router, "a", retry_after=1200.0))
+    router.release(_refused(router, "a", retry_after=1200.0))
     waiter = Waiter(router, Ask("s"), Patience(1800.0, paid_after=290.0))
     waiting(router, 1)
     monkeypatch.setattr(Clock, "now", Clock.now + 289.0)
-    router.wake()
+    router.clock_moved()
     assert waiter.result is None
     monkeypatch.setattr(Clock, "now", Clock.now + 2.0)
-    router.wake()
+    router.clock_moved()
     assert waiter.lease().account == "key"
 
 
 def test_more_waiters_than_allowed_are_turned_away() -> None:
     router = router_of("a", max_held=1)
-    router.settle(_refused(router, "a", retry_after=120.0))
+    router.release(_refused(router, "a", retry_after=120.0))
     Waiter(router, Ask("s1"))
     waiting(router, 1)
     with pytest.raises(TooManyHeld):
@@ -179,7 +179,7 @@ def test_more_waiters_than_allowed_are_turned_away() -> None:
 
 def test_a_drain_sends_everybody_in_line_away() -> None:
     router = router_of("a")
-    router.settle(_refused(router, "a", retry_after=120.0))
+    router.release(_refused(router, "a", retry_after=120.0))
     waiters = [Waiter(router, Ask(f"s{n}")) for n in range(3)]
     waiting(router, 3)
     router.drain()
@@ -191,7 +191,7 @@ def test_a_drain_sends_everybody_in_line_away() -> None:
 
 def _refused(router: Router, name: str, retry_after: float) -> Lease:
     lease = router.acquire(Ask(pin=name), NO_PATIENCE, stays)
-    router.answered(lease, 429, Reading({}, retry_after=retry_after))
+    router.apply_response(lease, 429, Reading({}, retry_after=retry_after))
     return lease
 
 
@@ -213,11 +213,11 @@ class Crowd:
                 self.most[lease.account] = max(held, self.most.get(lease.account, 0))
                 if held > self._cap(lease.account):
                     self.trouble.append(f"{held} in flight on {lease.account}")
-            self._router.answered(lease, 200, Reading({}))
+            self._router.apply_response(lease, 200, Reading({}))
             with self._lock:
                 self._held[lease.account] -= 1
-            self._router.settle(lease, served=True)
-            self._router.settle(lease, served=True)  # a second release must change nothing
+            self._router.release(lease, served=True)
+            self._router.release(lease, served=True)  # a second release must change nothing
 
 
 def test_a_crowd_never_exceeds_the_cap_and_returns_every_slot() -> None:
@@ -241,7 +241,7 @@ def test_a_burst_on_fresh_accounts_sends_one_probe_each() -> None:
     waiting(router, 9)
     leases = [w.lease() for w in waiters if w.result is not None]
     assert sorted(lease.account for lease in leases) == ["a", "b", "c"]
-    router.answered(leases[0], 200, Reading({}))  # proven: its cap opens, and only its
+    router.apply_response(leases[0], 200, Reading({}))  # proven: its cap opens, and only its
     waiting(router, 5)
     assert sorted(a.inflight for a in router.view().accounts) == [1, 1, 5]
     router.drain()
@@ -262,8 +262,8 @@ def test_an_answer_told_with_its_end_counts_as_one_told_before() -> None:
         lease = router.acquire(Ask(session="s"), NO_PATIENCE, stays)
         told = (200, Reading({"5h": Window(0.4, Clock.now + 900, "allowed", Clock.now)}))
         if not at_once:
-            router.answered(lease, *told)
-        router.settle(lease, Usage(1, 2), "claude-opus-4-8", True, told if at_once else None)
+            router.apply_response(lease, *told)
+        router.release(lease, Usage(1, 2), "claude-opus-4-8", True, told if at_once else None)
         views.append(router.view())
     assert views[0] == views[1]
     assert views[1].accounts[0].requests == 1
