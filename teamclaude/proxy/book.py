@@ -12,13 +12,13 @@ from .wire.framing import Framing, Kind
 from .wire.head import RequestHead
 from .wire.origin import Origin, parse_origin
 
-__all__ = ["AccountBook", "Way"]
+__all__ = ["AccountTargets", "UpstreamTarget"]
 
 
-MOST_SHARED = 64  # of one head: it is rendered anew for each account, and when that has a new token
+MAX_MEMO = 64  # of one head: it is rendered anew for each account, and when that has a new token
 
 
-class Way(NamedTuple):
+class UpstreamTarget(NamedTuple):
     """How a request reaches the API for one account."""
 
     name: str
@@ -37,7 +37,7 @@ class Way(NamedTuple):
         rendered: Optional[bytes] = head.shared.get(key)
         if rendered is not None:
             return rendered
-        if len(head.shared) >= MOST_SHARED:
+        if len(head.shared) >= MAX_MEMO:
             head.shared.clear()
         headers = upstream_request_headers(
             head, self.credential, self.origin.authority, Framing(Kind.NONE), lambda value: False
@@ -49,7 +49,7 @@ class Way(NamedTuple):
         return rendered
 
 
-class AccountBook:
+class AccountTargets:
     """Read by request threads, replaced as a whole by a reload.
 
     `token_of` gives the access token of a login by account key: it changes more often than this.
@@ -61,18 +61,18 @@ class AccountBook:
         self._token_of = token_of
         self.origin, self.prefix = parse_origin(config.upstream)
         self._ways = {account.key: self._way(account) for account in accounts}
-        self._latest: dict[str, Way] = {}  # of logins, with the last token asked for
+        self._latest: dict[str, UpstreamTarget] = {}  # of logins, with the last token asked for
         self.specs = [_spec(account, config.allow_extra_usage) for account in accounts]
 
-    def _way(self, account: AccountConfig) -> Way:
+    def _way(self, account: AccountConfig) -> UpstreamTarget:
         if account.type == "apikey":
             credential = Credential("apikey", account.api_key or "")
         else:
             credential = Credential("oauth", "")
         origin, prefix = parse_origin(account.upstream) if account.upstream else (self.origin, self.prefix)
-        return Way(account.name, credential, origin, prefix, account.account_uuid)
+        return UpstreamTarget(account.name, credential, origin, prefix, account.account_uuid)
 
-    def way(self, key: str) -> Optional[Way]:
+    def target(self, key: str) -> Optional[UpstreamTarget]:
         """With the credential of now; None when the account is no longer configured."""
         way = self._ways.get(key)
         if way is None or way.credential.kind != "oauth":
@@ -94,7 +94,7 @@ class AccountBook:
         """Account names by key."""
         return {key: way.name for key, way in self._ways.items()}
 
-    def renewed_against(self, older: AccountBook) -> list[str]:
+    def changed_api_keys(self, older: AccountTargets) -> list[str]:
         """Accounts whose API key differs from the one in `older`; logins are the keeper's business."""
         return [
             key

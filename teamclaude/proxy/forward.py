@@ -34,7 +34,7 @@ from ..routing.models import cost, is_estimated, price_of
 from ..routing.usage import NO_USAGE
 from ..routing.windows import Reading
 from .accountuuid import with_account_uuid
-from .book import Way
+from .book import UpstreamTarget
 from .delivery import ResponseWriter, KeptResponse, StreamRefusedError, make_tap
 from .exchange import Attempt, Exchange, Outcome, outcome_of
 from .hold import Hold
@@ -184,7 +184,7 @@ class Forwarder:
         """True when the client has its answer."""
         # Asked before the token is taken: what is good now may be replaced, but not have ended.
         is_good = self._house.token_manager.is_good(lease.account)
-        way = self._house.targets().way(lease.account)
+        way = self._house.targets().target(lease.account)
         exchange, tap = self._exchange, None
         served, unsaid = False, None
         attempt = Attempt(way.name if way is not None else lease.account, lease.decision)
@@ -196,7 +196,7 @@ class Forwarder:
                 return False
             if not is_good:
                 standing = yield partial(self._check_token, lease.account)
-                way = self._house.targets().way(lease.account)  # with the token that may be new
+                way = self._house.targets().target(lease.account)  # with the token that may be new
                 if way is not None and not standing:
                     attempt.note = standing.words
                     self._no_token(lease, standing)
@@ -247,7 +247,7 @@ class Forwarder:
             exchange.cost_estimated = is_estimated(exchange.usage, price)
             self._house.router.release(lease, usage, model, served, unsaid)
 
-    def _send(self, way: Way) -> Steps[Answer]:
+    def _send(self, way: UpstreamTarget) -> Steps[Answer]:
         exchange = self._exchange
         body = exchange.body
         if self._config.rewrite_account_uuid:
@@ -284,7 +284,7 @@ class Forwarder:
 
     # --- answers that lead on -------------------------------------------------------------------
 
-    def _set_aside(self, lease: Lease, way: Way, answer: Answer, reading: Reading, attempt: Attempt) -> None:
+    def _set_aside(self, lease: Lease, way: UpstreamTarget, answer: Answer, reading: Reading, attempt: Attempt) -> None:
         """Take in a refusal: what it means for the account, and what the request does next."""
         head, body = answer.head, self._transport.keep(answer)
         words = upstream_words(head, body)
@@ -332,7 +332,7 @@ class Forwarder:
         keeper.renew_beside(key)
         return True
 
-    def _refused_login(self, lease: Lease, way: Way, words: str) -> None:
+    def _refused_login(self, lease: Lease, way: UpstreamTarget, words: str) -> None:
         standing = Standing(False, words or "the API refused its credentials (401)")
         if lease.account not in self._renewed:
             self._renewed.add(lease.account)
@@ -340,7 +340,7 @@ class Forwarder:
                 key, failed = lease.account, way.credential.secret
                 standing = self._renewing(lambda: self._house.token_manager.after_401(key, failed))
             else:  # a reload may have brought another key meanwhile
-                current = self._house.targets().way(lease.account)
+                current = self._house.targets().target(lease.account)
                 standing = standing._replace(usable=current is not None and current != way)
         if not standing:
             self._no_token(lease, standing)

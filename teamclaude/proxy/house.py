@@ -9,7 +9,7 @@ from functools import cached_property
 from ..accounts.config import Config
 from ..accounts.keeper import TokenKeeper
 from ..routing.line import Patience
-from .book import AccountBook
+from .book import AccountTargets
 from .hold import RecentlyRefused, wait_limit_of
 from .router import Router
 from .wire.ferry import Ferry
@@ -23,7 +23,7 @@ class RequestContext:
     """A reload makes a new one; requests that run keep theirs."""
 
     config: Config
-    targets: Callable[[], AccountBook]  # the newest: a request may wait longer than a token lives
+    targets: Callable[[], AccountTargets]  # the newest: a request may wait longer than a token lives
     token_manager: TokenKeeper
     router: Router
     pool: UpstreamPool

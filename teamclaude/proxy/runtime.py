@@ -25,7 +25,7 @@ from ..routing.capacity import capacity_of
 from ..routing.fleet import Fleet
 from ..routing.policies import POLICIES
 from ..settings import camel_case
-from .book import AccountBook
+from .book import AccountTargets
 from .clients import Clients
 from .entry import Door
 from .exchange import Exchange
@@ -99,7 +99,7 @@ class Runtime:
             warn=warn,
             clock=clock,
         )
-        book = AccountBook(config, config.accounts, self.token_manager.current)
+        book = AccountTargets(config, config.accounts, self.token_manager.current)
         fleet = Fleet(config.rules, POLICIES[config.policy](), config.pricing)
         fleet.configure(book.specs)
         router = Router(fleet, clock, max_held=config.proxy.max_held, on_change=changed)
@@ -197,13 +197,13 @@ class Runtime:
         with self._reloading:
             try:
                 config = self._last_good.load(settled)
-                book = AccountBook(config, config.accounts, self.token_manager.current)
+                book = AccountTargets(config, config.accounts, self.token_manager.current)
                 door = Door(config.proxy, self._listens_on)
             except ConfigError as error:
                 raise BadRequest(f"Not reloaded, the running configuration stays: {error}") from error
             self._last_good.accept()
             old = self.context
-            renewed = [*book.renewed_against(self.targets), *self.token_manager.configure(config)]
+            renewed = [*book.changed_api_keys(self.targets), *self.token_manager.configure(config)]
             pool = old.pool if _same_way_out(old.config, config) else _make_pool(config)
             self.access_policy = door
             self.targets = book

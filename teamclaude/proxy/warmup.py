@@ -12,7 +12,7 @@ from .. import __version__
 from ..errors import TeamClaudeError
 from ..routing.decision import Ask
 from ..routing.windows import read_windows
-from .book import Way
+from .book import UpstreamTarget
 from .house import RequestContext
 from .router import NO_PATIENCE, NoUsableAccountError
 from .wire.forwarding import OAUTH_BETA, render_request
@@ -33,12 +33,12 @@ def warm_up(house: RequestContext) -> None:
 def _ask_all(house: RequestContext) -> None:
     for spec in house.targets().specs:
         if spec.enabled and not spec.is_paid and house.token_manager.before_dispatch(spec.key):
-            way = house.targets().way(spec.key)
+            way = house.targets().target(spec.key)
             if way is not None:
                 _ask(house, spec.key, way)
 
 
-def _ask(house: RequestContext, key: str, way: Way) -> None:
+def _ask(house: RequestContext, key: str, way: UpstreamTarget) -> None:
     try:
         lease = house.router.acquire(Ask(pin=key), NO_PATIENCE, lambda: None)
     except (NoUsableAccountError, TeamClaudeError):
@@ -59,7 +59,7 @@ def _ask(house: RequestContext, key: str, way: Way) -> None:
         house.router.release(lease)
 
 
-def _headers(way: Way) -> list[tuple[str, str]]:
+def _headers(way: UpstreamTarget) -> list[tuple[str, str]]:
     if way.credential.kind == "apikey":
         login = [("x-api-key", way.credential.secret)]
     else:

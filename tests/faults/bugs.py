@@ -9,7 +9,7 @@ from unittest import mock
 
 from teamclaude.errors import ClientGone, UpstreamLost
 from teamclaude.proxy import delivery, exchange, forward, front, journal, router, tap, words
-from teamclaude.proxy.book import AccountBook
+from teamclaude.proxy.book import AccountTargets
 from teamclaude.proxy.tap import UsageTap
 from teamclaude.proxy.wire import client, crossing, forwarding, transport
 from teamclaude.proxy.wire.berths import Berths
@@ -74,13 +74,13 @@ def two_attempts_at_once() -> Patches:
 
 
 def credential_of_another_account() -> Patches:
-    way = AccountBook.way
+    way = AccountTargets.target
 
-    def wrong(self: AccountBook, key: str) -> Any:
+    def wrong(self: AccountTargets, key: str) -> Any:
         found, first = way(self, key), way(self, next(iter(self.names())))
         return found and first and found._replace(credential=first.credential)
 
-    return [mock.patch.object(AccountBook, "way", wrong)]
+    return [mock.patch.object(AccountTargets, "way", wrong)]
 
 
 def refused_account_gets_no_rest() -> Patches:

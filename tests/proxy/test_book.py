@@ -8,7 +8,7 @@ import pytest
 
 from teamclaude.accounts.config import parse_config
 from teamclaude.errors import ConfigError
-from teamclaude.proxy.book import AccountBook
+from teamclaude.proxy.book import AccountTargets
 
 ALICE = {
     "name": "alice",
@@ -20,14 +20,14 @@ ALICE = {
 KEY = {"name": "key", "type": "apikey", "apiKey": "sk-ant-api03-FAKE", "upstream": "http://own.example:81/x/"}
 
 
-def book_of(*accounts: dict[str, Any], upstream: str = "https://api.example/base") -> AccountBook:
+def book_of(*accounts: dict[str, Any], upstream: str = "https://api.example/base") -> AccountTargets:
     config = parse_config({"upstream": upstream, "accounts": list(accounts)}, "test")
-    return AccountBook(config, config.accounts, {"u1/o1": "sk-ant-oat01-FAKE-now"}.get)
+    return AccountTargets(config, config.accounts, {"u1/o1": "sk-ant-oat01-FAKE-now"}.get)
 
 
 def test_a_login_goes_to_the_upstream_of_all() -> None:
     book = book_of(ALICE, KEY)
-    way = book.way("u1/o1")
+    way = book.target("u1/o1")
     assert way is not None
     assert (way.name, way.credential, way.prefix) == ("alice", ("oauth", "sk-ant-oat01-FAKE-now"), "/base")
     assert way.origin == book.origin == ("https", "api.example", 443)
@@ -35,7 +35,7 @@ def test_a_login_goes_to_the_upstream_of_all() -> None:
 
 
 def test_an_account_s_own_upstream_is_its_alone() -> None:
-    way = book_of(ALICE, KEY).way("key")
+    way = book_of(ALICE, KEY).target("key")
     assert way is not None
     assert (way.credential, way.origin, way.prefix) == (
         ("apikey", "sk-ant-api03-FAKE"),
@@ -47,7 +47,7 @@ def test_an_account_s_own_upstream_is_its_alone() -> None:
 def test_names_and_keys_lead_to_each_other() -> None:
     book = book_of(ALICE, KEY)
     assert book.names() == {"u1/o1": "alice", "key": "key"}
-    assert (book.key_of("alice"), book.key_of("nobody"), book.way("nobody")) == ("u1/o1", None, None)
+    assert (book.key_of("alice"), book.key_of("nobody"), book.target("nobody")) == ("u1/o1", None, None)
 
 
 def test_routing_learns_what_it_needs_and_no_secret() -> None:
@@ -63,15 +63,15 @@ def test_routing_learns_what_it_needs_and_no_secret() -> None:
     )
     assert (key.kind, key.last_resort, key.enabled) == ("apikey", True, True)
     assert (off.last_resort, off.enabled) == (False, False)
-    assert "FAKE" not in repr([alice, key, off]) + repr(book_of(ALICE, KEY).way("key"))
+    assert "FAKE" not in repr([alice, key, off]) + repr(book_of(ALICE, KEY).target("key"))
 
 
 def test_renewed_are_those_whose_key_changed() -> None:
     old = book_of(ALICE, KEY)
     other = {**KEY, "apiKey": "sk-ant-api03-FAKE-2"}
     new = book_of({**ALICE, "accessToken": "sk-ant-oat01-FAKE-b"}, other, {**KEY, "name": "new"})
-    assert new.renewed_against(old) == ["key"]
-    assert old.renewed_against(old) == []
+    assert new.changed_api_keys(old) == ["key"]
+    assert old.changed_api_keys(old) == []
 
 
 @pytest.mark.parametrize("upstream", ["nothing", "https://x/?q=1"])
