@@ -14,9 +14,9 @@ from ..routing.usage import NO_USAGE, Usage
 from .exchange import Exchange
 from .status import dollars
 
-__all__ = ["Clients"]
+__all__ = ["ClientUsage"]
 
-RETRY_SEC = 2
+RETRY_AFTER_SEC = 2
 _NOBODY = nullcontext()
 
 
@@ -30,14 +30,14 @@ class _Tally:
     cost_estimated: bool = False
 
 
-class Clients:
+class ClientUsage:
     """Counts since the server started, by the name of the key."""
 
     def __init__(self) -> None:
         self._tallies: dict[str, _Tally] = {}
         self._lock = threading.Lock()  # guards _tallies and what is in them
 
-    def visit(self, exchange: Exchange, keys: Iterable[ClientKey]) -> AbstractContextManager[None]:
+    def count_request(self, exchange: Exchange, keys: Iterable[ClientKey]) -> AbstractContextManager[None]:
         """One request of the client that `exchange` came from; raises HeldOut above its `maxInflight`."""
         name = exchange.visitor.name if exchange.visitor is not None else None
         return _NOBODY if name is None else self._counted(name, exchange, keys)
@@ -48,7 +48,7 @@ class Clients:
         try:
             yield
         finally:
-            self._leave(name, exchange.usage, exchange.cost, exchange.cost_estimated)
+            self._finish(name, exchange.usage, exchange.cost, exchange.cost_estimated)
 
     def _enter(self, name: str, limit: Optional[int]) -> None:
         with self._lock:
@@ -56,11 +56,11 @@ class Clients:
             if limit is not None and tally.inflight >= limit:
                 raise HeldOut(
                     f"client '{name}' has {tally.inflight} requests in flight, its limit; wait for one.",
-                    RETRY_SEC,
+                    RETRY_AFTER_SEC,
                 )
             tally.inflight += 1
 
-    def _leave(self, name: str, usage: Usage, cost: Optional[float], estimated: bool) -> None:
+    def _finish(self, name: str, usage: Usage, cost: Optional[float], estimated: bool) -> None:
         with self._lock:
             tally = self._tallies[name]
             tally.inflight -= 1

@@ -142,7 +142,7 @@ class ConnectionHandler:
             framing = self._enter(exchange)
             house = self._runtime.context
             # Before the body is read: a client at its limit takes no memory.
-            with self._runtime.clients.visit(exchange, house.config.proxy.clients):
+            with self._runtime.clients.count_request(exchange, house.config.proxy.clients):
                 self._take_in(exchange, framing, log)
                 yield from self._forward(exchange, house, log)
             keep = exchange.keeps_open

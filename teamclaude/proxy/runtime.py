@@ -26,7 +26,7 @@ from ..routing.fleet import Fleet
 from ..routing.policies import POLICIES
 from ..settings import camel_case
 from .book import AccountTargets
-from .clients import Clients
+from .clients import ClientUsage
 from .entry import Door
 from .exchange import Exchange
 from .hold import RecentlyRefused
@@ -81,7 +81,7 @@ class Runtime:
         self.warn = warn
         self.journal = journal
         self.connections = Connections()
-        self.clients = Clients()
+        self.clients = ClientUsage()
         self.body_limiter = BodyLimiter(lambda: self.context.config.proxy.max_bodies_mib << 20)
         self.spool = Spool(str(config_file.path.parent / SPOOL_NAME))
         # What a session works on, as whoever reads that from disk knows it; no I/O.
