@@ -20,7 +20,7 @@ from .recorder import Recorder
 from .redact import redact_text
 from .requestlog import RequestLog
 from .runtime import Runtime
-from .statefile import Saver, StateFile
+from .statefile import StateSaver, StateFile
 from .tracefile import trace_directory
 from .warmup import warm_up
 
@@ -68,7 +68,7 @@ class ProxyServer:
             raise ConfigError(f"{self._host} can be reached from other machines: set proxy.apiKey first")
         self._journal = Journal(_request_log(config, log_dir, warn, clock), on_end)
         state_file = StateFile(str(state_path(config_file.path)), warn)
-        self._saver = Saver(state_file, lambda: self._runtime.router.dump(), warn, save_sec)
+        self._saver = StateSaver(state_file, lambda: self._runtime.router.dump(), warn, save_sec)
         self._changes = 0
         self._runtime = Runtime(config_file, config, self._journal, clock, warn, self._changed, self._host)
         self._journal.names = self._runtime.router.names
@@ -204,7 +204,7 @@ class ProxyServer:
 
     def _changed(self) -> None:
         self._changes += 1  # two at once may count as one
-        self._saver.dirty()
+        self._saver.mark_dirty()
 
     def reload(self) -> dict[str, Any]:
         """Read the config again; raises BadRequest and keeps the old one when it is no good."""

@@ -17,11 +17,11 @@ from typing import Any, Callable, TypeVar
 from ..accounts.files import write_private
 from ..routing.memory import Rows
 
-__all__ = ["Saver", "StateFile"]
+__all__ = ["StateSaver", "StateFile"]
 
 T = TypeVar("T")
 
-SLICE = 50  # 0.5 ms
+SLICE_ROWS = 50  # 0.5 ms
 PAUSE_SEC = 0.0002  # enough for another thread to begin
 
 
@@ -111,7 +111,7 @@ def _pieces(state: Mapping[str, Any]) -> Iterator[bytes]:
 
 def _slices(begin: str, items: Iterable[T], of: Callable[[list[T]], Any], end: str) -> Iterator[bytes]:
     waiting, between = iter(items), begin
-    while some := list(islice(waiting, SLICE)):
+    while some := list(islice(waiting, SLICE_ROWS)):
         yield (between + _json(of(some))[1:-1]).encode()
         between = ","
         time.sleep(PAUSE_SEC)
@@ -121,7 +121,7 @@ def _slices(begin: str, items: Iterable[T], of: Callable[[list[T]], Any], end: s
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
 
-class Saver:
+class StateSaver:
     """Saves what `collect` returns at most every `interval` seconds, only when something changed.
 
     No polling: the thread sleeps until `dirty()`, then lets further changes gather for `interval`.
@@ -148,7 +148,7 @@ class Saver:
     def start(self) -> None:
         self._thread.start()
 
-    def dirty(self) -> None:
+    def mark_dirty(self) -> None:
         """Something that is saved has changed; call it after the change.  Cheap, any thread."""
         # Without the test every request would take the event's lock.  What is true here becomes false
         # only before the next collect(), which therefore sees the change made before this call.

@@ -10,7 +10,7 @@ from typing import Any, Callable
 import pytest
 
 from teamclaude.proxy import statefile
-from teamclaude.proxy.statefile import Saver, StateFile
+from teamclaude.proxy.statefile import StateSaver, StateFile
 from teamclaude.routing.memory import Rows
 
 NOON = 1_795_435_200.0
@@ -24,8 +24,8 @@ class Bench:
         self.warnings: list[str] = []
         self.file = StateFile(str(self.path), self.warnings.append, clock=lambda: NOON)
 
-    def saver(self, collect: Callable[[], dict[str, Any]], interval: float = 0.0) -> Saver:
-        return Saver(self.file, collect, self.warnings.append, interval)
+    def saver(self, collect: Callable[[], dict[str, Any]], interval: float = 0.0) -> StateSaver:
+        return StateSaver(self.file, collect, self.warnings.append, interval)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_the_saver_saves_after_a_change_by_itself(bench: Bench) -> None:
     collect = Collector()
     saver = bench.saver(collect)
     saver.start()
-    saver.dirty()
+    saver.mark_dirty()
     assert collect.called.wait(5)
     saver.stop()
     assert json.loads(bench.path.read_text())["n"] >= 1
@@ -138,7 +138,7 @@ def test_changes_within_the_interval_are_one_save(bench: Bench) -> None:
     saver = bench.saver(collect, interval=0.05)
     saver.start()
     for _ in range(100):
-        saver.dirty()
+        saver.mark_dirty()
     assert collect.called.wait(5)
     assert collect.calls == 1
     saver.stop()
@@ -148,7 +148,7 @@ def test_stop_saves_at_once_without_waiting_for_the_interval(bench: Bench) -> No
     collect = Collector()
     saver = bench.saver(collect, interval=3600.0)
     saver.start()
-    saver.dirty()
+    saver.mark_dirty()
     saver.stop()
     assert json.loads(bench.path.read_text()) == {"n": 1}
 
@@ -171,7 +171,7 @@ def test_a_defect_while_collecting_is_one_warning_and_the_next_save_works(bench:
 
     saver = bench.saver(collect)
     saver.start()
-    saver.dirty()
+    saver.mark_dirty()
     assert done.wait(5), "a failed save has to be tried again"
     saver.stop()
     assert bench.file.load() == {"ok": True}
@@ -183,7 +183,7 @@ def test_one_change_is_one_save(bench: Bench) -> None:
     collect = Collector()
     saver = bench.saver(collect)
     saver.start()
-    saver.dirty()
+    saver.mark_dirty()
     assert collect.called.wait(5)
     collect.called.clear()
     assert not collect.called.wait(0.05)
