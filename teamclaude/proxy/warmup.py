@@ -21,7 +21,7 @@ from .wire.watch import Watch
 
 __all__ = ["warm_up"]
 
-HEAD_SEC = 60.0
+HEAD_TIMEOUT_SEC = 60.0
 _BODY = b'{"model":"claude-haiku-4-5","max_tokens":1,"messages":[{"role":"user","content":"quota"}]}'
 
 
@@ -35,10 +35,10 @@ def _ask_all(house: RequestContext) -> None:
         if spec.enabled and not spec.is_paid and house.token_manager.before_dispatch(spec.key):
             way = house.targets().target(spec.key)
             if way is not None:
-                _ask(house, spec.key, way)
+                _warm_account(house, spec.key, way)
 
 
-def _ask(house: RequestContext, key: str, way: UpstreamTarget) -> None:
+def _warm_account(house: RequestContext, key: str, way: UpstreamTarget) -> None:
     try:
         lease = house.router.acquire(Ask(pin=key), NO_PATIENCE, lambda: None)
     except (NoUsableAccountError, TeamClaudeError):
@@ -49,7 +49,7 @@ def _ask(house: RequestContext, key: str, way: UpstreamTarget) -> None:
         try:
             request = render_request("POST", f"{way.prefix}/v1/messages", _headers(way))
             connection.send(request, _BODY, watch)
-            head = read_answer(connection, "POST", watch, HEAD_SEC).head
+            head = read_answer(connection, "POST", watch, HEAD_TIMEOUT_SEC).head
         finally:
             connection.close()
         house.router.apply_response(lease, head.status, read_windows(head.headers, house.clock()))
