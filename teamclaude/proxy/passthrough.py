@@ -34,48 +34,48 @@ __all__ = ["pass_through", "pass_websocket"]
 _SWITCHES = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
 
 
-def pass_through(house: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord]) -> None:
+def pass_through(context: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord]) -> None:
     """Relay one request of the client's own; raises ConnectFailed, UpstreamLost or ClientGone."""
-    config, head = house.config, exchange.head
+    config, head = context.config, exchange.head
     length = len(exchange.body)
     framing = Framing(Kind.LENGTH, length) if exchange.has_body else Framing(Kind.NONE)
     if exchange.route.kind is PathKind.OAUTH_TOKEN:
         origin, prefix = parse_origin(config.oauth.token_url)[0], ""
         headers = token_request_headers(head, origin.authority, framing)
     else:
-        origin, prefix = house.targets().origin, house.targets().prefix
+        origin, prefix = context.targets().origin, context.targets().prefix
         own = Credential("client")
-        headers = upstream_request_headers(head, own, origin.authority, framing, house.is_proxy_secret)
-    transport = Transport(house.pool, client.watch, config.head_timeout_sec)
+        headers = upstream_request_headers(head, own, origin.authority, framing, context.is_proxy_secret)
+    transport = Transport(context.pool, client.watch, config.head_timeout_sec)
     request = render_request(head.method, prefix + head.target, headers)
     # A refresh token is spent once: whether a lost request was the one that spent it is the client's guess.
     spends = exchange.route.kind is PathKind.OAUTH_TOKEN
     send = transport.exchange_once if spends else transport.exchange
     answer = send(origin, head.method, request, exchange.body)
-    _relay(house, exchange, client, log, answer)
+    _relay(context, exchange, client, log, answer)
     transport.finish(answer)
     exchange.end(Outcome.SERVED if answer.head.status < 400 else Outcome.UPSTREAM_ERROR)
 
 
-def pass_websocket(house: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord]) -> None:
+def pass_websocket(context: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord]) -> None:
     """Relay a WebSocket: its handshake, then bytes both ways until either side ends.
 
     The answer of an upstream that does not switch is relayed.  Raises ConnectFailed, UpstreamLost and
     ClientGone.
     """
-    config, head, book = house.config, exchange.head, house.targets()
+    config, head, book = context.config, exchange.head, context.targets()
     headers = upstream_request_headers(
-        head, Credential("client"), book.origin.authority, Framing(Kind.NONE), house.is_proxy_secret
+        head, Credential("client"), book.origin.authority, Framing(Kind.NONE), context.is_proxy_secret
     )
     request = render_request(head.method, book.prefix + head.target, [*headers, *_SWITCHES])
-    connection = house.pool.open(book.origin, client.watch)
+    connection = context.pool.open(book.origin, client.watch)
     try:
         connection.send(request, b"", client.watch)
         timeout = config.head_timeout_sec
         answer = read_answer(connection, head.method, client.watch, timeout, switches=True)
         exchange.switched = True
         if answer.head.status != 101:
-            _relay(house, exchange, client, log, answer)
+            _relay(context, exchange, client, log, answer)
             exchange.end(Outcome.SERVED if answer.head.status < 400 else Outcome.UPSTREAM_ERROR)
             return
         fields = [*client_response_headers(answer.head, answer.framing), *_SWITCHES]
@@ -91,7 +91,7 @@ def pass_websocket(house: RequestContext, exchange: Exchange, client: Client, lo
 
 
 def _relay(
-    house: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord], answer: Answer
+    context: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord], answer: Answer
 ) -> None:
     out = client_framing(answer.framing, exchange.head)
     response_headers = client_response_headers(answer.head, out, exchange.closing_fields)
@@ -109,7 +109,7 @@ def _relay(
     def is_cut() -> bool:
         return answer.body_bytes > 0 and not form.is_stream and form.is_cut
 
-    idle_sec = house.config.body_idle_timeout_sec
+    idle_sec = context.config.body_idle_timeout_sec
     try:
         relay(answer, client, response, out, observers, idle_sec, is_cut=is_cut)
     except BaseException:
