@@ -28,7 +28,7 @@ from ..errors import BadRequest, ConfigError, Forbidden, Misdirected, Unauthoriz
 from .wire.head import RequestHead
 from .wire.peer import is_loopback, unmapped
 
-__all__ = ["Door", "Visitor"]
+__all__ = ["AccessPolicy", "Caller"]
 
 _KEY_FIELDS = ("x-teamclaude-key", "x-api-key")
 # Added by whoever forwards for others: its clients are not this host's (RFC 9110 7.6.3, RFC 7239, custom).
@@ -50,7 +50,7 @@ _HOW_TO = (
 )
 
 
-class Visitor(NamedTuple):
+class Caller(NamedTuple):
     """Who was let in."""
 
     name: str | None
@@ -65,7 +65,7 @@ class _Authority(NamedTuple):
     loopback: bool
 
 
-class Door:
+class AccessPolicy:
     """The entrance as one configuration describes it.
 
     `trust_loopback`: False never exempts, True exempts our own user, "any" also a local process whose
@@ -79,29 +79,29 @@ class Door:
         self._keys = [(name, key.encode()) for name, key in keys if key]
         self._trust_loopback = config.trust_loopback
         allowed = [_configured("allowedHosts", name) for name in config.allowed_hosts]
-        self._names = {"localhost", *(name for name in allowed if not name.startswith("."))}
+        self._host_names = {"localhost", *(name for name in allowed if not name.startswith("."))}
         self._endings = tuple(name for name in allowed if name.startswith("."))
         for host in (config.host, listens_on):
             # A wildcard address is no name: pages reach us as http://0.0.0.0 in some browsers.
             if host not in ("", "0.0.0.0", "::", "[::]"):
-                self._names.add(_configured("host", host))
+                self._host_names.add(_configured("host", host))
 
-    def admit(
+    def authorize(
         self, head: RequestHead, peer_ip: str, same_user: Callable[[], bool | None], local_ip: str = ""
-    ) -> Visitor:
+    ) -> Caller:
         """Let a request in; `same_user` is only asked when the answer depends on it.
 
         `local_ip` is the address the connection came in on.  Raises BadRequest, Misdirected, Forbidden,
         Unauthorized, or what `same_user` raises.
         """
-        visitor = self.knock(head, local_ip)
+        visitor = self.check_origin(head, local_ip)
         if not visitor.authenticated:
             refusal = self._why_not_exempt(head, peer_ip, same_user)
             if refusal is not None:
                 raise Unauthorized(_HOW_TO + refusal)
         return visitor
 
-    def knock(self, head: RequestHead, local_ip: str = "", any_host: bool = False) -> Visitor:
+    def check_origin(self, head: RequestHead, local_ip: str = "", any_host: bool = False) -> Caller:
         """Rules 1 and 2 alone: for endpoints that need no key.
 
         Raises BadRequest, Misdirected or Forbidden.
@@ -123,22 +123,22 @@ class Door:
 
     def _is_ours(self, host: _Authority, local_ip: str) -> bool:
         name = host.host
-        if host.loopback or name in self._names or name.endswith(self._endings):
+        if host.loopback or name in self._host_names or name.endswith(self._endings):
             return True
         return bool(local_ip) and name == _spelled(local_ip)
 
-    def _identify(self, head: RequestHead) -> Visitor:
+    def _identify(self, head: RequestHead) -> Caller:
         presented = [value for field in _KEY_FIELDS for value in head.get_all(field)]
         presented += [_bearer(value) for value in head.get_all("authorization")]
-        return self._match(presented) or Visitor(None, False)
+        return self._match(presented) or Caller(None, False)
 
-    def _match(self, presented: list[str]) -> Visitor | None:
+    def _match(self, presented: list[str]) -> Caller | None:
         # No early end: the time must not tell which key or which field came close.
         found = None
         for candidate in map(_bytes, presented):
             for name, key in self._keys:
                 if hmac.compare_digest(candidate, key) and found is None:
-                    found = Visitor(name, True)
+                    found = Caller(name, True)
         return found
 
     def _why_not_exempt(

@@ -18,7 +18,7 @@ from ..routing.outlook import Outlook
 from ..routing.usage import NO_USAGE, Usage
 from ..routing.windows import Reading
 from .bodyscan import NO_FACTS, BodyFacts
-from .entry import Visitor
+from .entry import Caller
 from .redact import redact_text
 from .waiting import HELD, HeldRequest, Waiting, held_of, held_seconds
 from .wire.bodies import BodyRoom
@@ -77,7 +77,7 @@ class Exchange:
     What is not known yet is the class's: 1 us less for each.
     """
 
-    visitor: Optional[Visitor] = None
+    visitor: Optional[Caller] = None
     has_body = False  # the request announced one, even an empty one
     body_read = False
     body: Union[bytes, bytearray, memoryview] = b""

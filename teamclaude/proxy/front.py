@@ -29,7 +29,7 @@ from ..errors import (
 )
 from .ask import ask_of
 from .endpoints import Endpoints, EndpointReply
-from .entry import Visitor
+from .entry import Caller
 from .exchange import Exchange, Outcome, new_request_id, outcome_of
 from .forward import Forwarder
 from .house import RequestContext
@@ -185,15 +185,15 @@ class ConnectionHandler:
         if log is not None:
             log.request.add(exchange.body)
 
-    def _admit(self, head: RequestHead) -> Visitor:
+    def _admit(self, head: RequestHead) -> Caller:
         """As the door decides; the same head over the same connection need not knock twice.
 
         (`shared` is one connection's: its peer and local address are the same.)
         """
         door = self._runtime.access_policy
-        visitor: Optional[Visitor] = head.shared.get(door)
+        visitor: Optional[Caller] = head.shared.get(door)
         if visitor is None:
-            visitor = door.admit(head, self._peer_ip, self._same_user, self._local_ip)
+            visitor = door.authorize(head, self._peer_ip, self._same_user, self._local_ip)
             head.shared[door] = visitor
             if not self._client.proven:
                 self._client.proven = True
@@ -273,7 +273,7 @@ class ConnectionHandler:
         framing = self._framing(exchange)
         path = exchange.route.path
         if endpoints.needs_no_key(path):
-            self._runtime.access_policy.knock(exchange.head, self._local_ip, endpoints.is_health(path))
+            self._runtime.access_policy.check_origin(exchange.head, self._local_ip, endpoints.is_health(path))
         else:
             self._admit(exchange.head)
         self._read_body(exchange, framing, ENDPOINT_BODY_BYTES)

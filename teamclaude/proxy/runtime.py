@@ -27,7 +27,7 @@ from ..routing.policies import POLICIES
 from ..settings import camel_case
 from .book import AccountTargets
 from .clients import ClientUsage
-from .entry import Door
+from .entry import AccessPolicy
 from .exchange import Exchange
 from .hold import RecentlyRefused
 from .house import RequestContext
@@ -103,7 +103,7 @@ class Runtime:
         fleet = Fleet(config.rules, POLICIES[config.policy](), config.pricing)
         fleet.configure(book.specs)
         router = Router(fleet, clock, max_held=config.proxy.max_held, on_change=changed)
-        self.access_policy = Door(config.proxy, listens_on)
+        self.access_policy = AccessPolicy(config.proxy, listens_on)
         self._recently_refused = RecentlyRefused()
         self._ferry = Ferry()
         self.targets = book
@@ -198,7 +198,7 @@ class Runtime:
             try:
                 config = self._last_good.load(settled)
                 book = AccountTargets(config, config.accounts, self.token_manager.current)
-                door = Door(config.proxy, self._listens_on)
+                door = AccessPolicy(config.proxy, self._listens_on)
             except ConfigError as error:
                 raise BadRequest(f"Not reloaded, the running configuration stays: {error}") from error
             self._last_good.accept()

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from teamclaude.accounts.config import ProxyConfig
 from teamclaude.errors import BadRequest, Forbidden, Misdirected
-from teamclaude.proxy.entry import Door
+from teamclaude.proxy.entry import AccessPolicy
 from teamclaude.proxy.wire.forwarding import Credential, upstream_request_headers
 from teamclaude.proxy.wire.framing import Framing, Kind
 from teamclaude.proxy.wire.head import RequestHead
@@ -39,9 +39,9 @@ def hosts(dice: Dice) -> None:
         value = dice.mutated(value.encode("latin-1"), HOST_WORDS).decode("latin-1")
     values = [value] * dice.choice([1, 1, 1, 1, 2, 0])
     head = RequestHead("GET", "/health/ready", dice.choice([1, 1, 0]), [("Host", each) for each in values])
-    door = Door(ProxyConfig(api_key="tc-fuzz-FAKE-key", host="proxy.lan"))
+    door = AccessPolicy(ProxyConfig(api_key="tc-fuzz-FAKE-key", host="proxy.lan"))
     try:
-        door.knock(head)
+        door.check_origin(head)
     except (BadRequest, Misdirected, Forbidden) as refusal:
         assert str(refusal).isprintable()
         return

@@ -6,7 +6,7 @@ import pytest
 
 from teamclaude.proxy.activity import Activity, activity_of, as_json
 from teamclaude.proxy.bodyscan import BodyFacts
-from teamclaude.proxy.entry import Visitor
+from teamclaude.proxy.entry import Caller
 from teamclaude.proxy.exchange import Attempt, Exchange, Outcome
 from teamclaude.proxy.waiting import Waiting
 from teamclaude.proxy.wire.head import RequestHead
@@ -86,7 +86,7 @@ def test_all_that_is_known_of_an_exchange() -> None:
     exchange = Exchange(RequestHead("POST", target, 1, []), classify("POST", target), NOON, "tc-1", began=5.0)
     exchange.facts = BodyFacts(model="claude-opus-4-8", effort="high")
     exchange.ask = Ask(session="3f2a91c0-0000", agent="a1d8")
-    exchange.visitor = Visitor("ci", True)
+    exchange.visitor = Caller("ci", True)
     exchange.attempts = [
         Attempt("alice", Decision("key-a", "kept warm")),
         Attempt("bob", Decision("key-b", "own account")),

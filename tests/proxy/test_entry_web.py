@@ -8,14 +8,14 @@ import pytest
 
 from teamclaude.accounts.config import ClientKey, ProxyConfig
 from teamclaude.errors import BadRequest, ConfigError, Forbidden, Misdirected, TeamClaudeError
-from teamclaude.proxy.entry import Door, Visitor
+from teamclaude.proxy.entry import AccessPolicy, Caller
 from teamclaude.proxy.wire.head import RequestHead
 
 KEY = "tc-FAKEFAKEFAKEFAKEFAKEFAKEFAKEFAKE"
 ALICE = "tc-alice-FAKE"
 HOST = ("Host", "localhost:3456")
-PROXY = Visitor(None, True)
-EXEMPT = Visitor(None, False)
+PROXY = Caller(None, True)
+EXEMPT = Caller(None, False)
 
 
 def head(*fields: tuple[str, str], host: tuple[str, str] = HOST, method: str = "POST") -> RequestHead:
@@ -26,8 +26,8 @@ def bare(*fields: tuple[str, str], minor: int = 1) -> RequestHead:
     return RequestHead("POST", "/v1/messages", minor, list(fields))
 
 
-def door(trust_loopback: Literal[True, False, "any"] = True, host: str = "localhost") -> Door:
-    return Door(
+def door(trust_loopback: Literal[True, False, "any"] = True, host: str = "localhost") -> AccessPolicy:
+    return AccessPolicy(
         ProxyConfig(
             host=host, api_key=KEY, clients=(ClientKey("alice", ALICE),), trust_loopback=trust_loopback
         )
@@ -112,14 +112,14 @@ MALFORMED = [
 ]
 
 
-def guarded() -> Door:
+def guarded() -> AccessPolicy:
     names = ("team.example", "*.wild.example", "other.example:1", "fd00::5", "fe80::7%eth0", "192.168.1.9")
-    return Door(ProxyConfig(host="proxy.lan", api_key=KEY, allowed_hosts=names))
+    return AccessPolicy(ProxyConfig(host="proxy.lan", api_key=KEY, allowed_hosts=names))
 
 
 @pytest.mark.parametrize("host", OURS)
 def test_a_host_of_ours(host: str) -> None:
-    assert guarded().admit(head(host=("host", host)), "127.0.0.1", yes, "172.17.0.2") == EXEMPT
+    assert guarded().authorize(head(host=("host", host)), "127.0.0.1", yes, "172.17.0.2") == EXEMPT
 
 
 @pytest.mark.parametrize(
@@ -128,20 +128,20 @@ def test_a_host_of_ours(host: str) -> None:
 def test_another_host_or_none_that_makes_sense(host: str, error: type[TeamClaudeError]) -> None:
     for fields in ((), (("x-api-key", "wrong"),)):
         with pytest.raises(error) as refusal:
-            guarded().admit(head(*fields, host=("Host", host)), "127.0.0.1", yes, "172.17.0.2")
+            guarded().authorize(head(*fields, host=("Host", host)), "127.0.0.1", yes, "172.17.0.2")
         assert refusal.value.status == (421 if error is Misdirected else 400)
 
 
 @pytest.mark.parametrize("host", NOT_OURS)
 def test_with_a_key_any_host_will_do(host: str) -> None:
     fields = ("x-api-key", KEY), ("X-Forwarded-For", "10.0.0.7")
-    assert guarded().admit(head(*fields, host=("Host", host)), "127.0.0.1", never_asked) == PROXY
+    assert guarded().authorize(head(*fields, host=("Host", host)), "127.0.0.1", never_asked) == PROXY
 
 
 @pytest.mark.parametrize("host", MALFORMED)
 def test_not_even_a_key_makes_sense_of_a_malformed_host(host: str) -> None:
     with pytest.raises(BadRequest):
-        guarded().admit(head(("x-api-key", KEY), host=("Host", host)), "127.0.0.1", yes)
+        guarded().authorize(head(("x-api-key", KEY), host=("Host", host)), "127.0.0.1", yes)
 
 
 @pytest.mark.parametrize(
@@ -165,46 +165,46 @@ def test_an_address_is_ours_when_the_connection_came_in_on_it(local: str, host: 
     for bind in ("0.0.0.0", "localhost"):
         asked = head(host=("Host", host))
         if ours:
-            assert door(host=bind).admit(asked, "127.0.0.1", yes, local) == EXEMPT
+            assert door(host=bind).authorize(asked, "127.0.0.1", yes, local) == EXEMPT
         else:
             with pytest.raises(Misdirected):
-                door(host=bind).admit(asked, "127.0.0.1", yes, local)
+                door(host=bind).authorize(asked, "127.0.0.1", yes, local)
 
 
 def test_the_name_the_server_was_started_with_counts_beside_the_configured_one() -> None:
-    started = Door(ProxyConfig(host="configured.lan"), "Flag.lan")
+    started = AccessPolicy(ProxyConfig(host="configured.lan"), "Flag.lan")
     for name in ("flag.lan:3456", "configured.lan"):
-        assert started.admit(head(host=("Host", name)), "127.0.0.1", yes) == EXEMPT
+        assert started.authorize(head(host=("Host", name)), "127.0.0.1", yes) == EXEMPT
     with pytest.raises(Misdirected):
-        Door(ProxyConfig(host="configured.lan"), "0.0.0.0").knock(head(host=("Host", "0.0.0.0")))
+        AccessPolicy(ProxyConfig(host="configured.lan"), "0.0.0.0").check_origin(head(host=("Host", "0.0.0.0")))
 
 
 def test_a_refused_host_says_where_to_allow_it() -> None:
     with pytest.raises(Misdirected, match=r"evil\.example.*allowedHosts"):
-        guarded().admit(head(host=("Host", "Evil.example:3456")), "127.0.0.1", yes)
+        guarded().authorize(head(host=("Host", "Evil.example:3456")), "127.0.0.1", yes)
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0", "::", "[::]", ""])
 def test_a_wildcard_address_is_nobodys_name(bind: str) -> None:
     for host in ("0.0.0.0:3456", "[::]:3456"):
         with pytest.raises(Misdirected):
-            door(host=bind).admit(head(host=("Host", host)), "127.0.0.1", yes)
+            door(host=bind).authorize(head(host=("Host", host)), "127.0.0.1", yes)
 
 
 def test_exactly_one_host() -> None:
     with pytest.raises(BadRequest):
-        door().admit(bare(), "127.0.0.1", yes)
+        door().authorize(bare(), "127.0.0.1", yes)
     with pytest.raises(BadRequest):
-        door().admit(head(HOST), "127.0.0.1", yes)
-    assert door().admit(bare(minor=0), "127.0.0.1", yes) == EXEMPT
+        door().authorize(head(HOST), "127.0.0.1", yes)
+    assert door().authorize(bare(minor=0), "127.0.0.1", yes) == EXEMPT
     with pytest.raises(BadRequest):
-        door().admit(bare(HOST, HOST, minor=0), "127.0.0.1", yes)
+        door().authorize(bare(HOST, HOST, minor=0), "127.0.0.1", yes)
 
 
 @pytest.mark.parametrize("entry_", ["*", "*.", "*lan", "*.*.lan", "a.*.lan", "http://proxy.lan", "", "a b"])
 def test_a_configured_host_that_cannot_be_one_is_named(entry_: str) -> None:
     with pytest.raises(ConfigError, match=r"proxy\.allowedHosts"):
-        Door(ProxyConfig(allowed_hosts=(entry_,)))
+        AccessPolicy(ProxyConfig(allowed_hosts=(entry_,)))
 
 
 # --- web pages --------------------------------------------------------------------------------------
@@ -250,8 +250,8 @@ SELF = origin("http://localhost:3456")
 )
 def test_calls_of_web_pages_are_refused(fields: tuple[tuple[str, str], ...]) -> None:
     for decide in (
-        lambda: door("any").admit(head(*fields), "127.0.0.1", yes),
-        lambda: door("any").knock(head(*fields)),
+        lambda: door("any").authorize(head(*fields), "127.0.0.1", yes),
+        lambda: door("any").check_origin(head(*fields)),
     ):
         with pytest.raises(Forbidden) as refusal:
             decide()
@@ -272,28 +272,28 @@ def test_calls_of_web_pages_are_refused(fields: tuple[tuple[str, str], ...]) -> 
     ],
 )
 def test_our_own_page_with_the_key_is_served(host: str, fields: tuple[tuple[str, str], ...]) -> None:
-    assert door().admit(head(*fields, host=("Host", host)), "127.0.0.1", never_asked) == PROXY
+    assert door().authorize(head(*fields, host=("Host", host)), "127.0.0.1", never_asked) == PROXY
 
 
 def test_an_http_1_0_client_without_host_has_no_own_page() -> None:
     with pytest.raises(Forbidden):
-        door().admit(bare(SELF, KEYED, minor=0), "127.0.0.1", yes)
+        door().authorize(bare(SELF, KEYED, minor=0), "127.0.0.1", yes)
 
 
 # --- endpoints open to all ----------------------------------------------------------------------------
 
 
 def test_an_open_endpoint_needs_no_key_but_still_our_name() -> None:
-    assert door().knock(head()) == EXEMPT
-    assert door().knock(head(("x-api-key", ALICE))) == Visitor("alice", True)
+    assert door().check_origin(head()) == EXEMPT
+    assert door().check_origin(head(("x-api-key", ALICE))) == Caller("alice", True)
     with pytest.raises(Misdirected):
-        door().knock(head(host=("Host", "evil.example")))
+        door().check_origin(head(host=("Host", "evil.example")))
 
 
 def test_health_may_be_asked_by_any_name_but_not_by_web_pages() -> None:
     balancer = ("Host", "10.1.2.3:3456")
-    assert door().knock(head(host=balancer), any_host=True) == EXEMPT
+    assert door().check_origin(head(host=balancer), any_host=True) == EXEMPT
     with pytest.raises(BadRequest):
-        door().knock(head(host=("Host", "")), any_host=True)
+        door().check_origin(head(host=("Host", "")), any_host=True)
     with pytest.raises(Forbidden):
-        door().knock(head(site("cross-site"), host=balancer), any_host=True)
+        door().check_origin(head(site("cross-site"), host=balancer), any_host=True)

@@ -285,5 +285,5 @@ def test_the_host_of_the_command_line_is_a_name_of_the_proxy_before_and_after_a_
     runtime = ProxyServer(ConfigFile(path, lambda line: None), host="flag.lan").runtime
     asked = RequestHead("GET", "/", 1, [("Host", "flag.lan:3456")])
     for _ in range(2):
-        assert not runtime.access_policy.knock(asked).authenticated
+        assert not runtime.access_policy.check_origin(asked).authenticated
         runtime.reload()
