@@ -60,7 +60,7 @@ class Activity(NamedTuple):
 
 def activity_of(exchange: Exchange) -> Activity:
     """The record of a request as far as it has come."""
-    facts, ask, usage, decision = exchange.facts, exchange.ask, exchange.usage, exchange.decision
+    facts, ask, usage, decision = exchange.facts, exchange.routing_request, exchange.usage, exchange.decision
     used = _UNKNOWN if usage == NO_USAGE or usage.unmeasured else (*usage[:3], usage.cache_write_tokens)
     waits = exchange.waits
     # By place, in the order above: twenty names would cost as much again as everything else here.
@@ -73,11 +73,11 @@ def activity_of(exchange: Exchange) -> Activity:
         facts.effort or "",
         ask.session or "",
         ask.agent or "",
-        (exchange.visitor.name or "") if exchange.visitor else "",
+        (exchange.caller.name or "") if exchange.caller else "",
         tuple([attempt.account for attempt in exchange.attempts if attempt.account]),
         exchange.status,
         exchange.ttfb,
-        exchange.lasted,
+        exchange.duration,
         *used,
         exchange.cost,
         exchange.cost_estimated,

@@ -39,7 +39,7 @@ class ClientUsage:
 
     def count_request(self, exchange: Exchange, keys: Iterable[ClientKey]) -> AbstractContextManager[None]:
         """One request of the client that `exchange` came from; raises HeldOut above its `maxInflight`."""
-        name = exchange.visitor.name if exchange.visitor is not None else None
+        name = exchange.caller.name if exchange.caller is not None else None
         return _NOBODY if name is None else self._counted(name, exchange, keys)
 
     @contextmanager

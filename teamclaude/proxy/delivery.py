@@ -104,7 +104,7 @@ class ResponseWriter:
         on_start()
         head = self._head(answer, account, answer.framing)
         body = answer.whole()
-        self._exchange.first_byte(answer.head.status)
+        self._exchange.response_started(answer.head.status)
         data = head + body
         try:
             sent = self._client.send_now(data)
@@ -131,7 +131,7 @@ class ResponseWriter:
         if not self._hold.committed:
             framing = client_framing(answer.framing, self._exchange.head)
             head = self._head(answer, account, framing)
-            self._exchange.first_byte(answer.head.status)
+            self._exchange.response_started(answer.head.status)
         observers: list[Observer] = [tap.feed]
         if self._log is not None:
             observers.append(self._log.response.add)
@@ -157,7 +157,7 @@ class ResponseWriter:
             self._hold.end_with(error_document(head, body))
         else:
             refusal_head, body = self._refusal(kept)
-            self._exchange.first_byte(head.status)
+            self._exchange.response_started(head.status)
             self._client.send(refusal_head + body)
         self._exchange.end(Outcome.UPSTREAM_ERROR, f"{kept.answer.head.status}")
 

@@ -28,7 +28,7 @@ from .wire.paths import PathKind, Route
 
 __all__ = ["Attempt", "Exchange", "Outcome", "new_request_id", "outcome_of"]
 
-LONGEST_PATH = 200  # as shown: what is mistyped has no length
+MAX_PATH_CHARS = 200  # as shown: what is mistyped has no length
 
 
 # Ids must differ, not be secret: no system call for each, 2 us less.
@@ -77,13 +77,13 @@ class Exchange:
     What is not known yet is the class's: 1 us less for each.
     """
 
-    visitor: Optional[Caller] = None
+    caller: Optional[Caller] = None
     has_body = False  # the request announced one, even an empty one
     body_read = False
     body: Union[bytes, bytearray, memoryview] = b""
-    room: Optional[BodyRoom] = None  # what the body takes of the memory for all
+    body_room: Optional[BodyRoom] = None  # what the body takes of the memory for all
     facts: BodyFacts = NO_FACTS
-    ask: Ask = _NO_ASK
+    routing_request: Ask = _NO_ASK
     status: Optional[int] = None  # sent to the client
     ttfb: Optional[float] = None  # seconds to the first response byte
     ended: Optional[float] = None  # monotonic
@@ -103,34 +103,34 @@ class Exchange:
         route: Route,
         at: float,
         id: Optional[str] = None,
-        began: Optional[float] = None,
+        started: Optional[float] = None,
     ) -> None:
         self.head = head
         self.route = route
         self.at = at  # epoch seconds on the proxy's clock
         self.id = new_request_id() if id is None else id
-        self.began = time.monotonic() if began is None else began
+        self.started = time.monotonic() if started is None else started
         self.attempts: list[Attempt] = []
 
-    def first_byte(self, status: int, final: bool = True) -> None:
+    def response_started(self, status: int, final: bool = True) -> None:
         """The answer begins now; not `final`: nothing has been asked upstream yet.
 
         Nothing is retried after it, so the body is let go: a stream may last for minutes.
         """
         self.status = status
         if self.ttfb is None:
-            self.ttfb = time.monotonic() - self.began
+            self.ttfb = time.monotonic() - self.started
         if final:
             self.drop_body()
 
     def drop_body(self) -> None:
         """Nothing will be sent of it any more."""
         self.body = b""
-        if self.room is not None:
-            self.room.give_back()
-            self.room = None
+        if self.body_room is not None:
+            self.body_room.give_back()
+            self.body_room = None
 
-    def unanswered(self) -> None:
+    def reset_response(self) -> None:
         """Nothing of an answer was sent after all."""
         self.status = self.ttfb = None
 
@@ -141,11 +141,11 @@ class Exchange:
             self.note = redact_text(note) if note else self.note
             self.ended = time.monotonic()
 
-    def wait(self, waiting: Waiting) -> None:
+    def begin_wait(self, waiting: Waiting) -> None:
         """It waits, from now on."""
         self.waits = (*self.waits, waiting)
 
-    def waits_in_line(
+    def wait_recorder(
         self, clock: Callable[[], float], expects: Callable[[Waiter], Outlook]
     ) -> Callable[[Waiter], None]:
         """What `Router.acquire` tells of a waiter that has to stand in line."""
@@ -153,30 +153,30 @@ class Exchange:
         def begin(waiter: Waiter) -> None:
             if waiter.wait is not None:
                 since, attempts = waiter.since, len(self.attempts)
-                self.wait(Waiting(waiter.wait, since, clock, attempts, waiter, expects))
+                self.begin_wait(Waiting(waiter.wait, since, clock, attempts, waiter, expects))
 
         return begin
 
     @contextmanager
     def pausing(self, words: str) -> Iterator[None]:
         """It waits for something else than an account, which `words` name."""
-        at = self.at + self.lasted
+        at = self.at + self.duration
         paused = Wait(Decision(None, words, at=at))
-        self.wait(Waiting(paused, at, lambda: self.at + self.lasted, len(self.attempts)))
+        self.begin_wait(Waiting(paused, at, lambda: self.at + self.duration, len(self.attempts)))
         try:
             yield
         finally:
-            self.goes_on()
+            self.end_wait()
 
-    def follow_wait(self) -> None:
+    def update_wait(self) -> None:
         """Notice that it waits for something of another kind by now."""
         if self.waits:
             last = self.waits[-1]
             followed = last.followed()
             if followed is not last:
-                self.wait(followed)
+                self.begin_wait(followed)
 
-    def goes_on(self) -> None:
+    def end_wait(self) -> None:
         """Its wait is over; nothing happens when there was none."""
         if self.waits:
             self.waits[-1].end()
@@ -203,8 +203,8 @@ class Exchange:
         account, back_at = hold.outlook()
         return HeldRequest(
             self.id,
-            self.ask.session or "",
-            self.ask.agent or "",
+            self.routing_request.session or "",
+            self.routing_request.agent or "",
             self.facts.model or "",
             held_seconds(self.waits),
             hold.reason,
@@ -219,7 +219,7 @@ class Exchange:
         """For showing: a mistyped base URL may have put a credential into it."""
         if self.route.kind is PathKind.INFERENCE:  # an exact path
             return self.route.path
-        return redact_text(self.route.path[:LONGEST_PATH])
+        return redact_text(self.route.path[:MAX_PATH_CHARS])
 
     @property
     def closing_fields(self) -> list[tuple[str, str]]:
@@ -237,24 +237,24 @@ class Exchange:
         return kept
 
     @property
-    def lasted(self) -> float:
+    def duration(self) -> float:
         """Seconds since the request's head had arrived, or until its end."""
-        return (time.monotonic() if self.ended is None else self.ended) - self.began
+        return (time.monotonic() if self.ended is None else self.ended) - self.started
 
     @property
     def decision(self) -> Optional[Decision]:
         return self.attempts[-1].decision if self.attempts else None
 
-    def explained(self, names: dict[str, str]) -> dict[str, Any]:
+    def explain_json(self, names: dict[str, str]) -> dict[str, Any]:
         """The decision record that `explain` shows."""
         return {
             "request": self.id,
             "at": self.at,
             "method": self.head.method,
             "path": self.path,
-            "session": self.ask.session,
-            "agent": self.ask.agent,
-            "model": self.ask.model,
+            "session": self.routing_request.session,
+            "agent": self.routing_request.agent,
+            "model": self.routing_request.model,
             "status": self.status,
             "outcome": self.outcome.value if self.outcome else None,
             "note": self.note,

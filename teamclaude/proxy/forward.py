@@ -88,7 +88,7 @@ class Forwarder:
         idle_sec = context.config.body_idle_timeout_sec
         self._delivery = ResponseWriter(exchange, client, log, self._hold, idle_sec, context.event_loop)
         self._inference = exchange.route.kind is PathKind.INFERENCE
-        self._request = exchange.ask
+        self._request = exchange.routing_request
         self._suspects = Refusals(context, exchange)
         self._refusal_reasons: dict[str, str] = {}  # account key -> why it refused this request
         self._locked_out: set[str] = set()  # answered with 401 or 403
@@ -151,10 +151,10 @@ class Forwarder:
         exchange, router = self._exchange, self._house.router
         exchange.waiting_since = time.monotonic()
         try:
-            waits = exchange.waits_in_line(self._house.clock, router.outlook)
+            waits = exchange.wait_recorder(self._house.clock, router.outlook)
             return router.acquire(ask, patience, self._hold.on_tick, waits)
         finally:
-            exchange.goes_on()
+            exchange.end_wait()
             exchange.waited += time.monotonic() - exchange.waiting_since
             exchange.waiting_since = None
 

@@ -158,7 +158,7 @@ class ConnectionHandler:
             return _in_one(partial(pass_websocket, house, exchange, self._client, log))
         if exchange.route.kind in _OWN_LOGIN:
             return _in_one(partial(pass_through, house, exchange, self._client, log))
-        exchange.ask = ask_of(exchange, house, self._runtime.issue_of)
+        exchange.routing_request = ask_of(exchange, house, self._runtime.issue_of)
         if exchange.facts.stream is True:
             self._use_loop_next = False
         return Forwarder(house, exchange, self._client, log).steps()
@@ -167,7 +167,7 @@ class ConnectionHandler:
         """Everything before the body is looked at: where it ends, who sends it, where to."""
         head = exchange.head
         framing = self._framing(exchange)
-        exchange.visitor = self._admit(head)
+        exchange.caller = self._admit(head)
         exchange.body_read = not exchange.has_body
         if exchange.route.kind is PathKind.UNKNOWN:
             raise _unknown(head, exchange.route.path)
@@ -179,7 +179,7 @@ class ConnectionHandler:
         limit = self._runtime.context.config.proxy.max_body_mib
         upload = upload_mib(exchange.head.method, exchange.route.path)
         if framing.length > SMALL_BODY_BYTES or framing.kind is Kind.CHUNKED:
-            exchange.room = self._runtime.body_limiter.room()
+            exchange.body_room = self._runtime.body_limiter.room()
         spool = self._runtime.spool if upload else None
         self._read_body(exchange, framing, max(limit, upload) << 20, spool)
         if log is not None:
@@ -215,7 +215,7 @@ class ConnectionHandler:
         # RFC 9110 10.1.1: HTTP/1.0 has no 100 (Continue).
         asks_first = head.minor > 0 and "expect" in head and _expects_100(head)
         self._use_loop_next = framing.kind is not Kind.CHUNKED and framing.length <= SMALL_BODY_BYTES
-        exchange.body = self._client.read_body(framing, limit, asks_first, exchange.room, spool)
+        exchange.body = self._client.read_body(framing, limit, asks_first, exchange.body_room, spool)
         exchange.body_read = True
 
     def _settle_error(self, exchange: Exchange, error: Exception) -> bool:
@@ -228,7 +228,7 @@ class ConnectionHandler:
             # No answer at all: the client's own retry is the best one left.  Nor a whole one.
             exchange.end(Outcome.UPSTREAM_ERROR, str(error))
             if not started:
-                exchange.unanswered()
+                exchange.reset_response()
             return self._cut(exchange)
         if not isinstance(error, TeamClaudeError):
             self._runtime.report_internal_error(exchange.id, error)
@@ -284,7 +284,7 @@ class ConnectionHandler:
     def _send_error(self, exchange: Optional[Exchange], error: TeamClaudeError, close: bool) -> None:
         body = json.dumps({"type": "error", "error": {"type": error.kind, "message": str(error)}}).encode()
         if exchange is not None:
-            exchange.first_byte(error.status)
+            exchange.response_started(error.status)
         self._send(exchange, error.status, error.headers(), body, close)
 
     def _send(

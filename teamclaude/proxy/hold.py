@@ -43,7 +43,7 @@ class Hold:
         self._exchange = exchange
         self._check_draining = check_draining
         self._client = client
-        self._commit_at = exchange.began + commit_sec if stream else float("inf")
+        self._commit_at = exchange.started + commit_sec if stream else float("inf")
         self._last_bytes = 0.0  # monotonic
         self.committed = False  # the client has its 200
 
@@ -56,7 +56,7 @@ class Hold:
         """Look after the client; raises ClientGone, or Draining when the server stops."""
         self._client.watch.check()
         self._check_draining()
-        self._exchange.follow_wait()
+        self._exchange.update_wait()
         now = time.monotonic()
         if not self.committed:
             if now >= self._commit_at:
@@ -95,7 +95,7 @@ class Hold:
         ]
         if self.framing.kind is Kind.CHUNKED:
             headers.append(("Transfer-Encoding", "chunked"))
-        self._exchange.first_byte(200, final=False)
+        self._exchange.response_started(200, final=False)
         self._client.send(render_response(200, "OK", headers))
         self.committed = True
         self._send(self._comment(), now)

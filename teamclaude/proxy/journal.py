@@ -61,7 +61,7 @@ class Journal:
             if len(self._ended) > REMEMBERED:
                 self._ended.popitem(last=False)
         if record is not None and self._log is not None:
-            record.end(exchange.outcome.value if exchange.outcome else "", exchange.explained(self.names()))
+            record.end(exchange.outcome.value if exchange.outcome else "", exchange.explain_json(self.names()))
             self._log.finish(record)
         if self._on_end is not None:
             self._on_end(exchange)
@@ -96,14 +96,14 @@ class Journal:
                 exchange = self._last()
             else:
                 exchange = self._ended.get(request) or self._running.get(request)
-        return None if exchange is None else exchange.explained(self.names())
+        return None if exchange is None else exchange.explain_json(self.names())
 
     def _last(self) -> Optional[Exchange]:
         """Of the last one decided and the last one that waits, the one that came later; else what runs."""
         decided = next((e for e in reversed(self._ended.values()) if e.attempts), None)
         waits = next((e for e in reversed(self._running.values()) if e.waiting is not None), None)
         if decided is not None and waits is not None:
-            return waits if waits.began >= decided.began else decided
+            return waits if waits.started >= decided.started else decided
         return decided or waits or next(reversed(self._running.values()), None)
 
     def close(self) -> None:

@@ -81,7 +81,7 @@ def pass_websocket(context: RequestContext, exchange: Exchange, client: Client, 
         fields = [*client_response_headers(answer.head, answer.framing), *_SWITCHES]
         if log is not None:
             log.answered(answer.head.status, answer.head.reason, fields)
-        exchange.first_byte(answer.head.status)
+        exchange.response_started(answer.head.status)
         client.send(render_response(answer.head.status, answer.head.reason, fields))
         early = b"".join(answer.read(client.watch, 0.0)) if answer.arrived else b""
         idle_sec = config.body_idle_timeout_sec
@@ -100,7 +100,7 @@ def _relay(
         log.answered(answer.head.status, answer.head.reason, response_headers)
         observers.append(log.response.add)
     response = render_response(answer.head.status, answer.head.reason, response_headers)
-    exchange.first_byte(answer.head.status)
+    exchange.response_started(answer.head.status)
     until_close = answer.framing.kind is Kind.UNTIL_CLOSE
     form = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"), until_close)
     if until_close:

@@ -91,7 +91,7 @@ class Recorder:
 
 def trace_row(exchange: Exchange, salt: bytes) -> dict[str, Any]:
     """One request as it is recorded; manual page `record` tells what each key means."""
-    usage, ask = exchange.usage, exchange.ask
+    usage, ask = exchange.usage, exchange.routing_request
     into = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
     counts = (into, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
     known = dict(zip(("in", "out", "read", "write"), counts))
@@ -101,7 +101,7 @@ def trace_row(exchange: Exchange, salt: bytes) -> dict[str, Any]:
         "m": family_of(exchange.facts.model) or "other",
         **(dict.fromkeys(known) if usage.unmeasured else known),
         "life": round(ask.cache_life),
-        "s": round(max(0.0, exchange.lasted - exchange.waited), 2),
+        "s": round(max(0.0, exchange.duration - exchange.waited), 2),
         "wait": round(exchange.waited, 2),
         "st": exchange.status,
         "o": exchange.outcome.value if exchange.outcome else "",

@@ -96,9 +96,9 @@ class Refusals:
         exchange = self._exchange
         return RetryConditions(
             inference=exchange.route.kind is PathKind.INFERENCE,
-            elapsed=time.monotonic() - exchange.began,
+            elapsed=time.monotonic() - exchange.started,
             budget=self._house.config.upstream_retry_budget_sec,
-            prefix=self._house.router.cached_prefix(exchange.ask),
+            prefix=self._house.router.cached_prefix(exchange.routing_request),
             may_hop=self._key(refusal) not in self._house.recently_refused,
             may_doubt=self._kind_key(refusal) not in self._house.recently_refused,
             jitter=random.random(),
@@ -106,11 +106,11 @@ class Refusals:
 
     def _key(self, refusal: Refusal) -> tuple[object, ...]:
         """What is alike: of bare 429s the model and the betas, else the conversation and the words."""
-        ask = self._exchange.ask
+        ask = self._exchange.routing_request
         if refusal.kind is AnswerKind.BARE:
             return (refusal.kind, ask.scope)
         return (refusal.kind, ask.asking, self._exchange.route.path, refusal.status, refusal.normalized_words)
 
     def _kind_key(self, refusal: Refusal) -> tuple[object, ...]:
         """What is alike, whoever asks."""
-        return (refusal.kind, self._exchange.ask.scope, self._exchange.route.path, refusal.normalized_words)
+        return (refusal.kind, self._exchange.routing_request.scope, self._exchange.route.path, refusal.normalized_words)

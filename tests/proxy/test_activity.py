@@ -83,10 +83,10 @@ def test_unknown_is_null_and_never_zero() -> None:
 
 def test_all_that_is_known_of_an_exchange() -> None:
     target = "/v1/messages?beta=true"
-    exchange = Exchange(RequestHead("POST", target, 1, []), classify("POST", target), NOON, "tc-1", began=5.0)
+    exchange = Exchange(RequestHead("POST", target, 1, []), classify("POST", target), NOON, "tc-1", started=5.0)
     exchange.facts = BodyFacts(model="claude-opus-4-8", effort="high")
-    exchange.ask = Ask(session="3f2a91c0-0000", agent="a1d8")
-    exchange.visitor = Caller("ci", True)
+    exchange.routing_request = Ask(session="3f2a91c0-0000", agent="a1d8")
+    exchange.caller = Caller("ci", True)
     exchange.attempts = [
         Attempt("alice", Decision("key-a", "kept warm")),
         Attempt("bob", Decision("key-b", "own account")),
@@ -96,8 +96,8 @@ def test_all_that_is_known_of_an_exchange() -> None:
     exchange.cost, exchange.cost_estimated = 0.25, True
     exchange.outcome = Outcome.SERVED
     paused = Waiting(Wait(Decision(None, "no account usable")), 0.0, lambda: 12.5, 1)
-    exchange.wait(paused)
-    exchange.goes_on()
+    exchange.begin_wait(paused)
+    exchange.end_wait()
     activity = activity_of(exchange)
     assert activity == FULL._replace(duration_sec=activity.duration_sec, cache_write_tokens=23)
     assert activity.duration_sec == pytest.approx(12.1)

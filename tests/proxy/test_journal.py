@@ -54,7 +54,7 @@ def test_a_request_under_way_is_in_flight_until_its_end() -> None:
 
 
 def waits(exchange: Exchange) -> Exchange:
-    exchange.wait(Waiting(Wait(Decision(None, "no account usable")), 1000.5, lambda: 1010.5, 0))
+    exchange.begin_wait(Waiting(Wait(Decision(None, "no account usable")), 1000.5, lambda: 1010.5, 0))
     return exchange
 
 
@@ -72,7 +72,7 @@ def test_the_last_one_is_the_one_that_waits_unless_another_was_decided_that_came
     record = journal.explain("last")
     assert record is not None
     assert record["request"] == later.id
-    waiting.goes_on()
+    waiting.end_wait()
     assert journal.waiting() == []
     assert journal.inflight()[0]["waiting"] is None
 
@@ -95,7 +95,7 @@ def test_a_record_says_what_is_known_and_null_for_the_rest() -> None:
     exchange = exchange_of("/v1/messages?beta=true", "a", "b")
     unknown = ended(journal, exchange_of())
     exchange.usage, exchange.cost = Usage(input_tokens=7, output_tokens=5), 0.25
-    exchange.first_byte(200)
+    exchange.response_started(200)
     ended(journal, exchange)
     row, bare = journal.recent()
     assert (row["at"], row["path"], row["accounts"], row["status"]) == (

@@ -159,7 +159,7 @@ def test_a_directory_that_cant_be_written_is_one_warning_and_no_error(tmp_path: 
 
 def test_the_same_conversation_has_another_hash_with_another_salt(clock: Clock) -> None:
     exchange = exchange_of("/v1/messages", "alice")
-    exchange.ask = exchange.ask._replace(session="s")
+    exchange.routing_request = exchange.routing_request._replace(session="s")
     assert trace_row(exchange, b"1" * 16)["c"] != trace_row(exchange, b"2" * 16)["c"]
     assert "a" not in trace_row(exchange, b"1" * 16)  # nothing was answered with windows
 
