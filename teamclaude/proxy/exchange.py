@@ -20,7 +20,7 @@ from ..routing.windows import Reading
 from .bodyscan import NO_FACTS, BodyFacts
 from .entry import Caller
 from .redact import redact_text
-from .waiting import HELD, HeldRequest, Waiting, held_of, held_seconds
+from .waiting import HELD, HeldRequest, RequestWait, current_hold, held_seconds
 from .wire.bodies import BodyRoom
 from .wire.framing import keep_alive
 from .wire.head import RequestHead
@@ -95,7 +95,7 @@ class Exchange:
     switched = False  # its connection has gone on with another protocol
     waiting_since: Optional[float] = None  # monotonic, while it waits for an account
     waited = 0.0  # seconds it has waited so
-    waits: tuple[Waiting, ...] = ()  # oldest first; replaced as a whole
+    waits: tuple[RequestWait, ...] = ()  # oldest first; replaced as a whole
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class Exchange:
             self.note = redact_text(note) if note else self.note
             self.ended = time.monotonic()
 
-    def begin_wait(self, waiting: Waiting) -> None:
+    def begin_wait(self, waiting: RequestWait) -> None:
         """It waits, from now on."""
         self.waits = (*self.waits, waiting)
 
@@ -153,7 +153,7 @@ class Exchange:
         def begin(waiter: Waiter) -> None:
             if waiter.wait is not None:
                 since, attempts = waiter.since, len(self.attempts)
-                self.begin_wait(Waiting(waiter.wait, since, clock, attempts, waiter, expects))
+                self.begin_wait(RequestWait(waiter.wait, since, clock, attempts, waiter, expects))
 
         return begin
 
@@ -162,7 +162,7 @@ class Exchange:
         """It waits for something else than an account, which `words` name."""
         at = self.at + self.duration
         paused = Wait(Decision(None, words, at=at))
-        self.begin_wait(Waiting(paused, at, lambda: self.at + self.duration, len(self.attempts)))
+        self.begin_wait(RequestWait(paused, at, lambda: self.at + self.duration, len(self.attempts)))
         try:
             yield
         finally:
@@ -172,7 +172,7 @@ class Exchange:
         """Notice that it waits for something of another kind by now."""
         if self.waits:
             last = self.waits[-1]
-            followed = last.followed()
+            followed = last.follow()
             if followed is not last:
                 self.begin_wait(followed)
 
@@ -182,7 +182,7 @@ class Exchange:
             self.waits[-1].end()
 
     @property
-    def waiting(self) -> Optional[Waiting]:
+    def waiting(self) -> Optional[RequestWait]:
         """The wait it is in."""
         last = self.waits[-1] if self.waits else None
         return None if last is None or last.over else last
@@ -197,7 +197,7 @@ class Exchange:
 
     def held(self) -> Optional[HeldRequest]:
         """The hold it is in, as of now; None while it is in none."""
-        hold = held_of(self.waits)
+        hold = current_hold(self.waits)
         if hold is None:
             return None
         account, back_at = hold.outlook()

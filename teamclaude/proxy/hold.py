@@ -105,7 +105,7 @@ class Hold:
         held = self._exchange.held()
         words = "waiting for an account"
         if held is not None and held.back_at is not None:
-            words = held.words()
+            words = held.expectation()
         line = "".join(char if char.isprintable() else " " for char in f": held, {words}")
         return line.encode("utf-8", "replace") + b"\n\n"
 

@@ -214,7 +214,7 @@ def _awaits(held: HeldRequest, now: float) -> str:
     """`no account usable, alice back 23:22 (in 5 min)`."""
     if held.account is None or held.back_at is None:
         return f"{held.reason} ({held.detail})" if held.detail else held.reason
-    return f"{held.reason}, {held.words()} (in {duration_text(max(0.0, held.back_at - now))})"
+    return f"{held.reason}, {held.expectation()} (in {duration_text(max(0.0, held.back_at - now))})"
 
 
 def _end_text(exchange: Exchange) -> Optional[str]:

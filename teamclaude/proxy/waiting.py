@@ -25,10 +25,10 @@ __all__ = [
     "PAUSE",
     "SLOT",
     "HeldRequest",
-    "Waiting",
+    "RequestWait",
     "clock_time",
-    "expected",
-    "held_of",
+    "expectation_text",
+    "current_hold",
     "held_seconds",
     "held_summary",
 ]
@@ -38,7 +38,7 @@ HELD_AFTER_SEC = 1.0  # what is shorter is no state anybody could look at
 SAME_DAY_SEC = 20 * 3600.0  # a time of day that is further away may be another day's
 
 
-class Waiting:
+class RequestWait:
     """One wait of one request; without a waiter a pause between two attempts."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Waiting:
         clock: Callable[[], float],
         attempts: int,
         waiter: Optional[Waiter] = None,
-        expects: Callable[[Waiter], Outlook] = lambda waiter: UNKNOWN,
+        outlook_of: Callable[[Waiter], Outlook] = lambda waiter: UNKNOWN,
     ) -> None:
         self.attempts = attempts  # made before it
         self.kind = PAUSE if waiter is None else SLOT if wait.for_slot else HELD
@@ -57,7 +57,7 @@ class Waiting:
         self._since = since
         self._waiter = waiter
         self._waiter_since = waiter.since if waiter is not None else 0.0
-        self._expects = expects
+        self._expects = outlook_of
         self._seconds: Optional[float] = None  # when it is over
 
     @property
@@ -101,7 +101,7 @@ class Waiting:
     def end(self) -> None:
         self._wait, self._seconds = self.wait, self.seconds
 
-    def followed(self) -> Waiting:
+    def follow(self) -> RequestWait:
         """This one; one that begins now when it has come to wait for something of another kind."""
         waiter = self._waiter
         now = waiter.wait if waiter is not None else None
@@ -109,7 +109,7 @@ class Waiting:
             self._wait = self.wait
             return self
         self.end()
-        return Waiting(now, self._clock(), self._clock, self.attempts, waiter, self._expects)
+        return RequestWait(now, self._clock(), self._clock, self.attempts, waiter, self._expects)
 
     def as_json(self, names: Mapping[str, str]) -> dict[str, Any]:
         """As `inflight`, activity and `explain` show it."""
@@ -147,9 +147,9 @@ class HeldRequest(NamedTuple):
     at: float
     """Of this record, epoch seconds."""
 
-    def words(self) -> str:
+    def expectation(self) -> str:
         """What it waits for: `alice back 23:22`."""
-        return expected(self.account, self.back_at, self.reason, self.at)
+        return expectation_text(self.account, self.back_at, self.reason, self.at)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -165,7 +165,7 @@ class HeldRequest(NamedTuple):
         }
 
 
-def held_of(waits: Sequence[Waiting]) -> Optional[Waiting]:
+def current_hold(waits: Sequence[RequestWait]) -> Optional[RequestWait]:
     """The hold a request is in, of all its waits, oldest first; None while it is in none."""
     last = waits[-1] if waits else None
     if last is None or last.kind != HELD or last.over or held_seconds(waits) < HELD_AFTER_SEC:
@@ -173,7 +173,7 @@ def held_of(waits: Sequence[Waiting]) -> Optional[Waiting]:
     return last
 
 
-def held_seconds(waits: Iterable[Waiting]) -> float:
+def held_seconds(waits: Iterable[RequestWait]) -> float:
     """How long a request has been held in all."""
     return sum(wait.seconds for wait in waits if wait.kind == HELD)
 
@@ -183,7 +183,7 @@ def held_summary(held: Sequence[HeldRequest]) -> dict[str, Any]:
     return {"held": len(held), "heldSec": int(max((one.held_sec for one in held), default=0.0))}
 
 
-def expected(account: Optional[str], back_at: Optional[float], reason: str, now: float) -> str:
+def expectation_text(account: Optional[str], back_at: Optional[float], reason: str, now: float) -> str:
     """`alice back 23:22`; where nobody knows that, the reason: `waits for room`."""
     if account is None or back_at is None:
         return reason

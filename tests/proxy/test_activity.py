@@ -8,7 +8,7 @@ from teamclaude.proxy.activity import Activity, activity_of, as_json
 from teamclaude.proxy.bodyscan import BodyFacts
 from teamclaude.proxy.entry import Caller
 from teamclaude.proxy.exchange import Attempt, Exchange, Outcome
-from teamclaude.proxy.waiting import Waiting
+from teamclaude.proxy.waiting import RequestWait
 from teamclaude.proxy.wire.head import RequestHead
 from teamclaude.proxy.wire.paths import classify
 from teamclaude.routing.decision import Ask, Decision, Wait
@@ -95,7 +95,7 @@ def test_all_that_is_known_of_an_exchange() -> None:
     exchange.usage = Usage(1200, 8400, 50_000, 20, 3)
     exchange.cost, exchange.cost_estimated = 0.25, True
     exchange.outcome = Outcome.SERVED
-    paused = Waiting(Wait(Decision(None, "no account usable")), 0.0, lambda: 12.5, 1)
+    paused = RequestWait(Wait(Decision(None, "no account usable")), 0.0, lambda: 12.5, 1)
     exchange.begin_wait(paused)
     exchange.end_wait()
     activity = activity_of(exchange)

@@ -7,7 +7,7 @@ from typing import Any
 from teamclaude.proxy import journal as journal_module
 from teamclaude.proxy.exchange import Attempt, Exchange, Outcome
 from teamclaude.proxy.journal import Journal
-from teamclaude.proxy.waiting import Waiting
+from teamclaude.proxy.waiting import RequestWait
 from teamclaude.proxy.wire.head import RequestHead
 from teamclaude.proxy.wire.paths import classify
 from teamclaude.routing.decision import Decision, Exclusion, Wait
@@ -54,7 +54,7 @@ def test_a_request_under_way_is_in_flight_until_its_end() -> None:
 
 
 def waits(exchange: Exchange) -> Exchange:
-    exchange.begin_wait(Waiting(Wait(Decision(None, "no account usable")), 1000.5, lambda: 1010.5, 0))
+    exchange.begin_wait(RequestWait(Wait(Decision(None, "no account usable")), 1000.5, lambda: 1010.5, 0))
     return exchange
 
 

@@ -15,10 +15,10 @@ from teamclaude.proxy.waiting import (
     PAUSE,
     SLOT,
     HeldRequest,
-    Waiting,
+    RequestWait,
     clock_time,
-    expected,
-    held_of,
+    expectation_text,
+    current_hold,
     held_seconds,
     held_summary,
 )
@@ -44,7 +44,7 @@ class Stand:
         self.now = 1000.0
         self.waiter = Waiter(Ask("s"), Patience(3600.0), self.now)
         self.waiter.wait = wait
-        self.waiting = Waiting(wait, self.now, lambda: self.now, 1, self.waiter, lambda waiter: expects)
+        self.waiting = RequestWait(wait, self.now, lambda: self.now, 1, self.waiter, lambda waiter: expects)
 
 
 # --- one wait -------------------------------------------------------------------------------------
@@ -80,10 +80,10 @@ def test_what_it_waits_for_now_is_told_and_what_it_waited_for_last_is_kept() -> 
 def test_a_wait_for_a_slot_that_becomes_a_hold_is_two_waits() -> None:
     stand = Stand(SLOT_OF_A)
     stand.now += 5
-    assert stand.waiting.followed() is stand.waiting
+    assert stand.waiting.follow() is stand.waiting
     stand.waiter.wait = NOTHING
     assert stand.waiting.reason == Reason.NO_SLOT, "until it is followed it tells what it was"
-    second = stand.waiting.followed()
+    second = stand.waiting.follow()
     stand.now += 7
     assert (stand.waiting.kind, stand.waiting.seconds, stand.waiting.wait) == (SLOT, 5.0, SLOT_OF_A)
     assert (second.kind, second.seconds, second.reason) == (HELD, 7.0, Reason.NOTHING_USABLE)
@@ -91,18 +91,18 @@ def test_a_wait_for_a_slot_that_becomes_a_hold_is_two_waits() -> None:
 
 def test_only_a_wait_that_no_account_can_end_and_that_lasts_is_a_hold() -> None:
     stand = Stand(NOTHING)
-    assert held_of(()) is None
-    assert held_of([stand.waiting]) is None, "a moment is no hold"
+    assert current_hold(()) is None
+    assert current_hold([stand.waiting]) is None, "a moment is no hold"
     stand.now += 0.99
-    assert held_of([stand.waiting]) is None
+    assert current_hold([stand.waiting]) is None
     stand.now += 0.01
-    assert held_of([stand.waiting]) is stand.waiting
+    assert current_hold([stand.waiting]) is stand.waiting
     stand.waiting.end()
-    assert held_of([stand.waiting]) is None, "it goes on"
+    assert current_hold([stand.waiting]) is None, "it goes on"
     slot = Stand(SLOT_OF_A)
     slot.now += 500
-    assert held_of([slot.waiting]) is None
-    assert held_of([stand.waiting, slot.waiting]) is None, "it was held before, and now has an account"
+    assert current_hold([slot.waiting]) is None
+    assert current_hold([stand.waiting, slot.waiting]) is None, "it was held before, and now has an account"
 
 
 def test_a_hold_goes_on_after_an_attempt_that_was_refused() -> None:
@@ -112,7 +112,7 @@ def test_a_hold_goes_on_after_an_attempt_that_was_refused() -> None:
     for stand in (first, slot):
         stand.waiting.end()
     waits = [first.waiting, slot.waiting, second.waiting]
-    assert held_of(waits) is second.waiting, "at once: it has been held for a minute"
+    assert current_hold(waits) is second.waiting, "at once: it has been held for a minute"
     assert held_seconds(waits) == 60.0
 
 
@@ -139,8 +139,8 @@ def test_the_json_of_a_wait() -> None:
 
 
 def test_words() -> None:
-    assert expected("alice", 23 * 3600 + 22 * 60, "no account usable", 23 * 3600) == "alice back 23:22"
-    assert expected(None, None, "waits for room", 0.0) == "waits for room"
+    assert expectation_text("alice", 23 * 3600 + 22 * 60, "no account usable", 23 * 3600) == "alice back 23:22"
+    assert expectation_text(None, None, "waits for room", 0.0) == "waits for room"
     assert clock_time(86400.0 + 82920, 0.0) == "Fri 23:02", "another day's time has its day"
 
 
