@@ -17,21 +17,21 @@ from .wire.head import RequestHead
 from .wire.paths import PathKind
 from .wire.spool import is_spooled
 
-__all__ = ["ask_of"]
+__all__ = ["routing_request_of"]
 
-LONGEST_ID = 128  # of a session or agent id: they are keys that live in memory
-LONGEST_BETAS = 2048
+MAX_ID_CHARS = 128  # of a session or agent id: they are keys that live in memory
+MAX_BETAS_CHARS = 2048
 
 
-def ask_of(exchange: Exchange, house: RequestContext, issue_of: Callable[[str], Optional[str]]) -> Ask:
+def routing_request_of(exchange: Exchange, house: RequestContext, issue_of: Callable[[str], Optional[str]]) -> Ask:
     """The question; the facts of the body are noted in the exchange.  Raises NotFound for an unknown account.
 
     `issue_of` tells what a session works on, as far as known.
     """
     head, config = exchange.head, house.config
-    names = head.shared.get(_names)
+    names = head.shared.get(_head_ids)
     if names is None:
-        names = head.shared[_names] = _names(head)
+        names = head.shared[_head_ids] = _head_ids(head)
     session, agent, parent_agent, betas = names
     facts = NO_FACTS  # an upload on disk is not looked at: it would be read for nothing
     if not is_spooled(exchange.body):
@@ -54,10 +54,10 @@ def ask_of(exchange: Exchange, house: RequestContext, issue_of: Callable[[str], 
     )
 
 
-def _names(head: RequestHead) -> tuple[Optional[str], ...]:
+def _head_ids(head: RequestHead) -> tuple[Optional[str], ...]:
     """The session, the agent, the agent that started it and the betas, as the head says."""
     ids = (_bounded(head.get(f"x-claude-code-{name}-id")) for name in ("session", "agent", "parent-agent"))
-    return (*ids, ",".join(head.get_all("anthropic-beta"))[:LONGEST_BETAS])
+    return (*ids, ",".join(head.get_all("anthropic-beta"))[:MAX_BETAS_CHARS])
 
 
 def _owner(exchange: Exchange, house: RequestContext) -> Optional[str]:
@@ -73,7 +73,7 @@ def _owner(exchange: Exchange, house: RequestContext) -> Optional[str]:
 
 
 def _bounded(value: Optional[str]) -> Optional[str]:
-    return value[:LONGEST_ID] if value else None
+    return value[:MAX_ID_CHARS] if value else None
 
 
 def _pin(head: RequestHead, house: RequestContext) -> Optional[str]:

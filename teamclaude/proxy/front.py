@@ -27,7 +27,7 @@ from ..errors import (
     TeamClaudeError,
     UpstreamLost,
 )
-from .ask import ask_of
+from .ask import routing_request_of
 from .endpoints import Endpoints, EndpointReply
 from .entry import Caller
 from .exchange import Exchange, Outcome, new_request_id, outcome_of
@@ -158,7 +158,7 @@ class ConnectionHandler:
             return _in_one(partial(pass_websocket, house, exchange, self._client, log))
         if exchange.route.kind in _OWN_LOGIN:
             return _in_one(partial(pass_through, house, exchange, self._client, log))
-        exchange.routing_request = ask_of(exchange, house, self._runtime.issue_of)
+        exchange.routing_request = routing_request_of(exchange, house, self._runtime.issue_of)
         if exchange.facts.stream is True:
             self._use_loop_next = False
         return Forwarder(house, exchange, self._client, log).steps()

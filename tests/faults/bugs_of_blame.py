@@ -93,7 +93,7 @@ def ids_are_forgotten() -> Patches:
 
 
 def who_has_no_session_is_one_conversation() -> Patches:
-    make = front.ask_of
+    make = front.routing_request_of
 
     def lumped(*args: Any) -> Any:
         made = make(*args)
