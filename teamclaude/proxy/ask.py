@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from ..accounts.identity import find_name
 from ..errors import NotFound, UsageError
 from ..routing.decision import Ask
-from .bodyscan import NO_FACTS, cache_digests, scan
+from .bodyscan import NO_FACTS, cache_digests, scan_body
 from .exchange import Exchange
 from .house import RequestContext
 from .resources import in_body, named_in
@@ -35,7 +35,7 @@ def routing_request_of(exchange: Exchange, house: RequestContext, issue_of: Call
     session, agent, parent_agent, betas = names
     facts = NO_FACTS  # an upload on disk is not looked at: it would be read for nothing
     if not is_spooled(exchange.body):
-        facts = scan(exchange.body, not session or config.rewrite_account_uuid)
+        facts = scan_body(exchange.body, not session or config.rewrite_account_uuid)
     exchange.facts = facts
     session = session or facts.session_id
     inference = exchange.route.kind is PathKind.INFERENCE

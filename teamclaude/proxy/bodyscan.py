@@ -23,28 +23,28 @@ import mmap
 import re
 from typing import Any, NamedTuple, Optional, Union
 
-from .quickjson import decoded
+from .quickjson import decode_json
 
-__all__ = ["NO_FACTS", "BodyFacts", "cache_digests", "scan"]
+__all__ = ["NO_FACTS", "BodyFacts", "cache_digests", "scan_body"]
 
 Body = Union[bytes, bytearray, mmap.mmap]
 
 # Up to here the standard parser is the quickest way.
-_SMALL = 4096
+_SMALL_BYTES = 4096
 # The longest value, and the longest end of a body, that is decoded.
 _LONGEST = 65536
 # Up to here the standard parser is the second way; beyond, it would hold the interpreter for too long
 # and take several times the body's memory.
-_MEDIUM = 1 << 20
+_MEDIUM_BYTES = 1 << 20
 # Up to here a request without a session is parsed for the names of its cache.
 _PARSED_FOR_DIGESTS = 1 << 18
 # Where the members in front end at the latest.
-_FRONT = 1024
+_FRONT_BYTES = 1024
 # What is searched in one go: about 1 ms.
-_PART = 1 << 20
+_SEARCH_BYTES = 1 << 20
 # Brackets, strings with escapes and members one walk may meet, about 1 us each.  1 MB of a real
 # conversation has 5 thousand.
-_BUDGET = 150_000
+_MAX_STEPS = 150_000
 
 _QUOTE, _BACKSLASH = b'"\\'
 _WANTED = {key.encode(): key for key in ("model", "stream", "metadata", "max_tokens", "output_config")}
@@ -78,13 +78,13 @@ class BodyFacts(NamedTuple):
 NO_FACTS = BodyFacts()
 
 
-def scan(body: bytes | bytearray | memoryview, with_session: bool = True) -> BodyFacts:
+def scan_body(body: bytes | bytearray | memoryview, with_session: bool = True) -> BodyFacts:
     """The facts of a request body; never raises.
 
     `with_session` False: its session is known already (4 us less).
     """
     data = _whole(body)
-    fields = _decoded(data[:]) if len(data) <= _SMALL else _Walk(data).top_level()
+    fields = _decoded(data[:]) if len(data) <= _SMALL_BYTES else _Walk(data).top_level()
     if not isinstance(fields, dict):
         return NO_FACTS
     get = fields.get
@@ -144,7 +144,7 @@ def _whole(body: bytes | bytearray | memoryview) -> Body:
 
 def _decoded(text: str | bytes | bytearray) -> Any:
     try:
-        return decoded(text)
+        return decode_json(text)
     except ValueError:
         return None
 
@@ -187,11 +187,11 @@ def _rfind(body: Body, text: bytes, start: int, end: int) -> int:
 
     In one go 50 MB took it for 30 ms.
     """
-    while end - start > _PART:
-        found = body.rfind(text, end - _PART, end)
+    while end - start > _SEARCH_BYTES:
+        found = body.rfind(text, end - _SEARCH_BYTES, end)
         if found >= 0:
             return found
-        end -= _PART - len(text) + 1
+        end -= _SEARCH_BYTES - len(text) + 1
     return body.rfind(text, start, end)
 
 
@@ -205,7 +205,7 @@ class _Walk:
     def __init__(self, body: Body) -> None:
         self._body = body
         self._end = len(body)
-        self._budget = _BUDGET
+        self._budget = _MAX_STEPS
         self._fields: dict[str, Any] = {}
 
     def top_level(self) -> dict[str, Any]:
@@ -219,13 +219,13 @@ class _Walk:
         opening = _OPENING.match(self._body)
         if opening is None:
             return {}
-        front, complete = self._members(opening.end(), opening.end() + _FRONT)
+        front, complete = self._walk_members(opening.end(), opening.end() + _FRONT_BYTES)
         if complete or self._has_nothing_between(front, self._parse_tail(front)):
             return self._fields
-        if self._end <= _MEDIUM:
+        if self._end <= _MEDIUM_BYTES:
             parsed = _decoded(self._body[:])
             return parsed if isinstance(parsed, dict) else self._fields
-        self._members(front, self._end)
+        self._walk_members(front, self._end)
         return self._fields
 
     def _has_nothing_between(self, front: int, tail: int) -> bool:
@@ -244,7 +244,7 @@ class _Walk:
         self._fields.update((name, members[name]) for name in _WANTED.values() if name in members)
         return at
 
-    def _members(self, at: int, stop: int) -> tuple[int, bool]:
+    def _walk_members(self, at: int, stop: int) -> tuple[int, bool]:
         """Walk the members of an object from `at` on, taking the values of the wanted keys.
 
         Returns the place behind the closing brace and True; or where the member starts that could not

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any, Union
 
-__all__ = ["decoded"]
+__all__ = ["decode_json"]
 
 _scan_once = getattr(json.JSONDecoder(), "scan_once")  # noqa: B009 - not in typeshed
 
 
-def decoded(text: Union[str, bytes, bytearray]) -> Any:
+def decode_json(text: Union[str, bytes, bytearray]) -> Any:
     """As `json.loads`; raises ValueError, also for a text that is nested too deep.
 
     Mostly it is UTF-8 with no space around it: told so, the scanner takes 1.5 us for a small answer, where

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any, Union
 
 from ..routing.usage import NO_USAGE, UNMEASURED, Usage
-from .quickjson import decoded
+from .quickjson import decode_json
 from .wire.coding import CODED, Inflater, is_identity
 from .wire.sse import Event, EventParser
 
@@ -233,7 +233,7 @@ def _is_dull(data: bytes) -> bool:
 
 def _parsed(text: bytes) -> dict[str, Any]:
     try:
-        return _object(decoded(text))
+        return _object(decode_json(text))
     except ValueError:
         return {}
 

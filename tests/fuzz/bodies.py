@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from teamclaude.proxy.accountuuid import with_account_uuid
-from teamclaude.proxy.bodyscan import scan
+from teamclaude.proxy.bodyscan import scan_body
 from teamclaude.proxy.redact import redact_body, redact_text
 from teamclaude.proxy.wire.paths import PathKind, classify
 from tests.fuzz.dice import JSON_SIGNS, Dice
@@ -50,7 +50,7 @@ def body_scans(dice: Dice) -> None:
     data = _body(dice)
     if dice.chance(0.5):
         data = dice.mutated(data, WORDS)
-    facts = scan(dice.choice([bytes, bytearray, memoryview])(data))
+    facts = scan_body(dice.choice([bytes, bytearray, memoryview])(data))
     rewritten = with_account_uuid(data, facts, OTHER)
     assert len(rewritten) == len(data)
     changed = [at for at, (old, new) in enumerate(zip(data, bytes(rewritten))) if old != new]

@@ -9,7 +9,7 @@ from typing import Any, Optional
 import pytest
 
 from teamclaude.proxy.accountuuid import with_account_uuid
-from teamclaude.proxy.bodyscan import scan
+from teamclaude.proxy.bodyscan import scan_body
 
 Build = Callable[..., Any]
 OLD = "11111111-1111-4111-8111-111111111111"
@@ -29,7 +29,7 @@ def body(account: str = OLD, text: str = "hello", session: str = "s1") -> bytes:
 
 
 def rewritten(data: bytes, uuid: Optional[str] = NEW) -> bytes:
-    return bytes(with_account_uuid(data, scan(data), uuid))
+    return bytes(with_account_uuid(data, scan_body(data), uuid))
 
 
 def test_the_uuid_is_replaced_and_nothing_else() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from teamclaude.proxy import bodyscan
-from teamclaude.proxy.bodyscan import NO_FACTS, BodyFacts, scan
+from teamclaude.proxy.bodyscan import NO_FACTS, BodyFacts, scan_body
 
 SESSION = "34c334ad-2ab5-4b1a-96c9-5970fee7ea9d"
 USER_ID = json.dumps({"device_id": "d" * 64, "account_uuid": "", "session_id": SESSION})
@@ -80,13 +80,13 @@ FACTS = BodyFacts("claude-opus-4-8", True, SESSION, "high", False, 128000)
 @pytest.mark.parametrize("size", [100, 50_000, 2_000_000])
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_the_facts_of_claude_codes_body(size, kind):
-    assert scan(kind(compact(claude_body(size)))) == FACTS
+    assert scan_body(kind(compact(claude_body(size)))) == FACTS
 
 
 def test_a_body_of_claude_code_is_not_walked(monkeypatch):
     monkeypatch.setattr(bodyscan, "_BUDGET", 20)
     monkeypatch.setattr(bodyscan, "_MEDIUM", 0)
-    assert scan(compact(claude_body(500_000))) == FACTS
+    assert scan_body(compact(claude_body(500_000))) == FACTS
 
 
 @pytest.mark.parametrize("size", [100, 50_000, 1_500_000])
@@ -98,7 +98,7 @@ def test_any_order_of_keys_and_any_spacing(size, separators):
         keys = list(body)
         rng.shuffle(keys)
         data = json.dumps({key: body[key] for key in keys}, separators=separators).encode()
-        assert scan(b" \n" + data + b"\r\n ") == FACTS
+        assert scan_body(b" \n" + data + b"\r\n ") == FACTS
 
 
 @pytest.mark.parametrize("size", [100, 50_000, 1_500_000])
@@ -107,7 +107,7 @@ def test_an_absent_key_is_unknown_although_nested_ones_exist(size, key):
     body = claude_body(size)
     del body[key]
     data = compact(body)
-    assert scan(data) == by_parsing(data) != FACTS
+    assert scan_body(data) == by_parsing(data) != FACTS
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_an_absent_key_is_unknown_although_nested_ones_exist(size, key):
 def test_the_session_in_the_user_id(user_id, session):
     for size in (10, 20_000):
         data = compact(claude_body(size, metadata={"user_id": user_id}))
-        assert scan(data).session_id == session
+        assert scan_body(data).session_id == session
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_the_session_in_the_user_id(user_id, session):
 def test_values_of_all_kinds(key, value, attribute, fact):
     for size in (10, 50_000):
         data = json.dumps(claude_body(size, **{key: value})).encode()
-        assert getattr(scan(data), attribute) == fact
+        assert getattr(scan_body(data), attribute) == fact
 
 
 @pytest.mark.parametrize("size", [100, 50_000, 1_500_000])
@@ -177,15 +177,15 @@ def test_an_hour_of_cache(size):
         for control, expected in ((short, False), ({"ttl": "5m"}, False), (long, True)):
             body = claude_body(size)
             body[where] = [*body[where][:-1], {"text": "1h", "x": '"ttl":"1h"', "cache_control": control}]
-            assert scan(compact(body)).cache_ttl_1h is expected
-            assert scan(json.dumps(body).encode()).cache_ttl_1h is expected
+            assert scan_body(compact(body)).cache_ttl_1h is expected
+            assert scan_body(json.dumps(body).encode()).cache_ttl_1h is expected
 
 
 def test_a_quoted_key_in_a_text_is_no_key():
     lie = '","model":"lie","metadata":{"user_id":"x"},"stream":false}'
     for text in (lie, "\\" + lie, lie * 2000, "\\\\" + lie):
         data = compact(claude_body(10, messages=[{"role": "user", "content": text * 3}]))
-        assert scan(data) == FACTS
+        assert scan_body(data) == FACTS
         tricky = compact(
             {
                 "messages": text * 10 + "x" * 5000,
@@ -195,13 +195,13 @@ def test_a_quoted_key_in_a_text_is_no_key():
                 "y": [lie],
             }
         )
-        assert scan(tricky) == BodyFacts(model="m")
+        assert scan_body(tricky) == BodyFacts(model="m")
 
 
 def test_a_key_ending_like_ours_is_another_key():
     for filler in ("", "x" * 20_000, "x" * 2_000_000):
         data = compact({"a": filler, 'x"metadata': {"user_id": USER_ID}, 'x\\"model': "lie", "models": "lie"})
-        assert scan(data) == NO_FACTS
+        assert scan_body(data) == NO_FACTS
 
 
 @pytest.mark.parametrize(
@@ -215,13 +215,13 @@ def test_a_key_ending_like_ours_is_another_key():
     ids=lambda data: repr(data)[:24],
 )
 def test_what_is_no_object_has_no_facts(data):
-    assert scan(data) == NO_FACTS
+    assert scan_body(data) == NO_FACTS
 
 
 def test_a_body_cut_anywhere_is_survived():
     data = compact(claude_body(6000))
     for at in [*range(0, 300), *range(300, len(data), 97), *range(len(data) - 700, len(data))]:
-        facts = scan(data[:at])
+        facts = scan_body(data[:at])
         assert facts.model in (None, "claude-opus-4-8")
 
 
@@ -288,7 +288,7 @@ def test_random_documents_agree_with_the_standard_parser(limits, monkeypatch):
         separators = rng.choice([(",", ":"), (", ", ": "), ("\n,", " :\t")])
         data = json.dumps(document(rng), separators=separators, ensure_ascii=rng.random() < 0.5).encode()
         expected = by_parsing(data)
-        facts = scan(data)
+        facts = scan_body(data)
         assert facts._replace(cache_ttl_1h=False) == expected._replace(cache_ttl_1h=False), data
         seen.add(facts)
     assert len(seen) > 20
@@ -304,8 +304,8 @@ def test_mutated_bodies_never_raise():
                 [rng.randrange(len(data)), rng.randrange(len(data) - 600, len(data)), rng.randrange(60)]
             )
             mutated[at] = rng.choice(b'"\\{}[]:,\x00\xffx ')
-        scan(mutated)
-        scan(bytes(mutated[: rng.randrange(len(mutated))]))
+        scan_body(mutated)
+        scan_body(bytes(mutated[: rng.randrange(len(mutated))]))
 
 
 HOSTILE = {
@@ -326,7 +326,7 @@ HOSTILE = {
 def test_hostile_bodies_cost_little_time_and_memory(name):
     data = HOSTILE[name]
     began = time.thread_time()
-    scan(data)
+    scan_body(data)
     assert time.thread_time() - began < 1.0
 
 
@@ -336,7 +336,7 @@ def test_a_large_body_is_neither_copied_nor_matched_in_one_go(name):
     data = HOSTILE.get(name, early)
     tracemalloc = pytest.importorskip("tracemalloc")
     tracemalloc.start()
-    scan(data)
+    scan_body(data)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 600_000
@@ -345,18 +345,18 @@ def test_a_large_body_is_neither_copied_nor_matched_in_one_go(name):
 def test_a_walk_ends_with_its_budget(monkeypatch):
     data = compact({"messages": [[]] * 2000, "model": "m"})
     monkeypatch.setattr(bodyscan, "_MEDIUM", 0)
-    assert scan(data) == BodyFacts(model="m")
+    assert scan_body(data) == BodyFacts(model="m")
     monkeypatch.setattr(bodyscan, "_BUDGET", 3000)
-    assert scan(data) == NO_FACTS
+    assert scan_body(data) == NO_FACTS
 
 
-@pytest.mark.parametrize("padding", range(bodyscan._FRONT - 80, bodyscan._FRONT + 4))
+@pytest.mark.parametrize("padding", range(bodyscan._FRONT_BYTES - 80, bodyscan._FRONT_BYTES + 4))
 def test_where_the_front_ends_does_not_matter(padding, monkeypatch):
     front = {"model": "m", "a": "x" * padding, "max_tokens": 128000, "stream": False, "messages": "x" * 5000}
     data = compact({**front, "metadata": {"user_id": USER_ID}, "output_config": {"effort": "low"}})
     for medium in (0, 1 << 20):
         monkeypatch.setattr(bodyscan, "_MEDIUM", medium)
-        assert scan(data) == BodyFacts("m", False, SESSION, "low", False, 128000)
+        assert scan_body(data) == BodyFacts("m", False, SESSION, "low", False, 128000)
 
 
 @pytest.mark.parametrize("part", [20, 21, 64, 1 << 20])
@@ -365,11 +365,11 @@ def test_a_large_body_is_searched_in_parts(part, monkeypatch):
     data = compact(claude_body(50_000))
     mapped = mmap.mmap(-1, len(data))
     mapped[:] = data
-    assert scan(memoryview(mapped)) == scan(mapped) == FACTS
+    assert scan_body(memoryview(mapped)) == scan_body(mapped) == FACTS
     for text in (b'"metadata"', b'"nowhere"', data[:20], data[-20:]):
         assert bodyscan._rfind(mapped, text, 0, len(data)) == data.rfind(text)
 
 
 def test_a_part_of_a_buffer_is_only_that_part():
     data = compact(claude_body(50_000))
-    assert scan(memoryview(b'{"model":"lie",' + data + b"}")[15:-1]) == FACTS
+    assert scan_body(memoryview(b'{"model":"lie",' + data + b"}")[15:-1]) == FACTS

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from teamclaude.proxy.quickjson import decoded
+from teamclaude.proxy.quickjson import decode_json
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from teamclaude.proxy.quickjson import decoded
     ],
 )
 def test_it_reads_what_the_library_reads(text: str | bytes | bytearray) -> None:
-    assert decoded(text) == json.loads(text)
+    assert decode_json(text) == json.loads(text)
 
 
 @pytest.mark.parametrize(
@@ -30,4 +30,4 @@ def test_it_reads_what_the_library_reads(text: str | bytes | bytearray) -> None:
 )
 def test_anything_else_is_a_value_error(text: bytes) -> None:
     with pytest.raises(ValueError):
-        decoded(text)
+        decode_json(text)
