@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Optional, TextIO, TypeVar
 
-from ..proxy.backlog import Backlog
+from ..proxy.backlog import BackgroundQueue
 
 __all__ = ["Lines"]
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 KEPT = 5000
 
 
-class Lines(Backlog[T]):
+class Lines(BackgroundQueue[T]):
     """Lines are printed whole; what a stuck terminal does not take beyond KEPT is dropped, oldest first.
 
     What can't be written (a full disk, a reader who left) is dropped as well, and the next lines are tried:

@@ -7,25 +7,25 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-__all__ = ["Backlog"]
+__all__ = ["BackgroundQueue"]
 
 T = TypeVar("T")
 
-CLOSE_SEC = 2.0
+CLOSE_TIMEOUT_SEC = 2.0
 # After the first thing more are waited for.  Nobody sees a line come later by that, and the threads that
 # serve take fewer turns with this one: told one by one, a small request took twice as long.
 GATHER_SEC = 0.02
 
 
-class Backlog(Generic[T]):
+class BackgroundQueue(Generic[T]):
     """`put` never waits; beyond `kept` the oldest is dropped.
 
     `take` is called with all that waits, in order, and takes it out; what it raises ends the taking.
     """
 
-    def __init__(self, name: str, take: Callable[[deque[T]], None], kept: int) -> None:
-        self._take = take
-        self._waiting: deque[T] = deque(maxlen=kept)
+    def __init__(self, name: str, consume: Callable[[deque[T]], None], max_items: int) -> None:
+        self._consume = consume
+        self._items: deque[T] = deque(maxlen=max_items)
         self._something = threading.Event()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -33,20 +33,20 @@ class Backlog(Generic[T]):
 
     def put(self, thing: T) -> None:
         """Any thread."""
-        self._waiting.append(thing)
+        self._items.append(thing)
         # Set already: it is cleared before what is waiting is taken, so this one is taken too.
         if not self._something.is_set():
             self._something.set()
 
-    def close(self, timeout_s: float = CLOSE_SEC) -> None:
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_SEC) -> None:
         """See to what is left, but do not wait for ever."""
         self._closed.set()
         self._something.set()
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        while not (self._closed.is_set() and not self._waiting):
+        while not (self._closed.is_set() and not self._items):
             self._something.wait()
             self._closed.wait(GATHER_SEC)
             self._something.clear()
-            self._take(self._waiting)
+            self._consume(self._items)

@@ -6,22 +6,22 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from .backlog import Backlog
+from .backlog import BackgroundQueue
 from .exchange import Exchange
 
-__all__ = ["Herald"]
+__all__ = ["ExchangeQueue"]
 
-KEPT = 10_000
+MAX_WAITING = 10_000
 
 
-class Herald(Backlog[Exchange]):
+class ExchangeQueue(BackgroundQueue[Exchange]):
     """`tell` is called for each exchange that has ended, in order; they do not change any more."""
 
-    def __init__(self, tell: Callable[[Exchange], None]) -> None:
-        self._tell = tell
-        super().__init__("herald", self._tell_all, KEPT)
+    def __init__(self, handle: Callable[[Exchange], None]) -> None:
+        self._handle = handle
+        super().__init__("herald", self._tell_all, MAX_WAITING)
 
     def _tell_all(self, waiting: deque[Exchange]) -> None:
         while waiting:
             with suppress(Exception):  # a defect in showing one request must not end the showing
-                self._tell(waiting.popleft())
+                self._handle(waiting.popleft())

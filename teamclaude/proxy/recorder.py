@@ -17,7 +17,7 @@ from typing import Any, Optional
 
 from ..routing.models import family_of
 from .exchange import Attempt, Exchange
-from .herald import Herald
+from .herald import ExchangeQueue
 from .tracefile import TraceFile
 from .wire.paths import PathKind
 
@@ -34,7 +34,7 @@ class Recorder:
         self._warn = warn
         self._clock = clock
         self._switching = threading.Lock()
-        self._herald: Optional[Herald] = None
+        self._herald: Optional[ExchangeQueue] = None
         self._salt = b""
         self._rows = 0
 
@@ -55,7 +55,7 @@ class Recorder:
             except OSError as error:
                 self._failed(error)
                 return
-            self._herald = Herald(self._write)
+            self._herald = ExchangeQueue(self._write)
 
     def put(self, exchange: Exchange) -> None:
         """A request has ended; never waits."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from teamclaude.proxy.exchange import Exchange
-from teamclaude.proxy.herald import Herald
+from teamclaude.proxy.herald import ExchangeQueue
 from teamclaude.proxy.wire.head import RequestHead
 from teamclaude.proxy.wire.paths import classify
 
@@ -18,7 +18,7 @@ def exchange() -> Exchange:
 
 def test_all_are_told_in_order_and_not_by_the_thread_that_served() -> None:
     told: list[tuple[Exchange, int]] = []
-    herald = Herald(lambda each: told.append((each, threading.get_ident())))
+    herald = ExchangeQueue(lambda each: told.append((each, threading.get_ident())))
     given = [exchange() for _ in range(50)]
     for each in given:
         herald.put(each)
@@ -36,7 +36,7 @@ def test_one_that_can_not_be_told_stops_nobody() -> None:
             raise ValueError("not to be shown")
         told.append(each)
 
-    herald = Herald(tell)
+    herald = ExchangeQueue(tell)
     given = [exchange(), exchange()]
     for each in given:
         herald.put(each)
@@ -51,7 +51,7 @@ def test_an_endless_telling_holds_nobody_up() -> None:
         reached.set()
         go_on.wait(10)
 
-    herald = Herald(tell)
+    herald = ExchangeQueue(tell)
     herald.put(exchange())
     assert reached.wait(5)
     for _ in range(100):
