@@ -39,7 +39,7 @@ from .delivery import ResponseWriter, KeptResponse, StreamRefusedError, make_tap
 from .exchange import Attempt, Exchange, Outcome, outcome_of
 from .hold import Hold
 from .house import RequestContext
-from .quota import reading_of
+from .quota import read_quota
 from .refusal import NEEDS_OPERATOR, no_account_error
 from .requestrecord import RequestRecord
 from .resources import note_owner
@@ -208,7 +208,7 @@ class Forwarder:
             attempt.status = answer.head.status
             if logged is not None:
                 logged.answered(answer.head.status, answer.head.reason, answer.head.headers)
-            reading = attempt.reading = reading_of(answer.head, self._house.clock())
+            reading = attempt.reading = read_quota(answer.head, self._house.clock())
             if answer.head.status >= 400:
                 yield partial(self._set_aside, lease, way, answer, reading, attempt)
                 return False

@@ -8,10 +8,10 @@ from typing import Optional
 from ..routing.windows import Reading, names_quota, read_windows
 from .wire.head import Head
 
-__all__ = ["reading_of"]
+__all__ = ["read_quota"]
 
 # A reading carries its time, so it does not serve for long; also `retry-after` may be a date.
-SAME_SEC = 1.0
+REUSE_SEC = 1.0
 _MOST = 64  # of one shape of heads: an account each
 
 
@@ -22,10 +22,10 @@ class _Memory:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.places = [place for place, name in enumerate(names) if names_quota(name)]
-        self.told: dict[tuple[str, ...], tuple[float, Reading]] = {}
+        self.readings: dict[tuple[str, ...], tuple[float, Reading]] = {}
 
 
-def reading_of(head: Head, now: float) -> Reading:
+def read_quota(head: Head, now: float) -> Reading:
     """As `read_windows`; up to a second old.
 
     Under load, where it counts, an account's answers differ in their quota now and then: 12 us of a small
@@ -36,11 +36,11 @@ def reading_of(head: Head, now: float) -> Reading:
     if memory is None:
         memory = shape.shared[_Memory] = _Memory(shape.names)
     said = tuple([values[place] for place in memory.places])
-    known = memory.told.get(said)
-    if known is not None and 0.0 <= now - known[0] < SAME_SEC:
+    known = memory.readings.get(said)
+    if known is not None and 0.0 <= now - known[0] < REUSE_SEC:
         return known[1]
-    if len(memory.told) >= _MOST:
-        memory.told.clear()
+    if len(memory.readings) >= _MOST:
+        memory.readings.clear()
     reading = read_windows([(shape.names[place], values[place]) for place in memory.places], now)
-    memory.told[said] = (now, reading)
+    memory.readings[said] = (now, reading)
     return reading
