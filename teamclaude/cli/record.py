@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _switched(on: Optional[bool], port: Optional[int]) -> dict[str, Any]:
     """The state after switching: by the running proxy, or in the file that it will read."""
-    from ..proxy.recorder import Recorder
+    from ..proxy.recorder import TrafficRecorder
     from ..proxy.tracefile import trace_directory
     from .client import Proxy, Unreachable
     from .configfile import read_config
@@ -49,7 +49,7 @@ def _switched(on: Optional[bool], port: Optional[int]) -> dict[str, Any]:
     except Unreachable:
         if on is not None:
             file.update(lambda raw: raw.__setitem__("record", on))
-    recorder = Recorder(trace_directory(file.path), note, lambda: 0.0)
+    recorder = TrafficRecorder(trace_directory(file.path), note, lambda: 0.0)
     return {**recorder.status(), "on": config.record if on is None else on, "running": False}
 
 

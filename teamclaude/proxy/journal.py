@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 from .activity import activity_of, as_json
 from .exchange import Exchange
-from .recorder import Recorder
+from .recorder import TrafficRecorder
 from .requestlog import RequestLog
 from .requestrecord import RequestRecord
 
@@ -38,7 +38,7 @@ class Journal:
         self._lock = threading.Lock()  # guards _running and _ended
         self._records: dict[str, dict[str, Any]] = {}  # of those that had ended at the last look
         self.names: Callable[[], dict[str, str]] = dict  # account names by key
-        self.recorder: Optional[Recorder] = None
+        self.recorder: Optional[TrafficRecorder] = None
         self.turns = 0  # beginnings and ends so far: the same number is the same content
 
     def begin(self, exchange: Exchange) -> Optional[RequestRecord]:
@@ -66,7 +66,7 @@ class Journal:
         if self._on_end is not None:
             self._on_end(exchange)
         if self.recorder is not None:
-            self.recorder.put(exchange)
+            self.recorder.record(exchange)
 
     def recent(self) -> list[dict[str, Any]]:
         """Finished requests, newest first."""

@@ -21,12 +21,12 @@ from .herald import ExchangeQueue
 from .tracefile import TraceFile
 from .wire.paths import PathKind
 
-__all__ = ["Recorder", "trace_row"]
+__all__ = ["TrafficRecorder", "trace_row"]
 
 HASH_CHARS = 12
 
 
-class Recorder:
+class TrafficRecorder:
     """Off until `switch(True)`; any thread.  `warn` gets one line when writing fails."""
 
     def __init__(self, directory: Path, warn: Callable[[str], None], clock: Callable[[], float]) -> None:
@@ -57,7 +57,7 @@ class Recorder:
                 return
             self._herald = ExchangeQueue(self._write)
 
-    def put(self, exchange: Exchange) -> None:
+    def record(self, exchange: Exchange) -> None:
         """A request has ended; never waits."""
         herald = self._herald
         if herald is not None and exchange.route.kind is PathKind.INFERENCE:

@@ -16,7 +16,7 @@ from .exchange import Exchange
 from .journal import Journal
 from .listener import Listener, is_loopback_name, open_listeners, server_context
 from .notices import Notice, Notices
-from .recorder import Recorder
+from .recorder import TrafficRecorder
 from .redact import redact_text
 from .requestlog import RequestLog
 from .runtime import Runtime
@@ -72,7 +72,7 @@ class ProxyServer:
         self._changes = 0
         self._runtime = Runtime(config_file, config, self._journal, clock, warn, self._changed, self._host)
         self._journal.names = self._runtime.router.names
-        self._journal.recorder = Recorder(trace_directory(config_file.path), warn, clock)
+        self._journal.recorder = TrafficRecorder(trace_directory(config_file.path), warn, clock)
         self._journal.recorder.switch(config.record)
         for lost in self._runtime.router.restore(state_file.load()):
             warn(f"not restored from the state file: {lost}")

@@ -17,10 +17,10 @@ from ..accounts.files import make_private_directory, write_private
 
 __all__ = ["TraceFile", "trace_directory"]
 
-MOST_BYTES = 32 * 1024 * 1024
-MOST_FILES = 60
+MAX_FILE_BYTES = 32 * 1024 * 1024
+MAX_FILES = 60
 KEEP_DAYS = 60
-SALT = ".salt"
+SALT_NAME = ".salt"
 SALT_BYTES = 16
 _OURS = re.compile(r"(\d{8})-(\d{3})\.jsonl")
 
@@ -34,9 +34,9 @@ def trace_directory(config: Path) -> Path:
 class TraceFile:
     """The files of one directory; every method may raise OSError."""
 
-    def __init__(self, directory: Path, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, directory: Path, max_bytes: int = MAX_FILE_BYTES) -> None:
         self.directory = directory
-        self._most_bytes = most_bytes
+        self._most_bytes = max_bytes
         self._handle = -1
         self._day = ""
         self._size = 0
@@ -44,7 +44,7 @@ class TraceFile:
     def salt(self) -> bytes:
         """The key of the hashes, made at first use."""
         make_private_directory(str(self.directory))
-        path = self.directory / SALT
+        path = self.directory / SALT_NAME
         known = path.read_bytes() if path.exists() else b""
         if len(known) != SALT_BYTES:
             known = secrets.token_bytes(SALT_BYTES)
@@ -91,7 +91,7 @@ class TraceFile:
         files = self.files()
         oldest = time.strftime("%Y%m%d", time.gmtime(_noon(today) - KEEP_DAYS * 86400.0))
         for place, path in enumerate(files):
-            if path.name[:8] < oldest or place < len(files) - MOST_FILES:
+            if path.name[:8] < oldest or place < len(files) - MAX_FILES:
                 with contextlib.suppress(OSError):
                     path.unlink()
 

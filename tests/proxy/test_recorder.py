@@ -13,7 +13,7 @@ import pytest
 
 from teamclaude.demo.fault import Fault
 from teamclaude.lab.recording import read_recording
-from teamclaude.proxy.recorder import Recorder, trace_row
+from teamclaude.proxy.recorder import TrafficRecorder, trace_row
 from teamclaude.proxy.tracefile import TraceFile, trace_directory
 from tests.proxy.conftest import Clock, Stage
 from tests.proxy.test_journal import exchange_of
@@ -126,7 +126,7 @@ def test_files_are_private(tmp_path: Path) -> None:
 
 
 def test_a_new_file_each_day_and_when_one_is_long_and_old_ones_go(tmp_path: Path) -> None:
-    file = TraceFile(tmp_path, most_bytes=8)
+    file = TraceFile(tmp_path, max_bytes=8)
     for day in (1, 1, 1, 2, 3, 100):
         file.append(b"12345\n", day * DAY)
         if day == 3:
@@ -139,7 +139,7 @@ def test_a_new_file_each_day_and_when_one_is_long_and_old_ones_go(tmp_path: Path
     (tmp_path / "mine.txt").touch()
     assert [path.name for path in file.files()] == ["19700411-001.jsonl"]
     file.close()
-    again = TraceFile(tmp_path, most_bytes=8)
+    again = TraceFile(tmp_path, max_bytes=8)
     again.append(b"12345\n", 100 * DAY)
     again.append(b"12345\n", 100 * DAY)
     again.close()
@@ -149,9 +149,9 @@ def test_a_new_file_each_day_and_when_one_is_long_and_old_ones_go(tmp_path: Path
 def test_a_directory_that_cant_be_written_is_one_warning_and_no_error(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     warnings: list[str] = []
-    recorder = Recorder(tmp_path / "taken", warnings.append, lambda: DAY)
+    recorder = TrafficRecorder(tmp_path / "taken", warnings.append, lambda: DAY)
     recorder.switch(True)
-    recorder.put(exchange_of())
+    recorder.record(exchange_of())
     assert recorder.status()["on"] is False
     assert len(warnings) == 1
     assert "traffic is not recorded" in warnings[0]
