@@ -189,7 +189,7 @@ class ResponseWriter:
         pieces: list[Buffer] = []
         until = time.monotonic() + FIRST_EVENT_WAIT_SEC
         while (
-            probe.first_event in (None, "ping") and not probe.blind and answer.body_bytes < MAX_PROBE_BYTES
+            probe.first_event in (None, "ping") and not probe.gave_up and answer.body_bytes < MAX_PROBE_BYTES
         ):
             if not answer.await_body(self._client.watch, max(0.0, until - time.monotonic())):
                 break

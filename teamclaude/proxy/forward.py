@@ -239,7 +239,7 @@ class Forwarder:
             return False
         finally:
             relayed = self._streaming and self._inference and (attempt.status or 500) < 400
-            usage = tap.used(relayed) if tap is not None else NO_USAGE
+            usage = tap.final_usage(relayed) if tap is not None else NO_USAGE
             model = (tap.model if tap is not None else None) or self._request.model
             exchange.usage = exchange.usage.plus(usage)
             price = price_of(model, self._config.pricing)
@@ -388,7 +388,7 @@ class Forwarder:
             problem = f"{answer.head.status}, but nothing that can follow a hold"
         elif self._inference and tap.is_stream and not tap.saw_stop:
             problem = "the stream ended without message_stop"
-        unread = UNREADABLE_USAGE if self._inference and tap.blind else ""
+        unread = UNREADABLE_USAGE if self._inference and tap.gave_up else ""
         self._exchange.end(Outcome.UPSTREAM_ERROR if problem else Outcome.SERVED, problem or unread)
         return not problem
 

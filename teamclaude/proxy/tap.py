@@ -38,7 +38,7 @@ class UsageTap:
 
     saw_stop = False  # message_stop passed: the stream is complete
     first_event: str | None = None  # its name
-    blind = False  # a coding the tap can't read, or given up: it knows nothing (more)
+    gave_up = False  # a coding the tap can't read, or given up: it knows nothing (more)
     _usage = NO_USAGE
     _model: str | None = None
     _id: str | None = None
@@ -61,7 +61,7 @@ class UsageTap:
             coding = content_encoding.strip().lower()
             self._inflater = Inflater(_MAX_INFLATED) if coding in CODED else None
             if self._inflater is None and not is_identity(coding):
-                self._give_up()
+                self._stop_parsing()
         self._unseen = self._events is None and self._body is None
         if self._unseen and not until_close:
             self._inflater = None
@@ -89,10 +89,10 @@ class UsageTap:
             self._read_body()
         return self._usage
 
-    def used(self, relayed: bool) -> Usage:
+    def final_usage(self, relayed: bool) -> Usage:
         """The token counts; unknown, not zero, where a `relayed` answer of a model told none."""
         usage = self.usage
-        untold = self.blind or (usage == NO_USAGE and not self.error_type)
+        untold = self.gave_up or (usage == NO_USAGE and not self.error_type)
         return usage.plus(UNMEASURED) if relayed and untold else usage
 
     @property
@@ -130,16 +130,16 @@ class UsageTap:
         if self._events is None and self._body is None and self._tail is None and self._inflater is None:
             return
         try:
-            self._see(data if isinstance(data, bytes) else bytes(data))
+            self._parse(data if isinstance(data, bytes) else bytes(data))
         except Exception:  # rule 1, whatever it was
-            self._give_up()
+            self._stop_parsing()
 
-    def _give_up(self) -> None:
-        self.blind = True
+    def _stop_parsing(self) -> None:
+        self.gave_up = True
         self._between_events = False
         self._events = self._body = self._inflater = self._tail = None
 
-    def _see(self, data: bytes) -> None:
+    def _parse(self, data: bytes) -> None:
         if self._inflater is not None:
             data = self._inflater.inflate(data)
         if self._events is not None:
@@ -148,7 +148,7 @@ class UsageTap:
             self._body.append(data)
             self._body_bytes += len(data)
             if self._body_bytes > _MAX_BODY_BYTES:
-                self.blind, self._body, self._tail = True, None, data[-_TAIL_BYTES:]
+                self.gave_up, self._body, self._tail = True, None, data[-_TAIL_BYTES:]
         elif self._tail is not None:
             self._tail = (self._tail + data)[-_TAIL_BYTES:]
 

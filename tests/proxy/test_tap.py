@@ -66,7 +66,7 @@ def test_a_stream_in_any_pieces(cut, line_end):
     assert tap.model == "claude-opus-4-8"
     assert tap.saw_stop
     assert tap.is_stream
-    assert not tap.blind
+    assert not tap.gave_up
     assert tap.first_event == "message_start"
     assert tap.error_type is None
     assert tap.error_message is None
@@ -276,7 +276,7 @@ def test_compressed_bytes_that_look_like_whole_events_are_not_skipped():
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, br", "gzip, gzip", "nonsense"])
 def test_a_coding_it_can_not_read_makes_it_blind(coding):
     tap = tapped(STREAM, coding=coding)
-    assert tap.blind
+    assert tap.gave_up
     assert not tap.is_stream
     assert tap.usage == NO_USAGE
     assert tap.model is None
@@ -286,7 +286,7 @@ def test_a_coding_it_can_not_read_makes_it_blind(coding):
 @pytest.mark.parametrize("damage", [b"not gzip at all", gzip.compress(STREAM)[:60] + b"\xff" * 300])
 def test_a_broken_coding_makes_it_blind_and_nothing_else(damage):
     tap = tapped(damage * 3, 50, coding="gzip")
-    assert tap.blind
+    assert tap.gave_up
     assert not tap.is_stream
 
 
@@ -299,7 +299,7 @@ def test_no_bomb_explodes():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20_000_000
-    assert whole.blind
+    assert whole.gave_up
     assert pieces.usage == USAGE  # each piece is within the measure, and the comment is not kept
 
 
@@ -328,7 +328,7 @@ def test_a_json_body(cut, coding, squeeze):
     assert tap.model == "claude-haiku-4-5"
     assert not tap.is_stream
     assert not tap.saw_stop
-    assert not tap.blind
+    assert not tap.gave_up
 
 
 def test_a_json_body_is_read_when_it_is_complete():
@@ -355,7 +355,7 @@ def test_a_json_error():
 
 def test_a_json_body_beyond_the_bound_is_given_up():
     tap = tapped(b'{"usage":{"input_tokens":3},"x":"' + b"y" * (1 << 20) + b'"}', 65536, JSON)
-    assert tap.blind
+    assert tap.gave_up
     assert tap.usage == NO_USAGE
 
 
@@ -364,7 +364,7 @@ def test_other_bodies_are_not_looked_at(kind):
     tap = tapped(STREAM, kind=kind)
     assert tap.usage == NO_USAGE
     assert not tap.is_stream
-    assert not tap.blind
+    assert not tap.gave_up
     assert tap.error_type is None
 
 
@@ -386,5 +386,5 @@ def test_even_an_error_of_its_own_stays_inside(monkeypatch):
     assert tap._events is not None
     monkeypatch.setattr(type(tap._events), "feed", lambda self, data: 1 / 0)
     tap.feed(STREAM)
-    assert tap.blind
+    assert tap.gave_up
     tap.feed(STREAM)

@@ -65,8 +65,8 @@ def test_a_verdict_of_the_safety_check_changes_nothing_that_is_read() -> None:
 )
 def test_an_answer_that_tells_no_tokens_has_unknown_ones(data: bytes, coding: Any, used: Any) -> None:
     tap = tapped(data, coding=coding)
-    assert tap.used(relayed=True) == used
-    assert tap.used(relayed=False).unmeasured == 0
+    assert tap.final_usage(relayed=True) == used
+    assert tap.final_usage(relayed=False).unmeasured == 0
 
 
 def test_counts_before_the_tap_went_blind_are_a_lower_bound() -> None:
@@ -74,6 +74,6 @@ def test_counts_before_the_tap_went_blind_are_a_lower_bound() -> None:
     packed = gzip.compress(START + event("ping", {}) * 500)
     tap.feed(packed[:-8])
     tap.feed(b"\0" * 8 + b"x")  # a wrong checksum
-    assert tap.blind
-    assert tap.used(relayed=True) == tap.usage._replace(unmeasured=1)
+    assert tap.gave_up
+    assert tap.final_usage(relayed=True) == tap.usage._replace(unmeasured=1)
     assert tap.usage.cache_read_tokens == 5000
