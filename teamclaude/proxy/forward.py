@@ -54,7 +54,7 @@ from .wire.paths import PathKind
 from .wire.steps import Soon, Steps
 from .wire.transport import Transport
 from .wire.upstream import Answer
-from .words import is_api_error, upstream_words
+from .words import is_api_error, error_message
 
 __all__ = ["Forwarder"]
 
@@ -287,7 +287,7 @@ class Forwarder:
     def _set_aside(self, lease: Lease, way: UpstreamTarget, answer: Answer, reading: Reading, attempt: Attempt) -> None:
         """Take in a refusal: what it means for the account, and what the request does next."""
         head, body = answer.head, self._transport.keep(answer)
-        words = upstream_words(head, body)
+        words = error_message(head, body)
         api_words = not needs_words(head.status) or is_api_error(head, body)
         credit = self._house.router.trust_of(lease)
         kind = self._house.router.apply_response(lease, head.status, reading, words, api_words)

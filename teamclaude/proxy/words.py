@@ -10,19 +10,19 @@ from .secretvalues import KNOWN
 from .wire.coding import CODED, Inflater
 from .wire.head import ResponseHead
 
-__all__ = ["error_document", "is_api_error", "partial_error", "upstream_words", "without_secrets"]
+__all__ = ["error_document", "is_api_error", "partial_error", "error_message", "without_secrets"]
 
-LONGEST = 200
-MOST_INFLATED = 65536
+MAX_MESSAGE_CHARS = 200
+MAX_INFLATED_BYTES = 65536
 
 
-def upstream_words(head: ResponseHead, body: bytes) -> str:
+def error_message(head: ResponseHead, body: bytes) -> str:
     """The message of an API error body on one line, without anything secret; empty if there is none."""
     try:
-        message = json.loads(_plain(head, body))["error"]["message"]
+        message = json.loads(_decompressed(head, body))["error"]["message"]
     except (ValueError, KeyError, TypeError, RecursionError, zlib.error):
         return ""
-    return redact_text(" ".join(str(message).split()))[:LONGEST]
+    return redact_text(" ".join(str(message).split()))[:MAX_MESSAGE_CHARS]
 
 
 def is_api_error(head: ResponseHead, body: bytes) -> bool:
@@ -32,7 +32,7 @@ def is_api_error(head: ResponseHead, body: bytes) -> bool:
     with types of its own (`forbidden`).
     """
     try:
-        kind = json.loads(_plain(head, body))["error"]["type"]
+        kind = json.loads(_decompressed(head, body))["error"]["type"]
     except (ValueError, KeyError, TypeError, RecursionError, zlib.error):
         return False
     return isinstance(kind, str) and (kind.endswith("_error") or kind == "request_too_large")
@@ -41,10 +41,10 @@ def is_api_error(head: ResponseHead, body: bytes) -> bool:
 def partial_error(head: ResponseHead, body: bytes) -> bytes:
     """An error document of ours for a refusal whose body did not come whole."""
     try:
-        came = _plain(head, body).decode("utf-8", "replace")
+        came = _decompressed(head, body).decode("utf-8", "replace")
     except zlib.error:
         came = ""
-    shown = redact_text(" ".join(came.split()))[:LONGEST]
+    shown = redact_text(" ".join(came.split()))[:MAX_MESSAGE_CHARS]
     words = f"The API answered {head.status}; the rest of its words did not arrive: {shown or 'nothing came'}"
     kind = "invalid_request_error" if head.status < 500 else "api_error"
     return json.dumps({"type": "error", "error": {"type": kind, "message": words}}).encode()
@@ -53,7 +53,7 @@ def partial_error(head: ResponseHead, body: bytes) -> bytes:
 def error_document(head: ResponseHead, body: bytes) -> bytes:
     """The answer as an error document of the API: its own if it is one, decompressed, else what it was."""
     try:
-        plain = _plain(head, body)
+        plain = _decompressed(head, body)
         document = json.loads(plain)
         if document["type"] == "error" and document["error"]["type"]:
             return KNOWN.mask(plain)
@@ -70,13 +70,13 @@ def without_secrets(head: ResponseHead, body: bytes) -> tuple[bytes, bool]:
     A coding that can't be read here passes.
     """
     try:
-        plain = _plain(head, body)
+        plain = _decompressed(head, body)
     except zlib.error:
         return body, False
     masked = KNOWN.mask(plain)
     return (body, False) if masked == plain else (masked, plain is not body)
 
 
-def _plain(head: ResponseHead, body: bytes) -> bytes:
+def _decompressed(head: ResponseHead, body: bytes) -> bytes:
     coding = (head.get("content-encoding") or "").strip(" \t").lower()
-    return Inflater(MOST_INFLATED).inflate_some(body) if coding in CODED else body
+    return Inflater(MAX_INFLATED_BYTES).inflate_some(body) if coding in CODED else body

@@ -6,7 +6,7 @@ import json
 import zlib
 
 from teamclaude.proxy.wire.head import parse_response_head
-from teamclaude.proxy.words import LONGEST, error_document, upstream_words
+from teamclaude.proxy.words import MAX_MESSAGE_CHARS, error_document, error_message
 from tests.fuzz.dice import JSON_SIGNS, Dice
 
 __all__ = ["error_bodies"]
@@ -55,8 +55,8 @@ def error_bodies(dice: Dice) -> None:
     status = dice.choice([400, 401, 403, 429, 529])
     fields = b"content-type: %b\r\ncontent-encoding: %b" % (kind, coding.encode())
     head = parse_response_head(b"HTTP/1.1 %d No\r\n%b\r\n\r\n" % (status, fields))
-    words = upstream_words(head, body)
-    assert len(words) <= LONGEST
+    words = error_message(head, body)
+    assert len(words) <= MAX_MESSAGE_CHARS
     assert "\n" not in words
     assert "\r" not in words
     assert SECRET not in words

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from teamclaude.proxy.wire.head import ResponseHead, Shape
-from teamclaude.proxy.words import LONGEST, upstream_words
+from teamclaude.proxy.words import MAX_MESSAGE_CHARS, error_message
 
 
 def words(body: bytes, encoding: str = "") -> str:
     names, values = (("Content-Encoding",), (encoding,)) if encoding else ((), ())
-    return upstream_words(ResponseHead(1, 403, "Forbidden", Shape.of(names), values), body)
+    return error_message(ResponseHead(1, 403, "Forbidden", Shape.of(names), values), body)
 
 
 def error(message: Any) -> bytes:
@@ -56,7 +56,7 @@ def test_compressed_words_are_read(encoding: str, encode: Any) -> None:
 
 def test_no_secret_and_not_too_much() -> None:
     assert "FAKE" not in words(error("token sk-ant-oat01-FAKE-a of you@x is bad"))
-    assert len(words(error("x" * 5000))) == LONGEST
+    assert len(words(error("x" * 5000))) == MAX_MESSAGE_CHARS
     assert words(gzip.compress(error("x" * 10_000_000)), "gzip") == "", "a bomb is not unpacked"
 
 
