@@ -25,7 +25,7 @@ from .exchange import Exchange, Outcome
 from .hold import Hold
 from .redact import redact_text
 from .requestrecord import RequestRecord
-from .secretvalues import KNOWN
+from .secretvalues import KNOWN_SECRETS
 from .tap import UsageTap
 from .wire.client import Client
 from .wire.coding import is_identity
@@ -171,7 +171,7 @@ class ResponseWriter:
         head = self._head(answer, kept.account, framing, own=not kept.is_whole)
         if recoded:
             head = re.sub(rb"(?im)^content-encoding:[^\r\n]*\r\n", b"", head)
-        return KNOWN.mask(head), b"" if bodiless else body
+        return KNOWN_SECRETS.mask(head), b"" if bodiless else body
 
     def send_error_event(self, error: TeamClaudeError) -> bool:
         """Tell a client whose answer a hold has begun; False when it has not."""

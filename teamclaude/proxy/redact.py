@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from .secretvalues import KNOWN
+from .secretvalues import KNOWN_SECRETS
 
 __all__ = ["redact_body", "redact_headers", "redact_text"]
 
@@ -52,7 +52,7 @@ def redact_text(text: str) -> str:
 
 def redact_body(body: bytes, pairs: bool = False) -> bytes:
     """A body or the beginning of one; `pairs`: it holds name=value pairs (a URL or a form)."""
-    body = KNOWN.hide(body)
+    body = KNOWN_SECRETS.redact(body)
     for pattern in (_PLAIN, _ESCAPED, _TOKEN, _BEARER, _PROXY_KEY):
         body = re.sub(pattern, _HIDDEN, body)
     return re.sub(_PAIR, _HIDDEN, body) if pairs else body

@@ -34,7 +34,7 @@ from .house import RequestContext
 from .journal import Journal
 from .redact import redact_text
 from .router import Router
-from .secretvalues import KNOWN, secrets_of
+from .secretvalues import KNOWN_SECRETS, secrets_of
 from .status import capacity_json, resident_mb, status_json
 from .waiting import HeldRequest, held_summary
 from .wire.bodies import BodyLimiter
@@ -125,7 +125,7 @@ class Runtime:
         )
 
     def _tell_secrets(self) -> None:
-        KNOWN.tell(self, secrets_of(self.context.config, self.token_manager.pairs().values()))
+        KNOWN_SECRETS.set_values(self, secrets_of(self.context.config, self.token_manager.pairs().values()))
 
     def close(self) -> None:
         """The server has ended; a config file that was lost just before is not lost with it."""
@@ -134,7 +134,7 @@ class Runtime:
                 self._last_good.load()
         except ConfigError as error:
             self.warn(str(error))
-        KNOWN.forget(self)
+        KNOWN_SECRETS.forget(self)
 
     def _new_tokens(self, key: str) -> None:
         self._tell_secrets()

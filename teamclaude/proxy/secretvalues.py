@@ -22,11 +22,11 @@ from urllib.parse import quote, unquote, urlsplit
 from ..accounts.config import Config
 from ..accounts.pair import TokenPair
 
-__all__ = ["KNOWN", "SecretValues", "secrets_of"]
+__all__ = ["KNOWN_SECRETS", "SecretValues", "secrets_of"]
 
-SHORTEST = 8  # a shorter one is a word that may stand anywhere
-SHORTEST_ENCODED = 16  # as base64
-KEPT = 64  # replaced values
+MIN_CHARS = 8  # a shorter one is a word that may stand anywhere
+MIN_ENCODED_CHARS = 16  # as base64
+MAX_REPLACED = 64  # replaced values
 MARK = b"<redacted>"
 
 
@@ -36,12 +36,12 @@ class SecretValues:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._values: dict[object, frozenset[str]] = {}
-        self._old: deque[str] = deque(maxlen=KEPT)
+        self._old: deque[str] = deque(maxlen=MAX_REPLACED)
         self._needles: tuple[bytes, ...] = ()  # replaced whole
 
-    def tell(self, owner: object, values: Iterable[str]) -> None:
+    def set_values(self, owner: object, values: Iterable[str]) -> None:
         """The secrets of `owner` are these; what it had before is old."""
-        new = frozenset(value for value in values if len(value) >= SHORTEST)
+        new = frozenset(value for value in values if len(value) >= MIN_CHARS)
         with self._lock:
             before = self._values.get(owner, frozenset())
             if new == before:
@@ -55,14 +55,14 @@ class SecretValues:
 
     def forget(self, owner: object) -> None:
         """`owner` has ended; with the last one all is forgotten."""
-        self.tell(owner, ())
+        self.set_values(owner, ())
         with self._lock:
             self._values.pop(owner, None)
             if not self._values:
                 self._old.clear()
                 self._needles = ()
 
-    def hide(self, data: bytes) -> bytes:
+    def redact(self, data: bytes) -> bytes:
         """For showing and storing."""
         for needle in self._needles:
             if needle in data:
@@ -77,7 +77,7 @@ class SecretValues:
         return data
 
 
-KNOWN = SecretValues()
+KNOWN_SECRETS = SecretValues()
 
 
 def secrets_of(config: Config, pairs: Iterable[TokenPair]) -> Iterator[str]:
@@ -111,7 +111,7 @@ def _forms(value: str) -> Iterator[bytes]:
     yield encoded.encode()
     if encoded != value:
         yield encoded.lower().encode()
-    if len(value) >= SHORTEST_ENCODED:
+    if len(value) >= MIN_ENCODED_CHARS:
         for offset in range(3):  # what stands before it moves its bytes
             raw = b"\0" * offset + value.encode()
             whole = len(raw) // 3 * 4

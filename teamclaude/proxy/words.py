@@ -6,7 +6,7 @@ import json
 import zlib
 
 from .redact import redact_text
-from .secretvalues import KNOWN
+from .secretvalues import KNOWN_SECRETS
 from .wire.coding import CODED, Inflater
 from .wire.head import ResponseHead
 
@@ -56,7 +56,7 @@ def error_document(head: ResponseHead, body: bytes) -> bytes:
         plain = _decompressed(head, body)
         document = json.loads(plain)
         if document["type"] == "error" and document["error"]["type"]:
-            return KNOWN.mask(plain)
+            return KNOWN_SECRETS.mask(plain)
     except (ValueError, KeyError, TypeError, RecursionError, zlib.error):
         pass
     words = f"The API answered {head.status}, with neither a plain event stream nor an error document."
@@ -73,7 +73,7 @@ def without_secrets(head: ResponseHead, body: bytes) -> tuple[bytes, bool]:
         plain = _decompressed(head, body)
     except zlib.error:
         return body, False
-    masked = KNOWN.mask(plain)
+    masked = KNOWN_SECRETS.mask(plain)
     return (body, False) if masked == plain else (masked, plain is not body)
 
 

@@ -17,7 +17,7 @@ from teamclaude.accounts.config import parse_config
 from teamclaude.accounts.pair import TokenPair
 from teamclaude.demo.fault import Fault
 from teamclaude.proxy.delivery import StreamRefusedError
-from teamclaude.proxy.secretvalues import KEPT, KNOWN, SecretValues, secrets_of
+from teamclaude.proxy.secretvalues import MAX_REPLACED, KNOWN_SECRETS, SecretValues, secrets_of
 from tests.proxy.conftest import KEY, account_json, message
 
 Build = Callable[..., Any]
@@ -43,9 +43,9 @@ PLAIN = "no-known-shape-0123456789-abcdef"
 )
 def test_a_value_is_found_in_every_form(value: str, form: Callable[[str], str]) -> None:
     known = SecretValues()
-    known.tell("us", [value])
+    known.set_values("us", [value])
     text = f"before {form(value)} after".encode()
-    hidden, masked = known.hide(text), known.mask(text)
+    hidden, masked = known.redact(text), known.mask(text)
     assert b"<redacted>" in hidden
     assert hidden.startswith(b"before ")
     assert hidden.endswith(b" after")
@@ -58,32 +58,32 @@ def test_a_value_is_found_in_every_form(value: str, form: Callable[[str], str]) 
 
 def test_one_value_that_begins_another_leaves_nothing_of_it() -> None:
     known = SecretValues()
-    known.tell("us", ["secret-0123", "secret-0123-and-more"])
-    assert known.hide(b"secret-0123-and-more secret-0123") == b"<redacted> <redacted>"
+    known.set_values("us", ["secret-0123", "secret-0123-and-more"])
+    assert known.redact(b"secret-0123-and-more secret-0123") == b"<redacted> <redacted>"
 
 
 def test_short_values_are_words_and_stay() -> None:
     known = SecretValues()
-    known.tell("us", ["error", ""])
-    assert known.hide(b"an error") == b"an error"
+    known.set_values("us", ["error", ""])
+    assert known.redact(b"an error") == b"an error"
 
 
 def test_a_replaced_value_stays_known_for_a_while_and_memory_is_bounded() -> None:
     known = SecretValues()
-    for number in range(KEPT + 10):
-        known.tell("us", [f"token-number-{number:05}"])
-    text = b"".join(f"[token-number-{number:05}]".encode() for number in (0, 30, KEPT + 8, KEPT + 9))
-    assert known.hide(text) == b"[token-number-00000]" + b"[<redacted>]" * 3
+    for number in range(MAX_REPLACED + 10):
+        known.set_values("us", [f"token-number-{number:05}"])
+    text = b"".join(f"[token-number-{number:05}]".encode() for number in (0, 30, MAX_REPLACED + 8, MAX_REPLACED + 9))
+    assert known.redact(text) == b"[token-number-00000]" + b"[<redacted>]" * 3
     known.forget("us")
-    assert known.hide(text) == text
+    assert known.redact(text) == text
 
 
 def test_owners_do_not_forget_for_each_other() -> None:
     known = SecretValues()
-    known.tell("a", [PLAIN])
-    known.tell("b", [PLAIN])
+    known.set_values("a", [PLAIN])
+    known.set_values("b", [PLAIN])
     known.forget("a")
-    assert known.hide(PLAIN.encode()) == b"<redacted>"
+    assert known.redact(PLAIN.encode()) == b"<redacted>"
 
 
 def test_what_a_configuration_has_to_hide() -> None:
@@ -160,11 +160,11 @@ def test_a_refusal_that_comes_in_pieces_is_searched_as_a_whole(
 
 
 def test_the_words_of_a_refused_stream_hold_no_secret() -> None:
-    KNOWN.tell("us", [PLAIN])
+    KNOWN_SECRETS.set_values("us", [PLAIN])
     try:
         assert str(StreamRefusedError("odd", f"you sent {PLAIN}")) == "odd: you sent <redacted>"
     finally:
-        KNOWN.forget("us")
+        KNOWN_SECRETS.forget("us")
 
 
 def test_a_refusal_without_a_secret_is_relayed_byte_for_byte(stage: Build) -> None:
