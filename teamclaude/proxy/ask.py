@@ -12,7 +12,7 @@ from ..routing.decision import Ask
 from .bodyscan import NO_FACTS, cache_digests, scan_body
 from .exchange import Exchange
 from .house import RequestContext
-from .resources import in_body, named_in
+from .resources import ids_in_body, id_in_path
 from .wire.head import RequestHead
 from .wire.paths import PathKind
 from .wire.spool import is_spooled
@@ -62,10 +62,10 @@ def _head_ids(head: RequestHead) -> tuple[Optional[str], ...]:
 
 def _owner(exchange: Exchange, house: RequestContext) -> Optional[str]:
     """The account that made what the request names, in its path or its body; None: as far as known none."""
-    id = named_in(exchange.route.path)
+    id = id_in_path(exchange.route.path)
     if id is None and is_spooled(exchange.body):
         return None  # an upload on disk is not looked at
-    for named in [id] if id is not None else in_body(exchange.body):
+    for named in [id] if id is not None else ids_in_body(exchange.body):
         owner = house.router.owner_of(named)
         if owner is not None:
             return owner

@@ -42,7 +42,7 @@ from .house import RequestContext
 from .quota import read_quota
 from .refusal import NEEDS_OPERATOR, no_account_error
 from .requestrecord import RequestRecord
-from .resources import note_owner
+from .resources import record_owner
 from .retry import FIRST_BACKOFF_SEC, Action, Refusal
 from .router import NO_PATIENCE, NoUsableAccountError, Patience
 from .suspects import Refusals
@@ -221,7 +221,7 @@ class Forwarder:
             as_it_is = yield from self._deliver(lease, answer, attempt.account, tap, kind)
             served = self._record_outcome(answer, kind, tap, as_it_is)
             if served and exchange.route.kind is PathKind.API:
-                note_owner(self._house.router, lease, exchange.head.method, exchange.route.path, tap.id)
+                record_owner(self._house.router, lease, exchange.head.method, exchange.route.path, tap.id)
             return True
         except StreamRefusedError as refused:
             attempt.note = str(refused)

@@ -13,9 +13,9 @@ from urllib.parse import unquote
 from ..routing.decision import Lease
 from .router import Router
 
-__all__ = ["in_body", "is_deleted_by", "made_by", "named_in", "note_owner"]
+__all__ = ["ids_in_body", "deletes_id", "created_id", "id_in_path", "record_owner"]
 
-_PART = 1 << 20  # what is searched in one go: about 1 ms
+_SEARCH_BYTES = 1 << 20  # what is searched in one go: about 1 ms
 _LONGEST = 256  # of a member with an id
 _LONGEST_ID = 128
 
@@ -32,38 +32,38 @@ _IN_BODY = tuple(
 )
 
 
-def named_in(path: str) -> Optional[str]:
+def id_in_path(path: str) -> Optional[str]:
     """The id that a path names; None where it names none."""
     found = _ID.match(path)
     id = unquote(found[1]) if found is not None else ""
     return id if 0 < len(id) <= _LONGEST_ID else None
 
 
-def made_by(method: str, path: str, id: Optional[str]) -> Optional[str]:
+def created_id(method: str, path: str, id: Optional[str]) -> Optional[str]:
     """The id that a served request has made, `id` being that of its answer's JSON."""
     return id if method == "POST" and path in _MAKERS else None
 
 
-def is_deleted_by(method: str, path: str) -> bool:
+def deletes_id(method: str, path: str) -> bool:
     """Whether a served request has deleted what its path names."""
     return method == "DELETE" and _ID.fullmatch(path) is not None
 
 
-def note_owner(router: Router, lease: Lease, method: str, path: str, made: Optional[str]) -> None:
+def record_owner(router: Router, lease: Lease, method: str, path: str, made: Optional[str]) -> None:
     """Remember whose the id is that a served request has made, or has found where nobody knew whose it was.
 
     `made` is the id of its answer's JSON.
     """
-    id = named_in(path) or made_by(method, path, made)
+    id = id_in_path(path) or created_id(method, path, made)
     if id is None:
         return
-    if is_deleted_by(method, path):
+    if deletes_id(method, path):
         router.forget_owner(id)
     elif lease.ask.owner is None:
         router.record_owner(id, lease)
 
 
-def in_body(body: Buffer) -> list[str]:
+def ids_in_body(body: Buffer) -> list[str]:
     """The first file and the first skill that a request's body names."""
     found = (_first(pattern, kinds, body) for pattern, kinds in _IN_BODY)
     return [match[1].decode() for match in found if match is not None]
@@ -71,8 +71,8 @@ def in_body(body: Buffer) -> list[str]:
 
 def _first(pattern: re.Pattern[bytes], kinds: re.Pattern[bytes], body: Buffer) -> Optional[re.Match[bytes]]:
     """The first one in an object of one of these types; between parts other threads have their turn."""
-    for at in range(0, max(1, len(body)), _PART):
-        for found in pattern.finditer(body, at, at + _PART + _LONGEST):
+    for at in range(0, max(1, len(body)), _SEARCH_BYTES):
+        for found in pattern.finditer(body, at, at + _SEARCH_BYTES + _LONGEST):
             before = bytes(body[max(0, found.start() - _LONGEST) : found.start()]).rpartition(b"{")[2]
             after = bytes(body[found.end() : found.end() + _LONGEST]).partition(b"}")[0]
             if kinds.search(before + after):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.proxy.resources import in_body, is_deleted_by, made_by, named_in
+from teamclaude.proxy.resources import ids_in_body, deletes_id, created_id, id_in_path
 
 
 @pytest.mark.parametrize(
@@ -26,27 +26,27 @@ from teamclaude.proxy.resources import in_body, is_deleted_by, made_by, named_in
     ],
 )
 def test_a_path_names_an_id(path: str, id: str | None) -> None:
-    assert named_in(path) == id
+    assert id_in_path(path) == id
 
 
 def test_only_a_post_to_the_collection_makes_one() -> None:
-    assert made_by("POST", "/v1/files", "file_1") == "file_1"
-    assert made_by("GET", "/v1/files", "file_1") is None
-    assert made_by("POST", "/v1/messages", "msg_1") is None
-    assert made_by("POST", "/v1/messages/batches", None) is None
+    assert created_id("POST", "/v1/files", "file_1") == "file_1"
+    assert created_id("GET", "/v1/files", "file_1") is None
+    assert created_id("POST", "/v1/messages", "msg_1") is None
+    assert created_id("POST", "/v1/messages/batches", None) is None
 
 
 def test_only_deleting_the_thing_itself_deletes_it() -> None:
-    assert is_deleted_by("DELETE", "/v1/files/file_1")
-    assert not is_deleted_by("DELETE", "/v1/skills/skill_1/versions/2")
-    assert not is_deleted_by("GET", "/v1/files/file_1")
+    assert deletes_id("DELETE", "/v1/files/file_1")
+    assert not deletes_id("DELETE", "/v1/skills/skill_1/versions/2")
+    assert not deletes_id("GET", "/v1/files/file_1")
 
 
 @pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview])
 def test_a_body_names_files_and_skills(wrap: type) -> None:
     body = b'{"container":{"skills":[{"skill_id" : "skill_1"}]},"source":{"type":"file","file_id":"file_2"}}'
-    assert in_body(wrap(body)) == ["file_2", "skill_1"]
-    assert in_body(wrap(b'{"text":"a file_id"}')) == []
+    assert ids_in_body(wrap(body)) == ["file_2", "skill_1"]
+    assert ids_in_body(wrap(b'{"text":"a file_id"}')) == []
 
 
 @pytest.mark.parametrize(
@@ -58,5 +58,5 @@ def test_a_body_names_files_and_skills(wrap: type) -> None:
     ],
 )
 def test_a_file_is_named_by_a_block_and_not_by_what_a_tool_is_called_with(part: str) -> None:
-    assert in_body(f'{{"content":[{part}]}}'.encode()) == ["file_2"]
-    assert in_body(b'{"type":"tool_use","input":{"file_id":"file_1"}}') == []
+    assert ids_in_body(f'{{"content":[{part}]}}'.encode()) == ["file_2"]
+    assert ids_in_body(b'{"type":"tool_use","input":{"file_id":"file_1"}}') == []
