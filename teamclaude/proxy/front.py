@@ -136,7 +136,7 @@ class ConnectionHandler:
     # --- forwarded requests -----------------------------------------------------------------------
 
     def _serve_forwarded(self, exchange: Exchange) -> Steps[bool]:
-        log = self._runtime.journal.begin(exchange)
+        log = self._runtime.journal.request_started(exchange)
         keep = False
         try:
             framing = self._enter(exchange)
@@ -150,7 +150,7 @@ class ConnectionHandler:
             keep = yield partial(self._settle_error, exchange, error)
         finally:
             exchange.end(Outcome.REFUSED, "ended without an outcome")
-            self._runtime.journal.end(exchange, log)
+            self._runtime.journal.request_ended(exchange, log)
         return keep
 
     def _forward(self, exchange: Exchange, house: RequestContext, log: Optional[RequestRecord]) -> Steps[None]:

@@ -15,7 +15,7 @@ from .requestrecord import RequestRecord
 
 __all__ = ["Journal"]
 
-REMEMBERED = 200
+MAX_REMEMBERED = 200
 LAST = "last"
 
 
@@ -39,26 +39,26 @@ class Journal:
         self._records: dict[str, dict[str, Any]] = {}  # of those that had ended at the last look
         self.names: Callable[[], dict[str, str]] = dict  # account names by key
         self.recorder: Optional[TrafficRecorder] = None
-        self.turns = 0  # beginnings and ends so far: the same number is the same content
+        self.revision = 0  # beginnings and ends so far: the same number is the same content
 
-    def begin(self, exchange: Exchange) -> Optional[RequestRecord]:
+    def request_started(self, exchange: Exchange) -> Optional[RequestRecord]:
         """A request came in; the record to fill when requests are logged."""
         with self._lock:
             self._running[exchange.id] = exchange
-            self.turns += 1
+            self.revision += 1
         if self._log is None or not self._log.active:
             return None
         head = exchange.head
         return self._log.begin(exchange.id, head.method, head.target, head.headers)
 
-    def end(self, exchange: Exchange, record: Optional[RequestRecord]) -> None:
+    def request_ended(self, exchange: Exchange, record: Optional[RequestRecord]) -> None:
         """A request has its outcome."""
         exchange.drop_body()  # `explain` has no use for it
         with self._lock:
             self._running.pop(exchange.id, None)
-            self.turns += 1
+            self.revision += 1
             self._ended[exchange.id] = exchange
-            if len(self._ended) > REMEMBERED:
+            if len(self._ended) > MAX_REMEMBERED:
                 self._ended.popitem(last=False)
         if record is not None and self._log is not None:
             record.end(exchange.outcome.value if exchange.outcome else "", exchange.explain_json(self.names()))
@@ -84,7 +84,7 @@ class Journal:
         names = self.names()
         return [_under_way(exchange, names) for exchange in reversed(running)]
 
-    def waiting(self) -> list[Exchange]:
+    def waiting_exchanges(self) -> list[Exchange]:
         """Requests that wait, in the order they came."""
         with self._lock:
             return [exchange for exchange in self._running.values() if exchange.waits and exchange.waiting]

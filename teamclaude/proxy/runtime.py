@@ -165,7 +165,7 @@ class Runtime:
 
     def held(self) -> list[tuple[Exchange, HeldRequest]]:
         """The requests that are held, in the order they came."""
-        waiting = self.journal.waiting() if self.router.waiting else []
+        waiting = self.journal.waiting_exchanges() if self.router.waiting else []
         return [(exchange, held) for exchange in waiting if (held := exchange.held()) is not None]
 
     def deck(self) -> dict[str, Any]:

@@ -200,7 +200,7 @@ class ProxyServer:
     @property
     def revision(self) -> Hashable:
         """Cheap, and the same as long as `deck` differs by the passing of time alone."""
-        return self._changes, self._journal.turns, self._runtime.draining
+        return self._changes, self._journal.revision, self._runtime.draining
 
     def _changed(self) -> None:
         self._changes += 1  # two at once may count as one

@@ -92,7 +92,7 @@ def hop_to_the_account_that_refused() -> Patches:
 
 
 def never_recorded() -> Patches:
-    end = journal.Journal.end
+    end = journal.Journal.request_ended
 
     def forgetful(self: Any, done: exchange.Exchange, record: Any) -> None:
         if done.outcome is not exchange.Outcome.CLIENT_GONE:
@@ -102,7 +102,7 @@ def never_recorded() -> Patches:
 
 
 def recorded_twice() -> Patches:
-    end = journal.Journal.end
+    end = journal.Journal.request_ended
 
     def eager(self: Any, done: exchange.Exchange, record: Any) -> None:
         end(self, done, record)

@@ -25,9 +25,9 @@ def exchange_of(target: str = "/v1/messages", *accounts: str) -> Exchange:
 def ended(
     journal: Journal, exchange: Exchange, outcome: Outcome = Outcome.SERVED, note: str = ""
 ) -> Exchange:
-    record = journal.begin(exchange)
+    record = journal.request_started(exchange)
     exchange.end(outcome, note)
-    journal.end(exchange, record)
+    journal.request_ended(exchange, record)
     return exchange
 
 
@@ -43,12 +43,12 @@ def test_the_finished_are_told_newest_first_and_once_each() -> None:
 def test_a_request_under_way_is_in_flight_until_its_end() -> None:
     journal = Journal()
     one, two = exchange_of(), exchange_of()
-    journal.begin(one)
-    journal.begin(two)
+    journal.request_started(one)
+    journal.request_started(two)
     assert [row["id"] for row in journal.inflight()] == [two.id, one.id]
     assert journal.inflight()[0]["outcome"] == ""
     one.end(Outcome.CLIENT_GONE, "left")
-    journal.end(one, None)
+    journal.request_ended(one, None)
     assert [row["id"] for row in journal.inflight()] == [two.id]
     assert [(row["outcome"], row["reason"]) for row in journal.recent()] == [("client gone", "left")]
 
@@ -62,18 +62,18 @@ def test_the_last_one_is_the_one_that_waits_unless_another_was_decided_that_came
     journal = Journal()
     ended(journal, exchange_of("/v1/messages", "a"))
     waiting = waits(exchange_of())
-    journal.begin(waiting)
+    journal.request_started(waiting)
     record = journal.explain("last")
     assert record is not None
     assert record["request"] == waiting.id
     assert [row["waiting"]["sec"] for row in journal.inflight()] == [10.0]
-    assert journal.waiting() == [waiting]
+    assert journal.waiting_exchanges() == [waiting]
     later = ended(journal, exchange_of("/v1/messages", "b"))
     record = journal.explain("last")
     assert record is not None
     assert record["request"] == later.id
     waiting.end_wait()
-    assert journal.waiting() == []
+    assert journal.waiting_exchanges() == []
     assert journal.inflight()[0]["waiting"] is None
 
 
@@ -135,7 +135,7 @@ def test_the_first_request_can_be_explained_while_it_runs() -> None:
     journal = Journal()
     assert journal.explain("last") is None
     running = exchange_of()
-    journal.begin(running)
+    journal.request_started(running)
     told = journal.explain("last")
     assert told is not None
     assert (told["request"], told["outcome"]) == (running.id, None)
@@ -168,11 +168,11 @@ def test_a_record_is_made_once_however_often_somebody_looks() -> None:
 
 def test_beginnings_and_ends_are_turns_and_looks_are_none() -> None:
     journal = Journal()
-    before = journal.turns
+    before = journal.revision
     exchange = exchange_of()
-    journal.begin(exchange)
-    began = journal.turns
+    journal.request_started(exchange)
+    began = journal.revision
     journal.recent(), journal.inflight()
-    assert journal.turns == began != before
-    journal.end(exchange, None)
-    assert journal.turns != began
+    assert journal.revision == began != before
+    journal.request_ended(exchange, None)
+    assert journal.revision != began
