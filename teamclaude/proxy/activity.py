@@ -8,7 +8,7 @@ from ..routing.usage import NO_USAGE
 from ..settings import camel_case
 from .exchange import Exchange
 
-__all__ = ["Activity", "activity_of", "as_json"]
+__all__ = ["Activity", "activity_of", "activity_json"]
 
 
 class Activity(NamedTuple):
@@ -93,7 +93,7 @@ _UNKNOWN: tuple[Optional[int], Optional[int], Optional[int], Optional[int]] = (N
 _KEYS = tuple(map(camel_case, Activity._fields))
 
 
-def as_json(activity: Activity) -> dict[str, Any]:
+def activity_json(activity: Activity) -> dict[str, Any]:
     """The record for the JSON endpoints: camelCase names, `at` in ms epoch, durations in seconds."""
     values: dict[str, Any] = dict(zip(_KEYS, activity))
     values["at"] = round(activity.at * 1000)

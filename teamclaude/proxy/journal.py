@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Optional
 
-from .activity import activity_of, as_json
+from .activity import activity_of, activity_json
 from .exchange import Exchange
 from .recorder import TrafficRecorder
 from .requestlog import RequestLog
@@ -73,7 +73,7 @@ class Journal:
         with self._lock:
             ended = list(self._ended.values())
         known = self._records  # replaced as a whole
-        found = {e.id: known.get(e.id) or as_json(activity_of(e)) for e in reversed(ended)}
+        found = {e.id: known.get(e.id) or activity_json(activity_of(e)) for e in reversed(ended)}
         self._records = found
         return list(found.values())
 
@@ -115,4 +115,4 @@ class Journal:
 
 
 def _under_way(exchange: Exchange, names: dict[str, str]) -> dict[str, Any]:
-    return {**as_json(activity_of(exchange)), "waiting": exchange.waiting_json(names)}
+    return {**activity_json(activity_of(exchange)), "waiting": exchange.waiting_json(names)}

@@ -16,7 +16,7 @@ from teamclaude.accounts.store import ConfigFile
 from teamclaude.cli.environment import Target, client_environment
 from teamclaude.demo.api import Exchange, FakeApi
 from teamclaude.demo.quota import FakeAccount
-from teamclaude.proxy.activity import activity_of, as_json
+from teamclaude.proxy.activity import activity_of, activity_json
 from teamclaude.proxy.service import ProxyServer
 from teamclaude.proxy.wire.forwarding import OAUTH_BETA
 from tests.e2e import packages
@@ -65,7 +65,7 @@ class World:
         self.config.chmod(0o600)
         self.service = ProxyServer(
             ConfigFile(self.config, self.warnings.append),
-            on_end=lambda exchange: self.records.append(as_json(activity_of(exchange))),
+            on_end=lambda exchange: self.records.append(activity_json(activity_of(exchange))),
             warn=self.warnings.append,
         )
         self.service.start()

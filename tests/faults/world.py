@@ -23,7 +23,7 @@ from urllib.request import Request as Call
 from urllib.request import urlopen
 
 from teamclaude.accounts.store import ConfigFile
-from teamclaude.proxy.activity import activity_of, as_json
+from teamclaude.proxy.activity import activity_of, activity_json
 from teamclaude.proxy.exchange import Exchange
 from teamclaude.proxy.front import ConnectionHandler
 from teamclaude.proxy.service import ProxyServer
@@ -166,7 +166,7 @@ class _World:
         return None
 
     def _record(self, exchange: Exchange) -> None:
-        record = as_json(activity_of(exchange))
+        record = activity_json(activity_of(exchange))
         with self._recording:
             self._evidence.records.append(record)
 

@@ -19,7 +19,7 @@ import pytest
 from teamclaude.accounts.store import ConfigFile
 from teamclaude.demo.api import Exchange, FakeApi
 from teamclaude.demo.quota import FakeAccount
-from teamclaude.proxy.activity import activity_of, as_json
+from teamclaude.proxy.activity import activity_of, activity_json
 from teamclaude.proxy.exchange import Exchange as Ended
 from teamclaude.proxy.service import ProxyServer
 from teamclaude.proxy.wire.paths import PathKind, classify
@@ -179,7 +179,7 @@ class Stage:
 
     def _record(self, exchange: Ended) -> None:
         with self._recorded:
-            self.records.append(as_json(activity_of(exchange)))
+            self.records.append(activity_json(activity_of(exchange)))
             self._recorded.notify_all()
 
     def wait_for_record(self, request: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from teamclaude.proxy.activity import Activity, activity_of, as_json
+from teamclaude.proxy.activity import Activity, activity_of, activity_json
 from teamclaude.proxy.bodyscan import BodyFacts
 from teamclaude.proxy.entry import Caller
 from teamclaude.proxy.exchange import Attempt, Exchange, Outcome
@@ -45,7 +45,7 @@ FULL = Activity(
 
 
 def test_the_json_names_and_units() -> None:
-    assert json.loads(json.dumps(as_json(FULL))) == {
+    assert json.loads(json.dumps(activity_json(FULL))) == {
         "id": "tc-1",
         "at": 1_795_435_200_250,
         "method": "POST",
@@ -75,7 +75,7 @@ def test_the_json_names_and_units() -> None:
 
 def test_unknown_is_null_and_never_zero() -> None:
     unknown = {
-        key for key, value in as_json(Activity("r1", NOON, "POST", "/v1/messages")).items() if value is None
+        key for key, value in activity_json(Activity("r1", NOON, "POST", "/v1/messages")).items() if value is None
     }
     numbers = {"status", "ttfbSec", "durationSec", "waitedSec", "cost"}
     assert unknown == numbers | {"inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens"}
