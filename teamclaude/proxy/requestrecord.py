@@ -14,12 +14,12 @@ from typing import Callable
 
 from .redact import redact_body, redact_headers, redact_text
 
-__all__ = ["Attempt", "Clip", "RequestRecord", "render"]
+__all__ = ["LoggedAttempt", "ClippedBody", "RequestRecord", "render"]
 
 Headers = Sequence[tuple[str, str]]
 
 
-class Clip:
+class ClippedBody:
     """The first `limit` bytes of a body, and the length of all of it."""
 
     def __init__(self, limit: int) -> None:
@@ -44,14 +44,14 @@ class Clip:
         return b"".join(self._pieces)
 
 
-class Attempt:
+class LoggedAttempt:
     """One try of the request with one account."""
 
     def __init__(self, account: str, limit: int, clock: Callable[[], float]) -> None:
         self.account = account
         self.result = "no answer"
         self.headers: Headers = ()
-        self.body = Clip(limit)
+        self.body = ClippedBody(limit)
         """For an answer that is not relayed; the relayed one's body is `RequestRecord.response`."""
         self.ended: float | None = None
         self._clock = clock
@@ -82,11 +82,11 @@ class RequestRecord:
         self.method = method
         self.target = target
         self.headers = headers
-        self.request = Clip(limit)
-        self.attempts: list[Attempt] = []
+        self.request = ClippedBody(limit)
+        self.attempts: list[LoggedAttempt] = []
         self.status = "no answer"
         self.response_headers: Headers = ()
-        self.response = Clip(limit)
+        self.response = ClippedBody(limit)
         """What the client was sent, still encoded."""
         self.outcome = ""
         self.decision: Mapping[str, object] | None = None
@@ -96,9 +96,9 @@ class RequestRecord:
         self._limit = limit
         self._clock = clock
 
-    def attempt(self, account: str) -> Attempt:
+    def attempt(self, account: str) -> LoggedAttempt:
         """A try begins; tell the returned Attempt how it ends."""
-        self.attempts.append(Attempt(account, self._limit, self._clock))
+        self.attempts.append(LoggedAttempt(account, self._limit, self._clock))
         return self.attempts[-1]
 
     def answered(self, status: int, reason: str, headers: Headers) -> None:
@@ -152,12 +152,12 @@ def _after(record: RequestRecord, moment: float | None) -> str:
     return "" if moment is None else f" after {moment - record.started:.3f} s"
 
 
-def _message(headers: Headers, body: Clip) -> bytes:
+def _message(headers: Headers, body: ClippedBody) -> bytes:
     fields = "".join(f"{name}: {value}\n" for name, value in redact_headers(headers))
     return fields.encode("utf-8", "replace") + b"\n" + _body(headers, body)
 
 
-def _body(headers: Headers, body: Clip) -> bytes:
+def _body(headers: Headers, body: ClippedBody) -> bytes:
     """The body as text if it is text, decoded if it was compressed, marked where it was cut."""
     if not body.total:
         return b""

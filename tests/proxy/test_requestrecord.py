@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from teamclaude.proxy.requestrecord import Clip, RequestRecord, render
+from teamclaude.proxy.requestrecord import ClippedBody, RequestRecord, render
 
 SECRET = "FAKEsecret0123456789abcdef"
 TOKEN = f"sk-ant-oat01-{SECRET}"
@@ -40,7 +40,7 @@ def answered(body: bytes, *headers: tuple[str, str], limit: int = 1000) -> str:
 
 
 def test_a_clip_keeps_the_beginning_and_counts_everything() -> None:
-    clip = Clip(5)
+    clip = ClippedBody(5)
     for piece in (b"abc", b"", memoryview(bytearray(b"def")), b"ghi"):
         clip.add(piece)
     assert (clip.content(), clip.kept, clip.total, clip.cut) == (b"abcde", 5, 9, True)
@@ -48,13 +48,13 @@ def test_a_clip_keeps_the_beginning_and_counts_everything() -> None:
 
 def test_a_clip_holds_no_more_of_a_large_body_than_it_keeps() -> None:
     body = b"x" * 1_000_000
-    clip = Clip(10)
+    clip = ClippedBody(10)
     clip.add(body)
     assert [len(piece) for piece in clip._pieces] == [10]
 
 
 def test_a_clip_is_not_changed_by_a_buffer_used_again() -> None:
-    clip, buffer = Clip(10), bytearray(b"first")
+    clip, buffer = ClippedBody(10), bytearray(b"first")
     clip.add(memoryview(buffer))
     buffer[:] = b"other"
     assert clip.content() == b"first"
