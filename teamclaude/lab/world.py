@@ -148,23 +148,23 @@ class World:
         now, actor = self.agenda.now, errand.actor
         self.latest = Seen(now, actor.conversation, lease.decision)
         answer = self.quotas[lease.account].ask(actor.conversation, actor.request, self.life, now)
-        kind = self.fleet.answered(lease, answer.status, answer.reading, now, actor.chance.random())
+        kind = self.fleet.record_response(lease, answer.status, answer.reading, now, actor.chance.random())
         if answer.status == 200:
             for suspect in errand.suspects:
-                self.fleet.condemn(suspect, now, actor.chance.random())
+                self.fleet.confirm_account_429(suspect, now, actor.chance.random())
             self.tally.served(actor, lease, answer, now, now - errand.began)
             end = partial(self._end, actor, lease, answer)
             self.agenda.at(now + actor.request.duration, end)
             return
         if kind is AnswerKind.UNAUTHORIZED:
-            self.fleet.lock_out(lease, "the API refuses its login")
+            self.fleet.mark_auth_failed(lease, "the API refuses its login")
         if MEANING[kind].next is Next.HOP_ONCE:
             errand.suspects.append(lease)
         errand.ask = _without(errand.ask, lease.account)
         self.agenda.at(now + ON_THE_WIRE_SEC, partial(self._refused, errand, lease))
 
     def _refused(self, errand: _Errand, lease: Lease) -> None:
-        self.fleet.settle(lease, self.agenda.now)
+        self.fleet.settle_lease(lease, self.agenda.now)
         if len(errand.suspects) > 1:
             self._back_to_client(errand, None)
         else:
@@ -173,7 +173,7 @@ class World:
 
     def _end(self, actor: Actor, lease: Lease, answer: Answer) -> None:
         self.quotas[lease.account].done()
-        self.fleet.settle(lease, self.agenda.now, answer.usage, lease.ask.model, served=True)
+        self.fleet.settle_lease(lease, self.agenda.now, answer.usage, lease.ask.model, served=True)
         self.people.answered(actor)
         self._changed()
 

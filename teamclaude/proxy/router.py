@@ -144,7 +144,7 @@ class Router:
             with suppress(ValueError):
                 self._queue.waiters.remove(waiter)
             if waiter.lease is not None:  # granted in the same instant as its client left
-                self._fleet.settle(waiter.lease, self._clock())
+                self._fleet.settle_lease(waiter.lease, self._clock())
             self._serve_line(self._clock())
 
     def _nap(self, waiter: _Sleeper) -> float:
@@ -171,60 +171,60 @@ class Router:
     ) -> AnswerKind:
         with self._lock:
             now = self._clock()
-            kind = self._fleet.answered(lease, status, reading, now, self._roll(), words, api_words)
+            kind = self._fleet.record_response(lease, status, reading, now, self._roll(), words, api_words)
             self._after_change(now, lease.account if kind is AnswerKind.SERVED else None)
             return kind
 
     def confirm_account_429(self, lease: Lease) -> None:
         with self._lock:
             now = self._clock()
-            self._fleet.condemn(lease, now, self._roll())
+            self._fleet.confirm_account_429(lease, now, self._roll())
             self._after_change(now)
 
     def sideline(self, lease: Lease, words: str) -> None:
         """It refused what another account then served."""
         with self._lock:
             now = self._clock()
-            self._fleet.sideline(lease, words, now)
+            self._fleet.record_account_refusal(lease, words, now)
             self._after_change(now)
 
     def dismiss_suspicion(self, leases: Iterable[Lease]) -> None:
         """What these accounts refused was the request's own fault."""
         with self._lock:
             for lease in leases:
-                self._fleet.acquit(lease)
+                self._fleet.record_request_fault(lease)
             self._after_change(self._clock())
 
     def clear_penalties(self, key: str) -> None:
         """Whatever is held against an account is forgotten."""
         with self._lock:
             now = self._clock()
-            self._fleet.lift(key, now)
+            self._fleet.reset_benches(key, now)
             self._after_change(now)
 
     def mark_auth_failed(self, lease: Lease, words: str) -> None:
         with self._lock:
-            self._fleet.lock_out(lease, words)
+            self._fleet.mark_auth_failed(lease, words)
             self._after_change(self._clock())
 
     def mark_account_auth_failed(self, key: str, words: str) -> None:
         """The login of an account is over, whether anybody uses it or not."""
         with self._lock:
-            self._fleet.lock_out_account(key, words)
+            self._fleet.mark_account_auth_failed(key, words)
             self._after_change(self._clock())
 
     def bench_login(self, key: str, until: float, words: str) -> None:
         """The account has no token that is good, until then at least."""
         with self._lock:
             now = self._clock()
-            self._fleet.rest_login(key, until, words, now)
+            self._fleet.bench_for_login(key, until, words, now)
             self._after_change(now)
 
     def credentials_renewed(self, keys: Iterable[str]) -> None:
         """These accounts have new credentials: whatever the old ones met is over."""
         with self._lock:
             now = self._clock()
-            self._fleet.renew(keys, now)
+            self._fleet.credentials_changed(keys, now)
             self._after_change(now)
 
     def release(
@@ -239,9 +239,9 @@ class Router:
         with self._lock:
             now = self._clock()
             if answer is None:
-                self._fleet.settle(lease, now, usage, model, served)
+                self._fleet.settle_lease(lease, now, usage, model, served)
             else:
-                self._fleet.finish(lease, *answer, now, self._roll(), usage, model, served)
+                self._fleet.record_and_settle(lease, *answer, now, self._roll(), usage, model, served)
             self._after_change(now, lease.account if answer is None or answer[0] < 300 else None)
 
     def _after_change(self, now: float, account: Optional[str] = None) -> None:
@@ -263,7 +263,7 @@ class Router:
     ) -> Changes:
         """Take over a new configuration; what was observed of an account stays."""
         with self._lock:
-            self._fleet.follow(rules, policy)
+            self._fleet.set_policy(rules, policy)
             self._fleet.prices = prices
             changes = self._fleet.configure(specs, renewed)
             self._after_change(self._clock())

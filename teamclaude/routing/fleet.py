@@ -55,27 +55,27 @@ class Fleet:
         self.ledger = Ledger()
         self.pins: dict[Optional[str], str] = {}  # session, or None for everything -> account key
         self.last_account: Optional[str] = None
-        self.prefixes = Prefixes()  # where caches of requests without a conversation are
+        self.prefix_caches = Prefixes()  # where caches of requests without a conversation are
         self.owners = Owners()  # who made the files, batches and skills that requests name
-        self.gated, self.doors = Gated(), Doors()
-        self._leases: set[int] = set()  # ids of the open ones
+        self.gate_queue, self.open_accounts = Gated(), Doors()
+        self._open_leases: set[int] = set()  # ids of the open ones
         self._by_generation: dict[int, Account] = {}
-        self._everybody: tuple[Account, ...] = ()  # the accounts, as a policy that learns sees them
+        self._all_accounts: tuple[Account, ...] = ()  # the accounts, as a policy that learns sees them
         self._serial = 0
-        self._latest = 0.0  # the last `now`; a smaller one means that the clock was set back
+        self._last_now = 0.0  # the last `now`; a smaller one means that the clock was set back
 
     @property
     def rules(self) -> Rules:
         """The configured rules as the policy wants them."""
         return self._rules
 
-    def follow(self, rules: Rules, policy: Policy) -> None:
+    def set_policy(self, rules: Rules, policy: Policy) -> None:
         """Work by these rules and this policy; one of the same name goes on with what it has learned."""
         if policy.name != self.policy.name:
             self.policy = policy
-            self.gated.clear()
+            self.gate_queue.clear()
         self._rules = self.policy.adapt(rules)
-        self.doors.knock()
+        self.open_accounts.knock()
 
     # --- configuration ------------------------------------------------------------------------
 
@@ -85,7 +85,7 @@ class Fleet:
         `renewed` are keys whose credentials changed: a refused login gets another chance.
         """
         wanted = {spec.key: spec for spec in specs}
-        self._follow_new_identities(wanted)
+        self._match_new_identities(wanted)
         before, self.accounts = self.accounts, {}
         added, updated = [], []
         for key, spec in wanted.items():
@@ -99,17 +99,17 @@ class Fleet:
                 updated.append(spec.name)
             self.accounts[key] = account
         removed = [a.name for key, a in before.items() if self.accounts.get(key) is not a]
-        self.renew(renewed, self._latest)
+        self.credentials_changed(renewed, self._last_now)
         self.pins = {session: key for session, key in self.pins.items() if key in wanted}
         self.last_account = self.last_account if self.last_account in wanted else None
         self._by_generation = {account.generation: account for account in self.accounts.values()}
-        self._everybody = tuple(self.accounts.values())
-        self.doors.knock()
+        self._all_accounts = tuple(self.accounts.values())
+        self.open_accounts.knock()
         for binding in self.bindings.values():
-            self._refresh(binding)
+            self._refresh_binding(binding)
         return Changes(tuple(added), tuple(removed), tuple(updated))
 
-    def renew(self, keys: Iterable[str], now: float) -> None:
+    def credentials_changed(self, keys: Iterable[str], now: float) -> None:
         """These accounts have new credentials."""
         for key in keys:
             account = self.accounts.get(key)
@@ -118,15 +118,15 @@ class Fleet:
                 if account.bench_until == account.login_bench:
                     account.bench_until = min(account.bench_until, now)
 
-    def _follow_new_identities(self, wanted: Mapping[str, AccountSpec]) -> None:
+    def _match_new_identities(self, wanted: Mapping[str, AccountSpec]) -> None:
         """An account of which more is known now (its uuid, its organisation) is the one it was before."""
         unknown = [spec for key, spec in wanted.items() if key not in self.accounts]
         for key, account in list(self.accounts.items()):
             heirs = [s for s in unknown if s.kind == account.spec.kind and s.was(key, account.name)]
             if key not in wanted and len(heirs) == 1:
-                self._rename(key, heirs[0])
+                self._rename_account(key, heirs[0])
 
-    def _rename(self, old: str, spec: AccountSpec) -> None:
+    def _rename_account(self, old: str, spec: AccountSpec) -> None:
         account = self.accounts[spec.key] = self.accounts.pop(old)
         account.spec = spec
         for binding in self.bindings.values():
@@ -134,7 +134,7 @@ class Fleet:
                 binding.account = spec.key
         self.pins = {session: spec.key if key == old else key for session, key in self.pins.items()}
         self.last_account = spec.key if self.last_account == old else self.last_account
-        self.prefixes.rename(old, spec.key)
+        self.prefix_caches.rename(old, spec.key)
         self.owners.rename(old, spec.key)
 
     def pin(self, account: Optional[str], session: Optional[str] = None) -> None:
@@ -155,11 +155,11 @@ class Fleet:
 
     def admit(self, ask: Ask, now: float, waited: float = 0.0) -> Lease | Wait:
         """Choose and take the slot in one step, or say what to wait for."""
-        self._keep_time(now)
+        self._advance_clock(now)
         choice = Choice(self, ask, now, waited)
         decision = choice.decide()
-        if self.gated or decision.reason == Reason.GATE:
-            self.gated.note(ask.conversation, decision.reason == Reason.GATE, now - waited, now)
+        if self.gate_queue or decision.reason == Reason.GATE:
+            self.gate_queue.note(ask.conversation, decision.reason == Reason.GATE, now - waited, now)
         if decision.account is None:
             return Wait(decision, NEVER if decision.retry_at is None else decision.retry_at)
         account = self.accounts[decision.account]
@@ -173,14 +173,14 @@ class Fleet:
     def _grant(self, account: Account, ask: Ask, decision: Decision, now: float) -> Lease:
         self._serial += 1
         lease = Lease(self._serial, account.key, account.generation, ask, decision, now, ask.needs_slot)
-        self._leases.add(lease.id)
+        self._open_leases.add(lease.id)
         if ask.needs_slot:
             for axis in account.probed_axes(ask.model, self._rules, now):
                 account.windows.touch(axis, now)
                 account.last_reading = None
             if account.scoped or account.bench_until > now:
                 lessons.probe(account, lease, now)
-                self.doors.knock()
+                self.open_accounts.knock()
             account.inflight += 1
             if not ask.detour:  # a detour says nothing of where work goes
                 account.last_picked, self.last_account = now, account.key
@@ -188,7 +188,7 @@ class Fleet:
                 self.bindings.bind(ask, account, decision, self.accounts, self._rules, now)
         return lease
 
-    def settle(
+    def settle_lease(
         self,
         lease: Lease,
         now: float,
@@ -197,25 +197,25 @@ class Fleet:
         served: bool = False,
     ) -> None:
         """Release the lease's slot and count what it used; `served` only for a complete answer."""
-        self._keep_time(now)
-        self._settle(lease, now, usage, model, served)
+        self._advance_clock(now)
+        self._settle_lease(lease, now, usage, model, served)
 
-    def _settle(self, lease: Lease, now: float, usage: Usage, model: Optional[str], served: bool) -> None:
-        if lease.id not in self._leases:
+    def _settle_lease(self, lease: Lease, now: float, usage: Usage, model: Optional[str], served: bool) -> None:
+        if lease.id not in self._open_leases:
             return
-        self._leases.remove(lease.id)
-        account = self._leased(lease)
+        self._open_leases.remove(lease.id)
+        account = self._leased_account(lease)
         binding = self.bindings.get(lease.ask.conversation or "") if lease.holds_slot else None
         if account is not None and lease.holds_slot:
             account.inflight -= 1
             self.policy.settled(account)
         if account is not None and (served or usage != NO_USAGE):
-            self._count(lease, account, binding, usage, model or lease.ask.model, served, now)
+            self._count_usage(lease, account, binding, usage, model or lease.ask.model, served, now)
         if binding is not None:
             binding.inflight -= 1
-            self._refresh(binding)
+            self._refresh_binding(binding)
 
-    def _count(
+    def _count_usage(
         self,
         lease: Lease,
         account: Account,
@@ -230,7 +230,7 @@ class Fleet:
         account.burn.add(usage.burn, now, account.windows.last_reset("5h", now))
         conversation = lease.ask.conversation
         if served and lease.holds_slot:
-            self.policy.served(self._everybody, account, conversation, usage, now)
+            self.policy.served(self._all_accounts, account, conversation, usage, now)
         for owner in (account, binding):
             if owner is None:
                 continue
@@ -248,45 +248,45 @@ class Fleet:
                 binding.last_used = now
         if served and conversation is None and lease.ask.prefixes:
             until = now + lease.ask.cache_life
-            self.prefixes.note(lease.ask.prefixes, account.key, usage.prefix, until, now)
+            self.prefix_caches.note(lease.ask.prefixes, account.key, usage.prefix, until, now)
         if lease.holds_slot:
             key = LedgerKey(conversation or "", lease.ask.issue, account.name, int(now // DAY_SEC))
             retention = self._rules.ledger_retention_hours * 3600.0
             self.ledger.add(key, usage, dollars, model, served, now, retention, estimated)
 
-    def _leased(self, lease: Lease) -> Optional[Account]:
+    def _leased_account(self, lease: Lease) -> Optional[Account]:
         """The account of a lease, also when its key has changed; None when it was removed."""
         return self._by_generation.get(lease.generation)
 
     # --- conversations ------------------------------------------------------------------------
 
-    def adopt(self, binding: Binding) -> None:
+    def restore_binding(self, binding: Binding) -> None:
         """Take back a conversation saved before a restart."""
         self.bindings.adopt(binding, self.accounts, self._rules)
 
-    def _refresh(self, binding: Binding) -> None:
+    def _refresh_binding(self, binding: Binding) -> None:
         self.bindings.refresh(binding, self.accounts, self._rules)
 
-    def _keep_time(self, now: float) -> None:
-        if now < self._latest:
-            self.set_back(now)
-        self._latest = now
+    def _advance_clock(self, now: float) -> None:
+        if now < self._last_now:
+            self.clock_moved_back(now)
+        self._last_now = now
         self.bindings.forget(self.accounts, now)
-        self.prefixes.forget(now)
-        if self.gated:
-            self.gated.forget(now)
+        self.prefix_caches.forget(now)
+        if self.gate_queue:
+            self.gate_queue.forget(now)
 
-    def set_back(self, now: float) -> None:
+    def clock_moved_back(self, now: float) -> None:
         """The clock was set back to `now`: what happened after it happened now."""
         for account in self.accounts.values():
             account.set_back(now)
         for binding in self.bindings.values():
             binding.set_back(now)
-            self._refresh(binding)
+            self._refresh_binding(binding)
 
     # --- what answers teach -------------------------------------------------------------------
 
-    def answered(
+    def record_response(
         self,
         lease: Lease,
         status: int,
@@ -300,10 +300,10 @@ class Fleet:
 
         `api_words`: as of `classify`.
         """
-        self._keep_time(now)
-        return self._answered(lease, status, reading, now, roll, words, api_words)
+        self._advance_clock(now)
+        return self._record_response(lease, status, reading, now, roll, words, api_words)
 
-    def finish(
+    def record_and_settle(
         self,
         lease: Lease,
         status: int,
@@ -315,11 +315,11 @@ class Fleet:
         served: bool,
     ) -> None:
         """`answered` and `settle` of an answer that came in one piece."""
-        self._keep_time(now)
-        self._answered(lease, status, reading, now, roll, "")
-        self._settle(lease, now, usage, model, served)
+        self._advance_clock(now)
+        self._record_response(lease, status, reading, now, roll, "")
+        self._settle_lease(lease, now, usage, model, served)
 
-    def _answered(
+    def _record_response(
         self,
         lease: Lease,
         status: int,
@@ -329,7 +329,7 @@ class Fleet:
         words: str,
         api_words: bool = True,
     ) -> AnswerKind:
-        account = self._leased(lease)
+        account = self._leased_account(lease)
         if account is not None and status < 300 and lease.holds_slot and reading is account.last_reading:
             return AnswerKind.SERVED  # the very same: it teaches nothing new, 9 us of a small request
         kind = classify(status, reading, lease.ask.needs_slot, api_words)
@@ -344,55 +344,55 @@ class Fleet:
         if lease.holds_slot and kind in FAILURES:
             lessons.suspect(account, now)
         if not account.serves_all(self._rules, now):
-            self.doors.knock()
+            self.open_accounts.knock()
         return kind
 
-    def acquit(self, lease: Lease) -> None:
+    def record_request_fault(self, lease: Lease) -> None:
         """What it refused was the request's own fault: other accounts refused it alike."""
-        account = self._leased(lease)
+        account = self._leased_account(lease)
         if account is not None:
-            lessons.excuse(account, lease, self._latest)
+            lessons.excuse(account, lease, self._last_now)
 
-    def sideline(self, lease: Lease, words: str, now: float) -> None:
+    def record_account_refusal(self, lease: Lease, words: str, now: float) -> None:
         """It refused for its own sake: another account served the same request."""
-        self._keep_time(now)
-        account = self._leased(lease)
+        self._advance_clock(now)
+        account = self._leased_account(lease)
         if account is not None:
             lessons.sideline(account, lease, words or "the API refuses its requests", now)
-            self.doors.knock()
+            self.open_accounts.knock()
 
-    def lift(self, key: str, now: float) -> None:
+    def reset_benches(self, key: str, now: float) -> None:
         """Its owner wants it to serve again: benches, refusals and full windows are forgotten."""
-        self._keep_time(now)
+        self._advance_clock(now)
         account = self.accounts.get(key)
         if account is not None:
             lessons.lift(account, self._rules, now)
-            self.doors.knock()
+            self.open_accounts.knock()
 
-    def condemn(self, lease: Lease, now: float, roll: float = 1.0) -> None:
+    def confirm_account_429(self, lease: Lease, now: float, roll: float = 1.0) -> None:
         """A bare 429 was about the account after all: another account served the same request."""
-        self._keep_time(now)
-        account = self._leased(lease)
+        self._advance_clock(now)
+        account = self._leased_account(lease)
         if account is not None:
             lessons.refuse(account, lease, NO_READING, self.rules, now, roll)
-            self.doors.knock()
+            self.open_accounts.knock()
 
-    def lock_out(self, lease: Lease, words: str) -> None:
+    def mark_auth_failed(self, lease: Lease, words: str) -> None:
         """The account's credential is refused: it rests until its credentials change."""
-        account = self._leased(lease)
+        account = self._leased_account(lease)
         if account is not None:
-            self.lock_out_account(account.key, words)
+            self.mark_account_auth_failed(account.key, words)
 
-    def lock_out_account(self, key: str, words: str) -> None:
+    def mark_account_auth_failed(self, key: str, words: str) -> None:
         """As lock_out, when no request is involved."""
         account = self.accounts.get(key)
         if account is not None:
             lessons.lock_out(account, words)
-            self.doors.knock()
+            self.open_accounts.knock()
 
-    def rest_login(self, key: str, until: float, words: str, now: float) -> None:
+    def bench_for_login(self, key: str, until: float, words: str, now: float) -> None:
         """The account's token is no good and can't be renewed before `until`."""
         account = self.accounts.get(key)
         if account is not None:
             lessons.rest_login(account, until, words, now)
-            self.doors.knock()
+            self.open_accounts.knock()

@@ -52,7 +52,7 @@ def dump(fleet: Fleet, now: float) -> dict[str, Any]:
         "bindings": Rows(bindings, lambda values: Binding.stored(values, now)),
         "pins": [{"session": session, "account": key} for session, key in fleet.pins.items()],
         "lastAccount": fleet.last_account,
-        "prefixes": fleet.prefixes.stored(),
+        "prefixes": fleet.prefix_caches.stored(),
         "owners": fleet.owners.stored(),
         "ledger": Rows(fleet.ledger.copied(), lambda row: LedgerRow.stored(*row)),
         "learned": {fleet.policy.name: fleet.policy.stored()},
@@ -67,7 +67,7 @@ def restore(fleet: Fleet, data: Mapping[str, Any], now: float) -> list[str]:
     keys = _current_keys(fleet, accounts)
     for old, key in keys.items():
         _restore_account(fleet.accounts[key], accounts[old], now)
-    fleet.doors.knock()
+    fleet.open_accounts.knock()
     for row in saved.rows("bindings"):
         _restore_binding(fleet, row, keys, now)
     for row in saved.rows("pins"):
@@ -77,10 +77,10 @@ def restore(fleet: Fleet, data: Mapping[str, Any], now: float) -> list[str]:
     for row in saved.rows("ledger"):
         _restore_ledger_row(fleet, row)
     fleet.last_account = keys.get(saved.get("lastAccount", as_text, ""))
-    fleet.prefixes.restore(saved.rows("prefixes"), keys)
+    fleet.prefix_caches.restore(saved.rows("prefixes"), keys)
     fleet.owners.restore(saved.rows("owners"), keys)
     fleet.policy.restore(saved.inner("learned").inner(fleet.policy.name), keys)
-    fleet.set_back(now)
+    fleet.clock_moved_back(now)
     return lost
 
 
@@ -191,7 +191,7 @@ def _restore_binding(fleet: Fleet, saved: Saved, keys: Mapping[str, str], now: f
         return
     binding.account = keys.get(binding.account, binding.account)
     if not binding.forgotten(fleet.rules, now):
-        fleet.adopt(binding)
+        fleet.restore_binding(binding)
 
 
 def _restore_ledger_row(fleet: Fleet, saved: Saved) -> None:

@@ -58,7 +58,7 @@ class World:
         for name, home in zip(names, homes):
             lease = self.fleet.admit(Ask(session=name, model=MODEL, pin=home), NOW)
             assert isinstance(lease, Lease)
-            self.fleet.settle(lease, NOW, USAGE, MODEL, True)
+            self.fleet.settle_lease(lease, NOW, USAGE, MODEL, True)
         self.asks = cycle([Ask(session=name, model=MODEL) for name in names])
         self._fresh = 0
 
@@ -73,9 +73,9 @@ class World:
         marks.append(clock())
         assert isinstance(lease, Lease)
         assert lease.decision.reason == "kept warm"
-        fleet.answered(lease, 200, self.reading, self.now)
+        fleet.record_response(lease, 200, self.reading, self.now)
         marks.append(clock())
-        fleet.settle(lease, self.now, USAGE, MODEL, True)
+        fleet.settle_lease(lease, self.now, USAGE, MODEL, True)
         marks.append(clock())
         return [after - before for before, after in zip(marks, marks[1:])]
 
@@ -87,7 +87,7 @@ class World:
         lease = self.fleet.admit(ask, self.now)
         took = time.perf_counter() - began
         assert isinstance(lease, Lease)
-        self.fleet.settle(lease, self.now, USAGE, MODEL, True)
+        self.fleet.settle_lease(lease, self.now, USAGE, MODEL, True)
         return took
 
 

@@ -91,10 +91,10 @@ def quota_headers(dice: Dice) -> None:
         ask = Ask(session="s", model=dice.choice(["claude-opus-4-8", "claude-fable-5", None]))
         lease = fleet.admit(ask._replace(needs_slot=dice.chance(0.8)), now)
         if isinstance(lease, Lease):
-            fleet.answered(
+            fleet.record_response(
                 lease, dice.choice([200, 200, 429, 429, 401, 403, 529, 400]), reading, now, dice.random()
             )
-            fleet.settle(lease, now)
+            fleet.settle_lease(lease, now)
         now += dice.choice([0.0, 1.0, 4000.0, -4000.0, 700_000.0])
         for account in fleet.accounts.values():
             assert account.bench_until < now + 3 * MONTH

@@ -47,7 +47,7 @@ class Pool:
             account.proven = proven
 
     def __getitem__(self, name: str) -> Account:
-        self.fleet.doors.knock()  # tests change accounts behind the fleet's back
+        self.fleet.open_accounts.knock()  # tests change accounts behind the fleet's back
         return self.fleet.accounts[name]
 
     def wait(self, seconds: float) -> None:
@@ -103,12 +103,12 @@ class Pool:
         self.settle(self.lease(session, pin=name, **more), served=True)
 
     def answer(self, lease: Lease, status: int = 200, *headers: tuple[str, str], **more: Any) -> AnswerKind:
-        return self.fleet.answered(lease, status, self.read(*headers), self.now, **more)
+        return self.fleet.record_response(lease, status, self.read(*headers), self.now, **more)
 
     def settle(
         self, lease: Lease, usage: Usage = NO_USAGE, model: Optional[str] = None, served: bool = False
     ) -> None:
-        self.fleet.settle(lease, self.now, usage, model, served)
+        self.fleet.settle_lease(lease, self.now, usage, model, served)
 
     def serve(self, session: Optional[str] = None, usage: Usage = NO_USAGE, **more: Any) -> str:
         """One request from admission to its complete answer; returns the account."""

@@ -142,24 +142,24 @@ class Walk:
                 fields["reset"] = self.now + some((-5, 3, 600, 18000, 500_000))
             headers += [(f"anthropic-ratelimit-unified-{axis}-{k}", str(v)) for k, v in fields.items()]
         status = some(STATUSES)
-        self.fleet.answered(lease, status, read_windows(headers, self.now), self.now, self.random.random())
+        self.fleet.record_response(lease, status, read_windows(headers, self.now), self.now, self.random.random())
         if status == 429 and some((True, False)):
-            self.fleet.condemn(lease, self.now, self.random.random())
+            self.fleet.confirm_account_429(lease, self.now, self.random.random())
         if status == 401:
-            self.fleet.lock_out(lease, "revoked")
+            self.fleet.mark_auth_failed(lease, "revoked")
 
     def settle(self) -> None:
         if self.open:
             lease = self.open.pop(self.random.randrange(len(self.open)))
             usage = self.random.choice((NO_USAGE, Usage(10, 500, 9000, 100, 200)))
-            self.fleet.settle(lease, self.now, usage, lease.ask.model, usage is not NO_USAGE)
+            self.fleet.settle_lease(lease, self.now, usage, lease.ask.model, usage is not NO_USAGE)
             self.settled = [*self.settled, lease][-50:]
 
     def settle_again(self) -> None:
         if self.settled:
             before = list(dump(self.fleet, self.now)["ledger"])
             inflight = [a.inflight for a in self.fleet.accounts.values()]
-            self.fleet.settle(self.random.choice(self.settled), self.now, Usage(99, 99), served=True)
+            self.fleet.settle_lease(self.random.choice(self.settled), self.now, Usage(99, 99), served=True)
             assert [a.inflight for a in self.fleet.accounts.values()] == inflight
             assert list(dump(self.fleet, self.now)["ledger"]) == before
 

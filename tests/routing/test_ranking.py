@@ -130,13 +130,13 @@ class Team:
             ends = self.now + some((60.0, HOUR, 4 * HOUR))
             axes = {"5h": Window(used, ends, "allowed", self.now), "7d": Window(used / 2, self.now + DAY)}
             status = some((200, 200, 200, 200, 429))
-            self.fleet.answered(lease, status, Reading(axes, None, 20.0), self.now)
+            self.fleet.record_response(lease, status, Reading(axes, None, 20.0), self.now)
 
     def end(self) -> None:
         if self.open:
             lease = self.open.pop(self.random.randrange(len(self.open)))
             usage = self.random.choice((NO_USAGE, Usage(1000, 500, 90_000), Usage(90_000, 9000)))
-            self.fleet.settle(lease, self.now, usage, served=usage is not NO_USAGE)
+            self.fleet.settle_lease(lease, self.now, usage, served=usage is not NO_USAGE)
 
 
 @pytest.mark.parametrize("plenty_changes", [False, True])

@@ -29,12 +29,12 @@ def test_it_is_remembered_and_any_refusal_forgets_it() -> None:
     fleet, said = fleet_of_one(), Reading({"5h": Window(0.2, NOW + 900, "allowed", NOW)})
     account = fleet.accounts["a"]
     lease = admitted(fleet)
-    fleet.answered(lease, 200, said, NOW)
+    fleet.record_response(lease, 200, said, NOW)
     assert account.last_reading is said
-    assert fleet.answered(lease, 200, said, NOW) is fleet.answered(lease, 200, Reading(dict(said.axes)), NOW)
-    fleet.answered(lease, 429, REJECTED, NOW + 1)
+    assert fleet.record_response(lease, 200, said, NOW) is fleet.record_response(lease, 200, Reading(dict(said.axes)), NOW)
+    fleet.record_response(lease, 429, REJECTED, NOW + 1)
     assert account.last_reading is None
-    fleet.answered(lease, 200, said, NOW + 2)
+    fleet.record_response(lease, 200, said, NOW + 2)
     assert (account.proven, account.streak, account.windows.get("5h", NOW).rejected) == (True, 0, False)
 
 
@@ -48,10 +48,10 @@ def test_whatever_else_happens_to_the_account_forgets_it() -> None:
     ):
         fleet = fleet_of_one()
         lease = admitted(fleet)
-        fleet.answered(lease, 200, said, NOW)
+        fleet.record_response(lease, 200, said, NOW)
         happens(fleet, lease)
         assert fleet.accounts["a"].last_reading is None
-        fleet.answered(lease, 200, said, NOW + 2)
+        fleet.record_response(lease, 200, said, NOW + 2)
         assert fleet.accounts["a"].proven
 
 
@@ -59,5 +59,5 @@ def test_off_the_inference_path_nothing_is_remembered() -> None:
     fleet, said = fleet_of_one(), Reading({"requests": Window(0.2, NOW + 900, None, NOW)})
     lease = fleet.admit(Ask(needs_slot=False), NOW)
     assert isinstance(lease, Lease)
-    fleet.answered(lease, 200, said, NOW)
+    fleet.record_response(lease, 200, said, NOW)
     assert fleet.accounts["a"].last_reading is None
