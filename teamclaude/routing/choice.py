@@ -20,12 +20,12 @@ from .policy import Placement, Policy
 from .rails import Within, within_rails
 from .rules import Rules
 
-__all__ = ["Choice", "FleetState"]
+__all__ = ["Choice", "FleetReader"]
 
-_NEEDS_A_PERSON = frozenset({"disabled", "auth_failed"})
+_NEEDS_OWNER = frozenset({"disabled", "auth_failed"})
 # A smaller prompt cache is not worth a place in a longer queue (tokens).
-LEAST_PREFIX = 3000
-_HOME_LOST = {
+MIN_PREFIX_TOKENS = 3000
+_LOST_REASONS = {
     "account benched": Reason.BENCHED,
     "hard cap": Reason.HARD_CAP,
     "model cap": Reason.MODEL_CAP,
@@ -33,23 +33,23 @@ _HOME_LOST = {
 }
 
 
-class FleetState(Protocol):
+class FleetReader(Protocol):
     """What a choice reads of the fleet."""
 
     policy: Policy
     accounts: dict[str, Account]
     bindings: Conversations
     pins: dict[Optional[str], str]
-    prefixes: Prefixes
-    gated: Gated
-    doors: Doors
+    prefix_caches: Prefixes
+    gate_queue: Gated
+    open_accounts: Doors
 
     @property
     def rules(self) -> Rules: ...
 
 
-class _Candidates(NamedTuple):
-    eligible: list[Account]
+class _Eligible(NamedTuple):
+    accounts: list[Account]
     excluded: tuple[Exclusion, ...]
     soonest: float  # epoch seconds at which the first blocked account is back; NEVER: none in sight
 
@@ -57,48 +57,48 @@ class _Candidates(NamedTuple):
 class Choice:
     """The choice for one request at one instant; to policies it is the pool they choose from."""
 
-    def __init__(self, fleet: FleetState, ask: Ask, now: float, waited: float) -> None:
-        self._fleet, self._ask, self.now, self._waited = fleet, ask, now, waited
+    def __init__(self, fleet: FleetReader, ask: Ask, now: float, waited: float) -> None:
+        self._fleet, self._request, self.now, self._waited = fleet, ask, now, waited
         self.rules, self._policy = fleet.rules, fleet.policy
-        self._gathered: Optional[_Candidates] = None
-        self._railed: Optional[Within] = None
+        self._known_eligible: Optional[_Eligible] = None
+        self._known_within: Optional[Within] = None
         self._binding = binding = fleet.bindings.get(ask.conversation or "")
-        self._recent = binding is not None and binding.is_recent(self.rules, now)
-        if binding is not None and not self._recent and binding.forgotten(self.rules, now):
+        self._is_recent = binding is not None and binding.is_recent(self.rules, now)
+        if binding is not None and not self._is_recent and binding.forgotten(self.rules, now):
             self._binding = None
 
     def decide(self) -> Decision:
-        if self._ask.owner is not None and self._ask.owner in self._fleet.accounts:
-            return self._strictly(self._ask.owner, Reason.OWNER)
-        if self._ask.pin is not None or self._fleet.pins:
+        if self._request.owner is not None and self._request.owner in self._fleet.accounts:
+            return self._on_named_account(self._request.owner, Reason.OWNER)
+        if self._request.pin is not None or self._fleet.pins:
             pinned = self._pinned()
             if pinned is not None:
                 return pinned
         if self._binding is not None:
-            return self._bound(self._binding)
-        beside = self._beside_parent() or self._as_before()
+            return self._for_bound(self._binding)
+        beside = self._join_parent() or self._reuse_prefix_cache()
         if beside is not None:
             return beside
-        return self._place(Reason.NEW if self._ask.conversation else Reason.NO_SESSION)
+        return self._place(Reason.NEW if self._request.conversation else Reason.NO_SESSION)
 
     @property
     def soonest_return(self) -> float:
         """When the first account that is blocked now is back; NEVER when none is in sight."""
-        return self._candidates.soonest
+        return self._eligible.soonest
 
     # --- cases --------------------------------------------------------------------------------
 
     def _pinned(self) -> Optional[Decision]:
-        if self._ask.pin is not None:
-            return self._strictly(self._ask.pin, Reason.PINNED)
+        if self._request.pin is not None:
+            return self._on_named_account(self._request.pin, Reason.PINNED)
         # An operator's pin gives way while its account can't serve.
-        for key in (self._fleet.pins.get(self._ask.session), self._fleet.pins.get(None)):
+        for key in (self._fleet.pins.get(self._request.session), self._fleet.pins.get(None)):
             account = self._fleet.accounts.get(key or "")
             if account is not None and self._block(account) is None:
                 return self._decision(account, Reason.PINNED)
         return None
 
-    def _strictly(self, key: str, reason: str) -> Decision:
+    def _on_named_account(self, key: str, reason: str) -> Decision:
         """The client named its account, or what it names exists there alone: that one or none.
 
         What takes no slot spends no quota: a bench or a full window is no reason to keep it away.  Nor are
@@ -106,144 +106,144 @@ class Choice:
         """
         account = self._fleet.accounts.get(key)
         if account is None:
-            return self._nothing("the pinned account is not configured", (), NEVER)
+            return self._no_account("the pinned account is not configured", (), NEVER)
         block = self._block(account)
-        spends_quota = self._ask.needs_slot or account.key in self._ask.tried
-        if block is not None and not spends_quota and block.rule not in _NEEDS_A_PERSON:
+        spends_quota = self._request.needs_slot or account.key in self._request.tried
+        if block is not None and not spends_quota and block.rule not in _NEEDS_OWNER:
             block = None
         if block is not None and (block.rule == "refuses this" or account.is_sidelined(self.now)):
             block = None
         if block is None:
             return self._decision(account, reason)
         excluded = (Exclusion(account.key, block.rule, block.detail),)
-        return self._nothing("pinned account", excluded, block.until)
+        return self._no_account("pinned account", excluded, block.until)
 
-    def _bound(self, binding: Binding) -> Decision:
+    def _for_bound(self, binding: Binding) -> Decision:
         home = self._fleet.accounts.get(binding.account)
-        lost = self._home_lost(home)
+        lost = self._home_lost_reason(home)
         if home is None or lost:
-            return self._awaiting(binding, home) or self._place(lost, home)
-        if not self._recent and not binding.warm(self.rules, self.now):
+            return self._wait_for_home(binding, home) or self._place(lost, home)
+        if not self._is_recent and not binding.warm(self.rules, self.now):
             return self._place(Reason.LAPSED, home)
         if self._is_costly(home):
             return self._decision(home, Reason.KEPT)  # no free account can take it over yet
-        move = self._policy.reconsider(self, self._ask, binding, home)
+        move = self._policy.reconsider(self, self._request, binding, home)
         if move is not None:
-            return self._placed(move.reason, move.placement)
-        if self._ask.needs_slot and self._waited >= self.rules.slot_wait_sec and not self._has_slot(home):
-            placement = self._policy.place(self, self._ask, None)
+            return self._placement_decision(move.reason, move.placement)
+        if self._request.needs_slot and self._waited >= self.rules.slot_wait_sec and not self._has_slot(home):
+            placement = self._policy.place(self, self._request, None)
             if placement.account is not home and self._has_slot(placement.account):
-                return self._placed(Reason.NO_SLOT, placement)
+                return self._placement_decision(Reason.NO_SLOT, placement)
         return self._decision(home, Reason.KEPT)
 
-    def _awaiting(self, binding: Binding, home: Optional[Account]) -> Optional[Decision]:
+    def _wait_for_home(self, binding: Binding, home: Optional[Account]) -> Optional[Decision]:
         """A warm conversation may rather wait for its account than pay for a cold cache elsewhere."""
         if home is None or not binding.prefix or not binding.warm(self.rules, self.now):
             return None  # nothing is cached there: it goes on at once
         block = self._block(home)
         if block is None or block.until == NEVER or not self.accounts:
             return None
-        words = self._policy.await_home(self, self._ask, binding, home, block.until, self._waited)
+        words = self._policy.await_home(self, self._request, binding, home, block.until, self._waited)
         if not words:
             return None
         excluded = (Exclusion(home.key, block.rule, block.detail),)
-        return self._hold_back(Reason.AWAITS_CACHE, words, excluded, min(block.until, self._soon))
+        return self._hold(Reason.AWAITS_CACHE, words, excluded, min(block.until, self._recheck_at))
 
-    def _home_lost(self, home: Optional[Account]) -> str:
+    def _home_lost_reason(self, home: Optional[Account]) -> str:
         """Why a bound conversation can't stay, or an empty string."""
         if home is None:
             return Reason.REMOVED
         block = self._block(home)
         if block is not None:
-            if self._ask.detour and block.rule == "tried":
+            if self._request.detour and block.rule == "tried":
                 return Reason.DETOUR
-            return _HOME_LOST.get(block.rule, Reason.LOCKED_OUT)
+            return _LOST_REASONS.get(block.rule, Reason.LOCKED_OUT)
         if self._is_costly(home) and any(not self._is_costly(a) for a in self.accounts):
             return Reason.KEY_YIELDS if home.spec.is_paid else Reason.HARD_CAP
         return ""
 
     def _is_costly(self, account: Account) -> bool:
-        return account.is_costly(self._ask.model, self.rules, self.now)
+        return account.is_costly(self._request.model, self.rules, self.now)
 
-    def _beside_parent(self) -> Optional[Decision]:
+    def _join_parent(self) -> Optional[Decision]:
         """A sub-agent starts on its parent's account when that has a free slot and room for it."""
-        parent = self._fleet.bindings.get(self._ask.parent or "")
+        parent = self._fleet.bindings.get(self._request.parent or "")
         account = self._fleet.accounts.get(parent.account) if parent is not None else None
-        if account is None or not self._inviting(account) or not self._has_slot(account):
+        if account is None or not self._accepts_new(account) or not self._has_slot(account):
             return None
-        if self._policy.gate(self, self._ask, account, 0, self._waited):
+        if self._policy.gate(self, self._request, account, 0, self._waited):
             return None
-        return self._beside(account, Reason.NEW, "beside its parent", "not its parent's")
+        return self._join(account, Reason.NEW, "beside its parent", "not its parent's")
 
-    def _as_before(self) -> Optional[Decision]:
+    def _reuse_prefix_cache(self) -> Optional[Decision]:
         """A request without a session goes where its prompt cache is, if there is a free slot.
 
         A small cache is not worth more company than elsewhere: such requests spread out.
         """
-        if self._ask.conversation is not None or not self._ask.prefixes:
+        if self._request.conversation is not None or not self._request.prefixes:
             return None
-        known = self._fleet.prefixes.find(self._ask.prefixes, self.now)
+        known = self._fleet.prefix_caches.find(self._request.prefixes, self.now)
         account = self._fleet.accounts.get(known.account) if known is not None else None
-        if known is None or account is None or not self._inviting(account) or not self._has_slot(account):
+        if known is None or account is None or not self._accepts_new(account) or not self._has_slot(account):
             return None
-        if known.tokens < LEAST_PREFIX and account.inflight > min(a.inflight for a in self.accounts):
+        if known.tokens < MIN_PREFIX_TOKENS and account.inflight > min(a.inflight for a in self.accounts):
             return None
         detail = f"its cache of {known.tokens} tokens"
-        return self._beside(account, Reason.NO_SESSION, detail, "has no cache of it")
+        return self._join(account, Reason.NO_SESSION, detail, "has no cache of it")
 
     def _place(self, reason: str, home: Optional[Account] = None) -> Decision:
-        candidates = self._candidates
-        if not candidates.eligible:
-            return self._nothing("", candidates.excluded, candidates.soonest)
-        placement = self._policy.place(self, self._ask, home)
-        words = self._policy.gate(self, self._ask, placement.account, self._ahead, self._waited)
+        candidates = self._eligible
+        if not candidates.accounts:
+            return self._no_account("", candidates.excluded, candidates.soonest)
+        placement = self._policy.place(self, self._request, home)
+        words = self._policy.gate(self, self._request, placement.account, self._held_longer, self._waited)
         if words:
-            excluded = _both(self._left_out, placement.excluded)
-            return self._hold_back(Reason.GATE, words, excluded, self._soon)
-        return self._placed(reason, placement)
+            excluded = _chain(self._excluded_before_policy, placement.excluded)
+            return self._hold(Reason.GATE, words, excluded, self._recheck_at)
+        return self._placement_decision(reason, placement)
 
     # --- parts --------------------------------------------------------------------------------
 
-    def _placed(self, reason: str, placement: Placement) -> Decision:
-        excluded, detail = _both(self._left_out, placement.excluded), placement.detail
+    def _placement_decision(self, reason: str, placement: Placement) -> Decision:
+        excluded, detail = _chain(self._excluded_before_policy, placement.excluded), placement.detail
         waived = (*self._within.waived, *placement.waived)
         if waived:
             detail += f"{', ' if detail else ''}none passed: {', '.join(waived)}"
         return self._decision(placement.account, reason, detail, excluded)
 
-    def _beside(self, account: Account, reason: str, detail: str, rule: str) -> Decision:
+    def _join(self, account: Account, reason: str, detail: str, rule: str) -> Decision:
         """No placement: the account stands for a reason of its own, the others only lack it."""
         others = excluding(self.accounts, [account], rule, f"{account.name} is")
-        return self._decision(account, reason, detail, (*self._left_out, *others))
+        return self._decision(account, reason, detail, (*self._excluded_before_policy, *others))
 
     def _decision(
         self, account: Account, reason: str, detail: str = "", excluded: Iterable[Exclusion] = ()
     ) -> Decision:
         return Decision(account.key, reason, detail, excluded, self._previous, None, self.now)
 
-    def _nothing(self, detail: str, excluded: Iterable[Exclusion], until: float) -> Decision:
+    def _no_account(self, detail: str, excluded: Iterable[Exclusion], until: float) -> Decision:
         retry_at = until if until != NEVER else None
         return Decision(None, Reason.NOTHING_USABLE, detail, excluded, self._previous, retry_at, at=self.now)
 
-    def _hold_back(self, reason: str, detail: str, excluded: Iterable[Exclusion], until: float) -> Decision:
+    def _hold(self, reason: str, detail: str, excluded: Iterable[Exclusion], until: float) -> Decision:
         """The policy lets the request wait although an account could be had."""
         return Decision(None, reason, detail, excluded, self._previous, until, at=self.now)
 
     @property
-    def _soon(self) -> float:
+    def _recheck_at(self) -> float:
         return self.now + LOOK_AGAIN_SEC
 
     @property
-    def _ahead(self) -> int:
+    def _held_longer(self) -> int:
         """Conversations that wait at the gate for longer than this one."""
-        gated = self._fleet.gated
-        return gated.ahead(self._ask.conversation, self.now - self._waited, self.now) if gated else 0
+        gated = self._fleet.gate_queue
+        return gated.ahead(self._request.conversation, self.now - self._waited, self.now) if gated else 0
 
     @property
     def _previous(self) -> Optional[str]:
         return self._binding.account if self._binding is not None else None
 
-    def _inviting(self, account: Account) -> bool:
+    def _accepts_new(self, account: Account) -> bool:
         return account in self.accounts
 
     def _has_slot(self, account: Account) -> bool:
@@ -251,9 +251,9 @@ class Choice:
 
     def _block(self, account: Account) -> Optional[Block]:
         # The scope is asked for only where an account refuses some.
-        scope = self._ask.scope if account.scoped else None
-        block = account.block(self._ask.model, self.rules, self.now, scope)
-        if block is None and account.key in self._ask.tried:
+        scope = self._request.scope if account.scoped else None
+        block = account.block(self._request.model, self.rules, self.now, scope)
+        if block is None and account.key in self._request.tried:
             return Block("tried", "already refused this request", NEVER)
         return block
 
@@ -264,45 +264,45 @@ class Choice:
 
     @property
     def _within(self) -> Within:
-        if self._railed is None:
-            able = self._candidates.eligible
-            if self._ask.needs_slot:
+        if self._known_within is None:
+            able = self._eligible.accounts
+            if self._request.needs_slot:
                 waited_out = self._has_waited_out
-                self._railed = within_rails(able, self.rules, self.now, self._has_slot, waited_out)
+                self._known_within = within_rails(able, self.rules, self.now, self._has_slot, waited_out)
             else:
-                self._railed = Within(able)
-        return self._railed
+                self._known_within = Within(able)
+        return self._known_within
 
     @property
-    def _left_out(self) -> tuple[Exclusion, ...]:
+    def _excluded_before_policy(self) -> tuple[Exclusion, ...]:
         """The accounts that no policy was offered."""
-        before, railed = self._candidates.excluded, self._within.excluded
+        before, railed = self._eligible.excluded, self._within.excluded
         return (*before, *railed) if railed else before
 
     # Not a cached_property: until Python 3.12 that takes a lock, 1 us of each warm request.
     @property
-    def _candidates(self) -> _Candidates:
+    def _eligible(self) -> _Eligible:
         """The accounts that can serve; gathered only when the conversation does not simply stay."""
-        if self._gathered is None:
-            self._gathered = self._gather()
-        return self._gathered
+        if self._known_eligible is None:
+            self._known_eligible = self._find_eligible()
+        return self._known_eligible
 
-    def _gather(self) -> _Candidates:
-        doors = self._fleet.doors.look(self._fleet.accounts.values(), self.rules, self.now)
-        if self._ask.tried or not doors.first or self._has_waited_out:
-            return self._gather_anew()
+    def _find_eligible(self) -> _Eligible:
+        doors = self._fleet.open_accounts.look(self._fleet.accounts.values(), self.rules, self.now)
+        if self._request.tried or not doors.first or self._has_waited_out:
+            return self._find_eligible_afresh()
         blocked = []
         for account in doors.others:
             block = self._block(account)
             if block is None:
-                return self._gather_anew()
+                return self._find_eligible_afresh()
             blocked.append((account, block))
         if not blocked:
-            return _Candidates(doors.first, doors.waiting, NEVER)
-        excluded = (*_blocking(blocked), *doors.waiting)
-        return _Candidates(doors.first, excluded, self._soonest(blocked, self._all_stuck(blocked)))
+            return _Eligible(doors.first, doors.waiting, NEVER)
+        excluded = (*_block_exclusions(blocked), *doors.waiting)
+        return _Eligible(doors.first, excluded, self._soonest(blocked, self._all_justify_paid(blocked)))
 
-    def _gather_anew(self) -> _Candidates:
+    def _find_eligible_afresh(self) -> _Eligible:
         """As `_gather`, for whom not only what is open to everybody counts."""
         usable: list[Account] = []
         blocked: list[tuple[Account, Block]] = []
@@ -312,31 +312,31 @@ class Choice:
                 usable.append(account)
             else:
                 blocked.append((account, block))
-        stuck = self._all_stuck(blocked)
-        excluded = _blocking(blocked)
+        stuck = self._all_justify_paid(blocked)
+        excluded = _block_exclusions(blocked)
         eligible = self._by_cost_and_tier(usable, stuck, excluded)
-        return _Candidates(eligible, tuple(excluded), self._soonest(blocked, stuck))
+        return _Eligible(eligible, tuple(excluded), self._soonest(blocked, stuck))
 
     def _soonest(self, blocked: list[tuple[Account, Block]], stuck: bool) -> float:
-        paid_too = stuck or self._ask.allow_paid
+        paid_too = stuck or self._request.allow_paid
         return min((b.until for a, b in blocked if paid_too or not a.spec.is_paid), default=NEVER)
 
-    def _all_stuck(self, blocked: list[tuple[Account, Block]]) -> bool:
-        return all(a.spec.is_paid or self._stuck(a, block) for a, block in blocked)
+    def _all_justify_paid(self, blocked: list[tuple[Account, Block]]) -> bool:
+        return all(a.spec.is_paid or self._justifies_paid(a, block) for a, block in blocked)
 
-    def _stuck(self, account: Account, block: Block) -> bool:
+    def _justifies_paid(self, account: Account, block: Block) -> bool:
         """Neither a short wait nor an answer brings it back: that justifies spending a paid key at once."""
-        return block.rule in _NEEDS_A_PERSON or (
-            account.capped(self._ask.model, self.rules, self.now) is not None
+        return block.rule in _NEEDS_OWNER or (
+            account.capped(self._request.model, self.rules, self.now) is not None
         )
 
     def _by_cost_and_tier(
         self, usable: list[Account], stuck: bool, excluded: list[Exclusion]
     ) -> list[Account]:
         free = [a for a in usable if not self._is_costly(a)]
-        left = free or (usable if stuck or self._ask.allow_paid else [])
+        left = free or (usable if stuck or self._request.allow_paid else [])
         costly = [a for a in usable if a not in left]
-        excluded.extend(Exclusion(a.key, *_waits_for_money(a)) for a in costly)
+        excluded.extend(Exclusion(a.key, *_paid_exclusion(a)) for a in costly)
         if not left:
             return left
         tier = min(a.spec.priority for a in self._not_full(left))
@@ -348,7 +348,7 @@ class Choice:
 
     @property
     def _has_waited_out(self) -> bool:
-        return self._ask.needs_slot and self._waited >= self.rules.slot_wait_sec
+        return self._request.needs_slot and self._waited >= self.rules.slot_wait_sec
 
     def _not_full(self, accounts: list[Account]) -> list[Account]:
         """Who has waited out `slotWaitSec` takes a slot of a lower tier rather than wait on."""
@@ -357,15 +357,15 @@ class Choice:
         return [account for account in accounts if self._has_slot(account)] or accounts
 
 
-def _waits_for_money(account: Account) -> tuple[str, str]:
+def _paid_exclusion(account: Account) -> tuple[str, str]:
     if account.spec.is_paid:
         return "API key waits", "paid last resort"
     return "extra usage waits", "billed last resort"
 
 
-def _blocking(blocked: list[tuple[Account, Block]]) -> list[Exclusion]:
+def _block_exclusions(blocked: list[tuple[Account, Block]]) -> list[Exclusion]:
     return [Exclusion(account.key, block.rule, block.detail) for account, block in blocked]
 
 
-def _both(before: tuple[Exclusion, ...], after: Iterable[Exclusion]) -> Iterable[Exclusion]:
+def _chain(before: tuple[Exclusion, ...], after: Iterable[Exclusion]) -> Iterable[Exclusion]:
     return Told(lambda: (*before, *after)) if before else after
