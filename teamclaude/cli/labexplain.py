@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import UsageError
 from ..lab.study import Run
 from ..lab.table import cells
-from ..routing.decision import Ask, Decision
+from ..routing.decision import RoutingRequest, Decision
 from .labwords import Progress, moment_in_words, policies
 from .labworld import scene_of, sessions_of
 
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _newcomer(run: Run, at: float) -> Decision:
-    return run.fleet.choose(Ask(session="a new conversation", model="claude-opus-4-8", hold=1800.0), at)
+    return run.fleet.choose(RoutingRequest(session="a new conversation", model="claude-opus-4-8", hold_sec=1800.0), at)
 
 
 def _record(run: Run, at: float) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import NamedTuple, Optional
 
 from ..routing.answers import MEANING, AnswerKind, Next
-from ..routing.decision import NEVER, Ask, Decision, Lease, Wait
+from ..routing.decision import NEVER, RoutingRequest, Decision, Lease, Wait
 from ..routing.fleet import Fleet
 from ..routing.line import NO_PATIENCE, Line, Patience, Waiter
 from .quota import Answer, Quota
@@ -36,7 +36,7 @@ class Seen(NamedTuple):
 class _Errand:
     """One request on its way: through the line, perhaps to several accounts."""
 
-    def __init__(self, actor: Actor, ask: Ask, began: float) -> None:
+    def __init__(self, actor: Actor, ask: RoutingRequest, began: float) -> None:
         self.actor = actor
         self.ask = ask
         self.began = began
@@ -71,7 +71,7 @@ class World:
     # --- in -----------------------------------------------------------------------------------
 
     def submit(self, actor: Actor) -> None:
-        ask = Ask(
+        ask = RoutingRequest(
             session=actor.name,
             agent=actor.agent,
             model=MODELS.get(actor.request.family, actor.request.family),
@@ -173,7 +173,7 @@ class World:
 
     def _end(self, actor: Actor, lease: Lease, answer: Answer) -> None:
         self.quotas[lease.account].done()
-        self.fleet.settle_lease(lease, self.agenda.now, answer.usage, lease.ask.model, served=True)
+        self.fleet.settle_lease(lease, self.agenda.now, answer.usage, lease.request.model, served=True)
         self.people.answered(actor)
         self._changed()
 
@@ -185,6 +185,6 @@ def _retry_after(wait: Wait, now: float) -> float:
     return NEVER if wait.decision.retry_at is None else max(1.0, wait.decision.retry_at - now)
 
 
-def _without(ask: Ask, account: str) -> Ask:
+def _without(ask: RoutingRequest, account: str) -> RoutingRequest:
     tried: tuple[str, ...] = (*ask.tried, account)
-    return Ask(session=ask.session, agent=ask.agent, model=ask.model, cache_life=ask.cache_life, tried=tried)
+    return RoutingRequest(session=ask.session, agent=ask.agent, model=ask.model, cache_life=ask.cache_life, tried=tried)

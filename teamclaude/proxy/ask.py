@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from ..accounts.identity import find_name
 from ..errors import NotFound, UsageError
-from ..routing.decision import Ask
+from ..routing.decision import RoutingRequest
 from .bodyscan import NO_FACTS, cache_digests, scan_body
 from .exchange import Exchange
 from .house import RequestContext
@@ -23,7 +23,7 @@ MAX_ID_CHARS = 128  # of a session or agent id: they are keys that live in memor
 MAX_BETAS_CHARS = 2048
 
 
-def routing_request_of(exchange: Exchange, house: RequestContext, issue_of: Callable[[str], Optional[str]]) -> Ask:
+def routing_request_of(exchange: Exchange, house: RequestContext, issue_of: Callable[[str], Optional[str]]) -> RoutingRequest:
     """The question; the facts of the body are noted in the exchange.  Raises NotFound for an unknown account.
 
     `issue_of` tells what a session works on, as far as known.
@@ -39,7 +39,7 @@ def routing_request_of(exchange: Exchange, house: RequestContext, issue_of: Call
     exchange.facts = facts
     session = session or facts.session_id
     inference = exchange.route.kind is PathKind.INFERENCE
-    return Ask(
+    return RoutingRequest(
         session=session,
         agent=agent,
         parent_agent=parent_agent,

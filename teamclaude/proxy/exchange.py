@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, Optional, Union
 
 from ..errors import HeldOut, TeamClaudeError, TooManyHeld, UpstreamError
-from ..routing.decision import Ask, Decision, Wait
+from ..routing.decision import RoutingRequest, Decision, Wait
 from ..routing.line import Waiter
 from ..routing.outlook import Outlook
 from ..routing.usage import NO_USAGE, Usage
@@ -68,7 +68,7 @@ class Attempt:
     reading: Optional[Reading] = None  # its account's windows, as the answer's head told them
 
 
-_NO_ASK = Ask()
+_NO_ASK = RoutingRequest()
 
 
 class Exchange:
@@ -83,7 +83,7 @@ class Exchange:
     body: Union[bytes, bytearray, memoryview] = b""
     body_room: Optional[BodyRoom] = None  # what the body takes of the memory for all
     facts: BodyFacts = NO_FACTS
-    routing_request: Ask = _NO_ASK
+    routing_request: RoutingRequest = _NO_ASK
     status: Optional[int] = None  # sent to the client
     ttfb: Optional[float] = None  # seconds to the first response byte
     ended: Optional[float] = None  # monotonic

@@ -29,7 +29,7 @@ from ..errors import (
     UpstreamSilent,
 )
 from ..routing.answers import AnswerKind, classify, needs_words
-from ..routing.decision import Ask, Decision, Lease
+from ..routing.decision import RoutingRequest, Decision, Lease
 from ..routing.models import cost, is_estimated, price_of
 from ..routing.usage import NO_USAGE
 from ..routing.windows import Reading
@@ -147,7 +147,7 @@ class Forwarder:
                 return None
             raise self._no_account(nothing.decision) from None
 
-    def _try_acquire(self, ask: Ask, patience: Patience) -> Lease:
+    def _try_acquire(self, ask: RoutingRequest, patience: Patience) -> Lease:
         exchange, router = self._exchange, self._house.router
         exchange.waiting_since = time.monotonic()
         try:

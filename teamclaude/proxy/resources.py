@@ -59,7 +59,7 @@ def record_owner(router: Router, lease: Lease, method: str, path: str, made: Opt
         return
     if deletes_id(method, path):
         router.forget_owner(id)
-    elif lease.ask.owner is None:
+    elif lease.request.owner is None:
         router.record_owner(id, lease)
 
 

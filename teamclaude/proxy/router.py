@@ -21,7 +21,7 @@ from typing import Any, Optional
 from ..errors import Draining, TooManyHeld
 from ..routing.account import AccountSpec
 from ..routing.answers import AnswerKind
-from ..routing.decision import Ask, Decision, Lease
+from ..routing.decision import RoutingRequest, Decision, Lease
 from ..routing.fleet import Changes, Fleet
 from ..routing.line import NO_PATIENCE, Line, Patience, Waiter
 from ..routing.memory import dump, restore
@@ -79,7 +79,7 @@ class Router:
 
     def acquire(
         self,
-        ask: Ask,
+        ask: RoutingRequest,
         patience: Patience,
         check_client: Callable[[], None],
         on_wait: Callable[[Waiter], None] = lambda waiter: None,
@@ -110,12 +110,12 @@ class Router:
             self._leave_queue(waiter)
             raise
 
-    def acquire_now(self, ask: Ask, patience: Patience) -> Optional[Lease]:
+    def acquire_now(self, ask: RoutingRequest, patience: Patience) -> Optional[Lease]:
         """As `acquire`, but None at once when it would take longer or can't be."""
         with self._lock:
             return self._newcomer(ask, patience, self._clock()).lease
 
-    def _newcomer(self, ask: Ask, patience: Patience, now: float) -> _Sleeper:
+    def _newcomer(self, ask: RoutingRequest, patience: Patience, now: float) -> _Sleeper:
         waiter = _Sleeper(ask, patience, now)
         served = self._queue.enter(waiter, now)
         if served:
@@ -300,7 +300,7 @@ class Router:
             if account is None:
                 return False, False
             proven = account.proven and not account.refused_scopes
-            return proven, account.is_doubtful(lease.ask.asking, self._clock())
+            return proven, account.is_doubtful(lease.request.requester, self._clock())
 
     def is_open(self, lease: Lease) -> bool:
         """Nothing known keeps the lease's account from being taken again for the same request."""
@@ -308,7 +308,7 @@ class Router:
             account = self._fleet.accounts.get(lease.account)
             if account is None:
                 return False
-            ask = lease.ask
+            ask = lease.request
             return account.block(ask.model, self._fleet.rules, self._clock(), ask.scope) is None
 
     def owner_of(self, id: str) -> Optional[str]:
@@ -333,7 +333,7 @@ class Router:
         """Whether any id is known: only then a request is searched for some."""
         return len(self._fleet.owners) > 0
 
-    def cached_prefix(self, ask: Ask) -> int:
+    def cached_prefix(self, ask: RoutingRequest) -> int:
         """Tokens of prompt cache that the conversation has where it is now."""
         with self._lock:
             binding = self._fleet.bindings.get(ask.conversation or "")
@@ -341,7 +341,7 @@ class Router:
                 return 0
             return binding.prefix
 
-    def choose(self, ask: Ask) -> Decision:
+    def choose(self, ask: RoutingRequest) -> Decision:
         with self._lock:
             return self._fleet.choose(ask, self._clock())
 

@@ -74,7 +74,7 @@ class Refusals:
         for suspect in self._open:
             self._house.recently_refused.discard(self._key(suspect.refusal))
             self._house.recently_refused.discard(self._kind_key(suspect.refusal))
-            if not suspect.lease.ask.needs_slot or suspect.lease.account == server.account:
+            if not suspect.lease.request.needs_slot or suspect.lease.account == server.account:
                 continue
             if suspect.refusal.kind is AnswerKind.BARE:
                 self._house.router.confirm_account_429(suspect.lease)
@@ -109,7 +109,7 @@ class Refusals:
         ask = self._exchange.routing_request
         if refusal.kind is AnswerKind.BARE:
             return (refusal.kind, ask.scope)
-        return (refusal.kind, ask.asking, self._exchange.route.path, refusal.status, refusal.normalized_words)
+        return (refusal.kind, ask.requester, self._exchange.route.path, refusal.status, refusal.normalized_words)
 
     def _kind_key(self, refusal: Refusal) -> tuple[object, ...]:
         """What is alike, whoever asks."""

@@ -51,7 +51,7 @@ class RequestWait:
         outlook_of: Callable[[Waiter], Outlook] = lambda waiter: UNKNOWN,
     ) -> None:
         self.attempts = attempts  # made before it
-        self.kind = PAUSE if waiter is None else SLOT if wait.for_slot else HELD
+        self.kind = PAUSE if waiter is None else SLOT if wait.is_for_slot else HELD
         self._wait = wait
         self._clock = clock
         self._since = since
@@ -79,7 +79,7 @@ class RequestWait:
     def wait(self) -> Wait:
         """What it waits for now, or waited for last."""
         now = self._waiter.wait if self._waiter is not None and not self.over else None
-        return now if now is not None and now.for_slot == (self.kind == SLOT) else self._wait
+        return now if now is not None and now.is_for_slot == (self.kind == SLOT) else self._wait
 
     @property
     def decision(self) -> Decision:
@@ -105,7 +105,7 @@ class RequestWait:
         """This one; one that begins now when it has come to wait for something of another kind."""
         waiter = self._waiter
         now = waiter.wait if waiter is not None else None
-        if waiter is None or now is None or now.for_slot == (self.kind == SLOT):
+        if waiter is None or now is None or now.is_for_slot == (self.kind == SLOT):
             self._wait = self.wait
             return self
         self.end()

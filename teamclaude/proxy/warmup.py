@@ -10,7 +10,7 @@ import threading
 
 from .. import __version__
 from ..errors import TeamClaudeError
-from ..routing.decision import Ask
+from ..routing.decision import RoutingRequest
 from ..routing.windows import read_windows
 from .book import UpstreamTarget
 from .house import RequestContext
@@ -40,7 +40,7 @@ def _ask_all(house: RequestContext) -> None:
 
 def _warm_account(house: RequestContext, key: str, way: UpstreamTarget) -> None:
     try:
-        lease = house.router.acquire(Ask(pin=key), NO_PATIENCE, lambda: None)
+        lease = house.router.acquire(RoutingRequest(pin=key), NO_PATIENCE, lambda: None)
     except (NoUsableAccountError, TeamClaudeError):
         return
     try:

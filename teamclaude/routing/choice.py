@@ -13,7 +13,7 @@ from .account import Account, Block
 from .affinity import Prefixes
 from .binding import Binding
 from .conversations import Conversations
-from .decision import NEVER, Ask, Decision, Exclusion, Reason, Told
+from .decision import NEVER, RoutingRequest, Decision, Exclusion, Reason, LazyExclusions
 from .doors import Doors, excluding
 from .gated import LOOK_AGAIN_SEC, Gated
 from .policy import Placement, Policy
@@ -57,7 +57,7 @@ class _Eligible(NamedTuple):
 class Choice:
     """The choice for one request at one instant; to policies it is the pool they choose from."""
 
-    def __init__(self, fleet: FleetReader, ask: Ask, now: float, waited: float) -> None:
+    def __init__(self, fleet: FleetReader, ask: RoutingRequest, now: float, waited: float) -> None:
         self._fleet, self._request, self.now, self._waited = fleet, ask, now, waited
         self.rules, self._policy = fleet.rules, fleet.policy
         self._known_eligible: Optional[_Eligible] = None
@@ -147,7 +147,7 @@ class Choice:
         if not words:
             return None
         excluded = (Exclusion(home.key, block.rule, block.detail),)
-        return self._hold(Reason.AWAITS_CACHE, words, excluded, min(block.until, self._recheck_at))
+        return self._hold(Reason.WAITS_FOR_CACHE, words, excluded, min(block.until, self._recheck_at))
 
     def _home_lost_reason(self, home: Optional[Account]) -> str:
         """Why a bound conversation can't stay, or an empty string."""
@@ -157,7 +157,7 @@ class Choice:
         if block is not None:
             if self._request.detour and block.rule == "tried":
                 return Reason.DETOUR
-            return _LOST_REASONS.get(block.rule, Reason.LOCKED_OUT)
+            return _LOST_REASONS.get(block.rule, Reason.UNUSABLE)
         if self._is_costly(home) and any(not self._is_costly(a) for a in self.accounts):
             return Reason.KEY_YIELDS if home.spec.is_paid else Reason.HARD_CAP
         return ""
@@ -368,4 +368,4 @@ def _block_exclusions(blocked: list[tuple[Account, Block]]) -> list[Exclusion]:
 
 
 def _chain(before: tuple[Exclusion, ...], after: Iterable[Exclusion]) -> Iterable[Exclusion]:
-    return Told(lambda: (*before, *after)) if before else after
+    return LazyExclusions(lambda: (*before, *after)) if before else after

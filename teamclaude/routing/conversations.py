@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from .account import Account
 from .binding import Binding
-from .decision import Ask, Decision, Reason
+from .decision import RoutingRequest, Decision, Reason
 from .rules import Rules
 from .warmth import WarmSet
 
@@ -22,7 +22,7 @@ class Conversations(dict[str, Binding]):
 
     def bind(
         self,
-        ask: Ask,
+        ask: RoutingRequest,
         account: Account,
         decision: Decision,
         accounts: Mapping[str, Account],

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Optional
 
 from .models import family_of
 
-__all__ = ["NEVER", "Ask", "Decision", "Exclusion", "Lease", "Reason", "Scope", "Told", "Wait"]
+__all__ = ["NEVER", "RoutingRequest", "Decision", "Exclusion", "Lease", "Reason", "Scope", "LazyExclusions", "Wait"]
 
 NEVER = float("inf")  # epoch seconds of what no time brings back
 
@@ -26,12 +26,12 @@ class Reason:
     OVER_PACE = "over pace"
     NO_SLOT = "no slot"
     REMOVED = "account removed"
-    LOCKED_OUT = "account unusable"
+    UNUSABLE = "account unusable"
     FAILOVER = "failover"
     PINNED = "pinned"
     KEY_YIELDS = "API key yields"
     NOTHING_USABLE = "no account usable"
-    AWAITS_CACHE = "waits for its cache"
+    WAITS_FOR_CACHE = "waits for its cache"
     GATE = "waits for room"
     TURN = "its turn"
     OWNER = "made it"
@@ -46,7 +46,7 @@ class Reason:
 Scope = tuple[str, str]
 
 
-class Ask(NamedTuple):
+class RoutingRequest(NamedTuple):
     """One request as routing sees it."""
 
     session: Optional[str] = None
@@ -63,11 +63,11 @@ class Ask(NamedTuple):
     prefixes: tuple[str, ...] = ()  # without a session: digests of what makes its cache, the longest first
     owner: Optional[str] = None  # account key that made what this request names: that one or none
     detour: bool = False  # served elsewhere just once: the conversation stays where its cache is
-    hold: float = 0.0  # seconds it may wait for an account in all; 0: an account now or none
+    hold_sec: float = 0.0  # seconds it may wait for an account in all; 0: an account now or none
 
-    def holding(self, seconds: float) -> Ask:
+    def with_hold(self, seconds: float) -> RoutingRequest:
         """The same request with so much time; `_replace` takes 1 us longer."""
-        return Ask(*self[:-1], seconds)
+        return RoutingRequest(*self[:-1], seconds)
 
     @property
     def conversation(self) -> Optional[str]:
@@ -77,7 +77,7 @@ class Ask(NamedTuple):
         return f"{self.session}/{self.agent}" if self.agent else self.session
 
     @property
-    def asking(self) -> Hashable:
+    def requester(self) -> Hashable:
         """Whose request it is, as far as that can be told."""
         return self.conversation or self.prefixes
 
@@ -102,20 +102,20 @@ class Exclusion(NamedTuple):
     detail: str = ""
 
 
-class Told:
+class LazyExclusions:
     """Exclusions that are put into words when somebody reads them: few decisions are ever read.
 
     `tell` is asked later, and perhaps again: whatever it reads must not have changed since.
     """
 
-    def __init__(self, tell: Callable[[], Iterable[Exclusion]]) -> None:
-        self._tell = tell
+    def __init__(self, make: Callable[[], Iterable[Exclusion]]) -> None:
+        self._make = make
 
     def __iter__(self) -> Iterator[Exclusion]:
-        return iter(self._tell())
+        return iter(self._make())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, (Told, tuple)) and tuple(self) == tuple(other)
+        return isinstance(other, (LazyExclusions, tuple)) and tuple(self) == tuple(other)
 
     def __hash__(self) -> int:
         return hash(tuple(self))
@@ -160,7 +160,7 @@ class Lease(NamedTuple):
     id: int
     account: str
     generation: int  # a removed and re-added account is another one: stale leases change nothing
-    ask: Ask
+    request: RoutingRequest
     decision: Decision
     at: float
     holds_slot: bool = True
@@ -174,10 +174,10 @@ class Wait(NamedTuple):
     account: Optional[str] = None  # waiting for a slot of this account
 
     @property
-    def same_for_all(self) -> bool:
+    def is_same_for_all(self) -> bool:
         """No account can serve any request like this one, whatever its conversation."""
         return self.decision.reason == Reason.NOTHING_USABLE
 
     @property
-    def for_slot(self) -> bool:
+    def is_for_slot(self) -> bool:
         return self.account is not None

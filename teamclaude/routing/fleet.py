@@ -21,7 +21,7 @@ from .answers import FAILURES, AnswerKind, classify
 from .binding import Binding
 from .choice import Choice
 from .conversations import Conversations
-from .decision import NEVER, Ask, Decision, Lease, Reason, Wait
+from .decision import NEVER, RoutingRequest, Decision, Lease, Reason, Wait
 from .doors import Doors
 from .gated import Gated
 from .ledger import DAY_SEC, Ledger, LedgerKey
@@ -149,11 +149,11 @@ class Fleet:
 
     # --- choosing -----------------------------------------------------------------------------
 
-    def choose(self, ask: Ask, now: float, waited: float = 0.0) -> Decision:
+    def choose(self, ask: RoutingRequest, now: float, waited: float = 0.0) -> Decision:
         """Where `ask` would go now after waiting `waited` seconds; changes nothing."""
         return Choice(self, ask, now, waited).decide()
 
-    def admit(self, ask: Ask, now: float, waited: float = 0.0) -> Lease | Wait:
+    def admit(self, ask: RoutingRequest, now: float, waited: float = 0.0) -> Lease | Wait:
         """Choose and take the slot in one step, or say what to wait for."""
         self._advance_clock(now)
         choice = Choice(self, ask, now, waited)
@@ -170,7 +170,7 @@ class Fleet:
 
     # --- leases -------------------------------------------------------------------------------
 
-    def _grant(self, account: Account, ask: Ask, decision: Decision, now: float) -> Lease:
+    def _grant(self, account: Account, ask: RoutingRequest, decision: Decision, now: float) -> Lease:
         self._serial += 1
         lease = Lease(self._serial, account.key, account.generation, ask, decision, now, ask.needs_slot)
         self._open_leases.add(lease.id)
@@ -205,12 +205,12 @@ class Fleet:
             return
         self._open_leases.remove(lease.id)
         account = self._leased_account(lease)
-        binding = self.bindings.get(lease.ask.conversation or "") if lease.holds_slot else None
+        binding = self.bindings.get(lease.request.conversation or "") if lease.holds_slot else None
         if account is not None and lease.holds_slot:
             account.inflight -= 1
             self.policy.settled(account)
         if account is not None and (served or usage != NO_USAGE):
-            self._count_usage(lease, account, binding, usage, model or lease.ask.model, served, now)
+            self._count_usage(lease, account, binding, usage, model or lease.request.model, served, now)
         if binding is not None:
             binding.inflight -= 1
             self._refresh_binding(binding)
@@ -228,7 +228,7 @@ class Fleet:
         price = price_of(model, self.prices)
         dollars, estimated = cost(usage, price), is_estimated(usage, price)
         account.burn.add(usage.burn, now, account.windows.last_reset("5h", now))
-        conversation = lease.ask.conversation
+        conversation = lease.request.conversation
         if served and lease.holds_slot:
             self.policy.served(self._all_accounts, account, conversation, usage, now)
         for owner in (account, binding):
@@ -246,11 +246,11 @@ class Fleet:
             if binding.account == account.key:
                 binding.prefix = usage.prefix or binding.prefix
                 binding.last_used = now
-        if served and conversation is None and lease.ask.prefixes:
-            until = now + lease.ask.cache_life
-            self.prefix_caches.note(lease.ask.prefixes, account.key, usage.prefix, until, now)
+        if served and conversation is None and lease.request.prefixes:
+            until = now + lease.request.cache_life
+            self.prefix_caches.note(lease.request.prefixes, account.key, usage.prefix, until, now)
         if lease.holds_slot:
-            key = LedgerKey(conversation or "", lease.ask.issue, account.name, int(now // DAY_SEC))
+            key = LedgerKey(conversation or "", lease.request.issue, account.name, int(now // DAY_SEC))
             retention = self._rules.ledger_retention_hours * 3600.0
             self.ledger.add(key, usage, dollars, model, served, now, retention, estimated)
 
@@ -332,12 +332,12 @@ class Fleet:
         account = self._leased_account(lease)
         if account is not None and status < 300 and lease.holds_slot and reading is account.last_reading:
             return AnswerKind.SERVED  # the very same: it teaches nothing new, 9 us of a small request
-        kind = classify(status, reading, lease.ask.needs_slot, api_words)
+        kind = classify(status, reading, lease.request.needs_slot, api_words)
         if account is None:
             return kind
         account.last_reading = None
         if kind is not AnswerKind.SIDE_429 and kind is not AnswerKind.OUTAGE:
-            read(account, reading, lease.ask.needs_slot, now)
+            read(account, reading, lease.request.needs_slot, now)
         lessons.learn(account, lease, kind, reading, self._rules, now, roll, words)
         if kind is AnswerKind.BARE:
             self.policy.crowded(account, now)

@@ -66,10 +66,10 @@ def prove(account: Account, lease: Lease, reading: Reading, rules: Rules, now: f
         return
     acquit(account)
     account.sidelined = 0
-    account.scoped.pop(lease.ask.scope, None)
+    account.scoped.pop(lease.request.scope, None)
     if account.benched(now) and account.bench_began is not None and lease.at > account.bench_began:
         account.bench_until = now  # the probe of a long bench was served
-    for axis in account.probed_axes(lease.ask.model, rules, now):
+    for axis in account.probed_axes(lease.request.model, rules, now):
         # The probe of a full axis was served, and the answer says nothing of the axis: it is over.
         if axis not in reading.axes and account.windows.get(axis, now).seen_at <= lease.at:
             account.windows.drop(axis)
@@ -125,7 +125,7 @@ def learn(
     elif effect is Effect.BENCH:
         refuse(account, lease, reading, rules, now, roll)
     elif effect is Effect.CAP_MODEL:
-        cap_model(account, lease.ask.model, reading, now)
+        cap_model(account, lease.request.model, reading, now)
     elif effect is Effect.CAP_SCOPE:
         cap_scope(account, lease, reading, now)
     elif effect is Effect.REST:
@@ -160,7 +160,7 @@ def acquit(account: Account) -> None:
 def excuse(account: Account, lease: Lease, now: float) -> None:
     """Others refused it alike: that is the request's own fault, and the next time less surely so."""
     acquit(account)
-    account.excused = (lease.ask.asking, now)
+    account.excused = (lease.request.requester, now)
 
 
 def sideline(account: Account, lease: Lease, words: str, now: float) -> None:
@@ -169,7 +169,7 @@ def sideline(account: Account, lease: Lease, words: str, now: float) -> None:
     Where it serves other work it rests for this model with these betas alone; what refuses a second kind of
     work, having served none since, rests as a whole.
     """
-    scope = lease.ask.scope
+    scope = lease.request.scope
     account.last_reading = None
     account.refused_scopes.add(scope)
     if account.proven and len(account.refused_scopes) < 2:
@@ -192,7 +192,7 @@ def cap_scope(account: Account, lease: Lease, reading: Reading, now: float) -> N
     reason = overage.disabled_reason if overage is not None else ""
     words = "extra usage is refused" + (f" ({reason})" if reason else "")
     until = min(max(until, now + SHORTEST_BENCH_SEC), now + LONGEST_WINDOW_SEC)
-    _refuse_scope(account, lease.ask.scope, ScopedRefusal(until, words, now))
+    _refuse_scope(account, lease.request.scope, ScopedRefusal(until, words, now))
 
 
 def _refuse_scope(account: Account, scope: tuple[str, str], refusal: ScopedRefusal) -> None:
@@ -206,9 +206,9 @@ def probe(account: Account, lease: Lease, now: float) -> None:
     """The lease may be the one request that tries whether a refusal is over: nobody else does meanwhile."""
     if account.benched(now):
         account.probe_at, account.last_reading = now + PROBE_SEC, None
-    refusal = account.scoped.get(lease.ask.scope)
+    refusal = account.scoped.get(lease.request.scope)
     if refusal is not None and refusal.until <= now:
-        account.scoped[lease.ask.scope] = refusal._replace(until=now + PROBING_SEC)
+        account.scoped[lease.request.scope] = refusal._replace(until=now + PROBING_SEC)
         account.last_reading = None
 
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Hashable
 from typing import NamedTuple, Optional
 
-from .decision import NEVER, Ask, Lease, Reason, Wait
+from .decision import NEVER, RoutingRequest, Lease, Reason, Wait
 from .fleet import Fleet
 
 __all__ = ["NO_PATIENCE", "Line", "Patience", "Waiter"]
@@ -46,10 +46,10 @@ NO_PATIENCE = Patience()
 class Waiter:
     """One request that asks for an account; it holds a lease, or what it waits for."""
 
-    def __init__(self, ask: Ask, patience: Patience, since: float) -> None:
+    def __init__(self, ask: RoutingRequest, patience: Patience, since: float) -> None:
         # What waits for a slot alone is not held back by a policy either.
         hold = 0.0 if patience.slots_only else patience.budget
-        self.ask = ask.holding(hold) if hold != ask.hold else ask
+        self.ask = ask.with_hold(hold) if hold != ask.hold_sec else ask
         self.patience = patience
         self.since = since
         self.looked = since  # when it was last tried
@@ -121,7 +121,7 @@ class Line:
                 served.append(waiter)
                 continue
             left.append(waiter)
-            if waiter.wait is not None and waiter.wait.same_for_all:
+            if waiter.wait is not None and waiter.wait.is_same_for_all:
                 hopeless[alike] = waiter.wait
         self.waiters = left
         return served
@@ -138,10 +138,10 @@ class Line:
         assert waiter.wait is not None
         waited = now - waiter.since
         left = waiter.patience.budget - waited
-        if waiter.patience.slots_only and not waiter.wait.for_slot:
+        if waiter.patience.slots_only and not waiter.wait.is_for_slot:
             return True
         # A slot may come free at any moment; a bench or a window ends when it ends.
-        recovery = 0.0 if waiter.wait.for_slot else waiter.wait.until - now
+        recovery = 0.0 if waiter.wait.is_for_slot else waiter.wait.until - now
         paid_in = waiter.patience.paid_after - waited if self._has_paid() else NEVER
         return left <= 0 or min(recovery, paid_in) > left
 

@@ -12,7 +12,7 @@ from typing import Optional
 
 from .account import Account, within_5h_rail
 from .binding import Binding
-from .decision import Ask, Exclusion, Reason
+from .decision import RoutingRequest, Exclusion, Reason
 from .policy import Move, Placement, Plain, Pool
 from .rules import Rules
 from .score import gap_of, pace_of
@@ -50,7 +50,7 @@ class PacePolicy(Plain):
     def adapt(self, rules: Rules) -> Rules:
         return rules
 
-    def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
+    def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
         rules, now = pool.rules, pool.now
         sieve = _Sieve(pool.accounts)
         sieve.keep(
@@ -69,7 +69,7 @@ class PacePolicy(Plain):
         detail = f"score {scores[chosen]:+.3f}"
         return Placement(chosen, (*sieve.excluded, *ties), detail, tuple(sieve.waived))
 
-    def reconsider(self, pool: Pool, ask: Ask, binding: Binding, home: Account) -> Optional[Move]:
+    def reconsider(self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
         rules, now = pool.rules, pool.now
         if not within_5h_rail(home, rules, now):
             placement = self.place(pool, ask, home)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Optional, Protocol
 
 from .account import Account, inflight_cap
 from .binding import Binding
-from .decision import Ask, Exclusion
+from .decision import RoutingRequest, Exclusion
 from .rules import NO_LIMIT, Rules
 from .saved import Saved
 from .usage import Usage
@@ -57,10 +57,10 @@ class Policy(Protocol):
     def adapt(self, rules: Rules) -> Rules:
         """The rules this policy works with, made of the configured ones."""
 
-    def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
+    def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
         """The account for a new or homeless conversation; `home` is where it was, also outside the pool."""
 
-    def reconsider(self, pool: Pool, ask: Ask, binding: Binding, home: Account) -> Optional[Move]:
+    def reconsider(self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
         """None keeps a warm conversation where it is."""
 
     def slots(self, rules: Rules, account: Account, now: float) -> int:
@@ -70,11 +70,11 @@ class Policy(Protocol):
         """How many more requests the account takes now; 0 lets the request wait."""
 
     def await_home(
-        self, pool: Pool, ask: Ask, binding: Binding, home: Account, until: float, waited: float
+        self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account, until: float, waited: float
     ) -> str:
         """Why a warm conversation waits for its closed account until then; empty: it is placed anew."""
 
-    def gate(self, pool: Pool, ask: Ask, account: Account, ahead: int, waited: float) -> str:
+    def gate(self, pool: Pool, ask: RoutingRequest, account: Account, ahead: int, waited: float) -> str:
         """Why a cold conversation must not enter `account` yet; empty: it may.  `ahead` wait longer."""
 
     def served(
@@ -109,7 +109,7 @@ class Plain:
         """It prefers no account for the rails' sake, unless they are set."""
         return rules.with_own(five_hour_soft_ceiling=NO_LIMIT, max_sessions_per_account=NO_LIMIT)
 
-    def reconsider(self, pool: Pool, ask: Ask, binding: Binding, home: Account) -> Optional[Move]:
+    def reconsider(self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
         return None
 
     def slots(self, rules: Rules, account: Account, now: float) -> int:
@@ -120,11 +120,11 @@ class Plain:
         return inflight_cap(account, rules, now, waited, self.slots(rules, account, now)) - account.inflight
 
     def await_home(
-        self, pool: Pool, ask: Ask, binding: Binding, home: Account, until: float, waited: float
+        self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account, until: float, waited: float
     ) -> str:
         return ""
 
-    def gate(self, pool: Pool, ask: Ask, account: Account, ahead: int, waited: float) -> str:
+    def gate(self, pool: Pool, ask: RoutingRequest, account: Account, ahead: int, waited: float) -> str:
         return ""
 
     def served(

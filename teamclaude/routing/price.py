@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Optional
 
 from .account import Account
 from .binding import Binding
-from .decision import NEVER, Ask, Exclusion, Told
+from .decision import NEVER, RoutingRequest, Exclusion, LazyExclusions
 from .meter import WEEKS_IN_5H, Meter
 from .policy import Placement, Plain, Pool
 from .ranking import INFINITE, Offer, Ranking, Standing
@@ -79,7 +79,7 @@ class PricePolicy(Plain):
 
     # --- the questions ------------------------------------------------------------------------
 
-    def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
+    def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
         now, rate = pool.now, self.meter.burn_rate
         long_run, rules = self._tuning.long_run_sec, pool.rules
         plenty = self._plenty(pool)
@@ -99,16 +99,16 @@ class PricePolicy(Plain):
             if account.last_picked != offer.last_picked:
                 self._stirred.add(account)
         told = partial(_others, pool.accounts, offers.copy(), own, best.account, rate, now)
-        return Placement(best.account, Told(told), best.words(rate, now))
+        return Placement(best.account, LazyExclusions(told), best.words(rate, now))
 
     def slots(self, rules: Rules, account: Account, now: float) -> int:
         return self._slots.limit(account, rules.max_inflight_per_account, now)
 
     def await_home(
-        self, pool: Pool, ask: Ask, binding: Binding, home: Account, until: float, waited: float
+        self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account, until: float, waited: float
     ) -> str:
         closed = until - pool.now
-        if waited + closed > ask.hold or closed > binding.warm_until(pool.rules) - pool.now:
+        if waited + closed > ask.hold_sec or closed > binding.warm_until(pool.rules) - pool.now:
             return ""
         price = self._tuning.token_price * self._scarcity(pool)
         worth = self._tuning.short_wait_sec + price * binding.prefix / (self.meter.burn_rate or INFINITE)
@@ -116,8 +116,8 @@ class PricePolicy(Plain):
             return ""
         return f"back in {closed:.0f} s, its cache of {binding.prefix // 1000}k tokens is worth {worth:.0f} s"
 
-    def gate(self, pool: Pool, ask: Ask, account: Account, ahead: int, waited: float) -> str:
-        if waited >= ask.hold:
+    def gate(self, pool: Pool, ask: RoutingRequest, account: Account, ahead: int, waited: float) -> str:
+        if waited >= ask.hold_sec:
             return ""
         meter, now = self.meter, pool.now
         others = meter.active(account, now, but=ask.conversation)

@@ -10,7 +10,7 @@ from typing import Optional
 
 from .account import Account
 from .binding import Binding
-from .decision import NEVER, Ask, Exclusion, Reason
+from .decision import NEVER, RoutingRequest, Exclusion, Reason
 from .policy import Move, Placement, Plain, Pool
 from .rules import NO_LIMIT, Rules
 
@@ -43,7 +43,7 @@ class StickyPolicy(_Free):
 
     name = "sticky"
 
-    def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
+    def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
         now = pool.now
         chosen = min(
             self._free(pool),
@@ -65,7 +65,7 @@ class DrainPolicy(_Free):
     def adapt(self, rules: Rules) -> Rules:
         return rules.with_own(max_sessions_per_account=NO_LIMIT)
 
-    def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
+    def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
         now = pool.now
 
         def order(account: Account) -> tuple[float, tuple[int, int, float, str]]:
@@ -81,12 +81,12 @@ class ThresholdPolicy(Plain):
 
     name = "threshold"
 
-    def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
+    def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
         # The account picked last is the one in use.
         chosen = max(pool.accounts, key=lambda a: (a.last_picked, -a.generation))
         return _taken(pool.accounts, chosen, "used longer ago", "the account in use")
 
-    def reconsider(self, pool: Pool, ask: Ask, binding: Binding, home: Account) -> Optional[Move]:
+    def reconsider(self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
         if pool.rules.most_sessions < NO_LIMIT:
             return (
                 None  # then no account is everybody's: following the last one picked would go round for ever
@@ -102,11 +102,11 @@ class RoundRobinPolicy(_Free):
 
     name = "round-robin"
 
-    def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
+    def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
         chosen = min(self._free(pool), key=lambda a: (a.last_picked, a.name))
         return _taken(pool.accounts, chosen, "picked later", "its turn")
 
-    def reconsider(self, pool: Pool, ask: Ask, binding: Binding, home: Account) -> Optional[Move]:
+    def reconsider(self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
         placement = self.place(pool, ask, home)
         return None if placement.account is home else Move(Reason.TURN, placement)
 
@@ -116,7 +116,7 @@ class LeastUsedPolicy(_Free):
 
     name = "least-used"
 
-    def place(self, pool: Pool, ask: Ask, home: Optional[Account]) -> Placement:
+    def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
         now = pool.now
         chosen = min(
             self._free(pool),

@@ -19,7 +19,7 @@ from table import Row, Target, machine, markdown, quantity
 from teamclaude.accounts.config import RoutingConfig
 from teamclaude.routing.account import AccountSpec
 from teamclaude.routing.burn import Burn
-from teamclaude.routing.decision import Ask, Lease
+from teamclaude.routing.decision import RoutingRequest, Lease
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.policies import POLICIES
 from teamclaude.routing.rules import Rules
@@ -56,10 +56,10 @@ class World:
         names = [f"session{n}" for n in range(conversations)]
         homes = cycle(list(self.fleet.accounts))
         for name, home in zip(names, homes):
-            lease = self.fleet.admit(Ask(session=name, model=MODEL, pin=home), NOW)
+            lease = self.fleet.admit(RoutingRequest(session=name, model=MODEL, pin=home), NOW)
             assert isinstance(lease, Lease)
             self.fleet.settle_lease(lease, NOW, USAGE, MODEL, True)
-        self.asks = cycle([Ask(session=name, model=MODEL) for name in names])
+        self.asks = cycle([RoutingRequest(session=name, model=MODEL) for name in names])
         self._fresh = 0
 
     def step(self) -> list[float]:
@@ -82,7 +82,7 @@ class World:
     def new(self) -> float:
         """Seconds of placing a conversation that was never seen."""
         self._fresh += 1
-        ask = Ask(session=f"new{self._fresh}", model=MODEL)
+        ask = RoutingRequest(session=f"new{self._fresh}", model=MODEL)
         began = time.perf_counter()
         lease = self.fleet.admit(ask, self.now)
         took = time.perf_counter() - began

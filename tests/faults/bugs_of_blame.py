@@ -9,7 +9,7 @@ from teamclaude.proxy import ask, delivery, forward, front, retry, router
 from teamclaude.proxy.wire import forwarding, transport, watch
 from teamclaude.routing import account, lessons
 from teamclaude.routing.answers import MEANING, AnswerKind, Effect, Meaning, Next
-from teamclaude.routing.decision import Ask
+from teamclaude.routing.decision import RoutingRequest
 from tests.faults.bugs import Patches
 
 _SUSPECT = Effect.SUSPECT
@@ -48,14 +48,14 @@ def busy_accounts_are_not_waited_for() -> Patches:
 
 
 def overload_moves_for_good() -> Patches:
-    beside = Ask._replace
+    beside = RoutingRequest._replace
 
-    def settled(self: Ask, **changes: Any) -> Ask:
+    def settled(self: RoutingRequest, **changes: Any) -> RoutingRequest:
         return beside(self, **{**changes, "detour": False})
 
     return [
         mock.patch.object(retry, "LARGE_PREFIX", 1 << 60),
-        mock.patch.object(Ask, "_replace", settled),
+        mock.patch.object(RoutingRequest, "_replace", settled),
     ]
 
 

@@ -8,7 +8,7 @@ import math
 from teamclaude.proxy.status import status_json
 from teamclaude.routing import windows
 from teamclaude.routing.account import AccountSpec
-from teamclaude.routing.decision import Ask, Lease
+from teamclaude.routing.decision import RoutingRequest, Lease
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.memory import dump, restore
 from teamclaude.routing.pace import PacePolicy
@@ -88,7 +88,7 @@ def quota_headers(dice: Dice) -> None:
         headers = _headers(dice)
         reading = read_windows(headers, now)
         _check(reading, now)
-        ask = Ask(session="s", model=dice.choice(["claude-opus-4-8", "claude-fable-5", None]))
+        ask = RoutingRequest(session="s", model=dice.choice(["claude-opus-4-8", "claude-fable-5", None]))
         lease = fleet.admit(ask._replace(needs_slot=dice.chance(0.8)), now)
         if isinstance(lease, Lease):
             fleet.record_response(

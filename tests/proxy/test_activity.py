@@ -11,7 +11,7 @@ from teamclaude.proxy.exchange import Attempt, Exchange, Outcome
 from teamclaude.proxy.waiting import RequestWait
 from teamclaude.proxy.wire.head import RequestHead
 from teamclaude.proxy.wire.paths import classify
-from teamclaude.routing.decision import Ask, Decision, Wait
+from teamclaude.routing.decision import RoutingRequest, Decision, Wait
 from teamclaude.routing.usage import Usage
 
 NOON = 1_795_435_200.25
@@ -85,7 +85,7 @@ def test_all_that_is_known_of_an_exchange() -> None:
     target = "/v1/messages?beta=true"
     exchange = Exchange(RequestHead("POST", target, 1, []), classify("POST", target), NOON, "tc-1", started=5.0)
     exchange.facts = BodyFacts(model="claude-opus-4-8", effort="high")
-    exchange.routing_request = Ask(session="3f2a91c0-0000", agent="a1d8")
+    exchange.routing_request = RoutingRequest(session="3f2a91c0-0000", agent="a1d8")
     exchange.caller = Caller("ci", True)
     exchange.attempts = [
         Attempt("alice", Decision("key-a", "kept warm")),

@@ -12,7 +12,7 @@ import pytest
 from teamclaude.errors import ClientGone, Draining, TooManyHeld
 from teamclaude.proxy.router import NO_PATIENCE, NoUsableAccountError, Patience, Router
 from teamclaude.routing.account import AccountSpec
-from teamclaude.routing.decision import Ask, Lease
+from teamclaude.routing.decision import RoutingRequest, Lease
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.pace import PacePolicy
 from teamclaude.routing.rules import Rules
@@ -44,7 +44,7 @@ def stays() -> None:
 
 def prove(router: Router, *names: str) -> None:
     for name in names:
-        lease = router.acquire(Ask(pin=name), NO_PATIENCE, stays)
+        lease = router.acquire(RoutingRequest(pin=name), NO_PATIENCE, stays)
         router.apply_response(lease, 200, Reading({}))
         router.release(lease, served=True)
 
@@ -60,7 +60,7 @@ class Waiter(threading.Thread):
     """Acquires in its own thread; `result` is a Lease or the exception."""
 
     def __init__(
-        self, router: Router, ask: Ask, patience: Patience = HOUR, check: Callable[[], None] = stays
+        self, router: Router, ask: RoutingRequest, patience: Patience = HOUR, check: Callable[[], None] = stays
     ) -> None:
         super().__init__(daemon=True)
         self.result: object = None
@@ -82,10 +82,10 @@ class Waiter(threading.Thread):
 def test_waiters_for_one_account_are_served_in_arrival_order() -> None:
     router = router_of("a", rules=Rules(max_inflight_per_account=1))
     prove(router, "a")
-    first = router.acquire(Ask("s0"), NO_PATIENCE, stays)
+    first = router.acquire(RoutingRequest("s0"), NO_PATIENCE, stays)
     waiters = []
     for number in range(5):
-        waiters.append(Waiter(router, Ask(f"s{number + 1}")))
+        waiters.append(Waiter(router, RoutingRequest(f"s{number + 1}")))
         waiting(router, number + 1)
     order = []
     lease = first
@@ -104,15 +104,15 @@ def _soon(waiter: Waiter) -> bool:
 def test_a_waiter_whose_client_left_is_gone_and_costs_nothing() -> None:
     router = router_of("a", rules=Rules(max_inflight_per_account=1))
     prove(router, "a")
-    held = router.acquire(Ask("s0"), NO_PATIENCE, stays)
+    held = router.acquire(RoutingRequest("s0"), NO_PATIENCE, stays)
 
     def left() -> None:
         raise ClientGone("left")
 
-    gone = Waiter(router, Ask("s1"), check=left)
+    gone = Waiter(router, RoutingRequest("s1"), check=left)
     gone.join(5)
     assert isinstance(gone.result, ClientGone)
-    stayed = Waiter(router, Ask("s2"))
+    stayed = Waiter(router, RoutingRequest("s2"))
     waiting(router, 1)
     router.release(held, served=True)
     router.release(stayed.lease(), served=True)
@@ -123,7 +123,7 @@ def test_without_patience_nothing_usable_is_told_at_once_with_the_reasons() -> N
     router = router_of("a")
     router.release(_refused(router, "a", retry_after=120.0))
     with pytest.raises(NoUsableAccountError) as caught:
-        router.acquire(Ask("s"), NO_PATIENCE, stays)
+        router.acquire(RoutingRequest("s"), NO_PATIENCE, stays)
     assert [(e.account, e.rule) for e in caught.value.decision.excluded] == [("a", "account benched")]
     assert caught.value.decision.retry_at == Clock.now + 120.0
 
@@ -132,13 +132,13 @@ def test_a_recovery_beyond_the_budget_is_not_waited_for() -> None:
     router = router_of("a")
     router.release(_refused(router, "a", retry_after=7200.0))
     with pytest.raises(NoUsableAccountError):
-        router.acquire(Ask("s"), HOUR, stays)
+        router.acquire(RoutingRequest("s"), HOUR, stays)
 
 
 def test_a_waiter_is_served_when_the_bench_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     router = router_of("a")
     router.release(_refused(router, "a", retry_after=120.0))
-    waiter = Waiter(router, Ask("s"))
+    waiter = Waiter(router, RoutingRequest("s"))
     waiting(router, 1)
     monkeypatch.setattr(Clock, "now", Clock.now + 121.0)
     router.clock_moved()
@@ -148,7 +148,7 @@ def test_a_waiter_is_served_when_the_bench_ends(monkeypatch: pytest.MonkeyPatch)
 def test_a_waiter_is_served_by_an_account_added_meanwhile() -> None:
     router = router_of("a")
     router.release(_refused(router, "a", retry_after=120.0))
-    waiter = Waiter(router, Ask("s"))
+    waiter = Waiter(router, RoutingRequest("s"))
     waiting(router, 1)
     router.configure([AccountSpec("a", "a"), AccountSpec("b", "b")], Rules(), PacePolicy(), {})
     assert waiter.lease().account == "b"
@@ -157,7 +157,7 @@ def test_a_waiter_is_served_by_an_account_added_meanwhile() -> None:
 def test_the_paid_key_serves_once_the_deadline_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
     router = router_of("a", paid="key")
     router.release(_refused(router, "a", retry_after=1200.0))
-    waiter = Waiter(router, Ask("s"), Patience(1800.0, paid_after=290.0))
+    waiter = Waiter(router, RoutingRequest("s"), Patience(1800.0, paid_after=290.0))
     waiting(router, 1)
     monkeypatch.setattr(Clock, "now", Clock.now + 289.0)
     router.clock_moved()
@@ -170,17 +170,17 @@ def test_the_paid_key_serves_once_the_deadline_has_passed(monkeypatch: pytest.Mo
 def test_more_waiters_than_allowed_are_turned_away() -> None:
     router = router_of("a", max_held=1)
     router.release(_refused(router, "a", retry_after=120.0))
-    Waiter(router, Ask("s1"))
+    Waiter(router, RoutingRequest("s1"))
     waiting(router, 1)
     with pytest.raises(TooManyHeld):
-        router.acquire(Ask("s2"), HOUR, stays)
+        router.acquire(RoutingRequest("s2"), HOUR, stays)
     router.drain()
 
 
 def test_a_drain_sends_everybody_in_line_away() -> None:
     router = router_of("a")
     router.release(_refused(router, "a", retry_after=120.0))
-    waiters = [Waiter(router, Ask(f"s{n}")) for n in range(3)]
+    waiters = [Waiter(router, RoutingRequest(f"s{n}")) for n in range(3)]
     waiting(router, 3)
     router.drain()
     for waiter in waiters:
@@ -190,7 +190,7 @@ def test_a_drain_sends_everybody_in_line_away() -> None:
 
 
 def _refused(router: Router, name: str, retry_after: float) -> Lease:
-    lease = router.acquire(Ask(pin=name), NO_PATIENCE, stays)
+    lease = router.acquire(RoutingRequest(pin=name), NO_PATIENCE, stays)
     router.apply_response(lease, 429, Reading({}, retry_after=retry_after))
     return lease
 
@@ -207,7 +207,7 @@ class Crowd:
 
     def work(self, number: int, turns: int) -> None:
         for turn in range(turns):
-            lease = self._router.acquire(Ask(f"s{number}-{turn % 3}"), HOUR, stays)
+            lease = self._router.acquire(RoutingRequest(f"s{number}-{turn % 3}"), HOUR, stays)
             with self._lock:
                 held = self._held[lease.account] = self._held.get(lease.account, 0) + 1
                 self.most[lease.account] = max(held, self.most.get(lease.account, 0))
@@ -237,7 +237,7 @@ def test_a_crowd_never_exceeds_the_cap_and_returns_every_slot() -> None:
 
 def test_a_burst_on_fresh_accounts_sends_one_probe_each() -> None:
     router = router_of("a", "b", "c")
-    waiters = [Waiter(router, Ask(f"s{n}")) for n in range(12)]
+    waiters = [Waiter(router, RoutingRequest(f"s{n}")) for n in range(12)]
     waiting(router, 9)
     leases = [w.lease() for w in waiters if w.result is not None]
     assert sorted(lease.account for lease in leases) == ["a", "b", "c"]
@@ -250,7 +250,7 @@ def test_a_burst_on_fresh_accounts_sends_one_probe_each() -> None:
 def test_six_sessions_on_three_idle_accounts_end_two_each() -> None:
     router = router_of("a", "b", "c")
     prove(router, "a", "b", "c")
-    waiters = [Waiter(router, Ask(f"s{n}")) for n in range(6)]
+    waiters = [Waiter(router, RoutingRequest(f"s{n}")) for n in range(6)]
     accounts = sorted(w.lease().account for w in waiters)
     assert accounts == ["a", "a", "b", "b", "c", "c"]
 
@@ -259,7 +259,7 @@ def test_an_answer_told_with_its_end_counts_as_one_told_before() -> None:
     views = []
     for at_once in (False, True):
         router = router_of("a")
-        lease = router.acquire(Ask(session="s"), NO_PATIENCE, stays)
+        lease = router.acquire(RoutingRequest(session="s"), NO_PATIENCE, stays)
         told = (200, Reading({"5h": Window(0.4, Clock.now + 900, "allowed", Clock.now)}))
         if not at_once:
             router.apply_response(lease, *told)

@@ -24,7 +24,7 @@ from teamclaude.proxy.waiting import (
 )
 from teamclaude.proxy.wire.head import RequestHead
 from teamclaude.proxy.wire.paths import classify
-from teamclaude.routing.decision import Ask, Decision, Reason, Wait
+from teamclaude.routing.decision import RoutingRequest, Decision, Reason, Wait
 from teamclaude.routing.line import Patience, Waiter
 from teamclaude.routing.outlook import UNKNOWN, Outlook
 from tests.proxy.asking import Asker, free, held_on
@@ -42,7 +42,7 @@ class Stand:
 
     def __init__(self, wait: Wait, expects: Outlook = UNKNOWN) -> None:
         self.now = 1000.0
-        self.waiter = Waiter(Ask("s"), Patience(3600.0), self.now)
+        self.waiter = Waiter(RoutingRequest("s"), Patience(3600.0), self.now)
         self.waiter.wait = wait
         self.waiting = RequestWait(wait, self.now, lambda: self.now, 1, self.waiter, lambda waiter: expects)
 

@@ -15,7 +15,7 @@ import pytest
 from teamclaude.accounts.config import RoutingConfig
 from teamclaude.routing.account import Account, AccountSpec
 from teamclaude.routing.answers import AnswerKind
-from teamclaude.routing.decision import Ask, Decision, Lease, Wait
+from teamclaude.routing.decision import RoutingRequest, Decision, Lease, Wait
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.policies import POLICIES
 from teamclaude.routing.rules import Rules
@@ -77,14 +77,14 @@ class Pool:
 
     # --- requests -------------------------------------------------------------------------------
 
-    def ask(self, session: Optional[str] = None, **more: Any) -> Ask:
-        return Ask(session, **more)
+    def ask(self, session: Optional[str] = None, **more: Any) -> RoutingRequest:
+        return RoutingRequest(session, **more)
 
     def choose(self, session: Optional[str] = None, waited: float = 0.0, **more: Any) -> Decision:
-        return self.fleet.choose(Ask(session, **more), self.now, waited)
+        return self.fleet.choose(RoutingRequest(session, **more), self.now, waited)
 
     def admit(self, session: Optional[str] = None, waited: float = 0.0, **more: Any) -> Lease | Wait:
-        return self.fleet.admit(Ask(session, **more), self.now, waited)
+        return self.fleet.admit(RoutingRequest(session, **more), self.now, waited)
 
     def lease(self, session: Optional[str] = None, waited: float = 0.0, **more: Any) -> Lease:
         got = self.admit(session, waited, **more)

@@ -105,10 +105,10 @@ def test_a_warm_conversation_stays_when_a_better_tier_comes_back(Pool):
         (lambda pool: setattr(pool["a"], "bench_until", pool.now + 60), Reason.BENCHED),
         (lambda pool: pool.quota("a", "5h", 1.01, HOUR), Reason.HARD_CAP),
         (lambda pool: pool.quota("a", "7d_oi", 1.01, HOUR), Reason.MODEL_CAP),
-        (lambda pool: setattr(pool["a"], "auth_failed", "revoked"), Reason.LOCKED_OUT),
+        (lambda pool: setattr(pool["a"], "auth_failed", "revoked"), Reason.UNUSABLE),
         (
             lambda pool: pool.fleet.configure([AccountSpec("a", "a", enabled=False), *pool.specs[1:]]),
-            Reason.LOCKED_OUT,
+            Reason.UNUSABLE,
         ),
         (lambda pool: pool.fleet.configure(pool.specs[1:]), Reason.REMOVED),
     ],

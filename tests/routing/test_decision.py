@@ -2,18 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.routing.decision import Ask, Decision, Exclusion, Reason, Told, Wait
+from teamclaude.routing.decision import RoutingRequest, Decision, Exclusion, Reason, LazyExclusions, Wait
 
 
 @pytest.mark.parametrize(
     ("ask", "conversation", "parent"),
     [
-        (Ask(), None, None),
-        (Ask(""), None, None),
-        (Ask("s"), "s", None),
-        (Ask("s", agent="x"), "s/x", "s"),
-        (Ask("s", agent="y", parent_agent="x"), "s/y", "s/x"),
-        (Ask(agent="x"), None, None),
+        (RoutingRequest(), None, None),
+        (RoutingRequest(""), None, None),
+        (RoutingRequest("s"), "s", None),
+        (RoutingRequest("s", agent="x"), "s/x", "s"),
+        (RoutingRequest("s", agent="y", parent_agent="x"), "s/y", "s/x"),
+        (RoutingRequest(agent="x"), None, None),
     ],
 )
 def test_a_sub_agent_is_a_conversation_of_its_own_with_a_parent(ask, conversation, parent):
@@ -57,8 +57,8 @@ def test_a_record_names_accounts_and_falls_back_to_keys():
 
 def test_a_wait_is_for_a_slot_or_for_any_account():
     decision = Decision("a", Reason.KEPT)
-    assert Wait(decision, 5.0, "a").for_slot
-    assert not Wait(decision).for_slot
+    assert Wait(decision, 5.0, "a").is_for_slot
+    assert not Wait(decision).is_for_slot
     assert Wait(decision).until == float("inf")
 
 
@@ -69,7 +69,7 @@ def test_exclusions_are_put_into_words_when_they_are_read():
         asked.append(1)
         return [Exclusion("b", "tie", "1 in flight")]
 
-    decision = Decision("a", Reason.NEW, excluded=Told(tell))
+    decision = Decision("a", Reason.NEW, excluded=LazyExclusions(tell))
     assert asked == []
     assert decision.as_json({"b": "bob"})["excluded"] == [
         {"account": "bob", "rule": "tie", "detail": "1 in flight"}

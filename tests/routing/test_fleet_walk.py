@@ -9,7 +9,7 @@ import pytest
 
 from teamclaude.routing.account import AccountSpec, inflight_cap
 from teamclaude.routing.capacity import capacity_of
-from teamclaude.routing.decision import Ask, Lease, Reason
+from teamclaude.routing.decision import RoutingRequest, Lease, Reason
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.memory import dump, restore
 from teamclaude.routing.policies import POLICIES
@@ -92,9 +92,9 @@ class Walk:
         account = self.random.choice((None, None, *self.fleet.accounts))
         self.fleet.pin(account, self.random.choice((None, "s1", "s2")))
 
-    def ask(self) -> Ask:
+    def ask(self) -> RoutingRequest:
         some = self.random.choice
-        return Ask(
+        return RoutingRequest(
             session=some((None, *(f"s{n}" for n in range(9)))),
             agent=some((None, None, "x")),
             model=some(MODELS),
@@ -107,7 +107,7 @@ class Walk:
 
     def admit(self) -> None:
         ask, waited = self.ask(), self.random.choice((0.0, 0.0, 2.0, 5.0, 60.0))
-        self.fleet.admit(Ask(needs_slot=False), self.now)  # whatever was idle for too long goes first
+        self.fleet.admit(RoutingRequest(needs_slot=False), self.now)  # whatever was idle for too long goes first
         usable = [
             a
             for a in self.fleet.accounts.values()
@@ -126,7 +126,7 @@ class Walk:
         if isinstance(got, Lease):
             self.open.append(got)
             assert not ask.needs_slot or before[got.account] < caps[got.account]
-        elif got.for_slot:
+        elif got.is_for_slot:
             assert before[got.account] >= caps[got.account]
         assert isinstance(got, Lease) or got.until > self.now
 
@@ -152,7 +152,7 @@ class Walk:
         if self.open:
             lease = self.open.pop(self.random.randrange(len(self.open)))
             usage = self.random.choice((NO_USAGE, Usage(10, 500, 9000, 100, 200)))
-            self.fleet.settle_lease(lease, self.now, usage, lease.ask.model, usage is not NO_USAGE)
+            self.fleet.settle_lease(lease, self.now, usage, lease.request.model, usage is not NO_USAGE)
             self.settled = [*self.settled, lease][-50:]
 
     def settle_again(self) -> None:
@@ -184,7 +184,7 @@ class Walk:
 
     def check(self) -> None:
         fleet, now = self.fleet, self.now
-        fleet.admit(Ask(needs_slot=False, pin="nobody"), now)  # time passes for the fleet too
+        fleet.admit(RoutingRequest(needs_slot=False, pin="nobody"), now)  # time passes for the fleet too
         for account in fleet.accounts.values():
             mine = [
                 lease
@@ -197,7 +197,7 @@ class Walk:
         for key, binding in fleet.bindings.items():
             assert binding.conversation == key
             assert binding.account in self.ever
-            assert binding.inflight == sum(le.holds_slot and le.ask.conversation == key for le in self.open)
+            assert binding.inflight == sum(le.holds_slot and le.request.conversation == key for le in self.open)
             assert not binding.forgotten(self.rules, now)
 
     def check_readers(self) -> None:

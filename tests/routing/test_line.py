@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.routing.account import ScopedRefusal
-from teamclaude.routing.decision import Ask, Lease
+from teamclaude.routing.decision import RoutingRequest, Lease
 from teamclaude.routing.line import NO_PATIENCE, Line, Patience, Waiter
 
 HOUR = 3600.0
@@ -20,9 +20,9 @@ def stand(line, ask, now, patience):
 def test_waiters_are_served_in_the_order_they_came(Pool):
     pool = Pool("a", proven=False)  # one request at a time until it has answered
     line = Line(pool.fleet)
-    first = stand(line, Ask("s0"), pool.now, Patience(HOUR))
-    second = stand(line, Ask("s1"), pool.now, Patience(HOUR))
-    third = stand(line, Ask("s2"), pool.now, Patience(HOUR))
+    first = stand(line, RoutingRequest("s0"), pool.now, Patience(HOUR))
+    second = stand(line, RoutingRequest("s1"), pool.now, Patience(HOUR))
+    third = stand(line, RoutingRequest("s2"), pool.now, Patience(HOUR))
     assert isinstance(first.lease, Lease)
     assert second.lease is None
     pool.fleet.settle(first.lease, pool.now)
@@ -33,8 +33,8 @@ def test_waiters_are_served_in_the_order_they_came(Pool):
 def test_without_patience_nothing_is_waited_for(Pool):
     pool = Pool("a", proven=False)
     line = Line(pool.fleet)
-    stand(line, Ask("s0"), pool.now, NO_PATIENCE)
-    late = stand(line, Ask("s1"), pool.now, NO_PATIENCE)
+    stand(line, RoutingRequest("s0"), pool.now, NO_PATIENCE)
+    late = stand(line, RoutingRequest("s1"), pool.now, NO_PATIENCE)
     assert line.in_vain(late, pool.now)
 
 
@@ -42,8 +42,8 @@ def test_a_wait_longer_than_the_patience_is_in_vain(Pool):
     pool = Pool("a")
     pool.quota("a", "5h", 1.0, 2 * HOUR, "rejected")
     line = Line(pool.fleet)
-    assert line.in_vain(stand(line, Ask("s"), pool.now, Patience(HOUR)), pool.now)
-    assert not line.in_vain(stand(line, Ask("s"), pool.now, Patience(3 * HOUR)), pool.now)
+    assert line.in_vain(stand(line, RoutingRequest("s"), pool.now, Patience(HOUR)), pool.now)
+    assert not line.in_vain(stand(line, RoutingRequest("s"), pool.now, Patience(3 * HOUR)), pool.now)
 
 
 def test_what_no_account_can_serve_is_found_out_once_for_all_alike(Pool):
@@ -51,7 +51,7 @@ def test_what_no_account_can_serve_is_found_out_once_for_all_alike(Pool):
     pool.quota("a", "5h", 1.0, 2 * HOUR, "rejected")
     line = Line(pool.fleet)
     for n in range(5):
-        stand(line, Ask(f"s{n}"), pool.now, Patience(3 * HOUR))
+        stand(line, RoutingRequest(f"s{n}"), pool.now, Patience(3 * HOUR))
     asked = []
     admit = pool.fleet.admit
     pool.fleet.admit = lambda ask, now, waited=0.0: (asked.append(ask), admit(ask, now, waited))[1]
@@ -75,8 +75,8 @@ def test_what_no_account_can_serve_is_found_out_once_for_all_alike(Pool):
 )
 def test_what_no_account_can_serve_says_nothing_of_who_asks_for_something_else(Pool, other):
     pool = Pool("a", "b")
-    special = Ask("s0", **{"model": "claude-sonnet-4-5", **other})
-    plain = Ask("s1", model="claude-sonnet-4-5")
+    special = RoutingRequest("s0", **{"model": "claude-sonnet-4-5", **other})
+    plain = RoutingRequest("s1", model="claude-sonnet-4-5")
     if special.scope != plain.scope:
         pool["a"].scoped[special.scope] = ScopedRefusal(pool.now + 2 * HOUR, "the plan lacks it", pool.now)
     for name in ("a", "b"):
@@ -88,7 +88,7 @@ def test_what_no_account_can_serve_says_nothing_of_who_asks_for_something_else(P
     assert line.serve(pool.now) == [second]
     assert second.lease.account == "a"
     assert first.lease is None
-    assert first.wait.same_for_all
+    assert first.wait.is_same_for_all
 
 
 def test_who_waits_for_its_own_account_is_not_tried_when_another_one_answers(Pool):
@@ -97,11 +97,11 @@ def test_who_waits_for_its_own_account_is_not_tried_when_another_one_answers(Poo
     leases = {}
     for name in ("a", "b"):
         pool[name].proven = True
-        leases[name] = [pool.fleet.admit(Ask(f"{name}{n}", pin=name), pool.now) for n in range(5)]
-    at_a, at_b = (stand(line, Ask(f"{name}0"), pool.now, Patience(HOUR)) for name in ("a", "b"))
-    new = stand(line, Ask("new"), pool.now, Patience(HOUR))
+        leases[name] = [pool.fleet.admit(RoutingRequest(f"{name}{n}", pin=name), pool.now) for n in range(5)]
+    at_a, at_b = (stand(line, RoutingRequest(f"{name}0"), pool.now, Patience(HOUR)) for name in ("a", "b"))
+    new = stand(line, RoutingRequest("new"), pool.now, Patience(HOUR))
     assert (at_a.wait.account, at_b.wait.account) == ("a", "b")
-    assert new.wait.for_slot
+    assert new.wait.is_for_slot
     asked = []
     admit = pool.fleet.admit
     pool.fleet.admit = lambda ask, now, waited=0.0: (asked.append(ask.session), admit(ask, now, waited))[1]

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from teamclaude.routing.account import AccountSpec
-from teamclaude.routing.decision import Ask, Lease, Reason
+from teamclaude.routing.decision import RoutingRequest, Lease, Reason
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.memory import STATE_VERSION, dump, restore
 from teamclaude.routing.rules import Rules
@@ -200,7 +200,7 @@ def use(fleet, now):
     json.dumps(dump(fleet, now), allow_nan=False, default=list)
     for session in ("s", "t", "new", None):
         for model in (OPUS, None):
-            got = fleet.admit(Ask(session, model=model), now)
+            got = fleet.admit(RoutingRequest(session, model=model), now)
             if isinstance(got, Lease):
                 fleet.settle(got, now, Usage(1, 2), model, served=True)
 

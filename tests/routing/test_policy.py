@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.routing.choice import Choice
-from teamclaude.routing.decision import Ask
+from teamclaude.routing.decision import RoutingRequest
 from teamclaude.routing.policies import POLICIES
 
 
 def test_a_choice_is_a_pool_that_gathers_its_accounts_once(Pool):
     pool = Pool("a", "b")
     pool.bind("s", "a")
-    choice = Choice(pool.fleet, Ask("new", tried=("a",)), pool.now, 0.0)
+    choice = Choice(pool.fleet, RoutingRequest("new", tried=("a",)), pool.now, 0.0)
     assert (choice.now, choice.rules) == (pool.now, pool.fleet.rules)
     assert choice.accounts == [pool["b"]]
     assert choice.accounts is choice.accounts

@@ -82,7 +82,7 @@ def test_it_waits_for_an_account_that_is_back_at_once(priced):
     pool.quota("a", "5h", 1.0, 10.0, "rejected")
     waits = pool.admit("s", cache_life=HOUR, hold=HOLD)
     assert isinstance(waits, Wait)
-    assert waits.decision.reason == Reason.AWAITS_CACHE
+    assert waits.decision.reason == Reason.WAITS_FOR_CACHE
     assert waits.until == pytest.approx(pool.now + 10.0)
     assert "back in 10 s" in waits.decision.detail
     assert pool.choose("s", cache_life=HOUR).account == "b"  # nobody may wait without a hold
@@ -262,7 +262,7 @@ def test_before_a_week_was_seen_nobody_waits_for_a_large_cache(priced):
     assert pool.choose("s", cache_life=HOUR, hold=HOLD).account == "b"
     meter.demand.hours, meter.demand._sums = [3e7] * 168, None
     pool.wait(10.0)
-    assert pool.choose("s", cache_life=HOUR, hold=HOLD).reason == Reason.AWAITS_CACHE
+    assert pool.choose("s", cache_life=HOUR, hold=HOLD).reason == Reason.WAITS_FOR_CACHE
 
 
 def test_a_conversation_does_not_follow_the_requests_without_one(priced):

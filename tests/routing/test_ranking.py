@@ -7,7 +7,7 @@ import random
 import pytest
 
 from teamclaude.routing.account import Account, AccountSpec
-from teamclaude.routing.decision import Ask, Lease
+from teamclaude.routing.decision import RoutingRequest, Lease
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.price import INFINITE, PricePolicy
 from teamclaude.routing.ranking import Offer, Ranking, Standing
@@ -118,7 +118,7 @@ class Team:
         session = some((f"new{self.placed}", f"s{self.random.randrange(6)}"))
         pin = some((None, None, None, *self.names)) if session.startswith("s") else None
         tried = tuple(self.random.sample(self.names, some((0, 0, 0, 1))))
-        ask = Ask(session, model="claude-opus-4-8", pin=pin, tried=tried)
+        ask = RoutingRequest(session, model="claude-opus-4-8", pin=pin, tried=tried)
         lease = self.fleet.admit(ask, self.now, some((0.0, 0.0, 9.0)))
         if isinstance(lease, Lease):
             self.open.append(lease)

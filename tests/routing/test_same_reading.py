@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from teamclaude.routing.account import AccountSpec
-from teamclaude.routing.decision import Ask, Lease
+from teamclaude.routing.decision import RoutingRequest, Lease
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.pace import PacePolicy
 from teamclaude.routing.rules import Rules
@@ -20,7 +20,7 @@ def fleet_of_one() -> Fleet:
 
 
 def admitted(fleet: Fleet, session: str = "s") -> Lease:
-    lease = fleet.admit(Ask(session=session), NOW)
+    lease = fleet.admit(RoutingRequest(session=session), NOW)
     assert isinstance(lease, Lease)
     return lease
 
@@ -57,7 +57,7 @@ def test_whatever_else_happens_to_the_account_forgets_it() -> None:
 
 def test_off_the_inference_path_nothing_is_remembered() -> None:
     fleet, said = fleet_of_one(), Reading({"requests": Window(0.2, NOW + 900, None, NOW)})
-    lease = fleet.admit(Ask(needs_slot=False), NOW)
+    lease = fleet.admit(RoutingRequest(needs_slot=False), NOW)
     assert isinstance(lease, Lease)
     fleet.record_response(lease, 200, said, NOW)
     assert fleet.accounts["a"].last_reading is None
