@@ -14,7 +14,7 @@ from .affinity import Prefixes
 from .binding import Binding
 from .conversations import Conversations
 from .decision import NEVER, RoutingRequest, Decision, Exclusion, Reason, LazyExclusions
-from .doors import Doors, excluding
+from .doors import OpenAccounts, exclusions
 from .gated import LOOK_AGAIN_SEC, Gated
 from .policy import Placement, Policy
 from .rails import Within, within_rails
@@ -42,7 +42,7 @@ class FleetReader(Protocol):
     pins: dict[Optional[str], str]
     prefix_caches: Prefixes
     gate_queue: Gated
-    open_accounts: Doors
+    open_accounts: OpenAccounts
 
     @property
     def rules(self) -> Rules: ...
@@ -213,7 +213,7 @@ class Choice:
 
     def _join(self, account: Account, reason: str, detail: str, rule: str) -> Decision:
         """No placement: the account stands for a reason of its own, the others only lack it."""
-        others = excluding(self.accounts, [account], rule, f"{account.name} is")
+        others = exclusions(self.accounts, [account], rule, f"{account.name} is")
         return self._decision(account, reason, detail, (*self._excluded_before_policy, *others))
 
     def _decision(
@@ -288,19 +288,19 @@ class Choice:
         return self._known_eligible
 
     def _find_eligible(self) -> _Eligible:
-        doors = self._fleet.open_accounts.look(self._fleet.accounts.values(), self.rules, self.now)
-        if self._request.tried or not doors.first or self._has_waited_out:
+        doors = self._fleet.open_accounts.get(self._fleet.accounts.values(), self.rules, self.now)
+        if self._request.tried or not doors.eligible or self._has_waited_out:
             return self._find_eligible_afresh()
         blocked = []
-        for account in doors.others:
+        for account in doors.closed:
             block = self._block(account)
             if block is None:
                 return self._find_eligible_afresh()
             blocked.append((account, block))
         if not blocked:
-            return _Eligible(doors.first, doors.waiting, NEVER)
-        excluded = (*_block_exclusions(blocked), *doors.waiting)
-        return _Eligible(doors.first, excluded, self._soonest(blocked, self._all_justify_paid(blocked)))
+            return _Eligible(doors.eligible, doors.excluded, NEVER)
+        excluded = (*_block_exclusions(blocked), *doors.excluded)
+        return _Eligible(doors.eligible, excluded, self._soonest(blocked, self._all_justify_paid(blocked)))
 
     def _find_eligible_afresh(self) -> _Eligible:
         """As `_gather`, for whom not only what is open to everybody counts."""
@@ -343,7 +343,7 @@ class Choice:
         better = [a for a in left if a.spec.priority < tier]
         first = [a for a in left if a.spec.priority == tier]
         excluded.extend(Exclusion(a.key, "no slot", f"{a.inflight} in flight") for a in better)
-        excluded.extend(excluding(left, [*better, *first], "priority", f"tier {tier} is usable"))
+        excluded.extend(exclusions(left, [*better, *first], "priority", f"tier {tier} is usable"))
         return first
 
     @property

@@ -13,40 +13,40 @@ from .account import Account
 from .decision import Exclusion
 from .rules import Rules
 
-__all__ = ["Doors", "excluding"]
+__all__ = ["OpenAccounts", "exclusions"]
 
 
-class Open(NamedTuple):
+class OpenSet(NamedTuple):
     """The accounts at one look."""
 
     at: float
-    others: list[Account]  # closed, or full for some model
-    first: list[Account]  # of the open ones: in the best tier, paid keys left out
-    waiting: tuple[Exclusion, ...]  # the rest of the open ones
+    closed: list[Account]  # closed, or full for some model
+    eligible: list[Account]  # of the open ones: in the best tier, paid keys left out
+    excluded: tuple[Exclusion, ...]  # the rest of the open ones
 
 
-class Doors:
+class OpenAccounts:
     """Which accounts are open; `knock` says that an open one may have closed."""
 
     def __init__(self) -> None:
-        self._seen: Optional[Open] = None
+        self._known: Optional[OpenSet] = None
 
-    def knock(self) -> None:
-        self._seen = None
+    def invalidate(self) -> None:
+        self._known = None
 
-    def look(self, accounts: Iterable[Account], rules: Rules, now: float) -> Open:
+    def get(self, accounts: Iterable[Account], rules: Rules, now: float) -> OpenSet:
         """`accounts` as they were last time, unless somebody has knocked since."""
-        seen = self._seen
+        seen = self._known
         if (
             seen is None
             or now < seen.at
-            or (seen.others and any(account.serves_all(rules, now) for account in seen.others))
+            or (seen.closed and any(account.serves_all(rules, now) for account in seen.closed))
         ):
-            seen = self._seen = _look_at_all(accounts, rules, now)
+            seen = self._known = _find_open(accounts, rules, now)
         return seen
 
 
-def _look_at_all(accounts: Iterable[Account], rules: Rules, now: float) -> Open:
+def _find_open(accounts: Iterable[Account], rules: Rules, now: float) -> OpenSet:
     usable: list[Account] = []
     others: list[Account] = []
     for account in accounts:
@@ -54,12 +54,12 @@ def _look_at_all(accounts: Iterable[Account], rules: Rules, now: float) -> Open:
     free = [a for a in usable if not a.spec.is_paid]
     tier = min((a.spec.priority for a in free), default=0)
     first = [a for a in free if a.spec.priority == tier]
-    paid = excluding(usable, free, "API key waits", "paid last resort")
-    lower = excluding(free, first, "priority", f"tier {tier} is usable")
-    return Open(now, others, first, (*paid, *lower))
+    paid = exclusions(usable, free, "API key waits", "paid last resort")
+    lower = exclusions(free, first, "priority", f"tier {tier} is usable")
+    return OpenSet(now, others, first, (*paid, *lower))
 
 
-def excluding(before: Iterable[Account], after: Iterable[Account], rule: str, detail: str) -> list[Exclusion]:
+def exclusions(before: Iterable[Account], after: Iterable[Account], rule: str, detail: str) -> list[Exclusion]:
     """The accounts that are left out of `after`."""
     kept = set(after)
     return [Exclusion(account.key, rule, detail) for account in before if account not in kept]

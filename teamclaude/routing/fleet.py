@@ -22,7 +22,7 @@ from .binding import Binding
 from .choice import Choice
 from .conversations import Conversations
 from .decision import NEVER, RoutingRequest, Decision, Lease, Reason, Wait
-from .doors import Doors
+from .doors import OpenAccounts
 from .gated import Gated
 from .ledger import DAY_SEC, Ledger, LedgerKey
 from .lessons import NO_READING, read
@@ -57,7 +57,7 @@ class Fleet:
         self.last_account: Optional[str] = None
         self.prefix_caches = Prefixes()  # where caches of requests without a conversation are
         self.owners = Owners()  # who made the files, batches and skills that requests name
-        self.gate_queue, self.open_accounts = Gated(), Doors()
+        self.gate_queue, self.open_accounts = Gated(), OpenAccounts()
         self._open_leases: set[int] = set()  # ids of the open ones
         self._by_generation: dict[int, Account] = {}
         self._all_accounts: tuple[Account, ...] = ()  # the accounts, as a policy that learns sees them
@@ -75,7 +75,7 @@ class Fleet:
             self.policy = policy
             self.gate_queue.clear()
         self._rules = self.policy.adapt(rules)
-        self.open_accounts.knock()
+        self.open_accounts.invalidate()
 
     # --- configuration ------------------------------------------------------------------------
 
@@ -104,7 +104,7 @@ class Fleet:
         self.last_account = self.last_account if self.last_account in wanted else None
         self._by_generation = {account.generation: account for account in self.accounts.values()}
         self._all_accounts = tuple(self.accounts.values())
-        self.open_accounts.knock()
+        self.open_accounts.invalidate()
         for binding in self.bindings.values():
             self._refresh_binding(binding)
         return Changes(tuple(added), tuple(removed), tuple(updated))
@@ -180,7 +180,7 @@ class Fleet:
                 account.last_reading = None
             if account.scoped or account.bench_until > now:
                 lessons.probe(account, lease, now)
-                self.open_accounts.knock()
+                self.open_accounts.invalidate()
             account.inflight += 1
             if not ask.detour:  # a detour says nothing of where work goes
                 account.last_picked, self.last_account = now, account.key
@@ -344,7 +344,7 @@ class Fleet:
         if lease.holds_slot and kind in FAILURES:
             lessons.suspect(account, now)
         if not account.serves_all(self._rules, now):
-            self.open_accounts.knock()
+            self.open_accounts.invalidate()
         return kind
 
     def record_request_fault(self, lease: Lease) -> None:
@@ -359,7 +359,7 @@ class Fleet:
         account = self._leased_account(lease)
         if account is not None:
             lessons.sideline(account, lease, words or "the API refuses its requests", now)
-            self.open_accounts.knock()
+            self.open_accounts.invalidate()
 
     def reset_benches(self, key: str, now: float) -> None:
         """Its owner wants it to serve again: benches, refusals and full windows are forgotten."""
@@ -367,7 +367,7 @@ class Fleet:
         account = self.accounts.get(key)
         if account is not None:
             lessons.lift(account, self._rules, now)
-            self.open_accounts.knock()
+            self.open_accounts.invalidate()
 
     def confirm_account_429(self, lease: Lease, now: float, roll: float = 1.0) -> None:
         """A bare 429 was about the account after all: another account served the same request."""
@@ -375,7 +375,7 @@ class Fleet:
         account = self._leased_account(lease)
         if account is not None:
             lessons.refuse(account, lease, NO_READING, self.rules, now, roll)
-            self.open_accounts.knock()
+            self.open_accounts.invalidate()
 
     def mark_auth_failed(self, lease: Lease, words: str) -> None:
         """The account's credential is refused: it rests until its credentials change."""
@@ -388,11 +388,11 @@ class Fleet:
         account = self.accounts.get(key)
         if account is not None:
             lessons.lock_out(account, words)
-            self.open_accounts.knock()
+            self.open_accounts.invalidate()
 
     def bench_for_login(self, key: str, until: float, words: str, now: float) -> None:
         """The account's token is no good and can't be renewed before `until`."""
         account = self.accounts.get(key)
         if account is not None:
             lessons.rest_login(account, until, words, now)
-            self.open_accounts.knock()
+            self.open_accounts.invalidate()
