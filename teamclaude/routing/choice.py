@@ -15,7 +15,7 @@ from .binding import Binding
 from .conversations import Conversations
 from .decision import NEVER, RoutingRequest, Decision, Exclusion, Reason, LazyExclusions
 from .doors import OpenAccounts, exclusions
-from .gated import LOOK_AGAIN_SEC, Gated
+from .gated import RECHECK_SEC, GateQueue
 from .policy import Placement, Policy
 from .rails import Within, within_rails
 from .rules import Rules
@@ -41,7 +41,7 @@ class FleetReader(Protocol):
     bindings: Conversations
     pins: dict[Optional[str], str]
     prefix_caches: Prefixes
-    gate_queue: Gated
+    gate_queue: GateQueue
     open_accounts: OpenAccounts
 
     @property
@@ -231,13 +231,13 @@ class Choice:
 
     @property
     def _recheck_at(self) -> float:
-        return self.now + LOOK_AGAIN_SEC
+        return self.now + RECHECK_SEC
 
     @property
     def _held_longer(self) -> int:
         """Conversations that wait at the gate for longer than this one."""
         gated = self._fleet.gate_queue
-        return gated.ahead(self._request.conversation, self.now - self._waited, self.now) if gated else 0
+        return gated.count_longer(self._request.conversation, self.now - self._waited, self.now) if gated else 0
 
     @property
     def _previous(self) -> Optional[str]:

@@ -23,7 +23,7 @@ from .choice import Choice
 from .conversations import Conversations
 from .decision import NEVER, RoutingRequest, Decision, Lease, Reason, Wait
 from .doors import OpenAccounts
-from .gated import Gated
+from .gated import GateQueue
 from .ledger import DAY_SEC, Ledger, LedgerKey
 from .lessons import NO_READING, read
 from .models import Pricing, cost, is_estimated, price_of
@@ -57,7 +57,7 @@ class Fleet:
         self.last_account: Optional[str] = None
         self.prefix_caches = Prefixes()  # where caches of requests without a conversation are
         self.owners = Owners()  # who made the files, batches and skills that requests name
-        self.gate_queue, self.open_accounts = Gated(), OpenAccounts()
+        self.gate_queue, self.open_accounts = GateQueue(), OpenAccounts()
         self._open_leases: set[int] = set()  # ids of the open ones
         self._by_generation: dict[int, Account] = {}
         self._all_accounts: tuple[Account, ...] = ()  # the accounts, as a policy that learns sees them
@@ -159,7 +159,7 @@ class Fleet:
         choice = Choice(self, ask, now, waited)
         decision = choice.decide()
         if self.gate_queue or decision.reason == Reason.GATE:
-            self.gate_queue.note(ask.conversation, decision.reason == Reason.GATE, now - waited, now)
+            self.gate_queue.record(ask.conversation, decision.reason == Reason.GATE, now - waited, now)
         if decision.account is None:
             return Wait(decision, NEVER if decision.retry_at is None else decision.retry_at)
         account = self.accounts[decision.account]
@@ -274,7 +274,7 @@ class Fleet:
         self.bindings.forget(self.accounts, now)
         self.prefix_caches.forget(now)
         if self.gate_queue:
-            self.gate_queue.forget(now)
+            self.gate_queue.drop_stale(now)
 
     def clock_moved_back(self, now: float) -> None:
         """The clock was set back to `now`: what happened after it happened now."""
