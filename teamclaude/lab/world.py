@@ -13,7 +13,7 @@ from typing import NamedTuple, Optional
 from ..routing.answers import MEANING, AnswerKind, Next
 from ..routing.decision import NEVER, RoutingRequest, Decision, Lease, Wait
 from ..routing.fleet import Fleet
-from ..routing.line import NO_PATIENCE, Line, Patience, Waiter
+from ..routing.line import NO_WAIT, WaitQueue, WaitLimits, Waiter
 from .quota import Answer, Quota
 from .score import Tally
 from .script import Actor, People
@@ -58,7 +58,7 @@ class World:
         self.people = people
         self.agenda = people.agenda
         self.fleet = fleet
-        self.line = Line(fleet)
+        self.line = WaitQueue(fleet)
         self.quotas = quotas
         self.tally = tally
         self.life = life
@@ -82,13 +82,13 @@ class World:
     def _seek(self, errand: _Errand) -> None:
         now = self.agenda.now
         left = self.hold - (now - errand.began)
-        patience = NO_PATIENCE if errand.suspects or left <= 0 else Patience(left)
+        patience = NO_WAIT if errand.suspects or left <= 0 else WaitLimits(left)
         waiter = Waiter(errand.ask, patience, now)
         self._errands[waiter] = errand
         self._dispatch(self.line.enter(waiter, now))
         if waiter.lease is not None:
             self._dispatch([waiter])
-        elif self.line.in_vain(waiter, now):
+        elif self.line.is_hopeless(waiter, now):
             self._see(waiter, errand)
             self._give_up(waiter)
         else:
@@ -108,7 +108,7 @@ class World:
             return
         now = self.agenda.now
         served = self.line.serve(now)
-        for waiter in [w for w in self.line.waiters if self.line.in_vain(w, now)]:
+        for waiter in [w for w in self.line.waiters if self.line.is_hopeless(w, now)]:
             self.line.waiters.remove(waiter)
             self._give_up(waiter)
         self._dispatch(served)

@@ -44,7 +44,7 @@ from .refusal import NEEDS_OPERATOR, no_account_error
 from .requestrecord import RequestRecord
 from .resources import record_owner
 from .retry import FIRST_BACKOFF_SEC, Action, Refusal
-from .router import NO_PATIENCE, NoUsableAccountError, Patience
+from .router import NO_WAIT, NoUsableAccountError, WaitLimits
 from .suspects import Refusals
 from .tap import UsageTap
 from .wire.attend import attend
@@ -132,11 +132,11 @@ class Forwarder:
         if avoided is not None:
             with suppress(NoUsableAccountError):
                 beside = self._request._replace(tried=(*self._request.tried, avoided), detour=True)
-                return self._try_acquire(beside, NO_PATIENCE)
+                return self._try_acquire(beside, NO_WAIT)
         if self._locked_out:
             # Accounts that refuse their login are not worth waiting for: look before holding.
             try:
-                return self._try_acquire(self._request, NO_PATIENCE)
+                return self._try_acquire(self._request, NO_WAIT)
             except NoUsableAccountError as nothing:
                 if self._is_final_refusal(nothing.decision):
                     raise self._no_account(nothing.decision) from None
@@ -147,7 +147,7 @@ class Forwarder:
                 return None
             raise self._no_account(nothing.decision) from None
 
-    def _try_acquire(self, ask: RoutingRequest, patience: Patience) -> Lease:
+    def _try_acquire(self, ask: RoutingRequest, patience: WaitLimits) -> Lease:
         exchange, router = self._exchange, self._house.router
         exchange.waiting_since = time.monotonic()
         try:
@@ -170,13 +170,13 @@ class Forwarder:
         now, names = self._house.clock(), self._house.router.names()
         return no_account_error(decision, names, self._refusal_reasons, final, now, random.random())
 
-    def _patience(self) -> Patience:
+    def _patience(self) -> WaitLimits:
         conversation = self._request.conversation
         refused = conversation is not None and conversation in self._house.recently_refused
         if refused or not self._inference:
-            return NO_PATIENCE
+            return NO_WAIT
         patience = self._house.wait_limits[self._exchange.facts.stream is True]
-        return self._suspects.patience(patience.after(self._house.clock() - self._exchange.at))
+        return self._suspects.patience(patience.remaining(self._house.clock() - self._exchange.at))
 
     # --- one attempt ----------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable
 
 from ..accounts.config import Config
 from ..errors import TeamClaudeError
-from ..routing.line import Patience
+from ..routing.line import WaitLimits
 from .exchange import Exchange
 from .wire.client import Client
 from .wire.forwarding import render_response
@@ -114,14 +114,14 @@ class Hold:
         self._last_bytes = now
 
 
-def wait_limit_of(config: Config, streams: bool) -> Patience:
+def wait_limit_of(config: Config, streams: bool) -> WaitLimits:
     """How long a request may wait for an account."""
     budget, paid_after = config.all_throttled_hold_budget_sec, config.apikey_fallback_deadline_sec
     if not streams:
         # Nothing can be sent to keep this client waiting: it gets its answer before it gives up.
         budget = min(budget, config.hold_commit_sec)
         paid_after = min(paid_after, 0.9 * budget)
-    return Patience(budget, paid_after)
+    return WaitLimits(budget, paid_after)
 
 
 class RecentlyRefused:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from ..accounts.config import Config
 from ..accounts.keeper import TokenKeeper
-from ..routing.line import Patience
+from ..routing.line import WaitLimits
 from .book import AccountTargets
 from .hold import RecentlyRefused, wait_limit_of
 from .router import Router
@@ -33,6 +33,6 @@ class RequestContext:
     clock: Callable[[], float]  # epoch seconds
 
     @cached_property
-    def wait_limits(self) -> tuple[Patience, Patience]:
+    def wait_limits(self) -> tuple[WaitLimits, WaitLimits]:
         """How long a request may wait for an account: one that wants its answer whole, one that streams."""
         return wait_limit_of(self.config, False), wait_limit_of(self.config, True)

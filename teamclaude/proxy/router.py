@@ -23,7 +23,7 @@ from ..routing.account import AccountSpec
 from ..routing.answers import AnswerKind
 from ..routing.decision import RoutingRequest, Decision, Lease
 from ..routing.fleet import Changes, Fleet
-from ..routing.line import NO_PATIENCE, Line, Patience, Waiter
+from ..routing.line import NO_WAIT, WaitQueue, WaitLimits, Waiter
 from ..routing.memory import dump, restore
 from ..routing.models import Pricing
 from ..routing.outlook import Outlook, outlook
@@ -33,7 +33,7 @@ from ..routing.usage import NO_USAGE, Usage
 from ..routing.view import AccountState, FleetView, states_of, view_of
 from ..routing.windows import Reading
 
-__all__ = ["NO_PATIENCE", "NoUsableAccountError", "Patience", "Router"]
+__all__ = ["NO_WAIT", "NoUsableAccountError", "WaitLimits", "Router"]
 
 # How often a waiter looks whether its client left: well under the 1 s in which that must be noticed.
 CLIENT_CHECK_SEC = 0.4
@@ -71,7 +71,7 @@ class Router:
         self._max_held = max_held
         self._changed = on_change
         self._lock = threading.Lock()
-        self._queue = Line(fleet)
+        self._queue = WaitQueue(fleet)
         self._asleep: dict[Waiter, _Sleeper] = {}
         self._draining = False
 
@@ -80,7 +80,7 @@ class Router:
     def acquire(
         self,
         ask: RoutingRequest,
-        patience: Patience,
+        patience: WaitLimits,
         check_client: Callable[[], None],
         on_wait: Callable[[Waiter], None] = lambda waiter: None,
     ) -> Lease:
@@ -110,12 +110,12 @@ class Router:
             self._leave_queue(waiter)
             raise
 
-    def acquire_now(self, ask: RoutingRequest, patience: Patience) -> Optional[Lease]:
+    def acquire_now(self, ask: RoutingRequest, patience: WaitLimits) -> Optional[Lease]:
         """As `acquire`, but None at once when it would take longer or can't be."""
         with self._lock:
             return self._newcomer(ask, patience, self._clock()).lease
 
-    def _newcomer(self, ask: RoutingRequest, patience: Patience, now: float) -> _Sleeper:
+    def _newcomer(self, ask: RoutingRequest, patience: WaitLimits, now: float) -> _Sleeper:
         waiter = _Sleeper(ask, patience, now)
         served = self._queue.enter(waiter, now)
         if served:
@@ -130,7 +130,7 @@ class Router:
                 if waiter.lease is None:
                     waiter.woken.wait(self._nap(waiter))
                 now = self._clock()
-                if waiter.lease is None and waiter.due(now):
+                if waiter.lease is None and waiter.is_due(now):
                     self._serve_line(now)
                 if waiter.lease is not None:
                     self._changed()
@@ -154,7 +154,7 @@ class Router:
     def _check_patience(self, waiter: _Sleeper, now: float) -> None:
         assert waiter.wait is not None
         self.check_draining()
-        if self._queue.in_vain(waiter, now):
+        if self._queue.is_hopeless(waiter, now):
             raise NoUsableAccountError(waiter.wait.decision, now - waiter.since)
 
     def _serve_line(self, now: float) -> None:

@@ -17,7 +17,7 @@ from typing import NamedTuple, Optional
 
 from ..routing.answers import AnswerKind
 from ..routing.decision import Lease
-from ..routing.line import Patience
+from ..routing.line import WaitLimits
 from .delivery import KeptResponse
 from .exchange import Exchange
 from .house import RequestContext
@@ -61,13 +61,13 @@ class Refusals:
             self._last = None  # an outage that was met before is no longer why it fails
         return step
 
-    def patience(self, patience: Patience) -> Patience:
+    def patience(self, patience: WaitLimits) -> WaitLimits:
         """How long to wait for another account: for a slot of one that is open, for no end of a bench."""
         if not self._open:
             return patience
         if all(suspect.refusal.kind is AnswerKind.BARE for suspect in self._open):
-            return patience.for_slots()
-        return patience.for_slots(self._house.config.upstream_retry_budget_sec)
+            return patience.for_slot_only()
+        return patience.for_slot_only(self._house.config.upstream_retry_budget_sec)
 
     def confirm(self, server: Lease) -> None:
         """This account serves the request."""

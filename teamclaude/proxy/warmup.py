@@ -14,7 +14,7 @@ from ..routing.decision import RoutingRequest
 from ..routing.windows import read_windows
 from .book import UpstreamTarget
 from .house import RequestContext
-from .router import NO_PATIENCE, NoUsableAccountError
+from .router import NO_WAIT, NoUsableAccountError
 from .wire.forwarding import OAUTH_BETA, render_request
 from .wire.upstream import read_answer
 from .wire.watch import Watch
@@ -40,7 +40,7 @@ def _ask_all(house: RequestContext) -> None:
 
 def _warm_account(house: RequestContext, key: str, way: UpstreamTarget) -> None:
     try:
-        lease = house.router.acquire(RoutingRequest(pin=key), NO_PATIENCE, lambda: None)
+        lease = house.router.acquire(RoutingRequest(pin=key), NO_WAIT, lambda: None)
     except (NoUsableAccountError, TeamClaudeError):
         return
     try:

@@ -14,74 +14,74 @@ from typing import NamedTuple, Optional
 from .decision import NEVER, RoutingRequest, Lease, Reason, Wait
 from .fleet import Fleet
 
-__all__ = ["NO_PATIENCE", "Line", "Patience", "Waiter"]
+__all__ = ["NO_WAIT", "WaitQueue", "WaitLimits", "Waiter"]
 
 
-AT_ONCE_SEC = 0.005  # not worth reckoning with: 2 us of a small request
+NEGLIGIBLE_SEC = 0.005  # not worth reckoning with: 2 us of a small request
 
 
-class Patience(NamedTuple):
+class WaitLimits(NamedTuple):
     """How long a request may wait for an account."""
 
     budget: float = 0.0  # seconds; 0: an account now or none
     paid_after: float = NEVER  # seconds until a last-resort API key may serve it
     slots_only: bool = False  # it waits for a slot of a usable account, not for one to become usable
 
-    def after(self, spent: float) -> Patience:
+    def remaining(self, spent: float) -> WaitLimits:
         """What is left of it when so many seconds have passed; none have where the clock was set back."""
-        if spent < AT_ONCE_SEC:
+        if spent < NEGLIGIBLE_SEC:
             return self
         return self._replace(
             budget=max(0.0, self.budget - spent), paid_after=max(0.0, self.paid_after - spent)
         )
 
-    def for_slots(self, most: float = NEVER) -> Patience:
+    def for_slot_only(self, most: float = NEVER) -> WaitLimits:
         """The same, for a slot alone and `most` seconds."""
         return self._replace(budget=min(self.budget, most), slots_only=True)
 
 
-NO_PATIENCE = Patience()
+NO_WAIT = WaitLimits()
 
 
 class Waiter:
     """One request that asks for an account; it holds a lease, or what it waits for."""
 
-    def __init__(self, ask: RoutingRequest, patience: Patience, since: float) -> None:
+    def __init__(self, ask: RoutingRequest, limits: WaitLimits, since: float) -> None:
         # What waits for a slot alone is not held back by a policy either.
-        hold = 0.0 if patience.slots_only else patience.budget
-        self.ask = ask.with_hold(hold) if hold != ask.hold_sec else ask
-        self.patience = patience
+        hold = 0.0 if limits.slots_only else limits.budget
+        self.request = ask.with_hold(hold) if hold != ask.hold_sec else ask
+        self.limits = limits
         self.since = since
-        self.looked = since  # when it was last tried
+        self.last_attempt_at = since  # when it was last tried
         self.lease: Optional[Lease] = None
         self.wait: Optional[Wait] = None
 
-    def look(self, now: float) -> float:
+    def record_attempt(self, now: float) -> float:
         """It is tried now; seconds it has waited, which no clock that is set back takes away."""
-        if now < self.looked:
-            self.since -= self.looked - now
-        self.looked = now
+        if now < self.last_attempt_at:
+            self.since -= self.last_attempt_at - now
+        self.last_attempt_at = now
         return now - self.since
 
-    def due(self, now: float) -> bool:
+    def is_due(self, now: float) -> bool:
         """What it waits for may be there by itself."""
         assert self.wait is not None
         waited = now - self.since
         return (
             self.wait.until <= now
-            or now < self.looked  # the clock was set back: `until` is of another time
-            or waited >= self.patience.budget
-            or (not self.ask.allow_paid and waited >= self.patience.paid_after)
+            or now < self.last_attempt_at  # the clock was set back: `until` is of another time
+            or waited >= self.limits.budget
+            or (not self.request.allow_paid and waited >= self.limits.paid_after)
         )
 
     def due_at(self) -> float:
         """When `due` becomes true without an event."""
         assert self.wait is not None
-        paid = NEVER if self.ask.allow_paid else self.since + self.patience.paid_after
-        return min(self.wait.until, self.since + self.patience.budget, paid)
+        paid = NEVER if self.request.allow_paid else self.since + self.limits.paid_after
+        return min(self.wait.until, self.since + self.limits.budget, paid)
 
 
-class Line:
+class WaitQueue:
     """The line of one fleet; every method is one step in whatever guards the fleet."""
 
     def __init__(self, fleet: Fleet) -> None:
@@ -93,8 +93,8 @@ class Line:
 
         Returns those in line who were served.
         """
-        served = self.serve(now) if self.waiters and any(w.due(now) for w in self.waiters) else []
-        self._try(waiter, now)
+        served = self.serve(now) if self.waiters and any(w.is_due(now) for w in self.waiters) else []
+        self._try_now(waiter, now)
         return served
 
     def serve(self, now: float, changed: Optional[str] = None) -> list[Waiter]:
@@ -107,16 +107,16 @@ class Line:
         left: deque[Waiter] = deque()
         hopeless: dict[Hashable, Wait] = {}
         for waiter in self.waiters:
-            if changed is not None and self._waits_for_another(waiter, changed, now):
+            if changed is not None and self._waits_for_other_account(waiter, changed, now):
                 left.append(waiter)
                 continue
-            alike = _alike(waiter)
-            known = hopeless.get(alike) if not waiter.due(now) else None
+            alike = _constraints(waiter)
+            known = hopeless.get(alike) if not waiter.is_due(now) else None
             if known is not None:
                 waiter.wait = known
-                waiter.look(now)
+                waiter.record_attempt(now)
             else:
-                self._try(waiter, now)
+                self._try_now(waiter, now)
             if waiter.lease is not None:
                 served.append(waiter)
                 continue
@@ -126,23 +126,23 @@ class Line:
         self.waiters = left
         return served
 
-    def _waits_for_another(self, waiter: Waiter, changed: str, now: float) -> bool:
+    def _waits_for_other_account(self, waiter: Waiter, changed: str, now: float) -> bool:
         """It waits for a slot where its cache is, and not for so long that it would take another."""
         wait = waiter.wait
         if wait is None or wait.account in (None, changed) or wait.decision.reason != Reason.KEPT:
             return False
-        return now - waiter.since < self._fleet.rules.slot_wait_sec and not waiter.due(now)
+        return now - waiter.since < self._fleet.rules.slot_wait_sec and not waiter.is_due(now)
 
-    def in_vain(self, waiter: Waiter, now: float) -> bool:
+    def is_hopeless(self, waiter: Waiter, now: float) -> bool:
         """Nothing it waits for can come within its patience."""
         assert waiter.wait is not None
         waited = now - waiter.since
-        left = waiter.patience.budget - waited
-        if waiter.patience.slots_only and not waiter.wait.is_for_slot:
+        left = waiter.limits.budget - waited
+        if waiter.limits.slots_only and not waiter.wait.is_for_slot:
             return True
         # A slot may come free at any moment; a bench or a window ends when it ends.
         recovery = 0.0 if waiter.wait.is_for_slot else waiter.wait.until - now
-        paid_in = waiter.patience.paid_after - waited if self._has_paid() else NEVER
+        paid_in = waiter.limits.paid_after - waited if self._has_paid() else NEVER
         return left <= 0 or min(recovery, paid_in) > left
 
     def _has_paid(self) -> bool:
@@ -154,12 +154,12 @@ class Line:
             for a in accounts
         )
 
-    def _try(self, waiter: Waiter, now: float) -> None:
-        waited = waiter.look(now)
-        ask = waiter.ask
-        if waited >= waiter.patience.paid_after and not ask.allow_paid:
-            ask = waiter.ask = ask._replace(allow_paid=True)
-        if waited >= waiter.patience.budget:
+    def _try_now(self, waiter: Waiter, now: float) -> None:
+        waited = waiter.record_attempt(now)
+        ask = waiter.request
+        if waited >= waiter.limits.paid_after and not ask.allow_paid:
+            ask = waiter.request = ask._replace(allow_paid=True)
+        if waited >= waiter.limits.budget:
             # The last look: a slot of any account is better than a refusal for want of one.
             waited = max(waited, self._fleet.rules.slot_wait_sec)
         result = self._fleet.admit(ask, now, waited)
@@ -169,7 +169,7 @@ class Line:
             waiter.wait = result
 
 
-def _alike(waiter: Waiter) -> Hashable:
+def _constraints(waiter: Waiter) -> Hashable:
     """Requests that differ in nothing on which "no account is usable" depends."""
-    ask = waiter.ask
+    ask = waiter.request
     return (ask.model, ask.betas, ask.tried, ask.allow_paid, ask.pin, ask.owner, ask.needs_slot)

@@ -51,7 +51,7 @@ def outlook(fleet: Fleet, waiter: Waiter, now: float) -> Outlook:
 def _returns(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[Outlook]:
     """The accounts that time brings back, of those that were left out."""
     assert waiter.wait is not None
-    decision, ask = waiter.wait.decision, waiter.ask
+    decision, ask = waiter.wait.decision, waiter.request
     # Paid keys that a choice leaves out of account come back earlier than it says; so do no others.
     earliest = 0.0 if decision.retry_at is None else decision.retry_at - _ROUNDING_SEC
     for key in dict.fromkeys(excluded.account for excluded in decision.excluded):
@@ -64,7 +64,7 @@ def _returns(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[Outlook]:
 
 
 def _costly(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[Outlook]:
-    ask, at = waiter.ask, waiter.since + waiter.patience.paid_after
+    ask, at = waiter.request, waiter.since + waiter.limits.paid_after
     if ask.allow_paid or ask.pin is not None or at >= NEVER:
         return
     for account in fleet.accounts.values():

@@ -164,7 +164,7 @@ def departure_benches() -> Patches:
 
 
 def no_hold() -> Patches:
-    return [mock.patch.object(forward.Forwarder, "_patience", lambda self: router.NO_PATIENCE)]
+    return [mock.patch.object(forward.Forwarder, "_patience", lambda self: router.NO_WAIT)]
 
 
 def no_second_connection() -> Patches:

@@ -44,7 +44,7 @@ def one_hop_after_a_bare_429() -> Patches:
 
 
 def busy_accounts_are_not_waited_for() -> Patches:
-    return [mock.patch.object(router.Patience, "for_slots", lambda self, *most: router.NO_PATIENCE)]
+    return [mock.patch.object(router.WaitLimits, "for_slots", lambda self, *most: router.NO_WAIT)]
 
 
 def overload_moves_for_good() -> Patches:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from teamclaude.demo.fault import Fault
-from teamclaude.proxy.router import NO_PATIENCE, Router
+from teamclaude.proxy.router import NO_WAIT, Router
 from teamclaude.routing.account import AccountSpec
 from teamclaude.routing.decision import RoutingRequest
 from teamclaude.routing.fleet import Fleet
@@ -21,9 +21,9 @@ def test_who_may_not_wait_takes_a_slot_of_another_account() -> None:
     fleet = Fleet(Rules(max_inflight_per_account=1), PacePolicy())
     fleet.configure([AccountSpec("a", "a"), AccountSpec("b", "b")])
     router = Router(fleet, clock=lambda: 1000.0)
-    home = router.acquire(RoutingRequest(session="s"), NO_PATIENCE, lambda: None)
+    home = router.acquire(RoutingRequest(session="s"), NO_WAIT, lambda: None)
     # The conversation is warm on its account, whose only slot it occupies itself.
-    beside = router.acquire(RoutingRequest(session="s"), NO_PATIENCE, lambda: None)
+    beside = router.acquire(RoutingRequest(session="s"), NO_WAIT, lambda: None)
     assert {home.account, beside.account} == {"a", "b"}
 
 
@@ -31,7 +31,7 @@ def test_who_may_not_wait_takes_a_slot_of_a_lower_tier() -> None:
     fleet = Fleet(Rules(max_inflight_per_account=1), PacePolicy())
     fleet.configure([AccountSpec("a", "a"), AccountSpec("spare", "spare", priority=1)])
     router = Router(fleet, clock=lambda: 1000.0)
-    leases = [router.acquire(RoutingRequest(session=name), NO_PATIENCE, lambda: None) for name in ("s", "t")]
+    leases = [router.acquire(RoutingRequest(session=name), NO_WAIT, lambda: None) for name in ("s", "t")]
     assert [lease.account for lease in leases] == ["a", "spare"]
     assert [e for e in leases[1].decision.excluded if e.account == "a"] == [("a", "no slot", "1 in flight")]
 

@@ -10,7 +10,7 @@ from typing import Optional
 import pytest
 
 from teamclaude.errors import ClientGone, Draining, TooManyHeld
-from teamclaude.proxy.router import NO_PATIENCE, NoUsableAccountError, Patience, Router
+from teamclaude.proxy.router import NO_WAIT, NoUsableAccountError, WaitLimits, Router
 from teamclaude.routing.account import AccountSpec
 from teamclaude.routing.decision import RoutingRequest, Lease
 from teamclaude.routing.fleet import Fleet
@@ -19,7 +19,7 @@ from teamclaude.routing.rules import Rules
 from teamclaude.routing.usage import Usage
 from teamclaude.routing.windows import Reading, Window
 
-HOUR = Patience(3600.0)
+HOUR = WaitLimits(3600.0)
 
 
 class Clock:
@@ -44,7 +44,7 @@ def stays() -> None:
 
 def prove(router: Router, *names: str) -> None:
     for name in names:
-        lease = router.acquire(RoutingRequest(pin=name), NO_PATIENCE, stays)
+        lease = router.acquire(RoutingRequest(pin=name), NO_WAIT, stays)
         router.apply_response(lease, 200, Reading({}))
         router.release(lease, served=True)
 
@@ -60,7 +60,7 @@ class Waiter(threading.Thread):
     """Acquires in its own thread; `result` is a Lease or the exception."""
 
     def __init__(
-        self, router: Router, ask: RoutingRequest, patience: Patience = HOUR, check: Callable[[], None] = stays
+        self, router: Router, ask: RoutingRequest, patience: WaitLimits = HOUR, check: Callable[[], None] = stays
     ) -> None:
         super().__init__(daemon=True)
         self.result: object = None
@@ -82,7 +82,7 @@ class Waiter(threading.Thread):
 def test_waiters_for_one_account_are_served_in_arrival_order() -> None:
     router = router_of("a", rules=Rules(max_inflight_per_account=1))
     prove(router, "a")
-    first = router.acquire(RoutingRequest("s0"), NO_PATIENCE, stays)
+    first = router.acquire(RoutingRequest("s0"), NO_WAIT, stays)
     waiters = []
     for number in range(5):
         waiters.append(Waiter(router, RoutingRequest(f"s{number + 1}")))
@@ -104,7 +104,7 @@ def _soon(waiter: Waiter) -> bool:
 def test_a_waiter_whose_client_left_is_gone_and_costs_nothing() -> None:
     router = router_of("a", rules=Rules(max_inflight_per_account=1))
     prove(router, "a")
-    held = router.acquire(RoutingRequest("s0"), NO_PATIENCE, stays)
+    held = router.acquire(RoutingRequest("s0"), NO_WAIT, stays)
 
     def left() -> None:
         raise ClientGone("left")
@@ -123,7 +123,7 @@ def test_without_patience_nothing_usable_is_told_at_once_with_the_reasons() -> N
     router = router_of("a")
     router.release(_refused(router, "a", retry_after=120.0))
     with pytest.raises(NoUsableAccountError) as caught:
-        router.acquire(RoutingRequest("s"), NO_PATIENCE, stays)
+        router.acquire(RoutingRequest("s"), NO_WAIT, stays)
     assert [(e.account, e.rule) for e in caught.value.decision.excluded] == [("a", "account benched")]
     assert caught.value.decision.retry_at == Clock.now + 120.0
 
@@ -157,7 +157,7 @@ def test_a_waiter_is_served_by_an_account_added_meanwhile() -> None:
 def test_the_paid_key_serves_once_the_deadline_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
     router = router_of("a", paid="key")
     router.release(_refused(router, "a", retry_after=1200.0))
-    waiter = Waiter(router, RoutingRequest("s"), Patience(1800.0, paid_after=290.0))
+    waiter = Waiter(router, RoutingRequest("s"), WaitLimits(1800.0, paid_after=290.0))
     waiting(router, 1)
     monkeypatch.setattr(Clock, "now", Clock.now + 289.0)
     router.clock_moved()
@@ -190,7 +190,7 @@ def test_a_drain_sends_everybody_in_line_away() -> None:
 
 
 def _refused(router: Router, name: str, retry_after: float) -> Lease:
-    lease = router.acquire(RoutingRequest(pin=name), NO_PATIENCE, stays)
+    lease = router.acquire(RoutingRequest(pin=name), NO_WAIT, stays)
     router.apply_response(lease, 429, Reading({}, retry_after=retry_after))
     return lease
 
@@ -259,7 +259,7 @@ def test_an_answer_told_with_its_end_counts_as_one_told_before() -> None:
     views = []
     for at_once in (False, True):
         router = router_of("a")
-        lease = router.acquire(RoutingRequest(session="s"), NO_PATIENCE, stays)
+        lease = router.acquire(RoutingRequest(session="s"), NO_WAIT, stays)
         told = (200, Reading({"5h": Window(0.4, Clock.now + 900, "allowed", Clock.now)}))
         if not at_once:
             router.apply_response(lease, *told)

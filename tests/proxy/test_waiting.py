@@ -25,7 +25,7 @@ from teamclaude.proxy.waiting import (
 from teamclaude.proxy.wire.head import RequestHead
 from teamclaude.proxy.wire.paths import classify
 from teamclaude.routing.decision import RoutingRequest, Decision, Reason, Wait
-from teamclaude.routing.line import Patience, Waiter
+from teamclaude.routing.line import WaitLimits, Waiter
 from teamclaude.routing.outlook import UNKNOWN, Outlook
 from tests.proxy.asking import Asker, free, held_on
 
@@ -42,7 +42,7 @@ class Stand:
 
     def __init__(self, wait: Wait, expects: Outlook = UNKNOWN) -> None:
         self.now = 1000.0
-        self.waiter = Waiter(RoutingRequest("s"), Patience(3600.0), self.now)
+        self.waiter = Waiter(RoutingRequest("s"), WaitLimits(3600.0), self.now)
         self.waiter.wait = wait
         self.waiting = RequestWait(wait, self.now, lambda: self.now, 1, self.waiter, lambda waiter: expects)
 
@@ -61,9 +61,9 @@ def test_a_wait_lasts_until_its_end_and_no_longer() -> None:
 
 def test_a_clock_that_is_set_back_takes_no_seconds_away() -> None:
     stand = Stand(NOTHING)
-    stand.waiter.look(stand.now + 60)
+    stand.waiter.record_attempt(stand.now + 60)
     stand.now -= 500
-    stand.waiter.look(stand.now)
+    stand.waiter.record_attempt(stand.now)
     assert stand.waiting.seconds == pytest.approx(60.0)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from teamclaude.routing.account import ScopedRefusal
 from teamclaude.routing.decision import RoutingRequest, Lease
-from teamclaude.routing.line import NO_PATIENCE, Line, Patience, Waiter
+from teamclaude.routing.line import NO_WAIT, WaitQueue, WaitLimits, Waiter
 
 HOUR = 3600.0
 
@@ -19,10 +19,10 @@ def stand(line, ask, now, patience):
 
 def test_waiters_are_served_in_the_order_they_came(Pool):
     pool = Pool("a", proven=False)  # one request at a time until it has answered
-    line = Line(pool.fleet)
-    first = stand(line, RoutingRequest("s0"), pool.now, Patience(HOUR))
-    second = stand(line, RoutingRequest("s1"), pool.now, Patience(HOUR))
-    third = stand(line, RoutingRequest("s2"), pool.now, Patience(HOUR))
+    line = WaitQueue(pool.fleet)
+    first = stand(line, RoutingRequest("s0"), pool.now, WaitLimits(HOUR))
+    second = stand(line, RoutingRequest("s1"), pool.now, WaitLimits(HOUR))
+    third = stand(line, RoutingRequest("s2"), pool.now, WaitLimits(HOUR))
     assert isinstance(first.lease, Lease)
     assert second.lease is None
     pool.fleet.settle(first.lease, pool.now)
@@ -32,26 +32,26 @@ def test_waiters_are_served_in_the_order_they_came(Pool):
 
 def test_without_patience_nothing_is_waited_for(Pool):
     pool = Pool("a", proven=False)
-    line = Line(pool.fleet)
-    stand(line, RoutingRequest("s0"), pool.now, NO_PATIENCE)
-    late = stand(line, RoutingRequest("s1"), pool.now, NO_PATIENCE)
-    assert line.in_vain(late, pool.now)
+    line = WaitQueue(pool.fleet)
+    stand(line, RoutingRequest("s0"), pool.now, NO_WAIT)
+    late = stand(line, RoutingRequest("s1"), pool.now, NO_WAIT)
+    assert line.is_hopeless(late, pool.now)
 
 
 def test_a_wait_longer_than_the_patience_is_in_vain(Pool):
     pool = Pool("a")
     pool.quota("a", "5h", 1.0, 2 * HOUR, "rejected")
-    line = Line(pool.fleet)
-    assert line.in_vain(stand(line, RoutingRequest("s"), pool.now, Patience(HOUR)), pool.now)
-    assert not line.in_vain(stand(line, RoutingRequest("s"), pool.now, Patience(3 * HOUR)), pool.now)
+    line = WaitQueue(pool.fleet)
+    assert line.is_hopeless(stand(line, RoutingRequest("s"), pool.now, WaitLimits(HOUR)), pool.now)
+    assert not line.is_hopeless(stand(line, RoutingRequest("s"), pool.now, WaitLimits(3 * HOUR)), pool.now)
 
 
 def test_what_no_account_can_serve_is_found_out_once_for_all_alike(Pool):
     pool = Pool("a")
     pool.quota("a", "5h", 1.0, 2 * HOUR, "rejected")
-    line = Line(pool.fleet)
+    line = WaitQueue(pool.fleet)
     for n in range(5):
-        stand(line, RoutingRequest(f"s{n}"), pool.now, Patience(3 * HOUR))
+        stand(line, RoutingRequest(f"s{n}"), pool.now, WaitLimits(3 * HOUR))
     asked = []
     admit = pool.fleet.admit
     pool.fleet.admit = lambda ask, now, waited=0.0: (asked.append(ask), admit(ask, now, waited))[1]
@@ -81,8 +81,8 @@ def test_what_no_account_can_serve_says_nothing_of_who_asks_for_something_else(P
         pool["a"].scoped[special.scope] = ScopedRefusal(pool.now + 2 * HOUR, "the plan lacks it", pool.now)
     for name in ("a", "b"):
         pool[name].proven, pool[name].bench_until = True, pool.now + HOUR
-    line = Line(pool.fleet)
-    first, second = (stand(line, ask, pool.now, Patience(3 * HOUR)) for ask in (special, plain))
+    line = WaitQueue(pool.fleet)
+    first, second = (stand(line, ask, pool.now, WaitLimits(3 * HOUR)) for ask in (special, plain))
     pool["a"].bench_until = pool.now
     pool.fleet.doors.knock()
     assert line.serve(pool.now) == [second]
@@ -93,13 +93,13 @@ def test_what_no_account_can_serve_says_nothing_of_who_asks_for_something_else(P
 
 def test_who_waits_for_its_own_account_is_not_tried_when_another_one_answers(Pool):
     pool = Pool("a", "b")
-    line = Line(pool.fleet)
+    line = WaitQueue(pool.fleet)
     leases = {}
     for name in ("a", "b"):
         pool[name].proven = True
         leases[name] = [pool.fleet.admit(RoutingRequest(f"{name}{n}", pin=name), pool.now) for n in range(5)]
-    at_a, at_b = (stand(line, RoutingRequest(f"{name}0"), pool.now, Patience(HOUR)) for name in ("a", "b"))
-    new = stand(line, RoutingRequest("new"), pool.now, Patience(HOUR))
+    at_a, at_b = (stand(line, RoutingRequest(f"{name}0"), pool.now, WaitLimits(HOUR)) for name in ("a", "b"))
+    new = stand(line, RoutingRequest("new"), pool.now, WaitLimits(HOUR))
     assert (at_a.wait.account, at_b.wait.account) == ("a", "b")
     assert new.wait.is_for_slot
     asked = []

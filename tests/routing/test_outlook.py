@@ -8,19 +8,19 @@ import pytest
 
 from teamclaude.routing.account import AccountSpec, ScopedRefusal
 from teamclaude.routing.decision import RoutingRequest, Decision, Reason, Wait
-from teamclaude.routing.line import Line, Patience, Waiter
+from teamclaude.routing.line import WaitQueue, WaitLimits, Waiter
 from teamclaude.routing.outlook import UNKNOWN, Outlook, outlook
 
 HOUR = 3600.0
 PAID = AccountSpec("paid", "paid", kind="apikey", last_resort=True)
 
 
-TWO_HOURS = Patience(2 * HOUR)
+TWO_HOURS = WaitLimits(2 * HOUR)
 
 
-def stand(pool: Any, ask: RoutingRequest, patience: Patience = TWO_HOURS) -> Waiter:
+def stand(pool: Any, ask: RoutingRequest, patience: WaitLimits = TWO_HOURS) -> Waiter:
     waiter = Waiter(ask, patience, pool.now)
-    Line(pool.fleet).enter(waiter, pool.now)
+    WaitQueue(pool.fleet).enter(waiter, pool.now)
     assert waiter.lease is None, "it waits for nothing"
     return waiter
 
@@ -72,7 +72,7 @@ def test_a_paid_key_that_refuses_just_this_work_is_not_expected(Pool: Any) -> No
     ask = RoutingRequest("s", model="claude-opus-4-8", betas="new-beta")
     pool["paid"].scoped[ask.scope] = ScopedRefusal(pool.now + 2 * HOUR, "the plan lacks it", pool.now)
     full(pool, a=HOUR)
-    waiter = stand(pool, ask, Patience(3 * HOUR, paid_after=290.0))
+    waiter = stand(pool, ask, WaitLimits(3 * HOUR, paid_after=290.0))
     assert outlook(pool.fleet, waiter, pool.now) == Outlook("a", pool.now + HOUR)
 
 
@@ -91,9 +91,9 @@ def test_who_waits_for_a_slot_is_expected_there_at_no_known_time(Pool: Any) -> N
 def test_a_paid_key_is_expected_when_it_may_serve_before_anybody_is_back(Pool: Any) -> None:
     pool = Pool("a", PAID)
     pool["a"].bench_until = pool.now + HOUR
-    soon = stand(pool, RoutingRequest("s"), Patience(2 * HOUR, paid_after=290.0))
+    soon = stand(pool, RoutingRequest("s"), WaitLimits(2 * HOUR, paid_after=290.0))
     assert outlook(pool.fleet, soon, pool.now) == Outlook("paid", pool.now + 290.0)
-    late = stand(pool, RoutingRequest("s"), Patience(2 * HOUR, paid_after=HOUR + 1))
+    late = stand(pool, RoutingRequest("s"), WaitLimits(2 * HOUR, paid_after=HOUR + 1))
     assert outlook(pool.fleet, late, pool.now) == Outlook("a", pool.now + HOUR)
 
 
@@ -102,9 +102,9 @@ def test_extra_usage_is_expected_when_it_may_be_spent_before_anybody_is_back(Poo
     full(pool, a=HOUR)
     pool["a"].extra_usage = True
     pool["b"].bench_until = pool.now + 600.0
-    soon = stand(pool, RoutingRequest("s"), Patience(2 * HOUR, paid_after=290.0))
+    soon = stand(pool, RoutingRequest("s"), WaitLimits(2 * HOUR, paid_after=290.0))
     assert outlook(pool.fleet, soon, pool.now) == Outlook("a", pool.now + 290.0)
-    late = stand(pool, RoutingRequest("s"), Patience(2 * HOUR, paid_after=700.0))
+    late = stand(pool, RoutingRequest("s"), WaitLimits(2 * HOUR, paid_after=700.0))
     assert outlook(pool.fleet, late, pool.now) == Outlook("b", pool.now + 600.0)
 
 
@@ -112,7 +112,7 @@ def test_a_paid_key_that_is_back_first_is_not_expected_before_it_may_serve(Pool:
     pool = Pool("a", PAID)
     pool["a"].bench_until = pool.now + HOUR
     pool["paid"].bench_until = pool.now + 60.0
-    waiter = stand(pool, RoutingRequest("s"), Patience(2 * HOUR, paid_after=290.0))
+    waiter = stand(pool, RoutingRequest("s"), WaitLimits(2 * HOUR, paid_after=290.0))
     assert outlook(pool.fleet, waiter, pool.now) == Outlook("paid", pool.now + 290.0)
     waiter = stand(pool, RoutingRequest("s"))
     assert outlook(pool.fleet, waiter, pool.now) == Outlook("a", pool.now + HOUR)
@@ -121,7 +121,7 @@ def test_a_paid_key_that_is_back_first_is_not_expected_before_it_may_serve(Pool:
 def test_a_request_that_insists_on_an_account_is_not_given_to_a_paid_key(Pool: Any) -> None:
     pool = Pool("a", PAID)
     full(pool, a=HOUR)
-    waiter = stand(pool, RoutingRequest("s", pin="a"), Patience(2 * HOUR, paid_after=290.0))
+    waiter = stand(pool, RoutingRequest("s", pin="a"), WaitLimits(2 * HOUR, paid_after=290.0))
     assert outlook(pool.fleet, waiter, pool.now) == Outlook("a", pool.now + HOUR)
 
 
@@ -130,7 +130,7 @@ def test_a_paid_key_that_can_not_serve_is_not_expected(Pool: Any, broken: str) -
     paid = AccountSpec("paid", "paid", kind="apikey", last_resort=True, enabled=False)
     pool = Pool("a", paid) if broken == "disabled" else Pool("a")
     pool["a"].bench_until = pool.now + HOUR
-    waiter = stand(pool, RoutingRequest("s"), Patience(2 * HOUR, paid_after=290.0))
+    waiter = stand(pool, RoutingRequest("s"), WaitLimits(2 * HOUR, paid_after=290.0))
     assert outlook(pool.fleet, waiter, pool.now).account == "a"
 
 
@@ -152,5 +152,5 @@ def test_an_account_that_is_gone_is_not_expected(Pool: Any) -> None:
 
 
 def test_a_waiter_that_was_never_tried_expects_nothing(Pool: Any) -> None:
-    assert outlook(Pool("a").fleet, Waiter(RoutingRequest("s"), Patience(1.0), 0.0), 0.0) == UNKNOWN
+    assert outlook(Pool("a").fleet, Waiter(RoutingRequest("s"), WaitLimits(1.0), 0.0), 0.0) == UNKNOWN
     assert Decision(None, "x").retry_at is None
