@@ -14,7 +14,7 @@ from typing import Any, Optional, Union
 from ..errors import HeldOut, TeamClaudeError, TooManyHeld, UpstreamError
 from ..routing.decision import RoutingRequest, Decision, Wait
 from ..routing.line import Waiter
-from ..routing.outlook import Outlook
+from ..routing.outlook import ExpectedAccount
 from ..routing.usage import NO_USAGE, Usage
 from ..routing.windows import Reading
 from .bodyscan import NO_FACTS, BodyFacts
@@ -146,7 +146,7 @@ class Exchange:
         self.waits = (*self.waits, waiting)
 
     def wait_recorder(
-        self, clock: Callable[[], float], expects: Callable[[Waiter], Outlook]
+        self, clock: Callable[[], float], expects: Callable[[Waiter], ExpectedAccount]
     ) -> Callable[[Waiter], None]:
         """What `Router.acquire` tells of a waiter that has to stand in line."""
 

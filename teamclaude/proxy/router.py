@@ -26,7 +26,7 @@ from ..routing.fleet import Changes, Fleet
 from ..routing.line import NO_WAIT, WaitQueue, WaitLimits, Waiter
 from ..routing.memory import dump, restore
 from ..routing.models import Pricing
-from ..routing.outlook import Outlook, outlook
+from ..routing.outlook import ExpectedAccount, expected_account
 from ..routing.policy import Policy
 from ..routing.rules import Rules
 from ..routing.usage import NO_USAGE, Usage
@@ -349,10 +349,10 @@ class Router:
         with self._lock:
             return view_of(self._fleet, self._clock())
 
-    def outlook(self, waiter: Waiter) -> Outlook:
+    def outlook(self, waiter: Waiter) -> ExpectedAccount:
         """The account that a waiting request is expected to get, and when."""
         with self._lock:
-            return outlook(self._fleet, waiter, self._clock())
+            return expected_account(self._fleet, waiter, self._clock())
 
     def accounts(self) -> tuple[AccountState, ...]:
         """What log lines tell of the accounts; no conversations are copied."""

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Optional
 
 from ..routing.decision import Decision, Reason, Wait
 from ..routing.line import Waiter
-from ..routing.outlook import UNKNOWN, Outlook
+from ..routing.outlook import NOT_EXPECTED, ExpectedAccount
 
 __all__ = [
     "HELD",
@@ -48,7 +48,7 @@ class RequestWait:
         clock: Callable[[], float],
         attempts: int,
         waiter: Optional[Waiter] = None,
-        outlook_of: Callable[[Waiter], Outlook] = lambda waiter: UNKNOWN,
+        outlook_of: Callable[[Waiter], ExpectedAccount] = lambda waiter: NOT_EXPECTED,
     ) -> None:
         self.attempts = attempts  # made before it
         self.kind = PAUSE if waiter is None else SLOT if wait.is_for_slot else HELD
@@ -94,9 +94,9 @@ class RequestWait:
         """Epoch seconds of the proxy's clock."""
         return self._clock()
 
-    def outlook(self) -> Outlook:
+    def outlook(self) -> ExpectedAccount:
         """The account that is expected to serve it, and when; takes the router's lock."""
-        return UNKNOWN if self._waiter is None or self.over else self._expects(self._waiter)
+        return NOT_EXPECTED if self._waiter is None or self.over else self._expects(self._waiter)
 
     def end(self) -> None:
         self._wait, self._seconds = self.wait, self.seconds

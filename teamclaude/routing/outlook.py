@@ -19,36 +19,36 @@ from .decision import NEVER, Reason
 from .fleet import Fleet
 from .line import Waiter
 
-__all__ = ["UNKNOWN", "Outlook", "outlook"]
+__all__ = ["NOT_EXPECTED", "ExpectedAccount", "expected_account"]
 
 _ROUNDING_SEC = 1e-3
 
 
-class Outlook(NamedTuple):
+class ExpectedAccount(NamedTuple):
     """None: not known."""
 
     account: Optional[str] = None  # name
     back_at: Optional[float] = None  # epoch seconds
 
 
-UNKNOWN = Outlook()
+NOT_EXPECTED = ExpectedAccount()
 
 
-def outlook(fleet: Fleet, waiter: Waiter, now: float) -> Outlook:
+def expected_account(fleet: Fleet, waiter: Waiter, now: float) -> ExpectedAccount:
     """What `waiter` may expect as of `now`."""
     wait = waiter.wait
     if wait is None:
-        return UNKNOWN
+        return NOT_EXPECTED
     if wait.account is not None:
         account = fleet.accounts.get(wait.account)
-        return Outlook(wait.account if account is None else account.name)
+        return ExpectedAccount(wait.account if account is None else account.name)
     if wait.decision.reason == Reason.GATE:
-        return UNKNOWN
-    returns = [*_returns(fleet, waiter, now), *_costly(fleet, waiter, now)]
-    return min(returns, key=lambda seen: seen.back_at or 0.0, default=UNKNOWN)
+        return NOT_EXPECTED
+    returns = [*_returning_accounts(fleet, waiter, now), *_paid_accounts(fleet, waiter, now)]
+    return min(returns, key=lambda seen: seen.back_at or 0.0, default=NOT_EXPECTED)
 
 
-def _returns(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[Outlook]:
+def _returning_accounts(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[ExpectedAccount]:
     """The accounts that time brings back, of those that were left out."""
     assert waiter.wait is not None
     decision, ask = waiter.wait.decision, waiter.request
@@ -60,14 +60,14 @@ def _returns(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[Outlook]:
         if account is None or block is None or key in ask.tried:
             continue
         if earliest <= block.until < NEVER:
-            yield Outlook(account.name, block.until)
+            yield ExpectedAccount(account.name, block.until)
 
 
-def _costly(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[Outlook]:
+def _paid_accounts(fleet: Fleet, waiter: Waiter, now: float) -> Iterator[ExpectedAccount]:
     ask, at = waiter.request, waiter.since + waiter.limits.paid_after
     if ask.allow_paid or ask.pin is not None or at >= NEVER:
         return
     for account in fleet.accounts.values():
         costly = account.is_costly(ask.model, fleet.rules, now)
         if costly and account.block(ask.model, fleet.rules, at, ask.scope) is None:
-            yield Outlook(account.name, at)
+            yield ExpectedAccount(account.name, at)

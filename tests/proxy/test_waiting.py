@@ -26,7 +26,7 @@ from teamclaude.proxy.wire.head import RequestHead
 from teamclaude.proxy.wire.paths import classify
 from teamclaude.routing.decision import RoutingRequest, Decision, Reason, Wait
 from teamclaude.routing.line import WaitLimits, Waiter
-from teamclaude.routing.outlook import UNKNOWN, Outlook
+from teamclaude.routing.outlook import NOT_EXPECTED, ExpectedAccount
 from tests.proxy.asking import Asker, free, held_on
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
@@ -40,7 +40,7 @@ SLOT_OF_A = Wait(Decision("a", Reason.KEPT), account="a")
 class Stand:
     """A waiter in a line that nobody serves, and its wait."""
 
-    def __init__(self, wait: Wait, expects: Outlook = UNKNOWN) -> None:
+    def __init__(self, wait: Wait, expects: ExpectedAccount = NOT_EXPECTED) -> None:
         self.now = 1000.0
         self.waiter = Waiter(RoutingRequest("s"), WaitLimits(3600.0), self.now)
         self.waiter.wait = wait
@@ -117,7 +117,7 @@ def test_a_hold_goes_on_after_an_attempt_that_was_refused() -> None:
 
 
 def test_the_json_of_a_wait() -> None:
-    stand = Stand(NOTHING, Outlook("alice", 1300.0))
+    stand = Stand(NOTHING, ExpectedAccount("alice", 1300.0))
     stand.now += 12.34
     assert stand.waiting.as_json({}) == {
         "kind": "held",
@@ -276,13 +276,13 @@ class Client:
 @pytest.mark.parametrize(
     ("seen", "comment"),
     [
-        (Outlook("alice", 1300.0), b": held, alice back 00:21\n\n"),
-        (UNKNOWN, b": held, waiting for an account\n\n"),
-        (Outlook("a\n\nevent: error\x1b[1m", 1300.0), b": held, a  event: error [1m back 00:21\n\n"),
+        (ExpectedAccount("alice", 1300.0), b": held, alice back 00:21\n\n"),
+        (NOT_EXPECTED, b": held, waiting for an account\n\n"),
+        (ExpectedAccount("a\n\nevent: error\x1b[1m", 1300.0), b": held, a  event: error [1m back 00:21\n\n"),
     ],
 )
 def test_the_comment_of_a_held_stream_says_in_one_line_who_is_back_and_when(
-    seen: Outlook, comment: bytes
+    seen: ExpectedAccount, comment: bytes
 ) -> None:
     stand = Stand(NOTHING, seen)
     stand.now += 60

@@ -9,7 +9,7 @@ import pytest
 from teamclaude.routing.account import AccountSpec, ScopedRefusal
 from teamclaude.routing.decision import RoutingRequest, Decision, Reason, Wait
 from teamclaude.routing.line import WaitQueue, WaitLimits, Waiter
-from teamclaude.routing.outlook import UNKNOWN, Outlook, outlook
+from teamclaude.routing.outlook import NOT_EXPECTED, ExpectedAccount, expected_account
 
 HOUR = 3600.0
 PAID = AccountSpec("paid", "paid", kind="apikey", last_resort=True)
@@ -33,13 +33,13 @@ def full(pool: Any, **resets_in: float) -> None:
 def test_the_first_account_that_comes_back_is_expected_with_its_time(Pool: Any) -> None:
     pool = Pool("a", "b", "c")
     full(pool, a=HOUR, b=600.0, c=900.0)
-    assert outlook(pool.fleet, stand(pool, RoutingRequest("s")), pool.now) == Outlook("b", pool.now + 600.0)
+    assert expected_account(pool.fleet, stand(pool, RoutingRequest("s")), pool.now) == ExpectedAccount("b", pool.now + 600.0)
 
 
 def test_it_is_told_by_name(Pool: Any) -> None:
     pool = Pool(AccountSpec("key-1", "alice"))
     full(pool, **{"key-1": 600.0})
-    assert outlook(pool.fleet, stand(pool, RoutingRequest("s")), pool.now).account == "alice"
+    assert expected_account(pool.fleet, stand(pool, RoutingRequest("s")), pool.now).account == "alice"
 
 
 def test_one_that_refused_this_request_or_needs_a_person_is_not_expected(Pool: Any) -> None:
@@ -49,14 +49,14 @@ def test_one_that_refused_this_request_or_needs_a_person_is_not_expected(Pool: A
     waiter = stand(pool, RoutingRequest("s", tried=("b",)))
     waiter.wait = Wait(waiter.wait.decision._replace(retry_at=None))
     full(pool, b=60.0)
-    assert outlook(pool.fleet, waiter, pool.now) == Outlook("c", pool.now + 900.0)
+    assert expected_account(pool.fleet, waiter, pool.now) == ExpectedAccount("c", pool.now + 900.0)
 
 
 def test_a_model_s_own_window_counts_for_that_model(Pool: Any) -> None:
     pool = Pool("a", "b")
     pool.quota("a", "7d_opus", 1.0, 300.0, "rejected")
     full(pool, b=900.0)
-    assert outlook(pool.fleet, stand(pool, RoutingRequest("s", model="claude-opus-4-8")), pool.now).account == "a"
+    assert expected_account(pool.fleet, stand(pool, RoutingRequest("s", model="claude-opus-4-8")), pool.now).account == "a"
 
 
 def test_an_account_that_refuses_just_this_work_is_expected_when_that_ends(Pool: Any) -> None:
@@ -64,7 +64,7 @@ def test_an_account_that_refuses_just_this_work_is_expected_when_that_ends(Pool:
     ask = RoutingRequest("s", model="claude-opus-4-8", betas="new-beta")
     pool["a"].scoped[ask.scope] = ScopedRefusal(pool.now + 300.0, "the plan lacks it", pool.now)
     full(pool, b=900.0)
-    assert outlook(pool.fleet, stand(pool, ask), pool.now) == Outlook("a", pool.now + 300.0)
+    assert expected_account(pool.fleet, stand(pool, ask), pool.now) == ExpectedAccount("a", pool.now + 300.0)
 
 
 def test_a_paid_key_that_refuses_just_this_work_is_not_expected(Pool: Any) -> None:
@@ -73,28 +73,28 @@ def test_a_paid_key_that_refuses_just_this_work_is_not_expected(Pool: Any) -> No
     pool["paid"].scoped[ask.scope] = ScopedRefusal(pool.now + 2 * HOUR, "the plan lacks it", pool.now)
     full(pool, a=HOUR)
     waiter = stand(pool, ask, WaitLimits(3 * HOUR, paid_after=290.0))
-    assert outlook(pool.fleet, waiter, pool.now) == Outlook("a", pool.now + HOUR)
+    assert expected_account(pool.fleet, waiter, pool.now) == ExpectedAccount("a", pool.now + HOUR)
 
 
 def test_a_request_that_insists_on_an_account_waits_for_that_one(Pool: Any) -> None:
     pool = Pool("a", "b")
     full(pool, a=60.0, b=900.0)
-    assert outlook(pool.fleet, stand(pool, RoutingRequest("s", pin="b")), pool.now).account == "b"
+    assert expected_account(pool.fleet, stand(pool, RoutingRequest("s", pin="b")), pool.now).account == "b"
 
 
 def test_who_waits_for_a_slot_is_expected_there_at_no_known_time(Pool: Any) -> None:
     pool = Pool("a")
     pool.busy("a", 5)
-    assert outlook(pool.fleet, stand(pool, RoutingRequest("s")), pool.now) == Outlook("a", None)
+    assert expected_account(pool.fleet, stand(pool, RoutingRequest("s")), pool.now) == ExpectedAccount("a", None)
 
 
 def test_a_paid_key_is_expected_when_it_may_serve_before_anybody_is_back(Pool: Any) -> None:
     pool = Pool("a", PAID)
     pool["a"].bench_until = pool.now + HOUR
     soon = stand(pool, RoutingRequest("s"), WaitLimits(2 * HOUR, paid_after=290.0))
-    assert outlook(pool.fleet, soon, pool.now) == Outlook("paid", pool.now + 290.0)
+    assert expected_account(pool.fleet, soon, pool.now) == ExpectedAccount("paid", pool.now + 290.0)
     late = stand(pool, RoutingRequest("s"), WaitLimits(2 * HOUR, paid_after=HOUR + 1))
-    assert outlook(pool.fleet, late, pool.now) == Outlook("a", pool.now + HOUR)
+    assert expected_account(pool.fleet, late, pool.now) == ExpectedAccount("a", pool.now + HOUR)
 
 
 def test_extra_usage_is_expected_when_it_may_be_spent_before_anybody_is_back(Pool: Any) -> None:
@@ -103,9 +103,9 @@ def test_extra_usage_is_expected_when_it_may_be_spent_before_anybody_is_back(Poo
     pool["a"].extra_usage = True
     pool["b"].bench_until = pool.now + 600.0
     soon = stand(pool, RoutingRequest("s"), WaitLimits(2 * HOUR, paid_after=290.0))
-    assert outlook(pool.fleet, soon, pool.now) == Outlook("a", pool.now + 290.0)
+    assert expected_account(pool.fleet, soon, pool.now) == ExpectedAccount("a", pool.now + 290.0)
     late = stand(pool, RoutingRequest("s"), WaitLimits(2 * HOUR, paid_after=700.0))
-    assert outlook(pool.fleet, late, pool.now) == Outlook("b", pool.now + 600.0)
+    assert expected_account(pool.fleet, late, pool.now) == ExpectedAccount("b", pool.now + 600.0)
 
 
 def test_a_paid_key_that_is_back_first_is_not_expected_before_it_may_serve(Pool: Any) -> None:
@@ -113,16 +113,16 @@ def test_a_paid_key_that_is_back_first_is_not_expected_before_it_may_serve(Pool:
     pool["a"].bench_until = pool.now + HOUR
     pool["paid"].bench_until = pool.now + 60.0
     waiter = stand(pool, RoutingRequest("s"), WaitLimits(2 * HOUR, paid_after=290.0))
-    assert outlook(pool.fleet, waiter, pool.now) == Outlook("paid", pool.now + 290.0)
+    assert expected_account(pool.fleet, waiter, pool.now) == ExpectedAccount("paid", pool.now + 290.0)
     waiter = stand(pool, RoutingRequest("s"))
-    assert outlook(pool.fleet, waiter, pool.now) == Outlook("a", pool.now + HOUR)
+    assert expected_account(pool.fleet, waiter, pool.now) == ExpectedAccount("a", pool.now + HOUR)
 
 
 def test_a_request_that_insists_on_an_account_is_not_given_to_a_paid_key(Pool: Any) -> None:
     pool = Pool("a", PAID)
     full(pool, a=HOUR)
     waiter = stand(pool, RoutingRequest("s", pin="a"), WaitLimits(2 * HOUR, paid_after=290.0))
-    assert outlook(pool.fleet, waiter, pool.now) == Outlook("a", pool.now + HOUR)
+    assert expected_account(pool.fleet, waiter, pool.now) == ExpectedAccount("a", pool.now + HOUR)
 
 
 @pytest.mark.parametrize("broken", ["disabled", "none"])
@@ -131,7 +131,7 @@ def test_a_paid_key_that_can_not_serve_is_not_expected(Pool: Any, broken: str) -
     pool = Pool("a", paid) if broken == "disabled" else Pool("a")
     pool["a"].bench_until = pool.now + HOUR
     waiter = stand(pool, RoutingRequest("s"), WaitLimits(2 * HOUR, paid_after=290.0))
-    assert outlook(pool.fleet, waiter, pool.now).account == "a"
+    assert expected_account(pool.fleet, waiter, pool.now).account == "a"
 
 
 def test_nobody_is_expected_by_who_is_held_back_for_want_of_room(Pool: Any) -> None:
@@ -139,7 +139,7 @@ def test_nobody_is_expected_by_who_is_held_back_for_want_of_room(Pool: Any) -> N
     full(pool, a=HOUR, b=HOUR)
     waiter = stand(pool, RoutingRequest("s"))
     waiter.wait = Wait(waiter.wait.decision._replace(reason=Reason.GATE), pool.now + 15)
-    assert outlook(pool.fleet, waiter, pool.now) == UNKNOWN
+    assert expected_account(pool.fleet, waiter, pool.now) == NOT_EXPECTED
 
 
 def test_an_account_that_is_gone_is_not_expected(Pool: Any) -> None:
@@ -148,9 +148,9 @@ def test_an_account_that_is_gone_is_not_expected(Pool: Any) -> None:
     waiter = stand(pool, RoutingRequest("s"))
     waiter.wait = Wait(waiter.wait.decision._replace(retry_at=None))
     pool.fleet.configure([AccountSpec("b", "b")])
-    assert outlook(pool.fleet, waiter, pool.now).account == "b"
+    assert expected_account(pool.fleet, waiter, pool.now).account == "b"
 
 
 def test_a_waiter_that_was_never_tried_expects_nothing(Pool: Any) -> None:
-    assert outlook(Pool("a").fleet, Waiter(RoutingRequest("s"), WaitLimits(1.0), 0.0), 0.0) == UNKNOWN
+    assert expected_account(Pool("a").fleet, Waiter(RoutingRequest("s"), WaitLimits(1.0), 0.0), 0.0) == NOT_EXPECTED
     assert Decision(None, "x").retry_at is None
