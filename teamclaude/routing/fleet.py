@@ -25,7 +25,7 @@ from .decision import NEVER, RoutingRequest, Decision, Lease, Reason, Wait
 from .doors import OpenAccounts
 from .gated import GateQueue
 from .ledger import DAY_SEC, Ledger, LedgerKey
-from .lessons import NO_READING, read
+from .lessons import EMPTY_READING, apply_windows
 from .models import Pricing, cost, is_estimated, price_of
 from .policy import Policy
 from .rules import Rules
@@ -179,7 +179,7 @@ class Fleet:
                 account.windows.touch(axis, now)
                 account.last_reading = None
             if account.scoped or account.bench_until > now:
-                lessons.probe(account, lease, now)
+                lessons.begin_probe(account, lease, now)
                 self.open_accounts.invalidate()
             account.inflight += 1
             if not ask.detour:  # a detour says nothing of where work goes
@@ -337,12 +337,12 @@ class Fleet:
             return kind
         account.last_reading = None
         if kind is not AnswerKind.SIDE_429 and kind is not AnswerKind.OUTAGE:
-            read(account, reading, lease.request.needs_slot, now)
-        lessons.learn(account, lease, kind, reading, self._rules, now, roll, words)
+            apply_windows(account, reading, lease.request.needs_slot, now)
+        lessons.apply_kind(account, lease, kind, reading, self._rules, now, roll, words)
         if kind is AnswerKind.BARE:
             self.policy.crowded(account, now)
         if lease.holds_slot and kind in FAILURES:
-            lessons.suspect(account, now)
+            lessons.mark_suspect(account, now)
         if not account.serves_all(self._rules, now):
             self.open_accounts.invalidate()
         return kind
@@ -351,14 +351,14 @@ class Fleet:
         """What it refused was the request's own fault: other accounts refused it alike."""
         account = self._leased_account(lease)
         if account is not None:
-            lessons.excuse(account, lease, self._last_now)
+            lessons.record_request_fault(account, lease, self._last_now)
 
     def record_account_refusal(self, lease: Lease, words: str, now: float) -> None:
         """It refused for its own sake: another account served the same request."""
         self._advance_clock(now)
         account = self._leased_account(lease)
         if account is not None:
-            lessons.sideline(account, lease, words or "the API refuses its requests", now)
+            lessons.record_account_refusal(account, lease, words or "the API refuses its requests", now)
             self.open_accounts.invalidate()
 
     def reset_benches(self, key: str, now: float) -> None:
@@ -366,7 +366,7 @@ class Fleet:
         self._advance_clock(now)
         account = self.accounts.get(key)
         if account is not None:
-            lessons.lift(account, self._rules, now)
+            lessons.reset_benches(account, self._rules, now)
             self.open_accounts.invalidate()
 
     def confirm_account_429(self, lease: Lease, now: float, roll: float = 1.0) -> None:
@@ -374,7 +374,7 @@ class Fleet:
         self._advance_clock(now)
         account = self._leased_account(lease)
         if account is not None:
-            lessons.refuse(account, lease, NO_READING, self.rules, now, roll)
+            lessons.record_429(account, lease, EMPTY_READING, self.rules, now, roll)
             self.open_accounts.invalidate()
 
     def mark_auth_failed(self, lease: Lease, words: str) -> None:
@@ -387,12 +387,12 @@ class Fleet:
         """As lock_out, when no request is involved."""
         account = self.accounts.get(key)
         if account is not None:
-            lessons.lock_out(account, words)
+            lessons.mark_auth_failed(account, words)
             self.open_accounts.invalidate()
 
     def bench_for_login(self, key: str, until: float, words: str, now: float) -> None:
         """The account's token is no good and can't be renewed before `until`."""
         account = self.accounts.get(key)
         if account is not None:
-            lessons.rest_login(account, until, words, now)
+            lessons.bench_for_login(account, until, words, now)
             self.open_accounts.invalidate()

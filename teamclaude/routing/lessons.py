@@ -14,22 +14,22 @@ from .rules import Rules
 from .windows import API_KEY_AXES, LONGEST_WINDOW_SEC, Reading, Window, is_scoped
 
 __all__ = [
-    "NO_READING",
-    "acquit",
+    "EMPTY_READING",
+    "clear_suspicion",
     "cap_model",
     "cap_scope",
-    "excuse",
-    "learn",
-    "lift",
-    "lock_out",
-    "probe",
-    "prove",
-    "read",
-    "refuse",
-    "rest",
-    "rest_login",
-    "sideline",
-    "suspect",
+    "record_request_fault",
+    "apply_kind",
+    "reset_benches",
+    "mark_auth_failed",
+    "begin_probe",
+    "record_success",
+    "apply_windows",
+    "record_429",
+    "bench",
+    "bench_for_login",
+    "record_account_refusal",
+    "mark_suspect",
 ]
 
 FORBIDDEN_BENCH_SEC = 300.0
@@ -39,13 +39,13 @@ PROBE_SEC = 3600.0
 PROBING_SEC = 60.0
 # A scoped refusal that is over is remembered for so long, to double the next one.
 SCOPE_MEMORY_SEC = 7200.0
-MOST_SCOPES = 64
+MAX_SCOPES = 64
 # A server that says "retry-after: 0" means "again"; without a pause that would be a hot loop.
-SHORTEST_BENCH_SEC = 1.0
-NO_READING = Reading({})
+MIN_BENCH_SEC = 1.0
+EMPTY_READING = Reading({})
 
 
-def read(account: Account, reading: Reading, inference: bool, now: float) -> None:
+def apply_windows(account: Account, reading: Reading, inference: bool, now: float) -> None:
     """Take over the windows an answer names.
 
     Off the inference path the `requests` and `tokens` limits are other ones: counting tokens has its own.
@@ -59,12 +59,12 @@ def read(account: Account, reading: Reading, inference: bool, now: float) -> Non
         account.extra_usage = reading.overage.able
 
 
-def prove(account: Account, lease: Lease, reading: Reading, rules: Rules, now: float) -> None:
+def record_success(account: Account, lease: Lease, reading: Reading, rules: Rules, now: float) -> None:
     """It answered below 400: the streak is over, and its caps are at least what it just served."""
     account.proven, account.streak = True, 0
     if not lease.holds_slot:
         return
-    acquit(account)
+    clear_suspicion(account)
     account.sidelined = 0
     account.scoped.pop(lease.request.scope, None)
     if account.benched(now) and account.bench_began is not None and lease.at > account.bench_began:
@@ -73,17 +73,17 @@ def prove(account: Account, lease: Lease, reading: Reading, rules: Rules, now: f
         # The probe of a full axis was served, and the answer says nothing of the axis: it is over.
         if axis not in reading.axes and account.windows.get(axis, now).seen_at <= lease.at:
             account.windows.drop(axis)
-    for window, burned, estimate in _measured(account, now):
+    for window, burned, estimate in _windows_with_burn(account, now):
         estimate.observe(window, burned, now)
 
 
-def refuse(account: Account, lease: Lease, reading: Reading, rules: Rules, now: float, roll: float) -> None:
+def record_429(account: Account, lease: Lease, reading: Reading, rules: Rules, now: float, roll: float) -> None:
     """A 429 about the account: bench it, by the server's word or by the ladder."""
     account.last_reading = None
     if account.bench_began is not None and lease.at <= account.bench_began:
         # A sibling, sent before the bench began: the same refusal, unless it names a longer time.
         if reading.retry_after is not None:
-            _bench_until(account, now, now + reading.retry_after)
+            _extend_bench(account, now, now + reading.retry_after)
         return
     account.streak += 1
     rejected = [axis for axis in reading.rejected_axes() if not is_scoped(axis)]
@@ -95,19 +95,19 @@ def refuse(account: Account, lease: Lease, reading: Reading, rules: Rules, now: 
         resets_at=_last_reset(account, rejected, now),
         roll=roll,
     )
-    _bench(account, now, until, f"429 ({', '.join(rejected)})" if rejected else "429")
+    _begin_bench(account, now, until, f"429 ({', '.join(rejected)})" if rejected else "429")
     if account.streak == 1:
-        for axis, (_, burned, estimate) in zip(("5h", "7d"), _measured(account, now)):
+        for axis, (_, burned, estimate) in zip(("5h", "7d"), _windows_with_burn(account, now)):
             if axis in rejected:
                 estimate.refused(burned, rules.cap_ema_alpha, now)
 
 
-def rest(account: Account, now: float, words: str, until: Optional[float] = None) -> None:
+def bench(account: Account, now: float, words: str, until: Optional[float] = None) -> None:
     """This account may not, for a while (after a 403) or `until` then; `words` say why."""
-    _bench(account, now, now + FORBIDDEN_BENCH_SEC if until is None else until, words)
+    _begin_bench(account, now, now + FORBIDDEN_BENCH_SEC if until is None else until, words)
 
 
-def learn(
+def apply_kind(
     account: Account,
     lease: Lease,
     kind: AnswerKind,
@@ -120,50 +120,50 @@ def learn(
     """What the table of answers says of the account; SUSPECT and NOTHING change nothing yet."""
     effect = MEANING[kind].effect
     if effect is Effect.PROVE:
-        prove(account, lease, reading, rules, now)
+        record_success(account, lease, reading, rules, now)
         account.last_reading = reading if lease.holds_slot else None
     elif effect is Effect.BENCH:
-        refuse(account, lease, reading, rules, now, roll)
+        record_429(account, lease, reading, rules, now, roll)
     elif effect is Effect.CAP_MODEL:
         cap_model(account, lease.request.model, reading, now)
     elif effect is Effect.CAP_SCOPE:
         cap_scope(account, lease, reading, now)
     elif effect is Effect.REST:
-        rest(account, now, words or "403 from the API")
+        bench(account, now, words or "403 from the API")
 
 
-def lock_out(account: Account, words: str) -> None:
+def mark_auth_failed(account: Account, words: str) -> None:
     """The API refuses its credential: it rests until that changes."""
     account.auth_failed = words or "the API refuses its credentials"
     account.proven, account.last_reading = False, None
 
 
-def rest_login(account: Account, until: float, words: str, now: float) -> None:
+def bench_for_login(account: Account, until: float, words: str, now: float) -> None:
     """Its token is no good and can't be renewed before `until`."""
     account.last_reading = None
-    rest(account, now, words, until)
+    bench(account, now, words, until)
     if account.bench_until == until:  # not a longer one that new credentials don't end
         account.login_bench = until
 
 
-def suspect(account: Account, now: float) -> None:
+def mark_suspect(account: Account, now: float) -> None:
     """It failed a request, for whatever reason; what fails uses nothing up and must not look plentiful."""
     account.suspect_until, account.last_reading = now + SUSPECT_SEC, None
 
 
-def acquit(account: Account) -> None:
+def clear_suspicion(account: Account) -> None:
     """It served, or what it refused was the request's own fault."""
     account.suspect_until, account.excused = 0.0, None
     account.refused_scopes.clear()
 
 
-def excuse(account: Account, lease: Lease, now: float) -> None:
+def record_request_fault(account: Account, lease: Lease, now: float) -> None:
     """Others refused it alike: that is the request's own fault, and the next time less surely so."""
-    acquit(account)
+    clear_suspicion(account)
     account.excused = (lease.request.requester, now)
 
 
-def sideline(account: Account, lease: Lease, words: str, now: float) -> None:
+def record_account_refusal(account: Account, lease: Lease, words: str, now: float) -> None:
     """It refused what another account then served: it rests, with its words.
 
     Where it serves other work it rests for this model with these betas alone; what refuses a second kind of
@@ -177,10 +177,10 @@ def sideline(account: Account, lease: Lease, words: str, now: float) -> None:
         if known is not None and lease.at <= known.began:
             return  # a sibling: the same refusal
         times = 1 if known is None else known.times + 1
-        _refuse_scope(account, scope, ScopedRefusal(now + sideline_sec(times), words, now, times))
+        _add_scoped_refusal(account, scope, ScopedRefusal(now + sideline_sec(times), words, now, times))
     elif account.bench_began is None or lease.at > account.bench_began:
         account.sidelined += 1
-        _bench(account, now, now + sideline_sec(account.sidelined), words)
+        _begin_bench(account, now, now + sideline_sec(account.sidelined), words)
 
 
 def cap_scope(account: Account, lease: Lease, reading: Reading, now: float) -> None:
@@ -191,18 +191,18 @@ def cap_scope(account: Account, lease: Lease, reading: Reading, now: float) -> N
         until = now + (reading.retry_after if reading.retry_after is not None else sideline_sec(1))
     reason = overage.disabled_reason if overage is not None else ""
     words = "extra usage is refused" + (f" ({reason})" if reason else "")
-    until = min(max(until, now + SHORTEST_BENCH_SEC), now + LONGEST_WINDOW_SEC)
-    _refuse_scope(account, lease.request.scope, ScopedRefusal(until, words, now))
+    until = min(max(until, now + MIN_BENCH_SEC), now + LONGEST_WINDOW_SEC)
+    _add_scoped_refusal(account, lease.request.scope, ScopedRefusal(until, words, now))
 
 
-def _refuse_scope(account: Account, scope: tuple[str, str], refusal: ScopedRefusal) -> None:
+def _add_scoped_refusal(account: Account, scope: tuple[str, str], refusal: ScopedRefusal) -> None:
     past = refusal.began - SCOPE_MEMORY_SEC
     kept = sorted((r.until, s) for s, r in account.scoped.items() if r.until > past and s != scope)
-    account.scoped = {s: account.scoped[s] for _, s in kept[-(MOST_SCOPES - 1) :]}
+    account.scoped = {s: account.scoped[s] for _, s in kept[-(MAX_SCOPES - 1) :]}
     account.scoped[scope] = refusal
 
 
-def probe(account: Account, lease: Lease, now: float) -> None:
+def begin_probe(account: Account, lease: Lease, now: float) -> None:
     """The lease may be the one request that tries whether a refusal is over: nobody else does meanwhile."""
     if account.benched(now):
         account.probe_at, account.last_reading = now + PROBE_SEC, None
@@ -212,7 +212,7 @@ def probe(account: Account, lease: Lease, now: float) -> None:
         account.last_reading = None
 
 
-def lift(account: Account, rules: Rules, now: float) -> None:
+def reset_benches(account: Account, rules: Rules, now: float) -> None:
     """Its owner wants it back: nothing that was held against it stands any more."""
     account.bench_until = min(account.bench_until, now)
     account.probe_at = account.login_bench = 0.0
@@ -220,7 +220,7 @@ def lift(account: Account, rules: Rules, now: float) -> None:
     account.scoped.clear()
     account.last_reading = None
     account.windows.drop_full(rules.full)
-    acquit(account)
+    clear_suspicion(account)
 
 
 def cap_model(account: Account, model: Optional[str], reading: Reading, now: float) -> None:
@@ -233,14 +233,14 @@ def cap_model(account: Account, model: Optional[str], reading: Reading, now: flo
             account.windows.update({axis: window._replace(resets_at=resets_at)}, now)
 
 
-def _bench(account: Account, now: float, until: float, reason: str) -> None:
+def _begin_bench(account: Account, now: float, until: float, reason: str) -> None:
     account.bench_began = now
     account.proven = False
-    if _bench_until(account, now, max(until, now + SHORTEST_BENCH_SEC)):
+    if _extend_bench(account, now, max(until, now + MIN_BENCH_SEC)):
         account.bench_reason = reason
 
 
-def _bench_until(account: Account, now: float, until: float) -> bool:
+def _extend_bench(account: Account, now: float, until: float) -> bool:
     """Let the bench last until then, a window's length at most; False when it lasts longer already."""
     until = min(until, now + LONGEST_WINDOW_SEC)
     longer = until > account.bench_until
@@ -255,7 +255,7 @@ def _last_reset(account: Account, axes: Iterable[str], now: float) -> Optional[f
     return max((reset for reset in resets if reset is not None), default=None)
 
 
-def _measured(account: Account, now: float) -> list[tuple[Window, int, CapEstimate]]:
+def _windows_with_burn(account: Account, now: float) -> list[tuple[Window, int, CapEstimate]]:
     """The 5h and the 7d window with the tokens burned in each and what was learned of it."""
     rows = []
     for axis, length, estimate in (
