@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple, Optional
 
-from ..routing.answers import MEANING, AnswerKind, Next
+from ..routing.answers import MEANINGS, ResponseKind, NextStep
 from ..routing.decision import NEVER, RoutingRequest, Decision, Lease, Wait
 from ..routing.fleet import Fleet
 from ..routing.line import NO_WAIT, WaitQueue, WaitLimits, Waiter
@@ -156,9 +156,9 @@ class World:
             end = partial(self._end, actor, lease, answer)
             self.agenda.at(now + actor.request.duration, end)
             return
-        if kind is AnswerKind.UNAUTHORIZED:
+        if kind is ResponseKind.UNAUTHORIZED:
             self.fleet.mark_auth_failed(lease, "the API refuses its login")
-        if MEANING[kind].next is Next.HOP_ONCE:
+        if MEANINGS[kind].next is NextStep.HOP_ONCE:
             errand.suspects.append(lease)
         errand.ask = _without(errand.ask, lease.account)
         self.agenda.at(now + ON_THE_WIRE_SEC, partial(self._refused, errand, lease))

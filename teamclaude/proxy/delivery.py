@@ -20,7 +20,7 @@ from functools import partial
 from typing import Optional
 
 from ..errors import TeamClaudeError, UpstreamLost, UpstreamOutage
-from ..routing.answers import needs_words
+from ..routing.answers import needs_body
 from .exchange import Exchange, Outcome
 from .hold import Hold
 from .redact import redact_text
@@ -146,7 +146,7 @@ class ResponseWriter:
         Raises UpstreamOutage where they are not the API's: an edge's 401 would cost a client its login.
         """
         head, body = kept.answer.head, kept.client_body
-        if needs_words(head.status) and not is_api_error(head, kept.body):
+        if needs_body(head.status) and not is_api_error(head, kept.body):
             raise UpstreamOutage(
                 f"Something on the way to the API answered {head.status} in its place (an edge, a filter or "
                 "a proxy); no account is at fault. Try again in a moment."

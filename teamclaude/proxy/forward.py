@@ -28,7 +28,7 @@ from ..errors import (
     UpstreamLost,
     UpstreamSilent,
 )
-from ..routing.answers import AnswerKind, classify, needs_words
+from ..routing.answers import ResponseKind, classify, needs_body
 from ..routing.decision import RoutingRequest, Decision, Lease
 from ..routing.models import cost, is_estimated, price_of
 from ..routing.usage import NO_USAGE
@@ -258,9 +258,9 @@ class Forwarder:
         return self._transport.steps(way.origin, exchange.head.method, head, body)
 
     def _deliver(
-        self, lease: Lease, answer: Answer, account: str, tap: UsageTap, kind: AnswerKind
+        self, lease: Lease, answer: Answer, account: str, tap: UsageTap, kind: ResponseKind
     ) -> Steps[bool]:
-        served = kind is AnswerKind.SERVED
+        served = kind is ResponseKind.SERVED
 
         def begun() -> None:
             self._streaming = True
@@ -288,16 +288,16 @@ class Forwarder:
         """Take in a refusal: what it means for the account, and what the request does next."""
         head, body = answer.head, self._transport.keep(answer)
         words = error_message(head, body)
-        api_words = not needs_words(head.status) or is_api_error(head, body)
+        api_words = not needs_body(head.status) or is_api_error(head, body)
         credit = self._house.router.trust_of(lease)
         kind = self._house.router.apply_response(lease, head.status, reading, words, api_words)
         attempt.note = words or kind.value
         self._refusal_reasons[lease.account] = f"{head.status} {attempt.note}"
         refusal = Refusal(kind, head.status, words, *credit)
         step = self._suspects.add(lease, refusal, KeptResponse(answer, body, way.name))
-        if kind is AnswerKind.UNAUTHORIZED:
+        if kind is ResponseKind.UNAUTHORIZED:
             self._refused_login(lease, way, words)
-        elif kind is AnswerKind.FORBIDDEN:
+        elif kind is ResponseKind.FORBIDDEN:
             self._locked_out.add(lease.account)
         elif step.action is Action.ANOTHER:
             self._exclude(lease, "")
@@ -377,10 +377,10 @@ class Forwarder:
 
     # --- ends ---------------------------------------------------------------------------------------
 
-    def _record_outcome(self, answer: Answer, kind: AnswerKind, tap: UsageTap, as_it_is: bool) -> bool:
+    def _record_outcome(self, answer: Answer, kind: ResponseKind, tap: UsageTap, as_it_is: bool) -> bool:
         """Record the outcome of a completely relayed answer; True when it counts as served."""
         problem = ""
-        if kind is not AnswerKind.SERVED:
+        if kind is not ResponseKind.SERVED:
             problem = f"{answer.head.status}"
         elif tap.error_type:
             problem = f"{tap.error_type}: {tap.error_message}"

@@ -16,7 +16,7 @@ import re
 from enum import Enum
 from typing import NamedTuple
 
-from ..routing.answers import MEANING, AnswerKind, Next
+from ..routing.answers import MEANINGS, ResponseKind, NextStep
 
 __all__ = ["FIRST_BACKOFF_SEC", "Action", "Refusal", "RetryState", "RetryConditions", "Step", "next_step"]
 
@@ -46,7 +46,7 @@ class Refusal(NamedTuple):
     refused another request as others did.
     """
 
-    kind: AnswerKind
+    kind: ResponseKind
     status: int
     words: str = ""
     trusted: bool = True
@@ -59,7 +59,7 @@ class Refusal(NamedTuple):
 
     def is_like(self, other: Refusal) -> bool:
         """Two accounts say the same; of bare 429s the words do not matter."""
-        if self.kind is AnswerKind.BARE:
+        if self.kind is ResponseKind.BARE:
             return other.kind is self.kind
         return (self.kind, self.status, self.normalized_words) == (other.kind, other.status, other.normalized_words)
 
@@ -86,7 +86,7 @@ class RetryState(NamedTuple):
     @property
     def relay_index(self) -> int:
         """Which suspicion to relay when nobody serves: of bare 429s the last, else one worth believing."""
-        told = [n for n, r in enumerate(self.ambiguous) if r.kind is not AnswerKind.BARE]
+        told = [n for n, r in enumerate(self.ambiguous) if r.kind is not ResponseKind.BARE]
         if not told:
             return len(self.ambiguous) - 1
         for place in told:
@@ -105,12 +105,12 @@ class Step(NamedTuple):
 
 def next_step(state: RetryState, refusal: Refusal, now: RetryConditions) -> tuple[RetryState, Step]:
     """Decide about one more refusal."""
-    following = MEANING[refusal.kind].next
-    if following in (Next.HOP_ONCE, Next.EACH_ONCE):
+    following = MEANINGS[refusal.kind].next
+    if following in (NextStep.HOP_ONCE, NextStep.EACH_ONCE):
         return _suspect(state, refusal, now)
-    if following is Next.RETRY_LATER:
+    if following is NextStep.RETRY_LATER:
         return _back_off(state, now) if now.inference else (state, Step(Action.RELAY))
-    if following is Next.RELAY:
+    if following is NextStep.RELAY:
         return state, Step(Action.RELAY)
     return state, Step(Action.OTHERS)
 
@@ -121,15 +121,15 @@ def _suspect(state: RetryState, refusal: Refusal, now: RetryConditions) -> tuple
     state = state._replace(suspicions=(*before, refusal))
     if not now.may_hop or _is_settled(before, refusal, now.may_doubt):
         return state, Step(Action.RELAY)
-    pause = HOP_PAUSES_SEC[min(len(before), len(HOP_PAUSES_SEC) - 1)] if refusal.kind is AnswerKind.BARE else 0.0
+    pause = HOP_PAUSES_SEC[min(len(before), len(HOP_PAUSES_SEC) - 1)] if refusal.kind is ResponseKind.BARE else 0.0
     return state, Step(Action.ANOTHER, pause)
 
 
 def _is_settled(before: tuple[Refusal, ...], refusal: Refusal, may_doubt: bool) -> bool:
     """No further account needs to be asked."""
-    if refusal.kind is AnswerKind.MISSING:
+    if refusal.kind is ResponseKind.MISSING:
         return False  # it exists at one account or at none: each is asked
-    if refusal.kind is AnswerKind.BARE:
+    if refusal.kind is ResponseKind.BARE:
         return len(before) + 1 >= MAX_ACCOUNTS  # it may be each account's own: too many requests at once
     alike = [r for r in (*before, refusal) if r.is_like(refusal)]
     believed = [r for r in alike if not (may_doubt and r.doubtful)]

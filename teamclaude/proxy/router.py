@@ -20,7 +20,7 @@ from typing import Any, Optional
 
 from ..errors import Draining, TooManyHeld
 from ..routing.account import AccountSpec
-from ..routing.answers import AnswerKind
+from ..routing.answers import ResponseKind
 from ..routing.decision import RoutingRequest, Decision, Lease
 from ..routing.fleet import Changes, Fleet
 from ..routing.line import NO_WAIT, WaitQueue, WaitLimits, Waiter
@@ -168,11 +168,11 @@ class Router:
 
     def apply_response(
         self, lease: Lease, status: int, reading: Reading, words: str = "", api_words: bool = True
-    ) -> AnswerKind:
+    ) -> ResponseKind:
         with self._lock:
             now = self._clock()
             kind = self._fleet.record_response(lease, status, reading, now, self._roll(), words, api_words)
-            self._after_change(now, lease.account if kind is AnswerKind.SERVED else None)
+            self._after_change(now, lease.account if kind is ResponseKind.SERVED else None)
             return kind
 
     def confirm_account_429(self, lease: Lease) -> None:

@@ -15,7 +15,7 @@ import random
 import time
 from typing import NamedTuple, Optional
 
-from ..routing.answers import AnswerKind
+from ..routing.answers import ResponseKind
 from ..routing.decision import Lease
 from ..routing.line import WaitLimits
 from .delivery import KeptResponse
@@ -65,7 +65,7 @@ class Refusals:
         """How long to wait for another account: for a slot of one that is open, for no end of a bench."""
         if not self._open:
             return patience
-        if all(suspect.refusal.kind is AnswerKind.BARE for suspect in self._open):
+        if all(suspect.refusal.kind is ResponseKind.BARE for suspect in self._open):
             return patience.for_slot_only()
         return patience.for_slot_only(self._house.config.upstream_retry_budget_sec)
 
@@ -76,9 +76,9 @@ class Refusals:
             self._house.recently_refused.discard(self._kind_key(suspect.refusal))
             if not suspect.lease.request.needs_slot or suspect.lease.account == server.account:
                 continue
-            if suspect.refusal.kind is AnswerKind.BARE:
+            if suspect.refusal.kind is ResponseKind.BARE:
                 self._house.router.confirm_account_429(suspect.lease)
-            elif suspect.refusal.kind is AnswerKind.CREDENTIAL:
+            elif suspect.refusal.kind is ResponseKind.CREDENTIAL:
                 self._house.router.sideline(suspect.lease, suspect.refusal.words)
         self._open.clear()
 
@@ -107,7 +107,7 @@ class Refusals:
     def _key(self, refusal: Refusal) -> tuple[object, ...]:
         """What is alike: of bare 429s the model and the betas, else the conversation and the words."""
         ask = self._exchange.routing_request
-        if refusal.kind is AnswerKind.BARE:
+        if refusal.kind is ResponseKind.BARE:
             return (refusal.kind, ask.scope)
         return (refusal.kind, ask.requester, self._exchange.route.path, refusal.status, refusal.normalized_words)
 

@@ -18,19 +18,19 @@ from typing import NamedTuple
 from .windows import Reading, is_scoped
 
 __all__ = [
-    "FAILURES",
-    "MEANING",
-    "AnswerKind",
+    "FAILURE_KINDS",
+    "MEANINGS",
+    "ResponseKind",
     "Effect",
     "Meaning",
-    "Next",
+    "NextStep",
     "classify",
     "is_served",
-    "needs_words",
+    "needs_body",
 ]
 
 
-class AnswerKind(Enum):
+class ResponseKind(Enum):
     SERVED = "served"
     QUOTA = "quota"  # 429, an account window is rejected
     MODEL_QUOTA = "model quota"  # 429, only a model-scoped window is rejected
@@ -53,17 +53,17 @@ class AnswerKind(Enum):
 class Effect(Enum):
     """What happens to the account."""
 
-    PROVE = "proven"
+    RECORD_SUCCESS = "proven"
     BENCH = "benched"
     CAP_MODEL = "capped for the model family"
     CAP_SCOPE = "capped for this model and these betas"
     SUSPECT = "suspected"
-    LOCK_OUT = "login refused"
-    REST = "benched after a 403"
+    MARK_AUTH_FAILED = "login refused"
+    BENCH_AFTER_403 = "benched after a 403"
     NOTHING = "unchanged"
 
 
-class Next(Enum):
+class NextStep(Enum):
     """What happens to the request before its first byte has been relayed."""
 
     RELAY = "relay"
@@ -76,30 +76,30 @@ class Next(Enum):
 
 class Meaning(NamedTuple):
     effect: Effect
-    next: Next
+    next: NextStep
 
 
-MEANING = {
-    AnswerKind.SERVED: Meaning(Effect.PROVE, Next.RELAY),
-    AnswerKind.QUOTA: Meaning(Effect.BENCH, Next.OTHER_ACCOUNT),
-    AnswerKind.MODEL_QUOTA: Meaning(Effect.CAP_MODEL, Next.OTHER_ACCOUNT),
-    AnswerKind.OVERAGE: Meaning(Effect.CAP_SCOPE, Next.OTHER_ACCOUNT),
-    AnswerKind.TOLD_TO_WAIT: Meaning(Effect.BENCH, Next.OTHER_ACCOUNT),
-    AnswerKind.BARE: Meaning(Effect.SUSPECT, Next.EACH_ONCE),
-    AnswerKind.SIDE_429: Meaning(Effect.NOTHING, Next.HOP_ONCE),
-    AnswerKind.UNAUTHORIZED: Meaning(Effect.LOCK_OUT, Next.SAME_THEN_OTHER),
-    AnswerKind.FORBIDDEN: Meaning(Effect.REST, Next.OTHER_ACCOUNT),
+MEANINGS = {
+    ResponseKind.SERVED: Meaning(Effect.RECORD_SUCCESS, NextStep.RELAY),
+    ResponseKind.QUOTA: Meaning(Effect.BENCH, NextStep.OTHER_ACCOUNT),
+    ResponseKind.MODEL_QUOTA: Meaning(Effect.CAP_MODEL, NextStep.OTHER_ACCOUNT),
+    ResponseKind.OVERAGE: Meaning(Effect.CAP_SCOPE, NextStep.OTHER_ACCOUNT),
+    ResponseKind.TOLD_TO_WAIT: Meaning(Effect.BENCH, NextStep.OTHER_ACCOUNT),
+    ResponseKind.BARE: Meaning(Effect.SUSPECT, NextStep.EACH_ONCE),
+    ResponseKind.SIDE_429: Meaning(Effect.NOTHING, NextStep.HOP_ONCE),
+    ResponseKind.UNAUTHORIZED: Meaning(Effect.MARK_AUTH_FAILED, NextStep.SAME_THEN_OTHER),
+    ResponseKind.FORBIDDEN: Meaning(Effect.BENCH_AFTER_403, NextStep.OTHER_ACCOUNT),
     # A right that only this path needs: no reason to keep conversations away from the account.
-    AnswerKind.SIDE_403: Meaning(Effect.NOTHING, Next.OTHER_ACCOUNT),
-    AnswerKind.CREDENTIAL: Meaning(Effect.SUSPECT, Next.HOP_ONCE),
-    AnswerKind.MISSING: Meaning(Effect.NOTHING, Next.EACH_ONCE),
-    AnswerKind.OVERLOADED: Meaning(Effect.NOTHING, Next.RETRY_LATER),
-    AnswerKind.OUTAGE: Meaning(Effect.NOTHING, Next.RETRY_LATER),
-    AnswerKind.REQUEST: Meaning(Effect.NOTHING, Next.RELAY),
+    ResponseKind.SIDE_403: Meaning(Effect.NOTHING, NextStep.OTHER_ACCOUNT),
+    ResponseKind.CREDENTIAL: Meaning(Effect.SUSPECT, NextStep.HOP_ONCE),
+    ResponseKind.MISSING: Meaning(Effect.NOTHING, NextStep.EACH_ONCE),
+    ResponseKind.OVERLOADED: Meaning(Effect.NOTHING, NextStep.RETRY_LATER),
+    ResponseKind.OUTAGE: Meaning(Effect.NOTHING, NextStep.RETRY_LATER),
+    ResponseKind.REQUEST: Meaning(Effect.NOTHING, NextStep.RELAY),
 }
 
 # What fails uses nothing up: unless it is suspected for a while, it looks plentiful for it.
-FAILURES = frozenset({AnswerKind.BARE, AnswerKind.CREDENTIAL, AnswerKind.OVERLOADED, AnswerKind.OUTAGE})
+FAILURE_KINDS = frozenset({ResponseKind.BARE, ResponseKind.CREDENTIAL, ResponseKind.OVERLOADED, ResponseKind.OUTAGE})
 
 # 520 to 530: of the edge before the API, which did not reach it (not 524: there it may still be running).
 _OVERLOAD_STATUSES = frozenset({500, 502, 503, 504, 520, 521, 522, 523, 525, 526, 529, 530})
@@ -112,46 +112,46 @@ def is_served(status: int) -> bool:
     return status < 300
 
 
-def needs_words(status: int) -> bool:
+def needs_body(status: int) -> bool:
     """Whether the body must be looked at before it is known what the answer means."""
     return status in _GATE_STATUSES
 
 
-def classify(status: int, reading: Reading, inference: bool, api_words: bool = True) -> AnswerKind:
+def classify(status: int, reading: Reading, inference: bool, api_words: bool = True) -> ResponseKind:
     """Name the kind of an upstream answer.
 
     `inference` is True for `/v1/messages` itself; `api_words`: the body is an error document of the API's
     (asked only where `needs_words`).
     """
     if is_served(status):
-        return AnswerKind.SERVED
+        return ResponseKind.SERVED
     if status == 429:
         return _classify_429(reading, inference)
     if status in _GATE_STATUSES and not api_words:
-        return AnswerKind.OUTAGE
+        return ResponseKind.OUTAGE
     if status == 401:
-        return AnswerKind.UNAUTHORIZED
+        return ResponseKind.UNAUTHORIZED
     if status == 403:
-        return AnswerKind.FORBIDDEN if inference else AnswerKind.SIDE_403
+        return ResponseKind.FORBIDDEN if inference else ResponseKind.SIDE_403
     if status == 404:
-        return AnswerKind.CREDENTIAL if inference else AnswerKind.MISSING
+        return ResponseKind.CREDENTIAL if inference else ResponseKind.MISSING
     if status in (400, 402):
-        return AnswerKind.CREDENTIAL
+        return ResponseKind.CREDENTIAL
     if status in _OVERLOAD_STATUSES:
-        return AnswerKind.OVERLOADED
-    return AnswerKind.REQUEST
+        return ResponseKind.OVERLOADED
+    return ResponseKind.REQUEST
 
 
-def _classify_429(reading: Reading, inference: bool) -> AnswerKind:
+def _classify_429(reading: Reading, inference: bool) -> ResponseKind:
     if not inference:
-        return AnswerKind.SIDE_429
+        return ResponseKind.SIDE_429
     rejected = reading.rejected_axes()
     if any(not is_scoped(axis) for axis in rejected):
-        return AnswerKind.QUOTA
+        return ResponseKind.QUOTA
     if rejected:
-        return AnswerKind.MODEL_QUOTA
+        return ResponseKind.MODEL_QUOTA
     if reading.overage is not None and reading.overage.refuses:
-        return AnswerKind.OVERAGE
+        return ResponseKind.OVERAGE
     if reading.retry_after is not None:
-        return AnswerKind.TOLD_TO_WAIT
-    return AnswerKind.BARE
+        return ResponseKind.TOLD_TO_WAIT
+    return ResponseKind.BARE

@@ -17,7 +17,7 @@ from typing import NamedTuple, Optional
 from . import lessons
 from .account import Account, AccountSpec
 from .affinity import Owners, Prefixes
-from .answers import FAILURES, AnswerKind, classify
+from .answers import FAILURE_KINDS, ResponseKind, classify
 from .binding import Binding
 from .choice import Choice
 from .conversations import Conversations
@@ -295,7 +295,7 @@ class Fleet:
         roll: float = 1.0,
         words: str = "",
         api_words: bool = True,
-    ) -> AnswerKind:
+    ) -> ResponseKind:
         """Take in an upstream answer's head; `words` is the upstream's own message of a refusal.
 
         `api_words`: as of `classify`.
@@ -328,20 +328,20 @@ class Fleet:
         roll: float,
         words: str,
         api_words: bool = True,
-    ) -> AnswerKind:
+    ) -> ResponseKind:
         account = self._leased_account(lease)
         if account is not None and status < 300 and lease.holds_slot and reading is account.last_reading:
-            return AnswerKind.SERVED  # the very same: it teaches nothing new, 9 us of a small request
+            return ResponseKind.SERVED  # the very same: it teaches nothing new, 9 us of a small request
         kind = classify(status, reading, lease.request.needs_slot, api_words)
         if account is None:
             return kind
         account.last_reading = None
-        if kind is not AnswerKind.SIDE_429 and kind is not AnswerKind.OUTAGE:
+        if kind is not ResponseKind.SIDE_429 and kind is not ResponseKind.OUTAGE:
             apply_windows(account, reading, lease.request.needs_slot, now)
         lessons.apply_kind(account, lease, kind, reading, self._rules, now, roll, words)
-        if kind is AnswerKind.BARE:
+        if kind is ResponseKind.BARE:
             self.policy.crowded(account, now)
-        if lease.holds_slot and kind in FAILURES:
+        if lease.holds_slot and kind in FAILURE_KINDS:
             lessons.mark_suspect(account, now)
         if not account.serves_all(self._rules, now):
             self.open_accounts.invalidate()

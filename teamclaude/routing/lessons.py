@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Optional
 
 from .account import FIVE_HOURS_SEC, SUSPECT_SEC, WEEK_SEC, Account, ScopedRefusal
-from .answers import MEANING, AnswerKind, Effect
+from .answers import MEANINGS, ResponseKind, Effect
 from .bench import bench_end, sideline_sec
 from .caps import CapEstimate
 from .decision import Lease
@@ -110,7 +110,7 @@ def bench(account: Account, now: float, words: str, until: Optional[float] = Non
 def apply_kind(
     account: Account,
     lease: Lease,
-    kind: AnswerKind,
+    kind: ResponseKind,
     reading: Reading,
     rules: Rules,
     now: float,
@@ -118,8 +118,8 @@ def apply_kind(
     words: str,
 ) -> None:
     """What the table of answers says of the account; SUSPECT and NOTHING change nothing yet."""
-    effect = MEANING[kind].effect
-    if effect is Effect.PROVE:
+    effect = MEANINGS[kind].effect
+    if effect is Effect.RECORD_SUCCESS:
         record_success(account, lease, reading, rules, now)
         account.last_reading = reading if lease.holds_slot else None
     elif effect is Effect.BENCH:
@@ -128,7 +128,7 @@ def apply_kind(
         cap_model(account, lease.request.model, reading, now)
     elif effect is Effect.CAP_SCOPE:
         cap_scope(account, lease, reading, now)
-    elif effect is Effect.REST:
+    elif effect is Effect.BENCH_AFTER_403:
         bench(account, now, words or "403 from the API")
 
 

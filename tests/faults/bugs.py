@@ -17,13 +17,13 @@ from teamclaude.proxy.wire.crossing import Crossing
 from teamclaude.proxy.wire.framing import LAST_CHUNK, Kind
 from teamclaude.proxy.wire.watch import Watch
 from teamclaude.routing import lessons
-from teamclaude.routing.answers import MEANING, AnswerKind, Effect, Meaning, Next
+from teamclaude.routing.answers import MEANINGS, ResponseKind, Effect, Meaning, NextStep
 
 Patches = Sequence[Any]
 
 
-def meaning(kind: AnswerKind, effect: Effect, following: Next) -> Patches:
-    return [mock.patch.dict(MEANING, {kind: Meaning(effect, following)})]
+def meaning(kind: ResponseKind, effect: Effect, following: NextStep) -> Patches:
+    return [mock.patch.dict(MEANINGS, {kind: Meaning(effect, following)})]
 
 
 def retry_after_the_first_byte() -> Patches:

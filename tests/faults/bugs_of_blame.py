@@ -8,19 +8,19 @@ from unittest import mock
 from teamclaude.proxy import ask, delivery, forward, front, retry, router
 from teamclaude.proxy.wire import forwarding, transport, watch
 from teamclaude.routing import account, lessons
-from teamclaude.routing.answers import MEANING, AnswerKind, Effect, Meaning, Next
+from teamclaude.routing.answers import MEANINGS, ResponseKind, Effect, Meaning, NextStep
 from teamclaude.routing.decision import RoutingRequest
 from tests.faults.bugs import Patches
 
 _SUSPECT = Effect.SUSPECT
 
 
-def _meaning(kind: AnswerKind, effect: Effect, following: Next) -> Patches:
-    return [mock.patch.dict(MEANING, {kind: Meaning(effect, following)})]
+def _meaning(kind: ResponseKind, effect: Effect, following: NextStep) -> Patches:
+    return [mock.patch.dict(MEANINGS, {kind: Meaning(effect, following)})]
 
 
 def refusal_of_one_account_is_relayed() -> Patches:
-    return _meaning(AnswerKind.CREDENTIAL, _SUSPECT, Next.RELAY)
+    return _meaning(ResponseKind.CREDENTIAL, _SUSPECT, NextStep.RELAY)
 
 
 def guilty_account_is_not_sidelined() -> Patches:
@@ -32,7 +32,7 @@ def page_counts_as_the_api() -> Patches:
 
 
 def overage_benches_the_account() -> Patches:
-    return _meaning(AnswerKind.OVERAGE, Effect.BENCH, Next.OTHER_ACCOUNT)
+    return _meaning(ResponseKind.OVERAGE, Effect.BENCH, NextStep.OTHER_ACCOUNT)
 
 
 def extra_usage_is_never_asked() -> Patches:

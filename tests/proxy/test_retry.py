@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.proxy.retry import LARGE_PREFIX_TOKENS, Action, Refusal, RetryState, RetryConditions, next_step
-from teamclaude.routing.answers import MEANING, AnswerKind, Next
+from teamclaude.routing.answers import MEANINGS, ResponseKind, NextStep
 
 NOW = RetryConditions()
 
 
-def refused(kind: AnswerKind, status: int = 400, words: str = "no", trusted: bool = True) -> Refusal:
+def refused(kind: ResponseKind, status: int = 400, words: str = "no", trusted: bool = True) -> Refusal:
     return Refusal(kind, status, words, trusted)
 
 
@@ -23,22 +23,22 @@ def follow(*refusals: Refusal, now: RetryConditions = NOW) -> tuple[RetryState, 
     return state, actions
 
 
-CREDENTIAL = refused(AnswerKind.CREDENTIAL)
-BARE = refused(AnswerKind.BARE, 429)
+CREDENTIAL = refused(ResponseKind.CREDENTIAL)
+BARE = refused(ResponseKind.BARE, 429)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in AnswerKind if kind is not AnswerKind.SERVED])
-def test_every_kind_leads_where_the_table_says(kind: AnswerKind) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in ResponseKind if kind is not ResponseKind.SERVED])
+def test_every_kind_leads_where_the_table_says(kind: ResponseKind) -> None:
     _, step = next_step(RetryState(), refused(kind), NOW)
     expected = {
-        Next.RELAY: Action.RELAY,
-        Next.OTHER_ACCOUNT: Action.OTHERS,
-        Next.SAME_THEN_OTHER: Action.OTHERS,
-        Next.HOP_ONCE: Action.ANOTHER,
-        Next.EACH_ONCE: Action.ANOTHER,
-        Next.RETRY_LATER: Action.AGAIN,
+        NextStep.RELAY: Action.RELAY,
+        NextStep.OTHER_ACCOUNT: Action.OTHERS,
+        NextStep.SAME_THEN_OTHER: Action.OTHERS,
+        NextStep.HOP_ONCE: Action.ANOTHER,
+        NextStep.EACH_ONCE: Action.ANOTHER,
+        NextStep.RETRY_LATER: Action.AGAIN,
     }
-    assert step.action is expected[MEANING[kind].next]
+    assert step.action is expected[MEANINGS[kind].next]
 
 
 # --- suspicions --------------------------------------------------------------------------------------
@@ -107,13 +107,13 @@ def test_what_others_have_just_refused_alike_goes_to_nobody_else(refusal: Refusa
 
 
 def test_what_is_not_found_is_looked_for_at_every_account() -> None:
-    state, actions = follow(*[refused(AnswerKind.MISSING, 404)] * 9)
+    state, actions = follow(*[refused(ResponseKind.MISSING, 404)] * 9)
     assert (actions, state.relay_index) == ([Action.ANOTHER] * 9, 0)
 
 
 # --- an overloaded API --------------------------------------------------------------------------------
 
-OVERLOADED = refused(AnswerKind.OVERLOADED, 529)
+OVERLOADED = refused(ResponseKind.OVERLOADED, 529)
 
 
 def test_pauses_double_up_to_eight_seconds() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from teamclaude.accounts.config import RoutingConfig
 from teamclaude.routing.account import Account, AccountSpec
-from teamclaude.routing.answers import AnswerKind
+from teamclaude.routing.answers import ResponseKind
 from teamclaude.routing.decision import RoutingRequest, Decision, Lease, Wait
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.policies import POLICIES
@@ -102,7 +102,7 @@ class Pool:
         """A conversation that is warm on `name` with nothing in flight."""
         self.settle(self.lease(session, pin=name, **more), served=True)
 
-    def answer(self, lease: Lease, status: int = 200, *headers: tuple[str, str], **more: Any) -> AnswerKind:
+    def answer(self, lease: Lease, status: int = 200, *headers: tuple[str, str], **more: Any) -> ResponseKind:
         return self.fleet.record_response(lease, status, self.read(*headers), self.now, **more)
 
     def settle(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.routing.answers import MEANING, AnswerKind, Effect, Next, classify
+from teamclaude.routing.answers import MEANINGS, ResponseKind, Effect, NextStep, classify
 from teamclaude.routing.windows import Overage, Reading, Window
 
 NOTHING = Reading({})
@@ -21,21 +21,21 @@ ONLY_OVERAGE = Reading(
 )
 ALLOWED = Reading({"5h": Window(1.0, None, "allowed_warning"), "7d": Window(0.1, None, "allowed")})
 
-SERVED = (AnswerKind.SERVED, Effect.PROVE, Next.RELAY)
-QUOTA = (AnswerKind.QUOTA, Effect.BENCH, Next.OTHER_ACCOUNT)
-MODEL = (AnswerKind.MODEL_QUOTA, Effect.CAP_MODEL, Next.OTHER_ACCOUNT)
-WAIT = (AnswerKind.TOLD_TO_WAIT, Effect.BENCH, Next.OTHER_ACCOUNT)
-BARE = (AnswerKind.BARE, Effect.SUSPECT, Next.EACH_ONCE)
-SIDE = (AnswerKind.SIDE_429, Effect.NOTHING, Next.HOP_ONCE)
-LOGIN = (AnswerKind.UNAUTHORIZED, Effect.LOCK_OUT, Next.SAME_THEN_OTHER)
-FORBIDDEN = (AnswerKind.FORBIDDEN, Effect.REST, Next.OTHER_ACCOUNT)
-SIDE_403 = (AnswerKind.SIDE_403, Effect.NOTHING, Next.OTHER_ACCOUNT)
-OVERLOADED = (AnswerKind.OVERLOADED, Effect.NOTHING, Next.RETRY_LATER)
-OUTAGE = (AnswerKind.OUTAGE, Effect.NOTHING, Next.RETRY_LATER)
-CREDENTIAL = (AnswerKind.CREDENTIAL, Effect.SUSPECT, Next.HOP_ONCE)
-MISSING = (AnswerKind.MISSING, Effect.NOTHING, Next.EACH_ONCE)
-OVERAGE = (AnswerKind.OVERAGE, Effect.CAP_SCOPE, Next.OTHER_ACCOUNT)
-REQUEST = (AnswerKind.REQUEST, Effect.NOTHING, Next.RELAY)
+SERVED = (ResponseKind.SERVED, Effect.RECORD_SUCCESS, NextStep.RELAY)
+QUOTA = (ResponseKind.QUOTA, Effect.BENCH, NextStep.OTHER_ACCOUNT)
+MODEL = (ResponseKind.MODEL_QUOTA, Effect.CAP_MODEL, NextStep.OTHER_ACCOUNT)
+WAIT = (ResponseKind.TOLD_TO_WAIT, Effect.BENCH, NextStep.OTHER_ACCOUNT)
+BARE = (ResponseKind.BARE, Effect.SUSPECT, NextStep.EACH_ONCE)
+SIDE = (ResponseKind.SIDE_429, Effect.NOTHING, NextStep.HOP_ONCE)
+LOGIN = (ResponseKind.UNAUTHORIZED, Effect.MARK_AUTH_FAILED, NextStep.SAME_THEN_OTHER)
+FORBIDDEN = (ResponseKind.FORBIDDEN, Effect.BENCH_AFTER_403, NextStep.OTHER_ACCOUNT)
+SIDE_403 = (ResponseKind.SIDE_403, Effect.NOTHING, NextStep.OTHER_ACCOUNT)
+OVERLOADED = (ResponseKind.OVERLOADED, Effect.NOTHING, NextStep.RETRY_LATER)
+OUTAGE = (ResponseKind.OUTAGE, Effect.NOTHING, NextStep.RETRY_LATER)
+CREDENTIAL = (ResponseKind.CREDENTIAL, Effect.SUSPECT, NextStep.HOP_ONCE)
+MISSING = (ResponseKind.MISSING, Effect.NOTHING, NextStep.EACH_ONCE)
+OVERAGE = (ResponseKind.OVERAGE, Effect.CAP_SCOPE, NextStep.OTHER_ACCOUNT)
+REQUEST = (ResponseKind.REQUEST, Effect.NOTHING, NextStep.RELAY)
 
 
 @pytest.mark.parametrize(
@@ -92,13 +92,13 @@ REQUEST = (AnswerKind.REQUEST, Effect.NOTHING, Next.RELAY)
 )
 def test_an_answer_means_this_for_the_account_and_the_request(status, reading, inference, expected):
     kind = classify(status, reading, inference)
-    assert (kind, *MEANING[kind]) == expected
+    assert (kind, *MEANINGS[kind]) == expected
 
 
 @pytest.mark.parametrize("inference", [True, False])
 @pytest.mark.parametrize("status", [401, 403, 407, 511])
 def test_a_login_refused_in_words_that_are_not_the_api_s_is_an_outage_of_the_way_there(status, inference):
-    assert classify(status, NOTHING, inference, api_words=False) is AnswerKind.OUTAGE
+    assert classify(status, NOTHING, inference, api_words=False) is ResponseKind.OUTAGE
 
 
 @pytest.mark.parametrize("status", [200, 400, 402, 404, 413, 429, 500, 529])
@@ -107,10 +107,10 @@ def test_of_other_statuses_the_words_decide_nothing(status):
 
 
 def test_every_kind_has_a_meaning():
-    assert set(MEANING) == set(AnswerKind)
+    assert set(MEANINGS) == set(ResponseKind)
 
 
 def test_a_status_beats_a_utilization_that_looks_full():
     """100 % and still allowed: overage is paying; the API said so."""
-    assert classify(429, Reading({"5h": Window(1.0, None, "allowed")}), True) is AnswerKind.BARE
-    assert classify(429, Reading({"5h": Window(1.0)}), True) is AnswerKind.QUOTA
+    assert classify(429, Reading({"5h": Window(1.0, None, "allowed")}), True) is ResponseKind.BARE
+    assert classify(429, Reading({"5h": Window(1.0)}), True) is ResponseKind.QUOTA
