@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
 from ..routing.usage import Usage
-from ..routing.windows import Reading, Window
+from ..routing.windows import QuotaReading, Window
 from .team import WEEK_SEC
 from .traffic import Request
 
@@ -74,7 +74,7 @@ class Answer(NamedTuple):
     """What the API says to one request."""
 
     status: int
-    reading: Reading
+    reading: QuotaReading
     usage: Usage = Usage()
     charge: float = 0.0
     credit: float = 1.0  # share of the charge that lay within the windows
@@ -96,12 +96,12 @@ class Quota:
         """One request at `now`; a served one is in flight until `done`."""
         self.advance(now)
         if now >= self.lost_at:
-            return Answer(401, Reading({}))
+            return Answer(401, QuotaReading({}))
         mine = [gauge for gauge in self.gauges if gauge.covers(request.family)]
         if any(gauge.full for gauge in mine):
             return Answer(429, self._reading(mine, now))
         if self.inflight >= self.burst:
-            return Answer(429, Reading({}))
+            return Answer(429, QuotaReading({}))
         for gauge in mine:
             gauge.open(now)
         reading = self._reading(mine, now)
@@ -139,7 +139,7 @@ class Quota:
         return next(gauge for gauge in self.gauges if gauge.length == WEEK_SEC and gauge.family is None)
 
     @staticmethod
-    def _reading(gauges: list[Gauge], now: float) -> Reading:
+    def _reading(gauges: list[Gauge], now: float) -> QuotaReading:
         axes = {gauge.axis: gauge.window(now) for gauge in gauges}
         plain = [gauge for gauge in gauges if gauge.full and gauge.family is None]
-        return Reading(axes, "rejected" if plain else "allowed")
+        return QuotaReading(axes, "rejected" if plain else "allowed")

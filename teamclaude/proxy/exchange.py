@@ -16,7 +16,7 @@ from ..routing.decision import RoutingRequest, Decision, Wait
 from ..routing.line import Waiter
 from ..routing.outlook import ExpectedAccount
 from ..routing.usage import NO_USAGE, Usage
-from ..routing.windows import Reading
+from ..routing.windows import QuotaReading
 from .bodyscan import NO_FACTS, BodyFacts
 from .entry import Caller
 from .redact import redact_text
@@ -65,7 +65,7 @@ class Attempt:
     decision: Decision
     status: Optional[int] = None
     note: str = ""  # what the upstream or the connection said
-    reading: Optional[Reading] = None  # its account's windows, as the answer's head told them
+    reading: Optional[QuotaReading] = None  # its account's windows, as the answer's head told them
 
 
 _NO_ASK = RoutingRequest()

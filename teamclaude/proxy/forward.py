@@ -32,7 +32,7 @@ from ..routing.answers import ResponseKind, classify, needs_body
 from ..routing.decision import RoutingRequest, Decision, Lease
 from ..routing.models import cost, is_estimated, price_of
 from ..routing.usage import NO_USAGE
-from ..routing.windows import Reading
+from ..routing.windows import QuotaReading
 from .accountuuid import with_account_uuid
 from .book import UpstreamTarget
 from .delivery import ResponseWriter, KeptResponse, StreamRefusedError, make_tap
@@ -284,7 +284,7 @@ class Forwarder:
 
     # --- answers that lead on -------------------------------------------------------------------
 
-    def _set_aside(self, lease: Lease, way: UpstreamTarget, answer: Answer, reading: Reading, attempt: Attempt) -> None:
+    def _set_aside(self, lease: Lease, way: UpstreamTarget, answer: Answer, reading: QuotaReading, attempt: Attempt) -> None:
         """Take in a refusal: what it means for the account, and what the request does next."""
         head, body = answer.head, self._transport.keep(answer)
         words = error_message(head, body)
@@ -369,7 +369,7 @@ class Forwarder:
         """An error event before anything was relayed: as the same error with a status would be."""
         self._refused_streams += 1
         is_limit = refused.kind == "rate_limit_error"
-        self._house.router.apply_response(lease, 429 if is_limit else 529, Reading({}))
+        self._house.router.apply_response(lease, 429 if is_limit else 529, QuotaReading({}))
         if is_limit or self._refused_streams == MAX_REFUSED_STREAMS:
             self._refusal_reasons[lease.account] = str(refused)
             self._avoid = lease.account  # an error that lasts may be this account's own

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
-from ..routing.windows import Reading, names_quota, read_windows
+from ..routing.windows import QuotaReading, is_quota_header, read_windows
 from .wire.head import Head
 
 __all__ = ["read_quota"]
@@ -21,11 +21,11 @@ class _Memory:
     __slots__ = ("places", "told")
 
     def __init__(self, names: Sequence[str]) -> None:
-        self.places = [place for place, name in enumerate(names) if names_quota(name)]
-        self.readings: dict[tuple[str, ...], tuple[float, Reading]] = {}
+        self.places = [place for place, name in enumerate(names) if is_quota_header(name)]
+        self.readings: dict[tuple[str, ...], tuple[float, QuotaReading]] = {}
 
 
-def read_quota(head: Head, now: float) -> Reading:
+def read_quota(head: Head, now: float) -> QuotaReading:
     """As `read_windows`; up to a second old.
 
     Under load, where it counts, an account's answers differ in their quota now and then: 12 us of a small

@@ -31,7 +31,7 @@ from ..routing.policy import Policy
 from ..routing.rules import Rules
 from ..routing.usage import NO_USAGE, Usage
 from ..routing.view import AccountState, FleetView, states_of, view_of
-from ..routing.windows import Reading
+from ..routing.windows import QuotaReading
 
 __all__ = ["NO_WAIT", "NoUsableAccountError", "WaitLimits", "Router"]
 
@@ -167,7 +167,7 @@ class Router:
     # --- what happens to leases -----------------------------------------------------------------
 
     def apply_response(
-        self, lease: Lease, status: int, reading: Reading, words: str = "", api_words: bool = True
+        self, lease: Lease, status: int, reading: QuotaReading, words: str = "", api_words: bool = True
     ) -> ResponseKind:
         with self._lock:
             now = self._clock()
@@ -233,7 +233,7 @@ class Router:
         usage: Usage = NO_USAGE,
         model: Optional[str] = None,
         served: bool = False,
-        answer: Optional[tuple[int, Reading]] = None,
+        answer: Optional[tuple[int, QuotaReading]] = None,
     ) -> None:
         """The end of a lease; `answer` is its status and quota if `answered` was not told (4 us less)."""
         with self._lock:

@@ -16,7 +16,7 @@ from .decision import NEVER, Scope
 from .rules import Rules
 from .usage import NO_USAGE, Usage
 from .warmth import WarmSet
-from .windows import REPROBE_SEC, SAME_WINDOW_SEC, Reading, Window, Windows, is_scoped, is_spent
+from .windows import REPROBE_SEC, SAME_WINDOW_SEC, QuotaReading, Window, Windows, is_scoped, is_used_up
 
 __all__ = [
     "FIVE_HOURS_SEC",
@@ -106,7 +106,7 @@ class Account:
     probe_at: float = 0.0  # when a long bench lets one request try; 0: not before its end
     extra_usage: bool = False  # by its last answer that said: it goes on for money when a window is full
     # Taken in last, with a served request, and everything since is in line with it; else None.
-    last_reading: Optional[Reading] = None
+    last_reading: Optional[QuotaReading] = None
 
     @property
     def key(self) -> str:
@@ -152,7 +152,7 @@ class Account:
         self.last_picked = min(self.last_picked, now)
         self.suspect_until = min(self.suspect_until, now + SUSPECT_SEC)
         self.last_reading = None
-        self.windows.set_back(now)
+        self.windows.clock_moved_back(now)
 
     # --- predicates: None is a no, a Block says why and until when --------------------------------
 
@@ -242,7 +242,7 @@ class Account:
             return False
         full = rules.full
         return self.windows.peak < full or not any(
-            is_spent(axis, window, full) for axis, window in self.windows.live(now)
+            is_used_up(axis, window, full) for axis, window in self.windows.live(now)
         )
 
     def probed_axes(self, model: Optional[str], rules: Rules, now: float) -> list[str]:
@@ -253,7 +253,7 @@ class Account:
 
     def _full_axes(self, model: Optional[str], rules: Rules, now: float) -> Iterator[tuple[str, Window]]:
         for axis, window in self.windows.live(now):
-            if is_spent(axis, window, rules.full) and (
+            if is_used_up(axis, window, rules.full) and (
                 not is_scoped(axis) or self.windows.covers(axis, model)
             ):
                 yield axis, window

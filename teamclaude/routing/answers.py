@@ -15,7 +15,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from .windows import Reading, is_scoped
+from .windows import QuotaReading, is_scoped
 
 __all__ = [
     "FAILURE_KINDS",
@@ -117,7 +117,7 @@ def needs_body(status: int) -> bool:
     return status in _GATE_STATUSES
 
 
-def classify(status: int, reading: Reading, inference: bool, api_words: bool = True) -> ResponseKind:
+def classify(status: int, reading: QuotaReading, inference: bool, api_words: bool = True) -> ResponseKind:
     """Name the kind of an upstream answer.
 
     `inference` is True for `/v1/messages` itself; `api_words`: the body is an error document of the API's
@@ -142,7 +142,7 @@ def classify(status: int, reading: Reading, inference: bool, api_words: bool = T
     return ResponseKind.REQUEST
 
 
-def _classify_429(reading: Reading, inference: bool) -> ResponseKind:
+def _classify_429(reading: QuotaReading, inference: bool) -> ResponseKind:
     if not inference:
         return ResponseKind.SIDE_429
     rejected = reading.rejected_axes()

@@ -30,7 +30,7 @@ from .models import Pricing, cost, is_estimated, price_of
 from .policy import Policy
 from .rules import Rules
 from .usage import NO_USAGE, Usage
-from .windows import Reading
+from .windows import QuotaReading
 
 __all__ = ["Changes", "Fleet"]
 
@@ -176,7 +176,7 @@ class Fleet:
         self._open_leases.add(lease.id)
         if ask.needs_slot:
             for axis in account.probed_axes(ask.model, self._rules, now):
-                account.windows.touch(axis, now)
+                account.windows.mark_probed(axis, now)
                 account.last_reading = None
             if account.scoped or account.bench_until > now:
                 lessons.begin_probe(account, lease, now)
@@ -290,7 +290,7 @@ class Fleet:
         self,
         lease: Lease,
         status: int,
-        reading: Reading,
+        reading: QuotaReading,
         now: float,
         roll: float = 1.0,
         words: str = "",
@@ -307,7 +307,7 @@ class Fleet:
         self,
         lease: Lease,
         status: int,
-        reading: Reading,
+        reading: QuotaReading,
         now: float,
         roll: float,
         usage: Usage,
@@ -323,7 +323,7 @@ class Fleet:
         self,
         lease: Lease,
         status: int,
-        reading: Reading,
+        reading: QuotaReading,
         now: float,
         roll: float,
         words: str,

@@ -11,7 +11,7 @@ from .bench import bench_end, sideline_sec
 from .caps import CapEstimate
 from .decision import Lease
 from .rules import Rules
-from .windows import API_KEY_AXES, LONGEST_WINDOW_SEC, Reading, Window, is_scoped
+from .windows import API_KEY_AXES, MAX_WINDOW_SEC, QuotaReading, Window, is_scoped
 
 __all__ = [
     "EMPTY_READING",
@@ -42,10 +42,10 @@ SCOPE_MEMORY_SEC = 7200.0
 MAX_SCOPES = 64
 # A server that says "retry-after: 0" means "again"; without a pause that would be a hot loop.
 MIN_BENCH_SEC = 1.0
-EMPTY_READING = Reading({})
+EMPTY_READING = QuotaReading({})
 
 
-def apply_windows(account: Account, reading: Reading, inference: bool, now: float) -> None:
+def apply_windows(account: Account, reading: QuotaReading, inference: bool, now: float) -> None:
     """Take over the windows an answer names.
 
     Off the inference path the `requests` and `tokens` limits are other ones: counting tokens has its own.
@@ -56,10 +56,10 @@ def apply_windows(account: Account, reading: Reading, inference: bool, now: floa
     account.windows.update(axes, now)
     account.unified_status = reading.status or account.unified_status
     if reading.overage is not None:
-        account.extra_usage = reading.overage.able
+        account.extra_usage = reading.overage.allowed
 
 
-def record_success(account: Account, lease: Lease, reading: Reading, rules: Rules, now: float) -> None:
+def record_success(account: Account, lease: Lease, reading: QuotaReading, rules: Rules, now: float) -> None:
     """It answered below 400: the streak is over, and its caps are at least what it just served."""
     account.proven, account.streak = True, 0
     if not lease.holds_slot:
@@ -77,7 +77,7 @@ def record_success(account: Account, lease: Lease, reading: Reading, rules: Rule
         estimate.observe(window, burned, now)
 
 
-def record_429(account: Account, lease: Lease, reading: Reading, rules: Rules, now: float, roll: float) -> None:
+def record_429(account: Account, lease: Lease, reading: QuotaReading, rules: Rules, now: float, roll: float) -> None:
     """A 429 about the account: bench it, by the server's word or by the ladder."""
     account.last_reading = None
     if account.bench_began is not None and lease.at <= account.bench_began:
@@ -111,7 +111,7 @@ def apply_kind(
     account: Account,
     lease: Lease,
     kind: ResponseKind,
-    reading: Reading,
+    reading: QuotaReading,
     rules: Rules,
     now: float,
     roll: float,
@@ -183,7 +183,7 @@ def record_account_refusal(account: Account, lease: Lease, words: str, now: floa
         _begin_bench(account, now, now + sideline_sec(account.sidelined), words)
 
 
-def cap_scope(account: Account, lease: Lease, reading: Reading, now: float) -> None:
+def cap_scope(account: Account, lease: Lease, reading: QuotaReading, now: float) -> None:
     """Only extra usage was refused: what needs it does not come here again before its reset."""
     overage = reading.overage
     until = overage.resets_at if overage is not None else None
@@ -191,7 +191,7 @@ def cap_scope(account: Account, lease: Lease, reading: Reading, now: float) -> N
         until = now + (reading.retry_after if reading.retry_after is not None else sideline_sec(1))
     reason = overage.disabled_reason if overage is not None else ""
     words = "extra usage is refused" + (f" ({reason})" if reason else "")
-    until = min(max(until, now + MIN_BENCH_SEC), now + LONGEST_WINDOW_SEC)
+    until = min(max(until, now + MIN_BENCH_SEC), now + MAX_WINDOW_SEC)
     _add_scoped_refusal(account, lease.request.scope, ScopedRefusal(until, words, now))
 
 
@@ -223,13 +223,13 @@ def reset_benches(account: Account, rules: Rules, now: float) -> None:
     clear_suspicion(account)
 
 
-def cap_model(account: Account, model: Optional[str], reading: Reading, now: float) -> None:
+def cap_model(account: Account, model: Optional[str], reading: QuotaReading, now: float) -> None:
     """A model-scoped refusal: the axis binds this model, until its reset or the retry-after."""
     for axis in reading.rejected_axes():
         account.windows.learn_scope(axis, model)
         window = account.windows.get(axis, now)
         if window.resets_at is None and reading.retry_after:
-            resets_at = now + min(reading.retry_after, LONGEST_WINDOW_SEC)
+            resets_at = now + min(reading.retry_after, MAX_WINDOW_SEC)
             account.windows.update({axis: window._replace(resets_at=resets_at)}, now)
 
 
@@ -242,7 +242,7 @@ def _begin_bench(account: Account, now: float, until: float, reason: str) -> Non
 
 def _extend_bench(account: Account, now: float, until: float) -> bool:
     """Let the bench last until then, a window's length at most; False when it lasts longer already."""
-    until = min(until, now + LONGEST_WINDOW_SEC)
+    until = min(until, now + MAX_WINDOW_SEC)
     longer = until > account.bench_until
     if longer:
         account.bench_until = until

@@ -20,7 +20,7 @@ from .ledger import LedgerKey, LedgerRow
 from .lessons import PROBE_SEC
 from .saved import Saved, as_count, as_flag, as_number, as_text, as_usage
 from .usage import NO_USAGE
-from .windows import LONGEST_WINDOW_SEC, Window, believable_reset
+from .windows import MAX_WINDOW_SEC, Window, is_plausible_reset
 
 __all__ = ["STATE_VERSION", "Rows", "dump", "lift_saved", "restore"]
 
@@ -148,7 +148,7 @@ def _restore_account(account: Account, saved: Saved, now: float) -> None:
     _restore_windows(account, saved, now)
     account.unified_status = saved.find("unifiedStatus", as_text)
     account.bench_began = saved.find("benchBegan", as_number)
-    account.bench_until = min(saved.get("benchUntil", as_number, 0.0), now + LONGEST_WINDOW_SEC)
+    account.bench_until = min(saved.get("benchUntil", as_number, 0.0), now + MAX_WINDOW_SEC)
     # A long bench is tried with the first request after a restart, and once an hour then.
     account.probe_at = now if account.bench_until > now + PROBE_SEC else 0.0
     account.sidelined = saved.get("sidelined", as_count, 0)
@@ -178,7 +178,7 @@ def _restore_windows(account: Account, saved: Saved, now: float) -> None:
     resets = saved.inner("resets")
     for axis in resets.names():
         reset = resets.find(axis, as_number)
-        if reset is not None and believable_reset(reset, now):
+        if reset is not None and is_plausible_reset(reset, now):
             account.windows.resets[axis] = reset
     for axis in scopes.names():
         account.windows.learned_scopes[axis] = set(scopes.each(axis, as_text))
@@ -213,7 +213,7 @@ def _as_window(value: Any, now: float) -> Window:
         status=None if status is None else as_text(status),
         seen_at=as_number(seen_at),
     )
-    if window.resets_at is not None and not believable_reset(window.resets_at, now):
+    if window.resets_at is not None and not is_plausible_reset(window.resets_at, now):
         raise ValueError("resets too far away")
     return window
 

@@ -11,7 +11,7 @@ from .fleet import Fleet
 from .ledger import LedgerRow
 from .score import Pace, pace_of
 from .usage import Usage
-from .windows import Window, is_spent
+from .windows import Window, is_used_up
 
 __all__ = [
     "AccountState",
@@ -157,7 +157,7 @@ def states_of(fleet: Fleet, now: float) -> tuple[AccountState, ...]:
                 axis: WindowState(
                     window.utilization,
                     window.resets_at,
-                    is_spent(axis, window, full),
+                    is_used_up(axis, window, full),
                 )
                 for axis, window in account.windows.live(now)
             },

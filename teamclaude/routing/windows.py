@@ -24,25 +24,25 @@ from .models import FAMILIES, family_of
 
 __all__ = [
     "API_KEY_AXES",
-    "FRESH",
-    "LONGEST_WINDOW_SEC",
+    "UNKNOWN_WINDOW",
+    "MAX_WINDOW_SEC",
     "Overage",
-    "Reading",
+    "QuotaReading",
     "Window",
     "Windows",
-    "believable_reset",
+    "is_plausible_reset",
     "is_scoped",
-    "is_spent",
-    "names_quota",
+    "is_used_up",
+    "is_quota_header",
     "parse_retry_after",
     "read_windows",
 ]
 
 SAME_WINDOW_SEC = 5.0
 REPROBE_SEC = 60.0
-LONGEST_WAIT_SEC = 30 * 86400.0
+MAX_WAIT_SEC = 30 * 86400.0
 # No quota is refused for longer than its window, and none of them is longer than a week.
-LONGEST_WINDOW_SEC = 7 * 86400.0
+MAX_WINDOW_SEC = 7 * 86400.0
 
 API_KEY_AXES = ("requests", "tokens", "input-tokens", "output-tokens")
 # Stands for the whole account where a refusal names no axis.
@@ -72,7 +72,7 @@ class Window(NamedTuple):
         return self.status == "rejected"
 
 
-FRESH = Window()
+UNKNOWN_WINDOW = Window()
 
 
 class Overage(NamedTuple):
@@ -82,13 +82,13 @@ class Overage(NamedTuple):
     representative claim `overage`.
     """
 
-    able: bool = False  # allowed, or in use already
+    allowed: bool = False  # allowed, or in use already
     refuses: bool = False  # the refusal is about extra usage
     disabled_reason: str = ""
     resets_at: Optional[float] = None  # epoch seconds
 
 
-class Reading(NamedTuple):
+class QuotaReading(NamedTuple):
     """What one answer said about quota."""
 
     axes: dict[str, Window]
@@ -110,7 +110,7 @@ def is_scoped(axis: str) -> bool:
     return "_" in axis
 
 
-def is_spent(axis: str, window: Window, full: float) -> bool:
+def is_used_up(axis: str, window: Window, full: float) -> bool:
     """The axis refuses, or is used up from `full` on.
 
     A subscription's axes are rounded and go beyond 1; those of an API key are exact and end at 1.
@@ -136,9 +136,9 @@ class Windows:
         """The axis as of `now`: FRESH once its reset has passed."""
         window = self._axes.get(axis)
         if window is None:
-            return FRESH
+            return UNKNOWN_WINDOW
         if window.resets_at is not None and window.resets_at <= now:
-            return FRESH
+            return UNKNOWN_WINDOW
         return window
 
     def live(self, now: float) -> list[tuple[str, Window]]:
@@ -155,7 +155,7 @@ class Windows:
                 self._axes.pop(axis, None)
                 continue
             self._axes[axis] = _merge(old, new)
-        self._measure()
+        self._update_peak()
 
     def last_reset(self, axis: str, now: float) -> Optional[float]:
         """The last reset of the axis known to have passed, or None."""
@@ -170,14 +170,14 @@ class Windows:
         if (family_of(model) or lowered) in self.learned_scopes.get(axis, ()):
             return True
         scope = axis.partition("_")[2]
-        return any(_in_model(name, lowered) for name in _SCOPES.get(scope, (scope,)))
+        return any(_names_model(name, lowered) for name in _SCOPES.get(scope, (scope,)))
 
     def learn_scope(self, axis: str, model: Optional[str]) -> None:
         """Remember that `axis` refused `model`, whatever the axis is called."""
         if model and not self.covers(axis, model):
             self.learned_scopes.setdefault(axis, set()).add(family_of(model) or model.lower())
 
-    def touch(self, axis: str, now: float) -> None:
+    def mark_probed(self, axis: str, now: float) -> None:
         """A probe of a full axis without a known reset starts its next waiting time."""
         window = self._axes.get(axis)
         if window is not None:
@@ -186,27 +186,27 @@ class Windows:
     def drop(self, axis: str) -> None:
         """Nothing is known of this axis any more."""
         self._axes.pop(axis, None)
-        self._measure()
+        self._update_peak()
 
     def drop_full(self, full: float) -> None:
         """Forget the axes that refuse or are full: the next answer tells anew."""
         for axis, window in list(self._axes.items()):
             if window.rejected or (window.utilization or 0.0) >= full:
                 del self._axes[axis]
-        self._measure()
+        self._update_peak()
 
-    def _measure(self) -> None:
+    def _update_peak(self) -> None:
         self.peak = 0.0
         for axis, window in self._axes.items():
-            spent = is_spent(axis, window, math.inf)
+            spent = is_used_up(axis, window, math.inf)
             self.peak = max(self.peak, math.inf if spent else window.utilization or 0.0)
 
-    def set_back(self, now: float) -> None:
+    def clock_moved_back(self, now: float) -> None:
         """The clock was set back to `now`: what was seen after it was seen now."""
         self._axes = {a: w._replace(seen_at=min(w.seen_at, now)) for a, w in self._axes.items()}
 
 
-def _in_model(scope: str, model: str) -> bool:
+def _names_model(scope: str, model: str) -> bool:
     """True when the scope of an axis names this (lower-case) model: by family, or by words of its id."""
     if scope in FAMILIES:
         return scope in model
@@ -231,13 +231,13 @@ def _merge(old: Window, new: Window) -> Window:
 # --- reading headers --------------------------------------------------------------------------
 
 
-def read_windows(headers: Iterable[tuple[str, str]], now: float) -> Reading:
+def read_windows(headers: Iterable[tuple[str, str]], now: float) -> QuotaReading:
     """Read every quota header of an answer; unreadable values count as absent."""
     fields: dict[str, dict[str, str]] = {}
     unified: dict[str, str] = {}
     retry_after: Optional[float] = None
     for name, value in headers:
-        axis, field = _meaning(name)
+        axis, field = _axis_and_field(name)
         if not field:
             continue
         if axis == WHOLE_ACCOUNT:
@@ -247,19 +247,19 @@ def read_windows(headers: Iterable[tuple[str, str]], now: float) -> Reading:
         else:
             retry_after = parse_retry_after(value, now)
     if not fields and not unified:
-        return Reading({}, None, retry_after)
+        return QuotaReading({}, None, retry_after)
     axes = {axis: _window(values, now) for axis, values in fields.items()}
-    status = _place_status(axes, unified, now)
-    return Reading(axes, status, retry_after, _overage(unified, now))
+    status = _attribute_status(axes, unified, now)
+    return QuotaReading(axes, status, retry_after, _overage(unified, now))
 
 
-def names_quota(name: str) -> bool:
+def is_quota_header(name: str) -> bool:
     """Whether `read_windows` looks at a header of this name."""
-    return _meaning(name)[1] != ""
+    return _axis_and_field(name)[1] != ""
 
 
 @lru_cache(maxsize=256)  # 10 us less for an answer of the API, which spells its fields always the same
-def _meaning(name: str) -> tuple[str, str]:
+def _axis_and_field(name: str) -> tuple[str, str]:
     """The axis (or the whole account) and the field of a header; "" and retry-after; no field: nothing."""
     lowered = name.lower()
     if lowered == "retry-after":
@@ -282,7 +282,7 @@ def _window(values: dict[str, str], now: float) -> Window:
     return Window(utilization, _instant(values.get("reset"), now), status.lower() if status else None, now)
 
 
-def _place_status(axes: dict[str, Window], unified: dict[str, str], now: float) -> Optional[str]:
+def _attribute_status(axes: dict[str, Window], unified: dict[str, str], now: float) -> Optional[str]:
     """The top-level status; a rejection is put on the axis it is about, or left out when contradicted.
 
     There are three cases for a rejection: an axis says so itself (nothing to add); the representative
@@ -299,11 +299,11 @@ def _place_status(axes: dict[str, Window], unified: dict[str, str], now: float) 
             return None  # the account's own windows are not what is refused
         axis = _claimed_axis(claim)
         witnesses = ("7d", "5h") if axis == WHOLE_ACCOUNT else (axis,)
-        if any(axes.get(witness, FRESH).status for witness in witnesses):
+        if any(axes.get(witness, UNKNOWN_WINDOW).status for witness in witnesses):
             return None
         if axis == WHOLE_ACCOUNT:  # the window that is used up, if one is
-            axis = next((a for a in witnesses if (axes.get(a, FRESH).utilization or 0.0) >= 1.0), axis)
-        known = axes.get(axis, FRESH)
+            axis = next((a for a in witnesses if (axes.get(a, UNKNOWN_WINDOW).utilization or 0.0) >= 1.0), axis)
+        known = axes.get(axis, UNKNOWN_WINDOW)
         resets_at = known.resets_at if known.resets_at is not None else _instant(unified.get("reset"), now)
         axes[axis] = Window(known.utilization, resets_at, "rejected", now)
         rejected = [axis]
@@ -354,7 +354,7 @@ def _instant(text: Optional[str], now: float) -> Optional[float]:
         value = _rfc_3339(text)
     elif value > 1e11:
         value /= 1000.0
-    return value if value is not None and believable_reset(value, now) else None
+    return value if value is not None and is_plausible_reset(value, now) else None
 
 
 def _rfc_3339(text: str) -> Optional[float]:
@@ -369,9 +369,9 @@ def _rfc_3339(text: str) -> Optional[float]:
         return None
 
 
-def believable_reset(at: float, now: float) -> bool:
+def is_plausible_reset(at: float, now: float) -> bool:
     """No window is longer than a month: a rejection that lasts for years would lose the account."""
-    return at <= now + LONGEST_WAIT_SEC + 86400.0
+    return at <= now + MAX_WAIT_SEC + 86400.0
 
 
 def parse_retry_after(text: str, now: float) -> Optional[float]:
@@ -386,7 +386,7 @@ def parse_retry_after(text: str, now: float) -> Optional[float]:
         seconds = max(0.0, moment - now)
     if not math.isfinite(seconds) or seconds < 0:
         return None
-    return min(seconds, LONGEST_WAIT_SEC)
+    return min(seconds, MAX_WAIT_SEC)
 
 
 def _http_date(text: str) -> Optional[float]:

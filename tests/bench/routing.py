@@ -24,7 +24,7 @@ from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.policies import POLICIES
 from teamclaude.routing.rules import Rules
 from teamclaude.routing.usage import Usage
-from teamclaude.routing.windows import Reading, Window
+from teamclaude.routing.windows import QuotaReading, Window
 
 __all__ = ["decision_rows"]
 
@@ -45,7 +45,7 @@ class World:
         self.now = NOW
         self.fleet = Fleet(Rules(max_sessions_per_account=10**9), POLICIES[RoutingConfig().policy]())
         self.fleet.configure(AccountSpec(f"key{n}", f"name{n}") for n in range(accounts))
-        self.reading = Reading(
+        self.reading = QuotaReading(
             {"5h": Window(0.2, NOW + 9_000, "allowed", NOW), "7d": Window(0.3, NOW + 300_000, "allowed", NOW)}
         )
         for number, account in enumerate(self.fleet.accounts.values()):

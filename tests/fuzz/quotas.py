@@ -77,7 +77,7 @@ def retry_afters(dice: Dice) -> None:
     seconds = parse_retry_after(text, NOW)
     assert seconds is None or 0.0 <= seconds <= MONTH
     if text.isascii() and text.isdigit() and len(text) < 15:
-        assert seconds == min(float(text), windows.LONGEST_WAIT_SEC)
+        assert seconds == min(float(text), windows.MAX_WAIT_SEC)
 
 
 def quota_headers(dice: Dice) -> None:

@@ -20,7 +20,7 @@ from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.policies import POLICIES
 from teamclaude.routing.rules import Rules
 from teamclaude.routing.usage import NO_USAGE, Usage
-from teamclaude.routing.windows import Reading, Window, read_windows
+from teamclaude.routing.windows import QuotaReading, Window, read_windows
 
 START = 1_800_000_000.0  # a round multiple of nothing: no test may depend on it
 HOUR, DAY = 3600.0, 86400.0
@@ -117,7 +117,7 @@ class Pool:
         self.settle(lease, usage, served=True)
         return lease.account
 
-    def read(self, *headers: tuple[str, str]) -> Reading:
+    def read(self, *headers: tuple[str, str]) -> QuotaReading:
         return read_windows(headers, self.now)
 
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.routing.answers import MEANINGS, ResponseKind, Effect, NextStep, classify
-from teamclaude.routing.windows import Overage, Reading, Window
+from teamclaude.routing.windows import Overage, QuotaReading, Window
 
-NOTHING = Reading({})
-RETRY_AFTER = Reading({}, retry_after=30.0)
-FIVE_HOURS = Reading({"5h": Window(1.13, None, "rejected")})
-WEEK = Reading({"5h": Window(0.2, None, "allowed"), "7d": Window(1.0, None, "rejected")}, retry_after=9.0)
-FLAGSHIP = Reading(
+NOTHING = QuotaReading({})
+RETRY_AFTER = QuotaReading({}, retry_after=30.0)
+FIVE_HOURS = QuotaReading({"5h": Window(1.13, None, "rejected")})
+WEEK = QuotaReading({"5h": Window(0.2, None, "allowed"), "7d": Window(1.0, None, "rejected")}, retry_after=9.0)
+FLAGSHIP = QuotaReading(
     {"5h": Window(0.2, None, "allowed"), "7d_oi": Window(1.0, None, "rejected")}, retry_after=9.0
 )
-BOTH = Reading({"5h": Window(1.0, None, "rejected"), "7d_oi": Window(1.0, None, "rejected")})
-KEY_AXIS = Reading({"input-tokens": Window(1.0)})
-ONLY_OVERAGE = Reading(
+BOTH = QuotaReading({"5h": Window(1.0, None, "rejected"), "7d_oi": Window(1.0, None, "rejected")})
+KEY_AXIS = QuotaReading({"input-tokens": Window(1.0)})
+ONLY_OVERAGE = QuotaReading(
     {"5h": Window(0.4, None, "allowed"), "7d": Window(0.5, None, "allowed")}, overage=Overage(refuses=True)
 )
-ALLOWED = Reading({"5h": Window(1.0, None, "allowed_warning"), "7d": Window(0.1, None, "allowed")})
+ALLOWED = QuotaReading({"5h": Window(1.0, None, "allowed_warning"), "7d": Window(0.1, None, "allowed")})
 
 SERVED = (ResponseKind.SERVED, Effect.RECORD_SUCCESS, NextStep.RELAY)
 QUOTA = (ResponseKind.QUOTA, Effect.BENCH, NextStep.OTHER_ACCOUNT)
@@ -112,5 +112,5 @@ def test_every_kind_has_a_meaning():
 
 def test_a_status_beats_a_utilization_that_looks_full():
     """100 % and still allowed: overage is paying; the API said so."""
-    assert classify(429, Reading({"5h": Window(1.0, None, "allowed")}), True) is ResponseKind.BARE
-    assert classify(429, Reading({"5h": Window(1.0)}), True) is ResponseKind.QUOTA
+    assert classify(429, QuotaReading({"5h": Window(1.0, None, "allowed")}), True) is ResponseKind.BARE
+    assert classify(429, QuotaReading({"5h": Window(1.0)}), True) is ResponseKind.QUOTA

@@ -6,7 +6,7 @@ import pytest
 
 from teamclaude.routing.account import AccountSpec
 from teamclaude.routing.decision import Lease
-from teamclaude.routing.windows import Reading, Window
+from teamclaude.routing.windows import QuotaReading, Window
 
 RESETS_SEC = 600.0
 
@@ -31,7 +31,7 @@ def usable(pool):
 
 def reading(pool, used, axis="5h"):
     status = "rejected" if used > 1 else "allowed"
-    return Reading({axis: Window(used, pool.now + RESETS_SEC, status, pool.now)})
+    return QuotaReading({axis: Window(used, pool.now + RESETS_SEC, status, pool.now)})
 
 
 def answered(pool, status, used=0.1, axis="5h"):

@@ -13,7 +13,7 @@ from teamclaude.routing.price import INFINITE, PricePolicy
 from teamclaude.routing.ranking import Offer, Ranking, Standing
 from teamclaude.routing.rules import Rules
 from teamclaude.routing.usage import NO_USAGE, Usage
-from teamclaude.routing.windows import Reading, Window
+from teamclaude.routing.windows import QuotaReading, Window
 
 HOUR, DAY = 3600.0, 86400.0
 START = 1_800_000_000.0
@@ -130,7 +130,7 @@ class Team:
             ends = self.now + some((60.0, HOUR, 4 * HOUR))
             axes = {"5h": Window(used, ends, "allowed", self.now), "7d": Window(used / 2, self.now + DAY)}
             status = some((200, 200, 200, 200, 429))
-            self.fleet.record_response(lease, status, Reading(axes, None, 20.0), self.now)
+            self.fleet.record_response(lease, status, QuotaReading(axes, None, 20.0), self.now)
 
     def end(self) -> None:
         if self.open:

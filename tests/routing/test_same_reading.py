@@ -7,10 +7,10 @@ from teamclaude.routing.decision import RoutingRequest, Lease
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.pace import PacePolicy
 from teamclaude.routing.rules import Rules
-from teamclaude.routing.windows import Reading, Window
+from teamclaude.routing.windows import QuotaReading, Window
 
 NOW = 1_800_000_000.0
-REJECTED = Reading({"5h": Window(1.0, NOW + 900, "rejected", NOW)}, "rejected")
+REJECTED = QuotaReading({"5h": Window(1.0, NOW + 900, "rejected", NOW)}, "rejected")
 
 
 def fleet_of_one() -> Fleet:
@@ -26,12 +26,12 @@ def admitted(fleet: Fleet, session: str = "s") -> Lease:
 
 
 def test_it_is_remembered_and_any_refusal_forgets_it() -> None:
-    fleet, said = fleet_of_one(), Reading({"5h": Window(0.2, NOW + 900, "allowed", NOW)})
+    fleet, said = fleet_of_one(), QuotaReading({"5h": Window(0.2, NOW + 900, "allowed", NOW)})
     account = fleet.accounts["a"]
     lease = admitted(fleet)
     fleet.record_response(lease, 200, said, NOW)
     assert account.last_reading is said
-    assert fleet.record_response(lease, 200, said, NOW) is fleet.record_response(lease, 200, Reading(dict(said.axes)), NOW)
+    assert fleet.record_response(lease, 200, said, NOW) is fleet.record_response(lease, 200, QuotaReading(dict(said.axes)), NOW)
     fleet.record_response(lease, 429, REJECTED, NOW + 1)
     assert account.last_reading is None
     fleet.record_response(lease, 200, said, NOW + 2)
@@ -39,7 +39,7 @@ def test_it_is_remembered_and_any_refusal_forgets_it() -> None:
 
 
 def test_whatever_else_happens_to_the_account_forgets_it() -> None:
-    said = Reading({"5h": Window(0.2, NOW + 900, "allowed", NOW)})
+    said = QuotaReading({"5h": Window(0.2, NOW + 900, "allowed", NOW)})
     for happens in (
         lambda fleet, lease: fleet.condemn(lease, NOW + 1),
         lambda fleet, lease: fleet.lock_out(lease, "refused"),
@@ -56,7 +56,7 @@ def test_whatever_else_happens_to_the_account_forgets_it() -> None:
 
 
 def test_off_the_inference_path_nothing_is_remembered() -> None:
-    fleet, said = fleet_of_one(), Reading({"requests": Window(0.2, NOW + 900, None, NOW)})
+    fleet, said = fleet_of_one(), QuotaReading({"requests": Window(0.2, NOW + 900, None, NOW)})
     lease = fleet.admit(RoutingRequest(needs_slot=False), NOW)
     assert isinstance(lease, Lease)
     fleet.record_response(lease, 200, said, NOW)

@@ -6,9 +6,9 @@ import time
 import pytest
 
 from teamclaude.routing.windows import (
-    FRESH,
-    LONGEST_WAIT_SEC,
-    Reading,
+    UNKNOWN_WINDOW,
+    MAX_WAIT_SEC,
+    QuotaReading,
     Window,
     Windows,
     is_scoped,
@@ -38,17 +38,17 @@ def seen(axis="5h", **fields):
 
 
 def test_an_axis_nobody_named_is_unknown_not_zero():
-    assert Windows().get("5h", NOW) == FRESH
-    assert FRESH.utilization is None
-    assert FRESH.resets_at is None
-    assert not FRESH.rejected
+    assert Windows().get("5h", NOW) == UNKNOWN_WINDOW
+    assert UNKNOWN_WINDOW.utilization is None
+    assert UNKNOWN_WINDOW.resets_at is None
+    assert not UNKNOWN_WINDOW.rejected
 
 
 def test_a_rejection_dies_with_the_reset_of_its_own_axis():
     windows = seen(utilization=1.13, resets_at=SOON, status="rejected")
     windows.update({"7d": Window(0.09, NOW + 5 * 86400, "allowed", NOW)}, NOW)
     assert windows.get("5h", SOON - 1).rejected
-    assert windows.get("5h", SOON) == FRESH
+    assert windows.get("5h", SOON) == UNKNOWN_WINDOW
     assert windows.get("7d", SOON).utilization == 0.09
     assert [axis for axis, _ in windows.live(SOON)] == ["7d"]
 
@@ -68,7 +68,7 @@ def test_a_field_an_answer_leaves_out_keeps_its_value_within_the_window():
 def test_a_reset_in_the_past_is_not_stored_and_blanks_its_axis():
     windows = seen(utilization=0.9, resets_at=SOON, status="rejected")
     windows.update({"5h": Window(0.9, NOW - 0.3, "rejected", NOW)}, NOW)
-    assert windows.get("5h", NOW) == FRESH
+    assert windows.get("5h", NOW) == UNKNOWN_WINDOW
     assert windows.live(0.0) == []
 
 
@@ -322,7 +322,7 @@ def test_more_remaining_than_the_limit_is_nothing_used():
 def test_foreign_headers_say_nothing():
     assert read_windows(
         [("content-type", "x"), ("anthropic-ratelimit-", "1"), ("x-5h-status", "rejected")], NOW
-    ) == Reading({})
+    ) == QuotaReading({})
 
 
 # --- retry-after ------------------------------------------------------------------------------
@@ -335,7 +335,7 @@ def test_foreign_headers_say_nothing():
         ("17", 17),
         (" 1.5 ", 1.5),
         ("51811", 51811),
-        ("99999999999999999999", LONGEST_WAIT_SEC),
+        ("99999999999999999999", MAX_WAIT_SEC),
         ("-1", None),
         ("nan", None),
         ("inf", None),
@@ -346,7 +346,7 @@ def test_foreign_headers_say_nothing():
         ("Mon, 23 Nov 2026 08:46:40 -0000", 3600),
         ("Mon Nov 23 08:46:40 2026", 3600),
         ("Mon, 23 Nov 2026 06:46:40 GMT", 0),
-        ("Fri, 23 Nov 2068 08:46:40 GMT", LONGEST_WAIT_SEC),
+        ("Fri, 23 Nov 2068 08:46:40 GMT", MAX_WAIT_SEC),
         ("Mon, 99 Nov 2026 08:46:40 GMT", None),
     ],
 )
