@@ -300,7 +300,7 @@ class Router:
             if account is None:
                 return False, False
             proven = account.proven and not account.refused_scopes
-            return proven, account.is_doubtful(lease.request.requester, self._clock())
+            return proven, account.may_be_at_fault(lease.request.requester, self._clock())
 
     def is_open(self, lease: Lease) -> bool:
         """Nothing known keeps the lease's account from being taken again for the same request."""

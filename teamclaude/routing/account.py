@@ -27,7 +27,7 @@ __all__ = [
     "Block",
     "ScopedRefusal",
     "inflight_cap",
-    "within_5h_rail",
+    "is_within_5h_rail",
 ]
 
 FIVE_HOURS_SEC = 5 * 3600.0
@@ -51,7 +51,7 @@ class AccountSpec:
     def is_paid(self) -> bool:
         return self.kind == "apikey" and self.last_resort
 
-    def was(self, key: str, name: str) -> bool:
+    def was_known_as(self, key: str, name: str) -> bool:
         """True when `key`, of an account then called `name`, is this identity as it was once known.
 
         That is by its name alone, or as a person without the organisation (`person` -> `person/org`).
@@ -98,11 +98,11 @@ class Account:
     cap_5h: CapEstimate = field(default_factory=CapEstimate)
     cap_7d: CapEstimate = field(default_factory=CapEstimate)
     suspect_until: float = 0.0  # its last answer was a failure: others are preferred for new work
-    sidelined: int = 0  # times in a row that it refused what another account then served
+    refusals_in_row: int = 0  # times in a row that it refused what another account then served
     refused_scopes: set[Scope] = field(default_factory=set)  # so, since it last served
     # Of the last request it refused as others did, whose it was and when; None once it has served.
-    excused: Optional[tuple[Hashable, float]] = None
-    scoped: dict[Scope, ScopedRefusal] = field(default_factory=dict)
+    last_request_fault: Optional[tuple[Hashable, float]] = None
+    scoped_refusals: dict[Scope, ScopedRefusal] = field(default_factory=dict)
     probe_at: float = 0.0  # when a long bench lets one request try; 0: not before its end
     extra_usage: bool = False  # by its last answer that said: it goes on for money when a window is full
     # Taken in last, with a served request, and everything since is in line with it; else None.
@@ -116,7 +116,7 @@ class Account:
     def name(self) -> str:
         return self.spec.name
 
-    def benched(self, now: float) -> bool:
+    def is_benched(self, now: float) -> bool:
         return self.bench_until > now
 
     def status(self, now: float) -> str:
@@ -125,26 +125,26 @@ class Account:
             return "disabled"
         if self.auth_failed:
             return "auth_failed"
-        return "benched" if self.benched(now) else "active"
+        return "benched" if self.is_benched(now) else "active"
 
     def utilization(self, axis: str, now: float) -> Optional[float]:
         return self.windows.get(axis, now).utilization
 
-    def whole_status(self, now: float) -> Optional[str]:
+    def account_status(self, now: float) -> Optional[str]:
         """The last top-level status; a rejection is no longer true when no window says so."""
         if self.unified_status != "rejected":
             return self.unified_status
         live = self.windows.live(now)
         return "rejected" if any(w.rejected and not is_scoped(axis) for axis, w in live) else None
 
-    def is_doubtful(self, asking: Hashable, now: float) -> bool:
+    def may_be_at_fault(self, asking: Hashable, now: float) -> bool:
         """It has refused as others did before, somebody else or a while ago, and has served nobody since."""
-        if self.excused is None:
+        if self.last_request_fault is None:
             return False
-        whose, at = self.excused
+        whose, at = self.last_request_fault
         return whose != asking or now - at > SUSPECT_SEC
 
-    def set_back(self, now: float) -> None:
+    def clock_moved_back(self, now: float) -> None:
         """The clock was set back to `now`: what began after it began now and lasts as long."""
         if self.bench_began is not None and self.bench_began > now:
             self.bench_until -= self.bench_began - now
@@ -156,33 +156,33 @@ class Account:
 
     # --- predicates: None is a no, a Block says why and until when --------------------------------
 
-    def blocked(self, now: float) -> Optional[Block]:
+    def general_block(self, now: float) -> Optional[Block]:
         """Disabled, its login refused, or benched."""
         if not self.spec.enabled:
             return Block("disabled", "disabled by its owner", NEVER)
         if self.auth_failed:
             return Block("auth_failed", self.auth_failed, NEVER)
-        if self.benched(now) and not 0.0 < self.probe_at <= now:
+        if self.is_benched(now) and not 0.0 < self.probe_at <= now:
             return Block("account benched", self.bench_reason, self.bench_until)
         return None
 
-    def is_sidelined(self, now: float) -> bool:
+    def is_benched_for_refusals(self, now: float) -> bool:
         """It rests for refusing what others served, not for want of quota or of a login."""
-        return self.benched(now) and self.sidelined > 0 and not self.streak and not self.blocked_by_person
+        return self.is_benched(now) and self.refusals_in_row > 0 and not self.streak and not self.needs_owner
 
     @property
-    def blocked_by_person(self) -> bool:
+    def needs_owner(self) -> bool:
         """Only its owner can bring it back."""
         return not self.spec.enabled or bool(self.auth_failed)
 
-    def refuses(self, scope: Scope, now: float) -> Optional[Block]:
+    def scope_block(self, scope: Scope, now: float) -> Optional[Block]:
         """What it refused of this model with these betas, while other work goes on."""
-        refusal = self.scoped.get(scope)
+        refusal = self.scoped_refusals.get(scope)
         if refusal is None or refusal.until <= now:
             return None
         return Block("refuses this", refusal.words, refusal.until)
 
-    def capped(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
+    def quota_block(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
         """At the hard cap, or capped for `model`; the account is back when the last full window resets."""
         worst: Optional[Block] = None
         for axis, window in self._full_axes(model, rules, now):
@@ -193,7 +193,7 @@ class Account:
                 if until <= now:
                     continue
             if worst is None or until > worst.until:
-                worst = Block("model cap" if is_scoped(axis) else "hard cap", _fullness(axis, window), until)
+                worst = Block("model cap" if is_scoped(axis) else "hard cap", _describe_window(axis, window), until)
         return worst
 
     def block(
@@ -204,12 +204,12 @@ class Account:
         `scope`: the model with the betas of the request; None asks for work in general.
         """
         is_open = self.bench_until <= now and not self.auth_failed and self.spec.enabled
-        blocked = None if is_open else self.blocked(now)
-        if blocked is None and self.scoped and scope is not None:
-            blocked = self.refuses(scope, now)
+        blocked = None if is_open else self.general_block(now)
+        if blocked is None and self.scoped_refusals and scope is not None:
+            blocked = self.scope_block(scope, now)
         if self.windows.peak < rules.full:
             return blocked
-        capped = self._capped_for_good(model, rules, now)
+        capped = self._quota_block_unless_billed(model, rules, now)
         if blocked is None or capped is None:
             return blocked or capped
         # One refusal sets both: the window says more than the bench, unless the bench outlasts it.
@@ -217,9 +217,9 @@ class Account:
             return blocked
         return replace(capped, until=max(blocked.until, capped.until))
 
-    def _capped_for_good(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
+    def _quota_block_unless_billed(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
         """As `capped`, unless it may go on for money."""
-        capped = self.capped(model, rules, now)
+        capped = self.quota_block(model, rules, now)
         if capped is None or not self.extra_usage:
             return capped
         if self.spec.allow_extra_usage:
@@ -232,13 +232,13 @@ class Account:
             return True
         if not self.extra_usage or self.windows.peak < rules.full:
             return False
-        return self.capped(model, rules, now) is not None
+        return self.quota_block(model, rules, now) is not None
 
-    def serves_all(self, rules: Rules, now: float) -> bool:
+    def is_open_to_all(self, rules: Rules, now: float) -> bool:
         """Usable for every model; that ends with an answer or a person's act, never by time alone."""
         if self.bench_until > now or self.auth_failed or not self.spec.enabled:
             return False
-        if self.scoped and any(refusal.until > now for refusal in self.scoped.values()):
+        if self.scoped_refusals and any(refusal.until > now for refusal in self.scoped_refusals.values()):
             return False
         full = rules.full
         return self.windows.peak < full or not any(
@@ -268,7 +268,7 @@ class Block:
     until: float
 
 
-def _fullness(axis: str, window: Window) -> str:
+def _describe_window(axis: str, window: Window) -> str:
     """`5h rejected, 113% used`."""
     words = ["rejected"] if window.rejected else []
     if window.utilization is not None:
@@ -276,7 +276,7 @@ def _fullness(axis: str, window: Window) -> str:
     return f"{axis} {', '.join(words)}"
 
 
-def within_5h_rail(account: Account, rules: Rules, now: float) -> bool:
+def is_within_5h_rail(account: Account, rules: Rules, now: float) -> bool:
     """False near the 5h cap: new work would run into it."""
     used = account.utilization("5h", now)
     return used is None or used < rules.soft_ceiling

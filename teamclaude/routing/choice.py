@@ -111,7 +111,7 @@ class Choice:
         spends_quota = self._request.needs_slot or account.key in self._request.tried
         if block is not None and not spends_quota and block.rule not in _NEEDS_OWNER:
             block = None
-        if block is not None and (block.rule == "refuses this" or account.is_sidelined(self.now)):
+        if block is not None and (block.rule == "refuses this" or account.is_benched_for_refusals(self.now)):
             block = None
         if block is None:
             return self._decision(account, reason)
@@ -251,7 +251,7 @@ class Choice:
 
     def _block(self, account: Account) -> Optional[Block]:
         # The scope is asked for only where an account refuses some.
-        scope = self._request.scope if account.scoped else None
+        scope = self._request.scope if account.scoped_refusals else None
         block = account.block(self._request.model, self.rules, self.now, scope)
         if block is None and account.key in self._request.tried:
             return Block("tried", "already refused this request", NEVER)
@@ -327,7 +327,7 @@ class Choice:
     def _justifies_paid(self, account: Account, block: Block) -> bool:
         """Neither a short wait nor an answer brings it back: that justifies spending a paid key at once."""
         return block.rule in _NEEDS_OWNER or (
-            account.capped(self._request.model, self.rules, self.now) is not None
+            account.quota_block(self._request.model, self.rules, self.now) is not None
         )
 
     def _by_cost_and_tier(

@@ -40,7 +40,7 @@ class OpenAccounts:
         if (
             seen is None
             or now < seen.at
-            or (seen.closed and any(account.serves_all(rules, now) for account in seen.closed))
+            or (seen.closed and any(account.is_open_to_all(rules, now) for account in seen.closed))
         ):
             seen = self._known = _find_open(accounts, rules, now)
         return seen
@@ -50,7 +50,7 @@ def _find_open(accounts: Iterable[Account], rules: Rules, now: float) -> OpenSet
     usable: list[Account] = []
     others: list[Account] = []
     for account in accounts:
-        (usable if account.serves_all(rules, now) else others).append(account)
+        (usable if account.is_open_to_all(rules, now) else others).append(account)
     free = [a for a in usable if not a.spec.is_paid]
     tier = min((a.spec.priority for a in free), default=0)
     first = [a for a in free if a.spec.priority == tier]

@@ -122,7 +122,7 @@ class Fleet:
         """An account of which more is known now (its uuid, its organisation) is the one it was before."""
         unknown = [spec for key, spec in wanted.items() if key not in self.accounts]
         for key, account in list(self.accounts.items()):
-            heirs = [s for s in unknown if s.kind == account.spec.kind and s.was(key, account.name)]
+            heirs = [s for s in unknown if s.kind == account.spec.kind and s.was_known_as(key, account.name)]
             if key not in wanted and len(heirs) == 1:
                 self._rename_account(key, heirs[0])
 
@@ -178,7 +178,7 @@ class Fleet:
             for axis in account.probed_axes(ask.model, self._rules, now):
                 account.windows.mark_probed(axis, now)
                 account.last_reading = None
-            if account.scoped or account.bench_until > now:
+            if account.scoped_refusals or account.bench_until > now:
                 lessons.begin_probe(account, lease, now)
                 self.open_accounts.invalidate()
             account.inflight += 1
@@ -279,7 +279,7 @@ class Fleet:
     def clock_moved_back(self, now: float) -> None:
         """The clock was set back to `now`: what happened after it happened now."""
         for account in self.accounts.values():
-            account.set_back(now)
+            account.clock_moved_back(now)
         for binding in self.bindings.values():
             binding.set_back(now)
             self._refresh_binding(binding)
@@ -343,7 +343,7 @@ class Fleet:
             self.policy.crowded(account, now)
         if lease.holds_slot and kind in FAILURE_KINDS:
             lessons.mark_suspect(account, now)
-        if not account.serves_all(self._rules, now):
+        if not account.is_open_to_all(self._rules, now):
             self.open_accounts.invalidate()
         return kind
 

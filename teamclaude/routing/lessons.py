@@ -65,9 +65,9 @@ def record_success(account: Account, lease: Lease, reading: QuotaReading, rules:
     if not lease.holds_slot:
         return
     clear_suspicion(account)
-    account.sidelined = 0
-    account.scoped.pop(lease.request.scope, None)
-    if account.benched(now) and account.bench_began is not None and lease.at > account.bench_began:
+    account.refusals_in_row = 0
+    account.scoped_refusals.pop(lease.request.scope, None)
+    if account.is_benched(now) and account.bench_began is not None and lease.at > account.bench_began:
         account.bench_until = now  # the probe of a long bench was served
     for axis in account.probed_axes(lease.request.model, rules, now):
         # The probe of a full axis was served, and the answer says nothing of the axis: it is over.
@@ -153,14 +153,14 @@ def mark_suspect(account: Account, now: float) -> None:
 
 def clear_suspicion(account: Account) -> None:
     """It served, or what it refused was the request's own fault."""
-    account.suspect_until, account.excused = 0.0, None
+    account.suspect_until, account.last_request_fault = 0.0, None
     account.refused_scopes.clear()
 
 
 def record_request_fault(account: Account, lease: Lease, now: float) -> None:
     """Others refused it alike: that is the request's own fault, and the next time less surely so."""
     clear_suspicion(account)
-    account.excused = (lease.request.requester, now)
+    account.last_request_fault = (lease.request.requester, now)
 
 
 def record_account_refusal(account: Account, lease: Lease, words: str, now: float) -> None:
@@ -173,14 +173,14 @@ def record_account_refusal(account: Account, lease: Lease, words: str, now: floa
     account.last_reading = None
     account.refused_scopes.add(scope)
     if account.proven and len(account.refused_scopes) < 2:
-        known = account.scoped.get(scope)
+        known = account.scoped_refusals.get(scope)
         if known is not None and lease.at <= known.began:
             return  # a sibling: the same refusal
         times = 1 if known is None else known.times + 1
         _add_scoped_refusal(account, scope, ScopedRefusal(now + sideline_sec(times), words, now, times))
     elif account.bench_began is None or lease.at > account.bench_began:
-        account.sidelined += 1
-        _begin_bench(account, now, now + sideline_sec(account.sidelined), words)
+        account.refusals_in_row += 1
+        _begin_bench(account, now, now + sideline_sec(account.refusals_in_row), words)
 
 
 def cap_scope(account: Account, lease: Lease, reading: QuotaReading, now: float) -> None:
@@ -197,18 +197,18 @@ def cap_scope(account: Account, lease: Lease, reading: QuotaReading, now: float)
 
 def _add_scoped_refusal(account: Account, scope: tuple[str, str], refusal: ScopedRefusal) -> None:
     past = refusal.began - SCOPE_MEMORY_SEC
-    kept = sorted((r.until, s) for s, r in account.scoped.items() if r.until > past and s != scope)
-    account.scoped = {s: account.scoped[s] for _, s in kept[-(MAX_SCOPES - 1) :]}
-    account.scoped[scope] = refusal
+    kept = sorted((r.until, s) for s, r in account.scoped_refusals.items() if r.until > past and s != scope)
+    account.scoped_refusals = {s: account.scoped_refusals[s] for _, s in kept[-(MAX_SCOPES - 1) :]}
+    account.scoped_refusals[scope] = refusal
 
 
 def begin_probe(account: Account, lease: Lease, now: float) -> None:
     """The lease may be the one request that tries whether a refusal is over: nobody else does meanwhile."""
-    if account.benched(now):
+    if account.is_benched(now):
         account.probe_at, account.last_reading = now + PROBE_SEC, None
-    refusal = account.scoped.get(lease.request.scope)
+    refusal = account.scoped_refusals.get(lease.request.scope)
     if refusal is not None and refusal.until <= now:
-        account.scoped[lease.request.scope] = refusal._replace(until=now + PROBING_SEC)
+        account.scoped_refusals[lease.request.scope] = refusal._replace(until=now + PROBING_SEC)
         account.last_reading = None
 
 
@@ -216,8 +216,8 @@ def reset_benches(account: Account, rules: Rules, now: float) -> None:
     """Its owner wants it back: nothing that was held against it stands any more."""
     account.bench_until = min(account.bench_until, now)
     account.probe_at = account.login_bench = 0.0
-    account.auth_failed, account.sidelined, account.streak = "", 0, 0
-    account.scoped.clear()
+    account.auth_failed, account.refusals_in_row, account.streak = "", 0, 0
+    account.scoped_refusals.clear()
     account.last_reading = None
     account.windows.drop_full(rules.full)
     clear_suspicion(account)

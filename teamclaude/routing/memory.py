@@ -109,7 +109,7 @@ def _current_keys(fleet: Fleet, accounts: Mapping[str, Saved]) -> dict[str, str]
     for old, saved in accounts.items():
         name, kind = saved.get("name", as_text, ""), saved.find("kind", as_text)
         known = fleet.accounts.get(old)
-        specs = [known.spec] if known is not None else [spec for spec in new if spec.was(old, name)]
+        specs = [known.spec] if known is not None else [spec for spec in new if spec.was_known_as(old, name)]
         if len(specs) == 1 and kind in (None, specs[0].kind):
             keys[old] = specs[0].key
     return keys
@@ -122,8 +122,8 @@ def _dump_account(account: Account, now: float) -> dict[str, Any]:
         "windows": {axis: list(window) for axis, window in account.windows.live(now)},
         "resets": dict(account.windows.resets),
         "scopes": {axis: sorted(f) for axis, f in account.windows.learned_scopes.items()},
-        "scoped": [[*scope, *refusal] for scope, refusal in account.scoped.items()],
-        "sidelined": account.sidelined,
+        "scoped": [[*scope, *refusal] for scope, refusal in account.scoped_refusals.items()],
+        "sidelined": account.refusals_in_row,
         "extraUsage": account.extra_usage,
         "unifiedStatus": account.unified_status,
         "benchBegan": account.bench_began,
@@ -151,9 +151,9 @@ def _restore_account(account: Account, saved: Saved, now: float) -> None:
     account.bench_until = min(saved.get("benchUntil", as_number, 0.0), now + MAX_WINDOW_SEC)
     # A long bench is tried with the first request after a restart, and once an hour then.
     account.probe_at = now if account.bench_until > now + PROBE_SEC else 0.0
-    account.sidelined = saved.get("sidelined", as_count, 0)
+    account.refusals_in_row = saved.get("sidelined", as_count, 0)
     account.extra_usage = saved.get("extraUsage", as_flag, False)
-    account.scoped = {scope: refusal for scope, refusal in saved.each("scoped", _as_scoped)}
+    account.scoped_refusals = {scope: refusal for scope, refusal in saved.each("scoped", _as_scoped)}
     account.bench_reason = saved.get("benchReason", as_text, "")
     account.auth_failed = saved.get("authFailed", as_text, "")
     account.streak = saved.get("streak", as_count, 0)

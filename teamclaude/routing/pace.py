@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Optional
 
-from .account import Account, within_5h_rail
+from .account import Account, is_within_5h_rail
 from .binding import Binding
 from .decision import RoutingRequest, Exclusion, Reason
 from .policy import Move, Placement, Plain, Pool
@@ -71,10 +71,10 @@ class PacePolicy(Plain):
 
     def reconsider(self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
         rules, now = pool.rules, pool.now
-        if not within_5h_rail(home, rules, now):
+        if not is_within_5h_rail(home, rules, now):
             placement = self.place(pool, ask, home)
             # Where everybody is near the cap a move would only pay for a cold cache.
-            if placement.account is not home and within_5h_rail(placement.account, rules, now):
+            if placement.account is not home and is_within_5h_rail(placement.account, rules, now):
                 return Move(Reason.RAIL, placement)
             return None
         gap = gap_of(home, now)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .account import Account, within_5h_rail
+from .account import Account, is_within_5h_rail
 from .decision import Exclusion
 from .rules import NO_LIMIT, Rules
 
@@ -49,7 +49,7 @@ def within_rails(
     # What a look at one number rules out is asked first: 1 ms less with 1,000 accounts.
     ceiling, most = rules.soft_ceiling, rules.most_sessions
     if ceiling < NO_LIMIT:
-        below = [a for a in found.accounts if a.windows.peak < ceiling or within_5h_rail(a, rules, now)]
+        below = [a for a in found.accounts if a.windows.peak < ceiling or is_within_5h_rail(a, rules, now)]
         found = _narrowed(found, below, "5h rail", lambda a: f"5h at {a.utilization('5h', now) or 0.0:.0%}")
     if most < NO_LIMIT:
         fewer = [a for a in found.accounts if len(a.warm) < most or a.warm.count(now) < most]

@@ -150,7 +150,7 @@ def states_of(fleet: Fleet, now: float) -> tuple[AccountState, ...]:
         AccountState(
             account.key,
             account.name,
-            account.bench_until if account.benched(now) else None,
+            account.bench_until if account.is_benched(now) else None,
             account.bench_began,
             account.bench_reason,
             {
@@ -177,11 +177,11 @@ def _account_view(fleet: Fleet, account: Account, now: float) -> AccountView:
         inflight=account.inflight,
         streak=account.streak,
         proven=account.proven,
-        bench_until=account.bench_until if account.benched(now) else None,
+        bench_until=account.bench_until if account.is_benched(now) else None,
         usable_at=block.until if block is not None and block.until != NEVER else None,
         usable=block is None,
         windows=dict(account.windows.live(now)),
-        unified_status=account.whole_status(now),
+        unified_status=account.account_status(now),
         pace=pace_of(account, rules, now),
         burn_5h=account.burn.in_window(FIVE_HOURS_SEC, account.windows.resets.get("5h"), now),
         cap_5h=account.cap_5h.value(now),
@@ -197,7 +197,7 @@ def _account_view(fleet: Fleet, account: Account, now: float) -> AccountView:
 
 def _partly(account: Account, now: float) -> str:
     """What an account that is open refuses nevertheless, in words."""
-    refused = {f"{model or 'some'} ({r.words})" for (model, _), r in account.scoped.items() if r.until > now}
+    refused = {f"{model or 'some'} ({r.words})" for (model, _), r in account.scoped_refusals.items() if r.until > now}
     return "refuses " + ", ".join(sorted(refused)) if refused else ""
 
 

@@ -36,7 +36,7 @@ def overage_benches_the_account() -> Patches:
 
 
 def extra_usage_is_never_asked() -> Patches:
-    return [mock.patch.object(account.Account, "_capped_for_good", account.Account.capped)]
+    return [mock.patch.object(account.Account, "_capped_for_good", account.Account.quota_block)]
 
 
 def one_hop_after_a_bare_429() -> Patches:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.routing.account import AccountSpec, inflight_cap, within_5h_rail
+from teamclaude.routing.account import AccountSpec, inflight_cap, is_within_5h_rail
 from teamclaude.routing.decision import NEVER, Wait
 from teamclaude.routing.rules import Rules
 
@@ -171,8 +171,8 @@ def test_a_request_off_the_inference_path_is_no_probe(Pool):
 )
 def test_the_five_hour_rail(pool, used, within):
     pool.quota("a", "5h", used, HOUR)
-    assert within_5h_rail(pool["a"], RULES, pool.now) is within
-    assert within_5h_rail(pool["a"], RULES, pool.now + HOUR)
+    assert is_within_5h_rail(pool["a"], RULES, pool.now) is within
+    assert is_within_5h_rail(pool["a"], RULES, pool.now + HOUR)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_the_cap_on_requests_in_flight(pool, proven, used, waited, cap):
     ],
 )
 def test_an_identity_that_was_learned_bit_by_bit_is_one_account(key, name, same):
-    assert AccountSpec("person/org", "alice").was(key, name) is same
+    assert AccountSpec("person/org", "alice").was_known_as(key, name) is same
 
 
 def test_only_an_api_key_of_last_resort_is_paid():

@@ -248,7 +248,7 @@ def test_no_saved_bench_is_for_ever(pool):
     data["accounts"]["b"]["benchUntil"] = 1e300
     fleet, _ = restored(pool, data)
     assert fleet.accounts["b"].bench_until == pool.now + 7 * DAY
-    assert fleet.accounts["b"].blocked(pool.now) is None  # one request tries it
+    assert fleet.accounts["b"].general_block(pool.now) is None  # one request tries it
 
 
 def test_what_changes_later_is_not_in_a_dump_of_before(pool):
