@@ -15,7 +15,7 @@ from .binding import Binding
 from .decision import RoutingRequest, Exclusion, Reason
 from .policy import Move, Placement, Plain, Pool
 from .rules import Rules
-from .score import gap_of, pace_of
+from .score import weekly_gap, weekly_pace
 
 __all__ = ["PacePolicy"]
 
@@ -57,7 +57,7 @@ class PacePolicy(Plain):
             "no slot", lambda a: self.free_slots(rules, a, now, 0.0) > 0, lambda a: f"{a.inflight} in flight"
         )
         warm = {a: a.warm.count(now) for a in sieve.left}
-        scores = {a: pace_of(a, rules, now).score for a in sieve.left}
+        scores = {a: weekly_pace(a, rules, now).score for a in sieve.left}
         floor = max(scores.values()) - rules.pace_tie_band - ROUNDING
         sieve.keep("less behind", lambda a: scores[a] >= floor, lambda a: f"score {scores[a]:+.3f}")
         chosen = min(
@@ -77,13 +77,13 @@ class PacePolicy(Plain):
             if placement.account is not home and is_within_5h_rail(placement.account, rules, now):
                 return Move(Reason.RAIL, placement)
             return None
-        gap = gap_of(home, now)
+        gap = weekly_gap(home, now)
         if gap >= -rules.far_over_line_threshold:
             return None
         if binding.paced_at is not None and now - binding.paced_at < binding.life(rules):
             return None
         placement = self.place(pool, ask, None)
-        better = gap_of(placement.account, now)
+        better = weekly_gap(placement.account, now)
         # The target must be behind its own line and clearly better, else two accounts over their
         # lines would hand conversations back and forth, each time with a cold cache.
         if placement.account is home or better < 0 or better - gap <= rules.far_over_line_threshold:

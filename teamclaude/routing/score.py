@@ -7,10 +7,10 @@ from typing import NamedTuple
 from .account import WEEK_SEC, Account
 from .rules import Rules
 
-__all__ = ["Pace", "gap_of", "pace_of", "ramp_boost"]
+__all__ = ["WeeklyPace", "weekly_gap", "weekly_pace", "ramp_boost"]
 
 
-class Pace(NamedTuple):
+class WeeklyPace(NamedTuple):
     """All fractions of a week's quota; `gap` > 0 means behind its line: it wants load."""
 
     line: float
@@ -22,18 +22,18 @@ class Pace(NamedTuple):
         return self.gap + self.boost
 
 
-def pace_of(account: Account, rules: Rules, now: float) -> Pace:
+def weekly_pace(account: Account, rules: Rules, now: float) -> WeeklyPace:
     """Where the account stands against its own week; an unknown reset reads as a week not begun."""
     window = account.windows.get("7d", now)
     used = window.utilization or 0.0
     if window.resets_at is None:
-        return Pace(0.0, -used, 0.0)
+        return WeeklyPace(0.0, -used, 0.0)
     left = window.resets_at - now
     line = min(1.0, max(0.0, 1.0 - left / WEEK_SEC))
-    return Pace(line, line - used, ramp_boost(used, left / 3600.0, rules))
+    return WeeklyPace(line, line - used, ramp_boost(used, left / 3600.0, rules))
 
 
-def gap_of(account: Account, now: float) -> float:
+def weekly_gap(account: Account, now: float) -> float:
     """`pace_of(...).gap` alone: asked with every request of a warm conversation, 2 us less."""
     window = account.windows.get("7d", now)
     used = window.utilization or 0.0

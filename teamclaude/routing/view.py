@@ -9,7 +9,7 @@ from .binding import Binding
 from .decision import NEVER
 from .fleet import Fleet
 from .ledger import LedgerRow
-from .score import Pace, pace_of
+from .score import WeeklyPace, weekly_pace
 from .usage import Usage
 from .windows import Window, is_used_up
 
@@ -39,7 +39,7 @@ class AccountView(NamedTuple):
     usable: bool
     windows: dict[str, Window]
     unified_status: Optional[str]
-    pace: Pace
+    pace: WeeklyPace
     burn_5h: int
     cap_5h: Optional[float]
     cap_7d: Optional[float]
@@ -182,7 +182,7 @@ def _account_view(fleet: Fleet, account: Account, now: float) -> AccountView:
         usable=block is None,
         windows=dict(account.windows.live(now)),
         unified_status=account.account_status(now),
-        pace=pace_of(account, rules, now),
+        pace=weekly_pace(account, rules, now),
         burn_5h=account.burn.in_window(FIVE_HOURS_SEC, account.windows.resets.get("5h"), now),
         cap_5h=account.cap_5h.value(now),
         cap_7d=account.cap_7d.value(now),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.routing.rules import RampTier, Rules
-from teamclaude.routing.score import pace_of, ramp_boost
+from teamclaude.routing.score import weekly_pace, ramp_boost
 
 RULES = Rules()
 HOUR, DAY = 3600.0, 86400.0
@@ -15,7 +15,7 @@ def pool(Pool):
 
 
 def pace(pool):
-    return pace_of(pool["a"], RULES, pool.now)
+    return weekly_pace(pool["a"], RULES, pool.now)
 
 
 @pytest.mark.parametrize(

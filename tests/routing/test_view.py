@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from teamclaude.routing.decision import Reason
-from teamclaude.routing.score import pace_of
+from teamclaude.routing.score import weekly_pace
 from teamclaude.routing.usage import Usage
 from teamclaude.routing.view import view_of
 
@@ -50,7 +50,7 @@ def test_a_capped_account_is_active_but_not_usable(pool):
     shown = account(pool)
     assert (shown.status, shown.usable, shown.status_reason) == ("active", False, "7d 101% used")
     assert (shown.usable_at, shown.utilization("7d")) == (pool.now + DAY, 1.01)
-    assert shown.pace == pace_of(pool["a"], pool.fleet.rules, pool.now)
+    assert shown.pace == weekly_pace(pool["a"], pool.fleet.rules, pool.now)
 
 
 def test_windows_that_were_reset_are_not_shown(pool):
