@@ -6,12 +6,12 @@ from typing import Optional
 
 from .rules import Rules
 
-__all__ = ["bench_end", "ladder", "sideline_sec"]
+__all__ = ["bench_end", "backoff_delay", "refusal_bench_sec"]
 
-SIDELINE_SEC, LONGEST_SIDELINE_SEC = 300.0, 3600.0
+REFUSAL_BENCH_SEC, MAX_REFUSAL_BENCH_SEC = 300.0, 3600.0
 
 
-def ladder(streak: int, rules: Rules, roll: float = 1.0) -> float:
+def backoff_delay(streak: int, rules: Rules, roll: float = 1.0) -> float:
     """Seconds of bench for the `streak`-th consecutive 429.
 
     `roll` (0-1, random) places it between the base and the ladder value, so that accounts benched
@@ -22,9 +22,9 @@ def ladder(streak: int, rules: Rules, roll: float = 1.0) -> float:
     return base + (top - base) * (roll if rules.backoff_jitter else 1.0)
 
 
-def sideline_sec(times: int) -> float:
+def refusal_bench_sec(times: int) -> float:
     """Seconds of rest for an account that has refused what another one served, `times` in a row."""
-    return min(LONGEST_SIDELINE_SEC, SIDELINE_SEC * 2.0 ** min(times - 1, 32))
+    return min(MAX_REFUSAL_BENCH_SEC, REFUSAL_BENCH_SEC * 2.0 ** min(times - 1, 32))
 
 
 def bench_end(
@@ -41,4 +41,4 @@ def bench_end(
         return now + retry_after
     if resets_at is not None and resets_at > now:
         return resets_at
-    return now + ladder(streak, rules, roll)
+    return now + backoff_delay(streak, rules, roll)

@@ -7,7 +7,7 @@ from typing import Optional
 
 from .account import FIVE_HOURS_SEC, SUSPECT_SEC, WEEK_SEC, Account, ScopedRefusal
 from .answers import MEANINGS, ResponseKind, Effect
-from .bench import bench_end, sideline_sec
+from .bench import bench_end, refusal_bench_sec
 from .caps import CapEstimate
 from .decision import Lease
 from .rules import Rules
@@ -177,10 +177,10 @@ def record_account_refusal(account: Account, lease: Lease, words: str, now: floa
         if known is not None and lease.at <= known.began:
             return  # a sibling: the same refusal
         times = 1 if known is None else known.times + 1
-        _add_scoped_refusal(account, scope, ScopedRefusal(now + sideline_sec(times), words, now, times))
+        _add_scoped_refusal(account, scope, ScopedRefusal(now + refusal_bench_sec(times), words, now, times))
     elif account.bench_began is None or lease.at > account.bench_began:
         account.refusals_in_row += 1
-        _begin_bench(account, now, now + sideline_sec(account.refusals_in_row), words)
+        _begin_bench(account, now, now + refusal_bench_sec(account.refusals_in_row), words)
 
 
 def cap_scope(account: Account, lease: Lease, reading: QuotaReading, now: float) -> None:
@@ -188,7 +188,7 @@ def cap_scope(account: Account, lease: Lease, reading: QuotaReading, now: float)
     overage = reading.overage
     until = overage.resets_at if overage is not None else None
     if until is None or until <= now:
-        until = now + (reading.retry_after if reading.retry_after is not None else sideline_sec(1))
+        until = now + (reading.retry_after if reading.retry_after is not None else refusal_bench_sec(1))
     reason = overage.disabled_reason if overage is not None else ""
     words = "extra usage is refused" + (f" ({reason})" if reason else "")
     until = min(max(until, now + MIN_BENCH_SEC), now + MAX_WINDOW_SEC)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.routing.bench import bench_end, ladder
+from teamclaude.routing.bench import bench_end, backoff_delay
 from teamclaude.routing.rules import Rules
 
 RULES = Rules()
@@ -10,21 +10,21 @@ STEADY = Rules(backoff_jitter=False)
 
 
 def test_the_ladder_is_60_240_900_and_stays_there():
-    assert [ladder(streak, STEADY) for streak in (1, 2, 3, 4, 50, 10_000)] == [60, 240, 900, 900, 900, 900]
+    assert [backoff_delay(streak, STEADY) for streak in (1, 2, 3, 4, 50, 10_000)] == [60, 240, 900, 900, 900, 900]
 
 
 @pytest.mark.parametrize(("roll", "expected"), [(0.0, 60), (0.5, 150), (1.0, 240)])
 def test_jitter_spreads_the_end_between_the_base_and_the_ladder_value(roll, expected):
-    assert ladder(2, RULES, roll) == expected
-    assert ladder(1, RULES, roll) == 60
+    assert backoff_delay(2, RULES, roll) == expected
+    assert backoff_delay(1, RULES, roll) == 60
 
 
 def test_without_jitter_the_roll_is_ignored():
-    assert ladder(2, STEADY, 0.0) == 240
+    assert backoff_delay(2, STEADY, 0.0) == 240
 
 
 def test_a_cap_below_the_base_wins():
-    assert ladder(1, Rules(backoff_sec=60, backoff_cap_sec=10), 0.3) == 10
+    assert backoff_delay(1, Rules(backoff_sec=60, backoff_cap_sec=10), 0.3) == 10
 
 
 @pytest.mark.parametrize("retry_after", [0.0, 1.0, 17.0, 51811.0])
