@@ -15,7 +15,7 @@ from .caps import CapEstimate
 from .decision import NEVER, Scope
 from .rules import Rules
 from .usage import NO_USAGE, Usage
-from .warmth import WarmSet
+from .warmth import ExpiringSet
 from .windows import REPROBE_SEC, SAME_WINDOW_SEC, QuotaReading, Window, Windows, is_scoped, is_used_up
 
 __all__ = [
@@ -93,7 +93,7 @@ class Account:
     cost: float = 0.0
     unpriced_tokens: int = 0
     cost_estimated: bool = False  # some of it is by the price of another version of the model
-    warm: WarmSet = field(default_factory=WarmSet)
+    warm: ExpiringSet = field(default_factory=ExpiringSet)
     burn: Burn = field(default_factory=Burn)
     cap_5h: CapEstimate = field(default_factory=CapEstimate)
     cap_7d: CapEstimate = field(default_factory=CapEstimate)

@@ -8,7 +8,7 @@ from .account import Account
 from .binding import Binding
 from .decision import RoutingRequest, Decision, Reason
 from .rules import Rules
-from .warmth import WarmSet
+from .warmth import ExpiringSet
 
 __all__ = ["Conversations"]
 
@@ -18,7 +18,7 @@ class Conversations(dict[str, Binding]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._idle = WarmSet()  # by the time they are forgotten
+        self._idle = ExpiringSet()  # by the time they are forgotten
 
     def bind(
         self,
@@ -63,10 +63,10 @@ class Conversations(dict[str, Binding]):
     def refresh(self, binding: Binding, accounts: Mapping[str, Account], rules: Rules) -> None:
         """Bring the sets in line with what a conversation says of itself."""
         warm_until, evict_at = binding.ends(rules)
-        self._idle.touch(binding.conversation, evict_at)
+        self._idle.set_expiry(binding.conversation, evict_at)
         account = accounts.get(binding.account)
         if account is not None:
-            account.warm.touch(binding.conversation, warm_until)
+            account.warm.set_expiry(binding.conversation, warm_until)
 
     def leave(self, binding: Binding, accounts: Mapping[str, Account]) -> None:
         """It no longer counts as warm where it was."""

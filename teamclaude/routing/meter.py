@@ -12,7 +12,7 @@ from .decision import NEVER
 from .demand import HOURS, DemandTable
 from .saved import Saved, as_number
 from .usage import Usage
-from .warmth import WarmSet
+from .warmth import ExpiringSet
 from .windows import SAME_WINDOW_SEC
 
 __all__ = ["Meter"]
@@ -54,7 +54,7 @@ class _Known:
 
     week: Optional[float] = None
     five: Optional[float] = None
-    active: WarmSet = field(default_factory=WarmSet)
+    active: ExpiringSet = field(default_factory=ExpiringSet)
     watched: dict[str, _Watched] = field(default_factory=dict)  # by axis
 
     def at_least(self, axis: str, guess: Optional[float]) -> Optional[float]:
@@ -98,7 +98,7 @@ class Meter:
         if conversation is not None:
             if conversation not in known.active:
                 self._hosts.setdefault(conversation, set()).add(account)
-            known.active.touch(conversation, now + ACTIVE_SEC)
+            known.active.set_expiry(conversation, now + ACTIVE_SEC)
         burned = account.usage.burn
         known.week = self._measured(account, known, "7d", burned, known.week, now)
         known.five = self._measured(account, known, "5h", burned, known.five, now)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import heapq
 from math import inf
 
-__all__ = ["WarmSet"]
+__all__ = ["ExpiringSet"]
 
 
-class WarmSet:
+class ExpiringSet:
     """Conversation keys with an expiry each; `count` is amortised O(log n) per expiry.
 
     Each key has one valid entry in the heap, never later than its expiry.  A key touched again keeps
@@ -22,7 +22,7 @@ class WarmSet:
         self._heap: list[tuple[float, str]] = []
         self.next_expiry = inf  # no key expires earlier
 
-    def touch(self, key: str, expiry: float) -> None:
+    def set_expiry(self, key: str, expiry: float) -> None:
         """`key` is warm until `expiry` (epoch seconds)."""
         self._expiry[key] = expiry
         queued = self._queued.get(key)
