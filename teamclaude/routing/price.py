@@ -27,7 +27,7 @@ from .policy import Placement, Plain, Pool
 from .ranking import INFINITE, Offer, Ranking, Standing
 from .rules import Rules
 from .saved import Saved
-from .slots import Slots
+from .slots import InflightLimits
 from .usage import Usage
 
 __all__ = ["PricePolicy", "Tuning"]
@@ -66,7 +66,7 @@ class PricePolicy(Plain):
     def __init__(self, tuning: Tuning = CHOSEN) -> None:
         self._tuning = tuning
         self.meter = Meter()
-        self._slots = Slots()
+        self._slots = InflightLimits()
         self._standings: dict[str, Standing] = {}
         self._scarce = (NEVER, 0, 0.0)  # when, of how many accounts, how much
         self._ranking = Ranking()
@@ -241,7 +241,7 @@ class PricePolicy(Plain):
         self._stirred.add(account)
 
     def crowded(self, account: Account, now: float) -> None:
-        self._slots.refused(account, now)
+        self._slots.record_bare_429(account, now)
 
     def stored(self) -> dict[str, Any]:
         return self.meter.stored()

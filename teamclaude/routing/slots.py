@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from .account import Account
 
-__all__ = ["Slots"]
+__all__ = ["InflightLimits"]
 
-RISES_SEC = 1200.0  # one more after so long
+RAISE_AFTER_SEC = 1200.0  # one more after so long
 
 
-class Slots:
+class InflightLimits:
     """Learned limits by account key; what was never refused has none."""
 
     def __init__(self) -> None:
@@ -26,13 +26,13 @@ class Slots:
         learned = self._learned.get(account.key)
         if learned is None:
             return most
-        limit = learned[0] + int(max(0.0, now - learned[1]) / RISES_SEC)
+        limit = learned[0] + int(max(0.0, now - learned[1]) / RAISE_AFTER_SEC)
         if limit < most:
             return limit
         del self._learned[account.key]
         return most
 
-    def refused(self, account: Account, now: float) -> None:
+    def record_bare_429(self, account: Account, now: float) -> None:
         """A bare 429; its request is still counted as in flight."""
         if account.inflight > 1:
             self._learned[account.key] = (account.inflight - 1, now)
