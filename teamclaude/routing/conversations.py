@@ -40,8 +40,8 @@ class Conversations(dict[str, Binding]):
             binding = Binding(key, ask.session or "", ask.agent, ask.parent, account.key, now, now, now)
             binding.reason = decision.reason
             self[key] = binding
-        elif binding.account != account.key and not (ask.detour and _stays(binding, accounts, rules, now)):
-            self.leave(binding, accounts)
+        elif binding.account != account.key and not (ask.detour and _keeps_account(binding, accounts, rules, now)):
+            self.unmark_warm(binding, accounts)
             binding.account, binding.bound_at, binding.reason = account.key, now, decision.reason
             binding.prefix = 0  # nothing of it is cached there
             binding.moves += 1
@@ -50,17 +50,17 @@ class Conversations(dict[str, Binding]):
         binding.cache_life = ask.cache_life
         binding.last_used = now
         binding.inflight += 1
-        self.refresh(binding, accounts, rules)
+        self.update_expiry(binding, accounts, rules)
 
-    def adopt(self, binding: Binding, accounts: Mapping[str, Account], rules: Rules) -> None:
+    def restore_binding(self, binding: Binding, accounts: Mapping[str, Account], rules: Rules) -> None:
         """Take back a conversation saved before a restart."""
         known = self.get(binding.conversation)
         if known is not None:
-            self.leave(known, accounts)
+            self.unmark_warm(known, accounts)
         self[binding.conversation] = binding
-        self.refresh(binding, accounts, rules)
+        self.update_expiry(binding, accounts, rules)
 
-    def refresh(self, binding: Binding, accounts: Mapping[str, Account], rules: Rules) -> None:
+    def update_expiry(self, binding: Binding, accounts: Mapping[str, Account], rules: Rules) -> None:
         """Bring the sets in line with what a conversation says of itself."""
         warm_until, evict_at = binding.ends(rules)
         self._idle.set_expiry(binding.conversation, evict_at)
@@ -68,17 +68,17 @@ class Conversations(dict[str, Binding]):
         if account is not None:
             account.warm.set_expiry(binding.conversation, warm_until)
 
-    def leave(self, binding: Binding, accounts: Mapping[str, Account]) -> None:
+    def unmark_warm(self, binding: Binding, accounts: Mapping[str, Account]) -> None:
         """It no longer counts as warm where it was."""
         account = accounts.get(binding.account)
         if account is not None:
             account.warm.discard(binding.conversation)
 
-    def forget(self, accounts: Mapping[str, Account], now: float) -> None:
+    def evict_idle(self, accounts: Mapping[str, Account], now: float) -> None:
         """Drop those that have been idle for too long."""
         for key in self._idle.expire(now):
-            self.leave(self.pop(key), accounts)
+            self.unmark_warm(self.pop(key), accounts)
 
 
-def _stays(binding: Binding, accounts: Mapping[str, Account], rules: Rules, now: float) -> bool:
+def _keeps_account(binding: Binding, accounts: Mapping[str, Account], rules: Rules, now: float) -> bool:
     return binding.prefix > 0 and binding.account in accounts and binding.warm(rules, now)

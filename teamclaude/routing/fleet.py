@@ -262,16 +262,16 @@ class Fleet:
 
     def restore_binding(self, binding: Binding) -> None:
         """Take back a conversation saved before a restart."""
-        self.bindings.adopt(binding, self.accounts, self._rules)
+        self.bindings.restore_binding(binding, self.accounts, self._rules)
 
     def _refresh_binding(self, binding: Binding) -> None:
-        self.bindings.refresh(binding, self.accounts, self._rules)
+        self.bindings.update_expiry(binding, self.accounts, self._rules)
 
     def _advance_clock(self, now: float) -> None:
         if now < self._last_now:
             self.clock_moved_back(now)
         self._last_now = now
-        self.bindings.forget(self.accounts, now)
+        self.bindings.evict_idle(self.accounts, now)
         self.prefix_caches.forget(now)
         if self.gate_queue:
             self.gate_queue.drop_stale(now)
