@@ -337,7 +337,7 @@ class Router:
         """Tokens of prompt cache that the conversation has where it is now."""
         with self._lock:
             binding = self._fleet.bindings.get(ask.conversation or "")
-            if binding is None or not binding.warm(self._fleet.rules, self._clock()):
+            if binding is None or not binding.is_warm(self._fleet.rules, self._clock()):
                 return 0
             return binding.prefix
 

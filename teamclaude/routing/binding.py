@@ -13,7 +13,7 @@ from .usage import NO_USAGE, Usage
 
 __all__ = ["Binding"]
 
-LONGEST_CACHE_LIFE_SEC = 3600.0
+MAX_CACHE_LIFE_SEC = 3600.0
 
 
 @dataclass(eq=False, repr=False)
@@ -41,22 +41,22 @@ class Binding:
     paced_at: Optional[float] = None  # last move for pacing
     inflight: int = 0
 
-    def life(self, rules: Rules) -> float:
+    def life_sec(self, rules: Rules) -> float:
         """Seconds its prompt cache lives after a request."""
         return max(self.cache_life, rules.cache_affinity_window_sec)
 
     def warm_until(self, rules: Rules) -> float:
-        return self.last_used + self.life(rules)
+        return self.last_used + self.life_sec(rules)
 
-    def warm(self, rules: Rules, now: float) -> bool:
+    def is_warm(self, rules: Rules, now: float) -> bool:
         """The prompt cache on its account still lives; a request in flight keeps it alive."""
         return self.inflight > 0 or now < self.warm_until(rules)
 
-    def ends(self, rules: Rules) -> tuple[float, float]:
+    def expiry_times(self, rules: Rules) -> tuple[float, float]:
         """When it is no longer warm, and when it is forgotten, if it goes on as it is now."""
         if self.inflight > 0:
             return NEVER, NEVER
-        life, last = self.life(rules), self.last_used
+        life, last = self.life_sec(rules), self.last_used
         return last + life, last + max(rules.binding_evict_sec, 2.0 * life)
 
     def is_recent(self, rules: Rules, now: float) -> bool:
@@ -64,22 +64,22 @@ class Binding:
         since = now - self.last_used
         return 0.0 <= since < rules.cache_affinity_window_sec and since < rules.binding_evict_sec
 
-    def forgotten(self, rules: Rules, now: float) -> bool:
+    def is_evicted(self, rules: Rules, now: float) -> bool:
         """Idle for so long that its next request is a new conversation's."""
-        return self.ends(rules)[1] <= now
+        return self.expiry_times(rules)[1] <= now
 
-    def set_back(self, now: float) -> None:
+    def clock_moved_back(self, now: float) -> None:
         """The clock was set back to `now`: what happened after it happened now."""
         self.last_used = min(self.last_used, now)
         if self.paced_at is not None:
             self.paced_at = min(self.paced_at, now)
 
-    def copied(self) -> dict[str, Any]:
+    def copy_fields(self) -> dict[str, Any]:
         """What `stored` is made of, as it is now."""
         return self.__dict__.copy()
 
     @staticmethod
-    def stored(values: dict[str, Any], now: float) -> dict[str, Any]:
+    def to_json(values: dict[str, Any], now: float) -> dict[str, Any]:
         """JSON data of a binding that was `copied` at `now`."""
         data = {_SAVED_AS[name]: value for name, value in values.items()}
         if data.pop("inflight"):  # nothing is in flight after a restart
@@ -87,7 +87,7 @@ class Binding:
         return {**data, "usage": list(values["usage"])}
 
     @classmethod
-    def restored(cls, saved: Saved) -> Binding:
+    def from_json(cls, saved: Saved) -> Binding:
         conversation = saved.get("conversation", as_text, "")
         return cls(
             conversation=conversation,
@@ -98,7 +98,7 @@ class Binding:
             bound_at=saved.get("boundAt", as_number, 0.0),
             first_seen=saved.get("firstSeen", as_number, 0.0),
             last_used=saved.get("lastUsed", as_number, 0.0),
-            cache_life=min(LONGEST_CACHE_LIFE_SEC, saved.get("cacheLife", as_number, 300.0)),
+            cache_life=min(MAX_CACHE_LIFE_SEC, saved.get("cacheLife", as_number, 300.0)),
             reason=saved.get("reason", as_text, ""),
             requests=saved.get("requests", as_count, 0),
             usage=saved.get("usage", as_usage, NO_USAGE),

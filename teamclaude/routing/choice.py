@@ -64,7 +64,7 @@ class Choice:
         self._known_within: Optional[Within] = None
         self._binding = binding = fleet.bindings.get(ask.conversation or "")
         self._is_recent = binding is not None and binding.is_recent(self.rules, now)
-        if binding is not None and not self._is_recent and binding.forgotten(self.rules, now):
+        if binding is not None and not self._is_recent and binding.is_evicted(self.rules, now):
             self._binding = None
 
     def decide(self) -> Decision:
@@ -123,7 +123,7 @@ class Choice:
         lost = self._home_lost_reason(home)
         if home is None or lost:
             return self._wait_for_home(binding, home) or self._place(lost, home)
-        if not self._is_recent and not binding.warm(self.rules, self.now):
+        if not self._is_recent and not binding.is_warm(self.rules, self.now):
             return self._place(Reason.LAPSED, home)
         if self._is_costly(home):
             return self._decision(home, Reason.KEPT)  # no free account can take it over yet
@@ -138,7 +138,7 @@ class Choice:
 
     def _wait_for_home(self, binding: Binding, home: Optional[Account]) -> Optional[Decision]:
         """A warm conversation may rather wait for its account than pay for a cold cache elsewhere."""
-        if home is None or not binding.prefix or not binding.warm(self.rules, self.now):
+        if home is None or not binding.prefix or not binding.is_warm(self.rules, self.now):
             return None  # nothing is cached there: it goes on at once
         block = self._block(home)
         if block is None or block.until == NEVER or not self.accounts:

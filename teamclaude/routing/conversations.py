@@ -62,7 +62,7 @@ class Conversations(dict[str, Binding]):
 
     def update_expiry(self, binding: Binding, accounts: Mapping[str, Account], rules: Rules) -> None:
         """Bring the sets in line with what a conversation says of itself."""
-        warm_until, evict_at = binding.ends(rules)
+        warm_until, evict_at = binding.expiry_times(rules)
         self._idle.set_expiry(binding.conversation, evict_at)
         account = accounts.get(binding.account)
         if account is not None:
@@ -81,4 +81,4 @@ class Conversations(dict[str, Binding]):
 
 
 def _keeps_account(binding: Binding, accounts: Mapping[str, Account], rules: Rules, now: float) -> bool:
-    return binding.prefix > 0 and binding.account in accounts and binding.warm(rules, now)
+    return binding.prefix > 0 and binding.account in accounts and binding.is_warm(rules, now)

@@ -281,7 +281,7 @@ class Fleet:
         for account in self.accounts.values():
             account.clock_moved_back(now)
         for binding in self.bindings.values():
-            binding.set_back(now)
+            binding.clock_moved_back(now)
             self._refresh_binding(binding)
 
     # --- what answers teach -------------------------------------------------------------------

@@ -44,12 +44,12 @@ class Rows:
 
 def dump(fleet: Fleet, now: float) -> dict[str, Any]:
     """Everything a restart needs, shared with nothing that goes on changing; JSON data but for the Rows."""
-    bindings = [binding.copied() for binding in fleet.bindings.values()]
+    bindings = [binding.copy_fields() for binding in fleet.bindings.values()]
     return {
         "version": STATE_VERSION,
         "savedAt": now,
         "accounts": {key: _dump_account(account, now) for key, account in fleet.accounts.items()},
-        "bindings": Rows(bindings, lambda values: Binding.stored(values, now)),
+        "bindings": Rows(bindings, lambda values: Binding.to_json(values, now)),
         "pins": [{"session": session, "account": key} for session, key in fleet.pins.items()],
         "lastAccount": fleet.last_account,
         "prefixes": fleet.prefix_caches.stored(),
@@ -185,12 +185,12 @@ def _restore_windows(account: Account, saved: Saved, now: float) -> None:
 
 
 def _restore_binding(fleet: Fleet, saved: Saved, keys: Mapping[str, str], now: float) -> None:
-    binding = Binding.restored(saved)
+    binding = Binding.from_json(saved)
     if not binding.conversation:
         saved.note("no conversation")
         return
     binding.account = keys.get(binding.account, binding.account)
-    if not binding.forgotten(fleet.rules, now):
+    if not binding.is_evicted(fleet.rules, now):
         fleet.restore_binding(binding)
 
 

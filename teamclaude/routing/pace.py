@@ -80,7 +80,7 @@ class PacePolicy(Plain):
         gap = weekly_gap(home, now)
         if gap >= -rules.far_over_line_threshold:
             return None
-        if binding.paced_at is not None and now - binding.paced_at < binding.life(rules):
+        if binding.paced_at is not None and now - binding.paced_at < binding.life_sec(rules):
             return None
         placement = self.place(pool, ask, None)
         better = weekly_gap(placement.account, now)

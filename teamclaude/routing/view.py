@@ -134,7 +134,7 @@ def view_of(fleet: Fleet, now: float) -> FleetView:
         bindings=tuple(
             _binding_view(fleet, binding, names, now)
             for binding in fleet.bindings.values()
-            if not binding.forgotten(fleet.rules, now)
+            if not binding.is_evicted(fleet.rules, now)
         ),
         pins={session: names.get(key, key) for session, key in fleet.pins.items()},
         last_account=names.get(fleet.last_account or ""),
@@ -208,7 +208,7 @@ def _binding_view(fleet: Fleet, binding: Binding, names: dict[str, str], now: fl
         agent=binding.agent,
         parent=binding.parent,
         account=names.get(binding.account),
-        warm=binding.warm(fleet.rules, now),
+        warm=binding.is_warm(fleet.rules, now),
         idle=0.0 if binding.inflight else max(0.0, now - binding.last_used),
         inflight=binding.inflight,
         reason=binding.reason,

@@ -193,12 +193,12 @@ class Walk:
             ]
             assert account.inflight == len(mine) >= 0
             homes = [b for b in fleet.bindings.values() if b.account == account.key]
-            assert account.warm.count(now) == sum(b.warm(self.rules, now) for b in homes)
+            assert account.warm.count(now) == sum(b.is_warm(self.rules, now) for b in homes)
         for key, binding in fleet.bindings.items():
             assert binding.conversation == key
             assert binding.account in self.ever
             assert binding.inflight == sum(le.holds_slot and le.request.conversation == key for le in self.open)
-            assert not binding.forgotten(self.rules, now)
+            assert not binding.is_evicted(self.rules, now)
 
     def check_readers(self) -> None:
         view = view_of(self.fleet, self.now)
