@@ -21,7 +21,7 @@ class LedgerKey(NamedTuple):
     day: int  # days since the epoch, UTC
 
     @classmethod
-    def restored(cls, saved: Saved) -> LedgerKey:
+    def from_json(cls, saved: Saved) -> LedgerKey:
         return cls(
             conversation=saved.get("conversation", as_text, ""),
             issue=saved.get("issue", as_text, ""),
@@ -41,18 +41,18 @@ class LedgerRow:
     first_seen: float = 0.0
     last_seen: float = 0.0
 
-    def copied(self) -> dict[str, Any]:
+    def copy_fields(self) -> dict[str, Any]:
         """What `stored` is made of, as it is now."""
         return {**self.__dict__, "models": self.models.copy()}
 
     @staticmethod
-    def stored(key: LedgerKey, values: dict[str, Any]) -> dict[str, Any]:
+    def to_json(key: LedgerKey, values: dict[str, Any]) -> dict[str, Any]:
         """JSON data of a row that was `copied`."""
         data = {_SAVED_AS[name]: value for name, value in values.items()}
         return {**key._asdict(), **data, "usage": list(values["usage"])}
 
     @classmethod
-    def restored(cls, saved: Saved) -> LedgerRow:
+    def from_json(cls, saved: Saved) -> LedgerRow:
         return cls(
             requests=saved.get("requests", as_count, 0),
             usage=saved.get("usage", as_usage, NO_USAGE),
@@ -89,7 +89,7 @@ class Ledger:
         """Add an attempt's tokens; only the served one counts as a request, its retries do not."""
         if key.day > self._newest_day:
             self._newest_day = key.day
-            self._forget(now - retention_sec)
+            self._drop_before(now - retention_sec)
         row = self.rows.get(key)
         if row is None:
             row = self.rows[key] = LedgerRow(first_seen=now)
@@ -104,13 +104,13 @@ class Ledger:
         if model:
             row.models[model] = row.models.get(model, 0) + usage.total
 
-    def _forget(self, before: float) -> None:
+    def _drop_before(self, before: float) -> None:
         self.rows = {key: row for key, row in self.rows.items() if row.last_seen >= before}
 
-    def copied(self) -> list[tuple[LedgerKey, dict[str, Any]]]:
-        return [(key, row.copied()) for key, row in self.rows.items()]
+    def copy_rows(self) -> list[tuple[LedgerKey, dict[str, Any]]]:
+        return [(key, row.copy_fields()) for key, row in self.rows.items()]
 
-    def adopt(self, key: LedgerKey, row: LedgerRow) -> None:
+    def restore_row(self, key: LedgerKey, row: LedgerRow) -> None:
         """Take back a row saved before a restart."""
         self.rows[key] = row
         self._newest_day = max(self._newest_day, key.day)

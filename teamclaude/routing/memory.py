@@ -54,7 +54,7 @@ def dump(fleet: Fleet, now: float) -> dict[str, Any]:
         "lastAccount": fleet.last_account,
         "prefixes": fleet.prefix_caches.stored(),
         "owners": fleet.owners.stored(),
-        "ledger": Rows(fleet.ledger.copied(), lambda row: LedgerRow.stored(*row)),
+        "ledger": Rows(fleet.ledger.copy_rows(), lambda row: LedgerRow.to_json(*row)),
         "learned": {fleet.policy.name: fleet.policy.stored()},
     }
 
@@ -195,11 +195,11 @@ def _restore_binding(fleet: Fleet, saved: Saved, keys: Mapping[str, str], now: f
 
 
 def _restore_ledger_row(fleet: Fleet, saved: Saved) -> None:
-    key = LedgerKey.restored(saved)
+    key = LedgerKey.from_json(saved)
     if not key.account:
         saved.note("no account")
         return
-    fleet.ledger.adopt(key, LedgerRow.restored(saved))
+    fleet.ledger.restore_row(key, LedgerRow.from_json(saved))
 
 
 def _as_window(value: Any, now: float) -> Window:

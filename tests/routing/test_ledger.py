@@ -68,19 +68,19 @@ def test_rows_are_kept_for_the_retention_and_dropped_when_a_day_begins(age, kept
 def test_stored_rows_share_nothing_with_the_ledger_and_come_back():
     ledger = Ledger()
     add(ledger, 10 * DAY)
-    (stored,) = [LedgerRow.stored(*row) for row in ledger.copied()]
+    (stored,) = [LedgerRow.to_json(*row) for row in ledger.copy_rows()]
     add(ledger, 10 * DAY, model="claude-haiku-4-5")
     assert stored["models"] == {"claude-opus-4-8": 3}
     saved = Saved(stored, "x", [])
     again = Ledger()
-    again.adopt(LedgerKey.restored(saved), LedgerRow.restored(saved))
-    assert [LedgerRow.stored(*row) for row in again.copied()] == [stored]
+    again.restore_row(LedgerKey.from_json(saved), LedgerRow.from_json(saved))
+    assert [LedgerRow.to_json(*row) for row in again.copy_rows()] == [stored]
 
 
 def test_a_restored_ledger_goes_on_forgetting():
     again = Ledger()
     for day in (1, 30):
-        again.adopt(LedgerKey("s", "", "a", day), LedgerRow(last_seen=day * DAY))
+        again.restore_row(LedgerKey("s", "", "a", day), LedgerRow(last_seen=day * DAY))
     add(again, 30 * DAY + 5)
     assert len(again.rows) == 2  # the same day: nothing is looked at
     add(again, 31 * DAY)
