@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Optional
 
-from .saved import Saved, as_count, as_number, as_text
+from .saved import LenientObject, as_count, as_number, as_text
 
 __all__ = ["CachedPrefix", "Owners", "Prefixes"]
 
@@ -68,7 +68,7 @@ class Prefixes:
     def stored(self) -> list[dict[str, Any]]:
         return [{"digest": digest, **known._asdict()} for digest, known in self._known.items()]
 
-    def restore(self, rows: Iterable[Saved], keys: Mapping[str, str]) -> None:
+    def restore(self, rows: Iterable[LenientObject], keys: Mapping[str, str]) -> None:
         for row in rows:
             account = keys.get(row.get("account", as_text, ""))
             digest, until = row.get("digest", as_text, ""), row.get("until", as_number, 0.0)
@@ -111,7 +111,7 @@ class Owners:
     def stored(self) -> list[dict[str, str]]:
         return [{"id": id, "account": account} for id, account in self._accounts.items()]
 
-    def restore(self, rows: Iterable[Saved], keys: Mapping[str, str]) -> None:
+    def restore(self, rows: Iterable[LenientObject], keys: Mapping[str, str]) -> None:
         """Take back what was stored; ids of accounts that are gone are forgotten."""
         for row in rows:
             account, id = keys.get(row.get("account", as_text, "")), row.get("id", as_text, "")

@@ -8,7 +8,7 @@ from typing import Any, Optional
 from ..settings import camel_case
 from .decision import NEVER
 from .rules import Rules
-from .saved import Saved, as_count, as_flag, as_number, as_text, as_usage
+from .saved import LenientObject, as_count, as_flag, as_number, as_text, as_usage
 from .usage import NO_USAGE, Usage
 
 __all__ = ["Binding"]
@@ -87,7 +87,7 @@ class Binding:
         return {**data, "usage": list(values["usage"])}
 
     @classmethod
-    def from_json(cls, saved: Saved) -> Binding:
+    def from_json(cls, saved: LenientObject) -> Binding:
         conversation = saved.get("conversation", as_text, "")
         return cls(
             conversation=conversation,

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from .saved import Saved, as_number
+from .saved import LenientObject, as_number
 from .windows import SAME_WINDOW_SEC, Window
 
 __all__ = ["CapEstimate"]
@@ -84,7 +84,7 @@ class CapEstimate:
         }
 
     @classmethod
-    def restored(cls, saved: Saved) -> CapEstimate:
+    def restored(cls, saved: LenientObject) -> CapEstimate:
         return cls(
             samples=[sample for sample in saved.each("samples", as_number) if sample > 0][-MAX_SAMPLES:],
             anchor=saved.find("anchor", _as_anchor),

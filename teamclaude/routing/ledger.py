@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, Optional
 
 from ..settings import camel_case
-from .saved import Saved, as_count, as_counts, as_flag, as_number, as_text, as_usage
+from .saved import LenientObject, as_count, as_counts, as_flag, as_number, as_text, as_usage
 from .usage import NO_USAGE, Usage
 
 __all__ = ["Ledger", "LedgerKey", "LedgerRow"]
@@ -21,7 +21,7 @@ class LedgerKey(NamedTuple):
     day: int  # days since the epoch, UTC
 
     @classmethod
-    def from_json(cls, saved: Saved) -> LedgerKey:
+    def from_json(cls, saved: LenientObject) -> LedgerKey:
         return cls(
             conversation=saved.get("conversation", as_text, ""),
             issue=saved.get("issue", as_text, ""),
@@ -52,7 +52,7 @@ class LedgerRow:
         return {**key._asdict(), **data, "usage": list(values["usage"])}
 
     @classmethod
-    def from_json(cls, saved: Saved) -> LedgerRow:
+    def from_json(cls, saved: LenientObject) -> LedgerRow:
         return cls(
             requests=saved.get("requests", as_count, 0),
             usage=saved.get("usage", as_usage, NO_USAGE),

@@ -18,7 +18,7 @@ from .decision import NEVER
 from .fleet import Fleet
 from .ledger import LedgerKey, LedgerRow
 from .lessons import PROBE_SEC
-from .saved import Saved, as_count, as_flag, as_number, as_text, as_usage
+from .saved import LenientObject, as_count, as_flag, as_number, as_text, as_usage
 from .usage import NO_USAGE
 from .windows import MAX_WINDOW_SEC, Window, is_plausible_reset
 
@@ -62,7 +62,7 @@ def dump(fleet: Fleet, now: float) -> dict[str, Any]:
 def restore(fleet: Fleet, data: Mapping[str, Any], now: float) -> list[str]:
     """Put saved state back into a configured fleet; returns what could not be read, in words."""
     lost: list[str] = []
-    saved = Saved(data, "saved state", lost)
+    saved = LenientObject(data, "saved state", lost)
     accounts = {key: saved.inner("accounts").inner(key) for key in saved.inner("accounts").names()}
     keys = _current_keys(fleet, accounts)
     for old, key in keys.items():
@@ -92,7 +92,7 @@ def lift_saved(data: Mapping[str, Any], key: str, full: float) -> bool:
         return False
     for name in ("scoped", "sidelined", "benchUntil", "benchReason", "authFailed", "streak"):
         saved.pop(name, None)
-    windows = Saved(saved, "", []).inner("windows")
+    windows = LenientObject(saved, "", []).inner("windows")
     kept = {axis: windows.find(axis, lambda value: _as_window(value, NEVER)) for axis in windows.names()}
     saved["windows"] = {
         axis: list(window)
@@ -102,7 +102,7 @@ def lift_saved(data: Mapping[str, Any], key: str, full: float) -> bool:
     return True
 
 
-def _current_keys(fleet: Fleet, accounts: Mapping[str, Saved]) -> dict[str, str]:
+def _current_keys(fleet: Fleet, accounts: Mapping[str, LenientObject]) -> dict[str, str]:
     """Saved account keys -> the keys the same accounts have now; accounts that are gone are left out."""
     keys = {}
     new = [account.spec for key, account in fleet.accounts.items() if key not in accounts]
@@ -144,7 +144,7 @@ def _dump_account(account: Account, now: float) -> dict[str, Any]:
     }
 
 
-def _restore_account(account: Account, saved: Saved, now: float) -> None:
+def _restore_account(account: Account, saved: LenientObject, now: float) -> None:
     _restore_windows(account, saved, now)
     account.unified_status = saved.find("unifiedStatus", as_text)
     account.bench_began = saved.find("benchBegan", as_number)
@@ -169,7 +169,7 @@ def _restore_account(account: Account, saved: Saved, now: float) -> None:
     account.cap_7d = CapEstimate.restored(saved.inner("cap7d"))
 
 
-def _restore_windows(account: Account, saved: Saved, now: float) -> None:
+def _restore_windows(account: Account, saved: LenientObject, now: float) -> None:
     windows, scopes = saved.inner("windows"), saved.inner("scopes")
     for axis in windows.names():
         window = windows.find(axis, lambda value: _as_window(value, now))
@@ -184,20 +184,20 @@ def _restore_windows(account: Account, saved: Saved, now: float) -> None:
         account.windows.learned_scopes[axis] = set(scopes.each(axis, as_text))
 
 
-def _restore_binding(fleet: Fleet, saved: Saved, keys: Mapping[str, str], now: float) -> None:
+def _restore_binding(fleet: Fleet, saved: LenientObject, keys: Mapping[str, str], now: float) -> None:
     binding = Binding.from_json(saved)
     if not binding.conversation:
-        saved.note("no conversation")
+        saved.report_lost("no conversation")
         return
     binding.account = keys.get(binding.account, binding.account)
     if not binding.is_evicted(fleet.rules, now):
         fleet.restore_binding(binding)
 
 
-def _restore_ledger_row(fleet: Fleet, saved: Saved) -> None:
+def _restore_ledger_row(fleet: Fleet, saved: LenientObject) -> None:
     key = LedgerKey.from_json(saved)
     if not key.account:
-        saved.note("no account")
+        saved.report_lost("no account")
         return
     fleet.ledger.restore_row(key, LedgerRow.from_json(saved))
 

@@ -10,7 +10,7 @@ from typing import Any, Optional
 from .account import Account
 from .decision import NEVER
 from .demand import HOURS, DemandTable
-from .saved import Saved, as_number
+from .saved import LenientObject, as_number
 from .usage import Usage
 from .warmth import ExpiringSet
 from .windows import SAME_WINDOW_SEC
@@ -209,7 +209,7 @@ class Meter:
             },
         }
 
-    def restore(self, saved: Saved, keys: Mapping[str, str]) -> None:
+    def restore(self, saved: LenientObject, keys: Mapping[str, str]) -> None:
         hours = saved.each("hours", _as_hour)
         self.demand = DemandTable([h if h >= 0 else None for h in hours] if len(hours) == HOURS else None)
         self.tokens = max(0.0, saved.get("tokens", as_number, 0.0))

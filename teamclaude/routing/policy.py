@@ -13,7 +13,7 @@ from .account import Account, inflight_cap
 from .binding import Binding
 from .decision import RoutingRequest, Exclusion
 from .rules import NO_LIMIT, Rules
-from .saved import Saved
+from .saved import LenientObject
 from .usage import Usage
 
 __all__ = ["Move", "Placement", "Plain", "Policy", "Pool"]
@@ -96,7 +96,7 @@ class Policy(Protocol):
     def stored(self) -> dict[str, Any]:
         """What it has learned, as plain JSON data."""
 
-    def restore(self, saved: Saved, keys: Mapping[str, str]) -> None:
+    def restore(self, saved: LenientObject, keys: Mapping[str, str]) -> None:
         """Take back what was stored; `keys` maps the account keys of then to those of now."""
 
 
@@ -146,5 +146,5 @@ class Plain:
     def stored(self) -> dict[str, Any]:
         return {}
 
-    def restore(self, saved: Saved, keys: Mapping[str, str]) -> None:
+    def restore(self, saved: LenientObject, keys: Mapping[str, str]) -> None:
         pass

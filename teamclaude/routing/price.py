@@ -26,7 +26,7 @@ from .meter import WEEKS_IN_5H, Meter
 from .policy import Placement, Plain, Pool
 from .ranking import INFINITE, Offer, Ranking, Standing
 from .rules import Rules
-from .saved import Saved
+from .saved import LenientObject
 from .slots import InflightLimits
 from .usage import Usage
 
@@ -246,7 +246,7 @@ class PricePolicy(Plain):
     def stored(self) -> dict[str, Any]:
         return self.meter.stored()
 
-    def restore(self, saved: Saved, keys: Mapping[str, str]) -> None:
+    def restore(self, saved: LenientObject, keys: Mapping[str, str]) -> None:
         self.meter.restore(saved, keys)
         self._ranked = ((), 0.0, 0.0)
 

@@ -11,18 +11,18 @@ from typing import Any, Callable, Optional, TypeVar
 
 from .usage import Usage
 
-__all__ = ["Saved", "as_count", "as_counts", "as_flag", "as_number", "as_text", "as_usage"]
+__all__ = ["LenientObject", "as_count", "as_counts", "as_flag", "as_number", "as_text", "as_usage"]
 
 T = TypeVar("T")
 
 
-class Saved:
+class LenientObject:
     """One saved object; `where` names it in `lost`, which collects in words what could not be read."""
 
     def __init__(self, data: Any, where: str, lost: list[str]) -> None:
-        self.where = where
+        self.path = where
         self._data: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
-        self._lost = lost
+        self._problems = lost
         if data is not None and not isinstance(data, Mapping):
             lost.append(f"{where}: not an object")
 
@@ -44,19 +44,19 @@ class Saved:
         found = [self._read(f"{name}[{place}]", value, read) for place, value in self._list(name)]
         return [value for value in found if value is not None]
 
-    def inner(self, name: str) -> Saved:
+    def inner(self, name: str) -> LenientObject:
         """The object saved under `name`; an empty one when there is none."""
-        return Saved(self._data.get(name), f"{self.where}: {name}", self._lost)
+        return LenientObject(self._data.get(name), f"{self.path}: {name}", self._problems)
 
-    def rows(self, name: str) -> list[Saved]:
+    def rows(self, name: str) -> list[LenientObject]:
         """The objects in the list saved under `name`."""
         return [
-            Saved(value, f"{self.where}: {name}[{place}]", self._lost) for place, value in self._list(name)
+            LenientObject(value, f"{self.path}: {name}[{place}]", self._problems) for place, value in self._list(name)
         ]
 
-    def note(self, words: str) -> None:
+    def report_lost(self, words: str) -> None:
         """`words` say what is lost of this object."""
-        self._lost.append(f"{self.where}: {words}")
+        self._problems.append(f"{self.path}: {words}")
 
     def _list(self, name: str) -> list[tuple[int, Any]]:
         return list(enumerate(self.get(name, _as_list, [])))
@@ -65,7 +65,7 @@ class Saved:
         try:
             return read(value)
         except ValueError as error:
-            self.note(f"{name}: {error}")
+            self.report_lost(f"{name}: {error}")
             return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from teamclaude.routing.affinity import MOST_IDS, MOST_PREFIXES, Owners, Prefixes
-from teamclaude.routing.saved import Saved
+from teamclaude.routing.saved import LenientObject
 
 NOW = 1000.0
 
@@ -50,7 +50,7 @@ def test_a_restart_keeps_both_under_the_keys_of_now_and_drops_what_is_gone():
     owners.note("file_1", "old")
     owners.note("file_2", "gone")
     prefixes.note(["d"], "old", 5000, NOW + 300, NOW)
-    saved = Saved({"owners": owners.stored(), "prefixes": prefixes.stored()}, "state", [])
+    saved = LenientObject({"owners": owners.stored(), "prefixes": prefixes.stored()}, "state", [])
     again, prefixes_again = Owners(), Prefixes()
     again.restore(saved.rows("owners"), {"old": "new"})
     prefixes_again.restore(saved.rows("prefixes"), {"old": "new"})

@@ -4,7 +4,7 @@ import pytest
 
 from teamclaude.routing.binding import Binding
 from teamclaude.routing.rules import Rules
-from teamclaude.routing.saved import Saved
+from teamclaude.routing.saved import LenientObject
 from teamclaude.routing.usage import Usage
 
 RULES = Rules()
@@ -48,7 +48,7 @@ def test_what_is_stored_comes_back():
         moves=8,
         paced_at=900.0,
     )
-    again = Binding.from_json(Saved(Binding.to_json(one.copy_fields(), 2000.0), "x", []))
+    again = Binding.from_json(LenientObject(Binding.to_json(one.copy_fields(), 2000.0), "x", []))
     assert again.__dict__ == one.__dict__
     assert {"boundAt", "lastUsed", "cacheLife", "unpricedTokens"} <= set(Binding.to_json(one.copy_fields(), 2000.0))
 
@@ -56,12 +56,12 @@ def test_what_is_stored_comes_back():
 def test_what_was_in_flight_is_stored_as_used_now():
     stored = Binding.to_json(binding(inflight=2).copy_fields(), 2000.0)
     assert stored["lastUsed"] == 2000.0
-    assert Binding.from_json(Saved(stored, "x", [])).inflight == 0
+    assert Binding.from_json(LenientObject(stored, "x", [])).inflight == 0
 
 
 def test_no_cache_lives_longer_than_an_hour():
     stored = {**Binding.to_json(binding().copy_fields(), 0.0), "cacheLife": 1e12}
-    assert Binding.from_json(Saved(stored, "x", [])).cache_life == 3600.0
+    assert Binding.from_json(LenientObject(stored, "x", [])).cache_life == 3600.0
 
 
 def test_a_clock_set_back_takes_nothing_but_the_future():

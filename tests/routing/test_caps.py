@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.routing.caps import CapEstimate
-from teamclaude.routing.saved import Saved
+from teamclaude.routing.saved import LenientObject
 from teamclaude.routing.windows import Window
 
 HOUR, DAY = 3600.0, 86400.0
@@ -113,4 +113,4 @@ def test_the_slope_is_better_known_than_the_ceiling():
 def test_what_is_stored_comes_back():
     estimate = observe(CapEstimate(), (0.1, 1000), (0.2, 2000))
     estimate.refused(5000, ALPHA, 7.0)
-    assert CapEstimate.restored(Saved(estimate.stored(), "x", [])) == estimate
+    assert CapEstimate.restored(LenientObject(estimate.stored(), "x", [])) == estimate

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.routing.ledger import Ledger, LedgerKey, LedgerRow
-from teamclaude.routing.saved import Saved
+from teamclaude.routing.saved import LenientObject
 from teamclaude.routing.usage import Usage
 
 DAY, HOUR = 86400, 3600
@@ -71,7 +71,7 @@ def test_stored_rows_share_nothing_with_the_ledger_and_come_back():
     (stored,) = [LedgerRow.to_json(*row) for row in ledger.copy_rows()]
     add(ledger, 10 * DAY, model="claude-haiku-4-5")
     assert stored["models"] == {"claude-opus-4-8": 3}
-    saved = Saved(stored, "x", [])
+    saved = LenientObject(stored, "x", [])
     again = Ledger()
     again.restore_row(LedgerKey.from_json(saved), LedgerRow.from_json(saved))
     assert [LedgerRow.to_json(*row) for row in again.copy_rows()] == [stored]

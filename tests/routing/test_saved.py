@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.routing.saved import Saved, as_count, as_counts, as_flag, as_number, as_text, as_usage
+from teamclaude.routing.saved import LenientObject, as_count, as_counts, as_flag, as_number, as_text, as_usage
 from teamclaude.routing.usage import Usage
 
 
@@ -55,7 +55,7 @@ def test_values_of_another_kind_are_refused(read, value):
 
 def test_what_is_absent_or_null_is_nothing_to_note():
     lost = []
-    saved = Saved({"a": None}, "x", lost)
+    saved = LenientObject({"a": None}, "x", lost)
     assert (saved.get("a", as_count, 7), saved.find("b", as_text)) == (7, None)
     assert (saved.each("c", as_count), saved.rows("d"), saved.inner("e").names()) == ([], [], [])
     assert lost == []
@@ -63,7 +63,7 @@ def test_what_is_absent_or_null_is_nothing_to_note():
 
 def test_what_is_unreadable_reads_as_absent_and_is_noted_with_its_place():
     lost = []
-    saved = Saved({"a": "x", "b": [1, "2", 3], "c": 5, "d": [{}, 7], "e": {"f": {}}}, "state", lost)
+    saved = LenientObject({"a": "x", "b": [1, "2", 3], "c": 5, "d": [{}, 7], "e": {"f": {}}}, "state", lost)
     assert saved.get("a", as_count, 7) == 7
     assert saved.each("b", as_count) == [1, 3]
     assert saved.each("c", as_count) == []
@@ -81,5 +81,5 @@ def test_what_is_unreadable_reads_as_absent_and_is_noted_with_its_place():
 @pytest.mark.parametrize("data", [5, "x", [1], True])
 def test_something_that_is_no_object_is_an_empty_one(data):
     lost = []
-    assert Saved(data, "state", lost).names() == []
+    assert LenientObject(data, "state", lost).names() == []
     assert lost == ["state: not an object"]
