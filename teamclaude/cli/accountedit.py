@@ -44,9 +44,9 @@ class AccountEdit:
     def _lift(self) -> None:
         """Take what is held against the account out of the state that the next proxy reads."""
         from ..proxy.statefile import StateFile
-        from ..routing.memory import lift_saved
+        from ..routing.memory import reset_saved_benches
 
         saved = StateFile(str(state_path(self.file.path)), note)
         state = saved.load()
-        if lift_saved(state, self.account.key, self._full):
+        if reset_saved_benches(state, self.account.key, self._full):
             saved.save(state)

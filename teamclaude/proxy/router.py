@@ -24,7 +24,7 @@ from ..routing.answers import ResponseKind
 from ..routing.decision import RoutingRequest, Decision, Lease
 from ..routing.fleet import Changes, Fleet
 from ..routing.line import NO_WAIT, WaitQueue, WaitLimits, Waiter
-from ..routing.memory import dump, restore
+from ..routing.memory import dump_state, restore_state
 from ..routing.models import Pricing
 from ..routing.outlook import ExpectedAccount, expected_account
 from ..routing.policy import Policy
@@ -375,8 +375,8 @@ class Router:
 
     def dump(self) -> dict[str, Any]:
         with self._lock:
-            return dump(self._fleet, self._clock())
+            return dump_state(self._fleet, self._clock())
 
     def restore(self, data: Mapping[str, Any]) -> list[str]:
         with self._lock:
-            return restore(self._fleet, data, self._clock())
+            return restore_state(self._fleet, data, self._clock())

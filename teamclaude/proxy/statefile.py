@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Callable, TypeVar
 
 from ..accounts.files import write_private
-from ..routing.memory import Rows
+from ..routing.memory import LazyRows
 
 __all__ = ["StateSaver", "StateFile"]
 
@@ -102,7 +102,7 @@ def _pieces(state: Mapping[str, Any]) -> Iterator[bytes]:
         yield f"{',' if place else '{'}{_json(key)}:".encode()
         if isinstance(value, Mapping):
             yield from _slices("{", value.items(), dict, "}")
-        elif isinstance(value, (list, Rows)):
+        elif isinstance(value, (list, LazyRows)):
             yield from _slices("[", value, list, "]")
         else:
             yield _json(value).encode()

@@ -22,14 +22,14 @@ from .saved import LenientObject, as_count, as_flag, as_number, as_text, as_usag
 from .usage import NO_USAGE
 from .windows import MAX_WINDOW_SEC, Window, is_plausible_reset
 
-__all__ = ["STATE_VERSION", "Rows", "dump", "lift_saved", "restore"]
+__all__ = ["STATE_VERSION", "LazyRows", "dump_state", "reset_saved_benches", "restore_state"]
 
 T = TypeVar("T")
 
 STATE_VERSION = 1
 
 
-class Rows:
+class LazyRows:
     """Rows of a state, each made anew when it is come to; `parts` are shared with nothing that changes.
 
     There may be thousands, and `dump` holds the lock that every request needs.
@@ -42,24 +42,24 @@ class Rows:
         return self._make()
 
 
-def dump(fleet: Fleet, now: float) -> dict[str, Any]:
+def dump_state(fleet: Fleet, now: float) -> dict[str, Any]:
     """Everything a restart needs, shared with nothing that goes on changing; JSON data but for the Rows."""
     bindings = [binding.copy_fields() for binding in fleet.bindings.values()]
     return {
         "version": STATE_VERSION,
         "savedAt": now,
         "accounts": {key: _dump_account(account, now) for key, account in fleet.accounts.items()},
-        "bindings": Rows(bindings, lambda values: Binding.to_json(values, now)),
+        "bindings": LazyRows(bindings, lambda values: Binding.to_json(values, now)),
         "pins": [{"session": session, "account": key} for session, key in fleet.pins.items()],
         "lastAccount": fleet.last_account,
         "prefixes": fleet.prefix_caches.stored(),
         "owners": fleet.owners.stored(),
-        "ledger": Rows(fleet.ledger.copy_rows(), lambda row: LedgerRow.to_json(*row)),
+        "ledger": LazyRows(fleet.ledger.copy_rows(), lambda row: LedgerRow.to_json(*row)),
         "learned": {fleet.policy.name: fleet.policy.stored()},
     }
 
 
-def restore(fleet: Fleet, data: Mapping[str, Any], now: float) -> list[str]:
+def restore_state(fleet: Fleet, data: Mapping[str, Any], now: float) -> list[str]:
     """Put saved state back into a configured fleet; returns what could not be read, in words."""
     lost: list[str] = []
     saved = LenientObject(data, "saved state", lost)
@@ -84,7 +84,7 @@ def restore(fleet: Fleet, data: Mapping[str, Any], now: float) -> list[str]:
     return lost
 
 
-def lift_saved(data: Mapping[str, Any], key: str, full: float) -> bool:
+def reset_saved_benches(data: Mapping[str, Any], key: str, full: float) -> bool:
     """As `lessons.lift`, of an account in saved state, while no proxy runs; False where it is not there."""
     accounts = data.get("accounts")
     saved = accounts.get(key) if isinstance(accounts, dict) else None

@@ -10,7 +10,7 @@ from teamclaude.routing import windows
 from teamclaude.routing.account import AccountSpec
 from teamclaude.routing.decision import RoutingRequest, Lease
 from teamclaude.routing.fleet import Fleet
-from teamclaude.routing.memory import dump, restore
+from teamclaude.routing.memory import dump_state, restore_state
 from teamclaude.routing.pace import PacePolicy
 from teamclaude.routing.rules import Rules
 from teamclaude.routing.view import view_of
@@ -102,8 +102,8 @@ def quota_headers(dice: Dice) -> None:
             assert block is None or block.until > now or block.rule == "auth_failed"
     status = status_json(view_of(fleet, now), fleet.rules, {}, {})
     json.dumps(status, allow_nan=False)
-    saved = json.loads(json.dumps(dump(fleet, now), allow_nan=False, default=list))
-    restore(Fleet(Rules(), PacePolicy()), saved, now)
+    saved = json.loads(json.dumps(dump_state(fleet, now), allow_nan=False, default=list))
+    restore_state(Fleet(Rules(), PacePolicy()), saved, now)
 
 
 def _check(reading: object, now: float) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from teamclaude.proxy import statefile
 from teamclaude.proxy.statefile import StateSaver, StateFile
-from teamclaude.routing.memory import Rows
+from teamclaude.routing.memory import LazyRows
 
 NOON = 1_795_435_200.0
 
@@ -219,6 +219,6 @@ def test_others_have_their_turn_after_every_few_rows(bench: Bench, monkeypatch: 
         return {"n": number}
 
     monkeypatch.setattr(statefile.time, "sleep", lambda sec: seen.append(len(made)))
-    assert bench.file.save({"rows": Rows(range(120), row)})
+    assert bench.file.save({"rows": LazyRows(range(120), row)})
     assert seen == [50, 100, 120]
     assert bench.file.load() == {"rows": [{"n": number} for number in range(120)]}

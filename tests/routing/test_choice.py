@@ -6,7 +6,7 @@ import pytest
 
 from teamclaude.routing.account import AccountSpec
 from teamclaude.routing.decision import Reason
-from teamclaude.routing.memory import dump
+from teamclaude.routing.memory import dump_state
 from teamclaude.routing.rules import Rules
 from tests.routing.conftest import EVERY, STAYING, only
 
@@ -347,7 +347,7 @@ def test_counting_tokens_follows_the_conversation_but_takes_no_slot(pool):
 def test_choosing_changes_nothing(pool):
     pool.bind("s", "c")
     pool.wait(400)
-    before = json.dumps(dump(pool.fleet, pool.now), default=list)
+    before = json.dumps(dump_state(pool.fleet, pool.now), default=list)
     for session in ("s", "new", None):
         pool.choose(session, waited=9.0)
-    assert json.dumps(dump(pool.fleet, pool.now), default=list) == before
+    assert json.dumps(dump_state(pool.fleet, pool.now), default=list) == before

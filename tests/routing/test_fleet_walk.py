@@ -11,7 +11,7 @@ from teamclaude.routing.account import AccountSpec, inflight_cap
 from teamclaude.routing.capacity import capacity_of
 from teamclaude.routing.decision import RoutingRequest, Lease, Reason
 from teamclaude.routing.fleet import Fleet
-from teamclaude.routing.memory import dump, restore
+from teamclaude.routing.memory import dump_state, restore_state
 from teamclaude.routing.policies import POLICIES
 from teamclaude.routing.rules import Rules
 from teamclaude.routing.usage import NO_USAGE, Usage
@@ -157,11 +157,11 @@ class Walk:
 
     def settle_again(self) -> None:
         if self.settled:
-            before = list(dump(self.fleet, self.now)["ledger"])
+            before = list(dump_state(self.fleet, self.now)["ledger"])
             inflight = [a.inflight for a in self.fleet.accounts.values()]
             self.fleet.settle_lease(self.random.choice(self.settled), self.now, Usage(99, 99), served=True)
             assert [a.inflight for a in self.fleet.accounts.values()] == inflight
-            assert list(dump(self.fleet, self.now)["ledger"]) == before
+            assert list(dump_state(self.fleet, self.now)["ledger"]) == before
 
     # --- what must hold ---------------------------------------------------------------------------
 
@@ -209,7 +209,7 @@ class Walk:
         ]
         for account in view.accounts:
             assert account.usable or account.usable_at is None or account.usable_at > self.now
-        saved = dump(self.fleet, self.now)
+        saved = dump_state(self.fleet, self.now)
         for learned in saved["learned"].values():  # of accounts that are gone a restart keeps nothing
             sizes = learned.get("accounts", {})
             learned.update(
@@ -218,8 +218,8 @@ class Walk:
         text = json.dumps(saved, allow_nan=False, default=list)
         copy = Fleet(self.configured, POLICIES[self.policy]())
         copy.configure([account.spec for account in self.fleet.accounts.values()])
-        assert restore(copy, json.loads(text), self.now) == []
-        assert json.loads(json.dumps(dump(copy, self.now), default=list)) == json.loads(text)
+        assert restore_state(copy, json.loads(text), self.now) == []
+        assert json.loads(json.dumps(dump_state(copy, self.now), default=list)) == json.loads(text)
 
 
 @pytest.mark.parametrize(("policy", "seed"), WALKS)

@@ -9,7 +9,7 @@ import pytest
 from teamclaude.routing.account import AccountSpec
 from teamclaude.routing.decision import RoutingRequest, Lease, Reason
 from teamclaude.routing.fleet import Fleet
-from teamclaude.routing.memory import STATE_VERSION, dump, restore
+from teamclaude.routing.memory import STATE_VERSION, dump_state, restore_state
 from teamclaude.routing.rules import Rules
 from teamclaude.routing.usage import Usage
 from teamclaude.routing.view import view_of
@@ -59,11 +59,11 @@ def pool(Pool, unified):
 def restored(pool, data, specs=None, later=0.0):
     fleet = Fleet(Rules(), type(pool.fleet.policy)())
     fleet.configure(pool.specs if specs is None else specs)
-    return fleet, restore(fleet, data, pool.now + later)
+    return fleet, restore_state(fleet, data, pool.now + later)
 
 
 def saved(pool):
-    return json.loads(json.dumps(dump(pool.fleet, pool.now), allow_nan=False, default=list))
+    return json.loads(json.dumps(dump_state(pool.fleet, pool.now), allow_nan=False, default=list))
 
 
 REQUESTS = {"a": 6, "b": 2, "key": 0}
@@ -76,7 +76,7 @@ def test_a_restart_loses_nothing(pool):
     data = saved(pool)
     fleet, lost = restored(pool, data)
     assert lost == []
-    assert json.loads(json.dumps(dump(fleet, pool.now), default=list)) == data
+    assert json.loads(json.dumps(dump_state(fleet, pool.now), default=list)) == data
     assert data["version"] == STATE_VERSION
 
 
@@ -197,7 +197,7 @@ def replaced(data, path, value):
 def use(fleet, now):
     """Whatever was restored must be usable: nothing may raise later either."""
     view_of(fleet, now)
-    json.dumps(dump(fleet, now), allow_nan=False, default=list)
+    json.dumps(dump_state(fleet, now), allow_nan=False, default=list)
     for session in ("s", "t", "new", None):
         for model in (OPUS, None):
             got = fleet.admit(RoutingRequest(session, model=model), now)
@@ -252,7 +252,7 @@ def test_no_saved_bench_is_for_ever(pool):
 
 
 def test_what_changes_later_is_not_in_a_dump_of_before(pool):
-    taken = dump(pool.fleet, pool.now)
+    taken = dump_state(pool.fleet, pool.now)
     before = saved(pool)
     pool.wait(60)
     pool.fleet.bindings["s"].requests += 1

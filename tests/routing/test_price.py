@@ -9,7 +9,7 @@ import pytest
 from teamclaude.routing.account import AccountSpec
 from teamclaude.routing.decision import Lease, Reason, Wait
 from teamclaude.routing.fleet import Fleet
-from teamclaude.routing.memory import dump, restore
+from teamclaude.routing.memory import dump_state, restore_state
 from teamclaude.routing.price import PricePolicy
 from teamclaude.routing.rules import Rules
 from teamclaude.routing.usage import Usage
@@ -146,10 +146,10 @@ def test_what_it_learned_survives_a_restart(priced):
     for _ in range(30):
         pool.wait(HOUR)
         pool.serve("s", WARM)
-    saved = json.loads(json.dumps(dump(pool.fleet, pool.now), default=list))
+    saved = json.loads(json.dumps(dump_state(pool.fleet, pool.now), default=list))
     fleet = Fleet(Rules(), PricePolicy())
     fleet.configure([AccountSpec("a", "a")])
-    assert restore(fleet, saved, pool.now) == []
+    assert restore_state(fleet, saved, pool.now) == []
     old, new = pool.fleet.policy.meter, fleet.policy.meter
     assert new.week(fleet.accounts["a"]) == 8e6
     assert new.burn_rate == pytest.approx(old.burn_rate)
@@ -163,7 +163,7 @@ def test_learned_state_that_is_no_good_is_left_out(priced):
         "accounts": {"a": {}},
         "learned": {"price": {"hours": ["x"] * 168, "accounts": {"a": {"week": -1}}}},
     }
-    lost = restore(fleet, data, 0.0)
+    lost = restore_state(fleet, data, 0.0)
     assert len(lost) == 168
     assert fleet.policy.meter.week(fleet.accounts["a"]) is None
 
