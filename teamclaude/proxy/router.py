@@ -314,18 +314,18 @@ class Router:
     def owner_of(self, id: str) -> Optional[str]:
         """The key of the account that made a file, a batch or a skill, as far as known."""
         with self._lock:
-            return self._fleet.owners.find(id)
+            return self._fleet.owners.owner_of(id)
 
     def record_owner(self, id: str, lease: Lease) -> None:
         """The lease's account has made this id, or has shown that it is its own."""
         with self._lock:
-            self._fleet.owners.note(id, lease.account)
+            self._fleet.owners.record(id, lease.account)
             self._changed()
 
     def forget_owner(self, id: str) -> None:
         """It was deleted."""
         with self._lock:
-            self._fleet.owners.forget(id)
+            self._fleet.owners.discard(id)
             self._changed()
 
     @property

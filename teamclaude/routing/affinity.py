@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, Optional
 
 from .saved import LenientObject, as_count, as_number, as_text
 
-__all__ = ["CachedPrefix", "Owners", "Prefixes"]
+__all__ = ["CachedPrefix", "ResourceOwners", "PrefixCaches"]
 
-MOST_PREFIXES = 1000
-MOST_IDS = 10_000
+MAX_PREFIXES = 1000
+MAX_IDS = 10_000
 
 
 class CachedPrefix(NamedTuple):
@@ -25,12 +25,12 @@ class CachedPrefix(NamedTuple):
     until: float
 
 
-class Prefixes:
+class PrefixCaches:
     """Prompt caches of requests without a session, by a digest of what makes them."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, CachedPrefix] = OrderedDict()
-        self._look_at = float("inf")  # no cache ends earlier
+        self._next_expiry = float("inf")  # no cache ends earlier
 
     def find(self, digests: Iterable[str], now: float) -> Optional[CachedPrefix]:
         """The cache of the first of these digests that has one; they come longest first."""
@@ -40,32 +40,32 @@ class Prefixes:
                 return known
         return None
 
-    def note(self, digests: Iterable[str], account: str, tokens: int, until: float, now: float) -> None:
+    def record(self, digests: Iterable[str], account: str, tokens: int, until: float, now: float) -> None:
         """An answer of `account` has used or written `tokens` of cache for a request with these digests."""
         if tokens <= 0 or until <= now:
             return
         for digest in digests:
             self._known[digest] = CachedPrefix(account, tokens, until)
             self._known.move_to_end(digest)
-        while len(self._known) > MOST_PREFIXES:
+        while len(self._known) > MAX_PREFIXES:
             self._known.popitem(last=False)
-        self._look_at = min(self._look_at, until)
+        self._next_expiry = min(self._next_expiry, until)
 
-    def forget(self, now: float) -> None:
+    def drop_expired(self, now: float) -> None:
         """Drop caches that have ended."""
-        if now < self._look_at:
+        if now < self._next_expiry:
             return
         for digest in [digest for digest, known in self._known.items() if known.until <= now]:
             del self._known[digest]
-        self._look_at = min((known.until for known in self._known.values()), default=float("inf"))
+        self._next_expiry = min((known.until for known in self._known.values()), default=float("inf"))
 
-    def rename(self, old: str, new: str) -> None:
+    def rename_account(self, old: str, new: str) -> None:
         """The account called `old` has another key now."""
         for digest, known in self._known.items():
             if known.account == old:
                 self._known[digest] = known._replace(account=new)
 
-    def stored(self) -> list[dict[str, Any]]:
+    def to_json(self) -> list[dict[str, Any]]:
         return [{"digest": digest, **known._asdict()} for digest, known in self._known.items()]
 
     def restore(self, rows: Iterable[LenientObject], keys: Mapping[str, str]) -> None:
@@ -74,10 +74,10 @@ class Prefixes:
             digest, until = row.get("digest", as_text, ""), row.get("until", as_number, 0.0)
             if account is not None and digest:
                 self._known[digest] = CachedPrefix(account, row.get("tokens", as_count, 0), until)
-                self._look_at = min(self._look_at, until)
+                self._next_expiry = min(self._next_expiry, until)
 
 
-class Owners:
+class ResourceOwners:
     """Which account made an id: files, batches and skills exist for the credential that made them alone."""
 
     def __init__(self) -> None:
@@ -86,29 +86,29 @@ class Owners:
     def __len__(self) -> int:
         return len(self._accounts)
 
-    def find(self, id: str) -> Optional[str]:
+    def owner_of(self, id: str) -> Optional[str]:
         """The key of the account that made it, as far as known."""
         account = self._accounts.get(id)
         if account is not None:
             self._accounts.move_to_end(id)
         return account
 
-    def note(self, id: str, account: str) -> None:
+    def record(self, id: str, account: str) -> None:
         self._accounts[id] = account
         self._accounts.move_to_end(id)
-        if len(self._accounts) > MOST_IDS:
+        if len(self._accounts) > MAX_IDS:
             self._accounts.popitem(last=False)
 
-    def forget(self, id: str) -> None:
+    def discard(self, id: str) -> None:
         self._accounts.pop(id, None)
 
-    def rename(self, old: str, new: str) -> None:
+    def rename_account(self, old: str, new: str) -> None:
         """The account called `old` has another key now."""
         for id, account in self._accounts.items():
             if account == old:
                 self._accounts[id] = new
 
-    def stored(self) -> list[dict[str, str]]:
+    def to_json(self) -> list[dict[str, str]]:
         return [{"id": id, "account": account} for id, account in self._accounts.items()]
 
     def restore(self, rows: Iterable[LenientObject], keys: Mapping[str, str]) -> None:
@@ -116,4 +116,4 @@ class Owners:
         for row in rows:
             account, id = keys.get(row.get("account", as_text, "")), row.get("id", as_text, "")
             if account is not None and id:
-                self.note(id, account)
+                self.record(id, account)

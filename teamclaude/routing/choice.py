@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Optional, Protocol
 
 from .account import Account, Block
-from .affinity import Prefixes
+from .affinity import PrefixCaches
 from .binding import Binding
 from .conversations import Conversations
 from .decision import NEVER, RoutingRequest, Decision, Exclusion, Reason, LazyExclusions
@@ -40,7 +40,7 @@ class FleetReader(Protocol):
     accounts: dict[str, Account]
     bindings: Conversations
     pins: dict[Optional[str], str]
-    prefix_caches: Prefixes
+    prefix_caches: PrefixCaches
     gate_queue: GateQueue
     open_accounts: OpenAccounts
 

@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional
 
 from . import lessons
 from .account import Account, AccountSpec
-from .affinity import Owners, Prefixes
+from .affinity import ResourceOwners, PrefixCaches
 from .answers import FAILURE_KINDS, ResponseKind, classify
 from .binding import Binding
 from .choice import Choice
@@ -55,8 +55,8 @@ class Fleet:
         self.ledger = Ledger()
         self.pins: dict[Optional[str], str] = {}  # session, or None for everything -> account key
         self.last_account: Optional[str] = None
-        self.prefix_caches = Prefixes()  # where caches of requests without a conversation are
-        self.owners = Owners()  # who made the files, batches and skills that requests name
+        self.prefix_caches = PrefixCaches()  # where caches of requests without a conversation are
+        self.owners = ResourceOwners()  # who made the files, batches and skills that requests name
         self.gate_queue, self.open_accounts = GateQueue(), OpenAccounts()
         self._open_leases: set[int] = set()  # ids of the open ones
         self._by_generation: dict[int, Account] = {}
@@ -134,8 +134,8 @@ class Fleet:
                 binding.account = spec.key
         self.pins = {session: spec.key if key == old else key for session, key in self.pins.items()}
         self.last_account = spec.key if self.last_account == old else self.last_account
-        self.prefix_caches.rename(old, spec.key)
-        self.owners.rename(old, spec.key)
+        self.prefix_caches.rename_account(old, spec.key)
+        self.owners.rename_account(old, spec.key)
 
     def pin(self, account: Optional[str], session: Optional[str] = None) -> None:
         """Pin a session, or everything, to an account key; None takes the pin off.
@@ -248,7 +248,7 @@ class Fleet:
                 binding.last_used = now
         if served and conversation is None and lease.request.prefixes:
             until = now + lease.request.cache_life
-            self.prefix_caches.note(lease.request.prefixes, account.key, usage.prefix, until, now)
+            self.prefix_caches.record(lease.request.prefixes, account.key, usage.prefix, until, now)
         if lease.holds_slot:
             key = LedgerKey(conversation or "", lease.request.issue, account.name, int(now // DAY_SEC))
             retention = self._rules.ledger_retention_hours * 3600.0
@@ -272,7 +272,7 @@ class Fleet:
             self.clock_moved_back(now)
         self._last_now = now
         self.bindings.evict_idle(self.accounts, now)
-        self.prefix_caches.forget(now)
+        self.prefix_caches.drop_expired(now)
         if self.gate_queue:
             self.gate_queue.drop_stale(now)
 

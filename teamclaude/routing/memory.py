@@ -52,8 +52,8 @@ def dump_state(fleet: Fleet, now: float) -> dict[str, Any]:
         "bindings": LazyRows(bindings, lambda values: Binding.to_json(values, now)),
         "pins": [{"session": session, "account": key} for session, key in fleet.pins.items()],
         "lastAccount": fleet.last_account,
-        "prefixes": fleet.prefix_caches.stored(),
-        "owners": fleet.owners.stored(),
+        "prefixes": fleet.prefix_caches.to_json(),
+        "owners": fleet.owners.to_json(),
         "ledger": LazyRows(fleet.ledger.copy_rows(), lambda row: LedgerRow.to_json(*row)),
         "learned": {fleet.policy.name: fleet.policy.stored()},
     }
