@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Optional
 
 from .burn import Burn
-from .caps import CapEstimate
+from .caps import LearnedCap
 from .decision import NEVER, Scope
 from .rules import Rules
 from .usage import NO_USAGE, Usage
@@ -95,8 +95,8 @@ class Account:
     cost_estimated: bool = False  # some of it is by the price of another version of the model
     warm: ExpiringSet = field(default_factory=ExpiringSet)
     burn: Burn = field(default_factory=Burn)
-    cap_5h: CapEstimate = field(default_factory=CapEstimate)
-    cap_7d: CapEstimate = field(default_factory=CapEstimate)
+    cap_5h: LearnedCap = field(default_factory=LearnedCap)
+    cap_7d: LearnedCap = field(default_factory=LearnedCap)
     suspect_until: float = 0.0  # its last answer was a failure: others are preferred for new work
     refusals_in_row: int = 0  # times in a row that it refused what another account then served
     refused_scopes: set[Scope] = field(default_factory=set)  # so, since it last served

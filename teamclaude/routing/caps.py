@@ -18,7 +18,7 @@ from typing import Any, Optional
 from .saved import LenientObject, as_number
 from .windows import SAME_WINDOW_SEC, Window
 
-__all__ = ["CapEstimate"]
+__all__ = ["LearnedCap"]
 
 MIN_MOVEMENT = 0.03
 MAX_SAMPLES = 9
@@ -26,7 +26,7 @@ HALF_LIFE_SEC = 86400.0
 
 
 @dataclass
-class CapEstimate:
+class LearnedCap:
     """The learned cap of one window of one account."""
 
     samples: list[float] = field(default_factory=list)
@@ -35,7 +35,7 @@ class CapEstimate:
     ceiling_at: float = 0.0
     best: float = 0.0  # largest burn of one window that was still served
 
-    def observe(self, window: Window, burned: float, now: float) -> None:
+    def record_success(self, window: Window, burned: float, now: float) -> None:
         """An answer below 400 while `burned` tokens of this window are spent."""
         self.best = max(self.best, burned)
         if self.ceiling is not None and burned > self.ceiling:
@@ -56,7 +56,7 @@ class CapEstimate:
             self.samples = (self.samples + [(burned - anchor[1]) / moved])[-MAX_SAMPLES:]
             self.anchor = (window.utilization, burned, window.resets_at)
 
-    def refused(self, burned: float, alpha: float, now: float) -> None:
+    def record_429(self, burned: float, alpha: float, now: float) -> None:
         """The first account 429 of a streak, at `burned` tokens."""
         if burned <= 0:
             return
@@ -64,7 +64,7 @@ class CapEstimate:
         self.ceiling = burned if known is None else alpha * burned + (1.0 - alpha) * known
         self.ceiling_at = now
 
-    def value(self, now: float) -> Optional[float]:
+    def estimate(self, now: float) -> Optional[float]:
         """Tokens the window can take, or None while nothing is known."""
         return _median(self.samples) if self.samples else self._ceiling(now)
 
@@ -74,7 +74,7 @@ class CapEstimate:
         faded: float = 0.5 ** (max(0.0, now - self.ceiling_at) / HALF_LIFE_SEC)
         return self.best + (self.ceiling - self.best) * faded
 
-    def stored(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {
             "samples": self.samples,
             "ceiling": self.ceiling,
@@ -84,7 +84,7 @@ class CapEstimate:
         }
 
     @classmethod
-    def restored(cls, saved: LenientObject) -> CapEstimate:
+    def from_json(cls, saved: LenientObject) -> LearnedCap:
         return cls(
             samples=[sample for sample in saved.each("samples", as_number) if sample > 0][-MAX_SAMPLES:],
             anchor=saved.find("anchor", _as_anchor),

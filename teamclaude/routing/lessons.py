@@ -8,7 +8,7 @@ from typing import Optional
 from .account import FIVE_HOURS_SEC, SUSPECT_SEC, WEEK_SEC, Account, ScopedRefusal
 from .answers import MEANINGS, ResponseKind, Effect
 from .bench import bench_end, refusal_bench_sec
-from .caps import CapEstimate
+from .caps import LearnedCap
 from .decision import Lease
 from .rules import Rules
 from .windows import API_KEY_AXES, MAX_WINDOW_SEC, QuotaReading, Window, is_scoped
@@ -74,7 +74,7 @@ def record_success(account: Account, lease: Lease, reading: QuotaReading, rules:
         if axis not in reading.axes and account.windows.get(axis, now).seen_at <= lease.at:
             account.windows.drop(axis)
     for window, burned, estimate in _windows_with_burn(account, now):
-        estimate.observe(window, burned, now)
+        estimate.record_success(window, burned, now)
 
 
 def record_429(account: Account, lease: Lease, reading: QuotaReading, rules: Rules, now: float, roll: float) -> None:
@@ -99,7 +99,7 @@ def record_429(account: Account, lease: Lease, reading: QuotaReading, rules: Rul
     if account.streak == 1:
         for axis, (_, burned, estimate) in zip(("5h", "7d"), _windows_with_burn(account, now)):
             if axis in rejected:
-                estimate.refused(burned, rules.cap_ema_alpha, now)
+                estimate.record_429(burned, rules.cap_ema_alpha, now)
 
 
 def bench(account: Account, now: float, words: str, until: Optional[float] = None) -> None:
@@ -255,7 +255,7 @@ def _last_reset(account: Account, axes: Iterable[str], now: float) -> Optional[f
     return max((reset for reset in resets if reset is not None), default=None)
 
 
-def _windows_with_burn(account: Account, now: float) -> list[tuple[Window, int, CapEstimate]]:
+def _windows_with_burn(account: Account, now: float) -> list[tuple[Window, int, LearnedCap]]:
     """The 5h and the 7d window with the tokens burned in each and what was learned of it."""
     rows = []
     for axis, length, estimate in (

@@ -13,7 +13,7 @@ from typing import Any, Callable, TypeVar
 from .account import Account, ScopedRefusal
 from .binding import Binding
 from .burn import Burn
-from .caps import CapEstimate
+from .caps import LearnedCap
 from .decision import NEVER
 from .fleet import Fleet
 from .ledger import LedgerKey, LedgerRow
@@ -139,8 +139,8 @@ def _dump_account(account: Account, now: float) -> dict[str, Any]:
         "unpricedTokens": account.unpriced_tokens,
         "costEstimated": account.cost_estimated,
         "burn": account.burn.stored(),
-        "cap5h": account.cap_5h.stored(),
-        "cap7d": account.cap_7d.stored(),
+        "cap5h": account.cap_5h.to_json(),
+        "cap7d": account.cap_7d.to_json(),
     }
 
 
@@ -165,8 +165,8 @@ def _restore_account(account: Account, saved: LenientObject, now: float) -> None
     account.unpriced_tokens = saved.get("unpricedTokens", as_count, 0)
     account.cost_estimated = saved.get("costEstimated", as_flag, False)
     account.burn = Burn(saved.each("burn", _as_bucket))
-    account.cap_5h = CapEstimate.restored(saved.inner("cap5h"))
-    account.cap_7d = CapEstimate.restored(saved.inner("cap7d"))
+    account.cap_5h = LearnedCap.from_json(saved.inner("cap5h"))
+    account.cap_7d = LearnedCap.from_json(saved.inner("cap7d"))
 
 
 def _restore_windows(account: Account, saved: LenientObject, now: float) -> None:
