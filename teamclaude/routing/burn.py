@@ -9,7 +9,7 @@ __all__ = ["Burn"]
 
 BUCKET_SEC = 300
 KEEP_SEC = 7 * 86400
-KEPT_SUMS = 8
+MAX_CACHED_SUMS = 8
 
 
 class Burn:
@@ -36,14 +36,14 @@ class Burn:
             before = self._after_cut[1] if self._after_cut[0] == cut else 0
             self._after_cut = (cut, before + tokens)
         if index not in self._buckets:
-            self._forget(index)
+            self._drop_old(index)
             self._newest = max(self._newest, index)
         self._buckets[index] = self._buckets.get(index, 0) + tokens
         for first in self._sums:
             if first <= index:
                 self._sums[first] += tokens
 
-    def since(self, start: float, now: float) -> int:
+    def tokens_since(self, start: float, now: float) -> int:
         """Tokens burned in buckets that began at or after `start`'s bucket."""
         first = int(start // BUCKET_SEC)
         last = int(now // BUCKET_SEC)
@@ -51,7 +51,7 @@ class Burn:
             return self._sum(first, last)
         known = self._sums.get(first)
         if known is None:
-            if len(self._sums) >= KEPT_SUMS:
+            if len(self._sums) >= MAX_CACHED_SUMS:
                 self._sums.clear()
             known = self._sums[first] = self._sum(first, last)
         return known
@@ -61,29 +61,29 @@ class Burn:
             return sum(self._buckets.get(i, 0) for i in range(first, last + 1))
         return sum(tokens for index, tokens in self._buckets.items() if first <= index <= last)
 
-    def in_window(self, length: float, reset: Optional[float], now: float) -> int:
+    def tokens_in_window(self, length: float, reset: Optional[float], now: float) -> int:
         """Tokens since the window of `length` seconds began.
 
         `reset` is the last one known: of the running window, or one that has passed, with which the
         running window began at the earliest.  Unknown or long ago, it is the last `length` seconds.
         """
         if reset is None or reset <= now - length:
-            return self.since(now - length, now)
-        return self.since(reset - length, now) if reset > now else self._since_cut(reset, now)
+            return self.tokens_since(now - length, now)
+        return self.tokens_since(reset - length, now) if reset > now else self._since_cut(reset, now)
 
     def _since_cut(self, cut: float, now: float) -> int:
         """Tokens burned at or after `cut`, exact also within its bucket."""
-        whole = self.since(cut, now)
+        whole = self.tokens_since(cut, now)
         if cut % BUCKET_SEC == 0:
             return whole
         in_bucket = self._buckets.get(int(cut // BUCKET_SEC), 0)
         after = self._after_cut[1] if self._after_cut[0] == cut else 0
         return whole - in_bucket + min(after, in_bucket)
 
-    def stored(self) -> list[tuple[int, int]]:
+    def to_json(self) -> list[tuple[int, int]]:
         return sorted(self._buckets.items())
 
-    def _forget(self, newest: int) -> None:
+    def _drop_old(self, newest: int) -> None:
         oldest = newest - KEEP_SEC // BUCKET_SEC
         if any(index < oldest for index in self._buckets):
             self._buckets = {i: n for i, n in self._buckets.items() if i >= oldest}

@@ -263,5 +263,5 @@ def _windows_with_burn(account: Account, now: float) -> list[tuple[Window, int, 
         ("7d", WEEK_SEC, account.cap_7d),
     ):
         window = account.windows.get(axis, now)
-        rows.append((window, account.burn.in_window(length, account.windows.resets.get(axis), now), estimate))
+        rows.append((window, account.burn.tokens_in_window(length, account.windows.resets.get(axis), now), estimate))
     return rows

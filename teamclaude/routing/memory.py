@@ -138,7 +138,7 @@ def _dump_account(account: Account, now: float) -> dict[str, Any]:
         "cost": account.cost,
         "unpricedTokens": account.unpriced_tokens,
         "costEstimated": account.cost_estimated,
-        "burn": account.burn.stored(),
+        "burn": account.burn.to_json(),
         "cap5h": account.cap_5h.to_json(),
         "cap7d": account.cap_7d.to_json(),
     }

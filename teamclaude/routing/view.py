@@ -183,7 +183,7 @@ def _account_view(fleet: Fleet, account: Account, now: float) -> AccountView:
         windows=dict(account.windows.live(now)),
         unified_status=account.account_status(now),
         pace=weekly_pace(account, rules, now),
-        burn_5h=account.burn.in_window(FIVE_HOURS_SEC, account.windows.resets.get("5h"), now),
+        burn_5h=account.burn.tokens_in_window(FIVE_HOURS_SEC, account.windows.resets.get("5h"), now),
         cap_5h=account.cap_5h.estimate(now),
         cap_7d=account.cap_7d.estimate(now),
         warm=account.warm.count(now),
