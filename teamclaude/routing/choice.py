@@ -143,7 +143,7 @@ class Choice:
         block = self._block(home)
         if block is None or block.until == NEVER or not self.accounts:
             return None
-        words = self._policy.await_home(self, self._request, binding, home, block.until, self._waited)
+        words = self._policy.wait_reason(self, self._request, binding, home, block.until, self._waited)
         if not words:
             return None
         excluded = (Exclusion(home.key, block.rule, block.detail),)
@@ -171,7 +171,7 @@ class Choice:
         account = self._fleet.accounts.get(parent.account) if parent is not None else None
         if account is None or not self._accepts_new(account) or not self._has_slot(account):
             return None
-        if self._policy.gate(self, self._request, account, 0, self._waited):
+        if self._policy.gate_reason(self, self._request, account, 0, self._waited):
             return None
         return self._join(account, Reason.NEW, "beside its parent", "not its parent's")
 
@@ -196,7 +196,7 @@ class Choice:
         if not candidates.accounts:
             return self._no_account("", candidates.excluded, candidates.soonest)
         placement = self._policy.place(self, self._request, home)
-        words = self._policy.gate(self, self._request, placement.account, self._held_longer, self._waited)
+        words = self._policy.gate_reason(self, self._request, placement.account, self._held_longer, self._waited)
         if words:
             excluded = _chain(self._excluded_before_policy, placement.excluded)
             return self._hold(Reason.GATE, words, excluded, self._recheck_at)

@@ -48,7 +48,7 @@ class Fleet:
 
     def __init__(self, rules: Rules, policy: Policy, prices: Optional[Mapping[str, Pricing]] = None) -> None:
         self.policy = policy
-        self._rules = policy.adapt(rules)
+        self._rules = policy.adapt_rules(rules)
         self.prices: Mapping[str, Pricing] = prices or {}
         self.accounts: dict[str, Account] = {}
         self.bindings = Conversations()
@@ -74,7 +74,7 @@ class Fleet:
         if policy.name != self.policy.name:
             self.policy = policy
             self.gate_queue.clear()
-        self._rules = self.policy.adapt(rules)
+        self._rules = self.policy.adapt_rules(rules)
         self.open_accounts.invalidate()
 
     # --- configuration ------------------------------------------------------------------------
@@ -208,7 +208,7 @@ class Fleet:
         binding = self.bindings.get(lease.request.conversation or "") if lease.holds_slot else None
         if account is not None and lease.holds_slot:
             account.inflight -= 1
-            self.policy.settled(account)
+            self.policy.request_ended(account)
         if account is not None and (served or usage != NO_USAGE):
             self._count_usage(lease, account, binding, usage, model or lease.request.model, served, now)
         if binding is not None:
@@ -230,7 +230,7 @@ class Fleet:
         account.burn.add(usage.burn, now, account.windows.last_reset("5h", now))
         conversation = lease.request.conversation
         if served and lease.holds_slot:
-            self.policy.served(self._all_accounts, account, conversation, usage, now)
+            self.policy.record_response(self._all_accounts, account, conversation, usage, now)
         for owner in (account, binding):
             if owner is None:
                 continue
@@ -340,7 +340,7 @@ class Fleet:
             apply_windows(account, reading, lease.request.needs_slot, now)
         lessons.apply_kind(account, lease, kind, reading, self._rules, now, roll, words)
         if kind is ResponseKind.BARE:
-            self.policy.crowded(account, now)
+            self.policy.record_bare_429(account, now)
         if lease.holds_slot and kind in FAILURE_KINDS:
             lessons.mark_suspect(account, now)
         if not account.is_open_to_all(self._rules, now):

@@ -55,7 +55,7 @@ def dump_state(fleet: Fleet, now: float) -> dict[str, Any]:
         "prefixes": fleet.prefix_caches.to_json(),
         "owners": fleet.owners.to_json(),
         "ledger": LazyRows(fleet.ledger.copy_rows(), lambda row: LedgerRow.to_json(*row)),
-        "learned": {fleet.policy.name: fleet.policy.stored()},
+        "learned": {fleet.policy.name: fleet.policy.to_json()},
     }
 
 

@@ -13,7 +13,7 @@ from typing import Optional
 from .account import Account, is_within_5h_rail
 from .binding import Binding
 from .decision import RoutingRequest, Exclusion, Reason
-from .policy import Move, Placement, Plain, Pool
+from .policy import Move, Placement, BasePolicy, Pool
 from .rules import Rules
 from .score import weekly_gap, weekly_pace
 
@@ -42,12 +42,12 @@ class _Sieve:
         self.left = kept
 
 
-class PacePolicy(Plain):
+class PacePolicy(BasePolicy):
     """Pace to the weekly line, with a 5h rail and an anti-dogpile spread."""
 
     name = "pace"
 
-    def adapt(self, rules: Rules) -> Rules:
+    def adapt_rules(self, rules: Rules) -> Rules:
         return rules
 
     def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:

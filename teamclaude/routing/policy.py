@@ -16,7 +16,7 @@ from .rules import NO_LIMIT, Rules
 from .saved import LenientObject
 from .usage import Usage
 
-__all__ = ["Move", "Placement", "Plain", "Policy", "Pool"]
+__all__ = ["Move", "Placement", "BasePolicy", "Policy", "Pool"]
 
 
 class Pool(Protocol):
@@ -54,7 +54,7 @@ class Policy(Protocol):
 
     name: str
 
-    def adapt(self, rules: Rules) -> Rules:
+    def adapt_rules(self, rules: Rules) -> Rules:
         """The rules this policy works with, made of the configured ones."""
 
     def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
@@ -63,21 +63,21 @@ class Policy(Protocol):
     def reconsider(self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
         """None keeps a warm conversation where it is."""
 
-    def slots(self, rules: Rules, account: Account, now: float) -> int:
+    def inflight_limit(self, rules: Rules, account: Account, now: float) -> int:
         """Requests the account may have in flight, as far as this policy is concerned."""
 
     def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
         """How many more requests the account takes now; 0 lets the request wait."""
 
-    def await_home(
+    def wait_reason(
         self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account, until: float, waited: float
     ) -> str:
         """Why a warm conversation waits for its closed account until then; empty: it is placed anew."""
 
-    def gate(self, pool: Pool, ask: RoutingRequest, account: Account, ahead: int, waited: float) -> str:
+    def gate_reason(self, pool: Pool, ask: RoutingRequest, account: Account, ahead: int, waited: float) -> str:
         """Why a cold conversation must not enter `account` yet; empty: it may.  `ahead` wait longer."""
 
-    def served(
+    def record_response(
         self,
         accounts: Iterable[Account],
         account: Account,
@@ -87,47 +87,47 @@ class Policy(Protocol):
     ) -> None:
         """Learn from an answer to a conversation, or to a request that belongs to none."""
 
-    def settled(self, account: Account) -> None:
+    def request_ended(self, account: Account) -> None:
         """A request of the account is over, answered or not."""
 
-    def crowded(self, account: Account, now: float) -> None:
+    def record_bare_429(self, account: Account, now: float) -> None:
         """A 429 that says nothing: perhaps `account` had too many requests in flight, this one included."""
 
-    def stored(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """What it has learned, as plain JSON data."""
 
     def restore(self, saved: LenientObject, keys: Mapping[str, str]) -> None:
         """Take back what was stored; `keys` maps the account keys of then to those of now."""
 
 
-class Plain:
+class BasePolicy:
     """A policy that learns nothing, lets nobody wait and keeps what is warm."""
 
     name = ""
 
-    def adapt(self, rules: Rules) -> Rules:
+    def adapt_rules(self, rules: Rules) -> Rules:
         """It prefers no account for the rails' sake, unless they are set."""
         return rules.with_own(five_hour_soft_ceiling=NO_LIMIT, max_sessions_per_account=NO_LIMIT)
 
     def reconsider(self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
         return None
 
-    def slots(self, rules: Rules, account: Account, now: float) -> int:
+    def inflight_limit(self, rules: Rules, account: Account, now: float) -> int:
         return rules.max_inflight_per_account
 
     def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
         """What the rails and the probe of an unproven account leave of `slots`: no policy overrides it."""
-        return inflight_cap(account, rules, now, waited, self.slots(rules, account, now)) - account.inflight
+        return inflight_cap(account, rules, now, waited, self.inflight_limit(rules, account, now)) - account.inflight
 
-    def await_home(
+    def wait_reason(
         self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account, until: float, waited: float
     ) -> str:
         return ""
 
-    def gate(self, pool: Pool, ask: RoutingRequest, account: Account, ahead: int, waited: float) -> str:
+    def gate_reason(self, pool: Pool, ask: RoutingRequest, account: Account, ahead: int, waited: float) -> str:
         return ""
 
-    def served(
+    def record_response(
         self,
         accounts: Iterable[Account],
         account: Account,
@@ -137,13 +137,13 @@ class Plain:
     ) -> None:
         pass
 
-    def settled(self, account: Account) -> None:
+    def request_ended(self, account: Account) -> None:
         pass
 
-    def crowded(self, account: Account, now: float) -> None:
+    def record_bare_429(self, account: Account, now: float) -> None:
         pass
 
-    def stored(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {}
 
     def restore(self, saved: LenientObject, keys: Mapping[str, str]) -> None:

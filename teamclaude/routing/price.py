@@ -23,7 +23,7 @@ from .account import Account
 from .binding import Binding
 from .decision import NEVER, RoutingRequest, Exclusion, LazyExclusions
 from .meter import WEEKS_IN_5H, Meter
-from .policy import Placement, Plain, Pool
+from .policy import Placement, BasePolicy, Pool
 from .ranking import INFINITE, Offer, Ranking, Standing
 from .rules import Rules
 from .saved import LenientObject
@@ -58,7 +58,7 @@ class Tuning(NamedTuple):
 CHOSEN = Tuning()
 
 
-class PricePolicy(Plain):
+class PricePolicy(BasePolicy):
     """Quota by its scarcity, with a gate for cold conversations."""
 
     name = "price"
@@ -73,7 +73,7 @@ class PricePolicy(Plain):
         self._ranked: tuple[Sequence[Account], float, float] = ((), 0.0, 0.0)  # whom, at what plenty, when
         self._stirred: set[Account] = set()  # their offers may have become better since
 
-    def adapt(self, rules: Rules) -> Rules:
+    def adapt_rules(self, rules: Rules) -> Rules:
         """Use windows to their end, unless a switchThreshold is configured."""
         return rules.with_own(switch_threshold=self._tuning.full)
 
@@ -101,10 +101,10 @@ class PricePolicy(Plain):
         told = partial(_others, pool.accounts, offers.copy(), own, best.account, rate, now)
         return Placement(best.account, LazyExclusions(told), best.words(rate, now))
 
-    def slots(self, rules: Rules, account: Account, now: float) -> int:
+    def inflight_limit(self, rules: Rules, account: Account, now: float) -> int:
         return self._slots.limit(account, rules.max_inflight_per_account, now)
 
-    def await_home(
+    def wait_reason(
         self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account, until: float, waited: float
     ) -> str:
         closed = until - pool.now
@@ -116,7 +116,7 @@ class PricePolicy(Plain):
             return ""
         return f"back in {closed:.0f} s, its cache of {binding.prefix // 1000}k tokens is worth {worth:.0f} s"
 
-    def gate(self, pool: Pool, ask: RoutingRequest, account: Account, ahead: int, waited: float) -> str:
+    def gate_reason(self, pool: Pool, ask: RoutingRequest, account: Account, ahead: int, waited: float) -> str:
         if waited >= ask.hold_sec:
             return ""
         meter, now = self.meter, pool.now
@@ -226,7 +226,7 @@ class PricePolicy(Plain):
 
     # --- learning -----------------------------------------------------------------------------
 
-    def served(
+    def record_response(
         self,
         accounts: Iterable[Account],
         account: Account,
@@ -237,13 +237,13 @@ class PricePolicy(Plain):
         self.meter.served(accounts, account, conversation, usage, now)
         self._standings.pop(account.key, None)
 
-    def settled(self, account: Account) -> None:
+    def request_ended(self, account: Account) -> None:
         self._stirred.add(account)
 
-    def crowded(self, account: Account, now: float) -> None:
+    def record_bare_429(self, account: Account, now: float) -> None:
         self._slots.record_bare_429(account, now)
 
-    def stored(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return self.meter.stored()
 
     def restore(self, saved: LenientObject, keys: Mapping[str, str]) -> None:

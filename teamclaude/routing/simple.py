@@ -11,7 +11,7 @@ from typing import Optional
 from .account import Account
 from .binding import Binding
 from .decision import NEVER, RoutingRequest, Exclusion, Reason
-from .policy import Move, Placement, Plain, Pool
+from .policy import Move, Placement, BasePolicy, Pool
 from .rules import NO_LIMIT, Rules
 
 __all__ = ["DrainPolicy", "LeastUsedPolicy", "RoundRobinPolicy", "StickyPolicy", "ThresholdPolicy"]
@@ -30,7 +30,7 @@ def _used(account: Account, now: float) -> float:
     return max(account.utilization("7d", now) or 0.0, account.utilization("5h", now) or 0.0)
 
 
-class _Free(Plain):
+class _Free(BasePolicy):
     """The accounts with a free slot, or all of them when there is none."""
 
     def _free(self, pool: Pool) -> list[Account]:
@@ -62,7 +62,7 @@ class DrainPolicy(_Free):
 
     name = "drain"
 
-    def adapt(self, rules: Rules) -> Rules:
+    def adapt_rules(self, rules: Rules) -> Rules:
         return rules.with_own(max_sessions_per_account=NO_LIMIT)
 
     def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
@@ -76,7 +76,7 @@ class DrainPolicy(_Free):
         return _taken(pool.accounts, chosen, "resets later", "the soonest weekly reset")
 
 
-class ThresholdPolicy(Plain):
+class ThresholdPolicy(BasePolicy):
     """One account for everybody, until it reaches switchThreshold."""
 
     name = "threshold"

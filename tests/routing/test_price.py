@@ -154,7 +154,7 @@ def test_what_it_learned_survives_a_restart(priced):
     assert new.week(fleet.accounts["a"]) == 8e6
     assert new.burn_rate == pytest.approx(old.burn_rate)
     assert new.demand.hours == old.demand.hours
-    assert fleet.policy.stored() == pool.fleet.policy.stored()
+    assert fleet.policy.to_json() == pool.fleet.policy.stored()
 
 
 def test_learned_state_that_is_no_good_is_left_out(priced):

@@ -7,7 +7,7 @@ import pytest
 from teamclaude.routing.account import AccountSpec
 from teamclaude.routing.decision import Lease, Reason, Wait
 from teamclaude.routing.policies import POLICIES
-from teamclaude.routing.policy import Plain
+from teamclaude.routing.policy import BasePolicy
 from teamclaude.routing.rules import NO_LIMIT, Rules
 from tests.routing.conftest import STAYING, only
 
@@ -201,9 +201,9 @@ def test_rails_that_are_not_set_are_the_policys_own(Pool, policy):
 
 def test_rails_that_are_set_are_the_same_under_every_policy(policy):
     given = Rules(switch_threshold=0.5, five_hour_soft_ceiling=0.4, max_sessions_per_account=3)
-    adapted = POLICIES[policy]().adapt(given)
+    adapted = POLICIES[policy]().adapt_rules(given)
     assert (adapted.full, adapted.soft_ceiling, adapted.most_sessions) == (0.5, 0.4, 3)
 
 
 def test_no_policy_has_its_own_way_of_counting_free_slots(policy):
-    assert POLICIES[policy].free_slots is Plain.free_slots
+    assert POLICIES[policy].free_slots is BasePolicy.free_slots

@@ -62,4 +62,4 @@ def test_least_used_takes_the_emptiest(with_policy):
 
 def test_only_thinking_policies_learn(with_policy):
     for name, make in POLICIES.items():
-        assert (make().stored() == {}) == (name != "price")
+        assert (make().to_json() == {}) == (name != "price")
