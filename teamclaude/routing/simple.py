@@ -17,28 +17,28 @@ from .rules import NO_LIMIT, Rules
 __all__ = ["DrainPolicy", "LeastUsedPolicy", "RoundRobinPolicy", "StickyPolicy", "ThresholdPolicy"]
 
 
-def _taken(pool: Sequence[Account], chosen: Account, rule: str, detail: str) -> Placement:
+def _placement(pool: Sequence[Account], chosen: Account, rule: str, detail: str) -> Placement:
     others = tuple(Exclusion(a.key, rule, f"than {chosen.name}") for a in pool if a is not chosen)
     return Placement(chosen, others, detail)
 
 
-def _busy(account: Account, now: float) -> tuple[int, int, float, str]:
+def _load_order(account: Account, now: float) -> tuple[int, int, float, str]:
     return (account.inflight, account.warm.count(now), account.last_picked, account.name)
 
 
-def _used(account: Account, now: float) -> float:
+def _peak_use(account: Account, now: float) -> float:
     return max(account.utilization("7d", now) or 0.0, account.utilization("5h", now) or 0.0)
 
 
-class _Free(BasePolicy):
+class _FreeSlotPolicy(BasePolicy):
     """The accounts with a free slot, or all of them when there is none."""
 
-    def _free(self, pool: Pool) -> list[Account]:
+    def _with_free_slot(self, pool: Pool) -> list[Account]:
         free = [a for a in pool.accounts if self.free_slots(pool.rules, a, pool.now, 0.0) > 0]
         return free or list(pool.accounts)
 
 
-class StickyPolicy(_Free):
+class StickyPolicy(_FreeSlotPolicy):
     """A conversation stays where it began; a new one goes to the least loaded account."""
 
     name = "sticky"
@@ -46,7 +46,7 @@ class StickyPolicy(_Free):
     def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
         now = pool.now
         chosen = min(
-            self._free(pool),
+            self._with_free_slot(pool),
             key=lambda a: (
                 a.warm.count(now) - (a is home),
                 a.inflight,
@@ -54,10 +54,10 @@ class StickyPolicy(_Free):
                 a.name,
             ),
         )
-        return _taken(pool.accounts, chosen, "more loaded", f"{chosen.warm.count(now)} warm conversations")
+        return _placement(pool.accounts, chosen, "more loaded", f"{chosen.warm.count(now)} warm conversations")
 
 
-class DrainPolicy(_Free):
+class DrainPolicy(_FreeSlotPolicy):
     """New work goes to the account whose week ends soonest: what is unused then is lost."""
 
     name = "drain"
@@ -70,10 +70,10 @@ class DrainPolicy(_Free):
 
         def order(account: Account) -> tuple[float, tuple[int, int, float, str]]:
             resets_at = account.windows.get("7d", now).resets_at
-            return (NEVER if resets_at is None else resets_at, _busy(account, now))
+            return (NEVER if resets_at is None else resets_at, _load_order(account, now))
 
-        chosen = min(self._free(pool), key=order)
-        return _taken(pool.accounts, chosen, "resets later", "the soonest weekly reset")
+        chosen = min(self._with_free_slot(pool), key=order)
+        return _placement(pool.accounts, chosen, "resets later", "the soonest weekly reset")
 
 
 class ThresholdPolicy(BasePolicy):
@@ -84,7 +84,7 @@ class ThresholdPolicy(BasePolicy):
     def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
         # The account picked last is the one in use.
         chosen = max(pool.accounts, key=lambda a: (a.last_picked, -a.generation))
-        return _taken(pool.accounts, chosen, "used longer ago", "the account in use")
+        return _placement(pool.accounts, chosen, "used longer ago", "the account in use")
 
     def reconsider(self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
         if pool.rules.most_sessions < NO_LIMIT:
@@ -97,21 +97,21 @@ class ThresholdPolicy(BasePolicy):
         return None if placement.account is home else Move(Reason.TURN, placement)
 
 
-class RoundRobinPolicy(_Free):
+class RoundRobinPolicy(_FreeSlotPolicy):
     """Each request goes to the account that was picked longest ago."""
 
     name = "round-robin"
 
     def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
-        chosen = min(self._free(pool), key=lambda a: (a.last_picked, a.name))
-        return _taken(pool.accounts, chosen, "picked later", "its turn")
+        chosen = min(self._with_free_slot(pool), key=lambda a: (a.last_picked, a.name))
+        return _placement(pool.accounts, chosen, "picked later", "its turn")
 
     def reconsider(self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
         placement = self.place(pool, ask, home)
         return None if placement.account is home else Move(Reason.TURN, placement)
 
 
-class LeastUsedPolicy(_Free):
+class LeastUsedPolicy(_FreeSlotPolicy):
     """New work goes to the account with the smallest weekly utilization."""
 
     name = "least-used"
@@ -119,7 +119,7 @@ class LeastUsedPolicy(_Free):
     def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
         now = pool.now
         chosen = min(
-            self._free(pool),
-            key=lambda a: (_used(a, now), _busy(a, now)),
+            self._with_free_slot(pool),
+            key=lambda a: (_peak_use(a, now), _load_order(a, now)),
         )
-        return _taken(pool.accounts, chosen, "more used", f"{_used(chosen, now):.0%} used")
+        return _placement(pool.accounts, chosen, "more used", f"{_peak_use(chosen, now):.0%} used")
