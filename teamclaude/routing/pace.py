@@ -22,7 +22,7 @@ __all__ = ["PacePolicy"]
 ROUNDING = 1e-9  # the tie band is inclusive, also where 0.3 - 0.2 is not 0.1
 
 
-class _Sieve:
+class _Layers:
     """Accounts that pass layer after layer; a layer that nobody passes is waived."""
 
     def __init__(self, accounts: Iterable[Account]) -> None:
@@ -30,7 +30,7 @@ class _Sieve:
         self.excluded: list[Exclusion] = []
         self.waived: list[str] = []
 
-    def keep(self, rule: str, passes: Callable[[Account], bool], detail: Callable[[Account], str]) -> None:
+    def narrow(self, rule: str, passes: Callable[[Account], bool], detail: Callable[[Account], str]) -> None:
         kept: list[Account] = []
         failed: list[Account] = []
         for account in self.left:
@@ -52,14 +52,14 @@ class PacePolicy(BasePolicy):
 
     def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
         rules, now = pool.rules, pool.now
-        sieve = _Sieve(pool.accounts)
-        sieve.keep(
+        sieve = _Layers(pool.accounts)
+        sieve.narrow(
             "no slot", lambda a: self.free_slots(rules, a, now, 0.0) > 0, lambda a: f"{a.inflight} in flight"
         )
         warm = {a: a.warm.count(now) for a in sieve.left}
         scores = {a: weekly_pace(a, rules, now).score for a in sieve.left}
         floor = max(scores.values()) - rules.pace_tie_band - ROUNDING
-        sieve.keep("less behind", lambda a: scores[a] >= floor, lambda a: f"score {scores[a]:+.3f}")
+        sieve.narrow("less behind", lambda a: scores[a] >= floor, lambda a: f"score {scores[a]:+.3f}")
         chosen = min(
             sieve.left,
             key=lambda a: (a.inflight, a is not home, warm[a], a.last_picked, -scores[a], a.name),
