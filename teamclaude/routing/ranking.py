@@ -14,12 +14,12 @@ from typing import NamedTuple, Optional
 
 from .account import Account
 
-__all__ = ["INFINITE", "Offer", "Ranking", "Standing"]
+__all__ = ["INFINITE", "Candidate", "Ranking", "QuotaOutlook"]
 
 INFINITE = float("inf")
 
 
-class Standing(NamedTuple):
+class QuotaOutlook(NamedTuple):
     """What is left of an account's windows at an instant."""
 
     at: float
@@ -37,7 +37,7 @@ class Standing(NamedTuple):
         return shortest
 
 
-class Offer(NamedTuple):
+class Candidate(NamedTuple):
     """One account as a place for a cold conversation; the smallest is the best."""
 
     cost: float  # less than 0: its share for each active conversation, with one more
@@ -47,12 +47,12 @@ class Offer(NamedTuple):
     generation: int  # no two are equal
     until: float  # it may be better then
     account: Account
-    standing: Standing
+    outlook: QuotaOutlook
     active: int
 
-    def words(self, rate: Optional[float], now: float) -> str:
+    def describe(self, rate: Optional[float], now: float) -> str:
         """How crowded it was, and how long a window lasts with one more."""
-        runway = self.standing.runway(self.active + 1, rate, now)
+        runway = self.outlook.runway(self.active + 1, rate, now)
         if runway == INFINITE:
             return f"{self.active} active"
         minutes = runway / 60
@@ -64,20 +64,20 @@ class Offer(NamedTuple):
 class Ranking:
     """One offer of each account."""
 
-    def __init__(self, offers: Iterable[Offer] = ()) -> None:
-        self.offers = sorted(offers)
-        self._filed = {offer.account: offer for offer in self.offers}
-        self._due = [(offer.until, offer.generation, offer) for offer in self.offers]
+    def __init__(self, offers: Iterable[Candidate] = ()) -> None:
+        self.candidates = sorted(offers)
+        self._by_account = {offer.account: offer for offer in self.candidates}
+        self._due = [(offer.until, offer.generation, offer) for offer in self.candidates]
         heapq.heapify(self._due)
 
     def __contains__(self, account: Account) -> bool:
-        return account in self._filed
+        return account in self._by_account
 
-    def file(self, offer: Offer) -> None:
+    def replace(self, offer: Candidate) -> None:
         """In place of the account's last one."""
-        del self.offers[bisect_left(self.offers, self._filed[offer.account])]
-        insort(self.offers, offer)
-        self._filed[offer.account] = offer
+        del self.candidates[bisect_left(self.candidates, self._by_account[offer.account])]
+        insort(self.candidates, offer)
+        self._by_account[offer.account] = offer
         heapq.heappush(self._due, (offer.until, offer.generation, offer))
 
     def due(self, now: float) -> list[Account]:
@@ -85,6 +85,6 @@ class Ranking:
         found = []
         while self._due and self._due[0][0] <= now:
             offer = heapq.heappop(self._due)[2]
-            if self._filed[offer.account] is offer:
+            if self._by_account[offer.account] is offer:
                 found.append(offer.account)
         return found

@@ -10,20 +10,20 @@ from teamclaude.routing.account import Account, AccountSpec
 from teamclaude.routing.decision import RoutingRequest, Lease
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.price import INFINITE, PricePolicy
-from teamclaude.routing.ranking import Offer, Ranking, Standing
+from teamclaude.routing.ranking import Candidate, Ranking, QuotaOutlook
 from teamclaude.routing.rules import Rules
 from teamclaude.routing.usage import NO_USAGE, Usage
 from teamclaude.routing.windows import QuotaReading, Window
 
 HOUR, DAY = 3600.0, 86400.0
 START = 1_800_000_000.0
-LEFT = Standing(0.0, 1.0, ((600_000.0, 9000.0),))
+LEFT = QuotaOutlook(0.0, 1.0, ((600_000.0, 9000.0),))
 
 
 def offers(**costs):
     accounts = [Account(AccountSpec(name, name), number) for number, name in enumerate(costs)]
     return [
-        Offer(-costs[a.name], 0, 0.0, a.name, a.generation, 5.0 + a.generation, a, LEFT, 1) for a in accounts
+        Candidate(-costs[a.name], 0, 0.0, a.name, a.generation, 5.0 + a.generation, a, LEFT, 1) for a in accounts
     ]
 
 
@@ -34,11 +34,11 @@ def names(found):
 def test_the_best_offer_is_first_also_when_filed_anew():
     a, b, c = offers(a=1.0, b=3.0, c=2.0)
     ranking = Ranking([a, b, c])
-    assert names(ranking.offers) == ["b", "c", "a"]
-    ranking.file(a._replace(cost=-2.5))
-    assert names(ranking.offers) == ["b", "a", "c"]
-    ranking.file(b._replace(cost=-0.1))
-    assert names(ranking.offers) == ["a", "c", "b"]
+    assert names(ranking.candidates) == ["b", "c", "a"]
+    ranking.replace(a._replace(cost=-2.5))
+    assert names(ranking.candidates) == ["b", "a", "c"]
+    ranking.replace(b._replace(cost=-0.1))
+    assert names(ranking.candidates) == ["a", "c", "b"]
     assert b.account in ranking
     assert Account(b.account.spec, 9) not in ranking
 
@@ -47,7 +47,7 @@ def test_who_may_have_become_better_by_time_is_told_once_and_not_if_filed_since(
     a, b, c = offers(a=1.0, b=3.0, c=2.0)
     ranking = Ranking([a, b, c])
     assert ranking.due(4.9) == []
-    ranking.file(a._replace(until=8.0))
+    ranking.replace(a._replace(until=8.0))
     assert names(ranking.due(6.5)) == ["b"]
     assert names(ranking.due(7.0)) == ["c"]
     assert names(ranking.due(8.0)) == ["a"]
@@ -56,9 +56,9 @@ def test_who_may_have_become_better_by_time_is_told_once_and_not_if_filed_since(
 
 def test_words_say_how_long_a_window_lasts_with_one_more():
     (offer,) = offers(a=1.0)
-    assert offer.words(100.0, 0.0) == "1 active, lasts 50 min"
-    assert offer.words(25.0, 0.0) == "1 active"  # it resets before
-    assert offer.words(None, 0.0) == "1 active"
+    assert offer.describe(100.0, 0.0) == "1 active, lasts 50 min"
+    assert offer.describe(25.0, 0.0) == "1 active"  # it resets before
+    assert offer.describe(None, 0.0) == "1 active"
 
 
 class Team:
