@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Optional
 from .account import Account
 from .binding import Binding
 from .decision import NEVER, RoutingRequest, Exclusion, LazyExclusions
-from .meter import WEEKS_IN_5H, Meter
+from .meter import WEEKS_IN_5H, PriceEstimates
 from .policy import Placement, BasePolicy, Pool
 from .ranking import INFINITE, Candidate, Ranking, QuotaOutlook
 from .rules import Rules
@@ -65,7 +65,7 @@ class PricePolicy(BasePolicy):
 
     def __init__(self, tuning: Tuning = DEFAULT_TUNING) -> None:
         self._tuning = tuning
-        self.estimates = Meter()
+        self.estimates = PriceEstimates()
         self._inflight_limits = InflightLimits()
         self._outlooks: dict[str, QuotaOutlook] = {}
         self._known_scarcity = (NEVER, 0, 0.0)  # when, of how many accounts, how much
@@ -120,7 +120,7 @@ class PricePolicy(BasePolicy):
         if waited >= ask.hold_sec:
             return ""
         meter, now = self.estimates, pool.now
-        others = meter.active(account, now, but=ask.conversation)
+        others = meter.active_count(account, now, but=ask.conversation)
         if others == 0:
             return ""
         runway = self._account_outlook(account, now).runway(others + ahead + 1, meter.burn_rate, now)
@@ -151,7 +151,7 @@ class PricePolicy(BasePolicy):
         self, asking: Optional[str], home: Optional[Account], plenty: float, now: float
     ) -> dict[Account, Candidate]:
         """What accounts offer to a conversation that was there before: it is not in its own way."""
-        hosts = self.estimates.hosts(asking)
+        hosts = self.estimates.accounts_of(asking)
         if home is not None:
             hosts = {home, *hosts}
         own = {a: self._candidate(a, plenty, now, but=asking) for a in hosts if a in self._ranking}
@@ -161,7 +161,7 @@ class PricePolicy(BasePolicy):
 
     def _candidate(self, account: Account, plenty: float, now: float, but: Optional[str] = None) -> Candidate:
         standing = self._account_outlook(account, now)
-        active, until = self.estimates.activity(account, now, but)
+        active, until = self.estimates.active_until(account, now, but)
         share = standing.share if standing.share < plenty else plenty
         return Candidate(
             -share / (active + 1),
@@ -185,7 +185,7 @@ class PricePolicy(BasePolicy):
         return known
 
     def _compute_outlook(self, account: Account, now: float) -> QuotaOutlook:
-        size_5h, size_7d = self.estimates.sizes(account)
+        size_5h, size_7d = self.estimates.window_sizes(account)
         used_5h, ends_5h, _, _ = account.windows.get("5h", now)
         used_7d, ends_7d, _, _ = account.windows.get("7d", now)
         left_5h, left_7d = _unused_share(used_5h), _unused_share(used_7d)
@@ -218,7 +218,7 @@ class PricePolicy(BasePolicy):
 
     def _compute_scarcity(self, pool: Pool) -> float:
         # Monday and Tuesday say little of a week: from them alone demand looks like too much for everybody.
-        if not self.estimates.demand.is_known or any(self.estimates.week(a) is None for a in pool.accounts):
+        if not self.estimates.demand.is_known or any(self.estimates.week_tokens(a) is None for a in pool.accounts):
             return 0.0
         supply = sum(self._account_outlook(account, pool.now).share for account in pool.accounts)
         low = self._tuning.scarce_from
@@ -234,7 +234,7 @@ class PricePolicy(BasePolicy):
         usage: Usage,
         now: float,
     ) -> None:
-        self.estimates.served(accounts, account, conversation, usage, now)
+        self.estimates.record_response(accounts, account, conversation, usage, now)
         self._outlooks.pop(account.key, None)
 
     def request_ended(self, account: Account) -> None:
@@ -244,7 +244,7 @@ class PricePolicy(BasePolicy):
         self._inflight_limits.record_bare_429(account, now)
 
     def to_json(self) -> dict[str, Any]:
-        return self.estimates.stored()
+        return self.estimates.to_json()
 
     def restore(self, saved: LenientObject, keys: Mapping[str, str]) -> None:
         self.estimates.restore(saved, keys)

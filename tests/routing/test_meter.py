@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.routing.meter import Meter
+from teamclaude.routing.meter import PriceEstimates
 from teamclaude.routing.usage import Usage
 
 HOUR, DAY = 3600.0, 86400.0
@@ -14,7 +14,7 @@ class Metered:
     """Accounts that burn, and the meter that watches them."""
 
     def __init__(self, pool) -> None:
-        self.pool, self.meter = pool, Meter()
+        self.pool, self.meter = pool, PriceEstimates()
         self.ends = {"5h": pool.now + 3 * HOUR, "7d": pool.now + 5 * DAY}
         self.used: dict[tuple[str, str], float] = {}
 
@@ -32,7 +32,7 @@ class Metered:
         account, now = self.pool[name], self.pool.now
         account.usage = account.usage.plus(usage)
         self.pool.quota(name, axis, round(self.used[name, axis], 2), self.ends[axis] - now)
-        self.meter.served(self.pool.fleet.accounts.values(), account, "s", usage, now)
+        self.meter.record_response(self.pool.fleet.accounts.values(), account, "s", usage, now)
         self.pool.wait(60.0)
 
 
