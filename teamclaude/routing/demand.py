@@ -14,7 +14,7 @@ __all__ = ["HOURS", "DemandTable"]
 
 HOURS = 168
 HOUR_SEC = 3600.0
-NEWEST = 0.5  # weight of the newest week
+NEWEST_WEIGHT = 0.5  # weight of the newest week
 
 
 class DemandTable:
@@ -35,14 +35,14 @@ class DemandTable:
         if self._hour is None or hour < self._hour or hour - self._hour > HOURS:
             self._hour, self._filled, self._partial = hour, 0.0, True
         while self._hour < hour:
-            self._close()
+            self._close_hour()
         self._filled += tokens
 
     @property
     def is_known(self) -> bool:
         """Most hours of the week have been seen."""
         if self._sums is None:
-            self._summed()
+            self._cumulate()
         return self._seen >= 0.7 * HOURS
 
     def expected(self, now: float, until: float) -> float:
@@ -51,23 +51,23 @@ class DemandTable:
             self._now, self._past = now, self._through(now)
         return max(0.0, self._through(until) - self._past)
 
-    def _close(self) -> None:
+    def _close_hour(self) -> None:
         assert self._hour is not None
         slot = self._hour % HOURS
         old = self.hours[slot]
         if not self._partial:
-            self.hours[slot] = self._filled if old is None else old + NEWEST * (self._filled - old)
+            self.hours[slot] = self._filled if old is None else old + NEWEST_WEIGHT * (self._filled - old)
             self._sums = None
         self._hour, self._filled, self._partial = self._hour + 1, 0.0, False
 
     def _through(self, at: float) -> float:
-        sums = self._sums or self._summed()
+        sums = self._sums or self._cumulate()
         hour = at / HOUR_SEC
         weeks, place = divmod(hour, HOURS)
         slot = int(place) if place < HOURS else HOURS - 1
         return weeks * sums[HOURS] + sums[slot] + (place - slot) * (sums[slot + 1] - sums[slot])
 
-    def _summed(self) -> list[float]:
+    def _cumulate(self) -> list[float]:
         known = [value for value in self.hours if value is not None]
         self._seen = len(known)
         mean = sum(known) / len(known) if len(known) >= 24 else None
