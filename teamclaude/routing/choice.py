@@ -17,7 +17,7 @@ from .decision import NEVER, RoutingRequest, Decision, Exclusion, Reason, LazyEx
 from .doors import OpenAccounts, exclusions
 from .gated import RECHECK_SEC, GateQueue
 from .policy import Placement, Policy
-from .rails import Within, within_rails
+from .rails import RailedAccounts, within_rails
 from .rules import Rules
 
 __all__ = ["Choice", "FleetReader"]
@@ -61,7 +61,7 @@ class Choice:
         self._fleet, self._request, self.now, self._waited = fleet, ask, now, waited
         self.rules, self._policy = fleet.rules, fleet.policy
         self._known_eligible: Optional[_Eligible] = None
-        self._known_within: Optional[Within] = None
+        self._known_within: Optional[RailedAccounts] = None
         self._binding = binding = fleet.bindings.get(ask.conversation or "")
         self._is_recent = binding is not None and binding.is_recent(self.rules, now)
         if binding is not None and not self._is_recent and binding.is_evicted(self.rules, now):
@@ -263,14 +263,14 @@ class Choice:
         return self._within.accounts
 
     @property
-    def _within(self) -> Within:
+    def _within(self) -> RailedAccounts:
         if self._known_within is None:
             able = self._eligible.accounts
             if self._request.needs_slot:
                 waited_out = self._has_waited_out
                 self._known_within = within_rails(able, self.rules, self.now, self._has_slot, waited_out)
             else:
-                self._known_within = Within(able)
+                self._known_within = RailedAccounts(able)
         return self._known_within
 
     @property

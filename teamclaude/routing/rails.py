@@ -20,10 +20,10 @@ from .account import Account, is_within_5h_rail
 from .decision import Exclusion
 from .rules import NO_LIMIT, Rules
 
-__all__ = ["Within", "within_rails"]
+__all__ = ["RailedAccounts", "within_rails"]
 
 
-class Within(NamedTuple):
+class RailedAccounts(NamedTuple):
     """The accounts new work may choose from, why not the others, and the rails that gave way."""
 
     accounts: list[Account]
@@ -37,34 +37,34 @@ def within_rails(
     now: float,
     has_slot: Callable[[Account], bool],
     waited_out: bool = False,
-) -> Within:
+) -> RailedAccounts:
     """Narrow `able`; it is returned itself where no rail is set."""
-    found = Within(able)
+    found = RailedAccounts(able)
     trusted = [a for a in able if a.suspect_until <= now]
     if len(trusted) < len(able) and any(map(has_slot, trusted)):
-        found = _narrowed(found, trusted, "suspected", lambda a: "its last request failed")
+        found = _narrow(found, trusted, "suspected", lambda a: "its last request failed")
     if waited_out:
         free = [a for a in found.accounts if has_slot(a)]
-        found = _narrowed(found, free, "no slot", lambda a: f"{a.inflight} in flight")._replace(waived=())
+        found = _narrow(found, free, "no slot", lambda a: f"{a.inflight} in flight")._replace(waived=())
     # What a look at one number rules out is asked first: 1 ms less with 1,000 accounts.
     ceiling, most = rules.soft_ceiling, rules.most_sessions
     if ceiling < NO_LIMIT:
         below = [a for a in found.accounts if a.windows.peak < ceiling or is_within_5h_rail(a, rules, now)]
-        found = _narrowed(found, below, "5h rail", lambda a: f"5h at {a.utilization('5h', now) or 0.0:.0%}")
+        found = _narrow(found, below, "5h rail", lambda a: f"5h at {a.utilization('5h', now) or 0.0:.0%}")
     if most < NO_LIMIT:
         fewer = [a for a in found.accounts if len(a.warm) < most or a.warm.count(now) < most]
         if len(fewer) < len(found.accounts):
             if not any(map(has_slot, fewer)) and any(map(has_slot, found.accounts)):
                 fewer = []
-            found = _narrowed(found, fewer, "max sessions", lambda a: f"{a.warm.count(now)} warm")
+            found = _narrow(found, fewer, "max sessions", lambda a: f"{a.warm.count(now)} warm")
     return found
 
 
-def _narrowed(before: Within, kept: list[Account], rule: str, detail: Callable[[Account], str]) -> Within:
+def _narrow(before: RailedAccounts, kept: list[Account], rule: str, detail: Callable[[Account], str]) -> RailedAccounts:
     if not kept:
         return before._replace(waived=(*before.waived, rule))
     if len(kept) == len(before.accounts):
         return before
     within = set(kept)
     out = [Exclusion(a.key, rule, detail(a)) for a in before.accounts if a not in within]
-    return Within(kept, (*before.excluded, *out), before.waived)
+    return RailedAccounts(kept, (*before.excluded, *out), before.waived)
