@@ -44,7 +44,7 @@ class Capacity(NamedTuple):
 def capacity_of(view: FleetView, rules: Rules) -> Capacity:
     """The pool's capacity at `view.now`; paid last-resort keys are reported apart."""
     rows = [_account_capacity(a, rules) for a in view.accounts]
-    pool = _estimates_give_way([row for row in rows if not row.view.spec.is_paid])
+    pool = _ignore_caps_if_none_live([row for row in rows if not row.view.spec.is_paid])
     live = [row for row in pool if row.live]
     warm = sum(1 for binding in view.bindings if binding.warm)
     headroom = max(0, sum(row.slots for row in live) - _active(view, rules))
@@ -71,7 +71,7 @@ def _active(view: FleetView, rules: Rules) -> int:
     return active + max(0, inflight - sum(binding.inflight for binding in view.bindings))
 
 
-def _estimates_give_way(pool: list[AccountCapacity]) -> list[AccountCapacity]:
+def _ignore_caps_if_none_live(pool: list[AccountCapacity]) -> list[AccountCapacity]:
     """Where learned caps alone leave no account live, each usable one is, with one slot."""
     if any(row.live for row in pool):
         return pool
