@@ -5,10 +5,10 @@ from __future__ import annotations
 import heapq
 from typing import Callable
 
-__all__ = ["Agenda"]
+__all__ = ["EventQueue"]
 
 
-class Agenda:
+class EventQueue:
     """Virtual time in one thread."""
 
     def __init__(self) -> None:
@@ -16,18 +16,18 @@ class Agenda:
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
 
-    def at(self, when: float, act: Callable[[], None]) -> None:
+    def schedule(self, when: float, act: Callable[[], None]) -> None:
         """`act` at `when`, or now if that has passed."""
         self._count += 1
         heapq.heappush(self._heap, (max(when, self.now), self._count, act))
 
-    def run(self, until: float, told: Callable[[float], None] = lambda now: None) -> None:
+    def run(self, until: float, on_hour: Callable[[float], None] = lambda now: None) -> None:
         """Everything before `until`; `told` hears of each virtual hour."""
         hour = 0.0
         while self._heap and self._heap[0][0] < until:
             self.now, _, act = heapq.heappop(self._heap)
             if self.now >= hour:
-                told(self.now)
+                on_hour(self.now)
                 hour = self.now + 3600.0
             act()
         self.now = until

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Optional, Protocol
 
-from .agenda import Agenda
+from .agenda import EventQueue
 from .team import HUMAN_SEC, Plan, User
 from .traffic import Request, Session
 
@@ -64,7 +64,7 @@ class Door(Protocol):
 class People:
     """Everybody's sessions, driven by the answers they get."""
 
-    def __init__(self, agenda: Agenda, users: Iterable[User], plans: Iterable[Plan]) -> None:
+    def __init__(self, agenda: EventQueue, users: Iterable[User], plans: Iterable[Plan]) -> None:
         self.agenda = agenda
         self.users = {user.number: user for user in users}
         self.actors: list[Actor] = []
@@ -72,7 +72,7 @@ class People:
         self._running = dict.fromkeys(self.users, 0)
         self._next: dict[int, deque[Plan]] = {number: deque() for number in self.users}
         for plan in plans:
-            agenda.at(plan.at, partial(self._planned, plan))
+            agenda.schedule(plan.at, partial(self._planned, plan))
 
     # --- beginnings ---------------------------------------------------------------------------
 
@@ -88,7 +88,7 @@ class People:
         self._start(plan.user, plan.session, name, None)
         for number, (after, session) in enumerate(plan.agents):
             start = partial(self._start, plan.user, session, name, f"a{number}")
-            self.agenda.at(self.agenda.now + after, start)
+            self.agenda.schedule(self.agenda.now + after, start)
 
     def _start(self, user: int, session: Session, name: str, agent: Optional[str]) -> None:
         # Seeded by its name: the same session in every run, whenever it begins.
@@ -116,7 +116,7 @@ class People:
         if actor.request.gap > HUMAN_SEC:
             at = actor.user.at_work(at)
         if at != float("inf"):
-            self.agenda.at(at, partial(self._ask, actor))
+            self.agenda.schedule(at, partial(self._ask, actor))
 
     def refused(self, actor: Actor, retry_after: Optional[float]) -> bool:
         """It got a 429, perhaps without a time; False when its client does not try again by itself."""
@@ -130,7 +130,7 @@ class People:
             actor.retries = 0
             at = actor.user.at_work(now + actor.chance.uniform(*COMES_BACK_SEC))
         if at != float("inf"):
-            self.agenda.at(at, partial(self._ask, actor))
+            self.agenda.schedule(at, partial(self._ask, actor))
         return again
 
     def _ended(self, user: int) -> None:

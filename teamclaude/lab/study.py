@@ -11,7 +11,7 @@ from ..routing.fleet import Fleet
 from ..routing.policies import POLICIES
 from ..routing.policy import Policy
 from ..routing.rules import Rules
-from .agenda import Agenda
+from .agenda import EventQueue
 from .film import Film
 from .scene import Scene
 from .score import Score, Tally
@@ -29,7 +29,7 @@ class Run:
         setting = scene.setting
         self.scene = scene
         self._film = film
-        self._people = People(Agenda(), scene.users, [plan for plan in scene.plans if plan.at < scene.end])
+        self._people = People(EventQueue(), scene.users, [plan for plan in scene.plans if plan.at < scene.end])
         self.quotas = scene.quotas()
         self.fleet = Fleet(replace(Rules(), backoff_jitter=False), chosen)
         self.fleet.configure([AccountSpec(key, key) for key in self.quotas])

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import partial
 
-from .agenda import Agenda
+from .agenda import EventQueue
 from .quota import Weights
 from .script import Actor, People
 from .team import Plan, User
@@ -50,12 +50,12 @@ class _Everything:
         cost = self.weights.cost(request, request.cached_prefix if warm else 0)
         self.rows.append((now, actor.user.number, cost))
         self.costs[actor.conversation, actor.place] = cost
-        self.people.agenda.at(now + request.duration, partial(self.people.answered, actor))
+        self.people.agenda.schedule(now + request.duration, partial(self.people.answered, actor))
 
 
 def wish_of(users: Sequence[User], plans: Sequence[Plan], weights: Weights, life: float, end: float) -> Wish:
     """Play the plans against an API without limits."""
-    people = People(Agenda(), users, plans)
+    people = People(EventQueue(), users, plans)
     door = people.door = _Everything(people, weights, life)
     people.agenda.run(end)
     return Wish(door.rows, door.costs)

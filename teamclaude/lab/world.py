@@ -118,7 +118,7 @@ class World:
         due = min((waiter.due_at() for waiter in self.line.waiters), default=NEVER)
         if due < self._alarm:
             self._alarm = max(due, self.agenda.now + 0.001)
-            self.agenda.at(self._alarm, partial(self._wake, self._alarm))
+            self.agenda.schedule(self._alarm, partial(self._wake, self._alarm))
 
     def _wake(self, alarm: float) -> None:
         if alarm == self._alarm:
@@ -154,14 +154,14 @@ class World:
                 self.fleet.confirm_account_429(suspect, now, actor.chance.random())
             self.tally.served(actor, lease, answer, now, now - errand.began)
             end = partial(self._end, actor, lease, answer)
-            self.agenda.at(now + actor.request.duration, end)
+            self.agenda.schedule(now + actor.request.duration, end)
             return
         if kind is ResponseKind.UNAUTHORIZED:
             self.fleet.mark_auth_failed(lease, "the API refuses its login")
         if MEANINGS[kind].next is NextStep.HOP_ONCE:
             errand.suspects.append(lease)
         errand.ask = _without(errand.ask, lease.account)
-        self.agenda.at(now + ON_THE_WIRE_SEC, partial(self._refused, errand, lease))
+        self.agenda.schedule(now + ON_THE_WIRE_SEC, partial(self._refused, errand, lease))
 
     def _refused(self, errand: _Errand, lease: Lease) -> None:
         self.fleet.settle_lease(lease, self.agenda.now)

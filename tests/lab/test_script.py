@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.lab.agenda import Agenda
+from teamclaude.lab.agenda import EventQueue
 from teamclaude.lab.script import Actor, People
 from teamclaude.lab.team import Plan, User
 from teamclaude.lab.traffic import Request, Session
@@ -28,7 +28,7 @@ class Door:
 @pytest.fixture(name="door")
 def one_person():
     session = Session("s", (Request(0.0, "opus", 1000, 10, 0, 1.0), Request(5.0, "opus", 1000, 10, 0, 1.0)))
-    people = People(Agenda(), [User(0, ((0.0, 30 * DAY),))], [Plan(0.0, 0, session)])
+    people = People(EventQueue(), [User(0, ((0.0, 30 * DAY),))], [Plan(0.0, 0, session)])
     people.door = Door(people)
     people.agenda.run(0.1)
     return people.door
