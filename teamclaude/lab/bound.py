@@ -32,12 +32,12 @@ from typing import NamedTuple
 from .quota import FIVE_HOURS_SEC
 from .wish import Wish
 
-__all__ = ["Span", "bound", "capacity", "held"]
+__all__ = ["WeeklyWindow", "upper_bound", "capacity_from", "usable_tokens"]
 
 GRID_SEC = 3600.0
 
 
-class Span(NamedTuple):
+class WeeklyWindow(NamedTuple):
     """One weekly window of one account within the run: what it holds, and its 5h windows' size."""
 
     begin: float
@@ -46,19 +46,19 @@ class Span(NamedTuple):
     five: float
 
 
-def bound(wish: Wish, spans: Sequence[Span], end: float, gifts: float = 0.0) -> float:
+def upper_bound(wish: Wish, spans: Sequence[WeeklyWindow], end: float, overshoot: float = 0.0) -> float:
     """Weighted tokens that can be counted until `end` at most; `gifts` were served beyond the windows."""
     last = min((span.begin for span in spans if span.end >= end), default=0.0)
     cuts = [hour * GRID_SEC for hour in range(int(last // GRID_SEC) + 1)]
-    return min(wish.before(end), *(wish.before(at) + capacity(spans, at) + gifts for at in cuts))
+    return min(wish.before(end), *(wish.before(at) + capacity_from(spans, at) + overshoot for at in cuts))
 
 
-def capacity(spans: Sequence[Span], begin: float) -> float:
+def capacity_from(spans: Sequence[WeeklyWindow], begin: float) -> float:
     """What the accounts can serve from `begin` on."""
-    return sum(held(span, begin) for span in spans if span.end > begin)
+    return sum(usable_tokens(span, begin) for span in spans if span.end > begin)
 
 
-def held(span: Span, begin: float) -> float:
+def usable_tokens(span: WeeklyWindow, begin: float) -> float:
     """What one account can serve of one weekly window from `begin` on."""
     length = span.end - max(begin, span.begin)
     return min(span.week, span.five * (math.ceil(length / FIVE_HOURS_SEC) + 1))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
-from .bound import Span, bound, held
+from .bound import WeeklyWindow, upper_bound, usable_tokens
 from .quota import FIVE_HOURS_SEC, Gauge, Quota, Weights
 from .team import WEEK_SEC, Plan, User, make_team
 from .traffic import Session
@@ -67,7 +67,7 @@ class Scene:
 
     def bound(self, gifts: float = 0.0) -> float:
         """What no scheduler can exceed whom the API gave so much beyond its windows; weighted tokens."""
-        return bound(
+        return upper_bound(
             self.wish, [span for place in self.places for span in self.spans(place)], self.end, gifts
         )
 
@@ -78,18 +78,18 @@ class Scene:
     def own(self) -> dict[str, float]:
         """What of the weekly window that runs at the end belongs to the time before it, per account."""
         last = [self.spans(place)[-1] for place in self.places]
-        return {f"acct{n}": held(s, 0.0) if s.end >= self.end else 0.0 for n, s in enumerate(last, 1)}
+        return {f"acct{n}": usable_tokens(s, 0.0) if s.end >= self.end else 0.0 for n, s in enumerate(last, 1)}
 
-    def spans(self, place: Place) -> list[Span]:
+    def spans(self, place: Place) -> list[WeeklyWindow]:
         """The weekly windows of one account within the run, in order."""
         size, at, five = place.week, place.resets_at, place.five
-        spans = [Span(0.0, at, size * self._share(0.0, at, 0.0), five)]
+        spans = [WeeklyWindow(0.0, at, size * self._share(0.0, at, 0.0), five)]
         while at + WEEK_SEC <= self.end:
-            spans.append(Span(at, at + WEEK_SEC, size, five))
+            spans.append(WeeklyWindow(at, at + WEEK_SEC, size, five))
             at += WEEK_SEC
         if at < self.end:
             rest = size * (1.0 - self._share(self.end, at + WEEK_SEC, at))
-            spans.append(Span(at, self.end, rest, five))
+            spans.append(WeeklyWindow(at, self.end, rest, five))
         # Who knows that an account will be lost may use all of its week before.
         return [s._replace(end=min(s.end, place.lost_at)) for s in spans if s.begin < place.lost_at]
 
