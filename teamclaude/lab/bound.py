@@ -30,7 +30,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .quota import FIVE_HOURS_SEC
-from .wish import Wish
+from .wish import Demand
 
 __all__ = ["WeeklyWindow", "upper_bound", "capacity_from", "usable_tokens"]
 
@@ -46,11 +46,11 @@ class WeeklyWindow(NamedTuple):
     five: float
 
 
-def upper_bound(wish: Wish, spans: Sequence[WeeklyWindow], end: float, overshoot: float = 0.0) -> float:
+def upper_bound(wish: Demand, spans: Sequence[WeeklyWindow], end: float, overshoot: float = 0.0) -> float:
     """Weighted tokens that can be counted until `end` at most; `gifts` were served beyond the windows."""
     last = min((span.begin for span in spans if span.end >= end), default=0.0)
     cuts = [hour * GRID_SEC for hour in range(int(last // GRID_SEC) + 1)]
-    return min(wish.before(end), *(wish.before(at) + capacity_from(spans, at) + overshoot for at in cuts))
+    return min(wish.wanted_before(end), *(wish.wanted_before(at) + capacity_from(spans, at) + overshoot for at in cuts))
 
 
 def capacity_from(spans: Sequence[WeeklyWindow], begin: float) -> float:

@@ -17,7 +17,7 @@ from .quota import Weights
 from .scene import FIVE_OF_WEEK, Place, Scene, Setting
 from .team import WEEK_SEC, Plan, User
 from .traffic import Request, Session, read_lines, read_session
-from .wish import wish_of
+from .wish import unconstrained_demand
 
 __all__ = ["Recording", "read_recording", "read_traffic", "recorded_scene"]
 
@@ -116,13 +116,13 @@ def recorded_scene(recording: Recording, accounts: int, load: float, seed: int =
     weeks = max(1, -(-int(recording.length) // int(WEEK_SEC)))
     end = weeks * WEEK_SEC
     plans = _scaled(recording.plans, load)
-    wish = wish_of(everybody, plans, setting.weights, setting.life, end)
+    wish = unconstrained_demand(everybody, plans, setting.weights, setting.life, end)
     known = [account.week for account in recording.accounts if account.week is not None]
     if known:
         mean = sum(known) / len(known)
     else:
-        as_it_was = wish_of(everybody, recording.plans, setting.weights, setting.life, end)
-        mean = as_it_was.before(end) / weeks / max(1, len(recording.accounts))
+        as_it_was = unconstrained_demand(everybody, recording.plans, setting.weights, setting.life, end)
+        mean = as_it_was.wanted_before(end) / weeks / max(1, len(recording.accounts))
     chance = random.Random(f"resets {seed}")
     places = []
     for number in range(accounts):

@@ -15,7 +15,7 @@ from .bound import WeeklyWindow, upper_bound, usable_tokens
 from .quota import FIVE_HOURS_SEC, Gauge, Quota, Weights
 from .team import WEEK_SEC, Plan, User, make_team
 from .traffic import Session
-from .wish import Wish, wish_of
+from .wish import Demand, unconstrained_demand
 
 __all__ = ["FIVE_OF_WEEK", "Place", "Scene", "Setting", "made_up"]
 
@@ -55,7 +55,7 @@ class Scene:
         self,
         setting: Setting,
         team: tuple[Sequence[User], Sequence[Plan]],
-        wish: Wish,
+        wish: Demand,
         places: Sequence[Place],
         end: float,
     ) -> None:
@@ -107,8 +107,8 @@ class Scene:
 
     def _share(self, begin: float, resets_at: float, week_begin: float) -> float:
         """Part of a week's demand that falls between two instants of it."""
-        week = self.wish.before(week_begin + WEEK_SEC) - self.wish.before(week_begin)
-        part = self.wish.before(resets_at) - self.wish.before(begin)
+        week = self.wish.wanted_before(week_begin + WEEK_SEC) - self.wish.wanted_before(week_begin)
+        part = self.wish.wanted_before(resets_at) - self.wish.wanted_before(begin)
         return min(1.0, max(0.0, part / week)) if week > 0 else 0.0
 
 
@@ -117,8 +117,8 @@ def made_up(setting: Setting, sessions: Sequence[Session], seed: int) -> Scene:
     end = setting.weeks * WEEK_SEC
     # The week after the end is planned too: it says how much of the last quota belongs to it.
     team = make_team(sessions, setting.users, setting.weeks + 1, seed, setting.agents)
-    wish = wish_of(*team, setting.weights, setting.life, end + WEEK_SEC)
-    total = wish.before(end) / setting.weeks / setting.load / sum(setting.sizes)
+    wish = unconstrained_demand(*team, setting.weights, setting.life, end + WEEK_SEC)
+    total = wish.wanted_before(end) / setting.weeks / setting.load / sum(setting.sizes)
     chance = random.Random(f"resets {seed}")
     shift = chance.random()
     count = len(setting.sizes)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from ..routing.decision import Lease
 from .quota import Answer, Quota
 from .script import Actor
-from .wish import Wish
+from .wish import Demand
 
 __all__ = ["Score", "Tally"]
 
@@ -35,7 +35,7 @@ class Score:
 class Tally:
     """Counts a run; `end` is where counting stops."""
 
-    def __init__(self, wish: Wish, quotas: dict[str, Quota], life: float, end: float) -> None:
+    def __init__(self, wish: Demand, quotas: dict[str, Quota], life: float, end: float) -> None:
         self.wish = wish
         self.quotas = quotas
         self.life = life
@@ -110,10 +110,10 @@ class Tally:
                 borrowed += week.used - own[key]
             stranded.extend(week.stranded)
         counted = self.counted - max(0.0, borrowed)
-        wanted = self.wish.before(self.end)
+        wanted = self.wish.wanted_before(self.end)
         shares = []
         for user in users:
-            mine = self.wish.of_user(user, self.end)
+            mine = self.wish.wanted_by_user(user, self.end)
             if mine > 0:
                 shares.append(min(1.0, self.by_user.get(user, 0.0) / mine))
         squares = sum(share * share for share in shares)

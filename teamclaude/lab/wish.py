@@ -11,10 +11,10 @@ from .quota import Weights
 from .script import Actor, People
 from .team import Plan, User
 
-__all__ = ["Wish", "wish_of"]
+__all__ = ["Demand", "unconstrained_demand"]
 
 
-class Wish:
+class Demand:
     """Work by the time it is wanted; amounts in weighted tokens."""
 
     def __init__(self, rows: Sequence[tuple[float, int, float]], costs: dict[tuple[str, int], float]) -> None:
@@ -26,15 +26,15 @@ class Wish:
             self._sums.append(self._sums[-1] + cost)
             self.by_user.setdefault(user, []).append((at, cost))
 
-    def before(self, at: float) -> float:
+    def wanted_before(self, at: float) -> float:
         """Work wanted before `at`."""
         return self._sums[bisect_left(self.times, at)]
 
-    def of_user(self, user: int, until: float) -> float:
+    def wanted_by_user(self, user: int, until: float) -> float:
         return sum(cost for at, cost in self.by_user.get(user, ()) if at < until)
 
 
-class _Everything:
+class _UnlimitedApi:
     """An API without limits: every answer takes its own time and nothing else."""
 
     def __init__(self, people: People, weights: Weights, life: float) -> None:
@@ -53,9 +53,9 @@ class _Everything:
         self.people.agenda.schedule(now + request.duration, partial(self.people.answered, actor))
 
 
-def wish_of(users: Sequence[User], plans: Sequence[Plan], weights: Weights, life: float, end: float) -> Wish:
+def unconstrained_demand(users: Sequence[User], plans: Sequence[Plan], weights: Weights, life: float, end: float) -> Demand:
     """Play the plans against an API without limits."""
     people = People(EventQueue(), users, plans)
-    door = people.door = _Everything(people, weights, life)
+    door = people.door = _UnlimitedApi(people, weights, life)
     people.agenda.run(end)
-    return Wish(door.rows, door.costs)
+    return Demand(door.rows, door.costs)

@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.lab.bound import WeeklyWindow, upper_bound, capacity_from
-from teamclaude.lab.wish import Wish
+from teamclaude.lab.wish import Demand
 
 HOUR = 3600.0
 WEEK = 7 * 24 * HOUR
 
 
 def wish(*rows):
-    return Wish([(at, 0, cost) for at, cost in rows], {})
+    return Demand([(at, 0, cost) for at, cost in rows], {})
 
 
 def test_demand_bounds_what_can_be_done():
