@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from ..errors import UsageError
-from ..lab.film import Film, strips, svg
+from ..lab.film import Heatmap, strips, svg
 from ..lab.study import run_policy
 from ..lab.table import Row, lines
 from .labwords import Progress, policies
@@ -24,7 +24,7 @@ __all__ = ["pictures", "run"]
 
 
 def run(args: argparse.Namespace) -> int:
-    films: list[tuple[str, Film]] = []
+    films: list[tuple[str, Heatmap]] = []
     rows = _study(args, policies(args.policy or ["all"]), films if args.chart or args.svg else None)
     if args.json:
         print(json.dumps([row.as_json() for row in rows], indent=2))
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def pictures(args: argparse.Namespace, films: Sequence[tuple[str, Film]]) -> None:
+def pictures(args: argparse.Namespace, films: Sequence[tuple[str, Heatmap]]) -> None:
     """The strips on the terminal, and the file of --svg; raises UsageError where that can't be written."""
     if args.chart and not args.json:
         for title, film in films:
@@ -48,7 +48,7 @@ def pictures(args: argparse.Namespace, films: Sequence[tuple[str, Film]]) -> Non
 
 
 def _study(
-    args: argparse.Namespace, names: Sequence[str], films: Optional[list[tuple[str, Film]]]
+    args: argparse.Namespace, names: Sequence[str], films: Optional[list[tuple[str, Heatmap]]]
 ) -> list[Row]:
     """Every policy at every load with every seed; the first seed of each is filmed."""
     loads = args.load or [1.0]
@@ -61,7 +61,7 @@ def _study(
         for seed in seeds:
             scene = scene_of(args, sessions, load, seed)
             for name in names:
-                film = Film() if films is not None and seed == seeds[0] else None
+                film = Heatmap() if films is not None and seed == seeds[0] else None
                 scores[name].append(run_policy(scene, name, progress.part, film))
                 if film is not None and films is not None:
                     films.append((f"{name}, load {load:g}, seed {seed}", film))

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from ..errors import UsageError
-from ..lab.film import Film
+from ..lab.film import Heatmap
 from ..lab.recording import Recording, read_recording, recorded_scene
 from ..lab.score import Score
 from ..lab.study import run_policy
@@ -33,11 +33,11 @@ def run(args: argparse.Namespace) -> int:
     load = args.load[0] if args.load else 1.0
     more = args.accounts or (there if args.load else there + 1)
     cases = [(there, 1.0), (more, load)]
-    films: list[tuple[str, Film]] = []
+    films: list[tuple[str, Heatmap]] = []
     scores = []
     progress = Progress(len(cases))
     for accounts, much in cases:
-        film = Film()
+        film = Heatmap()
         scores.append(run_policy(recorded_scene(recording, accounts, much), name, progress.part, film))
         films.append((f"{_accounts(accounts)}, load {much:g}", film))
         progress.step()

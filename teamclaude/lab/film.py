@@ -8,7 +8,7 @@ from html import escape
 from .quota import Gauge, Quota
 from .team import WEEK_SEC
 
-__all__ = ["Film", "strips", "svg"]
+__all__ = ["Heatmap", "strips", "svg"]
 
 HOUR_SEC = 3600.0
 HOURS_OF_DAY, HOURS_OF_WEEK = 24, int(WEEK_SEC // HOUR_SEC)
@@ -17,22 +17,22 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 GLYPHS = " .:-=+*#%@"  # empty to nearly full
 FULL = "X"  # refuses work
 # Colours of the 256 that terminals have, and the same for SVG: green over yellow to red, full in white.
-COLOURS = (22, 28, 34, 70, 106, 142, 178, 172, 166, 160)
-PAINTS = (
+TERMINAL_COLOURS = (22, 28, 34, 70, 106, 142, 178, 172, 166, 160)
+SVG_COLOURS = (
     "#12331c", "#1f5a2e", "#2f7d3c", "#5f9440", "#8ea83f",
     "#bdb23c", "#d99a35", "#d9782f", "#d1502b", "#c02626",
 )  # fmt: skip
-FULL_COLOUR, FULL_PAINT = 231, "#ffffff"
+FULL_TERMINAL_COLOUR, FULL_SVG_COLOUR = 231, "#ffffff"
 CELL_W, ROW_H, LEFT, TOP = 3, 14, 90, 34
 
 
-class Film:
+class Heatmap:
     """Used shares (0-1) per account and axis, one per virtual hour."""
 
     def __init__(self) -> None:
         self.strips: dict[tuple[str, str], list[float]] = {}
 
-    def take(self, now: float, quotas: dict[str, Quota]) -> None:
+    def record(self, now: float, quotas: dict[str, Quota]) -> None:
         """The state at `now`, and in the hours before it in which nothing happened."""
         for name, quota in quotas.items():
             for gauge in quota.gauges:
@@ -48,13 +48,13 @@ def _used(quota: Quota, gauge: Gauge, at: float) -> float:
     return min(1.0, gauge.used / gauge.size) if at < gauge.resets_at else 0.0
 
 
-def strips(film: Film, width: int, colour: bool) -> list[str]:
+def strips(heatmap: Heatmap, width: int, colour: bool) -> list[str]:
     """Two lines per account, each column as full as the fullest of its hours; a ruler of days above."""
-    room = max((len(name) for name, _ in film.strips), default=0)
-    hours = max((len(strip) for strip in film.strips.values()), default=0)
+    room = max((len(name) for name, _ in heatmap.strips), default=0)
+    hours = max((len(strip) for strip in heatmap.strips.values()), default=0)
     step = max(1, -(-hours // max(10, width - room - 4)))
     lines = [" " * (room + 4) + _ruler(hours, step)]
-    for (name, axis), strip in film.strips.items():
+    for (name, axis), strip in heatmap.strips.items():
         cells = [max(strip[at : at + step]) for at in range(0, len(strip), step)]
         label = name if axis == AXES[0] else ""
         lines.append(f"{label:<{room}} {axis} " + "".join(_cell(used, colour) for used in cells))
@@ -74,7 +74,7 @@ def _cell(used: float, colour: bool) -> str:
     level = _level(used)
     if not colour:
         return FULL if level is None else GLYPHS[level]
-    return f"\x1b[48;5;{FULL_COLOUR if level is None else COLOURS[level]}m \x1b[0m"
+    return f"\x1b[48;5;{FULL_TERMINAL_COLOUR if level is None else TERMINAL_COLOURS[level]}m \x1b[0m"
 
 
 def _level(used: float) -> int | None:
@@ -82,10 +82,10 @@ def _level(used: float) -> int | None:
     return None if used >= 1.0 else min(9, int(used * 10))
 
 
-def svg(films: Sequence[tuple[str, Film]]) -> str:
+def svg(heatmaps: Sequence[tuple[str, Heatmap]]) -> str:
     """One block of strips per film, under its title."""
     parts, y, width = [], 0, LEFT
-    for title, film in films:
+    for title, film in heatmaps:
         hours = max((len(strip) for strip in film.strips.values()), default=0)
         width = max(width, LEFT + CELL_W * hours + 10)
         parts.append(_text(8, y + 16, title, 13))
@@ -112,7 +112,7 @@ def _bars(strip: Sequence[float], y: int) -> list[str]:
         if hour < len(strip) and _level(strip[hour]) == _level(strip[begin]):
             continue
         level = _level(strip[begin])
-        paint = FULL_PAINT if level is None else PAINTS[level]
+        paint = FULL_SVG_COLOUR if level is None else SVG_COLOURS[level]
         x, length = LEFT + CELL_W * begin, CELL_W * (hour - begin)
         found.append(f'<rect x="{x}" y="{y}" width="{length}" height="{ROW_H}" fill="{paint}"/>')
         begin = hour

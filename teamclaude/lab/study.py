@@ -12,7 +12,7 @@ from ..routing.policies import POLICIES
 from ..routing.policy import Policy
 from ..routing.rules import Rules
 from .agenda import EventQueue
-from .film import Film
+from .film import Heatmap
 from .scene import Scene
 from .score import Score, Tally
 from .script import People
@@ -24,7 +24,7 @@ __all__ = ["Run", "run_policy"]
 class Run:
     """One policy in one scene, from the beginning up to an instant and on."""
 
-    def __init__(self, scene: Scene, policy: str | Policy, film: Optional[Film] = None) -> None:
+    def __init__(self, scene: Scene, policy: str | Policy, film: Optional[Heatmap] = None) -> None:
         chosen = POLICIES[policy]() if isinstance(policy, str) else policy
         setting = scene.setting
         self.scene = scene
@@ -42,11 +42,11 @@ class Run:
         def hourly(now: float) -> None:
             told(now / self.scene.end)
             if self._film is not None:
-                self._film.take(now, self.quotas)
+                self._film.record(now, self.quotas)
 
         self._people.agenda.run(until, hourly)
         if self._film is not None:
-            self._film.take(until - 1.0, self.quotas)
+            self._film.record(until - 1.0, self.quotas)
 
     def score(self) -> Score:
         """What came of it, at the end."""
@@ -58,7 +58,7 @@ def run_policy(
     scene: Scene,
     policy: str | Policy,
     told: Callable[[float], None] = lambda share: None,
-    film: Optional[Film] = None,
+    film: Optional[Heatmap] = None,
 ) -> Score:
     """One policy on one scene, from its beginning to its end."""
     run = Run(scene, policy, film)
