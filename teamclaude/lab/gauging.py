@@ -7,12 +7,12 @@ from typing import NamedTuple, Optional
 from ..routing.windows import SAME_WINDOW_SEC
 from .team import WEEK_SEC
 
-__all__ = ["Known", "Sizes"]
+__all__ = ["RecordedAccount", "WindowSizes"]
 
-TELLING = 0.05  # headers round to 0.01: less says too little
+MIN_SIGNAL = 0.05  # headers round to 0.01: less says too little
 
 
-class Known(NamedTuple):
+class RecordedAccount(NamedTuple):
     """A recorded account: its windows in weighted tokens, its first weekly reset (s); None: not told."""
 
     week: Optional[float] = None
@@ -20,15 +20,15 @@ class Known(NamedTuple):
     resets_at: Optional[float] = None
 
 
-class _Rise:
+class _WindowTrack:
     """One axis: what was charged between the first and the last sight of each of its windows."""
 
     def __init__(self) -> None:
         self.resets_at = 0.0
         self._first = self._last = (0.0, 0.0)  # used (0-1), charged so far
-        self._risen = self._charged = 0.0
+        self._rise = self._charged = 0.0
 
-    def see(self, used: float, resets_at: float, charged: float) -> None:
+    def observe(self, used: float, resets_at: float, charged: float) -> None:
         if abs(resets_at - self.resets_at) > SAME_WINDOW_SEC or used < self._last[0]:
             self._close()
             self.resets_at, self._first = resets_at, (used, charged)
@@ -37,29 +37,29 @@ class _Rise:
     def size(self) -> Optional[float]:
         self._close()
         self._first = self._last
-        return self._charged / self._risen if self._risen >= TELLING and self._charged > 0 else None
+        return self._charged / self._rise if self._rise >= MIN_SIGNAL and self._charged > 0 else None
 
     def _close(self) -> None:
-        self._risen += self._last[0] - self._first[0]
+        self._rise += self._last[0] - self._first[0]
         self._charged += self._last[1] - self._first[1]
 
 
-class Sizes:
+class WindowSizes:
     """One account's answers in order."""
 
     def __init__(self) -> None:
-        self._rises = {"5h": _Rise(), "7d": _Rise()}
+        self._rises = {"5h": _WindowTrack(), "7d": _WindowTrack()}
         self._charged = 0.0
 
-    def see(self, windows: dict[str, tuple[float, float]], charge: float) -> None:
+    def record_response(self, windows: dict[str, tuple[float, float]], charge: float) -> None:
         """An answer: its windows as they were before it, and what it was charged."""
         for axis, rise in self._rises.items():
             if axis in windows:
-                rise.see(*windows[axis], self._charged)
+                rise.observe(*windows[axis], self._charged)
         self._charged += charge
 
-    def known(self, begin: float) -> Known:
+    def result(self, begin: float) -> RecordedAccount:
         """Seconds of the result count from `begin`."""
         resets_at = self._rises["7d"].resets_at
         first = (resets_at - begin) % WEEK_SEC if resets_at else None
-        return Known(self._rises["7d"].size(), self._rises["5h"].size(), first)
+        return RecordedAccount(self._rises["7d"].size(), self._rises["5h"].size(), first)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from ..errors import UsageError
-from .gauging import Known, Sizes
+from .gauging import RecordedAccount, WindowSizes
 from .quota import Weights
 from .scene import FIVE_OF_WEEK, Place, Scene, Setting
 from .team import WEEK_SEC, Plan, User
@@ -53,7 +53,7 @@ class Recording(NamedTuple):
     plans: tuple[Plan, ...]
     length: float
     life: float
-    accounts: tuple[Known, ...]
+    accounts: tuple[RecordedAccount, ...]
     requests: int
     waited: float  # seconds that requests waited for an account
     held_out: int  # requests that waited in vain
@@ -126,7 +126,7 @@ def recorded_scene(recording: Recording, accounts: int, load: float, seed: int =
     chance = random.Random(f"resets {seed}")
     places = []
     for number in range(accounts):
-        its = recording.accounts[number] if number < len(recording.accounts) else Known()
+        its = recording.accounts[number] if number < len(recording.accounts) else RecordedAccount()
         week, anywhere = its.week or mean, chance.uniform(0.0, WEEK_SEC)
         resets_at = anywhere if its.resets_at is None else its.resets_at
         places.append(Place(week, its.five or week * FIVE_OF_WEEK, resets_at))
@@ -235,11 +235,11 @@ def _scaled(plans: Sequence[Plan], load: float) -> list[Plan]:
     return sorted(scaled, key=lambda plan: (plan.at, plan.session.id))
 
 
-def _accounts(rows: Iterable[Row], begin: float) -> list[Known]:
-    sizes: dict[str, Sizes] = {}
+def _accounts(rows: Iterable[Row], begin: float) -> list[RecordedAccount]:
+    sizes: dict[str, WindowSizes] = {}
     weights = Weights()
     for row in rows:
         if row.account:
             charge = row.total - row.read + weights.output * row.out + weights.read * row.read
-            sizes.setdefault(row.account, Sizes()).see(row.windows, charge)
-    return [size.known(begin) for size in sizes.values()]
+            sizes.setdefault(row.account, WindowSizes()).record_response(row.windows, charge)
+    return [size.result(begin) for size in sizes.values()]
