@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..lab.quota import Weights
+from ..lab.quota import TokenWeights
 from ..lab.recording import read_traffic
 from ..lab.scene import Scene, Setting, made_up
 from ..lab.traffic import Session, synthetic
@@ -24,7 +24,7 @@ def sessions_of(args: argparse.Namespace) -> Sequence[Session]:
 
 def scene_of(args: argparse.Namespace, sessions: Sequence[Session], load: float, seed: int) -> Scene:
     """One seed's world at one load."""
-    usual = Weights()
+    usual = TokenWeights()
     setting = Setting(
         sizes=args.sizes or (1.0,) * (args.accounts or ACCOUNTS),
         load=load,
@@ -32,7 +32,7 @@ def scene_of(args: argparse.Namespace, sessions: Sequence[Session], load: float,
         users=args.users,
         life=args.cache_life,
         burst=args.burst,
-        weights=Weights(usual.output * args.weights, usual.read * args.weights),
+        weights=TokenWeights(usual.output * args.weights, usual.read * args.weights),
         lost=args.lose * 86400.0,
         agents=args.agents,
     )

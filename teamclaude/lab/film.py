@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from .quota import Gauge, Quota
+from .quota import ApiWindow, ApiAccount
 from .team import WEEK_SEC
 
 __all__ = ["Heatmap", "strips", "svg"]
@@ -32,18 +32,18 @@ class Heatmap:
     def __init__(self) -> None:
         self.strips: dict[tuple[str, str], list[float]] = {}
 
-    def record(self, now: float, quotas: dict[str, Quota]) -> None:
+    def record(self, now: float, quotas: dict[str, ApiAccount]) -> None:
         """The state at `now`, and in the hours before it in which nothing happened."""
         for name, quota in quotas.items():
-            for gauge in quota.gauges:
+            for gauge in quota.windows:
                 if gauge.axis in AXES:
                     strip = self.strips.setdefault((name, gauge.axis), [])
                     for hour in range(len(strip), int(now // HOUR_SEC) + 1):
                         strip.append(_used(quota, gauge, min(now, (hour + 1) * HOUR_SEC)))
 
 
-def _used(quota: Quota, gauge: Gauge, at: float) -> float:
-    if at >= quota.lost_at:
+def _used(quota: ApiAccount, gauge: ApiWindow, at: float) -> float:
+    if at >= quota.login_lost_at:
         return 1.0
     return min(1.0, gauge.used / gauge.size) if at < gauge.resets_at else 0.0
 

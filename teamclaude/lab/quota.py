@@ -15,13 +15,13 @@ from ..routing.windows import QuotaReading, Window
 from .team import WEEK_SEC
 from .traffic import Request
 
-__all__ = ["FIVE_HOURS_SEC", "Answer", "Gauge", "Quota", "Weights"]
+__all__ = ["FIVE_HOURS_SEC", "ApiResponse", "ApiWindow", "ApiAccount", "TokenWeights"]
 
 FIVE_HOURS_SEC = 5 * 3600.0
 WARNING = 0.75
 
 
-class Weights(NamedTuple):
+class TokenWeights(NamedTuple):
     """What a token costs of a window, against one of uncached or written input."""
 
     output: float = 5.0
@@ -32,7 +32,7 @@ class Weights(NamedTuple):
 
 
 @dataclass
-class Gauge:
+class ApiWindow:
     """One window; `family` limits it to some models.  Times in seconds, amounts in weighted tokens."""
 
     axis: str
@@ -42,11 +42,11 @@ class Gauge:
     used: float = 0.0
     fixed: bool = False  # its resets follow each other whether it is used or not
     family: Optional[str] = None
-    stranded: list[float] = field(default_factory=list)  # unused share at each reset of a fixed window
+    unused_shares: list[float] = field(default_factory=list)  # unused share at each reset of a fixed window
 
     def advance(self, now: float) -> None:
         while self.fixed and self.resets_at <= now:
-            self.stranded.append(max(0.0, 1.0 - self.used / self.size))
+            self.unused_shares.append(max(0.0, 1.0 - self.used / self.size))
             self.resets_at += self.length
             self.used = 0.0
         if not self.fixed and self.resets_at <= now:
@@ -60,48 +60,48 @@ class Gauge:
         return self.family is None or self.family == family
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         return self.used >= self.size
 
-    def window(self, now: float) -> Window:
+    def as_observed(self, now: float) -> Window:
         """As the headers of an answer tell it: rounded to 0.01."""
         used = round(self.used / self.size, 2)
-        status = "rejected" if self.full else "allowed_warning" if used >= WARNING else "allowed"
+        status = "rejected" if self.is_full else "allowed_warning" if used >= WARNING else "allowed"
         return Window(used, self.resets_at if self.resets_at > now else None, status, now)
 
 
-class Answer(NamedTuple):
+class ApiResponse(NamedTuple):
     """What the API says to one request."""
 
     status: int
     reading: QuotaReading
     usage: Usage = Usage()
     charge: float = 0.0
-    credit: float = 1.0  # share of the charge that lay within the windows
+    covered_share: float = 1.0  # share of the charge that lay within the windows
     cached: int = 0
 
 
-class Quota:
+class ApiAccount:
     """One account at the API."""
 
-    def __init__(self, gauges: list[Gauge], burst: int, weights: Weights) -> None:
-        self.gauges = gauges
+    def __init__(self, gauges: list[ApiWindow], burst: int, weights: TokenWeights) -> None:
+        self.windows = gauges
         self.burst = burst
         self.weights = weights
         self.inflight = 0
-        self.lost_at = float("inf")  # from then on its login is refused
+        self.login_lost_at = float("inf")  # from then on its login is refused
         self._cache: dict[str, tuple[int, float]] = {}  # conversation -> prefix, end of its life
 
-    def ask(self, conversation: str, request: Request, life: float, now: float) -> Answer:
+    def send(self, conversation: str, request: Request, life: float, now: float) -> ApiResponse:
         """One request at `now`; a served one is in flight until `done`."""
         self.advance(now)
-        if now >= self.lost_at:
-            return Answer(401, QuotaReading({}))
-        mine = [gauge for gauge in self.gauges if gauge.covers(request.family)]
-        if any(gauge.full for gauge in mine):
-            return Answer(429, self._reading(mine, now))
+        if now >= self.login_lost_at:
+            return ApiResponse(401, QuotaReading({}))
+        mine = [gauge for gauge in self.windows if gauge.covers(request.family)]
+        if any(gauge.is_full for gauge in mine):
+            return ApiResponse(429, self._reading(mine, now))
         if self.inflight >= self.burst:
-            return Answer(429, QuotaReading({}))
+            return ApiResponse(429, QuotaReading({}))
         for gauge in mine:
             gauge.open(now)
         reading = self._reading(mine, now)
@@ -113,33 +113,33 @@ class Quota:
         self.inflight += 1
         self._cache[conversation] = (request.input_tokens, now + request.duration + life)
         usage = Usage(0, request.output_tokens, cached, 0, request.input_tokens - cached)
-        return Answer(200, reading, usage, charge, credit, cached)
+        return ApiResponse(200, reading, usage, charge, credit, cached)
 
     def cached(self, conversation: str, request: Request, now: float) -> int:
         """Tokens of the request that its prompt cache holds here."""
         prefix, ends = self._cache.get(conversation, (0, 0.0))
         return min(request.cached_prefix, prefix) if now < ends else 0
 
-    def done(self) -> None:
+    def request_ended(self) -> None:
         self.inflight -= 1
 
     def advance(self, now: float) -> None:
-        for gauge in self.gauges:
+        for gauge in self.windows:
             gauge.advance(now)
 
     def closed_until(self, now: float) -> float:
         """When it takes requests of every model again; `now` when it does."""
         self.advance(now)
-        if now >= self.lost_at:
+        if now >= self.login_lost_at:
             return float("inf")
-        return max((g.resets_at for g in self.gauges if g.full and g.family is None), default=now)
+        return max((g.resets_at for g in self.windows if g.is_full and g.family is None), default=now)
 
     @property
-    def week(self) -> Gauge:
-        return next(gauge for gauge in self.gauges if gauge.length == WEEK_SEC and gauge.family is None)
+    def weekly_window(self) -> ApiWindow:
+        return next(gauge for gauge in self.windows if gauge.length == WEEK_SEC and gauge.family is None)
 
     @staticmethod
-    def _reading(gauges: list[Gauge], now: float) -> QuotaReading:
-        axes = {gauge.axis: gauge.window(now) for gauge in gauges}
-        plain = [gauge for gauge in gauges if gauge.full and gauge.family is None]
+    def _reading(gauges: list[ApiWindow], now: float) -> QuotaReading:
+        axes = {gauge.axis: gauge.as_observed(now) for gauge in gauges}
+        plain = [gauge for gauge in gauges if gauge.is_full and gauge.family is None]
         return QuotaReading(axes, "rejected" if plain else "allowed")

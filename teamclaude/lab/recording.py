@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Optional
 
 from ..errors import UsageError
 from .gauging import RecordedAccount, WindowSizes
-from .quota import Weights
+from .quota import TokenWeights
 from .scene import FIVE_OF_WEEK, Place, Scene, Setting
 from .team import WEEK_SEC, Plan, User
 from .traffic import Request, Session, read_lines, read_session
@@ -237,7 +237,7 @@ def _scaled(plans: Sequence[Plan], load: float) -> list[Plan]:
 
 def _accounts(rows: Iterable[Row], begin: float) -> list[RecordedAccount]:
     sizes: dict[str, WindowSizes] = {}
-    weights = Weights()
+    weights = TokenWeights()
     for row in rows:
         if row.account:
             charge = row.total - row.read + weights.output * row.out + weights.read * row.read

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
 from .bound import WeeklyWindow, upper_bound, usable_tokens
-from .quota import FIVE_HOURS_SEC, Gauge, Quota, Weights
+from .quota import FIVE_HOURS_SEC, ApiWindow, ApiAccount, TokenWeights
 from .team import WEEK_SEC, Plan, User, make_team
 from .traffic import Session
 from .wish import Demand, unconstrained_demand
@@ -33,7 +33,7 @@ class Setting:
     life: float = 3600.0  # of the prompt cache, s
     burst: int = 8  # requests in flight before the API says 429
     hold: float = 1800.0  # s
-    weights: Weights = Weights()
+    weights: TokenWeights = TokenWeights()
     scoped: float = 0.0  # size of a weekly window for opus beside the others, against the week; 0: none
     lost: float = 0.0  # s after which the API refuses the first account's login; 0: never
     agents: Optional[int] = None  # of every session; None: a few, of some
@@ -71,7 +71,7 @@ class Scene:
             self.wish, [span for place in self.places for span in self.spans(place)], self.end, gifts
         )
 
-    def quotas(self) -> dict[str, Quota]:
+    def quotas(self) -> dict[str, ApiAccount]:
         """The accounts as they are at the beginning."""
         return {f"acct{number}": self._quota(place) for number, place in enumerate(self.places, 1)}
 
@@ -93,16 +93,16 @@ class Scene:
         # Who knows that an account will be lost may use all of its week before.
         return [s._replace(end=min(s.end, place.lost_at)) for s in spans if s.begin < place.lost_at]
 
-    def _quota(self, place: Place) -> Quota:
+    def _quota(self, place: Place) -> ApiAccount:
         gone = 1.0 - self._share(0.0, place.resets_at, 0.0)
-        week = Gauge("7d", place.week, WEEK_SEC, place.resets_at, place.week * gone, fixed=True)
-        gauges = [Gauge("5h", place.five, FIVE_HOURS_SEC), week]
+        week = ApiWindow("7d", place.week, WEEK_SEC, place.resets_at, place.week * gone, fixed=True)
+        gauges = [ApiWindow("5h", place.five, FIVE_HOURS_SEC), week]
         some = place.week * self.setting.scoped
         if some:
-            scoped = Gauge("7d_opus", some, WEEK_SEC, place.resets_at, some * gone, fixed=True, family="opus")
+            scoped = ApiWindow("7d_opus", some, WEEK_SEC, place.resets_at, some * gone, fixed=True, family="opus")
             gauges.append(scoped)
-        quota = Quota(gauges, self.setting.burst, self.setting.weights)
-        quota.lost_at = place.lost_at
+        quota = ApiAccount(gauges, self.setting.burst, self.setting.weights)
+        quota.login_lost_at = place.lost_at
         return quota
 
     def _share(self, begin: float, resets_at: float, week_begin: float) -> float:

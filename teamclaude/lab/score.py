@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from ..routing.decision import Lease
-from .quota import Answer, Quota
+from .quota import ApiResponse, ApiAccount
 from .script import Actor
 from .wish import Demand
 
@@ -35,7 +35,7 @@ class Score:
 class Tally:
     """Counts a run; `end` is where counting stops."""
 
-    def __init__(self, wish: Demand, quotas: dict[str, Quota], life: float, end: float) -> None:
+    def __init__(self, wish: Demand, quotas: dict[str, ApiAccount], life: float, end: float) -> None:
         self.wish = wish
         self.quotas = quotas
         self.life = life
@@ -55,10 +55,10 @@ class Tally:
 
     # --- while it goes on -----------------------------------------------------------------------
 
-    def served(self, actor: Actor, lease: Lease, answer: Answer, now: float, waited: float) -> None:
+    def served(self, actor: Actor, lease: Lease, answer: ApiResponse, now: float, waited: float) -> None:
         least = self.wish.costs.get((actor.conversation, actor.place), 0.0)
         work = min(least, answer.charge)
-        self.gifts += work * (1.0 - answer.credit)
+        self.gifts += work * (1.0 - answer.covered_share)
         self.counted += work
         self.by_user[actor.user.number] = self.by_user.get(actor.user.number, 0.0) + work
         self.charged += answer.charge
@@ -104,11 +104,11 @@ class Tally:
         borrowed = 0.0
         stranded: list[float] = []
         for key, quota in self.quotas.items():
-            week = quota.week
+            week = quota.weekly_window
             week.advance(self.end)
-            if quota.lost_at > self.end:
+            if quota.login_lost_at > self.end:
                 borrowed += week.used - own[key]
-            stranded.extend(week.stranded)
+            stranded.extend(week.unused_shares)
         counted = self.counted - max(0.0, borrowed)
         wanted = self.wish.wanted_before(self.end)
         shares = []

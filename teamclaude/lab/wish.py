@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from .agenda import EventQueue
-from .quota import Weights
+from .quota import TokenWeights
 from .script import Actor, People
 from .team import Plan, User
 
@@ -37,7 +37,7 @@ class Demand:
 class _UnlimitedApi:
     """An API without limits: every answer takes its own time and nothing else."""
 
-    def __init__(self, people: People, weights: Weights, life: float) -> None:
+    def __init__(self, people: People, weights: TokenWeights, life: float) -> None:
         self.people = people
         self.weights = weights
         self.life = life
@@ -53,7 +53,7 @@ class _UnlimitedApi:
         self.people.agenda.schedule(now + request.duration, partial(self.people.answered, actor))
 
 
-def unconstrained_demand(users: Sequence[User], plans: Sequence[Plan], weights: Weights, life: float, end: float) -> Demand:
+def unconstrained_demand(users: Sequence[User], plans: Sequence[Plan], weights: TokenWeights, life: float, end: float) -> Demand:
     """Play the plans against an API without limits."""
     people = People(EventQueue(), users, plans)
     door = people.door = _UnlimitedApi(people, weights, life)

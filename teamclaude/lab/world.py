@@ -14,7 +14,7 @@ from ..routing.answers import MEANINGS, ResponseKind, NextStep
 from ..routing.decision import NEVER, RoutingRequest, Decision, Lease, Wait
 from ..routing.fleet import Fleet
 from ..routing.line import NO_WAIT, WaitQueue, WaitLimits, Waiter
-from .quota import Answer, Quota
+from .quota import ApiResponse, ApiAccount
 from .score import Tally
 from .script import Actor, People
 
@@ -50,7 +50,7 @@ class World:
         self,
         people: People,
         fleet: Fleet,
-        quotas: dict[str, Quota],
+        quotas: dict[str, ApiAccount],
         tally: Tally,
         life: float,
         hold: float = 1800.0,
@@ -147,7 +147,7 @@ class World:
     def _send(self, errand: _Errand, lease: Lease) -> None:
         now, actor = self.agenda.now, errand.actor
         self.latest = Seen(now, actor.conversation, lease.decision)
-        answer = self.quotas[lease.account].ask(actor.conversation, actor.request, self.life, now)
+        answer = self.quotas[lease.account].send(actor.conversation, actor.request, self.life, now)
         kind = self.fleet.record_response(lease, answer.status, answer.reading, now, actor.chance.random())
         if answer.status == 200:
             for suspect in errand.suspects:
@@ -171,8 +171,8 @@ class World:
             self._seek(errand)
         self._changed()
 
-    def _end(self, actor: Actor, lease: Lease, answer: Answer) -> None:
-        self.quotas[lease.account].done()
+    def _end(self, actor: Actor, lease: Lease, answer: ApiResponse) -> None:
+        self.quotas[lease.account].request_ended()
         self.fleet.settle_lease(lease, self.agenda.now, answer.usage, lease.request.model, served=True)
         self.people.answered(actor)
         self._changed()

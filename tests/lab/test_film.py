@@ -5,20 +5,20 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from teamclaude.lab.film import Heatmap, strips, svg
-from teamclaude.lab.quota import Gauge, Quota, Weights
+from teamclaude.lab.quota import ApiWindow, ApiAccount, TokenWeights
 from teamclaude.lab.study import run_policy
 
 HOUR, WEEK = 3600.0, 7 * 86400.0
 
 
-def account(five: float = 0.0, week: float = 0.0, resets_at: float = 5 * HOUR) -> Quota:
-    return Quota(
+def account(five: float = 0.0, week: float = 0.0, resets_at: float = 5 * HOUR) -> ApiAccount:
+    return ApiAccount(
         [
-            Gauge("5h", 100.0, 5 * HOUR, resets_at, five),
-            Gauge("7d", 1000.0, WEEK, WEEK, week, fixed=True),
+            ApiWindow("5h", 100.0, 5 * HOUR, resets_at, five),
+            ApiWindow("7d", 1000.0, WEEK, WEEK, week, fixed=True),
         ],
         8,
-        Weights(),
+        TokenWeights(),
     )
 
 
