@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from ..routing.decision import Lease
 from .quota import ApiResponse, ApiAccount
-from .script import Actor
+from .script import ActiveSession
 from .wish import Demand
 
 __all__ = ["Score", "Tally"]
@@ -55,8 +55,8 @@ class Tally:
 
     # --- while it goes on -----------------------------------------------------------------------
 
-    def served(self, actor: Actor, lease: Lease, answer: ApiResponse, now: float, waited: float) -> None:
-        least = self.wish.costs.get((actor.conversation, actor.place), 0.0)
+    def served(self, actor: ActiveSession, lease: Lease, answer: ApiResponse, now: float, waited: float) -> None:
+        least = self.wish.costs.get((actor.conversation, actor.index), 0.0)
         work = min(least, answer.charge)
         self.gifts += work * (1.0 - answer.covered_share)
         self.counted += work

@@ -16,7 +16,7 @@ from .agenda import EventQueue
 from .team import HUMAN_SEC, Plan, User
 from .traffic import Request, Session
 
-__all__ = ["Actor", "Door", "People"]
+__all__ = ["ActiveSession", "Api", "ClientSessions"]
 
 # Claude Code (measured): it waits for a retry-after of up to a minute and gives up at a longer one; told
 # nothing it doubles its pause, adds up to a quarter, and gives up after ten retries.
@@ -24,10 +24,10 @@ LONGEST_RETRY_AFTER_SEC = 60.0
 FIRST_BACKOFF_SEC, LONGEST_BACKOFF_SEC = 0.5, 32.0
 RETRIES = 10
 RETRY_JITTER = 0.25
-COMES_BACK_SEC = (600.0, 1800.0)  # a person tries again after an error
+PERSON_RETRIES_SEC = (600.0, 1800.0)  # a person tries again after an error
 
 
-class Actor:
+class ActiveSession:
     """A session in progress (or a sub-agent of one)."""
 
     def __init__(
@@ -36,49 +36,49 @@ class Actor:
         self.serial = serial
         self.user = user
         self.session = session
-        self.name = name
+        self.session_id = name
         self.agent = agent
-        self.place = 0  # index of the next request
+        self.index = 0  # index of the next request
         self.wanted_at = 0.0
-        self.chance = random.Random(serial)
+        self.rng = random.Random(serial)
         self.account: Optional[str] = None  # that served it last
         self.last_end = -1e18
         self.retries = 0  # of this request, by the client itself
 
     @property
     def conversation(self) -> str:
-        return f"{self.name}/{self.agent}" if self.agent else self.name
+        return f"{self.session_id}/{self.agent}" if self.agent else self.session_id
 
     @property
     def request(self) -> Request:
-        return self.session.requests[self.place]
+        return self.session.requests[self.index]
 
 
-class Door(Protocol):
+class Api(Protocol):
     """Where requests go."""
 
-    def submit(self, actor: Actor) -> None:
+    def submit(self, session: ActiveSession) -> None:
         """Serve the actor's request; `People.answered` or `People.refused` is called once."""
 
 
-class People:
+class ClientSessions:
     """Everybody's sessions, driven by the answers they get."""
 
     def __init__(self, agenda: EventQueue, users: Iterable[User], plans: Iterable[Plan]) -> None:
-        self.agenda = agenda
+        self.events = agenda
         self.users = {user.number: user for user in users}
-        self.actors: list[Actor] = []
-        self.door: Optional[Door] = None
+        self.sessions: list[ActiveSession] = []
+        self.api: Optional[Api] = None
         self._running = dict.fromkeys(self.users, 0)
-        self._next: dict[int, deque[Plan]] = {number: deque() for number in self.users}
+        self._waiting_plans: dict[int, deque[Plan]] = {number: deque() for number in self.users}
         for plan in plans:
-            agenda.schedule(plan.at, partial(self._planned, plan))
+            agenda.schedule(plan.at, partial(self._session_planned, plan))
 
     # --- beginnings ---------------------------------------------------------------------------
 
-    def _planned(self, plan: Plan) -> None:
+    def _session_planned(self, plan: Plan) -> None:
         if self._running[plan.user] >= self.users[plan.user].seats:
-            self._next[plan.user].append(plan)
+            self._waiting_plans[plan.user].append(plan)
         else:
             self._begin(plan)
 
@@ -88,55 +88,55 @@ class People:
         self._start(plan.user, plan.session, name, None)
         for number, (after, session) in enumerate(plan.agents):
             start = partial(self._start, plan.user, session, name, f"a{number}")
-            self.agenda.schedule(self.agenda.now + after, start)
+            self.events.schedule(self.events.now + after, start)
 
     def _start(self, user: int, session: Session, name: str, agent: Optional[str]) -> None:
         # Seeded by its name: the same session in every run, whenever it begins.
-        actor = Actor(_number(name, agent), self.users[user], session, name, agent)
-        self.actors.append(actor)
-        self._ask(actor)
+        actor = ActiveSession(_number(name, agent), self.users[user], session, name, agent)
+        self.sessions.append(actor)
+        self._send_request(actor)
 
     # --- one request after the other --------------------------------------------------------------
 
-    def _ask(self, actor: Actor) -> None:
-        actor.wanted_at = self.agenda.now
-        assert self.door is not None
-        self.door.submit(actor)
+    def _send_request(self, session: ActiveSession) -> None:
+        session.wanted_at = self.events.now
+        assert self.api is not None
+        self.api.submit(session)
 
-    def answered(self, actor: Actor) -> None:
+    def request_served(self, session: ActiveSession) -> None:
         """The answer of its request has ended."""
-        now = actor.last_end = self.agenda.now
-        actor.place += 1
-        actor.retries = 0
-        if actor.place == len(actor.session.requests):
-            if actor.agent is None:
-                self._ended(actor.user.number)
+        now = session.last_end = self.events.now
+        session.index += 1
+        session.retries = 0
+        if session.index == len(session.session.requests):
+            if session.agent is None:
+                self._session_ended(session.user.number)
             return
-        at = now + actor.request.gap
-        if actor.request.gap > HUMAN_SEC:
-            at = actor.user.at_work(at)
+        at = now + session.request.gap
+        if session.request.gap > HUMAN_SEC:
+            at = session.user.at_work(at)
         if at != float("inf"):
-            self.agenda.schedule(at, partial(self._ask, actor))
+            self.events.schedule(at, partial(self._send_request, session))
 
-    def refused(self, actor: Actor, retry_after: Optional[float]) -> bool:
+    def request_refused(self, session: ActiveSession, retry_after: Optional[float]) -> bool:
         """It got a 429, perhaps without a time; False when its client does not try again by itself."""
-        now = self.agenda.now
-        again = actor.retries < RETRIES and (retry_after or 0.0) <= LONGEST_RETRY_AFTER_SEC
+        now = self.events.now
+        again = session.retries < RETRIES and (retry_after or 0.0) <= LONGEST_RETRY_AFTER_SEC
         if again:
-            pause = retry_after or min(LONGEST_BACKOFF_SEC, FIRST_BACKOFF_SEC * 2.0**actor.retries)
-            actor.retries += 1
-            at = now + pause * (1.0 + RETRY_JITTER * actor.chance.random())
+            pause = retry_after or min(LONGEST_BACKOFF_SEC, FIRST_BACKOFF_SEC * 2.0**session.retries)
+            session.retries += 1
+            at = now + pause * (1.0 + RETRY_JITTER * session.rng.random())
         else:
-            actor.retries = 0
-            at = actor.user.at_work(now + actor.chance.uniform(*COMES_BACK_SEC))
+            session.retries = 0
+            at = session.user.at_work(now + session.rng.uniform(*PERSON_RETRIES_SEC))
         if at != float("inf"):
-            self.agenda.schedule(at, partial(self._ask, actor))
+            self.events.schedule(at, partial(self._send_request, session))
         return again
 
-    def _ended(self, user: int) -> None:
+    def _session_ended(self, user: int) -> None:
         self._running[user] -= 1
-        if self._next[user]:
-            self._begin(self._next[user].popleft())
+        if self._waiting_plans[user]:
+            self._begin(self._waiting_plans[user].popleft())
 
 
 def _number(name: str, agent: Optional[str]) -> int:

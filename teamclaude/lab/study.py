@@ -15,7 +15,7 @@ from .agenda import EventQueue
 from .film import Heatmap
 from .scene import Scene
 from .score import Score, Tally
-from .script import People
+from .script import ClientSessions
 from .world import World
 
 __all__ = ["Run", "run_policy"]
@@ -29,7 +29,7 @@ class Run:
         setting = scene.setting
         self.scene = scene
         self._film = film
-        self._people = People(EventQueue(), scene.users, [plan for plan in scene.plans if plan.at < scene.end])
+        self._people = ClientSessions(EventQueue(), scene.users, [plan for plan in scene.plans if plan.at < scene.end])
         self.quotas = scene.quotas()
         self.fleet = Fleet(replace(Rules(), backoff_jitter=False), chosen)
         self.fleet.configure([AccountSpec(key, key) for key in self.quotas])
@@ -44,7 +44,7 @@ class Run:
             if self._film is not None:
                 self._film.record(now, self.quotas)
 
-        self._people.agenda.run(until, hourly)
+        self._people.events.run(until, hourly)
         if self._film is not None:
             self._film.record(until - 1.0, self.quotas)
 

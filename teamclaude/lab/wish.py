@@ -8,7 +8,7 @@ from functools import partial
 
 from .agenda import EventQueue
 from .quota import TokenWeights
-from .script import Actor, People
+from .script import ActiveSession, ClientSessions
 from .team import Plan, User
 
 __all__ = ["Demand", "unconstrained_demand"]
@@ -37,25 +37,25 @@ class Demand:
 class _UnlimitedApi:
     """An API without limits: every answer takes its own time and nothing else."""
 
-    def __init__(self, people: People, weights: TokenWeights, life: float) -> None:
+    def __init__(self, people: ClientSessions, weights: TokenWeights, life: float) -> None:
         self.people = people
         self.weights = weights
         self.life = life
         self.rows: list[tuple[float, int, float]] = []
         self.costs: dict[tuple[str, int], float] = {}
 
-    def submit(self, actor: Actor) -> None:
-        now, request = self.people.agenda.now, actor.request
+    def submit(self, actor: ActiveSession) -> None:
+        now, request = self.people.events.now, actor.request
         warm = now < actor.last_end + self.life
         cost = self.weights.cost(request, request.cached_prefix if warm else 0)
         self.rows.append((now, actor.user.number, cost))
-        self.costs[actor.conversation, actor.place] = cost
-        self.people.agenda.schedule(now + request.duration, partial(self.people.answered, actor))
+        self.costs[actor.conversation, actor.index] = cost
+        self.people.events.schedule(now + request.duration, partial(self.people.request_served, actor))
 
 
 def unconstrained_demand(users: Sequence[User], plans: Sequence[Plan], weights: TokenWeights, life: float, end: float) -> Demand:
     """Play the plans against an API without limits."""
-    people = People(EventQueue(), users, plans)
-    door = people.door = _UnlimitedApi(people, weights, life)
-    people.agenda.run(end)
+    people = ClientSessions(EventQueue(), users, plans)
+    door = people.api = _UnlimitedApi(people, weights, life)
+    people.events.run(end)
     return Demand(door.rows, door.costs)

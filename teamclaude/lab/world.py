@@ -16,7 +16,7 @@ from ..routing.fleet import Fleet
 from ..routing.line import NO_WAIT, WaitQueue, WaitLimits, Waiter
 from .quota import ApiResponse, ApiAccount
 from .score import Tally
-from .script import Actor, People
+from .script import ActiveSession, ClientSessions
 
 __all__ = ["Seen", "World"]
 
@@ -36,7 +36,7 @@ class Seen(NamedTuple):
 class _Errand:
     """One request on its way: through the line, perhaps to several accounts."""
 
-    def __init__(self, actor: Actor, ask: RoutingRequest, began: float) -> None:
+    def __init__(self, actor: ActiveSession, ask: RoutingRequest, began: float) -> None:
         self.actor = actor
         self.ask = ask
         self.began = began
@@ -48,7 +48,7 @@ class World:
 
     def __init__(
         self,
-        people: People,
+        people: ClientSessions,
         fleet: Fleet,
         quotas: dict[str, ApiAccount],
         tally: Tally,
@@ -56,7 +56,7 @@ class World:
         hold: float = 1800.0,
     ) -> None:
         self.people = people
-        self.agenda = people.agenda
+        self.agenda = people.events
         self.fleet = fleet
         self.line = WaitQueue(fleet)
         self.quotas = quotas
@@ -66,13 +66,13 @@ class World:
         self._errands: dict[Waiter, _Errand] = {}
         self._alarm = NEVER
         self.latest: Optional[Seen] = None
-        people.door = self
+        people.api = self
 
     # --- in -----------------------------------------------------------------------------------
 
-    def submit(self, actor: Actor) -> None:
+    def submit(self, actor: ActiveSession) -> None:
         ask = RoutingRequest(
-            session=actor.name,
+            session=actor.session_id,
             agent=actor.agent,
             model=MODELS.get(actor.request.family, actor.request.family),
             cache_life=self.life,
@@ -134,7 +134,7 @@ class World:
 
     def _back_to_client(self, errand: _Errand, retry_after: Optional[float]) -> None:
         now = self.agenda.now
-        again = self.people.refused(errand.actor, retry_after)
+        again = self.people.request_refused(errand.actor, retry_after)
         self.tally.refused(now, now - errand.began, again)
 
     # --- out ----------------------------------------------------------------------------------
@@ -148,10 +148,10 @@ class World:
         now, actor = self.agenda.now, errand.actor
         self.latest = Seen(now, actor.conversation, lease.decision)
         answer = self.quotas[lease.account].send(actor.conversation, actor.request, self.life, now)
-        kind = self.fleet.record_response(lease, answer.status, answer.reading, now, actor.chance.random())
+        kind = self.fleet.record_response(lease, answer.status, answer.reading, now, actor.rng.random())
         if answer.status == 200:
             for suspect in errand.suspects:
-                self.fleet.confirm_account_429(suspect, now, actor.chance.random())
+                self.fleet.confirm_account_429(suspect, now, actor.rng.random())
             self.tally.served(actor, lease, answer, now, now - errand.began)
             end = partial(self._end, actor, lease, answer)
             self.agenda.schedule(now + actor.request.duration, end)
@@ -171,10 +171,10 @@ class World:
             self._seek(errand)
         self._changed()
 
-    def _end(self, actor: Actor, lease: Lease, answer: ApiResponse) -> None:
+    def _end(self, actor: ActiveSession, lease: Lease, answer: ApiResponse) -> None:
         self.quotas[lease.account].request_ended()
         self.fleet.settle_lease(lease, self.agenda.now, answer.usage, lease.request.model, served=True)
-        self.people.answered(actor)
+        self.people.request_served(actor)
         self._changed()
 
 

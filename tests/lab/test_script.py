@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.lab.agenda import EventQueue
-from teamclaude.lab.script import Actor, People
+from teamclaude.lab.script import ActiveSession, ClientSessions
 from teamclaude.lab.team import Plan, User
 from teamclaude.lab.traffic import Request, Session
 
@@ -15,28 +15,28 @@ DAY = 86400.0
 class Door:
     """Notes when it was asked; the test answers."""
 
-    def __init__(self, people: People) -> None:
+    def __init__(self, people: ClientSessions) -> None:
         self.people = people
         self.asked: list[float] = []
-        self.actor: Actor | None = None
+        self.actor: ActiveSession | None = None
 
-    def submit(self, actor: Actor) -> None:
-        self.asked.append(self.people.agenda.now)
+    def submit(self, actor: ActiveSession) -> None:
+        self.asked.append(self.people.events.now)
         self.actor = actor
 
 
 @pytest.fixture(name="door")
 def one_person():
     session = Session("s", (Request(0.0, "opus", 1000, 10, 0, 1.0), Request(5.0, "opus", 1000, 10, 0, 1.0)))
-    people = People(EventQueue(), [User(0, ((0.0, 30 * DAY),))], [Plan(0.0, 0, session)])
-    people.door = Door(people)
-    people.agenda.run(0.1)
-    return people.door
+    people = ClientSessions(EventQueue(), [User(0, ((0.0, 30 * DAY),))], [Plan(0.0, 0, session)])
+    people.api = Door(people)
+    people.events.run(0.1)
+    return people.api
 
 
 def refuse(door: Door, retry_after: float | None) -> bool:
-    again = door.people.refused(door.actor, retry_after)
-    door.people.agenda.run(door.people.agenda.now + DAY)
+    again = door.people.request_refused(door.actor, retry_after)
+    door.people.events.run(door.people.events.now + DAY)
     return again
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from teamclaude.lab.agenda import EventQueue
-from teamclaude.lab.script import People
+from teamclaude.lab.script import ClientSessions
 from teamclaude.lab.team import DAY_SEC, Plan, User, make_team
 from teamclaude.lab.traffic import Request, Session, synthetic
 
@@ -30,9 +30,9 @@ class Door:
 
 
 def play(plans, shifts=(LONG,), refuse=(), until=1e6):
-    people = People(EventQueue(), [User(0, tuple(shifts))], plans)
+    people = ClientSessions(EventQueue(), [User(0, tuple(shifts))], plans)
     door = Door(people, refuse)
-    people.agenda.run(until)
+    people.events.run(until)
     return door.asked
 
 
