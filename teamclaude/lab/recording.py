@@ -15,7 +15,7 @@ from ..errors import UsageError
 from .gauging import RecordedAccount, WindowSizes
 from .quota import TokenWeights
 from .scene import FIVE_OF_WEEK, Place, Scene, Setting
-from .team import WEEK_SEC, Plan, User
+from .team import WEEK_SEC, PlannedSession, User
 from .traffic import Request, Session, read_lines, read_session
 from .wish import unconstrained_demand
 
@@ -50,7 +50,7 @@ class Row(NamedTuple):
 class Recording(NamedTuple):
     """Sessions where they began, in seconds from the beginning; the accounts in order of appearance."""
 
-    plans: tuple[Plan, ...]
+    plans: tuple[PlannedSession, ...]
     length: float
     life: float
     accounts: tuple[RecordedAccount, ...]
@@ -111,7 +111,7 @@ def recorded_scene(recording: Recording, accounts: int, load: float, seed: int =
     Accounts beyond the recorded ones are like those on average; where no window has moved enough to tell
     their size, they are assumed to just suffice for what was recorded.
     """
-    everybody = [User(0, ((0.0, float("inf")),), seats=10**9)]
+    everybody = [User(0, ((0.0, float("inf")),), max_sessions=10**9)]
     setting = Setting(sizes=(1.0,) * accounts, load=load, life=recording.life)
     weeks = max(1, -(-int(recording.length) // int(WEEK_SEC)))
     end = weeks * WEEK_SEC
@@ -200,7 +200,7 @@ def _request(row: Row, before: Optional[Row], gap: float) -> Request:
     return Request(gap, row.family, row.total, row.out, min(prefix, row.total), row.lasted)
 
 
-def _plans(rows: Sequence[Row], begin: float) -> list[Plan]:
+def _plans(rows: Sequence[Row], begin: float) -> list[PlannedSession]:
     found = {session.id: (at, session, parent) for at, session, parent in _conversations(rows)}
     agents: dict[str, list[tuple[float, Session]]] = {}
     for name, (at, session, _) in found.items():
@@ -209,7 +209,7 @@ def _plans(rows: Sequence[Row], begin: float) -> list[Plan]:
             agents.setdefault(root, []).append((max(0.0, at - found[root][0]), session))
     roots = [name for name in found if _root(name, found) == name]
     plans = [
-        Plan(max(0.0, found[name][0] - begin), 0, found[name][1], tuple(agents.get(name, ())))
+        PlannedSession(max(0.0, found[name][0] - begin), 0, found[name][1], tuple(agents.get(name, ())))
         for name in roots
     ]
     return sorted(plans, key=lambda plan: (plan.at, plan.session.id))
@@ -223,7 +223,7 @@ def _root(name: str, found: dict[str, tuple[float, Session, str]]) -> str:
     return name
 
 
-def _scaled(plans: Sequence[Plan], load: float) -> list[Plan]:
+def _scaled(plans: Sequence[PlannedSession], load: float) -> list[PlannedSession]:
     """Each session so many times; the part of one by chance, copies a little later."""
     chance = random.Random("load")
     scaled = []

@@ -13,7 +13,7 @@ from typing import NamedTuple, Optional
 
 from .bound import WeeklyWindow, upper_bound, usable_tokens
 from .quota import FIVE_HOURS_SEC, ApiWindow, ApiAccount, TokenWeights
-from .team import WEEK_SEC, Plan, User, make_team
+from .team import WEEK_SEC, PlannedSession, User, make_workload
 from .traffic import Session
 from .wish import Demand, unconstrained_demand
 
@@ -54,7 +54,7 @@ class Scene:
     def __init__(
         self,
         setting: Setting,
-        team: tuple[Sequence[User], Sequence[Plan]],
+        team: tuple[Sequence[User], Sequence[PlannedSession]],
         wish: Demand,
         places: Sequence[Place],
         end: float,
@@ -116,7 +116,7 @@ def made_up(setting: Setting, sessions: Sequence[Session], seed: int) -> Scene:
     """A team that works with such sessions; accounts as large as the load says."""
     end = setting.weeks * WEEK_SEC
     # The week after the end is planned too: it says how much of the last quota belongs to it.
-    team = make_team(sessions, setting.users, setting.weeks + 1, seed, setting.agents)
+    team = make_workload(sessions, setting.users, setting.weeks + 1, seed, setting.agents)
     wish = unconstrained_demand(*team, setting.weights, setting.life, end + WEEK_SEC)
     total = wish.wanted_before(end) / setting.weeks / setting.load / sum(setting.sizes)
     chance = random.Random(f"resets {seed}")

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Optional, Protocol
 
 from .agenda import EventQueue
-from .team import HUMAN_SEC, Plan, User
+from .team import PERSON_PAUSE_SEC, PlannedSession, User
 from .traffic import Request, Session
 
 __all__ = ["ActiveSession", "Api", "ClientSessions"]
@@ -64,25 +64,25 @@ class Api(Protocol):
 class ClientSessions:
     """Everybody's sessions, driven by the answers they get."""
 
-    def __init__(self, agenda: EventQueue, users: Iterable[User], plans: Iterable[Plan]) -> None:
+    def __init__(self, agenda: EventQueue, users: Iterable[User], plans: Iterable[PlannedSession]) -> None:
         self.events = agenda
         self.users = {user.number: user for user in users}
         self.sessions: list[ActiveSession] = []
         self.api: Optional[Api] = None
         self._running = dict.fromkeys(self.users, 0)
-        self._waiting_plans: dict[int, deque[Plan]] = {number: deque() for number in self.users}
+        self._waiting_plans: dict[int, deque[PlannedSession]] = {number: deque() for number in self.users}
         for plan in plans:
             agenda.schedule(plan.at, partial(self._session_planned, plan))
 
     # --- beginnings ---------------------------------------------------------------------------
 
-    def _session_planned(self, plan: Plan) -> None:
-        if self._running[plan.user] >= self.users[plan.user].seats:
+    def _session_planned(self, plan: PlannedSession) -> None:
+        if self._running[plan.user] >= self.users[plan.user].max_sessions:
             self._waiting_plans[plan.user].append(plan)
         else:
             self._begin(plan)
 
-    def _begin(self, plan: Plan) -> None:
+    def _begin(self, plan: PlannedSession) -> None:
         self._running[plan.user] += 1
         name = f"s{plan.at:.3f}u{plan.user}"
         self._start(plan.user, plan.session, name, None)
@@ -113,8 +113,8 @@ class ClientSessions:
                 self._session_ended(session.user.number)
             return
         at = now + session.request.gap
-        if session.request.gap > HUMAN_SEC:
-            at = session.user.at_work(at)
+        if session.request.gap > PERSON_PAUSE_SEC:
+            at = session.user.next_working_time(at)
         if at != float("inf"):
             self.events.schedule(at, partial(self._send_request, session))
 
@@ -128,7 +128,7 @@ class ClientSessions:
             at = now + pause * (1.0 + RETRY_JITTER * session.rng.random())
         else:
             session.retries = 0
-            at = session.user.at_work(now + session.rng.uniform(*PERSON_RETRIES_SEC))
+            at = session.user.next_working_time(now + session.rng.uniform(*PERSON_RETRIES_SEC))
         if at != float("inf"):
             self.events.schedule(at, partial(self._send_request, session))
         return again

@@ -13,10 +13,10 @@ from typing import NamedTuple, Optional
 
 from .traffic import Session
 
-__all__ = ["DAY_SEC", "HUMAN_SEC", "WEEK_SEC", "Plan", "User", "make_team"]
+__all__ = ["DAY_SEC", "PERSON_PAUSE_SEC", "WEEK_SEC", "PlannedSession", "User", "make_workload"]
 
 HOUR_SEC, DAY_SEC, WEEK_SEC = 3600.0, 86400.0, 7 * 86400.0
-HUMAN_SEC = 90.0  # a longer pause is a person's
+PERSON_PAUSE_SEC = 90.0  # a longer pause is a person's
 ZONES = (-8.0, 1.0, 8.0)  # hours from UTC
 SESSIONS_A_DAY = 3.0
 WEEKENDS = 0.12  # share of Saturdays and Sundays with work
@@ -29,9 +29,9 @@ class User(NamedTuple):
 
     number: int
     shifts: tuple[tuple[float, float], ...]
-    seats: int = 4  # sessions running at once
+    max_sessions: int = 4  # sessions running at once
 
-    def at_work(self, now: float) -> float:
+    def next_working_time(self, now: float) -> float:
         """`now` if the person works then, else when they begin next."""
         for begin, end in self.shifts:
             if now < end:
@@ -39,7 +39,7 @@ class User(NamedTuple):
         return float("inf")
 
 
-class Plan(NamedTuple):
+class PlannedSession(NamedTuple):
     """A session that shall begin at `at`; sub-agents begin some seconds into it."""
 
     at: float
@@ -48,9 +48,9 @@ class Plan(NamedTuple):
     agents: tuple[tuple[float, Session], ...] = ()
 
 
-def make_team(
+def make_workload(
     sessions: Sequence[Session], users: int, weeks: int, seed: int, agents: Optional[int] = None
-) -> tuple[list[User], list[Plan]]:
+) -> tuple[list[User], list[PlannedSession]]:
     """The team and its plans for so many weeks; day 0 is a Monday in UTC.
 
     `agents` is how many sub-agents every session has; None: one in five has one to three.
@@ -64,7 +64,7 @@ def make_team(
             deck = deck or chance.sample(list(sessions), len(sessions))
             at = chance.uniform(begin, end - HOUR_SEC)
             session = deck.pop()
-            plans.append(Plan(at, user, session, _agents(sessions, agents, chance)))
+            plans.append(PlannedSession(at, user, session, _agents(sessions, agents, chance)))
     return team, sorted(plans, key=lambda plan: (plan.at, plan.user))
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from .agenda import EventQueue
 from .quota import TokenWeights
 from .script import ActiveSession, ClientSessions
-from .team import Plan, User
+from .team import PlannedSession, User
 
 __all__ = ["Demand", "unconstrained_demand"]
 
@@ -53,7 +53,7 @@ class _UnlimitedApi:
         self.people.events.schedule(now + request.duration, partial(self.people.request_served, actor))
 
 
-def unconstrained_demand(users: Sequence[User], plans: Sequence[Plan], weights: TokenWeights, life: float, end: float) -> Demand:
+def unconstrained_demand(users: Sequence[User], plans: Sequence[PlannedSession], weights: TokenWeights, life: float, end: float) -> Demand:
     """Play the plans against an API without limits."""
     people = ClientSessions(EventQueue(), users, plans)
     door = people.api = _UnlimitedApi(people, weights, life)
