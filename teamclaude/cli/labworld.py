@@ -9,7 +9,7 @@ from pathlib import Path
 from ..lab.quota import TokenWeights
 from ..lab.recording import read_traffic
 from ..lab.scene import Scene, Setting, made_up
-from ..lab.traffic import Session, synthetic
+from ..lab.traffic import SessionTrace, synthetic_sessions
 
 __all__ = ["scene_of", "sessions_of"]
 
@@ -17,12 +17,12 @@ MADE_UP = 240  # sessions of the built-in traffic
 ACCOUNTS = 4
 
 
-def sessions_of(args: argparse.Namespace) -> Sequence[Session]:
+def sessions_of(args: argparse.Namespace) -> Sequence[SessionTrace]:
     """What the team's sessions are drawn from."""
-    return synthetic(MADE_UP, 0) if args.traffic is None else read_traffic(Path(args.traffic))
+    return synthetic_sessions(MADE_UP, 0) if args.traffic is None else read_traffic(Path(args.traffic))
 
 
-def scene_of(args: argparse.Namespace, sessions: Sequence[Session], load: float, seed: int) -> Scene:
+def scene_of(args: argparse.Namespace, sessions: Sequence[SessionTrace], load: float, seed: int) -> Scene:
     """One seed's world at one load."""
     usual = TokenWeights()
     setting = Setting(

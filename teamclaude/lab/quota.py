@@ -13,7 +13,7 @@ from typing import NamedTuple, Optional
 from ..routing.usage import Usage
 from ..routing.windows import QuotaReading, Window
 from .team import WEEK_SEC
-from .traffic import Request
+from .traffic import RequestTrace
 
 __all__ = ["FIVE_HOURS_SEC", "ApiResponse", "ApiWindow", "ApiAccount", "TokenWeights"]
 
@@ -27,7 +27,7 @@ class TokenWeights(NamedTuple):
     output: float = 5.0
     read: float = 0.02
 
-    def cost(self, request: Request, cached: int) -> float:
+    def cost(self, request: RequestTrace, cached: int) -> float:
         return request.input_tokens - cached + self.output * request.output_tokens + self.read * cached
 
 
@@ -92,7 +92,7 @@ class ApiAccount:
         self.login_lost_at = float("inf")  # from then on its login is refused
         self._cache: dict[str, tuple[int, float]] = {}  # conversation -> prefix, end of its life
 
-    def send(self, conversation: str, request: Request, life: float, now: float) -> ApiResponse:
+    def send(self, conversation: str, request: RequestTrace, life: float, now: float) -> ApiResponse:
         """One request at `now`; a served one is in flight until `done`."""
         self.advance(now)
         if now >= self.login_lost_at:
@@ -115,7 +115,7 @@ class ApiAccount:
         usage = Usage(0, request.output_tokens, cached, 0, request.input_tokens - cached)
         return ApiResponse(200, reading, usage, charge, credit, cached)
 
-    def cached(self, conversation: str, request: Request, now: float) -> int:
+    def cached(self, conversation: str, request: RequestTrace, now: float) -> int:
         """Tokens of the request that its prompt cache holds here."""
         prefix, ends = self._cache.get(conversation, (0, 0.0))
         return min(request.cached_prefix, prefix) if now < ends else 0

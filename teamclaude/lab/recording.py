@@ -16,7 +16,7 @@ from .gauging import RecordedAccount, WindowSizes
 from .quota import TokenWeights
 from .scene import FIVE_OF_WEEK, Place, Scene, Setting
 from .team import WEEK_SEC, PlannedSession, User
-from .traffic import Request, Session, read_lines, read_session
+from .traffic import RequestTrace, SessionTrace, read_lines, read_session
 from .wish import unconstrained_demand
 
 __all__ = ["Recording", "read_recording", "read_traffic", "recorded_scene"]
@@ -69,7 +69,7 @@ def recorded_files(path: Path) -> list[Path]:
     return files
 
 
-def read_traffic(path: Path) -> list[Session]:
+def read_traffic(path: Path) -> list[SessionTrace]:
     """Sessions to replay: a trace file, or a recording (a file of it, or its directory)."""
     sessions, rows = [], []
     for file in recorded_files(path):
@@ -174,7 +174,7 @@ def _windows(value: Any) -> Iterator[tuple[str, Any, Any]]:
             yield axis, used, reset
 
 
-def _conversations(rows: Iterable[Row]) -> list[tuple[float, Session, str]]:
+def _conversations(rows: Iterable[Row]) -> list[tuple[float, SessionTrace, str]]:
     """When each conversation began, its served requests, and the conversation that started it."""
     found: dict[str, list[Row]] = {}
     for row in rows:
@@ -188,21 +188,21 @@ def _conversations(rows: Iterable[Row]) -> list[tuple[float, Session, str]]:
                 before = row
             ends = max(ends, row.end)
         if requests:
-            made.append((mine[0].at, Session(name, tuple(requests)), mine[0].parent))
+            made.append((mine[0].at, SessionTrace(name, tuple(requests)), mine[0].parent))
     return made
 
 
-def _request(row: Row, before: Optional[Row], gap: float) -> Request:
+def _request(row: Row, before: Optional[Row], gap: float) -> RequestTrace:
     """What a cache that lives could hold: what the request before had, unless it was cut since."""
     prefix = row.read
     if before is not None and row.total >= before.total:
         prefix = max(prefix, before.total)
-    return Request(gap, row.family, row.total, row.out, min(prefix, row.total), row.lasted)
+    return RequestTrace(gap, row.family, row.total, row.out, min(prefix, row.total), row.lasted)
 
 
 def _plans(rows: Sequence[Row], begin: float) -> list[PlannedSession]:
     found = {session.id: (at, session, parent) for at, session, parent in _conversations(rows)}
-    agents: dict[str, list[tuple[float, Session]]] = {}
+    agents: dict[str, list[tuple[float, SessionTrace]]] = {}
     for name, (at, session, _) in found.items():
         root = _root(name, found)
         if root != name:
@@ -215,7 +215,7 @@ def _plans(rows: Sequence[Row], begin: float) -> list[PlannedSession]:
     return sorted(plans, key=lambda plan: (plan.at, plan.session.id))
 
 
-def _root(name: str, found: dict[str, tuple[float, Session, str]]) -> str:
+def _root(name: str, found: dict[str, tuple[float, SessionTrace, str]]) -> str:
     seen = {name}
     while found[name][2] in found and found[name][2] not in seen:
         name = found[name][2]

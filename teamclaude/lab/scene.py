@@ -14,7 +14,7 @@ from typing import NamedTuple, Optional
 from .bound import WeeklyWindow, upper_bound, usable_tokens
 from .quota import FIVE_HOURS_SEC, ApiWindow, ApiAccount, TokenWeights
 from .team import WEEK_SEC, PlannedSession, User, make_workload
-from .traffic import Session
+from .traffic import SessionTrace
 from .wish import Demand, unconstrained_demand
 
 __all__ = ["FIVE_OF_WEEK", "Place", "Scene", "Setting", "made_up"]
@@ -112,7 +112,7 @@ class Scene:
         return min(1.0, max(0.0, part / week)) if week > 0 else 0.0
 
 
-def made_up(setting: Setting, sessions: Sequence[Session], seed: int) -> Scene:
+def made_up(setting: Setting, sessions: Sequence[SessionTrace], seed: int) -> Scene:
     """A team that works with such sessions; accounts as large as the load says."""
     end = setting.weeks * WEEK_SEC
     # The week after the end is planned too: it says how much of the last quota belongs to it.

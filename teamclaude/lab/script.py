@@ -14,7 +14,7 @@ from typing import Optional, Protocol
 
 from .agenda import EventQueue
 from .team import PERSON_PAUSE_SEC, PlannedSession, User
-from .traffic import Request, Session
+from .traffic import RequestTrace, SessionTrace
 
 __all__ = ["ActiveSession", "Api", "ClientSessions"]
 
@@ -31,7 +31,7 @@ class ActiveSession:
     """A session in progress (or a sub-agent of one)."""
 
     def __init__(
-        self, serial: int, user: User, session: Session, name: str, agent: Optional[str] = None
+        self, serial: int, user: User, session: SessionTrace, name: str, agent: Optional[str] = None
     ) -> None:
         self.serial = serial
         self.user = user
@@ -50,7 +50,7 @@ class ActiveSession:
         return f"{self.session_id}/{self.agent}" if self.agent else self.session_id
 
     @property
-    def request(self) -> Request:
+    def request(self) -> RequestTrace:
         return self.session.requests[self.index]
 
 
@@ -90,7 +90,7 @@ class ClientSessions:
             start = partial(self._start, plan.user, session, name, f"a{number}")
             self.events.schedule(self.events.now + after, start)
 
-    def _start(self, user: int, session: Session, name: str, agent: Optional[str]) -> None:
+    def _start(self, user: int, session: SessionTrace, name: str, agent: Optional[str]) -> None:
         # Seeded by its name: the same session in every run, whenever it begins.
         actor = ActiveSession(_number(name, agent), self.users[user], session, name, agent)
         self.sessions.append(actor)

@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
-from .traffic import Session
+from .traffic import SessionTrace
 
 __all__ = ["DAY_SEC", "PERSON_PAUSE_SEC", "WEEK_SEC", "PlannedSession", "User", "make_workload"]
 
@@ -44,12 +44,12 @@ class PlannedSession(NamedTuple):
 
     at: float
     user: int
-    session: Session
-    agents: tuple[tuple[float, Session], ...] = ()
+    session: SessionTrace
+    agents: tuple[tuple[float, SessionTrace], ...] = ()
 
 
 def make_workload(
-    sessions: Sequence[Session], users: int, weeks: int, seed: int, agents: Optional[int] = None
+    sessions: Sequence[SessionTrace], users: int, weeks: int, seed: int, agents: Optional[int] = None
 ) -> tuple[list[User], list[PlannedSession]]:
     """The team and its plans for so many weeks; day 0 is a Monday in UTC.
 
@@ -57,7 +57,7 @@ def make_workload(
     """
     chance = random.Random(f"team {seed}")
     team = [_user(number, weeks, chance) for number in range(users)]
-    deck: list[Session] = []
+    deck: list[SessionTrace] = []
     plans = []
     for begin, end, user in sorted((b, e, u.number) for u in team for b, e in u.shifts):
         for _ in range(_poisson(SESSIONS_A_DAY, chance)):
@@ -82,14 +82,14 @@ def _user(number: int, weeks: int, chance: random.Random) -> User:
 
 
 def _agents(
-    sessions: Sequence[Session], count: Optional[int], chance: random.Random
-) -> tuple[tuple[float, Session], ...]:
+    sessions: Sequence[SessionTrace], count: Optional[int], chance: random.Random
+) -> tuple[tuple[float, SessionTrace], ...]:
     if count is None:
         count = chance.randint(1, 3) if chance.random() < AGENTS else 0
     made = []
     for _ in range(count):
         begins, whole = chance.uniform(60.0, 1200.0), chance.choice(sessions)
-        made.append((begins, Session(whole.id, whole.requests[:AGENT_REQUESTS])))
+        made.append((begins, SessionTrace(whole.id, whole.requests[:AGENT_REQUESTS])))
     return tuple(made)
 
 

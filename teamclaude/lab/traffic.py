@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 from ..errors import UsageError
 
-__all__ = ["Request", "Session", "read_lines", "read_session", "synthetic"]
+__all__ = ["RequestTrace", "SessionTrace", "read_lines", "read_session", "synthetic_sessions"]
 
 
-class Request(NamedTuple):
+class RequestTrace(NamedTuple):
     """One request; `gap` is the time of the person or tool before it (s)."""
 
     gap: float
@@ -32,9 +32,9 @@ class Request(NamedTuple):
     duration: float  # s
 
 
-class Session(NamedTuple):
+class SessionTrace(NamedTuple):
     id: str
-    requests: tuple[Request, ...]
+    requests: tuple[RequestTrace, ...]
 
 
 # --- from a file --------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
             yield where, value
 
 
-def read_session(data: Any, where: str) -> Session:
+def read_session(data: Any, where: str) -> SessionTrace:
     """One session; raises UsageError."""
     try:
         rows = [_row(row) for row in data["requests"]]
@@ -70,15 +70,15 @@ def read_session(data: Any, where: str) -> Session:
     for at, request in rows:
         requests.append(request._replace(gap=max(0.0, at - free_at)))
         free_at = at + request.duration
-    return Session(name, tuple(requests))
+    return SessionTrace(name, tuple(requests))
 
 
-def _row(row: Sequence[Any]) -> tuple[float, Request]:
+def _row(row: Sequence[Any]) -> tuple[float, RequestTrace]:
     at, family, total, out, prefix, duration = row
     if min(at, total, out, prefix, duration) < 0:
         raise ValueError("a negative number")
     prefix = min(int(prefix), int(total))
-    return float(at), Request(0.0, str(family), int(total), int(out), prefix, float(duration))
+    return float(at), RequestTrace(0.0, str(family), int(total), int(out), prefix, float(duration))
 
 
 # --- made up ------------------------------------------------------------------------------------
@@ -96,15 +96,15 @@ SUMMARY = (40_000, 90_000)  # tokens of prompt and summary
 OPUS = 0.6  # of all sessions
 
 
-def synthetic(count: int, seed: int) -> list[Session]:
+def synthetic_sessions(count: int, seed: int) -> list[SessionTrace]:
     """Made-up sessions; the same seed gives the same ones."""
     chance = random.Random(f"sessions {seed}")
-    return [_made_up(f"synthetic-{seed}-{number}", chance) for number in range(count)]
+    return [_synthetic_session(f"synthetic-{seed}-{number}", chance) for number in range(count)]
 
 
-def _made_up(name: str, chance: random.Random) -> Session:
+def _synthetic_session(name: str, chance: random.Random) -> SessionTrace:
     family = "opus" if chance.random() < OPUS else "sonnet"
-    requests: list[Request] = []
+    requests: list[RequestTrace] = []
     limit = chance.choice(LIMITS)
     total = out = 0
     for number in range(int(_draw(_COUNT, chance))):
@@ -117,8 +117,8 @@ def _made_up(name: str, chance: random.Random) -> Session:
             total += max(out, int(_draw(_NEW, chance)))
         gap = _draw(_GAP, chance) if number else 0.0
         out, duration = int(_draw(_OUT, chance)), _draw(_DURATION, chance)
-        requests.append(Request(gap, family, total, out, prefix, duration))
-    return Session(name, tuple(requests))
+        requests.append(RequestTrace(gap, family, total, out, prefix, duration))
+    return SessionTrace(name, tuple(requests))
 
 
 def _draw(values: Sequence[float], chance: random.Random) -> float:

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.lab.quota import ApiWindow, ApiAccount, TokenWeights
-from teamclaude.lab.traffic import Request
+from teamclaude.lab.traffic import RequestTrace
 
 HOUR, WEEK = 3600.0, 7 * 86400.0
 
 
 def request(new=1000, cached=0, family="opus"):
-    return Request(0.0, family, new + cached, 0, cached, 5.0)
+    return RequestTrace(0.0, family, new + cached, 0, cached, 5.0)
 
 
 def quota(five=10_000.0, week=50_000.0, burst=8, *more):

@@ -7,7 +7,7 @@ import pytest
 from teamclaude.lab.agenda import EventQueue
 from teamclaude.lab.script import ActiveSession, ClientSessions
 from teamclaude.lab.team import PlannedSession, User
-from teamclaude.lab.traffic import Request, Session
+from teamclaude.lab.traffic import RequestTrace, SessionTrace
 
 DAY = 86400.0
 
@@ -27,7 +27,7 @@ class Door:
 
 @pytest.fixture(name="door")
 def one_person():
-    session = Session("s", (Request(0.0, "opus", 1000, 10, 0, 1.0), Request(5.0, "opus", 1000, 10, 0, 1.0)))
+    session = SessionTrace("s", (RequestTrace(0.0, "opus", 1000, 10, 0, 1.0), RequestTrace(5.0, "opus", 1000, 10, 0, 1.0)))
     people = ClientSessions(EventQueue(), [User(0, ((0.0, 30 * DAY),))], [PlannedSession(0.0, 0, session)])
     people.api = Door(people)
     people.events.run(0.1)

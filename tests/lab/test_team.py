@@ -3,13 +3,13 @@ from __future__ import annotations
 from teamclaude.lab.agenda import EventQueue
 from teamclaude.lab.script import ClientSessions
 from teamclaude.lab.team import DAY_SEC, PlannedSession, User, make_workload
-from teamclaude.lab.traffic import Request, Session, synthetic
+from teamclaude.lab.traffic import RequestTrace, SessionTrace, synthetic_sessions
 
 LONG = (-1e9, 1e9)
 
 
 def session(*gaps):
-    return Session("x", tuple(Request(gap, "opus", 100, 10, 0, 5.0) for gap in gaps))
+    return SessionTrace("x", tuple(RequestTrace(gap, "opus", 100, 10, 0, 5.0) for gap in gaps))
 
 
 class Door:
@@ -37,12 +37,12 @@ def play(plans, shifts=(LONG,), refuse=(), until=1e6):
 
 
 def test_the_same_seed_makes_the_same_team():
-    made = synthetic(10, 1)
+    made = synthetic_sessions(10, 1)
     assert make_workload(made, 3, 1, 5) == make_workload(made, 3, 1, 5) != make_workload(made, 3, 1, 6)
 
 
 def test_people_begin_sessions_in_their_working_hours_only():
-    team, plans = make_workload(synthetic(10, 1), 6, 2, 5)
+    team, plans = make_workload(synthetic_sessions(10, 1), 6, 2, 5)
     assert plans
     assert all(team[plan.user].next_working_time(plan.at) == plan.at for plan in plans)
 

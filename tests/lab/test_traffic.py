@@ -7,7 +7,7 @@ import pytest
 
 from teamclaude.errors import UsageError
 from teamclaude.lab.recording import read_traffic as read_sessions
-from teamclaude.lab.traffic import synthetic
+from teamclaude.lab.traffic import synthetic_sessions
 
 ROWS = [[0.0, "opus", 1000, 50, 0, 4.0], [14.0, "opus", 1200, 60, 1000, 5.0]]
 
@@ -43,8 +43,8 @@ def test_a_missing_file_is_a_usage_error(tmp_path):
 
 
 def test_made_up_sessions_are_the_same_for_the_same_seed_and_have_the_quantiles():
-    made = synthetic(200, 3)
-    assert made == synthetic(200, 3) != synthetic(200, 4)
+    made = synthetic_sessions(200, 3)
+    assert made == synthetic_sessions(200, 3) != synthetic_sessions(200, 4)
     requests = [request for session in made for request in session.requests]
     middle = len(requests) // 2
     assert 80_000 < sorted(r.input_tokens for r in requests)[middle] < 140_000
@@ -54,7 +54,7 @@ def test_made_up_sessions_are_the_same_for_the_same_seed_and_have_the_quantiles(
 
 
 def test_a_cached_prefix_is_never_longer_than_the_input_before():
-    for session in synthetic(50, 5):
+    for session in synthetic_sessions(50, 5):
         for before, after in zip(session.requests, session.requests[1:]):
             assert after.cached_prefix <= before.input_tokens
             assert after.cached_prefix <= after.input_tokens
