@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..lab.quota import TokenWeights
 from ..lab.recording import read_traffic
-from ..lab.scene import Scene, Setting, made_up
+from ..lab.scene import Scenario, ScenarioSettings, synthetic_scenario
 from ..lab.traffic import SessionTrace, synthetic_sessions
 
 __all__ = ["scene_of", "sessions_of"]
@@ -22,18 +22,18 @@ def sessions_of(args: argparse.Namespace) -> Sequence[SessionTrace]:
     return synthetic_sessions(MADE_UP, 0) if args.traffic is None else read_traffic(Path(args.traffic))
 
 
-def scene_of(args: argparse.Namespace, sessions: Sequence[SessionTrace], load: float, seed: int) -> Scene:
+def scene_of(args: argparse.Namespace, sessions: Sequence[SessionTrace], load: float, seed: int) -> Scenario:
     """One seed's world at one load."""
     usual = TokenWeights()
-    setting = Setting(
+    setting = ScenarioSettings(
         sizes=args.sizes or (1.0,) * (args.accounts or ACCOUNTS),
         load=load,
         weeks=args.weeks,
         users=args.users,
-        life=args.cache_life,
+        cache_life=args.cache_life,
         burst=args.burst,
         weights=TokenWeights(usual.output * args.weights, usual.read * args.weights),
-        lost=args.lose * 86400.0,
+        first_login_lost_sec=args.lose * 86400.0,
         agents=args.agents,
     )
-    return made_up(setting, sessions, seed)
+    return synthetic_scenario(setting, sessions, seed)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Optional
 from ..errors import UsageError
 from .gauging import RecordedAccount, WindowSizes
 from .quota import TokenWeights
-from .scene import FIVE_OF_WEEK, Place, Scene, Setting
+from .scene import FIVE_OF_WEEK, AccountSetup, Scenario, ScenarioSettings
 from .team import WEEK_SEC, PlannedSession, User
 from .traffic import RequestTrace, SessionTrace, read_lines, read_session
 from .wish import unconstrained_demand
@@ -105,23 +105,23 @@ def read_recording(path: Path) -> Recording:
     )
 
 
-def recorded_scene(recording: Recording, accounts: int, load: float, seed: int = 0) -> Scene:
+def recorded_scene(recording: Recording, accounts: int, load: float, seed: int = 0) -> Scenario:
     """What was recorded, `load` times as much of it, with so many accounts.
 
     Accounts beyond the recorded ones are like those on average; where no window has moved enough to tell
     their size, they are assumed to just suffice for what was recorded.
     """
     everybody = [User(0, ((0.0, float("inf")),), max_sessions=10**9)]
-    setting = Setting(sizes=(1.0,) * accounts, load=load, life=recording.life)
+    setting = ScenarioSettings(sizes=(1.0,) * accounts, load=load, cache_life=recording.life)
     weeks = max(1, -(-int(recording.length) // int(WEEK_SEC)))
     end = weeks * WEEK_SEC
     plans = _scaled(recording.plans, load)
-    wish = unconstrained_demand(everybody, plans, setting.weights, setting.life, end)
+    wish = unconstrained_demand(everybody, plans, setting.weights, setting.cache_life, end)
     known = [account.week for account in recording.accounts if account.week is not None]
     if known:
         mean = sum(known) / len(known)
     else:
-        as_it_was = unconstrained_demand(everybody, recording.plans, setting.weights, setting.life, end)
+        as_it_was = unconstrained_demand(everybody, recording.plans, setting.weights, setting.cache_life, end)
         mean = as_it_was.wanted_before(end) / weeks / max(1, len(recording.accounts))
     chance = random.Random(f"resets {seed}")
     places = []
@@ -129,8 +129,8 @@ def recorded_scene(recording: Recording, accounts: int, load: float, seed: int =
         its = recording.accounts[number] if number < len(recording.accounts) else RecordedAccount()
         week, anywhere = its.week or mean, chance.uniform(0.0, WEEK_SEC)
         resets_at = anywhere if its.resets_at is None else its.resets_at
-        places.append(Place(week, its.five or week * FIVE_OF_WEEK, resets_at))
-    return Scene(setting, (everybody, plans), wish, places, end)
+        places.append(AccountSetup(week, its.five or week * FIVE_OF_WEEK, resets_at))
+    return Scenario(setting, (everybody, plans), wish, places, end)
 
 
 # --- rows ---------------------------------------------------------------------------------------

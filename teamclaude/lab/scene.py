@@ -17,116 +17,116 @@ from .team import WEEK_SEC, PlannedSession, User, make_workload
 from .traffic import SessionTrace
 from .wish import Demand, unconstrained_demand
 
-__all__ = ["FIVE_OF_WEEK", "Place", "Scene", "Setting", "made_up"]
+__all__ = ["FIVE_OF_WEEK", "AccountSetup", "Scenario", "ScenarioSettings", "synthetic_scenario"]
 
 FIVE_OF_WEEK = 0.125  # a 5h window against a week's quota
 
 
 @dataclass(frozen=True)
-class Setting:
+class ScenarioSettings:
     """What a run is made of; everything but the policy and the seed."""
 
     sizes: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)  # accounts, against each other
     load: float = 1.0  # demand against the weekly quotas
     weeks: int = 2
     users: int = 16
-    life: float = 3600.0  # of the prompt cache, s
+    cache_life: float = 3600.0  # of the prompt cache, s
     burst: int = 8  # requests in flight before the API says 429
-    hold: float = 1800.0  # s
+    hold_sec: float = 1800.0  # s
     weights: TokenWeights = TokenWeights()
-    scoped: float = 0.0  # size of a weekly window for opus beside the others, against the week; 0: none
-    lost: float = 0.0  # s after which the API refuses the first account's login; 0: never
+    opus_window: float = 0.0  # size of a weekly window for opus beside the others, against the week; 0: none
+    first_login_lost_sec: float = 0.0  # s after which the API refuses the first account's login; 0: never
     agents: Optional[int] = None  # of every session; None: a few, of some
 
 
-class Place(NamedTuple):
+class AccountSetup(NamedTuple):
     """One account at the API: its windows in weighted tokens, and its first weekly reset (s)."""
 
     week: float
     five: float
     resets_at: float
-    lost_at: float = float("inf")
+    login_lost_at: float = float("inf")
 
 
-class Scene:
+class Scenario:
     """A team with its plans, the accounts, what is wanted, and what no scheduler can exceed."""
 
     def __init__(
         self,
-        setting: Setting,
+        setting: ScenarioSettings,
         team: tuple[Sequence[User], Sequence[PlannedSession]],
         wish: Demand,
-        places: Sequence[Place],
+        places: Sequence[AccountSetup],
         end: float,
     ) -> None:
-        self.setting = setting
+        self.settings = setting
         self.users, self.plans = team
-        self.wish = wish
-        self.places = places
+        self.demand = wish
+        self.setups = places
         self.end = end
 
-    def bound(self, gifts: float = 0.0) -> float:
+    def upper_bound(self, overshoot: float = 0.0) -> float:
         """What no scheduler can exceed whom the API gave so much beyond its windows; weighted tokens."""
         return upper_bound(
-            self.wish, [span for place in self.places for span in self.spans(place)], self.end, gifts
+            self.demand, [span for place in self.setups for span in self.weekly_windows(place)], self.end, overshoot
         )
 
-    def quotas(self) -> dict[str, ApiAccount]:
+    def api_accounts(self) -> dict[str, ApiAccount]:
         """The accounts as they are at the beginning."""
-        return {f"acct{number}": self._quota(place) for number, place in enumerate(self.places, 1)}
+        return {f"acct{number}": self._api_account(place) for number, place in enumerate(self.setups, 1)}
 
-    def own(self) -> dict[str, float]:
+    def last_week_allowance(self) -> dict[str, float]:
         """What of the weekly window that runs at the end belongs to the time before it, per account."""
-        last = [self.spans(place)[-1] for place in self.places]
+        last = [self.weekly_windows(place)[-1] for place in self.setups]
         return {f"acct{n}": usable_tokens(s, 0.0) if s.end >= self.end else 0.0 for n, s in enumerate(last, 1)}
 
-    def spans(self, place: Place) -> list[WeeklyWindow]:
+    def weekly_windows(self, place: AccountSetup) -> list[WeeklyWindow]:
         """The weekly windows of one account within the run, in order."""
         size, at, five = place.week, place.resets_at, place.five
-        spans = [WeeklyWindow(0.0, at, size * self._share(0.0, at, 0.0), five)]
+        spans = [WeeklyWindow(0.0, at, size * self._demand_share(0.0, at, 0.0), five)]
         while at + WEEK_SEC <= self.end:
             spans.append(WeeklyWindow(at, at + WEEK_SEC, size, five))
             at += WEEK_SEC
         if at < self.end:
-            rest = size * (1.0 - self._share(self.end, at + WEEK_SEC, at))
+            rest = size * (1.0 - self._demand_share(self.end, at + WEEK_SEC, at))
             spans.append(WeeklyWindow(at, self.end, rest, five))
         # Who knows that an account will be lost may use all of its week before.
-        return [s._replace(end=min(s.end, place.lost_at)) for s in spans if s.begin < place.lost_at]
+        return [s._replace(end=min(s.end, place.login_lost_at)) for s in spans if s.begin < place.login_lost_at]
 
-    def _quota(self, place: Place) -> ApiAccount:
-        gone = 1.0 - self._share(0.0, place.resets_at, 0.0)
+    def _api_account(self, place: AccountSetup) -> ApiAccount:
+        gone = 1.0 - self._demand_share(0.0, place.resets_at, 0.0)
         week = ApiWindow("7d", place.week, WEEK_SEC, place.resets_at, place.week * gone, fixed=True)
         gauges = [ApiWindow("5h", place.five, FIVE_HOURS_SEC), week]
-        some = place.week * self.setting.scoped
+        some = place.week * self.settings.opus_window
         if some:
             scoped = ApiWindow("7d_opus", some, WEEK_SEC, place.resets_at, some * gone, fixed=True, family="opus")
             gauges.append(scoped)
-        quota = ApiAccount(gauges, self.setting.burst, self.setting.weights)
-        quota.login_lost_at = place.lost_at
+        quota = ApiAccount(gauges, self.settings.burst, self.settings.weights)
+        quota.login_lost_at = place.login_lost_at
         return quota
 
-    def _share(self, begin: float, resets_at: float, week_begin: float) -> float:
+    def _demand_share(self, begin: float, resets_at: float, week_begin: float) -> float:
         """Part of a week's demand that falls between two instants of it."""
-        week = self.wish.wanted_before(week_begin + WEEK_SEC) - self.wish.wanted_before(week_begin)
-        part = self.wish.wanted_before(resets_at) - self.wish.wanted_before(begin)
+        week = self.demand.wanted_before(week_begin + WEEK_SEC) - self.demand.wanted_before(week_begin)
+        part = self.demand.wanted_before(resets_at) - self.demand.wanted_before(begin)
         return min(1.0, max(0.0, part / week)) if week > 0 else 0.0
 
 
-def made_up(setting: Setting, sessions: Sequence[SessionTrace], seed: int) -> Scene:
+def synthetic_scenario(settings: ScenarioSettings, sessions: Sequence[SessionTrace], seed: int) -> Scenario:
     """A team that works with such sessions; accounts as large as the load says."""
-    end = setting.weeks * WEEK_SEC
+    end = settings.weeks * WEEK_SEC
     # The week after the end is planned too: it says how much of the last quota belongs to it.
-    team = make_workload(sessions, setting.users, setting.weeks + 1, seed, setting.agents)
-    wish = unconstrained_demand(*team, setting.weights, setting.life, end + WEEK_SEC)
-    total = wish.wanted_before(end) / setting.weeks / setting.load / sum(setting.sizes)
+    team = make_workload(sessions, settings.users, settings.weeks + 1, seed, settings.agents)
+    wish = unconstrained_demand(*team, settings.weights, settings.cache_life, end + WEEK_SEC)
+    total = wish.wanted_before(end) / settings.weeks / settings.load / sum(settings.sizes)
     chance = random.Random(f"resets {seed}")
     shift = chance.random()
-    count = len(setting.sizes)
+    count = len(settings.sizes)
     places = []
-    for number, size in enumerate(setting.sizes):
+    for number, size in enumerate(settings.sizes):
         # Spread over the week: nobody's accounts all begin on the same day.
         resets_at = ((number + shift) / count + chance.uniform(-0.1, 0.1)) % 1.0 * WEEK_SEC
-        lost_at = setting.lost if setting.lost and number == 0 else float("inf")
+        lost_at = settings.first_login_lost_sec if settings.first_login_lost_sec and number == 0 else float("inf")
         week = size * total
-        places.append(Place(week, week * FIVE_OF_WEEK, resets_at, lost_at))
-    return Scene(setting, team, wish, places, end)
+        places.append(AccountSetup(week, week * FIVE_OF_WEEK, resets_at, lost_at))
+    return Scenario(settings, team, wish, places, end)

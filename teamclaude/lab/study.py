@@ -13,7 +13,7 @@ from ..routing.policy import Policy
 from ..routing.rules import Rules
 from .agenda import EventQueue
 from .film import Heatmap
-from .scene import Scene
+from .scene import Scenario
 from .score import Score, Tally
 from .script import ClientSessions
 from .world import World
@@ -24,17 +24,17 @@ __all__ = ["Run", "run_policy"]
 class Run:
     """One policy in one scene, from the beginning up to an instant and on."""
 
-    def __init__(self, scene: Scene, policy: str | Policy, film: Optional[Heatmap] = None) -> None:
+    def __init__(self, scene: Scenario, policy: str | Policy, film: Optional[Heatmap] = None) -> None:
         chosen = POLICIES[policy]() if isinstance(policy, str) else policy
-        setting = scene.setting
+        setting = scene.settings
         self.scene = scene
         self._film = film
         self._people = ClientSessions(EventQueue(), scene.users, [plan for plan in scene.plans if plan.at < scene.end])
-        self.quotas = scene.quotas()
+        self.quotas = scene.api_accounts()
         self.fleet = Fleet(replace(Rules(), backoff_jitter=False), chosen)
         self.fleet.configure([AccountSpec(key, key) for key in self.quotas])
-        self._tally = Tally(scene.wish, self.quotas, setting.life, scene.end)
-        self.world = World(self._people, self.fleet, self.quotas, self._tally, setting.life, setting.hold)
+        self._tally = Tally(scene.demand, self.quotas, setting.cache_life, scene.end)
+        self.world = World(self._people, self.fleet, self.quotas, self._tally, setting.cache_life, setting.hold_sec)
 
     def play(self, until: float, told: Callable[[float], None] = lambda share: None) -> None:
         """Let time pass; `told` hears how much of the run is done (0-1)."""
@@ -51,11 +51,11 @@ class Run:
     def score(self) -> Score:
         """What came of it, at the end."""
         users = [user.number for user in self.scene.users]
-        return self._tally.score(self.scene.bound(self._tally.gifts), self.scene.own(), users)
+        return self._tally.score(self.scene.upper_bound(self._tally.gifts), self.scene.last_week_allowance(), users)
 
 
 def run_policy(
-    scene: Scene,
+    scene: Scenario,
     policy: str | Policy,
     told: Callable[[float], None] = lambda share: None,
     film: Optional[Heatmap] = None,

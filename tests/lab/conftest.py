@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from teamclaude.lab.scene import Scene, Setting, made_up
+from teamclaude.lab.scene import Scenario, ScenarioSettings, synthetic_scenario
 from teamclaude.lab.traffic import synthetic_sessions
 
 
 @cache
-def small_scene(load: float = 1.2, seed: int = 1, **more: Any) -> Scene:
-    setting = Setting(sizes=(1.0, 1.0), load=load, weeks=1, users=2, **more)
-    return made_up(setting, synthetic_sessions(30, 7), seed)
+def small_scene(load: float = 1.2, seed: int = 1, **more: Any) -> Scenario:
+    setting = ScenarioSettings(sizes=(1.0, 1.0), load=load, weeks=1, users=2, **more)
+    return synthetic_scenario(setting, synthetic_sessions(30, 7), seed)
 
 
 @pytest.fixture(name="scene")

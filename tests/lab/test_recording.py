@@ -102,8 +102,8 @@ def test_more_accounts_and_more_work(written):
     rows = [row(600.0 * n, f"c{n}", a="acct", q={"7d": [0.01 * n, BEGIN + 9e5]}) for n in range(60)]
     recording = read_recording(written(*rows))
     one, two = recorded_scene(recording, 1, 1.0), recorded_scene(recording, 2, 1.0)
-    assert [place.week for place in two.places] == [one.places[0].week] * 2
-    assert one.wish.times == two.wish.times
+    assert [place.week for place in two.setups] == [one.setups[0].week] * 2
+    assert one.demand.times == two.demand.times
     assert one.end == WEEK_SEC
     assert len(recorded_scene(recording, 1, 2.0).plans) == 120
     assert 60 <= len(recorded_scene(recording, 1, 1.5).plans) <= 120
