@@ -10,7 +10,7 @@ from .quota import ApiResponse, ApiAccount
 from .script import ActiveSession
 from .wish import Demand
 
-__all__ = ["Score", "Tally"]
+__all__ = ["Score", "ScoreCounter"]
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,17 @@ class Score:
         return {name: round(value, 6) for name, value in asdict(self).items()}
 
 
-class Tally:
+class ScoreCounter:
     """Counts a run; `end` is where counting stops."""
 
     def __init__(self, wish: Demand, quotas: dict[str, ApiAccount], life: float, end: float) -> None:
-        self.wish = wish
-        self.quotas = quotas
+        self.demand = wish
+        self.api_accounts = quotas
         self.life = life
         self.end = end
         self.counted = 0.0
         self.charged = 0.0
-        self.gifts = 0.0  # counted work that the API served beyond its windows
+        self.overshoot = 0.0  # counted work that the API served beyond its windows
         self.cold = 0.0
         self.stall = 0.0
         self.avoidable = 0.0
@@ -55,10 +55,10 @@ class Tally:
 
     # --- while it goes on -----------------------------------------------------------------------
 
-    def served(self, actor: ActiveSession, lease: Lease, answer: ApiResponse, now: float, waited: float) -> None:
-        least = self.wish.costs.get((actor.conversation, actor.index), 0.0)
+    def record_served(self, actor: ActiveSession, lease: Lease, answer: ApiResponse, now: float, waited: float) -> None:
+        least = self.demand.costs.get((actor.conversation, actor.index), 0.0)
         work = min(least, answer.charge)
-        self.gifts += work * (1.0 - answer.covered_share)
+        self.overshoot += work * (1.0 - answer.covered_share)
         self.counted += work
         self.by_user[actor.user.number] = self.by_user.get(actor.user.number, 0.0) + work
         self.charged += answer.charge
@@ -69,15 +69,15 @@ class Tally:
             if now - actor.last_end < self.life:
                 self.cold += max(0.0, answer.charge - least)
         actor.account = lease.account
-        self._waited(now, waited)
+        self._count_wait(now, waited)
         self._note_closure(now)
 
-    def refused(self, now: float, waited: float, again: bool) -> None:
+    def record_refused(self, now: float, waited: float, again: bool) -> None:
         """A client got a 429; `again`: it tries again by itself, and its person sees nothing of it."""
         self.visible += not again
-        self._waited(now, waited)
+        self._count_wait(now, waited)
 
-    def _waited(self, now: float, waited: float) -> None:
+    def _count_wait(self, now: float, waited: float) -> None:
         if waited <= 0.0:
             return
         begin = now - waited
@@ -93,32 +93,32 @@ class Tally:
         """Remember when no account is open; they stay closed until the first one's window ends."""
         if self._closures and now < self._closures[-1][1]:
             return
-        opens = min(quota.closed_until(now) for quota in self.quotas.values())
+        opens = min(quota.closed_until(now) for quota in self.api_accounts.values())
         if opens > now:
             self._closures.append((now, opens))
 
     # --- at the end -----------------------------------------------------------------------------
 
-    def score(self, most: float, own: dict[str, float], users: Sequence[int]) -> Score:
+    def score(self, bound: float, allowances: dict[str, float], users: Sequence[int]) -> Score:
         """`most` is the bound; `own` what each account may have used of its last week by the end."""
         borrowed = 0.0
         stranded: list[float] = []
-        for key, quota in self.quotas.items():
+        for key, quota in self.api_accounts.items():
             week = quota.weekly_window
             week.advance(self.end)
             if quota.login_lost_at > self.end:
-                borrowed += week.used - own[key]
+                borrowed += week.used - allowances[key]
             stranded.extend(week.unused_shares)
         counted = self.counted - max(0.0, borrowed)
-        wanted = self.wish.wanted_before(self.end)
+        wanted = self.demand.wanted_before(self.end)
         shares = []
         for user in users:
-            mine = self.wish.wanted_by_user(user, self.end)
+            mine = self.demand.wanted_by_user(user, self.end)
             if mine > 0:
                 shares.append(min(1.0, self.by_user.get(user, 0.0) / mine))
         squares = sum(share * share for share in shares)
         return Score(
-            completed=counted / most if most else 1.0,
+            completed=counted / bound if bound else 1.0,
             wanted=counted / wanted if wanted else 1.0,
             stall_hours=self.stall / 3600.0,
             avoidable_hours=self.avoidable / 3600.0,

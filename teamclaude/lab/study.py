@@ -14,7 +14,7 @@ from ..routing.rules import Rules
 from .agenda import EventQueue
 from .film import Heatmap
 from .scene import Scenario
-from .score import Score, Tally
+from .score import Score, ScoreCounter
 from .script import ClientSessions
 from .world import World
 
@@ -33,7 +33,7 @@ class Run:
         self.quotas = scene.api_accounts()
         self.fleet = Fleet(replace(Rules(), backoff_jitter=False), chosen)
         self.fleet.configure([AccountSpec(key, key) for key in self.quotas])
-        self._tally = Tally(scene.demand, self.quotas, setting.cache_life, scene.end)
+        self._tally = ScoreCounter(scene.demand, self.quotas, setting.cache_life, scene.end)
         self.world = World(self._people, self.fleet, self.quotas, self._tally, setting.cache_life, setting.hold_sec)
 
     def play(self, until: float, told: Callable[[float], None] = lambda share: None) -> None:
@@ -51,7 +51,7 @@ class Run:
     def score(self) -> Score:
         """What came of it, at the end."""
         users = [user.number for user in self.scene.users]
-        return self._tally.score(self.scene.upper_bound(self._tally.gifts), self.scene.last_week_allowance(), users)
+        return self._tally.score(self.scene.upper_bound(self._tally.overshoot), self.scene.last_week_allowance(), users)
 
 
 def run_policy(

@@ -15,7 +15,7 @@ from ..routing.decision import NEVER, RoutingRequest, Decision, Lease, Wait
 from ..routing.fleet import Fleet
 from ..routing.line import NO_WAIT, WaitQueue, WaitLimits, Waiter
 from .quota import ApiResponse, ApiAccount
-from .score import Tally
+from .score import ScoreCounter
 from .script import ActiveSession, ClientSessions
 
 __all__ = ["Seen", "World"]
@@ -51,7 +51,7 @@ class World:
         people: ClientSessions,
         fleet: Fleet,
         quotas: dict[str, ApiAccount],
-        tally: Tally,
+        tally: ScoreCounter,
         life: float,
         hold: float = 1800.0,
     ) -> None:
@@ -135,7 +135,7 @@ class World:
     def _back_to_client(self, errand: _Errand, retry_after: Optional[float]) -> None:
         now = self.agenda.now
         again = self.people.request_refused(errand.actor, retry_after)
-        self.tally.refused(now, now - errand.began, again)
+        self.tally.record_refused(now, now - errand.began, again)
 
     # --- out ----------------------------------------------------------------------------------
 
@@ -152,7 +152,7 @@ class World:
         if answer.status == 200:
             for suspect in errand.suspects:
                 self.fleet.confirm_account_429(suspect, now, actor.rng.random())
-            self.tally.served(actor, lease, answer, now, now - errand.began)
+            self.tally.record_served(actor, lease, answer, now, now - errand.began)
             end = partial(self._end, actor, lease, answer)
             self.agenda.schedule(now + actor.request.duration, end)
             return

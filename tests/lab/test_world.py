@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.lab.score import Tally
+from teamclaude.lab.score import ScoreCounter
 from teamclaude.lab.study import run_policy
 from teamclaude.routing.policies import POLICIES
 
@@ -74,8 +74,8 @@ def test_what_a_run_is_told_of_goes_from_0_to_1(scene):
 
 
 def test_waiting_while_every_account_is_closed_is_not_avoidable():
-    tally = Tally.__new__(Tally)
+    tally = ScoreCounter.__new__(ScoreCounter)
     tally.stall = tally.avoidable = 0.0
     tally._closures = [(100.0, 200.0), (300.0, 400.0)]
-    tally._waited(350.0, 200.0)  # from 150 to 350
+    tally._count_wait(350.0, 200.0)  # from 150 to 350
     assert (tally.stall, tally.avoidable) == (200.0, 100.0)
