@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from ..errors import UsageError
-from ..lab.study import Run
+from ..lab.study import PolicyRun
 from ..lab.table import cells
 from ..routing.decision import RoutingRequest, Decision
 from .labwords import Progress, moment_in_words, policies
@@ -27,9 +27,9 @@ def run(args: argparse.Namespace) -> int:
     if args.at > scene.end:
         raise UsageError(f"the run ends before that: after {args.weeks} weeks (--weeks)")
     at = max(args.at, 1.0)  # nothing can have happened at 0
-    played = Run(scene, names[0])
+    played = PolicyRun(scene, names[0])
     progress = Progress(1)
-    played.play(at, progress.part)
+    played.advance(at, progress.part)
     progress.end()
     if args.json:
         print(json.dumps(_record(played, at), indent=2))
@@ -39,12 +39,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _newcomer(run: Run, at: float) -> Decision:
+def _newcomer(run: PolicyRun, at: float) -> Decision:
     return run.fleet.choose(RoutingRequest(session="a new conversation", model="claude-opus-4-8", hold_sec=1800.0), at)
 
 
-def _record(run: Run, at: float) -> dict[str, Any]:
-    latest = run.world.latest
+def _record(run: PolicyRun, at: float) -> dict[str, Any]:
+    latest = run.simulation.latest
     names = {key: key for key in run.fleet.accounts}
     return {
         "at": at,
@@ -57,7 +57,7 @@ def _record(run: Run, at: float) -> dict[str, Any]:
             }
             for account in run.fleet.accounts.values()
         ],
-        "waiting": len(run.world.line.waiters),
+        "waiting": len(run.simulation.line.waiters),
         "last": None
         if latest is None
         else {"conversation": latest.conversation, **latest.decision.as_json(names), "at": latest.at},
@@ -65,7 +65,7 @@ def _record(run: Run, at: float) -> dict[str, Any]:
     }
 
 
-def _accounts(run: Run, at: float) -> list[str]:
+def _accounts(run: PolicyRun, at: float) -> list[str]:
     table = [["account", "5h", "until", "7d", "until", "in flight", "state"]]
     for account in run.fleet.accounts.values():
         row = [account.name]
@@ -78,9 +78,9 @@ def _accounts(run: Run, at: float) -> list[str]:
     return cells(table)
 
 
-def _decisions(run: Run, at: float) -> list[str]:
-    lines = ["", f"waiting: {len(run.world.line.waiters)} requests"]
-    latest = run.world.latest
+def _decisions(run: PolicyRun, at: float) -> list[str]:
+    lines = ["", f"waiting: {len(run.simulation.line.waiters)} requests"]
+    latest = run.simulation.latest
     if latest is not None:
         lines += ["", f"the last request, {moment_in_words(latest.at)}, of {latest.conversation}"]
         lines += _because(latest.decision)

@@ -18,49 +18,49 @@ from .score import Score, ScoreCounter
 from .script import ClientSessions
 from .world import World
 
-__all__ = ["Run", "run_policy"]
+__all__ = ["PolicyRun", "run_policy"]
 
 
-class Run:
+class PolicyRun:
     """One policy in one scene, from the beginning up to an instant and on."""
 
     def __init__(self, scene: Scenario, policy: str | Policy, film: Optional[Heatmap] = None) -> None:
         chosen = POLICIES[policy]() if isinstance(policy, str) else policy
         setting = scene.settings
-        self.scene = scene
-        self._film = film
-        self._people = ClientSessions(EventQueue(), scene.users, [plan for plan in scene.plans if plan.at < scene.end])
-        self.quotas = scene.api_accounts()
+        self.scenario = scene
+        self._heatmap = film
+        self._clients = ClientSessions(EventQueue(), scene.users, [plan for plan in scene.plans if plan.at < scene.end])
+        self.api_accounts = scene.api_accounts()
         self.fleet = Fleet(replace(Rules(), backoff_jitter=False), chosen)
-        self.fleet.configure([AccountSpec(key, key) for key in self.quotas])
-        self._tally = ScoreCounter(scene.demand, self.quotas, setting.cache_life, scene.end)
-        self.world = World(self._people, self.fleet, self.quotas, self._tally, setting.cache_life, setting.hold_sec)
+        self.fleet.configure([AccountSpec(key, key) for key in self.api_accounts])
+        self._counter = ScoreCounter(scene.demand, self.api_accounts, setting.cache_life, scene.end)
+        self.simulation = World(self._clients, self.fleet, self.api_accounts, self._counter, setting.cache_life, setting.hold_sec)
 
-    def play(self, until: float, told: Callable[[float], None] = lambda share: None) -> None:
+    def advance(self, until: float, on_progress: Callable[[float], None] = lambda share: None) -> None:
         """Let time pass; `told` hears how much of the run is done (0-1)."""
 
         def hourly(now: float) -> None:
-            told(now / self.scene.end)
-            if self._film is not None:
-                self._film.record(now, self.quotas)
+            on_progress(now / self.scenario.end)
+            if self._heatmap is not None:
+                self._heatmap.record(now, self.api_accounts)
 
-        self._people.events.run(until, hourly)
-        if self._film is not None:
-            self._film.record(until - 1.0, self.quotas)
+        self._clients.events.run(until, hourly)
+        if self._heatmap is not None:
+            self._heatmap.record(until - 1.0, self.api_accounts)
 
     def score(self) -> Score:
         """What came of it, at the end."""
-        users = [user.number for user in self.scene.users]
-        return self._tally.score(self.scene.upper_bound(self._tally.overshoot), self.scene.last_week_allowance(), users)
+        users = [user.number for user in self.scenario.users]
+        return self._counter.score(self.scenario.upper_bound(self._counter.overshoot), self.scenario.last_week_allowance(), users)
 
 
 def run_policy(
-    scene: Scenario,
+    scenario: Scenario,
     policy: str | Policy,
-    told: Callable[[float], None] = lambda share: None,
-    film: Optional[Heatmap] = None,
+    on_progress: Callable[[float], None] = lambda share: None,
+    heatmap: Optional[Heatmap] = None,
 ) -> Score:
     """One policy on one scene, from its beginning to its end."""
-    run = Run(scene, policy, film)
-    run.play(scene.end, told)
+    run = PolicyRun(scenario, policy, heatmap)
+    run.advance(scenario.end, on_progress)
     return run.score()

@@ -31,7 +31,7 @@ def test_hours_without_events_are_filled_as_the_windows_were_then():
 
 
 def test_taking_a_picture_changes_nothing(scene):
-    assert run_policy(scene(), "sticky", film=Heatmap()) == run_policy(scene(), "sticky")
+    assert run_policy(scene(), "sticky", heatmap=Heatmap()) == run_policy(scene(), "sticky")
 
 
 def test_each_account_has_two_strips_under_a_ruler_of_days():
