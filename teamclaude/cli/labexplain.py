@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..lab.study import PolicyRun
-from ..lab.table import cells
+from ..lab.table import align_columns
 from ..routing.decision import RoutingRequest, Decision
 from .labwords import Progress, moment_in_words, policies
 from .labworld import scene_of, sessions_of
@@ -75,7 +75,7 @@ def _accounts(run: PolicyRun, at: float) -> list[str]:
             row.append("-" if window.resets_at is None else moment_in_words(window.resets_at))
         block = account.block(None, run.fleet.rules, at)
         table.append([*row, str(account.inflight), "open" if block is None else block.detail])
-    return cells(table)
+    return align_columns(table)
 
 
 def _decisions(run: PolicyRun, at: float) -> list[str]:

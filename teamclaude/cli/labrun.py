@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Optional
 from ..errors import UsageError
 from ..lab.film import Heatmap, strips, svg
 from ..lab.study import run_policy
-from ..lab.table import Row, lines
+from ..lab.table import TableRow, table_lines
 from .labwords import Progress, policies
 from .labworld import scene_of, sessions_of
 from .terminal import has_color, width
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([row.as_json() for row in rows], indent=2))
     else:
-        print("\n".join(lines(rows)))
+        print("\n".join(table_lines(rows)))
     pictures(args, films)
     return 0
 
@@ -49,12 +49,12 @@ def pictures(args: argparse.Namespace, films: Sequence[tuple[str, Heatmap]]) -> 
 
 def _study(
     args: argparse.Namespace, names: Sequence[str], films: Optional[list[tuple[str, Heatmap]]]
-) -> list[Row]:
+) -> list[TableRow]:
     """Every policy at every load with every seed; the first seed of each is filmed."""
     loads = args.load or [1.0]
     sessions = sessions_of(args)
     seeds = tuple(range(args.first_seed, args.first_seed + args.seeds))
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     progress = Progress(len(loads) * len(seeds) * len(names))
     for load in loads:
         scores: dict[str, list[Score]] = {name: [] for name in names}
@@ -66,6 +66,6 @@ def _study(
                 if film is not None and films is not None:
                     films.append((f"{name}, load {load:g}, seed {seed}", film))
                 progress.step()
-        rows.extend(Row(name, load, seeds, tuple(scores[name])) for name in names)
+        rows.extend(TableRow(name, load, seeds, tuple(scores[name])) for name in names)
     progress.end()
     return rows

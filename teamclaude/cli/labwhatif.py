@@ -11,7 +11,7 @@ from ..lab.film import Heatmap
 from ..lab.recording import Recording, read_recording, recorded_scene
 from ..lab.score import Score
 from ..lab.study import run_policy
-from ..lab.table import cells
+from ..lab.table import align_columns
 from .labrun import pictures
 from .labwords import Progress, policies
 
@@ -88,7 +88,7 @@ def _lines(recording: Recording, name: str, cases: list[tuple[int, float]], scor
     for (accounts, load), score in zip(cases, scores):
         row = [f"{100 * score.wanted:.1f}", f"{score.stall_hours:.1f}", str(score.visible_429s)]
         table.append([str(accounts), f"{load:g}", *row, f"{score.switches:.2f}"])
-    return [*lines, *cells(table), "", _verdict(cases, scores)]
+    return [*lines, *align_columns(table), "", _verdict(cases, scores)]
 
 
 def _verdict(cases: list[tuple[int, float]], scores: list[Score]) -> str:

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from .score import Score
 
-__all__ = ["Row", "cells", "lines"]
+__all__ = ["TableRow", "align_columns", "table_lines"]
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """All seeds of one policy at one load."""
 
     policy: str
@@ -47,14 +47,14 @@ _COLUMNS = (
 )
 
 
-def lines(rows: Sequence[Row]) -> list[str]:
+def table_lines(rows: Sequence[TableRow]) -> list[str]:
     """The table as text, widths by content."""
     table = [["policy", "load", *(heading for heading, *_ in _COLUMNS)]]
     table += [[row.policy, f"{row.load:g}", *(_cell(row, *column) for column in _COLUMNS)] for row in rows]
-    return cells(table)
+    return align_columns(table)
 
 
-def cells(table: Sequence[Sequence[str]]) -> list[str]:
+def align_columns(table: Sequence[Sequence[str]]) -> list[str]:
     """Rows in columns: the first to the left, the others to the right."""
     widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
     return [
@@ -66,6 +66,6 @@ def cells(table: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _cell(row: Row, heading: str, name: str, factor: float, decimals: int, spread: bool) -> str:
+def _cell(row: TableRow, heading: str, name: str, factor: float, decimals: int, spread: bool) -> str:
     text = f"{factor * row.mean(name):.{decimals}f}"
     return f"{text} ± {factor * row.spread(name):.{decimals}f}" if spread else text
