@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..lab.film import Heatmap
-from ..lab.recording import Recording, read_recording, recorded_scene
+from ..lab.recording import Recording, read_recording, recorded_scenario
 from ..lab.score import Score
 from ..lab.study import run_policy
 from ..lab.table import align_columns
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     progress = Progress(len(cases))
     for accounts, much in cases:
         film = Heatmap()
-        scores.append(run_policy(recorded_scene(recording, accounts, much), name, progress.part, film))
+        scores.append(run_policy(recorded_scenario(recording, accounts, much), name, progress.part, film))
         films.append((f"{_accounts(accounts)}, load {much:g}", film))
         progress.step()
     progress.end()
@@ -74,7 +74,7 @@ def _policy(args: argparse.Namespace) -> str:
 
 def _lines(recording: Recording, name: str, cases: list[tuple[int, float]], scores: list[Score]) -> list[str]:
     days = recording.length / 86400.0
-    waited = f"they waited {recording.waited / 3600.0:.1f} h, {recording.held_out} in vain"
+    waited = f"they waited {recording.waited / 3600.0:.1f} h, {recording.refused} in vain"
     lines = [
         f"recorded: {days:.1f} days, {_accounts(len(recording.accounts))}, "
         f"{recording.requests} requests; {waited}"

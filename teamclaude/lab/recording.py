@@ -19,12 +19,12 @@ from .team import WEEK_SEC, PlannedSession, User
 from .traffic import RequestTrace, SessionTrace, read_lines, read_session
 from .wish import unconstrained_demand
 
-__all__ = ["Recording", "read_recording", "read_traffic", "recorded_scene"]
+__all__ = ["Recording", "read_recording", "read_traffic", "recorded_scenario"]
 
 LONGEST_COPY_SHIFT_SEC = 3600.0
 
 
-class Row(NamedTuple):
+class RecordingRow(NamedTuple):
     """One recorded request; times in seconds, counts in tokens."""
 
     at: float
@@ -56,7 +56,7 @@ class Recording(NamedTuple):
     accounts: tuple[RecordedAccount, ...]
     requests: int
     waited: float  # seconds that requests waited for an account
-    held_out: int  # requests that waited in vain
+    refused: int  # requests that waited in vain
 
 
 def recorded_files(path: Path) -> list[Path]:
@@ -101,11 +101,11 @@ def read_recording(path: Path) -> Recording:
         accounts=tuple(_accounts(rows, begin)),
         requests=len(served),
         waited=sum(row.waited for row in rows),
-        held_out=sum(row.outcome == "held out" for row in rows),
+        refused=sum(row.outcome == "held out" for row in rows),
     )
 
 
-def recorded_scene(recording: Recording, accounts: int, load: float, seed: int = 0) -> Scenario:
+def recorded_scenario(recording: Recording, accounts: int, load: float, seed: int = 0) -> Scenario:
     """What was recorded, `load` times as much of it, with so many accounts.
 
     Accounts beyond the recorded ones are like those on average; where no window has moved enough to tell
@@ -115,7 +115,7 @@ def recorded_scene(recording: Recording, accounts: int, load: float, seed: int =
     setting = ScenarioSettings(sizes=(1.0,) * accounts, load=load, cache_life=recording.life)
     weeks = max(1, -(-int(recording.length) // int(WEEK_SEC)))
     end = weeks * WEEK_SEC
-    plans = _scaled(recording.plans, load)
+    plans = _scale_plans(recording.plans, load)
     wish = unconstrained_demand(everybody, plans, setting.weights, setting.cache_life, end)
     known = [account.week for account in recording.accounts if account.week is not None]
     if known:
@@ -141,14 +141,14 @@ def _is_measured(value: Any) -> bool:
     return not isinstance(value, dict) or value.get("in", 0) is not None
 
 
-def _row(value: Any, where: str) -> Row:
+def _row(value: Any, where: str) -> RecordingRow:
     try:
         at, waited, lasted = float(value["t"]), float(value["wait"]), float(value["s"])
         total, out, read = (int(value[key]) for key in ("in", "out", "read"))
         windows = {str(axis): (float(used), float(reset)) for axis, used, reset in _windows(value)}
         if min(at, waited, lasted, total, out, read) < 0:
             raise ValueError("a negative number")
-        return Row(
+        return RecordingRow(
             at,
             at + waited + lasted,
             str(value["c"]),
@@ -174,9 +174,9 @@ def _windows(value: Any) -> Iterator[tuple[str, Any, Any]]:
             yield axis, used, reset
 
 
-def _conversations(rows: Iterable[Row]) -> list[tuple[float, SessionTrace, str]]:
+def _conversations(rows: Iterable[RecordingRow]) -> list[tuple[float, SessionTrace, str]]:
     """When each conversation began, its served requests, and the conversation that started it."""
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[RecordingRow]] = {}
     for row in rows:
         found.setdefault(row.conversation, []).append(row)
     made = []
@@ -192,7 +192,7 @@ def _conversations(rows: Iterable[Row]) -> list[tuple[float, SessionTrace, str]]
     return made
 
 
-def _request(row: Row, before: Optional[Row], gap: float) -> RequestTrace:
+def _request(row: RecordingRow, before: Optional[RecordingRow], gap: float) -> RequestTrace:
     """What a cache that lives could hold: what the request before had, unless it was cut since."""
     prefix = row.read
     if before is not None and row.total >= before.total:
@@ -200,14 +200,14 @@ def _request(row: Row, before: Optional[Row], gap: float) -> RequestTrace:
     return RequestTrace(gap, row.family, row.total, row.out, min(prefix, row.total), row.lasted)
 
 
-def _plans(rows: Sequence[Row], begin: float) -> list[PlannedSession]:
+def _plans(rows: Sequence[RecordingRow], begin: float) -> list[PlannedSession]:
     found = {session.id: (at, session, parent) for at, session, parent in _conversations(rows)}
     agents: dict[str, list[tuple[float, SessionTrace]]] = {}
     for name, (at, session, _) in found.items():
-        root = _root(name, found)
+        root = _root_conversation(name, found)
         if root != name:
             agents.setdefault(root, []).append((max(0.0, at - found[root][0]), session))
-    roots = [name for name in found if _root(name, found) == name]
+    roots = [name for name in found if _root_conversation(name, found) == name]
     plans = [
         PlannedSession(max(0.0, found[name][0] - begin), 0, found[name][1], tuple(agents.get(name, ())))
         for name in roots
@@ -215,7 +215,7 @@ def _plans(rows: Sequence[Row], begin: float) -> list[PlannedSession]:
     return sorted(plans, key=lambda plan: (plan.at, plan.session.id))
 
 
-def _root(name: str, found: dict[str, tuple[float, SessionTrace, str]]) -> str:
+def _root_conversation(name: str, found: dict[str, tuple[float, SessionTrace, str]]) -> str:
     seen = {name}
     while found[name][2] in found and found[name][2] not in seen:
         name = found[name][2]
@@ -223,7 +223,7 @@ def _root(name: str, found: dict[str, tuple[float, SessionTrace, str]]) -> str:
     return name
 
 
-def _scaled(plans: Sequence[PlannedSession], load: float) -> list[PlannedSession]:
+def _scale_plans(plans: Sequence[PlannedSession], load: float) -> list[PlannedSession]:
     """Each session so many times; the part of one by chance, copies a little later."""
     chance = random.Random("load")
     scaled = []
@@ -235,7 +235,7 @@ def _scaled(plans: Sequence[PlannedSession], load: float) -> list[PlannedSession
     return sorted(scaled, key=lambda plan: (plan.at, plan.session.id))
 
 
-def _accounts(rows: Iterable[Row], begin: float) -> list[RecordedAccount]:
+def _accounts(rows: Iterable[RecordingRow], begin: float) -> list[RecordedAccount]:
     sizes: dict[str, WindowSizes] = {}
     weights = TokenWeights()
     for row in rows:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from teamclaude.errors import UsageError
-from teamclaude.lab.recording import read_recording, read_traffic, recorded_scene
+from teamclaude.lab.recording import read_recording, read_traffic, recorded_scenario
 from teamclaude.lab.study import run_policy
 from teamclaude.lab.team import WEEK_SEC
 
@@ -68,7 +68,7 @@ def test_waiting_and_refusals_are_no_pauses_of_a_person(written):
     (plan,) = read_recording(place).plans
     assert [r.gap for r in plan.session.requests] == [0.0, 5.0]
     recording = read_recording(place)
-    assert (recording.waited, recording.held_out, recording.requests) == (80.0, 1, 2)
+    assert (recording.waited, recording.refused, recording.requests) == (80.0, 1, 2)
     assert recording.length == 100.0
 
 
@@ -101,13 +101,13 @@ def test_a_window_that_hardly_moved_tells_nothing(written):
 def test_more_accounts_and_more_work(written):
     rows = [row(600.0 * n, f"c{n}", a="acct", q={"7d": [0.01 * n, BEGIN + 9e5]}) for n in range(60)]
     recording = read_recording(written(*rows))
-    one, two = recorded_scene(recording, 1, 1.0), recorded_scene(recording, 2, 1.0)
+    one, two = recorded_scenario(recording, 1, 1.0), recorded_scenario(recording, 2, 1.0)
     assert [place.week for place in two.setups] == [one.setups[0].week] * 2
     assert one.demand.times == two.demand.times
     assert one.end == WEEK_SEC
-    assert len(recorded_scene(recording, 1, 2.0).plans) == 120
-    assert 60 <= len(recorded_scene(recording, 1, 1.5).plans) <= 120
-    assert recorded_scene(recording, 1, 1.5).plans == recorded_scene(recording, 1, 1.5).plans
+    assert len(recorded_scenario(recording, 1, 2.0).plans) == 120
+    assert 60 <= len(recorded_scenario(recording, 1, 1.5).plans) <= 120
+    assert recorded_scenario(recording, 1, 1.5).plans == recorded_scenario(recording, 1, 1.5).plans
     assert run_policy(two, "price").wanted >= run_policy(one, "price").wanted > 0.5
 
 
