@@ -44,7 +44,7 @@ def _newcomer(run: PolicyRun, at: float) -> Decision:
 
 
 def _record(run: PolicyRun, at: float) -> dict[str, Any]:
-    latest = run.simulation.latest
+    latest = run.simulation.last_decision
     names = {key: key for key in run.fleet.accounts}
     return {
         "at": at,
@@ -57,7 +57,7 @@ def _record(run: PolicyRun, at: float) -> dict[str, Any]:
             }
             for account in run.fleet.accounts.values()
         ],
-        "waiting": len(run.simulation.line.waiters),
+        "waiting": len(run.simulation.wait_queue.waiters),
         "last": None
         if latest is None
         else {"conversation": latest.conversation, **latest.decision.as_json(names), "at": latest.at},
@@ -79,8 +79,8 @@ def _accounts(run: PolicyRun, at: float) -> list[str]:
 
 
 def _decisions(run: PolicyRun, at: float) -> list[str]:
-    lines = ["", f"waiting: {len(run.simulation.line.waiters)} requests"]
-    latest = run.simulation.latest
+    lines = ["", f"waiting: {len(run.simulation.wait_queue.waiters)} requests"]
+    latest = run.simulation.last_decision
     if latest is not None:
         lines += ["", f"the last request, {moment_in_words(latest.at)}, of {latest.conversation}"]
         lines += _because(latest.decision)

@@ -16,7 +16,7 @@ from .film import Heatmap
 from .scene import Scenario
 from .score import Score, ScoreCounter
 from .script import ClientSessions
-from .world import World
+from .world import Simulation
 
 __all__ = ["PolicyRun", "run_policy"]
 
@@ -34,7 +34,7 @@ class PolicyRun:
         self.fleet = Fleet(replace(Rules(), backoff_jitter=False), chosen)
         self.fleet.configure([AccountSpec(key, key) for key in self.api_accounts])
         self._counter = ScoreCounter(scene.demand, self.api_accounts, setting.cache_life, scene.end)
-        self.simulation = World(self._clients, self.fleet, self.api_accounts, self._counter, setting.cache_life, setting.hold_sec)
+        self.simulation = Simulation(self._clients, self.fleet, self.api_accounts, self._counter, setting.cache_life, setting.hold_sec)
 
     def advance(self, until: float, on_progress: Callable[[float], None] = lambda share: None) -> None:
         """Let time pass; `told` hears how much of the run is done (0-1)."""

@@ -18,14 +18,14 @@ from .quota import ApiResponse, ApiAccount
 from .score import ScoreCounter
 from .script import ActiveSession, ClientSessions
 
-__all__ = ["Seen", "World"]
+__all__ = ["SeenDecision", "Simulation"]
 
 MODELS = {"opus": "claude-opus-4-8", "sonnet": "claude-sonnet-4-6", "haiku": "claude-haiku-4-5"}
 BUSY_RETRY_SEC = 5.0  # what the proxy tells a client when every account is busy
 ON_THE_WIRE_SEC = 0.3  # until a refusal has come back
 
 
-class Seen(NamedTuple):
+class SeenDecision(NamedTuple):
     """What was decided for a request, and when."""
 
     at: float
@@ -33,17 +33,17 @@ class Seen(NamedTuple):
     decision: Decision
 
 
-class _Errand:
+class _PendingRequest:
     """One request on its way: through the line, perhaps to several accounts."""
 
     def __init__(self, actor: ActiveSession, ask: RoutingRequest, began: float) -> None:
-        self.actor = actor
-        self.ask = ask
+        self.session = actor
+        self.request = ask
         self.began = began
         self.suspects: list[Lease] = []
 
 
-class World:
+class Simulation:
     """Everything between the people and the quotas."""
 
     def __init__(
@@ -55,17 +55,17 @@ class World:
         life: float,
         hold: float = 1800.0,
     ) -> None:
-        self.people = people
-        self.agenda = people.events
+        self.clients = people
+        self.events = people.events
         self.fleet = fleet
-        self.line = WaitQueue(fleet)
-        self.quotas = quotas
-        self.tally = tally
+        self.wait_queue = WaitQueue(fleet)
+        self.api_accounts = quotas
+        self.counter = tally
         self.life = life
         self.hold = hold
-        self._errands: dict[Waiter, _Errand] = {}
-        self._alarm = NEVER
-        self.latest: Optional[Seen] = None
+        self._pending: dict[Waiter, _PendingRequest] = {}
+        self._timer_at = NEVER
+        self.last_decision: Optional[SeenDecision] = None
         people.api = self
 
     # --- in -----------------------------------------------------------------------------------
@@ -77,105 +77,105 @@ class World:
             model=MODELS.get(actor.request.family, actor.request.family),
             cache_life=self.life,
         )
-        self._seek(_Errand(actor, ask, self.agenda.now))
+        self._request_account(_PendingRequest(actor, ask, self.events.now))
 
-    def _seek(self, errand: _Errand) -> None:
-        now = self.agenda.now
+    def _request_account(self, errand: _PendingRequest) -> None:
+        now = self.events.now
         left = self.hold - (now - errand.began)
         patience = NO_WAIT if errand.suspects or left <= 0 else WaitLimits(left)
-        waiter = Waiter(errand.ask, patience, now)
-        self._errands[waiter] = errand
-        self._dispatch(self.line.enter(waiter, now))
+        waiter = Waiter(errand.request, patience, now)
+        self._pending[waiter] = errand
+        self._dispatch(self.wait_queue.enter(waiter, now))
         if waiter.lease is not None:
             self._dispatch([waiter])
-        elif self.line.is_hopeless(waiter, now):
-            self._see(waiter, errand)
-            self._give_up(waiter)
+        elif self.wait_queue.is_hopeless(waiter, now):
+            self._record_decision(waiter, errand)
+            self._refuse_waiter(waiter)
         else:
-            self._see(waiter, errand)
-            self.line.waiters.append(waiter)
-            self._set_alarm()
+            self._record_decision(waiter, errand)
+            self.wait_queue.waiters.append(waiter)
+            self._set_timer()
 
-    def _see(self, waiter: Waiter, errand: _Errand) -> None:
+    def _record_decision(self, waiter: Waiter, errand: _PendingRequest) -> None:
         assert waiter.wait is not None
-        self.latest = Seen(self.agenda.now, errand.actor.conversation, waiter.wait.decision)
+        self.last_decision = SeenDecision(self.events.now, errand.session.conversation, waiter.wait.decision)
 
     # --- the line -----------------------------------------------------------------------------
 
-    def _changed(self) -> None:
+    def _state_changed(self) -> None:
         """Routing state changed: whoever waits may be served, or see that waiting is in vain."""
-        if not self.line.waiters:
+        if not self.wait_queue.waiters:
             return
-        now = self.agenda.now
-        served = self.line.serve(now)
-        for waiter in [w for w in self.line.waiters if self.line.is_hopeless(w, now)]:
-            self.line.waiters.remove(waiter)
-            self._give_up(waiter)
+        now = self.events.now
+        served = self.wait_queue.serve(now)
+        for waiter in [w for w in self.wait_queue.waiters if self.wait_queue.is_hopeless(w, now)]:
+            self.wait_queue.waiters.remove(waiter)
+            self._refuse_waiter(waiter)
         self._dispatch(served)
-        self._set_alarm()
+        self._set_timer()
 
-    def _set_alarm(self) -> None:
-        due = min((waiter.due_at() for waiter in self.line.waiters), default=NEVER)
-        if due < self._alarm:
-            self._alarm = max(due, self.agenda.now + 0.001)
-            self.agenda.schedule(self._alarm, partial(self._wake, self._alarm))
+    def _set_timer(self) -> None:
+        due = min((waiter.due_at() for waiter in self.wait_queue.waiters), default=NEVER)
+        if due < self._timer_at:
+            self._timer_at = max(due, self.events.now + 0.001)
+            self.events.schedule(self._timer_at, partial(self._on_timer, self._timer_at))
 
-    def _wake(self, alarm: float) -> None:
-        if alarm == self._alarm:
-            self._alarm = NEVER
-            self._changed()
+    def _on_timer(self, alarm: float) -> None:
+        if alarm == self._timer_at:
+            self._timer_at = NEVER
+            self._state_changed()
 
-    def _give_up(self, waiter: Waiter) -> None:
-        errand = self._errands.pop(waiter)
+    def _refuse_waiter(self, waiter: Waiter) -> None:
+        errand = self._pending.pop(waiter)
         assert waiter.wait is not None
         # After a bare 429 no other account is free: the client gets that answer as it came.
         nothing_said = bool(errand.suspects)
-        self._back_to_client(errand, None if nothing_said else _retry_after(waiter.wait, self.agenda.now))
+        self._refuse_client(errand, None if nothing_said else _retry_after(waiter.wait, self.events.now))
 
-    def _back_to_client(self, errand: _Errand, retry_after: Optional[float]) -> None:
-        now = self.agenda.now
-        again = self.people.request_refused(errand.actor, retry_after)
-        self.tally.record_refused(now, now - errand.began, again)
+    def _refuse_client(self, errand: _PendingRequest, retry_after: Optional[float]) -> None:
+        now = self.events.now
+        again = self.clients.request_refused(errand.session, retry_after)
+        self.counter.record_refused(now, now - errand.began, again)
 
     # --- out ----------------------------------------------------------------------------------
 
     def _dispatch(self, served: list[Waiter]) -> None:
         for waiter in served:
             assert waiter.lease is not None
-            self._send(self._errands.pop(waiter), waiter.lease)
+            self._send(self._pending.pop(waiter), waiter.lease)
 
-    def _send(self, errand: _Errand, lease: Lease) -> None:
-        now, actor = self.agenda.now, errand.actor
-        self.latest = Seen(now, actor.conversation, lease.decision)
-        answer = self.quotas[lease.account].send(actor.conversation, actor.request, self.life, now)
+    def _send(self, errand: _PendingRequest, lease: Lease) -> None:
+        now, actor = self.events.now, errand.session
+        self.last_decision = SeenDecision(now, actor.conversation, lease.decision)
+        answer = self.api_accounts[lease.account].send(actor.conversation, actor.request, self.life, now)
         kind = self.fleet.record_response(lease, answer.status, answer.reading, now, actor.rng.random())
         if answer.status == 200:
             for suspect in errand.suspects:
                 self.fleet.confirm_account_429(suspect, now, actor.rng.random())
-            self.tally.record_served(actor, lease, answer, now, now - errand.began)
-            end = partial(self._end, actor, lease, answer)
-            self.agenda.schedule(now + actor.request.duration, end)
+            self.counter.record_served(actor, lease, answer, now, now - errand.began)
+            end = partial(self._response_ended, actor, lease, answer)
+            self.events.schedule(now + actor.request.duration, end)
             return
         if kind is ResponseKind.UNAUTHORIZED:
             self.fleet.mark_auth_failed(lease, "the API refuses its login")
         if MEANINGS[kind].next is NextStep.HOP_ONCE:
             errand.suspects.append(lease)
-        errand.ask = _without(errand.ask, lease.account)
-        self.agenda.schedule(now + ON_THE_WIRE_SEC, partial(self._refused, errand, lease))
+        errand.request = _without(errand.request, lease.account)
+        self.events.schedule(now + ON_THE_WIRE_SEC, partial(self._refused, errand, lease))
 
-    def _refused(self, errand: _Errand, lease: Lease) -> None:
-        self.fleet.settle_lease(lease, self.agenda.now)
+    def _refused(self, errand: _PendingRequest, lease: Lease) -> None:
+        self.fleet.settle_lease(lease, self.events.now)
         if len(errand.suspects) > 1:
-            self._back_to_client(errand, None)
+            self._refuse_client(errand, None)
         else:
-            self._seek(errand)
-        self._changed()
+            self._request_account(errand)
+        self._state_changed()
 
-    def _end(self, actor: ActiveSession, lease: Lease, answer: ApiResponse) -> None:
-        self.quotas[lease.account].request_ended()
-        self.fleet.settle_lease(lease, self.agenda.now, answer.usage, lease.request.model, served=True)
-        self.people.request_served(actor)
-        self._changed()
+    def _response_ended(self, actor: ActiveSession, lease: Lease, answer: ApiResponse) -> None:
+        self.api_accounts[lease.account].request_ended()
+        self.fleet.settle_lease(lease, self.events.now, answer.usage, lease.request.model, served=True)
+        self.clients.request_served(actor)
+        self._state_changed()
 
 
 def _retry_after(wait: Wait, now: float) -> float:
