@@ -137,12 +137,12 @@ class Account:
         live = self.windows.live(now)
         return "rejected" if any(w.rejected and not is_scoped(axis) for axis, w in live) else None
 
-    def may_be_at_fault(self, asking: Hashable, now: float) -> bool:
+    def may_be_at_fault(self, requester: Hashable, now: float) -> bool:
         """It has refused as others did before, somebody else or a while ago, and has served nobody since."""
         if self.last_request_fault is None:
             return False
         whose, at = self.last_request_fault
-        return whose != asking or now - at > SUSPECT_SEC
+        return whose != requester or now - at > SUSPECT_SEC
 
     def clock_moved_back(self, now: float) -> None:
         """The clock was set back to `now`: what began after it began now and lasts as long."""

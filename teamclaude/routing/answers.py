@@ -117,7 +117,7 @@ def needs_body(status: int) -> bool:
     return status in _GATE_STATUSES
 
 
-def classify(status: int, reading: QuotaReading, inference: bool, api_words: bool = True) -> ResponseKind:
+def classify(status: int, reading: QuotaReading, inference: bool, is_api_error: bool = True) -> ResponseKind:
     """Name the kind of an upstream answer.
 
     `inference` is True for `/v1/messages` itself; `api_words`: the body is an error document of the API's
@@ -127,7 +127,7 @@ def classify(status: int, reading: QuotaReading, inference: bool, api_words: boo
         return ResponseKind.SERVED
     if status == 429:
         return _classify_429(reading, inference)
-    if status in _GATE_STATUSES and not api_words:
+    if status in _GATE_STATUSES and not is_api_error:
         return ResponseKind.OUTAGE
     if status == 401:
         return ResponseKind.UNAUTHORIZED

@@ -11,7 +11,7 @@ __all__ = ["bench_end", "backoff_delay", "refusal_bench_sec"]
 REFUSAL_BENCH_SEC, MAX_REFUSAL_BENCH_SEC = 300.0, 3600.0
 
 
-def backoff_delay(streak: int, rules: Rules, roll: float = 1.0) -> float:
+def backoff_delay(streak: int, rules: Rules, jitter: float = 1.0) -> float:
     """Seconds of bench for the `streak`-th consecutive 429.
 
     `roll` (0-1, random) places it between the base and the ladder value, so that accounts benched
@@ -19,7 +19,7 @@ def backoff_delay(streak: int, rules: Rules, roll: float = 1.0) -> float:
     """
     top = min(rules.backoff_cap_sec, rules.backoff_sec * rules.backoff_factor ** min(streak - 1, 32))
     base = min(rules.backoff_sec, top)
-    return base + (top - base) * (roll if rules.backoff_jitter else 1.0)
+    return base + (top - base) * (jitter if rules.backoff_jitter else 1.0)
 
 
 def refusal_bench_sec(times: int) -> float:
@@ -34,11 +34,11 @@ def bench_end(
     *,
     retry_after: Optional[float] = None,
     resets_at: Optional[float] = None,
-    roll: float = 1.0,
+    jitter: float = 1.0,
 ) -> float:
     """When the bench ends: the server's own word, else the rejected window's reset, else the ladder."""
     if retry_after is not None:
         return now + retry_after
     if resets_at is not None and resets_at > now:
         return resets_at
-    return now + backoff_delay(streak, rules, roll)
+    return now + backoff_delay(streak, rules, jitter)

@@ -57,12 +57,12 @@ class _Eligible(NamedTuple):
 class Choice:
     """The choice for one request at one instant; to policies it is the pool they choose from."""
 
-    def __init__(self, fleet: FleetReader, ask: RoutingRequest, now: float, waited: float) -> None:
-        self._fleet, self._request, self.now, self._waited = fleet, ask, now, waited
+    def __init__(self, fleet: FleetReader, request: RoutingRequest, now: float, waited: float) -> None:
+        self._fleet, self._request, self.now, self._waited = fleet, request, now, waited
         self.rules, self._policy = fleet.rules, fleet.policy
         self._known_eligible: Optional[_Eligible] = None
         self._known_within: Optional[RailedAccounts] = None
-        self._binding = binding = fleet.bindings.get(ask.conversation or "")
+        self._binding = binding = fleet.bindings.get(request.conversation or "")
         self._is_recent = binding is not None and binding.is_recent(self.rules, now)
         if binding is not None and not self._is_recent and binding.is_evicted(self.rules, now):
             self._binding = None

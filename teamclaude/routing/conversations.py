@@ -22,7 +22,7 @@ class Conversations(dict[str, Binding]):
 
     def bind(
         self,
-        ask: RoutingRequest,
+        request: RoutingRequest,
         account: Account,
         decision: Decision,
         accounts: Mapping[str, Account],
@@ -33,21 +33,21 @@ class Conversations(dict[str, Binding]):
 
         A detour is not: what has a cache to come back to stays where that is.
         """
-        key = ask.conversation
+        key = request.conversation
         assert key is not None
         binding = self.get(key)
         if binding is None:
-            binding = Binding(key, ask.session or "", ask.agent, ask.parent, account.key, now, now, now)
+            binding = Binding(key, request.session or "", request.agent, request.parent, account.key, now, now, now)
             binding.reason = decision.reason
             self[key] = binding
-        elif binding.account != account.key and not (ask.detour and _keeps_account(binding, accounts, rules, now)):
+        elif binding.account != account.key and not (request.detour and _keeps_account(binding, accounts, rules, now)):
             self.unmark_warm(binding, accounts)
             binding.account, binding.bound_at, binding.reason = account.key, now, decision.reason
             binding.prefix = 0  # nothing of it is cached there
             binding.moves += 1
             if decision.reason == Reason.OVER_PACE:
                 binding.paced_at = now
-        binding.cache_life = ask.cache_life
+        binding.cache_life = request.cache_life
         binding.last_used = now
         binding.inflight += 1
         self.update_expiry(binding, accounts, rules)

@@ -149,43 +149,43 @@ class Fleet:
 
     # --- choosing -----------------------------------------------------------------------------
 
-    def choose(self, ask: RoutingRequest, now: float, waited: float = 0.0) -> Decision:
+    def choose(self, request: RoutingRequest, now: float, waited: float = 0.0) -> Decision:
         """Where `ask` would go now after waiting `waited` seconds; changes nothing."""
-        return Choice(self, ask, now, waited).decide()
+        return Choice(self, request, now, waited).decide()
 
-    def admit(self, ask: RoutingRequest, now: float, waited: float = 0.0) -> Lease | Wait:
+    def admit(self, request: RoutingRequest, now: float, waited: float = 0.0) -> Lease | Wait:
         """Choose and take the slot in one step, or say what to wait for."""
         self._advance_clock(now)
-        choice = Choice(self, ask, now, waited)
+        choice = Choice(self, request, now, waited)
         decision = choice.decide()
         if self.gate_queue or decision.reason == Reason.GATE:
-            self.gate_queue.record(ask.conversation, decision.reason == Reason.GATE, now - waited, now)
+            self.gate_queue.record(request.conversation, decision.reason == Reason.GATE, now - waited, now)
         if decision.account is None:
             return Wait(decision, NEVER if decision.retry_at is None else decision.retry_at)
         account = self.accounts[decision.account]
-        if ask.needs_slot and self.policy.free_slots(self._rules, account, now, waited) <= 0:
+        if request.needs_slot and self.policy.free_slots(self._rules, account, now, waited) <= 0:
             again = now + self._rules.slot_wait_sec - waited
             return Wait(decision, again if again > now else choice.soonest_return, account.key)
-        return self._grant(account, ask, decision, now)
+        return self._grant(account, request, decision, now)
 
     # --- leases -------------------------------------------------------------------------------
 
-    def _grant(self, account: Account, ask: RoutingRequest, decision: Decision, now: float) -> Lease:
+    def _grant(self, account: Account, request: RoutingRequest, decision: Decision, now: float) -> Lease:
         self._serial += 1
-        lease = Lease(self._serial, account.key, account.generation, ask, decision, now, ask.needs_slot)
+        lease = Lease(self._serial, account.key, account.generation, request, decision, now, request.needs_slot)
         self._open_leases.add(lease.id)
-        if ask.needs_slot:
-            for axis in account.probed_axes(ask.model, self._rules, now):
+        if request.needs_slot:
+            for axis in account.probed_axes(request.model, self._rules, now):
                 account.windows.mark_probed(axis, now)
                 account.last_reading = None
             if account.scoped_refusals or account.bench_until > now:
                 lessons.begin_probe(account, lease, now)
                 self.open_accounts.invalidate()
             account.inflight += 1
-            if not ask.detour:  # a detour says nothing of where work goes
+            if not request.detour:  # a detour says nothing of where work goes
                 account.last_picked, self.last_account = now, account.key
-            if ask.conversation is not None:
-                self.bindings.bind(ask, account, decision, self.accounts, self._rules, now)
+            if request.conversation is not None:
+                self.bindings.bind(request, account, decision, self.accounts, self._rules, now)
         return lease
 
     def settle_lease(
@@ -292,16 +292,16 @@ class Fleet:
         status: int,
         reading: QuotaReading,
         now: float,
-        roll: float = 1.0,
-        words: str = "",
-        api_words: bool = True,
+        jitter: float = 1.0,
+        message: str = "",
+        is_api_error: bool = True,
     ) -> ResponseKind:
         """Take in an upstream answer's head; `words` is the upstream's own message of a refusal.
 
         `api_words`: as of `classify`.
         """
         self._advance_clock(now)
-        return self._record_response(lease, status, reading, now, roll, words, api_words)
+        return self._record_response(lease, status, reading, now, jitter, message, is_api_error)
 
     def record_and_settle(
         self,
@@ -309,14 +309,14 @@ class Fleet:
         status: int,
         reading: QuotaReading,
         now: float,
-        roll: float,
+        jitter: float,
         usage: Usage,
         model: Optional[str],
         served: bool,
     ) -> None:
         """`answered` and `settle` of an answer that came in one piece."""
         self._advance_clock(now)
-        self._record_response(lease, status, reading, now, roll, "")
+        self._record_response(lease, status, reading, now, jitter, "")
         self._settle_lease(lease, now, usage, model, served)
 
     def _record_response(
@@ -325,20 +325,20 @@ class Fleet:
         status: int,
         reading: QuotaReading,
         now: float,
-        roll: float,
-        words: str,
-        api_words: bool = True,
+        jitter: float,
+        message: str,
+        is_api_error: bool = True,
     ) -> ResponseKind:
         account = self._leased_account(lease)
         if account is not None and status < 300 and lease.holds_slot and reading is account.last_reading:
             return ResponseKind.SERVED  # the very same: it teaches nothing new, 9 us of a small request
-        kind = classify(status, reading, lease.request.needs_slot, api_words)
+        kind = classify(status, reading, lease.request.needs_slot, is_api_error)
         if account is None:
             return kind
         account.last_reading = None
         if kind is not ResponseKind.SIDE_429 and kind is not ResponseKind.OUTAGE:
             apply_windows(account, reading, lease.request.needs_slot, now)
-        lessons.apply_kind(account, lease, kind, reading, self._rules, now, roll, words)
+        lessons.apply_kind(account, lease, kind, reading, self._rules, now, jitter, message)
         if kind is ResponseKind.BARE:
             self.policy.record_bare_429(account, now)
         if lease.holds_slot and kind in FAILURE_KINDS:
@@ -353,12 +353,12 @@ class Fleet:
         if account is not None:
             lessons.record_request_fault(account, lease, self._last_now)
 
-    def record_account_refusal(self, lease: Lease, words: str, now: float) -> None:
+    def record_account_refusal(self, lease: Lease, message: str, now: float) -> None:
         """It refused for its own sake: another account served the same request."""
         self._advance_clock(now)
         account = self._leased_account(lease)
         if account is not None:
-            lessons.record_account_refusal(account, lease, words or "the API refuses its requests", now)
+            lessons.record_account_refusal(account, lease, message or "the API refuses its requests", now)
             self.open_accounts.invalidate()
 
     def reset_benches(self, key: str, now: float) -> None:
@@ -369,30 +369,30 @@ class Fleet:
             lessons.reset_benches(account, self._rules, now)
             self.open_accounts.invalidate()
 
-    def confirm_account_429(self, lease: Lease, now: float, roll: float = 1.0) -> None:
+    def confirm_account_429(self, lease: Lease, now: float, jitter: float = 1.0) -> None:
         """A bare 429 was about the account after all: another account served the same request."""
         self._advance_clock(now)
         account = self._leased_account(lease)
         if account is not None:
-            lessons.record_429(account, lease, EMPTY_READING, self.rules, now, roll)
+            lessons.record_429(account, lease, EMPTY_READING, self.rules, now, jitter)
             self.open_accounts.invalidate()
 
-    def mark_auth_failed(self, lease: Lease, words: str) -> None:
+    def mark_auth_failed(self, lease: Lease, message: str) -> None:
         """The account's credential is refused: it rests until its credentials change."""
         account = self._leased_account(lease)
         if account is not None:
-            self.mark_account_auth_failed(account.key, words)
+            self.mark_account_auth_failed(account.key, message)
 
-    def mark_account_auth_failed(self, key: str, words: str) -> None:
+    def mark_account_auth_failed(self, key: str, message: str) -> None:
         """As lock_out, when no request is involved."""
         account = self.accounts.get(key)
         if account is not None:
-            lessons.mark_auth_failed(account, words)
+            lessons.mark_auth_failed(account, message)
             self.open_accounts.invalidate()
 
-    def bench_for_login(self, key: str, until: float, words: str, now: float) -> None:
+    def bench_for_login(self, key: str, until: float, message: str, now: float) -> None:
         """The account's token is no good and can't be renewed before `until`."""
         account = self.accounts.get(key)
         if account is not None:
-            lessons.bench_for_login(account, until, words, now)
+            lessons.bench_for_login(account, until, message, now)
             self.open_accounts.invalidate()

@@ -77,7 +77,7 @@ def record_success(account: Account, lease: Lease, reading: QuotaReading, rules:
         estimate.record_success(window, burned, now)
 
 
-def record_429(account: Account, lease: Lease, reading: QuotaReading, rules: Rules, now: float, roll: float) -> None:
+def record_429(account: Account, lease: Lease, reading: QuotaReading, rules: Rules, now: float, jitter: float) -> None:
     """A 429 about the account: bench it, by the server's word or by the ladder."""
     account.last_reading = None
     if account.bench_began is not None and lease.at <= account.bench_began:
@@ -93,7 +93,7 @@ def record_429(account: Account, lease: Lease, reading: QuotaReading, rules: Rul
         rules,
         retry_after=reading.retry_after,
         resets_at=_last_reset(account, rejected, now),
-        roll=roll,
+        jitter=jitter,
     )
     _begin_bench(account, now, until, f"429 ({', '.join(rejected)})" if rejected else "429")
     if account.streak == 1:
@@ -102,9 +102,9 @@ def record_429(account: Account, lease: Lease, reading: QuotaReading, rules: Rul
                 estimate.record_429(burned, rules.cap_ema_alpha, now)
 
 
-def bench(account: Account, now: float, words: str, until: Optional[float] = None) -> None:
+def bench(account: Account, now: float, message: str, until: Optional[float] = None) -> None:
     """This account may not, for a while (after a 403) or `until` then; `words` say why."""
-    _begin_bench(account, now, now + FORBIDDEN_BENCH_SEC if until is None else until, words)
+    _begin_bench(account, now, now + FORBIDDEN_BENCH_SEC if until is None else until, message)
 
 
 def apply_kind(
@@ -114,8 +114,8 @@ def apply_kind(
     reading: QuotaReading,
     rules: Rules,
     now: float,
-    roll: float,
-    words: str,
+    jitter: float,
+    message: str,
 ) -> None:
     """What the table of answers says of the account; SUSPECT and NOTHING change nothing yet."""
     effect = MEANINGS[kind].effect
@@ -123,25 +123,25 @@ def apply_kind(
         record_success(account, lease, reading, rules, now)
         account.last_reading = reading if lease.holds_slot else None
     elif effect is Effect.BENCH:
-        record_429(account, lease, reading, rules, now, roll)
+        record_429(account, lease, reading, rules, now, jitter)
     elif effect is Effect.CAP_MODEL:
         cap_model(account, lease.request.model, reading, now)
     elif effect is Effect.CAP_SCOPE:
         cap_scope(account, lease, reading, now)
     elif effect is Effect.BENCH_AFTER_403:
-        bench(account, now, words or "403 from the API")
+        bench(account, now, message or "403 from the API")
 
 
-def mark_auth_failed(account: Account, words: str) -> None:
+def mark_auth_failed(account: Account, message: str) -> None:
     """The API refuses its credential: it rests until that changes."""
-    account.auth_failed = words or "the API refuses its credentials"
+    account.auth_failed = message or "the API refuses its credentials"
     account.proven, account.last_reading = False, None
 
 
-def bench_for_login(account: Account, until: float, words: str, now: float) -> None:
+def bench_for_login(account: Account, until: float, message: str, now: float) -> None:
     """Its token is no good and can't be renewed before `until`."""
     account.last_reading = None
-    bench(account, now, words, until)
+    bench(account, now, message, until)
     if account.bench_until == until:  # not a longer one that new credentials don't end
         account.login_bench = until
 
@@ -163,7 +163,7 @@ def record_request_fault(account: Account, lease: Lease, now: float) -> None:
     account.last_request_fault = (lease.request.requester, now)
 
 
-def record_account_refusal(account: Account, lease: Lease, words: str, now: float) -> None:
+def record_account_refusal(account: Account, lease: Lease, message: str, now: float) -> None:
     """It refused what another account then served: it rests, with its words.
 
     Where it serves other work it rests for this model with these betas alone; what refuses a second kind of
@@ -177,10 +177,10 @@ def record_account_refusal(account: Account, lease: Lease, words: str, now: floa
         if known is not None and lease.at <= known.began:
             return  # a sibling: the same refusal
         times = 1 if known is None else known.times + 1
-        _add_scoped_refusal(account, scope, ScopedRefusal(now + refusal_bench_sec(times), words, now, times))
+        _add_scoped_refusal(account, scope, ScopedRefusal(now + refusal_bench_sec(times), message, now, times))
     elif account.bench_began is None or lease.at > account.bench_began:
         account.refusals_in_row += 1
-        _begin_bench(account, now, now + refusal_bench_sec(account.refusals_in_row), words)
+        _begin_bench(account, now, now + refusal_bench_sec(account.refusals_in_row), message)
 
 
 def cap_scope(account: Account, lease: Lease, reading: QuotaReading, now: float) -> None:

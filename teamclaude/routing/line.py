@@ -46,10 +46,10 @@ NO_WAIT = WaitLimits()
 class Waiter:
     """One request that asks for an account; it holds a lease, or what it waits for."""
 
-    def __init__(self, ask: RoutingRequest, limits: WaitLimits, since: float) -> None:
+    def __init__(self, request: RoutingRequest, limits: WaitLimits, since: float) -> None:
         # What waits for a slot alone is not held back by a policy either.
         hold = 0.0 if limits.slots_only else limits.budget
-        self.request = ask.with_hold(hold) if hold != ask.hold_sec else ask
+        self.request = request.with_hold(hold) if hold != request.hold_sec else request
         self.limits = limits
         self.since = since
         self.last_attempt_at = since  # when it was last tried

@@ -50,7 +50,7 @@ class PacePolicy(BasePolicy):
     def adapt_rules(self, rules: Rules) -> Rules:
         return rules
 
-    def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
+    def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
         rules, now = pool.rules, pool.now
         sieve = _Layers(pool.accounts)
         sieve.narrow(
@@ -69,10 +69,10 @@ class PacePolicy(BasePolicy):
         detail = f"score {scores[chosen]:+.3f}"
         return Placement(chosen, (*sieve.excluded, *ties), detail, tuple(sieve.waived))
 
-    def reconsider(self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
+    def reconsider(self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
         rules, now = pool.rules, pool.now
         if not is_within_5h_rail(home, rules, now):
-            placement = self.place(pool, ask, home)
+            placement = self.place(pool, request, home)
             # Where everybody is near the cap a move would only pay for a cold cache.
             if placement.account is not home and is_within_5h_rail(placement.account, rules, now):
                 return Move(Reason.RAIL, placement)
@@ -82,7 +82,7 @@ class PacePolicy(BasePolicy):
             return None
         if binding.paced_at is not None and now - binding.paced_at < binding.life_sec(rules):
             return None
-        placement = self.place(pool, ask, None)
+        placement = self.place(pool, request, None)
         better = weekly_gap(placement.account, now)
         # The target must be behind its own line and clearly better, else two accounts over their
         # lines would hand conversations back and forth, each time with a cold cache.

@@ -79,12 +79,12 @@ class PricePolicy(BasePolicy):
 
     # --- the questions ------------------------------------------------------------------------
 
-    def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
+    def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
         now, rate = pool.now, self.estimates.burn_rate
         long_run, rules = self._tuning.long_run_sec, pool.rules
         plenty = self._share_cap(pool)
         offers = self._rank(pool, plenty).candidates
-        own = self._candidates_for_known(ask.conversation, home, plenty, now)
+        own = self._candidates_for_known(request.conversation, home, plenty, now)
         best, first = offers[0], _WORST
         for offer in merge(sorted(own.values()), offers) if own else offers:
             if first < (False, *offer[:4]):
@@ -105,10 +105,10 @@ class PricePolicy(BasePolicy):
         return self._inflight_limits.limit(account, rules.max_inflight_per_account, now)
 
     def wait_reason(
-        self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account, until: float, waited: float
+        self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account, until: float, waited: float
     ) -> str:
         closed = until - pool.now
-        if waited + closed > ask.hold_sec or closed > binding.warm_until(pool.rules) - pool.now:
+        if waited + closed > request.hold_sec or closed > binding.warm_until(pool.rules) - pool.now:
             return ""
         price = self._tuning.token_price * self._scarcity(pool)
         worth = self._tuning.short_wait_sec + price * binding.prefix / (self.estimates.burn_rate or INFINITE)
@@ -116,11 +116,11 @@ class PricePolicy(BasePolicy):
             return ""
         return f"back in {closed:.0f} s, its cache of {binding.prefix // 1000}k tokens is worth {worth:.0f} s"
 
-    def gate_reason(self, pool: Pool, ask: RoutingRequest, account: Account, ahead: int, waited: float) -> str:
-        if waited >= ask.hold_sec:
+    def gate_reason(self, pool: Pool, request: RoutingRequest, account: Account, ahead: int, waited: float) -> str:
+        if waited >= request.hold_sec:
             return ""
         meter, now = self.estimates, pool.now
-        others = meter.active_count(account, now, but=ask.conversation)
+        others = meter.active_count(account, now, but=request.conversation)
         if others == 0:
             return ""
         runway = self._account_outlook(account, now).runway(others + ahead + 1, meter.burn_rate, now)
@@ -148,13 +148,13 @@ class PricePolicy(BasePolicy):
         return ranking
 
     def _candidates_for_known(
-        self, asking: Optional[str], home: Optional[Account], plenty: float, now: float
+        self, requester: Optional[str], home: Optional[Account], plenty: float, now: float
     ) -> dict[Account, Candidate]:
         """What accounts offer to a conversation that was there before: it is not in its own way."""
-        hosts = self.estimates.accounts_of(asking)
+        hosts = self.estimates.accounts_of(requester)
         if home is not None:
             hosts = {home, *hosts}
-        own = {a: self._candidate(a, plenty, now, but=asking) for a in hosts if a in self._ranking}
+        own = {a: self._candidate(a, plenty, now, but=requester) for a in hosts if a in self._ranking}
         if home in own:
             own[home] = own[home]._replace(cost=own[home].cost * self._tuning.home_bonus)
         return own

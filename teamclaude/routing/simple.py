@@ -43,7 +43,7 @@ class StickyPolicy(_FreeSlotPolicy):
 
     name = "sticky"
 
-    def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
+    def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
         now = pool.now
         chosen = min(
             self._with_free_slot(pool),
@@ -65,7 +65,7 @@ class DrainPolicy(_FreeSlotPolicy):
     def adapt_rules(self, rules: Rules) -> Rules:
         return rules.with_own(max_sessions_per_account=NO_LIMIT)
 
-    def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
+    def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
         now = pool.now
 
         def order(account: Account) -> tuple[float, tuple[int, int, float, str]]:
@@ -81,19 +81,19 @@ class ThresholdPolicy(BasePolicy):
 
     name = "threshold"
 
-    def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
+    def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
         # The account picked last is the one in use.
         chosen = max(pool.accounts, key=lambda a: (a.last_picked, -a.generation))
         return _placement(pool.accounts, chosen, "used longer ago", "the account in use")
 
-    def reconsider(self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
+    def reconsider(self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
         if pool.rules.most_sessions < NO_LIMIT:
             return (
                 None  # then no account is everybody's: following the last one picked would go round for ever
             )
         if home not in pool.accounts and home.suspect_until > pool.now:
             return None  # a failure keeps new work away for a while; what is cached there stays
-        placement = self.place(pool, ask, home)
+        placement = self.place(pool, request, home)
         return None if placement.account is home else Move(Reason.TURN, placement)
 
 
@@ -102,12 +102,12 @@ class RoundRobinPolicy(_FreeSlotPolicy):
 
     name = "round-robin"
 
-    def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
+    def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
         chosen = min(self._with_free_slot(pool), key=lambda a: (a.last_picked, a.name))
         return _placement(pool.accounts, chosen, "picked later", "its turn")
 
-    def reconsider(self, pool: Pool, ask: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
-        placement = self.place(pool, ask, home)
+    def reconsider(self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
+        placement = self.place(pool, request, home)
         return None if placement.account is home else Move(Reason.TURN, placement)
 
 
@@ -116,7 +116,7 @@ class LeastUsedPolicy(_FreeSlotPolicy):
 
     name = "least-used"
 
-    def place(self, pool: Pool, ask: RoutingRequest, home: Optional[Account]) -> Placement:
+    def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
         now = pool.now
         chosen = min(
             self._with_free_slot(pool),

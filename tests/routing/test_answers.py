@@ -98,7 +98,7 @@ def test_an_answer_means_this_for_the_account_and_the_request(status, reading, i
 @pytest.mark.parametrize("inference", [True, False])
 @pytest.mark.parametrize("status", [401, 403, 407, 511])
 def test_a_login_refused_in_words_that_are_not_the_api_s_is_an_outage_of_the_way_there(status, inference):
-    assert classify(status, NOTHING, inference, api_words=False) is ResponseKind.OUTAGE
+    assert classify(status, NOTHING, inference, is_api_error=False) is ResponseKind.OUTAGE
 
 
 @pytest.mark.parametrize("status", [200, 400, 402, 404, 413, 429, 500, 529])
