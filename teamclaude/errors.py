@@ -11,33 +11,33 @@ from typing import Optional
 
 __all__ = [
     "AccountError",
-    "BadRequest",
+    "BadRequestError",
     "ClientError",
-    "ClientGone",
+    "ClientGoneError",
     "ConfigError",
-    "ConnectFailed",
-    "Draining",
-    "Forbidden",
-    "HeadTooLarge",
-    "HeldOut",
-    "LoginRefused",
-    "MethodNotAllowed",
-    "Misdirected",
-    "NoDiskRoom",
-    "NotFound",
-    "NotSupported",
-    "Overloaded",
-    "RequestTimeout",
+    "ConnectFailedError",
+    "DrainingError",
+    "ForbiddenError",
+    "HeadTooLargeError",
+    "NoAccountAvailableError",
+    "LoginRefusedError",
+    "MethodNotAllowedError",
+    "MisdirectedRequestError",
+    "DiskFullError",
+    "NotFoundError",
+    "NotSupportedError",
+    "OverloadedError",
+    "RequestTimeoutError",
     "TeamClaudeError",
-    "TokenEndpointBusy",
-    "TooLarge",
-    "TooManyHeld",
-    "Unauthorized",
+    "TokenEndpointUnavailableError",
+    "BodyTooLargeError",
+    "WaitQueueFullError",
+    "UnauthorizedError",
     "UpstreamError",
-    "UpstreamLost",
-    "UpstreamOutage",
+    "UpstreamLostError",
+    "UpstreamOutageError",
     "UpstreamProtocolError",
-    "UpstreamSilent",
+    "UpstreamTimeoutError",
     "UsageError",
 ]
 
@@ -74,26 +74,26 @@ class ClientError(TeamClaudeError):
     kind = "invalid_request_error"
 
 
-class BadRequest(ClientError):
+class BadRequestError(ClientError):
     """Malformed HTTP; the connection is closed after the answer."""
 
 
-class Unauthorized(ClientError):
+class UnauthorizedError(ClientError):
     status = 401
     kind = "authentication_error"
 
 
-class Forbidden(ClientError):
+class ForbiddenError(ClientError):
     status = 403
     kind = "permission_error"
 
 
-class NotFound(ClientError):
+class NotFoundError(ClientError):
     status = 404
     kind = "not_found_error"
 
 
-class MethodNotAllowed(ClientError):
+class MethodNotAllowedError(ClientError):
     status = 405
 
     def __init__(self, message: str, allow: Sequence[str]) -> None:
@@ -104,32 +104,32 @@ class MethodNotAllowed(ClientError):
         return (("Allow", ", ".join(self.allow)),)
 
 
-class RequestTimeout(ClientError):
+class RequestTimeoutError(ClientError):
     """The client was too slow to send its request."""
 
     status = 408
 
 
-class TooLarge(ClientError):
+class BodyTooLargeError(ClientError):
     status = 413
     kind = "request_too_large"
 
 
-class Misdirected(ClientError):
+class MisdirectedRequestError(ClientError):
     """The Host header names a host that is not ours (DNS rebinding)."""
 
     status = 421
 
 
-class HeadTooLarge(ClientError):
+class HeadTooLargeError(ClientError):
     status = 431
 
 
-class NotSupported(ClientError):
+class NotSupportedError(ClientError):
     status = 501
 
 
-class ClientGone(ClientError):
+class ClientGoneError(ClientError):
     """The client closed its connection: nobody's failure, nothing to answer."""
 
     status = 499
@@ -142,7 +142,7 @@ class UpstreamError(TeamClaudeError):
     status = 502
 
 
-class ConnectFailed(UpstreamError):
+class ConnectFailedError(UpstreamError):
     """No connection: refused, DNS, TLS or timed out before a byte was sent."""
 
     status = 503
@@ -152,7 +152,7 @@ class ConnectFailed(UpstreamError):
         return (("Retry-After", "5"),)
 
 
-class UpstreamOutage(UpstreamError):
+class UpstreamOutageError(UpstreamError):
     """Something on the way to the API (an edge, a filter, a proxy) answers in its place."""
 
     status = 503
@@ -162,15 +162,15 @@ class UpstreamOutage(UpstreamError):
         return (("Retry-After", "5"),)
 
 
-class UpstreamLost(UpstreamError):
+class UpstreamLostError(UpstreamError):
     """The connection broke or fell silent after the request was (perhaps) sent."""
 
 
-class UpstreamSilent(UpstreamLost):
+class UpstreamTimeoutError(UpstreamLostError):
     """No answer began within its time: the request may be running, and billed, so it is not sent again."""
 
 
-class UpstreamProtocolError(UpstreamLost):
+class UpstreamProtocolError(UpstreamLostError):
     """The upstream's bytes are not HTTP we accept."""
 
 
@@ -186,14 +186,14 @@ class AccountError(TeamClaudeError):
         return (("x-should-retry", "false"),)
 
 
-class LoginRefused(TeamClaudeError):
+class LoginRefusedError(TeamClaudeError):
     """The authorization server knows the login no more: only a person can help, by logging in again."""
 
     status = 502
     kind = "authentication_error"
 
 
-class TokenEndpointBusy(TeamClaudeError):
+class TokenEndpointUnavailableError(TeamClaudeError):
     """The authorization server gave no usable answer: later perhaps; nothing is wrong with the login.
 
     `retry_after`: seconds it asked for, None when it did not.  `may_be_spent`: the request reached it
@@ -210,7 +210,7 @@ class TokenEndpointBusy(TeamClaudeError):
         self.may_be_spent = may_be_spent
 
 
-class HeldOut(TeamClaudeError):
+class NoAccountAvailableError(TeamClaudeError):
     """No account was usable within the budget: the honest 429."""
 
     status = 429
@@ -228,7 +228,7 @@ class HeldOut(TeamClaudeError):
         return out
 
 
-class TooManyHeld(TeamClaudeError):
+class WaitQueueFullError(TeamClaudeError):
     status = 503
     kind = "overloaded_error"
 
@@ -236,7 +236,7 @@ class TooManyHeld(TeamClaudeError):
         return (("Retry-After", "5"),)
 
 
-class Overloaded(TeamClaudeError):
+class OverloadedError(TeamClaudeError):
     """Something of ours is used up for the moment (memory, descriptors, connections): ask again."""
 
     status = 503
@@ -250,7 +250,7 @@ class Overloaded(TeamClaudeError):
         return (("Retry-After", str(self.retry_after)),)
 
 
-class NoDiskRoom(TeamClaudeError):
+class DiskFullError(TeamClaudeError):
     """An upload that is kept on disk does not fit there; a person has to make room."""
 
     status = 507
@@ -259,7 +259,7 @@ class NoDiskRoom(TeamClaudeError):
         return (("x-should-retry", "false"),)
 
 
-class Draining(TeamClaudeError):
+class DrainingError(TeamClaudeError):
     """The server is shutting down."""
 
     status = 503

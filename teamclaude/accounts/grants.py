@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
-from ..errors import TokenEndpointBusy
+from ..errors import TokenEndpointUnavailableError
 from .domains import UNPRINTABLE
 
 __all__ = ["Profile", "TokenGrant", "read_grant", "read_profile"]
@@ -61,7 +61,7 @@ def read_grant(document: Mapping[str, Any], now: float, login_life: Optional[flo
     """
     access = _token(document.get("access_token"))
     if access is None:
-        raise TokenEndpointBusy("the token endpoint answered without an access token", may_be_spent=True)
+        raise TokenEndpointUnavailableError("the token endpoint answered without an access token", may_be_spent=True)
     account, organization = _object(document, "account"), _object(document, "organization")
     login_life = _seconds(document.get("refresh_token_expires_in")) or login_life
     return TokenGrant(

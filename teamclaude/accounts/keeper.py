@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Callable, Optional
 
-from ..errors import LoginRefused, TeamClaudeError, TokenEndpointBusy
+from ..errors import LoginRefusedError, TeamClaudeError, TokenEndpointUnavailableError
 from . import tokens
 from .config import AccountConfig, Config
 from .freshness import NEVER, USABLE, Need, Standing, TokenState
@@ -267,10 +267,10 @@ class TokenKeeper:
         try:
             held = slot.pair if slot.pair.refresh_token else None
             renewal = slot.renewer.renew(partial(self._spend, self._config), slot.condemned, held)
-        except LoginRefused as error:
+        except LoginRefusedError as error:
             slot.refuse(str(error))
             return f"re-login needed: {error}", False
-        except TokenEndpointBusy as error:
+        except TokenEndpointUnavailableError as error:
             news = slot.fail(self._clock(), str(error), error.retry_after)
             return (f"its token can't be renewed now: {error}" if news else ""), False
         except TeamClaudeError as error:

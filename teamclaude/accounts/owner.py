@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..errors import LoginRefused, TokenEndpointBusy
+from ..errors import LoginRefusedError, TokenEndpointUnavailableError
 from .config import AccountConfig, Config
 from .grants import TokenGrant
 from .tokens import WayOut, fetch_profile
@@ -35,7 +35,7 @@ def ask_owner(config: Config, account: AccountConfig) -> tuple[AccountConfig, st
     """The account with what it lacks from its profile, and why that is nothing (empty: it is something)."""
     try:
         profile = fetch_profile(config.oauth, account.access_token or "", way=WayOut.of(config))
-    except (LoginRefused, TokenEndpointBusy) as error:
+    except (LoginRefusedError, TokenEndpointUnavailableError) as error:
         return account, str(error)
     told: dict[str, Any] = {name: getattr(account, name) or getattr(profile, name) for name in OWNER}
     return replace(account, name=account.name or profile.email or "", **told), ""

@@ -21,7 +21,7 @@ import os
 import time
 from typing import Callable, NamedTuple, Optional
 
-from ..errors import ConfigError, LoginRefused, TeamClaudeError, TokenEndpointBusy
+from ..errors import ConfigError, LoginRefusedError, TeamClaudeError, TokenEndpointUnavailableError
 from .freshness import Need, need_of
 from .grants import TokenGrant
 from .intent import Intent
@@ -118,7 +118,7 @@ class Refresher:
             if good and (intent is None or intent.begun is None):
                 return found
             if token is None or intent is None:
-                raise LoginRefused(f"there is no refresh token to renew it with; {AGAIN}")
+                raise LoginRefusedError(f"there is no refresh token to renew it with; {AGAIN}")
             return self._spend(pair, token, intent, spend, locks)
 
     def _lock(self, held: contextlib.ExitStack) -> None:
@@ -145,15 +145,15 @@ class Refresher:
         self, stored: TokenPair, token: str, intent: Intent, spend: Spend, held: contextlib.ExitStack
     ) -> Renewal:
         if intent.refused is not None:
-            raise LoginRefused(refused_words(intent.refused))
+            raise LoginRefusedError(refused_words(intent.refused))
         self._begin(intent)
         try:
             grant = spend(token)
-        except LoginRefused as error:
+        except LoginRefusedError as error:
             with contextlib.suppress(OSError):  # then it is at worst refused once more
                 intent.refuse(self._clock())
-            raise LoginRefused(_lost(intent.begun, error)) from None
-        except TokenEndpointBusy as error:
+            raise LoginRefusedError(_lost(intent.begun, error)) from None
+        except TokenEndpointUnavailableError as error:
             if intent.begun is None and not error.may_be_spent:
                 intent.clear()
             raise
@@ -206,7 +206,7 @@ def refused_words(at: float) -> str:
     return f"its refresh token was refused at {_moment(at)}; {AGAIN}"
 
 
-def _lost(left: Optional[float], error: LoginRefused) -> str:
+def _lost(left: Optional[float], error: LoginRefusedError) -> str:
     if left is None:
         return str(error)
     return f"{_unheard(left)}: that answer probably held the new tokens. Now {error}"

@@ -19,7 +19,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-from ..errors import LoginRefused, TokenEndpointBusy
+from ..errors import LoginRefusedError, TokenEndpointUnavailableError
 from .config import Config, OAuthConfig
 from .grants import Profile, TokenGrant, read_grant, read_profile
 
@@ -136,15 +136,15 @@ def _call(request: urllib.request.Request, way: WayOut, endpoint: _Endpoint) -> 
             status, headers = int(response.status), response.headers
             body = _read(response)
     except urllib.error.URLError as error:  # while connecting or sending: the request is not complete there
-        raise TokenEndpointBusy(f"the {what} can't be reached: {_why(error)}", may_be_spent=False) from None
+        raise TokenEndpointUnavailableError(f"the {what} can't be reached: {_why(error)}", may_be_spent=False) from None
     except (OSError, http.client.HTTPException) as error:
-        raise TokenEndpointBusy(
+        raise TokenEndpointUnavailableError(
             f"the answer of the {what} was lost: {_why(error)}", may_be_spent=True
         ) from None
     document = _json_object(body)
     if 200 <= status < 300:
         if document is None:
-            raise TokenEndpointBusy(f"the {what} answered, but not in JSON", may_be_spent=True)
+            raise TokenEndpointUnavailableError(f"the {what} answered, but not in JSON", may_be_spent=True)
         return document
     raise _refusal(status, headers, document, body, endpoint)
 
@@ -173,7 +173,7 @@ def _trusting(ca_file: str) -> ssl.SSLContext:
         context.load_verify_locations(cafile=ca_file)
     except OSError as error:
         words = f"upstreamCaFile {ca_file} can't be used: {error.strerror or error}"
-        raise TokenEndpointBusy(words, may_be_spent=False) from None
+        raise TokenEndpointUnavailableError(words, may_be_spent=False) from None
     return context
 
 
@@ -209,15 +209,15 @@ def _refusal(
     # A page is the word of something in between (a captive portal, a filter), not of the server.
     page = document is None and body.lstrip()[:1] == b"<"
     if (status == 400 and code == "invalid_grant") or (status in (401, 403) and not page):
-        return LoginRefused(endpoint.refused.format(f"{what}: {said}"))
+        return LoginRefusedError(endpoint.refused.format(f"{what}: {said}"))
     wait = _retry_after(headers.get("Retry-After"))
     if status == 429:
         hint = "; if that lasts, it may not like our User-Agent: set oauth.userAgent in the config file"
-        return TokenEndpointBusy(
+        return TokenEndpointUnavailableError(
             f"the {what} takes no requests now ({said}){hint}", retry_after=wait, may_be_spent=False
         )
     # Behind a gateway's 5xx the work may have been done.
-    return TokenEndpointBusy(f"the {what} failed ({said})", retry_after=wait, may_be_spent=status >= 500)
+    return TokenEndpointUnavailableError(f"the {what} failed ({said})", retry_after=wait, may_be_spent=status >= 500)
 
 
 def _error_code(document: Optional[dict[str, Any]]) -> str:

@@ -7,7 +7,7 @@ from typing import Optional
 from urllib.parse import unquote
 
 from ..accounts.identity import find_name
-from ..errors import NotFound, UsageError
+from ..errors import NotFoundError, UsageError
 from ..routing.decision import RoutingRequest
 from .bodyscan import NO_FACTS, cache_digests, scan_body
 from .exchange import Exchange
@@ -86,5 +86,5 @@ def _pin(head: RequestHead, house: RequestContext) -> Optional[str]:
     try:
         found = find_name(list(names.values()), wanted)
     except UsageError as error:
-        raise NotFound(f"x-teamclaude-account: {error}") from None
+        raise NotFoundError(f"x-teamclaude-account: {error}") from None
     return next(key for key, name in names.items() if name == found)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from ..accounts.config import ClientKey
-from ..errors import HeldOut
+from ..errors import NoAccountAvailableError
 from ..routing.usage import NO_USAGE, Usage
 from .exchange import Exchange
 from .status import dollars
@@ -54,7 +54,7 @@ class ClientUsage:
         with self._lock:
             tally = self._tallies.setdefault(name, _Tally())
             if limit is not None and tally.inflight >= limit:
-                raise HeldOut(
+                raise NoAccountAvailableError(
                     f"client '{name}' has {tally.inflight} requests in flight, its limit; wait for one.",
                     RETRY_AFTER_SEC,
                 )

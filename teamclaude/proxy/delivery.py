@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Optional
 
-from ..errors import TeamClaudeError, UpstreamLost, UpstreamOutage
+from ..errors import TeamClaudeError, UpstreamLostError, UpstreamOutageError
 from ..routing.answers import needs_body
 from .exchange import Exchange, Outcome
 from .hold import Hold
@@ -147,7 +147,7 @@ class ResponseWriter:
         """
         head, body = kept.answer.head, kept.client_body
         if needs_body(head.status) and not is_api_error(head, kept.body):
-            raise UpstreamOutage(
+            raise UpstreamOutageError(
                 f"Something on the way to the API answered {head.status} in its place (an edge, a filter or "
                 "a proxy); no account is at fault. Try again in a moment."
             )
@@ -199,7 +199,7 @@ class ResponseWriter:
         if probe.error_type and not probe.model:
             raise StreamRefusedError(probe.error_type, probe.error_message or "")
         if answer.complete and answer.framing.kind is Kind.UNTIL_CLOSE and self._is_cut(probe):
-            raise UpstreamLost(CUT)
+            raise UpstreamLostError(CUT)
         return pieces or None
 
     def _is_cut(self, tap: UsageTap) -> bool:

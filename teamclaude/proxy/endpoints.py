@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from .. import __version__
-from ..errors import BadRequest, MethodNotAllowed, NotFound
+from ..errors import BadRequestError, MethodNotAllowedError, NotFoundError
 from .runtime import Runtime
 
 __all__ = ["Endpoints", "EndpointReply"]
@@ -55,8 +55,8 @@ class Endpoints:
         if allowed:
             if "GET" in allowed:
                 allowed.append("HEAD")
-            raise MethodNotAllowed(f"{method} is not a method of {path}.", allowed)
-        raise NotFound(f"{path[:200]} is not an endpoint of this proxy.")
+            raise MethodNotAllowedError(f"{method} is not a method of {path}.", allowed)
+        raise NotFoundError(f"{path[:200]} is not an endpoint of this proxy.")
 
     def _health(self, body: bytes) -> EndpointReply:
         return _json({"status": "ok", "service": "teamclaude", "version": __version__})
@@ -80,7 +80,7 @@ class Endpoints:
     def _explain(self, body: bytes, request: str) -> EndpointReply:
         record = self._runtime.journal.explain(request)
         if record is None:
-            raise NotFound("No such request is remembered; only the latest few hundred are.")
+            raise NotFoundError("No such request is remembered; only the latest few hundred are.")
         return _json(record)
 
     def _reload(self, body: bytes) -> EndpointReply:
@@ -92,7 +92,7 @@ class Endpoints:
         texts = all(value is None or isinstance(value, str) for value in (account, session))
         # A misspelt key must not take the pin off.
         if "account" not in wish or not texts:
-            raise BadRequest('Expected {"account": name or null}, with "session": id for one session.')
+            raise BadRequestError('Expected {"account": name or null}, with "session": id for one session.')
         return _json(self._runtime.switch(account or None, session or None))
 
     def _record(self, body: bytes) -> EndpointReply:
@@ -101,7 +101,7 @@ class Endpoints:
     def _set_record(self, body: bytes) -> EndpointReply:
         on = _object(body).get("on")
         if not isinstance(on, bool):
-            raise BadRequest('Expected {"on": true} or {"on": false}.')
+            raise BadRequestError('Expected {"on": true} or {"on": false}.')
         return _json(self._runtime.record(on))
 
     def _set_enabled(self, body: bytes, name: str, verb: str) -> EndpointReply:
@@ -133,5 +133,5 @@ def _object(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise BadRequest("The body is not a JSON object.")
+        raise BadRequestError("The body is not a JSON object.")
     return value

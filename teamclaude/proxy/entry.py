@@ -24,7 +24,7 @@ from functools import lru_cache
 from typing import Callable, NamedTuple
 
 from ..accounts.config import ProxyConfig
-from ..errors import BadRequest, ConfigError, Forbidden, Misdirected, Unauthorized
+from ..errors import BadRequestError, ConfigError, ForbiddenError, MisdirectedRequestError, UnauthorizedError
 from .wire.head import RequestHead
 from .wire.peer import is_loopback, unmapped
 
@@ -98,7 +98,7 @@ class AccessPolicy:
         if not visitor.authenticated:
             refusal = self._why_not_exempt(head, peer_ip, same_user)
             if refusal is not None:
-                raise Unauthorized(_HOW_TO + refusal)
+                raise UnauthorizedError(_HOW_TO + refusal)
         return visitor
 
     def check_origin(self, head: RequestHead, local_ip: str = "", any_host: bool = False) -> Caller:
@@ -109,7 +109,7 @@ class AccessPolicy:
         host = _named_host(head)
         visitor = self._identify(head)
         if host is not None and not (visitor.authenticated or any_host or self._is_ours(host, local_ip)):
-            raise Misdirected(
+            raise MisdirectedRequestError(
                 f"'{host.host[:80]}' is not a name of this proxy; if it should be, add it to "
                 "proxy.allowedHosts, or send the key"
             )
@@ -166,17 +166,17 @@ def _named_host(head: RequestHead) -> _Authority | None:
     if not hosts and head.minor == 0:
         return None  # HTTP/1.0 knows no Host, and no browser speaks it
     if len(hosts) != 1:
-        raise BadRequest(f"the request has {len(hosts) or 'no'} Host headers; HTTP/1.1 needs exactly one")
+        raise BadRequestError(f"the request has {len(hosts) or 'no'} Host headers; HTTP/1.1 needs exactly one")
     authority = _parse_authority(hosts[0])
     if authority is None:
-        raise BadRequest("the Host header is not a host name with an optional port")
+        raise BadRequestError("the Host header is not a host name with an optional port")
     return authority
 
 
 def _refuse_web_pages(head: RequestHead) -> None:
     site = head.get_all("sec-fetch-site")
     if "origin" in head or any(value.lower() not in ("none", "same-origin") for value in site):
-        raise Forbidden(
+        raise ForbiddenError(
             "calls from web pages are refused, except from this proxy's own page with the proxy key"
         )
 

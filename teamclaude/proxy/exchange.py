@@ -11,7 +11,7 @@ from enum import Enum
 from random import Random
 from typing import Any, Optional, Union
 
-from ..errors import HeldOut, TeamClaudeError, TooManyHeld, UpstreamError
+from ..errors import NoAccountAvailableError, TeamClaudeError, WaitQueueFullError, UpstreamError
 from ..routing.decision import RoutingRequest, Decision, Wait
 from ..routing.line import Waiter
 from ..routing.outlook import ExpectedAccount
@@ -52,7 +52,7 @@ class Outcome(Enum):
 
 def outcome_of(error: TeamClaudeError) -> Outcome:
     """How a request ended that was answered with this error of ours."""
-    if isinstance(error, (HeldOut, TooManyHeld)):
+    if isinstance(error, (NoAccountAvailableError, WaitQueueFullError)):
         return Outcome.HELD_OUT
     return Outcome.UPSTREAM_ERROR if isinstance(error, UpstreamError) else Outcome.REFUSED
 

@@ -21,12 +21,12 @@ from typing import Optional
 
 from ..accounts.freshness import Standing
 from ..errors import (
-    ClientGone,
-    ConnectFailed,
-    HeldOut,
+    ClientGoneError,
+    ConnectFailedError,
+    NoAccountAvailableError,
     TeamClaudeError,
-    UpstreamLost,
-    UpstreamSilent,
+    UpstreamLostError,
+    UpstreamTimeoutError,
 )
 from ..routing.answers import ResponseKind, classify, needs_body
 from ..routing.decision import RoutingRequest, Decision, Lease
@@ -105,7 +105,7 @@ class Forwarder:
                     return
                 if (yield from self._attempt(lease)):
                     return
-        except ClientGone:
+        except ClientGoneError:
             raise
         except TeamClaudeError as error:
             if not self._hold.committed or self._streaming:
@@ -227,13 +227,13 @@ class Forwarder:
             attempt.note = str(refused)
             self._refused_stream(lease, refused)
             return False
-        except (ConnectFailed, UpstreamLost) as lost:
+        except (ConnectFailedError, UpstreamLostError) as lost:
             attempt.note = str(lost)
             if logged is not None:
                 logged.failed(str(lost))
             if attempt.status is None or self._streaming or self._lost_bodies:
                 raise
-            if isinstance(lost, UpstreamSilent):
+            if isinstance(lost, UpstreamTimeoutError):
                 raise  # it may still be running, and billed
             self._lost_bodies += 1  # its head came, but the client has nothing yet: once more
             return False
@@ -395,6 +395,6 @@ class Forwarder:
     def _end_hold(self, error: TeamClaudeError) -> None:
         """The error of a request whose hold has begun its answer."""
         self._delivery.send_error_event(error)
-        if isinstance(error, HeldOut) and self._request.conversation is not None:
+        if isinstance(error, NoAccountAvailableError) and self._request.conversation is not None:
             self._house.recently_refused.add(self._request.conversation)
         self._exchange.end(outcome_of(error), str(error))

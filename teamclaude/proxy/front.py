@@ -19,13 +19,13 @@ from typing import Optional
 
 from ..errors import (
     ClientError,
-    ClientGone,
-    Draining,
-    MethodNotAllowed,
-    NotFound,
-    NotSupported,
+    ClientGoneError,
+    DrainingError,
+    MethodNotAllowedError,
+    NotFoundError,
+    NotSupportedError,
     TeamClaudeError,
-    UpstreamLost,
+    UpstreamLostError,
 )
 from .ask import routing_request_of
 from .endpoints import Endpoints, EndpointReply
@@ -86,7 +86,7 @@ class ConnectionHandler:
     def serve(self) -> None:
         """Serve requests until the client is done, something broke, or the server drains."""
         client = self._client
-        with suppress(ClientGone):
+        with suppress(ClientGoneError):
             # Idle before draining is looked at: a drain closes who is idle, or is seen here.
             while not self._runtime.draining and self._serve_next():
                 client.idle = not client.has_more
@@ -172,7 +172,7 @@ class ConnectionHandler:
         if exchange.route.kind is PathKind.UNKNOWN:
             raise _unknown(head, exchange.route.path)
         if self._runtime.draining:
-            raise Draining("The proxy is shutting down; try again in a moment.")
+            raise DrainingError("The proxy is shutting down; try again in a moment.")
         return framing
 
     def _take_in(self, exchange: Exchange, framing: Framing, log: Optional[RequestRecord]) -> None:
@@ -211,7 +211,7 @@ class ConnectionHandler:
     ) -> None:
         head = exchange.head
         if asks_for_websocket(head) and not _is_websocket(exchange):
-            raise NotSupported("A WebSocket is passed on only for paths of the client's own login.")
+            raise NotSupportedError("A WebSocket is passed on only for paths of the client's own login.")
         # RFC 9110 10.1.1: HTTP/1.0 has no 100 (Continue).
         asks_first = head.minor > 0 and "expect" in head and _expects_100(head)
         self._use_loop_next = framing.kind is not Kind.CHUNKED and framing.length <= SMALL_BODY_BYTES
@@ -221,10 +221,10 @@ class ConnectionHandler:
     def _settle_error(self, exchange: Exchange, error: Exception) -> bool:
         """Record how the request failed and tell the client, if it can still be told."""
         started = self._client.started
-        if isinstance(error, ClientGone):
+        if isinstance(error, ClientGoneError):
             exchange.end(Outcome.CLIENT_GONE, str(error))
             return False
-        if isinstance(error, UpstreamLost):
+        if isinstance(error, UpstreamLostError):
             # No answer at all: the client's own retry is the best one left.  Nor a whole one.
             exchange.end(Outcome.UPSTREAM_ERROR, str(error))
             if not started:
@@ -243,7 +243,7 @@ class ConnectionHandler:
         self._unread = not exchange.body_read
         try:
             self._send_error(exchange, error, close=not keep)
-        except ClientGone:
+        except ClientGoneError:
             return False
         return keep
 
@@ -262,7 +262,7 @@ class ConnectionHandler:
             reply = self._own_reply(exchange)
             keep = keep_alive(exchange.head)
             self._send(exchange, reply.status, reply.headers, reply.body, close=not keep)
-        except ClientGone:
+        except ClientGoneError:
             return False
         except Exception as error:
             return self._settle_error(exchange, error)
@@ -332,8 +332,8 @@ def _is_websocket(exchange: Exchange) -> bool:
 
 def _unknown(head: RequestHead, path: str) -> ClientError:
     if classify("POST", head.target).kind in _POSTED:
-        return MethodNotAllowed(f"{head.method} is not a method of {path}.", ["POST"])
-    return NotFound(f"{head.method} {path[:200]} is not part of the API; nothing was sent.")
+        return MethodNotAllowedError(f"{head.method} is not a method of {path}.", ["POST"])
+    return NotFoundError(f"{head.method} {path[:200]} is not part of the API; nothing was sent.")
 
 
 def _expects_100(head: RequestHead) -> bool:

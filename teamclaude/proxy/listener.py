@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Optional
 
 from ..accounts.config import TlsConfig
-from ..errors import ConfigError, Overloaded, TeamClaudeError
+from ..errors import ConfigError, OverloadedError, TeamClaudeError
 from .front import ConnectionHandler
 from .refuser import ConnectionRefuser
 from .runtime import Runtime
@@ -155,7 +155,7 @@ class Listener(ThreadingHTTPServer):
         if now - self._told_at >= WARN_EVERY_SEC:
             self._told_at = now
             self.runtime.warn(f"connections are refused with 503: {why}")
-        error = Overloaded(
+        error = OverloadedError(
             f"The proxy can't take this connection now: {why}. Try again in a moment.", RETRY_AFTER_SEC
         )
         self._refuser.refuse(sock, error, closed)

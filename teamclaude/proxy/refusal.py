@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 
-from ..errors import AccountError, HeldOut, TeamClaudeError
+from ..errors import AccountError, NoAccountAvailableError, TeamClaudeError
 from ..routing.decision import Decision
 
 __all__ = ["NEEDS_OPERATOR", "duration_text", "no_account_error"]
@@ -33,7 +33,7 @@ def no_account_error(
     that waiting will not help, `roll` is a random number 0-1 for the jitter.
     """
     if decision.account is not None:
-        return HeldOut("Every account is busy with other requests; try again in a moment.", BUSY_RETRY_AFTER_SEC)
+        return NoAccountAvailableError("Every account is busy with other requests; try again in a moment.", BUSY_RETRY_AFTER_SEC)
     if not names:
         return AccountError("No account is configured; add one and reload.")
     why = {e.account: reasons.get(e.account) or e.detail or e.rule for e in decision.excluded}
@@ -48,7 +48,7 @@ def no_account_error(
     else:
         subject = f"All {len(throttled)} accounts are throttled; the first"
     message = f"{subject} is back at {clock} (in {duration_text(seconds)}). {listed}"
-    return HeldOut(message, math.ceil(seconds * (1.0 + RETRY_AFTER_JITTER * jitter)))
+    return NoAccountAvailableError(message, math.ceil(seconds * (1.0 + RETRY_AFTER_JITTER * jitter)))
 
 
 def duration_text(seconds: float) -> str:

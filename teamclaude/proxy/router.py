@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Optional
 
-from ..errors import Draining, TooManyHeld
+from ..errors import DrainingError, WaitQueueFullError
 from ..routing.account import AccountSpec
 from ..routing.answers import ResponseKind
 from ..routing.decision import RoutingRequest, Decision, Lease
@@ -97,7 +97,7 @@ class Router:
                 return waiter.lease
             self._check_patience(waiter, now)
             if len(self._queue.waiters) >= self._max_held:
-                raise TooManyHeld(
+                raise WaitQueueFullError(
                     f"{len(self._queue.waiters)} requests are already waiting for an account; try again."
                 )
             waiter.woken = threading.Condition(self._lock)
@@ -284,7 +284,7 @@ class Router:
     def check_draining(self) -> None:
         """Raise Draining once the server stops: what waits, for whatever, is sent away."""
         if self._draining:
-            raise Draining("The proxy is shutting down; try again in a moment.")
+            raise DrainingError("The proxy is shutting down; try again in a moment.")
 
     def clock_moved(self) -> None:
         """The clock was moved: look at the line again."""

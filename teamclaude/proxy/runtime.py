@@ -20,7 +20,7 @@ from ..accounts.identity import find_name
 from ..accounts.keeper import TokenKeeper
 from ..accounts.lastgood import LastGood
 from ..accounts.store import ConfigFile
-from ..errors import BadRequest, ConfigError, NotFound, UsageError
+from ..errors import BadRequestError, ConfigError, NotFoundError, UsageError
 from ..routing.capacity import capacity_of
 from ..routing.fleet import Fleet
 from ..routing.policies import POLICIES
@@ -200,7 +200,7 @@ class Runtime:
                 book = AccountTargets(config, config.accounts, self.token_manager.current)
                 door = AccessPolicy(config.proxy, self._listens_on)
             except ConfigError as error:
-                raise BadRequest(f"Not reloaded, the running configuration stays: {error}") from error
+                raise BadRequestError(f"Not reloaded, the running configuration stays: {error}") from error
             self._last_good.accept()
             old = self.context
             renewed = [*book.changed_api_keys(self.targets), *self.token_manager.configure(config)]
@@ -243,7 +243,7 @@ class Runtime:
         try:
             self._config_file.update(lambda raw: set_enabled(raw, name, enabled))
         except (ConfigError, UsageError) as error:
-            raise BadRequest(str(error)) from error
+            raise BadRequestError(str(error)) from error
         self.reload()
         key = self.targets.key_of(name)
         if enabled and key is not None:
@@ -258,7 +258,7 @@ class Runtime:
             try:
                 self._config_file.update(lambda raw: raw.__setitem__("record", on))
             except ConfigError as error:
-                raise BadRequest(str(error)) from error
+                raise BadRequestError(str(error)) from error
             self.reload()
         return recorder.status()
 
@@ -266,7 +266,7 @@ class Runtime:
         try:
             return find_name(list(self.targets.names().values()), account)
         except UsageError as error:
-            raise NotFound(str(error)) from None
+            raise NotFoundError(str(error)) from None
 
     def report_internal_error(self, request: str, error: BaseException) -> None:
         """An error nobody foresaw: one line, and the traceback only for who asks for it."""

@@ -9,7 +9,7 @@ import pytest
 from teamclaude.accounts.grants import read_grant
 from teamclaude.demo.authserver import TOKEN_PATH
 from teamclaude.demo.fault import Fault
-from teamclaude.errors import TokenEndpointBusy
+from teamclaude.errors import TokenEndpointUnavailableError
 
 
 def stored_is_current(logins: Any, keeper: Any, name: str = "anna") -> bool:
@@ -195,7 +195,7 @@ def test_a_busy_server_is_asked_less_and_less_while_the_token_serves(logins: Any
 
     def busy(config: Any, token: str) -> Any:
         asked.append(round(logins.clock.now - began))
-        raise TokenEndpointBusy("the token endpoint failed (503)", may_be_spent=False)
+        raise TokenEndpointUnavailableError("the token endpoint failed (503)", may_be_spent=False)
 
     keeper = logins.keeper(spend=busy)
     logins.later(8 - 299 / 3600)

@@ -19,7 +19,7 @@ from teamclaude.accounts.refresh import Refresher, Renewal
 from teamclaude.accounts.tokenstore import ConfigStore
 from teamclaude.demo.authserver import TOKEN_PATH
 from teamclaude.demo.fault import Fault
-from teamclaude.errors import ConfigError, LoginRefused, TokenEndpointBusy
+from teamclaude.errors import ConfigError, LoginRefusedError, TokenEndpointUnavailableError
 
 
 class Desk:
@@ -124,19 +124,19 @@ def test_an_unreadable_store_spends_nothing(desk: Desk) -> None:
 def test_a_refused_token_is_never_sent_twice(desk: Desk) -> None:
     desk.logins.server.revoke(desk.logins.server.users[0])
     for words in ("400 invalid_grant", "refused at", "refused at"):
-        with pytest.raises(LoginRefused, match=f"{words}.*log in again: teamclaude login"):
+        with pytest.raises(LoginRefusedError, match=f"{words}.*log in again: teamclaude login"):
             desk.renew()
-    with pytest.raises(LoginRefused, match="refused at"):
+    with pytest.raises(LoginRefusedError, match="refused at"):
         Desk(desk.logins).renew()  # another process
     assert len(desk.sent) == 1
 
 
 def test_what_was_not_spent_leaves_no_note(desk: Desk) -> None:
     token = desk.logins.entry()["refreshToken"]
-    desk.fail(Fault.status(429), TokenEndpointBusy)
+    desk.fail(Fault.status(429), TokenEndpointUnavailableError)
     assert desk.intent(token).begun is None
     desk.logins.server.refuse()
-    with pytest.raises(TokenEndpointBusy, match="can't be reached"):
+    with pytest.raises(TokenEndpointUnavailableError, match="can't be reached"):
         desk.renew()
     assert desk.intent(token).begun is None
     desk.logins.server.listen()
@@ -149,15 +149,15 @@ LOST = [Fault.no_head(), Fault.cut_head(9), Fault.cut_body(30), Fault.garbage_he
 @pytest.mark.parametrize("fault", [*LOST, Fault.status(502)])
 def test_a_lost_answer_leaves_a_note(desk: Desk, fault: Fault) -> None:
     token = desk.logins.entry()["refreshToken"]
-    desk.fail(fault, TokenEndpointBusy)
+    desk.fail(fault, TokenEndpointUnavailableError)
     assert desk.intent(token).begun == desk.logins.clock.now
 
 
 def test_a_lost_answer_that_spent_the_token_ends_in_a_precise_message(desk: Desk) -> None:
-    desk.fail(Fault.no_head(), TokenEndpointBusy)
+    desk.fail(Fault.no_head(), TokenEndpointUnavailableError)
     when = refreshing._moment(desk.logins.clock.now)
     desk.logins.later(0.01)
-    with pytest.raises(LoginRefused) as caught:
+    with pytest.raises(LoginRefusedError) as caught:
         desk.renew()
     assert f"the answer to a refresh at {when} was never stored" in str(caught.value)
     assert "that answer probably held the new tokens" in str(caught.value)
@@ -165,8 +165,8 @@ def test_a_lost_answer_that_spent_the_token_ends_in_a_precise_message(desk: Desk
 
 
 def test_a_lost_answer_that_spent_nothing_is_told_and_heals(desk: Desk) -> None:
-    desk.fail(Fault.status(502), TokenEndpointBusy)
-    desk.fail(Fault.status(429), TokenEndpointBusy)  # says nothing about the first one
+    desk.fail(Fault.status(502), TokenEndpointUnavailableError)
+    desk.fail(Fault.status(429), TokenEndpointUnavailableError)  # says nothing about the first one
     renewal = desk.renew()
     assert "was never stored" in renewal.note
     assert renewal.note.endswith("was still good")
@@ -185,7 +185,7 @@ def test_without_a_refresh_token_there_is_nothing_to_send(logins: Any) -> None:
     logins.put("anna", refreshToken=None)
     logins.later(9)
     desk = Desk(logins)
-    with pytest.raises(LoginRefused, match="no refresh token"):
+    with pytest.raises(LoginRefusedError, match="no refresh token"):
         desk.renew()
 
 

@@ -19,7 +19,7 @@ from teamclaude.demo.api import FakeApi
 from teamclaude.demo.authserver import PROFILE_PATH, AuthServer
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.issuer import FakeUser, challenge_of
-from teamclaude.errors import LoginRefused, TokenEndpointBusy
+from teamclaude.errors import LoginRefusedError, TokenEndpointUnavailableError
 
 NOW = 1_800_000_000.0
 VERIFIER = "v" * 43
@@ -65,7 +65,7 @@ def test_a_code_becomes_tokens_and_a_person(auth: AuthServer) -> None:
     assert (profile.email, profile.subscription_type) == ("anna@example.com", "max")
     assert (profile.org_uuid, profile.rate_limit_tier) == ("fake-org-anna", "default_claude_max_20x")
     assert "FAKE" not in repr(grant)
-    with pytest.raises(LoginRefused, match="start the login again"):
+    with pytest.raises(LoginRefusedError, match="start the login again"):
         exchange_code(oauth, code, VERIFIER, "http://localhost:1/callback", "s" * 43)
 
 
@@ -91,7 +91,7 @@ REFUSED = [
 @pytest.mark.parametrize("fault", REFUSED)
 def test_what_only_a_new_login_heals(auth: AuthServer, fault: Fault) -> None:
     auth.script.once(fault)
-    with pytest.raises(LoginRefused, match="log in again") as caught:
+    with pytest.raises(LoginRefusedError, match="log in again") as caught:
         refresh(config_of(auth), "sk-ant-ort01-FAKEx")
     assert "FAKE" not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -125,7 +125,7 @@ BUSY: list[tuple[Fault, bool, str]] = [
 def test_what_passes_by_itself(auth: AuthServer, fault: Fault, spent: bool, words: str) -> None:
     auth.script.once(fault)
     token = auth.log_in(auth.users[0])["refreshToken"]
-    with pytest.raises(TokenEndpointBusy, match=words) as caught:
+    with pytest.raises(TokenEndpointUnavailableError, match=words) as caught:
         refresh(config_of(auth), token)
     assert caught.value.may_be_spent is spent
     assert "FAKE" not in str(caught.value)
@@ -135,7 +135,7 @@ def test_what_passes_by_itself(auth: AuthServer, fault: Fault, spent: bool, word
 def test_a_silent_server_is_given_up(auth: AuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "TIMEOUT_SEC", 0.05)
     auth.script.once(Fault.silent())
-    with pytest.raises(TokenEndpointBusy, match="lost: no answer in") as caught:
+    with pytest.raises(TokenEndpointUnavailableError, match="lost: no answer in") as caught:
         refresh(config_of(auth), auth.log_in(auth.users[0])["refreshToken"])
     assert caught.value.may_be_spent
 
@@ -143,18 +143,18 @@ def test_a_silent_server_is_given_up(auth: AuthServer, monkeypatch: pytest.Monke
 def test_a_server_that_trickles_is_given_up(auth: AuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "TIMEOUT_SEC", 0.1)
     auth.script.once(Fault.trickled(1, 0.001))
-    with pytest.raises(TokenEndpointBusy, match="lost"):
+    with pytest.raises(TokenEndpointUnavailableError, match="lost"):
         refresh(config_of(auth), auth.log_in(auth.users[0])["refreshToken"])
 
 
 def test_nobody_there_means_nothing_was_spent(auth: AuthServer) -> None:
     oauth = config_of(auth)
     auth.stop()
-    with pytest.raises(TokenEndpointBusy, match="can't be reached: Connection refused") as caught:
+    with pytest.raises(TokenEndpointUnavailableError, match="can't be reached: Connection refused") as caught:
         refresh(oauth, "sk-ant-ort01-FAKEx")
     assert not caught.value.may_be_spent
     foreign = replace(oauth, token_url="https://nowhere.invalid/token")
-    with pytest.raises(TokenEndpointBusy, match="can't be reached") as caught:
+    with pytest.raises(TokenEndpointUnavailableError, match="can't be reached") as caught:
         refresh(foreign, "sk-ant-ort01-FAKEx")
     assert not caught.value.may_be_spent
 
@@ -165,14 +165,14 @@ def test_nobody_there_means_nothing_was_spent(auth: AuthServer) -> None:
 )
 def test_how_long_to_wait(auth: AuthServer, value: str, expected: float | None) -> None:
     auth.script.once(Fault.status(429, headers={"retry-after": value}))
-    with pytest.raises(TokenEndpointBusy) as caught:
+    with pytest.raises(TokenEndpointUnavailableError) as caught:
         refresh(config_of(auth), "sk-ant-ort01-FAKEx")
     assert caught.value.retry_after == expected
 
 
 def test_how_long_to_wait_as_a_date(auth: AuthServer) -> None:
     auth.script.once(Fault.status(503, retry_after="Fri, 01 Jan 1999 00:00:00 GMT"))
-    with pytest.raises(TokenEndpointBusy) as caught:
+    with pytest.raises(TokenEndpointUnavailableError) as caught:
         refresh(config_of(auth), "sk-ant-ort01-FAKEx")
     assert caught.value.retry_after == 0.0
 
@@ -181,13 +181,13 @@ def test_a_redirect_carries_no_token_away(auth: AuthServer) -> None:
     with FakeApi([]) as elsewhere:
         auth.script.once(Fault.status(302, headers={"location": elsewhere.url + "/"}), path=PROFILE_PATH)
         token = auth.log_in(auth.users[0])["accessToken"]
-        with pytest.raises(TokenEndpointBusy):
+        with pytest.raises(TokenEndpointUnavailableError):
             fetch_profile(config_of(auth), token)
         assert elsewhere.log == ()
 
 
 def test_a_foreign_token_has_no_profile(auth: AuthServer) -> None:
-    with pytest.raises(LoginRefused, match="access token is not accepted"):
+    with pytest.raises(LoginRefusedError, match="access token is not accepted"):
         fetch_profile(config_of(auth), "sk-ant-oat01-FAKEx")
 
 
@@ -206,11 +206,11 @@ def test_the_way_out_leads_through_a_proxy(auth: AuthServer, monkeypatch: pytest
         proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
         oauth = OAuthConfig()  # https: a proxy sees a CONNECT and never the token
         way = WayOut.of(Config(upstream_proxy=proxy))
-        with pytest.raises(TokenEndpointBusy, match="407") as caught:
+        with pytest.raises(TokenEndpointUnavailableError, match="407") as caught:
             refresh(oauth, "sk-ant-ort01-FAKEx", way=way)
         assert not caught.value.may_be_spent
         monkeypatch.setenv("HTTPS_PROXY", proxy)
-        with pytest.raises(TokenEndpointBusy, match="407"):
+        with pytest.raises(TokenEndpointUnavailableError, match="407"):
             refresh(oauth, "sk-ant-ort01-FAKEx")
     asked = [data.split(b" HTTP/1.")[0] for data in seen]
     assert asked == [b"CONNECT platform.claude.com:443"] * 2
@@ -221,7 +221,7 @@ def test_a_certificate_file_that_is_no_good_is_named(auth: AuthServer, tmp_path:
     bad = tmp_path / "ca.pem"
     bad.write_text("nothing")
     for path in (str(bad), str(tmp_path / "missing.pem")):
-        with pytest.raises(TokenEndpointBusy, match=f"upstreamCaFile {path} can't be used"):
+        with pytest.raises(TokenEndpointUnavailableError, match=f"upstreamCaFile {path} can't be used"):
             refresh(config_of(auth), "sk-ant-ort01-FAKEx", way=WayOut(ca_file=path))
 
 

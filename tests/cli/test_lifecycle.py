@@ -11,7 +11,7 @@ from typing import Any, Optional
 import pytest
 
 from teamclaude.cli.lifecycle import serve_until_stopped
-from teamclaude.errors import BadRequest
+from teamclaude.errors import BadRequestError
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are sent with kill")
 
@@ -23,7 +23,7 @@ class Service:
         self.calls: list[Any] = []
         self.called = threading.Semaphore(0)
         self.ended = threading.Event()
-        self.refusal: Optional[BadRequest] = None
+        self.refusal: Optional[BadRequestError] = None
 
     def wait(self) -> None:
         self.ended.wait()
@@ -106,7 +106,7 @@ def test_hangup_reloads_and_goes_on() -> None:
 
     def script() -> None:
         kill(service, signal.SIGHUP)
-        service.refusal = BadRequest("Not reloaded: accounts[0].name: expected text, got 3")
+        service.refusal = BadRequestError("Not reloaded: accounts[0].name: expected text, got 3")
         kill(service, signal.SIGHUP)
         service.ended.set()
 
@@ -119,11 +119,11 @@ def test_hangup_reloads_and_goes_on() -> None:
 def test_what_it_took_over_is_given_back() -> None:
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     before = [signal.getsignal(number) for number in numbers]
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
 
         def begin() -> None:
             assert [signal.getsignal(number) for number in numbers] != before
-            raise BadRequest("the port is in use")
+            raise BadRequestError("the port is in use")
 
         serve_until_stopped(Service(), print, begin)
     assert [signal.getsignal(number) for number in numbers] == before

@@ -17,7 +17,7 @@ from teamclaude.deck.board import Outcome
 from teamclaude.deck.controls import LocalControls, Looks, Worker
 from teamclaude.deck.desk import Command
 from teamclaude.deck.spans import plain
-from teamclaude.errors import NotFound
+from teamclaude.errors import NotFoundError
 from teamclaude.proxy.service import ProxyServer
 
 KEY = "sk-ant-api03-FAKE-key"
@@ -144,7 +144,7 @@ def test_a_request_that_nobody_remembers(proxy: Proxy) -> None:
 def test_who_only_watches_can_ask_why_and_nothing_else() -> None:
     def explain(request: str) -> dict[str, Any]:
         if request == "gone":
-            raise NotFound("No such request")
+            raise NotFoundError("No such request")
         return {"request": request, "method": "POST", "path": "/v1/messages", "outcome": "served"}
 
     looks = Looks(explain)

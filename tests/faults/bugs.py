@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from unittest import mock
 
-from teamclaude.errors import ClientGone, UpstreamLost
+from teamclaude.errors import ClientGoneError, UpstreamLostError
 from teamclaude.proxy import delivery, exchange, forward, front, journal, router, tap, words
 from teamclaude.proxy.book import AccountTargets
 from teamclaude.proxy.tap import UsageTap
@@ -35,7 +35,7 @@ def slot_leaked_when_the_client_leaves() -> Patches:
     settle = router.Router.release
 
     def leaky(self: Any, *args: Any, **more: Any) -> None:
-        if not isinstance(sys.exc_info()[1], ClientGone):
+        if not isinstance(sys.exc_info()[1], ClientGoneError):
             settle(self, *args, **more)
 
     return [mock.patch.object(router.Router, "settle", leaky)]
@@ -47,7 +47,7 @@ def truncated_body_looks_complete() -> Patches:
     def tidy(answer: Any, to: Any, head: bytes, framing: Any, *args: Any) -> None:
         try:
             relay(answer, to, head, framing, *args)
-        except UpstreamLost:
+        except UpstreamLostError:
             if framing.kind is Kind.CHUNKED and to.started:
                 to.send(LAST_CHUNK)
             raise
@@ -156,7 +156,7 @@ def departure_benches() -> Patches:
     settle = router.Router.release
 
     def blaming(self: Any, lease: Any, *args: Any, **more: Any) -> None:
-        if isinstance(sys.exc_info()[1], ClientGone):
+        if isinstance(sys.exc_info()[1], ClientGoneError):
             self.condemn(lease)
         settle(self, lease, *args, **more)
 
@@ -235,7 +235,7 @@ def flowing_streams_are_cut() -> Patches:
 
     def impatient(self: Any, now: float) -> bool:
         if self._answer.body_bytes > 900:
-            raise UpstreamLost("enough of it")
+            raise UpstreamLostError("enough of it")
         return forward_some(self, now)
 
     return [mock.patch.object(Crossing, "_forward", impatient)]

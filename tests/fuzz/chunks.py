@@ -6,7 +6,7 @@ import http.client
 import io
 from typing import Optional
 
-from teamclaude.errors import BadRequest
+from teamclaude.errors import BadRequestError
 from teamclaude.proxy.wire.framing import MAX_CHUNK_LINE, ChunkedDecoder, chunk
 from tests.fuzz.dice import Dice
 
@@ -56,7 +56,7 @@ def chunked_bodies(dice: Dice) -> None:
 
 def _decoded(pieces: list[bytes]) -> Optional[tuple[bytes, bool, bytes]]:
     """Payload, whether it is whole, what follows; None for a body that is refused."""
-    decoder, out, fed = ChunkedDecoder(BadRequest), bytearray(), 0
+    decoder, out, fed = ChunkedDecoder(BadRequestError), bytearray(), 0
     try:
         for piece in pieces:
             for part in decoder.feed(piece):
@@ -64,7 +64,7 @@ def _decoded(pieces: list[bytes]) -> Optional[tuple[bytes, bool, bytes]]:
             fed += len(piece)
             assert len(decoder._held) <= MAX_CHUNK_LINE + 2
             assert len(out) + len(decoder.leftover) <= fed
-    except BadRequest as refusal:
+    except BadRequestError as refusal:
         assert str(refusal).isprintable()
         return None
     return bytes(out), decoder.finished, decoder.leftover

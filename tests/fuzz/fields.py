@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from teamclaude.accounts.config import ProxyConfig
-from teamclaude.errors import BadRequest, Forbidden, Misdirected
+from teamclaude.errors import BadRequestError, ForbiddenError, MisdirectedRequestError
 from teamclaude.proxy.entry import AccessPolicy
 from teamclaude.proxy.wire.forwarding import Credential, upstream_request_headers
 from teamclaude.proxy.wire.framing import Framing, Kind
@@ -42,7 +42,7 @@ def hosts(dice: Dice) -> None:
     door = AccessPolicy(ProxyConfig(api_key="tc-fuzz-FAKE-key", host="proxy.lan"))
     try:
         door.check_origin(head)
-    except (BadRequest, Misdirected, Forbidden) as refusal:
+    except (BadRequestError, MisdirectedRequestError, ForbiddenError) as refusal:
         assert str(refusal).isprintable()
         return
     if not values:

@@ -10,7 +10,7 @@ import io
 from typing import Optional
 from unittest import mock
 
-from teamclaude.errors import BadRequest, HeadTooLarge, NotSupported, UpstreamProtocolError
+from teamclaude.errors import BadRequestError, HeadTooLargeError, NotSupportedError, UpstreamProtocolError
 from teamclaude.proxy.wire.forwarding import (
     Credential,
     client_framing,
@@ -72,7 +72,7 @@ def request_heads(dice: Dice) -> None:
     try:
         head = parse_request_head(block[:end])
         framing = request_body(head)
-    except (BadRequest, HeadTooLarge, NotSupported) as refusal:
+    except (BadRequestError, HeadTooLargeError, NotSupportedError) as refusal:
         assert str(refusal).isprintable()
         return
     method, target, fields = _read_by_stdlib(block[:end].lstrip(b"\r\n"))
@@ -134,7 +134,7 @@ def _parsed(parse: object, block: bytes) -> object:
     try:
         head = parse(block)  # type: ignore[operator]
         request_body(head)
-    except (BadRequest, HeadTooLarge, NotSupported):
+    except (BadRequestError, HeadTooLargeError, NotSupportedError):
         return None
     return head.method, head.target, head.minor, head.headers, head.get("content-length")
 

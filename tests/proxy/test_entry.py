@@ -6,7 +6,7 @@ from typing import Callable, Literal
 import pytest
 
 from teamclaude.accounts.config import ClientKey, ProxyConfig
-from teamclaude.errors import Unauthorized
+from teamclaude.errors import UnauthorizedError
 from teamclaude.proxy import entry
 from teamclaude.proxy.entry import AccessPolicy, Caller
 from teamclaude.proxy.wire.head import RequestHead
@@ -95,7 +95,7 @@ def test_our_key_counts_beside_a_foreign_token() -> None:
 def test_no_key_or_a_wrong_one_from_elsewhere_is_refused_with_both_ways_to_pass_it(
     fields: tuple[tuple[str, str], ...],
 ) -> None:
-    with pytest.raises(Unauthorized) as refusal:
+    with pytest.raises(UnauthorizedError) as refusal:
         door().authorize(head(*fields), REMOTE, never_asked)
     assert "Authorization: Bearer" in str(refusal.value)
     assert "x-teamclaude-key" in str(refusal.value)
@@ -107,7 +107,7 @@ def test_no_key_or_a_wrong_one_from_elsewhere_is_refused_with_both_ways_to_pass_
 @pytest.mark.parametrize("field", [("x-api-key", ""), ("Authorization", "Bearer "), ("x-api-key", "None")])
 def test_a_key_that_is_not_set_opens_to_nobody(unset: str | None, field: tuple[str, str]) -> None:
     keyless = AccessPolicy(ProxyConfig(api_key=unset, clients=(ClientKey("bob", ""),)))
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         keyless.authorize(head(field), REMOTE, no)
 
 
@@ -134,7 +134,7 @@ def test_every_candidate_is_compared_with_every_key_in_constant_time(monkeypatch
 
 def test_a_match_counts_only_if_the_constant_time_comparison_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entry.hmac, "compare_digest", lambda a, b: False)
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         door().authorize(head(("x-api-key", KEY)), REMOTE, no)
 
 
@@ -195,7 +195,7 @@ def test_the_exemption_table(
     if exempt:
         assert door(trust).authorize(head(), peer, same_user) == EXEMPT
     else:
-        with pytest.raises(Unauthorized):
+        with pytest.raises(UnauthorizedError):
             door(trust).authorize(head(), peer, same_user)
 
 
@@ -216,7 +216,7 @@ def test_the_exemption_table(
 def test_a_forwarded_request_or_a_browsers_needs_the_key(
     trust: Literal[True, False, "any"], field: tuple[str, str]
 ) -> None:
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         door(trust).authorize(head(field), "127.0.0.1", yes)
     assert door(trust).authorize(head(field, ("x-api-key", KEY)), "127.0.0.1", never_asked) == PROXY
 
@@ -233,5 +233,5 @@ def test_a_forwarded_request_or_a_browsers_needs_the_key(
 def test_the_refusal_says_why_loopback_was_not_enough(
     fields: tuple[tuple[str, str], ...], same_user: Callable[[], bool | None], reason: str
 ) -> None:
-    with pytest.raises(Unauthorized, match=reason):
+    with pytest.raises(UnauthorizedError, match=reason):
         door().authorize(head(*fields), "127.0.0.1", same_user)

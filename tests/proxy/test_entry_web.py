@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from teamclaude.accounts.config import ClientKey, ProxyConfig
-from teamclaude.errors import BadRequest, ConfigError, Forbidden, Misdirected, TeamClaudeError
+from teamclaude.errors import BadRequestError, ConfigError, ForbiddenError, MisdirectedRequestError, TeamClaudeError
 from teamclaude.proxy.entry import AccessPolicy, Caller
 from teamclaude.proxy.wire.head import RequestHead
 
@@ -123,13 +123,13 @@ def test_a_host_of_ours(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "error"), [(h, Misdirected) for h in NOT_OURS] + [(h, BadRequest) for h in MALFORMED]
+    ("host", "error"), [(h, MisdirectedRequestError) for h in NOT_OURS] + [(h, BadRequestError) for h in MALFORMED]
 )
 def test_another_host_or_none_that_makes_sense(host: str, error: type[TeamClaudeError]) -> None:
     for fields in ((), (("x-api-key", "wrong"),)):
         with pytest.raises(error) as refusal:
             guarded().authorize(head(*fields, host=("Host", host)), "127.0.0.1", yes, "172.17.0.2")
-        assert refusal.value.status == (421 if error is Misdirected else 400)
+        assert refusal.value.status == (421 if error is MisdirectedRequestError else 400)
 
 
 @pytest.mark.parametrize("host", NOT_OURS)
@@ -140,7 +140,7 @@ def test_with_a_key_any_host_will_do(host: str) -> None:
 
 @pytest.mark.parametrize("host", MALFORMED)
 def test_not_even_a_key_makes_sense_of_a_malformed_host(host: str) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
         guarded().authorize(head(("x-api-key", KEY), host=("Host", host)), "127.0.0.1", yes)
 
 
@@ -167,7 +167,7 @@ def test_an_address_is_ours_when_the_connection_came_in_on_it(local: str, host: 
         if ours:
             assert door(host=bind).authorize(asked, "127.0.0.1", yes, local) == EXEMPT
         else:
-            with pytest.raises(Misdirected):
+            with pytest.raises(MisdirectedRequestError):
                 door(host=bind).authorize(asked, "127.0.0.1", yes, local)
 
 
@@ -175,29 +175,29 @@ def test_the_name_the_server_was_started_with_counts_beside_the_configured_one()
     started = AccessPolicy(ProxyConfig(host="configured.lan"), "Flag.lan")
     for name in ("flag.lan:3456", "configured.lan"):
         assert started.authorize(head(host=("Host", name)), "127.0.0.1", yes) == EXEMPT
-    with pytest.raises(Misdirected):
+    with pytest.raises(MisdirectedRequestError):
         AccessPolicy(ProxyConfig(host="configured.lan"), "0.0.0.0").check_origin(head(host=("Host", "0.0.0.0")))
 
 
 def test_a_refused_host_says_where_to_allow_it() -> None:
-    with pytest.raises(Misdirected, match=r"evil\.example.*allowedHosts"):
+    with pytest.raises(MisdirectedRequestError, match=r"evil\.example.*allowedHosts"):
         guarded().authorize(head(host=("Host", "Evil.example:3456")), "127.0.0.1", yes)
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0", "::", "[::]", ""])
 def test_a_wildcard_address_is_nobodys_name(bind: str) -> None:
     for host in ("0.0.0.0:3456", "[::]:3456"):
-        with pytest.raises(Misdirected):
+        with pytest.raises(MisdirectedRequestError):
             door(host=bind).authorize(head(host=("Host", host)), "127.0.0.1", yes)
 
 
 def test_exactly_one_host() -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
         door().authorize(bare(), "127.0.0.1", yes)
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
         door().authorize(head(HOST), "127.0.0.1", yes)
     assert door().authorize(bare(minor=0), "127.0.0.1", yes) == EXEMPT
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
         door().authorize(bare(HOST, HOST, minor=0), "127.0.0.1", yes)
 
 
@@ -253,7 +253,7 @@ def test_calls_of_web_pages_are_refused(fields: tuple[tuple[str, str], ...]) -> 
         lambda: door("any").authorize(head(*fields), "127.0.0.1", yes),
         lambda: door("any").check_origin(head(*fields)),
     ):
-        with pytest.raises(Forbidden) as refusal:
+        with pytest.raises(ForbiddenError) as refusal:
             decide()
         assert refusal.value.status == 403
 
@@ -276,7 +276,7 @@ def test_our_own_page_with_the_key_is_served(host: str, fields: tuple[tuple[str,
 
 
 def test_an_http_1_0_client_without_host_has_no_own_page() -> None:
-    with pytest.raises(Forbidden):
+    with pytest.raises(ForbiddenError):
         door().authorize(bare(SELF, KEYED, minor=0), "127.0.0.1", yes)
 
 
@@ -286,14 +286,14 @@ def test_an_http_1_0_client_without_host_has_no_own_page() -> None:
 def test_an_open_endpoint_needs_no_key_but_still_our_name() -> None:
     assert door().check_origin(head()) == EXEMPT
     assert door().check_origin(head(("x-api-key", ALICE))) == Caller("alice", True)
-    with pytest.raises(Misdirected):
+    with pytest.raises(MisdirectedRequestError):
         door().check_origin(head(host=("Host", "evil.example")))
 
 
 def test_health_may_be_asked_by_any_name_but_not_by_web_pages() -> None:
     balancer = ("Host", "10.1.2.3:3456")
     assert door().check_origin(head(host=balancer), any_host=True) == EXEMPT
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
         door().check_origin(head(host=("Host", "")), any_host=True)
-    with pytest.raises(Forbidden):
+    with pytest.raises(ForbiddenError):
         door().check_origin(head(site("cross-site"), host=balancer), any_host=True)

@@ -19,7 +19,7 @@ import pytest
 from teamclaude import __version__
 from teamclaude.accounts.store import ConfigFile
 from teamclaude.demo.api import FakeApi
-from teamclaude.errors import ConfigError, Overloaded
+from teamclaude.errors import ConfigError, OverloadedError
 from teamclaude.proxy.listener import Listener
 from teamclaude.proxy.service import ProxyServer
 from teamclaude.proxy.wire.peer import PeerCheck
@@ -239,7 +239,7 @@ def test_out_of_descriptors_the_owner_is_asked_to_come_again_and_never_sent_away
     keyless = b"GET /capacity HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
     def full(local: Any, peer: Any) -> bool:
-        raise Overloaded("No descriptor is free.", 1)
+        raise OverloadedError("No descriptor is free.", 1)
 
     raw = s.raw()
     s.until(lambda: len(s.service.runtime.connections) == 1)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from teamclaude.errors import ClientGone, RequestTimeout, TooLarge
+from teamclaude.errors import ClientGoneError, RequestTimeoutError, BodyTooLargeError
 from teamclaude.proxy.wire.client import Client
 from teamclaude.proxy.wire.framing import Framing, Kind
 
@@ -99,7 +99,7 @@ def test_a_head_that_trickles_is_not_given_more_time_by_each_byte(tcp_pair: Pair
     thread = threading.Thread(target=trickle)
     thread.start()
     began = time.monotonic()
-    with pytest.raises(RequestTimeout, match=r"head did not arrive within 0\.1 s"):
+    with pytest.raises(RequestTimeoutError, match=r"head did not arrive within 0\.1 s"):
         ends.client.next_head()
     assert time.monotonic() - began < 1.0
     stop.set()
@@ -136,7 +136,7 @@ def test_no_framing_is_no_body(ends: Ends) -> None:
 
 
 def test_an_announced_size_is_not_believed_beyond_reason(ends: Ends) -> None:
-    with pytest.raises(TooLarge, match="larger than 64 MiB"):
+    with pytest.raises(BodyTooLargeError, match="larger than 64 MiB"):
         ends.client.read_body(Framing(Kind.LENGTH, 10**18), 64 << 20)
 
 
@@ -160,12 +160,12 @@ def test_who_asks_first_is_told_to_go_on_unless_it_does_already(ends: Ends) -> N
 def test_a_body_that_stops_is_told_apart_from_one_that_is_cut(tcp_pair: Pair, kind: Kind) -> None:
     ends = Ends(tcp_pair, body_sec=0.03)
     ends.says(b"9\r\nhello")
-    with pytest.raises(RequestTimeout, match=r"no more of the body arrived for 0\.03 s"):
+    with pytest.raises(RequestTimeoutError, match=r"no more of the body arrived for 0\.03 s"):
         ends.client.read_body(Framing(kind, 12), 100)
     ends = Ends(tcp_pair)
     ends.says(b"9\r\nhello")
     ends.peer.close()
-    with pytest.raises(ClientGone):
+    with pytest.raises(ClientGoneError):
         ends.client.read_body(Framing(kind, 12), 100)
 
 
@@ -174,14 +174,14 @@ def test_a_body_that_stops_is_told_apart_from_one_that_is_cut(tcp_pair: Pair, ki
 
 def test_writing_to_who_has_left_says_so(ends: Ends) -> None:
     ends.peer.close()
-    with pytest.raises(ClientGone):
+    with pytest.raises(ClientGoneError):
         for _ in range(100):
             ends.client.send(b"x" * 100_000)
     assert ends.client.started
 
 
 def test_writing_to_who_does_not_read_ends(ends: Ends) -> None:
-    with pytest.raises(ClientGone, match=r"read nothing for 0\.2 s"):
+    with pytest.raises(ClientGoneError, match=r"read nothing for 0\.2 s"):
         ends.client.send(b"x" * 50_000_000)
 
 

@@ -7,7 +7,7 @@ from typing import Optional
 
 import pytest
 
-from teamclaude.errors import AccountError, HeldOut, TeamClaudeError
+from teamclaude.errors import AccountError, NoAccountAvailableError, TeamClaudeError
 from teamclaude.proxy.refusal import duration_text, no_account_error
 from teamclaude.routing.decision import Decision, Exclusion
 
@@ -40,7 +40,7 @@ def clock(seconds: float) -> str:
 
 def test_all_throttled_names_the_first_recovery_and_each_reason() -> None:
     error = told(BENCHED_A, CAPPED_B, retry_in=7380.0)
-    assert isinstance(error, HeldOut)
+    assert isinstance(error, NoAccountAvailableError)
     assert str(error) == (
         f"All 2 accounts are throttled; the first is back at {clock(7380)} (in 2 h 3 min). "
         "alice: 429, back in 2 h; bob: 7d at 100%"
@@ -67,14 +67,14 @@ def test_what_an_account_said_to_this_request_is_preferred() -> None:
 @pytest.mark.parametrize("roll, expected", [(0.0, 1000), (0.5, 1075), (1.0, 1150)])
 def test_the_jitter_only_delays_and_at_most_by_15_percent(roll: float, expected: int) -> None:
     error = told(BENCHED_A, retry_in=1000.0, roll=roll)
-    assert isinstance(error, HeldOut)
+    assert isinstance(error, NoAccountAvailableError)
     assert error.retry_after == expected
 
 
 @pytest.mark.parametrize("retry_in, expected", [(0.2, 1), (-5.0, 1), (1.2, 2), (60.0, 60), (60.1, 61)])
 def test_the_wait_is_whole_seconds_and_never_none(retry_in: float, expected: int) -> None:
     error = told(BENCHED_A, retry_in=retry_in)
-    assert isinstance(error, HeldOut)
+    assert isinstance(error, NoAccountAvailableError)
     assert error.retry_after == expected
     assert dict(error.headers())["Retry-After"] == str(expected)
     assert ("x-should-retry" in dict(error.headers())) == (expected > 60)
@@ -93,7 +93,7 @@ def test_what_no_waiting_ends_is_a_502_that_says_what_to_do(final: bool, retry_i
 
 def test_busy_accounts_are_worth_a_short_wait() -> None:
     error = told(account="ka")
-    assert isinstance(error, HeldOut)
+    assert isinstance(error, NoAccountAvailableError)
     assert (error.retry_after, "busy" in str(error)) == (5, True)
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from teamclaude.errors import Overloaded
+from teamclaude.errors import OverloadedError
 from teamclaude.proxy import refuser as module
 from teamclaude.proxy.refuser import ConnectionRefuser
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
-FULL = Overloaded("no place", 2)
+FULL = OverloadedError("no place", 2)
 REQUEST = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n"
 
 

@@ -9,7 +9,7 @@ from typing import Optional
 
 import pytest
 
-from teamclaude.errors import ClientGone, Draining, TooManyHeld
+from teamclaude.errors import ClientGoneError, DrainingError, WaitQueueFullError
 from teamclaude.proxy.router import NO_WAIT, NoUsableAccountError, WaitLimits, Router
 from teamclaude.routing.account import AccountSpec
 from teamclaude.routing.decision import RoutingRequest, Lease
@@ -107,11 +107,11 @@ def test_a_waiter_whose_client_left_is_gone_and_costs_nothing() -> None:
     held = router.acquire(RoutingRequest("s0"), NO_WAIT, stays)
 
     def left() -> None:
-        raise ClientGone("left")
+        raise ClientGoneError("left")
 
     gone = Waiter(router, RoutingRequest("s1"), check=left)
     gone.join(5)
-    assert isinstance(gone.result, ClientGone)
+    assert isinstance(gone.result, ClientGoneError)
     stayed = Waiter(router, RoutingRequest("s2"))
     waiting(router, 1)
     router.release(held, served=True)
@@ -172,7 +172,7 @@ def test_more_waiters_than_allowed_are_turned_away() -> None:
     router.release(_refused(router, "a", retry_after=120.0))
     Waiter(router, RoutingRequest("s1"))
     waiting(router, 1)
-    with pytest.raises(TooManyHeld):
+    with pytest.raises(WaitQueueFullError):
         router.acquire(RoutingRequest("s2"), HOUR, stays)
     router.drain()
 
@@ -185,7 +185,7 @@ def test_a_drain_sends_everybody_in_line_away() -> None:
     router.drain()
     for waiter in waiters:
         waiter.join(5)
-    assert [type(w.result) for w in waiters] == [Draining] * 3
+    assert [type(w.result) for w in waiters] == [DrainingError] * 3
     assert router.waiting == 0
 
 

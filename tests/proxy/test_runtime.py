@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from teamclaude.demo.fault import Fault
-from teamclaude.errors import BadRequest, NotFound
+from teamclaude.errors import BadRequestError, NotFoundError
 
 Build = Callable[..., Any]
 ALICE = {"name": "alice", "accountUuid": "u-1", "orgUuid": "o-1", "accessToken": "sk-ant-oat01-FAKE-a"}
@@ -92,14 +92,14 @@ def test_only_one_of_several_reloads_at_a_time_and_none_lost(stage: Build) -> No
 
 def test_a_policy_that_does_not_exist_is_not_loaded(stage: Build) -> None:
     s = stage("a")
-    with pytest.raises(BadRequest, match=r"routing\.policy"):
+    with pytest.raises(BadRequestError, match=r"routing\.policy"):
         change(s, lambda d: d.update(routing={"policy": "random"}))
 
 
 def test_controls_on_unknown_accounts_say_which_there_are(stage: Build) -> None:
     runtime = stage("alice", "bob").service.runtime
     for act in (lambda: runtime.switch("carol", None), lambda: runtime.set_enabled("carol", True)):
-        with pytest.raises(NotFound, match="alice, bob"):
+        with pytest.raises(NotFoundError, match="alice, bob"):
             act()
 
 

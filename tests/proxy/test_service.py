@@ -14,7 +14,7 @@ import pytest
 from teamclaude.accounts.store import ConfigFile
 from teamclaude.demo import wire
 from teamclaude.demo.fault import Fault
-from teamclaude.errors import BadRequest, ConfigError
+from teamclaude.errors import BadRequestError, ConfigError
 from teamclaude.proxy.service import ProxyServer
 from teamclaude.proxy.wire.head import RequestHead
 
@@ -174,7 +174,7 @@ def test_the_same_config_read_again_says_nothing(look: Callable[[Any], None], st
 def test_a_reload_by_hand_raises_what_is_wrong(stage: Build) -> None:
     s = stage("a")
     s.path.write_text('{"upstream": "ftp://x"}')
-    with pytest.raises(BadRequest, match="ftp://x"):
+    with pytest.raises(BadRequestError, match="ftp://x"):
         s.service.reload()
     assert s.ask().status == 200
 

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ...errors import Overloaded
+from ...errors import OverloadedError
 
 __all__ = ["BLOCK", "BodyLimiter", "BodyRoom"]
 
@@ -104,7 +104,7 @@ class BodyLimiter:
 
     def _check(self, room: BodyRoom) -> None:
         if room.refused:
-            raise Overloaded(
+            raise OverloadedError(
                 f"The bodies of all requests take {self._limit() >> 20} MiB, the most (proxy.maxBodiesMiB); "
                 "try again in a moment.",
                 RETRY_SEC,

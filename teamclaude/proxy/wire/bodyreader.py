@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar, Union
 
-from ...errors import BadRequest, ClientGone, RequestTimeout, TooLarge
+from ...errors import BadRequestError, ClientGoneError, RequestTimeoutError, BodyTooLargeError
 from .bodies import BLOCK, BodyRoom
 from .framing import ChunkedDecoder
 from .spool import Spool, SpoolFile
@@ -114,9 +114,9 @@ class BodyReader:
             raise
         return file.content()
 
-    def chunked(self, limit: int, too_large: Callable[[], TooLarge], go_on: Callable[[], None]) -> Buffer:
+    def chunked(self, limit: int, too_large: Callable[[], BodyTooLargeError], go_on: Callable[[], None]) -> Buffer:
         """A body in chunks, `limit` bytes at most."""
-        decoder = ChunkedDecoder(BadRequest)
+        decoder = ChunkedDecoder(BadRequestError)
         pile = _Pile(self)
         self._take(0)
         go_on()
@@ -159,17 +159,17 @@ class BodyReader:
             except socket.timeout:
                 if time.monotonic() - self._last >= self._idle_sec:
                     words = f"no more of the body arrived for {self._idle_sec:g} s"
-                    raise RequestTimeout(words) from None
+                    raise RequestTimeoutError(words) from None
                 if self._room is not None:
                     self._room.check()
             except OSError as error:
-                raise ClientGone("the client's connection broke") from error
+                raise ClientGoneError("the client's connection broke") from error
         if not got:
-            raise ClientGone("the client left in the middle of its request body")
+            raise ClientGoneError("the client left in the middle of its request body")
         self._last = now = time.monotonic()
         self._got += got if isinstance(got, int) else len(got)
         if now - self._began > self._idle_sec + self._got / SLOWEST:
-            raise RequestTimeout(f"the body comes at less than {SLOWEST} bytes per second")
+            raise RequestTimeoutError(f"the body comes at less than {SLOWEST} bytes per second")
         return got
 
 

@@ -19,7 +19,7 @@ import time
 from contextlib import suppress
 from typing import Optional, Union
 
-from ...errors import ClientGone, HeadTooLarge, RequestTimeout, TeamClaudeError, TooLarge
+from ...errors import ClientGoneError, HeadTooLargeError, RequestTimeoutError, TeamClaudeError, BodyTooLargeError
 from .bodies import BodyRoom
 from .bodyreader import RECV_BYTES, BodyReader
 from .framing import Framing, Kind, request_body
@@ -101,11 +101,11 @@ class Client:
         while (end := find_head_end(buffer, max(0, seen - 3))) < 0:
             seen = len(buffer)
             if seen > MAX_HEAD_BYTES:
-                raise HeadTooLarge(f"the request head is longer than {MAX_HEAD_BYTES} bytes")
+                raise HeadTooLargeError(f"the request head is longer than {MAX_HEAD_BYTES} bytes")
             data = self._receive(_left(deadline))
             if not data:
                 if data is None and buffer:
-                    raise RequestTimeout(f"the request head did not arrive within {self._head_sec:g} s")
+                    raise RequestTimeoutError(f"the request head did not arrive within {self._head_sec:g} s")
                 return None
             buffer += data
             if not seen:
@@ -227,16 +227,16 @@ class Client:
                 while sent < len(view):
                     sent += self.sock.send(view[sent:])
         except socket.timeout:
-            raise ClientGone(f"the client read nothing for {self.write_idle_sec:g} s") from None
+            raise ClientGoneError(f"the client read nothing for {self.write_idle_sec:g} s") from None
         except OSError as error:
-            raise ClientGone("the client closed its connection") from error
+            raise ClientGoneError("the client closed its connection") from error
 
     def send_now(self, data: Buffer) -> int:
         """Send as much as the socket takes without waiting; raises ClientGone."""
         try:
             return self._send_at_once(data)
         except OSError as error:
-            raise ClientGone("the client closed its connection") from error
+            raise ClientGoneError("the client closed its connection") from error
 
     def _send_at_once(self, data: Buffer) -> int:
         """How much of it the socket takes without waiting.
@@ -293,5 +293,5 @@ def _no_need() -> None:
     pass
 
 
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"the request body is larger than {limit >> 20} MiB (proxy.maxBodyMiB)")
+def _too_large(limit: int) -> BodyTooLargeError:
+    return BodyTooLargeError(f"the request body is larger than {limit >> 20} MiB (proxy.maxBodyMiB)")

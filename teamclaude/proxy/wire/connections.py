@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple, Optional
 
-from ...errors import Overloaded
+from ...errors import OverloadedError
 from .client import Client
 from .peer import PeerCheck
 from .watch import readable
@@ -119,7 +119,7 @@ class Connections:
         """See that it is our own user's, or end it: a stranger less.  True when it was ended."""
         try:
             ours = stranger.same_user() is True
-        except Overloaded:
+        except OverloadedError:
             ours = False
         with self._changed:
             if self._strangers.pop(sock, None) is None:

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from typing import Optional
 
-from ...errors import ClientGone, UpstreamLost
+from ...errors import ClientGoneError, UpstreamLostError
 from .berths import Berths
 from .client import Client
 from .upstream import Answer, Buffer
@@ -92,8 +92,8 @@ class Crossing:
     def late(self) -> BaseException:
         """Why it ends at its deadline."""
         if self._reading:
-            return UpstreamLost(f"the upstream sent no data for {self._idle:g} s")
-        return ClientGone(f"the client read nothing for {self._client.write_idle_sec:g} s")
+            return UpstreamLostError(f"the upstream sent no data for {self._idle:g} s")
+        return ClientGoneError(f"the client read nothing for {self._client.write_idle_sec:g} s")
 
     def ready(self, fd: int, events: int, now: float) -> None:
         """This descriptor has something to tell."""
@@ -104,7 +104,7 @@ class Crossing:
         elif not self._forward(now):
             # Bytes that have arrived are taken before a departure is looked at: the next write tells.
             if events & _GONE:
-                raise ClientGone("the client closed its connection")
+                raise ClientGoneError("the client closed its connection")
             self._ashore = True
 
     def _forward(self, now: float) -> bool:

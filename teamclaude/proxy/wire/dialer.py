@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-from ...errors import ConfigError, ConnectFailed
+from ...errors import ConfigError, ConnectFailedError
 from .origin import Origin
 from .watch import BEAT_SEC, Watch
 
@@ -62,11 +62,11 @@ class Dialer:
             opener.close()
             if isinstance(error, ssl.SSLCertVerificationError):
                 self._forget_empty_store()
-                raise ConnectFailed(
+                raise ConnectFailedError(
                     f"the certificate of {origin.host} is not trusted: {error.verify_message}; "
                     "set upstreamCaFile if that is intended"
                 ) from error
-            raise ConnectFailed(f"no connection to {origin.host}:{origin.port}: {in_words(error)}") from error
+            raise ConnectFailedError(f"no connection to {origin.host}:{origin.port}: {in_words(error)}") from error
         if isinstance(sock, ssl.SSLSocket):
             # An end without close_notify is a cut, not an end.
             sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]
@@ -108,7 +108,7 @@ class Dialer:
                     if self._ca_file:
                         context.load_verify_locations(self._ca_file)
                 except OSError as error:
-                    raise ConnectFailed(f"upstreamCaFile can't be used: {in_words(error)}") from error
+                    raise ConnectFailedError(f"upstreamCaFile can't be used: {in_words(error)}") from error
                 # Python 3.9 with OpenSSL 3 takes any end of the connection for the end of the stream.
                 context.options = ssl.Options(context.options & ~_IGNORE_UNEXPECTED_EOF)
                 context.set_alpn_protocols(["http/1.1"])

@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple, Optional, Union
 
-from ...errors import BadRequest, NotSupported, TeamClaudeError, UpstreamProtocolError
+from ...errors import BadRequestError, NotSupportedError, TeamClaudeError, UpstreamProtocolError
 from .head import Head, RequestHead, ResponseHead
 
 __all__ = [
@@ -80,7 +80,7 @@ def request_body(head: RequestHead) -> Framing:
     """The framing of a request's body; raises BadRequest, or NotSupported for an unknown coding."""
     framing: Optional[Framing] = head.framing
     if framing is None:
-        framing = head.framing = _plain_length(head) or _framing(head, _NONE, BadRequest, NotSupported)
+        framing = head.framing = _plain_length(head) or _framing(head, _NONE, BadRequestError, NotSupportedError)
     return framing
 
 

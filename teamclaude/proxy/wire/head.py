@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any, NoReturn, Optional
 
-from ...errors import BadRequest, HeadTooLarge, TeamClaudeError, UpstreamProtocolError
+from ...errors import BadRequestError, HeadTooLargeError, TeamClaudeError, UpstreamProtocolError
 
 __all__ = [
     "MAX_HEAD_BYTES",
@@ -227,14 +227,14 @@ def find_head_end(buffer: bytes | bytearray, start: int = 0) -> int:
 def parse_request_head(block: bytes | bytearray) -> RequestHead:
     """Parse everything up to and including the blank line; raise BadRequest or HeadTooLarge."""
     if len(block) > MAX_HEAD_BYTES:
-        raise HeadTooLarge(f"the request head is larger than {MAX_HEAD_BYTES} bytes")
+        raise HeadTooLargeError(f"the request head is larger than {MAX_HEAD_BYTES} bytes")
     text = block.decode("latin-1")
     if text.startswith("\r\n"):  # RFC 9112 2.2: one empty line ahead of a request is ignored
         text = text[2:]
     line = _REQUEST_LINE.match(text)
     if line is None or line[1] == "CONNECT":
         _refuse_request_line(text)
-    fields = _plain_fields(text, line.end()) or _fields_slowly(text, line.end(), BadRequest)
+    fields = _plain_fields(text, line.end()) or _fields_slowly(text, line.end(), BadRequestError)
     return RequestHead(line[1], line[2], 0 if line[3] == "0" else 1, fields)
 
 
@@ -322,18 +322,18 @@ def _refuse_request_line(text: str) -> NoReturn:
     line = text.partition("\r\n")[0]
     words = line.split(" ")
     if _CONTROL.search(line):
-        raise BadRequest("the request line contains a control character")
+        raise BadRequestError("the request line contains a control character")
     if len(words) != 3:
-        raise BadRequest("the request line is not 'METHOD /path HTTP/1.1'")
+        raise BadRequestError("the request line is not 'METHOD /path HTTP/1.1'")
     method, target, version = words
     if not TOKEN.fullmatch(method):
-        raise BadRequest("the request line has no valid method")
+        raise BadRequestError("the request line has no valid method")
     if method == "CONNECT":
-        raise BadRequest("CONNECT is not served: this is not a forward proxy")
+        raise BadRequestError("CONNECT is not served: this is not a forward proxy")
     if not version.startswith("HTTP/1."):
-        raise BadRequest("the HTTP version is not 1.0 or 1.1")
+        raise BadRequestError("the HTTP version is not 1.0 or 1.1")
     if not target.startswith("/"):
-        raise BadRequest("the request target does not start with '/'")
+        raise BadRequestError("the request target does not start with '/'")
     if not target.isascii():
-        raise BadRequest("the request target contains a character that is not ASCII")
-    raise BadRequest("the request line is not 'METHOD /path HTTP/1.1'")
+        raise BadRequestError("the request target contains a character that is not ASCII")
+    raise BadRequestError("the request line is not 'METHOD /path HTTP/1.1'")

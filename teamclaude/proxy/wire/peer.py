@@ -21,7 +21,7 @@ import threading
 from functools import lru_cache
 from typing import Callable, NamedTuple
 
-from ...errors import Overloaded
+from ...errors import OverloadedError
 from .sockdiag import IpAddress, SocketDiag
 
 __all__ = ["Address", "PeerCheck", "is_loopback", "is_shortage", "peer_uid", "same_user", "unmapped"]
@@ -102,7 +102,7 @@ def peer_uid(
         return _uid_in(tables or _tables, ours, local[1], theirs, peer[1])
     except OSError as error:
         if is_shortage(error):
-            raise Overloaded(
+            raise OverloadedError(
                 "No descriptor is free to see whose process this is; try again in a moment, or send the key.",
                 RETRY_SEC,
             ) from error

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Optional
 
-from ...errors import UpstreamLost
+from ...errors import UpstreamLostError
 from .client import Client
 from .ferry import Ferry
 from .framing import LAST_CHUNK, Framing, Kind, chunk
@@ -50,7 +50,7 @@ def relay(
             for piece in pieces:
                 observer(piece)
         if tells is not None and answer.complete and tells():
-            raise UpstreamLost(CUT)
+            raise UpstreamLostError(CUT)
         return _chunked(pieces, answer.complete) if chunked else _joined(pieces)
 
     pending = head

@@ -19,7 +19,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Optional
 
-from ...errors import UpstreamLost
+from ...errors import UpstreamLostError
 from .berths import Berths
 from .client import KEEP_ALIVE_SEC, Client
 from .steps import Receive, Send, Soon, Step, Steps
@@ -134,7 +134,7 @@ class Ride:
             return
         try:
             data = step.connection.receive_now()
-        except UpstreamLost as error:
+        except UpstreamLostError as error:
             self._go(steps.throw, now, error)
             return
         if data is not None:

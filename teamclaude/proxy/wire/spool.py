@@ -13,7 +13,7 @@ import tempfile
 from contextlib import suppress
 from typing import IO, Any, Optional
 
-from ...errors import NoDiskRoom
+from ...errors import DiskFullError
 
 __all__ = ["DiskBody", "Spool", "SpoolFile", "is_spooled"]
 
@@ -47,8 +47,8 @@ class Spool:
         except OSError as error:
             raise self._no_room(str(error.strerror or error)) from error
 
-    def _no_room(self, why: str) -> NoDiskRoom:
-        return NoDiskRoom(f"No room to keep this upload in {self._directory}: {why}. Nothing was sent.")
+    def _no_room(self, why: str) -> DiskFullError:
+        return DiskFullError(f"No room to keep this upload in {self._directory}: {why}. Nothing was sent.")
 
 
 class SpoolFile:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, Optional, TypeVar, Union
 
-from ...errors import UpstreamLost, UpstreamSilent
+from ...errors import UpstreamLostError, UpstreamTimeoutError
 from .upstream import Buffer, Connection
 from .watch import Watch
 
@@ -33,9 +33,9 @@ class Receive:
     def __call__(self) -> bytes:
         return self.connection.receive(self.watch, self.timeout, self.what)
 
-    def late(self) -> UpstreamLost:
+    def late(self) -> UpstreamLostError:
         """Nothing has come in time."""
-        return UpstreamSilent(f"the upstream sent no {self.what} for {self.timeout:g} s")
+        return UpstreamTimeoutError(f"the upstream sent no {self.what} for {self.timeout:g} s")
 
 
 class Soon:

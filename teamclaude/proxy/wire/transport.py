@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from ...errors import ClientGone, ConnectFailed, UpstreamLost, UpstreamSilent
+from ...errors import ClientGoneError, ConnectFailedError, UpstreamLostError, UpstreamTimeoutError
 from .origin import Origin
 from .steps import Receive, Send, Steps, carry_out
 from .upstream import Answer, Buffer, Connection, UpstreamPool, first_answer, read_answer
@@ -53,16 +53,16 @@ class Transport:
         if pooled is not None:
             try:
                 return (yield from self._once(pooled, method, head, body))
-            except UpstreamSilent:
+            except UpstreamTimeoutError:
                 raise
-            except UpstreamLost:
+            except UpstreamLostError:
                 pass
         dial = partial(self._pool.open, origin, self._watch)
         try:
             return (yield from self._once((yield dial), method, head, body))
-        except UpstreamSilent:
+        except UpstreamTimeoutError:
             raise
-        except (ConnectFailed, UpstreamLost):
+        except (ConnectFailedError, UpstreamLostError):
             yield partial(self._watch.sleep, PAUSE_SEC)
         return (yield from self._once((yield dial), method, head, body))
 
@@ -77,7 +77,7 @@ class Transport:
             if answer is None:
                 answer = yield partial(read_answer, connection, method, watch, self._head_timeout, first)
             return answer
-        except (UpstreamLost, ClientGone):
+        except (UpstreamLostError, ClientGoneError):
             connection.close()
             raise
 
@@ -99,9 +99,9 @@ class Transport:
                     break
                 for piece in answer.read(self._watch, left):
                     body += piece
-        except UpstreamLost:
+        except UpstreamLostError:
             pass
-        except ClientGone:
+        except ClientGoneError:
             answer.connection.close()
             raise
         self.finish(answer)

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Optional, Union
 
-from ...errors import UpstreamLost, UpstreamProtocolError, UpstreamSilent
+from ...errors import UpstreamLostError, UpstreamProtocolError, UpstreamTimeoutError
 from .dialer import Dialer, in_words
 from .framing import ChunkedDecoder, Framing, Kind, keep_alive, response_body
 from .head import MAX_HEAD_BYTES, ResponseHead, find_head_end, parse_response_head
@@ -95,9 +95,9 @@ class Connection:
 
     def _check_failure(self, error: OSError) -> None:
         if not isinstance(error, (BrokenPipeError, ConnectionResetError)):
-            raise UpstreamLost(f"sending to the upstream failed: {in_words(error)}") from error
+            raise UpstreamLostError(f"sending to the upstream failed: {in_words(error)}") from error
         if self.reused:
-            raise UpstreamLost("the upstream had closed the connection") from None
+            raise UpstreamLostError("the upstream had closed the connection") from None
 
     def _send_all(self, data: Buffer, watch: Watch) -> bool:
         """Send it; False when the upstream began to answer before it took everything."""
@@ -117,7 +117,7 @@ class Connection:
                 except ssl.SSLWantReadError:
                     ready = READABLE if watch.wait(self.sock, SEND_TIMEOUT_SEC) else 0
                 if not ready:
-                    raise UpstreamLost(f"the upstream took no data for {SEND_TIMEOUT_SEC:g} s")
+                    raise UpstreamLostError(f"the upstream took no data for {SEND_TIMEOUT_SEC:g} s")
                 if early and not ready & WRITABLE:
                     return False
         return True
@@ -143,7 +143,7 @@ class Connection:
             data = self.receive_now()
             if data is not None:
                 return data
-        raise UpstreamSilent(f"the upstream sent no {what} for {timeout:g} s")
+        raise UpstreamTimeoutError(f"the upstream sent no {what} for {timeout:g} s")
 
     def receive_now(self) -> Optional[bytes]:
         """The bytes that have arrived, b"" at the end, None while there are none; raises UpstreamLost."""
@@ -152,7 +152,7 @@ class Connection:
         except (ssl.SSLWantReadError, BlockingIOError, InterruptedError):
             return None
         except OSError as error:
-            raise UpstreamLost(f"the upstream broke off: {in_words(error)}") from error
+            raise UpstreamLostError(f"the upstream broke off: {in_words(error)}") from error
 
 
 class Answer:
@@ -208,7 +208,7 @@ class Answer:
         if not data:
             if self.framing.kind is Kind.LENGTH:
                 got, expected = self.body_bytes, self.framing.length
-                raise UpstreamLost(f"the upstream's answer ends after {got} bytes, expected {expected}")
+                raise UpstreamLostError(f"the upstream's answer ends after {got} bytes, expected {expected}")
             self.complete = True
             return []
         if self.framing.kind is Kind.LENGTH:
@@ -222,7 +222,7 @@ class Answer:
 
     def _read_chunked(self, decoder: ChunkedDecoder, data: bytes) -> list[Buffer]:
         if not data:
-            raise UpstreamLost(f"the upstream's answer ends after {self.body_bytes} bytes, within its chunks")
+            raise UpstreamLostError(f"the upstream's answer ends after {self.body_bytes} bytes, within its chunks")
         pieces = decoder.feed(data)
         self.body_bytes += sum(map(len, pieces))
         self.complete = decoder.finished
@@ -316,7 +316,7 @@ class UpstreamPool:
 def first_answer(connection: Connection, method: str, first: bytes) -> Optional[Answer]:
     """The final answer, if the first bytes hold all of its head; raises UpstreamLost."""
     if not first:
-        raise UpstreamLost(_CLOSED)
+        raise UpstreamLostError(_CLOSED)
     whole = first.find(b"\r\n\r\n") + 4
     if whole == 3 or _INTERIM.match(first):
         return None
@@ -363,5 +363,5 @@ def read_answer(
 def _more_of_head(connection: Connection, watch: Watch, timeout: float) -> bytes:
     data = connection.receive(watch, timeout, "answer")
     if not data:
-        raise UpstreamLost(_CLOSED)
+        raise UpstreamLostError(_CLOSED)
     return data

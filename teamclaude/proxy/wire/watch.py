@@ -26,7 +26,7 @@ import sys
 import time
 from typing import Any, Callable, Optional
 
-from ...errors import ClientGone
+from ...errors import ClientGoneError
 from .peer import Address, peer_uid
 
 __all__ = ["BEAT_SEC", "READABLE", "WRITABLE", "Watch", "departed", "is_held", "readable", "sends_no_more"]
@@ -121,7 +121,7 @@ class Watch:
     def check(self) -> None:
         """Raise ClientGone if the client has left."""
         if self._client is not None and departed(self._client):
-            raise ClientGone("the client closed its connection")
+            raise ClientGoneError("the client closed its connection")
 
     def sleep(self, seconds: float) -> None:
         """A pause that ends with ClientGone when the client leaves."""

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from teamclaude.errors import ClientGone
+from teamclaude.errors import ClientGoneError
 from teamclaude.proxy.wire import attend as attend_module
 from teamclaude.proxy.wire.attend import attend
 
@@ -35,9 +35,9 @@ def test_a_client_that_leaves_is_not_waited_with_and_the_work_goes_on(
         ended.set()
 
     def left() -> None:
-        raise ClientGone("left")
+        raise ClientGoneError("left")
 
-    with pytest.raises(ClientGone):
+    with pytest.raises(ClientGoneError):
         attend(work, left)
     assert not ended.is_set()
     may_end.set()

@@ -8,7 +8,7 @@ from typing import Optional
 
 import pytest
 
-from teamclaude.errors import ClientGone, Overloaded
+from teamclaude.errors import ClientGoneError, OverloadedError
 from teamclaude.proxy.wire import bodies as module
 from teamclaude.proxy.wire.bodies import BodyLimiter, BodyRoom
 
@@ -43,8 +43,8 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
     return Memory()
 
 
-def refusal(room: BodyRoom, size: int, beat: Callable[[], None]) -> Overloaded:
-    with pytest.raises(Overloaded) as refused:
+def refusal(room: BodyRoom, size: int, beat: Callable[[], None]) -> OverloadedError:
+    with pytest.raises(OverloadedError) as refused:
         room.take(size, beat)
     return refused.value
 
@@ -87,9 +87,9 @@ def test_a_client_that_leaves_while_its_body_waits_is_not_waited_with(memory: Me
     late = memory.room()
 
     def left() -> None:
-        raise ClientGone("left")
+        raise ClientGoneError("left")
 
-    with pytest.raises(ClientGone):
+    with pytest.raises(ClientGoneError):
         late.take(50, left)
     late.give_back()
     assert memory.limiter.used == 90
@@ -101,7 +101,7 @@ def test_of_bodies_that_are_half_read_the_youngest_gives_way_to_the_oldest(memor
 
     def give_way() -> None:
         assert refusal(young, 1, memory.never)
-        with pytest.raises(Overloaded):
+        with pytest.raises(OverloadedError):
             young.check()
         middle.check()
         young.give_back()
@@ -123,7 +123,7 @@ def test_who_gave_way_is_forgotten_and_the_next_gives_way_after_it(memory: Memor
     old, middle, young = (memory.room(0, 0, size) for size in (30, 30, 40))
 
     def next_gives_way() -> None:
-        with pytest.raises(Overloaded):
+        with pytest.raises(OverloadedError):
             middle.check()
         middle.give_back()
 
@@ -152,7 +152,7 @@ def test_a_slow_body_gives_way_even_to_a_younger_one(memory: Memory) -> None:
     young = memory.room()
 
     def give_way() -> None:
-        with pytest.raises(Overloaded):
+        with pytest.raises(OverloadedError):
             slow.check()
         quick.check()
         slow.give_back()
@@ -214,7 +214,7 @@ def test_a_crowd_that_reads_at_once_gets_through_one_after_the_other(monkeypatch
                 most.append(limiter.used)
             room.read()
             ends.append("whole")
-        except Overloaded:
+        except OverloadedError:
             ends.append("refused")
         room.give_back()
 

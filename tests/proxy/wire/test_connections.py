@@ -9,7 +9,7 @@ from typing import Optional
 
 import pytest
 
-from teamclaude.errors import Overloaded
+from teamclaude.errors import OverloadedError
 from teamclaude.proxy.wire.connections import Accepted, Connections, Places, places
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
@@ -122,7 +122,7 @@ def test_whose_owner_is_another_or_cannot_be_told_is_a_stranger(
 
 def test_a_stranger_whose_owner_cannot_be_told_for_want_of_descriptors_makes_room(crowd: Crowd) -> None:
     def full() -> bool:
-        raise Overloaded("full", 1)
+        raise OverloadedError("full", 1)
 
     first = crowd.comes(ROOM)
     assert first is not None

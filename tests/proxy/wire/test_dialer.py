@@ -18,7 +18,7 @@ import pytest
 from teamclaude.demo.api import FakeApi
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.quota import FakeAccount
-from teamclaude.errors import ClientGone, ConfigError, ConnectFailed
+from teamclaude.errors import ClientGoneError, ConfigError, ConnectFailedError
 from teamclaude.proxy.wire.dialer import Dialer
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.watch import Watch
@@ -88,7 +88,7 @@ def test_a_file_of_certificates_that_can_t_be_used_is_told(tmp_path: Path, conte
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(ConnectFailed, match="upstreamCaFile can't be used: "):
+    with pytest.raises(ConnectFailedError, match="upstreamCaFile can't be used: "):
         Dialer(1.0, str(file), None).dial(Origin("https", "127.0.0.1", 9), NOBODY)
 
 
@@ -239,17 +239,17 @@ def test_a_refused_connection_and_an_unknown_host_are_told(monkeypatch: pytest.M
     dialer = Dialer(1.0, None, None)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    with pytest.raises(ConnectFailed, match=rf"no connection to 127\.0\.0\.1:{port}: Connection refused"):
+    with pytest.raises(ConnectFailedError, match=rf"no connection to 127\.0\.0\.1:{port}: Connection refused"):
         dialer.dial(Origin("http", "127.0.0.1", port), NOBODY)
-    with pytest.raises(ConnectFailed, match=r"no connection to api\.invalid:443"):
+    with pytest.raises(ConnectFailedError, match=r"no connection to api\.invalid:443"):
         dialer.dial(Origin("https", "api.invalid", 443), NOBODY)
     monkeypatch.undo()  # the look-up itself refuses this name
-    with pytest.raises(ConnectFailed, match="no connection to aaa"):
+    with pytest.raises(ConnectFailedError, match="no connection to aaa"):
         dialer.dial(Origin("http", "a" * 70, 80), NOBODY)
 
 
 def test_a_peer_that_never_shakes_hands_is_a_failure() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(ConnectFailed, match="timed out"):
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(ConnectFailedError, match="timed out"):
         Dialer(0.05, None, None).dial(Origin("https", "127.0.0.1", server.getsockname()[1]), NOBODY)
 
 
@@ -268,7 +268,7 @@ def test_who_leaves_while_connecting_leaves_no_connection(
     monkeypatch.setattr("teamclaude.proxy.wire.dialer.BEAT_SEC", 0.02)
     their_end.close()
     began = time.monotonic()
-    with pytest.raises(ClientGone):
+    with pytest.raises(ClientGoneError):
         Dialer(1.0, None, None).dial(Origin("http", "127.0.0.1", 9), Watch(client))
     assert time.monotonic() - began < 1.0
     go_on.set()

@@ -17,7 +17,7 @@ import pytest
 from teamclaude.demo.api import FakeApi
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.quota import FakeAccount
-from teamclaude.errors import ClientGone, UpstreamLost
+from teamclaude.errors import ClientGoneError, UpstreamLostError
 from teamclaude.proxy.wire import ferry as module
 from teamclaude.proxy.wire.client import Client
 from teamclaude.proxy.wire.ferry import Ferry
@@ -141,7 +141,7 @@ def test_a_client_that_does_not_read_stops_its_upstream_and_nobody_else(board: B
 def test_silence_ends_the_silent_one_alone(board: Board) -> None:
     patient, hasty = board(), board(idle=0.05)
     error = hasty.ends()
-    assert isinstance(error, UpstreamLost)
+    assert isinstance(error, UpstreamLostError)
     assert str(error) == "the upstream sent no data for 0.05 s"
     assert patient.flows()
 
@@ -159,7 +159,7 @@ def test_what_moves_is_not_late(board: Board) -> None:
 def test_one_that_leaves_takes_nobody_along(board: Board) -> None:
     leaving, staying = board(), board()
     leaving.reader.close()
-    assert isinstance(leaving.ends(), ClientGone)
+    assert isinstance(leaving.ends(), ClientGoneError)
     assert staying.flows()
 
 
@@ -179,7 +179,7 @@ def test_who_sends_no_more_still_gets_what_has_come(board: Board) -> None:
     going_on.set()
     assert stream.reads(10) == b"last words"
     stream.reader.close()
-    assert isinstance(stream.ends(), ClientGone)
+    assert isinstance(stream.ends(), ClientGoneError)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peer's socket can't be looked up")

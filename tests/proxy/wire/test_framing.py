@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from teamclaude.errors import BadRequest, NotSupported, UpstreamProtocolError
+from teamclaude.errors import BadRequestError, NotSupportedError, UpstreamProtocolError
 from teamclaude.proxy.wire.framing import (
     LAST_CHUNK,
     MAX_CHUNK_LINE,
@@ -71,7 +71,7 @@ AMBIGUOUS = [
 
 @pytest.mark.parametrize("headers", AMBIGUOUS)
 def test_ambiguous_framing_is_refused_on_both_sides(headers):
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
         request_body(ask(*headers))
     with pytest.raises(UpstreamProtocolError):
         response_body(answer(*headers), "POST")
@@ -81,14 +81,14 @@ def test_ambiguous_framing_is_refused_on_both_sides(headers):
     "coding", ["gzip, chunked", "gzip", "identity", "xchunked", "chunked;q=1", "chun ked"]
 )
 def test_unknown_codings(coding):
-    with pytest.raises(NotSupported):
+    with pytest.raises(NotSupportedError):
         request_body(ask((TE, coding)))
     with pytest.raises(UpstreamProtocolError):
         response_body(answer((TE, coding)), "POST")
 
 
 def test_http_1_0_has_no_transfer_coding():
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
         request_body(ask((TE, "chunked"), minor=0))
     with pytest.raises(UpstreamProtocolError):
         response_body(answer((TE, "chunked"), minor=0), "POST")
@@ -147,7 +147,7 @@ def test_hop_by_hop_names():
 
 
 def decode(data: bytes, cut: int = 1 << 20) -> tuple[bytes, ChunkedDecoder]:
-    decoder = ChunkedDecoder(BadRequest)
+    decoder = ChunkedDecoder(BadRequestError)
     payload = b""
     for at in range(0, len(data), cut):
         payload += b"".join(decoder.feed(data[at : at + cut]))
@@ -167,7 +167,7 @@ def test_chunks_extensions_trailers_and_the_next_message(cut):
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_any_buffer_can_be_fed(kind):
-    decoder = ChunkedDecoder(BadRequest)
+    decoder = ChunkedDecoder(BadRequestError)
     pieces = []
     for at in range(0, len(BODY), 9):
         pieces += [bytes(piece) for piece in decoder.feed(kind(BODY[at : at + 9]))]
@@ -213,7 +213,7 @@ def test_any_buffer_can_be_fed(kind):
 )
 @pytest.mark.parametrize("cut", [1, 4, 100000])
 def test_malformed_chunks_are_refused_wherever_they_are_cut(data, cut):
-    for error in (BadRequest, UpstreamProtocolError):
+    for error in (BadRequestError, UpstreamProtocolError):
         decoder = ChunkedDecoder(error)
         with pytest.raises(error):
             for at in range(0, len(data), cut):
@@ -222,8 +222,8 @@ def test_malformed_chunks_are_refused_wherever_they_are_cut(data, cut):
 
 
 def test_garbage_is_refused_at_its_first_byte():
-    with pytest.raises(BadRequest):
-        ChunkedDecoder(BadRequest).feed(b"<")
+    with pytest.raises(BadRequestError):
+        ChunkedDecoder(BadRequestError).feed(b"<")
 
 
 @pytest.mark.parametrize("cut_off", range(1, len(BODY) - len(b"GET /")))
@@ -234,7 +234,7 @@ def test_a_truncated_body_is_never_finished(cut_off):
 
 def test_large_chunks_are_not_copied():
     data = b"10000\r\n" + bytes(65536) + b"\r\n"
-    decoder = ChunkedDecoder(BadRequest)
+    decoder = ChunkedDecoder(BadRequestError)
     (piece,) = decoder.feed(data[:40000])
     assert isinstance(piece, memoryview)
     whole = data[40000:50000]
@@ -243,8 +243,8 @@ def test_large_chunks_are_not_copied():
 
 
 def test_what_is_held_back_is_bounded():
-    decoder = ChunkedDecoder(BadRequest)
-    with pytest.raises(BadRequest):
+    decoder = ChunkedDecoder(BadRequestError)
+    with pytest.raises(BadRequestError):
         for _ in range(MAX_CHUNK_LINE + 10):
             decoder.feed(b"5;" if not decoder._held else b"x")
             assert len(decoder._held) <= MAX_CHUNK_LINE
@@ -294,7 +294,7 @@ def test_mutated_chunks_raise_only_the_given_error():
             try:
                 payload, decoder = decode(bytes(data), size)
                 outcomes.append((payload, decoder.finished, decoder.leftover))
-            except BadRequest:
+            except BadRequestError:
                 outcomes.append(None)
         assert outcomes[0] == outcomes[1]
         refused += outcomes[0] is None
@@ -303,7 +303,7 @@ def test_mutated_chunks_raise_only_the_given_error():
 
 @pytest.mark.parametrize("size", [1, 100, 4095, 4096, 5000])
 def test_one_whole_chunk_at_a_time_is_its_payload(size: int) -> None:
-    decoder = ChunkedDecoder(BadRequest)
+    decoder = ChunkedDecoder(BadRequestError)
     payload = b"x" * size
     assert [bytes(piece) for piece in decoder.feed(chunk(payload))] == [payload]
     assert decoder.feed(LAST_CHUNK) == []
@@ -311,8 +311,8 @@ def test_one_whole_chunk_at_a_time_is_its_payload(size: int) -> None:
 
 
 def test_a_chunk_that_only_looks_whole_is_taken_apart() -> None:
-    decoder = ChunkedDecoder(BadRequest)
+    decoder = ChunkedDecoder(BadRequestError)
     assert b"".join(decoder.feed(b"8\r\nab\r\n")) == b"ab\r\n"
     assert b"".join(decoder.feed(b"cdef\r\n")) == b"cdef"
-    with pytest.raises(BadRequest):
-        ChunkedDecoder(BadRequest).feed(b"2\r\nabX\r\n")
+    with pytest.raises(BadRequestError):
+        ChunkedDecoder(BadRequestError).feed(b"2\r\nabX\r\n")

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from teamclaude.errors import BadRequest, HeadTooLarge, UpstreamProtocolError
+from teamclaude.errors import BadRequestError, HeadTooLargeError, UpstreamProtocolError
 from teamclaude.proxy.wire import head as head_module
 from teamclaude.proxy.wire.head import (
     MAX_HEAD_BYTES,
@@ -80,7 +80,7 @@ def test_an_undecodable_percent_encoding_is_passed_as_it_is():
 
 def test_one_empty_line_before_a_request_is_ignored():
     assert parse_request_head(b"\r\n" + request("a: b")).headers == [("a", "b")]
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
         parse_request_head(b"\r\n\r\n" + request("a: b"))
 
 
@@ -110,7 +110,7 @@ def test_one_empty_line_before_a_request_is_ignored():
 @pytest.mark.parametrize("before", [(), (f"Authorization: Bearer {SECRET}", "x: y ")])
 def test_odd_field_lines_are_refused_with_their_reason(line, words, before):
     block = request(*before, line, "z: end")
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises(BadRequestError) as caught:
         parse_request_head(block)
     assert words in str(caught.value)
     assert f"line {len(before) + 1} " in str(caught.value)
@@ -144,17 +144,17 @@ def test_odd_field_lines_are_refused_with_their_reason(line, words, before):
     ],
 )
 def test_bad_request_lines(start, words):
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises(BadRequestError) as caught:
         parse_request_head(request("Host: a", start=start))
     assert words in str(caught.value)
 
 
 def test_a_refusal_never_quotes_the_head():
     for bad in (f"Authorization {SECRET}", f"{SECRET} : x", f"Authorization: {SECRET}\x00"):
-        with pytest.raises(BadRequest) as caught:
+        with pytest.raises(BadRequestError) as caught:
             parse_request_head(request(bad))
         assert SECRET not in str(caught.value)
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises(BadRequestError) as caught:
         parse_request_head(request(start=f"GET {SECRET} HTTP/1.1"))
     assert SECRET not in str(caught.value)
     assert SECRET not in repr(
@@ -164,7 +164,7 @@ def test_a_refusal_never_quotes_the_head():
 
 @pytest.mark.parametrize("block", [b"", b"\r\n\r\n", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\na: b\r\n"])
 def test_a_block_without_its_end_is_refused(block):
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
         parse_request_head(block)
 
 
@@ -179,7 +179,7 @@ def test_a_block_without_its_end_is_refused(block):
 )
 def test_bare_line_feeds_end_the_search_and_are_refused(block):
     assert find_head_end(bytearray(block + b"body"), 0) == len(block)
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequestError):
         parse_request_head(block)
 
 
@@ -198,7 +198,7 @@ def test_finding_the_end_byte_by_byte():
 def test_too_large_heads():
     room = MAX_HEAD_BYTES - len(request("a: "))
     assert len(parse_request_head(request("a: " + "x" * room)).get("a")) == room
-    with pytest.raises(HeadTooLarge):
+    with pytest.raises(HeadTooLargeError):
         parse_request_head(request("a: " + "x" * (room + 1)))
     with pytest.raises(UpstreamProtocolError):
         parse_response_head(response("a: " + "x" * MAX_HEAD_BYTES))
@@ -260,7 +260,7 @@ def test_hostile_heads_take_linear_time():
     for text in hostile:
         for parse in (parse_request_head, parse_response_head):
             for start in ("GET / HTTP/1.1", "HTTP/1.1 200 " + "x " * 9):
-                with contextlib.suppress(BadRequest, UpstreamProtocolError):
+                with contextlib.suppress(BadRequestError, UpstreamProtocolError):
                     parse(request(text, start=start))
     assert time.thread_time() - began < 1.5
 
@@ -282,13 +282,13 @@ def test_mutated_heads_raise_only_ours_and_both_paths_agree():
         mutated = mutate(rng, block)
         try:
             fast = parse_request_head(mutated)
-        except BadRequest:
+        except BadRequestError:
             continue
         accepted += 1
         text = mutated.decode("latin-1")
         text = text[2:] if text.startswith("\r\n") else text
         start = text.index("\r\n")
-        assert head_module._fields_slowly(text, start, BadRequest) == fast.headers
+        assert head_module._fields_slowly(text, start, BadRequestError) == fast.headers
     assert 200 < accepted < 2800
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.errors import Overloaded
+from teamclaude.errors import OverloadedError
 from teamclaude.proxy.wire import peer as peer_module
 from teamclaude.proxy.wire.peer import Address, PeerCheck, Tables, is_loopback, same_user
 from teamclaude.proxy.wire.peer import peer_uid as told_uid
@@ -130,7 +130,7 @@ def test_out_of_descriptors_is_asked_again_and_not_somebody_else(tmp_path: Path,
     def full() -> socket.socket:
         raise OSError(code, "Too many open files")
 
-    with pytest.raises(Overloaded) as refusal:
+    with pytest.raises(OverloadedError) as refusal:
         told_uid(OURS, THEIRS, Tables(tables(tmp_path)), SocketDiag(full))
     assert (refusal.value.status, refusal.value.kind) == (503, "overloaded_error")
     assert refusal.value.headers() == (("Retry-After", "1"),)
@@ -143,22 +143,22 @@ def test_a_table_that_cannot_be_opened_for_want_of_descriptors_is_no_answer_eith
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr("builtins.open", full)
-    with pytest.raises(Overloaded):
+    with pytest.raises(OverloadedError):
         peer_uid(OURS, THEIRS, str(tmp_path))
 
 
 def test_a_look_up_that_failed_for_want_of_descriptors_is_made_again() -> None:
-    answers: list[bool | Overloaded] = [Overloaded("full", 1), True]
+    answers: list[bool | OverloadedError] = [OverloadedError("full", 1), True]
 
     def lookup(local: Address, peer: Address) -> bool | None:
         answer = answers.pop(0)
-        if isinstance(answer, Overloaded):
+        if isinstance(answer, OverloadedError):
             raise answer
         return answer
 
     with connection("127.0.0.1", "127.0.0.1") as (accepted, _):
         check = PeerCheck(accepted, lookup)
-        with pytest.raises(Overloaded):
+        with pytest.raises(OverloadedError):
             check()
         assert [check(), check()] == [True, True]
 

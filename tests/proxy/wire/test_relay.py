@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 import pytest
 
-from teamclaude.errors import ClientGone, UpstreamLost
+from teamclaude.errors import ClientGoneError, UpstreamLostError
 from teamclaude.proxy.wire.client import Client
 from teamclaude.proxy.wire.ferry import Ferry
 from teamclaude.proxy.wire.framing import Framing, Kind
@@ -193,13 +193,13 @@ def test_a_body_that_breaks_off_gets_no_end(
         bridge.upstream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     bridge.upstream.close()
     assert not bridge.end().endswith(b"0\r\n\r\n")
-    assert isinstance(bridge.error, UpstreamLost)
+    assert isinstance(bridge.error, UpstreamLostError)
 
 
 def test_silence_is_a_loss(bridge: Bridge) -> None:
     bridge.start(bridge.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"), CHUNKED, idle=0.03)
     assert bridge.end() == HEAD + b"5\r\nhello\r\n"
-    assert isinstance(bridge.error, UpstreamLost)
+    assert isinstance(bridge.error, UpstreamLostError)
 
 
 def test_a_client_that_left_is_nobody_s_loss(bridge: Bridge) -> None:
@@ -207,7 +207,7 @@ def test_a_client_that_left_is_nobody_s_loss(bridge: Bridge) -> None:
     assert bridge.read(len(HEAD) + 5) == HEAD + b"hello"
     bridge.reader.close()
     bridge._thread.join(1.0)
-    assert isinstance(bridge.error, ClientGone)
+    assert isinstance(bridge.error, ClientGoneError)
 
 
 def test_a_client_that_takes_nothing_is_gone_after_its_limit(bridge: Bridge) -> None:
@@ -225,7 +225,7 @@ def test_a_client_that_takes_nothing_is_gone_after_its_limit(bridge: Bridge) -> 
     pouring = threading.Thread(target=pour, daemon=True)
     pouring.start()
     bridge._thread.join(5)
-    assert isinstance(bridge.error, ClientGone)
+    assert isinstance(bridge.error, ClientGoneError)
     assert "read nothing for 0.05 s" in str(bridge.error)
     bridge.connection.close()
     pouring.join(5)

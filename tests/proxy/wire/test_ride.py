@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 import pytest
 
-from teamclaude.errors import ClientGone, UpstreamLost
+from teamclaude.errors import ClientGoneError, UpstreamLostError
 from teamclaude.proxy.wire import ferry as module
 from teamclaude.proxy.wire.client import Client
 from teamclaude.proxy.wire.ferry import Ferry
@@ -81,7 +81,7 @@ class Passenger:
             self.client.send(b"told " + answer + b";")
             self.pool.give_back(connection)
             return what != "close"
-        except (ClientGone, UpstreamLost) as error:
+        except (ClientGoneError, UpstreamLostError) as error:
             self.seen.append(error)
             connection.close()
             return False
@@ -214,7 +214,7 @@ def test_who_leaves_while_the_upstream_is_silent_is_noticed_by_its_thread(
     assert one.seen == []
     assert one.connection.epoll is None
     assert go_on(ride.steps, ride.step) is False
-    assert [type(each) for each in one.seen] == [ClientGone]
+    assert [type(each) for each in one.seen] == [ClientGoneError]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peer's socket can't be looked up")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.errors import NoDiskRoom
+from teamclaude.errors import DiskFullError
 from teamclaude.proxy.wire import spool as module
 from teamclaude.proxy.wire.spool import DiskBody, Spool, is_spooled
 
@@ -53,7 +53,7 @@ def test_what_was_sent_can_be_sent_again(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=(64 << 20) + 99))
     Spool(str(tmp_path)).open(99).close()
-    with pytest.raises(NoDiskRoom, match="the disk is full") as refused:
+    with pytest.raises(DiskFullError, match="the disk is full") as refused:
         Spool(str(tmp_path)).open(100)
     assert (refused.value.status, refused.value.headers()) == (507, (("x-should-retry", "false"),))
     assert str(tmp_path) in str(refused.value)
@@ -71,7 +71,7 @@ def test_a_disk_that_fills_up_meanwhile_is_told(tmp_path: Path) -> None:
             pass
 
     file._file = Full()
-    with pytest.raises(NoDiskRoom, match="No space left"):
+    with pytest.raises(DiskFullError, match="No space left"):
         file.write(b"x")
 
 
@@ -93,7 +93,7 @@ def test_a_write_that_takes_only_part_goes_on(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(NoDiskRoom):
+    with pytest.raises(DiskFullError):
         Spool(str(tmp_path / "file" / "spool")).open()
 
 

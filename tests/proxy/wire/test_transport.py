@@ -12,7 +12,7 @@ import pytest
 from teamclaude.demo.api import FakeApi
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.quota import FakeAccount
-from teamclaude.errors import ClientGone, ConnectFailed, UpstreamLost, UpstreamSilent
+from teamclaude.errors import ClientGoneError, ConnectFailedError, UpstreamLostError, UpstreamTimeoutError
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.transport import MAX_KEPT_BODY, Transport
 from teamclaude.proxy.wire.upstream import Answer, Buffer, UpstreamPool
@@ -108,7 +108,7 @@ def test_a_fresh_connection_that_breaks_is_tried_once_more_after_a_pause(wired: 
 def test_two_fresh_connections_that_break_are_an_outage(wired: Wired) -> None:
     wired.whole()
     wired.api.script.times(3, Fault.no_head("rst"))
-    with pytest.raises(UpstreamLost):
+    with pytest.raises(UpstreamLostError):
         wired.ask()
     assert wired.watch.slept == [0.5]
     assert wired.connections(4) == [1, 1, 2, 3], "a reused one and two fresh ones, no more"
@@ -116,7 +116,7 @@ def test_two_fresh_connections_that_break_are_an_outage(wired: Wired) -> None:
 
 def test_no_connection_at_all_is_tried_twice(wired: Wired) -> None:
     wired.api.refuse()
-    with pytest.raises(ConnectFailed):
+    with pytest.raises(ConnectFailedError):
         wired.ask()
     assert wired.watch.slept == [0.5]
 
@@ -133,7 +133,7 @@ def test_what_met_silence_is_not_sent_again(wired: Wired, warm: bool) -> None:
         assert wired.whole() == 200
     wired.transport = Transport(wired.pool, wired.watch, 0.05)
     wired.api.script.always(Fault.silent())
-    with pytest.raises(UpstreamSilent):
+    with pytest.raises(UpstreamTimeoutError):
         wired.ask()
     assert wired.api.wait_until(lambda api: api.inflight == 0)
     assert len(wired.api.log) == 1 + warm
@@ -165,7 +165,7 @@ def test_a_client_that_leaves_ends_it_without_another_try(
     wired.api.script.once(Fault.silent())
     there.close()
     began = time.monotonic()
-    with pytest.raises(ClientGone):
+    with pytest.raises(ClientGoneError):
         Transport(wired.pool, watch, 5.0).exchange(wired.origin, "POST", HEAD, BODY)
     assert time.monotonic() - began < 1.0
     assert watch.slept == []
@@ -208,9 +208,9 @@ def test_a_client_that_leaves_while_a_body_is_kept_leaves_no_connection(
     answer = wired.ask()
 
     def left(*_: Any) -> bool:
-        raise ClientGone("left")
+        raise ClientGoneError("left")
 
     monkeypatch.setattr(wired.watch, "wait", left)
-    with pytest.raises(ClientGone):
+    with pytest.raises(ClientGoneError):
         wired.transport.keep(answer)
     assert wired.api.wait_until(lambda api: api.connections == 0)

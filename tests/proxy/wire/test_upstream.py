@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from teamclaude.errors import UpstreamLost, UpstreamProtocolError
+from teamclaude.errors import UpstreamLostError, UpstreamProtocolError
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.upstream import Answer, Connection, UpstreamPool, read_answer
 from teamclaude.proxy.wire.watch import Watch
@@ -99,18 +99,18 @@ def test_what_is_no_answer_is_refused(wire: Wire, said: bytes) -> None:
 def test_an_end_before_the_answer_is_a_loss(wire: Wire) -> None:
     wire.far.sendall(b"HTTP/1.1 20")
     wire.far.close()
-    with pytest.raises(UpstreamLost, match="closed the connection before it answered"):
+    with pytest.raises(UpstreamLostError, match="closed the connection before it answered"):
         wire.answer()
 
 
 def test_a_reset_before_the_answer_is_a_loss(wire: Wire) -> None:
     wire.reset()
-    with pytest.raises(UpstreamLost, match="broke off"):
+    with pytest.raises(UpstreamLostError, match="broke off"):
         wire.answer()
 
 
 def test_silence_before_the_answer_is_a_loss(wire: Wire) -> None:
-    with pytest.raises(UpstreamLost, match=r"sent no answer for 0\.02 s"):
+    with pytest.raises(UpstreamLostError, match=r"sent no answer for 0\.02 s"):
         wire.answer(timeout=0.02)
 
 
@@ -154,7 +154,7 @@ def test_bytes_after_the_last_chunk_spoil_the_connection(wire: Wire) -> None:
 def test_a_body_cut_short_is_a_loss(wire: Wire, said: bytes, words: str) -> None:
     answer = wire.answer(b"HTTP/1.1 200 OK\r\n" + said)
     wire.far.close()
-    with pytest.raises(UpstreamLost, match=words):
+    with pytest.raises(UpstreamLostError, match=words):
         body_of(answer)
     assert not answer.reusable
 
@@ -163,7 +163,7 @@ def test_a_body_cut_short_is_a_loss(wire: Wire, said: bytes, words: str) -> None
 def test_a_reset_in_any_body_is_a_loss(wire: Wire, framing: bytes) -> None:
     answer = wire.answer(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n")
     wire.reset()
-    with pytest.raises(UpstreamLost, match="broke off"):
+    with pytest.raises(UpstreamLostError, match="broke off"):
         body_of(answer)
 
 
@@ -175,7 +175,7 @@ def test_malformed_chunks_are_a_loss(wire: Wire) -> None:
 
 def test_a_silent_body_is_a_loss(wire: Wire) -> None:
     answer = wire.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
-    with pytest.raises(UpstreamLost, match=r"sent no data for 0\.02 s"):
+    with pytest.raises(UpstreamLostError, match=r"sent no data for 0\.02 s"):
         answer.read(NOBODY, 0.02)
 
 
@@ -232,14 +232,14 @@ def test_a_refused_write_on_a_used_connection_is_a_loss_at_once(wire: Wire) -> N
     wire.connection.reused = True
     wire.reset()
     time.sleep(0.01)
-    with pytest.raises(UpstreamLost, match="had closed the connection"):
+    with pytest.raises(UpstreamLostError, match="had closed the connection"):
         wire.connection.send(b"H", b"", NOBODY)
         wire.connection.send(b"H", b"", NOBODY)
 
 
 def test_an_upstream_that_takes_nothing_is_a_loss(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teamclaude.proxy.wire.upstream.SEND_TIMEOUT_SEC", 0.05)
-    with pytest.raises(UpstreamLost, match=r"took no data for 0\.05 s"):
+    with pytest.raises(UpstreamLostError, match=r"took no data for 0\.05 s"):
         wire.connection.send(b"H", LARGE, NOBODY)
 
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import pytest
 
-from teamclaude.errors import ClientGone
+from teamclaude.errors import ClientGoneError
 from teamclaude.proxy.wire import watch as watching
 from teamclaude.proxy.wire.watch import READABLE, WRITABLE, Watch, departed, is_held, readable
 
@@ -93,7 +93,7 @@ def test_a_departure_ends_every_wait(three: Three, how: str) -> None:
         lambda: three.watch.wait_to_write(three.upstream_here, 5.0, True),
         three.watch.check,
     ):
-        with pytest.raises(ClientGone):
+        with pytest.raises(ClientGoneError):
             wait()
     assert time.monotonic() - began < SOON
     timer.join()
@@ -136,7 +136,7 @@ def test_a_client_that_leaves_after_it_sent_its_end_is_noticed(three: Three, wai
     time.sleep(0.01)
     timer = later(lambda: three.leave(how))
     began = time.monotonic()
-    with pytest.raises(ClientGone):
+    with pytest.raises(ClientGoneError):
         WAITS[wait](three)
     assert time.monotonic() - began < SOON
     timer.join()
@@ -150,9 +150,9 @@ def test_where_nothing_is_known_of_its_socket_a_client_that_sends_its_end_has_le
     fill(three.upstream_here)
     three.client.shutdown(socket.SHUT_WR)
     time.sleep(0.01)
-    with pytest.raises(ClientGone):
+    with pytest.raises(ClientGoneError):
         WAITS[wait](three)
-    with pytest.raises(ClientGone):
+    with pytest.raises(ClientGoneError):
         three.watch.check()
 
 
@@ -193,7 +193,7 @@ def test_a_departure_behind_a_request_is_seen_where_the_system_tells(three: Thre
     three.client.close()
     time.sleep(0.01)
     if kind == "rdhup":
-        with pytest.raises(ClientGone):
+        with pytest.raises(ClientGoneError):
             three.watch.check()
     else:
         three.watch.check()  # the bytes stand before the end: the next write will tell
