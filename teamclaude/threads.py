@@ -6,13 +6,13 @@ import threading
 import time
 from typing import Callable
 
-__all__ = ["start_soon"]
+__all__ = ["start_with_retry"]
 
-PATIENCE_SEC = 10.0
+RETRY_FOR_SEC = 10.0
 PAUSE_SEC = 0.2
 
 
-def start_soon(thread: threading.Thread, sleep: Callable[[float], None] = time.sleep) -> bool:
+def start_with_retry(thread: threading.Thread, sleep: Callable[[float], None] = time.sleep) -> bool:
     """Start it, at once or within PATIENCE_SEC; False when none was to be had in that time."""
     waited = 0.0
     while True:
@@ -20,7 +20,7 @@ def start_soon(thread: threading.Thread, sleep: Callable[[float], None] = time.s
             thread.start()
             return True
         except RuntimeError:  # "can't start new thread": others may end soon
-            if waited >= PATIENCE_SEC:
+            if waited >= RETRY_FOR_SEC:
                 return False
         sleep(PAUSE_SEC)
         waited += PAUSE_SEC

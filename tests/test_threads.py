@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from teamclaude.threads import start_soon
+from teamclaude.threads import start_with_retry
 
 
 class Scarce(threading.Thread):
@@ -22,11 +22,11 @@ class Scarce(threading.Thread):
 
 def test_it_is_tried_until_one_is_to_be_had() -> None:
     pauses: list[float] = []
-    assert start_soon(Scarce(3), pauses.append)
+    assert start_with_retry(Scarce(3), pauses.append)
     assert pauses == [0.2] * 3
 
 
 def test_it_is_not_tried_for_ever() -> None:
     pauses: list[float] = []
-    assert not start_soon(Scarce(999), pauses.append)
+    assert not start_with_retry(Scarce(999), pauses.append)
     assert 10 <= sum(pauses) < 11

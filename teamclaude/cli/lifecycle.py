@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Optional, Protocol
 
 from ..errors import TeamClaudeError
-from ..threads import start_soon
+from ..threads import start_with_retry
 
 __all__ = ["Stoppable", "serve_until_stopped"]
 
@@ -43,7 +43,7 @@ def serve_until_stopped(
     """
     with _signals() as (inbox, outbox):
         stopping = bool(begin())
-        start_soon(threading.Thread(target=_tell_end, args=(service, outbox), daemon=True))
+        start_with_retry(threading.Thread(target=_tell_end, args=(service, outbox), daemon=True))
         if stopping:
             _stop(service, say, False)
         while True:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Optional, Union
 
-from ..threads import start_soon
+from ..threads import start_with_retry
 from .followed import Followed
 from .machine import MachineGauges
 from .presence import SHOWN_SEC, TOOL_SEC
@@ -110,7 +110,7 @@ class SourceReader:
     def start(self) -> None:
         """Run passes in the background; none where no thread is to be had."""
         thread = threading.Thread(target=self._run, name="deck-sources", daemon=True)
-        self._thread = thread if start_soon(thread) else None
+        self._thread = thread if start_with_retry(thread) else None
 
     def close(self) -> None:
         """End the background passes."""
