@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from .domains import shown
+from .domains import safe_repr
 
 __all__ = ["Callback", "from_paste", "from_query"]
 
@@ -24,8 +24,8 @@ class Callback(NamedTuple):
     @property
     def refusal(self) -> str:
         """`access_denied ("The user said no")`, fit for a terminal."""
-        told = f" ({shown(self.description)})" if self.description else ""
-        return shown(self.error).strip('"') + told
+        told = f" ({safe_repr(self.description)})" if self.description else ""
+        return safe_repr(self.error).strip('"') + told
 
 
 def from_query(query: str) -> Callback:

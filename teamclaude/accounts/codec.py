@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import ConfigError
-from .domains import shown
+from .domains import safe_repr
 
 __all__ = ["decode", "encode", "fingerprint"]
 
@@ -17,7 +17,7 @@ def decode(data: bytes, source: str) -> dict[str, Any]:
     """The JSON object in `data`.  ConfigError with line and column, which never quotes the file."""
     try:
         text = data.decode("utf-8-sig")  # editors on Windows put a mark in front
-        raw = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite)
+        raw = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_reject_constant, parse_float=_finite_float)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{source}: line {line}: is not UTF-8 text") from None
@@ -29,10 +29,10 @@ def decode(data: bytes, source: str) -> dict[str, Any]:
     except RecursionError:
         raise ConfigError(f"{source}: is nested too deeply") from None
     except ValueError as error:  # from the hooks; Python also refuses numbers of thousands of digits
-        problem = str(error) if isinstance(error, _Refused) else "holds a number that is too long"
+        problem = str(error) if isinstance(error, _InvalidJsonError) else "holds a number that is too long"
         raise ConfigError(f"{source}: {problem}") from None
     if not isinstance(raw, dict):
-        raise ConfigError(f"{source}: expected a JSON object, got {shown(raw)}")
+        raise ConfigError(f"{source}: expected a JSON object, got {safe_repr(raw)}")
     return raw
 
 
@@ -53,25 +53,25 @@ def _dump(raw: dict[str, Any], ascii_only: bool) -> str:
     return json.dumps(raw, indent=2, ensure_ascii=ascii_only, allow_nan=False) + "\n"
 
 
-class _Refused(ValueError):
+class _InvalidJsonError(ValueError):
     """JSON that Python would take, but not keep."""
 
 
-def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise _Refused(f"the key {shown(twice)} stands twice in one object; remove one of them")
+        raise _InvalidJsonError(f"the key {safe_repr(twice)} stands twice in one object; remove one of them")
     return found
 
 
-def _no_constant(word: str) -> Any:
-    raise _Refused(f"{word} is not a JSON number")
+def _reject_constant(word: str) -> Any:
+    raise _InvalidJsonError(f"{word} is not a JSON number")
 
 
-def _finite(text: str) -> float:
+def _finite_float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise _Refused(f"the number {text[:20]} is too large")
+        raise _InvalidJsonError(f"the number {text[:20]} is too large")
     return number

@@ -14,7 +14,7 @@ from ..errors import ConfigError
 from ..routing.models import Pricing
 from ..routing.rules import Rules
 from ..settings import setting
-from .schema import BESIDE, REQUIRED, Section, read
+from .schema import INLINE, REQUIRED, Section, read
 
 __all__ = [
     "AccountConfig",
@@ -27,7 +27,7 @@ __all__ = [
     "parse_config",
 ]
 
-LONGEST_NAME = 200  # characters of an account's name: it stands in lines, logs and headers
+MAX_NAME_LENGTH = 200  # characters of an account's name: it stands in lines, logs and headers
 
 
 class ClientKey(Section):
@@ -169,9 +169,9 @@ class AccountConfig(Section):
         return self.type == "apikey" and self.last_resort
 
     def problem(self) -> str:
-        if len(self.name) > LONGEST_NAME:
+        if len(self.name) > MAX_NAME_LENGTH:
             size = len(self.name)
-            return f'the name "{self.name[:20]}..." has {size} characters; {LONGEST_NAME} are the most'
+            return f'the name "{self.name[:20]}..." has {size} characters; {MAX_NAME_LENGTH} are the most'
         if self.type == "apikey" and not self.api_key:
             return f'API-key account "{self.name}" has no apiKey; add one or remove the account'
         if self.type == "oauth" and not (self.access_token or self.import_from):
@@ -195,7 +195,7 @@ class Config(Section):
         None, "Certificates (PEM) to trust besides the system's, for an inspecting proxy.", unit="path"
     )
     accounts: tuple[AccountConfig, ...] = setting((), "The accounts, one object each.")
-    rules: Rules = setting(Rules, "The routing keys.", key=BESIDE)
+    rules: Rules = setting(Rules, "The routing keys.", key=INLINE)
     routing: RoutingConfig = setting(RoutingConfig, "How work is given to accounts.")
     allow_extra_usage: bool = setting(
         False, "Let accounts that have extra usage go on for money, as a last resort, when a window is full."

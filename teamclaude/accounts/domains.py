@@ -17,40 +17,40 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigError
 
-__all__ = ["epoch_ms", "read_flag", "read_number", "read_text", "shown", "words"]
+__all__ = ["epoch_ms", "read_bool", "read_number", "read_text", "safe_repr", "expected_text"]
 
 # Timers of every platform take this much; Windows' end at 49 days.
-MONTH_S = 30 * 86400
+MAX_SECONDS = 30 * 86400
 # The last second of the year 9999: later times can't be printed.
-LAST_MS = 253_402_300_799_000
+MAX_EPOCH_MS = 253_402_300_799_000
 # Milliseconds below this would be before 1973: such a number is an epoch in seconds.
-SMALLEST_MS = 1e11
+MIN_EPOCH_MS = 1e11
 
 
-class Domain(NamedTuple):
+class NumberRange(NamedTuple):
     """The numbers a unit allows (both ends included) and how to ask for one."""
 
     low: float
     high: float
-    words: str
+    description: str
 
 
-DOMAINS = {
-    "fraction 0-1": Domain(0, 1, "a fraction from 0 to 1"),
-    "port": Domain(0, 65535, "a whole number from 0 to 65535"),
-    "s": Domain(0, MONTH_S, f"seconds from 0 to {MONTH_S} (30 days)"),
-    "s, not 0": Domain(0.001, MONTH_S, f"seconds from 0.001 to {MONTH_S} (30 days)"),
-    "h": Domain(0, 87600, "hours from 0 to 87600 (10 years)"),
-    "ms": Domain(0, LAST_MS, "milliseconds"),
-    "MiB": Domain(1, 4096, "a whole number of MiB from 1 to 4096"),
-    "connections": Domain(8, 1e6, "a whole number from 8 to 1000000"),
-    "requests": Domain(1, 1e6, "a whole number from 1 to 1000000"),
-    "conversations": Domain(1, 1e6, "a whole number from 1 to 1000000"),
-    "factor": Domain(1, 1000, "a number from 1 to 1000"),
-    "rank": Domain(-1e9, 1e9, "a whole number"),
+RANGES = {
+    "fraction 0-1": NumberRange(0, 1, "a fraction from 0 to 1"),
+    "port": NumberRange(0, 65535, "a whole number from 0 to 65535"),
+    "s": NumberRange(0, MAX_SECONDS, f"seconds from 0 to {MAX_SECONDS} (30 days)"),
+    "s, not 0": NumberRange(0.001, MAX_SECONDS, f"seconds from 0.001 to {MAX_SECONDS} (30 days)"),
+    "h": NumberRange(0, 87600, "hours from 0 to 87600 (10 years)"),
+    "ms": NumberRange(0, MAX_EPOCH_MS, "milliseconds"),
+    "MiB": NumberRange(1, 4096, "a whole number of MiB from 1 to 4096"),
+    "connections": NumberRange(8, 1e6, "a whole number from 8 to 1000000"),
+    "requests": NumberRange(1, 1e6, "a whole number from 1 to 1000000"),
+    "conversations": NumberRange(1, 1e6, "a whole number from 1 to 1000000"),
+    "factor": NumberRange(1, 1000, "a number from 1 to 1000"),
+    "rank": NumberRange(-1e9, 1e9, "a whole number"),
 }
-WHOLE = Domain(0, 2**53, "a whole number, 0 or more")
-NUMBER = Domain(0, 2**53, "a number, 0 or more")
+WHOLE = NumberRange(0, 2**53, "a whole number, 0 or more")
+NUMBER = NumberRange(0, 2**53, "a number, 0 or more")
 
 # Line breaks and terminal controls: such a value would break a header or a terminal line.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -58,7 +58,7 @@ UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 CREDENTIAL = r"(?<=//)[^/@\s]+(?=@)|\b(?:sk|tc)-[\w-]+|[\w+=-]{20,}"
 
 
-def shown(value: object, secret: bool = False) -> str:
+def safe_repr(value: object, secret: bool = False) -> str:
     """A JSON value for an error text: short, on one line, never a credential."""
     if isinstance(value, dict):
         return "an object"
@@ -73,42 +73,42 @@ def shown(value: object, secret: bool = False) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def words(kind: type, unit: str) -> str:
+def expected_text(kind: type, unit: str) -> str:
     """What to ask for: `milliseconds`, `a fraction from 0 to 1`, `true or false`, `text`..."""
     if kind is bool:
         return "true or false"
     if kind is str:
-        return FORMATS[unit].words if unit in FORMATS else "text"
-    return _domain(kind, unit).words
+        return FORMATS[unit].description if unit in FORMATS else "text"
+    return _range_of(kind, unit).description
 
 
-def _domain(kind: type, unit: str) -> Domain:
-    return DOMAINS.get(unit, WHOLE if kind is int else NUMBER)
+def _range_of(kind: type, unit: str) -> NumberRange:
+    return RANGES.get(unit, WHOLE if kind is int else NUMBER)
 
 
 def _expected(what: str, value: object, secret: bool) -> ConfigError:
-    return ConfigError(f"expected {what}, got {shown(value, secret)}")
+    return ConfigError(f"expected {what}, got {safe_repr(value, secret)}")
 
 
-def read_flag(value: object, unit: str, secret: bool) -> bool:
+def read_bool(value: object, unit: str, secret: bool) -> bool:
     """A JSON true or false; anything else is a ConfigError."""
     if not isinstance(value, bool):
-        raise _expected(words(bool, unit), value, secret)
+        raise _expected(expected_text(bool, unit), value, secret)
     return value
 
 
 def read_number(kind: type, value: object, unit: str, secret: bool) -> Any:
     """An int or float within the unit's domain; `ms` becomes float epoch seconds."""
-    domain = _domain(kind, unit)
+    domain = _range_of(kind, unit)
     # A bool is an int to Python, not to a person; an int may be too large for a float.
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _expected(domain.words, value, secret)
+        raise _expected(domain.description, value, secret)
     if not domain.low <= value <= domain.high:  # NaN fails too
-        raise _expected(domain.words, value, secret)
+        raise _expected(domain.description, value, secret)
     if unit == "ms":
-        return float(value) if value < SMALLEST_MS else value / 1000
+        return float(value) if value < MIN_EPOCH_MS else value / 1000
     if kind is int and not float(value).is_integer():
-        raise _expected(domain.words, value, secret)
+        raise _expected(domain.description, value, secret)
     return kind(value)
 
 
@@ -120,7 +120,7 @@ def epoch_ms(seconds: float) -> int:
 def read_text(value: object, unit: str, secret: bool) -> str:
     """A non-empty line of text in the unit's format (URLs without their last slash, paths with ~)."""
     if not isinstance(value, str) or not value:
-        raise _expected(words(str, unit), value, secret)
+        raise _expected(expected_text(str, unit), value, secret)
     if UNPRINTABLE.search(value):
         raise ConfigError("contains a line break or another control character")
     if secret and not (value.isascii() and " " not in value):
@@ -130,7 +130,7 @@ def read_text(value: object, unit: str, secret: bool) -> str:
         return value
     result = form.read(value)
     if result is None:
-        raise _expected(form.words, value, secret)
+        raise _expected(form.description, value, secret)
     return result
 
 
@@ -162,7 +162,7 @@ def _host(value: str) -> Optional[str]:
 class Format(NamedTuple):
     """How to ask for a text, and how to read it: None when it does not fit."""
 
-    words: str
+    description: str
     read: Callable[[str], Optional[str]]
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, Optional
 from ..errors import UsageError
 from .config import AccountConfig
 from .identity import CREDENTIALS, KNOWLEDGE, free_name, group, merge_duplicates, newest, position
-from .schema import declared, read, to_json
+from .schema import declarations, read, to_json
 
 __all__ = [
     "Placed",
@@ -26,7 +26,7 @@ __all__ = [
     "swap_tokens",
 ]
 
-_DECLARED = {entry.name: entry for entry in declared(AccountConfig)}
+_DECLARED = {entry.name: entry for entry in declarations(AccountConfig)}
 
 
 class Placed(NamedTuple):

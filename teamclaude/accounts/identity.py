@@ -16,7 +16,7 @@ from typing import Any, Callable, Optional
 
 from ..errors import UsageError
 from .config import AccountConfig
-from .domains import shown
+from .domains import safe_repr
 
 __all__ = [
     "CREDENTIALS",
@@ -183,7 +183,7 @@ def find_name(names: Sequence[str], wanted: str) -> str:
         if len(matches) == 1:
             return matches[0]
         if matches:
-            raise UsageError(f"{shown(wanted)} could be any of: {', '.join(matches)}")
+            raise UsageError(f"{safe_repr(wanted)} could be any of: {', '.join(matches)}")
     if not names:
         raise UsageError("there are no accounts yet; add one with: teamclaude login")
-    raise UsageError(f"no account is called {shown(wanted)}; there are: {', '.join(names)}")
+    raise UsageError(f"no account is called {safe_repr(wanted)}; there are: {', '.join(names)}")

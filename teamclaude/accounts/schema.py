@@ -24,15 +24,15 @@ from ..settings import Settings, config_key
 from . import domains
 
 __all__ = [
-    "BESIDE",
+    "INLINE",
     "REQUIRED",
-    "Declared",
+    "Declaration",
     "Section",
-    "declared",
+    "declarations",
     "read",
     "to_json",
-    "type_words",
-    "unwrapped",
+    "type_description",
+    "unwrap_optional",
 ]
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ T = TypeVar("T")
 # The default of a setting that must be given.
 REQUIRED = dataclasses.MISSING
 # The `key` of a section whose keys stand beside those of the section that holds it.
-BESIDE = "."
+INLINE = "."
 
 
 class Section(Settings):
@@ -51,11 +51,11 @@ class Section(Settings):
         return ""
 
     def __repr__(self) -> str:
-        shown = (f"{d.name}={d.masked(getattr(self, d.name))}" for d in declared(type(self)))
+        shown = (f"{d.name}={d.masked(getattr(self, d.name))}" for d in declarations(type(self)))
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-class Declared(NamedTuple):
+class Declaration(NamedTuple):
     """One key of a section: what `setting` said and what the type hint adds."""
 
     name: str
@@ -71,31 +71,31 @@ class Declared(NamedTuple):
         return "***" if self.secret and value else repr(value)
 
 
-def declared(cls: type) -> tuple[Declared, ...]:
+def declarations(cls: type) -> tuple[Declaration, ...]:
     """The keys of a section or record, in order."""
-    if cls not in _DECLARED:
-        _DECLARED[cls] = tuple(_declarations(cls))
-    return _DECLARED[cls]
+    if cls not in _DECLARATIONS:
+        _DECLARATIONS[cls] = tuple(_evaluate_declarations(cls))
+    return _DECLARATIONS[cls]
 
 
 # Hints are evaluated once per class; two threads may do it twice, with equal results.
-_DECLARED: dict[type, tuple[Declared, ...]] = {}
+_DECLARATIONS: dict[type, tuple[Declaration, ...]] = {}
 
 
-def _declarations(cls: type) -> Iterator[Declared]:
+def _evaluate_declarations(cls: type) -> Iterator[Declaration]:
     hints = typing.get_type_hints(cls)
     if not dataclasses.is_dataclass(cls):
         for name in cls._fields:  # type: ignore[attr-defined]
-            yield Declared(name, name, hints[name], REQUIRED, "", "", False)
+            yield Declaration(name, name, hints[name], REQUIRED, "", "", False)
         return
     for field in dataclasses.fields(cls):
         factory, said = field.default_factory, field.metadata
         default = field.default if factory is dataclasses.MISSING else factory()
         about = said["unit"], said["why"], said["secret"]
-        yield Declared(field.name, config_key(field), hints[field.name], default, *about)
+        yield Declaration(field.name, config_key(field), hints[field.name], default, *about)
 
 
-def unwrapped(hint: Any) -> tuple[Any, bool]:
+def unwrap_optional(hint: Any) -> tuple[Any, bool]:
     """A hint without its Optional, and whether it had one."""
     parts = typing.get_args(hint)
     if typing.get_origin(hint) is typing.Union:
@@ -120,40 +120,40 @@ def read(cls: type[T], raw: object, where: str = "") -> T:
     Raises ConfigError, `accounts[2].expiresAt: expected milliseconds, got "x"`.
     """
     if not isinstance(raw, dict):
-        raise _error(where, f"expected an object, got {domains.shown(raw)}")
-    _refuse_misspelt(cls, raw, where)
-    value = cls(**{d.name: _read_key(d, raw, where) for d in declared(cls)})
+        raise _error(where, f"expected an object, got {domains.safe_repr(raw)}")
+    _reject_misspelled(cls, raw, where)
+    value = cls(**{d.name: _read_key(d, raw, where) for d in declarations(cls)})
     problem = value.problem() if isinstance(value, Section) else ""
     if problem:
         raise _error(where, problem)
     return value
 
 
-def _read_key(entry: Declared, raw: dict[str, Any], where: str) -> Any:
-    if entry.key == BESIDE:
+def _read_key(entry: Declaration, raw: dict[str, Any], where: str) -> Any:
+    if entry.key == INLINE:
         return read(entry.hint, {key: raw[key] for key in _keys(entry.hint) if key in raw}, where)
     path = f"{where}.{entry.key}" if where else entry.key
-    hint, optional = unwrapped(entry.hint)
+    hint, optional = unwrap_optional(entry.hint)
     value = raw.get(entry.key)
     if value is None or (value == "" and optional):
         if entry.default is REQUIRED:
-            raise _error(path, f"is missing; expected {type_words(hint, entry.unit)}")
+            raise _error(path, f"is missing; expected {type_description(hint, entry.unit)}")
         return entry.default
     return _read_value(hint, value, path, entry)
 
 
-def _read_value(hint: Any, value: Any, path: str, entry: Declared) -> Any:
+def _read_value(hint: Any, value: Any, path: str, entry: Declaration) -> Any:
     origin = typing.get_origin(hint)
     if is_section(hint) or _is_record(hint):
         return read(hint, value, path)
     if origin is tuple:
-        items = _of_type(list, value, path, entry)
+        items = _expect_type(list, value, path, entry)
         inner = typing.get_args(hint)[0]
         return tuple(_read_value(inner, item, f"{path}[{n}]", entry) for n, item in enumerate(items))
     if origin is not None and origin is not typing.Literal:
-        pairs = _of_type(dict, value, path, entry)
+        pairs = _expect_type(dict, value, path, entry)
         inner = typing.get_args(hint)[1]
-        return {key: _read_value(inner, item, path + _segment(key), entry) for key, item in pairs.items()}
+        return {key: _read_value(inner, item, path + _path_segment(key), entry) for key, item in pairs.items()}
     try:
         if origin is typing.Literal:
             return _read_choice(hint, value, entry)
@@ -162,25 +162,25 @@ def _read_value(hint: Any, value: Any, path: str, entry: Declared) -> Any:
         raise _error(path, str(error)) from None
 
 
-def _read_scalar(kind: type, value: Any, entry: Declared) -> Any:
+def _read_scalar(kind: type, value: Any, entry: Declaration) -> Any:
     if kind is bool:
-        return domains.read_flag(value, entry.unit, entry.secret)
+        return domains.read_bool(value, entry.unit, entry.secret)
     if kind is str:
         return domains.read_text(value, entry.unit, entry.secret)
     return domains.read_number(kind, value, entry.unit, entry.secret)
 
 
-def _read_choice(hint: Any, value: Any, entry: Declared) -> Any:
+def _read_choice(hint: Any, value: Any, entry: Declaration) -> Any:
     for choice in typing.get_args(hint):
         if type(value) is type(choice) and value == choice:  # 1 == True, but is not it
             return choice
-    raise ConfigError(f"expected {type_words(hint)}, got {domains.shown(value, entry.secret)}")
+    raise ConfigError(f"expected {type_description(hint)}, got {domains.safe_repr(value, entry.secret)}")
 
 
-def _of_type(kind: type, value: Any, path: str, entry: Declared) -> Any:
+def _expect_type(kind: type, value: Any, path: str, entry: Declaration) -> Any:
     if not isinstance(value, kind):
         expected = "a list" if kind is list else "an object"
-        raise _error(path, f"expected {expected}, got {domains.shown(value, entry.secret)}")
+        raise _error(path, f"expected {expected}, got {domains.safe_repr(value, entry.secret)}")
     return value
 
 
@@ -188,37 +188,37 @@ def _error(where: str, text: str) -> ConfigError:
     return ConfigError(f"{where}: {text}" if where else text)
 
 
-def _segment(key: str) -> str:
+def _path_segment(key: str) -> str:
     """A key that a person chose, as part of a path."""
-    return f".{key}" if key.replace("-", "_").isidentifier() else f"[{domains.shown(key)}]"
+    return f".{key}" if key.replace("-", "_").isidentifier() else f"[{domains.safe_repr(key)}]"
 
 
 # --- misspelt keys ------------------------------------------------------------------------------
 
 
 def _keys(cls: type) -> Iterator[str]:
-    for entry in declared(cls):
-        if entry.key == BESIDE:
+    for entry in declarations(cls):
+        if entry.key == INLINE:
             yield from _keys(entry.hint)
         else:
             yield entry.key
 
 
-def _refuse_misspelt(cls: type, raw: Mapping[str, Any], where: str) -> None:
+def _reject_misspelled(cls: type, raw: Mapping[str, Any], where: str) -> None:
     known = set(_keys(cls))
     unknown = [key for key in raw if key not in known]
     if not unknown:
         return
     # A known key that is there is not the one that was meant.
-    absent = {_plain(key): key for key in sorted(known - raw.keys())}
+    absent = {_normalized_key(key): key for key in sorted(known - raw.keys())}
     for key in unknown:
-        meant = _meant(_plain(key), absent)
+        meant = _closest_key(_normalized_key(key), absent)
         if meant:
-            path = (where + _segment(key)).lstrip(".")
+            path = (where + _path_segment(key)).lstrip(".")
             raise _error(path, f'is not a setting; did you mean "{meant}"?')
 
 
-def _meant(key: str, absent: Mapping[str, str]) -> str:
+def _closest_key(key: str, absent: Mapping[str, str]) -> str:
     import difflib
 
     swapped = [plain for plain in absent if sorted(plain) == sorted(key)]
@@ -226,7 +226,7 @@ def _meant(key: str, absent: Mapping[str, str]) -> str:
     return absent[near[0]] if near else ""
 
 
-def _plain(key: str) -> str:
+def _normalized_key(key: str) -> str:
     return key.replace("_", "").replace("-", "").lower()
 
 
@@ -248,25 +248,25 @@ def to_json(value: Any, unit: str = "") -> Any:
 
 def _section_json(section: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for entry in declared(type(section)):
+    for entry in declarations(type(section)):
         value = getattr(section, entry.name)
-        if entry.key == BESIDE:
+        if entry.key == INLINE:
             found.update(_section_json(value))
         elif value != entry.default:
             found[entry.key] = to_json(value, entry.unit)
     return found
 
 
-def type_words(hint: Any, unit: str = "") -> str:
+def type_description(hint: Any, unit: str = "") -> str:
     """A type for a person: `text`, `a list of text`, `true, false or "any"`."""
-    hint = unwrapped(hint)[0]
+    hint = unwrap_optional(hint)[0]
     origin = typing.get_origin(hint)
     if origin is typing.Literal:
         choices = [json.dumps(choice) for choice in typing.get_args(hint)]
         return " or ".join(filter(None, (", ".join(choices[:-1]), choices[-1])))
     if origin is tuple:
-        inner = type_words(typing.get_args(hint)[0], unit)
+        inner = type_description(typing.get_args(hint)[0], unit)
         return "a list of " + ("objects" if inner == "an object" else inner)
     if origin is not None or is_section(hint) or _is_record(hint):
         return "an object"
-    return domains.words(hint, unit)
+    return domains.expected_text(hint, unit)

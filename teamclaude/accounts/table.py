@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .config import Config
-from .schema import BESIDE, REQUIRED, Declared, declared, is_section, to_json, type_words, unwrapped
+from .schema import INLINE, REQUIRED, Declaration, declarations, is_section, to_json, type_description, unwrap_optional
 
 __all__ = ["SettingRow", "settings_table"]
 
@@ -31,10 +31,10 @@ def settings_table() -> list[SettingRow]:
 
 
 def _rows(section: type, prefix: str) -> Iterator[SettingRow]:
-    for entry in declared(section):
-        hint, optional = unwrapped(entry.hint)
+    for entry in declarations(section):
+        hint, optional = unwrap_optional(entry.hint)
         name = prefix + entry.key
-        if entry.key == BESIDE:
+        if entry.key == INLINE:
             yield from _rows(hint, prefix)
         elif is_section(hint):
             if optional:  # the section itself can be set or not
@@ -46,11 +46,11 @@ def _rows(section: type, prefix: str) -> Iterator[SettingRow]:
                 yield from _rows(typing.get_args(hint)[0], name + "[].")
 
 
-def _row(name: str, entry: Declared) -> SettingRow:
-    return SettingRow(name, _short(entry.hint), entry.unit, _default(entry), entry.why)
+def _row(name: str, entry: Declaration) -> SettingRow:
+    return SettingRow(name, _type_name(entry.hint), entry.unit, _default(entry), entry.why)
 
 
-def _default(entry: Declared) -> str:
+def _default(entry: Declaration) -> str:
     if entry.default is REQUIRED:
         return "required"
     if entry.default is None:
@@ -61,13 +61,13 @@ def _default(entry: Declared) -> str:
     return json.dumps(to_json(value, entry.unit))
 
 
-def _short(hint: Any) -> str:
+def _type_name(hint: Any) -> str:
     """A type without its range, which the unit tells."""
-    hint = unwrapped(hint)[0]
+    hint = unwrap_optional(hint)[0]
     scalars = {bool: "true/false", int: "whole number", float: "number", str: "text"}
     if hint in scalars:
         return scalars[hint]
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple:
-        return f"list of {_short(inner[0])}s".replace("texts", "text")
-    return type_words(hint).replace("an object", "object")
+        return f"list of {_type_name(inner[0])}s".replace("texts", "text")
+    return type_description(hint).replace("an object", "object")

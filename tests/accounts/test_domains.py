@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.accounts.domains import epoch_ms, read_number, read_text, shown
+from teamclaude.accounts.domains import epoch_ms, read_number, read_text, safe_repr
 from teamclaude.errors import ConfigError
 
 
@@ -129,15 +129,15 @@ def test_a_key_is_ascii_without_spaces(value: str) -> None:
     ],
 )
 def test_what_an_error_shows(value: Any, text: str) -> None:
-    assert shown(value) == text
+    assert safe_repr(value) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [("x", "a hidden text"), ("", '""'), (12345, "a hidden number"), (False, "false")]
 )
 def test_what_an_error_shows_of_a_secret(value: Any, text: str) -> None:
-    assert shown(value, secret=True) == text
+    assert safe_repr(value, secret=True) == text
 
 
 def test_a_long_value_is_cut() -> None:
-    assert len(shown("many words " * 50)) == 60
+    assert len(safe_repr("many words " * 50)) == 60

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, Optional
 
 import pytest
 
-from teamclaude.accounts.schema import BESIDE, REQUIRED, Section, declared, read, to_json, type_words
+from teamclaude.accounts.schema import INLINE, REQUIRED, Section, declarations, read, to_json, type_description
 from teamclaude.errors import ConfigError
 from teamclaude.settings import Settings, setting
 
@@ -30,7 +30,7 @@ class Part(Section):
 class Whole(Section):
     part: Optional[Part] = setting(None, "one part")
     parts: tuple[Part, ...] = setting((), "many parts")
-    knobs: Knobs = setting(Knobs, "knobs", key=BESIDE)
+    knobs: Knobs = setting(Knobs, "knobs", key=INLINE)
     mode: Literal[True, False, "any"] = setting(True, "mode")
     words: tuple[str, ...] = setting(("a",), "words")
     points: tuple[Point, ...] = setting((), "points")
@@ -83,7 +83,7 @@ def test_json_and_back_is_the_same() -> None:
     assert to_json(Whole()) == {}
 
 
-@pytest.mark.parametrize("key", [entry.key for entry in declared(Whole) if entry.key != BESIDE] + ["warmSec"])
+@pytest.mark.parametrize("key", [entry.key for entry in declarations(Whole) if entry.key != INLINE] + ["warmSec"])
 def test_null_is_the_default(key: str) -> None:
     assert read(Whole, {key: None}) == Whole()
 
@@ -166,4 +166,4 @@ def test_repr_hides_what_is_secret_at_every_depth() -> None:
     ],
 )
 def test_types_in_words(hint: Any, unit: str, text: str) -> None:
-    assert type_words(hint, unit) == text
+    assert type_description(hint, unit) == text
