@@ -16,7 +16,7 @@ from .identity import CREDENTIALS, KNOWLEDGE, free_name, group, merge_duplicates
 from .schema import declarations, read, to_json
 
 __all__ = [
-    "Placed",
+    "Placement",
     "account_json",
     "add_or_replace_account",
     "edit_account",
@@ -29,7 +29,7 @@ __all__ = [
 _DECLARED = {entry.name: entry for entry in declarations(AccountConfig)}
 
 
-class Placed(NamedTuple):
+class Placement(NamedTuple):
     """Where new credentials went; `kept` means the file already had newer ones."""
 
     name: str
@@ -41,7 +41,7 @@ def edit_account(raw: dict[str, Any], who: str, **changes: Any) -> AccountConfig
 
     Returns the account as it was before.  UsageError when the file has no such account.
     """
-    account, entry = _locate(raw, who)
+    account, entry = _find_and_merge(raw, who)
     _set(account, entry, changes)
     return account
 
@@ -50,7 +50,7 @@ def swap_tokens(
     raw: dict[str, Any], who: str, spent: Optional[str], changes: Mapping[str, Any]
 ) -> AccountConfig:
     """As edit_account, but only where the refresh token is `spent`: a newer login is never overwritten."""
-    account, entry = _locate(raw, who)
+    account, entry = _find_and_merge(raw, who)
     if account.refresh_token == spent:
         _set(account, entry, changes)
     return account
@@ -77,28 +77,28 @@ def set_priority(raw: dict[str, Any], who: str, priority: int) -> AccountConfig:
 
 def remove_account(raw: dict[str, Any], who: str) -> AccountConfig:
     """Take the account out of the file, with all entries that are the same; errors as of edit_account."""
-    account, entry = _locate(raw, who)
+    account, entry = _find_and_merge(raw, who)
     raw["accounts"] = [other for other in raw["accounts"] if other is not entry]
     return account
 
 
-def add_or_replace_account(raw: dict[str, Any], account: Mapping[str, Any], fresh: bool = True) -> Placed:
+def add_or_replace_account(raw: dict[str, Any], account: Mapping[str, Any], fresh: bool = True) -> Placement:
     """Add an account (its JSON), or give its credentials to the entry that is the same account.
 
     `fresh` credentials were issued just now and always win; others only with a later expiry.  A known
     account keeps its name, priority and other settings; a new one gets a name of its own.
     """
     entries = raw.get("accounts") or []
-    accounts = [*_read(entries), read(AccountConfig, dict(account), "account")]
+    accounts = [*_read_accounts(entries), read(AccountConfig, dict(account), "account")]
     places = next(places for places in group(accounts) if len(entries) in places)
     if len(places) == 1:
         name = free_name(accounts[-1].name, accounts[-1].org_name, {known.name for known in accounts[:-1]})
         raw["accounts"] = [*entries, {**account, "name": name}]
-        return Placed(name, "added")
+        return Placement(name, "added")
     winner = len(entries) if fresh else newest(accounts, places)
     raw["accounts"] = [*entries, dict(account)]
-    entry = _collapse(raw, places, winner)
-    return Placed(entry["name"], "updated" if winner == len(entries) else "kept")
+    entry = _merge_entries(raw, places, winner)
+    return Placement(entry["name"], "updated" if winner == len(entries) else "kept")
 
 
 def account_json(account: AccountConfig) -> dict[str, Any]:
@@ -106,29 +106,29 @@ def account_json(account: AccountConfig) -> dict[str, Any]:
     return {"name": account.name, "type": account.type, **to_json(account)}
 
 
-def _read(entries: Sequence[Any]) -> list[AccountConfig]:
+def _read_accounts(entries: Sequence[Any]) -> list[AccountConfig]:
     return [read(AccountConfig, entry, f"accounts[{n}]") for n, entry in enumerate(entries)]
 
 
-def _locate(raw: dict[str, Any], who: str) -> tuple[AccountConfig, dict[str, Any]]:
+def _find_and_merge(raw: dict[str, Any], who: str) -> tuple[AccountConfig, dict[str, Any]]:
     """The account and its one entry; entries that are the same account become one."""
-    accounts = _read(raw.get("accounts") or [])
+    accounts = _read_accounts(raw.get("accounts") or [])
     merged, _ = merge_duplicates(accounts)
     place = position(merged, who)
     if place is None:
         raise UsageError(f'the config file has no account "{who}" any more')
     places = group(accounts)[place]
-    return merged[place], _collapse(raw, places, newest(accounts, places))
+    return merged[place], _merge_entries(raw, places, newest(accounts, places))
 
 
-def _collapse(raw: dict[str, Any], places: Sequence[int], winner: int) -> dict[str, Any]:
+def _merge_entries(raw: dict[str, Any], places: Sequence[int], winner: int) -> dict[str, Any]:
     """Make the entries at `places` one: the first, with the winner's credentials and what it lacks."""
     entries: list[dict[str, Any]] = raw["accounts"]
     first, source = entries[places[0]], entries[winner]
     if len(places) == 1:
         return first
-    _put(first, source, CREDENTIALS)
-    _put(first, source, (name for name in KNOWLEDGE if source.get(_DECLARED[name].key)))
+    _copy_values(first, source, CREDENTIALS)
+    _copy_values(first, source, (name for name in KNOWLEDGE if source.get(_DECLARED[name].key)))
     taken = {_DECLARED[name].key for name in CREDENTIALS}
     for place in places[1:]:
         for key, value in entries[place].items():
@@ -138,7 +138,7 @@ def _collapse(raw: dict[str, Any], places: Sequence[int], winner: int) -> dict[s
     return first
 
 
-def _put(entry: dict[str, Any], source: Mapping[str, Any], names: Iterable[str]) -> None:
+def _copy_values(entry: dict[str, Any], source: Mapping[str, Any], names: Iterable[str]) -> None:
     """Give `entry` the source's values of these attributes; what the source lacks goes."""
     for key in [_DECLARED[name].key for name in names]:
         if source.get(key) is None:

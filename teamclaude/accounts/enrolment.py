@@ -11,14 +11,14 @@ from typing import Any, Optional
 
 from ..errors import TeamClaudeError
 from .config import AccountConfig
-from .edits import Placed, account_json, add_or_replace_account, edit_account
+from .edits import Placement, account_json, add_or_replace_account, edit_account
 
 __all__ = ["enroll", "enroll_key", "numbered"]
 
 
 def enroll(
     raw: dict[str, Any], account: AccountConfig, wanted: Optional[str], word: str, fresh: bool
-) -> Placed:
+) -> Placement:
     """Put a login into the file's JSON (for `ConfigFile.update`).
 
     `word` and a number make the name of an account without one.  A `wanted` name that another account has
@@ -33,7 +33,7 @@ def enroll(
     return placed
 
 
-def enroll_key(raw: dict[str, Any], key: str, wanted: Optional[str]) -> Placed:
+def enroll_key(raw: dict[str, Any], key: str, wanted: Optional[str]) -> Placement:
     """Put an API key into the file's JSON, as `wanted` or `api-N`.
 
     TeamClaudeError when it is there already.

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from ..accounts.config import AccountConfig
 from ..accounts.domains import read_text
-from ..accounts.edits import Placed
+from ..accounts.edits import Placement
 from ..accounts.store import ConfigFile
 from ..errors import ConfigError
 from .accountrows import tier
@@ -39,11 +39,11 @@ def _name(text: str) -> str:
 
 def install(
     file: ConfigFile,
-    change: Callable[[dict[str, Any]], Placed],
+    change: Callable[[dict[str, Any]], Placement],
     about: AccountConfig,
     wanted: Optional[str] = None,
     port: Optional[int] = None,
-) -> Placed:
+) -> Placement:
     """Write the account into the file, say so, and have a running proxy take it over.
 
     `about` tells what else to say of it, `wanted` is the name that was asked for.

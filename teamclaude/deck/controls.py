@@ -16,7 +16,7 @@ from typing import Protocol
 
 from ..accounts.apikey import checked_key
 from ..accounts.config import AccountConfig
-from ..accounts.edits import Placed, remove_account
+from ..accounts.edits import Placement, remove_account
 from ..accounts.enrolment import enroll, enroll_key
 from ..accounts.imports import find_source, read_login
 from ..accounts.owner import ask_owner
@@ -122,7 +122,7 @@ class LocalControls:
         fresh = source.path is not None
         return self._placed(self._file.update(lambda raw: enroll(raw, entry, None, "imported", fresh)))
 
-    def _placed(self, placed: Placed) -> Outcome:
+    def _placed(self, placed: Placement) -> Outcome:
         self._service.reload()
         outcomes = {"added": "is added", "updated": "has its new login", "kept": "was there already"}
         return Outcome(f"{placed.name} {outcomes[placed.outcome]}", "good")

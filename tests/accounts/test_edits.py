@@ -9,7 +9,7 @@ import pytest
 
 from teamclaude.accounts.config import AccountConfig, parse_config
 from teamclaude.accounts.edits import (
-    Placed,
+    Placement,
     account_json,
     add_or_replace_account,
     edit_account,
@@ -143,14 +143,14 @@ def test_an_older_duplicate_lends_no_credential_to_the_newer_ones() -> None:
 def test_a_new_account_is_added_last_with_its_unknown_keys() -> None:
     raw = file()
     new = entry("carol", accountUuid="u9", email="c@x")
-    assert add_or_replace_account(raw, new) == Placed("carol", "added")
+    assert add_or_replace_account(raw, new) == Placement("carol", "added")
     assert raw["accounts"][:-1] == file()["accounts"]
     assert raw["accounts"][-1] == new
 
 
 def test_the_first_account_of_an_empty_file() -> None:
     for raw in ({}, {"accounts": None}, {"accounts": []}):
-        assert add_or_replace_account(raw, entry("a")) == Placed("a", "added")
+        assert add_or_replace_account(raw, entry("a")) == Placement("a", "added")
         assert raw["accounts"] == [entry("a")]
 
 
@@ -160,7 +160,7 @@ def test_a_known_account_gets_the_new_credentials_and_keeps_the_rest() -> None:
     new = entry(
         "A. Lice", accountUuid="u1", orgUuid="o1", expiresAt=1774999999000, orgName="Org", source="login"
     )
-    assert add_or_replace_account(raw, new) == Placed("alice", "updated")
+    assert add_or_replace_account(raw, new) == Placement("alice", "updated")
     assert raw["accounts"][0] == {
         "name": "alice",
         "type": "oauth",
@@ -180,9 +180,9 @@ def test_a_known_account_gets_the_new_credentials_and_keeps_the_rest() -> None:
 def test_a_login_wins_even_with_an_earlier_expiry_an_import_does_not() -> None:
     stale = entry("alice", accountUuid="u1", expiresAt=1700000000000)
     raw = file()
-    assert add_or_replace_account(raw, stale, fresh=False) == Placed("alice", "kept")
+    assert add_or_replace_account(raw, stale, fresh=False) == Placement("alice", "kept")
     assert raw == file()
-    assert add_or_replace_account(raw, {**stale, "accessToken": "sk-FAKE-2"}) == Placed("alice", "updated")
+    assert add_or_replace_account(raw, {**stale, "accessToken": "sk-FAKE-2"}) == Placement("alice", "updated")
     assert (raw["accounts"][0]["accessToken"], raw["accounts"][0]["expiresAt"]) == (
         "sk-FAKE-2",
         1700000000000,
@@ -193,11 +193,11 @@ def test_a_login_wins_even_with_an_earlier_expiry_an_import_does_not() -> None:
 def test_a_second_organisation_of_the_same_person_is_added_beside_the_first() -> None:
     raw = file()
     new = entry("alice", accountUuid="u1", orgUuid="o2", orgName="Two")
-    assert add_or_replace_account(raw, new) == Placed("alice (Two)", "added")
-    assert add_or_replace_account(raw, entry("alice", accountUuid="u2")) == Placed("alice (2)", "added")
+    assert add_or_replace_account(raw, new) == Placement("alice (Two)", "added")
+    assert add_or_replace_account(raw, entry("alice", accountUuid="u2")) == Placement("alice (2)", "added")
     assert raw["accounts"][:3] == file()["accounts"]
     again = add_or_replace_account(raw, {**new, "accessToken": "sk-FAKE-3"})
-    assert again == Placed("alice (Two)", "updated")
+    assert again == Placement("alice (Two)", "updated")
     assert [account["name"] for account in raw["accounts"]] == [
         "alice",
         "bob",
