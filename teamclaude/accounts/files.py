@@ -13,7 +13,7 @@ import sys
 import tempfile
 from typing import Optional
 
-__all__ = ["make_private_directory", "who_else_writes", "write_private"]
+__all__ = ["make_private_directory", "foreign_writer_warning", "write_private"]
 
 
 def write_private(path: str, data: bytes) -> os.stat_result:
@@ -62,7 +62,7 @@ def make_private_directory(path: str) -> None:
                 raise
 
 
-def who_else_writes(directory: str) -> str:
+def foreign_writer_warning(directory: str) -> str:
     """Who besides us and root may replace files in `directory`, and the cure, as a line; else empty.
 
     Whoever may write to a directory may put another file in the place of ours, whatever the file's mode.
@@ -76,7 +76,7 @@ def who_else_writes(directory: str) -> str:
     except OSError:
         return ""
     user = os.geteuid()
-    if found.st_uid not in (0, user, _invoker(user)):
+    if found.st_uid not in (0, user, _sudo_user(user)):
         owner = _user_name(found.st_uid)
         return (
             f"{directory} belongs to another user ({owner}), who can replace the files in it: "
@@ -90,7 +90,7 @@ def who_else_writes(directory: str) -> str:
     return f"other users can replace the files in {directory}; run: chmod go-w {directory}"
 
 
-def _invoker(user: int) -> Optional[int]:
+def _sudo_user(user: int) -> Optional[int]:
     """Who runs us as root by sudo: root works in that user's directories then."""
     invoker = os.environ.get("SUDO_UID", "")
     return int(invoker) if user == 0 and invoker.isascii() and invoker.isdigit() else None

@@ -26,12 +26,12 @@ from .files import write_private
 from .pair import TokenPair
 from .store import ConfigFile
 
-__all__ = ["LastGood"]
+__all__ = ["LastGoodConfig"]
 
 Pairs = Callable[[], Mapping[str, TokenPair]]
 
 
-class LastGood:
+class LastGoodConfig:
     """The configuration in force and the bytes it was read from.
 
     `pairs`: the tokens of now by account key; `warn` gets one line about what was put back.
@@ -53,15 +53,15 @@ class LastGood:
         try:
             self._loaded = self._file.load_with_content()
         except ConfigError:
-            if not settled or not self._put_back():
+            if not settled or not self._restore():
                 raise
             self._loaded = self._file.load_with_content()
-        if self._is_another(self._loaded[0]):
+        if self._is_other_file(self._loaded[0]):
             if not settled:
                 raise ConfigError(f"{self._file.path}: is another file, with none of the accounts in use")
             if self._loaded[0].accounts:
-                self._set_aside()
-            elif self._put_back():
+                self._save_replaced()
+            elif self._restore():
                 self._loaded = self._file.load_with_content()
         return self._loaded[0]
 
@@ -79,15 +79,15 @@ class LastGood:
             found = parse_config(decode(data, ""), "")
         except ConfigError:
             return False
-        return not found.accounts and self._is_another(found)
+        return not found.accounts and self._is_other_file(found)
 
-    def _is_another(self, found: Config) -> bool:
+    def _is_other_file(self, found: Config) -> bool:
         ours = {account.key for account in self._config.accounts}
         theirs = {account.key for account in found.accounts}
         return bool(ours) and not ours & theirs and found.proxy.api_key != self._config.proxy.api_key
 
-    def _put_back(self) -> bool:
-        if not self._file.restore(self._now(), self._is_lost):
+    def _restore(self) -> bool:
+        if not self._file.restore(self._current_content(), self._is_lost):
             return False
         count = len(self._config.accounts)
         self._warn(
@@ -96,17 +96,17 @@ class LastGood:
         )
         return True
 
-    def _set_aside(self) -> None:
+    def _save_replaced(self) -> None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         target = os.path.realpath(self._file.path)
         aside = f"{target[: -len('.json')] if target.endswith('.json') else target}.replaced-{stamp}.json"
         try:
-            write_private(aside, encode(self._now()))
+            write_private(aside, encode(self._current_content()))
         except OSError as error:
             raise ConfigError(f"{aside}: can't keep the accounts in use there: {error.strerror}") from None
         self._warn(f"another file took the place of {self._file.path}: what it was is kept as {aside}")
 
-    def _now(self) -> dict[str, Any]:
+    def _current_content(self) -> dict[str, Any]:
         """The last good content with the tokens of now."""
         raw = decode(self._data, str(self._file.path))
         followed = {account.key for account in self._config.accounts if account.import_from}

@@ -20,7 +20,7 @@ from .files import make_private_directory
 __all__ = ["FileLock"]
 
 # What "somebody else holds it" is called, by platform.
-HELD = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+HELD_ERRNOS = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
 class FileLock:
@@ -71,7 +71,7 @@ class FileLock:
             _lock(handle, block=True)
             return
         deadline = self._clock() + self._timeout_s
-        for pause in _pauses():
+        for pause in _retry_delays():
             if _lock(handle, block=False):
                 return
             left = deadline - self._clock()
@@ -82,7 +82,7 @@ class FileLock:
             self._sleep(min(pause, left))
 
 
-def _pauses() -> Iterator[float]:
+def _retry_delays() -> Iterator[float]:
     """Seconds between tries: the usual holder is done in a few milliseconds."""
     pause = 0.002
     while True:
@@ -100,7 +100,7 @@ if sys.platform == "win32":
             try:
                 msvcrt.locking(handle, msvcrt.LK_LOCK if block else msvcrt.LK_NBLCK, 1)
             except OSError as error:
-                if error.errno not in HELD:
+                if error.errno not in HELD_ERRNOS:
                     raise
                 if not block:
                     return False
@@ -118,7 +118,7 @@ else:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX if block else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            if error.errno not in HELD:
+            if error.errno not in HELD_ERRNOS:
                 raise
             return False
         return True

@@ -26,7 +26,7 @@ from typing import Any, Callable, NamedTuple, Optional, TypeVar
 from ..errors import ConfigError
 from .codec import decode, encode, fingerprint
 from .config import Config, parse_config
-from .files import who_else_writes, write_private
+from .files import foreign_writer_warning, write_private
 from .identity import merge_duplicates
 from .lock import FileLock
 
@@ -49,7 +49,7 @@ SETTLED_SEC = 2.0
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, getattr(errno, "EOPNOTSUPP", errno.ENOSYS))
 
 
-class _Known(NamedTuple):
+class _CachedContent(NamedTuple):
     """A content of the file, and what it means; `settled`: its stamp belongs to no other content."""
 
     stamp: Stamp
@@ -88,8 +88,8 @@ class ConfigFile:
         self.path = path
         self._warn = warn
         self._lock_timeout_s = lock_timeout_s
-        self._known: Optional[_Known] = None  # replaced whole
-        self._noted: set[str] = set()
+        self._cached: Optional[_CachedContent] = None  # replaced whole
+        self._reported: set[str] = set()
 
     def load(self) -> Config:
         """The file's values, duplicates merged.  ConfigError when there is no file or it is no good."""
@@ -97,26 +97,26 @@ class ConfigFile:
 
     def load_with_content(self) -> tuple[Config, bytes]:
         """As load, and the bytes that mean it."""
-        known, found = self._known, self._status()
+        known, found = self._cached, self._stat()
         if known is not None and known.settled and known.stamp == _stamp(found):
-            self._tighten(found.st_mode)
+            self._restrict_mode(found.st_mode)
             return known.config, known.data
         data, stamp, settled = self._read()
-        config = self._merged(parse_config(decode(data, str(self.path)), str(self.path)))
-        self._known = _Known(stamp, settled, data, config)
+        config = self._merge_and_report(parse_config(decode(data, str(self.path)), str(self.path)))
+        self._cached = _CachedContent(stamp, settled, data, config)
         return config, data
 
     @property
     def content(self) -> bytes:
         """The bytes of what was loaded or written last; empty before that."""
-        known = self._known
+        known = self._cached
         return b"" if known is None else known.data
 
-    def _merged(self, config: Config) -> Config:
+    def _merge_and_report(self, config: Config) -> Config:
         accounts, notes = merge_duplicates(config.accounts)
         for note in notes:
-            if note not in self._noted:
-                self._noted.add(note)
+            if note not in self._reported:
+                self._reported.add(note)
                 self._warn(f"{self.path}: {note}")
         return replace(config, accounts=accounts)
 
@@ -138,11 +138,11 @@ class ConfigFile:
         `change` raises or changes nothing.  ConfigError, and the file as it was, when it can't be read
         or written or would become invalid.
         """
-        self._status()  # no lock file beside what is not ours
+        self._stat()  # no lock file beside what is not ours
         with self._locked():
             data = self._read()[0]
             raw = decode(data, str(self.path))
-            known = self._known
+            known = self._cached
             if known is None or known.data != data:
                 parse_config(raw, str(self.path))
             before = fingerprint(raw)
@@ -162,10 +162,10 @@ class ConfigFile:
             self._replace(raw, f"{self.path} (not written)")
             return True
 
-    def dangers(self) -> list[str]:
+    def permission_warnings(self) -> list[str]:
         """Who else may replace the file, or what is kept beside it: a line for each directory."""
         directories = {os.path.dirname(self.path): None, os.path.dirname(os.path.realpath(self.path)): None}
-        return [line for line in map(who_else_writes, directories) if line]
+        return [line for line in map(foreign_writer_warning, directories) if line]
 
     def stamp(self) -> Optional[Stamp]:
         """Changes whenever the file does; None while there is none.  Take it before load, not after."""
@@ -186,16 +186,16 @@ class ConfigFile:
 
     def _read(self) -> tuple[bytes, Stamp, bool]:
         """The content, its stamp, and whether that belongs to it alone."""
-        self._status()
-        with self._translated("read it"), open(self.path, "rb") as file:
+        self._stat()
+        with self._translate_errors("read it"), open(self.path, "rb") as file:
             found = os.fstat(file.fileno())  # before the bytes: what is written meanwhile has a later one
             data = file.read()
-        self._tighten(found.st_mode)
+        self._restrict_mode(found.st_mode)
         return data, _stamp(found), time.time() - found.st_mtime > SETTLED_SEC
 
-    def _status(self) -> os.stat_result:
+    def _stat(self) -> os.stat_result:
         """ConfigError unless it is a file: a device or a pipe must not be replaced."""
-        with self._translated("read it"):
+        with self._translate_errors("read it"):
             try:
                 found = os.stat(self.path)
             except FileNotFoundError:
@@ -204,7 +204,7 @@ class ConfigFile:
             raise ConfigError(f"{self.path}: is not a regular file")
         return found
 
-    def _tighten(self, mode: int) -> None:
+    def _restrict_mode(self, mode: int) -> None:
         if os.name == "nt" or not mode & 0o077:
             return
         try:
@@ -220,12 +220,12 @@ class ConfigFile:
         """Check and write; ConfigError, and the file as it was, when `raw` is no good.  Needs the lock."""
         config, data = parse_config(raw, source), encode(raw)
         stamp = _stamp(self._write(data))
-        self._known = _Known(stamp, True, data, self._merged(config))
+        self._cached = _CachedContent(stamp, True, data, self._merge_and_report(config))
 
     def _write(self, data: bytes) -> os.stat_result:
         target = os.path.realpath(self.path)
-        with self._translated("write it"):
-            _sweep(target)
+        with self._translate_errors("write it"):
+            _remove_leftovers(target)
             owner = _owner(target)
             written = write_private(target, data)
             if sys.platform != "win32" and owner and owner != _owner(target):
@@ -239,12 +239,12 @@ class ConfigFile:
         # Beside the file itself, not beside a link to it: all names of the file share one lock.
         lock = FileLock(f"{os.path.realpath(self.path)}.lock", self._lock_timeout_s)
         with contextlib.ExitStack() as held:
-            with self._translated("change it (its directory must be writable)"):
+            with self._translate_errors("change it (its directory must be writable)"):
                 held.enter_context(lock)
             yield
 
     @contextlib.contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
+    def _translate_errors(self, what: str) -> Iterator[None]:
         try:
             yield
         except TimeoutError as error:
@@ -268,7 +268,7 @@ def _owner(path: str) -> Optional[tuple[int, int]]:
     return (found.st_uid, found.st_gid)
 
 
-def _sweep(target: str) -> None:
+def _remove_leftovers(target: str) -> None:
     """Remove what a killed writer of this file left: it holds credentials.  Needs the lock."""
     directory, name = os.path.split(target)
     for left in os.listdir(directory):

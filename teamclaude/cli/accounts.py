@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     file, config = read_config()
-    for danger in file.dangers():
+    for danger in file.permission_warnings():
         note(f"teamclaude: {danger}")
     live = _live(args.port)
     now = time.time()

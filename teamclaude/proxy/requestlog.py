@@ -15,7 +15,7 @@ import time
 from collections import deque
 from typing import Callable
 
-from ..accounts.files import make_private_directory, who_else_writes
+from ..accounts.files import make_private_directory, foreign_writer_warning
 from .requestrecord import RequestRecord, render
 
 __all__ = ["RequestLog"]
@@ -120,7 +120,7 @@ class RequestLog:
             self._stop(error)
             return
         # The user's own directory is not ours to close; the files in it are private anyway.
-        danger = who_else_writes(self.directory)
+        danger = foreign_writer_warning(self.directory)
         if danger:
             self._warn(f"request log: {danger}")
         elif mode & 0o055 and os.name == "posix":

@@ -18,7 +18,7 @@ from ..accounts.config import Config
 from ..accounts.edits import set_enabled
 from ..accounts.identity import find_name
 from ..accounts.keeper import TokenKeeper
-from ..accounts.lastgood import LastGood
+from ..accounts.lastgood import LastGoodConfig
 from ..accounts.store import ConfigFile
 from ..errors import BadRequestError, ConfigError, NotFoundError, UsageError
 from ..routing.capacity import capacity_of
@@ -108,7 +108,7 @@ class Runtime:
         self._ferry = Ferry()
         self.targets = book
         self.context = self._house(config, router, _make_pool(config))
-        self._last_good = LastGood(config_file, config, self.token_manager.pairs, warn)
+        self._last_good = LastGoodConfig(config_file, config, self.token_manager.pairs, warn)
         self._tell_secrets()
 
     def _house(self, config: Config, router: Router, pool: UpstreamPool) -> RequestContext:

@@ -58,7 +58,7 @@ class ProxyServer:
         self._stamp = self._seen_stamp = config_file.stamp()
         self._complaint = ""  # about the file, as long as it stands
         config = config_file.load_or_create()
-        for danger in config_file.dangers():
+        for danger in config_file.permission_warnings():
             warn(danger)
         self._drain_sec = drain_sec
         self._host = config.proxy.host if host is None else host

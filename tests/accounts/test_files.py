@@ -169,7 +169,7 @@ def test_who_else_may_replace_files_in_a_directory(
     monkeypatch.setattr(
         grp, "getgrgid", lambda gid: SimpleNamespace(gr_name=groups[gid][0], gr_mem=groups[gid][1])
     )
-    assert files.who_else_writes("/d") == words
+    assert files.foreign_writer_warning("/d") == words
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes are POSIX")
@@ -177,10 +177,10 @@ def test_root_by_sudo_works_in_the_user_s_directories(monkeypatch: pytest.Monkey
     monkeypatch.setattr(files.os, "stat", lambda path: Stat(0o700))
     monkeypatch.setattr(files.os, "geteuid", lambda: 0)
     monkeypatch.setenv("SUDO_UID", "1000")
-    assert files.who_else_writes("/d") == ""
+    assert files.foreign_writer_warning("/d") == ""
     monkeypatch.setenv("SUDO_UID", "1001")
-    assert "belongs to another user" in files.who_else_writes("/d")
+    assert "belongs to another user" in files.foreign_writer_warning("/d")
 
 
 def test_a_directory_that_is_not_there_is_nobody_s(tmp_path: Path) -> None:
-    assert files.who_else_writes(str(tmp_path / "missing")) == ""
+    assert files.foreign_writer_warning(str(tmp_path / "missing")) == ""

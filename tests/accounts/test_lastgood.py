@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.accounts.lastgood import LastGood
+from teamclaude.accounts.lastgood import LastGoodConfig
 from teamclaude.accounts.pair import TokenPair
 from teamclaude.errors import ConfigError
 
@@ -25,11 +25,11 @@ NEW = TokenPair("sk-ant-oat01-FAKE-new", "sk-ant-ort01-FAKE-new", 2e9, 3e9, 1.9e
 
 
 @pytest.fixture
-def kept(shelf: Any) -> LastGood:
+def kept(shelf: Any) -> LastGoodConfig:
     """Of a server that renewed the tokens of `a`, and follows those of `b`."""
     shelf.put(OURS)
     pairs = {"a": NEW, "b": TokenPair("sk-ant-oat01-FAKE-b"), "gone": NEW}
-    return LastGood(shelf.file, shelf.file.load(), lambda: pairs, shelf.said.append)
+    return LastGoodConfig(shelf.file, shelf.file.load(), lambda: pairs, shelf.said.append)
 
 
 EMPTY = ["", "  \n", "\0" * 512]
@@ -38,7 +38,7 @@ ANEW = ["{}", '{"accounts": []}', '{"proxy": {"port": 3456, "apiKey": "tc-NEW"},
 
 @pytest.mark.parametrize("content", [None, *EMPTY, *ANEW])
 def test_a_lost_file_is_written_again_with_the_tokens_of_now(
-    kept: LastGood, shelf: Any, content: Any
+    kept: LastGoodConfig, shelf: Any, content: Any
 ) -> None:
     shelf.path.unlink()
     if content is not None:
@@ -61,7 +61,7 @@ def test_a_lost_file_is_written_again_with_the_tokens_of_now(
 
 @pytest.mark.parametrize("content", [None, *EMPTY, *ANEW])
 def test_as_long_as_somebody_may_be_writing_it_nothing_is_done(
-    kept: LastGood, shelf: Any, content: Any
+    kept: LastGoodConfig, shelf: Any, content: Any
 ) -> None:
     shelf.path.unlink()
     if content is not None:
@@ -80,7 +80,7 @@ def test_as_long_as_somebody_may_be_writing_it_nothing_is_done(
         {"proxy": {"apiKey": "tc-OURS"}, "accounts": OTHERS},
     ],
 )
-def test_an_edit_is_taken_as_it_is(kept: LastGood, shelf: Any, edit: Any) -> None:
+def test_an_edit_is_taken_as_it_is(kept: LastGoodConfig, shelf: Any, edit: Any) -> None:
     text = shelf.put(edit)
     assert len(kept.load().accounts) == len(edit["accounts"])
     assert shelf.text == text
@@ -90,7 +90,7 @@ def test_an_edit_is_taken_as_it_is(kept: LastGood, shelf: Any, edit: Any) -> Non
 
 @pytest.mark.parametrize("content", ['{"accounts": [{"na', '{"accounts": 5}', "[]", '{"upstream": "x"}'])
 def test_what_cannot_be_understood_may_be_half_an_edit_and_stays(
-    kept: LastGood, shelf: Any, content: str
+    kept: LastGoodConfig, shelf: Any, content: str
 ) -> None:
     shelf.put(content)
     shelf.fault(kept.load)
@@ -99,7 +99,7 @@ def test_what_cannot_be_understood_may_be_half_an_edit_and_stays(
 
 
 def test_another_pool_in_the_place_of_ours_is_meant_and_ours_is_kept_beside_it(
-    kept: LastGood, shelf: Any
+    kept: LastGoodConfig, shelf: Any
 ) -> None:
     text = shelf.put({"proxy": {"apiKey": "tc-NEW"}, "accounts": OTHERS})
     assert [account.name for account in kept.load().accounts] == ["x"]
@@ -114,7 +114,7 @@ def test_another_pool_in_the_place_of_ours_is_meant_and_ours_is_kept_beside_it(
 
 
 def test_another_process_that_was_first_is_not_overwritten(
-    kept: LastGood, shelf: Any, monkeypatch: pytest.MonkeyPatch
+    kept: LastGoodConfig, shelf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf.path.unlink()
     theirs = {**OURS, "zeta": "written by the other server"}
@@ -133,12 +133,12 @@ def test_another_process_that_was_first_is_not_overwritten(
 
 def test_a_server_without_accounts_has_nothing_to_write_again(shelf: Any) -> None:
     shelf.put({"proxy": {"apiKey": "tc-OURS"}})
-    kept = LastGood(shelf.file, shelf.file.load(), dict, shelf.said.append)
+    kept = LastGoodConfig(shelf.file, shelf.file.load(), dict, shelf.said.append)
     shelf.path.unlink()
     assert shelf.fault(kept.load) == f"{shelf.path}: there is no such file"
 
 
-def test_what_was_accepted_last_is_what_is_written_again(kept: LastGood, shelf: Any) -> None:
+def test_what_was_accepted_last_is_what_is_written_again(kept: LastGoodConfig, shelf: Any) -> None:
     newer = {**OURS, "zeta": "newer"}
     shelf.put(newer)
     kept.load()
@@ -148,7 +148,7 @@ def test_what_was_accepted_last_is_what_is_written_again(kept: LastGood, shelf: 
     assert shelf.json["zeta"] == "newer"
 
 
-def test_a_link_stays_a_link_also_when_its_target_is_gone(kept: LastGood, shelf: Any, tmp_path: Any) -> None:
+def test_a_link_stays_a_link_also_when_its_target_is_gone(kept: LastGoodConfig, shelf: Any, tmp_path: Any) -> None:
     (tmp_path / "dotfiles").mkdir()
     shelf.path.unlink()
     shelf.path.symlink_to(tmp_path / "dotfiles" / "real.json")
