@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Optional
 
 from ..errors import UsageError
 from .config import AccountConfig
-from .identity import CREDENTIALS, KNOWLEDGE, free_name, group, merge_duplicates, newest, position
+from .identity import CREDENTIAL_FIELDS, PROFILE_FIELDS, free_name, group_entries, merge_duplicates, newest_entry, index_of
 from .schema import declarations, read, to_json
 
 __all__ = [
@@ -90,12 +90,12 @@ def add_or_replace_account(raw: dict[str, Any], account: Mapping[str, Any], fres
     """
     entries = raw.get("accounts") or []
     accounts = [*_read_accounts(entries), read(AccountConfig, dict(account), "account")]
-    places = next(places for places in group(accounts) if len(entries) in places)
+    places = next(places for places in group_entries(accounts) if len(entries) in places)
     if len(places) == 1:
         name = free_name(accounts[-1].name, accounts[-1].org_name, {known.name for known in accounts[:-1]})
         raw["accounts"] = [*entries, {**account, "name": name}]
         return Placement(name, "added")
-    winner = len(entries) if fresh else newest(accounts, places)
+    winner = len(entries) if fresh else newest_entry(accounts, places)
     raw["accounts"] = [*entries, dict(account)]
     entry = _merge_entries(raw, places, winner)
     return Placement(entry["name"], "updated" if winner == len(entries) else "kept")
@@ -114,11 +114,11 @@ def _find_and_merge(raw: dict[str, Any], who: str) -> tuple[AccountConfig, dict[
     """The account and its one entry; entries that are the same account become one."""
     accounts = _read_accounts(raw.get("accounts") or [])
     merged, _ = merge_duplicates(accounts)
-    place = position(merged, who)
+    place = index_of(merged, who)
     if place is None:
         raise UsageError(f'the config file has no account "{who}" any more')
-    places = group(accounts)[place]
-    return merged[place], _merge_entries(raw, places, newest(accounts, places))
+    places = group_entries(accounts)[place]
+    return merged[place], _merge_entries(raw, places, newest_entry(accounts, places))
 
 
 def _merge_entries(raw: dict[str, Any], places: Sequence[int], winner: int) -> dict[str, Any]:
@@ -127,9 +127,9 @@ def _merge_entries(raw: dict[str, Any], places: Sequence[int], winner: int) -> d
     first, source = entries[places[0]], entries[winner]
     if len(places) == 1:
         return first
-    _copy_values(first, source, CREDENTIALS)
-    _copy_values(first, source, (name for name in KNOWLEDGE if source.get(_DECLARED[name].key)))
-    taken = {_DECLARED[name].key for name in CREDENTIALS}
+    _copy_values(first, source, CREDENTIAL_FIELDS)
+    _copy_values(first, source, (name for name in PROFILE_FIELDS if source.get(_DECLARED[name].key)))
+    taken = {_DECLARED[name].key for name in CREDENTIAL_FIELDS}
     for place in places[1:]:
         for key, value in entries[place].items():
             if first.get(key) is None and key not in taken:

@@ -19,19 +19,19 @@ from .config import AccountConfig
 from .domains import safe_repr
 
 __all__ = [
-    "CREDENTIALS",
-    "KNOWLEDGE",
+    "CREDENTIAL_FIELDS",
+    "PROFILE_FIELDS",
     "find_account",
     "find_name",
     "free_name",
-    "group",
+    "group_entries",
     "merge_duplicates",
-    "newest",
-    "position",
+    "newest_entry",
+    "index_of",
 ]
 
 # What a login or an import sets, all of it: a half of each would be neither.
-CREDENTIALS = (
+CREDENTIAL_FIELDS = (
     "access_token",
     "refresh_token",
     "expires_at",
@@ -42,43 +42,43 @@ CREDENTIALS = (
     "source",
 )
 # What it may know better than the entry before it; everything else of an account stays.
-KNOWLEDGE = ("account_uuid", "org_uuid", "org_name", "subscription_type", "rate_limit_tier")
+PROFILE_FIELDS = ("account_uuid", "org_uuid", "org_name", "subscription_type", "rate_limit_tier")
 
 
-def group(accounts: Sequence[AccountConfig]) -> list[list[int]]:
+def group_entries(accounts: Sequence[AccountConfig]) -> list[list[int]]:
     """The positions of each account's entries, in the order of their first entry."""
     orgs: dict[str, set[str]] = {}
     people: dict[str, set[str]] = {}
     for account in accounts:
-        if _person(account):
-            known = orgs.setdefault(_person(account), set())
+        if _person_uuid(account):
+            known = orgs.setdefault(_person_uuid(account), set())
             known.update([account.org_uuid] if account.org_uuid else [])
     for account in accounts:
-        if _person(account):
+        if _person_uuid(account):
             people.setdefault(account.name, set()).add(_full_key(account, orgs))
     found: dict[tuple[str, str], list[int]] = {}
     for place, account in enumerate(accounts):
         key = _full_key(account, orgs)
         namesakes = people.get(account.name, set())
-        if account.type == "oauth" and not _person(account) and len(namesakes) == 1:
+        if account.type == "oauth" and not _person_uuid(account) and len(namesakes) == 1:
             (key,) = namesakes
         found.setdefault((account.type, key), []).append(place)
     return list(found.values())
 
 
-def _person(account: AccountConfig) -> str:
+def _person_uuid(account: AccountConfig) -> str:
     return account.account_uuid or "" if account.type == "oauth" else ""
 
 
 def _full_key(account: AccountConfig, orgs: dict[str, set[str]]) -> str:
     """The key, with the person's only organisation where the entry does not name one."""
-    known = orgs.get(_person(account), set())
+    known = orgs.get(_person_uuid(account), set())
     if account.org_uuid is None and len(known) == 1:
         return replace(account, org_uuid=next(iter(known))).key
     return account.key
 
 
-def newest(accounts: Sequence[AccountConfig], places: Sequence[int]) -> int:
+def newest_entry(accounts: Sequence[AccountConfig], places: Sequence[int]) -> int:
     """The entry whose credentials count: the latest expiry; of equal ones the last in the file."""
     return max(places, key=lambda place: (_expiry(accounts[place]), place))
 
@@ -99,25 +99,25 @@ def merge_duplicates(
     """
     merged: list[AccountConfig] = []
     notes: list[str] = []
-    for places in group(accounts):
-        account = _merged(accounts, places)
+    for places in group_entries(accounts):
+        account = _merge_group(accounts, places)
         merged.append(account)
         if len(places) > 1:
             entries = " and ".join(f"accounts[{place}]" for place in places)
             notes.append(f'{entries} are the same account: "{account.name}" uses the newest credentials')
-    return _with_own_names(merged, notes), tuple(notes)
+    return _with_unique_names(merged, notes), tuple(notes)
 
 
-def _merged(accounts: Sequence[AccountConfig], places: Sequence[int]) -> AccountConfig:
-    winner = newest(accounts, places)
-    changes: dict[str, Any] = {name: getattr(accounts[winner], name) for name in CREDENTIALS}
-    for name in KNOWLEDGE:
+def _merge_group(accounts: Sequence[AccountConfig], places: Sequence[int]) -> AccountConfig:
+    winner = newest_entry(accounts, places)
+    changes: dict[str, Any] = {name: getattr(accounts[winner], name) for name in CREDENTIAL_FIELDS}
+    for name in PROFILE_FIELDS:
         told = (getattr(accounts[place], name) for place in (winner, *places))
         changes[name] = next((value for value in told if value is not None), None)
     return replace(accounts[places[0]], **changes)
 
 
-def _with_own_names(accounts: Sequence[AccountConfig], notes: list[str]) -> tuple[AccountConfig, ...]:
+def _with_unique_names(accounts: Sequence[AccountConfig], notes: list[str]) -> tuple[AccountConfig, ...]:
     taken = {account.name for account in accounts}
     seen: set[str] = set()
     result = []
@@ -144,7 +144,7 @@ def free_name(name: str, org: Optional[str], taken: set[str]) -> str:
     return f"{name} ({number})"
 
 
-def position(accounts: Sequence[AccountConfig], who: str) -> Optional[int]:
+def index_of(accounts: Sequence[AccountConfig], who: str) -> Optional[int]:
     """Where the account with this key (or exactly this name) stands; None when it is not there.
 
     A key that was made before the organisation was known still finds its account, by rule 2.
@@ -152,7 +152,7 @@ def position(accounts: Sequence[AccountConfig], who: str) -> Optional[int]:
     for matches in (
         [n for n, account in enumerate(accounts) if account.key == who],
         [n for n, account in enumerate(accounts) if account.name == who],
-        [n for n, account in enumerate(accounts) if _person(account) and account.account_uuid == who],
+        [n for n, account in enumerate(accounts) if _person_uuid(account) and account.account_uuid == who],
     ):
         if len(matches) == 1:
             return matches[0]

@@ -7,7 +7,7 @@ from typing import Any, Optional, Protocol
 
 from ..errors import ConfigError, UsageError
 from .edits import swap_tokens
-from .identity import position
+from .identity import index_of
 from .pair import TokenPair
 from .store import ConfigFile
 
@@ -58,7 +58,7 @@ class ConfigStore:
             if held is None:
                 raise
             return held
-        place = position(accounts, self._key)
+        place = index_of(accounts, self._key)
         if place is None:
             raise UsageError("the account is not in the config file any more")
         return TokenPair.of_account(accounts[place])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from teamclaude.accounts.config import AccountConfig
-from teamclaude.accounts.identity import find_account, find_name, group, merge_duplicates, position
+from teamclaude.accounts.identity import find_account, find_name, group_entries, merge_duplicates, index_of
 from teamclaude.errors import UsageError
 
 
@@ -50,14 +50,14 @@ def key(name: str, **fields: Any) -> AccountConfig:
     ],
 )
 def test_what_is_the_same_account(accounts: list[AccountConfig], groups: list[list[int]]) -> None:
-    assert group(accounts) == groups
+    assert group_entries(accounts) == groups
 
 
 def test_grouping_does_not_depend_on_order() -> None:
     accounts = [login("a", "u"), login("b", "u", "o"), login("c", "v"), login("c"), key("c")]
     want = {frozenset({"a", "b"}), frozenset({"c"})}
     for order in itertools.permutations(accounts):
-        found = [frozenset(order[n].name for n in places) for places in group(order)]
+        found = [frozenset(order[n].name for n in places) for places in group_entries(order)]
         assert set(found) == want
         assert len(found) == 3
 
@@ -172,9 +172,9 @@ def test_an_account_is_found_by_what_a_person_types() -> None:
 
 def test_a_key_or_an_exact_name_has_a_position_and_nothing_else() -> None:
     accounts = [login("bobby"), login("a", "u", "o"), login("c", "v", "o1"), login("d", "v", "o2")]
-    assert position(accounts, "bobby") == 0
-    assert position(accounts, "bob") is None
-    assert position(accounts, "u/o") == 1
-    assert position(accounts, "a") == 1
-    assert position(accounts, "u") == 1  # a key from before the organisation was known
-    assert position(accounts, "v") is None
+    assert index_of(accounts, "bobby") == 0
+    assert index_of(accounts, "bob") is None
+    assert index_of(accounts, "u/o") == 1
+    assert index_of(accounts, "a") == 1
+    assert index_of(accounts, "u") == 1  # a key from before the organisation was known
+    assert index_of(accounts, "v") is None
