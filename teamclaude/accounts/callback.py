@@ -22,7 +22,7 @@ class Callback(NamedTuple):
         return "Callback(***)"
 
     @property
-    def refusal(self) -> str:
+    def error_text(self) -> str:
         """`access_denied ("The user said no")`, fit for a terminal."""
         told = f" ({safe_repr(self.description)})" if self.description else ""
         return safe_repr(self.error).strip('"') + told

@@ -17,21 +17,21 @@ from typing import Any, Optional
 from urllib.parse import urlsplit
 
 from ..errors import TeamClaudeError
-from .attempt import LoginAttempt
+from .attempt import LoginFlow
 from .callback import Callback, from_query
 
-__all__ = ["Loopback"]
+__all__ = ["LoopbackServer"]
 
 PATH = "/callback"
-VERDICT_S = 90.0  # spending the code takes at most the time limits of two requests
-LEAVE_S = 2.0
+RESULT_TIMEOUT_S = 90.0  # spending the code takes at most the time limits of two requests
+CLOSE_TIMEOUT_S = 2.0
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>TeamClaude</title>
 <body style="font: 1.1em sans-serif; margin: 4em auto; max-width: 36em"><h1>{0}</h1><p>{1}</p>
 """
 LOGGED_IN = "You are logged in", "Close this page and go back to the terminal."
 FAILED = "The login failed", "The terminal says why. Close this page."
 TOO_LATE = "Already used", "This login link was used before. Close this page."
-STRANGER = "Not a login of this program", "Open the newest address that the terminal shows."
+WRONG_LOGIN = "Not a login of this program", "Open the newest address that the terminal shows."
 HEADERS = (
     ("Content-Type", "text/html; charset=utf-8"),
     ("Cache-Control", "no-store"),
@@ -41,12 +41,12 @@ HEADERS = (
 )
 
 
-class Loopback:
+class LoopbackServer:
     """Has its port from the start, answers from `serve` on, is closed at the end of its `with` block."""
 
     def __init__(self) -> None:
         try:
-            self._server = _Server(("127.0.0.1", 0), _Visit)
+            self._server = _Server(("127.0.0.1", 0), _RequestHandler)
         except OSError as error:
             raise TeamClaudeError(
                 f"can't listen on 127.0.0.1 for the browser ({error.strerror}); use --no-browser"
@@ -62,26 +62,26 @@ class Loopback:
         """`localhost`, not the address: that is what is registered for the client."""
         return f"http://localhost:{self.port}{PATH}"
 
-    def serve(self, attempt: LoginAttempt) -> None:
+    def serve(self, flow: LoginFlow) -> None:
         """Answer visits, and give the first that fits to `attempt`."""
-        self._server.attempt = attempt
+        self._server.flow = flow
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
-    def finish(self, worked: bool) -> None:
+    def report_result(self, worked: bool) -> None:
         """What came of the login: the visitor's page, which has waited, says so."""
-        self._server.conclude(worked)
+        self._server.set_result(worked)
 
     def close(self) -> None:
         """Let a visitor have its page, and listen no more."""
-        self._server.conclude(False)
-        self._server.bid_farewell()
+        self._server.set_result(False)
+        self._server.wait_for_last_page()
         if self._thread is not None:
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
 
-    def __enter__(self) -> Loopback:
+    def __enter__(self) -> LoopbackServer:
         return self
 
     def __exit__(
@@ -96,48 +96,48 @@ class Loopback:
 # Not http.server.HTTPServer, which asks the name service for the name of this machine.
 class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
-    attempt: LoginAttempt
+    flow: LoginFlow
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(address, handler)
         # Guards the three fields below; the visitor waits on it for its page, close for the visitor.
         self._changed = threading.Condition()
         self._used = False
-        self._worked: Optional[bool] = None
-        self._answered = False
+        self._succeeded: Optional[bool] = None
+        self._page_sent = False
 
-    def claim(self) -> bool:
+    def claim_login(self) -> bool:
         """Whether this visit is the login: true once."""
         with self._changed:
             first, self._used = not self._used, True
             return first
 
-    def verdict(self) -> bool:
+    def wait_for_result(self) -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: self._worked is not None, VERDICT_S)
-            return bool(self._worked)
+            self._changed.wait_for(lambda: self._succeeded is not None, RESULT_TIMEOUT_S)
+            return bool(self._succeeded)
 
-    def conclude(self, worked: bool) -> None:
+    def set_result(self, worked: bool) -> None:
         with self._changed:
-            if self._worked is None:
-                self._worked = worked
+            if self._succeeded is None:
+                self._succeeded = worked
             self._changed.notify_all()
 
-    def answered(self) -> None:
+    def page_sent(self) -> None:
         with self._changed:
-            self._answered = True
+            self._page_sent = True
             self._changed.notify_all()
 
-    def bid_farewell(self) -> None:
+    def wait_for_last_page(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._answered or not self._used, LEAVE_S)
+            self._changed.wait_for(lambda: self._page_sent or not self._used, CLOSE_TIMEOUT_S)
             self._used = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that left early is nobody's failure."""
 
 
-class _Visit(BaseHTTPRequestHandler):
+class _RequestHandler(BaseHTTPRequestHandler):
     """One request; BaseHTTPRequestHandler closes the connection after it."""
 
     timeout = 10  # browsers open connections ahead and never use them
@@ -146,28 +146,28 @@ class _Visit(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path, query = urlsplit(self.path)[2:4]
         if path != PATH:
-            self._show(404, STRANGER)
+            self._send_page(404, WRONG_LOGIN)
             return
         callback, server = from_query(query), self.server
-        if not server.attempt.proof.knows(callback.state) or not (callback.code or callback.error):
-            server.attempt.bring(Callback())
-            self._show(400, STRANGER)
-        elif not server.claim():
-            self._show(410, TOO_LATE)
+        if not server.flow.secrets.matches_state(callback.state) or not (callback.code or callback.error):
+            server.flow.on_callback(Callback())
+            self._send_page(400, WRONG_LOGIN)
+        elif not server.claim_login():
+            self._send_page(410, TOO_LATE)
         else:
-            server.attempt.bring(callback)
+            server.flow.on_callback(callback)
             try:
-                self._show(*((200, LOGGED_IN) if server.verdict() else (400, FAILED)))
+                self._send_page(*((200, LOGGED_IN) if server.wait_for_result() else (400, FAILED)))
             finally:
-                server.answered()
+                server.page_sent()
 
-    def _refuse(self) -> None:
+    def _reject_method(self) -> None:
         """Only a person's browser logs in, with a GET: a HEAD of a link checker must not use up the login."""
-        self._show(405, STRANGER, ("Allow", "GET"))
+        self._send_page(405, WRONG_LOGIN, ("Allow", "GET"))
 
-    do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _refuse
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _reject_method
 
-    def _show(self, status: int, words: tuple[str, str], *more: tuple[str, str]) -> None:
+    def _send_page(self, status: int, words: tuple[str, str], *more: tuple[str, str]) -> None:
         page = PAGE.format(*words).encode()
         self.send_response(status)
         for name, value in (*HEADERS, ("Content-Length", str(len(page))), *more):

@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 
 from .config import OAuthConfig
 
-__all__ = ["Proof", "authorize_url", "new_proof"]
+__all__ = ["PkceSecrets", "authorize_url", "new_secrets"]
 
 RANDOM_BYTES = 32  # 43 characters each, as Claude Code makes them
 
 
-class Proof(NamedTuple):
+class PkceSecrets(NamedTuple):
     """The secrets of one login: `verifier` goes to the token URL alone, `state` comes back with the code."""
 
     verifier: str
@@ -30,17 +30,17 @@ class Proof(NamedTuple):
         digest = hashlib.sha256(self.verifier.encode()).digest()
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
-    def knows(self, state: str) -> bool:
+    def matches_state(self, state: str) -> bool:
         """Whether `state` is this login's; takes as long for a near miss as for a far one."""
         return secrets.compare_digest(self.state.encode(), state.encode("utf-8", "replace"))
 
 
-def new_proof(random: Callable[[int], str] = secrets.token_urlsafe) -> Proof:
+def new_secrets(random: Callable[[int], str] = secrets.token_urlsafe) -> PkceSecrets:
     """A proof for one login and no other."""
-    return Proof(random(RANDOM_BYTES), random(RANDOM_BYTES))
+    return PkceSecrets(random(RANDOM_BYTES), random(RANDOM_BYTES))
 
 
-def authorize_url(oauth: OAuthConfig, proof: Proof, redirect_uri: str) -> str:
+def authorize_url(oauth: OAuthConfig, proof: PkceSecrets, redirect_uri: str) -> str:
     """The page to log in on; names and order of the parameters as Claude Code 2.1.330 sends them."""
     query = {
         "code": "true",

@@ -25,7 +25,7 @@ from .terminal import note
 from .typed import typed_lines
 
 if TYPE_CHECKING:
-    from ..accounts.attempt import LoginAttempt
+    from ..accounts.attempt import LoginFlow
     from ..accounts.config import AccountConfig, Config
 
 __all__ = ["arguments", "run"]
@@ -48,9 +48,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _log_in(args: argparse.Namespace) -> int:
-    from ..accounts.attempt import MANUAL_REDIRECT, LoginAttempt
+    from ..accounts.attempt import MANUAL_REDIRECT, LoginFlow
     from ..accounts.enrolment import enroll
-    from ..accounts.loopback import Loopback
+    from ..accounts.loopback import LoopbackServer
     from ..accounts.owner import account_of
     from ..accounts.tokens import WayOut
 
@@ -58,19 +58,19 @@ def _log_in(args: argparse.Namespace) -> int:
     # A login that can't be written down would be lost: that is known before the browser opens.
     file.update(lambda raw: None)
     with contextlib.ExitStack() as held:
-        loopback = None if args.no_browser else held.enter_context(Loopback())
-        attempt = LoginAttempt(config.oauth, loopback.redirect_uri if loopback else MANUAL_REDIRECT, note)
+        loopback = None if args.no_browser else held.enter_context(LoopbackServer())
+        attempt = LoginFlow(config.oauth, loopback.redirect_uri if loopback else MANUAL_REDIRECT, note)
         if loopback:
             loopback.serve(attempt)
         _invite(attempt, loopback is not None)
-        code = attempt.wait(LIMIT_S, only_pastes=loopback is None)
-        grant = attempt.redeem(code, WayOut.of(config))
+        code = attempt.wait_for_code(LIMIT_S, only_stdin=loopback is None)
+        grant = attempt.exchange(code, WayOut.of(config))
         account = _owned(config, account_of(grant))
         install(
             file, lambda raw: enroll(raw, account, args.name, "login", True), account, args.name, args.port
         )
         if loopback:
-            loopback.finish(True)
+            loopback.report_result(True)
     return 0
 
 
@@ -88,7 +88,7 @@ def _owned(config: Config, account: AccountConfig) -> AccountConfig:
     return account
 
 
-def _invite(attempt: LoginAttempt, listening: bool) -> None:
+def _invite(attempt: LoginFlow, listening: bool) -> None:
     """Show the person where to go, and listen to the keyboard."""
     opens = listening and has_browser(os.environ)
     if opens:
@@ -104,7 +104,7 @@ def _invite(attempt: LoginAttempt, listening: bool) -> None:
         note(f"Waiting for the login ({limit}) ...")
     else:
         note(f"\nIt ends with a code. Paste all of it here ({limit}):")
-    typed_lines(attempt.paste, attempt.end_of_pastes)
+    typed_lines(attempt.on_paste, attempt.close_stdin)
 
 
 def _add_key(args: argparse.Namespace) -> int:

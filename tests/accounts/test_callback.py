@@ -51,14 +51,14 @@ def test_a_paste(text: str, expected: Callback) -> None:
 
 
 def test_a_refusal_is_one_short_line_without_controls() -> None:
-    said = Callback(error="access_denied\n\x1b[31m" + "x" * 500, description="no\r\n" * 99).refusal
+    said = Callback(error="access_denied\n\x1b[31m" + "x" * 500, description="no\r\n" * 99).error_text
     assert said.startswith("access_denied")
     assert said.isprintable()
     assert len(said) < 140
 
 
 def test_a_refusal_hides_what_looks_like_a_credential() -> None:
-    assert "FAKE" not in Callback(error="sk-ant-oat01-FAKE", description="sk-ant-oat01-FAKE").refusal
+    assert "FAKE" not in Callback(error="sk-ant-oat01-FAKE", description="sk-ant-oat01-FAKE").error_text
 
 
 def test_a_callback_does_not_show_itself() -> None:

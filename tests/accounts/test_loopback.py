@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
-from teamclaude.accounts.attempt import LoginAttempt
+from teamclaude.accounts.attempt import LoginFlow
 from teamclaude.accounts.config import OAuthConfig
-from teamclaude.accounts.loopback import Loopback
+from teamclaude.accounts.loopback import LoopbackServer
 
 
 class Page(NamedTuple):
@@ -24,15 +24,15 @@ class Page(NamedTuple):
 class Place:
     """A loopback that serves one login; what it said; visits to it."""
 
-    def __init__(self, loopback: Loopback) -> None:
+    def __init__(self, loopback: LoopbackServer) -> None:
         self.loopback = loopback
         self.said: list[str] = []
-        self.attempt = LoginAttempt(OAuthConfig(), loopback.redirect_uri, self.said.append)
+        self.attempt = LoginFlow(OAuthConfig(), loopback.redirect_uri, self.said.append)
         loopback.serve(self.attempt)
 
     @property
     def good(self) -> str:
-        return f"/callback?code=c0de&state={self.attempt.proof.state}"
+        return f"/callback?code=c0de&state={self.attempt.secrets.state}"
 
     def visit(self, target: str, method: str = "GET") -> Page:
         connection = http.client.HTTPConnection("127.0.0.1", self.loopback.port, timeout=5)
@@ -54,7 +54,7 @@ class Place:
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    with Loopback() as loopback:
+    with LoopbackServer() as loopback:
         yield Place(loopback)
 
 
@@ -64,7 +64,7 @@ def test_it_listens_on_this_machine_alone(place: Place) -> None:
 
 
 def test_a_second_one_takes_another_port(place: Place) -> None:
-    with Loopback() as other:
+    with LoopbackServer() as other:
         assert other.port != place.loopback.port
 
 
@@ -73,20 +73,20 @@ def test_the_page_waits_for_the_outcome_and_tells_it(
     place: Place, worked: bool, status: int, words: str
 ) -> None:
     thread, pages = place.visitor(place.good)
-    assert place.attempt.wait(5.0) == "c0de"
+    assert place.attempt.wait_for_code(5.0) == "c0de"
     assert pages == []
-    place.loopback.finish(worked)
+    place.loopback.report_result(worked)
     thread.join(5)
     assert pages[0].status == status
     assert words in pages[0].text
 
 
 def test_the_page_has_no_secret_and_nothing_from_elsewhere(place: Place) -> None:
-    place.loopback.finish(True)
+    place.loopback.report_result(True)
     page = place.visit(place.good)
     told = page.text + str(page.headers)
     assert "c0de" not in told
-    assert place.attempt.proof.state not in told
+    assert place.attempt.secrets.state not in told
     assert not any(word in page.text for word in ("http", "src=", "href=", "<script", "url("))
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
     assert page.headers["cache-control"] == "no-store"
@@ -94,14 +94,14 @@ def test_the_page_has_no_secret_and_nothing_from_elsewhere(place: Place) -> None
 
 
 def test_a_second_visit_comes_too_late(place: Place) -> None:
-    place.loopback.finish(True)
+    place.loopback.report_result(True)
     assert place.visit(place.good).status == 200
     late = place.visit(place.good.replace("c0de", "another"))
     assert late.status == 410
     assert "used before" in late.text
-    assert place.attempt.wait(5.0) == "c0de"
+    assert place.attempt.wait_for_code(5.0) == "c0de"
     with pytest.raises(Exception, match="nobody logged in"):  # the second brought nothing
-        place.attempt.wait(0.01)
+        place.attempt.wait_for_code(0.01)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_a_second_visit_comes_too_late(place: Place) -> None:
 )
 def test_a_stranger_changes_nothing(place: Place, target: str) -> None:
     assert place.visit(target).status == 400
-    place.loopback.finish(True)
+    place.loopback.report_result(True)
     assert place.visit(place.good).status == 200
-    assert place.attempt.wait(5.0) == "c0de"
+    assert place.attempt.wait_for_code(5.0) == "c0de"
     assert len(place.said) == 1
     assert "evil" not in place.said[0]
 
@@ -132,12 +132,12 @@ def test_only_get_logs_in(place: Place, method: str) -> None:
     page = place.visit(place.good, method)
     assert page.status == 405
     assert page.headers["allow"] == "GET"
-    place.loopback.finish(True)
+    place.loopback.report_result(True)
     assert place.visit(place.good).status == 200
 
 
 def test_nothing_of_a_visit_is_logged(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
-    place.loopback.finish(True)
+    place.loopback.report_result(True)
     place.visit(place.good)
     place.visit("/nothing")
     with socket.create_connection(("127.0.0.1", place.loopback.port)) as rude:
@@ -148,7 +148,7 @@ def test_nothing_of_a_visit_is_logged(place: Place, capfd: pytest.CaptureFixture
 
 def test_closing_gives_a_waiting_visitor_the_bad_news(place: Place) -> None:
     thread, pages = place.visitor(place.good)
-    place.attempt.wait(5.0)
+    place.attempt.wait_for_code(5.0)
     place.loopback.close()
     thread.join(5)
     assert pages[0].status == 400
@@ -157,14 +157,14 @@ def test_closing_gives_a_waiting_visitor_the_bad_news(place: Place) -> None:
 
 
 def test_a_connection_that_says_nothing_does_not_hold_it_up() -> None:
-    with Loopback() as loopback:
+    with LoopbackServer() as loopback:
         Place(loopback)
         idle = socket.create_connection(("127.0.0.1", loopback.port))
     idle.close()
 
 
 def test_one_that_never_served_can_be_closed() -> None:
-    with Loopback() as loopback:
+    with LoopbackServer() as loopback:
         pass
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", loopback.port), timeout=1)

@@ -8,17 +8,17 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from teamclaude.accounts.config import OAuthConfig
-from teamclaude.accounts.pkce import Proof, authorize_url, new_proof
+from teamclaude.accounts.pkce import PkceSecrets, authorize_url, new_secrets
 
 
 def test_the_challenge_is_the_one_of_the_standard() -> None:
     # RFC 7636, appendix B.
-    proof = Proof("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "s")
+    proof = PkceSecrets("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "s")
     assert proof.challenge == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 
 def test_every_login_has_secrets_of_its_own() -> None:
-    first, second = new_proof(), new_proof()
+    first, second = new_secrets(), new_secrets()
     made = [*first, *second]
     assert len(set(made)) == 4
     assert all(re.fullmatch(r"[\w-]{43}", value) for value in made)
@@ -26,16 +26,16 @@ def test_every_login_has_secrets_of_its_own() -> None:
 
 @pytest.mark.parametrize("state", ["", "S", "s ", "ś", "\udcff", "ss"])
 def test_another_state_is_not_known(state: str) -> None:
-    assert Proof("v", "s").knows("s")
-    assert not Proof("v", "s").knows(state)
+    assert PkceSecrets("v", "s").matches_state("s")
+    assert not PkceSecrets("v", "s").matches_state(state)
 
 
 def test_a_proof_does_not_show_itself() -> None:
-    assert repr(Proof("verifier", "state")) == "Proof(***)"
+    assert repr(PkceSecrets("verifier", "state")) == "Proof(***)"
 
 
 def test_the_address() -> None:
-    proof = new_proof()
+    proof = new_secrets()
     url = authorize_url(OAuthConfig(), proof, "http://localhost:1234/callback")
     assert url.startswith("https://claude.com/cai/oauth/authorize?")
     assert parse_qsl(urlsplit(url).query) == [
