@@ -14,7 +14,7 @@ from .callback import Callback, from_paste
 from .config import OAuthConfig
 from .grants import TokenGrant
 from .pkce import authorize_url, new_secrets
-from .tokens import DIRECT, WayOut, exchange_code
+from .tokens import DEFAULT_ROUTE, OutboundRoute, exchange_code
 
 __all__ = ["MANUAL_REDIRECT", "LoginFlow"]
 
@@ -72,10 +72,10 @@ class LoginFlow:
             elif only_stdin:
                 raise TeamClaudeError("no login code came in; run the command again and paste the code")
 
-    def exchange(self, code: str, route: WayOut = DIRECT) -> TokenGrant:
+    def exchange(self, code: str, route: OutboundRoute = DEFAULT_ROUTE) -> TokenGrant:
         """Spend the code.  Raises LoginRefused or TokenEndpointBusy."""
         proof = self.secrets
-        return exchange_code(self._oauth, code, proof.verifier, self._redirect_uri, proof.state, way=route)
+        return exchange_code(self._oauth, code, proof.verifier, self._redirect_uri, proof.state, route=route)
 
     def _next_input(
         self, deadline: float, clock: Callable[[], float], limit_s: float

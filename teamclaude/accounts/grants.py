@@ -16,11 +16,11 @@ from .domains import UNPRINTABLE
 __all__ = ["Profile", "TokenGrant", "read_grant", "read_profile"]
 
 # An access token whose life is not told: they live about 8 h, so this one is renewed early.
-UNTOLD_LIFE_SEC = 3600.0
+DEFAULT_LIFETIME_SEC = 3600.0
 # Shorter ones (0, a negative number, 1 in another unit) are no statement: a token that is over before it
 # is stored would be bought again with each request.  A 401 tells when it is really over.
-LEAST_LIFE_SEC = 10.0
-LONGEST_LIFE_SEC = 10 * 365 * 86400.0
+MIN_LIFETIME_SEC = 10.0
+MAX_LIFETIME_SEC = 10 * 365 * 86400.0
 
 
 class TokenGrant(NamedTuple):
@@ -53,7 +53,7 @@ class Profile(NamedTuple):
     rate_limit_tier: Optional[str]
 
 
-def read_grant(document: Mapping[str, Any], now: float, login_life: Optional[float] = None) -> TokenGrant:
+def read_grant(document: Mapping[str, Any], now: float, login_lifetime: Optional[float] = None) -> TokenGrant:
     """The grant in a token answer that was asked for at `now`.
 
     `login_life`: seconds the login is taken to last when the answer does not say.  TokenEndpointBusy
@@ -63,12 +63,12 @@ def read_grant(document: Mapping[str, Any], now: float, login_life: Optional[flo
     if access is None:
         raise TokenEndpointUnavailableError("the token endpoint answered without an access token", may_be_spent=True)
     account, organization = _object(document, "account"), _object(document, "organization")
-    login_life = _seconds(document.get("refresh_token_expires_in")) or login_life
+    login_lifetime = _seconds(document.get("refresh_token_expires_in")) or login_lifetime
     return TokenGrant(
         access_token=access,
         refresh_token=_token(document.get("refresh_token")),
-        expires_at=now + _life(document.get("expires_in")),
-        refresh_token_expires_at=None if login_life is None else now + login_life,
+        expires_at=now + _lifetime(document.get("expires_in")),
+        refresh_token_expires_at=None if login_lifetime is None else now + login_lifetime,
         account_uuid=_text(account.get("uuid")),
         email=_text(account.get("email_address")) or _text(account.get("email")),
         org_uuid=_text(organization.get("uuid")),
@@ -118,10 +118,10 @@ def _text(value: object) -> Optional[str]:
     return UNPRINTABLE.sub(" ", value).strip() or None if isinstance(value, str) else None
 
 
-def _life(value: object) -> float:
+def _lifetime(value: object) -> float:
     """How long an access token lives, by what the answer says of it."""
     told = _seconds(value)
-    return UNTOLD_LIFE_SEC if told is None or told < LEAST_LIFE_SEC else told
+    return DEFAULT_LIFETIME_SEC if told is None or told < MIN_LIFETIME_SEC else told
 
 
 def _seconds(value: object) -> Optional[float]:
@@ -135,4 +135,4 @@ def _seconds(value: object) -> Optional[float]:
     # An int may be too long for a float: the bound first.
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return float(min(value, LONGEST_LIFE_SEC)) if value > 0 else None
+    return float(min(value, MAX_LIFETIME_SEC)) if value > 0 else None

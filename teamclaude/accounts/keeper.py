@@ -26,7 +26,7 @@ from .refresh import AGAIN
 from .renewer import renewer_of
 from .slot import Slot
 from .store import ConfigFile
-from .tokens import WayOut
+from .tokens import OutboundRoute
 
 __all__ = ["TokenKeeper"]
 
@@ -315,7 +315,7 @@ def _left(seconds: float) -> str:
 
 
 def _spend(clock: Callable[[], float], config: Config, token: str) -> TokenGrant:
-    return tokens.refresh(config.oauth, token, way=WayOut.of(config), clock=clock)
+    return tokens.refresh_tokens(config.oauth, token, route=OutboundRoute.from_config(config), clock=clock)
 
 
 def _spawn(work: Callable[[], None]) -> None:

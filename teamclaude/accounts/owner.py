@@ -8,14 +8,14 @@ from typing import Any
 from ..errors import LoginRefusedError, TokenEndpointUnavailableError
 from .config import AccountConfig, Config
 from .grants import TokenGrant
-from .tokens import WayOut, fetch_profile
+from .tokens import OutboundRoute, fetch_profile
 
-__all__ = ["account_of", "ask_owner"]
+__all__ = ["account_from_grant", "add_profile"]
 
-OWNER = ("account_uuid", "org_uuid", "org_name", "subscription_type", "rate_limit_tier")
+PROFILE_FIELDS = ("account_uuid", "org_uuid", "org_name", "subscription_type", "rate_limit_tier")
 
 
-def account_of(grant: TokenGrant) -> AccountConfig:
+def account_from_grant(grant: TokenGrant) -> AccountConfig:
     """The account of a fresh login, named by its email, or not at all."""
     return AccountConfig(
         name=grant.email or "",
@@ -31,11 +31,11 @@ def account_of(grant: TokenGrant) -> AccountConfig:
     )
 
 
-def ask_owner(config: Config, account: AccountConfig) -> tuple[AccountConfig, str]:
+def add_profile(config: Config, account: AccountConfig) -> tuple[AccountConfig, str]:
     """The account with what it lacks from its profile, and why that is nothing (empty: it is something)."""
     try:
-        profile = fetch_profile(config.oauth, account.access_token or "", way=WayOut.of(config))
+        profile = fetch_profile(config.oauth, account.access_token or "", route=OutboundRoute.from_config(config))
     except (LoginRefusedError, TokenEndpointUnavailableError) as error:
         return account, str(error)
-    told: dict[str, Any] = {name: getattr(account, name) or getattr(profile, name) for name in OWNER}
+    told: dict[str, Any] = {name: getattr(account, name) or getattr(profile, name) for name in PROFILE_FIELDS}
     return replace(account, name=account.name or profile.email or "", **told), ""

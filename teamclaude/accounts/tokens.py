@@ -23,35 +23,35 @@ from ..errors import LoginRefusedError, TokenEndpointUnavailableError
 from .config import Config, OAuthConfig
 from .grants import Profile, TokenGrant, read_grant, read_profile
 
-__all__ = ["DIRECT", "TIMEOUT_SEC", "WayOut", "exchange_code", "fetch_profile", "refresh"]
+__all__ = ["DEFAULT_ROUTE", "TIMEOUT_SEC", "OutboundRoute", "exchange_code", "fetch_profile", "refresh_tokens"]
 
 TIMEOUT_SEC = 30.0
-MAX_ANSWER = 1 << 20
+MAX_RESPONSE_BYTES = 1 << 20
 # A login whose end the server does not tell: what the real client assumes.
-LOGIN_LIFE_SEC = 30 * 86400.0
-LONGEST_WAIT_SEC = 86400.0
+DEFAULT_LOGIN_LIFETIME_SEC = 30 * 86400.0
+MAX_RETRY_AFTER_SEC = 86400.0
 
 
-class WayOut(NamedTuple):
+class OutboundRoute(NamedTuple):
     """How the authorization server is reached; no proxy: HTTPS_PROXY and NO_PROXY decide."""
 
     proxy: Optional[str] = None
     ca_file: Optional[str] = None
 
     @classmethod
-    def of(cls, config: Config) -> WayOut:
+    def from_config(cls, config: Config) -> OutboundRoute:
         """The way requests to the API take."""
         return cls(config.upstream_proxy, config.upstream_ca_file)
 
 
-DIRECT = WayOut()
+DEFAULT_ROUTE = OutboundRoute()
 
 
 class _Endpoint(NamedTuple):
     """What is called, and what its refusal of a login means, in words."""
 
     name: str
-    refused: str
+    refused_text: str
 
 
 _CODE = _Endpoint("token endpoint", "the login code is not accepted ({}); start the login again")
@@ -68,7 +68,7 @@ def exchange_code(
     redirect_uri: str,
     state: str,
     *,
-    way: WayOut = DIRECT,
+    route: OutboundRoute = DEFAULT_ROUTE,
     clock: Callable[[], float] = time.time,
 ) -> TokenGrant:
     """The tokens of a finished login.  Raises LoginRefused or TokenEndpointBusy."""
@@ -83,18 +83,18 @@ def exchange_code(
             "code_verifier": verifier,
             "state": state,
         },
-        way,
+        route,
         _CODE,
     )
-    return read_grant(document, now, login_life=LOGIN_LIFE_SEC)
+    return read_grant(document, now, login_lifetime=DEFAULT_LOGIN_LIFETIME_SEC)
 
 
-def refresh(
+def refresh_tokens(
     oauth: OAuthConfig,
     refresh_token: str,
     scopes: Sequence[str] = (),
     *,
-    way: WayOut = DIRECT,
+    route: OutboundRoute = DEFAULT_ROUTE,
     clock: Callable[[], float] = time.time,
 ) -> TokenGrant:
     """Spend a refresh token; without `scopes` the rights stay as they are (RFC 6749, 6).
@@ -105,14 +105,14 @@ def refresh(
     asked = {"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": oauth.client_id}
     if scopes:
         asked["scope"] = " ".join(scopes)
-    return read_grant(_post(oauth, asked, way, _REFRESH), now)
+    return read_grant(_post(oauth, asked, route, _REFRESH), now)
 
 
-def fetch_profile(oauth: OAuthConfig, access_token: str, *, way: WayOut = DIRECT) -> Profile:
+def fetch_profile(oauth: OAuthConfig, access_token: str, *, route: OutboundRoute = DEFAULT_ROUTE) -> Profile:
     """Whose token this is.  Raises LoginRefused or TokenEndpointBusy."""
     headers = {**_headers(oauth), "Authorization": f"Bearer {access_token}"}
     request = urllib.request.Request(oauth.profile_url, headers=headers)
-    return read_profile(_call(request, way, _PROFILE))
+    return read_profile(_call(request, route, _PROFILE))
 
 
 # --- one call -----------------------------------------------------------------------------------
@@ -122,39 +122,39 @@ def _headers(oauth: OAuthConfig) -> dict[str, str]:
     return {"Accept": "application/json", "User-Agent": oauth.user_agent}
 
 
-def _post(oauth: OAuthConfig, asked: Mapping[str, str], way: WayOut, endpoint: _Endpoint) -> dict[str, Any]:
+def _post(oauth: OAuthConfig, asked: Mapping[str, str], route: OutboundRoute, endpoint: _Endpoint) -> dict[str, Any]:
     headers = {**_headers(oauth), "Content-Type": "application/json"}
     request = urllib.request.Request(oauth.token_url, json.dumps(asked).encode(), headers, method="POST")
-    return _call(request, way, endpoint)
+    return _call(request, route, endpoint)
 
 
-def _call(request: urllib.request.Request, way: WayOut, endpoint: _Endpoint) -> dict[str, Any]:
+def _call(request: urllib.request.Request, route: OutboundRoute, endpoint: _Endpoint) -> dict[str, Any]:
     """The JSON object of a 2xx answer; everything else is an error."""
     what = endpoint.name
     try:
-        with _opener(way).open(request, timeout=TIMEOUT_SEC) as response:
+        with _opener(route).open(request, timeout=TIMEOUT_SEC) as response:
             status, headers = int(response.status), response.headers
             body = _read(response)
     except urllib.error.URLError as error:  # while connecting or sending: the request is not complete there
-        raise TokenEndpointUnavailableError(f"the {what} can't be reached: {_why(error)}", may_be_spent=False) from None
+        raise TokenEndpointUnavailableError(f"the {what} can't be reached: {_failure_text(error)}", may_be_spent=False) from None
     except (OSError, http.client.HTTPException) as error:
         raise TokenEndpointUnavailableError(
-            f"the answer of the {what} was lost: {_why(error)}", may_be_spent=True
+            f"the answer of the {what} was lost: {_failure_text(error)}", may_be_spent=True
         ) from None
     document = _json_object(body)
     if 200 <= status < 300:
         if document is None:
             raise TokenEndpointUnavailableError(f"the {what} answered, but not in JSON", may_be_spent=True)
         return document
-    raise _refusal(status, headers, document, body, endpoint)
+    raise _error_for_status(status, headers, document, body, endpoint)
 
 
-def _opener(way: WayOut) -> urllib.request.OpenerDirector:
+def _opener(route: OutboundRoute) -> urllib.request.OpenerDirector:
     handlers: list[urllib.request.BaseHandler] = [_AnyStatus()]
-    if way.proxy:
-        handlers.append(urllib.request.ProxyHandler({"http": way.proxy, "https": way.proxy}))
-    if way.ca_file:
-        handlers.append(urllib.request.HTTPSHandler(context=_trusting(way.ca_file)))
+    if route.proxy:
+        handlers.append(urllib.request.ProxyHandler({"http": route.proxy, "https": route.proxy}))
+    if route.ca_file:
+        handlers.append(urllib.request.HTTPSHandler(context=_tls_context(route.ca_file)))
     return urllib.request.build_opener(*handlers)
 
 
@@ -167,7 +167,7 @@ class _AnyStatus(urllib.request.HTTPErrorProcessor):
     https_response = http_response
 
 
-def _trusting(ca_file: str) -> ssl.SSLContext:
+def _tls_context(ca_file: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
     try:
         context.load_verify_locations(cafile=ca_file)
@@ -181,7 +181,7 @@ def _read(response: Any) -> bytes:
     """The body; a server that trickles is given up after twice the timeout at most."""
     deadline = time.monotonic() + TIMEOUT_SEC
     body = bytearray()
-    while len(body) <= MAX_ANSWER:
+    while len(body) <= MAX_RESPONSE_BYTES:
         piece = response.read1(65536)
         if not piece:
             # read1 tells a cut body from a whole one only by what is still owed.
@@ -197,7 +197,7 @@ def _read(response: Any) -> bytes:
 # --- what went wrong ----------------------------------------------------------------------------
 
 
-def _refusal(
+def _error_for_status(
     status: int,
     headers: Mapping[str, str],
     document: Optional[dict[str, Any]],
@@ -209,7 +209,7 @@ def _refusal(
     # A page is the word of something in between (a captive portal, a filter), not of the server.
     page = document is None and body.lstrip()[:1] == b"<"
     if (status == 400 and code == "invalid_grant") or (status in (401, 403) and not page):
-        return LoginRefusedError(endpoint.refused.format(f"{what}: {said}"))
+        return LoginRefusedError(endpoint.refused_text.format(f"{what}: {said}"))
     wait = _retry_after(headers.get("Retry-After"))
     if status == 429:
         hint = "; if that lasts, it may not like our User-Agent: set oauth.userAgent in the config file"
@@ -242,10 +242,10 @@ def _retry_after(value: Optional[str]) -> Optional[float]:
             seconds = parsedate_to_datetime(value).timestamp() - time.time()
         except (TypeError, ValueError, OverflowError):
             return None
-    return min(max(0.0, seconds), LONGEST_WAIT_SEC) if math.isfinite(seconds) else None
+    return min(max(0.0, seconds), MAX_RETRY_AFTER_SEC) if math.isfinite(seconds) else None
 
 
-def _why(error: BaseException) -> str:
+def _failure_text(error: BaseException) -> str:
     """A network failure in a few words."""
     cause = getattr(error, "reason", None) or error
     if isinstance(cause, socket.timeout):

@@ -74,14 +74,14 @@ def _source(args: argparse.Namespace) -> Source:
 
 def _named(config: Config, account: AccountConfig, wanted: Optional[str]) -> AccountConfig:
     """The account with a name, where one can be found; the file mostly knows ids alone."""
-    from ..accounts.owner import ask_owner
+    from ..accounts.owner import add_profile
 
     who = (account.account_uuid, account.org_uuid)
     known = who in [(other.account_uuid, other.org_uuid) for other in config.accounts]
     if None not in who and (wanted or known):
         return account
     note("asking whose login this is ...")
-    account, missing = ask_owner(config, account)
+    account, missing = add_profile(config, account)
     if missing:
         note(f"teamclaude: that is not known: {missing}")
     if not (wanted or account.name) and is_interactive():

@@ -51,8 +51,8 @@ def _log_in(args: argparse.Namespace) -> int:
     from ..accounts.attempt import MANUAL_REDIRECT, LoginFlow
     from ..accounts.enrolment import enroll
     from ..accounts.loopback import LoopbackServer
-    from ..accounts.owner import account_of
-    from ..accounts.tokens import WayOut
+    from ..accounts.owner import account_from_grant
+    from ..accounts.tokens import OutboundRoute
 
     file, config = config_to_add_to()
     # A login that can't be written down would be lost: that is known before the browser opens.
@@ -64,8 +64,8 @@ def _log_in(args: argparse.Namespace) -> int:
             loopback.serve(attempt)
         _invite(attempt, loopback is not None)
         code = attempt.wait_for_code(LIMIT_S, only_stdin=loopback is None)
-        grant = attempt.exchange(code, WayOut.of(config))
-        account = _owned(config, account_of(grant))
+        grant = attempt.exchange(code, OutboundRoute.from_config(config))
+        account = _owned(config, account_from_grant(grant))
         install(
             file, lambda raw: enroll(raw, account, args.name, "login", True), account, args.name, args.port
         )
@@ -76,11 +76,11 @@ def _log_in(args: argparse.Namespace) -> int:
 
 def _owned(config: Config, account: AccountConfig) -> AccountConfig:
     """The account with what its profile says.  Whatever happens here, the login is kept."""
-    from ..accounts.owner import ask_owner
+    from ..accounts.owner import add_profile
 
     note("the code is good; asking whose login it is ...")
     try:
-        account, missing = ask_owner(config, account)
+        account, missing = add_profile(config, account)
     except KeyboardInterrupt:
         missing = "interrupted"
     if missing:

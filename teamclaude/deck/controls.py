@@ -19,7 +19,7 @@ from ..accounts.config import AccountConfig
 from ..accounts.edits import Placement, remove_account
 from ..accounts.enrolment import enroll, enroll_key
 from ..accounts.imports import find_source, read_login
-from ..accounts.owner import ask_owner
+from ..accounts.owner import add_profile
 from ..errors import TeamClaudeError
 from ..proxy.service import ProxyServer
 from .board import Outcome
@@ -114,7 +114,7 @@ class LocalControls:
         config = self._file.load()
         known = [(other.account_uuid, other.org_uuid) for other in config.accounts]
         if account.account_uuid is None or (account.account_uuid, account.org_uuid) not in known:
-            account, _ = ask_owner(config, account)
+            account, _ = add_profile(config, account)
         if source.path is not None:
             # Two copies of one login would not both stay good: Claude Code goes on renewing it.
             account = _followed(account, source.path)

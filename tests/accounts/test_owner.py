@@ -9,7 +9,7 @@ import pytest
 
 from teamclaude.accounts.config import AccountConfig, Config, OAuthConfig
 from teamclaude.accounts.grants import TokenGrant
-from teamclaude.accounts.owner import account_of, ask_owner
+from teamclaude.accounts.owner import account_from_grant, add_profile
 from teamclaude.demo.authserver import PROFILE_PATH, AuthServer
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.issuer import FakeUser
@@ -33,14 +33,14 @@ def token_of(auth: AuthServer) -> AccountConfig:
 
 def test_a_grant_as_an_account() -> None:
     grant = TokenGrant("sk-ant-oat01-FAKE", "sk-ant-ort01-FAKE", 10.0, 20.0, "p", "a@x.org", "o", "Acme")
-    account = account_of(grant)
+    account = account_from_grant(grant)
     assert (account.name, account.source, account.org_name) == ("a@x.org", "login", "Acme")
     assert (account.expires_at, account.refresh_token_expires_at) == (10.0, 20.0)
-    assert account_of(grant._replace(email=None)).name == ""
+    assert account_from_grant(grant._replace(email=None)).name == ""
 
 
 def test_the_profile_tells_everything(auth: AuthServer) -> None:
-    account, missing = ask_owner(config_of(auth), token_of(auth))
+    account, missing = add_profile(config_of(auth), token_of(auth))
     assert missing == ""
     assert (account.name, account.account_uuid, account.org_uuid) == ("ann@example.com", "p-1", "o-1")
     assert (account.org_name, account.subscription_type) == ("Acme", "max")
@@ -49,7 +49,7 @@ def test_the_profile_tells_everything(auth: AuthServer) -> None:
 
 def test_what_is_known_stays(auth: AuthServer) -> None:
     known = replace(token_of(auth), name="n", account_uuid="q", subscription_type="pro", rate_limit_tier="t")
-    account, _ = ask_owner(config_of(auth), known)
+    account, _ = add_profile(config_of(auth), known)
     assert (account.name, account.account_uuid, account.org_uuid) == ("n", "q", "o-1")
     assert (account.subscription_type, account.rate_limit_tier) == ("pro", "t")
 
@@ -58,7 +58,7 @@ def test_what_is_known_stays(auth: AuthServer) -> None:
 def test_no_profile_is_no_error(auth: AuthServer, fault: Fault) -> None:
     auth.script.always(fault, path=PROFILE_PATH)
     before = token_of(auth)
-    account, missing = ask_owner(config_of(auth), before)
+    account, missing = add_profile(config_of(auth), before)
     assert account == before
     assert "profile endpoint" in missing
     assert "\n" not in missing

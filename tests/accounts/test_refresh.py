@@ -35,7 +35,7 @@ class Desk:
     def spend(self, token: str) -> TokenGrant:
         self.sent.append(token)
         oauth = self.logins.shelf.file.load().oauth
-        return tokens.refresh(oauth, token, clock=self.logins.clock)
+        return tokens.refresh_tokens(oauth, token, clock=self.logins.clock)
 
     def renew(self, condemned: str | None = None, **changes: Any) -> Renewal:
         return self.refresher.renew(changes.get("spend", self.spend), condemned)

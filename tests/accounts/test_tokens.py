@@ -14,7 +14,7 @@ import pytest
 from teamclaude.accounts import tokens
 from teamclaude.accounts.config import Config, OAuthConfig, parse_config
 from teamclaude.accounts.grants import read_grant, read_profile
-from teamclaude.accounts.tokens import WayOut, exchange_code, fetch_profile, refresh
+from teamclaude.accounts.tokens import OutboundRoute, exchange_code, fetch_profile, refresh_tokens
 from teamclaude.demo.api import FakeApi
 from teamclaude.demo.authserver import PROFILE_PATH, AuthServer
 from teamclaude.demo.fault import Fault
@@ -71,11 +71,11 @@ def test_a_code_becomes_tokens_and_a_person(auth: AuthServer) -> None:
 
 def test_a_refresh_spends_the_token_and_says_who_we_are(auth: AuthServer) -> None:
     token = auth.log_in(auth.users[0])["refreshToken"]
-    grant = refresh(config_of(auth), token, ["user:inference"], clock=clock)
+    grant = refresh_tokens(config_of(auth), token, ["user:inference"], clock=clock)
     assert grant.refresh_token not in (None, token)
     assert auth.calls[0].user_agent == OAuthConfig().user_agent
     oauth = replace(config_of(auth), user_agent="other/1")
-    refresh(oauth, grant.refresh_token or "")
+    refresh_tokens(oauth, grant.refresh_token or "")
     assert auth.calls[1].user_agent == "other/1"
 
 
@@ -92,7 +92,7 @@ REFUSED = [
 def test_what_only_a_new_login_heals(auth: AuthServer, fault: Fault) -> None:
     auth.script.once(fault)
     with pytest.raises(LoginRefusedError, match="log in again") as caught:
-        refresh(config_of(auth), "sk-ant-ort01-FAKEx")
+        refresh_tokens(config_of(auth), "sk-ant-ort01-FAKEx")
     assert "FAKE" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -126,7 +126,7 @@ def test_what_passes_by_itself(auth: AuthServer, fault: Fault, spent: bool, word
     auth.script.once(fault)
     token = auth.log_in(auth.users[0])["refreshToken"]
     with pytest.raises(TokenEndpointUnavailableError, match=words) as caught:
-        refresh(config_of(auth), token)
+        refresh_tokens(config_of(auth), token)
     assert caught.value.may_be_spent is spent
     assert "FAKE" not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -136,7 +136,7 @@ def test_a_silent_server_is_given_up(auth: AuthServer, monkeypatch: pytest.Monke
     monkeypatch.setattr(tokens, "TIMEOUT_SEC", 0.05)
     auth.script.once(Fault.silent())
     with pytest.raises(TokenEndpointUnavailableError, match="lost: no answer in") as caught:
-        refresh(config_of(auth), auth.log_in(auth.users[0])["refreshToken"])
+        refresh_tokens(config_of(auth), auth.log_in(auth.users[0])["refreshToken"])
     assert caught.value.may_be_spent
 
 
@@ -144,18 +144,18 @@ def test_a_server_that_trickles_is_given_up(auth: AuthServer, monkeypatch: pytes
     monkeypatch.setattr(tokens, "TIMEOUT_SEC", 0.1)
     auth.script.once(Fault.trickled(1, 0.001))
     with pytest.raises(TokenEndpointUnavailableError, match="lost"):
-        refresh(config_of(auth), auth.log_in(auth.users[0])["refreshToken"])
+        refresh_tokens(config_of(auth), auth.log_in(auth.users[0])["refreshToken"])
 
 
 def test_nobody_there_means_nothing_was_spent(auth: AuthServer) -> None:
     oauth = config_of(auth)
     auth.stop()
     with pytest.raises(TokenEndpointUnavailableError, match="can't be reached: Connection refused") as caught:
-        refresh(oauth, "sk-ant-ort01-FAKEx")
+        refresh_tokens(oauth, "sk-ant-ort01-FAKEx")
     assert not caught.value.may_be_spent
     foreign = replace(oauth, token_url="https://nowhere.invalid/token")
     with pytest.raises(TokenEndpointUnavailableError, match="can't be reached") as caught:
-        refresh(foreign, "sk-ant-ort01-FAKEx")
+        refresh_tokens(foreign, "sk-ant-ort01-FAKEx")
     assert not caught.value.may_be_spent
 
 
@@ -166,14 +166,14 @@ def test_nobody_there_means_nothing_was_spent(auth: AuthServer) -> None:
 def test_how_long_to_wait(auth: AuthServer, value: str, expected: float | None) -> None:
     auth.script.once(Fault.status(429, headers={"retry-after": value}))
     with pytest.raises(TokenEndpointUnavailableError) as caught:
-        refresh(config_of(auth), "sk-ant-ort01-FAKEx")
+        refresh_tokens(config_of(auth), "sk-ant-ort01-FAKEx")
     assert caught.value.retry_after == expected
 
 
 def test_how_long_to_wait_as_a_date(auth: AuthServer) -> None:
     auth.script.once(Fault.status(503, retry_after="Fri, 01 Jan 1999 00:00:00 GMT"))
     with pytest.raises(TokenEndpointUnavailableError) as caught:
-        refresh(config_of(auth), "sk-ant-ort01-FAKEx")
+        refresh_tokens(config_of(auth), "sk-ant-ort01-FAKEx")
     assert caught.value.retry_after == 0.0
 
 
@@ -205,13 +205,13 @@ def test_the_way_out_leads_through_a_proxy(auth: AuthServer, monkeypatch: pytest
         threading.Thread(target=turn_away, daemon=True).start()
         proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
         oauth = OAuthConfig()  # https: a proxy sees a CONNECT and never the token
-        way = WayOut.of(Config(upstream_proxy=proxy))
+        way = OutboundRoute.from_config(Config(upstream_proxy=proxy))
         with pytest.raises(TokenEndpointUnavailableError, match="407") as caught:
-            refresh(oauth, "sk-ant-ort01-FAKEx", way=way)
+            refresh_tokens(oauth, "sk-ant-ort01-FAKEx", route=way)
         assert not caught.value.may_be_spent
         monkeypatch.setenv("HTTPS_PROXY", proxy)
         with pytest.raises(TokenEndpointUnavailableError, match="407"):
-            refresh(oauth, "sk-ant-ort01-FAKEx")
+            refresh_tokens(oauth, "sk-ant-ort01-FAKEx")
     asked = [data.split(b" HTTP/1.")[0] for data in seen]
     assert asked == [b"CONNECT platform.claude.com:443"] * 2
     assert not any(b"FAKE" in data for data in seen)
@@ -222,7 +222,7 @@ def test_a_certificate_file_that_is_no_good_is_named(auth: AuthServer, tmp_path:
     bad.write_text("nothing")
     for path in (str(bad), str(tmp_path / "missing.pem")):
         with pytest.raises(TokenEndpointUnavailableError, match=f"upstreamCaFile {path} can't be used"):
-            refresh(config_of(auth), "sk-ant-ort01-FAKEx", way=WayOut(ca_file=path))
+            refresh_tokens(config_of(auth), "sk-ant-ort01-FAKEx", route=OutboundRoute(ca_file=path))
 
 
 # --- reading answers ------------------------------------------------------------------------------
@@ -269,7 +269,7 @@ def test_what_is_not_told_is_not_there() -> None:
 
 def test_a_login_without_a_told_end_lasts_thirty_days() -> None:
     assert (
-        read_grant({"access_token": "a"}, NOW, login_life=30 * 86400).refresh_token_expires_at
+        read_grant({"access_token": "a"}, NOW, login_lifetime=30 * 86400).refresh_token_expires_at
         == NOW + 2592000
     )
 
