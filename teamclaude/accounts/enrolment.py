@@ -13,7 +13,7 @@ from ..errors import TeamClaudeError
 from .config import AccountConfig
 from .edits import Placement, account_json, add_or_replace_account, edit_account
 
-__all__ = ["enroll", "enroll_key", "numbered"]
+__all__ = ["enroll", "enroll_key", "numbered_name"]
 
 
 def enroll(
@@ -24,8 +24,8 @@ def enroll(
     `word` and a number make the name of an account without one.  A `wanted` name that another account has
     is passed over: a login must not be lost for its name.
     """
-    taken = _names(raw)
-    name = wanted or account.name or numbered(word, taken)
+    taken = _account_names(raw)
+    name = wanted or account.name or numbered_name(word, taken)
     placed = add_or_replace_account(raw, account_json(replace(account, name=name)), fresh)
     if wanted and placed.name != wanted and wanted not in taken:
         edit_account(raw, placed.name, name=wanted)
@@ -41,12 +41,12 @@ def enroll_key(raw: dict[str, Any], key: str, wanted: Optional[str]) -> Placemen
     for entry in raw.get("accounts") or []:
         if entry.get("apiKey") == key:
             raise TeamClaudeError(f'this key is there already, as "{entry["name"]}"')
-    name = wanted or numbered("api", _names(raw))
+    name = wanted or numbered_name("api", _account_names(raw))
     account = AccountConfig(name=name, type="apikey", api_key=key, source="login")
     return add_or_replace_account(raw, account_json(account))
 
 
-def numbered(word: str, taken: set[str]) -> str:
+def numbered_name(word: str, taken: set[str]) -> str:
     """`api-1`, `api-2`...: the first that is free."""
     number = 1
     while f"{word}-{number}" in taken:
@@ -54,5 +54,5 @@ def numbered(word: str, taken: set[str]) -> str:
     return f"{word}-{number}"
 
 
-def _names(raw: dict[str, Any]) -> set[str]:
+def _account_names(raw: dict[str, Any]) -> set[str]:
     return {entry["name"] for entry in raw.get("accounts") or []}

@@ -17,7 +17,7 @@ from ..errors import ConfigError, TeamClaudeError
 from .codec import decode, encode
 from .domains import epoch_ms
 from .files import write_private
-from .imports import NESTED, Source, read_login
+from .imports import LOGIN_KEY, LoginSource, read_login
 from .pair import TokenPair
 
 __all__ = ["FollowedFile"]
@@ -59,14 +59,14 @@ class FollowedFile:
 
     def read(self, held: Optional[TokenPair] = None) -> TokenPair:
         # Whether a token has expired is not asked here: it may be the one to renew.
-        return TokenPair.of_account(read_login(Source(self._bytes(), self.path, self.path), now=0.0))
+        return TokenPair.of_account(read_login(LoginSource(self._bytes(), self.path, self.path), now=0.0))
 
     def write(self, spent: Optional[str], pair: TokenPair) -> TokenPair:
         there = self.read()
         if there.refresh_token != spent:
             return there
         raw = decode(self._bytes(), self.path)
-        login = raw.get(NESTED, raw)
+        login = raw.get(LOGIN_KEY, raw)
         login["accessToken"], login["refreshToken"] = pair.access_token, pair.refresh_token
         for key, moment in (("expiresAt", pair.expires_at), ("refreshTokenExpiresAt", pair.login_ends_at)):
             if moment is not None:

@@ -17,11 +17,11 @@ from .config import AccountConfig
 from .keychain import read_keychain
 from .schema import read
 
-__all__ = ["NESTED", "Source", "credentials_path", "find_source", "read_login"]
+__all__ = ["LOGIN_KEY", "LoginSource", "credentials_path", "find_login", "read_login"]
 
-NESTED = "claudeAiOauth"
-LARGEST = 1 << 20
-KEYS = {
+LOGIN_KEY = "claudeAiOauth"
+MAX_BYTES = 1 << 20
+FIELD_NAMES = {
     "accessToken": "accessToken",
     "refreshToken": "refreshToken",
     "expiresAt": "expiresAt",
@@ -33,11 +33,11 @@ KEYS = {
     "organizationName": "orgName",
 }
 # What an accessToken is when it is none.
-OTHERS = {"sk-ant-api": "an API key: add it with teamclaude login --api", "sk-ant-ort": "a refresh token"}
-AGAIN = "run claude once, which renews it, and import again; or use teamclaude login"
+OTHER_CREDENTIALS = {"sk-ant-api": "an API key: add it with teamclaude login --api", "sk-ant-ort": "a refresh token"}
+IMPORT_AGAIN = "run claude once, which renews it, and import again; or use teamclaude login"
 
 
-class Source(NamedTuple):
+class LoginSource(NamedTuple):
     """A text that should hold a login; `label` is for error texts, `path` only of a file."""
 
     text: bytes
@@ -52,7 +52,7 @@ def credentials_path(env: Mapping[str, str]) -> str:
     return os.path.join(directory, ".credentials.json")
 
 
-def find_source(env: Mapping[str, str], named: Optional[str], platform: str) -> Source:
+def find_login(env: Mapping[str, str], named: Optional[str], platform: str) -> LoginSource:
     """The file `named` (or in the directory `named`), else Claude Code's own, else the Keychain's item.
 
     TeamClaudeError when there is nothing.
@@ -62,7 +62,7 @@ def find_source(env: Mapping[str, str], named: Optional[str], platform: str) -> 
         path = os.path.join(path, ".credentials.json")
     try:
         with open(path, "rb") as file:
-            return Source(file.read(LARGEST + 1), path, path)
+            return LoginSource(file.read(MAX_BYTES + 1), path, path)
     except FileNotFoundError:
         if named:
             raise TeamClaudeError(f"{path}: there is no such file") from None
@@ -70,48 +70,48 @@ def find_source(env: Mapping[str, str], named: Optional[str], platform: str) -> 
         raise TeamClaudeError(f"{path}: can't read it: {error.strerror or error}") from error
     text = read_keychain(env) if platform == "darwin" else None
     if text is not None:
-        return Source(text.encode(), "the Keychain item of Claude Code")
+        return LoginSource(text.encode(), "the Keychain item of Claude Code")
     raise TeamClaudeError(f"{path}: Claude Code is not logged in here; run teamclaude login instead")
 
 
-def read_login(source: Source, now: float) -> AccountConfig:
+def read_login(source: LoginSource, now: float) -> AccountConfig:
     """The login in a source, as an account that has no name yet.
 
     Raises TeamClaudeError: not JSON, another shape, an API key, expired at `now` (epoch seconds), or without
     the refresh token that would make it last.
     """
-    if len(source.text) > LARGEST:
+    if len(source.text) > MAX_BYTES:
         raise TeamClaudeError(f"{source.label}: is too long to be a login of Claude Code")
     if not source.text.strip():
         raise TeamClaudeError(f"{source.label}: is empty")
     raw = decode(source.text, source.label)
-    path = NESTED if NESTED in raw else ""
+    path = LOGIN_KEY if LOGIN_KEY in raw else ""
     login = raw[path] if path else raw
     where = f"{source.label}: {path}" if path else source.label
     if not isinstance(login, dict):
         raise TeamClaudeError(f"{where}: expected an object with accessToken, refreshToken and expiresAt")
-    _refuse_other_shapes(raw, login, where)
-    known = {ours: login[theirs] for theirs, ours in KEYS.items() if theirs in login}
+    _check_shape(raw, login, where)
+    known = {ours: login[theirs] for theirs, ours in FIELD_NAMES.items() if theirs in login}
     try:
         account = read(AccountConfig, {**known, "name": "-", "type": "oauth"}, path)
     except ConfigError as error:
         raise TeamClaudeError(f"{source.label}: {error}") from None
-    _refuse_useless(account, where, now)
+    _check_usable(account, where, now)
     return replace(account, name="")
 
 
-def _refuse_other_shapes(raw: Mapping[str, Any], login: Mapping[str, Any], where: str) -> None:
+def _check_shape(raw: Mapping[str, Any], login: Mapping[str, Any], where: str) -> None:
     if login.get("accessToken") or login.get("refreshToken"):
         return
     values = [value for part in (raw, login) for value in part.values() if isinstance(value, str)]
     if any(value.startswith("sk-ant-api") for value in values):
         raise TeamClaudeError(f"{where}: holds an API key, not a login; add it with teamclaude login --api")
-    raise TeamClaudeError(f"{where}: holds no login of Claude Code ({NESTED}.accessToken)")
+    raise TeamClaudeError(f"{where}: holds no login of Claude Code ({LOGIN_KEY}.accessToken)")
 
 
-def _refuse_useless(account: AccountConfig, where: str, now: float) -> None:
+def _check_usable(account: AccountConfig, where: str, now: float) -> None:
     token = account.access_token or ""
-    for prefix, what in OTHERS.items():
+    for prefix, what in OTHER_CREDENTIALS.items():
         if token.startswith(prefix):
             raise TeamClaudeError(f"{where}: its accessToken is {what}")
     if not token.startswith("sk-ant-"):
@@ -125,4 +125,4 @@ def _refuse_useless(account: AccountConfig, where: str, now: float) -> None:
     if ends is not None and ends <= now:
         raise TeamClaudeError(f"{where}: this login has ended; use teamclaude login")
     if account.expires_at is not None and account.expires_at <= now:
-        raise TeamClaudeError(f"{where}: its accessToken has expired; {AGAIN}")
+        raise TeamClaudeError(f"{where}: its accessToken has expired; {IMPORT_AGAIN}")

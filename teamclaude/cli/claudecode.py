@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..accounts.keychain import find_command
+from ..accounts.keychain import keychain_query
 
 __all__ = ["BaseUrl", "base_urls_in_settings", "config_directory", "is_logged_in"]
 
@@ -64,7 +64,7 @@ def _has_login(credentials: Mapping[str, Any]) -> bool:
 def _keychain_has_login(env: Mapping[str, str]) -> bool:
     try:
         found = subprocess.run(
-            find_command(env), stdin=subprocess.DEVNULL, capture_output=True, timeout=KEYCHAIN_TIMEOUT_S
+            keychain_query(env), stdin=subprocess.DEVNULL, capture_output=True, timeout=KEYCHAIN_TIMEOUT_S
         )
     except (OSError, subprocess.SubprocessError):
         return False

@@ -23,7 +23,7 @@ from .terminal import ask, confirm, is_interactive, note
 
 if TYPE_CHECKING:
     from ..accounts.config import AccountConfig, Config
-    from ..accounts.imports import Source
+    from ..accounts.imports import LoginSource
 
 __all__ = ["arguments", "run"]
 
@@ -60,16 +60,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _source(args: argparse.Namespace) -> Source:
-    from ..accounts.imports import Source, find_source
+def _source(args: argparse.Namespace) -> LoginSource:
+    from ..accounts.imports import LoginSource, find_login
 
     if args.json is None:
-        return find_source(os.environ, args.path, PLATFORM)
+        return find_login(os.environ, args.path, PLATFORM)
     if args.json != "-":
-        return Source(args.json.encode("utf-8", "replace"), "--json")
+        return LoginSource(args.json.encode("utf-8", "replace"), "--json")
     if is_interactive():
         note("Paste the JSON, then press Ctrl-D:")
-    return Source(sys.stdin.buffer.read() if sys.stdin else b"", "stdin")
+    return LoginSource(sys.stdin.buffer.read() if sys.stdin else b"", "stdin")
 
 
 def _named(config: Config, account: AccountConfig, wanted: Optional[str]) -> AccountConfig:
@@ -89,7 +89,7 @@ def _named(config: Config, account: AccountConfig, wanted: Optional[str]) -> Acc
     return account
 
 
-def _shared(source: Source) -> bool:
+def _shared(source: LoginSource) -> bool:
     """Warn that the login now has two users; whether to follow the file instead."""
     note("This login is now shared with Claude Code: whoever renews it second is logged out.")
     if source.path is None:
@@ -101,7 +101,7 @@ def _shared(source: Source) -> bool:
     return confirm(f"Follow {source.path} and leave the renewing to Claude Code?")
 
 
-def _following(account: AccountConfig, source: Source) -> AccountConfig:
+def _following(account: AccountConfig, source: LoginSource) -> AccountConfig:
     """Its tokens stay where they are: two copies of a login would not both stay good."""
     return replace(
         account,

@@ -108,12 +108,12 @@ def _invite(attempt: LoginFlow, listening: bool) -> None:
 
 
 def _add_key(args: argparse.Namespace) -> int:
-    from ..accounts.apikey import checked_key
+    from ..accounts.apikey import check_api_key
     from ..accounts.config import AccountConfig
     from ..accounts.enrolment import enroll_key
 
     file, _ = config_to_add_to()
-    key = checked_key(_read_key())
+    key = check_api_key(_read_key())
     about = AccountConfig(name="", type="apikey")
     install(file, lambda raw: enroll_key(raw, key, args.name), about, args.name, args.port)
     return 0

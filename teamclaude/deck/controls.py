@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from ..accounts.apikey import checked_key
+from ..accounts.apikey import check_api_key
 from ..accounts.config import AccountConfig
 from ..accounts.edits import Placement, remove_account
 from ..accounts.enrolment import enroll, enroll_key
-from ..accounts.imports import find_source, read_login
+from ..accounts.imports import find_login, read_login
 from ..accounts.owner import add_profile
 from ..errors import TeamClaudeError
 from ..proxy.service import ProxyServer
@@ -105,11 +105,11 @@ class LocalControls:
         return Outcome(f"config read again: {'; '.join(told) or 'no account changed'}", "good")
 
     def _add_key(self, command: Command) -> Outcome:
-        key = checked_key(command.secret)
+        key = check_api_key(command.secret)
         return self._placed(self._file.update(lambda raw: enroll_key(raw, key, None)))
 
     def _import(self, command: Command) -> Outcome:
-        source = find_source(self._env, None, sys.platform)
+        source = find_login(self._env, None, sys.platform)
         account = read_login(source, time.time())
         config = self._file.load()
         known = [(other.account_uuid, other.org_uuid) for other in config.accounts]

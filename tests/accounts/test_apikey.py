@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.accounts.apikey import checked_key
+from teamclaude.accounts.apikey import check_api_key
 from teamclaude.errors import TeamClaudeError
 
 
 @pytest.mark.parametrize("typed", ["sk-ant-api03-FAKE_key-1", "  sk-ant-api03-FAKE_key-1\r\n"])
 def test_a_key(typed: str) -> None:
-    assert checked_key(typed) == "sk-ant-api03-FAKE_key-1"
+    assert check_api_key(typed) == "sk-ant-api03-FAKE_key-1"
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_key(typed: str) -> None:
 )
 def test_none(typed: str, said: str) -> None:
     with pytest.raises(TeamClaudeError) as caught:
-        checked_key(typed)
+        check_api_key(typed)
     text = str(caught.value)
     assert said in text
     assert "FAK" not in text

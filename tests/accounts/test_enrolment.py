@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from teamclaude.accounts.config import AccountConfig
-from teamclaude.accounts.enrolment import enroll, enroll_key, numbered
+from teamclaude.accounts.enrolment import enroll, enroll_key, numbered_name
 from teamclaude.errors import TeamClaudeError
 
 
@@ -133,4 +133,4 @@ def test_a_key_comes_once() -> None:
 
 
 def test_numbered() -> None:
-    assert numbered("api", {"api-1", "api-3"}) == "api-2"
+    assert numbered_name("api", {"api-1", "api-3"}) == "api-2"

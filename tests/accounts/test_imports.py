@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.accounts.imports import LARGEST, Source, credentials_path, find_source, read_login
+from teamclaude.accounts.imports import MAX_BYTES, LoginSource, credentials_path, find_login, read_login
 from teamclaude.errors import TeamClaudeError
 
 NOW = 1_800_000_000.0
@@ -31,9 +31,9 @@ FULL = {
 }
 
 
-def source(value: Any) -> Source:
+def source(value: Any) -> LoginSource:
     text = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return Source(text, "/x.json", "/x.json")
+    return LoginSource(text, "/x.json", "/x.json")
 
 
 @pytest.mark.parametrize("shape", [{"claudeAiOauth": FULL, "mcpOAuth": {}}, FULL])
@@ -62,7 +62,7 @@ BAD = [
     (b"{", "line 1, column 2"),
     (b"\xff\xfe", "not UTF-8"),
     (b"[" * 100_000, "nested too deeply"),
-    (b'"' + b"x" * LARGEST + b'"', "too long"),
+    (b'"' + b"x" * MAX_BYTES + b'"', "too long"),
     ([LOGIN], "expected a JSON object, got a list"),
     ({"claudeAiOauth": "sk-ant-oat01-FAKE"}, "claudeAiOauth: expected an object"),
     ({"claudeAiOauth": None}, "expected an object"),
@@ -111,7 +111,7 @@ def login(private_home: Path) -> Path:
 
 
 def test_claude_codes_own_file(login: Path) -> None:
-    found = find_source(os.environ, None, "linux")
+    found = find_login(os.environ, None, "linux")
     assert (found.path, found.label) == (str(login), str(login))
     assert json.loads(found.text)["claudeAiOauth"] == FULL
 
@@ -122,36 +122,36 @@ def test_its_directory_can_be_another(login: Path, tmp_path: Path) -> None:
     )
     env = {**os.environ, "CLAUDE_CONFIG_DIR": str(tmp_path)}
     with pytest.raises(TeamClaudeError, match="is not logged in here; run teamclaude login"):
-        find_source(env, None, "linux")
+        find_login(env, None, "linux")
 
 
 @pytest.mark.parametrize("named", ["{file}", "{directory}", "~/.claude/.credentials.json"])
 def test_a_named_one(login: Path, named: str) -> None:
-    found = find_source(os.environ, named.format(file=login, directory=login.parent), "linux")
+    found = find_login(os.environ, named.format(file=login, directory=login.parent), "linux")
     assert found.path == str(login)
 
 
 def test_a_named_one_that_is_not_there_does_not_lead_to_the_keychain(tmp_path: Path) -> None:
     with pytest.raises(TeamClaudeError, match="there is no such file"):
-        find_source(os.environ, str(tmp_path / "none"), "darwin")
+        find_login(os.environ, str(tmp_path / "none"), "darwin")
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions mean nothing here")
 def test_one_that_can_not_be_read(login: Path) -> None:
     login.chmod(0)
     with pytest.raises(TeamClaudeError, match="can't read it"):
-        find_source(os.environ, None, "linux")
+        find_login(os.environ, None, "linux")
     login.chmod(stat.S_IRUSR)
 
 
 def test_a_path_through_a_file_can_not_be_read(login: Path) -> None:
     with pytest.raises(TeamClaudeError, match="can't read it"):
-        find_source(os.environ, f"{login}/x", "linux")
+        find_login(os.environ, f"{login}/x", "linux")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no endless device here")
 def test_an_endless_one_is_not_read_to_its_end() -> None:
-    assert len(find_source(os.environ, "/dev/zero", "linux").text) == LARGEST + 1
+    assert len(find_login(os.environ, "/dev/zero", "linux").text) == MAX_BYTES + 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
@@ -163,15 +163,15 @@ def test_the_keychain_is_asked_when_there_is_no_file(
     (tmp_path / "security").chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     if found:
-        assert find_source(os.environ, None, "darwin") == (
+        assert find_login(os.environ, None, "darwin") == (
             b'{"a": 1}',
             "the Keychain item of Claude Code",
             None,
         )
     else:
         with pytest.raises(TeamClaudeError, match="is not logged in here"):
-            find_source(os.environ, None, "darwin")
+            find_login(os.environ, None, "darwin")
 
 
 def test_the_file_goes_before_the_keychain(login: Path) -> None:
-    assert find_source(os.environ, None, "darwin").path == str(login)
+    assert find_login(os.environ, None, "darwin").path == str(login)

@@ -61,7 +61,7 @@ def test_no_item(security: Callable[[str], Env]) -> None:
 )
 def test_a_keychain_that_does_not_give_it(security: Callable[[str], Env], script: str, said: str) -> None:
     with pytest.raises(TeamClaudeError, match=said) as caught:
-        read_keychain(security(script), patience_s=0.2)
+        read_keychain(security(script), timeout_s=0.2)
     assert "\n" not in str(caught.value)
     assert "FAKE" not in str(caught.value)
 
