@@ -59,7 +59,7 @@ class FollowedFile:
 
     def read(self, held: Optional[TokenPair] = None) -> TokenPair:
         # Whether a token has expired is not asked here: it may be the one to renew.
-        return TokenPair.of_account(read_login(LoginSource(self._bytes(), self.path, self.path), now=0.0))
+        return TokenPair.from_account(read_login(LoginSource(self._bytes(), self.path, self.path), now=0.0))
 
     def write(self, spent: Optional[str], pair: TokenPair) -> TokenPair:
         there = self.read()

@@ -19,7 +19,7 @@ from typing import Callable, Optional
 from ..errors import LoginRefusedError, TeamClaudeError, TokenEndpointUnavailableError
 from . import tokens
 from .config import AccountConfig, Config
-from .freshness import NEVER, USABLE, Need, Standing, TokenState
+from .freshness import NEVER, USABLE, RefreshNeed, Usability, TokenStatus
 from .grants import TokenGrant
 from .pair import NO_TOKENS, TokenPair
 from .refresh import AGAIN
@@ -102,7 +102,7 @@ class TokenKeeper:
         return slot
 
     def _look(self, slot: Slot, account: AccountConfig) -> bool:
-        stored = TokenPair.of_account(account)
+        stored = TokenPair.from_account(account)
         if not account.import_from:
             return slot.offer(stored)
         if slot.pair is NO_TOKENS:  # until the file can be read
@@ -142,7 +142,7 @@ class TokenKeeper:
                 finally:
                     slot.flight.release()
 
-    def states(self) -> dict[str, TokenState]:
+    def states(self) -> dict[str, TokenStatus]:
         """The state of each login's tokens, by account key."""
         now = self._clock()
         return {key: slot.state(now) for key, slot in self._slots.items()}
@@ -161,12 +161,12 @@ class TokenKeeper:
     def is_good(self, key: str) -> bool:
         """Nothing is to be done before a request is sent: what before_dispatch finds mostly."""
         slot = self._slots.get(key)
-        return slot is None or slot.need(self._clock()) is Need.NONE
+        return slot is None or slot.need(self._clock()) is RefreshNeed.NONE
 
     def must_wait(self, key: str) -> bool:
         """before_dispatch would wait for a renewal, perhaps for seconds."""
         slot = self._slots.get(key)
-        return slot is not None and slot.need(self._clock()) is Need.MANDATORY
+        return slot is not None and slot.need(self._clock()) is RefreshNeed.MANDATORY
 
     def renew_beside(self, key: str) -> None:
         """Begin to renew a token that is of no use any more, beside the traffic."""
@@ -174,32 +174,32 @@ class TokenKeeper:
         if slot is not None:
             self._renew_beside(key, slot, self._clock())
 
-    def before_dispatch(self, key: str) -> Standing:
+    def before_dispatch(self, key: str) -> Usability:
         """Whether a request may be sent; waits for a renewal only where the token is of no use."""
         slot = self._slots.get(key)
         if slot is None:
             return USABLE
         now = self._clock()
         need = slot.need(now)
-        if need is Need.NONE:
+        if need is RefreshNeed.NONE:
             return USABLE
-        if need is Need.MANDATORY:
+        if need is RefreshNeed.MANDATORY:
             self._renew(key, slot)
         else:
             self._renew_beside(key, slot, now)
         return slot.standing(self._clock())
 
-    def after_401(self, key: str, failed_token: str) -> Standing:
+    def after_401(self, key: str, failed_token: str) -> Usability:
         """The API refused this token: whether there is a newer one, to try the same account once more.
 
         Renews it only if the one that failed is still the current one.
         """
         slot = self._slots.get(key)
         if slot is None:
-            return Standing(False)
+            return Usability(False)
         why = slot.condemn(failed_token, self._clock())
         if why:
-            return Standing(False, why)
+            return Usability(False, why)
         self._renew(key, slot)
         return slot.standing(self._clock())
 

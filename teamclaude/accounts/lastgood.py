@@ -113,5 +113,5 @@ class LastGoodConfig:
         for key, pair in self._pairs().items():
             if key not in followed and pair.access_token is not None:
                 with contextlib.suppress(UsageError):  # an account of a reload that was not taken over
-                    edit_account(raw, key, **pair.as_settings())
+                    edit_account(raw, key, **pair.to_account_fields())
         return raw

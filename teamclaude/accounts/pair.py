@@ -20,7 +20,7 @@ class TokenPair(NamedTuple):
     issued_at: Optional[float] = None  # when the access token was
 
     @classmethod
-    def of_account(cls, account: AccountConfig) -> TokenPair:
+    def from_account(cls, account: AccountConfig) -> TokenPair:
         """What the config file holds."""
         return cls(
             account.access_token,
@@ -30,7 +30,7 @@ class TokenPair(NamedTuple):
             account.issued_at,
         )
 
-    def as_settings(self) -> dict[str, Any]:
+    def to_account_fields(self) -> dict[str, Any]:
         """The same as attributes of an AccountConfig."""
         return {
             "access_token": self.access_token,
@@ -45,18 +45,18 @@ class TokenPair(NamedTuple):
         return self.access_token, self.refresh_token
 
     @property
-    def life(self) -> Optional[float]:
+    def lifetime_sec(self) -> Optional[float]:
         """How many seconds the access token lives in all; None where that can't be told."""
         if self.expires_at is None or self.issued_at is None or self.issued_at >= self.expires_at:
             return None
         return self.expires_at - self.issued_at
 
     @property
-    def ends_at(self) -> Optional[float]:
+    def last_use_ends_at(self) -> Optional[float]:
         """The end of the login: from then on no renewal helps."""
         return self.login_ends_at if self.refresh_token else self.expires_at
 
-    def followed_by(self, grant: TokenGrant) -> TokenPair:
+    def after_refresh(self, grant: TokenGrant) -> TokenPair:
         """The pair after a refresh; what its answer does not tell stays."""
         return TokenPair(
             grant.access_token,

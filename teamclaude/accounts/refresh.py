@@ -22,7 +22,7 @@ import time
 from typing import Callable, NamedTuple, Optional
 
 from ..errors import ConfigError, LoginRefusedError, TeamClaudeError, TokenEndpointUnavailableError
-from .freshness import Need, need_of
+from .freshness import RefreshNeed, refresh_need
 from .grants import TokenGrant
 from .intent import Intent
 from .lock import FileLock
@@ -113,7 +113,7 @@ class Refresher:
             if found.unsaved is not None:
                 return found
             intent = self.intent(token) if token is not None else None
-            good = need_of(pair, self._clock()) is Need.NONE and pair.access_token != condemned
+            good = refresh_need(pair, self._clock()) is RefreshNeed.NONE and pair.access_token != condemned
             # Where the refresh token may be spent, it is better to know now than in some hours.
             if good and (intent is None or intent.begun is None):
                 return found
@@ -157,7 +157,7 @@ class Refresher:
             if intent.begun is None and not error.may_be_spent:
                 intent.clear()
             raise
-        pair = stored.followed_by(grant)
+        pair = stored.after_refresh(grant)
         if pair.refresh_token != token:
             with contextlib.suppress(OSError):  # then the store alone must do
                 intent.keep(pair)

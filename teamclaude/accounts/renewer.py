@@ -7,7 +7,7 @@ from typing import Callable, Optional, Protocol
 
 from ..errors import TeamClaudeError
 from .config import AccountConfig, Config
-from .freshness import Need, need_of
+from .freshness import RefreshNeed, refresh_need
 from .intent import Intent, side_path
 from .pair import TokenPair
 from .refresh import Refresher, Renewal, Spend
@@ -59,7 +59,7 @@ class Follower:
     ) -> Renewal:
         stored = self._store.read()
         refused = condemned is not None and stored.access_token == condemned
-        if refused or need_of(stored, self._clock()) is Need.MANDATORY:
+        if refused or refresh_need(stored, self._clock()) is RefreshNeed.MANDATORY:
             why = "was refused" if refused else "has expired"
             raise TeamClaudeError(
                 f"the token in {self._place} {why}: run claude, which renews it, or set refreshImported"

@@ -6,15 +6,15 @@ import threading
 from typing import Optional
 
 from .freshness import (
-    LEAST_DISTANCE_SEC,
+    MIN_REFRESH_INTERVAL_SEC,
     NEVER,
     WARN_SEC,
-    Need,
-    Standing,
-    TokenState,
-    margin_of,
-    need_of,
-    pause_after,
+    RefreshNeed,
+    Usability,
+    TokenStatus,
+    refresh_margin_sec,
+    refresh_need,
+    backoff_sec,
 )
 from .pair import NO_TOKENS, TokenPair
 from .refresh import Renewal, Unsaved, refused_words
@@ -139,7 +139,7 @@ class Slot:
     def _hold_off(self, now: float, words: str, wish: Optional[float]) -> None:
         self._failures += 1
         self.trouble = words
-        self.retry_at = now + pause_after(self._failures, wish)
+        self.retry_at = now + backoff_sec(self._failures, wish)
 
     def _is_old(self, pair: TokenPair) -> bool:
         """A reload that began before our last renewal brings what was there before it."""
@@ -158,10 +158,10 @@ class Slot:
         token = self.pair.access_token
         return token if token == self._condemned else None
 
-    def need(self, now: float) -> Need:
+    def need(self, now: float) -> RefreshNeed:
         """As need_of; a token that the API refused is not usable."""
         refused = self._condemned is not None and self.condemned
-        return Need.MANDATORY if refused else need_of(self.pair, now)
+        return RefreshNeed.MANDATORY if refused else refresh_need(self.pair, now)
 
     def wants(self, now: float) -> bool:
         """Whether a renewal should be tried now."""
@@ -169,18 +169,18 @@ class Slot:
             return False
         need = self.need(now)
         # What another program renews is looked at when it is needed, and when its file changes.
-        return need is Need.MANDATORY or (self.renewer.spends and (self.unfinished or need is Need.ADVISORY))
+        return need is RefreshNeed.MANDATORY or (self.renewer.spends and (self.unfinished or need is RefreshNeed.ADVISORY))
 
-    def standing(self, now: float) -> Standing:
+    def standing(self, now: float) -> Usability:
         """Whether requests may be sent with the token we have."""
-        if self.need(now) is not Need.MANDATORY:
-            return Standing(True)
+        if self.need(now) is not RefreshNeed.MANDATORY:
+            return Usability(True)
         if self.refused:
-            return Standing(False, self.refused)
+            return Usability(False, self.refused)
         words = self.trouble or "its token has expired and is being renewed"
         # Where another program renews, a refused token is refused until that has happened.
         waits = self.renewer.spends or not self.condemned
-        return Standing(False, words, max(self._next_try(now), now + 1.0) if waits else None)
+        return Usability(False, words, max(self._next_try(now), now + 1.0) if waits else None)
 
     def next_look(self, now: float) -> float:
         """When the timer is to renew or to store here (epoch seconds)."""
@@ -192,18 +192,18 @@ class Slot:
         if self.wants(soonest):
             return soonest
         ends = self.pair.expires_at
-        margin = margin_of(self.pair) if self.renewer.spends else 0.0
+        margin = refresh_margin_sec(self.pair) if self.renewer.spends else 0.0
         return NEVER if ends is None else max(soonest, ends - margin)
 
     def _next_try(self, now: float) -> float:
         """Before then no renewal is tried; a clock that was set back does not put it off."""
-        distant = self._renewed_at + LEAST_DISTANCE_SEC if self._renewed_at <= now else NEVER_YET
+        distant = self._renewed_at + MIN_REFRESH_INTERVAL_SEC if self._renewed_at <= now else NEVER_YET
         return max(self.retry_at, distant)
 
     def take_out(self, now: float) -> str:
         """Why only a new login brings the account back; told once, and empty while it can be used."""
         with self._lock:
-            if not self.refused or self._told_out or self.need(now) is not Need.MANDATORY:
+            if not self.refused or self._told_out or self.need(now) is not RefreshNeed.MANDATORY:
                 return ""
             self._told_out = True
             return self.refused
@@ -211,16 +211,16 @@ class Slot:
     def take_warning(self, now: float) -> Optional[float]:
         """When the login ends, told once, some days before."""
         with self._lock:
-            ends = self.pair.ends_at
+            ends = self.pair.last_use_ends_at
             if ends is None or ends == self._warned_of or not 0 < ends - now <= WARN_SEC:
                 return None
             self._warned_of = ends
             return ends
 
-    def state(self, now: float) -> TokenState:
+    def state(self, now: float) -> TokenStatus:
         """For display."""
         pair, words = self.pair, self.refused or self.trouble
         if self.refused:
-            return TokenState("re-login needed", pair.expires_at, pair.ends_at, words)
-        fresh = self.need(now) is Need.NONE
-        return TokenState("valid" if fresh else "refresh due", pair.expires_at, pair.ends_at, words)
+            return TokenStatus("re-login needed", pair.expires_at, pair.last_use_ends_at, words)
+        fresh = self.need(now) is RefreshNeed.NONE
+        return TokenStatus("valid" if fresh else "refresh due", pair.expires_at, pair.last_use_ends_at, words)

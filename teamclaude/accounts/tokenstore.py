@@ -61,11 +61,11 @@ class ConfigStore:
         place = index_of(accounts, self._key)
         if place is None:
             raise UsageError("the account is not in the config file any more")
-        return TokenPair.of_account(accounts[place])
+        return TokenPair.from_account(accounts[place])
 
     def write(self, spent: Optional[str], pair: TokenPair) -> TokenPair:
         def change(raw: dict[str, Any]) -> TokenPair:
-            there = TokenPair.of_account(swap_tokens(raw, self._key, spent, pair.as_settings()))
+            there = TokenPair.from_account(swap_tokens(raw, self._key, spent, pair.to_account_fields()))
             return there if there.refresh_token != spent else pair
 
         try:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Optional
 
 from ..accounts.config import AccountConfig
-from ..accounts.freshness import WARN_SEC, Need, need_of
+from ..accounts.freshness import WARN_SEC, RefreshNeed, refresh_need
 from ..accounts.pair import TokenPair
 from ..deck.figures import duration, epoch
 
@@ -42,7 +42,7 @@ def token_state(account: AccountConfig, now: float, auth_failed: bool = False) -
     if account.expires_at is None:
         return "no expiry known"
     left = account.expires_at - now
-    if need_of(TokenPair.of_account(account), now) is Need.NONE:
+    if refresh_need(TokenPair.from_account(account), now) is RefreshNeed.NONE:
         return f"valid {duration(left)}"
     if account.refresh_token:
         return "refresh due"

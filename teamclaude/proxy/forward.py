@@ -19,7 +19,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Optional
 
-from ..accounts.freshness import Standing
+from ..accounts.freshness import Usability
 from ..errors import (
     ClientGoneError,
     ConnectFailedError,
@@ -333,7 +333,7 @@ class Forwarder:
         return True
 
     def _refused_login(self, lease: Lease, way: UpstreamTarget, words: str) -> None:
-        standing = Standing(False, words or "the API refused its credentials (401)")
+        standing = Usability(False, words or "the API refused its credentials (401)")
         if lease.account not in self._renewed:
             self._renewed.add(lease.account)
             if way.credential.kind == "oauth":
@@ -345,25 +345,25 @@ class Forwarder:
         if not standing:
             self._no_token(lease, standing)
 
-    def _check_token(self, key: str) -> Standing:
+    def _check_token(self, key: str) -> Usability:
         """Whether the account's token is good; a renewal that must be waited for does not hide the client."""
         keeper = self._house.token_manager
         if keeper.must_wait(key):
             return self._renewing(lambda: keeper.before_dispatch(key))
         return keeper.before_dispatch(key)
 
-    def _renewing(self, renewal: Callable[[], Standing]) -> Standing:
+    def _renewing(self, renewal: Callable[[], Usability]) -> Usability:
         with self._exchange.pausing("renewal of its token"):
             return attend(renewal, self._hold.on_tick)
 
-    def _no_token(self, lease: Lease, standing: Standing) -> None:
+    def _no_token(self, lease: Lease, standing: Usability) -> None:
         """The account can't be used now, or not before a person has helped."""
-        self._refusal_reasons[lease.account] = standing.words
+        self._refusal_reasons[lease.account] = standing.reason
         if standing.retry_at is not None:
-            self._house.router.bench_login(lease.account, standing.retry_at, standing.words)
+            self._house.router.bench_login(lease.account, standing.retry_at, standing.reason)
             return
         self._locked_out.add(lease.account)
-        self._house.router.mark_auth_failed(lease, standing.words)
+        self._house.router.mark_auth_failed(lease, standing.reason)
 
     def _refused_stream(self, lease: Lease, refused: StreamRefusedError) -> None:
         """An error event before anything was relayed: as the same error with a status would be."""

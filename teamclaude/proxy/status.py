@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, Optional
 
-from ..accounts.freshness import TokenState
+from ..accounts.freshness import TokenStatus
 from ..routing.capacity import AccountCapacity, Capacity, capacity_of
 from ..routing.rules import Rules
 from ..routing.usage import Usage
@@ -25,7 +25,7 @@ __all__ = ["capacity_json", "dollars", "resident_mb", "status_json"]
 
 
 def status_json(
-    view: FleetView, rules: Rules, system: dict[str, Any], tokens: Mapping[str, TokenState]
+    view: FleetView, rules: Rules, system: dict[str, Any], tokens: Mapping[str, TokenStatus]
 ) -> dict[str, Any]:
     """The whole status; `system` is what the process says of itself, `tokens` the logins' by account key."""
     capacity = capacity_of(view, rules)
@@ -139,7 +139,7 @@ def _account(account: AccountView, capacity: AccountCapacity, now: float) -> dic
     }
 
 
-def _token(state: Optional[TokenState]) -> Optional[dict[str, Any]]:
+def _token(state: Optional[TokenStatus]) -> Optional[dict[str, Any]]:
     """None for an API key."""
     if state is None:
         return None
@@ -147,7 +147,7 @@ def _token(state: Optional[TokenState]) -> Optional[dict[str, Any]]:
         "state": state.state,
         "expiresAt": _ms(state.expires_at),
         "loginEndsAt": _ms(state.login_ends_at),
-        "reason": state.words or None,
+        "reason": state.reason or None,
     }
 
 

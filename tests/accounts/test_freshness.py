@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.accounts.freshness import Need, Standing, margin_of, need_of, pause_after
+from teamclaude.accounts.freshness import RefreshNeed, Usability, refresh_margin_sec, refresh_need, backoff_sec
 from teamclaude.accounts.pair import TokenPair
 
 NOW = 1_800_000_000.0
@@ -15,16 +15,16 @@ NOW = 1_800_000_000.0
 @pytest.mark.parametrize(
     ("left", "need"),
     [
-        (8 * 3600, Need.NONE),
-        (300, Need.NONE),
-        (299.9, Need.ADVISORY),
-        (0.1, Need.ADVISORY),
-        (0, Need.MANDATORY),
-        (-9, Need.MANDATORY),
+        (8 * 3600, RefreshNeed.NONE),
+        (300, RefreshNeed.NONE),
+        (299.9, RefreshNeed.ADVISORY),
+        (0.1, RefreshNeed.ADVISORY),
+        (0, RefreshNeed.MANDATORY),
+        (-9, RefreshNeed.MANDATORY),
     ],
 )
-def test_due_five_minutes_before_the_end(left: float, need: Need) -> None:
-    assert need_of(TokenPair("a", "r", NOW + left), NOW) is need
+def test_due_five_minutes_before_the_end(left: float, need: RefreshNeed) -> None:
+    assert refresh_need(TokenPair("a", "r", NOW + left), NOW) is need
 
 
 @pytest.mark.parametrize(
@@ -45,31 +45,31 @@ def test_due_five_minutes_before_the_end(left: float, need: Need) -> None:
 def test_the_margin_is_a_tenth_of_the_life_and_at_most_five_minutes(life: Any, margin: float) -> None:
     issued = None if life is None else NOW - life
     pair = TokenPair("a", "r", NOW, issued_at=issued)
-    assert margin_of(pair) == pytest.approx(margin)
-    assert need_of(pair, NOW - margin) is Need.NONE
-    assert need_of(pair, NOW - 0.99 * margin) is Need.ADVISORY
+    assert refresh_margin_sec(pair) == pytest.approx(margin)
+    assert refresh_need(pair, NOW - margin) is RefreshNeed.NONE
+    assert refresh_need(pair, NOW - 0.99 * margin) is RefreshNeed.ADVISORY
 
 
 def test_a_token_without_a_known_end_is_good_and_no_token_is_not() -> None:
-    assert need_of(TokenPair("a"), NOW) is Need.NONE
-    assert need_of(TokenPair(None, "r", NOW + 900), NOW) is Need.MANDATORY
+    assert refresh_need(TokenPair("a"), NOW) is RefreshNeed.NONE
+    assert refresh_need(TokenPair(None, "r", NOW + 900), NOW) is RefreshNeed.MANDATORY
 
 
 def test_pauses_double_from_five_seconds_to_five_minutes() -> None:
-    assert [pause_after(n) for n in (1, 2, 3, 4, 5, 6, 7, 8, 500)] == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+    assert [backoff_sec(n) for n in (1, 2, 3, 4, 5, 6, 7, 8, 500)] == [5, 10, 20, 40, 80, 160, 300, 300, 300]
 
 
 def test_the_server_may_ask_for_longer_but_not_for_ever() -> None:
-    assert pause_after(1, 3.0) == 5.0
-    assert pause_after(3, 200.0) == 200.0
-    assert pause_after(1, 86400.0) == 3600.0
+    assert backoff_sec(1, 3.0) == 5.0
+    assert backoff_sec(3, 200.0) == 200.0
+    assert backoff_sec(1, 86400.0) == 3600.0
 
 
 def test_a_standing_is_as_true_as_it_is_usable() -> None:
-    assert Standing(True)
-    assert not Standing(False, "why", NOW)
+    assert Usability(True)
+    assert not Usability(False, "why", NOW)
 
 
 def test_the_login_ends_with_its_refresh_token_else_with_its_access_token() -> None:
-    assert TokenPair("a", "r", NOW, NOW + 9).ends_at == NOW + 9
-    assert TokenPair("a", None, NOW, NOW + 9).ends_at == NOW
+    assert TokenPair("a", "r", NOW, NOW + 9).last_use_ends_at == NOW + 9
+    assert TokenPair("a", None, NOW, NOW + 9).last_use_ends_at == NOW
