@@ -22,24 +22,24 @@ from typing import Any, Optional
 from .files import write_private
 from .pair import TokenPair
 
-__all__ = ["Intent", "side_path"]
+__all__ = ["RefreshJournal", "token_side_path"]
 
 # Where the answer begins, and where the room that is reserved for it ends: a full disk can't refuse it.
-ANSWER_AT = 512
-ROOM = 8192
+ANSWER_OFFSET = 512
+FILE_BYTES = 8192
 # Files of that many tokens are kept: nobody has a copy of an older one.
-KEPT = 50
+MAX_FILES = 50
 FIELDS = ("access_token", "refresh_token", "expires_at", "login_ends_at", "issued_at")
 
 
-def side_path(config: Path, identity: str) -> str:
+def token_side_path(config: Path, identity: str) -> str:
     """`X.json` -> `X.tokens/<hash>`, beside the file itself: all names of one file share it."""
     target = os.path.realpath(config)
     stem = target[: -len(".json")] if target.endswith(".json") else target
     return os.path.join(f"{stem}.tokens", _hash(identity))
 
 
-class Intent:
+class RefreshJournal:
     """The file of `token` in `directory`, as it was when this was made; one that is no good is none.
 
     `begun`: since when the token may be spent; `refused`: when the server refused it (epoch seconds);
@@ -53,35 +53,35 @@ class Intent:
                 data = file.read()
         except OSError:
             data = b""
-        head = _object(data[:ANSWER_AT])
-        self.begun = _number(head.get("begun"))
-        self.refused = _number(head.get("refused"))
-        self.answer = _pair(_object(data[ANSWER_AT:]))
+        head = _object(data[:ANSWER_OFFSET])
+        self.started_at = _number(head.get("begun"))
+        self.refused_at = _number(head.get("refused"))
+        self.answer = _pair(_object(data[ANSWER_OFFSET:]))
 
-    def begin(self, now: float) -> None:
+    def write_start(self, now: float) -> None:
         """The token is about to be sent.  OSError when that can't be noted: then don't send it."""
         # The first time counts: since then the token may be spent.
-        head = json.dumps({"begun": now if self.begun is None else self.begun})
-        write_private(self.path, head.ljust(ANSWER_AT).encode() + b" " * (ROOM - ANSWER_AT))
+        head = json.dumps({"begun": now if self.started_at is None else self.started_at})
+        write_private(self.path, head.ljust(ANSWER_OFFSET).encode() + b" " * (FILE_BYTES - ANSWER_OFFSET))
 
-    def keep(self, pair: TokenPair) -> None:
+    def write_answer(self, pair: TokenPair) -> None:
         """The answer is here.  OSError when it can't be written."""
         data = json.dumps({name: getattr(pair, name) for name in FIELDS}).encode()
         handle = os.open(self.path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
         try:
-            os.lseek(handle, ANSWER_AT, os.SEEK_SET)
+            os.lseek(handle, ANSWER_OFFSET, os.SEEK_SET)
             if os.write(handle, data) < len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(handle)
         finally:
             os.close(handle)
 
-    def refuse(self, now: float) -> None:
+    def write_refusal(self, now: float) -> None:
         """The server does not take the token any more.  OSError when that can't be noted."""
         write_private(self.path, json.dumps({"refused": now}).encode())
         _prune(os.path.dirname(self.path))
 
-    def clear(self) -> None:
+    def remove(self) -> None:
         """The new pair is in its place, or the token was not spent."""
         with contextlib.suppress(OSError):  # of a token that is nobody's any more it does no harm
             os.unlink(self.path)
@@ -114,5 +114,5 @@ def _pair(raw: dict[str, Any]) -> Optional[TokenPair]:
 def _prune(directory: str) -> None:
     with contextlib.suppress(OSError):
         paths = [entry.path for entry in os.scandir(directory) if entry.name.endswith(".json")]
-        for path in sorted(paths, key=os.path.getmtime)[:-KEPT]:
+        for path in sorted(paths, key=os.path.getmtime)[:-MAX_FILES]:
             os.unlink(path)

@@ -24,7 +24,7 @@ from typing import Callable, NamedTuple, Optional
 from ..errors import ConfigError, LoginRefusedError, TeamClaudeError, TokenEndpointUnavailableError
 from .freshness import RefreshNeed, refresh_need
 from .grants import TokenGrant
-from .intent import Intent
+from .intent import RefreshJournal
 from .lock import FileLock
 from .pair import TokenPair
 from .tokenstore import TokenStore
@@ -86,9 +86,9 @@ class Refresher:
         self._store = store
         self._clock = clock
 
-    def intent(self, token: str) -> Intent:
+    def intent(self, token: str) -> RefreshJournal:
         """What is noted of this refresh token now; to look at only."""
-        return Intent(os.path.dirname(self._side), token)
+        return RefreshJournal(os.path.dirname(self._side), token)
 
     def read(self) -> TokenPair:
         return self._store.read()
@@ -115,7 +115,7 @@ class Refresher:
             intent = self.intent(token) if token is not None else None
             good = refresh_need(pair, self._clock()) is RefreshNeed.NONE and pair.access_token != condemned
             # Where the refresh token may be spent, it is better to know now than in some hours.
-            if good and (intent is None or intent.begun is None):
+            if good and (intent is None or intent.started_at is None):
                 return found
             if token is None or intent is None:
                 raise LoginRefusedError(f"there is no refresh token to renew it with; {AGAIN}")
@@ -137,38 +137,38 @@ class Refresher:
         if token is None or intent is None or intent.answer is None:
             return Renewal(stored)
         words = (
-            f"a refresh at {_moment(intent.begun or 0.0)} was interrupted; its tokens are found and stored"
+            f"a refresh at {_moment(intent.started_at or 0.0)} was interrupted; its tokens are found and stored"
         )
         return self._put(intent.answer, token, intent, words, held)
 
     def _spend(
-        self, stored: TokenPair, token: str, intent: Intent, spend: Spend, held: contextlib.ExitStack
+        self, stored: TokenPair, token: str, intent: RefreshJournal, spend: Spend, held: contextlib.ExitStack
     ) -> Renewal:
-        if intent.refused is not None:
-            raise LoginRefusedError(refused_words(intent.refused))
+        if intent.refused_at is not None:
+            raise LoginRefusedError(refused_words(intent.refused_at))
         self._begin(intent)
         try:
             grant = spend(token)
         except LoginRefusedError as error:
             with contextlib.suppress(OSError):  # then it is at worst refused once more
-                intent.refuse(self._clock())
-            raise LoginRefusedError(_lost(intent.begun, error)) from None
+                intent.write_refusal(self._clock())
+            raise LoginRefusedError(_lost(intent.started_at, error)) from None
         except TokenEndpointUnavailableError as error:
-            if intent.begun is None and not error.may_be_spent:
-                intent.clear()
+            if intent.started_at is None and not error.may_be_spent:
+                intent.remove()
             raise
         pair = stored.after_refresh(grant)
         if pair.refresh_token != token:
             with contextlib.suppress(OSError):  # then the store alone must do
-                intent.keep(pair)
+                intent.write_answer(pair)
         note = (
-            "" if intent.begun is None else f"{_unheard(intent.begun)}, but its refresh token was still good"
+            "" if intent.started_at is None else f"{_unheard(intent.started_at)}, but its refresh token was still good"
         )
         return self._put(pair, token, intent, note, held)._replace(issued=True)
 
-    def _begin(self, intent: Intent) -> None:
+    def _begin(self, intent: RefreshJournal) -> None:
         try:
-            intent.begin(self._clock())
+            intent.write_start(self._clock())
         except OSError as error:
             raise ConfigError(
                 f"{intent.path}: can't write it: {error.strerror or error}; no refresh token is spent "
@@ -176,7 +176,7 @@ class Refresher:
             ) from None
 
     def _put(
-        self, pair: TokenPair, token: str, intent: Intent, note: str, held: contextlib.ExitStack
+        self, pair: TokenPair, token: str, intent: RefreshJournal, note: str, held: contextlib.ExitStack
     ) -> Renewal:
         """The pair is in its place, or it is unsaved and the lock with it."""
 
@@ -187,7 +187,7 @@ class Refresher:
                 raise self._unstored(token, error.strerror or str(error)) from None
             except TeamClaudeError as error:
                 raise self._unstored(token, str(error)) from None
-            intent.clear()
+            intent.remove()
             return there
 
         try:

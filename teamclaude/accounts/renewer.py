@@ -8,7 +8,7 @@ from typing import Callable, Optional, Protocol
 from ..errors import TeamClaudeError
 from .config import AccountConfig, Config
 from .freshness import RefreshNeed, refresh_need
-from .intent import Intent, side_path
+from .intent import RefreshJournal, token_side_path
 from .pair import TokenPair
 from .refresh import Refresher, Renewal, Spend
 from .store import ConfigFile
@@ -34,7 +34,7 @@ class Renewer(Protocol):
     ) -> Renewal:
         """As Refresher.renew."""
 
-    def intent(self, token: str) -> Optional[Intent]:
+    def intent(self, token: str) -> Optional[RefreshJournal]:
         """What is noted of this refresh token; to look at only."""
 
 
@@ -66,7 +66,7 @@ class Follower:
             )
         return Renewal(stored)
 
-    def intent(self, token: str) -> Optional[Intent]:
+    def intent(self, token: str) -> Optional[RefreshJournal]:
         return None
 
 
@@ -75,7 +75,7 @@ def renewer_of(
 ) -> Renewer:
     """The renewer for an account of the config file."""
     # One lock for one person: the key changes when an organisation becomes known.
-    side = side_path(file.path, account.account_uuid or account.name)
+    side = token_side_path(file.path, account.account_uuid or account.name)
     if not account.import_from:
         return Refresher(side, ConfigStore(file, account.key), clock)
     from .followed import FollowedFile  # reading Claude Code's file takes modules that few need

@@ -112,9 +112,9 @@ class Slot:
         if intent is None:
             return
         with self._lock:
-            self.unfinished = intent.begun is not None
-            if intent.refused is not None:
-                self.refused = refused_words(intent.refused)
+            self.unfinished = intent.started_at is not None
+            if intent.refused_at is not None:
+                self.refused = refused_words(intent.refused_at)
 
     def fail(self, now: float, words: str, wish: Optional[float] = None) -> bool:
         """A renewal came to nothing; `wish`: seconds the server asked for.  True when that is news."""

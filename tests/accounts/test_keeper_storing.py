@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from teamclaude.accounts import store
-from teamclaude.accounts.intent import Intent, side_path
+from teamclaude.accounts.intent import RefreshJournal, token_side_path
 from teamclaude.accounts.tokenstore import ConfigStore
 from teamclaude.errors import ConfigError
 
@@ -21,13 +21,13 @@ def stored_is_current(logins: Any, keeper: Any) -> bool:
 # --- what an earlier process left -----------------------------------------------------------------
 
 
-def note_of(logins: Any, token: str) -> Intent:
-    return Intent(os.path.dirname(side_path(logins.shelf.path, "fake-person-anna")), token)
+def note_of(logins: Any, token: str) -> RefreshJournal:
+    return RefreshJournal(os.path.dirname(token_side_path(logins.shelf.path, "fake-person-anna")), token)
 
 
 def test_an_interrupted_refresh_is_finished_at_the_first_beat(logins: Any) -> None:
     logins.put("anna")
-    note_of(logins, logins.entry()["refreshToken"]).begin(logins.clock.now)
+    note_of(logins, logins.entry()["refreshToken"]).write_start(logins.clock.now)
     keeper = logins.keeper()
     keeper.beat()
     assert logins.server.granted == 1
@@ -41,7 +41,7 @@ def test_an_interrupted_refresh_is_finished_at_the_first_beat(logins: Any) -> No
 def test_a_lost_login_is_told_at_the_first_beat(logins: Any) -> None:
     logins.put("anna")
     token = logins.entry()["refreshToken"]
-    note_of(logins, token).begin(logins.clock.now)
+    note_of(logins, token).write_start(logins.clock.now)
     logins.server.issuer.refresh({"refresh_token": token}, logins.clock.now)  # whose answer was lost
     keeper = logins.keeper()
     keeper.beat()
@@ -53,7 +53,7 @@ def test_a_lost_login_is_told_at_the_first_beat(logins: Any) -> None:
 
 def test_a_note_of_a_token_that_was_replaced_means_nothing(logins: Any) -> None:
     logins.put("anna")
-    note_of(logins, "sk-ant-ort01-FAKE-of-before").begin(logins.clock.now)
+    note_of(logins, "sk-ant-ort01-FAKE-of-before").write_start(logins.clock.now)
     logins.keeper().beat()
     assert logins.server.calls == ()
     assert logins.said == []

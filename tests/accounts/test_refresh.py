@@ -12,7 +12,7 @@ import pytest
 from teamclaude.accounts import refresh as refreshing
 from teamclaude.accounts import tokens
 from teamclaude.accounts.grants import TokenGrant
-from teamclaude.accounts.intent import Intent, side_path
+from teamclaude.accounts.intent import RefreshJournal, token_side_path
 from teamclaude.accounts.lock import FileLock
 from teamclaude.accounts.pair import TokenPair
 from teamclaude.accounts.refresh import Refresher, Renewal
@@ -27,7 +27,7 @@ class Desk:
 
     def __init__(self, logins: Any) -> None:
         self.logins = logins
-        self.side = side_path(logins.shelf.path, "fake-person-anna")
+        self.side = token_side_path(logins.shelf.path, "fake-person-anna")
         store = ConfigStore(logins.shelf.file, logins.key())
         self.refresher = Refresher(self.side, store, logins.clock)
         self.sent: list[str] = []
@@ -46,8 +46,8 @@ class Desk:
             self.renew()
         return str(caught.value)
 
-    def intent(self, token: str | None = None) -> Intent:
-        return Intent(os.path.dirname(self.side), token or self.logins.entry()["refreshToken"])
+    def intent(self, token: str | None = None) -> RefreshJournal:
+        return RefreshJournal(os.path.dirname(self.side), token or self.logins.entry()["refreshToken"])
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_the_token_is_noted_before_it_is_sent_and_only_as_a_hash(desk: Desk) -> 
     seen: list[Any] = []
 
     def spend(token: str) -> TokenGrant:
-        seen.append(desk.intent(token).begun)
+        seen.append(desk.intent(token).started_at)
         seen.append(Path(desk.intent(token).path).read_text())
         assert os.stat(desk.intent(token).path).st_mode & 0o777 == 0o600
         return desk.spend(token)
@@ -134,11 +134,11 @@ def test_a_refused_token_is_never_sent_twice(desk: Desk) -> None:
 def test_what_was_not_spent_leaves_no_note(desk: Desk) -> None:
     token = desk.logins.entry()["refreshToken"]
     desk.fail(Fault.status(429), TokenEndpointUnavailableError)
-    assert desk.intent(token).begun is None
+    assert desk.intent(token).started_at is None
     desk.logins.server.refuse()
     with pytest.raises(TokenEndpointUnavailableError, match="can't be reached"):
         desk.renew()
-    assert desk.intent(token).begun is None
+    assert desk.intent(token).started_at is None
     desk.logins.server.listen()
     assert desk.renew().note == ""
 
@@ -150,7 +150,7 @@ LOST = [Fault.no_head(), Fault.cut_head(9), Fault.cut_body(30), Fault.garbage_he
 def test_a_lost_answer_leaves_a_note(desk: Desk, fault: Fault) -> None:
     token = desk.logins.entry()["refreshToken"]
     desk.fail(fault, TokenEndpointUnavailableError)
-    assert desk.intent(token).begun == desk.logins.clock.now
+    assert desk.intent(token).started_at == desk.logins.clock.now
 
 
 def test_a_lost_answer_that_spent_the_token_ends_in_a_precise_message(desk: Desk) -> None:
@@ -176,7 +176,7 @@ def test_a_lost_answer_that_spent_nothing_is_told_and_heals(desk: Desk) -> None:
 def test_a_fresh_token_with_an_open_note_is_tried_at_once(logins: Any) -> None:
     logins.put("anna")
     desk = Desk(logins)
-    desk.intent().begin(logins.clock.now - 5)
+    desk.intent().write_start(logins.clock.now - 5)
     assert "was still good" in desk.renew().note
     assert len(desk.sent) == 1
 
@@ -197,7 +197,7 @@ def test_an_answer_without_a_refresh_token_keeps_the_old_one(desk: Desk) -> None
     after = desk.logins.entry()
     assert after["refreshTokenExpiresAt"] == old["refreshTokenExpiresAt"]
     assert after["accessToken"] == "sk-ant-oat01-FAKE-next"
-    assert desk.intent().begun is None
+    assert desk.intent().started_at is None
 
 
 def test_a_login_made_meanwhile_is_not_overwritten(desk: Desk) -> None:
@@ -250,7 +250,7 @@ def test_a_pair_that_cannot_be_stored_is_kept_and_the_lock_with_it(
     assert desk.logins.entry()["refreshToken"] == pair.refresh_token == renewal.pair.refresh_token
     assert Desk(desk.logins).renew().pair.tokens == pair.tokens
     assert len(desk.sent) == 1
-    assert desk.intent(old).begun is None
+    assert desk.intent(old).started_at is None
 
 
 def test_an_unstored_pair_outlives_its_process(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,8 +275,8 @@ def test_an_unstored_pair_outlives_its_process(desk: Desk, monkeypatch: pytest.M
 def test_a_found_pair_that_is_old_by_now_is_renewed(desk: Desk) -> None:
     old = desk.logins.entry()["refreshToken"]
     bought = desk.spend(old)
-    desk.intent(old).begin(desk.logins.clock.now)
-    desk.intent(old).keep(TokenPair(bought.access_token, bought.refresh_token, bought.expires_at))
+    desk.intent(old).write_start(desk.logins.clock.now)
+    desk.intent(old).write_answer(TokenPair(bought.access_token, bought.refresh_token, bought.expires_at))
     desk.logins.later(9)
     renewal = desk.renew()
     assert desk.sent == [old, bought.refresh_token]
@@ -286,7 +286,7 @@ def test_a_found_pair_that_is_old_by_now_is_renewed(desk: Desk) -> None:
 def test_tokens_that_nobody_can_keep_are_in_memory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("teamclaude.accounts.store.write_private", full)
-        patch.setattr(Intent, "keep", full)
+        patch.setattr(RefreshJournal, "keep", full)
         renewal = desk.renew()
     assert "in memory only, and lost at a restart" in renewal.note
     assert renewal.unsaved is not None
@@ -295,13 +295,13 @@ def test_tokens_that_nobody_can_keep_are_in_memory(desk: Desk, monkeypatch: pyte
 
 def test_a_half_written_answer_is_none(desk: Desk) -> None:
     intent = desk.intent("t")
-    intent.begin(5.0)
-    intent.keep(TokenPair("a", "r", 1.0, 2.0))
+    intent.write_start(5.0)
+    intent.write_answer(TokenPair("a", "r", 1.0, 2.0))
     whole = Path(intent.path).read_bytes()
     assert desk.intent("t").answer == TokenPair("a", "r", 1.0, 2.0)
     Path(intent.path).write_bytes(whole[:530].ljust(8192))
     assert desk.intent("t").answer is None
-    assert desk.intent("t").begun == 5.0
+    assert desk.intent("t").started_at == 5.0
 
 
 def test_a_note_that_cannot_be_removed_harms_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,8 +323,8 @@ def test_all_names_of_one_file_share_the_lock(desk: Desk, tmp_path: Path) -> Non
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "elsewhere" / "link.json"
     link.symlink_to(desk.logins.shelf.path)
-    assert side_path(link, "x") == side_path(desk.logins.shelf.path, "x")
-    assert side_path(link, "x") != side_path(link, "y")
+    assert token_side_path(link, "x") == token_side_path(desk.logins.shelf.path, "x")
+    assert token_side_path(link, "x") != token_side_path(link, "y")
 
 
 def test_a_garbled_note_counts_as_none(desk: Desk) -> None:
@@ -332,7 +332,7 @@ def test_a_garbled_note_counts_as_none(desk: Desk) -> None:
     path.parent.mkdir()
     for text in ("", "[]", '{"begun": "y", "refused": []}', "[" * 100_000, "\xff" * 9000):
         path.write_text(text)
-        assert (desk.intent().begun, desk.intent().refused, desk.intent().answer) == (None, None, None)
+        assert (desk.intent().started_at, desk.intent().refused_at, desk.intent().answer) == (None, None, None)
     assert desk.renew().pair.access_token
 
 
@@ -340,8 +340,8 @@ def test_refused_tokens_are_forgotten_some_day(desk: Desk, monkeypatch: pytest.M
     monkeypatch.setattr("teamclaude.accounts.intent.KEPT", 3)
     for number in range(5):
         intent = desk.intent(f"token-{number}")
-        intent.refuse(1000.0 + number)
+        intent.write_refusal(1000.0 + number)
         os.utime(intent.path, (number, number))
-    intent.refuse(1004.0)
-    kept = [desk.intent(f"token-{number}").refused for number in range(5)]
+    intent.write_refusal(1004.0)
+    kept = [desk.intent(f"token-{number}").refused_at for number in range(5)]
     assert kept == [None, None, 1002.0, 1003.0, 1004.0]
