@@ -20,27 +20,27 @@ from .files import write_private
 from .imports import LOGIN_KEY, LoginSource, read_login
 from .pair import TokenPair
 
-__all__ = ["FollowedFile"]
+__all__ = ["ClaudeCredentialsFile"]
 
 STALE_SEC = 60.0
-PATIENCE_SEC = 10.0
-PAUSE_SEC = 0.1
-Stamp = tuple[int, int, int]
+LOCK_TIMEOUT_SEC = 10.0
+POLL_SEC = 0.1
+CredentialsStamp = tuple[int, int, int]
 
 
-class FollowedFile:
+class ClaudeCredentialsFile:
     """A TokenStore (see there) on the file at `path`."""
 
     def __init__(self, path: str) -> None:
         self.path = os.path.expanduser(path)
-        self._stamp: Optional[Stamp] = None  # changes whenever the file does
+        self._stamp: Optional[CredentialsStamp] = None  # changes whenever the file does
         self._sleep: Callable[[float], None] = time.sleep
 
     def changed(self) -> bool:
-        before, self._stamp = self._stamp, self._look()
+        before, self._stamp = self._stamp, self._read_stamp()
         return before != self._stamp
 
-    def _look(self) -> Optional[Stamp]:
+    def _read_stamp(self) -> Optional[CredentialsStamp]:
         try:
             found = os.stat(self.path)
         except OSError:
@@ -48,12 +48,12 @@ class FollowedFile:
         return (found.st_mtime_ns, found.st_size, found.st_ino)
 
     @contextlib.contextmanager
-    def others(self) -> Iterator[None]:
+    def exclude_other_programs(self) -> Iterator[None]:
         directory = os.path.dirname(os.path.realpath(self.path))
         with contextlib.ExitStack() as held:
             # The lock of today's client, and the one that older ones take.
             for lock in (os.path.join(directory, ".oauth_refresh.lock"), f"{directory}.lock"):
-                self._take(lock)
+                self._acquire(lock)
                 held.callback(_release, lock)
             yield
 
@@ -81,8 +81,8 @@ class FollowedFile:
         except OSError as error:
             raise TeamClaudeError(f"{self.path}: can't read it: {error.strerror or error}") from None
 
-    def _take(self, lock: str) -> None:
-        deadline = time.monotonic() + PATIENCE_SEC
+    def _acquire(self, lock: str) -> None:
+        deadline = time.monotonic() + LOCK_TIMEOUT_SEC
         while True:
             try:
                 os.mkdir(lock)
@@ -94,9 +94,9 @@ class FollowedFile:
             if _is_stale(lock):
                 _release(lock)
             elif time.monotonic() >= deadline:
-                raise ConfigError(f"{lock}: Claude Code has held it for {PATIENCE_SEC:g} s")
+                raise ConfigError(f"{lock}: Claude Code has held it for {LOCK_TIMEOUT_SEC:g} s")
             else:
-                self._sleep(PAUSE_SEC)
+                self._sleep(POLL_SEC)
 
 
 def _is_stale(lock: str) -> bool:

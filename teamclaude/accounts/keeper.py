@@ -22,8 +22,8 @@ from .config import AccountConfig, Config
 from .freshness import NEVER, USABLE, RefreshNeed, Usability, TokenStatus
 from .grants import TokenGrant
 from .pair import NO_TOKENS, TokenPair
-from .refresh import AGAIN
-from .renewer import renewer_of
+from .refresh import LOGIN_AGAIN
+from .renewer import refresher_for
 from .slot import Slot
 from .store import ConfigFile
 from .tokens import OutboundRoute
@@ -97,7 +97,7 @@ class TokenKeeper:
         origin = (account.import_from, config.refresh_imported)
         slot = known
         if slot is None or slot.origin != origin:
-            slot = Slot(renewer_of(self._file, account, config, self._clock), origin)
+            slot = Slot(refresher_for(self._file, account, config, self._clock), origin)
         slot.name, slot.idle = account.name, account.disabled
         return slot
 
@@ -266,7 +266,7 @@ class TokenKeeper:
         """What to say, and whether there is another access token."""
         try:
             held = slot.pair if slot.pair.refresh_token else None
-            renewal = slot.renewer.renew(partial(self._spend, self._config), slot.condemned, held)
+            renewal = slot.renewer.refresh(partial(self._spend, self._config), slot.condemned, held)
         except LoginRefusedError as error:
             slot.refuse(str(error))
             return f"re-login needed: {error}", False
@@ -304,7 +304,7 @@ class TokenKeeper:
         now = self._clock()
         ends = slot.take_warning(now)
         if ends is not None:
-            self._warn(f"{slot.name}: its login ends in {_left(ends - now)}; before that, {AGAIN}")
+            self._warn(f"{slot.name}: its login ends in {_left(ends - now)}; before that, {LOGIN_AGAIN}")
         words = slot.take_out(now)
         if words:
             self._on_locked_out(key, words)

@@ -29,16 +29,16 @@ from .lock import FileLock
 from .pair import TokenPair
 from .tokenstore import TokenStore
 
-__all__ = ["AGAIN", "Refresher", "Renewal", "Spend", "Unsaved", "refused_words"]
+__all__ = ["LOGIN_AGAIN", "SpendingRefresher", "RefreshResult", "Spend", "UnsavedPair", "refused_text"]
 
 # Longer than one call to the token endpoint takes: the second one in waits for the first one's pair.
-LOCK_SEC = 90.0
-AGAIN = "log in again: teamclaude login"
+LOCK_TIMEOUT_SEC = 90.0
+LOGIN_AGAIN = "log in again: teamclaude login"
 
 Spend = Callable[[str], TokenGrant]
 
 
-class Unsaved:
+class UnsavedPair:
     """A pair that could not be stored.  As long as it is not, no other process gets the lock: it
     would read the old token and spend it a second time, which ends the login.
     """
@@ -50,15 +50,15 @@ class Unsaved:
     def save(self) -> TokenPair:
         """Try again: the stored pair, as of TokenStore.write, and the lock is free.  ConfigError."""
         pair = self._save()
-        self.drop()
+        self.discard()
         return pair
 
-    def drop(self) -> None:
+    def discard(self) -> None:
         """Give up the pair and the lock."""
         self._held.close()
 
 
-class Renewal(NamedTuple):
+class RefreshResult(NamedTuple):
     """The pair to use from now on.
 
     `spent`: the refresh token that bought it, None when it was in the store.  `issued`: it was just
@@ -70,13 +70,13 @@ class Renewal(NamedTuple):
     spent: Optional[str] = None
     issued: bool = False
     note: str = ""
-    unsaved: Optional[Unsaved] = None
+    unsaved: Optional[UnsavedPair] = None
 
     def __repr__(self) -> str:
         return f"Renewal(pair={self.pair!r}, issued={self.issued}, note={self.note!r})"
 
 
-class Refresher:
+class SpendingRefresher:
     """A Renewer of the tokens in `store`.  `side`: where the account's lock and record are (`side_path`)."""
 
     spends = True
@@ -86,7 +86,7 @@ class Refresher:
         self._store = store
         self._clock = clock
 
-    def intent(self, token: str) -> RefreshJournal:
+    def journal(self, token: str) -> RefreshJournal:
         """What is noted of this refresh token now; to look at only."""
         return RefreshJournal(os.path.dirname(self._side), token)
 
@@ -96,9 +96,9 @@ class Refresher:
     def changed(self) -> bool:
         return self._store.changed()
 
-    def renew(
-        self, spend: Spend, condemned: Optional[str] = None, held: Optional[TokenPair] = None
-    ) -> Renewal:
+    def refresh(
+        self, spend: Spend, rejected_token: Optional[str] = None, held: Optional[TokenPair] = None
+    ) -> RefreshResult:
         """A pair that is fresh and not the `condemned` access token.
 
         `held` is what the caller has: where the store has vanished or can't be understood, the login goes on
@@ -108,51 +108,51 @@ class Refresher:
         """
         with contextlib.ExitStack() as locks:
             self._lock(locks)
-            found = self._found(self._store.read(held), locks)
+            found = self._stored_or_journaled(self._store.read(held), locks)
             pair, token = found.pair, found.pair.refresh_token
             if found.unsaved is not None:
                 return found
-            intent = self.intent(token) if token is not None else None
-            good = refresh_need(pair, self._clock()) is RefreshNeed.NONE and pair.access_token != condemned
+            intent = self.journal(token) if token is not None else None
+            good = refresh_need(pair, self._clock()) is RefreshNeed.NONE and pair.access_token != rejected_token
             # Where the refresh token may be spent, it is better to know now than in some hours.
             if good and (intent is None or intent.started_at is None):
                 return found
             if token is None or intent is None:
-                raise LoginRefusedError(f"there is no refresh token to renew it with; {AGAIN}")
+                raise LoginRefusedError(f"there is no refresh token to renew it with; {LOGIN_AGAIN}")
             return self._spend(pair, token, intent, spend, locks)
 
     def _lock(self, held: contextlib.ExitStack) -> None:
         try:
-            held.enter_context(FileLock(f"{self._side}.lock", LOCK_SEC))
+            held.enter_context(FileLock(f"{self._side}.lock", LOCK_TIMEOUT_SEC))
         except TimeoutError as error:
             raise ConfigError(str(error)) from None
         except OSError as error:
             raise ConfigError(f"{self._side}.lock: can't lock it: {error.strerror or error}") from None
-        held.enter_context(self._store.others())
+        held.enter_context(self._store.exclude_other_programs())
 
-    def _found(self, stored: TokenPair, held: contextlib.ExitStack) -> Renewal:
+    def _stored_or_journaled(self, stored: TokenPair, held: contextlib.ExitStack) -> RefreshResult:
         """What is stored, or what an interrupted refresh bought for it."""
         token = stored.refresh_token
-        intent = self.intent(token) if token is not None else None
+        intent = self.journal(token) if token is not None else None
         if token is None or intent is None or intent.answer is None:
-            return Renewal(stored)
+            return RefreshResult(stored)
         words = (
-            f"a refresh at {_moment(intent.started_at or 0.0)} was interrupted; its tokens are found and stored"
+            f"a refresh at {_local_time(intent.started_at or 0.0)} was interrupted; its tokens are found and stored"
         )
-        return self._put(intent.answer, token, intent, words, held)
+        return self._store_pair(intent.answer, token, intent, words, held)
 
     def _spend(
         self, stored: TokenPair, token: str, intent: RefreshJournal, spend: Spend, held: contextlib.ExitStack
-    ) -> Renewal:
+    ) -> RefreshResult:
         if intent.refused_at is not None:
-            raise LoginRefusedError(refused_words(intent.refused_at))
-        self._begin(intent)
+            raise LoginRefusedError(refused_text(intent.refused_at))
+        self._journal_start(intent)
         try:
             grant = spend(token)
         except LoginRefusedError as error:
             with contextlib.suppress(OSError):  # then it is at worst refused once more
                 intent.write_refusal(self._clock())
-            raise LoginRefusedError(_lost(intent.started_at, error)) from None
+            raise LoginRefusedError(_login_lost_text(intent.started_at, error)) from None
         except TokenEndpointUnavailableError as error:
             if intent.started_at is None and not error.may_be_spent:
                 intent.remove()
@@ -162,11 +162,11 @@ class Refresher:
             with contextlib.suppress(OSError):  # then the store alone must do
                 intent.write_answer(pair)
         note = (
-            "" if intent.started_at is None else f"{_unheard(intent.started_at)}, but its refresh token was still good"
+            "" if intent.started_at is None else f"{_lost_answer_text(intent.started_at)}, but its refresh token was still good"
         )
-        return self._put(pair, token, intent, note, held)._replace(issued=True)
+        return self._store_pair(pair, token, intent, note, held)._replace(issued=True)
 
-    def _begin(self, intent: RefreshJournal) -> None:
+    def _journal_start(self, intent: RefreshJournal) -> None:
         try:
             intent.write_start(self._clock())
         except OSError as error:
@@ -175,46 +175,46 @@ class Refresher:
                 "whose answer could not be kept"
             ) from None
 
-    def _put(
+    def _store_pair(
         self, pair: TokenPair, token: str, intent: RefreshJournal, note: str, held: contextlib.ExitStack
-    ) -> Renewal:
+    ) -> RefreshResult:
         """The pair is in its place, or it is unsaved and the lock with it."""
 
         def save() -> TokenPair:
             try:
                 there = self._store.write(token, pair)
             except OSError as error:
-                raise self._unstored(token, error.strerror or str(error)) from None
+                raise self._store_error(token, error.strerror or str(error)) from None
             except TeamClaudeError as error:
-                raise self._unstored(token, str(error)) from None
+                raise self._store_error(token, str(error)) from None
             intent.remove()
             return there
 
         try:
-            return Renewal(save(), token, note=note)
+            return RefreshResult(save(), token, note=note)
         except ConfigError as error:
-            return Renewal(pair, token, note=str(error), unsaved=Unsaved(save, held.pop_all()))
+            return RefreshResult(pair, token, note=str(error), unsaved=UnsavedPair(save, held.pop_all()))
 
-    def _unstored(self, token: str, why: str) -> ConfigError:
-        kept = self.intent(token).answer is not None
+    def _store_error(self, token: str, why: str) -> ConfigError:
+        kept = self.journal(token).answer is not None
         where = f"kept in {os.path.dirname(self._side)}" if kept else "in memory only, and lost at a restart"
         return ConfigError(f"the new tokens can't be stored and are {where}: {why}")
 
 
-def refused_words(at: float) -> str:
+def refused_text(at: float) -> str:
     """Why a refresh token that was refused `at` (epoch seconds) is not sent again."""
-    return f"its refresh token was refused at {_moment(at)}; {AGAIN}"
+    return f"its refresh token was refused at {_local_time(at)}; {LOGIN_AGAIN}"
 
 
-def _lost(left: Optional[float], error: LoginRefusedError) -> str:
+def _login_lost_text(left: Optional[float], error: LoginRefusedError) -> str:
     if left is None:
         return str(error)
-    return f"{_unheard(left)}: that answer probably held the new tokens. Now {error}"
+    return f"{_lost_answer_text(left)}: that answer probably held the new tokens. Now {error}"
 
 
-def _unheard(at: float) -> str:
-    return f"the answer to a refresh at {_moment(at)} was never stored (a crash, or a broken connection)"
+def _lost_answer_text(at: float) -> str:
+    return f"the answer to a refresh at {_local_time(at)} was never stored (a crash, or a broken connection)"
 
 
-def _moment(at: float) -> str:
+def _local_time(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

@@ -10,14 +10,14 @@ from .config import AccountConfig, Config
 from .freshness import RefreshNeed, refresh_need
 from .intent import RefreshJournal, token_side_path
 from .pair import TokenPair
-from .refresh import Refresher, Renewal, Spend
+from .refresh import SpendingRefresher, RefreshResult, Spend
 from .store import ConfigFile
 from .tokenstore import ConfigStore, TokenStore
 
-__all__ = ["Follower", "Renewer", "renewer_of"]
+__all__ = ["FollowingRefresher", "TokenRefresher", "refresher_for"]
 
 
-class Renewer(Protocol):
+class TokenRefresher(Protocol):
     """Used by one thread at a time."""
 
     spends: bool
@@ -29,22 +29,22 @@ class Renewer(Protocol):
     def changed(self) -> bool:
         """Whether to read again, as of TokenStore."""
 
-    def renew(
-        self, spend: Spend, condemned: Optional[str] = None, held: Optional[TokenPair] = None
-    ) -> Renewal:
+    def refresh(
+        self, spend: Spend, rejected_token: Optional[str] = None, held: Optional[TokenPair] = None
+    ) -> RefreshResult:
         """As Refresher.renew."""
 
-    def intent(self, token: str) -> Optional[RefreshJournal]:
+    def journal(self, token: str) -> Optional[RefreshJournal]:
         """What is noted of this refresh token; to look at only."""
 
 
-class Follower:
+class FollowingRefresher:
     """A login that another program renews and stores at `place`."""
 
     spends = False
 
     def __init__(self, place: str, store: TokenStore, clock: Callable[[], float]) -> None:
-        self._place = place
+        self._path = place
         self._store = store
         self._clock = clock
 
@@ -54,31 +54,31 @@ class Follower:
     def changed(self) -> bool:
         return self._store.changed()
 
-    def renew(
-        self, spend: Spend, condemned: Optional[str] = None, held: Optional[TokenPair] = None
-    ) -> Renewal:
+    def refresh(
+        self, spend: Spend, rejected_token: Optional[str] = None, held: Optional[TokenPair] = None
+    ) -> RefreshResult:
         stored = self._store.read()
-        refused = condemned is not None and stored.access_token == condemned
+        refused = rejected_token is not None and stored.access_token == rejected_token
         if refused or refresh_need(stored, self._clock()) is RefreshNeed.MANDATORY:
             why = "was refused" if refused else "has expired"
             raise TeamClaudeError(
-                f"the token in {self._place} {why}: run claude, which renews it, or set refreshImported"
+                f"the token in {self._path} {why}: run claude, which renews it, or set refreshImported"
             )
-        return Renewal(stored)
+        return RefreshResult(stored)
 
-    def intent(self, token: str) -> Optional[RefreshJournal]:
+    def journal(self, token: str) -> Optional[RefreshJournal]:
         return None
 
 
-def renewer_of(
+def refresher_for(
     file: ConfigFile, account: AccountConfig, config: Config, clock: Callable[[], float] = time.time
-) -> Renewer:
+) -> TokenRefresher:
     """The renewer for an account of the config file."""
     # One lock for one person: the key changes when an organisation becomes known.
     side = token_side_path(file.path, account.account_uuid or account.name)
     if not account.import_from:
-        return Refresher(side, ConfigStore(file, account.key), clock)
-    from .followed import FollowedFile  # reading Claude Code's file takes modules that few need
+        return SpendingRefresher(side, ConfigStore(file, account.key), clock)
+    from .followed import ClaudeCredentialsFile  # reading Claude Code's file takes modules that few need
 
-    store = FollowedFile(account.import_from)
-    return Refresher(side, store, clock) if config.refresh_imported else Follower(store.path, store, clock)
+    store = ClaudeCredentialsFile(account.import_from)
+    return SpendingRefresher(side, store, clock) if config.refresh_imported else FollowingRefresher(store.path, store, clock)

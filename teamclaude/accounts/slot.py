@@ -17,8 +17,8 @@ from .freshness import (
     backoff_sec,
 )
 from .pair import NO_TOKENS, TokenPair
-from .refresh import Renewal, Unsaved, refused_words
-from .renewer import Renewer
+from .refresh import RefreshResult, UnsavedPair, refused_text
+from .renewer import TokenRefresher
 
 __all__ = ["Slot"]
 
@@ -33,7 +33,7 @@ class Slot:
     Readers of `pair` take no lock: it is frozen and replaced whole.
     """
 
-    def __init__(self, renewer: Renewer, origin: object = None) -> None:
+    def __init__(self, renewer: TokenRefresher, origin: object = None) -> None:
         self.name = ""
         self.idle = False  # disabled by its owner: not renewed ahead
         self.renewer = renewer
@@ -43,7 +43,7 @@ class Slot:
         self.refused = ""  # why only a new login helps
         self.trouble = ""  # why the last renewal failed
         self.retry_at = 0.0
-        self.unsaved: Optional[Unsaved] = None
+        self.unsaved: Optional[UnsavedPair] = None
         self.unfinished = False  # the token may be spent already, and the answer is not here
         self._lock = threading.Lock()  # guards every change of the six above and of these:
         self._condemned: Optional[str] = None  # the access token that the API refused
@@ -66,12 +66,12 @@ class Slot:
             if self._is_old(pair):
                 return False
             if self.unsaved is not None:  # the owner logged in again, which is newer than ours
-                self.unsaved.drop()
+                self.unsaved.discard()
                 self.unsaved = None
             self._replace(pair)
             return True
 
-    def renewed(self, renewal: Renewal, now: float) -> bool:
+    def renewed(self, renewal: RefreshResult, now: float) -> bool:
         """A renewal succeeded; True when the access token is another one now."""
         with self._lock:
             changed = renewal.pair.access_token != self.pair.access_token
@@ -108,13 +108,13 @@ class Slot:
     def recall(self) -> None:
         """Take in what an earlier process noted of our refresh token."""
         token = self.pair.refresh_token
-        intent = None if token is None else self.renewer.intent(token)
+        intent = None if token is None else self.renewer.journal(token)
         if intent is None:
             return
         with self._lock:
             self.unfinished = intent.started_at is not None
             if intent.refused_at is not None:
-                self.refused = refused_words(intent.refused_at)
+                self.refused = refused_text(intent.refused_at)
 
     def fail(self, now: float, words: str, wish: Optional[float] = None) -> bool:
         """A renewal came to nothing; `wish`: seconds the server asked for.  True when that is news."""
@@ -127,7 +127,7 @@ class Slot:
         """The account is gone: nothing is kept for it."""
         with self._lock:
             if self.unsaved is not None:
-                self.unsaved.drop()
+                self.unsaved.discard()
                 self.unsaved = None
 
     def _replace(self, pair: TokenPair) -> None:

@@ -17,7 +17,7 @@ __all__ = ["ConfigStore", "TokenStore"]
 class TokenStore(Protocol):
     """Read and replaced under the account's lock, which is the refresher's business."""
 
-    def others(self) -> AbstractContextManager[Any]:
+    def exclude_other_programs(self) -> AbstractContextManager[Any]:
         """Keeps out programs that know nothing of our lock."""
 
     def changed(self) -> bool:
@@ -45,7 +45,7 @@ class ConfigStore:
         self._file = file
         self._key = key
 
-    def others(self) -> AbstractContextManager[Any]:
+    def exclude_other_programs(self) -> AbstractContextManager[Any]:
         return nullcontext()
 
     def changed(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from teamclaude.accounts import followed
-from teamclaude.accounts.followed import FollowedFile
+from teamclaude.accounts.followed import ClaudeCredentialsFile
 from teamclaude.accounts.pair import TokenPair
 from teamclaude.demo.authserver import TOKEN_PATH
 from teamclaude.demo.fault import Fault
@@ -191,7 +191,7 @@ def test_nothing_is_spent_while_claude_code_renews(shared: Shared, monkeypatch: 
 
 
 def test_its_lock_is_waited_for_and_a_stale_one_is_none(shared: Shared) -> None:
-    file = FollowedFile(str(shared.path))
+    file = ClaudeCredentialsFile(str(shared.path))
     lock = shared.path.parent / ".oauth_refresh.lock"
     lock.mkdir()
     naps: list[float] = []
@@ -201,29 +201,29 @@ def test_its_lock_is_waited_for_and_a_stale_one_is_none(shared: Shared) -> None:
         lock.rmdir()
 
     file._sleep = sleep
-    with file.others():
+    with file.exclude_other_programs():
         assert lock.is_dir()
         assert Path(f"{shared.path.parent}.lock").is_dir()
     assert len(naps) == 1
     assert not lock.exists()
     lock.mkdir()
     os.utime(lock, (time.time() - 61, time.time() - 61))
-    with file.others():
+    with file.exclude_other_programs():
         assert lock.is_dir()
         assert len(naps) == 1
     assert not lock.exists()
 
 
 def test_a_directory_that_cannot_be_locked_is_named(shared: Shared) -> None:
-    file = FollowedFile(str(shared.path.parent / "missing" / ".credentials.json"))
-    with pytest.raises(ConfigError, match="can't make it"), file.others():
+    file = ClaudeCredentialsFile(str(shared.path.parent / "missing" / ".credentials.json"))
+    with pytest.raises(ConfigError, match="can't make it"), file.exclude_other_programs():
         pass
 
 
 def test_a_flat_file_stays_flat_and_a_newer_login_stays(shared: Shared) -> None:
     flat = {"accessToken": "sk-ant-oat01-FAKE", "refreshToken": "sk-ant-ort01-FAKE-1", "expiresAt": 5000}
     shared.path.write_text(json.dumps(flat))
-    file = FollowedFile(str(shared.path))
+    file = ClaudeCredentialsFile(str(shared.path))
     pair = TokenPair("sk-ant-oat01-FAKE-2", "sk-ant-ort01-FAKE-2", 1_800_000_000.0)
     assert file.write("sk-ant-ort01-FAKE-0", pair).access_token == "sk-ant-oat01-FAKE"
     assert json.loads(shared.path.read_text()) == flat

@@ -15,7 +15,7 @@ from teamclaude.accounts.grants import TokenGrant
 from teamclaude.accounts.intent import RefreshJournal, token_side_path
 from teamclaude.accounts.lock import FileLock
 from teamclaude.accounts.pair import TokenPair
-from teamclaude.accounts.refresh import Refresher, Renewal
+from teamclaude.accounts.refresh import SpendingRefresher, RefreshResult
 from teamclaude.accounts.tokenstore import ConfigStore
 from teamclaude.demo.authserver import TOKEN_PATH
 from teamclaude.demo.fault import Fault
@@ -29,7 +29,7 @@ class Desk:
         self.logins = logins
         self.side = token_side_path(logins.shelf.path, "fake-person-anna")
         store = ConfigStore(logins.shelf.file, logins.key())
-        self.refresher = Refresher(self.side, store, logins.clock)
+        self.refresher = SpendingRefresher(self.side, store, logins.clock)
         self.sent: list[str] = []
 
     def spend(self, token: str) -> TokenGrant:
@@ -37,8 +37,8 @@ class Desk:
         oauth = self.logins.shelf.file.load().oauth
         return tokens.refresh_tokens(oauth, token, clock=self.logins.clock)
 
-    def renew(self, condemned: str | None = None, **changes: Any) -> Renewal:
-        return self.refresher.renew(changes.get("spend", self.spend), condemned)
+    def renew(self, condemned: str | None = None, **changes: Any) -> RefreshResult:
+        return self.refresher.refresh(changes.get("spend", self.spend), condemned)
 
     def fail(self, fault: Fault, error: type[Exception]) -> str:
         self.logins.server.script.once(fault, path=TOKEN_PATH)
@@ -155,7 +155,7 @@ def test_a_lost_answer_leaves_a_note(desk: Desk, fault: Fault) -> None:
 
 def test_a_lost_answer_that_spent_the_token_ends_in_a_precise_message(desk: Desk) -> None:
     desk.fail(Fault.no_head(), TokenEndpointUnavailableError)
-    when = refreshing._moment(desk.logins.clock.now)
+    when = refreshing._local_time(desk.logins.clock.now)
     desk.logins.later(0.01)
     with pytest.raises(LoginRefusedError) as caught:
         desk.renew()
@@ -258,11 +258,11 @@ def test_an_unstored_pair_outlives_its_process(desk: Desk, monkeypatch: pytest.M
         patch.setattr("teamclaude.accounts.store.write_private", full)
         renewal = desk.renew()
         assert renewal.unsaved is not None
-        renewal.unsaved.drop()  # as the end of the process would
+        renewal.unsaved.discard()  # as the end of the process would
         again = Desk(desk.logins).renew()
         assert again.unsaved is not None
         assert again.pair.tokens == renewal.pair.tokens
-        again.unsaved.drop()
+        again.unsaved.discard()
     found = Desk(desk.logins).renew()
     assert found.unsaved is None
     assert found.pair.tokens == renewal.pair.tokens
