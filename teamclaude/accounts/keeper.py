@@ -24,7 +24,7 @@ from .grants import TokenGrant
 from .pair import NO_TOKENS, TokenPair
 from .refresh import LOGIN_AGAIN
 from .renewer import refresher_for
-from .slot import Slot
+from .slot import AccountTokens
 from .store import ConfigFile
 from .tokens import OutboundRoute
 
@@ -67,7 +67,7 @@ class TokenKeeper:
         self._clock = clock
         self._spend: SpendFor = spend or partial(_spend, clock)
         self._spawn = spawn or _spawn
-        self._slots: dict[str, Slot] = {}  # replaced whole
+        self._slots: dict[str, AccountTokens] = {}  # replaced whole
         self._stopping = threading.Event()
         self._timer: Optional[threading.Thread] = None
         self.configure(config)
@@ -86,37 +86,37 @@ class TokenKeeper:
                 if self._look(slot, account) and account.key in known:
                     changed.append(account.key)
                 if slot is not known.get(account.key):
-                    slot.recall()
+                    slot.load_journal()
         self._config, self._slots = config, slots
         for slot in known.values():
             if slot not in slots.values():
                 slot.close()
         return changed
 
-    def _slot(self, account: AccountConfig, config: Config, known: Optional[Slot]) -> Slot:
+    def _slot(self, account: AccountConfig, config: Config, known: Optional[AccountTokens]) -> AccountTokens:
         origin = (account.import_from, config.refresh_imported)
         slot = known
-        if slot is None or slot.origin != origin:
-            slot = Slot(refresher_for(self._file, account, config, self._clock), origin)
-        slot.name, slot.idle = account.name, account.disabled
+        if slot is None or slot.refresher_key != origin:
+            slot = AccountTokens(refresher_for(self._file, account, config, self._clock), origin)
+        slot.name, slot.disabled = account.name, account.disabled
         return slot
 
-    def _look(self, slot: Slot, account: AccountConfig) -> bool:
+    def _look(self, slot: AccountTokens, account: AccountConfig) -> bool:
         stored = TokenPair.from_account(account)
         if not account.import_from:
-            return slot.offer(stored)
+            return slot.adopt(stored)
         if slot.pair is NO_TOKENS:  # until the file can be read
-            slot.offer(stored)
+            slot.adopt(stored)
         return self._follow(slot)
 
-    def _follow(self, slot: Slot) -> bool:
+    def _follow(self, slot: AccountTokens) -> bool:
         """Read a followed file again when it has changed; True when it holds other tokens."""
-        if not slot.renewer.changed():
+        if not slot.refresher.changed():
             return False
         try:
-            return slot.offer(slot.renewer.read())
+            return slot.adopt(slot.refresher.read())
         except TeamClaudeError as error:
-            if slot.fail(self._clock(), str(error)):
+            if slot.record_failure(self._clock(), str(error)):
                 self._warn(f"{slot.name}: {error}")
             return False
 
@@ -135,17 +135,17 @@ class TokenKeeper:
         if self._timer is not None:
             self._timer.join(timeout_s)
         for slot in self._slots.values():
-            if slot.flight.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            if slot.refresh_lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
                 try:
                     self._save(slot)
                     slot.close()
                 finally:
-                    slot.flight.release()
+                    slot.refresh_lock.release()
 
     def states(self) -> dict[str, TokenStatus]:
         """The state of each login's tokens, by account key."""
         now = self._clock()
-        return {key: slot.state(now) for key, slot in self._slots.items()}
+        return {key: slot.status(now) for key, slot in self._slots.items()}
 
     def pairs(self) -> dict[str, TokenPair]:
         """The tokens of now, by account key."""
@@ -187,7 +187,7 @@ class TokenKeeper:
             self._renew(key, slot)
         else:
             self._renew_beside(key, slot, now)
-        return slot.standing(self._clock())
+        return slot.usability(self._clock())
 
     def after_401(self, key: str, failed_token: str) -> Usability:
         """The API refused this token: whether there is a newer one, to try the same account once more.
@@ -197,11 +197,11 @@ class TokenKeeper:
         slot = self._slots.get(key)
         if slot is None:
             return Usability(False)
-        why = slot.condemn(failed_token, self._clock())
+        why = slot.record_401(failed_token, self._clock())
         if why:
             return Usability(False, why)
         self._renew(key, slot)
-        return slot.standing(self._clock())
+        return slot.usability(self._clock())
 
     # --- the timer's side ---------------------------------------------------------------------------
 
@@ -227,85 +227,85 @@ class TokenKeeper:
                 self._save_again(slot)
             if self._follow(slot):
                 self._on_new_tokens(key)
-            if not slot.idle:
+            if not slot.disabled:
                 self._renew_beside(key, slot, self._clock())
             self._tell(key, slot)
         now = self._clock()
-        looks = [slot.next_look(now) for slot in self._slots.values()]
+        looks = [slot.next_due(now) for slot in self._slots.values()]
         return min(LONGEST_PAUSE_SEC, max(SHORTEST_PAUSE_SEC, min(looks, default=NEVER) - now))
 
-    def _renew_beside(self, key: str, slot: Slot, now: float) -> None:
-        if slot.wants(now) and not slot.flight.locked():
+    def _renew_beside(self, key: str, slot: AccountTokens, now: float) -> None:
+        if slot.is_refresh_due(now) and not slot.refresh_lock.locked():
             self._spawn(lambda: self._renew_alone(key, slot))
 
-    def _renew_alone(self, key: str, slot: Slot) -> None:
+    def _renew_alone(self, key: str, slot: AccountTokens) -> None:
         with self._guarded():
             self._renew(key, slot, wait=False)
 
     # --- one renewal --------------------------------------------------------------------------------
 
-    def _renew(self, key: str, slot: Slot, wait: bool = True) -> None:
+    def _renew(self, key: str, slot: AccountTokens, wait: bool = True) -> None:
         """Renew, or wait for who does; what came of it is in the slot."""
-        if not slot.flight.acquire(blocking=wait):
+        if not slot.refresh_lock.acquire(blocking=wait):
             return
         try:
             now = self._clock()
             # Who waited here finds that it is done, or that it has failed and when to try again.
-            if self._stopping.is_set() or not slot.wants(now):
+            if self._stopping.is_set() or not slot.is_refresh_due(now):
                 return
             line, changed = self._fly(slot)
         finally:
-            slot.flight.release()
+            slot.refresh_lock.release()
         if line:
             self._warn(f"{slot.name}: {line}")
         if changed:
             self._on_new_tokens(key)
         self._tell(key, slot)
 
-    def _fly(self, slot: Slot) -> tuple[str, bool]:
+    def _fly(self, slot: AccountTokens) -> tuple[str, bool]:
         """What to say, and whether there is another access token."""
         try:
             held = slot.pair if slot.pair.refresh_token else None
-            renewal = slot.renewer.refresh(partial(self._spend, self._config), slot.condemned, held)
+            renewal = slot.refresher.refresh(partial(self._spend, self._config), slot.rejected_token, held)
         except LoginRefusedError as error:
-            slot.refuse(str(error))
+            slot.record_login_refused(str(error))
             return f"re-login needed: {error}", False
         except TokenEndpointUnavailableError as error:
-            news = slot.fail(self._clock(), str(error), error.retry_after)
+            news = slot.record_failure(self._clock(), str(error), error.retry_after)
             return (f"its token can't be renewed now: {error}" if news else ""), False
         except TeamClaudeError as error:
             return (
-                f"its token can't be renewed: {error}" if slot.fail(self._clock(), str(error)) else ""
+                f"its token can't be renewed: {error}" if slot.record_failure(self._clock(), str(error)) else ""
             ), False
         except Exception as error:  # nobody foresaw it: at least it is not tried without a pause
-            slot.fail(self._clock(), f"internal error: {type(error).__name__}")
+            slot.record_failure(self._clock(), f"internal error: {type(error).__name__}")
             raise
-        return renewal.note, slot.renewed(renewal, self._clock())
+        return renewal.note, slot.record_refresh(renewal, self._clock())
 
-    def _save_again(self, slot: Slot) -> None:
-        if self._clock() >= slot.retry_at and slot.flight.acquire(blocking=False):
+    def _save_again(self, slot: AccountTokens) -> None:
+        if self._clock() >= slot.retry_at and slot.refresh_lock.acquire(blocking=False):
             try:
                 self._save(slot)
             finally:
-                slot.flight.release()
+                slot.refresh_lock.release()
 
-    def _save(self, slot: Slot) -> None:
+    def _save(self, slot: AccountTokens) -> None:
         unsaved = slot.unsaved
         if unsaved is None:
             return
         try:
-            slot.saved(unsaved.save())
+            slot.record_saved(unsaved.save())
         except TeamClaudeError as error:
-            slot.fail(self._clock(), str(error))
+            slot.record_failure(self._clock(), str(error))
         else:
             self._warn(f"{slot.name}: the new tokens are stored now")
 
-    def _tell(self, key: str, slot: Slot) -> None:
+    def _tell(self, key: str, slot: AccountTokens) -> None:
         now = self._clock()
-        ends = slot.take_warning(now)
+        ends = slot.consume_expiry_warning(now)
         if ends is not None:
             self._warn(f"{slot.name}: its login ends in {_left(ends - now)}; before that, {LOGIN_AGAIN}")
-        words = slot.take_out(now)
+        words = slot.consume_auth_failure(now)
         if words:
             self._on_locked_out(key, words)
 

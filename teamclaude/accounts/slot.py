@@ -20,42 +20,42 @@ from .pair import NO_TOKENS, TokenPair
 from .refresh import RefreshResult, UnsavedPair, refused_text
 from .renewer import TokenRefresher
 
-__all__ = ["Slot"]
+__all__ = ["AccountTokens"]
 
 # A token that was renewed so recently and is refused would not be better after another renewal.
-YOUNG_SEC = 60.0
-NEVER_YET = float("-inf")
+JUST_REFRESHED_SEC = 60.0
+LONG_AGO = float("-inf")
 
 
-class Slot:
+class AccountTokens:
     """`flight` is held, across I/O, by the one thread that renews the tokens; all else here is quick.
 
     Readers of `pair` take no lock: it is frozen and replaced whole.
     """
 
-    def __init__(self, renewer: TokenRefresher, origin: object = None) -> None:
+    def __init__(self, refresher: TokenRefresher, refresher_key: object = None) -> None:
         self.name = ""
-        self.idle = False  # disabled by its owner: not renewed ahead
-        self.renewer = renewer
-        self.origin = origin  # what of the config the renewer was made from
-        self.flight = threading.Lock()
+        self.disabled = False  # disabled by its owner: not renewed ahead
+        self.refresher = refresher
+        self.refresher_key = refresher_key  # what of the config the renewer was made from
+        self.refresh_lock = threading.Lock()
         self.pair: TokenPair = NO_TOKENS
-        self.refused = ""  # why only a new login helps
-        self.trouble = ""  # why the last renewal failed
+        self.login_error = ""  # why only a new login helps
+        self.last_error = ""  # why the last renewal failed
         self.retry_at = 0.0
         self.unsaved: Optional[UnsavedPair] = None
-        self.unfinished = False  # the token may be spent already, and the answer is not here
+        self.maybe_spent = False  # the token may be spent already, and the answer is not here
         self._lock = threading.Lock()  # guards every change of the six above and of these:
-        self._condemned: Optional[str] = None  # the access token that the API refused
+        self._rejected_token: Optional[str] = None  # the access token that the API refused
         self._spent: set[str] = set()  # refresh tokens that this process has spent
-        self._renewed_at = NEVER_YET
+        self._refreshed_at = LONG_AGO
         self._failures = 0
-        self._told_out = False
-        self._warned_of: Optional[float] = None  # the end of the login that was warned of
+        self._auth_failure_reported = False
+        self._warned_end: Optional[float] = None  # the end of the login that was warned of
 
     # --- what happens -------------------------------------------------------------------------------
 
-    def offer(self, pair: TokenPair) -> bool:
+    def adopt(self, pair: TokenPair) -> bool:
         """A pair was read from the store; False when it is ours, or older than ours."""
         with self._lock:
             if pair.tokens == self.pair.tokens:
@@ -63,7 +63,7 @@ class Slot:
                 issued_at = self.pair.issued_at if pair.issued_at is None else pair.issued_at
                 self.pair = pair._replace(issued_at=issued_at)
                 return False
-            if self._is_old(pair):
+            if self._is_outdated(pair):
                 return False
             if self.unsaved is not None:  # the owner logged in again, which is newer than ours
                 self.unsaved.discard()
@@ -71,56 +71,56 @@ class Slot:
             self._replace(pair)
             return True
 
-    def renewed(self, renewal: RefreshResult, now: float) -> bool:
+    def record_refresh(self, renewal: RefreshResult, now: float) -> bool:
         """A renewal succeeded; True when the access token is another one now."""
         with self._lock:
             changed = renewal.pair.access_token != self.pair.access_token
             if renewal.issued:
-                self._renewed_at = now
+                self._refreshed_at = now
             if renewal.spent is not None and renewal.spent != renewal.pair.refresh_token:
                 self._spent.add(renewal.spent)
             self._replace(renewal.pair)
             self.unsaved = renewal.unsaved
             if self.unsaved is not None:
-                self._hold_off(now, renewal.note, None)
+                self._back_off(now, renewal.note, None)
             return changed
 
-    def saved(self, pair: TokenPair) -> None:
+    def record_saved(self, pair: TokenPair) -> None:
         """What was in memory only is stored now, or a newer login was found there."""
         with self._lock:
             self.unsaved = None
             self._replace(pair)
 
-    def condemn(self, token: str, now: float) -> str:
+    def record_401(self, token: str, now: float) -> str:
         """The API refused an access token (401); why a renewal is no help, empty when it may be."""
         with self._lock:
             if token == self.pair.access_token:
-                if 0 <= now - self._renewed_at < YOUNG_SEC:
+                if 0 <= now - self._refreshed_at < JUST_REFRESHED_SEC:
                     return "the API refuses a token that was renewed just now"
-                self._condemned = token
+                self._rejected_token = token
             return ""
 
-    def refuse(self, words: str) -> None:
+    def record_login_refused(self, words: str) -> None:
         """The authorization server does not know the login any more."""
         with self._lock:
-            self.refused, self.unfinished = words, False
+            self.login_error, self.maybe_spent = words, False
 
-    def recall(self) -> None:
+    def load_journal(self) -> None:
         """Take in what an earlier process noted of our refresh token."""
         token = self.pair.refresh_token
-        intent = None if token is None else self.renewer.journal(token)
+        intent = None if token is None else self.refresher.journal(token)
         if intent is None:
             return
         with self._lock:
-            self.unfinished = intent.started_at is not None
+            self.maybe_spent = intent.started_at is not None
             if intent.refused_at is not None:
-                self.refused = refused_text(intent.refused_at)
+                self.login_error = refused_text(intent.refused_at)
 
-    def fail(self, now: float, words: str, wish: Optional[float] = None) -> bool:
+    def record_failure(self, now: float, words: str, retry_after: Optional[float] = None) -> bool:
         """A renewal came to nothing; `wish`: seconds the server asked for.  True when that is news."""
         with self._lock:
-            news = words != self.trouble
-            self._hold_off(now, words, wish)
+            news = words != self.last_error
+            self._back_off(now, words, retry_after)
             return news
 
     def close(self) -> None:
@@ -132,16 +132,16 @@ class Slot:
 
     def _replace(self, pair: TokenPair) -> None:
         self.pair = pair
-        self.refused = self.trouble = ""
+        self.login_error = self.last_error = ""
         self.retry_at, self._failures = 0.0, 0
-        self.unfinished = self._told_out = False
+        self.maybe_spent = self._auth_failure_reported = False
 
-    def _hold_off(self, now: float, words: str, wish: Optional[float]) -> None:
+    def _back_off(self, now: float, words: str, retry_after: Optional[float]) -> None:
         self._failures += 1
-        self.trouble = words
-        self.retry_at = now + backoff_sec(self._failures, wish)
+        self.last_error = words
+        self.retry_at = now + backoff_sec(self._failures, retry_after)
 
-    def _is_old(self, pair: TokenPair) -> bool:
+    def _is_outdated(self, pair: TokenPair) -> bool:
         """A reload that began before our last renewal brings what was there before it."""
         if pair.refresh_token is None:
             return False
@@ -153,74 +153,74 @@ class Slot:
     # --- questions ----------------------------------------------------------------------------------
 
     @property
-    def condemned(self) -> Optional[str]:
+    def rejected_token(self) -> Optional[str]:
         """The current access token when the API refused it."""
         token = self.pair.access_token
-        return token if token == self._condemned else None
+        return token if token == self._rejected_token else None
 
     def need(self, now: float) -> RefreshNeed:
         """As need_of; a token that the API refused is not usable."""
-        refused = self._condemned is not None and self.condemned
+        refused = self._rejected_token is not None and self.rejected_token
         return RefreshNeed.MANDATORY if refused else refresh_need(self.pair, now)
 
-    def wants(self, now: float) -> bool:
+    def is_refresh_due(self, now: float) -> bool:
         """Whether a renewal should be tried now."""
-        if self.refused or self.unsaved is not None or now < self._next_try(now):
+        if self.login_error or self.unsaved is not None or now < self._next_attempt(now):
             return False
         need = self.need(now)
         # What another program renews is looked at when it is needed, and when its file changes.
-        return need is RefreshNeed.MANDATORY or (self.renewer.spends and (self.unfinished or need is RefreshNeed.ADVISORY))
+        return need is RefreshNeed.MANDATORY or (self.refresher.spends and (self.maybe_spent or need is RefreshNeed.ADVISORY))
 
-    def standing(self, now: float) -> Usability:
+    def usability(self, now: float) -> Usability:
         """Whether requests may be sent with the token we have."""
         if self.need(now) is not RefreshNeed.MANDATORY:
             return Usability(True)
-        if self.refused:
-            return Usability(False, self.refused)
-        words = self.trouble or "its token has expired and is being renewed"
+        if self.login_error:
+            return Usability(False, self.login_error)
+        words = self.last_error or "its token has expired and is being renewed"
         # Where another program renews, a refused token is refused until that has happened.
-        waits = self.renewer.spends or not self.condemned
-        return Usability(False, words, max(self._next_try(now), now + 1.0) if waits else None)
+        waits = self.refresher.spends or not self.rejected_token
+        return Usability(False, words, max(self._next_attempt(now), now + 1.0) if waits else None)
 
-    def next_look(self, now: float) -> float:
+    def next_due(self, now: float) -> float:
         """When the timer is to renew or to store here (epoch seconds)."""
         if self.unsaved is not None:
             return self.retry_at
-        if self.idle or self.refused:
+        if self.disabled or self.login_error:
             return NEVER
-        soonest = max(now, self._next_try(now))
-        if self.wants(soonest):
+        soonest = max(now, self._next_attempt(now))
+        if self.is_refresh_due(soonest):
             return soonest
         ends = self.pair.expires_at
-        margin = refresh_margin_sec(self.pair) if self.renewer.spends else 0.0
+        margin = refresh_margin_sec(self.pair) if self.refresher.spends else 0.0
         return NEVER if ends is None else max(soonest, ends - margin)
 
-    def _next_try(self, now: float) -> float:
+    def _next_attempt(self, now: float) -> float:
         """Before then no renewal is tried; a clock that was set back does not put it off."""
-        distant = self._renewed_at + MIN_REFRESH_INTERVAL_SEC if self._renewed_at <= now else NEVER_YET
+        distant = self._refreshed_at + MIN_REFRESH_INTERVAL_SEC if self._refreshed_at <= now else LONG_AGO
         return max(self.retry_at, distant)
 
-    def take_out(self, now: float) -> str:
+    def consume_auth_failure(self, now: float) -> str:
         """Why only a new login brings the account back; told once, and empty while it can be used."""
         with self._lock:
-            if not self.refused or self._told_out or self.need(now) is not RefreshNeed.MANDATORY:
+            if not self.login_error or self._auth_failure_reported or self.need(now) is not RefreshNeed.MANDATORY:
                 return ""
-            self._told_out = True
-            return self.refused
+            self._auth_failure_reported = True
+            return self.login_error
 
-    def take_warning(self, now: float) -> Optional[float]:
+    def consume_expiry_warning(self, now: float) -> Optional[float]:
         """When the login ends, told once, some days before."""
         with self._lock:
             ends = self.pair.last_use_ends_at
-            if ends is None or ends == self._warned_of or not 0 < ends - now <= WARN_SEC:
+            if ends is None or ends == self._warned_end or not 0 < ends - now <= WARN_SEC:
                 return None
-            self._warned_of = ends
+            self._warned_end = ends
             return ends
 
-    def state(self, now: float) -> TokenStatus:
+    def status(self, now: float) -> TokenStatus:
         """For display."""
-        pair, words = self.pair, self.refused or self.trouble
-        if self.refused:
+        pair, words = self.pair, self.login_error or self.last_error
+        if self.login_error:
             return TokenStatus("re-login needed", pair.expires_at, pair.last_use_ends_at, words)
         fresh = self.need(now) is RefreshNeed.NONE
         return TokenStatus("valid" if fresh else "refresh due", pair.expires_at, pair.last_use_ends_at, words)
