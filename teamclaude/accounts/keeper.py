@@ -28,18 +28,18 @@ from .slot import AccountTokens
 from .store import ConfigFile
 from .tokens import OutboundRoute
 
-__all__ = ["TokenKeeper"]
+__all__ = ["TokenManager"]
 
 # Nobody tells us that a followed file has changed, or that the machine has slept.
-LONGEST_PAUSE_SEC = 10.0
-SHORTEST_PAUSE_SEC = 1.0
+MAX_TICK_SEC = 10.0
+MIN_TICK_SEC = 1.0
 # A renewal that runs at shutdown holds an answer that must not be lost: as long as a call may take.
 STOP_SEC = 2 * tokens.TIMEOUT_SEC + 5.0
 
-SpendFor = Callable[[Config, str], TokenGrant]
+SpendWithConfig = Callable[[Config, str], TokenGrant]
 
 
-class TokenKeeper:
+class TokenManager:
     """Accounts are named by their key (`AccountConfig.key`); times are epoch seconds by `clock`.
 
     `on_new_tokens(key)`: the account has another access token.  `on_locked_out(key, words)`: it can't
@@ -53,21 +53,21 @@ class TokenKeeper:
         config: Config,
         *,
         on_new_tokens: Callable[[str], None],
-        on_locked_out: Callable[[str, str], None],
+        on_auth_failed: Callable[[str, str], None],
         warn: Callable[[str], None],
         clock: Callable[[], float] = time.time,
-        spend: Optional[SpendFor] = None,
+        spend: Optional[SpendWithConfig] = None,
         spawn: Optional[Callable[[Callable[[], None]], None]] = None,
     ) -> None:
         self._file = config_file
         self._config = config
         self._on_new_tokens = on_new_tokens
-        self._on_locked_out = on_locked_out
+        self._on_auth_failed = on_auth_failed
         self._warn = warn
         self._clock = clock
-        self._spend: SpendFor = spend or partial(_spend, clock)
+        self._spend: SpendWithConfig = spend or partial(_spend_refresh_token, clock)
         self._spawn = spawn or _spawn
-        self._slots: dict[str, AccountTokens] = {}  # replaced whole
+        self._tokens: dict[str, AccountTokens] = {}  # replaced whole
         self._stopping = threading.Event()
         self._timer: Optional[threading.Thread] = None
         self.configure(config)
@@ -79,21 +79,21 @@ class TokenKeeper:
 
         What we renewed since it was read stays.  One call at a time.
         """
-        known, slots, changed = self._slots, {}, []
+        known, slots, changed = self._tokens, {}, []
         for account in config.accounts:
             if account.type == "oauth":
-                slots[account.key] = slot = self._slot(account, config, known.get(account.key))
-                if self._look(slot, account) and account.key in known:
+                slots[account.key] = slot = self._tokens_for(account, config, known.get(account.key))
+                if self._adopt_stored(slot, account) and account.key in known:
                     changed.append(account.key)
                 if slot is not known.get(account.key):
                     slot.load_journal()
-        self._config, self._slots = config, slots
+        self._config, self._tokens = config, slots
         for slot in known.values():
             if slot not in slots.values():
                 slot.close()
         return changed
 
-    def _slot(self, account: AccountConfig, config: Config, known: Optional[AccountTokens]) -> AccountTokens:
+    def _tokens_for(self, account: AccountConfig, config: Config, known: Optional[AccountTokens]) -> AccountTokens:
         origin = (account.import_from, config.refresh_imported)
         slot = known
         if slot is None or slot.refresher_key != origin:
@@ -101,15 +101,15 @@ class TokenKeeper:
         slot.name, slot.disabled = account.name, account.disabled
         return slot
 
-    def _look(self, slot: AccountTokens, account: AccountConfig) -> bool:
+    def _adopt_stored(self, slot: AccountTokens, account: AccountConfig) -> bool:
         stored = TokenPair.from_account(account)
         if not account.import_from:
             return slot.adopt(stored)
         if slot.pair is NO_TOKENS:  # until the file can be read
             slot.adopt(stored)
-        return self._follow(slot)
+        return self._reread_followed(slot)
 
-    def _follow(self, slot: AccountTokens) -> bool:
+    def _reread_followed(self, slot: AccountTokens) -> bool:
         """Read a followed file again when it has changed; True when it holds other tokens."""
         if not slot.refresher.changed():
             return False
@@ -134,7 +134,7 @@ class TokenKeeper:
         deadline = time.monotonic() + timeout_s
         if self._timer is not None:
             self._timer.join(timeout_s)
-        for slot in self._slots.values():
+        for slot in self._tokens.values():
             if slot.refresh_lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
                 try:
                     self._save(slot)
@@ -142,41 +142,41 @@ class TokenKeeper:
                 finally:
                     slot.refresh_lock.release()
 
-    def states(self) -> dict[str, TokenStatus]:
+    def statuses(self) -> dict[str, TokenStatus]:
         """The state of each login's tokens, by account key."""
         now = self._clock()
-        return {key: slot.status(now) for key, slot in self._slots.items()}
+        return {key: slot.status(now) for key, slot in self._tokens.items()}
 
     def pairs(self) -> dict[str, TokenPair]:
         """The tokens of now, by account key."""
-        return {key: slot.pair for key, slot in self._slots.items()}
+        return {key: slot.pair for key, slot in self._tokens.items()}
 
     # --- the requests' side -------------------------------------------------------------------------
 
-    def current(self, key: str) -> Optional[str]:
+    def access_token(self, key: str) -> Optional[str]:
         """The access token to send; None for an account that is no login, or that has none."""
-        slot = self._slots.get(key)
+        slot = self._tokens.get(key)
         return None if slot is None else slot.pair.access_token
 
-    def is_good(self, key: str) -> bool:
+    def is_fresh(self, key: str) -> bool:
         """Nothing is to be done before a request is sent: what before_dispatch finds mostly."""
-        slot = self._slots.get(key)
+        slot = self._tokens.get(key)
         return slot is None or slot.need(self._clock()) is RefreshNeed.NONE
 
     def must_wait(self, key: str) -> bool:
         """before_dispatch would wait for a renewal, perhaps for seconds."""
-        slot = self._slots.get(key)
+        slot = self._tokens.get(key)
         return slot is not None and slot.need(self._clock()) is RefreshNeed.MANDATORY
 
-    def renew_beside(self, key: str) -> None:
+    def refresh_in_background(self, key: str) -> None:
         """Begin to renew a token that is of no use any more, beside the traffic."""
-        slot = self._slots.get(key)
+        slot = self._tokens.get(key)
         if slot is not None:
-            self._renew_beside(key, slot, self._clock())
+            self._refresh_in_background(key, slot, self._clock())
 
     def before_dispatch(self, key: str) -> Usability:
         """Whether a request may be sent; waits for a renewal only where the token is of no use."""
-        slot = self._slots.get(key)
+        slot = self._tokens.get(key)
         if slot is None:
             return USABLE
         now = self._clock()
@@ -184,9 +184,9 @@ class TokenKeeper:
         if need is RefreshNeed.NONE:
             return USABLE
         if need is RefreshNeed.MANDATORY:
-            self._renew(key, slot)
+            self._refresh(key, slot)
         else:
-            self._renew_beside(key, slot, now)
+            self._refresh_in_background(key, slot, now)
         return slot.usability(self._clock())
 
     def after_401(self, key: str, failed_token: str) -> Usability:
@@ -194,13 +194,13 @@ class TokenKeeper:
 
         Renews it only if the one that failed is still the current one.
         """
-        slot = self._slots.get(key)
+        slot = self._tokens.get(key)
         if slot is None:
             return Usability(False)
         why = slot.record_401(failed_token, self._clock())
         if why:
             return Usability(False, why)
-        self._renew(key, slot)
+        self._refresh(key, slot)
         return slot.usability(self._clock())
 
     # --- the timer's side ---------------------------------------------------------------------------
@@ -208,9 +208,9 @@ class TokenKeeper:
     def _run(self) -> None:
         pause = 0.0
         while not self._stopping.wait(pause):
-            pause = LONGEST_PAUSE_SEC
+            pause = MAX_TICK_SEC
             with self._guarded():
-                pause = self.beat()
+                pause = self.run_due()
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -220,31 +220,31 @@ class TokenKeeper:
         except Exception as error:
             self._warn(f"internal error while renewing tokens: {type(error).__name__}")
 
-    def beat(self) -> float:
+    def run_due(self) -> float:
         """Do what is due by itself; seconds until the next beat."""
-        for key, slot in self._slots.items():
+        for key, slot in self._tokens.items():
             if slot.unsaved is not None:
-                self._save_again(slot)
-            if self._follow(slot):
+                self._retry_save(slot)
+            if self._reread_followed(slot):
                 self._on_new_tokens(key)
             if not slot.disabled:
-                self._renew_beside(key, slot, self._clock())
-            self._tell(key, slot)
+                self._refresh_in_background(key, slot, self._clock())
+            self._report(key, slot)
         now = self._clock()
-        looks = [slot.next_due(now) for slot in self._slots.values()]
-        return min(LONGEST_PAUSE_SEC, max(SHORTEST_PAUSE_SEC, min(looks, default=NEVER) - now))
+        looks = [slot.next_due(now) for slot in self._tokens.values()]
+        return min(MAX_TICK_SEC, max(MIN_TICK_SEC, min(looks, default=NEVER) - now))
 
-    def _renew_beside(self, key: str, slot: AccountTokens, now: float) -> None:
+    def _refresh_in_background(self, key: str, slot: AccountTokens, now: float) -> None:
         if slot.is_refresh_due(now) and not slot.refresh_lock.locked():
-            self._spawn(lambda: self._renew_alone(key, slot))
+            self._spawn(lambda: self._background_refresh(key, slot))
 
-    def _renew_alone(self, key: str, slot: AccountTokens) -> None:
+    def _background_refresh(self, key: str, slot: AccountTokens) -> None:
         with self._guarded():
-            self._renew(key, slot, wait=False)
+            self._refresh(key, slot, wait=False)
 
     # --- one renewal --------------------------------------------------------------------------------
 
-    def _renew(self, key: str, slot: AccountTokens, wait: bool = True) -> None:
+    def _refresh(self, key: str, slot: AccountTokens, wait: bool = True) -> None:
         """Renew, or wait for who does; what came of it is in the slot."""
         if not slot.refresh_lock.acquire(blocking=wait):
             return
@@ -253,16 +253,16 @@ class TokenKeeper:
             # Who waited here finds that it is done, or that it has failed and when to try again.
             if self._stopping.is_set() or not slot.is_refresh_due(now):
                 return
-            line, changed = self._fly(slot)
+            line, changed = self._refresh_once(slot)
         finally:
             slot.refresh_lock.release()
         if line:
             self._warn(f"{slot.name}: {line}")
         if changed:
             self._on_new_tokens(key)
-        self._tell(key, slot)
+        self._report(key, slot)
 
-    def _fly(self, slot: AccountTokens) -> tuple[str, bool]:
+    def _refresh_once(self, slot: AccountTokens) -> tuple[str, bool]:
         """What to say, and whether there is another access token."""
         try:
             held = slot.pair if slot.pair.refresh_token else None
@@ -282,7 +282,7 @@ class TokenKeeper:
             raise
         return renewal.note, slot.record_refresh(renewal, self._clock())
 
-    def _save_again(self, slot: AccountTokens) -> None:
+    def _retry_save(self, slot: AccountTokens) -> None:
         if self._clock() >= slot.retry_at and slot.refresh_lock.acquire(blocking=False):
             try:
                 self._save(slot)
@@ -300,21 +300,21 @@ class TokenKeeper:
         else:
             self._warn(f"{slot.name}: the new tokens are stored now")
 
-    def _tell(self, key: str, slot: AccountTokens) -> None:
+    def _report(self, key: str, slot: AccountTokens) -> None:
         now = self._clock()
         ends = slot.consume_expiry_warning(now)
         if ends is not None:
-            self._warn(f"{slot.name}: its login ends in {_left(ends - now)}; before that, {LOGIN_AGAIN}")
+            self._warn(f"{slot.name}: its login ends in {_time_left(ends - now)}; before that, {LOGIN_AGAIN}")
         words = slot.consume_auth_failure(now)
         if words:
-            self._on_locked_out(key, words)
+            self._on_auth_failed(key, words)
 
 
-def _left(seconds: float) -> str:
+def _time_left(seconds: float) -> str:
     return f"{seconds / 86400:.0f} days" if seconds >= 2 * 86400 else f"{seconds / 3600:.0f} hours"
 
 
-def _spend(clock: Callable[[], float], config: Config, token: str) -> TokenGrant:
+def _spend_refresh_token(clock: Callable[[], float], config: Config, token: str) -> TokenGrant:
     return tokens.refresh_tokens(config.oauth, token, route=OutboundRoute.from_config(config), clock=clock)
 
 

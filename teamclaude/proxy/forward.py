@@ -183,7 +183,7 @@ class Forwarder:
     def _attempt(self, lease: Lease) -> Steps[bool]:
         """True when the client has its answer."""
         # Asked before the token is taken: what is good now may be replaced, but not have ended.
-        is_good = self._house.token_manager.is_good(lease.account)
+        is_good = self._house.token_manager.is_fresh(lease.account)
         way = self._house.targets().target(lease.account)
         exchange, tap = self._exchange, None
         served, unsaid = False, None
@@ -329,7 +329,7 @@ class Forwarder:
             return False
         self._passed_over.add(key)
         self._avoid = key
-        keeper.renew_beside(key)
+        keeper.refresh_in_background(key)
         return True
 
     def _refused_login(self, lease: Lease, way: UpstreamTarget, words: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..accounts.config import Config
-from ..accounts.keeper import TokenKeeper
+from ..accounts.keeper import TokenManager
 from ..routing.line import WaitLimits
 from .book import AccountTargets
 from .hold import RecentlyRefused, wait_limit_of
@@ -24,7 +24,7 @@ class RequestContext:
 
     config: Config
     targets: Callable[[], AccountTargets]  # the newest: a request may wait longer than a token lives
-    token_manager: TokenKeeper
+    token_manager: TokenManager
     router: Router
     pool: UpstreamPool
     event_loop: Ferry

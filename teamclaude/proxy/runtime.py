@@ -17,7 +17,7 @@ from .. import __version__
 from ..accounts.config import Config
 from ..accounts.edits import set_enabled
 from ..accounts.identity import find_name
-from ..accounts.keeper import TokenKeeper
+from ..accounts.keeper import TokenManager
 from ..accounts.lastgood import LastGoodConfig
 from ..accounts.store import ConfigFile
 from ..errors import BadRequestError, ConfigError, NotFoundError, UsageError
@@ -91,15 +91,15 @@ class Runtime:
         # What the disk tells of the sessions in a snapshot; who starts the server may know how to look.
         self.sessions_on_disk: Callable[[dict[str, Any]], dict[str, Any]] = lambda snapshot: {}
         self._started_at = time.monotonic()
-        self.token_manager = TokenKeeper(
+        self.token_manager = TokenManager(
             config_file,
             config,
             on_new_tokens=self._new_tokens,
-            on_locked_out=self._locked_out,
+            on_auth_failed=self._locked_out,
             warn=warn,
             clock=clock,
         )
-        book = AccountTargets(config, config.accounts, self.token_manager.current)
+        book = AccountTargets(config, config.accounts, self.token_manager.access_token)
         fleet = Fleet(config.rules, POLICIES[config.policy](), config.pricing)
         fleet.configure(book.specs)
         router = Router(fleet, clock, max_held=config.proxy.max_held, on_change=changed)
@@ -151,7 +151,7 @@ class Runtime:
 
     def status(self) -> dict[str, Any]:
         """The snapshot as JSON; never a credential."""
-        tokens = self.token_manager.states()
+        tokens = self.token_manager.statuses()
         held = [one for _, one in self.held()]
         status = status_json(self.router.view(), self.router.rules, self._system(), tokens)
         status["system"]["held"] = len(held)
@@ -197,7 +197,7 @@ class Runtime:
         with self._reloading:
             try:
                 config = self._last_good.load(settled)
-                book = AccountTargets(config, config.accounts, self.token_manager.current)
+                book = AccountTargets(config, config.accounts, self.token_manager.access_token)
                 door = AccessPolicy(config.proxy, self._listens_on)
             except ConfigError as error:
                 raise BadRequestError(f"Not reloaded, the running configuration stays: {error}") from error

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.accounts.keeper import TokenKeeper
+from teamclaude.accounts.keeper import TokenManager
 from teamclaude.accounts.store import ConfigFile
 from teamclaude.demo.authserver import AuthServer
 from teamclaude.demo.issuer import FakeUser
@@ -114,7 +114,7 @@ class Logins:
     def key(self, name: str = "anna") -> str:
         return f"fake-person-{name}/fake-org-{name}"
 
-    def keeper(self, **changes: Any) -> TokenKeeper:
+    def keeper(self, **changes: Any) -> TokenManager:
         """A keeper whose background is the foreground."""
         parts: dict[str, Any] = {
             "on_new_tokens": self.new.append,
@@ -124,16 +124,16 @@ class Logins:
             "spawn": lambda work: work(),
             **changes,
         }
-        return TokenKeeper(self.shelf.file, self.shelf.file.load(), **parts)
+        return TokenManager(self.shelf.file, self.shelf.file.load(), **parts)
 
     def later(self, hours: float) -> None:
         self.clock.now += hours * 3600
 
-    def pass_time(self, keeper: TokenKeeper, hours: float) -> None:
+    def pass_time(self, keeper: TokenManager, hours: float) -> None:
         """Let the keeper's timer run through some hours."""
         end = self.clock.now + hours * 3600
         while self.clock.now < end:
-            self.clock.now += keeper.beat()
+            self.clock.now += keeper.run_due()
 
     @property
     def secrets(self) -> set[str]:
