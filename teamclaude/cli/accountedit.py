@@ -9,7 +9,7 @@ from urllib.parse import quote
 from ..accounts.edits import set_enabled
 from ..accounts.identity import find_account
 from ..accounts.store import state_path
-from .client import Proxy, Unreachable
+from .client import ProxyClient, ProxyUnreachableError
 from .configfile import read_config
 from .reload import reload_proxy
 from .terminal import note
@@ -23,7 +23,7 @@ class AccountEdit:
     def __init__(self, name: str, port: Optional[int] = None) -> None:
         self.file, config = read_config()
         self.account = find_account(config.accounts, name)
-        self._proxy = Proxy(config, self.file.path, port)
+        self._proxy = ProxyClient(config, self.file.path, port)
         self._full = config.rules.full
 
     def write(self, change: Callable[[dict[str, Any]], object]) -> None:
@@ -36,7 +36,7 @@ class AccountEdit:
         verb = "enable" if enabled else "disable"
         try:
             self._proxy.post(f"/teamclaude/accounts/{quote(self.account.name, safe='')}/{verb}")
-        except Unreachable:
+        except ProxyUnreachableError:
             self.file.update(lambda raw: set_enabled(raw, self.account.key, enabled))
             if enabled:
                 self._lift()

@@ -57,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _live(port: Optional[int]) -> Optional[dict[str, Mapping[str, Any]]]:
     """The accounts in the proxy's status by name; None when it gives none."""
-    from .client import running_proxy
+    from .client import configured_proxy
 
     try:
-        status = running_proxy(port, PATIENCE_S).get("/teamclaude/status")
+        status = configured_proxy(port, PATIENCE_S).get("/teamclaude/status")
     except TeamClaudeError:
         return None
     found = status.get("accounts") if isinstance(status, dict) else None

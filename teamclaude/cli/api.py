@@ -36,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from .client import Proxy
+    from .client import ProxyClient
 
     file, config = read_config()
     headers = {"anthropic-version": VERSION, "Accept": "*/*"}
@@ -47,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
     method = (args.method or ("GET" if body is None else "POST")).upper()
     if not method.isalpha():
         raise UsageError(f"--method {args.method}: not an HTTP method")
-    proxy = Proxy(config, file.path, args.port, PATIENCE_S)
-    with proxy.exchange(method, _path(args.path), body, headers) as answer:
+    proxy = ProxyClient(config, file.path, args.port, PATIENCE_S)
+    with proxy.request(method, _path(args.path), body, headers) as answer:
         note(f"{answer.status} {answer.reason}")
         for header, value in answer.headers:
             note(f"{header}: {value}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..errors import TeamClaudeError
-from .client import Proxy
+from .client import ProxyClient
 from .terminal import note
 
 __all__ = ["log_path", "start_server"]
@@ -26,7 +26,7 @@ def log_path(config: Path) -> Path:
 
 
 def start_server(
-    proxy: Proxy, config: Path, port: Optional[int], sleep: Callable[[float], None] = time.sleep
+    proxy: ProxyClient, config: Path, port: Optional[int], sleep: Callable[[float], None] = time.sleep
 ) -> None:
     """Start a detached server and wait until it answers, or raise TeamClaudeError with its last words."""
     log = log_path(config)

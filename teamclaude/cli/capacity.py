@@ -27,10 +27,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from ..errors import TeamClaudeError
-    from .client import running_proxy
+    from .client import configured_proxy
 
     try:
-        capacity = running_proxy(args.port).get("/capacity")
+        capacity = configured_proxy(args.port).get("/capacity")
     except TeamClaudeError as error:
         # A launcher reads the answer, not the reason: whatever is wrong, nothing can be started now.
         if args.json:

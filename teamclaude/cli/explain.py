@@ -24,9 +24,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from .client import running_proxy
+    from .client import configured_proxy
 
-    proxy = running_proxy(args.port)
+    proxy = configured_proxy(args.port)
     record = proxy.get(f"/teamclaude/explain/{quote(args.id, safe='')}")
     if args.json:
         print(json.dumps(record, indent=2))

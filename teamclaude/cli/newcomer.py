@@ -12,7 +12,7 @@ from ..accounts.edits import Placement
 from ..accounts.store import ConfigFile
 from ..errors import ConfigError
 from .accountrows import tier
-from .client import Proxy, Refused
+from .client import ProxyClient, ProxyRefusedError
 from .reload import reload_proxy
 from .terminal import note
 
@@ -54,8 +54,8 @@ def install(
     if wanted and placed.name != wanted:
         note(f'another account is called "{wanted}": this one is "{placed.name}"')
     try:
-        if reload_proxy(Proxy(file.load(), file.path, port)):
+        if reload_proxy(ProxyClient(file.load(), file.path, port)):
             note("the running proxy uses it from now on")
-    except Refused as error:
+    except ProxyRefusedError as error:
         note(f"teamclaude: it is in {file.path}, but the running proxy did not take it over: {error}")
     return placed

@@ -35,18 +35,18 @@ def _switched(on: Optional[bool], port: Optional[int]) -> dict[str, Any]:
     """The state after switching: by the running proxy, or in the file that it will read."""
     from ..proxy.recorder import TrafficRecorder
     from ..proxy.tracefile import trace_directory
-    from .client import Proxy, Unreachable
+    from .client import ProxyClient, ProxyUnreachableError
     from .configfile import read_config
     from .terminal import note
 
     file, config = read_config()
-    proxy = Proxy(config, file.path, port)
+    proxy = ProxyClient(config, file.path, port)
     try:
         found = (
             proxy.get("/teamclaude/record") if on is None else proxy.post("/teamclaude/record", {"on": on})
         )
         return dict(found)
-    except Unreachable:
+    except ProxyUnreachableError:
         if on is not None:
             file.update(lambda raw: raw.__setitem__("record", on))
     recorder = TrafficRecorder(trace_directory(file.path), note, lambda: 0.0)

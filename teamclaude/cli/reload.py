@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from .client import Proxy, Unreachable
+from .client import ProxyClient, ProxyUnreachableError
 
 __all__ = ["reload_proxy"]
 
 
-def reload_proxy(proxy: Proxy) -> bool:
+def reload_proxy(proxy: ProxyClient) -> bool:
     """Have the proxy read its config again; False where none runs.  Refused when it does not want to."""
     try:
         proxy.post("/teamclaude/accounts/reload")
-    except Unreachable:
+    except ProxyUnreachableError:
         return False
     return True

@@ -7,14 +7,14 @@ import ssl
 from urllib.parse import SplitResult, urlsplit
 
 from ..errors import UsageError
-from .client import Down, Proxy, Unreachable
+from .client import ProxyDownError, ProxyClient, ProxyUnreachableError
 
-__all__ = ["KEY_VARIABLE", "RemoteProxy", "address"]
+__all__ = ["KEY_VARIABLE", "RemoteProxyClient", "parse_address"]
 
 KEY_VARIABLE = "TEAMCLAUDE_KEY"
 
 
-def address(text: str) -> SplitResult:
+def parse_address(text: str) -> SplitResult:
     """`http://host:port`, `https://host` or `host:port`; UsageError for what is none."""
     try:
         split = urlsplit(text if "://" in text else f"http://{text}")
@@ -26,7 +26,7 @@ def address(text: str) -> SplitResult:
     return split
 
 
-class RemoteProxy(Proxy):
+class RemoteProxyClient(ProxyClient):
     """Found by its address.  TLS trusts what the system does, and what $SSL_CERT_FILE names."""
 
     def __init__(self, at: SplitResult, key: str, timeout_s: float) -> None:
@@ -48,8 +48,8 @@ class RemoteProxy(Proxy):
     def _key_name(self) -> str:
         return "this key" if self._key else f"a request without its key: set {KEY_VARIABLE}"
 
-    def _nobody(self) -> Down:
-        return Down(f"no proxy answers at {self.url}")
+    def _down_error(self) -> ProxyDownError:
+        return ProxyDownError(f"no proxy answers at {self.url}")
 
-    def _stranger(self) -> Unreachable:
-        return Unreachable(f"another program answers at {self.url}, not teamclaude")
+    def _other_program_error(self) -> ProxyUnreachableError:
+        return ProxyUnreachableError(f"another program answers at {self.url}, not teamclaude")

@@ -21,7 +21,7 @@ from ..accounts.identity import find_account
 from ..errors import TeamClaudeError
 from .address import add_port
 from .claudecode import base_urls_in_settings, is_logged_in
-from .client import Proxy
+from .client import ProxyClient
 from .configfile import key_of, read_config
 from .environment import Target, client_environment, unwanted
 from .terminal import note
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     file, config = read_config()
     account = find_account(config.accounts, args.account).name if args.account else None
     program = _claude()
-    proxy = Proxy(config, file.path, args.port)
+    proxy = ProxyClient(config, file.path, args.port)
     _need_server(proxy, file.path, args)
     _warn_of_settings(proxy.url)
     tls = config.proxy.tls
@@ -77,7 +77,7 @@ def _claude() -> str:
     return found
 
 
-def _need_server(proxy: Proxy, config: Path, args: argparse.Namespace) -> None:
+def _need_server(proxy: ProxyClient, config: Path, args: argparse.Namespace) -> None:
     if proxy.is_up():
         return
     if not args.auto:

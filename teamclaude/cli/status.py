@@ -23,10 +23,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from ..deck.assembly import deck_model
     from ..deck.sourcejson import sources_of
-    from .client import running_proxy
+    from .client import configured_proxy
     from .deckscreen import page
 
-    proxy = running_proxy(args.port)
+    proxy = configured_proxy(args.port)
     if args.json:
         print(json.dumps(proxy.get("/teamclaude/status"), indent=2))
         return 0

@@ -27,13 +27,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from .client import running_proxy
+    from .client import configured_proxy
 
     if args.auto and args.name:
         raise UsageError("--auto takes the pin off, NAME sets one: give one of them")
     if args.session and not (args.auto or args.name):
         raise UsageError("--session needs the NAME of an account, or --auto")
-    proxy = running_proxy(args.port)
+    proxy = configured_proxy(args.port)
     status = proxy.get("/teamclaude/status")
     if not (args.auto or args.name):
         print("\n".join(_lines(status)))

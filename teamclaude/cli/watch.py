@@ -23,7 +23,7 @@ from .ranges import number
 if TYPE_CHECKING:
     from ..deck.feed import RemoteFeed
     from ..deck.screen import Screen
-    from .client import Proxy
+    from .client import ProxyClient
 
 __all__ = ["arguments", "run"]
 
@@ -42,52 +42,52 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from .client import Down
+    from .client import ProxyDownError
     from .deckscreen import screen
 
     on = screen()
     proxy = _proxy(args)
     try:
         proxy.get("/teamclaude/capacity")  # a wrong key is told before the screen changes
-    except Down:
+    except ProxyDownError:
         if on is None:
             raise
         # It may be started later: the Deck says so and goes on trying.
     return _print_pages(proxy, args.interval) if on is None else _show(proxy, args.interval, on)
 
 
-def _proxy(args: argparse.Namespace) -> Proxy:
-    from .client import Down, Refused, running_proxy
-    from .remote import KEY_VARIABLE, RemoteProxy, address
+def _proxy(args: argparse.Namespace) -> ProxyClient:
+    from .client import ProxyDownError, ProxyRefusedError, configured_proxy
+    from .remote import KEY_VARIABLE, RemoteProxyClient, parse_address
 
     if args.url is None:
-        return running_proxy(args.port, PATIENCE_SEC)
+        return configured_proxy(args.port, PATIENCE_SEC)
     if args.port is not None:
         raise UsageError("--url names the port: leave --port out")
-    at = address(args.url)
+    at = parse_address(args.url)
     key = os.environ.get(KEY_VARIABLE, "")
-    proxy = RemoteProxy(at, key, PATIENCE_SEC)
+    proxy = RemoteProxyClient(at, key, PATIENCE_SEC)
     try:
         proxy.get("/teamclaude/capacity")
-    except Down:
+    except ProxyDownError:
         pass
-    except Refused as refused:
+    except ProxyRefusedError as refused:
         if key or refused.status != 401 or not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise
         import getpass
 
         typed = getpass.getpass(f"Key of {proxy.url} (it is not shown): ")
-        return RemoteProxy(at, typed.strip(), PATIENCE_SEC)
+        return RemoteProxyClient(at, typed.strip(), PATIENCE_SEC)
     return proxy
 
 
-def _feed(proxy: Proxy, interval: float) -> RemoteFeed:
+def _feed(proxy: ProxyClient, interval: float) -> RemoteFeed:
     from ..deck.feed import RemoteFeed
 
     return RemoteFeed(lambda: proxy.get("/teamclaude/deck"), interval)
 
 
-def _show(proxy: Proxy, interval: float, on: Screen) -> int:
+def _show(proxy: ProxyClient, interval: float, on: Screen) -> int:
     from ..deck.console import Console
     from ..deck.controls import Looks
     from .deckscreen import shows_ascii
@@ -107,7 +107,7 @@ def _show(proxy: Proxy, interval: float, on: Screen) -> int:
         feed.close()
 
 
-def _print_pages(proxy: Proxy, interval: float) -> int:
+def _print_pages(proxy: ProxyClient, interval: float) -> int:
     """A page whenever it differs from the one before; ends with Ctrl-C or the pipe."""
     from .deckscreen import page
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from teamclaude.accounts.store import ConfigFile
-from teamclaude.cli.remote import address
+from teamclaude.cli.remote import parse_address
 from teamclaude.errors import UsageError
 from teamclaude.proxy.service import ProxyServer
 from tests.cli.support import ALICE, KEY, Ended, Stub, free_port
@@ -147,14 +147,14 @@ def test_what_can_not_be_meant(cli: Callable[..., Ended], words: tuple[str, ...]
     ],
 )
 def test_addresses(text: str, host: str, port: Any) -> None:
-    found = address(text)
+    found = parse_address(text)
     assert (found.hostname, found.port) == (host, port)
 
 
 @pytest.mark.parametrize("text", ["", "http://", "http://host:99999", "http://host:0", "host?x=1"])
 def test_no_addresses(text: str) -> None:
     with pytest.raises(UsageError):
-        address(text)
+        parse_address(text)
 
 
 # --- on a terminal ----------------------------------------------------------------------------
