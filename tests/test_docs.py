@@ -13,7 +13,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 from teamclaude.accounts.table import settings_table  # noqa: E402
-from teamclaude.cli.commands import COMMANDS, find  # noqa: E402
+from teamclaude.cli.commands import COMMANDS, find_command  # noqa: E402
 from teamclaude.cli.dispatch import parser_for  # noqa: E402
 from teamclaude.manual import topics  # noqa: E402
 
@@ -56,7 +56,7 @@ def test_every_command_named_exists_with_its_options(page: Path) -> None:
         if words[0].startswith("-"):
             assert words[0] in ("--version", "--help")
             continue
-        options = parser_for(find(words[0])).format_help()  # UsageError for what is no command
+        options = parser_for(find_command(words[0])).format_help()  # UsageError for what is no command
         end = words.index("--") if "--" in words else len(words)
         assert [word for word in words[1:end] if word.startswith("--") and word not in options] == []
         if words[0] == "help" and len(words) > 1 and words[1].islower():

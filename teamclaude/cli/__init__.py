@@ -17,9 +17,9 @@ __all__ = ["main"]
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run one command; returns the exit status: 0 ok, 1 failure, 2 usage, 130 interrupted."""
-    from .streams import failure, finish, repair
+    from .streams import output_failed, flush_streams, reopen_closed_streams
 
-    repair()
+    reopen_closed_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     if words in (["--version"], ["-V"]):
         from .. import __version__
@@ -27,8 +27,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         try:
             print(f"teamclaude {__version__}")
         except OSError as error:  # unbuffered; else `finish` meets it
-            return finish(failure(error))
-        return finish(0)
-    from .dispatch import guarded
+            return flush_streams(output_failed(error))
+        return flush_streams(0)
+    from .dispatch import run_guarded
 
-    return finish(guarded(words))
+    return flush_streams(run_guarded(words))

@@ -26,12 +26,12 @@ class AccountEdit:
         self._proxy = ProxyClient(config, self.file.path, port)
         self._full = config.rules.full
 
-    def write(self, change: Callable[[dict[str, Any]], object]) -> None:
+    def update(self, change: Callable[[dict[str, Any]], object]) -> None:
         """Change the file; a running proxy takes it over at once, another one when it starts."""
         self.file.update(change)
         reload_proxy(self._proxy)
 
-    def enable(self, enabled: bool) -> None:
+    def set_enabled(self, enabled: bool) -> None:
         """Through the proxy, which writes the file itself, or straight into the file where none answers."""
         verb = "enable" if enabled else "disable"
         try:
@@ -39,9 +39,9 @@ class AccountEdit:
         except ProxyUnreachableError:
             self.file.update(lambda raw: set_enabled(raw, self.account.key, enabled))
             if enabled:
-                self._lift()
+                self._clear_saved_blocks()
 
-    def _lift(self) -> None:
+    def _clear_saved_blocks(self) -> None:
         """Take what is held against the account out of the state that the next proxy reads."""
         from ..proxy.statefile import StateFile
         from ..routing.memory import reset_saved_benches

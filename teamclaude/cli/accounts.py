@@ -15,7 +15,7 @@ from typing import Any, Optional
 
 from ..errors import TeamClaudeError
 from .accountrows import account_row
-from .address import add_port
+from .address import add_port_option
 from .configfile import read_config
 from .terminal import has_color, note, width
 
@@ -30,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "-v", "--verbose", action="store_true", help="also expiry times, organisation and ids"
     )
     parser.add_argument("--json", action="store_true", help="everything as JSON, for scripts")
-    add_port(parser)
+    add_port_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:

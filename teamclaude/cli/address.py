@@ -7,7 +7,7 @@ from typing import Optional
 
 from ..accounts.config import ProxyConfig
 
-__all__ = ["add_port", "port_number", "server_host", "server_url"]
+__all__ = ["add_port_option", "port_number", "server_host", "server_url"]
 
 # Addresses to listen on are not addresses to connect to.
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -21,7 +21,7 @@ def port_number(text: str) -> int:
     return port
 
 
-def add_port(parser: argparse.ArgumentParser) -> None:
+def add_port_option(parser: argparse.ArgumentParser) -> None:
     """The option of every command that talks to a running server."""
     parser.add_argument(
         "--port", type=port_number, metavar="N", help="port of the server, if not the config file's"

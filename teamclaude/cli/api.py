@@ -15,7 +15,7 @@ from typing import Optional
 
 from ..accounts.identity import find_account
 from ..errors import TeamClaudeError, UsageError
-from .address import add_port
+from .address import add_port_option
 from .configfile import read_config
 from .environment import account_header
 from .terminal import note
@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--account", metavar="NAME", help="use this account and no other")
     parser.add_argument("--method", metavar="M", help="default: POST with --data, else GET")
     parser.add_argument("--data", metavar="JSON", help="body; @FILE reads a file, - reads stdin")
-    add_port(parser)
+    add_port_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from ..errors import TeamClaudeError
 from .client import ProxyClient
 from .terminal import note
 
-__all__ = ["log_path", "start_server"]
+__all__ = ["log_path", "start_background_server"]
 
 START_S = 15.0
 POLL_S = 0.05
@@ -25,25 +25,25 @@ def log_path(config: Path) -> Path:
     return config.with_name(f"{config.stem}.server.log")
 
 
-def start_server(
+def start_background_server(
     proxy: ProxyClient, config: Path, port: Optional[int], sleep: Callable[[float], None] = time.sleep
 ) -> None:
     """Start a detached server and wait until it answers, or raise TeamClaudeError with its last words."""
     log = log_path(config)
     note(f"teamclaude: starting a server in the background (at most {START_S:.0f} s) ...")
-    child = _detached(config, log, port)
+    child = _spawn_detached(config, log, port)
     deadline = time.monotonic() + START_S
     while not proxy.is_up():
         # Another `run --auto` may have been faster: then ours has ended because theirs answers.
         ended = child.poll() is not None and not proxy.is_up()
         if ended or time.monotonic() > deadline:
             child.terminate()
-            raise TeamClaudeError(f"the server did not start: {_last_words(log)} (log: {log})")
+            raise TeamClaudeError(f"the server did not start: {_last_message(log)} (log: {log})")
         sleep(POLL_S)
     note(f"teamclaude: a server answers at {proxy.url}; it stays until: kill {child.pid} (log: {log})")
 
 
-def _detached(config: Path, log: Path, port: Optional[int]) -> subprocess.Popen[bytes]:
+def _spawn_detached(config: Path, log: Path, port: Optional[int]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "teamclaude", "server", "--headless"]
     command += ["--port", str(port)] if port else []
     # A session of its own: the terminal's signals and its end are not for the server.
@@ -67,7 +67,7 @@ def _detached(config: Path, log: Path, port: Optional[int]) -> subprocess.Popen[
         raise TeamClaudeError(f"can't start a server in the background: {error}") from error
 
 
-def _last_words(log: Path) -> str:
+def _last_message(log: Path) -> str:
     try:
         lines = log.read_text("utf-8", "replace").split("\n")
     except OSError:

@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 
-from .address import add_port
+from .address import add_port_option
 from .terminal import has_color, note
 
 __all__ = ["arguments", "run"]
@@ -22,7 +22,7 @@ RED = 20
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one line of JSON, for scripts")
-    add_port(parser)
+    add_port_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:

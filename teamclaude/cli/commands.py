@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["COMMANDS", "Command", "find"]
+__all__ = ["COMMANDS", "Command", "find_command"]
 
 
 class Command(NamedTuple):
@@ -40,12 +40,12 @@ COMMANDS = (
 )
 
 
-def find(name: str) -> Command:
+def find_command(name: str) -> Command:
     """The command called `name`; raises UsageError with the nearest name."""
     for command in COMMANDS:
         if command.name == name:
             return command
     from ..errors import UsageError
-    from .words import nearest
+    from .words import did_you_mean
 
-    raise UsageError(f'no command "{name}"{nearest(name, [command.name for command in COMMANDS])}')
+    raise UsageError(f'no command "{name}"{did_you_mean(name, [command.name for command in COMMANDS])}')

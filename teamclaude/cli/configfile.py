@@ -15,7 +15,7 @@ from ..accounts.store import ConfigFile, config_path, state_path
 from ..errors import ConfigError
 from .terminal import note
 
-__all__ = ["config_to_add_to", "key_of", "open_config", "read_config"]
+__all__ = ["load_or_create_config", "required_proxy_key", "open_config", "read_config"]
 
 # A running server whose file was deleted writes it again after two looks, 2 s apart.
 SERVER_SEC = 6.0
@@ -39,7 +39,7 @@ def read_config() -> tuple[ConfigFile, Config]:
     return file, file.load()
 
 
-def config_to_add_to(sleep: Callable[[float], None] = time.sleep) -> tuple[ConfigFile, Config]:
+def load_or_create_config(sleep: Callable[[float], None] = time.sleep) -> tuple[ConfigFile, Config]:
     """As read_config, for a command that adds an account: a missing file is made."""
     file = open_config()
     if not os.path.exists(file.path) and os.path.exists(state_path(file.path)):
@@ -50,7 +50,7 @@ def config_to_add_to(sleep: Callable[[float], None] = time.sleep) -> tuple[Confi
     return file, file.load_or_create()
 
 
-def key_of(file: ConfigFile, config: Config) -> str:
+def required_proxy_key(file: ConfigFile, config: Config) -> str:
     """The key clients authenticate with; ConfigError when the file has none yet."""
     if not config.proxy.api_key:
         raise ConfigError(f"{file.path}: has no proxy.apiKey yet; teamclaude server adds one when it starts")

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from ..deck.screen import Screen
     from ..proxy.service import ProxyServer
 
-MOST_REQUESTS = 10  # on a page of text
+MAX_REQUESTS = 10  # on a page of text
 
-__all__ = ["LocalDeck", "claude_home", "page", "screen", "shows_ascii", "sources"]
+__all__ = ["LocalDeck", "claude_home", "deck_page", "deck_screen", "shows_ascii", "claude_sources"]
 
 
-def screen() -> Optional[Screen]:
+def deck_screen() -> Optional[Screen]:
     """The terminal, ready to be painted on; None where stdin or stdout is none, or it can't."""
     try:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -42,10 +42,10 @@ def shows_ascii(stream: TextIO) -> bool:
     encoding = getattr(stream, "encoding", None) or "ascii"
     if not stream.isatty():
         return not speaks_unicode({"LANG": "C.UTF-8"}, encoding)  # a file or pipe: no locale speaks for it
-    return not speaks_unicode(_first_environment(), encoding)
+    return not speaks_unicode(_initial_environment(), encoding)
 
 
-def _first_environment() -> Mapping[str, str]:
+def _initial_environment() -> Mapping[str, str]:
     """The environment as it was before Python set LC_CTYPE for itself (PEP 538), where that can be known."""
     try:
         with open("/proc/self/environ", "rb") as file:
@@ -55,7 +55,7 @@ def _first_environment() -> Mapping[str, str]:
     return dict(entry.split("=", 1) for entry in entries if "=" in entry)
 
 
-def page(model: DeckModel, stream: TextIO, requests: int = MOST_REQUESTS) -> list[str]:
+def deck_page(model: DeckModel, stream: TextIO, requests: int = MAX_REQUESTS) -> list[str]:
     """The whole Deck as text for a stream, in colour where it shows colours; so many finished `requests`."""
     from ..deck.spans import painted, plain
     from ..deck.view import page_lines
@@ -78,7 +78,7 @@ def claude_home() -> str:
     return os.environ.get("CLAUDE_CONFIG_DIR") or os.path.join(os.path.expanduser("~"), ".claude")
 
 
-def sources(home: str, clock: Callable[[], float] = time.time) -> SourceReader:
+def claude_sources(home: str, clock: Callable[[], float] = time.time) -> SourceReader:
     """The reader of those files; not started yet."""
     from ..deck.reader import SourceReader
 
@@ -95,7 +95,7 @@ class LocalDeck:
     def is_shown(self) -> bool:
         return self._console is not None
 
-    def say(self, line: str) -> bool:
+    def show_warning(self, line: str) -> bool:
         """Show a warning; False while no Deck is shown."""
         console = self._console
         if console is not None:

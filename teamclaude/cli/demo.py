@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Optional
 
-from .ranges import number, whole
+from .ranges import number, whole_number
 
 if TYPE_CHECKING:
     from ..deck.board import Outcome
@@ -31,8 +31,8 @@ DECK_SPEED, DECK_STORY_SEC = 20.0, 150.0  # slow enough to be followed by eye
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--sessions", type=whole(1, 200), default=10, metavar="N", help="default: 10")
-    parser.add_argument("--accounts", type=whole(1, 20), default=3, metavar="N", help="default: 3")
+    parser.add_argument("--sessions", type=whole_number(1, 200), default=10, metavar="N", help="default: 10")
+    parser.add_argument("--accounts", type=whole_number(1, 20), default=3, metavar="N", help="default: 3")
     parser.add_argument(
         "--speed",
         type=number(1, 3600),
@@ -46,7 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help=f"how long it runs (default: {SECONDS:g}, with the Deck until q; 0: until Ctrl-C)",
     )
     parser.add_argument(
-        "--seed", type=whole(0, 2**31), default=1, metavar="N", help="another course of events"
+        "--seed", type=whole_number(0, 2**31), default=1, metavar="N", help="another course of events"
     )
     parser.add_argument("--headless", action="store_true", help="plain lines also on a terminal")
     parser.add_argument(
@@ -57,10 +57,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from ..deck.activity import activity_line
     from ..demo.runner import DemoOptions, run_demo
-    from .deckscreen import screen, shows_ascii
+    from .deckscreen import deck_screen, shows_ascii
     from .terminal import has_color
 
-    on = None if args.headless else screen()
+    on = None if args.headless else deck_screen()
     speed = args.speed or (SPEED if on is None else DECK_SPEED)
     options = DemoOptions(
         sessions=args.sessions,
@@ -96,9 +96,9 @@ def _show(service: ProxyServer, over: threading.Event, on: Screen) -> None:
 
 def _reader(service: ProxyServer) -> SourceReader:
     """Of what the fake sessions leave on disk, by the demo's clock."""
-    from .deckscreen import sources
+    from .deckscreen import claude_sources
 
-    return sources(str(service.config_file.path.parent / "claude"), service.runtime.clock)
+    return claude_sources(str(service.config_file.path.parent / "claude"), service.runtime.clock)
 
 
 class Harmless:
@@ -145,9 +145,9 @@ class Camera:
             self._best, self._score = model, score
 
     def picture(self) -> Iterable[str]:
-        from .deckscreen import page
+        from .deckscreen import deck_page
 
-        return [] if self._best is None else page(self._best, sys.stdout)
+        return [] if self._best is None else deck_page(self._best, sys.stdout)
 
 
 def _richness(model: DeckModel) -> tuple[int, int]:

@@ -18,6 +18,6 @@ def run(args: argparse.Namespace) -> int:
     from .accountedit import AccountEdit
 
     edit = AccountEdit(args.name, args.port)
-    edit.enable(False)
+    edit.set_enabled(False)
     note(f"{edit.account.name} is disabled")
     return 0

@@ -12,10 +12,10 @@ from typing import NoReturn
 
 from ..errors import TeamClaudeError, UsageError
 from . import commands
-from .streams import failure, is_output_error
+from .streams import output_failed, is_output_error
 from .terminal import note
 
-__all__ = ["guarded", "parser_for"]
+__all__ = ["run_guarded", "parser_for"]
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} ({self.prog} --help)")
 
 
-def guarded(words: Sequence[str]) -> int:
+def run_guarded(words: Sequence[str]) -> int:
     """Run the command; every error becomes one line on stderr (TEAMCLAUDE_DEBUG=1: a traceback)."""
     # A terminal that can't show a character shows a question mark; it must not end the command.
     for stream in (sys.stdout, sys.stderr):
@@ -38,14 +38,14 @@ def guarded(words: Sequence[str]) -> int:
     except SystemExit as end:  # argparse after --help
         return end.code if isinstance(end.code, int) else OK
     except BrokenPipeError as error:
-        return failure(error)
+        return output_failed(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except TeamClaudeError as error:
         return _report(str(error), USAGE if isinstance(error, UsageError) else FAILED)
     except Exception as error:
         if isinstance(error, OSError) and is_output_error(error):
-            return failure(error)
+            return output_failed(error)
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         return _report(f"internal error: {what} (TEAMCLAUDE_DEBUG=1 shows where)", FAILED)
 
@@ -72,7 +72,7 @@ def _dispatch(words: list[str]) -> int:
         words = ["help"]
     if words[0].startswith("-"):
         raise UsageError(f"a command comes before {words[0]} (teamclaude help)")
-    command = commands.find(words[0])
+    command = commands.find_command(words[0])
     module = _module(command)
     rest = words[1:]
     if hasattr(module, "own_words"):  # a command that passes words on says which are its own

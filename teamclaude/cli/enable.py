@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import argparse
 
-from .address import add_port
+from .address import add_port_option
 from .terminal import note
 
 __all__ = ["arguments", "run"]
@@ -14,13 +14,13 @@ __all__ = ["arguments", "run"]
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the account, or the beginning of its name")
-    add_port(parser)
+    add_port_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     from .accountedit import AccountEdit
 
     edit = AccountEdit(args.name, args.port)
-    edit.enable(True)
+    edit.set_enabled(True)
     note(f"{edit.account.name} is enabled")
     return 0

@@ -13,11 +13,11 @@ from __future__ import annotations
 import argparse
 import os
 
-from .address import add_port, server_url
+from .address import add_port_option, server_url
 from .claudecode import is_logged_in
-from .configfile import key_of, read_config
-from .environment import Target, client_environment, sdk_environment, unwanted
-from .shells import SHELLS, exports
+from .configfile import required_proxy_key, read_config
+from .environment import ClientTarget, client_environment, sdk_environment, conflicting_variables
+from .shells import SHELLS, export_statements
 from .terminal import note
 
 __all__ = ["arguments", "run"]
@@ -31,22 +31,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--api-key", action="store_true", help="set ANTHROPIC_API_KEY, for SDKs instead of Claude Code"
     )
-    add_port(parser)
+    add_port_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     file, config = read_config()
     tls = config.proxy.tls
-    target = Target(
+    target = ClientTarget(
         server_url(config.proxy, args.port),
-        key_of(file, config),
+        required_proxy_key(file, config),
         os.path.abspath(tls.cert) if tls else None,
     )
     if args.api_key:
-        print(exports(sdk_environment(target), args.shell))
+        print(export_statements(sdk_environment(target), args.shell))
         return 0
     logged_in = is_logged_in(os.environ)
-    print(exports(client_environment(target, os.environ, logged_in), args.shell))
-    for name in unwanted(os.environ, logged_in):
+    print(export_statements(client_environment(target, os.environ, logged_in), args.shell))
+    for name in conflicting_variables(os.environ, logged_in):
         note(f"teamclaude: {name} is set and would be used instead of your login; unset it for claude")
     return 0

@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from typing import NamedTuple, Optional
 from urllib.parse import quote, urlsplit
 
-__all__ = ["Target", "account_header", "client_environment", "sdk_environment", "unwanted"]
+__all__ = ["ClientTarget", "account_header", "client_environment", "sdk_environment", "conflicting_variables"]
 
 HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
-OURS = ("x-teamclaude-key", "x-teamclaude-account")
+OUR_HEADERS = ("x-teamclaude-key", "x-teamclaude-account")
 # These take the client away from the account it is logged in with, or raise a dialog.
-RIVALS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+CONFLICTING = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
 
-class Target(NamedTuple):
+class ClientTarget(NamedTuple):
     """The proxy as a client sees it."""
 
     url: str
@@ -29,7 +29,7 @@ class Target(NamedTuple):
     account: Optional[str] = None  # name, when one account is wanted
 
 
-def client_environment(target: Target, existing: Mapping[str, str], logged_in: bool) -> dict[str, str]:
+def client_environment(target: ClientTarget, existing: Mapping[str, str], logged_in: bool) -> dict[str, str]:
     """The variables to set; `existing` is the environment they are added to."""
     ours = [("x-teamclaude-key", target.key)] if logged_in else []
     if target.account is not None:
@@ -37,11 +37,11 @@ def client_environment(target: Target, existing: Mapping[str, str], logged_in: b
     variables = {
         "ANTHROPIC_BASE_URL": target.url,
         **_certificate(target, existing),
-        **_past_proxies(target, existing),
+        **_no_proxy(target, existing),
     }
     if not logged_in:
         variables["ANTHROPIC_AUTH_TOKEN"] = target.key
-    foreign = _foreign_headers(existing.get(HEADERS, ""))
+    foreign = _user_headers(existing.get(HEADERS, ""))
     headers = foreign + [f"{name}: {value}" for name, value in ours]
     if ours or headers != existing.get(HEADERS, "").splitlines():
         variables[HEADERS] = "\n".join(headers)
@@ -53,23 +53,23 @@ def account_header(name: str) -> str:
     return quote(name, safe=" !$&'()*+,/:;=?@[]")
 
 
-def sdk_environment(target: Target) -> dict[str, str]:
+def sdk_environment(target: ClientTarget) -> dict[str, str]:
     """For programs with an Anthropic SDK, which know a key and a base URL and nothing else."""
     return {"ANTHROPIC_BASE_URL": target.url, "ANTHROPIC_API_KEY": target.key}
 
 
-def unwanted(existing: Mapping[str, str], logged_in: bool) -> list[str]:
+def conflicting_variables(existing: Mapping[str, str], logged_in: bool) -> list[str]:
     """Variables that are set and must not reach Claude Code."""
-    return [name for name in RIVALS if existing.get(name) and (logged_in or name == "ANTHROPIC_API_KEY")]
+    return [name for name in CONFLICTING if existing.get(name) and (logged_in or name == "ANTHROPIC_API_KEY")]
 
 
-def _foreign_headers(text: str) -> list[str]:
+def _user_headers(text: str) -> list[str]:
     """The user's own headers; ours from an outer shell are replaced, not doubled."""
     lines = (line.strip() for line in text.splitlines())
-    return [line for line in lines if line and line.partition(":")[0].strip().lower() not in OURS]
+    return [line for line in lines if line and line.partition(":")[0].strip().lower() not in OUR_HEADERS]
 
 
-def _past_proxies(target: Target, existing: Mapping[str, str]) -> dict[str, str]:
+def _no_proxy(target: ClientTarget, existing: Mapping[str, str]) -> dict[str, str]:
     """Claude Code would send what is for us, the key included, to a proxy of the environment (measured)."""
     if not any(existing.get(name) or existing.get(name.lower()) for name in PROXIES):
         return {}
@@ -81,7 +81,7 @@ def _past_proxies(target: Target, existing: Mapping[str, str]) -> dict[str, str]
     return {"NO_PROXY": ",".join([*hosts, host])}
 
 
-def _certificate(target: Target, existing: Mapping[str, str]) -> dict[str, str]:
+def _certificate(target: ClientTarget, existing: Mapping[str, str]) -> dict[str, str]:
     # The client reads one extra file; a company's own certificates there are worth more than ours.
     if target.certificate is None or existing.get("NODE_EXTRA_CA_CERTS"):
         return {}

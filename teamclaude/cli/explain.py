@@ -10,7 +10,7 @@ import argparse
 import json
 from urllib.parse import quote
 
-from .address import add_port
+from .address import add_port_option
 
 __all__ = ["arguments", "run"]
 
@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "id", nargs="?", default="last", metavar="ID", help="request id; default: the last one"
     )
     parser.add_argument("--json", action="store_true", help="the whole record as JSON")
-    add_port(parser)
+    add_port_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import argparse
 from ..errors import UsageError
 from ..manual import page, topics
 from . import commands
-from .words import nearest
+from .words import did_you_mean
 
 __all__ = ["arguments", "run"]
 
@@ -28,10 +28,10 @@ def run(args: argparse.Namespace) -> int:
     elif args.topic in [command.name for command in commands.COMMANDS]:
         from .dispatch import parser_for
 
-        parser_for(commands.find(args.topic)).print_help()
+        parser_for(commands.find_command(args.topic)).print_help()
     else:
         known = [*topics(), *(command.name for command in commands.COMMANDS)]
-        raise UsageError(f'no help on "{args.topic}"{nearest(args.topic, known)}')
+        raise UsageError(f'no help on "{args.topic}"{did_you_mean(args.topic, known)}')
     return 0
 
 

@@ -16,9 +16,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Optional
 
 from ..errors import UsageError
-from .address import add_port
-from .configfile import config_to_add_to
-from .newcomer import add_name, install
+from .address import add_port_option
+from .configfile import load_or_create_config
+from .newcomer import add_name_option, store_account
 from .terminal import ask, confirm, is_interactive, note
 
 if TYPE_CHECKING:
@@ -39,15 +39,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--follow", action="store_true", help="follow the file, and never renew the login here"
     )
-    add_name(parser)
-    add_port(parser)
+    add_name_option(parser)
+    add_port_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     from ..accounts.enrolment import enroll
     from ..accounts.imports import read_login
 
-    file, config = config_to_add_to()
+    file, config = load_or_create_config()
     source = _source(args)
     account = read_login(source, time.time())
     if args.follow and source.path is None:
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     follow = args.follow or _shared(source)
     entry = _following(account, source) if follow else replace(account, source="import")
     # To follow is a wish; a copy only replaces what it outlives.
-    install(file, lambda raw: enroll(raw, entry, args.name, "imported", follow), entry, args.name, args.port)
+    store_account(file, lambda raw: enroll(raw, entry, args.name, "imported", follow), entry, args.name, args.port)
     return 0
 
 

@@ -18,7 +18,7 @@ import argparse
 
 from ..errors import UsageError
 from .labwords import moment, sizes
-from .ranges import number, whole
+from .ranges import number, whole_number
 
 __all__ = ["arguments", "run"]
 
@@ -31,22 +31,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="sessions to replay: a trace, or a recording (default: made-up ones)",
     )
     parser.add_argument("--policy", nargs="+", metavar="NAME", help="default: all; the default one")
-    parser.add_argument("--accounts", type=whole(1, 50), metavar="N", help="default: 4; one more")
+    parser.add_argument("--accounts", type=whole_number(1, 50), metavar="N", help="default: 4; one more")
     parser.add_argument("--load", nargs="+", type=number(0.05, 5.0), metavar="R", help="demand/quota (1.0)")
     parser.add_argument("--at", type=moment, metavar="T", help='"Tue 14:30", "2 Tue 14:30", or hours')
     world = parser.add_argument_group("the world of run and explain")
     world.add_argument(
         "--sizes", type=sizes, metavar="A,B,...", help="accounts of unequal size, such as 20,5,1"
     )
-    world.add_argument("--weeks", type=whole(1, 12), default=2, metavar="N", help="default: 2")
-    world.add_argument("--users", type=whole(1, 200), default=16, metavar="N", help="default: 16")
-    world.add_argument("--agents", type=whole(0, 50), metavar="N", help="sub-agents of each session (a few)")
-    world.add_argument("--seeds", type=whole(1, 100), default=1, metavar="N", help="worlds (1)")
-    world.add_argument("--first-seed", type=whole(0, 2**31), default=1, metavar="N", help="default: 1")
+    world.add_argument("--weeks", type=whole_number(1, 12), default=2, metavar="N", help="default: 2")
+    world.add_argument("--users", type=whole_number(1, 200), default=16, metavar="N", help="default: 16")
+    world.add_argument("--agents", type=whole_number(0, 50), metavar="N", help="sub-agents of each session (a few)")
+    world.add_argument("--seeds", type=whole_number(1, 100), default=1, metavar="N", help="worlds (1)")
+    world.add_argument("--first-seed", type=whole_number(0, 2**31), default=1, metavar="N", help="default: 1")
     world.add_argument(
         "--cache-life", type=number(60, 86400), default=3600.0, metavar="S", help="of a prompt cache (3600)"
     )
-    world.add_argument("--burst", type=whole(1, 100), default=8, metavar="N", help="requests in flight (8)")
+    world.add_argument("--burst", type=whole_number(1, 100), default=8, metavar="N", help="requests in flight (8)")
     world.add_argument(
         "--weights",
         type=number(0.1, 10.0),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ..errors import UsageError
 from ..routing.policies import POLICIES
 from .ranges import number
-from .words import nearest
+from .words import did_you_mean
 
 __all__ = ["Progress", "moment", "moment_in_words", "policies", "sizes"]
 
@@ -52,7 +52,7 @@ def policies(words: Sequence[str]) -> list[str]:
     names: list[str] = []
     for word in (part for each in words for part in each.split(",") if part):
         if word != "all" and word not in POLICIES:
-            raise UsageError(f'no policy "{word}"{nearest(word, list(POLICIES))}')
+            raise UsageError(f'no policy "{word}"{did_you_mean(word, list(POLICIES))}')
         names.extend(POLICIES if word == "all" else [word])
     return list(dict.fromkeys(names))
 

@@ -43,7 +43,7 @@ def serve_until_stopped(
     """
     with _signals() as (inbox, outbox):
         stopping = bool(begin())
-        start_with_retry(threading.Thread(target=_tell_end, args=(service, outbox), daemon=True))
+        start_with_retry(threading.Thread(target=_notify_end, args=(service, outbox), daemon=True))
         if stopping:
             _stop(service, say, False)
         while True:
@@ -77,7 +77,7 @@ def _signals() -> Iterator[tuple[socket.socket, socket.socket]]:
             signal.set_wakeup_fd(before)
 
 
-def _tell_end(service: Stoppable, outbox: socket.socket) -> None:
+def _notify_end(service: Stoppable, outbox: socket.socket) -> None:
     service.wait()
     with contextlib.suppress(OSError):
         outbox.send(bytes([ENDED]))

@@ -15,14 +15,14 @@ from typing import Optional, TextIO, TypeVar
 
 from ..proxy.backlog import BackgroundQueue
 
-__all__ = ["Lines"]
+__all__ = ["LinePrinter"]
 
 T = TypeVar("T")
 
-KEPT = 5000
+MAX_WAITING = 5000
 
 
-class Lines(BackgroundQueue[T]):
+class LinePrinter(BackgroundQueue[T]):
     """Lines are printed whole; what a stuck terminal does not take beyond KEPT is dropped, oldest first.
 
     What can't be written (a full disk, a reader who left) is dropped as well, and the next lines are tried:
@@ -33,8 +33,8 @@ class Lines(BackgroundQueue[T]):
     def __init__(self, stream: TextIO, line: Callable[[T], str]) -> None:
         self._stream = stream
         self._line = line
-        self._torn = False  # the last line was written in part
-        super().__init__("lines", self._print, KEPT)
+        self._line_incomplete = False  # the last line was written in part
+        super().__init__("lines", self._print, MAX_WAITING)
 
     def _print(self, waiting: deque[T]) -> None:
         while waiting:
@@ -56,14 +56,14 @@ class Lines(BackgroundQueue[T]):
             self._stream.flush()
             return
         # Past the stream's buffer: it would keep what a full disk refused, and fail with it at the exit.
-        data = ("\n" + text if self._torn else text).encode(self._stream.encoding or "utf-8", "replace")
+        data = ("\n" + text if self._line_incomplete else text).encode(self._stream.encoding or "utf-8", "replace")
         left = len(data)
         try:
             while left:
-                left -= _written(descriptor, data[-left:])
+                left -= _write_some(descriptor, data[-left:])
         finally:
             if left < len(data):
-                self._torn = left > 0
+                self._line_incomplete = left > 0
 
 
 def _descriptor(stream: TextIO) -> Optional[int]:
@@ -76,7 +76,7 @@ def _descriptor(stream: TextIO) -> Optional[int]:
         return None
 
 
-def _written(descriptor: int, data: bytes) -> int:
+def _write_some(descriptor: int, data: bytes) -> int:
     """How many bytes were; waits for a full pipe, also one that another program made non-blocking."""
     while True:
         try:

@@ -17,12 +17,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from .address import add_port
+from .address import add_port_option
 from .browser import has_browser, open_page
-from .configfile import config_to_add_to
-from .newcomer import add_name, install
+from .configfile import load_or_create_config
+from .newcomer import add_name_option, store_account
 from .terminal import note
-from .typed import typed_lines
+from .typed import read_stdin_lines
 
 if TYPE_CHECKING:
     from ..accounts.attempt import LoginFlow
@@ -39,8 +39,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--no-browser", action="store_true", help="only print the address; you paste the code it ends with"
     )
     way.add_argument("--api", action="store_true", help="add an API key, billed by use")
-    add_name(parser)
-    add_port(parser)
+    add_name_option(parser)
+    add_port_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,7 +54,7 @@ def _log_in(args: argparse.Namespace) -> int:
     from ..accounts.owner import account_from_grant
     from ..accounts.tokens import OutboundRoute
 
-    file, config = config_to_add_to()
+    file, config = load_or_create_config()
     # A login that can't be written down would be lost: that is known before the browser opens.
     file.update(lambda raw: None)
     with contextlib.ExitStack() as held:
@@ -66,7 +66,7 @@ def _log_in(args: argparse.Namespace) -> int:
         code = attempt.wait_for_code(LIMIT_S, only_stdin=loopback is None)
         grant = attempt.exchange(code, OutboundRoute.from_config(config))
         account = _owned(config, account_from_grant(grant))
-        install(
+        store_account(
             file, lambda raw: enroll(raw, account, args.name, "login", True), account, args.name, args.port
         )
         if loopback:
@@ -104,7 +104,7 @@ def _invite(attempt: LoginFlow, listening: bool) -> None:
         note(f"Waiting for the login ({limit}) ...")
     else:
         note(f"\nIt ends with a code. Paste all of it here ({limit}):")
-    typed_lines(attempt.on_paste, attempt.close_stdin)
+    read_stdin_lines(attempt.on_paste, attempt.close_stdin)
 
 
 def _add_key(args: argparse.Namespace) -> int:
@@ -112,10 +112,10 @@ def _add_key(args: argparse.Namespace) -> int:
     from ..accounts.config import AccountConfig
     from ..accounts.enrolment import enroll_key
 
-    file, _ = config_to_add_to()
+    file, _ = load_or_create_config()
     key = check_api_key(_read_key())
     about = AccountConfig(name="", type="apikey")
-    install(file, lambda raw: enroll_key(raw, key, args.name), about, args.name, args.port)
+    store_account(file, lambda raw: enroll_key(raw, key, args.name), about, args.name, args.port)
     return 0
 
 

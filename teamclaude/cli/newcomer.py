@@ -16,7 +16,7 @@ from .client import ProxyClient, ProxyRefusedError
 from .reload import reload_proxy
 from .terminal import note
 
-__all__ = ["add_name", "install"]
+__all__ = ["add_name_option", "store_account"]
 
 OUTCOMES = {
     "added": "is added",
@@ -25,7 +25,7 @@ OUTCOMES = {
 }
 
 
-def add_name(parser: argparse.ArgumentParser) -> None:
+def add_name_option(parser: argparse.ArgumentParser) -> None:
     """The option that names the account."""
     parser.add_argument("--name", metavar="N", type=_name, help="what to call it, instead of its email")
 
@@ -37,7 +37,7 @@ def _name(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def install(
+def store_account(
     file: ConfigFile,
     change: Callable[[dict[str, Any]], Placement],
     about: AccountConfig,

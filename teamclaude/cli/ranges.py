@@ -6,10 +6,10 @@ import argparse
 import math
 from collections.abc import Callable
 
-__all__ = ["number", "whole"]
+__all__ = ["number", "whole_number"]
 
 
-def whole(low: int, high: int) -> Callable[[str], int]:
+def whole_number(low: int, high: int) -> Callable[[str], int]:
     """An argparse type: whole numbers from `low` to `high`."""
 
     def read(text: str) -> int:

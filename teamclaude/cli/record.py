@@ -14,7 +14,7 @@ import argparse
 import json
 from typing import Any, Optional
 
-from .address import add_port
+from .address import add_port_option
 
 __all__ = ["arguments", "run"]
 
@@ -22,7 +22,7 @@ __all__ = ["arguments", "run"]
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("on", "off", "status"), help="what to do")
     parser.add_argument("--json", action="store_true", help="the state as JSON")
-    add_port(parser)
+    add_port_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:

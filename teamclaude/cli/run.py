@@ -19,11 +19,11 @@ from typing import Optional
 
 from ..accounts.identity import find_account
 from ..errors import TeamClaudeError
-from .address import add_port
+from .address import add_port_option
 from .claudecode import base_urls_in_settings, is_logged_in
 from .client import ProxyClient
-from .configfile import key_of, read_config
-from .environment import Target, client_environment, unwanted
+from .configfile import required_proxy_key, read_config
+from .environment import ClientTarget, client_environment, conflicting_variables
 from .terminal import note
 
 __all__ = ["arguments", "own_words", "run"]
@@ -35,7 +35,7 @@ ALONE = ("--auto", "-h", "--help")
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--account", metavar="NAME", help="let only this account serve it")
     parser.add_argument("--auto", action="store_true", help="start a server in the background if none runs")
-    add_port(parser)
+    add_port_option(parser)
     parser.add_argument("words", nargs="*", metavar="ARGS", help="passed to claude as they are")
 
 
@@ -63,8 +63,8 @@ def run(args: argparse.Namespace) -> int:
     _warn_of_settings(proxy.url)
     tls = config.proxy.tls
     # The server may have made the key just now.
-    key = key_of(file, config if config.proxy.api_key else file.load())
-    target = Target(proxy.url, key, os.path.abspath(tls.cert) if tls else None, account)
+    key = required_proxy_key(file, config if config.proxy.api_key else file.load())
+    target = ClientTarget(proxy.url, key, os.path.abspath(tls.cert) if tls else None, account)
     return _become(program, args.words, _environment(target))
 
 
@@ -84,9 +84,9 @@ def _need_server(proxy: ProxyClient, config: Path, args: argparse.Namespace) -> 
         raise TeamClaudeError(
             f"no proxy answers at {proxy.url}; start it with: teamclaude server (or add --auto here)"
         )
-    from .background import start_server
+    from .background import start_background_server
 
-    start_server(proxy, config, args.port)
+    start_background_server(proxy, config, args.port)
 
 
 def _warn_of_settings(url: str) -> None:
@@ -113,10 +113,10 @@ def _normal(url: str) -> str:
     )
 
 
-def _environment(target: Target) -> dict[str, str]:
+def _environment(target: ClientTarget) -> dict[str, str]:
     env = dict(os.environ)
     logged_in = is_logged_in(env)
-    for name in unwanted(env, logged_in):
+    for name in conflicting_variables(env, logged_in):
         del env[name]
         note(f"teamclaude: claude runs without {name}: the accounts of the proxy serve it")
     env.update(client_environment(target, os.environ, logged_in))

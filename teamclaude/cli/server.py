@@ -21,9 +21,9 @@ from ..accounts.config import Config
 from ..errors import TeamClaudeError
 from .address import port_number
 from .configfile import open_config
-from .deckscreen import LocalDeck, claude_home, screen, shows_ascii, sources
+from .deckscreen import LocalDeck, claude_home, deck_screen, shows_ascii, claude_sources
 from .lifecycle import serve_until_stopped
-from .lines import Lines
+from .lines import LinePrinter
 from .ranges import number
 from .terminal import has_color
 from .words import plural
@@ -66,7 +66,7 @@ def _serve(args: argparse.Namespace) -> int:
 
     file = open_config()
     deck = LocalDeck()
-    lines, notes = Lines(sys.stdout, _request_line(sys.stdout)), Lines(sys.stderr, str)
+    lines, notes = LinePrinter(sys.stdout, _request_line(sys.stdout)), LinePrinter(sys.stderr, str)
 
     def tell(exchange: Exchange) -> None:
         if not deck.is_shown:
@@ -77,7 +77,7 @@ def _serve(args: argparse.Namespace) -> int:
             lines.put((notice, now))
 
     def warn(line: str) -> None:
-        if not deck.say(line):
+        if not deck.show_warning(line):
             notes.put(f"teamclaude: {line}")
 
     service = ProxyServer(
@@ -98,10 +98,10 @@ def _serve(args: argparse.Namespace) -> int:
     def begin() -> bool:
         service.start()
         # Everything about the Deck after that: it takes 22 ms to load, and the first answer needs none of it.
-        reader = sources(claude_home())
+        reader = claude_sources(claude_home())
         deck.attach(service, reader)
         _rest_collector()
-        on = None if args.headless else screen()
+        on = None if args.headless else deck_screen()
         if on is not None and _shown(deck, on, service, reader, notes.put):
             return True
         lines.put(_banner(service, config, str(file.path)))

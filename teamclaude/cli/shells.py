@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
-__all__ = ["SHELLS", "exports"]
+__all__ = ["SHELLS", "export_statements"]
 
 
-def exports(variables: Mapping[str, str], shell: str) -> str:
+def export_statements(variables: Mapping[str, str], shell: str) -> str:
     """The statements that set `variables`; `shell` is a key of SHELLS."""
     return SHELLS[shell](variables)
 

@@ -10,21 +10,21 @@ import argparse
 import json
 import sys
 
-from .address import add_port
+from .address import add_port_option
 
 __all__ = ["arguments", "run"]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="the same as JSON, for scripts")
-    add_port(parser)
+    add_port_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     from ..deck.assembly import deck_model
     from ..deck.sourcejson import sources_of
     from .client import configured_proxy
-    from .deckscreen import page
+    from .deckscreen import deck_page
 
     proxy = configured_proxy(args.port)
     if args.json:
@@ -33,5 +33,5 @@ def run(args: argparse.Namespace) -> int:
     snapshot = proxy.get("/teamclaude/deck")
     fleet = snapshot.get("fleet") if isinstance(snapshot, dict) else None
     model = deck_model(snapshot if isinstance(snapshot, dict) else {}, sources_of(fleet))
-    print("\n".join(page(model, sys.stdout, requests=0)))
+    print("\n".join(deck_page(model, sys.stdout, requests=0)))
     return 0

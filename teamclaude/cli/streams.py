@@ -16,13 +16,13 @@ import os
 import sys
 from typing import TextIO
 
-__all__ = ["failure", "finish", "is_output_error", "repair"]
+__all__ = ["output_failed", "flush_streams", "is_output_error", "reopen_closed_streams"]
 
 # What a disk that is full or broken, or a terminal that is gone, answers to a write.
-OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO) if os.name == "posix" else (errno.ENOSPC,)
+OUTPUT_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO) if os.name == "posix" else (errno.ENOSPC,)
 
 
-def repair() -> None:
+def reopen_closed_streams() -> None:
     """Rule 1."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is not None:  # None: it was closed when the interpreter started
@@ -36,24 +36,24 @@ def repair() -> None:
         setattr(sys, name, stream)
 
 
-def finish(status: int) -> int:
+def flush_streams(status: int) -> int:
     """Write what is still buffered; the exit status, by rules 2 to 4."""
     try:
         sys.stdout.flush()
     except OSError as error:
-        status = failure(error) or status
+        status = output_failed(error) or status
     except ValueError:  # closed by ourselves
         pass
     try:
         sys.stderr.flush()
     except (OSError, ValueError):
-        abandon(sys.stderr)
+        discard_output(sys.stderr)
     return status
 
 
-def failure(error: OSError) -> int:
+def output_failed(error: OSError) -> int:
     """The exit status after a write to stdout failed, by rules 2 and 3; nothing more goes there."""
-    abandon(sys.stdout)
+    discard_output(sys.stdout)
     if isinstance(error, BrokenPipeError):
         return 0
     with contextlib.suppress(OSError, ValueError):
@@ -64,10 +64,10 @@ def failure(error: OSError) -> int:
 
 def is_output_error(error: OSError) -> bool:
     """Whether printing raised it: errors with files and sockets are translated where they enter."""
-    return error.errno in OUTPUT and error.filename is None
+    return error.errno in OUTPUT_ERRNOS and error.filename is None
 
 
-def abandon(stream: TextIO) -> None:
+def discard_output(stream: TextIO) -> None:
     """Send what is buffered, and what is printed from now on, nowhere."""
     with contextlib.suppress(OSError, ValueError):
         _point_at_null(stream.fileno())

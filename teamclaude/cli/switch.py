@@ -13,7 +13,7 @@ import argparse
 from typing import Any
 
 from ..errors import UsageError
-from .address import add_port
+from .address import add_port_option
 from .terminal import note
 
 __all__ = ["arguments", "run"]
@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME", help="the account, or the beginning of its name")
     parser.add_argument("--session", metavar="SID", help="id of one session, or the beginning of it")
     parser.add_argument("--auto", action="store_true", help="take the pin off")
-    add_port(parser)
+    add_port_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,12 +7,12 @@ import sys
 import threading
 from collections.abc import Callable
 
-__all__ = ["typed_lines"]
+__all__ = ["read_stdin_lines"]
 
-LONGEST = 65536
+MAX_LINE_BYTES = 65536
 
 
-def typed_lines(take: Callable[[str], None], end: Callable[[], None]) -> None:
+def read_stdin_lines(take: Callable[[str], None], end: Callable[[], None]) -> None:
     """Give each line of stdin to `take`, then call `end` once; both in a thread of their own."""
     try:
         handle = sys.stdin.fileno()
@@ -33,7 +33,7 @@ def _read(handle: int, take: Callable[[str], None], end: Callable[[], None]) -> 
         *whole, line = (line + piece).split(b"\n")
         for text in whole:
             take(text.decode("utf-8", "replace"))
-        if not piece or len(line) > LONGEST:
+        if not piece or len(line) > MAX_LINE_BYTES:
             break
     if line:
         take(line.decode("utf-8", "replace"))

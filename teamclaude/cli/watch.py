@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..errors import UsageError
-from .address import add_port
+from .address import add_port_option
 from .ranges import number
 
 if TYPE_CHECKING:
@@ -38,14 +38,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url", metavar="U", help="another server's address; its key is taken from TEAMCLAUDE_KEY, or asked"
     )
-    add_port(parser)
+    add_port_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     from .client import ProxyDownError
-    from .deckscreen import screen
+    from .deckscreen import deck_screen
 
-    on = screen()
+    on = deck_screen()
     proxy = _proxy(args)
     try:
         proxy.get("/teamclaude/capacity")  # a wrong key is told before the screen changes
@@ -109,7 +109,7 @@ def _show(proxy: ProxyClient, interval: float, on: Screen) -> int:
 
 def _print_pages(proxy: ProxyClient, interval: float) -> int:
     """A page whenever it differs from the one before; ends with Ctrl-C or the pipe."""
-    from .deckscreen import page
+    from .deckscreen import deck_page
 
     feed = _feed(proxy, interval)
     before: list[str] = []
@@ -118,7 +118,7 @@ def _print_pages(proxy: ProxyClient, interval: float) -> int:
         news = feed.news()
         if news:
             print(f"teamclaude: {news}", file=sys.stderr, flush=True)
-        lines = page(feed.model(), sys.stdout)
+        lines = deck_page(feed.model(), sys.stdout)
         if lines != before:
             print("\n".join([*([""] if before else []), *lines]), flush=True)
             before = lines

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["nearest", "plural"]
+__all__ = ["did_you_mean", "plural"]
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean "status"?`, or nothing when no known word is near."""
     import difflib
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from teamclaude.cli.browser import has_browser, open_page
-from teamclaude.cli.typed import LONGEST, typed_lines
+from teamclaude.cli.typed import MAX_LINE_BYTES, read_stdin_lines
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_browser_that_can_not_be_started_is_told(
 def lines(keyboard: Any) -> Any:
     """What came of typing, one at a time; None at the end."""
     got: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    typed_lines(got.put, lambda: got.put(None))
+    read_stdin_lines(got.put, lambda: got.put(None))
     return lambda: got.get(timeout=5)
 
 
@@ -76,14 +76,14 @@ def test_a_last_line_without_its_end_counts(monkeypatch: pytest.MonkeyPatch) -> 
     got: queue.SimpleQueue[Any] = queue.SimpleQueue()
     with os.fdopen(there) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
-        typed_lines(got.put, lambda: got.put(None))
+        read_stdin_lines(got.put, lambda: got.put(None))
         assert [got.get(timeout=5), got.get(timeout=5)] == ["last \ufffd", None]
 
 
 def test_an_endless_line_is_given_up(keyboard: Any, lines: Any) -> None:
-    writer = threading.Thread(target=keyboard, args=("x" * (LONGEST + 9000),))
+    writer = threading.Thread(target=keyboard, args=("x" * (MAX_LINE_BYTES + 9000),))
     writer.start()
-    assert len(lines()) > LONGEST
+    assert len(lines()) > MAX_LINE_BYTES
     assert lines() is None
     writer.join(5)
 
@@ -91,5 +91,5 @@ def test_an_endless_line_is_given_up(keyboard: Any, lines: Any) -> None:
 def test_without_stdin_there_are_no_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     ended: list[bool] = []
-    typed_lines(lambda line: None, lambda: ended.append(True))
+    read_stdin_lines(lambda line: None, lambda: ended.append(True))
     assert ended == [True]

@@ -123,7 +123,7 @@ def path(private_home: Path) -> Path:
 
 
 def test_the_first_account_makes_the_file_at_once(path: Path) -> None:
-    file, config = configfile.config_to_add_to(lambda sec: pytest.fail("nobody to wait for"))
+    file, config = configfile.load_or_create_config(lambda sec: pytest.fail("nobody to wait for"))
     assert config.accounts == ()
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -138,7 +138,7 @@ def test_a_file_that_was_deleted_under_a_running_server_is_waited_for(
         path.write_text(json.dumps({"proxy": {"apiKey": "tc-THEIRS"}, "accounts": [ALICE]}))
         path.chmod(0o600)
 
-    _, config = configfile.config_to_add_to(server_writes_it)
+    _, config = configfile.load_or_create_config(server_writes_it)
     assert [account.name for account in config.accounts] == [ALICE["name"]]
     assert capsys.readouterr().err == (
         f"teamclaude: {path} is gone: waiting 6 s for a running server to write it\n"
@@ -149,7 +149,7 @@ def test_where_no_server_writes_it_again_it_is_made_anew(path: Path, monkeypatch
     state_path(path).parent.mkdir(mode=0o700)
     state_path(path).write_text("{}")
     monkeypatch.setattr(configfile, "SERVER_SEC", 0.0)
-    assert configfile.config_to_add_to()[1].accounts == ()
+    assert configfile.load_or_create_config()[1].accounts == ()
 
 
 def test_accounts_tells_of_a_directory_others_can_write_to(

@@ -6,9 +6,9 @@ from typing import Optional
 
 import pytest
 
-from teamclaude.cli.environment import Target, client_environment, sdk_environment, unwanted
+from teamclaude.cli.environment import ClientTarget, client_environment, sdk_environment, conflicting_variables
 
-TARGET = Target("http://127.0.0.1:3456", "tc-FAKE")
+TARGET = ClientTarget("http://127.0.0.1:3456", "tc-FAKE")
 
 
 def test_a_client_without_a_login_gets_the_key_as_its_token() -> None:
@@ -72,9 +72,9 @@ def test_an_sdk_does() -> None:
 
 def test_keys_that_would_beat_the_login_are_unwanted() -> None:
     existing = {"ANTHROPIC_API_KEY": "sk-ant-api03-FAKE", "ANTHROPIC_AUTH_TOKEN": "x"}
-    assert unwanted(existing, logged_in=True) == ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"]
-    assert unwanted(existing, logged_in=False) == ["ANTHROPIC_API_KEY"]
-    assert unwanted({"ANTHROPIC_API_KEY": ""}, logged_in=True) == []
+    assert conflicting_variables(existing, logged_in=True) == ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"]
+    assert conflicting_variables(existing, logged_in=False) == ["ANTHROPIC_API_KEY"]
+    assert conflicting_variables({"ANTHROPIC_API_KEY": ""}, logged_in=True) == []
 
 
 @pytest.mark.parametrize(

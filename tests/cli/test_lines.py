@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from teamclaude.cli import lines as lines_module
-from teamclaude.cli.lines import KEPT, Lines
+from teamclaude.cli.lines import MAX_WAITING, LinePrinter
 
 
 def test_lines_come_out_in_order() -> None:
     out = io.StringIO()
-    lines = Lines(out, str)
+    lines = LinePrinter(out, str)
     for number in range(50):
         lines.put(str(number))
     lines.close()
@@ -40,17 +40,17 @@ class Stuck(io.StringIO):
 
 def test_a_stuck_terminal_holds_nobody_up_and_memory_is_bounded() -> None:
     out = Stuck()
-    lines = Lines(out, str)
+    lines = LinePrinter(out, str)
     lines.put("first")
     assert out.reached.wait(5)
-    for number in range(KEPT + 10):
+    for number in range(MAX_WAITING + 10):
         lines.put(str(number))  # would wait for ever here
     out.go_on.set()
     lines.close()
     printed = out.getvalue().split()
     assert printed[0] == "first"
-    assert printed[-1] == str(KEPT + 9)
-    assert len(printed) == KEPT + 1
+    assert printed[-1] == str(MAX_WAITING + 9)
+    assert len(printed) == MAX_WAITING + 1
 
 
 def test_what_was_put_becomes_a_line_by_the_thread_that_prints() -> None:
@@ -60,7 +60,7 @@ def test_what_was_put_becomes_a_line_by_the_thread_that_prints() -> None:
         threads.add(threading.get_ident())
         return f"{12 // number}"  # not of 0: that costs the line of 0 alone
 
-    lines = Lines(out, line)
+    lines = LinePrinter(out, line)
     for number in (1, 0, 3):
         lines.put(number)
     lines.close()
@@ -75,7 +75,7 @@ class Closed(io.StringIO):
 
 
 def test_a_closed_pipe_is_no_error() -> None:
-    lines = Lines(Closed(), str)
+    lines = LinePrinter(Closed(), str)
     lines.put("x")
     lines.close()
     lines.put("y")
@@ -99,7 +99,7 @@ def test_lines_come_back_when_the_disk_has_room_and_a_torn_one_is_ended(
 
     with open(tmp_path / "out", "w", encoding="utf-8") as stream:
         monkeypatch.setattr(lines_module.os, "write", disk)
-        first = Lines(stream, str)
+        first = LinePrinter(stream, str)
         first.put("first")
         first.close()
         for _ in range(3):
@@ -115,7 +115,7 @@ def test_another_reader_of_a_fifo_gets_the_lines_from_then_on(tmp_path: Path) ->
     os.mkfifo(tmp_path / "fifo")
     reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
     with open(tmp_path / "fifo", "w", encoding="utf-8") as stream:
-        lines = Lines(stream, str)
+        lines = LinePrinter(stream, str)
         lines.close()
         os.close(reader)
         lines._print(deque(["nobody reads"]))

@@ -291,7 +291,7 @@ class Typist:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, keyboard: Callable[..., None]) -> None:
         self.reply: Callable[[str], list[str]] = lambda url: [manual_code(url)]
         self.urls: list[str] = []
-        real = login.typed_lines
+        real = login.read_stdin_lines
 
         def typed_lines(take: Any, end: Any) -> None:
             for line in self.reply(self.urls[-1]):

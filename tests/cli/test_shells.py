@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from teamclaude.cli.shells import SHELLS, exports
+from teamclaude.cli.shells import SHELLS, export_statements
 
 NASTY = [
     "plain",
@@ -35,7 +35,7 @@ def test_sh_gets_the_values_back(form: str, tmp_path: object) -> None:
         assert not any("  " in value for value in values.values())
     show = "; ".join(f'printf "%s\\0" "${name}"' for name in values)
     ended = subprocess.run(
-        ["sh", "-c", f"{form}; {show}", "sh", exports(values, "sh")],
+        ["sh", "-c", f"{form}; {show}", "sh", export_statements(values, "sh")],
         capture_output=True,
         cwd=str(tmp_path),
         timeout=10,
@@ -49,7 +49,7 @@ def test_fish_gets_the_values_back() -> None:
     show = "; ".join(f'printf "%s\\0" "${name}"' for name in VARIABLES)
     ended = subprocess.run(
         ["fish", "-c", f"source; {show}"],
-        input=exports(VARIABLES, "fish").encode(),
+        input=export_statements(VARIABLES, "fish").encode(),
         capture_output=True,
         timeout=20,
     )
@@ -61,7 +61,7 @@ def test_fish_gets_the_values_back() -> None:
     [("it's \\ $x", "'it\\'s \\\\ $x'"), ("a\nb'", "'a'\\n'b\\''")],
 )
 def test_fish_quoting(value: str, quoted: str) -> None:
-    assert exports({"X": value}, "fish") == f"set -gx X {quoted};"
+    assert export_statements({"X": value}, "fish") == f"set -gx X {quoted};"
 
 
 @pytest.mark.parametrize(
@@ -73,14 +73,14 @@ def test_fish_quoting(value: str, quoted: str) -> None:
     ],
 )
 def test_powershell_quoting(value: str, quoted: str) -> None:
-    assert exports({"X": value}, "powershell") == f"$env:X = {quoted};"
+    assert export_statements({"X": value}, "powershell") == f"$env:X = {quoted};"
 
 
 def test_json_is_json() -> None:
-    assert json.loads(exports(VARIABLES, "json")) == VARIABLES
+    assert json.loads(export_statements(VARIABLES, "json")) == VARIABLES
 
 
 @pytest.mark.parametrize("shell", [shell for shell in SHELLS if shell != "json"])
 def test_each_statement_is_one_line(shell: str) -> None:
-    assert len(exports(VARIABLES, shell).splitlines()) == len(VARIABLES)
-    assert os.linesep not in exports({"X": "a\nb"}, shell)
+    assert len(export_statements(VARIABLES, shell).splitlines()) == len(VARIABLES)
+    assert os.linesep not in export_statements({"X": "a\nb"}, shell)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.cli.environment import Target, sdk_environment
+from teamclaude.cli.environment import ClientTarget, sdk_environment
 from tests.e2e import packages
 from tests.e2e.world import KEY, World
 
@@ -38,7 +38,7 @@ def test_the_calls_of_a_program(plain: World, requirement: str, field: str, valu
     except packages.NotInstalled as refusal:
         pytest.skip(f"{requirement} could not be installed: {refusal}")
     plain.api.script.reply_with("created", "streamed, in several pieces")
-    env = {**plain.environment(), **sdk_environment(Target(plain.tee.url, KEY))}
+    env = {**plain.environment(), **sdk_environment(ClientTarget(plain.tee.url, KEY))}
     done = subprocess.run(
         [str(python), str(SESSION)], env=env, capture_output=True, text=True, timeout=SDK_SEC
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from teamclaude.accounts.store import ConfigFile
-from teamclaude.cli.environment import Target, client_environment
+from teamclaude.cli.environment import ClientTarget, client_environment
 from teamclaude.demo.api import Exchange, FakeApi
 from teamclaude.demo.quota import FakeAccount
 from teamclaude.proxy.activity import activity_of, activity_json
@@ -102,7 +102,7 @@ class World:
     def start(self, *words: str, stdin: bool = False) -> subprocess.Popen[str]:
         """`claude -p WORDS` through the proxy."""
         logged_in = (self._home / ".claude" / ".credentials.json").exists()
-        target = Target(self.tee.url, KEY)
+        target = ClientTarget(self.tee.url, KEY)
         env = {**self.environment(), **client_environment(target, self.environment(), logged_in)}
         return _popen([str(self._program), "-p", *words, "--output-format", "json"], self.project, env, stdin)
 
