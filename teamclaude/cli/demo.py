@@ -89,7 +89,7 @@ def _show(service: ProxyServer, over: threading.Event, on: Screen) -> None:
     deck = LocalDeck()
     deck.attach(service, reader)
     try:
-        deck.show(LocalFeed(service, reader), Harmless(service), on, over.is_set)
+        deck.show(LocalFeed(service, reader), DemoControls(service), on, over.is_set)
     finally:
         reader.close()
 
@@ -101,7 +101,7 @@ def _reader(service: ProxyServer) -> SourceReader:
     return claude_sources(str(service.config_file.path.parent / "claude"), service.runtime.clock)
 
 
-class Harmless:
+class DemoControls:
     """The controls of the demo: all but those that would bring in an account of the person's own."""
 
     def __init__(self, service: ProxyServer) -> None:

@@ -53,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
     if args.follow and source.path is None:
         raise UsageError(f"--follow needs a file to follow; {source.label} is none")
     account = _named(config, account, args.name)
-    follow = args.follow or _shared(source)
-    entry = _following(account, source) if follow else replace(account, source="import")
+    follow = args.follow or _warn_shared(source)
+    entry = _followed_account(account, source) if follow else replace(account, source="import")
     # To follow is a wish; a copy only replaces what it outlives.
     store_account(file, lambda raw: enroll(raw, entry, args.name, "imported", follow), entry, args.name, args.port)
     return 0
@@ -89,7 +89,7 @@ def _named(config: Config, account: AccountConfig, wanted: Optional[str]) -> Acc
     return account
 
 
-def _shared(source: LoginSource) -> bool:
+def _warn_shared(source: LoginSource) -> bool:
     """Warn that the login now has two users; whether to follow the file instead."""
     note("This login is now shared with Claude Code: whoever renews it second is logged out.")
     if source.path is None:
@@ -101,7 +101,7 @@ def _shared(source: LoginSource) -> bool:
     return confirm(f"Follow {source.path} and leave the renewing to Claude Code?")
 
 
-def _following(account: AccountConfig, source: LoginSource) -> AccountConfig:
+def _followed_account(account: AccountConfig, source: LoginSource) -> AccountConfig:
     """Its tokens stay where they are: two copies of a login would not both stay good."""
     return replace(
         account,

@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 
 from ..errors import UsageError
-from .labwords import moment, sizes
+from .labwords import parse_moment, parse_sizes
 from .ranges import number, whole_number
 
 __all__ = ["arguments", "run"]
@@ -33,10 +33,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", nargs="+", metavar="NAME", help="default: all; the default one")
     parser.add_argument("--accounts", type=whole_number(1, 50), metavar="N", help="default: 4; one more")
     parser.add_argument("--load", nargs="+", type=number(0.05, 5.0), metavar="R", help="demand/quota (1.0)")
-    parser.add_argument("--at", type=moment, metavar="T", help='"Tue 14:30", "2 Tue 14:30", or hours')
+    parser.add_argument("--at", type=parse_moment, metavar="T", help='"Tue 14:30", "2 Tue 14:30", or hours')
     world = parser.add_argument_group("the world of run and explain")
     world.add_argument(
-        "--sizes", type=sizes, metavar="A,B,...", help="accounts of unequal size, such as 20,5,1"
+        "--sizes", type=parse_sizes, metavar="A,B,...", help="accounts of unequal size, such as 20,5,1"
     )
     world.add_argument("--weeks", type=whole_number(1, 12), default=2, metavar="N", help="default: 2")
     world.add_argument("--users", type=whole_number(1, 200), default=16, metavar="N", help="default: 16")

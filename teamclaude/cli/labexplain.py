@@ -10,8 +10,8 @@ from ..errors import UsageError
 from ..lab.study import PolicyRun
 from ..lab.table import align_columns
 from ..routing.decision import RoutingRequest, Decision
-from .labwords import Progress, moment_in_words, policies
-from .labworld import scene_of, sessions_of
+from .labwords import Progress, format_moment, parse_policies
+from .labworld import scenario_of, traffic_of
 
 __all__ = ["run"]
 
@@ -19,27 +19,27 @@ __all__ = ["run"]
 def run(args: argparse.Namespace) -> int:
     from ..accounts.config import RoutingConfig
 
-    names = policies(args.policy) if args.policy else [RoutingConfig().policy]
+    names = parse_policies(args.policy) if args.policy else [RoutingConfig().policy]
     loads = args.load or [1.0]
     if len(names) != 1 or len(loads) != 1:
         raise UsageError("explain plays one policy at one load")
-    scene = scene_of(args, sessions_of(args), loads[0], args.first_seed)
+    scene = scenario_of(args, traffic_of(args), loads[0], args.first_seed)
     if args.at > scene.end:
         raise UsageError(f"the run ends before that: after {args.weeks} weeks (--weeks)")
     at = max(args.at, 1.0)  # nothing can have happened at 0
     played = PolicyRun(scene, names[0])
     progress = Progress(1)
-    played.advance(at, progress.part)
-    progress.end()
+    played.advance(at, progress.update)
+    progress.clear()
     if args.json:
         print(json.dumps(_record(played, at), indent=2))
         return 0
-    print(f"{moment_in_words(at)}, policy {names[0]}, load {loads[0]:g}, seed {args.first_seed}\n")
+    print(f"{format_moment(at)}, policy {names[0]}, load {loads[0]:g}, seed {args.first_seed}\n")
     print("\n".join([*_accounts(played, at), *_decisions(played, at)]))
     return 0
 
 
-def _newcomer(run: PolicyRun, at: float) -> Decision:
+def _decide_new_conversation(run: PolicyRun, at: float) -> Decision:
     return run.fleet.choose(RoutingRequest(session="a new conversation", model="claude-opus-4-8", hold_sec=1800.0), at)
 
 
@@ -61,7 +61,7 @@ def _record(run: PolicyRun, at: float) -> dict[str, Any]:
         "last": None
         if latest is None
         else {"conversation": latest.conversation, **latest.decision.as_json(names), "at": latest.at},
-        "newConversation": _newcomer(run, at).as_json(names),
+        "newConversation": _decide_new_conversation(run, at).as_json(names),
     }
 
 
@@ -72,7 +72,7 @@ def _accounts(run: PolicyRun, at: float) -> list[str]:
         for axis in ("5h", "7d"):
             window = account.windows.get(axis, at)
             row.append("-" if window.utilization is None else f"{window.utilization:.0%}")
-            row.append("-" if window.resets_at is None else moment_in_words(window.resets_at))
+            row.append("-" if window.resets_at is None else format_moment(window.resets_at))
         block = account.block(None, run.fleet.rules, at)
         table.append([*row, str(account.inflight), "open" if block is None else block.detail])
     return align_columns(table)
@@ -82,12 +82,12 @@ def _decisions(run: PolicyRun, at: float) -> list[str]:
     lines = ["", f"waiting: {len(run.simulation.wait_queue.waiters)} requests"]
     latest = run.simulation.last_decision
     if latest is not None:
-        lines += ["", f"the last request, {moment_in_words(latest.at)}, of {latest.conversation}"]
-        lines += _because(latest.decision)
-    return [*lines, "", "a new conversation at this moment", *_because(_newcomer(run, at))]
+        lines += ["", f"the last request, {format_moment(latest.at)}, of {latest.conversation}"]
+        lines += _decision_lines(latest.decision)
+    return [*lines, "", "a new conversation at this moment", *_decision_lines(_decide_new_conversation(run, at))]
 
 
-def _because(decision: Decision) -> list[str]:
+def _decision_lines(decision: Decision) -> list[str]:
     """The account, the reason, and the rule that excluded each other one."""
     taken = decision.account or "no account yet"
     detail = f" ({decision.detail})" if decision.detail else ""

@@ -13,28 +13,28 @@ from ..errors import UsageError
 from ..lab.film import Heatmap, strips, svg
 from ..lab.study import run_policy
 from ..lab.table import TableRow, table_lines
-from .labwords import Progress, policies
-from .labworld import scene_of, sessions_of
+from .labwords import Progress, parse_policies
+from .labworld import scenario_of, traffic_of
 from .terminal import has_color, width
 
 if TYPE_CHECKING:
     from ..lab.score import Score
 
-__all__ = ["pictures", "run"]
+__all__ = ["show_charts", "run"]
 
 
 def run(args: argparse.Namespace) -> int:
     films: list[tuple[str, Heatmap]] = []
-    rows = _study(args, policies(args.policy or ["all"]), films if args.chart or args.svg else None)
+    rows = _run_all(args, parse_policies(args.policy or ["all"]), films if args.chart or args.svg else None)
     if args.json:
         print(json.dumps([row.as_json() for row in rows], indent=2))
     else:
         print("\n".join(table_lines(rows)))
-    pictures(args, films)
+    show_charts(args, films)
     return 0
 
 
-def pictures(args: argparse.Namespace, films: Sequence[tuple[str, Heatmap]]) -> None:
+def show_charts(args: argparse.Namespace, films: Sequence[tuple[str, Heatmap]]) -> None:
     """The strips on the terminal, and the file of --svg; raises UsageError where that can't be written."""
     if args.chart and not args.json:
         for title, film in films:
@@ -47,25 +47,25 @@ def pictures(args: argparse.Namespace, films: Sequence[tuple[str, Heatmap]]) -> 
             raise UsageError(f"can't write {args.svg}: {error.strerror or error}") from error
 
 
-def _study(
+def _run_all(
     args: argparse.Namespace, names: Sequence[str], films: Optional[list[tuple[str, Heatmap]]]
 ) -> list[TableRow]:
     """Every policy at every load with every seed; the first seed of each is filmed."""
     loads = args.load or [1.0]
-    sessions = sessions_of(args)
+    sessions = traffic_of(args)
     seeds = tuple(range(args.first_seed, args.first_seed + args.seeds))
     rows: list[TableRow] = []
     progress = Progress(len(loads) * len(seeds) * len(names))
     for load in loads:
         scores: dict[str, list[Score]] = {name: [] for name in names}
         for seed in seeds:
-            scene = scene_of(args, sessions, load, seed)
+            scene = scenario_of(args, sessions, load, seed)
             for name in names:
                 film = Heatmap() if films is not None and seed == seeds[0] else None
-                scores[name].append(run_policy(scene, name, progress.part, film))
+                scores[name].append(run_policy(scene, name, progress.update, film))
                 if film is not None and films is not None:
                     films.append((f"{name}, load {load:g}, seed {seed}", film))
-                progress.step()
+                progress.run_done()
         rows.extend(TableRow(name, load, seeds, tuple(scores[name])) for name in names)
-    progress.end()
+    progress.clear()
     return rows

@@ -12,8 +12,8 @@ from ..lab.recording import Recording, read_recording, recorded_scenario
 from ..lab.score import Score
 from ..lab.study import run_policy
 from ..lab.table import align_columns
-from .labrun import pictures
-from .labwords import Progress, policies
+from .labrun import show_charts
+from .labwords import Progress, parse_policies
 
 __all__ = ["run"]
 
@@ -22,7 +22,7 @@ LEAST_SEC = 3600.0  # less says nothing of windows of five hours
 
 
 def run(args: argparse.Namespace) -> int:
-    recording = read_recording(_place(args))
+    recording = read_recording(_recording_path(args))
     if recording.length < LEAST_SEC:
         minutes = recording.length / 60.0
         raise UsageError(
@@ -38,20 +38,20 @@ def run(args: argparse.Namespace) -> int:
     progress = Progress(len(cases))
     for accounts, much in cases:
         film = Heatmap()
-        scores.append(run_policy(recorded_scenario(recording, accounts, much), name, progress.part, film))
+        scores.append(run_policy(recorded_scenario(recording, accounts, much), name, progress.update, film))
         films.append((f"{_accounts(accounts)}, load {much:g}", film))
-        progress.step()
-    progress.end()
+        progress.run_done()
+    progress.clear()
     if args.json:
         rows = [{"accounts": n, "load": r, **s.as_json()} for (n, r), s in zip(cases, scores)]
         print(json.dumps({"policy": name, "sizesKnown": _sizes_known(recording), "cases": rows}, indent=2))
     else:
         print("\n".join(_lines(recording, name, cases, scores)))
-    pictures(args, films)
+    show_charts(args, films)
     return 0
 
 
-def _place(args: argparse.Namespace) -> Path:
+def _recording_path(args: argparse.Namespace) -> Path:
     if args.traffic is not None:
         return Path(args.traffic)
     from ..proxy.tracefile import trace_directory
@@ -66,7 +66,7 @@ def _place(args: argparse.Namespace) -> Path:
 def _policy(args: argparse.Namespace) -> str:
     from ..accounts.config import RoutingConfig
 
-    names = policies(args.policy) if args.policy else [RoutingConfig().policy]
+    names = parse_policies(args.policy) if args.policy else [RoutingConfig().policy]
     if len(names) != 1:
         raise UsageError("whatif plays one policy: name one after --policy")
     return names[0]
@@ -88,10 +88,10 @@ def _lines(recording: Recording, name: str, cases: list[tuple[int, float]], scor
     for (accounts, load), score in zip(cases, scores):
         row = [f"{100 * score.wanted:.1f}", f"{score.stall_hours:.1f}", str(score.visible_429s)]
         table.append([str(accounts), f"{load:g}", *row, f"{score.switches:.2f}"])
-    return [*lines, *align_columns(table), "", _verdict(cases, scores)]
+    return [*lines, *align_columns(table), "", _conclusion(cases, scores)]
 
 
-def _verdict(cases: list[tuple[int, float]], scores: list[Score]) -> str:
+def _conclusion(cases: list[tuple[int, float]], scores: list[Score]) -> str:
     before, after = scores
     hours = before.stall_hours - after.stall_hours
     errors = before.visible_429s - after.visible_429s

@@ -12,18 +12,18 @@ from ..routing.policies import POLICIES
 from .ranges import number
 from .words import did_you_mean
 
-__all__ = ["Progress", "moment", "moment_in_words", "policies", "sizes"]
+__all__ = ["Progress", "parse_moment", "format_moment", "parse_policies", "parse_sizes"]
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MOMENT = re.compile(r"(?:(\d{1,2})\s+)?([A-Za-z]{3})[a-z]*\s+(\d{1,2}):(\d{2})")
-BAR = 30
+BAR_WIDTH = 30
 
 
-def sizes(text: str) -> tuple[float, ...]:
+def parse_sizes(text: str) -> tuple[float, ...]:
     return tuple(number(0.01, 1000.0)(part) for part in text.split(","))
 
 
-def moment(text: str) -> float:
+def parse_moment(text: str) -> float:
     """Seconds from the beginning of the run: `Tue 14:30`, `2 Tue 14:30`, or hours."""
     found = _MOMENT.fullmatch(text.strip())
     if found is None:
@@ -40,14 +40,14 @@ def moment(text: str) -> float:
     return ((int(week or 1) - 1) * 7 + day) * 86400.0 + int(hour) * 3600.0 + int(minute) * 60.0
 
 
-def moment_in_words(at: float) -> str:
+def format_moment(at: float) -> str:
     """`week 2, Tue 14:30`."""
     days, seconds = divmod(int(at), 86400)
     hour, minute = seconds // 3600, seconds // 60 % 60
     return f"week {days // 7 + 1}, {DAYS[days % 7]} {hour:02d}:{minute:02d}"
 
 
-def policies(words: Sequence[str]) -> list[str]:
+def parse_policies(words: Sequence[str]) -> list[str]:
     """The policies that are meant, in words of their own or with commas; `all` is every one."""
     names: list[str] = []
     for word in (part for each in words for part in each.split(",") if part):
@@ -65,15 +65,15 @@ class Progress:
         self._done = 0
         self._shown = sys.stderr.isatty()
 
-    def part(self, share: float) -> None:
+    def update(self, share: float) -> None:
         if self._shown:
-            filled = round(BAR * (self._done + share) / self._runs)
-            bar = "#" * filled + "." * (BAR - filled)
+            filled = round(BAR_WIDTH * (self._done + share) / self._runs)
+            bar = "#" * filled + "." * (BAR_WIDTH - filled)
             print(f"\r[{bar}] run {self._done + 1} of {self._runs} ", end="", file=sys.stderr, flush=True)
 
-    def step(self) -> None:
+    def run_done(self) -> None:
         self._done += 1
 
-    def end(self) -> None:
+    def clear(self) -> None:
         if self._shown:
-            print("\r" + " " * (BAR + 30) + "\r", end="", file=sys.stderr, flush=True)
+            print("\r" + " " * (BAR_WIDTH + 30) + "\r", end="", file=sys.stderr, flush=True)

@@ -11,18 +11,18 @@ from ..lab.recording import read_traffic
 from ..lab.scene import Scenario, ScenarioSettings, synthetic_scenario
 from ..lab.traffic import SessionTrace, synthetic_sessions
 
-__all__ = ["scene_of", "sessions_of"]
+__all__ = ["scenario_of", "traffic_of"]
 
-MADE_UP = 240  # sessions of the built-in traffic
+SYNTHETIC_SESSIONS = 240  # sessions of the built-in traffic
 ACCOUNTS = 4
 
 
-def sessions_of(args: argparse.Namespace) -> Sequence[SessionTrace]:
+def traffic_of(args: argparse.Namespace) -> Sequence[SessionTrace]:
     """What the team's sessions are drawn from."""
-    return synthetic_sessions(MADE_UP, 0) if args.traffic is None else read_traffic(Path(args.traffic))
+    return synthetic_sessions(SYNTHETIC_SESSIONS, 0) if args.traffic is None else read_traffic(Path(args.traffic))
 
 
-def scene_of(args: argparse.Namespace, sessions: Sequence[SessionTrace], load: float, seed: int) -> Scenario:
+def scenario_of(args: argparse.Namespace, sessions: Sequence[SessionTrace], load: float, seed: int) -> Scenario:
     """One seed's world at one load."""
     usual = TokenWeights()
     setting = ScenarioSettings(

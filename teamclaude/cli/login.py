@@ -62,10 +62,10 @@ def _log_in(args: argparse.Namespace) -> int:
         attempt = LoginFlow(config.oauth, loopback.redirect_uri if loopback else MANUAL_REDIRECT, note)
         if loopback:
             loopback.serve(attempt)
-        _invite(attempt, loopback is not None)
+        _show_instructions(attempt, loopback is not None)
         code = attempt.wait_for_code(LIMIT_S, only_stdin=loopback is None)
         grant = attempt.exchange(code, OutboundRoute.from_config(config))
-        account = _owned(config, account_from_grant(grant))
+        account = _with_profile(config, account_from_grant(grant))
         store_account(
             file, lambda raw: enroll(raw, account, args.name, "login", True), account, args.name, args.port
         )
@@ -74,7 +74,7 @@ def _log_in(args: argparse.Namespace) -> int:
     return 0
 
 
-def _owned(config: Config, account: AccountConfig) -> AccountConfig:
+def _with_profile(config: Config, account: AccountConfig) -> AccountConfig:
     """The account with what its profile says.  Whatever happens here, the login is kept."""
     from ..accounts.owner import add_profile
 
@@ -88,7 +88,7 @@ def _owned(config: Config, account: AccountConfig) -> AccountConfig:
     return account
 
 
-def _invite(attempt: LoginFlow, listening: bool) -> None:
+def _show_instructions(attempt: LoginFlow, listening: bool) -> None:
     """Show the person where to go, and listen to the keyboard."""
     opens = listening and has_browser(os.environ)
     if opens:

@@ -28,8 +28,8 @@ from .terminal import note
 
 __all__ = ["arguments", "own_words", "run"]
 
-WITH_VALUE = ("--account", "--port")
-ALONE = ("--auto", "-h", "--help")
+OPTIONS_WITH_VALUE = ("--account", "--port")
+FLAGS = ("--auto", "-h", "--help")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,9 +44,9 @@ def own_words(words: Sequence[str]) -> list[str]:
     place = 0
     while place < len(words):
         word = words[place]
-        if word in WITH_VALUE:
+        if word in OPTIONS_WITH_VALUE:
             place += 2
-        elif word in ALONE or word.startswith(tuple(f"{option}=" for option in WITH_VALUE)):
+        elif word in FLAGS or word.startswith(tuple(f"{option}=" for option in OPTIONS_WITH_VALUE)):
             place += 1
         else:
             break
@@ -59,13 +59,13 @@ def run(args: argparse.Namespace) -> int:
     account = find_account(config.accounts, args.account).name if args.account else None
     program = _claude()
     proxy = ProxyClient(config, file.path, args.port)
-    _need_server(proxy, file.path, args)
-    _warn_of_settings(proxy.url)
+    _ensure_server(proxy, file.path, args)
+    _warn_about_settings(proxy.url)
     tls = config.proxy.tls
     # The server may have made the key just now.
     key = required_proxy_key(file, config if config.proxy.api_key else file.load())
     target = ClientTarget(proxy.url, key, os.path.abspath(tls.cert) if tls else None, account)
-    return _become(program, args.words, _environment(target))
+    return _exec(program, args.words, _environment(target))
 
 
 def _claude() -> str:
@@ -77,7 +77,7 @@ def _claude() -> str:
     return found
 
 
-def _need_server(proxy: ProxyClient, config: Path, args: argparse.Namespace) -> None:
+def _ensure_server(proxy: ProxyClient, config: Path, args: argparse.Namespace) -> None:
     if proxy.is_up():
         return
     if not args.auto:
@@ -89,16 +89,16 @@ def _need_server(proxy: ProxyClient, config: Path, args: argparse.Namespace) -> 
     start_background_server(proxy, config, args.port)
 
 
-def _warn_of_settings(url: str) -> None:
+def _warn_about_settings(url: str) -> None:
     for found in base_urls_in_settings(os.environ, Path.cwd()):
-        if _normal(found.url) != _normal(url):
+        if _normalized_url(found.url) != _normalized_url(url):
             note(
                 f"teamclaude: {found.file} sets ANTHROPIC_BASE_URL to {found.url} and beats the environment: "
                 f"claude will not use the proxy; remove it there or set it to {url}"
             )
 
 
-def _normal(url: str) -> str:
+def _normalized_url(url: str) -> str:
     """URLs that lead to the same place are equal."""
     from urllib.parse import urlsplit
 
@@ -123,7 +123,7 @@ def _environment(target: ClientTarget) -> dict[str, str]:
     return env
 
 
-def _become(program: str, words: Sequence[str], env: dict[str, str]) -> int:
+def _exec(program: str, words: Sequence[str], env: dict[str, str]) -> int:
     """Run `program` in this one's place.
 
     POSIX: exec.  Terminal, signals, job control and the exit status are then claude's own, and no

@@ -93,16 +93,16 @@ def _serve(args: argparse.Namespace) -> int:
 
     config = service.runtime.context.config
     if not config.accounts:
-        raise TeamClaudeError(_no_account(str(file.path)))
+        raise TeamClaudeError(_no_account_text(str(file.path)))
 
     def begin() -> bool:
         service.start()
         # Everything about the Deck after that: it takes 22 ms to load, and the first answer needs none of it.
         reader = claude_sources(claude_home())
         deck.attach(service, reader)
-        _rest_collector()
+        _freeze_heap()
         on = None if args.headless else deck_screen()
-        if on is not None and _shown(deck, on, service, reader, notes.put):
+        if on is not None and _show_deck(deck, on, service, reader, notes.put):
             return True
         lines.put(_banner(service, config, str(file.path)))
         return False
@@ -115,10 +115,10 @@ def _serve(args: argparse.Namespace) -> int:
     return 0
 
 
-Told = Union["Exchange", "tuple[Notice, float]", str]
+Printable = Union["Exchange", "tuple[Notice, float]", str]
 
 
-def _request_line(stream: TextIO) -> Callable[[Told], str]:
+def _request_line(stream: TextIO) -> Callable[[Printable], str]:
     """What `stream` shows of a request, of what happened to an account, or of a line that is one already."""
 
     @cache
@@ -137,7 +137,7 @@ def _request_line(stream: TextIO) -> Callable[[Told], str]:
         line = clock_line(notice, now)
         return ascii_text(line) if shows_ascii(stream) else line
 
-    def line(of: Told) -> str:
+    def line(of: Printable) -> str:
         if isinstance(of, str):
             return of
         return noticed(*of) if isinstance(of, tuple) else shown()(of)
@@ -145,7 +145,7 @@ def _request_line(stream: TextIO) -> Callable[[Told], str]:
     return line
 
 
-def _shown(
+def _show_deck(
     deck: LocalDeck, on: Screen, service: ProxyServer, reader: SourceReader, say: Callable[[str], None]
 ) -> bool:
     """Show the Deck until it is left; False when it broke: the proxy goes on without it."""
@@ -165,7 +165,7 @@ def _shown(
     return True
 
 
-def _rest_collector() -> None:
+def _freeze_heap() -> None:
     """What is loaded by now stays: the garbage collector need not walk through it for ever.
 
     Nor so often: a request makes hundreds of objects that live as long as it.  Together 6 % of a small
@@ -187,7 +187,7 @@ run Claude Code through it: teamclaude run{port}
    or: eval "$(teamclaude env{port})"; claude"""
 
 
-def _no_account(path: str) -> str:
+def _no_account_text(path: str) -> str:
     return f"""{path} has no accounts yet. Add one, and start the server again:
   teamclaude login         a subscription, with the browser
   teamclaude import        the login of Claude Code on this machine

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from teamclaude.cli import main
-from teamclaude.cli.labwords import policies
+from teamclaude.cli.labwords import parse_policies
 
 SMALL = ["lab", "run", "--weeks", "1", "--users", "1", "--accounts", "2"]
 
@@ -38,7 +38,7 @@ def test_accounts_may_be_unequal_and_traffic_ones_own(capsys, tmp_path):
 
 @pytest.mark.parametrize("words", [["pace", "drain"], ["pace,drain"], ["pace,", "drain"]])
 def test_policies_stand_apart_or_between_commas(words):
-    assert policies(words) == ["pace", "drain"]
+    assert parse_policies(words) == ["pace", "drain"]
 
 
 @pytest.mark.parametrize(

@@ -302,7 +302,7 @@ class Typist:
             self.urls.append(attempt.url)
             real_invite(attempt, listening)
 
-        real_invite = login._invite
+        real_invite = login._show_instructions
         monkeypatch.setattr(login, "_invite", invite)
         monkeypatch.setattr(login, "typed_lines", typed_lines)
 
