@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Optional
 from .ranges import number, whole_number
 
 if TYPE_CHECKING:
-    from ..deck.board import Outcome
+    from ..deck.board import CommandResult
     from ..deck.desk import Command
     from ..deck.model import DeckModel
     from ..deck.reader import SourceReader
@@ -109,11 +109,11 @@ class DemoControls:
 
         self._controls = LocalControls(service)
 
-    def do(self, command: Command) -> Outcome:
-        from ..deck.board import Outcome
+    def do(self, command: Command) -> CommandResult:
+        from ..deck.board import CommandResult
 
         if command.verb in ("import", "add key"):
-            return Outcome("this is the demo: it takes no account of yours", "warn")
+            return CommandResult("this is the demo: it takes no account of yours", "warn")
         return self._controls.do(command)
 
 

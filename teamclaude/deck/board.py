@@ -17,12 +17,12 @@ from .view_details import account_page, node_page
 from .view_footer import footer_lines
 from .view_options import Options, Page
 
-__all__ = ["Board", "Outcome", "Terminal"]
+__all__ = ["DeckUi", "CommandResult", "TerminalTraits"]
 
-BURST = 16  # different characters at once are no typing
+PASTE_BURST = 16  # different characters at once are no typing
 
 
-class Outcome(NamedTuple):
+class CommandResult(NamedTuple):
     """What became of a command: a notice, or a page to read."""
 
     notice: str = ""
@@ -31,64 +31,64 @@ class Outcome(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Terminal:
+class TerminalTraits:
     """What is known of the terminal."""
 
     ascii: bool = False
     percent: bool = False
 
 
-PLAIN = Terminal()
+DEFAULT_TRAITS = TerminalTraits()
 
 
-class Board:
+class DeckUi:
     """One person's Deck; from one thread."""
 
     def __init__(
-        self, model: DeckModel, terminal: Terminal = PLAIN, read_only: bool = False, where: str = ""
+        self, model: DeckModel, traits: TerminalTraits = DEFAULT_TRAITS, read_only: bool = False, where: str = ""
     ) -> None:
-        self.desk = Desk()
+        self.state = Desk()
         self.model = model
-        self._terminal = terminal
+        self._traits = traits
         self._read_only, self._where = read_only, where
         self._frame = NO_FRAME
-        self._needs: Optional[frozenset[Need]] = None
-        self._spin = 0
+        self._alerts: Optional[frozenset[Need]] = None
+        self._spinner_step = 0
 
     # --- what comes in ------------------------------------------------------------------------
 
-    def show(self, model: DeckModel) -> bool:
+    def update(self, model: DeckModel) -> bool:
         """A newer model; True when the bell is to ring for it."""
-        news = new_needs(self._needs, model.needs)
-        self.model, self._needs = model, model.needs
-        self._spin += 1
-        return bool(news) and not self.desk.muted
+        news = new_needs(self._alerts, model.needs)
+        self.model, self._alerts = model, model.needs
+        self._spinner_step += 1
+        return bool(news) and not self.state.muted
 
-    def press(self, keys: list[Key]) -> list[Command]:
+    def press_keys(self, keys: list[Key]) -> list[Command]:
         """Keys that came together; what is to be done outside."""
-        if _is_burst(keys) and self.desk.mode == BROWSE:
+        if _is_burst(keys) and self.state.mode == BROWSE:
             # A terminal without marks around pasted text: its letters are no commands.
-            self.desk = self.desk.saying("pasted text is ignored here (a adds an account)", "warn")
+            self.state = self.state.saying("pasted text is ignored here (a adds an account)", "warn")
             return []
         commands: list[Command] = []
         for key in keys:
-            was_secret = isinstance(self.desk.mode, Secret)
-            self.desk, command = press(self.desk, key, self._scene())
-            if command is not None and not self._looks_up(command):
+            was_secret = isinstance(self.state.mode, Secret)
+            self.state, command = press(self.state, key, self._screen_contents())
+            if command is not None and not self._open_page_for(command):
                 commands.append(command)
-            if was_secret and not isinstance(self.desk.mode, Secret):
+            if was_secret and not isinstance(self.state.mode, Secret):
                 break  # what was pasted behind the key
         return commands
 
-    def answer(self, outcome: Outcome) -> None:
+    def show_result(self, outcome: CommandResult) -> None:
         """A command has been carried out, or something is to be told."""
         if outcome.page is not None:
-            self._open(outcome.page)
+            self._open_page(outcome.page)
         else:
-            self.desk = self.desk.saying(outcome.notice, outcome.style)
+            self.state = self.state.saying(outcome.notice, outcome.style)
 
     @property
-    def animated(self) -> bool:
+    def is_animated(self) -> bool:
         """Something on the screen moves by itself: spinners, or a countdown of seconds."""
         model = self.model
         if any(row.running for row in model.activity[:1]):
@@ -101,7 +101,7 @@ class Board:
 
     def draw(self, width: int, height: int) -> tuple[Line, ...]:
         """The screen of this moment."""
-        desk, terminal = self.desk, self._terminal
+        desk, terminal = self.state, self._traits
         options = Options(
             width=width,
             height=height,
@@ -113,15 +113,15 @@ class Board:
             issues_open=desk.issues_open,
             ascii=terminal.ascii,
             percent=terminal.percent,
-            spin=self._spin,
-            footer=footer_lines(desk, self._scene()),
+            spin=self._spinner_step,
+            footer=footer_lines(desk, self._screen_contents()),
             page=desk.mode.page if isinstance(desk.mode, Read) else None,
         )
         self._frame = frame(self.model, options)
-        self.desk = replace(desk, top=self._frame.top)
+        self.state = replace(desk, top=self._frame.top)
         return self._frame.lines
 
-    def _scene(self) -> Scene:
+    def _screen_contents(self) -> Scene:
         seen, model = self._frame, self.model
         return Scene(
             order=seen.order,
@@ -135,7 +135,7 @@ class Board:
             where=self._where,
         )
 
-    def _looks_up(self, command: Command) -> bool:
+    def _open_page_for(self, command: Command) -> bool:
         """Pages of what is on the screen anyway; True when the command was one."""
         pages: dict[str, Callable[[], Optional[Page]]] = {
             "show node": lambda: node_page(self.model, command.session),
@@ -145,15 +145,15 @@ class Board:
             return False
         page = pages[command.verb]()
         if page is not None:
-            self._open(page)
+            self._open_page(page)
         return True
 
-    def _open(self, page: Page) -> None:
-        before = self.desk.mode
-        top = before.top if isinstance(before, Read) else self.desk.top
-        self.desk = replace(self.desk, mode=Read(page, top), top=0, notice="")
+    def _open_page(self, page: Page) -> None:
+        before = self.state.mode
+        top = before.top if isinstance(before, Read) else self.state.top
+        self.state = replace(self.state, mode=Read(page, top), top=0, notice="")
 
 
 def _is_burst(keys: list[Key]) -> bool:
     names = [key.name for key in keys if len(key.name) == 1]
-    return len(names) >= BURST and len(set(names)) > 4
+    return len(names) >= PASTE_BURST and len(set(names)) > 4

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from typing import TYPE_CHECKING, Optional
 
-from .board import Board, Outcome, Terminal
+from .board import DeckUi, CommandResult, TerminalTraits
 from .cells import clean
 from .controls import Controls, Worker
 from .desk import Command
@@ -60,8 +60,8 @@ class Console:
         self._screen, self._feed, self._controls = screen, feed, controls
         self._is_over = is_over
         self._clock = clock
-        terminal = Terminal(ascii=ascii, percent=screen.depth < 8)
-        self._board = Board(feed.model(), terminal, read_only, where)
+        terminal = TerminalTraits(ascii=ascii, percent=screen.depth < 8)
+        self._board = DeckUi(feed.model(), terminal, read_only, where)
         self._keyboard = Keyboard()
         self._notes: deque[str] = deque(maxlen=KEPT_NOTES)
         self._inbox: Optional[Inbox] = None
@@ -123,10 +123,10 @@ class Console:
         if due < max(0.9 * BEAT_SEC, self._cost / SHARE):
             return
         mark = self._feed.mark
-        if mark == self._mark and due < QUIET_SEC and not self._board.animated:
+        if mark == self._mark and due < QUIET_SEC and not self._board.is_animated:
             return
         self._mark, self._modelled_at = mark, now
-        if self._board.show(self._feed.model()):
+        if self._board.update(self._feed.model()):
             self._screen.bell()
         self._cost = self._clock() - now
         self._stale = True
@@ -134,15 +134,15 @@ class Console:
     def _tell(self) -> None:
         """Outcomes, warnings and troubles into the footer."""
         for outcome in self._worker.take():
-            self._board.answer(outcome)
+            self._board.show_result(outcome)
             self._stale = True
             self._modelled_at = float("-inf")  # what was done shows at once
         news = self._feed.news()
         if news is not None:
-            self._board.answer(Outcome(news, "bad"))
+            self._board.show_result(CommandResult(news, "bad"))
             self._stale = True
         while self._notes:
-            self._board.answer(Outcome(clean(self._notes.popleft()), "warn"))
+            self._board.show_result(CommandResult(clean(self._notes.popleft()), "warn"))
             self._stale = True
 
     def _paint(self) -> None:
@@ -167,7 +167,7 @@ class Console:
         if any(key.name == "ctrl-l" for key in keys):
             self._screen.forget()
         self._stale = True
-        for command in self._board.press(keys):
+        for command in self._board.press_keys(keys):
             if command.verb == "quit":
                 return "quit"
             self._worker.put(command)

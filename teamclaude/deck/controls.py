@@ -22,7 +22,7 @@ from ..accounts.imports import find_login, read_login
 from ..accounts.owner import add_profile
 from ..errors import TeamClaudeError
 from ..proxy.service import ProxyServer
-from .board import Outcome
+from .board import CommandResult
 from .desk import Command
 from .explanation import explanation_lines
 from .reading import Snapshot
@@ -35,7 +35,7 @@ __all__ = ["Controls", "LocalControls", "Looks", "Worker"]
 class Controls(Protocol):
     """Carries out one command; any thread."""
 
-    def do(self, command: Command) -> Outcome: ...
+    def do(self, command: Command) -> CommandResult: ...
 
 
 class Looks:
@@ -44,13 +44,13 @@ class Looks:
     def __init__(self, explain: Callable[[str], Snapshot]) -> None:
         self._explain = explain
 
-    def do(self, command: Command) -> Outcome:
+    def do(self, command: Command) -> CommandResult:
         if command.verb != "explain":
-            return Outcome("this Deck only watches", "warn")
+            return CommandResult("this Deck only watches", "warn")
         try:
-            return Outcome(page=decision_page(self._explain(command.request)))
+            return CommandResult(page=decision_page(self._explain(command.request)))
         except TeamClaudeError as error:
-            return Outcome(str(error), "bad")
+            return CommandResult(str(error), "bad")
 
 
 class LocalControls:
@@ -58,7 +58,7 @@ class LocalControls:
 
     def __init__(self, service: ProxyServer, env: Mapping[str, str] = os.environ) -> None:
         self._service, self._file, self._env = service, service.config_file, env
-        self._verbs: Mapping[str, Callable[[Command], Outcome]] = {
+        self._verbs: Mapping[str, Callable[[Command], CommandResult]] = {
             "pin": self._pin,
             "unpin": self._unpin,
             "remove": self._remove,
@@ -70,45 +70,45 @@ class LocalControls:
             "explain": self._explain,
         }
 
-    def do(self, command: Command) -> Outcome:
+    def do(self, command: Command) -> CommandResult:
         try:
             return self._verbs[command.verb](command)
         except TeamClaudeError as error:
-            return Outcome(str(error), "bad")
+            return CommandResult(str(error), "bad")
 
-    def _pin(self, command: Command) -> Outcome:
+    def _pin(self, command: Command) -> CommandResult:
         self._service.runtime.switch(command.account, command.session or None)
         what = "this session goes" if command.session else "all work goes"
-        return Outcome(f"{what} to {command.account} from now on", "good")
+        return CommandResult(f"{what} to {command.account} from now on", "good")
 
-    def _unpin(self, command: Command) -> Outcome:
+    def _unpin(self, command: Command) -> CommandResult:
         self._service.runtime.switch(None, command.session or None)
         what = "this session" if command.session else "all work"
-        return Outcome(f"{what} is routed automatically again", "good")
+        return CommandResult(f"{what} is routed automatically again", "good")
 
-    def _remove(self, command: Command) -> Outcome:
+    def _remove(self, command: Command) -> CommandResult:
         self._file.update(lambda raw: remove_account(raw, command.account))
         self._service.reload()
-        return Outcome(f"{command.account} is removed", "good")
+        return CommandResult(f"{command.account} is removed", "good")
 
-    def _set_enabled(self, command: Command, enabled: bool) -> Outcome:
+    def _set_enabled(self, command: Command, enabled: bool) -> CommandResult:
         self._service.runtime.set_enabled(command.account, enabled)
-        return Outcome(f"{command.account} {'serves again' if enabled else 'gets no more work'}", "good")
+        return CommandResult(f"{command.account} {'serves again' if enabled else 'gets no more work'}", "good")
 
-    def _reload(self, command: Command) -> Outcome:
+    def _reload(self, command: Command) -> CommandResult:
         changes = self._service.reload()
         told = [
             f"{what} {', '.join(changes[what])}" for what in ("added", "removed", "updated") if changes[what]
         ]
         if changes["needsRestart"]:
             told.append(f"after a restart only: {', '.join(changes['needsRestart'])}")
-        return Outcome(f"config read again: {'; '.join(told) or 'no account changed'}", "good")
+        return CommandResult(f"config read again: {'; '.join(told) or 'no account changed'}", "good")
 
-    def _add_key(self, command: Command) -> Outcome:
+    def _add_key(self, command: Command) -> CommandResult:
         key = check_api_key(command.secret)
         return self._placed(self._file.update(lambda raw: enroll_key(raw, key, None)))
 
-    def _import(self, command: Command) -> Outcome:
+    def _import(self, command: Command) -> CommandResult:
         source = find_login(self._env, None, sys.platform)
         account = read_login(source, time.time())
         config = self._file.load()
@@ -122,16 +122,16 @@ class LocalControls:
         fresh = source.path is not None
         return self._placed(self._file.update(lambda raw: enroll(raw, entry, None, "imported", fresh)))
 
-    def _placed(self, placed: Placement) -> Outcome:
+    def _placed(self, placed: Placement) -> CommandResult:
         self._service.reload()
         outcomes = {"added": "is added", "updated": "has its new login", "kept": "was there already"}
-        return Outcome(f"{placed.name} {outcomes[placed.outcome]}", "good")
+        return CommandResult(f"{placed.name} {outcomes[placed.outcome]}", "good")
 
-    def _explain(self, command: Command) -> Outcome:
+    def _explain(self, command: Command) -> CommandResult:
         record = self._service.runtime.journal.explain(command.request)
         if record is None:
-            return Outcome("that request is remembered no more", "warn")
-        return Outcome(page=decision_page(record))
+            return CommandResult("that request is remembered no more", "warn")
+        return CommandResult(page=decision_page(record))
 
 
 def _followed(account: AccountConfig, path: str) -> AccountConfig:
@@ -157,13 +157,13 @@ class Worker:
     def __init__(self, controls: Controls, done: Callable[[], None]) -> None:
         self._controls, self._done = controls, done
         self._waiting: queue.SimpleQueue[Command] = queue.SimpleQueue()
-        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[CommandResult] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="deck-commands", daemon=True).start()
 
     def put(self, command: Command) -> None:
         self._waiting.put(command)
 
-    def take(self) -> list[Outcome]:
+    def take(self) -> list[CommandResult]:
         """What has become of commands since the last call."""
         found = []
         while not self._outcomes.empty():
@@ -176,6 +176,6 @@ class Worker:
             try:
                 outcome = self._controls.do(command)
             except Exception as error:  # the proxy goes on whatever became of a command
-                outcome = Outcome(f"internal error: {type(error).__name__}", "bad")
+                outcome = CommandResult(f"internal error: {type(error).__name__}", "bad")
             self._outcomes.put(outcome)
             self._done()

@@ -28,7 +28,7 @@ import servers  # noqa: E402
 from ways import Way  # noqa: E402
 
 from teamclaude.deck.assembly import deck_model  # noqa: E402
-from teamclaude.deck.board import Board  # noqa: E402
+from teamclaude.deck.board import DeckUi  # noqa: E402
 from tests.deck.claude_home import ClaudeHome, session_id  # noqa: E402
 from tests.deck.deck_json import binding, deck, request, sid  # noqa: E402
 
@@ -75,7 +75,7 @@ def frames() -> tuple[float, float]:
     """Median ms for the model and for the lines of one frame, in processor time."""
     state = deck(*(binding(sid(n)) for n in range(MANY)), activity=[request(sid(n)) for n in range(100)])
     model = statistics.median(spent(lambda: deck_model(state)) for _ in range(50))
-    board = Board(deck_model(state))
+    board = DeckUi(deck_model(state))
     return model, statistics.median(spent(lambda: board.draw(*SIZE)) for _ in range(50))
 
 

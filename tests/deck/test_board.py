@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from teamclaude.deck.board import Board, Outcome, Terminal
+from teamclaude.deck.board import DeckUi, CommandResult, TerminalTraits
 from teamclaude.deck.desk import Browse, Command, Read, Secret
 from teamclaude.deck.keyboard import Key
 from teamclaude.deck.model import Capacity, Need
@@ -17,22 +17,22 @@ BLOCKED = Need("blocked", "ENG-1")
 REVIEW = Need("review", "ENG-2")
 
 
-def board(**settings: Any) -> Board:
-    made = Board(rich(activity=()), **settings)
+def board(**settings: Any) -> DeckUi:
+    made = DeckUi(rich(activity=()), **settings)
     made.draw(80, 24)
     return made
 
 
-def press(on: Board, *names: str) -> list[Command]:
+def press(on: DeckUi, *names: str) -> list[Command]:
     """Keys one after the other, each on a freshly drawn screen."""
     commands = []
     for name in names:
-        commands += on.press([Key(name)])
+        commands += on.press_keys([Key(name)])
         on.draw(80, 24)
     return commands
 
 
-def text(on: Board) -> list[str]:
+def text(on: DeckUi) -> list[str]:
     return [plain(shown) for shown in on.draw(80, 24)]
 
 
@@ -41,23 +41,23 @@ def text(on: Board) -> list[str]:
 
 def test_the_bell_rings_once_for_each_new_need() -> None:
     deck = board()
-    assert not deck.show(rich(needs=frozenset({BLOCKED}))), "the first frame is being looked at"
-    assert not deck.show(rich(needs=frozenset({BLOCKED})))
-    assert deck.show(rich(needs=frozenset({BLOCKED, REVIEW})))
-    assert not deck.show(rich(needs=frozenset({BLOCKED, REVIEW})))
-    assert not deck.show(rich(needs=frozenset({REVIEW}))), "less is no reason"
-    assert deck.show(rich(needs=frozenset({REVIEW, BLOCKED}))), "it needs you again"
+    assert not deck.update(rich(needs=frozenset({BLOCKED}))), "the first frame is being looked at"
+    assert not deck.update(rich(needs=frozenset({BLOCKED})))
+    assert deck.update(rich(needs=frozenset({BLOCKED, REVIEW})))
+    assert not deck.update(rich(needs=frozenset({BLOCKED, REVIEW})))
+    assert not deck.update(rich(needs=frozenset({REVIEW}))), "less is no reason"
+    assert deck.update(rich(needs=frozenset({REVIEW, BLOCKED}))), "it needs you again"
 
 
 def test_a_muted_bell_does_not_ring_afterwards_for_what_came_meanwhile() -> None:
     deck = board()
-    deck.show(rich())
+    deck.update(rich())
     press(deck, "b")
-    assert not deck.show(rich(needs=frozenset({BLOCKED})))
+    assert not deck.update(rich(needs=frozenset({BLOCKED})))
     assert any("muted" in shown or "bell is off" in shown for shown in text(deck)[-1:])
     press(deck, "b")
-    assert not deck.show(rich(needs=frozenset({BLOCKED})))
-    assert deck.show(rich(needs=frozenset({BLOCKED, REVIEW})))
+    assert not deck.update(rich(needs=frozenset({BLOCKED})))
+    assert deck.update(rich(needs=frozenset({BLOCKED, REVIEW})))
 
 
 # --- keys on the screen -----------------------------------------------------------------------
@@ -67,7 +67,7 @@ def test_keys_work_on_what_is_on_the_screen() -> None:
     deck = board()
     assert press(deck, "s", "j", "enter") == [Command("pin", account="bob@example.com")]
     assert press(deck, "q") == [Command("quit")]
-    deck.show(rich())
+    deck.update(rich())
     deck.draw(80, 24)
     assert press(deck, "q") == []
     assert "2 requests are in flight" in text(deck)[-1]
@@ -77,12 +77,12 @@ def test_keys_work_on_what_is_on_the_screen() -> None:
 def test_the_cursor_stays_on_its_row_while_rows_move() -> None:
     deck = board()
     press(deck, "s", "esc", *"jjjjjj")
-    chosen = deck.desk.cursor
+    chosen = deck.state.cursor
     assert chosen == f"account:{ALICE}"
     accounts = rich().accounts
-    deck.show(rich(activity=(), trees=(), accounts=(*accounts[1:], accounts[0])))
+    deck.update(rich(activity=(), trees=(), accounts=(*accounts[1:], accounts[0])))
     deck.draw(80, 60)
-    assert deck.desk.cursor == chosen
+    assert deck.state.cursor == chosen
 
 
 def test_enter_opens_a_row_in_full_and_esc_goes_back() -> None:
@@ -104,20 +104,20 @@ def test_enter_opens_a_row_in_full_and_esc_goes_back() -> None:
 def test_a_row_that_is_gone_opens_nothing() -> None:
     deck = board()
     press(deck, "j")
-    deck.show(replace(rich(), nodes={}, trees=(), accounts=(), unassigned=(), activity=()))
+    deck.update(replace(rich(), nodes={}, trees=(), accounts=(), unassigned=(), activity=()))
     press(deck, "enter")
-    assert deck.desk.mode == Browse()
+    assert deck.state.mode == Browse()
 
 
 def test_outcomes_are_notices_or_pages() -> None:
     deck = board()
-    deck.answer(Outcome("alice is removed", "good"))
+    deck.show_result(CommandResult("alice is removed", "good"))
     assert text(deck)[-1].startswith("alice is removed")
-    deck.answer(Outcome(page=Page("why", (line("because"),))))
+    deck.show_result(CommandResult(page=Page("why", (line("because"),))))
     assert text(deck)[:2] == ["why", "because"]
-    deck.answer(Outcome(page=Page("why else", ())))
+    deck.show_result(CommandResult(page=Page("why else", ())))
     press(deck, "esc")
-    assert not isinstance(deck.desk.mode, Read), "a page over a page leads back to the rows"
+    assert not isinstance(deck.state.mode, Read), "a page over a page leads back to the rows"
 
 
 # --- pasted text ------------------------------------------------------------------------------
@@ -125,18 +125,18 @@ def test_outcomes_are_notices_or_pages() -> None:
 
 def test_what_is_pasted_without_marks_while_looking_presses_no_keys() -> None:
     deck = board()
-    assert deck.press([Key(letter) for letter in "sk-ant-api03-FAKEdrRq"]) == []
+    assert deck.press_keys([Key(letter) for letter in "sk-ant-api03-FAKEdrRq"]) == []
     assert "pasted text is ignored" in text(deck)[-1]
-    deck.press([Key("j")] * 40)  # a key held down is no paste
-    assert deck.desk.cursor.startswith("activity:") or deck.desk.cursor
+    deck.press_keys([Key("j")] * 40)  # a key held down is no paste
+    assert deck.state.cursor.startswith("activity:") or deck.state.cursor
 
 
 def test_what_follows_a_pasted_key_is_thrown_away() -> None:
     deck = board()
     press(deck, "a", "k")
     keys = [*map(Key, "sk-ant-api03-FAKE"), Key("enter"), Key("R"), Key("q")]
-    assert deck.press(keys) == [Command("add key", secret="sk-ant-api03-FAKE")]
-    assert not isinstance(deck.desk.mode, Secret)
+    assert deck.press_keys(keys) == [Command("add key", secret="sk-ant-api03-FAKE")]
+    assert not isinstance(deck.state.mode, Secret)
 
 
 # --- life -------------------------------------------------------------------------------------
@@ -145,25 +145,25 @@ def test_what_follows_a_pasted_key_is_thrown_away() -> None:
 def test_it_moves_by_itself_only_with_requests_and_countdowns_of_seconds() -> None:
     calm = rich(activity=(), accounts=rich().accounts[:1])
     calm = replace(calm, top=replace(calm.top, capacity=Capacity("green", 3, 3, 3, 0, None)))
-    assert not Board(calm).animated
-    assert Board(replace(calm, activity=rich().activity)).animated
-    assert Board(replace(calm, top=rich().top)).animated, "next 42s"
+    assert not DeckUi(calm).is_animated
+    assert DeckUi(replace(calm, activity=rich().activity)).is_animated
+    assert DeckUi(replace(calm, top=rich().top)).is_animated, "next 42s"
     benched = replace(rich().accounts[2], wait=30.0)
-    assert Board(replace(calm, accounts=(benched,))).animated
-    assert not Board(replace(calm, accounts=(replace(benched, wait=3000.0),))).animated
+    assert DeckUi(replace(calm, accounts=(benched,))).is_animated
+    assert not DeckUi(replace(calm, accounts=(replace(benched, wait=3000.0),))).is_animated
 
 
 def test_spinners_turn_with_each_model() -> None:
-    deck = Board(rich())
+    deck = DeckUi(rich())
     seen = set()
     for _ in range(12):
-        deck.show(rich())
+        deck.update(rich())
         seen |= {plain(of)[0] for of in deck.draw(80, 60) if " ··· " in plain(of)}
     assert len(seen) == 10
 
 
 def test_an_ascii_terminal_gets_ascii_on_every_page() -> None:
-    deck = Board(rich(), Terminal(ascii=True, percent=True))
+    deck = DeckUi(rich(), TerminalTraits(ascii=True, percent=True))
     for keys in ([], ["?"], ["esc", "j", "enter"], ["esc", "a", "k", "x"], ["esc", "/", "ü"]):
         press(deck, *keys)
         assert all(shown.isascii() for shown in text(deck)), keys

@@ -13,7 +13,7 @@ import pytest
 
 from teamclaude.accounts.store import ConfigFile
 from teamclaude.deck import controls as module
-from teamclaude.deck.board import Outcome
+from teamclaude.deck.board import CommandResult
 from teamclaude.deck.controls import LocalControls, Looks, Worker
 from teamclaude.deck.desk import Command
 from teamclaude.deck.spans import plain
@@ -41,7 +41,7 @@ class Proxy:
         self.service.start()
         self.controls = LocalControls(self.service, {"CLAUDE_CONFIG_DIR": str(self.home)})
 
-    def do(self, verb: str, **fields: Any) -> Outcome:
+    def do(self, verb: str, **fields: Any) -> CommandResult:
         return self.controls.do(Command(verb, **fields))
 
     def names(self) -> list[str]:
@@ -62,7 +62,7 @@ def proxy(tmp_path: Path) -> Iterator[Proxy]:
 
 
 def test_pins_move_everything_or_one_session(proxy: Proxy) -> None:
-    assert proxy.do("pin", account="bob") == Outcome("all work goes to bob from now on", "good")
+    assert proxy.do("pin", account="bob") == CommandResult("all work goes to bob from now on", "good")
     assert proxy.do("pin", account="alice", session=SID).notice == "this session goes to alice from now on"
     pins = {(pin["session"], pin["account"]) for pin in proxy.service.snapshot()["pins"]}
     assert {account for _, account in pins} == {"alice", "bob"}
@@ -81,13 +81,13 @@ def test_an_account_is_disabled_and_enabled_in_file_and_proxy(proxy: Proxy) -> N
 
 
 def test_an_account_is_removed_from_file_and_proxy(proxy: Proxy) -> None:
-    assert proxy.do("remove", account="bob") == Outcome("bob is removed", "good")
+    assert proxy.do("remove", account="bob") == CommandResult("bob is removed", "good")
     assert proxy.names() == ["alice"]
     assert proxy.do("remove", account="bob").style == "bad", "it is gone already"
 
 
 def test_a_key_is_added_and_used_at_once(proxy: Proxy) -> None:
-    assert proxy.do("add key", secret=f" {KEY}\n") == Outcome("api-1 is added", "good")
+    assert proxy.do("add key", secret=f" {KEY}\n") == CommandResult("api-1 is added", "good")
     assert proxy.names() == ["alice", "bob", "api-1"]
     again = proxy.do("add key", secret=KEY)
     assert again.style == "bad"
@@ -113,7 +113,7 @@ def test_claude_codes_login_is_followed_not_copied(proxy: Proxy, monkeypatch: py
     source = proxy.home / ".credentials.json"
     source.write_text(json.dumps({"claudeAiOauth": login}))
     outcome = proxy.do("import")
-    assert outcome == Outcome("imported-1 is added", "good")
+    assert outcome == CommandResult("imported-1 is added", "good")
     entry = json.loads(proxy.path.read_text())["accounts"][-1]
     assert entry["importFrom"] == str(source)
     assert "refreshToken" not in entry
@@ -152,7 +152,7 @@ def test_who_only_watches_can_ask_why_and_nothing_else() -> None:
     assert page is not None
     assert page.title.startswith("tc-1")
     assert "served" in plain(page.lines[0])
-    assert looks.do(Command("explain", request="gone")) == Outcome("No such request", "bad")
+    assert looks.do(Command("explain", request="gone")) == CommandResult("No such request", "bad")
     assert looks.do(Command("remove", account="alice")).style == "warn"
 
 
@@ -161,11 +161,11 @@ def test_commands_are_carried_out_one_after_the_other_behind_the_screen() -> Non
     told = threading.Semaphore(0)
 
     class Slow:
-        def do(self, command: Command) -> Outcome:
+        def do(self, command: Command) -> CommandResult:
             order.append(command.verb)
             if command.verb == "crash":
                 raise RuntimeError("secret words")
-            return Outcome(command.verb)
+            return CommandResult(command.verb)
 
     worker = Worker(Slow(), told.release)
     for verb in ("one", "crash", "two"):
