@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Optional, TextIO
 from . import terminal
 
 if TYPE_CHECKING:
-    from ..deck.console import Console, Ended
+    from ..deck.console import DeckLoop, ExitReason
     from ..deck.controls import Controls
     from ..deck.feed import LocalFeed
     from ..deck.model import DeckModel
@@ -89,7 +89,7 @@ class LocalDeck:
     """The Deck of a proxy in this process."""
 
     def __init__(self) -> None:
-        self._console: Optional[Console] = None
+        self._console: Optional[DeckLoop] = None
 
     @property
     def is_shown(self) -> bool:
@@ -99,7 +99,7 @@ class LocalDeck:
         """Show a warning; False while no Deck is shown."""
         console = self._console
         if console is not None:
-            console.say(line)
+            console.warn(line)
         return console is not None
 
     def attach(self, service: ProxyServer, reader: SourceReader) -> None:
@@ -111,11 +111,11 @@ class LocalDeck:
         service.runtime.issue_of = reader.issue_of
         rows.start()
 
-    def show(self, feed: LocalFeed, controls: Controls, on: Screen, is_over: Callable[[], bool]) -> Ended:
+    def show(self, feed: LocalFeed, controls: Controls, on: Screen, is_over: Callable[[], bool]) -> ExitReason:
         """Until it is left."""
-        from ..deck.console import Console
+        from ..deck.console import DeckLoop
 
-        self._console = Console(on, feed, controls, ascii=shows_ascii(sys.stdout), is_over=is_over)
+        self._console = DeckLoop(on, feed, controls, ascii=shows_ascii(sys.stdout), is_over=is_over)
         try:
             return self._console.run()
         finally:

@@ -88,7 +88,7 @@ def _feed(proxy: ProxyClient, interval: float) -> RemoteFeed:
 
 
 def _show(proxy: ProxyClient, interval: float, on: Screen) -> int:
-    from ..deck.console import Console
+    from ..deck.console import DeckLoop
     from ..deck.controls import Looks
     from .deckscreen import shows_ascii
 
@@ -99,7 +99,7 @@ def _show(proxy: ProxyClient, interval: float, on: Screen) -> int:
     feed.start()
     feed.asked.wait(FIRST_ANSWER_SEC)
     try:
-        console = Console(
+        console = DeckLoop(
             on, feed, Looks(explain), ascii=shows_ascii(sys.stdout), read_only=True, where=proxy.url
         )
         return 0 if console.run() == "quit" else 130
