@@ -22,7 +22,7 @@ from .controls import Controls, Worker
 from .desk import Command
 from .feed import Feed
 from .keyboard import Key, Keyboard
-from .signals import Inbox, caught, named
+from .signals import WakeupSocket, catch_signals, signal_numbers
 
 if TYPE_CHECKING:
     from .screen import Screen
@@ -35,8 +35,8 @@ IDLE_REPAINT_SEC = 5.0  # between two when only minutes pass
 ESCAPE_SEC = 0.05  # a lone Esc is one when nothing follows so long
 FOREGROUND_SEC = 1.0  # between two looks whether `fg` was typed
 MAX_WARNINGS, MAX_STDERR_CHARS = 200, 1 << 16
-STOP, RELOAD = named("SIGINT", "SIGTERM"), named("SIGHUP")
-RESIZE, SUSPEND, RESUME = named("SIGWINCH"), named("SIGTSTP"), named("SIGCONT")
+STOP, RELOAD = signal_numbers("SIGINT", "SIGTERM"), signal_numbers("SIGHUP")
+RESIZE, SUSPEND, RESUME = signal_numbers("SIGWINCH"), signal_numbers("SIGTSTP"), signal_numbers("SIGCONT")
 
 ExitReason = str
 """Why the Deck ended: `quit` (a person left), `stopped` (a signal, or the terminal is gone), `over`."""
@@ -64,7 +64,7 @@ class DeckLoop:
         self._ui = DeckUi(feed.model(), terminal, read_only, where)
         self._key_decoder = Keyboard()
         self._warnings: deque[str] = deque(maxlen=MAX_WARNINGS)
-        self._wakeup: Optional[Inbox] = None
+        self._wakeup: Optional[WakeupSocket] = None
         self._version: Hashable = None
         self._modelled_at = float("-inf")
         self._model_seconds = 0.0  # seconds that the last model took
@@ -81,7 +81,7 @@ class DeckLoop:
 
     def run(self) -> ExitReason:
         """Until somebody leaves.  Only for the main thread; the terminal is given back in any case."""
-        with caught(STOP + RELOAD + RESIZE + SUSPEND + RESUME) as inbox, _stderr_deferred():
+        with catch_signals(STOP + RELOAD + RESIZE + SUSPEND + RESUME) as inbox, _stderr_deferred():
             self._wakeup = inbox
             self._worker = Worker(self._controls, inbox.wake)
             try:
@@ -90,7 +90,7 @@ class DeckLoop:
             finally:
                 self._wakeup = None
 
-    def _loop(self, inbox: Inbox) -> ExitReason:
+    def _loop(self, inbox: WakeupSocket) -> ExitReason:
         while True:
             if self._is_over():
                 return "over"
@@ -173,8 +173,8 @@ class DeckLoop:
             self._worker.put(command)
         return None
 
-    def _handle_signals(self, inbox: Inbox) -> Optional[ExitReason]:
-        came = inbox.take()
+    def _handle_signals(self, inbox: WakeupSocket) -> Optional[ExitReason]:
+        came = inbox.drain()
         if any(number in STOP for number in came):
             return "stopped"
         if any(number in RELOAD for number in came):
@@ -195,7 +195,7 @@ class DeckLoop:
         # Here the process stands still until SIGCONT.
         signal.signal(signal.SIGTSTP, ours)
 
-    def _wait_for_foreground(self, inbox: Inbox) -> Optional[ExitReason]:
+    def _wait_for_foreground(self, inbox: WakeupSocket) -> Optional[ExitReason]:
         """After `fg` it is ours again; after `bg` the proxy goes on without it."""
         if self._screen.in_front():
             self._screen.enter()

@@ -11,10 +11,10 @@ import signal
 import socket
 from collections.abc import Iterable, Iterator
 
-__all__ = ["Inbox", "caught", "named"]
+__all__ = ["WakeupSocket", "catch_signals", "signal_numbers"]
 
 
-class Inbox:
+class WakeupSocket:
     """Readable when a signal has come or somebody called `wake`."""
 
     def __init__(self, reader: socket.socket, writer: socket.socket) -> None:
@@ -32,7 +32,7 @@ class Inbox:
         """The number of the next signal, or what was woken with."""
         return self._reader.recv(1)[0]
 
-    def take(self) -> bytes:
+    def drain(self) -> bytes:
         """All that has come; empty when nothing has."""
         try:
             return self._reader.recv(4096, socket.MSG_DONTWAIT)
@@ -40,13 +40,13 @@ class Inbox:
             return b""
 
 
-def named(*names: str) -> list[int]:
+def signal_numbers(*names: str) -> list[int]:
     """The numbers of the signals that this system has."""
     return [int(getattr(signal, name)) for name in names if hasattr(signal, name)]
 
 
 @contextlib.contextmanager
-def caught(numbers: Iterable[int]) -> Iterator[Inbox]:
+def catch_signals(numbers: Iterable[int]) -> Iterator[WakeupSocket]:
     """These signals go into the inbox; as before afterwards.  Only for the main thread."""
     reader, writer = socket.socketpair()
     with reader, writer:
@@ -54,7 +54,7 @@ def caught(numbers: Iterable[int]) -> Iterator[Inbox]:
         before = {number: signal.signal(number, lambda number, frame: None) for number in numbers}
         woken = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         try:
-            yield Inbox(reader, writer)
+            yield WakeupSocket(reader, writer)
         finally:
             signal.set_wakeup_fd(woken)
             for number, handler in before.items():
