@@ -104,9 +104,9 @@ class LocalDeck:
 
     def attach(self, service: ProxyServer, reader: SourceReader) -> None:
         """From now on GET /teamclaude/deck says what the disk tells, and usage is counted under issues."""
-        from ..deck.feed import FleetRows
+        from ..deck.feed import SourcesProvider
 
-        rows = FleetRows(reader)
+        rows = SourcesProvider(reader)
         service.runtime.sessions_on_disk = rows
         service.runtime.issue_of = reader.issue_of
         rows.start()

@@ -97,7 +97,7 @@ def _show(proxy: ProxyClient, interval: float, on: Screen) -> int:
 
     feed = _feed(proxy, interval)
     feed.start()
-    feed.asked.wait(FIRST_ANSWER_SEC)
+    feed.first_fetch_done.wait(FIRST_ANSWER_SEC)
     try:
         console = DeckLoop(
             on, feed, Looks(explain), ascii=shows_ascii(sys.stdout), read_only=True, where=proxy.url
@@ -114,8 +114,8 @@ def _print_pages(proxy: ProxyClient, interval: float) -> int:
     feed = _feed(proxy, interval)
     before: list[str] = []
     while True:
-        feed.ask()
-        news = feed.news()
+        feed.fetch_once()
+        news = feed.take_notice()
         if news:
             print(f"teamclaude: {news}", file=sys.stderr, flush=True)
         lines = deck_page(feed.model(), sys.stdout)

@@ -122,7 +122,7 @@ class DeckLoop:
         due = now - self._modelled_at
         if due < max(0.9 * REPAINT_SEC, self._model_seconds / MAX_CPU_SHARE):
             return
-        mark = self._feed.mark
+        mark = self._feed.version
         if mark == self._version and due < IDLE_REPAINT_SEC and not self._ui.is_animated:
             return
         self._version, self._modelled_at = mark, now
@@ -137,7 +137,7 @@ class DeckLoop:
             self._ui.show_result(outcome)
             self._needs_paint = True
             self._modelled_at = float("-inf")  # what was done shows at once
-        news = self._feed.news()
+        news = self._feed.take_notice()
         if news is not None:
             self._ui.show_result(CommandResult(news, "bad"))
             self._needs_paint = True

@@ -19,18 +19,18 @@ from .reader import SourceReader
 from .sourcejson import sources_json, sources_of
 from .sources import NO_SOURCES
 
-__all__ = ["Feed", "FleetRows", "LocalFeed", "RemoteFeed"]
+__all__ = ["Feed", "SourcesProvider", "LocalFeed", "RemoteFeed"]
 
 
 class Feed(Protocol):
     """A source of models; `mark` is cheap and changes whenever `model` would be another one."""
 
     @property
-    def mark(self) -> Hashable: ...
+    def version(self) -> Hashable: ...
 
     def model(self) -> DeckModel: ...
 
-    def news(self) -> Optional[str]:
+    def take_notice(self) -> Optional[str]:
         """Something to tell, once; None is nothing new, empty that what was told is over."""
         ...
 
@@ -42,7 +42,7 @@ class LocalFeed:
         self._service, self._reader = service, reader
 
     @property
-    def mark(self) -> Hashable:
+    def version(self) -> Hashable:
         return self._service.revision, id(self._reader.sources)
 
     def model(self) -> DeckModel:
@@ -50,17 +50,17 @@ class LocalFeed:
         self._reader.want(sessions_of(snapshot))
         return deck_model(snapshot, self._reader.sources)
 
-    def news(self) -> Optional[str]:
+    def take_notice(self) -> Optional[str]:
         return None
 
 
-class FleetRows:
+class SourcesProvider:
     """`fleet` of GET /teamclaude/deck: what the disk tells of the sessions in a snapshot.
 
     The disk is read from the first question on, which waits a little for what is found.
     """
 
-    PATIENCE_SEC, BEAT_SEC = 0.5, 0.02
+    FIRST_WAIT_SEC, POLL_SEC = 0.5, 0.02
 
     def __init__(self, reader: SourceReader) -> None:
         self._reader = reader
@@ -78,9 +78,9 @@ class FleetRows:
     def __call__(self, snapshot: dict[str, Any]) -> dict[str, Any]:
         self._reader.want(sessions_of(snapshot))
         if self.start():
-            deadline = time.monotonic() + self.PATIENCE_SEC
+            deadline = time.monotonic() + self.FIRST_WAIT_SEC
             while self._reader.sources is NO_SOURCES and time.monotonic() < deadline:
-                time.sleep(self.BEAT_SEC)
+                time.sleep(self.POLL_SEC)
         return sources_json(self._reader.sources)
 
 
@@ -94,12 +94,12 @@ class RemoteFeed:
         self._fetch, self._interval = fetch, interval
         self._snapshot: Any = {}
         self._reachable = False
-        self._count = 0
-        self._trouble: Optional[str] = None  # to be told
-        self._told = ""
+        self._fetches = 0
+        self._pending_notice: Optional[str] = None  # to be told
+        self._last_trouble = ""
         self._lock = threading.Lock()  # guards everything above
         self._closed = threading.Event()
-        self.asked = threading.Event()
+        self.first_fetch_done = threading.Event()
         """It has been asked once, in vain or not."""
 
     def start(self) -> None:
@@ -109,8 +109,8 @@ class RemoteFeed:
         self._closed.set()
 
     @property
-    def mark(self) -> Hashable:
-        return self._count
+    def version(self) -> Hashable:
+        return self._fetches
 
     def model(self) -> DeckModel:
         with self._lock:
@@ -118,17 +118,17 @@ class RemoteFeed:
         fleet = snapshot.get("fleet") if isinstance(snapshot, dict) else None
         return deck_model(snapshot if isinstance(snapshot, dict) else {}, sources_of(fleet), reachable)
 
-    def news(self) -> Optional[str]:
+    def take_notice(self) -> Optional[str]:
         with self._lock:
-            trouble, self._trouble = self._trouble, None
+            trouble, self._pending_notice = self._pending_notice, None
             return trouble
 
     def _run(self) -> None:
         while not self._closed.is_set():
-            self.ask()
+            self.fetch_once()
             self._closed.wait(self._interval)
 
-    def ask(self) -> None:
+    def fetch_once(self) -> None:
         """Once."""
         try:
             snapshot, trouble = self._fetch(), ""
@@ -138,7 +138,7 @@ class RemoteFeed:
             self._reachable = not trouble
             if snapshot is not None:
                 self._snapshot = snapshot
-            if trouble != self._told:
-                self._trouble = self._told = trouble
-            self._count += 1
-        self.asked.set()
+            if trouble != self._last_trouble:
+                self._pending_notice = self._last_trouble = trouble
+            self._fetches += 1
+        self.first_fetch_done.set()

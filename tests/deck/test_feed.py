@@ -11,7 +11,7 @@ from typing import Any, Union
 import pytest
 
 from teamclaude.accounts.store import ConfigFile
-from teamclaude.deck.feed import FleetRows, LocalFeed, RemoteFeed
+from teamclaude.deck.feed import SourcesProvider, LocalFeed, RemoteFeed
 from teamclaude.deck.reader import SourceReader
 from teamclaude.deck.sourcejson import sources_json
 from teamclaude.deck.sources import Machine, Pin, Sources
@@ -43,11 +43,11 @@ def test_a_remote_proxy_is_shown_with_what_its_disk_tells() -> None:
     fleet = sources_json(Sources(pins={SID: Pin("ENG-7", "Rounding")}, machine=Machine(0.5, 0.25)))
     rows = [{"sid": SID, "account": "alice", "idleSec": 1, "lastUsed": NOW * 1000, "tokens": 5}]
     feed = RemoteFeed(Asked(snapshot(sessionBindings=rows, fleet=fleet)), 1.0)
-    before = feed.mark
+    before = feed.version
     assert not feed.model().header.reachable, "not asked yet"
-    feed.ask()
-    assert feed.mark != before
-    assert feed.asked.is_set()
+    feed.fetch_once()
+    assert feed.version != before
+    assert feed.first_fetch_done.is_set()
     model = feed.model()
     assert model.header.reachable
     assert model.header.version == "9.9"
@@ -58,26 +58,26 @@ def test_a_remote_proxy_is_shown_with_what_its_disk_tells() -> None:
 def test_a_lost_proxy_is_told_once_and_its_last_frame_stays() -> None:
     lost = TeamClaudeError("no proxy answers")
     feed = RemoteFeed(Asked(snapshot(), lost, lost, snapshot(), lost), 1.0)
-    feed.ask()
-    assert feed.news() is None
-    feed.ask()
-    assert feed.news() == "no proxy answers"
-    assert feed.news() is None
+    feed.fetch_once()
+    assert feed.take_notice() is None
+    feed.fetch_once()
+    assert feed.take_notice() == "no proxy answers"
+    assert feed.take_notice() is None
     model = feed.model()
     assert not model.header.reachable
     assert model.header.version == "9.9"
-    feed.ask()
-    assert feed.news() is None, "the same trouble"
-    feed.ask()
-    assert feed.news() == "", "it is over" and feed.model().header.reachable
-    feed.ask()
-    assert feed.news() == "no proxy answers"
+    feed.fetch_once()
+    assert feed.take_notice() is None, "the same trouble"
+    feed.fetch_once()
+    assert feed.take_notice() == "", "it is over" and feed.model().header.reachable
+    feed.fetch_once()
+    assert feed.take_notice() == "no proxy answers"
 
 
 @pytest.mark.parametrize("junk", [None, [], "x", 3, {"fleet": 3}])
 def test_an_answer_of_another_program_is_an_empty_deck(junk: Any) -> None:
     feed = RemoteFeed(Asked(junk), 1.0)
-    feed.ask()
+    feed.fetch_once()
     assert feed.model().nodes == {}
 
 
@@ -126,25 +126,25 @@ def test_the_mark_changes_with_the_proxy_and_with_the_disk_and_else_stays(
 ) -> None:
     reader = SourceReader(home, clock=lambda: NOW)
     feed = LocalFeed(service, reader)
-    first = feed.mark
+    first = feed.version
     assert feed.model().nodes == {}
-    assert feed.mark == first, "reading the model does not change the mark"
+    assert feed.version == first, "reading the model does not change the mark"
     reader.refresh()
-    second = feed.mark
+    second = feed.version
     assert second != first
     assert feed.model().nodes[SID].label == "ENG-7"
     service.runtime.switch("alice", None)
-    assert feed.mark != second
-    third = feed.mark
+    assert feed.version != second
+    third = feed.version
     service.runtime.draining = True
-    assert feed.mark != third
+    assert feed.version != third
     assert feed.model().header.draining
-    assert feed.news() is None
+    assert feed.take_notice() is None
 
 
 def test_the_disk_is_read_from_the_first_question_on(service: ProxyServer, home: Path) -> None:
     reader = SourceReader(home, clock=lambda: NOW)
-    rows = FleetRows(reader)
+    rows = SourcesProvider(reader)
     service.runtime.sessions_on_disk = rows
     try:
         first = rows(service.deck())
