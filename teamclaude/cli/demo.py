@@ -109,12 +109,12 @@ class DemoControls:
 
         self._controls = LocalControls(service)
 
-    def do(self, command: Command) -> CommandResult:
+    def execute(self, command: Command) -> CommandResult:
         from ..deck.board import CommandResult
 
         if command.verb in ("import", "add key"):
             return CommandResult("this is the demo: it takes no account of yours", "warn")
-        return self._controls.do(command)
+        return self._controls.execute(command)
 
 
 class Camera:

@@ -89,7 +89,7 @@ def _feed(proxy: ProxyClient, interval: float) -> RemoteFeed:
 
 def _show(proxy: ProxyClient, interval: float, on: Screen) -> int:
     from ..deck.console import DeckLoop
-    from ..deck.controls import Looks
+    from ..deck.controls import ReadOnlyControls
     from .deckscreen import shows_ascii
 
     def explain(request: str) -> Any:
@@ -100,7 +100,7 @@ def _show(proxy: ProxyClient, interval: float, on: Screen) -> int:
     feed.first_fetch_done.wait(FIRST_ANSWER_SEC)
     try:
         console = DeckLoop(
-            on, feed, Looks(explain), ascii=shows_ascii(sys.stdout), read_only=True, where=proxy.url
+            on, feed, ReadOnlyControls(explain), ascii=shows_ascii(sys.stdout), read_only=True, where=proxy.url
         )
         return 0 if console.run() == "quit" else 130
     finally:

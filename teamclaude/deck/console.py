@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Optional
 
 from .board import DeckUi, CommandResult, TerminalTraits
 from .cells import clean
-from .controls import Controls, Worker
+from .controls import Controls, CommandWorker
 from .desk import Command
 from .feed import Feed
 from .keyboard import Key, Keyboard
@@ -83,7 +83,7 @@ class DeckLoop:
         """Until somebody leaves.  Only for the main thread; the terminal is given back in any case."""
         with catch_signals(STOP + RELOAD + RESIZE + SUSPEND + RESUME) as inbox, _stderr_deferred():
             self._wakeup = inbox
-            self._worker = Worker(self._controls, inbox.wake)
+            self._worker = CommandWorker(self._controls, inbox.wake)
             try:
                 with self._screen:
                     return self._loop(inbox)
@@ -133,7 +133,7 @@ class DeckLoop:
 
     def _show_messages(self) -> None:
         """Outcomes, warnings and troubles into the footer."""
-        for outcome in self._worker.take():
+        for outcome in self._worker.take_results():
             self._ui.show_result(outcome)
             self._needs_paint = True
             self._modelled_at = float("-inf")  # what was done shows at once
@@ -170,7 +170,7 @@ class DeckLoop:
         for command in self._ui.press_keys(keys):
             if command.verb == "quit":
                 return "quit"
-            self._worker.put(command)
+            self._worker.submit(command)
         return None
 
     def _handle_signals(self, inbox: WakeupSocket) -> Optional[ExitReason]:
@@ -178,7 +178,7 @@ class DeckLoop:
         if any(number in STOP for number in came):
             return "stopped"
         if any(number in RELOAD for number in came):
-            self._worker.put(Command("reload"))
+            self._worker.submit(Command("reload"))
         if any(number in SUSPEND for number in came):
             self._suspend()
         elif any(number in RESUME for number in came):

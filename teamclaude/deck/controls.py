@@ -29,22 +29,22 @@ from .reading import Snapshot
 from .spans import line
 from .view_options import Page
 
-__all__ = ["Controls", "LocalControls", "Looks", "Worker"]
+__all__ = ["Controls", "LocalControls", "ReadOnlyControls", "CommandWorker"]
 
 
 class Controls(Protocol):
     """Carries out one command; any thread."""
 
-    def do(self, command: Command) -> CommandResult: ...
+    def execute(self, command: Command) -> CommandResult: ...
 
 
-class Looks:
+class ReadOnlyControls:
     """Only what changes nothing: `explain(request)` gets the decision record, or raises TeamClaudeError."""
 
     def __init__(self, explain: Callable[[str], Snapshot]) -> None:
         self._explain = explain
 
-    def do(self, command: Command) -> CommandResult:
+    def execute(self, command: Command) -> CommandResult:
         if command.verb != "explain":
             return CommandResult("this Deck only watches", "warn")
         try:
@@ -58,7 +58,7 @@ class LocalControls:
 
     def __init__(self, service: ProxyServer, env: Mapping[str, str] = os.environ) -> None:
         self._service, self._file, self._env = service, service.config_file, env
-        self._verbs: Mapping[str, Callable[[Command], CommandResult]] = {
+        self._handlers: Mapping[str, Callable[[Command], CommandResult]] = {
             "pin": self._pin,
             "unpin": self._unpin,
             "remove": self._remove,
@@ -70,9 +70,9 @@ class LocalControls:
             "explain": self._explain,
         }
 
-    def do(self, command: Command) -> CommandResult:
+    def execute(self, command: Command) -> CommandResult:
         try:
-            return self._verbs[command.verb](command)
+            return self._handlers[command.verb](command)
         except TeamClaudeError as error:
             return CommandResult(str(error), "bad")
 
@@ -106,7 +106,7 @@ class LocalControls:
 
     def _add_key(self, command: Command) -> CommandResult:
         key = check_api_key(command.secret)
-        return self._placed(self._file.update(lambda raw: enroll_key(raw, key, None)))
+        return self._enrolled(self._file.update(lambda raw: enroll_key(raw, key, None)))
 
     def _import(self, command: Command) -> CommandResult:
         source = find_login(self._env, None, sys.platform)
@@ -117,12 +117,12 @@ class LocalControls:
             account, _ = add_profile(config, account)
         if source.path is not None:
             # Two copies of one login would not both stay good: Claude Code goes on renewing it.
-            account = _followed(account, source.path)
+            account = _with_import_source(account, source.path)
         entry = replace(account, source="import")
         fresh = source.path is not None
-        return self._placed(self._file.update(lambda raw: enroll(raw, entry, None, "imported", fresh)))
+        return self._enrolled(self._file.update(lambda raw: enroll(raw, entry, None, "imported", fresh)))
 
-    def _placed(self, placed: Placement) -> CommandResult:
+    def _enrolled(self, placed: Placement) -> CommandResult:
         self._service.reload()
         outcomes = {"added": "is added", "updated": "has its new login", "kept": "was there already"}
         return CommandResult(f"{placed.name} {outcomes[placed.outcome]}", "good")
@@ -134,7 +134,7 @@ class LocalControls:
         return CommandResult(page=decision_page(record))
 
 
-def _followed(account: AccountConfig, path: str) -> AccountConfig:
+def _with_import_source(account: AccountConfig, path: str) -> AccountConfig:
     return replace(
         account,
         import_from=path,
@@ -151,31 +151,31 @@ def decision_page(record: Snapshot) -> Page:
     return Page(first, tuple(line(text) for text in others))
 
 
-class Worker:
+class CommandWorker:
     """Carries out commands one after the other; `done` is called in its thread with each outcome."""
 
     def __init__(self, controls: Controls, done: Callable[[], None]) -> None:
-        self._controls, self._done = controls, done
-        self._waiting: queue.SimpleQueue[Command] = queue.SimpleQueue()
-        self._outcomes: queue.SimpleQueue[CommandResult] = queue.SimpleQueue()
+        self._controls, self._on_done = controls, done
+        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[CommandResult] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="deck-commands", daemon=True).start()
 
-    def put(self, command: Command) -> None:
-        self._waiting.put(command)
+    def submit(self, command: Command) -> None:
+        self._commands.put(command)
 
-    def take(self) -> list[CommandResult]:
+    def take_results(self) -> list[CommandResult]:
         """What has become of commands since the last call."""
         found = []
-        while not self._outcomes.empty():
-            found.append(self._outcomes.get())
+        while not self._results.empty():
+            found.append(self._results.get())
         return found
 
     def _run(self) -> None:
         while True:
-            command = self._waiting.get()
+            command = self._commands.get()
             try:
-                outcome = self._controls.do(command)
+                outcome = self._controls.execute(command)
             except Exception as error:  # the proxy goes on whatever became of a command
                 outcome = CommandResult(f"internal error: {type(error).__name__}", "bad")
-            self._outcomes.put(outcome)
-            self._done()
+            self._results.put(outcome)
+            self._on_done()

@@ -14,7 +14,7 @@ import pytest
 from teamclaude.accounts.store import ConfigFile
 from teamclaude.deck import controls as module
 from teamclaude.deck.board import CommandResult
-from teamclaude.deck.controls import LocalControls, Looks, Worker
+from teamclaude.deck.controls import LocalControls, ReadOnlyControls, CommandWorker
 from teamclaude.deck.desk import Command
 from teamclaude.deck.spans import plain
 from teamclaude.errors import NotFoundError
@@ -42,7 +42,7 @@ class Proxy:
         self.controls = LocalControls(self.service, {"CLAUDE_CONFIG_DIR": str(self.home)})
 
     def do(self, verb: str, **fields: Any) -> CommandResult:
-        return self.controls.do(Command(verb, **fields))
+        return self.controls.execute(Command(verb, **fields))
 
     def names(self) -> list[str]:
         """In the file and in the running proxy, which have to agree."""
@@ -147,13 +147,13 @@ def test_who_only_watches_can_ask_why_and_nothing_else() -> None:
             raise NotFoundError("No such request")
         return {"request": request, "method": "POST", "path": "/v1/messages", "outcome": "served"}
 
-    looks = Looks(explain)
-    page = looks.do(Command("explain", request="tc-1")).page
+    looks = ReadOnlyControls(explain)
+    page = looks.execute(Command("explain", request="tc-1")).page
     assert page is not None
     assert page.title.startswith("tc-1")
     assert "served" in plain(page.lines[0])
-    assert looks.do(Command("explain", request="gone")) == CommandResult("No such request", "bad")
-    assert looks.do(Command("remove", account="alice")).style == "warn"
+    assert looks.execute(Command("explain", request="gone")) == CommandResult("No such request", "bad")
+    assert looks.execute(Command("remove", account="alice")).style == "warn"
 
 
 def test_commands_are_carried_out_one_after_the_other_behind_the_screen() -> None:
@@ -167,12 +167,12 @@ def test_commands_are_carried_out_one_after_the_other_behind_the_screen() -> Non
                 raise RuntimeError("secret words")
             return CommandResult(command.verb)
 
-    worker = Worker(Slow(), told.release)
+    worker = CommandWorker(Slow(), told.release)
     for verb in ("one", "crash", "two"):
-        worker.put(Command(verb))
+        worker.submit(Command(verb))
     for _ in range(3):
         assert told.acquire(timeout=5)
-    outcomes = worker.take()
+    outcomes = worker.take_results()
     assert order == ["one", "crash", "two"]
     assert [outcome.notice for outcome in outcomes] == ["one", "internal error: RuntimeError", "two"]
-    assert worker.take() == []
+    assert worker.take_results() == []
