@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional
 
 from .desk import BROWSE, Command, Desk, Read, Scene, Secret
 from .keyboard import Key
-from .keys import press
+from .keys import handle_key
 from .model import DeckModel, Need
 from .needs import new_needs
 from .spans import Line
@@ -73,7 +73,7 @@ class DeckUi:
         commands: list[Command] = []
         for key in keys:
             was_secret = isinstance(self.state.mode, Secret)
-            self.state, command = press(self.state, key, self._screen_contents())
+            self.state, command = handle_key(self.state, key, self._screen_contents())
             if command is not None and not self._open_page_for(command):
                 commands.append(command)
             if was_secret and not isinstance(self.state.mode, Secret):

@@ -16,49 +16,49 @@ from .keyboard import Key
 from .sections import ACCOUNT, ACTIVITY, NODE
 from .view_help import help_page
 
-__all__ = ["press"]
+__all__ = ["handle_key"]
 
-WHEEL = 3  # lines
-LONGEST = 500  # characters of an input
+WHEEL_LINES = 3  # lines
+MAX_INPUT = 500  # characters of an input
 
-Step = tuple[Desk, Optional[Command]]
+Transition = tuple[Desk, Optional[Command]]
 
 
-def press(desk: Desk, key: Key, scene: Scene) -> Step:
+def handle_key(desk: Desk, key: Key, scene: Scene) -> Transition:
     """What one key does."""
     desk = replace(desk, notice="", notice_style="", follow=False)
     return _MODES[type(desk.mode)](desk, key, scene)
 
 
-def _still(desk: Desk) -> Step:
+def _without_command(desk: Desk) -> Transition:
     return desk, None
 
 
 # --- looking --------------------------------------------------------------------------------------
 
 
-def _browse(desk: Desk, key: Key, scene: Scene) -> Step:
-    if key.name in _CHANGES and scene.read_only:
+def _handle_browse(desk: Desk, key: Key, scene: Scene) -> Transition:
+    if key.name in _WRITE_KEYS and scene.read_only:
         return desk.saying("this Deck only watches: the server's own can change things", "warn"), None
-    action = _KEYS.get(key.name)
+    action = _BROWSE_ACTIONS.get(key.name)
     if action is not None:
         return action(desk, scene)
-    return _still(_moved(desk, key, scene, scene.order))
+    return _without_command(_move(desk, key, scene, scene.order))
 
 
-def _moved(desk: Desk, key: Key, scene: Scene, order: Sequence[str]) -> Desk:
+def _move(desk: Desk, key: Key, scene: Scene, order: Sequence[str]) -> Desk:
     """Cursor and scrolling."""
     if key.name in ("j", "down"):
-        return _step(desk, scene, order, 1)
+        return _move_cursor(desk, scene, order, 1)
     if key.name in ("k", "up"):
-        return _step(desk, scene, order, -1)
+        return _move_cursor(desk, scene, order, -1)
     if key.name == "click":
         target = scene.sight[key.row] if key.row < len(scene.sight) else ""
         return replace(desk, cursor=target) if target in order else desk
-    return _scrolled(desk, key, scene)
+    return _scroll(desk, key, scene)
 
 
-def _scrolled(desk: Desk, key: Key, scene: Scene) -> Desk:
+def _scroll(desk: Desk, key: Key, scene: Scene) -> Desk:
     sight = max(1, len(scene.sight))
     last = max(0, scene.length - sight)
     top = desk.top
@@ -75,8 +75,8 @@ _SCROLLS: dict[str, Callable[[int, int], int]] = {
     "pagedown": lambda sight, length: max(1, sight - 2),
     " ": lambda sight, length: max(1, sight - 2),
     "pageup": lambda sight, length: -max(1, sight - 2),
-    "wheeldown": lambda sight, length: WHEEL,
-    "wheelup": lambda sight, length: -WHEEL,
+    "wheeldown": lambda sight, length: WHEEL_LINES,
+    "wheelup": lambda sight, length: -WHEEL_LINES,
     "home": lambda sight, length: -length,
     "g": lambda sight, length: -length,
     "end": lambda sight, length: length,
@@ -84,7 +84,7 @@ _SCROLLS: dict[str, Callable[[int, int], int]] = {
 }
 
 
-def _step(desk: Desk, scene: Scene, order: Sequence[str], by: int) -> Desk:
+def _move_cursor(desk: Desk, scene: Scene, order: Sequence[str], by: int) -> Desk:
     """The cursor one row on in the order shown; the first time onto a row in sight."""
     if not order:
         return desk
@@ -97,12 +97,12 @@ def _step(desk: Desk, scene: Scene, order: Sequence[str], by: int) -> Desk:
     return replace(desk, cursor=cursor, follow=True)
 
 
-def _escape(desk: Desk, scene: Scene) -> Step:
+def _escape(desk: Desk, scene: Scene) -> Transition:
     """The cursor goes first, then the filter."""
     return replace(desk, cursor="", filter=desk.filter if desk.cursor else ""), None
 
 
-def _enter(desk: Desk, scene: Scene) -> Step:
+def _enter(desk: Desk, scene: Scene) -> Transition:
     """What is under the cursor, in full."""
     kind, _, name = desk.cursor.partition(":")
     if f"{kind}:" == ACTIVITY:
@@ -112,14 +112,14 @@ def _enter(desk: Desk, scene: Scene) -> Step:
     return desk, Command("show node", session=name) if f"{kind}:" == NODE else None
 
 
-def _quit(desk: Desk, scene: Scene) -> Step:
+def _quit(desk: Desk, scene: Scene) -> Transition:
     if scene.read_only or not scene.inflight:
         return desk, Command("quit")
     what = "1 request is" if scene.inflight == 1 else f"{scene.inflight} requests are"
     return desk.doing(Ask(f"{what} in flight. Stop when they have finished?", Command("quit"))), None
 
 
-def _switch(desk: Desk, scene: Scene) -> Step:
+def _switch(desk: Desk, scene: Scene) -> Transition:
     node = scene.nodes.get(desk.cursor[len(NODE) :]) if desk.cursor.startswith(NODE) else None
     if node is None:
         return _choose(desk, scene, Choose("switch"))
@@ -127,8 +127,8 @@ def _switch(desk: Desk, scene: Scene) -> Step:
     return _choose(desk, scene, Choose("switch", node.session, session.label))
 
 
-def _choose(desk: Desk, scene: Scene, mode: Choose) -> Step:
-    order = _candidates(mode, scene)
+def _choose(desk: Desk, scene: Scene, mode: Choose) -> Transition:
+    order = _choosable_rows(mode, scene)
     if not order:
         what = "request" if mode.purpose == "explain" else "account"
         hint = ": Esc ends the filter" if desk.filter else ""
@@ -137,29 +137,29 @@ def _choose(desk: Desk, scene: Scene, mode: Choose) -> Step:
     return replace(desk, mode=mode, cursor=cursor, follow=True), None
 
 
-def _explain(desk: Desk, scene: Scene) -> Step:
+def _explain(desk: Desk, scene: Scene) -> Transition:
     if desk.cursor.startswith(ACTIVITY):
         return _enter(desk, scene)
     return _choose(desk, scene, Choose("explain"))
 
 
-_CHANGES = frozenset("sarRd")
-_KEYS: dict[str, Callable[[Desk, Scene], Step]] = {
+_WRITE_KEYS = frozenset("sarRd")
+_BROWSE_ACTIONS: dict[str, Callable[[Desk, Scene], Transition]] = {
     "s": _switch,
     "a": lambda desk, scene: (desk.doing(Add()), None),
     "r": lambda desk, scene: _choose(desk, scene, Choose("remove")),
     "d": lambda desk, scene: _choose(desk, scene, Choose("disable")),
     "R": lambda desk, scene: (desk.saying("reading the config file again ..."), Command("reload")),
     "e": _explain,
-    "b": lambda desk, scene: _still(
+    "b": lambda desk, scene: _without_command(
         replace(desk, muted=not desk.muted).saying(
             "the bell rings again" if desk.muted else "the bell is off"
         )
     ),
-    "i": lambda desk, scene: _still(replace(desk, issues_open=not desk.issues_open)),
-    "t": lambda desk, scene: _still(replace(desk, tree_folded=not desk.tree_folded)),
-    "/": lambda desk, scene: _still(replace(desk, mode=Filter(desk.filter), cursor="", top=0)),
-    "?": lambda desk, scene: _still(replace(desk, mode=Read(help_page(scene.read_only), desk.top), top=0)),
+    "i": lambda desk, scene: _without_command(replace(desk, issues_open=not desk.issues_open)),
+    "t": lambda desk, scene: _without_command(replace(desk, tree_folded=not desk.tree_folded)),
+    "/": lambda desk, scene: _without_command(replace(desk, mode=Filter(desk.filter), cursor="", top=0)),
+    "?": lambda desk, scene: _without_command(replace(desk, mode=Read(help_page(scene.read_only), desk.top), top=0)),
     "q": _quit,
     "esc": _escape,
     "enter": _enter,
@@ -169,21 +169,21 @@ _KEYS: dict[str, Callable[[Desk, Scene], Step]] = {
 # --- choosing -------------------------------------------------------------------------------------
 
 
-def _candidates(mode: Choose, scene: Scene) -> list[str]:
+def _choosable_rows(mode: Choose, scene: Scene) -> list[str]:
     kind = ACTIVITY if mode.purpose == "explain" else ACCOUNT
     return [row for row in scene.order if row.startswith(kind)]
 
 
-def _choosing(desk: Desk, key: Key, scene: Scene) -> Step:
+def _handle_choose(desk: Desk, key: Key, scene: Scene) -> Transition:
     mode = desk.mode
     assert isinstance(mode, Choose)
     if key.name in ("esc", "q"):
         return replace(desk, mode=BROWSE, cursor=""), None
     if key.name == "u" and mode.purpose == "switch":
         return replace(desk, mode=BROWSE, cursor=""), Command("unpin", session=mode.session)
-    order = _candidates(mode, scene)
+    order = _choosable_rows(mode, scene)
     if key.name != "enter":
-        return _still(_moved(desk, key, scene, order))
+        return _without_command(_move(desk, key, scene, order))
     if desk.cursor not in order:  # it left while the person was thinking
         return desk.saying("that one is gone: choose again", "warn"), None
     done = replace(desk, mode=BROWSE, cursor="")
@@ -197,7 +197,7 @@ def _choosing(desk: Desk, key: Key, scene: Scene) -> Step:
     return done.doing(Ask(f"Remove {name} from the config file?", Command("remove", account=name))), None
 
 
-def _asking(desk: Desk, key: Key, scene: Scene) -> Step:
+def _handle_confirm(desk: Desk, key: Key, scene: Scene) -> Transition:
     mode = desk.mode
     assert isinstance(mode, Ask)
     if key.name in ("y", "Y"):
@@ -208,7 +208,7 @@ def _asking(desk: Desk, key: Key, scene: Scene) -> Step:
 # --- typing ---------------------------------------------------------------------------------------
 
 
-def _typed(text: str, key: Key) -> str:
+def _edit_input(text: str, key: Key) -> str:
     """`text` after one key of an input line."""
     if key.name == "backspace":
         return text[:-1]
@@ -216,11 +216,11 @@ def _typed(text: str, key: Key) -> str:
         return ""
     if key.name == "paste":
         pasted = key.text.strip().splitlines()
-        return (text + (clean(pasted[0]) if pasted else ""))[:LONGEST]
-    return (text + key.name)[:LONGEST] if len(key.name) == 1 and key.name.isprintable() else text
+        return (text + (clean(pasted[0]) if pasted else ""))[:MAX_INPUT]
+    return (text + key.name)[:MAX_INPUT] if len(key.name) == 1 and key.name.isprintable() else text
 
 
-def _filtering(desk: Desk, key: Key, scene: Scene) -> Step:
+def _handle_filter(desk: Desk, key: Key, scene: Scene) -> Transition:
     mode = desk.mode
     assert isinstance(mode, Filter)
     if key.name == "esc":
@@ -228,11 +228,11 @@ def _filtering(desk: Desk, key: Key, scene: Scene) -> Step:
     if key.name == "enter":
         return desk.doing(BROWSE), None
     if key.name in ("up", "down", "pageup", "pagedown", "wheelup", "wheeldown", "click"):
-        return _still(_moved(desk, key, scene, scene.order))
-    return _still(replace(desk, filter=_typed(desk.filter, key), top=0))
+        return _without_command(_move(desk, key, scene, scene.order))
+    return _without_command(replace(desk, filter=_edit_input(desk.filter, key), top=0))
 
 
-def _adding(desk: Desk, key: Key, scene: Scene) -> Step:
+def _handle_add(desk: Desk, key: Key, scene: Scene) -> Transition:
     if key.name == "k":
         return desk.doing(Secret()), None
     if key.name == "i":
@@ -240,7 +240,7 @@ def _adding(desk: Desk, key: Key, scene: Scene) -> Step:
     return (desk.doing(BROWSE) if key.name in ("esc", "q", "enter") else desk), None
 
 
-def _hiding(desk: Desk, key: Key, scene: Scene) -> Step:
+def _handle_secret(desk: Desk, key: Key, scene: Scene) -> Transition:
     mode = desk.mode
     assert isinstance(mode, Secret)
     if key.name == "esc":
@@ -249,30 +249,30 @@ def _hiding(desk: Desk, key: Key, scene: Scene) -> Step:
         if not mode.text:
             return desk.doing(BROWSE).saying("no key was given", "warn"), None
         return desk.doing(BROWSE).saying("adding the key ..."), Command("add key", secret=mode.text)
-    return desk.doing(Secret(_typed(mode.text, key))), None
+    return desk.doing(Secret(_edit_input(mode.text, key))), None
 
 
 # --- reading --------------------------------------------------------------------------------------
 
 
-def _reading(desk: Desk, key: Key, scene: Scene) -> Step:
+def _handle_page(desk: Desk, key: Key, scene: Scene) -> Transition:
     mode = desk.mode
     assert isinstance(mode, Read)
     if key.name in ("esc", "q", "enter", "?", "e"):
         return replace(desk, mode=BROWSE, top=mode.top), None
     by = {"j": 1, "down": 1, "k": -1, "up": -1}.get(key.name)
     if by is None:
-        return _still(_scrolled(desk, key, scene))
+        return _without_command(_scroll(desk, key, scene))
     last = max(0, scene.length - max(1, len(scene.sight)))
-    return _still(replace(desk, top=max(0, min(desk.top + by, last))))
+    return _without_command(replace(desk, top=max(0, min(desk.top + by, last))))
 
 
-_MODES: dict[type, Callable[[Desk, Key, Scene], Step]] = {
-    Browse: _browse,
-    Choose: _choosing,
-    Ask: _asking,
-    Filter: _filtering,
-    Add: _adding,
-    Secret: _hiding,
-    Read: _reading,
+_MODES: dict[type, Callable[[Desk, Key, Scene], Transition]] = {
+    Browse: _handle_browse,
+    Choose: _handle_choose,
+    Ask: _handle_confirm,
+    Filter: _handle_filter,
+    Add: _handle_add,
+    Secret: _handle_secret,
+    Read: _handle_page,
 }

@@ -9,7 +9,7 @@ import pytest
 
 from teamclaude.deck.desk import Add, Ask, Browse, Choose, Command, Desk, Filter, Read, Scene, Secret
 from teamclaude.deck.keyboard import Key
-from teamclaude.deck.keys import press
+from teamclaude.deck.keys import handle_key
 from teamclaude.deck.spans import line, plain
 from teamclaude.deck.view_footer import footer_lines
 from teamclaude.deck.view_options import Page
@@ -32,7 +32,7 @@ def after(keys: str, desk: Desk = DESK, scene: Scene = SCENE) -> tuple[Desk, lis
     """The desk after some keys, by name."""
     commands = []
     for name in keys.split():
-        desk, command = press(desk, Key(" " if name == "space" else name), scene)
+        desk, command = handle_key(desk, Key(" " if name == "space" else name), scene)
         commands += [command] if command else []
     return desk, commands
 
@@ -115,9 +115,9 @@ def test_tab_goes_from_section_to_section_and_round() -> None:
 
 
 def test_a_click_selects_the_row_under_it() -> None:
-    assert press(Desk(), Key("click", row=3), SCENE)[0].cursor == "node:s2"
+    assert handle_key(Desk(), Key("click", row=3), SCENE)[0].cursor == "node:s2"
     for row in (0, 4, 99):
-        assert press(Desk(cursor="node:s1"), Key("click", row=row), SCENE)[0].cursor == "node:s1"
+        assert handle_key(Desk(cursor="node:s1"), Key("click", row=row), SCENE)[0].cursor == "node:s1"
 
 
 # --- views ------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ def test_letters_are_letters_while_a_filter_is_typed() -> None:
 def test_one_can_move_while_filtering_and_paste() -> None:
     desk, _ = after("/ down")
     assert desk.cursor == "account:alice"
-    desk, _ = press(desk, Key("paste", "  eng\x1b[31m-7\nsecond line"), SCENE)
+    desk, _ = handle_key(desk, Key("paste", "  eng\x1b[31m-7\nsecond line"), SCENE)
     assert desk.filter == "eng-7"
 
 
@@ -289,7 +289,7 @@ def test_a_key_is_typed_hidden() -> None:
 
 
 def test_a_pasted_key_loses_its_line_end_and_nothing_else() -> None:
-    desk, _ = press(after("a k")[0], Key("paste", " sk-ant-api03-FAKE \nq\n"), SCENE)
+    desk, _ = handle_key(after("a k")[0], Key("paste", " sk-ant-api03-FAKE \nq\n"), SCENE)
     assert after("enter", desk)[1] == [Command("add key", secret="sk-ant-api03-FAKE")]
 
 
@@ -300,7 +300,7 @@ def test_no_key_is_no_command() -> None:
 
 
 def test_a_paste_while_looking_does_nothing() -> None:
-    assert press(Desk(), Key("paste", "dqr"), SCENE) == (Desk(), None)
+    assert handle_key(Desk(), Key("paste", "dqr"), SCENE) == (Desk(), None)
 
 
 # --- leaving ----------------------------------------------------------------------------------
@@ -351,7 +351,7 @@ def test_who_only_watches_changes_nothing_and_leaves_at_once() -> None:
 )
 def test_no_key_breaks_any_mode(mode: Any, name: str) -> None:
     for scene in (SCENE, Scene()):
-        desk, command = press(Desk(mode=mode), Key(name, "text", 2), scene)
+        desk, command = handle_key(Desk(mode=mode), Key(name, "text", 2), scene)
         ways = footer_lines(desk, scene)
         assert ways
         assert all(plain(way) or not way for way in ways)
