@@ -112,7 +112,7 @@ class DemoControls:
     def execute(self, command: Command) -> CommandResult:
         from ..deck.board import CommandResult
 
-        if command.verb in ("import", "add key"):
+        if command.action in ("import", "add key"):
             return CommandResult("this is the demo: it takes no account of yours", "warn")
         return self._controls.execute(command)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Optional
 
-from .desk import BROWSE, Command, Desk, Read, Scene, Secret
+from .desk import BROWSE, Command, UiState, ReadPage, ScreenContents, EnterSecret
 from .keyboard import Key
 from .keys import handle_key
 from .model import DeckModel, Need
@@ -47,7 +47,7 @@ class DeckUi:
     def __init__(
         self, model: DeckModel, traits: TerminalTraits = DEFAULT_TRAITS, read_only: bool = False, where: str = ""
     ) -> None:
-        self.state = Desk()
+        self.state = UiState()
         self.model = model
         self._traits = traits
         self._read_only, self._where = read_only, where
@@ -68,15 +68,15 @@ class DeckUi:
         """Keys that came together; what is to be done outside."""
         if _is_burst(keys) and self.state.mode == BROWSE:
             # A terminal without marks around pasted text: its letters are no commands.
-            self.state = self.state.saying("pasted text is ignored here (a adds an account)", "warn")
+            self.state = self.state.with_notice("pasted text is ignored here (a adds an account)", "warn")
             return []
         commands: list[Command] = []
         for key in keys:
-            was_secret = isinstance(self.state.mode, Secret)
+            was_secret = isinstance(self.state.mode, EnterSecret)
             self.state, command = handle_key(self.state, key, self._screen_contents())
             if command is not None and not self._open_page_for(command):
                 commands.append(command)
-            if was_secret and not isinstance(self.state.mode, Secret):
+            if was_secret and not isinstance(self.state.mode, EnterSecret):
                 break  # what was pasted behind the key
         return commands
 
@@ -85,7 +85,7 @@ class DeckUi:
         if outcome.page is not None:
             self._open_page(outcome.page)
         else:
-            self.state = self.state.saying(outcome.notice, outcome.style)
+            self.state = self.state.with_notice(outcome.notice, outcome.style)
 
     @property
     def is_animated(self) -> bool:
@@ -107,7 +107,7 @@ class DeckUi:
             height=height,
             top=desk.top,
             cursor=desk.cursor,
-            follow=desk.follow,
+            follow=desk.scroll_to_cursor,
             filter=desk.filter,
             tree_folded=desk.tree_folded,
             issues_open=desk.issues_open,
@@ -115,24 +115,24 @@ class DeckUi:
             percent=terminal.percent,
             spin=self._spinner_step,
             footer=footer_lines(desk, self._screen_contents()),
-            page=desk.mode.page if isinstance(desk.mode, Read) else None,
+            page=desk.mode.page if isinstance(desk.mode, ReadPage) else None,
         )
         self._frame = frame(self.model, options)
         self.state = replace(desk, top=self._frame.top)
         return self._frame.lines
 
-    def _screen_contents(self) -> Scene:
+    def _screen_contents(self) -> ScreenContents:
         seen, model = self._frame, self.model
-        return Scene(
-            order=seen.order,
-            sight=seen.sight,
-            starts=seen.starts,
-            length=seen.length,
+        return ScreenContents(
+            selectable=seen.order,
+            visible=seen.sight,
+            section_starts=seen.starts,
+            body_length=seen.length,
             statuses={account.name: account.status for account in model.accounts},
             nodes=model.nodes,
             inflight=sum(row.running for row in model.activity),
             read_only=self._read_only,
-            where=self._where,
+            address=self._where,
         )
 
     def _open_page_for(self, command: Command) -> bool:
@@ -141,17 +141,17 @@ class DeckUi:
             "show node": lambda: node_page(self.model, command.session),
             "show account": lambda: account_page(self.model, command.account),
         }
-        if command.verb not in pages:
+        if command.action not in pages:
             return False
-        page = pages[command.verb]()
+        page = pages[command.action]()
         if page is not None:
             self._open_page(page)
         return True
 
     def _open_page(self, page: Page) -> None:
         before = self.state.mode
-        top = before.top if isinstance(before, Read) else self.state.top
-        self.state = replace(self.state, mode=Read(page, top), top=0, notice="")
+        top = before.return_top if isinstance(before, ReadPage) else self.state.top
+        self.state = replace(self.state, mode=ReadPage(page, top), top=0, notice="")
 
 
 def _is_burst(keys: list[Key]) -> bool:

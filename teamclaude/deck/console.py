@@ -168,7 +168,7 @@ class DeckLoop:
             self._screen.forget()
         self._needs_paint = True
         for command in self._ui.press_keys(keys):
-            if command.verb == "quit":
+            if command.action == "quit":
                 return "quit"
             self._worker.submit(command)
         return None

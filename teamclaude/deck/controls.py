@@ -45,7 +45,7 @@ class ReadOnlyControls:
         self._explain = explain
 
     def execute(self, command: Command) -> CommandResult:
-        if command.verb != "explain":
+        if command.action != "explain":
             return CommandResult("this Deck only watches", "warn")
         try:
             return CommandResult(page=decision_page(self._explain(command.request)))
@@ -72,7 +72,7 @@ class LocalControls:
 
     def execute(self, command: Command) -> CommandResult:
         try:
-            return self._handlers[command.verb](command)
+            return self._handlers[command.action](command)
         except TeamClaudeError as error:
             return CommandResult(str(error), "bad")
 

@@ -12,14 +12,14 @@ from typing import Union
 from .model import Node
 from .view_options import Page
 
-__all__ = ["Add", "Ask", "Browse", "Choose", "Command", "Desk", "Filter", "Mode", "Read", "Scene", "Secret"]
+__all__ = ["AddAccount", "Confirm", "Browse", "ChooseRow", "Command", "UiState", "EditFilter", "Mode", "ReadPage", "ScreenContents", "EnterSecret"]
 
 
 @dataclass(frozen=True)
 class Command:
     """Something to do outside the Deck; `verb` is a key of `controls`."""
 
-    verb: str
+    action: str
     account: str = ""
     session: str = ""
     request: str = ""
@@ -32,7 +32,7 @@ class Browse:
 
 
 @dataclass(frozen=True)
-class Choose:
+class ChooseRow:
     """Picking an account or a request with the cursor."""
 
     purpose: str
@@ -44,7 +44,7 @@ class Choose:
 
 
 @dataclass(frozen=True)
-class Ask:
+class Confirm:
     """A question to be answered with y before the command is carried out."""
 
     question: str
@@ -52,45 +52,45 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Filter:
+class EditFilter:
     """Typing letters that rows must have; `before` comes back with Esc."""
 
-    before: str
+    previous: str
 
 
 @dataclass(frozen=True)
-class Add:
+class AddAccount:
     """Which kind of account to add."""
 
 
 @dataclass(frozen=True)
-class Secret:
+class EnterSecret:
     """Typing or pasting an API key, which is not shown."""
 
     text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadPage:
     """Reading a page instead of the sections; `top` is where the sections were."""
 
     page: Page
-    top: int
+    return_top: int
 
 
-Mode = Union[Browse, Choose, Ask, Filter, Add, Secret, Read]
+Mode = Union[Browse, ChooseRow, Confirm, EditFilter, AddAccount, EnterSecret, ReadPage]
 BROWSE = Browse()
 
 
 @dataclass(frozen=True)
-class Desk:
+class UiState:
     """The whole state of the screen besides the model."""
 
     mode: Mode = BROWSE
     cursor: str = ""
     """Id of the selected row: it stays on that row wherever the row moves."""
     top: int = 0
-    follow: bool = False
+    scroll_to_cursor: bool = False
     """The cursor was just moved: scroll to it."""
     filter: str = ""
     tree_folded: bool = False
@@ -99,30 +99,30 @@ class Desk:
     notice: str = ""
     notice_style: str = ""
 
-    def saying(self, notice: str, style: str = "") -> Desk:
+    def with_notice(self, notice: str, style: str = "") -> UiState:
         """With a notice in the footer, until the next key."""
         return replace(self, notice=notice, notice_style=style)
 
-    def doing(self, mode: Mode) -> Desk:
+    def with_mode(self, mode: Mode) -> UiState:
         return replace(self, mode=mode)
 
 
 @dataclass(frozen=True)
-class Scene:
+class ScreenContents:
     """What is on the screen while a key is pressed."""
 
-    order: tuple[str, ...] = ()
+    selectable: tuple[str, ...] = ()
     """Ids of all rows that can be selected, as shown."""
-    sight: tuple[str, ...] = ()
+    visible: tuple[str, ...] = ()
     """Ids of the rows of the screen, line by line; empty where nothing can be selected."""
-    starts: tuple[int, ...] = ()
+    section_starts: tuple[int, ...] = ()
     """Lines of the body where a section begins."""
-    length: int = 0
+    body_length: int = 0
     """Lines of the body."""
     statuses: Mapping[str, str] = field(default_factory=dict)
     """Of the accounts, by name."""
     nodes: Mapping[str, Node] = field(default_factory=dict)
     inflight: int = 0
     read_only: bool = False
-    where: str = ""
+    address: str = ""
     """The address of the proxy that is watched."""

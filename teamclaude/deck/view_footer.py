@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .desk import Add, Ask, Browse, Choose, Desk, Filter, Read, Scene, Secret
+from .desk import AddAccount, Confirm, Browse, ChooseRow, UiState, EditFilter, ReadPage, ScreenContents, EnterSecret
 from .spans import Line, Span, joined, line
 
 __all__ = ["footer_lines"]
@@ -32,21 +32,21 @@ CHOICES = {
 }
 
 
-def footer_lines(desk: Desk, scene: Scene) -> tuple[Line, ...]:
+def footer_lines(desk: UiState, scene: ScreenContents) -> tuple[Line, ...]:
     """The wordings of the footer, longest first."""
     mode = desk.mode
     if isinstance(mode, Browse):
         return _notice(desk) or _browsing(desk, scene)
-    if isinstance(mode, Choose):
+    if isinstance(mode, ChooseRow):
         return _notice(desk) or _choosing(mode, desk.cursor.partition(":")[2])
-    if isinstance(mode, Ask):
+    if isinstance(mode, Confirm):
         return (line((mode.question, "warn strong"), "  y ", ("yes", "dim"), "  n ", ("no", "dim")),)
-    if isinstance(mode, Filter):
+    if isinstance(mode, EditFilter):
         return _input("filter: ", desk.filter, "Enter keep · Esc back")
-    if isinstance(mode, Add):
+    if isinstance(mode, AddAccount):
         ways = [_key("k", "API key"), _key("i", "import Claude Code's login"), _key("Esc", "back")]
         return (joined([line(("add an account", "strong")), *ways], "  "), joined(ways, "  "))
-    if isinstance(mode, Secret):
+    if isinstance(mode, EnterSecret):
         return _input("API key (not shown): ", "•" * min(len(mode.text), 24), "Enter add · Esc back")
     return _reading(mode)
 
@@ -55,14 +55,14 @@ def _key(key: str, what: str) -> Line:
     return line((key, "accent strong"), f" {what}")
 
 
-def _notice(desk: Desk) -> tuple[Line, ...]:
+def _notice(desk: UiState) -> tuple[Line, ...]:
     return (line((desk.notice, desk.notice_style)),) if desk.notice else ()
 
 
-def _browsing(desk: Desk, scene: Scene) -> tuple[Line, ...]:
+def _browsing(desk: UiState, scene: ScreenContents) -> tuple[Line, ...]:
     keys = [key for key in KEYS if not (scene.read_only and key[0] in CHANGES)]
     marks = [
-        line((f"read-only {scene.where}".rstrip(), "dim")) if scene.read_only else (),
+        line((f"read-only {scene.address}".rstrip(), "dim")) if scene.read_only else (),
         line(("muted", "warn")) if desk.muted else (),
         line((f"filter: {desk.filter}", "accent")) if desk.filter else (),
     ]
@@ -73,7 +73,7 @@ def _browsing(desk: Desk, scene: Scene) -> tuple[Line, ...]:
     return tuple(ways)
 
 
-def _choosing(mode: Choose, name: str) -> tuple[Line, ...]:
+def _choosing(mode: ChooseRow, name: str) -> tuple[Line, ...]:
     what = "all work to " if mode.purpose == "switch" and not mode.session else ""
     if mode.session:
         what = f"{mode.label} to "
@@ -98,6 +98,6 @@ def _input(label: str, text: str, hint: str) -> tuple[Line, ...]:
     return ((*typed, Span(f"   {hint}", "dim")), typed, *(end for end in ends if len(text) > 8))
 
 
-def _reading(mode: Read) -> tuple[Line, ...]:
+def _reading(mode: ReadPage) -> tuple[Line, ...]:
     back = _key("Esc", "back")
     return (joined([line((mode.page.title, "dim")), _key("j/k PgUp/PgDn", "scroll"), back], "  "), back)

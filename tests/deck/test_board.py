@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from teamclaude.deck.board import DeckUi, CommandResult, TerminalTraits
-from teamclaude.deck.desk import Browse, Command, Read, Secret
+from teamclaude.deck.desk import Browse, Command, ReadPage, EnterSecret
 from teamclaude.deck.keyboard import Key
 from teamclaude.deck.model import Capacity, Need
 from teamclaude.deck.spans import line, plain
@@ -117,7 +117,7 @@ def test_outcomes_are_notices_or_pages() -> None:
     assert text(deck)[:2] == ["why", "because"]
     deck.show_result(CommandResult(page=Page("why else", ())))
     press(deck, "esc")
-    assert not isinstance(deck.state.mode, Read), "a page over a page leads back to the rows"
+    assert not isinstance(deck.state.mode, ReadPage), "a page over a page leads back to the rows"
 
 
 # --- pasted text ------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ def test_what_follows_a_pasted_key_is_thrown_away() -> None:
     press(deck, "a", "k")
     keys = [*map(Key, "sk-ant-api03-FAKE"), Key("enter"), Key("R"), Key("q")]
     assert deck.press_keys(keys) == [Command("add key", secret="sk-ant-api03-FAKE")]
-    assert not isinstance(deck.state.mode, Secret)
+    assert not isinstance(deck.state.mode, EnterSecret)
 
 
 # --- life -------------------------------------------------------------------------------------

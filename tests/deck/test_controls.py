@@ -162,10 +162,10 @@ def test_commands_are_carried_out_one_after_the_other_behind_the_screen() -> Non
 
     class Slow:
         def do(self, command: Command) -> CommandResult:
-            order.append(command.verb)
-            if command.verb == "crash":
+            order.append(command.action)
+            if command.action == "crash":
                 raise RuntimeError("secret words")
-            return CommandResult(command.verb)
+            return CommandResult(command.action)
 
     worker = CommandWorker(Slow(), told.release)
     for verb in ("one", "crash", "two"):

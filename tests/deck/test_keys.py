@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.deck.desk import Add, Ask, Browse, Choose, Command, Desk, Filter, Read, Scene, Secret
+from teamclaude.deck.desk import AddAccount, Confirm, Browse, ChooseRow, Command, UiState, EditFilter, ReadPage, ScreenContents, EnterSecret
 from teamclaude.deck.keyboard import Key
 from teamclaude.deck.keys import handle_key
 from teamclaude.deck.spans import line, plain
@@ -16,19 +16,19 @@ from teamclaude.deck.view_options import Page
 from tests.deck.fleet import node
 
 ORDER = ("node:s1", "account:alice", "node:s2", "account:bob", "activity:r1", "activity:r2")
-SCENE = Scene(
-    order=ORDER,
-    sight=("", "", "account:alice", "node:s2", "", "account:bob"),
-    starts=(4, 10, 20),
-    length=60,
+SCENE = ScreenContents(
+    selectable=ORDER,
+    visible=("", "", "account:alice", "node:s2", "", "account:bob"),
+    section_starts=(4, 10, 20),
+    body_length=60,
     statuses={"alice": "active", "bob": "disabled"},
     nodes={"s1": node("s1", "ENG-1"), "s2": node("s2", "Fix it"), "s2/a": node("s2/a", "Explore")},
 )
-DESK = Desk()
+DESK = UiState()
 PAGE = Page("A page", (line("text"),))
 
 
-def after(keys: str, desk: Desk = DESK, scene: Scene = SCENE) -> tuple[Desk, list[Command]]:
+def after(keys: str, desk: UiState = DESK, scene: ScreenContents = SCENE) -> tuple[UiState, list[Command]]:
     """The desk after some keys, by name."""
     commands = []
     for name in keys.split():
@@ -37,7 +37,7 @@ def after(keys: str, desk: Desk = DESK, scene: Scene = SCENE) -> tuple[Desk, lis
     return desk, commands
 
 
-def footer(desk: Desk, scene: Scene = SCENE) -> str:
+def footer(desk: UiState, scene: ScreenContents = SCENE) -> str:
     return plain(footer_lines(desk, scene)[0])
 
 
@@ -59,7 +59,7 @@ def footer(desk: Desk, scene: Scene = SCENE) -> str:
 def test_the_cursor_begins_in_sight_and_moves_in_the_order_shown(keys: str, cursor: str) -> None:
     desk, commands = after(keys)
     assert desk.cursor == cursor
-    assert desk.follow
+    assert desk.scroll_to_cursor
     assert not commands
 
 
@@ -70,12 +70,12 @@ def test_the_cursor_stays_on_its_row_when_the_order_changes() -> None:
 
 
 def test_a_cursor_whose_row_left_begins_anew_in_sight() -> None:
-    desk, _ = after("j", Desk(cursor="node:gone"))
+    desk, _ = after("j", UiState(cursor="node:gone"))
     assert desk.cursor == "account:alice"
 
 
 def test_esc_takes_the_cursor_away_and_then_the_filter() -> None:
-    desk = Desk(cursor="node:s1", filter="eng")
+    desk = UiState(cursor="node:s1", filter="eng")
     desk, _ = after("esc", desk)
     assert (desk.cursor, desk.filter) == ("", "eng")
     desk, _ = after("esc", desk)
@@ -99,15 +99,15 @@ def test_esc_takes_the_cursor_away_and_then_the_filter() -> None:
     ],
 )
 def test_scrolling(key: str, top: int) -> None:
-    desk, _ = after(key, Desk(top=20))
+    desk, _ = after(key, UiState(top=20))
     assert desk.top == top
-    assert not desk.follow
-    assert 0 <= after(key, Desk(top=54))[0].top <= 54
-    assert 0 <= after(key, Desk(top=0))[0].top <= 54
+    assert not desk.scroll_to_cursor
+    assert 0 <= after(key, UiState(top=54))[0].top <= 54
+    assert 0 <= after(key, UiState(top=0))[0].top <= 54
 
 
 def test_tab_goes_from_section_to_section_and_round() -> None:
-    tops, desk = [], Desk()
+    tops, desk = [], UiState()
     for _ in range(4):
         desk, _ = after("tab", desk)
         tops.append(desk.top)
@@ -115,9 +115,9 @@ def test_tab_goes_from_section_to_section_and_round() -> None:
 
 
 def test_a_click_selects_the_row_under_it() -> None:
-    assert handle_key(Desk(), Key("click", row=3), SCENE)[0].cursor == "node:s2"
+    assert handle_key(UiState(), Key("click", row=3), SCENE)[0].cursor == "node:s2"
     for row in (0, 4, 99):
-        assert handle_key(Desk(cursor="node:s1"), Key("click", row=row), SCENE)[0].cursor == "node:s1"
+        assert handle_key(UiState(cursor="node:s1"), Key("click", row=row), SCENE)[0].cursor == "node:s1"
 
 
 # --- views ------------------------------------------------------------------------------------
@@ -138,14 +138,14 @@ def test_switches_of_the_view() -> None:
 
 
 def test_a_notice_goes_with_the_next_key() -> None:
-    desk = Desk().saying("done", "good")
+    desk = UiState().with_notice("done", "good")
     assert footer(desk) == "done"
     assert footer(after("j", desk)[0]).startswith("s switch")
 
 
 def test_help_is_a_page_and_leaves_to_where_one_was() -> None:
-    desk, _ = after("?", Desk(top=17))
-    assert isinstance(desk.mode, Read)
+    desk, _ = after("?", UiState(top=17))
+    assert isinstance(desk.mode, ReadPage)
     assert desk.top == 0
     for key in ("?", "esc", "q", "enter"):
         back, commands = after(key, desk)
@@ -155,7 +155,7 @@ def test_help_is_a_page_and_leaves_to_where_one_was() -> None:
 
 
 def test_a_page_scrolls_by_lines_and_by_screens() -> None:
-    desk = Desk(mode=Read(PAGE, 0))
+    desk = UiState(mode=ReadPage(PAGE, 0))
     assert after("j", desk)[0].top == 1
     assert after("j j k", desk)[0].top == 1
     assert after("up", desk)[0].top == 0
@@ -167,9 +167,9 @@ def test_a_page_scrolls_by_lines_and_by_screens() -> None:
 
 
 def test_a_filter_is_typed_kept_or_taken_back() -> None:
-    desk, _ = after("/ E n G", Desk(top=9, cursor="node:s1"))
+    desk, _ = after("/ E n G", UiState(top=9, cursor="node:s1"))
     assert (desk.filter, desk.top, desk.cursor) == ("EnG", 0, "")
-    assert isinstance(desk.mode, Filter)
+    assert isinstance(desk.mode, EditFilter)
     assert footer(desk).startswith("filter: EnG")
     assert after("backspace", desk)[0].filter == "En"
     assert after("ctrl-u", desk)[0].filter == ""
@@ -231,20 +231,20 @@ def test_esc_leaves_every_mode_without_a_trace(keys: str) -> None:
 
 def test_removing_asks_and_names_the_account() -> None:
     desk, _ = after("r j enter")
-    assert isinstance(desk.mode, Ask)
+    assert isinstance(desk.mode, Confirm)
     assert footer(desk) == "Remove bob from the config file?  y yes  n no"
     assert after("x", desk) == (desk, []), "any other key does nothing"
 
 
 def test_the_choice_begins_at_the_cursor() -> None:
-    assert after("s", Desk(cursor="account:bob"))[0].cursor == "account:bob"
-    assert after("d enter", Desk(cursor="account:bob"))[1] == [Command("enable", account="bob")]
-    assert after("e", Desk(cursor="activity:r2"))[1] == [Command("explain", request="r2")]
+    assert after("s", UiState(cursor="account:bob"))[0].cursor == "account:bob"
+    assert after("d enter", UiState(cursor="account:bob"))[1] == [Command("enable", account="bob")]
+    assert after("e", UiState(cursor="activity:r2"))[1] == [Command("explain", request="r2")]
 
 
 def test_a_session_under_the_cursor_is_pinned_alone() -> None:
-    desk, _ = after("s", Desk(cursor="node:s2/a"))
-    assert desk.mode == Choose("switch", "s2", "Fix it"), "a sub-agent goes with its session"
+    desk, _ = after("s", UiState(cursor="node:s2/a"))
+    assert desk.mode == ChooseRow("switch", "s2", "Fix it"), "a sub-agent goes with its session"
     assert footer(desk).startswith("pin Fix it to alice")
     assert after("enter", desk)[1] == [Command("pin", account="alice", session="s2")]
     assert after("u", desk)[1] == [Command("unpin", session="s2")]
@@ -255,22 +255,22 @@ def test_an_account_that_leaves_while_it_is_chosen_is_not_acted_on() -> None:
     left = replace(SCENE, order=("node:s1", "account:alice"))
     desk, commands = after("enter", desk, left)
     assert commands == []
-    assert isinstance(desk.mode, Choose)
+    assert isinstance(desk.mode, ChooseRow)
     assert "gone" in footer(desk, left)
 
 
 def test_where_there_is_nothing_to_choose_it_says_so() -> None:
     nobody = replace(SCENE, order=("node:s1",))
     for key, what in (("s", "no account"), ("e", "no request")):
-        desk, _ = after(key, Desk(filter="x"), nobody)
+        desk, _ = after(key, UiState(filter="x"), nobody)
         assert desk.mode == Browse()
         assert desk.notice == f"{what} is shown: Esc ends the filter"
 
 
 def test_enter_shows_the_row_in_full() -> None:
-    assert after("enter", Desk(cursor="node:s1"))[1] == [Command("show node", session="s1")]
-    assert after("enter", Desk(cursor="account:bob"))[1] == [Command("show account", account="bob")]
-    assert after("enter", Desk(cursor="activity:r1"))[1] == [Command("explain", request="r1")]
+    assert after("enter", UiState(cursor="node:s1"))[1] == [Command("show node", session="s1")]
+    assert after("enter", UiState(cursor="account:bob"))[1] == [Command("show account", account="bob")]
+    assert after("enter", UiState(cursor="activity:r1"))[1] == [Command("explain", request="r1")]
     assert after("enter")[1] == []
 
 
@@ -279,7 +279,7 @@ def test_enter_shows_the_row_in_full() -> None:
 
 def test_a_key_is_typed_hidden() -> None:
     desk, _ = after("a k s e c")
-    assert isinstance(desk.mode, Secret)
+    assert isinstance(desk.mode, EnterSecret)
     assert footer(desk).startswith("API key (not shown): •••")
     assert "sec" not in footer(desk)
     assert "sec" not in repr(desk)
@@ -300,7 +300,7 @@ def test_no_key_is_no_command() -> None:
 
 
 def test_a_paste_while_looking_does_nothing() -> None:
-    assert handle_key(Desk(), Key("paste", "dqr"), SCENE) == (Desk(), None)
+    assert handle_key(UiState(), Key("paste", "dqr"), SCENE) == (UiState(), None)
 
 
 # --- leaving ----------------------------------------------------------------------------------
@@ -309,50 +309,50 @@ def test_a_paste_while_looking_does_nothing() -> None:
 def test_q_asks_while_requests_are_in_flight() -> None:
     assert after("q")[1] == [Command("quit")]
     busy = replace(SCENE, inflight=3)
-    desk, commands = after("q", Desk(), busy)
+    desk, commands = after("q", UiState(), busy)
     assert commands == []
     assert "3 requests are in flight" in footer(desk)
     assert after("n", desk, busy)[1] == []
     assert after("y", desk, busy)[1] == [Command("quit")]
-    one = after("q", Desk(), replace(SCENE, inflight=1))[0]
+    one = after("q", UiState(), replace(SCENE, inflight=1))[0]
     assert "1 request is in flight" in footer(one)
 
 
 def test_who_only_watches_changes_nothing_and_leaves_at_once() -> None:
     watching = replace(SCENE, read_only=True, inflight=3, where="http://host:1")
     for key in "sarRd":
-        desk, commands = after(key, Desk(), watching)
+        desk, commands = after(key, UiState(), watching)
         assert commands == []
         assert desk.mode == Browse()
         assert "only watches" in desk.notice
-    assert after("q", Desk(), watching)[1] == [Command("quit")]
-    shown = footer(Desk(), watching)
+    assert after("q", UiState(), watching)[1] == [Command("quit")]
+    shown = footer(UiState(), watching)
     assert shown.startswith("read-only http://host:1")
     assert "switch" not in shown
     assert "e explain" in shown
-    assert after("e enter", Desk(), watching)[1] == [Command("explain", request="r1")]
+    assert after("e enter", UiState(), watching)[1] == [Command("explain", request="r1")]
 
 
 @pytest.mark.parametrize(
     "mode",
     [
         Browse(),
-        Choose("switch"),
-        Choose("explain"),
-        Ask("?", Command("quit")),
-        Filter(""),
-        Add(),
-        Secret(),
-        Read(PAGE, 0),
+        ChooseRow("switch"),
+        ChooseRow("explain"),
+        Confirm("?", Command("quit")),
+        EditFilter(""),
+        AddAccount(),
+        EnterSecret(),
+        ReadPage(PAGE, 0),
     ],
 )
 @pytest.mark.parametrize(
     "name", [*"abcdeRsqy/?tiu 1ü", "enter", "esc", "tab", "up", "click", "paste", "backspace", "f1"]
 )
 def test_no_key_breaks_any_mode(mode: Any, name: str) -> None:
-    for scene in (SCENE, Scene()):
-        desk, command = handle_key(Desk(mode=mode), Key(name, "text", 2), scene)
+    for scene in (SCENE, ScreenContents()):
+        desk, command = handle_key(UiState(mode=mode), Key(name, "text", 2), scene)
         ways = footer_lines(desk, scene)
         assert ways
         assert all(plain(way) or not way for way in ways)
-        assert command is None or command.verb
+        assert command is None or command.action
