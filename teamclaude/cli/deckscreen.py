@@ -58,7 +58,7 @@ def _initial_environment() -> Mapping[str, str]:
 def deck_page(model: DeckModel, stream: TextIO, requests: int = MAX_REQUESTS) -> list[str]:
     """The whole Deck as text for a stream, in colour where it shows colours; so many finished `requests`."""
     from ..deck.spans import painted, plain
-    from ..deck.view import page_lines
+    from ..deck.view import render_lines
     from ..deck.view_options import Options
 
     color = terminal.has_color(stream)
@@ -69,7 +69,7 @@ def deck_page(model: DeckModel, stream: TextIO, requests: int = MAX_REQUESTS) ->
         ascii=shows_ascii(stream),
         percent=not color,
     )
-    lines = page_lines(model, options)
+    lines = render_lines(model, options)
     return [painted(line, 8).rstrip() if color else plain(line) for line in lines]
 
 

@@ -12,7 +12,7 @@ from .keys import handle_key
 from .model import DeckModel, Need
 from .needs import new_needs
 from .spans import Line
-from .view import NO_FRAME, frame
+from .view import EMPTY_FRAME, render_frame
 from .view_details import account_page, node_page
 from .view_footer import footer_lines
 from .view_options import Options, Page
@@ -51,7 +51,7 @@ class DeckUi:
         self.model = model
         self._traits = traits
         self._read_only, self._where = read_only, where
-        self._frame = NO_FRAME
+        self._frame = EMPTY_FRAME
         self._alerts: Optional[frozenset[Need]] = None
         self._spinner_step = 0
 
@@ -117,17 +117,17 @@ class DeckUi:
             footer=footer_lines(desk, self._screen_contents()),
             page=desk.mode.page if isinstance(desk.mode, ReadPage) else None,
         )
-        self._frame = frame(self.model, options)
+        self._frame = render_frame(self.model, options)
         self.state = replace(desk, top=self._frame.top)
         return self._frame.lines
 
     def _screen_contents(self) -> ScreenContents:
         seen, model = self._frame, self.model
         return ScreenContents(
-            selectable=seen.order,
-            visible=seen.sight,
-            section_starts=seen.starts,
-            body_length=seen.length,
+            selectable=seen.selectable,
+            visible=seen.visible,
+            section_starts=seen.section_starts,
+            body_length=seen.body_length,
             statuses={account.name: account.status for account in model.accounts},
             nodes=model.nodes,
             inflight=sum(row.running for row in model.activity),

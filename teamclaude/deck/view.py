@@ -15,70 +15,70 @@ from .sections import Row, body, fixed
 from .spans import Line, fit, fitting, line, reversed_line, spread, wrapped
 from .view_options import LEAST_HEIGHT, LEAST_WIDTH, Options
 
-__all__ = ["NO_FRAME", "Frame", "frame", "page_lines"]
+__all__ = ["EMPTY_FRAME", "Frame", "render_frame", "render_lines"]
 
 
 class Frame(NamedTuple):
     """The screen, and what the keys need to know of it."""
 
     lines: tuple[Line, ...]
-    order: tuple[str, ...] = ()
+    selectable: tuple[str, ...] = ()
     """Ids of all rows that can be selected, as shown."""
-    sight: tuple[str, ...] = ()
+    visible: tuple[str, ...] = ()
     """Id of each line of the screen; empty where nothing can be selected."""
-    starts: tuple[int, ...] = ()
+    section_starts: tuple[int, ...] = ()
     """Lines of the body where a section begins."""
     top: int = 0
     """The first line of the body in sight."""
-    length: int = 0
+    body_length: int = 0
     """Lines of the whole body."""
 
 
-NO_FRAME = Frame(())
+EMPTY_FRAME = Frame(())
 
 
-def frame(model: DeckModel, options: Options) -> Frame:
+def render_frame(model: DeckModel, options: Options) -> Frame:
     """One screen full: the body from `options.top` on, and the footer in the last line."""
     if options.width < LEAST_WIDTH or options.height < LEAST_HEIGHT:
         return _too_small(options)
-    rows = body(model, options) if options.page is None else _page(options)
+    rows = body(model, options) if options.page is None else _page_rows(options)
     room = options.height - 1
-    top = _top(rows, options, room)
+    top = _scroll_top(rows, options, room)
     seen = rows[top : top + room]
-    lines = [_drawn(row, options) for row in seen]
+    lines = [_draw_row(row, options) for row in seen]
     lines += [()] * (room - len(lines))
     lines.append(_footer(options, top, room, len(rows)))
     if options.ascii:
         lines = [ascii_line(shown) for shown in lines]
     return Frame(
         tuple(lines),
-        order=tuple(row.key for row in rows if row.key),
-        sight=tuple(row.key for row in seen) + ("",) * (room - len(seen)),
-        starts=tuple(place for place, row in enumerate(rows) if row.start),
+        selectable=tuple(row.key for row in rows if row.key),
+        visible=tuple(row.key for row in seen) + ("",) * (room - len(seen)),
+        section_starts=tuple(place for place, row in enumerate(rows) if row.start),
         top=top,
-        length=len(rows),
+        body_length=len(rows),
     )
 
 
-def page_lines(model: DeckModel, options: Options) -> list[Line]:
+def render_lines(model: DeckModel, options: Options) -> list[Line]:
     """Everything, as long as it is and without a footer: for `status` and for a file."""
-    lines = [_drawn(row, options) for row in body(model, options)]
+    lines = [_draw_row(row, options) for row in body(model, options)]
     return [ascii_line(shown) for shown in lines] if options.ascii else lines
 
 
-def _drawn(row: Row, options: Options) -> Line:
+def _draw_row(row: Row, options: Options) -> Line:
     shown = fit(row.draw(), options.width)
     return reversed_line(shown, options.width) if row.key and row.key == options.cursor else shown
 
 
-def _page(options: Options) -> list[Row]:
+def _page_rows(options: Options) -> list[Row]:
     page = options.page
     assert page is not None
     lines = [part for shown in page.lines for part in wrapped(shown, options.width, page.indent)]
     return [fixed(line((page.title, "strong"))), *map(fixed, lines)]
 
 
-def _top(rows: Sequence[Row], options: Options, room: int) -> int:
+def _scroll_top(rows: Sequence[Row], options: Options, room: int) -> int:
     """The first line in sight: as asked, within the body, and with the cursor in sight if it is followed."""
     top = options.top
     if options.follow and options.cursor:

@@ -10,7 +10,7 @@ import pytest
 
 from teamclaude.deck.model import DeckModel, Header, Node, Top
 from teamclaude.deck.spans import cells, line, plain
-from teamclaude.deck.view import Frame, frame, page_lines
+from teamclaude.deck.view import Frame, render_frame, render_lines
 from teamclaude.deck.view_options import Options, Page
 from tests.deck.fleet import ACTIVITY, ALICE, NODES, node, rich
 
@@ -23,7 +23,7 @@ EMPTY = DeckModel(now=0.0, header=Header(), top=Top(), nodes={})
 
 def show(width: int = 80, height: int = 60, model: DeckModel | None = None, **options: Any) -> Frame:
     given = Options(width=width, height=height, footer=FOOTER, **options)
-    return frame(rich() if model is None else model, given)
+    return render_frame(rich() if model is None else model, given)
 
 
 def text(of: Frame) -> list[str]:
@@ -66,7 +66,7 @@ def test_a_terminal_that_is_too_small_is_told_so_in_one_line(width: int, height:
     assert cells(shown.lines[0]) <= width
     assert text(shown)[0].startswith("TeamClaude needs 40x8, this is"[: width - 1])
     assert not any(text(shown)[1:])
-    assert shown.order == ()
+    assert shown.selectable == ()
 
 
 def test_the_sections_stand_in_their_order() -> None:
@@ -85,14 +85,14 @@ def test_the_sections_stand_in_their_order() -> None:
 
 
 def test_a_node_of_a_tree_is_not_shown_again_under_its_account() -> None:
-    order = show().order
+    order = show().selectable
     assert sorted(row for row in order if row.startswith("node:")) == sorted(
         f"node:{one.key}" for one in NODES
     )
 
 
 def test_selection_goes_in_the_order_shown() -> None:
-    order = show().order
+    order = show().selectable
     tree = [f"node:{key}" for key in ("11aa", "22bb", "33cc", "33cc/a1", "44dd")]
     alice = [f"account:{ALICE}", "node:55ee"]
     bob = ["account:bob@example.com", "node:77aa", "node:66ff"]
@@ -121,7 +121,7 @@ def test_the_cursor_is_followed_with_a_line_around_it() -> None:
     for number in (0, 30, 50, 99):
         key = f"node:{number:04x}"
         shown = show(80, 24, model, cursor=key, follow=True)
-        place = shown.sight.index(key)
+        place = shown.visible.index(key)
         assert 1 <= place <= 21
         assert all(span.style.endswith("reverse") for span in shown.lines[place])
         assert cells(shown.lines[place]) == 80
@@ -209,7 +209,7 @@ def test_the_beginning_says_what_to_do() -> None:
 def test_a_filter_keeps_rows_with_its_letters_and_what_stands_above_them(
     letters: str, rows: list[str]
 ) -> None:
-    order = show(filter=letters).order
+    order = show(filter=letters).selectable
     assert [row for row in rows if row not in order] == []
     nodes = {row for row in order if row.startswith("node:")}
     assert nodes == {row for row in rows if row.startswith("node:")}
@@ -217,7 +217,7 @@ def test_a_filter_keeps_rows_with_its_letters_and_what_stands_above_them(
 
 def test_a_filter_that_nothing_matches_says_so() -> None:
     shown = show(filter="zebra")
-    assert shown.order == ()
+    assert shown.selectable == ()
     assert '  nothing here has "zebra" in it' in text(shown)
 
 
@@ -234,12 +234,12 @@ def test_a_page_is_wrapped_and_scrolls_with_the_footer_in_place() -> None:
     assert text(shown)[0].startswith("  key         word word")
     assert text(shown)[1].startswith(" " * 14 + "word")
     assert text(shown)[-1].startswith("s switch")
-    assert shown.order == ()
+    assert shown.selectable == ()
 
 
 def test_as_text_it_is_as_long_as_it_is() -> None:
-    lines = page_lines(rich(), Options(width=80))
+    lines = render_lines(rich(), Options(width=80))
     assert [plain(of) for of in lines] == text(show(80, 60))[:37]
-    short = [plain(of) for of in page_lines(rich(), Options(width=80, most_requests=1))]
+    short = [plain(of) for of in render_lines(rich(), Options(width=80, most_requests=1))]
     assert sum("→" in of for of in short[-4:]) == 3, "those in flight and one more"
-    assert not any("Activity" in plain(of) for of in page_lines(rich(), Options(width=80, most_requests=0)))
+    assert not any("Activity" in plain(of) for of in render_lines(rich(), Options(width=80, most_requests=0)))
