@@ -59,13 +59,13 @@ def deck_page(model: DeckModel, stream: TextIO, requests: int = MAX_REQUESTS) ->
     """The whole Deck as text for a stream, in colour where it shows colours; so many finished `requests`."""
     from ..deck.spans import painted, plain
     from ..deck.view import render_lines
-    from ..deck.view_options import Options
+    from ..deck.view_options import FrameOptions
 
     color = terminal.has_color(stream)
-    options = Options(
+    options = FrameOptions(
         width=max(40, terminal.width()),
         issues_open=True,
-        most_requests=requests,
+        max_requests=requests,
         ascii=shows_ascii(stream),
         percent=not color,
     )

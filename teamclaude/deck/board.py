@@ -15,7 +15,7 @@ from .spans import Line
 from .view import EMPTY_FRAME, render_frame
 from .view_details import account_page, node_page
 from .view_footer import footer_lines
-from .view_options import Options, Page
+from .view_options import FrameOptions, Page
 
 __all__ = ["DeckUi", "CommandResult", "TerminalTraits"]
 
@@ -102,18 +102,18 @@ class DeckUi:
     def draw(self, width: int, height: int) -> tuple[Line, ...]:
         """The screen of this moment."""
         desk, terminal = self.state, self._traits
-        options = Options(
+        options = FrameOptions(
             width=width,
             height=height,
             top=desk.top,
             cursor=desk.cursor,
-            follow=desk.scroll_to_cursor,
+            scroll_to_cursor=desk.scroll_to_cursor,
             filter=desk.filter,
             tree_folded=desk.tree_folded,
             issues_open=desk.issues_open,
             ascii=terminal.ascii,
             percent=terminal.percent,
-            spin=self._spinner_step,
+            spinner_step=self._spinner_step,
             footer=footer_lines(desk, self._screen_contents()),
             page=desk.mode.page if isinstance(desk.mode, ReadPage) else None,
         )

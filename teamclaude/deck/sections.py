@@ -13,7 +13,7 @@ from .view_activity import activity_row
 from .view_head import head_lines
 from .view_holds import hold_row
 from .view_issues import SHOWN, IssueColumns, issue_heading, issue_row
-from .view_options import Options
+from .view_options import FrameOptions
 from .view_rows import Place, columns_for, node_row
 from .view_tree import levels_line, rails_of, tree_summary
 from .view_words import count, short_names
@@ -35,7 +35,7 @@ class Row(NamedTuple):
     start: bool = False
 
 
-def body(model: DeckModel, options: Options) -> list[Row]:
+def body(model: DeckModel, options: FrameOptions) -> list[Row]:
     """All sections; with a filter only what matches it, and what is needed to see where that is."""
     body = _Body(model, options)
     rows = [fixed(shown) for shown in head_lines(model, options.width)]
@@ -56,7 +56,7 @@ def fixed(shown: Line) -> Row:
 class _Body:
     """One frame's sections; what rows share is worked out once."""
 
-    def __init__(self, model: DeckModel, options: Options) -> None:
+    def __init__(self, model: DeckModel, options: FrameOptions) -> None:
         self._model, self._options = model, options
         self.sieve = Sieve(model.nodes, options.filter)
         self._names = short_names(account.name for account in model.accounts)
@@ -163,7 +163,7 @@ class _Body:
     # --- activity -----------------------------------------------------------------------------
 
     def activity(self) -> Iterator[Row]:
-        most = self._options.most_requests
+        most = self._options.max_requests
         if most == 0:
             return
         rows = [row for row in self._model.activity if self.sieve.activity(row)]

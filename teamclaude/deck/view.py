@@ -13,7 +13,7 @@ from .fallback import ascii_line
 from .model import DeckModel
 from .sections import Row, body, fixed
 from .spans import Line, fit, fitting, line, reversed_line, spread, wrapped
-from .view_options import LEAST_HEIGHT, LEAST_WIDTH, Options
+from .view_options import MIN_HEIGHT, MIN_WIDTH, FrameOptions
 
 __all__ = ["EMPTY_FRAME", "Frame", "render_frame", "render_lines"]
 
@@ -37,9 +37,9 @@ class Frame(NamedTuple):
 EMPTY_FRAME = Frame(())
 
 
-def render_frame(model: DeckModel, options: Options) -> Frame:
+def render_frame(model: DeckModel, options: FrameOptions) -> Frame:
     """One screen full: the body from `options.top` on, and the footer in the last line."""
-    if options.width < LEAST_WIDTH or options.height < LEAST_HEIGHT:
+    if options.width < MIN_WIDTH or options.height < MIN_HEIGHT:
         return _too_small(options)
     rows = body(model, options) if options.page is None else _page_rows(options)
     room = options.height - 1
@@ -60,28 +60,28 @@ def render_frame(model: DeckModel, options: Options) -> Frame:
     )
 
 
-def render_lines(model: DeckModel, options: Options) -> list[Line]:
+def render_lines(model: DeckModel, options: FrameOptions) -> list[Line]:
     """Everything, as long as it is and without a footer: for `status` and for a file."""
     lines = [_draw_row(row, options) for row in body(model, options)]
     return [ascii_line(shown) for shown in lines] if options.ascii else lines
 
 
-def _draw_row(row: Row, options: Options) -> Line:
+def _draw_row(row: Row, options: FrameOptions) -> Line:
     shown = fit(row.draw(), options.width)
     return reversed_line(shown, options.width) if row.key and row.key == options.cursor else shown
 
 
-def _page_rows(options: Options) -> list[Row]:
+def _page_rows(options: FrameOptions) -> list[Row]:
     page = options.page
     assert page is not None
     lines = [part for shown in page.lines for part in wrapped(shown, options.width, page.indent)]
     return [fixed(line((page.title, "strong"))), *map(fixed, lines)]
 
 
-def _scroll_top(rows: Sequence[Row], options: Options, room: int) -> int:
+def _scroll_top(rows: Sequence[Row], options: FrameOptions, room: int) -> int:
     """The first line in sight: as asked, within the body, and with the cursor in sight if it is followed."""
     top = options.top
-    if options.follow and options.cursor:
+    if options.scroll_to_cursor and options.cursor:
         place = next((place for place, row in enumerate(rows) if row.key == options.cursor), None)
         if place is not None:
             # A line of context on both sides.
@@ -92,7 +92,7 @@ def _scroll_top(rows: Sequence[Row], options: Options, room: int) -> int:
     return max(0, min(top, len(rows) - room))
 
 
-def _footer(options: Options, top: int, room: int, length: int) -> Line:
+def _footer(options: FrameOptions, top: int, room: int, length: int) -> Line:
     """The keys or the input line, and at the right where in the body we are."""
     place: Line = ()
     if length > room:
@@ -103,7 +103,7 @@ def _footer(options: Options, top: int, room: int, length: int) -> Line:
     return spread(words, place, options.width)
 
 
-def _too_small(options: Options) -> Frame:
-    notice = f"TeamClaude needs {LEAST_WIDTH}x{LEAST_HEIGHT}, this is {options.width}x{options.height}"
+def _too_small(options: FrameOptions) -> Frame:
+    notice = f"TeamClaude needs {MIN_WIDTH}x{MIN_HEIGHT}, this is {options.width}x{options.height}"
     lines = [fit(line(notice), options.width)] + [()] * (options.height - 1)
     return Frame(tuple(lines[: max(0, options.height)]))

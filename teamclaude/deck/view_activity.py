@@ -10,7 +10,7 @@ from .figures import UNKNOWN, emoji, epoch, money, number, seconds, tokens
 from .model import ActivityRow, Node
 from .reading import Snapshot, text
 from .spans import Line, Span, cells, fit, line
-from .view_options import Options
+from .view_options import FrameOptions
 from .view_words import column, model_name
 
 __all__ = ["activity_row"]
@@ -20,12 +20,12 @@ USUAL = "/v1/messages"
 
 
 def activity_row(
-    row: ActivityRow, nodes: Mapping[str, Node], names: Mapping[str, str], options: Options
+    row: ActivityRow, nodes: Mapping[str, Node], names: Mapping[str, str], options: FrameOptions
 ) -> Line:
     """One request; `names` are the short names of the accounts."""
     record, room = row.record, options.width
     wide = room >= 110
-    out = [_moment(row, options.spin)]
+    out = [_moment(row, options.spinner_step)]
     if room >= 60:
         out.append(Span(f" {_clock(record)}", "dim"))
     out += [Span(" "), _status(row), column(seconds(row.elapsed), 7, right=True), Span("  ")]

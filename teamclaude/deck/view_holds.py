@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from .figures import duration, emoji
 from .model import Hold, Node
 from .spans import Line, Span, fit, line
-from .view_options import Options
+from .view_options import FrameOptions
 from .view_words import model_name
 
 __all__ = ["hold_row"]
 
 
-def hold_row(hold: Hold, nodes: Mapping[str, Node], options: Options) -> Line:
+def hold_row(hold: Hold, nodes: Mapping[str, Node], options: FrameOptions) -> Line:
     """`held 5m, alice back 23:22  🦜 Fix the login  opus-4-8`."""
     words = line("  ", (f"held {duration(int(hold.sec))}, {hold.expects}", "warn"), "  ")
     who: Line = line((hold.request, "dim"))

@@ -7,9 +7,9 @@ from typing import NamedTuple, Optional
 
 from .spans import Line
 
-__all__ = ["LEAST_HEIGHT", "LEAST_WIDTH", "Options", "Page"]
+__all__ = ["MIN_HEIGHT", "MIN_WIDTH", "FrameOptions", "Page"]
 
-LEAST_WIDTH, LEAST_HEIGHT = 40, 8  # below that there is a notice only
+MIN_WIDTH, MIN_HEIGHT = 40, 8  # below that there is a notice only
 
 
 class Page(NamedTuple):
@@ -22,7 +22,7 @@ class Page(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Options:
+class FrameOptions:
     """`height` 0 is as many lines as it takes, without a footer."""
 
     width: int = 80
@@ -31,17 +31,17 @@ class Options:
     """The first line of the body that is shown."""
     cursor: str = ""
     """Id of the selected row; empty: none."""
-    follow: bool = False
+    scroll_to_cursor: bool = False
     """Scroll to where the cursor is."""
     filter: str = ""
     tree_folded: bool = False
     issues_open: bool = False
-    most_requests: Optional[int] = None
+    max_requests: Optional[int] = None
     """How many finished ones are listed; None: all, 0: nor those under way."""
     ascii: bool = False
     percent: bool = False
     """Bars say their percentage: where there is no colour to see it by, or much room."""
-    spin: int = 0
+    spinner_step: int = 0
     """Place of the spinners."""
     footer: tuple[Line, ...] = ()
     """Its wordings, longest first; the last one is cut where none fits."""

@@ -13,7 +13,7 @@ from teamclaude.deck.holds import holds_of, waited_words, waiting_words
 from teamclaude.deck.model import Hold
 from teamclaude.deck.spans import cells, plain
 from teamclaude.deck.view import render_frame, render_lines
-from teamclaude.deck.view_options import Options
+from teamclaude.deck.view_options import FrameOptions
 from tests.deck.deck_json import NOW, binding, deck, request, sid
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
@@ -64,7 +64,7 @@ def snapshot(count: int = 1, **fields: Any) -> dict[str, Any]:
 
 
 def page(of: dict[str, Any], width: int = 100, **options: Any) -> list[str]:
-    return [plain(line).rstrip() for line in render_lines(deck_model(of), Options(width=width, **options))]
+    return [plain(line).rstrip() for line in render_lines(deck_model(of), FrameOptions(width=width, **options))]
 
 
 # --- words ----------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ def test_status_shows_how_long_and_until_when_at_every_width(width: int) -> None
     lines = page(snapshot(), width, most_requests=0)
     assert any(line.startswith("  held 5m, alice back 10:22  ") for line in lines), lines
     assert any(" · 1 held" in line or line.endswith("1 held") for line in lines[:3])
-    assert max(cells(line) for line in render_lines(deck_model(snapshot()), Options(width=width))) <= width
+    assert max(cells(line) for line in render_lines(deck_model(snapshot()), FrameOptions(width=width))) <= width
 
 
 def test_nothing_is_shown_of_holds_while_there_are_none() -> None:
@@ -179,9 +179,9 @@ def test_the_activity_row_says_what_it_waits_for() -> None:
 
 def test_a_filter_finds_what_is_held() -> None:
     model = deck_model(snapshot(2, activity=[request(B, outcome="served", status=200)]))
-    shown = [plain(line) for line in render_lines(model, Options(width=100, filter="held"))]
+    shown = [plain(line) for line in render_lines(model, FrameOptions(width=100, filter="held"))]
     assert sum(line.startswith("  held ") for line in shown) == 2
-    nothing = render_lines(model, Options(width=100, filter="xyzzy"))
+    nothing = render_lines(model, FrameOptions(width=100, filter="xyzzy"))
     assert not any("held 5m" in plain(line) for line in nothing)
 
 
@@ -193,7 +193,7 @@ def test_a_terminal_without_unicode_shows_it_too() -> None:
 
 
 def test_a_small_screen_keeps_its_size() -> None:
-    shown = render_frame(deck_model(snapshot(9)), Options(width=40, height=8))
+    shown = render_frame(deck_model(snapshot(9)), FrameOptions(width=40, height=8))
     assert len(shown.lines) == 8
     assert all(cells(line) <= 40 for line in shown.lines)
 

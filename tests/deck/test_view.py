@@ -11,7 +11,7 @@ import pytest
 from teamclaude.deck.model import DeckModel, Header, Node, Top
 from teamclaude.deck.spans import cells, line, plain
 from teamclaude.deck.view import Frame, render_frame, render_lines
-from teamclaude.deck.view_options import Options, Page
+from teamclaude.deck.view_options import FrameOptions, Page
 from tests.deck.fleet import ACTIVITY, ALICE, NODES, node, rich
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
@@ -22,7 +22,7 @@ EMPTY = DeckModel(now=0.0, header=Header(), top=Top(), nodes={})
 
 
 def show(width: int = 80, height: int = 60, model: DeckModel | None = None, **options: Any) -> Frame:
-    given = Options(width=width, height=height, footer=FOOTER, **options)
+    given = FrameOptions(width=width, height=height, footer=FOOTER, **options)
     return render_frame(rich() if model is None else model, given)
 
 
@@ -238,8 +238,8 @@ def test_a_page_is_wrapped_and_scrolls_with_the_footer_in_place() -> None:
 
 
 def test_as_text_it_is_as_long_as_it_is() -> None:
-    lines = render_lines(rich(), Options(width=80))
+    lines = render_lines(rich(), FrameOptions(width=80))
     assert [plain(of) for of in lines] == text(show(80, 60))[:37]
-    short = [plain(of) for of in render_lines(rich(), Options(width=80, most_requests=1))]
+    short = [plain(of) for of in render_lines(rich(), FrameOptions(width=80, max_requests=1))]
     assert sum("→" in of for of in short[-4:]) == 3, "those in flight and one more"
-    assert not any("Activity" in plain(of) for of in render_lines(rich(), Options(width=80, most_requests=0)))
+    assert not any("Activity" in plain(of) for of in render_lines(rich(), FrameOptions(width=80, max_requests=0)))

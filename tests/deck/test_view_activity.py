@@ -9,7 +9,7 @@ import pytest
 from teamclaude.deck.model import ActivityRow
 from teamclaude.deck.spans import cells, plain
 from teamclaude.deck.view_activity import activity_row
-from teamclaude.deck.view_options import Options
+from teamclaude.deck.view_options import FrameOptions
 from tests.deck.fleet import ACTIVITY, ALICE, BOB, NODES, request
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
@@ -19,7 +19,7 @@ NODES_BY_KEY = {one.key: one for one in NODES}
 
 
 def row(of: ActivityRow, width: int = 100, **options: Any) -> str:
-    return plain(activity_row(of, NODES_BY_KEY, NAMES, Options(width=width, **options)))
+    return plain(activity_row(of, NODES_BY_KEY, NAMES, FrameOptions(width=width, **options)))
 
 
 def test_a_served_request_tells_who_where_with_what_and_how_much() -> None:
@@ -64,7 +64,7 @@ def test_what_became_of_one_that_was_not_served(fields: dict[str, Any], told: st
 
 @pytest.mark.parametrize(("status", "style"), [(200, "good"), (429, "warn"), (529, "bad")])
 def test_the_status_has_its_colour(status: int, style: str) -> None:
-    shown = activity_row(request(3, status=status), NODES_BY_KEY, NAMES, Options(width=100))
+    shown = activity_row(request(3, status=status), NODES_BY_KEY, NAMES, FrameOptions(width=100))
     assert [span.style for span in shown if span.text == str(status)] == [style]
 
 
@@ -84,7 +84,7 @@ def test_who_asked() -> None:
 @pytest.mark.parametrize("width", [40, 59, 60, 71, 80, 109, 110, 200])
 def test_every_row_fits(width: int) -> None:
     for of in ACTIVITY:
-        assert cells(activity_row(of, NODES_BY_KEY, NAMES, Options(width=width))) <= width
+        assert cells(activity_row(of, NODES_BY_KEY, NAMES, FrameOptions(width=width))) <= width
 
 
 @pytest.mark.parametrize("junk", [{}, {"accounts": 3, "at": "x", "status": "y"}, {"accounts": [None, 3]}])
