@@ -9,7 +9,7 @@ from typing import Any, Optional
 from ..accounts.config import AccountConfig
 from ..accounts.freshness import WARN_SEC, RefreshNeed, refresh_need
 from ..accounts.pair import TokenPair
-from ..deck.figures import duration, epoch
+from ..deck.figures import format_duration, epoch_seconds
 
 __all__ = ["account_row", "ends_soon", "login_left", "tier", "token_state"]
 
@@ -38,21 +38,21 @@ def token_state(account: AccountConfig, now: float, auth_failed: bool = False) -
         return RELOGIN
     if account.import_from:
         left = (account.expires_at or 0.0) - now
-        return f"follows Claude Code, valid {duration(left)}" if left > 0 else "follows Claude Code"
+        return f"follows Claude Code, valid {format_duration(left)}" if left > 0 else "follows Claude Code"
     if account.expires_at is None:
         return "no expiry known"
     left = account.expires_at - now
     if refresh_need(TokenPair.from_account(account), now) is RefreshNeed.NONE:
-        return f"valid {duration(left)}"
+        return f"valid {format_duration(left)}"
     if account.refresh_token:
         return "refresh due"
-    return f"valid {duration(left)}" if left > 0 else "expired"
+    return f"valid {format_duration(left)}" if left > 0 else "expired"
 
 
 def login_left(account: AccountConfig, now: float) -> Optional[str]:
     """How long the login itself lasts, renewals and all: `27d4h`; None where that is not known."""
     ends = account.refresh_token_expires_at
-    return None if ends is None else duration(ends - now)
+    return None if ends is None else format_duration(ends - now)
 
 
 def ends_soon(account: AccountConfig, now: float) -> bool:
@@ -71,8 +71,8 @@ def account_row(account: AccountConfig, live: Optional[Mapping[str, Any]], now: 
     token = (live or {}).get("token") or {}
     account = replace(
         account,
-        expires_at=epoch(token.get("expiresAt")) or account.expires_at,
-        refresh_token_expires_at=epoch(token.get("loginEndsAt")) or account.refresh_token_expires_at,
+        expires_at=epoch_seconds(token.get("expiresAt")) or account.expires_at,
+        refresh_token_expires_at=epoch_seconds(token.get("loginEndsAt")) or account.refresh_token_expires_at,
     )
     refused = status == "auth_failed" or token.get("state") == RELOGIN
     return {

@@ -9,7 +9,7 @@ from typing import Optional
 from ..proxy.activity import Activity
 from .cells import clean
 from .fallback import ascii_text
-from .figures import UNKNOWN, emoji, seconds, tokens
+from .figures import UNKNOWN, session_emoji, format_seconds, format_tokens
 from .paint import paint
 
 __all__ = ["activity_line"]
@@ -70,7 +70,7 @@ def _said(
 
 
 def _session(session: str, ascii: bool) -> str:
-    return session[:8] if ascii or not session else f"{emoji(session)} {session[:8]}"
+    return session[:8] if ascii or not session else f"{session_emoji(session)} {session[:8]}"
 
 
 def _outcome(status: Optional[int], outcome: str, color: bool) -> str:
@@ -83,7 +83,7 @@ def _outcome(status: Optional[int], outcome: str, color: bool) -> str:
 
 
 def _seconds(value: Optional[float]) -> str:
-    return f"{value:.1f}s" if value is not None and value < 100 else seconds(value)
+    return f"{value:.1f}s" if value is not None and value < 100 else format_seconds(value)
 
 
 def _tokens(new: Optional[int], output: Optional[int], cached: Optional[int], written: Optional[int]) -> str:
@@ -95,4 +95,4 @@ def _tokens(new: Optional[int], output: Optional[int], cached: Optional[int], wr
 
 
 def _count(value: int) -> str:
-    return str(value) if value < 1000 else tokens(value)
+    return str(value) if value < 1000 else format_tokens(value)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Optional
 
 from .conversations import conversations, shown_of
-from .figures import number
+from .figures import finite_number
 from .groups import accounts_of, issues_of, unassigned_of
 from .holds import holds_of, waiting_words
 from .kinship import Crew, parents_of, tallies_of
@@ -79,7 +79,7 @@ def _capacity(capacity: Snapshot) -> Capacity:
         live=_whole(capacity, "liveAccounts"),
         total=_whole(capacity, "total"),
         benched=_whole(capacity, "benched"),
-        next=number(capacity.get("soonestResetSec")) or None,
+        next=finite_number(capacity.get("soonestResetSec")) or None,
     )
 
 
@@ -89,8 +89,8 @@ def _top(
     statuses = [account.status for account in accounts]
     held = _whole(system, "held") or 0
     return Top(
-        rss_mb=number(system.get("proxyRssMB")),
-        uptime=number(system.get("proxyUptimeSec")),
+        rss_mb=finite_number(system.get("proxyRssMB")),
+        uptime=finite_number(system.get("proxyUptimeSec")),
         throttled=statuses.count("benched"),
         need_login=statuses.count("auth_failed"),
         waiting=max(0, (_whole(system, "waiting") or 0) - held),
@@ -125,7 +125,7 @@ def _activity(records: Iterable[Snapshot], running: bool, at: float) -> list[Act
             text(record, "id"),
             record,
             running,
-            number(record.get("durationSec")),
+            finite_number(record.get("durationSec")),
             "" if running else _style(record),
             waiting_words(part(record, "waiting"), at) if running else "",
         )
@@ -134,12 +134,12 @@ def _activity(records: Iterable[Snapshot], running: bool, at: float) -> list[Act
 
 
 def _style(record: Snapshot) -> str:
-    status = number(record.get("status"))
+    status = finite_number(record.get("status"))
     if status is None or status >= 500:
         return "bad"
     return "warn" if status >= 400 or record.get("outcome") not in ("served", "") else "good"
 
 
 def _whole(source: Mapping[str, object], key: str) -> Optional[int]:
-    value = number(source.get(key))
+    value = finite_number(source.get(key))
     return None if value is None else int(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Optional
 
 from .cells import clean
-from .figures import epoch, number
+from .figures import epoch_seconds, finite_number
 from .model import Bar
 from .reading import Snapshot, part, text
 
@@ -64,7 +64,7 @@ def _sorted(axes: Snapshot, now: float) -> tuple[Bar, ...]:
 def _bar(axis: str, utilization: Any, reset: Any, now: float) -> Bar:
     axis = clean(axis)[:_LONGEST_AXIS]
     window, _, scope = axis.partition("_")
-    used, end = number(utilization), epoch(reset)
+    used, end = finite_number(utilization), epoch_seconds(reset)
     left = end - now if end is not None and end > now else None
     pace = pace_of(used, left, _SPANS.get(window))
     return Bar(axis, _LABELS.get(axis) or scope or axis, used, left, pace.side, pace.runs_out)

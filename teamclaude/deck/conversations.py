@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
-from .figures import epoch, number
+from .figures import epoch_seconds, finite_number
 from .model import NOTHING_KNOWN, Tally
 from .presence import SHOWN_SEC, Signs
 from .reading import Snapshot, part, rows, text
@@ -40,7 +40,7 @@ class Conversation:
         return f"{self.session}/{self.agent}" if self.agent else self.session
 
     def signs(self, sources: Sources) -> Signs:
-        requested = epoch(self.binding.get("lastUsed"))
+        requested = epoch_seconds(self.binding.get("lastUsed"))
         if self.agent:
             file = self.file
             if file is None:
@@ -81,7 +81,7 @@ def conversations(snapshot: Snapshot, sources: Sources) -> dict[str, Conversatio
             one = _enter(found, session, agent)
             one.binding = row
             one.parent = text(row, "parent")[: 2 * LONGEST_ID + 1]
-            one.asking = one.llm = bool(number(row.get("inflight")))
+            one.asking = one.llm = bool(finite_number(row.get("inflight")))
     for row in rows(snapshot, "inflight"):
         session, agent = _id(row, "session"), _id(row, "agent")
         if session:
@@ -96,7 +96,7 @@ def conversations(snapshot: Snapshot, sources: Sources) -> dict[str, Conversatio
         session, agent = _id(row, "session"), _id(row, "agent")
         if session:
             one = _enter(found, session, agent)
-            one.held = max(one.held or 0.0, number(row.get("heldSec")) or 0.0)
+            one.held = max(one.held or 0.0, finite_number(row.get("heldSec")) or 0.0)
     for session in (*sources.registry, *sources.clients, *sources.transcripts, *sources.tools):
         _enter(found, session)
     for session, agent, file in _agent_files(sources):
@@ -150,15 +150,15 @@ def above(known: Mapping[str, Conversation], key: str) -> Iterator[str]:
 
 def tally_of(binding: Snapshot) -> Tally:
     """What a binding has used; nothing is known where there is none."""
-    used = number(binding.get("tokens"))
-    unmeasured = int(number(binding.get("unmeasured")) or 0)
+    used = finite_number(binding.get("tokens"))
+    unmeasured = int(finite_number(binding.get("unmeasured")) or 0)
     if used is None and not unmeasured:
         return NOTHING_KNOWN
-    requests = number(binding.get("requests"))
+    requests = finite_number(binding.get("requests"))
     return Tally(
         tokens=None if used is None else int(used),
-        cost=number(binding.get("cost")),
-        unpriced=int(number(binding.get("unpricedTokens")) or 0),
+        cost=finite_number(binding.get("cost")),
+        unpriced=int(finite_number(binding.get("unpricedTokens")) or 0),
         requests=None if requests is None else int(requests),
         unmeasured=unmeasured,
         estimated=binding.get("costEstimated") is True,
@@ -169,6 +169,6 @@ def sessions_of(snapshot: Snapshot) -> set[str]:
     """The sessions whose files the Deck wants to know: those the proxy served lately or serves now."""
     found = {_id(row, "session") for row in rows(snapshot, "inflight")}
     for row in rows(snapshot, "sessionBindings"):
-        if (number(row.get("idleSec")) or 0.0) <= SHOWN_SEC:
+        if (finite_number(row.get("idleSec")) or 0.0) <= SHOWN_SEC:
             found.add(_id(row, "sid"))
     return found - {""}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .cells import clean, pad, width
-from .figures import UNKNOWN, epoch, number
+from .figures import UNKNOWN, epoch_seconds, finite_number
 from .holds import waited_words
 from .reading import Snapshot, part, rows, text
 
@@ -48,8 +48,8 @@ def _waits(waits: Sequence[Snapshot], attempts: int) -> list[str]:
     """The waits after so many attempts; of one that lasts, why each account is out."""
     lines = []
     for wait in waits:
-        if number(wait.get("attempts")) == attempts:
-            now = (epoch(wait.get("at")) or 0.0) + (number(wait.get("sec")) or 0.0)
+        if finite_number(wait.get("attempts")) == attempts:
+            now = (epoch_seconds(wait.get("at")) or 0.0) + (finite_number(wait.get("sec")) or 0.0)
             lines += ["", f"-  {waited_words(wait, now)}"]
             if not wait.get("over") or text(wait, "kind") == "held":
                 lines += _decision(part(wait, "decision"))
@@ -74,17 +74,17 @@ def _decision(decision: Snapshot) -> list[str]:
         label = "not taken" if place == 0 else ""
         rule, why = text(row, "rule"), text(row, "detail")
         lines.append(f"   {label:<9} {pad(text(row, 'account'), room)}  {rule}{f' ({why})' if why else ''}")
-    back = epoch(decision.get("retryAt"))
+    back = epoch_seconds(decision.get("retryAt"))
     if back is not None:
         lines.append(f"   again at  {_clock(back)}")
     return lines
 
 
 def _status(value: Any) -> str:
-    status = number(value)
+    status = finite_number(value)
     return "" if status is None else f"{status:.0f}"
 
 
 def _clock(value: Any) -> str:
-    moment = epoch(value)
+    moment = epoch_seconds(value)
     return "" if moment is None else clean(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment)))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Generic, NamedTuple, Optional, TypeVar
 
 from .cells import clean
-from .figures import epoch
+from .figures import epoch_seconds
 
 __all__ = ["FileCache", "Stamp", "json_object", "moment", "open_to_read", "plain", "read_start", "stamp_of"]
 
@@ -118,6 +118,6 @@ def plain(value: Any, limit: int = LONGEST_TEXT) -> str:
 def moment(value: Any) -> Optional[float]:
     """A time of theirs in epoch seconds: ISO 8601, seconds or milliseconds; None for anything else."""
     try:
-        return epoch(value)
+        return epoch_seconds(value)
     except OverflowError:
         return None

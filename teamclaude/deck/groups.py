@@ -7,7 +7,7 @@ from typing import Optional
 
 from .bars import bars_of
 from .conversations import tally_of
-from .figures import number
+from .figures import finite_number
 from .model import Account, Issue, Node, total
 from .reading import Snapshot, part, rows, text
 
@@ -44,12 +44,12 @@ def _account(
         kind=text(row, "type"),
         status=text(row, "status"),
         reason=text(row, "statusReason"),
-        wait=number(row.get("benchSec")) or None,
+        wait=finite_number(row.get("benchSec")) or None,
         last_resort=bool(row.get("lastResort")),
         current=bool(name) and name == current,
         pinned=bool(name) and name == everything,
-        inflight=int(number(row.get("inflight")) or 0),
-        streak=int(number(row.get("streak")) or 0),
+        inflight=int(finite_number(row.get("inflight")) or 0),
+        streak=int(finite_number(row.get("streak")) or 0),
         bars=bars_of(row, now),
         nodes=tuple(node.key for node in nodes),
         live=sum(node.live for node in nodes),

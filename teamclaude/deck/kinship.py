@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .conversations import Conversation, above, tally_of
-from .figures import epoch
+from .figures import epoch_seconds
 from .model import Tally, total
 from .presence import Signs
 from .sources import Pin, Sources
@@ -49,7 +49,7 @@ def _holders(crew: Crew, pins: Mapping[str, Pin]) -> dict[str, str]:
         row = crew.sources.registry.get(session)
         started = row.started if row is not None else None
         if started is None:
-            started = epoch(crew.known[session].binding.get("firstSeen"))
+            started = epoch_seconds(crew.known[session].binding.get("firstSeen"))
         return (float("inf") if started is None else started, session)
 
     found: dict[str, str] = {}

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .conversations import Conversation
-from .figures import emoji
+from .figures import session_emoji
 from .holds import waiting_words
 from .kinship import Crew
 from .model import LEAD, SOLO, WORKER, Node, Tally
@@ -83,7 +83,7 @@ def _about(crew: Crew, key: str) -> _About:
         client,
         transcript,
         issue=sources.issue_of(key) or "",
-        emoji=row.emoji or emoji(key),
+        emoji=row.emoji or session_emoji(key),
         project=_folder(transcript.cwd or client.cwd),
         branch="" if transcript.branch == "HEAD" else transcript.branch,
         account=text(crew.known[key].binding, "account"),

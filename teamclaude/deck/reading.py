@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from .cells import clean
-from .figures import UNKNOWN, epoch, number
+from .figures import UNKNOWN, epoch_seconds, finite_number
 
 __all__ = ["Snapshot", "count", "now", "part", "rows", "text"]
 
@@ -17,7 +17,7 @@ def now(snapshot: Snapshot) -> Optional[float]:
     """When the snapshot was taken, epoch seconds: countdowns are measured from it."""
     capacity = part(snapshot, "capacity")
     for value in (snapshot.get("now"), snapshot.get("at"), capacity.get("at")):
-        moment = epoch(value)
+        moment = epoch_seconds(value)
         if moment is not None:
             return moment
     return None
@@ -43,5 +43,5 @@ def text(source: Snapshot, key: str) -> str:
 
 def count(source: Snapshot, key: str) -> str:
     """A whole number, for display."""
-    value = number(source.get(key))
+    value = finite_number(source.get(key))
     return UNKNOWN if value is None else f"{value:.0f}"

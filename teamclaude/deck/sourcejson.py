@@ -12,7 +12,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from ..settings import camel_case
 from .cells import clean
-from .figures import number
+from .figures import finite_number
 from .sources import NO_SOURCES, Sources
 
 __all__ = ["sources_json", "sources_of"]
@@ -69,7 +69,7 @@ def _read(wanted: Any, value: Any) -> Any:
     if wanted is bool:
         return value if isinstance(value, bool) else None
     if wanted is float:
-        return number(value)
+        return finite_number(value)
     return _mapping(get_args(wanted)[1], value)
 
 

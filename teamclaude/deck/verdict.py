@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .cells import pad, width
-from .figures import UNKNOWN, duration, number, tokens
+from .figures import UNKNOWN, format_duration, finite_number, format_tokens
 from .paint import paint
 from .reading import Snapshot, count, rows, text
 
@@ -38,18 +38,18 @@ def verdict(capacity: Snapshot, color: bool) -> str:
         f" · live {count(capacity, 'liveAccounts')}/{count(capacity, 'total')}"
         f" · benched {count(capacity, 'benched')} · warm {count(capacity, 'warmSessions')}"
     )
-    held = number(capacity.get("held"))
+    held = finite_number(capacity.get("held"))
     if held:
         line += f" · held {held:.0f}"
-    wait = number(capacity.get("soonestResetSec"))
-    return f"{line} · next free {duration(wait)}" if wait else line
+    wait = finite_number(capacity.get("soonestResetSec"))
+    return f"{line} · next free {format_duration(wait)}" if wait else line
 
 
 def _state(account: Snapshot, color: bool) -> str:
     if account.get("benched"):
-        streak = number(account.get("streak"))
+        streak = finite_number(account.get("streak"))
         tail = f" (streak {streak:.0f})" if streak else ""
-        return paint(f"benched {duration(account.get('benchSec'))}{tail}", "warn", color)
+        return paint(f"benched {format_duration(account.get('benchSec'))}{tail}", "warn", color)
     if account.get("nearCap"):
         return paint("near cap", "warn", color)
     if account.get("live"):
@@ -61,8 +61,8 @@ def _state(account: Snapshot, color: bool) -> str:
 
 def burn(account: Snapshot) -> str:
     """` · burn 1.2M/3.4M (5h)`: tokens against the learned cap."""
-    spent = number(account.get("burn5h"))
-    return "" if spent is None else f" · burn {tokens(spent)}/{tokens(account.get('capEst5h'))} (5h)"
+    spent = finite_number(account.get("burn5h"))
+    return "" if spent is None else f" · burn {format_tokens(spent)}/{format_tokens(account.get('capEst5h'))} (5h)"
 
 
 def _last_resort(last: Snapshot) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .cells import width
-from .figures import duration
+from .figures import format_duration
 from .model import Account, Bar
 from .spans import Line, Span, cells, fit, fitting, joined, line, spread
 from .view_bars import bars_line
@@ -61,7 +61,7 @@ def account_lines(account: Account, columns: AccountColumns) -> list[Line]:
 def _state(account: Account) -> tuple[str, str]:
     word, style = STATES.get(account.status, (account.status, ""))
     if account.status == "benched" and account.wait:
-        return f"{word} {duration(account.wait)}", style
+        return f"{word} {format_duration(account.wait)}", style
     return word, style
 
 

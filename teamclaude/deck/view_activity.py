@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from .cells import clean
-from .figures import UNKNOWN, emoji, epoch, money, number, seconds, tokens
+from .figures import UNKNOWN, session_emoji, epoch_seconds, format_dollars, finite_number, format_seconds, format_tokens
 from .model import ActivityRow, Node
 from .reading import Snapshot, text
 from .spans import Line, Span, cells, fit, line
@@ -28,7 +28,7 @@ def activity_row(
     out = [_moment(row, options.spinner_step)]
     if room >= 60:
         out.append(Span(f" {_clock(record)}", "dim"))
-    out += [Span(" "), _status(row), column(seconds(row.elapsed), 7, right=True), Span("  ")]
+    out += [Span(" "), _status(row), column(format_seconds(row.elapsed), 7, right=True), Span("  ")]
     out += _who(record, nodes, 32 if wide else 18 if room >= 72 else 12, options.ascii)
     left = room - cells(out)
     if row.waits:
@@ -41,14 +41,14 @@ def _moment(row: ActivityRow, spin: int) -> Span:
 
 
 def _clock(record: Snapshot) -> str:
-    at = epoch(record.get("at"))
+    at = epoch_seconds(record.get("at"))
     return time.strftime("%H:%M:%S", time.localtime(at)) if at is not None else "--:--:--"
 
 
 def _status(row: ActivityRow) -> Span:
     if row.running:
         return column("···", 3, "dim")
-    status = number(row.record.get("status"))
+    status = finite_number(row.record.get("status"))
     return column(UNKNOWN if status is None else f"{status:.0f}", 3, row.style)
 
 
@@ -58,7 +58,7 @@ def _who(record: Snapshot, nodes: Mapping[str, Node], cells: int, tags: bool) ->
         return [column(text(record, "client") or UNKNOWN, cells, "dim")]
     node = nodes.get(f"{session}/{agent}" if agent else session)
     home = node or nodes.get(session)
-    mark = session[:2] if tags else (home.emoji if home and home.emoji else emoji(session))
+    mark = session[:2] if tags else (home.emoji if home and home.emoji else session_emoji(session))
     label = home.label if home is not None else session[:8]
     return [column(mark, 2), Span(" "), column(label, cells - 3)]
 
@@ -94,7 +94,7 @@ def _course(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
         _tokens(record, "inputTokens", "in"),
         _tokens(record, "cacheReadTokens", "cached"),
         _cost(record),
-        f"ttfb {seconds(record.get('ttfbSec'))}" if record.get("ttfbSec") is not None else "",
+        f"ttfb {format_seconds(record.get('ttfbSec'))}" if record.get("ttfbSec") is not None else "",
     ]
     shown = figures if room >= 50 else figures[:1]
     parts = [_asked(record), *shown, text(record, "reason") if room >= 70 else ""]
@@ -118,9 +118,9 @@ def _asked(record: Snapshot) -> str:
 def _cost(record: Snapshot) -> str:
     if record.get("cost") is None:
         return ""
-    return ("~" if record.get("costEstimated") is True else "") + money(record["cost"])
+    return ("~" if record.get("costEstimated") is True else "") + format_dollars(record["cost"])
 
 
 def _tokens(record: Snapshot, key: str, word: str) -> str:
     shown = record.get(key) is not None or (record.get("unmeasured") is True and word != "cached")
-    return f"{tokens(record.get(key))} {word}" if shown else ""
+    return f"{format_tokens(record.get(key))} {word}" if shown else ""

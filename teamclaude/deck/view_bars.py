@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .cells import clip, width
-from .figures import UNKNOWN, duration, percent
+from .figures import UNKNOWN, format_duration, format_percent
 from .model import Bar
 from .paint import level
 from .spans import Line, Span, cells
@@ -31,7 +31,7 @@ def bar_line(bar: Bar, inner: int, with_percent: bool) -> Line:
     arrow, style = ARROWS.get(bar.pace, ("", ""))
     shown = [Span(f"{bar.label}["), *_fill(bar, inner), Span("]")]
     if with_percent:
-        shown.append(Span(f"{percent(bar.used):>5}", "dim" if bar.used is None else level(bar.used)))
+        shown.append(Span(f"{format_percent(bar.used):>5}", "dim" if bar.used is None else level(bar.used)))
     return (*shown, column(arrow + short_time(bar.runs_out), ARROW_CELLS, style))
 
 
@@ -51,7 +51,7 @@ def _fill(bar: Bar, inner: int) -> list[Span]:
     if bar.used is None:
         return [Span(UNKNOWN.center(inner), "dim")]
     style = level(bar.used)
-    label = clip(duration(bar.left) if bar.left is not None else "", inner - 2)
+    label = clip(format_duration(bar.left) if bar.left is not None else "", inner - 2)
     if label and inner >= 12:
         label = f" {label} "
     filled = min(inner, max(1 if bar.used > 0 else 0, round(bar.used * inner)))

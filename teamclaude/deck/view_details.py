@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Optional
 
-from .figures import UNKNOWN, duration, percent
+from .figures import UNKNOWN, format_duration, format_percent
 from .model import Account, Bar, DeckModel, Node
 from .spans import Line, line
 from .view_options import Page
@@ -69,7 +69,7 @@ def account_page(model: DeckModel, name: str) -> Optional[Page]:
 
 def _state(node: Node) -> str:
     words = [
-        "live" if node.live else f"idle {duration(node.idle)}",
+        "live" if node.live else f"idle {format_duration(node.idle)}",
         "a tool is executing" if node.tool else "",
         "a request is in flight" if node.llm else "",
         "prompt cache warm" if node.warm else "",
@@ -78,7 +78,7 @@ def _state(node: Node) -> str:
 
 
 def _status(account: Account) -> str:
-    return f"{account.status}, back in {duration(account.wait)}" if account.wait else account.status
+    return f"{account.status}, back in {format_duration(account.wait)}" if account.wait else account.status
 
 
 def _requests(requests: Optional[int]) -> str:
@@ -87,10 +87,10 @@ def _requests(requests: Optional[int]) -> str:
 
 def _bar(bar: Bar) -> str:
     words = [
-        f"{percent(bar.used)} used",
-        f"resets in {duration(bar.left)}" if bar.left is not None else "",
+        f"{format_percent(bar.used)} used",
+        f"resets in {format_duration(bar.left)}" if bar.left is not None else "",
         PACES.get(bar.pace, ""),
-        f"full in {duration(bar.runs_out)}" if bar.runs_out is not None else "",
+        f"full in {format_duration(bar.runs_out)}" if bar.runs_out is not None else "",
     ]
     return ", ".join(word for word in words if word) if bar.used is not None else UNKNOWN
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from .figures import UNKNOWN, duration, percent
+from .figures import UNKNOWN, format_duration, format_percent
 from .model import Capacity, DeckModel, Fleet, Header, Top
 from .paint import level
 from .spans import Line, Span, cells, fit, fitting, joined, line, spread
@@ -33,7 +33,7 @@ def _machine(model: DeckModel, room: int) -> list[Line]:
     gauges = [joined([_gauge("RAM", top.ram, size), _gauge("CPU", top.cpu, size)], "  ") for size in GAUGES]
     if room >= cells(title) + cells(every) + cells(gauges[0]) + 8:
         return [spread((*title, Span("    "), *every), gauges[0], room)]
-    figures = line((f"RAM {percent(top.ram)}  CPU {percent(top.cpu)}", "dim"))
+    figures = line((f"RAM {format_percent(top.ram)}  CPU {format_percent(top.cpu)}", "dim"))
     below = fitting([*gauges, figures], room - cells(trouble) - 2 * bool(trouble))
     return [spread(title, facts, room), spread(below, trouble, room)]
 
@@ -56,7 +56,7 @@ def _facts(top: Top) -> Line:
     return joined(
         [
             line(memory) if memory else (),
-            line(f"up {duration(top.uptime)}") if top.uptime is not None else (),
+            line(f"up {format_duration(top.uptime)}") if top.uptime is not None else (),
         ]
     )
 
@@ -81,7 +81,7 @@ def _gauge(label: str, used: Optional[float], size: int) -> Line:
         ("█" * filled, level(used)),
         " " * (size - filled),
         "] ",
-        (f"{percent(used):>4}", level(used)),
+        (f"{format_percent(used):>4}", level(used)),
     )
 
 
@@ -89,7 +89,7 @@ def _capacity(top: Top, room: int) -> Line:
     pool = top.capacity
     word = (f"{pool.verdict.upper() or UNKNOWN}", f"{VERDICTS.get(pool.verdict, 'dim')} strong")
     lead = line("Cap ", word)
-    wait = line(f"next {duration(pool.next)}") if pool.next is not None else ()
+    wait = line(f"next {format_duration(pool.next)}") if pool.next is not None else ()
     benched = line((f"{pool.benched} benched", "warn")) if pool.benched else ()
     ways = [
         joined([lead, line(f"{_known(pool.headroom)} headroom"), line(f"{_live(pool)} live"), benched, wait]),

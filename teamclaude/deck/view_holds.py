@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .figures import duration, emoji
+from .figures import format_duration, session_emoji
 from .model import Hold, Node
 from .spans import Line, Span, fit, line
 from .view_options import FrameOptions
@@ -15,11 +15,11 @@ __all__ = ["hold_row"]
 
 def hold_row(hold: Hold, nodes: Mapping[str, Node], options: FrameOptions) -> Line:
     """`held 5m, alice back 23:22  🦜 Fix the login  opus-4-8`."""
-    words = line("  ", (f"held {duration(int(hold.sec))}, {hold.expects}", "warn"), "  ")
+    words = line("  ", (f"held {format_duration(int(hold.sec))}, {hold.expects}", "warn"), "  ")
     who: Line = line((hold.request, "dim"))
     if hold.session:
         node = nodes.get(hold.node) or nodes.get(hold.session)
-        animal = node.emoji if node is not None and node.emoji else emoji(hold.session)
+        animal = node.emoji if node is not None and node.emoji else session_emoji(hold.session)
         mark = hold.session[:2] if options.ascii else animal
         who = line(f"{mark} ", (node.label if node is not None else hold.session[:8], "strong"))
     return fit((*words, *who, Span(f"  {model_name(hold.model)}", "dim")), options.width)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .cells import width
-from .figures import UNKNOWN, tokens
+from .figures import UNKNOWN, format_tokens
 from .model import Issue
 from .spans import Line, Span, cells
 from .view_words import clipped, column, dollars, used
@@ -48,7 +48,7 @@ def issue_row(issue: Issue, columns: IssueColumns) -> Line:
         UNKNOWN if messages is None else str(messages),
         used(issue.tally),
         dollars(issue.tally),
-        tokens(average),
+        format_tokens(average),
     ]
     return _row(columns, marks, issue.name or "TOTAL", figures, issue.title, "" if issue.name else "strong")
 

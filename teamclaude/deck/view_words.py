@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Optional
 
 from .cells import clip, pad, width
-from .figures import UNKNOWN, duration, money, number, tokens
+from .figures import UNKNOWN, format_duration, format_dollars, finite_number, format_tokens
 from .model import Tally
 from .spans import Line, Span
 
@@ -19,16 +19,16 @@ _DATED = re.compile(r"-20\d{6}$")
 
 def dollars(tally: Tally) -> str:
     """`$14.20`; `~$14.20` by an estimated price; a plus: tokens of unknown price or number come on top."""
-    cost = number(tally.cost)
+    cost = finite_number(tally.cost)
     if cost is None:
         return UNKNOWN
-    shown = money(cost) if cost < 999.995 else f"${cost:,.0f}"
+    shown = format_dollars(cost) if cost < 999.995 else f"${cost:,.0f}"
     return ("~" if tally.estimated else "") + shown + ("+" if tally.unpriced or tally.unmeasured else "")
 
 
 def used(tally: Tally) -> str:
     """`1.2M`; with a plus where answers whose tokens are unknown come on top."""
-    return tokens(tally.tokens) + ("+" if tally.unmeasured and tally.tokens is not None else "")
+    return format_tokens(tally.tokens) + ("+" if tally.unmeasured and tally.tokens is not None else "")
 
 
 def burn(tally: Tally) -> str:
@@ -55,7 +55,7 @@ def short_time(seconds: Optional[float]) -> str:
     for size, name in _UNITS:
         if seconds >= size:
             return f"{seconds / size:.0f}{name}"
-    return duration(seconds)
+    return format_duration(seconds)
 
 
 def model_name(model: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from teamclaude.deck.activity import activity_line
 from teamclaude.deck.explanation import explanation_lines
-from teamclaude.deck.figures import emoji
+from teamclaude.deck.figures import session_emoji
 from teamclaude.proxy.activity import Activity
 
 AT = 1_795_428_000.0
@@ -32,7 +32,7 @@ FULL = BARE._replace(
 
 def test_the_line_of_the_specification() -> None:
     assert activity_line(FULL) == (
-        f"{CLOCK} POST /v1/messages claude-opus-4-8·high {emoji(SID)} 3f2a91c0 → alice 200 12.1s ttfb 1.4s "
+        f"{CLOCK} POST /v1/messages claude-opus-4-8·high {session_emoji(SID)} 3f2a91c0 → alice 200 12.1s ttfb 1.4s "
         "1.2k in 8.4k out"
     )
 

@@ -29,7 +29,7 @@ from teamclaude.deck import figures
     ],
 )
 def test_duration(value: Any, shown: str) -> None:
-    assert figures.duration(value) == shown
+    assert figures.format_duration(value) == shown
 
 
 @pytest.mark.parametrize(
@@ -52,19 +52,19 @@ def test_duration(value: Any, shown: str) -> None:
     ],
 )
 def test_tokens(value: Any, shown: str) -> None:
-    assert figures.tokens(value) == shown
+    assert figures.format_tokens(value) == shown
 
 
 @pytest.mark.parametrize(
     ("value", "shown"), [(0.04, "0.0s"), (1.44, "1.4s"), (12.1, "12.1s"), (120, "2m"), (None, "—")]
 )
 def test_seconds(value: Any, shown: str) -> None:
-    assert figures.seconds(value) == shown
+    assert figures.format_seconds(value) == shown
 
 
 def test_money_and_percent() -> None:
-    assert [figures.money(v) for v in (0, 14.2, 1234.567, None)] == ["$0.00", "$14.20", "$1,234.57", "—"]
-    assert [figures.percent(v) for v in (0, 0.318, 1.13, None)] == ["0%", "32%", "113%", "—"]
+    assert [figures.format_dollars(v) for v in (0, 14.2, 1234.567, None)] == ["$0.00", "$14.20", "$1,234.57", "—"]
+    assert [figures.format_percent(v) for v in (0, 0.318, 1.13, None)] == ["0%", "32%", "113%", "—"]
 
 
 @pytest.mark.parametrize(
@@ -82,15 +82,15 @@ def test_money_and_percent() -> None:
     ],
 )
 def test_epoch(value: Any, moment: Any) -> None:
-    assert figures.epoch(value) == moment
+    assert figures.epoch_seconds(value) == moment
 
 
 def test_an_emoji_belongs_to_its_session() -> None:
     ids = [f"3f2a91c0-{number}" for number in range(200)]
-    assert [figures.emoji(sid) for sid in ids] == [figures.emoji(sid) for sid in ids]
-    assert len({figures.emoji(sid) for sid in ids}) > 20
+    assert [figures.session_emoji(sid) for sid in ids] == [figures.session_emoji(sid) for sid in ids]
+    assert len({figures.session_emoji(sid) for sid in ids}) > 20
 
 
 def test_a_number_no_float_can_hold_is_unknown() -> None:
-    assert figures.number(10**400) is None
-    assert figures.tokens(10**400) == figures.UNKNOWN
+    assert figures.finite_number(10**400) is None
+    assert figures.format_tokens(10**400) == figures.UNKNOWN

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from teamclaude.deck.assembly import deck_model
-from teamclaude.deck.figures import emoji
+from teamclaude.deck.figures import session_emoji
 from teamclaude.deck.model import Node
 from teamclaude.deck.nodes import chip_of
 from teamclaude.deck.sources import Client, Pin, RegistryRow, Sources, Transcript
@@ -42,7 +42,7 @@ def test_a_session_nobody_knows_is_called_by_its_id() -> None:
     bare = node()
     assert (bare.label, bare.title, bare.line, bare.project, bare.issue) == (A[:8], "", "", "", "")
     assert (bare.account, bare.model, bare.chip) == ("alice", "claude-opus-4-8", "")
-    assert bare.emoji == emoji(A)
+    assert bare.emoji == session_emoji(A)
 
 
 def test_an_ordinary_session_is_called_by_its_title_and_about_its_last_prompt() -> None:
