@@ -16,7 +16,7 @@ from .view_issues import SHOWN, IssueColumns, issue_heading, issue_row
 from .view_options import FrameOptions
 from .view_rows import Place, columns_for, node_row
 from .view_tree import levels_line, rails_of, tree_summary
-from .view_words import count, short_names
+from .view_words import plural, short_names
 
 __all__ = ["ACCOUNT", "ACTIVITY", "NODE", "Row", "body", "fixed"]
 
@@ -70,7 +70,7 @@ class _Body:
         shown = [hold for hold in model.held if self.sieve.hold(hold)]
         if not shown:
             return
-        yield self._heading("Held", [line((f"{count(len(shown), 'request')}, no account for now", "warn"))])
+        yield self._heading("Held", [line((f"{plural(len(shown), 'request')}, no account for now", "warn"))])
         for hold in shown if len(shown) <= FEW_HOLDS else shown[: FEW_HOLDS - 1]:
             yield fixed(hold_row(hold, model.nodes, options))
         if len(shown) > FEW_HOLDS:
@@ -133,7 +133,7 @@ class _Body:
         kept = self._kept(self._model.unassigned)
         if kept:
             yield fixed(
-                line(("○ ", "dim"), ("no account yet", "strong"), (f"  {count(len(kept), 'agent')}", "dim"))
+                line(("○ ", "dim"), ("no account yet", "strong"), (f"  {plural(len(kept), 'agent')}", "dim"))
             )
             yield from (self._node(node) for node in kept)
 

@@ -9,7 +9,7 @@ from .figures import format_duration
 from .model import Account, Bar
 from .spans import Line, Span, cells, fit, fitting, joined, line, spread
 from .view_bars import bars_line
-from .view_words import burn, column, count, used
+from .view_words import usage_summary, cell, plural, usage_tokens
 
 __all__ = ["AccountColumns", "account_lines"]
 
@@ -47,9 +47,9 @@ def account_lines(account: Account, columns: AccountColumns) -> list[Line]:
     mark = "◇" if account.kind == "apikey" else "◆"
     lead: Line = (
         Span(f"{mark} ", style),
-        column(account.name, columns.name, "strong"),
+        cell(account.name, columns.name, "strong"),
         Span(" "),
-        column(word, columns.state, style),
+        cell(word, columns.state, style),
     )
     left = room - cells(lead) - 2
     bars, others = bars_line(account.bars, columns.inner, columns.with_percent, left)
@@ -67,12 +67,12 @@ def _state(account: Account) -> tuple[str, str]:
 
 def _roll_up(account: Account) -> list[Line]:
     """What its conversations come to, longest wording first."""
-    tally = used(account.tally)
-    agents = count(len(account.nodes), "agent")
+    tally = usage_tokens(account.tally)
+    agents = plural(len(account.nodes), "agent")
     if not account.nodes:
         return [line(("no agents", "dim"))]
     return [
-        line(f"{agents} · {account.live} live · {burn(account.tally)}"),
+        line(f"{agents} · {account.live} live · {usage_summary(account.tally)}"),
         line(f"{agents} · {account.live} live · {tally} tok"),
         line(f"{agents} · {tally} tok"),
         line(f"{tally} tok"),

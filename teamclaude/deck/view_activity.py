@@ -11,7 +11,7 @@ from .model import ActivityRow, Node
 from .reading import Snapshot, text
 from .spans import Line, Span, cells, fit, line
 from .view_options import FrameOptions
-from .view_words import column, model_name
+from .view_words import cell, model_name
 
 __all__ = ["activity_row"]
 
@@ -28,7 +28,7 @@ def activity_row(
     out = [_moment(row, options.spinner_step)]
     if room >= 60:
         out.append(Span(f" {_clock(record)}", "dim"))
-    out += [Span(" "), _status(row), column(format_seconds(row.elapsed), 7, right=True), Span("  ")]
+    out += [Span(" "), _status(row), cell(format_seconds(row.elapsed), 7, right=True), Span("  ")]
     out += _who(record, nodes, 32 if wide else 18 if room >= 72 else 12, options.ascii)
     left = room - cells(out)
     if row.waits:
@@ -47,20 +47,20 @@ def _clock(record: Snapshot) -> str:
 
 def _status(row: ActivityRow) -> Span:
     if row.running:
-        return column("···", 3, "dim")
+        return cell("···", 3, "dim")
     status = finite_number(row.record.get("status"))
-    return column(UNKNOWN if status is None else f"{status:.0f}", 3, row.style)
+    return cell(UNKNOWN if status is None else f"{status:.0f}", 3, row.style)
 
 
 def _who(record: Snapshot, nodes: Mapping[str, Node], cells: int, tags: bool) -> list[Span]:
     session, agent = text(record, "session"), text(record, "agent")
     if not session:
-        return [column(text(record, "client") or UNKNOWN, cells, "dim")]
+        return [cell(text(record, "client") or UNKNOWN, cells, "dim")]
     node = nodes.get(f"{session}/{agent}" if agent else session)
     home = node or nodes.get(session)
     mark = session[:2] if tags else (home.emoji if home and home.emoji else session_emoji(session))
     label = home.label if home is not None else session[:8]
-    return [column(mark, 2), Span(" "), column(label, cells - 3)]
+    return [cell(mark, 2), Span(" "), cell(label, cells - 3)]
 
 
 def _waits(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
@@ -86,7 +86,7 @@ def _course(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     model = "·".join(part for part in (model_name(text(record, "model")), text(record, "effort")) if part)
     out = [_route(record, names, room)]
     if room >= 28:
-        out.append(column(f"  {model}", 20 if room >= 50 else 16))
+        out.append(cell(f"  {model}", 20 if room >= 50 else 16))
     if cells(out) + 8 > room:
         return fit(out, room)
     figures = [
@@ -106,7 +106,7 @@ def _route(record: Snapshot, names: Mapping[str, str], room: int) -> Span:
     tried = record.get("accounts")
     known = [str(name) for name in tried] if isinstance(tried, list) else []
     shown = " → ".join(names.get(name) or clean(name) for name in dict.fromkeys(known))
-    return column(f" → {shown or UNKNOWN}", 24 if room >= 70 else 12)
+    return cell(f" → {shown or UNKNOWN}", 24 if room >= 70 else 12)
 
 
 def _asked(record: Snapshot) -> str:

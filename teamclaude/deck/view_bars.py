@@ -13,7 +13,7 @@ from .figures import UNKNOWN, format_duration, format_percent
 from .model import Bar
 from .paint import level
 from .spans import Line, Span, cells
-from .view_words import column, short_time
+from .view_words import cell, short_time
 
 __all__ = ["bar_cells", "bar_line", "bars_line"]
 
@@ -32,7 +32,7 @@ def bar_line(bar: Bar, inner: int, with_percent: bool) -> Line:
     shown = [Span(f"{bar.label}["), *_fill(bar, inner), Span("]")]
     if with_percent:
         shown.append(Span(f"{format_percent(bar.used):>5}", "dim" if bar.used is None else level(bar.used)))
-    return (*shown, column(arrow + short_time(bar.runs_out), ARROW_CELLS, style))
+    return (*shown, cell(arrow + short_time(bar.runs_out), ARROW_CELLS, style))
 
 
 def bars_line(bars: Sequence[Bar], inner: int, with_percent: bool, room: int) -> tuple[Line, Sequence[Bar]]:

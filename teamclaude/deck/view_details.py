@@ -9,7 +9,7 @@ from .figures import UNKNOWN, format_duration, format_percent
 from .model import Account, Bar, DeckModel, Node
 from .spans import Line, line
 from .view_options import Page
-from .view_words import burn, count
+from .view_words import usage_summary, plural
 
 __all__ = ["account_page", "node_page"]
 
@@ -41,7 +41,7 @@ def node_page(model: DeckModel, key: str) -> Optional[Page]:
         ("model", node.model),
         ("folder", node.project),
         ("branch", node.branch),
-        ("used", burn(node.tally) + _requests(node.tally.requests)),
+        ("used", usage_summary(node.tally) + _requests(node.tally.requests)),
         ("works for", above.label if above is not None else ""),
         ("leads", ", ".join(child.label for child in below)),
     ]
@@ -59,8 +59,8 @@ def account_page(model: DeckModel, name: str) -> Optional[Page]:
         ("reason", account.reason),
         ("streak", f"{account.streak} refusals in a row" if account.streak else ""),
         ("in flight", str(account.inflight)),
-        ("serves", f"{count(len(account.nodes), 'agent')}, {account.live} live; {burn(account.tally)}"),
-        ("in all", burn(account.total) + _requests(account.total.requests)),
+        ("serves", f"{plural(len(account.nodes), 'agent')}, {account.live} live; {usage_summary(account.tally)}"),
+        ("in all", usage_summary(account.total) + _requests(account.total.requests)),
         ("last resort", "used only when all others can't" if account.last_resort else ""),
         ("pinned", "all work goes to it" if account.pinned else ""),
     ]
@@ -82,7 +82,7 @@ def _status(account: Account) -> str:
 
 
 def _requests(requests: Optional[int]) -> str:
-    return "" if requests is None else f" · {count(requests, 'request')}"
+    return "" if requests is None else f" · {plural(requests, 'request')}"
 
 
 def _bar(bar: Bar) -> str:

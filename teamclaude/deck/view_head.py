@@ -8,7 +8,7 @@ from .figures import UNKNOWN, format_duration, format_percent
 from .model import Capacity, DeckModel, Fleet, Header, Top
 from .paint import level
 from .spans import Line, Span, cells, fit, fitting, joined, line, spread
-from .view_words import burn, count, dollars
+from .view_words import usage_summary, plural, usage_dollars
 
 __all__ = ["head_lines"]
 
@@ -110,9 +110,9 @@ def _fleet(fleet: Fleet, room: int) -> Line:
     needs = line((f"{fleet.needs_you} needs-you", "bad strong" if fleet.needs_you else "dim"))
     if not fleet.agents:
         return line(("Fleet ", "strong"), ("no agents at work", "dim"))
-    agents = count(fleet.agents, "agent")
+    agents = plural(fleet.agents, "agent")
     roles = f"({fleet.solo} solo · {fleet.leads} ☂ · {fleet.workers} ↳)"
-    warm, llm, tools = f"{fleet.warm} warm", f"{fleet.llm} LLM", count(fleet.tools, "tool")
+    warm, llm, tools = f"{fleet.warm} warm", f"{fleet.llm} LLM", plural(fleet.tools, "tool")
     title = Span("Fleet ", "strong")
     used = fleet.tally
     lefts: list[Line] = [
@@ -122,7 +122,7 @@ def _fleet(fleet: Fleet, room: int) -> Line:
         (title, *joined([line(agents), needs])),
         (title, *joined([line(f"{fleet.agents}"), needs])),
     ]
-    rights = [line((burn(used), "strong")), line((dollars(used), "strong"))]
+    rights = [line((usage_summary(used), "strong")), line((usage_dollars(used), "strong"))]
     for right in rights:
         for left in lefts:
             if cells(left) + 2 + cells(right) <= room:

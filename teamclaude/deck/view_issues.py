@@ -8,7 +8,7 @@ from .cells import width
 from .figures import UNKNOWN, format_tokens
 from .model import Issue
 from .spans import Line, Span, cells
-from .view_words import clipped, column, dollars, used
+from .view_words import clipped_cell, cell, usage_dollars, usage_tokens
 
 __all__ = ["SHOWN", "IssueColumns", "issue_heading", "issue_row"]
 
@@ -46,8 +46,8 @@ def issue_row(issue: Issue, columns: IssueColumns) -> Line:
     figures = [
         str(issue.sessions),
         UNKNOWN if messages is None else str(messages),
-        used(issue.tally),
-        dollars(issue.tally),
+        usage_tokens(issue.tally),
+        usage_dollars(issue.tally),
         format_tokens(average),
     ]
     return _row(columns, marks, issue.name or "TOTAL", figures, issue.title, "" if issue.name else "strong")
@@ -58,10 +58,10 @@ def _row(
 ) -> Line:
     out = [Span("  ")]
     if columns.marks:
-        out += [column(marks, columns.marks), Span(" ")]
-    out.append(column(name, columns.name, style or "accent"))
+        out += [cell(marks, columns.marks), Span(" ")]
+    out.append(cell(name, columns.name, style or "accent"))
     for text, (_, size, least) in zip(figures, FIGURES):
         if columns.room >= least:
-            out.append(column(text, size, style, right=True))
+            out.append(cell(text, size, style, right=True))
     left = columns.room - cells(out)
-    return (*out, *(clipped(f"  {title}", left, "dim") if title and left > 10 else ()))
+    return (*out, *(clipped_cell(f"  {title}", left, "dim") if title and left > 10 else ()))

@@ -12,7 +12,7 @@ from typing import NamedTuple, Optional
 from .cells import clip, width
 from .model import LEAD, WORKER, Node, Tally
 from .spans import Line, Span, cells, fit, joined, line
-from .view_words import column, dollars, model_name, short_time, used
+from .view_words import cell, usage_dollars, model_name, short_time, usage_tokens
 
 __all__ = ["NOWHERE", "Columns", "Place", "columns_for", "node_row"]
 
@@ -94,21 +94,21 @@ def node_row(node: Node, columns: Columns, at: Place = NOWHERE) -> Line:
     """The row of a node."""
     out = [_mark(node), *_name(node, columns, at)]
     if columns.chip:
-        out.append(column(f" {node.chip}", columns.chip, CHIP_STYLES.get(node.chip, "")))
+        out.append(cell(f" {node.chip}", columns.chip, CHIP_STYLES.get(node.chip, "")))
     if columns.state:
         out.append(_state(node, columns.state))
-    out += [Span(" "), _glyph(node), column(used(node.tally), 6, "strong", right=True)]
+    out += [Span(" "), _glyph(node), cell(usage_tokens(node.tally), 6, "strong", right=True)]
     if columns.cost:
-        out.append(column(dollars(node.tally), columns.cost, right=True))
+        out.append(cell(usage_dollars(node.tally), columns.cost, right=True))
     if columns.subtree:
-        shown = f"Σ {used(at.subtree)}" if at.subtree is not None else ""
-        out.append(column(shown, columns.subtree, "accent", right=True))
+        shown = f"Σ {usage_tokens(at.subtree)}" if at.subtree is not None else ""
+        out.append(cell(shown, columns.subtree, "accent", right=True))
     if columns.place:
-        out.append(column(f"  {_place(node)}", columns.place, "accent"))
+        out.append(cell(f"  {_place(node)}", columns.place, "accent"))
     if columns.account:
-        out.append(column(f"  {at.account}", columns.account))
+        out.append(cell(f"  {at.account}", columns.account))
     if columns.model:
-        out.append(column(f"  {model_name(node.model)}", columns.model, "dim"))
+        out.append(cell(f"  {model_name(node.model)}", columns.model, "dim"))
     if columns.about:
         out += [Span("  "), *_about(node, columns, columns.about - 2)]
     return tuple(out)
@@ -128,7 +128,7 @@ def _mark(node: Node) -> Span:
 def _name(node: Node, columns: Columns, at: Place) -> list[Span]:
     head = f"{ROLES.get(node.role, ' ')} "
     left = max(0, columns.name - width(at.rails) - width(head) - 3)
-    out = [Span(at.rails, "dim"), Span(head, "accent"), column(at.tag or node.emoji, 2), Span(" ")]
+    out = [Span(at.rails, "dim"), Span(head, "accent"), cell(at.tag or node.emoji, 2), Span(" ")]
     label = Span(clip(node.label, left), "strong" if node.live else "")
     left -= width(label.text)
     out.append(label)
@@ -159,11 +159,11 @@ def _full_name(node: Node) -> str:
 def _state(node: Node, cells: int) -> Span:
     if node.held is not None:
         since = "" if cells < 9 else f" {short_time(node.held)}"
-        return column(f" held{since}", cells, "warn")
+        return cell(f" held{since}", cells, "warn")
     if node.live:
-        return column(" live", cells, "good")
+        return cell(" live", cells, "good")
     idle = "" if node.idle is None or cells < 9 else f" {short_time(node.idle)}"
-    return column(f" idle{idle}", cells, "dim")
+    return cell(f" idle{idle}", cells, "dim")
 
 
 def _glyph(node: Node) -> Span:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .model import DeckModel, Tree, TreeLine, total
 from .spans import Line, fitting, joined, line
-from .view_words import burn, count, dollars, used
+from .view_words import usage_summary, plural, usage_dollars, usage_tokens
 
 __all__ = ["levels_line", "rails_of", "tree_summary"]
 
@@ -20,14 +20,14 @@ def rails_of(at: TreeLine) -> str:
 def tree_summary(model: DeckModel, folded: bool) -> list[Line]:
     """`1 tree · 6 nodes · 58k tok · $3.10`, longest wording first."""
     tally, nodes = model.tree_tally, model.tree_nodes
-    trees = count(len(model.trees), "tree")
+    trees = plural(len(model.trees), "tree")
     needs = sum(model.nodes[at.key].needs_you for tree in model.trees for at in tree.lines)
     notes = [line((f"{needs} needs-you", "bad strong"))] if folded and needs else []
     fold = [line(("t unfolds", "dim"))] if folded else []
     return [
-        joined([line(trees), line(count(nodes, "node")), line(burn(tally)), *notes, *fold]),
-        joined([line(trees), line(count(nodes, "node")), line(f"{used(tally)} tok"), *notes]),
-        joined([line(f"{nodes} nodes"), line(dollars(tally))]),
+        joined([line(trees), line(plural(nodes, "node")), line(usage_summary(tally)), *notes, *fold]),
+        joined([line(trees), line(plural(nodes, "node")), line(f"{usage_tokens(tally)} tok"), *notes]),
+        joined([line(f"{nodes} nodes"), line(usage_dollars(tally))]),
     ]
 
 
@@ -38,6 +38,6 @@ def levels_line(trees: tuple[Tree, ...], room: int) -> Line:
         levels = [tree.levels[depth] for tree in trees if depth < len(tree.levels)]
         nodes = sum(level.nodes for level in levels)
         tally = total([level.tally for level in levels])
-        found.append(line((f"L{depth} ", "accent"), f"{nodes}·{used(tally)}"))
+        found.append(line((f"L{depth} ", "accent"), f"{nodes}·{usage_tokens(tally)}"))
     ways = [joined([line(("Levels", "dim")), *found[:shown]], "  ") for shown in range(len(found), 0, -1)]
     return fitting(ways, room)

@@ -11,13 +11,13 @@ from .figures import UNKNOWN, format_duration, format_dollars, finite_number, fo
 from .model import Tally
 from .spans import Line, Span
 
-__all__ = ["burn", "column", "count", "dollars", "model_name", "padded", "short_names", "short_time", "used"]
+__all__ = ["usage_summary", "cell", "plural", "usage_dollars", "model_name", "padded", "short_names", "short_time", "usage_tokens"]
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 _DATED = re.compile(r"-20\d{6}$")
 
 
-def dollars(tally: Tally) -> str:
+def usage_dollars(tally: Tally) -> str:
     """`$14.20`; `~$14.20` by an estimated price; a plus: tokens of unknown price or number come on top."""
     cost = finite_number(tally.cost)
     if cost is None:
@@ -26,17 +26,17 @@ def dollars(tally: Tally) -> str:
     return ("~" if tally.estimated else "") + shown + ("+" if tally.unpriced or tally.unmeasured else "")
 
 
-def used(tally: Tally) -> str:
+def usage_tokens(tally: Tally) -> str:
     """`1.2M`; with a plus where answers whose tokens are unknown come on top."""
     return format_tokens(tally.tokens) + ("+" if tally.unmeasured and tally.tokens is not None else "")
 
 
-def burn(tally: Tally) -> str:
+def usage_summary(tally: Tally) -> str:
     """`1.2M tok · $14.20`."""
-    return f"{used(tally)} tok · {dollars(tally)}"
+    return f"{usage_tokens(tally)} tok · {usage_dollars(tally)}"
 
 
-def count(amount: int, noun: str) -> str:
+def plural(amount: int, noun: str) -> str:
     """`1 tree`, `2 trees`."""
     return f"{amount} {noun}" if amount == 1 else f"{amount} {noun}s"
 
@@ -64,7 +64,7 @@ def model_name(model: str) -> str:
     return name[7:] if name.startswith("claude-") and len(name) > 7 else name
 
 
-def column(text: str, cells: int, style: str = "", right: bool = False) -> Span:
+def cell(text: str, cells: int, style: str = "", right: bool = False) -> Span:
     """A text in exactly `cells` cells."""
     return Span(pad(text, cells, right), style)
 
@@ -75,6 +75,6 @@ def padded(of: Line, room: int) -> Line:
     return (*of, Span(" " * (room - used))) if used < room else of
 
 
-def clipped(text: str, cells: int, style: str = "") -> Line:
+def clipped_cell(text: str, cells: int, style: str = "") -> Line:
     """A text in at most `cells` cells; nothing where there are none."""
     return (Span(clip(text, cells), style),) if text and cells > 0 else ()

@@ -8,7 +8,7 @@ from teamclaude.deck.assembly import deck_model
 from teamclaude.deck.conversations import tally_of
 from teamclaude.deck.model import Capacity, Fleet, Header, Issue, Level, Tally, total
 from teamclaude.deck.sources import AgentFile, Client, Machine, Pin, RegistryRow, Sources, Transcript
-from teamclaude.deck.view_words import burn, dollars, used
+from teamclaude.deck.view_words import usage_summary, usage_dollars, usage_tokens
 from tests.deck.deck_json import NOW, account, binding, deck, request, sid
 
 A, B, C, D = (sid(number) for number in (1, 2, 3, 4))
@@ -330,8 +330,8 @@ def test_three_hundred_sessions_make_one_frame() -> None:
 def test_tokens_that_are_unknown_in_part_are_a_lower_bound_and_all_unknown_are_a_dash() -> None:
     some = tally_of({"tokens": 1200, "cost": 1.5, "requests": 3, "unmeasured": 1})
     none = tally_of({"tokens": None, "cost": None, "requests": 2, "unmeasured": 2})
-    assert (used(some), dollars(some), burn(some)) == ("1.2k+", "$1.50+", "1.2k+ tok · $1.50+")
-    assert (used(none), dollars(none), none.requests) == ("—", "—", 2)
-    assert used(total([some, none])) == "1.2k+"
+    assert (usage_tokens(some), usage_dollars(some), usage_summary(some)) == ("1.2k+", "$1.50+", "1.2k+ tok · $1.50+")
+    assert (usage_tokens(none), usage_dollars(none), none.requests) == ("—", "—", 2)
+    assert usage_tokens(total([some, none])) == "1.2k+"
     assert Issue("x", tally=some).tokens_per_message == 600.0
     assert Issue("x", tally=none).tokens_per_message is None
