@@ -13,16 +13,16 @@ from .kinship import Crew, parents_of, tallies_of
 from .model import (
     LEAD,
     WORKER,
-    Account,
+    AccountRow,
     ActivityRow,
-    Capacity,
+    PoolCapacity,
     DeckModel,
-    Fleet,
-    Header,
-    Issue,
+    NodeCounts,
+    ProxyInfo,
+    IssueRow,
     Node,
-    Top,
-    total,
+    Totals,
+    sum_usage,
 )
 from .needs import needs_of
 from .nodes import nodes_of
@@ -49,63 +49,63 @@ def deck_model(snapshot: Snapshot, sources: Sources = NO_SOURCES, reachable: boo
     capacity = _capacity(part(snapshot, "capacity"))
     return DeckModel(
         now=at,
-        header=_header(part(snapshot, "system"), reachable),
-        top=_top(part(snapshot, "system"), sources, capacity, accounts, nodes.values()),
+        proxy=_header(part(snapshot, "system"), reachable),
+        totals=_top(part(snapshot, "system"), sources, capacity, accounts, nodes.values()),
         nodes=nodes,
         trees=trees_of(parents, tallies),
         accounts=accounts,
         unassigned=unassigned_of(nodes, accounts),
         issues=issues,
-        issues_total=Issue(
-            "", sessions=sum(i.sessions for i in issues), tally=total([issue.tally for issue in issues])
+        issues_total=IssueRow(
+            "", sessions=sum(i.sessions for i in issues), usage=sum_usage([issue.usage for issue in issues])
         ),
         held=holds_of(snapshot, at),
         activity=(
             *_activity(rows(snapshot, "inflight"), True, at),
             *_activity(rows(snapshot, "activity"), False, at),
         ),
-        needs=needs_of(nodes, accounts, capacity.verdict),
+        alerts=needs_of(nodes, accounts, capacity.verdict),
     )
 
 
-def _header(system: Snapshot, reachable: bool) -> Header:
-    return Header(text(system, "version"), _whole(system, "port"), reachable, bool(system.get("draining")))
+def _header(system: Snapshot, reachable: bool) -> ProxyInfo:
+    return ProxyInfo(text(system, "version"), _whole(system, "port"), reachable, bool(system.get("draining")))
 
 
-def _capacity(capacity: Snapshot) -> Capacity:
-    return Capacity(
+def _capacity(capacity: Snapshot) -> PoolCapacity:
+    return PoolCapacity(
         verdict=text(capacity, "verdict"),
         headroom=_whole(capacity, "headroom"),
         live=_whole(capacity, "liveAccounts"),
         total=_whole(capacity, "total"),
         benched=_whole(capacity, "benched"),
-        next=finite_number(capacity.get("soonestResetSec")) or None,
+        next_reset_sec=finite_number(capacity.get("soonestResetSec")) or None,
     )
 
 
 def _top(
-    system: Snapshot, sources: Sources, capacity: Capacity, accounts: Iterable[Account], nodes: Iterable[Node]
-) -> Top:
+    system: Snapshot, sources: Sources, capacity: PoolCapacity, accounts: Iterable[AccountRow], nodes: Iterable[Node]
+) -> Totals:
     statuses = [account.status for account in accounts]
     held = _whole(system, "held") or 0
-    return Top(
+    return Totals(
         rss_mb=finite_number(system.get("proxyRssMB")),
-        uptime=finite_number(system.get("proxyUptimeSec")),
+        uptime_sec=finite_number(system.get("proxyUptimeSec")),
         throttled=statuses.count("benched"),
         need_login=statuses.count("auth_failed"),
         waiting=max(0, (_whole(system, "waiting") or 0) - held),
         held=held,
-        ram=sources.machine.ram,
-        cpu=sources.machine.cpu,
+        ram_share=sources.machine.ram,
+        cpu_share=sources.machine.cpu,
         capacity=capacity,
-        fleet=_fleet(list(nodes)),
+        counts=_fleet(list(nodes)),
     )
 
 
-def _fleet(nodes: list[Node]) -> Fleet:
+def _fleet(nodes: list[Node]) -> NodeCounts:
     roles = [node.role for node in nodes]
     leads, workers = roles.count(LEAD), roles.count(WORKER)
-    return Fleet(
+    return NodeCounts(
         agents=len(nodes),
         solo=len(nodes) - leads - workers,
         leads=leads,
@@ -113,9 +113,9 @@ def _fleet(nodes: list[Node]) -> Fleet:
         warm=sum(node.warm for node in nodes),
         live=sum(node.live for node in nodes),
         needs_you=sum(node.needs_you for node in nodes),
-        llm=sum(node.llm for node in nodes),
-        tools=sum(node.tool for node in nodes),
-        tally=total([node.tally for node in nodes]),
+        inference=sum(node.inference for node in nodes),
+        tools=sum(node.tool_running for node in nodes),
+        usage=sum_usage([node.usage for node in nodes]),
     )
 
 

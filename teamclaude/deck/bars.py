@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Optional
 
 from .cells import clean
 from .figures import epoch_seconds, finite_number
-from .model import Bar
+from .model import QuotaBar
 from .reading import Snapshot, part, text
 
 __all__ = ["bars_of", "pace_of"]
@@ -41,7 +41,7 @@ def pace_of(used: Optional[float], left: Optional[float], span: Optional[float])
     return Pace("ahead", None if line < EARLY else max(0.0, (1.0 - used) * passed / used))
 
 
-def bars_of(account: Snapshot, now: float) -> tuple[Bar, ...]:
+def bars_of(account: Snapshot, now: float) -> tuple[QuotaBar, ...]:
     """`5h`, `7d` and the models' windows, fullest first; for an API key its limits, fullest first."""
     quota = part(account, "quota")
     if text(account, "type") == "apikey":
@@ -53,7 +53,7 @@ def bars_of(account: Snapshot, now: float) -> tuple[Bar, ...]:
     return (*whole, *_sorted({axis: axes[axis] for axis in axes if axis not in _SPANS}, now))
 
 
-def _sorted(axes: Snapshot, now: float) -> tuple[Bar, ...]:
+def _sorted(axes: Snapshot, now: float) -> tuple[QuotaBar, ...]:
     bars = [
         _bar(axis, part(axes, axis).get("utilization"), part(axes, axis).get("resetsAt"), now)
         for axis in axes
@@ -61,10 +61,10 @@ def _sorted(axes: Snapshot, now: float) -> tuple[Bar, ...]:
     return tuple(sorted(bars, key=lambda bar: (-(-1.0 if bar.used is None else bar.used), bar.axis)))
 
 
-def _bar(axis: str, utilization: Any, reset: Any, now: float) -> Bar:
+def _bar(axis: str, utilization: Any, reset: Any, now: float) -> QuotaBar:
     axis = clean(axis)[:_LONGEST_AXIS]
     window, _, scope = axis.partition("_")
     used, end = finite_number(utilization), epoch_seconds(reset)
     left = end - now if end is not None and end > now else None
     pace = pace_of(used, left, _SPANS.get(window))
-    return Bar(axis, _LABELS.get(axis) or scope or axis, used, left, pace.side, pace.runs_out)
+    return QuotaBar(axis, _LABELS.get(axis) or scope or axis, used, left, pace.side, pace.runs_out)

@@ -9,7 +9,7 @@ from typing import NamedTuple, Optional
 from .desk import BROWSE, Command, UiState, ReadPage, ScreenContents, EnterSecret
 from .keyboard import Key
 from .keys import handle_key
-from .model import DeckModel, Need
+from .model import DeckModel, Alert
 from .needs import new_needs
 from .spans import Line
 from .view import EMPTY_FRAME, render_frame
@@ -52,15 +52,15 @@ class DeckUi:
         self._traits = traits
         self._read_only, self._where = read_only, where
         self._frame = EMPTY_FRAME
-        self._alerts: Optional[frozenset[Need]] = None
+        self._alerts: Optional[frozenset[Alert]] = None
         self._spinner_step = 0
 
     # --- what comes in ------------------------------------------------------------------------
 
     def update(self, model: DeckModel) -> bool:
         """A newer model; True when the bell is to ring for it."""
-        news = new_needs(self._alerts, model.needs)
-        self.model, self._alerts = model, model.needs
+        news = new_needs(self._alerts, model.alerts)
+        self.model, self._alerts = model, model.alerts
         self._spinner_step += 1
         return bool(news) and not self.state.muted
 
@@ -93,8 +93,8 @@ class DeckUi:
         model = self.model
         if any(row.running for row in model.activity[:1]):
             return True
-        waits = [model.top.capacity.next, *(account.wait for account in model.accounts)]
-        waits += [bar.left for account in model.accounts for bar in account.bars]
+        waits = [model.totals.capacity.next_reset_sec, *(account.bench_sec for account in model.accounts)]
+        waits += [bar.reset_sec for account in model.accounts for bar in account.bars]
         return any(wait is not None and wait < 61 for wait in waits)
 
     # --- what goes out ------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from .figures import epoch_seconds, finite_number
-from .model import NOTHING_KNOWN, Tally
+from .model import UNKNOWN_USAGE, UsageSum
 from .presence import SHOWN_SEC, Signs
 from .reading import Snapshot, part, rows, text
 from .sources import AgentFile, Sources
@@ -148,14 +148,14 @@ def above(known: Mapping[str, Conversation], key: str) -> Iterator[str]:
         one = up
 
 
-def tally_of(binding: Snapshot) -> Tally:
+def tally_of(binding: Snapshot) -> UsageSum:
     """What a binding has used; nothing is known where there is none."""
     used = finite_number(binding.get("tokens"))
     unmeasured = int(finite_number(binding.get("unmeasured")) or 0)
     if used is None and not unmeasured:
-        return NOTHING_KNOWN
+        return UNKNOWN_USAGE
     requests = finite_number(binding.get("requests"))
-    return Tally(
+    return UsageSum(
         tokens=None if used is None else int(used),
         cost=finite_number(binding.get("cost")),
         unpriced=int(finite_number(binding.get("unpricedTokens")) or 0),

@@ -8,7 +8,7 @@ from typing import Optional
 from .bars import bars_of
 from .conversations import tally_of
 from .figures import finite_number
-from .model import Account, Issue, Node, total
+from .model import AccountRow, IssueRow, Node, sum_usage
 from .reading import Snapshot, part, rows, text
 
 __all__ = ["accounts_of", "by_tokens", "issues_of", "unassigned_of"]
@@ -17,11 +17,11 @@ __all__ = ["accounts_of", "by_tokens", "issues_of", "unassigned_of"]
 def by_tokens(nodes: Iterable[Node]) -> list[Node]:
     """Most tokens first; unknown ones last."""
     return sorted(
-        nodes, key=lambda node: (-1.0 * (-1 if node.tally.tokens is None else node.tally.tokens), node.key)
+        nodes, key=lambda node: (-1.0 * (-1 if node.usage.tokens is None else node.usage.tokens), node.key)
     )
 
 
-def accounts_of(snapshot: Snapshot, nodes: Mapping[str, Node], now: float) -> tuple[Account, ...]:
+def accounts_of(snapshot: Snapshot, nodes: Mapping[str, Node], now: float) -> tuple[AccountRow, ...]:
     """The accounts that burn most first, each with the nodes it serves."""
     served: dict[str, list[Node]] = {}
     for node in by_tokens(nodes.values()):
@@ -31,20 +31,20 @@ def accounts_of(snapshot: Snapshot, nodes: Mapping[str, Node], now: float) -> tu
     )
     current = text(snapshot, "currentAccount")
     found = [_account(row, served, now, current, everything) for row in rows(snapshot, "accounts")]
-    return tuple(sorted(found, key=lambda account: -(account.tally.tokens or 0)))
+    return tuple(sorted(found, key=lambda account: -(account.usage.tokens or 0)))
 
 
 def _account(
     row: Snapshot, served: Mapping[str, Sequence[Node]], now: float, current: str, everything: str
-) -> Account:
+) -> AccountRow:
     name = text(row, "name")
     nodes = served.get(name, ())
-    return Account(
+    return AccountRow(
         name=name,
         kind=text(row, "type"),
         status=text(row, "status"),
         reason=text(row, "statusReason"),
-        wait=finite_number(row.get("benchSec")) or None,
+        bench_sec=finite_number(row.get("benchSec")) or None,
         last_resort=bool(row.get("lastResort")),
         current=bool(name) and name == current,
         pinned=bool(name) and name == everything,
@@ -53,12 +53,12 @@ def _account(
         bars=bars_of(row, now),
         nodes=tuple(node.key for node in nodes),
         live=sum(node.live for node in nodes),
-        tally=total([node.tally for node in nodes]),
-        total=tally_of(part(row, "usage")),
+        usage=sum_usage([node.usage for node in nodes]),
+        lifetime_usage=tally_of(part(row, "usage")),
     )
 
 
-def unassigned_of(nodes: Mapping[str, Node], accounts: Iterable[Account]) -> tuple[str, ...]:
+def unassigned_of(nodes: Mapping[str, Node], accounts: Iterable[AccountRow]) -> tuple[str, ...]:
     """Nodes that no configured account serves, most tokens first."""
     names = {account.name for account in accounts}
     return tuple(
@@ -66,7 +66,7 @@ def unassigned_of(nodes: Mapping[str, Node], accounts: Iterable[Account]) -> tup
     )
 
 
-def issues_of(snapshot: Snapshot, nodes: Mapping[str, Node], titles: Mapping[str, str]) -> tuple[Issue, ...]:
+def issues_of(snapshot: Snapshot, nodes: Mapping[str, Node], titles: Mapping[str, str]) -> tuple[IssueRow, ...]:
     """Issues somebody works on now, most tokens first; `titles` by session.
 
     Where the proxy's own records know the issue, its sums are theirs: they remember sessions that left.
@@ -77,19 +77,19 @@ def issues_of(snapshot: Snapshot, nodes: Mapping[str, Node], titles: Mapping[str
         if node.issue:
             working.setdefault(node.issue.casefold(), []).append(node)
     found = [_issue(members, recorded.get(name), titles) for name, members in working.items()]
-    return tuple(sorted(found, key=lambda issue: (-(issue.tally.tokens or 0), issue.name)))
+    return tuple(sorted(found, key=lambda issue: (-(issue.usage.tokens or 0), issue.name)))
 
 
-def _issue(members: Sequence[Node], recorded: Optional[Snapshot], titles: Mapping[str, str]) -> Issue:
+def _issue(members: Sequence[Node], recorded: Optional[Snapshot], titles: Mapping[str, str]) -> IssueRow:
     sessions = {node.session: node for node in members}
-    tally = total([node.tally for node in members])
+    tally = sum_usage([node.usage for node in members])
     if recorded is not None:
         kept = tally_of(recorded)
         tally = kept if (kept.tokens or 0) >= (tally.tokens or 0) else tally
-    return Issue(
+    return IssueRow(
         name=members[0].issue,
         title=next((titles[session] for session in sessions if titles.get(session)), ""),
         emojis=tuple(node.emoji for node in sessions.values()),
         sessions=len(sessions),
-        tally=tally,
+        usage=tally,
     )

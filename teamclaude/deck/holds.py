@@ -6,16 +6,16 @@ from typing import Optional
 
 from ..proxy.waiting import HELD_AFTER_SEC, clock_time
 from .figures import UNKNOWN, format_duration, epoch_seconds, finite_number
-from .model import Hold
+from .model import HeldRequest
 from .reading import Snapshot, rows, text
 
 __all__ = ["holds_of", "waited_words", "waiting_words"]
 
 
-def holds_of(snapshot: Snapshot, now: float) -> tuple[Hold, ...]:
+def holds_of(snapshot: Snapshot, now: float) -> tuple[HeldRequest, ...]:
     """The held requests of a snapshot, the longest first."""
     found = [
-        Hold(
+        HeldRequest(
             text(row, "request"),
             text(row, "session"),
             text(row, "agent"),
@@ -25,7 +25,7 @@ def holds_of(snapshot: Snapshot, now: float) -> tuple[Hold, ...]:
         )
         for row in rows(snapshot, "held")
     ]
-    return tuple(sorted(found, key=lambda hold: -hold.sec))
+    return tuple(sorted(found, key=lambda hold: -hold.held_sec))
 
 
 def waiting_words(waiting: Snapshot, now: float) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .conversations import Conversation, above, tally_of
 from .figures import epoch_seconds
-from .model import Tally, total
+from .model import UsageSum, sum_usage
 from .presence import Signs
 from .sources import Pin, Sources
 from .tree import acyclic
@@ -59,7 +59,7 @@ def _holders(crew: Crew, pins: Mapping[str, Pin]) -> dict[str, str]:
     return found
 
 
-def tallies_of(crew: Crew) -> dict[str, Tally]:
+def tallies_of(crew: Crew) -> dict[str, UsageSum]:
     """What each shown conversation has used.
 
     A sub-agent that is shown no more counts with whom it worked for: else a lead's sum would shrink whenever
@@ -70,4 +70,4 @@ def tallies_of(crew: Crew) -> dict[str, Tally]:
         if one.agent and one.binding and key not in crew.shown and one.session in crew.shown:
             heir = next(up for up in above(crew.known, key) if up in crew.shown)
             parts[heir].append(tally_of(one.binding))
-    return {key: found[0] if len(found) == 1 else total(found) for key, found in parts.items()}
+    return {key: found[0] if len(found) == 1 else sum_usage(found) for key, found in parts.items()}

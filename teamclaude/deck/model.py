@@ -16,20 +16,20 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Optional
 
 __all__ = [
-    "Account",
+    "AccountRow",
     "ActivityRow",
-    "Bar",
-    "Capacity",
+    "QuotaBar",
+    "PoolCapacity",
     "DeckModel",
-    "Fleet",
-    "Header",
-    "Hold",
-    "Issue",
-    "Level",
-    "Need",
+    "NodeCounts",
+    "ProxyInfo",
+    "HeldRequest",
+    "IssueRow",
+    "TreeLevel",
+    "Alert",
     "Node",
-    "Tally",
-    "Top",
+    "UsageSum",
+    "Totals",
     "Tree",
     "TreeLine",
 ]
@@ -38,7 +38,7 @@ LEAD, WORKER, SOLO = "lead", "worker", "solo"
 CHIPS = ("work", "todo", "queued", "block", "review", "done")
 
 
-class Tally(NamedTuple):
+class UsageSum(NamedTuple):
     """What something has used.
 
     `cost` is of the priced tokens alone; `unpriced` are the others.  Of `unmeasured` answers the tokens are
@@ -54,7 +54,7 @@ class Tally(NamedTuple):
     """Some of the cost is by the price of another version of the model."""
 
 
-NOTHING_KNOWN = Tally()
+UNKNOWN_USAGE = UsageSum()
 
 
 class Node(NamedTuple):
@@ -76,7 +76,7 @@ class Node(NamedTuple):
     issue: str = ""
     """A sub-agent has its session's."""
     title: str = ""
-    line: str = ""
+    about: str = ""
     """What it is about in one line (intent, title, last prompt) where `label` does not say so already."""
     project: str = ""
     """Name of the folder it works in."""
@@ -87,13 +87,13 @@ class Node(NamedTuple):
     """Blocked, in review, or waiting for an answer: the red mark ►."""
     collision: bool = False
     """Another shown session is pinned to the same issue: the yellow mark ◆."""
-    tool: bool = False
+    tool_running: bool = False
     """A tool is executing: ⚙."""
-    llm: bool = False
+    inference: bool = False
     """A request is in flight: ~ (⚙ goes first)."""
-    held: Optional[float] = None
+    held_sec: Optional[float] = None
     """Seconds for which a request of it has been held; None: none is."""
-    waits: str = ""
+    waiting_for: str = ""
     """What its request waits for, in words; empty while none waits."""
     live: bool = False
     """At work now, or was a moment ago."""
@@ -103,7 +103,7 @@ class Node(NamedTuple):
     """Seconds since its last turn."""
     model: str = ""
     pinned: bool = False
-    tally: Tally = NOTHING_KNOWN
+    usage: UsageSum = UNKNOWN_USAGE
     """Its own use, with that of its sub-agents that are shown no more."""
     in_tree: bool = False
     """Shown in the Tree section, so not under its account."""
@@ -115,18 +115,18 @@ class TreeLine(NamedTuple):
     key: str
     depth: int
     """0 at the root."""
-    rails: tuple[bool, ...]
+    more_below: tuple[bool, ...]
     """For each depth 1.. to this node's: whether more of that level follows below.  The last one chooses
     `├─` or `└─`, the ones before it `│` or nothing; the root has none."""
     size: int
     """Nodes of its subtree, itself included."""
-    subtree: Tally
+    subtree_usage: UsageSum
 
 
-class Level(NamedTuple):
+class TreeLevel(NamedTuple):
     depth: int
     nodes: int
-    tally: Tally
+    usage: UsageSum
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,8 @@ class Tree:
     """A live lead without a live parent, and everybody below it."""
 
     lines: tuple[TreeLine, ...]
-    levels: tuple[Level, ...]
-    tally: Tally
+    levels: tuple[TreeLevel, ...]
+    usage: UsageSum
 
     @property
     def root(self) -> str:
@@ -147,7 +147,7 @@ class Tree:
 
 
 @dataclass(frozen=True)
-class Bar:
+class QuotaBar:
     """One window of quota."""
 
     axis: str
@@ -155,16 +155,16 @@ class Bar:
     label: str
     """`Ses`, `Wk`, the model's name, or the axis."""
     used: Optional[float] = None
-    left: Optional[float] = None
+    reset_sec: Optional[float] = None
     """Seconds to its reset."""
     pace: str = ""
     """`behind` ↑ its line: has room; `on` → it; `ahead` ↓ of it; empty: can't be told."""
-    runs_out: Optional[float] = None
+    full_sec: Optional[float] = None
     """Only `ahead`: seconds to 100 % if it goes on like that."""
 
 
 @dataclass(frozen=True)
-class Account:
+class AccountRow:
     """One account with the nodes it serves."""
 
     name: str
@@ -172,7 +172,7 @@ class Account:
     status: str = ""
     """`active`, `benched`, `auth_failed` (needs a login) or `disabled`."""
     reason: str = ""
-    wait: Optional[float] = None
+    bench_sec: Optional[float] = None
     """Seconds to the end of its bench."""
     last_resort: bool = False
     current: bool = False
@@ -181,19 +181,19 @@ class Account:
     """Everything is pinned to it."""
     inflight: int = 0
     streak: int = 0
-    bars: tuple[Bar, ...] = ()
+    bars: tuple[QuotaBar, ...] = ()
     nodes: tuple[str, ...] = ()
     """Keys of all it serves, most tokens first; those `in_tree` are shown above."""
     live: int = 0
     """How many of them are live."""
-    tally: Tally = NOTHING_KNOWN
+    usage: UsageSum = UNKNOWN_USAGE
     """Of these nodes."""
-    total: Tally = NOTHING_KNOWN
+    lifetime_usage: UsageSum = UNKNOWN_USAGE
     """Of everything since the proxy's records begin."""
 
 
 @dataclass(frozen=True)
-class Issue:
+class IssueRow:
     """One active issue, or the total of them (`name` empty)."""
 
     name: str
@@ -201,27 +201,27 @@ class Issue:
     emojis: tuple[str, ...] = ()
     """Of its sessions, most tokens first."""
     sessions: int = 0
-    tally: Tally = NOTHING_KNOWN
+    usage: UsageSum = UNKNOWN_USAGE
 
     @property
     def tokens_per_message(self) -> Optional[float]:
-        used, messages = self.tally.tokens, (self.tally.requests or 0) - self.tally.unmeasured
+        used, messages = self.usage.tokens, (self.usage.requests or 0) - self.usage.unmeasured
         return used / messages if used is not None and messages > 0 else None
 
 
-class Hold(NamedTuple):
+class HeldRequest(NamedTuple):
     """A request that no account can serve for now."""
 
     request: str
     session: str
     agent: str
     model: str
-    sec: float
-    expects: str
+    held_sec: float
+    expected: str
     """`alice back 23:22`, or what it waits for."""
 
     @property
-    def node(self) -> str:
+    def node_key(self) -> str:
         """Key of its conversation."""
         return f"{self.session}/{self.agent}" if self.agent else self.session
 
@@ -232,16 +232,16 @@ class ActivityRow(NamedTuple):
     id: str
     record: Mapping[str, Any]
     running: bool = False
-    elapsed: Optional[float] = None
+    elapsed_sec: Optional[float] = None
     """Seconds under way, or it took."""
     style: str = ""
     """`good`, `warn` or `bad` by its status; empty while running."""
-    waits: str = ""
+    waiting_for: str = ""
     """What it waits for, in words; empty while it does not."""
 
 
 @dataclass(frozen=True)
-class Header:
+class ProxyInfo:
     version: str = ""
     port: Optional[int] = None
     reachable: bool = True
@@ -249,19 +249,19 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Capacity:
+class PoolCapacity:
     verdict: str = ""
     """`green`, `yellow`, `red`; empty: unknown."""
     headroom: Optional[int] = None
     live: Optional[int] = None
     total: Optional[int] = None
     benched: Optional[int] = None
-    next: Optional[float] = None
+    next_reset_sec: Optional[float] = None
     """Seconds to the soonest reset, when one is awaited."""
 
 
 @dataclass(frozen=True)
-class Fleet:
+class NodeCounts:
     """All shown nodes counted: `agents` = `solo` + `leads` + `workers`."""
 
     agents: int = 0
@@ -271,31 +271,31 @@ class Fleet:
     warm: int = 0
     live: int = 0
     needs_you: int = 0
-    llm: int = 0
+    inference: int = 0
     tools: int = 0
-    tally: Tally = NOTHING_KNOWN
+    usage: UsageSum = UNKNOWN_USAGE
 
 
 @dataclass(frozen=True)
-class Top:
+class Totals:
     rss_mb: Optional[float] = None
-    uptime: Optional[float] = None
+    uptime_sec: Optional[float] = None
     throttled: int = 0
     """Accounts on the bench."""
     need_login: int = 0
     waiting: int = 0
     """Requests that wait for a slot, or have been held for no more than a moment."""
-    ram: Optional[float] = None
-    cpu: Optional[float] = None
+    ram_share: Optional[float] = None
+    cpu_share: Optional[float] = None
     """Of this machine, fractions."""
-    capacity: Capacity = Capacity()
-    fleet: Fleet = Fleet()
+    capacity: PoolCapacity = PoolCapacity()
+    counts: NodeCounts = NodeCounts()
     held: int = 0
     """Requests that no account can serve for now."""
 
 
 @dataclass(frozen=True)
-class Need:
+class Alert:
     """Something that needs the operator; equal while it is the same one."""
 
     kind: str
@@ -308,34 +308,34 @@ class Need:
 class DeckModel:
     now: float
     """The snapshot's time, epoch seconds: of all countdowns."""
-    header: Header
-    top: Top
+    proxy: ProxyInfo
+    totals: Totals
     nodes: Mapping[str, Node]
     trees: tuple[Tree, ...] = ()
     """Most tokens first."""
-    accounts: tuple[Account, ...] = ()
+    accounts: tuple[AccountRow, ...] = ()
     """Most tokens first."""
     unassigned: tuple[str, ...] = ()
     """Keys of `no account yet`, most tokens first."""
-    issues: tuple[Issue, ...] = ()
+    issues: tuple[IssueRow, ...] = ()
     """Active ones, most tokens first."""
-    issues_total: Issue = Issue("")
-    held: tuple[Hold, ...] = ()
+    issues_total: IssueRow = IssueRow("")
+    held: tuple[HeldRequest, ...] = ()
     """The longest first."""
     activity: tuple[ActivityRow, ...] = ()
     """In flight, then finished, each newest first."""
-    needs: frozenset[Need] = frozenset()
+    alerts: frozenset[Alert] = frozenset()
 
     @property
     def tree_nodes(self) -> int:
         return sum(tree.size for tree in self.trees)
 
     @property
-    def tree_tally(self) -> Tally:
-        return total(tree.tally for tree in self.trees)
+    def tree_usage(self) -> UsageSum:
+        return sum_usage(tree.usage for tree in self.trees)
 
 
-def total(tallies: Iterable[Tally]) -> Tally:
+def sum_usage(tallies: Iterable[UsageSum]) -> UsageSum:
     """The sum of what is known; unknown only where nothing is known."""
     tokens: Optional[int] = None
     cost: Optional[float] = None
@@ -351,4 +351,4 @@ def total(tallies: Iterable[Tally]) -> Tally:
         unpriced += tally.unpriced
         unmeasured += tally.unmeasured
         estimated = estimated or tally.estimated
-    return Tally(tokens, cost, unpriced, requests, unmeasured, estimated)
+    return UsageSum(tokens, cost, unpriced, requests, unmeasured, estimated)

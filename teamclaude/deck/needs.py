@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Optional
 
-from .model import Account, Need, Node
+from .model import AccountRow, Alert, Node
 
 __all__ = ["needs_of", "new_needs"]
 
 _CHIPS = {"block": "blocked", "review": "review"}
 
 
-def needs_of(nodes: Mapping[str, Node], accounts: Iterable[Account], verdict: str) -> frozenset[Need]:
+def needs_of(nodes: Mapping[str, Node], accounts: Iterable[AccountRow], verdict: str) -> frozenset[Alert]:
     """Everything that needs the operator in this frame."""
     found = {
-        Need(_CHIPS[node.chip], node.issue or node.key) for node in nodes.values() if node.chip in _CHIPS
+        Alert(_CHIPS[node.chip], node.issue or node.key) for node in nodes.values() if node.chip in _CHIPS
     }
-    found |= {Need("collision", node.issue.casefold()) for node in nodes.values() if node.collision}
-    found |= {Need("login", account.name) for account in accounts if account.status == "auth_failed"}
+    found |= {Alert("collision", node.issue.casefold()) for node in nodes.values() if node.collision}
+    found |= {Alert("login", account.name) for account in accounts if account.status == "auth_failed"}
     if verdict == "red":
-        found.add(Need("pool red"))
+        found.add(Alert("pool red"))
     return frozenset(found)
 
 
-def new_needs(previous: Optional[frozenset[Need]], current: frozenset[Need]) -> frozenset[Need]:
+def new_needs(previous: Optional[frozenset[Alert]], current: frozenset[Alert]) -> frozenset[Alert]:
     """What to ring for; nothing in the first frame (`previous` None): the operator is looking at it."""
     return frozenset() if previous is None else current - previous

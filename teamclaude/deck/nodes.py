@@ -12,7 +12,7 @@ from .conversations import Conversation
 from .figures import session_emoji
 from .holds import waiting_words
 from .kinship import Crew
-from .model import LEAD, SOLO, WORKER, Node, Tally
+from .model import LEAD, SOLO, WORKER, Node, UsageSum
 from .presence import Signs
 from .reading import text
 from .sources import AgentFile, Client, Pin, RegistryRow, Transcript
@@ -55,7 +55,7 @@ class _About(NamedTuple):
     account: str
 
 
-def nodes_of(crew: Crew, parents: Mapping[str, str], tallies: Mapping[str, Tally]) -> dict[str, Node]:
+def nodes_of(crew: Crew, parents: Mapping[str, str], tallies: Mapping[str, UsageSum]) -> dict[str, Node]:
     """All shown conversations by key."""
     leads = set(parents.values())
     about = {key: _about(crew, key) for key, up in crew.shown.items() if not up}
@@ -102,7 +102,7 @@ def _session(
     now: float,
     parent: str,
     is_lead: bool,
-    tally: Tally,
+    tally: UsageSum,
     twice: bool,
 ) -> Node:
     pin, transcript, state = about.pin, about.transcript, sign.state(now)
@@ -123,28 +123,28 @@ def _session(
         label=label,
         issue=about.issue,
         title=title,
-        line=next((line for line in lines if line and line != label), ""),
+        about=next((line for line in lines if line and line != label), ""),
         project=about.project,
         branch=about.branch,
         chip=chip,
         needs_you=asks or chip in _URGENT,
         collision=twice,
-        tool=state.tool,
-        llm=one.llm,
-        held=one.held,
-        waits=waiting_words(one.waiting, now),
+        tool_running=state.tool,
+        inference=one.llm,
+        held_sec=one.held,
+        waiting_for=waiting_words(one.waiting, now),
         live=state.live,
         warm=bool(one.binding.get("warm")),
         idle=state.idle,
         model=text(one.binding, "model"),
         pinned=bool(one.binding.get("pinned")),
-        tally=tally,
+        usage=tally,
         in_tree=is_lead or bool(parent),
     )
 
 
 def _agent(
-    one: Conversation, sign: Signs, about: _About, now: float, parent: str, is_lead: bool, tally: Tally
+    one: Conversation, sign: Signs, about: _About, now: float, parent: str, is_lead: bool, tally: UsageSum
 ) -> Node:
     file, state = one.file or _NO_FILE, sign.state(now)
     return Node(
@@ -158,18 +158,18 @@ def _agent(
         label=file.description or file.kind or one.agent[:8],
         issue=about.issue,
         title=file.description,
-        line=file.kind if file.description else "",
+        about=file.kind if file.description else "",
         project=about.project,
         branch=about.branch,
-        tool=state.tool,
-        llm=one.llm,
-        held=one.held,
-        waits=waiting_words(one.waiting, now),
+        tool_running=state.tool,
+        inference=one.llm,
+        held_sec=one.held,
+        waiting_for=waiting_words(one.waiting, now),
         live=state.live,
         warm=bool(one.binding.get("warm")),
         idle=state.idle,
         model=text(one.binding, "model"),
         pinned=bool(one.binding.get("pinned")),
-        tally=tally,
+        usage=tally,
         in_tree=True,
     )

@@ -104,7 +104,7 @@ class _Body:
             if at is None:
                 return node_row(node, self._columns, Place(tag=tag))
             account = self._names.get(node.account, node.account) or "no account"
-            subtree = at.subtree if at.size > 1 else None
+            subtree = at.subtree_usage if at.size > 1 else None
             return node_row(node, self._columns, Place(rails_of(at), subtree, account, tag))
 
         return Row(NODE + node.key, draw)
@@ -126,7 +126,7 @@ class _Body:
             yield from map(fixed, others)
             yield from (self._node(node) for node in kept)
         if not accounts:
-            known = self._model.header.reachable
+            known = self._model.proxy.reachable
             yield fixed(line(("  none yet: a adds one" if known else "  not known", "dim")))
 
     def unassigned(self) -> Iterator[Row]:
@@ -173,7 +173,7 @@ class _Body:
         if most is not None:
             rows = rows[: running + most]
         yield self._heading("Activity", [line(f"{running} in flight" if running else "nothing in flight")])
-        if not rows and self._model.header.reachable:
+        if not rows and self._model.proxy.reachable:
             yield fixed(
                 line(("  no request yet: teamclaude run starts Claude Code through the proxy", "dim"))
             )

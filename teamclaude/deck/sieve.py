@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from .model import Account, ActivityRow, Hold, Issue, Node, Tree
+from .model import AccountRow, ActivityRow, HeldRequest, IssueRow, Node, Tree
 
 __all__ = ["Sieve"]
 
@@ -24,8 +24,8 @@ class Sieve:
         if self.is_open:
             return True
         node = self._nodes[key]
-        about = (node.label, node.issue, node.title, node.line, node.project, node.branch, node.session)
-        state = "held" if node.held is not None else "live" if node.live else "idle"
+        about = (node.label, node.issue, node.title, node.about, node.project, node.branch, node.session)
+        state = "held" if node.held_sec is not None else "live" if node.live else "idle"
         return self._match((*about, node.account, node.model, node.chip, state))
 
     def tree(self, tree: Tree) -> set[str]:
@@ -41,17 +41,17 @@ class Sieve:
                 up = above.parent if above is not None else ""
         return kept
 
-    def account(self, account: Account) -> bool:
+    def account(self, account: AccountRow) -> bool:
         return self.is_open or self._match((account.name, account.status, account.reason))
 
-    def hold(self, hold: Hold) -> bool:
+    def hold(self, hold: HeldRequest) -> bool:
         if self.is_open:
             return True
-        node = self._nodes.get(hold.node) or self._nodes.get(hold.session)
+        node = self._nodes.get(hold.node_key) or self._nodes.get(hold.session)
         label = node.label if node is not None else ""
-        return self._match((hold.request, hold.session, hold.model, "held", hold.expects, label))
+        return self._match((hold.request, hold.session, hold.model, "held", hold.expected, label))
 
-    def issue(self, issue: Issue) -> bool:
+    def issue(self, issue: IssueRow) -> bool:
         return self.is_open or self._match((issue.name, issue.title))
 
     def activity(self, row: ActivityRow) -> bool:
@@ -60,7 +60,7 @@ class Sieve:
         session, agent = (str(row.record.get(key) or "") for key in ("session", "agent"))
         node = self._nodes.get(f"{session}/{agent}" if agent else session)
         texts = [str(row.record.get(field) or "") for field in _FIELDS]
-        return self._match((*texts, row.waits, node.label if node is not None else ""))
+        return self._match((*texts, row.waiting_for, node.label if node is not None else ""))
 
     def _match(self, texts: Iterable[str]) -> bool:
         hit = self._wanted in "\n".join(texts).casefold()

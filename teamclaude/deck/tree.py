@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from .model import Level, Tally, Tree, TreeLine, total
+from .model import TreeLevel, UsageSum, Tree, TreeLine, sum_usage
 
 __all__ = ["acyclic", "children_of", "trees_of"]
 
@@ -42,7 +42,7 @@ def children_of(parents: Mapping[str, str]) -> dict[str, list[str]]:
     return found
 
 
-def trees_of(parents: Mapping[str, str], tallies: Mapping[str, Tally]) -> tuple[Tree, ...]:
+def trees_of(parents: Mapping[str, str], tallies: Mapping[str, UsageSum]) -> tuple[Tree, ...]:
     """The trees of acyclic `parents`; roots and children with the most tokens of their subtree first."""
     children = children_of(parents)
     roots = [key for key in children if key not in parents]
@@ -56,19 +56,19 @@ def trees_of(parents: Mapping[str, str], tallies: Mapping[str, Tally]) -> tuple[
 
 
 def _sums(
-    roots: Iterable[str], children: Mapping[str, list[str]], tallies: Mapping[str, Tally]
-) -> dict[str, tuple[int, Tally]]:
+    roots: Iterable[str], children: Mapping[str, list[str]], tallies: Mapping[str, UsageSum]
+) -> dict[str, tuple[int, UsageSum]]:
     """(nodes, use) of each subtree, from the leaves up: no recursion, whatever the depth."""
     order = list(roots)
     for key in order:
         order.extend(children.get(key, ()))
-    sums: dict[str, tuple[int, Tally]] = {}
+    sums: dict[str, tuple[int, UsageSum]] = {}
     for key in reversed(order):
         below = [sums[child] for child in children.get(key, ())]
         own = tallies[key]
         sums[key] = (
             1 + sum(nodes for nodes, _ in below),
-            total([own, *(tally for _, tally in below)]) if below else own,
+            sum_usage([own, *(tally for _, tally in below)]) if below else own,
         )
     return sums
 
@@ -76,11 +76,11 @@ def _sums(
 def _tree(
     root: str,
     order: Mapping[str, list[str]],
-    sums: Mapping[str, tuple[int, Tally]],
-    tallies: Mapping[str, Tally],
+    sums: Mapping[str, tuple[int, UsageSum]],
+    tallies: Mapping[str, UsageSum],
 ) -> Tree:
     lines: list[TreeLine] = []
-    levels: dict[int, list[Tally]] = {}
+    levels: dict[int, list[UsageSum]] = {}
     stack: list[tuple[str, tuple[bool, ...]]] = [(root, ())]
     while stack:
         key, rails = stack.pop()
@@ -92,6 +92,6 @@ def _tree(
             stack.append((below[place], (*rails, place < len(below) - 1)))
     return Tree(
         lines=tuple(lines),
-        levels=tuple(Level(depth, len(found), total(found)) for depth, found in sorted(levels.items())),
-        tally=sums[root][1],
+        levels=tuple(TreeLevel(depth, len(found), sum_usage(found)) for depth, found in sorted(levels.items())),
+        usage=sums[root][1],
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .cells import width
 from .figures import format_duration
-from .model import Account, Bar
+from .model import AccountRow, QuotaBar
 from .spans import Line, Span, cells, fit, fitting, joined, line, spread
 from .view_bars import bars_line
 from .view_words import usage_summary, cell, plural, usage_tokens
@@ -27,7 +27,7 @@ LEAST_NAME, LONGEST_NAME, LONGEST_STATE, LEAST_ROLL_UP = 12, 32, 14, 9
 class AccountColumns:
     """What all account lines of a frame have in common."""
 
-    def __init__(self, accounts: Sequence[Account], room: int, with_percent: bool) -> None:
+    def __init__(self, accounts: Sequence[AccountRow], room: int, with_percent: bool) -> None:
         self.room = room
         self.inner = next(inner for least, inner in INNER if room >= least)
         self.with_percent = with_percent or room >= 116
@@ -40,7 +40,7 @@ class AccountColumns:
         self.name = min(names, LONGEST_NAME, max(LEAST_NAME, left - LEAST_ROLL_UP))
 
 
-def account_lines(account: Account, columns: AccountColumns) -> list[Line]:
+def account_lines(account: AccountRow, columns: AccountColumns) -> list[Line]:
     """One line, and below it what it does not hold."""
     room = columns.room
     word, style = _state(account)
@@ -58,21 +58,21 @@ def account_lines(account: Account, columns: AccountColumns) -> list[Line]:
     return [first, *_details(account, others, columns)]
 
 
-def _state(account: Account) -> tuple[str, str]:
+def _state(account: AccountRow) -> tuple[str, str]:
     word, style = STATES.get(account.status, (account.status, ""))
-    if account.status == "benched" and account.wait:
-        return f"{word} {format_duration(account.wait)}", style
+    if account.status == "benched" and account.bench_sec:
+        return f"{word} {format_duration(account.bench_sec)}", style
     return word, style
 
 
-def _roll_up(account: Account) -> list[Line]:
+def _roll_up(account: AccountRow) -> list[Line]:
     """What its conversations come to, longest wording first."""
-    tally = usage_tokens(account.tally)
+    tally = usage_tokens(account.usage)
     agents = plural(len(account.nodes), "agent")
     if not account.nodes:
         return [line(("no agents", "dim"))]
     return [
-        line(f"{agents} · {account.live} live · {usage_summary(account.tally)}"),
+        line(f"{agents} · {account.live} live · {usage_summary(account.usage)}"),
         line(f"{agents} · {account.live} live · {tally} tok"),
         line(f"{agents} · {tally} tok"),
         line(f"{tally} tok"),
@@ -80,7 +80,7 @@ def _roll_up(account: Account) -> list[Line]:
     ]
 
 
-def _details(account: Account, bars: Sequence[Bar], columns: AccountColumns) -> list[Line]:
+def _details(account: AccountRow, bars: Sequence[QuotaBar], columns: AccountColumns) -> list[Line]:
     """Why it does not serve, what is special about it, and the bars that found no room above."""
     text = _notes(account)
     room = columns.room - len(INDENT.text)
@@ -99,7 +99,7 @@ def _details(account: Account, bars: Sequence[Bar], columns: AccountColumns) -> 
     return [(INDENT, *of) for of in shown]
 
 
-def _notes(account: Account) -> Line:
+def _notes(account: AccountRow) -> Line:
     return joined(
         [
             line((account.reason, "warn")) if account.reason and account.status != "active" else (),

@@ -28,10 +28,10 @@ def activity_row(
     out = [_moment(row, options.spinner_step)]
     if room >= 60:
         out.append(Span(f" {_clock(record)}", "dim"))
-    out += [Span(" "), _status(row), cell(format_seconds(row.elapsed), 7, right=True), Span("  ")]
+    out += [Span(" "), _status(row), cell(format_seconds(row.elapsed_sec), 7, right=True), Span("  ")]
     out += _who(record, nodes, 32 if wide else 18 if room >= 72 else 12, options.ascii)
     left = room - cells(out)
-    if row.waits:
+    if row.waiting_for:
         return (*out, *_waits(row, names, left))
     return (*out, *(_trouble(row, names, left) or _course(row, names, left)))
 
@@ -67,7 +67,7 @@ def _waits(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     """Of a request that waits: the accounts that were tried, and what for."""
     route = (_route(row.record, names, room),) if row.record.get("accounts") else ()
     model = model_name(text(row.record, "model"))
-    return fit((*route, *line("  ", (row.waits, "warn"), (f"  {model}", "dim"))), room)
+    return fit((*route, *line("  ", (row.waiting_for, "warn"), (f"  {model}", "dim"))), room)
 
 
 def _trouble(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:

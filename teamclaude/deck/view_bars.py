@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from .cells import clip, width
 from .figures import UNKNOWN, format_duration, format_percent
-from .model import Bar
+from .model import QuotaBar
 from .paint import level
 from .spans import Line, Span, cells
 from .view_words import cell, short_time
@@ -21,21 +21,21 @@ ARROW_CELLS, PERCENT_CELLS = 4, 5
 ARROWS = {"behind": ("↑", "good"), "on": ("→", "dim"), "ahead": ("↓", "warn")}
 
 
-def bar_cells(bar: Bar, inner: int, with_percent: bool) -> int:
+def bar_cells(bar: QuotaBar, inner: int, with_percent: bool) -> int:
     """How wide `bar_line` is."""
     return width(bar.label) + 2 + inner + ARROW_CELLS + (PERCENT_CELLS if with_percent else 0)
 
 
-def bar_line(bar: Bar, inner: int, with_percent: bool) -> Line:
+def bar_line(bar: QuotaBar, inner: int, with_percent: bool) -> Line:
     """One bar with `inner` cells between its brackets."""
     arrow, style = ARROWS.get(bar.pace, ("", ""))
     shown = [Span(f"{bar.label}["), *_fill(bar, inner), Span("]")]
     if with_percent:
         shown.append(Span(f"{format_percent(bar.used):>5}", "dim" if bar.used is None else level(bar.used)))
-    return (*shown, cell(arrow + short_time(bar.runs_out), ARROW_CELLS, style))
+    return (*shown, cell(arrow + short_time(bar.full_sec), ARROW_CELLS, style))
 
 
-def bars_line(bars: Sequence[Bar], inner: int, with_percent: bool, room: int) -> tuple[Line, Sequence[Bar]]:
+def bars_line(bars: Sequence[QuotaBar], inner: int, with_percent: bool, room: int) -> tuple[Line, Sequence[QuotaBar]]:
     """As many bars as fit into `room` cells, and those that do not."""
     out: list[Span] = []
     for place, bar in enumerate(bars):
@@ -46,12 +46,12 @@ def bars_line(bars: Sequence[Bar], inner: int, with_percent: bool, room: int) ->
     return tuple(out), ()
 
 
-def _fill(bar: Bar, inner: int) -> list[Span]:
+def _fill(bar: QuotaBar, inner: int) -> list[Span]:
     """The cells between the brackets: fill, label in their middle, blanks."""
     if bar.used is None:
         return [Span(UNKNOWN.center(inner), "dim")]
     style = level(bar.used)
-    label = clip(format_duration(bar.left) if bar.left is not None else "", inner - 2)
+    label = clip(format_duration(bar.reset_sec) if bar.reset_sec is not None else "", inner - 2)
     if label and inner >= 12:
         label = f" {label} "
     filled = min(inner, max(1 if bar.used > 0 else 0, round(bar.used * inner)))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Optional
 
 from .figures import UNKNOWN, format_duration, format_percent
-from .model import Account, Bar, DeckModel, Node
+from .model import AccountRow, QuotaBar, DeckModel, Node
 from .spans import Line, line
 from .view_options import Page
 from .view_words import usage_summary, plural
@@ -32,16 +32,16 @@ def node_page(model: DeckModel, key: str) -> Optional[Page]:
         ("agent", node.agent),
         ("issue", node.issue),
         ("title", node.title),
-        ("about", node.line),
+        ("about", node.about),
         ("state", _state(node)),
-        ("waits", node.waits),
+        ("waits", node.waiting_for),
         ("needs you", node.chip if node.needs_you else ""),
         ("same issue", "another session is pinned to it, too" if node.collision else ""),
         ("account", (node.account or "none yet") + (" (pinned)" if node.pinned else "")),
         ("model", node.model),
         ("folder", node.project),
         ("branch", node.branch),
-        ("used", usage_summary(node.tally) + _requests(node.tally.requests)),
+        ("used", usage_summary(node.usage) + _requests(node.usage.requests)),
         ("works for", above.label if above is not None else ""),
         ("leads", ", ".join(child.label for child in below)),
     ]
@@ -59,8 +59,8 @@ def account_page(model: DeckModel, name: str) -> Optional[Page]:
         ("reason", account.reason),
         ("streak", f"{account.streak} refusals in a row" if account.streak else ""),
         ("in flight", str(account.inflight)),
-        ("serves", f"{plural(len(account.nodes), 'agent')}, {account.live} live; {usage_summary(account.tally)}"),
-        ("in all", usage_summary(account.total) + _requests(account.total.requests)),
+        ("serves", f"{plural(len(account.nodes), 'agent')}, {account.live} live; {usage_summary(account.usage)}"),
+        ("in all", usage_summary(account.lifetime_usage) + _requests(account.lifetime_usage.requests)),
         ("last resort", "used only when all others can't" if account.last_resort else ""),
         ("pinned", "all work goes to it" if account.pinned else ""),
     ]
@@ -70,27 +70,27 @@ def account_page(model: DeckModel, name: str) -> Optional[Page]:
 def _state(node: Node) -> str:
     words = [
         "live" if node.live else f"idle {format_duration(node.idle)}",
-        "a tool is executing" if node.tool else "",
-        "a request is in flight" if node.llm else "",
+        "a tool is executing" if node.tool_running else "",
+        "a request is in flight" if node.inference else "",
         "prompt cache warm" if node.warm else "",
     ]
     return ", ".join(word for word in words if word)
 
 
-def _status(account: Account) -> str:
-    return f"{account.status}, back in {format_duration(account.wait)}" if account.wait else account.status
+def _status(account: AccountRow) -> str:
+    return f"{account.status}, back in {format_duration(account.bench_sec)}" if account.bench_sec else account.status
 
 
 def _requests(requests: Optional[int]) -> str:
     return "" if requests is None else f" · {plural(requests, 'request')}"
 
 
-def _bar(bar: Bar) -> str:
+def _bar(bar: QuotaBar) -> str:
     words = [
         f"{format_percent(bar.used)} used",
-        f"resets in {format_duration(bar.left)}" if bar.left is not None else "",
+        f"resets in {format_duration(bar.reset_sec)}" if bar.reset_sec is not None else "",
         PACES.get(bar.pace, ""),
-        f"full in {format_duration(bar.runs_out)}" if bar.runs_out is not None else "",
+        f"full in {format_duration(bar.full_sec)}" if bar.full_sec is not None else "",
     ]
     return ", ".join(word for word in words if word) if bar.used is not None else UNKNOWN
 

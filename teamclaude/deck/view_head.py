@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Optional
 
 from .figures import UNKNOWN, format_duration, format_percent
-from .model import Capacity, DeckModel, Fleet, Header, Top
+from .model import PoolCapacity, DeckModel, NodeCounts, ProxyInfo, Totals
 from .paint import level
 from .spans import Line, Span, cells, fit, fitting, joined, line, spread
 from .view_words import usage_summary, plural, usage_dollars
@@ -18,27 +18,27 @@ VERDICTS = {"green": "good", "yellow": "warn", "red": "bad"}
 
 def head_lines(model: DeckModel, room: int) -> list[Line]:
     """Three or four lines in `room` cells."""
-    return [*_machine(model, room), _capacity(model.top, room), _fleet(model.top.fleet, room)]
+    return [*_machine(model, room), _capacity(model.totals, room), _fleet(model.totals.counts, room)]
 
 
 def _machine(model: DeckModel, room: int) -> list[Line]:
     """The title with what the proxy says of itself, and the gauges: beside it or below."""
-    top, title = model.top, _title(model.header)
+    top, title = model.totals, _title(model.proxy)
     facts, trouble = _facts(top), _trouble(top)
     every = joined([facts, trouble])
-    if top.ram is None and top.cpu is None:
+    if top.ram_share is None and top.cpu_share is None:
         if cells(title) + cells(every) + 2 <= room:
             return [spread(title, every, room)]
         return [spread(title, facts, room), *([fit(trouble, room)] if trouble else [])]
-    gauges = [joined([_gauge("RAM", top.ram, size), _gauge("CPU", top.cpu, size)], "  ") for size in GAUGES]
+    gauges = [joined([_gauge("RAM", top.ram_share, size), _gauge("CPU", top.cpu_share, size)], "  ") for size in GAUGES]
     if room >= cells(title) + cells(every) + cells(gauges[0]) + 8:
         return [spread((*title, Span("    "), *every), gauges[0], room)]
-    figures = line((f"RAM {format_percent(top.ram)}  CPU {format_percent(top.cpu)}", "dim"))
+    figures = line((f"RAM {format_percent(top.ram_share)}  CPU {format_percent(top.cpu_share)}", "dim"))
     below = fitting([*gauges, figures], room - cells(trouble) - 2 * bool(trouble))
     return [spread(title, facts, room), spread(below, trouble, room)]
 
 
-def _title(header: Header) -> Line:
+def _title(header: ProxyInfo) -> Line:
     up: tuple[str, str] = ("▲ up", "good") if header.reachable else ("▼ unreachable", "bad strong")
     return joined(
         [
@@ -51,17 +51,17 @@ def _title(header: Header) -> Line:
     )
 
 
-def _facts(top: Top) -> Line:
+def _facts(top: Totals) -> Line:
     memory = f"{top.rss_mb:.0f} MB" if top.rss_mb is not None else ""
     return joined(
         [
             line(memory) if memory else (),
-            line(f"up {format_duration(top.uptime)}") if top.uptime is not None else (),
+            line(f"up {format_duration(top.uptime_sec)}") if top.uptime_sec is not None else (),
         ]
     )
 
 
-def _trouble(top: Top) -> Line:
+def _trouble(top: Totals) -> Line:
     return joined(
         [
             line((f"{top.throttled} throttled", "warn")) if top.throttled else (),
@@ -85,11 +85,11 @@ def _gauge(label: str, used: Optional[float], size: int) -> Line:
     )
 
 
-def _capacity(top: Top, room: int) -> Line:
+def _capacity(top: Totals, room: int) -> Line:
     pool = top.capacity
     word = (f"{pool.verdict.upper() or UNKNOWN}", f"{VERDICTS.get(pool.verdict, 'dim')} strong")
     lead = line("Cap ", word)
-    wait = line(f"next {format_duration(pool.next)}") if pool.next is not None else ()
+    wait = line(f"next {format_duration(pool.next_reset_sec)}") if pool.next_reset_sec is not None else ()
     benched = line((f"{pool.benched} benched", "warn")) if pool.benched else ()
     ways = [
         joined([lead, line(f"{_known(pool.headroom)} headroom"), line(f"{_live(pool)} live"), benched, wait]),
@@ -98,7 +98,7 @@ def _capacity(top: Top, room: int) -> Line:
     return fitting(ways, room) or lead
 
 
-def _live(pool: Capacity) -> str:
+def _live(pool: PoolCapacity) -> str:
     return f"{_known(pool.live)}/{_known(pool.total)}"
 
 
@@ -106,15 +106,15 @@ def _known(value: Optional[int]) -> str:
     return UNKNOWN if value is None else str(value)
 
 
-def _fleet(fleet: Fleet, room: int) -> Line:
+def _fleet(fleet: NodeCounts, room: int) -> Line:
     needs = line((f"{fleet.needs_you} needs-you", "bad strong" if fleet.needs_you else "dim"))
     if not fleet.agents:
         return line(("Fleet ", "strong"), ("no agents at work", "dim"))
     agents = plural(fleet.agents, "agent")
     roles = f"({fleet.solo} solo · {fleet.leads} ☂ · {fleet.workers} ↳)"
-    warm, llm, tools = f"{fleet.warm} warm", f"{fleet.llm} LLM", plural(fleet.tools, "tool")
+    warm, llm, tools = f"{fleet.warm} warm", f"{fleet.inference} LLM", plural(fleet.tools, "tool")
     title = Span("Fleet ", "strong")
-    used = fleet.tally
+    used = fleet.usage
     lefts: list[Line] = [
         (title, *joined([line(f"{agents} ", (roles, "dim")), line(warm), needs, line(llm), line(tools)])),
         (title, *joined([line(f"{agents} ", (roles, "dim")), line(warm), needs, line(llm)])),

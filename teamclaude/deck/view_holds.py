@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .figures import format_duration, session_emoji
-from .model import Hold, Node
+from .model import HeldRequest, Node
 from .spans import Line, Span, fit, line
 from .view_options import FrameOptions
 from .view_words import model_name
@@ -13,12 +13,12 @@ from .view_words import model_name
 __all__ = ["hold_row"]
 
 
-def hold_row(hold: Hold, nodes: Mapping[str, Node], options: FrameOptions) -> Line:
+def hold_row(hold: HeldRequest, nodes: Mapping[str, Node], options: FrameOptions) -> Line:
     """`held 5m, alice back 23:22  🦜 Fix the login  opus-4-8`."""
-    words = line("  ", (f"held {format_duration(int(hold.sec))}, {hold.expects}", "warn"), "  ")
+    words = line("  ", (f"held {format_duration(int(hold.held_sec))}, {hold.expected}", "warn"), "  ")
     who: Line = line((hold.request, "dim"))
     if hold.session:
-        node = nodes.get(hold.node) or nodes.get(hold.session)
+        node = nodes.get(hold.node_key) or nodes.get(hold.session)
         animal = node.emoji if node is not None and node.emoji else session_emoji(hold.session)
         mark = hold.session[:2] if options.ascii else animal
         who = line(f"{mark} ", (node.label if node is not None else hold.session[:8], "strong"))

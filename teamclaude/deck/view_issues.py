@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .cells import width
 from .figures import UNKNOWN, format_tokens
-from .model import Issue
+from .model import IssueRow
 from .spans import Line, Span, cells
 from .view_words import clipped_cell, cell, usage_dollars, usage_tokens
 
@@ -21,7 +21,7 @@ FIGURES = (("sess", 5, 56), ("msgs", 6, 64), ("tokens", 8, 0), ("cost", 9, 0), (
 class IssueColumns:
     """What all rows of the section have in common: cells of emojis and names, and which figures there are."""
 
-    def __init__(self, issues: Sequence[Issue], room: int, ascii: bool) -> None:
+    def __init__(self, issues: Sequence[IssueRow], room: int, ascii: bool) -> None:
         self.room = room
         self.marks = 0 if ascii else max((self._marks(issue) for issue in issues), default=0)
         names = max((width(issue.name) for issue in issues), default=0)
@@ -30,7 +30,7 @@ class IssueColumns:
         self.name = max(1, min(max(names, len("TOTAL")), MOST_NAME, left))
 
     @staticmethod
-    def _marks(issue: Issue) -> int:
+    def _marks(issue: IssueRow) -> int:
         return 2 * min(len(issue.emojis), EMOJIS) + (len(issue.emojis) > EMOJIS)
 
 
@@ -39,15 +39,15 @@ def issue_heading(columns: IssueColumns) -> Line:
     return _row(columns, "", "issue", [name for name, _, _ in FIGURES], "", "dim")
 
 
-def issue_row(issue: Issue, columns: IssueColumns) -> Line:
+def issue_row(issue: IssueRow, columns: IssueColumns) -> Line:
     """One issue; without a name the total."""
     marks = "".join(issue.emojis[:EMOJIS]) + ("+" if len(issue.emojis) > EMOJIS else "")
-    messages, average = issue.tally.requests, issue.tokens_per_message
+    messages, average = issue.usage.requests, issue.tokens_per_message
     figures = [
         str(issue.sessions),
         UNKNOWN if messages is None else str(messages),
-        usage_tokens(issue.tally),
-        usage_dollars(issue.tally),
+        usage_tokens(issue.usage),
+        usage_dollars(issue.usage),
         format_tokens(average),
     ]
     return _row(columns, marks, issue.name or "TOTAL", figures, issue.title, "" if issue.name else "strong")

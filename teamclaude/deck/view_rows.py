@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
 from .cells import clip, width
-from .model import LEAD, WORKER, Node, Tally
+from .model import LEAD, WORKER, Node, UsageSum
 from .spans import Line, Span, cells, fit, joined, line
 from .view_words import cell, usage_dollars, model_name, short_time, usage_tokens
 
@@ -34,7 +34,7 @@ class Place(NamedTuple):
     """What a row shows that depends on where it stands: connectors, the sum of its subtree, its account."""
 
     rails: str = ""
-    subtree: Optional[Tally] = None
+    subtree: Optional[UsageSum] = None
     account: str = ""
     tag: str = ""
     """Instead of the emoji, where there are no emoji."""
@@ -97,9 +97,9 @@ def node_row(node: Node, columns: Columns, at: Place = NOWHERE) -> Line:
         out.append(cell(f" {node.chip}", columns.chip, CHIP_STYLES.get(node.chip, "")))
     if columns.state:
         out.append(_state(node, columns.state))
-    out += [Span(" "), _glyph(node), cell(usage_tokens(node.tally), 6, "strong", right=True)]
+    out += [Span(" "), _glyph(node), cell(usage_tokens(node.usage), 6, "strong", right=True)]
     if columns.cost:
-        out.append(cell(usage_dollars(node.tally), columns.cost, right=True))
+        out.append(cell(usage_dollars(node.usage), columns.cost, right=True))
     if columns.subtree:
         shown = f"Σ {usage_tokens(at.subtree)}" if at.subtree is not None else ""
         out.append(cell(shown, columns.subtree, "accent", right=True))
@@ -148,7 +148,7 @@ def _beside(node: Node, columns: Columns, room: int) -> Line:
 
 def _title(node: Node) -> str:
     """The title of the issue that the label names, where nothing else tells it."""
-    return node.title if node.label == node.issue and node.title != node.line else ""
+    return node.title if node.label == node.issue and node.title != node.about else ""
 
 
 def _full_name(node: Node) -> str:
@@ -157,8 +157,8 @@ def _full_name(node: Node) -> str:
 
 
 def _state(node: Node, cells: int) -> Span:
-    if node.held is not None:
-        since = "" if cells < 9 else f" {short_time(node.held)}"
+    if node.held_sec is not None:
+        since = "" if cells < 9 else f" {short_time(node.held_sec)}"
         return cell(f" held{since}", cells, "warn")
     if node.live:
         return cell(" live", cells, "good")
@@ -167,18 +167,18 @@ def _state(node: Node, cells: int) -> Span:
 
 
 def _glyph(node: Node) -> Span:
-    if node.tool:
+    if node.tool_running:
         return Span("⚙", "warn")
-    return Span("~", "good") if node.llm else Span(" ")
+    return Span("~", "good") if node.inference else Span(" ")
 
 
 def _about(node: Node, columns: Columns, room: int) -> Line:
     """What it does, in one line; of an ordinary session first where, when no column says so."""
     homeless = not (columns.place or node.issue or node.agent)
     parts: list[Line] = [
-        line((node.waits, "warn")) if node.waits else (),
+        line((node.waiting_for, "warn")) if node.waiting_for else (),
         line(("pinned", "accent")) if node.pinned else (),
         line((_place(node), "accent")) if homeless and node.project else (),
-        line((node.line, "dim")) if node.line else (),
+        line((node.about, "dim")) if node.about else (),
     ]
     return fit(joined(parts), room)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import DeckModel, Tree, TreeLine, total
+from .model import DeckModel, Tree, TreeLine, sum_usage
 from .spans import Line, fitting, joined, line
 from .view_words import usage_summary, plural, usage_dollars, usage_tokens
 
@@ -11,15 +11,15 @@ __all__ = ["levels_line", "rails_of", "tree_summary"]
 
 def rails_of(at: TreeLine) -> str:
     """The connectors in front of a node: three cells for each level."""
-    if not at.rails:
+    if not at.more_below:
         return ""
-    before = "".join("│  " if more else "   " for more in at.rails[:-1])
-    return before + ("├─ " if at.rails[-1] else "└─ ")
+    before = "".join("│  " if more else "   " for more in at.more_below[:-1])
+    return before + ("├─ " if at.more_below[-1] else "└─ ")
 
 
 def tree_summary(model: DeckModel, folded: bool) -> list[Line]:
     """`1 tree · 6 nodes · 58k tok · $3.10`, longest wording first."""
-    tally, nodes = model.tree_tally, model.tree_nodes
+    tally, nodes = model.tree_usage, model.tree_nodes
     trees = plural(len(model.trees), "tree")
     needs = sum(model.nodes[at.key].needs_you for tree in model.trees for at in tree.lines)
     notes = [line((f"{needs} needs-you", "bad strong"))] if folded and needs else []
@@ -37,7 +37,7 @@ def levels_line(trees: tuple[Tree, ...], room: int) -> Line:
     for depth in range(max((len(tree.levels) for tree in trees), default=0)):
         levels = [tree.levels[depth] for tree in trees if depth < len(tree.levels)]
         nodes = sum(level.nodes for level in levels)
-        tally = total([level.tally for level in levels])
+        tally = sum_usage([level.usage for level in levels])
         found.append(line((f"L{depth} ", "accent"), f"{nodes}·{usage_tokens(tally)}"))
     ways = [joined([line(("Levels", "dim")), *found[:shown]], "  ") for shown in range(len(found), 0, -1)]
     return fitting(ways, room)

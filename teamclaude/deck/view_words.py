@@ -8,7 +8,7 @@ from typing import Optional
 
 from .cells import clip, pad, width
 from .figures import UNKNOWN, format_duration, format_dollars, finite_number, format_tokens
-from .model import Tally
+from .model import UsageSum
 from .spans import Line, Span
 
 __all__ = ["usage_summary", "cell", "plural", "usage_dollars", "model_name", "padded", "short_names", "short_time", "usage_tokens"]
@@ -17,7 +17,7 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 _DATED = re.compile(r"-20\d{6}$")
 
 
-def usage_dollars(tally: Tally) -> str:
+def usage_dollars(tally: UsageSum) -> str:
     """`$14.20`; `~$14.20` by an estimated price; a plus: tokens of unknown price or number come on top."""
     cost = finite_number(tally.cost)
     if cost is None:
@@ -26,12 +26,12 @@ def usage_dollars(tally: Tally) -> str:
     return ("~" if tally.estimated else "") + shown + ("+" if tally.unpriced or tally.unmeasured else "")
 
 
-def usage_tokens(tally: Tally) -> str:
+def usage_tokens(tally: UsageSum) -> str:
     """`1.2M`; with a plus where answers whose tokens are unknown come on top."""
     return format_tokens(tally.tokens) + ("+" if tally.unmeasured and tally.tokens is not None else "")
 
 
-def usage_summary(tally: Tally) -> str:
+def usage_summary(tally: UsageSum) -> str:
     """`1.2M tok · $14.20`."""
     return f"{usage_tokens(tally)} tok · {usage_dollars(tally)}"
 

@@ -6,18 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 from teamclaude.deck.model import (
-    Account,
+    AccountRow,
     ActivityRow,
-    Bar,
-    Capacity,
+    QuotaBar,
+    PoolCapacity,
     DeckModel,
-    Fleet,
-    Header,
-    Issue,
-    Level,
+    NodeCounts,
+    ProxyInfo,
+    IssueRow,
+    TreeLevel,
     Node,
-    Tally,
-    Top,
+    UsageSum,
+    Totals,
     Tree,
     TreeLine,
 )
@@ -26,8 +26,8 @@ NOW = 1_795_428_000.0
 ALICE, BOB = "alice@example.com", "bob@example.com"
 
 
-def tally(tokens: int, cost: float | None = None, requests: int = 10) -> Tally:
-    return Tally(tokens, tokens / 1e5 if cost is None else cost, 0, requests)
+def tally(tokens: int, cost: float | None = None, requests: int = 10) -> UsageSum:
+    return UsageSum(tokens, tokens / 1e5 if cost is None else cost, 0, requests)
 
 
 def node(key: str, label: str, tokens: int = 1000, **fields: Any) -> Node:
@@ -44,13 +44,13 @@ def node(key: str, label: str, tokens: int = 1000, **fields: Any) -> Node:
     return Node(key, session, agent, label=label, **settings)
 
 
-def account(name: str, nodes: tuple[str, ...] = (), used: float = 0.5, **fields: Any) -> Account:
+def account(name: str, nodes: tuple[str, ...] = (), used: float = 0.5, **fields: Any) -> AccountRow:
     bars = (
-        Bar("5h", "Ses", used, 9000.0, "on"),
-        Bar("7d", "Wk", 0.31, 273_600.0, "behind"),
+        QuotaBar("5h", "Ses", used, 9000.0, "on"),
+        QuotaBar("7d", "Wk", 0.31, 273_600.0, "behind"),
     )
     settings = {"status": "active", "bars": bars, "nodes": nodes, "live": len(nodes), "tally": tally(58_000)}
-    return Account(name, **{**settings, **fields})
+    return AccountRow(name, **{**settings, **fields})
 
 
 NODES = [
@@ -70,7 +70,7 @@ NODES = [
     node("66ff", "ENG-9", 300, emoji="🐢", issue="ENG-9", chip="todo", collision=True, idle=61.0,
          line="Dark mode for the settings page", account=BOB),
     node("77aa", "漢字のタイトル 👨‍👩‍👧 家族", 48_000, emoji="🦀", idle=1500.0, pinned=True, account=BOB),
-    node("88bb", "88bb0000", 0, emoji="🦬", account="", tally=Tally(), model="", project="", branch=""),
+    node("88bb", "88bb0000", 0, emoji="🦬", account="", tally=UsageSum(), model="", project="", branch=""),
 ]  # fmt: skip
 
 TREE = Tree(
@@ -82,12 +82,12 @@ TREE = Tree(
         TreeLine("44dd", 1, (False,), 1, tally(13_000)),
     ),
     levels=(
-        Level(0, 1, tally(10_000)),
-        Level(1, 2, tally(21_000)),
-        Level(2, 1, tally(21_000)),
-        Level(3, 1, tally(6_000)),
+        TreeLevel(0, 1, tally(10_000)),
+        TreeLevel(1, 2, tally(21_000)),
+        TreeLevel(2, 1, tally(21_000)),
+        TreeLevel(3, 1, tally(6_000)),
     ),
-    tally=tally(58_000),
+    usage=tally(58_000),
 )  # fmt: skip
 
 
@@ -131,42 +131,42 @@ def rich(**fields: Any) -> DeckModel:
     """Three accounts, a tree of four levels, lone sessions, issues and requests."""
     by_account = {
         name: tuple(
-            one.key for one in sorted(NODES, key=lambda one: -(one.tally.tokens or 0)) if one.account == name
+            one.key for one in sorted(NODES, key=lambda one: -(one.usage.tokens or 0)) if one.account == name
         )
         for name in (ALICE, BOB, "carol", "paid")
     }
     bars = (
-        Bar("5h", "Ses", 0.93, 1500.0, "ahead", 900.0),
-        Bar("7d", "Wk", 0.78, 500_000.0, "ahead", 18_000.0),
-        Bar("7d_opus", "Opus", 0.64, 500_000.0, "on"),
+        QuotaBar("5h", "Ses", 0.93, 1500.0, "ahead", 900.0),
+        QuotaBar("7d", "Wk", 0.78, 500_000.0, "ahead", 18_000.0),
+        QuotaBar("7d_opus", "Opus", 0.64, 500_000.0, "on"),
     )
     accounts = (
         account(ALICE, by_account[ALICE], tally=tally(1_300_000), current=True, inflight=2),
         account(BOB, by_account[BOB], 0.1, bars=bars, live=0, tally=tally(56_300)),
         account("carol", by_account["carol"], 1.0, status="benched", reason="429: 5h window is full",
                 wait=2520.0, streak=3, live=0, tally=tally(13_000)),
-        Account("paid", "apikey", "auth_failed", "re-login needed",
-                bars=(Bar("tokens", "tokens"),), last_resort=True),
+        AccountRow("paid", "apikey", "auth_failed", "re-login needed",
+                bars=(QuotaBar("tokens", "tokens"),), last_resort=True),
     )  # fmt: skip
     return replace(
         DeckModel(
             now=NOW,
-            header=Header("0.1.0", 3456),
-            top=Top(
+            proxy=ProxyInfo("0.1.0", 3456),
+            totals=Totals(
                 41.2, 11_520.0, 1, 1, 0, 0.52, 0.12,
-                Capacity("green", 9, 3, 3, 1, 42.0),
-                Fleet(9, 3, 2, 4, 4, 4, 2, 3, 1, tally(1_306_500, 14.2)),
+                PoolCapacity("green", 9, 3, 3, 1, 42.0),
+                NodeCounts(9, 3, 2, 4, 4, 4, 2, 3, 1, tally(1_306_500, 14.2)),
             ),
             nodes={one.key: one for one in NODES},
             trees=(TREE,),
             accounts=accounts,
             unassigned=("88bb",),
             issues=(
-                Issue("ENG-3", "Port the rounding tests", ("🐝",), 1, tally(27_000, requests=40)),
-                Issue("ENG-4", "Payment provider sandbox", ("🐳",), 1, tally(13_000, requests=12)),
-                Issue("ENG-9", "Dark mode for the settings page", ("🐢", "🦬"), 2, tally(300, requests=2)),
+                IssueRow("ENG-3", "Port the rounding tests", ("🐝",), 1, tally(27_000, requests=40)),
+                IssueRow("ENG-4", "Payment provider sandbox", ("🐳",), 1, tally(13_000, requests=12)),
+                IssueRow("ENG-9", "Dark mode for the settings page", ("🐢", "🦬"), 2, tally(300, requests=2)),
             ),
-            issues_total=Issue("", "", (), 4, tally(40_300, requests=54)),
+            issues_total=IssueRow("", "", (), 4, tally(40_300, requests=54)),
             activity=ACTIVITY,
         ),
         **fields,

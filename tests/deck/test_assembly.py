@@ -6,7 +6,7 @@ import pytest
 
 from teamclaude.deck.assembly import deck_model
 from teamclaude.deck.conversations import tally_of
-from teamclaude.deck.model import Capacity, Fleet, Header, Issue, Level, Tally, total
+from teamclaude.deck.model import PoolCapacity, NodeCounts, ProxyInfo, IssueRow, TreeLevel, UsageSum, sum_usage
 from teamclaude.deck.sources import AgentFile, Client, Machine, Pin, RegistryRow, Sources, Transcript
 from teamclaude.deck.view_words import usage_summary, usage_dollars, usage_tokens
 from tests.deck.deck_json import NOW, account, binding, deck, request, sid
@@ -40,24 +40,24 @@ def test_header_and_top_are_the_proxys_own_figures() -> None:
     )
     model = deck_model(snapshot, Sources(machine=Machine(ram=0.5, cpu=0.25)))
     assert model.now == NOW
-    assert model.header == Header("0.1.0", 3456, reachable=True, draining=False)
-    top = model.top
-    assert (top.rss_mb, top.uptime, top.throttled, top.need_login, top.waiting) == (41.2, 90, 1, 1, 2)
-    assert (top.ram, top.cpu) == (0.5, 0.25)
-    assert top.capacity == Capacity("yellow", 9, 3, 4, 1, 42)
+    assert model.proxy == ProxyInfo("0.1.0", 3456, reachable=True, draining=False)
+    top = model.totals
+    assert (top.rss_mb, top.uptime_sec, top.throttled, top.need_login, top.waiting) == (41.2, 90, 1, 1, 2)
+    assert (top.ram_share, top.cpu_share) == (0.5, 0.25)
+    assert top.capacity == PoolCapacity("yellow", 9, 3, 4, 1, 42)
 
 
 def test_a_lost_proxy_and_one_that_drains() -> None:
-    assert not deck_model(deck(), reachable=False).header.reachable
-    assert deck_model(deck(system={"draining": True})).header.draining
+    assert not deck_model(deck(), reachable=False).proxy.reachable
+    assert deck_model(deck(system={"draining": True})).proxy.draining
 
 
 def test_nothing_known_is_none_and_never_zero() -> None:
     model = deck_model({})
-    assert (model.top.waiting, model.header.port) == (0, None)
-    assert (model.top.rss_mb, model.top.ram, model.top.cpu, model.top.capacity.headroom) == (None,) * 4
-    assert model.top.capacity.next is None
-    assert model.top.fleet.tally == Tally(None, None, 0, None)
+    assert (model.totals.waiting, model.proxy.port) == (0, None)
+    assert (model.totals.rss_mb, model.totals.ram_share, model.totals.cpu_share, model.totals.capacity.headroom) == (None,) * 4
+    assert model.totals.capacity.next_reset_sec is None
+    assert model.totals.counts.usage == UsageSum(None, None, 0, None)
     assert model.nodes == {}
     assert model.accounts == ()
 
@@ -93,7 +93,7 @@ def test_the_fleet_counts_every_shown_conversation_once() -> None:
         binding(C, tokens=3, cost=0.5),
         binding(D, tokens=7000, idle=2000),
     )
-    assert deck_model(snapshot, sources).top.fleet == Fleet(
+    assert deck_model(snapshot, sources).totals.counts == NodeCounts(
         agents=3,
         solo=1,
         leads=1,
@@ -101,9 +101,9 @@ def test_the_fleet_counts_every_shown_conversation_once() -> None:
         warm=2,
         live=2,
         needs_you=0,
-        llm=1,
+        inference=1,
         tools=1,
-        tally=Tally(tokens=123, cost=1.5, unpriced=20, requests=30),
+        usage=UsageSum(tokens=123, cost=1.5, unpriced=20, requests=30),
     )
 
 
@@ -132,14 +132,14 @@ def test_sessions_the_proxy_has_not_seen_have_no_account_yet() -> None:
     )
     model = deck_model(deck(), sources)
     assert set(model.unassigned) == {A, C, D}
-    assert model.nodes[A].tally == Tally()
+    assert model.nodes[A].usage == UsageSum()
     assert model.accounts[0].nodes == ()
 
 
 def test_a_request_that_waits_for_its_account_shows_its_session() -> None:
     model = deck_model(deck(inflight=[request(A)]))
     assert model.unassigned == (A,)
-    assert model.nodes[A].llm
+    assert model.nodes[A].inference
     assert model.nodes[A].live
     assert model.nodes[A].idle == 0.0
 
@@ -149,7 +149,7 @@ def test_counting_tokens_is_a_request_but_no_answer() -> None:
     model = deck_model(
         deck(inflight=[request(A, path="/v1/messages/count_tokens")]), Sources(transcripts=old)
     )
-    assert not model.nodes[A].llm
+    assert not model.nodes[A].inference
     assert model.nodes[A].live
 
 
@@ -170,7 +170,7 @@ def test_sub_agents_of_an_ordinary_session_are_a_tree_by_any_depth() -> None:
         (2, f"{A}/deep"),
         (1, f"{A}/two"),
     ]
-    assert tree.levels[1] == Level(1, 2, Tally(tokens=12, cost=1.0, unpriced=0, requests=20))
+    assert tree.levels[1] == TreeLevel(1, 2, UsageSum(tokens=12, cost=1.0, unpriced=0, requests=20))
 
 
 def test_a_session_that_waits_for_its_sub_agent_is_shown_with_it() -> None:
@@ -189,8 +189,8 @@ def test_a_sub_agent_known_from_disk_alone_says_what_it_does() -> None:
         deck(binding(A)), Sources(transcripts={A: Transcript(NOW - 9, NOW - 9, agents=agents)})
     )
     two = model.nodes[f"{A}/two"]
-    assert (two.label, two.line, two.account, two.parent) == ("find the cart", "Explore", "alice", f"{A}/one")
-    assert two.tally == Tally()
+    assert (two.label, two.about, two.account, two.parent) == ("find the cart", "Explore", "alice", f"{A}/one")
+    assert two.usage == UsageSum()
     assert model.nodes[f"{A}/one"].label == "Plan"
 
 
@@ -203,9 +203,9 @@ def test_what_a_sub_agent_used_stays_with_whom_it_worked_for() -> None:
     )
     model = deck_model(snapshot)
     assert set(model.nodes) == {A, f"{A}/one"}
-    assert model.nodes[A].tally == Tally(tokens=110, cost=3.0, requests=20)
-    assert model.nodes[f"{A}/one"].tally == Tally(tokens=8, cost=0.5, unpriced=3, requests=20)
-    assert model.trees[0].tally.tokens == 118
+    assert model.nodes[A].usage == UsageSum(tokens=110, cost=3.0, requests=20)
+    assert model.nodes[f"{A}/one"].usage == UsageSum(tokens=8, cost=0.5, unpriced=3, requests=20)
+    assert model.trees[0].usage.tokens == 118
 
 
 def test_sub_agents_that_claim_each_other_belong_to_their_session() -> None:
@@ -237,7 +237,7 @@ def test_pins_make_trees_over_sessions_and_their_sub_agents() -> None:
     roles = {key: node.role for key, node in model.nodes.items()}
     assert roles == {A: "lead", B: "lead", C: "lead", f"{C}/x": "worker", D: "worker"}
     assert {key for key, node in model.nodes.items() if not node.in_tree} == {D}
-    assert (model.tree_nodes, model.tree_tally.tokens) == (4, 61)
+    assert (model.tree_nodes, model.tree_usage.tokens) == (4, 61)
 
 
 def test_a_lead_that_is_not_shown_roots_nothing() -> None:
@@ -291,15 +291,15 @@ def test_activity_is_what_runs_then_what_ended_as_the_proxy_orders_it() -> None:
         ("late", False, "warn"),
         ("none", False, "bad"),
     ]
-    assert rows[0].elapsed == 3.5
+    assert rows[0].elapsed_sec == 3.5
 
 
 # --- sums, text, size -----------------------------------------------------------------------------
 
 
 def test_sums_leave_out_the_unknown_and_are_unknown_of_nothing() -> None:
-    assert total([]) == Tally()
-    assert total([Tally(tokens=1, cost=None, unpriced=1), Tally(), Tally(tokens=2, cost=0.0)]) == Tally(
+    assert sum_usage([]) == UsageSum()
+    assert sum_usage([UsageSum(tokens=1, cost=None, unpriced=1), UsageSum(), UsageSum(tokens=2, cost=0.0)]) == UsageSum(
         3, 0.0, 1
     )
 
@@ -323,7 +323,7 @@ def test_three_hundred_sessions_make_one_frame() -> None:
     )
     model = deck_model(deck(*(binding(key, tokens=n) for n, key in enumerate(ids))), sources)
     assert len(model.nodes) == model.tree_nodes == 300
-    assert model.trees[0].tally.tokens == sum(range(300))
+    assert model.trees[0].usage.tokens == sum(range(300))
     assert len(model.issues) == 300
 
 
@@ -332,6 +332,6 @@ def test_tokens_that_are_unknown_in_part_are_a_lower_bound_and_all_unknown_are_a
     none = tally_of({"tokens": None, "cost": None, "requests": 2, "unmeasured": 2})
     assert (usage_tokens(some), usage_dollars(some), usage_summary(some)) == ("1.2k+", "$1.50+", "1.2k+ tok · $1.50+")
     assert (usage_tokens(none), usage_dollars(none), none.requests) == ("—", "—", 2)
-    assert usage_tokens(total([some, none])) == "1.2k+"
-    assert Issue("x", tally=some).tokens_per_message == 600.0
-    assert Issue("x", tally=none).tokens_per_message is None
+    assert usage_tokens(sum_usage([some, none])) == "1.2k+"
+    assert IssueRow("x", usage=some).tokens_per_message == 600.0
+    assert IssueRow("x", usage=none).tokens_per_message is None

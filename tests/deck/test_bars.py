@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from teamclaude.deck.bars import bars_of, pace_of
-from teamclaude.deck.model import Bar
+from teamclaude.deck.model import QuotaBar
 from tests.deck.deck_json import NOW, account
 
 HOUR = 3600.0
@@ -65,17 +65,17 @@ def test_session_and_week_come_first_then_the_models_fullest_first() -> None:
         },
     )
     assert bars_of(row, NOW) == (
-        Bar("5h", "Ses", 0.52, 2.5 * HOUR, "on"),
-        Bar("7d", "Wk", 0.1, 84 * HOUR, "behind"),
+        QuotaBar("5h", "Ses", 0.52, 2.5 * HOUR, "on"),
+        QuotaBar("7d", "Wk", 0.1, 84 * HOUR, "behind"),
         # Its reset has passed: when the next one is, nobody knows.
-        Bar("7d_sonnet", "sonnet", 0.9),
-        Bar("7d_opus", "opus", 0.3, 84 * HOUR, "behind"),
+        QuotaBar("7d_sonnet", "sonnet", 0.9),
+        QuotaBar("7d_opus", "opus", 0.3, 84 * HOUR, "behind"),
     )
 
 
 def test_unknown_windows_are_bars_without_figures() -> None:
-    assert bars_of(account("a"), NOW) == (Bar("5h", "Ses"), Bar("7d", "Wk"))
-    assert bars_of({"quota": {"axes": {"7d_opus": None}}}, NOW)[2] == Bar("7d_opus", "opus")
+    assert bars_of(account("a"), NOW) == (QuotaBar("5h", "Ses"), QuotaBar("7d", "Wk"))
+    assert bars_of({"quota": {"axes": {"7d_opus": None}}}, NOW)[2] == QuotaBar("7d_opus", "opus")
 
 
 def test_an_api_key_has_its_limits_fullest_first_and_no_windows() -> None:
@@ -86,8 +86,8 @@ def test_an_api_key_has_its_limits_fullest_first_and_no_windows() -> None:
     }
     row = account("paid", type="apikey", quota={"apiKeyLimits": limits})
     assert bars_of(row, NOW) == (
-        Bar("tokens", "tokens", 0.4, 60.0),
-        Bar("requests", "requests", 0.1),
-        Bar("x", "x"),
+        QuotaBar("tokens", "tokens", 0.4, 60.0),
+        QuotaBar("requests", "requests", 0.1),
+        QuotaBar("x", "x"),
     )
     assert bars_of(account("paid", type="apikey"), NOW) == ()

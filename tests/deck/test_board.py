@@ -8,13 +8,13 @@ from typing import Any
 from teamclaude.deck.board import DeckUi, CommandResult, TerminalTraits
 from teamclaude.deck.desk import Browse, Command, ReadPage, EnterSecret
 from teamclaude.deck.keyboard import Key
-from teamclaude.deck.model import Capacity, Need
+from teamclaude.deck.model import PoolCapacity, Alert
 from teamclaude.deck.spans import line, plain
 from teamclaude.deck.view_options import Page
 from tests.deck.fleet import ALICE, rich
 
-BLOCKED = Need("blocked", "ENG-1")
-REVIEW = Need("review", "ENG-2")
+BLOCKED = Alert("blocked", "ENG-1")
+REVIEW = Alert("review", "ENG-2")
 
 
 def board(**settings: Any) -> DeckUi:
@@ -144,10 +144,10 @@ def test_what_follows_a_pasted_key_is_thrown_away() -> None:
 
 def test_it_moves_by_itself_only_with_requests_and_countdowns_of_seconds() -> None:
     calm = rich(activity=(), accounts=rich().accounts[:1])
-    calm = replace(calm, top=replace(calm.top, capacity=Capacity("green", 3, 3, 3, 0, None)))
+    calm = replace(calm, top=replace(calm.totals, capacity=PoolCapacity("green", 3, 3, 3, 0, None)))
     assert not DeckUi(calm).is_animated
     assert DeckUi(replace(calm, activity=rich().activity)).is_animated
-    assert DeckUi(replace(calm, top=rich().top)).is_animated, "next 42s"
+    assert DeckUi(replace(calm, top=rich().totals)).is_animated, "next 42s"
     benched = replace(rich().accounts[2], wait=30.0)
     assert DeckUi(replace(calm, accounts=(benched,))).is_animated
     assert not DeckUi(replace(calm, accounts=(replace(benched, wait=3000.0),))).is_animated

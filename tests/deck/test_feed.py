@@ -44,15 +44,15 @@ def test_a_remote_proxy_is_shown_with_what_its_disk_tells() -> None:
     rows = [{"sid": SID, "account": "alice", "idleSec": 1, "lastUsed": NOW * 1000, "tokens": 5}]
     feed = RemoteFeed(Asked(snapshot(sessionBindings=rows, fleet=fleet)), 1.0)
     before = feed.version
-    assert not feed.model().header.reachable, "not asked yet"
+    assert not feed.model().proxy.reachable, "not asked yet"
     feed.fetch_once()
     assert feed.version != before
     assert feed.first_fetch_done.is_set()
     model = feed.model()
-    assert model.header.reachable
-    assert model.header.version == "9.9"
+    assert model.proxy.reachable
+    assert model.proxy.version == "9.9"
     assert model.nodes[SID].label == "ENG-7"
-    assert model.top.ram == 0.5
+    assert model.totals.ram_share == 0.5
 
 
 def test_a_lost_proxy_is_told_once_and_its_last_frame_stays() -> None:
@@ -64,12 +64,12 @@ def test_a_lost_proxy_is_told_once_and_its_last_frame_stays() -> None:
     assert feed.take_notice() == "no proxy answers"
     assert feed.take_notice() is None
     model = feed.model()
-    assert not model.header.reachable
-    assert model.header.version == "9.9"
+    assert not model.proxy.reachable
+    assert model.proxy.version == "9.9"
     feed.fetch_once()
     assert feed.take_notice() is None, "the same trouble"
     feed.fetch_once()
-    assert feed.take_notice() == "", "it is over" and feed.model().header.reachable
+    assert feed.take_notice() == "", "it is over" and feed.model().proxy.reachable
     feed.fetch_once()
     assert feed.take_notice() == "no proxy answers"
 
@@ -138,7 +138,7 @@ def test_the_mark_changes_with_the_proxy_and_with_the_disk_and_else_stays(
     third = feed.version
     service.runtime.draining = True
     assert feed.version != third
-    assert feed.model().header.draining
+    assert feed.model().proxy.draining
     assert feed.take_notice() is None
 
 

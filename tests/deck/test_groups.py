@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.deck.assembly import deck_model
-from teamclaude.deck.model import Issue, Tally
+from teamclaude.deck.model import IssueRow, UsageSum
 from teamclaude.deck.sources import Pin, Sources
 from tests.deck.deck_json import NOW, account, binding, deck, sid
 
@@ -25,9 +25,9 @@ def test_the_account_that_burns_most_comes_first_with_its_rows_by_tokens() -> No
     )
     bob, alice, carol = deck_model(snapshot).accounts
     assert (bob.name, bob.nodes, bob.live) == ("bob", (C, B), 1)
-    assert bob.tally == Tally(tokens=120, cost=1.0, requests=20)
+    assert bob.usage == UsageSum(tokens=120, cost=1.0, requests=20)
     assert (alice.name, alice.nodes) == ("alice", (A,))
-    assert (carol.name, carol.nodes, carol.tally) == ("carol", (), Tally())
+    assert (carol.name, carol.nodes, carol.usage) == ("carol", (), UsageSum())
 
 
 def test_accounts_that_burn_alike_stay_in_the_order_of_the_config() -> None:
@@ -49,10 +49,10 @@ def test_an_account_says_how_it_is() -> None:
     )
     snapshot = deck(accounts=[row, account("alice")], pins=[{"session": None, "account": "alice"}])
     bob, alice = deck_model(snapshot).accounts
-    assert (bob.kind, bob.status, bob.reason, bob.wait) == ("apikey", "benched", "429", 42)
+    assert (bob.kind, bob.status, bob.reason, bob.bench_sec) == ("apikey", "benched", "429", 42)
     assert (bob.inflight, bob.streak, bob.last_resort, bob.current, bob.pinned) == (3, 2, True, False, False)
-    assert (alice.wait, alice.current, alice.pinned) == (None, True, True)
-    assert alice.total == Tally(tokens=50_000, cost=3.0, requests=100)
+    assert (alice.bench_sec, alice.current, alice.pinned) == (None, True, True)
+    assert alice.lifetime_usage == UsageSum(tokens=50_000, cost=3.0, requests=100)
 
 
 def test_a_pin_of_one_session_pins_no_account() -> None:
@@ -97,19 +97,19 @@ def test_issues_sum_their_sessions_and_sub_agents_most_tokens_first() -> None:
     model = deck_model(snapshot, Sources(pins=PINS))
     search, carts = model.issues
     assert (search.name, search.title, search.sessions) == ("ENG-2", "Search", 1)
-    assert search.tally == Tally(tokens=500, cost=None, unpriced=500, requests=10)
+    assert search.usage == UsageSum(tokens=500, cost=None, unpriced=500, requests=10)
     assert (carts.name.casefold(), carts.title, carts.sessions) == ("eng-1", "Carts", 2)
-    assert carts.tally == Tally(tokens=60, cost=1.5, requests=30)
+    assert carts.usage == UsageSum(tokens=60, cost=1.5, requests=30)
     assert carts.emojis == (model.nodes[A].emoji, model.nodes[B].emoji)
-    assert model.issues_total == Issue(
-        "", sessions=3, tally=Tally(tokens=560, cost=1.5, unpriced=500, requests=40)
+    assert model.issues_total == IssueRow(
+        "", sessions=3, usage=UsageSum(tokens=560, cost=1.5, unpriced=500, requests=40)
     )
 
 
 def test_the_average_per_message() -> None:
-    assert Issue("x", tally=Tally(tokens=60, requests=30)).tokens_per_message == 2.0
-    assert Issue("x", tally=Tally(tokens=60, requests=0)).tokens_per_message is None
-    assert Issue("x", tally=Tally(requests=3)).tokens_per_message is None
+    assert IssueRow("x", usage=UsageSum(tokens=60, requests=30)).tokens_per_message == 2.0
+    assert IssueRow("x", usage=UsageSum(tokens=60, requests=0)).tokens_per_message is None
+    assert IssueRow("x", usage=UsageSum(requests=3)).tokens_per_message is None
 
 
 @pytest.mark.parametrize(("recorded", "tokens"), [(900, 900), (5, 10)])
@@ -120,12 +120,12 @@ def test_the_proxys_records_count_when_they_know_more(recorded: int, tokens: int
         {"issue": None, "requests": 5, "tokens": 5},
     ]
     model = deck_model(deck(binding(A, tokens=10), usageByIssue=rows), Sources(pins=PINS))
-    assert [(one.name, one.tally.tokens) for one in model.issues] == [("ENG-1", tokens)]
+    assert [(one.name, one.usage.tokens) for one in model.issues] == [("ENG-1", tokens)]
 
 
 def test_without_issues_there_are_none() -> None:
     model = deck_model(deck(binding(A)))
-    assert (model.issues, model.issues_total) == ((), Issue("", tally=Tally()))
+    assert (model.issues, model.issues_total) == ((), IssueRow("", usage=UsageSum()))
 
 
 def test_the_snapshots_time_is_everybodys_now() -> None:

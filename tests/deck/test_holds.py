@@ -10,7 +10,7 @@ from teamclaude.deck.assembly import deck_model
 from teamclaude.deck.explanation import explanation_lines
 from teamclaude.deck.fallback import ascii_text
 from teamclaude.deck.holds import holds_of, waited_words, waiting_words
-from teamclaude.deck.model import Hold
+from teamclaude.deck.model import HeldRequest
 from teamclaude.deck.spans import cells, plain
 from teamclaude.deck.view import render_frame, render_lines
 from teamclaude.deck.view_options import FrameOptions
@@ -107,7 +107,7 @@ def test_what_a_request_waited_for(wait: dict[str, Any], words: str) -> None:
 def test_the_longest_hold_comes_first_and_any_json_will_do() -> None:
     found = holds_of({"held": [held(A, 5), held(B, 50), 7, {}]}, NOW)
     assert [hold.session for hold in found] == [B, A, ""]
-    assert found[0] == Hold(f"tc-{B[:4]}", B, "", "claude-opus-4-8", 50.0, "alice back 10:22")
+    assert found[0] == HeldRequest(f"tc-{B[:4]}", B, "", "claude-opus-4-8", 50.0, "alice back 10:22")
     assert holds_of({"held": "x"}, NOW) == ()
 
 
@@ -117,17 +117,17 @@ def test_the_longest_hold_comes_first_and_any_json_will_do() -> None:
 def test_a_held_request_is_no_model_that_answers() -> None:
     model = deck_model(snapshot())
     node = model.nodes[A]
-    assert (node.llm, node.held, node.waits) == (False, 300.0, "held 5m, alice back 10:22")
-    assert model.top.fleet.llm == 0
+    assert (node.inference, node.held_sec, node.waiting_for) == (False, 300.0, "held 5m, alice back 10:22")
+    assert model.totals.counts.inference == 0
     answering = deck_model(deck(binding(A), inflight=[request(A, waiting=None)])).nodes[A]
-    assert (answering.llm, answering.held, answering.waits) == (True, None, "")
+    assert (answering.inference, answering.held_sec, answering.waiting_for) == (True, None, "")
 
 
 def test_a_conversation_that_also_has_an_answer_under_way_shows_both() -> None:
     both = [request(A, id="tc-0", waiting=waiting()), request(A, id="tc-1", waiting=None)]
     node = deck_model(snapshot(inflight=both)).nodes[A]
-    assert node.llm
-    assert node.held == 300.0
+    assert node.inference
+    assert node.held_sec == 300.0
 
 
 def test_a_request_that_waits_for_a_slot_is_not_held() -> None:
@@ -138,8 +138,8 @@ def test_a_request_that_waits_for_a_slot_is_not_held() -> None:
         held=[],
     )
     model = deck_model(slot)
-    assert (model.top.waiting, model.top.held) == (1, 0)
-    assert (model.nodes[A].held, model.nodes[A].waits) == (None, "waits 3s for a slot on bob")
+    assert (model.totals.waiting, model.totals.held) == (1, 0)
+    assert (model.nodes[A].held_sec, model.nodes[A].waiting_for) == (None, "waits 3s for a slot on bob")
     assert "waits 3s for a slot on bob" in "\n".join(page(slot)), "in the activity"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from teamclaude.deck.assembly import deck_model
-from teamclaude.deck.model import DeckModel, Need
+from teamclaude.deck.model import DeckModel, Alert
 from teamclaude.deck.needs import new_needs
 from teamclaude.deck.sources import Client, Pin, Sources
 from tests.deck.deck_json import account, binding, deck, sid
@@ -16,39 +16,39 @@ def frame(status: str = "", **fields: object) -> DeckModel:
 
 
 def test_each_reason() -> None:
-    assert frame().needs == frozenset()
-    assert frame("Blocked").needs == {Need("blocked", "ENG-1")}
-    assert frame("In Review").needs == {Need("review", "ENG-1")}
-    assert frame(accounts=[account("bob", status="auth_failed")]).needs == {Need("login", "bob")}
-    assert frame(accounts=[account("bob", status="benched")]).needs == frozenset()
-    assert frame(capacity={"verdict": "red"}).needs == {Need("pool red")}
-    assert frame(capacity={"verdict": "yellow"}).needs == frozenset()
+    assert frame().alerts == frozenset()
+    assert frame("Blocked").alerts == {Alert("blocked", "ENG-1")}
+    assert frame("In Review").alerts == {Alert("review", "ENG-1")}
+    assert frame(accounts=[account("bob", status="auth_failed")]).alerts == {Alert("login", "bob")}
+    assert frame(accounts=[account("bob", status="benched")]).alerts == frozenset()
+    assert frame(capacity={"verdict": "red"}).alerts == {Alert("pool red")}
+    assert frame(capacity={"verdict": "yellow"}).alerts == frozenset()
 
 
 def test_one_issue_pinned_twice_is_one_reason() -> None:
     pins = {A: Pin("ENG-1"), B: Pin("eng-1")}
-    assert deck_model(deck(binding(A), binding(B)), Sources(pins=pins)).needs == {Need("collision", "eng-1")}
+    assert deck_model(deck(binding(A), binding(B)), Sources(pins=pins)).alerts == {Alert("collision", "eng-1")}
 
 
 def test_a_question_in_a_terminal_is_marked_but_does_not_ring() -> None:
     model = deck_model(deck(binding(A)), Sources(clients={A: Client(status="waiting")}))
     assert model.nodes[A].needs_you
-    assert model.top.fleet.needs_you == 1
-    assert model.needs == frozenset()
+    assert model.totals.counts.needs_you == 1
+    assert model.alerts == frozenset()
 
 
 def test_the_bell_hears_what_is_new() -> None:
-    calm, blocked, review = frame().needs, frame("Blocked").needs, frame("In Review").needs
+    calm, blocked, review = frame().alerts, frame("Blocked").alerts, frame("In Review").alerts
     assert new_needs(calm, blocked) == blocked
     assert new_needs(blocked, blocked) == frozenset()
     assert new_needs(blocked, calm) == frozenset()
     assert new_needs(blocked, review) == review
-    both = blocked | frame(capacity={"verdict": "red"}).needs
-    assert new_needs(blocked, both) == {Need("pool red")}
+    both = blocked | frame(capacity={"verdict": "red"}).alerts
+    assert new_needs(blocked, both) == {Alert("pool red")}
 
 
 def test_it_rings_again_when_the_reason_comes_back() -> None:
-    calm, blocked = frame().needs, frame("Blocked").needs
+    calm, blocked = frame().alerts, frame("Blocked").alerts
     assert [
         len(new_needs(before, after)) for before, after in ((calm, blocked), (blocked, calm), (calm, blocked))
     ] == [
@@ -59,4 +59,4 @@ def test_it_rings_again_when_the_reason_comes_back() -> None:
 
 
 def test_the_first_frame_does_not_ring() -> None:
-    assert new_needs(None, frame("Blocked").needs) == frozenset()
+    assert new_needs(None, frame("Blocked").alerts) == frozenset()

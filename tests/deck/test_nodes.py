@@ -40,33 +40,33 @@ def node(
 
 def test_a_session_nobody_knows_is_called_by_its_id() -> None:
     bare = node()
-    assert (bare.label, bare.title, bare.line, bare.project, bare.issue) == (A[:8], "", "", "", "")
+    assert (bare.label, bare.title, bare.about, bare.project, bare.issue) == (A[:8], "", "", "", "")
     assert (bare.account, bare.model, bare.chip) == ("alice", "claude-opus-4-8", "")
     assert bare.emoji == session_emoji(A)
 
 
 def test_an_ordinary_session_is_called_by_its_title_and_about_its_last_prompt() -> None:
     one = node(title="Fix the cart", prompt="now the tests", cwd="/home/ann/work/shop/", branch="fix/cart")
-    assert (one.label, one.line) == ("Fix the cart", "now the tests")
+    assert (one.label, one.about) == ("Fix the cart", "now the tests")
     assert (one.project, one.branch) == ("shop", "fix/cart")
 
 
 def test_without_a_title_the_last_prompt_is_the_name_and_not_repeated() -> None:
     one = node(prompt="now the tests")
-    assert (one.label, one.title, one.line) == ("now the tests", "now the tests", "")
+    assert (one.label, one.title, one.about) == ("now the tests", "now the tests", "")
 
 
 def test_a_running_client_gives_name_and_folder() -> None:
     one = node(client=Client(name="shop-cart", cwd=r"C:\work\shop"), prompt="now the tests")
-    assert (one.label, one.line, one.project) == ("shop-cart", "now the tests", "shop")
+    assert (one.label, one.about, one.project) == ("shop-cart", "now the tests", "shop")
 
 
 def test_the_issue_goes_before_the_title_and_the_intent_before_all_lines() -> None:
     pin = Pin("ENG-1", "Carts lose items")
     one = node(pin=pin, title="Fix the cart", prompt="go on")
-    assert (one.label, one.title, one.line) == ("ENG-1", "Carts lose items", "Carts lose items")
+    assert (one.label, one.title, one.about) == ("ENG-1", "Carts lose items", "Carts lose items")
     assert (
-        node(row=RegistryRow(intent="lead the rewrite"), pin=pin, prompt="go on").line == "lead the rewrite"
+        node(row=RegistryRow(intent="lead the rewrite"), pin=pin, prompt="go on").about == "lead the rewrite"
     )
     assert node(row=RegistryRow(pinned_issue="ENG-7")).label == "ENG-7"
 
@@ -165,11 +165,11 @@ def test_a_sub_agent_wears_its_sessions_issue_but_not_its_chip() -> None:
 
 
 def test_tool_and_answer_are_told_apart() -> None:
-    assert (node(tool=NOW - 5).tool, node(tool=NOW - 5).llm) == (True, False)
-    assert (node(inflight=True).tool, node(inflight=True).llm) == (False, True)
-    assert node(tool=NOW - 200).tool is False
-    assert node(calling=True).tool is True
-    assert node(calling=True, inflight=True).tool is False
+    assert (node(tool=NOW - 5).tool_running, node(tool=NOW - 5).inference) == (True, False)
+    assert (node(inflight=True).tool_running, node(inflight=True).inference) == (False, True)
+    assert node(tool=NOW - 200).tool_running is False
+    assert node(calling=True).tool_running is True
+    assert node(calling=True, inflight=True).tool_running is False
 
 
 def test_warmth_idleness_and_pins_are_the_bindings() -> None:

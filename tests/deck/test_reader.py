@@ -301,9 +301,9 @@ def test_what_was_read_makes_a_useful_deck_without_registry_or_pins(
     snapshot = deck(binding(A, tokens=10), binding(A, "a1", tokens=5))
     model = deck_model(snapshot, reader.refresh())
     one, agent = model.nodes[A], model.nodes[f"{A}/a1"]
-    assert (one.label, one.line, one.project, one.branch) == ("Fix the cart", "now the tests", "shop", "fix")
-    assert (agent.label, agent.line, agent.tool) == ("find the cart", "Explore", True)
-    assert model.trees[0].tally.tokens == 15
+    assert (one.label, one.about, one.project, one.branch) == ("Fix the cart", "now the tests", "shop", "fix")
+    assert (agent.label, agent.about, agent.tool_running) == ("find the cart", "Explore", True)
+    assert model.trees[0].usage.tokens == 15
 
 
 @pytest.mark.parametrize("what", ["file", "unreadable"])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 
-from teamclaude.deck.model import Tally, Tree
+from teamclaude.deck.model import UsageSum, Tree
 from teamclaude.deck.tree import acyclic, trees_of
 
 
 def grow(parents: dict[str, str], **tokens: int) -> tuple[Tree, ...]:
     keys = {*parents, *parents.values(), *tokens}
-    return trees_of(acyclic(parents), {key: Tally(tokens=tokens.get(key, 0)) for key in keys})
+    return trees_of(acyclic(parents), {key: UsageSum(tokens=tokens.get(key, 0)) for key in keys})
 
 
 def shape(tree: Tree) -> str:
@@ -20,14 +20,14 @@ def shape(tree: Tree) -> str:
 def test_children_stand_below_their_parents_most_subtree_tokens_first() -> None:
     (tree,) = grow({"b": "a", "c": "a", "d": "b", "e": "c"}, a=1, b=5, c=3, d=1, e=10)
     assert shape(tree) == "0a 1c 2e 1b 2d"
-    assert [(line.size, line.subtree.tokens) for line in tree.lines] == [
+    assert [(line.size, line.subtree_usage.tokens) for line in tree.lines] == [
         (5, 20),
         (2, 13),
         (1, 10),
         (2, 6),
         (1, 1),
     ]
-    assert (tree.root, tree.size, tree.tally.tokens) == ("a", 5, 20)
+    assert (tree.root, tree.size, tree.usage.tokens) == ("a", 5, 20)
 
 
 def test_roots_stand_by_subtree_tokens_and_equal_ones_by_key() -> None:
@@ -37,7 +37,7 @@ def test_roots_stand_by_subtree_tokens_and_equal_ones_by_key() -> None:
 
 def test_levels_count_nodes_and_tokens_at_each_depth() -> None:
     (tree,) = grow({"b": "a", "c": "a", "d": "b"}, a=10, b=5, c=3, d=1)
-    assert [(level.depth, level.nodes, level.tally.tokens) for level in tree.levels] == [
+    assert [(level.depth, level.nodes, level.usage.tokens) for level in tree.levels] == [
         (0, 1, 10),
         (1, 2, 8),
         (2, 1, 1),
@@ -46,7 +46,7 @@ def test_levels_count_nodes_and_tokens_at_each_depth() -> None:
 
 def test_rails_say_where_lines_go_on_below() -> None:
     (tree,) = grow({"b": "a", "c": "a", "d": "b"}, b=5, c=3)
-    assert {line.key: line.rails for line in tree.lines} == {
+    assert {line.key: line.more_below for line in tree.lines} == {
         "a": (),
         "b": (True,),
         "d": (True, False),
@@ -61,11 +61,11 @@ def test_who_has_neither_parent_nor_children_is_in_no_tree() -> None:
 def test_unknown_use_stays_unknown_and_adds_nothing() -> None:
     parents = {"b": "a", "c": "a"}
     (tree,) = trees_of(
-        parents, {"a": Tally(), "b": Tally(tokens=5, cost=1.5), "c": Tally(unpriced=3, tokens=3)}
+        parents, {"a": UsageSum(), "b": UsageSum(tokens=5, cost=1.5), "c": UsageSum(unpriced=3, tokens=3)}
     )
-    assert tree.tally == Tally(tokens=8, cost=1.5, unpriced=3)
-    (bare,) = trees_of({"b": "a"}, {"a": Tally(), "b": Tally()})
-    assert bare.tally == Tally(tokens=None, cost=None, unpriced=0, requests=None)
+    assert tree.usage == UsageSum(tokens=8, cost=1.5, unpriced=3)
+    (bare,) = trees_of({"b": "a"}, {"a": UsageSum(), "b": UsageSum()})
+    assert bare.usage == UsageSum(tokens=None, cost=None, unpriced=0, requests=None)
 
 
 # --- circles --------------------------------------------------------------------------------------
@@ -104,4 +104,4 @@ def test_a_tree_may_be_as_deep_as_it_likes() -> None:
     depth = 3000
     (tree,) = grow({f"n{place + 1:05}": f"n{place:05}" for place in range(depth)}, n03000=7)
     assert tree.size == depth + 1
-    assert (tree.lines[-1].depth, tree.lines[0].subtree.tokens) == (depth, 7)
+    assert (tree.lines[-1].depth, tree.lines[0].subtree_usage.tokens) == (depth, 7)

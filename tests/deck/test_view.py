@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.deck.model import DeckModel, Header, Node, Top
+from teamclaude.deck.model import DeckModel, ProxyInfo, Node, Totals
 from teamclaude.deck.spans import cells, line, plain
 from teamclaude.deck.view import Frame, render_frame, render_lines
 from teamclaude.deck.view_options import FrameOptions, Page
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
 
 FRAMES = Path(__file__).parent / "frames"
 FOOTER = (line("s switch  a add  ? help  q quit"),)
-EMPTY = DeckModel(now=0.0, header=Header(), top=Top(), nodes={})
+EMPTY = DeckModel(now=0.0, proxy=ProxyInfo(), totals=Totals(), nodes={})
 
 
 def show(width: int = 80, height: int = 60, model: DeckModel | None = None, **options: Any) -> Frame:
@@ -181,12 +181,12 @@ def test_eight_issues_are_shown_and_i_shows_them_all() -> None:
 
 
 def test_the_beginning_says_what_to_do() -> None:
-    reachable = replace(EMPTY, header=Header("0.1.0", 3456))
+    reachable = replace(EMPTY, header=ProxyInfo("0.1.0", 3456))
     page = "\n".join(text(show(model=reachable)))
     assert "none yet: a adds one" in page
     assert "teamclaude run" in page
     assert "no agents at work" in page
-    lost = "\n".join(text(show(model=replace(EMPTY, header=Header(reachable=False)))))
+    lost = "\n".join(text(show(model=replace(EMPTY, header=ProxyInfo(reachable=False)))))
     assert "▼ unreachable" in lost
     assert "a adds" not in lost
     assert "teamclaude run" not in lost

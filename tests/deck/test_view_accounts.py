@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from teamclaude.deck.model import Account, Bar
+from teamclaude.deck.model import AccountRow, QuotaBar
 from teamclaude.deck.spans import cells, plain
 from teamclaude.deck.view_accounts import AccountColumns, account_lines
 from teamclaude.deck.view_words import short_names
 from tests.deck.fleet import ALICE, BOB, account, rich, tally
 
 
-def lines(one: Account, room: int = 100, percent: bool = False) -> list[str]:
+def lines(one: AccountRow, room: int = 100, percent: bool = False) -> list[str]:
     return [plain(of) for of in account_lines(one, AccountColumns([one], room, percent))]
 
 
@@ -21,7 +21,7 @@ def test_kind_name_status_windows_and_roll_up() -> None:
     assert lines(account(ALICE, ("a", "b"))) == [
         "◆ alice@example.com active  Ses[███ 2h30m    ]→    Wk[███ 3d4h     ]↑    2 agents · 2 live · 58k tok"
     ]
-    paid = lines(Account("paid", "apikey", "active", bars=(Bar("tokens", "tokens", 0.5, 42.0),)))
+    paid = lines(AccountRow("paid", "apikey", "active", bars=(QuotaBar("tokens", "tokens", 0.5, 42.0),)))
     assert paid[0].startswith("◇ paid active  tokens[████ 42s     ]")
     assert paid[0].endswith("no agents")
 
@@ -51,7 +51,7 @@ def test_below_it_stands_why_and_what_found_no_room() -> None:
     assert lines(account(ALICE, pinned=True, last_resort=True))[1:] == [
         "    all work is pinned to it · last resort"
     ]
-    opus = account(ALICE, bars=(*account(ALICE).bars, Bar("7d_opus", "Opus", 0.97, 3600.0)))
+    opus = account(ALICE, bars=(*account(ALICE).bars, QuotaBar("7d_opus", "Opus", 0.97, 3600.0)))
     assert lines(opus, 80)[1:] == ["    Opus[███1h███ ]"]
     assert lines(opus, 40)[1:] == ["    Ses[██2h30m  ]→    Wk[██3d4h   ]↑", "    Opus[███1h███ ]"]
     assert lines(opus, 160)[1:] == [], "a wide screen has room for it"
@@ -59,7 +59,7 @@ def test_below_it_stands_why_and_what_found_no_room() -> None:
 
 
 def test_unknown_is_a_grey_dash() -> None:
-    one = Account(ALICE, status="active", bars=(Bar("5h", "Ses"), Bar("7d", "Wk")))
+    one = AccountRow(ALICE, status="active", bars=(QuotaBar("5h", "Ses"), QuotaBar("7d", "Wk")))
     assert "Ses[      —      ]" in lines(one)[0]
 
 

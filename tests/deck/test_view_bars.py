@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from teamclaude.deck.model import Bar
+from teamclaude.deck.model import QuotaBar
 from teamclaude.deck.spans import Line, cells, plain
 from teamclaude.deck.view_bars import bar_cells, bar_line, bars_line
 
 HOUR = 3600.0
 
 
-def bar(used: Any = 0.5, left: Any = 9000.0, **fields: Any) -> Bar:
-    return Bar("5h", "Ses", used, left, **fields)
+def bar(used: Any = 0.5, left: Any = 9000.0, **fields: Any) -> QuotaBar:
+    return QuotaBar("5h", "Ses", used, left, **fields)
 
 
 def styles(of: Line) -> list[tuple[str, str]]:
@@ -94,7 +94,7 @@ def test_every_bar_is_as_wide_as_it_says(inner: int, used: Any, left: Any, perce
 
 
 def test_bars_that_find_no_room_are_left_for_the_next_line() -> None:
-    three = [bar(), Bar("7d", "Wk", 0.3, HOUR), Bar("7d_opus", "Opus", 0.3, HOUR)]
+    three = [bar(), QuotaBar("7d", "Wk", 0.3, HOUR), QuotaBar("7d_opus", "Opus", 0.3, HOUR)]
     shown, others = bars_line(three, 9, False, 40)
     assert plain(shown) == "Ses[██2h30m  ]     Wk[███1h    ]"
     assert list(others) == three[2:]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.deck.model import Capacity, DeckModel, Fleet, Header, Top
+from teamclaude.deck.model import PoolCapacity, DeckModel, NodeCounts, ProxyInfo, Totals
 from teamclaude.deck.spans import cells, plain
 from teamclaude.deck.view_head import head_lines
 from tests.deck.fleet import rich
@@ -19,7 +19,7 @@ def head(room: int = 80, **fields: Any) -> list[str]:
 
 def top(**fields: Any) -> DeckModel:
     model = rich()
-    return replace(model, top=replace(model.top, **fields))
+    return replace(model, top=replace(model.totals, **fields))
 
 
 def test_eighty_columns() -> None:
@@ -54,12 +54,12 @@ def test_no_line_is_wider_than_the_screen_and_what_matters_is_on_it(room: int) -
 @pytest.mark.parametrize(
     ("header", "shown"),
     [
-        (Header("1", 3456, reachable=False), "TeamClaude 1  :3456  ▼ unreachable"),
-        (Header("1", 3456, draining=True), "TeamClaude 1  :3456  ▲ up  draining"),
-        (Header(reachable=False), "TeamClaude  ▼ unreachable"),
+        (ProxyInfo("1", 3456, reachable=False), "TeamClaude 1  :3456  ▼ unreachable"),
+        (ProxyInfo("1", 3456, draining=True), "TeamClaude 1  :3456  ▲ up  draining"),
+        (ProxyInfo(reachable=False), "TeamClaude  ▼ unreachable"),
     ],
 )
-def test_the_title_says_whether_it_is_up(header: Header, shown: str) -> None:
+def test_the_title_says_whether_it_is_up(header: ProxyInfo, shown: str) -> None:
     assert head(header=header)[0].startswith(shown)
 
 
@@ -87,19 +87,19 @@ def test_trouble_is_only_told_when_there_is_some() -> None:
 
 
 def test_nothing_is_known_yet() -> None:
-    lines = [plain(of) for of in head_lines(replace(rich(), top=Top(), header=Header()), 80)]
+    lines = [plain(of) for of in head_lines(replace(rich(), top=Totals(), header=ProxyInfo()), 80)]
     assert lines[-2:] == ["Cap — · — headroom · —/— live", "Fleet no agents at work"]
 
 
 @pytest.mark.parametrize(("verdict", "style"), [("green", "good"), ("yellow", "warn"), ("red", "bad")])
 def test_the_verdict_has_its_colour(verdict: str, style: str) -> None:
-    lines = head_lines(top(capacity=Capacity(verdict, 0, 0, 3)), 80)
+    lines = head_lines(top(capacity=PoolCapacity(verdict, 0, 0, 3)), 80)
     (word,) = [span for of in lines for span in of if span.text == verdict.upper()]
     assert style in word.style
 
 
 def test_one_agent_and_nobody_in_need() -> None:
-    lines = head_lines(top(fleet=Fleet(agents=1, solo=1)), 100)
+    lines = head_lines(top(fleet=NodeCounts(agents=1, solo=1)), 100)
     assert "1 agent (1 solo · 0 ☂ · 0 ↳)" in plain(lines[-1])
     (needs,) = [span for span in lines[-1] if "needs-you" in span.text]
     assert needs.style == "dim"

@@ -47,13 +47,13 @@ def test_the_team_forms_trees_of_three_levels_and_the_others_stand_alone(demo: D
 
 def test_news_change_an_issues_status(demo: Demo) -> None:
     blocked, review = SESSIONS[4], SESSIONS[3]
-    assert not demo.model().needs
+    assert not demo.model().alerts
     demo.prints.tell(News(0, 4, "Blocked"))
     demo.prints.tell(News(0, 3, "In Review"))
     demo.now += LOOK_SEC
     model = demo.model()
     assert {model.nodes[key].chip for key in (blocked, review)} == {"block", "review"}
-    assert {need.kind for need in model.needs} == {"blocked", "review"}
+    assert {need.kind for need in model.alerts} == {"blocked", "review"}
 
 
 def test_turns_of_sessions_and_sub_agents_are_written_when_asked(demo: Demo) -> None:
@@ -75,7 +75,7 @@ def test_turns_of_sessions_and_sub_agents_are_written_when_asked(demo: Demo) -> 
 def test_a_tool_is_marked_as_executing(demo: Demo) -> None:
     demo.prints.note(SESSIONS[0])
     demo.prints.write()
-    assert demo.model().nodes[SESSIONS[0]].tool
+    assert demo.model().nodes[SESSIONS[0]].tool_running
 
 
 def test_files_bear_the_time_of_the_demos_clock(demo: Demo, tmp_path: Path) -> None:
