@@ -24,7 +24,7 @@ from .model import (
     Totals,
     sum_usage,
 )
-from .needs import needs_of
+from .needs import alerts_of
 from .nodes import nodes_of
 from .reading import Snapshot, now, part, rows, text
 from .sources import NO_SOURCES, Sources
@@ -64,7 +64,7 @@ def deck_model(snapshot: Snapshot, sources: Sources = NO_SOURCES, reachable: boo
             *_activity(rows(snapshot, "inflight"), True, at),
             *_activity(rows(snapshot, "activity"), False, at),
         ),
-        alerts=needs_of(nodes, accounts, capacity.verdict),
+        alerts=alerts_of(nodes, accounts, capacity.verdict),
     )
 
 

@@ -10,7 +10,7 @@ from .desk import BROWSE, Command, UiState, ReadPage, ScreenContents, EnterSecre
 from .keyboard import Key
 from .keys import handle_key
 from .model import DeckModel, Alert
-from .needs import new_needs
+from .needs import new_alerts
 from .spans import Line
 from .view import EMPTY_FRAME, render_frame
 from .view_details import account_page, node_page
@@ -59,7 +59,7 @@ class DeckUi:
 
     def update(self, model: DeckModel) -> bool:
         """A newer model; True when the bell is to ring for it."""
-        news = new_needs(self._alerts, model.alerts)
+        news = new_alerts(self._alerts, model.alerts)
         self.model, self._alerts = model, model.alerts
         self._spinner_step += 1
         return bool(news) and not self.state.muted

@@ -7,12 +7,12 @@ from typing import Optional
 
 from .model import AccountRow, Alert, Node
 
-__all__ = ["needs_of", "new_needs"]
+__all__ = ["alerts_of", "new_alerts"]
 
 _CHIPS = {"block": "blocked", "review": "review"}
 
 
-def needs_of(nodes: Mapping[str, Node], accounts: Iterable[AccountRow], verdict: str) -> frozenset[Alert]:
+def alerts_of(nodes: Mapping[str, Node], accounts: Iterable[AccountRow], verdict: str) -> frozenset[Alert]:
     """Everything that needs the operator in this frame."""
     found = {
         Alert(_CHIPS[node.chip], node.issue or node.key) for node in nodes.values() if node.chip in _CHIPS
@@ -24,6 +24,6 @@ def needs_of(nodes: Mapping[str, Node], accounts: Iterable[AccountRow], verdict:
     return frozenset(found)
 
 
-def new_needs(previous: Optional[frozenset[Alert]], current: frozenset[Alert]) -> frozenset[Alert]:
+def new_alerts(previous: Optional[frozenset[Alert]], current: frozenset[Alert]) -> frozenset[Alert]:
     """What to ring for; nothing in the first frame (`previous` None): the operator is looking at it."""
     return frozenset() if previous is None else current - previous

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from teamclaude.deck.assembly import deck_model
 from teamclaude.deck.model import DeckModel, Alert
-from teamclaude.deck.needs import new_needs
+from teamclaude.deck.needs import new_alerts
 from teamclaude.deck.sources import Client, Pin, Sources
 from tests.deck.deck_json import account, binding, deck, sid
 
@@ -39,18 +39,18 @@ def test_a_question_in_a_terminal_is_marked_but_does_not_ring() -> None:
 
 def test_the_bell_hears_what_is_new() -> None:
     calm, blocked, review = frame().alerts, frame("Blocked").alerts, frame("In Review").alerts
-    assert new_needs(calm, blocked) == blocked
-    assert new_needs(blocked, blocked) == frozenset()
-    assert new_needs(blocked, calm) == frozenset()
-    assert new_needs(blocked, review) == review
+    assert new_alerts(calm, blocked) == blocked
+    assert new_alerts(blocked, blocked) == frozenset()
+    assert new_alerts(blocked, calm) == frozenset()
+    assert new_alerts(blocked, review) == review
     both = blocked | frame(capacity={"verdict": "red"}).alerts
-    assert new_needs(blocked, both) == {Alert("pool red")}
+    assert new_alerts(blocked, both) == {Alert("pool red")}
 
 
 def test_it_rings_again_when_the_reason_comes_back() -> None:
     calm, blocked = frame().alerts, frame("Blocked").alerts
     assert [
-        len(new_needs(before, after)) for before, after in ((calm, blocked), (blocked, calm), (calm, blocked))
+        len(new_alerts(before, after)) for before, after in ((calm, blocked), (blocked, calm), (calm, blocked))
     ] == [
         1,
         0,
@@ -59,4 +59,4 @@ def test_it_rings_again_when_the_reason_comes_back() -> None:
 
 
 def test_the_first_frame_does_not_ring() -> None:
-    assert new_needs(None, frame("Blocked").alerts) == frozenset()
+    assert new_alerts(None, frame("Blocked").alerts) == frozenset()
