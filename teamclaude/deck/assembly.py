@@ -9,7 +9,7 @@ from .conversations import conversations, shown_of
 from .figures import finite_number
 from .groups import accounts_of, issues_of, unassigned_of
 from .holds import holds_of, waiting_words
-from .kinship import Crew, parents_of, tallies_of
+from .kinship import ConversationSet, parents_of, usage_by_node
 from .model import (
     LEAD,
     WORKER,
@@ -41,8 +41,8 @@ def deck_model(snapshot: Snapshot, sources: Sources = NO_SOURCES, reachable: boo
     at = now(snapshot) or 0.0
     known = conversations(snapshot, sources)
     signs = {key: one.signs(sources) for key, one in known.items()}
-    crew = Crew(known, signs, shown_of(known, signs, at), sources, at)
-    parents, tallies = parents_of(crew), tallies_of(crew)
+    crew = ConversationSet(known, signs, shown_of(known, signs, at), sources, at)
+    parents, tallies = parents_of(crew), usage_by_node(crew)
     nodes = nodes_of(crew, parents, tallies)
     accounts = accounts_of(snapshot, nodes, at)
     issues = issues_of(snapshot, nodes, {key: pin.title for key, pin in sources.pins.items()})

@@ -12,11 +12,11 @@ from .presence import Signs
 from .sources import Pin, Sources
 from .tree import acyclic
 
-__all__ = ["Crew", "parents_of", "tallies_of"]
+__all__ = ["ConversationSet", "parents_of", "usage_by_node"]
 
 
 @dataclass(frozen=True)
-class Crew:
+class ConversationSet:
     """All known conversations, and which of them are shown."""
 
     known: Mapping[str, Conversation]
@@ -26,30 +26,30 @@ class Crew:
     now: float
 
 
-def parents_of(crew: Crew) -> dict[str, str]:
+def parents_of(conversations: ConversationSet) -> dict[str, str]:
     """Child -> parent, without circles: sub-agents by who started them, sessions by their pins."""
-    edges = {key: up for key, up in crew.shown.items() if up}
-    pins = {key: crew.sources.pins[key] for key in crew.shown if key in crew.sources.pins}
-    holders = _holders(crew, pins)
+    edges = {key: up for key, up in conversations.shown.items() if up}
+    pins = {key: conversations.sources.pins[key] for key in conversations.shown if key in conversations.sources.pins}
+    holders = _session_by_issue(conversations, pins)
     for session, pin in pins.items():
         holder = holders.get(pin.parent_id) if pin.parent_id != pin.issue_id else None
         if holder is not None:
             edges[session] = holder
     kept = acyclic(edges)
     for key in edges:
-        if key not in kept and crew.shown[key]:
-            kept[key] = crew.known[key].session  # sub-agents that claim to have started each other
+        if key not in kept and conversations.shown[key]:
+            kept[key] = conversations.known[key].session  # sub-agents that claim to have started each other
     return kept
 
 
-def _holders(crew: Crew, pins: Mapping[str, Pin]) -> dict[str, str]:
+def _session_by_issue(conversations: ConversationSet, pins: Mapping[str, Pin]) -> dict[str, str]:
     """Issue id -> the session that is pinned to it; of several the one that came first."""
 
     def age(session: str) -> tuple[float, str]:
-        row = crew.sources.registry.get(session)
+        row = conversations.sources.registry.get(session)
         started = row.started if row is not None else None
         if started is None:
-            started = epoch_seconds(crew.known[session].binding.get("firstSeen"))
+            started = epoch_seconds(conversations.known[session].binding.get("firstSeen"))
         return (float("inf") if started is None else started, session)
 
     found: dict[str, str] = {}
@@ -59,15 +59,15 @@ def _holders(crew: Crew, pins: Mapping[str, Pin]) -> dict[str, str]:
     return found
 
 
-def tallies_of(crew: Crew) -> dict[str, UsageSum]:
+def usage_by_node(conversations: ConversationSet) -> dict[str, UsageSum]:
     """What each shown conversation has used.
 
     A sub-agent that is shown no more counts with whom it worked for: else a lead's sum would shrink whenever
     one of its sub-agents ends.
     """
-    parts = {key: [tally_of(crew.known[key].binding)] for key in crew.shown}
-    for key, one in crew.known.items():
-        if one.agent and one.binding and key not in crew.shown and one.session in crew.shown:
-            heir = next(up for up in above(crew.known, key) if up in crew.shown)
+    parts = {key: [tally_of(conversations.known[key].binding)] for key in conversations.shown}
+    for key, one in conversations.known.items():
+        if one.agent and one.binding and key not in conversations.shown and one.session in conversations.shown:
+            heir = next(up for up in above(conversations.known, key) if up in conversations.shown)
             parts[heir].append(tally_of(one.binding))
     return {key: found[0] if len(found) == 1 else sum_usage(found) for key, found in parts.items()}

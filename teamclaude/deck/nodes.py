@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .conversations import Conversation
 from .figures import session_emoji
 from .holds import waiting_words
-from .kinship import Crew
+from .kinship import ConversationSet
 from .model import LEAD, SOLO, WORKER, Node, UsageSum
 from .presence import Signs
 from .reading import text
@@ -55,7 +55,7 @@ class _About(NamedTuple):
     account: str
 
 
-def nodes_of(crew: Crew, parents: Mapping[str, str], tallies: Mapping[str, UsageSum]) -> dict[str, Node]:
+def nodes_of(crew: ConversationSet, parents: Mapping[str, str], tallies: Mapping[str, UsageSum]) -> dict[str, Node]:
     """All shown conversations by key."""
     leads = set(parents.values())
     about = {key: _about(crew, key) for key, up in crew.shown.items() if not up}
@@ -72,7 +72,7 @@ def nodes_of(crew: Crew, parents: Mapping[str, str], tallies: Mapping[str, Usage
     return nodes
 
 
-def _about(crew: Crew, key: str) -> _About:
+def _about(crew: ConversationSet, key: str) -> _About:
     sources = crew.sources
     row = sources.registry.get(key, _NO_ROW)
     client = sources.clients.get(key, _NO_CLIENT)
