@@ -10,7 +10,7 @@ from .figures import epoch_seconds
 from .model import UsageSum, sum_usage
 from .presence import Signs
 from .sources import Pin, Sources
-from .tree import acyclic
+from .tree import without_cycles
 
 __all__ = ["ConversationSet", "parents_of", "usage_by_node"]
 
@@ -35,7 +35,7 @@ def parents_of(conversations: ConversationSet) -> dict[str, str]:
         holder = holders.get(pin.parent_id) if pin.parent_id != pin.issue_id else None
         if holder is not None:
             edges[session] = holder
-    kept = acyclic(edges)
+    kept = without_cycles(edges)
     for key in edges:
         if key not in kept and conversations.shown[key]:
             kept[key] = conversations.known[key].session  # sub-agents that claim to have started each other

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 
 from .model import TreeLevel, UsageSum, Tree, TreeLine, sum_usage
 
-__all__ = ["acyclic", "children_of", "trees_of"]
+__all__ = ["without_cycles", "children_of", "trees_of"]
 
 
-def acyclic(parents: Mapping[str, str]) -> dict[str, str]:
+def without_cycles(parents: Mapping[str, str]) -> dict[str, str]:
     """`parents` (child -> parent) without self-parents and without the edge that closes each circle."""
     kept = {child: parent for child, parent in parents.items() if child != parent}
     settled: set[str] = set()
@@ -42,21 +42,21 @@ def children_of(parents: Mapping[str, str]) -> dict[str, list[str]]:
     return found
 
 
-def trees_of(parents: Mapping[str, str], tallies: Mapping[str, UsageSum]) -> tuple[Tree, ...]:
+def trees_of(parents: Mapping[str, str], usages: Mapping[str, UsageSum]) -> tuple[Tree, ...]:
     """The trees of acyclic `parents`; roots and children with the most tokens of their subtree first."""
     children = children_of(parents)
     roots = [key for key in children if key not in parents]
-    sums = _sums(roots, children, tallies)
+    sums = _sums(roots, children, usages)
 
     def most_first(keys: Iterable[str]) -> list[str]:
         return sorted(keys, key=lambda key: (-(sums[key][1].tokens or 0), key))
 
     order = {key: most_first(below) for key, below in children.items()}
-    return tuple(_tree(root, order, sums, tallies) for root in most_first(roots))
+    return tuple(_tree(root, order, sums, usages) for root in most_first(roots))
 
 
 def _sums(
-    roots: Iterable[str], children: Mapping[str, list[str]], tallies: Mapping[str, UsageSum]
+    roots: Iterable[str], children: Mapping[str, list[str]], usages: Mapping[str, UsageSum]
 ) -> dict[str, tuple[int, UsageSum]]:
     """(nodes, use) of each subtree, from the leaves up: no recursion, whatever the depth."""
     order = list(roots)
@@ -65,7 +65,7 @@ def _sums(
     sums: dict[str, tuple[int, UsageSum]] = {}
     for key in reversed(order):
         below = [sums[child] for child in children.get(key, ())]
-        own = tallies[key]
+        own = usages[key]
         sums[key] = (
             1 + sum(nodes for nodes, _ in below),
             sum_usage([own, *(tally for _, tally in below)]) if below else own,
@@ -77,7 +77,7 @@ def _tree(
     root: str,
     order: Mapping[str, list[str]],
     sums: Mapping[str, tuple[int, UsageSum]],
-    tallies: Mapping[str, UsageSum],
+    usages: Mapping[str, UsageSum],
 ) -> Tree:
     lines: list[TreeLine] = []
     levels: dict[int, list[UsageSum]] = {}
@@ -86,7 +86,7 @@ def _tree(
         key, rails = stack.pop()
         size, subtree = sums[key]
         lines.append(TreeLine(key, len(rails), rails, size, subtree))
-        levels.setdefault(len(rails), []).append(tallies[key])
+        levels.setdefault(len(rails), []).append(usages[key])
         below = order.get(key, ())
         for place in range(len(below) - 1, -1, -1):
             stack.append((below[place], (*rails, place < len(below) - 1)))
