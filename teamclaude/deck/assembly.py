@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Optional
 
-from .conversations import conversations, shown_of
+from .conversations import conversations, shown_with_parent
 from .figures import finite_number
 from .groups import accounts_of, issues_of, unassigned_of
 from .holds import holds_of, waiting_words
@@ -41,7 +41,7 @@ def deck_model(snapshot: Snapshot, sources: Sources = NO_SOURCES, reachable: boo
     at = now(snapshot) or 0.0
     known = conversations(snapshot, sources)
     signs = {key: one.signs(sources) for key, one in known.items()}
-    crew = ConversationSet(known, signs, shown_of(known, signs, at), sources, at)
+    crew = ConversationSet(known, signs, shown_with_parent(known, signs, at), sources, at)
     parents, tallies = parents_of(crew), usage_by_node(crew)
     nodes = nodes_of(crew, parents, tallies)
     accounts = accounts_of(snapshot, nodes, at)

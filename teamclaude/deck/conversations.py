@@ -15,7 +15,7 @@ from .presence import SHOWN_SEC, Signs
 from .reading import Snapshot, part, rows, text
 from .sources import AgentFile, Sources
 
-__all__ = ["Conversation", "above", "conversations", "sessions_of", "shown_of", "tally_of"]
+__all__ = ["Conversation", "ancestors", "conversations", "sessions_of", "shown_with_parent", "usage_of"]
 
 LONGEST_ID = 128  # the proxy's own limit; a snapshot may come from another version
 _INFERENCE = "/v1/messages"
@@ -29,11 +29,11 @@ class Conversation:
     agent: str = ""
     parent: str = ""  # key of the conversation that started this sub-agent
     binding: Snapshot = field(default_factory=dict)
-    asking: bool = False  # a request of it is in flight
-    llm: bool = False  # an inference request is, and does not wait
+    requesting: bool = False  # a request of it is in flight
+    inference: bool = False  # an inference request is, and does not wait
     waiting: Snapshot = field(default_factory=dict)  # what its request waits for
-    held: Optional[float] = None  # seconds
-    file: Optional[AgentFile] = None
+    held_sec: Optional[float] = None  # seconds
+    agent_file: Optional[AgentFile] = None
 
     @property
     def key(self) -> str:
@@ -42,11 +42,11 @@ class Conversation:
     def signs(self, sources: Sources) -> Signs:
         requested = epoch_seconds(self.binding.get("lastUsed"))
         if self.agent:
-            file = self.file
+            file = self.agent_file
             if file is None:
-                return Signs(self.asking, requested)
+                return Signs(self.requesting, requested)
             return Signs(
-                self.asking,
+                self.requesting,
                 requested,
                 changed=file.changed,
                 turn=file.last_turn,
@@ -60,9 +60,9 @@ class Conversation:
             started = client.started
         tool = sources.tools.get(self.session)
         if transcript is None:
-            return Signs(self.asking, requested, tool, started=started)
+            return Signs(self.requesting, requested, tool, started=started)
         return Signs(
-            self.asking,
+            self.requesting,
             requested,
             tool,
             changed=transcript.changed,
@@ -78,30 +78,30 @@ def conversations(snapshot: Snapshot, sources: Sources) -> dict[str, Conversatio
     for row in rows(snapshot, "sessionBindings"):
         session, agent = _id(row, "sid"), _id(row, "agent")
         if session:
-            one = _enter(found, session, agent)
+            one = _get_or_add(found, session, agent)
             one.binding = row
             one.parent = text(row, "parent")[: 2 * LONGEST_ID + 1]
-            one.asking = one.llm = bool(finite_number(row.get("inflight")))
+            one.requesting = one.inference = bool(finite_number(row.get("inflight")))
     for row in rows(snapshot, "inflight"):
         session, agent = _id(row, "session"), _id(row, "agent")
         if session:
-            one = _enter(found, session, agent)
-            one.asking = True
+            one = _get_or_add(found, session, agent)
+            one.requesting = True
             waiting = part(row, "waiting")
             if waiting:
                 one.waiting = one.waiting or waiting
             else:
-                one.llm = one.llm or row.get("path") == _INFERENCE
+                one.inference = one.inference or row.get("path") == _INFERENCE
     for row in rows(snapshot, "held"):
         session, agent = _id(row, "session"), _id(row, "agent")
         if session:
-            one = _enter(found, session, agent)
-            one.held = max(one.held or 0.0, finite_number(row.get("heldSec")) or 0.0)
+            one = _get_or_add(found, session, agent)
+            one.held_sec = max(one.held_sec or 0.0, finite_number(row.get("heldSec")) or 0.0)
     for session in (*sources.registry, *sources.clients, *sources.transcripts, *sources.tools):
-        _enter(found, session)
+        _get_or_add(found, session)
     for session, agent, file in _agent_files(sources):
-        one = _enter(found, session, agent)
-        one.file = file
+        one = _get_or_add(found, session, agent)
+        one.agent_file = file
         if not one.parent and file.parent:
             one.parent = f"{session}/{file.parent}"
     return found
@@ -111,7 +111,7 @@ def _id(row: Snapshot, key: str) -> str:
     return text(row, key)[:LONGEST_ID]
 
 
-def _enter(found: dict[str, Conversation], session: str, agent: str = "") -> Conversation:
+def _get_or_add(found: dict[str, Conversation], session: str, agent: str = "") -> Conversation:
     if session not in found:
         found[session] = Conversation(session)
     if not agent:
@@ -128,15 +128,15 @@ def _agent_files(sources: Sources) -> Iterator[tuple[str, str, AgentFile]]:
             yield session, agent, file
 
 
-def shown_of(known: Mapping[str, Conversation], signs: Mapping[str, Signs], now: float) -> dict[str, str]:
+def shown_with_parent(known: Mapping[str, Conversation], signs: Mapping[str, Signs], now: float) -> dict[str, str]:
     """Key -> key of the nearest shown conversation above it (empty for a session), of all that are shown."""
     present = {key for key, sign in signs.items() if sign.shown(now)}
     for key in list(present):
-        present.update(above(known, key))
-    return {key: next(above(known, key), "") for key in known if key in present}
+        present.update(ancestors(known, key))
+    return {key: next(ancestors(known, key), "") for key in known if key in present}
 
 
-def above(known: Mapping[str, Conversation], key: str) -> Iterator[str]:
+def ancestors(known: Mapping[str, Conversation], key: str) -> Iterator[str]:
     """The conversations above a sub-agent, nearest first; the last one is its session."""
     one, seen = known[key], {key}
     while one.agent:
@@ -148,7 +148,7 @@ def above(known: Mapping[str, Conversation], key: str) -> Iterator[str]:
         one = up
 
 
-def tally_of(binding: Snapshot) -> UsageSum:
+def usage_of(binding: Snapshot) -> UsageSum:
     """What a binding has used; nothing is known where there is none."""
     used = finite_number(binding.get("tokens"))
     unmeasured = int(finite_number(binding.get("unmeasured")) or 0)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Optional
 
 from .bars import bars_of
-from .conversations import tally_of
+from .conversations import usage_of
 from .figures import finite_number
 from .model import AccountRow, IssueRow, Node, sum_usage
 from .reading import Snapshot, part, rows, text
@@ -54,7 +54,7 @@ def _account(
         nodes=tuple(node.key for node in nodes),
         live=sum(node.live for node in nodes),
         usage=sum_usage([node.usage for node in nodes]),
-        lifetime_usage=tally_of(part(row, "usage")),
+        lifetime_usage=usage_of(part(row, "usage")),
     )
 
 
@@ -84,7 +84,7 @@ def _issue(members: Sequence[Node], recorded: Optional[Snapshot], titles: Mappin
     sessions = {node.session: node for node in members}
     tally = sum_usage([node.usage for node in members])
     if recorded is not None:
-        kept = tally_of(recorded)
+        kept = usage_of(recorded)
         tally = kept if (kept.tokens or 0) >= (tally.tokens or 0) else tally
     return IssueRow(
         name=members[0].issue,

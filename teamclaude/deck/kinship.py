@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .conversations import Conversation, above, tally_of
+from .conversations import Conversation, ancestors, usage_of
 from .figures import epoch_seconds
 from .model import UsageSum, sum_usage
 from .presence import Signs
@@ -65,9 +65,9 @@ def usage_by_node(conversations: ConversationSet) -> dict[str, UsageSum]:
     A sub-agent that is shown no more counts with whom it worked for: else a lead's sum would shrink whenever
     one of its sub-agents ends.
     """
-    parts = {key: [tally_of(conversations.known[key].binding)] for key in conversations.shown}
+    parts = {key: [usage_of(conversations.known[key].binding)] for key in conversations.shown}
     for key, one in conversations.known.items():
         if one.agent and one.binding and key not in conversations.shown and one.session in conversations.shown:
-            heir = next(up for up in above(conversations.known, key) if up in conversations.shown)
-            parts[heir].append(tally_of(one.binding))
+            heir = next(up for up in ancestors(conversations.known, key) if up in conversations.shown)
+            parts[heir].append(usage_of(one.binding))
     return {key: found[0] if len(found) == 1 else sum_usage(found) for key, found in parts.items()}

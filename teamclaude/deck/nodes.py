@@ -130,8 +130,8 @@ def _session(
         needs_you=asks or chip in _URGENT,
         collision=twice,
         tool_running=state.tool,
-        inference=one.llm,
-        held_sec=one.held,
+        inference=one.inference,
+        held_sec=one.held_sec,
         waiting_for=waiting_words(one.waiting, now),
         live=state.live,
         warm=bool(one.binding.get("warm")),
@@ -146,7 +146,7 @@ def _session(
 def _agent(
     one: Conversation, sign: Signs, about: _About, now: float, parent: str, is_lead: bool, tally: UsageSum
 ) -> Node:
-    file, state = one.file or _NO_FILE, sign.state(now)
+    file, state = one.agent_file or _NO_FILE, sign.state(now)
     return Node(
         key=one.key,
         session=one.session,
@@ -162,8 +162,8 @@ def _agent(
         project=about.project,
         branch=about.branch,
         tool_running=state.tool,
-        inference=one.llm,
-        held_sec=one.held,
+        inference=one.inference,
+        held_sec=one.held_sec,
         waiting_for=waiting_words(one.waiting, now),
         live=state.live,
         warm=bool(one.binding.get("warm")),

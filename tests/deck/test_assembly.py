@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.deck.assembly import deck_model
-from teamclaude.deck.conversations import tally_of
+from teamclaude.deck.conversations import usage_of
 from teamclaude.deck.model import PoolCapacity, NodeCounts, ProxyInfo, IssueRow, TreeLevel, UsageSum, sum_usage
 from teamclaude.deck.sources import AgentFile, Client, Machine, Pin, RegistryRow, Sources, Transcript
 from teamclaude.deck.view_words import usage_summary, usage_dollars, usage_tokens
@@ -328,8 +328,8 @@ def test_three_hundred_sessions_make_one_frame() -> None:
 
 
 def test_tokens_that_are_unknown_in_part_are_a_lower_bound_and_all_unknown_are_a_dash() -> None:
-    some = tally_of({"tokens": 1200, "cost": 1.5, "requests": 3, "unmeasured": 1})
-    none = tally_of({"tokens": None, "cost": None, "requests": 2, "unmeasured": 2})
+    some = usage_of({"tokens": 1200, "cost": 1.5, "requests": 3, "unmeasured": 1})
+    none = usage_of({"tokens": None, "cost": None, "requests": 2, "unmeasured": 2})
     assert (usage_tokens(some), usage_dollars(some), usage_summary(some)) == ("1.2k+", "$1.50+", "1.2k+ tok · $1.50+")
     assert (usage_tokens(none), usage_dollars(none), none.requests) == ("—", "—", 2)
     assert usage_tokens(sum_usage([some, none])) == "1.2k+"

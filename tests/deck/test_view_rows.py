@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.deck.conversations import tally_of
+from teamclaude.deck.conversations import usage_of
 from teamclaude.deck.model import CHIPS, UsageSum, sum_usage
 from teamclaude.deck.spans import cells, plain
 from teamclaude.deck.view_rows import NOWHERE, Columns, Place, columns_for, node_row
@@ -98,7 +98,7 @@ def test_a_cost_by_the_price_of_another_version_is_marked() -> None:
     assert row(tally=UsageSum(5000, 1.0, 4000, 1, estimated=True)).split()[-1] == "~$1.00+"
     assert row(tally=UsageSum(5000, None, 5000, 1)).split()[-1] == "—"
     assert sum_usage([UsageSum(1, 1.0), UsageSum(1, 1.0, 0, 1, estimated=True)]).estimated
-    assert tally_of({"tokens": 5, "cost": 1.0, "costEstimated": True}).estimated
+    assert usage_of({"tokens": 5, "cost": 1.0, "costEstimated": True}).estimated
 
 
 def test_narrow_screens_give_up_columns_one_by_one() -> None:
