@@ -31,7 +31,7 @@ _CHIPS = {
     "work": r"work|progress|started|doing|active|in dev",
 }
 _PATTERNS = {chip: re.compile(rf"\b(?:{words})") for chip, words in _CHIPS.items()}
-_URGENT = ("block", "review")
+_NEEDS_YOU_CHIPS = ("block", "review")
 
 
 @lru_cache(maxsize=256)
@@ -41,7 +41,7 @@ def chip_of(status: str) -> str:
     return next((chip for chip, pattern in _PATTERNS.items() if pattern.search(words)), "")
 
 
-class _About(NamedTuple):
+class _SessionFacts(NamedTuple):
     """What a session and its sub-agents have in common."""
 
     row: RegistryRow
@@ -55,29 +55,29 @@ class _About(NamedTuple):
     account: str
 
 
-def nodes_of(crew: ConversationSet, parents: Mapping[str, str], tallies: Mapping[str, UsageSum]) -> dict[str, Node]:
+def nodes_of(conversations: ConversationSet, parents: Mapping[str, str], usages: Mapping[str, UsageSum]) -> dict[str, Node]:
     """All shown conversations by key."""
     leads = set(parents.values())
-    about = {key: _about(crew, key) for key, up in crew.shown.items() if not up}
+    about = {key: _session_facts(conversations, key) for key, up in conversations.shown.items() if not up}
     pinned = Counter(session.issue.casefold() for session in about.values() if session.issue)
     nodes = {}
-    for key, tally in tallies.items():
-        one, sign = crew.known[key], crew.signs[key]
+    for key, tally in usages.items():
+        one, sign = conversations.known[key], conversations.signs[key]
         parent, is_lead, session = parents.get(key, ""), key in leads, about[one.session]
         if one.agent:
-            nodes[key] = _agent(one, sign, session, crew.now, parent, is_lead, tally)
+            nodes[key] = _agent(one, sign, session, conversations.now, parent, is_lead, tally)
         else:
             twice = pinned[session.issue.casefold()] > 1
-            nodes[key] = _session(one, sign, session, crew.now, parent, is_lead, tally, twice)
+            nodes[key] = _session(one, sign, session, conversations.now, parent, is_lead, tally, twice)
     return nodes
 
 
-def _about(crew: ConversationSet, key: str) -> _About:
-    sources = crew.sources
+def _session_facts(conversations: ConversationSet, key: str) -> _SessionFacts:
+    sources = conversations.sources
     row = sources.registry.get(key, _NO_ROW)
     client = sources.clients.get(key, _NO_CLIENT)
     transcript = sources.transcripts.get(key, _NO_TRANSCRIPT)
-    return _About(
+    return _SessionFacts(
         row,
         sources.pins.get(key, _NO_PIN),
         client,
@@ -86,7 +86,7 @@ def _about(crew: ConversationSet, key: str) -> _About:
         emoji=row.emoji or session_emoji(key),
         project=_folder(transcript.cwd or client.cwd),
         branch="" if transcript.branch == "HEAD" else transcript.branch,
-        account=text(crew.known[key].binding, "account"),
+        account=text(conversations.known[key].binding, "account"),
     )
 
 
@@ -98,7 +98,7 @@ def _folder(path: str) -> str:
 def _session(
     one: Conversation,
     sign: Signs,
-    about: _About,
+    about: _SessionFacts,
     now: float,
     parent: str,
     is_lead: bool,
@@ -111,7 +111,7 @@ def _session(
     lines = (about.row.intent, pin.title, transcript.title, transcript.prompt)
     asks = about.client.status == "waiting" and not sign.requesting
     chip = chip_of(pin.status) if pin.status else ""
-    chip = "wait" if asks and chip not in _URGENT else chip
+    chip = "wait" if asks and chip not in _NEEDS_YOU_CHIPS else chip
     orphan = bool(pin.parent_id) and pin.parent_id != pin.issue_id and not about.row.solo
     return Node(
         key=one.key,
@@ -127,7 +127,7 @@ def _session(
         project=about.project,
         branch=about.branch,
         chip=chip,
-        needs_you=asks or chip in _URGENT,
+        needs_you=asks or chip in _NEEDS_YOU_CHIPS,
         collision=twice,
         tool_running=state.tool,
         inference=one.inference,
@@ -144,7 +144,7 @@ def _session(
 
 
 def _agent(
-    one: Conversation, sign: Signs, about: _About, now: float, parent: str, is_lead: bool, tally: UsageSum
+    one: Conversation, sign: Signs, about: _SessionFacts, now: float, parent: str, is_lead: bool, tally: UsageSum
 ) -> Node:
     file, state = one.agent_file or _NO_FILE, sign.state(now)
     return Node(
