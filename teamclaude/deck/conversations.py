@@ -11,7 +11,7 @@ from typing import Optional
 
 from .figures import epoch_seconds, finite_number
 from .model import UNKNOWN_USAGE, UsageSum
-from .presence import SHOWN_SEC, Signs
+from .presence import SHOWN_SEC, ActivitySigns
 from .reading import Snapshot, part, rows, text
 from .sources import AgentFile, Sources
 
@@ -39,18 +39,18 @@ class Conversation:
     def key(self) -> str:
         return f"{self.session}/{self.agent}" if self.agent else self.session
 
-    def signs(self, sources: Sources) -> Signs:
+    def signs(self, sources: Sources) -> ActivitySigns:
         requested = epoch_seconds(self.binding.get("lastUsed"))
         if self.agent:
             file = self.agent_file
             if file is None:
-                return Signs(self.requesting, requested)
-            return Signs(
+                return ActivitySigns(self.requesting, requested)
+            return ActivitySigns(
                 self.requesting,
                 requested,
-                changed=file.changed,
-                turn=file.last_turn,
-                calling=file.calling,
+                modified=file.changed,
+                transcript_turn=file.last_turn,
+                tool_called=file.calling,
                 ended=file.ended,
             )
         transcript = sources.transcripts.get(self.session)
@@ -60,14 +60,14 @@ class Conversation:
             started = client.started
         tool = sources.tools.get(self.session)
         if transcript is None:
-            return Signs(self.requesting, requested, tool, started=started)
-        return Signs(
+            return ActivitySigns(self.requesting, requested, tool, started=started)
+        return ActivitySigns(
             self.requesting,
             requested,
             tool,
-            changed=transcript.changed,
-            turn=transcript.last_turn,
-            calling=transcript.calling,
+            modified=transcript.changed,
+            transcript_turn=transcript.last_turn,
+            tool_called=transcript.calling,
             started=started,
         )
 
@@ -128,9 +128,9 @@ def _agent_files(sources: Sources) -> Iterator[tuple[str, str, AgentFile]]:
             yield session, agent, file
 
 
-def shown_with_parent(known: Mapping[str, Conversation], signs: Mapping[str, Signs], now: float) -> dict[str, str]:
+def shown_with_parent(known: Mapping[str, Conversation], signs: Mapping[str, ActivitySigns], now: float) -> dict[str, str]:
     """Key -> key of the nearest shown conversation above it (empty for a session), of all that are shown."""
-    present = {key for key, sign in signs.items() if sign.shown(now)}
+    present = {key for key, sign in signs.items() if sign.is_shown(now)}
     for key in list(present):
         present.update(ancestors(known, key))
     return {key: next(ancestors(known, key), "") for key in known if key in present}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .conversations import Conversation, ancestors, usage_of
 from .figures import epoch_seconds
 from .model import UsageSum, sum_usage
-from .presence import Signs
+from .presence import ActivitySigns
 from .sources import Pin, Sources
 from .tree import without_cycles
 
@@ -20,7 +20,7 @@ class ConversationSet:
     """All known conversations, and which of them are shown."""
 
     known: Mapping[str, Conversation]
-    signs: Mapping[str, Signs]
+    signs: Mapping[str, ActivitySigns]
     shown: Mapping[str, str]  # key -> key of the nearest shown one above it; empty: a session
     sources: Sources
     now: float

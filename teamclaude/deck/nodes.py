@@ -13,7 +13,7 @@ from .figures import session_emoji
 from .holds import waiting_words
 from .kinship import ConversationSet
 from .model import LEAD, SOLO, WORKER, Node, UsageSum
-from .presence import Signs
+from .presence import ActivitySigns
 from .reading import text
 from .sources import AgentFile, Client, Pin, RegistryRow, Transcript
 
@@ -97,7 +97,7 @@ def _folder(path: str) -> str:
 
 def _session(
     one: Conversation,
-    sign: Signs,
+    sign: ActivitySigns,
     about: _SessionFacts,
     now: float,
     parent: str,
@@ -129,13 +129,13 @@ def _session(
         chip=chip,
         needs_you=asks or chip in _NEEDS_YOU_CHIPS,
         collision=twice,
-        tool_running=state.tool,
+        tool_running=state.tool_running,
         inference=one.inference,
         held_sec=one.held_sec,
         waiting_for=waiting_words(one.waiting, now),
         live=state.live,
         warm=bool(one.binding.get("warm")),
-        idle=state.idle,
+        idle=state.idle_sec,
         model=text(one.binding, "model"),
         pinned=bool(one.binding.get("pinned")),
         usage=tally,
@@ -144,7 +144,7 @@ def _session(
 
 
 def _agent(
-    one: Conversation, sign: Signs, about: _SessionFacts, now: float, parent: str, is_lead: bool, tally: UsageSum
+    one: Conversation, sign: ActivitySigns, about: _SessionFacts, now: float, parent: str, is_lead: bool, tally: UsageSum
 ) -> Node:
     file, state = one.agent_file or _NO_FILE, sign.state(now)
     return Node(
@@ -161,13 +161,13 @@ def _agent(
         about=file.kind if file.description else "",
         project=about.project,
         branch=about.branch,
-        tool_running=state.tool,
+        tool_running=state.tool_running,
         inference=one.inference,
         held_sec=one.held_sec,
         waiting_for=waiting_words(one.waiting, now),
         live=state.live,
         warm=bool(one.binding.get("warm")),
-        idle=state.idle,
+        idle=state.idle_sec,
         model=text(one.binding, "model"),
         pinned=bool(one.binding.get("pinned")),
         usage=tally,
