@@ -16,29 +16,29 @@ from .reading import Snapshot, part, text
 __all__ = ["bars_of", "pace_of"]
 
 _HOUR, _DAY = 3600.0, 86400.0
-_SPANS = {"5h": 5 * _HOUR, "7d": 7 * _DAY}
+_WINDOW_SEC = {"5h": 5 * _HOUR, "7d": 7 * _DAY}
 _LABELS = {"5h": "Ses", "7d": "Wk"}
-ON_LINE = 0.05  # a difference that the next requests may even out
-EARLY = 0.05  # of a window's time: what was used until then is no speed to reckon with
-_LONGEST_AXIS = 32
+LINE_TOLERANCE = 0.05  # a difference that the next requests may even out
+MIN_ELAPSED_SHARE = 0.05  # of a window's time: what was used until then is no speed to reckon with
+MAX_AXIS_CHARS = 32
 
 
-class Pace(NamedTuple):
-    side: str  # behind, on, ahead, or empty where it can't be told
-    runs_out: Optional[float] = None  # seconds to 100 %, when ahead and it can be told
+class WindowPace(NamedTuple):
+    position: str  # behind, on, ahead, or empty where it can't be told
+    full_sec: Optional[float] = None  # seconds to 100 %, when ahead and it can be told
 
 
-def pace_of(used: Optional[float], left: Optional[float], span: Optional[float]) -> Pace:
+def pace_of(used: Optional[float], left: Optional[float], span: Optional[float]) -> WindowPace:
     """Where a window stands against its line; `left` seconds to its reset, of `span` in all."""
     if used is None or left is None or span is None or left > span:
-        return Pace("")
+        return WindowPace("")
     passed = span - left
     line = passed / span
-    if used < line - ON_LINE:
-        return Pace("behind")
-    if used <= line + ON_LINE:
-        return Pace("on")
-    return Pace("ahead", None if line < EARLY else max(0.0, (1.0 - used) * passed / used))
+    if used < line - LINE_TOLERANCE:
+        return WindowPace("behind")
+    if used <= line + LINE_TOLERANCE:
+        return WindowPace("on")
+    return WindowPace("ahead", None if line < MIN_ELAPSED_SHARE else max(0.0, (1.0 - used) * passed / used))
 
 
 def bars_of(account: Snapshot, now: float) -> tuple[QuotaBar, ...]:
@@ -47,10 +47,10 @@ def bars_of(account: Snapshot, now: float) -> tuple[QuotaBar, ...]:
     if text(account, "type") == "apikey":
         return _sorted(part(quota, "apiKeyLimits"), now)
     whole = [
-        _bar(axis, quota.get(f"unified{axis}"), quota.get(f"unified{axis}Reset"), now) for axis in _SPANS
+        _bar(axis, quota.get(f"unified{axis}"), quota.get(f"unified{axis}Reset"), now) for axis in _WINDOW_SEC
     ]
     axes = part(quota, "axes")
-    return (*whole, *_sorted({axis: axes[axis] for axis in axes if axis not in _SPANS}, now))
+    return (*whole, *_sorted({axis: axes[axis] for axis in axes if axis not in _WINDOW_SEC}, now))
 
 
 def _sorted(axes: Snapshot, now: float) -> tuple[QuotaBar, ...]:
@@ -62,9 +62,9 @@ def _sorted(axes: Snapshot, now: float) -> tuple[QuotaBar, ...]:
 
 
 def _bar(axis: str, utilization: Any, reset: Any, now: float) -> QuotaBar:
-    axis = clean(axis)[:_LONGEST_AXIS]
+    axis = clean(axis)[:MAX_AXIS_CHARS]
     window, _, scope = axis.partition("_")
     used, end = finite_number(utilization), epoch_seconds(reset)
     left = end - now if end is not None and end > now else None
-    pace = pace_of(used, left, _SPANS.get(window))
-    return QuotaBar(axis, _LABELS.get(axis) or scope or axis, used, left, pace.side, pace.runs_out)
+    pace = pace_of(used, left, _WINDOW_SEC.get(window))
+    return QuotaBar(axis, _LABELS.get(axis) or scope or axis, used, left, pace.position, pace.full_sec)
