@@ -47,9 +47,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _names(status: Any) -> list[str]:
-    from ..deck.reading import rows, text
+    from ..deck.reading import objects_at, text_at
 
-    return [text(account, "name") for account in rows(status, "accounts")]
+    return [text_at(account, "name") for account in objects_at(status, "accounts")]
 
 
 def _account(status: Any, wanted: str) -> str:
@@ -60,9 +60,9 @@ def _account(status: Any, wanted: str) -> str:
 
 def _session(status: Any, wanted: str) -> str:
     """The whole id; one that the proxy does not know (yet) is pinned as it is."""
-    from ..deck.reading import rows, text
+    from ..deck.reading import objects_at, text_at
 
-    found = {text(row, "sid") for row in rows(status, "sessionBindings")}
+    found = {text_at(row, "sid") for row in objects_at(status, "sessionBindings")}
     matches = sorted(sid for sid in found if sid.startswith(wanted))
     if len(matches) > 1 and wanted not in matches:
         raise UsageError(f'session "{wanted}" could be any of: {", ".join(matches)}')
@@ -70,15 +70,15 @@ def _session(status: Any, wanted: str) -> str:
 
 
 def _lines(status: Any) -> list[str]:
-    from ..deck.reading import rows, text
+    from ..deck.reading import objects_at, text_at
 
-    pins = {text(pin, "session"): text(pin, "account") for pin in rows(status, "pins")}
+    pins = {text_at(pin, "session"): text_at(pin, "account") for pin in objects_at(status, "pins")}
     everything = pins.pop("", None)
-    current = text(status, "currentAccount")
+    current = text_at(status, "currentAccount")
     lines = []
-    for account in rows(status, "accounts"):
-        name = text(account, "name")
-        marks = [text(account, "status")]
+    for account in objects_at(status, "accounts"):
+        name = text_at(account, "name")
+        marks = [text_at(account, "status")]
         marks += ["all work is pinned to it"] if name == everything else []
         marks += ["used last"] if name == current else []
         lines.append(f"{name}  {', '.join(mark for mark in marks if mark)}")

@@ -26,19 +26,19 @@ from .model import (
 )
 from .needs import alerts_of
 from .nodes import nodes_of
-from .reading import Snapshot, now, part, rows, text
+from .reading import JsonObject, snapshot_time, object_at, objects_at, text_at
 from .sources import NO_SOURCES, Sources
 from .tree import trees_of
 
 __all__ = ["deck_model"]
 
 
-def deck_model(snapshot: Snapshot, sources: Sources = NO_SOURCES, reachable: bool = True) -> DeckModel:
+def deck_model(snapshot: JsonObject, sources: Sources = NO_SOURCES, reachable: bool = True) -> DeckModel:
     """The frame for `snapshot`, an answer of GET /teamclaude/deck.
 
     `reachable` is False when it is the last one before the proxy was lost.
     """
-    at = now(snapshot) or 0.0
+    at = snapshot_time(snapshot) or 0.0
     known = conversations(snapshot, sources)
     signs = {key: one.signs(sources) for key, one in known.items()}
     crew = ConversationSet(known, signs, shown_with_parent(known, signs, at), sources, at)
@@ -46,11 +46,11 @@ def deck_model(snapshot: Snapshot, sources: Sources = NO_SOURCES, reachable: boo
     nodes = nodes_of(crew, parents, tallies)
     accounts = accounts_of(snapshot, nodes, at)
     issues = issues_of(snapshot, nodes, {key: pin.title for key, pin in sources.pins.items()})
-    capacity = _capacity(part(snapshot, "capacity"))
+    capacity = _capacity(object_at(snapshot, "capacity"))
     return DeckModel(
         now=at,
-        proxy=_header(part(snapshot, "system"), reachable),
-        totals=_top(part(snapshot, "system"), sources, capacity, accounts, nodes.values()),
+        proxy=_header(object_at(snapshot, "system"), reachable),
+        totals=_top(object_at(snapshot, "system"), sources, capacity, accounts, nodes.values()),
         nodes=nodes,
         trees=trees_of(parents, tallies),
         accounts=accounts,
@@ -61,20 +61,20 @@ def deck_model(snapshot: Snapshot, sources: Sources = NO_SOURCES, reachable: boo
         ),
         held=holds_of(snapshot, at),
         activity=(
-            *_activity(rows(snapshot, "inflight"), True, at),
-            *_activity(rows(snapshot, "activity"), False, at),
+            *_activity(objects_at(snapshot, "inflight"), True, at),
+            *_activity(objects_at(snapshot, "activity"), False, at),
         ),
         alerts=alerts_of(nodes, accounts, capacity.verdict),
     )
 
 
-def _header(system: Snapshot, reachable: bool) -> ProxyInfo:
-    return ProxyInfo(text(system, "version"), _whole(system, "port"), reachable, bool(system.get("draining")))
+def _header(system: JsonObject, reachable: bool) -> ProxyInfo:
+    return ProxyInfo(text_at(system, "version"), _whole(system, "port"), reachable, bool(system.get("draining")))
 
 
-def _capacity(capacity: Snapshot) -> PoolCapacity:
+def _capacity(capacity: JsonObject) -> PoolCapacity:
     return PoolCapacity(
-        verdict=text(capacity, "verdict"),
+        verdict=text_at(capacity, "verdict"),
         headroom=_whole(capacity, "headroom"),
         live=_whole(capacity, "liveAccounts"),
         total=_whole(capacity, "total"),
@@ -84,7 +84,7 @@ def _capacity(capacity: Snapshot) -> PoolCapacity:
 
 
 def _top(
-    system: Snapshot, sources: Sources, capacity: PoolCapacity, accounts: Iterable[AccountRow], nodes: Iterable[Node]
+    system: JsonObject, sources: Sources, capacity: PoolCapacity, accounts: Iterable[AccountRow], nodes: Iterable[Node]
 ) -> Totals:
     statuses = [account.status for account in accounts]
     held = _whole(system, "held") or 0
@@ -119,21 +119,21 @@ def _fleet(nodes: list[Node]) -> NodeCounts:
     )
 
 
-def _activity(records: Iterable[Snapshot], running: bool, at: float) -> list[ActivityRow]:
+def _activity(records: Iterable[JsonObject], running: bool, at: float) -> list[ActivityRow]:
     return [
         ActivityRow(
-            text(record, "id"),
+            text_at(record, "id"),
             record,
             running,
             finite_number(record.get("durationSec")),
             "" if running else _style(record),
-            waiting_words(part(record, "waiting"), at) if running else "",
+            waiting_words(object_at(record, "waiting"), at) if running else "",
         )
         for record in records
     ]
 
 
-def _style(record: Snapshot) -> str:
+def _style(record: JsonObject) -> str:
     status = finite_number(record.get("status"))
     if status is None or status >= 500:
         return "bad"

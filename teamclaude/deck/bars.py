@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Optional
 from .cells import clean
 from .figures import epoch_seconds, finite_number
 from .model import QuotaBar
-from .reading import Snapshot, part, text
+from .reading import JsonObject, object_at, text_at
 
 __all__ = ["bars_of", "pace_of"]
 
@@ -41,21 +41,21 @@ def pace_of(used: Optional[float], left: Optional[float], span: Optional[float])
     return WindowPace("ahead", None if line < MIN_ELAPSED_SHARE else max(0.0, (1.0 - used) * passed / used))
 
 
-def bars_of(account: Snapshot, now: float) -> tuple[QuotaBar, ...]:
+def bars_of(account: JsonObject, now: float) -> tuple[QuotaBar, ...]:
     """`5h`, `7d` and the models' windows, fullest first; for an API key its limits, fullest first."""
-    quota = part(account, "quota")
-    if text(account, "type") == "apikey":
-        return _sorted(part(quota, "apiKeyLimits"), now)
+    quota = object_at(account, "quota")
+    if text_at(account, "type") == "apikey":
+        return _sorted(object_at(quota, "apiKeyLimits"), now)
     whole = [
         _bar(axis, quota.get(f"unified{axis}"), quota.get(f"unified{axis}Reset"), now) for axis in _WINDOW_SEC
     ]
-    axes = part(quota, "axes")
+    axes = object_at(quota, "axes")
     return (*whole, *_sorted({axis: axes[axis] for axis in axes if axis not in _WINDOW_SEC}, now))
 
 
-def _sorted(axes: Snapshot, now: float) -> tuple[QuotaBar, ...]:
+def _sorted(axes: JsonObject, now: float) -> tuple[QuotaBar, ...]:
     bars = [
-        _bar(axis, part(axes, axis).get("utilization"), part(axes, axis).get("resetsAt"), now)
+        _bar(axis, object_at(axes, axis).get("utilization"), object_at(axes, axis).get("resetsAt"), now)
         for axis in axes
     ]
     return tuple(sorted(bars, key=lambda bar: (-(-1.0 if bar.used is None else bar.used), bar.axis)))

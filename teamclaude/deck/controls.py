@@ -25,7 +25,7 @@ from ..proxy.service import ProxyServer
 from .board import CommandResult
 from .desk import Command
 from .explanation import explanation_lines
-from .reading import Snapshot
+from .reading import JsonObject
 from .spans import line
 from .view_options import Page
 
@@ -41,7 +41,7 @@ class Controls(Protocol):
 class ReadOnlyControls:
     """Only what changes nothing: `explain(request)` gets the decision record, or raises TeamClaudeError."""
 
-    def __init__(self, explain: Callable[[str], Snapshot]) -> None:
+    def __init__(self, explain: Callable[[str], JsonObject]) -> None:
         self._explain = explain
 
     def execute(self, command: Command) -> CommandResult:
@@ -145,7 +145,7 @@ def _with_import_source(account: AccountConfig, path: str) -> AccountConfig:
     )
 
 
-def decision_page(record: Snapshot) -> Page:
+def decision_page(record: JsonObject) -> Page:
     """A decision record to read."""
     first, *others = explanation_lines(record)
     return Page(first, tuple(line(text) for text in others))

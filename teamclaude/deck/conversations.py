@@ -12,7 +12,7 @@ from typing import Optional
 from .figures import epoch_seconds, finite_number
 from .model import UNKNOWN_USAGE, UsageSum
 from .presence import SHOWN_SEC, ActivitySigns
-from .reading import Snapshot, part, rows, text
+from .reading import JsonObject, object_at, objects_at, text_at
 from .sources import AgentFile, Sources
 
 __all__ = ["Conversation", "ancestors", "conversations", "sessions_of", "shown_with_parent", "usage_of"]
@@ -28,10 +28,10 @@ class Conversation:
     session: str
     agent: str = ""
     parent: str = ""  # key of the conversation that started this sub-agent
-    binding: Snapshot = field(default_factory=dict)
+    binding: JsonObject = field(default_factory=dict)
     requesting: bool = False  # a request of it is in flight
     inference: bool = False  # an inference request is, and does not wait
-    waiting: Snapshot = field(default_factory=dict)  # what its request waits for
+    waiting: JsonObject = field(default_factory=dict)  # what its request waits for
     held_sec: Optional[float] = None  # seconds
     agent_file: Optional[AgentFile] = None
 
@@ -72,27 +72,27 @@ class Conversation:
         )
 
 
-def conversations(snapshot: Snapshot, sources: Sources) -> dict[str, Conversation]:
+def conversations(snapshot: JsonObject, sources: Sources) -> dict[str, Conversation]:
     """All known conversations by key; each sub-agent's session is among them."""
     found: dict[str, Conversation] = {}
-    for row in rows(snapshot, "sessionBindings"):
+    for row in objects_at(snapshot, "sessionBindings"):
         session, agent = _id(row, "sid"), _id(row, "agent")
         if session:
             one = _get_or_add(found, session, agent)
             one.binding = row
-            one.parent = text(row, "parent")[: 2 * LONGEST_ID + 1]
+            one.parent = text_at(row, "parent")[: 2 * LONGEST_ID + 1]
             one.requesting = one.inference = bool(finite_number(row.get("inflight")))
-    for row in rows(snapshot, "inflight"):
+    for row in objects_at(snapshot, "inflight"):
         session, agent = _id(row, "session"), _id(row, "agent")
         if session:
             one = _get_or_add(found, session, agent)
             one.requesting = True
-            waiting = part(row, "waiting")
+            waiting = object_at(row, "waiting")
             if waiting:
                 one.waiting = one.waiting or waiting
             else:
                 one.inference = one.inference or row.get("path") == _INFERENCE
-    for row in rows(snapshot, "held"):
+    for row in objects_at(snapshot, "held"):
         session, agent = _id(row, "session"), _id(row, "agent")
         if session:
             one = _get_or_add(found, session, agent)
@@ -107,8 +107,8 @@ def conversations(snapshot: Snapshot, sources: Sources) -> dict[str, Conversatio
     return found
 
 
-def _id(row: Snapshot, key: str) -> str:
-    return text(row, key)[:LONGEST_ID]
+def _id(row: JsonObject, key: str) -> str:
+    return text_at(row, key)[:LONGEST_ID]
 
 
 def _get_or_add(found: dict[str, Conversation], session: str, agent: str = "") -> Conversation:
@@ -148,7 +148,7 @@ def ancestors(known: Mapping[str, Conversation], key: str) -> Iterator[str]:
         one = up
 
 
-def usage_of(binding: Snapshot) -> UsageSum:
+def usage_of(binding: JsonObject) -> UsageSum:
     """What a binding has used; nothing is known where there is none."""
     used = finite_number(binding.get("tokens"))
     unmeasured = int(finite_number(binding.get("unmeasured")) or 0)
@@ -165,10 +165,10 @@ def usage_of(binding: Snapshot) -> UsageSum:
     )
 
 
-def sessions_of(snapshot: Snapshot) -> set[str]:
+def sessions_of(snapshot: JsonObject) -> set[str]:
     """The sessions whose files the Deck wants to know: those the proxy served lately or serves now."""
-    found = {_id(row, "session") for row in rows(snapshot, "inflight")}
-    for row in rows(snapshot, "sessionBindings"):
+    found = {_id(row, "session") for row in objects_at(snapshot, "inflight")}
+    for row in objects_at(snapshot, "sessionBindings"):
         if (finite_number(row.get("idleSec")) or 0.0) <= SHOWN_SEC:
             found.add(_id(row, "sid"))
     return found - {""}

@@ -9,7 +9,7 @@ from .bars import bars_of
 from .conversations import usage_of
 from .figures import finite_number
 from .model import AccountRow, IssueRow, Node, sum_usage
-from .reading import Snapshot, part, rows, text
+from .reading import JsonObject, object_at, objects_at, text_at
 
 __all__ = ["accounts_of", "by_tokens", "issues_of", "unassigned_of"]
 
@@ -21,29 +21,29 @@ def by_tokens(nodes: Iterable[Node]) -> list[Node]:
     )
 
 
-def accounts_of(snapshot: Snapshot, nodes: Mapping[str, Node], now: float) -> tuple[AccountRow, ...]:
+def accounts_of(snapshot: JsonObject, nodes: Mapping[str, Node], now: float) -> tuple[AccountRow, ...]:
     """The accounts that burn most first, each with the nodes it serves."""
     served: dict[str, list[Node]] = {}
     for node in by_tokens(nodes.values()):
         served.setdefault(node.account, []).append(node)
     everything = next(
-        (text(pin, "account") for pin in rows(snapshot, "pins") if pin.get("session") is None), ""
+        (text_at(pin, "account") for pin in objects_at(snapshot, "pins") if pin.get("session") is None), ""
     )
-    current = text(snapshot, "currentAccount")
-    found = [_account(row, served, now, current, everything) for row in rows(snapshot, "accounts")]
+    current = text_at(snapshot, "currentAccount")
+    found = [_account(row, served, now, current, everything) for row in objects_at(snapshot, "accounts")]
     return tuple(sorted(found, key=lambda account: -(account.usage.tokens or 0)))
 
 
 def _account(
-    row: Snapshot, served: Mapping[str, Sequence[Node]], now: float, current: str, everything: str
+    row: JsonObject, served: Mapping[str, Sequence[Node]], now: float, current: str, everything: str
 ) -> AccountRow:
-    name = text(row, "name")
+    name = text_at(row, "name")
     nodes = served.get(name, ())
     return AccountRow(
         name=name,
-        kind=text(row, "type"),
-        status=text(row, "status"),
-        reason=text(row, "statusReason"),
+        kind=text_at(row, "type"),
+        status=text_at(row, "status"),
+        reason=text_at(row, "statusReason"),
         bench_sec=finite_number(row.get("benchSec")) or None,
         last_resort=bool(row.get("lastResort")),
         current=bool(name) and name == current,
@@ -54,7 +54,7 @@ def _account(
         nodes=tuple(node.key for node in nodes),
         live=sum(node.live for node in nodes),
         usage=sum_usage([node.usage for node in nodes]),
-        lifetime_usage=usage_of(part(row, "usage")),
+        lifetime_usage=usage_of(object_at(row, "usage")),
     )
 
 
@@ -66,12 +66,12 @@ def unassigned_of(nodes: Mapping[str, Node], accounts: Iterable[AccountRow]) -> 
     )
 
 
-def issues_of(snapshot: Snapshot, nodes: Mapping[str, Node], titles: Mapping[str, str]) -> tuple[IssueRow, ...]:
+def issues_of(snapshot: JsonObject, nodes: Mapping[str, Node], titles: Mapping[str, str]) -> tuple[IssueRow, ...]:
     """Issues somebody works on now, most tokens first; `titles` by session.
 
     Where the proxy's own records know the issue, its sums are theirs: they remember sessions that left.
     """
-    recorded = {text(row, "issue").casefold(): row for row in rows(snapshot, "usageByIssue")}
+    recorded = {text_at(row, "issue").casefold(): row for row in objects_at(snapshot, "usageByIssue")}
     working: dict[str, list[Node]] = {}
     for node in by_tokens(nodes.values()):
         if node.issue:
@@ -80,7 +80,7 @@ def issues_of(snapshot: Snapshot, nodes: Mapping[str, Node], titles: Mapping[str
     return tuple(sorted(found, key=lambda issue: (-(issue.usage.tokens or 0), issue.name)))
 
 
-def _issue(members: Sequence[Node], recorded: Optional[Snapshot], titles: Mapping[str, str]) -> IssueRow:
+def _issue(members: Sequence[Node], recorded: Optional[JsonObject], titles: Mapping[str, str]) -> IssueRow:
     sessions = {node.session: node for node in members}
     tally = sum_usage([node.usage for node in members])
     if recorded is not None:

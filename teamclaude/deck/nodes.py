@@ -14,7 +14,7 @@ from .holds import waiting_words
 from .kinship import ConversationSet
 from .model import LEAD, SOLO, WORKER, Node, UsageSum
 from .presence import ActivitySigns
-from .reading import text
+from .reading import text_at
 from .sources import AgentFile, Client, Pin, RegistryRow, Transcript
 
 __all__ = ["chip_of", "nodes_of"]
@@ -86,7 +86,7 @@ def _session_facts(conversations: ConversationSet, key: str) -> _SessionFacts:
         emoji=row.emoji or session_emoji(key),
         project=_folder(transcript.cwd or client.cwd),
         branch="" if transcript.branch == "HEAD" else transcript.branch,
-        account=text(conversations.known[key].binding, "account"),
+        account=text_at(conversations.known[key].binding, "account"),
     )
 
 
@@ -136,7 +136,7 @@ def _session(
         live=state.live,
         warm=bool(one.binding.get("warm")),
         idle=state.idle_sec,
-        model=text(one.binding, "model"),
+        model=text_at(one.binding, "model"),
         pinned=bool(one.binding.get("pinned")),
         usage=tally,
         in_tree=is_lead or bool(parent),
@@ -152,7 +152,7 @@ def _agent(
         session=one.session,
         agent=one.agent,
         parent=parent,
-        account=text(one.binding, "account") or about.account,
+        account=text_at(one.binding, "account") or about.account,
         role=LEAD if is_lead else WORKER,
         emoji=about.emoji,
         label=file.description or file.kind or one.agent[:8],
@@ -168,7 +168,7 @@ def _agent(
         live=state.live,
         warm=bool(one.binding.get("warm")),
         idle=state.idle_sec,
-        model=text(one.binding, "model"),
+        model=text_at(one.binding, "model"),
         pinned=bool(one.binding.get("pinned")),
         usage=tally,
         in_tree=True,

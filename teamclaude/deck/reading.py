@@ -8,14 +8,14 @@ from typing import Any, Optional
 from .cells import clean
 from .figures import UNKNOWN, epoch_seconds, finite_number
 
-__all__ = ["Snapshot", "count", "now", "part", "rows", "text"]
+__all__ = ["JsonObject", "count_at", "snapshot_time", "object_at", "objects_at", "text_at"]
 
-Snapshot = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
 
 
-def now(snapshot: Snapshot) -> Optional[float]:
+def snapshot_time(snapshot: JsonObject) -> Optional[float]:
     """When the snapshot was taken, epoch seconds: countdowns are measured from it."""
-    capacity = part(snapshot, "capacity")
+    capacity = object_at(snapshot, "capacity")
     for value in (snapshot.get("now"), snapshot.get("at"), capacity.get("at")):
         moment = epoch_seconds(value)
         if moment is not None:
@@ -23,25 +23,25 @@ def now(snapshot: Snapshot) -> Optional[float]:
     return None
 
 
-def rows(source: Snapshot, key: str) -> Sequence[Snapshot]:
+def objects_at(source: JsonObject, key: str) -> Sequence[JsonObject]:
     """The objects of a list."""
     found = source.get(key)
     return [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
 
 
-def part(source: Snapshot, key: str) -> Snapshot:
+def object_at(source: JsonObject, key: str) -> JsonObject:
     """The object under a key."""
     found = source.get(key)
     return found if isinstance(found, Mapping) else {}
 
 
-def text(source: Snapshot, key: str) -> str:
+def text_at(source: JsonObject, key: str) -> str:
     """The text under a key, made safe to print."""
     value = source.get(key)
     return clean(value) if isinstance(value, str) else ""
 
 
-def count(source: Snapshot, key: str) -> str:
+def count_at(source: JsonObject, key: str) -> str:
     """A whole number, for display."""
     value = finite_number(source.get(key))
     return UNKNOWN if value is None else f"{value:.0f}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from .cells import pad, width
 from .figures import UNKNOWN, format_duration, finite_number, format_tokens
 from .paint import paint
-from .reading import Snapshot, count, rows, text
+from .reading import JsonObject, count_at, objects_at, text_at
 
 __all__ = ["burn", "capacity_lines", "verdict"]
 
@@ -15,13 +15,13 @@ LAMPS = {"green": "🟢", "yellow": "🟡", "red": "🔴"}
 STYLES = {"green": "good", "yellow": "warn", "red": "bad"}
 
 
-def capacity_lines(capacity: Snapshot, color: bool = False) -> list[str]:
+def capacity_lines(capacity: JsonObject, color: bool = False) -> list[str]:
     """The verdict and one line per account; `capacity` is the answer of GET /capacity."""
     lines = [verdict(capacity, color)]
-    accounts = rows(capacity, "accounts")
-    room = max((width(text(a, "name")) for a in accounts), default=0)
+    accounts = objects_at(capacity, "accounts")
+    room = max((width(text_at(a, "name")) for a in accounts), default=0)
     for account in accounts:
-        name = pad(text(account, "name"), min(room, 32))
+        name = pad(text_at(account, "name"), min(room, 32))
         lines.append(f"  {name}  {_state(account, color)}{burn(account)}")
     last = capacity.get("lastResort")
     if isinstance(last, Mapping):
@@ -29,14 +29,14 @@ def capacity_lines(capacity: Snapshot, color: bool = False) -> list[str]:
     return lines
 
 
-def verdict(capacity: Snapshot, color: bool) -> str:
+def verdict(capacity: JsonObject, color: bool) -> str:
     """The pool in one line."""
-    level = text(capacity, "verdict")
+    level = text_at(capacity, "verdict")
     word = paint(level.upper() or UNKNOWN, STYLES.get(level, ""), color)
     line = (
-        f"{LAMPS.get(level, '⚪')} {word}  headroom {count(capacity, 'headroom')} session(s)"
-        f" · live {count(capacity, 'liveAccounts')}/{count(capacity, 'total')}"
-        f" · benched {count(capacity, 'benched')} · warm {count(capacity, 'warmSessions')}"
+        f"{LAMPS.get(level, '⚪')} {word}  headroom {count_at(capacity, 'headroom')} session(s)"
+        f" · live {count_at(capacity, 'liveAccounts')}/{count_at(capacity, 'total')}"
+        f" · benched {count_at(capacity, 'benched')} · warm {count_at(capacity, 'warmSessions')}"
     )
     held = finite_number(capacity.get("held"))
     if held:
@@ -45,7 +45,7 @@ def verdict(capacity: Snapshot, color: bool) -> str:
     return f"{line} · next free {format_duration(wait)}" if wait else line
 
 
-def _state(account: Snapshot, color: bool) -> str:
+def _state(account: JsonObject, color: bool) -> str:
     if account.get("benched"):
         streak = finite_number(account.get("streak"))
         tail = f" (streak {streak:.0f})" if streak else ""
@@ -54,17 +54,17 @@ def _state(account: Snapshot, color: bool) -> str:
         return paint("near cap", "warn", color)
     if account.get("live"):
         return paint("live", "good", color)
-    status = text(account, "status") or UNKNOWN
-    reason = text(account, "statusReason") or text(account, "reason")
+    status = text_at(account, "status") or UNKNOWN
+    reason = text_at(account, "statusReason") or text_at(account, "reason")
     return paint(f"{status}: {reason}" if reason else status, status, color)
 
 
-def burn(account: Snapshot) -> str:
+def burn(account: JsonObject) -> str:
     """` · burn 1.2M/3.4M (5h)`: tokens against the learned cap."""
     spent = finite_number(account.get("burn5h"))
     return "" if spent is None else f" · burn {format_tokens(spent)}/{format_tokens(account.get('capEst5h'))} (5h)"
 
 
-def _last_resort(last: Snapshot) -> str:
-    names = [text(a, "name") for a in rows(last, "accounts")] or [text(last, "name")]
+def _last_resort(last: JsonObject) -> str:
+    names = [text_at(a, "name") for a in objects_at(last, "accounts")] or [text_at(last, "name")]
     return ", ".join(name for name in names if name) or UNKNOWN

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from .cells import clean
 from .figures import UNKNOWN, session_emoji, epoch_seconds, format_dollars, finite_number, format_seconds, format_tokens
 from .model import ActivityRow, Node
-from .reading import Snapshot, text
+from .reading import JsonObject, text_at
 from .spans import Line, Span, cells, fit, line
 from .view_options import FrameOptions
 from .view_words import cell, model_name
@@ -40,7 +40,7 @@ def _moment(row: ActivityRow, spin: int) -> Span:
     return Span(SPINNER[spin % len(SPINNER)], "accent") if row.running else Span(" ")
 
 
-def _clock(record: Snapshot) -> str:
+def _clock(record: JsonObject) -> str:
     at = epoch_seconds(record.get("at"))
     return time.strftime("%H:%M:%S", time.localtime(at)) if at is not None else "--:--:--"
 
@@ -52,10 +52,10 @@ def _status(row: ActivityRow) -> Span:
     return cell(UNKNOWN if status is None else f"{status:.0f}", 3, row.style)
 
 
-def _who(record: Snapshot, nodes: Mapping[str, Node], cells: int, tags: bool) -> list[Span]:
-    session, agent = text(record, "session"), text(record, "agent")
+def _who(record: JsonObject, nodes: Mapping[str, Node], cells: int, tags: bool) -> list[Span]:
+    session, agent = text_at(record, "session"), text_at(record, "agent")
     if not session:
-        return [cell(text(record, "client") or UNKNOWN, cells, "dim")]
+        return [cell(text_at(record, "client") or UNKNOWN, cells, "dim")]
     node = nodes.get(f"{session}/{agent}" if agent else session)
     home = node or nodes.get(session)
     mark = session[:2] if tags else (home.emoji if home and home.emoji else session_emoji(session))
@@ -66,16 +66,16 @@ def _who(record: Snapshot, nodes: Mapping[str, Node], cells: int, tags: bool) ->
 def _waits(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     """Of a request that waits: the accounts that were tried, and what for."""
     route = (_route(row.record, names, room),) if row.record.get("accounts") else ()
-    model = model_name(text(row.record, "model"))
+    model = model_name(text_at(row.record, "model"))
     return fit((*route, *line("  ", (row.waiting_for, "warn"), (f"  {model}", "dim"))), room)
 
 
 def _trouble(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     """Of a request that was not served: what became of it, and why."""
-    outcome = text(row.record, "outcome")
+    outcome = text_at(row.record, "outcome")
     if outcome in ("", "served"):
         return ()
-    why = ": ".join(word for word in (outcome, text(row.record, "reason")) if word)
+    why = ": ".join(word for word in (outcome, text_at(row.record, "reason")) if word)
     asked = _asked(row.record)
     return fit((_route(row.record, names, room), *line("  ", (why, row.style), (f"  {asked}", "dim"))), room)
 
@@ -83,7 +83,7 @@ def _trouble(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
 def _course(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     """Of a request under way or served: account, model, and how much went to and fro."""
     record = row.record
-    model = "·".join(part for part in (model_name(text(record, "model")), text(record, "effort")) if part)
+    model = "·".join(part for part in (model_name(text_at(record, "model")), text_at(record, "effort")) if part)
     out = [_route(record, names, room)]
     if room >= 28:
         out.append(cell(f"  {model}", 20 if room >= 50 else 16))
@@ -97,11 +97,11 @@ def _course(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
         f"ttfb {format_seconds(record.get('ttfbSec'))}" if record.get("ttfbSec") is not None else "",
     ]
     shown = figures if room >= 50 else figures[:1]
-    parts = [_asked(record), *shown, text(record, "reason") if room >= 70 else ""]
+    parts = [_asked(record), *shown, text_at(record, "reason") if room >= 70 else ""]
     return fit((*out, Span("  " + " · ".join(part for part in parts if part), "dim")), room)
 
 
-def _route(record: Snapshot, names: Mapping[str, str], room: int) -> Span:
+def _route(record: JsonObject, names: Mapping[str, str], room: int) -> Span:
     """` → alice → bob`: the accounts that were tried."""
     tried = record.get("accounts")
     known = [str(name) for name in tried] if isinstance(tried, list) else []
@@ -109,18 +109,18 @@ def _route(record: Snapshot, names: Mapping[str, str], room: int) -> Span:
     return cell(f" → {shown or UNKNOWN}", 24 if room >= 70 else 12)
 
 
-def _asked(record: Snapshot) -> str:
+def _asked(record: JsonObject) -> str:
     """Method and path, where they are not the usual ones."""
-    path = text(record, "path")
-    return "" if path == USUAL else f"{text(record, 'method')} {path}"
+    path = text_at(record, "path")
+    return "" if path == USUAL else f"{text_at(record, 'method')} {path}"
 
 
-def _cost(record: Snapshot) -> str:
+def _cost(record: JsonObject) -> str:
     if record.get("cost") is None:
         return ""
     return ("~" if record.get("costEstimated") is True else "") + format_dollars(record["cost"])
 
 
-def _tokens(record: Snapshot, key: str, word: str) -> str:
+def _tokens(record: JsonObject, key: str, word: str) -> str:
     shown = record.get(key) is not None or (record.get("unmeasured") is True and word != "cached")
     return f"{format_tokens(record.get(key))} {word}" if shown else ""
