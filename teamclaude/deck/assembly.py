@@ -8,7 +8,7 @@ from typing import Optional
 from .conversations import conversations, shown_with_parent
 from .figures import finite_number
 from .groups import accounts_of, issues_of, unassigned_of
-from .holds import holds_of, waiting_words
+from .holds import holds_of, describe_waiting
 from .kinship import ConversationSet, parents_of, usage_by_node
 from .model import (
     LEAD,
@@ -127,7 +127,7 @@ def _activity(records: Iterable[JsonObject], running: bool, at: float) -> list[A
             running,
             finite_number(record.get("durationSec")),
             "" if running else _style(record),
-            waiting_words(object_at(record, "waiting"), at) if running else "",
+            describe_waiting(object_at(record, "waiting"), at) if running else "",
         )
         for record in records
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from .cells import clean, pad, width
 from .figures import UNKNOWN, epoch_seconds, finite_number
-from .holds import waited_words
+from .holds import describe_wait
 from .reading import JsonObject, object_at, objects_at, text_at
 
 __all__ = ["explanation_lines"]
@@ -50,7 +50,7 @@ def _waits(waits: Sequence[JsonObject], attempts: int) -> list[str]:
     for wait in waits:
         if finite_number(wait.get("attempts")) == attempts:
             now = (epoch_seconds(wait.get("at")) or 0.0) + (finite_number(wait.get("sec")) or 0.0)
-            lines += ["", f"-  {waited_words(wait, now)}"]
+            lines += ["", f"-  {describe_wait(wait, now)}"]
             if not wait.get("over") or text_at(wait, "kind") == "held":
                 lines += _decision(object_at(wait, "decision"))
     return lines

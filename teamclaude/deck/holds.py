@@ -9,7 +9,7 @@ from .figures import UNKNOWN, format_duration, epoch_seconds, finite_number
 from .model import HeldRequest
 from .reading import JsonObject, objects_at, text_at
 
-__all__ = ["holds_of", "waited_words", "waiting_words"]
+__all__ = ["holds_of", "describe_wait", "describe_waiting"]
 
 
 def holds_of(snapshot: JsonObject, now: float) -> tuple[HeldRequest, ...]:
@@ -28,7 +28,7 @@ def holds_of(snapshot: JsonObject, now: float) -> tuple[HeldRequest, ...]:
     return tuple(sorted(found, key=lambda hold: -hold.held_sec))
 
 
-def waiting_words(waiting: JsonObject, now: float) -> str:
+def describe_waiting(waiting: JsonObject, now: float) -> str:
     """`waiting` of a request under way; empty when it does not wait."""
     sec = finite_number(waiting.get("sec"))
     if sec is None:
@@ -41,10 +41,10 @@ def waiting_words(waiting: JsonObject, now: float) -> str:
     return f"waits {since}, {_expected(waiting, now)}"
 
 
-def waited_words(wait: JsonObject, now: Optional[float] = None) -> str:
+def describe_wait(wait: JsonObject, now: Optional[float] = None) -> str:
     """One of the `waits` of a decision record: `waited 12s for a slot on bob`."""
     if not wait.get("over") and now is not None:
-        return waiting_words(wait, now)
+        return describe_waiting(wait, now)
     sec = finite_number(wait.get("sec"))
     since = UNKNOWN if sec is None else f"{sec:.1f}s" if sec < 10 else format_duration(int(sec))
     if text_at(wait, "kind") == "slot":

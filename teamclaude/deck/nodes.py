@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .conversations import Conversation
 from .figures import session_emoji
-from .holds import waiting_words
+from .holds import describe_waiting
 from .kinship import ConversationSet
 from .model import LEAD, SOLO, WORKER, Node, UsageSum
 from .presence import ActivitySigns
@@ -132,7 +132,7 @@ def _session(
         tool_running=state.tool_running,
         inference=one.inference,
         held_sec=one.held_sec,
-        waiting_for=waiting_words(one.waiting, now),
+        waiting_for=describe_waiting(one.waiting, now),
         live=state.live,
         warm=bool(one.binding.get("warm")),
         idle=state.idle_sec,
@@ -164,7 +164,7 @@ def _agent(
         tool_running=state.tool_running,
         inference=one.inference,
         held_sec=one.held_sec,
-        waiting_for=waiting_words(one.waiting, now),
+        waiting_for=describe_waiting(one.waiting, now),
         live=state.live,
         warm=bool(one.binding.get("warm")),
         idle=state.idle_sec,

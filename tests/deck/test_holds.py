@@ -9,7 +9,7 @@ import pytest
 from teamclaude.deck.assembly import deck_model
 from teamclaude.deck.explanation import explanation_lines
 from teamclaude.deck.fallback import ascii_text
-from teamclaude.deck.holds import holds_of, waited_words, waiting_words
+from teamclaude.deck.holds import holds_of, describe_wait, describe_waiting
 from teamclaude.deck.model import HeldRequest
 from teamclaude.deck.spans import cells, plain
 from teamclaude.deck.view import render_frame, render_lines
@@ -88,7 +88,7 @@ def page(of: dict[str, Any], width: int = 100, **options: Any) -> list[str]:
     ],
 )  # fmt: skip
 def test_what_a_request_waits_for(wait: dict[str, Any], words: str) -> None:
-    assert waiting_words(wait, NOW) == words
+    assert describe_waiting(wait, NOW) == words
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_a_request_waits_for(wait: dict[str, Any], words: str) -> None:
     ],
 )
 def test_what_a_request_waited_for(wait: dict[str, Any], words: str) -> None:
-    assert waited_words(wait, NOW) == words
+    assert describe_wait(wait, NOW) == words
 
 
 def test_the_longest_hold_comes_first_and_any_json_will_do() -> None:
