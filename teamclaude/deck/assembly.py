@@ -49,8 +49,8 @@ def deck_model(snapshot: JsonObject, sources: Sources = NO_SOURCES, reachable: b
     capacity = _capacity(object_at(snapshot, "capacity"))
     return DeckModel(
         now=at,
-        proxy=_header(object_at(snapshot, "system"), reachable),
-        totals=_top(object_at(snapshot, "system"), sources, capacity, accounts, nodes.values()),
+        proxy=_proxy_info(object_at(snapshot, "system"), reachable),
+        totals=_totals(object_at(snapshot, "system"), sources, capacity, accounts, nodes.values()),
         nodes=nodes,
         trees=trees_of(parents, tallies),
         accounts=accounts,
@@ -68,41 +68,41 @@ def deck_model(snapshot: JsonObject, sources: Sources = NO_SOURCES, reachable: b
     )
 
 
-def _header(system: JsonObject, reachable: bool) -> ProxyInfo:
-    return ProxyInfo(text_at(system, "version"), _whole(system, "port"), reachable, bool(system.get("draining")))
+def _proxy_info(system: JsonObject, reachable: bool) -> ProxyInfo:
+    return ProxyInfo(text_at(system, "version"), _whole_number(system, "port"), reachable, bool(system.get("draining")))
 
 
 def _capacity(capacity: JsonObject) -> PoolCapacity:
     return PoolCapacity(
         verdict=text_at(capacity, "verdict"),
-        headroom=_whole(capacity, "headroom"),
-        live=_whole(capacity, "liveAccounts"),
-        total=_whole(capacity, "total"),
-        benched=_whole(capacity, "benched"),
+        headroom=_whole_number(capacity, "headroom"),
+        live=_whole_number(capacity, "liveAccounts"),
+        total=_whole_number(capacity, "total"),
+        benched=_whole_number(capacity, "benched"),
         next_reset_sec=finite_number(capacity.get("soonestResetSec")) or None,
     )
 
 
-def _top(
+def _totals(
     system: JsonObject, sources: Sources, capacity: PoolCapacity, accounts: Iterable[AccountRow], nodes: Iterable[Node]
 ) -> Totals:
     statuses = [account.status for account in accounts]
-    held = _whole(system, "held") or 0
+    held = _whole_number(system, "held") or 0
     return Totals(
         rss_mb=finite_number(system.get("proxyRssMB")),
         uptime_sec=finite_number(system.get("proxyUptimeSec")),
         throttled=statuses.count("benched"),
         need_login=statuses.count("auth_failed"),
-        waiting=max(0, (_whole(system, "waiting") or 0) - held),
+        waiting=max(0, (_whole_number(system, "waiting") or 0) - held),
         held=held,
         ram_share=sources.machine.ram,
         cpu_share=sources.machine.cpu,
         capacity=capacity,
-        counts=_fleet(list(nodes)),
+        counts=_node_counts(list(nodes)),
     )
 
 
-def _fleet(nodes: list[Node]) -> NodeCounts:
+def _node_counts(nodes: list[Node]) -> NodeCounts:
     roles = [node.role for node in nodes]
     leads, workers = roles.count(LEAD), roles.count(WORKER)
     return NodeCounts(
@@ -140,6 +140,6 @@ def _style(record: JsonObject) -> str:
     return "warn" if status >= 400 or record.get("outcome") not in ("served", "") else "good"
 
 
-def _whole(source: Mapping[str, object], key: str) -> Optional[int]:
+def _whole_number(source: Mapping[str, object], key: str) -> Optional[int]:
     value = finite_number(source.get(key))
     return None if value is None else int(value)
