@@ -23,9 +23,9 @@ def explanation_lines(record: JsonObject) -> list[str]:
     lines.append(f"  {'outcome':<8} {_outcome(record)}")
     attempts, waits = objects_at(record, "attempts"), objects_at(record, "waits")
     for count, attempt in enumerate(attempts, 1):
-        lines += _waits(waits, count - 1)
+        lines += _wait_lines(waits, count - 1)
         lines += ["", f"{count}. {_attempt(attempt)}", *_decision(object_at(attempt, "decision"))]
-    lines += _waits(waits, len(attempts))
+    lines += _wait_lines(waits, len(attempts))
     # No attempt: the decision that there was no account for it.
     final = object_at(record, "decision")
     if final and not attempts:
@@ -44,7 +44,7 @@ def _outcome(record: JsonObject) -> str:
     return " ".join(word for word in words if word) + (f": {note}" if note else "")
 
 
-def _waits(waits: Sequence[JsonObject], attempts: int) -> list[str]:
+def _wait_lines(waits: Sequence[JsonObject], attempts: int) -> list[str]:
     """The waits after so many attempts; of one that lasts, why each account is out."""
     lines = []
     for wait in waits:
