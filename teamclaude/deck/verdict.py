@@ -9,32 +9,32 @@ from .figures import UNKNOWN, format_duration, finite_number, format_tokens
 from .paint import paint
 from .reading import JsonObject, count_at, objects_at, text_at
 
-__all__ = ["burn", "capacity_lines", "verdict"]
+__all__ = ["burn_text", "capacity_lines", "pool_line"]
 
-LAMPS = {"green": "🟢", "yellow": "🟡", "red": "🔴"}
+ICONS = {"green": "🟢", "yellow": "🟡", "red": "🔴"}
 STYLES = {"green": "good", "yellow": "warn", "red": "bad"}
 
 
 def capacity_lines(capacity: JsonObject, color: bool = False) -> list[str]:
     """The verdict and one line per account; `capacity` is the answer of GET /capacity."""
-    lines = [verdict(capacity, color)]
+    lines = [pool_line(capacity, color)]
     accounts = objects_at(capacity, "accounts")
     room = max((width(text_at(a, "name")) for a in accounts), default=0)
     for account in accounts:
         name = pad(text_at(account, "name"), min(room, 32))
-        lines.append(f"  {name}  {_state(account, color)}{burn(account)}")
+        lines.append(f"  {name}  {_account_state(account, color)}{burn_text(account)}")
     last = capacity.get("lastResort")
     if isinstance(last, Mapping):
         lines.append(f"  last resort  {_last_resort(last)}")
     return lines
 
 
-def verdict(capacity: JsonObject, color: bool) -> str:
+def pool_line(capacity: JsonObject, color: bool) -> str:
     """The pool in one line."""
     level = text_at(capacity, "verdict")
     word = paint(level.upper() or UNKNOWN, STYLES.get(level, ""), color)
     line = (
-        f"{LAMPS.get(level, '⚪')} {word}  headroom {count_at(capacity, 'headroom')} session(s)"
+        f"{ICONS.get(level, '⚪')} {word}  headroom {count_at(capacity, 'headroom')} session(s)"
         f" · live {count_at(capacity, 'liveAccounts')}/{count_at(capacity, 'total')}"
         f" · benched {count_at(capacity, 'benched')} · warm {count_at(capacity, 'warmSessions')}"
     )
@@ -45,7 +45,7 @@ def verdict(capacity: JsonObject, color: bool) -> str:
     return f"{line} · next free {format_duration(wait)}" if wait else line
 
 
-def _state(account: JsonObject, color: bool) -> str:
+def _account_state(account: JsonObject, color: bool) -> str:
     if account.get("benched"):
         streak = finite_number(account.get("streak"))
         tail = f" (streak {streak:.0f})" if streak else ""
@@ -59,7 +59,7 @@ def _state(account: JsonObject, color: bool) -> str:
     return paint(f"{status}: {reason}" if reason else status, status, color)
 
 
-def burn(account: JsonObject) -> str:
+def burn_text(account: JsonObject) -> str:
     """` · burn 1.2M/3.4M (5h)`: tokens against the learned cap."""
     spent = finite_number(account.get("burn5h"))
     return "" if spent is None else f" · burn {format_tokens(spent)}/{format_tokens(account.get('capEst5h'))} (5h)"
