@@ -15,24 +15,24 @@ from .paint import paint
 __all__ = ["activity_line"]
 
 _UNMEASURED = f" {UNKNOWN} in {UNKNOWN} out"
-LEAST_WAIT_SEC = 0.05  # to be worth a word
+MIN_WAIT_SEC = 0.05  # to be worth a word
 
 
 def activity_line(activity: Activity, color: bool = False, ascii: bool = False) -> str:
     """One finished request: `14:03:20 POST /v1/messages opus·high 🦜 3f2a91c0 → alice 200 12.1s ...`."""
     a = activity
-    said = _said(
+    said = _repeated_part(
         a.method, a.path, a.model, a.effort, a.session, a.accounts, a.status, a.outcome, color, ascii
     )
-    ttfb = "" if a.ttfb_sec is None else f" ttfb {_seconds(a.ttfb_sec)}"
+    ttfb = "" if a.ttfb_sec is None else f" ttfb {_short_seconds(a.ttfb_sec)}"
     used = _UNMEASURED
     if not a.unmeasured:
-        used = _tokens(a.input_tokens, a.output_tokens, a.cache_read_tokens, a.cache_write_tokens)
-    waited = "" if not a.waited_sec or a.waited_sec < LEAST_WAIT_SEC else f" waited {_seconds(a.waited_sec)}"
+        used = _token_counts(a.input_tokens, a.output_tokens, a.cache_read_tokens, a.cache_write_tokens)
+    waited = "" if not a.waited_sec or a.waited_sec < MIN_WAIT_SEC else f" waited {_short_seconds(a.waited_sec)}"
     if waited and a.wait_reason:
         waited += f" ({clean(a.wait_reason)})"
     # In whole milliseconds, as the record's `at` is in JSON.
-    line = f"{_clock(round(a.at * 1000) // 1000)} {said} {_seconds(a.duration_sec)}{ttfb}{used}{waited}"
+    line = f"{_clock_time(round(a.at * 1000) // 1000)} {said} {_short_seconds(a.duration_sec)}{ttfb}{used}{waited}"
     return ascii_text(line) if ascii else line  # of what was said nothing is left to do
 
 
@@ -40,12 +40,12 @@ def activity_line(activity: Activity, color: bool = False, ascii: bool = False) 
 
 
 @lru_cache(maxsize=4)
-def _clock(at: int) -> str:
+def _clock_time(at: int) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
 @lru_cache(maxsize=1024)
-def _said(
+def _repeated_part(
     method: str,
     path: str,
     model: str,
@@ -82,11 +82,11 @@ def _outcome(status: Optional[int], outcome: str, color: bool) -> str:
     return paint(shown, style, color)
 
 
-def _seconds(value: Optional[float]) -> str:
+def _short_seconds(value: Optional[float]) -> str:
     return f"{value:.1f}s" if value is not None and value < 100 else format_seconds(value)
 
 
-def _tokens(new: Optional[int], output: Optional[int], cached: Optional[int], written: Optional[int]) -> str:
+def _token_counts(new: Optional[int], output: Optional[int], cached: Optional[int], written: Optional[int]) -> str:
     """What was read anew (cache writes too), what was written, and what the prompt cache spared."""
     shown = f" {_count(new + (written or 0))} in" if new is not None else ""
     if output is not None:
