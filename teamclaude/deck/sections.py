@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Optional
 
 from .model import DeckModel, Node, TreeLine
-from .sieve import Sieve
+from .sieve import RowFilter
 from .spans import Line, Span, cells, fitting, joined, line
 from .view_accounts import AccountColumns, account_lines
 from .view_activity import activity_row
@@ -43,7 +43,7 @@ def body(model: DeckModel, options: FrameOptions) -> list[Row]:
         rows = []  # what is looked for is further down
     for section in (body.held, body.tree, body.accounts, body.unassigned, body.issues, body.activity):
         rows.extend(section())
-    if not body.sieve.found:
+    if not body.sieve.any_match:
         rows.append(fixed(line((f'  nothing here has "{options.filter}" in it', "warn"))))
     return rows
 
@@ -58,7 +58,7 @@ class _Body:
 
     def __init__(self, model: DeckModel, options: FrameOptions) -> None:
         self._model, self._options = model, options
-        self.sieve = Sieve(model.nodes, options.filter)
+        self.sieve = RowFilter(model.nodes, options.filter)
         self._names = short_names(account.name for account in model.accounts)
         deepest = max((at.depth for tree in model.trees for at in tree.lines), default=0)
         self._columns = columns_for(options.width, model.nodes.values(), deepest, bool(model.trees))
@@ -67,7 +67,7 @@ class _Body:
 
     def held(self) -> Iterator[Row]:
         model, options = self._model, self._options
-        shown = [hold for hold in model.held if self.sieve.hold(hold)]
+        shown = [hold for hold in model.held if self.sieve.matches_hold(hold)]
         if not shown:
             return
         yield self._heading("Held", [line((f"{plural(len(shown), 'request')}, no account for now", "warn"))])
@@ -80,7 +80,7 @@ class _Body:
 
     def tree(self) -> Iterator[Row]:
         model, options = self._model, self._options
-        shown = [(tree, self.sieve.tree(tree)) for tree in model.trees]
+        shown = [(tree, self.sieve.tree_keys(tree)) for tree in model.trees]
         if not any(kept for _, kept in shown):
             return
         summary = tree_summary(model, options.tree_folded)
@@ -115,8 +115,8 @@ class _Body:
         accounts = self._model.accounts
         columns = AccountColumns(accounts, self._options.width, self._options.percent)
         shown = [(a, self._kept(a.nodes)) for a in accounts]
-        if not self.sieve.is_open:
-            shown = [(a, kept) for a, kept in shown if self.sieve.account(a) or kept]
+        if not self.sieve.matches_all:
+            shown = [(a, kept) for a, kept in shown if self.sieve.matches_account(a) or kept]
         if not shown and accounts:
             return
         yield self._heading("Accounts", _account_summary(self._model))
@@ -140,13 +140,13 @@ class _Body:
     def _kept(self, keys: Sequence[str]) -> list[Node]:
         """The nodes of an account that are not shown in a tree and pass the filter."""
         nodes = self._model.nodes
-        return [nodes[key] for key in keys if not nodes[key].in_tree and self.sieve.node(key)]
+        return [nodes[key] for key in keys if not nodes[key].in_tree and self.sieve.matches_node(key)]
 
     # --- issues -------------------------------------------------------------------------------
 
     def issues(self) -> Iterator[Row]:
         model, room = self._model, self._options.width
-        matching = [issue for issue in model.issues if self.sieve.issue(issue)]
+        matching = [issue for issue in model.issues if self.sieve.matches_issue(issue)]
         if not matching:
             return
         shown = matching if self._options.issues_open else matching[:SHOWN]
@@ -157,7 +157,7 @@ class _Body:
             yield Row("", lambda issue=issue: issue_row(issue, columns))  # type: ignore[misc]
         if len(shown) < len(matching):
             yield fixed(line((f"  … {len(matching) - len(shown)} more: i shows them", "dim")))
-        if self.sieve.is_open:
+        if self.sieve.matches_all:
             yield fixed(issue_row(model.issues_total, columns))
 
     # --- activity -----------------------------------------------------------------------------
@@ -166,8 +166,8 @@ class _Body:
         most = self._options.max_requests
         if most == 0:
             return
-        rows = [row for row in self._model.activity if self.sieve.activity(row)]
-        if not rows and not self.sieve.is_open:
+        rows = [row for row in self._model.activity if self.sieve.matches_activity(row)]
+        if not rows and not self.sieve.matches_all:
             return
         running = sum(row.running for row in rows)
         if most is not None:
