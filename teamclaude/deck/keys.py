@@ -13,7 +13,7 @@ from typing import Optional
 from .cells import clean
 from .desk import BROWSE, AddAccount, Confirm, Browse, ChooseRow, Command, UiState, EditFilter, ReadPage, ScreenContents, EnterSecret
 from .keyboard import Key
-from .sections import ACCOUNT, ACTIVITY, NODE
+from .sections import ACCOUNT_PREFIX, ACTIVITY_PREFIX, NODE_PREFIX
 from .view_help import help_page
 
 __all__ = ["handle_key"]
@@ -105,11 +105,11 @@ def _escape(desk: UiState, scene: ScreenContents) -> Transition:
 def _enter(desk: UiState, scene: ScreenContents) -> Transition:
     """What is under the cursor, in full."""
     kind, _, name = desk.cursor.partition(":")
-    if f"{kind}:" == ACTIVITY:
+    if f"{kind}:" == ACTIVITY_PREFIX:
         return desk, Command("explain", request=name)
-    if f"{kind}:" == ACCOUNT:
+    if f"{kind}:" == ACCOUNT_PREFIX:
         return desk, Command("show account", account=name)
-    return desk, Command("show node", session=name) if f"{kind}:" == NODE else None
+    return desk, Command("show node", session=name) if f"{kind}:" == NODE_PREFIX else None
 
 
 def _quit(desk: UiState, scene: ScreenContents) -> Transition:
@@ -120,7 +120,7 @@ def _quit(desk: UiState, scene: ScreenContents) -> Transition:
 
 
 def _switch(desk: UiState, scene: ScreenContents) -> Transition:
-    node = scene.nodes.get(desk.cursor[len(NODE) :]) if desk.cursor.startswith(NODE) else None
+    node = scene.nodes.get(desk.cursor[len(NODE_PREFIX) :]) if desk.cursor.startswith(NODE_PREFIX) else None
     if node is None:
         return _choose(desk, scene, ChooseRow("switch"))
     session = scene.nodes.get(node.session, node)  # a sub-agent goes where its session goes
@@ -138,7 +138,7 @@ def _choose(desk: UiState, scene: ScreenContents, mode: ChooseRow) -> Transition
 
 
 def _explain(desk: UiState, scene: ScreenContents) -> Transition:
-    if desk.cursor.startswith(ACTIVITY):
+    if desk.cursor.startswith(ACTIVITY_PREFIX):
         return _enter(desk, scene)
     return _choose(desk, scene, ChooseRow("explain"))
 
@@ -170,7 +170,7 @@ _BROWSE_ACTIONS: dict[str, Callable[[UiState, ScreenContents], Transition]] = {
 
 
 def _choosable_rows(mode: ChooseRow, scene: ScreenContents) -> list[str]:
-    kind = ACTIVITY if mode.purpose == "explain" else ACCOUNT
+    kind = ACTIVITY_PREFIX if mode.purpose == "explain" else ACCOUNT_PREFIX
     return [row for row in scene.selectable if row.startswith(kind)]
 
 

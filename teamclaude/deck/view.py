@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from .fallback import ascii_line
 from .model import DeckModel
-from .sections import Row, body, fixed
+from .sections import BodyRow, body_rows, static_row
 from .spans import Line, fit, fitting, line, reversed_line, spread, wrapped
 from .view_options import MIN_HEIGHT, MIN_WIDTH, FrameOptions
 
@@ -41,7 +41,7 @@ def render_frame(model: DeckModel, options: FrameOptions) -> Frame:
     """One screen full: the body from `options.top` on, and the footer in the last line."""
     if options.width < MIN_WIDTH or options.height < MIN_HEIGHT:
         return _too_small(options)
-    rows = body(model, options) if options.page is None else _page_rows(options)
+    rows = body_rows(model, options) if options.page is None else _page_rows(options)
     room = options.height - 1
     top = _scroll_top(rows, options, room)
     seen = rows[top : top + room]
@@ -54,7 +54,7 @@ def render_frame(model: DeckModel, options: FrameOptions) -> Frame:
         tuple(lines),
         selectable=tuple(row.key for row in rows if row.key),
         visible=tuple(row.key for row in seen) + ("",) * (room - len(seen)),
-        section_starts=tuple(place for place, row in enumerate(rows) if row.start),
+        section_starts=tuple(place for place, row in enumerate(rows) if row.starts_section),
         top=top,
         body_length=len(rows),
     )
@@ -62,23 +62,23 @@ def render_frame(model: DeckModel, options: FrameOptions) -> Frame:
 
 def render_lines(model: DeckModel, options: FrameOptions) -> list[Line]:
     """Everything, as long as it is and without a footer: for `status` and for a file."""
-    lines = [_draw_row(row, options) for row in body(model, options)]
+    lines = [_draw_row(row, options) for row in body_rows(model, options)]
     return [ascii_line(shown) for shown in lines] if options.ascii else lines
 
 
-def _draw_row(row: Row, options: FrameOptions) -> Line:
+def _draw_row(row: BodyRow, options: FrameOptions) -> Line:
     shown = fit(row.draw(), options.width)
     return reversed_line(shown, options.width) if row.key and row.key == options.cursor else shown
 
 
-def _page_rows(options: FrameOptions) -> list[Row]:
+def _page_rows(options: FrameOptions) -> list[BodyRow]:
     page = options.page
     assert page is not None
     lines = [part for shown in page.lines for part in wrapped(shown, options.width, page.indent)]
-    return [fixed(line((page.title, "strong"))), *map(fixed, lines)]
+    return [static_row(line((page.title, "strong"))), *map(static_row, lines)]
 
 
-def _scroll_top(rows: Sequence[Row], options: FrameOptions, room: int) -> int:
+def _scroll_top(rows: Sequence[BodyRow], options: FrameOptions, room: int) -> int:
     """The first line in sight: as asked, within the body, and with the cursor in sight if it is followed."""
     top = options.top
     if options.scroll_to_cursor and options.cursor:
