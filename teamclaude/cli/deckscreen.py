@@ -57,7 +57,7 @@ def _initial_environment() -> Mapping[str, str]:
 
 def deck_page(model: DeckModel, stream: TextIO, requests: int = MAX_REQUESTS) -> list[str]:
     """The whole Deck as text for a stream, in colour where it shows colours; so many finished `requests`."""
-    from ..deck.spans import painted, plain
+    from ..deck.spans import ansi_text, plain_text
     from ..deck.view import render_lines
     from ..deck.view_options import FrameOptions
 
@@ -70,7 +70,7 @@ def deck_page(model: DeckModel, stream: TextIO, requests: int = MAX_REQUESTS) ->
         percent=not color,
     )
     lines = render_lines(model, options)
-    return [painted(line, 8).rstrip() if color else plain(line) for line in lines]
+    return [ansi_text(line, 8).rstrip() if color else plain_text(line) for line in lines]
 
 
 def claude_home() -> str:

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from .cells import width
-from .spans import Line, painted
+from .spans import Line, ansi_text
 
 __all__ = ["Screen", "open_screen"]
 
@@ -153,10 +153,10 @@ class Screen:
         for place, span in enumerate(line):
             column += width(span.text)
             if DOUBTFUL.search(span.text):
-                out += [painted(line[start : place + 1], self.depth).encode("utf-8", "replace")]
+                out += [ansi_text(line[start : place + 1], self.depth).encode("utf-8", "replace")]
                 out += [self._at(row, column)] if place + 1 < len(line) else []
                 start = place + 1
-        return b"".join(out) + painted(line[start:], self.depth).encode("utf-8", "replace")
+        return b"".join(out) + ansi_text(line[start:], self.depth).encode("utf-8", "replace")
 
     def _at(self, row: int, column: int) -> bytes:
         return PADDING.sub(b"", curses.tparm(self._place, row, column))

@@ -7,7 +7,7 @@ from typing import NamedTuple, Optional
 
 from .model import DeckModel, Node, TreeLine
 from .sieve import RowFilter
-from .spans import Line, Span, cells, fitting, joined, line
+from .spans import Line, Span, line_width, first_fitting, join_lines, line
 from .view_accounts import AccountColumns, account_lines
 from .view_activity import activity_row
 from .view_head import head_lines
@@ -191,9 +191,9 @@ class _Sections:
         room = self._options.width
         lead = line(("── ", "dim"), (title, "strong"), "  ")
         tail: Line = (Span(" "), *right) if right else ()
-        words = fitting(summary, room - cells(lead) - cells(tail) - 4)
-        shown = joined([lead, words], "")
-        rule = room - cells(shown) - cells(tail) - 1
+        words = first_fitting(summary, room - line_width(lead) - line_width(tail) - 4)
+        shown = join_lines([lead, words], "")
+        rule = room - line_width(shown) - line_width(tail) - 1
         heading: Line = (*shown, Span(" " + "─" * max(0, rule), "dim"), *tail)
         return BodyRow("", lambda: heading, starts_section=True)
 
@@ -205,6 +205,6 @@ def _account_summary(model: DeckModel) -> list[Line]:
     every = line(f"{len(accounts)}")
     bench = line((f"{benched} benched", "warn")) if benched else ()
     return [
-        joined([every, bench, line((f"{login} need login", "bad strong")) if login else ()]),
-        joined([every, bench]),
+        join_lines([every, bench, line((f"{login} need login", "bad strong")) if login else ()]),
+        join_lines([every, bench]),
     ]

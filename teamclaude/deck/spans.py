@@ -15,16 +15,16 @@ from .paint import sgr
 __all__ = [
     "Line",
     "Span",
-    "cells",
-    "fit",
-    "fitting",
-    "joined",
+    "line_width",
+    "clip_line",
+    "first_fitting",
+    "join_lines",
     "line",
-    "painted",
-    "plain",
-    "reversed_line",
-    "spread",
-    "wrapped",
+    "ansi_text",
+    "plain_text",
+    "cursor_line",
+    "left_and_right",
+    "wrap_line",
 ]
 
 
@@ -34,7 +34,7 @@ class Span(NamedTuple):
 
 
 Line = tuple[Span, ...]
-BLANK: Line = ()
+EMPTY_LINE: Line = ()
 
 
 def line(*parts: Union[str, tuple[str, str]]) -> Line:
@@ -42,7 +42,7 @@ def line(*parts: Union[str, tuple[str, str]]) -> Line:
     return tuple(Span(part) if isinstance(part, str) else Span(*part) for part in parts)
 
 
-def joined(parts: Iterable[Line], between: str = " · ") -> Line:
+def join_lines(parts: Iterable[Line], between: str = " · ") -> Line:
     """Lines one after the other; empty ones are left out."""
     out: list[Span] = []
     for part in parts:
@@ -51,12 +51,12 @@ def joined(parts: Iterable[Line], between: str = " · ") -> Line:
     return tuple(out)
 
 
-def cells(of: Iterable[Span]) -> int:
+def line_width(of: Iterable[Span]) -> int:
     """Terminal cells that a line takes."""
     return sum(width(span.text) for span in of)
 
 
-def fit(of: Iterable[Span], room: int) -> Line:
+def clip_line(of: Iterable[Span], room: int) -> Line:
     """The line in at most `room` cells; what was cut shows as an ellipsis."""
     out: list[Span] = []
     left = room
@@ -74,20 +74,20 @@ def fit(of: Iterable[Span], room: int) -> Line:
     return tuple(out)
 
 
-def fitting(wanted: Sequence[Line], room: int) -> Line:
+def first_fitting(wanted: Sequence[Line], room: int) -> Line:
     """The first of several wordings, longest first, that fits; none does: nothing."""
-    return next((way for way in wanted if cells(way) <= room), BLANK)
+    return next((way for way in wanted if line_width(way) <= room), EMPTY_LINE)
 
 
-def spread(left: Line, right: Line, room: int, gap: int = 2) -> Line:
+def left_and_right(left: Line, right: Line, room: int, gap: int = 2) -> Line:
     """`left` and, at the right edge, `right`; which goes first where there is no room for both."""
-    free = room - cells(left) - cells(right)
+    free = room - line_width(left) - line_width(right)
     if not right or free < gap:
-        return fit(left, room)
+        return clip_line(left, room)
     return (*left, Span(" " * free), *right)
 
 
-def wrapped(of: Iterable[Span], room: int, indent: int = 0) -> list[Line]:
+def wrap_line(of: Iterable[Span], room: int, indent: int = 0) -> list[Line]:
     """The line as several of at most `room` cells, broken at blanks; those after the first are indented."""
     pieces = [(cluster, size, span.style) for span in of for cluster, size in clusters(span.text)]
     lines: list[Line] = []
@@ -102,14 +102,14 @@ def wrapped(of: Iterable[Span], room: int, indent: int = 0) -> list[Line]:
             blank = next((at for at in range(end, 0, -1) if pieces[at][0] == " "), 0)
             # Not in the indentation of the line itself, and no line of a few letters.
             end = blank if blank > end // 2 else end
-        lines.append((*((Span(" " * start),) if start else ()), *_together(pieces[:end])))
+        lines.append((*((Span(" " * start),) if start else ()), *_merge_spans(pieces[:end])))
         pieces = pieces[end:]
         while pieces and pieces[0][0] == " ":
             pieces = pieces[1:]
-    return lines or [BLANK]
+    return lines or [EMPTY_LINE]
 
 
-def _together(pieces: Iterable[tuple[str, int, str]]) -> list[Span]:
+def _merge_spans(pieces: Iterable[tuple[str, int, str]]) -> list[Span]:
     out: list[Span] = []
     for text, _, style in pieces:
         if out and out[-1].style == style:
@@ -119,25 +119,25 @@ def _together(pieces: Iterable[tuple[str, int, str]]) -> list[Span]:
     return out
 
 
-def reversed_line(of: Line, room: int) -> Line:
+def cursor_line(of: Line, room: int) -> Line:
     """The line under the cursor: in reverse over its whole width, without colours; reverse is plain."""
-    out = [Span(span.text, _under_cursor(span.style)) for span in of]
-    return (*out, Span(" " * max(0, room - cells(of)), "reverse"))
+    out = [Span(span.text, _cursor_style(span.style)) for span in of]
+    return (*out, Span(" " * max(0, room - line_width(of)), "reverse"))
 
 
-def _under_cursor(style: str) -> str:
+def _cursor_style(style: str) -> str:
     names = style.split()
     if "reverse" in names:
         return ""
     return "strong reverse" if "strong" in names else "reverse"
 
 
-def plain(of: Line) -> str:
+def plain_text(of: Line) -> str:
     """The text alone, without blanks at its end."""
     return "".join(span.text for span in of).rstrip()
 
 
-def painted(of: Line, depth: int) -> str:
+def ansi_text(of: Line, depth: int) -> str:
     """The text with colour sequences for a terminal of `depth` colours (0: plain text, 1: no colours)."""
     if depth <= 0:
         return "".join(span.text for span in of)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from .fallback import ascii_line
 from .model import DeckModel
 from .sections import BodyRow, body_rows, static_row
-from .spans import Line, fit, fitting, line, reversed_line, spread, wrapped
+from .spans import Line, clip_line, first_fitting, line, cursor_line, left_and_right, wrap_line
 from .view_options import MIN_HEIGHT, MIN_WIDTH, FrameOptions
 
 __all__ = ["EMPTY_FRAME", "Frame", "render_frame", "render_lines"]
@@ -67,14 +67,14 @@ def render_lines(model: DeckModel, options: FrameOptions) -> list[Line]:
 
 
 def _draw_row(row: BodyRow, options: FrameOptions) -> Line:
-    shown = fit(row.draw(), options.width)
-    return reversed_line(shown, options.width) if row.key and row.key == options.cursor else shown
+    shown = clip_line(row.draw(), options.width)
+    return cursor_line(shown, options.width) if row.key and row.key == options.cursor else shown
 
 
 def _page_rows(options: FrameOptions) -> list[BodyRow]:
     page = options.page
     assert page is not None
-    lines = [part for shown in page.lines for part in wrapped(shown, options.width, page.indent)]
+    lines = [part for shown in page.lines for part in wrap_line(shown, options.width, page.indent)]
     return [static_row(line((page.title, "strong"))), *map(static_row, lines)]
 
 
@@ -99,11 +99,11 @@ def _footer(options: FrameOptions, top: int, room: int, length: int) -> Line:
         arrows = ("↑" if top else " ") + ("↓" if top + room < length else " ")
         place = line((f"{top + 1}-{min(length, top + room)}/{length} {arrows}", "dim"))
     left = options.width - sum(len(span.text) for span in place) - 2
-    words = fitting(options.footer, left) or (fit(options.footer[-1], left) if options.footer else ())
-    return spread(words, place, options.width)
+    words = first_fitting(options.footer, left) or (clip_line(options.footer[-1], left) if options.footer else ())
+    return left_and_right(words, place, options.width)
 
 
 def _too_small(options: FrameOptions) -> Frame:
     notice = f"TeamClaude needs {MIN_WIDTH}x{MIN_HEIGHT}, this is {options.width}x{options.height}"
-    lines = [fit(line(notice), options.width)] + [()] * (options.height - 1)
+    lines = [clip_line(line(notice), options.width)] + [()] * (options.height - 1)
     return Frame(tuple(lines[: max(0, options.height)]))

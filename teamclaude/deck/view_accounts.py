@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .cells import width
 from .figures import format_duration
 from .model import AccountRow, QuotaBar
-from .spans import Line, Span, cells, fit, fitting, joined, line, spread
+from .spans import Line, Span, line_width, clip_line, first_fitting, join_lines, line, left_and_right
 from .view_bars import bars_line
 from .view_words import usage_summary, cell, plural, usage_tokens
 
@@ -51,10 +51,10 @@ def account_lines(account: AccountRow, columns: AccountColumns) -> list[Line]:
         Span(" "),
         cell(word, columns.state, style),
     )
-    left = room - cells(lead) - 2
+    left = room - line_width(lead) - 2
     bars, others = bars_line(account.bars, columns.inner, columns.with_percent, left)
     shown: Line = (*lead, Span("  "), *bars) if bars else lead
-    first = spread(shown, fitting(_roll_up(account), room - cells(shown) - 1), room, gap=1)
+    first = left_and_right(shown, first_fitting(_roll_up(account), room - line_width(shown) - 1), room, gap=1)
     return [first, *_details(account, others, columns)]
 
 
@@ -88,19 +88,19 @@ def _details(account: AccountRow, bars: Sequence[QuotaBar], columns: AccountColu
     while bars:
         one, left = bars_line(bars, columns.inner, columns.with_percent, room)
         if not one:  # a label as long as the line
-            one, left = fit(line(bars[0].label), room), bars[1:]
+            one, left = clip_line(line(bars[0].label), room), bars[1:]
         shown.append(one)
         bars = left
-    if shown and text and cells(shown[-1]) + 2 + min(cells(text), ENOUGH) <= room:
+    if shown and text and line_width(shown[-1]) + 2 + min(line_width(text), ENOUGH) <= room:
         last = shown.pop()
         text = (*last, Span("  "), *text)
     if text:
-        shown.append(fit(text, room))
+        shown.append(clip_line(text, room))
     return [(INDENT, *of) for of in shown]
 
 
 def _notes(account: AccountRow) -> Line:
-    return joined(
+    return join_lines(
         [
             line((account.reason, "warn")) if account.reason and account.status != "active" else (),
             line((f"streak {account.streak}", "warn")) if account.streak > 1 else (),

@@ -9,7 +9,7 @@ from .cells import clean
 from .figures import UNKNOWN, session_emoji, epoch_seconds, format_dollars, finite_number, format_seconds, format_tokens
 from .model import ActivityRow, Node
 from .reading import JsonObject, text_at
-from .spans import Line, Span, cells, fit, line
+from .spans import Line, Span, line_width, clip_line, line
 from .view_options import FrameOptions
 from .view_words import cell, model_name
 
@@ -30,7 +30,7 @@ def activity_row(
         out.append(Span(f" {_clock(record)}", "dim"))
     out += [Span(" "), _status(row), cell(format_seconds(row.elapsed_sec), 7, right=True), Span("  ")]
     out += _who(record, nodes, 32 if wide else 18 if room >= 72 else 12, options.ascii)
-    left = room - cells(out)
+    left = room - line_width(out)
     if row.waiting_for:
         return (*out, *_waits(row, names, left))
     return (*out, *(_trouble(row, names, left) or _course(row, names, left)))
@@ -67,7 +67,7 @@ def _waits(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     """Of a request that waits: the accounts that were tried, and what for."""
     route = (_route(row.record, names, room),) if row.record.get("accounts") else ()
     model = model_name(text_at(row.record, "model"))
-    return fit((*route, *line("  ", (row.waiting_for, "warn"), (f"  {model}", "dim"))), room)
+    return clip_line((*route, *line("  ", (row.waiting_for, "warn"), (f"  {model}", "dim"))), room)
 
 
 def _trouble(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
@@ -77,7 +77,7 @@ def _trouble(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
         return ()
     why = ": ".join(word for word in (outcome, text_at(row.record, "reason")) if word)
     asked = _asked(row.record)
-    return fit((_route(row.record, names, room), *line("  ", (why, row.style), (f"  {asked}", "dim"))), room)
+    return clip_line((_route(row.record, names, room), *line("  ", (why, row.style), (f"  {asked}", "dim"))), room)
 
 
 def _course(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
@@ -87,8 +87,8 @@ def _course(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     out = [_route(record, names, room)]
     if room >= 28:
         out.append(cell(f"  {model}", 20 if room >= 50 else 16))
-    if cells(out) + 8 > room:
-        return fit(out, room)
+    if line_width(out) + 8 > room:
+        return clip_line(out, room)
     figures = [
         _tokens(record, "outputTokens", "out"),
         _tokens(record, "inputTokens", "in"),
@@ -98,7 +98,7 @@ def _course(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     ]
     shown = figures if room >= 50 else figures[:1]
     parts = [_asked(record), *shown, text_at(record, "reason") if room >= 70 else ""]
-    return fit((*out, Span("  " + " · ".join(part for part in parts if part), "dim")), room)
+    return clip_line((*out, Span("  " + " · ".join(part for part in parts if part), "dim")), room)
 
 
 def _route(record: JsonObject, names: Mapping[str, str], room: int) -> Span:

@@ -12,7 +12,7 @@ from .cells import clip, width
 from .figures import UNKNOWN, format_duration, format_percent
 from .model import QuotaBar
 from .paint import level
-from .spans import Line, Span, cells
+from .spans import Line, Span, line_width
 from .view_words import cell, short_time
 
 __all__ = ["bar_cells", "bar_line", "bars_line"]
@@ -40,7 +40,7 @@ def bars_line(bars: Sequence[QuotaBar], inner: int, with_percent: bool, room: in
     out: list[Span] = []
     for place, bar in enumerate(bars):
         shown = bar_line(bar, inner, with_percent)
-        if cells(out) + cells(shown) + 1 > room:
+        if line_width(out) + line_width(shown) + 1 > room:
             return tuple(out), bars[place:]
         out += [Span(" "), *shown] if out else shown
     return tuple(out), ()

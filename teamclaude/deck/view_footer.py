@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .desk import AddAccount, Confirm, Browse, ChooseRow, UiState, EditFilter, ReadPage, ScreenContents, EnterSecret
-from .spans import Line, Span, joined, line
+from .spans import Line, Span, join_lines, line
 
 __all__ = ["footer_lines"]
 
@@ -45,7 +45,7 @@ def footer_lines(desk: UiState, scene: ScreenContents) -> tuple[Line, ...]:
         return _input("filter: ", desk.filter, "Enter keep · Esc back")
     if isinstance(mode, AddAccount):
         ways = [_key("k", "API key"), _key("i", "import Claude Code's login"), _key("Esc", "back")]
-        return (joined([line(("add an account", "strong")), *ways], "  "), joined(ways, "  "))
+        return (join_lines([line(("add an account", "strong")), *ways], "  "), join_lines(ways, "  "))
     if isinstance(mode, EnterSecret):
         return _input("API key (not shown): ", "•" * min(len(mode.text), 24), "Enter add · Esc back")
     return _reading(mode)
@@ -69,7 +69,7 @@ def _browsing(desk: UiState, scene: ScreenContents) -> tuple[Line, ...]:
     ways = []
     for left_out in range(len(LEAST_NEEDED) + 1):
         gone = LEAST_NEEDED[:left_out]
-        ways.append(joined([*marks, *(_key(*key) for key in keys if key[0] not in gone)], "  "))
+        ways.append(join_lines([*marks, *(_key(*key) for key in keys if key[0] not in gone)], "  "))
     return tuple(ways)
 
 
@@ -82,9 +82,9 @@ def _choosing(mode: ChooseRow, name: str) -> tuple[Line, ...]:
     enter, back = _key("Enter", CHOICES[mode.purpose]), _key("Esc", "back")
     extra = [_key("u", "unpin")] if mode.purpose == "switch" else []
     return (
-        joined([lead, _key("j/k", "choose"), enter, *extra, back], "  "),
-        joined([lead, enter, *extra, back], "  "),
-        joined([lead, line(("Enter Esc", "accent"))], "  "),
+        join_lines([lead, _key("j/k", "choose"), enter, *extra, back], "  "),
+        join_lines([lead, enter, *extra, back], "  "),
+        join_lines([lead, line(("Enter Esc", "accent"))], "  "),
         lead,
     )
 
@@ -100,4 +100,4 @@ def _input(label: str, text: str, hint: str) -> tuple[Line, ...]:
 
 def _reading(mode: ReadPage) -> tuple[Line, ...]:
     back = _key("Esc", "back")
-    return (joined([line((mode.page.title, "dim")), _key("j/k PgUp/PgDn", "scroll"), back], "  "), back)
+    return (join_lines([line((mode.page.title, "dim")), _key("j/k PgUp/PgDn", "scroll"), back], "  "), back)

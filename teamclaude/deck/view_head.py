@@ -7,7 +7,7 @@ from typing import Optional
 from .figures import UNKNOWN, format_duration, format_percent
 from .model import PoolCapacity, DeckModel, NodeCounts, ProxyInfo, Totals
 from .paint import level
-from .spans import Line, Span, cells, fit, fitting, joined, line, spread
+from .spans import Line, Span, line_width, clip_line, first_fitting, join_lines, line, left_and_right
 from .view_words import usage_summary, plural, usage_dollars
 
 __all__ = ["head_lines"]
@@ -25,22 +25,22 @@ def _machine(model: DeckModel, room: int) -> list[Line]:
     """The title with what the proxy says of itself, and the gauges: beside it or below."""
     top, title = model.totals, _title(model.proxy)
     facts, trouble = _facts(top), _trouble(top)
-    every = joined([facts, trouble])
+    every = join_lines([facts, trouble])
     if top.ram_share is None and top.cpu_share is None:
-        if cells(title) + cells(every) + 2 <= room:
-            return [spread(title, every, room)]
-        return [spread(title, facts, room), *([fit(trouble, room)] if trouble else [])]
-    gauges = [joined([_gauge("RAM", top.ram_share, size), _gauge("CPU", top.cpu_share, size)], "  ") for size in GAUGES]
-    if room >= cells(title) + cells(every) + cells(gauges[0]) + 8:
-        return [spread((*title, Span("    "), *every), gauges[0], room)]
+        if line_width(title) + line_width(every) + 2 <= room:
+            return [left_and_right(title, every, room)]
+        return [left_and_right(title, facts, room), *([clip_line(trouble, room)] if trouble else [])]
+    gauges = [join_lines([_gauge("RAM", top.ram_share, size), _gauge("CPU", top.cpu_share, size)], "  ") for size in GAUGES]
+    if room >= line_width(title) + line_width(every) + line_width(gauges[0]) + 8:
+        return [left_and_right((*title, Span("    "), *every), gauges[0], room)]
     figures = line((f"RAM {format_percent(top.ram_share)}  CPU {format_percent(top.cpu_share)}", "dim"))
-    below = fitting([*gauges, figures], room - cells(trouble) - 2 * bool(trouble))
-    return [spread(title, facts, room), spread(below, trouble, room)]
+    below = first_fitting([*gauges, figures], room - line_width(trouble) - 2 * bool(trouble))
+    return [left_and_right(title, facts, room), left_and_right(below, trouble, room)]
 
 
 def _title(header: ProxyInfo) -> Line:
     up: tuple[str, str] = ("▲ up", "good") if header.reachable else ("▼ unreachable", "bad strong")
-    return joined(
+    return join_lines(
         [
             line((f"TeamClaude {header.version}".rstrip(), "strong")),
             line(f":{header.port}") if header.port else (),
@@ -53,7 +53,7 @@ def _title(header: ProxyInfo) -> Line:
 
 def _facts(top: Totals) -> Line:
     memory = f"{top.rss_mb:.0f} MB" if top.rss_mb is not None else ""
-    return joined(
+    return join_lines(
         [
             line(memory) if memory else (),
             line(f"up {format_duration(top.uptime_sec)}") if top.uptime_sec is not None else (),
@@ -62,7 +62,7 @@ def _facts(top: Totals) -> Line:
 
 
 def _trouble(top: Totals) -> Line:
-    return joined(
+    return join_lines(
         [
             line((f"{top.throttled} throttled", "warn")) if top.throttled else (),
             line((f"{top.need_login} need login", "bad strong")) if top.need_login else (),
@@ -92,10 +92,10 @@ def _capacity(top: Totals, room: int) -> Line:
     wait = line(f"next {format_duration(pool.next_reset_sec)}") if pool.next_reset_sec is not None else ()
     benched = line((f"{pool.benched} benched", "warn")) if pool.benched else ()
     ways = [
-        joined([lead, line(f"{_known(pool.headroom)} headroom"), line(f"{_live(pool)} live"), benched, wait]),
-        joined([lead, line(f"{_known(pool.headroom)} free"), line(f"{_live(pool)} live"), wait]),
+        join_lines([lead, line(f"{_known(pool.headroom)} headroom"), line(f"{_live(pool)} live"), benched, wait]),
+        join_lines([lead, line(f"{_known(pool.headroom)} free"), line(f"{_live(pool)} live"), wait]),
     ]
-    return fitting(ways, room) or lead
+    return first_fitting(ways, room) or lead
 
 
 def _live(pool: PoolCapacity) -> str:
@@ -116,15 +116,15 @@ def _fleet(fleet: NodeCounts, room: int) -> Line:
     title = Span("Fleet ", "strong")
     used = fleet.usage
     lefts: list[Line] = [
-        (title, *joined([line(f"{agents} ", (roles, "dim")), line(warm), needs, line(llm), line(tools)])),
-        (title, *joined([line(f"{agents} ", (roles, "dim")), line(warm), needs, line(llm)])),
-        (title, *joined([line(agents), line(warm), needs, line(llm), line(tools)])),
-        (title, *joined([line(agents), needs])),
-        (title, *joined([line(f"{fleet.agents}"), needs])),
+        (title, *join_lines([line(f"{agents} ", (roles, "dim")), line(warm), needs, line(llm), line(tools)])),
+        (title, *join_lines([line(f"{agents} ", (roles, "dim")), line(warm), needs, line(llm)])),
+        (title, *join_lines([line(agents), line(warm), needs, line(llm), line(tools)])),
+        (title, *join_lines([line(agents), needs])),
+        (title, *join_lines([line(f"{fleet.agents}"), needs])),
     ]
     rights = [line((usage_summary(used), "strong")), line((usage_dollars(used), "strong"))]
     for right in rights:
         for left in lefts:
-            if cells(left) + 2 + cells(right) <= room:
-                return spread(left, right, room)
+            if line_width(left) + 2 + line_width(right) <= room:
+                return left_and_right(left, right, room)
     return lefts[-1]

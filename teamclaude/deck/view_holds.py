@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from .figures import format_duration, session_emoji
 from .model import HeldRequest, Node
-from .spans import Line, Span, fit, line
+from .spans import Line, Span, clip_line, line
 from .view_options import FrameOptions
 from .view_words import model_name
 
@@ -22,4 +22,4 @@ def hold_row(hold: HeldRequest, nodes: Mapping[str, Node], options: FrameOptions
         animal = node.emoji if node is not None and node.emoji else session_emoji(hold.session)
         mark = hold.session[:2] if options.ascii else animal
         who = line(f"{mark} ", (node.label if node is not None else hold.session[:8], "strong"))
-    return fit((*words, *who, Span(f"  {model_name(hold.model)}", "dim")), options.width)
+    return clip_line((*words, *who, Span(f"  {model_name(hold.model)}", "dim")), options.width)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .cells import width
 from .figures import UNKNOWN, format_tokens
 from .model import IssueRow
-from .spans import Line, Span, cells
+from .spans import Line, Span, line_width
 from .view_words import clipped_cell, cell, usage_dollars, usage_tokens
 
 __all__ = ["SHOWN", "IssueColumns", "issue_heading", "issue_row"]
@@ -63,5 +63,5 @@ def _row(
     for text, (_, size, least) in zip(figures, FIGURES):
         if columns.room >= least:
             out.append(cell(text, size, style, right=True))
-    left = columns.room - cells(out)
+    left = columns.room - line_width(out)
     return (*out, *(clipped_cell(f"  {title}", left, "dim") if title and left > 10 else ()))

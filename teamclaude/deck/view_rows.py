@@ -11,7 +11,7 @@ from typing import NamedTuple, Optional
 
 from .cells import clip, width
 from .model import LEAD, WORKER, Node, UsageSum
-from .spans import Line, Span, cells, fit, joined, line
+from .spans import Line, Span, line_width, clip_line, join_lines, line
 from .view_words import cell, usage_dollars, model_name, short_time, usage_tokens
 
 __all__ = ["NOWHERE", "Columns", "Place", "columns_for", "node_row"]
@@ -135,14 +135,14 @@ def _name(node: Node, columns: Columns, at: Place) -> list[Span]:
     if left >= 8:
         more = _beside(node, columns, left - 2)
         out += [Span("  "), *more]
-        left -= 2 + cells(more)
+        left -= 2 + line_width(more)
     return [*out, Span(" " * left)]
 
 
 def _beside(node: Node, columns: Columns, room: int) -> Line:
     """What stands behind a short name: an issue's title, or where there is no room for it elsewhere, all."""
     if columns.about:
-        return fit(line((_title(node), "dim")), room)
+        return clip_line(line((_title(node), "dim")), room)
     return _about(node, columns, room)
 
 
@@ -181,4 +181,4 @@ def _about(node: Node, columns: Columns, room: int) -> Line:
         line((_place(node), "accent")) if homeless and node.project else (),
         line((node.about, "dim")) if node.about else (),
     ]
-    return fit(joined(parts), room)
+    return clip_line(join_lines(parts), room)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .model import DeckModel, Tree, TreeLine, sum_usage
-from .spans import Line, fitting, joined, line
+from .spans import Line, first_fitting, join_lines, line
 from .view_words import usage_summary, plural, usage_dollars, usage_tokens
 
 __all__ = ["levels_line", "rails_of", "tree_summary"]
@@ -25,9 +25,9 @@ def tree_summary(model: DeckModel, folded: bool) -> list[Line]:
     notes = [line((f"{needs} needs-you", "bad strong"))] if folded and needs else []
     fold = [line(("t unfolds", "dim"))] if folded else []
     return [
-        joined([line(trees), line(plural(nodes, "node")), line(usage_summary(tally)), *notes, *fold]),
-        joined([line(trees), line(plural(nodes, "node")), line(f"{usage_tokens(tally)} tok"), *notes]),
-        joined([line(f"{nodes} nodes"), line(usage_dollars(tally))]),
+        join_lines([line(trees), line(plural(nodes, "node")), line(usage_summary(tally)), *notes, *fold]),
+        join_lines([line(trees), line(plural(nodes, "node")), line(f"{usage_tokens(tally)} tok"), *notes]),
+        join_lines([line(f"{nodes} nodes"), line(usage_dollars(tally))]),
     ]
 
 
@@ -39,5 +39,5 @@ def levels_line(trees: tuple[Tree, ...], room: int) -> Line:
         nodes = sum(level.nodes for level in levels)
         tally = sum_usage([level.usage for level in levels])
         found.append(line((f"L{depth} ", "accent"), f"{nodes}·{usage_tokens(tally)}"))
-    ways = [joined([line(("Levels", "dim")), *found[:shown]], "  ") for shown in range(len(found), 0, -1)]
-    return fitting(ways, room)
+    ways = [join_lines([line(("Levels", "dim")), *found[:shown]], "  ") for shown in range(len(found), 0, -1)]
+    return first_fitting(ways, room)

@@ -9,7 +9,7 @@ from teamclaude.deck.board import DeckUi, CommandResult, TerminalTraits
 from teamclaude.deck.desk import Browse, Command, ReadPage, EnterSecret
 from teamclaude.deck.keyboard import Key
 from teamclaude.deck.model import PoolCapacity, Alert
-from teamclaude.deck.spans import line, plain
+from teamclaude.deck.spans import line, plain_text
 from teamclaude.deck.view_options import Page
 from tests.deck.fleet import ALICE, rich
 
@@ -33,7 +33,7 @@ def press(on: DeckUi, *names: str) -> list[Command]:
 
 
 def text(on: DeckUi) -> list[str]:
-    return [plain(shown) for shown in on.draw(80, 24)]
+    return [plain_text(shown) for shown in on.draw(80, 24)]
 
 
 # --- the bell ---------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def test_spinners_turn_with_each_model() -> None:
     seen = set()
     for _ in range(12):
         deck.update(rich())
-        seen |= {plain(of)[0] for of in deck.draw(80, 60) if " ··· " in plain(of)}
+        seen |= {plain_text(of)[0] for of in deck.draw(80, 60) if " ··· " in plain_text(of)}
     assert len(seen) == 10
 
 

@@ -16,7 +16,7 @@ from teamclaude.deck import controls as module
 from teamclaude.deck.board import CommandResult
 from teamclaude.deck.controls import LocalControls, ReadOnlyControls, CommandWorker
 from teamclaude.deck.desk import Command
-from teamclaude.deck.spans import plain
+from teamclaude.deck.spans import plain_text
 from teamclaude.errors import NotFoundError
 from teamclaude.proxy.service import ProxyServer
 
@@ -151,7 +151,7 @@ def test_who_only_watches_can_ask_why_and_nothing_else() -> None:
     page = looks.execute(Command("explain", request="tc-1")).page
     assert page is not None
     assert page.title.startswith("tc-1")
-    assert "served" in plain(page.lines[0])
+    assert "served" in plain_text(page.lines[0])
     assert looks.execute(Command("explain", request="gone")) == CommandResult("No such request", "bad")
     assert looks.execute(Command("remove", account="alice")).style == "warn"
 

@@ -11,7 +11,7 @@ from teamclaude.deck.explanation import explanation_lines
 from teamclaude.deck.fallback import ascii_text
 from teamclaude.deck.holds import holds_of, describe_wait, describe_waiting
 from teamclaude.deck.model import HeldRequest
-from teamclaude.deck.spans import cells, plain
+from teamclaude.deck.spans import line_width, plain_text
 from teamclaude.deck.view import render_frame, render_lines
 from teamclaude.deck.view_options import FrameOptions
 from tests.deck.deck_json import NOW, binding, deck, request, sid
@@ -64,7 +64,7 @@ def snapshot(count: int = 1, **fields: Any) -> dict[str, Any]:
 
 
 def page(of: dict[str, Any], width: int = 100, **options: Any) -> list[str]:
-    return [plain(line).rstrip() for line in render_lines(deck_model(of), FrameOptions(width=width, **options))]
+    return [plain_text(line).rstrip() for line in render_lines(deck_model(of), FrameOptions(width=width, **options))]
 
 
 # --- words ----------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ def test_status_shows_how_long_and_until_when_at_every_width(width: int) -> None
     lines = page(snapshot(), width, most_requests=0)
     assert any(line.startswith("  held 5m, alice back 10:22  ") for line in lines), lines
     assert any(" · 1 held" in line or line.endswith("1 held") for line in lines[:3])
-    assert max(cells(line) for line in render_lines(deck_model(snapshot()), FrameOptions(width=width))) <= width
+    assert max(line_width(line) for line in render_lines(deck_model(snapshot()), FrameOptions(width=width))) <= width
 
 
 def test_nothing_is_shown_of_holds_while_there_are_none() -> None:
@@ -179,10 +179,10 @@ def test_the_activity_row_says_what_it_waits_for() -> None:
 
 def test_a_filter_finds_what_is_held() -> None:
     model = deck_model(snapshot(2, activity=[request(B, outcome="served", status=200)]))
-    shown = [plain(line) for line in render_lines(model, FrameOptions(width=100, filter="held"))]
+    shown = [plain_text(line) for line in render_lines(model, FrameOptions(width=100, filter="held"))]
     assert sum(line.startswith("  held ") for line in shown) == 2
     nothing = render_lines(model, FrameOptions(width=100, filter="xyzzy"))
-    assert not any("held 5m" in plain(line) for line in nothing)
+    assert not any("held 5m" in plain_text(line) for line in nothing)
 
 
 def test_a_terminal_without_unicode_shows_it_too() -> None:
@@ -195,7 +195,7 @@ def test_a_terminal_without_unicode_shows_it_too() -> None:
 def test_a_small_screen_keeps_its_size() -> None:
     shown = render_frame(deck_model(snapshot(9)), FrameOptions(width=40, height=8))
     assert len(shown.lines) == 8
-    assert all(cells(line) <= 40 for line in shown.lines)
+    assert all(line_width(line) <= 40 for line in shown.lines)
 
 
 # --- explain --------------------------------------------------------------------------------------

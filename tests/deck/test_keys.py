@@ -10,7 +10,7 @@ import pytest
 from teamclaude.deck.desk import AddAccount, Confirm, Browse, ChooseRow, Command, UiState, EditFilter, ReadPage, ScreenContents, EnterSecret
 from teamclaude.deck.keyboard import Key
 from teamclaude.deck.keys import handle_key
-from teamclaude.deck.spans import line, plain
+from teamclaude.deck.spans import line, plain_text
 from teamclaude.deck.view_footer import footer_lines
 from teamclaude.deck.view_options import Page
 from tests.deck.fleet import node
@@ -38,7 +38,7 @@ def after(keys: str, desk: UiState = DESK, scene: ScreenContents = SCENE) -> tup
 
 
 def footer(desk: UiState, scene: ScreenContents = SCENE) -> str:
-    return plain(footer_lines(desk, scene)[0])
+    return plain_text(footer_lines(desk, scene)[0])
 
 
 # --- moving -----------------------------------------------------------------------------------
@@ -354,5 +354,5 @@ def test_no_key_breaks_any_mode(mode: Any, name: str) -> None:
         desk, command = handle_key(UiState(mode=mode), Key(name, "text", 2), scene)
         ways = footer_lines(desk, scene)
         assert ways
-        assert all(plain(way) or not way for way in ways)
+        assert all(plain_text(way) or not way for way in ways)
         assert command is None or command.action

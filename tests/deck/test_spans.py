@@ -9,63 +9,63 @@ import pytest
 from teamclaude.deck.paint import sgr
 from teamclaude.deck.spans import (
     Span,
-    cells,
-    fit,
-    fitting,
-    joined,
+    line_width,
+    clip_line,
+    first_fitting,
+    join_lines,
     line,
-    painted,
-    plain,
-    reversed_line,
-    spread,
-    wrapped,
+    ansi_text,
+    plain_text,
+    cursor_line,
+    left_and_right,
+    wrap_line,
 )
 
 FAMILY = "👨‍👩‍👧"
 
 
 def test_a_line_is_cut_in_cells_and_shows_it() -> None:
-    assert plain(fit(line("abc", "defg"), 7)) == "abcdefg"
-    assert plain(fit(line("abc", "defg"), 6)) == "abcde…"
-    assert plain(fit(line("abc", "漢字漢字"), 7)) == "abc漢…"
-    assert plain(fit(line("abc", "defg"), 3)) == "ab…", "the ellipsis takes a cell of what is there"
-    assert fit(line("abc"), 0) == ()
+    assert plain_text(clip_line(line("abc", "defg"), 7)) == "abcdefg"
+    assert plain_text(clip_line(line("abc", "defg"), 6)) == "abcde…"
+    assert plain_text(clip_line(line("abc", "漢字漢字"), 7)) == "abc漢…"
+    assert plain_text(clip_line(line("abc", "defg"), 3)) == "ab…", "the ellipsis takes a cell of what is there"
+    assert clip_line(line("abc"), 0) == ()
 
 
 @pytest.mark.parametrize("room", range(12))
 def test_a_joined_emoji_is_never_split(room: int) -> None:
-    shown = plain(fit(line("ab", (f"{FAMILY}{FAMILY}{FAMILY}cd", "good")), room))
-    assert cells(line(shown)) <= room
+    shown = plain_text(clip_line(line("ab", (f"{FAMILY}{FAMILY}{FAMILY}cd", "good")), room))
+    assert line_width(line(shown)) <= room
     assert shown.replace(FAMILY, "").strip("abcd…") == ""
 
 
 def test_right_stays_at_the_edge_or_goes() -> None:
-    assert plain(spread(line("left"), line("right"), 12)) == "left   right"
-    assert plain(spread(line("left"), line("right"), 10)) == "left", "two cells between them at least"
-    assert plain(spread(line("left"), (), 12)) == "left"
+    assert plain_text(left_and_right(line("left"), line("right"), 12)) == "left   right"
+    assert plain_text(left_and_right(line("left"), line("right"), 10)) == "left", "two cells between them at least"
+    assert plain_text(left_and_right(line("left"), (), 12)) == "left"
 
 
 def test_the_longest_wording_that_fits() -> None:
     ways = [line("longest"), line("mid"), line("s")]
-    assert [plain(fitting(ways, room)) for room in (7, 6, 2, 0)] == ["longest", "mid", "s", ""]
+    assert [plain_text(first_fitting(ways, room)) for room in (7, 6, 2, 0)] == ["longest", "mid", "s", ""]
 
 
 def test_parts_are_joined_without_the_empty_ones() -> None:
-    assert plain(joined([(), line("a"), (), line("b", "c")])) == "a · bc"
-    assert joined([(), ()]) == ()
+    assert plain_text(join_lines([(), line("a"), (), line("b", "c")])) == "a · bc"
+    assert join_lines([(), ()]) == ()
 
 
 def test_a_long_line_goes_on_below_broken_at_blanks() -> None:
-    text = wrapped(line(("  name  ", "dim"), "one two three four"), 16, 8)
-    assert [plain(part) for part in text] == ["  name  one two", "        three", "        four"]
+    text = wrap_line(line(("  name  ", "dim"), "one two three four"), 16, 8)
+    assert [plain_text(part) for part in text] == ["  name  one two", "        three", "        four"]
     assert text[0][0] == Span("  name  ", "dim")
-    assert [plain(part) for part in wrapped(line("漢" * 6), 5, 2)] == ["漢漢", "  漢", "  漢", "  漢", "  漢"]
-    assert wrapped((), 5) == [()]
-    assert [plain(part) for part in wrapped(line("abcdef"), 3)] == ["abc", "def"]
+    assert [plain_text(part) for part in wrap_line(line("漢" * 6), 5, 2)] == ["漢漢", "  漢", "  漢", "  漢", "  漢"]
+    assert wrap_line((), 5) == [()]
+    assert [plain_text(part) for part in wrap_line(line("abcdef"), 3)] == ["abc", "def"]
 
 
 def test_under_the_cursor_there_are_no_colours_and_reverse_is_plain() -> None:
-    shown = reversed_line(line(("name", "strong good"), " ", ("██", "good"), ("3h", "good reverse")), 12)
+    shown = cursor_line(line(("name", "strong good"), " ", ("██", "good"), ("3h", "good reverse")), 12)
     assert shown == (
         Span("name", "strong reverse"),
         Span(" ", "reverse"),
@@ -87,7 +87,7 @@ def test_under_the_cursor_there_are_no_colours_and_reverse_is_plain() -> None:
     ],
 )
 def test_colours_by_the_terminals_depth(depth: int, text: str) -> None:
-    assert painted(line(("bad", "bad")), depth) == text
+    assert ansi_text(line(("bad", "bad")), depth) == text
 
 
 def test_the_background_is_always_the_terminals() -> None:

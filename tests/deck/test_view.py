@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from teamclaude.deck.model import DeckModel, ProxyInfo, Node, Totals
-from teamclaude.deck.spans import cells, line, plain
+from teamclaude.deck.spans import line_width, line, plain_text
 from teamclaude.deck.view import Frame, render_frame, render_lines
 from teamclaude.deck.view_options import FrameOptions, Page
 from tests.deck.fleet import ACTIVITY, ALICE, NODES, node, rich
@@ -27,7 +27,7 @@ def show(width: int = 80, height: int = 60, model: DeckModel | None = None, **op
 
 
 def text(of: Frame) -> list[str]:
-    return [plain(shown) for shown in of.lines]
+    return [plain_text(shown) for shown in of.lines]
 
 
 def crowd(size: int) -> DeckModel:
@@ -54,7 +54,7 @@ def test_every_line_fits_and_there_are_as_many_as_the_screen_has(
     for model in (rich(), EMPTY, crowd(40)):
         shown = show(width, height, model, ascii=plainly, percent=plainly, cursor=f"account:{ALICE}")
         assert len(shown.lines) == height
-        assert max(map(cells, shown.lines)) <= width
+        assert max(map(line_width, shown.lines)) <= width
         if plainly:
             assert all(of.isascii() for of in text(shown))
 
@@ -63,7 +63,7 @@ def test_every_line_fits_and_there_are_as_many_as_the_screen_has(
 def test_a_terminal_that_is_too_small_is_told_so_in_one_line(width: int, height: int) -> None:
     shown = show(width, height)
     assert len(shown.lines) == height
-    assert cells(shown.lines[0]) <= width
+    assert line_width(shown.lines[0]) <= width
     assert text(shown)[0].startswith("TeamClaude needs 40x8, this is"[: width - 1])
     assert not any(text(shown)[1:])
     assert shown.selectable == ()
@@ -124,7 +124,7 @@ def test_the_cursor_is_followed_with_a_line_around_it() -> None:
         place = shown.visible.index(key)
         assert 1 <= place <= 21
         assert all(span.style.endswith("reverse") for span in shown.lines[place])
-        assert cells(shown.lines[place]) == 80
+        assert line_width(shown.lines[place]) == 80
     assert show(80, 24, model, cursor="node:0063", top=3).top == 3, "scrolling away is not undone"
     assert show(80, 24, model, cursor="node:gone", follow=True, top=3).top == 3
 
@@ -239,7 +239,7 @@ def test_a_page_is_wrapped_and_scrolls_with_the_footer_in_place() -> None:
 
 def test_as_text_it_is_as_long_as_it_is() -> None:
     lines = render_lines(rich(), FrameOptions(width=80))
-    assert [plain(of) for of in lines] == text(show(80, 60))[:37]
-    short = [plain(of) for of in render_lines(rich(), FrameOptions(width=80, max_requests=1))]
+    assert [plain_text(of) for of in lines] == text(show(80, 60))[:37]
+    short = [plain_text(of) for of in render_lines(rich(), FrameOptions(width=80, max_requests=1))]
     assert sum("→" in of for of in short[-4:]) == 3, "those in flight and one more"
-    assert not any("Activity" in plain(of) for of in render_lines(rich(), FrameOptions(width=80, max_requests=0)))
+    assert not any("Activity" in plain_text(of) for of in render_lines(rich(), FrameOptions(width=80, max_requests=0)))

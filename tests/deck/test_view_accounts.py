@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from teamclaude.deck.model import AccountRow, QuotaBar
-from teamclaude.deck.spans import cells, plain
+from teamclaude.deck.spans import line_width, plain_text
 from teamclaude.deck.view_accounts import AccountColumns, account_lines
 from teamclaude.deck.view_words import short_names
 from tests.deck.fleet import ALICE, BOB, account, rich, tally
 
 
 def lines(one: AccountRow, room: int = 100, percent: bool = False) -> list[str]:
-    return [plain(of) for of in account_lines(one, AccountColumns([one], room, percent))]
+    return [plain_text(of) for of in account_lines(one, AccountColumns([one], room, percent))]
 
 
 def test_kind_name_status_windows_and_roll_up() -> None:
@@ -69,8 +69,8 @@ def test_all_lines_fit_and_windows_line_up(room: int, percent: bool) -> None:
     accounts = rich().accounts
     columns = AccountColumns(accounts, room, percent)
     shown = [account_lines(one, columns) for one in accounts]
-    assert max(cells(of) for some in shown for of in some) <= room
-    starts = {plain(some[0]).index("Ses[") for some in shown if "Ses[" in plain(some[0])}
+    assert max(line_width(of) for some in shown for of in some) <= room
+    starts = {plain_text(some[0]).index("Ses[") for some in shown if "Ses[" in plain_text(some[0])}
     assert len(starts) <= 1
 
 

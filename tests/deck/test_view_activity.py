@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from teamclaude.deck.model import ActivityRow
-from teamclaude.deck.spans import cells, plain
+from teamclaude.deck.spans import line_width, plain_text
 from teamclaude.deck.view_activity import activity_row
 from teamclaude.deck.view_options import FrameOptions
 from tests.deck.fleet import ACTIVITY, ALICE, BOB, NODES, request
@@ -19,7 +19,7 @@ NODES_BY_KEY = {one.key: one for one in NODES}
 
 
 def row(of: ActivityRow, width: int = 100, **options: Any) -> str:
-    return plain(activity_row(of, NODES_BY_KEY, NAMES, FrameOptions(width=width, **options)))
+    return plain_text(activity_row(of, NODES_BY_KEY, NAMES, FrameOptions(width=width, **options)))
 
 
 def test_a_served_request_tells_who_where_with_what_and_how_much() -> None:
@@ -84,7 +84,7 @@ def test_who_asked() -> None:
 @pytest.mark.parametrize("width", [40, 59, 60, 71, 80, 109, 110, 200])
 def test_every_row_fits(width: int) -> None:
     for of in ACTIVITY:
-        assert cells(activity_row(of, NODES_BY_KEY, NAMES, FrameOptions(width=width))) <= width
+        assert line_width(activity_row(of, NODES_BY_KEY, NAMES, FrameOptions(width=width))) <= width
 
 
 @pytest.mark.parametrize("junk", [{}, {"accounts": 3, "at": "x", "status": "y"}, {"accounts": [None, 3]}])

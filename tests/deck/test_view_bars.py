@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from teamclaude.deck.model import QuotaBar
-from teamclaude.deck.spans import Line, cells, plain
+from teamclaude.deck.spans import Line, line_width, plain_text
 from teamclaude.deck.view_bars import bar_cells, bar_line, bars_line
 
 HOUR = 3600.0
@@ -36,7 +36,7 @@ def styles(of: Line) -> list[tuple[str, str]]:
 def test_the_fill_is_what_is_used_and_the_label_the_time_to_the_reset(
     used: Any, inner: int, shown: str
 ) -> None:
-    assert plain(bar_line(bar(used), inner, False)) == shown
+    assert plain_text(bar_line(bar(used), inner, False)) == shown
 
 
 def test_what_is_filled_below_the_label_is_reversed() -> None:
@@ -56,14 +56,14 @@ def test_green_below_seventy_yellow_below_ninety_then_red(used: float, style: st
 
 
 def test_a_little_is_seen_and_nearly_full_is_not_full() -> None:
-    assert plain(bar_line(bar(0.01, None), 9, False)) == "Ses[█        ]"
-    assert plain(bar_line(bar(0.99, None), 9, False)) == "Ses[████████ ]"
+    assert plain_text(bar_line(bar(0.01, None), 9, False)) == "Ses[█        ]"
+    assert plain_text(bar_line(bar(0.99, None), 9, False)) == "Ses[████████ ]"
 
 
 def test_unknown_is_a_grey_dash_and_unknown_reset_has_no_label() -> None:
     assert ("—".center(9), "dim") in styles(bar_line(bar(None), 9, False))
-    assert plain(bar_line(bar(0.5, None), 9, True)) == "Ses[████     ]  50%"
-    assert "—" in plain(bar_line(bar(None), 9, True))[-2:]
+    assert plain_text(bar_line(bar(0.5, None), 9, True)) == "Ses[████     ]  50%"
+    assert "—" in plain_text(bar_line(bar(None), 9, True))[-2:]
 
 
 @pytest.mark.parametrize(
@@ -90,12 +90,12 @@ def test_the_arrow(pace: str, runs_out: Any, shown: str, style: str) -> None:
 @pytest.mark.parametrize("percent", [True, False])
 def test_every_bar_is_as_wide_as_it_says(inner: int, used: Any, left: Any, percent: bool) -> None:
     one = bar(used, left, pace="ahead", runs_out=1e7)
-    assert cells(bar_line(one, inner, percent)) == bar_cells(one, inner, percent)
+    assert line_width(bar_line(one, inner, percent)) == bar_cells(one, inner, percent)
 
 
 def test_bars_that_find_no_room_are_left_for_the_next_line() -> None:
     three = [bar(), QuotaBar("7d", "Wk", 0.3, HOUR), QuotaBar("7d_opus", "Opus", 0.3, HOUR)]
     shown, others = bars_line(three, 9, False, 40)
-    assert plain(shown) == "Ses[██2h30m  ]     Wk[███1h    ]"
+    assert plain_text(shown) == "Ses[██2h30m  ]     Wk[███1h    ]"
     assert list(others) == three[2:]
     assert bars_line(three, 9, False, 10) == ((), three)

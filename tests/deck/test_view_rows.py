@@ -8,7 +8,7 @@ import pytest
 
 from teamclaude.deck.conversations import usage_of
 from teamclaude.deck.model import CHIPS, UsageSum, sum_usage
-from teamclaude.deck.spans import cells, plain
+from teamclaude.deck.spans import line_width, plain_text
 from teamclaude.deck.view_rows import NOWHERE, Columns, Place, columns_for, node_row
 from tests.deck.fleet import NODES, node, tally
 
@@ -20,7 +20,7 @@ def columns(room: int = 80, trees: bool = True) -> Columns:
 
 
 def row(room: int = 80, at: Place = NOWHERE, **fields: Any) -> str:
-    return plain(node_row(node("55ee", "Fix it", 58_000, **fields), columns(room), at))
+    return plain_text(node_row(node("55ee", "Fix it", 58_000, **fields), columns(room), at))
 
 
 @pytest.mark.parametrize("room", WIDTHS)
@@ -29,9 +29,9 @@ def test_every_row_is_as_wide_as_the_screen_or_shorter_and_figures_line_up(room:
     places = set()
     for one in NODES:
         shown = node_row(one, shape, Place("│  ├─ " if one.parent else "", tally(7), "alice"))
-        assert cells(shown) <= room
+        assert line_width(shown) <= room
         end = max(at for at, span in enumerate(shown) if span.style == "strong")
-        places.add(cells(shown[: end + 1]))
+        places.add(line_width(shown[: end + 1]))
     assert len(places) == 1, "the tokens end in the same cell"
 
 
@@ -64,7 +64,7 @@ def test_the_chip(chip: str) -> None:
     shown = node_row(node("a", "x", chip=chip), columns())
     found = [span for span in shown if span.text.strip() == chip and chip]
     assert len(found) == bool(chip)
-    assert cells(shown) == cells(node_row(node("a", "x"), columns()))
+    assert line_width(shown) == line_width(node_row(node("a", "x"), columns()))
 
 
 def test_live_and_idle() -> None:
@@ -126,7 +126,7 @@ def test_a_short_name_is_followed_by_what_it_is_about_where_there_is_no_column_f
 
 def test_wide_screens_show_the_issues_title_beside_it() -> None:
     one = node("a", "ENG-7", issue="ENG-7", title="Cart totals", line="port the tests")
-    assert "ENG-7  Cart totals " in plain(node_row(one, columns_for(200, [one], 0, False)))
+    assert "ENG-7  Cart totals " in plain_text(node_row(one, columns_for(200, [one], 0, False)))
 
 
 def test_an_ordinary_session_says_where_it_works_on_every_screen() -> None:
