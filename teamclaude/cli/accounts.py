@@ -69,7 +69,7 @@ def _live(port: Optional[int]) -> Optional[dict[str, Mapping[str, Any]]]:
 
 def _lines(rows: list[dict[str, Any]], verbose: bool) -> list[str]:
     from ..deck.figures import UNKNOWN
-    from ..deck.paint import paint
+    from ..deck.paint import colored
     from ..deck.table import Column, table
 
     columns = [
@@ -95,9 +95,9 @@ def _lines(rows: list[dict[str, Any]], verbose: bool) -> list[str]:
     ]
     heading, *lines = table(columns, body, width() if sys.stdout.isatty() else 1000)
     color = has_color(sys.stdout)
-    out = [paint(heading, "dim", color)]
+    out = [colored(heading, "dim", color)]
     for line, row in zip(lines, rows):
-        out.append(paint(line, row["status"] or "", color))
+        out.append(colored(line, row["status"] or "", color))
         out += _details(row) if verbose else []
     return out
 

@@ -10,7 +10,7 @@ from ..proxy.activity import Activity
 from .cells import clean
 from .fallback import ascii_text
 from .figures import UNKNOWN, session_emoji, format_seconds, format_tokens
-from .paint import paint
+from .paint import colored
 
 __all__ = ["activity_line"]
 
@@ -79,7 +79,7 @@ def _outcome(status: Optional[int], outcome: str, color: bool) -> str:
     style = "bad" if status is None or status >= 500 else "warn" if status >= 400 else "good"
     if outcome and outcome != "served":
         shown, style = f"{shown} ({outcome})", "warn" if style == "good" else style
-    return paint(shown, style, color)
+    return colored(shown, style, color)
 
 
 def _short_seconds(value: Optional[float]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Union
 
 from .cells import clip, clusters, width
-from .paint import sgr
+from .paint import sgr_codes
 
 __all__ = [
     "Line",
@@ -143,6 +143,6 @@ def ansi_text(of: Line, depth: int) -> str:
         return "".join(span.text for span in of)
     out = []
     for text, style in of:
-        codes = sgr(style, depth) if style else ""
+        codes = sgr_codes(style, depth) if style else ""
         out.append(f"\x1b[{codes}m{text}\x1b[0m" if codes and text else text)
     return "".join(out)

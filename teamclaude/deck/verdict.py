@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from .cells import pad, width
 from .figures import UNKNOWN, format_duration, finite_number, format_tokens
-from .paint import paint
+from .paint import colored
 from .reading import JsonObject, count_at, objects_at, text_at
 
 __all__ = ["burn_text", "capacity_lines", "pool_line"]
@@ -32,7 +32,7 @@ def capacity_lines(capacity: JsonObject, color: bool = False) -> list[str]:
 def pool_line(capacity: JsonObject, color: bool) -> str:
     """The pool in one line."""
     level = text_at(capacity, "verdict")
-    word = paint(level.upper() or UNKNOWN, STYLES.get(level, ""), color)
+    word = colored(level.upper() or UNKNOWN, STYLES.get(level, ""), color)
     line = (
         f"{ICONS.get(level, '⚪')} {word}  headroom {count_at(capacity, 'headroom')} session(s)"
         f" · live {count_at(capacity, 'liveAccounts')}/{count_at(capacity, 'total')}"
@@ -49,14 +49,14 @@ def _account_state(account: JsonObject, color: bool) -> str:
     if account.get("benched"):
         streak = finite_number(account.get("streak"))
         tail = f" (streak {streak:.0f})" if streak else ""
-        return paint(f"benched {format_duration(account.get('benchSec'))}{tail}", "warn", color)
+        return colored(f"benched {format_duration(account.get('benchSec'))}{tail}", "warn", color)
     if account.get("nearCap"):
-        return paint("near cap", "warn", color)
+        return colored("near cap", "warn", color)
     if account.get("live"):
-        return paint("live", "good", color)
+        return colored("live", "good", color)
     status = text_at(account, "status") or UNKNOWN
     reason = text_at(account, "statusReason") or text_at(account, "reason")
-    return paint(f"{status}: {reason}" if reason else status, status, color)
+    return colored(f"{status}: {reason}" if reason else status, status, color)
 
 
 def burn_text(account: JsonObject) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from .cells import clip, width
 from .figures import UNKNOWN, format_duration, format_percent
 from .model import QuotaBar
-from .paint import level
+from .paint import usage_style
 from .spans import Line, Span, line_width
 from .view_words import cell, short_time
 
@@ -31,7 +31,7 @@ def bar_line(bar: QuotaBar, inner: int, with_percent: bool) -> Line:
     arrow, style = ARROWS.get(bar.pace, ("", ""))
     shown = [Span(f"{bar.label}["), *_fill(bar, inner), Span("]")]
     if with_percent:
-        shown.append(Span(f"{format_percent(bar.used):>5}", "dim" if bar.used is None else level(bar.used)))
+        shown.append(Span(f"{format_percent(bar.used):>5}", "dim" if bar.used is None else usage_style(bar.used)))
     return (*shown, cell(arrow + short_time(bar.full_sec), ARROW_CELLS, style))
 
 
@@ -50,7 +50,7 @@ def _fill(bar: QuotaBar, inner: int) -> list[Span]:
     """The cells between the brackets: fill, label in their middle, blanks."""
     if bar.used is None:
         return [Span(UNKNOWN.center(inner), "dim")]
-    style = level(bar.used)
+    style = usage_style(bar.used)
     label = clip(format_duration(bar.reset_sec) if bar.reset_sec is not None else "", inner - 2)
     if label and inner >= 12:
         label = f" {label} "

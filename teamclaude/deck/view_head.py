@@ -6,7 +6,7 @@ from typing import Optional
 
 from .figures import UNKNOWN, format_duration, format_percent
 from .model import PoolCapacity, DeckModel, NodeCounts, ProxyInfo, Totals
-from .paint import level
+from .paint import usage_style
 from .spans import Line, Span, line_width, clip_line, first_fitting, join_lines, line, left_and_right
 from .view_words import usage_summary, plural, usage_dollars
 
@@ -78,10 +78,10 @@ def _gauge(label: str, used: Optional[float], size: int) -> Line:
     filled = min(size, max(0, round(used * size)))
     return line(
         f"{label} [",
-        ("█" * filled, level(used)),
+        ("█" * filled, usage_style(used)),
         " " * (size - filled),
         "] ",
-        (f"{format_percent(used):>4}", level(used)),
+        (f"{format_percent(used):>4}", usage_style(used)),
     )
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from teamclaude.deck.paint import sgr
+from teamclaude.deck.paint import sgr_codes
 from teamclaude.deck.spans import (
     Span,
     line_width,
@@ -92,9 +92,9 @@ def test_colours_by_the_terminals_depth(depth: int, text: str) -> None:
 
 def test_the_background_is_always_the_terminals() -> None:
     styles = ("good", "warn", "bad", "accent", "dim", "strong", "reverse", "bad strong", "dim reverse")
-    codes = [sgr(style, depth) for style in styles for depth in (1, 8, 16, 256)]
+    codes = [sgr_codes(style, depth) for style in styles for depth in (1, 8, 16, 256)]
     plain_codes = [
         int(code) for found in codes for code in re.sub(r"38;5;\d+", "0", found).split(";") if code
     ]
     assert set(plain_codes) <= {0, 1, 2, 7, 31, 32, 33, 36, 90}
-    assert sgr("dim reverse", 256) == "7", "grey letters can't be read on a bar"
+    assert sgr_codes("dim reverse", 256) == "7", "grey letters can't be read on a bar"
