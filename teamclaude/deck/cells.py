@@ -15,7 +15,7 @@ from functools import lru_cache
 
 __all__ = ["clean", "clip", "clusters", "pad", "width"]
 
-ZWJ, EMOJI_STYLE = "\u200d", "\ufe0f"
+ZWJ, EMOJI_SELECTOR = "\u200d", "\ufe0f"
 # C0, DEL, C1; line and paragraph separators; marks that reorder text (Trojan Source); zero-width spaces;
 # tags.
 _UNSAFE = re.compile(
@@ -43,7 +43,7 @@ _ESCAPES = re.compile(
 
 
 @lru_cache(maxsize=4096)
-def _cells(char: str) -> int:
+def _char_width(char: str) -> int:
     if unicodedata.category(char) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
@@ -65,13 +65,13 @@ def clusters(text: str) -> list[tuple[str, int]]:
             if joined or tone:
                 out[-1] = (last + char, 2)
                 continue
-            if flag or char == EMOJI_STYLE:
+            if flag or char == EMOJI_SELECTOR:
                 out[-1] = (last + char, 2)
                 continue
-            if _cells(char) == 0:
+            if _char_width(char) == 0:
                 out[-1] = (last + char, cells)
                 continue
-        out.append((char, _cells(char)))
+        out.append((char, _char_width(char)))
     return out
 
 
