@@ -70,13 +70,13 @@ def _live(port: Optional[int]) -> Optional[dict[str, Mapping[str, Any]]]:
 def _lines(rows: list[dict[str, Any]], verbose: bool) -> list[str]:
     from ..deck.figures import UNKNOWN
     from ..deck.paint import colored
-    from ..deck.table import Column, table
+    from ..deck.table import Column, table_lines
 
     columns = [
-        Column("NAME", most=40),
+        Column("NAME", max_cells=40),
         Column("TIER"),
         Column("STATUS"),
-        Column("PRIORITY", right=True),
+        Column("PRIORITY", align_right=True),
         Column("SOURCE"),
         Column("TOKEN"),
         Column("LOGIN"),
@@ -93,7 +93,7 @@ def _lines(rows: list[dict[str, Any]], verbose: bool) -> list[str]:
         ]
         for row in rows
     ]
-    heading, *lines = table(columns, body, width() if sys.stdout.isatty() else 1000)
+    heading, *lines = table_lines(columns, body, width() if sys.stdout.isatty() else 1000)
     color = has_color(sys.stdout)
     out = [colored(heading, "dim", color)]
     for line, row in zip(lines, rows):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from teamclaude.deck.table import Column, table
+from teamclaude.deck.table import Column, table_lines
 
-COLUMNS = (Column("NAME", most=6), Column("N", right=True, spare=1), Column("NOTE", spare=2))
+COLUMNS = (Column("NAME", max_cells=6), Column("N", align_right=True, drop_order=1), Column("NOTE", drop_order=2))
 
 
 def test_columns_line_up_in_cells() -> None:
     rows = [["漢字", "7", "x"], ["a", "1234", "long note"]]
-    assert table(COLUMNS, rows, 80) == [
+    assert table_lines(COLUMNS, rows, 80) == [
         "NAME     N  NOTE",
         "漢字     7  x",
         "a     1234  long note",
@@ -17,20 +17,20 @@ def test_columns_line_up_in_cells() -> None:
 
 
 def test_a_column_has_its_most() -> None:
-    assert table(COLUMNS, [["abcdefgh", "1", ""]], 80)[1] == "abcde…  1"
+    assert table_lines(COLUMNS, [["abcdefgh", "1", ""]], 80)[1] == "abcde…  1"
 
 
 def test_the_sparest_columns_go_first() -> None:
     rows = [["name", "12", "note"]]
-    assert table(COLUMNS, rows, 14) == ["NAME   N  NOTE", "name  12  note"]
-    assert table(COLUMNS, rows, 13) == ["NAME   N", "name  12"]
-    assert table(COLUMNS, rows, 7) == ["NAME", "name"]
-    assert table(COLUMNS, rows, 3) == ["NA…", "na…"]
+    assert table_lines(COLUMNS, rows, 14) == ["NAME   N  NOTE", "name  12  note"]
+    assert table_lines(COLUMNS, rows, 13) == ["NAME   N", "name  12"]
+    assert table_lines(COLUMNS, rows, 7) == ["NAME", "name"]
+    assert table_lines(COLUMNS, rows, 3) == ["NA…", "na…"]
 
 
 def test_cells_are_cleaned() -> None:
-    assert table(COLUMNS, [["a\x1b[2J\nb", "1", "x\x00"]], 80)[1] == "a b   1  x"
+    assert table_lines(COLUMNS, [["a\x1b[2J\nb", "1", "x\x00"]], 80)[1] == "a b   1  x"
 
 
 def test_no_rows() -> None:
-    assert table(COLUMNS, [], 80) == ["NAME  N  NOTE"]
+    assert table_lines(COLUMNS, [], 80) == ["NAME  N  NOTE"]
