@@ -37,12 +37,12 @@ def deck_screen() -> Optional[Screen]:
 
 def shows_ascii(stream: TextIO) -> bool:
     """Whether box characters and emoji are to be avoided."""
-    from ..deck.fallback import speaks_unicode
+    from ..deck.fallback import supports_unicode
 
     encoding = getattr(stream, "encoding", None) or "ascii"
     if not stream.isatty():
-        return not speaks_unicode({"LANG": "C.UTF-8"}, encoding)  # a file or pipe: no locale speaks for it
-    return not speaks_unicode(_initial_environment(), encoding)
+        return not supports_unicode({"LANG": "C.UTF-8"}, encoding)  # a file or pipe: no locale speaks for it
+    return not supports_unicode(_initial_environment(), encoding)
 
 
 def _initial_environment() -> Mapping[str, str]:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from .cells import clusters
 from .spans import Line, Span
 
-__all__ = ["ascii_line", "ascii_text", "speaks_unicode"]
+__all__ = ["ascii_line", "ascii_text", "supports_unicode"]
 
-_TABLE = {
+_ASCII_OF = {
     **dict.fromkeys("─╌", "-"),
     **dict.fromkeys("│┃", "|"),
     **dict.fromkeys("├┌┐┤", "+"),
@@ -60,7 +60,7 @@ def ascii_text(text: str) -> str:
     if text.isascii():
         return text
     return "".join(
-        cluster if cluster.isascii() else _TABLE.get(cluster, "?" * size) for cluster, size in clusters(text)
+        cluster if cluster.isascii() else _ASCII_OF.get(cluster, "?" * size) for cluster, size in clusters(text)
     )
 
 
@@ -69,7 +69,7 @@ def ascii_line(of: Line) -> Line:
     return tuple(span if span.text.isascii() else Span(ascii_text(span.text), span.style) for span in of)
 
 
-def speaks_unicode(env: Mapping[str, str], encoding: str) -> bool:
+def supports_unicode(env: Mapping[str, str], encoding: str) -> bool:
     """Whether the locale in `env` and the `encoding` of stdout allow for box characters and emoji.
 
     A C locale does not, whatever Python made of it (PEP 538 sets LC_CTYPE for itself: `env` is the

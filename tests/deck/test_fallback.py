@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.deck.cells import width
-from teamclaude.deck.fallback import ascii_text, speaks_unicode
+from teamclaude.deck.fallback import ascii_text, supports_unicode
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,4 @@ def test_every_sign_has_a_likeness_of_its_width(text: str, shown: str) -> None:
     ],
 )
 def test_who_speaks_unicode(env: dict[str, str], encoding: str, speaks: bool) -> None:
-    assert speaks_unicode(env, encoding) is speaks
+    assert supports_unicode(env, encoding) is speaks
