@@ -60,7 +60,7 @@ class DeckLoop:
         self._screen, self._feed, self._controls = screen, feed, controls
         self._is_over = is_over
         self._clock = clock
-        terminal = TerminalTraits(ascii=ascii, percent=screen.depth < 8)
+        terminal = TerminalTraits(ascii=ascii, percent=screen.color_depth < 8)
         self._ui = DeckUi(feed.model(), terminal, read_only, where)
         self._key_decoder = Keyboard()
         self._warnings: deque[str] = deque(maxlen=MAX_WARNINGS)
@@ -102,7 +102,7 @@ class DeckLoop:
             self._refresh()
             self._paint()
             tty, mail = self._screen.fileno(), inbox.fileno()
-            readable, _, _ = select.select([tty, mail], [tty] if self._screen.busy else [], [], self._select_timeout())
+            readable, _, _ = select.select([tty, mail], [tty] if self._screen.has_pending_output else [], [], self._select_timeout())
             ended = self._handle_signals(inbox) if mail in readable else None
             if ended is None and tty in readable:
                 ended = self._read_keys()
@@ -146,9 +146,9 @@ class DeckLoop:
             self._needs_paint = True
 
     def _paint(self) -> None:
-        if self._screen.busy:
+        if self._screen.has_pending_output:
             self._screen.flush()
-        if self._needs_paint and not self._screen.busy:
+        if self._needs_paint and not self._screen.has_pending_output:
             columns, lines = self._screen.size()
             self._screen.paint(self._ui.draw(columns, lines))
             self._needs_paint = False
@@ -165,7 +165,7 @@ class DeckLoop:
         if not keys:
             return None
         if any(key.name == "ctrl-l" for key in keys):
-            self._screen.forget()
+            self._screen.invalidate()
         self._needs_paint = True
         for command in self._ui.press_keys(keys):
             if command.action == "quit":
@@ -197,7 +197,7 @@ class DeckLoop:
 
     def _wait_for_foreground(self, inbox: WakeupSocket) -> Optional[ExitReason]:
         """After `fg` it is ours again; after `bg` the proxy goes on without it."""
-        if self._screen.in_front():
+        if self._screen.in_foreground():
             self._screen.enter()
             self._suspended, self._needs_paint = False, True
             return None

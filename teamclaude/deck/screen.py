@@ -26,11 +26,11 @@ from .spans import Line, ansi_text
 __all__ = ["Screen", "open_screen"]
 
 # xterm's ctlseqs: mouse buttons and wheel as SGR sequences, pasted text between marks.
-EXTRAS_ON, EXTRAS_OFF = b"\x1b[?1000h\x1b[?1006h\x1b[?2004h", b"\x1b[?2004l\x1b[?1006l\x1b[?1000l"
+MODES_ON, MODES_OFF = b"\x1b[?1000h\x1b[?1006h\x1b[?2004h", b"\x1b[?2004l\x1b[?1006l\x1b[?1000l"
 PADDING = re.compile(rb"\$<[^>]*>")
 # Of all characters but ASCII only lines and blocks are one cell wide everywhere.
-DOUBTFUL = re.compile("[^\x00-\x7f\u2500-\u259f]")
-GOODBYE_SEC = 0.5  # for the last bytes
+AMBIGUOUS_WIDTH = re.compile("[^\x00-\x7f\u2500-\u259f]")
+LEAVE_SEC = 0.5  # for the last bytes
 BELL = b"\x07"
 
 
@@ -39,20 +39,20 @@ class Screen:
 
     def __init__(self, handle: int, env: Mapping[str, str]) -> None:
         """Raises curses.error or OSError for a terminal that is not one, or can't be painted on."""
-        _set_up(handle, env)
+        _setup_term(handle, env)
         place, clear = _capability("cup"), _capability("clear")
         if not place or not clear:
             raise curses.error("the terminal can't place its cursor")
-        self._place, self._clear, self._erase = place, clear, _capability("el")
-        self._begin = _capability("smcup") + _capability("civis") + _capability("rmam") + EXTRAS_ON
-        self._end = EXTRAS_OFF + _capability("smam") + _capability("cnorm") + _capability("sgr0")
-        self._leave = _capability("rmcup") or clear
-        self.depth = _depth(env)
+        self._cursor_address, self._clear, self._erase = place, clear, _capability("el")
+        self._enter_sequence = _capability("smcup") + _capability("civis") + _capability("rmam") + MODES_ON
+        self._leave_sequence = MODES_OFF + _capability("smam") + _capability("cnorm") + _capability("sgr0")
+        self._restore_screen = _capability("rmcup") or clear
+        self.color_depth = _color_depth(env)
         self._tty = os.open(os.ttyname(handle), os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY)
         self._settings: Optional[list[Any]] = None  # of the terminal, as they were before
         self._shown: list[Optional[Line]] = []
         self._size = (0, 0)
-        self._out = b""
+        self._pending = b""
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -73,8 +73,8 @@ class Screen:
         raw[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN)
         raw[6][termios.VMIN], raw[6][termios.VTIME] = 1, 0
         termios.tcsetattr(self._tty, termios.TCSANOW, raw)
-        self._out = self._begin
-        self.forget()
+        self._pending = self._enter_sequence
+        self.invalidate()
 
     def leave(self) -> None:
         """Give it back as it was."""
@@ -82,16 +82,16 @@ class Screen:
         if settings is None:
             return
         # Without what was still to be painted.
-        self._out = self._end + self._leave
-        deadline = time.monotonic() + GOODBYE_SEC
+        self._pending = self._leave_sequence + self._restore_screen
+        deadline = time.monotonic() + LEAVE_SEC
         with contextlib.suppress(OSError):
             while not self.flush() and time.monotonic() < deadline:
                 select.select([], [self._tty], [], 0.05)
-        self._out = b""
+        self._pending = b""
         with contextlib.suppress(termios.error):
             termios.tcsetattr(self._tty, termios.TCSANOW, settings)
 
-    def in_front(self) -> bool:
+    def in_foreground(self) -> bool:
         """Whether this process may use the terminal: false after Ctrl-Z and `bg`."""
         try:
             return os.tcgetpgrp(self._tty) == os.getpgrp()
@@ -123,11 +123,11 @@ class Screen:
     # --- painting -----------------------------------------------------------------------------
 
     @property
-    def busy(self) -> bool:
+    def has_pending_output(self) -> bool:
         """The terminal has not taken everything yet."""
-        return bool(self._out)
+        return bool(self._pending)
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Whatever is on the screen: the next frame is painted as a whole."""
         self._size = (0, 0)
 
@@ -141,38 +141,38 @@ class Screen:
         for row, line in enumerate(lines):
             if row < len(self._shown) and line == self._shown[row]:
                 continue
-            out.append(self._at(row, 0) + self._erase + self._text(row, line))
+            out.append(self._move_to(row, 0) + self._erase + self._line_bytes(row, line))
         self._shown = list(lines)
-        self._out += b"".join(out)
+        self._pending += b"".join(out)
         self.flush()
 
-    def _text(self, row: int, line: Line) -> bytes:
+    def _line_bytes(self, row: int, line: Line) -> bytes:
         """The line's characters, placed anew behind each one of doubtful width."""
         out: list[bytes] = []
         column, start = 0, 0
         for place, span in enumerate(line):
             column += width(span.text)
-            if DOUBTFUL.search(span.text):
-                out += [ansi_text(line[start : place + 1], self.depth).encode("utf-8", "replace")]
-                out += [self._at(row, column)] if place + 1 < len(line) else []
+            if AMBIGUOUS_WIDTH.search(span.text):
+                out += [ansi_text(line[start : place + 1], self.color_depth).encode("utf-8", "replace")]
+                out += [self._move_to(row, column)] if place + 1 < len(line) else []
                 start = place + 1
-        return b"".join(out) + ansi_text(line[start:], self.depth).encode("utf-8", "replace")
+        return b"".join(out) + ansi_text(line[start:], self.color_depth).encode("utf-8", "replace")
 
-    def _at(self, row: int, column: int) -> bytes:
-        return PADDING.sub(b"", curses.tparm(self._place, row, column))
+    def _move_to(self, row: int, column: int) -> bytes:
+        return PADDING.sub(b"", curses.tparm(self._cursor_address, row, column))
 
     def bell(self) -> None:
-        self._out += BELL
+        self._pending += BELL
         self.flush()
 
     def flush(self) -> bool:
         """Write what the terminal takes now; whether that was all."""
-        while self._out:
+        while self._pending:
             try:
-                written = os.write(self._tty, self._out)
+                written = os.write(self._tty, self._pending)
             except BlockingIOError:
                 return False
-            self._out = self._out[written:]
+            self._pending = self._pending[written:]
         return True
 
 
@@ -186,7 +186,7 @@ def open_screen(handle: int, env: Mapping[str, str]) -> Optional[Screen]:
         return None
 
 
-def _set_up(handle: int, env: Mapping[str, str]) -> None:
+def _setup_term(handle: int, env: Mapping[str, str]) -> None:
     """Find the terminal in the database; once per process, says curses.
 
     Modern terminals that are too new for a machine's database are all xterm's likes, and say so.
@@ -204,7 +204,7 @@ def _capability(name: str) -> bytes:
     return PADDING.sub(b"", curses.tigetstr(name) or b"") if name != "cup" else curses.tigetstr(name) or b""
 
 
-def _depth(env: Mapping[str, str]) -> int:
+def _color_depth(env: Mapping[str, str]) -> int:
     """How many colours; 1: bold and reverse only, 0: not even those."""
     if b"\x1b[" not in (curses.tigetstr("sgr0") or b""):
         return 0

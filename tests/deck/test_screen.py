@@ -91,7 +91,7 @@ def test_only_changed_lines_are_painted(tty: tuple[int, int]) -> None:
         assert painted(master) == "\x1b[2;1H\x1b[KTWO"
         on.paint([line("one"), line("TWO"), line(("three", "bad"))])
         assert painted(master) == ""
-        on.forget()
+        on.invalidate()
         on.paint([line("one"), line("TWO"), line(("three", "bad"))])
         assert "one" in painted(master)
 
@@ -111,13 +111,13 @@ def test_a_terminal_that_stands_still_stops_nobody_and_catches_up(tty: tuple[int
     with screen(slave) as on:
         began = time.monotonic()
         for number in range(60):
-            if not on.busy:
+            if not on.has_pending_output:
                 on.paint([line(f"{number} " * 500) for _ in range(40)])
-        assert on.busy
+        assert on.has_pending_output
         assert time.monotonic() - began < 2
         while not on.flush():
             painted(master)
-        assert not on.busy
+        assert not on.has_pending_output
         painted(master)
         on.paint([line("after") for _ in range(40)])
         assert "after" in painted(master)
@@ -127,8 +127,8 @@ def test_leaving_a_terminal_that_stands_still_takes_no_longer_than_a_moment(tty:
     on = screen(tty[1])
     began = time.monotonic()
     with on:
-        while not on.busy:
-            on.forget()
+        while not on.has_pending_output:
+            on.invalidate()
             on.paint([line("x" * 4000) for _ in range(40)])
     assert time.monotonic() - began < 3
 
