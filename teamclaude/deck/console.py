@@ -21,7 +21,7 @@ from .cells import clean
 from .controls import Controls, CommandWorker
 from .desk import Command
 from .feed import Feed
-from .keyboard import Key, Keyboard
+from .keyboard import Key, KeyDecoder
 from .signals import WakeupSocket, catch_signals, signal_numbers
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class DeckLoop:
         self._clock = clock
         terminal = TerminalTraits(ascii=ascii, percent=screen.color_depth < 8)
         self._ui = DeckUi(feed.model(), terminal, read_only, where)
-        self._key_decoder = Keyboard()
+        self._key_decoder = KeyDecoder()
         self._warnings: deque[str] = deque(maxlen=MAX_WARNINGS)
         self._wakeup: Optional[WakeupSocket] = None
         self._version: Hashable = None
@@ -106,14 +106,14 @@ class DeckLoop:
             ended = self._handle_signals(inbox) if mail in readable else None
             if ended is None and tty in readable:
                 ended = self._read_keys()
-            elif self._key_decoder.pending:
+            elif self._key_decoder.has_partial:
                 ended = self._handle_keys(self._key_decoder.flush())
             if ended is not None:
                 return ended
 
     def _select_timeout(self) -> float:
         """How long nothing needs to be done unless something comes."""
-        return ESCAPE_SEC if self._key_decoder.pending else REPAINT_SEC
+        return ESCAPE_SEC if self._key_decoder.has_partial else REPAINT_SEC
 
     def _refresh(self) -> None:
         """A new model when there is something new, or enough time has passed to be seen."""

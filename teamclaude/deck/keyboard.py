@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Optional
 
-__all__ = ["Key", "Keyboard"]
+__all__ = ["Key", "KeyDecoder"]
 
-LONGEST_SEQUENCE = 64  # bytes; what is longer is no key
-LONGEST_PASTE = 1 << 16
+MAX_SEQUENCE = 64  # bytes; what is longer is no key
+MAX_PASTE = 1 << 16
 
 
 class Key(NamedTuple):
@@ -52,49 +52,49 @@ _OLD_MOUSE = b"\x1b[M"  # three bytes follow
 _PASTE, _PASTE_END = b"\x1b[200~", b"\x1b[201~"
 
 
-class Keyboard:
+class KeyDecoder:
     """Takes bytes as they come; a sequence may be cut anywhere.
 
     A lone Esc can't be told from the beginning of a sequence until nothing follows: `flush` after a pause.
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._buffer = b""
 
     @property
-    def pending(self) -> bool:
+    def has_partial(self) -> bool:
         """There is the beginning of something."""
-        return bool(self._rest)
+        return bool(self._buffer)
 
     def feed(self, data: bytes) -> list[Key]:
         """The keys that are complete now."""
-        self._rest += data
+        self._buffer += data
         keys: list[Key] = []
-        while self._rest:
-            taken = self._take()
+        while self._buffer:
+            taken = self._next_key()
             if taken is None:
                 break
             size, key = taken
-            self._rest = self._rest[size:]
+            self._buffer = self._buffer[size:]
             if key is not None:
                 keys.append(key)
         return keys
 
     def flush(self) -> list[Key]:
         """Nothing came for a moment: a beginning is all there is."""
-        rest, self._rest = self._rest, b""
+        rest, self._buffer = self._buffer, b""
         if rest.startswith(_PASTE):  # its end was lost
             return [_pasted(rest[len(_PASTE) :])]
         return [Key("esc")] if rest == b"\x1b" else []
 
-    def _take(self) -> Optional[tuple[int, Optional[Key]]]:
+    def _next_key(self) -> Optional[tuple[int, Optional[Key]]]:
         """(bytes, key) of what stands first; None while it is not complete."""
-        rest = self._rest
+        rest = self._buffer
         if rest[0] != 0x1B:
             return _character(rest)
         if rest.startswith(_PASTE):
             end = rest.find(_PASTE_END)
-            if end < 0 and len(rest) < LONGEST_PASTE:
+            if end < 0 and len(rest) < MAX_PASTE:
                 return None
             cut = end if end >= 0 else len(rest)
             return cut + (len(_PASTE_END) if end >= 0 else 0), _pasted(rest[len(_PASTE) : cut])
@@ -130,7 +130,7 @@ def _sequence(rest: bytes) -> Optional[tuple[int, Optional[Key]]]:
     if found is None:
         # Not complete yet, or none at all: then the bracket is passed over.
         return (
-            None if len(rest) < LONGEST_SEQUENCE and re.fullmatch(rb"\x1b\[[0-?]*[ -/]*", rest) else (2, None)
+            None if len(rest) < MAX_SEQUENCE and re.fullmatch(rb"\x1b\[[0-?]*[ -/]*", rest) else (2, None)
         )
     parameters, final = found[1].decode("ascii"), found[3].decode("ascii")
     mouse = _MOUSE.fullmatch(parameters)

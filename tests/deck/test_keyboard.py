@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from teamclaude.deck.keyboard import Key, Keyboard
+from teamclaude.deck.keyboard import Key, KeyDecoder
 
 
 def keys(data: bytes) -> list[Key]:
-    return Keyboard().feed(data)
+    return KeyDecoder().feed(data)
 
 
 def names(data: bytes) -> list[str]:
@@ -61,44 +61,44 @@ def test_any_cut_gives_the_same_keys() -> None:
     whole = keys(data)
     rng = random.Random(7)
     for _ in range(200):
-        keyboard, found, rest = Keyboard(), [], data
+        keyboard, found, rest = KeyDecoder(), [], data
         while rest:
             size = rng.randint(1, 4)
             found += keyboard.feed(rest[:size])
             rest = rest[size:]
         assert found == whole
-        assert not keyboard.pending
+        assert not keyboard.has_partial
 
 
 def test_a_lone_escape_is_one_after_a_pause() -> None:
-    keyboard = Keyboard()
+    keyboard = KeyDecoder()
     assert keyboard.feed(b"\x1b") == []
-    assert keyboard.pending
+    assert keyboard.has_partial
     assert keyboard.flush() == [Key("esc")]
-    assert not keyboard.pending
+    assert not keyboard.has_partial
     assert keyboard.flush() == []
 
 
 def test_two_escapes_are_not_lost() -> None:
-    keyboard = Keyboard()
+    keyboard = KeyDecoder()
     assert keyboard.feed(b"\x1b\x1b") == [Key("esc")]
     assert keyboard.flush() == [Key("esc")]
 
 
 def test_what_never_ends_does_not_wait_for_ever() -> None:
-    keyboard = Keyboard()
+    keyboard = KeyDecoder()
     assert keyboard.feed(b"\x1b[" + b"1" * 80)[-1:] == [Key("1")]
-    keyboard = Keyboard()
+    keyboard = KeyDecoder()
     assert keyboard.feed(b"\x1b[200~half") == []
     assert keyboard.flush() == [Key("paste", "half")]
-    (paste, *_) = Keyboard().feed(b"\x1b[200~" + b"x" * 70_000)
+    (paste, *_) = KeyDecoder().feed(b"\x1b[200~" + b"x" * 70_000)
     assert paste.name == "paste"
 
 
 def test_any_bytes_are_survived() -> None:
     rng = random.Random(3)
     for _ in range(300):
-        keyboard = Keyboard()
+        keyboard = KeyDecoder()
         keyboard.feed(bytes(rng.choice(b"\x1b[<0;1~MOAq\xc3\xf0 \x00") for _ in range(40)))
         keyboard.flush()
         assert keyboard.feed(b"q")[-1:] in ([Key("q")], [])
