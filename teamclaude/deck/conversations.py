@@ -13,7 +13,7 @@ from .figures import epoch_seconds, finite_number
 from .model import UNKNOWN_USAGE, UsageSum
 from .presence import SHOWN_SEC, ActivitySigns
 from .reading import JsonObject, object_at, objects_at, text_at
-from .sources import AgentFile, Sources
+from .sources import AgentTranscript, Sources
 
 __all__ = ["Conversation", "ancestors", "conversations", "sessions_of", "shown_with_parent", "usage_of"]
 
@@ -33,7 +33,7 @@ class Conversation:
     inference: bool = False  # an inference request is, and does not wait
     waiting: JsonObject = field(default_factory=dict)  # what its request waits for
     held_sec: Optional[float] = None  # seconds
-    agent_file: Optional[AgentFile] = None
+    agent_file: Optional[AgentTranscript] = None
 
     @property
     def key(self) -> str:
@@ -122,7 +122,7 @@ def _get_or_add(found: dict[str, Conversation], session: str, agent: str = "") -
     return found[key]
 
 
-def _agent_files(sources: Sources) -> Iterator[tuple[str, str, AgentFile]]:
+def _agent_files(sources: Sources) -> Iterator[tuple[str, str, AgentTranscript]]:
     for session, transcript in sources.transcripts.items():
         for agent, file in transcript.agents.items():
             yield session, agent, file

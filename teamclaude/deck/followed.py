@@ -7,7 +7,7 @@ from typing import Optional
 from .files import FileCache, json_object, plain, stamp_of
 from .presence import SHOWN_SEC
 from .projects import agents_folder, agents_in, folder_stamp
-from .sources import AgentFile, Transcript
+from .sources import AgentTranscript, Transcript
 from .transcripts import TranscriptFile
 
 __all__ = ["Followed"]
@@ -93,7 +93,7 @@ class _Agent:
 
     def __init__(self, path: str) -> None:
         self.file = TranscriptFile(path, titled=False)
-        self.value: Optional[AgentFile] = None
+        self.value: Optional[AgentTranscript] = None
         self._path = path
         self._meta = FileCache(_parse_meta)
 
@@ -109,8 +109,8 @@ class _Agent:
         if not self.file.look(stamp) and value is not None and not thoroughly:
             return False
         facts, meta = self.file.facts, self._meta.get(self._path[: -len(".jsonl")] + ".meta.json")
-        said = meta or AgentFile()
-        self.value = AgentFile(
+        said = meta or AgentTranscript()
+        self.value = AgentTranscript(
             kind=said.kind,
             description=said.description,
             parent=said.parent,
@@ -122,9 +122,9 @@ class _Agent:
         return self.value != value
 
 
-def _parse_meta(raw: bytes) -> AgentFile:
+def _parse_meta(raw: bytes) -> AgentTranscript:
     meta = json_object(raw)
-    return AgentFile(
+    return AgentTranscript(
         kind=plain(meta.get("agentType"), 64),
         description=plain(meta.get("description")),
         parent=plain(meta.get("parentAgentId"), 128),

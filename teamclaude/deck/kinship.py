@@ -9,7 +9,7 @@ from .conversations import Conversation, ancestors, usage_of
 from .figures import epoch_seconds
 from .model import UsageSum, sum_usage
 from .presence import ActivitySigns
-from .sources import Pin, Sources
+from .sources import IssuePin, Sources
 from .tree import without_cycles
 
 __all__ = ["ConversationSet", "parents_of", "usage_by_node"]
@@ -42,7 +42,7 @@ def parents_of(conversations: ConversationSet) -> dict[str, str]:
     return kept
 
 
-def _session_by_issue(conversations: ConversationSet, pins: Mapping[str, Pin]) -> dict[str, str]:
+def _session_by_issue(conversations: ConversationSet, pins: Mapping[str, IssuePin]) -> dict[str, str]:
     """Issue id -> the session that is pinned to it; of several the one that came first."""
 
     def age(session: str) -> tuple[float, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Optional
 
 from .files import read_start
-from .sources import Machine
+from .sources import MachineLoad
 
 __all__ = ["MachineGauges"]
 
@@ -19,8 +19,8 @@ class MachineGauges:
         self._proc = proc
         self._before: Optional[tuple[int, int]] = None  # (busy, all) processor time
 
-    def read(self) -> Machine:
-        return Machine(_stepped(self._memory()), _stepped(self._processors()))
+    def read(self) -> MachineLoad:
+        return MachineLoad(_stepped(self._memory()), _stepped(self._processors()))
 
     def _memory(self) -> Optional[float]:
         words = dict(line.split(":", 1) for line in self._lines("meminfo") if ":" in line)

@@ -15,12 +15,12 @@ from .kinship import ConversationSet
 from .model import LEAD, SOLO, WORKER, Node, UsageSum
 from .presence import ActivitySigns
 from .reading import text_at
-from .sources import AgentFile, Client, Pin, RegistryRow, Transcript
+from .sources import AgentTranscript, ClientProcess, IssuePin, RegistryRow, Transcript
 
 __all__ = ["chip_of", "nodes_of"]
 
-_NO_ROW, _NO_PIN, _NO_CLIENT = RegistryRow(), Pin(), Client()
-_NO_TRANSCRIPT, _NO_FILE = Transcript(0.0), AgentFile()
+_NO_ROW, _NO_PIN, _NO_CLIENT = RegistryRow(), IssuePin(), ClientProcess()
+_NO_TRANSCRIPT, _NO_FILE = Transcript(0.0), AgentTranscript()
 # How the words of the common trackers begin; the first chip that one of them means is it.
 _CHIPS = {
     "block": r"block|stuck|on hold|impeded",
@@ -45,8 +45,8 @@ class _SessionFacts(NamedTuple):
     """What a session and its sub-agents have in common."""
 
     row: RegistryRow
-    pin: Pin
-    client: Client
+    pin: IssuePin
+    client: ClientProcess
     transcript: Transcript
     issue: str
     emoji: str

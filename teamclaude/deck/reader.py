@@ -23,7 +23,7 @@ from .machine import MachineGauges
 from .presence import SHOWN_SEC, TOOL_SEC
 from .projects import Projects
 from .registry import Registry
-from .sources import NO_SOURCES, Client, Machine, Pin, RegistryRow, Sources
+from .sources import NO_SOURCES, ClientProcess, MachineLoad, IssuePin, RegistryRow, Sources
 
 __all__ = ["SourceReader"]
 
@@ -73,13 +73,13 @@ class SourceReader:
         self._projects = Projects(path)
         self._registry = Registry(path)
         self._gauges = gauges or MachineGauges()
-        self._machine = Machine()
+        self._machine = MachineLoad()
         self._followed: dict[str, Followed] = {}
         self._wanted: frozenset[str] = frozenset()
         self._sources = NO_SOURCES
         self._look, self._sweep, self._gauge = _Timer(LOOK_SEC), _Timer(SWEEP_SEC), _Timer(GAUGES_SEC)
         self._recent: dict[str, float] = {}  # sessions by their transcripts' mtime
-        self._pins: dict[str, Optional[Pin]] = {}
+        self._pins: dict[str, Optional[IssuePin]] = {}
         self._tooled: set[str] = set()
         self._backlog = False  # whole looks are left for the next pass
         self._changed_at = clock()
@@ -180,7 +180,7 @@ class SourceReader:
         return {session for session, at in markers.items() if at is not None and now - at < TOOL_SEC}
 
     def _candidates(
-        self, now: float, rows: Mapping[str, RegistryRow], clients: Mapping[str, Client]
+        self, now: float, rows: Mapping[str, RegistryRow], clients: Mapping[str, ClientProcess]
     ) -> list[str]:
         """The sessions that may be shown: wanted ones, then those that moved or began last."""
         moved = dict(self._recent)
@@ -214,7 +214,7 @@ class SourceReader:
         self,
         sessions: Collection[str],
         rows: Mapping[str, RegistryRow],
-        clients: Mapping[str, Client],
+        clients: Mapping[str, ClientProcess],
         looked: bool,
     ) -> Sources:
         known = {} if looked else self._pins

@@ -14,7 +14,7 @@ from typing import Any, Optional
 
 from .cells import width
 from .files import FileCache, json_object, moment, plain
-from .sources import Client, Pin, RegistryRow, bare_id
+from .sources import ClientProcess, IssuePin, RegistryRow, bare_id
 
 __all__ = ["Registry", "parse_client", "parse_pin", "parse_registry", "parse_tool"]
 
@@ -41,14 +41,14 @@ class Registry:
         """The registered sessions."""
         return self._registry.get(os.path.join(self._state, "sessions.json")) or {}
 
-    def pin(self, session: str) -> Optional[Pin]:
+    def pin(self, session: str) -> Optional[IssuePin]:
         return self._pins.get(self._file(session, "pin.json"))
 
     def tool(self, session: str) -> Optional[float]:
         """When the tool that executes was started."""
         return self._tools.get(self._file(session, "tool-inflight"))
 
-    def clients(self) -> dict[str, Client]:
+    def clients(self) -> dict[str, ClientProcess]:
         """The interactive clients that run."""
         try:
             names = [name for name in os.listdir(self._clients) if re.fullmatch(r"\d+\.json", name)]
@@ -104,10 +104,10 @@ def _emoji(value: Any) -> str:
     return emoji if width(emoji) <= 2 and not emoji.isascii() else ""
 
 
-def parse_pin(raw: bytes) -> Optional[Pin]:
+def parse_pin(raw: bytes) -> Optional[IssuePin]:
     """Raises ValueError for what is no JSON object."""
     pin = json_object(raw)
-    return Pin(
+    return IssuePin(
         identifier=plain(pin.get("identifier"), 64),
         title=plain(pin.get("title")),
         status=plain(_name(pin.get("status")), 64),
@@ -127,13 +127,13 @@ def parse_tool(raw: bytes) -> Optional[float]:
     return moment(float(words[0])) if words else None
 
 
-def parse_client(raw: bytes) -> Optional[tuple[str, Client]]:
+def parse_client(raw: bytes) -> Optional[tuple[str, ClientProcess]]:
     """(session, client); None when it names no session."""
     value = json_object(raw)
     session, status = value.get("sessionId"), value.get("status")
     if not is_session(session):
         return None
-    client = Client(
+    client = ClientProcess(
         name=plain(value.get("name")),
         status=status if status in _STATUSES else "",
         cwd=plain(value.get("cwd"), 1024),

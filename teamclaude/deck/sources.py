@@ -13,10 +13,10 @@ from typing import Optional
 
 __all__ = [
     "NO_SOURCES",
-    "AgentFile",
-    "Client",
-    "Machine",
-    "Pin",
+    "AgentTranscript",
+    "ClientProcess",
+    "MachineLoad",
+    "IssuePin",
     "RegistryRow",
     "Sources",
     "Transcript",
@@ -38,7 +38,7 @@ class RegistryRow:
 
 
 @dataclass(frozen=True)
-class Pin:
+class IssuePin:
     """The issue a session is pinned to, and the issue that one belongs to."""
 
     identifier: str = ""
@@ -49,7 +49,7 @@ class Pin:
 
 
 @dataclass(frozen=True)
-class Client:
+class ClientProcess:
     """A running interactive client, from sessions/<pid>.json."""
 
     name: str = ""
@@ -60,7 +60,7 @@ class Client:
 
 
 @dataclass(frozen=True)
-class AgentFile:
+class AgentTranscript:
     """The transcript of one sub-agent with its .meta.json."""
 
     kind: str = ""
@@ -90,12 +90,12 @@ class Transcript:
     """The last one."""
     cwd: str = ""
     branch: str = ""
-    agents: Mapping[str, AgentFile] = field(default_factory=dict)
+    agents: Mapping[str, AgentTranscript] = field(default_factory=dict)
     """By agent id; those that moved lately."""
 
 
 @dataclass(frozen=True)
-class Machine:
+class MachineLoad:
     """Used shares of this machine's memory and processors."""
 
     ram: Optional[float] = None
@@ -105,12 +105,12 @@ class Machine:
 @dataclass(frozen=True)
 class Sources:
     registry: Mapping[str, RegistryRow] = field(default_factory=dict)
-    pins: Mapping[str, Pin] = field(default_factory=dict)
+    pins: Mapping[str, IssuePin] = field(default_factory=dict)
     tools: Mapping[str, float] = field(default_factory=dict)
     """When the tool that executes was started."""
-    clients: Mapping[str, Client] = field(default_factory=dict)
+    clients: Mapping[str, ClientProcess] = field(default_factory=dict)
     transcripts: Mapping[str, Transcript] = field(default_factory=dict)
-    machine: Machine = Machine()
+    machine: MachineLoad = MachineLoad()
 
     def issue_of(self, session: str) -> Optional[str]:
         """The issue a session works on; None when nobody said."""

@@ -7,17 +7,17 @@ import pytest
 from teamclaude.deck.assembly import deck_model
 from teamclaude.deck.conversations import usage_of
 from teamclaude.deck.model import PoolCapacity, NodeCounts, ProxyInfo, IssueRow, TreeLevel, UsageSum, sum_usage
-from teamclaude.deck.sources import AgentFile, Client, Machine, Pin, RegistryRow, Sources, Transcript
+from teamclaude.deck.sources import AgentTranscript, ClientProcess, MachineLoad, IssuePin, RegistryRow, Sources, Transcript
 from teamclaude.deck.view_words import usage_summary, usage_dollars, usage_tokens
 from tests.deck.deck_json import NOW, account, binding, deck, request, sid
 
 A, B, C, D = (sid(number) for number in (1, 2, 3, 4))
 
 
-def pinned(**pins: tuple[str, str]) -> dict[str, Pin]:
+def pinned(**pins: tuple[str, str]) -> dict[str, IssuePin]:
     """`A=("ENG-1", "ENG-0")`: A is pinned to ENG-1, which belongs to ENG-0."""
     return {
-        globals()[name]: Pin(identifier=own, issue_id=f"uuid-{own}", parent_id=parent and f"uuid-{parent}")
+        globals()[name]: IssuePin(identifier=own, issue_id=f"uuid-{own}", parent_id=parent and f"uuid-{parent}")
         for name, (own, parent) in pins.items()
     }
 
@@ -38,7 +38,7 @@ def test_header_and_top_are_the_proxys_own_figures() -> None:
             "soonestResetSec": 42,
         },
     )
-    model = deck_model(snapshot, Sources(machine=Machine(ram=0.5, cpu=0.25)))
+    model = deck_model(snapshot, Sources(machine=MachineLoad(ram=0.5, cpu=0.25)))
     assert model.now == NOW
     assert model.proxy == ProxyInfo("0.1.0", 3456, reachable=True, draining=False)
     top = model.totals
@@ -127,7 +127,7 @@ def test_the_transcripts_last_turn_decides_not_the_binding_nor_the_mtime() -> No
 def test_sessions_the_proxy_has_not_seen_have_no_account_yet() -> None:
     sources = Sources(
         registry={A: RegistryRow(intent="begin", started=NOW - 20), B: RegistryRow(started=NOW - 200)},
-        clients={C: Client(name="shop", status="idle", cwd="/w/shop", started=NOW - 10)},
+        clients={C: ClientProcess(name="shop", status="idle", cwd="/w/shop", started=NOW - 10)},
         transcripts={D: Transcript(NOW - 60, NOW - 60, title="Fix the cart")},
     )
     model = deck_model(deck(), sources)
@@ -175,7 +175,7 @@ def test_sub_agents_of_an_ordinary_session_are_a_tree_by_any_depth() -> None:
 
 def test_a_session_that_waits_for_its_sub_agent_is_shown_with_it() -> None:
     transcripts = {
-        A: Transcript(NOW - 4000, NOW - 4000, agents={"one": AgentFile(changed=NOW, last_turn=NOW)})
+        A: Transcript(NOW - 4000, NOW - 4000, agents={"one": AgentTranscript(changed=NOW, last_turn=NOW)})
     }
     model = deck_model(deck(binding(A, idle=4000)), Sources(transcripts=transcripts))
     assert set(model.nodes) == {A, f"{A}/one"}
@@ -183,8 +183,8 @@ def test_a_session_that_waits_for_its_sub_agent_is_shown_with_it() -> None:
 
 
 def test_a_sub_agent_known_from_disk_alone_says_what_it_does() -> None:
-    file = AgentFile("Explore", "find the cart", parent="one", changed=NOW - 5, last_turn=NOW - 5)
-    agents = {"two": file, "one": AgentFile("Plan", changed=NOW - 9, last_turn=NOW - 9)}
+    file = AgentTranscript("Explore", "find the cart", parent="one", changed=NOW - 5, last_turn=NOW - 5)
+    agents = {"two": file, "one": AgentTranscript("Plan", changed=NOW - 9, last_turn=NOW - 9)}
     model = deck_model(
         deck(binding(A)), Sources(transcripts={A: Transcript(NOW - 9, NOW - 9, agents=agents)})
     )
@@ -318,7 +318,7 @@ def test_hostile_text_from_the_proxy_is_clean_in_the_model() -> None:
 def test_three_hundred_sessions_make_one_frame() -> None:
     ids = [sid(number) for number in range(300)]
     sources = Sources(
-        pins={key: Pin(f"ENG-{n}", issue_id=f"i{n}", parent_id=f"i{n // 3}") for n, key in enumerate(ids)},
+        pins={key: IssuePin(f"ENG-{n}", issue_id=f"i{n}", parent_id=f"i{n // 3}") for n, key in enumerate(ids)},
         transcripts={key: Transcript(NOW - n, NOW - n, title=f"Title {n}") for n, key in enumerate(ids)},
     )
     model = deck_model(deck(*(binding(key, tokens=n) for n, key in enumerate(ids))), sources)

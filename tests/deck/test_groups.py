@@ -6,7 +6,7 @@ import pytest
 
 from teamclaude.deck.assembly import deck_model
 from teamclaude.deck.model import IssueRow, UsageSum
-from teamclaude.deck.sources import Pin, Sources
+from teamclaude.deck.sources import IssuePin, Sources
 from tests.deck.deck_json import NOW, account, binding, deck, sid
 
 A, B, C, D = (sid(number) for number in (1, 2, 3, 4))
@@ -82,7 +82,7 @@ def test_rows_of_equal_or_unknown_use_have_a_steady_order() -> None:
 
 # --- issues ---------------------------------------------------------------------------------------
 
-PINS = {A: Pin("ENG-1", "Carts"), B: Pin("eng-1"), C: Pin("ENG-2", "Search"), D: Pin("ENG-3")}
+PINS = {A: IssuePin("ENG-1", "Carts"), B: IssuePin("eng-1"), C: IssuePin("ENG-2", "Search"), D: IssuePin("ENG-3")}
 
 
 def test_issues_sum_their_sessions_and_sub_agents_most_tokens_first() -> None:

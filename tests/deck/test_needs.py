@@ -5,14 +5,14 @@ from __future__ import annotations
 from teamclaude.deck.assembly import deck_model
 from teamclaude.deck.model import DeckModel, Alert
 from teamclaude.deck.needs import new_alerts
-from teamclaude.deck.sources import Client, Pin, Sources
+from teamclaude.deck.sources import ClientProcess, IssuePin, Sources
 from tests.deck.deck_json import account, binding, deck, sid
 
 A, B = sid(1), sid(2)
 
 
 def frame(status: str = "", **fields: object) -> DeckModel:
-    return deck_model(deck(binding(A), **fields), Sources(pins={A: Pin("ENG-1", status=status)}))
+    return deck_model(deck(binding(A), **fields), Sources(pins={A: IssuePin("ENG-1", status=status)}))
 
 
 def test_each_reason() -> None:
@@ -26,12 +26,12 @@ def test_each_reason() -> None:
 
 
 def test_one_issue_pinned_twice_is_one_reason() -> None:
-    pins = {A: Pin("ENG-1"), B: Pin("eng-1")}
+    pins = {A: IssuePin("ENG-1"), B: IssuePin("eng-1")}
     assert deck_model(deck(binding(A), binding(B)), Sources(pins=pins)).alerts == {Alert("collision", "eng-1")}
 
 
 def test_a_question_in_a_terminal_is_marked_but_does_not_ring() -> None:
-    model = deck_model(deck(binding(A)), Sources(clients={A: Client(status="waiting")}))
+    model = deck_model(deck(binding(A)), Sources(clients={A: ClientProcess(status="waiting")}))
     assert model.nodes[A].needs_you
     assert model.totals.counts.needs_you == 1
     assert model.alerts == frozenset()

@@ -10,7 +10,7 @@ from teamclaude.deck.assembly import deck_model
 from teamclaude.deck.figures import session_emoji
 from teamclaude.deck.model import Node
 from teamclaude.deck.nodes import chip_of
-from teamclaude.deck.sources import Client, Pin, RegistryRow, Sources, Transcript
+from teamclaude.deck.sources import ClientProcess, IssuePin, RegistryRow, Sources, Transcript
 from tests.deck.deck_json import NOW, binding, deck, request, sid
 
 A, B, C = (sid(number) for number in (1, 2, 3))
@@ -18,8 +18,8 @@ A, B, C = (sid(number) for number in (1, 2, 3))
 
 def node(
     row: RegistryRow | None = None,
-    pin: Pin | None = None,
-    client: Client | None = None,
+    pin: IssuePin | None = None,
+    client: ClientProcess | None = None,
     tool: float | None = None,
     inflight: bool = False,
     **transcript: Any,
@@ -57,12 +57,12 @@ def test_without_a_title_the_last_prompt_is_the_name_and_not_repeated() -> None:
 
 
 def test_a_running_client_gives_name_and_folder() -> None:
-    one = node(client=Client(name="shop-cart", cwd=r"C:\work\shop"), prompt="now the tests")
+    one = node(client=ClientProcess(name="shop-cart", cwd=r"C:\work\shop"), prompt="now the tests")
     assert (one.label, one.about, one.project) == ("shop-cart", "now the tests", "shop")
 
 
 def test_the_issue_goes_before_the_title_and_the_intent_before_all_lines() -> None:
-    pin = Pin("ENG-1", "Carts lose items")
+    pin = IssuePin("ENG-1", "Carts lose items")
     one = node(pin=pin, title="Fix the cart", prompt="go on")
     assert (one.label, one.title, one.about) == ("ENG-1", "Carts lose items", "Carts lose items")
     assert (
@@ -83,10 +83,10 @@ def test_the_registrys_emoji_goes_before_the_one_from_the_id() -> None:
 
 
 def test_a_pinned_child_whose_lead_is_not_shown_is_a_worker_unless_it_says_solo() -> None:
-    pin = Pin("ENG-2", issue_id="i2", parent_id="i1")
+    pin = IssuePin("ENG-2", issue_id="i2", parent_id="i1")
     assert (node(pin=pin).role, node(pin=pin).in_tree, node(pin=pin).parent) == ("worker", False, "")
     assert node(row=RegistryRow(solo=True), pin=pin).role == "solo"
-    assert node(pin=Pin("ENG-2", issue_id="i2", parent_id="i2")).role == "solo"
+    assert node(pin=IssuePin("ENG-2", issue_id="i2", parent_id="i2")).role == "solo"
     assert node().role == "solo"
 
 
@@ -129,21 +129,21 @@ def test_a_trackers_status_as_a_chip(status: str, chip: str) -> None:
     [("Blocked", True), ("In Review", True), ("In Progress", False), ("Done", False), ("", False)],
 )
 def test_blocked_and_in_review_need_the_operator(status: str, needs_you: bool) -> None:
-    assert node(pin=Pin("ENG-1", status=status)).needs_you is needs_you
+    assert node(pin=IssuePin("ENG-1", status=status)).needs_you is needs_you
 
 
 def test_a_client_that_asks_something_needs_the_operator() -> None:
-    asking = Client(status="waiting")
+    asking = ClientProcess(status="waiting")
     assert (node(client=asking).chip, node(client=asking).needs_you) == ("wait", True)
-    assert node(client=asking, pin=Pin("ENG-1", status="Todo")).chip == "wait"
-    assert node(client=asking, pin=Pin("ENG-1", status="Blocked")).chip == "block"
+    assert node(client=asking, pin=IssuePin("ENG-1", status="Todo")).chip == "wait"
+    assert node(client=asking, pin=IssuePin("ENG-1", status="Blocked")).chip == "block"
     # With a request in flight it goes on by itself.
     assert node(client=asking, inflight=True).needs_you is False
 
 
 def test_two_sessions_on_one_issue_collide_whatever_its_spelling() -> None:
     sources = Sources(
-        registry={B: RegistryRow(pinned_issue="eng-1")}, pins={A: Pin("ENG-1"), C: Pin("ENG-2")}
+        registry={B: RegistryRow(pinned_issue="eng-1")}, pins={A: IssuePin("ENG-1"), C: IssuePin("ENG-2")}
     )
     nodes = deck_model(deck(binding(A), binding(B), binding(C), binding(A, "one")), sources).nodes
     assert {key for key, one in nodes.items() if one.collision} == {A, B}
@@ -153,7 +153,7 @@ def test_two_sessions_on_one_issue_collide_whatever_its_spelling() -> None:
 
 
 def test_a_sub_agent_wears_its_sessions_issue_but_not_its_chip() -> None:
-    sources = Sources(pins={A: Pin("ENG-1", status="Blocked")}, registry={A: RegistryRow(emoji="🛠")})
+    sources = Sources(pins={A: IssuePin("ENG-1", status="Blocked")}, registry={A: RegistryRow(emoji="🛠")})
     agent = deck_model(deck(binding(A), binding(A, "a1d8b83e4d9184d38")), sources).nodes[
         f"{A}/a1d8b83e4d9184d38"
     ]

@@ -13,7 +13,7 @@ from teamclaude.deck.assembly import deck_model
 from teamclaude.deck.conversations import sessions_of
 from teamclaude.deck.machine import MachineGauges
 from teamclaude.deck.reader import SourceReader
-from teamclaude.deck.sources import AgentFile, Client, Pin, RegistryRow, Transcript
+from teamclaude.deck.sources import AgentTranscript, ClientProcess, IssuePin, RegistryRow, Transcript
 from tests.deck.claude_home import ClaudeHome, session_id
 from tests.deck.deck_json import binding, deck, request
 
@@ -56,10 +56,10 @@ def test_everything_known_of_a_session(home: ClaudeHome, reader: SourceReader) -
     home.agent(A, "a1", NOW - 4, cwd="/work/shop", parentAgentId="a0", finished=True)
     sources = reader.refresh()
     assert sources.registry == {A: RegistryRow("🦜", "lead", False, "", NOW - 900)}
-    assert sources.pins == {A: Pin("ENG-1", "Carts", "", "uuid-ENG-1", "")}
+    assert sources.pins == {A: IssuePin("ENG-1", "Carts", "", "uuid-ENG-1", "")}
     assert sources.tools == {A: NOW - 3}
-    assert sources.clients == {A: Client("shop", "busy")}
-    agent = AgentFile("Explore", "look around", "a0", NOW - 4, NOW - 4, calling=True, ended=True)
+    assert sources.clients == {A: ClientProcess("shop", "busy")}
+    agent = AgentTranscript("Explore", "look around", "a0", NOW - 4, NOW - 4, calling=True, ended=True)
     assert sources.transcripts == {
         A: Transcript(NOW - 5, NOW - 5, False, "Fix carts", "go", "/work/shop", "fix", {"a1": agent})
     }

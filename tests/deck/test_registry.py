@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from teamclaude.deck.registry import Registry, parse_client, parse_pin, parse_registry, parse_tool
-from teamclaude.deck.sources import Client, Pin, RegistryRow
+from teamclaude.deck.sources import ClientProcess, IssuePin, RegistryRow
 from tests.deck.claude_home import ClaudeHome, session_id
 
 NOW = 1_795_428_000.0
@@ -100,8 +100,8 @@ def test_a_pin() -> None:
         "parentId": None,
         "labels": [],
     }
-    assert parse_pin(json.dumps(raw).encode()) == Pin("ENG-1", "title of it", "In Review", "i1", "")
-    assert parse_pin(b'{"status": {"name": "Blocked"}}') == Pin(status="Blocked")
+    assert parse_pin(json.dumps(raw).encode()) == IssuePin("ENG-1", "title of it", "In Review", "i1", "")
+    assert parse_pin(b'{"status": {"name": "Blocked"}}') == IssuePin(status="Blocked")
 
 
 def test_the_first_word_of_a_tool_marker_is_its_time() -> None:
@@ -113,10 +113,10 @@ def test_the_first_word_of_a_tool_marker_is_its_time() -> None:
 
 def test_a_client() -> None:
     raw = {"pid": 7, "sessionId": A, "name": EVIL, "status": "waiting", "cwd": "/w", "startedAt": NOW * 1000}
-    assert parse_client(json.dumps(raw).encode()) == (A, Client("title of it", "waiting", "/w", NOW))
+    assert parse_client(json.dumps(raw).encode()) == (A, ClientProcess("title of it", "waiting", "/w", NOW))
     assert parse_client(json.dumps({**raw, "status": "\x1b[31m"}).encode()) == (
         A,
-        Client("title of it", "", "/w", NOW),
+        ClientProcess("title of it", "", "/w", NOW),
     )
     assert parse_client(b'{"sessionId": "../x"}') is None
 
@@ -132,9 +132,9 @@ def test_everything_is_read_from_its_place(home: ClaudeHome) -> None:
     home.write("sessions/notes.txt", "{}")
     registry = Registry(str(home.path))
     assert registry.rows() == {A: RegistryRow(intent="x")}
-    assert registry.pin(A) == Pin("ENG-1", "Carts", "", "uuid-ENG-1", "i0")
+    assert registry.pin(A) == IssuePin("ENG-1", "Carts", "", "uuid-ENG-1", "i0")
     assert registry.tool(A) == NOW
-    assert registry.clients() == {B: Client("shop", "idle")}
+    assert registry.clients() == {B: ClientProcess("shop", "idle")}
     assert (registry.pin(B), registry.tool(B)) == (None, None)
 
 
@@ -147,10 +147,10 @@ def test_a_change_is_seen_and_what_goes_is_gone(home: ClaudeHome) -> None:
     home.pin(A, "ENG-1")
     home.tool(A, NOW)
     registry = Registry(str(home.path))
-    assert (registry.pin(A), registry.tool(A)) == (Pin("ENG-1", issue_id="uuid-ENG-1"), NOW)
+    assert (registry.pin(A), registry.tool(A)) == (IssuePin("ENG-1", issue_id="uuid-ENG-1"), NOW)
     home.pin(A, "ENG-20")
     home.no_tool(A)
-    assert (registry.pin(A), registry.tool(A)) == (Pin("ENG-20", issue_id="uuid-ENG-20"), None)
+    assert (registry.pin(A), registry.tool(A)) == (IssuePin("ENG-20", issue_id="uuid-ENG-20"), None)
     home.unpin(A)
     assert registry.pin(A) is None
 

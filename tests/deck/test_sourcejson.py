@@ -10,10 +10,10 @@ import pytest
 from teamclaude.deck.sourcejson import sources_json, sources_of
 from teamclaude.deck.sources import (
     NO_SOURCES,
-    AgentFile,
-    Client,
-    Machine,
-    Pin,
+    AgentTranscript,
+    ClientProcess,
+    MachineLoad,
+    IssuePin,
     RegistryRow,
     Sources,
     Transcript,
@@ -22,16 +22,16 @@ from teamclaude.deck.sources import (
 SID = "3f2a91c0-1111-4222-8333-444444444444"
 EVERYTHING = Sources(
     registry={SID: RegistryRow("🦊", "port the tests", True, "ENG-7", 12.5)},
-    pins={SID: Pin("ENG-7", "Rounding", "In Progress", "id-7", "id-1")},
+    pins={SID: IssuePin("ENG-7", "Rounding", "In Progress", "id-7", "id-1")},
     tools={SID: 99.0},
-    clients={SID: Client("me", "waiting", "/home/me", 0.0)},
+    clients={SID: ClientProcess("me", "waiting", "/home/me", 0.0)},
     transcripts={
         SID: Transcript(
             5.0, None, True, "A title", "a prompt", "/src/shop", "main",
-            {"a1": AgentFile("Explore", "find it", "", 4.0, 3.0, False, True)},
+            {"a1": AgentTranscript("Explore", "find it", "", 4.0, 3.0, False, True)},
         )
     },
-    machine=Machine(0.0, 0.5),
+    machine=MachineLoad(0.0, 0.5),
 )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def test_what_does_not_fit_is_left_out_and_the_rest_is_kept() -> None:
     }
     found = sources_of(sent)
     assert found.registry == {SID: RegistryRow(intent="work")}
-    assert found.transcripts == {"b": Transcript(1.0, agents={"b": AgentFile()})}
+    assert found.transcripts == {"b": Transcript(1.0, agents={"b": AgentTranscript()})}
 
 
 def test_texts_from_another_machine_are_cleaned_and_cut() -> None:
