@@ -138,7 +138,7 @@ class Camera:
         if self._reader is None:
             self._reader = _reader(service)
         snapshot = service.deck()
-        self._reader.want(sessions_of(snapshot))
+        self._reader.set_wanted(sessions_of(snapshot))
         model = deck_model(snapshot, self._reader.refresh())
         score = _richness(model)
         if score > self._score:

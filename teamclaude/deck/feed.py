@@ -47,7 +47,7 @@ class LocalFeed:
 
     def model(self) -> DeckModel:
         snapshot = self._service.deck()
-        self._reader.want(sessions_of(snapshot))
+        self._reader.set_wanted(sessions_of(snapshot))
         return deck_model(snapshot, self._reader.sources)
 
     def take_notice(self) -> Optional[str]:
@@ -76,7 +76,7 @@ class SourcesProvider:
         return first
 
     def __call__(self, snapshot: dict[str, Any]) -> dict[str, Any]:
-        self._reader.want(sessions_of(snapshot))
+        self._reader.set_wanted(sessions_of(snapshot))
         if self.start():
             deadline = time.monotonic() + self.FIRST_WAIT_SEC
             while self._reader.sources is NO_SOURCES and time.monotonic() < deadline:

@@ -27,15 +27,15 @@ from .sources import NO_SOURCES, ClientProcess, MachineLoad, IssuePin, RegistryR
 
 __all__ = ["SourceReader"]
 
-BUSY_SEC, IDLE_SEC = 1.0, 4.0  # between two passes
+BUSY_PAUSE_SEC, IDLE_PAUSE_SEC = 1.0, 4.0  # between two passes
 IDLE_AFTER_SEC = 15.0  # without a change
-LEAST_SEC = 0.25  # between two passes, whoever is in a hurry
-LOOK_SEC = 3.0  # between two looks for new transcripts and changed pins
-SWEEP_SEC = 20.0  # at least, between two looks at all of them
-SWEEP_SHARE = 0.0004  # of a core: the most that sweeps may take
-GAUGES_SEC = 4.0
-MOST_SESSIONS = 500
-WHOLE_BYTES = 8 << 20  # of whole looks in one pass
+MIN_PAUSE_SEC = 0.25  # between two passes, whoever is in a hurry
+SCAN_SEC = 3.0  # between two looks for new transcripts and changed pins
+FULL_SCAN_SEC = 20.0  # at least, between two looks at all of them
+FULL_SCAN_CPU_SHARE = 0.0004  # of a core: the most that sweeps may take
+MACHINE_SEC = 4.0
+MAX_SESSIONS = 500
+MAX_WHOLE_BYTES = 8 << 20  # of whole looks in one pass
 
 
 class _Timer:
@@ -52,7 +52,7 @@ class _Timer:
         self._last = now
         return True
 
-    def hurry(self) -> None:
+    def expire(self) -> None:
         self._last = None
 
 
@@ -66,24 +66,24 @@ class SourceReader:
         self,
         home: Union[str, os.PathLike[str]],
         clock: Callable[[], float] = time.time,
-        gauges: Optional[MachineGauges] = None,
+        machine_reader: Optional[MachineGauges] = None,
     ) -> None:
         path = os.fspath(home)
         self._clock = clock
         self._projects = Projects(path)
         self._registry = Registry(path)
-        self._gauges = gauges or MachineGauges()
+        self._machine_reader = machine_reader or MachineGauges()
         self._machine = MachineLoad()
-        self._followed: dict[str, Followed] = {}
+        self._files: dict[str, Followed] = {}
         self._wanted: frozenset[str] = frozenset()
         self._sources = NO_SOURCES
-        self._look, self._sweep, self._gauge = _Timer(LOOK_SEC), _Timer(SWEEP_SEC), _Timer(GAUGES_SEC)
+        self._scan_timer, self._full_scan_timer, self._machine_timer = _Timer(SCAN_SEC), _Timer(FULL_SCAN_SEC), _Timer(MACHINE_SEC)
         self._recent: dict[str, float] = {}  # sessions by their transcripts' mtime
         self._pins: dict[str, Optional[IssuePin]] = {}
-        self._tooled: set[str] = set()
-        self._backlog = False  # whole looks are left for the next pass
+        self._at_tool: set[str] = set()
+        self._incomplete = False  # whole looks are left for the next pass
         self._changed_at = clock()
-        self._passing = threading.Lock()  # one pass at a time: guards everything above but _wanted
+        self._pass_lock = threading.Lock()  # one pass at a time: guards everything above but _wanted
         self._wake, self._closed = threading.Event(), threading.Event()
         self._thread: Optional[threading.Thread] = None
 
@@ -94,13 +94,13 @@ class SourceReader:
         """What was found by the last pass."""
         return self._sources
 
-    def want(self, sessions: Iterable[str]) -> None:
+    def set_wanted(self, sessions: Iterable[str]) -> None:
         """The sessions whose files matter (`conversations.sessions_of`); a new one is looked up soon."""
         wanted = frozenset(sessions)
         news = wanted - self._wanted
         self._wanted = wanted
         if news:
-            self._look.hurry()
+            self._scan_timer.expire()
             self._wake.set()
 
     def issue_of(self, session: str) -> Optional[str]:
@@ -120,50 +120,50 @@ class SourceReader:
             self._thread.join(2.0)
 
     @property
-    def pause(self) -> float:
+    def pause_sec(self) -> float:
         """Seconds to the next pass: longer when nothing has changed for a while."""
-        if self._backlog:
-            return LEAST_SEC
-        return BUSY_SEC if self._clock() - self._changed_at < IDLE_AFTER_SEC else IDLE_SEC
+        if self._incomplete:
+            return MIN_PAUSE_SEC
+        return BUSY_PAUSE_SEC if self._clock() - self._changed_at < IDLE_AFTER_SEC else IDLE_PAUSE_SEC
 
     def _run(self) -> None:
         while not self._closed.is_set():
             # Whatever lies on a disk: the Deck goes on with what it has.
             with contextlib.suppress(Exception):
                 self.refresh()
-            self._closed.wait(LEAST_SEC)
-            self._wake.wait(self.pause - LEAST_SEC)
+            self._closed.wait(MIN_PAUSE_SEC)
+            self._wake.wait(self.pause_sec - MIN_PAUSE_SEC)
             self._wake.clear()
 
     # --- one pass ---------------------------------------------------------------------------------
 
     def refresh(self) -> Sources:
         """One pass."""
-        with self._passing:
+        with self._pass_lock:
             now = self._clock()
-            looked, swept = self._find(now)
+            looked, swept = self._find_transcripts(now)
             rows, clients = self._registry.rows(), self._registry.clients()
             if swept:
-                self._registry.forget_but((*rows, *self._followed))
-                self._tooled = self._at_a_tool(rows, now)
+                self._registry.forget_but((*rows, *self._files))
+                self._at_tool = self._sessions_at_a_tool(rows, now)
             sessions = self._candidates(now, rows, clients)
-            self._follow(sessions, now, swept)
-            if self._gauge.due(now):
-                self._machine = self._gauges.read()
-            found = self._gather(sessions, rows, clients, looked)
+            self._update_files(sessions, now, swept)
+            if self._machine_timer.due(now):
+                self._machine = self._machine_reader.read()
+            found = self._collect(sessions, rows, clients, looked)
             if found != self._sources:
                 if replace(found, machine=self._sources.machine) != self._sources:
                     self._changed_at = now  # the gauges alone always move
                 self._sources = found
             return self._sources
 
-    def _find(self, now: float) -> tuple[bool, bool]:
+    def _find_transcripts(self, now: float) -> tuple[bool, bool]:
         """Find transcripts; whether new ones were looked for, and whether all files were looked at."""
-        look, sweep = self._look.due(now), self._sweep.due(now)
+        look, sweep = self._scan_timer.due(now), self._full_scan_timer.due(now)
         if sweep:
             began = time.perf_counter()
             self._projects.sweep()
-            self._sweep.period = max(SWEEP_SEC, (time.perf_counter() - began) / SWEEP_SHARE)
+            self._full_scan_timer.period = max(FULL_SCAN_SEC, (time.perf_counter() - began) / FULL_SCAN_CPU_SHARE)
         elif look:
             self._projects.look()
         if look or sweep:
@@ -174,7 +174,7 @@ class SourceReader:
             }
         return look, sweep
 
-    def _at_a_tool(self, rows: Iterable[str], now: float) -> set[str]:
+    def _sessions_at_a_tool(self, rows: Iterable[str], now: float) -> set[str]:
         """Registered sessions with a fresh marker, however long their transcripts are quiet."""
         markers = {session: self._registry.tool(session) for session in rows}
         return {session for session, at in markers.items() if at is not None and now - at < TOOL_SEC}
@@ -184,33 +184,33 @@ class SourceReader:
     ) -> list[str]:
         """The sessions that may be shown: wanted ones, then those that moved or began last."""
         moved = dict(self._recent)
-        for session, followed in self._followed.items():
+        for session, followed in self._files.items():
             if followed.value is not None and followed.value.changed >= now - SHOWN_SEC:
                 moved[session] = followed.value.changed
         for session in (*rows, *clients):
             if session not in self._projects.transcripts:
                 moved[session] = now  # it has just begun, or its transcript is elsewhere
-        for session in (*self._wanted, *self._tooled):
+        for session in (*self._wanted, *self._at_tool):
             moved[session] = math.inf
-        return sorted(moved, key=lambda session: (-moved[session], session))[:MOST_SESSIONS]
+        return sorted(moved, key=lambda session: (-moved[session], session))[:MAX_SESSIONS]
 
-    def _follow(self, sessions: Iterable[str], now: float, thoroughly: bool) -> None:
+    def _update_files(self, sessions: Iterable[str], now: float, thoroughly: bool) -> None:
         followed: dict[str, Followed] = {}
         for session in sessions:
             found = self._projects.transcripts.get(session)
             if found is not None:
-                known = self._followed.get(session)
+                known = self._files.get(session)
                 one = known if known is not None and known.path == found.path else Followed(found.path)
                 one.look(now, thoroughly)
                 followed[session] = one
-        self._followed = followed
-        left = WHOLE_BYTES
+        self._files = followed
+        left = MAX_WHOLE_BYTES
         for one in followed.values():
             if left > 0 and one.incomplete:
                 left -= one.look_at_all()
-        self._backlog = any(one.incomplete for one in followed.values())
+        self._incomplete = any(one.incomplete for one in followed.values())
 
-    def _gather(
+    def _collect(
         self,
         sessions: Collection[str],
         rows: Mapping[str, RegistryRow],
@@ -231,7 +231,7 @@ class SourceReader:
             clients={session: client for session, client in clients.items() if session in shown},
             transcripts={
                 session: followed.value
-                for session, followed in self._followed.items()
+                for session, followed in self._files.items()
                 if followed.value is not None
             },
             machine=self._machine,

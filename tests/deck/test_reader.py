@@ -77,7 +77,7 @@ def test_quiet_transcripts_are_not_opened_unless_somebody_wants_them(
     home.transcript(A, NOW - 60)
     home.transcript(B, NOW - 4000)
     home.transcript(C, NOW - 4000)
-    reader.want([C])
+    reader.set_wanted([C])
     opened, really = [], os.open
     monkeypatch.setattr(os, "open", lambda path, *rest: opened.append(Path(path).stem) or really(path, *rest))
     assert reader.refresh().transcripts.keys() == {A, C}
@@ -102,7 +102,7 @@ def test_most_sessions_are_the_wanted_ones_and_the_latest(
     monkeypatch.setattr(reading, "MOST_SESSIONS", 3)
     for number in range(6):
         home.transcript(session_id(number), NOW - number)
-    reader.want([session_id(5)])
+    reader.set_wanted([session_id(5)])
     assert set(reader.refresh().transcripts) == {session_id(n) for n in (0, 1, 5)}
 
 
@@ -132,10 +132,10 @@ def test_a_new_session_is_found_soon_and_at_once_when_wanted(
     reader.refresh()
     home.transcript(A, NOW)
     assert A not in reader.refresh().transcripts
-    clock.now += reading.LOOK_SEC
+    clock.now += reading.SCAN_SEC
     assert A in reader.refresh().transcripts
     home.transcript(B, NOW, cwd="/elsewhere")
-    reader.want([B])
+    reader.set_wanted([B])
     assert B in reader.refresh().transcripts
 
 
@@ -145,7 +145,7 @@ def test_a_session_that_goes_on_after_a_pause_is_found_by_the_next_sweep(
     path = home.transcript(A, NOW - 4000)
     reader.refresh()
     home.append(path, home.user(NOW, "again"), at=NOW)
-    clock.now += reading.SWEEP_SEC - 1
+    clock.now += reading.FULL_SCAN_SEC - 1
     assert reader.refresh().transcripts == {}
     clock.now += 1
     assert reader.refresh().transcripts[A].last_turn == NOW
@@ -202,7 +202,7 @@ def test_a_sub_agent_that_gave_its_answer_is_left_alone_between_sweeps(
     reader.refresh()
     assert "agent-busy.jsonl" in looked
     assert "agent-done.jsonl" not in looked
-    clock.now += reading.SWEEP_SEC
+    clock.now += reading.FULL_SCAN_SEC
     reader.refresh()
     assert "agent-done.jsonl" in looked
 
@@ -214,7 +214,7 @@ def test_that_a_sub_agent_finished_is_read_from_its_meta_by_the_next_sweep(
     path = home.agent(A, "a1", NOW)
     assert not reader.refresh().transcripts[A].agents["a1"].ended
     path.with_suffix(".meta.json").write_text('{"agentType": "Plan", "finished": true}')
-    clock.now += reading.SWEEP_SEC
+    clock.now += reading.FULL_SCAN_SEC
     agent = reader.refresh().transcripts[A].agents["a1"]
     assert (agent.kind, agent.ended) == ("Plan", True)
     path.unlink()
@@ -226,7 +226,7 @@ def test_a_session_followed_stays_while_it_moves_whatever_the_last_sweep_saw(
 ) -> None:
     path = home.transcript(A, NOW)
     reader.refresh()
-    reader._sweep.period = 1e9
+    reader._full_scan_timer.period = 1e9
     clock.now += 1700
     home.append(path, home.user(NOW + 1700, "on"), at=NOW + 1700)
     folder = path.parent.stat()
@@ -249,23 +249,23 @@ def test_whole_files_are_looked_at_a_few_in_each_pass(
     titled, pauses = [], []
     for _ in range(3):
         titled.append(sum(one.title == "T" for one in reader.refresh().transcripts.values()))
-        pauses.append(reader.pause)
+        pauses.append(reader.pause_sec)
     assert titled == [2, 3, 3]
-    assert pauses == [reading.LEAST_SEC, reading.BUSY_SEC, reading.BUSY_SEC]
+    assert pauses == [reading.MIN_PAUSE_SEC, reading.BUSY_PAUSE_SEC, reading.BUSY_PAUSE_SEC]
 
 
 def test_without_news_it_takes_its_time(home: ClaudeHome, reader: SourceReader, clock: Clock) -> None:
     path = home.transcript(A, NOW)
     reader.refresh()
-    assert reader.pause == reading.BUSY_SEC
+    assert reader.pause_sec == reading.BUSY_PAUSE_SEC
     clock.now += reading.IDLE_AFTER_SEC
     # The gauges always move: they are no news.
     home.write("proc/meminfo", "MemTotal: 100 kB\nMemAvailable: 50 kB\n")
     assert reader.refresh().machine.ram == 0.5
-    assert reader.pause == reading.IDLE_SEC
+    assert reader.pause_sec == reading.IDLE_PAUSE_SEC
     home.append(path, home.user(clock.now, "on"), at=clock.now)
     reader.refresh()
-    assert reader.pause == reading.BUSY_SEC
+    assert reader.pause_sec == reading.BUSY_PAUSE_SEC
 
 
 # --- the thread -----------------------------------------------------------------------------------
@@ -286,7 +286,7 @@ def test_the_thread_reads_until_it_is_closed(home: ClaudeHome, reader: SourceRea
     done = threading.Event()
     reader.refresh = failing_once  # type: ignore[assignment,method-assign]
     reader.start()
-    reader.want([A])
+    reader.set_wanted([A])
     assert done.wait(5)
     assert A in reader.sources.transcripts
     reader.close()

@@ -9,7 +9,7 @@ import pytest
 
 from teamclaude.deck.assembly import deck_model
 from teamclaude.deck.model import DeckModel
-from teamclaude.deck.reader import LOOK_SEC, SourceReader
+from teamclaude.deck.reader import SCAN_SEC, SourceReader
 from teamclaude.demo.footprints import Footprints
 from teamclaude.demo.roles import News, cast_roles, news_of
 
@@ -27,7 +27,7 @@ class Demo:
         self.prints.begin()
 
     def model(self) -> DeckModel:
-        self.reader.want(SESSIONS)
+        self.reader.set_wanted(SESSIONS)
         return deck_model({"at": self.now * 1000}, self.reader.refresh())
 
 
@@ -50,7 +50,7 @@ def test_news_change_an_issues_status(demo: Demo) -> None:
     assert not demo.model().alerts
     demo.prints.tell(News(0, 4, "Blocked"))
     demo.prints.tell(News(0, 3, "In Review"))
-    demo.now += LOOK_SEC
+    demo.now += SCAN_SEC
     model = demo.model()
     assert {model.nodes[key].chip for key in (blocked, review)} == {"block", "review"}
     assert {need.kind for need in model.alerts} == {"blocked", "review"}
