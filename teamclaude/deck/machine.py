@@ -7,12 +7,12 @@ from typing import Optional
 from .files import read_start
 from .sources import MachineLoad
 
-__all__ = ["MachineGauges"]
+__all__ = ["MachineLoadReader"]
 
-STEPS = 64  # finer changes are no news: a gauge has 16 cells
+SHARE_STEPS = 64  # finer changes are no news: a gauge has 16 cells
 
 
-class MachineGauges:
+class MachineLoadReader:
     """`read` gives the memory as it is, and the processors since the last `read`."""
 
     def __init__(self, proc: str = "/proc") -> None:
@@ -20,7 +20,7 @@ class MachineGauges:
         self._before: Optional[tuple[int, int]] = None  # (busy, all) processor time
 
     def read(self) -> MachineLoad:
-        return MachineLoad(_stepped(self._memory()), _stepped(self._processors()))
+        return MachineLoad(_rounded(self._memory()), _rounded(self._processors()))
 
     def _memory(self) -> Optional[float]:
         words = dict(line.split(":", 1) for line in self._lines("meminfo") if ":" in line)
@@ -49,5 +49,5 @@ class MachineGauges:
             return []
 
 
-def _stepped(share: Optional[float]) -> Optional[float]:
-    return None if share is None else round(min(1.0, max(0.0, share)) * STEPS) / STEPS
+def _rounded(share: Optional[float]) -> Optional[float]:
+    return None if share is None else round(min(1.0, max(0.0, share)) * SHARE_STEPS) / SHARE_STEPS

@@ -19,7 +19,7 @@ from typing import Optional, Union
 
 from ..threads import start_with_retry
 from .followed import Followed
-from .machine import MachineGauges
+from .machine import MachineLoadReader
 from .presence import SHOWN_SEC, TOOL_SEC
 from .projects import Projects
 from .registry import Registry
@@ -66,13 +66,13 @@ class SourceReader:
         self,
         home: Union[str, os.PathLike[str]],
         clock: Callable[[], float] = time.time,
-        machine_reader: Optional[MachineGauges] = None,
+        machine_reader: Optional[MachineLoadReader] = None,
     ) -> None:
         path = os.fspath(home)
         self._clock = clock
         self._projects = Projects(path)
         self._registry = Registry(path)
-        self._machine_reader = machine_reader or MachineGauges()
+        self._machine_reader = machine_reader or MachineLoadReader()
         self._machine = MachineLoad()
         self._files: dict[str, Followed] = {}
         self._wanted: frozenset[str] = frozenset()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.deck.machine import MachineGauges
+from teamclaude.deck.machine import MachineLoadReader
 from teamclaude.deck.sources import MachineLoad
 
 MEMORY = "MemTotal:       16000 kB\nMemFree:  100 kB\nMemAvailable:    4000 kB\nBuffers: 1 kB\n"
@@ -19,11 +19,11 @@ def write(proc: Path, stat: str, memory: str = MEMORY) -> None:
 
 def test_memory_is_what_is_not_available(tmp_path: Path) -> None:
     write(tmp_path, "cpu  100 0 100 700 100 0 0 0 0 0")
-    assert MachineGauges(str(tmp_path)).read() == MachineLoad(ram=0.75, cpu=None)
+    assert MachineLoadReader(str(tmp_path)).read() == MachineLoad(ram=0.75, cpu=None)
 
 
 def test_processors_are_busy_with_what_is_neither_idle_nor_waiting(tmp_path: Path) -> None:
-    gauges = MachineGauges(str(tmp_path))
+    gauges = MachineLoadReader(str(tmp_path))
     write(tmp_path, "cpu  100 0 100 700 100 0 0 0 0 0")
     gauges.read()
     write(tmp_path, "cpu  140 5 140 850 150 10 5 0 0 0")
@@ -38,8 +38,8 @@ def test_processors_are_busy_with_what_is_neither_idle_nor_waiting(tmp_path: Pat
 )
 def test_memory_that_cant_be_told_is_unknown(tmp_path: Path, text: str) -> None:
     write(tmp_path, "cpu", text)
-    assert MachineGauges(str(tmp_path)).read() == MachineLoad(None, None)
+    assert MachineLoadReader(str(tmp_path)).read() == MachineLoad(None, None)
 
 
 def test_another_system_has_no_gauges(tmp_path: Path) -> None:
-    assert MachineGauges(str(tmp_path / "none")).read() == MachineLoad(None, None)
+    assert MachineLoadReader(str(tmp_path / "none")).read() == MachineLoad(None, None)

@@ -11,7 +11,7 @@ import pytest
 from teamclaude.deck import reader as reading
 from teamclaude.deck.assembly import deck_model
 from teamclaude.deck.conversations import sessions_of
-from teamclaude.deck.machine import MachineGauges
+from teamclaude.deck.machine import MachineLoadReader
 from teamclaude.deck.reader import SourceReader
 from teamclaude.deck.sources import AgentTranscript, ClientProcess, IssuePin, RegistryRow, Transcript
 from tests.deck.claude_home import ClaudeHome, session_id
@@ -41,7 +41,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def reader(home: ClaudeHome, clock: Clock) -> SourceReader:
-    return SourceReader(home.path, clock, MachineGauges(str(home.path / "proc")))
+    return SourceReader(home.path, clock, MachineLoadReader(str(home.path / "proc")))
 
 
 # --- what is read ---------------------------------------------------------------------------------
