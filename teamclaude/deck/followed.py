@@ -53,7 +53,7 @@ class Followed:
         if listed == self._listed and not (thoroughly and listed is not None):
             return False
         found = agents_in(self.path, now - SHOWN_SEC)
-        latest = sorted(found, key=lambda agent: -found[agent].changed)[:MOST_AGENTS]
+        latest = sorted(found, key=lambda agent: -found[agent].modified)[:MOST_AGENTS]
         self._agents = {agent: self._agents.get(agent) or _Agent(found[agent].path) for agent in latest}
         self._listed = listed
         return True

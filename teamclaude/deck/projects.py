@@ -11,20 +11,20 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Optional
 
-__all__ = ["Found", "Projects", "agents_folder", "agents_in", "folder_stamp"]
+__all__ = ["FoundFile", "Projects", "agents_folder", "agents_in", "folder_stamp"]
 
 _TRANSCRIPT = re.compile(r"([0-9A-Za-z][0-9A-Za-z._-]{0,127})\.jsonl")
 _AGENT = re.compile(r"agent-([0-9A-Za-z][0-9A-Za-z._-]{0,127})\.jsonl")
-MOST_FILES = 100_000
+MAX_FILES = 100_000
 
 
-class Found(NamedTuple):
+class FoundFile(NamedTuple):
     path: str
-    changed: float
+    modified: float
     """Its mtime when it was looked at, epoch seconds."""
 
 
-_Files = dict[str, Found]
+FilesBySession = dict[str, FoundFile]
 
 
 class Projects:
@@ -32,20 +32,20 @@ class Projects:
 
     def __init__(self, home: str) -> None:
         self._root = os.path.join(home, "projects")
-        self._folders: dict[str, tuple[int, _Files]] = {}  # path -> mtime, transcripts
-        self.transcripts: Mapping[str, Found] = {}
+        self._folders: dict[str, tuple[int, FilesBySession]] = {}  # path -> mtime, transcripts
+        self.transcripts: Mapping[str, FoundFile] = {}
 
-    def look(self) -> None:
+    def scan_new(self) -> None:
         """Find what is new: only folders in which a file came or went are read."""
         self._read(sweep=False)
 
-    def sweep(self) -> None:
+    def scan_all(self) -> None:
         """Look at every file."""
         self._read(sweep=True)
 
     def _read(self, sweep: bool) -> None:
-        folders: dict[str, tuple[int, _Files]] = {}
-        left, changed = MOST_FILES, False
+        folders: dict[str, tuple[int, FilesBySession]] = {}
+        left, changed = MAX_FILES, False
         for path, mtime in _folders(self._root):
             before = self._folders.get(path)
             if before is None or sweep or before[0] != mtime:
@@ -73,9 +73,9 @@ def _folders(root: str) -> Iterator[tuple[str, int]]:
         return
 
 
-def _transcripts(folder: str, before: _Files, most: int) -> _Files:
+def _transcripts(folder: str, before: FilesBySession, most: int) -> FilesBySession:
     """The transcripts in a folder; what did not change since `before` stays the same object."""
-    files: _Files = {}
+    files: FilesBySession = {}
     for session, entry in _entries(folder, _TRANSCRIPT):
         if len(files) >= most:
             break
@@ -84,24 +84,24 @@ def _transcripts(folder: str, before: _Files, most: int) -> _Files:
         except OSError:
             continue
         known = before.get(session)
-        files[session] = known if known and known.changed == changed else Found(entry.path, changed)
+        files[session] = known if known and known.modified == changed else FoundFile(entry.path, changed)
     return files
 
 
-def _by_session(folders: Mapping[str, tuple[int, _Files]]) -> _Files:
+def _by_session(folders: Mapping[str, tuple[int, FilesBySession]]) -> FilesBySession:
     """A session that moved to another folder left a file behind: the newer one is it."""
-    found: _Files = {}
+    found: FilesBySession = {}
     for _, files in folders.values():
         twice = found.keys() & files.keys()
         older = {
-            session: found[session] for session in twice if found[session].changed > files[session].changed
+            session: found[session] for session in twice if found[session].modified > files[session].modified
         }
         found.update(files)
         found.update(older)
     return found
 
 
-def agents_in(transcript: str, since: float) -> dict[str, Found]:
+def agents_in(transcript: str, since: float) -> dict[str, FoundFile]:
     """The sub-agents' transcripts beside a session's that changed after `since` (epoch s), by agent id."""
     found = {}
     for agent, entry in _entries(agents_folder(transcript), _AGENT):
@@ -110,7 +110,7 @@ def agents_in(transcript: str, since: float) -> dict[str, Found]:
         except OSError:
             continue
         if changed >= since:
-            found[agent] = Found(entry.path, changed)
+            found[agent] = FoundFile(entry.path, changed)
     return found
 
 

@@ -162,15 +162,15 @@ class SourceReader:
         look, sweep = self._scan_timer.due(now), self._full_scan_timer.due(now)
         if sweep:
             began = time.perf_counter()
-            self._projects.sweep()
+            self._projects.scan_all()
             self._full_scan_timer.period = max(FULL_SCAN_SEC, (time.perf_counter() - began) / FULL_SCAN_CPU_SHARE)
         elif look:
-            self._projects.look()
+            self._projects.scan_new()
         if look or sweep:
             self._recent = {
-                session: found.changed
+                session: found.modified
                 for session, found in self._projects.transcripts.items()
-                if found.changed >= now - SHOWN_SEC
+                if found.modified >= now - SHOWN_SEC
             }
         return look, sweep
 
