@@ -10,13 +10,13 @@ from .projects import agents_folder, agents_in, folder_stamp
 from .sources import AgentTranscript, Transcript
 from .transcripts import TranscriptFile
 
-__all__ = ["Followed"]
+__all__ = ["SessionFiles"]
 
-MOST_AGENTS = 200  # of one session, the latest
-RECENT_SEC = 60.0  # after a change a session may still be at work
+MAX_AGENTS = 200  # of one session, the latest
+AT_WORK_SEC = 60.0  # after a change a session may still be at work
 
 
-class Followed:
+class SessionFiles:
     """Looks at what changed; `value` is what is known, None once the transcript is gone."""
 
     def __init__(self, path: str) -> None:
@@ -25,9 +25,9 @@ class Followed:
         self._file = TranscriptFile(path)
         self._folder = agents_folder(path)
         self._listed: Optional[int] = None  # the folder's mtime when it was
-        self._agents: dict[str, _Agent] = {}
+        self._agents: dict[str, _AgentFile] = {}
 
-    def look(self, now: float, thoroughly: bool) -> None:
+    def update(self, now: float, thoroughly: bool) -> None:
         """Look for what changed; `thoroughly` also for what goes on after a pause."""
         stamp = stamp_of(self.path)
         if stamp is None:
@@ -35,26 +35,26 @@ class Followed:
             return
         changed = self._file.look(stamp)
         if thoroughly or self._at_work(now):
-            changed = self._look_for_agents(now, thoroughly) or changed
+            changed = self._find_agents(now, thoroughly) or changed
         for agent in self._agents.values():
-            changed = agent.look(thoroughly) or changed
+            changed = agent.update(thoroughly) or changed
         if changed or self.value is None:
             self._update()
 
     def _at_work(self, now: float) -> bool:
         """It may start sub-agents: its turn is going on, or they may start more."""
-        if now - self._file.changed < RECENT_SEC or self._file.facts.calling:
+        if now - self._file.changed < AT_WORK_SEC or self._file.facts.calling:
             return True
         return any(agent.value is not None and not agent.value.ended for agent in self._agents.values())
 
-    def _look_for_agents(self, now: float, thoroughly: bool) -> bool:
+    def _find_agents(self, now: float, thoroughly: bool) -> bool:
         """True when there may be other ones than before."""
         listed = folder_stamp(self._folder)
         if listed == self._listed and not (thoroughly and listed is not None):
             return False
         found = agents_in(self.path, now - SHOWN_SEC)
-        latest = sorted(found, key=lambda agent: -found[agent].modified)[:MOST_AGENTS]
-        self._agents = {agent: self._agents.get(agent) or _Agent(found[agent].path) for agent in latest}
+        latest = sorted(found, key=lambda agent: -found[agent].modified)[:MAX_AGENTS]
+        self._agents = {agent: self._agents.get(agent) or _AgentFile(found[agent].path) for agent in latest}
         self._listed = listed
         return True
 
@@ -63,7 +63,7 @@ class Followed:
         """Whether a look at a whole file may find more."""
         return any(file.incomplete for file in self._files())
 
-    def look_at_all(self) -> int:
+    def read_whole(self) -> int:
         """Have those looks; the bytes read."""
         read = sum(file.look_at_all() for file in self._files() if file.incomplete)
         self._update()
@@ -88,7 +88,7 @@ class Followed:
             self.value = value
 
 
-class _Agent:
+class _AgentFile:
     """The transcript of one sub-agent with what its .meta.json says (2.1.330)."""
 
     def __init__(self, path: str) -> None:
@@ -97,7 +97,7 @@ class _Agent:
         self._path = path
         self._meta = FileCache(_parse_meta)
 
-    def look(self, thoroughly: bool) -> bool:
+    def update(self, thoroughly: bool) -> bool:
         """True when something changed."""
         value = self.value
         if not thoroughly and value is not None and value.ended:

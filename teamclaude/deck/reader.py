@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Optional, Union
 
 from ..threads import start_with_retry
-from .followed import Followed
+from .followed import SessionFiles
 from .machine import MachineLoadReader
 from .presence import SHOWN_SEC, TOOL_SEC
 from .projects import Projects
@@ -74,7 +74,7 @@ class SourceReader:
         self._registry = Registry(path)
         self._machine_reader = machine_reader or MachineLoadReader()
         self._machine = MachineLoad()
-        self._files: dict[str, Followed] = {}
+        self._files: dict[str, SessionFiles] = {}
         self._wanted: frozenset[str] = frozenset()
         self._sources = NO_SOURCES
         self._scan_timer, self._full_scan_timer, self._machine_timer = _Timer(SCAN_SEC), _Timer(FULL_SCAN_SEC), _Timer(MACHINE_SEC)
@@ -195,19 +195,19 @@ class SourceReader:
         return sorted(moved, key=lambda session: (-moved[session], session))[:MAX_SESSIONS]
 
     def _update_files(self, sessions: Iterable[str], now: float, thoroughly: bool) -> None:
-        followed: dict[str, Followed] = {}
+        followed: dict[str, SessionFiles] = {}
         for session in sessions:
             found = self._projects.transcripts.get(session)
             if found is not None:
                 known = self._files.get(session)
-                one = known if known is not None and known.path == found.path else Followed(found.path)
-                one.look(now, thoroughly)
+                one = known if known is not None and known.path == found.path else SessionFiles(found.path)
+                one.update(now, thoroughly)
                 followed[session] = one
         self._files = followed
         left = MAX_WHOLE_BYTES
         for one in followed.values():
             if left > 0 and one.incomplete:
-                left -= one.look_at_all()
+                left -= one.read_whole()
         self._incomplete = any(one.incomplete for one in followed.values())
 
     def _collect(
