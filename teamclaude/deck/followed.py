@@ -33,7 +33,7 @@ class SessionFiles:
         if stamp is None:
             self.value = None
             return
-        changed = self._file.look(stamp)
+        changed = self._file.update(stamp)
         if thoroughly or self._at_work(now):
             changed = self._find_agents(now, thoroughly) or changed
         for agent in self._agents.values():
@@ -43,7 +43,7 @@ class SessionFiles:
 
     def _at_work(self, now: float) -> bool:
         """It may start sub-agents: its turn is going on, or they may start more."""
-        if now - self._file.changed < AT_WORK_SEC or self._file.facts.calling:
+        if now - self._file.modified < AT_WORK_SEC or self._file.facts.calling:
             return True
         return any(agent.value is not None and not agent.value.ended for agent in self._agents.values())
 
@@ -65,7 +65,7 @@ class SessionFiles:
 
     def read_whole(self) -> int:
         """Have those looks; the bytes read."""
-        read = sum(file.look_at_all() for file in self._files() if file.incomplete)
+        read = sum(file.read_whole() for file in self._files() if file.incomplete)
         self._update()
         return read
 
@@ -75,7 +75,7 @@ class SessionFiles:
     def _update(self) -> None:
         facts = self._file.facts
         value = Transcript(
-            changed=self._file.changed,
+            changed=self._file.modified,
             last_turn=facts.last_turn,
             calling=facts.calling,
             title=facts.title,
@@ -106,7 +106,7 @@ class _AgentFile:
         if stamp is None:
             self.value = None
             return value is not None
-        if not self.file.look(stamp) and value is not None and not thoroughly:
+        if not self.file.update(stamp) and value is not None and not thoroughly:
             return False
         facts, meta = self.file.facts, self._meta.get(self._path[: -len(".jsonl")] + ".meta.json")
         said = meta or AgentTranscript()

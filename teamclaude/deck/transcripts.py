@@ -16,11 +16,11 @@ from .files import Stamp, open_to_read
 
 __all__ = ["TranscriptFile", "lines_backwards"]
 
-TAIL = 1 << 16
-BLOCK = 1 << 18
-APPENDED = 4 << 20  # of more than that at once only the tail
-DEEPEST = 64 << 20  # how far back a whole look goes
-LONGEST_LINE = 8 << 20  # with pasted pictures; a longer one is passed over
+TAIL_BYTES = 1 << 16
+BLOCK_BYTES = 1 << 18
+MAX_APPENDED_BYTES = 4 << 20  # of more than that at once only the tail
+MAX_WHOLE_BYTES = 64 << 20  # how far back a whole look goes
+MAX_LINE_BYTES = 8 << 20  # with pasted pictures; a longer one is passed over
 
 
 class TranscriptFile:
@@ -35,10 +35,10 @@ class TranscriptFile:
         self._titled = titled
         self._stamp: Optional[Stamp] = None
         self._end = 0  # behind the last complete line that was looked at
-        self._looked_at_all = False
+        self._whole_read = False
 
     @property
-    def changed(self) -> float:
+    def modified(self) -> float:
         """Its mtime at the last look."""
         return self._stamp.changed if self._stamp is not None else 0.0
 
@@ -47,32 +47,32 @@ class TranscriptFile:
         """Whether a look at the whole file may find more."""
         facts = self.facts
         found = facts.last_turn is not None and bool(facts.title or not self._titled)
-        return self._stamp is not None and not found and not self._looked_at_all
+        return self._stamp is not None and not found and not self._whole_read
 
-    def look(self, stamp: Stamp) -> bool:
+    def update(self, stamp: Stamp) -> bool:
         """Look at what is new since the last look; False when nothing is."""
         before, self._stamp = self._stamp, stamp
         if stamp == before:
             return False
         if before is None or before.inode != stamp.inode or stamp.size < self._end:
-            self.facts, self._end, self._looked_at_all = Facts(), 0, False
+            self.facts, self._end, self._whole_read = Facts(), 0, False
         start = self._end
-        if before is None or stamp.size - start > APPENDED:
-            start = max(start, stamp.size - TAIL)
-        self._looked_at_all = self._looked_at_all or start == 0
-        self._gather(start, stamp.size, at_line=start == self._end)
+        if before is None or stamp.size - start > MAX_APPENDED_BYTES:
+            start = max(start, stamp.size - TAIL_BYTES)
+        self._whole_read = self._whole_read or start == 0
+        self._read_range(start, stamp.size, at_line=start == self._end)
         return True
 
-    def look_at_all(self) -> int:
+    def read_whole(self) -> int:
         """The look at the whole file; the bytes read."""
         if self._stamp is None:
             return 0
-        self._looked_at_all = True
-        start = max(0, self._stamp.size - DEEPEST)
-        self._gather(start, self._stamp.size, at_line=start == 0, until_found=True)
+        self._whole_read = True
+        start = max(0, self._stamp.size - MAX_WHOLE_BYTES)
+        self._read_range(start, self._stamp.size, at_line=start == 0, until_found=True)
         return self._stamp.size - start
 
-    def _gather(self, start: int, end: int, at_line: bool, until_found: bool = False) -> None:
+    def _read_range(self, start: int, end: int, at_line: bool, until_found: bool = False) -> None:
         try:
             descriptor = open_to_read(self.path)
         except OSError:
@@ -98,20 +98,20 @@ def lines_backwards(descriptor: int, start: int, end: int, at_line: bool) -> Ite
     parts: list[bytes] = []  # of the line whose beginning is still to come, last part first
     size, at, first = 0, end, True
     while at > start:
-        block = _read(descriptor, max(start, at - BLOCK), at)
+        block = _read(descriptor, max(start, at - BLOCK_BYTES), at)
         at -= len(block)
         lines = block.split(b"\n")
         if len(lines) > 1:
-            if first or size + len(lines[-1]) <= LONGEST_LINE:
+            if first or size + len(lines[-1]) <= MAX_LINE_BYTES:
                 yield b"".join((lines[-1], *reversed(parts)))
             yield from reversed(lines[1:-1])
             parts, size, first = [], 0, False
         size += len(lines[0])
-        if size <= LONGEST_LINE:
+        if size <= MAX_LINE_BYTES:
             parts.append(lines[0])
         else:
             parts = []
-    if at_line and size <= LONGEST_LINE:
+    if at_line and size <= MAX_LINE_BYTES:
         yield b"".join(reversed(parts))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from teamclaude.deck import transcripts
 from teamclaude.deck.files import Stamp, stamp_of
-from teamclaude.deck.transcripts import TAIL, TranscriptFile, lines_backwards
+from teamclaude.deck.transcripts import TAIL_BYTES, TranscriptFile, lines_backwards
 from tests.deck.claude_home import ClaudeHome, session_id
 
 NOW = 1_795_428_000.0
@@ -47,7 +47,7 @@ def stamp(path: Path) -> Stamp:
 
 def followed(path: Path, titled: bool = True) -> TranscriptFile:
     file = TranscriptFile(str(path), titled)
-    file.look(stamp(path))
+    file.update(stamp(path))
     return file
 
 
@@ -102,7 +102,7 @@ def test_the_first_look_is_at_the_tail_and_enough_when_all_is_there(
     ]
     file = followed(home.transcript(A, NOW, entries=entries))
     assert (file.facts.last_turn, file.facts.title, file.facts.prompt) == (NOW, "T", "go")
-    assert sum(reads) == TAIL
+    assert sum(reads) == TAIL_BYTES
     assert not file.incomplete
 
 
@@ -121,7 +121,7 @@ def test_what_is_not_in_the_tail_is_found_by_one_look_at_the_whole(
 ) -> None:
     file = followed(home.transcript(A, NOW, entries=entries))
     assert file.incomplete
-    assert file.look_at_all() > 900_000
+    assert file.read_whole() > 900_000
     assert (file.facts.last_turn, file.facts.title) == (NOW, "T")
     assert not file.incomplete
 
@@ -129,11 +129,11 @@ def test_what_is_not_in_the_tail_is_found_by_one_look_at_the_whole(
 def test_the_whole_look_is_had_once(home: ClaudeHome) -> None:
     path = home.transcript(A, NOW, entries=[filler(900_000), user(NOW, "go")])
     file = followed(path)
-    file.look_at_all()
+    file.read_whole()
     assert not file.incomplete
     assert file.facts.title == ""
     home.append(path, user(NOW + 5, "on"), at=NOW + 5)
-    file.look(stamp(path))
+    file.update(stamp(path))
     assert not file.incomplete
     assert file.facts.last_turn == NOW + 5
 
@@ -152,7 +152,7 @@ def test_only_what_was_appended_is_read(home: ClaudeHome, reads: list[int]) -> N
     file = followed(path)
     size, _ = path.stat().st_size, reads.clear()
     home.append(path, user(NOW + 5, "more"), at=NOW + 5)
-    assert file.look(stamp(path)) is True
+    assert file.update(stamp(path)) is True
     assert sum(reads) == path.stat().st_size - size
     assert (file.facts.last_turn, file.facts.prompt, file.facts.title) == (NOW + 5, "more", "T")
 
@@ -161,15 +161,15 @@ def test_an_unchanged_file_is_not_opened(home: ClaudeHome, monkeypatch: pytest.M
     path = home.transcript(A, NOW)
     file = followed(path)
     monkeypatch.setattr(os, "open", lambda *_: pytest.fail("opened"))
-    assert file.look(stamp(path)) is False
+    assert file.update(stamp(path)) is False
 
 
 def test_metadata_at_idle_moves_the_file_but_not_the_turn(home: ClaudeHome) -> None:
     path = home.transcript(A, NOW)
     file = followed(path)
     home.append(path, {"type": "mode", "mode": "plan"}, {"type": "ai-title", "aiTitle": "T2"}, at=NOW + 3600)
-    file.look(stamp(path))
-    assert (file.facts.last_turn, file.facts.title, file.changed) == (NOW, "T2", NOW + 3600)
+    file.update(stamp(path))
+    assert (file.facts.last_turn, file.facts.title, file.modified) == (NOW, "T2", NOW + 3600)
 
 
 def test_a_line_that_is_still_being_written_is_read_when_it_is_whole(home: ClaudeHome) -> None:
@@ -179,7 +179,7 @@ def test_a_line_that_is_still_being_written_is_read_when_it_is_whole(home: Claud
     for part, prompt in ((line[:30], "please do it"), (line[30:], "slowly")):
         with path.open("a") as out:
             out.write(part)
-        file.look(stamp(path))
+        file.update(stamp(path))
         assert file.facts.prompt == prompt
     assert file.facts.last_turn == NOW + 5
 
@@ -208,7 +208,7 @@ def test_a_file_that_was_cut_or_replaced_is_read_anew(
     path = home.transcript(A, NOW, title="old title")
     file = followed(path)
     change(home, path)
-    file.look(stamp(path))
+    file.update(stamp(path))
     assert (file.facts.last_turn, file.facts.prompt, file.facts.title) == (NOW + 9, "new", "")
 
 
@@ -220,8 +220,8 @@ def test_of_very_much_at_once_only_the_tail_is_read(
     file = followed(path)
     reads.clear()
     home.append(path, filler(300_000), user(NOW + 5, "later"), at=NOW + 5)
-    file.look(stamp(path))
-    assert sum(reads) == TAIL
+    file.update(stamp(path))
+    assert sum(reads) == TAIL_BYTES
     assert (file.facts.last_turn, file.facts.title) == (NOW + 5, "T")
 
 
@@ -232,7 +232,7 @@ def test_of_not_so_much_all_is_read_however_large_the_file(
     path = home.transcript(A, NOW, entries=[filler(300_000), user(NOW, "go")])
     file = followed(path)
     home.append(path, {"type": "ai-title", "aiTitle": "T"}, filler(100_000), at=NOW + 5)
-    file.look(stamp(path))
+    file.update(stamp(path))
     assert (file.facts.last_turn, file.facts.title) == (NOW, "T")
 
 
@@ -242,19 +242,19 @@ def test_a_file_that_was_only_touched_is_not_read_again(home: ClaudeHome, reads:
     before = file.facts
     reads.clear()
     os.utime(path, (NOW + 60, NOW + 60))
-    file.look(stamp(path))
-    assert (file.facts, file.changed, reads) == (before, NOW + 60, [])
+    file.update(stamp(path))
+    assert (file.facts, file.modified, reads) == (before, NOW + 60, [])
 
 
 def test_a_file_that_vanishes_or_shrinks_under_the_look_changes_nothing(home: ClaudeHome) -> None:
     path = home.transcript(A, NOW, title="T")
     file = followed(path)
     before, longer = file.facts, stamp(path)._replace(size=path.stat().st_size + 500)
-    file.look(longer)
+    file.update(longer)
     assert file.facts == before
     path.unlink()
-    file.look(longer._replace(size=longer.size + 500))
-    file.look_at_all()
+    file.update(longer._replace(size=longer.size + 500))
+    file.read_whole()
     assert file.facts == before
 
 
@@ -263,6 +263,6 @@ def test_corrupt_files_say_nothing(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "t.jsonl"
     path.write_bytes(content)
     file = followed(path)
-    file.look_at_all()
+    file.read_whole()
     assert file.facts.last_turn is None
     assert file.facts.title == ""
