@@ -16,12 +16,12 @@ from typing import Any, Optional
 
 from .files import json_object, moment, plain
 
-__all__ = ["Facts", "facts_of"]
+__all__ = ["TranscriptFacts", "parse_facts"]
 
-LONGEST_NOTE = 1 << 14  # a title or a prompt
-LONGEST_PATH = 1024
+MAX_NOTE_BYTES = 1 << 14  # a title or a prompt
+MAX_PATH_CHARS = 1024
 
-_BEGINS = re.compile(rb'\s*\{\s*"type"\s*:\s*"(custom-title|ai-title|last-prompt)"')
+_NOTE_START = re.compile(rb'\s*\{\s*"type"\s*:\s*"(custom-title|ai-title|last-prompt)"')
 _TURN = re.compile(rb'"type"\s*:\s*"(?:user|assistant)"')
 _USER = re.compile(rb'"type"\s*:\s*"user"')
 _NOTES = (
@@ -29,13 +29,13 @@ _NOTES = (
     ("ai-title", "aiTitle", "ai_title"),
     ("last-prompt", "lastPrompt", "prompt"),
 )
-_LAST = ("end_turn", "stop_sequence", "max_tokens", "refusal")
+_FINAL_STOP_REASONS = ("end_turn", "stop_sequence", "max_tokens", "refusal")
 # Wrapped commands, their output, and what the client writes in the user's name.
-_NO_PROMPT = ("<", "[Request interrupted", "Caveat:")
+_NOT_A_PROMPT = ("<", "[Request interrupted", "Caveat:")
 
 
 @dataclass(frozen=True)
-class Facts:
+class TranscriptFacts:
     """None and empty: not found (yet)."""
 
     last_turn: Optional[float] = None
@@ -52,10 +52,10 @@ class Facts:
     def title(self) -> str:
         return self.own_title or self.ai_title
 
-    def over(self, older: Facts) -> Facts:
+    def merged_over(self, older: TranscriptFacts) -> TranscriptFacts:
         """These, and the older ones where these say nothing."""
         turn = self if self.last_turn is not None else older
-        return Facts(
+        return TranscriptFacts(
             turn.last_turn,
             turn.calling,
             turn.ended,
@@ -67,17 +67,17 @@ class Facts:
         )
 
 
-def facts_of(lines: Iterable[bytes], titled: bool = True, until_found: bool = False) -> Facts:
+def parse_facts(lines: Iterable[bytes], titled: bool = True, until_found: bool = False) -> TranscriptFacts:
     """What lines say that come last first; `until_found` stops when turn and title are known."""
-    gathering = _Gathering(titled)
+    gathering = _FactsCollector(titled)
     for line in lines:
-        gathering.take(line)
-        if until_found and gathering.found:
+        gathering.add_line(line)
+        if until_found and gathering.complete:
             break
-    return Facts(**gathering.facts)
+    return TranscriptFacts(**gathering.facts)
 
 
-class _Gathering:
+class _FactsCollector:
     """The last of everything; what is found first stays."""
 
     def __init__(self, titled: bool) -> None:
@@ -85,12 +85,12 @@ class _Gathering:
         self._titled = titled
 
     @property
-    def found(self) -> bool:
+    def complete(self) -> bool:
         title = "own_title" in self.facts or "ai_title" in self.facts
         return "last_turn" in self.facts and (title or not self._titled)
 
-    def take(self, line: bytes) -> None:
-        if len(line) <= LONGEST_NOTE and _BEGINS.match(line):
+    def add_line(self, line: bytes) -> None:
+        if len(line) <= MAX_NOTE_BYTES and _NOTE_START.match(line):
             self._note(_entry(line))
         elif "last_turn" not in self.facts:
             if _TURN.search(line):
@@ -118,8 +118,8 @@ class _Gathering:
         calling = answer and any(block.get("type") == "tool_use" for block in _blocks(message))
         self.facts["last_turn"] = at
         self.facts["calling"] = calling
-        self.facts["ended"] = answer and not calling and message.get("stop_reason") in _LAST
-        self._keep("cwd", plain(entry.get("cwd"), LONGEST_PATH))
+        self.facts["ended"] = answer and not calling and message.get("stop_reason") in _FINAL_STOP_REASONS
+        self._keep("cwd", plain(entry.get("cwd"), MAX_PATH_CHARS))
         self._keep("branch", plain(entry.get("gitBranch")))
         self._prompt(entry)
 
@@ -133,7 +133,7 @@ class _Gathering:
             return
         texts = [message.get("content"), *(block.get("text") for block in blocks)]
         text = next((text for text in map(plain, texts) if text), "")
-        if not text.startswith(_NO_PROMPT):
+        if not text.startswith(_NOT_A_PROMPT):
             self._keep("prompt", text)
 
     def _keep(self, name: str, text: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Optional
 
-from .entries import Facts, facts_of
+from .entries import TranscriptFacts, parse_facts
 from .files import Stamp, open_to_read
 
 __all__ = ["TranscriptFile", "lines_backwards"]
@@ -31,7 +31,7 @@ class TranscriptFile:
 
     def __init__(self, path: str, titled: bool = True) -> None:
         self.path = path
-        self.facts = Facts()
+        self.facts = TranscriptFacts()
         self._titled = titled
         self._stamp: Optional[Stamp] = None
         self._end = 0  # behind the last complete line that was looked at
@@ -55,7 +55,7 @@ class TranscriptFile:
         if stamp == before:
             return False
         if before is None or before.inode != stamp.inode or stamp.size < self._end:
-            self.facts, self._end, self._whole_read = Facts(), 0, False
+            self.facts, self._end, self._whole_read = TranscriptFacts(), 0, False
         start = self._end
         if before is None or stamp.size - start > MAX_APPENDED_BYTES:
             start = max(start, stamp.size - TAIL_BYTES)
@@ -82,8 +82,8 @@ class TranscriptFile:
             unfinished = next(lines, None)
             if unfinished is not None:
                 self._end = end - len(unfinished)
-                found = facts_of(chain((unfinished,), lines), self._titled, until_found)
-                self.facts = found.over(self.facts)
+                found = parse_facts(chain((unfinished,), lines), self._titled, until_found)
+                self.facts = found.merged_over(self.facts)
         except OSError:
             pass
         finally:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.deck.entries import Facts, facts_of
+from teamclaude.deck.entries import TranscriptFacts, parse_facts
 from tests.deck.claude_home import ClaudeHome
 
 NOW = 1_795_428_000.0
@@ -15,10 +15,10 @@ user, assistant = ClaudeHome.user, ClaudeHome.assistant
 tool_call, tool_result = ClaudeHome.tool_call, ClaudeHome.tool_result
 
 
-def facts(*entries: dict[str, Any], titled: bool = True) -> Facts:
+def facts(*entries: dict[str, Any], titled: bool = True) -> TranscriptFacts:
     """Of a transcript with these entries, written as the client writes: compact."""
     lines = [json.dumps(entry, separators=(",", ":")).encode() for entry in entries]
-    return facts_of(reversed(lines), titled)
+    return parse_facts(reversed(lines), titled)
 
 
 def note(kind: str, key: str, text: object) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def test_an_entry_without_a_time_is_no_turn(timestamp: object) -> None:
 
 
 def test_a_stub_without_a_turn() -> None:
-    assert facts(note("ai-title", "aiTitle", "T")) == Facts(ai_title="T")
+    assert facts(note("ai-title", "aiTitle", "T")) == TranscriptFacts(ai_title="T")
 
 
 def test_a_call_waits_for_its_result_and_an_answer_ends_the_turn() -> None:
@@ -70,7 +70,7 @@ def test_the_text_in_front_of_a_call_does_not_end_the_turn() -> None:
 
 def test_spaces_between_the_words_make_no_difference() -> None:
     lines = [json.dumps(user(NOW, "go")).encode(), json.dumps(note("ai-title", "aiTitle", "T")).encode()]
-    assert (facts_of(lines).last_turn, facts_of(lines).title) == (NOW, "T")
+    assert (parse_facts(lines).last_turn, parse_facts(lines).title) == (NOW, "T")
 
 
 # --- titles and prompts ---------------------------------------------------------------------------
@@ -137,12 +137,12 @@ def test_hostile_titles_are_clean_and_bounded() -> None:
 )
 def test_broken_lines_say_nothing(line: bytes) -> None:
     turn = json.dumps(user(NOW, "go")).encode()
-    assert facts_of([line, turn]) == facts_of([turn])
+    assert parse_facts([line, turn]) == parse_facts([turn])
 
 
 def test_a_line_of_nested_brackets_is_no_turn_and_no_error() -> None:
     deep = b'{"type":"user","message":' + b"[" * 100_000
-    assert facts_of([deep, json.dumps(user(NOW, "go")).encode()]).last_turn == NOW
+    assert parse_facts([deep, json.dumps(user(NOW, "go")).encode()]).last_turn == NOW
 
 
 def test_a_look_for_turn_and_title_ends_when_both_are_found() -> None:
@@ -151,12 +151,12 @@ def test_a_look_for_turn_and_title_ends_when_both_are_found() -> None:
         yield json.dumps(note("ai-title", "aiTitle", "T")).encode()
         pytest.fail("went on")
 
-    assert facts_of(lines(), until_found=True).title == "T"
+    assert parse_facts(lines(), until_found=True).title == "T"
 
 
 def test_new_facts_lie_over_the_old_ones() -> None:
-    old = Facts(NOW - 9, True, False, "/a", "x", "mine", "ai", "p")
-    assert Facts().over(old) == old
-    assert Facts(NOW, False, True, "", "", "", "new", "").over(old) == Facts(
+    old = TranscriptFacts(NOW - 9, True, False, "/a", "x", "mine", "ai", "p")
+    assert TranscriptFacts().merged_over(old) == old
+    assert TranscriptFacts(NOW, False, True, "", "", "", "new", "").merged_over(old) == TranscriptFacts(
         NOW, False, True, "/a", "x", "mine", "new", "p"
     )
