@@ -22,7 +22,7 @@ from .followed import SessionFiles
 from .machine import MachineLoadReader
 from .presence import SHOWN_SEC, TOOL_SEC
 from .projects import Projects
-from .registry import Registry
+from .registry import SessionRegistry
 from .sources import NO_SOURCES, ClientProcess, MachineLoad, IssuePin, RegistryRow, Sources
 
 __all__ = ["SourceReader"]
@@ -71,7 +71,7 @@ class SourceReader:
         path = os.fspath(home)
         self._clock = clock
         self._projects = Projects(path)
-        self._registry = Registry(path)
+        self._registry = SessionRegistry(path)
         self._machine_reader = machine_reader or MachineLoadReader()
         self._machine = MachineLoad()
         self._files: dict[str, SessionFiles] = {}
@@ -144,7 +144,7 @@ class SourceReader:
             looked, swept = self._find_transcripts(now)
             rows, clients = self._registry.rows(), self._registry.clients()
             if swept:
-                self._registry.forget_but((*rows, *self._files))
+                self._registry.retain((*rows, *self._files))
                 self._at_tool = self._sessions_at_a_tool(rows, now)
             sessions = self._candidates(now, rows, clients)
             self._update_files(sessions, now, swept)

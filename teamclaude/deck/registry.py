@@ -16,23 +16,23 @@ from .cells import width
 from .files import FileCache, json_object, moment, plain
 from .sources import ClientProcess, IssuePin, RegistryRow, bare_id
 
-__all__ = ["Registry", "parse_client", "parse_pin", "parse_registry", "parse_tool"]
+__all__ = ["SessionRegistry", "parse_client", "parse_pin", "parse_registry", "parse_tool"]
 
-_LARGEST_REGISTRY = 4 << 20
-MOST_ROWS = 2000
+_MAX_REGISTRY_BYTES = 4 << 20
+MAX_ROWS = 2000
 _SESSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}")  # it becomes part of a path
 _SOLO = re.compile(r"solo\s*:\s*", re.IGNORECASE)
 _STATUSES = ("busy", "shell", "idle", "waiting")
 
 
-class Registry:
+class SessionRegistry:
     """Reads below one Claude Code directory; what did not change is not read again."""
 
     def __init__(self, home: str) -> None:
         self._state = os.path.join(home, "state")
         self._sessions = os.path.join(self._state, "sessions")
         self._clients = os.path.join(home, "sessions")
-        self._registry = FileCache(parse_registry, _LARGEST_REGISTRY)
+        self._registry = FileCache(parse_registry, _MAX_REGISTRY_BYTES)
         self._pins = FileCache(parse_pin)
         self._tools = FileCache(parse_tool, 4096)
         self._running = FileCache(parse_client)
@@ -54,12 +54,12 @@ class Registry:
             names = [name for name in os.listdir(self._clients) if re.fullmatch(r"\d+\.json", name)]
         except OSError:
             return {}
-        paths = {os.path.join(self._clients, name) for name in sorted(names)[:MOST_ROWS]}
+        paths = {os.path.join(self._clients, name) for name in sorted(names)[:MAX_ROWS]}
         self._running.keep(paths)
         found = [self._running.get(path) for path in sorted(paths)]
         return dict(pair for pair in found if pair is not None)
 
-    def forget_but(self, sessions: Iterable[str]) -> None:
+    def retain(self, sessions: Iterable[str]) -> None:
         """Free what was read of all other sessions."""
         kept = set(sessions)
         self._pins.keep({self._file(session, "pin.json") for session in kept})
@@ -69,7 +69,7 @@ class Registry:
         return f"{self._sessions}{os.sep}cc-{session}{os.sep}{name}"
 
 
-def is_session(value: Any) -> bool:
+def is_session_id(value: Any) -> bool:
     """Whether a text may be a session id: nothing that could lead out of its directory."""
     return isinstance(value, str) and _SESSION.fullmatch(value) is not None
 
@@ -79,9 +79,9 @@ def parse_registry(raw: bytes) -> dict[str, RegistryRow]:
     value = json.loads(raw)
     rows = value.get("sessions") if isinstance(value, dict) else value
     found = {}
-    for row in (rows if isinstance(rows, list) else [])[-MOST_ROWS:]:
+    for row in (rows if isinstance(rows, list) else [])[-MAX_ROWS:]:
         session = bare_id(row["sid"]) if isinstance(row, dict) and isinstance(row.get("sid"), str) else ""
-        if is_session(session):
+        if is_session_id(session):
             found[session] = _row(row)
     return found
 
@@ -131,7 +131,7 @@ def parse_client(raw: bytes) -> Optional[tuple[str, ClientProcess]]:
     """(session, client); None when it names no session."""
     value = json_object(raw)
     session, status = value.get("sessionId"), value.get("status")
-    if not is_session(session):
+    if not is_session_id(session):
         return None
     client = ClientProcess(
         name=plain(value.get("name")),

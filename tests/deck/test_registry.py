@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.deck.registry import Registry, parse_client, parse_pin, parse_registry, parse_tool
+from teamclaude.deck.registry import SessionRegistry, parse_client, parse_pin, parse_registry, parse_tool
 from teamclaude.deck.sources import ClientProcess, IssuePin, RegistryRow
 from tests.deck.claude_home import ClaudeHome, session_id
 
@@ -130,7 +130,7 @@ def test_everything_is_read_from_its_place(home: ClaudeHome) -> None:
     home.tool(A, NOW)
     home.client(7, B, name="shop")
     home.write("sessions/notes.txt", "{}")
-    registry = Registry(str(home.path))
+    registry = SessionRegistry(str(home.path))
     assert registry.rows() == {A: RegistryRow(intent="x")}
     assert registry.pin(A) == IssuePin("ENG-1", "Carts", "", "uuid-ENG-1", "i0")
     assert registry.tool(A) == NOW
@@ -139,14 +139,14 @@ def test_everything_is_read_from_its_place(home: ClaudeHome) -> None:
 
 
 def test_nothing_on_disk_is_nothing(tmp_path: Path) -> None:
-    registry = Registry(str(tmp_path / "none"))
+    registry = SessionRegistry(str(tmp_path / "none"))
     assert (registry.rows(), registry.clients(), registry.pin(A), registry.tool(A)) == ({}, {}, None, None)
 
 
 def test_a_change_is_seen_and_what_goes_is_gone(home: ClaudeHome) -> None:
     home.pin(A, "ENG-1")
     home.tool(A, NOW)
-    registry = Registry(str(home.path))
+    registry = SessionRegistry(str(home.path))
     assert (registry.pin(A), registry.tool(A)) == (IssuePin("ENG-1", issue_id="uuid-ENG-1"), NOW)
     home.pin(A, "ENG-20")
     home.no_tool(A)
@@ -158,7 +158,7 @@ def test_a_change_is_seen_and_what_goes_is_gone(home: ClaudeHome) -> None:
 def test_what_did_not_change_is_not_read_again(home: ClaudeHome, monkeypatch: pytest.MonkeyPatch) -> None:
     home.register(A)
     home.pin(A, "ENG-1")
-    registry = Registry(str(home.path))
+    registry = SessionRegistry(str(home.path))
     first = registry.pin(A), registry.rows()
     monkeypatch.setattr(os, "open", lambda *_: pytest.fail("read again"))
     assert (registry.pin(A), registry.rows()) == first
@@ -166,9 +166,9 @@ def test_what_did_not_change_is_not_read_again(home: ClaudeHome, monkeypatch: py
 
 def test_a_session_that_is_forgotten_is_read_anew(home: ClaudeHome) -> None:
     home.pin(A, "ENG-1")
-    registry = Registry(str(home.path))
+    registry = SessionRegistry(str(home.path))
     first = registry.pin(A)
-    registry.forget_but([B])
+    registry.retain([B])
     assert registry.pin(A) == first
     assert registry.pin(A) is not first
 
@@ -178,7 +178,7 @@ def test_corrupt_files_are_as_if_there_were_none(home: ClaudeHome, text: str) ->
     for name in ("state/sessions.json", f"state/sessions/cc-{A}/pin.json", "sessions/7.json"):
         home.write(name, text)
     home.write(f"state/sessions/cc-{A}/tool-inflight", "now\n")
-    registry = Registry(str(home.path))
+    registry = SessionRegistry(str(home.path))
     assert (registry.rows(), registry.clients(), registry.pin(A), registry.tool(A)) == ({}, {}, None, None)
 
 
@@ -189,5 +189,5 @@ def test_a_pipe_or_a_folder_in_a_files_place_does_not_block(home: ClaudeHome) ->
     path.unlink()
     os.mkfifo(path)
     (home.path / f"state/sessions/cc-{A}/tool-inflight").mkdir()
-    registry = Registry(str(home.path))
+    registry = SessionRegistry(str(home.path))
     assert (registry.pin(A), registry.tool(A)) == (None, None)
