@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from .files import json_object, moment, plain
+from .files import json_object, parse_time, clean_text
 
 __all__ = ["TranscriptFacts", "parse_facts"]
 
@@ -106,10 +106,10 @@ class _FactsCollector:
     def _note(self, entry: dict[str, Any]) -> None:
         for kind, key, name in _NOTES:
             if entry.get("type") == kind:
-                self._keep(name, plain(entry.get(key)))
+                self._keep(name, clean_text(entry.get(key)))
 
     def _turn(self, entry: dict[str, Any]) -> None:
-        at = moment(entry.get("timestamp"))
+        at = parse_time(entry.get("timestamp"))
         if at is None or entry.get("type") not in ("user", "assistant"):
             return
         message = entry.get("message")
@@ -119,8 +119,8 @@ class _FactsCollector:
         self.facts["last_turn"] = at
         self.facts["calling"] = calling
         self.facts["ended"] = answer and not calling and message.get("stop_reason") in _FINAL_STOP_REASONS
-        self._keep("cwd", plain(entry.get("cwd"), MAX_PATH_CHARS))
-        self._keep("branch", plain(entry.get("gitBranch")))
+        self._keep("cwd", clean_text(entry.get("cwd"), MAX_PATH_CHARS))
+        self._keep("branch", clean_text(entry.get("gitBranch")))
         self._prompt(entry)
 
     def _prompt(self, entry: dict[str, Any]) -> None:
@@ -132,7 +132,7 @@ class _FactsCollector:
         if any(block.get("type") == "tool_result" for block in blocks):
             return
         texts = [message.get("content"), *(block.get("text") for block in blocks)]
-        text = next((text for text in map(plain, texts) if text), "")
+        text = next((text for text in map(clean_text, texts) if text), "")
         if not text.startswith(_NOT_A_PROMPT):
             self._keep("prompt", text)
 

@@ -11,14 +11,14 @@ from typing import Any, Generic, NamedTuple, Optional, TypeVar
 from .cells import clean
 from .figures import epoch_seconds
 
-__all__ = ["FileCache", "Stamp", "json_object", "moment", "open_to_read", "plain", "read_start", "stamp_of"]
+__all__ = ["FileCache", "FileStamp", "json_object", "parse_time", "open_to_read", "clean_text", "read_start", "stamp_of"]
 
 T = TypeVar("T")
-LONGEST_TEXT = 200  # characters of a title, a prompt, an intent
+MAX_TEXT_CHARS = 200  # characters of a title, a prompt, an intent
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-class Stamp(NamedTuple):
+class FileStamp(NamedTuple):
     """What tells one state of a file from the next."""
 
     mtime_ns: int
@@ -26,12 +26,12 @@ class Stamp(NamedTuple):
     inode: int
 
     @property
-    def changed(self) -> float:
+    def modified(self) -> float:
         """Epoch seconds."""
         return self.mtime_ns / 1e9
 
 
-def stamp_of(path: str) -> Optional[Stamp]:
+def stamp_of(path: str) -> Optional[FileStamp]:
     """None for what is not there or is no regular file."""
     try:
         found = os.stat(path)
@@ -39,7 +39,7 @@ def stamp_of(path: str) -> Optional[Stamp]:
         return None
     if not stat.S_ISREG(found.st_mode):
         return None
-    return Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
+    return FileStamp(found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def open_to_read(path: str) -> int:
@@ -73,7 +73,7 @@ class FileCache(Generic[T]):
     def __init__(self, parse: Callable[[bytes], Optional[T]], limit: int = 1 << 16) -> None:
         self._parse = parse
         self._limit = limit
-        self._known: dict[str, tuple[Stamp, Optional[T]]] = {}
+        self._known: dict[str, tuple[FileStamp, Optional[T]]] = {}
 
     def get(self, path: str) -> Optional[T]:
         stamp = stamp_of(path)
@@ -93,7 +93,7 @@ class FileCache(Generic[T]):
         except (OSError, ValueError, RecursionError):
             return None
 
-    def keep(self, paths: Collection[str]) -> None:
+    def retain(self, paths: Collection[str]) -> None:
         """Forget all other files."""
         for path in [path for path in self._known if path not in paths]:
             del self._known[path]
@@ -110,12 +110,12 @@ def json_object(raw: bytes) -> dict[str, Any]:
     return value
 
 
-def plain(value: Any, limit: int = LONGEST_TEXT) -> str:
+def clean_text(value: Any, limit: int = MAX_TEXT_CHARS) -> str:
     """A text of theirs, safe to print and at most `limit` characters; empty for what is no text."""
     return clean(value[: 4 * limit])[:limit] if isinstance(value, str) else ""
 
 
-def moment(value: Any) -> Optional[float]:
+def parse_time(value: Any) -> Optional[float]:
     """A time of theirs in epoch seconds: ISO 8601, seconds or milliseconds; None for anything else."""
     try:
         return epoch_seconds(value)

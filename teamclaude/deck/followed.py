@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from .files import FileCache, json_object, plain, stamp_of
+from .files import FileCache, json_object, clean_text, stamp_of
 from .presence import SHOWN_SEC
 from .projects import agents_folder, agents_in, folder_stamp
 from .sources import AgentTranscript, Transcript
@@ -114,7 +114,7 @@ class _AgentFile:
             kind=said.kind,
             description=said.description,
             parent=said.parent,
-            changed=stamp.changed,
+            changed=stamp.modified,
             last_turn=facts.last_turn,
             calling=facts.calling,
             ended=said.ended or facts.ended,
@@ -125,8 +125,8 @@ class _AgentFile:
 def _parse_meta(raw: bytes) -> AgentTranscript:
     meta = json_object(raw)
     return AgentTranscript(
-        kind=plain(meta.get("agentType"), 64),
-        description=plain(meta.get("description")),
-        parent=plain(meta.get("parentAgentId"), 128),
+        kind=clean_text(meta.get("agentType"), 64),
+        description=clean_text(meta.get("description")),
+        parent=clean_text(meta.get("parentAgentId"), 128),
         ended=meta.get("finished") is True,
     )

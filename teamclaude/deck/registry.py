@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
 from .cells import width
-from .files import FileCache, json_object, moment, plain
+from .files import FileCache, json_object, parse_time, clean_text
 from .sources import ClientProcess, IssuePin, RegistryRow, bare_id
 
 __all__ = ["SessionRegistry", "parse_client", "parse_pin", "parse_registry", "parse_tool"]
@@ -55,15 +55,15 @@ class SessionRegistry:
         except OSError:
             return {}
         paths = {os.path.join(self._clients, name) for name in sorted(names)[:MAX_ROWS]}
-        self._running.keep(paths)
+        self._running.retain(paths)
         found = [self._running.get(path) for path in sorted(paths)]
         return dict(pair for pair in found if pair is not None)
 
     def retain(self, sessions: Iterable[str]) -> None:
         """Free what was read of all other sessions."""
         kept = set(sessions)
-        self._pins.keep({self._file(session, "pin.json") for session in kept})
-        self._tools.keep({self._file(session, "tool-inflight") for session in kept})
+        self._pins.retain({self._file(session, "pin.json") for session in kept})
+        self._tools.retain({self._file(session, "tool-inflight") for session in kept})
 
     def _file(self, session: str, name: str) -> str:
         return f"{self._sessions}{os.sep}cc-{session}{os.sep}{name}"
@@ -87,20 +87,20 @@ def parse_registry(raw: bytes) -> dict[str, RegistryRow]:
 
 
 def _row(row: Mapping[str, Any]) -> RegistryRow:
-    intent = plain(row.get("intent"))
+    intent = clean_text(row.get("intent"))
     solo = _SOLO.match(intent)
     return RegistryRow(
         emoji=_emoji(row.get("emoji")),
         intent=intent[solo.end() :] if solo else intent,
         solo=solo is not None,
-        pinned_issue=plain(row.get("pinned_issue"), 64),
-        started=moment(row.get("started")),
+        pinned_issue=clean_text(row.get("pinned_issue"), 64),
+        started=parse_time(row.get("started")),
     )
 
 
 def _emoji(value: Any) -> str:
     """One that fits where one is drawn; else empty."""
-    emoji = plain(value, 16)
+    emoji = clean_text(value, 16)
     return emoji if width(emoji) <= 2 and not emoji.isascii() else ""
 
 
@@ -108,11 +108,11 @@ def parse_pin(raw: bytes) -> Optional[IssuePin]:
     """Raises ValueError for what is no JSON object."""
     pin = json_object(raw)
     return IssuePin(
-        identifier=plain(pin.get("identifier"), 64),
-        title=plain(pin.get("title")),
-        status=plain(_name(pin.get("status")), 64),
-        issue_id=plain(pin.get("issueId"), 64),
-        parent_id=plain(pin.get("parentId"), 64),
+        identifier=clean_text(pin.get("identifier"), 64),
+        title=clean_text(pin.get("title")),
+        status=clean_text(_name(pin.get("status")), 64),
+        issue_id=clean_text(pin.get("issueId"), 64),
+        parent_id=clean_text(pin.get("parentId"), 64),
     )
 
 
@@ -124,7 +124,7 @@ def _name(value: Any) -> Any:
 def parse_tool(raw: bytes) -> Optional[float]:
     """The first word is the time in epoch seconds."""
     words = raw.split(None, 1)
-    return moment(float(words[0])) if words else None
+    return parse_time(float(words[0])) if words else None
 
 
 def parse_client(raw: bytes) -> Optional[tuple[str, ClientProcess]]:
@@ -134,9 +134,9 @@ def parse_client(raw: bytes) -> Optional[tuple[str, ClientProcess]]:
     if not is_session_id(session):
         return None
     client = ClientProcess(
-        name=plain(value.get("name")),
+        name=clean_text(value.get("name")),
         status=status if status in _STATUSES else "",
-        cwd=plain(value.get("cwd"), 1024),
-        started=moment(value.get("startedAt")),
+        cwd=clean_text(value.get("cwd"), 1024),
+        started=parse_time(value.get("startedAt")),
     )
     return str(session), client

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Optional
 
 from .entries import TranscriptFacts, parse_facts
-from .files import Stamp, open_to_read
+from .files import FileStamp, open_to_read
 
 __all__ = ["TranscriptFile", "lines_backwards"]
 
@@ -33,14 +33,14 @@ class TranscriptFile:
         self.path = path
         self.facts = TranscriptFacts()
         self._titled = titled
-        self._stamp: Optional[Stamp] = None
+        self._stamp: Optional[FileStamp] = None
         self._end = 0  # behind the last complete line that was looked at
         self._whole_read = False
 
     @property
     def modified(self) -> float:
         """Its mtime at the last look."""
-        return self._stamp.changed if self._stamp is not None else 0.0
+        return self._stamp.modified if self._stamp is not None else 0.0
 
     @property
     def incomplete(self) -> bool:
@@ -49,7 +49,7 @@ class TranscriptFile:
         found = facts.last_turn is not None and bool(facts.title or not self._titled)
         return self._stamp is not None and not found and not self._whole_read
 
-    def update(self, stamp: Stamp) -> bool:
+    def update(self, stamp: FileStamp) -> bool:
         """Look at what is new since the last look; False when nothing is."""
         before, self._stamp = self._stamp, stamp
         if stamp == before:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.deck.files import FileCache, moment, plain, read_start, stamp_of
+from teamclaude.deck.files import FileCache, parse_time, clean_text, read_start, stamp_of
 
 NOW = 1_795_428_000.0
 
@@ -79,7 +79,7 @@ def test_no_more_is_read_than_asked_for(tmp_path: Path) -> None:
     ],
 )
 def test_texts_are_one_safe_bounded_line(value: object, text: str) -> None:
-    assert plain(value) == text
+    assert clean_text(value) == text
 
 
 @pytest.mark.parametrize(
@@ -100,4 +100,4 @@ def test_texts_are_one_safe_bounded_line(value: object, text: str) -> None:
     ],
 )
 def test_times_in_any_usual_form(value: object, at: float | None) -> None:
-    assert moment(value) == at
+    assert parse_time(value) == at

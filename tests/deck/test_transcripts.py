@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from teamclaude.deck import transcripts
-from teamclaude.deck.files import Stamp, stamp_of
+from teamclaude.deck.files import FileStamp, stamp_of
 from teamclaude.deck.transcripts import TAIL_BYTES, TranscriptFile, lines_backwards
 from tests.deck.claude_home import ClaudeHome, session_id
 
@@ -39,7 +39,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-def stamp(path: Path) -> Stamp:
+def stamp(path: Path) -> FileStamp:
     found = stamp_of(str(path))
     assert found is not None
     return found
