@@ -22,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from ..deck.assembly import deck_model
-    from ..deck.sourcejson import sources_of
+    from ..deck.sourcejson import sources_from_json
     from .client import configured_proxy
     from .deckscreen import deck_page
 
@@ -32,6 +32,6 @@ def run(args: argparse.Namespace) -> int:
         return 0
     snapshot = proxy.get("/teamclaude/deck")
     fleet = snapshot.get("fleet") if isinstance(snapshot, dict) else None
-    model = deck_model(snapshot if isinstance(snapshot, dict) else {}, sources_of(fleet))
+    model = deck_model(snapshot if isinstance(snapshot, dict) else {}, sources_from_json(fleet))
     print("\n".join(deck_page(model, sys.stdout, requests=0)))
     return 0

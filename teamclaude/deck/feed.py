@@ -16,7 +16,7 @@ from .assembly import deck_model
 from .conversations import sessions_of
 from .model import DeckModel
 from .reader import SourceReader
-from .sourcejson import sources_json, sources_of
+from .sourcejson import sources_to_json, sources_from_json
 from .sources import NO_SOURCES
 
 __all__ = ["Feed", "SourcesProvider", "LocalFeed", "RemoteFeed"]
@@ -81,7 +81,7 @@ class SourcesProvider:
             deadline = time.monotonic() + self.FIRST_WAIT_SEC
             while self._reader.sources is NO_SOURCES and time.monotonic() < deadline:
                 time.sleep(self.POLL_SEC)
-        return sources_json(self._reader.sources)
+        return sources_to_json(self._reader.sources)
 
 
 class RemoteFeed:
@@ -116,7 +116,7 @@ class RemoteFeed:
         with self._lock:
             snapshot, reachable = self._snapshot, self._reachable
         fleet = snapshot.get("fleet") if isinstance(snapshot, dict) else None
-        return deck_model(snapshot if isinstance(snapshot, dict) else {}, sources_of(fleet), reachable)
+        return deck_model(snapshot if isinstance(snapshot, dict) else {}, sources_from_json(fleet), reachable)
 
     def take_notice(self) -> Optional[str]:
         with self._lock:

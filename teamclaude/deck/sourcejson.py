@@ -15,31 +15,31 @@ from .cells import clean
 from .figures import finite_number
 from .sources import NO_SOURCES, Sources
 
-__all__ = ["sources_json", "sources_of"]
+__all__ = ["sources_to_json", "sources_from_json"]
 
-LONGEST = 500  # characters of a text
-MOST = 2000  # entries of a mapping
+MAX_TEXT_CHARS = 500  # characters of a text
+MAX_ENTRIES = 2000  # entries of a mapping
 
 
-def sources_json(sources: Sources) -> dict[str, Any]:
+def sources_to_json(sources: Sources) -> dict[str, Any]:
     """For `fleet` of GET /teamclaude/deck; what is empty or unknown is left out."""
-    found: dict[str, Any] = _plain(sources)
+    found: dict[str, Any] = _to_json(sources)
     return found
 
 
-def sources_of(value: Any) -> Sources:
+def sources_from_json(value: Any) -> Sources:
     """The sources in an answer; nothing where there are none."""
-    found = _read(Sources, value)
+    found = _from_json(Sources, value)
     return found if isinstance(found, Sources) else NO_SOURCES
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = ((name, getattr(value, name)) for name in _types(type(value)))
         # Zero is something that is known.
-        return {camel_case(name): _plain(held) for name, held in fields if held or isinstance(held, float)}
+        return {camel_case(name): _to_json(held) for name, held in fields if held or isinstance(held, float)}
     if isinstance(value, Mapping):
-        return {key: _plain(held) for key, held in value.items()}
+        return {key: _to_json(held) for key, held in value.items()}
     return value
 
 
@@ -48,7 +48,7 @@ def _types(owner: type) -> dict[str, Any]:
     return get_type_hints(owner)
 
 
-def _read(wanted: Any, value: Any) -> Any:
+def _from_json(wanted: Any, value: Any) -> Any:
     """`value` as the type, or None where it is none."""
     if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
         if not isinstance(value, dict):
@@ -56,16 +56,16 @@ def _read(wanted: Any, value: Any) -> Any:
         found = {
             name: held
             for name, kind in _types(wanted).items()
-            if (held := _read(kind, value.get(camel_case(name)))) is not None
+            if (held := _from_json(kind, value.get(camel_case(name)))) is not None
         }
         try:
             return wanted(**found)
         except TypeError:  # what it can't be without is missing
             return None
     if get_origin(wanted) is Union:
-        return _read(get_args(wanted)[0], value)
+        return _from_json(get_args(wanted)[0], value)
     if wanted is str:
-        return clean(value)[:LONGEST] if isinstance(value, str) else None
+        return clean(value)[:MAX_TEXT_CHARS] if isinstance(value, str) else None
     if wanted is bool:
         return value if isinstance(value, bool) else None
     if wanted is float:
@@ -76,5 +76,5 @@ def _read(wanted: Any, value: Any) -> Any:
 def _mapping(wanted: Any, value: Any) -> Any:
     if not isinstance(value, dict):
         return None
-    read = ((clean(str(key))[:LONGEST], _read(wanted, held)) for key, held in list(value.items())[:MOST])
+    read = ((clean(str(key))[:MAX_TEXT_CHARS], _from_json(wanted, held)) for key, held in list(value.items())[:MAX_ENTRIES])
     return {key: held for key, held in read if held is not None}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.deck.sourcejson import sources_json, sources_of
+from teamclaude.deck.sourcejson import sources_to_json, sources_from_json
 from teamclaude.deck.sources import (
     NO_SOURCES,
     AgentTranscript,
@@ -36,23 +36,23 @@ EVERYTHING = Sources(
 
 
 def test_it_comes_back_as_it_was() -> None:
-    sent = json.loads(json.dumps(sources_json(EVERYTHING)))
-    assert sources_of(sent) == EVERYTHING
-    assert sources_of(json.loads(json.dumps(sources_json(NO_SOURCES)))) == NO_SOURCES
+    sent = json.loads(json.dumps(sources_to_json(EVERYTHING)))
+    assert sources_from_json(sent) == EVERYTHING
+    assert sources_from_json(json.loads(json.dumps(sources_to_json(NO_SOURCES)))) == NO_SOURCES
 
 
 def test_empty_and_unknown_are_not_sent_but_zero_is() -> None:
-    sent = sources_json(EVERYTHING)
+    sent = sources_to_json(EVERYTHING)
     assert sent["machine"] == {"ram": 0.0, "cpu": 0.5}
     assert "lastTurn" not in sent["transcripts"][SID]
-    assert "registry" not in sources_json(NO_SOURCES)
+    assert "registry" not in sources_to_json(NO_SOURCES)
 
 
 @pytest.mark.parametrize(
     "junk", [None, 3, "x", [], [1], True, {"machine": 3}, {"pins": [1]}, {"tools": {"a": "b"}}]
 )
 def test_an_answer_of_another_kind_is_nothing(junk: Any) -> None:
-    assert sources_of(junk) == NO_SOURCES
+    assert sources_from_json(junk) == NO_SOURCES
 
 
 def test_what_does_not_fit_is_left_out_and_the_rest_is_kept() -> None:
@@ -60,16 +60,16 @@ def test_what_does_not_fit_is_left_out_and_the_rest_is_kept() -> None:
         "registry": {SID: {"emoji": 3, "intent": "work", "started": "soon", "solo": "yes"}, "b": 7},
         "transcripts": {SID: {"title": "no mtime"}, "b": {"changed": 1, "agents": {"a": [], "b": {}}}},
     }
-    found = sources_of(sent)
+    found = sources_from_json(sent)
     assert found.registry == {SID: RegistryRow(intent="work")}
     assert found.transcripts == {"b": Transcript(1.0, agents={"b": AgentTranscript()})}
 
 
 def test_texts_from_another_machine_are_cleaned_and_cut() -> None:
     sent = {"pins": {"\x1b[2Jkey": {"title": "\x1b]0;x\x07a\nb" + "c" * 9999}}}
-    ((key, pin),) = sources_of(sent).pins.items()
+    ((key, pin),) = sources_from_json(sent).pins.items()
     assert key == "key"
     assert pin.title.startswith("a bccc")
     assert len(pin.title) == 500
     many = {"tools": {str(number): 1.0 for number in range(5000)}}
-    assert len(sources_of(many).tools) == 2000
+    assert len(sources_from_json(many).tools) == 2000
