@@ -10,7 +10,7 @@ from .sieve import RowFilter
 from .spans import Line, Span, line_width, first_fitting, join_lines, line
 from .view_accounts import AccountColumns, account_lines
 from .view_activity import activity_row
-from .view_head import head_lines
+from .view_head import header_lines
 from .view_holds import hold_row
 from .view_issues import SHOWN, IssueColumns, issue_heading, issue_row
 from .view_options import FrameOptions
@@ -38,7 +38,7 @@ class BodyRow(NamedTuple):
 def body_rows(model: DeckModel, options: FrameOptions) -> list[BodyRow]:
     """All sections; with a filter only what matches it, and what is needed to see where that is."""
     body = _Sections(model, options)
-    rows = [static_row(shown) for shown in head_lines(model, options.width)]
+    rows = [static_row(shown) for shown in header_lines(model, options.width)]
     if options.filter and 0 < options.height < HEADER_MIN_HEIGHT:
         rows = []  # what is looked for is further down
     for section in (body.held, body.tree, body.accounts, body.unassigned, body.issues, body.activity):

@@ -10,27 +10,27 @@ from .paint import usage_style
 from .spans import Line, Span, line_width, clip_line, first_fitting, join_lines, line, left_and_right
 from .view_words import usage_summary, plural, usage_dollars
 
-__all__ = ["head_lines"]
+__all__ = ["header_lines"]
 
-GAUGES = (16, 12, 8)  # cells, as there is room
+GAUGE_CELLS = (16, 12, 8)  # cells, as there is room
 VERDICTS = {"green": "good", "yellow": "warn", "red": "bad"}
 
 
-def head_lines(model: DeckModel, room: int) -> list[Line]:
+def header_lines(model: DeckModel, room: int) -> list[Line]:
     """Three or four lines in `room` cells."""
-    return [*_machine(model, room), _capacity(model.totals, room), _fleet(model.totals.counts, room)]
+    return [*_machine_lines(model, room), _capacity_line(model.totals, room), _counts_line(model.totals.counts, room)]
 
 
-def _machine(model: DeckModel, room: int) -> list[Line]:
+def _machine_lines(model: DeckModel, room: int) -> list[Line]:
     """The title with what the proxy says of itself, and the gauges: beside it or below."""
     top, title = model.totals, _title(model.proxy)
-    facts, trouble = _facts(top), _trouble(top)
+    facts, trouble = _facts(top), _problems(top)
     every = join_lines([facts, trouble])
     if top.ram_share is None and top.cpu_share is None:
         if line_width(title) + line_width(every) + 2 <= room:
             return [left_and_right(title, every, room)]
         return [left_and_right(title, facts, room), *([clip_line(trouble, room)] if trouble else [])]
-    gauges = [join_lines([_gauge("RAM", top.ram_share, size), _gauge("CPU", top.cpu_share, size)], "  ") for size in GAUGES]
+    gauges = [join_lines([_gauge("RAM", top.ram_share, size), _gauge("CPU", top.cpu_share, size)], "  ") for size in GAUGE_CELLS]
     if room >= line_width(title) + line_width(every) + line_width(gauges[0]) + 8:
         return [left_and_right((*title, Span("    "), *every), gauges[0], room)]
     figures = line((f"RAM {format_percent(top.ram_share)}  CPU {format_percent(top.cpu_share)}", "dim"))
@@ -61,7 +61,7 @@ def _facts(top: Totals) -> Line:
     )
 
 
-def _trouble(top: Totals) -> Line:
+def _problems(top: Totals) -> Line:
     return join_lines(
         [
             line((f"{top.throttled} throttled", "warn")) if top.throttled else (),
@@ -85,7 +85,7 @@ def _gauge(label: str, used: Optional[float], size: int) -> Line:
     )
 
 
-def _capacity(top: Totals, room: int) -> Line:
+def _capacity_line(top: Totals, room: int) -> Line:
     pool = top.capacity
     word = (f"{pool.verdict.upper() or UNKNOWN}", f"{VERDICTS.get(pool.verdict, 'dim')} strong")
     lead = line("Cap ", word)
@@ -106,7 +106,7 @@ def _known(value: Optional[int]) -> str:
     return UNKNOWN if value is None else str(value)
 
 
-def _fleet(fleet: NodeCounts, room: int) -> Line:
+def _counts_line(fleet: NodeCounts, room: int) -> Line:
     needs = line((f"{fleet.needs_you} needs-you", "bad strong" if fleet.needs_you else "dim"))
     if not fleet.agents:
         return line(("Fleet ", "strong"), ("no agents at work", "dim"))
