@@ -16,7 +16,7 @@ from .view_words import cell, model_name
 __all__ = ["activity_row"]
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-USUAL = "/v1/messages"
+USUAL_PATH = "/v1/messages"
 
 
 def activity_row(
@@ -25,18 +25,18 @@ def activity_row(
     """One request; `names` are the short names of the accounts."""
     record, room = row.record, options.width
     wide = room >= 110
-    out = [_moment(row, options.spinner_step)]
+    out = [_spinner(row, options.spinner_step)]
     if room >= 60:
         out.append(Span(f" {_clock(record)}", "dim"))
     out += [Span(" "), _status(row), cell(format_seconds(row.elapsed_sec), 7, right=True), Span("  ")]
-    out += _who(record, nodes, 32 if wide else 18 if room >= 72 else 12, options.ascii)
+    out += _who_cells(record, nodes, 32 if wide else 18 if room >= 72 else 12, options.ascii)
     left = room - line_width(out)
     if row.waiting_for:
-        return (*out, *_waits(row, names, left))
-    return (*out, *(_trouble(row, names, left) or _course(row, names, left)))
+        return (*out, *_waiting(row, names, left))
+    return (*out, *(_failure(row, names, left) or _progress(row, names, left)))
 
 
-def _moment(row: ActivityRow, spin: int) -> Span:
+def _spinner(row: ActivityRow, spin: int) -> Span:
     return Span(SPINNER[spin % len(SPINNER)], "accent") if row.running else Span(" ")
 
 
@@ -52,7 +52,7 @@ def _status(row: ActivityRow) -> Span:
     return cell(UNKNOWN if status is None else f"{status:.0f}", 3, row.style)
 
 
-def _who(record: JsonObject, nodes: Mapping[str, Node], cells: int, tags: bool) -> list[Span]:
+def _who_cells(record: JsonObject, nodes: Mapping[str, Node], cells: int, tags: bool) -> list[Span]:
     session, agent = text_at(record, "session"), text_at(record, "agent")
     if not session:
         return [cell(text_at(record, "client") or UNKNOWN, cells, "dim")]
@@ -63,24 +63,24 @@ def _who(record: JsonObject, nodes: Mapping[str, Node], cells: int, tags: bool) 
     return [cell(mark, 2), Span(" "), cell(label, cells - 3)]
 
 
-def _waits(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
+def _waiting(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     """Of a request that waits: the accounts that were tried, and what for."""
     route = (_route(row.record, names, room),) if row.record.get("accounts") else ()
     model = model_name(text_at(row.record, "model"))
     return clip_line((*route, *line("  ", (row.waiting_for, "warn"), (f"  {model}", "dim"))), room)
 
 
-def _trouble(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
+def _failure(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     """Of a request that was not served: what became of it, and why."""
     outcome = text_at(row.record, "outcome")
     if outcome in ("", "served"):
         return ()
     why = ": ".join(word for word in (outcome, text_at(row.record, "reason")) if word)
-    asked = _asked(row.record)
+    asked = _endpoint(row.record)
     return clip_line((_route(row.record, names, room), *line("  ", (why, row.style), (f"  {asked}", "dim"))), room)
 
 
-def _course(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
+def _progress(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     """Of a request under way or served: account, model, and how much went to and fro."""
     record = row.record
     model = "·".join(part for part in (model_name(text_at(record, "model")), text_at(record, "effort")) if part)
@@ -97,7 +97,7 @@ def _course(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
         f"ttfb {format_seconds(record.get('ttfbSec'))}" if record.get("ttfbSec") is not None else "",
     ]
     shown = figures if room >= 50 else figures[:1]
-    parts = [_asked(record), *shown, text_at(record, "reason") if room >= 70 else ""]
+    parts = [_endpoint(record), *shown, text_at(record, "reason") if room >= 70 else ""]
     return clip_line((*out, Span("  " + " · ".join(part for part in parts if part), "dim")), room)
 
 
@@ -109,10 +109,10 @@ def _route(record: JsonObject, names: Mapping[str, str], room: int) -> Span:
     return cell(f" → {shown or UNKNOWN}", 24 if room >= 70 else 12)
 
 
-def _asked(record: JsonObject) -> str:
+def _endpoint(record: JsonObject) -> str:
     """Method and path, where they are not the usual ones."""
     path = text_at(record, "path")
-    return "" if path == USUAL else f"{text_at(record, 'method')} {path}"
+    return "" if path == USUAL_PATH else f"{text_at(record, 'method')} {path}"
 
 
 def _cost(record: JsonObject) -> str:
