@@ -19,9 +19,9 @@ STATES = {
     "auth_failed": ("login", "bad strong"),
     "disabled": ("disabled", "dim"),
 }
-INNER = ((150, 22), (116, 16), (96, 13), (0, 9))  # cells of a bar by the width of the screen
-INDENT, ENOUGH = Span("    "), 20  # cells of a reason that are worth a place beside the bars
-LEAST_NAME, LONGEST_NAME, LONGEST_STATE, LEAST_ROLL_UP = 12, 32, 14, 9
+BAR_INNER_CELLS = ((150, 22), (116, 16), (96, 13), (0, 9))  # cells of a bar by the width of the screen
+INDENT, MIN_NOTE_CELLS = Span("    "), 20  # cells of a reason that are worth a place beside the bars
+MIN_NAME, MAX_NAME, MAX_STATE, MIN_SUMMARY = 12, 32, 14, 9
 
 
 class AccountColumns:
@@ -29,15 +29,15 @@ class AccountColumns:
 
     def __init__(self, accounts: Sequence[AccountRow], room: int, with_percent: bool) -> None:
         self.room = room
-        self.inner = next(inner for least, inner in INNER if room >= least)
+        self.inner = next(inner for least, inner in BAR_INNER_CELLS if room >= least)
         self.with_percent = with_percent or room >= 116
-        self.state = min(LONGEST_STATE, max((width(_state(account)[0]) for account in accounts), default=0))
+        self.state = min(MAX_STATE, max((width(_state(account)[0]) for account in accounts), default=0))
         names = max((width(account.name) for account in accounts), default=0)
         two_bars = 2 * (self.inner + 10 + (5 if self.with_percent else 0)) + 1
         left = room - 2 - 2 - self.state - two_bars
-        if left < LEAST_NAME:  # then the bars stand below
+        if left < MIN_NAME:  # then the bars stand below
             left += two_bars
-        self.name = min(names, LONGEST_NAME, max(LEAST_NAME, left - LEAST_ROLL_UP))
+        self.name = min(names, MAX_NAME, max(MIN_NAME, left - MIN_SUMMARY))
 
 
 def account_lines(account: AccountRow, columns: AccountColumns) -> list[Line]:
@@ -54,7 +54,7 @@ def account_lines(account: AccountRow, columns: AccountColumns) -> list[Line]:
     left = room - line_width(lead) - 2
     bars, others = bars_line(account.bars, columns.inner, columns.with_percent, left)
     shown: Line = (*lead, Span("  "), *bars) if bars else lead
-    first = left_and_right(shown, first_fitting(_roll_up(account), room - line_width(shown) - 1), room, gap=1)
+    first = left_and_right(shown, first_fitting(_summary(account), room - line_width(shown) - 1), room, gap=1)
     return [first, *_details(account, others, columns)]
 
 
@@ -65,7 +65,7 @@ def _state(account: AccountRow) -> tuple[str, str]:
     return word, style
 
 
-def _roll_up(account: AccountRow) -> list[Line]:
+def _summary(account: AccountRow) -> list[Line]:
     """What its conversations come to, longest wording first."""
     tally = usage_tokens(account.usage)
     agents = plural(len(account.nodes), "agent")
@@ -91,7 +91,7 @@ def _details(account: AccountRow, bars: Sequence[QuotaBar], columns: AccountColu
             one, left = clip_line(line(bars[0].label), room), bars[1:]
         shown.append(one)
         bars = left
-    if shown and text and line_width(shown[-1]) + 2 + min(line_width(text), ENOUGH) <= room:
+    if shown and text and line_width(shown[-1]) + 2 + min(line_width(text), MIN_NOTE_CELLS) <= room:
         last = shown.pop()
         text = (*last, Span("  "), *text)
     if text:
