@@ -15,13 +15,13 @@ from .paint import usage_style
 from .spans import Line, Span, line_width
 from .view_words import cell, short_time
 
-__all__ = ["bar_cells", "bar_line", "bars_line"]
+__all__ = ["bar_width", "bar_line", "bars_line"]
 
 ARROW_CELLS, PERCENT_CELLS = 4, 5
 ARROWS = {"behind": ("↑", "good"), "on": ("→", "dim"), "ahead": ("↓", "warn")}
 
 
-def bar_cells(bar: QuotaBar, inner: int, with_percent: bool) -> int:
+def bar_width(bar: QuotaBar, inner: int, with_percent: bool) -> int:
     """How wide `bar_line` is."""
     return width(bar.label) + 2 + inner + ARROW_CELLS + (PERCENT_CELLS if with_percent else 0)
 
@@ -29,7 +29,7 @@ def bar_cells(bar: QuotaBar, inner: int, with_percent: bool) -> int:
 def bar_line(bar: QuotaBar, inner: int, with_percent: bool) -> Line:
     """One bar with `inner` cells between its brackets."""
     arrow, style = ARROWS.get(bar.pace, ("", ""))
-    shown = [Span(f"{bar.label}["), *_fill(bar, inner), Span("]")]
+    shown = [Span(f"{bar.label}["), *_inside(bar, inner), Span("]")]
     if with_percent:
         shown.append(Span(f"{format_percent(bar.used):>5}", "dim" if bar.used is None else usage_style(bar.used)))
     return (*shown, cell(arrow + short_time(bar.full_sec), ARROW_CELLS, style))
@@ -46,7 +46,7 @@ def bars_line(bars: Sequence[QuotaBar], inner: int, with_percent: bool, room: in
     return tuple(out), ()
 
 
-def _fill(bar: QuotaBar, inner: int) -> list[Span]:
+def _inside(bar: QuotaBar, inner: int) -> list[Span]:
     """The cells between the brackets: fill, label in their middle, blanks."""
     if bar.used is None:
         return [Span(UNKNOWN.center(inner), "dim")]

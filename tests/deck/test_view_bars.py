@@ -8,7 +8,7 @@ import pytest
 
 from teamclaude.deck.model import QuotaBar
 from teamclaude.deck.spans import Line, line_width, plain_text
-from teamclaude.deck.view_bars import bar_cells, bar_line, bars_line
+from teamclaude.deck.view_bars import bar_width, bar_line, bars_line
 
 HOUR = 3600.0
 
@@ -90,7 +90,7 @@ def test_the_arrow(pace: str, runs_out: Any, shown: str, style: str) -> None:
 @pytest.mark.parametrize("percent", [True, False])
 def test_every_bar_is_as_wide_as_it_says(inner: int, used: Any, left: Any, percent: bool) -> None:
     one = bar(used, left, pace="ahead", runs_out=1e7)
-    assert line_width(bar_line(one, inner, percent)) == bar_cells(one, inner, percent)
+    assert line_width(bar_line(one, inner, percent)) == bar_width(one, inner, percent)
 
 
 def test_bars_that_find_no_room_are_left_for_the_next_line() -> None:
