@@ -22,8 +22,8 @@ KEYS = (
     ("q", "quit"),
 )
 # The first that may be left out stands first.
-LEAST_NEEDED = ("b", "i", "t", "R", "e", "r", "d", "/", "a", "s")
-CHANGES = "sarRd"
+DROP_ORDER = ("b", "i", "t", "R", "e", "r", "d", "/", "a", "s")
+WRITE_KEYS = "sarRd"
 CHOICES = {
     "switch": "pin",
     "remove": "remove",
@@ -60,15 +60,15 @@ def _notice(desk: UiState) -> tuple[Line, ...]:
 
 
 def _browsing(desk: UiState, scene: ScreenContents) -> tuple[Line, ...]:
-    keys = [key for key in KEYS if not (scene.read_only and key[0] in CHANGES)]
+    keys = [key for key in KEYS if not (scene.read_only and key[0] in WRITE_KEYS)]
     marks = [
         line((f"read-only {scene.address}".rstrip(), "dim")) if scene.read_only else (),
         line(("muted", "warn")) if desk.muted else (),
         line((f"filter: {desk.filter}", "accent")) if desk.filter else (),
     ]
     ways = []
-    for left_out in range(len(LEAST_NEEDED) + 1):
-        gone = LEAST_NEEDED[:left_out]
+    for left_out in range(len(DROP_ORDER) + 1):
+        gone = DROP_ORDER[:left_out]
         ways.append(join_lines([*marks, *(_key(*key) for key in keys if key[0] not in gone)], "  "))
     return tuple(ways)
 
