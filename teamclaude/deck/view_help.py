@@ -7,14 +7,14 @@ from .view_options import Page
 
 __all__ = ["help_page"]
 
-CHANGES = (
+WRITE_KEYS = (
     ("s", "pin all work, or the session under the cursor, to an account"),
     ("a", "add an account: an API key, or the login of Claude Code"),
     ("r", "remove an account from the config file"),
     ("R", "read the config file again"),
     ("d", "disable an account, or enable it again"),
 )
-LOOKS = (
+READ_KEYS = (
     ("j k ↓ ↑", "move the cursor (a click does, too); Esc takes it away"),
     ("Enter", "the row under the cursor in full"),
     ("e", "explain: why a request went where it went"),
@@ -42,9 +42,9 @@ SIGNS = (
 def help_page(read_only: bool) -> Page:
     """What the keys do and what the signs mean."""
     lines: list[Line] = [()]
-    lines += [_row(key, "accent", text) for key, text in LOOKS]
+    lines += [_row(key, "accent", text) for key, text in READ_KEYS]
     if not read_only:
-        lines += [(), *(_row(key, "accent", text) for key, text in CHANGES)]
+        lines += [(), *(_row(key, "accent", text) for key, text in WRITE_KEYS)]
     lines += [(), *(_row(*sign) for sign in SIGNS)]
     lines += [(), line(("  To select text with the mouse hold Shift. More: teamclaude help deck", "dim"))]
     return Page("Keys and signs", tuple(lines), indent=13)
