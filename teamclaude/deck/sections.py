@@ -12,7 +12,7 @@ from .view_accounts import AccountColumns, account_lines
 from .view_activity import activity_row
 from .view_head import header_lines
 from .view_holds import hold_row
-from .view_issues import SHOWN, IssueColumns, issue_heading, issue_row
+from .view_issues import MAX_FOLDED, IssueColumns, issue_heading, issue_row
 from .view_options import FrameOptions
 from .view_rows import Place, columns_for, node_row
 from .view_tree import levels_line, rails_of, tree_summary
@@ -149,7 +149,7 @@ class _Sections:
         matching = [issue for issue in model.issues if self.filter.matches_issue(issue)]
         if not matching:
             return
-        shown = matching if self._options.issues_open else matching[:SHOWN]
+        shown = matching if self._options.issues_open else matching[:MAX_FOLDED]
         columns = IssueColumns(matching, room, self._options.ascii)
         yield self._heading("By issue", [line(f"{len(matching)} active")])
         yield static_row(issue_heading(columns))

@@ -10,11 +10,11 @@ from .model import IssueRow
 from .spans import Line, Span, line_width
 from .view_words import clipped_cell, cell, usage_dollars, usage_tokens
 
-__all__ = ["SHOWN", "IssueColumns", "issue_heading", "issue_row"]
+__all__ = ["MAX_FOLDED", "IssueColumns", "issue_heading", "issue_row"]
 
-SHOWN = 8  # without `i`
-EMOJIS = 4  # at most, then a plus says that there are more
-MOST_NAME = 20
+MAX_FOLDED = 8  # without `i`
+MAX_EMOJIS = 4  # at most, then a plus says that there are more
+MAX_NAME = 20
 FIGURES = (("sess", 5, 56), ("msgs", 6, 64), ("tokens", 8, 0), ("cost", 9, 0), ("avg/msg", 9, 56))
 
 
@@ -27,11 +27,11 @@ class IssueColumns:
         names = max((width(issue.name) for issue in issues), default=0)
         self.shown = [cells for _, cells, least in FIGURES if room >= least]
         left = room - 2 - self.marks - (1 if self.marks else 0) - sum(self.shown)
-        self.name = max(1, min(max(names, len("TOTAL")), MOST_NAME, left))
+        self.name = max(1, min(max(names, len("TOTAL")), MAX_NAME, left))
 
     @staticmethod
     def _marks(issue: IssueRow) -> int:
-        return 2 * min(len(issue.emojis), EMOJIS) + (len(issue.emojis) > EMOJIS)
+        return 2 * min(len(issue.emojis), MAX_EMOJIS) + (len(issue.emojis) > MAX_EMOJIS)
 
 
 def issue_heading(columns: IssueColumns) -> Line:
@@ -41,7 +41,7 @@ def issue_heading(columns: IssueColumns) -> Line:
 
 def issue_row(issue: IssueRow, columns: IssueColumns) -> Line:
     """One issue; without a name the total."""
-    marks = "".join(issue.emojis[:EMOJIS]) + ("+" if len(issue.emojis) > EMOJIS else "")
+    marks = "".join(issue.emojis[:MAX_EMOJIS]) + ("+" if len(issue.emojis) > MAX_EMOJIS else "")
     messages, average = issue.usage.requests, issue.tokens_per_message
     figures = [
         str(issue.sessions),
