@@ -14,7 +14,7 @@ from .view_head import header_lines
 from .view_holds import hold_row
 from .view_issues import MAX_FOLDED, IssueColumns, issue_heading, issue_row
 from .view_options import FrameOptions
-from .view_rows import Place, columns_for, node_row
+from .view_rows import RowPlacement, node_columns, node_row
 from .view_tree import levels_line, rails_of, tree_summary
 from .view_words import plural, short_names
 
@@ -61,7 +61,7 @@ class _Sections:
         self.filter = RowFilter(model.nodes, options.filter)
         self._names = short_names(account.name for account in model.accounts)
         deepest = max((at.depth for tree in model.trees for at in tree.lines), default=0)
-        self._columns = columns_for(options.width, model.nodes.values(), deepest, bool(model.trees))
+        self._columns = node_columns(options.width, model.nodes.values(), deepest, bool(model.trees))
 
     # --- held requests ------------------------------------------------------------------------
 
@@ -102,10 +102,10 @@ class _Sections:
         def draw() -> Line:
             tag = node.session[:2] if self._options.ascii else ""
             if at is None:
-                return node_row(node, self._columns, Place(tag=tag))
+                return node_row(node, self._columns, RowPlacement(id_tag=tag))
             account = self._names.get(node.account, node.account) or "no account"
             subtree = at.subtree_usage if at.size > 1 else None
-            return node_row(node, self._columns, Place(rails_of(at), subtree, account, tag))
+            return node_row(node, self._columns, RowPlacement(rails_of(at), subtree, account, tag))
 
         return BodyRow(NODE_PREFIX + node.key, draw)
 

@@ -14,7 +14,7 @@ from .model import LEAD, WORKER, Node, UsageSum
 from .spans import Line, Span, line_width, clip_line, join_lines, line
 from .view_words import cell, usage_dollars, model_name, short_time, usage_tokens
 
-__all__ = ["NOWHERE", "Columns", "Place", "columns_for", "node_row"]
+__all__ = ["NO_PLACEMENT", "NodeColumns", "RowPlacement", "node_columns", "node_row"]
 
 CHIP_STYLES = {
     "work": "good",
@@ -27,23 +27,23 @@ CHIP_STYLES = {
 }
 ROLES = {LEAD: "☂", WORKER: "↳"}
 MARK_CELLS, HEAD_CELLS = 2, 5  # `► `; `☂ 🦜 `
-LEAST_NAME, MOST_NAME, LEAST_ABOUT = 12, 32, 22
+MIN_NAME, MAX_NAME, MIN_ABOUT = 12, 32, 22
 
 
-class Place(NamedTuple):
+class RowPlacement(NamedTuple):
     """What a row shows that depends on where it stands: connectors, the sum of its subtree, its account."""
 
-    rails: str = ""
-    subtree: Optional[UsageSum] = None
+    connectors: str = ""
+    subtree_usage: Optional[UsageSum] = None
     account: str = ""
-    tag: str = ""
+    id_tag: str = ""
     """Instead of the emoji, where there are no emoji."""
 
 
-NOWHERE = Place()
+NO_PLACEMENT = RowPlacement()
 
 
-class Columns(NamedTuple):
+class NodeColumns(NamedTuple):
     """Cells of each column, 0 where it is not shown; `name` includes connectors, role and emoji.
 
     `about` is what is left at the end of the line; with 0 a short name is followed by what it is about.
@@ -56,19 +56,19 @@ class Columns(NamedTuple):
     subtree: int
     model: int
     account: int
-    place: int
+    location: int
     about: int
 
 
-def columns_for(room: int, nodes: Iterable[Node], deepest: int, trees: bool) -> Columns:
+def node_columns(room: int, nodes: Iterable[Node], deepest: int, trees: bool) -> NodeColumns:
     """The columns that fit into `room` cells; the most needed ones first.
 
     `deepest` is the depth of the deepest tree row, whose connectors take from its name.
     """
     names = max((width(_full_name(node)) for node in nodes), default=0)
     rails = 3 * min(deepest, 4)
-    least = LEAST_NAME + HEAD_CELLS + min(rails, 6)
-    want = max(least, min(MOST_NAME, names) + HEAD_CELLS + rails)
+    least = MIN_NAME + HEAD_CELLS + min(rails, 6)
+    want = max(least, min(MAX_NAME, names) + HEAD_CELLS + rails)
     left = room - MARK_CELLS - 3 - 5 - least  # the glyph, the tokens and the least name
 
     def take(wanted: int, and_keep: int = 0) -> int:
@@ -81,30 +81,30 @@ def columns_for(room: int, nodes: Iterable[Node], deepest: int, trees: bool) -> 
     cost, chip = take(9), take(7)
     state = take(9, 30) or take(6)
     subtree = take(8) if trees else 0
-    if least + left < want + LEAST_ABOUT:
-        return Columns(least + left, chip, state, cost, subtree, 0, 0, 0, 0)
+    if least + left < want + MIN_ABOUT:
+        return NodeColumns(least + left, chip, state, cost, subtree, 0, 0, 0, 0)
     left -= want - least
-    place = take(24, LEAST_ABOUT)
-    account = take(13, LEAST_ABOUT + 12) if trees else 0
-    model = take(13, LEAST_ABOUT + 12)
-    return Columns(want, chip, state, cost, subtree, model, account, place, left)
+    place = take(24, MIN_ABOUT)
+    account = take(13, MIN_ABOUT + 12) if trees else 0
+    model = take(13, MIN_ABOUT + 12)
+    return NodeColumns(want, chip, state, cost, subtree, model, account, place, left)
 
 
-def node_row(node: Node, columns: Columns, at: Place = NOWHERE) -> Line:
+def node_row(node: Node, columns: NodeColumns, at: RowPlacement = NO_PLACEMENT) -> Line:
     """The row of a node."""
     out = [_mark(node), *_name(node, columns, at)]
     if columns.chip:
         out.append(cell(f" {node.chip}", columns.chip, CHIP_STYLES.get(node.chip, "")))
     if columns.state:
         out.append(_state(node, columns.state))
-    out += [Span(" "), _glyph(node), cell(usage_tokens(node.usage), 6, "strong", right=True)]
+    out += [Span(" "), _activity_glyph(node), cell(usage_tokens(node.usage), 6, "strong", right=True)]
     if columns.cost:
         out.append(cell(usage_dollars(node.usage), columns.cost, right=True))
     if columns.subtree:
-        shown = f"Σ {usage_tokens(at.subtree)}" if at.subtree is not None else ""
+        shown = f"Σ {usage_tokens(at.subtree_usage)}" if at.subtree_usage is not None else ""
         out.append(cell(shown, columns.subtree, "accent", right=True))
-    if columns.place:
-        out.append(cell(f"  {_place(node)}", columns.place, "accent"))
+    if columns.location:
+        out.append(cell(f"  {_location(node)}", columns.location, "accent"))
     if columns.account:
         out.append(cell(f"  {at.account}", columns.account))
     if columns.model:
@@ -114,7 +114,7 @@ def node_row(node: Node, columns: Columns, at: Place = NOWHERE) -> Line:
     return tuple(out)
 
 
-def _place(node: Node) -> str:
+def _location(node: Node) -> str:
     """`website ⎇ fix/login`: where it works."""
     return f"{node.project} ⎇ {node.branch}" if node.branch else node.project
 
@@ -125,10 +125,10 @@ def _mark(node: Node) -> Span:
     return Span("◆ ", "warn") if node.collision else Span("  ")
 
 
-def _name(node: Node, columns: Columns, at: Place) -> list[Span]:
+def _name(node: Node, columns: NodeColumns, at: RowPlacement) -> list[Span]:
     head = f"{ROLES.get(node.role, ' ')} "
-    left = max(0, columns.name - width(at.rails) - width(head) - 3)
-    out = [Span(at.rails, "dim"), Span(head, "accent"), cell(at.tag or node.emoji, 2), Span(" ")]
+    left = max(0, columns.name - width(at.connectors) - width(head) - 3)
+    out = [Span(at.connectors, "dim"), Span(head, "accent"), cell(at.id_tag or node.emoji, 2), Span(" ")]
     label = Span(clip(node.label, left), "strong" if node.live else "")
     left -= width(label.text)
     out.append(label)
@@ -139,7 +139,7 @@ def _name(node: Node, columns: Columns, at: Place) -> list[Span]:
     return [*out, Span(" " * left)]
 
 
-def _beside(node: Node, columns: Columns, room: int) -> Line:
+def _beside(node: Node, columns: NodeColumns, room: int) -> Line:
     """What stands behind a short name: an issue's title, or where there is no room for it elsewhere, all."""
     if columns.about:
         return clip_line(line((_title(node), "dim")), room)
@@ -166,19 +166,19 @@ def _state(node: Node, cells: int) -> Span:
     return cell(f" idle{idle}", cells, "dim")
 
 
-def _glyph(node: Node) -> Span:
+def _activity_glyph(node: Node) -> Span:
     if node.tool_running:
         return Span("⚙", "warn")
     return Span("~", "good") if node.inference else Span(" ")
 
 
-def _about(node: Node, columns: Columns, room: int) -> Line:
+def _about(node: Node, columns: NodeColumns, room: int) -> Line:
     """What it does, in one line; of an ordinary session first where, when no column says so."""
-    homeless = not (columns.place or node.issue or node.agent)
+    homeless = not (columns.location or node.issue or node.agent)
     parts: list[Line] = [
         line((node.waiting_for, "warn")) if node.waiting_for else (),
         line(("pinned", "accent")) if node.pinned else (),
-        line((_place(node), "accent")) if homeless and node.project else (),
+        line((_location(node), "accent")) if homeless and node.project else (),
         line((node.about, "dim")) if node.about else (),
     ]
     return clip_line(join_lines(parts), room)

@@ -9,17 +9,17 @@ import pytest
 from teamclaude.deck.conversations import usage_of
 from teamclaude.deck.model import CHIPS, UsageSum, sum_usage
 from teamclaude.deck.spans import line_width, plain_text
-from teamclaude.deck.view_rows import NOWHERE, Columns, Place, columns_for, node_row
+from teamclaude.deck.view_rows import NO_PLACEMENT, NodeColumns, RowPlacement, node_columns, node_row
 from tests.deck.fleet import NODES, node, tally
 
 WIDTHS = [40, 47, 60, 80, 100, 120, 160, 200, 300]
 
 
-def columns(room: int = 80, trees: bool = True) -> Columns:
-    return columns_for(room, NODES, 3, trees)
+def columns(room: int = 80, trees: bool = True) -> NodeColumns:
+    return node_columns(room, NODES, 3, trees)
 
 
-def row(room: int = 80, at: Place = NOWHERE, **fields: Any) -> str:
+def row(room: int = 80, at: RowPlacement = NO_PLACEMENT, **fields: Any) -> str:
     return plain_text(node_row(node("55ee", "Fix it", 58_000, **fields), columns(room), at))
 
 
@@ -28,7 +28,7 @@ def test_every_row_is_as_wide_as_the_screen_or_shorter_and_figures_line_up(room:
     shape = columns(room)
     places = set()
     for one in NODES:
-        shown = node_row(one, shape, Place("│  ├─ " if one.parent else "", tally(7), "alice"))
+        shown = node_row(one, shape, RowPlacement("│  ├─ " if one.parent else "", tally(7), "alice"))
         assert line_width(shown) <= room
         end = max(at for at, span in enumerate(shown) if span.style == "strong")
         places.add(line_width(shown[: end + 1]))
@@ -82,7 +82,7 @@ def test_a_tool_goes_before_the_model_and_idle_has_no_glyph() -> None:
 
 
 def test_tokens_dollars_and_the_sum_of_the_subtree() -> None:
-    shown = row(at=Place(subtree=tally(3_400_000)))
+    shown = row(at=RowPlacement(subtree_usage=tally(3_400_000)))
     assert shown.split()[-4:] == ["58k", "$0.58", "Σ", "3.4M"]
     assert "Σ" not in row()
 
@@ -103,7 +103,7 @@ def test_a_cost_by_the_price_of_another_version_is_marked() -> None:
 
 def test_narrow_screens_give_up_columns_one_by_one() -> None:
     shown = {
-        room: [name for name, size in zip(Columns._fields, columns(room)) if size] for room in (40, 60, 80)
+        room: [name for name, size in zip(NodeColumns._fields, columns(room)) if size] for room in (40, 60, 80)
     }
     assert shown[40] == ["name", "chip"]
     assert shown[60] == ["name", "chip", "state", "cost"]
@@ -126,7 +126,7 @@ def test_a_short_name_is_followed_by_what_it_is_about_where_there_is_no_column_f
 
 def test_wide_screens_show_the_issues_title_beside_it() -> None:
     one = node("a", "ENG-7", issue="ENG-7", title="Cart totals", line="port the tests")
-    assert "ENG-7  Cart totals " in plain_text(node_row(one, columns_for(200, [one], 0, False)))
+    assert "ENG-7  Cart totals " in plain_text(node_row(one, node_columns(200, [one], 0, False)))
 
 
 def test_an_ordinary_session_says_where_it_works_on_every_screen() -> None:
@@ -143,5 +143,5 @@ def test_a_pin_is_told() -> None:
 
 
 def test_the_tree_row_names_its_account_and_a_tag_stands_for_the_emoji() -> None:
-    assert "  alice  " in row(200, Place(account="alice", tag="55"))
-    assert row(80, Place(tag="55")).startswith("    55 Fix it")
+    assert "  alice  " in row(200, RowPlacement(account="alice", id_tag="55"))
+    assert row(80, RowPlacement(id_tag="55")).startswith("    55 Fix it")
