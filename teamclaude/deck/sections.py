@@ -15,7 +15,7 @@ from .view_holds import hold_row
 from .view_issues import MAX_FOLDED, IssueColumns, issue_heading, issue_row
 from .view_options import FrameOptions
 from .view_rows import RowPlacement, node_columns, node_row
-from .view_tree import levels_line, rails_of, tree_summary
+from .view_tree import levels_line, connectors, tree_summary
 from .view_words import plural, short_names
 
 __all__ = ["ACCOUNT_PREFIX", "ACTIVITY_PREFIX", "NODE_PREFIX", "BodyRow", "body_rows", "static_row"]
@@ -105,7 +105,7 @@ class _Sections:
                 return node_row(node, self._columns, RowPlacement(id_tag=tag))
             account = self._names.get(node.account, node.account) or "no account"
             subtree = at.subtree_usage if at.size > 1 else None
-            return node_row(node, self._columns, RowPlacement(rails_of(at), subtree, account, tag))
+            return node_row(node, self._columns, RowPlacement(connectors(at), subtree, account, tag))
 
         return BodyRow(NODE_PREFIX + node.key, draw)
 

@@ -6,10 +6,10 @@ from .model import DeckModel, Tree, TreeLine, sum_usage
 from .spans import Line, first_fitting, join_lines, line
 from .view_words import usage_summary, plural, usage_dollars, usage_tokens
 
-__all__ = ["levels_line", "rails_of", "tree_summary"]
+__all__ = ["levels_line", "connectors", "tree_summary"]
 
 
-def rails_of(at: TreeLine) -> str:
+def connectors(at: TreeLine) -> str:
     """The connectors in front of a node: three cells for each level."""
     if not at.more_below:
         return ""
