@@ -11,13 +11,13 @@ from typing import NamedTuple, Union
 from .fault import Cut, Fault, error_body
 from .stream import event
 
-__all__ = ["Answer", "Close", "Send", "Step", "Wait", "error_answer", "head_bytes", "steps"]
+__all__ = ["ApiAnswer", "Close", "Send", "Step", "Wait", "error_answer", "head_bytes", "steps"]
 
 Headers = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiAnswer:
     """One answer; `parts` are the events of a stream, or the whole body as one part.
 
     `framing`: length, chunked, close (ends with the connection) or none (no body at all).
@@ -52,7 +52,7 @@ class Close(NamedTuple):
 Step = Union[Wait, Send, Close]
 
 
-def head_bytes(answer: Answer, version: str = "1.1") -> bytes:
+def head_bytes(answer: ApiAnswer, version: str = "1.1") -> bytes:
     """The response head, framing headers included."""
     try:
         reason = HTTPStatus(answer.status).phrase
@@ -69,10 +69,10 @@ def head_bytes(answer: Answer, version: str = "1.1") -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def steps(answer: Answer, fault: Fault | None, *, head_only: bool = False) -> Iterator[Step]:
+def steps(answer: ApiAnswer, fault: Fault | None, *, head_only: bool = False) -> Iterator[Step]:
     """Everything that happens to the connection; without a Close at the end it stays open."""
     fault = fault or Fault()
-    shaped = _shape(answer, fault)
+    shaped = _apply_fault(answer, fault)
     if head_only:
         # A HEAD answer has the head of the GET it stands for, and no body.
         plain: Iterator[Step] = iter([Send(head_bytes(shaped, fault.version), head=True)])
@@ -80,7 +80,7 @@ def steps(answer: Answer, fault: Fault | None, *, head_only: bool = False) -> It
     return _trickle(_sequence(shaped, fault), fault)
 
 
-def _shape(answer: Answer, fault: Fault) -> Answer:
+def _apply_fault(answer: ApiAnswer, fault: Fault) -> ApiAnswer:
     """Framing, extra headers, gzip, pings and an error event, as the fault asks."""
     extra = () if fault.code is not None else fault.headers
     parts = list(answer.parts)
@@ -110,7 +110,7 @@ def _gzip(parts: Sequence[bytes]) -> list[bytes]:
     return out
 
 
-def _sequence(answer: Answer, fault: Fault) -> Iterator[Step]:
+def _sequence(answer: ApiAnswer, fault: Fault) -> Iterator[Step]:
     if fault.cut and fault.cut.at == "start":
         yield Wait(fault.before_head)
         yield Close(fault.cut.how)
@@ -134,7 +134,7 @@ def _sequence(answer: Answer, fault: Fault) -> Iterator[Step]:
         yield Close(fault.then or "fin")
 
 
-def _body(answer: Answer, fault: Fault) -> Iterator[Step]:
+def _body(answer: ApiAnswer, fault: Fault) -> Iterator[Step]:
     body = _parts(answer, fault.between_events, fault.cut)
     if fault.cut and fault.cut.at == "body":
         yield from _cut_bytes(body, fault.cut)
@@ -142,7 +142,7 @@ def _body(answer: Answer, fault: Fault) -> Iterator[Step]:
         yield from body
 
 
-def _parts(answer: Answer, extra_gap: float, cut: Cut | None) -> Iterator[Step]:
+def _parts(answer: ApiAnswer, extra_gap: float, cut: Cut | None) -> Iterator[Step]:
     for number, part in enumerate(answer.parts, 1):
         if cut and cut.at == "event" and number > cut.n:
             yield from _end(answer, cut)
@@ -162,7 +162,7 @@ def _parts(answer: Answer, extra_gap: float, cut: Cut | None) -> Iterator[Step]:
         yield Send(b"0\r\n\r\n")
 
 
-def _end(answer: Answer, cut: Cut) -> Iterator[Step]:
+def _end(answer: ApiAnswer, cut: Cut) -> Iterator[Step]:
     if cut.how != "clean":
         yield Close(cut.how)
     elif answer.framing == "chunked":
@@ -198,7 +198,7 @@ def _trickle(sequence: Iterator[Step], fault: Fault) -> Iterator[Step]:
         yield step._replace(data=pieces[-1] if pieces else b"")
 
 
-def error_answer(status: int, message: str, kind: str = "", headers: Headers = ()) -> Answer:
+def error_answer(status: int, message: str, kind: str = "", headers: Headers = ()) -> ApiAnswer:
     """The API's way to say no."""
     rows = [("content-type", "application/json"), *headers]
-    return Answer(status, rows, (error_body(status, message, kind),))
+    return ApiAnswer(status, rows, (error_body(status, message, kind),))

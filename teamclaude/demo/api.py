@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from email.utils import formatdate
 from types import TracebackType
 
-from .answer import Answer, error_answer, steps
+from .answer import ApiAnswer, error_answer, steps
 from .clock import real_seconds
 from .endpoints import Bill, Endpoints, Pace
 from .fault import Fault
@@ -258,7 +258,7 @@ class FakeApi:
 
     def _answer(
         self, request: Request, owner: FakeAccount | None, fault: Fault | None
-    ) -> tuple[Answer, Bill | None]:
+    ) -> tuple[ApiAnswer, Bill | None]:
         if fault is not None and fault.replaces:
             return self.endpoints.replaced(request, owner, fault), None
         return self.endpoints.answer(request, owner, lambda: self.script.reply(request))
@@ -280,7 +280,7 @@ class FakeApi:
             self._changed.notify_all()
         return exchange
 
-    def _ended(self, exchange: Exchange, answer: Answer, fault: Fault | None, played: Played) -> None:
+    def _ended(self, exchange: Exchange, answer: ApiAnswer, fault: Fault | None, played: Played) -> None:
         outcome = "answered"
         if played.gone and played.closed != "hang":
             outcome = f"client closed after {played.sent} bytes"
@@ -307,11 +307,11 @@ def _begin(connection: Connection, fault: Fault) -> bool:
     except Gone:
         return False
     if fault.cut is not None:
-        connection.play(steps(Answer(0), fault), played)
+        connection.play(steps(ApiAnswer(0), fault), played)
         return False
     return True
 
 
-def _identified(answer: Answer, number: int) -> Answer:
+def _identified(answer: ApiAnswer, number: int) -> ApiAnswer:
     extra = [("Date", formatdate(usegmt=True)), ("request-id", f"req_fake{number:08d}")]
     return replace(answer, headers=[*extra, *answer.headers])

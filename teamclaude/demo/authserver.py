@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Optional
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from .answer import Answer, error_answer
+from .answer import ApiAnswer, error_answer
 from .api import FakeApi
 from .endpoints import Bill
 from .fault import Fault
@@ -170,7 +170,7 @@ class AuthServer(FakeApi):
 
     def _answer(
         self, request: Request, owner: Optional[FakeAccount], fault: Optional[Fault]
-    ) -> tuple[Answer, Optional[Bill]]:
+    ) -> tuple[ApiAnswer, Optional[Bill]]:
         if fault is not None and fault.replaces:
             return self.endpoints.replaced(request, owner, fault), None
         route = {
@@ -185,7 +185,7 @@ class AuthServer(FakeApi):
         with self._issuing:
             return route(request), None
 
-    def _authorize(self, request: Request) -> Answer:
+    def _authorize(self, request: Request) -> ApiAnswer:
         query = dict(parse_qsl(urlsplit(request.target).query, keep_blank_values=True))
         wrong = _authorize_fault(query, self.client_id)
         if wrong:
@@ -200,7 +200,7 @@ class AuthServer(FakeApi):
             query["state"] = "FAKE-of-another-login"
         return _redirect(query, {"code": code})
 
-    def _token(self, request: Request) -> Answer:
+    def _token(self, request: Request) -> ApiAnswer:
         try:
             asked = json.loads(request.body)
         except ValueError:
@@ -216,23 +216,23 @@ class AuthServer(FakeApi):
             if asked.get("client_id") != self.client_id:
                 raise Denied("invalid_client", "unknown client")
             document = spend(asked, self.clock())
-            answer = Answer(200, [_JSON], (json.dumps(document).encode(),))
+            answer = ApiAnswer(200, [_JSON], (json.dumps(document).encode(),))
         except Denied as denied:
             outcome, answer = f"{denied.code}: {denied}", _denied(denied)
         token = str(asked.get("code") or asked.get("refresh_token"))
         self._calls.append(Call(self.clock(), grant, token, outcome, request.header("user-agent") or ""))
         return answer
 
-    def _revoke(self, request: Request) -> Answer:
+    def _revoke(self, request: Request) -> ApiAnswer:
         try:
             family = self.issuer.family_of(str(json.loads(request.body).get("token")))
         except (ValueError, AttributeError):
             return _denied(Denied("invalid_request", "not JSON"))
         if family is not None and not family.revoked:
             self.issuer.revoke(family, "logged out")
-        return Answer(200, [_JSON], (b"{}",))
+        return ApiAnswer(200, [_JSON], (b"{}",))
 
-    def _profile(self, request: Request) -> Answer:
+    def _profile(self, request: Request) -> ApiAnswer:
         scheme, _, token = (request.header("authorization") or "").partition(" ")
         user = self.issuer.holder(token, self.clock()) if scheme.lower() == "bearer" else None
         if user is None:
@@ -251,7 +251,7 @@ class AuthServer(FakeApi):
             "rate_limit_tier": user.rate_limit_tier,
         }
         document = {"account": account, "organization": organization}
-        return Answer(200, [_JSON], (json.dumps(document).encode(),))
+        return ApiAnswer(200, [_JSON], (json.dumps(document).encode(),))
 
 
 def _authorize_fault(query: dict[str, str], client_id: str) -> str:
@@ -276,15 +276,15 @@ def _authorize_fault(query: dict[str, str], client_id: str) -> str:
     return "" if redirect == MANUAL_REDIRECT or (local and parts.port) else "unknown redirect_uri"
 
 
-def _redirect(query: dict[str, str], answer: dict[str, str]) -> Answer:
+def _redirect(query: dict[str, str], answer: dict[str, str]) -> ApiAnswer:
     target = f"{query['redirect_uri']}?{urlencode({**answer, 'state': query['state']})}"
-    return Answer(302, [("location", target)], (b"",))
+    return ApiAnswer(302, [("location", target)], (b"",))
 
 
-def _denied(denied: Denied) -> Answer:
+def _denied(denied: Denied) -> ApiAnswer:
     document = {"error": denied.code, "error_description": str(denied)}
-    return Answer(400, [_JSON], (json.dumps(document).encode(),))
+    return ApiAnswer(400, [_JSON], (json.dumps(document).encode(),))
 
 
-def _page(status: int, text: str) -> Answer:
-    return Answer(status, [_TEXT], (text.encode(),))
+def _page(status: int, text: str) -> ApiAnswer:
+    return ApiAnswer(status, [_TEXT], (text.encode(),))

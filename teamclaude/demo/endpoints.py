@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .answer import Answer, error_answer
+from .answer import ApiAnswer, error_answer
 from .cache import Usage
 from .fault import Fault
 from .prompt import BadPrompt, Prompt, read_prompt
@@ -115,10 +115,10 @@ class Endpoints:
 
     def answer(
         self, request: Request, owner: FakeAccount | None, reply: Callable[[], Reply | None]
-    ) -> tuple[Answer, Bill | None]:
+    ) -> tuple[ApiAnswer, Bill | None]:
         """The API's own answer, and what it will charge; `reply` is asked when a text is needed."""
         if request.method == "HEAD" and request.path in ("/", "/api/hello"):
-            return Answer(200, [_JSON]), None
+            return ApiAnswer(200, [_JSON]), None
         route = (request.method, request.path)
         if route not in _ROUTES and not (request.method == "GET" and request.path.startswith("/v1/models/")):
             return error_answer(404, f"Not found: {request.path}"), None
@@ -135,18 +135,18 @@ class Endpoints:
         except BadPrompt as exc:
             return error_answer(400, str(exc)), None
         if counting:
-            return Answer(200, [_JSON], (json.dumps({"input_tokens": prompt.tokens}).encode(),)), None
+            return ApiAnswer(200, [_JSON], (json.dumps({"input_tokens": prompt.tokens}).encode(),)), None
         if prompt.tokens > self.max_prompt_tokens:
             words = f"prompt is too long: {prompt.tokens} tokens > {self.max_prompt_tokens} maximum"
             return error_answer(400, words), None
         return self._message(prompt, owner, reply)
 
-    def replaced(self, request: Request, owner: FakeAccount | None, fault: Fault) -> Answer:
+    def replaced(self, request: Request, owner: FakeAccount | None, fault: Fault) -> ApiAnswer:
         """The answer a fault gives instead of the API's own; nothing is charged."""
         if not fault.quota_axis:
             named = any(name.lower() == "content-type" for name, _ in fault.headers)
             headers = [*([] if named else [_JSON]), *fault.headers]
-            return Answer(fault.code or 200, headers, (fault.body or b"",))
+            return ApiAnswer(fault.code or 200, headers, (fault.body or b"",))
         headers = []
         if owner is not None:
             with self._lock:
@@ -168,7 +168,7 @@ class Endpoints:
 
     def _message(
         self, prompt: Prompt, owner: FakeAccount, reply: Callable[[], Reply | None]
-    ) -> tuple[Answer, Bill | None]:
+    ) -> tuple[ApiAnswer, Bill | None]:
         with self._lock:
             now = self.clock()
             refusal = owner.refusal(prompt.model, now)
@@ -187,14 +187,14 @@ class Endpoints:
         answer = self._paced(prompt, message, headers)
         return answer, Bill(owner, prompt.model, message.usage.output, len(answer.parts))
 
-    def _paced(self, prompt: Prompt, message: Message, headers: list[tuple[str, str]]) -> Answer:
+    def _paced(self, prompt: Prompt, message: Message, headers: list[tuple[str, str]]) -> ApiAnswer:
         pace, usage = self.pace, message.usage
         first = pace.first_token + pace.per_input_token * usage.charged_input
         writing = pace.per_output_token * usage.output
         if not prompt.stream:
-            return Answer(200, [_JSON, *headers], (message_json(message),), first_wait=first + writing)
+            return ApiAnswer(200, [_JSON, *headers], (message_json(message),), first_wait=first + writing)
         parts = events(message)
-        return Answer(
+        return ApiAnswer(
             200,
             [("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"), *headers],
             parts,
@@ -212,7 +212,7 @@ def _bearer(request: Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def _unauthorized(request: Request, owner: FakeAccount | None) -> Answer | None:
+def _unauthorized(request: Request, owner: FakeAccount | None) -> ApiAnswer | None:
     """The 401 for a missing or unknown credential, or one used in the wrong way."""
     bearer, key = _bearer(request), request.header("x-api-key")
     if bearer is None and key is None:
@@ -229,7 +229,7 @@ def _unauthorized(request: Request, owner: FakeAccount | None) -> Answer | None:
     return None
 
 
-def _refused(owner: FakeAccount, model: str, now: float, refusal: Refusal) -> Answer:
+def _refused(owner: FakeAccount, model: str, now: float, refusal: Refusal) -> ApiAnswer:
     return error_answer(429, _QUOTA_WORDS, headers=owner.headers(model, now, refusal))
 
 
@@ -263,7 +263,7 @@ def _checked(prompt: Prompt, message: Message, verdict: str) -> list[dict[str, A
     ]
 
 
-def _models(request: Request) -> Answer:
+def _models(request: Request) -> ApiAnswer:
     rows = [
         {"type": "model", "id": name, "display_name": name.title(), "created_at": "2026-01-01T00:00:00Z"}
         for name in MODELS
@@ -273,9 +273,9 @@ def _models(request: Request) -> Answer:
         found = [row for row in rows if row["id"] == wanted]
         if not found:
             return error_answer(404, f"model: {wanted}")
-        return Answer(200, [_JSON], (json.dumps(found[0]).encode(),))
+        return ApiAnswer(200, [_JSON], (json.dumps(found[0]).encode(),))
     page = {"data": rows, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]}
-    return Answer(200, [_JSON], (json.dumps(page).encode(),))
+    return ApiAnswer(200, [_JSON], (json.dumps(page).encode(),))
 
 
 def _model_of(request: Request) -> str:

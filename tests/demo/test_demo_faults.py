@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.demo.answer import Answer, Close, Send, Wait, head_bytes, steps
+from teamclaude.demo.answer import ApiAnswer, Close, Send, Wait, head_bytes, steps
 from teamclaude.demo.api import FakeApi
 from teamclaude.demo.fault import Cut, Fault
 
@@ -254,7 +254,7 @@ def test_pings_before_the_content(meet: Any) -> None:
 
 
 def test_delays_are_steps_at_the_named_points() -> None:
-    answer = Answer(200, parts=(b"one", b"two"), framing="chunked", first_wait=1, gap=0.5)
+    answer = ApiAnswer(200, parts=(b"one", b"two"), framing="chunked", first_wait=1, gap=0.5)
     slow = list(steps(answer, Fault.slow(before_head=2, between_events=3)))
     assert slow == [
         Wait(3),

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any, Optional
 
-from teamclaude.demo.answer import Answer, error_answer
+from teamclaude.demo.answer import ApiAnswer, error_answer
 
 __all__ = ["MAKERS", "Ids", "made_id", "maker_of", "target_of"]
 
@@ -29,15 +29,15 @@ class Ids:
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
 
-    def answer(self, request: Any, owner: str) -> Optional[Answer]:
+    def answer(self, request: Any, owner: str) -> Optional[ApiAnswer]:
         """Its answer; None when the request is none about ids."""
         for path, begin in MAKERS.values():
             if request.path == path and request.method == "POST":
                 made = f"{begin}_fake_{owner}_{next(self._numbers)}"
-                return Answer(200, [_JSON], (json.dumps({"id": made, "type": begin}).encode(),))
+                return ApiAnswer(200, [_JSON], (json.dumps({"id": made, "type": begin}).encode(),))
             if request.path.startswith(path + "/"):
                 if maker_of(request.path) == owner:
-                    return Answer(200, [_JSON], (json.dumps({"of": request.path}).encode(),))
+                    return ApiAnswer(200, [_JSON], (json.dumps({"of": request.path}).encode(),))
                 return error_answer(404, f"Not found: {request.path}")
         return None
 
