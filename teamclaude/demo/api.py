@@ -31,11 +31,11 @@ from .quota import FakeAccount
 from .script import Script
 from .wire import Connection, Garbled, Gone, Played, Request
 
-__all__ = ["Exchange", "FakeApi"]
+__all__ = ["LoggedExchange", "FakeApi"]
 
 
 @dataclass(frozen=True)
-class Exchange:
+class LoggedExchange:
     """One request and what became of it.
 
     `outcome`: open (not over yet), answered, "client closed after N bytes", or
@@ -94,11 +94,11 @@ class FakeApi:
         self._tls = tls
         self._listener: socket.socket | None = None
         self._numbers = itertools.count(1)
-        self._sockets = itertools.count(1)
+        self._connection_numbers = itertools.count(1)
         # Guards the three collections below; waiters for the log sleep on it.
         self._changed = threading.Condition()
-        self._log: list[Exchange] = []
-        self._live: dict[int, Exchange] = {}
+        self._log: list[LoggedExchange] = []
+        self._live: dict[int, LoggedExchange] = {}
         self._connections: set[Connection] = set()
 
     # --- life ----------------------------------------------------------------------------
@@ -156,7 +156,7 @@ class FakeApi:
         return self.endpoints.accounts
 
     @property
-    def log(self) -> tuple[Exchange, ...]:
+    def log(self) -> tuple[LoggedExchange, ...]:
         """The exchanges that are over, in the order in which they arrived.
 
         Not in that of their ends: those are told by a thread each, and of two attempts of one request the
@@ -166,7 +166,7 @@ class FakeApi:
             return tuple(sorted(self._log, key=lambda exchange: exchange.number))
 
     @property
-    def live(self) -> tuple[Exchange, ...]:
+    def live(self) -> tuple[LoggedExchange, ...]:
         """The exchanges that have begun and are not over."""
         with self._changed:
             return tuple(self._live.values())
@@ -181,10 +181,10 @@ class FakeApi:
         with self._changed:
             return len(self._connections)
 
-    def wait_until(self, true: Callable[[FakeApi], bool], timeout: float = 5.0) -> bool:
+    def wait_until(self, condition: Callable[[FakeApi], bool], timeout: float = 5.0) -> bool:
         """Blocks until `true(self)`, asked whenever an exchange or connection begins or ends."""
         with self._changed:
-            return self._changed.wait_for(lambda: true(self), timeout)
+            return self._changed.wait_for(lambda: condition(self), timeout)
 
     # --- serving -------------------------------------------------------------------------
 
@@ -197,7 +197,7 @@ class FakeApi:
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
-        number = next(self._sockets)
+        number = next(self._connection_numbers)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             plain = self._tls.wrap_socket(sock, server_side=True) if self._tls else sock
@@ -209,16 +209,16 @@ class FakeApi:
             self._connections.add(connection)
             self._changed.notify_all()
         try:
-            self._talk(connection, number)
+            self._serve_requests(connection, number)
         finally:
             connection.close()
             with self._changed:
                 self._connections.discard(connection)
                 self._changed.notify_all()
 
-    def _talk(self, connection: Connection, number: int) -> None:
+    def _serve_requests(self, connection: Connection, number: int) -> None:
         fault = self.script.on_accept()
-        if fault is not None and not _begin(connection, fault):
+        if fault is not None and not _apply_accept_fault(connection, fault):
             return
         while True:
             try:
@@ -229,17 +229,17 @@ class FakeApi:
                 refusal = error_answer(400, str(exc))
                 connection.play(steps(replace(refusal, framing="close"), None), Played())
                 return
-            if request is None or not self._exchange(connection, number, request):
+            if request is None or not self._serve_one(connection, number, request):
                 return
 
-    def _exchange(self, connection: Connection, number: int, request: Request) -> bool:
+    def _serve_one(self, connection: Connection, number: int, request: Request) -> bool:
         """One request from arrival to log; False when the connection is over."""
-        inner = replace(request, target=self._inner(request.target))
+        inner = replace(request, target=self._without_prefix(request.target))
         owner = self.endpoints.owner(inner)
-        exchange = self._arrived(request, number, owner)
+        exchange = self._log_arrival(request, number, owner)
         fault = self.script.fault(inner, exchange.account)
         answer, bill = self._answer(inner, owner, fault)
-        answer = _identified(answer, exchange.number)
+        answer = _with_request_id(answer, exchange.number)
         head_only = request.method == "HEAD"
         played = Played()
         try:
@@ -247,11 +247,11 @@ class FakeApi:
         finally:
             if bill is not None:
                 self.endpoints.settle(bill, played.events)
-            self._ended(exchange, answer, fault, played)
+            self._log_end(exchange, answer, fault, played)
         leaves = (request.header("connection") or "").lower() == "close"
         return not (played.gone or played.closed or leaves or request.version == "HTTP/1.0")
 
-    def _inner(self, target: str) -> str:
+    def _without_prefix(self, target: str) -> str:
         if self._prefix and target.startswith(self._prefix):
             return target[len(self._prefix) :] or "/"
         return target
@@ -263,8 +263,8 @@ class FakeApi:
             return self.endpoints.replaced(request, owner, fault), None
         return self.endpoints.answer(request, owner, lambda: self.script.reply(request))
 
-    def _arrived(self, request: Request, number: int, owner: FakeAccount | None) -> Exchange:
-        exchange = Exchange(
+    def _log_arrival(self, request: Request, number: int, owner: FakeAccount | None) -> LoggedExchange:
+        exchange = LoggedExchange(
             number=next(self._numbers),
             at=self.clock(),
             method=request.method,
@@ -280,7 +280,7 @@ class FakeApi:
             self._changed.notify_all()
         return exchange
 
-    def _ended(self, exchange: Exchange, answer: ApiAnswer, fault: Fault | None, played: Played) -> None:
+    def _log_end(self, exchange: LoggedExchange, answer: ApiAnswer, fault: Fault | None, played: Played) -> None:
         outcome = "answered"
         if played.gone and played.closed != "hang":
             outcome = f"client closed after {played.sent} bytes"
@@ -299,7 +299,7 @@ class FakeApi:
             self._changed.notify_all()
 
 
-def _begin(connection: Connection, fault: Fault) -> bool:
+def _apply_accept_fault(connection: Connection, fault: Fault) -> bool:
     """What a connection meets before its first request is read; False when that ends it."""
     played = Played()
     try:
@@ -312,6 +312,6 @@ def _begin(connection: Connection, fault: Fault) -> bool:
     return True
 
 
-def _identified(answer: ApiAnswer, number: int) -> ApiAnswer:
+def _with_request_id(answer: ApiAnswer, number: int) -> ApiAnswer:
     extra = [("Date", formatdate(usegmt=True)), ("request-id", f"req_fake{number:08d}")]
     return replace(answer, headers=[*extra, *answer.headers])

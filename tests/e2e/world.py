@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Optional
 
 from teamclaude.accounts.store import ConfigFile
 from teamclaude.cli.environment import ClientTarget, client_environment
-from teamclaude.demo.api import Exchange, FakeApi
+from teamclaude.demo.api import LoggedExchange, FakeApi
 from teamclaude.demo.quota import FakeAccount
 from teamclaude.proxy.activity import activity_of, activity_json
 from teamclaude.proxy.service import ProxyServer
@@ -128,7 +128,7 @@ class World:
     # --- what is to be seen afterwards ---------------------------------------------------------
 
     @property
-    def turns(self) -> list[Exchange]:
+    def turns(self) -> list[LoggedExchange]:
         """The inference requests that reached the API, in the order of their arrival."""
         turns = (exchange for exchange in self.api.log if exchange.path == "/v1/messages")
         return sorted(turns, key=lambda exchange: exchange.number)
@@ -143,7 +143,7 @@ class World:
         assert [record for record in self.records if record["outcome"] != "served"] == []
         assert self.warnings == []
 
-    def assert_passed_on(self, turns: Sequence[Exchange]) -> None:
+    def assert_passed_on(self, turns: Sequence[LoggedExchange]) -> None:
         """`turns` are what the client sent: no more, no less, unchanged but for the credential."""
         sent = Counter((_digest(request.body), as_forwarded(request)) for request in self.tee.turns)
         assert Counter((_digest(turn.body), _seen(turn)) for turn in turns) == sent
@@ -179,7 +179,7 @@ def _digest(body: bytes) -> str:
     return f"{len(body)} bytes {hashlib.sha256(body).hexdigest()[:12]}"
 
 
-def _seen(turn: Exchange) -> tuple[tuple[str, str], ...]:
+def _seen(turn: LoggedExchange) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in turn.headers if name.lower() not in _REWRITTEN)
 
 

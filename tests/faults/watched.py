@@ -105,11 +105,11 @@ class WatchedApi(fake.FakeApi):
             if pair.first.cancelled or pair.first.last_sent > pair.second.at or not pair.first.over
         ]
 
-    def _talk(self, connection: Connection, number: int) -> None:
+    def _serve_requests(self, connection: Connection, number: int) -> None:
         assert isinstance(connection, TappedConnection)
         with self._watching:
             self._connection[number] = connection
-        super()._talk(connection, number)
+        super()._serve_requests(connection, number)
 
     def _answer(self, request: Any, owner: Optional[FakeAccount], fault: Optional[Fault]) -> Any:
         """As the API; ids as well, and the headers of a fault in place of its own ones of the same name."""
@@ -123,8 +123,8 @@ class WatchedApi(fake.FakeApi):
             answer = replace(answer, headers=kept)
         return answer, bill
 
-    def _arrived(self, request: Any, number: int, owner: Optional[FakeAccount]) -> fake.Exchange:
-        exchange = super()._arrived(request, number, owner)
+    def _log_arrival(self, request: Any, number: int, owner: Optional[FakeAccount]) -> fake.LoggedExchange:
+        exchange = super()._log_arrival(request, number, owner)
         heard = Heard(
             self.name,
             exchange.number,
@@ -148,7 +148,7 @@ class WatchedApi(fake.FakeApi):
             self._open[exchange.number] = heard, connection
         return exchange
 
-    def _ended(self, exchange: fake.Exchange, answer: Any, fault: Optional[Fault], played: Played) -> None:
+    def _log_end(self, exchange: fake.LoggedExchange, answer: Any, fault: Optional[Fault], played: Played) -> None:
         with self._watching:
             heard, connection = self._open.pop(exchange.number)
         heard.status = answer.status if played.head else 0
@@ -159,10 +159,10 @@ class WatchedApi(fake.FakeApi):
         heard.cancelled = played.gone and not connection.abandoned
         heard.last_sent, heard.wire = connection.last_sent, b"".join(connection.sent)
         heard.over, heard.over_clock = time.monotonic(), self.clock()
-        super()._ended(exchange, answer, fault, played)
+        super()._log_end(exchange, answer, fault, played)
 
 
-def _tag(exchange: fake.Exchange) -> str:
+def _tag(exchange: fake.LoggedExchange) -> str:
     """Whose request this is: its body says so, else its session.  So heads repeat, as those of clients do."""
     found = _TAG.search(exchange.body)
     return found[0].decode() if found else exchange.header("x-claude-code-session-id") or ""

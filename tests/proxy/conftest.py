@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Optional
 import pytest
 
 from teamclaude.accounts.store import ConfigFile
-from teamclaude.demo.api import Exchange, FakeApi
+from teamclaude.demo.api import LoggedExchange, FakeApi
 from teamclaude.demo.quota import FakeAccount
 from teamclaude.proxy.activity import activity_of, activity_json
 from teamclaude.proxy.exchange import Exchange as Ended
@@ -206,7 +206,7 @@ class Stage:
             assert time.monotonic() < deadline, "it did not happen"
             time.sleep(0.002)
 
-    def seen(self, count: int = 1) -> tuple[Exchange, ...]:
+    def seen(self, count: int = 1) -> tuple[LoggedExchange, ...]:
         """What the API saw, once it has ended `count` requests: that is just after their answers."""
         assert self.api.wait_until(lambda api: len(api.log) >= count), f"the API saw only {self.api.log}"
         return self.api.log
