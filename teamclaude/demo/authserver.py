@@ -24,7 +24,7 @@ from .answer import ApiAnswer, error_answer
 from .api import FakeApi
 from .endpoints import Bill
 from .fault import Fault
-from .issuer import Denied, FakeUser, Issuer
+from .issuer import OAuthDeniedError, FakeUser, TokenIssuer
 from .quota import FakeAccount
 from .script import Script
 from .wire import Request
@@ -36,7 +36,7 @@ __all__ = [
     "SUCCESS_PATH",
     "TOKEN_PATH",
     "AuthServer",
-    "Call",
+    "TokenCall",
 ]
 
 AUTHORIZE_PATH = "/oauth/authorize"
@@ -52,7 +52,7 @@ _JSON = ("content-type", "application/json")
 _TEXT = ("content-type", "text/plain; charset=utf-8")
 
 
-class Call(NamedTuple):
+class TokenCall(NamedTuple):
     """One request to the token endpoint that reached the issuer.
 
     `outcome` is "granted" or the error; `token` what was to be spent, a code or a refresh token.
@@ -90,16 +90,16 @@ class AuthServer(FakeApi):
         self.user: Optional[FakeUser] = None
         self.consent: list[str] = []
         self.client_id = client_id
-        self.issuer = Issuer(seed=seed, access_life=access_life, login_life=login_life, told=self._told)
+        self.issuer = TokenIssuer(seed=seed, access_life=access_life, login_life=login_life, on_token_change=self._on_token_change)
         self._api = api
-        self._issuing = threading.Lock()  # guards the issuer, consent and calls
-        self._calls: list[Call] = []
+        self._issuer_lock = threading.Lock()  # guards the issuer, consent and calls
+        self._calls: list[TokenCall] = []
 
     # --- telling and looking on --------------------------------------------------------------------
 
     def log_in(self, user: FakeUser) -> dict[str, Any]:
         """The account entry of a config file, as a login of `user` would have left it just now."""
-        with self._issuing:
+        with self._issuer_lock:
             now = self.clock()
             family = self.issuer.log_in(user, now)
             token, end = list(family.access.items())[-1]
@@ -116,32 +116,32 @@ class AuthServer(FakeApi):
 
     def accepts(self, access_token: str) -> bool:
         """Whether the token is valid now."""
-        with self._issuing:
-            return self.issuer.holder(access_token, self.clock()) is not None
+        with self._issuer_lock:
+            return self.issuer.user_of(access_token, self.clock()) is not None
 
     def can_refresh(self, refresh_token: str) -> bool:
         """Whether the token could be spent now; asking does not spend it."""
-        with self._issuing:
+        with self._issuer_lock:
             family = self.issuer.family_of(refresh_token)
             good = family is not None and not family.revoked and family.refresh_token == refresh_token
             return good and family is not None and self.clock() < family.ends_at
 
     def revoke(self, user: FakeUser, why: str = "revoked by its owner") -> None:
         """Every login of `user` is over."""
-        with self._issuing:
+        with self._issuer_lock:
             for family in self.issuer.families:
                 if family.user == user and not family.revoked:
                     self.issuer.revoke(family, why)
 
-    def sweep(self) -> None:
+    def expire_tokens(self) -> None:
         """Takes the access tokens whose time is over from the fake API as well."""
-        with self._issuing:
-            self.issuer.sweep(self.clock())
+        with self._issuer_lock:
+            self.issuer.expire_tokens(self.clock())
 
     @property
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[TokenCall, ...]:
         """What reached the issuer, in order; also while its answer is held back or lost."""
-        with self._issuing:
+        with self._issuer_lock:
             return tuple(self._calls)
 
     @property
@@ -158,7 +158,7 @@ class AuthServer(FakeApi):
             "profileUrl": self.url + PROFILE_PATH,
         }
 
-    def _told(self, user: FakeUser, token: str, valid: bool) -> None:
+    def _on_token_change(self, user: FakeUser, token: str, valid: bool) -> None:
         if self._api is None:
             return
         if user.name not in self._api.accounts:
@@ -182,7 +182,7 @@ class AuthServer(FakeApi):
         }.get((request.method, request.path))
         if route is None:
             return error_answer(404, f"Not found: {request.path}"), None
-        with self._issuing:
+        with self._issuer_lock:
             return route(request), None
 
     def _authorize(self, request: Request) -> ApiAnswer:
@@ -206,35 +206,35 @@ class AuthServer(FakeApi):
         except ValueError:
             asked = None
         if not isinstance(asked, dict) or (request.header("content-type") or "") != "application/json":
-            return _denied(Denied("invalid_request", "not JSON"))
+            return _denied(OAuthDeniedError("invalid_request", "not JSON"))
         grant = str(asked.get("grant_type"))
         spend = {"authorization_code": self.issuer.exchange, "refresh_token": self.issuer.refresh}.get(grant)
         outcome, answer = "granted", None
         try:
             if spend is None:
-                raise Denied("unsupported_grant_type", grant)
+                raise OAuthDeniedError("unsupported_grant_type", grant)
             if asked.get("client_id") != self.client_id:
-                raise Denied("invalid_client", "unknown client")
+                raise OAuthDeniedError("invalid_client", "unknown client")
             document = spend(asked, self.clock())
             answer = ApiAnswer(200, [_JSON], (json.dumps(document).encode(),))
-        except Denied as denied:
+        except OAuthDeniedError as denied:
             outcome, answer = f"{denied.code}: {denied}", _denied(denied)
         token = str(asked.get("code") or asked.get("refresh_token"))
-        self._calls.append(Call(self.clock(), grant, token, outcome, request.header("user-agent") or ""))
+        self._calls.append(TokenCall(self.clock(), grant, token, outcome, request.header("user-agent") or ""))
         return answer
 
     def _revoke(self, request: Request) -> ApiAnswer:
         try:
             family = self.issuer.family_of(str(json.loads(request.body).get("token")))
         except (ValueError, AttributeError):
-            return _denied(Denied("invalid_request", "not JSON"))
+            return _denied(OAuthDeniedError("invalid_request", "not JSON"))
         if family is not None and not family.revoked:
             self.issuer.revoke(family, "logged out")
         return ApiAnswer(200, [_JSON], (b"{}",))
 
     def _profile(self, request: Request) -> ApiAnswer:
         scheme, _, token = (request.header("authorization") or "").partition(" ")
-        user = self.issuer.holder(token, self.clock()) if scheme.lower() == "bearer" else None
+        user = self.issuer.user_of(token, self.clock()) if scheme.lower() == "bearer" else None
         if user is None:
             return error_answer(401, "Invalid bearer token")
         kind = user.organization_type
@@ -281,7 +281,7 @@ def _redirect(query: dict[str, str], answer: dict[str, str]) -> ApiAnswer:
     return ApiAnswer(302, [("location", target)], (b"",))
 
 
-def _denied(denied: Denied) -> ApiAnswer:
+def _denied(denied: OAuthDeniedError) -> ApiAnswer:
     document = {"error": denied.code, "error_description": str(denied)}
     return ApiAnswer(400, [_JSON], (json.dumps(document).encode(),))
 

@@ -16,12 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-__all__ = ["CODE_LIFE_SEC", "Denied", "FakeUser", "Family", "Issuer", "challenge_of"]
+__all__ = ["CODE_LIFE_SEC", "OAuthDeniedError", "FakeUser", "TokenFamily", "TokenIssuer", "challenge_of"]
 
 CODE_LIFE_SEC = 300.0
 
 
-class Denied(Exception):
+class OAuthDeniedError(Exception):
     """What the token endpoint answers with 400: an error code of RFC 6749 and a reason."""
 
     def __init__(self, code: str, why: str) -> None:
@@ -43,19 +43,19 @@ class FakeUser:
 
     @property
     def account(self) -> dict[str, Any]:
-        return {"uuid": self.account_uuid or f"fake-person-{self.name}", "email": self.mail}
+        return {"uuid": self.account_uuid or f"fake-person-{self.name}", "email": self.address}
 
     @property
     def organization(self) -> dict[str, Any]:
         return {"uuid": self.org_uuid or f"fake-org-{self.name}", "name": self.org_name}
 
     @property
-    def mail(self) -> str:
+    def address(self) -> str:
         return self.email or f"{self.name}@example.com"
 
 
 @dataclass
-class Family:
+class TokenFamily:
     """All tokens that come of one login."""
 
     user: FakeUser
@@ -78,10 +78,10 @@ class _Code:
     ends_at: float
 
 
-Told = Callable[[FakeUser, str, bool], None]
+OnTokenChange = Callable[[FakeUser, str, bool], None]
 
 
-class Issuer:
+class TokenIssuer:
     """Times are epoch seconds, lives seconds.  `told(user, access_token, valid)` hears of every change.
 
     Tokens are a function of the seed and the order of events.  Not thread-safe.
@@ -93,21 +93,21 @@ class Issuer:
         seed: int = 0,
         access_life: float = 8 * 3600.0,
         login_life: float = 30 * 86400.0,
-        told: Told = lambda user, token, valid: None,
+        on_token_change: OnTokenChange = lambda user, token, valid: None,
     ) -> None:
         self.access_life = access_life
         self.login_life = login_life
-        self.families: list[Family] = []
+        self.families: list[TokenFamily] = []
         self._seed = seed
-        self._told = told
-        self._made = 0
+        self._on_token_change = on_token_change
+        self._count = 0
         self._codes: dict[str, _Code] = {}
 
     # --- logging in ------------------------------------------------------------------------------
 
     def authorize(self, user: FakeUser, query: dict[str, str], now: float) -> str:
         """A code for a request that the server found good."""
-        code = self._token("code")
+        code = self._new_token("code")
         self._codes[code] = _Code(
             user,
             query["client_id"],
@@ -123,24 +123,24 @@ class Issuer:
         """The answer to `grant_type=authorization_code`; raises Denied."""
         code = self._codes.pop(str(asked.get("code")), None)
         if code is None:
-            raise Denied("invalid_grant", "unknown or used code")
+            raise OAuthDeniedError("invalid_grant", "unknown or used code")
         if now > code.ends_at:
-            raise Denied("invalid_grant", "the code is too old")
+            raise OAuthDeniedError("invalid_grant", "the code is too old")
         if asked.get("redirect_uri") != code.redirect_uri:
-            raise Denied("invalid_grant", "another redirect_uri")
+            raise OAuthDeniedError("invalid_grant", "another redirect_uri")
         if asked.get("client_id") != code.client_id:
-            raise Denied("invalid_client", "another client")
+            raise OAuthDeniedError("invalid_client", "another client")
         if asked.get("state") != code.state:
-            raise Denied("invalid_request", "another state")
+            raise OAuthDeniedError("invalid_request", "another state")
         if challenge_of(str(asked.get("code_verifier"))) != code.challenge:
-            raise Denied("invalid_grant", "the verifier does not fit")
-        return self._grant(self.log_in(code.user, now, code.scope), now)
+            raise OAuthDeniedError("invalid_grant", "the verifier does not fit")
+        return self._token_response(self.log_in(code.user, now, code.scope), now)
 
-    def log_in(self, user: FakeUser, now: float, scope: str = "user:inference user:profile") -> Family:
+    def log_in(self, user: FakeUser, now: float, scope: str = "user:inference user:profile") -> TokenFamily:
         """A login that already happened: a family with its first pair."""
-        family = Family(user, scope, now + self.login_life)
+        family = TokenFamily(user, scope, now + self.login_life)
         self.families.append(family)
-        self._rotate(family, now)
+        self._issue_pair(family, now)
         return family
 
     # --- tokens ----------------------------------------------------------------------------------
@@ -150,60 +150,60 @@ class Issuer:
         token = str(asked.get("refresh_token"))
         family = self.family_of(token)
         if family is None:
-            raise Denied("invalid_grant", "unknown refresh token")
+            raise OAuthDeniedError("invalid_grant", "unknown refresh token")
         if family.revoked:
-            raise Denied("invalid_grant", f"revoked: {family.revoked}")
+            raise OAuthDeniedError("invalid_grant", f"revoked: {family.revoked}")
         if token in family.spent:
             self.revoke(family, "a refresh token was used twice")
-            raise Denied("invalid_grant", "used twice")
+            raise OAuthDeniedError("invalid_grant", "used twice")
         if now >= family.ends_at:
-            raise Denied("invalid_grant", "the login is over")
+            raise OAuthDeniedError("invalid_grant", "the login is over")
         wanted = set(str(asked.get("scope") or family.scope).split())
         if not wanted <= set(family.scope.split()):
-            raise Denied("invalid_scope", "more than was granted")
-        self._rotate(family, now)
-        return self._grant(family, now)
+            raise OAuthDeniedError("invalid_scope", "more than was granted")
+        self._issue_pair(family, now)
+        return self._token_response(family, now)
 
-    def revoke(self, family: Family, why: str) -> None:
+    def revoke(self, family: TokenFamily, why: str) -> None:
         """No token of the family is good any more."""
         family.revoked = why
         for token in list(family.access):
-            self._end(family, token)
+            self._end_access_token(family, token)
 
-    def sweep(self, now: float) -> None:
+    def expire_tokens(self, now: float) -> None:
         """Ends the access tokens whose time is over."""
         for family in self.families:
             for token in [token for token, end in family.access.items() if now >= end]:
-                self._end(family, token)
+                self._end_access_token(family, token)
 
-    def family_of(self, token: str) -> Optional[Family]:
+    def family_of(self, token: str) -> Optional[TokenFamily]:
         """The login a refresh token or a valid access token belongs to."""
         for family in self.families:
             if token == family.refresh_token or token in family.spent or token in family.access:
                 return family
         return None
 
-    def holder(self, access_token: str, now: float) -> Optional[FakeUser]:
+    def user_of(self, access_token: str, now: float) -> Optional[FakeUser]:
         """Whose access token this is; None when it is not valid."""
-        self.sweep(now)
+        self.expire_tokens(now)
         family = self.family_of(access_token)
         return family.user if family is not None and access_token in family.access else None
 
-    def _rotate(self, family: Family, now: float) -> None:
+    def _issue_pair(self, family: TokenFamily, now: float) -> None:
         if family.refresh_token:
             family.spent.add(family.refresh_token)
-        family.refresh_token = self._token("ort01")
-        access = self._token("oat01")
+        family.refresh_token = self._new_token("ort01")
+        access = self._new_token("oat01")
         family.access[access] = now + self.access_life
-        self._told(family.user, access, True)
+        self._on_token_change(family.user, access, True)
 
-    def _end(self, family: Family, token: str) -> None:
+    def _end_access_token(self, family: TokenFamily, token: str) -> None:
         del family.access[token]
-        self._told(family.user, token, False)
+        self._on_token_change(family.user, token, False)
 
-    def _grant(self, family: Family, now: float) -> dict[str, Any]:
+    def _token_response(self, family: TokenFamily, now: float) -> dict[str, Any]:
         access = list(family.access)[-1]
-        account = {"uuid": family.user.account["uuid"], "email_address": family.user.mail}
+        account = {"uuid": family.user.account["uuid"], "email_address": family.user.address}
         return {
             "token_type": "Bearer",
             "access_token": access,
@@ -215,9 +215,9 @@ class Issuer:
             "organization": family.user.organization,
         }
 
-    def _token(self, kind: str) -> str:
-        self._made += 1
-        digest = hashlib.sha256(f"{self._seed}/{self._made}".encode()).hexdigest()[:32]
+    def _new_token(self, kind: str) -> str:
+        self._count += 1
+        digest = hashlib.sha256(f"{self._seed}/{self._count}".encode()).hexdigest()[:32]
         return f"FAKE{digest}" if kind == "code" else f"sk-ant-{kind}-FAKE{digest}"
 
 
