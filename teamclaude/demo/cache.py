@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from .prompt import ONE_HOUR, Prompt
 
-__all__ = ["MIN_CACHEABLE", "PromptCache", "Usage"]
+__all__ = ["MIN_CACHEABLE", "PromptCache", "TokenUsage"]
 
 MIN_CACHEABLE = 1024
 """Shorter prefixes are never cached (tokens)."""
@@ -24,7 +24,7 @@ _SWEEP_ABOVE = 10_000
 
 
 @dataclass(frozen=True)
-class Usage:
+class TokenUsage:
     """The tokens of one request, as its `usage` field reports them."""
 
     input: int = 0
@@ -38,7 +38,7 @@ class Usage:
         """Input tokens that count against a window: everything but cache reads."""
         return self.input + self.write_5m + self.write_1h
 
-    def to_wire(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {
             "input_tokens": self.input,
             "cache_creation_input_tokens": self.write_5m + self.write_1h,
@@ -60,12 +60,12 @@ class PromptCache:
     def __init__(self) -> None:
         self._entries: dict[bytes, _Entry] = {}
 
-    def price(self, prompt: Prompt, now: float) -> Usage:
+    def price(self, prompt: Prompt, now: float) -> TokenUsage:
         """What the input of `prompt` would cost at `now`; changes nothing."""
-        marks = _marks(prompt)
+        marks = _breakpoints(prompt)
         if not marks:
-            return Usage(input=prompt.tokens)
-        read = self._longest(prompt, marks[-1], now)
+            return TokenUsage(input=prompt.tokens)
+        read = self._longest_live_prefix(prompt, marks[-1], now)
         position = read
         written = {True: 0, False: 0}
         for index in marks:
@@ -73,7 +73,7 @@ class PromptCache:
             if prefix.tokens > position:
                 written[prefix.ttl == ONE_HOUR] += prefix.tokens - position
                 position = prefix.tokens
-        return Usage(
+        return TokenUsage(
             input=prompt.tokens - position,
             cache_read=read,
             write_5m=written[False],
@@ -87,13 +87,13 @@ class PromptCache:
             entry = self._entries.get(prefix.digest)
             if entry is not None and entry.expires_at > now:
                 self._entries[prefix.digest] = entry._replace(expires_at=now + entry.ttl)
-        for index in _marks(prompt):
+        for index in _breakpoints(prompt):
             prefix = prompt.prefixes[index]
             old = self._entries.get(prefix.digest)
             if old is None or old.expires_at < now + prefix.ttl:
                 self._entries[prefix.digest] = _Entry(now + prefix.ttl, prefix.ttl)
 
-    def _longest(self, prompt: Prompt, last: int, now: float) -> int:
+    def _longest_live_prefix(self, prompt: Prompt, last: int, now: float) -> int:
         for index in range(last, -1, -1):
             entry = self._entries.get(prompt.prefixes[index].digest)
             if entry is not None and entry.expires_at > now:
@@ -105,5 +105,5 @@ class PromptCache:
             self._entries = {k: e for k, e in self._entries.items() if e.expires_at > now}
 
 
-def _marks(prompt: Prompt) -> list[int]:
+def _breakpoints(prompt: Prompt) -> list[int]:
     return [i for i, p in enumerate(prompt.prefixes) if p.ttl and p.tokens >= MIN_CACHEABLE]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .answer import ApiAnswer, error_answer
-from .cache import Usage
+from .cache import TokenUsage
 from .fault import Fault
 from .prompt import BadPrompt, Prompt, read_prompt
 from .quota import FakeAccount, Refusal
@@ -163,7 +163,7 @@ class Endpoints:
         """Books the output that was produced and frees the place in flight; call exactly once."""
         share = 1.0 if bill.events == 0 else min(1.0, events_sent / bill.events)
         with self._lock:
-            bill.account.charge(bill.model, Usage(output=round(bill.output * share)), self.clock())
+            bill.account.charge(bill.model, TokenUsage(output=round(bill.output * share)), self.clock())
             bill.account.leave()
 
     def _message(
@@ -233,7 +233,7 @@ def _refused(owner: FakeAccount, model: str, now: float, refusal: Refusal) -> Ap
     return error_answer(429, _QUOTA_WORDS, headers=owner.headers(model, now, refusal))
 
 
-def _compose(number: str, prompt: Prompt, usage: Usage, reply: Reply | None, pieces: int) -> Message:
+def _compose(number: str, prompt: Prompt, usage: TokenUsage, reply: Reply | None, pieces: int) -> Message:
     """The answer's blocks: scripted, a JSON object when a schema asks for one, or a plain text."""
     if reply is not None:
         blocks: list[dict[str, Any]]

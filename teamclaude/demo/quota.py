@@ -19,7 +19,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from .cache import PromptCache, Usage
+from .cache import PromptCache, TokenUsage
 from .limits import KeyLimits
 
 __all__ = ["FIVE_HOURS", "WEEK", "FakeAccount", "Refusal", "Window"]
@@ -160,7 +160,7 @@ class FakeAccount:
         windows = self._covering(model, now)
         return not any(window.full or round(window.utilization, 2) >= ceiling for window in windows)
 
-    def charge(self, model: str, usage: Usage, now: float) -> None:
+    def charge(self, model: str, usage: TokenUsage, now: float) -> None:
         """Books the tokens of an answer; output may follow in a later call."""
         if self.kind == "apikey":
             self.limits.charge(now, input_tokens=usage.charged_input, output_tokens=usage.output)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .cache import Usage
+from .cache import TokenUsage
 from .prompt import tokens_of
 
 __all__ = ["Message", "event", "events", "message_json", "reply_text", "weight"]
@@ -27,7 +27,7 @@ class Message:
     id: str
     model: str
     blocks: Sequence[Block]
-    usage: Usage
+    usage: TokenUsage
     stop_reason: str = "end_turn"
     pieces: int = 4
     """Deltas per block; a stream has few events whatever its token count."""
@@ -71,7 +71,7 @@ def events(message: Message) -> list[bytes]:
     return out
 
 
-def _document(message: Message, content: list[Block], stop: str | None, usage: Usage) -> Block:
+def _document(message: Message, content: list[Block], stop: str | None, usage: TokenUsage) -> Block:
     return {
         "model": message.model,
         "id": message.id,
@@ -80,7 +80,7 @@ def _document(message: Message, content: list[Block], stop: str | None, usage: U
         "content": content,
         "stop_reason": stop,
         "stop_sequence": None,
-        "usage": {**usage.to_wire(), "service_tier": "standard"},
+        "usage": {**usage.to_json(), "service_tier": "standard"},
     }
 
 
@@ -90,7 +90,7 @@ def _start(message: Message) -> Block:
 
 
 def _end(message: Message) -> Block:
-    usage = message.usage.to_wire()
+    usage = message.usage.to_json()
     del usage["cache_creation"]
     return {
         "type": "message_delta",

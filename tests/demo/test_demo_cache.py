@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.demo.cache import PromptCache, Usage
+from teamclaude.demo.cache import PromptCache, TokenUsage
 from teamclaude.demo.prompt import BadPrompt, Prompt, read_prompt, tokens_of
 
 T0 = 1_795_000_000.0
@@ -43,7 +43,7 @@ FIRST = ("q [[tokens=2000]]",)
 SECOND = (*FIRST, "a [[tokens=300]]", "q2 [[tokens=700]]")
 
 
-def served(cache: PromptCache, asked: Prompt, now: float) -> Usage:
+def served(cache: PromptCache, asked: Prompt, now: float) -> TokenUsage:
     usage = cache.price(asked, now)
     cache.store(asked, now)
     return usage
@@ -51,14 +51,14 @@ def served(cache: PromptCache, asked: Prompt, now: float) -> Usage:
 
 def test_the_first_request_writes_and_the_next_reads_what_was_written() -> None:
     cache = PromptCache()
-    assert served(cache, prompt(*FIRST), T0) == Usage(write_5m=12_000)
-    assert served(cache, prompt(*SECOND), T0 + 60) == Usage(cache_read=12_000, write_5m=1000)
+    assert served(cache, prompt(*FIRST), T0) == TokenUsage(write_5m=12_000)
+    assert served(cache, prompt(*SECOND), T0 + 60) == TokenUsage(cache_read=12_000, write_5m=1000)
 
 
 def test_another_account_pays_a_cold_write() -> None:
     warm, other = PromptCache(), PromptCache()
     served(warm, prompt(*FIRST), T0)
-    assert served(other, prompt(*SECOND), T0 + 60) == Usage(write_5m=13_000)
+    assert served(other, prompt(*SECOND), T0 + 60) == TokenUsage(write_5m=13_000)
 
 
 @pytest.mark.parametrize(("ttl", "life"), [("", 300), ("1h", 3600)])
@@ -90,14 +90,14 @@ def test_each_written_part_has_the_life_of_its_own_breakpoint() -> None:
         ],
     }
     first = dict(document, messages=document["messages"][:1])  # type: ignore[index]
-    assert served(cache, read_prompt(json.dumps(first).encode()), T0) == Usage(write_1h=4000, write_5m=250)
+    assert served(cache, read_prompt(json.dumps(first).encode()), T0) == TokenUsage(write_1h=4000, write_5m=250)
     second = read_prompt(json.dumps(document).encode())
-    assert cache.price(second, T0 + 1) == Usage(cache_read=4250, write_5m=50)
-    assert cache.price(second, T0 + 301) == Usage(cache_read=4000, write_5m=300)
+    assert cache.price(second, T0 + 1) == TokenUsage(cache_read=4250, write_5m=50)
+    assert cache.price(second, T0 + 301) == TokenUsage(cache_read=4000, write_5m=300)
 
 
 def test_one_hour_writes_are_reported_as_such() -> None:
-    wire = PromptCache().price(prompt(*FIRST, ttl="1h"), T0).to_wire()
+    wire = PromptCache().price(prompt(*FIRST, ttl="1h"), T0).to_json()
     assert wire["cache_creation_input_tokens"] == 12_000
     assert wire["cache_creation"] == {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 12_000}
     assert wire["input_tokens"] == wire["cache_read_input_tokens"] == 0
@@ -124,8 +124,8 @@ def test_without_breakpoints_or_below_the_minimum_everything_is_plain_input() ->
             {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "[[tokens=5000]]"}]}
         ).encode()
     )
-    assert PromptCache().price(bare, T0) == Usage(input=5000)
-    assert PromptCache().price(prompt("x [[tokens=1023]]", system=False), T0) == Usage(input=1023)
+    assert PromptCache().price(bare, T0) == TokenUsage(input=5000)
+    assert PromptCache().price(prompt("x [[tokens=1023]]", system=False), T0) == TokenUsage(input=1023)
 
 
 def test_what_follows_the_last_breakpoint_is_plain_input() -> None:
@@ -135,7 +135,7 @@ def test_what_follows_the_last_breakpoint_is_plain_input() -> None:
         "system": [block("[[tokens=4000]]", mark())],
         "messages": [{"role": "user", "content": "[[tokens=250]]"}],
     }
-    assert PromptCache().price(read_prompt(json.dumps(document).encode()), T0) == Usage(
+    assert PromptCache().price(read_prompt(json.dumps(document).encode()), T0) == TokenUsage(
         input=250, write_5m=4000
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from teamclaude.demo.cache import Usage
+from teamclaude.demo.cache import TokenUsage
 from teamclaude.demo.limits import KeyLimits
 from teamclaude.demo.quota import FIVE_HOURS, WEEK, FakeAccount, Refusal
 
@@ -32,7 +32,7 @@ def test_nothing_is_open_before_the_first_use() -> None:
 
 def test_a_five_hour_window_opens_at_first_use_and_ends_five_hours_later() -> None:
     who = account()
-    who.charge(OPUS, Usage(input=100, cache_read=900, write_5m=50, write_1h=50, output=50), T0)
+    who.charge(OPUS, TokenUsage(input=100, cache_read=900, write_5m=50, write_1h=50, output=50), T0)
     seen = headers(who, T0 + 1)
     assert seen[U + "5h-utilization"] == "0.25", "cache reads weigh nothing, everything else does"
     assert seen[U + "7d-utilization"] == "0.03", "rounded to 0.01"
@@ -43,13 +43,13 @@ def test_a_five_hour_window_opens_at_first_use_and_ends_five_hours_later() -> No
     assert after[U + "5h-utilization"] == "0.0"
     assert U + "5h-reset" not in after, "the next window opens at its own first use"
     assert after[U + "7d-utilization"] == "0.03", "the week goes on"
-    who.charge(OPUS, Usage(output=10), reset + 777)
+    who.charge(OPUS, TokenUsage(output=10), reset + 777)
     assert headers(who, reset + 777)[U + "5h-reset"] == str(reset + 777 + FIVE_HOURS)
 
 
 def test_a_fixed_week_ends_on_its_own_time_used_or_not() -> None:
     who = account(weekly_reset=T0 + 100)
-    who.charge(OPUS, Usage(output=5000), T0)
+    who.charge(OPUS, TokenUsage(output=5000), T0)
     assert headers(who, T0)[U + "7d-utilization"] == "0.5"
     later = headers(who, T0 + 100)
     assert later[U + "7d-utilization"] == "0.0"
@@ -102,7 +102,7 @@ def test_the_request_that_crosses_the_line_is_served_and_the_next_refused() -> N
     who = account()
     who.fill("5h", 0.99, T0)
     assert who.usable(OPUS, T0)
-    who.charge(OPUS, Usage(output=40), T0)
+    who.charge(OPUS, TokenUsage(output=40), T0)
     served = dict(who.headers(OPUS, T0))
     assert served[U + "5h-utilization"] == "1.03"
     assert served[U + "5h-status"] == "allowed_warning"
@@ -111,7 +111,7 @@ def test_the_request_that_crosses_the_line_is_served_and_the_next_refused() -> N
 
 def test_a_model_scoped_window_refuses_its_models_only() -> None:
     who = account(model_scoped={"7d_oi": ("fable", 500)})
-    who.charge(OPUS, Usage(output=400), T0)
+    who.charge(OPUS, TokenUsage(output=400), T0)
     assert U + "7d_oi-status" not in headers(who, T0, OPUS)
     assert headers(who, T0, FABLE)[U + "7d_oi-utilization"] == "0.0"
     who.fill("7d_oi", 1.0, T0, reset_in=51_811)
@@ -154,7 +154,7 @@ def test_key_limits_have_their_own_headers_and_refill_evenly() -> None:
         "k", "sk-ant-api03-FAKE", kind="apikey", limits=KeyLimits(60, input_tokens=6000, output_tokens=1200)
     )
     who.enter(T0)
-    who.charge(OPUS, Usage(input=3000, cache_read=99_999, output=600), T0)
+    who.charge(OPUS, TokenUsage(input=3000, cache_read=99_999, output=600), T0)
     seen = dict(who.headers(OPUS, T0))
     prefix = "anthropic-ratelimit-"
     assert not any("unified" in name for name in seen)
@@ -174,7 +174,7 @@ def test_key_limits_have_their_own_headers_and_refill_evenly() -> None:
 
 def test_an_exhausted_key_says_when_to_come_back() -> None:
     who = FakeAccount("k", "sk-ant-api03-FAKE", kind="apikey", limits=KeyLimits(60, output_tokens=600))
-    who.charge(OPUS, Usage(output=1199), T0)
+    who.charge(OPUS, TokenUsage(output=1199), T0)
     refusal = who.refusal(OPUS, T0)
     assert refusal == Refusal("minute", 60)
     assert dict(who.headers(OPUS, T0, refusal))["retry-after"] == "60"
