@@ -13,7 +13,7 @@ from ..proxy.activity import Activity
 from ..proxy.notices import LIMIT, RESET, Notice, clock_line, limit_text, reset_text
 from .quota import Window
 
-__all__ = ["Chronicle", "Totals", "WindowState", "plain_line"]
+__all__ = ["EventLog", "DemoTotals", "WindowState", "plain_line"]
 
 
 class WindowState(NamedTuple):
@@ -31,7 +31,7 @@ class WindowState(NamedTuple):
 
 
 @dataclass
-class Totals:
+class DemoTotals:
     """Counts over the proxy's activity records."""
 
     requests: int = 0
@@ -46,30 +46,30 @@ class Totals:
     served_by: Counter[str] = field(default_factory=Counter)
 
 
-class Chronicle:
+class EventLog:
     """`note` takes finished requests from any thread and never waits; `take` gives what was said.
 
     `line` renders one request.
     """
 
-    def __init__(self, line: Callable[[Activity], str]) -> None:
-        self._line = line
+    def __init__(self, render_request: Callable[[Activity], str]) -> None:
+        self._render_request = render_request
         self._lines: deque[str] = deque()
-        self._homes: dict[tuple[str, str], str] = {}
+        self._bound_to: dict[tuple[str, str], str] = {}
         self._windows: dict[tuple[str, str], WindowState] = {}
-        self.totals = Totals()
+        self.totals = DemoTotals()
         # Guards homes and totals.
         self._lock = threading.Lock()
 
-    def say(self, text: str, now: float | None = None) -> None:
+    def add_line(self, text: str, now: float | None = None) -> None:
         """One line, with the clock time in front when `now` is given."""
         self._lines.append(text if now is None else f"{_clock(now)} {text}")
 
-    def notice(self, notice: Notice, now: float) -> None:
+    def add_notice(self, notice: Notice, now: float) -> None:
         """What happened to an account or to a held request, worded as the server's log does."""
         self._lines.append(clock_line(notice, now))
 
-    def take(self) -> list[str]:
+    def take_lines(self) -> list[str]:
         """The lines that were said since the last call."""
         out = []
         while self._lines:
@@ -78,13 +78,13 @@ class Chronicle:
 
     # --- requests ------------------------------------------------------------------------
 
-    def note(self, activity: Activity) -> None:
+    def add_request(self, activity: Activity) -> None:
         """A finished request: counted, and told when it was bound, moved, failed over or refused."""
         with self._lock:
             self._count(activity)
-            event = self._event(activity)
+            event = self._describe(activity)
         if event:
-            self.say(f"{self._line(activity)}  · {event}")
+            self.add_line(f"{self._render_request(activity)}  · {event}")
 
     def _count(self, activity: Activity) -> None:
         totals = self.totals
@@ -101,21 +101,21 @@ class Chronicle:
         else:
             totals.unpriced_tokens += activity.tokens
 
-    def _event(self, activity: Activity) -> str:
+    def _describe(self, activity: Activity) -> str:
         reason, accounts = activity.reason, activity.accounts
         if not accounts:
             return f"refused: {reason}"
         conversation = (activity.session, activity.agent)
-        before = self._homes.get(conversation)
+        before = self._bound_to.get(conversation)
         if activity.outcome == "served":
-            self._homes[conversation] = accounts[-1]
+            self._bound_to[conversation] = accounts[-1]
         route = list(dict.fromkeys(accounts))
         if len(route) > 1:
             return f"failover {' → '.join(route)}: {reason}"
         if activity.outcome != "served":
             return f"{activity.outcome}: {reason}"
         if before is None:
-            parent = self._homes.get((conversation[0], ""))
+            parent = self._bound_to.get((conversation[0], ""))
             if not conversation[1]:
                 return f"bound to {accounts[-1]}: {reason}"
             # Sub-agents begin where their session lives; that is no news.
@@ -126,7 +126,7 @@ class Chronicle:
 
     # --- windows -------------------------------------------------------------------------
 
-    def observe(self, windows: Sequence[WindowState], now: float) -> None:
+    def observe_windows(self, windows: Sequence[WindowState], now: float) -> None:
         """Tells which windows became full or began anew since the last look."""
         for window in windows:
             key = (window.account, window.axis)
@@ -137,18 +137,18 @@ class Chronicle:
             if window.full and not before.full:
                 self.totals.limits += 1
                 words = limit_text(window.axis, window.utilization, window.reset_at, now)
-                self.notice(Notice(LIMIT, window.account, words), now)
+                self.add_notice(Notice(LIMIT, window.account, words), now)
             elif before.reset_at is not None and window.reset_at != before.reset_at:
                 self.totals.resets += 1
-                self.notice(Notice(RESET, window.account, reset_text(window.axis)), now)
+                self.add_notice(Notice(RESET, window.account, reset_text(window.axis)), now)
 
-    def progress(self, now: float) -> None:
+    def add_progress(self, now: float) -> None:
         """One line with the number of requests and every account's 5h window."""
         rows = [w for w in self._windows.values() if w.axis == "5h"]
         bars = " · ".join(f"{w.account} 5h {100 * w.utilization:.0f}%" for w in rows)
         with self._lock:
             requests = self.totals.requests
-        self.say(f"---- {requests} requests so far · {bars}", now)
+        self.add_line(f"---- {requests} requests so far · {bars}", now)
 
 
 def plain_line(activity: Activity) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .chronicle import Totals
+from .chronicle import DemoTotals
 from .sessions import Tally
 
 __all__ = ["Result", "report_lines"]
@@ -21,7 +21,7 @@ class Result:
     real_sec: float
     demo_sec: float
     tally: Tally
-    totals: Totals
+    totals: DemoTotals
     snapshot: Mapping[str, Any]
 
     @property

@@ -26,7 +26,7 @@ from ..proxy.notices import BENCH, HELD, Notice
 from ..proxy.service import ProxyServer
 from ..routing.rules import Rules
 from .api import FakeApi
-from .chronicle import Chronicle, WindowState, plain_line
+from .chronicle import EventLog, WindowState, plain_line
 from .clock import DemoClock
 from .endpoints import Pace
 from .footprints import Footprints
@@ -123,7 +123,7 @@ class _Demo:
         self.accounts = cast(options.accounts, options.sessions, self.clock.start, length)
         self.cues = cues(length, options.accounts)
         self.news = news_of(length, options.sessions)
-        self.chronicle = Chronicle(self.line)
+        self.chronicle = EventLog(self.line)
         self.api = FakeApi(self.accounts, seed=options.seed, clock=self.clock, pace=_PACE, keep_bodies=False)
         self.api.script.profile = _CALM
         self.trouble_at = reset_at(length)
@@ -164,7 +164,7 @@ class _Demo:
         path = directory / "teamclaude.json"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(_config(self.api.url, self.accounts), file)
-        note = self.chronicle.say
+        note = self.chronicle.add_line
         return ProxyServer(
             ConfigFile(path, note),
             port=0,
@@ -176,21 +176,21 @@ class _Demo:
 
     def _note(self, exchange: Exchange) -> None:
         activity = activity_of(exchange)
-        self.chronicle.note(activity)
+        self.chronicle.add_request(activity)
         self.footprints.note(activity.session, activity.agent)
 
     def _notice(self, notice: Notice, now: float) -> None:
         if notice.kind in (HELD, BENCH):  # of the windows the fake API tells, at once
-            self.chronicle.notice(notice, now)
+            self.chronicle.add_notice(notice, now)
 
     def _introduce(self) -> None:
         options = self.options
         names = ", ".join(account.name for account in self.accounts)
-        self.chronicle.say(
+        self.chronicle.add_line(
             f"fake sessions ({options.sessions}) → the proxy on {self.service.urls[0]} → a fake API"
         )
-        self.chronicle.say(f"accounts: {names} · one second here is {options.speed:.0f} seconds to them")
-        self.chronicle.say("")
+        self.chronicle.add_line(f"accounts: {names} · one second here is {options.speed:.0f} seconds to them")
+        self.chronicle.add_line("")
 
     def _plan(self) -> list[SessionPlan]:
         return plan_sessions(
@@ -239,11 +239,11 @@ class _Demo:
                 self.camera.look(self.service)
             if self.clock.elapsed() >= self.trouble_at:
                 self.api.script.profile = _TROUBLE
-            self.chronicle.observe(self._windows(), self.clock())
+            self.chronicle.observe_windows(self._windows(), self.clock())
             real = time.monotonic() - self.began
             if real >= next_progress:
                 next_progress += _PROGRESS_SEC
-                self.chronicle.progress(self.clock())
+                self.chronicle.add_progress(self.clock())
             self._print()
             if self.options.seconds is not None and real >= self.options.seconds:
                 self.over.set()
@@ -253,7 +253,7 @@ class _Demo:
         self.api.endpoints.change(
             cue.account, lambda account, now: account.fill(cue.axis, cue.utilization, now)
         )
-        self.chronicle.say(f"{cue.account} {cue.words}", self.clock())
+        self.chronicle.add_line(f"{cue.account} {cue.words}", self.clock())
 
     def _windows(self) -> list[WindowState]:
         out: list[WindowState] = []
@@ -267,7 +267,7 @@ class _Demo:
         return out
 
     def _print(self) -> None:
-        lines = self.chronicle.take()
+        lines = self.chronicle.take_lines()
         if self.deck is None:
             self.write(lines)
 

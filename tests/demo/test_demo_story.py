@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from teamclaude.demo.chronicle import Chronicle, Totals, WindowState, plain_line
+from teamclaude.demo.chronicle import EventLog, DemoTotals, WindowState, plain_line
 from teamclaude.demo.report import Result, report_lines
 from teamclaude.demo.scenario import cast, cues, reset_at
 from teamclaude.demo.sessions import Mishap, Tally
@@ -24,14 +24,14 @@ def record(*accounts: str, reason: str = "kept warm", **changes: Any) -> Activit
     return SERVED._replace(accounts=accounts, reason=reason, **changes)
 
 
-def told(chronicle: Chronicle, *records: Activity) -> list[str]:
+def told(chronicle: EventLog, *records: Activity) -> list[str]:
     for each in records:
-        chronicle.note(each)
-    return [line.partition("· ")[2] for line in chronicle.take()]
+        chronicle.add_request(each)
+    return [line.partition("· ")[2] for line in chronicle.take_lines()]
 
 
 def test_bindings_moves_and_failovers_are_told_and_the_rest_is_only_counted() -> None:
-    chronicle = Chronicle(plain_line)
+    chronicle = EventLog(plain_line)
     assert told(
         chronicle,
         record("alice", reason="new session"),
@@ -58,19 +58,19 @@ def test_bindings_moves_and_failovers_are_told_and_the_rest_is_only_counted() ->
 
 
 def test_a_retry_on_the_same_account_is_no_failover() -> None:
-    chronicle = Chronicle(plain_line)
+    chronicle = EventLog(plain_line)
     told(chronicle, record("alice"), record("alice", "alice"))
     assert chronicle.totals.failovers == 0
 
 
 def test_tokens_of_unknown_price_are_counted_apart() -> None:
-    chronicle = Chronicle(plain_line)
-    chronicle.note(record("alice", cost=None, input_tokens=10, output_tokens=5, cache_read_tokens=None))
+    chronicle = EventLog(plain_line)
+    chronicle.add_request(record("alice", cost=None, input_tokens=10, output_tokens=5, cache_read_tokens=None))
     assert (chronicle.totals.cost, chronicle.totals.unpriced_tokens) == (0.0, 15)
 
 
 def test_limits_and_resets_are_told_once() -> None:
-    chronicle = Chronicle(plain_line)
+    chronicle = EventLog(plain_line)
     states = [
         WindowState("alice", "5h", 0.5, T0 + 600, False),
         WindowState("alice", "5h", 1.02, T0 + 600, True),
@@ -80,8 +80,8 @@ def test_limits_and_resets_are_told_once() -> None:
     ]
     lines = []
     for number, state in enumerate(states):
-        chronicle.observe([state], T0 + 60 * number)
-        lines.append([line[9:] for line in chronicle.take()])
+        chronicle.observe_windows([state], T0 + 60 * number)
+        lines.append([line[9:] for line in chronicle.take_lines()])
     assert lines[0] == lines[2] == lines[4] == []
     assert lines[1][0].startswith("LIMIT alice: the 5h window is full (102%), back at ")
     assert lines[1][0].endswith("(in 9 min)")
@@ -123,7 +123,7 @@ def result(**changes: Any) -> Result:
     tally = Tally(requests=1234, attempts=1300, served=1232)
     tally.tokens = Counter(input_tokens=5, cache_read_input_tokens=2_000_000, output_tokens=30)
     tally.mishaps = [Mishap("429", OPUS, T0, T0, False), Mishap("529", OPUS, T0, T0, True)]
-    totals = Totals(requests=1300, failovers=3, limits=1, resets=2, cost=12.5)
+    totals = DemoTotals(requests=1300, failovers=3, limits=1, resets=2, cost=12.5)
     totals.reasons = Counter({"kept warm": 1200, "new session": 32})
     totals.served_by = Counter(alice=1000)
     snapshot = {
@@ -167,6 +167,6 @@ def test_the_table_has_every_figure() -> None:
 
 
 def test_an_empty_run_still_has_a_table() -> None:
-    lines = report_lines(result(tally=Tally(), totals=Totals(), snapshot={}, demo_sec=7300.0))
+    lines = report_lines(result(tally=Tally(), totals=DemoTotals(), snapshot={}, demo_sec=7300.0))
     assert any("client-visible errors       0 (0 while an account was usable)" in line for line in lines)
     assert "2 h 1 min" in lines[1]
