@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from .plan import SessionPlan
 from .retry import Failure
 
-__all__ = ["Broken", "Conversation", "Reply", "Wire"]
+__all__ = ["AttemptError", "Conversation", "ReceivedReply", "ProxyConnection"]
 
 Block = dict[str, Any]
 
@@ -36,7 +36,7 @@ _COMPACT_TO = 25_000
 _CUT_OFF = "Your response above was cut off mid-stream. Resume directly."
 
 
-class Broken(Exception):
+class AttemptError(Exception):
     """An attempt that failed; `text` is what had arrived of the answer."""
 
     def __init__(self, failure: Failure, text: str = "") -> None:
@@ -46,7 +46,7 @@ class Broken(Exception):
 
 
 @dataclass
-class Reply:
+class ReceivedReply:
     """A whole answer."""
 
     text: str = ""
@@ -68,7 +68,7 @@ class Conversation:
         self._base = self.context
         self._messages: list[Block] = []
 
-    def say(self, tokens: int, reply_tokens: int) -> None:
+    def add_user_turn(self, tokens: int, reply_tokens: int) -> None:
         """The user's (or the tools') next words; a context that is too long is compacted first."""
         if self.context + tokens > _COMPACT_ABOVE:
             self._messages = []
@@ -78,15 +78,15 @@ class Conversation:
         self._messages.append({"role": "user", "content": [{"type": "text", "text": text}]})
         self.context += tokens + reply_tokens
 
-    def hear(self, text: str) -> None:
+    def add_reply(self, text: str) -> None:
         self._messages.append({"role": "assistant", "content": [{"type": "text", "text": text}]})
 
-    def resume(self, text: str) -> None:
+    def continue_from(self, text: str) -> None:
         """The answer broke off after a whole block: it becomes part of the conversation."""
-        self.hear(text)
+        self.add_reply(text)
         self._messages.append({"role": "user", "content": [{"type": "text", "text": _CUT_OFF}]})
 
-    def unsay(self) -> None:
+    def drop_user_turn(self) -> None:
         """The turn failed: the user will try again."""
         while self._messages and self._messages[-1]["role"] == "user":
             self._messages.pop()
@@ -94,7 +94,7 @@ class Conversation:
     def body(self, *, stream: bool = True) -> bytes:
         document: Block = {
             "model": self.model,
-            "messages": [*self._messages[:-1], self._marked(self._messages[-1])],
+            "messages": [*self._messages[:-1], self._with_breakpoint(self._messages[-1])],
             "system": self._system(),
             "tools": [{"name": "Bash", "description": "Runs a command. [[tokens=3000]]", "input_schema": {}}],
             "metadata": {"user_id": self._user_id()},
@@ -145,12 +145,12 @@ class Conversation:
             ("Content-Length", str(size)),
         ]
 
-    def _control(self) -> Block:
+    def _cache_control(self) -> Block:
         return {"type": "ephemeral", "ttl": "1h"} if self.plan.subscription else {"type": "ephemeral"}
 
-    def _marked(self, message: Block) -> Block:
+    def _with_breakpoint(self, message: Block) -> Block:
         *rest, last = message["content"]
-        return {**message, "content": [*rest, {**last, "cache_control": self._control()}]}
+        return {**message, "content": [*rest, {**last, "cache_control": self._cache_control()}]}
 
     def _system(self) -> list[Block]:
         sub = " cc_is_subagent=true;" if self.agent else ""
@@ -159,14 +159,14 @@ class Conversation:
         return [
             {"type": "text", "text": billing},
             {"type": "text", "text": "You are Claude Code, Anthropic's official CLI for Claude."},
-            {"type": "text", "text": rules, "cache_control": self._control()},
+            {"type": "text", "text": rules, "cache_control": self._cache_control()},
         ]
 
     def _user_id(self) -> str:
         return json.dumps({"device_id": self.plan.device, "account_uuid": "", "session_id": self.plan.id})
 
 
-class Wire:
+class ProxyConnection:
     """One keep-alive connection to the proxy; made again after every break."""
 
     def __init__(self, url: str, timeout: float) -> None:
@@ -190,28 +190,28 @@ class Wire:
         except (OSError, http.client.HTTPException):
             self.close()
 
-    def ask(self, conversation: Conversation, key: str, *, stream: bool = True) -> Reply:
+    def send_turn(self, conversation: Conversation, key: str, *, stream: bool = True) -> ReceivedReply:
         """One attempt.  Raises Broken with what the client saw of a failure."""
         body = conversation.body(stream=stream)
-        reply = Reply()
+        reply = ReceivedReply()
         try:
             response = self._send(conversation.headers(key, len(body), self.host, stream=stream), body)
             reply.account = response.getheader("x-teamclaude-account") or ""
             kind = response.getheader("content-type") or ""
             if response.status >= 400 or (stream and "text/event-stream" not in kind):
-                raise Broken(_refusal(response))
+                raise AttemptError(_status_failure(response))
             if stream:
                 _read_stream(response, reply)
             else:
                 _read_document(response, reply)
-        except Broken as broken:
+        except AttemptError as broken:
             # The client goes on with the same connection after an error status.
             if broken.failure.kind != "answer":
                 self.close()
             raise
         except (OSError, http.client.HTTPException, LookupError, ValueError, zlib.error):
             self.close()
-            raise Broken(_broken_off(reply), reply.text) from None
+            raise AttemptError(_cut_failure(reply), reply.text) from None
         return reply
 
     def _open(self) -> http.client.HTTPConnection:
@@ -229,59 +229,59 @@ class Wire:
         return connection.getresponse()
 
 
-def _refusal(response: http.client.HTTPResponse) -> Failure:
+def _status_failure(response: http.client.HTTPResponse) -> Failure:
     headers = {name.lower(): value for name, value in response.getheaders()}
     return Failure("answer", response.status, headers, response.read())
 
 
-def _broken_off(reply: Reply) -> Failure:
+def _cut_failure(reply: ReceivedReply) -> Failure:
     if not reply.begun:
         return Failure("network")
     return Failure("finished" if reply.blocks_done else "cut")
 
 
-def _read_document(response: http.client.HTTPResponse, reply: Reply) -> None:
-    message = json.loads(b"".join(_plain(response)))
+def _read_document(response: http.client.HTTPResponse, reply: ReceivedReply) -> None:
+    message = json.loads(b"".join(_decoded(response)))
     reply.text = "".join(block.get("text", "") for block in message["content"])
-    _note_usage(reply, message["usage"])
+    _add_usage(reply, message["usage"])
     reply.stopped = True
 
 
-def _read_stream(response: http.client.HTTPResponse, reply: Reply) -> None:
+def _read_stream(response: http.client.HTTPResponse, reply: ReceivedReply) -> None:
     """Reads to the end.  A clean end after message_delta counts as whole, as it does for the client."""
     ended = False
     for data in _events(response):
         kind = data.get("type")
         if kind == "error":
-            raise Broken(Failure("late" if reply.begun else "early"), reply.text)
+            raise AttemptError(Failure("late" if reply.begun else "early"), reply.text)
         ended = ended or kind == "message_delta"
-        _take(data, reply)
+        _apply_event(data, reply)
     if not ended:
-        raise Broken(_broken_off(reply), reply.text)
+        raise AttemptError(_cut_failure(reply), reply.text)
 
 
-def _take(data: Block, reply: Reply) -> None:
+def _apply_event(data: Block, reply: ReceivedReply) -> None:
     kind = data.get("type")
     if kind == "message_start":
-        _note_usage(reply, data["message"]["usage"])
+        _add_usage(reply, data["message"]["usage"])
     elif kind == "content_block_delta":
         reply.begun = True
         reply.text += data["delta"].get("text", "")
     elif kind == "content_block_stop":
         reply.blocks_done += 1
     elif kind == "message_delta":
-        _note_usage(reply, data["usage"])
+        _add_usage(reply, data["usage"])
     elif kind == "message_stop":
         reply.stopped = True
 
 
-def _note_usage(reply: Reply, usage: Block) -> None:
+def _add_usage(reply: ReceivedReply, usage: Block) -> None:
     reply.usage.update({name: value for name, value in usage.items() if isinstance(value, int)})
 
 
 def _events(response: http.client.HTTPResponse) -> Iterator[Block]:
     rest = b""
-    for data in _plain(response):
+    for data in _decoded(response):
         *whole, rest = (rest + data).split(b"\n\n")
         for chunk in whole:
             for line in chunk.split(b"\n"):
@@ -289,7 +289,7 @@ def _events(response: http.client.HTTPResponse) -> Iterator[Block]:
                     yield json.loads(line[5:])
 
 
-def _plain(response: http.client.HTTPResponse) -> Iterator[bytes]:
+def _decoded(response: http.client.HTTPResponse) -> Iterator[bytes]:
     """The body as it arrives, decompressed."""
     zipped = (response.getheader("content-encoding") or "") == "gzip"
     unpack = zlib.decompressobj(wbits=31) if zipped else None

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from .client import Broken, Conversation, Reply, Wire
+from .client import AttemptError, Conversation, ReceivedReply, ProxyConnection
 from .clock import real_seconds
 from .plan import SONNET, SessionPlan, Turn
 from .retry import Again, next_try
@@ -110,7 +110,7 @@ class FakeSession:
         if self._rest(self.plan.start_sec):
             return self.tally
         conversation = Conversation(self.plan)
-        wire = Wire(self._url, self._timeout)
+        wire = ProxyConnection(self._url, self._timeout)
         wire.hello()
         try:
             self._converse(conversation, wire, self.plan.turns() if turns is None else turns, self.plan.seed)
@@ -128,19 +128,19 @@ class FakeSession:
 
     # --- talking -------------------------------------------------------------------------
 
-    def _converse(self, conversation: Conversation, wire: Wire, turns: Iterable[Turn], seed: str) -> None:
+    def _converse(self, conversation: Conversation, wire: ProxyConnection, turns: Iterable[Turn], seed: str) -> None:
         rng = random.Random(f"retry/{seed}")
         for number, turn in enumerate(turns):
             if self._rest(turn.think_sec):
                 return
-            conversation.say(turn.new_tokens, turn.reply_tokens)
+            conversation.add_user_turn(turn.new_tokens, turn.reply_tokens)
             pause = self._turn(conversation, wire, rng)
             if self._rest(pause):
                 return
             if turn.agents and not pause:
                 self._fan_out(turn, number)
 
-    def _turn(self, conversation: Conversation, wire: Wire, rng: random.Random) -> float:
+    def _turn(self, conversation: Conversation, wire: ProxyConnection, rng: random.Random) -> float:
         """One turn with all its retries; how long its user stays away after an error."""
         began = self._clock()
         tries = 0
@@ -152,8 +152,8 @@ class FakeSession:
             with self._lock:
                 self._tally.attempts += 1
             try:
-                reply = wire.ask(conversation, self._key, stream=again.stream)
-            except Broken as broken:
+                reply = wire.send_turn(conversation, self._key, stream=again.stream)
+            except AttemptError as broken:
                 following = next_try(
                     broken.failure,
                     tries,
@@ -165,7 +165,7 @@ class FakeSession:
                     self._failed(conversation, broken, began)
                     return _discouraged(broken)
                 if following.resume:
-                    conversation.resume(broken.text)
+                    conversation.continue_from(broken.text)
                 again = following
             else:
                 self._served(conversation, reply)
@@ -175,15 +175,15 @@ class FakeSession:
             self._tally.requests -= 1
         return 0.0
 
-    def _served(self, conversation: Conversation, reply: Reply) -> None:
-        conversation.hear(reply.text)
+    def _served(self, conversation: Conversation, reply: ReceivedReply) -> None:
+        conversation.add_reply(reply.text)
         with self._lock:
             self._tally.served += 1
             self._tally.tokens.update(reply.usage)
             self._tally.accounts[reply.account] += 1
 
-    def _failed(self, conversation: Conversation, broken: Broken, began: float) -> None:
-        conversation.unsay()
+    def _failed(self, conversation: Conversation, broken: AttemptError, began: float) -> None:
+        conversation.drop_user_turn()
         if self._stop.is_set():
             with self._lock:
                 self._tally.requests -= 1
@@ -206,7 +206,7 @@ class FakeSession:
             thread.join()
 
     def _agent(self, agent: str, turns: Iterable[Turn]) -> None:
-        wire = Wire(self._url, self._timeout)
+        wire = ProxyConnection(self._url, self._timeout)
         try:
             self._converse(Conversation(self.plan, agent=agent, model=SONNET), wire, turns, agent)
         finally:
@@ -217,7 +217,7 @@ class FakeSession:
         return self._stop.wait(real_seconds(self._clock, seconds))
 
 
-def _discouraged(broken: Broken) -> float:
+def _discouraged(broken: AttemptError) -> float:
     """Who was told a time comes back then (or looks again); others try a little later."""
     told = broken.failure.headers.get("retry-after", "")
     return min(float(told), _LONGEST_PAUSE) if told.isdigit() else _PAUSE
