@@ -25,7 +25,7 @@ from types import TracebackType
 
 from .answer import ApiAnswer, error_answer, steps
 from .clock import real_seconds
-from .endpoints import Bill, Endpoints, Pace
+from .endpoints import PendingCharge, ApiEndpoints, ApiPace
 from .fault import Fault
 from .quota import FakeAccount
 from .script import Script
@@ -79,7 +79,7 @@ class FakeApi:
         seed: int = 0,
         clock: Callable[[], float] = time.time,
         script: Script | None = None,
-        pace: Pace | None = None,
+        pace: ApiPace | None = None,
         port: int = 0,
         prefix: str = "",
         keep_bodies: bool = True,
@@ -87,7 +87,7 @@ class FakeApi:
     ) -> None:
         self.clock = clock
         self.script = script or Script(seed=seed)
-        self.endpoints = Endpoints(accounts, clock, pace)
+        self.endpoints = ApiEndpoints(accounts, clock, pace)
         self.port = port
         self._prefix = prefix
         self._keep_bodies = keep_bodies
@@ -235,7 +235,7 @@ class FakeApi:
     def _serve_one(self, connection: Connection, number: int, request: Request) -> bool:
         """One request from arrival to log; False when the connection is over."""
         inner = replace(request, target=self._without_prefix(request.target))
-        owner = self.endpoints.owner(inner)
+        owner = self.endpoints.account_of(inner)
         exchange = self._log_arrival(request, number, owner)
         fault = self.script.fault(inner, exchange.account)
         answer, bill = self._answer(inner, owner, fault)
@@ -246,7 +246,7 @@ class FakeApi:
             connection.play(steps(answer, fault, head_only=head_only), played)
         finally:
             if bill is not None:
-                self.endpoints.settle(bill, played.events)
+                self.endpoints.finish_charge(bill, played.events)
             self._log_end(exchange, answer, fault, played)
         leaves = (request.header("connection") or "").lower() == "close"
         return not (played.gone or played.closed or leaves or request.version == "HTTP/1.0")
@@ -258,9 +258,9 @@ class FakeApi:
 
     def _answer(
         self, request: Request, owner: FakeAccount | None, fault: Fault | None
-    ) -> tuple[ApiAnswer, Bill | None]:
+    ) -> tuple[ApiAnswer, PendingCharge | None]:
         if fault is not None and fault.replaces:
-            return self.endpoints.replaced(request, owner, fault), None
+            return self.endpoints.fault_answer(request, owner, fault), None
         return self.endpoints.answer(request, owner, lambda: self.script.reply(request))
 
     def _log_arrival(self, request: Request, number: int, owner: FakeAccount | None) -> LoggedExchange:

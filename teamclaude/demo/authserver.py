@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from .answer import ApiAnswer, error_answer
 from .api import FakeApi
-from .endpoints import Bill
+from .endpoints import PendingCharge
 from .fault import Fault
 from .issuer import OAuthDeniedError, FakeUser, TokenIssuer
 from .quota import FakeAccount
@@ -170,9 +170,9 @@ class AuthServer(FakeApi):
 
     def _answer(
         self, request: Request, owner: Optional[FakeAccount], fault: Optional[Fault]
-    ) -> tuple[ApiAnswer, Optional[Bill]]:
+    ) -> tuple[ApiAnswer, Optional[PendingCharge]]:
         if fault is not None and fault.replaces:
-            return self.endpoints.replaced(request, owner, fault), None
+            return self.endpoints.fault_answer(request, owner, fault), None
         route = {
             ("GET", AUTHORIZE_PATH): self._authorize,
             ("GET", SUCCESS_PATH): lambda request: _page(200, "You are logged in.\n"),

@@ -21,7 +21,7 @@ from .script import Reply
 from .stream import Message, events, message_json, reply_text, weight
 from .wire import Request
 
-__all__ = ["MODELS", "Bill", "Endpoints", "Pace"]
+__all__ = ["MODELS", "PendingCharge", "ApiEndpoints", "ApiPace"]
 
 MODELS = (
     "claude-fable-5",
@@ -40,7 +40,7 @@ _QUOTA_WORDS = "This request would exceed your account's rate limit. Please try 
 
 
 @dataclass(frozen=True)
-class Pace:
+class ApiPace:
     """How fast the API is, in seconds of its clock; all zero: at once."""
 
     first_token: float = 0.0
@@ -51,7 +51,7 @@ class Pace:
 
 
 @dataclass
-class Bill:
+class PendingCharge:
     """What an admitted request still owes: its place in flight, and its output."""
 
     account: FakeAccount
@@ -60,19 +60,19 @@ class Bill:
     events: int
 
 
-class Endpoints:
+class ApiEndpoints:
     def __init__(
         self,
         accounts: Sequence[FakeAccount],
         clock: Callable[[], float],
-        pace: Pace | None = None,
+        pace: ApiPace | None = None,
         *,
         max_prompt_tokens: int = 1_000_000,
     ) -> None:
         self.clock = clock
-        self.pace = pace or Pace()
+        self.pace = pace or ApiPace()
         self.max_prompt_tokens = max_prompt_tokens
-        self.verdict: str | None = (
+        self.safeguard_verdict: str | None = (
             NOT_FLAGGED  # of the safety check on each tool use; None: it is not answered
         )
         self._accounts = {account.name: account for account in accounts}
@@ -101,7 +101,7 @@ class Endpoints:
             now = self.clock()
             return [a.name for a in self._accounts.values() if a.usable(model, now, ceiling)]
 
-    def owner(self, request: Request) -> FakeAccount | None:
+    def account_of(self, request: Request) -> FakeAccount | None:
         """The account whose credential the request carries, valid for this use or not."""
         bearer, key = _bearer(request), request.header("x-api-key")
         with self._lock:
@@ -115,7 +115,7 @@ class Endpoints:
 
     def answer(
         self, request: Request, owner: FakeAccount | None, reply: Callable[[], Reply | None]
-    ) -> tuple[ApiAnswer, Bill | None]:
+    ) -> tuple[ApiAnswer, PendingCharge | None]:
         """The API's own answer, and what it will charge; `reply` is asked when a text is needed."""
         if request.method == "HEAD" and request.path in ("/", "/api/hello"):
             return ApiAnswer(200, [_JSON]), None
@@ -141,7 +141,7 @@ class Endpoints:
             return error_answer(400, words), None
         return self._message(prompt, owner, reply)
 
-    def replaced(self, request: Request, owner: FakeAccount | None, fault: Fault) -> ApiAnswer:
+    def fault_answer(self, request: Request, owner: FakeAccount | None, fault: Fault) -> ApiAnswer:
         """The answer a fault gives instead of the API's own; nothing is charged."""
         if not fault.quota_axis:
             named = any(name.lower() == "content-type" for name, _ in fault.headers)
@@ -159,7 +159,7 @@ class Endpoints:
                 )
         return error_answer(429, _QUOTA_WORDS, headers=headers)
 
-    def settle(self, bill: Bill, events_sent: int) -> None:
+    def finish_charge(self, bill: PendingCharge, events_sent: int) -> None:
         """Books the output that was produced and frees the place in flight; call exactly once."""
         share = 1.0 if bill.events == 0 else min(1.0, events_sent / bill.events)
         with self._lock:
@@ -168,7 +168,7 @@ class Endpoints:
 
     def _message(
         self, prompt: Prompt, owner: FakeAccount, reply: Callable[[], Reply | None]
-    ) -> tuple[ApiAnswer, Bill | None]:
+    ) -> tuple[ApiAnswer, PendingCharge | None]:
         with self._lock:
             now = self.clock()
             refusal = owner.refusal(prompt.model, now)
@@ -182,12 +182,12 @@ class Endpoints:
             self._count += 1
             number = self._count
         message = _compose(f"msg_fake{number:08d}", prompt, usage, reply(), self.pace.events)
-        if prompt.safeguards and self.verdict is not None:
-            message = replace(message, end={"safeguard_results": _checked(prompt, message, self.verdict)})
-        answer = self._paced(prompt, message, headers)
-        return answer, Bill(owner, prompt.model, message.usage.output, len(answer.parts))
+        if prompt.safeguards and self.safeguard_verdict is not None:
+            message = replace(message, end={"safeguard_results": _safeguard_results(prompt, message, self.safeguard_verdict)})
+        answer = self._with_pace(prompt, message, headers)
+        return answer, PendingCharge(owner, prompt.model, message.usage.output, len(answer.parts))
 
-    def _paced(self, prompt: Prompt, message: Message, headers: list[tuple[str, str]]) -> ApiAnswer:
+    def _with_pace(self, prompt: Prompt, message: Message, headers: list[tuple[str, str]]) -> ApiAnswer:
         pace, usage = self.pace, message.usage
         first = pace.first_token + pace.per_input_token * usage.charged_input
         writing = pace.per_output_token * usage.output
@@ -252,7 +252,7 @@ def _compose(number: str, prompt: Prompt, usage: TokenUsage, reply: Reply | None
     return Message(number, prompt.model, blocks, replace(usage, output=output), stop, pieces)
 
 
-def _checked(prompt: Prompt, message: Message, verdict: str) -> list[dict[str, Any]]:
+def _safeguard_results(prompt: Prompt, message: Message, verdict: str) -> list[dict[str, Any]]:
     """The results of the checks that the client asked for (Claude Code's auto mode; facts of 2026-11)."""
     uses = [block["id"] for block in message.blocks if block.get("type") == "tool_use"]
     known = {"type": "available", "tool_uses": {id: {"type": "evaluated", "outcome": verdict} for id in uses}}

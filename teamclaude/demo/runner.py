@@ -28,7 +28,7 @@ from ..routing.rules import Rules
 from .api import FakeApi
 from .chronicle import EventLog, WindowState, plain_line
 from .clock import DemoClock
-from .endpoints import Pace
+from .endpoints import ApiPace
 from .footprints import Footprints
 from .plan import SessionPlan, plan_sessions
 from .quota import FakeAccount
@@ -58,7 +58,7 @@ _TICK = 0.1
 _PROGRESS_SEC = 4.0
 _DRAIN_SEC = 2.0
 # First token after 1.5 s, then 80 tokens a second: an answer takes about as long as in the traces.
-_PACE = Pace(first_token=1.5, per_input_token=2e-5, per_output_token=0.0125)
+_PACE = ApiPace(first_token=1.5, per_input_token=2e-5, per_output_token=0.0125)
 # Calm until the story of the full window is told; then the usual trouble begins.
 _CALM = Profile(slow_start=0.03, slow_sec=20.0)
 _TROUBLE = Profile(bare_429=0.01, overloaded=0.015, slow_start=0.03, slow_sec=20.0)

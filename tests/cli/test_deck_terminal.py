@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("termios")
 
 from teamclaude.demo.api import FakeApi
-from teamclaude.demo.endpoints import Pace
+from teamclaude.demo.endpoints import ApiPace
 from teamclaude.demo.quota import FakeAccount
 from tests.cli.support import KEY, accounts_in, free_port
 from tests.cli.tty import Tty
@@ -33,7 +33,7 @@ def api() -> Iterator[FakeApi]:
         FakeAccount(name, f"sk-ant-oat01-FAKE-{name}", five_hour_tokens=10**9, weekly_tokens=10**10)
         for name in ("alice", "bob")
     ]
-    with FakeApi(accounts, seed=1, keep_bodies=False, pace=Pace(per_output_token=0.001)) as api:
+    with FakeApi(accounts, seed=1, keep_bodies=False, pace=ApiPace(per_output_token=0.001)) as api:
         yield api
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from teamclaude.demo.api import FakeApi
-from teamclaude.demo.endpoints import Pace
+from teamclaude.demo.endpoints import ApiPace
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.quota import FakeAccount
 
@@ -80,9 +80,9 @@ def test_a_safety_check_that_is_asked_for_has_a_verdict_for_each_tool_use(
 def test_no_safety_check_is_made_unless_it_is_asked_for(api: FakeApi, ask: Any, document: Any) -> None:
     api.script.reply_with(tool_uses("toolu_1"), tool_uses("toolu_2"), "no tool")
     assert b"safeguard_results" not in ask()[2]
-    api.endpoints.verdict = None
+    api.endpoints.safeguard_verdict = None
     assert b"safeguard_results" not in ask(document(safeguards=CHECK))[2]
-    api.endpoints.verdict = "flagged"
+    api.endpoints.safeguard_verdict = "flagged"
     end = events_of(ask(document(safeguards=CHECK[:1]))[2])[-2][1]["delta"]
     assert end["safeguard_results"][0]["status"]["tool_uses"] == {}
 
@@ -326,7 +326,7 @@ def test_a_pace_is_kept_on_the_apis_clock(document: Any) -> None:
             return 1_795_000_000.0
 
     account = FakeAccount("a", "sk-ant-oat01-FAKE-a")
-    with FakeApi([account], clock=Fast(), pace=Pace(first_token=40, per_output_token=1)) as api:
+    with FakeApi([account], clock=Fast(), pace=ApiPace(first_token=40, per_output_token=1)) as api:
         asked = document("[[reply=40]]")
         clocked = threading.Event()
         timer = threading.Timer(0.02, clocked.set)

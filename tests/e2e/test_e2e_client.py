@@ -94,7 +94,7 @@ def in_auto_mode(world: World, verdict: Optional[str]) -> Ended:
     """A turn in which the client wants one tool use checked by the API, which says `verdict`, or nothing."""
     if world.version == "2.1.112":
         pytest.skip("2.1.112 has no auto mode")
-    world.api.endpoints.verdict = verdict
+    world.api.endpoints.safeguard_verdict = verdict
     world.api.script.reply_with([tool("Bash", command=RISKY, description="make a folder")], "Done.")
     ended = world.claude("make a folder", "--permission-mode", "auto")
     first = json.loads(world.turns[0].body)
