@@ -77,7 +77,7 @@ def steps(answer: ApiAnswer, fault: Fault | None, *, head_only: bool = False) ->
         # A HEAD answer has the head of the GET it stands for, and no body.
         plain: Iterator[Step] = iter([Send(head_bytes(shaped, fault.version), head=True)])
         return _cut_bytes(plain, fault.cut) if fault.cut else plain
-    return _trickle(_sequence(shaped, fault), fault)
+    return _in_small_writes(_sequence(shaped, fault), fault)
 
 
 def _apply_fault(answer: ApiAnswer, fault: Fault) -> ApiAnswer:
@@ -185,16 +185,16 @@ def _cut_bytes(body: Iterator[Step], cut: Cut) -> Iterator[Step]:
             return
 
 
-def _trickle(sequence: Iterator[Step], fault: Fault) -> Iterator[Step]:
+def _in_small_writes(sequence: Iterator[Step], fault: Fault) -> Iterator[Step]:
     for step in sequence:
-        if not isinstance(step, Send) or not fault.trickle:
+        if not isinstance(step, Send) or not fault.write_size:
             yield step
             continue
-        size = fault.trickle
+        size = fault.write_size
         pieces = [step.data[i : i + size] for i in range(0, len(step.data), size)]
         for piece in pieces[:-1]:
             yield Send(piece)
-            yield Wait(fault.trickle_gap)
+            yield Wait(fault.write_gap)
         yield step._replace(data=pieces[-1] if pieces else b"")
 
 

@@ -35,7 +35,7 @@ KINDS = {
     529: "overloaded_error",
 }
 
-_WORDS = {
+_MESSAGES = {
     400: "The request is not valid.",
     401: "The credential is not valid.",
     403: "This credential may not do that.",
@@ -48,7 +48,7 @@ def error_body(status: int, message: str = "", kind: str = "") -> bytes:
     """The API's error document."""
     error = {
         "type": kind or KINDS.get(status, "api_error" if status >= 500 else "invalid_request_error"),
-        "message": message or _WORDS.get(status, "Something went wrong."),
+        "message": message or _MESSAGES.get(status, "Something went wrong."),
     }
     return json.dumps({"type": "error", "error": error}).encode()
 
@@ -95,8 +95,8 @@ class Fault:
     before_read: float = 0.0
     before_head: float = 0.0
     between_events: float = 0.0
-    trickle: int = 0
-    trickle_gap: float = 0.0
+    write_size: int = 0
+    write_gap: float = 0.0
 
     cut: Cut | None = None
     then: str = ""
@@ -114,7 +114,7 @@ class Fault:
         """Whether the API's own answer is not wanted."""
         return self.code is not None or self.raw is not None or bool(self.quota_axis)
 
-    def but(self, **changes: Any) -> Fault:
+    def with_changes(self, **changes: Any) -> Fault:
         """The same fault with other fields: `Fault.status(429).but(before_head=2)`."""
         return replace(self, **changes)
 
@@ -185,24 +185,24 @@ class Fault:
         )
 
     @classmethod
-    def trickled(cls, size: int = 1, gap: float = 0.0) -> Fault:
+    def small_writes(cls, size: int = 1, gap: float = 0.0) -> Fault:
         """Everything in writes of `size` bytes, `gap` seconds apart."""
         return cls(trickle=size, trickle_gap=gap)
 
     # --- nothing, and broken off ---------------------------------------------------------
 
     @classmethod
-    def silent(cls) -> Fault:
+    def never_answered(cls) -> Fault:
         """The request is read, and nothing is said until the client leaves."""
         return cls(cut=Cut("start", how="hang"))
 
     @classmethod
-    def deaf(cls) -> Fault:
+    def never_read(cls) -> Fault:
         """The connection is accepted and never read from."""
         return cls(on_accept=True, cut=Cut("start", how="hang"))
 
     @classmethod
-    def dropped(cls, how: str = "rst") -> Fault:
+    def closed_on_accept(cls, how: str = "rst") -> Fault:
         """The connection is accepted and closed at once, before anything is read."""
         return cls(on_accept=True, cut=Cut("start", how=how))
 
@@ -247,12 +247,12 @@ class Fault:
     # --- otherwise framed ----------------------------------------------------------------
 
     @classmethod
-    def zipped(cls) -> Fault:
+    def gzipped(cls) -> Fault:
         """A gzip body; a stream is flushed after each event."""
         return cls(gzip=True)
 
     @classmethod
-    def informed(cls, code: int = 103) -> Fault:
+    def with_interim(cls, code: int = 103) -> Fault:
         """A 1xx answer before the real head."""
         return cls(interim=code)
 

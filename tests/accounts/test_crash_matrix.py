@@ -187,7 +187,7 @@ def crash(forker: Forker, logins: Any, step: str) -> None:
         forker.begin(logins, step)
         assert forker.end() == (signal.SIGKILL, [])
         return
-    logins.server.script.once(Fault.silent(), path=TOKEN_PATH)
+    logins.server.script.once(Fault.never_answered(), path=TOKEN_PATH)
     child = forker.begin(logins, "")
     deadline = time.monotonic() + 10
     while not logins.server.calls and time.monotonic() < deadline:

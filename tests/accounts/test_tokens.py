@@ -134,7 +134,7 @@ def test_what_passes_by_itself(auth: AuthServer, fault: Fault, spent: bool, word
 
 def test_a_silent_server_is_given_up(auth: AuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "TIMEOUT_SEC", 0.05)
-    auth.script.once(Fault.silent())
+    auth.script.once(Fault.never_answered())
     with pytest.raises(TokenEndpointUnavailableError, match="lost: no answer in") as caught:
         refresh_tokens(config_of(auth), auth.log_in(auth.users[0])["refreshToken"])
     assert caught.value.may_be_spent
@@ -142,7 +142,7 @@ def test_a_silent_server_is_given_up(auth: AuthServer, monkeypatch: pytest.Monke
 
 def test_a_server_that_trickles_is_given_up(auth: AuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "TIMEOUT_SEC", 0.1)
-    auth.script.once(Fault.trickled(1, 0.001))
+    auth.script.once(Fault.small_writes(1, 0.001))
     with pytest.raises(TokenEndpointUnavailableError, match="lost"):
         refresh_tokens(config_of(auth), auth.log_in(auth.users[0])["refreshToken"])
 

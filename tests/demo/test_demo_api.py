@@ -259,7 +259,7 @@ def test_bytes_that_are_not_http_get_a_400(raw: Any) -> None:
 
 
 def test_inflight_is_seen_and_returns_to_zero(api: FakeApi, raw: Any) -> None:
-    api.script.once(Fault.silent())
+    api.script.once(Fault.never_answered())
     client = raw()
     client.send()
     assert api.wait_until(lambda api: api.inflight == 1)
@@ -274,7 +274,7 @@ def test_inflight_is_seen_and_returns_to_zero(api: FakeApi, raw: Any) -> None:
 def test_the_log_tells_exchanges_in_the_order_of_their_arrival_not_of_their_ends(
     api: FakeApi, raw: Any
 ) -> None:
-    api.script.once(Fault.silent())
+    api.script.once(Fault.never_answered())
     first, second = raw(), raw()
     first.send()
     assert api.wait_until(lambda api: api.inflight == 1)
@@ -307,7 +307,7 @@ def test_refused_connections_and_back_again(api: FakeApi, ask: Any) -> None:
 
 def test_stop_ends_idle_and_hanging_connections(document: Any) -> None:
     api = FakeApi([FakeAccount("a", "sk-ant-oat01-FAKE-a")]).start()
-    api.script.once(Fault.silent())
+    api.script.once(Fault.never_answered())
     connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=5)
     headers = {"Authorization": "Bearer sk-ant-oat01-FAKE-a", "anthropic-beta": "oauth-2025-04-20"}
     connection.request("POST", "/v1/messages", json.dumps(document()), headers)

@@ -96,18 +96,18 @@ def test_html_instead_of_a_stream(meet: Any) -> None:
 
 
 def test_nothing_is_said(meet: Any) -> None:
-    assert meet(Fault.silent(), patience=0.1) == (b"", "silent")
+    assert meet(Fault.never_answered(), patience=0.1) == (b"", "silent")
 
 
 def test_accepted_and_never_read(api: FakeApi, meet: Any) -> None:
-    assert meet(Fault.deaf(), patience=0.1) == (b"", "silent")
+    assert meet(Fault.never_read(), patience=0.1) == (b"", "silent")
     assert api.log == ()
 
 
 @pytest.mark.parametrize("how", ["rst", "fin"])
 def test_accepted_and_dropped(meet: Any, how: str) -> None:
     try:
-        seen = meet(Fault.dropped(how))
+        seen = meet(Fault.closed_on_accept(how))
     except ConnectionResetError:
         # The reset can be there before connect() has returned.
         seen = (b"", "rst")
@@ -192,7 +192,7 @@ def test_exactly_these_bytes(meet: Any) -> None:
 
 @pytest.mark.parametrize("code", [100, 103])
 def test_an_interim_answer_before_the_head(meet: Any, code: int) -> None:
-    seen = meet(Fault.informed(code))
+    seen = meet(Fault.with_interim(code))
     assert seen.raw.startswith(b"HTTP/1.1 %d Interim\r\n" % code)
     assert b"\r\n\r\nHTTP/1.1 200 OK\r\n" in seen.raw
     assert seen.events == EVENTS
@@ -203,7 +203,7 @@ def test_huge_headers(meet: Any) -> None:
 
 
 def test_a_slow_trickle_still_says_everything(api: FakeApi, raw: Any, document: Any) -> None:
-    api.script.once(Fault.trickled(7))
+    api.script.once(Fault.small_writes(7))
     client = raw()
     client.send(document(stream=False))
     seen = client.see()
@@ -221,7 +221,7 @@ def test_an_error_event_inside_the_stream(meet: Any) -> None:
 
 
 def test_gzip_is_flushed_after_each_event(meet: Any) -> None:
-    seen = meet(Fault.zipped().but(cut=Cut("event", 3, "fin")))
+    seen = meet(Fault.gzipped().with_changes(cut=Cut("event", 3, "fin")))
     assert b"content-encoding: gzip" in seen.head
     packed, rest = b"", seen.body
     while rest:
@@ -232,7 +232,7 @@ def test_gzip_is_flushed_after_each_event(meet: Any) -> None:
 
 
 def test_gzip_of_a_whole_document(meet: Any) -> None:
-    seen = meet(Fault.zipped(), stream=False)
+    seen = meet(Fault.gzipped(), stream=False)
     assert b'"type":"message"' in zlib.decompress(seen.body, wbits=31)
 
 
@@ -264,11 +264,11 @@ def test_delays_are_steps_at_the_named_points() -> None:
         Send(b"3\r\ntwo\r\n", 2),
         Send(b"0\r\n\r\n"),
     ]
-    assert list(steps(answer, Fault.silent()))[-1] == Close("hang")
+    assert list(steps(answer, Fault.never_answered()))[-1] == Close("hang")
     head = head_bytes(answer)
-    dripping = list(steps(answer, Fault.trickled(1000, 0.25)))[1:]
+    dripping = list(steps(answer, Fault.small_writes(1000, 0.25)))[1:]
     assert dripping[0] == Send(head, head=True)
-    assert Wait(0.25) in list(steps(answer, Fault.trickled(10, 0.25)))
+    assert Wait(0.25) in list(steps(answer, Fault.small_writes(10, 0.25)))
 
 
 def test_a_delay_before_reading_delays_the_first_request_only(api: FakeApi, raw: Any) -> None:

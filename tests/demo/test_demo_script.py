@@ -60,12 +60,12 @@ def test_a_number_of_times_in_the_order_given() -> None:
 
 def test_faults_at_accept_wait_for_connections() -> None:
     script = Script()
-    script.once(Fault.deaf())
+    script.once(Fault.never_read())
     assert script.fault(asked(), "a") is None
-    assert script.on_accept() == Fault.deaf()
+    assert script.on_accept() == Fault.never_read()
     assert script.on_accept() is None
     with pytest.raises(ValueError, match="number of times"):
-        script.always(Fault.deaf())
+        script.always(Fault.never_read())
 
 
 def test_a_profile_is_the_same_for_the_same_seed() -> None:

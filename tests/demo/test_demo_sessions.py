@@ -123,7 +123,7 @@ def test_a_long_conversation_is_compacted(api: FakeApi, run: Any) -> None:
 
 
 def test_sub_agents_run_at_once_under_the_sessions_id(api: FakeApi, run: Any) -> None:
-    api.script.times(3, Fault.silent(), when=lambda asked: bool(asked.header("x-claude-code-agent-id")))
+    api.script.times(3, Fault.never_answered(), when=lambda asked: bool(asked.header("x-claude-code-agent-id")))
     turn = Turn(0, 100, 10, agents=[[Turn(0, 4000, 20)]] * 3)
     session = FakeSession(api.url, dataclasses.replace(PLAN, model=OPUS), DemoClock(20_000.0), key=KEY)
     tallies: list[Tally] = []
@@ -158,7 +158,7 @@ def test_sub_agents_run_at_once_under_the_sessions_id(api: FakeApi, run: Any) ->
         (Fault.stream_error(0), 2),
         (Fault.garbage_head(), 2),
         (Fault.ends_early(9), 1),
-        (Fault.zipped(), 1),
+        (Fault.gzipped(), 1),
         (Fault(pings=3), 1),
     ],
 )
@@ -235,7 +235,7 @@ def test_stopping_ends_a_thinking_session_and_counts_nothing_undecided(api: Fake
 def test_an_error_after_the_stop_is_nobodys(api: FakeApi) -> None:
     stop = threading.Event()
     session = FakeSession(api.url, PLAN, DemoClock(20_000.0), key=KEY, stop=stop)
-    api.script.always(Fault.status(403).but(before_head=0.1), path="/v1/messages")
+    api.script.always(Fault.status(403).with_changes(before_head=0.1), path="/v1/messages")
     session.start()
     assert api.wait_until(lambda api: any(e.path == "/v1/messages" for e in api.live))
     stop.set()

@@ -110,7 +110,7 @@ class Ground:
         good = Fault.status(200, body=json.dumps(grant).encode())
         answers = {
             "works": good,
-            "slow": good.but(before_head=0.05 * SPEED),
+            "slow": good.with_changes(before_head=0.05 * SPEED),
             "refused": Fault.status(400, body=b'{"error":"invalid_grant"}'),
             "busy": Fault.status(429, retry_after=1),
             "lost": Fault.no_head("rst"),

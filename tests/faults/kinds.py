@@ -149,7 +149,7 @@ def _silent(draft: Draft) -> None:
     """The API takes a request, on a fresh or on a used connection, and says nothing."""
     draft.pool(1, 2)
     draft.troubles.append(
-        Trouble(Fault.silent(), count=draft.rng.choice([1, None]), nth=draft.rng.choice([1, 2]))
+        Trouble(Fault.never_answered(), count=draft.rng.choice([1, None]), nth=draft.rng.choice([1, 2]))
     )
     draft.guest(*3 * [Request(stream=draft.chance(0.7))], session="s-one", agent="", tries=1)
 
@@ -170,7 +170,7 @@ def _until_close(draft: Draft) -> None:
             Fault.cut_body(draft.rng.randrange(1, 260), "fin"),
         ]
     )
-    draft.troubles.append(Trouble(cut.but(framing="close", gzip=draft.chance(0.5)), count=2))
+    draft.troubles.append(Trouble(cut.with_changes(framing="close", gzip=draft.chance(0.5)), count=2))
     version = draft.rng.choice(["1.0", "1.1", "1.1"])
     _turns(draft, 2, version=version)
 
@@ -187,8 +187,8 @@ def _gzip_errors(draft: Draft) -> None:
             Fault.ends_early(draft.rng.randrange(1, menu.EVENTS)),
         ]
     )
-    draft.troubles.append(Trouble(fault.but(gzip=True), count=2))
-    draft.troubles.append(Trouble(Fault.zipped(), count=None))  # and later ones are whole
+    draft.troubles.append(Trouble(fault.with_changes(gzip=True), count=2))
+    draft.troubles.append(Trouble(Fault.gzipped(), count=None))  # and later ones are whole
     _turns(draft, 3, stream=True)
 
 

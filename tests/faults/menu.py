@@ -53,7 +53,7 @@ _REFUSALS: list[Maker] = [
     lambda rng: Fault.status(429, retry_after=rng.choice([0, 1, 3, 30, 61, 900])),
     lambda rng: Fault.status(429, retry_after=rng.choice(["-1", "nan", "soon", "1e400", "2.5"])),
     lambda rng: Fault.bare_429(),
-    lambda rng: Fault.bare_429().but(gzip=True),
+    lambda rng: Fault.bare_429().with_changes(gzip=True),
 ]
 
 _LOGINS: list[Maker] = [
@@ -70,7 +70,7 @@ _OVERLOADS: list[Maker] = [
     lambda rng: Fault.html(502),
     lambda rng: Fault.stream_error(rng.choice([0, 0, 1, 2, 5, 9])),
     lambda rng: Fault.stream_error(rng.choice([0, 0, 4]), "rate_limit_error"),
-    lambda rng: Fault.overloaded().but(cut=None, gzip=True),
+    lambda rng: Fault.overloaded().with_changes(cut=None, gzip=True),
 ]
 
 _REQUESTS: list[Maker] = [
@@ -88,11 +88,11 @@ _BREAKS: list[Maker] = [
     lambda rng: Fault.cut_inside_event(rng.randrange(1, EVENTS + 1), _broken(rng)),
     lambda rng: Fault.cut_inside_event(rng.randrange(1, EVENTS + 1), _broken(rng)),
     lambda rng: Fault.cut_body(rng.randrange(3000), _broken(rng)),
-    lambda rng: Fault.cut_after_event(rng.randrange(EVENTS + 1), _how(rng)).but(gzip=True),
-    lambda rng: Fault.cut_after_event(rng.randrange(EVENTS + 1), _broken(rng)).but(framing="close"),
+    lambda rng: Fault.cut_after_event(rng.randrange(EVENTS + 1), _how(rng)).with_changes(gzip=True),
+    lambda rng: Fault.cut_after_event(rng.randrange(EVENTS + 1), _broken(rng)).with_changes(framing="close"),
     lambda rng: Fault.ends_early(rng.randrange(EVENTS)),
-    lambda rng: Fault.status(500).but(cut=Fault.cut_body(rng.randrange(60), _how(rng)).cut),
-    lambda rng: Fault.bare_429().but(cut=Fault.cut_body(rng.randrange(60), _how(rng)).cut),
+    lambda rng: Fault.status(500).with_changes(cut=Fault.cut_body(rng.randrange(60), _how(rng)).cut),
+    lambda rng: Fault.bare_429().with_changes(cut=Fault.cut_body(rng.randrange(60), _how(rng)).cut),
     lambda rng: Fault.closes_after(_how(rng)),
     lambda rng: Fault.garbage_head(),
     lambda rng: Fault.bytes_instead(
@@ -103,27 +103,27 @@ _BREAKS: list[Maker] = [
     ),
     lambda rng: Fault.bytes_instead(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "hang"),
     lambda rng: Fault.bytes_instead(b"", _how(rng)),
-    lambda rng: Fault.silent(),
+    lambda rng: Fault.never_answered(),
 ]
 
 _FRAMINGS: list[Maker] = [
-    lambda rng: Fault.zipped(),
+    lambda rng: Fault.gzipped(),
     lambda rng: Fault.unframed(),
     lambda rng: Fault.http10(),
-    lambda rng: Fault.informed(rng.choice([100, 102, 103])),
+    lambda rng: Fault.with_interim(rng.choice([100, 102, 103])),
     lambda rng: Fault.huge_headers(rng.choice([20_000, 60_000, 100_000])),
-    lambda rng: Fault.trickled(rng.choice([1, 7, 100]), 0.0),
-    lambda rng: Fault.trickled(rng.choice([200, 500]), 0.002 * SPEED),
+    lambda rng: Fault.small_writes(rng.choice([1, 7, 100]), 0.0),
+    lambda rng: Fault.small_writes(rng.choice([200, 500]), 0.002 * SPEED),
     lambda rng: Fault.slow(before_head=0.04 * SPEED),
     lambda rng: Fault.slow(between_events=0.006 * SPEED),
     lambda rng: Fault(pings=rng.choice([1, 5])),
-    lambda rng: Fault.zipped().but(framing="close"),
+    lambda rng: Fault.gzipped().with_changes(framing="close"),
     lambda rng: Fault.bytes_instead(b"HTTP/1.1 204 No Content\r\n\r\n", "keep"),
 ]
 
 _DEAF: list[Maker] = [
-    lambda rng: Fault.deaf(),
-    lambda rng: Fault.dropped(_how(rng)),
+    lambda rng: Fault.never_read(),
+    lambda rng: Fault.closed_on_accept(_how(rng)),
     lambda rng: Fault.slow(before_read=0.03 * SPEED),
 ]
 

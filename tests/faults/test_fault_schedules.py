@@ -71,7 +71,7 @@ def troubles_of(schedule: Schedule) -> set[str]:
     for trouble in schedule.troubles:
         fault = trouble.fault
         found |= {str(fault.code), f"quota {fault.quota_axis}", f"raw {fault.raw is not None}"}
-        found |= {f"gzip {fault.gzip}", f"1xx {bool(fault.interim)}", f"trickle {bool(fault.trickle)}"}
+        found |= {f"gzip {fault.gzip}", f"1xx {bool(fault.interim)}", f"trickle {bool(fault.write_size)}"}
         found |= {f"headers {len(fault.headers) > 10}", f"late error {bool(fault.error_after)}"}
         found |= {"error first"} if fault.error_after == 0 else set()
         if fault.cut is not None:

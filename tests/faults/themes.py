@@ -90,11 +90,11 @@ def _departures(draft: Draft) -> None:
     draft.pool(1, 2)
     draft.config.update({"headTimeoutSec": 8.0, "bodyIdleTimeoutSec": 8.0, "connectTimeoutSec": 8.0})
     silence = [
-        lambda r: Fault.silent(),
+        lambda r: Fault.never_answered(),
         lambda r: Fault.cut_after_event(r.randrange(menu.EVENTS), "hang"),
         lambda r: Fault.cut_head(r.randrange(1, 100), "hang"),
         lambda r: Fault.slow(before_head=0.05 * SPEED, between_events=0.01 * SPEED),
-        lambda r: Fault.deaf(),
+        lambda r: Fault.never_read(),
         menu.refusals,
         menu.overloads,
     ]

@@ -122,7 +122,7 @@ def test_of_many_requests_one_tries_whether_a_kind_of_work_is_still_refused(stag
     s = stage("a", "b")
     for name in "ab":
         s.ask(session=name, headers={"x-teamclaude-account": name})
-    refused = Fault.status(404, "model: claude-fable-5").but(before_head=0.2)
+    refused = Fault.status(404, "model: claude-fable-5").with_changes(before_head=0.2)
     s.api.script.always(refused, account="a", when=_of("claude-fable-5"))
     for n in range(4):
         assert s.ask(session=f"f{n}", model="claude-fable-5").status == 200

@@ -34,7 +34,7 @@ def test_a_429_for_want_of_extra_usage_caps_what_was_asked_and_nothing_else(stag
         s.ask(session=f"warm{n}", headers={"anthropic-beta": "plain"})
     refused = Fault.status(429, "Extra usage is required.", headers=unified(**OUT_OF_CREDITS))
     s.api.script.always(
-        refused.but(headers=[*refused.headers, ("retry-after", "121320")]),
+        refused.with_changes(headers=[*refused.headers, ("retry-after", "121320")]),
         account="a",
         when=lambda asked: "context-1m" in (asked.header("anthropic-beta") or ""),
     )
@@ -343,7 +343,7 @@ def test_enable_forgets_a_full_window_too(stage: Build, clock: Any) -> None:
 
 def test_a_silent_api_is_asked_once(stage: Build) -> None:
     s = stage("a", "b", headTimeoutSec=0.3)
-    s.api.script.always(Fault.silent())
+    s.api.script.always(Fault.never_answered())
     raw = s.raw().request(body=json.dumps(message()).encode())
     assert raw.rest()[0] == b"", "no answer at all: the client's own retry is the best one left"
     assert s.outcomes(1) == ["upstream error"]

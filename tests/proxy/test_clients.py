@@ -42,7 +42,7 @@ def test_requests_with_the_proxy_key_are_counted_under_no_name(stage: Build) -> 
 def test_a_client_above_its_limit_is_told_to_wait_and_others_are_not(stage: Build) -> None:
     s = guarded(stage, maxInflight=1)
     s.ask()
-    s.api.script.once(Fault.silent())
+    s.api.script.once(Fault.never_answered())
     stuck = threading.Thread(target=_give_up, args=(s,), daemon=True)
     stuck.start()
     assert s.api.wait_until(lambda api: api.inflight == 1)

@@ -27,7 +27,7 @@ def asked(s: Any) -> list[str]:
 
 def test_the_api_is_asked_for_what_can_be_read_and_the_client_gets_what_it_offered(stage: Build) -> None:
     s = stage("a")
-    s.api.script.once(Fault.zipped())
+    s.api.script.once(Fault.gzipped())
     reply = s.ask(headers=NATIVE)
     assert asked(s) == ["gzip, deflate"]
     assert reply.headers["content-encoding"] == "gzip"
@@ -117,14 +117,14 @@ def test_an_upstream_that_sends_br_all_the_same_is_passed_on_as_it_is(stage: Bui
 
 def test_a_compressed_head_without_a_body(stage: Build) -> None:
     s = stage("a")
-    s.api.script.once(Fault.zipped())
+    s.api.script.once(Fault.gzipped())
     reply = s.send("HEAD", "/v1/models", headers=NATIVE)
     assert (reply.body, reply.headers["content-encoding"]) == (b"", "gzip")
 
 
 def test_a_compressed_answer_of_known_length(stage: Build) -> None:
     s = stage("a")
-    s.api.script.once(Fault.zipped())
+    s.api.script.once(Fault.gzipped())
     reply = s.ask(stream=False, headers={"Accept-Encoding": "GZIP"})
     assert int(reply.headers["content-length"]) == len(reply.body)
     assert json.loads(gzip.decompress(reply.body))["type"] == "message"

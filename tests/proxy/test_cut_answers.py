@@ -30,7 +30,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def framed(fault: Fault, how: dict[str, Any], zipped: bool = False) -> Fault:
     # Time between the events: a stream is carried on once it flows.
-    return fault.but(**how, gzip=zipped, between_events=0.005)
+    return fault.with_changes(**how, gzip=zipped, between_events=0.005)
 
 
 CUTS = [
@@ -154,7 +154,7 @@ def test_another_kind_of_stream_ends_in_its_own_way(stage: Build) -> None:
 
 def test_a_stream_that_ends_with_an_error_event_is_whole(stage: Build) -> None:
     s = stage("a")
-    s.api.script.once(Fault.stream_error(after=3).but(**UNTIL_CLOSE))
+    s.api.script.once(Fault.stream_error(after=3).with_changes(**UNTIL_CLOSE))
     answer = s.raw().request(body=STREAM).answer()
     assert b"event: error" in answer.body
     assert s.outcomes(1) == ["upstream error"]
@@ -162,7 +162,7 @@ def test_a_stream_that_ends_with_an_error_event_is_whole(stage: Build) -> None:
 
 def test_a_stream_that_ends_before_it_has_begun_is_asked_for_once_more(stage: Build) -> None:
     s = stage("a")
-    s.api.script.once(Fault.cut_after_event(0, "fin").but(**UNTIL_CLOSE))
+    s.api.script.once(Fault.cut_after_event(0, "fin").with_changes(**UNTIL_CLOSE))
     assert b"message_stop" in s.ask().body
     assert len(s.seen(2)) == 2
 
@@ -199,7 +199,7 @@ def test_an_answer_to_a_client_s_own_login_is_cut_alike(stage: Build, text: byte
 
 def test_a_compressed_stream_without_message_stop_is_not_served(stage: Build) -> None:
     s = stage("a")
-    s.api.script.once(Fault.cut_after_event(6, "clean").but(gzip=True))
+    s.api.script.once(Fault.cut_after_event(6, "clean").with_changes(gzip=True))
     s.ask()
     assert s.outcomes(1) == ["upstream error"]
     assert "message_stop" in s.records[0]["reason"]
@@ -211,7 +211,7 @@ def test_an_error_event_is_seen_in_however_many_pieces_it_comes(
     stage: Build, zipped: bool, trickle: int
 ) -> None:
     s = stage("a", "b")
-    s.api.script.once(Fault.stream_error(after=0).but(gzip=zipped, trickle=trickle, trickle_gap=0.0005))
+    s.api.script.once(Fault.stream_error(after=0).with_changes(gzip=zipped, trickle=trickle, trickle_gap=0.0005))
     reply = s.ask(headers={"Accept-Encoding": "gzip"})
     assert b"event: error" not in reply.body
     assert b"message_stop" in reply.body

@@ -58,7 +58,7 @@ def leaves(s: Any, raw: Any, how: str = "fin", records: int = 1) -> None:
 @pytest.mark.parametrize("how", ["fin", "rst"])
 def test_while_waiting_for_the_head(stage: Build, how: str) -> None:
     s = stage("a")
-    s.api.script.once(Fault.silent())
+    s.api.script.once(Fault.never_answered())
     raw = ask(s)
     s.until(lambda: s.api.inflight == 1)
     leaves(s, raw, how)
@@ -122,7 +122,7 @@ def test_while_connecting(stage: Build) -> None:
 
 def test_while_the_request_goes_up(stage: Build) -> None:
     s = stage("a")
-    s.api.script.once(Fault.deaf())
+    s.api.script.once(Fault.never_read())
     raw = ask(s, "x" * 8_000_000)
     s.until(lambda: s.api.connections == 1)
     leaves(s, raw)
@@ -130,7 +130,7 @@ def test_while_the_request_goes_up(stage: Build) -> None:
 
 def test_while_a_refusal_is_read(stage: Build) -> None:
     s = stage("a")
-    s.api.script.once(Fault.overloaded().but(cut=Fault.cut_body(5, "hang").cut))
+    s.api.script.once(Fault.overloaded().with_changes(cut=Fault.cut_body(5, "hang").cut))
     raw = ask(s)
     s.until(lambda: s.api.inflight == 1)
     time.sleep(0.02)
@@ -139,7 +139,7 @@ def test_while_a_refusal_is_read(stage: Build) -> None:
 
 def test_while_its_own_login_is_used(stage: Build) -> None:
     s = stage("a")
-    s.api.script.once(Fault.silent())
+    s.api.script.once(Fault.never_answered())
     raw = s.raw().request("/api/oauth/usage", method="GET")
     s.until(lambda: s.api.inflight == 1)
     leaves(s, raw)
@@ -228,7 +228,7 @@ def test_a_half_closed_client_is_answered_after_a_pause_and_a_new_connection(
 @half_close
 @pytest.mark.parametrize("how", ["fin", "rst"])
 @pytest.mark.parametrize(
-    "fault", [Fault.silent(), Fault.cut_after_event(3, "hang"), Fault.quota("5h", reset_in=600.0)]
+    "fault", [Fault.never_answered(), Fault.cut_after_event(3, "hang"), Fault.quota("5h", reset_in=600.0)]
 )
 def test_a_half_closed_client_that_leaves_is_noticed(stage: Build, fault: Fault, how: str) -> None:
     s = stage("a")
@@ -244,7 +244,7 @@ def test_a_client_whose_socket_can_t_be_looked_up_has_left_when_it_half_closes(
 ) -> None:
     monkeypatch.setattr(watching, "peer_uid", lambda local, peer: None)
     s = stage("a")
-    s.api.script.once(Fault.silent())
+    s.api.script.once(Fault.never_answered())
     raw = asks_and_ends(s)
     assert s.outcomes(1) == ["client gone"]
     raw.close()

@@ -90,7 +90,7 @@ def test_usage_is_counted_per_conversation(stage: Build) -> None:
 
 def test_gzip_passes_as_gzip_and_is_still_counted(stage: Build) -> None:
     s = stage("a")
-    s.api.script.once(Fault.zipped())
+    s.api.script.once(Fault.gzipped())
     reply = s.ask(headers={"Accept-Encoding": "gzip"})
     assert reply.headers["content-encoding"] == "gzip"
     assert reply.body[:2] == b"\x1f\x8b"
@@ -321,7 +321,7 @@ def raw_answer(s: Any, **body: Any) -> bytes:
 
 def test_a_client_that_leaves_ends_the_upstream_request(stage: Build) -> None:
     s = stage("a")
-    s.api.script.once(Fault.silent())
+    s.api.script.once(Fault.never_answered())
     connection = s.connect()
     connection.request(
         "POST",

@@ -162,7 +162,7 @@ def test_a_client_that_leaves_within_its_body_sends_nothing_up(stage: Build) -> 
 
 def test_pipelined_requests_are_answered_in_order(stage: Build) -> None:
     s = stage("a")
-    s.api.script.once(Fault.status(400, "first").but(before_head=0.1))
+    s.api.script.once(Fault.status(400, "first").with_changes(before_head=0.1))
     raw = s.raw()
     raw.request(body=PLAIN).request(body=STREAM).request("/v1/nothing", method="GET")
     raw.request("/health", method="GET").request(body=PLAIN)

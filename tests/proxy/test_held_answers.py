@@ -49,7 +49,7 @@ def error_of(reply: Any) -> Any:
 
 
 def test_a_compressed_error_becomes_a_readable_event(held: Build) -> None:
-    s, reply = held(Fault.overloaded().but(gzip=True))
+    s, reply = held(Fault.overloaded().with_changes(gzip=True))
     assert error_of(reply) == {"type": "overloaded_error", "message": "Overloaded"}
     assert s.outcomes(1) == ["upstream error"]
 
@@ -67,7 +67,7 @@ def test_a_refused_request_keeps_the_api_s_own_words(held: Build) -> None:
 
 
 def test_a_stream_that_is_compressed_all_the_same_is_not_passed_off_as_a_plain_one(held: Build) -> None:
-    s, reply = held(Fault.zipped())
+    s, reply = held(Fault.gzipped())
     assert "200" in error_of(reply)["message"]
     assert s.outcomes(1) == ["upstream error"]
 

@@ -39,7 +39,7 @@ def test_who_may_not_wait_takes_a_slot_of_a_lower_tier() -> None:
 def test_a_spent_hold_looks_for_a_slot_of_another_account(stage: Build) -> None:
     s = stage("a", "b", allThrottledHoldBudgetSec=0, maxInflightPerAccount=1)
     home = s.ask(session="s1").account
-    s.api.script.once(Fault.silent(), account=home)
+    s.api.script.once(Fault.never_answered(), account=home)
     raw = s.raw().request(headers=[("x-claude-code-session-id", "s1")], body=BODY)
     s.until(lambda: s.api.inflight == 1)
     reply = s.ask(session="s1")

@@ -77,7 +77,7 @@ def test_a_held_body_counts_and_others_wait_for_room_until_they_are_refused(
 ) -> None:
     monkeypatch.setattr("teamclaude.proxy.wire.bodies.WAIT_SEC", 0.3)
     s = stage("a", proxy={"maxBodyMiB": 4, "maxBodiesMiB": 4}, maxInflightPerAccount=1)
-    s.api.script.once(Fault.silent())
+    s.api.script.once(Fault.never_answered())
     first = s.raw().request(body=turn(9))
     s.until(lambda: s.api.inflight == 1)
     held = s.raw().request(body=turn(3 * MIB))

@@ -172,7 +172,7 @@ def test_a_login_made_while_the_proxy_was_down_serves(stage: Stage) -> None:
     assert stage.ask()[0] == 200
 
 
-@pytest.mark.parametrize("fault", [Fault.status(503), Fault.silent()], ids=["503", "silence"])
+@pytest.mark.parametrize("fault", [Fault.status(503), Fault.never_answered()], ids=["503", "silence"])
 def test_a_new_conversation_does_not_wait_for_a_token_while_another_account_is_idle(
     stage: Stage, fault: Fault
 ) -> None:

@@ -81,7 +81,7 @@ def test_a_drain_lets_streams_finish_and_sends_all_else_away(
 
 def test_a_drain_ends_after_its_limit(stage: Build) -> None:
     s = stage("a", drainSec=0.3)
-    s.api.script.once(Fault.silent())
+    s.api.script.once(Fault.never_answered())
     raw = s.raw().request(body=STREAM)
     s.until(lambda: s.api.inflight == 1)
     began = time.monotonic()
@@ -94,7 +94,7 @@ def test_a_drain_ends_after_its_limit(stage: Build) -> None:
 
 def test_a_second_stop_ends_the_first_at_once(stage: Build) -> None:
     s = stage("a")
-    s.api.script.once(Fault.silent())
+    s.api.script.once(Fault.never_answered())
     s.raw().request(body=STREAM)
     s.until(lambda: s.api.inflight == 1)
     first = in_background(lambda: s.service.stop(60))
@@ -266,7 +266,7 @@ def test_the_command_line_s_drain_beats_the_configured_one(stage: Build) -> None
     s.service.stop(0)
     s.service = ProxyServer(ConfigFile(s.path, s.warnings.append), drain_sec=0.0)
     s.service.start()
-    s.api.script.once(Fault.silent())
+    s.api.script.once(Fault.never_answered())
     s.raw().request(body=STREAM)
     s.until(lambda: s.api.inflight == 1)
     s.service.stop()

@@ -191,7 +191,7 @@ def test_a_paid_key_is_reported_apart(stage: Build) -> None:
 
 def test_requests_under_way_are_in_the_deck(stage: Build) -> None:
     s = stage("a")
-    s.api.script.once(Fault.silent())
+    s.api.script.once(Fault.never_answered())
     raw = s.raw().request(body=b'{"model":"claude-opus-4-8","stream":true,"messages":[]}')
     s.until(lambda: s.api.inflight == 1)
     (running,) = strict(s, "/teamclaude/deck")["inflight"]

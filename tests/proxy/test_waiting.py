@@ -220,7 +220,7 @@ def test_the_record_keeps_how_long_it_waited_and_for_what(stage: Build, clock: A
 def test_a_request_that_waits_for_a_slot_is_no_hold_and_says_whose_slot(stage: Build, clock: Any) -> None:
     s = stage("alice", maxInflightPerAccount=1)
     s.ask(session="s0")
-    s.api.script.once(Fault.silent())
+    s.api.script.once(Fault.never_answered())
     first = s.raw().request(body=BODY)
     s.until(lambda: s.account("alice")["inflight"] == 1)
     second = Asker(s, session="s2")

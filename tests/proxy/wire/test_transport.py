@@ -98,7 +98,7 @@ def test_a_reused_connection_that_breaks_is_replaced_at_once(wired: Wired, fault
     assert wired.connections(3) == [1, 1, 2]
 
 
-@pytest.mark.parametrize("fault", [Fault.no_head("rst"), Fault.cut_head(20, "fin"), Fault.dropped()])
+@pytest.mark.parametrize("fault", [Fault.no_head("rst"), Fault.cut_head(20, "fin"), Fault.closed_on_accept()])
 def test_a_fresh_connection_that_breaks_is_tried_once_more_after_a_pause(wired: Wired, fault: Fault) -> None:
     wired.api.script.once(fault)
     assert wired.whole() == 200
@@ -132,7 +132,7 @@ def test_what_met_silence_is_not_sent_again(wired: Wired, warm: bool) -> None:
     if warm:
         assert wired.whole() == 200
     wired.transport = Transport(wired.pool, wired.watch, 0.05)
-    wired.api.script.always(Fault.silent())
+    wired.api.script.always(Fault.never_answered())
     with pytest.raises(UpstreamTimeoutError):
         wired.ask()
     assert wired.api.wait_until(lambda api: api.inflight == 0)
@@ -142,7 +142,7 @@ def test_what_met_silence_is_not_sent_again(wired: Wired, warm: bool) -> None:
 def test_a_refusal_that_trickles_is_read_for_two_seconds_at_most(wired: Wired) -> None:
     now = [0.0]
     wired.transport = Transport(wired.pool, wired.watch, 5.0, monotonic=lambda: now[0])
-    wired.api.script.once(Fault.status(400, body=b"x" * 400).but(trickle=1, trickle_gap=0.001))
+    wired.api.script.once(Fault.status(400, body=b"x" * 400).with_changes(trickle=1, trickle_gap=0.001))
     answer = wired.ask()
     read = answer.read
 
@@ -162,7 +162,7 @@ def test_a_client_that_leaves_ends_it_without_another_try(
 ) -> None:
     here, there = tcp_pair()
     watch = Pauses(here)
-    wired.api.script.once(Fault.silent())
+    wired.api.script.once(Fault.never_answered())
     there.close()
     began = time.monotonic()
     with pytest.raises(ClientGoneError):
@@ -196,7 +196,7 @@ def test_a_kept_body_beyond_all_measure_is_cut(wired: Wired) -> None:
 
 
 def test_a_kept_body_that_breaks_off_is_known_to_be_broken(wired: Wired) -> None:
-    wired.api.script.once(Fault.status(529, "Overloaded").but(cut=Fault.cut_body(10).cut))
+    wired.api.script.once(Fault.status(529, "Overloaded").with_changes(cut=Fault.cut_body(10).cut))
     answer = wired.ask()
     assert (len(wired.transport.keep(answer)), answer.complete) == (10, False)
 
@@ -204,7 +204,7 @@ def test_a_kept_body_that_breaks_off_is_known_to_be_broken(wired: Wired) -> None
 def test_a_client_that_leaves_while_a_body_is_kept_leaves_no_connection(
     wired: Wired, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wired.api.script.once(Fault.status(529, "Overloaded").but(cut=Fault.cut_body(10, "hang").cut))
+    wired.api.script.once(Fault.status(529, "Overloaded").with_changes(cut=Fault.cut_body(10, "hang").cut))
     answer = wired.ask()
 
     def left(*_: Any) -> bool:
