@@ -16,10 +16,10 @@ from typing import Any
 
 from .roles import AGENT_WORK, News, Role
 
-__all__ = ["Footprints"]
+__all__ = ["ClaudeFiles"]
 
 
-class Footprints:
+class ClaudeFiles:
     """`note` may be called by any thread; the files are written by whoever calls `write`."""
 
     def __init__(
@@ -34,7 +34,7 @@ class Footprints:
         self._agents: dict[str, int] = {}  # sub-agents in the order they came
         self._turns = 0
 
-    def begin(self) -> None:
+    def write_initial(self) -> None:
         """Before the first request: registry, pins, and transcripts with a prompt."""
         state = self._home / "state"
         state.mkdir(parents=True)
@@ -49,24 +49,24 @@ class Footprints:
             for session, role in self._roles.items()
             if role.issue
         ]
-        _replace(state / "sessions.json", rows)
+        _write_json(state / "sessions.json", rows)
         for session, role in self._roles.items():
             if role.issue:
                 self._pin(session)
             self._append(self._transcript(session), self._opening(session, role))
 
-    def note(self, session: str, agent: str = "") -> None:
+    def note_request(self, session: str, agent: str = "") -> None:
         """A request has ended."""
         if session in self._roles:
             self._noted.append((session, agent))
 
-    def tell(self, news: News) -> None:
+    def change_status(self, news: News) -> None:
         """The status of an issue changed."""
         session = self._ids[news.session]
         self._status[session] = news.status
         self._pin(session)
 
-    def write(self) -> None:
+    def write_turns(self) -> None:
         """The turns that were noted since the last call."""
         while self._noted:
             session, agent = self._noted.popleft()
@@ -79,7 +79,7 @@ class Footprints:
             calls = self._turns % 3 != 0 and not agent
             self._append(path, [self._answer(session, calls)])
             if calls and self._roles[session].issue and self._turns % 2:
-                _put(self._state(session) / "tool-inflight", f"{self._clock():.0f} Bash\n")
+                _write_atomically(self._state(session) / "tool-inflight", f"{self._clock():.0f} Bash\n")
 
     # --- files --------------------------------------------------------------------------------
 
@@ -96,7 +96,7 @@ class Footprints:
             self._agents[agent] = len(self._agents)
             kind, work = AGENT_WORK[self._agents[agent] % len(AGENT_WORK)]
             folder.mkdir(parents=True, exist_ok=True)
-            _replace(
+            _write_json(
                 folder / f"agent-{agent}.meta.json", {"agentType": kind, "description": work, "spawnDepth": 1}
             )
         return folder / f"agent-{agent}.jsonl"
@@ -113,7 +113,7 @@ class Footprints:
             "parentId": leader.issue_id if leader else None,
             "labels": [],
         }
-        _replace(self._state(session) / "pin.json", pin)
+        _write_json(self._state(session) / "pin.json", pin)
 
     def _append(self, path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -152,11 +152,11 @@ class Footprints:
         }
 
 
-def _replace(path: Path, value: Any) -> None:
-    _put(path, json.dumps(value))
+def _write_json(path: Path, value: Any) -> None:
+    _write_atomically(path, json.dumps(value))
 
 
-def _put(path: Path, text: str) -> None:
+def _write_atomically(path: Path, text: str) -> None:
     """In one step: the Deck may read at any moment."""
     part = path.with_name(path.name + ".new")
     part.write_text(text, encoding="utf-8")

@@ -29,7 +29,7 @@ from .api import FakeApi
 from .chronicle import EventLog, WindowState, plain_line
 from .clock import DemoClock
 from .endpoints import ApiPace
-from .footprints import Footprints
+from .footprints import ClaudeFiles
 from .plan import SessionPlan, plan_sessions
 from .quota import FakeAccount
 from .report import Result, report_lines
@@ -136,13 +136,13 @@ class _Demo:
             directory = tempfile.mkdtemp(prefix="teamclaude-demo-")
             stack.callback(shutil.rmtree, directory, ignore_errors=True)
             self.plans = self._plan()
-            self.footprints = Footprints(
+            self.footprints = ClaudeFiles(
                 Path(directory) / "claude",
                 [plan.id for plan in self.plans],
                 cast_roles(options.sessions),
                 self.clock,
             )
-            self.footprints.begin()
+            self.footprints.write_initial()
             self.service = self._service(Path(directory))
             self.service.start()
             stack.callback(self.service.stop, 0)
@@ -177,7 +177,7 @@ class _Demo:
     def _note(self, exchange: Exchange) -> None:
         activity = activity_of(exchange)
         self.chronicle.add_request(activity)
-        self.footprints.note(activity.session, activity.agent)
+        self.footprints.note_request(activity.session, activity.agent)
 
     def _notice(self, notice: Notice, now: float) -> None:
         if notice.kind in (HELD, BENCH):  # of the windows the fake API tells, at once
@@ -233,8 +233,8 @@ class _Demo:
             while waiting and self.clock.elapsed() >= waiting[0].at:
                 self._play(waiting.pop(0))
             while news and self.clock.elapsed() >= news[0].at:
-                self.footprints.tell(news.pop(0))
-            self.footprints.write()
+                self.footprints.change_status(news.pop(0))
+            self.footprints.write_turns()
             if self.camera is not None:
                 self.camera.look(self.service)
             if self.clock.elapsed() >= self.trouble_at:

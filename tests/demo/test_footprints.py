@@ -10,7 +10,7 @@ import pytest
 from teamclaude.deck.assembly import deck_model
 from teamclaude.deck.model import DeckModel
 from teamclaude.deck.reader import SCAN_SEC, SourceReader
-from teamclaude.demo.footprints import Footprints
+from teamclaude.demo.footprints import ClaudeFiles
 from teamclaude.demo.roles import News, cast_roles, news_of
 
 NOW = 1_795_000_000.0
@@ -22,9 +22,9 @@ class Demo:
 
     def __init__(self, home: Path) -> None:
         self.now = NOW
-        self.prints = Footprints(home, SESSIONS, cast_roles(12), lambda: self.now)
+        self.prints = ClaudeFiles(home, SESSIONS, cast_roles(12), lambda: self.now)
         self.reader = SourceReader(home, clock=lambda: self.now)
-        self.prints.begin()
+        self.prints.write_initial()
 
     def model(self) -> DeckModel:
         self.reader.set_wanted(SESSIONS)
@@ -48,8 +48,8 @@ def test_the_team_forms_trees_of_three_levels_and_the_others_stand_alone(demo: D
 def test_news_change_an_issues_status(demo: Demo) -> None:
     blocked, review = SESSIONS[4], SESSIONS[3]
     assert not demo.model().alerts
-    demo.prints.tell(News(0, 4, "Blocked"))
-    demo.prints.tell(News(0, 3, "In Review"))
+    demo.prints.change_status(News(0, 4, "Blocked"))
+    demo.prints.change_status(News(0, 3, "In Review"))
     demo.now += SCAN_SEC
     model = demo.model()
     assert {model.nodes[key].chip for key in (blocked, review)} == {"block", "review"}
@@ -57,13 +57,13 @@ def test_news_change_an_issues_status(demo: Demo) -> None:
 
 
 def test_turns_of_sessions_and_sub_agents_are_written_when_asked(demo: Demo) -> None:
-    demo.prints.note(SESSIONS[8], "a1")
-    demo.prints.note(SESSIONS[8])
-    demo.prints.note("a stranger")
-    demo.prints.note("")
+    demo.prints.note_request(SESSIONS[8], "a1")
+    demo.prints.note_request(SESSIONS[8])
+    demo.prints.note_request("a stranger")
+    demo.prints.note_request("")
     demo.now += 60
     assert f"{SESSIONS[8]}/a1" not in demo.model().nodes
-    demo.prints.write()
+    demo.prints.write_turns()
     model = demo.model()
     agent = model.nodes[f"{SESSIONS[8]}/a1"]
     assert agent.label == "find all callers of roundMoney"
@@ -73,8 +73,8 @@ def test_turns_of_sessions_and_sub_agents_are_written_when_asked(demo: Demo) -> 
 
 
 def test_a_tool_is_marked_as_executing(demo: Demo) -> None:
-    demo.prints.note(SESSIONS[0])
-    demo.prints.write()
+    demo.prints.note_request(SESSIONS[0])
+    demo.prints.write_turns()
     assert demo.model().nodes[SESSIONS[0]].tool_running
 
 
