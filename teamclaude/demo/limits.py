@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-__all__ = ["Bucket", "KeyLimits", "rfc3339"]
+__all__ = ["TokenBucket", "KeyLimits", "rfc3339"]
 
 _MINUTE = 60.0
 
@@ -17,7 +17,7 @@ def rfc3339(epoch: float) -> str:
 
 
 @dataclass
-class Bucket:
+class TokenBucket:
     """`limit` units a minute; what was spent flows back evenly."""
 
     limit: int
@@ -52,9 +52,9 @@ class KeyLimits:
         self, requests: int = 1000, input_tokens: int = 2_000_000, output_tokens: int = 400_000
     ) -> None:
         self.buckets = {
-            "requests": Bucket(requests),
-            "input-tokens": Bucket(input_tokens),
-            "output-tokens": Bucket(output_tokens),
+            "requests": TokenBucket(requests),
+            "input-tokens": TokenBucket(input_tokens),
+            "output-tokens": TokenBucket(output_tokens),
         }
 
     def refusal(self, now: float) -> float | None:
