@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-__all__ = ["SessionPlan", "Turn", "plan_sessions", "quantile_draw"]
+__all__ = ["SessionPlan", "Turn", "plan_sessions", "draw_quantile"]
 
 _AT = (0.0, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 _GAP = (1.0, 3.6, 5.8, 9.9, 24.0, 123.0, 304.0, 900.0)
@@ -57,12 +57,12 @@ class SessionPlan:
     def turns(self) -> Iterator[Turn]:
         """Endless; the first turn carries the first prompt."""
         rng = random.Random(self.seed)
-        yield Turn(0.0, int(quantile_draw(rng, _FIRST_INPUT)), _reply(rng))
+        yield Turn(0.0, int(draw_quantile(rng, _FIRST_INPUT)), _reply(rng))
         while True:
             agents = [list(_agent(rng)) for _ in range(rng.randint(2, 4))]
             yield Turn(
-                think_sec=min(self.max_gap_sec, quantile_draw(rng, _GAP)),
-                new_tokens=int(quantile_draw(rng, _NEW_INPUT)),
+                think_sec=min(self.max_gap_sec, draw_quantile(rng, _GAP)),
+                new_tokens=int(draw_quantile(rng, _NEW_INPUT)),
                 reply_tokens=_reply(rng),
                 agents=agents if rng.random() < self.fan_out else (),
             )
@@ -95,7 +95,7 @@ def plan_sessions(
     ]
 
 
-def quantile_draw(rng: random.Random, values: Sequence[float]) -> float:
+def draw_quantile(rng: random.Random, values: Sequence[float]) -> float:
     """A draw from the distribution whose quantiles at `_AT` are `values`, straight in between."""
     at = rng.random() * _AT[-1]
     upper = next(i for i, edge in enumerate(_AT) if edge >= at) or 1
@@ -107,8 +107,8 @@ def quantile_draw(rng: random.Random, values: Sequence[float]) -> float:
 def _agent(rng: random.Random) -> Iterator[Turn]:
     yield Turn(0.5, rng.randint(3000, 9000), _reply(rng))
     for _ in range(rng.randint(1, 4)):
-        yield Turn(rng.uniform(1, 8), int(quantile_draw(rng, _NEW_INPUT)), _reply(rng))
+        yield Turn(rng.uniform(1, 8), int(draw_quantile(rng, _NEW_INPUT)), _reply(rng))
 
 
 def _reply(rng: random.Random) -> int:
-    return int(quantile_draw(rng, _OUTPUT))
+    return int(draw_quantile(rng, _OUTPUT))
