@@ -15,7 +15,7 @@ from typing import Any
 from .answer import ApiAnswer, error_answer
 from .cache import TokenUsage
 from .fault import Fault
-from .prompt import BadPrompt, Prompt, read_prompt
+from .prompt import BadPromptError, Prompt, read_prompt
 from .quota import FakeAccount, Refusal
 from .script import Reply
 from .stream import Message, events, message_json, reply_text, weight
@@ -132,7 +132,7 @@ class ApiEndpoints:
         counting = request.path.endswith("/count_tokens")
         try:
             prompt = read_prompt(request.body, counting=counting)
-        except BadPrompt as exc:
+        except BadPromptError as exc:
             return error_answer(400, str(exc)), None
         if counting:
             return ApiAnswer(200, [_JSON], (json.dumps({"input_tokens": prompt.tokens}).encode(),)), None
@@ -281,5 +281,5 @@ def _models(request: Request) -> ApiAnswer:
 def _model_of(request: Request) -> str:
     try:
         return read_prompt(request.body).model
-    except BadPrompt:
+    except BadPromptError:
         return MODELS[1]

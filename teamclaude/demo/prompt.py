@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-__all__ = ["FIVE_MINUTES", "ONE_HOUR", "BadPrompt", "Prefix", "Prompt", "read_prompt", "tokens_of"]
+__all__ = ["FIVE_MINUTES", "ONE_HOUR", "BadPromptError", "Prefix", "Prompt", "read_prompt", "tokens_of"]
 
 FIVE_MINUTES = 300
 ONE_HOUR = 3600
@@ -30,7 +30,7 @@ _REPLY = re.compile(r"\[\[reply=(\d{1,9})\]\]")
 _BILLING = "x-anthropic-billing-header"
 
 
-class BadPrompt(Exception):
+class BadPromptError(Exception):
     """The body is not a request the API understands; the text is the API's answer."""
 
 
@@ -77,10 +77,10 @@ def read_prompt(body: bytes, *, counting: bool = False) -> Prompt:
     required = ("model", "messages") if counting else ("model", "messages", "max_tokens")
     for name in required:
         if name not in document:
-            raise BadPrompt(f"{name}: Field required")
+            raise BadPromptError(f"{name}: Field required")
     messages = document["messages"]
     if not isinstance(messages, list) or not messages:
-        raise BadPrompt("messages: at least one message is required")
+        raise BadPromptError("messages: at least one message is required")
     model = str(document["model"])
     last = json.dumps(messages[-1])
     replies = _REPLY.findall(last)
@@ -105,15 +105,15 @@ def _document(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as exc:
-        raise BadPrompt(f"The request body is not valid JSON: {exc}") from None
+        raise BadPromptError(f"The request body is not valid JSON: {exc}") from None
     if not isinstance(document, dict):
-        raise BadPrompt("The request body is not a JSON object")
+        raise BadPromptError("The request body is not a JSON object")
     return document
 
 
 def _whole(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise BadPrompt("max_tokens: Input should be a valid integer")
+        raise BadPromptError("max_tokens: Input should be a valid integer")
     return value
 
 
@@ -138,7 +138,7 @@ def _blocks(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield "system", block
     for message in document["messages"]:
         if not isinstance(message, dict) or "content" not in message:
-            raise BadPrompt("messages.0.content: Field required")
+            raise BadPromptError("messages.0.content: Field required")
         for block in _as_blocks(message["content"]):
             yield str(message.get("role")), block
 
@@ -148,7 +148,7 @@ def _as_blocks(value: object) -> list[dict[str, Any]]:
         return [{"type": "text", "text": value}]
     if isinstance(value, list) and all(isinstance(item, dict) for item in value):
         return value
-    raise BadPrompt("messages: Input should be a string or a list of content blocks")
+    raise BadPromptError("messages: Input should be a string or a list of content blocks")
 
 
 def _cache_life(block: dict[str, Any]) -> int:

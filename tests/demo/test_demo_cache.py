@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from teamclaude.demo.cache import PromptCache, TokenUsage
-from teamclaude.demo.prompt import BadPrompt, Prompt, read_prompt, tokens_of
+from teamclaude.demo.prompt import BadPromptError, Prompt, read_prompt, tokens_of
 
 T0 = 1_795_000_000.0
 
@@ -170,5 +170,5 @@ def test_the_last_message_says_how_long_the_answer_is() -> None:
     ],
 )
 def test_a_bad_body_is_answered_in_words(body: bytes, words: str) -> None:
-    with pytest.raises(BadPrompt, match=words):
+    with pytest.raises(BadPromptError, match=words):
         read_prompt(body)
