@@ -163,7 +163,7 @@ class AuthServer(FakeApi):
             return
         if user.name not in self._api.accounts:
             self._api.endpoints.add(FakeAccount(user.name, token))
-        change = FakeAccount.issue if valid else FakeAccount.revoke
+        change = FakeAccount.issue_token if valid else FakeAccount.revoke_token
         self._api.endpoints.change(user.name, lambda account, now: change(account, token))
 
     # --- answers -----------------------------------------------------------------------------------

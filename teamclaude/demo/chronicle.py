@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..proxy.activity import Activity
 from ..proxy.notices import LIMIT, RESET, Notice, clock_line, limit_text, reset_text
-from .quota import Window
+from .quota import QuotaWindow
 
 __all__ = ["EventLog", "DemoTotals", "WindowState", "plain_line"]
 
@@ -26,7 +26,7 @@ class WindowState(NamedTuple):
     full: bool
 
     @classmethod
-    def of(cls, account: str, window: Window) -> WindowState:
+    def of(cls, account: str, window: QuotaWindow) -> WindowState:
         return cls(account, window.axis, window.utilization, window.reset_at, window.full)
 
 

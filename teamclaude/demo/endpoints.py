@@ -16,7 +16,7 @@ from .answer import ApiAnswer, error_answer
 from .cache import TokenUsage
 from .fault import Fault
 from .prompt import BadPromptError, Prompt, read_prompt
-from .quota import FakeAccount, Refusal
+from .quota import FakeAccount, QuotaRefusal
 from .script import Reply
 from .stream import Message, events, message_json, reply_text, weight
 from .wire import Request
@@ -164,7 +164,7 @@ class ApiEndpoints:
         share = 1.0 if bill.events == 0 else min(1.0, events_sent / bill.events)
         with self._lock:
             bill.account.charge(bill.model, TokenUsage(output=round(bill.output * share)), self.clock())
-            bill.account.leave()
+            bill.account.end_request()
 
     def _message(
         self, prompt: Prompt, owner: FakeAccount, reply: Callable[[], Reply | None]
@@ -174,7 +174,7 @@ class ApiEndpoints:
             refusal = owner.refusal(prompt.model, now)
             if refusal is not None:
                 return _refused(owner, prompt.model, now, refusal), None
-            owner.enter(now)
+            owner.begin_request(now)
             usage = owner.cache.price(prompt, now)
             owner.cache.store(prompt, now)
             owner.charge(prompt.model, usage, now)
@@ -229,7 +229,7 @@ def _unauthorized(request: Request, owner: FakeAccount | None) -> ApiAnswer | No
     return None
 
 
-def _refused(owner: FakeAccount, model: str, now: float, refusal: Refusal) -> ApiAnswer:
+def _refused(owner: FakeAccount, model: str, now: float, refusal: QuotaRefusal) -> ApiAnswer:
     return error_answer(429, _QUOTA_WORDS, headers=owner.headers(model, now, refusal))
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from .cache import PromptCache, TokenUsage
 from .limits import KeyLimits
 
-__all__ = ["FIVE_HOURS", "WEEK", "FakeAccount", "Refusal", "Window"]
+__all__ = ["FIVE_HOURS", "WEEK", "FakeAccount", "QuotaRefusal", "QuotaWindow"]
 
 FIVE_HOURS = 18_000
 WEEK = 604_800
@@ -35,7 +35,7 @@ _UNIFIED = "anthropic-ratelimit-unified"
 
 
 @dataclass
-class Window:
+class QuotaWindow:
     """One quota window; `pattern` names the models it covers (empty: all)."""
 
     axis: str
@@ -77,15 +77,15 @@ class Window:
     def status(self, *, refused: bool) -> str:
         if refused and self.full:
             return "rejected"
-        return "allowed_warning" if self.surpassed() else "allowed"
+        return "allowed_warning" if self.surpassed_threshold() else "allowed"
 
-    def surpassed(self) -> float | None:
+    def surpassed_threshold(self) -> float | None:
         passed = [t for t in THRESHOLDS if self.utilization >= t]
         return passed[-1] if passed else None
 
 
 @dataclass(frozen=True)
-class Refusal:
+class QuotaRefusal:
     """Why a request got a 429: the full axis, `minute` (API key) or `burst` (no header says why)."""
 
     axis: str
@@ -114,11 +114,11 @@ class FakeAccount:
     def __post_init__(self) -> None:
         reset = None if self.weekly_reset is None else int(self.weekly_reset)
         self.windows = {
-            "5h": Window("5h", self.five_hour_tokens, FIVE_HOURS),
-            "7d": Window("7d", self.weekly_tokens, WEEK, reset_at=reset),
+            "5h": QuotaWindow("5h", self.five_hour_tokens, FIVE_HOURS),
+            "7d": QuotaWindow("7d", self.weekly_tokens, WEEK, reset_at=reset),
         }
         for axis, (pattern, tokens) in self.model_scoped.items():
-            self.windows[axis] = Window(axis, tokens, WEEK, pattern, reset_at=reset)
+            self.windows[axis] = QuotaWindow(axis, tokens, WEEK, pattern, reset_at=reset)
         self.cache = PromptCache()
         self.inflight = 0
         self.tokens = {self.token}
@@ -126,29 +126,29 @@ class FakeAccount:
 
     # --- credentials ---------------------------------------------------------------------
 
-    def issue(self, token: str) -> None:
+    def issue_token(self, token: str) -> None:
         """Another token is valid from now on, beside those already issued."""
         self.tokens.add(token)
         self.token = token
 
-    def revoke(self, token: str) -> None:
+    def revoke_token(self, token: str) -> None:
         self.tokens.discard(token)
 
     # --- quota ---------------------------------------------------------------------------
 
-    def refusal(self, model: str, now: float) -> Refusal | None:
+    def refusal(self, model: str, now: float) -> QuotaRefusal | None:
         """Why a request for `model` is refused at `now`; None: it is admitted."""
         if self.max_inflight is not None and self.inflight >= self.max_inflight:
-            return Refusal("burst")
+            return QuotaRefusal("burst")
         if self.kind == "apikey":
             wait = self.limits.refusal(now)
-            return None if wait is None else Refusal("minute", max(1, math.ceil(wait)))
+            return None if wait is None else QuotaRefusal("minute", max(1, math.ceil(wait)))
         full = [w for w in self._covering(model, now) if w.full]
         if not full:
             return None
         # Refused until the last of the full windows has ended.
         last = max(full, key=lambda w: w.reset_at or 0)
-        return Refusal(last.axis, max(1, math.ceil((last.reset_at or now) - now)))
+        return QuotaRefusal(last.axis, max(1, math.ceil((last.reset_at or now) - now)))
 
     def usable(self, model: str, now: float, ceiling: float = 1.0) -> bool:
         """Whether quota alone would admit a request for `model`; bursts do not count.
@@ -178,29 +178,29 @@ class FakeAccount:
         window.open(now)
         window.used = utilization * window.limit
 
-    def look(self, now: float) -> list[Window]:
+    def current_windows(self, now: float) -> list[QuotaWindow]:
         """Copies of the windows as they are at `now`."""
         for window in self.windows.values():
             window.roll(now)
         return [replace(window) for window in self.windows.values()]
 
-    def enter(self, now: float) -> None:
+    def begin_request(self, now: float) -> None:
         """A request is admitted: it occupies a place until `leave`."""
         self.inflight += 1
         if self.kind == "apikey":
             self.limits.charge(now, requests=1)
 
-    def leave(self) -> None:
+    def end_request(self) -> None:
         self.inflight -= 1
 
-    def _covering(self, model: str, now: float) -> list[Window]:
+    def _covering(self, model: str, now: float) -> list[QuotaWindow]:
         for window in self.windows.values():
             window.roll(now)
         return [window for window in self.windows.values() if window.covers(model)]
 
     # --- headers -------------------------------------------------------------------------
 
-    def headers(self, model: str, now: float, refusal: Refusal | None = None) -> Headers:
+    def headers(self, model: str, now: float, refusal: QuotaRefusal | None = None) -> Headers:
         """The rate-limit headers of an answer; none for a burst refusal."""
         retry = [] if refusal is None or refusal.retry_after is None else [_retry(refusal)]
         if refusal is not None and refusal.axis == "burst":
@@ -216,14 +216,14 @@ class FakeAccount:
         windows = [replace(window) for window in self._covering(model, now)]
         named = next((w for w in windows if w.axis == axis), None)
         if named is None:
-            named = Window(axis, 1_000_000, WEEK)
+            named = QuotaWindow(axis, 1_000_000, WEEK)
             windows.append(named)
         named.used = utilization * named.limit
         named.reset_at = int(now + reset_in)
-        refusal = Refusal(axis, max(1, math.ceil(named.reset_at - now)))
+        refusal = QuotaRefusal(axis, max(1, math.ceil(named.reset_at - now)))
         return [_retry(refusal), *self._unified(windows, refusal)]
 
-    def _unified(self, windows: list[Window], refusal: Refusal | None) -> Headers:
+    def _unified(self, windows: list[QuotaWindow], refusal: QuotaRefusal | None) -> Headers:
         refused = refusal is not None
         out: Headers = []
         for window in windows:
@@ -241,23 +241,23 @@ class FakeAccount:
         return out
 
 
-def _representative(windows: list[Window], refusal: Refusal | None) -> Window:
+def _representative(windows: list[QuotaWindow], refusal: QuotaRefusal | None) -> QuotaWindow:
     if refusal is not None:
         return next(w for w in windows if w.axis == refusal.axis)
-    return max(windows, key=lambda w: (w.surpassed() or 0.0, w.axis == "5h"))
+    return max(windows, key=lambda w: (w.surpassed_threshold() or 0.0, w.axis == "5h"))
 
 
-def _axis_headers(window: Window, refused: bool) -> Headers:
+def _axis_headers(window: QuotaWindow, refused: bool) -> Headers:
     prefix = f"{_UNIFIED}-{window.axis}"
     out = [(f"{prefix}-status", window.status(refused=refused))]
     if window.reset_at is not None:
         out.append((f"{prefix}-reset", str(window.reset_at)))
     out.append((f"{prefix}-utilization", str(round(window.utilization, 2))))
-    surpassed = window.surpassed()
+    surpassed = window.surpassed_threshold()
     if surpassed is not None:
         out.append((f"{prefix}-surpassed-threshold", str(surpassed)))
     return out
 
 
-def _retry(refusal: Refusal) -> tuple[str, str]:
+def _retry(refusal: QuotaRefusal) -> tuple[str, str]:
     return "retry-after", str(refusal.retry_after)

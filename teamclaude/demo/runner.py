@@ -261,7 +261,7 @@ class _Demo:
             self.api.endpoints.change(
                 name,
                 lambda account, now: out.extend(
-                    WindowState.of(account.name, window) for window in account.look(now)
+                    WindowState.of(account.name, window) for window in account.current_windows(now)
                 ),
             )
         return out

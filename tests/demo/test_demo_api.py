@@ -164,9 +164,9 @@ def test_a_key_account_gets_its_own_headers(ask: Any) -> None:
 
 
 def test_issued_and_revoked_tokens(api: FakeApi, ask: Any) -> None:
-    api.endpoints.change("a", lambda account, now: account.issue("sk-ant-oat01-FAKE-a2"))
+    api.endpoints.change("a", lambda account, now: account.issue_token("sk-ant-oat01-FAKE-a2"))
     assert ask(token="sk-ant-oat01-FAKE-a2")[0] == 200
-    api.endpoints.change("a", lambda account, now: account.revoke("sk-ant-oat01-FAKE-a"))
+    api.endpoints.change("a", lambda account, now: account.revoke_token("sk-ant-oat01-FAKE-a"))
     assert ask(token="sk-ant-oat01-FAKE-a")[0] == 401
 
 

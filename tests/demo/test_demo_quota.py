@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 from teamclaude.demo.cache import TokenUsage
 from teamclaude.demo.limits import KeyLimits
-from teamclaude.demo.quota import FIVE_HOURS, WEEK, FakeAccount, Refusal
+from teamclaude.demo.quota import FIVE_HOURS, WEEK, FakeAccount, QuotaRefusal
 
 T0 = 1_795_000_000.25
 OPUS, FABLE = "claude-opus-4-8", "claude-fable-5"
@@ -77,7 +77,7 @@ def test_a_full_window_refuses_with_the_headers_of_a_real_capture() -> None:
     who = account()
     who.fill("5h", 1.13, T0, reset_in=600)
     who.fill("7d", 0.09, T0)
-    assert who.refusal(OPUS, T0) == Refusal("5h", 600)
+    assert who.refusal(OPUS, T0) == QuotaRefusal("5h", 600)
     seen = headers(who, T0)
     expected = {
         "status": "rejected",
@@ -127,16 +127,16 @@ def test_two_full_windows_refuse_until_the_later_end() -> None:
     who = account()
     who.fill("5h", 1.0, T0, reset_in=600)
     who.fill("7d", 1.0, T0, reset_in=86_400)
-    assert who.refusal(OPUS, T0) == Refusal("7d", 86_400)
+    assert who.refusal(OPUS, T0) == QuotaRefusal("7d", 86_400)
 
 
 def test_a_burst_is_refused_without_any_header() -> None:
     who = account(max_inflight=2)
-    who.enter(T0)
-    who.enter(T0)
-    assert who.refusal(OPUS, T0) == Refusal("burst")
+    who.begin_request(T0)
+    who.begin_request(T0)
+    assert who.refusal(OPUS, T0) == QuotaRefusal("burst")
     assert headers(who, T0) == {}
-    who.leave()
+    who.end_request()
     assert who.refusal(OPUS, T0) is None
 
 
@@ -153,7 +153,7 @@ def test_key_limits_have_their_own_headers_and_refill_evenly() -> None:
     who = FakeAccount(
         "k", "sk-ant-api03-FAKE", kind="apikey", limits=KeyLimits(60, input_tokens=6000, output_tokens=1200)
     )
-    who.enter(T0)
+    who.begin_request(T0)
     who.charge(OPUS, TokenUsage(input=3000, cache_read=99_999, output=600), T0)
     seen = dict(who.headers(OPUS, T0))
     prefix = "anthropic-ratelimit-"
@@ -176,6 +176,6 @@ def test_an_exhausted_key_says_when_to_come_back() -> None:
     who = FakeAccount("k", "sk-ant-api03-FAKE", kind="apikey", limits=KeyLimits(60, output_tokens=600))
     who.charge(OPUS, TokenUsage(output=1199), T0)
     refusal = who.refusal(OPUS, T0)
-    assert refusal == Refusal("minute", 60)
+    assert refusal == QuotaRefusal("minute", 60)
     assert dict(who.headers(OPUS, T0, refusal))["retry-after"] == "60"
     assert who.usable(OPUS, T0 + 61)

@@ -70,7 +70,7 @@ class Ground:
         for member in self._schedule.members:
             account = FakeAccount(member.name, token(member.name), member.kind)
             if member.refresh:
-                account.issue(token(member.name, 2))
+                account.issue_token(token(member.name, 2))
             homes.setdefault("own" if member.upstream == "own" else "main", []).append(account)
         apis = {
             name: WatchedApi(name, accounts, self._clock, first_number=1 + 1_000_000 * (name == "own"))
@@ -168,7 +168,7 @@ class Ground:
         if what == "renew":
             self._versions[name] = 3
             self.secrets[token(name, 3)] = name
-            self.api_of(name).endpoints.change(name, lambda a, now: a.issue(token(name, 3)))
+            self.api_of(name).endpoints.change(name, lambda a, now: a.issue_token(token(name, 3)))
         if what in ("remove", "add", "renew"):
             ConfigFile(self.path, lambda line: None).update(lambda raw: self._edit(raw, what, name))
         else:

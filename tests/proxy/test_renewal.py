@@ -113,7 +113,7 @@ def test_an_expired_token_is_renewed_before_the_request_goes_out(stage: Stage) -
 @one
 def test_a_burst_of_401s_costs_one_renewal_and_no_client_sees_it(stage: Stage) -> None:
     old = stage.entry()["accessToken"]
-    stage.api.endpoints.change("anna", lambda account, now: account.revoke(old))
+    stage.api.endpoints.change("anna", lambda account, now: account.revoke_token(old))
     answers: list[int] = []
     crowd = [threading.Thread(target=lambda: answers.append(stage.ask()[0])) for _ in range(20)]
     for thread in crowd:
