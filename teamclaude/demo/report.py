@@ -9,30 +9,30 @@ from typing import Any
 from .chronicle import DemoTotals
 from .sessions import Tally
 
-__all__ = ["Result", "report_lines"]
+__all__ = ["DemoResult", "report_lines"]
 
 
 @dataclass(frozen=True)
-class Result:
+class DemoResult:
     """Everything a finished demo knows; times in seconds, `snapshot` the proxy's status JSON."""
 
     sessions: int
     seed: int
     real_sec: float
     demo_sec: float
-    tally: Tally
+    counts: Tally
     totals: DemoTotals
     snapshot: Mapping[str, Any]
 
     @property
     def avoidable(self) -> int:
         """Client-visible errors that came while an account could have served."""
-        return sum(mishap.avoidable for mishap in self.tally.mishaps)
+        return sum(mishap.avoidable for mishap in self.counts.mishaps)
 
 
-def report_lines(result: Result) -> list[str]:
+def report_lines(result: DemoResult) -> list[str]:
     """The whole table, ready to print."""
-    spans = f"{result.real_sec:.0f} s = {_span(result.demo_sec)} on the demo's clock"
+    spans = f"{result.real_sec:.0f} s = {_duration(result.demo_sec)} on the demo's clock"
     return [
         "",
         f"{_sessions(result.sessions)}, {spans}, seed {result.seed}",
@@ -45,8 +45,8 @@ def report_lines(result: Result) -> list[str]:
     ]
 
 
-def _figures(result: Result) -> list[tuple[str, str]]:
-    tally, totals, tokens = result.tally, result.totals, result.tally.tokens
+def _figures(result: DemoResult) -> list[tuple[str, str]]:
+    tally, totals, tokens = result.counts, result.totals, result.counts.tokens
     usable = f"{result.avoidable} while an account was usable"
     errors = ", ".join(f"{n} × {label}" for label, n in sorted(tally.errors.items()))
     cost = f"{'~' if totals.cost_estimated else ''}${totals.cost:,.2f}"
@@ -66,7 +66,7 @@ def _figures(result: Result) -> list[tuple[str, str]]:
     ]
 
 
-def _accounts(result: Result) -> list[Sequence[str]]:
+def _accounts(result: DemoResult) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = [("account", "served", "5h", "7d", "status")]
     for account in result.snapshot.get("accounts") or ():
         name = str(account.get("name"))
@@ -75,7 +75,7 @@ def _accounts(result: Result) -> list[Sequence[str]]:
             str(account[key]) for key in ("status", "statusReason") if account.get(key) is not None
         )
         served = _count(result.totals.served_by[name])
-        rows.append((name, served, _share(quota.get("unified5h")), _share(quota.get("unified7d")), status))
+        rows.append((name, served, _percent(quota.get("unified5h")), _percent(quota.get("unified7d")), status))
     return rows
 
 
@@ -102,11 +102,11 @@ def _count(number: int) -> str:
     return f"{number:,}"
 
 
-def _share(value: object) -> str:
+def _percent(value: object) -> str:
     return f"{100 * value:.0f}%" if isinstance(value, (int, float)) else "—"
 
 
-def _span(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

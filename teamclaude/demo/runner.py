@@ -32,7 +32,7 @@ from .endpoints import ApiPace
 from .footprints import ClaudeFiles
 from .plan import SessionPlan, plan_sessions
 from .quota import FakeAccount
-from .report import Result, report_lines
+from .report import DemoResult, report_lines
 from .roles import cast_roles, news_of
 from .scenario import Cue, cast, cues, reset_at
 from .script import Profile
@@ -129,7 +129,7 @@ class _Demo:
         self.trouble_at = reset_at(length)
         self.began = time.monotonic()
 
-    def run(self) -> Result:
+    def run(self) -> DemoResult:
         options = self.options
         with ExitStack() as stack:
             stack.enter_context(self.api)
@@ -273,7 +273,7 @@ class _Demo:
 
     # --- after ---------------------------------------------------------------------------
 
-    def _end(self) -> Result:
+    def _end(self) -> DemoResult:
         """Sessions finish what they have begun; who still waits is sent away by the proxy."""
         real, demo = time.monotonic() - self.began, self.clock.elapsed()
         self.stop.set()
@@ -288,7 +288,7 @@ class _Demo:
             tally.add(session.tally)
         self._print()
         totals = self.chronicle.totals
-        return Result(self.options.sessions, self.options.seed, real, demo, tally, totals, snapshot)
+        return DemoResult(self.options.sessions, self.options.seed, real, demo, tally, totals, snapshot)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from teamclaude.demo.chronicle import EventLog, DemoTotals, WindowState, plain_line
-from teamclaude.demo.report import Result, report_lines
+from teamclaude.demo.report import DemoResult, report_lines
 from teamclaude.demo.scenario import cast, cues, reset_at
 from teamclaude.demo.sessions import Mishap, Tally
 from teamclaude.proxy.activity import Activity
@@ -119,7 +119,7 @@ def test_usable_may_mean_below_a_ceiling_as_headers_show_it() -> None:
     assert account.usable(OPUS, T0, 0.98)
 
 
-def result(**changes: Any) -> Result:
+def result(**changes: Any) -> DemoResult:
     tally = Tally(requests=1234, attempts=1300, served=1232)
     tally.tokens = Counter(input_tokens=5, cache_read_input_tokens=2_000_000, output_tokens=30)
     tally.mishaps = [Mishap("429", OPUS, T0, T0, False), Mishap("529", OPUS, T0, T0, True)]
@@ -145,7 +145,7 @@ def result(**changes: Any) -> Result:
         "totals": totals,
         "snapshot": snapshot,
     }
-    return Result(**{**values, **changes})
+    return DemoResult(**{**values, **changes})
 
 
 def test_the_table_has_every_figure() -> None:
