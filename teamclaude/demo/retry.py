@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-__all__ = ["MAX_RETRIES", "Again", "Failure", "next_try"]
+__all__ = ["MAX_RETRIES", "RetryStep", "Failure", "next_retry"]
 
 MAX_RETRIES = 10
 _OPUS_OVERLOADED_TRIES = 3
@@ -47,7 +47,7 @@ class Failure:
         return str(self.status) if self.kind == "answer" else self.kind
 
 
-class Again(NamedTuple):
+class RetryStep(NamedTuple):
     """Try again after `delay` seconds; `stream` is False for the non-streaming fallback."""
 
     delay: float
@@ -56,9 +56,9 @@ class Again(NamedTuple):
     """As a new turn that contains what had already arrived."""
 
 
-def next_try(
+def next_retry(
     failure: Failure, tries: int, *, subscription: bool, model: str, rng: random.Random
-) -> Again | None:
+) -> RetryStep | None:
     """What follows the failure of request number `tries` (from 1); None: the user sees it."""
     backoff = min(0.5 * 2 ** (tries - 1), 32.0) * (1 + rng.random() / 4)
     if failure.kind == "answer":
@@ -66,23 +66,23 @@ def next_try(
     if tries > MAX_RETRIES:
         return None
     if failure.kind == "finished":
-        return Again(0.0, resume=True)
+        return RetryStep(0.0, resume=True)
     if failure.kind == "late":
-        return Again(0.0, stream=False)
-    return Again(backoff, stream=not (failure.kind == "cut" and tries == MAX_RETRIES))
+        return RetryStep(0.0, stream=False)
+    return RetryStep(backoff, stream=not (failure.kind == "cut" and tries == MAX_RETRIES))
 
 
 def _after_answer(
     failure: Failure, tries: int, subscription: bool, model: str, backoff: float, rng: random.Random
-) -> Again | None:
+) -> RetryStep | None:
     status = failure.status
     if status < 400 or status == 404:
         # Not found, or a 200 that is not a stream: once more without streaming.
-        return Again(0.0, stream=False) if tries == 1 else None
+        return RetryStep(0.0, stream=False) if tries == 1 else None
     if status == 400:
         # Each immediate try leaves out one beta feature, unless the words are known.
         known = b"prompt is too long" in failure.body
-        return Again(0.0) if not known and tries < _BETA_TRIES else None
+        return RetryStep(0.0) if not known and tries < _BETA_TRIES else None
     if status not in _RETRIED and status < 500:
         return None
     limit = _tries_allowed(failure, subscription, model)
@@ -90,8 +90,8 @@ def _after_answer(
         return None
     told = _retry_after(failure.headers.get("retry-after"))
     if told is None:
-        return Again(backoff)
-    return Again(told * (1 + rng.random() / 4)) if told <= 60 else None
+        return RetryStep(backoff)
+    return RetryStep(told * (1 + rng.random() / 4)) if told <= 60 else None
 
 
 def _tries_allowed(failure: Failure, subscription: bool, model: str) -> int:

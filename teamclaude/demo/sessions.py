@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from .client import AttemptError, Conversation, ReceivedReply, ProxyConnection
 from .clock import real_seconds
 from .plan import SONNET, SessionPlan, Turn
-from .retry import Again, next_try
+from .retry import RetryStep, next_retry
 
 __all__ = ["FakeSession", "Mishap", "Tally"]
 
@@ -144,7 +144,7 @@ class FakeSession:
         """One turn with all its retries; how long its user stays away after an error."""
         began = self._clock()
         tries = 0
-        again = Again(0.0)
+        again = RetryStep(0.0)
         with self._lock:
             self._tally.requests += 1
         while not self._rest(again.delay):
@@ -154,7 +154,7 @@ class FakeSession:
             try:
                 reply = wire.send_turn(conversation, self._key, stream=again.stream)
             except AttemptError as broken:
-                following = next_try(
+                following = next_retry(
                     broken.failure,
                     tries,
                     subscription=self.plan.subscription,

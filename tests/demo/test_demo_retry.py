@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from teamclaude.demo.retry import Again, Failure, next_try
+from teamclaude.demo.retry import RetryStep, Failure, next_retry
 
 OPUS, SONNET = "claude-opus-4-8", "claude-sonnet-4-9"
 UNIFIED = {"anthropic-ratelimit-unified-representative-claim": "five_hour"}
@@ -14,7 +14,7 @@ UNIFIED = {"anthropic-ratelimit-unified-representative-claim": "five_hour"}
 
 def requests_made(failure: Failure, *, subscription: bool = False, model: str = SONNET) -> int:
     rng, tries = random.Random(1), 1
-    while next_try(failure, tries, subscription=subscription, model=model, rng=rng) is not None:
+    while next_retry(failure, tries, subscription=subscription, model=model, rng=rng) is not None:
         tries += 1
     return tries
 
@@ -67,13 +67,13 @@ def test_delays_double_from_half_a_second_to_32_with_a_quarter_of_jitter() -> No
         delays = [
             again.delay
             for seed in range(50)
-            if (again := next_try(answer(529), tries, subscription=True, model=OPUS, rng=random.Random(seed)))
+            if (again := next_retry(answer(529), tries, subscription=True, model=OPUS, rng=random.Random(seed)))
         ]
         assert base <= min(delays) < max(delays) <= base * 1.25
 
 
 def test_retry_after_is_waited_for_and_a_little_longer() -> None:
-    again = next_try(answer(429, retry_after="30"), 1, subscription=False, model=SONNET, rng=random.Random(1))
+    again = next_retry(answer(429, retry_after="30"), 1, subscription=False, model=SONNET, rng=random.Random(1))
     assert again is not None
     assert 30 <= again.delay <= 37.5
 
@@ -89,6 +89,6 @@ def test_retry_after_is_waited_for_and_a_little_longer() -> None:
     ],
 )
 def test_how_a_broken_stream_is_asked_for_again(kind: str, tries: int, stream: bool, resume: bool) -> None:
-    again = next_try(Failure(kind), tries, subscription=False, model=SONNET, rng=random.Random(1))
-    assert isinstance(again, Again)
+    again = next_retry(Failure(kind), tries, subscription=False, model=SONNET, rng=random.Random(1))
+    assert isinstance(again, RetryStep)
     assert (again.stream, again.resume) == (stream, resume)

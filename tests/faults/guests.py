@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from typing import Optional
 
-from teamclaude.demo.retry import Failure, next_try
+from teamclaude.demo.retry import Failure, next_retry
 from tests.faults.encoding import MALFORMED, OWN_TOKEN, TARGETS, body_of, chunks, first_write, method_of
 from tests.faults.evidence import Seen
 from tests.faults.ids import MAKERS, made_id, target_of
@@ -63,7 +63,7 @@ class GuestThread(threading.Thread):
             failure = _failure(seen)
             if failure is None or seen.left_at is not None or tries == self._guest.tries:
                 return
-            again = next_try(
+            again = next_retry(
                 failure, tries, subscription=self._guest.subscription, model=request.model, rng=self._dice
             )
             if again is None or again.delay / SPEED > LONGEST_PAUSE_SEC:
