@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from .roles import AGENT_WORK, News, Role
+from .roles import AGENT_WORK, StatusChange, Role
 
 __all__ = ["ClaudeFiles"]
 
@@ -60,7 +60,7 @@ class ClaudeFiles:
         if session in self._roles:
             self._noted.append((session, agent))
 
-    def change_status(self, news: News) -> None:
+    def change_status(self, news: StatusChange) -> None:
         """The status of an issue changed."""
         session = self._ids[news.session]
         self._status[session] = news.status

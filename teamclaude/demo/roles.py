@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-__all__ = ["AGENT_WORK", "News", "Role", "cast_roles", "news_of"]
+__all__ = ["AGENT_WORK", "StatusChange", "Role", "assign_roles", "status_changes"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ AGENT_WORK = (
 )
 
 
-def cast_roles(count: int) -> Sequence[Role]:
+def assign_roles(count: int) -> Sequence[Role]:
     """The roles of `count` sessions, in their order."""
     roles = list(_TEAM[:count])
     while len(roles) < count:
@@ -74,7 +74,7 @@ def cast_roles(count: int) -> Sequence[Role]:
 
 
 @dataclass(frozen=True)
-class News:
+class StatusChange:
     """At `at` seconds after the start the issue of session number `session` gets another status."""
 
     at: float
@@ -82,13 +82,13 @@ class News:
     status: str
 
 
-def news_of(length: float, count: int) -> list[News]:
+def status_changes(length: float, count: int) -> list[StatusChange]:
     """What becomes of the issues in a run of `length` seconds, in order of time."""
     story = (
-        News(0.12 * length, 4, "Blocked"),
-        News(0.25 * length, 3, "In Review"),
-        News(0.45 * length, 7, "In Progress"),
-        News(0.70 * length, 4, "In Progress"),
-        News(0.80 * length, 3, "Done"),
+        StatusChange(0.12 * length, 4, "Blocked"),
+        StatusChange(0.25 * length, 3, "In Review"),
+        StatusChange(0.45 * length, 7, "In Progress"),
+        StatusChange(0.70 * length, 4, "In Progress"),
+        StatusChange(0.80 * length, 3, "Done"),
     )
     return [news for news in story if news.session < count]

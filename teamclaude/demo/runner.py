@@ -33,7 +33,7 @@ from .footprints import ClaudeFiles
 from .plan import SessionPlan, plan_sessions
 from .quota import FakeAccount
 from .report import DemoResult, report_lines
-from .roles import cast_roles, news_of
+from .roles import assign_roles, status_changes
 from .scenario import Cue, cast, cues, reset_at
 from .script import Profile
 from .sessions import FakeSession, Tally
@@ -122,7 +122,7 @@ class _Demo:
         length = options.length_sec or options.speed * (options.seconds or DEFAULT_SECONDS)
         self.accounts = cast(options.accounts, options.sessions, self.clock.start, length)
         self.cues = cues(length, options.accounts)
-        self.news = news_of(length, options.sessions)
+        self.news = status_changes(length, options.sessions)
         self.chronicle = EventLog(self.line)
         self.api = FakeApi(self.accounts, seed=options.seed, clock=self.clock, pace=_PACE, keep_bodies=False)
         self.api.script.profile = _CALM
@@ -139,7 +139,7 @@ class _Demo:
             self.footprints = ClaudeFiles(
                 Path(directory) / "claude",
                 [plan.id for plan in self.plans],
-                cast_roles(options.sessions),
+                assign_roles(options.sessions),
                 self.clock,
             )
             self.footprints.write_initial()

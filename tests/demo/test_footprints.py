@@ -11,7 +11,7 @@ from teamclaude.deck.assembly import deck_model
 from teamclaude.deck.model import DeckModel
 from teamclaude.deck.reader import SCAN_SEC, SourceReader
 from teamclaude.demo.footprints import ClaudeFiles
-from teamclaude.demo.roles import News, cast_roles, news_of
+from teamclaude.demo.roles import StatusChange, assign_roles, status_changes
 
 NOW = 1_795_000_000.0
 SESSIONS = [f"{number:08x}-aaaa-4bbb-8ccc-000000000000" for number in range(12)]
@@ -22,7 +22,7 @@ class Demo:
 
     def __init__(self, home: Path) -> None:
         self.now = NOW
-        self.prints = ClaudeFiles(home, SESSIONS, cast_roles(12), lambda: self.now)
+        self.prints = ClaudeFiles(home, SESSIONS, assign_roles(12), lambda: self.now)
         self.reader = SourceReader(home, clock=lambda: self.now)
         self.prints.write_initial()
 
@@ -48,8 +48,8 @@ def test_the_team_forms_trees_of_three_levels_and_the_others_stand_alone(demo: D
 def test_news_change_an_issues_status(demo: Demo) -> None:
     blocked, review = SESSIONS[4], SESSIONS[3]
     assert not demo.model().alerts
-    demo.prints.change_status(News(0, 4, "Blocked"))
-    demo.prints.change_status(News(0, 3, "In Review"))
+    demo.prints.change_status(StatusChange(0, 4, "Blocked"))
+    demo.prints.change_status(StatusChange(0, 3, "In Review"))
     demo.now += SCAN_SEC
     model = demo.model()
     assert {model.nodes[key].chip for key in (blocked, review)} == {"block", "review"}
@@ -85,9 +85,9 @@ def test_files_bear_the_time_of_the_demos_clock(demo: Demo, tmp_path: Path) -> N
 
 
 def test_the_story_is_told_in_order_within_the_run_and_of_sessions_there_are() -> None:
-    times = [news.at for news in news_of(100.0, 12)]
+    times = [news.at for news in status_changes(100.0, 12)]
     assert times == sorted(times)
     assert times[0] > 0
     assert times[-1] < 100
-    assert news_of(100.0, 3) == []
-    assert {news.session for news in news_of(100.0, 5)} == {3, 4}
+    assert status_changes(100.0, 3) == []
+    assert {news.session for news in status_changes(100.0, 5)} == {3, 4}
