@@ -75,8 +75,8 @@ def run(args: argparse.Namespace) -> int:
     return run_demo(
         options,
         sys.stdout,
-        line=lambda activity: activity_line(activity, color, ascii),
-        camera=Camera() if args.snapshot else None,
+        render_request=lambda activity: activity_line(activity, color, ascii),
+        sampler=RichestFrame() if args.snapshot else None,
         deck=None if on is None else lambda service, over: _show(service, over, on),
     )
 
@@ -117,7 +117,7 @@ class DemoControls:
         return self._controls.execute(command)
 
 
-class Camera:
+class RichestFrame:
     """Keeps the richest frame: the one with most kinds of things to see."""
 
     EVERY = 4  # looks
@@ -126,14 +126,14 @@ class Camera:
         self._reader: Optional[SourceReader] = None
         self._best: Optional[DeckModel] = None
         self._score = (0, 0)
-        self._looks = 0
+        self._samples = 0
 
-    def look(self, service: ProxyServer) -> None:
+    def sample(self, service: ProxyServer) -> None:
         from ..deck.assembly import deck_model
         from ..deck.conversations import sessions_of
 
-        self._looks += 1
-        if self._looks % self.EVERY:
+        self._samples += 1
+        if self._samples % self.EVERY:
             return
         if self._reader is None:
             self._reader = _reader(service)
@@ -144,7 +144,7 @@ class Camera:
         if score > self._score:
             self._best, self._score = model, score
 
-    def picture(self) -> Iterable[str]:
+    def lines(self) -> Iterable[str]:
         from .deckscreen import deck_page
 
         return [] if self._best is None else deck_page(self._best, sys.stdout)

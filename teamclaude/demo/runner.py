@@ -45,12 +45,12 @@ DEFAULT_SECONDS = 20.0
 Deck = Callable[[ProxyServer, threading.Event], None]
 
 
-class Camera(Protocol):
+class FrameSampler(Protocol):
     """Looks at the running proxy now and then, and prints what it saw at the end."""
 
-    def look(self, service: ProxyServer) -> None: ...
+    def sample(self, service: ProxyServer) -> None: ...
 
-    def picture(self) -> Iterable[str]: ...
+    def lines(self) -> Iterable[str]: ...
 
 
 _KEY = "tc-demo-key"
@@ -60,8 +60,8 @@ _DRAIN_SEC = 2.0
 # First token after 1.5 s, then 80 tokens a second: an answer takes about as long as in the traces.
 _PACE = ApiPace(first_token=1.5, per_input_token=2e-5, per_output_token=0.0125)
 # Calm until the story of the full window is told; then the usual trouble begins.
-_CALM = Profile(slow_start=0.03, slow_sec=20.0)
-_TROUBLE = Profile(bare_429=0.01, overloaded=0.015, slow_start=0.03, slow_sec=20.0)
+_FEW_FAULTS = Profile(slow_start=0.03, slow_sec=20.0)
+_USUAL_FAULTS = Profile(bare_429=0.01, overloaded=0.015, slow_start=0.03, slow_sec=20.0)
 _MAX_GAP_SEC, _SPREAD_SEC, _FAN_OUT = 100.0, 60.0, 0.06
 
 
@@ -83,8 +83,8 @@ def run_demo(
     options: DemoOptions,
     out: TextIO,
     *,
-    line: Callable[[Activity], str] = plain_line,
-    camera: Camera | None = None,
+    render_request: Callable[[Activity], str] = plain_line,
+    sampler: FrameSampler | None = None,
     deck: Deck | None = None,
 ) -> int:
     """Runs the demo and prints its table; 0 unless a client saw an error that an account could have avoided.
@@ -94,12 +94,12 @@ def run_demo(
     running proxy until it returns, which it does when `over` is set; with it nothing else is
     printed before the table.  Ctrl-C or SIGTERM ends the run, not the table.
     """
-    demo = _Demo(options, out, line, deck, camera)
+    demo = _Demo(options, out, render_request, deck, sampler)
     with suppress(BrokenPipeError):
         result = demo.run()
         lines = report_lines(result)
-        if camera is not None:
-            lines = ["", *camera.picture(), *lines]
+        if sampler is not None:
+            lines = ["", *sampler.lines(), *lines]
         demo.write(lines)
         return 1 if result.avoidable else 0
     return 0
@@ -109,11 +109,11 @@ def run_demo(
 class _Demo:
     options: DemoOptions
     out: TextIO
-    line: Callable[[Activity], str]
+    render_request: Callable[[Activity], str]
     deck: Deck | None
-    camera: Camera | None
+    sampler: FrameSampler | None
     stop: threading.Event = field(default_factory=threading.Event)
-    over: threading.Event = field(default_factory=threading.Event)
+    finished: threading.Event = field(default_factory=threading.Event)
     sessions: list[FakeSession] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -121,12 +121,12 @@ class _Demo:
         self.clock = DemoClock(options.speed)
         length = options.length_sec or options.speed * (options.seconds or DEFAULT_SECONDS)
         self.accounts = cast(options.accounts, options.sessions, self.clock.start, length)
-        self.cues = cues(length, options.accounts)
-        self.news = status_changes(length, options.sessions)
-        self.chronicle = EventLog(self.line)
+        self.usage_events = cues(length, options.accounts)
+        self.status_changes = status_changes(length, options.sessions)
+        self.event_log = EventLog(self.render_request)
         self.api = FakeApi(self.accounts, seed=options.seed, clock=self.clock, pace=_PACE, keep_bodies=False)
-        self.api.script.profile = _CALM
-        self.trouble_at = reset_at(length)
+        self.api.script.profile = _FEW_FAULTS
+        self.faults_from = reset_at(length)
         self.began = time.monotonic()
 
     def run(self) -> DemoResult:
@@ -136,21 +136,21 @@ class _Demo:
             directory = tempfile.mkdtemp(prefix="teamclaude-demo-")
             stack.callback(shutil.rmtree, directory, ignore_errors=True)
             self.plans = self._plan()
-            self.footprints = ClaudeFiles(
+            self.claude_files = ClaudeFiles(
                 Path(directory) / "claude",
                 [plan.id for plan in self.plans],
                 assign_roles(options.sessions),
                 self.clock,
             )
-            self.footprints.write_initial()
+            self.claude_files.write_initial()
             self.service = self._service(Path(directory))
             self.service.start()
             stack.callback(self.service.stop, 0)
-            self._introduce()
+            self._print_setup()
             stack.callback(self.stop.set)
             self._start_sessions()
-            with _terminable(), suppress(KeyboardInterrupt):
-                self._watch()
+            with _interrupt_on_signals(), suppress(KeyboardInterrupt):
+                self._run_until_finished()
             return self._end()
 
     def write(self, lines: Iterable[str]) -> None:
@@ -164,33 +164,33 @@ class _Demo:
         path = directory / "teamclaude.json"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(_config(self.api.url, self.accounts), file)
-        note = self.chronicle.add_line
+        note = self.event_log.add_line
         return ProxyServer(
             ConfigFile(path, note),
             port=0,
             clock=self.clock,
-            on_end=self._note,
+            on_end=self._on_request_end,
             warn=note,
-            on_notice=self._notice,
+            on_notice=self._on_notice,
         )
 
-    def _note(self, exchange: Exchange) -> None:
+    def _on_request_end(self, exchange: Exchange) -> None:
         activity = activity_of(exchange)
-        self.chronicle.add_request(activity)
-        self.footprints.note_request(activity.session, activity.agent)
+        self.event_log.add_request(activity)
+        self.claude_files.note_request(activity.session, activity.agent)
 
-    def _notice(self, notice: Notice, now: float) -> None:
+    def _on_notice(self, notice: Notice, now: float) -> None:
         if notice.kind in (HELD, BENCH):  # of the windows the fake API tells, at once
-            self.chronicle.add_notice(notice, now)
+            self.event_log.add_notice(notice, now)
 
-    def _introduce(self) -> None:
+    def _print_setup(self) -> None:
         options = self.options
         names = ", ".join(account.name for account in self.accounts)
-        self.chronicle.add_line(
+        self.event_log.add_line(
             f"fake sessions ({options.sessions}) → the proxy on {self.service.urls[0]} → a fake API"
         )
-        self.chronicle.add_line(f"accounts: {names} · one second here is {options.speed:.0f} seconds to them")
-        self.chronicle.add_line("")
+        self.event_log.add_line(f"accounts: {names} · one second here is {options.speed:.0f} seconds to them")
+        self.event_log.add_line("")
 
     def _plan(self) -> list[SessionPlan]:
         return plan_sessions(
@@ -209,51 +209,51 @@ class _Demo:
                 self.clock,
                 key=_KEY,
                 stop=self.stop,
-                anyone_usable=self._anyone_usable,
+                anyone_usable=self._any_account_usable,
             )
             self.sessions.append(session.start())
 
-    def _anyone_usable(self, model: str) -> bool:
+    def _any_account_usable(self, model: str) -> bool:
         # The proxy leaves the last per cent of a window alone: headers are rounded.
         return bool(self.api.endpoints.usable(model, Rules().full))
 
     # --- meanwhile -----------------------------------------------------------------------
 
-    def _watch(self) -> None:
+    def _run_until_finished(self) -> None:
         """Until the time is over: cues, windows, progress; or the deck in front of all that."""
         if self.deck is not None:
-            threading.Thread(target=self._tell, daemon=True).start()
-            self.deck(self.service, self.over)
+            threading.Thread(target=self._run_story, daemon=True).start()
+            self.deck(self.service, self.finished)
         else:
-            self._tell()
+            self._run_story()
 
-    def _tell(self) -> None:
-        waiting, news, next_progress = list(self.cues), list(self.news), _PROGRESS_SEC
+    def _run_story(self) -> None:
+        waiting, news, next_progress = list(self.usage_events), list(self.status_changes), _PROGRESS_SEC
         while not self.stop.wait(_TICK):
             while waiting and self.clock.elapsed() >= waiting[0].at:
-                self._play(waiting.pop(0))
+                self._apply_usage_event(waiting.pop(0))
             while news and self.clock.elapsed() >= news[0].at:
-                self.footprints.change_status(news.pop(0))
-            self.footprints.write_turns()
-            if self.camera is not None:
-                self.camera.look(self.service)
-            if self.clock.elapsed() >= self.trouble_at:
-                self.api.script.profile = _TROUBLE
-            self.chronicle.observe_windows(self._windows(), self.clock())
+                self.claude_files.change_status(news.pop(0))
+            self.claude_files.write_turns()
+            if self.sampler is not None:
+                self.sampler.sample(self.service)
+            if self.clock.elapsed() >= self.faults_from:
+                self.api.script.profile = _USUAL_FAULTS
+            self.event_log.observe_windows(self._windows(), self.clock())
             real = time.monotonic() - self.began
             if real >= next_progress:
                 next_progress += _PROGRESS_SEC
-                self.chronicle.add_progress(self.clock())
-            self._print()
+                self.event_log.add_progress(self.clock())
+            self._print_events()
             if self.options.seconds is not None and real >= self.options.seconds:
-                self.over.set()
+                self.finished.set()
                 return
 
-    def _play(self, cue: Cue) -> None:
+    def _apply_usage_event(self, cue: Cue) -> None:
         self.api.endpoints.change(
             cue.account, lambda account, now: account.fill(cue.axis, cue.utilization, now)
         )
-        self.chronicle.add_line(f"{cue.account} {cue.words}", self.clock())
+        self.event_log.add_line(f"{cue.account} {cue.words}", self.clock())
 
     def _windows(self) -> list[WindowState]:
         out: list[WindowState] = []
@@ -266,8 +266,8 @@ class _Demo:
             )
         return out
 
-    def _print(self) -> None:
-        lines = self.chronicle.take_lines()
+    def _print_events(self) -> None:
+        lines = self.event_log.take_lines()
         if self.deck is None:
             self.write(lines)
 
@@ -286,13 +286,13 @@ class _Demo:
         for session in self.sessions:
             session.join(_DRAIN_SEC)
             tally.add(session.tally)
-        self._print()
-        totals = self.chronicle.totals
+        self._print_events()
+        totals = self.event_log.totals
         return DemoResult(self.options.sessions, self.options.seed, real, demo, tally, totals, snapshot)
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def _interrupt_on_signals() -> Iterator[None]:
     """SIGTERM and a closed terminal end the run as Ctrl-C does; only the main thread can arrange that."""
     if threading.current_thread() is not threading.main_thread():
         yield

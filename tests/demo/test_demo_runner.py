@@ -86,23 +86,23 @@ def test_the_config_is_private_and_ctrl_c_ends_in_the_table(scratch: Path) -> No
     assert list(scratch.iterdir()) == []
 
 
-class Camera:
+class OneLineSampler:
     def __init__(self) -> None:
         self.seen: list[tuple[int, bool]] = []
 
-    def look(self, service: Any) -> None:
+    def sample(self, service: Any) -> None:
         disk = service.config_file.path.parent / "claude" / "state" / "sessions.json"
         self.seen.append((len(service.snapshot()["accounts"]), disk.exists()))
 
-    def picture(self) -> list[str]:
+    def lines(self) -> list[str]:
         return [f"looked {len(self.seen)} times"]
 
 
 def test_a_deck_is_told_when_the_time_is_over_and_a_picture_is_printed(scratch: Path) -> None:
-    out, camera = io.StringIO(), Camera()
+    out, camera = io.StringIO(), OneLineSampler()
     options = DemoOptions(sessions=1, accounts=2, speed=400.0, seconds=0.2)
     seen: list[bool] = []
-    assert run_demo(options, out, camera=camera, deck=lambda service, over: seen.append(over.wait(5))) == 0
+    assert run_demo(options, out, sampler=camera, deck=lambda service, over: seen.append(over.wait(5))) == 0
     assert seen == [True]
     assert camera.seen
     assert set(camera.seen) == {(2, True)}
