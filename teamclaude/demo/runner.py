@@ -34,7 +34,7 @@ from .plan import SessionPlan, plan_sessions
 from .quota import FakeAccount
 from .report import DemoResult, report_lines
 from .roles import assign_roles, status_changes
-from .scenario import Cue, cast, cues, reset_at
+from .scenario import UsageEvent, make_accounts, usage_events, reset_at
 from .script import Profile
 from .sessions import FakeSession, Tally
 
@@ -120,8 +120,8 @@ class _Demo:
         options = self.options
         self.clock = DemoClock(options.speed)
         length = options.length_sec or options.speed * (options.seconds or DEFAULT_SECONDS)
-        self.accounts = cast(options.accounts, options.sessions, self.clock.start, length)
-        self.usage_events = cues(length, options.accounts)
+        self.accounts = make_accounts(options.accounts, options.sessions, self.clock.start, length)
+        self.usage_events = usage_events(length, options.accounts)
         self.status_changes = status_changes(length, options.sessions)
         self.event_log = EventLog(self.render_request)
         self.api = FakeApi(self.accounts, seed=options.seed, clock=self.clock, pace=_PACE, keep_bodies=False)
@@ -249,11 +249,11 @@ class _Demo:
                 self.finished.set()
                 return
 
-    def _apply_usage_event(self, cue: Cue) -> None:
+    def _apply_usage_event(self, cue: UsageEvent) -> None:
         self.api.endpoints.change(
             cue.account, lambda account, now: account.fill(cue.axis, cue.utilization, now)
         )
-        self.event_log.add_line(f"{cue.account} {cue.words}", self.clock())
+        self.event_log.add_line(f"{cue.account} {cue.message}", self.clock())
 
     def _windows(self) -> list[WindowState]:
         out: list[WindowState] = []

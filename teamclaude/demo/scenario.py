@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .quota import FIVE_HOURS, WEEK, FakeAccount
 
-__all__ = ["Cue", "account_names", "cast", "cues", "reset_at"]
+__all__ = ["UsageEvent", "account_names", "make_accounts", "usage_events", "reset_at"]
 
 _NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
 # Measured: a session of the plan writes about 6 M tokens in five hours.
@@ -23,21 +23,21 @@ _LONGEST_WAIT = 17_000.0
 
 
 @dataclass(frozen=True)
-class Cue:
+class UsageEvent:
     """At `at` seconds after the start a window is filled to `utilization` from outside."""
 
     at: float
     account: str
     axis: str
     utilization: float
-    words: str
+    message: str
 
 
 def account_names(count: int) -> list[str]:
     return [_NAMES[i] if i < len(_NAMES) else f"account-{i + 1}" for i in range(count)]
 
 
-def cast(accounts: int, sessions: int, start: float, length: float) -> list[FakeAccount]:
+def make_accounts(accounts: int, sessions: int, start: float, length: float) -> list[FakeAccount]:
     """The accounts at `start` (epoch seconds) of a run of `length` seconds on the demo's clock."""
     five_hours = round(_TOKENS_PER_SESSION * max(1, sessions) / accounts)
     out = []
@@ -61,14 +61,14 @@ def cast(accounts: int, sessions: int, start: float, length: float) -> list[Fake
     return out
 
 
-def cues(length: float, accounts: int) -> list[Cue]:
+def usage_events(length: float, accounts: int) -> list[UsageEvent]:
     """What happens besides the sessions, in order of time."""
     words = "was used elsewhere too (another machine), and that filled its 5h window"
     at = reset_at(length) * _LIMIT_AT / _RESET_AT
-    full = Cue(at, account_names(1)[0], "5h", 1.02, words)
+    full = UsageEvent(at, account_names(1)[0], "5h", 1.02, words)
     if accounts < 3:
         return [full]
-    near = Cue(0.2 * at, account_names(accounts)[-1], "7d", 0.93, "has little left of its week")
+    near = UsageEvent(0.2 * at, account_names(accounts)[-1], "7d", 0.93, "has little left of its week")
     return [near, full]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from teamclaude.demo.chronicle import EventLog, DemoTotals, WindowState, plain_line
 from teamclaude.demo.report import DemoResult, report_lines
-from teamclaude.demo.scenario import cast, cues, reset_at
+from teamclaude.demo.scenario import make_accounts, usage_events, reset_at
 from teamclaude.demo.sessions import Mishap, Tally
 from teamclaude.proxy.activity import Activity
 
@@ -91,27 +91,27 @@ def test_limits_and_resets_are_told_once() -> None:
 
 def test_the_cast_begins_usable_alike_and_one_is_to_run_into_its_limit() -> None:
     length = 1200.0
-    accounts = cast(10, 6, T0, length)
+    accounts = make_accounts(10, 6, T0, length)
     assert len({account.name for account in accounts}) == 10
     assert all(account.usable(OPUS, T0) for account in accounts)
     first, *rest = accounts
     assert first.windows["5h"].reset_at == int(T0 + reset_at(length))
     assert all((account.windows["5h"].reset_at or 0) > T0 + length for account in rest)
     by_name = {account.name: account for account in accounts}
-    for cue in cues(length, 10):
+    for cue in usage_events(length, 10):
         assert 0 < cue.at < reset_at(length) < length
         by_name[cue.account].fill(cue.axis, cue.utilization, T0 + cue.at)
-    near, full = cues(length, 10)
+    near, full = usage_events(length, 10)
     assert full.account == first.name
     assert near.account == accounts[-1].name
     assert not first.usable(OPUS, T0 + full.at)
     assert first.usable(OPUS, T0 + reset_at(length))
     assert accounts[-1].usable(OPUS, T0 + near.at), "near its limit is not at it"
-    assert [cue.axis for cue in cues(length, 2)] == ["5h"], "of two accounts one must have room"
+    assert [cue.axis for cue in usage_events(length, 2)] == ["5h"], "of two accounts one must have room"
 
 
 def test_usable_may_mean_below_a_ceiling_as_headers_show_it() -> None:
-    account = cast(1, 1, T0, 1200.0)[0]
+    account = make_accounts(1, 1, T0, 1200.0)[0]
     account.fill("5h", 0.976, T0)
     assert account.usable(OPUS, T0)
     assert not account.usable(OPUS, T0, 0.98)
