@@ -28,7 +28,7 @@ from .clock import real_seconds
 from .endpoints import PendingCharge, ApiEndpoints, ApiPace
 from .fault import Fault
 from .quota import FakeAccount
-from .script import Script
+from .script import ApiScript
 from .wire import Connection, Garbled, Gone, Played, Request
 
 __all__ = ["LoggedExchange", "FakeApi"]
@@ -78,7 +78,7 @@ class FakeApi:
         *,
         seed: int = 0,
         clock: Callable[[], float] = time.time,
-        script: Script | None = None,
+        script: ApiScript | None = None,
         pace: ApiPace | None = None,
         port: int = 0,
         prefix: str = "",
@@ -86,7 +86,7 @@ class FakeApi:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.clock = clock
-        self.script = script or Script(seed=seed)
+        self.script = script or ApiScript(seed=seed)
         self.endpoints = ApiEndpoints(accounts, clock, pace)
         self.port = port
         self._prefix = prefix

@@ -26,7 +26,7 @@ from .endpoints import PendingCharge
 from .fault import Fault
 from .issuer import OAuthDeniedError, FakeUser, TokenIssuer
 from .quota import FakeAccount
-from .script import Script
+from .script import ApiScript
 from .wire import Request
 
 __all__ = [
@@ -82,7 +82,7 @@ class AuthServer(FakeApi):
         access_life: float = 8 * 3600.0,
         login_life: float = 30 * 86400.0,
         client_id: str = CLIENT_ID,
-        script: Optional[Script] = None,
+        script: Optional[ApiScript] = None,
         port: int = 0,
     ) -> None:
         super().__init__([], seed=seed, clock=clock, script=script, port=port)

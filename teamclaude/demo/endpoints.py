@@ -17,7 +17,7 @@ from .cache import TokenUsage
 from .fault import Fault
 from .prompt import BadPromptError, Prompt, read_prompt
 from .quota import FakeAccount, QuotaRefusal
-from .script import Reply
+from .script import ScriptedReply
 from .stream import Message, events, message_json, reply_text, weight
 from .wire import Request
 
@@ -114,7 +114,7 @@ class ApiEndpoints:
     # --- answers -------------------------------------------------------------------------
 
     def answer(
-        self, request: Request, owner: FakeAccount | None, reply: Callable[[], Reply | None]
+        self, request: Request, owner: FakeAccount | None, reply: Callable[[], ScriptedReply | None]
     ) -> tuple[ApiAnswer, PendingCharge | None]:
         """The API's own answer, and what it will charge; `reply` is asked when a text is needed."""
         if request.method == "HEAD" and request.path in ("/", "/api/hello"):
@@ -167,7 +167,7 @@ class ApiEndpoints:
             bill.account.end_request()
 
     def _message(
-        self, prompt: Prompt, owner: FakeAccount, reply: Callable[[], Reply | None]
+        self, prompt: Prompt, owner: FakeAccount, reply: Callable[[], ScriptedReply | None]
     ) -> tuple[ApiAnswer, PendingCharge | None]:
         with self._lock:
             now = self.clock()
@@ -233,7 +233,7 @@ def _refused(owner: FakeAccount, model: str, now: float, refusal: QuotaRefusal) 
     return error_answer(429, _QUOTA_WORDS, headers=owner.headers(model, now, refusal))
 
 
-def _compose(number: str, prompt: Prompt, usage: TokenUsage, reply: Reply | None, pieces: int) -> Message:
+def _compose(number: str, prompt: Prompt, usage: TokenUsage, reply: ScriptedReply | None, pieces: int) -> Message:
     """The answer's blocks: scripted, a JSON object when a schema asks for one, or a plain text."""
     if reply is not None:
         blocks: list[dict[str, Any]]

@@ -35,7 +35,7 @@ from .quota import FakeAccount
 from .report import DemoResult, report_lines
 from .roles import assign_roles, status_changes
 from .scenario import UsageEvent, make_accounts, usage_events, reset_at
-from .script import Profile
+from .script import FaultProfile
 from .sessions import FakeSession, Tally
 
 __all__ = ["DEFAULT_SECONDS", "DemoOptions", "run_demo"]
@@ -60,8 +60,8 @@ _DRAIN_SEC = 2.0
 # First token after 1.5 s, then 80 tokens a second: an answer takes about as long as in the traces.
 _PACE = ApiPace(first_token=1.5, per_input_token=2e-5, per_output_token=0.0125)
 # Calm until the story of the full window is told; then the usual trouble begins.
-_FEW_FAULTS = Profile(slow_start=0.03, slow_sec=20.0)
-_USUAL_FAULTS = Profile(bare_429=0.01, overloaded=0.015, slow_start=0.03, slow_sec=20.0)
+_FEW_FAULTS = FaultProfile(slow_start=0.03, slow_sec=20.0)
+_USUAL_FAULTS = FaultProfile(bare_429=0.01, overloaded=0.015, slow_start=0.03, slow_sec=20.0)
 _MAX_GAP_SEC, _SPREAD_SEC, _FAN_OUT = 100.0, 60.0, 0.06
 
 

@@ -14,13 +14,13 @@ from typing import Any, Protocol, Union
 
 from .fault import Fault
 
-__all__ = ["Asked", "Profile", "Reply", "Rule", "Script"]
+__all__ = ["RequestView", "FaultProfile", "ScriptedReply", "FaultRule", "ApiScript"]
 
 Block = Mapping[str, Any]
-Reply = Union[str, Sequence[Block]]
+ScriptedReply = Union[str, Sequence[Block]]
 
 
-class Asked(Protocol):
+class RequestView(Protocol):
     """What a rule may look at: one request as it arrived."""
 
     @property
@@ -32,11 +32,11 @@ class Asked(Protocol):
     def header(self, name: str) -> str | None: ...
 
 
-Condition = Callable[[Asked], bool]
+Condition = Callable[[RequestView], bool]
 
 
 @dataclass
-class Rule:
+class FaultRule:
     """One fault and when it is due: the `nth` matching request on, `left` times (None: always)."""
 
     fault: Fault
@@ -48,7 +48,7 @@ class Rule:
     left: int | None = 1
     seen: int = 0
 
-    def takes(self, asked: Asked, account: str | None) -> bool:
+    def applies(self, asked: RequestView, account: str | None) -> bool:
         if self.left == 0 or not self._matches(asked, account):
             return False
         self.seen += 1
@@ -58,7 +58,7 @@ class Rule:
             self.left -= 1
         return True
 
-    def _matches(self, asked: Asked, account: str | None) -> bool:
+    def _matches(self, asked: RequestView, account: str | None) -> bool:
         return (
             (self.account is None or self.account == account)
             and (self.path is None or self.path == asked.path)
@@ -68,7 +68,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Profile:
+class FaultProfile:
     """Shares (0-1) of inference requests that meet something, and how slow a slow start is."""
 
     bare_429: float = 0.0
@@ -88,15 +88,15 @@ class Profile:
 
 
 @dataclass
-class Script:
+class ApiScript:
     """Faults and replies for the requests to come; `seed` drives the profile only."""
 
     seed: int = 0
-    profile: Profile | None = None
-    _rules: list[Rule] = field(default_factory=list)
-    _connects: list[Fault] = field(default_factory=list)
-    _replies: list[tuple[Condition | None, list[Reply]]] = field(default_factory=list)
-    _drawn: int = 0
+    profile: FaultProfile | None = None
+    _rules: list[FaultRule] = field(default_factory=list)
+    _accept_faults: list[Fault] = field(default_factory=list)
+    _replies: list[tuple[Condition | None, list[ScriptedReply]]] = field(default_factory=list)
+    _draws: int = 0
     # Guards the lists and the counters of the rules: tests tell while connections ask.
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -110,20 +110,20 @@ class Script:
         """`fault` for the next `count` matching requests (or connections, for `on_accept` ones)."""
         with self._lock:
             if fault.on_accept:
-                self._connects.extend([fault] * count)
+                self._accept_faults.extend([fault] * count)
                 return
             lasting = [i for i, rule in enumerate(self._rules) if rule.left is None]
             position = lasting[0] if lasting else len(self._rules)
-            self._rules.insert(position, Rule(fault, left=count, **where))
+            self._rules.insert(position, FaultRule(fault, left=count, **where))
 
     def always(self, fault: Fault, **where: Any) -> None:
         """`fault` for every matching request until `clear`."""
         if fault.on_accept:
             raise ValueError("a fault at accept is given a number of times")
         with self._lock:
-            self._rules.append(Rule(fault, left=None, **where))
+            self._rules.append(FaultRule(fault, left=None, **where))
 
-    def reply_with(self, *replies: Reply, when: Condition | None = None) -> None:
+    def reply_with(self, *replies: ScriptedReply, when: Condition | None = None) -> None:
         """The next inference answers that satisfy `when`, in order: a text, or content blocks.
 
         Blocks are the API's own: `{"type": "tool_use", "id": …, "name": "Bash", "input": {…}}`
@@ -136,7 +136,7 @@ class Script:
         """Forgets rules and replies; the profile stays."""
         with self._lock:
             self._rules.clear()
-            self._connects.clear()
+            self._accept_faults.clear()
             self._replies.clear()
 
     # --- asking it -----------------------------------------------------------------------
@@ -144,20 +144,20 @@ class Script:
     def on_accept(self) -> Fault | None:
         """The fault of the connection that was just accepted."""
         with self._lock:
-            return self._connects.pop(0) if self._connects else None
+            return self._accept_faults.pop(0) if self._accept_faults else None
 
-    def fault(self, asked: Asked, account: str | None) -> Fault | None:
+    def fault(self, asked: RequestView, account: str | None) -> Fault | None:
         """The fault of this request, which arrived with the credential of `account`."""
         with self._lock:
             for rule in self._rules:
-                if rule.takes(asked, account):
+                if rule.applies(asked, account):
                     return rule.fault
             if self.profile is None or asked.path != "/v1/messages":
                 return None
-            self._drawn += 1
-            return self.profile.draw(random.Random(f"{self.seed}/{self._drawn}"))
+            self._draws += 1
+            return self.profile.draw(random.Random(f"{self.seed}/{self._draws}"))
 
-    def reply(self, asked: Asked) -> Reply | None:
+    def reply(self, asked: RequestView) -> ScriptedReply | None:
         """The scripted reply that is next for this request."""
         with self._lock:
             for condition, replies in self._replies:

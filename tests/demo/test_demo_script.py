@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from teamclaude.demo.fault import Fault
-from teamclaude.demo.script import Profile, Script
+from teamclaude.demo.script import FaultProfile, ApiScript
 from teamclaude.demo.wire import Request
 
 A, B = Fault.status(500), Fault.status(502)
@@ -18,7 +18,7 @@ def asked(target: str = "/v1/messages?beta=true", method: str = "POST", body: by
 
 
 def test_once_is_used_up_and_always_is_not() -> None:
-    script = Script()
+    script = ApiScript()
     script.always(B)
     script.once(A)
     assert [script.fault(asked(), "a") for _ in range(3)] == [A, B, B]
@@ -39,27 +39,27 @@ def test_once_is_used_up_and_always_is_not() -> None:
     ],
 )
 def test_a_rule_matches_all_it_names(where: dict[str, Any], matches: bool) -> None:
-    script = Script()
+    script = ApiScript()
     script.once(A, **where)
     assert script.fault(asked(body=b"opus"), "a") == (A if matches else None)
 
 
 def test_the_nth_matching_request() -> None:
-    script = Script()
+    script = ApiScript()
     script.once(A, account="a", nth=3)
     order = ["a", "b", "a", "a", "a"]
     assert [script.fault(asked(), name) for name in order] == [None, None, None, A, None]
 
 
 def test_a_number_of_times_in_the_order_given() -> None:
-    script = Script()
+    script = ApiScript()
     script.times(2, A)
     script.once(B)
     assert [script.fault(asked(), None) for _ in range(4)] == [A, A, B, None]
 
 
 def test_faults_at_accept_wait_for_connections() -> None:
-    script = Script()
+    script = ApiScript()
     script.once(Fault.never_read())
     assert script.fault(asked(), "a") is None
     assert script.on_accept() == Fault.never_read()
@@ -69,10 +69,10 @@ def test_faults_at_accept_wait_for_connections() -> None:
 
 
 def test_a_profile_is_the_same_for_the_same_seed() -> None:
-    profile = Profile(bare_429=0.2, overloaded=0.2, slow_start=0.2)
+    profile = FaultProfile(bare_429=0.2, overloaded=0.2, slow_start=0.2)
 
     def drawn(seed: int) -> list[Fault | None]:
-        script = Script(seed=seed, profile=profile)
+        script = ApiScript(seed=seed, profile=profile)
         return [script.fault(asked(), "a") for _ in range(200)]
 
     assert drawn(1) == drawn(1)
@@ -84,6 +84,6 @@ def test_a_profile_is_the_same_for_the_same_seed() -> None:
 
 
 def test_a_profile_spares_everything_but_inference() -> None:
-    script = Script(profile=Profile(bare_429=1.0))
+    script = ApiScript(profile=FaultProfile(bare_429=1.0))
     assert script.fault(asked("/v1/messages/count_tokens"), "a") is None
     assert script.fault(asked(), "a") == Fault.bare_429()

@@ -10,7 +10,7 @@ from typing import Any, Optional
 import pytest
 
 from teamclaude.demo.fault import Fault
-from teamclaude.demo.script import Asked
+from teamclaude.demo.script import RequestView
 from tests.e2e.world import CLIENT_TOKEN, Ended, World, end
 
 pytestmark = pytest.mark.e2e
@@ -38,7 +38,7 @@ def tool_results(body: bytes) -> list[str]:
     return [json.dumps(block["content"]) for block in blocks if block["type"] == "tool_result"]
 
 
-def names(word: str) -> Callable[[Asked], bool]:
+def names(word: str) -> Callable[[RequestView], bool]:
     """The condition that a request's body contains `word`."""
     return lambda asked: word.encode() in asked.body
 

@@ -29,7 +29,7 @@ from urllib.request import urlopen
 from teamclaude.demo.api import FakeApi
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.quota import FakeAccount
-from teamclaude.demo.script import Script
+from teamclaude.demo.script import ApiScript
 from tests.faults import menu
 from tests.faults.draft import ordinary
 from tests.faults.ground import KEY, token
@@ -62,7 +62,7 @@ class _Hurried:
         return time.time()
 
 
-class _Temper(Script):
+class _Temper(ApiScript):
     """Every third request meets some fault; accounts come back after seconds."""
 
     def __init__(self, seed: int) -> None:
