@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .chronicle import DemoTotals
-from .sessions import Tally
+from .sessions import SessionCounts
 
 __all__ = ["DemoResult", "report_lines"]
 
@@ -20,14 +20,14 @@ class DemoResult:
     seed: int
     real_sec: float
     demo_sec: float
-    counts: Tally
+    counts: SessionCounts
     totals: DemoTotals
     snapshot: Mapping[str, Any]
 
     @property
     def avoidable(self) -> int:
         """Client-visible errors that came while an account could have served."""
-        return sum(mishap.avoidable for mishap in self.counts.mishaps)
+        return sum(mishap.avoidable for mishap in self.counts.visible_errors)
 
 
 def report_lines(result: DemoResult) -> list[str]:
@@ -56,7 +56,7 @@ def _figures(result: DemoResult) -> list[tuple[str, str]]:
         ("requests", _count(tally.requests)),
         ("served", _count(tally.served)),
         ("failovers", _count(totals.failovers)),
-        ("client-visible errors", f"{len(tally.mishaps)} ({errors + '; ' if errors else ''}{usable})"),
+        ("client-visible errors", f"{len(tally.visible_errors)} ({errors + '; ' if errors else ''}{usable})"),
         ("limits hit / window resets", f"{totals.limits} / {totals.resets}"),
         ("uncached input tokens", _count(tokens["input_tokens"])),
         ("cache reads", _count(tokens["cache_read_input_tokens"])),

@@ -36,7 +36,7 @@ from .report import DemoResult, report_lines
 from .roles import assign_roles, status_changes
 from .scenario import UsageEvent, make_accounts, usage_events, reset_at
 from .script import FaultProfile
-from .sessions import FakeSession, Tally
+from .sessions import FakeSession, SessionCounts
 
 __all__ = ["DEFAULT_SECONDS", "DemoOptions", "run_demo"]
 
@@ -209,7 +209,7 @@ class _Demo:
                 self.clock,
                 key=_KEY,
                 stop=self.stop,
-                anyone_usable=self._any_account_usable,
+                any_account_usable=self._any_account_usable,
             )
             self.sessions.append(session.start())
 
@@ -282,7 +282,7 @@ class _Demo:
             session.join(max(0.0, deadline - time.monotonic()))
         snapshot = self.service.snapshot()
         self.service.stop(_DRAIN_SEC)
-        tally = Tally()
+        tally = SessionCounts()
         for session in self.sessions:
             session.join(_DRAIN_SEC)
             tally.add(session.tally)

@@ -13,15 +13,15 @@ from .clock import real_seconds
 from .plan import SONNET, SessionPlan, Turn
 from .retry import RetryStep, next_retry
 
-__all__ = ["FakeSession", "Mishap", "Tally"]
+__all__ = ["FakeSession", "VisibleError", "SessionCounts"]
 
 _HEAD_TIMEOUT = 360.0
 _LEAST_TIMEOUT = 10.0
-_PAUSE, _LONGEST_PAUSE = 20.0, 1800.0
+_SHORT_PAUSE, _LONGEST_PAUSE = 20.0, 1800.0
 
 
 @dataclass(frozen=True)
-class Mishap:
+class VisibleError:
     """An error the user of a session saw: what, for which model, and from when to when.
 
     `avoidable`: an account could have served it at the time it was seen.
@@ -35,7 +35,7 @@ class Mishap:
 
 
 @dataclass
-class Tally:
+class SessionCounts:
     """Counts of one session, its sub-agents included.
 
     `requests` are turns; `attempts` are HTTP requests, retries included.
@@ -44,20 +44,20 @@ class Tally:
     requests: int = 0
     attempts: int = 0
     served: int = 0
-    mishaps: list[Mishap] = field(default_factory=list)
+    visible_errors: list[VisibleError] = field(default_factory=list)
     tokens: Counter[str] = field(default_factory=Counter)
     accounts: Counter[str] = field(default_factory=Counter)
 
     @property
     def errors(self) -> Counter[str]:
         """Client-visible errors by status (or by the way the connection broke)."""
-        return Counter(mishap.label for mishap in self.mishaps)
+        return Counter(mishap.label for mishap in self.visible_errors)
 
-    def add(self, other: Tally) -> None:
+    def add(self, other: SessionCounts) -> None:
         self.requests += other.requests
         self.attempts += other.attempts
         self.served += other.served
-        self.mishaps += other.mishaps
+        self.visible_errors += other.visible_errors
         self.tokens.update(other.tokens)
         self.accounts.update(other.accounts)
 
@@ -77,19 +77,19 @@ class FakeSession:
         *,
         key: str = "",
         stop: threading.Event | None = None,
-        anyone_usable: Callable[[str], bool] = lambda model: True,
+        any_account_usable: Callable[[str], bool] = lambda model: True,
     ) -> None:
         self.plan = plan
         self._url = url
         self._clock = clock
         self._key = key
         self._stop = stop or threading.Event()
-        self._anyone_usable = anyone_usable
+        self._any_account_usable = any_account_usable
         self._timeout = max(_LEAST_TIMEOUT, real_seconds(clock, _HEAD_TIMEOUT))
         self._thread: threading.Thread | None = None
         # Guards the tally: sub-agents run in threads of their own.
         self._lock = threading.Lock()
-        self._tally = Tally()
+        self._tally = SessionCounts()
 
     # --- life ----------------------------------------------------------------------------
 
@@ -105,9 +105,9 @@ class FakeSession:
             return not self._thread.is_alive()
         return True
 
-    def run(self, turns: Iterable[Turn] | None = None) -> Tally:
+    def run(self, turns: Iterable[Turn] | None = None) -> SessionCounts:
         """The whole session: the plan's turns, or these."""
-        if self._rest(self.plan.start_sec):
+        if self._pause(self.plan.start_sec):
             return self.tally
         conversation = Conversation(self.plan)
         wire = ProxyConnection(self._url, self._timeout)
@@ -119,10 +119,10 @@ class FakeSession:
         return self.tally
 
     @property
-    def tally(self) -> Tally:
+    def tally(self) -> SessionCounts:
         """A copy of the counts so far."""
         with self._lock:
-            copy = Tally()
+            copy = SessionCounts()
             copy.add(self._tally)
             return copy
 
@@ -131,23 +131,23 @@ class FakeSession:
     def _converse(self, conversation: Conversation, wire: ProxyConnection, turns: Iterable[Turn], seed: str) -> None:
         rng = random.Random(f"retry/{seed}")
         for number, turn in enumerate(turns):
-            if self._rest(turn.think_sec):
+            if self._pause(turn.think_sec):
                 return
             conversation.add_user_turn(turn.new_tokens, turn.reply_tokens)
-            pause = self._turn(conversation, wire, rng)
-            if self._rest(pause):
+            pause = self._run_turn(conversation, wire, rng)
+            if self._pause(pause):
                 return
             if turn.agents and not pause:
                 self._fan_out(turn, number)
 
-    def _turn(self, conversation: Conversation, wire: ProxyConnection, rng: random.Random) -> float:
+    def _run_turn(self, conversation: Conversation, wire: ProxyConnection, rng: random.Random) -> float:
         """One turn with all its retries; how long its user stays away after an error."""
         began = self._clock()
         tries = 0
         again = RetryStep(0.0)
         with self._lock:
             self._tally.requests += 1
-        while not self._rest(again.delay):
+        while not self._pause(again.delay):
             tries += 1
             with self._lock:
                 self._tally.attempts += 1
@@ -162,36 +162,36 @@ class FakeSession:
                     rng=rng,
                 )
                 if following is None:
-                    self._failed(conversation, broken, began)
-                    return _discouraged(broken)
+                    self._count_failed(conversation, broken, began)
+                    return _pause_after_error(broken)
                 if following.resume:
                     conversation.continue_from(broken.text)
                 again = following
             else:
-                self._served(conversation, reply)
+                self._count_served(conversation, reply)
                 return 0.0
         # Stopped between two tries: the request was never decided.
         with self._lock:
             self._tally.requests -= 1
         return 0.0
 
-    def _served(self, conversation: Conversation, reply: ReceivedReply) -> None:
+    def _count_served(self, conversation: Conversation, reply: ReceivedReply) -> None:
         conversation.add_reply(reply.text)
         with self._lock:
             self._tally.served += 1
             self._tally.tokens.update(reply.usage)
             self._tally.accounts[reply.account] += 1
 
-    def _failed(self, conversation: Conversation, broken: AttemptError, began: float) -> None:
+    def _count_failed(self, conversation: Conversation, broken: AttemptError, began: float) -> None:
         conversation.drop_user_turn()
         if self._stop.is_set():
             with self._lock:
                 self._tally.requests -= 1
             return
         model = conversation.model
-        mishap = Mishap(broken.failure.label, model, began, self._clock(), self._anyone_usable(model))
+        mishap = VisibleError(broken.failure.label, model, began, self._clock(), self._any_account_usable(model))
         with self._lock:
-            self._tally.mishaps.append(mishap)
+            self._tally.visible_errors.append(mishap)
 
     def _fan_out(self, turn: Turn, number: int) -> None:
         """The turn's sub-agents, all at once; the session waits for the last one."""
@@ -199,25 +199,25 @@ class FakeSession:
         for index, turns in enumerate(turn.agents):
             name = random.Random(f"agent/{self.plan.seed}/{number}/{index}").getrandbits(64)
             agent = f"a{name:016x}"
-            threads.append(threading.Thread(target=self._agent, args=(agent, turns), daemon=True))
+            threads.append(threading.Thread(target=self._run_agent, args=(agent, turns), daemon=True))
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
-    def _agent(self, agent: str, turns: Iterable[Turn]) -> None:
+    def _run_agent(self, agent: str, turns: Iterable[Turn]) -> None:
         wire = ProxyConnection(self._url, self._timeout)
         try:
             self._converse(Conversation(self.plan, agent=agent, model=SONNET), wire, turns, agent)
         finally:
             wire.close()
 
-    def _rest(self, seconds: float) -> bool:
+    def _pause(self, seconds: float) -> bool:
         """Lets time of the clock pass; True when the session is to stop."""
         return self._stop.wait(real_seconds(self._clock, seconds))
 
 
-def _discouraged(broken: AttemptError) -> float:
+def _pause_after_error(broken: AttemptError) -> float:
     """Who was told a time comes back then (or looks again); others try a little later."""
     told = broken.failure.headers.get("retry-after", "")
-    return min(float(told), _LONGEST_PAUSE) if told.isdigit() else _PAUSE
+    return min(float(told), _LONGEST_PAUSE) if told.isdigit() else _SHORT_PAUSE

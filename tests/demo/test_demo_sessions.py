@@ -16,7 +16,7 @@ from teamclaude.demo.clock import DemoClock, real_seconds
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.plan import OPUS, SONNET, SessionPlan, Turn, plan_sessions
 from teamclaude.demo.quota import FakeAccount
-from teamclaude.demo.sessions import FakeSession, Tally
+from teamclaude.demo.sessions import FakeSession, SessionCounts
 
 KEY = "sk-ant-api03-FAKE"
 PLAN = dataclasses.replace(
@@ -30,7 +30,7 @@ TWO = (*ONE, Turn(1, 2000, 50))
 def run(api: FakeApi) -> Any:
     """Runs a session on a clock so fast that its waits are nothing."""
 
-    def ran(turns: Any = ONE, plan: SessionPlan = PLAN) -> Tally:
+    def ran(turns: Any = ONE, plan: SessionPlan = PLAN) -> SessionCounts:
         return FakeSession(api.url, plan, DemoClock(20_000.0), key=KEY).run(turns)
 
     return ran
@@ -126,7 +126,7 @@ def test_sub_agents_run_at_once_under_the_sessions_id(api: FakeApi, run: Any) ->
     api.script.times(3, Fault.never_answered(), when=lambda asked: bool(asked.header("x-claude-code-agent-id")))
     turn = Turn(0, 100, 10, agents=[[Turn(0, 4000, 20)]] * 3)
     session = FakeSession(api.url, dataclasses.replace(PLAN, model=OPUS), DemoClock(20_000.0), key=KEY)
-    tallies: list[Tally] = []
+    tallies: list[SessionCounts] = []
     thread = threading.Thread(target=lambda: tallies.append(session.run([turn])))
     thread.start()
     assert api.wait_until(lambda api: api.inflight == 3), "all at once"
@@ -229,7 +229,7 @@ def test_stopping_ends_a_thinking_session_and_counts_nothing_undecided(api: Fake
     assert api.wait_until(lambda api: len(api.log) >= 2)
     stop.set()
     assert session.join(5)
-    assert session.tally.requests == session.tally.served + len(session.tally.mishaps)
+    assert session.tally.requests == session.tally.served + len(session.tally.visible_errors)
 
 
 def test_an_error_after_the_stop_is_nobodys(api: FakeApi) -> None:
@@ -240,7 +240,7 @@ def test_an_error_after_the_stop_is_nobodys(api: FakeApi) -> None:
     assert api.wait_until(lambda api: any(e.path == "/v1/messages" for e in api.live))
     stop.set()
     assert session.join(5)
-    assert (session.tally.requests, session.tally.mishaps) == (0, [])
+    assert (session.tally.requests, session.tally.visible_errors) == (0, [])
 
 
 def test_plans_are_the_same_for_a_seed_and_like_the_traces() -> None:

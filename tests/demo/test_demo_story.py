@@ -8,7 +8,7 @@ from typing import Any
 from teamclaude.demo.chronicle import EventLog, DemoTotals, WindowState, plain_line
 from teamclaude.demo.report import DemoResult, report_lines
 from teamclaude.demo.scenario import make_accounts, usage_events, reset_at
-from teamclaude.demo.sessions import Mishap, Tally
+from teamclaude.demo.sessions import VisibleError, SessionCounts
 from teamclaude.proxy.activity import Activity
 
 T0 = 1_795_000_000.0
@@ -120,9 +120,9 @@ def test_usable_may_mean_below_a_ceiling_as_headers_show_it() -> None:
 
 
 def result(**changes: Any) -> DemoResult:
-    tally = Tally(requests=1234, attempts=1300, served=1232)
+    tally = SessionCounts(requests=1234, attempts=1300, served=1232)
     tally.tokens = Counter(input_tokens=5, cache_read_input_tokens=2_000_000, output_tokens=30)
-    tally.mishaps = [Mishap("429", OPUS, T0, T0, False), Mishap("529", OPUS, T0, T0, True)]
+    tally.visible_errors = [VisibleError("429", OPUS, T0, T0, False), VisibleError("529", OPUS, T0, T0, True)]
     totals = DemoTotals(requests=1300, failovers=3, limits=1, resets=2, cost=12.5)
     totals.reasons = Counter({"kept warm": 1200, "new session": 32})
     totals.served_by = Counter(alice=1000)
@@ -167,6 +167,6 @@ def test_the_table_has_every_figure() -> None:
 
 
 def test_an_empty_run_still_has_a_table() -> None:
-    lines = report_lines(result(tally=Tally(), totals=DemoTotals(), snapshot={}, demo_sec=7300.0))
+    lines = report_lines(result(tally=SessionCounts(), totals=DemoTotals(), snapshot={}, demo_sec=7300.0))
     assert any("client-visible errors       0 (0 while an account was usable)" in line for line in lines)
     assert "2 h 1 min" in lines[1]
