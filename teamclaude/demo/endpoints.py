@@ -18,7 +18,7 @@ from .fault import Fault
 from .prompt import BadPromptError, Prompt, read_prompt
 from .quota import FakeAccount, QuotaRefusal
 from .script import ScriptedReply
-from .stream import Message, events, message_json, reply_text, weight
+from .stream import Message, events, message_json, reply_text, output_tokens_of
 from .wire import Request
 
 __all__ = ["MODELS", "PendingCharge", "ApiEndpoints", "ApiPace"]
@@ -238,7 +238,7 @@ def _compose(number: str, prompt: Prompt, usage: TokenUsage, reply: ScriptedRepl
     if reply is not None:
         blocks: list[dict[str, Any]]
         blocks = [{"type": "text", "text": reply}] if isinstance(reply, str) else [dict(b) for b in reply]
-        output = prompt.reply_tokens or weight(blocks)
+        output = prompt.reply_tokens or output_tokens_of(blocks)
     elif prompt.wants_json:
         blocks = [{"type": "text", "text": json.dumps({"title": "A fake session"})}]
         output = 12

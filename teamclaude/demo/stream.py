@@ -15,7 +15,7 @@ from typing import Any
 from .cache import TokenUsage
 from .prompt import tokens_of
 
-__all__ = ["Message", "event", "events", "message_json", "reply_text", "weight"]
+__all__ = ["Message", "event", "events", "message_json", "reply_text", "output_tokens_of"]
 
 Block = dict[str, Any]
 
@@ -40,7 +40,7 @@ def reply_text(tokens: int) -> str:
     return f"[[tokens={tokens}]] Done, and the next step is clear. I looked at the files you named."
 
 
-def weight(blocks: Sequence[Block]) -> int:
+def output_tokens_of(blocks: Sequence[Block]) -> int:
     """Output tokens of scripted blocks."""
     return max(1, sum(tokens_of(json.dumps(block)) for block in blocks))
 
