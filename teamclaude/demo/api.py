@@ -29,7 +29,7 @@ from .endpoints import PendingCharge, ApiEndpoints, ApiPace
 from .fault import Fault
 from .quota import FakeAccount
 from .script import ApiScript
-from .wire import Connection, Garbled, Gone, Played, Request
+from .wire import ApiConnection, NotHttpError, PeerClosedError, SendProgress, Request
 
 __all__ = ["LoggedExchange", "FakeApi"]
 
@@ -99,7 +99,7 @@ class FakeApi:
         self._changed = threading.Condition()
         self._log: list[LoggedExchange] = []
         self._live: dict[int, LoggedExchange] = {}
-        self._connections: set[Connection] = set()
+        self._connections: set[ApiConnection] = set()
 
     # --- life ----------------------------------------------------------------------------
 
@@ -119,7 +119,7 @@ class FakeApi:
         with self._changed:
             open_now = list(self._connections)
         for connection in open_now:
-            connection.abandon()
+            connection.shut_down()
 
     def __enter__(self) -> FakeApi:
         return self.start()
@@ -204,7 +204,7 @@ class FakeApi:
         except OSError:
             sock.close()
             return
-        connection = Connection(plain, real_seconds(self.clock, 1.0))
+        connection = ApiConnection(plain, real_seconds(self.clock, 1.0))
         with self._changed:
             self._connections.add(connection)
             self._changed.notify_all()
@@ -216,23 +216,23 @@ class FakeApi:
                 self._connections.discard(connection)
                 self._changed.notify_all()
 
-    def _serve_requests(self, connection: Connection, number: int) -> None:
+    def _serve_requests(self, connection: ApiConnection, number: int) -> None:
         fault = self.script.on_accept()
         if fault is not None and not _apply_accept_fault(connection, fault):
             return
         while True:
             try:
                 request = connection.read_request()
-            except Gone:
+            except PeerClosedError:
                 return
-            except Garbled as exc:
+            except NotHttpError as exc:
                 refusal = error_answer(400, str(exc))
-                connection.play(steps(replace(refusal, framing="close"), None), Played())
+                connection.send_steps(steps(replace(refusal, framing="close"), None), SendProgress())
                 return
             if request is None or not self._serve_one(connection, number, request):
                 return
 
-    def _serve_one(self, connection: Connection, number: int, request: Request) -> bool:
+    def _serve_one(self, connection: ApiConnection, number: int, request: Request) -> bool:
         """One request from arrival to log; False when the connection is over."""
         inner = replace(request, target=self._without_prefix(request.target))
         owner = self.endpoints.account_of(inner)
@@ -241,9 +241,9 @@ class FakeApi:
         answer, bill = self._answer(inner, owner, fault)
         answer = _with_request_id(answer, exchange.number)
         head_only = request.method == "HEAD"
-        played = Played()
+        played = SendProgress()
         try:
-            connection.play(steps(answer, fault, head_only=head_only), played)
+            connection.send_steps(steps(answer, fault, head_only=head_only), played)
         finally:
             if bill is not None:
                 self.endpoints.finish_charge(bill, played.events)
@@ -280,7 +280,7 @@ class FakeApi:
             self._changed.notify_all()
         return exchange
 
-    def _log_end(self, exchange: LoggedExchange, answer: ApiAnswer, fault: Fault | None, played: Played) -> None:
+    def _log_end(self, exchange: LoggedExchange, answer: ApiAnswer, fault: Fault | None, played: SendProgress) -> None:
         outcome = "answered"
         if played.gone and played.closed != "hang":
             outcome = f"client closed after {played.sent} bytes"
@@ -299,15 +299,15 @@ class FakeApi:
             self._changed.notify_all()
 
 
-def _apply_accept_fault(connection: Connection, fault: Fault) -> bool:
+def _apply_accept_fault(connection: ApiConnection, fault: Fault) -> bool:
     """What a connection meets before its first request is read; False when that ends it."""
-    played = Played()
+    played = SendProgress()
     try:
         connection.wait(fault.before_read)
-    except Gone:
+    except PeerClosedError:
         return False
     if fault.cut is not None:
-        connection.play(steps(ApiAnswer(0), fault), played)
+        connection.send_steps(steps(ApiAnswer(0), fault), played)
         return False
     return True
 

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 
 from .answer import Close, Send, Step, Wait
 
-__all__ = ["Connection", "Garbled", "Gone", "Played", "Request"]
+__all__ = ["ApiConnection", "NotHttpError", "PeerClosedError", "SendProgress", "Request"]
 
 _MAX_HEAD = 1 << 20
 _SEND_TIMEOUT = 60.0
 
 
-class Gone(Exception):
+class PeerClosedError(Exception):
     """The client closed the connection."""
 
 
-class Garbled(Exception):
+class NotHttpError(Exception):
     """The bytes are not an HTTP request."""
 
 
@@ -46,7 +46,7 @@ class Request:
 
 
 @dataclass
-class Played:
+class SendProgress:
     """How far an answer got."""
 
     sent: int = 0
@@ -56,7 +56,7 @@ class Played:
     closed: str = ""
 
 
-class Connection:
+class ApiConnection:
     """Reads requests and plays steps; `scale` turns seconds of the API's clock into real ones.
 
     While it waits it also listens, so that a client that leaves is noticed at once.
@@ -76,14 +76,14 @@ class Connection:
         """
         try:
             head = self._head()
-        except Gone:
+        except PeerClosedError:
             if not self._buffer:
                 return None
             raise
         lines = head.decode("latin-1").split("\r\n")
         words = lines[0].split(" ")
         if len(words) != 3 or not words[2].startswith("HTTP/1."):
-            raise Garbled(f"not a request line: {lines[0][:80]!r}")
+            raise NotHttpError(f"not a request line: {lines[0][:80]!r}")
         headers = tuple(_header(line) for line in lines[1:])
         plain = Request(words[0], words[1], words[2], headers, b"")
         if (plain.header("expect") or "").lower() == "100-continue":
@@ -93,8 +93,8 @@ class Connection:
     def _head(self) -> bytes:
         while b"\r\n\r\n" not in self._buffer:
             if len(self._buffer) > _MAX_HEAD:
-                raise Garbled("the request head does not end")
-            self._fill()
+                raise NotHttpError("the request head does not end")
+            self._read_some()
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
         return head
 
@@ -103,8 +103,8 @@ class Connection:
             return self._chunked()
         length = request.header("content-length") or "0"
         if not length.isdigit():
-            raise Garbled(f"content-length: {length!r}")
-        return self._take(int(length))
+            raise NotHttpError(f"content-length: {length!r}")
+        return self._read_exactly(int(length))
 
     def _chunked(self) -> bytes:
         out: list[bytes] = []
@@ -114,16 +114,16 @@ class Connection:
                 while self._line():
                     pass
                 return b"".join(out)
-            out.append(self._take(size))
+            out.append(self._read_exactly(size))
             self._line()
 
     def _line(self) -> bytes:
         while b"\r\n" not in self._buffer:
-            self._fill()
+            self._read_some()
         line, _, self._buffer = self._buffer.partition(b"\r\n")
         return line
 
-    def _take(self, count: int) -> bytes:
+    def _read_exactly(self, count: int) -> bytes:
         if len(self._buffer) >= count:
             out, self._buffer = self._buffer[:count], self._buffer[count:]
             return out
@@ -136,7 +136,7 @@ class Connection:
             missing -= len(data)
         return b"".join(parts)
 
-    def _fill(self) -> None:
+    def _read_some(self) -> None:
         self._buffer += self._receive(1 << 16)
 
     def _receive(self, size: int) -> bytes:
@@ -144,14 +144,14 @@ class Connection:
             self._sock.settimeout(None)
             data = self._sock.recv(size)
         except OSError:
-            raise Gone from None
+            raise PeerClosedError from None
         if not data:
-            raise Gone
+            raise PeerClosedError
         return data
 
     # --- answering -----------------------------------------------------------------------
 
-    def play(self, steps: Iterable[Step], played: Played) -> None:
+    def send_steps(self, steps: Iterable[Step], played: SendProgress) -> None:
         """Does the steps in order; `played` says how far it came, whatever happens."""
         try:
             for step in steps:
@@ -163,9 +163,9 @@ class Connection:
                 elif isinstance(step, Wait):
                     self.wait(step.seconds)
                 else:
-                    self._finish(step, played)
+                    self._close_as(step, played)
                     return
-        except Gone:
+        except PeerClosedError:
             played.gone = True
 
     def wait(self, seconds: float | None) -> None:
@@ -183,9 +183,9 @@ class Connection:
             except socket.timeout:
                 return
             except OSError:
-                raise Gone from None
+                raise PeerClosedError from None
             if not data:
-                raise Gone
+                raise PeerClosedError
             self._buffer += data
 
     def _send(self, data: bytes) -> None:
@@ -193,9 +193,9 @@ class Connection:
             self._sock.settimeout(_SEND_TIMEOUT)
             self._sock.sendall(data)
         except OSError:
-            raise Gone from None
+            raise PeerClosedError from None
 
-    def _finish(self, step: Close, played: Played) -> None:
+    def _close_as(self, step: Close, played: SendProgress) -> None:
         played.closed = step.how
         if step.how == "hang":
             self.wait(None)
@@ -214,7 +214,7 @@ class Connection:
             pass
         self._sock.close()
 
-    def abandon(self) -> None:
+    def shut_down(self) -> None:
         """Wakes the thread that serves this connection, from another one."""
         try:
             self._sock.shutdown(socket.SHUT_RDWR)
@@ -225,5 +225,5 @@ class Connection:
 def _header(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     if not colon:
-        raise Garbled(f"not a header line: {line[:80]!r}")
+        raise NotHttpError(f"not a header line: {line[:80]!r}")
     return name, value.strip()

@@ -16,7 +16,7 @@ from typing import Any, Optional
 from teamclaude.demo import api as fake
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.quota import FakeAccount
-from teamclaude.demo.wire import Connection, Played
+from teamclaude.demo.wire import ApiConnection, SendProgress
 from tests.faults.evidence import Heard, Overlap
 from tests.faults.ids import Ids
 
@@ -44,7 +44,7 @@ class FastClock:
             self.marks.append((time.monotonic(), self() + seconds))
 
 
-class TappedConnection(Connection):
+class TappedConnection(ApiConnection):
     """Remembers what it has sent since `begin`."""
 
     def __init__(self, sock: socket.socket, scale: float = 1.0) -> None:
@@ -57,9 +57,9 @@ class TappedConnection(Connection):
     def begin(self) -> None:
         self.sent, self.last_sent = [], 0.0
 
-    def abandon(self) -> None:
+    def shut_down(self) -> None:
         self.abandoned = True
-        super().abandon()
+        super().shut_down()
 
     def _send(self, data: bytes) -> None:
         # Before: of what fails a part may have gone, and the other side may act on it before we go on.
@@ -105,7 +105,7 @@ class WatchedApi(fake.FakeApi):
             if pair.first.cancelled or pair.first.last_sent > pair.second.at or not pair.first.over
         ]
 
-    def _serve_requests(self, connection: Connection, number: int) -> None:
+    def _serve_requests(self, connection: ApiConnection, number: int) -> None:
         assert isinstance(connection, TappedConnection)
         with self._watching:
             self._connection[number] = connection
@@ -148,7 +148,7 @@ class WatchedApi(fake.FakeApi):
             self._open[exchange.number] = heard, connection
         return exchange
 
-    def _log_end(self, exchange: fake.LoggedExchange, answer: Any, fault: Optional[Fault], played: Played) -> None:
+    def _log_end(self, exchange: fake.LoggedExchange, answer: Any, fault: Optional[Fault], played: SendProgress) -> None:
         with self._watching:
             heard, connection = self._open.pop(exchange.number)
         heard.status = answer.status if played.head else 0

@@ -53,7 +53,7 @@ def test_a_drain_lets_streams_finish_and_sends_all_else_away(
     s.ask()
     goes_on = threading.Event()
     # The stream stands still between its events until it is told to go on, however busy the machine is.
-    monkeypatch.setattr(wire.Connection, "wait", lambda self, seconds: seconds and goes_on.wait(10))
+    monkeypatch.setattr(wire.ApiConnection, "wait", lambda self, seconds: seconds and goes_on.wait(10))
     s.api.script.once(Fault.slow(between_events=1))
     idle = s.raw().request("/health", method="GET")
     idle.answer()
