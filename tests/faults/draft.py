@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from teamclaude.demo.fault import Fault
-from tests.faults.plan import MODELS, Event, Guest, Member, Request, Trouble
+from tests.faults.plan import MODELS, Event, Client, Member, Request, Trouble
 
 __all__ = ["NAMES", "Draft", "ordinary"]
 
@@ -24,7 +24,7 @@ class Draft:
 
     rng: random.Random
     members: list[Member] = field(default_factory=list)
-    guests: list[Guest] = field(default_factory=list)
+    guests: list[Client] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Draft:
             "subscription": self.chance(0.3),
             "tries": rng.choice([1, 1, 2, 3]),
         }
-        self.guests.append(Guest(requests=tuple(requests), **{**values, **changes}))
+        self.guests.append(Client(requests=tuple(requests), **{**values, **changes}))
 
     def trouble(self, make: _Maker, account: Optional[str] = None, **more: Any) -> None:
         fault = make(self.rng)

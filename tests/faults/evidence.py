@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from tests.faults.plan import SPEED, Guest, Request, Schedule
+from tests.faults.plan import SPEED, Client, Request, Schedule
 from tests.faults.reading import AnswerReader, Nonsense, event_names, plain
 
 __all__ = ["Evidence", "Heard", "Overlap", "Seen"]
@@ -27,7 +27,7 @@ class Seen:
     """
 
     tag: str
-    guest: Guest
+    client: Client
     request: Request
     body: bytes
     began: float

@@ -220,7 +220,7 @@ def failed_for_an_account(seen: Seen, attempts: list[Heard]) -> bool:
 
 def _own_limit(seen: Seen) -> bool:
     """A named client above its own limit: no account's business."""
-    return bool(seen.guest.key) and b"its limit" in seen.payload
+    return bool(seen.client.key) and b"its limit" in seen.payload
 
 
 def _held_out(seen: Seen) -> bool:
@@ -229,7 +229,7 @@ def _held_out(seen: Seen) -> bool:
 
 
 def _conversation(seen: Seen) -> tuple[str, str]:
-    return seen.guest.session, seen.guest.agent
+    return seen.client.session, seen.client.agent
 
 
 def _end_of(seen: Seen) -> float:

@@ -14,10 +14,10 @@ from teamclaude.demo.retry import Failure, next_retry
 from tests.faults.encoding import MALFORMED, OWN_TOKEN, TARGETS, body_of, chunks, first_write, method_of
 from tests.faults.evidence import Seen
 from tests.faults.ids import MAKERS, made_id, target_of
-from tests.faults.plan import SPEED, Guest, Leave, Request
+from tests.faults.plan import SPEED, Client, Leave, Request
 from tests.faults.reading import AnswerReader, Nonsense
 
-__all__ = ["GuestThread"]
+__all__ = ["ClientThread"]
 
 PATIENCE_SEC = 8.0  # longer than any answer may take; the proxy must have ended the request before
 LONGEST_PAUSE_SEC = 0.15
@@ -26,52 +26,52 @@ SLOW_BYTES = 20_000  # how much of an answer a slow reader takes slowly
 SPLIT_SEC = 0.003  # between the two writes of a request: the proxy has read the first
 
 
-class GuestThread(threading.Thread):
+class ClientThread(threading.Thread):
     """Lives one Guest's life; `seen` holds what became of each request."""
 
-    def __init__(self, number: int, guest: Guest, port: int, keys: dict[str, str], start_at: float) -> None:
+    def __init__(self, number: int, client: Client, port: int, keys: dict[str, str], start_at: float) -> None:
         super().__init__(name=f"guest-{number}", daemon=True)
-        self._number, self._guest, self._port = number, guest, port
-        self._key = keys[guest.key]
+        self._number, self._client, self._port = number, client, port
+        self._key = keys[client.key]
         self._start_at = start_at
         self._sock: Optional[socket.socket] = None
         self._used = False
         self._ahead = b""  # bytes of the next answer
         self._rested = False
         self._made = ""  # the id it made last
-        self._dice = random.Random(f"guest {number} {guest.session}")
+        self._rng = random.Random(f"guest {number} {client.session}")
         self.seen: list[Seen] = []
 
     def run(self) -> None:
-        _sleep_until(self._start_at + self._guest.at)
+        _sleep_until(self._start_at + self._client.at)
         try:
-            if self._guest.pipelined:
+            if self._client.pipelined:
                 self._all_at_once()
             else:
-                for number, request in enumerate(self._guest.requests):
-                    self._insist(number, request)
+                for number, request in enumerate(self._client.requests):
+                    self._retry(number, request)
         finally:
             self._close()
 
     # --- requests ---------------------------------------------------------------------------------
 
-    def _insist(self, number: int, request: Request) -> None:
+    def _retry(self, number: int, request: Request) -> None:
         """One request, again as often as Claude Code would within the guest's patience."""
         time.sleep(request.pause)
-        for tries in range(1, self._guest.tries + 1):
+        for tries in range(1, self._client.tries + 1):
             seen = self._once(f"t{self._number}.{number}.{tries}", request)
             failure = _failure(seen)
-            if failure is None or seen.left_at is not None or tries == self._guest.tries:
+            if failure is None or seen.left_at is not None or tries == self._client.tries:
                 return
             again = next_retry(
-                failure, tries, subscription=self._guest.subscription, model=request.model, rng=self._dice
+                failure, tries, subscription=self._client.subscription, model=request.model, rng=self._rng
             )
             if again is None or again.delay / SPEED > LONGEST_PAUSE_SEC:
                 return
             time.sleep(again.delay / SPEED)
 
     def _once(self, tag: str, request: Request) -> Seen:
-        seen = self._begin(tag, request)
+        seen = self._new_seen(tag, request)
         if request.fresh:
             self._close()
         seen.reused = self._used
@@ -79,7 +79,7 @@ class GuestThread(threading.Thread):
             seen.ended = "refused"
             return seen
         leave = request.leave or Leave("never", 0)
-        data = self._wire(tag, request, seen.body)
+        data = self._request_bytes(tag, request, seen.body)
         if not self._send(seen, data, leave):
             return seen
         self._receive(seen, leave)
@@ -91,11 +91,11 @@ class GuestThread(threading.Thread):
 
     def _all_at_once(self) -> None:
         """All requests in one write, the answers read in order."""
-        requests = [request for request in self._guest.requests if request.version == "1.1"]
+        requests = [request for request in self._client.requests if request.version == "1.1"]
         if not requests or not self._connect(requests[0]):
             return
-        batch = [self._begin(f"t{self._number}.{n}.1", request) for n, request in enumerate(requests)]
-        data = b"".join(self._wire(seen.tag, seen.request, seen.body, ahead=True) for seen in batch)
+        batch = [self._new_seen(f"t{self._number}.{n}.1", request) for n, request in enumerate(requests)]
+        data = b"".join(self._request_bytes(seen.tag, seen.request, seen.body, ahead=True) for seen in batch)
         never = Leave("never", 0)
         for position, seen in enumerate(batch):
             seen.reused = position > 0
@@ -108,16 +108,16 @@ class GuestThread(threading.Thread):
                 del self.seen[self.seen.index(seen) + 1 :]
                 return
 
-    def _begin(self, tag: str, request: Request) -> Seen:
+    def _new_seen(self, tag: str, request: Request) -> Seen:
         reader = AnswerReader(method_of(request))
         size = request.size
         if request.sized == "request":
-            size -= len(self._wire(tag, request, bytes(size))) - size  # the head's share
-        seen = Seen(tag, self._guest, request, body_of(tag, request, size), time.monotonic(), reader=reader)
+            size -= len(self._request_bytes(tag, request, bytes(size))) - size  # the head's share
+        seen = Seen(tag, self._client, request, body_of(tag, request, size), time.monotonic(), reader=reader)
         self.seen.append(seen)
         return seen
 
-    def _wire(self, tag: str, request: Request, body: bytes, ahead: bool = False) -> bytes:
+    def _request_bytes(self, tag: str, request: Request, body: bytes, ahead: bool = False) -> bytes:
         # Requests without a readable body show their tag as their session.
         by_body = request.kind in ("messages", "count", "huge") and not request.bad_json
         lines = [
@@ -126,12 +126,12 @@ class GuestThread(threading.Thread):
             f"x-teamclaude-key: {self._key}",
             f"Authorization: Bearer {OWN_TOKEN}",
         ]
-        if self._guest.session or not by_body:
-            lines.append(f"X-Claude-Code-Session-Id: {self._guest.session if by_body else tag}")
+        if self._client.session or not by_body:
+            lines.append(f"X-Claude-Code-Session-Id: {self._client.session if by_body else tag}")
         if request.accepts is not None:
             lines.append(f"Accept-Encoding: {request.accepts}")
-        if self._guest.agent:
-            lines.append(f"x-claude-code-agent-id: {self._guest.agent}")
+        if self._client.agent:
+            lines.append(f"x-claude-code-agent-id: {self._client.agent}")
         if request.pin:
             lines.append(f"x-teamclaude-account: {request.pin}")
         chunked = bool(body) and request.chunked and request.version == "1.1"

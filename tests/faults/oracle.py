@@ -79,7 +79,7 @@ class Oracle:
             "refuse", "hang_up"
         )
         # Its clients come in turn, and all of them together do not fill one account.
-        guests, slots = len(schedule.guests), schedule.config["maxInflightPerAccount"]
+        guests, slots = len(schedule.clients), schedule.config["maxInflightPerAccount"]
         self.roomy = schedule.theme.startswith("kinds") and guests <= slots
 
     # --- what answers mean ------------------------------------------------------------------------

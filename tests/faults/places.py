@@ -70,7 +70,7 @@ def nobody_waits_beside_a_free_slot(evidence: Evidence) -> list[str]:
     slots, oracle, found = evidence.schedule.config["maxInflightPerAccount"], Oracle(evidence), []
     for seen in evidence.seen:
         first = next(iter(evidence.attempts(seen.tag)), None)
-        if seen.guest.session or first is None or first.at - seen.sent_at < LONG_WAIT_SEC:
+        if seen.client.session or first is None or first.at - seen.sent_at < LONG_WAIT_SEC:
             continue
         ranks = {member.name: member.priority for member in evidence.schedule.members if not member.is_paid}
         for member in evidence.schedule.members:
@@ -118,9 +118,9 @@ def _conversations(evidence: Evidence) -> list[list[Seen]]:
     """The turns of each conversation that has one client, in order."""
     found: dict[str, list[Seen]] = {}
     for seen in evidence.seen:
-        if seen.request.kind == "messages" and seen.guest.session:
-            found.setdefault(f"{seen.guest.session}/{seen.guest.agent}", []).append(seen)
-    alone = [turns for turns in found.values() if len({id(turn.guest) for turn in turns}) == 1]
+        if seen.request.kind == "messages" and seen.client.session:
+            found.setdefault(f"{seen.client.session}/{seen.client.agent}", []).append(seen)
+    alone = [turns for turns in found.values() if len({id(turn.client) for turn in turns}) == 1]
     return [sorted(turns, key=lambda turn: turn.began) for turns in alone]
 
 

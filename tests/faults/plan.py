@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from teamclaude.demo.fault import Fault
 
-__all__ = ["MODELS", "SPEED", "Event", "Guest", "Leave", "Member", "Request", "Schedule", "Trouble"]
+__all__ = ["MODELS", "SPEED", "Event", "Client", "Leave", "Member", "Request", "Schedule", "Trouble"]
 
 SPEED = 100.0
 # A plain one and one that a model-scoped window binds.
@@ -117,7 +117,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Guest:
+class Client:
     """One client: requests in order, each tried up to `tries` times as Claude Code does.
 
     `session`: "" for a program that sends none.  `key`: the name of a client key, or "" for the proxy's own.
@@ -155,7 +155,7 @@ class Schedule:
     seed: int
     theme: str
     members: tuple[Member, ...]
-    guests: tuple[Guest, ...]
+    clients: tuple[Client, ...]
     troubles: tuple[Trouble, ...] = ()
     events: tuple[Event, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -176,7 +176,7 @@ class Schedule:
             yield f"  trouble {_said(trouble)}"
         for event in self.events:
             yield f"  at {event.at:.3f} s: {event.what} {event.args}"
-        for number, guest in enumerate(self.guests):
+        for number, guest in enumerate(self.clients):
             yield f"  guest {number} {_said(guest, 'requests')}"
             for request in guest.requests:
                 yield f"    {_said(request)}"

@@ -33,8 +33,8 @@ from teamclaude.demo.script import ApiScript
 from tests.faults import menu
 from tests.faults.draft import ordinary
 from tests.faults.ground import KEY, token
-from tests.faults.guests import GuestThread
-from tests.faults.plan import SPEED, Guest, Leave
+from tests.faults.guests import ClientThread
+from tests.faults.plan import SPEED, Client, Leave
 
 __all__ = ["main"]
 
@@ -187,8 +187,8 @@ class _Soak:
                 leave = Leave("time", dice.uniform(0.0, 0.3), dice.choice(["fin", "rst"]))
                 leaves = dice.random() < 0.1
                 requests.append(replace(ordinary(dice), leave=leave if leaves else None))
-            guest = Guest(f"soak-{number}", tuple(requests), agent=dice.choice(["", "a", "b"]), tries=2)
-            life = GuestThread(number, guest, self._port, {"": KEY}, 0.0)
+            guest = Client(f"soak-{number}", tuple(requests), agent=dice.choice(["", "a", "b"]), tries=2)
+            life = ClientThread(number, guest, self._port, {"": KEY}, 0.0)
             life.run()  # in this thread
             with self._counting:
                 self.ends.update(

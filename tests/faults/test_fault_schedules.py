@@ -78,7 +78,7 @@ def troubles_of(schedule: Schedule) -> set[str]:
             found |= {f"cut {fault.cut.at} {fault.cut.how}"}
             found |= {f"{fault.cut.at} {fault.cut.n}"} if fault.cut.at in ("event", "inside") else set()
         found |= {"deaf"} if fault.on_accept else set()
-    for guest in schedule.guests:
+    for guest in schedule.clients:
         found |= {"agent"} if guest.agent else set()
         found |= {"retries"} if guest.tries > 1 else set()
         found |= {"pipelined"} if guest.pipelined else set()

@@ -31,7 +31,7 @@ from teamclaude.proxy.wire.peer import peer_uid
 from tests.faults.encoding import OWN_TOKEN
 from tests.faults.evidence import Evidence
 from tests.faults.ground import KEY, Ground
-from tests.faults.guests import GuestThread
+from tests.faults.guests import ClientThread
 from tests.faults.plan import SPEED, Event, Schedule
 from tests.faults.shortened import shortened
 from tests.faults.watched import FastClock
@@ -101,8 +101,8 @@ class _World:
         keys.update({c["name"]: c["key"] for c in self._schedule.config.get("proxy", {}).get("clients", ())})
         start = self._evidence.began = time.monotonic() + 0.002
         guests = [
-            GuestThread(number, guest, self._service.port, keys, start)
-            for number, guest in enumerate(self._schedule.guests)
+            ClientThread(number, guest, self._service.port, keys, start)
+            for number, guest in enumerate(self._schedule.clients)
         ]
         happening = threading.Thread(target=self._happen, args=(start,), name="events", daemon=True)
         for thread in (*guests, happening):
