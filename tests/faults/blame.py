@@ -32,7 +32,7 @@ READING = 4 * MARGIN
 def accounts_are_touched_for_a_reason(evidence: Evidence) -> list[str]:
     """A 4xx about the request, a 5xx, an outage or a departure leaves an account as it was."""
     oracle, found = Oracle(evidence), []
-    ageing = {m.name for m in evidence.schedule.members if m.expires}
+    ageing = {m.name for m in evidence.schedule.accounts if m.expires}
     disabled = {e.args[0] for e in evidence.schedule.events if e.what in ("disable", "enable")}
     for row in evidence.deck["accounts"]:
         name = row["name"]
@@ -42,7 +42,7 @@ def accounts_are_touched_for_a_reason(evidence: Evidence) -> list[str]:
         allowed = {"active", "benched", "auth_failed", "sidelined"} if causes else {"active"}
         if not any(cause.status == 401 for cause in causes):
             allowed.discard("auth_failed")
-        if name in disabled or next(m for m in evidence.schedule.members if m.name == name).disabled:
+        if name in disabled or next(m for m in evidence.schedule.accounts if m.name == name).disabled:
             allowed.add("disabled")
         if row["status"] not in allowed:
             found.append(f"{name} is {row['status']} ({row['statusReason']}) without a reason")
@@ -80,7 +80,7 @@ def _causes(evidence: Evidence, name: str) -> Iterator[Heard]:
 
 def credentials_go_to_their_own_api(evidence: Evidence) -> list[str]:
     """One credential per attempt: of an account of this API; of the client's where its own login passes."""
-    homes = {m.name: "own" if m.upstream == "own" else "main" for m in evidence.schedule.members}
+    homes = {m.name: "own" if m.upstream == "own" else "main" for m in evidence.schedule.accounts}
     found = []
     for heard in evidence.heard:
         if heard.path == TOKEN_PATH:
@@ -150,7 +150,7 @@ def _within(real: list[Any], told: list[Any]) -> bool:
 def refresh_tokens_are_spent_once(evidence: Evidence) -> list[str]:
     """A refresh token is good for one answer: whoever gets it leaves none for a second spender."""
     good = {
-        f"sk-ant-ort01-FAKE-{m.name}-v1" for m in evidence.schedule.members if m.refresh in ("works", "slow")
+        f"sk-ant-ort01-FAKE-{m.name}-v1" for m in evidence.schedule.accounts if m.refresh in ("works", "slow")
     }
     found = []
     for secret in good:

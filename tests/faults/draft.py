@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from teamclaude.demo.fault import Fault
-from tests.faults.plan import MODELS, Event, Client, Member, Request, Trouble
+from tests.faults.plan import MODELS, Event, Client, PlannedAccount, Request, Trouble
 
 __all__ = ["NAMES", "Draft", "ordinary"]
 
@@ -23,7 +23,7 @@ class Draft:
     """What the themes write on; all dice are `rng`."""
 
     rng: random.Random
-    members: list[Member] = field(default_factory=list)
+    members: list[PlannedAccount] = field(default_factory=list)
     guests: list[Client] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Draft:
 
     def pool(self, low: int = 1, high: int = 3) -> None:
         """Accounts of the main API."""
-        self.members += [Member(name) for name in NAMES[: self.rng.randint(low, high)]]
+        self.members += [PlannedAccount(name) for name in NAMES[: self.rng.randint(low, high)]]
 
     def someone(self) -> str:
         return self.rng.choice(self.members).name

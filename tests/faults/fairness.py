@@ -50,7 +50,7 @@ def no_failure_while_an_account_was_usable(evidence: Evidence) -> list[str]:
         tried = {each.account for each in attempts}
         left = [
             member.name
-            for member in evidence.schedule.members
+            for member in evidence.schedule.accounts
             if member.name not in tried and oracle.surely_usable(member.name, seen, _end_of(seen))
         ]
         if left:
@@ -81,7 +81,7 @@ def refused_accounts_rest(evidence: Evidence) -> list[str]:
     if any(event.what == "jump" and event.args[0] < 0 for event in evidence.schedule.events):
         return []  # a clock that was set back shortens benches
     seen = {each.tag: each for each in evidence.seen}
-    renewed = {member.name for member in evidence.schedule.members if member.refresh}
+    renewed = {member.name for member in evidence.schedule.accounts if member.refresh}
     for name, rests in oracle.rests.items():
         if oracle.uncertain(name) or name in renewed:
             continue
@@ -130,7 +130,7 @@ def held_out_only_when_hopeless(evidence: Evidence) -> list[str]:
         began, moment = evidence.clock(seen.began), _end_of(seen)
         if evidence.clock(moment) - began >= budget - MARGIN / 5:
             continue
-        for member in evidence.schedule.members:
+        for member in evidence.schedule.accounts:
             name = member.name
             if member.is_paid or not member.reachable or oracle.uncertain(name):
                 continue
@@ -173,8 +173,8 @@ def _untrue(evidence: Evidence, seen: Seen, error: dict[str, Any]) -> Iterator[s
     if "throttled" not in str(error.get("message")) or evidence.schedule.happens("jump"):
         return  # busy, or a client key's own limit
     oracle, moment = Oracle(evidence), _end_of(seen)
-    free = [m.name for m in evidence.schedule.members if not m.is_paid]
-    if any(oracle.uncertain(name) for name in free) or len(free) < len(evidence.schedule.members):
+    free = [m.name for m in evidence.schedule.accounts if not m.is_paid]
+    if any(oracle.uncertain(name) for name in free) or len(free) < len(evidence.schedule.accounts):
         return
     soonest = min(oracle.not_before(name, moment) for name in free)
     if soonest and seen.request.kind == "messages" and not seen.request.pin:

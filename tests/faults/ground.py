@@ -13,7 +13,7 @@ from typing import Any, Optional
 from teamclaude.accounts.store import ConfigFile
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.quota import FakeAccount
-from tests.faults.plan import SPEED, Member, Schedule, Trouble
+from tests.faults.plan import SPEED, PlannedAccount, Schedule, Trouble
 from tests.faults.watched import Babbler, FastClock, WatchedApi
 
 __all__ = ["KEY", "Ground", "token"]
@@ -36,7 +36,7 @@ class Ground:
 
     def __init__(self, schedule: Schedule, home: Path, clock: FastClock) -> None:
         self._schedule, self._home, self._clock = schedule, home, clock
-        self._versions = {member.name: 1 for member in schedule.members}
+        self._versions = {member.name: 1 for member in schedule.accounts}
         self._gone: dict[str, Any] = {}  # rows of accounts that were removed
         self.path = home / "teamclaude.json"
         self.secrets: dict[str, str] = {}
@@ -62,12 +62,12 @@ class Ground:
 
     def api_of(self, name: Optional[str]) -> WatchedApi:
         """The API that knows the account."""
-        own = (member.name for member in self._schedule.members if member.upstream == "own")
+        own = (member.name for member in self._schedule.accounts if member.upstream == "own")
         return self.apis["own" if name in own else "main"]
 
     def _make_apis(self) -> dict[str, WatchedApi]:
         homes: dict[str, list[FakeAccount]] = {"main": []}
-        for member in self._schedule.members:
+        for member in self._schedule.accounts:
             account = FakeAccount(member.name, token(member.name), member.kind)
             if member.refresh:
                 account.issue_token(token(member.name, 2))
@@ -77,7 +77,7 @@ class Ground:
             for name, accounts in homes.items()
         }
         self.apis = apis
-        for member in self._schedule.members:
+        for member in self._schedule.accounts:
             if member.refresh:
                 self._grant(member)
         for trouble in self._schedule.troubles:
@@ -97,7 +97,7 @@ class Ground:
         else:
             script.times(trouble.count, trouble.fault, **rule)
 
-    def _grant(self, member: Member) -> None:
+    def _grant(self, member: PlannedAccount) -> None:
         """How the token endpoint treats the one refresh token of an account."""
         secret = refresh_token(member.name).encode()
         grant = {
@@ -131,12 +131,12 @@ class Ground:
             "upstream": self.apis["main"].url,
             "oauth": {"tokenUrl": self.apis["main"].url + TOKEN_PATH},
             **config,
-            "accounts": [self._row(member) for member in self._schedule.members],
+            "accounts": [self._row(member) for member in self._schedule.accounts],
         }
         with os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             json.dump(document, file)
 
-    def _row(self, member: Member) -> dict[str, Any]:
+    def _row(self, member: PlannedAccount) -> dict[str, Any]:
         secret = token(member.name)
         self.secrets[secret] = member.name
         row: dict[str, Any] = {

@@ -15,7 +15,7 @@ from teamclaude.demo.fault import Fault
 from tests.faults import menu, words
 from tests.faults.awaited import is_awaited
 from tests.faults.draft import NAMES, Draft
-from tests.faults.plan import MODELS, SPEED, Member, Request, Trouble
+from tests.faults.plan import MODELS, SPEED, PlannedAccount, Request, Trouble
 
 __all__ = ["KINDS", "kind_of", "kinds"]
 
@@ -107,7 +107,7 @@ def _extra_usage(draft: Draft) -> None:
 
 def _bare(draft: Draft) -> None:
     """All accounts but one answer 429 without a word why."""
-    draft.members += [Member(name) for name in NAMES[: draft.rng.randint(2, 4)]]
+    draft.members += [PlannedAccount(name) for name in NAMES[: draft.rng.randint(2, 4)]]
     well = draft.someone()
     for member in draft.members:
         if member.name != well:
@@ -118,7 +118,7 @@ def _bare(draft: Draft) -> None:
 
 def _bare_and_busy(draft: Draft) -> None:
     """One account answers a bare 429, the other's only slot is taken for a while."""
-    draft.members += [Member("alice"), Member("bob")]
+    draft.members += [PlannedAccount("alice"), PlannedAccount("bob")]
     draft.config.update(maxInflightPerAccount=1, allThrottledHoldBudgetSec=60, holdCommitSec=60.0)
     draft.config["headTimeoutSec"] = 2.0
     draft.troubles.append(Trouble(Fault.bare_429(), "alice", count=None))

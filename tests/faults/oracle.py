@@ -68,7 +68,7 @@ class Rest:
 class Oracle:
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        self._members = {member.name: member for member in evidence.schedule.members}
+        self._members = {member.name: member for member in evidence.schedule.accounts}
         self.rests: dict[str, list[Rest]] = {name: [] for name in self._members}
         for heard in evidence.heard:
             if heard.account is not None and heard.status:

@@ -51,7 +51,7 @@ def ids_stay_with_their_maker(evidence: Evidence) -> list[str]:
     if is_awaited("ids of an account"):
         return []
     oracle = Oracle(evidence)
-    names = {member.name for member in evidence.schedule.members}
+    names = {member.name for member in evidence.schedule.accounts}
     found = []
     for heard in evidence.heard:
         maker = maker_of(heard.path)
@@ -72,8 +72,8 @@ def nobody_waits_beside_a_free_slot(evidence: Evidence) -> list[str]:
         first = next(iter(evidence.attempts(seen.tag)), None)
         if seen.client.session or first is None or first.at - seen.sent_at < LONG_WAIT_SEC:
             continue
-        ranks = {member.name: member.priority for member in evidence.schedule.members if not member.is_paid}
-        for member in evidence.schedule.members:
+        ranks = {member.name: member.priority for member in evidence.schedule.accounts if not member.is_paid}
+        for member in evidence.schedule.accounts:
             if member.is_paid or not member.reachable or oracle.uncertain(member.name):
                 continue
             if ranks[member.name] != min(ranks.values()):

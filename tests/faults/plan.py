@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from teamclaude.demo.fault import Fault
 
-__all__ = ["MODELS", "SPEED", "Event", "Client", "Leave", "Member", "Request", "Schedule", "Trouble"]
+__all__ = ["MODELS", "SPEED", "Event", "Client", "Leave", "PlannedAccount", "Request", "Schedule", "Trouble"]
 
 SPEED = 100.0
 # A plain one and one that a model-scoped window binds.
@@ -20,7 +20,7 @@ MODELS = ("claude-opus-4-8", "claude-fable-5")
 
 
 @dataclass(frozen=True)
-class Member:
+class PlannedAccount:
     """An account of the pool.
 
     `upstream`: "" the main API; "own" another API that knows only such accounts; "closed" nobody listens;
@@ -154,7 +154,7 @@ class Schedule:
 
     seed: int
     theme: str
-    members: tuple[Member, ...]
+    accounts: tuple[PlannedAccount, ...]
     clients: tuple[Client, ...]
     troubles: tuple[Trouble, ...] = ()
     events: tuple[Event, ...] = ()
@@ -170,7 +170,7 @@ class Schedule:
     def lines(self) -> Iterator[str]:
         """The schedule for a person."""
         yield f"seed {self.seed}: {self.theme}; config {dict(self.config)}"
-        for member in self.members:
+        for member in self.accounts:
             yield f"  account {_said(member)}"
         for trouble in self.troubles:
             yield f"  trouble {_said(trouble)}"

@@ -16,7 +16,7 @@ from dataclasses import replace
 from tests.faults.draft import Draft
 from tests.faults.kinds import kind_of, kinds
 from tests.faults.mixed import mixed
-from tests.faults.plan import Member, Schedule
+from tests.faults.plan import PlannedAccount, Schedule
 from tests.faults.themes import THEMES, Theme
 
 __all__ = ["LATER", "make"]
@@ -51,7 +51,7 @@ def _theme(seed: int, rng: random.Random) -> tuple[str, Callable[[Draft], None]]
     return name, act
 
 
-def _ranked(seed: int, members: list[Member]) -> list[Member]:
+def _ranked(seed: int, members: list[PlannedAccount]) -> list[PlannedAccount]:
     """Now and then some accounts are preferred; drawn apart, so that nothing else depends on it."""
     dice = random.Random(f"ranks/{seed}")
     if dice.random() > 0.15:

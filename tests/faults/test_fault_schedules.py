@@ -66,8 +66,8 @@ def test_the_schedules_contain_every_kind_of_trouble() -> None:
 
 def troubles_of(schedule: Schedule) -> set[str]:
     """What of the list of troubles occurs in a schedule."""
-    found = {event.what for event in schedule.events} | {member.upstream for member in schedule.members}
-    found |= {f"refresh {member.refresh}" for member in schedule.members if member.refresh}
+    found = {event.what for event in schedule.events} | {member.upstream for member in schedule.accounts}
+    found |= {f"refresh {member.refresh}" for member in schedule.accounts if member.refresh}
     for trouble in schedule.troubles:
         fault = trouble.fault
         found |= {str(fault.code), f"quota {fault.quota_axis}", f"raw {fault.raw is not None}"}

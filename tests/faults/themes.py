@@ -9,7 +9,7 @@ from dataclasses import replace
 from teamclaude.demo.fault import Fault
 from tests.faults import menu
 from tests.faults.draft import NAMES, Draft, ordinary
-from tests.faults.plan import SPEED, Leave, Member, Request, Trouble
+from tests.faults.plan import SPEED, Leave, PlannedAccount, Request, Trouble
 
 __all__ = ["THEMES", "Theme"]
 
@@ -46,7 +46,7 @@ def _throttled(draft: Draft) -> None:
         if draft.chance(0.8):
             draft.trouble(menu.refusals, member.name, count=rng.choice([1, 1, 2]), nth=1)
     if draft.chance(0.35):
-        draft.members.append(Member("payer", "apikey", last_resort=draft.chance(0.8)))
+        draft.members.append(PlannedAccount("payer", "apikey", last_resort=draft.chance(0.8)))
     draft.config["proxy"] = {"maxHeld": rng.choice([1, 2, 256, 256])}
     for _ in range(rng.randint(1, 4)):
         leaving = _leaves(rng, held=True) if draft.chance(0.25) else None
@@ -64,7 +64,7 @@ def _login(draft: Draft) -> None:
     if draft.chance(0.4):
         draft.event("renew", draft.someone())
     if draft.chance(0.2):
-        draft.members.append(Member("payer", "apikey"))
+        draft.members.append(PlannedAccount("payer", "apikey"))
     for _ in range(draft.rng.randint(1, 3)):
         draft.guest()
 
@@ -74,7 +74,7 @@ def _ageing(draft: Draft) -> None:
     rng = draft.rng
     for name in NAMES[: rng.randint(1, 3)]:
         refresh = rng.choice(["works", "works", "slow", "refused", "busy", "lost", ""])
-        draft.members.append(Member(name, expires=rng.choice(["", "soon", "past"]), refresh=refresh))
+        draft.members.append(PlannedAccount(name, expires=rng.choice(["", "soon", "past"]), refresh=refresh))
     if draft.chance(0.4):
         draft.trouble(menu.logins, count=1)
     if draft.chance(0.2):
@@ -200,7 +200,7 @@ def _outage(draft: Draft) -> None:
     rng = draft.rng
     draft.pool(1, 2)
     where = rng.choice(["own", "own", "closed", "babble", "nowhere"])
-    draft.members.append(Member("olga", upstream=where))
+    draft.members.append(PlannedAccount("olga", upstream=where))
     if draft.chance(0.4):
         draft.trouble(menu.deaf_connects)
     if draft.chance(0.3):
@@ -219,9 +219,9 @@ def _chaos(draft: Draft) -> None:
     rng = draft.rng
     draft.pool(1, 4)
     if draft.chance(0.3):
-        draft.members.append(Member("payer", "apikey", last_resort=draft.chance(0.7)))
+        draft.members.append(PlannedAccount("payer", "apikey", last_resort=draft.chance(0.7)))
     if draft.chance(0.2):
-        draft.members.append(Member("olga", upstream="own"))
+        draft.members.append(PlannedAccount("olga", upstream="own"))
     everything = [menu.refusals, menu.logins, menu.overloads, menu.requests, menu.breaks, menu.framings]
     for _ in range(rng.randint(1, 4)):
         draft.trouble(rng.choice([*everything, menu.deaf_connects]))

@@ -130,7 +130,7 @@ def bare_refusals_lead_on(evidence: Evidence) -> list[str]:
         waited = evidence.clock(moment) - evidence.clock(seen.began)
         if len(asked) >= MOST_HOPS or waited > patience - MARGIN / 5:
             continue
-        for member in evidence.schedule.members:
+        for member in evidence.schedule.accounts:
             free = not (member.is_paid or not member.reachable or oracle.uncertain(member.name))
             rests = oracle.back_at(member.name, moment) > evidence.clock(moment) - MARGIN
             if member.name not in {each.account for each in attempts} and free and not rests:
@@ -181,5 +181,5 @@ def _turns(evidence: Evidence) -> Iterator[Seen]:
 def _usable(evidence: Evidence, oracle: Oracle, seen: Seen, beside: set[object], moment: float = 0.0) -> str:
     """The accounts that could certainly have served it, but for those `beside`."""
     at = moment or seen.first or seen.last
-    names = [m.name for m in evidence.schedule.members if m.name not in beside]
+    names = [m.name for m in evidence.schedule.accounts if m.name not in beside]
     return " and ".join(name for name in names if oracle.surely_usable(name, seen, at))
