@@ -10,7 +10,7 @@ from typing import Any, Optional
 from teamclaude.demo.fault import Fault
 from tests.faults.plan import MODELS, Event, Client, PlannedAccount, Request, Trouble
 
-__all__ = ["NAMES", "Draft", "ordinary"]
+__all__ = ["NAMES", "ScheduleBuilder", "ordinary"]
 
 NAMES = ("alice", "bob", "carol", "dave")
 _SESSIONS = ("s-one", "s-two", "s-three")
@@ -19,12 +19,12 @@ _Maker = Callable[[random.Random], Fault]
 
 
 @dataclass
-class Draft:
+class ScheduleBuilder:
     """What the themes write on; all dice are `rng`."""
 
     rng: random.Random
-    members: list[PlannedAccount] = field(default_factory=list)
-    guests: list[Client] = field(default_factory=list)
+    accounts: list[PlannedAccount] = field(default_factory=list)
+    clients: list[Client] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
@@ -36,14 +36,14 @@ class Draft:
     def chance(self, share: float) -> bool:
         return self.rng.random() < share
 
-    def pool(self, low: int = 1, high: int = 3) -> None:
+    def add_accounts(self, low: int = 1, high: int = 3) -> None:
         """Accounts of the main API."""
-        self.members += [PlannedAccount(name) for name in NAMES[: self.rng.randint(low, high)]]
+        self.accounts += [PlannedAccount(name) for name in NAMES[: self.rng.randint(low, high)]]
 
-    def someone(self) -> str:
-        return self.rng.choice(self.members).name
+    def any_account(self) -> str:
+        return self.rng.choice(self.accounts).name
 
-    def guest(self, *requests: Request, **changes: Any) -> None:
+    def add_client(self, *requests: Request, **changes: Any) -> None:
         """A client with these requests, or with some plain ones."""
         rng = self.rng
         if not requests:
@@ -54,22 +54,22 @@ class Draft:
             "subscription": self.chance(0.3),
             "tries": rng.choice([1, 1, 2, 3]),
         }
-        self.guests.append(Client(requests=tuple(requests), **{**values, **changes}))
+        self.clients.append(Client(requests=tuple(requests), **{**values, **changes}))
 
-    def trouble(self, make: _Maker, account: Optional[str] = None, **more: Any) -> None:
+    def add_trouble(self, make: _Maker, account: Optional[str] = None, **more: Any) -> None:
         fault = make(self.rng)
         if fault.on_accept:
             self.troubles.append(Trouble(fault, count=self.rng.choice([1, 1, 2, 4])))
             return
         values: dict[str, Any] = {
-            "account": account if account is not None or self.chance(0.5) else self.someone(),
+            "account": account if account is not None or self.chance(0.5) else self.any_account(),
             "count": self.rng.choice([1, 1, 1, 2, 3, None]),
             "nth": self.rng.choice([1, 1, 1, 2]),
             "path": "/v1/messages" if self.chance(0.9) else None,
         }
         self.troubles.append(Trouble(fault, **{**values, **more}))
 
-    def event(self, what: str, *args: Any, at: Optional[float] = None) -> None:
+    def add_event(self, what: str, *args: Any, at: Optional[float] = None) -> None:
         self.events.append(Event(round(self.rng.uniform(0.0, 0.06), 4) if at is None else at, what, args))
 
 

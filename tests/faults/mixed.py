@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from teamclaude.demo.fault import Fault
 from tests.faults import menu
-from tests.faults.draft import Draft
+from tests.faults.draft import ScheduleBuilder
 from tests.faults.plan import SPEED, Leave, Request
 
 __all__ = ["LIMITS", "SIZES", "mixed"]
@@ -82,22 +82,22 @@ def _idler(rng: Rng) -> list[Request]:
     return [_small(rng), replace(_small(rng), pause=rng.choice([0.05, 0.1]))]
 
 
-def mixed(draft: Draft) -> None:
+def mixed(draft: ScheduleBuilder) -> None:
     """One to three such clients, beside idle ones; now and then something goes wrong, or one leaves."""
     rng = draft.rng
-    draft.pool()
+    draft.add_accounts()
     draft.config["maxInflightPerAccount"] = 5
     if draft.chance(0.5):
         # Its events come one by one, as those of a model do.
-        draft.trouble(lambda r: Fault.slow(between_events=0.002 * SPEED), None, count=None, nth=1)
+        draft.add_trouble(lambda r: Fault.slow(between_events=0.002 * SPEED), None, count=None, nth=1)
     if draft.chance(0.3):
-        draft.trouble(rng.choice([menu.framings, menu.overloads, menu.breaks, menu.refusals]))
+        draft.add_trouble(rng.choice([menu.framings, menu.overloads, menu.breaks, menu.refusals]))
     for number in range(rng.randint(1, 3)):
         requests = rng.choice(_CLIENTS)(rng)
         if draft.chance(0.15):
             leave = Leave(*rng.choice([("time", rng.uniform(0.0, 0.03)), ("bytes", rng.randrange(1, 3000))]))
             requests[-1] = replace(requests[-1], leave=leave)
         pipelined = draft.chance(0.2) and not any(request.split for request in requests)
-        draft.guest(*requests, session=f"s-{number}", agent="", tries=1, pipelined=pipelined)
+        draft.add_client(*requests, session=f"s-{number}", agent="", tries=1, pipelined=pipelined)
     for number in range(rng.choice([0, 0, 1, 3])):
-        draft.guest(*_idler(rng), session=f"s-idle-{number}", at=0.0, tries=1)
+        draft.add_client(*_idler(rng), session=f"s-idle-{number}", at=0.0, tries=1)

@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from tests.faults.draft import Draft
+from tests.faults.draft import ScheduleBuilder
 from tests.faults.kinds import kind_of, kinds
 from tests.faults.mixed import mixed
 from tests.faults.plan import PlannedAccount, Schedule
@@ -27,21 +27,21 @@ LATER: tuple[Theme, ...] = (("mixed", 10, mixed), ("kinds", 15, kinds))
 
 def make(seed: int, kind: str = "") -> Schedule:
     """The schedule of a seed; with a `kind` one of that kind."""
-    draft = Draft(random.Random(f"faults/{seed}"), kind=kind or kind_of(seed))
+    draft = ScheduleBuilder(random.Random(f"faults/{seed}"), kind=kind or kind_of(seed))
     theme, act = ("kinds", kinds) if kind else _theme(seed, draft.rng)
     act(draft)
     return Schedule(
         seed,
         f"{theme}: {draft.kind}" if act is kinds else theme,
-        tuple(_ranked(seed, draft.members)),
-        tuple(draft.guests),
+        tuple(_ranked(seed, draft.accounts)),
+        tuple(draft.clients),
         tuple(draft.troubles),
         tuple(sorted(draft.events, key=lambda event: event.at)),
         draft.config,
     )
 
 
-def _theme(seed: int, rng: random.Random) -> tuple[str, Callable[[Draft], None]]:
+def _theme(seed: int, rng: random.Random) -> tuple[str, Callable[[ScheduleBuilder], None]]:
     percent = random.Random(f"later/{seed}").uniform(0, 100)
     for name, share, act in LATER:
         percent -= share

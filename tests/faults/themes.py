@@ -8,86 +8,86 @@ from dataclasses import replace
 
 from teamclaude.demo.fault import Fault
 from tests.faults import menu
-from tests.faults.draft import NAMES, Draft, ordinary
+from tests.faults.draft import NAMES, ScheduleBuilder, ordinary
 from tests.faults.plan import SPEED, Leave, PlannedAccount, Request, Trouble
 
 __all__ = ["THEMES", "Theme"]
 
-Theme = tuple[str, int, Callable[[Draft], None]]  # its name, how often it is drawn, what it writes
+Theme = tuple[str, int, Callable[[ScheduleBuilder], None]]  # its name, how often it is drawn, what it writes
 
 _MALFORMED = ("length and chunks", "two lengths", "space", "fold", "bare lf", "big")
 _SESSIONS = ("s-one", "s-two", "s-three")
 
 
-def _calm(draft: Draft) -> None:
-    draft.pool()
+def _calm(draft: ScheduleBuilder) -> None:
+    draft.add_accounts()
     for _ in range(draft.rng.randint(1, 4)):
-        draft.guest(pipelined=draft.chance(0.2))
+        draft.add_client(pipelined=draft.chance(0.2))
     if draft.chance(0.5):
-        draft.trouble(menu.framings)
+        draft.add_trouble(menu.framings)
     if draft.chance(0.3):
-        draft.trouble(menu.requests)
+        draft.add_trouble(menu.requests)
 
 
-def _one_fault(draft: Draft) -> None:
+def _one_fault(draft: ScheduleBuilder) -> None:
     """One thing goes wrong for one client, once or always."""
-    draft.pool()
+    draft.add_accounts()
     families = [menu.refusals, menu.logins, menu.overloads, menu.requests, menu.breaks, menu.framings]
-    draft.trouble(draft.rng.choice([*families, menu.deaf_connects]))
+    draft.add_trouble(draft.rng.choice([*families, menu.deaf_connects]))
     for _ in range(draft.rng.choice([1, 1, 2])):
-        draft.guest()
+        draft.add_client()
 
 
-def _throttled(draft: Draft) -> None:
+def _throttled(draft: ScheduleBuilder) -> None:
     """Most accounts refuse for a while; clients are held, served later, held out, or leave."""
     rng = draft.rng
-    draft.pool()
-    for member in list(draft.members):
+    draft.add_accounts()
+    for member in list(draft.accounts):
         if draft.chance(0.8):
-            draft.trouble(menu.refusals, member.name, count=rng.choice([1, 1, 2]), nth=1)
+            draft.add_trouble(menu.refusals, member.name, count=rng.choice([1, 1, 2]), nth=1)
     if draft.chance(0.35):
-        draft.members.append(PlannedAccount("payer", "apikey", last_resort=draft.chance(0.8)))
+        draft.accounts.append(PlannedAccount("payer", "apikey", last_resort=draft.chance(0.8)))
     draft.config["proxy"] = {"maxHeld": rng.choice([1, 2, 256, 256])}
     for _ in range(rng.randint(1, 4)):
         leaving = _leaves(rng, held=True) if draft.chance(0.25) else None
-        draft.guest(replace(ordinary(rng), kind="messages", leave=leaving, stream=draft.chance(0.85)))
+        draft.add_client(replace(ordinary(rng), kind="messages", leave=leaving, stream=draft.chance(0.85)))
     if draft.chance(0.25):
-        draft.event("jump", rng.choice([-500.0, 5.0, 4000.0]))
+        draft.add_event("jump", rng.choice([-500.0, 5.0, 4000.0]))
 
 
-def _login(draft: Draft) -> None:
+def _login(draft: ScheduleBuilder) -> None:
     """Credentials are refused, for good or until they are renewed."""
-    draft.pool()
-    for member in list(draft.members):
+    draft.add_accounts()
+    for member in list(draft.accounts):
         if draft.chance(0.7):
-            draft.trouble(menu.logins, member.name, count=draft.rng.choice([1, 2, None]), nth=1)
+            draft.add_trouble(menu.logins, member.name, count=draft.rng.choice([1, 2, None]), nth=1)
     if draft.chance(0.4):
-        draft.event("renew", draft.someone())
+        draft.add_event("renew", draft.any_account())
     if draft.chance(0.2):
-        draft.members.append(PlannedAccount("payer", "apikey"))
+        draft.accounts.append(PlannedAccount("payer", "apikey"))
     for _ in range(draft.rng.randint(1, 3)):
-        draft.guest()
+        draft.add_client()
 
 
-def _ageing(draft: Draft) -> None:
+def _ageing(draft: ScheduleBuilder) -> None:
     """Tokens end soon or have ended; the token endpoint renews them, or fails in its own ways."""
     rng = draft.rng
     for name in NAMES[: rng.randint(1, 3)]:
         refresh = rng.choice(["works", "works", "slow", "refused", "busy", "lost", ""])
-        draft.members.append(PlannedAccount(name, expires=rng.choice(["", "soon", "past"]), refresh=refresh))
+        draft.accounts.append(PlannedAccount(name, expires=rng.choice(["", "soon", "past"]), refresh=refresh))
     if draft.chance(0.4):
-        draft.trouble(menu.logins, count=1)
+        draft.add_trouble(menu.logins, count=1)
     if draft.chance(0.2):
-        draft.event("jump", rng.choice([200.0, -200.0]))
+        draft.add_event("jump", rng.choice([200.0, -200.0]))
     for _ in range(rng.randint(1, 4)):
         leaving = _leaves(rng, held=True) if draft.chance(0.2) else None
-        draft.guest(replace(ordinary(rng), leave=leaving), ordinary(rng), at=rng.choice([0.0, 0.01]))
+        draft.add_client(replace(ordinary(rng), leave=leaving), ordinary(rng), at=rng.choice([0.0, 0.01]))
 
 
-def _departures(draft: Draft) -> None:
+def _departures(draft: ScheduleBuilder) -> None:
     """Clients leave in every phase while the API is slow or silent; no timeout ends it for them."""
     rng = draft.rng
-    draft.pool(1, 2)
+    draft.add_accounts(1, 2)
     draft.config.update({"headTimeoutSec": 8.0, "bodyIdleTimeoutSec": 8.0, "connectTimeoutSec": 8.0})
     silence = [
         lambda r: Fault.never_answered(),
@@ -101,45 +101,45 @@ def _departures(draft: Draft) -> None:
     everyone_leaves = draft.chance(0.6)
     for _ in range(rng.randint(1, 2)):
         maker = rng.choice(silence if everyone_leaves else silence[3:4])
-        draft.trouble(maker, None, count=rng.choice([1, 2, None]), nth=1)
+        draft.add_trouble(maker, None, count=rng.choice([1, 2, None]), nth=1)
     for _ in range(rng.randint(1, 4)):
         leaving = _leaves(rng) if everyone_leaves or draft.chance(0.5) else None
-        draft.guest(replace(ordinary(rng), leave=leaving, expects=False), tries=1)
+        draft.add_client(replace(ordinary(rng), leave=leaving, expects=False), tries=1)
 
 
-def _overload(draft: Draft) -> None:
-    draft.pool()
+def _overload(draft: ScheduleBuilder) -> None:
+    draft.add_accounts()
     for _ in range(draft.rng.randint(1, 2)):
-        draft.trouble(menu.overloads, nth=1)
+        draft.add_trouble(menu.overloads, nth=1)
     for _ in range(draft.rng.randint(1, 3)):
-        draft.guest()
+        draft.add_client()
 
 
-def _broken(draft: Draft) -> None:
+def _broken(draft: ScheduleBuilder) -> None:
     """Answers break off at every point."""
-    draft.pool(1, 2)
+    draft.add_accounts(1, 2)
     for _ in range(draft.rng.randint(1, 2)):
-        draft.trouble(menu.breaks, None, nth=draft.rng.choice([1, 1, 2]))
+        draft.add_trouble(menu.breaks, None, nth=draft.rng.choice([1, 1, 2]))
     for _ in range(draft.rng.choice([1, 1, 2])):
-        draft.guest()
+        draft.add_client()
 
 
-def _limits(draft: Draft) -> None:
+def _limits(draft: ScheduleBuilder) -> None:
     """Bodies and heads that are too large, malformed requests, busy keys, stuck readers, full lines."""
     rng = draft.rng
-    draft.pool(1, 2)
+    draft.add_accounts(1, 2)
     draft.config["proxy"] = {
         "maxHeld": rng.choice([1, 2]),
         "clients": [{"name": "desk", "key": "tc-desk-FAKE-key-00000000000000000000", "maxInflight": 1}],
     }
     if draft.chance(0.5):
-        for member in draft.members:
-            draft.trouble(lambda r: Fault.quota("5h", reset_in=8.0), member.name, count=1, nth=1)
+        for member in draft.accounts:
+            draft.add_trouble(lambda r: Fault.quota("5h", reset_in=8.0), member.name, count=1, nth=1)
     elif draft.chance(0.25):
         draft.troubles.append(Trouble(Fault.status(200, body=menu.BIG), count=1))
-        draft.guest(Request(reads="stuck", stream=False), tries=1)
+        draft.add_client(Request(reads="stuck", stream=False), tries=1)
     elif draft.chance(0.5):
-        draft.trouble(lambda r: Fault.slow(before_head=0.03 * SPEED), None, count=None, nth=1)
+        draft.add_trouble(lambda r: Fault.slow(before_head=0.03 * SPEED), None, count=None, nth=1)
     odd = [
         *3 * [Request(kind="huge"), Request(kind="huge", chunked=True)],
         *(Request(malformed=way) for way in _MALFORMED),
@@ -147,94 +147,94 @@ def _limits(draft: Draft) -> None:
     ]
     for _ in range(rng.randint(1, 5)):
         request = rng.choice(odd) if draft.chance(0.4) else ordinary(rng)
-        draft.guest(request, key=rng.choice(["", "desk"]), at=0.0, tries=1)
+        draft.add_client(request, key=rng.choice(["", "desk"]), at=0.0, tries=1)
 
 
-def _crowd(draft: Draft) -> None:
+def _crowd(draft: ScheduleBuilder) -> None:
     """More clients than may be held wait for the one account, which is back before their patience ends."""
     rng = draft.rng
-    draft.pool(1, 1)
+    draft.add_accounts(1, 1)
     draft.config["proxy"] = {"maxHeld": rng.choice([1, 2])}
     draft.config.update(allThrottledHoldBudgetSec=20, maxInflightPerAccount=rng.choice([1, 5]))
-    draft.trouble(lambda r: Fault.quota("5h", reset_in=r.choice([6.0, 18.0])), "alice", count=1, nth=1)
-    draft.guest(Request(), at=0.0, tries=1)
+    draft.add_trouble(lambda r: Fault.quota("5h", reset_in=r.choice([6.0, 18.0])), "alice", count=1, nth=1)
+    draft.add_client(Request(), at=0.0, tries=1)
     for _ in range(rng.randint(3, 5)):
         leaving = _leaves(rng, held=True) if draft.chance(0.3) else None
-        draft.guest(Request(leave=leaving), at=0.02, tries=rng.choice([1, 2]))
+        draft.add_client(Request(leave=leaving), at=0.02, tries=rng.choice([1, 2]))
     if draft.chance(0.3):
-        draft.event("stop", 0.05, at=0.05)
+        draft.add_event("stop", 0.05, at=0.05)
 
 
-def _operator(draft: Draft) -> None:
+def _operator(draft: ScheduleBuilder) -> None:
     """Things happen to the proxy itself while requests are under way."""
     rng = draft.rng
-    draft.pool(2, 3)
+    draft.add_accounts(2, 3)
     if draft.chance(0.6):
-        draft.trouble(
+        draft.add_trouble(
             lambda r: Fault.slow(before_head=0.03 * SPEED, between_events=0.003 * SPEED), count=None
         )
     if draft.chance(0.5):
-        draft.trouble(rng.choice([menu.refusals, menu.logins, menu.overloads]))
+        draft.add_trouble(rng.choice([menu.refusals, menu.logins, menu.overloads]))
     for _ in range(rng.randint(1, 4)):
         _happening(draft)
     if draft.chance(0.45):
-        draft.event("stop", rng.choice([0.0, 0.02, 0.15]))
+        draft.add_event("stop", rng.choice([0.0, 0.02, 0.15]))
     for _ in range(rng.randint(2, 4)):
-        draft.guest()
+        draft.add_client()
 
 
-def _agents(draft: Draft) -> None:
+def _agents(draft: ScheduleBuilder) -> None:
     """One session and its sub-agents, all at once, on few slots."""
-    draft.pool(1, 3)
+    draft.add_accounts(1, 3)
     draft.config["maxInflightPerAccount"] = draft.rng.choice([1, 2])
     if draft.chance(0.6):
-        draft.trouble(lambda r: Fault.slow(before_head=0.01 * SPEED), count=None, nth=1)
+        draft.add_trouble(lambda r: Fault.slow(before_head=0.01 * SPEED), count=None, nth=1)
     if draft.chance(0.7):
-        draft.trouble(draft.rng.choice([menu.refusals, menu.overloads, menu.breaks]))
+        draft.add_trouble(draft.rng.choice([menu.refusals, menu.overloads, menu.breaks]))
     for number in range(draft.rng.randint(2, 6)):
-        draft.guest(agent=f"agent-{number}" if number else "", session=_SESSIONS[0], at=0.0)
+        draft.add_client(agent=f"agent-{number}" if number else "", session=_SESSIONS[0], at=0.0)
 
 
-def _outage(draft: Draft) -> None:
+def _outage(draft: ScheduleBuilder) -> None:
     """Some accounts have an upstream of their own, which may not be there; or the API goes away."""
     rng = draft.rng
-    draft.pool(1, 2)
+    draft.add_accounts(1, 2)
     where = rng.choice(["own", "own", "closed", "babble", "nowhere"])
-    draft.members.append(PlannedAccount("olga", upstream=where))
+    draft.accounts.append(PlannedAccount("olga", upstream=where))
     if draft.chance(0.4):
-        draft.trouble(menu.deaf_connects)
+        draft.add_trouble(menu.deaf_connects)
     if draft.chance(0.3):
-        draft.event("refuse")
+        draft.add_event("refuse")
         if draft.chance(0.6):
-            draft.event("listen", at=0.07)
+            draft.add_event("listen", at=0.07)
     if draft.chance(0.3):
-        draft.event("hang_up")
+        draft.add_event("hang_up")
     if draft.chance(0.4):
-        draft.trouble(rng.choice([menu.refusals, menu.logins]))
+        draft.add_trouble(rng.choice([menu.refusals, menu.logins]))
     for _ in range(rng.randint(1, 4)):
-        draft.guest()
+        draft.add_client()
 
 
-def _chaos(draft: Draft) -> None:
+def _chaos(draft: ScheduleBuilder) -> None:
     rng = draft.rng
-    draft.pool(1, 4)
+    draft.add_accounts(1, 4)
     if draft.chance(0.3):
-        draft.members.append(PlannedAccount("payer", "apikey", last_resort=draft.chance(0.7)))
+        draft.accounts.append(PlannedAccount("payer", "apikey", last_resort=draft.chance(0.7)))
     if draft.chance(0.2):
-        draft.members.append(PlannedAccount("olga", upstream="own"))
+        draft.accounts.append(PlannedAccount("olga", upstream="own"))
     everything = [menu.refusals, menu.logins, menu.overloads, menu.requests, menu.breaks, menu.framings]
     for _ in range(rng.randint(1, 4)):
-        draft.trouble(rng.choice([*everything, menu.deaf_connects]))
+        draft.add_trouble(rng.choice([*everything, menu.deaf_connects]))
     for _ in range(rng.choice([0, 0, 1, 2])):
         _happening(draft)
     for _ in range(rng.randint(2, 5)):
         request = replace(ordinary(rng), leave=_leaves(rng) if draft.chance(0.15) else None)
-        pin = draft.someone() if draft.chance(0.1) else None
-        draft.guest(replace(request, pin=pin), ordinary(rng))
+        pin = draft.any_account() if draft.chance(0.1) else None
+        draft.add_client(replace(request, pin=pin), ordinary(rng))
 
 
-def _happening(draft: Draft) -> None:
-    rng, name = draft.rng, draft.someone()
+def _happening(draft: ScheduleBuilder) -> None:
+    rng, name = draft.rng, draft.any_account()
     what = rng.choice(
         [
             "reload",
@@ -251,19 +251,19 @@ def _happening(draft: Draft) -> None:
         ]
     )
     if what == "remove":
-        draft.event("remove", name)
+        draft.add_event("remove", name)
         if draft.chance(0.5):
-            draft.event("add", name, at=0.07)
+            draft.add_event("add", name, at=0.07)
     elif what == "unswitch":
-        draft.event("switch", None)
+        draft.add_event("switch", None)
     elif what == "jump":
-        draft.event("jump", rng.choice([-4000.0, -3.0, 3.0, 400.0, 700_000.0]))
+        draft.add_event("jump", rng.choice([-4000.0, -3.0, 3.0, 400.0, 700_000.0]))
     elif what == "fill":
-        draft.event(
+        draft.add_event(
             "fill", name, rng.choice(["5h", "7d"]), rng.choice([0.8, 0.99, 1.2]), rng.choice([5, 3000])
         )
     else:
-        draft.event(what, *([name] if what in ("disable", "enable", "renew", "switch") else []))
+        draft.add_event(what, *([name] if what in ("disable", "enable", "renew", "switch") else []))
 
 
 def _leaves(rng: random.Random, held: bool = False) -> Leave:
