@@ -16,7 +16,7 @@ from teamclaude.demo.quota import FakeAccount
 from tests.faults.plan import SPEED, PlannedAccount, Schedule, Trouble
 from tests.faults.watched import Babbler, FastClock, WatchedApi
 
-__all__ = ["KEY", "Ground", "token"]
+__all__ = ["KEY", "Environment", "token"]
 
 KEY = "tc-world-FAKE-key-000000000000000000000"
 TOKEN_PATH = "/v1/oauth/token"
@@ -31,7 +31,7 @@ def refresh_token(member: str) -> str:
     return f"sk-ant-ort01-FAKE-{member}-v1"
 
 
-class Ground:
+class Environment:
     """Made before the proxy, ended after it; `secrets` are the credentials in use, with their owners."""
 
     def __init__(self, schedule: Schedule, home: Path, clock: FastClock) -> None:
@@ -40,10 +40,10 @@ class Ground:
         self._gone: dict[str, Any] = {}  # rows of accounts that were removed
         self.path = home / "teamclaude.json"
         self.secrets: dict[str, str] = {}
-        self._babbler = Babbler()
+        self._not_http = Babbler()
         self.apis = self._make_apis()
 
-    def __enter__(self) -> Ground:
+    def __enter__(self) -> Environment:
         for api in self.apis.values():
             api.start()
         self._write_config()
@@ -52,7 +52,7 @@ class Ground:
     def __exit__(self, *problem: object) -> None:
         for api in self.apis.values():
             api.stop()
-        self._babbler.close()
+        self._not_http.close()
 
     @property
     def log_home(self) -> Path:
@@ -79,12 +79,12 @@ class Ground:
         self.apis = apis
         for member in self._schedule.accounts:
             if member.refresh:
-                self._grant(member)
+                self._script_token_endpoint(member)
         for trouble in self._schedule.troubles:
-            self._arrange(trouble)
+            self._script_trouble(trouble)
         return apis
 
-    def _arrange(self, trouble: Trouble) -> None:
+    def _script_trouble(self, trouble: Trouble) -> None:
         script = self.api_of(trouble.account).script
         rule: dict[str, Any] = {"account": trouble.account, "path": trouble.path, "nth": trouble.nth}
         model = f'"{trouble.model}"'.encode() if trouble.model else b""
@@ -97,7 +97,7 @@ class Ground:
         else:
             script.times(trouble.count, trouble.fault, **rule)
 
-    def _grant(self, member: PlannedAccount) -> None:
+    def _script_token_endpoint(self, member: PlannedAccount) -> None:
         """How the token endpoint treats the one refresh token of an account."""
         secret = refresh_token(member.name).encode()
         grant = {
@@ -160,7 +160,7 @@ class Ground:
         if where == "own":
             return self.apis["own"].url
         if where == "babble":
-            return f"https://127.0.0.1:{self._babbler.port}"
+            return f"https://127.0.0.1:{self._not_http.port}"
         return "http://nobody.invalid" if where == "nowhere" else f"http://127.0.0.1:{_free_port()}"
 
     def change_file(self, what: str, name: str = "") -> None:

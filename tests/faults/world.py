@@ -30,7 +30,7 @@ from teamclaude.proxy.service import ProxyServer
 from teamclaude.proxy.wire.peer import peer_uid
 from tests.faults.encoding import OWN_TOKEN
 from tests.faults.evidence import Evidence
-from tests.faults.ground import KEY, Ground
+from tests.faults.ground import KEY, Environment
 from tests.faults.guests import ClientThread
 from tests.faults.plan import SPEED, Event, Schedule
 from tests.faults.shortened import shortened
@@ -46,12 +46,12 @@ LIFE_SEC = 12.0  # a guest that takes longer hangs
 def live(schedule: Schedule, patience: float = SETTLE_SEC) -> Evidence:
     """Live through a schedule; `patience`: seconds until what has not come to rest counts as stuck."""
     evidence = Evidence(schedule)
-    _open_what_stays()
-    before = _census()
+    _open_peer_socket()
+    before = _open_resources()
     with shortened(), tempfile.TemporaryDirectory(prefix="teamclaude-faults-") as home:
         _World(schedule, evidence, Path(home), patience).live()
-        _settle(lambda: not _grown(before), patience)
-    threads, files = _grown(before) or ([], [])
+        _wait_for(lambda: not _beyond(before), patience)
+    threads, files = _beyond(before) or ([], [])
     evidence.leftover_threads, evidence.leftover_files = threads, files
     return evidence
 
@@ -60,7 +60,7 @@ class _World:
     def __init__(self, schedule: Schedule, evidence: Evidence, home: Path, patience: float) -> None:
         self._schedule, self._evidence, self._patience = schedule, evidence, patience
         self._clock = FastClock(SPEED, time.time())
-        self._ground = Ground(schedule, home, self._clock)
+        self._environment = Environment(schedule, home, self._clock)
         self._recording = threading.Lock()
         self._over = threading.Event()
         self._stopped = False
@@ -68,12 +68,12 @@ class _World:
 
     def live(self) -> None:
         with ExitStack() as stack:
-            stack.enter_context(self._ground)
+            stack.enter_context(self._environment)
             self._catch_crashes(stack)
             # Half of them live with clients whose every first request goes by the ferry, streams as well.
             stack.enter_context(mock.patch.object(ConnectionHandler, "_rides_next", self._schedule.seed % 2 == 0))
             self._service = ProxyServer(
-                ConfigFile(self._ground.path, self._evidence.warnings.append),
+                ConfigFile(self._environment.path, self._evidence.warnings.append),
                 clock=self._clock,
                 on_end=self._record,
                 warn=self._evidence.warnings.append,
@@ -81,7 +81,7 @@ class _World:
             self._service.start()
             stack.callback(self._end_service)
             self._play()
-            self._look()
+            self._wait_until_quiet()
         self._gather()
 
     def _catch_crashes(self, stack: ExitStack) -> None:
@@ -104,7 +104,7 @@ class _World:
             ClientThread(number, guest, self._service.port, keys, start)
             for number, guest in enumerate(self._schedule.clients)
         ]
-        happening = threading.Thread(target=self._happen, args=(start,), name="events", daemon=True)
+        happening = threading.Thread(target=self._run_events, args=(start,), name="events", daemon=True)
         for thread in (*guests, happening):
             thread.start()
         woke = time.monotonic()
@@ -122,27 +122,27 @@ class _World:
             if guest.is_alive():
                 self._evidence.crashes.append(f"{guest.name} never came to an end")
 
-    def _happen(self, start: float) -> None:
+    def _run_events(self, start: float) -> None:
         for event in self._schedule.events:
             # Not later than the last guest, except a stop: there would be nothing to see.
             if self._over.wait(max(0.0, start + event.at - time.monotonic())) and event.what != "stop":
                 continue
             began = time.monotonic()
-            self._do(event)
+            self._apply(event)
             # A stop takes as long as it drains: what matters is when it began.
             done = began if event.what == "stop" else time.monotonic()
             self._evidence.happened.append((done, event.what, event.args))
 
-    def _do(self, event: Event) -> None:
+    def _apply(self, event: Event) -> None:
         what, args = event.what, event.args
         if what == "jump":
             self._clock.jump(*args)
         elif what == "fill":
             name, axis, share, reset_in = args
-            endpoints = self._ground.api_of(name).endpoints
+            endpoints = self._environment.api_of(name).endpoints
             endpoints.change(name, lambda a, now: a.fill(axis, share, now, reset_in=reset_in))
         elif what in ("refuse", "listen", "hang_up"):
-            getattr(self._ground.apis["main"], what)()
+            getattr(self._environment.apis["main"], what)()
         elif what == "stop":
             self._stopped = True
             self._service.stop(*args)
@@ -151,7 +151,7 @@ class _World:
         elif what in ("disable", "enable"):
             self._call(f"/teamclaude/accounts/{args[0]}/{what}", {})
         else:
-            self._ground.change_file(what, *args)
+            self._environment.change_file(what, *args)
             if what != "watched":
                 self._call("/teamclaude/accounts/reload", {})
 
@@ -176,9 +176,9 @@ class _World:
 
     # --- after ------------------------------------------------------------------------------------
 
-    def _look(self) -> None:
+    def _wait_until_quiet(self) -> None:
         """The proxy's own account of itself, once nothing happens any more."""
-        self._evidence.quiet = _settle(self._is_quiet, self._patience)
+        self._evidence.quiet = _wait_for(self._is_quiet, self._patience)
         if not self._stopped:
             self._call("/teamclaude/explain/last")
 
@@ -187,7 +187,7 @@ class _World:
         deck = None if self._stopped else self._call("/teamclaude/deck")
         self._evidence.deck = deck = deck or self._service.deck()
         return not (
-            any(api.inflight for api in self._ground.apis.values())
+            any(api.inflight for api in self._environment.apis.values())
             or deck["inflight"]
             or deck["system"]["waiting"]
             or deck["system"]["connections"] > (0 if self._stopped else 1)
@@ -199,24 +199,24 @@ class _World:
 
     def _gather(self) -> None:
         evidence = self._evidence
-        for api in self._ground.apis.values():
+        for api in self._environment.apis.values():
             evidence.heard += api.heard
             evidence.overlaps += api.overlaps
         evidence.clock_marks = self._clock.marks
-        evidence.secrets = {**self._ground.secrets, KEY: "the proxy", OWN_TOKEN: "the client"}
+        evidence.secrets = {**self._environment.secrets, KEY: "the proxy", OWN_TOKEN: "the client"}
         evidence.texts["records"] = json.dumps(evidence.records)
         evidence.texts["warnings"] = "\n".join(evidence.warnings)
         evidence.texts["deck"] = json.dumps(evidence.deck)
-        state = self._ground.path.with_name("teamclaude.state.json")
+        state = self._environment.path.with_name("teamclaude.state.json")
         evidence.state = state.read_text() if state.exists() else ""
         evidence.texts["state file"] = evidence.state
         evidence.logging = bool(self._schedule.config.get("logRequests"))
-        for path in sorted(self._ground.log_home.glob("*.log")) if evidence.logging else ():
+        for path in sorted(self._environment.log_home.glob("*.log")) if evidence.logging else ():
             evidence.logged += 1
             evidence.texts[f"log {path.name}"] = path.read_text("utf-8", "replace")
 
 
-def _settle(true: Callable[[], bool], seconds: float) -> bool:
+def _wait_for(true: Callable[[], bool], seconds: float) -> bool:
     """Wait for what is due; False when it did not come."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -227,7 +227,7 @@ def _settle(true: Callable[[], bool], seconds: float) -> bool:
 
 
 @cache
-def _open_what_stays() -> None:
+def _open_peer_socket() -> None:
     """Once: the proxy asks the kernel about peers by one socket for the whole process, and keeps it."""
     listener = socket.create_server(("127.0.0.1", 0))
     here = socket.create_connection(listener.getsockname())
@@ -235,10 +235,10 @@ def _open_what_stays() -> None:
         peer_uid(here.getsockname(), here.getpeername())
 
 
-Census = tuple[set[threading.Thread], dict[int, str]]
+Resources = tuple[set[threading.Thread], dict[int, str]]
 
 
-def _census() -> Census:
+def _open_resources() -> Resources:
     """The threads, and the open descriptors where the system lists them."""
     files: dict[int, str] = {}
     with suppress(OSError):
@@ -248,9 +248,9 @@ def _census() -> Census:
     return set(threading.enumerate()), files
 
 
-def _grown(before: Census) -> Optional[tuple[list[str], list[str]]]:
+def _beyond(before: Resources) -> Optional[tuple[list[str], list[str]]]:
     """What is there beyond `before`; None for nothing."""
-    threads, files = _census()
+    threads, files = _open_resources()
     more_threads = [thread.name for thread in threads - before[0]]
     known = set(before[1].items())
     more_files = [what for what in files.items() if what not in known]
