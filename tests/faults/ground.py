@@ -14,7 +14,7 @@ from teamclaude.accounts.store import ConfigFile
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.quota import FakeAccount
 from tests.faults.plan import SPEED, PlannedAccount, Schedule, Trouble
-from tests.faults.watched import Babbler, FastClock, WatchedApi
+from tests.faults.watched import NotHttpServer, FastClock, WatchedApi
 
 __all__ = ["KEY", "Environment", "token"]
 
@@ -40,7 +40,7 @@ class Environment:
         self._gone: dict[str, Any] = {}  # rows of accounts that were removed
         self.path = home / "teamclaude.json"
         self.secrets: dict[str, str] = {}
-        self._not_http = Babbler()
+        self._not_http = NotHttpServer()
         self.apis = self._make_apis()
 
     def __enter__(self) -> Environment:

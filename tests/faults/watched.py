@@ -20,7 +20,7 @@ from teamclaude.demo.wire import ApiConnection, SendProgress
 from tests.faults.evidence import Heard, Overlap
 from tests.faults.ids import Ids
 
-__all__ = ["Babbler", "FastClock", "TappedConnection", "WatchedApi"]
+__all__ = ["NotHttpServer", "FastClock", "TappedConnection", "WatchedApi"]
 
 # Linux' value where the build of `select` does not export it; 0: it can't be told.
 _TAG = re.compile(rb"t[0-9]+\.[0-9]+\.[0-9]+")
@@ -168,15 +168,15 @@ def _tag(exchange: fake.LoggedExchange) -> str:
     return found[0].decode() if found else exchange.header("x-claude-code-session-id") or ""
 
 
-class Babbler:
+class NotHttpServer:
     """A port where nobody speaks TLS or HTTP."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
-        threading.Thread(target=self._babble, name="babbler", daemon=True).start()
+        threading.Thread(target=self._serve, name="babbler", daemon=True).start()
 
-    def _babble(self) -> None:
+    def _serve(self) -> None:
         while True:
             try:
                 sock, _ = self._listener.accept()
