@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from tests.faults.plan import SPEED, Client, Request, Schedule
-from tests.faults.reading import AnswerReader, Nonsense, event_names, plain
+from tests.faults.reading import AnswerReader, MalformedAnswerError, event_names, plain
 
 __all__ = ["Evidence", "Heard", "Overlap", "Seen"]
 
@@ -162,7 +162,7 @@ class Heard:
         reader = AnswerReader(self.method)
         try:
             reader.feed(self.wire)
-        except Nonsense:
+        except MalformedAnswerError:
             return None
         if not self.cancelled:
             reader.end(self.how)

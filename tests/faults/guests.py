@@ -15,7 +15,7 @@ from tests.faults.encoding import MALFORMED, OWN_TOKEN, TARGETS, body_of, chunks
 from tests.faults.evidence import Seen
 from tests.faults.ids import MAKERS, made_id, target_of
 from tests.faults.plan import SPEED, Client, Leave, Request
-from tests.faults.reading import AnswerReader, Nonsense
+from tests.faults.reading import AnswerReader, MalformedAnswerError
 
 __all__ = ["ClientThread"]
 
@@ -252,7 +252,7 @@ class ClientThread(threading.Thread):
         seen.wire += data
         try:
             seen.reader.feed(data)
-        except Nonsense as nonsense:
+        except MalformedAnswerError as nonsense:
             seen.nonsense = str(nonsense)
             self._end(seen, "nonsense")
         if seen.reader.begun:

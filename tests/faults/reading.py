@@ -10,12 +10,12 @@ import re
 import zlib
 from typing import Optional
 
-__all__ = ["AnswerReader", "Nonsense", "event_names", "plain"]
+__all__ = ["AnswerReader", "MalformedAnswerError", "event_names", "plain"]
 
 _SIZE = re.compile(rb"([0-9a-fA-F]{1,8})\r\n")
 
 
-class Nonsense(Exception):
+class MalformedAnswerError(Exception):
     """These bytes are not an HTTP/1.1 answer."""
 
 
@@ -75,12 +75,12 @@ class AnswerReader:
         start, *lines = head.decode("latin-1").split("\r\n")
         found = re.fullmatch(r"HTTP/(1\.[01]) ([1-5][0-9][0-9]) ?([^\r\n]*)", start)
         if found is None:
-            raise Nonsense(f"status line {start[:60]!r}")
+            raise MalformedAnswerError(f"status line {start[:60]!r}")
         fields = []
         for line in lines:
             name, colon, value = line.partition(":")
             if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-                raise Nonsense(f"field line {line[:60]!r}")
+                raise MalformedAnswerError(f"field line {line[:60]!r}")
             fields.append((name.lower(), value.strip()))
         self._rest = rest
         status = int(found[2])
@@ -95,16 +95,16 @@ class AnswerReader:
         lengths = [value for name, value in self.fields if name == "content-length"]
         codings = [value for name, value in self.fields if name == "transfer-encoding"]
         if self.status == 101 or (lengths and codings) or len(lengths) > 1 or len(codings) > 1:
-            raise Nonsense("framing that two readers may understand differently")
+            raise MalformedAnswerError("framing that two readers may understand differently")
         if self._method == "HEAD" or self.status in (204, 304):
             self.whole = True
         elif codings:
             if codings != ["chunked"]:
-                raise Nonsense(f"coding {codings[0][:40]!r}")
+                raise MalformedAnswerError(f"coding {codings[0][:40]!r}")
             self._chunked = True
         elif lengths:
             if not lengths[0].isdigit():
-                raise Nonsense(f"length {lengths[0][:40]!r}")
+                raise MalformedAnswerError(f"length {lengths[0][:40]!r}")
             self._left = int(lengths[0])
         else:
             self._until_close = True
@@ -126,7 +126,7 @@ class AnswerReader:
         found = _SIZE.match(self._rest)
         if found is None:
             if len(self._rest) > 10 or re.match(rb"[^0-9a-fA-F\r\n]", self._rest):
-                raise Nonsense(f"chunk size {self._rest[:20]!r}")
+                raise MalformedAnswerError(f"chunk size {self._rest[:20]!r}")
             return False
         size, start = int(found[1], 16), found.end()
         if not size:
@@ -138,7 +138,7 @@ class AnswerReader:
             return False
         self.payload += self._rest[start : start + size]
         if self._rest[start + size : start + size + 2] != b"\r\n":
-            raise Nonsense("a chunk without its end")
+            raise MalformedAnswerError("a chunk without its end")
         self._rest = self._rest[start + size + 2 :]
         return True
 
