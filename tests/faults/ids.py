@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 from teamclaude.demo.answer import ApiAnswer, error_answer
 
-__all__ = ["MAKERS", "Ids", "made_id", "maker_of", "target_of"]
+__all__ = ["MAKERS", "OwnedIds", "made_id", "maker_of", "target_of"]
 
 # The kind of a request -> where it makes an id, and how that begins.
 MAKERS = {
@@ -23,7 +23,7 @@ _ID = re.compile(r"(msgbatch|file|skill)_fake_([a-z]+)_[0-9]+")
 _JSON = ("content-type", "application/json")
 
 
-class Ids:
+class OwnedIds:
     """The part of an API that answers for ids; each tells its maker, so nothing is remembered."""
 
     def __init__(self) -> None:

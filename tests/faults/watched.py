@@ -18,7 +18,7 @@ from teamclaude.demo.fault import Fault
 from teamclaude.demo.quota import FakeAccount
 from teamclaude.demo.wire import ApiConnection, SendProgress
 from tests.faults.evidence import Heard, Overlap
-from tests.faults.ids import Ids
+from tests.faults.ids import OwnedIds
 
 __all__ = ["NotHttpServer", "FastClock", "TappedConnection", "WatchedApi"]
 
@@ -88,7 +88,7 @@ class WatchedApi(fake.FakeApi):
     ) -> None:
         super().__init__(accounts, clock=clock)
         self.name = name
-        self._ids = Ids()
+        self._ids = OwnedIds()
         self._numbers = itertools.count(first_number)
         self._watching = threading.Lock()  # guards the four below
         self._connection: dict[int, TappedConnection] = {}  # by its own number
