@@ -12,7 +12,7 @@ __all__ = [
     "BIG",
     "EVENTS",
     "breaks",
-    "deaf_connects",
+    "never_read_connects",
     "framings",
     "logins",
     "overloads",
@@ -158,6 +158,6 @@ def framings(rng: Rng) -> Fault:
     return _pick(rng, _FRAMINGS)
 
 
-def deaf_connects(rng: Rng) -> Fault:
+def never_read_connects(rng: Rng) -> Fault:
     """Of a connection, before its first request."""
     return _pick(rng, _DEAF)

@@ -71,7 +71,7 @@ class _Temper(ApiScript):
 
     def on_accept(self) -> Optional[Fault]:
         with self._lock:
-            return menu.deaf_connects(self._dice) if self._dice.random() < 0.01 else None
+            return menu.never_read_connects(self._dice) if self._dice.random() < 0.01 else None
 
     def fault(self, asked: Any, account: Optional[str]) -> Optional[Fault]:
         with self._lock:

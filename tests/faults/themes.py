@@ -33,7 +33,7 @@ def _one_fault(draft: ScheduleBuilder) -> None:
     """One thing goes wrong for one client, once or always."""
     draft.add_accounts()
     families = [menu.refusals, menu.logins, menu.overloads, menu.requests, menu.breaks, menu.framings]
-    draft.add_trouble(draft.rng.choice([*families, menu.deaf_connects]))
+    draft.add_trouble(draft.rng.choice([*families, menu.never_read_connects]))
     for _ in range(draft.rng.choice([1, 1, 2])):
         draft.add_client()
 
@@ -202,7 +202,7 @@ def _outage(draft: ScheduleBuilder) -> None:
     where = rng.choice(["own", "own", "closed", "babble", "nowhere"])
     draft.accounts.append(PlannedAccount("olga", upstream=where))
     if draft.chance(0.4):
-        draft.add_trouble(menu.deaf_connects)
+        draft.add_trouble(menu.never_read_connects)
     if draft.chance(0.3):
         draft.add_event("refuse")
         if draft.chance(0.6):
@@ -224,7 +224,7 @@ def _chaos(draft: ScheduleBuilder) -> None:
         draft.accounts.append(PlannedAccount("olga", upstream="own"))
     everything = [menu.refusals, menu.logins, menu.overloads, menu.requests, menu.breaks, menu.framings]
     for _ in range(rng.randint(1, 4)):
-        draft.add_trouble(rng.choice([*everything, menu.deaf_connects]))
+        draft.add_trouble(rng.choice([*everything, menu.never_read_connects]))
     for _ in range(rng.choice([0, 0, 1, 2])):
         _happening(draft)
     for _ in range(rng.randint(2, 5)):
