@@ -53,7 +53,7 @@ class Size(NamedTuple):
     memory_mb: float
 
 
-class _Hurried:
+class _FastClock:
     """Real time, but the API waits as briefly as in the schedules."""
 
     speed = SPEED
@@ -62,7 +62,7 @@ class _Hurried:
         return time.time()
 
 
-class _Temper(ApiScript):
+class _RandomFaults(ApiScript):
     """Every third request meets some fault; accounts come back after seconds."""
 
     def __init__(self, seed: int) -> None:
@@ -77,11 +77,11 @@ class _Temper(ApiScript):
         with self._lock:
             if asked.path != "/v1/messages" or self._dice.random() > 0.33:
                 return None
-            family = self._dice.choice([_brief, menu.overloads, menu.breaks, menu.framings, menu.requests])
+            family = self._dice.choice([_short_fault, menu.overloads, menu.breaks, menu.framings, menu.requests])
             return family(self._dice)
 
 
-def _brief(dice: random.Random) -> Fault:
+def _short_fault(dice: random.Random) -> Fault:
     """A 429 that is over soon."""
     return dice.choice(
         [
@@ -102,7 +102,7 @@ class _Soak:
     def run(self, minutes: float, say: Callable[[str], None]) -> int:
         with ExitStack() as stack:
             accounts = [FakeAccount(name, token(name)) for name in self._names()]
-            api = FakeApi(accounts, clock=_Hurried(), script=_Temper(self._seed), keep_bodies=False)
+            api = FakeApi(accounts, clock=_FastClock(), script=_RandomFaults(self._seed), keep_bodies=False)
             stack.enter_context(api)
             server = self._start(stack, api.url)
             self._load(WARM_UP_SEC)
@@ -146,7 +146,7 @@ class _Soak:
         )
         stack.callback(server.kill)
         self._port = _port_of(server)
-        threading.Thread(target=_drink, args=(server,), daemon=True).start()
+        threading.Thread(target=_discard_output, args=(server,), daemon=True).start()
         return server
 
     # --- the load -----------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ def _port_of(server: subprocess.Popen[str]) -> int:
     raise SystemExit("the server did not start")
 
 
-def _drink(server: subprocess.Popen[str]) -> None:
+def _discard_output(server: subprocess.Popen[str]) -> None:
     """Its output, so that the pipe does not fill."""
     assert server.stdout is not None
     with suppress(ValueError):
