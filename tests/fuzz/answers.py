@@ -7,7 +7,7 @@ import zlib
 
 from teamclaude.proxy.wire.head import parse_response_head
 from teamclaude.proxy.words import MAX_MESSAGE_CHARS, error_document, error_message
-from tests.fuzz.dice import JSON_SIGNS, Dice
+from tests.fuzz.dice import JSON_SIGNS, FuzzRandom
 
 __all__ = ["error_bodies"]
 
@@ -48,7 +48,7 @@ WORDS = [*JSON_SIGNS, b"\\u", b"\\", b"\0", b"\xff", b"null", b"NaN", b'"message
 CODINGS = ["", "gzip", "x-gzip", "deflate", "br", "identity", "GZIP", "gzip, gzip"]
 
 
-def error_bodies(dice: Dice) -> None:
+def error_bodies(dice: FuzzRandom) -> None:
     coding = dice.choice(CODINGS)
     body = _body(dice, coding)
     kind = dice.choice([b"application/json", b"text/html", b""])
@@ -66,7 +66,7 @@ def error_bodies(dice: Dice) -> None:
     assert document["error"]["type"]
 
 
-def _body(dice: Dice, coding: str) -> bytes:
+def _body(dice: FuzzRandom, coding: str) -> bytes:
     text = json.dumps(dice.choice(SHAPES)(dice.choice(MESSAGES))).encode()
     body = text if dice.chance(0.8) else dice.choice(BODIES)
     if dice.chance(0.4):

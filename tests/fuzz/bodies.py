@@ -11,7 +11,7 @@ from teamclaude.proxy.accountuuid import with_account_uuid
 from teamclaude.proxy.bodyscan import scan_body
 from teamclaude.proxy.redact import redact_body, redact_text
 from teamclaude.proxy.wire.paths import PathKind, classify
-from tests.fuzz.dice import JSON_SIGNS, Dice
+from tests.fuzz.dice import JSON_SIGNS, FuzzRandom
 
 __all__ = ["body_scans", "credentials_in_text", "request_paths"]
 
@@ -46,7 +46,7 @@ DECOY = {"model": "no", "stream": False, "max_tokens": 1}
 SECRET = b"sk-ant-oat01-FAKE_very-secret_0123456789"
 
 
-def body_scans(dice: Dice) -> None:
+def body_scans(dice: FuzzRandom) -> None:
     data = _body(dice)
     if dice.chance(0.5):
         data = dice.mutated(data, WORDS)
@@ -81,12 +81,12 @@ def _unambiguous(data: bytes) -> Any:
     return document if plain and all(f'"{key}"'.encode() in data for key in document) else None
 
 
-def _body(dice: Dice) -> bytes:
+def _body(dice: FuzzRandom) -> bytes:
     text = dice.choice(
         ["hi", 'a "model": "x" in \\ text', "é\u2028\U0001f600", "}{][", "\\", '"stream":true']
     )
     # Longer than what is parsed at once, with everything in it that looks like what is looked for.
-    content = [{"type": "text", "text": text * dice.choice([1, 1, 50, 900])} for _ in range(dice.some(4, 1))]
+    content = [{"type": "text", "text": text * dice.choice([1, 1, 50, 900])} for _ in range(dice.up_to(4, 1))]
     members: dict[str, Any] = {
         "model": dice.choice(["claude-opus-4-8", "", 5, None, "a\nb", "m" * 300]),
         "messages": [{"role": "user", "content": content}],
@@ -105,7 +105,7 @@ def _body(dice: Dice) -> bytes:
     return json.dumps(chosen, indent=indent, ensure_ascii=dice.chance(0.5)).encode()
 
 
-def credentials_in_text(dice: Dice) -> None:
+def credentials_in_text(dice: FuzzRandom) -> None:
     around = dice.mutated(
         dice.choice([b'{"refresh_token":"%b"}', b"?token=%b&x=1", b"Bearer %b", b"%b"]), [b" ", b'"']
     )
@@ -120,8 +120,8 @@ def credentials_in_text(dice: Dice) -> None:
     redact_body(dice.mutated(data, [b"sk-ant-", b"\\" * 40, b'"token":"']))
 
 
-def request_paths(dice: Dice) -> None:
-    target = b"/" + b"/".join(dice.choice(SEGMENTS) for _ in range(dice.some(5, 1)))
+def request_paths(dice: FuzzRandom) -> None:
+    target = b"/" + b"/".join(dice.choice(SEGMENTS) for _ in range(dice.up_to(5, 1)))
     if dice.chance(0.7):
         target = dice.mutated(target, ODD)
     text = "".join(chr(byte) for byte in target if 0x21 <= byte <= 0x7E)

@@ -8,7 +8,7 @@ from typing import Optional
 
 from teamclaude.errors import BadRequestError
 from teamclaude.proxy.wire.framing import MAX_CHUNK_LINE, ChunkedDecoder, chunk
-from tests.fuzz.dice import Dice
+from tests.fuzz.dice import FuzzRandom
 
 __all__ = ["chunked_bodies"]
 
@@ -39,7 +39,7 @@ WORDS = [
 ]
 
 
-def chunked_bodies(dice: Dice) -> None:
+def chunked_bodies(dice: FuzzRandom) -> None:
     payload, wire = _body(dice)
     behind = dice.choice([b"", b"POST / HTTP/1.1\r\n\r\n", b"\r\n"])
     clean = dice.chance(0.4)
@@ -80,14 +80,14 @@ def _by_stdlib(data: bytes) -> bytes:
     return response.read()
 
 
-def _body(dice: Dice) -> tuple[bytes, bytes]:
+def _body(dice: FuzzRandom) -> tuple[bytes, bytes]:
     payload, wire = b"", b""
-    for _ in range(dice.some(5)):
+    for _ in range(dice.up_to(5)):
         part = dice.noise(40) or b"x"
         if dice.chance(0.03):
             part *= 200
         size = dice.choice([b"%x", b"%X", b"000%x"]) % len(part)
         wire += size + dice.choice([b"", b"", b";a=b", b' ; c="d e"', b"\t;x"]) + b"\r\n" + part + b"\r\n"
         payload += part
-    trailers = b"".join(dice.choice([b"X-Sum: 1\r\n", b"a:\r\n"]) for _ in range(dice.some(2)))
+    trailers = b"".join(dice.choice([b"X-Sum: 1\r\n", b"a:\r\n"]) for _ in range(dice.up_to(2)))
     return payload, wire + b"0" + dice.choice([b"", b"", b"00", b";last"]) + b"\r\n" + trailers + b"\r\n"

@@ -9,7 +9,7 @@ from typing import Any
 from teamclaude.accounts.codec import decode, encode
 from teamclaude.accounts.config import parse_config
 from teamclaude.errors import ConfigError
-from tests.fuzz.dice import JSON_SIGNS, Dice
+from tests.fuzz.dice import JSON_SIGNS, FuzzRandom
 
 __all__ = ["config_files"]
 
@@ -76,11 +76,11 @@ WORDS = [
 ]
 
 
-def config_files(dice: Dice) -> None:
+def config_files(dice: FuzzRandom) -> None:
     spoilt = dice.chance(0.5)
     if spoilt:
         document: Any = copy.deepcopy(GOOD)
-        for _ in range(dice.some(3, 1)):
+        for _ in range(dice.up_to(3, 1)):
             _spoil(dice, document)
         data = json.dumps(document).encode()
     else:
@@ -101,7 +101,7 @@ def config_files(dice: Dice) -> None:
     assert parse_config(raw, "again") == config
 
 
-def _spoil(dice: Dice, document: Any) -> None:
+def _spoil(dice: FuzzRandom, document: Any) -> None:
     """Put junk somewhere, take something away, or misspell a key."""
     spot = document
     while True:

@@ -9,7 +9,7 @@ from typing import Optional
 
 from teamclaude.proxy.tap import UsageTap
 from teamclaude.proxy.wire.sse import EventParser
-from tests.fuzz.dice import Dice
+from tests.fuzz.dice import FuzzRandom
 
 __all__ = ["event_streams", "taps"]
 
@@ -48,7 +48,7 @@ USAGE = {
 }
 
 
-def event_streams(dice: Dice) -> None:
+def event_streams(dice: FuzzRandom) -> None:
     data = _stream(dice)
     if dice.chance(0.7):
         data = dice.mutated(data, WORDS)
@@ -84,7 +84,7 @@ def _by_the_book(data: bytes) -> list[tuple[str, bytes]]:
     return events
 
 
-def _stays_small(dice: Dice, data: bytes) -> None:
+def _stays_small(dice: FuzzRandom, data: bytes) -> None:
     parser = EventParser(limit=64)
     for piece in dice.pieces(data * 3):
         parser.feed(piece)
@@ -92,7 +92,7 @@ def _stays_small(dice: Dice, data: bytes) -> None:
         assert held <= 3 * 64 + 16, held
 
 
-def taps(dice: Dice) -> None:
+def taps(dice: FuzzRandom) -> None:
     stream = dice.chance(0.7)
     data = _stream(dice) if stream else json.dumps({"type": "message", "model": "m", "usage": USAGE}).encode()
     if dice.chance(0.7):
@@ -113,7 +113,7 @@ def taps(dice: Dice) -> None:
         assert (one.usage, one.model, one.saw_stop) == (other.usage, other.model, other.saw_stop)
 
 
-def _packed(dice: Dice, data: bytes, coding: Optional[str]) -> bytes:
+def _packed(dice: FuzzRandom, data: bytes, coding: Optional[str]) -> bytes:
     if coding not in ("gzip", "deflate", "GZIP") or dice.chance(0.1):
         return data
     packer = zlib.compressobj(wbits=31 if coding != "deflate" else dice.choice([15, -15]))
@@ -121,10 +121,10 @@ def _packed(dice: Dice, data: bytes, coding: Optional[str]) -> bytes:
     return packed if dice.chance(0.6) else dice.mutated(packed, WORDS)
 
 
-def _stream(dice: Dice) -> bytes:
+def _stream(dice: FuzzRandom) -> bytes:
     end = dice.choice([b"\n", b"\n", b"\r\n", b"\r"])
     out = [b"\xef\xbb\xbf"] if dice.chance(0.05) else []
-    for _ in range(dice.some(8)):
+    for _ in range(dice.up_to(8)):
         kind = dice.choice(
             ["message_start", "ping", "content_block_delta", "message_delta", "message_stop", "error"]
         )

@@ -12,7 +12,7 @@ from teamclaude.proxy.entry import AccessPolicy
 from teamclaude.proxy.wire.forwarding import Credential, upstream_request_headers
 from teamclaude.proxy.wire.framing import Framing, Kind
 from teamclaude.proxy.wire.head import RequestHead
-from tests.fuzz.dice import Dice
+from tests.fuzz.dice import FuzzRandom
 
 __all__ = ["accept_encodings", "hosts"]
 
@@ -32,7 +32,7 @@ CODING_WORDS = [b",", b";", b"q=", b"0", b".", b" ", b"\t", b'"', b"*", b"\xe9",
 _PLAIN = Framing(Kind.NONE)
 
 
-def hosts(dice: Dice) -> None:
+def hosts(dice: FuzzRandom) -> None:
     """Who is let in without a key names this proxy, as another program reads the name."""
     value = dice.choice(NAMES) + dice.choice(PORTS)
     if dice.chance(0.5):
@@ -66,7 +66,7 @@ def _is_loopback(name: str) -> bool:
     return address.is_loopback or bool(mapped and mapped.is_loopback)
 
 
-def accept_encodings(dice: Dice) -> None:
+def accept_encodings(dice: FuzzRandom) -> None:
     """What goes up asks for nothing that the client does not take."""
     values = [_codings(dice) for _ in range(dice.choice([0, 1, 1, 1, 2]))]
     fields = [
@@ -83,8 +83,8 @@ def accept_encodings(dice: Dice) -> None:
     assert _taken(asked) <= taken | {"identity"}, (values, asked)
 
 
-def _codings(dice: Dice) -> str:
-    parts = [dice.choice(CODINGS) + dice.choice(WEIGHTS) for _ in range(dice.some(5))]
+def _codings(dice: FuzzRandom) -> str:
+    parts = [dice.choice(CODINGS) + dice.choice(WEIGHTS) for _ in range(dice.up_to(5))]
     text = dice.choice([", ", ",", " , "]).join(parts)
     return dice.mutated(text.encode(), CODING_WORDS).decode("latin-1").strip() if dice.chance(0.3) else text
 

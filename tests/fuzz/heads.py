@@ -29,7 +29,7 @@ from teamclaude.proxy.wire.head import (
     parse_request_head,
     parse_response_head,
 )
-from tests.fuzz.dice import Dice
+from tests.fuzz.dice import FuzzRandom
 
 __all__ = ["repeated_heads", "request_heads", "response_heads"]
 
@@ -63,7 +63,7 @@ TARGETS = [b"/v1/messages?beta=true", b"/", b"//evil", b"http://evil/", b"/a b",
 SECRETS = ("sk-ant-oat01-FAKE-account", "sk-ant-oat01-FAKE-fuzz")
 
 
-def request_heads(dice: Dice) -> None:
+def request_heads(dice: FuzzRandom) -> None:
     block = _request(dice)
     end = find_head_end(block)
     assert _found_in_pieces(dice, block) == end
@@ -82,7 +82,7 @@ def request_heads(dice: Dice) -> None:
     _forwarded(dice, head, framing)
 
 
-def _forwarded(dice: Dice, head: RequestHead, framing: Framing) -> None:
+def _forwarded(dice: FuzzRandom, head: RequestHead, framing: Framing) -> None:
     """What goes up is read as one request with our framing, our credential and the client's other fields."""
     kind = dice.choice(["oauth", "apikey", "client"])
     none = Framing(Kind.NONE)
@@ -105,7 +105,7 @@ def _forwarded(dice: Dice, head: RequestHead, framing: Framing) -> None:
         assert credentials == [f"Bearer {SECRETS[0]}" if kind == "oauth" else SECRETS[0]]
 
 
-def repeated_heads(dice: Dice) -> None:
+def repeated_heads(dice: FuzzRandom) -> None:
     """Heads of one connection: comparing with the last one comes to the same as parsing."""
     heads = RequestHeads()
     block = _request(dice, tidy=True)
@@ -119,7 +119,7 @@ def repeated_heads(dice: Dice) -> None:
         block = _next(dice, block)
 
 
-def _next(dice: Dice, block: bytes) -> bytes:
+def _next(dice: FuzzRandom, block: bytes) -> bytes:
     kind = dice.randrange(4)
     if kind == 0:
         return block
@@ -139,7 +139,7 @@ def _parsed(parse: object, block: bytes) -> object:
     return head.method, head.target, head.minor, head.headers, head.get("content-length")
 
 
-def response_heads(dice: Dice) -> None:
+def response_heads(dice: FuzzRandom) -> None:
     block = _response(dice)
     end = find_head_end(block)
     if end < 0:
@@ -174,7 +174,7 @@ def _agrees_with_http_client(head: ResponseHead, framing: Framing, method: str, 
         assert theirs.length == 0
 
 
-def _relayed(dice: Dice, head: ResponseHead, framing: Framing, method: str) -> None:
+def _relayed(dice: FuzzRandom, head: ResponseHead, framing: Framing, method: str) -> None:
     client = RequestHead(method, "/", dice.randrange(2), [])
     out = client_framing(framing, client)
     fields = client_response_headers(head, out, [("x-teamclaude-account", "a")])
@@ -195,12 +195,12 @@ def _relayed(dice: Dice, head: ResponseHead, framing: Framing, method: str) -> N
 # --- making them ----------------------------------------------------------------------------------
 
 
-def _fields(dice: Dice) -> bytes:
-    lines = [dice.choice(NAMES) + b": " + dice.choice(VALUES) for _ in range(dice.some(8))]
+def _fields(dice: FuzzRandom) -> bytes:
+    lines = [dice.choice(NAMES) + b": " + dice.choice(VALUES) for _ in range(dice.up_to(8))]
     return b"".join(line + b"\r\n" for line in lines)
 
 
-def _request(dice: Dice, tidy: bool = False) -> bytes:
+def _request(dice: FuzzRandom, tidy: bool = False) -> bytes:
     target = TARGETS[0] if tidy or dice.chance(0.7) else dice.choice(TARGETS)
     version = b"HTTP/1.1" if dice.chance(0.8) else dice.choice([b"HTTP/1.0", b"HTTP/1.9", b"HTTP/2.0", b""])
     start = dice.choice([b"POST", b"GET", b"HEAD", b"M-SEARCH"]) + b" " + target + b" " + version
@@ -209,13 +209,13 @@ def _request(dice: Dice, tidy: bool = False) -> bytes:
     return block if tidy or dice.chance(0.3) else dice.mutated(block, WORDS)
 
 
-def _response(dice: Dice) -> bytes:
+def _response(dice: FuzzRandom) -> bytes:
     start = dice.choice([b"HTTP/1.1 200 OK", b"HTTP/1.0 404 Not Found", b"HTTP/1.1 204 ", b"HTTP/1.1 304 x"])
     block = start + b"\r\n" + _fields(dice) + b"\r\n"
     return block if dice.chance(0.3) else dice.mutated(block, WORDS)
 
 
-def _found_in_pieces(dice: Dice, block: bytes) -> int:
+def _found_in_pieces(dice: FuzzRandom, block: bytes) -> int:
     """As a connection reads: searching again from shortly before what is new."""
     buffer, seen = bytearray(), 0
     for piece in dice.pieces(block):

@@ -15,7 +15,7 @@ from teamclaude.routing.pace import PacePolicy
 from teamclaude.routing.rules import Rules
 from teamclaude.routing.view import view_of
 from teamclaude.routing.windows import parse_retry_after, read_windows
-from tests.fuzz.dice import Dice
+from tests.fuzz.dice import FuzzRandom
 
 __all__ = ["quota_headers", "retry_afters"]
 
@@ -70,7 +70,7 @@ CLAIMS = ["five_hour", "seven_day", "seven_day_overage_included", "seven_day_x",
 WORDS = [b" ", b"-", b"+", b".", b"e", b"0", b"\t", b":", b"Z", b"GMT", b"\xff", b",", b"nan"]
 
 
-def retry_afters(dice: Dice) -> None:
+def retry_afters(dice: FuzzRandom) -> None:
     text = dice.choice([*NUMBERS, *DATES])
     if dice.chance(0.6):
         text = dice.mutated(text.encode("utf-8"), WORDS).decode("latin-1")
@@ -80,7 +80,7 @@ def retry_afters(dice: Dice) -> None:
         assert seconds == min(float(text), windows.MAX_WAIT_SEC)
 
 
-def quota_headers(dice: Dice) -> None:
+def quota_headers(dice: FuzzRandom) -> None:
     fleet = Fleet(Rules(), PacePolicy())
     fleet.configure([AccountSpec("a", "a"), AccountSpec("b", "b", kind="apikey")])
     now = NOW
@@ -114,9 +114,9 @@ def _check(reading: object, now: float) -> None:
         assert reset is None or (math.isfinite(reset) and reset <= now + MONTH + 86400)
 
 
-def _headers(dice: Dice) -> list[tuple[str, str]]:
+def _headers(dice: FuzzRandom) -> list[tuple[str, str]]:
     out = []
-    for _ in range(dice.some(10)):
+    for _ in range(dice.up_to(10)):
         kind = dice.randrange(4)
         if kind == 0:
             name, values = (

@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 from typing import Optional
 
 from tests.fuzz import answers, bodies, chunks, configs, events, fields, heads, quotas
-from tests.fuzz.dice import Dice
+from tests.fuzz.dice import FuzzRandom
 
 __all__ = ["TARGETS", "failure", "main"]
 
-Target = Callable[[Dice], None]
+Target = Callable[[FuzzRandom], None]
 
 TARGETS: Mapping[str, Target] = {
     target.__name__: target
@@ -45,7 +45,7 @@ MOST_SHOWN = 5
 def failure(name: str, case: int) -> Optional[str]:
     """How a case fails, with the line that has it again; None when it does not."""
     try:
-        TARGETS[name](Dice(f"{name}/{case}"))
+        TARGETS[name](FuzzRandom(f"{name}/{case}"))
     except Exception:
         return f"again: python -m tests.fuzz.run --target {name} --case {case}\n{traceback.format_exc()}"
     return None

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from tests.fuzz.dice import Dice
+from tests.fuzz.dice import FuzzRandom
 from tests.fuzz.run import TARGETS, failure
 
 CASES = 2000
@@ -22,7 +22,7 @@ def test_no_case_fails(name: str) -> None:
 
 
 def test_a_failing_case_is_told_with_the_line_that_has_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(dice: Dice) -> None:
+    def fails(dice: FuzzRandom) -> None:
         assert dice.random() > 1
 
     monkeypatch.setattr("tests.fuzz.run.TARGETS", {"fails": fails})
