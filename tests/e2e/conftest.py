@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import packages
-from tests.e2e.world import World
+from tests.e2e.world import ClientEnvironment
 
 
 @pytest.fixture(scope="session")
@@ -16,20 +16,20 @@ def program() -> Path:
     """The client, from the npm registry; without it the test is skipped."""
     try:
         return packages.claude()
-    except packages.NotInstalled as refusal:
+    except packages.NotInstalledError as refusal:
         pytest.skip(f"the client could not be installed: {refusal}")
 
 
 @pytest.fixture
-def world(tmp_path: Path, private_home: Path, program: Path) -> Iterator[World]:
+def world(tmp_path: Path, private_home: Path, program: Path) -> Iterator[ClientEnvironment]:
     """The client with the proxy's key in ANTHROPIC_AUTH_TOKEN."""
-    world = World(tmp_path, private_home, program)
+    world = ClientEnvironment(tmp_path, private_home, program)
     yield world
     world.close()
 
 
 @pytest.fixture(params=["token", "login"])
-def either(request: pytest.FixtureRequest, world: World) -> World:
+def either(request: pytest.FixtureRequest, world: ClientEnvironment) -> ClientEnvironment:
     """Both ways to enter: the key as a token, and a login of the client's own with the key as a header."""
     if request.param == "login":
         world.log_in()

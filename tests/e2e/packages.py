@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["NotInstalled", "claude", "claude_versions", "python_with", "version_of"]
+__all__ = ["NotInstalledError", "claude", "claude_versions", "python_with", "version_of"]
 
 # Read on import: the tests themselves run with an empty HOME.
 ENVIRONMENT = dict(os.environ)
@@ -20,7 +20,7 @@ CLAUDE_VERSIONS = ("2.1.330", "2.1.112")
 INSTALL_SEC = 600.0
 
 
-class NotInstalled(Exception):
+class NotInstalledError(Exception):
     """A package could not be had; the text is what the registry's client said."""
 
 
@@ -36,9 +36,9 @@ def claude() -> Path:
     for version in claude_versions():
         try:
             return _claude(version)
-        except NotInstalled as refusal:
+        except NotInstalledError as refusal:
             refusals.append(f"claude {version}: {refusal}")
-    raise NotInstalled("; ".join(refusals))
+    raise NotInstalledError("; ".join(refusals))
 
 
 def version_of(program: Path) -> str:
@@ -52,14 +52,14 @@ def _claude(version: str) -> Path:
     if not program.exists():
         npm = shutil.which("npm", path=ENVIRONMENT.get("PATH"))
         if npm is None:
-            raise NotInstalled("npm is not on the PATH")
+            raise NotInstalledError("npm is not on the PATH")
         package = f"@anthropic-ai/claude-code@{version}"
         part = _empty(directory)
         _run(npm, "install", "--prefix", str(part), "--no-save", "--no-audit", "--no-fund", package)
         part.rename(directory)
     said = _run(str(program), "--version")
     if version not in said:
-        raise NotInstalled(f"{program} says it is {said.strip()}")
+        raise NotInstalledError(f"{program} says it is {said.strip()}")
     return program
 
 
@@ -96,8 +96,8 @@ def _run(*command: str) -> str:
             timeout=INSTALL_SEC,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise NotInstalled(f"{command[0]}: {error}") from error
+        raise NotInstalledError(f"{command[0]}: {error}") from error
     if done.returncode:
         lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        raise NotInstalled(" / ".join(lines[-4:])[:500] or f"{command[0]} ended with {done.returncode}")
+        raise NotInstalledError(" / ".join(lines[-4:])[:500] or f"{command[0]} ended with {done.returncode}")
     return done.stdout

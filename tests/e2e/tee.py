@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
-__all__ = ["Sent", "Tee", "Wall"]
+__all__ = ["Sent", "Tee", "BlockingProxy"]
 
 
 class Sent(NamedTuple):
@@ -104,7 +104,7 @@ class Tee(_Loopback):
             target.shutdown(socket.SHUT_WR)
 
 
-class Wall(_Loopback):
+class BlockingProxy(_Loopback):
     """What HTTPS_PROXY points to: every way out ends here; `asked` names the hosts."""
 
     def __init__(self) -> None:

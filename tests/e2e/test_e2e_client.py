@@ -11,7 +11,7 @@ import pytest
 
 from teamclaude.demo.fault import Fault
 from teamclaude.demo.script import RequestView
-from tests.e2e.world import CLIENT_TOKEN, Ended, World, end
+from tests.e2e.world import CLIENT_TOKEN, Ended, ClientEnvironment, end
 
 pytestmark = pytest.mark.e2e
 
@@ -43,7 +43,7 @@ def names(word: str) -> Callable[[RequestView], bool]:
     return lambda asked: word.encode() in asked.body
 
 
-def test_one_turn(either: World) -> None:
+def test_one_turn(either: ClientEnvironment) -> None:
     either.api.script.reply_with("Hello from the API.")
     ended = either.claude("hello")
     assert said(ended) == "Hello from the API."
@@ -55,7 +55,7 @@ def test_one_turn(either: World) -> None:
     either.assert_quiet()
 
 
-def test_a_login_of_the_clients_own_reaches_only_the_proxy(world: World) -> None:
+def test_a_login_of_the_clients_own_reaches_only_the_proxy(world: ClientEnvironment) -> None:
     world.log_in()
     said(world.claude("hello"))
     (sent,) = world.tee.turns
@@ -66,7 +66,7 @@ def test_a_login_of_the_clients_own_reaches_only_the_proxy(world: World) -> None
     assert b'"ttl":"1h"' in turn.body
 
 
-def test_a_turn_with_tools(either: World) -> None:
+def test_a_turn_with_tools(either: ClientEnvironment) -> None:
     note = either.project / "note.txt"
     note.write_text("the tide is high\n")
     either.api.script.reply_with(
@@ -90,7 +90,7 @@ def test_a_turn_with_tools(either: World) -> None:
 RISKY = "python3 -c 'import os; os.mkdir(\"made\")'"
 
 
-def in_auto_mode(world: World, verdict: Optional[str]) -> Ended:
+def in_auto_mode(world: ClientEnvironment, verdict: Optional[str]) -> Ended:
     """A turn in which the client wants one tool use checked by the API, which says `verdict`, or nothing."""
     if world.version == "2.1.112":
         pytest.skip("2.1.112 has no auto mode")
@@ -104,7 +104,7 @@ def in_auto_mode(world: World, verdict: Optional[str]) -> Ended:
     return ended
 
 
-def test_in_auto_mode_a_checked_tool_use_runs(either: World) -> None:
+def test_in_auto_mode_a_checked_tool_use_runs(either: ClientEnvironment) -> None:
     ended = in_auto_mode(either, "not_flagged")
     assert said(ended) == "Done."
     assert (either.project / "made").is_dir()
@@ -112,13 +112,13 @@ def test_in_auto_mode_a_checked_tool_use_runs(either: World) -> None:
     either.assert_quiet()
 
 
-def test_in_auto_mode_a_tool_use_that_the_api_flags_does_not_run(either: World) -> None:
+def test_in_auto_mode_a_tool_use_that_the_api_flags_does_not_run(either: ClientEnvironment) -> None:
     said(in_auto_mode(either, "flagged"))
     assert "denied" in tool_results(either.turns[1].body)[0]
     assert not (either.project / "made").exists()
 
 
-def test_in_auto_mode_nothing_runs_where_the_verdict_does_not_come_through(either: World) -> None:
+def test_in_auto_mode_nothing_runs_where_the_verdict_does_not_come_through(either: ClientEnvironment) -> None:
     """What a proxy does that drops it: the check above can fail."""
     ended = in_auto_mode(either, None)
     assert "safety check" in ended.err
@@ -127,7 +127,7 @@ def test_in_auto_mode_nothing_runs_where_the_verdict_does_not_come_through(eithe
     assert not (either.project / "made").exists()
 
 
-def test_a_conversation_goes_on_where_its_cache_is(either: World) -> None:
+def test_a_conversation_goes_on_where_its_cache_is(either: ClientEnvironment) -> None:
     either.api.script.reply_with("One.", "Two.", "Three.")
     first = either.claude("first")
     session = first.answer["session_id"]
@@ -143,7 +143,7 @@ def test_a_conversation_goes_on_where_its_cache_is(either: World) -> None:
     either.assert_quiet()
 
 
-def test_a_sub_agent_is_bound_by_itself_beside_its_parent(either: World) -> None:
+def test_a_sub_agent_is_bound_by_itself_beside_its_parent(either: ClientEnvironment) -> None:
     if either.version == "2.1.112":
         pytest.skip("2.1.112 names no agents: theirs are requests of the session (measured)")
     script = either.api.script
@@ -173,7 +173,7 @@ def test_a_sub_agent_is_bound_by_itself_beside_its_parent(either: World) -> None
     either.assert_quiet()
 
 
-def test_a_crowd(either: World) -> None:
+def test_a_crowd(either: ClientEnvironment) -> None:
     for number in range(CROWD):
         either.api.script.reply_with(f"Hello {number}.", when=names(f"caller {number}"))
     children = [either.start(f"I am caller {number}") for number in range(CROWD)]
@@ -186,7 +186,7 @@ def test_a_crowd(either: World) -> None:
     either.assert_quiet()
 
 
-def test_a_prompt_of_two_megabytes(either: World) -> None:
+def test_a_prompt_of_two_megabytes(either: ClientEnvironment) -> None:
     line = "All work and no play makes a dull prompt. «äöü»\n"
     ended = either.claude(stdin=line * (BIG // len(line.encode())))
     said(ended)
@@ -196,7 +196,7 @@ def test_a_prompt_of_two_megabytes(either: World) -> None:
     either.assert_quiet()
 
 
-def test_a_full_window_is_not_seen_by_the_client(either: World) -> None:
+def test_a_full_window_is_not_seen_by_the_client(either: ClientEnvironment) -> None:
     script = either.api.script
     script.reply_with([tool("Bash", command="echo working", description="work")], "All done.")
     script.once(Fault.quota("5h"), nth=2)
@@ -212,7 +212,7 @@ def test_a_full_window_is_not_seen_by_the_client(either: World) -> None:
     either.assert_quiet()
 
 
-def test_a_conversation_stays_where_it_moved_to(either: World) -> None:
+def test_a_conversation_stays_where_it_moved_to(either: ClientEnvironment) -> None:
     first = either.claude("first")
     said(first)
     either.api.script.once(Fault.quota("5h"))

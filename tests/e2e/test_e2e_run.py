@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.demo.fault import Fault
-from tests.e2e.world import World
+from tests.e2e.world import ClientEnvironment
 
 pytestmark = pytest.mark.e2e
 
 
-def test_run(either: World) -> None:
+def test_run(either: ClientEnvironment) -> None:
     either.api.script.reply_with("Hello from the API.")
     ended = either.teamclaude_run("--", "-p", "hello")
     assert (ended.status, ended.out, ended.err) == (0, "Hello from the API.\n", "")
@@ -20,13 +20,13 @@ def test_run(either: World) -> None:
     either.assert_quiet()
 
 
-def test_the_account_that_is_named_serves_it(world: World) -> None:
+def test_the_account_that_is_named_serves_it(world: ClientEnvironment) -> None:
     for name in ("carol", "bob"):
         assert world.teamclaude_run("--account", name, "-p", "hello").status == 0
     assert [turn.account for turn in world.turns] == ["carol", "bob"]
 
 
-def test_the_exit_status_is_the_clients(world: World) -> None:
+def test_the_exit_status_is_the_clients(world: ClientEnvironment) -> None:
     words = "prompt is too long: 2000000 tokens > 1000000 maximum"
     world.api.script.always(Fault.status(400, words))
     ended = world.teamclaude_run("-p", "hello")

@@ -11,7 +11,7 @@ import pytest
 
 from teamclaude.cli.environment import ClientTarget, sdk_environment
 from tests.e2e import packages
-from tests.e2e.world import KEY, World
+from tests.e2e.world import KEY, ClientEnvironment
 
 pytestmark = pytest.mark.e2e
 
@@ -20,9 +20,9 @@ SDK_SEC = 60.0
 
 
 @pytest.fixture
-def plain(tmp_path: Path, private_home: Path) -> Iterator[World]:
+def plain(tmp_path: Path, private_home: Path) -> Iterator[ClientEnvironment]:
     """A world without Claude Code."""
-    world = World(tmp_path, private_home, Path("no client"))
+    world = ClientEnvironment(tmp_path, private_home, Path("no client"))
     yield world
     world.close()
 
@@ -32,10 +32,10 @@ def plain(tmp_path: Path, private_home: Path) -> Iterator[World]:
     ("requirement", "field", "value"),
     [("anthropic>=2,<3", "authorization", f"Bearer {KEY}"), ("anthropic==0.84.0", "x-api-key", KEY)],
 )
-def test_the_calls_of_a_program(plain: World, requirement: str, field: str, value: str) -> None:
+def test_the_calls_of_a_program(plain: ClientEnvironment, requirement: str, field: str, value: str) -> None:
     try:
         python = packages.python_with(requirement)
-    except packages.NotInstalled as refusal:
+    except packages.NotInstalledError as refusal:
         pytest.skip(f"{requirement} could not be installed: {refusal}")
     plain.api.script.reply_with("created", "streamed, in several pieces")
     env = {**plain.environment(), **sdk_environment(ClientTarget(plain.tee.url, KEY))}

@@ -20,9 +20,9 @@ from teamclaude.proxy.activity import activity_of, activity_json
 from teamclaude.proxy.service import ProxyServer
 from teamclaude.proxy.wire.forwarding import OAUTH_BETA
 from tests.e2e import packages
-from tests.e2e.tee import Sent, Tee, Wall
+from tests.e2e.tee import Sent, Tee, BlockingProxy
 
-__all__ = ["CLIENT_TOKEN", "KEY", "ROOT", "Ended", "World", "as_forwarded", "end"]
+__all__ = ["CLIENT_TOKEN", "KEY", "ROOT", "Ended", "ClientEnvironment", "as_forwarded", "end"]
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "tc-FAKEproxykeyFAKEproxykey"
@@ -50,7 +50,7 @@ class Ended(NamedTuple):
         return found
 
 
-class World:
+class ClientEnvironment:
     """`home` is the client's HOME, empty and thrown away; `program` is the client."""
 
     def __init__(self, directory: Path, home: Path, program: Path) -> None:
@@ -70,7 +70,7 @@ class World:
         )
         self.service.start()
         self.tee = Tee(self.service.port)
-        self.wall = Wall()
+        self.wall = BlockingProxy()
 
     @property
     def version(self) -> str:
