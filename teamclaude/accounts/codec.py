@@ -17,7 +17,9 @@ def decode(data: bytes, source: str) -> dict[str, Any]:
     """The JSON object in `data`.  ConfigError with line and column, which never quotes the file."""
     try:
         text = data.decode("utf-8-sig")  # editors on Windows put a mark in front
-        raw = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_reject_constant, parse_float=_finite_float)
+        raw = json.loads(
+            text, object_pairs_hook=_unique_keys, parse_constant=_reject_constant, parse_float=_finite_float
+        )
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{source}: line {line}: is not UTF-8 text") from None

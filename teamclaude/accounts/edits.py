@@ -12,7 +12,15 @@ from typing import Any, Literal, NamedTuple, Optional
 
 from ..errors import UsageError
 from .config import AccountConfig
-from .identity import CREDENTIAL_FIELDS, PROFILE_FIELDS, free_name, group_entries, merge_duplicates, newest_entry, index_of
+from .identity import (
+    CREDENTIAL_FIELDS,
+    PROFILE_FIELDS,
+    free_name,
+    group_entries,
+    merge_duplicates,
+    newest_entry,
+    index_of,
+)
 from .schema import declarations, read, to_json
 
 __all__ = [

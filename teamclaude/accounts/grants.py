@@ -61,7 +61,9 @@ def read_grant(document: Mapping[str, Any], now: float, login_lifetime: Optional
     """
     access = _token(document.get("access_token"))
     if access is None:
-        raise TokenEndpointUnavailableError("the token endpoint answered without an access token", may_be_spent=True)
+        raise TokenEndpointUnavailableError(
+            "the token endpoint answered without an access token", may_be_spent=True
+        )
     account, organization = _object(document, "account"), _object(document, "organization")
     login_lifetime = _seconds(document.get("refresh_token_expires_in")) or login_lifetime
     return TokenGrant(

@@ -33,7 +33,10 @@ FIELD_NAMES = {
     "organizationName": "orgName",
 }
 # What an accessToken is when it is none.
-OTHER_CREDENTIALS = {"sk-ant-api": "an API key: add it with teamclaude login --api", "sk-ant-ort": "a refresh token"}
+OTHER_CREDENTIALS = {
+    "sk-ant-api": "an API key: add it with teamclaude login --api",
+    "sk-ant-ort": "a refresh token",
+}
 IMPORT_AGAIN = "run claude once, which renews it, and import again; or use teamclaude login"
 
 

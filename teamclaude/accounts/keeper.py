@@ -93,7 +93,9 @@ class TokenManager:
                 slot.close()
         return changed
 
-    def _tokens_for(self, account: AccountConfig, config: Config, known: Optional[AccountTokens]) -> AccountTokens:
+    def _tokens_for(
+        self, account: AccountConfig, config: Config, known: Optional[AccountTokens]
+    ) -> AccountTokens:
         origin = (account.import_from, config.refresh_imported)
         slot = known
         if slot is None or slot.refresher_key != origin:
@@ -275,7 +277,9 @@ class TokenManager:
             return (f"its token can't be renewed now: {error}" if news else ""), False
         except TeamClaudeError as error:
             return (
-                f"its token can't be renewed: {error}" if slot.record_failure(self._clock(), str(error)) else ""
+                f"its token can't be renewed: {error}"
+                if slot.record_failure(self._clock(), str(error))
+                else ""
             ), False
         except Exception as error:  # nobody foresaw it: at least it is not tried without a pause
             slot.record_failure(self._clock(), f"internal error: {type(error).__name__}")

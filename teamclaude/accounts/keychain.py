@@ -28,7 +28,14 @@ def keychain_query(env: Mapping[str, str]) -> list[str]:
     """What asks whether the item is there.  Each directory but the default one has an item of its own."""
     directory = env.get("CLAUDE_CONFIG_DIR")
     suffix = f"-{hashlib.sha256(directory.encode()).hexdigest()[:8]}" if directory else ""
-    return ["security", "find-generic-password", "-a", env.get("USER") or DEFAULT_USER, "-s", SERVICE + suffix]
+    return [
+        "security",
+        "find-generic-password",
+        "-a",
+        env.get("USER") or DEFAULT_USER,
+        "-s",
+        SERVICE + suffix,
+    ]
 
 
 def read_keychain(env: Mapping[str, str], timeout_s: float = TIMEOUT_S) -> Optional[str]:

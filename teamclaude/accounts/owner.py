@@ -34,7 +34,9 @@ def account_from_grant(grant: TokenGrant) -> AccountConfig:
 def add_profile(config: Config, account: AccountConfig) -> tuple[AccountConfig, str]:
     """The account with what it lacks from its profile, and why that is nothing (empty: it is something)."""
     try:
-        profile = fetch_profile(config.oauth, account.access_token or "", route=OutboundRoute.from_config(config))
+        profile = fetch_profile(
+            config.oauth, account.access_token or "", route=OutboundRoute.from_config(config)
+        )
     except (LoginRefusedError, TokenEndpointUnavailableError) as error:
         return account, str(error)
     told: dict[str, Any] = {name: getattr(account, name) or getattr(profile, name) for name in PROFILE_FIELDS}

@@ -113,7 +113,9 @@ class SpendingRefresher:
             if found.unsaved is not None:
                 return found
             intent = self.journal(token) if token is not None else None
-            good = refresh_need(pair, self._clock()) is RefreshNeed.NONE and pair.access_token != rejected_token
+            good = (
+                refresh_need(pair, self._clock()) is RefreshNeed.NONE and pair.access_token != rejected_token
+            )
             # Where the refresh token may be spent, it is better to know now than in some hours.
             if good and (intent is None or intent.started_at is None):
                 return found
@@ -136,9 +138,7 @@ class SpendingRefresher:
         intent = self.journal(token) if token is not None else None
         if token is None or intent is None or intent.answer is None:
             return RefreshResult(stored)
-        words = (
-            f"a refresh at {_local_time(intent.started_at or 0.0)} was interrupted; its tokens are found and stored"
-        )
+        words = f"a refresh at {_local_time(intent.started_at or 0.0)} was interrupted; its tokens are found and stored"
         return self._store_pair(intent.answer, token, intent, words, held)
 
     def _spend(
@@ -162,7 +162,9 @@ class SpendingRefresher:
             with contextlib.suppress(OSError):  # then the store alone must do
                 intent.write_answer(pair)
         note = (
-            "" if intent.started_at is None else f"{_lost_answer_text(intent.started_at)}, but its refresh token was still good"
+            ""
+            if intent.started_at is None
+            else f"{_lost_answer_text(intent.started_at)}, but its refresh token was still good"
         )
         return self._store_pair(pair, token, intent, note, held)._replace(issued=True)
 

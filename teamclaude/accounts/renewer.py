@@ -81,4 +81,8 @@ def refresher_for(
     from .followed import ClaudeCredentialsFile  # reading Claude Code's file takes modules that few need
 
     store = ClaudeCredentialsFile(account.import_from)
-    return SpendingRefresher(side, store, clock) if config.refresh_imported else FollowingRefresher(store.path, store, clock)
+    return (
+        SpendingRefresher(side, store, clock)
+        if config.refresh_imported
+        else FollowingRefresher(store.path, store, clock)
+    )

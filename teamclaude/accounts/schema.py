@@ -153,7 +153,9 @@ def _read_value(hint: Any, value: Any, path: str, entry: Declaration) -> Any:
     if origin is not None and origin is not typing.Literal:
         pairs = _expect_type(dict, value, path, entry)
         inner = typing.get_args(hint)[1]
-        return {key: _read_value(inner, item, path + _path_segment(key), entry) for key, item in pairs.items()}
+        return {
+            key: _read_value(inner, item, path + _path_segment(key), entry) for key, item in pairs.items()
+        }
     try:
         if origin is typing.Literal:
             return _read_choice(hint, value, entry)

@@ -169,7 +169,9 @@ class AccountTokens:
             return False
         need = self.need(now)
         # What another program renews is looked at when it is needed, and when its file changes.
-        return need is RefreshNeed.MANDATORY or (self.refresher.spends and (self.maybe_spent or need is RefreshNeed.ADVISORY))
+        return need is RefreshNeed.MANDATORY or (
+            self.refresher.spends and (self.maybe_spent or need is RefreshNeed.ADVISORY)
+        )
 
     def usability(self, now: float) -> Usability:
         """Whether requests may be sent with the token we have."""
@@ -203,7 +205,11 @@ class AccountTokens:
     def consume_auth_failure(self, now: float) -> str:
         """Why only a new login brings the account back; told once, and empty while it can be used."""
         with self._lock:
-            if not self.login_error or self._auth_failure_reported or self.need(now) is not RefreshNeed.MANDATORY:
+            if (
+                not self.login_error
+                or self._auth_failure_reported
+                or self.need(now) is not RefreshNeed.MANDATORY
+            ):
                 return ""
             self._auth_failure_reported = True
             return self.login_error

@@ -8,7 +8,16 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .config import Config
-from .schema import INLINE, REQUIRED, Declaration, declarations, is_section, to_json, type_description, unwrap_optional
+from .schema import (
+    INLINE,
+    REQUIRED,
+    Declaration,
+    declarations,
+    is_section,
+    to_json,
+    type_description,
+    unwrap_optional,
+)
 
 __all__ = ["SettingRow", "settings_table"]
 

@@ -23,7 +23,14 @@ from ..errors import LoginRefusedError, TokenEndpointUnavailableError
 from .config import Config, OAuthConfig
 from .grants import Profile, TokenGrant, read_grant, read_profile
 
-__all__ = ["DEFAULT_ROUTE", "TIMEOUT_SEC", "OutboundRoute", "exchange_code", "fetch_profile", "refresh_tokens"]
+__all__ = [
+    "DEFAULT_ROUTE",
+    "TIMEOUT_SEC",
+    "OutboundRoute",
+    "exchange_code",
+    "fetch_profile",
+    "refresh_tokens",
+]
 
 TIMEOUT_SEC = 30.0
 MAX_RESPONSE_BYTES = 1 << 20
@@ -122,7 +129,9 @@ def _headers(oauth: OAuthConfig) -> dict[str, str]:
     return {"Accept": "application/json", "User-Agent": oauth.user_agent}
 
 
-def _post(oauth: OAuthConfig, asked: Mapping[str, str], route: OutboundRoute, endpoint: _Endpoint) -> dict[str, Any]:
+def _post(
+    oauth: OAuthConfig, asked: Mapping[str, str], route: OutboundRoute, endpoint: _Endpoint
+) -> dict[str, Any]:
     headers = {**_headers(oauth), "Content-Type": "application/json"}
     request = urllib.request.Request(oauth.token_url, json.dumps(asked).encode(), headers, method="POST")
     return _call(request, route, endpoint)
@@ -136,7 +145,9 @@ def _call(request: urllib.request.Request, route: OutboundRoute, endpoint: _Endp
             status, headers = int(response.status), response.headers
             body = _read(response)
     except urllib.error.URLError as error:  # while connecting or sending: the request is not complete there
-        raise TokenEndpointUnavailableError(f"the {what} can't be reached: {_failure_text(error)}", may_be_spent=False) from None
+        raise TokenEndpointUnavailableError(
+            f"the {what} can't be reached: {_failure_text(error)}", may_be_spent=False
+        ) from None
     except (OSError, http.client.HTTPException) as error:
         raise TokenEndpointUnavailableError(
             f"the answer of the {what} was lost: {_failure_text(error)}", may_be_spent=True
@@ -217,7 +228,9 @@ def _error_for_status(
             f"the {what} takes no requests now ({said}){hint}", retry_after=wait, may_be_spent=False
         )
     # Behind a gateway's 5xx the work may have been done.
-    return TokenEndpointUnavailableError(f"the {what} failed ({said})", retry_after=wait, may_be_spent=status >= 500)
+    return TokenEndpointUnavailableError(
+        f"the {what} failed ({said})", retry_after=wait, may_be_spent=status >= 500
+    )
 
 
 def _error_code(document: Optional[dict[str, Any]]) -> str:

@@ -20,7 +20,14 @@ from ..errors import ConfigError, TeamClaudeError
 from .address import server_host, server_url
 from .configfile import read_config
 
-__all__ = ["ProxyResponse", "ProxyDownError", "ProxyClient", "ProxyRefusedError", "ProxyUnreachableError", "configured_proxy"]
+__all__ = [
+    "ProxyResponse",
+    "ProxyDownError",
+    "ProxyClient",
+    "ProxyRefusedError",
+    "ProxyUnreachableError",
+    "configured_proxy",
+]
 
 TIMEOUT_S = 10.0
 CHUNK = 65536
@@ -127,7 +134,9 @@ class ProxyClient:
         except http.client.HTTPException as error:
             raise self._other_program_error() from error
         except socket.timeout as error:
-            raise ProxyUnreachableError(f"the proxy at {self.url} gave no answer in {self._timeout_s:g} s") from error
+            raise ProxyUnreachableError(
+                f"the proxy at {self.url} gave no answer in {self._timeout_s:g} s"
+            ) from error
         except OSError as error:
             raise self._down_error() from error
 
@@ -145,12 +154,16 @@ class ProxyClient:
         if status == 401:
             raise ProxyRefusedError(f"the proxy at {self.url} does not accept {self._key_name()}", status)
         if status >= 400:
-            raise ProxyRefusedError(_error_message(value) or f"the proxy at {self.url} answered {status} to {path}", status)
+            raise ProxyRefusedError(
+                _error_message(value) or f"the proxy at {self.url} answered {status} to {path}", status
+            )
         return value
 
     def _connection(self) -> http.client.HTTPConnection:
         if not self._port:
-            raise ProxyDownError(f"proxy.port is 0 (any free one) in {self._path}: name the server's with --port")
+            raise ProxyDownError(
+                f"proxy.port is 0 (any free one) in {self._path}: name the server's with --port"
+            )
         if self._tls is None:
             return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
         context = _tls_context(self._tls)

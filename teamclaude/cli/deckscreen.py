@@ -111,7 +111,9 @@ class LocalDeck:
         service.runtime.issue_of = reader.issue_of
         rows.start()
 
-    def show(self, feed: LocalFeed, controls: Controls, on: Screen, is_over: Callable[[], bool]) -> ExitReason:
+    def show(
+        self, feed: LocalFeed, controls: Controls, on: Screen, is_over: Callable[[], bool]
+    ) -> ExitReason:
         """Until it is left."""
         from ..deck.console import DeckLoop
 

@@ -56,7 +56,9 @@ def run(args: argparse.Namespace) -> int:
     follow = args.follow or _warn_shared(source)
     entry = _followed_account(account, source) if follow else replace(account, source="import")
     # To follow is a wish; a copy only replaces what it outlives.
-    store_account(file, lambda raw: enroll(raw, entry, args.name, "imported", follow), entry, args.name, args.port)
+    store_account(
+        file, lambda raw: enroll(raw, entry, args.name, "imported", follow), entry, args.name, args.port
+    )
     return 0
 
 

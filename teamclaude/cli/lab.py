@@ -40,13 +40,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     world.add_argument("--weeks", type=whole_number(1, 12), default=2, metavar="N", help="default: 2")
     world.add_argument("--users", type=whole_number(1, 200), default=16, metavar="N", help="default: 16")
-    world.add_argument("--agents", type=whole_number(0, 50), metavar="N", help="sub-agents of each session (a few)")
+    world.add_argument(
+        "--agents", type=whole_number(0, 50), metavar="N", help="sub-agents of each session (a few)"
+    )
     world.add_argument("--seeds", type=whole_number(1, 100), default=1, metavar="N", help="worlds (1)")
     world.add_argument("--first-seed", type=whole_number(0, 2**31), default=1, metavar="N", help="default: 1")
     world.add_argument(
         "--cache-life", type=number(60, 86400), default=3600.0, metavar="S", help="of a prompt cache (3600)"
     )
-    world.add_argument("--burst", type=whole_number(1, 100), default=8, metavar="N", help="requests in flight (8)")
+    world.add_argument(
+        "--burst", type=whole_number(1, 100), default=8, metavar="N", help="requests in flight (8)"
+    )
     world.add_argument(
         "--weights",
         type=number(0.1, 10.0),

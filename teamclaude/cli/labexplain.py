@@ -40,7 +40,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _decide_new_conversation(run: PolicyRun, at: float) -> Decision:
-    return run.fleet.choose(RoutingRequest(session="a new conversation", model="claude-opus-4-8", hold_sec=1800.0), at)
+    return run.fleet.choose(
+        RoutingRequest(session="a new conversation", model="claude-opus-4-8", hold_sec=1800.0), at
+    )
 
 
 def _record(run: PolicyRun, at: float) -> dict[str, Any]:
@@ -84,7 +86,12 @@ def _decisions(run: PolicyRun, at: float) -> list[str]:
     if latest is not None:
         lines += ["", f"the last request, {format_moment(latest.at)}, of {latest.conversation}"]
         lines += _decision_lines(latest.decision)
-    return [*lines, "", "a new conversation at this moment", *_decision_lines(_decide_new_conversation(run, at))]
+    return [
+        *lines,
+        "",
+        "a new conversation at this moment",
+        *_decision_lines(_decide_new_conversation(run, at)),
+    ]
 
 
 def _decision_lines(decision: Decision) -> list[str]:

@@ -19,10 +19,16 @@ ACCOUNTS = 4
 
 def traffic_of(args: argparse.Namespace) -> Sequence[SessionTrace]:
     """What the team's sessions are drawn from."""
-    return synthetic_sessions(SYNTHETIC_SESSIONS, 0) if args.traffic is None else read_traffic(Path(args.traffic))
+    return (
+        synthetic_sessions(SYNTHETIC_SESSIONS, 0)
+        if args.traffic is None
+        else read_traffic(Path(args.traffic))
+    )
 
 
-def scenario_of(args: argparse.Namespace, sessions: Sequence[SessionTrace], load: float, seed: int) -> Scenario:
+def scenario_of(
+    args: argparse.Namespace, sessions: Sequence[SessionTrace], load: float, seed: int
+) -> Scenario:
     """One seed's world at one load."""
     usual = TokenWeights()
     setting = ScenarioSettings(

@@ -56,7 +56,9 @@ class LinePrinter(BackgroundQueue[T]):
             self._stream.flush()
             return
         # Past the stream's buffer: it would keep what a full disk refused, and fail with it at the exit.
-        data = ("\n" + text if self._line_incomplete else text).encode(self._stream.encoding or "utf-8", "replace")
+        data = ("\n" + text if self._line_incomplete else text).encode(
+            self._stream.encoding or "utf-8", "replace"
+        )
         left = len(data)
         try:
             while left:

@@ -19,7 +19,9 @@ from typing import TextIO
 __all__ = ["output_failed", "flush_streams", "is_output_error", "reopen_closed_streams"]
 
 # What a disk that is full or broken, or a terminal that is gone, answers to a write.
-OUTPUT_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO) if os.name == "posix" else (errno.ENOSPC,)
+OUTPUT_ERRNOS = (
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO) if os.name == "posix" else (errno.ENOSPC,)
+)
 
 
 def reopen_closed_streams() -> None:

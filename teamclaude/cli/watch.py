@@ -100,7 +100,12 @@ def _show(proxy: ProxyClient, interval: float, on: Screen) -> int:
     feed.first_fetch_done.wait(FIRST_ANSWER_SEC)
     try:
         console = DeckLoop(
-            on, feed, ReadOnlyControls(explain), ascii=shows_ascii(sys.stdout), read_only=True, where=proxy.url
+            on,
+            feed,
+            ReadOnlyControls(explain),
+            ascii=shows_ascii(sys.stdout),
+            read_only=True,
+            where=proxy.url,
         )
         return 0 if console.run() == "quit" else 130
     finally:

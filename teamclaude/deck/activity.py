@@ -28,7 +28,9 @@ def activity_line(activity: Activity, color: bool = False, ascii: bool = False) 
     used = _UNMEASURED
     if not a.unmeasured:
         used = _token_counts(a.input_tokens, a.output_tokens, a.cache_read_tokens, a.cache_write_tokens)
-    waited = "" if not a.waited_sec or a.waited_sec < MIN_WAIT_SEC else f" waited {_short_seconds(a.waited_sec)}"
+    waited = (
+        "" if not a.waited_sec or a.waited_sec < MIN_WAIT_SEC else f" waited {_short_seconds(a.waited_sec)}"
+    )
     if waited and a.wait_reason:
         waited += f" ({clean(a.wait_reason)})"
     # In whole milliseconds, as the record's `at` is in JSON.
@@ -86,7 +88,9 @@ def _short_seconds(value: Optional[float]) -> str:
     return f"{value:.1f}s" if value is not None and value < 100 else format_seconds(value)
 
 
-def _token_counts(new: Optional[int], output: Optional[int], cached: Optional[int], written: Optional[int]) -> str:
+def _token_counts(
+    new: Optional[int], output: Optional[int], cached: Optional[int], written: Optional[int]
+) -> str:
     """What was read anew (cache writes too), what was written, and what the prompt cache spared."""
     shown = f" {_count(new + (written or 0))} in" if new is not None else ""
     if output is not None:

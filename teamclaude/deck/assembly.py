@@ -69,7 +69,9 @@ def deck_model(snapshot: JsonObject, sources: Sources = NO_SOURCES, reachable: b
 
 
 def _proxy_info(system: JsonObject, reachable: bool) -> ProxyInfo:
-    return ProxyInfo(text_at(system, "version"), _whole_number(system, "port"), reachable, bool(system.get("draining")))
+    return ProxyInfo(
+        text_at(system, "version"), _whole_number(system, "port"), reachable, bool(system.get("draining"))
+    )
 
 
 def _capacity(capacity: JsonObject) -> PoolCapacity:
@@ -84,7 +86,11 @@ def _capacity(capacity: JsonObject) -> PoolCapacity:
 
 
 def _totals(
-    system: JsonObject, sources: Sources, capacity: PoolCapacity, accounts: Iterable[AccountRow], nodes: Iterable[Node]
+    system: JsonObject,
+    sources: Sources,
+    capacity: PoolCapacity,
+    accounts: Iterable[AccountRow],
+    nodes: Iterable[Node],
 ) -> Totals:
     statuses = [account.status for account in accounts]
     held = _whole_number(system, "held") or 0

@@ -45,7 +45,11 @@ class DeckUi:
     """One person's Deck; from one thread."""
 
     def __init__(
-        self, model: DeckModel, traits: TerminalTraits = DEFAULT_TRAITS, read_only: bool = False, where: str = ""
+        self,
+        model: DeckModel,
+        traits: TerminalTraits = DEFAULT_TRAITS,
+        read_only: bool = False,
+        where: str = "",
     ) -> None:
         self.state = UiState()
         self.model = model

@@ -102,7 +102,9 @@ class DeckLoop:
             self._refresh()
             self._paint()
             tty, mail = self._screen.fileno(), inbox.fileno()
-            readable, _, _ = select.select([tty, mail], [tty] if self._screen.has_pending_output else [], [], self._select_timeout())
+            readable, _, _ = select.select(
+                [tty, mail], [tty] if self._screen.has_pending_output else [], [], self._select_timeout()
+            )
             ended = self._handle_signals(inbox) if mail in readable else None
             if ended is None and tty in readable:
                 ended = self._read_keys()

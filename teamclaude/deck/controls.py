@@ -93,7 +93,9 @@ class LocalControls:
 
     def _set_enabled(self, command: Command, enabled: bool) -> CommandResult:
         self._service.runtime.set_enabled(command.account, enabled)
-        return CommandResult(f"{command.account} {'serves again' if enabled else 'gets no more work'}", "good")
+        return CommandResult(
+            f"{command.account} {'serves again' if enabled else 'gets no more work'}", "good"
+        )
 
     def _reload(self, command: Command) -> CommandResult:
         changes = self._service.reload()

@@ -128,7 +128,9 @@ def _agent_files(sources: Sources) -> Iterator[tuple[str, str, AgentTranscript]]
             yield session, agent, file
 
 
-def shown_with_parent(known: Mapping[str, Conversation], signs: Mapping[str, ActivitySigns], now: float) -> dict[str, str]:
+def shown_with_parent(
+    known: Mapping[str, Conversation], signs: Mapping[str, ActivitySigns], now: float
+) -> dict[str, str]:
     """Key -> key of the nearest shown conversation above it (empty for a session), of all that are shown."""
     present = {key for key, sign in signs.items() if sign.is_shown(now)}
     for key in list(present):

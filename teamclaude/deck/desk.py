@@ -12,7 +12,19 @@ from typing import Union
 from .model import Node
 from .view_options import Page
 
-__all__ = ["AddAccount", "Confirm", "Browse", "ChooseRow", "Command", "UiState", "EditFilter", "Mode", "ReadPage", "ScreenContents", "EnterSecret"]
+__all__ = [
+    "AddAccount",
+    "Confirm",
+    "Browse",
+    "ChooseRow",
+    "Command",
+    "UiState",
+    "EditFilter",
+    "Mode",
+    "ReadPage",
+    "ScreenContents",
+    "EnterSecret",
+]
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,12 @@ def explanation_lines(record: JsonObject) -> list[str]:
 
 
 def _request(record: JsonObject) -> str:
-    words = (text_at(record, "request"), _clock(record.get("at")), text_at(record, "method"), text_at(record, "path"))
+    words = (
+        text_at(record, "request"),
+        _clock(record.get("at")),
+        text_at(record, "method"),
+        text_at(record, "path"),
+    )
     return " ".join(word for word in words if word)
 
 
@@ -73,7 +78,9 @@ def _decision(decision: JsonObject) -> list[str]:
     for place, row in enumerate(excluded):
         label = "not taken" if place == 0 else ""
         rule, why = text_at(row, "rule"), text_at(row, "detail")
-        lines.append(f"   {label:<9} {pad(text_at(row, 'account'), room)}  {rule}{f' ({why})' if why else ''}")
+        lines.append(
+            f"   {label:<9} {pad(text_at(row, 'account'), room)}  {rule}{f' ({why})' if why else ''}"
+        )
     back = epoch_seconds(decision.get("retryAt"))
     if back is not None:
         lines.append(f"   again at  {_clock(back)}")

@@ -60,7 +60,8 @@ def ascii_text(text: str) -> str:
     if text.isascii():
         return text
     return "".join(
-        cluster if cluster.isascii() else _ASCII_OF.get(cluster, "?" * size) for cluster, size in clusters(text)
+        cluster if cluster.isascii() else _ASCII_OF.get(cluster, "?" * size)
+        for cluster, size in clusters(text)
     )
 
 

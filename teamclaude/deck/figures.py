@@ -7,7 +7,17 @@ import zlib
 from datetime import datetime, timezone
 from typing import Any, Optional
 
-__all__ = ["UNKNOWN", "format_duration", "session_emoji", "epoch_seconds", "format_dollars", "finite_number", "format_percent", "format_seconds", "format_tokens"]
+__all__ = [
+    "UNKNOWN",
+    "format_duration",
+    "session_emoji",
+    "epoch_seconds",
+    "format_dollars",
+    "finite_number",
+    "format_percent",
+    "format_seconds",
+    "format_tokens",
+]
 
 UNKNOWN = "—"
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))

@@ -11,7 +11,16 @@ from typing import Any, Generic, NamedTuple, Optional, TypeVar
 from .cells import clean
 from .figures import epoch_seconds
 
-__all__ = ["FileCache", "FileStamp", "json_object", "parse_time", "open_to_read", "clean_text", "read_start", "stamp_of"]
+__all__ = [
+    "FileCache",
+    "FileStamp",
+    "json_object",
+    "parse_time",
+    "open_to_read",
+    "clean_text",
+    "read_start",
+    "stamp_of",
+]
 
 T = TypeVar("T")
 MAX_TEXT_CHARS = 200  # characters of a title, a prompt, an intent

@@ -66,7 +66,9 @@ def unassigned_of(nodes: Mapping[str, Node], accounts: Iterable[AccountRow]) -> 
     )
 
 
-def issues_of(snapshot: JsonObject, nodes: Mapping[str, Node], titles: Mapping[str, str]) -> tuple[IssueRow, ...]:
+def issues_of(
+    snapshot: JsonObject, nodes: Mapping[str, Node], titles: Mapping[str, str]
+) -> tuple[IssueRow, ...]:
     """Issues somebody works on now, most tokens first; `titles` by session.
 
     Where the proxy's own records know the issue, its sums are theirs: they remember sessions that left.

@@ -129,9 +129,7 @@ def _sequence(rest: bytes) -> Optional[tuple[int, Optional[Key]]]:
     found = _CSI.match(rest)
     if found is None:
         # Not complete yet, or none at all: then the bracket is passed over.
-        return (
-            None if len(rest) < MAX_SEQUENCE and re.fullmatch(rb"\x1b\[[0-?]*[ -/]*", rest) else (2, None)
-        )
+        return None if len(rest) < MAX_SEQUENCE and re.fullmatch(rb"\x1b\[[0-?]*[ -/]*", rest) else (2, None)
     parameters, final = found[1].decode("ascii"), found[3].decode("ascii")
     mouse = _MOUSE.fullmatch(parameters)
     if mouse is not None:

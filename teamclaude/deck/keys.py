@@ -11,7 +11,19 @@ from dataclasses import replace
 from typing import Optional
 
 from .cells import clean
-from .desk import BROWSE, AddAccount, Confirm, Browse, ChooseRow, Command, UiState, EditFilter, ReadPage, ScreenContents, EnterSecret
+from .desk import (
+    BROWSE,
+    AddAccount,
+    Confirm,
+    Browse,
+    ChooseRow,
+    Command,
+    UiState,
+    EditFilter,
+    ReadPage,
+    ScreenContents,
+    EnterSecret,
+)
 from .keyboard import Key
 from .sections import ACCOUNT_PREFIX, ACTIVITY_PREFIX, NODE_PREFIX
 from .view_help import help_page
@@ -26,7 +38,7 @@ Transition = tuple[UiState, Optional[Command]]
 
 def handle_key(desk: UiState, key: Key, scene: ScreenContents) -> Transition:
     """What one key does."""
-    desk = replace(desk, notice="", notice_style="", follow=False)
+    desk = replace(desk, notice="", notice_style="", scroll_to_cursor=False)
     return _MODES[type(desk.mode)](desk, key, scene)
 
 
@@ -94,7 +106,7 @@ def _move_cursor(desk: UiState, scene: ScreenContents, order: Sequence[str], by:
     else:
         seen = [row for row in scene.visible if row in order] or list(order)
         cursor = seen[0] if by > 0 else seen[-1]
-    return replace(desk, cursor=cursor, follow=True)
+    return replace(desk, cursor=cursor, scroll_to_cursor=True)
 
 
 def _escape(desk: UiState, scene: ScreenContents) -> Transition:
@@ -134,7 +146,7 @@ def _choose(desk: UiState, scene: ScreenContents, mode: ChooseRow) -> Transition
         hint = ": Esc ends the filter" if desk.filter else ""
         return desk.with_notice(f"no {what} is shown{hint}", "warn"), None
     cursor = desk.cursor if desk.cursor in order else order[0]
-    return replace(desk, mode=mode, cursor=cursor, follow=True), None
+    return replace(desk, mode=mode, cursor=cursor, scroll_to_cursor=True), None
 
 
 def _explain(desk: UiState, scene: ScreenContents) -> Transition:
@@ -159,7 +171,9 @@ _BROWSE_ACTIONS: dict[str, Callable[[UiState, ScreenContents], Transition]] = {
     "i": lambda desk, scene: _without_command(replace(desk, issues_open=not desk.issues_open)),
     "t": lambda desk, scene: _without_command(replace(desk, tree_folded=not desk.tree_folded)),
     "/": lambda desk, scene: _without_command(replace(desk, mode=EditFilter(desk.filter), cursor="", top=0)),
-    "?": lambda desk, scene: _without_command(replace(desk, mode=ReadPage(help_page(scene.read_only), desk.top), top=0)),
+    "?": lambda desk, scene: _without_command(
+        replace(desk, mode=ReadPage(help_page(scene.read_only), desk.top), top=0)
+    ),
     "q": _quit,
     "esc": _escape,
     "enter": _enter,
@@ -194,7 +208,9 @@ def _handle_choose(desk: UiState, key: Key, scene: ScreenContents) -> Transition
         return done, Command("pin", account=name, session=mode.session)
     if mode.purpose == "disable":
         return done, Command("enable" if scene.statuses.get(name) == "disabled" else "disable", account=name)
-    return done.with_mode(Confirm(f"Remove {name} from the config file?", Command("remove", account=name))), None
+    return done.with_mode(
+        Confirm(f"Remove {name} from the config file?", Command("remove", account=name))
+    ), None
 
 
 def _handle_confirm(desk: UiState, key: Key, scene: ScreenContents) -> Transition:

@@ -29,7 +29,11 @@ class ConversationSet:
 def parents_of(conversations: ConversationSet) -> dict[str, str]:
     """Child -> parent, without circles: sub-agents by who started them, sessions by their pins."""
     edges = {key: up for key, up in conversations.shown.items() if up}
-    pins = {key: conversations.sources.pins[key] for key in conversations.shown if key in conversations.sources.pins}
+    pins = {
+        key: conversations.sources.pins[key]
+        for key in conversations.shown
+        if key in conversations.sources.pins
+    }
     holders = _session_by_issue(conversations, pins)
     for session, pin in pins.items():
         holder = holders.get(pin.parent_id) if pin.parent_id != pin.issue_id else None
@@ -67,7 +71,12 @@ def usage_by_node(conversations: ConversationSet) -> dict[str, UsageSum]:
     """
     parts = {key: [usage_of(conversations.known[key].binding)] for key in conversations.shown}
     for key, one in conversations.known.items():
-        if one.agent and one.binding and key not in conversations.shown and one.session in conversations.shown:
+        if (
+            one.agent
+            and one.binding
+            and key not in conversations.shown
+            and one.session in conversations.shown
+        ):
             heir = next(up for up in ancestors(conversations.known, key) if up in conversations.shown)
             parts[heir].append(usage_of(one.binding))
     return {key: found[0] if len(found) == 1 else sum_usage(found) for key, found in parts.items()}

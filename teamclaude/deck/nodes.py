@@ -55,7 +55,9 @@ class _SessionFacts(NamedTuple):
     account: str
 
 
-def nodes_of(conversations: ConversationSet, parents: Mapping[str, str], usages: Mapping[str, UsageSum]) -> dict[str, Node]:
+def nodes_of(
+    conversations: ConversationSet, parents: Mapping[str, str], usages: Mapping[str, UsageSum]
+) -> dict[str, Node]:
     """All shown conversations by key."""
     leads = set(parents.values())
     about = {key: _session_facts(conversations, key) for key, up in conversations.shown.items() if not up}
@@ -144,7 +146,13 @@ def _session(
 
 
 def _agent(
-    one: Conversation, sign: ActivitySigns, about: _SessionFacts, now: float, parent: str, is_lead: bool, tally: UsageSum
+    one: Conversation,
+    sign: ActivitySigns,
+    about: _SessionFacts,
+    now: float,
+    parent: str,
+    is_lead: bool,
+    tally: UsageSum,
 ) -> Node:
     file, state = one.agent_file or _NO_FILE, sign.state(now)
     return Node(

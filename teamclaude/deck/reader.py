@@ -77,7 +77,11 @@ class SourceReader:
         self._files: dict[str, SessionFiles] = {}
         self._wanted: frozenset[str] = frozenset()
         self._sources = NO_SOURCES
-        self._scan_timer, self._full_scan_timer, self._machine_timer = _Timer(SCAN_SEC), _Timer(FULL_SCAN_SEC), _Timer(MACHINE_SEC)
+        self._scan_timer, self._full_scan_timer, self._machine_timer = (
+            _Timer(SCAN_SEC),
+            _Timer(FULL_SCAN_SEC),
+            _Timer(MACHINE_SEC),
+        )
         self._recent: dict[str, float] = {}  # sessions by their transcripts' mtime
         self._pins: dict[str, Optional[IssuePin]] = {}
         self._at_tool: set[str] = set()
@@ -163,7 +167,9 @@ class SourceReader:
         if sweep:
             began = time.perf_counter()
             self._projects.scan_all()
-            self._full_scan_timer.period = max(FULL_SCAN_SEC, (time.perf_counter() - began) / FULL_SCAN_CPU_SHARE)
+            self._full_scan_timer.period = max(
+                FULL_SCAN_SEC, (time.perf_counter() - began) / FULL_SCAN_CPU_SHARE
+            )
         elif look:
             self._projects.scan_new()
         if look or sweep:

@@ -76,5 +76,8 @@ def _from_json(wanted: Any, value: Any) -> Any:
 def _mapping(wanted: Any, value: Any) -> Any:
     if not isinstance(value, dict):
         return None
-    read = ((clean(str(key))[:MAX_TEXT_CHARS], _from_json(wanted, held)) for key, held in list(value.items())[:MAX_ENTRIES])
+    read = (
+        (clean(str(key))[:MAX_TEXT_CHARS], _from_json(wanted, held))
+        for key, held in list(value.items())[:MAX_ENTRIES]
+    )
     return {key: held for key, held in read if held is not None}

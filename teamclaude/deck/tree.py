@@ -92,6 +92,8 @@ def _tree(
             stack.append((below[place], (*rails, place < len(below) - 1)))
     return Tree(
         lines=tuple(lines),
-        levels=tuple(TreeLevel(depth, len(found), sum_usage(found)) for depth, found in sorted(levels.items())),
+        levels=tuple(
+            TreeLevel(depth, len(found), sum_usage(found)) for depth, found in sorted(levels.items())
+        ),
         usage=sums[root][1],
     )

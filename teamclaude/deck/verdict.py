@@ -62,7 +62,11 @@ def _account_state(account: JsonObject, color: bool) -> str:
 def burn_text(account: JsonObject) -> str:
     """` · burn 1.2M/3.4M (5h)`: tokens against the learned cap."""
     spent = finite_number(account.get("burn5h"))
-    return "" if spent is None else f" · burn {format_tokens(spent)}/{format_tokens(account.get('capEst5h'))} (5h)"
+    return (
+        ""
+        if spent is None
+        else f" · burn {format_tokens(spent)}/{format_tokens(account.get('capEst5h'))} (5h)"
+    )
 
 
 def _last_resort(last: JsonObject) -> str:

@@ -99,7 +99,9 @@ def _footer(options: FrameOptions, top: int, room: int, length: int) -> Line:
         arrows = ("↑" if top else " ") + ("↓" if top + room < length else " ")
         place = line((f"{top + 1}-{min(length, top + room)}/{length} {arrows}", "dim"))
     left = options.width - sum(len(span.text) for span in place) - 2
-    words = first_fitting(options.footer, left) or (clip_line(options.footer[-1], left) if options.footer else ())
+    words = first_fitting(options.footer, left) or (
+        clip_line(options.footer[-1], left) if options.footer else ()
+    )
     return left_and_right(words, place, options.width)
 
 

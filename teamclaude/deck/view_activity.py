@@ -6,7 +6,15 @@ import time
 from collections.abc import Mapping
 
 from .cells import clean
-from .figures import UNKNOWN, session_emoji, epoch_seconds, format_dollars, finite_number, format_seconds, format_tokens
+from .figures import (
+    UNKNOWN,
+    session_emoji,
+    epoch_seconds,
+    format_dollars,
+    finite_number,
+    format_seconds,
+    format_tokens,
+)
 from .model import ActivityRow, Node
 from .reading import JsonObject, text_at
 from .spans import Line, Span, line_width, clip_line, line
@@ -77,13 +85,17 @@ def _failure(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
         return ()
     why = ": ".join(word for word in (outcome, text_at(row.record, "reason")) if word)
     asked = _endpoint(row.record)
-    return clip_line((_route(row.record, names, room), *line("  ", (why, row.style), (f"  {asked}", "dim"))), room)
+    return clip_line(
+        (_route(row.record, names, room), *line("  ", (why, row.style), (f"  {asked}", "dim"))), room
+    )
 
 
 def _progress(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     """Of a request under way or served: account, model, and how much went to and fro."""
     record = row.record
-    model = "·".join(part for part in (model_name(text_at(record, "model")), text_at(record, "effort")) if part)
+    model = "·".join(
+        part for part in (model_name(text_at(record, "model")), text_at(record, "effort")) if part
+    )
     out = [_route(record, names, room)]
     if room >= 28:
         out.append(cell(f"  {model}", 20 if room >= 50 else 16))

@@ -31,11 +31,15 @@ def bar_line(bar: QuotaBar, inner: int, with_percent: bool) -> Line:
     arrow, style = ARROWS.get(bar.pace, ("", ""))
     shown = [Span(f"{bar.label}["), *_inside(bar, inner), Span("]")]
     if with_percent:
-        shown.append(Span(f"{format_percent(bar.used):>5}", "dim" if bar.used is None else usage_style(bar.used)))
+        shown.append(
+            Span(f"{format_percent(bar.used):>5}", "dim" if bar.used is None else usage_style(bar.used))
+        )
     return (*shown, cell(arrow + short_time(bar.full_sec), ARROW_CELLS, style))
 
 
-def bars_line(bars: Sequence[QuotaBar], inner: int, with_percent: bool, room: int) -> tuple[Line, Sequence[QuotaBar]]:
+def bars_line(
+    bars: Sequence[QuotaBar], inner: int, with_percent: bool, room: int
+) -> tuple[Line, Sequence[QuotaBar]]:
     """As many bars as fit into `room` cells, and those that do not."""
     out: list[Span] = []
     for place, bar in enumerate(bars):

@@ -59,7 +59,10 @@ def account_page(model: DeckModel, name: str) -> Optional[Page]:
         ("reason", account.reason),
         ("streak", f"{account.streak} refusals in a row" if account.streak else ""),
         ("in flight", str(account.inflight)),
-        ("serves", f"{plural(len(account.nodes), 'agent')}, {account.live} live; {usage_summary(account.usage)}"),
+        (
+            "serves",
+            f"{plural(len(account.nodes), 'agent')}, {account.live} live; {usage_summary(account.usage)}",
+        ),
         ("in all", usage_summary(account.lifetime_usage) + _requests(account.lifetime_usage.requests)),
         ("last resort", "used only when all others can't" if account.last_resort else ""),
         ("pinned", "all work goes to it" if account.pinned else ""),
@@ -78,7 +81,11 @@ def _state(node: Node) -> str:
 
 
 def _status(account: AccountRow) -> str:
-    return f"{account.status}, back in {format_duration(account.bench_sec)}" if account.bench_sec else account.status
+    return (
+        f"{account.status}, back in {format_duration(account.bench_sec)}"
+        if account.bench_sec
+        else account.status
+    )
 
 
 def _requests(requests: Optional[int]) -> str:

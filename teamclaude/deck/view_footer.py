@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from .desk import AddAccount, Confirm, Browse, ChooseRow, UiState, EditFilter, ReadPage, ScreenContents, EnterSecret
+from .desk import (
+    AddAccount,
+    Confirm,
+    Browse,
+    ChooseRow,
+    UiState,
+    EditFilter,
+    ReadPage,
+    ScreenContents,
+    EnterSecret,
+)
 from .spans import Line, Span, join_lines, line
 
 __all__ = ["footer_lines"]

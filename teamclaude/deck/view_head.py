@@ -18,7 +18,11 @@ VERDICTS = {"green": "good", "yellow": "warn", "red": "bad"}
 
 def header_lines(model: DeckModel, room: int) -> list[Line]:
     """Three or four lines in `room` cells."""
-    return [*_machine_lines(model, room), _capacity_line(model.totals, room), _counts_line(model.totals.counts, room)]
+    return [
+        *_machine_lines(model, room),
+        _capacity_line(model.totals, room),
+        _counts_line(model.totals.counts, room),
+    ]
 
 
 def _machine_lines(model: DeckModel, room: int) -> list[Line]:
@@ -30,7 +34,10 @@ def _machine_lines(model: DeckModel, room: int) -> list[Line]:
         if line_width(title) + line_width(every) + 2 <= room:
             return [left_and_right(title, every, room)]
         return [left_and_right(title, facts, room), *([clip_line(trouble, room)] if trouble else [])]
-    gauges = [join_lines([_gauge("RAM", top.ram_share, size), _gauge("CPU", top.cpu_share, size)], "  ") for size in GAUGE_CELLS]
+    gauges = [
+        join_lines([_gauge("RAM", top.ram_share, size), _gauge("CPU", top.cpu_share, size)], "  ")
+        for size in GAUGE_CELLS
+    ]
     if room >= line_width(title) + line_width(every) + line_width(gauges[0]) + 8:
         return [left_and_right((*title, Span("    "), *every), gauges[0], room)]
     figures = line((f"RAM {format_percent(top.ram_share)}  CPU {format_percent(top.cpu_share)}", "dim"))
@@ -92,7 +99,9 @@ def _capacity_line(top: Totals, room: int) -> Line:
     wait = line(f"next {format_duration(pool.next_reset_sec)}") if pool.next_reset_sec is not None else ()
     benched = line((f"{pool.benched} benched", "warn")) if pool.benched else ()
     ways = [
-        join_lines([lead, line(f"{_known(pool.headroom)} headroom"), line(f"{_live(pool)} live"), benched, wait]),
+        join_lines(
+            [lead, line(f"{_known(pool.headroom)} headroom"), line(f"{_live(pool)} live"), benched, wait]
+        ),
         join_lines([lead, line(f"{_known(pool.headroom)} free"), line(f"{_live(pool)} live"), wait]),
     ]
     return first_fitting(ways, room) or lead

@@ -11,7 +11,17 @@ from .figures import UNKNOWN, format_duration, format_dollars, finite_number, fo
 from .model import UsageSum
 from .spans import Line, Span
 
-__all__ = ["usage_summary", "cell", "plural", "usage_dollars", "model_name", "padded", "short_names", "short_time", "usage_tokens"]
+__all__ = [
+    "usage_summary",
+    "cell",
+    "plural",
+    "usage_dollars",
+    "model_name",
+    "padded",
+    "short_names",
+    "short_time",
+    "usage_tokens",
+]
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 _DATED = re.compile(r"-20\d{6}$")

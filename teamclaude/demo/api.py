@@ -280,7 +280,9 @@ class FakeApi:
             self._changed.notify_all()
         return exchange
 
-    def _log_end(self, exchange: LoggedExchange, answer: ApiAnswer, fault: Fault | None, played: SendProgress) -> None:
+    def _log_end(
+        self, exchange: LoggedExchange, answer: ApiAnswer, fault: Fault | None, played: SendProgress
+    ) -> None:
         outcome = "answered"
         if played.gone and played.closed != "hang":
             outcome = f"client closed after {played.sent} bytes"

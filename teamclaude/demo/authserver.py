@@ -90,7 +90,9 @@ class AuthServer(FakeApi):
         self.user: Optional[FakeUser] = None
         self.consent: list[str] = []
         self.client_id = client_id
-        self.issuer = TokenIssuer(seed=seed, access_life=access_life, login_life=login_life, on_token_change=self._on_token_change)
+        self.issuer = TokenIssuer(
+            seed=seed, access_life=access_life, login_life=login_life, on_token_change=self._on_token_change
+        )
         self._api = api
         self._issuer_lock = threading.Lock()  # guards the issuer, consent and calls
         self._calls: list[TokenCall] = []

@@ -183,7 +183,10 @@ class ApiEndpoints:
             number = self._count
         message = _compose(f"msg_fake{number:08d}", prompt, usage, reply(), self.pace.events)
         if prompt.safeguards and self.safeguard_verdict is not None:
-            message = replace(message, end={"safeguard_results": _safeguard_results(prompt, message, self.safeguard_verdict)})
+            message = replace(
+                message,
+                end={"safeguard_results": _safeguard_results(prompt, message, self.safeguard_verdict)},
+            )
         answer = self._with_pace(prompt, message, headers)
         return answer, PendingCharge(owner, prompt.model, message.usage.output, len(answer.parts))
 
@@ -233,7 +236,9 @@ def _refused(owner: FakeAccount, model: str, now: float, refusal: QuotaRefusal) 
     return error_answer(429, _QUOTA_WORDS, headers=owner.headers(model, now, refusal))
 
 
-def _compose(number: str, prompt: Prompt, usage: TokenUsage, reply: ScriptedReply | None, pieces: int) -> Message:
+def _compose(
+    number: str, prompt: Prompt, usage: TokenUsage, reply: ScriptedReply | None, pieces: int
+) -> Message:
     """The answer's blocks: scripted, a JSON object when a schema asks for one, or a plain text."""
     if reply is not None:
         blocks: list[dict[str, Any]]

@@ -187,7 +187,7 @@ class Fault:
     @classmethod
     def small_writes(cls, size: int = 1, gap: float = 0.0) -> Fault:
         """Everything in writes of `size` bytes, `gap` seconds apart."""
-        return cls(trickle=size, trickle_gap=gap)
+        return cls(write_size=size, write_gap=gap)
 
     # --- nothing, and broken off ---------------------------------------------------------
 

@@ -75,7 +75,9 @@ def _accounts(result: DemoResult) -> list[Sequence[str]]:
             str(account[key]) for key in ("status", "statusReason") if account.get(key) is not None
         )
         served = _count(result.totals.served_by[name])
-        rows.append((name, served, _percent(quota.get("unified5h")), _percent(quota.get("unified7d")), status))
+        rows.append(
+            (name, served, _percent(quota.get("unified5h")), _percent(quota.get("unified7d")), status)
+        )
     return rows
 
 

@@ -128,7 +128,9 @@ class FakeSession:
 
     # --- talking -------------------------------------------------------------------------
 
-    def _converse(self, conversation: Conversation, wire: ProxyConnection, turns: Iterable[Turn], seed: str) -> None:
+    def _converse(
+        self, conversation: Conversation, wire: ProxyConnection, turns: Iterable[Turn], seed: str
+    ) -> None:
         rng = random.Random(f"retry/{seed}")
         for number, turn in enumerate(turns):
             if self._pause(turn.think_sec):
@@ -189,7 +191,9 @@ class FakeSession:
                 self._tally.requests -= 1
             return
         model = conversation.model
-        mishap = VisibleError(broken.failure.label, model, began, self._clock(), self._any_account_usable(model))
+        mishap = VisibleError(
+            broken.failure.label, model, began, self._clock(), self._any_account_usable(model)
+        )
         with self._lock:
             self._tally.visible_errors.append(mishap)
 

@@ -50,7 +50,10 @@ def upper_bound(wish: Demand, spans: Sequence[WeeklyWindow], end: float, oversho
     """Weighted tokens that can be counted until `end` at most; `gifts` were served beyond the windows."""
     last = min((span.begin for span in spans if span.end >= end), default=0.0)
     cuts = [hour * GRID_SEC for hour in range(int(last // GRID_SEC) + 1)]
-    return min(wish.wanted_before(end), *(wish.wanted_before(at) + capacity_from(spans, at) + overshoot for at in cuts))
+    return min(
+        wish.wanted_before(end),
+        *(wish.wanted_before(at) + capacity_from(spans, at) + overshoot for at in cuts),
+    )
 
 
 def capacity_from(spans: Sequence[WeeklyWindow], begin: float) -> float:

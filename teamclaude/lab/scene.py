@@ -68,7 +68,10 @@ class Scenario:
     def upper_bound(self, overshoot: float = 0.0) -> float:
         """What no scheduler can exceed whom the API gave so much beyond its windows; weighted tokens."""
         return upper_bound(
-            self.demand, [span for place in self.setups for span in self.weekly_windows(place)], self.end, overshoot
+            self.demand,
+            [span for place in self.setups for span in self.weekly_windows(place)],
+            self.end,
+            overshoot,
         )
 
     def api_accounts(self) -> dict[str, ApiAccount]:
@@ -78,7 +81,9 @@ class Scenario:
     def last_week_allowance(self) -> dict[str, float]:
         """What of the weekly window that runs at the end belongs to the time before it, per account."""
         last = [self.weekly_windows(place)[-1] for place in self.setups]
-        return {f"acct{n}": usable_tokens(s, 0.0) if s.end >= self.end else 0.0 for n, s in enumerate(last, 1)}
+        return {
+            f"acct{n}": usable_tokens(s, 0.0) if s.end >= self.end else 0.0 for n, s in enumerate(last, 1)
+        }
 
     def weekly_windows(self, place: AccountSetup) -> list[WeeklyWindow]:
         """The weekly windows of one account within the run, in order."""
@@ -91,7 +96,9 @@ class Scenario:
             rest = size * (1.0 - self._demand_share(self.end, at + WEEK_SEC, at))
             spans.append(WeeklyWindow(at, self.end, rest, five))
         # Who knows that an account will be lost may use all of its week before.
-        return [s._replace(end=min(s.end, place.login_lost_at)) for s in spans if s.begin < place.login_lost_at]
+        return [
+            s._replace(end=min(s.end, place.login_lost_at)) for s in spans if s.begin < place.login_lost_at
+        ]
 
     def _api_account(self, place: AccountSetup) -> ApiAccount:
         gone = 1.0 - self._demand_share(0.0, place.resets_at, 0.0)
@@ -99,7 +106,9 @@ class Scenario:
         gauges = [ApiWindow("5h", place.five, FIVE_HOURS_SEC), week]
         some = place.week * self.settings.opus_window
         if some:
-            scoped = ApiWindow("7d_opus", some, WEEK_SEC, place.resets_at, some * gone, fixed=True, family="opus")
+            scoped = ApiWindow(
+                "7d_opus", some, WEEK_SEC, place.resets_at, some * gone, fixed=True, family="opus"
+            )
             gauges.append(scoped)
         quota = ApiAccount(gauges, self.settings.burst, self.settings.weights)
         quota.login_lost_at = place.login_lost_at
@@ -126,7 +135,9 @@ def synthetic_scenario(settings: ScenarioSettings, sessions: Sequence[SessionTra
     for number, size in enumerate(settings.sizes):
         # Spread over the week: nobody's accounts all begin on the same day.
         resets_at = ((number + shift) / count + chance.uniform(-0.1, 0.1)) % 1.0 * WEEK_SEC
-        lost_at = settings.first_login_lost_sec if settings.first_login_lost_sec and number == 0 else float("inf")
+        lost_at = (
+            settings.first_login_lost_sec if settings.first_login_lost_sec and number == 0 else float("inf")
+        )
         week = size * total
         places.append(AccountSetup(week, week * FIVE_OF_WEEK, resets_at, lost_at))
     return Scenario(settings, team, wish, places, end)

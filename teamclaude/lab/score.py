@@ -55,7 +55,9 @@ class ScoreCounter:
 
     # --- while it goes on -----------------------------------------------------------------------
 
-    def record_served(self, actor: ActiveSession, lease: Lease, answer: ApiResponse, now: float, waited: float) -> None:
+    def record_served(
+        self, actor: ActiveSession, lease: Lease, answer: ApiResponse, now: float, waited: float
+    ) -> None:
         least = self.demand.costs.get((actor.conversation, actor.index), 0.0)
         work = min(least, answer.charge)
         self.overshoot += work * (1.0 - answer.covered_share)

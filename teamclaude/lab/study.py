@@ -29,12 +29,16 @@ class PolicyRun:
         setting = scene.settings
         self.scenario = scene
         self._heatmap = film
-        self._clients = ClientSessions(EventQueue(), scene.users, [plan for plan in scene.plans if plan.at < scene.end])
+        self._clients = ClientSessions(
+            EventQueue(), scene.users, [plan for plan in scene.plans if plan.at < scene.end]
+        )
         self.api_accounts = scene.api_accounts()
         self.fleet = Fleet(replace(Rules(), backoff_jitter=False), chosen)
         self.fleet.configure([AccountSpec(key, key) for key in self.api_accounts])
         self._counter = ScoreCounter(scene.demand, self.api_accounts, setting.cache_life, scene.end)
-        self.simulation = Simulation(self._clients, self.fleet, self.api_accounts, self._counter, setting.cache_life, setting.hold_sec)
+        self.simulation = Simulation(
+            self._clients, self.fleet, self.api_accounts, self._counter, setting.cache_life, setting.hold_sec
+        )
 
     def advance(self, until: float, on_progress: Callable[[float], None] = lambda share: None) -> None:
         """Let time pass; `told` hears how much of the run is done (0-1)."""
@@ -51,7 +55,9 @@ class PolicyRun:
     def score(self) -> Score:
         """What came of it, at the end."""
         users = [user.number for user in self.scenario.users]
-        return self._counter.score(self.scenario.upper_bound(self._counter.overshoot), self.scenario.last_week_allowance(), users)
+        return self._counter.score(
+            self.scenario.upper_bound(self._counter.overshoot), self.scenario.last_week_allowance(), users
+        )
 
 
 def run_policy(

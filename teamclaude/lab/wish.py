@@ -53,7 +53,9 @@ class _UnlimitedApi:
         self.people.events.schedule(now + request.duration, partial(self.people.request_served, actor))
 
 
-def unconstrained_demand(users: Sequence[User], plans: Sequence[PlannedSession], weights: TokenWeights, life: float, end: float) -> Demand:
+def unconstrained_demand(
+    users: Sequence[User], plans: Sequence[PlannedSession], weights: TokenWeights, life: float, end: float
+) -> Demand:
     """Play the plans against an API without limits."""
     people = ClientSessions(EventQueue(), users, plans)
     door = people.api = _UnlimitedApi(people, weights, life)

@@ -187,4 +187,6 @@ def _retry_after(wait: Wait, now: float) -> float:
 
 def _without(ask: RoutingRequest, account: str) -> RoutingRequest:
     tried: tuple[str, ...] = (*ask.tried, account)
-    return RoutingRequest(session=ask.session, agent=ask.agent, model=ask.model, cache_life=ask.cache_life, tried=tried)
+    return RoutingRequest(
+        session=ask.session, agent=ask.agent, model=ask.model, cache_life=ask.cache_life, tried=tried
+    )

@@ -23,7 +23,9 @@ MAX_ID_CHARS = 128  # of a session or agent id: they are keys that live in memor
 MAX_BETAS_CHARS = 2048
 
 
-def routing_request_of(exchange: Exchange, house: RequestContext, issue_of: Callable[[str], Optional[str]]) -> RoutingRequest:
+def routing_request_of(
+    exchange: Exchange, house: RequestContext, issue_of: Callable[[str], Optional[str]]
+) -> RoutingRequest:
     """The question; the facts of the body are noted in the exchange.  Raises NotFound for an unknown account.
 
     `issue_of` tells what a session works on, as far as known.

@@ -96,7 +96,9 @@ class ResponseWriter:
         """All of the answer is here, and it is one that is sent as it is: `tell` will do."""
         return answer.is_whole and not self._hold.committed and not tap.is_stream
 
-    def write_whole(self, answer: Answer, account: str, tap: UsageTap, on_start: Callable[[], None]) -> Buffer:
+    def write_whole(
+        self, answer: Answer, account: str, tap: UsageTap, on_start: Callable[[], None]
+    ) -> Buffer:
         """As `relay`, for an answer that `goes_at_once`; returns what the client did not take at once.
 
         In one write and without waiting.  Raises ClientGone.

@@ -166,7 +166,9 @@ def _named_host(head: RequestHead) -> _Authority | None:
     if not hosts and head.minor == 0:
         return None  # HTTP/1.0 knows no Host, and no browser speaks it
     if len(hosts) != 1:
-        raise BadRequestError(f"the request has {len(hosts) or 'no'} Host headers; HTTP/1.1 needs exactly one")
+        raise BadRequestError(
+            f"the request has {len(hosts) or 'no'} Host headers; HTTP/1.1 needs exactly one"
+        )
     authority = _parse_authority(hosts[0])
     if authority is None:
         raise BadRequestError("the Host header is not a host name with an optional port")

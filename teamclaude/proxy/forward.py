@@ -284,7 +284,9 @@ class Forwarder:
 
     # --- answers that lead on -------------------------------------------------------------------
 
-    def _set_aside(self, lease: Lease, way: UpstreamTarget, answer: Answer, reading: QuotaReading, attempt: Attempt) -> None:
+    def _set_aside(
+        self, lease: Lease, way: UpstreamTarget, answer: Answer, reading: QuotaReading, attempt: Attempt
+    ) -> None:
         """Take in a refusal: what it means for the account, and what the request does next."""
         head, body = answer.head, self._transport.keep(answer)
         words = error_message(head, body)

@@ -62,7 +62,9 @@ class ConnectionHandler:
     # the ferry.  Large ones and streams would land at once; 1,000 streams at once began 60 ms later by that.
     _use_loop_next = False
 
-    def __init__(self, runtime: Runtime, accepted: Accepted, peer_ip: str, mark_proven: Callable[[], None]) -> None:
+    def __init__(
+        self, runtime: Runtime, accepted: Accepted, peer_ip: str, mark_proven: Callable[[], None]
+    ) -> None:
         """`prove` is called once a request has been admitted."""
         config = runtime.context.config
         self._runtime = runtime
@@ -153,7 +155,9 @@ class ConnectionHandler:
             self._runtime.journal.request_ended(exchange, log)
         return keep
 
-    def _forward(self, exchange: Exchange, house: RequestContext, log: Optional[RequestRecord]) -> Steps[None]:
+    def _forward(
+        self, exchange: Exchange, house: RequestContext, log: Optional[RequestRecord]
+    ) -> Steps[None]:
         if _is_websocket(exchange):
             return _in_one(partial(pass_websocket, house, exchange, self._client, log))
         if exchange.route.kind in _OWN_LOGIN:

@@ -61,7 +61,9 @@ class Journal:
             if len(self._ended) > MAX_REMEMBERED:
                 self._ended.popitem(last=False)
         if record is not None and self._log is not None:
-            record.end(exchange.outcome.value if exchange.outcome else "", exchange.explain_json(self.names()))
+            record.end(
+                exchange.outcome.value if exchange.outcome else "", exchange.explain_json(self.names())
+            )
             self._log.finish(record)
         if self._on_end is not None:
             self._on_end(exchange)

@@ -90,7 +90,11 @@ class Listener(ThreadingHTTPServer):
     allow_reuse_address = sys.platform != "win32"
 
     def __init__(
-        self, address: tuple[str, int], runtime: Runtime, tls: Optional[ssl.SSLContext], refuser: ConnectionRefuser
+        self,
+        address: tuple[str, int],
+        runtime: Runtime,
+        tls: Optional[ssl.SSLContext],
+        refuser: ConnectionRefuser,
     ) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.runtime = runtime

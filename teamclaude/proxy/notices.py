@@ -88,7 +88,9 @@ def _account_notices(before: AccountState, after: AccountState, now: float) -> I
     last = before.bench_until
     # Requests that were refused at the same time move the end of one bench a little.
     if last is None or last <= began or last + SAME_WINDOW_SEC < until:
-        yield Notice(BENCH, f"{after.name} {duration_text(until - began)}", after.bench_reason[:MAX_REASON_CHARS])
+        yield Notice(
+            BENCH, f"{after.name} {duration_text(until - began)}", after.bench_reason[:MAX_REASON_CHARS]
+        )
 
 
 def _outlasts(axis: str, window: WindowState, bench_until: float) -> bool:
@@ -182,7 +184,9 @@ class HoldNotices:
             if end is not None:
                 del self._told[request]
                 lasted = duration_text(int(held_seconds(told.exchange.waits)))
-                found.append(Notice(HELD, _request_name(told.held), f"over after {lasted}, {end}"[:MAX_REASON_CHARS]))
+                found.append(
+                    Notice(HELD, _request_name(told.held), f"over after {lasted}, {end}"[:MAX_REASON_CHARS])
+                )
         return [*found, *self._repeat_lines([self._told[request] for request in current], now)]
 
     def _repeat_lines(self, held: Sequence[_Told], now: float) -> Iterator[Notice]:

@@ -34,7 +34,9 @@ __all__ = ["pass_through", "pass_websocket"]
 _SWITCHES = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
 
 
-def pass_through(context: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord]) -> None:
+def pass_through(
+    context: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord]
+) -> None:
     """Relay one request of the client's own; raises ConnectFailed, UpstreamLost or ClientGone."""
     config, head = context.config, exchange.head
     length = len(exchange.body)
@@ -57,7 +59,9 @@ def pass_through(context: RequestContext, exchange: Exchange, client: Client, lo
     exchange.end(Outcome.SERVED if answer.head.status < 400 else Outcome.UPSTREAM_ERROR)
 
 
-def pass_websocket(context: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord]) -> None:
+def pass_websocket(
+    context: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord]
+) -> None:
     """Relay a WebSocket: its handshake, then bytes both ways until either side ends.
 
     The answer of an upstream that does not switch is relayed.  Raises ConnectFailed, UpstreamLost and

@@ -18,7 +18,7 @@ _MOST = 64  # of one shape of heads: an account each
 class _Memory:
     """Of one shape of heads: where quota is told, and what was told lately, with the time."""
 
-    __slots__ = ("places", "told")
+    __slots__ = ("places", "readings")
 
     def __init__(self, names: Sequence[str]) -> None:
         self.places = [place for place, name in enumerate(names) if is_quota_header(name)]

@@ -33,7 +33,9 @@ def no_account_error(
     that waiting will not help, `roll` is a random number 0-1 for the jitter.
     """
     if decision.account is not None:
-        return NoAccountAvailableError("Every account is busy with other requests; try again in a moment.", BUSY_RETRY_AFTER_SEC)
+        return NoAccountAvailableError(
+            "Every account is busy with other requests; try again in a moment.", BUSY_RETRY_AFTER_SEC
+        )
     if not names:
         return AccountError("No account is configured; add one and reload.")
     why = {e.account: reasons.get(e.account) or e.detail or e.rule for e in decision.excluded}

@@ -136,7 +136,9 @@ class _Guest:
     def advance(self, now: float) -> bool:
         """Do what can be done without waiting; False when there is nothing left to do."""
         try:
-            return now - self._since < CLOSE_AFTER_SEC and self._advance(now - self._since >= REQUEST_WAIT_SEC)
+            return now - self._since < CLOSE_AFTER_SEC and self._advance(
+                now - self._since >= REQUEST_WAIT_SEC
+            )
         except (ssl.SSLWantReadError, BlockingIOError, InterruptedError):
             self.waits_for = _READ
         except ssl.SSLWantWriteError:

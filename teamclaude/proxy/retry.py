@@ -61,7 +61,11 @@ class Refusal(NamedTuple):
         """Two accounts say the same; of bare 429s the words do not matter."""
         if self.kind is ResponseKind.BARE:
             return other.kind is self.kind
-        return (self.kind, self.status, self.normalized_words) == (other.kind, other.status, other.normalized_words)
+        return (self.kind, self.status, self.normalized_words) == (
+            other.kind,
+            other.status,
+            other.normalized_words,
+        )
 
 
 class RetryConditions(NamedTuple):
@@ -118,10 +122,14 @@ def next_step(state: RetryState, refusal: Refusal, now: RetryConditions) -> tupl
 def _suspect(state: RetryState, refusal: Refusal, now: RetryConditions) -> tuple[RetryState, Step]:
     """It may be about the account or about the request: another account's answer tells."""
     before = state.ambiguous
-    state = state._replace(suspicions=(*before, refusal))
+    state = state._replace(ambiguous=(*before, refusal))
     if not now.may_hop or _is_settled(before, refusal, now.may_doubt):
         return state, Step(Action.RELAY)
-    pause = HOP_PAUSES_SEC[min(len(before), len(HOP_PAUSES_SEC) - 1)] if refusal.kind is ResponseKind.BARE else 0.0
+    pause = (
+        HOP_PAUSES_SEC[min(len(before), len(HOP_PAUSES_SEC) - 1)]
+        if refusal.kind is ResponseKind.BARE
+        else 0.0
+    )
     return state, Step(Action.ANOTHER, pause)
 
 
@@ -147,6 +155,8 @@ def _back_off(state: RetryState, now: RetryConditions) -> tuple[RetryState, Step
     if now.elapsed + pause > now.budget:
         if state.tried_elsewhere:
             return state, Step(Action.RELAY)
-        return state._replace(moved=True), Step(Action.AGAIN, 0.0, True)
+        return state._replace(tried_elsewhere=True), Step(Action.AGAIN, 0.0, True)
     elsewhere = failures == 2 and now.prefix < LARGE_PREFIX_TOKENS
-    return state._replace(moved=state.tried_elsewhere or elsewhere), Step(Action.AGAIN, pause, elsewhere)
+    return state._replace(tried_elsewhere=state.tried_elsewhere or elsewhere), Step(
+        Action.AGAIN, pause, elsewhere
+    )

@@ -109,8 +109,19 @@ class Refusals:
         ask = self._exchange.routing_request
         if refusal.kind is ResponseKind.BARE:
             return (refusal.kind, ask.scope)
-        return (refusal.kind, ask.requester, self._exchange.route.path, refusal.status, refusal.normalized_words)
+        return (
+            refusal.kind,
+            ask.requester,
+            self._exchange.route.path,
+            refusal.status,
+            refusal.normalized_words,
+        )
 
     def _kind_key(self, refusal: Refusal) -> tuple[object, ...]:
         """What is alike, whoever asks."""
-        return (refusal.kind, self._exchange.routing_request.scope, self._exchange.route.path, refusal.normalized_words)
+        return (
+            refusal.kind,
+            self._exchange.routing_request.scope,
+            self._exchange.route.path,
+            refusal.normalized_words,
+        )

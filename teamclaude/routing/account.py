@@ -193,7 +193,9 @@ class Account:
                 if until <= now:
                     continue
             if worst is None or until > worst.until:
-                worst = Block("model cap" if is_scoped(axis) else "hard cap", _describe_window(axis, window), until)
+                worst = Block(
+                    "model cap" if is_scoped(axis) else "hard cap", _describe_window(axis, window), until
+                )
         return worst
 
     def block(

@@ -99,7 +99,9 @@ MEANINGS = {
 }
 
 # What fails uses nothing up: unless it is suspected for a while, it looks plentiful for it.
-FAILURE_KINDS = frozenset({ResponseKind.BARE, ResponseKind.CREDENTIAL, ResponseKind.OVERLOADED, ResponseKind.OUTAGE})
+FAILURE_KINDS = frozenset(
+    {ResponseKind.BARE, ResponseKind.CREDENTIAL, ResponseKind.OVERLOADED, ResponseKind.OUTAGE}
+)
 
 # 520 to 530: of the edge before the API, which did not reach it (not 524: there it may still be running).
 _OVERLOAD_STATUSES = frozenset({500, 502, 503, 504, 520, 521, 522, 523, 525, 526, 529, 530})

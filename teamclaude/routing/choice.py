@@ -196,7 +196,9 @@ class Choice:
         if not candidates.accounts:
             return self._no_account("", candidates.excluded, candidates.soonest)
         placement = self._policy.place(self, self._request, home)
-        words = self._policy.gate_reason(self, self._request, placement.account, self._held_longer, self._waited)
+        words = self._policy.gate_reason(
+            self, self._request, placement.account, self._held_longer, self._waited
+        )
         if words:
             excluded = _chain(self._excluded_before_policy, placement.excluded)
             return self._hold(Reason.GATE, words, excluded, self._recheck_at)
@@ -237,7 +239,9 @@ class Choice:
     def _held_longer(self) -> int:
         """Conversations that wait at the gate for longer than this one."""
         gated = self._fleet.gate_queue
-        return gated.count_longer(self._request.conversation, self.now - self._waited, self.now) if gated else 0
+        return (
+            gated.count_longer(self._request.conversation, self.now - self._waited, self.now) if gated else 0
+        )
 
     @property
     def _previous(self) -> Optional[str]:

@@ -37,10 +37,14 @@ class Conversations(dict[str, Binding]):
         assert key is not None
         binding = self.get(key)
         if binding is None:
-            binding = Binding(key, request.session or "", request.agent, request.parent, account.key, now, now, now)
+            binding = Binding(
+                key, request.session or "", request.agent, request.parent, account.key, now, now, now
+            )
             binding.reason = decision.reason
             self[key] = binding
-        elif binding.account != account.key and not (request.detour and _keeps_account(binding, accounts, rules, now)):
+        elif binding.account != account.key and not (
+            request.detour and _keeps_account(binding, accounts, rules, now)
+        ):
             self.unmark_warm(binding, accounts)
             binding.account, binding.bound_at, binding.reason = account.key, now, decision.reason
             binding.prefix = 0  # nothing of it is cached there

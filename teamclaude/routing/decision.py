@@ -7,7 +7,17 @@ from typing import Any, NamedTuple, Optional
 
 from .models import family_of
 
-__all__ = ["NEVER", "RoutingRequest", "Decision", "Exclusion", "Lease", "Reason", "Scope", "LazyExclusions", "Wait"]
+__all__ = [
+    "NEVER",
+    "RoutingRequest",
+    "Decision",
+    "Exclusion",
+    "Lease",
+    "Reason",
+    "Scope",
+    "LazyExclusions",
+    "Wait",
+]
 
 NEVER = float("inf")  # epoch seconds of what no time brings back
 

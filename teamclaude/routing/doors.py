@@ -59,7 +59,9 @@ def _find_open(accounts: Iterable[Account], rules: Rules, now: float) -> OpenSet
     return OpenSet(now, others, first, (*paid, *lower))
 
 
-def exclusions(before: Iterable[Account], after: Iterable[Account], rule: str, detail: str) -> list[Exclusion]:
+def exclusions(
+    before: Iterable[Account], after: Iterable[Account], rule: str, detail: str
+) -> list[Exclusion]:
     """The accounts that are left out of `after`."""
     kept = set(after)
     return [Exclusion(account.key, rule, detail) for account in before if account not in kept]

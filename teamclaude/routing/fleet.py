@@ -172,7 +172,9 @@ class Fleet:
 
     def _grant(self, account: Account, request: RoutingRequest, decision: Decision, now: float) -> Lease:
         self._serial += 1
-        lease = Lease(self._serial, account.key, account.generation, request, decision, now, request.needs_slot)
+        lease = Lease(
+            self._serial, account.key, account.generation, request, decision, now, request.needs_slot
+        )
         self._open_leases.add(lease.id)
         if request.needs_slot:
             for axis in account.probed_axes(request.model, self._rules, now):
@@ -200,7 +202,9 @@ class Fleet:
         self._advance_clock(now)
         self._settle_lease(lease, now, usage, model, served)
 
-    def _settle_lease(self, lease: Lease, now: float, usage: Usage, model: Optional[str], served: bool) -> None:
+    def _settle_lease(
+        self, lease: Lease, now: float, usage: Usage, model: Optional[str], served: bool
+    ) -> None:
         if lease.id not in self._open_leases:
             return
         self._open_leases.remove(lease.id)

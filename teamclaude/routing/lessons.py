@@ -77,7 +77,9 @@ def record_success(account: Account, lease: Lease, reading: QuotaReading, rules:
         estimate.record_success(window, burned, now)
 
 
-def record_429(account: Account, lease: Lease, reading: QuotaReading, rules: Rules, now: float, jitter: float) -> None:
+def record_429(
+    account: Account, lease: Lease, reading: QuotaReading, rules: Rules, now: float, jitter: float
+) -> None:
     """A 429 about the account: bench it, by the server's word or by the ladder."""
     account.last_reading = None
     if account.bench_began is not None and lease.at <= account.bench_began:
@@ -177,7 +179,9 @@ def record_account_refusal(account: Account, lease: Lease, message: str, now: fl
         if known is not None and lease.at <= known.began:
             return  # a sibling: the same refusal
         times = 1 if known is None else known.times + 1
-        _add_scoped_refusal(account, scope, ScopedRefusal(now + refusal_bench_sec(times), message, now, times))
+        _add_scoped_refusal(
+            account, scope, ScopedRefusal(now + refusal_bench_sec(times), message, now, times)
+        )
     elif account.bench_began is None or lease.at > account.bench_began:
         account.refusals_in_row += 1
         _begin_bench(account, now, now + refusal_bench_sec(account.refusals_in_row), message)
@@ -263,5 +267,7 @@ def _windows_with_burn(account: Account, now: float) -> list[tuple[Window, int, 
         ("7d", WEEK_SEC, account.cap_7d),
     ):
         window = account.windows.get(axis, now)
-        rows.append((window, account.burn.tokens_in_window(length, account.windows.resets.get(axis), now), estimate))
+        rows.append(
+            (window, account.burn.tokens_in_window(length, account.windows.resets.get(axis), now), estimate)
+        )
     return rows

@@ -69,7 +69,9 @@ class PacePolicy(BasePolicy):
         detail = f"score {scores[chosen]:+.3f}"
         return Placement(chosen, (*sieve.excluded, *ties), detail, tuple(sieve.waived))
 
-    def reconsider(self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
+    def reconsider(
+        self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account
+    ) -> Optional[Move]:
         rules, now = pool.rules, pool.now
         if not is_within_5h_rail(home, rules, now):
             placement = self.place(pool, request, home)

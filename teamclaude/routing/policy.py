@@ -60,7 +60,9 @@ class Policy(Protocol):
     def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
         """The account for a new or homeless conversation; `home` is where it was, also outside the pool."""
 
-    def reconsider(self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
+    def reconsider(
+        self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account
+    ) -> Optional[Move]:
         """None keeps a warm conversation where it is."""
 
     def inflight_limit(self, rules: Rules, account: Account, now: float) -> int:
@@ -70,11 +72,19 @@ class Policy(Protocol):
         """How many more requests the account takes now; 0 lets the request wait."""
 
     def wait_reason(
-        self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account, until: float, waited: float
+        self,
+        pool: Pool,
+        request: RoutingRequest,
+        binding: Binding,
+        home: Account,
+        until: float,
+        waited: float,
     ) -> str:
         """Why a warm conversation waits for its closed account until then; empty: it is placed anew."""
 
-    def gate_reason(self, pool: Pool, request: RoutingRequest, account: Account, ahead: int, waited: float) -> str:
+    def gate_reason(
+        self, pool: Pool, request: RoutingRequest, account: Account, ahead: int, waited: float
+    ) -> str:
         """Why a cold conversation must not enter `account` yet; empty: it may.  `ahead` wait longer."""
 
     def record_response(
@@ -109,7 +119,9 @@ class BasePolicy:
         """It prefers no account for the rails' sake, unless they are set."""
         return rules.with_own(five_hour_soft_ceiling=NO_LIMIT, max_sessions_per_account=NO_LIMIT)
 
-    def reconsider(self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
+    def reconsider(
+        self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account
+    ) -> Optional[Move]:
         return None
 
     def inflight_limit(self, rules: Rules, account: Account, now: float) -> int:
@@ -117,14 +129,25 @@ class BasePolicy:
 
     def free_slots(self, rules: Rules, account: Account, now: float, waited: float) -> int:
         """What the rails and the probe of an unproven account leave of `slots`: no policy overrides it."""
-        return inflight_cap(account, rules, now, waited, self.inflight_limit(rules, account, now)) - account.inflight
+        return (
+            inflight_cap(account, rules, now, waited, self.inflight_limit(rules, account, now))
+            - account.inflight
+        )
 
     def wait_reason(
-        self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account, until: float, waited: float
+        self,
+        pool: Pool,
+        request: RoutingRequest,
+        binding: Binding,
+        home: Account,
+        until: float,
+        waited: float,
     ) -> str:
         return ""
 
-    def gate_reason(self, pool: Pool, request: RoutingRequest, account: Account, ahead: int, waited: float) -> str:
+    def gate_reason(
+        self, pool: Pool, request: RoutingRequest, account: Account, ahead: int, waited: float
+    ) -> str:
         return ""
 
     def record_response(

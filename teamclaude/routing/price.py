@@ -48,7 +48,9 @@ class Tuning(NamedTuple):
     longest_gate_sec: float = 10800.0  # and never for longer than this
     long_run_sec: float = 7200.0  # a runway as long as this is as good as any
     home_bonus: float = 2.0  # part of its cache may live on
-    share_cap_factor: float = 2.0  # equal parts of the demand: in plenty, who could carry more is no better for it
+    share_cap_factor: float = (
+        2.0  # equal parts of the demand: in plenty, who could carry more is no better for it
+    )
     short_wait_sec: float = 15.0  # always worth it
     token_price: float = 1.0  # of rewriting a cache when tokens are scarce; 0: never wait for it
     scarce_from: float = 0.9  # demand against supply from which tokens have a price
@@ -105,7 +107,13 @@ class PricePolicy(BasePolicy):
         return self._inflight_limits.limit(account, rules.max_inflight_per_account, now)
 
     def wait_reason(
-        self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account, until: float, waited: float
+        self,
+        pool: Pool,
+        request: RoutingRequest,
+        binding: Binding,
+        home: Account,
+        until: float,
+        waited: float,
     ) -> str:
         closed = until - pool.now
         if waited + closed > request.hold_sec or closed > binding.warm_until(pool.rules) - pool.now:
@@ -116,7 +124,9 @@ class PricePolicy(BasePolicy):
             return ""
         return f"back in {closed:.0f} s, its cache of {binding.prefix // 1000}k tokens is worth {worth:.0f} s"
 
-    def gate_reason(self, pool: Pool, request: RoutingRequest, account: Account, ahead: int, waited: float) -> str:
+    def gate_reason(
+        self, pool: Pool, request: RoutingRequest, account: Account, ahead: int, waited: float
+    ) -> str:
         if waited >= request.hold_sec:
             return ""
         meter, now = self.estimates, pool.now
@@ -218,7 +228,9 @@ class PricePolicy(BasePolicy):
 
     def _compute_scarcity(self, pool: Pool) -> float:
         # Monday and Tuesday say little of a week: from them alone demand looks like too much for everybody.
-        if not self.estimates.demand.is_known or any(self.estimates.week_tokens(a) is None for a in pool.accounts):
+        if not self.estimates.demand.is_known or any(
+            self.estimates.week_tokens(a) is None for a in pool.accounts
+        ):
             return 0.0
         supply = sum(self._account_outlook(account, pool.now).share for account in pool.accounts)
         low = self._tuning.scarce_from

@@ -60,7 +60,9 @@ def within_rails(
     return found
 
 
-def _narrow(before: RailedAccounts, kept: list[Account], rule: str, detail: Callable[[Account], str]) -> RailedAccounts:
+def _narrow(
+    before: RailedAccounts, kept: list[Account], rule: str, detail: Callable[[Account], str]
+) -> RailedAccounts:
     if not kept:
         return before._replace(waived=(*before.waived, rule))
     if len(kept) == len(before.accounts):

@@ -51,7 +51,8 @@ class LenientObject:
     def rows(self, name: str) -> list[LenientObject]:
         """The objects in the list saved under `name`."""
         return [
-            LenientObject(value, f"{self.path}: {name}[{place}]", self._problems) for place, value in self._list(name)
+            LenientObject(value, f"{self.path}: {name}[{place}]", self._problems)
+            for place, value in self._list(name)
         ]
 
     def report_lost(self, words: str) -> None:

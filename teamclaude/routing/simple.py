@@ -54,7 +54,9 @@ class StickyPolicy(_FreeSlotPolicy):
                 a.name,
             ),
         )
-        return _placement(pool.accounts, chosen, "more loaded", f"{chosen.warm.count(now)} warm conversations")
+        return _placement(
+            pool.accounts, chosen, "more loaded", f"{chosen.warm.count(now)} warm conversations"
+        )
 
 
 class DrainPolicy(_FreeSlotPolicy):
@@ -86,7 +88,9 @@ class ThresholdPolicy(BasePolicy):
         chosen = max(pool.accounts, key=lambda a: (a.last_picked, -a.generation))
         return _placement(pool.accounts, chosen, "used longer ago", "the account in use")
 
-    def reconsider(self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
+    def reconsider(
+        self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account
+    ) -> Optional[Move]:
         if pool.rules.most_sessions < NO_LIMIT:
             return (
                 None  # then no account is everybody's: following the last one picked would go round for ever
@@ -106,7 +110,9 @@ class RoundRobinPolicy(_FreeSlotPolicy):
         chosen = min(self._with_free_slot(pool), key=lambda a: (a.last_picked, a.name))
         return _placement(pool.accounts, chosen, "picked later", "its turn")
 
-    def reconsider(self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account) -> Optional[Move]:
+    def reconsider(
+        self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account
+    ) -> Optional[Move]:
         placement = self.place(pool, request, home)
         return None if placement.account is home else Move(Reason.TURN, placement)
 

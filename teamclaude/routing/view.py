@@ -197,7 +197,9 @@ def _account_view(fleet: Fleet, account: Account, now: float) -> AccountView:
 
 def _partly(account: Account, now: float) -> str:
     """What an account that is open refuses nevertheless, in words."""
-    refused = {f"{model or 'some'} ({r.words})" for (model, _), r in account.scoped_refusals.items() if r.until > now}
+    refused = {
+        f"{model or 'some'} ({r.words})" for (model, _), r in account.scoped_refusals.items() if r.until > now
+    }
     return "refuses " + ", ".join(sorted(refused)) if refused else ""
 
 

@@ -302,7 +302,9 @@ def _attribute_status(axes: dict[str, Window], unified: dict[str, str], now: flo
         if any(axes.get(witness, UNKNOWN_WINDOW).status for witness in witnesses):
             return None
         if axis == WHOLE_ACCOUNT:  # the window that is used up, if one is
-            axis = next((a for a in witnesses if (axes.get(a, UNKNOWN_WINDOW).utilization or 0.0) >= 1.0), axis)
+            axis = next(
+                (a for a in witnesses if (axes.get(a, UNKNOWN_WINDOW).utilization or 0.0) >= 1.0), axis
+            )
         known = axes.get(axis, UNKNOWN_WINDOW)
         resets_at = known.resets_at if known.resets_at is not None else _instant(unified.get("reset"), now)
         axes[axis] = Window(known.utilization, resets_at, "rejected", now)

@@ -175,7 +175,7 @@ def test_switching_it_on_takes_a_reload(shared: Shared) -> None:
 
 
 def test_nothing_is_spent_while_claude_code_renews(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(followed, "PATIENCE_SEC", 0.0)
+    monkeypatch.setattr(followed, "LOCK_TIMEOUT_SEC", 0.0)
     shared.follow(refreshImported=True)
     keeper = shared.logins.keeper()
     shared.logins.later(9)

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from teamclaude.accounts.freshness import RefreshNeed, Usability, refresh_margin_sec, refresh_need, backoff_sec
+from teamclaude.accounts.freshness import (
+    RefreshNeed,
+    Usability,
+    refresh_margin_sec,
+    refresh_need,
+    backoff_sec,
+)
 from teamclaude.accounts.pair import TokenPair
 
 NOW = 1_800_000_000.0

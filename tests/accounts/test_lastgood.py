@@ -148,7 +148,9 @@ def test_what_was_accepted_last_is_what_is_written_again(kept: LastGoodConfig, s
     assert shelf.json["zeta"] == "newer"
 
 
-def test_a_link_stays_a_link_also_when_its_target_is_gone(kept: LastGoodConfig, shelf: Any, tmp_path: Any) -> None:
+def test_a_link_stays_a_link_also_when_its_target_is_gone(
+    kept: LastGoodConfig, shelf: Any, tmp_path: Any
+) -> None:
     (tmp_path / "dotfiles").mkdir()
     shelf.path.unlink()
     shelf.path.symlink_to(tmp_path / "dotfiles" / "real.json")

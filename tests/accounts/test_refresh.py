@@ -243,7 +243,7 @@ def test_a_pair_that_cannot_be_stored_is_kept_and_the_lock_with_it(
     assert desk.logins.entry()["refreshToken"] == old
     # Another process would spend the old token a second time: it does not get in.
     with monkeypatch.context() as patch:
-        patch.setattr(refreshing, "LOCK_SEC", 0.01)
+        patch.setattr(refreshing, "LOCK_TIMEOUT_SEC", 0.01)
         with pytest.raises(ConfigError, match=r"another process has held"):
             Desk(desk.logins).renew()
     pair = renewal.unsaved.save()
@@ -286,7 +286,7 @@ def test_a_found_pair_that_is_old_by_now_is_renewed(desk: Desk) -> None:
 def test_tokens_that_nobody_can_keep_are_in_memory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("teamclaude.accounts.store.write_private", full)
-        patch.setattr(RefreshJournal, "keep", full)
+        patch.setattr(RefreshJournal, "write_answer", full)
         renewal = desk.renew()
     assert "in memory only, and lost at a restart" in renewal.note
     assert renewal.unsaved is not None
@@ -332,12 +332,16 @@ def test_a_garbled_note_counts_as_none(desk: Desk) -> None:
     path.parent.mkdir()
     for text in ("", "[]", '{"begun": "y", "refused": []}', "[" * 100_000, "\xff" * 9000):
         path.write_text(text)
-        assert (desk.intent().started_at, desk.intent().refused_at, desk.intent().answer) == (None, None, None)
+        assert (desk.intent().started_at, desk.intent().refused_at, desk.intent().answer) == (
+            None,
+            None,
+            None,
+        )
     assert desk.renew().pair.access_token
 
 
 def test_refused_tokens_are_forgotten_some_day(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teamclaude.accounts.intent.KEPT", 3)
+    monkeypatch.setattr("teamclaude.accounts.intent.MAX_FILES", 3)
     for number in range(5):
         intent = desk.intent(f"token-{number}")
         intent.write_refusal(1000.0 + number)

@@ -7,7 +7,15 @@ from typing import Any, Literal, NamedTuple, Optional
 
 import pytest
 
-from teamclaude.accounts.schema import INLINE, REQUIRED, Section, declarations, read, to_json, type_description
+from teamclaude.accounts.schema import (
+    INLINE,
+    REQUIRED,
+    Section,
+    declarations,
+    read,
+    to_json,
+    type_description,
+)
 from teamclaude.errors import ConfigError
 from teamclaude.settings import Settings, setting
 
@@ -83,7 +91,9 @@ def test_json_and_back_is_the_same() -> None:
     assert to_json(Whole()) == {}
 
 
-@pytest.mark.parametrize("key", [entry.key for entry in declarations(Whole) if entry.key != INLINE] + ["warmSec"])
+@pytest.mark.parametrize(
+    "key", [entry.key for entry in declarations(Whole) if entry.key != INLINE] + ["warmSec"]
+)
 def test_null_is_the_default(key: str) -> None:
     assert read(Whole, {key: None}) == Whole()
 

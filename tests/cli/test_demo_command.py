@@ -72,7 +72,7 @@ def test_every_word(asked: list[Any], cli: Callable[..., Ended]) -> None:
 def test_on_a_terminal_it_shows_the_deck_slowly_until_it_is_left(
     asked: list[Any], cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deckscreen, "screen", lambda: object())
+    monkeypatch.setattr(deckscreen, "deck_screen", lambda: object())
     assert "a Deck" in cli("demo").out
     assert asked[0] == runner.DemoOptions(speed=20.0, seconds=None, length_sec=3000.0)
     cli("demo", "--speed", "40", "--seconds", "30")

@@ -6,7 +6,12 @@ from typing import Optional
 
 import pytest
 
-from teamclaude.cli.environment import ClientTarget, client_environment, sdk_environment, conflicting_variables
+from teamclaude.cli.environment import (
+    ClientTarget,
+    client_environment,
+    sdk_environment,
+    conflicting_variables,
+)
 
 TARGET = ClientTarget("http://127.0.0.1:3456", "tc-FAKE")
 

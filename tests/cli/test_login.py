@@ -303,8 +303,8 @@ class Typist:
             real_invite(attempt, listening)
 
         real_invite = login._show_instructions
-        monkeypatch.setattr(login, "_invite", invite)
-        monkeypatch.setattr(login, "typed_lines", typed_lines)
+        monkeypatch.setattr(login, "_show_instructions", invite)
+        monkeypatch.setattr(login, "read_stdin_lines", typed_lines)
 
 
 @pytest.fixture

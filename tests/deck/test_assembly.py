@@ -6,8 +6,24 @@ import pytest
 
 from teamclaude.deck.assembly import deck_model
 from teamclaude.deck.conversations import usage_of
-from teamclaude.deck.model import PoolCapacity, NodeCounts, ProxyInfo, IssueRow, TreeLevel, UsageSum, sum_usage
-from teamclaude.deck.sources import AgentTranscript, ClientProcess, MachineLoad, IssuePin, RegistryRow, Sources, Transcript
+from teamclaude.deck.model import (
+    PoolCapacity,
+    NodeCounts,
+    ProxyInfo,
+    IssueRow,
+    TreeLevel,
+    UsageSum,
+    sum_usage,
+)
+from teamclaude.deck.sources import (
+    AgentTranscript,
+    ClientProcess,
+    MachineLoad,
+    IssuePin,
+    RegistryRow,
+    Sources,
+    Transcript,
+)
 from teamclaude.deck.view_words import usage_summary, usage_dollars, usage_tokens
 from tests.deck.deck_json import NOW, account, binding, deck, request, sid
 
@@ -17,7 +33,9 @@ A, B, C, D = (sid(number) for number in (1, 2, 3, 4))
 def pinned(**pins: tuple[str, str]) -> dict[str, IssuePin]:
     """`A=("ENG-1", "ENG-0")`: A is pinned to ENG-1, which belongs to ENG-0."""
     return {
-        globals()[name]: IssuePin(identifier=own, issue_id=f"uuid-{own}", parent_id=parent and f"uuid-{parent}")
+        globals()[name]: IssuePin(
+            identifier=own, issue_id=f"uuid-{own}", parent_id=parent and f"uuid-{parent}"
+        )
         for name, (own, parent) in pins.items()
     }
 
@@ -55,7 +73,12 @@ def test_a_lost_proxy_and_one_that_drains() -> None:
 def test_nothing_known_is_none_and_never_zero() -> None:
     model = deck_model({})
     assert (model.totals.waiting, model.proxy.port) == (0, None)
-    assert (model.totals.rss_mb, model.totals.ram_share, model.totals.cpu_share, model.totals.capacity.headroom) == (None,) * 4
+    assert (
+        model.totals.rss_mb,
+        model.totals.ram_share,
+        model.totals.cpu_share,
+        model.totals.capacity.headroom,
+    ) == (None,) * 4
     assert model.totals.capacity.next_reset_sec is None
     assert model.totals.counts.usage == UsageSum(None, None, 0, None)
     assert model.nodes == {}
@@ -189,7 +212,12 @@ def test_a_sub_agent_known_from_disk_alone_says_what_it_does() -> None:
         deck(binding(A)), Sources(transcripts={A: Transcript(NOW - 9, NOW - 9, agents=agents)})
     )
     two = model.nodes[f"{A}/two"]
-    assert (two.label, two.about, two.account, two.parent) == ("find the cart", "Explore", "alice", f"{A}/one")
+    assert (two.label, two.about, two.account, two.parent) == (
+        "find the cart",
+        "Explore",
+        "alice",
+        f"{A}/one",
+    )
     assert two.usage == UsageSum()
     assert model.nodes[f"{A}/one"].label == "Plan"
 
@@ -299,9 +327,9 @@ def test_activity_is_what_runs_then_what_ended_as_the_proxy_orders_it() -> None:
 
 def test_sums_leave_out_the_unknown_and_are_unknown_of_nothing() -> None:
     assert sum_usage([]) == UsageSum()
-    assert sum_usage([UsageSum(tokens=1, cost=None, unpriced=1), UsageSum(), UsageSum(tokens=2, cost=0.0)]) == UsageSum(
-        3, 0.0, 1
-    )
+    assert sum_usage(
+        [UsageSum(tokens=1, cost=None, unpriced=1), UsageSum(), UsageSum(tokens=2, cost=0.0)]
+    ) == UsageSum(3, 0.0, 1)
 
 
 def test_hostile_text_from_the_proxy_is_clean_in_the_model() -> None:
@@ -318,7 +346,9 @@ def test_hostile_text_from_the_proxy_is_clean_in_the_model() -> None:
 def test_three_hundred_sessions_make_one_frame() -> None:
     ids = [sid(number) for number in range(300)]
     sources = Sources(
-        pins={key: IssuePin(f"ENG-{n}", issue_id=f"i{n}", parent_id=f"i{n // 3}") for n, key in enumerate(ids)},
+        pins={
+            key: IssuePin(f"ENG-{n}", issue_id=f"i{n}", parent_id=f"i{n // 3}") for n, key in enumerate(ids)
+        },
         transcripts={key: Transcript(NOW - n, NOW - n, title=f"Title {n}") for n, key in enumerate(ids)},
     )
     model = deck_model(deck(*(binding(key, tokens=n) for n, key in enumerate(ids))), sources)
@@ -330,7 +360,11 @@ def test_three_hundred_sessions_make_one_frame() -> None:
 def test_tokens_that_are_unknown_in_part_are_a_lower_bound_and_all_unknown_are_a_dash() -> None:
     some = usage_of({"tokens": 1200, "cost": 1.5, "requests": 3, "unmeasured": 1})
     none = usage_of({"tokens": None, "cost": None, "requests": 2, "unmeasured": 2})
-    assert (usage_tokens(some), usage_dollars(some), usage_summary(some)) == ("1.2k+", "$1.50+", "1.2k+ tok · $1.50+")
+    assert (usage_tokens(some), usage_dollars(some), usage_summary(some)) == (
+        "1.2k+",
+        "$1.50+",
+        "1.2k+ tok · $1.50+",
+    )
     assert (usage_tokens(none), usage_dollars(none), none.requests) == ("—", "—", 2)
     assert usage_tokens(sum_usage([some, none])) == "1.2k+"
     assert IssueRow("x", usage=some).tokens_per_message == 600.0

@@ -144,13 +144,13 @@ def test_what_follows_a_pasted_key_is_thrown_away() -> None:
 
 def test_it_moves_by_itself_only_with_requests_and_countdowns_of_seconds() -> None:
     calm = rich(activity=(), accounts=rich().accounts[:1])
-    calm = replace(calm, top=replace(calm.totals, capacity=PoolCapacity("green", 3, 3, 3, 0, None)))
+    calm = replace(calm, totals=replace(calm.totals, capacity=PoolCapacity("green", 3, 3, 3, 0, None)))
     assert not DeckUi(calm).is_animated
     assert DeckUi(replace(calm, activity=rich().activity)).is_animated
-    assert DeckUi(replace(calm, top=rich().totals)).is_animated, "next 42s"
-    benched = replace(rich().accounts[2], wait=30.0)
+    assert DeckUi(replace(calm, totals=rich().totals)).is_animated, "next 42s"
+    benched = replace(rich().accounts[2], bench_sec=30.0)
     assert DeckUi(replace(calm, accounts=(benched,))).is_animated
-    assert not DeckUi(replace(calm, accounts=(replace(benched, wait=3000.0),))).is_animated
+    assert not DeckUi(replace(calm, accounts=(replace(benched, bench_sec=3000.0),))).is_animated
 
 
 def test_spinners_turn_with_each_model() -> None:

@@ -103,7 +103,7 @@ def test_what_is_no_key_is_refused_and_not_repeated(proxy: Proxy, secret: str) -
 
 
 def test_claude_codes_login_is_followed_not_copied(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ask_owner", lambda config, account: (account, "not asked"))
+    monkeypatch.setattr(module, "add_profile", lambda config, account: (account, "not asked"))
     proxy.home.mkdir()
     login = {
         "accessToken": "sk-ant-oat01-FAKE-claude",

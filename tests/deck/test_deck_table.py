@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from teamclaude.deck.table import Column, table_lines
 
-COLUMNS = (Column("NAME", max_cells=6), Column("N", align_right=True, drop_order=1), Column("NOTE", drop_order=2))
+COLUMNS = (
+    Column("NAME", max_cells=6),
+    Column("N", align_right=True, drop_order=1),
+    Column("NOTE", drop_order=2),
+)
 
 
 def test_columns_line_up_in_cells() -> None:

@@ -40,7 +40,9 @@ def snapshot(**fields: Any) -> dict[str, Any]:
 
 
 def test_a_remote_proxy_is_shown_with_what_its_disk_tells() -> None:
-    fleet = sources_to_json(Sources(pins={SID: IssuePin("ENG-7", "Rounding")}, machine=MachineLoad(0.5, 0.25)))
+    fleet = sources_to_json(
+        Sources(pins={SID: IssuePin("ENG-7", "Rounding")}, machine=MachineLoad(0.5, 0.25))
+    )
     rows = [{"sid": SID, "account": "alice", "idleSec": 1, "lastUsed": NOW * 1000, "tokens": 5}]
     feed = RemoteFeed(Asked(snapshot(sessionBindings=rows, fleet=fleet)), 1.0)
     before = feed.version

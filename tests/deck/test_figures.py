@@ -63,7 +63,12 @@ def test_seconds(value: Any, shown: str) -> None:
 
 
 def test_money_and_percent() -> None:
-    assert [figures.format_dollars(v) for v in (0, 14.2, 1234.567, None)] == ["$0.00", "$14.20", "$1,234.57", "—"]
+    assert [figures.format_dollars(v) for v in (0, 14.2, 1234.567, None)] == [
+        "$0.00",
+        "$14.20",
+        "$1,234.57",
+        "—",
+    ]
     assert [figures.format_percent(v) for v in (0, 0.318, 1.13, None)] == ["0%", "32%", "113%", "—"]
 
 

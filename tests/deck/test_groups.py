@@ -82,7 +82,12 @@ def test_rows_of_equal_or_unknown_use_have_a_steady_order() -> None:
 
 # --- issues ---------------------------------------------------------------------------------------
 
-PINS = {A: IssuePin("ENG-1", "Carts"), B: IssuePin("eng-1"), C: IssuePin("ENG-2", "Search"), D: IssuePin("ENG-3")}
+PINS = {
+    A: IssuePin("ENG-1", "Carts"),
+    B: IssuePin("eng-1"),
+    C: IssuePin("ENG-2", "Search"),
+    D: IssuePin("ENG-3"),
+}
 
 
 def test_issues_sum_their_sessions_and_sub_agents_most_tokens_first() -> None:

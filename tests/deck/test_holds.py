@@ -64,7 +64,10 @@ def snapshot(count: int = 1, **fields: Any) -> dict[str, Any]:
 
 
 def page(of: dict[str, Any], width: int = 100, **options: Any) -> list[str]:
-    return [plain_text(line).rstrip() for line in render_lines(deck_model(of), FrameOptions(width=width, **options))]
+    return [
+        plain_text(line).rstrip()
+        for line in render_lines(deck_model(of), FrameOptions(width=width, **options))
+    ]
 
 
 # --- words ----------------------------------------------------------------------------------------
@@ -148,7 +151,10 @@ def test_status_shows_how_long_and_until_when_at_every_width(width: int) -> None
     lines = page(snapshot(), width, most_requests=0)
     assert any(line.startswith("  held 5m, alice back 10:22  ") for line in lines), lines
     assert any(" · 1 held" in line or line.endswith("1 held") for line in lines[:3])
-    assert max(line_width(line) for line in render_lines(deck_model(snapshot()), FrameOptions(width=width))) <= width
+    assert (
+        max(line_width(line) for line in render_lines(deck_model(snapshot()), FrameOptions(width=width)))
+        <= width
+    )
 
 
 def test_nothing_is_shown_of_holds_while_there_are_none() -> None:

@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from teamclaude.deck.desk import AddAccount, Confirm, Browse, ChooseRow, Command, UiState, EditFilter, ReadPage, ScreenContents, EnterSecret
+from teamclaude.deck.desk import (
+    AddAccount,
+    Confirm,
+    Browse,
+    ChooseRow,
+    Command,
+    UiState,
+    EditFilter,
+    ReadPage,
+    ScreenContents,
+    EnterSecret,
+)
 from teamclaude.deck.keyboard import Key
 from teamclaude.deck.keys import handle_key
 from teamclaude.deck.spans import line, plain_text
@@ -65,7 +76,9 @@ def test_the_cursor_begins_in_sight_and_moves_in_the_order_shown(keys: str, curs
 
 def test_the_cursor_stays_on_its_row_when_the_order_changes() -> None:
     desk, _ = after("j j")
-    desk, _ = after("j", desk, replace(SCENE, order=("node:s2", "account:bob", "account:alice", "node:s1")))
+    desk, _ = after(
+        "j", desk, replace(SCENE, selectable=("node:s2", "account:bob", "account:alice", "node:s1"))
+    )
     assert desk.cursor == "account:bob"
 
 
@@ -252,7 +265,7 @@ def test_a_session_under_the_cursor_is_pinned_alone() -> None:
 
 def test_an_account_that_leaves_while_it_is_chosen_is_not_acted_on() -> None:
     desk, _ = after("d j")
-    left = replace(SCENE, order=("node:s1", "account:alice"))
+    left = replace(SCENE, selectable=("node:s1", "account:alice"))
     desk, commands = after("enter", desk, left)
     assert commands == []
     assert isinstance(desk.mode, ChooseRow)
@@ -260,7 +273,7 @@ def test_an_account_that_leaves_while_it_is_chosen_is_not_acted_on() -> None:
 
 
 def test_where_there_is_nothing_to_choose_it_says_so() -> None:
-    nobody = replace(SCENE, order=("node:s1",))
+    nobody = replace(SCENE, selectable=("node:s1",))
     for key, what in (("s", "no account"), ("e", "no request")):
         desk, _ = after(key, UiState(filter="x"), nobody)
         assert desk.mode == Browse()
@@ -319,7 +332,7 @@ def test_q_asks_while_requests_are_in_flight() -> None:
 
 
 def test_who_only_watches_changes_nothing_and_leaves_at_once() -> None:
-    watching = replace(SCENE, read_only=True, inflight=3, where="http://host:1")
+    watching = replace(SCENE, read_only=True, inflight=3, address="http://host:1")
     for key in "sarRd":
         desk, commands = after(key, UiState(), watching)
         assert commands == []

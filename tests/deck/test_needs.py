@@ -27,7 +27,9 @@ def test_each_reason() -> None:
 
 def test_one_issue_pinned_twice_is_one_reason() -> None:
     pins = {A: IssuePin("ENG-1"), B: IssuePin("eng-1")}
-    assert deck_model(deck(binding(A), binding(B)), Sources(pins=pins)).alerts == {Alert("collision", "eng-1")}
+    assert deck_model(deck(binding(A), binding(B)), Sources(pins=pins)).alerts == {
+        Alert("collision", "eng-1")
+    }
 
 
 def test_a_question_in_a_terminal_is_marked_but_does_not_ring() -> None:
@@ -50,7 +52,8 @@ def test_the_bell_hears_what_is_new() -> None:
 def test_it_rings_again_when_the_reason_comes_back() -> None:
     calm, blocked = frame().alerts, frame("Blocked").alerts
     assert [
-        len(new_alerts(before, after)) for before, after in ((calm, blocked), (blocked, calm), (calm, blocked))
+        len(new_alerts(before, after))
+        for before, after in ((calm, blocked), (blocked, calm), (calm, blocked))
     ] == [
         1,
         0,

@@ -21,7 +21,10 @@ def ago(seconds: float) -> float:
         # A tool executes now: its marker is younger than 120 s.
         (ActivitySigns(tool_started=ago(119)), True),
         (ActivitySigns(tool_started=ago(120)), False),
-        (ActivitySigns(tool_started=ago(5), modified=ago(90 * MINUTE), transcript_turn=ago(90 * MINUTE)), True),
+        (
+            ActivitySigns(tool_started=ago(5), modified=ago(90 * MINUTE), transcript_turn=ago(90 * MINUTE)),
+            True,
+        ),
         # The last real turn.
         (ActivitySigns(modified=ago(1), transcript_turn=ago(30 * MINUTE)), True),
         (ActivitySigns(modified=ago(1), transcript_turn=ago(30 * MINUTE + 1)), False),
@@ -72,7 +75,12 @@ def test_a_clock_that_is_a_little_ahead_counts() -> None:
         # The transcript's newest turn calls a tool, and nothing came after it.
         (ActivitySigns(transcript_turn=ago(100), modified=ago(1), tool_called=True), 100.0, True, True),
         (ActivitySigns(transcript_turn=ago(120), modified=ago(1), tool_called=True), 120.0, False, False),
-        (ActivitySigns(transcript_turn=ago(5), modified=ago(1), tool_called=True, requesting=True), 0.0, False, True),
+        (
+            ActivitySigns(transcript_turn=ago(5), modified=ago(1), tool_called=True, requesting=True),
+            0.0,
+            False,
+            True,
+        ),
         (ActivitySigns(last_request=ago(10)), 10.0, False, True),
         (ActivitySigns(), None, False, False),
     ],

@@ -99,7 +99,7 @@ def test_a_quiet_registered_session_is_there_while_its_tool_executes(
 def test_most_sessions_are_the_wanted_ones_and_the_latest(
     home: ClaudeHome, reader: SourceReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "MOST_SESSIONS", 3)
+    monkeypatch.setattr(reading, "MAX_SESSIONS", 3)
     for number in range(6):
         home.transcript(session_id(number), NOW - number)
     reader.set_wanted([session_id(5)])
@@ -241,7 +241,7 @@ def test_a_session_followed_stays_while_it_moves_whatever_the_last_sweep_saw(
 def test_whole_files_are_looked_at_a_few_in_each_pass(
     home: ClaudeHome, reader: SourceReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "WHOLE_BYTES", 100_000)
+    monkeypatch.setattr(reading, "MAX_WHOLE_BYTES", 100_000)
     for number in range(3):
         filler = {"type": "attachment", "text": "x" * 80_000}
         entries = [{"type": "ai-title", "aiTitle": "T"}, filler, home.user(NOW, "go")]

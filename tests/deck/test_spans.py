@@ -28,7 +28,9 @@ def test_a_line_is_cut_in_cells_and_shows_it() -> None:
     assert plain_text(clip_line(line("abc", "defg"), 7)) == "abcdefg"
     assert plain_text(clip_line(line("abc", "defg"), 6)) == "abcde…"
     assert plain_text(clip_line(line("abc", "漢字漢字"), 7)) == "abc漢…"
-    assert plain_text(clip_line(line("abc", "defg"), 3)) == "ab…", "the ellipsis takes a cell of what is there"
+    assert plain_text(clip_line(line("abc", "defg"), 3)) == "ab…", (
+        "the ellipsis takes a cell of what is there"
+    )
     assert clip_line(line("abc"), 0) == ()
 
 
@@ -41,7 +43,9 @@ def test_a_joined_emoji_is_never_split(room: int) -> None:
 
 def test_right_stays_at_the_edge_or_goes() -> None:
     assert plain_text(left_and_right(line("left"), line("right"), 12)) == "left   right"
-    assert plain_text(left_and_right(line("left"), line("right"), 10)) == "left", "two cells between them at least"
+    assert plain_text(left_and_right(line("left"), line("right"), 10)) == "left", (
+        "two cells between them at least"
+    )
     assert plain_text(left_and_right(line("left"), (), 12)) == "left"
 
 
@@ -59,7 +63,13 @@ def test_a_long_line_goes_on_below_broken_at_blanks() -> None:
     text = wrap_line(line(("  name  ", "dim"), "one two three four"), 16, 8)
     assert [plain_text(part) for part in text] == ["  name  one two", "        three", "        four"]
     assert text[0][0] == Span("  name  ", "dim")
-    assert [plain_text(part) for part in wrap_line(line("漢" * 6), 5, 2)] == ["漢漢", "  漢", "  漢", "  漢", "  漢"]
+    assert [plain_text(part) for part in wrap_line(line("漢" * 6), 5, 2)] == [
+        "漢漢",
+        "  漢",
+        "  漢",
+        "  漢",
+        "  漢",
+    ]
     assert wrap_line((), 5) == [()]
     assert [plain_text(part) for part in wrap_line(line("abcdef"), 3)] == ["abc", "def"]
 

@@ -65,7 +65,7 @@ def filler(size: int) -> dict[str, Any]:
 def test_lines_come_last_first_in_blocks_of_any_size(
     tmp_path: Path, text: bytes, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transcripts, "BLOCK", block)
+    monkeypatch.setattr(transcripts, "BLOCK_BYTES", block)
     (tmp_path / "t").write_bytes(text)
     descriptor = os.open(tmp_path / "t", os.O_RDONLY)
     try:
@@ -78,8 +78,8 @@ def test_lines_come_last_first_in_blocks_of_any_size(
 
 
 def test_a_line_without_end_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcripts, "LONGEST_LINE", 5)
-    monkeypatch.setattr(transcripts, "BLOCK", 3)
+    monkeypatch.setattr(transcripts, "MAX_LINE_BYTES", 5)
+    monkeypatch.setattr(transcripts, "BLOCK_BYTES", 3)
     (tmp_path / "t").write_bytes(b"a\n1234567890\n12345\nb")
     descriptor = os.open(tmp_path / "t", os.O_RDONLY)
     try:
@@ -215,7 +215,7 @@ def test_a_file_that_was_cut_or_replaced_is_read_anew(
 def test_of_very_much_at_once_only_the_tail_is_read(
     home: ClaudeHome, reads: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transcripts, "APPENDED", 200_000)
+    monkeypatch.setattr(transcripts, "MAX_APPENDED_BYTES", 200_000)
     path = home.transcript(A, NOW, title="T")
     file = followed(path)
     reads.clear()
@@ -228,7 +228,7 @@ def test_of_very_much_at_once_only_the_tail_is_read(
 def test_of_not_so_much_all_is_read_however_large_the_file(
     home: ClaudeHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transcripts, "APPENDED", 200_000)
+    monkeypatch.setattr(transcripts, "MAX_APPENDED_BYTES", 200_000)
     path = home.transcript(A, NOW, entries=[filler(300_000), user(NOW, "go")])
     file = followed(path)
     home.append(path, {"type": "ai-title", "aiTitle": "T"}, filler(100_000), at=NOW + 5)

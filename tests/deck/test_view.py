@@ -181,12 +181,12 @@ def test_eight_issues_are_shown_and_i_shows_them_all() -> None:
 
 
 def test_the_beginning_says_what_to_do() -> None:
-    reachable = replace(EMPTY, header=ProxyInfo("0.1.0", 3456))
+    reachable = replace(EMPTY, proxy=ProxyInfo("0.1.0", 3456))
     page = "\n".join(text(show(model=reachable)))
     assert "none yet: a adds one" in page
     assert "teamclaude run" in page
     assert "no agents at work" in page
-    lost = "\n".join(text(show(model=replace(EMPTY, header=ProxyInfo(reachable=False)))))
+    lost = "\n".join(text(show(model=replace(EMPTY, proxy=ProxyInfo(reachable=False)))))
     assert "▼ unreachable" in lost
     assert "a adds" not in lost
     assert "teamclaude run" not in lost
@@ -242,4 +242,6 @@ def test_as_text_it_is_as_long_as_it_is() -> None:
     assert [plain_text(of) for of in lines] == text(show(80, 60))[:37]
     short = [plain_text(of) for of in render_lines(rich(), FrameOptions(width=80, max_requests=1))]
     assert sum("→" in of for of in short[-4:]) == 3, "those in flight and one more"
-    assert not any("Activity" in plain_text(of) for of in render_lines(rich(), FrameOptions(width=80, max_requests=0)))
+    assert not any(
+        "Activity" in plain_text(of) for of in render_lines(rich(), FrameOptions(width=80, max_requests=0))
+    )

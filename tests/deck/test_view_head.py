@@ -19,7 +19,7 @@ def head(room: int = 80, **fields: Any) -> list[str]:
 
 def top(**fields: Any) -> DeckModel:
     model = rich()
-    return replace(model, top=replace(model.totals, **fields))
+    return replace(model, totals=replace(model.totals, **fields))
 
 
 def test_eighty_columns() -> None:
@@ -87,7 +87,7 @@ def test_trouble_is_only_told_when_there_is_some() -> None:
 
 
 def test_nothing_is_known_yet() -> None:
-    lines = [plain_text(of) for of in header_lines(replace(rich(), top=Totals(), header=ProxyInfo()), 80)]
+    lines = [plain_text(of) for of in header_lines(replace(rich(), totals=Totals(), proxy=ProxyInfo()), 80)]
     assert lines[-2:] == ["Cap — · — headroom · —/— live", "Fleet no agents at work"]
 
 

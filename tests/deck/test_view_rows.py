@@ -103,7 +103,8 @@ def test_a_cost_by_the_price_of_another_version_is_marked() -> None:
 
 def test_narrow_screens_give_up_columns_one_by_one() -> None:
     shown = {
-        room: [name for name, size in zip(NodeColumns._fields, columns(room)) if size] for room in (40, 60, 80)
+        room: [name for name, size in zip(NodeColumns._fields, columns(room)) if size]
+        for room in (40, 60, 80)
     }
     assert shown[40] == ["name", "chip"]
     assert shown[60] == ["name", "chip", "state", "cost"]

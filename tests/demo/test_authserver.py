@@ -263,7 +263,7 @@ def test_the_fake_api_takes_the_tokens_issued_here_as_long_as_they_live(clock: C
         clock.now += 7 * 3600
         token = renew(auth, entry["refreshToken"])[1]["access_token"]
         clock.now += 2 * 3600
-        auth.sweep()
+        auth.expire_tokens()
         assert (served(entry["accessToken"]), served(token)) == (401, 200)
         assert renew(auth, entry["refreshToken"])[0] == 400
         assert served(token) == 401

@@ -90,7 +90,9 @@ def test_each_written_part_has_the_life_of_its_own_breakpoint() -> None:
         ],
     }
     first = dict(document, messages=document["messages"][:1])  # type: ignore[index]
-    assert served(cache, read_prompt(json.dumps(first).encode()), T0) == TokenUsage(write_1h=4000, write_5m=250)
+    assert served(cache, read_prompt(json.dumps(first).encode()), T0) == TokenUsage(
+        write_1h=4000, write_5m=250
+    )
     second = read_prompt(json.dumps(document).encode())
     assert cache.price(second, T0 + 1) == TokenUsage(cache_read=4250, write_5m=50)
     assert cache.price(second, T0 + 301) == TokenUsage(cache_read=4000, write_5m=300)

@@ -67,13 +67,19 @@ def test_delays_double_from_half_a_second_to_32_with_a_quarter_of_jitter() -> No
         delays = [
             again.delay
             for seed in range(50)
-            if (again := next_retry(answer(529), tries, subscription=True, model=OPUS, rng=random.Random(seed)))
+            if (
+                again := next_retry(
+                    answer(529), tries, subscription=True, model=OPUS, rng=random.Random(seed)
+                )
+            )
         ]
         assert base <= min(delays) < max(delays) <= base * 1.25
 
 
 def test_retry_after_is_waited_for_and_a_little_longer() -> None:
-    again = next_retry(answer(429, retry_after="30"), 1, subscription=False, model=SONNET, rng=random.Random(1))
+    again = next_retry(
+        answer(429, retry_after="30"), 1, subscription=False, model=SONNET, rng=random.Random(1)
+    )
     assert again is not None
     assert 30 <= again.delay <= 37.5
 

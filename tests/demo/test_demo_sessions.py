@@ -123,7 +123,9 @@ def test_a_long_conversation_is_compacted(api: FakeApi, run: Any) -> None:
 
 
 def test_sub_agents_run_at_once_under_the_sessions_id(api: FakeApi, run: Any) -> None:
-    api.script.times(3, Fault.never_answered(), when=lambda asked: bool(asked.header("x-claude-code-agent-id")))
+    api.script.times(
+        3, Fault.never_answered(), when=lambda asked: bool(asked.header("x-claude-code-agent-id"))
+    )
     turn = Turn(0, 100, 10, agents=[[Turn(0, 4000, 20)]] * 3)
     session = FakeSession(api.url, dataclasses.replace(PLAN, model=OPUS), DemoClock(20_000.0), key=KEY)
     tallies: list[SessionCounts] = []

@@ -65,7 +65,9 @@ def test_a_retry_on_the_same_account_is_no_failover() -> None:
 
 def test_tokens_of_unknown_price_are_counted_apart() -> None:
     chronicle = EventLog(plain_line)
-    chronicle.add_request(record("alice", cost=None, input_tokens=10, output_tokens=5, cache_read_tokens=None))
+    chronicle.add_request(
+        record("alice", cost=None, input_tokens=10, output_tokens=5, cache_read_tokens=None)
+    )
     assert (chronicle.totals.cost, chronicle.totals.unpriced_tokens) == (0.0, 15)
 
 

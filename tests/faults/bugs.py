@@ -38,7 +38,7 @@ def slot_leaked_when_the_client_leaves() -> Patches:
         if not isinstance(sys.exc_info()[1], ClientGoneError):
             settle(self, *args, **more)
 
-    return [mock.patch.object(router.Router, "settle", leaky)]
+    return [mock.patch.object(router.Router, "release", leaky)]
 
 
 def truncated_body_looks_complete() -> Patches:
@@ -80,15 +80,15 @@ def credential_of_another_account() -> Patches:
         found, first = way(self, key), way(self, next(iter(self.names())))
         return found and first and found._replace(credential=first.credential)
 
-    return [mock.patch.object(AccountTargets, "way", wrong)]
+    return [mock.patch.object(AccountTargets, "target", wrong)]
 
 
 def refused_account_gets_no_rest() -> Patches:
-    return [mock.patch.object(lessons, "refuse", lambda *args: None)]
+    return [mock.patch.object(lessons, "record_429", lambda *args: None)]
 
 
 def hop_to_the_account_that_refused() -> Patches:
-    return [mock.patch.object(forward.Forwarder, "_leave_out", lambda self, lease, why: None)]
+    return [mock.patch.object(forward.Forwarder, "_exclude", lambda self, lease, why: None)]
 
 
 def never_recorded() -> Patches:
@@ -98,7 +98,7 @@ def never_recorded() -> Patches:
         if done.outcome is not exchange.Outcome.CLIENT_GONE:
             end(self, done, record)
 
-    return [mock.patch.object(journal.Journal, "end", forgetful)]
+    return [mock.patch.object(journal.Journal, "request_ended", forgetful)]
 
 
 def recorded_twice() -> Patches:
@@ -109,11 +109,11 @@ def recorded_twice() -> Patches:
         if done.outcome is exchange.Outcome.UPSTREAM_ERROR:
             end(self, done, None)
 
-    return [mock.patch.object(journal.Journal, "end", eager)]
+    return [mock.patch.object(journal.Journal, "request_ended", eager)]
 
 
 def waiter_stays_in_line() -> Patches:
-    return [mock.patch.object(router.Router, "_leave_line", lambda self, waiter: None)]
+    return [mock.patch.object(router.Router, "_leave_queue", lambda self, waiter: None)]
 
 
 def unbounded_body() -> Patches:
@@ -139,7 +139,7 @@ def clamped_retry_after() -> Patches:
             error.retry_after = min(error.retry_after, 60)
         return error
 
-    return [mock.patch.object(forward, "refusal", clamped)]
+    return [mock.patch.object(forward, "no_account_error", clamped)]
 
 
 def served_without_a_stop() -> Patches:
@@ -160,7 +160,7 @@ def departure_benches() -> Patches:
             self.condemn(lease)
         settle(self, lease, *args, **more)
 
-    return [mock.patch.object(router.Router, "settle", blaming)]
+    return [mock.patch.object(router.Router, "release", blaming)]
 
 
 def no_hold() -> Patches:
@@ -223,7 +223,7 @@ def unforeseen_behind_a_whole_answer() -> Patches:
         conclude(self, *args)
         raise KeyError("nobody foresaw this")
 
-    return [mock.patch.object(forward.Forwarder, "_conclude", stumbling)]
+    return [mock.patch.object(forward.Forwarder, "_record_outcome", stumbling)]
 
 
 def gzip_is_not_looked_into() -> Patches:

@@ -24,7 +24,7 @@ def refusal_of_one_account_is_relayed() -> Patches:
 
 
 def guilty_account_is_not_sidelined() -> Patches:
-    return [mock.patch.object(router.Router, "sideline", lambda self, lease, words: None)]
+    return [mock.patch.object(router.Router, "record_account_refusal", lambda self, lease, words: None)]
 
 
 def page_counts_as_the_api() -> Patches:
@@ -36,15 +36,15 @@ def overage_benches_the_account() -> Patches:
 
 
 def extra_usage_is_never_asked() -> Patches:
-    return [mock.patch.object(account.Account, "_capped_for_good", account.Account.quota_block)]
+    return [mock.patch.object(account.Account, "_quota_block_unless_billed", account.Account.quota_block)]
 
 
 def one_hop_after_a_bare_429() -> Patches:
-    return [mock.patch.object(retry, "MOST_ACCOUNTS", 2)]
+    return [mock.patch.object(retry, "MAX_ACCOUNTS", 2)]
 
 
 def busy_accounts_are_not_waited_for() -> Patches:
-    return [mock.patch.object(router.WaitLimits, "for_slots", lambda self, *most: router.NO_WAIT)]
+    return [mock.patch.object(router.WaitLimits, "for_slot_only", lambda self, *most: router.NO_WAIT)]
 
 
 def overload_moves_for_good() -> Patches:
@@ -54,7 +54,7 @@ def overload_moves_for_good() -> Patches:
         return beside(self, **{**changes, "detour": False})
 
     return [
-        mock.patch.object(retry, "LARGE_PREFIX", 1 << 60),
+        mock.patch.object(retry, "LARGE_PREFIX_TOKENS", 1 << 60),
         mock.patch.object(RoutingRequest, "_replace", settled),
     ]
 
@@ -73,11 +73,11 @@ def silence_counts_as_a_lost_connection() -> Patches:
     class Never(Exception):
         pass
 
-    return [mock.patch.object(transport, "UpstreamSilent", Never)]
+    return [mock.patch.object(transport, "UpstreamTimeoutError", Never)]
 
 
 def endless_rests_are_believed() -> Patches:
-    return [mock.patch.object(lessons, "LONGEST_WINDOW_SEC", 1e12)]
+    return [mock.patch.object(lessons, "MAX_WINDOW_SEC", 1e12)]
 
 
 def cut_answers_end_with_their_connection() -> Patches:
@@ -99,7 +99,7 @@ def who_has_no_session_is_one_conversation() -> Patches:
         made = make(*args)
         return made if made.session else made._replace(session="nobody")
 
-    return [mock.patch.object(front, "ask_of", lumped)]
+    return [mock.patch.object(front, "routing_request_of", lumped)]
 
 
 def codings_go_up_as_they_came() -> Patches:

@@ -70,7 +70,9 @@ def _model_of_the_account(draft: ScheduleBuilder) -> None:
     draft.add_accounts(2, 3)
     model = draft.rng.choice(MODELS)
     draft.config["maxInflightPerAccount"] = 5
-    draft.troubles.append(Trouble(words.of_the_account(404)(draft.rng), draft.any_account(), None, model=model))
+    draft.troubles.append(
+        Trouble(words.of_the_account(404)(draft.rng), draft.any_account(), None, model=model)
+    )
     for number in range(4):
         chosen = model if draft.chance(0.7) else draft.rng.choice(MODELS)
         draft.add_client(Request(model=chosen), session=f"s-{number}", agent="", at=0.06 * number, tries=1)
@@ -89,7 +91,9 @@ def _overage(draft: ScheduleBuilder) -> None:
     draft.add_accounts()
     count = draft.rng.choice([1, None])
     draft.config["maxInflightPerAccount"] = 5
-    draft.troubles.append(Trouble(words.overage_claim(draft.rng), draft.any_account(), count, model=MODELS[1]))
+    draft.troubles.append(
+        Trouble(words.overage_claim(draft.rng), draft.any_account(), count, model=MODELS[1])
+    )
     for number in range(4):
         model = draft.rng.choice(MODELS)
         draft.add_client(Request(model=model), session=f"s-{number}", agent="", at=0.06 * number, tries=1)

@@ -54,19 +54,27 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("a stream that broke off is begun again", bugs.retry_after_the_first_byte, 7),
     Mutation("a slot is leaked when the client leaves", bugs.slot_leaked_when_the_client_leaves, 49),
     Mutation(
-        "a 400 benches its account", lambda: bugs.meaning(ResponseKind.REQUEST, Effect.BENCH_AFTER_403, NextStep.RELAY), 10
+        "a 400 benches its account",
+        lambda: bugs.meaning(ResponseKind.REQUEST, Effect.BENCH_AFTER_403, NextStep.RELAY),
+        10,
     ),
     Mutation("a truncated body gets its last chunk", bugs.truncated_body_looks_complete, 7),
     Mutation("departed clients are not noticed", bugs.departures_go_unnoticed, 15),
     Mutation("two attempts are open at once", bugs.two_attempts_at_once, 0),
     Mutation("an account is sent another one's credential", bugs.credential_of_another_account, 2),
-    Mutation("a 403 is relayed", lambda: bugs.meaning(ResponseKind.FORBIDDEN, Effect.BENCH_AFTER_403, NextStep.RELAY), 5),
+    Mutation(
+        "a 403 is relayed",
+        lambda: bugs.meaning(ResponseKind.FORBIDDEN, Effect.BENCH_AFTER_403, NextStep.RELAY),
+        5,
+    ),
     Mutation(
         "an account that refused gets no rest", bugs.refused_account_gets_no_rest, 0, "refusal with a time"
     ),
     Mutation("the hop after a bare 429 goes to the same account", bugs.hop_to_the_account_that_refused, 41),
     Mutation(
-        "a bare 429 benches at once", lambda: bugs.meaning(ResponseKind.BARE, Effect.BENCH, NextStep.HOP_ONCE), 38
+        "a bare 429 benches at once",
+        lambda: bugs.meaning(ResponseKind.BARE, Effect.BENCH, NextStep.HOP_ONCE),
+        38,
     ),
     Mutation("a departed client is never recorded", bugs.never_recorded, 15),
     Mutation("an upstream error is recorded twice", bugs.recorded_twice, 2),

@@ -77,7 +77,9 @@ class _RandomFaults(ApiScript):
         with self._lock:
             if asked.path != "/v1/messages" or self._dice.random() > 0.33:
                 return None
-            family = self._dice.choice([_short_fault, menu.overloads, menu.breaks, menu.framings, menu.requests])
+            family = self._dice.choice(
+                [_short_fault, menu.overloads, menu.breaks, menu.framings, menu.requests]
+            )
             return family(self._dice)
 
 

@@ -148,7 +148,9 @@ class WatchedApi(fake.FakeApi):
             self._open[exchange.number] = heard, connection
         return exchange
 
-    def _log_end(self, exchange: fake.LoggedExchange, answer: Any, fault: Optional[Fault], played: SendProgress) -> None:
+    def _log_end(
+        self, exchange: fake.LoggedExchange, answer: Any, fault: Optional[Fault], played: SendProgress
+    ) -> None:
         with self._watching:
             heard, connection = self._open.pop(exchange.number)
         heard.status = answer.status if played.head else 0

@@ -71,7 +71,9 @@ class _World:
             stack.enter_context(self._environment)
             self._catch_crashes(stack)
             # Half of them live with clients whose every first request goes by the ferry, streams as well.
-            stack.enter_context(mock.patch.object(ConnectionHandler, "_rides_next", self._schedule.seed % 2 == 0))
+            stack.enter_context(
+                mock.patch.object(ConnectionHandler, "_use_loop_next", self._schedule.seed % 2 == 0)
+            )
             self._service = ProxyServer(
                 ConfigFile(self._environment.path, self._evidence.warnings.append),
                 clock=self._clock,

@@ -42,7 +42,7 @@ def test_a_failing_case_is_told_with_the_line_that_has_it_again(monkeypatch: pyt
             rb"([0-9A-Fa-f]{0,15})(?:;[^\n]*)?\r?\n",
         ),
         ("request_paths", "teamclaude.proxy.wire.paths._PLAIN", r"/.*"),
-        ("retry_afters", "teamclaude.routing.windows.LONGEST_WAIT_SEC", float("inf")),
+        ("retry_afters", "teamclaude.routing.windows.MAX_WAIT_SEC", float("inf")),
         ("hosts", "teamclaude.proxy.entry._AUTHORITY", r"(?:\[([^\]]*)\]|([0-9A-Za-z._-]+))(?::([0-9]*))?.*"),
         ("error_bodies", "teamclaude.proxy.words.redact_text", str),
         (

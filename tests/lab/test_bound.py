@@ -14,7 +14,9 @@ def wish(*rows):
 
 
 def test_demand_bounds_what_can_be_done():
-    assert upper_bound(wish((HOUR, 30.0), (2 * WEEK, 5.0)), [WeeklyWindow(0.0, WEEK, 100.0, 50.0)], WEEK) == 30.0
+    assert (
+        upper_bound(wish((HOUR, 30.0), (2 * WEEK, 5.0)), [WeeklyWindow(0.0, WEEK, 100.0, 50.0)], WEEK) == 30.0
+    )
 
 
 def test_weekly_quota_bounds_what_can_be_done():

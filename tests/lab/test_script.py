@@ -27,7 +27,9 @@ class Door:
 
 @pytest.fixture(name="door")
 def one_person():
-    session = SessionTrace("s", (RequestTrace(0.0, "opus", 1000, 10, 0, 1.0), RequestTrace(5.0, "opus", 1000, 10, 0, 1.0)))
+    session = SessionTrace(
+        "s", (RequestTrace(0.0, "opus", 1000, 10, 0, 1.0), RequestTrace(5.0, "opus", 1000, 10, 0, 1.0))
+    )
     people = ClientSessions(EventQueue(), [User(0, ((0.0, 30 * DAY),))], [PlannedSession(0.0, 0, session)])
     people.api = Door(people)
     people.events.run(0.1)

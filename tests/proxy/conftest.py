@@ -357,7 +357,7 @@ def stage(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr("teamclaude.proxy.wire.transport.PAUSE_SEC", 0.05)
     for module in ("retry", "forward"):
         monkeypatch.setattr(f"teamclaude.proxy.{module}.FIRST_BACKOFF_SEC", 0.05)
-    monkeypatch.setattr("teamclaude.proxy.retry.HOP_PAUSES", (0.0, 0.01, 0.02))
+    monkeypatch.setattr("teamclaude.proxy.retry.HOP_PAUSES_SEC", (0.0, 0.01, 0.02))
     built: list[Stage] = []
 
     def build(*names: str, **config: Any) -> Stage:
@@ -385,6 +385,6 @@ def look(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
         wanted = len(looks) + 4
         s.until(lambda: len(looks) >= wanted)
 
-    monkeypatch.setattr("teamclaude.proxy.service.CONFIG_BEAT_SEC", 0.01)
+    monkeypatch.setattr("teamclaude.proxy.service.CONFIG_POLL_SEC", 0.01)
     monkeypatch.setattr(ConfigFile, "stamp", counted)
     return wait

@@ -75,7 +75,9 @@ def test_the_json_names_and_units() -> None:
 
 def test_unknown_is_null_and_never_zero() -> None:
     unknown = {
-        key for key, value in activity_json(Activity("r1", NOON, "POST", "/v1/messages")).items() if value is None
+        key
+        for key, value in activity_json(Activity("r1", NOON, "POST", "/v1/messages")).items()
+        if value is None
     }
     numbers = {"status", "ttfbSec", "durationSec", "waitedSec", "cost"}
     assert unknown == numbers | {"inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens"}
@@ -83,7 +85,9 @@ def test_unknown_is_null_and_never_zero() -> None:
 
 def test_all_that_is_known_of_an_exchange() -> None:
     target = "/v1/messages?beta=true"
-    exchange = Exchange(RequestHead("POST", target, 1, []), classify("POST", target), NOON, "tc-1", started=5.0)
+    exchange = Exchange(
+        RequestHead("POST", target, 1, []), classify("POST", target), NOON, "tc-1", started=5.0
+    )
     exchange.facts = BodyFacts(model="claude-opus-4-8", effort="high")
     exchange.routing_request = RoutingRequest(session="3f2a91c0-0000", agent="a1d8")
     exchange.caller = Caller("ci", True)

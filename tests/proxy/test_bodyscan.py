@@ -84,8 +84,8 @@ def test_the_facts_of_claude_codes_body(size, kind):
 
 
 def test_a_body_of_claude_code_is_not_walked(monkeypatch):
-    monkeypatch.setattr(bodyscan, "_BUDGET", 20)
-    monkeypatch.setattr(bodyscan, "_MEDIUM", 0)
+    monkeypatch.setattr(bodyscan, "_MAX_STEPS", 20)
+    monkeypatch.setattr(bodyscan, "_MEDIUM_BYTES", 0)
     assert scan_body(compact(claude_body(500_000))) == FACTS
 
 
@@ -344,9 +344,9 @@ def test_a_large_body_is_neither_copied_nor_matched_in_one_go(name):
 
 def test_a_walk_ends_with_its_budget(monkeypatch):
     data = compact({"messages": [[]] * 2000, "model": "m"})
-    monkeypatch.setattr(bodyscan, "_MEDIUM", 0)
+    monkeypatch.setattr(bodyscan, "_MEDIUM_BYTES", 0)
     assert scan_body(data) == BodyFacts(model="m")
-    monkeypatch.setattr(bodyscan, "_BUDGET", 3000)
+    monkeypatch.setattr(bodyscan, "_MAX_STEPS", 3000)
     assert scan_body(data) == NO_FACTS
 
 
@@ -355,13 +355,13 @@ def test_where_the_front_ends_does_not_matter(padding, monkeypatch):
     front = {"model": "m", "a": "x" * padding, "max_tokens": 128000, "stream": False, "messages": "x" * 5000}
     data = compact({**front, "metadata": {"user_id": USER_ID}, "output_config": {"effort": "low"}})
     for medium in (0, 1 << 20):
-        monkeypatch.setattr(bodyscan, "_MEDIUM", medium)
+        monkeypatch.setattr(bodyscan, "_MEDIUM_BYTES", medium)
         assert scan_body(data) == BodyFacts("m", False, SESSION, "low", False, 128000)
 
 
 @pytest.mark.parametrize("part", [20, 21, 64, 1 << 20])
 def test_a_large_body_is_searched_in_parts(part, monkeypatch):
-    monkeypatch.setattr(bodyscan, "_PART", part)
+    monkeypatch.setattr(bodyscan, "_SEARCH_BYTES", part)
     data = compact(claude_body(50_000))
     mapped = mmap.mmap(-1, len(data))
     mapped[:] = data

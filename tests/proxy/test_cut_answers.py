@@ -211,7 +211,9 @@ def test_an_error_event_is_seen_in_however_many_pieces_it_comes(
     stage: Build, zipped: bool, trickle: int
 ) -> None:
     s = stage("a", "b")
-    s.api.script.once(Fault.stream_error(after=0).with_changes(gzip=zipped, trickle=trickle, trickle_gap=0.0005))
+    s.api.script.once(
+        Fault.stream_error(after=0).with_changes(gzip=zipped, trickle=trickle, trickle_gap=0.0005)
+    )
     reply = s.ask(headers={"Accept-Encoding": "gzip"})
     assert b"event: error" not in reply.body
     assert b"message_stop" in reply.body
@@ -229,7 +231,7 @@ def test_an_error_event_behind_a_ping_is_seen(stage: Build) -> None:
 def test_a_beginning_that_does_not_end_is_not_waited_for_long(
     stage: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "FIRST_EVENT_SEC", 0.05)
+    monkeypatch.setattr(delivery, "FIRST_EVENT_WAIT_SEC", 0.05)
     s = stage("a")
     s.api.script.once(Fault(cut=Cut("inside", 1, "hang"), gzip=True))
     raw = s.raw().request(body=STREAM)
@@ -239,8 +241,8 @@ def test_a_beginning_that_does_not_end_is_not_waited_for_long(
 def test_a_beginning_without_an_event_is_held_back_up_to_a_limit(
     stage: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "FIRST_EVENT_SEC", 60.0)
-    monkeypatch.setattr(delivery, "LONGEST_BEGINNING", 10_000)
+    monkeypatch.setattr(delivery, "FIRST_EVENT_WAIT_SEC", 60.0)
+    monkeypatch.setattr(delivery, "MAX_PROBE_BYTES", 10_000)
     s = stage("a")
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
     s.api.script.once(Fault(raw=head + b": nothing\n" * 3000, then="hang"))

@@ -7,7 +7,13 @@ from typing import Literal
 import pytest
 
 from teamclaude.accounts.config import ClientKey, ProxyConfig
-from teamclaude.errors import BadRequestError, ConfigError, ForbiddenError, MisdirectedRequestError, TeamClaudeError
+from teamclaude.errors import (
+    BadRequestError,
+    ConfigError,
+    ForbiddenError,
+    MisdirectedRequestError,
+    TeamClaudeError,
+)
 from teamclaude.proxy.entry import AccessPolicy, Caller
 from teamclaude.proxy.wire.head import RequestHead
 
@@ -123,7 +129,8 @@ def test_a_host_of_ours(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "error"), [(h, MisdirectedRequestError) for h in NOT_OURS] + [(h, BadRequestError) for h in MALFORMED]
+    ("host", "error"),
+    [(h, MisdirectedRequestError) for h in NOT_OURS] + [(h, BadRequestError) for h in MALFORMED],
 )
 def test_another_host_or_none_that_makes_sense(host: str, error: type[TeamClaudeError]) -> None:
     for fields in ((), (("x-api-key", "wrong"),)):
@@ -176,7 +183,9 @@ def test_the_name_the_server_was_started_with_counts_beside_the_configured_one()
     for name in ("flag.lan:3456", "configured.lan"):
         assert started.authorize(head(host=("Host", name)), "127.0.0.1", yes) == EXEMPT
     with pytest.raises(MisdirectedRequestError):
-        AccessPolicy(ProxyConfig(host="configured.lan"), "0.0.0.0").check_origin(head(host=("Host", "0.0.0.0")))
+        AccessPolicy(ProxyConfig(host="configured.lan"), "0.0.0.0").check_origin(
+            head(host=("Host", "0.0.0.0"))
+        )
 
 
 def test_a_refused_host_says_where_to_allow_it() -> None:

@@ -78,7 +78,7 @@ def test_the_last_one_is_the_one_that_waits_unless_another_was_decided_that_came
 
 
 def test_only_so_many_are_remembered_and_no_body(monkeypatch: Any) -> None:
-    monkeypatch.setattr(journal_module, "REMEMBERED", 3)
+    monkeypatch.setattr(journal_module, "MAX_REMEMBERED", 3)
     journal = Journal()
     exchanges = []
     for _ in range(5):

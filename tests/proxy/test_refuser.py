@@ -57,7 +57,9 @@ def test_a_request_is_answered_and_the_connection_closed(tcp_pair: Pair, refuser
     assert far.fileno() < 0
 
 
-def test_a_client_that_goes_on_sending_reads_the_whole_answer(tcp_pair: Pair, refuser: ConnectionRefuser) -> None:
+def test_a_client_that_goes_on_sending_reads_the_whole_answer(
+    tcp_pair: Pair, refuser: ConnectionRefuser
+) -> None:
     near, far = tcp_pair()
     near.sendall(REQUEST + b"x" * 100_000)
     refuser.refuse(far, FULL)
@@ -68,7 +70,7 @@ def test_a_client_that_goes_on_sending_reads_the_whole_answer(tcp_pair: Pair, re
 def test_one_that_says_nothing_is_answered_in_the_end(
     tcp_pair: Pair, refuser: ConnectionRefuser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "ASKED_SEC", 0.0)
+    monkeypatch.setattr(module, "REQUEST_WAIT_SEC", 0.0)
     near, far = tcp_pair()
     refuser.refuse(far, FULL)
     assert is_refusal(received(near))
@@ -86,7 +88,7 @@ def test_silent_ones_hold_nobody_up(tcp_pair: Pair, refuser: ConnectionRefuser) 
 def test_beyond_their_number_the_oldest_is_answered_and_closed_at_once(
     tcp_pair: Pair, refuser: ConnectionRefuser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST", 3)
+    monkeypatch.setattr(module, "MAX_PENDING", 3)
     pairs = [tcp_pair() for _ in range(4)]
     for _, far in pairs:
         refuser.refuse(far, FULL)
@@ -98,7 +100,7 @@ def test_beyond_their_number_the_oldest_is_answered_and_closed_at_once(
 def test_one_that_stays_is_closed_after_its_time(
     tcp_pair: Pair, refuser: ConnectionRefuser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LAST_SEC", 0.05)
+    monkeypatch.setattr(module, "CLOSE_AFTER_SEC", 0.05)
     over = threading.Event()
     refuser.refuse(tcp_pair()[1], FULL, over.set)
     assert over.wait(5)

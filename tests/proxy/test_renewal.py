@@ -66,7 +66,7 @@ class Stage:
 
     def later(self, hours: float) -> None:
         self.clock.ahead += hours * 3600
-        self.auth.sweep()
+        self.auth.expire_tokens()
 
     def ask(self) -> tuple[int, str, Any]:
         import http.client

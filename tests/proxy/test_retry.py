@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.proxy.retry import LARGE_PREFIX_TOKENS, Action, Refusal, RetryState, RetryConditions, next_step
+from teamclaude.proxy.retry import (
+    LARGE_PREFIX_TOKENS,
+    Action,
+    Refusal,
+    RetryState,
+    RetryConditions,
+    next_step,
+)
 from teamclaude.routing.answers import MEANINGS, ResponseKind, NextStep
 
 NOW = RetryConditions()
@@ -75,7 +82,10 @@ def test_what_doubtful_accounts_say_alike_settles_nothing_unless_others_were_ask
     doubtful = CREDENTIAL._replace(doubtful=True)
     assert follow(*[doubtful] * 6)[1] == [Action.ANOTHER] * 6
     assert follow(doubtful, CREDENTIAL, CREDENTIAL)[1] == [Action.ANOTHER, Action.ANOTHER, Action.RELAY]
-    assert follow(doubtful, doubtful, now=RetryConditions(may_doubt=False))[1] == [Action.ANOTHER, Action.RELAY]
+    assert follow(doubtful, doubtful, now=RetryConditions(may_doubt=False))[1] == [
+        Action.ANOTHER,
+        Action.RELAY,
+    ]
 
 
 def test_four_accounts_at_most_are_asked_whatever_they_say() -> None:
@@ -125,7 +135,7 @@ def test_pauses_double_up_to_eight_seconds() -> None:
 
 
 def test_jitter_takes_a_quarter_at_most() -> None:
-    _, step = next_step(RetryState(), OVERLOADED, NOW._replace(roll=0.0))
+    _, step = next_step(RetryState(), OVERLOADED, NOW._replace(jitter=0.0))
     assert step.pause == 0.375
 
 

@@ -60,7 +60,11 @@ class Waiter(threading.Thread):
     """Acquires in its own thread; `result` is a Lease or the exception."""
 
     def __init__(
-        self, router: Router, ask: RoutingRequest, patience: WaitLimits = HOUR, check: Callable[[], None] = stays
+        self,
+        router: Router,
+        ask: RoutingRequest,
+        patience: WaitLimits = HOUR,
+        check: Callable[[], None] = stays,
     ) -> None:
         super().__init__(daemon=True)
         self.result: object = None

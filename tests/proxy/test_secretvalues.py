@@ -72,7 +72,9 @@ def test_a_replaced_value_stays_known_for_a_while_and_memory_is_bounded() -> Non
     known = SecretValues()
     for number in range(MAX_REPLACED + 10):
         known.set_values("us", [f"token-number-{number:05}"])
-    text = b"".join(f"[token-number-{number:05}]".encode() for number in (0, 30, MAX_REPLACED + 8, MAX_REPLACED + 9))
+    text = b"".join(
+        f"[token-number-{number:05}]".encode() for number in (0, 30, MAX_REPLACED + 8, MAX_REPLACED + 9)
+    )
     assert known.redact(text) == b"[token-number-00000]" + b"[<redacted>]" * 3
     known.forget("us")
     assert known.redact(text) == text

@@ -205,7 +205,7 @@ STATES: list[dict[str, Any]] = [
 def test_the_pieces_are_the_json_of_the_whole(
     bench: Bench, state: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(statefile, "SLICE", 3)
+    monkeypatch.setattr(statefile, "SLICE_ROWS", 3)
     assert bench.file.save(state)
     assert bench.path.read_bytes() == json.dumps(state, separators=(",", ":")).encode()
 

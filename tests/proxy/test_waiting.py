@@ -139,7 +139,9 @@ def test_the_json_of_a_wait() -> None:
 
 
 def test_words() -> None:
-    assert expectation_text("alice", 23 * 3600 + 22 * 60, "no account usable", 23 * 3600) == "alice back 23:22"
+    assert (
+        expectation_text("alice", 23 * 3600 + 22 * 60, "no account usable", 23 * 3600) == "alice back 23:22"
+    )
     assert expectation_text(None, None, "waits for room", 0.0) == "waits for room"
     assert clock_time(86400.0 + 82920, 0.0) == "Fri 23:02", "another day's time has its day"
 

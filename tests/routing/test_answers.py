@@ -10,7 +10,9 @@ from teamclaude.routing.windows import Overage, QuotaReading, Window
 NOTHING = QuotaReading({})
 RETRY_AFTER = QuotaReading({}, retry_after=30.0)
 FIVE_HOURS = QuotaReading({"5h": Window(1.13, None, "rejected")})
-WEEK = QuotaReading({"5h": Window(0.2, None, "allowed"), "7d": Window(1.0, None, "rejected")}, retry_after=9.0)
+WEEK = QuotaReading(
+    {"5h": Window(0.2, None, "allowed"), "7d": Window(1.0, None, "rejected")}, retry_after=9.0
+)
 FLAGSHIP = QuotaReading(
     {"5h": Window(0.2, None, "allowed"), "7d_oi": Window(1.0, None, "rejected")}, retry_after=9.0
 )

@@ -10,7 +10,14 @@ STEADY = Rules(backoff_jitter=False)
 
 
 def test_the_ladder_is_60_240_900_and_stays_there():
-    assert [backoff_delay(streak, STEADY) for streak in (1, 2, 3, 4, 50, 10_000)] == [60, 240, 900, 900, 900, 900]
+    assert [backoff_delay(streak, STEADY) for streak in (1, 2, 3, 4, 50, 10_000)] == [
+        60,
+        240,
+        900,
+        900,
+        900,
+        900,
+    ]
 
 
 @pytest.mark.parametrize(("roll", "expected"), [(0.0, 60), (0.5, 150), (1.0, 240)])

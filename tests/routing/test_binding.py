@@ -50,7 +50,9 @@ def test_what_is_stored_comes_back():
     )
     again = Binding.from_json(LenientObject(Binding.to_json(one.copy_fields(), 2000.0), "x", []))
     assert again.__dict__ == one.__dict__
-    assert {"boundAt", "lastUsed", "cacheLife", "unpricedTokens"} <= set(Binding.to_json(one.copy_fields(), 2000.0))
+    assert {"boundAt", "lastUsed", "cacheLife", "unpricedTokens"} <= set(
+        Binding.to_json(one.copy_fields(), 2000.0)
+    )
 
 
 def test_what_was_in_flight_is_stored_as_used_now():

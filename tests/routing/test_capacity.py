@@ -277,7 +277,9 @@ def test_a_reset_that_has_passed_survives_a_restart(pool):
     pool.quota("a", "5h", 1.01, 600)
     pool.wait(601)
     again = type(pool)("a", "b", "c")
-    restore_state(again.fleet, json.loads(json.dumps(dump_state(pool.fleet, pool.now), default=list)), pool.now)
+    restore_state(
+        again.fleet, json.loads(json.dumps(dump_state(pool.fleet, pool.now), default=list)), pool.now
+    )
     again.now = pool.now
     assert (row(again, "a").view.burn_5h, row(again, "a").live) == (0, True)
 

@@ -107,7 +107,9 @@ class Walk:
 
     def admit(self) -> None:
         ask, waited = self.ask(), self.random.choice((0.0, 0.0, 2.0, 5.0, 60.0))
-        self.fleet.admit(RoutingRequest(needs_slot=False), self.now)  # whatever was idle for too long goes first
+        self.fleet.admit(
+            RoutingRequest(needs_slot=False), self.now
+        )  # whatever was idle for too long goes first
         usable = [
             a
             for a in self.fleet.accounts.values()
@@ -142,7 +144,9 @@ class Walk:
                 fields["reset"] = self.now + some((-5, 3, 600, 18000, 500_000))
             headers += [(f"anthropic-ratelimit-unified-{axis}-{k}", str(v)) for k, v in fields.items()]
         status = some(STATUSES)
-        self.fleet.record_response(lease, status, read_windows(headers, self.now), self.now, self.random.random())
+        self.fleet.record_response(
+            lease, status, read_windows(headers, self.now), self.now, self.random.random()
+        )
         if status == 429 and some((True, False)):
             self.fleet.confirm_account_429(lease, self.now, self.random.random())
         if status == 401:
@@ -197,7 +201,9 @@ class Walk:
         for key, binding in fleet.bindings.items():
             assert binding.conversation == key
             assert binding.account in self.ever
-            assert binding.inflight == sum(le.holds_slot and le.request.conversation == key for le in self.open)
+            assert binding.inflight == sum(
+                le.holds_slot and le.request.conversation == key for le in self.open
+            )
             assert not binding.is_evicted(self.rules, now)
 
     def check_readers(self) -> None:

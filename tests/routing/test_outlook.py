@@ -33,7 +33,9 @@ def full(pool: Any, **resets_in: float) -> None:
 def test_the_first_account_that_comes_back_is_expected_with_its_time(Pool: Any) -> None:
     pool = Pool("a", "b", "c")
     full(pool, a=HOUR, b=600.0, c=900.0)
-    assert expected_account(pool.fleet, stand(pool, RoutingRequest("s")), pool.now) == ExpectedAccount("b", pool.now + 600.0)
+    assert expected_account(pool.fleet, stand(pool, RoutingRequest("s")), pool.now) == ExpectedAccount(
+        "b", pool.now + 600.0
+    )
 
 
 def test_it_is_told_by_name(Pool: Any) -> None:
@@ -56,7 +58,12 @@ def test_a_model_s_own_window_counts_for_that_model(Pool: Any) -> None:
     pool = Pool("a", "b")
     pool.quota("a", "7d_opus", 1.0, 300.0, "rejected")
     full(pool, b=900.0)
-    assert expected_account(pool.fleet, stand(pool, RoutingRequest("s", model="claude-opus-4-8")), pool.now).account == "a"
+    assert (
+        expected_account(
+            pool.fleet, stand(pool, RoutingRequest("s", model="claude-opus-4-8")), pool.now
+        ).account
+        == "a"
+    )
 
 
 def test_an_account_that_refuses_just_this_work_is_expected_when_that_ends(Pool: Any) -> None:
@@ -85,7 +92,9 @@ def test_a_request_that_insists_on_an_account_waits_for_that_one(Pool: Any) -> N
 def test_who_waits_for_a_slot_is_expected_there_at_no_known_time(Pool: Any) -> None:
     pool = Pool("a")
     pool.busy("a", 5)
-    assert expected_account(pool.fleet, stand(pool, RoutingRequest("s")), pool.now) == ExpectedAccount("a", None)
+    assert expected_account(pool.fleet, stand(pool, RoutingRequest("s")), pool.now) == ExpectedAccount(
+        "a", None
+    )
 
 
 def test_a_paid_key_is_expected_when_it_may_serve_before_anybody_is_back(Pool: Any) -> None:
@@ -152,5 +161,8 @@ def test_an_account_that_is_gone_is_not_expected(Pool: Any) -> None:
 
 
 def test_a_waiter_that_was_never_tried_expects_nothing(Pool: Any) -> None:
-    assert expected_account(Pool("a").fleet, Waiter(RoutingRequest("s"), WaitLimits(1.0), 0.0), 0.0) == NOT_EXPECTED
+    assert (
+        expected_account(Pool("a").fleet, Waiter(RoutingRequest("s"), WaitLimits(1.0), 0.0), 0.0)
+        == NOT_EXPECTED
+    )
     assert Decision(None, "x").retry_at is None

@@ -31,7 +31,7 @@ def priced_pool(Pool):
 
 def taught(pool, name, tokens_per_week, five=None, rate=100.0):
     """The meter knows these sizes and this burn of an active conversation."""
-    meter = pool.fleet.policy.meter
+    meter = pool.fleet.policy.estimates
     known = meter._of(pool[name])
     known.week, known.five = tokens_per_week, five or tokens_per_week / 8
     meter.seconds, meter.tokens = 2 * HOUR, 2 * HOUR * rate
@@ -99,7 +99,7 @@ def nearly_full(priced):
     pool = taught(priced("a"), "a", 8e6, 1e6, rate=100.0)
     pool.quota("a", "5h", 0.9, 3 * HOUR)
     pool.quota("a", "7d", 0.1, 3 * DAY)
-    pool.fleet.policy.meter._of(pool["a"]).active.touch("other", pool.now + HOUR)
+    pool.fleet.policy.estimates._of(pool["a"]).active.touch("other", pool.now + HOUR)
     return pool
 
 
@@ -123,7 +123,7 @@ def test_nobody_waits_at_the_gate_without_a_hold_or_at_an_account_that_is_idle(p
 def test_who_waits_longer_goes_first(priced):
     pool = taught(priced("a"), "a", 8e6, 1e6, rate=100.0)
     pool.quota("a", "5h", 0.4, 4 * HOUR)
-    pool.fleet.policy.meter._of(pool["a"]).active.touch("other", pool.now + HOUR)
+    pool.fleet.policy.estimates._of(pool["a"]).active.touch("other", pool.now + HOUR)
     assert pool.choose("s", hold=HOLD).account == "a"  # 0.6M / (2 x 100/s) = 50 min
     pool.fleet.gated["first"] = (pool.now - 60.0, pool.now)
     assert pool.choose("s", hold=HOLD).reason == Reason.GATE  # 33 min for three
@@ -150,11 +150,11 @@ def test_what_it_learned_survives_a_restart(priced):
     fleet = Fleet(Rules(), PricePolicy())
     fleet.configure([AccountSpec("a", "a")])
     assert restore_state(fleet, saved, pool.now) == []
-    old, new = pool.fleet.policy.meter, fleet.policy.meter
+    old, new = pool.fleet.policy.estimates, fleet.policy.estimates
     assert new.week(fleet.accounts["a"]) == 8e6
     assert new.burn_rate == pytest.approx(old.burn_rate)
     assert new.demand.hours == old.demand.hours
-    assert fleet.policy.to_json() == pool.fleet.policy.stored()
+    assert fleet.policy.to_json() == pool.fleet.policy.to_json()
 
 
 def test_learned_state_that_is_no_good_is_left_out(priced):
@@ -165,7 +165,7 @@ def test_learned_state_that_is_no_good_is_left_out(priced):
     }
     lost = restore_state(fleet, data, 0.0)
     assert len(lost) == 168
-    assert fleet.policy.meter.week(fleet.accounts["a"]) is None
+    assert fleet.policy.estimates.week(fleet.accounts["a"]) is None
 
 
 def test_the_size_of_a_window_is_learned_from_what_was_burned_since_we_came(priced):
@@ -184,7 +184,7 @@ def test_the_size_of_a_window_is_learned_from_what_was_burned_since_we_came(pric
             pool.now,
         )
         pool.settle(lease, Usage(10_000), served=True)
-    assert pool.fleet.policy.meter.week(pool["a"]) == pytest.approx(1e6, rel=0.15)
+    assert pool.fleet.policy.estimates.week(pool["a"]) == pytest.approx(1e6, rel=0.15)
 
 
 def test_its_words_name_the_rule_for_each_account(priced):
@@ -198,7 +198,7 @@ def test_in_plenty_a_larger_share_is_no_reason_to_crowd_an_account(priced):
     pool = priced("a", "b")
     for name, size in (("a", 3e9), ("b", 1e9)):
         taught(pool, name, size)
-    meter = pool.fleet.policy.meter
+    meter = pool.fleet.policy.estimates
     meter.demand.hours = [1000.0] * 168
     for number in range(2):
         meter._of(pool["a"]).active.touch(f"busy-{number}", pool.now + HOUR)
@@ -233,14 +233,14 @@ def test_ones_own_activity_is_no_reason_to_leave(priced):
     pool.wait(400.0)  # its cache is gone, but it was active less than 15 minutes ago
     assert pool.choose("s").reason == Reason.LAPSED
     assert pool.choose("s").account == home
-    pool.fleet.policy.meter._of(pool[home]).active.touch("other", pool.now + HOUR)
+    pool.fleet.policy.estimates._of(pool[home]).active.touch("other", pool.now + HOUR)
     assert pool.choose("s").account != home
 
 
 def test_the_more_are_active_the_longer_a_window_must_carry_a_newcomer(priced):
     pool = taught(priced("a"), "a", 1e9, 1.9e6, rate=100.0)
     pool.quota("a", "5h", 0.0, 4.99 * HOUR)
-    active = pool.fleet.policy.meter._of(pool["a"]).active
+    active = pool.fleet.policy.estimates._of(pool["a"]).active
     entered = 0
     while pool.choose("s", hold=HOLD).account == "a":
         entered += 1
@@ -257,7 +257,7 @@ def test_before_a_week_was_seen_nobody_waits_for_a_large_cache(priced):
     pool.bind("s", "a", cache_life=HOUR)
     pool.fleet.bindings["s"].prefix = 150_000
     pool.quota("a", "5h", 1.0, 600.0, "rejected")
-    meter = pool.fleet.policy.meter
+    meter = pool.fleet.policy.estimates
     meter.demand.hours = [3e7] * 24 + [None] * 144  # it looks like far too much for everybody
     assert pool.choose("s", cache_life=HOUR, hold=HOLD).account == "b"
     meter.demand.hours, meter.demand._sums = [3e7] * 168, None

@@ -23,7 +23,8 @@ LEFT = QuotaOutlook(0.0, 1.0, ((600_000.0, 9000.0),))
 def offers(**costs):
     accounts = [Account(AccountSpec(name, name), number) for number, name in enumerate(costs)]
     return [
-        Candidate(-costs[a.name], 0, 0.0, a.name, a.generation, 5.0 + a.generation, a, LEFT, 1) for a in accounts
+        Candidate(-costs[a.name], 0, 0.0, a.name, a.generation, 5.0 + a.generation, a, LEFT, 1)
+        for a in accounts
     ]
 
 
@@ -73,9 +74,9 @@ class Team:
         self.fleet.configure([AccountSpec(name, name) for name in self.names])
         self.open: list[Lease] = []
         self.placed = 0
-        policy.meter.seconds, policy.meter.tokens = 2 * HOUR, 2 * HOUR * 100.0
+        policy.estimates.seconds, policy.estimates.tokens = 2 * HOUR, 2 * HOUR * 100.0
         if plenty_changes:
-            policy._plenty = lambda pool: (4e-6, 1.2e-5, INFINITE)[int(pool.now * 3) % 3]
+            policy._share_cap = lambda pool: (4e-6, 1.2e-5, INFINITE)[int(pool.now * 3) % 3]
         inner = policy.place
 
         def place(pool, ask, home):
@@ -85,7 +86,7 @@ class Team:
             others = [a.key for a in pool.accounts if a is not best]
             assert [e.account for e in placement.excluded] == others
             for exclusion in placement.excluded:
-                active = policy.meter.active(
+                active = policy.estimates.active(
                     self.fleet.accounts[exclusion.account], pool.now, ask.conversation
                 )
                 assert exclusion.detail.startswith(f"{active} active")
@@ -97,10 +98,10 @@ class Team:
     def order(self, account, pool, ask, home):
         """What an account is worth to the conversation, worked out from the beginning."""
         policy, now, tuning = self.policy, pool.now, self.policy._tuning
-        standing = policy._standing(account, now)
-        active = policy.meter.active(account, now, ask.conversation)
-        value = min(standing.share, policy._plenty(pool)) / (active + 1)
-        runway = standing.runway(active + 1, policy.meter.burn_rate, now)
+        standing = policy._account_outlook(account, now)
+        active = policy.estimates.active(account, now, ask.conversation)
+        value = min(standing.share, policy._share_cap(pool)) / (active + 1)
+        runway = standing.runway(active + 1, policy.estimates.burn_rate, now)
         if runway < tuning.long_run_sec:
             value *= runway / tuning.long_run_sec
         if account is home:
@@ -111,7 +112,7 @@ class Team:
     def step(self) -> None:
         some = self.random.choice
         self.now += some((0.0, 0.0, 0.1, 1.0, 4.0, 6.0, 20.0, some((-50.0, 320.0, 320.0))))
-        self.random.choices((self.ask, self.answer, self.end), (5, 2, 4))[0]()
+        self.random.choices((self.request, self.answer, self.end), (5, 2, 4))[0]()
 
     def ask(self) -> None:
         some = self.random.choice
@@ -148,5 +149,5 @@ def test_the_account_is_the_one_that_a_look_at_everybody_finds(seed, plenty_chan
     assert team.placed > 150
     team.now += 1000.0
     for account in team.fleet.accounts.values():
-        assert team.policy.meter.active(account, team.now) == 0
-    assert not team.policy.meter._hosts
+        assert team.policy.estimates.active(account, team.now) == 0
+    assert not team.policy.estimates._hosts

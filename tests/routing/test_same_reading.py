@@ -31,7 +31,9 @@ def test_it_is_remembered_and_any_refusal_forgets_it() -> None:
     lease = admitted(fleet)
     fleet.record_response(lease, 200, said, NOW)
     assert account.last_reading is said
-    assert fleet.record_response(lease, 200, said, NOW) is fleet.record_response(lease, 200, QuotaReading(dict(said.axes)), NOW)
+    assert fleet.record_response(lease, 200, said, NOW) is fleet.record_response(
+        lease, 200, QuotaReading(dict(said.axes)), NOW
+    )
     fleet.record_response(lease, 429, REJECTED, NOW + 1)
     assert account.last_reading is None
     fleet.record_response(lease, 200, said, NOW + 2)

@@ -114,7 +114,9 @@ class BodyReader:
             raise
         return file.content()
 
-    def chunked(self, limit: int, too_large: Callable[[], BodyTooLargeError], go_on: Callable[[], None]) -> Buffer:
+    def chunked(
+        self, limit: int, too_large: Callable[[], BodyTooLargeError], go_on: Callable[[], None]
+    ) -> Buffer:
         """A body in chunks, `limit` bytes at most."""
         decoder = ChunkedDecoder(BadRequestError)
         pile = _Pile(self)

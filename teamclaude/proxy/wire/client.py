@@ -19,7 +19,13 @@ import time
 from contextlib import suppress
 from typing import Optional, Union
 
-from ...errors import ClientGoneError, HeadTooLargeError, RequestTimeoutError, TeamClaudeError, BodyTooLargeError
+from ...errors import (
+    ClientGoneError,
+    HeadTooLargeError,
+    RequestTimeoutError,
+    TeamClaudeError,
+    BodyTooLargeError,
+)
 from .bodies import BodyRoom
 from .bodyreader import RECV_BYTES, BodyReader
 from .framing import Framing, Kind, request_body

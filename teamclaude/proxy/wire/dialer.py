@@ -66,7 +66,9 @@ class Dialer:
                     f"the certificate of {origin.host} is not trusted: {error.verify_message}; "
                     "set upstreamCaFile if that is intended"
                 ) from error
-            raise ConnectFailedError(f"no connection to {origin.host}:{origin.port}: {in_words(error)}") from error
+            raise ConnectFailedError(
+                f"no connection to {origin.host}:{origin.port}: {in_words(error)}"
+            ) from error
         if isinstance(sock, ssl.SSLSocket):
             # An end without close_notify is a cut, not an end.
             sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]

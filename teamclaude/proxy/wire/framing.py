@@ -80,7 +80,9 @@ def request_body(head: RequestHead) -> Framing:
     """The framing of a request's body; raises BadRequest, or NotSupported for an unknown coding."""
     framing: Optional[Framing] = head.framing
     if framing is None:
-        framing = head.framing = _plain_length(head) or _framing(head, _NONE, BadRequestError, NotSupportedError)
+        framing = head.framing = _plain_length(head) or _framing(
+            head, _NONE, BadRequestError, NotSupportedError
+        )
     return framing
 
 

@@ -222,7 +222,9 @@ class Answer:
 
     def _read_chunked(self, decoder: ChunkedDecoder, data: bytes) -> list[Buffer]:
         if not data:
-            raise UpstreamLostError(f"the upstream's answer ends after {self.body_bytes} bytes, within its chunks")
+            raise UpstreamLostError(
+                f"the upstream's answer ends after {self.body_bytes} bytes, within its chunks"
+            )
         pieces = decoder.feed(data)
         self.body_bytes += sum(map(len, pieces))
         self.complete = decoder.finished

@@ -239,7 +239,9 @@ def test_a_refused_connection_and_an_unknown_host_are_told(monkeypatch: pytest.M
     dialer = Dialer(1.0, None, None)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    with pytest.raises(ConnectFailedError, match=rf"no connection to 127\.0\.0\.1:{port}: Connection refused"):
+    with pytest.raises(
+        ConnectFailedError, match=rf"no connection to 127\.0\.0\.1:{port}: Connection refused"
+    ):
         dialer.dial(Origin("http", "127.0.0.1", port), NOBODY)
     with pytest.raises(ConnectFailedError, match=r"no connection to api\.invalid:443"):
         dialer.dial(Origin("https", "api.invalid", 443), NOBODY)
@@ -249,7 +251,10 @@ def test_a_refused_connection_and_an_unknown_host_are_told(monkeypatch: pytest.M
 
 
 def test_a_peer_that_never_shakes_hands_is_a_failure() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(ConnectFailedError, match="timed out"):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.raises(ConnectFailedError, match="timed out"),
+    ):
         Dialer(0.05, None, None).dial(Origin("https", "127.0.0.1", server.getsockname()[1]), NOBODY)
 
 
