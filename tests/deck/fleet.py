@@ -70,7 +70,7 @@ NODES = [
     node("66ff", "ENG-9", 300, emoji="🐢", issue="ENG-9", chip="todo", collision=True, idle=61.0,
          line="Dark mode for the settings page", account=BOB),
     node("77aa", "漢字のタイトル 👨‍👩‍👧 家族", 48_000, emoji="🦀", idle=1500.0, pinned=True, account=BOB),
-    node("88bb", "88bb0000", 0, emoji="🦬", account="", tally=UsageSum(), model="", project="", branch=""),
+    node("88bb", "88bb0000", 0, emoji="🦬", account="", usage=UsageSum(), model="", project="", branch=""),
 ]  # fmt: skip
 
 TREE = Tree(
@@ -141,10 +141,10 @@ def rich(**fields: Any) -> DeckModel:
         QuotaBar("7d_opus", "Opus", 0.64, 500_000.0, "on"),
     )
     accounts = (
-        account(ALICE, by_account[ALICE], tally=tally(1_300_000), current=True, inflight=2),
-        account(BOB, by_account[BOB], 0.1, bars=bars, live=0, tally=tally(56_300)),
+        account(ALICE, by_account[ALICE], usage=tally(1_300_000), current=True, inflight=2),
+        account(BOB, by_account[BOB], 0.1, bars=bars, live=0, usage=tally(56_300)),
         account("carol", by_account["carol"], 1.0, status="benched", reason="429: 5h window is full",
-                wait=2520.0, streak=3, live=0, tally=tally(13_000)),
+                wait=2520.0, streak=3, live=0, usage=tally(13_000)),
         AccountRow("paid", "apikey", "auth_failed", "re-login needed",
                 bars=(QuotaBar("tokens", "tokens"),), last_resort=True),
     )  # fmt: skip

@@ -79,7 +79,7 @@ def test_all_lines_fit_and_windows_line_up(room: int, percent: bool) -> None:
     [(200, "4 agents · 4 live · 1.3M tok · $13.00"), (100, "4 agents · 1.3M tok"), (80, "1.3M tok")],
 )
 def test_the_roll_up_says_as_much_as_fits(room: int, rolled: str) -> None:
-    one = account(ALICE, ("a", "b", "c", "d"), tally=tally(1_300_000))
+    one = account(ALICE, ("a", "b", "c", "d"), usage=tally(1_300_000))
     assert lines(one, room)[0].endswith(f" {rolled}")
 
 

@@ -88,15 +88,15 @@ def test_tokens_dollars_and_the_sum_of_the_subtree() -> None:
 
 
 def test_unknown_figures_are_dashes_and_unpriced_tokens_a_plus() -> None:
-    assert row(tally=UsageSum()).split()[-2:] == ["—", "—"]
-    assert row(tally=UsageSum(5000, 1.0, 4000, 1)).split()[-1] == "$1.00+"
-    assert row(tally=UsageSum(5000, 12_345.6, 0, 1)).split()[-1] == "$12,346"
+    assert row(usage=UsageSum()).split()[-2:] == ["—", "—"]
+    assert row(usage=UsageSum(5000, 1.0, 4000, 1)).split()[-1] == "$1.00+"
+    assert row(usage=UsageSum(5000, 12_345.6, 0, 1)).split()[-1] == "$12,346"
 
 
 def test_a_cost_by_the_price_of_another_version_is_marked() -> None:
-    assert row(tally=UsageSum(5000, 1.0, 0, 1, estimated=True)).split()[-1] == "~$1.00"
-    assert row(tally=UsageSum(5000, 1.0, 4000, 1, estimated=True)).split()[-1] == "~$1.00+"
-    assert row(tally=UsageSum(5000, None, 5000, 1)).split()[-1] == "—"
+    assert row(usage=UsageSum(5000, 1.0, 0, 1, estimated=True)).split()[-1] == "~$1.00"
+    assert row(usage=UsageSum(5000, 1.0, 4000, 1, estimated=True)).split()[-1] == "~$1.00+"
+    assert row(usage=UsageSum(5000, None, 5000, 1)).split()[-1] == "—"
     assert sum_usage([UsageSum(1, 1.0), UsageSum(1, 1.0, 0, 1, estimated=True)]).estimated
     assert usage_of({"tokens": 5, "cost": 1.0, "costEstimated": True}).estimated
 
