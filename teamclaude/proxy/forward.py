@@ -47,7 +47,7 @@ from .retry import FIRST_BACKOFF_SEC, Action, Refusal
 from .router import NO_WAIT, NoUsableAccountError, WaitLimits
 from .suspects import Refusals
 from .tap import UsageTap
-from .wire.attend import attend
+from .wire.attend import run_in_thread
 from .wire.client import Client
 from .wire.forwarding import with_length
 from .wire.paths import PathKind
@@ -356,7 +356,7 @@ class Forwarder:
 
     def _renewing(self, renewal: Callable[[], Usability]) -> Usability:
         with self._exchange.pausing("renewal of its token"):
-            return attend(renewal, self._hold.on_tick)
+            return run_in_thread(renewal, self._hold.on_tick)
 
     def _no_token(self, lease: Lease, standing: Usability) -> None:
         """The account can't be used now, or not before a person has helped."""

@@ -8,27 +8,27 @@ from typing import Generic, Optional, TypeVar
 
 from .watch import BEAT_SEC
 
-__all__ = ["attend"]
+__all__ = ["run_in_thread"]
 
 T = TypeVar("T")
 
 
-def attend(work: Callable[[], T], beat: Callable[[], None]) -> T:
+def run_in_thread(work: Callable[[], T], on_tick: Callable[[], None]) -> T:
     """What `work` returns or raises; `beat` is called every fraction of a second meanwhile.
 
     When `beat` raises (the client has left) the work goes on alone and nobody waits for it: it must be
     worth finishing.  Where no thread can be started it is done in this one, without a beat.
     """
     try:
-        job = _Job(work)
+        job = _ThreadJob(work)
     except RuntimeError:  # "can't start new thread"
         return work()
     while not job.done.wait(BEAT_SEC):
-        beat()
+        on_tick()
     return job.result()
 
 
-class _Job(threading.Thread, Generic[T]):
+class _ThreadJob(threading.Thread, Generic[T]):
     def __init__(self, work: Callable[[], T]) -> None:
         super().__init__(name="attended", daemon=True)
         self._work = work

@@ -8,7 +8,7 @@ import pytest
 
 from teamclaude.errors import ClientGoneError
 from teamclaude.proxy.wire import attend as attend_module
-from teamclaude.proxy.wire.attend import attend
+from teamclaude.proxy.wire.attend import run_in_thread
 
 
 def nothing() -> None:
@@ -16,12 +16,12 @@ def nothing() -> None:
 
 
 def test_the_result_comes_back() -> None:
-    assert attend(lambda: 7, nothing) == 7
+    assert run_in_thread(lambda: 7, nothing) == 7
 
 
 def test_an_error_comes_back() -> None:
     with pytest.raises(ZeroDivisionError):
-        attend(lambda: 1 // 0, nothing)
+        run_in_thread(lambda: 1 // 0, nothing)
 
 
 def test_a_client_that_leaves_is_not_waited_with_and_the_work_goes_on(
@@ -38,7 +38,7 @@ def test_a_client_that_leaves_is_not_waited_with_and_the_work_goes_on(
         raise ClientGoneError("left")
 
     with pytest.raises(ClientGoneError):
-        attend(work, left)
+        run_in_thread(work, left)
     assert not ended.is_set()
     may_end.set()
     assert ended.wait(5)
@@ -49,6 +49,6 @@ def test_where_no_thread_can_be_started_the_work_is_done_in_this_one(monkeypatch
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", none_left)
-    assert attend(threading.current_thread, nothing) is threading.current_thread()
+    assert run_in_thread(threading.current_thread, nothing) is threading.current_thread()
     with pytest.raises(ZeroDivisionError):
-        attend(lambda: 1 // 0, nothing)
+        run_in_thread(lambda: 1 // 0, nothing)
