@@ -12,7 +12,7 @@ from teamclaude.proxy import delivery, exchange, forward, front, journal, router
 from teamclaude.proxy.book import AccountTargets
 from teamclaude.proxy.tap import UsageTap
 from teamclaude.proxy.wire import client, crossing, forwarding, transport
-from teamclaude.proxy.wire.berths import Berths
+from teamclaude.proxy.wire.berths import LoopState
 from teamclaude.proxy.wire.crossing import Crossing
 from teamclaude.proxy.wire.framing import LAST_CHUNK, Kind
 from teamclaude.proxy.wire.watch import Watch
@@ -196,7 +196,7 @@ def malformed_is_forwarded() -> Patches:
 def connection_stays_registered() -> Patches:
     """And a stream finds that out when it flows already, not when it is taken aboard."""
 
-    def board(self: Any, berths: Berths, now: float) -> None:
+    def board(self: Any, berths: LoopState, now: float) -> None:
         self._berths = berths
         berths.epoll.register(self.client_fd, crossing.WRITE)
 
@@ -210,7 +210,7 @@ def connection_stays_registered() -> Patches:
             epoll.unregister(self.upstream_fd)
 
     return [
-        mock.patch.object(Berths, "release", lambda self, connection: None),
+        mock.patch.object(LoopState, "release", lambda self, connection: None),
         mock.patch.object(Crossing, "board", board),
         mock.patch.object(Crossing, "_turn_round", turn_round),
     ]

@@ -15,34 +15,34 @@ from typing import Any
 
 from .upstream import Connection
 
-__all__ = ["Berths"]
+__all__ = ["LoopState"]
 
 
-class Berths:
+class LoopState:
     """The passengers, and the connections to the upstream that are looked after; of the ferry's thread."""
 
     def __init__(self, epoll: Any) -> None:
         self.epoll = epoll
-        self.aboard: dict[int, Any] = {}
-        self.moored: dict[int, Connection] = {}
-        self.outbox: list[Any] = []  # who has something to do at the end of this turn
-        self.crowded = False  # this turn sees to more than one event
+        self.tasks: dict[int, Any] = {}
+        self.idle_watched: dict[int, Connection] = {}
+        self.deferred: list[Any] = []  # who has something to do at the end of this turn
+        self.batching = False  # this turn sees to more than one event
 
-    def hold(self, connection: Connection, events: int) -> None:
+    def watch(self, connection: Connection, events: int) -> None:
         """Be told of what comes on a connection to the upstream; raises OSError."""
         if connection.epoll is self.epoll:
             return
         fd = connection.sock.fileno()
         self.epoll.register(fd, events)
         connection.epoll = self.epoll
-        self.moored[fd] = connection
+        self.idle_watched[fd] = connection
 
-    def release(self, connection: Connection) -> None:
+    def unwatch(self, connection: Connection) -> None:
         """Be told no more of a connection: another thread goes on with it."""
         is_ours, fd = connection.epoll is self.epoll, connection.sock.fileno()
         connection.epoll = None
-        if self.moored.get(fd) is connection:
-            del self.moored[fd]
+        if self.idle_watched.get(fd) is connection:
+            del self.idle_watched[fd]
         if is_ours:
             self.unregister(fd)
 

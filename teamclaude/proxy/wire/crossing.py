@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Optional
 
 from ...errors import ClientGoneError, UpstreamLostError
-from .berths import Berths
+from .berths import LoopState
 from .client import Client
 from .upstream import Answer, Buffer
 
@@ -51,12 +51,12 @@ class Crossing:
         self._client = client
         self._framed = framed
         self._idle = idle
-        self._berths = Berths(None)
+        self._berths = LoopState(None)
         self._reading = False  # the upstream is waited for, else the client's room for what is unsent
         self._unsent: Buffer = b""
         self._ashore = False  # the rest of it is for the thread that handed it over
 
-    def board(self, berths: Berths, now: float) -> None:
+    def board(self, berths: LoopState, now: float) -> None:
         """Wait for the client's room: there is some, which wakes the ferry; raises OSError."""
         self._berths = berths
         berths.epoll.register(self.upstream_fd, NOTHING)

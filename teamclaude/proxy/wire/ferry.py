@@ -25,7 +25,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Optional, Union
 
-from .berths import Berths
+from .berths import LoopState
 from .client import Client
 from .crossing import Crossing, Framed
 from .ride import Ride
@@ -49,7 +49,7 @@ class Ferry:
         self._monotonic = monotonic
         # Guards _berths, _thread and _look_at, and who is aboard where others come aboard or it is walked.
         self._lock = threading.Lock()
-        self._berths: Optional[Berths] = None  # while the thread runs
+        self._berths: Optional[LoopState] = None  # while the thread runs
         self._thread: Optional[threading.Thread] = None  # the last one
         self._look_at = _NEVER  # when the first of them may be late; monotonic
         self._landed: list[Passenger] = []  # in this turn
@@ -91,49 +91,49 @@ class Ferry:
     def _board(self, passenger: Passenger) -> None:
         berths = self._berths
         if berths is None:
-            berths = Berths(EPOLL())
+            berths = LoopState(EPOLL())
             thread = threading.Thread(target=self._run, args=(berths,), name="ferry", daemon=True)
             thread.start()
             self._thread, self._berths = thread, berths
         now = self._monotonic()
         self._look_at = min(self._look_at, now + passenger.shortest_wait)
         for fd in passenger.fds:
-            berths.aboard[fd] = passenger
+            berths.tasks[fd] = passenger
         try:
             passenger.board(berths, now)
         except BaseException:
             for fd in passenger.fds:
-                del berths.aboard[fd]
+                del berths.tasks[fd]
             raise
 
     # --- the ferry's thread ---------------------------------------------------------------------------
 
-    def _run(self, berths: Berths) -> None:
+    def _run(self, berths: LoopState) -> None:
         try:
             while self._turn(berths):
                 pass
         except BaseException as error:  # a defect here must not leave anybody waiting
             with self._lock:
                 self._berths = None
-                for passenger in set(berths.aboard.values()):
+                for passenger in set(berths.tasks.values()):
                     self._land(berths, passenger, error)
             self._wake_landed()
         finally:
             berths.epoll.close()
 
-    def _turn(self, berths: Berths) -> bool:
+    def _turn(self, berths: LoopState) -> bool:
         """See to all that happens next; False when nothing did and nobody is aboard."""
-        aboard, outbox = berths.aboard, berths.outbox
+        aboard, outbox = berths.tasks, berths.deferred
         patience = max(0.0, self._look_at - self._monotonic()) if aboard else LINGER_SEC
         events = berths.epoll.poll(patience, MOST_EVENTS)
-        berths.crowded = len(events) > 1
+        berths.batching = len(events) > 1
         now = self._monotonic()
         for fd, what in events:
             passenger = aboard.get(fd)
             if passenger is not None:
                 self._move(berths, passenger, passenger.ready, fd, what, now)
-            elif fd in berths.moored:
-                berths.moored[fd].news = True
+            elif fd in berths.idle_watched:
+                berths.idle_watched[fd].news = True
         while outbox:
             ride = outbox.pop(0)
             self._move(berths, ride, ride.act, now)
@@ -143,7 +143,7 @@ class Ferry:
             self._wake_landed()
         return bool(events or aboard) or not self._leave(berths)
 
-    def _move(self, berths: Berths, who: Passenger, move: Callable[..., None], *told: Any) -> None:
+    def _move(self, berths: LoopState, who: Passenger, move: Callable[..., None], *told: Any) -> None:
         try:
             move(*told)
             if who.complete:
@@ -151,9 +151,9 @@ class Ferry:
         except BaseException as error:
             self._land(berths, who, error)
 
-    def _find_late(self, berths: Berths, now: float) -> None:
+    def _find_late(self, berths: LoopState, now: float) -> None:
         with self._lock:
-            aboard = set(berths.aboard.values())
+            aboard = set(berths.tasks.values())
             for passenger in [each for each in aboard if now >= each.deadline]:
                 aboard.remove(passenger)
                 try:
@@ -166,9 +166,9 @@ class Ferry:
                 (min(each.deadline, now + each.shortest_wait) for each in aboard), default=_NEVER
             )
 
-    def _land(self, berths: Berths, passenger: Passenger, error: Optional[BaseException] = None) -> None:
+    def _land(self, berths: LoopState, passenger: Passenger, error: Optional[BaseException] = None) -> None:
         for fd in passenger.fds:
-            del berths.aboard[fd]
+            del berths.tasks[fd]
         with suppress(OSError):
             passenger.leave()
         passenger.error = error
@@ -179,9 +179,9 @@ class Ferry:
             passenger.ended.release()
         self._landed.clear()
 
-    def _leave(self, berths: Berths) -> bool:
+    def _leave(self, berths: LoopState) -> bool:
         with self._lock:
-            if berths.aboard:
+            if berths.tasks:
                 return False
             self._berths = None
             return True

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from teamclaude.proxy.wire.berths import Berths
+from teamclaude.proxy.wire.berths import LoopState
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.upstream import Connection
 
@@ -23,26 +23,26 @@ def connection_of(pair: Pair) -> Connection:
 
 
 def test_a_connection_is_registered_once_however_often_it_is_held(tcp_pair: Pair) -> None:
-    berths, connection = Berths(select.epoll()), connection_of(tcp_pair)
-    berths.hold(connection, IN)
-    berths.hold(connection, IN)
+    berths, connection = LoopState(select.epoll()), connection_of(tcp_pair)
+    berths.watch(connection, IN)
+    berths.watch(connection, IN)
     assert connection.epoll is berths.epoll
 
 
 def test_a_released_connection_can_be_registered_by_anybody(tcp_pair: Pair) -> None:
-    berths, connection = Berths(select.epoll()), connection_of(tcp_pair)
-    berths.hold(connection, IN)
-    berths.release(connection)
+    berths, connection = LoopState(select.epoll()), connection_of(tcp_pair)
+    berths.watch(connection, IN)
+    berths.unwatch(connection)
     assert connection.epoll is None
-    assert not berths.moored
+    assert not berths.idle_watched
     berths.epoll.register(connection.sock.fileno(), IN)  # EEXIST if it were still registered
 
 
 def test_a_connection_that_was_closed_meanwhile_is_released_without_a_word(tcp_pair: Pair) -> None:
-    berths, connection = Berths(select.epoll()), connection_of(tcp_pair)
-    berths.hold(connection, IN)
+    berths, connection = LoopState(select.epoll()), connection_of(tcp_pair)
+    berths.watch(connection, IN)
     connection.close()
-    berths.release(connection)
+    berths.unwatch(connection)
     assert connection.epoll is None
 
 
@@ -50,12 +50,12 @@ def test_a_connection_of_an_earlier_loop_is_released_and_nobody_else_s_registrat
     tcp_pair: Pair,
 ) -> None:
     earlier, berths, connection = (
-        Berths(select.epoll()),
-        Berths(select.epoll()),
+        LoopState(select.epoll()),
+        LoopState(select.epoll()),
         connection_of(tcp_pair),
     )
-    earlier.hold(connection, IN)
+    earlier.watch(connection, IN)
     berths.epoll.register(connection.sock.fileno(), IN)
-    berths.release(connection)
+    berths.unwatch(connection)
     assert connection.epoll is None
     berths.epoll.modify(connection.sock.fileno(), 0)  # ENOENT if it had been taken away
