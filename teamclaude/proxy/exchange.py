@@ -21,7 +21,7 @@ from .bodyscan import NO_FACTS, BodyFacts
 from .entry import Caller
 from .redact import redact_text
 from .waiting import HELD, HeldRequest, RequestWait, current_hold, held_seconds
-from .wire.bodies import BodyRoom
+from .wire.bodies import BodyReservation
 from .wire.framing import keep_alive
 from .wire.head import RequestHead
 from .wire.paths import PathKind, Route
@@ -81,7 +81,7 @@ class Exchange:
     has_body = False  # the request announced one, even an empty one
     body_read = False
     body: Union[bytes, bytearray, memoryview] = b""
-    body_room: Optional[BodyRoom] = None  # what the body takes of the memory for all
+    body_room: Optional[BodyReservation] = None  # what the body takes of the memory for all
     facts: BodyFacts = NO_FACTS
     routing_request: RoutingRequest = _NO_ASK
     status: Optional[int] = None  # sent to the client
@@ -127,7 +127,7 @@ class Exchange:
         """Nothing will be sent of it any more."""
         self.body = b""
         if self.body_room is not None:
-            self.body_room.give_back()
+            self.body_room.release()
             self.body_room = None
 
     def reset_response(self) -> None:

@@ -183,7 +183,7 @@ class ConnectionHandler:
         limit = self._runtime.context.config.proxy.max_body_mib
         upload = upload_mib(exchange.head.method, exchange.route.path)
         if framing.length > SMALL_BODY_BYTES or framing.kind is Kind.CHUNKED:
-            exchange.body_room = self._runtime.body_limiter.room()
+            exchange.body_room = self._runtime.body_limiter.reservation()
         spool = self._runtime.spool if upload else None
         self._read_body(exchange, framing, max(limit, upload) << 20, spool)
         if log is not None:

@@ -20,13 +20,13 @@ from collections.abc import Callable
 
 from ...errors import OverloadedError
 
-__all__ = ["BLOCK", "BodyLimiter", "BodyRoom"]
+__all__ = ["BLOCK", "BodyLimiter", "BodyReservation"]
 
 BLOCK = 1 << 20
 WAIT_SEC = 10.0
 STALL_SEC = 1.0
 SLOW_SEC = 10.0
-BEAT_SEC = 0.2
+POLL_SEC = 0.2
 RETRY_SEC = 5
 
 
@@ -38,126 +38,126 @@ class BodyLimiter:
         self._monotonic = monotonic
         self._changed = threading.Condition()  # guards the four below, and the rooms
         self._used = 0
-        self._born = 0
-        self._reading: list[BodyRoom] = []  # bodies of which more is to come, in order of age
-        self._waiting: list[BodyRoom] = []
+        self._last_sequence = 0
+        self._reading: list[BodyReservation] = []  # bodies of which more is to come, in order of age
+        self._waiting: list[BodyReservation] = []
 
     @property
     def used(self) -> int:
         """Bytes that are taken now."""
         return self._used
 
-    def room(self) -> BodyRoom:
+    def reservation(self) -> BodyReservation:
         """For one body that is about to be read."""
         with self._changed:
-            self._born += 1
-            return BodyRoom(self, self._born)
+            self._last_sequence += 1
+            return BodyReservation(self, self._last_sequence)
 
-    def take(self, room: BodyRoom, size: int, beat: Callable[[], None]) -> None:
+    def acquire(self, body: BodyReservation, size: int, on_tick: Callable[[], None]) -> None:
         """Room for `size` bytes more; waits for it (rules 2 and 3), and calls `beat` meanwhile.
 
         Raises Overloaded, or what `beat` raises.
         """
         with self._changed:
-            self._check(room)
-            if room not in self._reading:
-                self._reading.append(room)
-                self._reading.sort(key=_age)
+            self._check_refused(body)
+            if body not in self._reading:
+                self._reading.append(body)
+                self._reading.sort(key=_by_age)
             if self._waiting or self._used + size > self._limit():
-                self._wait(room, size, beat)
+                self._wait(body, size, on_tick)
             self._used += size
-            room.held += size
-            room.at = self._monotonic()
+            body.acquired += size
+            body.last_block_at = self._monotonic()
 
-    def _wait(self, room: BodyRoom, size: int, beat: Callable[[], None]) -> None:
+    def _wait(self, body: BodyReservation, size: int, on_tick: Callable[[], None]) -> None:
         began = self._monotonic()
-        self._waiting.append(room)
+        self._waiting.append(body)
         try:
             while True:
-                first = min(self._waiting, key=_age) is room
+                first = min(self._waiting, key=_by_age) is body
                 if first and self._used + size <= self._limit():
                     return
                 waited = self._monotonic() - began
                 if waited >= WAIT_SEC:
-                    room.refused = True
+                    body.refused = True
                 elif first and waited >= STALL_SEC:
-                    self._make_room(room)
-                self._check(room)
-                self._changed.wait(BEAT_SEC)
-                beat()
+                    self._refuse_another(body)
+                self._check_refused(body)
+                self._changed.wait(POLL_SEC)
+                on_tick()
         finally:
-            self._waiting.remove(room)
+            self._waiting.remove(body)
             self._changed.notify_all()
 
-    def _make_room(self, oldest: BodyRoom) -> None:
-        if any(each.refused and each.held for each in self._reading):
+    def _refuse_another(self, oldest: BodyReservation) -> None:
+        if any(each.refused and each.acquired for each in self._reading):
             return  # its room is about to be given back
-        others = [each for each in self._reading if each is not oldest and each.held]
+        others = [each for each in self._reading if each is not oldest and each.acquired]
         slow_since = self._monotonic() - SLOW_SEC
-        slow = [each for each in others if each not in self._waiting and each.at <= slow_since]
-        younger = [each for each in others if each.born > oldest.born]
+        slow = [each for each in others if each not in self._waiting and each.last_block_at <= slow_since]
+        younger = [each for each in others if each.sequence > oldest.sequence]
         if slow:
             slow[0].refused = True
         elif younger:
             younger[-1].refused = True
         self._changed.notify_all()
 
-    def _check(self, room: BodyRoom) -> None:
-        if room.refused:
+    def _check_refused(self, body: BodyReservation) -> None:
+        if body.refused:
             raise OverloadedError(
                 f"The bodies of all requests take {self._limit() >> 20} MiB, the most (proxy.maxBodiesMiB); "
                 "try again in a moment.",
                 RETRY_SEC,
             )
 
-    def read(self, room: BodyRoom) -> None:
+    def mark_read(self, body: BodyReservation) -> None:
         """All of it has come."""
         with self._changed:
-            if room in self._reading:
-                self._reading.remove(room)
+            if body in self._reading:
+                self._reading.remove(body)
 
-    def give_back(self, room: BodyRoom) -> None:
+    def release(self, body: BodyReservation) -> None:
         """It is not needed any more."""
         with self._changed:
-            if room in self._reading:
-                self._reading.remove(room)
-            self._used -= room.held
-            room.held = 0
+            if body in self._reading:
+                self._reading.remove(body)
+            self._used -= body.acquired
+            body.acquired = 0
             self._changed.notify_all()
 
 
-class BodyRoom:
+class BodyReservation:
     """What one body takes; used by one thread at a time."""
 
-    __slots__ = ("_limiter", "at", "born", "held", "refused")
+    __slots__ = ("_limiter", "last_block_at", "sequence", "acquired", "refused")
 
-    def __init__(self, limiter: BodyLimiter, born: int) -> None:
+    def __init__(self, limiter: BodyLimiter, sequence: int) -> None:
         self._limiter = limiter
-        self.born = born
-        self.held = 0
-        self.at = 0.0  # when it took its last block; monotonic
+        self.sequence = sequence
+        self.acquired = 0
+        self.last_block_at = 0.0  # when it took its last block; monotonic
         self.refused = False  # it has to give way
 
-    def take(self, size: int, beat: Callable[[], None]) -> None:
+    def acquire(self, size: int, on_tick: Callable[[], None]) -> None:
         """Room for `size` bytes more; raises Overloaded, or what `beat` raises."""
-        self._limiter.take(self, size, beat)
+        self._limiter.acquire(self, size, on_tick)
 
-    def check(self) -> None:
+    def check_refused(self) -> None:
         """Raise Overloaded when it has to give way."""
-        self._limiter._check(self)
+        self._limiter._check_refused(self)
 
-    def moved(self, now: float) -> None:
+    def mark_progress(self, now: float) -> None:
         """Another block of what it has taken already has come."""
-        self.at = now
+        self.last_block_at = now
 
-    def read(self) -> None:
+    def mark_read(self) -> None:
         """All of it has come."""
-        self._limiter.read(self)
+        self._limiter.mark_read(self)
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """It is not needed any more."""
-        self._limiter.give_back(self)
+        self._limiter.release(self)
 
 
-def _age(room: BodyRoom) -> int:
-    return room.born
+def _by_age(room: BodyReservation) -> int:
+    return room.sequence

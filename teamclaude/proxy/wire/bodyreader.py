@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import TypeVar, Union
 
 from ...errors import BadRequestError, ClientGoneError, RequestTimeoutError, BodyTooLargeError
-from .bodies import BLOCK, BodyRoom
+from .bodies import BLOCK, BodyReservation
 from .framing import ChunkedDecoder
 from .spool import Spool, SpoolFile
 
@@ -48,7 +48,7 @@ class BodyReader:
         set_timeout: Callable[[float], None],
         idle_sec: float,
         beat: Callable[[], None],
-        room: BodyRoom | None,
+        room: BodyReservation | None,
         spool: Spool | None,
     ) -> None:
         self._sock = sock
@@ -75,7 +75,7 @@ class BodyReader:
         else:
             body = self._into_memory(length)
         if self._room is not None:
-            self._room.read()
+            self._room.mark_read()
         return body
 
     def _into_memory(self, length: int) -> Buffer:
@@ -96,7 +96,7 @@ class BodyReader:
             filled += self._receive(lambda part=part: self._sock.recv_into(part))  # type: ignore[misc]
             if filled >= block and self._room is not None:
                 block = filled + BLOCK
-                self._room.moved(self._last)
+                self._room.mark_progress(self._last)
         return whole
 
     def _onto_disk(self, spool: Spool, length: int, go_on: Callable[[], None]) -> Buffer:
@@ -133,7 +133,7 @@ class BodyReader:
                 if decoder.finished:
                     self._buffer += decoder.leftover
                     if self._room is not None:
-                        self._room.read()
+                        self._room.mark_read()
                     return pile.content()
                 data = self._receive(self._some)
         except BaseException:
@@ -147,7 +147,7 @@ class BodyReader:
         if self._room is None:
             return
         asked = time.monotonic()
-        self._room.take(size, self._beat)
+        self._room.acquire(size, self._beat)
         self._last = time.monotonic()
         self._began += self._last - asked
 
@@ -163,7 +163,7 @@ class BodyReader:
                     words = f"no more of the body arrived for {self._idle_sec:g} s"
                     raise RequestTimeoutError(words) from None
                 if self._room is not None:
-                    self._room.check()
+                    self._room.check_refused()
             except OSError as error:
                 raise ClientGoneError("the client's connection broke") from error
         if not got:
@@ -193,7 +193,7 @@ class _Pile:
             self._file.write(bytes(self._body))
             self._body = bytearray()
             if self._reader._room is not None:
-                self._reader._room.give_back()
+                self._reader._room.release()
         if self._file is not None:
             self._file.write(piece)
             return

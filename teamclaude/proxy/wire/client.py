@@ -26,7 +26,7 @@ from ...errors import (
     TeamClaudeError,
     BodyTooLargeError,
 )
-from .bodies import BodyRoom
+from .bodies import BodyReservation
 from .bodyreader import RECV_BYTES, BodyReader
 from .framing import Framing, Kind, request_body
 from .head import MAX_HEAD_BYTES, RequestHead, RequestHeads, find_head_end
@@ -135,7 +135,7 @@ class Client:
         framing: Framing,
         limit: int,
         asks_first: bool = False,
-        room: Optional[BodyRoom] = None,
+        room: Optional[BodyReservation] = None,
         spool: Optional[Spool] = None,
     ) -> Buffer:
         """The whole body, at most `limit` bytes.
