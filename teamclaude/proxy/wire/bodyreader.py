@@ -22,7 +22,7 @@ from .bodies import BLOCK, BodyReservation
 from .framing import ChunkedDecoder
 from .spool import Spool, SpoolFile
 
-__all__ = ["RECV_BYTES", "SLOWEST", "SPOOLED", "BodyReader"]
+__all__ = ["RECV_BYTES", "MIN_BYTES_PER_SEC", "SPOOL_THRESHOLD", "BodyReader"]
 
 Buffer = Union[bytes, bytearray, memoryview]
 T = TypeVar("T", int, bytes)
@@ -31,11 +31,11 @@ RECV_BYTES = 65536
 # Up to this size a body gets its memory at once: grown by doubling, 2 MB took 4 ms of processor time more.
 # Beyond, it is mapped: no page is taken before its bytes have arrived, whatever size was announced, and
 # nobody else waits while 50 MB are cleared (25 ms).
-LARGEST_CLEARED = 4 << 20
-SPOOLED = 8 << 20  # larger uploads go to disk
-DISK_BYTES = 1 << 18  # what is written to it in one go
-SLOWEST = 4096  # bytes per second
-LOOK_SEC = 0.5  # how soon a body that has to give way is told
+MAX_PREALLOCATED = 4 << 20
+SPOOL_THRESHOLD = 8 << 20  # larger uploads go to disk
+DISK_WRITE_BYTES = 1 << 18  # what is written to it in one go
+MIN_BYTES_PER_SEC = 4096  # bytes per second
+REFUSAL_POLL_SEC = 0.5  # how soon a body that has to give way is told
 
 
 class BodyReader:
@@ -47,41 +47,41 @@ class BodyReader:
         buffer: bytearray,
         set_timeout: Callable[[float], None],
         idle_sec: float,
-        beat: Callable[[], None],
-        room: BodyReservation | None,
+        on_tick: Callable[[], None],
+        reservation: BodyReservation | None,
         spool: Spool | None,
     ) -> None:
         self._sock = sock
         self._buffer = buffer
         self._set_timeout = set_timeout
         self._idle_sec = idle_sec
-        self._beat = beat
-        self._room = room
+        self._on_tick = on_tick
+        self._reservation = reservation
         self._spool = spool
-        self._began = self._last = time.monotonic()
-        self._got = 0
+        self._began_at = self._last_at = time.monotonic()
+        self._received = 0
 
-    def by_length(self, length: int, go_on: Callable[[], None]) -> Buffer:
+    def read_length(self, length: int, send_continue: Callable[[], None]) -> Buffer:
         """A body of this many bytes; `go_on` is called when it is certain that it is wanted."""
-        if self._spool is not None and length > SPOOLED:
-            return self._onto_disk(self._spool, length, go_on)
-        self._take(0)
-        go_on()
+        if self._spool is not None and length > SPOOL_THRESHOLD:
+            return self._read_to_disk(self._spool, length, send_continue)
+        self._acquire(0)
+        send_continue()
         if not self._buffer:
-            self._buffer += self._receive(self._some)
+            self._buffer += self._receive(self._recv_some)
         if len(self._buffer) >= length:
             body: Buffer = bytes(self._buffer[:length])
             del self._buffer[:length]
         else:
-            body = self._into_memory(length)
-        if self._room is not None:
-            self._room.mark_read()
+            body = self._read_to_memory(length)
+        if self._reservation is not None:
+            self._reservation.mark_read()
         return body
 
-    def _into_memory(self, length: int) -> Buffer:
-        at_once = length <= LARGEST_CLEARED
+    def _read_to_memory(self, length: int) -> Buffer:
+        at_once = length <= MAX_PREALLOCATED
         if at_once:
-            self._take(length)
+            self._acquire(length)
         whole = memoryview(bytearray(length) if at_once else mmap.mmap(-1, length))
         filled = len(self._buffer)
         whole[:filled] = self._buffer
@@ -91,21 +91,21 @@ class BodyReader:
         while filled < length:
             if filled == taken:
                 taken = min(filled + BLOCK, length)
-                self._take(taken - filled)
+                self._acquire(taken - filled)
             part = whole[filled:taken]
             filled += self._receive(lambda part=part: self._sock.recv_into(part))  # type: ignore[misc]
-            if filled >= block and self._room is not None:
+            if filled >= block and self._reservation is not None:
                 block = filled + BLOCK
-                self._room.mark_progress(self._last)
+                self._reservation.mark_progress(self._last_at)
         return whole
 
-    def _onto_disk(self, spool: Spool, length: int, go_on: Callable[[], None]) -> Buffer:
+    def _read_to_disk(self, spool: Spool, length: int, send_continue: Callable[[], None]) -> Buffer:
         file = spool.open(length)
         try:
-            go_on()
+            send_continue()
             file.write(self._buffer[:length])
             del self._buffer[:length]
-            part = memoryview(bytearray(DISK_BYTES))
+            part = memoryview(bytearray(DISK_WRITE_BYTES))
             while file.size < length:
                 some = part[: length - file.size]
                 file.write(part[: self._receive(lambda some=some: self._sock.recv_into(some))])  # type: ignore
@@ -114,14 +114,14 @@ class BodyReader:
             raise
         return file.content()
 
-    def chunked(
-        self, limit: int, too_large: Callable[[], BodyTooLargeError], go_on: Callable[[], None]
+    def read_chunked(
+        self, limit: int, too_large: Callable[[], BodyTooLargeError], send_continue: Callable[[], None]
     ) -> Buffer:
         """A body in chunks, `limit` bytes at most."""
         decoder = ChunkedDecoder(BadRequestError)
-        pile = _Pile(self)
-        self._take(0)
-        go_on()
+        pile = _ChunkedBody(self)
+        self._acquire(0)
+        send_continue()
         data = bytes(self._buffer)
         self._buffer.clear()
         try:
@@ -132,79 +132,79 @@ class BodyReader:
                     raise too_large()
                 if decoder.finished:
                     self._buffer += decoder.leftover
-                    if self._room is not None:
-                        self._room.mark_read()
+                    if self._reservation is not None:
+                        self._reservation.mark_read()
                     return pile.content()
-                data = self._receive(self._some)
+                data = self._receive(self._recv_some)
         except BaseException:
-            pile.drop()
+            pile.discard()
             raise
 
-    def _some(self) -> bytes:
+    def _recv_some(self) -> bytes:
         return self._sock.recv(RECV_BYTES)
 
-    def _take(self, size: int) -> None:
-        if self._room is None:
+    def _acquire(self, size: int) -> None:
+        if self._reservation is None:
             return
         asked = time.monotonic()
-        self._room.acquire(size, self._beat)
-        self._last = time.monotonic()
-        self._began += self._last - asked
+        self._reservation.acquire(size, self._on_tick)
+        self._last_at = time.monotonic()
+        self._began_at += self._last_at - asked
 
     def _receive(self, receive: Callable[[], T]) -> T:
         """Bytes, or their number; raises RequestTimeout, ClientGone, or Overloaded when it must give way."""
         while True:
-            self._set_timeout(min(self._idle_sec, LOOK_SEC))
+            self._set_timeout(min(self._idle_sec, REFUSAL_POLL_SEC))
             try:
                 got = receive()
                 break
             except socket.timeout:
-                if time.monotonic() - self._last >= self._idle_sec:
+                if time.monotonic() - self._last_at >= self._idle_sec:
                     words = f"no more of the body arrived for {self._idle_sec:g} s"
                     raise RequestTimeoutError(words) from None
-                if self._room is not None:
-                    self._room.check_refused()
+                if self._reservation is not None:
+                    self._reservation.check_refused()
             except OSError as error:
                 raise ClientGoneError("the client's connection broke") from error
         if not got:
             raise ClientGoneError("the client left in the middle of its request body")
-        self._last = now = time.monotonic()
-        self._got += got if isinstance(got, int) else len(got)
-        if now - self._began > self._idle_sec + self._got / SLOWEST:
-            raise RequestTimeoutError(f"the body comes at less than {SLOWEST} bytes per second")
+        self._last_at = now = time.monotonic()
+        self._received += got if isinstance(got, int) else len(got)
+        if now - self._began_at > self._idle_sec + self._received / MIN_BYTES_PER_SEC:
+            raise RequestTimeoutError(f"the body comes at less than {MIN_BYTES_PER_SEC} bytes per second")
         return got
 
 
-class _Pile:
+class _ChunkedBody:
     """The payload of chunks, in memory, or on disk when it grows large and may go there."""
 
     def __init__(self, reader: BodyReader) -> None:
         self._reader = reader
         self._body = bytearray()
-        self._taken = RECV_BYTES  # so much may come together with the head: rule 4 of `bodies`
+        self._acquired = RECV_BYTES  # so much may come together with the head: rule 4 of `bodies`
         self._file: SpoolFile | None = None
         self.size = 0
 
     def add(self, piece: Buffer) -> None:
         self.size += len(piece)
         spool = self._reader._spool
-        if self._file is None and spool is not None and self.size > SPOOLED:
+        if self._file is None and spool is not None and self.size > SPOOL_THRESHOLD:
             self._file = spool.open()
             self._file.write(bytes(self._body))
             self._body = bytearray()
-            if self._reader._room is not None:
-                self._reader._room.release()
+            if self._reader._reservation is not None:
+                self._reader._reservation.release()
         if self._file is not None:
             self._file.write(piece)
             return
-        while self.size > self._taken:
-            self._reader._take(BLOCK)
-            self._taken += BLOCK
+        while self.size > self._acquired:
+            self._reader._acquire(BLOCK)
+            self._acquired += BLOCK
         self._body += piece
 
     def content(self) -> Buffer:
         return self._body if self._file is None else self._file.content()
 
-    def drop(self) -> None:
+    def discard(self) -> None:
         if self._file is not None:
             self._file.close()

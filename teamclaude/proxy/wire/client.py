@@ -159,8 +159,8 @@ class Client:
             self.sock, buffer, self._set_timeout, self._body_idle_sec, self.watch.check, room, spool
         )
         if framing.kind is Kind.CHUNKED:
-            return reader.chunked(limit, lambda: _too_large(limit), go_on)
-        return reader.by_length(length, go_on)
+            return reader.read_chunked(limit, lambda: _too_large(limit), go_on)
+        return reader.read_length(length, go_on)
 
     def _receive(self, timeout: float) -> Optional[bytes]:
         """Bytes, b"" at the end of the connection, None when nothing came in time."""
