@@ -27,7 +27,7 @@ from .redact import redact_text
 from .requestrecord import RequestRecord
 from .secretvalues import KNOWN_SECRETS
 from .tap import UsageTap
-from .wire.client import Client
+from .wire.client import ClientConnection
 from .wire.coding import is_identity
 from .wire.ferry import Ferry
 from .wire.forwarding import client_framing, client_head, client_response_headers, header_text
@@ -79,7 +79,7 @@ class ResponseWriter:
     def __init__(
         self,
         exchange: Exchange,
-        client: Client,
+        client: ClientConnection,
         log: Optional[RequestRecord],
         hold: Hold,
         idle_sec: float,
@@ -109,7 +109,7 @@ class ResponseWriter:
         self._exchange.response_started(answer.head.status)
         data = head + body
         try:
-            sent = self._client.send_now(data)
+            sent = self._client.send_nowait(data)
         finally:  # the client first; what it does not take was answered all the same
             tap.feed(body)
             if self._log is not None:

@@ -48,7 +48,7 @@ from .router import NO_WAIT, NoUsableAccountError, WaitLimits
 from .suspects import Refusals
 from .tap import UsageTap
 from .wire.attend import run_in_thread
-from .wire.client import Client
+from .wire.client import ClientConnection
 from .wire.forwarding import with_length
 from .wire.paths import PathKind
 from .wire.steps import Soon, Steps
@@ -74,7 +74,7 @@ class Forwarder:
     _gave_up = False  # nobody else is to be tried: the kept answer is relayed
 
     def __init__(
-        self, context: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord]
+        self, context: RequestContext, exchange: Exchange, client: ClientConnection, log: Optional[RequestRecord]
     ) -> None:
         self._house = context
         self._config = context.config

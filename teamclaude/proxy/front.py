@@ -36,7 +36,7 @@ from .house import RequestContext
 from .passthrough import pass_through, pass_websocket
 from .requestrecord import RequestRecord
 from .runtime import Runtime
-from .wire.client import Client
+from .wire.client import ClientConnection
 from .wire.connections import Accepted
 from .wire.forwarding import render_response
 from .wire.framing import Framing, Kind, asks_for_websocket, keep_alive, request_body
@@ -68,7 +68,7 @@ class ConnectionHandler:
         """`prove` is called once a request has been admitted."""
         config = runtime.context.config
         self._runtime = runtime
-        self._client = accepted.client = Client(
+        self._client = accepted.client = ClientConnection(
             accepted.sock,
             config.header_read_sec,
             config.body_read_idle_sec,
@@ -91,7 +91,7 @@ class ConnectionHandler:
         with suppress(ClientGoneError):
             # Idle before draining is looked at: a drain closes who is idle, or is seen here.
             while not self._runtime.draining and self._serve_next():
-                client.idle = not client.has_more
+                client.idle = not client.has_buffered
         if self._unread:
             client.idle = True
             client.linger()
@@ -99,7 +99,7 @@ class ConnectionHandler:
     def _serve_next(self) -> bool:
         """Serve requests, the small ones aboard the ferry; True when the connection can carry another."""
         ride = self._ride
-        if ride is None or not self._use_loop_next or self._client.has_more or not self._client.proven:
+        if ride is None or not self._use_loop_next or self._client.has_buffered or not self._client.admitted:
             return self._next_request()
         if not self._runtime.context.event_loop.ride(ride):
             return self._next_request()
@@ -107,16 +107,16 @@ class ConnectionHandler:
             return go_on(ride.steps, ride.step)
         if ride.over:
             return False
-        return self._next_request() if self._client.has_more else True
+        return self._next_request() if self._client.has_buffered else True
 
     def _start_request(self, data: bytes) -> Optional[Steps[bool]]:
         """The steps of the request in these bytes, when they are one that the ferry may take on."""
-        head = self._client.take_in(data)
+        head = self._client.take_whole_request(data)
         if head is None:
             return None
         route = _route(head)
         if route.kind is PathKind.OWN:  # may write a file
-            self._client.put_back(data)
+            self._client.unread(data)
             return None
         return self._serve_forwarded(Exchange(head, route, self._runtime.clock()))
 
@@ -199,8 +199,8 @@ class ConnectionHandler:
         if visitor is None:
             visitor = door.authorize(head, self._peer_ip, self._same_user, self._local_ip)
             head.shared[door] = visitor
-            if not self._client.proven:
-                self._client.proven = True
+            if not self._client.admitted:
+                self._client.admitted = True
                 self._prove()
         return visitor
 
@@ -224,7 +224,7 @@ class ConnectionHandler:
 
     def _settle_error(self, exchange: Exchange, error: Exception) -> bool:
         """Record how the request failed and tell the client, if it can still be told."""
-        started = self._client.started
+        started = self._client.response_started
         if isinstance(error, ClientGoneError):
             exchange.end(Outcome.CLIENT_GONE, str(error))
             return False
@@ -253,7 +253,7 @@ class ConnectionHandler:
 
     def _cut(self, exchange: Exchange) -> bool:
         """Close in the middle of an answer."""
-        if self._client.started and exchange.head.minor == 0:
+        if self._client.response_started and exchange.head.minor == 0:
             # Its body may end with the connection: only a reset tells a cut from an end.
             self._client.abort()
         return False

@@ -16,7 +16,7 @@ from ..accounts.config import Config
 from ..errors import TeamClaudeError
 from ..routing.line import WaitLimits
 from .exchange import Exchange
-from .wire.client import Client
+from .wire.client import ClientConnection
 from .wire.forwarding import render_response
 from .wire.framing import LAST_CHUNK, Framing, Kind, chunk
 
@@ -35,7 +35,7 @@ class Hold:
     def __init__(
         self,
         exchange: Exchange,
-        client: Client,
+        client: ClientConnection,
         stream: bool,
         commit_sec: float,
         check_draining: Callable[[], None] = lambda: None,

@@ -11,7 +11,7 @@ from .exchange import Exchange, Outcome
 from .house import RequestContext
 from .requestrecord import RequestRecord
 from .tap import UsageTap
-from .wire.client import Client
+from .wire.client import ClientConnection
 from .wire.forwarding import (
     Credential,
     client_framing,
@@ -35,7 +35,7 @@ _SWITCHES = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
 
 
 def pass_through(
-    context: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord]
+    context: RequestContext, exchange: Exchange, client: ClientConnection, log: Optional[RequestRecord]
 ) -> None:
     """Relay one request of the client's own; raises ConnectFailed, UpstreamLost or ClientGone."""
     config, head = context.config, exchange.head
@@ -60,7 +60,7 @@ def pass_through(
 
 
 def pass_websocket(
-    context: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord]
+    context: RequestContext, exchange: Exchange, client: ClientConnection, log: Optional[RequestRecord]
 ) -> None:
     """Relay a WebSocket: its handshake, then bytes both ways until either side ends.
 
@@ -89,13 +89,13 @@ def pass_websocket(
         client.send(render_response(answer.head.status, answer.head.reason, fields))
         early = b"".join(answer.read(client.watch, 0.0)) if answer.arrived else b""
         idle_sec = config.body_idle_timeout_sec
-        exchange.end(Outcome.SERVED, tunnel(client.sock, connection.sock, early, client.leftover(), idle_sec))
+        exchange.end(Outcome.SERVED, tunnel(client.sock, connection.sock, early, client.take_buffered(), idle_sec))
     finally:
         connection.close()
 
 
 def _relay(
-    context: RequestContext, exchange: Exchange, client: Client, log: Optional[RequestRecord], answer: Answer
+    context: RequestContext, exchange: Exchange, client: ClientConnection, log: Optional[RequestRecord], answer: Answer
 ) -> None:
     out = client_framing(answer.framing, exchange.head)
     response_headers = client_response_headers(answer.head, out, exchange.closing_fields)

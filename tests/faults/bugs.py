@@ -117,12 +117,12 @@ def waiter_stays_in_line() -> Patches:
 
 
 def unbounded_body() -> Patches:
-    read = client.Client.read_body
+    read = client.ClientConnection.read_body
 
     def any_size(self: Any, framing: Any, limit: int, *args: Any) -> Any:
         return read(self, framing, 1 << 40, *args)
 
-    return [mock.patch.object(client.Client, "read_body", any_size)]
+    return [mock.patch.object(client.ClientConnection, "read_body", any_size)]
 
 
 def unbounded_line() -> Patches:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from teamclaude.errors import ClientGoneError, RequestTimeoutError, BodyTooLargeError
-from teamclaude.proxy.wire.client import Client
+from teamclaude.proxy.wire.client import ClientConnection
 from teamclaude.proxy.wire.framing import Framing, Kind
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
@@ -22,9 +22,9 @@ class Ends:
 
     def __init__(self, pair: Pair, head_sec: float = 2.0, body_sec: float = 2.0) -> None:
         self.peer, here = pair()
-        self.client = Client(here, head_sec, body_sec, 0.2)
+        self.client = ClientConnection(here, head_sec, body_sec, 0.2)
 
-    def says(self, data: bytes) -> Client:
+    def says(self, data: bytes) -> ClientConnection:
         self.peer.sendall(data)
         return self.client
 
@@ -37,10 +37,10 @@ def ends(tcp_pair: Pair) -> Ends:
 def test_heads_are_taken_one_by_one(ends: Ends) -> None:
     client = ends.says(HEAD + HEAD.replace(b"/health", b"/other") + b"GET /third")
     assert [client.next_head().target for _ in range(2)] == ["/health", "/other"]
-    assert client.has_more
+    assert client.has_buffered
     ends.says(b" HTTP/1.1\r\n\r\n")
     assert client.next_head().target == "/third"
-    assert not client.has_more
+    assert not client.has_buffered
 
 
 def test_empty_lines_before_a_request_are_skipped(ends: Ends) -> None:
@@ -50,7 +50,7 @@ def test_empty_lines_before_a_request_are_skipped(ends: Ends) -> None:
 
 def test_an_empty_line_alone_leaves_the_connection_idle(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teamclaude.proxy.wire.client.KEEP_ALIVE_SEC", 0.02)
-    ends.client.proven = True
+    ends.client.admitted = True
     assert ends.says(b"\r\n").next_head() is None
     assert ends.client.idle
 
@@ -64,7 +64,7 @@ def test_who_leaves_before_the_end_of_a_head_asked_nothing(ends: Ends, said: byt
 
 def test_an_idle_connection_is_given_up_silently(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teamclaude.proxy.wire.client.KEEP_ALIVE_SEC", 0.02)
-    ends.client.proven = True
+    ends.client.admitted = True
     assert ends.client.next_head() is None
 
 
@@ -78,9 +78,9 @@ def test_a_silent_stranger_is_given_up_after_the_time_for_heads(tcp_pair: Pair, 
 def test_what_came_before_the_first_head_counts_to_its_time(tcp_pair: Pair) -> None:
     """A TLS handshake, say."""
     peer, here = tcp_pair()
-    client = Client(here, 60.0, 2.0, 0.2, time.monotonic() - 60.0)
+    client = ClientConnection(here, 60.0, 2.0, 0.2, time.monotonic() - 60.0)
     assert client.next_head() is None
-    client = Client(here, 60.0, 2.0, 0.2, time.monotonic())
+    client = ClientConnection(here, 60.0, 2.0, 0.2, time.monotonic())
     peer.sendall(HEAD)
     head = client.next_head()
     assert head is not None
@@ -132,7 +132,7 @@ def test_a_body_arrives_whole_and_nothing_more_of_it(ends: Ends, size: int, kind
 def test_no_framing_is_no_body(ends: Ends) -> None:
     ends.says(HEAD + b"x").next_head()
     assert ends.client.read_body(Framing(Kind.NONE), 0) == b""
-    assert ends.client.has_more
+    assert ends.client.has_buffered
 
 
 def test_an_announced_size_is_not_believed_beyond_reason(ends: Ends) -> None:
@@ -142,7 +142,7 @@ def test_an_announced_size_is_not_believed_beyond_reason(ends: Ends) -> None:
 
 def test_who_asks_first_is_told_to_go_on_unless_it_does_already(ends: Ends) -> None:
     ends.says(HEAD + b"hello").next_head()
-    assert ends.client.read_body(Framing(Kind.LENGTH, 5), 10, asks_first=True) == b"hello"
+    assert ends.client.read_body(Framing(Kind.LENGTH, 5), 10, expects_continue=True) == b"hello"
     ends.peer.setblocking(False)
     with pytest.raises(BlockingIOError):
         ends.peer.recv(1)
@@ -151,8 +151,8 @@ def test_who_asks_first_is_told_to_go_on_unless_it_does_already(ends: Ends) -> N
         target=lambda: ends.peer.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n" and ends.says(b"hello")
     )
     reader.start()
-    assert ends.client.read_body(Framing(Kind.LENGTH, 5), 10, asks_first=True) == b"hello"
-    assert not ends.client.started, "it is no answer yet"
+    assert ends.client.read_body(Framing(Kind.LENGTH, 5), 10, expects_continue=True) == b"hello"
+    assert not ends.client.response_started, "it is no answer yet"
     reader.join()
 
 
@@ -177,7 +177,7 @@ def test_writing_to_who_has_left_says_so(ends: Ends) -> None:
     with pytest.raises(ClientGoneError):
         for _ in range(100):
             ends.client.send(b"x" * 100_000)
-    assert ends.client.started
+    assert ends.client.response_started
 
 
 def test_writing_to_who_does_not_read_ends(ends: Ends) -> None:

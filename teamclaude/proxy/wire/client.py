@@ -33,20 +33,20 @@ from .head import MAX_HEAD_BYTES, RequestHead, RequestHeads, find_head_end
 from .spool import Spool
 from .watch import Watch
 
-__all__ = ["Client"]
+__all__ = ["ClientConnection"]
 
 # An idle keep-alive connection: longer than clients keep theirs, so that they close first.
 KEEP_ALIVE_SEC = 600.0
 # A client that is still sending reads its answer late: how long in all, and without a byte.
 LINGER_SEC = 10.0
-LINGER_IDLE_SEC = 1.0
+LINGER_SILENCE_SEC = 1.0
 _CR = 13
-_LINGER_ZERO = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+_RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 Buffer = Union[bytes, bytearray, memoryview]
 
 
-class Client:
+class ClientConnection:
     """One accepted connection; used by one thread."""
 
     def __init__(
@@ -59,13 +59,13 @@ class Client:
     ) -> None:
         """`since`: when the connection was accepted (monotonic), if that is a while ago."""
         self.sock = sock
-        self.proven = False  # a request was admitted: it may be idle for long
-        self._first_by: Optional[float] = (time.monotonic() if since is None else since) + head_sec
+        self.admitted = False  # a request was admitted: it may be idle for long
+        self._first_head_deadline: Optional[float] = (time.monotonic() if since is None else since) + head_sec
         self.watch = Watch(sock)
-        self.started = False  # a byte of the current answer has been sent
+        self.response_started = False  # a byte of the current answer has been sent
         self.idle = True  # between requests: a drain may close it
         self._buffer = bytearray()
-        self._heads = RequestHeads()
+        self._head_parser = RequestHeads()
         self._head_sec = head_sec
         self._body_idle_sec = body_idle_sec
         self.write_idle_sec = write_idle_sec
@@ -86,18 +86,18 @@ class Client:
 
         Raises BadRequest, HeadTooLarge, RequestTimeout (a head that began but does not end).
         """
-        self.started = False
+        self.response_started = False
         buffer = self._buffer
-        deadline = None if self.proven else self._stranger_deadline()
+        deadline = None if self.admitted else self._unadmitted_deadline()
         if not buffer:
-            data = self._receive(_left(deadline))
+            data = self._receive(_seconds_until(deadline))
             if not data:
                 return None
             whole = data.find(b"\r\n\r\n") + 4
             if whole > 3 and data[0] != _CR:  # a whole head at once, as nearly always: 4 us less
                 self.idle = False
                 buffer += data[whole:]
-                return self._heads.parse(data[:whole])
+                return self._head_parser.parse(data[:whole])
             buffer += data
         _skip_empty_lines(buffer)
         self.idle = self.idle and not buffer
@@ -108,7 +108,7 @@ class Client:
             seen = len(buffer)
             if seen > MAX_HEAD_BYTES:
                 raise HeadTooLargeError(f"the request head is longer than {MAX_HEAD_BYTES} bytes")
-            data = self._receive(_left(deadline))
+            data = self._receive(_seconds_until(deadline))
             if not data:
                 if data is None and buffer:
                     raise RequestTimeoutError(f"the request head did not arrive within {self._head_sec:g} s")
@@ -122,20 +122,20 @@ class Client:
                     deadline = time.monotonic() + self._head_sec
             self.idle = False
         self.idle = False
-        head = self._heads.parse(bytes(buffer[:end]))
+        head = self._head_parser.parse(bytes(buffer[:end]))
         del buffer[:end]
         return head
 
-    def _stranger_deadline(self) -> float:
-        deadline, self._first_by = self._first_by, None
+    def _unadmitted_deadline(self) -> float:
+        deadline, self._first_head_deadline = self._first_head_deadline, None
         return time.monotonic() + self._head_sec if deadline is None else deadline
 
     def read_body(
         self,
         framing: Framing,
         limit: int,
-        asks_first: bool = False,
-        room: Optional[BodyReservation] = None,
+        expects_continue: bool = False,
+        reservation: Optional[BodyReservation] = None,
         spool: Optional[Spool] = None,
     ) -> Buffer:
         """The whole body, at most `limit` bytes.
@@ -149,14 +149,14 @@ class Client:
             raise _too_large(limit)
         buffer, length = self._buffer, framing.length
         if framing.kind is Kind.LENGTH and len(buffer) >= length:  # as nearly always
-            if asks_first and not buffer:
+            if expects_continue and not buffer:
                 self._send_continue()
             body = bytes(buffer[:length])
             del buffer[:length]
             return body
-        go_on = self._send_continue if asks_first and not buffer else _no_need
+        go_on = self._send_continue if expects_continue and not buffer else _do_nothing
         reader = BodyReader(
-            self.sock, buffer, self._set_timeout, self._body_idle_sec, self.watch.check, room, spool
+            self.sock, buffer, self._set_timeout, self._body_idle_sec, self.watch.check, reservation, spool
         )
         if framing.kind is Kind.CHUNKED:
             return reader.read_chunked(limit, lambda: _too_large(limit), go_on)
@@ -174,7 +174,7 @@ class Client:
         except OSError:
             return b""
 
-    def receive_now(self) -> Optional[bytes]:
+    def receive_nowait(self) -> Optional[bytes]:
         """The bytes that have arrived, b"" at the end of the connection, None while there are none."""
         self._set_timeout(None)
         try:
@@ -184,25 +184,25 @@ class Client:
         except OSError:
             return b""
 
-    def take_in(self, data: bytes) -> Optional[RequestHead]:
+    def take_whole_request(self, data: bytes) -> Optional[RequestHead]:
         """The head of the request in these bytes if they hold all of it, else they wait for `next_head`."""
         end = data.find(b"\r\n\r\n") + 4
         head = None
         if end > 3 and data[0] != _CR:
             with suppress(TeamClaudeError):  # `next_head` will tell
-                found = self._heads.parse(data[:end])
+                found = self._head_parser.parse(data[:end])
                 framing = request_body(found)
                 if framing.kind is not Kind.CHUNKED and framing.length <= len(data) - end:
                     head = found
         self._buffer += data if head is None else data[end:]
-        self.idle = self.started = False
+        self.idle = self.response_started = False
         return head
 
-    def put_back(self, data: bytes) -> None:
+    def unread(self, data: bytes) -> None:
         """What `take_in` took is for `next_head` after all."""
         self._buffer[:] = data
 
-    def leftover(self) -> bytes:
+    def take_buffered(self) -> bytes:
         """What has come behind the request, which is no request any more: it is taken."""
         data = bytes(self._buffer)
         self._buffer.clear()
@@ -214,7 +214,7 @@ class Client:
         return self._plain_fd >= 0
 
     @property
-    def has_more(self) -> bool:
+    def has_buffered(self) -> bool:
         """Part of a next request has arrived already."""
         return bool(self._buffer)
 
@@ -222,9 +222,9 @@ class Client:
 
     def send(self, data: Buffer) -> None:
         """Send all of it; raises ClientGone when the client left or stopped reading."""
-        self.started = True
+        self.response_started = True
         try:
-            sent = self._send_at_once(data)
+            sent = self._write_nowait(data)
             if sent == len(data):
                 return
             self._set_timeout(self.write_idle_sec)
@@ -237,14 +237,14 @@ class Client:
         except OSError as error:
             raise ClientGoneError("the client closed its connection") from error
 
-    def send_now(self, data: Buffer) -> int:
+    def send_nowait(self, data: Buffer) -> int:
         """Send as much as the socket takes without waiting; raises ClientGone."""
         try:
-            return self._send_at_once(data)
+            return self._write_nowait(data)
         except OSError as error:
             raise ClientGoneError("the client closed its connection") from error
 
-    def _send_at_once(self, data: Buffer) -> int:
+    def _write_nowait(self, data: Buffer) -> int:
         """How much of it the socket takes without waiting.
 
         A write to the descriptor: `send` on a socket with a timeout polls first, and so that it has the
@@ -269,22 +269,22 @@ class Client:
         with suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
             end = time.monotonic() + LINGER_SEC
-            while self._receive(min(LINGER_IDLE_SEC, end - time.monotonic())):
+            while self._receive(min(LINGER_SILENCE_SEC, end - time.monotonic())):
                 pass
 
     def abort(self) -> None:
         """Close with a reset: an end that nobody takes for the end of a body."""
         with suppress(OSError):
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._plain_fd = -1  # the number may be another file's from now on
         self.sock.close()
 
     def _send_continue(self) -> None:
         self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self.started = False  # it does not count as an answer
+        self.response_started = False  # it does not count as an answer
 
 
-def _left(deadline: Optional[float]) -> float:
+def _seconds_until(deadline: Optional[float]) -> float:
     """Seconds to this moment; without one as long as an idle connection is kept."""
     return KEEP_ALIVE_SEC if deadline is None else deadline - time.monotonic()
 
@@ -295,7 +295,7 @@ def _skip_empty_lines(buffer: bytearray) -> None:
         del buffer[:2]
 
 
-def _no_need() -> None:
+def _do_nothing() -> None:
     pass
 
 

@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import NamedTuple, Optional
 
 from ...errors import OverloadedError
-from .client import Client
+from .client import ClientConnection
 from .peer import PeerCheck
 from .watch import readable
 
@@ -57,7 +57,7 @@ class Accepted:
         self.sock = sock
         self.since = since  # monotonic
         self.same_user = PeerCheck(sock)
-        self.client: Optional[Client] = None
+        self.client: Optional[ClientConnection] = None
 
     def wrapped(self, sock: socket.socket) -> None:
         """Its socket is this one from now on: TLS has taken over the accepted one."""

@@ -18,7 +18,7 @@ from typing import Optional
 
 from ...errors import ClientGoneError, UpstreamLostError
 from .berths import LoopState
-from .client import Client
+from .client import ClientConnection
 from .upstream import Answer, Buffer
 
 __all__ = ["Crossing", "Framed"]
@@ -38,7 +38,7 @@ Framed = Callable[[list[Buffer]], Buffer]
 class Crossing:
     """Moves when one of its two descriptors is ready; raises UpstreamLost or ClientGone."""
 
-    def __init__(self, answer: Answer, client: Client, framed: Framed, idle: float, now: float) -> None:
+    def __init__(self, answer: Answer, client: ClientConnection, framed: Framed, idle: float, now: float) -> None:
         self.upstream_fd = answer.connection.sock.fileno()
         self.client_fd = client.sock.fileno()
         self.fds = (self.upstream_fd, self.client_fd)
@@ -122,7 +122,7 @@ class Crossing:
 
     def _send(self, data: Buffer, now: float) -> None:
         self.since = now
-        sent = self._client.send_now(data) if data else 0
+        sent = self._client.send_nowait(data) if data else 0
         self._unsent = b"" if sent == len(data) else memoryview(data)[sent:]
         if self._reading != (not self._unsent):
             self._turn_round()

@@ -26,7 +26,7 @@ from contextlib import suppress
 from typing import Any, Optional, Union
 
 from .berths import LoopState
-from .client import Client
+from .client import ClientConnection
 from .crossing import Crossing, Framed
 from .ride import Ride
 from .upstream import Answer
@@ -54,7 +54,7 @@ class Ferry:
         self._look_at = _NEVER  # when the first of them may be late; monotonic
         self._landed: list[Passenger] = []  # in this turn
 
-    def carry(self, answer: Answer, client: Client, framed: Framed, idle: float) -> bool:
+    def carry(self, answer: Answer, client: ClientConnection, framed: Framed, idle: float) -> bool:
         """Relay the rest of a body; True when it is complete, False when the caller has to go on with it.
 
         `framed` is called in the ferry's thread.  Raises what `relay` raises.

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Optional
 
 from ...errors import UpstreamLostError
-from .client import Client
+from .client import ClientConnection
 from .ferry import Ferry
 from .framing import LAST_CHUNK, Framing, Kind, chunk
 from .upstream import Answer, Buffer
@@ -27,7 +27,7 @@ Observer = Callable[[Buffer], None]
 
 def relay(
     answer: Answer,
-    client: Client,
+    client: ClientConnection,
     head: bytes,
     framing: Framing,
     observers: list[Observer],

@@ -21,7 +21,7 @@ from typing import Any, Optional
 
 from ...errors import UpstreamLostError
 from .berths import LoopState
-from .client import KEEP_ALIVE_SEC, Client
+from .client import KEEP_ALIVE_SEC, ClientConnection
 from .steps import Receive, Send, Soon, Step, Steps
 from .upstream import Connection
 from .watch import sends_no_more
@@ -47,7 +47,7 @@ class Ride:
     `more` tells whether another request may be taken on, `answer_sec` how long one waits for its answer.
     """
 
-    def __init__(self, client: Client, begin: Begin, more: Callable[[], bool], answer_sec: float) -> None:
+    def __init__(self, client: ClientConnection, begin: Begin, more: Callable[[], bool], answer_sec: float) -> None:
         self.client_fd = client.sock.fileno()
         self.fds = (self.client_fd,)
         self.since = 0.0  # when something moved last; monotonic
@@ -115,7 +115,7 @@ class Ride:
             self._unread = True
 
     def _listen(self, now: float) -> None:
-        data = self._client.receive_now()
+        data = self._client.receive_nowait()
         if data is None:
             return
         self.since = now
@@ -195,8 +195,8 @@ class Ride:
         client = self._client
         self._stop_awaiting()
         self.steps = self.step = None
-        client.idle = keep and not client.has_more  # before `more` is asked: a drain closes who is idle
-        if not keep or client.has_more or not self._more():
+        client.idle = keep and not client.has_buffered  # before `more` is asked: a drain closes who is idle
+        if not keep or client.has_buffered or not self._more():
             self.over = not keep
             self.complete = True
         elif self._unread or self._left:

@@ -19,7 +19,7 @@ from teamclaude.demo.fault import Fault
 from teamclaude.demo.quota import FakeAccount
 from teamclaude.errors import ClientGoneError, UpstreamLostError
 from teamclaude.proxy.wire import ferry as module
-from teamclaude.proxy.wire.client import Client
+from teamclaude.proxy.wire.client import ClientConnection
 from teamclaude.proxy.wire.ferry import Ferry
 from teamclaude.proxy.wire.framing import Framing, Kind
 from teamclaude.proxy.wire.origin import Origin
@@ -42,7 +42,7 @@ class Stream:
     def __init__(self, pair: Pair, ferry: Ferry, idle: float, see: Callable[[Any], None]) -> None:
         self.reader, here = pair()
         there, self.upstream = pair()
-        self.client = Client(here, 5.0, 5.0, 5.0)
+        self.client = ClientConnection(here, 5.0, 5.0, 5.0)
         self.upstream.sendall(HEAD + b"5\r\nfirst\r\n")
         self.answer = read_answer(Connection(there, Origin("http", "127.0.0.1", 1)), "POST", Watch(None), 5.0)
         self.error: Optional[BaseException] = None

@@ -11,7 +11,7 @@ from typing import Any, Optional
 import pytest
 
 from teamclaude.errors import ClientGoneError, UpstreamLostError
-from teamclaude.proxy.wire.client import Client
+from teamclaude.proxy.wire.client import ClientConnection
 from teamclaude.proxy.wire.ferry import Ferry
 from teamclaude.proxy.wire.framing import Framing, Kind
 from teamclaude.proxy.wire.origin import Origin
@@ -31,7 +31,7 @@ class Bridge:
     def __init__(self, pair: Pair, ferry: Optional[Ferry] = None) -> None:
         self.reader, here = pair()
         there, self.upstream = pair()
-        self.client = Client(here, 5.0, 5.0, 5.0)
+        self.client = ClientConnection(here, 5.0, 5.0, 5.0)
         self.connection = Connection(there, Origin("http", "127.0.0.1", 1))
         self.ferry = ferry
         self.seen = b""
@@ -211,7 +211,7 @@ def test_a_client_that_left_is_nobody_s_loss(bridge: Bridge) -> None:
 
 
 def test_a_client_that_takes_nothing_is_gone_after_its_limit(bridge: Bridge) -> None:
-    bridge.client = Client(bridge.client.sock, 5.0, 5.0, 0.05)
+    bridge.client = ClientConnection(bridge.client.sock, 5.0, 5.0, 0.05)
     answer = bridge.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\nx")
     bridge.start(answer, answer.framing)
 

@@ -13,7 +13,7 @@ import pytest
 
 from teamclaude.errors import ClientGoneError, UpstreamLostError
 from teamclaude.proxy.wire import ferry as module
-from teamclaude.proxy.wire.client import Client
+from teamclaude.proxy.wire.client import ClientConnection
 from teamclaude.proxy.wire.ferry import Ferry
 from teamclaude.proxy.wire.framing import request_body
 from teamclaude.proxy.wire.head import RequestHead
@@ -40,7 +40,7 @@ class Passenger:
         there, self.api = pair()
         self.user.settimeout(5)
         self.api.settimeout(5)
-        self.client = Client(here, 5.0, 5.0, 5.0)
+        self.client = ClientConnection(here, 5.0, 5.0, 5.0)
         self.connection = Connection(there, ORIGIN)
         self.pool = UpstreamPool()
         self.pool.give_back(self.connection)
@@ -62,7 +62,7 @@ class Passenger:
 
     def _begin(self, data: bytes) -> Optional[Steps[bool]]:
         self.threads.add(threading.current_thread().name)
-        head = self.client.take_in(data)
+        head = self.client.take_whole_request(data)
         return None if head is None else self._serve(head)
 
     def _serve(self, head: RequestHead) -> Steps[bool]:
@@ -160,7 +160,7 @@ def test_what_must_be_looked_at_closer_is_left_to_the_thread(board: Board, data:
     one = board()
     one.user.sendall(data)
     assert one.lands().steps is None
-    assert one.client.has_more
+    assert one.client.has_buffered
 
 
 def test_what_may_take_its_time_is_left_to_the_thread(board: Board) -> None:
@@ -197,7 +197,7 @@ def test_two_requests_in_one_piece(board: Board) -> None:
     one.api.sendall(b"1")
     one.is_told(b"told 1;")
     ride = one.lands()
-    assert (ride.steps, ride.over, one.client.has_more) == (None, False, True)
+    assert (ride.steps, ride.over, one.client.has_buffered) == (None, False, True)
 
 
 @pytest.mark.parametrize("at_once", [False, True])
