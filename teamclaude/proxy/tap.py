@@ -17,7 +17,7 @@ from typing import Any, Union
 
 from ..routing.usage import NO_USAGE, UNMEASURED, Usage
 from .quickjson import decode_json
-from .wire.coding import CODED, Inflater, is_identity
+from .wire.coding import COMPRESSED, Inflater, is_identity
 from .wire.sse import Event, EventParser
 
 __all__ = ["UsageTap"]
@@ -59,7 +59,7 @@ class UsageTap:
         self._body: list[bytes] | None = [] if media == "application/json" else None
         if content_encoding is not None:
             coding = content_encoding.strip().lower()
-            self._inflater = Inflater(_MAX_INFLATED) if coding in CODED else None
+            self._inflater = Inflater(_MAX_INFLATED) if coding in COMPRESSED else None
             if self._inflater is None and not is_identity(coding):
                 self._stop_parsing()
         self._unseen = self._events is None and self._body is None

@@ -7,7 +7,7 @@ import zlib
 
 from .redact import redact_text
 from .secretvalues import KNOWN_SECRETS
-from .wire.coding import CODED, Inflater
+from .wire.coding import COMPRESSED, Inflater
 from .wire.head import ResponseHead
 
 __all__ = ["error_document", "is_api_error", "partial_error", "error_message", "without_secrets"]
@@ -79,4 +79,4 @@ def without_secrets(head: ResponseHead, body: bytes) -> tuple[bytes, bool]:
 
 def _decompressed(head: ResponseHead, body: bytes) -> bytes:
     coding = (head.get("content-encoding") or "").strip(" \t").lower()
-    return Inflater(MAX_INFLATED_BYTES).inflate_some(body) if coding in CODED else body
+    return Inflater(MAX_INFLATED_BYTES).inflate_truncated(body) if coding in COMPRESSED else body

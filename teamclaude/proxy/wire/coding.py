@@ -14,16 +14,16 @@ import zlib
 from collections.abc import Sequence
 from typing import Optional
 
-__all__ = ["CODED", "Inflater", "is_identity", "readable_offers"]
+__all__ = ["COMPRESSED", "Inflater", "is_identity", "readable_accept_encoding"]
 
-CODED = ("gzip", "x-gzip", "deflate")
-_READABLE = ("gzip", "deflate", "identity", "x-gzip")
-_FOR_ANY = _READABLE[:3]  # what `*` stands for
+COMPRESSED = ("gzip", "x-gzip", "deflate")
+_READABLE_CODINGS = ("gzip", "deflate", "identity", "x-gzip")
+_WILDCARD_CODINGS = _READABLE_CODINGS[:3]  # what `*` stands for
 # RFC 9110 12.4.2: a weight of 0 means "not acceptable".
 _EXCLUDED = re.compile(r";[ \t]*q[ \t]*=[ \t]*0(?:\.0*)?[ \t]*(?:;|\Z)", re.IGNORECASE)
 
 _GZIP = b"\x1f\x8b"
-_GZIP_OR_ZLIB, _RAW = 47, -15  # window bits of zlib; 47 tells gzip and zlib apart by the first two bytes
+_GZIP_OR_ZLIB, _RAW_DEFLATE = 47, -15  # window bits of zlib; 47 tells gzip and zlib apart by the first two bytes
 
 
 def is_identity(content_encoding: Optional[str]) -> bool:
@@ -31,27 +31,27 @@ def is_identity(content_encoding: Optional[str]) -> bool:
     return (content_encoding or "").strip(" \t").lower() in ("", "identity")
 
 
-def readable_offers(values: Sequence[str]) -> list[Optional[str]]:
+def readable_accept_encoding(values: Sequence[str]) -> list[Optional[str]]:
     """The values of a client's Accept-Encoding lines as they go up; None for a line that is left out."""
-    lines = [[item for item in map(_trimmed, value.split(",")) if item] for value in values]
+    lines = [[item for item in map(_trim, value.split(",")) if item] for value in values]
     named = {_coding(item) for line in lines for item in line}
-    if named.issubset(_READABLE):
+    if named.issubset(_READABLE_CODINGS):
         return list(values)
-    kept = [[out for item in line for out in _readable(item, named)] for line in lines]
-    if not any(_coding(item) in _READABLE and not _EXCLUDED.search(item) for line in kept for item in line):
+    kept = [[out for item in line for out in _readable_items(item, named)] for line in lines]
+    if not any(_coding(item) in _READABLE_CODINGS and not _EXCLUDED.search(item) for line in kept for item in line):
         return list(values)
     return [value if new == old else ", ".join(new) or None for value, old, new in zip(values, lines, kept)]
 
 
-def _readable(item: str, named: set[str]) -> list[str]:
+def _readable_items(item: str, named: set[str]) -> list[str]:
     """What is left of an item of the list, beside the codings that are `named` in all of it."""
     coding = _coding(item)
-    if coding in _READABLE or (coding == "*" and _EXCLUDED.search(item)):
+    if coding in _READABLE_CODINGS or (coding == "*" and _EXCLUDED.search(item)):
         return [item]
-    return [name + item[1:] for name in _FOR_ANY if name not in named] if coding == "*" else []
+    return [name + item[1:] for name in _WILDCARD_CODINGS if name not in named] if coding == "*" else []
 
 
-def _trimmed(item: str) -> str:
+def _trim(item: str) -> str:
     return item.strip(" \t")
 
 
@@ -68,51 +68,51 @@ class Inflater:
     def __init__(self, limit: int) -> None:
         self._limit = limit  # bytes out of one piece
         self._zlib = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
-        self._head: Optional[bytes] = b""  # what is held until the first two bytes have come; None afterwards
+        self._prefix: Optional[bytes] = b""  # what is held until the first two bytes have come; None afterwards
         self._is_gzip = False
 
     @property
     def is_open(self) -> bool:
         """Whether data has begun and not come to its end."""
-        return not self._zlib.eof and self._head != b""
+        return not self._zlib.eof and self._prefix != b""
 
     def inflate(self, data: bytes) -> bytes:
         """What can be read so far; raises zlib.error, or ValueError where it grows beyond the limit."""
-        out = self.inflate_some(data)
+        out = self.inflate_truncated(data)
         if len(out) > self._limit:
             raise ValueError("inflates beyond measure")
         return out
 
-    def inflate_some(self, data: bytes) -> bytes:
+    def inflate_truncated(self, data: bytes) -> bytes:
         """As `inflate`; a piece that grows beyond the limit is cut just behind it, and the rest is lost."""
         out: list[bytes] = []
         room = self._limit + 1
         while data and room:
-            if self._head is not None:
-                data = self._head + data
+            if self._prefix is not None:
+                data = self._prefix + data
                 if len(data) < 2:
-                    self._head = data
+                    self._prefix = data
                     break
-                self._head = None
-                if not self._begin(data):
+                self._prefix = None
+                if not self._start_member(data):
                     break
             out.append(self._zlib.decompress(data, room))
             room -= len(out[-1])
             if self._zlib.eof:  # another member, if what follows is one
-                data, self._head = self._zlib.unused_data, b""
+                data, self._prefix = self._zlib.unused_data, b""
             else:
                 data = self._zlib.unconsumed_tail
         return b"".join(out)
 
-    def _begin(self, data: bytes) -> bool:
+    def _start_member(self, data: bytes) -> bool:
         """Prepare for data that begins so; False when it is not data but what follows its end."""
         if self._zlib.eof:
             if not self._is_gzip or data[:2] != _GZIP:
-                self._head = b""
+                self._prefix = b""
                 return False
             self._zlib = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
         self._is_gzip = data[:2] == _GZIP
         # RFC 1950 2.2: the method is 8, and the first two bytes are a multiple of 31.
         if not self._is_gzip and (data[0] & 0x0F != 8 or int.from_bytes(data[:2], "big") % 31):
-            self._zlib = zlib.decompressobj(wbits=_RAW)
+            self._zlib = zlib.decompressobj(wbits=_RAW_DEFLATE)
         return True

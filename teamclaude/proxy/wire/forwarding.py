@@ -17,7 +17,7 @@ from typing import Callable, NamedTuple, Optional
 from urllib.parse import quote
 
 from ...errors import TeamClaudeError
-from .coding import readable_offers
+from .coding import readable_accept_encoding
 from .framing import HOP_BY_HOP, Framing, Kind, hop_by_hop
 from .head import Head, RequestHead, ResponseHead
 
@@ -216,7 +216,7 @@ def _length_is_true(head: ResponseHead, body: Framing) -> bool:
 
 
 def _with_readable_offers(headers: Headers, head: RequestHead) -> Headers:
-    offers = iter(readable_offers(head.get_all("accept-encoding")))
+    offers = iter(readable_accept_encoding(head.get_all("accept-encoding")))
     out = []
     for name, value in headers:
         offered = next(offers, None) if name.lower() == "accept-encoding" else value

@@ -9,7 +9,7 @@ from typing import Callable, Optional
 
 import pytest
 
-from teamclaude.proxy.wire.coding import Inflater, is_identity, readable_offers
+from teamclaude.proxy.wire.coding import Inflater, is_identity, readable_accept_encoding
 
 TEXT = b"event: ping\ndata: {}\n\n" * 200
 
@@ -40,7 +40,7 @@ TEXT = b"event: ping\ndata: {}\n\n" * 200
     ],
 )
 def test_the_upstream_is_offered_what_the_tap_reads(offered: list[str], sent: list[Optional[str]]) -> None:
-    assert readable_offers(offered) == sent
+    assert readable_accept_encoding(offered) == sent
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_upstream_is_offered_what_the_tap_reads(offered: list[str], sent: li
     ],
 )
 def test_what_offers_nothing_that_the_tap_reads_or_nothing_else_passes_unchanged(offered: list[str]) -> None:
-    assert readable_offers(offered) == offered
+    assert readable_accept_encoding(offered) == offered
 
 
 def test_nothing_is_offered_that_the_client_did_not_offer() -> None:
@@ -76,7 +76,7 @@ def test_nothing_is_offered_that_the_client_did_not_offer() -> None:
         ]
         cut = rng.randrange(len(items) + 1)
         lines = [", ".join(items[:cut]), ", ".join(items[cut:])]
-        sent = [item for line in readable_offers(lines) if line for item in line.split(", ")]
+        sent = [item for line in readable_accept_encoding(lines) if line for item in line.split(", ")]
         wild = {item[1:] for item in items if item[0] == "*"}
         for item in sent:
             coding, mark, weight = item.partition(";")
@@ -130,7 +130,7 @@ def test_a_bomb_is_told_or_cut() -> None:
     bomb = gzip.compress(b"\0" * 10_000_000)
     with pytest.raises(ValueError, match="beyond measure"):
         Inflater(1000).inflate(bomb)
-    assert len(Inflater(1000).inflate_some(bomb)) == 1001
+    assert len(Inflater(1000).inflate_truncated(bomb)) == 1001
 
 
 @pytest.mark.parametrize("data", [b"no gzip", b"\x1f\x8bxxxxxxxxxxx"])
