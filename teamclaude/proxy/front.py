@@ -37,7 +37,7 @@ from .passthrough import pass_through, pass_websocket
 from .requestrecord import RequestRecord
 from .runtime import Runtime
 from .wire.client import ClientConnection
-from .wire.connections import Accepted
+from .wire.connections import AcceptedConnection
 from .wire.forwarding import render_response
 from .wire.framing import Framing, Kind, asks_for_websocket, keep_alive, request_body
 from .wire.head import RequestHead
@@ -63,7 +63,7 @@ class ConnectionHandler:
     _use_loop_next = False
 
     def __init__(
-        self, runtime: Runtime, accepted: Accepted, peer_ip: str, mark_proven: Callable[[], None]
+        self, runtime: Runtime, accepted: AcceptedConnection, peer_ip: str, mark_proven: Callable[[], None]
     ) -> None:
         """`prove` is called once a request has been admitted."""
         config = runtime.context.config
@@ -73,7 +73,7 @@ class ConnectionHandler:
             config.header_read_sec,
             config.body_read_idle_sec,
             config.write_idle_sec,
-            accepted.since,
+            accepted.accepted_at,
         )
         self._prove = mark_proven
         self._peer_ip = peer_ip

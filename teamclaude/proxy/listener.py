@@ -26,7 +26,7 @@ from ..errors import ConfigError, OverloadedError, TeamClaudeError
 from .front import ConnectionHandler
 from .refuser import ConnectionRefuser
 from .runtime import Runtime
-from .wire.connections import Accepted, places
+from .wire.connections import AcceptedConnection, connection_limits
 from .wire.descriptors import Spare, raise_limit
 from .wire.peer import is_shortage
 
@@ -53,9 +53,9 @@ class _Handler(BaseHTTPRequestHandler):
     def handle(self) -> None:
         accepted_as: socket.socket = self.request
         connections = self.server.runtime.connections
-        accepted = connections.of(accepted_as)
+        accepted = connections.get(accepted_as)
         if self._encrypted(accepted):
-            prove = partial(connections.prove, accepted_as)
+            prove = partial(connections.mark_admitted, accepted_as)
             ConnectionHandler(self.server.runtime, accepted, self.client_address[0], prove).serve()
 
     def finish(self) -> None:
@@ -64,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
             sock: socket.socket = self.request
             sock.close()
 
-    def _encrypted(self, accepted: Accepted) -> bool:
+    def _encrypted(self, accepted: AcceptedConnection) -> bool:
         if self.server.tls is None:
             return True
         # Here and not in the accepting thread: a client that never finishes must not hold up others.
@@ -73,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             sock = self.server.tls.wrap_socket(accepted.sock, True, do_handshake_on_connect=False)
             self.request = sock
-            accepted.wrapped(sock)
+            accepted.replace_socket(sock)
             sock.do_handshake()
         except (OSError, ssl.SSLError):
             return False
@@ -125,7 +125,7 @@ class Listener(ThreadingHTTPServer):
 
     def _accept_to_refuse(self) -> bool:
         """Accept with the spare descriptor; False when even that is in use."""
-        self.runtime.connections.make_room()
+        self.runtime.connections.free_descriptor()
         if not self._spare_descriptor.give():
             return False
         try:
@@ -140,19 +140,19 @@ class Listener(ThreadingHTTPServer):
         """Have a thread serve the connection, or answer that it can't be served now."""
         self._spare_descriptor.take_back()  # where another had taken it
         connections = self.runtime.connections
-        room = places(self.runtime.context.config.proxy.max_connections, self._descriptors)
+        room = connection_limits(self.runtime.context.config.proxy.max_connections, self._descriptors)
         if connections.accept(request, room) is None:
-            self._refuse(request, f"all {room.all} connections are in use (proxy.maxConnections)")
+            self._refuse(request, f"all {room.total} connections are in use (proxy.maxConnections)")
             return
         try:
             super().process_request(request, client_address)
         except (RuntimeError, MemoryError):  # "can't start new thread"
-            connections.closed(request)
+            connections.remove(request)
             self._refuse(request, "no thread can be started (ulimit -u)")
 
     def shutdown_request(self, request: Any) -> None:
         super().shutdown_request(request)
-        self.runtime.connections.closed(request)
+        self.runtime.connections.remove(request)
 
     def _refuse(self, sock: socket.socket, why: str, closed: Callable[[], None] = lambda: None) -> None:
         now = time.monotonic()

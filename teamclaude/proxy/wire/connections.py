@@ -25,41 +25,41 @@ from .client import ClientConnection
 from .peer import PeerCheck
 from .watch import readable
 
-__all__ = ["MOST_STRANGERS", "Accepted", "Connections", "Places", "places"]
+__all__ = ["MAX_UNADMITTED", "AcceptedConnection", "Connections", "ConnectionLimits", "connection_limits"]
 
-MOST_STRANGERS = 128
-FIRST_SEC = 1.0
+MAX_UNADMITTED = 128
+GRACE_SEC = 1.0
 # Descriptors that connections leave to others: listening sockets, files, epoll, those who are refused.
-RESERVED = 96
-FEWEST = 8
+RESERVED_DESCRIPTORS = 96
+MIN_CONNECTIONS = 8
 
 
-class Places(NamedTuple):
+class ConnectionLimits(NamedTuple):
     """How many connections there may be, and how many of them strangers'."""
 
-    all: int
-    strangers: int
+    total: int
+    unadmitted: int
 
 
-def places(most: int, descriptors: Optional[int]) -> Places:
+def connection_limits(configured: int, descriptors: Optional[int]) -> ConnectionLimits:
     """For this setting and this limit of descriptors, None for none: each connection may need two."""
     if descriptors is not None:
-        most = min(most, max(FEWEST, (descriptors - RESERVED) // 2))
-    return Places(most, min(MOST_STRANGERS, (most + 1) // 2))
+        configured = min(configured, max(MIN_CONNECTIONS, (descriptors - RESERVED_DESCRIPTORS) // 2))
+    return ConnectionLimits(configured, min(MAX_UNADMITTED, (configured + 1) // 2))
 
 
-class Accepted:
+class AcceptedConnection:
     """One connection; `client` once somebody reads from it."""
 
-    __slots__ = ("client", "same_user", "since", "sock")
+    __slots__ = ("client", "same_user", "accepted_at", "sock")
 
     def __init__(self, sock: socket.socket, since: float) -> None:
         self.sock = sock
-        self.since = since  # monotonic
+        self.accepted_at = since  # monotonic
         self.same_user = PeerCheck(sock)
         self.client: Optional[ClientConnection] = None
 
-    def wrapped(self, sock: socket.socket) -> None:
+    def replace_socket(self, sock: socket.socket) -> None:
         """Its socket is this one from now on: TLS has taken over the accepted one."""
         self.sock = sock
         self.same_user = PeerCheck(sock)
@@ -85,90 +85,90 @@ class Connections:
         self._monotonic = monotonic
         self._changed = threading.Condition()  # guards the four below
         # By the accepted socket, in order of age.
-        self._open: dict[socket.socket, Accepted] = {}
-        self._strangers: dict[socket.socket, Accepted] = {}
-        self._own: dict[socket.socket, Accepted] = {}  # our own user's that have not asked anything
-        self._leaving: set[socket.socket] = set()  # told to end; their threads will close them
+        self._open: dict[socket.socket, AcceptedConnection] = {}
+        self._unadmitted: dict[socket.socket, AcceptedConnection] = {}
+        self._own_user: dict[socket.socket, AcceptedConnection] = {}  # our own user's that have not asked anything
+        self._evicted: set[socket.socket] = set()  # told to end; their threads will close them
 
-    def accept(self, sock: socket.socket, places: Places) -> Optional[Accepted]:
+    def accept(self, sock: socket.socket, limits: ConnectionLimits) -> Optional[AcceptedConnection]:
         """A place for a new connection; None when there is none (rules 2 and 3)."""
-        new = Accepted(sock, self._monotonic())
+        new = AcceptedConnection(sock, self._monotonic())
         while True:
             with self._changed:
-                full = len(self._open) - len(self._leaving) >= places.all
-                if not full and len(self._strangers) < places.strangers:
-                    return self._take(sock, new)
-                oldest = self._oldest_stranger(0.0 if full else FIRST_SEC)
+                full = len(self._open) - len(self._evicted) >= limits.total
+                if not full and len(self._unadmitted) < limits.unadmitted:
+                    return self._register(sock, new)
+                oldest = self._oldest_unadmitted(0.0 if full else GRACE_SEC)
                 if oldest is None and not full:
-                    return self._take(sock, new)
+                    return self._register(sock, new)
             if oldest is not None:
-                self._judge(*oldest)
-            elif not self._end_a_silent_one():
+                self._keep_or_evict(*oldest)
+            elif not self._evict_silent():
                 return None
 
-    def _take(self, sock: socket.socket, new: Accepted) -> Accepted:
-        self._open[sock] = self._strangers[sock] = new
+    def _register(self, sock: socket.socket, new: AcceptedConnection) -> AcceptedConnection:
+        self._open[sock] = self._unadmitted[sock] = new
         return new
 
-    def _oldest_stranger(self, age: float) -> Optional[tuple[socket.socket, Accepted]]:
+    def _oldest_unadmitted(self, age: float) -> Optional[tuple[socket.socket, AcceptedConnection]]:
         before = self._monotonic() - age
-        old = [each for each in self._strangers.items() if each[1].since <= before]
+        old = [each for each in self._unadmitted.items() if each[1].accepted_at <= before]
         return next((each for each in old if each[1].is_silent), old[0] if old else None)
 
-    def _judge(self, sock: socket.socket, stranger: Accepted) -> bool:
+    def _keep_or_evict(self, sock: socket.socket, unadmitted: AcceptedConnection) -> bool:
         """See that it is our own user's, or end it: a stranger less.  True when it was ended."""
         try:
-            ours = stranger.same_user() is True
+            ours = unadmitted.same_user() is True
         except OverloadedError:
             ours = False
         with self._changed:
-            if self._strangers.pop(sock, None) is None:
+            if self._unadmitted.pop(sock, None) is None:
                 return False
             if ours:
-                self._own[sock] = stranger
+                self._own_user[sock] = unadmitted
                 return False
-            self._leaving.add(sock)
-        _shut(stranger)
+            self._evicted.add(sock)
+        _shut_down(unadmitted)
         return True
 
-    def _end_a_silent_one(self) -> bool:
+    def _evict_silent(self) -> bool:
         with self._changed:
-            found = next((each for each in self._own.items() if each[1].is_silent), None)
+            found = next((each for each in self._own_user.items() if each[1].is_silent), None)
             if found is None:
                 return False
-            del self._own[found[0]]
-            self._leaving.add(found[0])
-        _shut(found[1])
+            del self._own_user[found[0]]
+            self._evicted.add(found[0])
+        _shut_down(found[1])
         return True
 
-    def make_room(self) -> None:
+    def free_descriptor(self) -> None:
         """End a connection that has not asked anything, if there is any: a descriptor is needed."""
         ended = False
         while not ended:
             with self._changed:
-                oldest = self._oldest_stranger(0.0)
+                oldest = self._oldest_unadmitted(0.0)
             if oldest is None:
-                self._end_a_silent_one()
+                self._evict_silent()
                 return
-            ended = self._judge(*oldest)
+            ended = self._keep_or_evict(*oldest)
 
-    def prove(self, sock: socket.socket) -> None:
+    def mark_admitted(self, sock: socket.socket) -> None:
         """A request on it was admitted."""
         with self._changed:
-            self._strangers.pop(sock, None)
-            self._own.pop(sock, None)
+            self._unadmitted.pop(sock, None)
+            self._own_user.pop(sock, None)
 
-    def of(self, sock: socket.socket) -> Accepted:
+    def get(self, sock: socket.socket) -> AcceptedConnection:
         """The connection that was accepted as this socket."""
         return self._open[sock]
 
-    def closed(self, sock: socket.socket) -> None:
+    def remove(self, sock: socket.socket) -> None:
         """There is one less."""
         with self._changed:
             self._open.pop(sock, None)
-            self._strangers.pop(sock, None)
-            self._own.pop(sock, None)
-            self._leaving.discard(sock)
+            self._unadmitted.pop(sock, None)
+            self._own_user.pop(sock, None)
+            self._evicted.discard(sock)
             self._changed.notify_all()
 
     def __len__(self) -> int:
@@ -179,24 +179,24 @@ class Connections:
 
     def close_idle(self) -> None:
         """End the connections that are between requests."""
-        self._end(lambda each: each.idle)
+        self._shut_down_matching(lambda each: each.idle)
 
     def close_all(self) -> None:
-        self._end(lambda each: True)
+        self._shut_down_matching(lambda each: True)
 
     def wait_empty(self, timeout: float) -> bool:
         """True once nobody is connected, False after `timeout` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._open, timeout)
 
-    def _end(self, which: Callable[[Accepted], bool]) -> None:
+    def _shut_down_matching(self, which: Callable[[AcceptedConnection], bool]) -> None:
         with self._changed:
             chosen = [each for each in self._open.values() if which(each)]
         for each in chosen:
-            _shut(each)
+            _shut_down(each)
 
 
-def _shut(connection: Accepted) -> None:
+def _shut_down(connection: AcceptedConnection) -> None:
     # Its thread sees the end and closes: a socket is closed only by the thread that uses it.
     # Not SSLSocket.shutdown: that takes the TLS object away from under the thread.
     with suppress(OSError):

@@ -10,7 +10,7 @@ from typing import Optional
 import pytest
 
 from teamclaude.errors import OverloadedError
-from teamclaude.proxy.wire.connections import Accepted, Connections, Places, places
+from teamclaude.proxy.wire.connections import AcceptedConnection, Connections, ConnectionLimits, connection_limits
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 
@@ -25,7 +25,7 @@ class Crowd:
         self._pair = pair
 
     def comes(
-        self, room: Places, same_user: Optional[bool] = False, age: float = 9.0, idle: bool = True
+        self, room: ConnectionLimits, same_user: Optional[bool] = False, age: float = 9.0, idle: bool = True
     ) -> Optional[socket.socket]:
         """A newcomer, who has then been there for `age`; None when it has no place."""
         far, near = self._pair()
@@ -55,7 +55,7 @@ def crowd(tcp_pair: Pair) -> Crowd:
     return Crowd(tcp_pair)
 
 
-ROOM = Places(all=6, strangers=3)
+ROOM = ConnectionLimits(total=6, unadmitted=3)
 
 
 def test_beyond_their_number_the_oldest_stranger_makes_room(crowd: Crowd) -> None:
@@ -74,7 +74,7 @@ def test_an_idle_stranger_makes_room_before_one_with_a_request_under_way(crowd: 
 def test_who_was_admitted_is_no_stranger(crowd: Crowd) -> None:
     admitted = crowd.comes(ROOM)
     assert admitted is not None
-    crowd.connections.prove(admitted)
+    crowd.connections.mark_admitted(admitted)
     others = [crowd.comes(ROOM) for _ in range(4)]
     assert crowd.lives(admitted, *others) == [True, False, True, True, True]
 
@@ -126,7 +126,7 @@ def test_a_stranger_whose_owner_cannot_be_told_for_want_of_descriptors_makes_roo
 
     first = crowd.comes(ROOM)
     assert first is not None
-    crowd.connections.of(first).same_user = full  # type: ignore[assignment]
+    crowd.connections.get(first).same_user = full  # type: ignore[assignment]
     for _ in range(3):
         crowd.comes(ROOM)
     assert crowd.lives(first) == [False]
@@ -146,10 +146,10 @@ def test_when_all_places_are_taken_by_the_proven_a_newcomer_has_none(crowd: Crow
     for _ in range(6):
         taken = crowd.comes(ROOM)
         assert taken is not None
-        crowd.connections.prove(taken)
+        crowd.connections.mark_admitted(taken)
     assert crowd.comes(ROOM) is None
     assert len(crowd.connections) == 6
-    crowd.connections.closed(taken)
+    crowd.connections.remove(taken)
     assert crowd.comes(ROOM) is not None
 
 
@@ -158,43 +158,43 @@ def test_a_place_is_free_when_its_stranger_was_told_to_end_and_not_twice(crowd: 
     assert len(crowd.connections) == 9  # until their threads have closed them
     for sock in socks[:6]:
         assert sock is not None
-        crowd.connections.closed(sock)
+        crowd.connections.remove(sock)
     assert len(crowd.connections) == 3
     assert sum(crowd.lives(*socks)) == 3
 
 
 def test_room_for_a_descriptor_is_made_by_one_stranger(crowd: Crowd) -> None:
-    crowd.connections.make_room()
+    crowd.connections.free_descriptor()
     owner = crowd.comes(ROOM, same_user=True)
     first, second = crowd.comes(ROOM), crowd.comes(ROOM)
-    crowd.connections.make_room()
-    crowd.connections.make_room()
+    crowd.connections.free_descriptor()
+    crowd.connections.free_descriptor()
     assert crowd.lives(owner, first, second) == [True, False, False]
-    crowd.connections.make_room()
+    crowd.connections.free_descriptor()
     assert crowd.lives(owner) == [False]
 
 
 @pytest.mark.parametrize(
     ("most", "descriptors", "expected"),
     [
-        (2048, None, Places(2048, 128)),
-        (2048, 65536, Places(2048, 128)),
-        (2048, 1024, Places(464, 128)),
-        (2048, 256, Places(80, 40)),
-        (2048, 64, Places(8, 4)),
-        (2048, 10, Places(8, 4)),
-        (100, 65536, Places(100, 50)),
-        (9, None, Places(9, 5)),
+        (2048, None, ConnectionLimits(2048, 128)),
+        (2048, 65536, ConnectionLimits(2048, 128)),
+        (2048, 1024, ConnectionLimits(464, 128)),
+        (2048, 256, ConnectionLimits(80, 40)),
+        (2048, 64, ConnectionLimits(8, 4)),
+        (2048, 10, ConnectionLimits(8, 4)),
+        (100, 65536, ConnectionLimits(100, 50)),
+        (9, None, ConnectionLimits(9, 5)),
     ],
 )
 def test_there_are_no_more_places_than_descriptors_for_them(
-    most: int, descriptors: Optional[int], expected: Places
+    most: int, descriptors: Optional[int], expected: ConnectionLimits
 ) -> None:
-    assert places(most, descriptors) == expected
+    assert connection_limits(most, descriptors) == expected
 
 
 def test_a_connection_that_nobody_reads_from_yet_is_idle(tcp_pair: Pair) -> None:
-    assert Accepted(tcp_pair()[1], 0.0).idle
+    assert AcceptedConnection(tcp_pair()[1], 0.0).idle
 
 
 def test_an_end_of_all_is_waited_for(crowd: Crowd) -> None:
@@ -206,6 +206,6 @@ def test_an_end_of_all_is_waited_for(crowd: Crowd) -> None:
     crowd.connections.close_all()
     assert crowd.lives(busy) == [False]
     assert not crowd.connections.wait_empty(0.0)
-    crowd.connections.closed(first)
-    crowd.connections.closed(busy)
+    crowd.connections.remove(first)
+    crowd.connections.remove(busy)
     assert crowd.connections.wait_empty(0.0)
