@@ -13,7 +13,7 @@ from teamclaude.proxy.book import AccountTargets
 from teamclaude.proxy.tap import UsageTap
 from teamclaude.proxy.wire import client, crossing, forwarding, transport
 from teamclaude.proxy.wire.berths import LoopState
-from teamclaude.proxy.wire.crossing import Crossing
+from teamclaude.proxy.wire.crossing import StreamTask
 from teamclaude.proxy.wire.framing import LAST_CHUNK, Kind
 from teamclaude.proxy.wire.watch import Watch
 from teamclaude.routing import lessons
@@ -198,21 +198,21 @@ def connection_stays_registered() -> Patches:
 
     def board(self: Any, berths: LoopState, now: float) -> None:
         self._berths = berths
-        berths.epoll.register(self.client_fd, crossing.WRITE)
+        berths.epoll.register(self.client_fd, crossing.EPOLL_WRITE)
 
     def turn_round(self: Any) -> None:
         self._reading = not self._reading
         epoll = self._berths.epoll
-        epoll.modify(self.client_fd, crossing.DEPARTURE if self._reading else crossing.WRITE)
+        epoll.modify(self.client_fd, crossing.CLIENT_END if self._reading else crossing.EPOLL_WRITE)
         if self._reading:
-            epoll.register(self.upstream_fd, crossing.READ)
+            epoll.register(self.upstream_fd, crossing.EPOLL_READ)
         else:
             epoll.unregister(self.upstream_fd)
 
     return [
         mock.patch.object(LoopState, "release", lambda self, connection: None),
-        mock.patch.object(Crossing, "board", board),
-        mock.patch.object(Crossing, "_turn_round", turn_round),
+        mock.patch.object(StreamTask, "board", board),
+        mock.patch.object(StreamTask, "_turn_round", turn_round),
     ]
 
 
@@ -231,11 +231,11 @@ def gzip_is_not_looked_into() -> Patches:
 
 
 def flowing_streams_are_cut() -> Patches:
-    forward_some = Crossing._forward
+    forward_some = StreamTask._forward
 
     def impatient(self: Any, now: float) -> bool:
         if self._answer.body_bytes > 900:
             raise UpstreamLostError("enough of it")
         return forward_some(self, now)
 
-    return [mock.patch.object(Crossing, "_forward", impatient)]
+    return [mock.patch.object(StreamTask, "_forward", impatient)]

@@ -27,7 +27,7 @@ from typing import Any, Optional, Union
 
 from .berths import LoopState
 from .client import ClientConnection
-from .crossing import Crossing, Framed
+from .crossing import StreamTask, FrameBody
 from .ride import Ride
 from .upstream import Answer
 
@@ -39,7 +39,7 @@ CLOSE_SEC = 2.0
 MOST_EVENTS = 64  # of one turn
 _NEVER = float("inf")
 
-Passenger = Union[Crossing, Ride]
+Passenger = Union[StreamTask, Ride]
 
 
 class Ferry:
@@ -54,15 +54,15 @@ class Ferry:
         self._look_at = _NEVER  # when the first of them may be late; monotonic
         self._landed: list[Passenger] = []  # in this turn
 
-    def carry(self, answer: Answer, client: ClientConnection, framed: Framed, idle: float) -> bool:
+    def carry(self, answer: Answer, client: ClientConnection, framed: FrameBody, idle: float) -> bool:
         """Relay the rest of a body; True when it is complete, False when the caller has to go on with it.
 
         `framed` is called in the ferry's thread.  Raises what `relay` raises.
         """
         if EPOLL is None or not client.is_plain or answer.arrived or client.watch.half_closed:
             return False
-        crossing = Crossing(answer, client, framed, idle, self._monotonic())
-        return self._carry(crossing) and crossing.whole
+        crossing = StreamTask(answer, client, framed, idle, self._monotonic())
+        return self._carry(crossing) and crossing.fully_sent
 
     def ride(self, ride: Ride) -> bool:
         """Serve small requests until one needs a thread; False when it can't be taken aboard.
@@ -77,7 +77,7 @@ class Ferry:
                 self._board(passenger)
             except (OSError, RuntimeError):  # no descriptor, thread or room for a watch is to be had
                 return False
-        passenger.ended.acquire()
+        passenger.finished.acquire()
         if passenger.error is not None:
             raise passenger.error
         return True
@@ -96,11 +96,11 @@ class Ferry:
             thread.start()
             self._thread, self._berths = thread, berths
         now = self._monotonic()
-        self._look_at = min(self._look_at, now + passenger.shortest_wait)
+        self._look_at = min(self._look_at, now + passenger.min_timeout)
         for fd in passenger.fds:
             berths.tasks[fd] = passenger
         try:
-            passenger.board(berths, now)
+            passenger.register(berths, now)
         except BaseException:
             for fd in passenger.fds:
                 del berths.tasks[fd]
@@ -146,7 +146,7 @@ class Ferry:
     def _move(self, berths: LoopState, who: Passenger, move: Callable[..., None], *told: Any) -> None:
         try:
             move(*told)
-            if who.complete:
+            if who.done:
                 self._land(berths, who)
         except BaseException as error:
             self._land(berths, who, error)
@@ -170,13 +170,13 @@ class Ferry:
         for fd in passenger.fds:
             del berths.tasks[fd]
         with suppress(OSError):
-            passenger.leave()
+            passenger.unregister()
         passenger.error = error
         self._landed.append(passenger)
 
     def _wake_landed(self) -> None:
         for passenger in self._landed:
-            passenger.ended.release()
+            passenger.finished.release()
         self._landed.clear()
 
     def _leave(self, berths: LoopState) -> bool:
