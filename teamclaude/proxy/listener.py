@@ -27,7 +27,7 @@ from .front import ConnectionHandler
 from .refuser import ConnectionRefuser
 from .runtime import Runtime
 from .wire.connections import AcceptedConnection, connection_limits
-from .wire.descriptors import Spare, raise_limit
+from .wire.descriptors import SpareDescriptor, raise_descriptor_limit
 from .wire.peer import is_shortage
 
 __all__ = ["Listener", "open_listeners", "server_context"]
@@ -100,8 +100,8 @@ class Listener(ThreadingHTTPServer):
         self.runtime = runtime
         self.tls = tls
         self._refuser = refuser
-        self._spare_descriptor = Spare()
-        self._descriptors = raise_limit()
+        self._spare_descriptor = SpareDescriptor()
+        self._descriptors = raise_descriptor_limit()
         self._told_at = float("-inf")
         super().__init__(address, _Handler)
 
@@ -126,19 +126,19 @@ class Listener(ThreadingHTTPServer):
     def _accept_to_refuse(self) -> bool:
         """Accept with the spare descriptor; False when even that is in use."""
         self.runtime.connections.free_descriptor()
-        if not self._spare_descriptor.give():
+        if not self._spare_descriptor.release():
             return False
         try:
             sock, _ = self.socket.accept()
         except OSError:
-            self._spare_descriptor.take_back()
+            self._spare_descriptor.reacquire()
             return False
-        self._refuse(sock, "no descriptor is free (ulimit -n)", self._spare_descriptor.take_back)
+        self._refuse(sock, "no descriptor is free (ulimit -n)", self._spare_descriptor.reacquire)
         return True
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Have a thread serve the connection, or answer that it can't be served now."""
-        self._spare_descriptor.take_back()  # where another had taken it
+        self._spare_descriptor.reacquire()  # where another had taken it
         connections = self.runtime.connections
         room = connection_limits(self.runtime.context.config.proxy.max_connections, self._descriptors)
         if connections.accept(request, room) is None:

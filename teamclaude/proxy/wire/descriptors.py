@@ -12,15 +12,15 @@ try:
 except ImportError:  # Windows, which has no such limit
     resource = None  # type: ignore[assignment]
 
-__all__ = ["ENOUGH", "Spare", "raise_limit"]
+__all__ = ["DESCRIPTORS_WANTED", "SpareDescriptor", "raise_descriptor_limit"]
 
 # A client's and an upstream's for each of thousands of connections.
-ENOUGH = 65536
+DESCRIPTORS_WANTED = 65536
 # macOS says "unlimited" and refuses more than this (OPEN_MAX).
-_MACOS = 10240
+_MACOS_MAX = 10240
 
 
-def raise_limit(enough: int = ENOUGH) -> Optional[int]:
+def raise_descriptor_limit(target: int = DESCRIPTORS_WANTED) -> Optional[int]:
     """Raise the soft limit of descriptors as far as the hard one and `enough` allow.
 
     Returns the limit in force; None where there is none.
@@ -29,7 +29,7 @@ def raise_limit(enough: int = ENOUGH) -> Optional[int]:
         return None
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     endless = resource.RLIM_INFINITY
-    for wanted in (enough if hard == endless else min(hard, enough), _MACOS):
+    for wanted in (target if hard == endless else min(hard, target), _MACOS_MAX):
         if soft == endless or soft >= wanted:
             break
         with suppress(ValueError, OSError):
@@ -38,15 +38,15 @@ def raise_limit(enough: int = ENOUGH) -> Optional[int]:
     return None if soft == endless else soft
 
 
-class Spare:
+class SpareDescriptor:
     """One open descriptor: given up, it lets one more connection be accepted, to be refused."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards _fd
         self._fd = -1
-        self.take_back()
+        self.reacquire()
 
-    def give(self) -> bool:
+    def release(self) -> bool:
         """Let it go; False when it is gone already."""
         with self._lock:
             fd, self._fd = self._fd, -1
@@ -54,7 +54,7 @@ class Spare:
             os.close(fd)
         return fd >= 0
 
-    def take_back(self) -> None:
+    def reacquire(self) -> None:
         """Have one again, if one is to be had."""
         if self._fd >= 0:
             return
@@ -62,4 +62,4 @@ class Spare:
             if self._fd < 0:
                 self._fd = os.open(os.devnull, os.O_RDONLY)
 
-    close = give
+    close = release

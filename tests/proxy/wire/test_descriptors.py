@@ -9,7 +9,7 @@ from typing import Optional
 import pytest
 
 from teamclaude.proxy.wire import descriptors
-from teamclaude.proxy.wire.descriptors import Spare, raise_limit
+from teamclaude.proxy.wire.descriptors import SpareDescriptor, raise_descriptor_limit
 
 ENDLESS = -1
 
@@ -46,21 +46,21 @@ def test_the_soft_limit_is_raised_as_far_as_the_hard_one_allows(
 ) -> None:
     limits = Limits(soft=soft, hard=hard, real=real)
     monkeypatch.setattr(descriptors, "resource", limits)
-    assert raise_limit() == expected
+    assert raise_descriptor_limit() == expected
     assert limits.soft == (ENDLESS if expected is None else expected)
 
 
 def test_a_system_without_such_limits_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(descriptors, "resource", None)
-    assert raise_limit() is None
+    assert raise_descriptor_limit() is None
 
 
 def test_a_spare_one_is_given_once_and_taken_back() -> None:
-    spare = Spare()
-    assert [spare.give(), spare.give()] == [True, False]
-    spare.take_back()
-    spare.take_back()
-    assert [spare.give(), spare.give()] == [True, False]
+    spare = SpareDescriptor()
+    assert [spare.release(), spare.release()] == [True, False]
+    spare.reacquire()
+    spare.reacquire()
+    assert [spare.release(), spare.release()] == [True, False]
 
 
 def test_a_spare_one_that_is_not_to_be_had_is_had_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +69,7 @@ def test_a_spare_one_that_is_not_to_be_had_is_had_later(monkeypatch: pytest.Monk
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", full)
-        spare = Spare()
-    assert not spare.give()
-    spare.take_back()
-    assert spare.give()
+        spare = SpareDescriptor()
+    assert not spare.release()
+    spare.reacquire()
+    assert spare.release()
