@@ -20,7 +20,7 @@ from ...errors import ConfigError, ConnectFailedError
 from .origin import Origin
 from .watch import BEAT_SEC, Watch
 
-__all__ = ["Dialer", "in_words"]
+__all__ = ["Dialer", "error_text"]
 
 _IGNORE_UNEXPECTED_EOF = 0x80  # ssl.OP_IGNORE_UNEXPECTED_EOF, which 3.9 does not export
 
@@ -53,7 +53,7 @@ class Dialer:
         return opening.result()
 
     def _connect(self, origin: Origin) -> socket.socket:
-        opener = self._opener(origin)
+        opener = self._http_connection(origin)
         try:
             opener.connect()
             sock: socket.socket = opener.sock
@@ -61,20 +61,20 @@ class Dialer:
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             opener.close()
             if isinstance(error, ssl.SSLCertVerificationError):
-                self._forget_empty_store()
+                self._drop_empty_trust_store()
                 raise ConnectFailedError(
                     f"the certificate of {origin.host} is not trusted: {error.verify_message}; "
                     "set upstreamCaFile if that is intended"
                 ) from error
             raise ConnectFailedError(
-                f"no connection to {origin.host}:{origin.port}: {in_words(error)}"
+                f"no connection to {origin.host}:{origin.port}: {error_text(error)}"
             ) from error
         if isinstance(sock, ssl.SSLSocket):
             # An end without close_notify is a cut, not an end.
             sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]
         return sock
 
-    def _opener(self, origin: Origin) -> http.client.HTTPConnection:
+    def _http_connection(self, origin: Origin) -> http.client.HTTPConnection:
         proxy = self._proxy_for(origin)
         host, port = (proxy.host, proxy.port) if proxy is not None else (origin.host, origin.port)
         timeout = self._connect_timeout
@@ -95,7 +95,7 @@ class Dialer:
                 url = proxies.get("https") or proxies.get("all")
         return _parse_proxy(url) if url else None
 
-    def _forget_empty_store(self) -> None:
+    def _drop_empty_trust_store(self) -> None:
         """A store that was loaded while no descriptor was free is empty, and would stay so."""
         with self._lock:
             if self._context is not None and not self._context.cert_store_stats()["x509"]:
@@ -110,7 +110,7 @@ class Dialer:
                     if self._ca_file:
                         context.load_verify_locations(self._ca_file)
                 except OSError as error:
-                    raise ConnectFailedError(f"upstreamCaFile can't be used: {in_words(error)}") from error
+                    raise ConnectFailedError(f"upstreamCaFile can't be used: {error_text(error)}") from error
                 # Python 3.9 with OpenSSL 3 takes any end of the connection for the end of the stream.
                 context.options = ssl.Options(context.options & ~_IGNORE_UNEXPECTED_EOF)
                 context.set_alpn_protocols(["http/1.1"])
@@ -181,7 +181,7 @@ class _Opening(threading.Thread):
         return self._sock
 
 
-def in_words(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """What the system says of a failure, as part of a sentence."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text).rstrip(".")

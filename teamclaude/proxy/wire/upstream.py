@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any, Optional, Union
 
 from ...errors import UpstreamLostError, UpstreamProtocolError, UpstreamTimeoutError
-from .dialer import Dialer, in_words
+from .dialer import Dialer, error_text
 from .framing import ChunkedDecoder, Framing, Kind, keep_alive, response_body
 from .head import MAX_HEAD_BYTES, ResponseHead, find_head_end, parse_response_head
 from .origin import Origin
@@ -95,7 +95,7 @@ class Connection:
 
     def _check_failure(self, error: OSError) -> None:
         if not isinstance(error, (BrokenPipeError, ConnectionResetError)):
-            raise UpstreamLostError(f"sending to the upstream failed: {in_words(error)}") from error
+            raise UpstreamLostError(f"sending to the upstream failed: {error_text(error)}") from error
         if self.reused:
             raise UpstreamLostError("the upstream had closed the connection") from None
 
@@ -152,7 +152,7 @@ class Connection:
         except (ssl.SSLWantReadError, BlockingIOError, InterruptedError):
             return None
         except OSError as error:
-            raise UpstreamLostError(f"the upstream broke off: {in_words(error)}") from error
+            raise UpstreamLostError(f"the upstream broke off: {error_text(error)}") from error
 
 
 class Answer:
