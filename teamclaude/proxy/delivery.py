@@ -29,7 +29,7 @@ from .secretvalues import KNOWN_SECRETS
 from .tap import UsageTap
 from .wire.client import ClientConnection
 from .wire.coding import is_identity
-from .wire.ferry import Ferry
+from .wire.ferry import EventLoop
 from .wire.forwarding import client_framing, client_head, client_response_headers, header_text
 from .wire.framing import Framing, Kind
 from .wire.paths import PathKind
@@ -83,7 +83,7 @@ class ResponseWriter:
         log: Optional[RequestRecord],
         hold: Hold,
         idle_sec: float,
-        event_loop: Ferry,
+        event_loop: EventLoop,
     ) -> None:
         self._exchange = exchange
         self._client = client

@@ -101,7 +101,7 @@ class ConnectionHandler:
         ride = self._ride
         if ride is None or not self._use_loop_next or self._client.has_buffered or not self._client.admitted:
             return self._next_request()
-        if not self._runtime.context.event_loop.ride(ride):
+        if not self._runtime.context.event_loop.run_requests(ride):
             return self._next_request()
         if ride.steps is not None:
             return go_on(ride.steps, ride.step)

@@ -12,7 +12,7 @@ from ..routing.line import WaitLimits
 from .book import AccountTargets
 from .hold import RecentlyRefused, wait_limit_of
 from .router import Router
-from .wire.ferry import Ferry
+from .wire.ferry import EventLoop
 from .wire.upstream import UpstreamPool
 
 __all__ = ["RequestContext"]
@@ -27,7 +27,7 @@ class RequestContext:
     token_manager: TokenManager
     router: Router
     pool: UpstreamPool
-    event_loop: Ferry
+    event_loop: EventLoop
     is_proxy_secret: Callable[[str], bool]
     recently_refused: RecentlyRefused
     clock: Callable[[], float]  # epoch seconds

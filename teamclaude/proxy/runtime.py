@@ -39,7 +39,7 @@ from .status import capacity_json, resident_mb, status_json
 from .waiting import HeldRequest, held_summary
 from .wire.bodies import BodyLimiter
 from .wire.connections import Connections
-from .wire.ferry import Ferry
+from .wire.ferry import EventLoop
 from .wire.spool import Spool
 from .wire.upstream import UpstreamPool
 
@@ -105,7 +105,7 @@ class Runtime:
         router = Router(fleet, clock, max_held=config.proxy.max_held, on_change=changed)
         self.access_policy = AccessPolicy(config.proxy, listens_on)
         self._recently_refused = RecentlyRefused()
-        self._ferry = Ferry()
+        self._ferry = EventLoop()
         self.targets = book
         self.context = self._house(config, router, _make_pool(config))
         self._last_good = LastGoodConfig(config_file, config, self.token_manager.pairs, warn)

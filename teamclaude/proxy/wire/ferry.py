@@ -31,157 +31,157 @@ from .crossing import StreamTask, FrameBody
 from .ride import Ride
 from .upstream import Answer
 
-__all__ = ["Ferry"]
+__all__ = ["EventLoop"]
 
 EPOLL: Any = getattr(select, "epoll", None)
-LINGER_SEC = 0.05  # the thread outlives the last stream by that: of a burst not each one starts another
-CLOSE_SEC = 2.0
-MOST_EVENTS = 64  # of one turn
+IDLE_EXIT_SEC = 0.05  # the thread outlives the last stream by that: of a burst not each one starts another
+JOIN_SEC = 2.0
+MAX_EVENTS = 64  # of one turn
 _NEVER = float("inf")
 
-Passenger = Union[StreamTask, Ride]
+Task = Union[StreamTask, Ride]
 
 
-class Ferry:
+class EventLoop:
     """Any thread hands streams and connections over; its own thread runs while there are some."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         # Guards _berths, _thread and _look_at, and who is aboard where others come aboard or it is walked.
         self._lock = threading.Lock()
-        self._berths: Optional[LoopState] = None  # while the thread runs
+        self._state: Optional[LoopState] = None  # while the thread runs
         self._thread: Optional[threading.Thread] = None  # the last one
-        self._look_at = _NEVER  # when the first of them may be late; monotonic
-        self._landed: list[Passenger] = []  # in this turn
+        self._next_timeout_check = _NEVER  # when the first of them may be late; monotonic
+        self._finished: list[Task] = []  # in this turn
 
-    def carry(self, answer: Answer, client: ClientConnection, framed: FrameBody, idle: float) -> bool:
+    def run_stream(self, response: Answer, client: ClientConnection, frame_body: FrameBody, idle: float) -> bool:
         """Relay the rest of a body; True when it is complete, False when the caller has to go on with it.
 
         `framed` is called in the ferry's thread.  Raises what `relay` raises.
         """
-        if EPOLL is None or not client.is_plain or answer.arrived or client.watch.half_closed:
+        if EPOLL is None or not client.is_plain or response.arrived or client.watch.half_closed:
             return False
-        crossing = StreamTask(answer, client, framed, idle, self._monotonic())
-        return self._carry(crossing) and crossing.fully_sent
+        crossing = StreamTask(response, client, frame_body, idle, self._monotonic())
+        return self._run_task(crossing) and crossing.fully_sent
 
-    def ride(self, ride: Ride) -> bool:
+    def run_requests(self, task: Ride) -> bool:
         """Serve small requests until one needs a thread; False when it can't be taken aboard.
 
         What `ride` was given is called in the ferry's thread.  Raises what went wrong there.
         """
-        return EPOLL is not None and self._carry(ride)
+        return EPOLL is not None and self._run_task(task)
 
-    def _carry(self, passenger: Passenger) -> bool:
+    def _run_task(self, task: Task) -> bool:
         with self._lock:
             try:
-                self._board(passenger)
+                self._register(task)
             except (OSError, RuntimeError):  # no descriptor, thread or room for a watch is to be had
                 return False
-        passenger.finished.acquire()
-        if passenger.error is not None:
-            raise passenger.error
+        task.finished.acquire()
+        if task.error is not None:
+            raise task.error
         return True
 
     def close(self) -> None:
         """Wait until the thread has ended, once everybody has landed."""
         thread = self._thread
         if thread is not None:
-            thread.join(CLOSE_SEC)
+            thread.join(JOIN_SEC)
 
-    def _board(self, passenger: Passenger) -> None:
-        berths = self._berths
+    def _register(self, task: Task) -> None:
+        berths = self._state
         if berths is None:
             berths = LoopState(EPOLL())
             thread = threading.Thread(target=self._run, args=(berths,), name="ferry", daemon=True)
             thread.start()
-            self._thread, self._berths = thread, berths
+            self._thread, self._state = thread, berths
         now = self._monotonic()
-        self._look_at = min(self._look_at, now + passenger.min_timeout)
-        for fd in passenger.fds:
-            berths.tasks[fd] = passenger
+        self._next_timeout_check = min(self._next_timeout_check, now + task.min_timeout)
+        for fd in task.fds:
+            berths.tasks[fd] = task
         try:
-            passenger.register(berths, now)
+            task.register(berths, now)
         except BaseException:
-            for fd in passenger.fds:
+            for fd in task.fds:
                 del berths.tasks[fd]
             raise
 
     # --- the ferry's thread ---------------------------------------------------------------------------
 
-    def _run(self, berths: LoopState) -> None:
+    def _run(self, state: LoopState) -> None:
         try:
-            while self._turn(berths):
+            while self._run_once(state):
                 pass
         except BaseException as error:  # a defect here must not leave anybody waiting
             with self._lock:
-                self._berths = None
-                for passenger in set(berths.tasks.values()):
-                    self._land(berths, passenger, error)
-            self._wake_landed()
+                self._state = None
+                for passenger in set(state.tasks.values()):
+                    self._finish(state, passenger, error)
+            self._wake_finished()
         finally:
-            berths.epoll.close()
+            state.epoll.close()
 
-    def _turn(self, berths: LoopState) -> bool:
+    def _run_once(self, state: LoopState) -> bool:
         """See to all that happens next; False when nothing did and nobody is aboard."""
-        aboard, outbox = berths.tasks, berths.deferred
-        patience = max(0.0, self._look_at - self._monotonic()) if aboard else LINGER_SEC
-        events = berths.epoll.poll(patience, MOST_EVENTS)
-        berths.batching = len(events) > 1
+        aboard, outbox = state.tasks, state.deferred
+        patience = max(0.0, self._next_timeout_check - self._monotonic()) if aboard else IDLE_EXIT_SEC
+        events = state.epoll.poll(patience, MAX_EVENTS)
+        state.batching = len(events) > 1
         now = self._monotonic()
         for fd, what in events:
             passenger = aboard.get(fd)
             if passenger is not None:
-                self._move(berths, passenger, passenger.ready, fd, what, now)
-            elif fd in berths.idle_watched:
-                berths.idle_watched[fd].news = True
+                self._step(state, passenger, passenger.ready, fd, what, now)
+            elif fd in state.idle_watched:
+                state.idle_watched[fd].news = True
         while outbox:
             ride = outbox.pop(0)
-            self._move(berths, ride, ride.act, now)
-        if now >= self._look_at:
-            self._find_late(berths, now)
-        if self._landed:
-            self._wake_landed()
-        return bool(events or aboard) or not self._leave(berths)
+            self._step(state, ride, ride.act, now)
+        if now >= self._next_timeout_check:
+            self._expire_tasks(state, now)
+        if self._finished:
+            self._wake_finished()
+        return bool(events or aboard) or not self._stop_if_empty(state)
 
-    def _move(self, berths: LoopState, who: Passenger, move: Callable[..., None], *told: Any) -> None:
+    def _step(self, state: LoopState, task: Task, step: Callable[..., None], *told: Any) -> None:
         try:
-            move(*told)
-            if who.done:
-                self._land(berths, who)
+            step(*told)
+            if task.done:
+                self._finish(state, task)
         except BaseException as error:
-            self._land(berths, who, error)
+            self._finish(state, task, error)
 
-    def _find_late(self, berths: LoopState, now: float) -> None:
+    def _expire_tasks(self, state: LoopState, now: float) -> None:
         with self._lock:
-            aboard = set(berths.tasks.values())
+            aboard = set(state.tasks.values())
             for passenger in [each for each in aboard if now >= each.deadline]:
                 aboard.remove(passenger)
                 try:
                     error = passenger.late()
                 except BaseException as unforeseen:
                     error = unforeseen
-                self._land(berths, passenger, error)
+                self._finish(state, passenger, error)
             # Whoever turns from one side to the other meanwhile is not late before the second of these.
-            self._look_at = min(
+            self._next_timeout_check = min(
                 (min(each.deadline, now + each.shortest_wait) for each in aboard), default=_NEVER
             )
 
-    def _land(self, berths: LoopState, passenger: Passenger, error: Optional[BaseException] = None) -> None:
-        for fd in passenger.fds:
-            del berths.tasks[fd]
+    def _finish(self, state: LoopState, task: Task, error: Optional[BaseException] = None) -> None:
+        for fd in task.fds:
+            del state.tasks[fd]
         with suppress(OSError):
-            passenger.unregister()
-        passenger.error = error
-        self._landed.append(passenger)
+            task.unregister()
+        task.error = error
+        self._finished.append(task)
 
-    def _wake_landed(self) -> None:
-        for passenger in self._landed:
+    def _wake_finished(self) -> None:
+        for passenger in self._finished:
             passenger.finished.release()
-        self._landed.clear()
+        self._finished.clear()
 
-    def _leave(self, berths: LoopState) -> bool:
+    def _stop_if_empty(self, state: LoopState) -> bool:
         with self._lock:
-            if berths.tasks:
+            if state.tasks:
                 return False
-            self._berths = None
+            self._state = None
             return True

@@ -13,7 +13,7 @@ from typing import Optional
 
 from ...errors import UpstreamLostError
 from .client import ClientConnection
-from .ferry import Ferry
+from .ferry import EventLoop
 from .framing import LAST_CHUNK, Framing, Kind, chunk
 from .upstream import Answer, Buffer
 
@@ -33,7 +33,7 @@ def relay(
     observers: list[Observer],
     idle: float,
     first: Optional[list[Buffer]] = None,
-    ferry: Optional[Ferry] = None,
+    ferry: Optional[EventLoop] = None,
     is_cut: Optional[Callable[[], bool]] = None,
 ) -> None:
     """Send `head` (empty: it was sent), then the body as it arrives; returns when it is complete.
@@ -66,7 +66,7 @@ def relay(
         if pending or data:
             client.send(b"".join((pending, data)) if pending else data)
             pending = b""
-        if ferry is not None and not answer.complete and ferry.carry(answer, client, framed, idle):
+        if ferry is not None and not answer.complete and ferry.run_stream(answer, client, framed, idle):
             return
 
 

@@ -20,7 +20,7 @@ from teamclaude.demo.quota import FakeAccount
 from teamclaude.errors import ClientGoneError, UpstreamLostError
 from teamclaude.proxy.wire import ferry as module
 from teamclaude.proxy.wire.client import ClientConnection
-from teamclaude.proxy.wire.ferry import Ferry
+from teamclaude.proxy.wire.ferry import EventLoop
 from teamclaude.proxy.wire.framing import Framing, Kind
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.relay import relay
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.skipif(
 class Stream:
     """One stream that a thread hands to the ferry; its first event has passed already."""
 
-    def __init__(self, pair: Pair, ferry: Ferry, idle: float, see: Callable[[Any], None]) -> None:
+    def __init__(self, pair: Pair, ferry: EventLoop, idle: float, see: Callable[[Any], None]) -> None:
         self.reader, here = pair()
         there, self.upstream = pair()
         self.client = ClientConnection(here, 5.0, 5.0, 5.0)
@@ -84,7 +84,7 @@ class Stream:
 def board(tcp_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stream]]:
     """Makes a Stream; all of them by one ferry."""
     monkeypatch.setattr(module, "LINGER_SEC", 0.0)
-    ferry = Ferry()
+    ferry = EventLoop()
     made: list[Stream] = []
 
     def make(idle: float = 5.0, see: Callable[[Any], None] = lambda piece: None) -> Stream:

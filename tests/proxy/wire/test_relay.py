@@ -12,7 +12,7 @@ import pytest
 
 from teamclaude.errors import ClientGoneError, UpstreamLostError
 from teamclaude.proxy.wire.client import ClientConnection
-from teamclaude.proxy.wire.ferry import Ferry
+from teamclaude.proxy.wire.ferry import EventLoop
 from teamclaude.proxy.wire.framing import Framing, Kind
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.relay import relay
@@ -28,7 +28,7 @@ UNTIL_CLOSE = Framing(Kind.UNTIL_CLOSE)
 class Bridge:
     """An upstream, the relay in a thread, and a reader; with a ferry, what comes later goes by it."""
 
-    def __init__(self, pair: Pair, ferry: Optional[Ferry] = None) -> None:
+    def __init__(self, pair: Pair, ferry: Optional[EventLoop] = None) -> None:
         self.reader, here = pair()
         there, self.upstream = pair()
         self.client = ClientConnection(here, 5.0, 5.0, 5.0)
@@ -72,9 +72,9 @@ class Bridge:
 
 
 @pytest.fixture(params=["by thread", "by ferry"])
-def ferry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Optional[Ferry]]:
+def ferry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Optional[EventLoop]]:
     monkeypatch.setattr("teamclaude.proxy.wire.ferry.LINGER_SEC", 0.0)
-    made = Ferry() if request.param == "by ferry" else None
+    made = EventLoop() if request.param == "by ferry" else None
     yield made
     if made is not None:
         made.close()
@@ -82,7 +82,7 @@ def ferry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @pytest.fixture
-def bridge(tcp_pair: Pair, ferry: Optional[Ferry]) -> Bridge:
+def bridge(tcp_pair: Pair, ferry: Optional[EventLoop]) -> Bridge:
     return Bridge(tcp_pair, ferry)
 
 

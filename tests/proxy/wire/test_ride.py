@@ -14,7 +14,7 @@ import pytest
 from teamclaude.errors import ClientGoneError, UpstreamLostError
 from teamclaude.proxy.wire import ferry as module
 from teamclaude.proxy.wire.client import ClientConnection
-from teamclaude.proxy.wire.ferry import Ferry
+from teamclaude.proxy.wire.ferry import EventLoop
 from teamclaude.proxy.wire.framing import request_body
 from teamclaude.proxy.wire.head import RequestHead
 from teamclaude.proxy.wire.origin import Origin
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(
 class Passenger:
     """A client, its upstream, and the thread that hands their connection over."""
 
-    def __init__(self, pair: Pair, ferry: Ferry, timeout: float = 5.0) -> None:
+    def __init__(self, pair: Pair, ferry: EventLoop, timeout: float = 5.0) -> None:
         self.ferry = ferry
         self.user, here = pair()
         there, self.api = pair()
@@ -56,7 +56,7 @@ class Passenger:
 
     def _own(self) -> None:
         try:
-            assert self.ferry.ride(self.ride)
+            assert self.ferry.run_requests(self.ride)
         except BaseException as error:
             self.error = error
 
@@ -112,7 +112,7 @@ Board = Callable[..., Passenger]
 @pytest.fixture
 def board(tcp_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
     monkeypatch.setattr(module, "LINGER_SEC", 0.0)
-    ferry = Ferry()
+    ferry = EventLoop()
     made: list[Passenger] = []
 
     def make(**how: Any) -> Passenger:
