@@ -30,7 +30,7 @@ from .tap import UsageTap
 from .wire.client import ClientConnection
 from .wire.coding import is_identity
 from .wire.ferry import EventLoop
-from .wire.forwarding import client_framing, client_head, client_response_headers, header_text
+from .wire.forwarding import framing_for_client, render_client_head, client_response_headers, header_value
 from .wire.framing import Framing, Kind
 from .wire.paths import PathKind
 from .wire.relay import CUT, Observer, relay
@@ -131,7 +131,7 @@ class ResponseWriter:
         on_start()
         head, framing = b"", self._hold.framing
         if not self._hold.committed:
-            framing = client_framing(answer.framing, self._exchange.head)
+            framing = framing_for_client(answer.framing, self._exchange.head)
             head = self._head(answer, account, framing)
             self._exchange.response_started(answer.head.status)
         observers: list[Observer] = [tap.feed]
@@ -222,7 +222,7 @@ class ResponseWriter:
     def _head(self, answer: Answer, account: str, framing: Framing, own: bool = False) -> bytes:
         """The answer's head for the client; `own`: its body is replaced by one of ours."""
         extra = [
-            ("x-teamclaude-account", header_text(account)),
+            ("x-teamclaude-account", header_value(account)),
             ("x-teamclaude-request", self._exchange.id),
             *self._exchange.closing_fields,
         ]
@@ -231,7 +231,7 @@ class ResponseWriter:
         if self._log is not None:
             headers = client_response_headers(answer.head, framing, extra)
             self._log.answered(answer.head.status, answer.head.reason, headers)
-        return client_head(answer.head, framing, extra)
+        return render_client_head(answer.head, framing, extra)
 
 
 def make_tap(answer: Answer) -> UsageTap:

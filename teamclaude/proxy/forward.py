@@ -49,7 +49,7 @@ from .suspects import Refusals
 from .tap import UsageTap
 from .wire.attend import run_in_thread
 from .wire.client import ClientConnection
-from .wire.forwarding import with_length
+from .wire.forwarding import append_content_length
 from .wire.paths import PathKind
 from .wire.steps import Soon, Steps
 from .wire.transport import Transport
@@ -254,7 +254,7 @@ class Forwarder:
             body = with_account_uuid(body, exchange.facts, way.account_uuid)
         head = way.request_head(exchange.head, self._hold.committed)
         if exchange.has_body:
-            head = with_length(head, len(body))
+            head = append_content_length(head, len(body))
         return self._transport.steps(way.origin, exchange.head.method, head, body)
 
     def _deliver(

@@ -14,7 +14,7 @@ from .tap import UsageTap
 from .wire.client import ClientConnection
 from .wire.forwarding import (
     Credential,
-    client_framing,
+    framing_for_client,
     client_response_headers,
     render_request,
     render_response,
@@ -97,7 +97,7 @@ def pass_websocket(
 def _relay(
     context: RequestContext, exchange: Exchange, client: ClientConnection, log: Optional[RequestRecord], answer: Answer
 ) -> None:
-    out = client_framing(answer.framing, exchange.head)
+    out = framing_for_client(answer.framing, exchange.head)
     response_headers = client_response_headers(answer.head, out, exchange.closing_fields)
     observers: list[Observer] = []
     if log is not None:

@@ -13,12 +13,12 @@ from unittest import mock
 from teamclaude.errors import BadRequestError, HeadTooLargeError, NotSupportedError, UpstreamProtocolError
 from teamclaude.proxy.wire.forwarding import (
     Credential,
-    client_framing,
+    framing_for_client,
     client_response_headers,
     render_request,
     render_response,
     upstream_request_headers,
-    with_length,
+    append_content_length,
 )
 from teamclaude.proxy.wire.framing import Framing, Kind, hop_by_hop, request_body, response_body
 from teamclaude.proxy.wire.head import (
@@ -90,7 +90,7 @@ def _forwarded(dice: FuzzRandom, head: RequestHead, framing: Framing) -> None:
     wire = render_request(head.method, "/prefix" + head.target, out)
     length = dice.randrange(1000)
     if framing.kind is not Kind.NONE:
-        wire = with_length(wire, length)
+        wire = append_content_length(wire, length)
     assert find_head_end(wire) == len(wire)
     method, target, fields = _read_by_stdlib(wire)
     names = [name.lower() for name, _ in fields]
@@ -176,7 +176,7 @@ def _agrees_with_http_client(head: ResponseHead, framing: Framing, method: str, 
 
 def _relayed(dice: FuzzRandom, head: ResponseHead, framing: Framing, method: str) -> None:
     client = RequestHead(method, "/", dice.randrange(2), [])
-    out = client_framing(framing, client)
+    out = framing_for_client(framing, client)
     fields = client_response_headers(head, out, [("x-teamclaude-account", "a")])
     theirs = _response_by_stdlib(render_response(head.status, head.reason, fields), method)
     assert theirs is not None

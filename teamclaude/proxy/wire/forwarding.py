@@ -24,15 +24,15 @@ from .head import Head, RequestHead, ResponseHead
 __all__ = [
     "OAUTH_BETA",
     "Credential",
-    "client_framing",
-    "client_head",
+    "framing_for_client",
+    "render_client_head",
     "client_response_headers",
-    "header_text",
+    "header_value",
     "render_request",
     "render_response",
     "token_request_headers",
     "upstream_request_headers",
-    "with_length",
+    "append_content_length",
 ]
 
 Headers = list[tuple[str, str]]
@@ -42,9 +42,9 @@ Headers = list[tuple[str, str]]
 OAUTH_BETA = "oauth-2025-04-20"
 
 _CREDENTIALS = frozenset({"authorization", "x-api-key"})
-_NEVER_UP = frozenset({"content-length", "cookie", "cookie2", "expect", "host"})
-_NEVER_UP_PREFIXES = ("proxy-", "x-teamclaude-")
-_TOKEN_REQUEST = frozenset({"accept", "content-type", "user-agent"})
+_NOT_FORWARDED = frozenset({"content-length", "cookie", "cookie2", "expect", "host"})
+_NOT_FORWARDED_PREFIXES = ("proxy-", "x-teamclaude-")
+_TOKEN_REQUEST_FIELDS = frozenset({"accept", "content-type", "user-agent"})
 
 
 class Credential(NamedTuple):
@@ -79,7 +79,7 @@ def upstream_request_headers(
             continue
         out.append(field)
     if not own_login and "accept-encoding" in head:
-        out = _with_readable_offers(out, head)
+        out = _with_readable_accept_encoding(out, head)
     if credential.kind == "oauth":
         out = _with_oauth_beta(out)
         out.append(("Authorization", "Bearer " + credential.secret))
@@ -91,11 +91,11 @@ def upstream_request_headers(
 
 def token_request_headers(head: RequestHead, host: str, body: Framing) -> Headers:
     """The fields of a relayed token request: what describes the body and the client, nothing else."""
-    passed = [field for field in head.headers if field[0].lower() in _TOKEN_REQUEST]
+    passed = [field for field in head.headers if field[0].lower() in _TOKEN_REQUEST_FIELDS]
     return [("Host", host), *passed, *_framing_fields(body)]
 
 
-def client_framing(body: Framing, client: Head) -> Framing:
+def framing_for_client(body: Framing, client: Head) -> Framing:
     """How a body of the upstream is framed for this client: a length stays, the rest is chunked anew."""
     if body.kind in (Kind.NONE, Kind.LENGTH):
         return body
@@ -108,7 +108,7 @@ def client_response_headers(
     """The fields of the answer to the client, framed as `body`; `extra` replaces fields of the same name."""
     ours = list(extra)
     drop = hop_by_hop(head) | {name.lower() for name, _ in ours}
-    if not _length_is_true(head, body):
+    if not _content_length_matches(head, body):
         drop |= {"content-length"}
     out = [field for field in head.headers if field[0].lower() not in drop]
     if body.kind is Kind.CHUNKED:
@@ -118,31 +118,31 @@ def client_response_headers(
     return out + ours
 
 
-def client_head(head: ResponseHead, body: Framing, extra: Sequence[tuple[str, str]] = ()) -> bytes:
+def render_client_head(head: ResponseHead, body: Framing, extra: Sequence[tuple[str, str]] = ()) -> bytes:
     """`client_response_headers`, rendered.
 
     Where only a line or two of what arrived must go they are cut out of it: 10 us less than to write 20
     lines anew.
     """
-    block = _cut(head, body, tuple([name for name, _ in extra]))
+    block = _cut_fields(head, body, tuple([name for name, _ in extra]))
     if block is None:
         return render_response(head.status, head.reason, client_response_headers(head, body, extra))
-    return block[:-2] + _render("", extra)
+    return block[:-2] + _render_lines("", extra)
 
 
-def _cut(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) -> Optional[bytes]:
+def _cut_fields(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) -> Optional[bytes]:
     """What arrived, without the fields that end here; None where it takes more than that.
 
     The parser has matched every line of `block`: a name behind a line end begins a field.
     """
     block = head.block
     if body.kind is Kind.LENGTH:
-        framed = _length_is_true(head, body)
+        framed = _content_length_matches(head, body)
     else:
         framed = body.kind is Kind.CHUNKED and "transfer-encoding" in head
     if not framed or block[:9] != b"HTTP/1.1 " or block[12:13] != b" " or hop_by_hop(head) is not HOP_BY_HOP:
         return None
-    key = (_cut, replaced)
+    key = (_cut_fields, replaced)
     dropped = head.shape.shared.get(key)
     if dropped is None:
         names = HOP_BY_HOP.union(map(str.lower, replaced)) & head.shape.at.keys()
@@ -156,27 +156,27 @@ def _cut(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) -> Option
 
 
 @lru_cache(maxsize=256)  # 2 us less: few accounts' names, asked for with every answer
-def header_text(text: str) -> str:
+def header_value(text: str) -> str:
     """Any text as a header value: printable ASCII stays, all else is percent-encoded (RFC 3986)."""
     return quote(text, safe=" !\"#$&'()*+,/:;<=>?@[\\]^`{|}", errors="replace").strip(" ")
 
 
 def render_request(method: str, target: str, headers: Sequence[tuple[str, str]]) -> bytes:
     """The head as bytes; raises TeamClaudeError rather than writing a line that is not in the list."""
-    return _render(f"{method} {target} HTTP/1.1\r\n", headers)
+    return _render_lines(f"{method} {target} HTTP/1.1\r\n", headers)
 
 
-def with_length(head: bytes, length: int) -> bytes:
+def append_content_length(head: bytes, length: int) -> bytes:
     """A rendered request with a body of this many bytes to follow."""
     return b"%bContent-Length: %d\r\n\r\n" % (head[:-2], length)
 
 
 def render_response(status: int, reason: str, headers: Sequence[tuple[str, str]]) -> bytes:
     """The head as bytes; raises TeamClaudeError rather than writing a line that is not in the list."""
-    return _render(f"HTTP/1.1 {status} {reason}\r\n", headers)
+    return _render_lines(f"HTTP/1.1 {status} {reason}\r\n", headers)
 
 
-def _render(start: str, headers: Sequence[tuple[str, str]]) -> bytes:
+def _render_lines(start: str, headers: Sequence[tuple[str, str]]) -> bytes:
     """A start line, or none, and the fields."""
     text = start + "".join([f"{name}: {value}\r\n" for name, value in headers])
     lines = len(headers) + (start != "")
@@ -193,7 +193,7 @@ def _render(start: str, headers: Sequence[tuple[str, str]]) -> bytes:
 def _lower_if_forwarded(name: str) -> str:
     """The name in lower case, or "" for a field that never goes up."""
     name = name.lower()
-    return "" if name in _NEVER_UP or name.startswith(_NEVER_UP_PREFIXES) else name
+    return "" if name in _NOT_FORWARDED or name.startswith(_NOT_FORWARDED_PREFIXES) else name
 
 
 def _framing_fields(body: Framing) -> Headers:
@@ -204,7 +204,7 @@ def _framing_fields(body: Framing) -> Headers:
     return []
 
 
-def _length_is_true(head: ResponseHead, body: Framing) -> bool:
+def _content_length_matches(head: ResponseHead, body: Framing) -> bool:
     """Whether the upstream's Content-Length may stay where it stands."""
     if body.kind is Kind.LENGTH:
         places = head.shape.at.get("content-length", ())
@@ -215,7 +215,7 @@ def _length_is_true(head: ResponseHead, body: Framing) -> bool:
     return may_have_one and len(lengths) == 1 and lengths[0].isascii() and lengths[0].isdigit()
 
 
-def _with_readable_offers(headers: Headers, head: RequestHead) -> Headers:
+def _with_readable_accept_encoding(headers: Headers, head: RequestHead) -> Headers:
     offers = iter(readable_accept_encoding(head.get_all("accept-encoding")))
     out = []
     for name, value in headers:

@@ -8,9 +8,9 @@ from teamclaude.errors import TeamClaudeError
 from teamclaude.proxy.wire.forwarding import (
     OAUTH_BETA,
     Credential,
-    client_framing,
+    framing_for_client,
     client_response_headers,
-    header_text,
+    header_value,
     render_request,
     render_response,
     token_request_headers,
@@ -261,10 +261,10 @@ def test_connection_can_not_name_the_length_away():
 def test_the_framing_a_client_gets():
     new, old = RequestHead("GET", "/", 1, []), RequestHead("GET", "/", 0, [])
     for body in (NONE, length(3)):
-        assert client_framing(body, new) == client_framing(body, old) == body
+        assert framing_for_client(body, new) == framing_for_client(body, old) == body
     for body in (CHUNKED, UNTIL_CLOSE):
-        assert client_framing(body, new) == CHUNKED
-        assert client_framing(body, old) == UNTIL_CLOSE
+        assert framing_for_client(body, new) == CHUNKED
+        assert framing_for_client(body, old) == UNTIL_CLOSE
 
 
 def test_rendering():
@@ -297,11 +297,11 @@ def test_no_line_can_be_smuggled_in(bad):
     "name", ["alice", "Jos\xe9 \u20ac\U0001f99c", "a\r\nb: c", "100%", " x ", "\x7f\0", "\ud800"]
 )
 def test_any_account_name_can_be_a_header_value(name):
-    value = header_text(name)
+    value = header_value(name)
     assert render_response(200, "OK", [("x-teamclaude-account", value)]).count(b"\r\n") == 3
     assert value.isascii()
     assert value.isprintable()
-    assert header_text("alice (work) <a@b.c>") == "alice (work) <a@b.c>"
+    assert header_value("alice (work) <a@b.c>") == "alice (work) <a@b.c>"
 
 
 def test_what_is_forwarded_parses_to_what_was_parsed():
