@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional
 from ..accounts.config import AccountConfig, Config
 from ..routing.account import AccountSpec
 from .wire.forwarding import Credential, render_request, upstream_request_headers
-from .wire.framing import Framing, Kind
+from .wire.framing import Framing, BodyKind
 from .wire.head import RequestHead
 from .wire.origin import Origin, parse_origin
 
@@ -40,7 +40,7 @@ class UpstreamTarget(NamedTuple):
         if len(head.shared) >= MAX_MEMO:
             head.shared.clear()
         headers = upstream_request_headers(
-            head, self.credential, self.origin.authority, Framing(Kind.NONE), lambda value: False
+            head, self.credential, self.origin.authority, Framing(BodyKind.NONE), lambda value: False
         )
         if identity:
             headers = [field for field in headers if field[0].lower() != "accept-encoding"]

@@ -31,7 +31,7 @@ from .wire.client import ClientConnection
 from .wire.coding import is_identity
 from .wire.ferry import EventLoop
 from .wire.forwarding import framing_for_client, render_client_head, client_response_headers, header_value
-from .wire.framing import Framing, Kind
+from .wire.framing import Framing, BodyKind
 from .wire.paths import PathKind
 from .wire.relay import CUT, Observer, relay
 from .wire.upstream import Answer, Buffer
@@ -169,7 +169,7 @@ class ResponseWriter:
         if not recoded:
             body, recoded = without_secrets(answer.head, body)
         bodiless = self._exchange.head.method == "HEAD" or answer.head.status in (204, 304)
-        framing = Framing(Kind.NONE) if bodiless else Framing(Kind.LENGTH, len(body))
+        framing = Framing(BodyKind.NONE) if bodiless else Framing(BodyKind.LENGTH, len(body))
         head = self._head(answer, kept.account, framing, own=not kept.is_whole)
         if recoded:
             head = re.sub(rb"(?im)^content-encoding:[^\r\n]*\r\n", b"", head)
@@ -200,7 +200,7 @@ class ResponseWriter:
                 pieces.append(piece)
         if probe.error_type and not probe.model:
             raise StreamRefusedError(probe.error_type, probe.error_message or "")
-        if answer.complete and answer.framing.kind is Kind.UNTIL_CLOSE and self._is_cut(probe):
+        if answer.complete and answer.framing.kind is BodyKind.UNTIL_CLOSE and self._is_cut(probe):
             raise UpstreamLostError(CUT)
         return pieces or None
 
@@ -236,7 +236,7 @@ class ResponseWriter:
 
 def make_tap(answer: Answer) -> UsageTap:
     """What reads this answer as it passes."""
-    head, until_close = answer.head, answer.framing.kind is Kind.UNTIL_CLOSE
+    head, until_close = answer.head, answer.framing.kind is BodyKind.UNTIL_CLOSE
     return UsageTap(head.get("content-type"), head.get("content-encoding"), until_close)
 
 
@@ -248,7 +248,7 @@ def _fits_a_hold(answer: Answer, tap: UsageTap) -> bool:
 
 def _ends_early(kept: KeptResponse) -> bool:
     head = kept.answer.head
-    if kept.answer.framing.kind is not Kind.UNTIL_CLOSE:
+    if kept.answer.framing.kind is not BodyKind.UNTIL_CLOSE:
         return False
     tap = UsageTap(head.get("content-type"), head.get("content-encoding"), until_close=True)
     tap.feed(kept.body)

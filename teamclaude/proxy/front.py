@@ -39,7 +39,7 @@ from .runtime import Runtime
 from .wire.client import ClientConnection
 from .wire.connections import AcceptedConnection
 from .wire.forwarding import render_response
-from .wire.framing import Framing, Kind, asks_for_websocket, keep_alive, request_body
+from .wire.framing import Framing, BodyKind, asks_for_websocket, keep_alive, request_framing
 from .wire.head import RequestHead
 from .wire.paths import PathKind, Route, classify, upload_mib
 from .wire.ride import Ride
@@ -182,7 +182,7 @@ class ConnectionHandler:
     def _take_in(self, exchange: Exchange, framing: Framing, log: Optional[RequestRecord]) -> None:
         limit = self._runtime.context.config.proxy.max_body_mib
         upload = upload_mib(exchange.head.method, exchange.route.path)
-        if framing.length > SMALL_BODY_BYTES or framing.kind is Kind.CHUNKED:
+        if framing.length > SMALL_BODY_BYTES or framing.kind is BodyKind.CHUNKED:
             exchange.body_room = self._runtime.body_limiter.reservation()
         spool = self._runtime.spool if upload else None
         self._read_body(exchange, framing, max(limit, upload) << 20, spool)
@@ -206,8 +206,8 @@ class ConnectionHandler:
 
     def _framing(self, exchange: Exchange) -> Framing:
         """Where the request ends; asked before anything else: who disagrees about it smuggles."""
-        framing = request_body(exchange.head)
-        exchange.has_body = framing.kind is not Kind.NONE
+        framing = request_framing(exchange.head)
+        exchange.has_body = framing.kind is not BodyKind.NONE
         return framing
 
     def _read_body(
@@ -218,7 +218,7 @@ class ConnectionHandler:
             raise NotSupportedError("A WebSocket is passed on only for paths of the client's own login.")
         # RFC 9110 10.1.1: HTTP/1.0 has no 100 (Continue).
         asks_first = head.minor > 0 and "expect" in head and _expects_100(head)
-        self._use_loop_next = framing.kind is not Kind.CHUNKED and framing.length <= SMALL_BODY_BYTES
+        self._use_loop_next = framing.kind is not BodyKind.CHUNKED and framing.length <= SMALL_BODY_BYTES
         exchange.body = self._client.read_body(framing, limit, asks_first, exchange.body_room, spool)
         exchange.body_read = True
 

@@ -18,7 +18,7 @@ from ..routing.line import WaitLimits
 from .exchange import Exchange
 from .wire.client import ClientConnection
 from .wire.forwarding import render_response
-from .wire.framing import LAST_CHUNK, Framing, Kind, chunk
+from .wire.framing import LAST_CHUNK, Framing, BodyKind, encode_chunk
 
 __all__ = ["Hold", "RecentlyRefused", "wait_limit_of"]
 
@@ -50,7 +50,7 @@ class Hold:
     @property
     def framing(self) -> Framing:
         """Of an answer that a hold has begun."""
-        return Framing(Kind.CHUNKED if self._exchange.head.minor else Kind.UNTIL_CLOSE)
+        return Framing(BodyKind.CHUNKED if self._exchange.head.minor else BodyKind.UNTIL_CLOSE)
 
     def on_tick(self) -> None:
         """Look after the client; raises ClientGone, or Draining when the server stops."""
@@ -81,8 +81,8 @@ class Hold:
         """End a committed answer with an error event that holds this JSON body of the API."""
         line = b" ".join(body.split(b"\n")) or b"{}"
         event = b"event: error\ndata: " + line.replace(b"\r", b" ") + b"\n\n"
-        if self.framing.kind is Kind.CHUNKED:
-            event = chunk(event) + LAST_CHUNK
+        if self.framing.kind is BodyKind.CHUNKED:
+            event = encode_chunk(event) + LAST_CHUNK
         self._client.send(event)
 
     def _commit(self, now: float) -> None:
@@ -93,7 +93,7 @@ class Hold:
             ("request-id", self._exchange.id),
             *self._exchange.closing_fields,
         ]
-        if self.framing.kind is Kind.CHUNKED:
+        if self.framing.kind is BodyKind.CHUNKED:
             headers.append(("Transfer-Encoding", "chunked"))
         self._exchange.response_started(200, final=False)
         self._client.send(render_response(200, "OK", headers))
@@ -110,7 +110,7 @@ class Hold:
         return line.encode("utf-8", "replace") + b"\n\n"
 
     def _send(self, data: bytes, now: float) -> None:
-        self._client.send(chunk(data) if self.framing.kind is Kind.CHUNKED else data)
+        self._client.send(encode_chunk(data) if self.framing.kind is BodyKind.CHUNKED else data)
         self._last_bytes = now
 
 

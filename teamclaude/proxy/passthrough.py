@@ -21,7 +21,7 @@ from .wire.forwarding import (
     token_request_headers,
     upstream_request_headers,
 )
-from .wire.framing import Framing, Kind
+from .wire.framing import Framing, BodyKind
 from .wire.origin import parse_origin
 from .wire.paths import PathKind
 from .wire.relay import Observer, relay
@@ -40,7 +40,7 @@ def pass_through(
     """Relay one request of the client's own; raises ConnectFailed, UpstreamLost or ClientGone."""
     config, head = context.config, exchange.head
     length = len(exchange.body)
-    framing = Framing(Kind.LENGTH, length) if exchange.has_body else Framing(Kind.NONE)
+    framing = Framing(BodyKind.LENGTH, length) if exchange.has_body else Framing(BodyKind.NONE)
     if exchange.route.kind is PathKind.OAUTH_TOKEN:
         origin, prefix = parse_origin(config.oauth.token_url)[0], ""
         headers = token_request_headers(head, origin.authority, framing)
@@ -69,7 +69,7 @@ def pass_websocket(
     """
     config, head, book = context.config, exchange.head, context.targets()
     headers = upstream_request_headers(
-        head, Credential("client"), book.origin.authority, Framing(Kind.NONE), context.is_proxy_secret
+        head, Credential("client"), book.origin.authority, Framing(BodyKind.NONE), context.is_proxy_secret
     )
     request = render_request(head.method, book.prefix + head.target, [*headers, *_SWITCHES])
     connection = context.pool.open(book.origin, client.watch)
@@ -105,7 +105,7 @@ def _relay(
         observers.append(log.response.add)
     response = render_response(answer.head.status, answer.head.reason, response_headers)
     exchange.response_started(answer.head.status)
-    until_close = answer.framing.kind is Kind.UNTIL_CLOSE
+    until_close = answer.framing.kind is BodyKind.UNTIL_CLOSE
     form = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"), until_close)
     if until_close:
         observers.append(form.feed)

@@ -14,7 +14,7 @@ from teamclaude.proxy.tap import UsageTap
 from teamclaude.proxy.wire import client, crossing, forwarding, transport
 from teamclaude.proxy.wire.berths import LoopState
 from teamclaude.proxy.wire.crossing import StreamTask
-from teamclaude.proxy.wire.framing import LAST_CHUNK, Kind
+from teamclaude.proxy.wire.framing import LAST_CHUNK, BodyKind
 from teamclaude.proxy.wire.watch import Watch
 from teamclaude.routing import lessons
 from teamclaude.routing.answers import MEANINGS, ResponseKind, Effect, Meaning, NextStep
@@ -48,7 +48,7 @@ def truncated_body_looks_complete() -> Patches:
         try:
             relay(answer, to, head, framing, *args)
         except UpstreamLostError:
-            if framing.kind is Kind.CHUNKED and to.started:
+            if framing.kind is BodyKind.CHUNKED and to.started:
                 to.send(LAST_CHUNK)
             raise
 
@@ -184,11 +184,11 @@ def words_with_secrets() -> Patches:
 
 
 def malformed_is_forwarded() -> Patches:
-    framing = front.request_body
+    framing = front.request_framing
 
     def lenient(head: Any) -> Any:
         lengths = [field for field in head.headers if field[0].lower() == "content-length"]
-        return framing(head) if len(lengths) < 2 else forwarding.Framing(Kind.NONE)
+        return framing(head) if len(lengths) < 2 else forwarding.Framing(BodyKind.NONE)
 
     return [mock.patch.object(front, "request_body", lenient)]
 

@@ -7,7 +7,7 @@ import io
 from typing import Optional
 
 from teamclaude.errors import BadRequestError
-from teamclaude.proxy.wire.framing import MAX_CHUNK_LINE, ChunkedDecoder, chunk
+from teamclaude.proxy.wire.framing import MAX_CHUNK_LINE, ChunkedDecoder, encode_chunk
 from tests.fuzz.dice import FuzzRandom
 
 __all__ = ["chunked_bodies"]
@@ -50,7 +50,7 @@ def chunked_bodies(dice: FuzzRandom) -> None:
         assert whole == (payload, True, behind)
     if whole is not None and whole[1]:
         assert whole[0] == _by_stdlib(data)
-    again = b"".join(chunk(piece) for piece in dice.pieces(payload)) + b"0\r\n\r\n"
+    again = b"".join(encode_chunk(piece) for piece in dice.pieces(payload)) + b"0\r\n\r\n"
     assert _decoded([again]) == (payload, True, b"")
 
 
@@ -62,7 +62,7 @@ def _decoded(pieces: list[bytes]) -> Optional[tuple[bytes, bool, bytes]]:
             for part in decoder.feed(piece):
                 out += part
             fed += len(piece)
-            assert len(decoder._held) <= MAX_CHUNK_LINE + 2
+            assert len(decoder._partial_line) <= MAX_CHUNK_LINE + 2
             assert len(out) + len(decoder.leftover) <= fed
     except BadRequestError as refusal:
         assert str(refusal).isprintable()

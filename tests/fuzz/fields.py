@@ -10,7 +10,7 @@ from teamclaude.accounts.config import ProxyConfig
 from teamclaude.errors import BadRequestError, ForbiddenError, MisdirectedRequestError
 from teamclaude.proxy.entry import AccessPolicy
 from teamclaude.proxy.wire.forwarding import Credential, upstream_request_headers
-from teamclaude.proxy.wire.framing import Framing, Kind
+from teamclaude.proxy.wire.framing import Framing, BodyKind
 from teamclaude.proxy.wire.head import RequestHead
 from tests.fuzz.dice import FuzzRandom
 
@@ -29,7 +29,7 @@ CODINGS = ["gzip", "x-gzip", "deflate", "br", "zstd", "compress", "identity", "*
 WEIGHTS = ["", ";q=0", ";q=0.000", "; q=1", ";Q=0.5", ";q=0.001", ";q=", ";q=nan", ";q=-1", ";x=9;q=0"]
 CODING_WORDS = [b",", b";", b"q=", b"0", b".", b" ", b"\t", b'"', b"*", b"\xe9", b"=", b"gzip", b"br"]
 
-_PLAIN = Framing(Kind.NONE)
+_PLAIN = Framing(BodyKind.NONE)
 
 
 def hosts(dice: FuzzRandom) -> None:

@@ -20,7 +20,7 @@ from teamclaude.proxy.wire.forwarding import (
     upstream_request_headers,
     append_content_length,
 )
-from teamclaude.proxy.wire.framing import Framing, Kind, hop_by_hop, request_body, response_body
+from teamclaude.proxy.wire.framing import Framing, BodyKind, hop_by_hop_fields, request_framing, response_framing
 from teamclaude.proxy.wire.head import (
     RequestHead,
     RequestHeads,
@@ -71,7 +71,7 @@ def request_heads(dice: FuzzRandom) -> None:
         return
     try:
         head = parse_request_head(block[:end])
-        framing = request_body(head)
+        framing = request_framing(head)
     except (BadRequestError, HeadTooLargeError, NotSupportedError) as refusal:
         assert str(refusal).isprintable()
         return
@@ -85,11 +85,11 @@ def request_heads(dice: FuzzRandom) -> None:
 def _forwarded(dice: FuzzRandom, head: RequestHead, framing: Framing) -> None:
     """What goes up is read as one request with our framing, our credential and the client's other fields."""
     kind = dice.choice(["oauth", "apikey", "client"])
-    none = Framing(Kind.NONE)
+    none = Framing(BodyKind.NONE)
     out = upstream_request_headers(head, Credential(kind, SECRETS[0]), "api.test", none, lambda value: False)
     wire = render_request(head.method, "/prefix" + head.target, out)
     length = dice.randrange(1000)
-    if framing.kind is not Kind.NONE:
+    if framing.kind is not BodyKind.NONE:
         wire = append_content_length(wire, length)
     assert find_head_end(wire) == len(wire)
     method, target, fields = _read_by_stdlib(wire)
@@ -97,8 +97,8 @@ def _forwarded(dice: FuzzRandom, head: RequestHead, framing: Framing) -> None:
     assert (method, target) == (head.method, "/prefix" + head.target)
     assert names.count("host") == 1
     assert names.count("transfer-encoding") == 0
-    assert names.count("content-length") == (framing.kind is not Kind.NONE)
-    assert not set(names) & (hop_by_hop(head) - {"host", "content-length", "authorization", "x-api-key"})
+    assert names.count("content-length") == (framing.kind is not BodyKind.NONE)
+    assert not set(names) & (hop_by_hop_fields(head) - {"host", "content-length", "authorization", "x-api-key"})
     assert not {"cookie", "expect", "x-teamclaude-key", "proxy-authorization"} & set(names)
     if kind != "client":
         credentials = [value for name, value in fields if name.lower() in ("authorization", "x-api-key")]
@@ -133,7 +133,7 @@ def _next(dice: FuzzRandom, block: bytes) -> bytes:
 def _parsed(parse: object, block: bytes) -> object:
     try:
         head = parse(block)  # type: ignore[operator]
-        request_body(head)
+        request_framing(head)
     except (BadRequestError, HeadTooLargeError, NotSupportedError):
         return None
     return head.method, head.target, head.minor, head.headers, head.get("content-length")
@@ -147,7 +147,7 @@ def response_heads(dice: FuzzRandom) -> None:
     method = dice.choice(["POST", "HEAD"])
     try:
         head = parse_response_head(block[:end])
-        framing = response_body(head, method)
+        framing = response_framing(head, method)
     except UpstreamProtocolError as refusal:
         assert str(refusal).isprintable()
         return
@@ -163,11 +163,11 @@ def _agrees_with_http_client(head: ResponseHead, framing: Framing, method: str, 
     assert theirs.status == head.status
     if len(theirs.getheaders()) < len(head.headers):
         return  # it ends a head at a space before a colon, which RFC 9112 5.1 tells us to remove
-    if framing.kind is Kind.CHUNKED:
+    if framing.kind is BodyKind.CHUNKED:
         assert theirs.chunked
-    elif framing.kind is Kind.LENGTH:
+    elif framing.kind is BodyKind.LENGTH:
         assert theirs.length == framing.length
-    elif framing.kind is Kind.UNTIL_CLOSE:
+    elif framing.kind is BodyKind.UNTIL_CLOSE:
         assert theirs.length is None
         assert not theirs.chunked
     else:
@@ -186,9 +186,9 @@ def _relayed(dice: FuzzRandom, head: ResponseHead, framing: Framing, method: str
     assert names.count("transfer-encoding") <= 1
     assert not ("content-length" in names and "transfer-encoding" in names)
     assert theirs.getheader("x-teamclaude-account") == "a"
-    if out.kind is Kind.LENGTH:
+    if out.kind is BodyKind.LENGTH:
         assert theirs.length == out.length
-    elif out.kind is Kind.CHUNKED:
+    elif out.kind is BodyKind.CHUNKED:
         assert theirs.chunked
 
 

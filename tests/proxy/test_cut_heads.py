@@ -11,7 +11,7 @@ from teamclaude.proxy.wire.forwarding import (
     client_response_headers,
     render_response,
 )
-from teamclaude.proxy.wire.framing import Framing, Kind, response_body
+from teamclaude.proxy.wire.framing import Framing, BodyKind, response_framing
 from teamclaude.proxy.wire.head import RequestHead, Shape, parse_response_head
 
 
@@ -44,7 +44,7 @@ OURS = [("x-teamclaude-account", "a"), ("x-teamclaude-request", "tc-1")]
 def test_a_head_that_is_cut_is_the_one_that_is_written(block: bytes) -> None:
     head = parse_response_head(block)
     for client in (RequestHead("POST", "/", 1, []), RequestHead("POST", "/", 0, [])):
-        framing = framing_for_client(response_body(head, "POST"), client)
+        framing = framing_for_client(response_framing(head, "POST"), client)
         written = render_response(head.status, head.reason, client_response_headers(head, framing, OURS))
         cut = render_client_head(head, framing, OURS)
         assert parse_response_head(cut).headers == parse_response_head(written).headers
@@ -54,7 +54,7 @@ def test_a_head_that_is_cut_is_the_one_that_is_written(block: bytes) -> None:
 def test_what_is_added_to_a_cut_head_brings_no_line_of_its_own() -> None:
     head = parse_response_head(_answer("Content-Length: 5"))
     with pytest.raises(TeamClaudeError):
-        render_client_head(head, Framing(Kind.LENGTH, 5), [("x", "a\r\nb: c")])
+        render_client_head(head, Framing(BodyKind.LENGTH, 5), [("x", "a\r\nb: c")])
 
 
 def test_ever_new_names_do_not_fill_the_memory() -> None:

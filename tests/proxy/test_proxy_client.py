@@ -11,7 +11,7 @@ import pytest
 
 from teamclaude.errors import ClientGoneError, RequestTimeoutError, BodyTooLargeError
 from teamclaude.proxy.wire.client import ClientConnection
-from teamclaude.proxy.wire.framing import Framing, Kind
+from teamclaude.proxy.wire.framing import Framing, BodyKind
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 HEAD = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -116,11 +116,11 @@ def test_idle_means_between_requests(ends: Ends) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 65536, (1 << 20) + 1, 5_000_000])
-@pytest.mark.parametrize("kind", [Kind.LENGTH, Kind.CHUNKED])
-def test_a_body_arrives_whole_and_nothing_more_of_it(ends: Ends, size: int, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [BodyKind.LENGTH, BodyKind.CHUNKED])
+def test_a_body_arrives_whole_and_nothing_more_of_it(ends: Ends, size: int, kind: BodyKind) -> None:
     body = bytes(n % 251 for n in range(997)) * (size // 997 + 1)
     body = body[:size]
-    wire = body if kind is Kind.LENGTH else (b"%x\r\n%b\r\n" % (size, body) if size else b"") + b"0\r\n\r\n"
+    wire = body if kind is BodyKind.LENGTH else (b"%x\r\n%b\r\n" % (size, body) if size else b"") + b"0\r\n\r\n"
     sender = threading.Thread(target=ends.peer.sendall, args=(HEAD + wire + HEAD,))
     sender.start()
     assert ends.client.next_head() is not None
@@ -131,18 +131,18 @@ def test_a_body_arrives_whole_and_nothing_more_of_it(ends: Ends, size: int, kind
 
 def test_no_framing_is_no_body(ends: Ends) -> None:
     ends.says(HEAD + b"x").next_head()
-    assert ends.client.read_body(Framing(Kind.NONE), 0) == b""
+    assert ends.client.read_body(Framing(BodyKind.NONE), 0) == b""
     assert ends.client.has_buffered
 
 
 def test_an_announced_size_is_not_believed_beyond_reason(ends: Ends) -> None:
     with pytest.raises(BodyTooLargeError, match="larger than 64 MiB"):
-        ends.client.read_body(Framing(Kind.LENGTH, 10**18), 64 << 20)
+        ends.client.read_body(Framing(BodyKind.LENGTH, 10**18), 64 << 20)
 
 
 def test_who_asks_first_is_told_to_go_on_unless_it_does_already(ends: Ends) -> None:
     ends.says(HEAD + b"hello").next_head()
-    assert ends.client.read_body(Framing(Kind.LENGTH, 5), 10, expects_continue=True) == b"hello"
+    assert ends.client.read_body(Framing(BodyKind.LENGTH, 5), 10, expects_continue=True) == b"hello"
     ends.peer.setblocking(False)
     with pytest.raises(BlockingIOError):
         ends.peer.recv(1)
@@ -151,13 +151,13 @@ def test_who_asks_first_is_told_to_go_on_unless_it_does_already(ends: Ends) -> N
         target=lambda: ends.peer.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n" and ends.says(b"hello")
     )
     reader.start()
-    assert ends.client.read_body(Framing(Kind.LENGTH, 5), 10, expects_continue=True) == b"hello"
+    assert ends.client.read_body(Framing(BodyKind.LENGTH, 5), 10, expects_continue=True) == b"hello"
     assert not ends.client.response_started, "it is no answer yet"
     reader.join()
 
 
-@pytest.mark.parametrize("kind", [Kind.LENGTH, Kind.CHUNKED])
-def test_a_body_that_stops_is_told_apart_from_one_that_is_cut(tcp_pair: Pair, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [BodyKind.LENGTH, BodyKind.CHUNKED])
+def test_a_body_that_stops_is_told_apart_from_one_that_is_cut(tcp_pair: Pair, kind: BodyKind) -> None:
     ends = Ends(tcp_pair, body_sec=0.03)
     ends.says(b"9\r\nhello")
     with pytest.raises(RequestTimeoutError, match=r"no more of the body arrived for 0\.03 s"):

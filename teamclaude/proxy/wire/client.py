@@ -28,7 +28,7 @@ from ...errors import (
 )
 from .bodies import BodyReservation
 from .bodyreader import RECV_BYTES, BodyReader
-from .framing import Framing, Kind, request_body
+from .framing import Framing, BodyKind, request_framing
 from .head import MAX_HEAD_BYTES, RequestHead, RequestHeads, find_head_end
 from .spool import Spool
 from .watch import Watch
@@ -143,12 +143,12 @@ class ClientConnection:
         A client that `asks_first` waits with its body until it is told to go on.  Raises TooLarge,
         RequestTimeout, BadRequest, ClientGone; with `room` Overloaded, with `spool` NoDiskRoom.
         """
-        if framing.kind is Kind.NONE:
+        if framing.kind is BodyKind.NONE:
             return b""
-        if framing.kind is Kind.LENGTH and framing.length > limit:
+        if framing.kind is BodyKind.LENGTH and framing.length > limit:
             raise _too_large(limit)
         buffer, length = self._buffer, framing.length
-        if framing.kind is Kind.LENGTH and len(buffer) >= length:  # as nearly always
+        if framing.kind is BodyKind.LENGTH and len(buffer) >= length:  # as nearly always
             if expects_continue and not buffer:
                 self._send_continue()
             body = bytes(buffer[:length])
@@ -158,7 +158,7 @@ class ClientConnection:
         reader = BodyReader(
             self.sock, buffer, self._set_timeout, self._body_idle_sec, self.watch.check, reservation, spool
         )
-        if framing.kind is Kind.CHUNKED:
+        if framing.kind is BodyKind.CHUNKED:
             return reader.read_chunked(limit, lambda: _too_large(limit), go_on)
         return reader.read_length(length, go_on)
 
@@ -191,8 +191,8 @@ class ClientConnection:
         if end > 3 and data[0] != _CR:
             with suppress(TeamClaudeError):  # `next_head` will tell
                 found = self._head_parser.parse(data[:end])
-                framing = request_body(found)
-                if framing.kind is not Kind.CHUNKED and framing.length <= len(data) - end:
+                framing = request_framing(found)
+                if framing.kind is not BodyKind.CHUNKED and framing.length <= len(data) - end:
                     head = found
         self._buffer += data if head is None else data[end:]
         self.idle = self.response_started = False

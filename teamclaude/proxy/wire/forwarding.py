@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from ...errors import TeamClaudeError
 from .coding import readable_accept_encoding
-from .framing import HOP_BY_HOP, Framing, Kind, hop_by_hop
+from .framing import HOP_BY_HOP, Framing, BodyKind, hop_by_hop_fields
 from .head import Head, RequestHead, ResponseHead
 
 __all__ = [
@@ -68,7 +68,7 @@ def upstream_request_headers(
 
     `is_proxy_secret` tells whether the value of a credential field is one of our own keys.
     """
-    hop = hop_by_hop(head)
+    hop = hop_by_hop_fields(head)
     own_login = credential.kind == "client"
     out: Headers = [("Host", host)]
     for field in head.headers:
@@ -97,9 +97,9 @@ def token_request_headers(head: RequestHead, host: str, body: Framing) -> Header
 
 def framing_for_client(body: Framing, client: Head) -> Framing:
     """How a body of the upstream is framed for this client: a length stays, the rest is chunked anew."""
-    if body.kind in (Kind.NONE, Kind.LENGTH):
+    if body.kind in (BodyKind.NONE, BodyKind.LENGTH):
         return body
-    return Framing(Kind.CHUNKED if client.minor else Kind.UNTIL_CLOSE)
+    return Framing(BodyKind.CHUNKED if client.minor else BodyKind.UNTIL_CLOSE)
 
 
 def client_response_headers(
@@ -107,13 +107,13 @@ def client_response_headers(
 ) -> Headers:
     """The fields of the answer to the client, framed as `body`; `extra` replaces fields of the same name."""
     ours = list(extra)
-    drop = hop_by_hop(head) | {name.lower() for name, _ in ours}
+    drop = hop_by_hop_fields(head) | {name.lower() for name, _ in ours}
     if not _content_length_matches(head, body):
         drop |= {"content-length"}
     out = [field for field in head.headers if field[0].lower() not in drop]
-    if body.kind is Kind.CHUNKED:
+    if body.kind is BodyKind.CHUNKED:
         out.append(("Transfer-Encoding", "chunked"))
-    elif body.kind is Kind.LENGTH and ("content-length" in drop or "content-length" not in head):
+    elif body.kind is BodyKind.LENGTH and ("content-length" in drop or "content-length" not in head):
         out.append(("Content-Length", str(body.length)))
     return out + ours
 
@@ -136,11 +136,11 @@ def _cut_fields(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) ->
     The parser has matched every line of `block`: a name behind a line end begins a field.
     """
     block = head.block
-    if body.kind is Kind.LENGTH:
+    if body.kind is BodyKind.LENGTH:
         framed = _content_length_matches(head, body)
     else:
-        framed = body.kind is Kind.CHUNKED and "transfer-encoding" in head
-    if not framed or block[:9] != b"HTTP/1.1 " or block[12:13] != b" " or hop_by_hop(head) is not HOP_BY_HOP:
+        framed = body.kind is BodyKind.CHUNKED and "transfer-encoding" in head
+    if not framed or block[:9] != b"HTTP/1.1 " or block[12:13] != b" " or hop_by_hop_fields(head) is not HOP_BY_HOP:
         return None
     key = (_cut_fields, replaced)
     dropped = head.shape.shared.get(key)
@@ -152,7 +152,7 @@ def _cut_fields(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) ->
     for line in dropped:
         at = block.index(line) + 1
         block = block[:at] + block[block.index(b"\n", at) + 1 :]
-    return block[:-2] + b"Transfer-Encoding: chunked\r\n\r\n" if body.kind is Kind.CHUNKED else block
+    return block[:-2] + b"Transfer-Encoding: chunked\r\n\r\n" if body.kind is BodyKind.CHUNKED else block
 
 
 @lru_cache(maxsize=256)  # 2 us less: few accounts' names, asked for with every answer
@@ -197,21 +197,21 @@ def _lower_if_forwarded(name: str) -> str:
 
 
 def _framing_fields(body: Framing) -> Headers:
-    if body.kind is Kind.LENGTH:
+    if body.kind is BodyKind.LENGTH:
         return [("Content-Length", str(body.length))]
-    if body.kind is Kind.CHUNKED:
+    if body.kind is BodyKind.CHUNKED:
         return [("Transfer-Encoding", "chunked")]
     return []
 
 
 def _content_length_matches(head: ResponseHead, body: Framing) -> bool:
     """Whether the upstream's Content-Length may stay where it stands."""
-    if body.kind is Kind.LENGTH:
+    if body.kind is BodyKind.LENGTH:
         places = head.shape.at.get("content-length", ())
         return len(places) == 1 and head.values[places[0]] == str(body.length)
     lengths = head.get_all("content-length")
     # Answers to HEAD and 304 name the length of the body they do not have (RFC 9110 8.6).
-    may_have_one = body.kind is Kind.NONE and head.status >= 200 and head.status != 204
+    may_have_one = body.kind is BodyKind.NONE and head.status >= 200 and head.status != 204
     return may_have_one and len(lengths) == 1 and lengths[0].isascii() and lengths[0].isdigit()
 
 

@@ -25,13 +25,13 @@ __all__ = [
     "Buffer",
     "ChunkedDecoder",
     "Framing",
-    "Kind",
+    "BodyKind",
     "asks_for_websocket",
-    "chunk",
-    "hop_by_hop",
+    "encode_chunk",
+    "hop_by_hop_fields",
     "keep_alive",
-    "request_body",
-    "response_body",
+    "request_framing",
+    "response_framing",
 ]
 
 Buffer = Union[bytes, bytearray, memoryview]
@@ -57,7 +57,7 @@ HOP_BY_HOP = frozenset(
 )
 
 
-class Kind(enum.Enum):
+class BodyKind(enum.Enum):
     NONE = "none"
     LENGTH = "length"
     CHUNKED = "chunked"
@@ -67,42 +67,42 @@ class Kind(enum.Enum):
 class Framing(NamedTuple):
     """How a body is delimited; `length` in bytes has a meaning with LENGTH only."""
 
-    kind: Kind
+    kind: BodyKind
     length: int = 0
 
 
-_NONE = Framing(Kind.NONE)
-_CHUNKED = Framing(Kind.CHUNKED)
-_UNTIL_CLOSE = Framing(Kind.UNTIL_CLOSE)
+_NONE = Framing(BodyKind.NONE)
+_CHUNKED = Framing(BodyKind.CHUNKED)
+_UNTIL_CLOSE = Framing(BodyKind.UNTIL_CLOSE)
 
 
-def request_body(head: RequestHead) -> Framing:
+def request_framing(head: RequestHead) -> Framing:
     """The framing of a request's body; raises BadRequest, or NotSupported for an unknown coding."""
     framing: Optional[Framing] = head.framing
     if framing is None:
-        framing = head.framing = _plain_length(head) or _framing(
+        framing = head.framing = _single_length(head) or _checked_framing(
             head, _NONE, BadRequestError, NotSupportedError
         )
     return framing
 
 
-def response_body(head: ResponseHead, request_method: str) -> Framing:
+def response_framing(head: ResponseHead, request_method: str) -> Framing:
     """The framing of the answer to a request with this method; raises UpstreamProtocolError."""
     if head.status == 101:
         raise UpstreamProtocolError("the upstream switched protocols without being asked to")
     if request_method == "HEAD" or head.status < 200 or head.status in (204, 304):
         return _NONE
-    return _plain_length(head) or _framing(head, _UNTIL_CLOSE, UpstreamProtocolError, UpstreamProtocolError)
+    return _single_length(head) or _checked_framing(head, _UNTIL_CLOSE, UpstreamProtocolError, UpstreamProtocolError)
 
 
-def _plain_length(head: Head) -> Optional[Framing]:
+def _single_length(head: Head) -> Optional[Framing]:
     """One length and no coding, as nearly always: told so in 1 us, with all that can be wrong in 3."""
     at = head.shape.at
     places = at.get("content-length")
     if places is None or len(places) != 1 or "transfer-encoding" in at:
         return None
     text = head.values[places[0]]
-    return Framing(Kind.LENGTH, int(text)) if _is_length(text) else None
+    return Framing(BodyKind.LENGTH, int(text)) if _is_length(text) else None
 
 
 def _is_length(text: str) -> bool:
@@ -110,7 +110,7 @@ def _is_length(text: str) -> bool:
     return len(text) < 20 and text.isdigit() and text.isascii()
 
 
-def _framing(
+def _checked_framing(
     head: Head, without: Framing, error: type[TeamClaudeError], unknown: type[TeamClaudeError]
 ) -> Framing:
     codings = head.get_all("transfer-encoding")
@@ -128,7 +128,7 @@ def _framing(
         raise error("the message has more than one Content-Length")
     if not _is_length(lengths[0]):
         raise error("the Content-Length is not a number of bytes")
-    return Framing(Kind.LENGTH, int(lengths[0]))
+    return Framing(BodyKind.LENGTH, int(lengths[0]))
 
 
 def _require_chunked(
@@ -150,12 +150,12 @@ def keep_alive(head: Head) -> bool:
     """
     if head.minor == 0:
         return False
-    return _is_plain(head) or "close" not in _connection_options(head)
+    return _has_default_connection(head) or "close" not in _connection_options(head)
 
 
-def hop_by_hop(head: Head) -> frozenset[str]:
+def hop_by_hop_fields(head: Head) -> frozenset[str]:
     """Lower-case names of the fields that are not forwarded: RFC 9110's and those Connection names."""
-    if _is_plain(head):
+    if _has_default_connection(head):
         return HOP_BY_HOP
     named = _connection_options(head)
     return HOP_BY_HOP if named <= HOP_BY_HOP else HOP_BY_HOP | named
@@ -173,7 +173,7 @@ def asks_for_websocket(head: RequestHead) -> bool:
     return "websocket" in [offer.partition("/")[0].strip(" \t") for offer in offers]
 
 
-def _is_plain(head: Head) -> bool:
+def _has_default_connection(head: Head) -> bool:
     """Its connection has no options, or just the usual one."""
     places = head.shape.at.get("connection")
     return places is None or (len(places) == 1 and head.values[places[0]] == "keep-alive")
@@ -194,7 +194,7 @@ _TRAILER_LINE = re.compile(rb"(?:" + _NAME + rb":" + _TEXT + rb")?\r\n")
 _TRAILER_PREFIX = re.compile(rb"(?:" + _NAME + rb"(?::" + _TEXT + rb")?)?\r?")
 
 # Below this a copied slice is cheaper, in time and memory, than a view.
-_WORTH_A_VIEW = 4096
+_MIN_VIEW_BYTES = 4096
 
 
 class ChunkedDecoder:
@@ -204,14 +204,14 @@ class ChunkedDecoder:
     At the end of the connection the body is complete only if `finished`.
     """
 
-    __slots__ = ("_crlf_due", "_error", "_held", "_left", "_trailer_bytes", "finished", "leftover")
+    __slots__ = ("_crlf_due", "_error", "_partial_line", "_chunk_left", "_trailer_bytes", "finished", "leftover")
 
     def __init__(self, error: type[TeamClaudeError]) -> None:
         self._error = error
-        self._left = 0  # payload bytes still to come of the current chunk
+        self._chunk_left = 0  # payload bytes still to come of the current chunk
         self._crlf_due = False  # a chunk's payload is complete, its CRLF has not been seen
         self._trailer_bytes = -1  # -1 until the last chunk was seen
-        self._held = b""
+        self._partial_line = b""
         self.finished = False
         self.leftover = b""  # what followed the body: the start of the next message
 
@@ -220,21 +220,21 @@ class ChunkedDecoder:
 
         So use the pieces before a buffer that was fed is filled again.
         """
-        if self._held:
-            data, self._held = self._held + data, b""
-        elif not self._left and not self._crlf_due and self._trailer_bytes < 0:
+        if self._partial_line:
+            data, self._partial_line = self._partial_line + data, b""
+        elif not self._chunk_left and not self._crlf_due and self._trailer_bytes < 0:
             # As an event of a stream comes: one whole small chunk and nothing else.  3 us less for it.
             line = _SIZE_LINE.match(data)
             if line is not None and line.end() <= MAX_CHUNK_LINE:
                 payload = data[line.end() : -2]
                 whole = len(payload) == int(line[1], 16) and data[-2:] == b"\r\n"
-                if whole and 0 < len(payload) < _WORTH_A_VIEW:
+                if whole and 0 < len(payload) < _MIN_VIEW_BYTES:
                     return [payload]
         out: list[Buffer] = []
         at, end = 0, len(data)
         while at < end and not self.finished:
-            if self._left:
-                at = self._take(data, at, end, out)
+            if self._chunk_left:
+                at = self._take_payload(data, at, end, out)
             elif self._crlf_due:
                 at = self._skip_crlf(data, at, end)
             elif self._trailer_bytes >= 0:
@@ -245,11 +245,11 @@ class ChunkedDecoder:
             self.leftover += bytes(data[at:])
         return out
 
-    def _take(self, data: Buffer, at: int, end: int, out: list[Buffer]) -> int:
-        stop = min(at + self._left, end)
-        self._left -= stop - at
-        self._crlf_due = not self._left
-        if stop - at < _WORTH_A_VIEW:
+    def _take_payload(self, data: Buffer, at: int, end: int, out: list[Buffer]) -> int:
+        stop = min(at + self._chunk_left, end)
+        self._chunk_left -= stop - at
+        self._crlf_due = not self._chunk_left
+        if stop - at < _MIN_VIEW_BYTES:
             out.append(data[at:stop])
         elif stop - at == len(data):
             out.append(data)
@@ -264,24 +264,24 @@ class ChunkedDecoder:
             return at + 2
         if found != b"\r":
             raise self._error("a chunk is longer than its announced size")
-        self._held = b"\r"
+        self._partial_line = b"\r"
         return end
 
     def _read_size_line(self, data: Buffer, at: int, end: int) -> int:
         line = _SIZE_LINE.match(data, at)
         if line is None:
-            return self._hold(data, at, end, _SIZE_PREFIX)
+            return self._hold_partial_line(data, at, end, _SIZE_PREFIX)
         if line.end() - at > MAX_CHUNK_LINE:
             raise self._error(f"a chunk's size line is longer than {MAX_CHUNK_LINE} bytes")
-        self._left = int(line[1], 16)
-        if not self._left:
+        self._chunk_left = int(line[1], 16)
+        if not self._chunk_left:
             self._trailer_bytes = 0
         return line.end()
 
     def _read_trailer_line(self, data: Buffer, at: int, end: int) -> int:
         line = _TRAILER_LINE.match(data, at)
         if line is None:
-            return self._hold(data, at, end, _TRAILER_PREFIX)
+            return self._hold_partial_line(data, at, end, _TRAILER_PREFIX)
         size = line.end() - at
         self._trailer_bytes += size
         if size > MAX_CHUNK_LINE or self._trailer_bytes > MAX_TRAILER_BYTES:
@@ -289,16 +289,16 @@ class ChunkedDecoder:
         self.finished = size == 2
         return line.end()
 
-    def _hold(self, data: Buffer, at: int, end: int, prefix: re.Pattern[bytes]) -> int:
+    def _hold_partial_line(self, data: Buffer, at: int, end: int, prefix: re.Pattern[bytes]) -> int:
         """Keep an unfinished line for the next call, if it can still become a good one."""
         held = bytes(data[at : at + MAX_CHUNK_LINE + 1])
         if len(held) > MAX_CHUNK_LINE or not prefix.fullmatch(held):
             raise self._error("the chunked coding is malformed")
-        self._held = held
+        self._partial_line = held
         return end
 
 
-def chunk(*pieces: Buffer) -> bytes:
+def encode_chunk(*pieces: Buffer) -> bytes:
     """One chunk of these pieces; empty for no payload (an empty chunk would end the body)."""
     size = sum(map(len, pieces))
     if not size:

@@ -14,7 +14,7 @@ from typing import Optional
 from ...errors import UpstreamLostError
 from .client import ClientConnection
 from .ferry import EventLoop
-from .framing import LAST_CHUNK, Framing, Kind, chunk
+from .framing import LAST_CHUNK, Framing, BodyKind, encode_chunk
 from .upstream import Answer, Buffer
 
 __all__ = ["CUT", "Observer", "relay"]
@@ -42,8 +42,8 @@ def relay(
     `ferry` carries what does not come with the first read.  `is_cut` is asked at the end of an answer that
     the end of the connection frames, once the observers have seen it: True raises UpstreamLost.
     """
-    chunked = framing.kind is Kind.CHUNKED
-    tells = is_cut if answer.framing.kind is Kind.UNTIL_CLOSE else None
+    chunked = framing.kind is BodyKind.CHUNKED
+    tells = is_cut if answer.framing.kind is BodyKind.UNTIL_CLOSE else None
 
     def framed(pieces: list[Buffer]) -> Buffer:
         for observer in observers:
@@ -71,7 +71,7 @@ def relay(
 
 
 def _chunked(pieces: list[Buffer], last: bool) -> bytes:
-    return chunk(*pieces) + LAST_CHUNK if last else chunk(*pieces)
+    return encode_chunk(*pieces) + LAST_CHUNK if last else encode_chunk(*pieces)
 
 
 def _joined(pieces: list[Buffer]) -> Buffer:

@@ -19,7 +19,7 @@ from typing import Any, Optional, Union
 
 from ...errors import UpstreamLostError, UpstreamProtocolError, UpstreamTimeoutError
 from .dialer import Dialer, error_text
-from .framing import ChunkedDecoder, Framing, Kind, keep_alive, response_body
+from .framing import ChunkedDecoder, Framing, BodyKind, keep_alive, response_framing
 from .head import MAX_HEAD_BYTES, ResponseHead, find_head_end, parse_response_head
 from .origin import Origin
 from .spool import DiskBody
@@ -164,8 +164,8 @@ class Answer:
         self.framing = framing
         self._rest = rest
         self._left = framing.length
-        self._decoder = ChunkedDecoder(UpstreamProtocolError) if framing.kind is Kind.CHUNKED else None
-        self.complete = framing.kind is Kind.NONE or (framing.kind is Kind.LENGTH and not framing.length)
+        self._decoder = ChunkedDecoder(UpstreamProtocolError) if framing.kind is BodyKind.CHUNKED else None
+        self.complete = framing.kind is BodyKind.NONE or (framing.kind is BodyKind.LENGTH and not framing.length)
         self.body_bytes = 0
 
     @property
@@ -206,12 +206,12 @@ class Answer:
         if self._decoder is not None:
             return self._read_chunked(self._decoder, data)
         if not data:
-            if self.framing.kind is Kind.LENGTH:
+            if self.framing.kind is BodyKind.LENGTH:
                 got, expected = self.body_bytes, self.framing.length
                 raise UpstreamLostError(f"the upstream's answer ends after {got} bytes, expected {expected}")
             self.complete = True
             return []
-        if self.framing.kind is Kind.LENGTH:
+        if self.framing.kind is BodyKind.LENGTH:
             if len(data) > self._left:
                 # More than announced: not ours to forward, and the connection can't be trusted.
                 data, self._rest = data[: self._left], data[self._left :]
@@ -238,7 +238,7 @@ class Answer:
             self.complete
             and not self._rest
             and not self.connection.spent
-            and self.framing.kind is not Kind.UNTIL_CLOSE
+            and self.framing.kind is not BodyKind.UNTIL_CLOSE
             and keep_alive(self.head)
         )
 
@@ -323,7 +323,7 @@ def first_answer(connection: Connection, method: str, first: bytes) -> Optional[
     if whole == 3 or _INTERIM.match(first):
         return None
     head = parse_response_head(first[:whole])
-    return Answer(connection, head, response_body(head, method), first[whole:])
+    return Answer(connection, head, response_framing(head, method), first[whole:])
 
 
 def read_answer(
@@ -356,7 +356,7 @@ def read_answer(
         head = parse_response_head(buffer[:end])
         if head.status >= 200 or head.status == 101:
             switched = switches and head.status == 101
-            framing = Framing(Kind.UNTIL_CLOSE) if switched else response_body(head, method)
+            framing = Framing(BodyKind.UNTIL_CLOSE) if switched else response_framing(head, method)
             return Answer(connection, head, framing, bytes(buffer[end:]))
         del buffer[:end]
         seen = 0

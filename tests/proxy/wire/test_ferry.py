@@ -21,7 +21,7 @@ from teamclaude.errors import ClientGoneError, UpstreamLostError
 from teamclaude.proxy.wire import ferry as module
 from teamclaude.proxy.wire.client import ClientConnection
 from teamclaude.proxy.wire.ferry import EventLoop
-from teamclaude.proxy.wire.framing import Framing, Kind
+from teamclaude.proxy.wire.framing import Framing, BodyKind
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.relay import relay
 from teamclaude.proxy.wire.upstream import Connection, read_answer
@@ -54,7 +54,7 @@ class Stream:
     def _run(self) -> None:
         ferry, idle, see = self._hand_over
         try:
-            relay(self.answer, self.client, b"", Framing(Kind.UNTIL_CLOSE), [see], idle, ferry=ferry)
+            relay(self.answer, self.client, b"", Framing(BodyKind.UNTIL_CLOSE), [see], idle, ferry=ferry)
         except BaseException as error:
             self.error = error
 

@@ -16,7 +16,7 @@ from teamclaude.proxy.wire.forwarding import (
     token_request_headers,
     upstream_request_headers,
 )
-from teamclaude.proxy.wire.framing import Framing, Kind
+from teamclaude.proxy.wire.framing import Framing, BodyKind
 from teamclaude.proxy.wire.head import (
     RequestHead,
     ResponseHead,
@@ -31,14 +31,14 @@ POOLED = "sk-ant-oat01-FAKE-account"
 OAUTH = Credential("oauth", POOLED)
 APIKEY = Credential("apikey", "sk-ant-api03-FAKE-account")
 CLIENT = Credential("client")
-NONE = Framing(Kind.NONE)
-CHUNKED = Framing(Kind.CHUNKED)
-UNTIL_CLOSE = Framing(Kind.UNTIL_CLOSE)
+NONE = Framing(BodyKind.NONE)
+CHUNKED = Framing(BodyKind.CHUNKED)
+UNTIL_CLOSE = Framing(BodyKind.UNTIL_CLOSE)
 HOST = "api.anthropic.com"
 
 
 def length(n: int) -> Framing:
-    return Framing(Kind.LENGTH, n)
+    return Framing(BodyKind.LENGTH, n)
 
 
 def up(

@@ -13,12 +13,12 @@ from teamclaude.proxy.wire.framing import (
     MAX_TRAILER_BYTES,
     ChunkedDecoder,
     Framing,
-    Kind,
-    chunk,
-    hop_by_hop,
+    BodyKind,
+    encode_chunk,
+    hop_by_hop_fields,
     keep_alive,
-    request_body,
-    response_body,
+    request_framing,
+    response_framing,
 )
 from teamclaude.proxy.wire.head import RequestHead, ResponseHead, Shape
 
@@ -36,11 +36,11 @@ def answer(*headers: tuple[str, str], status: int = 200, minor: int = 1) -> Resp
 
 
 def test_request_bodies():
-    assert request_body(ask()) == Framing(Kind.NONE)
-    assert request_body(ask((CL, "0"))) == Framing(Kind.LENGTH, 0)
-    assert request_body(ask((CL, "0049269"))) == Framing(Kind.LENGTH, 49269)
-    assert request_body(ask((TE, "chunked"))) == Framing(Kind.CHUNKED)
-    assert request_body(ask((TE.upper(), " CHUNKED\t"))) == Framing(Kind.CHUNKED)
+    assert request_framing(ask()) == Framing(BodyKind.NONE)
+    assert request_framing(ask((CL, "0"))) == Framing(BodyKind.LENGTH, 0)
+    assert request_framing(ask((CL, "0049269"))) == Framing(BodyKind.LENGTH, 49269)
+    assert request_framing(ask((TE, "chunked"))) == Framing(BodyKind.CHUNKED)
+    assert request_framing(ask((TE.upper(), " CHUNKED\t"))) == Framing(BodyKind.CHUNKED)
 
 
 AMBIGUOUS = [
@@ -72,9 +72,9 @@ AMBIGUOUS = [
 @pytest.mark.parametrize("headers", AMBIGUOUS)
 def test_ambiguous_framing_is_refused_on_both_sides(headers):
     with pytest.raises(BadRequestError):
-        request_body(ask(*headers))
+        request_framing(ask(*headers))
     with pytest.raises(UpstreamProtocolError):
-        response_body(answer(*headers), "POST")
+        response_framing(answer(*headers), "POST")
 
 
 @pytest.mark.parametrize(
@@ -82,23 +82,23 @@ def test_ambiguous_framing_is_refused_on_both_sides(headers):
 )
 def test_unknown_codings(coding):
     with pytest.raises(NotSupportedError):
-        request_body(ask((TE, coding)))
+        request_framing(ask((TE, coding)))
     with pytest.raises(UpstreamProtocolError):
-        response_body(answer((TE, coding)), "POST")
+        response_framing(answer((TE, coding)), "POST")
 
 
 def test_http_1_0_has_no_transfer_coding():
     with pytest.raises(BadRequestError):
-        request_body(ask((TE, "chunked"), minor=0))
+        request_framing(ask((TE, "chunked"), minor=0))
     with pytest.raises(UpstreamProtocolError):
-        response_body(answer((TE, "chunked"), minor=0), "POST")
+        response_framing(answer((TE, "chunked"), minor=0), "POST")
 
 
 def test_response_bodies():
-    assert response_body(answer((CL, "7")), "POST") == Framing(Kind.LENGTH, 7)
-    assert response_body(answer((TE, "chunked")), "POST") == Framing(Kind.CHUNKED)
-    assert response_body(answer(), "POST") == Framing(Kind.UNTIL_CLOSE)
-    assert response_body(answer(minor=0), "GET") == Framing(Kind.UNTIL_CLOSE)
+    assert response_framing(answer((CL, "7")), "POST") == Framing(BodyKind.LENGTH, 7)
+    assert response_framing(answer((TE, "chunked")), "POST") == Framing(BodyKind.CHUNKED)
+    assert response_framing(answer(), "POST") == Framing(BodyKind.UNTIL_CLOSE)
+    assert response_framing(answer(minor=0), "GET") == Framing(BodyKind.UNTIL_CLOSE)
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ def test_response_bodies():
 )
 @pytest.mark.parametrize("headers", [(), ((CL, "7"),), ((TE, "chunked"),)])
 def test_answers_without_a_body_whatever_they_say(status, method, headers):
-    assert response_body(answer(*headers, status=status), method) == Framing(Kind.NONE)
+    assert response_framing(answer(*headers, status=status), method) == Framing(BodyKind.NONE)
 
 
 def test_a_protocol_switch_nobody_asked_for():
     with pytest.raises(UpstreamProtocolError):
-        response_body(answer(status=101), "GET")
+        response_framing(answer(status=101), "GET")
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_keep_alive(values, minor, alive):
 
 
 def test_hop_by_hop_names():
-    usual = hop_by_hop(ask())
+    usual = hop_by_hop_fields(ask())
     assert {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"} <= usual
     assert {"proxy-authorization", "proxy-authenticate", "proxy-connection"} <= usual
     assert "content-type" not in usual
-    named = hop_by_hop(ask(("connection", "close, X-Foo"), ("Connection", "x-Bar")))
+    named = hop_by_hop_fields(ask(("connection", "close, X-Foo"), ("Connection", "x-Bar")))
     assert named - usual == {"close", "x-foo", "x-bar"}
-    assert hop_by_hop(ask(("Connection", "keep-alive"))) == usual
+    assert hop_by_hop_fields(ask(("Connection", "keep-alive"))) == usual
 
 
 # --- the chunked coding ------------------------------------------------------------------------
@@ -246,14 +246,14 @@ def test_what_is_held_back_is_bounded():
     decoder = ChunkedDecoder(BadRequestError)
     with pytest.raises(BadRequestError):
         for _ in range(MAX_CHUNK_LINE + 10):
-            decoder.feed(b"5;" if not decoder._held else b"x")
-            assert len(decoder._held) <= MAX_CHUNK_LINE
+            decoder.feed(b"5;" if not decoder._partial_line else b"x")
+            assert len(decoder._partial_line) <= MAX_CHUNK_LINE
 
 
 def test_chunks_of_ours_decode_to_their_payload():
-    assert chunk() == chunk(b"") == chunk(b"", b"") == b""
-    assert chunk(b"hello", memoryview(b" world")) == b"b\r\nhello world\r\n"
-    payload, decoder = decode(chunk(b"x" * 70000) + chunk(b"y") + LAST_CHUNK, 999)
+    assert encode_chunk() == encode_chunk(b"") == encode_chunk(b"", b"") == b""
+    assert encode_chunk(b"hello", memoryview(b" world")) == b"b\r\nhello world\r\n"
+    payload, decoder = decode(encode_chunk(b"x" * 70000) + encode_chunk(b"y") + LAST_CHUNK, 999)
     assert payload == b"x" * 70000 + b"y"
     assert decoder.finished
     assert not decoder.leftover
@@ -263,7 +263,7 @@ def test_agrees_with_http_client_on_random_cuts():
     rng = random.Random(3)
     for _ in range(60):
         pieces = [rng.randbytes(rng.choice([1, 15, 16, 300, 5000])) for _ in range(rng.randrange(6))]
-        data = b"".join(map(chunk, pieces)) + LAST_CHUNK
+        data = b"".join(map(encode_chunk, pieces)) + LAST_CHUNK
         theirs = http.client.HTTPResponse(
             FakeSocket(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + data)
         )
@@ -305,7 +305,7 @@ def test_mutated_chunks_raise_only_the_given_error():
 def test_one_whole_chunk_at_a_time_is_its_payload(size: int) -> None:
     decoder = ChunkedDecoder(BadRequestError)
     payload = b"x" * size
-    assert [bytes(piece) for piece in decoder.feed(chunk(payload))] == [payload]
+    assert [bytes(piece) for piece in decoder.feed(encode_chunk(payload))] == [payload]
     assert decoder.feed(LAST_CHUNK) == []
     assert decoder.finished
 

@@ -13,7 +13,7 @@ import pytest
 from teamclaude.errors import ClientGoneError, UpstreamLostError
 from teamclaude.proxy.wire.client import ClientConnection
 from teamclaude.proxy.wire.ferry import EventLoop
-from teamclaude.proxy.wire.framing import Framing, Kind
+from teamclaude.proxy.wire.framing import Framing, BodyKind
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.relay import relay
 from teamclaude.proxy.wire.upstream import Answer, Connection, read_answer
@@ -21,8 +21,8 @@ from teamclaude.proxy.wire.watch import Watch
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
-CHUNKED = Framing(Kind.CHUNKED)
-UNTIL_CLOSE = Framing(Kind.UNTIL_CLOSE)
+CHUNKED = Framing(BodyKind.CHUNKED)
+UNTIL_CLOSE = Framing(BodyKind.UNTIL_CLOSE)
 
 
 class Bridge:
@@ -122,10 +122,10 @@ def test_what_came_with_the_head_leaves_with_the_head(
 @pytest.mark.parametrize(
     "upstream, framing, expected",
     [
-        (b"Content-Length: 0\r\n\r\n", Framing(Kind.LENGTH, 0), HEAD),
+        (b"Content-Length: 0\r\n\r\n", Framing(BodyKind.LENGTH, 0), HEAD),
         (b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", CHUNKED, HEAD + b"0\r\n\r\n"),
         (b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", UNTIL_CLOSE, HEAD + b"hi"),
-        (b"Content-Length: 2\r\n\r\nhi", Framing(Kind.LENGTH, 2), HEAD + b"hi"),
+        (b"Content-Length: 2\r\n\r\nhi", Framing(BodyKind.LENGTH, 2), HEAD + b"hi"),
         (b"Content-Length: 2\r\n\r\nhi", CHUNKED, HEAD + b"2\r\nhi\r\n0\r\n\r\n"),
         (b"Content-Length: 0\r\n\r\n", CHUNKED, HEAD + b"0\r\n\r\n"),
     ],
@@ -174,7 +174,7 @@ def test_pieces_already_read_may_be_all(bridge: Bridge) -> None:
 @pytest.mark.parametrize(
     "upstream, framing",
     [
-        (b"Content-Length: 9\r\n\r\nhello", Framing(Kind.LENGTH, 9)),
+        (b"Content-Length: 9\r\n\r\nhello", Framing(BodyKind.LENGTH, 9)),
         (b"Transfer-Encoding: chunked\r\n\r\n9\r\nhello", CHUNKED),
         (b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", CHUNKED),
         (b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", CHUNKED),
@@ -203,7 +203,7 @@ def test_silence_is_a_loss(bridge: Bridge) -> None:
 
 
 def test_a_client_that_left_is_nobody_s_loss(bridge: Bridge) -> None:
-    bridge.start(bridge.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"), Framing(Kind.LENGTH, 9))
+    bridge.start(bridge.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"), Framing(BodyKind.LENGTH, 9))
     assert bridge.read(len(HEAD) + 5) == HEAD + b"hello"
     bridge.reader.close()
     bridge._thread.join(1.0)

@@ -15,7 +15,7 @@ from teamclaude.errors import ClientGoneError, UpstreamLostError
 from teamclaude.proxy.wire import ferry as module
 from teamclaude.proxy.wire.client import ClientConnection
 from teamclaude.proxy.wire.ferry import EventLoop
-from teamclaude.proxy.wire.framing import request_body
+from teamclaude.proxy.wire.framing import request_framing
 from teamclaude.proxy.wire.head import RequestHead
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.ride import Ride
@@ -69,7 +69,7 @@ class Passenger:
         what = head.get("x-do")
         if what == "break":
             raise KeyError("a defect")
-        self.client.read_body(request_body(head), 99)
+        self.client.read_body(request_framing(head), 99)
         connection = self.pool.take(ORIGIN, self.client.watch.epoll)
         assert connection is not None
         try:
@@ -150,7 +150,7 @@ def test_a_request_that_has_not_come_whole_is_left_to_the_thread(board: Board) -
     one.user.sendall(REQUEST[-1:])
     head = one.client.next_head()
     assert head is not None
-    assert bytes(one.client.read_body(request_body(head), 99)) == b"{}"
+    assert bytes(one.client.read_body(request_framing(head), 99)) == b"{}"
 
 
 @pytest.mark.parametrize(
