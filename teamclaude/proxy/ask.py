@@ -31,9 +31,9 @@ def routing_request_of(
     `issue_of` tells what a session works on, as far as known.
     """
     head, config = exchange.head, house.config
-    names = head.shared.get(_head_ids)
+    names = head.memo.get(_head_ids)
     if names is None:
-        names = head.shared[_head_ids] = _head_ids(head)
+        names = head.memo[_head_ids] = _head_ids(head)
     session, agent, parent_agent, betas = names
     facts = NO_FACTS  # an upload on disk is not looked at: it would be read for nothing
     if not is_spooled(exchange.body):

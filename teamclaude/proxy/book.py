@@ -34,18 +34,18 @@ class UpstreamTarget(NamedTuple):
         ours, which names none.
         """
         key = (self, True) if identity else self
-        rendered: Optional[bytes] = head.shared.get(key)
+        rendered: Optional[bytes] = head.memo.get(key)
         if rendered is not None:
             return rendered
-        if len(head.shared) >= MAX_MEMO:
-            head.shared.clear()
+        if len(head.memo) >= MAX_MEMO:
+            head.memo.clear()
         headers = upstream_request_headers(
             head, self.credential, self.origin.authority, Framing(BodyKind.NONE), lambda value: False
         )
         if identity:
             headers = [field for field in headers if field[0].lower() != "accept-encoding"]
             headers.append(("Accept-Encoding", "identity"))
-        rendered = head.shared[key] = render_request(head.method, self.prefix + head.target, headers)
+        rendered = head.memo[key] = render_request(head.method, self.prefix + head.target, headers)
         return rendered
 
 

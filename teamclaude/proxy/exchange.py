@@ -231,9 +231,9 @@ class Exchange:
         """The client will use its connection again."""
         if self.switched:
             return False
-        kept: Optional[bool] = self.head.shared.get(keep_alive)
+        kept: Optional[bool] = self.head.memo.get(keep_alive)
         if kept is None:
-            kept = self.head.shared[keep_alive] = keep_alive(self.head)
+            kept = self.head.memo[keep_alive] = keep_alive(self.head)
         return kept
 
     @property

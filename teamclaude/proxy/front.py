@@ -195,10 +195,10 @@ class ConnectionHandler:
         (`shared` is one connection's: its peer and local address are the same.)
         """
         door = self._runtime.access_policy
-        visitor: Optional[Caller] = head.shared.get(door)
+        visitor: Optional[Caller] = head.memo.get(door)
         if visitor is None:
             visitor = door.authorize(head, self._peer_ip, self._same_user, self._local_ip)
-            head.shared[door] = visitor
+            head.memo[door] = visitor
             if not self._client.admitted:
                 self._client.admitted = True
                 self._prove()
@@ -320,9 +320,9 @@ def _in_one(step: Callable[[], None]) -> Steps[None]:
 
 
 def _route(head: RequestHead) -> Route:
-    route: Optional[Route] = head.shared.get(Route)
+    route: Optional[Route] = head.memo.get(Route)
     if route is None:
-        route = head.shared[Route] = classify(head.method, head.target)
+        route = head.memo[Route] = classify(head.method, head.target)
     return route
 
 

@@ -31,10 +31,10 @@ def read_quota(head: Head, now: float) -> QuotaReading:
     Under load, where it counts, an account's answers differ in their quota now and then: 12 us of a small
     request less.  Threads may read the same head twice; a reading is never changed.
     """
-    shape, values = head.shape, head.values
-    memory: Optional[_Memory] = shape.shared.get(_Memory)
+    shape, values = head.layout, head.values
+    memory: Optional[_Memory] = shape.memo.get(_Memory)
     if memory is None:
-        memory = shape.shared[_Memory] = _Memory(shape.names)
+        memory = shape.memo[_Memory] = _Memory(shape.names)
     said = tuple([values[place] for place in memory.places])
     known = memory.readings.get(said)
     if known is not None and 0.0 <= now - known[0] < REUSE_SEC:

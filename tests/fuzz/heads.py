@@ -23,7 +23,7 @@ from teamclaude.proxy.wire.forwarding import (
 from teamclaude.proxy.wire.framing import Framing, BodyKind, hop_by_hop_fields, request_framing, response_framing
 from teamclaude.proxy.wire.head import (
     RequestHead,
-    RequestHeads,
+    RequestHeadParser,
     ResponseHead,
     find_head_end,
     parse_request_head,
@@ -107,7 +107,7 @@ def _forwarded(dice: FuzzRandom, head: RequestHead, framing: Framing) -> None:
 
 def repeated_heads(dice: FuzzRandom) -> None:
     """Heads of one connection: comparing with the last one comes to the same as parsing."""
-    heads = RequestHeads()
+    heads = RequestHeadParser()
     block = _request(dice, tidy=True)
     for _ in range(6):
         end = find_head_end(block)

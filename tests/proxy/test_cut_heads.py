@@ -12,7 +12,7 @@ from teamclaude.proxy.wire.forwarding import (
     render_response,
 )
 from teamclaude.proxy.wire.framing import Framing, BodyKind, response_framing
-from teamclaude.proxy.wire.head import RequestHead, Shape, parse_response_head
+from teamclaude.proxy.wire.head import RequestHead, HeaderLayout, parse_response_head
 
 
 def _answer(*lines: str, start: str = "HTTP/1.1 200 OK") -> bytes:
@@ -58,10 +58,10 @@ def test_what_is_added_to_a_cut_head_brings_no_line_of_its_own() -> None:
 
 
 def test_ever_new_names_do_not_fill_the_memory() -> None:
-    first = Shape.of(("A", "B"))
-    assert Shape.of(("A", "B")) is first
+    first = HeaderLayout.for_names(("A", "B"))
+    assert HeaderLayout.for_names(("A", "B")) is first
     for number in range(600):
-        Shape.of((f"X-{number}",))
-    assert Shape.of(("A", "B")) is not first
+        HeaderLayout.for_names((f"X-{number}",))
+    assert HeaderLayout.for_names(("A", "B")) is not first
     long = ("X" * 5000,)
-    assert Shape.of(long) is not Shape.of(long)
+    assert HeaderLayout.for_names(long) is not HeaderLayout.for_names(long)

@@ -51,4 +51,4 @@ def test_ever_new_figures_do_not_fill_the_memory() -> None:
     given = head("0.5")
     for number in range(500):
         quota.read_quota(head(f"0.5{number}"), NOW)
-    assert len(given.shape.shared) <= 65
+    assert len(given.layout.memo) <= 65

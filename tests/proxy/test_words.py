@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from teamclaude.proxy.wire.head import ResponseHead, Shape
+from teamclaude.proxy.wire.head import ResponseHead, HeaderLayout
 from teamclaude.proxy.words import MAX_MESSAGE_CHARS, error_message
 
 
 def words(body: bytes, encoding: str = "") -> str:
     names, values = (("Content-Encoding",), (encoding,)) if encoding else ((), ())
-    return error_message(ResponseHead(1, 403, "Forbidden", Shape.of(names), values), body)
+    return error_message(ResponseHead(1, 403, "Forbidden", HeaderLayout.for_names(names), values), body)
 
 
 def error(message: Any) -> bytes:

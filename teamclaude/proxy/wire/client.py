@@ -29,7 +29,7 @@ from ...errors import (
 from .bodies import BodyReservation
 from .bodyreader import RECV_BYTES, BodyReader
 from .framing import Framing, BodyKind, request_framing
-from .head import MAX_HEAD_BYTES, RequestHead, RequestHeads, find_head_end
+from .head import MAX_HEAD_BYTES, RequestHead, RequestHeadParser, find_head_end
 from .spool import Spool
 from .watch import Watch
 
@@ -65,7 +65,7 @@ class ClientConnection:
         self.response_started = False  # a byte of the current answer has been sent
         self.idle = True  # between requests: a drain may close it
         self._buffer = bytearray()
-        self._head_parser = RequestHeads()
+        self._head_parser = RequestHeadParser()
         self._head_sec = head_sec
         self._body_idle_sec = body_idle_sec
         self.write_idle_sec = write_idle_sec

@@ -143,12 +143,12 @@ def _cut_fields(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) ->
     if not framed or block[:9] != b"HTTP/1.1 " or block[12:13] != b" " or hop_by_hop_fields(head) is not HOP_BY_HOP:
         return None
     key = (_cut_fields, replaced)
-    dropped = head.shape.shared.get(key)
+    dropped = head.layout.memo.get(key)
     if dropped is None:
-        names = HOP_BY_HOP.union(map(str.lower, replaced)) & head.shape.at.keys()
-        places = [place for name in names for place in head.shape.at[name]]
-        dropped = [b"\n%b:" % head.shape.names[place].encode() for place in places]
-        head.shape.shared[key] = dropped
+        names = HOP_BY_HOP.union(map(str.lower, replaced)) & head.layout.positions.keys()
+        places = [place for name in names for place in head.layout.positions[name]]
+        dropped = [b"\n%b:" % head.layout.names[place].encode() for place in places]
+        head.layout.memo[key] = dropped
     for line in dropped:
         at = block.index(line) + 1
         block = block[:at] + block[block.index(b"\n", at) + 1 :]
@@ -207,7 +207,7 @@ def _framing_fields(body: Framing) -> Headers:
 def _content_length_matches(head: ResponseHead, body: Framing) -> bool:
     """Whether the upstream's Content-Length may stay where it stands."""
     if body.kind is BodyKind.LENGTH:
-        places = head.shape.at.get("content-length", ())
+        places = head.layout.positions.get("content-length", ())
         return len(places) == 1 and head.values[places[0]] == str(body.length)
     lengths = head.get_all("content-length")
     # Answers to HEAD and 304 name the length of the body they do not have (RFC 9110 8.6).

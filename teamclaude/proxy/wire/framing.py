@@ -97,7 +97,7 @@ def response_framing(head: ResponseHead, request_method: str) -> Framing:
 
 def _single_length(head: Head) -> Optional[Framing]:
     """One length and no coding, as nearly always: told so in 1 us, with all that can be wrong in 3."""
-    at = head.shape.at
+    at = head.layout.positions
     places = at.get("content-length")
     if places is None or len(places) != 1 or "transfer-encoding" in at:
         return None
@@ -167,7 +167,7 @@ def asks_for_websocket(head: RequestHead) -> bool:
     Any other Upgrade is ignored, which every server may do (RFC 9110 7.8): curl and Java offer h2c with their
     first request.  In HTTP/1.0 it means nothing.
     """
-    if "upgrade" not in head.shape.at or not head.minor:
+    if "upgrade" not in head.layout.positions or not head.minor:
         return False
     offers = ",".join(head.get_all("upgrade")).lower().split(",")
     return "websocket" in [offer.partition("/")[0].strip(" \t") for offer in offers]
@@ -175,7 +175,7 @@ def asks_for_websocket(head: RequestHead) -> bool:
 
 def _has_default_connection(head: Head) -> bool:
     """Its connection has no options, or just the usual one."""
-    places = head.shape.at.get("connection")
+    places = head.layout.positions.get("connection")
     return places is None or (len(places) == 1 and head.values[places[0]] == "keep-alive")
 
 

@@ -25,7 +25,7 @@ __all__ = [
     "TOKEN",
     "Head",
     "RequestHead",
-    "RequestHeads",
+    "RequestHeadParser",
     "ResponseHead",
     "find_head_end",
     "parse_request_head",
@@ -48,12 +48,12 @@ _FIELD = re.compile(rf"\n({_TCHAR}+): ?({_VISIBLE}(?:[\t -~\x80-\xff]*{_VISIBLE}
 # The same behind a name that is known, but for an empty value after a space.
 _VALUE = r": ?(?![ \t])([^\x00-\x08\n-\x1f\x7f]*)(?<![ \t])\r"
 _CONTROL = re.compile(r"[\x00-\x08\n-\x1f\x7f]")
-_LENGTH_LINE = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,19})(?=\r\n)")
-_LENGTH = "content-length"
+_CONTENT_LENGTH_LINE = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,19})(?=\r\n)")
+_CONTENT_LENGTH = "content-length"
 _FOLD = re.compile(r"\r\n[ \t]+")
 
 
-class Shape:
+class HeaderLayout:
     """What heads have in common whose fields have the same names, in the same case and order.
 
     One program spells its heads in few ways, so they are worked out once: a head of 21 fields takes 3 us
@@ -61,19 +61,19 @@ class Shape:
     `shared`.  Threads may make one twice; the last one stays, and none is ever changed.
     """
 
-    __slots__ = ("_pattern", "_seen", "at", "names", "shared")
+    __slots__ = ("_pattern", "_times_seen", "positions", "names", "shared")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
         self._pattern: Optional[re.Pattern[str]] = None
-        self._seen = 0
+        self._times_seen = 0
         places: dict[str, list[int]] = {}
         for place, name in enumerate(names):
             places.setdefault(name.lower(), []).append(place)
-        self.at = {name: tuple(found) for name, found in places.items()}
-        self.shared: dict[object, Any] = {}
+        self.positions = {name: tuple(found) for name, found in places.items()}
+        self.memo: dict[object, Any] = {}
 
-    def fields(self, text: str, start: int) -> Optional[tuple[str, ...]]:
+    def match_values(self, text: str, start: int) -> Optional[tuple[str, ...]]:
         """The values of a head of this shape whose start line ends at `start`; None if it has another."""
         if self._pattern is None:
             lines = "".join(f"\n{re.escape(name)}{_VALUE}" for name in self.names)
@@ -81,60 +81,60 @@ class Shape:
         found = self._pattern.fullmatch(text, start)
         return None if found is None else found.groups()
 
-    def often(self) -> bool:
+    def is_frequent(self) -> bool:
         """Seen again and again: worth a pattern of its own."""
-        self._seen += 1
-        return self._seen >= _OFTEN and len(self.names) <= _MOST_NAMES
+        self._times_seen += 1
+        return self._times_seen >= _FREQUENT and len(self.names) <= _MAX_PATTERN_FIELDS
 
     @staticmethod
-    def of(names: tuple[str, ...]) -> Shape:
-        shape = _SHAPES.get(names)
+    def for_names(names: tuple[str, ...]) -> HeaderLayout:
+        shape = _LAYOUTS.get(names)
         if shape is None:
-            shape = Shape(names)
-            if sum(map(len, names)) <= _LONGEST_KEPT:
-                if len(_SHAPES) >= _MOST_SHAPES:
-                    _SHAPES.clear()
-                _SHAPES[names] = shape
+            shape = HeaderLayout(names)
+            if sum(map(len, names)) <= _MAX_CACHED_NAMES_LENGTH:
+                if len(_LAYOUTS) >= _MAX_LAYOUTS:
+                    _LAYOUTS.clear()
+                _LAYOUTS[names] = shape
         return shape
 
 
-_name_of, _value_of = itemgetter(0), itemgetter(1)
-_SHAPES: dict[tuple[str, ...], Shape] = {}
+_field_name, _field_value = itemgetter(0), itemgetter(1)
+_LAYOUTS: dict[tuple[str, ...], HeaderLayout] = {}
 # Somebody may send ever new names.
-_MOST_SHAPES = 256
-_LONGEST_KEPT = 4096
+_MAX_LAYOUTS = 256
+_MAX_CACHED_NAMES_LENGTH = 4096
 # A pattern takes 1 ms to make and reads a head of 14 fields in 2 us, which is 4 less than reading any head.
-_OFTEN = 32
-_MOST_NAMES = 64
-_MOST_PATTERNS = 4
-_patterns: tuple[Shape, ...] = ()  # of upstream heads, replaced as a whole
+_FREQUENT = 32
+_MAX_PATTERN_FIELDS = 64
+_MAX_PATTERNS = 4
+_patterns: tuple[HeaderLayout, ...] = ()  # of upstream heads, replaced as a whole
 
 
 class Head:
     """The fields of a message, in wire order, case and duplicates kept.  Not to be changed in place."""
 
-    __slots__ = ("minor", "shape", "values")
+    __slots__ = ("minor", "layout", "values")
 
-    def __init__(self, minor: int, shape: Shape, values: Sequence[str]) -> None:
+    def __init__(self, minor: int, shape: HeaderLayout, values: Sequence[str]) -> None:
         self.minor = minor  # 0: HTTP/1.0; 1: HTTP/1.1 and later 1.x
-        self.shape = shape
+        self.layout = shape
         self.values = values
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        return list(zip(self.shape.names, self.values))
+        return list(zip(self.layout.names, self.values))
 
     def get(self, name: str) -> str | None:
         """The first value of a field; the name in any case."""
-        at = self.shape.at.get(name.lower())
+        at = self.layout.positions.get(name.lower())
         return None if at is None else self.values[at[0]]
 
     def get_all(self, name: str) -> list[str]:
         """All values of a field, one per field line, in order."""
-        return [self.values[place] for place in self.shape.at.get(name.lower(), ())]
+        return [self.values[place] for place in self.layout.positions.get(name.lower(), ())]
 
     def __contains__(self, name: str) -> bool:
-        return name.lower() in self.shape.at
+        return name.lower() in self.layout.positions
 
 
 class RequestHead(Head):
@@ -147,20 +147,20 @@ class RequestHead(Head):
     __slots__ = ("framing", "method", "shared", "target")
 
     def __init__(self, method: str, target: str, minor: int, headers: list[tuple[str, str]]) -> None:
-        super().__init__(minor, Shape.of(tuple(map(_name_of, headers))), list(map(_value_of, headers)))
+        super().__init__(minor, HeaderLayout.for_names(tuple(map(_field_name, headers))), list(map(_field_value, headers)))
         self.method = method
         self.target = target
-        self.shared: dict[object, Any] = {}
+        self.memo: dict[object, Any] = {}
         self.framing: Any = None  # of its body, once somebody has asked
 
-    def with_length(self, length: str) -> RequestHead:
+    def with_content_length(self, length: str) -> RequestHead:
         """The same head with another Content-Length."""
         other = RequestHead.__new__(RequestHead)
         other.method, other.target, other.minor = self.method, self.target, self.minor
-        other.shape, other.shared = self.shape, self.shared
+        other.layout, other.memo = self.layout, self.memo
         other.framing = None
         other.values = values = list(self.values)
-        for place in self.shape.at[_LENGTH]:
+        for place in self.layout.positions[_CONTENT_LENGTH]:
             values[place] = length
         return other
 
@@ -174,7 +174,7 @@ class ResponseHead(Head):
     __slots__ = ("block", "reason", "status")
 
     def __init__(
-        self, minor: int, status: int, reason: str, shape: Shape, values: Sequence[str], block: bytes = b""
+        self, minor: int, status: int, reason: str, shape: HeaderLayout, values: Sequence[str], block: bytes = b""
     ) -> None:
         super().__init__(minor, shape, values)
         self.status = status
@@ -185,7 +185,7 @@ class ResponseHead(Head):
         return f"ResponseHead({self.status}, {len(self.values)} fields)"
 
 
-class RequestHeads:
+class RequestHeadParser:
     """The heads of one connection, as they come.
 
     A client sends the same head again and again, but for the length of the body (Claude Code 2.1, measured):
@@ -205,9 +205,9 @@ class RequestHeads:
             if self._before and block.startswith(self._before) and block.endswith(self._after):
                 length = block[len(self._before) : -len(self._after)]
                 if length.isdigit() and len(length) < 20:
-                    return last.with_length(length.decode())
+                    return last.with_content_length(length.decode())
         self._last = head = parse_request_head(block)
-        found = _LENGTH_LINE.search(block)
+        found = _CONTENT_LENGTH_LINE.search(block)
         self._block = block
         self._before, self._after = (block[: found.start(1)], block[found.end(1) :]) if found else (b"", b"")
         return head
@@ -233,8 +233,8 @@ def parse_request_head(block: bytes | bytearray) -> RequestHead:
         text = text[2:]
     line = _REQUEST_LINE.match(text)
     if line is None or line[1] == "CONNECT":
-        _refuse_request_line(text)
-    fields = _plain_fields(text, line.end()) or _fields_slowly(text, line.end(), BadRequestError)
+        _raise_request_line_error(text)
+    fields = _match_fields(text, line.end()) or _parse_field_lines(text, line.end(), BadRequestError)
     return RequestHead(line[1], line[2], 0 if line[3] == "0" else 1, fields)
 
 
@@ -250,24 +250,24 @@ def parse_response_head(block: bytes | bytearray) -> ResponseHead:
         raise UpstreamProtocolError("the upstream's status line is not HTTP/1.x")
     minor, reason, end = 0 if line[1] == "0" else 1, line[3] or "", line.end()
     for shape in _patterns:
-        values = shape.fields(text, end)
+        values = shape.match_values(text, end)
         if values is not None:
             return ResponseHead(minor, status, reason, shape, values, bytes(block))
-    plain = _plain_fields(text, end)
-    fields = plain or _fields_slowly(text, end, UpstreamProtocolError)
-    shape = Shape.of(tuple(map(_name_of, fields)))
-    if plain and shape.often():
-        _remember(shape)
+    plain = _match_fields(text, end)
+    fields = plain or _parse_field_lines(text, end, UpstreamProtocolError)
+    shape = HeaderLayout.for_names(tuple(map(_field_name, fields)))
+    if plain and shape.is_frequent():
+        _cache_pattern(shape)
     as_it_is = bytes(block) if plain else b""
-    return ResponseHead(minor, status, reason, shape, list(map(_value_of, fields)), as_it_is)
+    return ResponseHead(minor, status, reason, shape, list(map(_field_value, fields)), as_it_is)
 
 
-def _remember(shape: Shape) -> None:
+def _cache_pattern(layout: HeaderLayout) -> None:
     global _patterns
-    _patterns = (shape, *(each for each in _patterns if each is not shape))[:_MOST_PATTERNS]
+    _patterns = (layout, *(each for each in _patterns if each is not layout))[:_MAX_PATTERNS]
 
 
-def _plain_fields(text: str, start: int) -> list[tuple[str, str]]:
+def _match_fields(text: str, start: int) -> list[tuple[str, str]]:
     """The field lines, if all are plain; `start` is at the CRLF that ends the start line."""
     found: list[tuple[str, str]] = _FIELD.findall(text, start)
     # Every line end but the start line's and the blank line's began a match, or something is odd.
@@ -275,7 +275,7 @@ def _plain_fields(text: str, start: int) -> list[tuple[str, str]]:
     return found if plain else []
 
 
-def _fields_slowly(text: str, start: int, error: type[TeamClaudeError]) -> list[tuple[str, str]]:
+def _parse_field_lines(text: str, start: int, error: type[TeamClaudeError]) -> list[tuple[str, str]]:
     """The same line by line: trims optional whitespace, or says which line is wrong and why."""
     lenient = error is UpstreamProtocolError
     if not text.endswith("\r\n\r\n"):
@@ -290,14 +290,14 @@ def _fields_slowly(text: str, start: int, error: type[TeamClaudeError]) -> list[
         name, colon, value = line.partition(":")
         if lenient:
             name = name.rstrip(" \t")
-        wrong = _what_is_wrong(name, colon, line)
+        wrong = _field_line_error(name, colon, line)
         if wrong:
             raise error(f"header line {number} {wrong}")
         fields.append((name, value.strip(" \t")))
     return fields
 
 
-def _what_is_wrong(name: str, colon: str, line: str) -> str:
+def _field_line_error(name: str, colon: str, line: str) -> str:
     """Why a field line is refused, or ""; never quotes it: it may hold a credential."""
     control = _CONTROL.search(line)
     if control:
@@ -318,7 +318,7 @@ def _what_is_wrong(name: str, colon: str, line: str) -> str:
     return ""
 
 
-def _refuse_request_line(text: str) -> NoReturn:
+def _raise_request_line_error(text: str) -> NoReturn:
     line = text.partition("\r\n")[0]
     words = line.split(" ")
     if _CONTROL.search(line):

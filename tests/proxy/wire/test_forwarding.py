@@ -20,7 +20,7 @@ from teamclaude.proxy.wire.framing import Framing, BodyKind
 from teamclaude.proxy.wire.head import (
     RequestHead,
     ResponseHead,
-    Shape,
+    HeaderLayout,
     parse_request_head,
     parse_response_head,
 )
@@ -51,7 +51,7 @@ def up(
 def down(
     *headers: tuple[str, str], status: int = 200, body: Framing = CHUNKED, extra=()
 ) -> list[tuple[str, str]]:
-    shape = Shape.of(tuple(name for name, _ in headers))
+    shape = HeaderLayout.for_names(tuple(name for name, _ in headers))
     head = ResponseHead(1, status, "", shape, [value for _, value in headers])
     return client_response_headers(head, body, extra)
 

@@ -20,7 +20,7 @@ from teamclaude.proxy.wire.framing import (
     request_framing,
     response_framing,
 )
-from teamclaude.proxy.wire.head import RequestHead, ResponseHead, Shape
+from teamclaude.proxy.wire.head import RequestHead, ResponseHead, HeaderLayout
 
 CL = "Content-Length"
 TE = "Transfer-Encoding"
@@ -31,7 +31,7 @@ def ask(*headers: tuple[str, str], minor: int = 1) -> RequestHead:
 
 
 def answer(*headers: tuple[str, str], status: int = 200, minor: int = 1) -> ResponseHead:
-    shape = Shape.of(tuple(name for name, _ in headers))
+    shape = HeaderLayout.for_names(tuple(name for name, _ in headers))
     return ResponseHead(minor, status, "", shape, [value for _, value in headers])
 
 

@@ -13,9 +13,9 @@ from teamclaude.proxy.wire import head as head_module
 from teamclaude.proxy.wire.head import (
     MAX_HEAD_BYTES,
     RequestHead,
-    RequestHeads,
+    RequestHeadParser,
     ResponseHead,
-    Shape,
+    HeaderLayout,
     find_head_end,
     parse_request_head,
     parse_response_head,
@@ -288,7 +288,7 @@ def test_mutated_heads_raise_only_ours_and_both_paths_agree():
         text = mutated.decode("latin-1")
         text = text[2:] if text.startswith("\r\n") else text
         start = text.index("\r\n")
-        assert head_module._fields_slowly(text, start, BadRequestError) == fast.headers
+        assert head_module._parse_field_lines(text, start, BadRequestError) == fast.headers
     assert 200 < accepted < 2800
 
 
@@ -313,7 +313,7 @@ def test_responses_agree_with_http_client():
 
 def test_heads_can_be_built_by_hand():
     assert RequestHead("GET", "/", 1, [("A", "b")]).get("a") == "b"
-    assert ResponseHead(1, 200, "OK", Shape.of(()), ()).get_all("a") == []
+    assert ResponseHead(1, 200, "OK", HeaderLayout.for_names(()), ()).get_all("a") == []
 
 
 # --- heads of one connection ------------------------------------------------------------------
@@ -325,9 +325,9 @@ def block(length: bytes, more: bytes = b"") -> bytes:
 
 
 def test_a_head_with_another_length_shares_what_was_worked_out() -> None:
-    heads = RequestHeads()
+    heads = RequestHeadParser()
     first, second = heads.parse(block(b"5")), heads.parse(block(b"120"))
-    assert second.shared is first.shared
+    assert second.memo is first.memo
     assert second.headers == parse_request_head(block(b"120")).headers
     assert (first.get("content-length"), second.get_all("Content-Length")) == ("5", ["120"])
     assert heads.parse(block(b"5")) is first
@@ -335,9 +335,9 @@ def test_a_head_with_another_length_shares_what_was_worked_out() -> None:
 
 @pytest.mark.parametrize("other", [block(b"5", b"X-C: d\r\n"), block(b"5").replace(b"X-A", b"X-B")])
 def test_any_other_difference_is_another_head(other: bytes) -> None:
-    heads = RequestHeads()
+    heads = RequestHeadParser()
     first = heads.parse(block(b"5"))
-    assert heads.parse(other).shared is not first.shared
+    assert heads.parse(other).memo is not first.memo
     assert heads.parse(other).headers == parse_request_head(other).headers
 
 
@@ -346,14 +346,14 @@ CODING = b"5\r\nTransfer-Encoding: chunked"
 
 @pytest.mark.parametrize("length", [b"", b"5\r\nContent-Length: 6", b"-1", b"5 ", b"\xb2", b"1" * 20, CODING])
 def test_a_length_that_is_none_is_parsed_as_any_head(length: bytes) -> None:
-    heads = RequestHeads()
+    heads = RequestHeadParser()
     first = heads.parse(block(b"5"))
-    assert heads.parse(block(length)).shared is not first.shared
+    assert heads.parse(block(length)).memo is not first.memo
     assert heads.parse(block(length)).headers == parse_request_head(block(length)).headers
 
 
 def test_heads_without_a_length_are_compared_whole() -> None:
-    heads = RequestHeads()
+    heads = RequestHeadParser()
     plain = b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n"
     assert heads.parse(plain) is heads.parse(plain)
     assert heads.parse(plain.replace(b"health", b"status")).target == "/status"

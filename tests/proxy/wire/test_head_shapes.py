@@ -20,7 +20,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> bytes:
     """A head of a shape that has been seen often: it is read by a pattern of its own."""
     monkeypatch.setattr(module, "_patterns", ())
     block = response("Date: Mon", "X-Empty:", "request-id: req_1", "Content-Length: 2", "a.b+c: (d")
-    for _ in range(module._OFTEN):
+    for _ in range(module._FREQUENT):
         parse_response_head(block)
     assert len(module._patterns) == 1
     return block
@@ -53,6 +53,6 @@ def test_a_known_shape_is_read_as_any_other(known: bytes, monkeypatch: pytest.Mo
 
 def test_few_shapes_have_patterns(known: bytes) -> None:
     for number in range(10):
-        for _ in range(module._OFTEN):
+        for _ in range(module._FREQUENT):
             parse_response_head(response(f"X-{number}: v"))
-    assert len(module._patterns) == module._MOST_PATTERNS
+    assert len(module._patterns) == module._MAX_PATTERNS
