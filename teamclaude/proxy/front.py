@@ -41,7 +41,7 @@ from .wire.connections import AcceptedConnection
 from .wire.forwarding import render_response
 from .wire.framing import Framing, BodyKind, asks_for_websocket, keep_alive, request_framing
 from .wire.head import RequestHead
-from .wire.paths import PathKind, Route, classify, upload_mib
+from .wire.paths import PathKind, Route, classify_path, max_upload_mib
 from .wire.ride import Ride
 from .wire.spool import Spool
 from .wire.steps import Steps, carry_out, go_on
@@ -181,7 +181,7 @@ class ConnectionHandler:
 
     def _take_in(self, exchange: Exchange, framing: Framing, log: Optional[RequestRecord]) -> None:
         limit = self._runtime.context.config.proxy.max_body_mib
-        upload = upload_mib(exchange.head.method, exchange.route.path)
+        upload = max_upload_mib(exchange.head.method, exchange.route.path)
         if framing.length > SMALL_BODY_BYTES or framing.kind is BodyKind.CHUNKED:
             exchange.body_room = self._runtime.body_limiter.reservation()
         spool = self._runtime.spool if upload else None
@@ -322,7 +322,7 @@ def _in_one(step: Callable[[], None]) -> Steps[None]:
 def _route(head: RequestHead) -> Route:
     route: Optional[Route] = head.memo.get(Route)
     if route is None:
-        route = head.memo[Route] = classify(head.method, head.target)
+        route = head.memo[Route] = classify_path(head.method, head.target)
     return route
 
 
@@ -335,7 +335,7 @@ def _is_websocket(exchange: Exchange) -> bool:
 
 
 def _unknown(head: RequestHead, path: str) -> ClientError:
-    if classify("POST", head.target).kind in _POSTED:
+    if classify_path("POST", head.target).kind in _POSTED:
         return MethodNotAllowedError(f"{head.method} is not a method of {path}.", ["POST"])
     return NotFoundError(f"{head.method} {path[:200]} is not part of the API; nothing was sent.")
 

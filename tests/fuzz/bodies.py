@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from teamclaude.proxy.accountuuid import with_account_uuid
 from teamclaude.proxy.bodyscan import scan_body
 from teamclaude.proxy.redact import redact_body, redact_text
-from teamclaude.proxy.wire.paths import PathKind, classify
+from teamclaude.proxy.wire.paths import PathKind, classify_path
 from tests.fuzz.dice import JSON_SIGNS, FuzzRandom
 
 __all__ = ["body_scans", "credentials_in_text", "request_paths"]
@@ -125,7 +125,7 @@ def request_paths(dice: FuzzRandom) -> None:
     if dice.chance(0.7):
         target = dice.mutated(target, ODD)
     text = "".join(chr(byte) for byte in target if 0x21 <= byte <= 0x7E)
-    route = classify(dice.choice(["GET", "POST", "DELETE", "TRACE"]), "/" + text.lstrip("/"))
+    route = classify_path(dice.choice(["GET", "POST", "DELETE", "TRACE"]), "/" + text.lstrip("/"))
     if route.kind in (PathKind.UNKNOWN, PathKind.OWN):
         return
     # Whoever decodes or normalises it sees the same path: no account's credential goes elsewhere.

@@ -22,7 +22,7 @@ from teamclaude.demo.quota import FakeAccount
 from teamclaude.proxy.activity import activity_of, activity_json
 from teamclaude.proxy.exchange import Exchange as Ended
 from teamclaude.proxy.service import ProxyServer
-from teamclaude.proxy.wire.paths import PathKind, classify
+from teamclaude.proxy.wire.paths import PathKind, classify_path
 
 KEY = "tc-test-key-000000000000000000000000"
 TOKEN = "sk-ant-oat01-FAKE-{}"
@@ -244,7 +244,7 @@ class Stage:
             reply = Reply(connection.getresponse())
             number = reply.headers.get("x-teamclaude-request") or reply.headers.get("request-id", "")
             # Also of an answer of ours: its record may come after that of the next request.
-            if number.startswith("tc-") and classify(method, path).kind is not PathKind.OWN:
+            if number.startswith("tc-") and classify_path(method, path).kind is not PathKind.OWN:
                 self.wait_for_record(number)
             return reply
         finally:

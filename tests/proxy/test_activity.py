@@ -10,7 +10,7 @@ from teamclaude.proxy.entry import Caller
 from teamclaude.proxy.exchange import Attempt, Exchange, Outcome
 from teamclaude.proxy.waiting import RequestWait
 from teamclaude.proxy.wire.head import RequestHead
-from teamclaude.proxy.wire.paths import classify
+from teamclaude.proxy.wire.paths import classify_path
 from teamclaude.routing.decision import RoutingRequest, Decision, Wait
 from teamclaude.routing.usage import Usage
 
@@ -86,7 +86,7 @@ def test_unknown_is_null_and_never_zero() -> None:
 def test_all_that_is_known_of_an_exchange() -> None:
     target = "/v1/messages?beta=true"
     exchange = Exchange(
-        RequestHead("POST", target, 1, []), classify("POST", target), NOON, "tc-1", started=5.0
+        RequestHead("POST", target, 1, []), classify_path("POST", target), NOON, "tc-1", started=5.0
     )
     exchange.facts = BodyFacts(model="claude-opus-4-8", effort="high")
     exchange.routing_request = RoutingRequest(session="3f2a91c0-0000", agent="a1d8")
@@ -110,7 +110,7 @@ def test_all_that_is_known_of_an_exchange() -> None:
 
 
 def test_what_is_not_known_of_an_exchange() -> None:
-    exchange = Exchange(RequestHead("GET", "/v1/models", 1, []), classify("GET", "/v1/models"), NOON, "tc-1")
+    exchange = Exchange(RequestHead("GET", "/v1/models", 1, []), classify_path("GET", "/v1/models"), NOON, "tc-1")
     activity = activity_of(exchange)
     known = Activity("tc-1", NOON, "GET", "/v1/models", duration_sec=activity.duration_sec)
     assert activity == known

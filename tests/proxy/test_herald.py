@@ -7,13 +7,13 @@ import threading
 from teamclaude.proxy.exchange import Exchange
 from teamclaude.proxy.herald import ExchangeQueue
 from teamclaude.proxy.wire.head import RequestHead
-from teamclaude.proxy.wire.paths import classify
+from teamclaude.proxy.wire.paths import classify_path
 
 HEAD = RequestHead("POST", "/v1/messages", 1, [])
 
 
 def exchange() -> Exchange:
-    return Exchange(HEAD, classify(HEAD.method, HEAD.target), 0.0)
+    return Exchange(HEAD, classify_path(HEAD.method, HEAD.target), 0.0)
 
 
 def test_all_are_told_in_order_and_not_by_the_thread_that_served() -> None:

@@ -9,13 +9,13 @@ from teamclaude.proxy.exchange import Attempt, Exchange, Outcome
 from teamclaude.proxy.journal import Journal
 from teamclaude.proxy.waiting import RequestWait
 from teamclaude.proxy.wire.head import RequestHead
-from teamclaude.proxy.wire.paths import classify
+from teamclaude.proxy.wire.paths import classify_path
 from teamclaude.routing.decision import Decision, Exclusion, Wait
 from teamclaude.routing.usage import Usage
 
 
 def exchange_of(target: str = "/v1/messages", *accounts: str) -> Exchange:
-    exchange = Exchange(RequestHead("POST", target, 1, []), classify("POST", target), at=1000.5)
+    exchange = Exchange(RequestHead("POST", target, 1, []), classify_path("POST", target), at=1000.5)
     for account in accounts:
         decision = Decision(f"key-{account}", "new session", excluded=(Exclusion("key-z", "hard cap"),))
         exchange.attempts.append(Attempt(account, decision, status=200))

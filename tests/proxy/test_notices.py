@@ -18,7 +18,7 @@ from teamclaude.proxy.notices import (
 )
 from teamclaude.proxy.waiting import HeldRequest
 from teamclaude.proxy.wire.head import RequestHead
-from teamclaude.proxy.wire.paths import classify
+from teamclaude.proxy.wire.paths import classify_path
 from teamclaude.routing.decision import Decision
 from teamclaude.routing.view import AccountState, WindowState
 from tests.proxy.asking import free, held_on
@@ -153,7 +153,7 @@ class Crowd:
 
     def request(self, name: str) -> Exchange:
         return Exchange(
-            RequestHead("POST", "/v1/messages", 1, []), classify("POST", "/v1/messages"), at=NOW, id=name
+            RequestHead("POST", "/v1/messages", 1, []), classify_path("POST", "/v1/messages"), at=NOW, id=name
         )
 
     def look(self, seconds: float = 2.0, **changes: Any) -> list[str]:

@@ -23,7 +23,7 @@ from teamclaude.proxy.waiting import (
     held_summary,
 )
 from teamclaude.proxy.wire.head import RequestHead
-from teamclaude.proxy.wire.paths import classify
+from teamclaude.proxy.wire.paths import classify_path
 from teamclaude.routing.decision import RoutingRequest, Decision, Reason, Wait
 from teamclaude.routing.line import WaitLimits, Waiter
 from teamclaude.routing.outlook import NOT_EXPECTED, ExpectedAccount
@@ -288,7 +288,7 @@ def test_the_comment_of_a_held_stream_says_in_one_line_who_is_back_and_when(
 ) -> None:
     stand = Stand(NOTHING, seen)
     stand.now += 60
-    exchange = Exchange(RequestHead("POST", "/v1/messages", 0, []), classify("POST", "/v1/messages"), at=0.0)
+    exchange = Exchange(RequestHead("POST", "/v1/messages", 0, []), classify_path("POST", "/v1/messages"), at=0.0)
     exchange.begin_wait(stand.waiting)
     client = Client()
     Hold(exchange, client, True, 0.0).on_tick()  # type: ignore[arg-type]
@@ -297,7 +297,7 @@ def test_the_comment_of_a_held_stream_says_in_one_line_who_is_back_and_when(
 
 def test_while_it_waits_a_request_notices_that_it_waits_for_something_else_by_now() -> None:
     stand = Stand(SLOT_OF_A)
-    exchange = Exchange(RequestHead("POST", "/v1/messages", 0, []), classify("POST", "/v1/messages"), at=0.0)
+    exchange = Exchange(RequestHead("POST", "/v1/messages", 0, []), classify_path("POST", "/v1/messages"), at=0.0)
     exchange.begin_wait(stand.waiting)
     stand.now += 5
     stand.waiter.wait = NOTHING

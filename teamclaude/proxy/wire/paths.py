@@ -13,7 +13,7 @@ import enum
 import re
 from typing import NamedTuple
 
-__all__ = ["PathKind", "Route", "classify", "upload_mib"]
+__all__ = ["PathKind", "Route", "classify_path", "max_upload_mib"]
 
 
 class PathKind(enum.Enum):
@@ -33,16 +33,16 @@ class Route(NamedTuple):
     path: str
 
 
-_OWN = {"/", "/health", "/health/ready", "/api/hello", "/capacity", "/teamclaude"}
+_OWN_PATHS = {"/", "/health", "/health/ready", "/api/hello", "/capacity", "/teamclaude"}
 
-_POSTS = {
+_POST_PATHS = {
     "/v1/messages": PathKind.INFERENCE,
     "/v1/messages/count_tokens": PathKind.COUNT_TOKENS,
     "/v1/oauth/token": PathKind.OAUTH_TOKEN,
 }
 
 # A path of exactly these two segments.
-_LEAVES = {
+_EXACT_PATHS = {
     "/v1/complete": PathKind.API,
     "/v1/files": PathKind.API,
     "/v1/models": PathKind.API,
@@ -51,7 +51,7 @@ _LEAVES = {
 }
 
 # Everything below these two segments.
-_TREES = {
+_PATH_PREFIXES = {
     "/v1/files": PathKind.API,
     "/v1/messages": PathKind.API,
     "/v1/models": PathKind.API,
@@ -62,42 +62,42 @@ _TREES = {
 }
 
 # What the API itself takes, in MiB; its other bodies end at 32.
-_UPLOADS = {"/v1/files": 500, "/v1/messages/batches": 256}
+_UPLOAD_MIB = {"/v1/files": 500, "/v1/messages/batches": 256}
 
 # TRACE would echo an account's credential to the client; nothing in the API needs another.
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
 
 # Below a tree: segments of unreserved and harmless characters, or encodings that no decoder turns into
 # anything with a meaning in a path: not / \ . % ? # ; letters, digits, spaces, controls or parts of UTF-8.
-_PLAIN = re.compile(
+_SAFE_PATH = re.compile(
     r"(?:/(?!\.\.?(?:/|\Z))"
     r"(?:[A-Za-z0-9._~!$&'()*+,=:@-]|%(?:2[1246-9A-Ca-c]|3[ACDEacde]|40|5[BDEbde]|60|7[B-Db-d]))+)+"
 )
 
 
-def classify(method: str, target: str) -> Route:
+def classify_path(method: str, target: str) -> Route:
     """The route of a request; `target` as it stands in the request line."""
     path = target.partition("?")[0]
-    if path in _OWN or path.startswith("/teamclaude/"):
+    if path in _OWN_PATHS or path.startswith("/teamclaude/"):
         return Route(PathKind.OWN, path)
     if "#" in target or method not in _METHODS:
         return Route(PathKind.UNKNOWN, path)
-    kind = _POSTS.get(path)
+    kind = _POST_PATHS.get(path)
     if kind is not None:
         return Route(kind if method == "POST" else PathKind.UNKNOWN, path)
-    return Route(_in_tables(path), path)
+    return Route(_kind_by_tables(path), path)
 
 
-def upload_mib(method: str, path: str) -> int:
+def max_upload_mib(method: str, path: str) -> int:
     """The largest body of an upload in MiB; 0 for what is none."""
-    return _UPLOADS.get(path, 0) if method == "POST" else 0
+    return _UPLOAD_MIB.get(path, 0) if method == "POST" else 0
 
 
-def _in_tables(path: str) -> PathKind:
-    kind = _LEAVES.get(path)
+def _kind_by_tables(path: str) -> PathKind:
+    kind = _EXACT_PATHS.get(path)
     if kind is not None:
         return kind
     parts = path.split("/", 3)
-    if len(parts) < 4 or not _PLAIN.fullmatch(path):
+    if len(parts) < 4 or not _SAFE_PATH.fullmatch(path):
         return PathKind.UNKNOWN
-    return _TREES.get("/".join(parts[:3]), PathKind.UNKNOWN)
+    return _PATH_PREFIXES.get("/".join(parts[:3]), PathKind.UNKNOWN)

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from teamclaude.proxy.wire.paths import PathKind, Route, classify
+from teamclaude.proxy.wire.paths import PathKind, Route, classify_path
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ from teamclaude.proxy.wire.paths import PathKind, Route, classify
 )
 def test_known_paths(request_line, kind):
     method, target = request_line.split(" ")
-    assert classify(method, target) == Route(kind, target.partition("?")[0])
+    assert classify_path(method, target) == Route(kind, target.partition("?")[0])
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_known_paths(request_line, kind):
 )
 def test_everything_else_is_ours_to_refuse(request_line):
     method, target = request_line.split(" ")
-    assert classify(method, target).kind is PathKind.UNKNOWN
+    assert classify_path(method, target).kind is PathKind.UNKNOWN
 
 
 def normalised(path: str) -> str:
@@ -183,17 +183,17 @@ def test_no_trick_changes_the_class_of_a_path_for_an_eager_server():
         if rng.random() < 0.3:
             segments[-1] += rng.choice(tricks)
         path = rng.choice(["", "/v1", "/v1/messages", "/v1/files/a", "/api/oauth"]) + "/" + "/".join(segments)
-        kind = classify("POST", path).kind
+        kind = classify_path("POST", path).kind
         if kind in (PathKind.UNKNOWN, PathKind.OWN):
             continue
         forwarded += 1
         eager = normalised(path)
         assert eager == unquote(path), path
-        assert classify("POST", eager).kind is kind, path
+        assert classify_path("POST", eager).kind is kind, path
     assert forwarded > 500
 
 
 def test_a_long_hostile_path_is_answered_in_linear_time():
     path = "/v1/models" + "/a" * 30000 + "/.."
-    assert timeit.timeit(lambda: classify("GET", path), number=1) < 0.2
-    assert classify("GET", path).kind is PathKind.UNKNOWN
+    assert timeit.timeit(lambda: classify_path("GET", path), number=1) < 0.2
+    assert classify_path("GET", path).kind is PathKind.UNKNOWN
