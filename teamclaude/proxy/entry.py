@@ -26,7 +26,7 @@ from typing import Callable, NamedTuple
 from ..accounts.config import ProxyConfig
 from ..errors import BadRequestError, ConfigError, ForbiddenError, MisdirectedRequestError, UnauthorizedError
 from .wire.head import RequestHead
-from .wire.peer import is_loopback, unmapped
+from .wire.peer import is_loopback, parse_ip
 
 __all__ = ["AccessPolicy", "Caller"]
 
@@ -212,7 +212,7 @@ def _parse_authority(value: str) -> _Authority | None:
 def _spelled(host: str) -> str:
     """A name as it is; an address in one of its many spellings, without a zone, v4 if it is v4-mapped."""
     with contextlib.suppress(ValueError):
-        return str(unmapped(host))
+        return str(parse_ip(host))
     return host
 
 

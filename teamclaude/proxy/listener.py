@@ -28,7 +28,7 @@ from .refuser import ConnectionRefuser
 from .runtime import Runtime
 from .wire.connections import AcceptedConnection, connection_limits
 from .wire.descriptors import SpareDescriptor, raise_descriptor_limit
-from .wire.peer import is_shortage
+from .wire.peer import is_descriptor_shortage
 
 __all__ = ["Listener", "open_listeners", "server_context"]
 
@@ -118,7 +118,7 @@ class Listener(ThreadingHTTPServer):
         try:
             return super().get_request()
         except OSError as error:
-            if is_shortage(error) and not self._accept_to_refuse():
+            if is_descriptor_shortage(error) and not self._accept_to_refuse():
                 # The connection stays in the queue: without a pause this would be asked again at once.
                 time.sleep(NO_DESCRIPTOR_PAUSE_SEC)
             raise

@@ -22,7 +22,7 @@ from teamclaude.demo.api import FakeApi
 from teamclaude.errors import ConfigError, OverloadedError
 from teamclaude.proxy.listener import Listener
 from teamclaude.proxy.service import ProxyServer
-from teamclaude.proxy.wire.peer import PeerCheck
+from teamclaude.proxy.wire.peer import PeerUserCheck
 from tests.proxy.conftest import Raw
 
 Build = Callable[..., Any]
@@ -157,7 +157,7 @@ def test_strangers_that_fill_all_places_keep_nobody_out(
     stage: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("teamclaude.proxy.wire.peer.same_user", lambda local, peer: False)
-    monkeypatch.setattr(PeerCheck, "__call__", lambda self: False)
+    monkeypatch.setattr(PeerUserCheck, "__call__", lambda self: False)
     s = stage("a", proxy={"maxConnections": 8})
     strangers = [s.raw() for _ in range(30)]
     admitted = [s.raw().request("/capacity", method="GET") for _ in range(8)]

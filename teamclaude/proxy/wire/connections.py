@@ -22,7 +22,7 @@ from typing import NamedTuple, Optional
 
 from ...errors import OverloadedError
 from .client import ClientConnection
-from .peer import PeerCheck
+from .peer import PeerUserCheck
 from .watch import readable
 
 __all__ = ["MAX_UNADMITTED", "AcceptedConnection", "Connections", "ConnectionLimits", "connection_limits"]
@@ -56,13 +56,13 @@ class AcceptedConnection:
     def __init__(self, sock: socket.socket, since: float) -> None:
         self.sock = sock
         self.accepted_at = since  # monotonic
-        self.same_user = PeerCheck(sock)
+        self.same_user = PeerUserCheck(sock)
         self.client: Optional[ClientConnection] = None
 
     def replace_socket(self, sock: socket.socket) -> None:
         """Its socket is this one from now on: TLS has taken over the accepted one."""
         self.sock = sock
-        self.same_user = PeerCheck(sock)
+        self.same_user = PeerUserCheck(sock)
 
     @property
     def idle(self) -> bool:

@@ -24,10 +24,10 @@ from typing import Callable, NamedTuple
 from ...errors import OverloadedError
 from .sockdiag import IpAddress, SocketDiag
 
-__all__ = ["Address", "PeerCheck", "is_loopback", "is_shortage", "peer_uid", "same_user", "unmapped"]
+__all__ = ["Address", "PeerUserCheck", "is_loopback", "is_descriptor_shortage", "peer_uid", "same_user", "parse_ip"]
 
 PROC_NET = "/proc/net"
-LONGEST_ROW = 512
+MAX_ROW_BYTES = 512
 RETRY_SEC = 1
 # Columns of a line, split at blanks.
 _LOCAL, _REMOTE, _STATE, _UID, _INODE = 1, 2, 3, 7, 9
@@ -43,48 +43,48 @@ class Address(NamedTuple):
 def is_loopback(host: str) -> bool:
     """Whether `host` is an IP literal of this machine's loopback: 127/8, ::1 or v4-mapped 127/8."""
     try:
-        return unmapped(host).is_loopback
+        return parse_ip(host).is_loopback
     except ValueError:
         return False
 
 
-def is_shortage(error: OSError) -> bool:
+def is_descriptor_shortage(error: OSError) -> bool:
     """No descriptor is free: in this process, or on this machine."""
     return error.errno in (errno.EMFILE, errno.ENFILE)
 
 
-class Tables:
+class ProcNetTables:
     """The lines of `/proc/net/tcp` and `tcp6`; rule 3 says how long a reading may be used."""
 
     def __init__(self, proc_net: str = PROC_NET) -> None:
         self._proc_net = proc_net
-        self._counting = threading.Lock()  # guards _asked
-        self._asked = 0
-        self._reading = threading.Lock()  # guards _read; held while a table is read
-        self._read: dict[str, tuple[int, bytes]] = {}  # by name: the first question that came too late
+        self._count_lock = threading.Lock()  # guards _asked
+        self._questions = 0
+        self._read_lock = threading.Lock()  # guards _read; held while a table is read
+        self._contents: dict[str, tuple[int, bytes]] = {}  # by name: the first question that came too late
 
     def owner(self, table: str, row_local: bytes, row_remote: bytes) -> int | None:
         """The uid in the line with these two addresses; raises OSError."""
-        with self._counting:
-            number = self._asked
-            self._asked += 1
-        with self._reading:
-            too_late, content = self._read.get(table, (0, b""))
+        with self._count_lock:
+            number = self._questions
+            self._questions += 1
+        with self._read_lock:
+            too_late, content = self._contents.get(table, (0, b""))
             if number >= too_late:
-                with self._counting:
-                    too_late = self._asked
+                with self._count_lock:
+                    too_late = self._questions
                 with open(os.path.join(self._proc_net, table), "rb") as file:
                     content = file.read()
-                self._read[table] = too_late, content
-        return _owner(content, row_local, row_remote)
+                self._contents[table] = too_late, content
+        return _uid_in_rows(content, row_local, row_remote)
 
 
-_tables = Tables()
+_tables = ProcNetTables()
 _diag = SocketDiag()
 
 
 def peer_uid(
-    local: Address, peer: Address, tables: Tables | None = None, diag: SocketDiag | None = None
+    local: Address, peer: Address, tables: ProcNetTables | None = None, diag: SocketDiag | None = None
 ) -> int | None:
     """The uid that owns the peer's socket of the connection `local` (ours) to `peer`, or None.
 
@@ -92,16 +92,16 @@ def peer_uid(
     its socket already.  Raises Overloaded when it can't be told for want of a descriptor.
     """
     try:
-        ours, theirs = unmapped(local[0]), unmapped(peer[0])
+        ours, theirs = parse_ip(local[0]), parse_ip(peer[0])
     except ValueError:
         return None
     try:
         found = (diag or _diag).owner(theirs, peer[1], ours, local[1])
         if found.told:
             return found.uid
-        return _uid_in(tables or _tables, ours, local[1], theirs, peer[1])
+        return _uid_in_tables(tables or _tables, ours, local[1], theirs, peer[1])
     except OSError as error:
-        if is_shortage(error):
+        if is_descriptor_shortage(error):
             raise OverloadedError(
                 "No descriptor is free to see whose process this is; try again in a moment, or send the key.",
                 RETRY_SEC,
@@ -119,7 +119,7 @@ def same_user(
     return None if uid is None or own_uid is None else uid == own_uid()
 
 
-class PeerCheck:
+class PeerUserCheck:
     """`same_user` for one connection, looked up when first asked and remembered as long as it lives."""
 
     def __init__(
@@ -127,17 +127,17 @@ class PeerCheck:
     ) -> None:
         self._connection = connection
         self._lookup = lookup
-        self._asked = False
-        self._answer: bool | None = None
+        self._is_known = False
+        self._is_same_user: bool | None = None
 
     def __call__(self) -> bool | None:
         """The answer; raises Overloaded, and may be asked again then."""
-        if not self._asked:
-            self._answer = self._look()
-            self._asked = True
-        return self._answer
+        if not self._is_known:
+            self._is_same_user = self._lookup_addresses()
+            self._is_known = True
+        return self._is_same_user
 
-    def _look(self) -> bool | None:
+    def _lookup_addresses(self) -> bool | None:
         try:
             local, peer = self._connection.getsockname(), self._connection.getpeername()
         except OSError:  # the client is gone already
@@ -145,21 +145,21 @@ class PeerCheck:
         return self._lookup(Address(*local[:2]), Address(*peer[:2]))
 
 
-def _uid_in(tables: Tables, ours: IpAddress, our_port: int, theirs: IpAddress, their_port: int) -> int | None:
+def _uid_in_tables(tables: ProcNetTables, ours: IpAddress, our_port: int, theirs: IpAddress, their_port: int) -> int | None:
     # A v4 peer may have used a v6 socket: then its line is in tcp6 with v4-mapped addresses.
     for table in ("tcp", "tcp6") if theirs.version == 4 else ("tcp6",):
         mapped = table == "tcp6"
-        uid = tables.owner(table, _hex(theirs, their_port, mapped), _hex(ours, our_port, mapped))
+        uid = tables.owner(table, _proc_net_address(theirs, their_port, mapped), _proc_net_address(ours, our_port, mapped))
         if uid is not None:
             return uid
     return None
 
 
-def _owner(content: bytes, row_local: bytes, row_remote: bytes) -> int | None:
+def _uid_in_rows(content: bytes, row_local: bytes, row_remote: bytes) -> int | None:
     at = -1
     while (at := content.find(row_local + b" " + row_remote, at + 1)) >= 0:
         start = content.rfind(b"\n", 0, at) + 1
-        row = content[start : start + LONGEST_ROW].split(b"\n", 1)[0].split()
+        row = content[start : start + MAX_ROW_BYTES].split(b"\n", 1)[0].split()
         # A closed socket's line lingers with uid 0 and inode 0: taken at its word, anybody who
         # sends and closes at once would be root.
         if (
@@ -174,13 +174,13 @@ def _owner(content: bytes, row_local: bytes, row_remote: bytes) -> int | None:
     return None
 
 
-def unmapped(host: str) -> IpAddress:
+def parse_ip(host: str) -> IpAddress:
     """The address in this literal, without its zone, and v4 where it is v4-mapped; raises ValueError."""
     address = ipaddress.ip_address(host.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _hex(address: IpAddress, port: int, mapped: bool) -> bytes:
+def _proc_net_address(address: IpAddress, port: int, mapped: bool) -> bytes:
     """`address:port` as the tables print it: 32-bit words in the byte order of the machine, in hex."""
     packed = address.packed
     if address.version == 4 and mapped:

@@ -13,7 +13,7 @@ import pytest
 
 from teamclaude.errors import OverloadedError
 from teamclaude.proxy.wire import peer as peer_module
-from teamclaude.proxy.wire.peer import Address, PeerCheck, Tables, is_loopback, same_user
+from teamclaude.proxy.wire.peer import Address, PeerUserCheck, ProcNetTables, is_loopback, same_user
 from teamclaude.proxy.wire.peer import peer_uid as told_uid
 from teamclaude.proxy.wire.sockdiag import SocketDiag
 
@@ -33,7 +33,7 @@ def refused() -> socket.socket:
 
 def peer_uid(local: Address, peer: Address, proc_net: str = "/proc/net") -> int | None:
     """As it is told where the kernel can't be asked for one socket."""
-    return told_uid(local, peer, Tables(proc_net), SocketDiag(refused))
+    return told_uid(local, peer, ProcNetTables(proc_net), SocketDiag(refused))
 
 
 def row(local: str, remote: str, uid: int = 1000, state: str = "01", inode: int = 4711) -> str:
@@ -131,7 +131,7 @@ def test_out_of_descriptors_is_asked_again_and_not_somebody_else(tmp_path: Path,
         raise OSError(code, "Too many open files")
 
     with pytest.raises(OverloadedError) as refusal:
-        told_uid(OURS, THEIRS, Tables(tables(tmp_path)), SocketDiag(full))
+        told_uid(OURS, THEIRS, ProcNetTables(tables(tmp_path)), SocketDiag(full))
     assert (refusal.value.status, refusal.value.kind) == (503, "overloaded_error")
     assert refusal.value.headers() == (("Retry-After", "1"),)
 
@@ -157,7 +157,7 @@ def test_a_look_up_that_failed_for_want_of_descriptors_is_made_again() -> None:
         return answer
 
     with connection("127.0.0.1", "127.0.0.1") as (accepted, _):
-        check = PeerCheck(accepted, lookup)
+        check = PeerUserCheck(accepted, lookup)
         with pytest.raises(OverloadedError):
             check()
         assert [check(), check()] == [True, True]
@@ -171,7 +171,7 @@ def test_a_reading_serves_who_asked_before_it_and_nobody_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first reads for itself; all who ask meanwhile share one reading that begins after they asked."""
-    proc = Tables(tables(tmp_path, tcp=row(*V4_PEER_SIDE, uid=1)))
+    proc = ProcNetTables(tables(tmp_path, tcp=row(*V4_PEER_SIDE, uid=1)))
     reading, go_on = threading.Event(), threading.Event()
     reads: list[str] = []
     real_open = open
@@ -191,7 +191,7 @@ def test_a_reading_serves_who_asked_before_it_and_nobody_later(
     tables(tmp_path, tcp=row(*V4_PEER_SIDE, uid=2))  # while the first has its table open, or nearly
     for each in ask[1:]:
         each.start()
-    while proc._asked < 20:
+    while proc._questions < 20:
         pass
     go_on.set()
     for each in ask:
@@ -202,7 +202,7 @@ def test_a_reading_serves_who_asked_before_it_and_nobody_later(
     assert uid_by(proc) == 3
 
 
-def uid_by(proc: Tables) -> int | None:
+def uid_by(proc: ProcNetTables) -> int | None:
     return proc.owner("tcp", V4_PEER_SIDE[0].encode(), V4_PEER_SIDE[1].encode())
 
 
@@ -264,7 +264,7 @@ def connection(listen: str, connect: str) -> Iterator[tuple[socket.socket, socke
 )
 def test_a_real_connection_belongs_to_us(listen: str, connect: str) -> None:
     with connection(listen, connect) as (accepted, _):
-        assert PeerCheck(accepted)() is True
+        assert PeerUserCheck(accepted)() is True
         local, peer = Address(*accepted.getsockname()[:2]), Address(*accepted.getpeername()[:2])
         assert told_uid(local, peer) == peer_uid(local, peer) == os.geteuid()
 
@@ -273,17 +273,17 @@ def test_a_real_connection_belongs_to_us(listen: str, connect: str) -> None:
 def test_a_real_connection_whose_client_closed_belongs_to_nobody() -> None:
     with connection("127.0.0.1", "127.0.0.1") as (accepted, client):
         client.close()
-        assert PeerCheck(accepted)() is None
+        assert PeerUserCheck(accepted)() is None
 
 
 def test_a_connection_is_looked_up_once() -> None:
     asked: list[tuple[Address, Address]] = []
     with connection("127.0.0.1", "127.0.0.1") as (accepted, client):
-        check = PeerCheck(accepted, lambda ours, theirs: asked.append((ours, theirs)))
+        check = PeerUserCheck(accepted, lambda ours, theirs: asked.append((ours, theirs)))
         assert [check(), check()] == [None, None]
         assert asked == [(Address(*accepted.getsockname()), Address(*client.getsockname()))]
 
 
 def test_a_connection_that_is_gone_is_no_answer() -> None:
     with socket.socket() as unconnected:
-        assert PeerCheck(unconnected)() is None
+        assert PeerUserCheck(unconnected)() is None
