@@ -33,7 +33,7 @@ from .wire.ferry import EventLoop
 from .wire.forwarding import framing_for_client, render_client_head, client_response_headers, header_value
 from .wire.framing import Framing, BodyKind
 from .wire.paths import PathKind
-from .wire.relay import CUT, Observer, relay
+from .wire.relay import UPSTREAM_CUT_OFF, Observer, relay
 from .wire.upstream import Answer, Buffer
 from .words import error_document, is_api_error, partial_error, without_secrets
 
@@ -201,7 +201,7 @@ class ResponseWriter:
         if probe.error_type and not probe.model:
             raise StreamRefusedError(probe.error_type, probe.error_message or "")
         if answer.complete and answer.framing.kind is BodyKind.UNTIL_CLOSE and self._is_cut(probe):
-            raise UpstreamLostError(CUT)
+            raise UpstreamLostError(UPSTREAM_CUT_OFF)
         return pieces or None
 
     def _is_cut(self, tap: UsageTap) -> bool:

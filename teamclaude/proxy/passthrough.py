@@ -115,7 +115,7 @@ def _relay(
 
     idle_sec = context.config.body_idle_timeout_sec
     try:
-        relay(answer, client, response, out, observers, idle_sec, is_cut=is_cut)
+        relay(answer, client, response, out, observers, idle_sec, is_truncated=is_cut)
     except BaseException:
         answer.connection.close()
         raise

@@ -17,24 +17,24 @@ from .ferry import EventLoop
 from .framing import LAST_CHUNK, Framing, BodyKind, encode_chunk
 from .upstream import Answer, Buffer
 
-__all__ = ["CUT", "Observer", "relay"]
+__all__ = ["UPSTREAM_CUT_OFF", "Observer", "relay"]
 
-CUT = "the upstream closed its connection in the middle of an answer"
+UPSTREAM_CUT_OFF = "the upstream closed its connection in the middle of an answer"
 
 # Sees a copy of the payload; may not raise.
 Observer = Callable[[Buffer], None]
 
 
 def relay(
-    answer: Answer,
+    response: Answer,
     client: ClientConnection,
     head: bytes,
     framing: Framing,
     observers: list[Observer],
-    idle: float,
-    first: Optional[list[Buffer]] = None,
-    ferry: Optional[EventLoop] = None,
-    is_cut: Optional[Callable[[], bool]] = None,
+    idle_sec: float,
+    first_pieces: Optional[list[Buffer]] = None,
+    event_loop: Optional[EventLoop] = None,
+    is_truncated: Optional[Callable[[], bool]] = None,
 ) -> None:
     """Send `head` (empty: it was sent), then the body as it arrives; returns when it is complete.
 
@@ -43,36 +43,36 @@ def relay(
     the end of the connection frames, once the observers have seen it: True raises UpstreamLost.
     """
     chunked = framing.kind is BodyKind.CHUNKED
-    tells = is_cut if answer.framing.kind is BodyKind.UNTIL_CLOSE else None
+    tells = is_truncated if response.framing.kind is BodyKind.UNTIL_CLOSE else None
 
     def framed(pieces: list[Buffer]) -> Buffer:
         for observer in observers:
             for piece in pieces:
                 observer(piece)
-        if tells is not None and answer.complete and tells():
-            raise UpstreamLostError(CUT)
-        return _chunked(pieces, answer.complete) if chunked else _joined(pieces)
+        if tells is not None and response.complete and tells():
+            raise UpstreamLostError(UPSTREAM_CUT_OFF)
+        return _as_chunk(pieces, response.complete) if chunked else _join(pieces)
 
     pending = head
-    if first is None and answer.complete:  # no body at all
+    if first_pieces is None and response.complete:  # no body at all
         client.send(head + LAST_CHUNK if chunked else head)
         return
-    if head and first is None and not answer.arrived:
+    if head and first_pieces is None and not response.arrived:
         client.send(pending)
         pending = b""
-    while first is not None or not answer.complete:
-        data = framed(answer.read(client.watch, idle) if first is None else first)
-        first = None
+    while first_pieces is not None or not response.complete:
+        data = framed(response.read(client.watch, idle_sec) if first_pieces is None else first_pieces)
+        first_pieces = None
         if pending or data:
             client.send(b"".join((pending, data)) if pending else data)
             pending = b""
-        if ferry is not None and not answer.complete and ferry.run_stream(answer, client, framed, idle):
+        if event_loop is not None and not response.complete and event_loop.run_stream(response, client, framed, idle_sec):
             return
 
 
-def _chunked(pieces: list[Buffer], last: bool) -> bytes:
+def _as_chunk(pieces: list[Buffer], last: bool) -> bytes:
     return encode_chunk(*pieces) + LAST_CHUNK if last else encode_chunk(*pieces)
 
 
-def _joined(pieces: list[Buffer]) -> Buffer:
+def _join(pieces: list[Buffer]) -> Buffer:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -54,7 +54,7 @@ class Stream:
     def _run(self) -> None:
         ferry, idle, see = self._hand_over
         try:
-            relay(self.answer, self.client, b"", Framing(BodyKind.UNTIL_CLOSE), [see], idle, ferry=ferry)
+            relay(self.answer, self.client, b"", Framing(BodyKind.UNTIL_CLOSE), [see], idle, event_loop=ferry)
         except BaseException as error:
             self.error = error
 

@@ -45,7 +45,7 @@ class Bridge:
     def start(self, answer: Answer, framing: Framing, idle: float = 5.0, **more: Any) -> None:
         def run() -> None:
             try:
-                relay(answer, self.client, HEAD, framing, [self._see], idle, ferry=self.ferry, **more)
+                relay(answer, self.client, HEAD, framing, [self._see], idle, event_loop=self.ferry, **more)
             except BaseException as error:
                 self.error = error
 
