@@ -42,7 +42,7 @@ from .wire.forwarding import render_response
 from .wire.framing import Framing, BodyKind, asks_for_websocket, keep_alive, request_framing
 from .wire.head import RequestHead
 from .wire.paths import PathKind, Route, classify_path, max_upload_mib
-from .wire.ride import Ride
+from .wire.ride import ConnectionTask
 from .wire.spool import Spool
 from .wire.steps import Steps, carry_out, go_on
 
@@ -80,10 +80,10 @@ class ConnectionHandler:
         self._local_ip = _local_ip(accepted.sock)
         self._same_user = accepted.same_user
         self._unread = False  # the last request was refused before all of it was read
-        self._ride: Optional[Ride] = None
+        self._ride: Optional[ConnectionTask] = None
         if self._client.is_plain:
             answer_sec = runtime.context.config.head_timeout_sec
-            self._ride = Ride(self._client, self._start_request, lambda: not runtime.draining, answer_sec)
+            self._ride = ConnectionTask(self._client, self._start_request, lambda: not runtime.draining, answer_sec)
 
     def serve(self) -> None:
         """Serve requests until the client is done, something broke, or the server drains."""
@@ -103,9 +103,9 @@ class ConnectionHandler:
             return self._next_request()
         if not self._runtime.context.event_loop.run_requests(ride):
             return self._next_request()
-        if ride.steps is not None:
-            return go_on(ride.steps, ride.step)
-        if ride.over:
+        if ride.coroutine is not None:
+            return go_on(ride.coroutine, ride.effect)
+        if ride.closing:
             return False
         return self._next_request() if self._client.has_buffered else True
 

@@ -28,7 +28,7 @@ from typing import Any, Optional, Union
 from .berths import LoopState
 from .client import ClientConnection
 from .crossing import StreamTask, FrameBody
-from .ride import Ride
+from .ride import ConnectionTask
 from .upstream import Answer
 
 __all__ = ["EventLoop"]
@@ -39,7 +39,7 @@ JOIN_SEC = 2.0
 MAX_EVENTS = 64  # of one turn
 _NEVER = float("inf")
 
-Task = Union[StreamTask, Ride]
+Task = Union[StreamTask, ConnectionTask]
 
 
 class EventLoop:
@@ -64,7 +64,7 @@ class EventLoop:
         crossing = StreamTask(response, client, frame_body, idle, self._monotonic())
         return self._run_task(crossing) and crossing.fully_sent
 
-    def run_requests(self, task: Ride) -> bool:
+    def run_requests(self, task: ConnectionTask) -> bool:
         """Serve small requests until one needs a thread; False when it can't be taken aboard.
 
         What `ride` was given is called in the ferry's thread.  Raises what went wrong there.

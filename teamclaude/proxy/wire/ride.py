@@ -26,178 +26,178 @@ from .steps import Receive, Send, Soon, Step, Steps
 from .upstream import Connection
 from .watch import sends_no_more
 
-__all__ = ["Ride"]
+__all__ = ["ConnectionTask"]
 
 # Told once each time something comes.
-WATCHED: int = (
+EDGE_TRIGGERED: int = (
     getattr(select, "EPOLLIN", 0) | getattr(select, "EPOLLRDHUP", 0x2000) | getattr(select, "EPOLLET", 0)
 )
-_LEFT: int = (
+_CLIENT_ENDED: int = (
     getattr(select, "EPOLLRDHUP", 0x2000) | getattr(select, "EPOLLHUP", 0) | getattr(select, "EPOLLERR", 0)
 )
 
 # The steps of the request in these bytes; None when it takes a thread, which finds them with the client.
 # They return whether the connection can carry another.
-Begin = Callable[[bytes], Optional[Steps[bool]]]
+StartRequest = Callable[[bytes], Optional[Steps[bool]]]
 
 
-class Ride:
+class ConnectionTask:
     """From one landing to the next; used by the ferry's thread, before and after by its owner's.
 
     `more` tells whether another request may be taken on, `answer_sec` how long one waits for its answer.
     """
 
-    def __init__(self, client: ClientConnection, begin: Begin, more: Callable[[], bool], answer_sec: float) -> None:
+    def __init__(self, client: ClientConnection, start_request: StartRequest, may_continue: Callable[[], bool], response_sec: float) -> None:
         self.client_fd = client.sock.fileno()
         self.fds = (self.client_fd,)
-        self.since = 0.0  # when something moved last; monotonic
-        self.complete = False  # it lands
+        self.last_progress = 0.0  # when something moved last; monotonic
+        self.done = False  # it lands
         self.error: Optional[BaseException] = None
-        self.ended = threading.Lock()  # held while it is aboard
-        self.ended.acquire()
-        self.steps: Optional[Steps[bool]] = None  # of the request under way
-        self.step: Optional[Step] = None  # the one to go on with
-        self.over = False  # the connection can carry no other request
+        self.finished = threading.Lock()  # held while it is aboard
+        self.finished.acquire()
+        self.coroutine: Optional[Steps[bool]] = None  # of the request under way
+        self.effect: Optional[Step] = None  # the one to go on with
+        self.closing = False  # the connection can carry no other request
         self._client = client
-        self._begin = begin
-        self._more = more
-        self._berths = LoopState(None)
-        self._used: Optional[Connection] = None  # by the request under way
-        self._awaited_fd = -1  # of its descriptor while an answer is waited for
-        self._left = False  # the client has sent its end
-        self._unread = False  # bytes came while a request was under way
-        self.shortest_wait = min(KEEP_ALIVE_SEC, answer_sec)
+        self._start_request = start_request
+        self._may_continue = may_continue
+        self._loop_state = LoopState(None)
+        self._upstream: Optional[Connection] = None  # by the request under way
+        self._upstream_fd = -1  # of its descriptor while an answer is waited for
+        self._client_ended = False  # the client has sent its end
+        self._has_unread = False  # bytes came while a request was under way
+        self.min_timeout = min(KEEP_ALIVE_SEC, response_sec)
 
-    def board(self, berths: LoopState, now: float) -> None:
+    def register(self, loop_state: LoopState, now: float) -> None:
         """Wait for the next request; raises OSError."""
-        self.since = now
-        self.complete = self.over = self._left = self._unread = False
-        self.error = self.steps = self.step = None
-        self._berths = berths
-        self._client.watch.epoll = berths.epoll
-        berths.epoll.register(self.client_fd, WATCHED)
+        self.last_progress = now
+        self.done = self.closing = self._client_ended = self._has_unread = False
+        self.error = self.coroutine = self.effect = None
+        self._loop_state = loop_state
+        self._client.watch.epoll = loop_state.epoll
+        loop_state.epoll.register(self.client_fd, EDGE_TRIGGERED)
 
-    def leave(self) -> None:
+    def unregister(self) -> None:
         """Wait for nothing any more."""
         self._client.watch.epoll = None
-        connection = self._used
-        self._stop_awaiting()
+        connection = self._upstream
+        self._stop_waiting()
         if connection is not None:
-            self._berths.unwatch(connection)
-        self._berths.unregister(self.client_fd)
+            self._loop_state.unwatch(connection)
+        self._loop_state.unregister(self.client_fd)
 
     @property
     def deadline(self) -> float:
         """When the side that is waited for has been silent for too long."""
-        step = self.step
-        return self.since + (step.timeout if isinstance(step, Receive) else KEEP_ALIVE_SEC)
+        step = self.effect
+        return self.last_progress + (step.timeout if isinstance(step, Receive) else KEEP_ALIVE_SEC)
 
-    def late(self) -> None:
+    def on_timeout(self) -> None:
         """Nothing came in time."""
-        step = self.step
-        if self.steps is not None and isinstance(step, Receive):
-            self._go(self.steps.throw, self.since, step.late())
+        step = self.effect
+        if self.coroutine is not None and isinstance(step, Receive):
+            self._advance(self.coroutine.throw, self.last_progress, step.late())
         else:
-            self.over = True
+            self.closing = True
 
-    def ready(self, fd: int, events: int, now: float) -> None:
+    def on_ready(self, fd: int, events: int, now: float) -> None:
         """This descriptor has something to tell."""
         if fd != self.client_fd:
-            self._hear(now)
+            self._read_upstream(now)
             return
-        if events & _LEFT and sends_no_more(self._client.sock):
-            self._left = True
-        if self.steps is None:
-            self._listen(now)
-        elif self._left:
-            self._depart(now)
+        if events & _CLIENT_ENDED and sends_no_more(self._client.sock):
+            self._client_ended = True
+        if self.coroutine is None:
+            self._read_client(now)
+        elif self._client_ended:
+            self._on_client_end(now)
         else:
-            self._unread = True
+            self._has_unread = True
 
-    def _listen(self, now: float) -> None:
+    def _read_client(self, now: float) -> None:
         data = self._client.receive_nowait()
         if data is None:
             return
-        self.since = now
-        self._unread = False
-        self.over = not data
-        self.steps = self._begin(data) if data else None
-        if self.steps is None:
-            self.complete = True
+        self.last_progress = now
+        self._has_unread = False
+        self.closing = not data
+        self.coroutine = self._start_request(data) if data else None
+        if self.coroutine is None:
+            self.done = True
         else:
-            self._go(self.steps.send, now, None)
+            self._advance(self.coroutine.send, now, None)
 
-    def _hear(self, now: float) -> None:
+    def _read_upstream(self, now: float) -> None:
         """The upstream has something to tell."""
-        steps, step = self.steps, self.step
+        steps, step = self.coroutine, self.effect
         if steps is None or type(step) is not Receive:
             return
         try:
             data = step.connection.receive_now()
         except UpstreamLostError as error:
-            self._go(steps.throw, now, error)
+            self._advance(steps.throw, now, error)
             return
         if data is not None:
-            self._go(steps.send, now, data)
+            self._advance(steps.send, now, data)
 
-    def _depart(self, now: float) -> None:
+    def _on_client_end(self, now: float) -> None:
         """The client has sent its end; bytes that have arrived are taken before that is looked at."""
-        self._hear(now)
-        if self.steps is not None and type(self.step) is Receive:
-            self.complete = True
+        self._read_upstream(now)
+        if self.coroutine is not None and type(self.effect) is Receive:
+            self.done = True
 
-    def act(self, now: float) -> None:
+    def run_deferred(self, now: float) -> None:
         """Do now what was put off to the end of the turn."""
-        steps, step = self.steps, self.step
+        steps, step = self.coroutine, self.effect
         if steps is None or not isinstance(step, Soon):
             return
         try:
             came = step()
         except BaseException as error:
-            self._go(steps.throw, now, error)
+            self._advance(steps.throw, now, error)
         else:
-            self._go(steps.send, now, came)
+            self._advance(steps.send, now, came)
 
-    def _go(self, advance: Callable[[Any], Step], now: float, came: Any) -> None:
+    def _advance(self, advance: Callable[[Any], Step], now: float, result: Any) -> None:
         """Take one step of the request under way, and see what it waits for next."""
-        self.since = now
+        self.last_progress = now
         try:
-            step = self.step = advance(came)
+            step = self.effect = advance(result)
         except StopIteration as end:
             self._finish(end.value, now)
             return
         if type(step) is Send:
-            self._used = step.connection
+            self._upstream = step.connection
         if type(step) is Soon or type(step) is Send:
-            if self._berths.batching:  # 6 % less processor time at 16 connections
-                self._berths.deferred.append(self)
+            if self._loop_state.batching:  # 6 % less processor time at 16 connections
+                self._loop_state.deferred.append(self)
             else:
-                self.act(now)
+                self.run_deferred(now)
             return
         if type(step) is not Receive:
-            self.complete = True
+            self.done = True
             return
-        self._await(step.connection)
-        if self._left:
-            self._depart(now)
+        self._wait_for_upstream(step.connection)
+        if self._client_ended:
+            self._on_client_end(now)
 
-    def _await(self, connection: Connection) -> None:
-        berths, self._used = self._berths, connection
-        berths.watch(connection, WATCHED)
-        self._awaited_fd = connection.sock.fileno()
-        berths.tasks[self._awaited_fd] = self
+    def _wait_for_upstream(self, connection: Connection) -> None:
+        berths, self._upstream = self._loop_state, connection
+        berths.watch(connection, EDGE_TRIGGERED)
+        self._upstream_fd = connection.sock.fileno()
+        berths.tasks[self._upstream_fd] = self
 
-    def _stop_awaiting(self) -> None:
-        self._berths.tasks.pop(self._awaited_fd, None)
-        self._used, self._awaited_fd = None, -1
+    def _stop_waiting(self) -> None:
+        self._loop_state.tasks.pop(self._upstream_fd, None)
+        self._upstream, self._upstream_fd = None, -1
 
-    def _finish(self, keep: bool, now: float) -> None:
+    def _finish(self, keep_open: bool, now: float) -> None:
         client = self._client
-        self._stop_awaiting()
-        self.steps = self.step = None
-        client.idle = keep and not client.has_buffered  # before `more` is asked: a drain closes who is idle
-        if not keep or client.has_buffered or not self._more():
-            self.over = not keep
-            self.complete = True
-        elif self._unread or self._left:
-            self._listen(now)
+        self._stop_waiting()
+        self.coroutine = self.effect = None
+        client.idle = keep_open and not client.has_buffered  # before `more` is asked: a drain closes who is idle
+        if not keep_open or client.has_buffered or not self._may_continue():
+            self.closing = not keep_open
+            self.done = True
+        elif self._has_unread or self._client_ended:
+            self._read_client(now)

@@ -18,7 +18,7 @@ from teamclaude.proxy.wire.ferry import EventLoop
 from teamclaude.proxy.wire.framing import request_framing
 from teamclaude.proxy.wire.head import RequestHead
 from teamclaude.proxy.wire.origin import Origin
-from teamclaude.proxy.wire.ride import Ride
+from teamclaude.proxy.wire.ride import ConnectionTask
 from teamclaude.proxy.wire.steps import Receive, Steps, carry_out, go_on
 from teamclaude.proxy.wire.upstream import Connection, UpstreamPool
 
@@ -50,7 +50,7 @@ class Passenger:
         self.may_stay = True
         self.last_step: Optional[Callable[[], Any]] = None
         self.error: Optional[BaseException] = None
-        self.ride = Ride(self.client, self._begin, lambda: self.may_stay, timeout)
+        self.ride = ConnectionTask(self.client, self._begin, lambda: self.may_stay, timeout)
         self._thread = threading.Thread(target=self._own, daemon=True)
         self._thread.start()
 
@@ -100,7 +100,7 @@ class Passenger:
     def api_hears(self) -> None:
         assert self.api.recv(6) == b"asked;"
 
-    def lands(self) -> Ride:
+    def lands(self) -> ConnectionTask:
         self._thread.join(5)
         assert not self._thread.is_alive()
         return self.ride
@@ -146,7 +146,7 @@ def test_a_request_that_has_not_come_whole_is_left_to_the_thread(board: Board) -
     one = board()
     one.user.sendall(REQUEST[:-1])
     ride = one.lands()
-    assert (ride.steps, ride.over) == (None, False)
+    assert (ride.coroutine, ride.closing) == (None, False)
     one.user.sendall(REQUEST[-1:])
     head = one.client.next_head()
     assert head is not None
@@ -159,7 +159,7 @@ def test_a_request_that_has_not_come_whole_is_left_to_the_thread(board: Board) -
 def test_what_must_be_looked_at_closer_is_left_to_the_thread(board: Board, data: bytes) -> None:
     one = board()
     one.user.sendall(data)
-    assert one.lands().steps is None
+    assert one.lands().coroutine is None
     assert one.client.has_buffered
 
 
@@ -170,10 +170,10 @@ def test_what_may_take_its_time_is_left_to_the_thread(board: Board) -> None:
     one.api_hears()
     one.api.sendall(b"yes")
     ride = one.lands()
-    assert ride.steps is not None
+    assert ride.coroutine is not None
     assert one.seen == [b"yes"]
     assert one.connection.epoll is None, "it is the thread's now"
-    assert go_on(ride.steps, ride.step) is True
+    assert go_on(ride.coroutine, ride.effect) is True
     assert one.seen == [b"yes", "MainThread"]
     assert one.pool.take(ORIGIN) is one.connection
 
@@ -197,7 +197,7 @@ def test_two_requests_in_one_piece(board: Board) -> None:
     one.api.sendall(b"1")
     one.is_told(b"told 1;")
     ride = one.lands()
-    assert (ride.steps, ride.over, one.client.has_buffered) == (None, False, True)
+    assert (ride.coroutine, ride.closing, one.client.has_buffered) == (None, False, True)
 
 
 @pytest.mark.parametrize("at_once", [False, True])
@@ -210,10 +210,10 @@ def test_who_leaves_while_the_upstream_is_silent_is_noticed_by_its_thread(
         one.api_hears()
     one.user.close()
     ride = one.lands()
-    assert ride.steps is not None
+    assert ride.coroutine is not None
     assert one.seen == []
     assert one.connection.epoll is None
-    assert go_on(ride.steps, ride.step) is False
+    assert go_on(ride.coroutine, ride.effect) is False
     assert [type(each) for each in one.seen] == [ClientGoneError]
 
 
@@ -229,8 +229,8 @@ def test_who_only_sends_no_more_is_answered_by_its_thread(board: Board, at_once:
     if at_once:
         one.api_hears()
     one.api.sendall(b"1")
-    assert ride.steps is not None
-    assert go_on(ride.steps, ride.step) is True
+    assert ride.coroutine is not None
+    assert go_on(ride.coroutine, ride.effect) is True
     one.is_told(b"told 1;")
     assert one.client.next_head() is None, "it carries no other request"
 
@@ -242,14 +242,14 @@ def test_who_sends_no_more_is_answered_aboard_where_the_answer_has_come(board: B
     one.api.sendall(b"1")
     one.is_told(b"told 1;")
     one.user.shutdown(socket.SHUT_WR)
-    assert one.lands().over
+    assert one.lands().closing
 
 
 def test_who_leaves_between_requests_is_done(board: Board) -> None:
     one = board()
     one.user.close()
     ride = one.lands()
-    assert (ride.over, ride.error, one.seen) == (True, None, [])
+    assert (ride.closing, ride.error, one.seen) == (True, None, [])
 
 
 def test_an_upstream_that_closes_is_told_to_the_request(board: Board) -> None:
@@ -264,7 +264,7 @@ def test_an_upstream_that_closes_is_told_to_the_request(board: Board) -> None:
 def test_an_upstream_that_says_nothing_in_time(board: Board) -> None:
     one = board(timeout=0.05)
     one.asks()
-    assert one.lands().over
+    assert one.lands().closing
     assert [str(each) for each in one.seen] == ["the upstream sent no answer for 0.05 s"]
 
 
@@ -292,7 +292,7 @@ def test_it_lands_when_no_more_may_be_taken_on(board: Board) -> None:
     one.api.sendall(b"1")
     one.is_told(b"told 1;")
     ride = one.lands()
-    assert (ride.over, ride.steps, one.client.idle) == (False, None, True)
+    assert (ride.closing, ride.coroutine, one.client.idle) == (False, None, True)
 
 
 def test_a_connection_that_carries_no_other_request_lands(board: Board) -> None:
@@ -301,7 +301,7 @@ def test_a_connection_that_carries_no_other_request_lands(board: Board) -> None:
     one.api_hears()
     one.api.sendall(b"1")
     one.is_told(b"told 1;")
-    assert one.lands().over
+    assert one.lands().closing
 
 
 def test_a_defect_is_told_to_who_handed_it_over(board: Board) -> None:
