@@ -97,7 +97,7 @@ def peer_uid(
         return None
     try:
         found = (diag or _diag).owner(theirs, peer[1], ours, local[1])
-        if found.told:
+        if found.is_known:
             return found.uid
         return _uid_in_tables(tables or _tables, ours, local[1], theirs, peer[1])
     except OSError as error:

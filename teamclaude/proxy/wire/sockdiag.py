@@ -21,7 +21,7 @@ import threading
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple, Optional, Union
 
-__all__ = ["SocketDiag", "Told"]
+__all__ = ["SocketDiag", "SocketOwner"]
 
 IpAddress = Union[IPv4Address, IPv6Address]
 
@@ -31,29 +31,29 @@ _BY_FAMILY = 20  # SOCK_DIAG_BY_FAMILY
 _REQUEST = 1  # NLM_F_REQUEST
 _ERROR = 2  # NLMSG_ERROR
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence number, port id
-_QUESTION = struct.Struct("=BBBxI")  # inet_diag_req_v2 up to its id: family, protocol, extensions, states
+_QUERY = struct.Struct("=BBBxI")  # inet_diag_req_v2 up to its id: family, protocol, extensions, states
 _PORTS = struct.Struct("!HH16s16s")  # inet_diag_sockid: ports and addresses; of the socket that is asked for
 _REST = struct.Struct("=III")  # interface, cookie
-_ANSWER = struct.Struct("=BBxx48xIIIII")  # inet_diag_msg: family, state; expires, queues, uid, inode
+_REPLY = struct.Struct("=BBxx48xIIIII")  # inet_diag_msg: family, state; expires, queues, uid, inode
 _NO_COOKIE = 0xFFFFFFFF
 _ALL_STATES = 0xFFF
 _LOOPBACK = 1  # the index of `lo` in every network namespace
 # Linux' numbers (tcp_states.h): a socket in these is gone or belongs to no connection.
 _TIME_WAIT, _CLOSE, _LISTEN, _NEW_SYN_RECV = 6, 7, 10, 12
-_NOBODYS = (_TIME_WAIT, _CLOSE, _LISTEN, _NEW_SYN_RECV)
-PATIENCE_SEC = 1.0  # the kernel answers before the question has been sent
-MOST_STRAY = 16  # answers to other questions, of one that was given up
+_UNOWNED_STATES = (_TIME_WAIT, _CLOSE, _LISTEN, _NEW_SYN_RECV)
+TIMEOUT_SEC = 1.0  # the kernel answers before the question has been sent
+MAX_STALE_REPLIES = 16  # answers to other questions, of one that was given up
 
 
-class Told(NamedTuple):
+class SocketOwner(NamedTuple):
     """`told` False: the kernel does not answer such questions here.  `uid` None: nobody's socket."""
 
-    told: bool
+    is_known: bool
     uid: Optional[int] = None
 
 
 # Such a refusal stays; any other failure may pass.
-_FOR_GOOD = {
+_PERMANENT_ERRORS = {
     errno.EPERM,
     errno.EACCES,
     errno.EINVAL,
@@ -64,7 +64,7 @@ _FOR_GOOD = {
     getattr(errno, "ESOCKTNOSUPPORT", errno.EPROTONOSUPPORT),
 }
 
-_UNTOLD, _NOBODY = Told(False), Told(True)
+_UNKNOWN_OWNER, _NO_OWNER = SocketOwner(False), SocketOwner(True)
 
 
 class SocketDiag:
@@ -74,52 +74,52 @@ class SocketDiag:
         self._open = open_socket or _open
         self._lock = threading.Lock()  # guards the three below
         self._sock: Optional[socket.socket] = None
-        self._refused = False  # for good: this system has no such thing
-        self._number = 0
+        self._is_unsupported = False  # for good: this system has no such thing
+        self._sequence = 0
 
-    def owner(self, host: IpAddress, port: int, remote: IpAddress, remote_port: int) -> Told:
+    def owner(self, host: IpAddress, port: int, remote: IpAddress, remote_port: int) -> SocketOwner:
         """Whose socket it is that has this local and this remote address.
 
         Raises OSError (EMFILE, ENFILE) when no descriptor is free to ask.
         """
-        if self._refused or _NETLINK is None:
-            return _UNTOLD
+        if self._is_unsupported or _NETLINK is None:
+            return _UNKNOWN_OWNER
         with self._lock:
             try:
                 for interface in (0, _LOOPBACK):  # also a socket that is bound to `lo`
-                    found = self._ask(host, port, remote, remote_port, interface)
+                    found = self._query(host, port, remote, remote_port, interface)
                     if found is not None:
                         return found
-                own = self._ask(remote, remote_port, host, port, 0)
-                return _UNTOLD if own is None else _NOBODY
+                own = self._query(remote, remote_port, host, port, 0)
+                return _UNKNOWN_OWNER if own is None else _NO_OWNER
             except OSError as error:
                 self._close()
                 if error.errno in (errno.EMFILE, errno.ENFILE):
                     raise
-                self._refused = error.errno in _FOR_GOOD
+                self._is_unsupported = error.errno in _PERMANENT_ERRORS
             except struct.error:  # an answer that is none
                 self._close()
-                self._refused = True
-            return _UNTOLD
+                self._is_unsupported = True
+            return _UNKNOWN_OWNER
 
-    def _ask(
+    def _query(
         self, host: IpAddress, port: int, remote: IpAddress, remote_port: int, interface: int
-    ) -> Optional[Told]:
+    ) -> Optional[SocketOwner]:
         """None: there is no such socket, or no socket is shown here."""
         if self._sock is None:
             self._sock = self._open()
-        self._number = number = (self._number + 1) & 0xFFFFFFFF
+        self._sequence = number = (self._sequence + 1) & 0xFFFFFFFF
         ends = _PORTS.pack(port, remote_port, host.packed, remote.packed)
         family = socket.AF_INET if host.version == 4 else socket.AF_INET6
-        question = _QUESTION.pack(family, socket.IPPROTO_TCP, 0, _ALL_STATES) + ends
+        question = _QUERY.pack(family, socket.IPPROTO_TCP, 0, _ALL_STATES) + ends
         question += _REST.pack(interface, _NO_COOKIE, _NO_COOKIE)
         head = _HEADER.pack(_HEADER.size + len(question), _BY_FAMILY, _REQUEST, number, 0)
         self._sock.send(head + question)
-        for _ in range(MOST_STRAY):
+        for _ in range(MAX_STALE_REPLIES):
             data, sender = self._sock.recvfrom(4096)
             length, kind, _flags, sequence, _port = _HEADER.unpack_from(data)
             if sender[0] == 0 and sequence == number:
-                return _read(kind, data[_HEADER.size : length], ends, host, remote)
+                return _parse_reply(kind, data[_HEADER.size : length], ends, host, remote)
         raise socket.timeout("no answer among many")
 
     def _close(self) -> None:
@@ -131,23 +131,23 @@ class SocketDiag:
 def _open() -> socket.socket:
     assert _NETLINK is not None
     sock = socket.socket(_NETLINK, socket.SOCK_RAW, _SOCK_DIAG)
-    sock.settimeout(PATIENCE_SEC)
+    sock.settimeout(TIMEOUT_SEC)
     return sock
 
 
-def _read(kind: int, body: bytes, ends: bytes, host: IpAddress, remote: IpAddress) -> Optional[Told]:
+def _parse_reply(kind: int, body: bytes, ends: bytes, host: IpAddress, remote: IpAddress) -> Optional[SocketOwner]:
     if kind == _ERROR:
         code = -struct.unpack_from("=i", body)[0]
         if code == errno.ENOENT:
             return None
         raise OSError(code, "sock_diag refused")
-    family, state, _expires, _receive, _send, uid, inode = _ANSWER.unpack_from(body)
-    if not _same_ends(family, body[4:40], ends, host, remote) or state in _NOBODYS or not inode:
-        return _NOBODY
-    return Told(True, uid)
+    family, state, _expires, _receive, _send, uid, inode = _REPLY.unpack_from(body)
+    if not _is_same_connection(family, body[4:40], ends, host, remote) or state in _UNOWNED_STATES or not inode:
+        return _NO_OWNER
+    return SocketOwner(True, uid)
 
 
-def _same_ends(family: int, told: bytes, ends: bytes, host: IpAddress, remote: IpAddress) -> bool:
+def _is_same_connection(family: int, told: bytes, ends: bytes, host: IpAddress, remote: IpAddress) -> bool:
     """The answer is about the connection that was asked for; a v6 socket may carry a v4 one."""
     if family == socket.AF_INET and host.version == 4:
         # Of the 16 bytes of each address only 4 are said.
@@ -155,8 +155,8 @@ def _same_ends(family: int, told: bytes, ends: bytes, host: IpAddress, remote: I
     if family != socket.AF_INET6:
         return False
     theirs = told[4:20], told[20:36]
-    return told[:4] == ends[:4] and theirs == (_v6(host), _v6(remote))
+    return told[:4] == ends[:4] and theirs == (_as_v6_bytes(host), _as_v6_bytes(remote))
 
 
-def _v6(address: IpAddress) -> bytes:
+def _as_v6_bytes(address: IpAddress) -> bytes:
     return address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed

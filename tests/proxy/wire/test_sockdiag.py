@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from teamclaude.proxy.wire.sockdiag import SocketDiag, Told
+from teamclaude.proxy.wire.sockdiag import SocketDiag, SocketOwner
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 Reply = Callable[[bytes], bytes]
 PEER, OURS = (ip_address("127.0.0.1"), 50001), (ip_address("127.0.0.1"), 3456)
-UNTOLD, NOBODY = Told(False), Told(True)
+UNTOLD, NOBODY = SocketOwner(False), SocketOwner(True)
 
 netlink = pytest.mark.skipif(not hasattr(socket, "AF_NETLINK"), reason="netlink is Linux'")
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells whose")
@@ -77,14 +77,14 @@ def error(code: int) -> Reply:
 NONE = error(errno.ENOENT)
 
 
-def ask(kernel: Kernel) -> Told:
+def ask(kernel: Kernel) -> SocketOwner:
     return SocketDiag(kernel.open).owner(*PEER, *OURS)
 
 
 @netlink
 def test_the_owner_of_the_socket_that_was_asked_for() -> None:
     kernel = Kernel(found(uid=1001))
-    assert ask(kernel) == Told(True, 1001)
+    assert ask(kernel) == SocketOwner(True, 1001)
     ports = struct.unpack("!HH", kernel.questions[0][24:28])
     assert ports == (50001, 3456)
 
@@ -109,7 +109,7 @@ def test_a_closed_socket_or_another_one_is_nobodys(reply: Reply) -> None:
 def test_a_v6_socket_may_carry_a_v4_connection() -> None:
     mapped = bytes(10) + b"\xff\xff\x7f\0\0\1"
     ends = struct.pack("!HH", 50001, 3456) + mapped * 2
-    assert ask(Kernel(found(uid=7, family=socket.AF_INET6, ends=ends))) == Told(True, 7)
+    assert ask(Kernel(found(uid=7, family=socket.AF_INET6, ends=ends))) == SocketOwner(True, 7)
 
 
 @netlink
@@ -121,7 +121,7 @@ def test_no_such_socket_is_believed_of_a_kernel_that_knows_our_own_end() -> None
 @netlink
 def test_a_socket_bound_to_the_loopback_interface_is_found_by_that() -> None:
     kernel = Kernel(NONE, found(uid=5))
-    assert ask(kernel) == Told(True, 5)
+    assert ask(kernel) == SocketOwner(True, 5)
     assert [struct.unpack("=I", question[60:64])[0] for question in kernel.questions] == [0, 1]
 
 
@@ -132,7 +132,7 @@ def test_only_the_kernel_is_believed() -> None:
 
 @netlink
 def test_the_answer_to_an_earlier_question_is_passed_over() -> None:
-    assert ask(Kernel(found(uid=1, later=-1), found(uid=2))) == Told(True, 2)
+    assert ask(Kernel(found(uid=1, later=-1), found(uid=2))) == SocketOwner(True, 2)
 
 
 @netlink
@@ -163,7 +163,7 @@ def test_a_time_out_may_pass() -> None:
     diag = SocketDiag(kernel.open)
     assert diag.owner(*PEER, *OURS) == UNTOLD
     kernel.replies.append(found(uid=3))
-    assert diag.owner(*PEER, *OURS) == Told(True, 3)
+    assert diag.owner(*PEER, *OURS) == SocketOwner(True, 3)
 
 
 @netlink
@@ -189,7 +189,7 @@ def test_the_real_kernel_tells_or_refuses(tcp_pair: Pair) -> None:
     near, _ = tcp_pair()
     ends = [(ip_address(host), port) for host, port in (near.getsockname(), near.getpeername())]
     diag = SocketDiag()
-    assert diag.owner(*ends[0], *ends[1]) in (Told(True, os.geteuid()), UNTOLD)
+    assert diag.owner(*ends[0], *ends[1]) in (SocketOwner(True, os.geteuid()), UNTOLD)
     near.close()
     assert diag.owner(*ends[0], *ends[1]).uid is None
 
