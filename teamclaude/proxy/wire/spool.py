@@ -17,18 +17,18 @@ from ...errors import DiskFullError
 
 __all__ = ["DiskBody", "Spool", "SpoolFile", "is_spooled"]
 
-MARGIN = 64 << 20  # bytes of the disk that are left to others
-_FORGET: Optional[int] = getattr(mmap, "MADV_DONTNEED", None)
+DISK_MARGIN = 64 << 20  # bytes of the disk that are left to others
+_DONTNEED: Optional[int] = getattr(mmap, "MADV_DONTNEED", None)
 
 
 class DiskBody(mmap.mmap):
     """The bytes of a spooled body."""
 
-    def forget(self, end: int) -> None:
+    def drop_pages(self, end: int) -> None:
         """What stands before `end` has been sent: its pages need not stay; they can be read again."""
-        if _FORGET is not None and hasattr(self, "madvise"):
+        if _DONTNEED is not None and hasattr(self, "madvise"):
             with suppress(OSError, ValueError):
-                self.madvise(_FORGET, 0, end - end % mmap.PAGESIZE)
+                self.madvise(_DONTNEED, 0, end - end % mmap.PAGESIZE)
 
 
 class Spool:
@@ -41,14 +41,14 @@ class Spool:
         """A new file for a body of `announced` bytes, 0 for unknown; raises NoDiskRoom."""
         try:
             os.makedirs(self._directory, mode=0o700, exist_ok=True)
-            if shutil.disk_usage(self._directory).free < announced + MARGIN:
-                raise self._no_room("the disk is full")
+            if shutil.disk_usage(self._directory).free < announced + DISK_MARGIN:
+                raise self._disk_error("the disk is full")
             return SpoolFile(tempfile.TemporaryFile(dir=self._directory, prefix="upload-", buffering=0), self)
         except OSError as error:
-            raise self._no_room(str(error.strerror or error)) from error
+            raise self._disk_error(str(error.strerror or error)) from error
 
-    def _no_room(self, why: str) -> DiskFullError:
-        return DiskFullError(f"No room to keep this upload in {self._directory}: {why}. Nothing was sent.")
+    def _disk_error(self, reason: str) -> DiskFullError:
+        return DiskFullError(f"No room to keep this upload in {self._directory}: {reason}. Nothing was sent.")
 
 
 class SpoolFile:
@@ -69,7 +69,7 @@ class SpoolFile:
                 view = view[written:]
         except OSError as error:
             self.close()
-            raise self._spool._no_room(str(error.strerror or error)) from error
+            raise self._spool._disk_error(str(error.strerror or error)) from error
 
     def content(self) -> memoryview:
         """All of it, read-only; the file lives as long as this.  Raises NoDiskRoom."""
@@ -79,7 +79,7 @@ class SpoolFile:
             # The file is only ever appended to, by us: no page of it can vanish under the mapping.
             return memoryview(DiskBody(self._file.fileno(), self.size, access=mmap.ACCESS_READ))
         except (OSError, ValueError) as error:
-            raise self._spool._no_room(str(getattr(error, "strerror", None) or error)) from error
+            raise self._spool._disk_error(str(getattr(error, "strerror", None) or error)) from error
         finally:
             self.close()
 

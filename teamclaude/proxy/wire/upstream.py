@@ -110,7 +110,7 @@ class Connection:
                 try:
                     sent += self.sock.send(view[sent : sent + SEND_BYTES])
                     if on_disk is not None:
-                        on_disk.forget(sent)
+                        on_disk.drop_pages(sent)
                     continue
                 except (BlockingIOError, ssl.SSLWantWriteError):
                     ready = watch.wait_to_write(self.sock, SEND_TIMEOUT_SEC, early)

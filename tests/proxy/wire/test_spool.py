@@ -45,8 +45,8 @@ def test_what_was_sent_can_be_sent_again(tmp_path: Path) -> None:
     file.write(b"x" * 300_000)
     body = file.content()
     assert isinstance(body.obj, DiskBody)
-    body.obj.forget(250_000)
-    body.obj.forget(0)
+    body.obj.drop_pages(250_000)
+    body.obj.drop_pages(0)
     assert bytes(body) == b"x" * 300_000
 
 
