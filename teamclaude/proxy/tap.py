@@ -18,7 +18,7 @@ from typing import Any, Union
 from ..routing.usage import NO_USAGE, UNMEASURED, Usage
 from .quickjson import decode_json
 from .wire.coding import COMPRESSED, Inflater, is_identity
-from .wire.sse import Event, EventParser
+from .wire.sse import ServerSentEvent, ServerSentEventParser
 
 __all__ = ["UsageTap"]
 
@@ -55,7 +55,7 @@ class UsageTap:
     ) -> None:
         """`until_close`: only its form can tell where the body ends, so it is looked at, whatever it is."""
         media = _media_type(content_type or "")
-        self._events = EventParser() if media == "text/event-stream" else None
+        self._events = ServerSentEventParser() if media == "text/event-stream" else None
         self._body: list[bytes] | None = [] if media == "application/json" else None
         if content_encoding is not None:
             coding = content_encoding.strip().lower()
@@ -152,7 +152,7 @@ class UsageTap:
         elif self._tail is not None:
             self._tail = (self._tail + data)[-_TAIL_BYTES:]
 
-    def _see_events(self, parser: EventParser, data: bytes) -> None:
+    def _see_events(self, parser: ServerSentEventParser, data: bytes) -> None:
         if parser.between_events and self.first_event is not None and _is_dull(data):
             end = data.rfind(b"\n\n")
             data = data[end + 2 :] if end >= 0 else data
@@ -165,17 +165,17 @@ class UsageTap:
         seen_one = self.first_event is not None
         self._between_events = seen_one and self._inflater is None and parser.between_events
 
-    def _on_start(self, event: Event) -> None:
+    def _on_start(self, event: ServerSentEvent) -> None:
         message = _object(_parsed(event.data).get("message"))
         self._note_message(message)
 
-    def _on_delta(self, event: Event) -> None:
+    def _on_delta(self, event: ServerSentEvent) -> None:
         self._usage = _updated(self._usage, _object(_parsed(event.data).get("usage")))
 
-    def _on_stop(self, event: Event) -> None:
+    def _on_stop(self, event: ServerSentEvent) -> None:
         self.saw_stop = True
 
-    def _on_error(self, event: Event) -> None:
+    def _on_error(self, event: ServerSentEvent) -> None:
         self._note_error(_parsed(event.data))
 
     def _note_message(self, message: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import zlib
 from typing import Optional
 
 from teamclaude.proxy.tap import UsageTap
-from teamclaude.proxy.wire.sse import EventParser
+from teamclaude.proxy.wire.sse import ServerSentEventParser
 from tests.fuzz.dice import FuzzRandom
 
 __all__ = ["event_streams", "taps"]
@@ -59,7 +59,7 @@ def event_streams(dice: FuzzRandom) -> None:
 
 
 def _parsed(pieces: list[bytes]) -> list[tuple[str, bytes]]:
-    parser, events = EventParser(), []
+    parser, events = ServerSentEventParser(), []
     for piece in pieces:
         events += parser.feed(piece)
     return [(event.name, event.data) for event in events]
@@ -85,7 +85,7 @@ def _by_the_book(data: bytes) -> list[tuple[str, bytes]]:
 
 
 def _stays_small(dice: FuzzRandom, data: bytes) -> None:
-    parser = EventParser(limit=64)
+    parser = ServerSentEventParser(limit=64)
     for piece in dice.pieces(data * 3):
         parser.feed(piece)
         held = len(parser._line) + sum(map(len, parser._data)) + len(parser._name)

@@ -5,15 +5,15 @@ import time
 
 import pytest
 
-from teamclaude.proxy.wire.sse import MAX_EVENT_BYTES, Event, EventParser
+from teamclaude.proxy.wire.sse import MAX_EVENT_BYTES, ServerSentEvent, ServerSentEventParser
 
 
-def parse(data: bytes, cut: int = 1 << 20, limit: int = MAX_EVENT_BYTES) -> list[Event]:
-    parser = EventParser(limit)
+def parse(data: bytes, cut: int = 1 << 20, limit: int = MAX_EVENT_BYTES) -> list[ServerSentEvent]:
+    parser = ServerSentEventParser(limit)
     return [event for at in range(0, len(data), cut) for event in parser.feed(data[at : at + cut])]
 
 
-def simple(data: bytes) -> list[Event]:
+def simple(data: bytes) -> list[ServerSentEvent]:
     """The book once more, slowly, on a whole stream."""
     data = data[3:] if data.startswith(b"\xef\xbb\xbf") else data
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")[:-1]
@@ -23,7 +23,7 @@ def simple(data: bytes) -> list[Event]:
         value = value[1:] if value.startswith(b" ") else value
         if not line:
             if texts:
-                events.append(Event(name.decode("utf-8", "replace") or "message", b"\n".join(texts)))
+                events.append(ServerSentEvent(name.decode("utf-8", "replace") or "message", b"\n".join(texts)))
             name, texts = b"", []
         elif field == b"event":
             name = value
@@ -48,36 +48,36 @@ def test_every_line_end_and_every_cut(end, cut):
         b"",
         b"",
     ]
-    expected = [Event("a", b"1"), Event("b", b"2\n 3\n")]
+    expected = [ServerSentEvent("a", b"1"), ServerSentEvent("b", b"2\n 3\n")]
     assert parse(end.join(lines) + end, cut) == expected
 
 
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"data: x\n\n", [Event("message", b"x")]),
-        (b"data:x\n\n", [Event("message", b"x")]),
-        (b"data:\n\n", [Event("message", b"")]),
-        (b"data\n\n", [Event("message", b"")]),
-        (b"data\ndata\n\n", [Event("message", b"\n")]),
+        (b"data: x\n\n", [ServerSentEvent("message", b"x")]),
+        (b"data:x\n\n", [ServerSentEvent("message", b"x")]),
+        (b"data:\n\n", [ServerSentEvent("message", b"")]),
+        (b"data\n\n", [ServerSentEvent("message", b"")]),
+        (b"data\ndata\n\n", [ServerSentEvent("message", b"\n")]),
         (b"event: a\n\n", []),
-        (b"event: a\n\ndata: x\n\n", [Event("message", b"x")]),
-        (b"event: a\nevent: b\ndata: x\n\n", [Event("b", b"x")]),
-        (b"event\ndata: x\n\n", [Event("message", b"x")]),
-        (b"Event: a\ndata: x\n\n", [Event("message", b"x")]),
-        (b" event: a\ndata: x\n\n", [Event("message", b"x")]),
-        (b"event:  a \ndata: x\n\n", [Event(" a ", b"x")]),
-        (b"data: a:b: c\n\n", [Event("message", b"a:b: c")]),
-        (b":\n:x\n\n\n\ndata: x\n\n", [Event("message", b"x")]),
+        (b"event: a\n\ndata: x\n\n", [ServerSentEvent("message", b"x")]),
+        (b"event: a\nevent: b\ndata: x\n\n", [ServerSentEvent("b", b"x")]),
+        (b"event\ndata: x\n\n", [ServerSentEvent("message", b"x")]),
+        (b"Event: a\ndata: x\n\n", [ServerSentEvent("message", b"x")]),
+        (b" event: a\ndata: x\n\n", [ServerSentEvent("message", b"x")]),
+        (b"event:  a \ndata: x\n\n", [ServerSentEvent(" a ", b"x")]),
+        (b"data: a:b: c\n\n", [ServerSentEvent("message", b"a:b: c")]),
+        (b":\n:x\n\n\n\ndata: x\n\n", [ServerSentEvent("message", b"x")]),
         (b"data: x", []),
         (b"data: x\n", []),
-        (b"data: x\n\ndata: y\n", [Event("message", b"x")]),
-        (b"\xef\xbb\xbfdata: x\n\n", [Event("message", b"x")]),
+        (b"data: x\n\ndata: y\n", [ServerSentEvent("message", b"x")]),
+        (b"\xef\xbb\xbfdata: x\n\n", [ServerSentEvent("message", b"x")]),
         (b"\xef\xbb\xbf\xef\xbb\xbfdata: x\n\n", []),
         (b"\n\xef\xbb\xbfdata: x\n\n", []),
-        (b"event: \xff\ndata: \xff\n\n", [Event("\ufffd", b"\xff")]),
-        (b"data: x\r\r\ndata: y\r\n\n", [Event("message", b"x"), Event("message", b"y")]),
-        (b"data: x\n\r\ndata: y\r\r", [Event("message", b"x"), Event("message", b"y")]),
+        (b"event: \xff\ndata: \xff\n\n", [ServerSentEvent("\ufffd", b"\xff")]),
+        (b"data: x\r\r\ndata: y\r\n\n", [ServerSentEvent("message", b"x"), ServerSentEvent("message", b"y")]),
+        (b"data: x\n\r\ndata: y\r\r", [ServerSentEvent("message", b"x"), ServerSentEvent("message", b"y")]),
         (b"", []),
     ],
 )
@@ -87,11 +87,11 @@ def test_by_the_book(data, expected, cut):
 
 
 def test_a_cr_at_the_end_of_a_piece_completes_its_line_at_once():
-    parser = EventParser()
-    assert parser.feed(b"data: x\r\r") == [Event("message", b"x")]
+    parser = ServerSentEventParser()
+    assert parser.feed(b"data: x\r\r") == [ServerSentEvent("message", b"x")]
     assert not parser.between_events  # an LF may still belong to it
     assert parser.feed(b"") == []
-    assert parser.feed(b"\ndata: y\r\n\r\n") == [Event("message", b"y")]
+    assert parser.feed(b"\ndata: y\r\n\r\n") == [ServerSentEvent("message", b"y")]
 
 
 def test_random_streams_agree_with_the_slow_reading():
@@ -130,18 +130,18 @@ def test_random_streams_agree_with_the_slow_reading():
     ids=["data", "name", "lines", "fields", "word"],
 )
 def test_an_event_beyond_the_limit_is_dropped_and_the_next_is_not(large, cut):
-    parser = EventParser(100)
+    parser = ServerSentEventParser(100)
     data = b"data: 1\n\n" + large + b"\ndata: 2\n\ndata: 3\n\n"
     events = [event for at in range(0, len(data), cut) for event in parser.feed(data[at : at + cut])]
-    assert events == [Event("message", b"1"), Event("message", b"3")]
-    assert parser.dropped == 1
+    assert events == [ServerSentEvent("message", b"1"), ServerSentEvent("message", b"3")]
+    assert parser.dropped_events == 1
     assert parser.between_events
 
 
 @pytest.mark.parametrize("cut", [1, 5, 64, 100_000])
 def test_a_long_comment_costs_no_event(cut):
     data = b"data: 1\n:" + b"x" * 300 + b"\n\n: " + b"event: y" * 90 + b"\ndata: 2\n\n"
-    assert parse(data, cut, limit=100) == [Event("message", b"1"), Event("message", b"2")]
+    assert parse(data, cut, limit=100) == [ServerSentEvent("message", b"1"), ServerSentEvent("message", b"2")]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_long_comment_costs_no_event(cut):
     ids=["word", "lines", "comment", "data"],
 )
 def test_what_is_held_is_bounded_on_a_stream_that_never_ends_an_event(piece):
-    parser = EventParser()
+    parser = ServerSentEventParser()
     for _ in range(300):
         assert parser.feed(piece) == []
         held = len(parser._line) + sum(map(len, parser._data))
@@ -159,7 +159,7 @@ def test_what_is_held_is_bounded_on_a_stream_that_never_ends_an_event(piece):
 
 
 def test_what_is_held_is_bounded_within_one_piece():
-    parser = EventParser()
+    parser = ServerSentEventParser()
     parser.feed(b"data: x\n" * 700_000)
     assert not parser._data
 
@@ -172,7 +172,7 @@ def test_a_large_event_byte_by_byte_takes_linear_time():
 
 
 def test_between_events():
-    parser = EventParser()
+    parser = ServerSentEventParser()
     seen = []
     for piece in (
         b"",
