@@ -51,7 +51,7 @@ from .wire.attend import run_in_thread
 from .wire.client import ClientConnection
 from .wire.forwarding import append_content_length
 from .wire.paths import PathKind
-from .wire.steps import Soon, Steps
+from .wire.steps import Deferred, RequestCoroutine
 from .wire.transport import Transport
 from .wire.upstream import Answer
 from .words import is_api_error, error_message
@@ -95,7 +95,7 @@ class Forwarder:
         self._renewed: set[str] = set()  # accounts tried again with newer credentials
         self._passed_over: set[str] = set()  # accounts whose token is being renewed, if others can serve
 
-    def steps(self) -> Steps[None]:
+    def steps(self) -> RequestCoroutine[None]:
         """Forward until an answer has been relayed; raises what the client is to be told, or ClientGone."""
         try:
             while True:
@@ -180,7 +180,7 @@ class Forwarder:
 
     # --- one attempt ----------------------------------------------------------------------------
 
-    def _attempt(self, lease: Lease) -> Steps[bool]:
+    def _attempt(self, lease: Lease) -> RequestCoroutine[bool]:
         """True when the client has its answer."""
         # Asked before the token is taken: what is good now may be replaced, but not have ended.
         is_good = self._house.token_manager.is_fresh(lease.account)
@@ -247,7 +247,7 @@ class Forwarder:
             exchange.cost_estimated = is_estimated(exchange.usage, price)
             self._house.router.release(lease, usage, model, served, unsaid)
 
-    def _send(self, way: UpstreamTarget) -> Steps[Answer]:
+    def _send(self, way: UpstreamTarget) -> RequestCoroutine[Answer]:
         exchange = self._exchange
         body = exchange.body
         if self._config.rewrite_account_uuid:
@@ -259,7 +259,7 @@ class Forwarder:
 
     def _deliver(
         self, lease: Lease, answer: Answer, account: str, tap: UsageTap, kind: ResponseKind
-    ) -> Steps[bool]:
+    ) -> RequestCoroutine[bool]:
         served = kind is ResponseKind.SERVED
 
         def begun() -> None:
@@ -270,7 +270,7 @@ class Forwarder:
         probe = served and self._inference and self._refused_streams < MAX_REFUSED_STREAMS
         try:
             if self._delivery.is_immediate(answer, tap):
-                unsent = yield Soon(self._delivery.write_whole, answer, account, tap, begun)
+                unsent = yield Deferred(self._delivery.write_whole, answer, account, tap, begun)
                 if unsent:
                     yield partial(self._client.send, unsent)
                 as_it_is = True

@@ -44,7 +44,7 @@ from .wire.head import RequestHead
 from .wire.paths import PathKind, Route, classify_path, max_upload_mib
 from .wire.ride import ConnectionTask
 from .wire.spool import Spool
-from .wire.steps import Steps, carry_out, go_on
+from .wire.steps import RequestCoroutine, run_coroutine, resume_coroutine
 
 __all__ = ["ConnectionHandler"]
 
@@ -104,12 +104,12 @@ class ConnectionHandler:
         if not self._runtime.context.event_loop.run_requests(ride):
             return self._next_request()
         if ride.coroutine is not None:
-            return go_on(ride.coroutine, ride.effect)
+            return resume_coroutine(ride.coroutine, ride.effect)
         if ride.closing:
             return False
         return self._next_request() if self._client.has_buffered else True
 
-    def _start_request(self, data: bytes) -> Optional[Steps[bool]]:
+    def _start_request(self, data: bytes) -> Optional[RequestCoroutine[bool]]:
         """The steps of the request in these bytes, when they are one that the ferry may take on."""
         head = self._client.take_whole_request(data)
         if head is None:
@@ -133,11 +133,11 @@ class ConnectionHandler:
         exchange = Exchange(head, _route(head), self._runtime.clock())
         if exchange.route.kind is PathKind.OWN:
             return self._serve_own(exchange)
-        return carry_out(self._serve_forwarded(exchange))
+        return run_coroutine(self._serve_forwarded(exchange))
 
     # --- forwarded requests -----------------------------------------------------------------------
 
-    def _serve_forwarded(self, exchange: Exchange) -> Steps[bool]:
+    def _serve_forwarded(self, exchange: Exchange) -> RequestCoroutine[bool]:
         log = self._runtime.journal.request_started(exchange)
         keep = False
         try:
@@ -157,7 +157,7 @@ class ConnectionHandler:
 
     def _forward(
         self, exchange: Exchange, house: RequestContext, log: Optional[RequestRecord]
-    ) -> Steps[None]:
+    ) -> RequestCoroutine[None]:
         if _is_websocket(exchange):
             return _in_one(partial(pass_websocket, house, exchange, self._client, log))
         if exchange.route.kind in _OWN_LOGIN:
@@ -315,7 +315,7 @@ def _local_ip(sock: socket.socket) -> str:
         return ""
 
 
-def _in_one(step: Callable[[], None]) -> Steps[None]:
+def _in_one(step: Callable[[], None]) -> RequestCoroutine[None]:
     yield step
 
 

@@ -22,7 +22,7 @@ from typing import Any, Optional
 from ...errors import UpstreamLostError
 from .berths import LoopState
 from .client import KEEP_ALIVE_SEC, ClientConnection
-from .steps import Receive, Send, Soon, Step, Steps
+from .steps import ReadUpstream, WriteUpstream, Deferred, Effect, RequestCoroutine
 from .upstream import Connection
 from .watch import sends_no_more
 
@@ -38,7 +38,7 @@ _CLIENT_ENDED: int = (
 
 # The steps of the request in these bytes; None when it takes a thread, which finds them with the client.
 # They return whether the connection can carry another.
-StartRequest = Callable[[bytes], Optional[Steps[bool]]]
+StartRequest = Callable[[bytes], Optional[RequestCoroutine[bool]]]
 
 
 class ConnectionTask:
@@ -55,8 +55,8 @@ class ConnectionTask:
         self.error: Optional[BaseException] = None
         self.finished = threading.Lock()  # held while it is aboard
         self.finished.acquire()
-        self.coroutine: Optional[Steps[bool]] = None  # of the request under way
-        self.effect: Optional[Step] = None  # the one to go on with
+        self.coroutine: Optional[RequestCoroutine[bool]] = None  # of the request under way
+        self.effect: Optional[Effect] = None  # the one to go on with
         self.closing = False  # the connection can carry no other request
         self._client = client
         self._start_request = start_request
@@ -90,13 +90,13 @@ class ConnectionTask:
     def deadline(self) -> float:
         """When the side that is waited for has been silent for too long."""
         step = self.effect
-        return self.last_progress + (step.timeout if isinstance(step, Receive) else KEEP_ALIVE_SEC)
+        return self.last_progress + (step.timeout if isinstance(step, ReadUpstream) else KEEP_ALIVE_SEC)
 
     def on_timeout(self) -> None:
         """Nothing came in time."""
         step = self.effect
-        if self.coroutine is not None and isinstance(step, Receive):
-            self._advance(self.coroutine.throw, self.last_progress, step.late())
+        if self.coroutine is not None and isinstance(step, ReadUpstream):
+            self._advance(self.coroutine.throw, self.last_progress, step.timeout_error())
         else:
             self.closing = True
 
@@ -130,7 +130,7 @@ class ConnectionTask:
     def _read_upstream(self, now: float) -> None:
         """The upstream has something to tell."""
         steps, step = self.coroutine, self.effect
-        if steps is None or type(step) is not Receive:
+        if steps is None or type(step) is not ReadUpstream:
             return
         try:
             data = step.connection.receive_now()
@@ -143,13 +143,13 @@ class ConnectionTask:
     def _on_client_end(self, now: float) -> None:
         """The client has sent its end; bytes that have arrived are taken before that is looked at."""
         self._read_upstream(now)
-        if self.coroutine is not None and type(self.effect) is Receive:
+        if self.coroutine is not None and type(self.effect) is ReadUpstream:
             self.done = True
 
     def run_deferred(self, now: float) -> None:
         """Do now what was put off to the end of the turn."""
         steps, step = self.coroutine, self.effect
-        if steps is None or not isinstance(step, Soon):
+        if steps is None or not isinstance(step, Deferred):
             return
         try:
             came = step()
@@ -158,7 +158,7 @@ class ConnectionTask:
         else:
             self._advance(steps.send, now, came)
 
-    def _advance(self, advance: Callable[[Any], Step], now: float, result: Any) -> None:
+    def _advance(self, advance: Callable[[Any], Effect], now: float, result: Any) -> None:
         """Take one step of the request under way, and see what it waits for next."""
         self.last_progress = now
         try:
@@ -166,15 +166,15 @@ class ConnectionTask:
         except StopIteration as end:
             self._finish(end.value, now)
             return
-        if type(step) is Send:
+        if type(step) is WriteUpstream:
             self._upstream = step.connection
-        if type(step) is Soon or type(step) is Send:
+        if type(step) is Deferred or type(step) is WriteUpstream:
             if self._loop_state.batching:  # 6 % less processor time at 16 connections
                 self._loop_state.deferred.append(self)
             else:
                 self.run_deferred(now)
             return
-        if type(step) is not Receive:
+        if type(step) is not ReadUpstream:
             self.done = True
             return
         self._wait_for_upstream(step.connection)

@@ -14,12 +14,12 @@ from ...errors import UpstreamLostError, UpstreamTimeoutError
 from .upstream import Buffer, Connection
 from .watch import Watch
 
-__all__ = ["Receive", "Send", "Soon", "Step", "Steps", "carry_out", "go_on"]
+__all__ = ["ReadUpstream", "WriteUpstream", "Deferred", "Effect", "RequestCoroutine", "run_coroutine", "resume_coroutine"]
 
 T = TypeVar("T")
 
 
-class Receive:
+class ReadUpstream:
     """The bytes that the upstream sends next, b"" at its end; raises UpstreamLost or ClientGone."""
 
     __slots__ = ("connection", "timeout", "watch", "what")
@@ -33,12 +33,12 @@ class Receive:
     def __call__(self) -> bytes:
         return self.connection.receive(self.watch, self.timeout, self.what)
 
-    def late(self) -> UpstreamLostError:
+    def timeout_error(self) -> UpstreamLostError:
         """Nothing has come in time."""
         return UpstreamTimeoutError(f"the upstream sent no {self.what} for {self.timeout:g} s")
 
 
-class Soon:
+class Deferred:
     """A function that does not wait, and that nobody misses if it comes a little later: a write."""
 
     __slots__ = ("_arguments", "_function")
@@ -51,7 +51,7 @@ class Soon:
         return self._function(*self._arguments)
 
 
-class Send(Soon):
+class WriteUpstream(Deferred):
     """The first write of a request to the upstream: from here on its connection is in use."""
 
     __slots__ = ("connection",)
@@ -61,27 +61,27 @@ class Send(Soon):
         self.connection = connection
 
 
-Step = Union[Receive, Soon, Callable[[], Any]]
-Steps = Generator[Step, Any, T]
+Effect = Union[ReadUpstream, Deferred, Callable[[], Any]]
+RequestCoroutine = Generator[Effect, Any, T]
 
 
-def carry_out(steps: Steps[T]) -> T:
+def run_coroutine(coroutine: RequestCoroutine[T]) -> T:
     """Take all steps in this thread; what the last one returns or raises."""
-    return go_on(steps, None)
+    return resume_coroutine(coroutine, None)
 
 
-def go_on(steps: Steps[T], step: Optional[Step]) -> T:
+def resume_coroutine(coroutine: RequestCoroutine[T], effect: Optional[Effect]) -> T:
     """As `carry_out`, from `step` on, which was begun elsewhere and not taken."""
     try:
-        if step is None:
-            step = next(steps)
+        if effect is None:
+            effect = next(coroutine)
         while True:
             try:
-                came = step()
+                came = effect()
             except BaseException as error:
-                step = steps.throw(error)
+                effect = coroutine.throw(error)
             else:
-                step = steps.send(came)
+                effect = coroutine.send(came)
     except StopIteration as end:
         found: T = end.value
         return found

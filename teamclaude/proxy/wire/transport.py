@@ -13,7 +13,7 @@ from functools import partial
 
 from ...errors import ClientGoneError, ConnectFailedError, UpstreamLostError, UpstreamTimeoutError
 from .origin import Origin
-from .steps import Receive, Send, Steps, carry_out
+from .steps import ReadUpstream, WriteUpstream, RequestCoroutine, run_coroutine
 from .upstream import Answer, Buffer, Connection, UpstreamPool, first_answer, read_answer
 from .watch import Watch
 
@@ -41,13 +41,13 @@ class Transport:
 
     def exchange_once(self, origin: Origin, method: str, head: bytes, body: Buffer) -> Answer:
         """As exchange, but never sent twice: for requests that spend something."""
-        return carry_out(self._once(self._pool.open(origin, self._watch), method, head, body))
+        return run_coroutine(self._once(self._pool.open(origin, self._watch), method, head, body))
 
     def exchange(self, origin: Origin, method: str, head: bytes, body: Buffer) -> Answer:
         """The upstream's answer, its body unread; raises ConnectFailed, UpstreamLost or ClientGone."""
-        return carry_out(self.steps(origin, method, head, body))
+        return run_coroutine(self.steps(origin, method, head, body))
 
-    def steps(self, origin: Origin, method: str, head: bytes, body: Buffer) -> Steps[Answer]:
+    def steps(self, origin: Origin, method: str, head: bytes, body: Buffer) -> RequestCoroutine[Answer]:
         """As `exchange`."""
         pooled = self._pool.take(origin, self._watch.epoll)
         if pooled is not None:
@@ -66,13 +66,13 @@ class Transport:
             yield partial(self._watch.sleep, PAUSE_SEC)
         return (yield from self._once((yield dial), method, head, body))
 
-    def _once(self, connection: Connection, method: str, head: bytes, body: Buffer) -> Steps[Answer]:
+    def _once(self, connection: Connection, method: str, head: bytes, body: Buffer) -> RequestCoroutine[Answer]:
         watch = self._watch
         try:
-            rest = yield Send(connection, head, body)
+            rest = yield WriteUpstream(connection, head, body)
             if rest:
                 yield partial(connection.send_rest, rest, watch)
-            first = yield Receive(connection, watch, self._head_timeout, "answer")
+            first = yield ReadUpstream(connection, watch, self._head_timeout, "answer")
             answer = first_answer(connection, method, first)
             if answer is None:
                 answer = yield partial(read_answer, connection, method, watch, self._head_timeout, first)

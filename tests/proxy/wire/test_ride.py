@@ -19,7 +19,7 @@ from teamclaude.proxy.wire.framing import request_framing
 from teamclaude.proxy.wire.head import RequestHead
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.ride import ConnectionTask
-from teamclaude.proxy.wire.steps import Receive, Steps, carry_out, go_on
+from teamclaude.proxy.wire.steps import ReadUpstream, RequestCoroutine, run_coroutine, resume_coroutine
 from teamclaude.proxy.wire.upstream import Connection, UpstreamPool
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
@@ -60,12 +60,12 @@ class Passenger:
         except BaseException as error:
             self.error = error
 
-    def _begin(self, data: bytes) -> Optional[Steps[bool]]:
+    def _begin(self, data: bytes) -> Optional[RequestCoroutine[bool]]:
         self.threads.add(threading.current_thread().name)
         head = self.client.take_whole_request(data)
         return None if head is None else self._serve(head)
 
-    def _serve(self, head: RequestHead) -> Steps[bool]:
+    def _serve(self, head: RequestHead) -> RequestCoroutine[bool]:
         what = head.get("x-do")
         if what == "break":
             raise KeyError("a defect")
@@ -74,7 +74,7 @@ class Passenger:
         assert connection is not None
         try:
             connection.send(b"asked;", b"", self.client.watch)
-            answer = yield Receive(connection, self.client.watch, self.timeout, "answer")
+            answer = yield ReadUpstream(connection, self.client.watch, self.timeout, "answer")
             self.seen.append(answer)
             if self.last_step is not None:
                 self.seen.append((yield self.last_step))
@@ -173,7 +173,7 @@ def test_what_may_take_its_time_is_left_to_the_thread(board: Board) -> None:
     assert ride.coroutine is not None
     assert one.seen == [b"yes"]
     assert one.connection.epoll is None, "it is the thread's now"
-    assert go_on(ride.coroutine, ride.effect) is True
+    assert resume_coroutine(ride.coroutine, ride.effect) is True
     assert one.seen == [b"yes", "MainThread"]
     assert one.pool.take(ORIGIN) is one.connection
 
@@ -213,7 +213,7 @@ def test_who_leaves_while_the_upstream_is_silent_is_noticed_by_its_thread(
     assert ride.coroutine is not None
     assert one.seen == []
     assert one.connection.epoll is None
-    assert go_on(ride.coroutine, ride.effect) is False
+    assert resume_coroutine(ride.coroutine, ride.effect) is False
     assert [type(each) for each in one.seen] == [ClientGoneError]
 
 
@@ -230,7 +230,7 @@ def test_who_only_sends_no_more_is_answered_by_its_thread(board: Board, at_once:
         one.api_hears()
     one.api.sendall(b"1")
     assert ride.coroutine is not None
-    assert go_on(ride.coroutine, ride.effect) is True
+    assert resume_coroutine(ride.coroutine, ride.effect) is True
     one.is_told(b"told 1;")
     assert one.client.next_head() is None, "it carries no other request"
 
@@ -316,11 +316,11 @@ def test_a_defect_is_told_to_who_handed_it_over(board: Board) -> None:
 
 
 def test_a_step_that_fails_is_told_to_the_steps() -> None:
-    def steps() -> Steps[str]:
+    def steps() -> RequestCoroutine[str]:
         try:
             yield lambda: 1 // 0
         except ZeroDivisionError:
             return f"told, then {(yield lambda: 'went on')}"
         return "not told"
 
-    assert carry_out(steps()) == "told, then went on"
+    assert run_coroutine(steps()) == "told, then went on"
