@@ -279,7 +279,7 @@ class Forwarder:
         except BaseException:
             answer.connection.close()
             raise
-        self._transport.finish(answer)
+        self._transport.release(answer)
         return as_it_is
 
     # --- answers that lead on -------------------------------------------------------------------
@@ -288,7 +288,7 @@ class Forwarder:
         self, lease: Lease, way: UpstreamTarget, answer: Answer, reading: QuotaReading, attempt: Attempt
     ) -> None:
         """Take in a refusal: what it means for the account, and what the request does next."""
-        head, body = answer.head, self._transport.keep(answer)
+        head, body = answer.head, self._transport.read_kept_body(answer)
         words = error_message(head, body)
         api_words = not needs_body(head.status) or is_api_error(head, body)
         credit = self._house.router.trust_of(lease)

@@ -55,7 +55,7 @@ def pass_through(
     send = transport.exchange_once if spends else transport.exchange
     answer = send(origin, head.method, request, exchange.body)
     _relay(context, exchange, client, log, answer)
-    transport.finish(answer)
+    transport.release(answer)
     exchange.end(Outcome.SERVED if answer.head.status < 400 else Outcome.UPSTREAM_ERROR)
 
 

@@ -60,7 +60,7 @@ def departures_go_unnoticed() -> Patches:
 
 
 def two_attempts_at_once() -> Patches:
-    once = transport.Transport._once
+    once = transport.Transport._send_once
 
     def hedged(self: Any, connection: Any, method: str, head: bytes, body: Any) -> Any:
         other = self._pool.open(connection.origin, self._watch)

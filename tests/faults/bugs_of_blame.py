@@ -60,7 +60,7 @@ def overload_moves_for_good() -> Patches:
 
 
 def trickling_refusals_are_read_to_their_end() -> Patches:
-    keep = transport.Transport.keep
+    keep = transport.Transport.read_kept_body
 
     def patient(self: Any, answer: Any) -> bytes:
         with mock.patch.object(transport, "KEPT_SEC", 60.0):

@@ -19,9 +19,9 @@ from .watch import Watch
 
 __all__ = ["Transport"]
 
-PAUSE_SEC = 0.5
-MAX_KEPT_BODY = 262144  # of an answer that is kept back while another account is tried
-KEPT_SEC = 2.0  # for all of it: what has come by then is enough
+RETRY_PAUSE_SEC = 0.5
+MAX_KEPT_BODY_BYTES = 262144  # of an answer that is kept back while another account is tried
+KEPT_BODY_SEC = 2.0  # for all of it: what has come by then is enough
 
 
 class Transport:
@@ -41,7 +41,7 @@ class Transport:
 
     def exchange_once(self, origin: Origin, method: str, head: bytes, body: Buffer) -> Answer:
         """As exchange, but never sent twice: for requests that spend something."""
-        return run_coroutine(self._once(self._pool.open(origin, self._watch), method, head, body))
+        return run_coroutine(self._send_once(self._pool.open(origin, self._watch), method, head, body))
 
     def exchange(self, origin: Origin, method: str, head: bytes, body: Buffer) -> Answer:
         """The upstream's answer, its body unread; raises ConnectFailed, UpstreamLost or ClientGone."""
@@ -52,21 +52,21 @@ class Transport:
         pooled = self._pool.take(origin, self._watch.epoll)
         if pooled is not None:
             try:
-                return (yield from self._once(pooled, method, head, body))
+                return (yield from self._send_once(pooled, method, head, body))
             except UpstreamTimeoutError:
                 raise
             except UpstreamLostError:
                 pass
         dial = partial(self._pool.open, origin, self._watch)
         try:
-            return (yield from self._once((yield dial), method, head, body))
+            return (yield from self._send_once((yield dial), method, head, body))
         except UpstreamTimeoutError:
             raise
         except (ConnectFailedError, UpstreamLostError):
-            yield partial(self._watch.sleep, PAUSE_SEC)
-        return (yield from self._once((yield dial), method, head, body))
+            yield partial(self._watch.sleep, RETRY_PAUSE_SEC)
+        return (yield from self._send_once((yield dial), method, head, body))
 
-    def _once(self, connection: Connection, method: str, head: bytes, body: Buffer) -> RequestCoroutine[Answer]:
+    def _send_once(self, connection: Connection, method: str, head: bytes, body: Buffer) -> RequestCoroutine[Answer]:
         watch = self._watch
         try:
             rest = yield WriteUpstream(connection, head, body)
@@ -81,28 +81,28 @@ class Transport:
             connection.close()
             raise
 
-    def finish(self, answer: Answer) -> None:
+    def release(self, response: Answer) -> None:
         """The answer has been used: keep its connection if it is clean, else close it."""
-        if answer.reusable:
-            self._pool.give_back(answer.connection)
+        if response.reusable:
+            self._pool.give_back(response.connection)
         else:
-            answer.connection.close()
+            response.connection.close()
 
-    def keep(self, answer: Answer) -> bytes:
+    def read_kept_body(self, response: Answer) -> bytes:
         """Read the body of an answer that may be relayed later; an endless, slow or broken one is cut."""
         body = bytearray()
-        ends = self._monotonic() + KEPT_SEC
+        ends = self._monotonic() + KEPT_BODY_SEC
         try:
-            while not answer.complete and len(body) <= MAX_KEPT_BODY:
+            while not response.complete and len(body) <= MAX_KEPT_BODY_BYTES:
                 left = ends - self._monotonic()
                 if left <= 0:
                     break
-                for piece in answer.read(self._watch, left):
+                for piece in response.read(self._watch, left):
                     body += piece
         except UpstreamLostError:
             pass
         except ClientGoneError:
-            answer.connection.close()
+            response.connection.close()
             raise
-        self.finish(answer)
+        self.release(response)
         return bytes(body)

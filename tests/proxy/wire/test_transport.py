@@ -14,7 +14,7 @@ from teamclaude.demo.fault import Fault
 from teamclaude.demo.quota import FakeAccount
 from teamclaude.errors import ClientGoneError, ConnectFailedError, UpstreamLostError, UpstreamTimeoutError
 from teamclaude.proxy.wire.origin import Origin
-from teamclaude.proxy.wire.transport import MAX_KEPT_BODY, Transport
+from teamclaude.proxy.wire.transport import MAX_KEPT_BODY_BYTES, Transport
 from teamclaude.proxy.wire.upstream import Answer, Buffer, UpstreamPool
 from teamclaude.proxy.wire.watch import Watch
 
@@ -52,7 +52,7 @@ class Wired:
     def whole(self) -> int:
         """Ask, read all of the answer, keep the connection; the status."""
         answer = self.ask()
-        self.transport.keep(answer)
+        self.transport.read_kept_body(answer)
         return answer.head.status
 
     def connections(self, count: int) -> list[int]:
@@ -77,7 +77,7 @@ def test_requests_in_turn_share_one_connection(wired: Wired) -> None:
 def test_two_at_once_take_two_connections(wired: Wired) -> None:
     first, second = wired.ask(), wired.ask()
     assert first.connection is not second.connection
-    assert {wired.transport.keep(answer)[:1] for answer in (first, second)} == {b"{"}
+    assert {wired.transport.read_kept_body(answer)[:1] for answer in (first, second)} == {b"{"}
 
 
 def test_a_reused_connection_that_was_closed_costs_nothing(wired: Wired) -> None:
@@ -151,7 +151,7 @@ def test_a_refusal_that_trickles_is_read_for_two_seconds_at_most(wired: Wired) -
         return read(watch, idle)
 
     answer.read = slowly  # type: ignore[method-assign]
-    body = wired.transport.keep(answer)
+    body = wired.transport.read_kept_body(answer)
     assert 0 < len(body) < 400
     assert not answer.complete
     assert answer.connection.sock.fileno() == -1, "nothing can follow on its connection"
@@ -174,7 +174,7 @@ def test_a_client_that_leaves_ends_it_without_another_try(
 
 def test_an_answer_that_was_not_read_to_its_end_is_not_kept(wired: Wired) -> None:
     answer = wired.ask()
-    wired.transport.finish(answer)
+    wired.transport.release(answer)
     assert wired.pool.take(wired.origin) is None
     assert wired.api.wait_until(lambda api: api.connections == 0)
 
@@ -182,15 +182,15 @@ def test_an_answer_that_was_not_read_to_its_end_is_not_kept(wired: Wired) -> Non
 def test_a_kept_body_is_whole(wired: Wired) -> None:
     wired.api.script.once(Fault.status(529, body=b"x" * 200_000))
     answer = wired.ask()
-    assert (wired.transport.keep(answer), answer.complete) == (b"x" * 200_000, True)
+    assert (wired.transport.read_kept_body(answer), answer.complete) == (b"x" * 200_000, True)
     assert wired.pool.take(wired.origin) is answer.connection
 
 
 def test_a_kept_body_beyond_all_measure_is_cut(wired: Wired) -> None:
-    wired.api.script.once(Fault.status(529, body=b"x" * (2 * MAX_KEPT_BODY)))
+    wired.api.script.once(Fault.status(529, body=b"x" * (2 * MAX_KEPT_BODY_BYTES)))
     answer = wired.ask()
-    body = wired.transport.keep(answer)
-    assert MAX_KEPT_BODY < len(body) < 2 * MAX_KEPT_BODY
+    body = wired.transport.read_kept_body(answer)
+    assert MAX_KEPT_BODY_BYTES < len(body) < 2 * MAX_KEPT_BODY_BYTES
     assert not answer.complete
     assert wired.pool.take(wired.origin) is None
 
@@ -198,7 +198,7 @@ def test_a_kept_body_beyond_all_measure_is_cut(wired: Wired) -> None:
 def test_a_kept_body_that_breaks_off_is_known_to_be_broken(wired: Wired) -> None:
     wired.api.script.once(Fault.status(529, "Overloaded").with_changes(cut=Fault.cut_body(10).cut))
     answer = wired.ask()
-    assert (len(wired.transport.keep(answer)), answer.complete) == (10, False)
+    assert (len(wired.transport.read_kept_body(answer)), answer.complete) == (10, False)
 
 
 def test_a_client_that_leaves_while_a_body_is_kept_leaves_no_connection(
@@ -212,5 +212,5 @@ def test_a_client_that_leaves_while_a_body_is_kept_leaves_no_connection(
 
     monkeypatch.setattr(wired.watch, "wait", left)
     with pytest.raises(ClientGoneError):
-        wired.transport.keep(answer)
+        wired.transport.read_kept_body(answer)
     assert wired.api.wait_until(lambda api: api.connections == 0)
