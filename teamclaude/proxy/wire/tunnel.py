@@ -18,38 +18,38 @@ from typing import Any, Optional
 
 __all__ = ["tunnel"]
 
-MOST_HELD = 65536
-_NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+MAX_UNSENT = 65536
+_WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _Selector: Any = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
-class _Side:
+class _Endpoint:
     """One of the two sockets; `held` is what it has not taken yet."""
 
-    def __init__(self, sock: socket.socket, held: bytes) -> None:
+    def __init__(self, sock: socket.socket, unsent: bytes) -> None:
         sock.settimeout(0.0)
         self.sock = sock
-        self.held = held
+        self.unsent = unsent
 
     @property
-    def has_more(self) -> bool:
+    def has_decrypted(self) -> bool:
         """TLS has decrypted bytes of which the socket has nothing to tell."""
         return isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
 
     def read(self) -> Optional[bytes]:
         """What has come, b"" at the end, None when there is nothing; raises OSError."""
         try:
-            return self.sock.recv(MOST_HELD)
-        except _NOT_NOW:
+            return self.sock.recv(MAX_UNSENT)
+        except _WOULD_BLOCK:
             return None
 
     def write(self) -> bool:
         """Send what is held; True when some of it left.  Raises OSError."""
         try:
-            sent = self.sock.send(self.held)
-        except _NOT_NOW:
+            sent = self.sock.send(self.unsent)
+        except _WOULD_BLOCK:
             return False
-        self.held = self.held[sent:]
+        self.unsent = self.unsent[sent:]
         return sent > 0
 
 
@@ -60,45 +60,45 @@ def tunnel(
 
     `to_client` and `to_upstream` were received before.  The sockets are left open, in non-blocking mode.
     """
-    sides = (_Side(client, to_client), _Side(upstream, to_upstream))
+    sides = (_Endpoint(client, to_client), _Endpoint(upstream, to_upstream))
     try:
-        return _pass_on(sides, idle)
+        return _copy_both_ways(sides, idle)
     except OSError:
         return "the connection broke"
 
 
-def _pass_on(sides: Sequence[_Side], idle: float) -> str:
+def _copy_both_ways(endpoints: Sequence[_Endpoint], idle: float) -> str:
     ended = ""
     moved_at = time.monotonic()
-    while not ended or any(side.held for side in sides):
+    while not ended or any(side.unsent for side in endpoints):
         left = moved_at + idle - time.monotonic()
         if left <= 0:
             return ended or f"nothing was sent for {idle:g} s"
-        ready = _wait(sides, not ended, left)
+        ready = _wait_ready(endpoints, not ended, left)
         for side, other, name in (
-            (sides[0], sides[1], "the client closed it"),
-            (sides[1], sides[0], "the upstream closed it"),
+            (endpoints[0], endpoints[1], "the client closed it"),
+            (endpoints[1], endpoints[0], "the upstream closed it"),
         ):
-            if side.held and side.write():
+            if side.unsent and side.write():
                 moved_at = time.monotonic()
-            if ended or other.held or not (side.has_more or side.sock in ready):
+            if ended or other.unsent or not (side.has_decrypted or side.sock in ready):
                 continue
             data = side.read()
             if data is not None:
                 moved_at = time.monotonic()
-                other.held = data
+                other.unsent = data
                 ended = "" if data else name
     return ended
 
 
-def _wait(sides: Sequence[_Side], reading: bool, timeout: float) -> set[Any]:
+def _wait_ready(endpoints: Sequence[_Endpoint], reading: bool, timeout: float) -> set[Any]:
     """The sockets that something can be read of, once something can be done or `timeout` is over."""
     with _Selector() as selector:
-        for side, other in ((sides[0], sides[1]), (sides[1], sides[0])):
-            may_read = reading and not other.held
-            if may_read and side.has_more:
+        for side, other in ((endpoints[0], endpoints[1]), (endpoints[1], endpoints[0])):
+            may_read = reading and not other.unsent
+            if may_read and side.has_decrypted:
                 timeout = 0.0
-            wanted = selectors.EVENT_READ * may_read | selectors.EVENT_WRITE * bool(side.held)
+            wanted = selectors.EVENT_READ * may_read | selectors.EVENT_WRITE * bool(side.unsent)
             if wanted:
                 selector.register(side.sock, wanted)
         return {key.fileobj for key, events in selector.select(timeout) if events & selectors.EVENT_READ}
