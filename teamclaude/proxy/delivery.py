@@ -34,7 +34,7 @@ from .wire.forwarding import framing_for_client, render_client_head, client_resp
 from .wire.framing import Framing, BodyKind
 from .wire.paths import PathKind
 from .wire.relay import UPSTREAM_CUT_OFF, Observer, relay
-from .wire.upstream import Answer, Buffer
+from .wire.upstream import UpstreamResponse, Buffer
 from .words import error_document, is_api_error, partial_error, without_secrets
 
 __all__ = ["ResponseWriter", "KeptResponse", "StreamRefusedError", "make_tap"]
@@ -50,7 +50,7 @@ MAX_EVENT_BYTES = 1 << 20  # of an answer that is no stream but must be told as 
 class KeptResponse:
     """An answer held back while something better is looked for; its body is complete or broke off."""
 
-    answer: Answer
+    answer: UpstreamResponse
     body: bytes
     account: str  # name
 
@@ -92,12 +92,12 @@ class ResponseWriter:
         self._idle_sec = idle_sec
         self._ferry = event_loop
 
-    def is_immediate(self, answer: Answer, tap: UsageTap) -> bool:
+    def is_immediate(self, answer: UpstreamResponse, tap: UsageTap) -> bool:
         """All of the answer is here, and it is one that is sent as it is: `tell` will do."""
-        return answer.is_whole and not self._hold.committed and not tap.is_stream
+        return answer.has_whole_body and not self._hold.committed and not tap.is_stream
 
     def write_whole(
-        self, answer: Answer, account: str, tap: UsageTap, on_start: Callable[[], None]
+        self, answer: UpstreamResponse, account: str, tap: UsageTap, on_start: Callable[[], None]
     ) -> Buffer:
         """As `relay`, for an answer that `goes_at_once`; returns what the client did not take at once.
 
@@ -105,7 +105,7 @@ class ResponseWriter:
         """
         on_start()
         head = self._head(answer, account, answer.framing)
-        body = answer.whole()
+        body = answer.take_whole_body()
         self._exchange.response_started(answer.head.status)
         data = head + body
         try:
@@ -117,7 +117,7 @@ class ResponseWriter:
         return b"" if sent == len(data) else memoryview(data)[sent:]
 
     def relay(
-        self, answer: Answer, account: str, tap: UsageTap, probe: bool, on_start: Callable[[], None]
+        self, answer: UpstreamResponse, account: str, tap: UsageTap, probe: bool, on_start: Callable[[], None]
     ) -> bool:
         """Relay an answer to its end; False when it could only be told as an error event.
 
@@ -181,7 +181,7 @@ class ResponseWriter:
             self._hold.refuse(error)
         return self._hold.committed
 
-    def _first_pieces(self, answer: Answer) -> Optional[list[Buffer]]:
+    def _first_pieces(self, answer: UpstreamResponse) -> Optional[list[Buffer]]:
         """The beginning of a stream up to its first whole event, as far as that comes soon.
 
         It may come in many pieces, and the first ones of a compressed stream may hold no event yet.  Raises
@@ -193,7 +193,7 @@ class ResponseWriter:
         while (
             probe.first_event in (None, "ping") and not probe.gave_up and answer.body_bytes < MAX_PROBE_BYTES
         ):
-            if not answer.await_body(self._client.watch, max(0.0, until - time.monotonic())):
+            if not answer.wait_body(self._client.watch, max(0.0, until - time.monotonic())):
                 break
             for piece in answer.read(self._client.watch, self._idle_sec):
                 probe.feed(piece)
@@ -210,7 +210,7 @@ class ResponseWriter:
             return tap.first_event == "message_start" and tap.is_cut  # others end in their own way
         return tap.is_cut
 
-    def _as_event(self, answer: Answer, tap: UsageTap) -> None:
+    def _as_event(self, answer: UpstreamResponse, tap: UsageTap) -> None:
         """An answer that is no stream, for a client that was promised one."""
         body = bytearray()
         while not answer.complete and len(body) < MAX_EVENT_BYTES:
@@ -219,7 +219,7 @@ class ResponseWriter:
                 body += piece
         self._hold.end_with(error_document(answer.head, bytes(body)))
 
-    def _head(self, answer: Answer, account: str, framing: Framing, own: bool = False) -> bytes:
+    def _head(self, answer: UpstreamResponse, account: str, framing: Framing, own: bool = False) -> bytes:
         """The answer's head for the client; `own`: its body is replaced by one of ours."""
         extra = [
             ("x-teamclaude-account", header_value(account)),
@@ -234,13 +234,13 @@ class ResponseWriter:
         return render_client_head(answer.head, framing, extra)
 
 
-def make_tap(answer: Answer) -> UsageTap:
+def make_tap(answer: UpstreamResponse) -> UsageTap:
     """What reads this answer as it passes."""
     head, until_close = answer.head, answer.framing.kind is BodyKind.UNTIL_CLOSE
     return UsageTap(head.get("content-type"), head.get("content-encoding"), until_close)
 
 
-def _fits_a_hold(answer: Answer, tap: UsageTap) -> bool:
+def _fits_a_hold(answer: UpstreamResponse, tap: UsageTap) -> bool:
     """A stream as it is: the head that a hold has sent names no content-encoding."""
     plain = is_identity(answer.head.get("content-encoding"))
     return answer.head.status < 300 and tap.is_stream and plain

@@ -53,7 +53,7 @@ from .wire.forwarding import append_content_length
 from .wire.paths import PathKind
 from .wire.steps import Deferred, RequestCoroutine
 from .wire.transport import Transport
-from .wire.upstream import Answer
+from .wire.upstream import UpstreamResponse
 from .words import is_api_error, error_message
 
 __all__ = ["Forwarder"]
@@ -213,7 +213,7 @@ class Forwarder:
                 yield partial(self._set_aside, lease, way, answer, reading, attempt)
                 return False
             kind = classify(answer.head.status, reading, self._inference)
-            if answer.is_whole:
+            if answer.has_whole_body:
                 unsaid = (answer.head.status, reading)  # until it is sent: then all is told at once
             else:
                 self._house.router.apply_response(lease, answer.head.status, reading)
@@ -247,7 +247,7 @@ class Forwarder:
             exchange.cost_estimated = is_estimated(exchange.usage, price)
             self._house.router.release(lease, usage, model, served, unsaid)
 
-    def _send(self, way: UpstreamTarget) -> RequestCoroutine[Answer]:
+    def _send(self, way: UpstreamTarget) -> RequestCoroutine[UpstreamResponse]:
         exchange = self._exchange
         body = exchange.body
         if self._config.rewrite_account_uuid:
@@ -258,7 +258,7 @@ class Forwarder:
         return self._transport.steps(way.origin, exchange.head.method, head, body)
 
     def _deliver(
-        self, lease: Lease, answer: Answer, account: str, tap: UsageTap, kind: ResponseKind
+        self, lease: Lease, answer: UpstreamResponse, account: str, tap: UsageTap, kind: ResponseKind
     ) -> RequestCoroutine[bool]:
         served = kind is ResponseKind.SERVED
 
@@ -285,7 +285,7 @@ class Forwarder:
     # --- answers that lead on -------------------------------------------------------------------
 
     def _set_aside(
-        self, lease: Lease, way: UpstreamTarget, answer: Answer, reading: QuotaReading, attempt: Attempt
+        self, lease: Lease, way: UpstreamTarget, answer: UpstreamResponse, reading: QuotaReading, attempt: Attempt
     ) -> None:
         """Take in a refusal: what it means for the account, and what the request does next."""
         head, body = answer.head, self._transport.read_kept_body(answer)
@@ -379,7 +379,7 @@ class Forwarder:
 
     # --- ends ---------------------------------------------------------------------------------------
 
-    def _record_outcome(self, answer: Answer, kind: ResponseKind, tap: UsageTap, as_it_is: bool) -> bool:
+    def _record_outcome(self, answer: UpstreamResponse, kind: ResponseKind, tap: UsageTap, as_it_is: bool) -> bool:
         """Record the outcome of a completely relayed answer; True when it counts as served."""
         problem = ""
         if kind is not ResponseKind.SERVED:

@@ -27,7 +27,7 @@ from .wire.paths import PathKind
 from .wire.relay import Observer, relay
 from .wire.transport import Transport
 from .wire.tunnel import tunnel
-from .wire.upstream import Answer, read_answer
+from .wire.upstream import UpstreamResponse, read_response
 
 __all__ = ["pass_through", "pass_websocket"]
 
@@ -76,7 +76,7 @@ def pass_websocket(
     try:
         connection.send(request, b"", client.watch)
         timeout = config.head_timeout_sec
-        answer = read_answer(connection, head.method, client.watch, timeout, switches=True)
+        answer = read_response(connection, head.method, client.watch, timeout, switches=True)
         exchange.switched = True
         if answer.head.status != 101:
             _relay(context, exchange, client, log, answer)
@@ -87,7 +87,7 @@ def pass_websocket(
             log.answered(answer.head.status, answer.head.reason, fields)
         exchange.response_started(answer.head.status)
         client.send(render_response(answer.head.status, answer.head.reason, fields))
-        early = b"".join(answer.read(client.watch, 0.0)) if answer.arrived else b""
+        early = b"".join(answer.read(client.watch, 0.0)) if answer.has_buffered else b""
         idle_sec = config.body_idle_timeout_sec
         exchange.end(Outcome.SERVED, tunnel(client.sock, connection.sock, early, client.take_buffered(), idle_sec))
     finally:
@@ -95,7 +95,7 @@ def pass_websocket(
 
 
 def _relay(
-    context: RequestContext, exchange: Exchange, client: ClientConnection, log: Optional[RequestRecord], answer: Answer
+    context: RequestContext, exchange: Exchange, client: ClientConnection, log: Optional[RequestRecord], answer: UpstreamResponse
 ) -> None:
     out = framing_for_client(answer.framing, exchange.head)
     response_headers = client_response_headers(answer.head, out, exchange.closing_fields)

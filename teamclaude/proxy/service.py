@@ -143,7 +143,7 @@ class ProxyServer:
 
     def _watch_config(self) -> None:
         while not self._stopped.wait(CONFIG_POLL_SEC):
-            self._runtime.context.pool.trim()
+            self._runtime.context.pool.close_stale()
             with suppress(Exception):  # a defect in telling must not end the watching
                 self._notices.poll()
             self._check_config()

@@ -16,7 +16,7 @@ from .book import UpstreamTarget
 from .house import RequestContext
 from .router import NO_WAIT, NoUsableAccountError
 from .wire.forwarding import OAUTH_BETA, render_request
-from .wire.upstream import read_answer
+from .wire.upstream import read_response
 from .wire.watch import Watch
 
 __all__ = ["warm_up"]
@@ -49,7 +49,7 @@ def _warm_account(house: RequestContext, key: str, way: UpstreamTarget) -> None:
         try:
             request = render_request("POST", f"{way.prefix}/v1/messages", _headers(way))
             connection.send(request, _BODY, watch)
-            head = read_answer(connection, "POST", watch, HEAD_TIMEOUT_SEC).head
+            head = read_response(connection, "POST", watch, HEAD_TIMEOUT_SEC).head
         finally:
             connection.close()
         house.router.apply_response(lease, head.status, read_windows(head.headers, house.clock()))

@@ -13,7 +13,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from .upstream import Connection
+from .upstream import UpstreamConnection
 
 __all__ = ["LoopState"]
 
@@ -24,11 +24,11 @@ class LoopState:
     def __init__(self, epoll: Any) -> None:
         self.epoll = epoll
         self.tasks: dict[int, Any] = {}
-        self.idle_watched: dict[int, Connection] = {}
+        self.idle_watched: dict[int, UpstreamConnection] = {}
         self.deferred: list[Any] = []  # who has something to do at the end of this turn
         self.batching = False  # this turn sees to more than one event
 
-    def watch(self, connection: Connection, events: int) -> None:
+    def watch(self, connection: UpstreamConnection, events: int) -> None:
         """Be told of what comes on a connection to the upstream; raises OSError."""
         if connection.epoll is self.epoll:
             return
@@ -37,7 +37,7 @@ class LoopState:
         connection.epoll = self.epoll
         self.idle_watched[fd] = connection
 
-    def unwatch(self, connection: Connection) -> None:
+    def unwatch(self, connection: UpstreamConnection) -> None:
         """Be told no more of a connection: another thread goes on with it."""
         is_ours, fd = connection.epoll is self.epoll, connection.sock.fileno()
         connection.epoll = None

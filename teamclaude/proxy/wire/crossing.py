@@ -19,7 +19,7 @@ from typing import Optional
 from ...errors import ClientGoneError, UpstreamLostError
 from .berths import LoopState
 from .client import ClientConnection
-from .upstream import Answer, Buffer
+from .upstream import UpstreamResponse, Buffer
 
 __all__ = ["StreamTask", "FrameBody"]
 
@@ -38,7 +38,7 @@ FrameBody = Callable[[list[Buffer]], Buffer]
 class StreamTask:
     """Moves when one of its two descriptors is ready; raises UpstreamLost or ClientGone."""
 
-    def __init__(self, response: Answer, client: ClientConnection, frame_body: FrameBody, idle: float, now: float) -> None:
+    def __init__(self, response: UpstreamResponse, client: ClientConnection, frame_body: FrameBody, idle: float, now: float) -> None:
         self.upstream_fd = response.connection.sock.fileno()
         self.client_fd = client.sock.fileno()
         self.fds = (self.upstream_fd, self.client_fd)
@@ -111,12 +111,12 @@ class StreamTask:
         """Pass on what has come; False when nothing has."""
         moved = False
         while self._reading and not self._response.complete:
-            data = self._connection.receive_now()
+            data = self._connection.receive_nowait()
             if data is None:
                 break
             moved = True
-            self._send(self._frame_body(self._response.take(data)), now)
-            if not self._connection.has_more:
+            self._send(self._frame_body(self._response.feed(data)), now)
+            if not self._connection.has_decrypted:
                 break
         return moved
 

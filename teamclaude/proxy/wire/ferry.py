@@ -29,7 +29,7 @@ from .berths import LoopState
 from .client import ClientConnection
 from .crossing import StreamTask, FrameBody
 from .ride import ConnectionTask
-from .upstream import Answer
+from .upstream import UpstreamResponse
 
 __all__ = ["EventLoop"]
 
@@ -54,12 +54,12 @@ class EventLoop:
         self._next_timeout_check = _NEVER  # when the first of them may be late; monotonic
         self._finished: list[Task] = []  # in this turn
 
-    def run_stream(self, response: Answer, client: ClientConnection, frame_body: FrameBody, idle: float) -> bool:
+    def run_stream(self, response: UpstreamResponse, client: ClientConnection, frame_body: FrameBody, idle: float) -> bool:
         """Relay the rest of a body; True when it is complete, False when the caller has to go on with it.
 
         `framed` is called in the ferry's thread.  Raises what `relay` raises.
         """
-        if EPOLL is None or not client.is_plain or response.arrived or client.watch.half_closed:
+        if EPOLL is None or not client.is_plain or response.has_buffered or client.watch.half_closed:
             return False
         crossing = StreamTask(response, client, frame_body, idle, self._monotonic())
         return self._run_task(crossing) and crossing.fully_sent
@@ -133,7 +133,7 @@ class EventLoop:
             if passenger is not None:
                 self._step(state, passenger, passenger.ready, fd, what, now)
             elif fd in state.idle_watched:
-                state.idle_watched[fd].news = True
+                state.idle_watched[fd].has_unexpected_data = True
         while outbox:
             ride = outbox.pop(0)
             self._step(state, ride, ride.act, now)

@@ -15,7 +15,7 @@ from ...errors import UpstreamLostError
 from .client import ClientConnection
 from .ferry import EventLoop
 from .framing import LAST_CHUNK, Framing, BodyKind, encode_chunk
-from .upstream import Answer, Buffer
+from .upstream import UpstreamResponse, Buffer
 
 __all__ = ["UPSTREAM_CUT_OFF", "Observer", "relay"]
 
@@ -26,7 +26,7 @@ Observer = Callable[[Buffer], None]
 
 
 def relay(
-    response: Answer,
+    response: UpstreamResponse,
     client: ClientConnection,
     head: bytes,
     framing: Framing,
@@ -57,7 +57,7 @@ def relay(
     if first_pieces is None and response.complete:  # no body at all
         client.send(head + LAST_CHUNK if chunked else head)
         return
-    if head and first_pieces is None and not response.arrived:
+    if head and first_pieces is None and not response.has_buffered:
         client.send(pending)
         pending = b""
     while first_pieces is not None or not response.complete:

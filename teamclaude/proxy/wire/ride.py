@@ -23,7 +23,7 @@ from ...errors import UpstreamLostError
 from .berths import LoopState
 from .client import KEEP_ALIVE_SEC, ClientConnection
 from .steps import ReadUpstream, WriteUpstream, Deferred, Effect, RequestCoroutine
-from .upstream import Connection
+from .upstream import UpstreamConnection
 from .watch import sends_no_more
 
 __all__ = ["ConnectionTask"]
@@ -62,7 +62,7 @@ class ConnectionTask:
         self._start_request = start_request
         self._may_continue = may_continue
         self._loop_state = LoopState(None)
-        self._upstream: Optional[Connection] = None  # by the request under way
+        self._upstream: Optional[UpstreamConnection] = None  # by the request under way
         self._upstream_fd = -1  # of its descriptor while an answer is waited for
         self._client_ended = False  # the client has sent its end
         self._has_unread = False  # bytes came while a request was under way
@@ -133,7 +133,7 @@ class ConnectionTask:
         if steps is None or type(step) is not ReadUpstream:
             return
         try:
-            data = step.connection.receive_now()
+            data = step.connection.receive_nowait()
         except UpstreamLostError as error:
             self._advance(steps.throw, now, error)
             return
@@ -181,7 +181,7 @@ class ConnectionTask:
         if self._client_ended:
             self._on_client_end(now)
 
-    def _wait_for_upstream(self, connection: Connection) -> None:
+    def _wait_for_upstream(self, connection: UpstreamConnection) -> None:
         berths, self._upstream = self._loop_state, connection
         berths.watch(connection, EDGE_TRIGGERED)
         self._upstream_fd = connection.sock.fileno()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from typing import Any, Optional, TypeVar, Union
 
 from ...errors import UpstreamLostError, UpstreamTimeoutError
-from .upstream import Buffer, Connection
+from .upstream import Buffer, UpstreamConnection
 from .watch import Watch
 
 __all__ = ["ReadUpstream", "WriteUpstream", "Deferred", "Effect", "RequestCoroutine", "run_coroutine", "resume_coroutine"]
@@ -24,7 +24,7 @@ class ReadUpstream:
 
     __slots__ = ("connection", "timeout", "watch", "what")
 
-    def __init__(self, connection: Connection, watch: Watch, timeout: float, what: str) -> None:
+    def __init__(self, connection: UpstreamConnection, watch: Watch, timeout: float, what: str) -> None:
         self.connection = connection
         self.watch = watch
         self.timeout = timeout
@@ -56,8 +56,8 @@ class WriteUpstream(Deferred):
 
     __slots__ = ("connection",)
 
-    def __init__(self, connection: Connection, head: bytes, body: Buffer) -> None:
-        super().__init__(connection.send_now, head, body)
+    def __init__(self, connection: UpstreamConnection, head: bytes, body: Buffer) -> None:
+        super().__init__(connection.send_nowait, head, body)
         self.connection = connection
 
 

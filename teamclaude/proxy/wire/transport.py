@@ -14,7 +14,7 @@ from functools import partial
 from ...errors import ClientGoneError, ConnectFailedError, UpstreamLostError, UpstreamTimeoutError
 from .origin import Origin
 from .steps import ReadUpstream, WriteUpstream, RequestCoroutine, run_coroutine
-from .upstream import Answer, Buffer, Connection, UpstreamPool, first_answer, read_answer
+from .upstream import UpstreamResponse, Buffer, UpstreamConnection, UpstreamPool, parse_whole_head, read_response
 from .watch import Watch
 
 __all__ = ["Transport"]
@@ -39,17 +39,17 @@ class Transport:
         self._watch = watch
         self._head_timeout = head_timeout
 
-    def exchange_once(self, origin: Origin, method: str, head: bytes, body: Buffer) -> Answer:
+    def exchange_once(self, origin: Origin, method: str, head: bytes, body: Buffer) -> UpstreamResponse:
         """As exchange, but never sent twice: for requests that spend something."""
         return run_coroutine(self._send_once(self._pool.open(origin, self._watch), method, head, body))
 
-    def exchange(self, origin: Origin, method: str, head: bytes, body: Buffer) -> Answer:
+    def exchange(self, origin: Origin, method: str, head: bytes, body: Buffer) -> UpstreamResponse:
         """The upstream's answer, its body unread; raises ConnectFailed, UpstreamLost or ClientGone."""
         return run_coroutine(self.steps(origin, method, head, body))
 
-    def steps(self, origin: Origin, method: str, head: bytes, body: Buffer) -> RequestCoroutine[Answer]:
+    def steps(self, origin: Origin, method: str, head: bytes, body: Buffer) -> RequestCoroutine[UpstreamResponse]:
         """As `exchange`."""
-        pooled = self._pool.take(origin, self._watch.epoll)
+        pooled = self._pool.take_idle(origin, self._watch.epoll)
         if pooled is not None:
             try:
                 return (yield from self._send_once(pooled, method, head, body))
@@ -66,29 +66,29 @@ class Transport:
             yield partial(self._watch.sleep, RETRY_PAUSE_SEC)
         return (yield from self._send_once((yield dial), method, head, body))
 
-    def _send_once(self, connection: Connection, method: str, head: bytes, body: Buffer) -> RequestCoroutine[Answer]:
+    def _send_once(self, connection: UpstreamConnection, method: str, head: bytes, body: Buffer) -> RequestCoroutine[UpstreamResponse]:
         watch = self._watch
         try:
             rest = yield WriteUpstream(connection, head, body)
             if rest:
                 yield partial(connection.send_rest, rest, watch)
             first = yield ReadUpstream(connection, watch, self._head_timeout, "answer")
-            answer = first_answer(connection, method, first)
+            answer = parse_whole_head(connection, method, first)
             if answer is None:
-                answer = yield partial(read_answer, connection, method, watch, self._head_timeout, first)
+                answer = yield partial(read_response, connection, method, watch, self._head_timeout, first)
             return answer
         except (UpstreamLostError, ClientGoneError):
             connection.close()
             raise
 
-    def release(self, response: Answer) -> None:
+    def release(self, response: UpstreamResponse) -> None:
         """The answer has been used: keep its connection if it is clean, else close it."""
         if response.reusable:
-            self._pool.give_back(response.connection)
+            self._pool.release(response.connection)
         else:
             response.connection.close()
 
-    def read_kept_body(self, response: Answer) -> bytes:
+    def read_kept_body(self, response: UpstreamResponse) -> bytes:
         """Read the body of an answer that may be relayed later; an endless, slow or broken one is cut."""
         body = bytearray()
         ends = self._monotonic() + KEPT_BODY_SEC

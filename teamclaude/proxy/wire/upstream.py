@@ -25,21 +25,21 @@ from .origin import Origin
 from .spool import DiskBody
 from .watch import READABLE, WRITABLE, Watch, readable
 
-__all__ = ["Answer", "Connection", "UpstreamPool", "first_answer", "read_answer"]
+__all__ = ["UpstreamResponse", "UpstreamConnection", "UpstreamPool", "parse_whole_head", "read_response"]
 
 IDLE_SEC = 55.0  # common servers close idle connections after 60 s
 RECV_BYTES = 65536
 SEND_BYTES = 1 << 20
 SEND_TIMEOUT_SEC = 60.0
-JOIN_LIMIT = 32768  # as much of a body is sent together with its head: one segment, one syscall
+MAX_JOINED_BODY = 32768  # as much of a body is sent together with its head: one segment, one syscall
 
 _INTERIM = re.compile(rb"HTTP/1\.[0-9] 1")
-_CLOSED = "the upstream closed the connection before it answered"
+_CLOSED_EARLY = "the upstream closed the connection before it answered"
 
 Buffer = Union[bytes, bytearray, memoryview]
 
 
-class Connection:
+class UpstreamConnection:
     """One open connection to an origin."""
 
     def __init__(self, sock: socket.socket, origin: Origin) -> None:
@@ -47,49 +47,49 @@ class Connection:
         self.sock = sock
         self.origin = origin
         self.reused = False
-        self.spent = False  # a request was not sent to its end: nothing may follow it
+        self.partly_sent = False  # a request was not sent to its end: nothing may follow it
         self.idle_since = 0.0
         self.epoll: Any = None  # the ferry's, when it looks after this connection
-        self.news = False  # something came that nobody waits for, as far as that has seen
-        self._pending = sock.pending if isinstance(sock, ssl.SSLSocket) else None
-        self.has_news = readable(sock)
+        self.has_unexpected_data = False  # something came that nobody waits for, as far as that has seen
+        self._tls_pending = sock.pending if isinstance(sock, ssl.SSLSocket) else None
+        self.is_readable = readable(sock)
 
     def close(self) -> None:
         self.sock.close()
 
     def send(self, head: bytes, body: Buffer, watch: Watch) -> None:
         """Send a whole request; raises UpstreamLost or ClientGone."""
-        rest = self.send_now(head, body)
+        rest = self.send_nowait(head, body)
         if rest:
             self.send_rest(rest, watch)
 
-    def send_now(self, head: bytes, body: Buffer) -> list[Buffer]:
+    def send_nowait(self, head: bytes, body: Buffer) -> list[Buffer]:
         """Begin to send a request; what the socket does not take at once is for `send_rest`.
 
         Raises UpstreamLost.  An upstream may answer and close before it has read all of a large body; a
         failed write is therefore no verdict: reading the answer decides.
         """
-        self.spent = True
+        self.partly_sent = True
         rest: list[Buffer] = []
-        if len(body) <= JOIN_LIMIT:
+        if len(body) <= MAX_JOINED_BODY:
             data = head + body if type(body) is bytes else head + bytes(body)
         else:
             # Not the head by itself: 30 us of a 200 kB upload.
-            data, rest = head + bytes(body[:JOIN_LIMIT]), [memoryview(body)[JOIN_LIMIT:]]
+            data, rest = head + bytes(body[:MAX_JOINED_BODY]), [memoryview(body)[MAX_JOINED_BODY:]]
         try:
-            sent = self._send_at_once(data)
+            sent = self._write_nowait(data)
         except OSError as error:
             self._check_failure(error)
             return []
         if sent < len(data):
             rest.insert(0, memoryview(data)[sent:])
-        self.spent = bool(rest)
+        self.partly_sent = bool(rest)
         return rest
 
     def send_rest(self, rest: list[Buffer], watch: Watch) -> None:
         """Send what `send_now` left; raises UpstreamLost or ClientGone."""
         try:
-            self.spent = not all(self._send_all(piece, watch) for piece in rest)
+            self.partly_sent = not all(self._send_all(piece, watch) for piece in rest)
         except OSError as error:
             self._check_failure(error)
 
@@ -102,8 +102,8 @@ class Connection:
     def _send_all(self, data: Buffer, watch: Watch) -> bool:
         """Send it; False when the upstream began to answer before it took everything."""
         # Only without TLS: there a session ticket may be readable, which is no answer.
-        early = self._pending is None
-        sent = self._send_at_once(data) if len(data) <= SEND_BYTES else 0
+        early = self._tls_pending is None
+        sent = self._write_nowait(data) if len(data) <= SEND_BYTES else 0
         with memoryview(data) as view:
             on_disk = view.obj if isinstance(view.obj, DiskBody) else None
             while sent < len(view):
@@ -122,30 +122,30 @@ class Connection:
                     return False
         return True
 
-    def _send_at_once(self, data: Buffer) -> int:
+    def _write_nowait(self, data: Buffer) -> int:
         try:
             return self.sock.send(data)
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             return 0
 
     @property
-    def has_more(self) -> bool:
+    def has_decrypted(self) -> bool:
         """TLS has decrypted bytes that were not taken: the socket itself may have nothing to tell."""
-        return self._pending is not None and self._pending() > 0
+        return self._tls_pending is not None and self._tls_pending() > 0
 
-    def wait(self, watch: Watch, timeout: float) -> bool:
+    def wait_readable(self, watch: Watch, timeout: float) -> bool:
         """True when something can be read; raises ClientGone."""
-        return self.has_more or watch.wait(self.sock, timeout)
+        return self.has_decrypted or watch.wait(self.sock, timeout)
 
     def receive(self, watch: Watch, timeout: float, what: str) -> bytes:
         """The bytes that arrive next, b"" at the end; raises UpstreamLost or ClientGone."""
-        while self.wait(watch, timeout):
-            data = self.receive_now()
+        while self.wait_readable(watch, timeout):
+            data = self.receive_nowait()
             if data is not None:
                 return data
         raise UpstreamTimeoutError(f"the upstream sent no {what} for {timeout:g} s")
 
-    def receive_now(self) -> Optional[bytes]:
+    def receive_nowait(self) -> Optional[bytes]:
         """The bytes that have arrived, b"" at the end, None while there are none; raises UpstreamLost."""
         try:
             return self.sock.recv(RECV_BYTES)
@@ -155,53 +155,53 @@ class Connection:
             raise UpstreamLostError(f"the upstream broke off: {error_text(error)}") from error
 
 
-class Answer:
+class UpstreamResponse:
     """An upstream answer whose head has been read; `read` hands out its body as it arrives."""
 
-    def __init__(self, connection: Connection, head: ResponseHead, framing: Framing, rest: bytes) -> None:
+    def __init__(self, connection: UpstreamConnection, head: ResponseHead, framing: Framing, rest: bytes) -> None:
         self.connection = connection
         self.head = head
         self.framing = framing
-        self._rest = rest
-        self._left = framing.length
+        self._buffered = rest
+        self._body_left = framing.length
         self._decoder = ChunkedDecoder(UpstreamProtocolError) if framing.kind is BodyKind.CHUNKED else None
         self.complete = framing.kind is BodyKind.NONE or (framing.kind is BodyKind.LENGTH and not framing.length)
         self.body_bytes = 0
 
     @property
-    def is_whole(self) -> bool:
+    def has_whole_body(self) -> bool:
         """All of the body came together with the head."""
-        return 0 < self._left <= len(self._rest)
+        return 0 < self._body_left <= len(self._buffered)
 
-    def whole(self) -> bytes:
+    def take_whole_body(self) -> bytes:
         """The body of an answer that `is_whole`; nothing is left to read."""
-        data, length = self._rest, self._left
+        data, length = self._buffered, self._body_left
         # More than announced stays behind: the connection can't be trusted.
-        self._rest = data[length:]
-        self._left, self.complete, self.body_bytes = 0, True, length
+        self._buffered = data[length:]
+        self._body_left, self.complete, self.body_bytes = 0, True, length
         return data if length == len(data) else data[:length]
 
     @property
-    def arrived(self) -> bool:
+    def has_buffered(self) -> bool:
         """Body bytes, such as came together with the head, can be read without waiting for the socket."""
-        return bool(self._rest) or self.connection.has_more
+        return bool(self._buffered) or self.connection.has_decrypted
 
-    def await_body(self, watch: Watch, timeout: float) -> bool:
+    def wait_body(self, watch: Watch, timeout: float) -> bool:
         """True when body bytes, or the end, can be read now or within `timeout` seconds."""
-        if self._rest or self.complete:
+        if self._buffered or self.complete:
             return not self.complete
-        return self.connection.wait(watch, timeout)
+        return self.connection.wait_readable(watch, timeout)
 
     def read(self, watch: Watch, idle: float) -> list[Buffer]:
         """The payload that has arrived; waits up to `idle` seconds for some.
 
         Sets `complete` with the last of it.  Raises UpstreamLost for a body that ends too early.
         """
-        data = self._rest or self.connection.receive(watch, idle, "data")
-        self._rest = b""
-        return self.take(data)
+        data = self._buffered or self.connection.receive(watch, idle, "data")
+        self._buffered = b""
+        return self.feed(data)
 
-    def take(self, data: bytes) -> list[Buffer]:
+    def feed(self, data: bytes) -> list[Buffer]:
         """As `read`, of bytes that were received already; b"" is the connection's end."""
         if self._decoder is not None:
             return self._read_chunked(self._decoder, data)
@@ -212,11 +212,11 @@ class Answer:
             self.complete = True
             return []
         if self.framing.kind is BodyKind.LENGTH:
-            if len(data) > self._left:
+            if len(data) > self._body_left:
                 # More than announced: not ours to forward, and the connection can't be trusted.
-                data, self._rest = data[: self._left], data[self._left :]
-            self._left -= len(data)
-            self.complete = not self._left
+                data, self._buffered = data[: self._body_left], data[self._body_left :]
+            self._body_left -= len(data)
+            self.complete = not self._body_left
         self.body_bytes += len(data)
         return [data]
 
@@ -228,7 +228,7 @@ class Answer:
         pieces = decoder.feed(data)
         self.body_bytes += sum(map(len, pieces))
         self.complete = decoder.finished
-        self._rest = decoder.leftover
+        self._buffered = decoder.leftover
         return pieces
 
     @property
@@ -236,8 +236,8 @@ class Answer:
         """The connection is clean for another request."""
         return (
             self.complete
-            and not self._rest
-            and not self.connection.spent
+            and not self._buffered
+            and not self.connection.partly_sent
             and self.framing.kind is not BodyKind.UNTIL_CLOSE
             and keep_alive(self.head)
         )
@@ -257,11 +257,11 @@ class UpstreamPool:
         self._dialer = Dialer(connect_timeout, ca_file, proxy)
         self._monotonic = monotonic
         # Apart are those that the ferry looks after: what comes on them wakes it.
-        self._idle: dict[tuple[Origin, bool], list[Connection]] = {}
+        self._idle: dict[tuple[Origin, bool], list[UpstreamConnection]] = {}
         self._closed = False
         self._lock = threading.Lock()  # guards _idle and _closed
 
-    def take(self, origin: Origin, epoll: Any = None) -> Optional[Connection]:
+    def take_idle(self, origin: Origin, epoll: Any = None) -> Optional[UpstreamConnection]:
         """The idle connection used last that still looks alive; `epoll` is the ferry's, for itself."""
         while True:
             with self._lock:
@@ -272,19 +272,19 @@ class UpstreamPool:
             if self._monotonic() - connection.idle_since <= IDLE_SEC:
                 # Looked after, it has told already: 5 us less than asking.
                 watched = epoll is not None and connection.epoll is epoll
-                if not (connection.news if watched else connection.has_news()):
+                if not (connection.has_unexpected_data if watched else connection.is_readable()):
                     connection.reused = True
                     return connection
             connection.close()
 
-    def open(self, origin: Origin, watch: Watch) -> Connection:
+    def open(self, origin: Origin, watch: Watch) -> UpstreamConnection:
         """A new connection; raises ConnectFailed, or ClientGone as soon as the client leaves."""
-        return Connection(self._dialer.dial(origin, watch), origin)
+        return UpstreamConnection(self._dialer.dial(origin, watch), origin)
 
-    def give_back(self, connection: Connection) -> None:
+    def release(self, connection: UpstreamConnection) -> None:
         """Keep a clean connection for the next request; the ones idle too long are closed."""
         connection.idle_since = now = self._monotonic()
-        stale: list[Connection] = []
+        stale: list[UpstreamConnection] = []
         with self._lock:
             idle = self._idle.setdefault((connection.origin, connection.epoll is not None), [])
             idle.append(connection)
@@ -294,12 +294,12 @@ class UpstreamPool:
         for old in stale:
             old.close()
 
-    def trim(self) -> None:
+    def close_stale(self) -> None:
         """Close what was idle too long or was closed by the upstream, also when nobody asks for it."""
         with self._lock:
             oldest = self._monotonic() - IDLE_SEC
             idle = [c for connections in self._idle.values() for c in connections]
-            dead = [c for c in idle if c.idle_since < oldest or c.has_news()]
+            dead = [c for c in idle if c.idle_since < oldest or c.is_readable()]
             for connection in dead:
                 self._idle[connection.origin, connection.epoll is not None].remove(connection)
         for connection in dead:
@@ -315,33 +315,33 @@ class UpstreamPool:
             connection.close()
 
 
-def first_answer(connection: Connection, method: str, first: bytes) -> Optional[Answer]:
+def parse_whole_head(connection: UpstreamConnection, method: str, first: bytes) -> Optional[UpstreamResponse]:
     """The final answer, if the first bytes hold all of its head; raises UpstreamLost."""
     if not first:
-        raise UpstreamLostError(_CLOSED)
+        raise UpstreamLostError(_CLOSED_EARLY)
     whole = first.find(b"\r\n\r\n") + 4
     if whole == 3 or _INTERIM.match(first):
         return None
     head = parse_response_head(first[:whole])
-    return Answer(connection, head, response_framing(head, method), first[whole:])
+    return UpstreamResponse(connection, head, response_framing(head, method), first[whole:])
 
 
-def read_answer(
-    connection: Connection,
+def read_response(
+    connection: UpstreamConnection,
     method: str,
     watch: Watch,
     timeout: float,
     first: bytes = b"",
     switches: bool = False,
-) -> Answer:
+) -> UpstreamResponse:
     """Read the head of the final answer (1xx are skipped), of which `first` has come already.
 
     `timeout` is for all of it, in seconds.  The body of a 101 that was asked for (`switches`) is all that
     follows.  Raises UpstreamLost or ClientGone.
     """
     ends = time.monotonic() + timeout
-    first = first or _more_of_head(connection, watch, timeout)
-    answer = first_answer(connection, method, first)  # as nearly always: 3 us less
+    first = first or _receive_head(connection, watch, timeout)
+    answer = parse_whole_head(connection, method, first)  # as nearly always: 3 us less
     if answer is not None:
         return answer
     buffer, seen = bytearray(first), 0
@@ -351,19 +351,19 @@ def read_answer(
             seen = len(buffer)
             if seen > MAX_HEAD_BYTES:
                 raise UpstreamProtocolError(f"the upstream's head is longer than {MAX_HEAD_BYTES} bytes")
-            buffer += _more_of_head(connection, watch, max(0.0, ends - time.monotonic()))
+            buffer += _receive_head(connection, watch, max(0.0, ends - time.monotonic()))
             continue
         head = parse_response_head(buffer[:end])
         if head.status >= 200 or head.status == 101:
             switched = switches and head.status == 101
             framing = Framing(BodyKind.UNTIL_CLOSE) if switched else response_framing(head, method)
-            return Answer(connection, head, framing, bytes(buffer[end:]))
+            return UpstreamResponse(connection, head, framing, bytes(buffer[end:]))
         del buffer[:end]
         seen = 0
 
 
-def _more_of_head(connection: Connection, watch: Watch, timeout: float) -> bytes:
+def _receive_head(connection: UpstreamConnection, watch: Watch, timeout: float) -> bytes:
     data = connection.receive(watch, timeout, "answer")
     if not data:
-        raise UpstreamLostError(_CLOSED)
+        raise UpstreamLostError(_CLOSED_EARLY)
     return data

@@ -10,7 +10,7 @@ import pytest
 
 from teamclaude.proxy.wire.berths import LoopState
 from teamclaude.proxy.wire.origin import Origin
-from teamclaude.proxy.wire.upstream import Connection
+from teamclaude.proxy.wire.upstream import UpstreamConnection
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.skipif(not hasattr(select, "epoll"), reason="no epoll h
 IN = getattr(select, "EPOLLIN", 0)
 
 
-def connection_of(pair: Pair) -> Connection:
-    return Connection(pair()[0], Origin("http", "127.0.0.1", 1))
+def connection_of(pair: Pair) -> UpstreamConnection:
+    return UpstreamConnection(pair()[0], Origin("http", "127.0.0.1", 1))
 
 
 def test_a_connection_is_registered_once_however_often_it_is_held(tcp_pair: Pair) -> None:

@@ -16,7 +16,7 @@ from teamclaude.proxy.wire.ferry import EventLoop
 from teamclaude.proxy.wire.framing import Framing, BodyKind
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.relay import relay
-from teamclaude.proxy.wire.upstream import Answer, Connection, read_answer
+from teamclaude.proxy.wire.upstream import UpstreamResponse, UpstreamConnection, read_response
 from teamclaude.proxy.wire.watch import Watch
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
@@ -32,17 +32,17 @@ class Bridge:
         self.reader, here = pair()
         there, self.upstream = pair()
         self.client = ClientConnection(here, 5.0, 5.0, 5.0)
-        self.connection = Connection(there, Origin("http", "127.0.0.1", 1))
+        self.connection = UpstreamConnection(there, Origin("http", "127.0.0.1", 1))
         self.ferry = ferry
         self.seen = b""
         self.error: Optional[BaseException] = None
         self._thread = threading.Thread(target=lambda: None)
 
-    def answer(self, data: bytes) -> Answer:
+    def answer(self, data: bytes) -> UpstreamResponse:
         self.upstream.sendall(data)
-        return read_answer(self.connection, "POST", Watch(None), 5.0)
+        return read_response(self.connection, "POST", Watch(None), 5.0)
 
-    def start(self, answer: Answer, framing: Framing, idle: float = 5.0, **more: Any) -> None:
+    def start(self, answer: UpstreamResponse, framing: Framing, idle: float = 5.0, **more: Any) -> None:
         def run() -> None:
             try:
                 relay(answer, self.client, HEAD, framing, [self._see], idle, event_loop=self.ferry, **more)

@@ -20,7 +20,7 @@ from teamclaude.proxy.wire.head import RequestHead
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.ride import ConnectionTask
 from teamclaude.proxy.wire.steps import ReadUpstream, RequestCoroutine, run_coroutine, resume_coroutine
-from teamclaude.proxy.wire.upstream import Connection, UpstreamPool
+from teamclaude.proxy.wire.upstream import UpstreamConnection, UpstreamPool
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 ORIGIN = Origin("http", "127.0.0.1", 1)
@@ -41,9 +41,9 @@ class Passenger:
         self.user.settimeout(5)
         self.api.settimeout(5)
         self.client = ClientConnection(here, 5.0, 5.0, 5.0)
-        self.connection = Connection(there, ORIGIN)
+        self.connection = UpstreamConnection(there, ORIGIN)
         self.pool = UpstreamPool()
-        self.pool.give_back(self.connection)
+        self.pool.release(self.connection)
         self.timeout = timeout
         self.seen: list[Any] = []
         self.threads: set[str] = set()
@@ -70,7 +70,7 @@ class Passenger:
         if what == "break":
             raise KeyError("a defect")
         self.client.read_body(request_framing(head), 99)
-        connection = self.pool.take(ORIGIN, self.client.watch.epoll)
+        connection = self.pool.take_idle(ORIGIN, self.client.watch.epoll)
         assert connection is not None
         try:
             connection.send(b"asked;", b"", self.client.watch)
@@ -79,7 +79,7 @@ class Passenger:
             if self.last_step is not None:
                 self.seen.append((yield self.last_step))
             self.client.send(b"told " + answer + b";")
-            self.pool.give_back(connection)
+            self.pool.release(connection)
             return what != "close"
         except (ClientGoneError, UpstreamLostError) as error:
             self.seen.append(error)
@@ -175,7 +175,7 @@ def test_what_may_take_its_time_is_left_to_the_thread(board: Board) -> None:
     assert one.connection.epoll is None, "it is the thread's now"
     assert resume_coroutine(ride.coroutine, ride.effect) is True
     assert one.seen == [b"yes", "MainThread"]
-    assert one.pool.take(ORIGIN) is one.connection
+    assert one.pool.take_idle(ORIGIN) is one.connection
 
 
 def test_the_next_request_may_come_early(board: Board) -> None:
@@ -280,8 +280,8 @@ def test_an_idle_connection_that_the_upstream_closed_is_not_taken(board: Board) 
     witness.api_hears()
     witness.api.sendall(b"2")
     witness.is_told(b"told 2;")
-    assert one.connection.news
-    assert one.pool.take(ORIGIN, one.connection.epoll) is None
+    assert one.connection.has_unexpected_data
+    assert one.pool.take_idle(ORIGIN, one.connection.epoll) is None
 
 
 def test_it_lands_when_no_more_may_be_taken_on(board: Board) -> None:

@@ -15,7 +15,7 @@ from teamclaude.demo.quota import FakeAccount
 from teamclaude.errors import ClientGoneError, ConnectFailedError, UpstreamLostError, UpstreamTimeoutError
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.transport import MAX_KEPT_BODY_BYTES, Transport
-from teamclaude.proxy.wire.upstream import Answer, Buffer, UpstreamPool
+from teamclaude.proxy.wire.upstream import UpstreamResponse, Buffer, UpstreamPool
 from teamclaude.proxy.wire.watch import Watch
 
 BODY = b'{"model":"claude-opus-4-8","max_tokens":9,"messages":[{"role":"user","content":"x"}]}'
@@ -46,7 +46,7 @@ class Wired:
         self.watch = Pauses()
         self.transport = Transport(self.pool, self.watch, 2.0)
 
-    def ask(self) -> Answer:
+    def ask(self) -> UpstreamResponse:
         return self.transport.exchange(self.origin, "POST", HEAD, BODY)
 
     def whole(self) -> int:
@@ -175,7 +175,7 @@ def test_a_client_that_leaves_ends_it_without_another_try(
 def test_an_answer_that_was_not_read_to_its_end_is_not_kept(wired: Wired) -> None:
     answer = wired.ask()
     wired.transport.release(answer)
-    assert wired.pool.take(wired.origin) is None
+    assert wired.pool.take_idle(wired.origin) is None
     assert wired.api.wait_until(lambda api: api.connections == 0)
 
 
@@ -183,7 +183,7 @@ def test_a_kept_body_is_whole(wired: Wired) -> None:
     wired.api.script.once(Fault.status(529, body=b"x" * 200_000))
     answer = wired.ask()
     assert (wired.transport.read_kept_body(answer), answer.complete) == (b"x" * 200_000, True)
-    assert wired.pool.take(wired.origin) is answer.connection
+    assert wired.pool.take_idle(wired.origin) is answer.connection
 
 
 def test_a_kept_body_beyond_all_measure_is_cut(wired: Wired) -> None:
@@ -192,7 +192,7 @@ def test_a_kept_body_beyond_all_measure_is_cut(wired: Wired) -> None:
     body = wired.transport.read_kept_body(answer)
     assert MAX_KEPT_BODY_BYTES < len(body) < 2 * MAX_KEPT_BODY_BYTES
     assert not answer.complete
-    assert wired.pool.take(wired.origin) is None
+    assert wired.pool.take_idle(wired.origin) is None
 
 
 def test_a_kept_body_that_breaks_off_is_known_to_be_broken(wired: Wired) -> None:

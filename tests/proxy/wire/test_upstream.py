@@ -12,7 +12,7 @@ import pytest
 
 from teamclaude.errors import UpstreamLostError, UpstreamProtocolError
 from teamclaude.proxy.wire.origin import Origin
-from teamclaude.proxy.wire.upstream import Answer, Connection, UpstreamPool, read_answer
+from teamclaude.proxy.wire.upstream import UpstreamResponse, UpstreamConnection, UpstreamPool, read_response
 from teamclaude.proxy.wire.watch import Watch
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
@@ -25,12 +25,12 @@ class Wire:
 
     def __init__(self, pair: Pair, origin: Origin = ORIGIN) -> None:
         near, self.far = pair()
-        self.connection = Connection(near, origin)
+        self.connection = UpstreamConnection(near, origin)
 
-    def answer(self, *pieces: bytes, method: str = "POST", timeout: float = 2.0) -> Answer:
+    def answer(self, *pieces: bytes, method: str = "POST", timeout: float = 2.0) -> UpstreamResponse:
         for piece in pieces:
             self.far.sendall(piece)
-        return read_answer(self.connection, method, NOBODY, timeout)
+        return read_response(self.connection, method, NOBODY, timeout)
 
     def reset(self) -> None:
         self.far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -42,7 +42,7 @@ def wire(tcp_pair: Pair) -> Wire:
     return Wire(tcp_pair)
 
 
-def body_of(answer: Answer) -> bytes:
+def body_of(answer: UpstreamResponse) -> bytes:
     out = b""
     while not answer.complete:
         out += b"".join(answer.read(NOBODY, 2.0))
@@ -119,7 +119,7 @@ def test_silence_before_the_answer_is_a_loss(wire: Wire) -> None:
 
 def test_a_body_by_length(wire: Wire) -> None:
     answer = wire.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", b"llo")
-    assert (answer.arrived, body_of(answer), answer.body_bytes, answer.reusable) == (True, b"hello", 5, True)
+    assert (answer.has_buffered, body_of(answer), answer.body_bytes, answer.reusable) == (True, b"hello", 5, True)
 
 
 def test_more_than_announced_is_not_ours_and_spoils_the_connection(wire: Wire) -> None:
@@ -255,31 +255,31 @@ class Ticks:
 
 def test_a_connection_serves_one_request_at_a_time(tcp_pair: Pair) -> None:
     pool, one, two = UpstreamPool(), Wire(tcp_pair), Wire(tcp_pair)
-    pool.give_back(one.connection)
-    pool.give_back(two.connection)
-    assert pool.take(ORIGIN) is two.connection, "the one used last is the likeliest to live"
+    pool.release(one.connection)
+    pool.release(two.connection)
+    assert pool.take_idle(ORIGIN) is two.connection, "the one used last is the likeliest to live"
     assert two.connection.reused
-    assert pool.take(ORIGIN) is one.connection
-    assert pool.take(ORIGIN) is None
+    assert pool.take_idle(ORIGIN) is one.connection
+    assert pool.take_idle(ORIGIN) is None
 
 
 def test_connections_belong_to_their_origin(tcp_pair: Pair) -> None:
     pool, wire = UpstreamPool(), Wire(tcp_pair)
-    pool.give_back(wire.connection)
-    assert pool.take(ORIGIN._replace(port=2)) is None
-    assert pool.take(ORIGIN._replace(scheme="https")) is None
-    assert pool.take(ORIGIN) is wire.connection
+    pool.release(wire.connection)
+    assert pool.take_idle(ORIGIN._replace(port=2)) is None
+    assert pool.take_idle(ORIGIN._replace(scheme="https")) is None
+    assert pool.take_idle(ORIGIN) is wire.connection
 
 
 @pytest.mark.parametrize("last", ["fin", "rst", "bytes"])
 def test_a_connection_that_is_not_quiet_is_dropped(tcp_pair: Pair, last: str) -> None:
     pool, good, bad = UpstreamPool(), Wire(tcp_pair), Wire(tcp_pair)
-    pool.give_back(good.connection)
-    pool.give_back(bad.connection)
+    pool.release(good.connection)
+    pool.release(bad.connection)
     {"fin": bad.far.close, "rst": bad.reset, "bytes": lambda: bad.far.sendall(b"HTTP/1.1 408\r\n\r\n")}[
         last
     ]()
-    assert pool.take(ORIGIN) is good.connection
+    assert pool.take_idle(ORIGIN) is good.connection
     assert bad.connection.sock.fileno() == -1, "closed"
 
 
@@ -288,9 +288,9 @@ def test_idle_connections_are_used_up_to_55_seconds(tcp_pair: Pair) -> None:
     pool = UpstreamPool(monotonic=ticks)
     for idle, kept in ((55.0, True), (55.1, False)):
         wire = Wire(tcp_pair)
-        pool.give_back(wire.connection)
+        pool.release(wire.connection)
         ticks.now += idle
-        assert (pool.take(ORIGIN) is wire.connection) == kept
+        assert (pool.take_idle(ORIGIN) is wire.connection) == kept
     assert wire.far.recv(1) == b"", "the old one is closed"
 
 
@@ -298,33 +298,33 @@ def test_old_connections_are_closed_when_another_comes_back(tcp_pair: Pair) -> N
     ticks = Ticks()
     pool = UpstreamPool(monotonic=ticks)
     old, young = Wire(tcp_pair), Wire(tcp_pair)
-    pool.give_back(old.connection)
+    pool.release(old.connection)
     ticks.now += 56.0
-    pool.give_back(young.connection)
+    pool.release(young.connection)
     assert old.far.recv(1) == b""
-    assert pool.take(ORIGIN) is young.connection
-    assert pool.take(ORIGIN) is None
+    assert pool.take_idle(ORIGIN) is young.connection
+    assert pool.take_idle(ORIGIN) is None
 
 
 def test_dead_and_old_connections_are_closed_when_nobody_asks(tcp_pair: Pair) -> None:
     clock = [0.0]
     pool = UpstreamPool(monotonic=lambda: clock[0])
     old, dead, good = Wire(tcp_pair), Wire(tcp_pair), Wire(tcp_pair)
-    pool.give_back(old.connection)
+    pool.release(old.connection)
     clock[0] = 50.0
     for wire in (dead, good):
-        pool.give_back(wire.connection)
+        pool.release(wire.connection)
     dead.far.close()
     clock[0] = 56.0
-    pool.trim()
+    pool.close_stale()
     assert [wire.connection.sock.fileno() < 0 for wire in (old, dead, good)] == [True, True, False]
-    assert pool.take(ORIGIN) is good.connection
+    assert pool.take_idle(ORIGIN) is good.connection
 
 
 def test_a_closed_pool_holds_nothing_open(tcp_pair: Pair) -> None:
     pool, wire, late = UpstreamPool(), Wire(tcp_pair), Wire(tcp_pair)
-    pool.give_back(wire.connection)
+    pool.release(wire.connection)
     pool.close()
     assert wire.far.recv(1) == b""
-    pool.give_back(late.connection)
+    pool.release(late.connection)
     assert late.far.recv(1) == b"", "also what comes back later"
