@@ -17,7 +17,7 @@ from .house import RequestContext
 from .router import NO_WAIT, NoUsableAccountError
 from .wire.forwarding import OAUTH_BETA, render_request
 from .wire.upstream import read_response
-from .wire.watch import Watch
+from .wire.watch import ClientWatch
 
 __all__ = ["warm_up"]
 
@@ -44,7 +44,7 @@ def _warm_account(house: RequestContext, key: str, way: UpstreamTarget) -> None:
     except (NoUsableAccountError, TeamClaudeError):
         return
     try:
-        watch = Watch(None)
+        watch = ClientWatch(None)
         connection = house.pool.open(way.origin, watch)
         try:
             request = render_request("POST", f"{way.prefix}/v1/messages", _headers(way))

@@ -15,7 +15,7 @@ from teamclaude.proxy.wire import client, crossing, forwarding, transport
 from teamclaude.proxy.wire.berths import LoopState
 from teamclaude.proxy.wire.crossing import StreamTask
 from teamclaude.proxy.wire.framing import LAST_CHUNK, BodyKind
-from teamclaude.proxy.wire.watch import Watch
+from teamclaude.proxy.wire.watch import ClientWatch
 from teamclaude.routing import lessons
 from teamclaude.routing.answers import MEANINGS, ResponseKind, Effect, Meaning, NextStep
 
@@ -56,7 +56,7 @@ def truncated_body_looks_complete() -> Patches:
 
 
 def departures_go_unnoticed() -> Patches:
-    return [mock.patch.object(client, "Watch", lambda sock: Watch(None))]
+    return [mock.patch.object(client, "Watch", lambda sock: ClientWatch(None))]
 
 
 def two_attempts_at_once() -> Patches:

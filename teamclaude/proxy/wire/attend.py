@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, Optional, TypeVar
 
-from .watch import BEAT_SEC
+from .watch import POLL_SEC
 
 __all__ = ["run_in_thread"]
 
@@ -23,7 +23,7 @@ def run_in_thread(work: Callable[[], T], on_tick: Callable[[], None]) -> T:
         job = _ThreadJob(work)
     except RuntimeError:  # "can't start new thread"
         return work()
-    while not job.done.wait(BEAT_SEC):
+    while not job.done.wait(POLL_SEC):
         on_tick()
     return job.result()
 

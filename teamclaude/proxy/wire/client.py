@@ -31,7 +31,7 @@ from .bodyreader import RECV_BYTES, BodyReader
 from .framing import Framing, BodyKind, request_framing
 from .head import MAX_HEAD_BYTES, RequestHead, RequestHeadParser, find_head_end
 from .spool import Spool
-from .watch import Watch
+from .watch import ClientWatch
 
 __all__ = ["ClientConnection"]
 
@@ -61,7 +61,7 @@ class ClientConnection:
         self.sock = sock
         self.admitted = False  # a request was admitted: it may be idle for long
         self._first_head_deadline: Optional[float] = (time.monotonic() if since is None else since) + head_sec
-        self.watch = Watch(sock)
+        self.watch = ClientWatch(sock)
         self.response_started = False  # a byte of the current answer has been sent
         self.idle = True  # between requests: a drain may close it
         self._buffer = bytearray()

@@ -23,7 +23,7 @@ from typing import NamedTuple, Optional
 from ...errors import OverloadedError
 from .client import ClientConnection
 from .peer import PeerUserCheck
-from .watch import readable
+from .watch import readable_probe
 
 __all__ = ["MAX_UNADMITTED", "AcceptedConnection", "Connections", "ConnectionLimits", "connection_limits"]
 
@@ -73,7 +73,7 @@ class AcceptedConnection:
     def is_silent(self) -> bool:
         """It is idle, and no request is waiting to be read."""
         try:
-            return self.idle and not readable(self.sock)()
+            return self.idle and not readable_probe(self.sock)()
         except (OSError, ValueError):  # it is being closed
             return False
 

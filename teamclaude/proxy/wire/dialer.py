@@ -18,7 +18,7 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 from ...errors import ConfigError, ConnectFailedError
 from .origin import Origin
-from .watch import BEAT_SEC, Watch
+from .watch import POLL_SEC, ClientWatch
 
 __all__ = ["Dialer", "error_text"]
 
@@ -35,7 +35,7 @@ class Dialer:
         self._context: Optional[ssl.SSLContext] = None
         self._lock = threading.Lock()  # guards _context
 
-    def dial(self, origin: Origin, watch: Watch) -> socket.socket:
+    def dial(self, origin: Origin, watch: ClientWatch) -> socket.socket:
         """A new connection; raises ConnectFailed, ConfigError, or ClientGone as soon as the client leaves.
 
         Where no thread can be started it connects in this one: then a departure is noticed afterwards.
@@ -45,7 +45,7 @@ class Dialer:
         except RuntimeError:  # "can't start new thread"
             return self._connect(origin)
         try:
-            while not opening.done.wait(BEAT_SEC):
+            while not opening.done.wait(POLL_SEC):
                 watch.check()
         except BaseException:
             opening.abandon()

@@ -24,7 +24,7 @@ from .berths import LoopState
 from .client import KEEP_ALIVE_SEC, ClientConnection
 from .steps import ReadUpstream, WriteUpstream, Deferred, Effect, RequestCoroutine
 from .upstream import UpstreamConnection
-from .watch import sends_no_more
+from .watch import has_stopped_sending
 
 __all__ = ["ConnectionTask"]
 
@@ -105,7 +105,7 @@ class ConnectionTask:
         if fd != self.client_fd:
             self._read_upstream(now)
             return
-        if events & _CLIENT_ENDED and sends_no_more(self._client.sock):
+        if events & _CLIENT_ENDED and has_stopped_sending(self._client.sock):
             self._client_ended = True
         if self.coroutine is None:
             self._read_client(now)

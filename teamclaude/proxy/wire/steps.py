@@ -12,7 +12,7 @@ from typing import Any, Optional, TypeVar, Union
 
 from ...errors import UpstreamLostError, UpstreamTimeoutError
 from .upstream import Buffer, UpstreamConnection
-from .watch import Watch
+from .watch import ClientWatch
 
 __all__ = ["ReadUpstream", "WriteUpstream", "Deferred", "Effect", "RequestCoroutine", "run_coroutine", "resume_coroutine"]
 
@@ -24,7 +24,7 @@ class ReadUpstream:
 
     __slots__ = ("connection", "timeout", "watch", "what")
 
-    def __init__(self, connection: UpstreamConnection, watch: Watch, timeout: float, what: str) -> None:
+    def __init__(self, connection: UpstreamConnection, watch: ClientWatch, timeout: float, what: str) -> None:
         self.connection = connection
         self.watch = watch
         self.timeout = timeout

@@ -15,7 +15,7 @@ from ...errors import ClientGoneError, ConnectFailedError, UpstreamLostError, Up
 from .origin import Origin
 from .steps import ReadUpstream, WriteUpstream, RequestCoroutine, run_coroutine
 from .upstream import UpstreamResponse, Buffer, UpstreamConnection, UpstreamPool, parse_whole_head, read_response
-from .watch import Watch
+from .watch import ClientWatch
 
 __all__ = ["Transport"]
 
@@ -30,7 +30,7 @@ class Transport:
     def __init__(
         self,
         pool: UpstreamPool,
-        watch: Watch,
+        watch: ClientWatch,
         head_timeout: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:

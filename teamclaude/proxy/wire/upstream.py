@@ -23,7 +23,7 @@ from .framing import ChunkedDecoder, Framing, BodyKind, keep_alive, response_fra
 from .head import MAX_HEAD_BYTES, ResponseHead, find_head_end, parse_response_head
 from .origin import Origin
 from .spool import DiskBody
-from .watch import READABLE, WRITABLE, Watch, readable
+from .watch import READABLE, WRITABLE, ClientWatch, readable_probe
 
 __all__ = ["UpstreamResponse", "UpstreamConnection", "UpstreamPool", "parse_whole_head", "read_response"]
 
@@ -52,12 +52,12 @@ class UpstreamConnection:
         self.epoll: Any = None  # the ferry's, when it looks after this connection
         self.has_unexpected_data = False  # something came that nobody waits for, as far as that has seen
         self._tls_pending = sock.pending if isinstance(sock, ssl.SSLSocket) else None
-        self.is_readable = readable(sock)
+        self.is_readable = readable_probe(sock)
 
     def close(self) -> None:
         self.sock.close()
 
-    def send(self, head: bytes, body: Buffer, watch: Watch) -> None:
+    def send(self, head: bytes, body: Buffer, watch: ClientWatch) -> None:
         """Send a whole request; raises UpstreamLost or ClientGone."""
         rest = self.send_nowait(head, body)
         if rest:
@@ -86,7 +86,7 @@ class UpstreamConnection:
         self.partly_sent = bool(rest)
         return rest
 
-    def send_rest(self, rest: list[Buffer], watch: Watch) -> None:
+    def send_rest(self, rest: list[Buffer], watch: ClientWatch) -> None:
         """Send what `send_now` left; raises UpstreamLost or ClientGone."""
         try:
             self.partly_sent = not all(self._send_all(piece, watch) for piece in rest)
@@ -99,7 +99,7 @@ class UpstreamConnection:
         if self.reused:
             raise UpstreamLostError("the upstream had closed the connection") from None
 
-    def _send_all(self, data: Buffer, watch: Watch) -> bool:
+    def _send_all(self, data: Buffer, watch: ClientWatch) -> bool:
         """Send it; False when the upstream began to answer before it took everything."""
         # Only without TLS: there a session ticket may be readable, which is no answer.
         early = self._tls_pending is None
@@ -133,11 +133,11 @@ class UpstreamConnection:
         """TLS has decrypted bytes that were not taken: the socket itself may have nothing to tell."""
         return self._tls_pending is not None and self._tls_pending() > 0
 
-    def wait_readable(self, watch: Watch, timeout: float) -> bool:
+    def wait_readable(self, watch: ClientWatch, timeout: float) -> bool:
         """True when something can be read; raises ClientGone."""
         return self.has_decrypted or watch.wait(self.sock, timeout)
 
-    def receive(self, watch: Watch, timeout: float, what: str) -> bytes:
+    def receive(self, watch: ClientWatch, timeout: float, what: str) -> bytes:
         """The bytes that arrive next, b"" at the end; raises UpstreamLost or ClientGone."""
         while self.wait_readable(watch, timeout):
             data = self.receive_nowait()
@@ -186,13 +186,13 @@ class UpstreamResponse:
         """Body bytes, such as came together with the head, can be read without waiting for the socket."""
         return bool(self._buffered) or self.connection.has_decrypted
 
-    def wait_body(self, watch: Watch, timeout: float) -> bool:
+    def wait_body(self, watch: ClientWatch, timeout: float) -> bool:
         """True when body bytes, or the end, can be read now or within `timeout` seconds."""
         if self._buffered or self.complete:
             return not self.complete
         return self.connection.wait_readable(watch, timeout)
 
-    def read(self, watch: Watch, idle: float) -> list[Buffer]:
+    def read(self, watch: ClientWatch, idle: float) -> list[Buffer]:
         """The payload that has arrived; waits up to `idle` seconds for some.
 
         Sets `complete` with the last of it.  Raises UpstreamLost for a body that ends too early.
@@ -277,7 +277,7 @@ class UpstreamPool:
                     return connection
             connection.close()
 
-    def open(self, origin: Origin, watch: Watch) -> UpstreamConnection:
+    def open(self, origin: Origin, watch: ClientWatch) -> UpstreamConnection:
         """A new connection; raises ConnectFailed, or ClientGone as soon as the client leaves."""
         return UpstreamConnection(self._dialer.dial(origin, watch), origin)
 
@@ -329,7 +329,7 @@ def parse_whole_head(connection: UpstreamConnection, method: str, first: bytes) 
 def read_response(
     connection: UpstreamConnection,
     method: str,
-    watch: Watch,
+    watch: ClientWatch,
     timeout: float,
     first: bytes = b"",
     switches: bool = False,
@@ -362,7 +362,7 @@ def read_response(
         seen = 0
 
 
-def _receive_head(connection: UpstreamConnection, watch: Watch, timeout: float) -> bytes:
+def _receive_head(connection: UpstreamConnection, watch: ClientWatch, timeout: float) -> bytes:
     data = connection.receive(watch, timeout, "answer")
     if not data:
         raise UpstreamLostError(_CLOSED_EARLY)

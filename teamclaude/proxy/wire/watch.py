@@ -29,55 +29,55 @@ from typing import Any, Callable, Optional
 from ...errors import ClientGoneError
 from .peer import Address, peer_uid
 
-__all__ = ["BEAT_SEC", "READABLE", "WRITABLE", "Watch", "departed", "is_held", "readable", "sends_no_more"]
+__all__ = ["POLL_SEC", "READABLE", "WRITABLE", "ClientWatch", "has_disconnected", "is_peer_socket_open", "readable_probe", "has_stopped_sending"]
 
 # Not exported by every build of `select`; the value is Linux's ABI.
 _RDHUP: int = getattr(select, "POLLRDHUP", 0x2000 if sys.platform.startswith("linux") else 0)
 READABLE: int = getattr(select, "POLLIN", 1)
 WRITABLE: int = getattr(select, "POLLOUT", 4)
-_GONE: int = getattr(select, "POLLHUP", 16) | getattr(select, "POLLERR", 8)  # told without being asked for
-BEAT_SEC = 0.4  # where a departure is no event: how often to look
+_CLOSED: int = getattr(select, "POLLHUP", 16) | getattr(select, "POLLERR", 8)  # told without being asked for
+POLL_SEC = 0.4  # where a departure is no event: how often to look
 # As soon after an end of sending: the kernel sends it just before it takes a closed socket from its process.
-FIRST_LOOK_SEC = 0.02
+FIRST_CHECK_SEC = 0.02
 
 
-def readable(sock: socket.socket) -> Callable[[], bool]:
+def readable_probe(sock: socket.socket) -> Callable[[], bool]:
     """Asks whether bytes, an end or an error are waiting: an idle pooled connection that has is dead.
 
     To be asked by one thread at a time.  Prepared once: 1.5 us less each time.
     """
     if not hasattr(select, "poll"):
-        return lambda: bool(_ready(sock, READABLE, 0.0))
+        return lambda: bool(_poll_once(sock, READABLE, 0.0))
     poll = select.poll()
     poll.register(sock, READABLE)
     return lambda: bool(poll.poll(0))
 
 
-def departed(sock: socket.socket) -> bool:
+def has_disconnected(sock: socket.socket) -> bool:
     """The peer has left; one that has closed its sending side alone has not (rules 1 to 3)."""
     if _RDHUP:
         poll = select.poll()
         poll.register(sock, _RDHUP)
         events = poll.poll(0)
-        return bool(events) and (bool(events[0][1] & _GONE) or not is_held(sock))
-    if isinstance(sock, ssl.SSLSocket) or not _ready(sock, READABLE, 0.0):
+        return bool(events) and (bool(events[0][1] & _CLOSED) or not is_peer_socket_open(sock))
+    if isinstance(sock, ssl.SSLSocket) or not _poll_once(sock, READABLE, 0.0):
         return False
     try:
-        return sock.recv(1, socket.MSG_PEEK) == b"" and not is_held(sock)
+        return sock.recv(1, socket.MSG_PEEK) == b"" and not is_peer_socket_open(sock)
     except BlockingIOError:
         return False
     except OSError:
         return True
 
 
-def sends_no_more(sock: socket.socket) -> bool:
+def has_stopped_sending(sock: socket.socket) -> bool:
     """The peer has closed its sending side, or all of its connection."""
     poll = select.poll()
     poll.register(sock, _RDHUP)
     return bool(poll.poll(0))
 
 
-def is_held(sock: socket.socket) -> bool:
+def is_peer_socket_open(sock: socket.socket) -> bool:
     """Whether a process of this host holds the peer's socket; False where that can't be known."""
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return False
@@ -88,7 +88,7 @@ def is_held(sock: socket.socket) -> bool:
     return peer_uid(Address(*local[:2]), Address(*peer[:2])) is not None
 
 
-def _ready(sock: socket.socket, wanted: int, timeout: float) -> int:
+def _poll_once(sock: socket.socket, wanted: int, timeout: float) -> int:
     """Which of the `wanted` poll events `sock` has within `timeout` seconds; errors count as any."""
     if hasattr(select, "poll"):
         poll = select.poll()
@@ -101,7 +101,7 @@ def _ready(sock: socket.socket, wanted: int, timeout: float) -> int:
     return (READABLE if can_read or broken else 0) | (WRITABLE if can_write else 0)
 
 
-class Watch:
+class ClientWatch:
     """One request's two sockets: waits for the upstream, notices the client's departure.
 
     Without a client it only waits.
@@ -116,57 +116,57 @@ class Watch:
         self.epoll: Any = None  # the ferry's, while that waits in its place
         self._upstream_fd = -1  # registered beside it: for as long as one answer is read, 1 us per event
         self.half_closed = False  # the client sends no more, but waits for its answer
-        self._beat = FIRST_LOOK_SEC  # how long until it is looked at again
+        self._check_interval = FIRST_CHECK_SEC  # how long until it is looked at again
 
     def check(self) -> None:
         """Raise ClientGone if the client has left."""
-        if self._client is not None and departed(self._client):
+        if self._client is not None and has_disconnected(self._client):
             raise ClientGoneError("the client closed its connection")
 
     def sleep(self, seconds: float) -> None:
         """A pause that ends with ClientGone when the client leaves."""
         if self._poll is not None:
-            self._follow(self._poll, -1)
-            self._watch(self._poll, seconds)
+            self._register_upstream(self._poll, -1)
+            self._wait_registered(self._poll, seconds)
             return
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, BEAT_SEC))
+            time.sleep(min(left, POLL_SEC))
             self.check()
 
     def wait(self, upstream: socket.socket, timeout: float) -> bool:
         """True when `upstream` is readable, False after `timeout` seconds; raises ClientGone."""
         if self._poll is None:
-            return self._wait_by_beats(upstream, timeout)
+            return self._wait_by_polling(upstream, timeout)
         fd = upstream.fileno()
         if fd != self._upstream_fd:
-            self._follow(self._poll, fd)
-        return self._watch(self._poll, timeout)
+            self._register_upstream(self._poll, fd)
+        return self._wait_registered(self._poll, timeout)
 
-    def _watch(self, poll: Any, timeout: float) -> bool:
+    def _wait_registered(self, poll: Any, timeout: float) -> bool:
         """Wait for what is registered; True when that is the upstream."""
         end = time.monotonic() + timeout
         while True:
-            events = poll.poll((min(timeout, self._beat) if self.half_closed else timeout) * 1000.0)
+            events = poll.poll((min(timeout, self._check_interval) if self.half_closed else timeout) * 1000.0)
             # Bytes that have arrived are taken before a departure is looked at: the next write tells.
             if len(events) > 1 or (events and events[0][0] != self._client_fd):
                 return True
             if events or self.half_closed:
-                self._look(poll)
+                self._check_half_closed(poll)
             timeout = end - time.monotonic()
             if timeout <= 0:
                 return False
 
-    def _look(self, poll: Any) -> None:
+    def _check_half_closed(self, poll: Any) -> None:
         """The client has sent its end: see whether it has left; raises ClientGone."""
         self.check()
         if self.half_closed:
-            self._beat = min(2 * self._beat, BEAT_SEC)
+            self._check_interval = min(2 * self._check_interval, POLL_SEC)
             return
         self.half_closed = True
         poll.modify(self._client_fd, 0)  # its end would be told again and again
 
-    def _follow(self, poll: Any, fd: int) -> None:
+    def _register_upstream(self, poll: Any, fd: int) -> None:
         if self._upstream_fd >= 0:
             poll.unregister(self._upstream_fd)
         if fd >= 0:
@@ -181,16 +181,16 @@ class Watch:
         wanted = WRITABLE | READABLE if or_read else WRITABLE
         end = time.monotonic() + timeout
         while (left := end - time.monotonic()) > 0:
-            ready = _ready(upstream, wanted, min(left, BEAT_SEC))
+            ready = _poll_once(upstream, wanted, min(left, POLL_SEC))
             if ready:
                 return ready
             self.check()
         return 0
 
-    def _wait_by_beats(self, upstream: socket.socket, timeout: float) -> bool:
+    def _wait_by_polling(self, upstream: socket.socket, timeout: float) -> bool:
         end = time.monotonic() + timeout
         while (left := end - time.monotonic()) > 0:
-            if _ready(upstream, READABLE, min(left, BEAT_SEC)):
+            if _poll_once(upstream, READABLE, min(left, POLL_SEC)):
                 return True
             self.check()
         return False

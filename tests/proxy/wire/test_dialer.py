@@ -21,10 +21,10 @@ from teamclaude.demo.quota import FakeAccount
 from teamclaude.errors import ClientGoneError, ConfigError, ConnectFailedError
 from teamclaude.proxy.wire.dialer import Dialer
 from teamclaude.proxy.wire.origin import Origin
-from teamclaude.proxy.wire.watch import Watch
+from teamclaude.proxy.wire.watch import ClientWatch
 
 Build = Callable[..., Any]
-NOBODY = Watch(None)
+NOBODY = ClientWatch(None)
 
 
 def account(name: str) -> FakeAccount:
@@ -274,7 +274,7 @@ def test_who_leaves_while_connecting_leaves_no_connection(
     their_end.close()
     began = time.monotonic()
     with pytest.raises(ClientGoneError):
-        Dialer(1.0, None, None).dial(Origin("http", "127.0.0.1", 9), Watch(client))
+        Dialer(1.0, None, None).dial(Origin("http", "127.0.0.1", 9), ClientWatch(client))
     assert time.monotonic() - began < 1.0
     go_on.set()
     assert far.recv(1) == b"", "it is closed when it comes after all"

@@ -25,7 +25,7 @@ from teamclaude.proxy.wire.framing import Framing, BodyKind
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.relay import relay
 from teamclaude.proxy.wire.upstream import UpstreamConnection, read_response
-from teamclaude.proxy.wire.watch import Watch
+from teamclaude.proxy.wire.watch import ClientWatch
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 Board = Callable[..., Any]
@@ -44,7 +44,7 @@ class Stream:
         there, self.upstream = pair()
         self.client = ClientConnection(here, 5.0, 5.0, 5.0)
         self.upstream.sendall(HEAD + b"5\r\nfirst\r\n")
-        self.answer = read_response(UpstreamConnection(there, Origin("http", "127.0.0.1", 1)), "POST", Watch(None), 5.0)
+        self.answer = read_response(UpstreamConnection(there, Origin("http", "127.0.0.1", 1)), "POST", ClientWatch(None), 5.0)
         self.error: Optional[BaseException] = None
         self._hand_over = (ferry, idle, see)
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -17,7 +17,7 @@ from teamclaude.proxy.wire.framing import Framing, BodyKind
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.relay import relay
 from teamclaude.proxy.wire.upstream import UpstreamResponse, UpstreamConnection, read_response
-from teamclaude.proxy.wire.watch import Watch
+from teamclaude.proxy.wire.watch import ClientWatch
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -40,7 +40,7 @@ class Bridge:
 
     def answer(self, data: bytes) -> UpstreamResponse:
         self.upstream.sendall(data)
-        return read_response(self.connection, "POST", Watch(None), 5.0)
+        return read_response(self.connection, "POST", ClientWatch(None), 5.0)
 
     def start(self, answer: UpstreamResponse, framing: Framing, idle: float = 5.0, **more: Any) -> None:
         def run() -> None:
@@ -157,7 +157,7 @@ def test_a_body_until_close_gets_its_last_chunk(bridge: Bridge) -> None:
 
 def test_pieces_already_read_come_first(bridge: Bridge) -> None:
     answer = bridge.answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
-    first = answer.read(Watch(None), 1.0)
+    first = answer.read(ClientWatch(None), 1.0)
     bridge.start(answer, CHUNKED, first=first)
     assert bridge.read(len(HEAD) + 8) == HEAD + b"3\r\none\r\n"
     bridge.upstream.sendall(b"3\r\ntwo\r\n0\r\n\r\n")
@@ -167,7 +167,7 @@ def test_pieces_already_read_come_first(bridge: Bridge) -> None:
 
 def test_pieces_already_read_may_be_all(bridge: Bridge) -> None:
     answer = bridge.answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n")
-    bridge.start(answer, CHUNKED, first=answer.read(Watch(None), 1.0))
+    bridge.start(answer, CHUNKED, first=answer.read(ClientWatch(None), 1.0))
     assert bridge.end() == HEAD + b"3\r\none\r\n0\r\n\r\n"
 
 

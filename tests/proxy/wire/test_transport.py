@@ -16,7 +16,7 @@ from teamclaude.errors import ClientGoneError, ConnectFailedError, UpstreamLostE
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.transport import MAX_KEPT_BODY_BYTES, Transport
 from teamclaude.proxy.wire.upstream import UpstreamResponse, Buffer, UpstreamPool
-from teamclaude.proxy.wire.watch import Watch
+from teamclaude.proxy.wire.watch import ClientWatch
 
 BODY = b'{"model":"claude-opus-4-8","max_tokens":9,"messages":[{"role":"user","content":"x"}]}'
 HEAD = (
@@ -25,7 +25,7 @@ HEAD = (
 )
 
 
-class Pauses(Watch):
+class Pauses(ClientWatch):
     """A watch that only writes down how long it was to sleep."""
 
     def __init__(self, client: Optional[socket.socket] = None) -> None:
@@ -146,7 +146,7 @@ def test_a_refusal_that_trickles_is_read_for_two_seconds_at_most(wired: Wired) -
     answer = wired.ask()
     read = answer.read
 
-    def slowly(watch: Watch, idle: float) -> list[Buffer]:
+    def slowly(watch: ClientWatch, idle: float) -> list[Buffer]:
         now[0] += 0.5
         return read(watch, idle)
 

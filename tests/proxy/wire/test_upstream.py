@@ -13,11 +13,11 @@ import pytest
 from teamclaude.errors import UpstreamLostError, UpstreamProtocolError
 from teamclaude.proxy.wire.origin import Origin
 from teamclaude.proxy.wire.upstream import UpstreamResponse, UpstreamConnection, UpstreamPool, read_response
-from teamclaude.proxy.wire.watch import Watch
+from teamclaude.proxy.wire.watch import ClientWatch
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 ORIGIN = Origin("http", "127.0.0.1", 1)
-NOBODY = Watch(None)
+NOBODY = ClientWatch(None)
 
 
 class Wire:

@@ -15,7 +15,7 @@ import pytest
 
 from teamclaude.errors import ClientGoneError
 from teamclaude.proxy.wire import watch as watching
-from teamclaude.proxy.wire.watch import READABLE, WRITABLE, Watch, departed, is_held, readable
+from teamclaude.proxy.wire.watch import READABLE, WRITABLE, ClientWatch, has_disconnected, is_peer_socket_open, readable_probe
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 SOON = 1.0  # seconds within which a departure must be noticed
@@ -40,7 +40,7 @@ class Three:
     def __init__(self, pair: Pair) -> None:
         self.client, client_here = pair()
         self.upstream_here, self.upstream = pair()
-        self.watch = Watch(client_here)
+        self.watch = ClientWatch(client_here)
 
     def leave(self, how: str) -> None:
         if how == "rst":
@@ -63,7 +63,7 @@ def test_bytes_of_the_upstream_end_the_wait(three: Three) -> None:
     timer = later(lambda: three.upstream.sendall(b"x"))
     assert three.watch.wait(three.upstream_here, 5.0)
     timer.join()
-    assert readable(three.upstream_here)()
+    assert readable_probe(three.upstream_here)()
 
 
 def test_an_end_of_the_upstream_ends_the_wait(three: Three) -> None:
@@ -176,8 +176,8 @@ def test_a_half_closed_client_is_looked_at_now_and_then_and_not_all_the_time(
 def test_what_is_no_tcp_is_held_by_nobody_we_know() -> None:
     here, there = socket.socketpair()
     with here, there:
-        assert not is_held(here) or here.family != socket.AF_UNIX
-    assert not is_held(there), "nor is one that is closed"
+        assert not is_peer_socket_open(here) or here.family != socket.AF_UNIX
+    assert not is_peer_socket_open(there), "nor is one that is closed"
 
 
 def test_the_next_request_of_the_client_is_no_departure(three: Three) -> None:
@@ -230,7 +230,7 @@ def test_a_wait_can_be_repeated(three: Three) -> None:
 
 def test_without_a_client_it_only_waits(kind: str, tcp_pair: Pair) -> None:
     here, there = tcp_pair()
-    watch = Watch(None)
+    watch = ClientWatch(None)
     watch.check()
     watch.sleep(0.01)
     assert not watch.wait(here, 0.02)
@@ -240,12 +240,12 @@ def test_without_a_client_it_only_waits(kind: str, tcp_pair: Pair) -> None:
 
 def test_departed_and_readable(kind: str, tcp_pair: Pair) -> None:
     here, there = tcp_pair()
-    assert not departed(here)
-    assert not readable(here)()
+    assert not has_disconnected(here)
+    assert not readable_probe(here)()
     there.close()
     time.sleep(0.01)
-    assert departed(here)
-    assert readable(here)()
+    assert has_disconnected(here)
+    assert readable_probe(here)()
 
 
 def test_a_watch_follows_the_upstream_it_is_asked_about(three: Three, tcp_pair: Pair) -> None:
