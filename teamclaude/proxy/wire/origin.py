@@ -10,7 +10,7 @@ from ...errors import ConfigError
 
 __all__ = ["Origin", "parse_origin"]
 
-_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Origin(NamedTuple):
@@ -24,7 +24,7 @@ class Origin(NamedTuple):
     def authority(self) -> str:
         """The Host header: without the scheme's own port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 def parse_origin(url: str) -> tuple[Origin, str]:
@@ -37,7 +37,7 @@ def parse_origin(url: str) -> tuple[Origin, str]:
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
-    if parts.scheme not in _PORTS or not parts.hostname or parts.query or parts.username:
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.query or parts.username:
         shown = re.sub(r"//.*@", "//***@", url)  # never a password
         raise ConfigError(f"'{shown}' is not a base URL: expected https://host[:port][/prefix]")
-    return Origin(parts.scheme, parts.hostname, port or _PORTS[parts.scheme]), parts.path.rstrip("/")
+    return Origin(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme]), parts.path.rstrip("/")
