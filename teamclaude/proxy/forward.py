@@ -74,7 +74,11 @@ class Forwarder:
     _gave_up = False  # nobody else is to be tried: the kept answer is relayed
 
     def __init__(
-        self, context: RequestContext, exchange: Exchange, client: ClientConnection, log: Optional[RequestRecord]
+        self,
+        context: RequestContext,
+        exchange: Exchange,
+        client: ClientConnection,
+        log: Optional[RequestRecord],
     ) -> None:
         self._house = context
         self._config = context.config
@@ -285,7 +289,12 @@ class Forwarder:
     # --- answers that lead on -------------------------------------------------------------------
 
     def _set_aside(
-        self, lease: Lease, way: UpstreamTarget, answer: UpstreamResponse, reading: QuotaReading, attempt: Attempt
+        self,
+        lease: Lease,
+        way: UpstreamTarget,
+        answer: UpstreamResponse,
+        reading: QuotaReading,
+        attempt: Attempt,
     ) -> None:
         """Take in a refusal: what it means for the account, and what the request does next."""
         head, body = answer.head, self._transport.read_kept_body(answer)
@@ -379,7 +388,9 @@ class Forwarder:
 
     # --- ends ---------------------------------------------------------------------------------------
 
-    def _record_outcome(self, answer: UpstreamResponse, kind: ResponseKind, tap: UsageTap, as_it_is: bool) -> bool:
+    def _record_outcome(
+        self, answer: UpstreamResponse, kind: ResponseKind, tap: UsageTap, as_it_is: bool
+    ) -> bool:
         """Record the outcome of a completely relayed answer; True when it counts as served."""
         problem = ""
         if kind is not ResponseKind.SERVED:

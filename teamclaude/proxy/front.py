@@ -83,7 +83,9 @@ class ConnectionHandler:
         self._ride: Optional[ConnectionTask] = None
         if self._client.is_plain:
             answer_sec = runtime.context.config.head_timeout_sec
-            self._ride = ConnectionTask(self._client, self._start_request, lambda: not runtime.draining, answer_sec)
+            self._ride = ConnectionTask(
+                self._client, self._start_request, lambda: not runtime.draining, answer_sec
+            )
 
     def serve(self) -> None:
         """Serve requests until the client is done, something broke, or the server drains."""

@@ -89,13 +89,19 @@ def pass_websocket(
         client.send(render_response(answer.head.status, answer.head.reason, fields))
         early = b"".join(answer.read(client.watch, 0.0)) if answer.has_buffered else b""
         idle_sec = config.body_idle_timeout_sec
-        exchange.end(Outcome.SERVED, tunnel(client.sock, connection.sock, early, client.take_buffered(), idle_sec))
+        exchange.end(
+            Outcome.SERVED, tunnel(client.sock, connection.sock, early, client.take_buffered(), idle_sec)
+        )
     finally:
         connection.close()
 
 
 def _relay(
-    context: RequestContext, exchange: Exchange, client: ClientConnection, log: Optional[RequestRecord], answer: UpstreamResponse
+    context: RequestContext,
+    exchange: Exchange,
+    client: ClientConnection,
+    log: Optional[RequestRecord],
+    answer: UpstreamResponse,
 ) -> None:
     out = framing_for_client(answer.framing, exchange.head)
     response_headers = client_response_headers(answer.head, out, exchange.closing_fields)

@@ -56,7 +56,7 @@ def truncated_body_looks_complete() -> Patches:
 
 
 def departures_go_unnoticed() -> Patches:
-    return [mock.patch.object(client, "Watch", lambda sock: ClientWatch(None))]
+    return [mock.patch.object(client, "ClientWatch", lambda sock: ClientWatch(None))]
 
 
 def two_attempts_at_once() -> Patches:
@@ -70,7 +70,7 @@ def two_attempts_at_once() -> Patches:
         finally:
             other.close()
 
-    return [mock.patch.object(transport.Transport, "_once", hedged)]
+    return [mock.patch.object(transport.Transport, "_send_once", hedged)]
 
 
 def credential_of_another_account() -> Patches:
@@ -149,7 +149,7 @@ def served_without_a_stop() -> Patches:
 
 def proxy_key_goes_up() -> Patches:
     forwarding._lower_if_forwarded.cache_clear()
-    return [mock.patch.object(forwarding, "_NEVER_UP_PREFIXES", ("proxy-",))]
+    return [mock.patch.object(forwarding, "_NOT_FORWARDED_PREFIXES", ("proxy-",))]
 
 
 def departure_benches() -> Patches:
@@ -190,7 +190,7 @@ def malformed_is_forwarded() -> Patches:
         lengths = [field for field in head.headers if field[0].lower() == "content-length"]
         return framing(head) if len(lengths) < 2 else forwarding.Framing(BodyKind.NONE)
 
-    return [mock.patch.object(front, "request_body", lenient)]
+    return [mock.patch.object(front, "request_framing", lenient)]
 
 
 def connection_stays_registered() -> Patches:
@@ -210,9 +210,9 @@ def connection_stays_registered() -> Patches:
             epoll.unregister(self.upstream_fd)
 
     return [
-        mock.patch.object(LoopState, "release", lambda self, connection: None),
-        mock.patch.object(StreamTask, "board", board),
-        mock.patch.object(StreamTask, "_turn_round", turn_round),
+        mock.patch.object(LoopState, "unwatch", lambda self, connection: None),
+        mock.patch.object(StreamTask, "register", board),
+        mock.patch.object(StreamTask, "_switch_direction", turn_round),
     ]
 
 

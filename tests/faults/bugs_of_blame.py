@@ -63,10 +63,10 @@ def trickling_refusals_are_read_to_their_end() -> Patches:
     keep = transport.Transport.read_kept_body
 
     def patient(self: Any, answer: Any) -> bytes:
-        with mock.patch.object(transport, "KEPT_SEC", 60.0):
+        with mock.patch.object(transport, "KEPT_BODY_SEC", 60.0):
             return keep(self, answer)
 
-    return [mock.patch.object(transport.Transport, "keep", patient)]
+    return [mock.patch.object(transport.Transport, "read_kept_body", patient)]
 
 
 def silence_counts_as_a_lost_connection() -> Patches:
@@ -85,7 +85,7 @@ def cut_answers_end_with_their_connection() -> Patches:
 
 
 def half_closed_clients_count_as_gone() -> Patches:
-    return [mock.patch.object(watch, "is_held", lambda sock: False)]
+    return [mock.patch.object(watch, "is_peer_socket_open", lambda sock: False)]
 
 
 def ids_are_forgotten() -> Patches:
@@ -103,4 +103,4 @@ def who_has_no_session_is_one_conversation() -> Patches:
 
 
 def codings_go_up_as_they_came() -> Patches:
-    return [mock.patch.object(forwarding, "_with_readable_offers", lambda headers, head: headers)]
+    return [mock.patch.object(forwarding, "_with_readable_accept_encoding", lambda headers, head: headers)]

@@ -20,7 +20,7 @@ _SHORT: tuple[tuple[str, str, Any], ...] = (
     (_ACCOUNTS + "keeper", "MAX_TICK_SEC", 0.1),
     (_ACCOUNTS + "keeper", "MIN_TICK_SEC", 0.01),
     (_PROXY + "wire.client", "KEEP_ALIVE_SEC", 3.0),
-    (_PROXY + "wire.client", "LINGER_IDLE_SEC", 0.1),
+    (_PROXY + "wire.client", "LINGER_SILENCE_SEC", 0.1),
     (_PROXY + "wire.client", "LINGER_SEC", 0.4),
     (_PROXY + "delivery", "FIRST_EVENT_WAIT_SEC", 0.03),
     (_PROXY + "forward", "FIRST_BACKOFF_SEC", 0.008),
@@ -33,11 +33,11 @@ _SHORT: tuple[tuple[str, str, Any], ...] = (
     (_PROXY + "router", "CLIENT_CHECK_SEC", 0.02),
     (_PROXY + "service", "CONFIG_POLL_SEC", 0.02),
     (_PROXY + "service", "MIN_DRAIN_SEC", 0.1),
-    (_PROXY + "wire.transport", "KEPT_SEC", 0.25),
-    (_PROXY + "wire.transport", "PAUSE_SEC", 0.02),
+    (_PROXY + "wire.transport", "KEPT_BODY_SEC", 0.25),
+    (_PROXY + "wire.transport", "RETRY_PAUSE_SEC", 0.02),
     (_PROXY + "wire.dialer", "BEAT_SEC", 0.02),
     (_PROXY + "wire.upstream", "SEND_TIMEOUT_SEC", 0.25),
-    (_PROXY + "wire.watch", "BEAT_SEC", 0.02),
+    (_PROXY + "wire.watch", "POLL_SEC", 0.02),
     ("teamclaude.demo.api", "Connection", TappedConnection),
 )
 

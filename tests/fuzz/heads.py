@@ -20,7 +20,13 @@ from teamclaude.proxy.wire.forwarding import (
     upstream_request_headers,
     append_content_length,
 )
-from teamclaude.proxy.wire.framing import Framing, BodyKind, hop_by_hop_fields, request_framing, response_framing
+from teamclaude.proxy.wire.framing import (
+    Framing,
+    BodyKind,
+    hop_by_hop_fields,
+    request_framing,
+    response_framing,
+)
 from teamclaude.proxy.wire.head import (
     RequestHead,
     RequestHeadParser,
@@ -98,7 +104,9 @@ def _forwarded(dice: FuzzRandom, head: RequestHead, framing: Framing) -> None:
     assert names.count("host") == 1
     assert names.count("transfer-encoding") == 0
     assert names.count("content-length") == (framing.kind is not BodyKind.NONE)
-    assert not set(names) & (hop_by_hop_fields(head) - {"host", "content-length", "authorization", "x-api-key"})
+    assert not set(names) & (
+        hop_by_hop_fields(head) - {"host", "content-length", "authorization", "x-api-key"}
+    )
     assert not {"cookie", "expect", "x-teamclaude-key", "proxy-authorization"} & set(names)
     if kind != "client":
         credentials = [value for name, value in fields if name.lower() in ("authorization", "x-api-key")]

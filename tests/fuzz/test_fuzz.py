@@ -35,13 +35,13 @@ def test_a_failing_case_is_told_with_the_line_that_has_it_again(monkeypatch: pyt
     ("target", "where", "bug"),
     [
         ("request_heads", "teamclaude.proxy.wire.head._CONTROL", "$nothing^"),
-        ("request_heads", "teamclaude.proxy.wire.forwarding._NEVER_UP", frozenset()),
+        ("request_heads", "teamclaude.proxy.wire.forwarding._NOT_FORWARDED", frozenset()),
         (
             "chunked_bodies",
             "teamclaude.proxy.wire.framing._SIZE_LINE",
             rb"([0-9A-Fa-f]{0,15})(?:;[^\n]*)?\r?\n",
         ),
-        ("request_paths", "teamclaude.proxy.wire.paths._PLAIN", r"/.*"),
+        ("request_paths", "teamclaude.proxy.wire.paths._SAFE_PATH", r"/.*"),
         ("retry_afters", "teamclaude.routing.windows.MAX_WAIT_SEC", float("inf")),
         ("hosts", "teamclaude.proxy.entry._AUTHORITY", r"(?:\[([^\]]*)\]|([0-9A-Za-z._-]+))(?::([0-9]*))?.*"),
         ("error_bodies", "teamclaude.proxy.words.redact_text", str),

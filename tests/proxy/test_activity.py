@@ -110,7 +110,9 @@ def test_all_that_is_known_of_an_exchange() -> None:
 
 
 def test_what_is_not_known_of_an_exchange() -> None:
-    exchange = Exchange(RequestHead("GET", "/v1/models", 1, []), classify_path("GET", "/v1/models"), NOON, "tc-1")
+    exchange = Exchange(
+        RequestHead("GET", "/v1/models", 1, []), classify_path("GET", "/v1/models"), NOON, "tc-1"
+    )
     activity = activity_of(exchange)
     known = Activity("tc-1", NOON, "GET", "/v1/models", duration_sec=activity.duration_sec)
     assert activity == known

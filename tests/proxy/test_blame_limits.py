@@ -353,7 +353,7 @@ def test_a_silent_api_is_asked_once(stage: Build) -> None:
 def test_a_refusal_that_trickles_is_answered_with_what_has_come(
     stage: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("teamclaude.proxy.wire.transport.KEPT_SEC", 0.2)
+    monkeypatch.setattr("teamclaude.proxy.wire.transport.KEPT_BODY_SEC", 0.2)
     s = stage("a")
     head = b"HTTP/1.1 413 Too Large\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n"
     s.api.script.once(Fault.bytes_instead(head + b'{"type":"error","error":{"type":', then="hang"))

@@ -28,7 +28,7 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     """With POLLRDHUP, and without it."""
     if request.param == "beats":
         monkeypatch.setattr(watching, "_RDHUP", 0)
-        monkeypatch.setattr(watching, "BEAT_SEC", 0.05)
+        monkeypatch.setattr(watching, "POLL_SEC", 0.05)
         monkeypatch.setattr("teamclaude.proxy.wire.ferry.EPOLL", None)
     elif not watching._RDHUP:
         pytest.skip("no POLLRDHUP here")
@@ -93,7 +93,7 @@ def test_while_backing_off(stage: Build, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_between_the_two_tries_of_the_wire(stage: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teamclaude.proxy.wire.transport.PAUSE_SEC", 8.0)
+    monkeypatch.setattr("teamclaude.proxy.wire.transport.RETRY_PAUSE_SEC", 8.0)
     s = stage("a")
     s.api.script.always(Fault.no_head())
     raw = ask(s)
@@ -218,7 +218,7 @@ def test_a_half_closed_client_is_answered_after_it_waited_for_an_account(stage: 
 def test_a_half_closed_client_is_answered_after_a_pause_and_a_new_connection(
     stage: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("teamclaude.proxy.wire.transport.PAUSE_SEC", 0.1)
+    monkeypatch.setattr("teamclaude.proxy.wire.transport.RETRY_PAUSE_SEC", 0.1)
     s = stage("a")
     s.api.script.times(1, Fault.overloaded())
     s.api.script.once(Fault.no_head())

@@ -126,7 +126,7 @@ def test_all_in_a_crowd_of_large_bodies_get_an_answer(stage: Build, monkeypatch:
 def test_a_body_that_trickles_ends(
     stage: Build, monkeypatch: pytest.MonkeyPatch, framing: tuple[str, str]
 ) -> None:
-    monkeypatch.setattr("teamclaude.proxy.wire.bodyreader.SLOWEST", 1 << 30)
+    monkeypatch.setattr("teamclaude.proxy.wire.bodyreader.MIN_BYTES_PER_SEC", 1 << 30)
     s = stage("a", bodyReadIdleSec=0.3)
     raw = s.raw().request(headers=[framing])
     over = threading.Event()
@@ -164,7 +164,7 @@ def test_a_body_for_our_own_endpoints_is_small_even_where_no_key_is_needed(stage
 @pytest.fixture
 def spooling(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Sizes of what went to disk; from 100 kB on it does."""
-    monkeypatch.setattr("teamclaude.proxy.wire.bodyreader.SPOOLED", 100_000)
+    monkeypatch.setattr("teamclaude.proxy.wire.bodyreader.SPOOL_THRESHOLD", 100_000)
     sizes: list[int] = []
     from teamclaude.proxy.wire.spool import SpoolFile
 

@@ -120,7 +120,9 @@ def test_idle_means_between_requests(ends: Ends) -> None:
 def test_a_body_arrives_whole_and_nothing_more_of_it(ends: Ends, size: int, kind: BodyKind) -> None:
     body = bytes(n % 251 for n in range(997)) * (size // 997 + 1)
     body = body[:size]
-    wire = body if kind is BodyKind.LENGTH else (b"%x\r\n%b\r\n" % (size, body) if size else b"") + b"0\r\n\r\n"
+    wire = (
+        body if kind is BodyKind.LENGTH else (b"%x\r\n%b\r\n" % (size, body) if size else b"") + b"0\r\n\r\n"
+    )
     sender = threading.Thread(target=ends.peer.sendall, args=(HEAD + wire + HEAD,))
     sender.start()
     assert ends.client.next_head() is not None
@@ -199,7 +201,7 @@ def test_lingering_lets_the_answer_be_read(ends: Ends) -> None:
 
 
 def test_lingering_has_an_end(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teamclaude.proxy.wire.client.LINGER_IDLE_SEC", 0.03)
+    monkeypatch.setattr("teamclaude.proxy.wire.client.LINGER_SILENCE_SEC", 0.03)
     began = time.monotonic()
     ends.client.linger()
     assert 0.02 < time.monotonic() - began < 3.0

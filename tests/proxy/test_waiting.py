@@ -288,7 +288,9 @@ def test_the_comment_of_a_held_stream_says_in_one_line_who_is_back_and_when(
 ) -> None:
     stand = Stand(NOTHING, seen)
     stand.now += 60
-    exchange = Exchange(RequestHead("POST", "/v1/messages", 0, []), classify_path("POST", "/v1/messages"), at=0.0)
+    exchange = Exchange(
+        RequestHead("POST", "/v1/messages", 0, []), classify_path("POST", "/v1/messages"), at=0.0
+    )
     exchange.begin_wait(stand.waiting)
     client = Client()
     Hold(exchange, client, True, 0.0).on_tick()  # type: ignore[arg-type]
@@ -297,7 +299,9 @@ def test_the_comment_of_a_held_stream_says_in_one_line_who_is_back_and_when(
 
 def test_while_it_waits_a_request_notices_that_it_waits_for_something_else_by_now() -> None:
     stand = Stand(SLOT_OF_A)
-    exchange = Exchange(RequestHead("POST", "/v1/messages", 0, []), classify_path("POST", "/v1/messages"), at=0.0)
+    exchange = Exchange(
+        RequestHead("POST", "/v1/messages", 0, []), classify_path("POST", "/v1/messages"), at=0.0
+    )
     exchange.begin_wait(stand.waiting)
     stand.now += 5
     stand.waiter.wait = NOTHING

@@ -23,7 +23,10 @@ _WILDCARD_CODINGS = _READABLE_CODINGS[:3]  # what `*` stands for
 _EXCLUDED = re.compile(r";[ \t]*q[ \t]*=[ \t]*0(?:\.0*)?[ \t]*(?:;|\Z)", re.IGNORECASE)
 
 _GZIP = b"\x1f\x8b"
-_GZIP_OR_ZLIB, _RAW_DEFLATE = 47, -15  # window bits of zlib; 47 tells gzip and zlib apart by the first two bytes
+_GZIP_OR_ZLIB, _RAW_DEFLATE = (
+    47,
+    -15,
+)  # window bits of zlib; 47 tells gzip and zlib apart by the first two bytes
 
 
 def is_identity(content_encoding: Optional[str]) -> bool:
@@ -38,7 +41,9 @@ def readable_accept_encoding(values: Sequence[str]) -> list[Optional[str]]:
     if named.issubset(_READABLE_CODINGS):
         return list(values)
     kept = [[out for item in line for out in _readable_items(item, named)] for line in lines]
-    if not any(_coding(item) in _READABLE_CODINGS and not _EXCLUDED.search(item) for line in kept for item in line):
+    if not any(
+        _coding(item) in _READABLE_CODINGS and not _EXCLUDED.search(item) for line in kept for item in line
+    ):
         return list(values)
     return [value if new == old else ", ".join(new) or None for value, old, new in zip(values, lines, kept)]
 
@@ -68,7 +73,9 @@ class Inflater:
     def __init__(self, limit: int) -> None:
         self._limit = limit  # bytes out of one piece
         self._zlib = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
-        self._prefix: Optional[bytes] = b""  # what is held until the first two bytes have come; None afterwards
+        self._prefix: Optional[bytes] = (
+            b""  # what is held until the first two bytes have come; None afterwards
+        )
         self._is_gzip = False
 
     @property

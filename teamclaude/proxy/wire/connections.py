@@ -87,7 +87,9 @@ class Connections:
         # By the accepted socket, in order of age.
         self._open: dict[socket.socket, AcceptedConnection] = {}
         self._unadmitted: dict[socket.socket, AcceptedConnection] = {}
-        self._own_user: dict[socket.socket, AcceptedConnection] = {}  # our own user's that have not asked anything
+        self._own_user: dict[
+            socket.socket, AcceptedConnection
+        ] = {}  # our own user's that have not asked anything
         self._evicted: set[socket.socket] = set()  # told to end; their threads will close them
 
     def accept(self, sock: socket.socket, limits: ConnectionLimits) -> Optional[AcceptedConnection]:

@@ -38,7 +38,14 @@ FrameBody = Callable[[list[Buffer]], Buffer]
 class StreamTask:
     """Moves when one of its two descriptors is ready; raises UpstreamLost or ClientGone."""
 
-    def __init__(self, response: UpstreamResponse, client: ClientConnection, frame_body: FrameBody, idle: float, now: float) -> None:
+    def __init__(
+        self,
+        response: UpstreamResponse,
+        client: ClientConnection,
+        frame_body: FrameBody,
+        idle: float,
+        now: float,
+    ) -> None:
         self.upstream_fd = response.connection.sock.fileno()
         self.client_fd = client.sock.fileno()
         self.fds = (self.upstream_fd, self.client_fd)

@@ -54,7 +54,9 @@ class EventLoop:
         self._next_timeout_check = _NEVER  # when the first of them may be late; monotonic
         self._finished: list[Task] = []  # in this turn
 
-    def run_stream(self, response: UpstreamResponse, client: ClientConnection, frame_body: FrameBody, idle: float) -> bool:
+    def run_stream(
+        self, response: UpstreamResponse, client: ClientConnection, frame_body: FrameBody, idle: float
+    ) -> bool:
         """Relay the rest of a body; True when it is complete, False when the caller has to go on with it.
 
         `framed` is called in the ferry's thread.  Raises what `relay` raises.

@@ -140,7 +140,12 @@ def _cut_fields(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) ->
         framed = _content_length_matches(head, body)
     else:
         framed = body.kind is BodyKind.CHUNKED and "transfer-encoding" in head
-    if not framed or block[:9] != b"HTTP/1.1 " or block[12:13] != b" " or hop_by_hop_fields(head) is not HOP_BY_HOP:
+    if (
+        not framed
+        or block[:9] != b"HTTP/1.1 "
+        or block[12:13] != b" "
+        or hop_by_hop_fields(head) is not HOP_BY_HOP
+    ):
         return None
     key = (_cut_fields, replaced)
     dropped = head.layout.memo.get(key)

@@ -92,7 +92,9 @@ def response_framing(head: ResponseHead, request_method: str) -> Framing:
         raise UpstreamProtocolError("the upstream switched protocols without being asked to")
     if request_method == "HEAD" or head.status < 200 or head.status in (204, 304):
         return _NONE
-    return _single_length(head) or _checked_framing(head, _UNTIL_CLOSE, UpstreamProtocolError, UpstreamProtocolError)
+    return _single_length(head) or _checked_framing(
+        head, _UNTIL_CLOSE, UpstreamProtocolError, UpstreamProtocolError
+    )
 
 
 def _single_length(head: Head) -> Optional[Framing]:
@@ -204,7 +206,15 @@ class ChunkedDecoder:
     At the end of the connection the body is complete only if `finished`.
     """
 
-    __slots__ = ("_crlf_due", "_error", "_partial_line", "_chunk_left", "_trailer_bytes", "finished", "leftover")
+    __slots__ = (
+        "_crlf_due",
+        "_error",
+        "_partial_line",
+        "_chunk_left",
+        "_trailer_bytes",
+        "finished",
+        "leftover",
+    )
 
     def __init__(self, error: type[TeamClaudeError]) -> None:
         self._error = error

@@ -61,7 +61,7 @@ class HeaderLayout:
     `shared`.  Threads may make one twice; the last one stays, and none is ever changed.
     """
 
-    __slots__ = ("_pattern", "_times_seen", "positions", "names", "shared")
+    __slots__ = ("_pattern", "_times_seen", "positions", "names", "memo")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
@@ -144,10 +144,12 @@ class RequestHead(Head):
     length of their body have it in common, so nothing in it may depend on that.
     """
 
-    __slots__ = ("framing", "method", "shared", "target")
+    __slots__ = ("framing", "method", "memo", "target")
 
     def __init__(self, method: str, target: str, minor: int, headers: list[tuple[str, str]]) -> None:
-        super().__init__(minor, HeaderLayout.for_names(tuple(map(_field_name, headers))), list(map(_field_value, headers)))
+        super().__init__(
+            minor, HeaderLayout.for_names(tuple(map(_field_name, headers))), list(map(_field_value, headers))
+        )
         self.method = method
         self.target = target
         self.memo: dict[object, Any] = {}
@@ -174,7 +176,13 @@ class ResponseHead(Head):
     __slots__ = ("block", "reason", "status")
 
     def __init__(
-        self, minor: int, status: int, reason: str, shape: HeaderLayout, values: Sequence[str], block: bytes = b""
+        self,
+        minor: int,
+        status: int,
+        reason: str,
+        shape: HeaderLayout,
+        values: Sequence[str],
+        block: bytes = b"",
     ) -> None:
         super().__init__(minor, shape, values)
         self.status = status

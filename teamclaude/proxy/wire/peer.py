@@ -24,7 +24,15 @@ from typing import Callable, NamedTuple
 from ...errors import OverloadedError
 from .sockdiag import IpAddress, SocketDiag
 
-__all__ = ["Address", "PeerUserCheck", "is_loopback", "is_descriptor_shortage", "peer_uid", "same_user", "parse_ip"]
+__all__ = [
+    "Address",
+    "PeerUserCheck",
+    "is_loopback",
+    "is_descriptor_shortage",
+    "peer_uid",
+    "same_user",
+    "parse_ip",
+]
 
 PROC_NET = "/proc/net"
 MAX_ROW_BYTES = 512
@@ -145,11 +153,15 @@ class PeerUserCheck:
         return self._lookup(Address(*local[:2]), Address(*peer[:2]))
 
 
-def _uid_in_tables(tables: ProcNetTables, ours: IpAddress, our_port: int, theirs: IpAddress, their_port: int) -> int | None:
+def _uid_in_tables(
+    tables: ProcNetTables, ours: IpAddress, our_port: int, theirs: IpAddress, their_port: int
+) -> int | None:
     # A v4 peer may have used a v6 socket: then its line is in tcp6 with v4-mapped addresses.
     for table in ("tcp", "tcp6") if theirs.version == 4 else ("tcp6",):
         mapped = table == "tcp6"
-        uid = tables.owner(table, _proc_net_address(theirs, their_port, mapped), _proc_net_address(ours, our_port, mapped))
+        uid = tables.owner(
+            table, _proc_net_address(theirs, their_port, mapped), _proc_net_address(ours, our_port, mapped)
+        )
         if uid is not None:
             return uid
     return None

@@ -66,7 +66,11 @@ def relay(
         if pending or data:
             client.send(b"".join((pending, data)) if pending else data)
             pending = b""
-        if event_loop is not None and not response.complete and event_loop.run_stream(response, client, framed, idle_sec):
+        if (
+            event_loop is not None
+            and not response.complete
+            and event_loop.run_stream(response, client, framed, idle_sec)
+        ):
             return
 
 

@@ -47,7 +47,13 @@ class ConnectionTask:
     `more` tells whether another request may be taken on, `answer_sec` how long one waits for its answer.
     """
 
-    def __init__(self, client: ClientConnection, start_request: StartRequest, may_continue: Callable[[], bool], response_sec: float) -> None:
+    def __init__(
+        self,
+        client: ClientConnection,
+        start_request: StartRequest,
+        may_continue: Callable[[], bool],
+        response_sec: float,
+    ) -> None:
         self.client_fd = client.sock.fileno()
         self.fds = (self.client_fd,)
         self.last_progress = 0.0  # when something moved last; monotonic
@@ -195,7 +201,9 @@ class ConnectionTask:
         client = self._client
         self._stop_waiting()
         self.coroutine = self.effect = None
-        client.idle = keep_open and not client.has_buffered  # before `more` is asked: a drain closes who is idle
+        client.idle = (
+            keep_open and not client.has_buffered
+        )  # before `more` is asked: a drain closes who is idle
         if not keep_open or client.has_buffered or not self._may_continue():
             self.closing = not keep_open
             self.done = True

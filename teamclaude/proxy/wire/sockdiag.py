@@ -135,14 +135,20 @@ def _open() -> socket.socket:
     return sock
 
 
-def _parse_reply(kind: int, body: bytes, ends: bytes, host: IpAddress, remote: IpAddress) -> Optional[SocketOwner]:
+def _parse_reply(
+    kind: int, body: bytes, ends: bytes, host: IpAddress, remote: IpAddress
+) -> Optional[SocketOwner]:
     if kind == _ERROR:
         code = -struct.unpack_from("=i", body)[0]
         if code == errno.ENOENT:
             return None
         raise OSError(code, "sock_diag refused")
     family, state, _expires, _receive, _send, uid, inode = _REPLY.unpack_from(body)
-    if not _is_same_connection(family, body[4:40], ends, host, remote) or state in _UNOWNED_STATES or not inode:
+    if (
+        not _is_same_connection(family, body[4:40], ends, host, remote)
+        or state in _UNOWNED_STATES
+        or not inode
+    ):
         return _NO_OWNER
     return SocketOwner(True, uid)
 

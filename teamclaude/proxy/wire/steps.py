@@ -14,7 +14,15 @@ from ...errors import UpstreamLostError, UpstreamTimeoutError
 from .upstream import Buffer, UpstreamConnection
 from .watch import ClientWatch
 
-__all__ = ["ReadUpstream", "WriteUpstream", "Deferred", "Effect", "RequestCoroutine", "run_coroutine", "resume_coroutine"]
+__all__ = [
+    "ReadUpstream",
+    "WriteUpstream",
+    "Deferred",
+    "Effect",
+    "RequestCoroutine",
+    "run_coroutine",
+    "resume_coroutine",
+]
 
 T = TypeVar("T")
 

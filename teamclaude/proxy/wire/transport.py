@@ -14,7 +14,14 @@ from functools import partial
 from ...errors import ClientGoneError, ConnectFailedError, UpstreamLostError, UpstreamTimeoutError
 from .origin import Origin
 from .steps import ReadUpstream, WriteUpstream, RequestCoroutine, run_coroutine
-from .upstream import UpstreamResponse, Buffer, UpstreamConnection, UpstreamPool, parse_whole_head, read_response
+from .upstream import (
+    UpstreamResponse,
+    Buffer,
+    UpstreamConnection,
+    UpstreamPool,
+    parse_whole_head,
+    read_response,
+)
 from .watch import ClientWatch
 
 __all__ = ["Transport"]
@@ -47,7 +54,9 @@ class Transport:
         """The upstream's answer, its body unread; raises ConnectFailed, UpstreamLost or ClientGone."""
         return run_coroutine(self.steps(origin, method, head, body))
 
-    def steps(self, origin: Origin, method: str, head: bytes, body: Buffer) -> RequestCoroutine[UpstreamResponse]:
+    def steps(
+        self, origin: Origin, method: str, head: bytes, body: Buffer
+    ) -> RequestCoroutine[UpstreamResponse]:
         """As `exchange`."""
         pooled = self._pool.take_idle(origin, self._watch.epoll)
         if pooled is not None:
@@ -66,7 +75,9 @@ class Transport:
             yield partial(self._watch.sleep, RETRY_PAUSE_SEC)
         return (yield from self._send_once((yield dial), method, head, body))
 
-    def _send_once(self, connection: UpstreamConnection, method: str, head: bytes, body: Buffer) -> RequestCoroutine[UpstreamResponse]:
+    def _send_once(
+        self, connection: UpstreamConnection, method: str, head: bytes, body: Buffer
+    ) -> RequestCoroutine[UpstreamResponse]:
         watch = self._watch
         try:
             rest = yield WriteUpstream(connection, head, body)

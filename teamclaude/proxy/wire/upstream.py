@@ -158,14 +158,18 @@ class UpstreamConnection:
 class UpstreamResponse:
     """An upstream answer whose head has been read; `read` hands out its body as it arrives."""
 
-    def __init__(self, connection: UpstreamConnection, head: ResponseHead, framing: Framing, rest: bytes) -> None:
+    def __init__(
+        self, connection: UpstreamConnection, head: ResponseHead, framing: Framing, rest: bytes
+    ) -> None:
         self.connection = connection
         self.head = head
         self.framing = framing
         self._buffered = rest
         self._body_left = framing.length
         self._decoder = ChunkedDecoder(UpstreamProtocolError) if framing.kind is BodyKind.CHUNKED else None
-        self.complete = framing.kind is BodyKind.NONE or (framing.kind is BodyKind.LENGTH and not framing.length)
+        self.complete = framing.kind is BodyKind.NONE or (
+            framing.kind is BodyKind.LENGTH and not framing.length
+        )
         self.body_bytes = 0
 
     @property

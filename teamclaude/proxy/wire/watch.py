@@ -29,7 +29,16 @@ from typing import Any, Callable, Optional
 from ...errors import ClientGoneError
 from .peer import Address, peer_uid
 
-__all__ = ["POLL_SEC", "READABLE", "WRITABLE", "ClientWatch", "has_disconnected", "is_peer_socket_open", "readable_probe", "has_stopped_sending"]
+__all__ = [
+    "POLL_SEC",
+    "READABLE",
+    "WRITABLE",
+    "ClientWatch",
+    "has_disconnected",
+    "is_peer_socket_open",
+    "readable_probe",
+    "has_stopped_sending",
+]
 
 # Not exported by every build of `select`; the value is Linux's ABI.
 _RDHUP: int = getattr(select, "POLLRDHUP", 0x2000 if sys.platform.startswith("linux") else 0)

@@ -39,7 +39,7 @@ class Memory:
 
 @pytest.fixture
 def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
-    monkeypatch.setattr(module, "BEAT_SEC", 0.0)
+    monkeypatch.setattr(module, "POLL_SEC", 0.0)
     return Memory()
 
 
@@ -201,7 +201,7 @@ def test_room_goes_to_the_older_of_two_that_wait() -> None:
 def test_a_crowd_that_reads_at_once_gets_through_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """40 bodies of 30 in a memory of 100: nobody waits for ever, never too much, and most get through."""
     monkeypatch.setattr(module, "STALL_SEC", 0.02)
-    monkeypatch.setattr(module, "BEAT_SEC", 0.005)
+    monkeypatch.setattr(module, "POLL_SEC", 0.005)
     limiter = BodyLimiter(lambda: 100)
     ends: list[str] = []
     most: list[int] = []

@@ -10,7 +10,12 @@ from typing import Optional
 import pytest
 
 from teamclaude.errors import OverloadedError
-from teamclaude.proxy.wire.connections import AcceptedConnection, Connections, ConnectionLimits, connection_limits
+from teamclaude.proxy.wire.connections import (
+    AcceptedConnection,
+    Connections,
+    ConnectionLimits,
+    connection_limits,
+)
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 

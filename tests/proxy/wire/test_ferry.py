@@ -44,7 +44,9 @@ class Stream:
         there, self.upstream = pair()
         self.client = ClientConnection(here, 5.0, 5.0, 5.0)
         self.upstream.sendall(HEAD + b"5\r\nfirst\r\n")
-        self.answer = read_response(UpstreamConnection(there, Origin("http", "127.0.0.1", 1)), "POST", ClientWatch(None), 5.0)
+        self.answer = read_response(
+            UpstreamConnection(there, Origin("http", "127.0.0.1", 1)), "POST", ClientWatch(None), 5.0
+        )
         self.error: Optional[BaseException] = None
         self._hand_over = (ferry, idle, see)
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -83,7 +85,7 @@ class Stream:
 @pytest.fixture
 def board(tcp_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stream]]:
     """Makes a Stream; all of them by one ferry."""
-    monkeypatch.setattr(module, "LINGER_SEC", 0.0)
+    monkeypatch.setattr(module, "IDLE_EXIT_SEC", 0.0)
     ferry = EventLoop()
     made: list[Stream] = []
 
@@ -211,7 +213,7 @@ def test_an_observer_that_fails_ends_its_own_stream_alone(board: Board) -> None:
 def test_a_defect_of_the_ferry_leaves_nobody_waiting(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     streams = [board() for _ in range(3)]
     with monkeypatch.context() as defect:
-        defect.setattr(module, "MOST_EVENTS", "many")
+        defect.setattr(module, "MAX_EVENTS", "many")
         for stream in streams:
             stream.says(b"x")
         assert {type(stream.ends()) for stream in streams} == {TypeError}

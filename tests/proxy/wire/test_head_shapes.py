@@ -46,7 +46,7 @@ def test_a_known_shape_is_read_as_any_other(known: bytes, monkeypatch: pytest.Mo
         at, junk = dice.randrange(len(known)), bytes([dice.choice(b"\r\n\t :x\x00\x7f\xe9")])
         blocks.append(known[:at] + junk + known[at + dice.randrange(2) :])
     by_pattern = [_read(block) for block in blocks]
-    monkeypatch.setattr(module, "_OFTEN", 1 << 30)
+    monkeypatch.setattr(module, "_FREQUENT", 1 << 30)
     monkeypatch.setattr(module, "_patterns", ())
     assert by_pattern == [_read(block) for block in blocks]
 

@@ -73,7 +73,7 @@ class Bridge:
 
 @pytest.fixture(params=["by thread", "by ferry"])
 def ferry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Optional[EventLoop]]:
-    monkeypatch.setattr("teamclaude.proxy.wire.ferry.LINGER_SEC", 0.0)
+    monkeypatch.setattr("teamclaude.proxy.wire.ferry.IDLE_EXIT_SEC", 0.0)
     made = EventLoop() if request.param == "by ferry" else None
     yield made
     if made is not None:
@@ -203,7 +203,9 @@ def test_silence_is_a_loss(bridge: Bridge) -> None:
 
 
 def test_a_client_that_left_is_nobody_s_loss(bridge: Bridge) -> None:
-    bridge.start(bridge.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"), Framing(BodyKind.LENGTH, 9))
+    bridge.start(
+        bridge.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"), Framing(BodyKind.LENGTH, 9)
+    )
     assert bridge.read(len(HEAD) + 5) == HEAD + b"hello"
     bridge.reader.close()
     bridge._thread.join(1.0)

@@ -111,7 +111,7 @@ Board = Callable[..., Passenger]
 
 @pytest.fixture
 def board(tcp_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
-    monkeypatch.setattr(module, "LINGER_SEC", 0.0)
+    monkeypatch.setattr(module, "IDLE_EXIT_SEC", 0.0)
     ferry = EventLoop()
     made: list[Passenger] = []
 

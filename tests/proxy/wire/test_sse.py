@@ -23,7 +23,9 @@ def simple(data: bytes) -> list[ServerSentEvent]:
         value = value[1:] if value.startswith(b" ") else value
         if not line:
             if texts:
-                events.append(ServerSentEvent(name.decode("utf-8", "replace") or "message", b"\n".join(texts)))
+                events.append(
+                    ServerSentEvent(name.decode("utf-8", "replace") or "message", b"\n".join(texts))
+                )
             name, texts = b"", []
         elif field == b"event":
             name = value

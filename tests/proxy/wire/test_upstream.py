@@ -119,7 +119,12 @@ def test_silence_before_the_answer_is_a_loss(wire: Wire) -> None:
 
 def test_a_body_by_length(wire: Wire) -> None:
     answer = wire.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", b"llo")
-    assert (answer.has_buffered, body_of(answer), answer.body_bytes, answer.reusable) == (True, b"hello", 5, True)
+    assert (answer.has_buffered, body_of(answer), answer.body_bytes, answer.reusable) == (
+        True,
+        b"hello",
+        5,
+        True,
+    )
 
 
 def test_more_than_announced_is_not_ours_and_spoils_the_connection(wire: Wire) -> None:

@@ -15,7 +15,14 @@ import pytest
 
 from teamclaude.errors import ClientGoneError
 from teamclaude.proxy.wire import watch as watching
-from teamclaude.proxy.wire.watch import READABLE, WRITABLE, ClientWatch, has_disconnected, is_peer_socket_open, readable_probe
+from teamclaude.proxy.wire.watch import (
+    READABLE,
+    WRITABLE,
+    ClientWatch,
+    has_disconnected,
+    is_peer_socket_open,
+    readable_probe,
+)
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 SOON = 1.0  # seconds within which a departure must be noticed
@@ -28,7 +35,7 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
         pytest.skip("no POLLRDHUP here")
     if request.param != "rdhup":
         monkeypatch.setattr(watching, "_RDHUP", 0)
-        monkeypatch.setattr(watching, "BEAT_SEC", 0.02)
+        monkeypatch.setattr(watching, "POLL_SEC", 0.02)
     if request.param == "select":
         monkeypatch.delattr(select, "poll")
     return str(request.param)
@@ -165,8 +172,8 @@ def test_a_half_closed_client_is_looked_at_now_and_then_and_not_all_the_time(
         looks.append(time.monotonic())
         return True
 
-    monkeypatch.setattr(watching, "is_held", held)
-    monkeypatch.setattr(watching, "BEAT_SEC", 0.05)
+    monkeypatch.setattr(watching, "is_peer_socket_open", held)
+    monkeypatch.setattr(watching, "POLL_SEC", 0.05)
     three.client.shutdown(socket.SHUT_WR)
     time.sleep(0.01)
     assert not three.watch.wait(three.upstream_here, 0.3)
