@@ -267,8 +267,8 @@ def test_both_directories_of_a_linked_file_are_looked_at(shelf: Any, tmp_path: P
     (tmp_path / "real").mkdir(mode=0o700)
     shelf.path.symlink_to(tmp_path / "real" / "x.json")
     tmp_path.chmod(0o700)
-    assert shelf.file.dangers() == []
+    assert shelf.file.permission_warnings() == []
     (tmp_path / "real").chmod(0o777)
-    assert [str(tmp_path / "real") in line for line in shelf.file.dangers()] == [True]
+    assert [str(tmp_path / "real") in line for line in shelf.file.permission_warnings()] == [True]
     tmp_path.chmod(0o777)
-    assert len(shelf.file.dangers()) == 2
+    assert len(shelf.file.permission_warnings()) == 2

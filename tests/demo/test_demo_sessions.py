@@ -112,7 +112,7 @@ def test_the_context_grows_and_is_read_from_the_cache(api: FakeApi, run: Any) ->
         "role": "user",
         "content": [{k: v for k, v in first["messages"][0]["content"][0].items() if k != "cache_control"}],
     }
-    assert (tally.requests, tally.attempts, tally.served, tally.mishaps) == (2, 2, 2, [])
+    assert (tally.requests, tally.attempts, tally.served, tally.visible_errors) == (2, 2, 2, [])
     assert 15_900 < tally.tokens["cache_read_input_tokens"] < 16_100
     assert tally.tokens["output_tokens"] == 150
 
@@ -207,7 +207,7 @@ def test_a_lasting_trouble_becomes_one_visible_error(
     tally = run()
     assert (tally.requests, tally.served, tally.attempts) == (1, 0, attempts)
     assert dict(tally.errors) == {label: 1}
-    assert tally.mishaps[0].began <= tally.mishaps[0].ended
+    assert tally.visible_errors[0].began <= tally.visible_errors[0].ended
 
 
 def test_retries_keep_the_connection_after_an_error_status(api: FakeApi, run: Any) -> None:

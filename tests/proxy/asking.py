@@ -30,7 +30,11 @@ def held_on(s: Any, seconds: float, **body: Any) -> Asker:
     """A request that the only account refuses for so long, and that waits for it."""
     s.api.script.once(Fault.quota("5h", reset_in=seconds))
     asker = Asker(s, **{"session": "s1", **body})
-    s.until(lambda: s.service.runtime.router.waiting == 1 and s.service.runtime.journal.waiting())
+    s.until(
+        lambda: (
+            s.service.runtime.router.waiting_exchanges == 1 and s.service.runtime.journal.waiting_exchanges()
+        )
+    )
     return asker
 
 

@@ -89,7 +89,7 @@ def test_a_sole_conversation_that_two_accounts_refuse_finds_the_third_after_a_mi
     stage: Build, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s = stage("a", "b", "c", routing={"policy": "threshold"})
-    monkeypatch.setattr(s.service.runtime.house.recently_refused, "_monotonic", clock)
+    monkeypatch.setattr(s.service.runtime.context.recently_refused, "_monotonic", clock)
     for name in "ab":
         s.api.script.always(Fault.status(400, DISABLED), account=name)
     assert s.ask(session="s1").status == 400

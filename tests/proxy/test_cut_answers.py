@@ -212,7 +212,7 @@ def test_an_error_event_is_seen_in_however_many_pieces_it_comes(
 ) -> None:
     s = stage("a", "b")
     s.api.script.once(
-        Fault.stream_error(after=0).with_changes(gzip=zipped, trickle=trickle, trickle_gap=0.0005)
+        Fault.stream_error(after=0).with_changes(gzip=zipped, write_size=trickle, write_gap=0.0005)
     )
     reply = s.ask(headers={"Accept-Encoding": "gzip"})
     assert b"event: error" not in reply.body

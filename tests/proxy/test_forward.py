@@ -212,7 +212,7 @@ def test_all_refused_by_403_ends_in_a_502_that_names_them(stage: Build) -> None:
 def test_a_refused_login_is_left_out_until_its_credentials_change(stage: Build) -> None:
     s = stage("a", "b")
     home = s.ask(session="s1").account
-    s.api.accounts[home].revoke(f"sk-ant-oat01-FAKE-{home}")
+    s.api.accounts[home].revoke_token(f"sk-ant-oat01-FAKE-{home}")
     assert s.ask(session="s1").account != home
     assert s.account(home)["status"] == "auth_failed"
     s.api.accounts[home].issue("sk-ant-oat01-FAKE-new")

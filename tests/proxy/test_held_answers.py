@@ -30,7 +30,7 @@ def held(stage: Build, clock: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[
         if fault is not None:
             s.api.script.always(fault)
             clock.now += 601
-            s.service.runtime.router.wake()
+            s.service.runtime.router.clock_moved()
         else:
             s.service.stop(0)
         asker.join(10)

@@ -43,7 +43,7 @@ def test_a_held_request_is_served_when_the_window_is_reset(stage: Build, clock: 
     held = Asker(s, session="s1")
     wait_until(lambda: s.service.runtime.router.waiting == 2)
     clock.now += 601
-    s.service.runtime.router.wake()
+    s.service.runtime.router.clock_moved()
     assert held.done().status == 200
     assert b"message_stop" in held.done().body
 
@@ -56,7 +56,7 @@ def test_a_long_hold_begins_its_answer_with_comments_and_ends_with_the_stream(
     held = Asker(s, session="s1")
     wait_until(lambda: any(e["ttfbSec"] for e in s.service.deck()["inflight"] if e["session"] == "s1"))
     clock.now += 601
-    s.service.runtime.router.wake()
+    s.service.runtime.router.clock_moved()
     reply = held.done()
     assert reply.status == 200
     assert reply.headers["content-type"].startswith("text/event-stream")
@@ -76,7 +76,7 @@ def test_a_hold_that_ends_in_vain_is_told_as_an_error_event_and_then_as_a_plain_
     wait_until(lambda: any(e["ttfbSec"] for e in s.service.deck()["inflight"] if e["session"] == "s1"))
     s.api.script.always(Fault.quota("5h", reset_in=5000.0))
     clock.now += 601
-    s.service.runtime.router.wake()
+    s.service.runtime.router.clock_moved()
     reply = held.done()
     event = reply.body.rpartition(b"event: error\ndata: ")[2]
     assert json.loads(event)["error"]["type"] == "rate_limit_error"

@@ -88,7 +88,7 @@ def test_a_hold_ends_although_the_clock_was_set_back(stage: Build, clock: Any) -
     asker.start()
     s.until(lambda: s.service.runtime.router.waiting)
     clock.now -= 3600
-    s.service.runtime.router.wake()
+    s.service.runtime.router.clock_moved()
     clock.now += 31
     asker.join(5)
     assert [reply.status for reply in replies] == [429]

@@ -47,7 +47,7 @@ def test_a_client_at_its_limit_is_refused_before_its_body_is_read(stage: Build) 
         answer = raw.answer()  # and no 100
         assert answer.error() == (429, "rate_limit_error")
         assert (answer.headers["retry-after"], answer.headers["connection"]) == ("2", "close")
-    assert s.service.runtime.bodies.used <= 2 * MIB
+    assert s.service.runtime.body_limiter.used <= 2 * MIB
 
 
 def test_a_client_whose_body_broke_off_has_its_place_again(stage: Build) -> None:
@@ -64,10 +64,10 @@ def test_a_body_counts_until_the_first_byte_of_its_answer(stage: Build) -> None:
     s = stage("a")
     s.api.script.once(Fault.slow(before_head=0.3, between_events=0.2))
     raw = s.raw().request(body=turn(3 * MIB, stream=True))
-    s.until(lambda: s.service.runtime.bodies.used)
-    assert s.service.runtime.bodies.used >= 3 * MIB
+    s.until(lambda: s.service.runtime.body_limiter.used)
+    assert s.service.runtime.body_limiter.used >= 3 * MIB
     assert raw._until(b"message_start")
-    assert s.service.runtime.bodies.used == 0
+    assert s.service.runtime.body_limiter.used == 0
     (running,) = s.service.runtime.journal._running.values()
     assert running.body == b""
 
@@ -89,7 +89,7 @@ def test_a_held_body_counts_and_others_wait_for_room_until_they_are_refused(
     assert small.answer().status == 200, "what is small waits for nobody"
     for raw in (held, first):
         raw.close()
-    s.until(lambda: s.service.runtime.bodies.used == 0)
+    s.until(lambda: s.service.runtime.body_limiter.used == 0)
     assert s.raw().request(body=turn(2 * MIB)).answer().status == 200
 
 
@@ -97,7 +97,7 @@ def test_what_is_announced_and_not_sent_takes_no_room(stage: Build) -> None:
     s = stage("a", proxy={"maxBodyMiB": 4, "maxBodiesMiB": 4})
     announced = [s.raw().request(headers=[("Content-Length", str(4 * MIB))]) for _ in range(20)]
     s.until(lambda: len(s.service.deck()["inflight"]) == 20)
-    assert s.service.runtime.bodies.used == 0
+    assert s.service.runtime.body_limiter.used == 0
     assert s.raw().request(body=turn(3 * MIB)).answer().status == 200
     assert announced[0].send(turn(MIB).ljust(4 * MIB)).answer().status == 200
 
@@ -119,7 +119,7 @@ def test_all_in_a_crowd_of_large_bodies_get_an_answer(stage: Build, monkeypatch:
     assert len(found) == 8
     assert set(found) <= {400, 503}
     assert found.count(400) >= 2
-    s.until(lambda: s.service.runtime.bodies.used == 0)
+    s.until(lambda: s.service.runtime.body_limiter.used == 0)
 
 
 @pytest.mark.parametrize("framing", [("Content-Length", "500000"), ("Transfer-Encoding", "chunked")])
@@ -201,7 +201,7 @@ def test_a_large_upload_goes_over_the_disk_and_arrives_as_it_was_sent(
     assert s.seen()[0].size == len(body)
     assert arrived(s) == hashlib.sha256(body[: len(s.seen()[0].body)]).hexdigest()
     assert spooling == [len(body)]
-    assert s.service.runtime.bodies.used == 0
+    assert s.service.runtime.body_limiter.used == 0
     assert raw.request("/capacity", method="GET").answer().status == 200
 
 

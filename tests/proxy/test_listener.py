@@ -208,11 +208,11 @@ def test_without_a_descriptor_a_connection_is_accepted_with_the_spare_one_and_an
             patch.setattr(listener, "socket", Full(real, 1))
             with pytest.raises(OSError, match="Too many"):
                 listener.get_request()
-        assert not listener._spare.give()
+        assert not listener._spare_descriptor.release()
         assert "no descriptor is free" in refused(raw)
         raw.close()
         deadline = time.monotonic() + 5
-        while not listener._spare.give():
+        while not listener._spare_descriptor.give():
             assert time.monotonic() < deadline, "the spare one was never taken back"
 
 
@@ -223,7 +223,7 @@ def test_when_even_the_spare_descriptor_is_in_use_it_is_waited_out_without_spinn
     pauses: list[float] = []
     for give in (False, True):
         if give:
-            listener._spare.give()
+            listener._spare_descriptor.release()
         with monkeypatch.context() as patch:
             patch.setattr(time, "sleep", pauses.append)
             patch.setattr(listener, "socket", Full(None, 2))

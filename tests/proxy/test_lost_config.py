@@ -95,12 +95,12 @@ def test_a_file_an_editor_empties_and_then_writes_is_never_taken_for_lost(stage:
     s = stage("a")
     good = s.document()
     s.path.write_text("")
-    s.service._look_at_config()
+    s.service._check_config()
     assert s.warnings == []
     assert s.path.read_text() == ""
     good["accounts"][0]["priority"] = 3
     s.path.write_text(json.dumps(good))
-    s.service._look_at_config()
+    s.service._check_config()
     assert s.warnings == ["config read again: updated a"]
     assert s.document() == good
 
@@ -108,10 +108,10 @@ def test_a_file_an_editor_empties_and_then_writes_is_never_taken_for_lost(stage:
 def test_half_a_file_is_told_of_once_it_stays_so(stage: Build) -> None:
     s = stage("a")
     s.path.write_text('{"accounts": [{"na')
-    s.service._look_at_config()
+    s.service._check_config()
     assert s.warnings == []
     for _ in range(3):
-        s.service._look_at_config()
+        s.service._check_config()
     assert len(s.warnings) == 1
     assert "the running configuration stays" in s.warnings[0]
     assert s.path.read_text() == '{"accounts": [{"na', "it may be half an edit"
@@ -128,7 +128,7 @@ def test_a_config_that_cannot_be_written_again_is_told_once_and_tried_again(
     with monkeypatch.context() as patch:
         patch.setattr("teamclaude.accounts.store.write_private", full)
         for _ in range(4):
-            s.service._look_at_config()
+            s.service._check_config()
         assert len(s.warnings) == 1
         assert "No space left on device" in s.warnings[0]
     assert s.ask().account == "a"

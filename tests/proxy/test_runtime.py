@@ -110,10 +110,10 @@ def test_an_internal_error_is_one_line_unless_somebody_debugs(
     try:
         raise KeyError("sk-ant-oat01-FAKE-x")
     except KeyError as error:
-        s.service.runtime.report("tc-1", error)
+        s.service.runtime.report_internal_error("tc-1", error)
         assert s.warnings == ["internal error in request tc-1: KeyError (TEAMCLAUDE_DEBUG=1 shows where)"]
         monkeypatch.setenv("TEAMCLAUDE_DEBUG", "1")
-        s.service.runtime.report("tc-2", error)
+        s.service.runtime.report_internal_error("tc-2", error)
     assert "Traceback" in s.warnings[2]
     assert "test_runtime" in s.warnings[2]
     assert "FAKE" not in "".join(s.warnings)

@@ -98,7 +98,7 @@ def test_a_second_stop_ends_the_first_at_once(stage: Build) -> None:
     s.raw().request(body=STREAM)
     s.until(lambda: s.api.inflight == 1)
     first = in_background(lambda: s.service.stop(60))
-    s.until(s.service._stopping.locked)
+    s.until(s.service._stop_lock.locked)
     began = time.monotonic()
     s.service.stop(0)
     first.join(2)

@@ -226,7 +226,7 @@ def test_a_request_that_waits_for_a_slot_is_no_hold_and_says_whose_slot(stage: B
     first = s.raw().request(body=BODY)
     s.until(lambda: s.account("alice")["inflight"] == 1)
     second = Asker(s, session="s2")
-    s.until(lambda: s.service.runtime.journal.waiting())
+    s.until(lambda: s.service.runtime.journal.waiting_exchanges())
     clock.now += 3
     row = next(row for row in s.service.deck()["inflight"] if row["session"] == "s2")
     assert (row["waiting"]["kind"], row["waiting"]["sec"], row["waiting"]["account"]) == (
@@ -253,7 +253,7 @@ def test_a_request_whose_client_left_is_no_longer_held(stage: Build, clock: Any)
     s = stage("alice")
     s.api.script.once(Fault.quota("5h", reset_in=600.0))
     raw = s.raw().request(body=BODY)
-    s.until(lambda: s.service.runtime.journal.waiting())
+    s.until(lambda: s.service.runtime.journal.waiting_exchanges())
     clock.now += 5
     assert len(s.status()["held"]) == 1
     raw.reset()

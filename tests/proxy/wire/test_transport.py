@@ -142,7 +142,7 @@ def test_what_met_silence_is_not_sent_again(wired: Wired, warm: bool) -> None:
 def test_a_refusal_that_trickles_is_read_for_two_seconds_at_most(wired: Wired) -> None:
     now = [0.0]
     wired.transport = Transport(wired.pool, wired.watch, 5.0, monotonic=lambda: now[0])
-    wired.api.script.once(Fault.status(400, body=b"x" * 400).with_changes(trickle=1, trickle_gap=0.001))
+    wired.api.script.once(Fault.status(400, body=b"x" * 400).with_changes(write_size=1, write_gap=0.001))
     answer = wired.ask()
     read = answer.read
 
