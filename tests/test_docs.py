@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
-from teamclaude.accounts.table import settings_table  # noqa: E402
-from teamclaude.cli.commands import COMMANDS, find_command  # noqa: E402
+from teamclaude.accounts.config.settings_table import settings_table  # noqa: E402
+from teamclaude.cli.command_table import COMMANDS, find_command  # noqa: E402
 from teamclaude.cli.dispatch import parser_for  # noqa: E402
 from teamclaude.manual import topics  # noqa: E402
 

@@ -24,7 +24,7 @@ IMPURE = {"time", "threading", "socket", "http", "os", "random", "logging", "cur
 
 
 def name_of(path: Path) -> str:
-    """`teamclaude/cli/env.py` -> `teamclaude.cli.env`."""
+    """`teamclaude/cli/commands/env.py` -> `teamclaude.cli.commands.env`."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -88,9 +88,9 @@ def test_imports_only_go_down() -> None:
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("teamclaude/routing/rules.py", "from ..accounts import store"),
-        ("teamclaude/routing/rules.py", "def f():\n    import teamclaude.proxy.service"),
-        ("teamclaude/proxy/wire/head.py", "from ...demo.clock import Clock"),
+        ("teamclaude/routing/quota/rules.py", "from ..accounts import store"),
+        ("teamclaude/routing/quota/rules.py", "def f():\n    import teamclaude.proxy.server"),
+        ("teamclaude/proxy/http/head.py", "from ...demo.clock import Clock"),
         ("teamclaude/errors.py", "from . import cli"),
         ("teamclaude/demo/__init__.py", "from ..deck import text"),
     ],
@@ -147,7 +147,7 @@ def test_only_the_command_line_prints() -> None:
 
 def test_only_one_file_imports_curses() -> None:
     painters = [name_of(path) for path in SOURCES for _, target in imports(path) if target == "curses"]
-    assert painters in ([], ["teamclaude.deck.screen"])
+    assert painters in ([], ["teamclaude.deck.terminal.screen"])
 
 
 def test_no_file_is_over_400_lines() -> None:

@@ -17,7 +17,7 @@ __all__ = ["main"]
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run one command; returns the exit status: 0 ok, 1 failure, 2 usage, 130 interrupted."""
-    from .streams import output_failed, flush_streams, reopen_closed_streams
+    from .streams import flush_streams, output_failed, reopen_closed_streams
 
     reopen_closed_streams()
     words = list(sys.argv[1:] if argv is None else argv)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Optional
 
-from ..accounts.config import ProxyConfig
+from ..accounts.config.config import ProxyConfig
 
 __all__ = ["add_port_option", "port_number", "server_host", "server_url"]
 

@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import NoReturn
 
 from ..errors import TeamClaudeError, UsageError
-from . import commands
-from .streams import output_failed, is_output_error
+from . import command_table
+from .streams import is_output_error, output_failed
 from .terminal import note
 
 __all__ = ["run_guarded", "parser_for"]
@@ -50,7 +50,7 @@ def run_guarded(words: Sequence[str]) -> int:
         return _report(f"internal error: {what} (TEAMCLAUDE_DEBUG=1 shows where)", FAILED)
 
 
-def parser_for(command: commands.Command) -> argparse.ArgumentParser:
+def parser_for(command: command_table.Command) -> argparse.ArgumentParser:
     """The parser of one command, with what its module declares."""
     module = _module(command)
     parser = Parser(
@@ -63,8 +63,8 @@ def parser_for(command: commands.Command) -> argparse.ArgumentParser:
     return parser
 
 
-def _module(command: commands.Command) -> ModuleType:
-    return importlib.import_module(f".{command.module}", __package__)
+def _module(command: command_table.Command) -> ModuleType:
+    return importlib.import_module(f".commands.{command.module}", __package__)
 
 
 def _dispatch(words: list[str]) -> int:
@@ -72,7 +72,7 @@ def _dispatch(words: list[str]) -> int:
         words = ["help"]
     if words[0].startswith("-"):
         raise UsageError(f"a command comes before {words[0]} (teamclaude help)")
-    command = commands.find_command(words[0])
+    command = command_table.find_command(words[0])
     module = _module(command)
     rest = words[1:]
     if hasattr(module, "own_words"):  # a command that passes words on says which are its own

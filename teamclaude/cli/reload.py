@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .client import ProxyClient, ProxyUnreachableError
+from .proxy_client import ProxyClient, ProxyUnreachableError
 
 __all__ = ["reload_proxy"]
 

@@ -7,7 +7,7 @@ import ssl
 from urllib.parse import SplitResult, urlsplit
 
 from ..errors import UsageError
-from .client import ProxyDownError, ProxyClient, ProxyUnreachableError
+from .proxy_client import ProxyClient, ProxyDownError, ProxyUnreachableError
 
 __all__ = ["KEY_VARIABLE", "RemoteProxyClient", "parse_address"]
 

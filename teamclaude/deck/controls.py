@@ -14,20 +14,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from ..accounts.apikey import check_api_key
-from ..accounts.config import AccountConfig
-from ..accounts.edits import Placement, remove_account
-from ..accounts.enrolment import enroll, enroll_key
-from ..accounts.imports import find_login, read_login
-from ..accounts.owner import add_profile
+from ..accounts.config.config import AccountConfig
+from ..accounts.config.edits import Placement, remove_account
+from ..accounts.importing.api_key import check_api_key
+from ..accounts.importing.claude_login import find_login, read_login
+from ..accounts.importing.enroll import enroll, enroll_key
+from ..accounts.oauth.profile import add_profile
 from ..errors import TeamClaudeError
-from ..proxy.service import ProxyServer
-from .board import CommandResult
-from .desk import Command
-from .explanation import explanation_lines
-from .reading import JsonObject
-from .spans import line
-from .view_options import Page
+from ..proxy.server import ProxyServer
+from .model.snapshot import JsonObject
+from .text.spans import line
+from .ui import CommandResult
+from .view.explain_page import explanation_lines
+from .view.options import Page
+from .view.ui_state import Command
 
 __all__ = ["Controls", "LocalControls", "ReadOnlyControls", "CommandWorker"]
 

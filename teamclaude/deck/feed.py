@@ -11,13 +11,13 @@ from collections.abc import Callable, Hashable
 from typing import Any, Optional, Protocol
 
 from ..errors import TeamClaudeError
-from ..proxy.service import ProxyServer
-from .assembly import deck_model
-from .conversations import sessions_of
-from .model import DeckModel
-from .reader import SourceReader
-from .sourcejson import sources_to_json, sources_from_json
-from .sources import NO_SOURCES
+from ..proxy.server import ProxyServer
+from .model.build import deck_model
+from .model.conversations import sessions_of
+from .model.model import DeckModel
+from .sources.reader import SourceReader
+from .sources.sources import NO_SOURCES
+from .sources.sources_json import sources_from_json, sources_to_json
 
 __all__ = ["Feed", "SourcesProvider", "LocalFeed", "RemoteFeed"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .chronicle import DemoTotals
+from .event_log import DemoTotals
 from .sessions import SessionCounts
 
 __all__ = ["DemoResult", "report_lines"]

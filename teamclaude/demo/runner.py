@@ -19,23 +19,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from ..accounts.store import ConfigFile
-from ..proxy.activity import Activity, activity_of
-from ..proxy.exchange import Exchange
-from ..proxy.notices import BENCH, HELD, Notice
-from ..proxy.service import ProxyServer
-from ..routing.rules import Rules
-from .api import FakeApi
-from .chronicle import EventLog, WindowState, plain_line
-from .clock import DemoClock
-from .endpoints import ApiPace
-from .footprints import ClaudeFiles
+from ..accounts.config.config_file import ConfigFile
+from ..fakeapi.api import FakeApi
+from ..fakeapi.api_endpoints import ApiPace
+from ..fakeapi.api_script import FaultProfile
+from ..fakeapi.clock import DemoClock
+from ..fakeapi.fake_account import FakeAccount
+from ..proxy.records.activity import Activity, activity_of
+from ..proxy.records.exchange import Exchange
+from ..proxy.records.notices import BENCH, HELD, Notice
+from ..proxy.server import ProxyServer
+from ..routing.quota.rules import Rules
+from .claude_files import ClaudeFiles
+from .event_log import EventLog, WindowState, plain_line
 from .plan import SessionPlan, plan_sessions
-from .quota import FakeAccount
 from .report import DemoResult, report_lines
 from .roles import assign_roles, status_changes
-from .scenario import UsageEvent, make_accounts, usage_events, reset_at
-from .script import FaultProfile
+from .scenario import UsageEvent, make_accounts, reset_at, usage_events
 from .sessions import FakeSession, SessionCounts
 
 __all__ = ["DEFAULT_SECONDS", "DemoOptions", "run_demo"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .quota import FIVE_HOURS, WEEK, FakeAccount
+from ..fakeapi.fake_account import FIVE_HOURS, WEEK, FakeAccount
 
 __all__ = ["UsageEvent", "account_names", "make_accounts", "usage_events", "reset_at"]
 

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from .client import AttemptError, Conversation, ReceivedReply, ProxyConnection
-from .clock import real_seconds
+from ..fakeapi.clock import real_seconds
+from .claude_client import AttemptError, Conversation, ProxyConnection, ReceivedReply
 from .plan import SONNET, SessionPlan, Turn
 from .retry import RetryStep, next_retry
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from ..errors import UsageError
-from .gauging import RecordedAccount, WindowSizes
-from .quota import TokenWeights
-from .scene import FIVE_OF_WEEK, AccountSetup, Scenario, ScenarioSettings
-from .team import WEEK_SEC, PlannedSession, User
+from .api_model import TokenWeights
+from .demand import unconstrained_demand
+from .scenario import FIVE_OF_WEEK, AccountSetup, Scenario, ScenarioSettings
 from .traffic import RequestTrace, SessionTrace, read_lines, read_session
-from .wish import unconstrained_demand
+from .window_sizes import RecordedAccount, WindowSizes
+from .workload import WEEK_SEC, PlannedSession, User
 
 __all__ = ["Recording", "read_recording", "read_traffic", "recorded_scenario"]
 

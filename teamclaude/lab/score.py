@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from ..routing.decision import Lease
-from .quota import ApiResponse, ApiAccount
-from .script import ActiveSession
-from .wish import Demand
+from ..routing.state.decision import Lease
+from .api_model import ApiAccount, ApiResponse
+from .clients import ActiveSession
+from .demand import Demand
 
 __all__ = ["Score", "ScoreCounter"]
 

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from ..accounts.config import ClientKey
+from ..accounts.config.config import ClientKey
 from ..errors import NoAccountAvailableError
-from ..routing.usage import NO_USAGE, Usage
-from .exchange import Exchange
+from ..routing.quota.usage import NO_USAGE, Usage
+from .records.exchange import Exchange
 from .status import dollars
 
 __all__ = ["ClientUsage"]

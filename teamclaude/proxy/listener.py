@@ -21,14 +21,14 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Optional
 
-from ..accounts.config import TlsConfig
+from ..accounts.config.config import TlsConfig
 from ..errors import ConfigError, OverloadedError, TeamClaudeError
-from .front import ConnectionHandler
-from .refuser import ConnectionRefuser
+from .connection import ConnectionHandler
+from .connection_refuser import ConnectionRefuser
+from .net.connections import AcceptedConnection, connection_limits
+from .net.descriptors import SpareDescriptor, raise_descriptor_limit
+from .net.peer_user import is_descriptor_shortage
 from .runtime import Runtime
-from .wire.connections import AcceptedConnection, connection_limits
-from .wire.descriptors import SpareDescriptor, raise_descriptor_limit
-from .wire.peer import is_descriptor_shortage
 
 __all__ = ["Listener", "open_listeners", "server_context"]
 

@@ -14,34 +14,34 @@ from operator import attrgetter
 from typing import Any, Optional
 
 from .. import __version__
-from ..accounts.config import Config
-from ..accounts.edits import set_enabled
-from ..accounts.identity import find_name
-from ..accounts.keeper import TokenManager
-from ..accounts.lastgood import LastGoodConfig
-from ..accounts.store import ConfigFile
+from ..accounts.config.config import Config
+from ..accounts.config.config_file import ConfigFile
+from ..accounts.config.edits import set_enabled
+from ..accounts.config.identity import find_name
+from ..accounts.config.last_good import LastGoodConfig
+from ..accounts.tokens.token_manager import TokenManager
 from ..errors import BadRequestError, ConfigError, NotFoundError, UsageError
 from ..routing.capacity import capacity_of
 from ..routing.fleet import Fleet
-from ..routing.policies import POLICIES
+from ..routing.policies.registry import POLICIES
 from ..settings import camel_case
-from .book import AccountTargets
 from .clients import ClientUsage
-from .entry import AccessPolicy
-from .exchange import Exchange
-from .hold import RecentlyRefused
-from .house import RequestContext
-from .journal import Journal
-from .redact import redact_text
-from .router import Router
-from .secretvalues import KNOWN_SECRETS, secrets_of
+from .forwarding.account_targets import AccountTargets
+from .forwarding.context import RequestContext
+from .forwarding.hold import RecentlyRefused
+from .forwarding.router import Router
+from .http.body_limit import BodyLimiter
+from .http.spool import Spool
+from .messages.access import AccessPolicy
+from .messages.redact import redact_text
+from .messages.secret_values import KNOWN_SECRETS, secrets_of
+from .net.connections import Connections
+from .net.event_loop import EventLoop
+from .net.upstream_connection import UpstreamPool
+from .records.exchange import Exchange
+from .records.journal import Journal
+from .records.request_wait import HeldRequest, held_summary
 from .status import capacity_json, resident_mb, status_json
-from .waiting import HeldRequest, held_summary
-from .wire.bodies import BodyLimiter
-from .wire.connections import Connections
-from .wire.ferry import EventLoop
-from .wire.spool import Spool
-from .wire.upstream import UpstreamPool
 
 __all__ = ["Runtime"]
 

@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, Optional
 
-from ..accounts.freshness import TokenStatus
+from ..accounts.tokens.expiry import TokenStatus
 from ..routing.capacity import AccountCapacity, Capacity, capacity_of
-from ..routing.rules import Rules
-from ..routing.usage import Usage
+from ..routing.quota.rules import Rules
+from ..routing.quota.usage import Usage
+from ..routing.quota.windows import API_KEY_AXES
 from ..routing.view import AccountView, BindingView, FleetView, IssueView
-from ..routing.windows import API_KEY_AXES
 
 __all__ = ["capacity_json", "dollars", "resident_mb", "status_json"]
 

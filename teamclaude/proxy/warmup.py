@@ -10,14 +10,14 @@ import threading
 
 from .. import __version__
 from ..errors import TeamClaudeError
-from ..routing.decision import RoutingRequest
-from ..routing.windows import read_windows
-from .book import UpstreamTarget
-from .house import RequestContext
-from .router import NO_WAIT, NoUsableAccountError
-from .wire.forwarding import OAUTH_BETA, render_request
-from .wire.upstream import read_response
-from .wire.watch import ClientWatch
+from ..routing.quota.windows import read_windows
+from ..routing.state.decision import RoutingRequest
+from .forwarding.account_targets import UpstreamTarget
+from .forwarding.context import RequestContext
+from .forwarding.router import NO_WAIT, NoUsableAccountError
+from .http.header_rewrite import OAUTH_BETA, render_request
+from .net.socket_wait import ClientWatch
+from .net.upstream_connection import read_response
 
 __all__ = ["warm_up"]
 

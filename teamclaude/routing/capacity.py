@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from .rules import Rules
+from .quota.rules import Rules
 from .view import AccountView, FleetView
 
 __all__ = ["AccountCapacity", "Capacity", "capacity_of"]

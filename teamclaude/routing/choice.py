@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Optional, Protocol
 
-from .account import Account, Block
 from .affinity import PrefixCaches
-from .binding import Binding
 from .conversations import Conversations
-from .decision import NEVER, RoutingRequest, Decision, Exclusion, Reason, LazyExclusions
-from .doors import OpenAccounts, exclusions
-from .gated import RECHECK_SEC, GateQueue
-from .policy import Placement, Policy
+from .gate_queue import RECHECK_SEC, GateQueue
+from .open_accounts import OpenAccounts, exclusions
+from .policies.base import Placement, Policy
+from .quota.rules import Rules
 from .rails import RailedAccounts, within_rails
-from .rules import Rules
+from .state.account import Account, Block
+from .state.binding import Binding
+from .state.decision import NEVER, Decision, Exclusion, LazyExclusions, Reason, RoutingRequest
 
 __all__ = ["Choice", "FleetReader"]
 

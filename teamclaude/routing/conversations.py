@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .account import Account
-from .binding import Binding
-from .decision import RoutingRequest, Decision, Reason
-from .rules import Rules
-from .warmth import ExpiringSet
+from .quota.rules import Rules
+from .state.account import Account
+from .state.binding import Binding
+from .state.decision import Decision, Reason, RoutingRequest
+from .state.expiring_set import ExpiringSet
 
 __all__ = ["Conversations"]
 

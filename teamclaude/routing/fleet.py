@@ -14,23 +14,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional
 
-from . import lessons
-from .account import Account, AccountSpec
-from .affinity import ResourceOwners, PrefixCaches
-from .answers import FAILURE_KINDS, ResponseKind, classify
-from .binding import Binding
+from . import apply_response
+from .affinity import PrefixCaches, ResourceOwners
+from .apply_response import EMPTY_READING, apply_windows
 from .choice import Choice
 from .conversations import Conversations
-from .decision import NEVER, RoutingRequest, Decision, Lease, Reason, Wait
-from .doors import OpenAccounts
-from .gated import GateQueue
-from .ledger import DAY_SEC, Ledger, LedgerKey
-from .lessons import EMPTY_READING, apply_windows
-from .models import Pricing, cost, is_estimated, price_of
-from .policy import Policy
-from .rules import Rules
-from .usage import NO_USAGE, Usage
-from .windows import QuotaReading
+from .gate_queue import GateQueue
+from .open_accounts import OpenAccounts
+from .policies.base import Policy
+from .quota.model_prices import Pricing, cost, is_estimated, price_of
+from .quota.rules import Rules
+from .quota.usage import NO_USAGE, Usage
+from .quota.windows import QuotaReading
+from .response_kinds import FAILURE_KINDS, ResponseKind, classify
+from .state.account import Account, AccountSpec
+from .state.binding import Binding
+from .state.decision import NEVER, Decision, Lease, Reason, RoutingRequest, Wait
+from .state.ledger import DAY_SEC, Ledger, LedgerKey
 
 __all__ = ["Changes", "Fleet"]
 
@@ -181,7 +181,7 @@ class Fleet:
                 account.windows.mark_probed(axis, now)
                 account.last_reading = None
             if account.scoped_refusals or account.bench_until > now:
-                lessons.begin_probe(account, lease, now)
+                apply_response.begin_probe(account, lease, now)
                 self.open_accounts.invalidate()
             account.inflight += 1
             if not request.detour:  # a detour says nothing of where work goes
@@ -342,11 +342,11 @@ class Fleet:
         account.last_reading = None
         if kind is not ResponseKind.SIDE_429 and kind is not ResponseKind.OUTAGE:
             apply_windows(account, reading, lease.request.needs_slot, now)
-        lessons.apply_kind(account, lease, kind, reading, self._rules, now, jitter, message)
+        apply_response.apply_kind(account, lease, kind, reading, self._rules, now, jitter, message)
         if kind is ResponseKind.BARE:
             self.policy.record_bare_429(account, now)
         if lease.holds_slot and kind in FAILURE_KINDS:
-            lessons.mark_suspect(account, now)
+            apply_response.mark_suspect(account, now)
         if not account.is_open_to_all(self._rules, now):
             self.open_accounts.invalidate()
         return kind
@@ -355,14 +355,16 @@ class Fleet:
         """What it refused was the request's own fault: other accounts refused it alike."""
         account = self._leased_account(lease)
         if account is not None:
-            lessons.record_request_fault(account, lease, self._last_now)
+            apply_response.record_request_fault(account, lease, self._last_now)
 
     def record_account_refusal(self, lease: Lease, message: str, now: float) -> None:
         """It refused for its own sake: another account served the same request."""
         self._advance_clock(now)
         account = self._leased_account(lease)
         if account is not None:
-            lessons.record_account_refusal(account, lease, message or "the API refuses its requests", now)
+            apply_response.record_account_refusal(
+                account, lease, message or "the API refuses its requests", now
+            )
             self.open_accounts.invalidate()
 
     def reset_benches(self, key: str, now: float) -> None:
@@ -370,7 +372,7 @@ class Fleet:
         self._advance_clock(now)
         account = self.accounts.get(key)
         if account is not None:
-            lessons.reset_benches(account, self._rules, now)
+            apply_response.reset_benches(account, self._rules, now)
             self.open_accounts.invalidate()
 
     def confirm_account_429(self, lease: Lease, now: float, jitter: float = 1.0) -> None:
@@ -378,7 +380,7 @@ class Fleet:
         self._advance_clock(now)
         account = self._leased_account(lease)
         if account is not None:
-            lessons.record_429(account, lease, EMPTY_READING, self.rules, now, jitter)
+            apply_response.record_429(account, lease, EMPTY_READING, self.rules, now, jitter)
             self.open_accounts.invalidate()
 
     def mark_auth_failed(self, lease: Lease, message: str) -> None:
@@ -391,12 +393,12 @@ class Fleet:
         """As lock_out, when no request is involved."""
         account = self.accounts.get(key)
         if account is not None:
-            lessons.mark_auth_failed(account, message)
+            apply_response.mark_auth_failed(account, message)
             self.open_accounts.invalidate()
 
     def bench_for_login(self, key: str, until: float, message: str, now: float) -> None:
         """The account's token is no good and can't be renewed before `until`."""
         account = self.accounts.get(key)
         if account is not None:
-            lessons.bench_for_login(account, until, message, now)
+            apply_response.bench_for_login(account, until, message, now)
             self.open_accounts.invalidate()

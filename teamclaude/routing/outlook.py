@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
-from .decision import NEVER, Reason
 from .fleet import Fleet
-from .line import Waiter
+from .state.decision import NEVER, Reason
+from .wait_queue import Waiter
 
 __all__ = ["NOT_EXPECTED", "ExpectedAccount", "expected_account"]
 

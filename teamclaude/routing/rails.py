@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .account import Account, is_within_5h_rail
-from .decision import Exclusion
-from .rules import NO_LIMIT, Rules
+from .quota.rules import NO_LIMIT, Rules
+from .state.account import Account, is_within_5h_rail
+from .state.decision import Exclusion
 
 __all__ = ["RailedAccounts", "within_rails"]
 

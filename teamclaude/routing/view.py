@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from .account import FIVE_HOURS_SEC, Account, AccountSpec
-from .binding import Binding
-from .decision import NEVER
 from .fleet import Fleet
-from .ledger import LedgerRow
-from .score import WeeklyPace, weekly_pace
-from .usage import Usage
-from .windows import Window, is_used_up
+from .quota.usage import Usage
+from .quota.windows import Window, is_used_up
+from .state.account import FIVE_HOURS_SEC, Account, AccountSpec
+from .state.binding import Binding
+from .state.decision import NEVER
+from .state.ledger import LedgerRow
+from .state.weekly_line import WeeklyPace, weekly_pace
 
 __all__ = [
     "AccountState",

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from teamclaude.accounts.keeper import TokenManager
-from teamclaude.accounts.store import ConfigFile
-from teamclaude.demo.authserver import AuthServer
-from teamclaude.demo.issuer import FakeUser
+from teamclaude.accounts.config.config_file import ConfigFile
+from teamclaude.accounts.tokens.token_manager import TokenManager
 from teamclaude.errors import ConfigError
+from tests.fakeapi.authserver import AuthServer
+from tests.fakeapi.token_issuer import FakeUser
 
 GOOD: dict[str, Any] = {
     "zeta": {"of": ["another", "version"]},

@@ -27,10 +27,10 @@ import load  # noqa: E402
 import servers  # noqa: E402
 from ways import Way  # noqa: E402
 
-from teamclaude.deck.assembly import deck_model  # noqa: E402
-from teamclaude.deck.board import DeckUi  # noqa: E402
+from teamclaude.deck.model.build import deck_model  # noqa: E402
+from teamclaude.deck.ui import DeckUi  # noqa: E402
 from tests.deck.claude_home import ClaudeHome, session_id  # noqa: E402
-from tests.deck.deck_json import binding, deck, request, sid  # noqa: E402
+from tests.deck.snapshot_json import binding, deck, request, sid  # noqa: E402
 
 TRANSCRIPTS, SESSIONS, MANY = 2000, 30, 300
 ROUNDS = 5

@@ -25,7 +25,7 @@ from servers import KEY, MESSAGE, ROOT, Server, free_port
 
 sys.path.insert(0, str(ROOT))
 
-from teamclaude.proxy.wire.peer import Address, same_user
+from teamclaude.proxy.net.peer_user import Address, same_user
 
 FAR = 4_102_444_800_000
 CLIENT_KEY = "tc-FAKEclientkeyFAKEclientkey"

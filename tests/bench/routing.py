@@ -16,15 +16,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from rounds import Bench
 from table import Row, Target, machine, markdown, quantity
 
-from teamclaude.accounts.config import RoutingConfig
-from teamclaude.routing.account import AccountSpec
-from teamclaude.routing.burn import Burn
-from teamclaude.routing.decision import RoutingRequest, Lease
+from teamclaude.accounts.config.config import RoutingConfig
 from teamclaude.routing.fleet import Fleet
-from teamclaude.routing.policies import POLICIES
-from teamclaude.routing.rules import Rules
-from teamclaude.routing.usage import Usage
-from teamclaude.routing.windows import QuotaReading, Window
+from teamclaude.routing.policies.registry import POLICIES
+from teamclaude.routing.quota.burn import Burn
+from teamclaude.routing.quota.rules import Rules
+from teamclaude.routing.quota.usage import Usage
+from teamclaude.routing.quota.windows import QuotaReading, Window
+from teamclaude.routing.state.account import AccountSpec
+from teamclaude.routing.state.decision import Lease, RoutingRequest
 
 __all__ = ["decision_rows"]
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from teamclaude.cli import main
-from teamclaude.demo.authserver import AuthServer
-from teamclaude.demo.issuer import FakeUser
 from tests.cli.support import ALICE, BOB, KEY, PAID, Ended, Stub, free_port
+from tests.fakeapi.authserver import AuthServer
+from tests.fakeapi.token_issuer import FakeUser
 
 
 @pytest.fixture

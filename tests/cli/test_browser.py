@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from teamclaude.cli.browser import has_browser, open_page
-from teamclaude.cli.typed import MAX_LINE_BYTES, read_stdin_lines
+from teamclaude.cli.stdin_lines import MAX_LINE_BYTES, read_stdin_lines
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ import pytest
 
 pytest.importorskip("termios")
 
-from teamclaude.demo.api import FakeApi
-from teamclaude.demo.endpoints import ApiPace
-from teamclaude.demo.quota import FakeAccount
+from teamclaude.fakeapi.api import FakeApi
+from teamclaude.fakeapi.api_endpoints import ApiPace
+from teamclaude.fakeapi.fake_account import FakeAccount
 from tests.cli.support import KEY, accounts_in, free_port
 from tests.cli.tty import Tty
 
@@ -184,7 +184,7 @@ def test_a_deck_that_breaks_gives_the_terminal_back_and_the_proxy_goes_on(
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import os, threading\n"
-        "import teamclaude.deck.board as board\n"
+        "import teamclaude.deck.ui as board\n"
         "real = board.Board.draw\n"
         "def draw(self, *size):\n"
         "    if self.desk.filter == 'x': raise RuntimeError('painted into a corner')\n"

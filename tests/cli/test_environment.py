@@ -9,8 +9,8 @@ import pytest
 from teamclaude.cli.environment import (
     ClientTarget,
     client_environment,
-    sdk_environment,
     conflicting_variables,
+    sdk_environment,
 )
 
 TARGET = ClientTarget("http://127.0.0.1:3456", "tc-FAKE")

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from teamclaude import __version__
-from teamclaude.cli import commands, dispatch
+from teamclaude.cli import command_table, dispatch
 from teamclaude.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = [command.name for command in commands.COMMANDS]
+NAMES = [command.name for command in command_table.COMMANDS]
 
 
 def python(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -53,9 +53,9 @@ def test_a_command_loads_no_other_command_and_no_server() -> None:
         "print(*[n for n in sys.modules if n.startswith('teamclaude.')])"
     )
     loaded = set(python("-c", code, env={**os.environ, "TEAMCLAUDE_CONFIG": os.devnull}).stdout.split())
-    assert "teamclaude.cli.capacity" in loaded
+    assert "teamclaude.cli.commands.capacity" in loaded
     assert not any(name.startswith(("teamclaude.proxy", "teamclaude.demo")) for name in loaded)
-    others = {f"teamclaude.cli.{name}" for name in NAMES} - {"teamclaude.cli.capacity"}
+    others = {f"teamclaude.cli.{name}" for name in NAMES} - {"teamclaude.cli.commands.capacity"}
     assert loaded & others == set()
 
 

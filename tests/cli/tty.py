@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from teamclaude.deck.cells import clusters
+from teamclaude.deck.text.cells import clusters
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 20.0

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from teamclaude.accounts.store import ConfigFile
+from teamclaude.accounts.config.config_file import ConfigFile
 from teamclaude.deck import controls as module
-from teamclaude.deck.board import CommandResult
-from teamclaude.deck.controls import LocalControls, ReadOnlyControls, CommandWorker
-from teamclaude.deck.desk import Command
-from teamclaude.deck.spans import plain_text
+from teamclaude.deck.controls import CommandWorker, LocalControls, ReadOnlyControls
+from teamclaude.deck.text.spans import plain_text
+from teamclaude.deck.ui import CommandResult
+from teamclaude.deck.view.ui_state import Command
 from teamclaude.errors import NotFoundError
-from teamclaude.proxy.service import ProxyServer
+from teamclaude.proxy.server import ProxyServer
 
 KEY = "sk-ant-api03-FAKE-key"
 SID = "3f2a91c0-1111-4222-8333-444444444444"

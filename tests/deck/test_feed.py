@@ -10,13 +10,13 @@ from typing import Any, Union
 
 import pytest
 
-from teamclaude.accounts.store import ConfigFile
-from teamclaude.deck.feed import SourcesProvider, LocalFeed, RemoteFeed
-from teamclaude.deck.reader import SourceReader
-from teamclaude.deck.sourcejson import sources_to_json
-from teamclaude.deck.sources import MachineLoad, IssuePin, Sources
+from teamclaude.accounts.config.config_file import ConfigFile
+from teamclaude.deck.feed import LocalFeed, RemoteFeed, SourcesProvider
+from teamclaude.deck.sources.reader import SourceReader
+from teamclaude.deck.sources.sources import IssuePin, MachineLoad, Sources
+from teamclaude.deck.sources.sources_json import sources_to_json
 from teamclaude.errors import TeamClaudeError
-from teamclaude.proxy.service import ProxyServer
+from teamclaude.proxy.server import ProxyServer
 
 NOW = 1_795_428_000.0
 SID = "3f2a91c0-1111-4222-8333-444444444444"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from teamclaude.demo.chronicle import EventLog, DemoTotals, WindowState, plain_line
+from teamclaude.demo.event_log import DemoTotals, EventLog, WindowState, plain_line
 from teamclaude.demo.report import DemoResult, report_lines
-from teamclaude.demo.scenario import make_accounts, usage_events, reset_at
-from teamclaude.demo.sessions import VisibleError, SessionCounts
-from teamclaude.proxy.activity import Activity
+from teamclaude.demo.scenario import make_accounts, reset_at, usage_events
+from teamclaude.demo.sessions import SessionCounts, VisibleError
+from teamclaude.proxy.records.activity import Activity
 
 T0 = 1_795_000_000.0
 OPUS = "claude-opus-4-8"
@@ -169,6 +169,6 @@ def test_the_table_has_every_figure() -> None:
 
 
 def test_an_empty_run_still_has_a_table() -> None:
-    lines = report_lines(result(tally=SessionCounts(), totals=DemoTotals(), snapshot={}, demo_sec=7300.0))
+    lines = report_lines(result(counts=SessionCounts(), totals=DemoTotals(), snapshot={}, demo_sec=7300.0))
     assert any("client-visible errors       0 (0 while an account was usable)" in line for line in lines)
     assert "2 h 1 min" in lines[1]

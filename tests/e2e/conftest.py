@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import packages
-from tests.e2e.world import ClientEnvironment
+from tests.e2e.client_environment import ClientEnvironment
 
 
 @pytest.fixture(scope="session")

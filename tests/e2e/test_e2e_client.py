@@ -9,9 +9,9 @@ from typing import Any, Optional
 
 import pytest
 
-from teamclaude.demo.fault import Fault
-from teamclaude.demo.script import RequestView
-from tests.e2e.world import CLIENT_TOKEN, Ended, ClientEnvironment, end
+from teamclaude.fakeapi.api_script import RequestView
+from teamclaude.fakeapi.fault import Fault
+from tests.e2e.client_environment import CLIENT_TOKEN, ClientEnvironment, Ended, end
 
 pytestmark = pytest.mark.e2e
 

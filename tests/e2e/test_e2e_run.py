@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.demo.fault import Fault
-from tests.e2e.world import ClientEnvironment
+from teamclaude.fakeapi.fault import Fault
+from tests.e2e.client_environment import ClientEnvironment
 
 pytestmark = pytest.mark.e2e
 

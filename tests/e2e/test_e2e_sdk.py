@@ -11,7 +11,7 @@ import pytest
 
 from teamclaude.cli.environment import ClientTarget, sdk_environment
 from tests.e2e import packages
-from tests.e2e.world import KEY, ClientEnvironment
+from tests.e2e.client_environment import KEY, ClientEnvironment
 
 pytestmark = pytest.mark.e2e
 

@@ -8,16 +8,20 @@ from typing import Any
 from unittest import mock
 
 from teamclaude.errors import ClientGoneError, UpstreamLostError
-from teamclaude.proxy import delivery, exchange, forward, front, journal, router, tap, words
-from teamclaude.proxy.book import AccountTargets
-from teamclaude.proxy.tap import UsageTap
-from teamclaude.proxy.wire import client, crossing, forwarding, transport
-from teamclaude.proxy.wire.berths import LoopState
-from teamclaude.proxy.wire.crossing import StreamTask
-from teamclaude.proxy.wire.framing import LAST_CHUNK, BodyKind
-from teamclaude.proxy.wire.watch import ClientWatch
-from teamclaude.routing import lessons
-from teamclaude.routing.answers import MEANINGS, ResponseKind, Effect, Meaning, NextStep
+from teamclaude.proxy import connection as front
+from teamclaude.proxy.forwarding import forwarder, response_writer, router
+from teamclaude.proxy.forwarding.account_targets import AccountTargets
+from teamclaude.proxy.http import header_rewrite
+from teamclaude.proxy.http.framing import LAST_CHUNK, BodyKind
+from teamclaude.proxy.messages import upstream_message, usage_tap
+from teamclaude.proxy.messages.usage_tap import UsageTap
+from teamclaude.proxy.net import client_connection, stream_task, transport
+from teamclaude.proxy.net.loop_state import LoopState
+from teamclaude.proxy.net.socket_wait import ClientWatch
+from teamclaude.proxy.net.stream_task import StreamTask
+from teamclaude.proxy.records import exchange, journal
+from teamclaude.routing import apply_response
+from teamclaude.routing.response_kinds import MEANINGS, Effect, Meaning, NextStep, ResponseKind
 
 Patches = Sequence[Any]
 
@@ -28,7 +32,7 @@ def meaning(kind: ResponseKind, effect: Effect, following: NextStep) -> Patches:
 
 def retry_after_the_first_byte() -> Patches:
     never = property(lambda self: False, lambda self, value: None)
-    return [mock.patch.object(forward.Forwarder, "_streaming", never, create=True)]
+    return [mock.patch.object(forwarder.Forwarder, "_streaming", never, create=True)]
 
 
 def slot_leaked_when_the_client_leaves() -> Patches:
@@ -42,7 +46,7 @@ def slot_leaked_when_the_client_leaves() -> Patches:
 
 
 def truncated_body_looks_complete() -> Patches:
-    relay = delivery.relay
+    relay = response_writer.relay
 
     def tidy(answer: Any, to: Any, head: bytes, framing: Any, *args: Any) -> None:
         try:
@@ -52,11 +56,11 @@ def truncated_body_looks_complete() -> Patches:
                 to.send(LAST_CHUNK)
             raise
 
-    return [mock.patch.object(delivery, "relay", tidy)]
+    return [mock.patch.object(response_writer, "relay", tidy)]
 
 
 def departures_go_unnoticed() -> Patches:
-    return [mock.patch.object(client, "ClientWatch", lambda sock: ClientWatch(None))]
+    return [mock.patch.object(client_connection, "ClientWatch", lambda sock: ClientWatch(None))]
 
 
 def two_attempts_at_once() -> Patches:
@@ -84,11 +88,11 @@ def credential_of_another_account() -> Patches:
 
 
 def refused_account_gets_no_rest() -> Patches:
-    return [mock.patch.object(lessons, "record_429", lambda *args: None)]
+    return [mock.patch.object(apply_response, "record_429", lambda *args: None)]
 
 
 def hop_to_the_account_that_refused() -> Patches:
-    return [mock.patch.object(forward.Forwarder, "_exclude", lambda self, lease, why: None)]
+    return [mock.patch.object(forwarder.Forwarder, "_exclude", lambda self, lease, why: None)]
 
 
 def never_recorded() -> Patches:
@@ -117,12 +121,12 @@ def waiter_stays_in_line() -> Patches:
 
 
 def unbounded_body() -> Patches:
-    read = client.ClientConnection.read_body
+    read = client_connection.ClientConnection.read_body
 
     def any_size(self: Any, framing: Any, limit: int, *args: Any) -> Any:
         return read(self, framing, 1 << 40, *args)
 
-    return [mock.patch.object(client.ClientConnection, "read_body", any_size)]
+    return [mock.patch.object(client_connection.ClientConnection, "read_body", any_size)]
 
 
 def unbounded_line() -> Patches:
@@ -131,7 +135,7 @@ def unbounded_line() -> Patches:
 
 
 def clamped_retry_after() -> Patches:
-    refusal = forward.no_account_error
+    refusal = forwarder.no_account_error
 
     def clamped(*args: Any) -> Any:
         error = refusal(*args)
@@ -139,7 +143,7 @@ def clamped_retry_after() -> Patches:
             error.retry_after = min(error.retry_after, 60)
         return error
 
-    return [mock.patch.object(forward, "no_account_error", clamped)]
+    return [mock.patch.object(forwarder, "no_account_error", clamped)]
 
 
 def served_without_a_stop() -> Patches:
@@ -148,8 +152,8 @@ def served_without_a_stop() -> Patches:
 
 
 def proxy_key_goes_up() -> Patches:
-    forwarding._lower_if_forwarded.cache_clear()
-    return [mock.patch.object(forwarding, "_NOT_FORWARDED_PREFIXES", ("proxy-",))]
+    header_rewrite._lower_if_forwarded.cache_clear()
+    return [mock.patch.object(header_rewrite, "_NOT_FORWARDED_PREFIXES", ("proxy-",))]
 
 
 def departure_benches() -> Patches:
@@ -164,7 +168,7 @@ def departure_benches() -> Patches:
 
 
 def no_hold() -> Patches:
-    return [mock.patch.object(forward.Forwarder, "_patience", lambda self: router.NO_WAIT)]
+    return [mock.patch.object(forwarder.Forwarder, "_patience", lambda self: router.NO_WAIT)]
 
 
 def no_second_connection() -> Patches:
@@ -180,7 +184,7 @@ def silent_shutdown() -> Patches:
 
 
 def words_with_secrets() -> Patches:
-    return [mock.patch.object(words, "redact_text", lambda text: text)]
+    return [mock.patch.object(upstream_message, "redact_text", lambda text: text)]
 
 
 def malformed_is_forwarded() -> Patches:
@@ -188,7 +192,7 @@ def malformed_is_forwarded() -> Patches:
 
     def lenient(head: Any) -> Any:
         lengths = [field for field in head.headers if field[0].lower() == "content-length"]
-        return framing(head) if len(lengths) < 2 else forwarding.Framing(BodyKind.NONE)
+        return framing(head) if len(lengths) < 2 else header_rewrite.Framing(BodyKind.NONE)
 
     return [mock.patch.object(front, "request_framing", lenient)]
 
@@ -198,14 +202,14 @@ def connection_stays_registered() -> Patches:
 
     def board(self: Any, berths: LoopState, now: float) -> None:
         self._berths = berths
-        berths.epoll.register(self.client_fd, crossing.EPOLL_WRITE)
+        berths.epoll.register(self.client_fd, stream_task.EPOLL_WRITE)
 
     def turn_round(self: Any) -> None:
         self._reading = not self._reading
         epoll = self._berths.epoll
-        epoll.modify(self.client_fd, crossing.CLIENT_END if self._reading else crossing.EPOLL_WRITE)
+        epoll.modify(self.client_fd, stream_task.CLIENT_END if self._reading else stream_task.EPOLL_WRITE)
         if self._reading:
-            epoll.register(self.upstream_fd, crossing.EPOLL_READ)
+            epoll.register(self.upstream_fd, stream_task.EPOLL_READ)
         else:
             epoll.unregister(self.upstream_fd)
 
@@ -217,17 +221,17 @@ def connection_stays_registered() -> Patches:
 
 
 def unforeseen_behind_a_whole_answer() -> Patches:
-    conclude = forward.Forwarder._record_outcome
+    conclude = forwarder.Forwarder._record_outcome
 
     def stumbling(self: Any, *args: Any) -> bool:
         conclude(self, *args)
         raise KeyError("nobody foresaw this")
 
-    return [mock.patch.object(forward.Forwarder, "_record_outcome", stumbling)]
+    return [mock.patch.object(forwarder.Forwarder, "_record_outcome", stumbling)]
 
 
 def gzip_is_not_looked_into() -> Patches:
-    return [mock.patch.object(tap.Inflater, "inflate", lambda self, data: b"")]
+    return [mock.patch.object(usage_tap.Inflater, "inflate", lambda self, data: b"")]
 
 
 def flowing_streams_are_cut() -> Patches:

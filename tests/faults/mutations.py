@@ -14,12 +14,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import NamedTuple, Optional
 
-from teamclaude.proxy.wire import forwarding
-from teamclaude.routing.answers import ResponseKind, Effect, NextStep
+from teamclaude.proxy.http import header_rewrite
+from teamclaude.routing.response_kinds import Effect, NextStep, ResponseKind
+from tests.faults import blame_bugs as blame
 from tests.faults import bugs
-from tests.faults import bugs_of_blame as blame
-from tests.faults.invariants import violations
-from tests.faults.schedule import make
+from tests.faults.rules.invariants import violations
+from tests.faults.schedules.make_schedule import make
 from tests.faults.world import live
 
 __all__ = ["MUTATIONS", "Mutation", "caught"]
@@ -41,7 +41,7 @@ def caught(mutation: Mutation, seed: int, tries: int = TRIES) -> Optional[str]:
     """The first violation of a schedule under a mutation; None when it goes unseen."""
     for _ in range(tries):
         with ExitStack() as stack:
-            stack.callback(forwarding._lower_if_forwarded.cache_clear)
+            stack.callback(header_rewrite._lower_if_forwarded.cache_clear)
             for patch in mutation.patches():
                 stack.enter_context(patch)
             found = violations(live(make(seed, mutation.kind), patience=PATIENCE_SEC))

@@ -14,10 +14,10 @@ import sys
 import time
 from collections import Counter
 
-from tests.faults.awaited import AWAITED
-from tests.faults.invariants import violations
-from tests.faults.kinds import KINDS
-from tests.faults.schedule import make
+from tests.faults.rules.awaited import AWAITED
+from tests.faults.rules.invariants import violations
+from tests.faults.schedules.kinds import KINDS
+from tests.faults.schedules.make_schedule import make
 from tests.faults.world import live
 
 __all__ = ["main"]

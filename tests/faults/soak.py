@@ -26,15 +26,15 @@ from typing import Any, NamedTuple, Optional
 from urllib.request import Request as Call
 from urllib.request import urlopen
 
-from teamclaude.demo.api import FakeApi
-from teamclaude.demo.fault import Fault
-from teamclaude.demo.quota import FakeAccount
-from teamclaude.demo.script import ApiScript
-from tests.faults import menu
-from tests.faults.draft import ordinary
-from tests.faults.ground import KEY, token
-from tests.faults.guests import ClientThread
-from tests.faults.plan import SPEED, Client, Leave
+from teamclaude.fakeapi.api import FakeApi
+from teamclaude.fakeapi.api_script import ApiScript
+from teamclaude.fakeapi.fake_account import FakeAccount
+from teamclaude.fakeapi.fault import Fault
+from tests.faults.schedules import random_faults
+from tests.faults.schedules.builder import ordinary
+from tests.faults.schedules.plan import SPEED, Client, Leave
+from tests.faults.world.clients import ClientThread
+from tests.faults.world.environment import KEY, token
 
 __all__ = ["main"]
 
@@ -71,14 +71,20 @@ class _RandomFaults(ApiScript):
 
     def on_accept(self) -> Optional[Fault]:
         with self._lock:
-            return menu.never_read_connects(self._dice) if self._dice.random() < 0.01 else None
+            return random_faults.never_read_connects(self._dice) if self._dice.random() < 0.01 else None
 
     def fault(self, asked: Any, account: Optional[str]) -> Optional[Fault]:
         with self._lock:
             if asked.path != "/v1/messages" or self._dice.random() > 0.33:
                 return None
             family = self._dice.choice(
-                [_short_fault, menu.overloads, menu.breaks, menu.framings, menu.requests]
+                [
+                    _short_fault,
+                    random_faults.overloads,
+                    random_faults.breaks,
+                    random_faults.framings,
+                    random_faults.requests,
+                ]
             )
             return family(self._dice)
 

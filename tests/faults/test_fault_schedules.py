@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.awaited import AWAITED
-from tests.faults.invariants import violations
-from tests.faults.kinds import KINDS
-from tests.faults.mixed import SIZES
-from tests.faults.plan import Schedule
-from tests.faults.schedule import LATER, make
-from tests.faults.themes import THEMES
+from tests.faults.rules.awaited import AWAITED
+from tests.faults.rules.invariants import violations
+from tests.faults.schedules.keep_alive_mix import SIZES
+from tests.faults.schedules.kinds import KINDS
+from tests.faults.schedules.make_schedule import LATER, make
+from tests.faults.schedules.plan import Schedule
+from tests.faults.schedules.themes import THEMES
 from tests.faults.world import live
 
 FIRST = 40

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import zlib
 
-from teamclaude.proxy.wire.head import parse_response_head
-from teamclaude.proxy.words import MAX_MESSAGE_CHARS, error_document, error_message
-from tests.fuzz.dice import JSON_SIGNS, FuzzRandom
+from teamclaude.proxy.http.head import parse_response_head
+from teamclaude.proxy.messages.upstream_message import MAX_MESSAGE_CHARS, error_document, error_message
+from tests.fuzz.fuzz_random import JSON_SIGNS, FuzzRandom
 
 __all__ = ["error_bodies"]
 

@@ -7,11 +7,11 @@ import posixpath
 from typing import Any
 from urllib.parse import unquote
 
-from teamclaude.proxy.accountuuid import with_account_uuid
-from teamclaude.proxy.bodyscan import scan_body
-from teamclaude.proxy.redact import redact_body, redact_text
-from teamclaude.proxy.wire.paths import PathKind, classify_path
-from tests.fuzz.dice import JSON_SIGNS, FuzzRandom
+from teamclaude.proxy.forwarding.account_uuid import with_account_uuid
+from teamclaude.proxy.http.path_kinds import PathKind, classify_path
+from teamclaude.proxy.messages.body_scan import scan_body
+from teamclaude.proxy.messages.redact import redact_body, redact_text
+from tests.fuzz.fuzz_random import JSON_SIGNS, FuzzRandom
 
 __all__ = ["body_scans", "credentials_in_text", "request_paths"]
 

@@ -7,8 +7,8 @@ import io
 from typing import Optional
 
 from teamclaude.errors import BadRequestError
-from teamclaude.proxy.wire.framing import MAX_CHUNK_LINE, ChunkedDecoder, encode_chunk
-from tests.fuzz.dice import FuzzRandom
+from teamclaude.proxy.http.framing import MAX_CHUNK_LINE, ChunkedDecoder, encode_chunk
+from tests.fuzz.fuzz_random import FuzzRandom
 
 __all__ = ["chunked_bodies"]
 

@@ -6,10 +6,10 @@ import copy
 import json
 from typing import Any
 
-from teamclaude.accounts.codec import decode, encode
-from teamclaude.accounts.config import parse_config
+from teamclaude.accounts.config.config import parse_config
+from teamclaude.accounts.config.json_file import decode, encode
 from teamclaude.errors import ConfigError
-from tests.fuzz.dice import JSON_SIGNS, FuzzRandom
+from tests.fuzz.fuzz_random import JSON_SIGNS, FuzzRandom
 
 __all__ = ["config_files"]
 

@@ -7,9 +7,9 @@ import re
 import zlib
 from typing import Optional
 
-from teamclaude.proxy.tap import UsageTap
-from teamclaude.proxy.wire.sse import ServerSentEventParser
-from tests.fuzz.dice import FuzzRandom
+from teamclaude.proxy.http.sse import ServerSentEventParser
+from teamclaude.proxy.messages.usage_tap import UsageTap
+from tests.fuzz.fuzz_random import FuzzRandom
 
 __all__ = ["event_streams", "taps"]
 

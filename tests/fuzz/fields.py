@@ -6,13 +6,13 @@ import ipaddress
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from teamclaude.accounts.config import ProxyConfig
+from teamclaude.accounts.config.config import ProxyConfig
 from teamclaude.errors import BadRequestError, ForbiddenError, MisdirectedRequestError
-from teamclaude.proxy.entry import AccessPolicy
-from teamclaude.proxy.wire.forwarding import Credential, upstream_request_headers
-from teamclaude.proxy.wire.framing import Framing, BodyKind
-from teamclaude.proxy.wire.head import RequestHead
-from tests.fuzz.dice import FuzzRandom
+from teamclaude.proxy.http.framing import BodyKind, Framing
+from teamclaude.proxy.http.head import RequestHead
+from teamclaude.proxy.http.header_rewrite import Credential, upstream_request_headers
+from teamclaude.proxy.messages.access import AccessPolicy
+from tests.fuzz.fuzz_random import FuzzRandom
 
 __all__ = ["accept_encodings", "hosts"]
 

@@ -11,23 +11,14 @@ from typing import Optional
 from unittest import mock
 
 from teamclaude.errors import BadRequestError, HeadTooLargeError, NotSupportedError, UpstreamProtocolError
-from teamclaude.proxy.wire.forwarding import (
-    Credential,
-    framing_for_client,
-    client_response_headers,
-    render_request,
-    render_response,
-    upstream_request_headers,
-    append_content_length,
-)
-from teamclaude.proxy.wire.framing import (
-    Framing,
+from teamclaude.proxy.http.framing import (
     BodyKind,
+    Framing,
     hop_by_hop_fields,
     request_framing,
     response_framing,
 )
-from teamclaude.proxy.wire.head import (
+from teamclaude.proxy.http.head import (
     RequestHead,
     RequestHeadParser,
     ResponseHead,
@@ -35,7 +26,16 @@ from teamclaude.proxy.wire.head import (
     parse_request_head,
     parse_response_head,
 )
-from tests.fuzz.dice import FuzzRandom
+from teamclaude.proxy.http.header_rewrite import (
+    Credential,
+    append_content_length,
+    client_response_headers,
+    framing_for_client,
+    render_request,
+    render_response,
+    upstream_request_headers,
+)
+from tests.fuzz.fuzz_random import FuzzRandom
 
 __all__ = ["repeated_heads", "request_heads", "response_heads"]
 

@@ -6,16 +6,16 @@ import json
 import math
 
 from teamclaude.proxy.status import status_json
-from teamclaude.routing import windows
-from teamclaude.routing.account import AccountSpec
-from teamclaude.routing.decision import RoutingRequest, Lease
 from teamclaude.routing.fleet import Fleet
-from teamclaude.routing.memory import dump_state, restore_state
-from teamclaude.routing.pace import PacePolicy
-from teamclaude.routing.rules import Rules
+from teamclaude.routing.persistence import dump_state, restore_state
+from teamclaude.routing.policies.pace import PacePolicy
+from teamclaude.routing.quota import windows
+from teamclaude.routing.quota.rules import Rules
+from teamclaude.routing.quota.windows import parse_retry_after, read_windows
+from teamclaude.routing.state.account import AccountSpec
+from teamclaude.routing.state.decision import Lease, RoutingRequest
 from teamclaude.routing.view import view_of
-from teamclaude.routing.windows import parse_retry_after, read_windows
-from tests.fuzz.dice import FuzzRandom
+from tests.fuzz.fuzz_random import FuzzRandom
 
 __all__ = ["quota_headers", "retry_afters"]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Optional
 
 from tests.fuzz import answers, bodies, chunks, configs, events, fields, heads, quotas
-from tests.fuzz.dice import FuzzRandom
+from tests.fuzz.fuzz_random import FuzzRandom
 
 __all__ = ["TARGETS", "failure", "main"]
 

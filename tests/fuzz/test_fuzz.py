@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from tests.fuzz.dice import FuzzRandom
+from tests.fuzz.fuzz_random import FuzzRandom
 from tests.fuzz.run import TARGETS, failure
 
 CASES = 2000
@@ -34,17 +34,21 @@ def test_a_failing_case_is_told_with_the_line_that_has_it_again(monkeypatch: pyt
 @pytest.mark.parametrize(
     ("target", "where", "bug"),
     [
-        ("request_heads", "teamclaude.proxy.wire.head._CONTROL", "$nothing^"),
-        ("request_heads", "teamclaude.proxy.wire.forwarding._NOT_FORWARDED", frozenset()),
+        ("request_heads", "teamclaude.proxy.http.head._CONTROL", "$nothing^"),
+        ("request_heads", "teamclaude.proxy.http.header_rewrite._NOT_FORWARDED", frozenset()),
         (
             "chunked_bodies",
-            "teamclaude.proxy.wire.framing._SIZE_LINE",
+            "teamclaude.proxy.http.framing._SIZE_LINE",
             rb"([0-9A-Fa-f]{0,15})(?:;[^\n]*)?\r?\n",
         ),
-        ("request_paths", "teamclaude.proxy.wire.paths._SAFE_PATH", r"/.*"),
-        ("retry_afters", "teamclaude.routing.windows.MAX_WAIT_SEC", float("inf")),
-        ("hosts", "teamclaude.proxy.entry._AUTHORITY", r"(?:\[([^\]]*)\]|([0-9A-Za-z._-]+))(?::([0-9]*))?.*"),
-        ("error_bodies", "teamclaude.proxy.words.redact_text", str),
+        ("request_paths", "teamclaude.proxy.http.path_kinds._SAFE_PATH", r"/.*"),
+        ("retry_afters", "teamclaude.routing.quota.windows.MAX_WAIT_SEC", float("inf")),
+        (
+            "hosts",
+            "teamclaude.proxy.messages.access._AUTHORITY",
+            r"(?:\[([^\]]*)\]|([0-9A-Za-z._-]+))(?::([0-9]*))?.*",
+        ),
+        ("error_bodies", "teamclaude.proxy.messages.upstream_message.redact_text", str),
         (
             "accept_encodings",
             "tests.fuzz.fields.upstream_request_headers",
@@ -55,10 +59,10 @@ def test_a_failing_case_is_told_with_the_line_that_has_it_again(monkeypatch: pyt
 def test_the_targets_see_bugs(target: str, where: str, bug: object, monkeypatch: pytest.MonkeyPatch) -> None:
     import re
 
-    from teamclaude.proxy import entry
-    from teamclaude.proxy.wire import forwarding
+    from teamclaude.proxy.http import header_rewrite
+    from teamclaude.proxy.messages import access
 
-    remembered = (forwarding._lower_if_forwarded, entry._parse_authority)
+    remembered = (header_rewrite._lower_if_forwarded, access._parse_authority)
     for each in remembered:
         each.cache_clear()
     monkeypatch.setattr(where, re.compile(bug) if isinstance(bug, (str, bytes)) else bug)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.lab.scene import Scenario, ScenarioSettings, synthetic_scenario
+from teamclaude.lab.scenario import Scenario, ScenarioSettings, synthetic_scenario
 from teamclaude.lab.traffic import synthetic_sessions
 
 

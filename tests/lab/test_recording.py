@@ -10,8 +10,8 @@ import pytest
 
 from teamclaude.errors import UsageError
 from teamclaude.lab.recording import read_recording, read_traffic, recorded_scenario
-from teamclaude.lab.study import run_policy
-from teamclaude.lab.team import WEEK_SEC
+from teamclaude.lab.run import run_policy
+from teamclaude.lab.workload import WEEK_SEC
 
 BEGIN = 1_800_000_000.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any, Optional
 
-from teamclaude.demo.fault import Fault
+from teamclaude.fakeapi.fault import Fault
 
 
 class Asker(threading.Thread):

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple, Optional
 
 import pytest
 
-from teamclaude.accounts.store import ConfigFile
-from teamclaude.demo.api import LoggedExchange, FakeApi
-from teamclaude.demo.quota import FakeAccount
-from teamclaude.proxy.activity import activity_of, activity_json
-from teamclaude.proxy.exchange import Exchange as Ended
-from teamclaude.proxy.service import ProxyServer
-from teamclaude.proxy.wire.paths import PathKind, classify_path
+from teamclaude.accounts.config.config_file import ConfigFile
+from teamclaude.fakeapi.api import FakeApi, LoggedExchange
+from teamclaude.fakeapi.fake_account import FakeAccount
+from teamclaude.proxy.http.path_kinds import PathKind, classify_path
+from teamclaude.proxy.records.activity import activity_json, activity_of
+from teamclaude.proxy.records.exchange import Exchange as Ended
+from teamclaude.proxy.server import ProxyServer
 
 KEY = "tc-test-key-000000000000000000000000"
 TOKEN = "sk-ant-oat01-FAKE-{}"
@@ -354,10 +354,10 @@ def clock() -> Clock:
 @pytest.fixture
 def stage(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
     """Builds a Stage: `stage("a", "b", drainSec=1)`; all are closed afterwards."""
-    monkeypatch.setattr("teamclaude.proxy.wire.transport.RETRY_PAUSE_SEC", 0.05)
+    monkeypatch.setattr("teamclaude.proxy.net.transport.RETRY_PAUSE_SEC", 0.05)
     for module in ("retry", "forward"):
         monkeypatch.setattr(f"teamclaude.proxy.{module}.FIRST_BACKOFF_SEC", 0.05)
-    monkeypatch.setattr("teamclaude.proxy.retry.HOP_PAUSES_SEC", (0.0, 0.01, 0.02))
+    monkeypatch.setattr("teamclaude.proxy.forwarding.retry.HOP_PAUSES_SEC", (0.0, 0.01, 0.02))
     built: list[Stage] = []
 
     def build(*names: str, **config: Any) -> Stage:
@@ -385,6 +385,6 @@ def look(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
         wanted = len(looks) + 4
         s.until(lambda: len(looks) >= wanted)
 
-    monkeypatch.setattr("teamclaude.proxy.service.CONFIG_POLL_SEC", 0.01)
+    monkeypatch.setattr("teamclaude.proxy.server.CONFIG_POLL_SEC", 0.01)
     monkeypatch.setattr(ConfigFile, "stamp", counted)
     return wait

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from teamclaude.demo.fault import Fault
+from teamclaude.fakeapi.fault import Fault
 
 Build = Callable[..., Any]
 CI = "tc-client-key-ci-00000000000000000000000"

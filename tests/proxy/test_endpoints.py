@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from teamclaude import __version__
-from teamclaude.demo.api import FakeApi
-from teamclaude.demo.fault import Fault
+from teamclaude.fakeapi.api import FakeApi
+from teamclaude.fakeapi.fault import Fault
 
 Build = Callable[..., Any]
 KEY = "tc-test-key-000000000000000000000000"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import message
+from tests.proxy.conftest import message
 
 Build = Callable[..., Any]
 

@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from teamclaude import __version__
-from teamclaude.accounts.store import ConfigFile
-from teamclaude.demo.api import FakeApi
+from teamclaude.accounts.config.config_file import ConfigFile
 from teamclaude.errors import ConfigError, OverloadedError
+from teamclaude.fakeapi.api import FakeApi
 from teamclaude.proxy.listener import Listener
-from teamclaude.proxy.service import ProxyServer
-from teamclaude.proxy.wire.peer import PeerUserCheck
+from teamclaude.proxy.net.peer_user import PeerUserCheck
+from teamclaude.proxy.server import ProxyServer
 from tests.proxy.conftest import Raw
 
 Build = Callable[..., Any]
@@ -156,7 +156,7 @@ def test_beyond_the_most_connections_a_request_is_answered_503(stage: Build) -> 
 def test_strangers_that_fill_all_places_keep_nobody_out(
     stage: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("teamclaude.proxy.wire.peer.same_user", lambda local, peer: False)
+    monkeypatch.setattr("teamclaude.proxy.net.peer_user.same_user", lambda local, peer: False)
     monkeypatch.setattr(PeerUserCheck, "__call__", lambda self: False)
     s = stage("a", proxy={"maxConnections": 8})
     strangers = [s.raw() for _ in range(30)]

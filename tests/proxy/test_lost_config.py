@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.accounts.store import ConfigFile
+from teamclaude.accounts.config.config_file import ConfigFile
 from tests.proxy.conftest import account_json
 
 Build = Callable[..., Any]
@@ -126,7 +126,7 @@ def test_a_config_that_cannot_be_written_again_is_told_once_and_tried_again(
     s = stage("a")
     s.path.unlink()
     with monkeypatch.context() as patch:
-        patch.setattr("teamclaude.accounts.store.write_private", full)
+        patch.setattr("teamclaude.accounts.config.config_file.write_private", full)
         for _ in range(4):
             s.service._check_config()
         assert len(s.warnings) == 1

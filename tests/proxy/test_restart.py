@@ -13,9 +13,9 @@ from typing import Any, Optional
 
 import pytest
 
-from teamclaude.demo.api import FakeApi
-from teamclaude.demo.fault import Fault
-from teamclaude.demo.quota import FakeAccount
+from teamclaude.fakeapi.api import FakeApi
+from teamclaude.fakeapi.fake_account import FakeAccount
+from teamclaude.fakeapi.fault import Fault
 
 KEY = "tc-test-key-000000000000000000000000"
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,8 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVER = """
 import sys
 from pathlib import Path
-from teamclaude.accounts.store import ConfigFile
-from teamclaude.proxy.service import Service
+from teamclaude.accounts.config.config_file import ConfigFile
+from teamclaude.proxy.server import Service
 
 def warn(line):
     print(line, file=sys.stderr, flush=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from teamclaude.demo.fault import Fault
 from teamclaude.errors import BadRequestError, NotFoundError
+from teamclaude.fakeapi.fault import Fault
 
 Build = Callable[..., Any]
 ALICE = {"name": "alice", "accountUuid": "u-1", "orgUuid": "o-1", "accessToken": "sk-ant-oat01-FAKE-a"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.demo.fault import Fault
+from teamclaude.fakeapi.fault import Fault
 from teamclaude.proxy import status as status_module
 from teamclaude.proxy.status import resident_mb
 

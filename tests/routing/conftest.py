@@ -12,15 +12,15 @@ from typing import Any, Optional, TypeVar, Union
 
 import pytest
 
-from teamclaude.accounts.config import RoutingConfig
-from teamclaude.routing.account import Account, AccountSpec
-from teamclaude.routing.answers import ResponseKind
-from teamclaude.routing.decision import RoutingRequest, Decision, Lease, Wait
+from teamclaude.accounts.config.config import RoutingConfig
 from teamclaude.routing.fleet import Fleet
-from teamclaude.routing.policies import POLICIES
-from teamclaude.routing.rules import Rules
-from teamclaude.routing.usage import NO_USAGE, Usage
-from teamclaude.routing.windows import QuotaReading, Window, read_windows
+from teamclaude.routing.policies.registry import POLICIES
+from teamclaude.routing.quota.rules import Rules
+from teamclaude.routing.quota.usage import NO_USAGE, Usage
+from teamclaude.routing.quota.windows import QuotaReading, Window, read_windows
+from teamclaude.routing.response_kinds import ResponseKind
+from teamclaude.routing.state.account import Account, AccountSpec
+from teamclaude.routing.state.decision import Decision, Lease, RoutingRequest, Wait
 
 START = 1_800_000_000.0  # a round multiple of nothing: no test may depend on it
 HOUR, DAY = 3600.0, 86400.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from teamclaude.routing.affinity import MAX_IDS, MAX_PREFIXES, ResourceOwners, PrefixCaches
-from teamclaude.routing.saved import LenientObject
+from teamclaude.routing.affinity import MAX_IDS, MAX_PREFIXES, PrefixCaches, ResourceOwners
+from teamclaude.routing.quota.lenient_json import LenientObject
 
 NOW = 1000.0
 

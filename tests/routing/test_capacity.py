@@ -5,10 +5,10 @@ import random
 
 import pytest
 
-from teamclaude.routing.account import AccountSpec
 from teamclaude.routing.capacity import capacity_of
-from teamclaude.routing.memory import dump_state, restore_state
-from teamclaude.routing.rules import Rules
+from teamclaude.routing.persistence import dump_state, restore_state
+from teamclaude.routing.quota.rules import Rules
+from teamclaude.routing.state.account import AccountSpec
 from teamclaude.routing.view import view_of
 
 HOUR, DAY = 3600.0, 86400.0

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from teamclaude.routing.account import AccountSpec
-from teamclaude.routing.decision import Reason
-from teamclaude.routing.memory import dump_state
-from teamclaude.routing.rules import Rules
+from teamclaude.routing.persistence import dump_state
+from teamclaude.routing.quota.rules import Rules
+from teamclaude.routing.state.account import AccountSpec
+from teamclaude.routing.state.decision import Reason
 from tests.routing.conftest import EVERY, STAYING, only
 
 HOUR, DAY = 3600.0, 86400.0

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.routing.account import AccountSpec
-from teamclaude.routing.binding import Binding
-from teamclaude.routing.decision import Reason, Wait
 from teamclaude.routing.fleet import Changes, Fleet
-from teamclaude.routing.ledger import LedgerKey
-from teamclaude.routing.models import Pricing
-from teamclaude.routing.rules import Rules
-from teamclaude.routing.usage import Usage
+from teamclaude.routing.quota.model_prices import Pricing
+from teamclaude.routing.quota.rules import Rules
+from teamclaude.routing.quota.usage import Usage
+from teamclaude.routing.state.account import AccountSpec
+from teamclaude.routing.state.binding import Binding
+from teamclaude.routing.state.decision import Reason, Wait
+from teamclaude.routing.state.ledger import LedgerKey
 from tests.routing.conftest import STAYING, only
 
 DAY = 86400.0

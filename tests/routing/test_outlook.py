@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from teamclaude.routing.account import AccountSpec, ScopedRefusal
-from teamclaude.routing.decision import RoutingRequest, Decision, Reason, Wait
-from teamclaude.routing.line import WaitQueue, WaitLimits, Waiter
 from teamclaude.routing.outlook import NOT_EXPECTED, ExpectedAccount, expected_account
+from teamclaude.routing.state.account import AccountSpec, ScopedRefusal
+from teamclaude.routing.state.decision import Decision, Reason, RoutingRequest, Wait
+from teamclaude.routing.wait_queue import Waiter, WaitLimits, WaitQueue
 
 HOUR = 3600.0
 PAID = AccountSpec("paid", "paid", kind="apikey", last_resort=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.routing.account import AccountSpec
-from teamclaude.routing.decision import Lease, Reason, Wait
-from teamclaude.routing.policies import POLICIES
-from teamclaude.routing.policy import BasePolicy
-from teamclaude.routing.rules import NO_LIMIT, Rules
+from teamclaude.routing.policies.base import BasePolicy
+from teamclaude.routing.policies.registry import POLICIES
+from teamclaude.routing.quota.rules import NO_LIMIT, Rules
+from teamclaude.routing.state.account import AccountSpec
+from teamclaude.routing.state.decision import Lease, Reason, Wait
 from tests.routing.conftest import STAYING, only
 
 HOUR, DAY = 3600.0, 86400.0

@@ -4,9 +4,9 @@ import copy
 
 import pytest
 
-from teamclaude.routing.decision import Reason
-from teamclaude.routing.score import weekly_pace
-from teamclaude.routing.usage import Usage
+from teamclaude.routing.quota.usage import Usage
+from teamclaude.routing.state.decision import Reason
+from teamclaude.routing.state.weekly_line import weekly_pace
 from teamclaude.routing.view import view_of
 
 HOUR, DAY = 3600.0, 86400.0

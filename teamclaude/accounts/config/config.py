@@ -1,0 +1,262 @@
+"""The config file as frozen values: every key with its default, unit and reason.
+
+Keys are camelCase in the file.  `routing/quota/rules.py` declares the routing keys, which stand at the
+top level of the file beside the ones here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Optional
+
+from ... import __version__
+from ...errors import ConfigError
+from ...routing.quota.model_prices import Pricing
+from ...routing.quota.rules import Rules
+from ...settings import setting
+from .schema import INLINE, REQUIRED, Section, read
+
+__all__ = [
+    "AccountConfig",
+    "ClientKey",
+    "Config",
+    "OAuthConfig",
+    "ProxyConfig",
+    "RoutingConfig",
+    "TlsConfig",
+    "parse_config",
+]
+
+MAX_NAME_LENGTH = 200  # characters of an account's name: it stands in lines, logs and headers
+
+
+class ClientKey(Section):
+    """A key of its own for one client; usage is reported under its name."""
+
+    name: str = setting(REQUIRED, "What usage with this key is reported under.")
+    key: str = setting(REQUIRED, "The key this client sends.", secret=True)
+    max_inflight: Optional[int] = setting(
+        None, "Simultaneous requests of this client; not set: no limit of its own.", unit="requests"
+    )
+
+
+class TlsConfig(Section):
+    cert: str = setting(REQUIRED, "Certificate chain (PEM) the proxy shows.", unit="path")
+    key: str = setting(REQUIRED, "Private key (PEM) of that certificate.", unit="path")
+
+
+class ProxyConfig(Section):
+    """Where the proxy listens and who may enter."""
+
+    host: str = setting("localhost", "Address to listen on; localhost is 127.0.0.1 and ::1.", unit="host")
+    port: int = setting(3456, "Port to listen on; 0 takes any free one.", unit="port")
+    api_key: Optional[str] = setting(None, "Key clients authenticate with; made at first use.", secret=True)
+    clients: tuple[ClientKey, ...] = setting((), "Further keys with a name each.")
+    allowed_hosts: tuple[str, ...] = setting(
+        (), "Further names the proxy is reached by (Host headers); *.example is all below one.", unit="host"
+    )
+    trust_loopback: Literal[True, False, "any"] = setting(
+        True,
+        'Local processes of the same user need no key; "any" where the user can\'t be told.',
+    )
+    tls: Optional[TlsConfig] = setting(None, "Serve HTTPS with this certificate.")
+    max_body_mib: int = setting(
+        64, "Largest request body: above the API's own limit of 32.", unit="MiB", key="maxBodyMiB"
+    )
+    max_bodies_mib: int = setting(
+        1024,
+        "Memory that all request bodies may take together; beyond it they wait, then get a 503.",
+        unit="MiB",
+        key="maxBodiesMiB",
+    )
+    max_held: int = setting(256, "Requests that may wait for an account at once; bounds memory.")
+    max_connections: int = setting(
+        2048, "Client connections at once; fewer where the system allows few open files.", unit="connections"
+    )
+
+    def problem(self) -> str:
+        if self.max_bodies_mib < self.max_body_mib:
+            return f"maxBodiesMiB ({self.max_bodies_mib}) is less than maxBodyMiB ({self.max_body_mib})"
+        names = [client.name for client in self.clients]
+        keys = [client.key for client in self.clients] + [self.api_key]
+        if len(set(names)) < len(names):
+            return "two clients have the same name"
+        return "two clients have the same key" if len(set(keys)) < len(keys) else ""
+
+
+class OAuthConfig(Section):
+    """How a login works.  Source of the defaults: what Claude Code 2.1.330 does."""
+
+    client_id: str = setting("9d1c250a-e61b-44d9-88ed-5944d1962f5e", "Public client id of Claude Code.")
+    authorize_url: str = setting(
+        "https://claude.com/cai/oauth/authorize", "Page the browser opens to log in.", unit="URL"
+    )
+    token_url: str = setting(
+        "https://platform.claude.com/v1/oauth/token", "Where codes and refresh tokens are spent.", unit="URL"
+    )
+    profile_url: str = setting(
+        "https://api.anthropic.com/api/oauth/profile", "Who a token belongs to.", unit="URL"
+    )
+    scopes: tuple[str, ...] = setting(
+        (
+            "org:create_api_key",
+            "user:profile",
+            "user:inference",
+            "user:sessions:claude_code",
+            "user:mcp_servers",
+            "user:file_upload",
+            "user:plugins",
+            "user:privacy_consents:write",
+            "org:desktop_config",
+        ),
+        "Rights a login asks for: the ones Claude Code itself asks for.",
+    )
+    # Who we are: no other program is imitated.
+    user_agent: str = setting(
+        f"teamclaude/{__version__}",
+        "User-Agent at the token URL; it has been seen answering 429 to some names: then set another.",
+    )
+
+
+class RoutingConfig(Section):
+    policy: Literal["pace", "price", "sticky", "drain", "threshold", "round-robin", "least-used"] = setting(
+        "price", "Rule that gives conversations their accounts."
+    )
+
+
+class AccountConfig(Section):
+    """One account: who it is, its credentials, its place in the pool.  Times are epoch seconds."""
+
+    name: str = setting(REQUIRED, "What the account is called everywhere.")
+    type: Literal["oauth", "apikey"] = setting("oauth", "A subscription login or a paid API key.")
+    account_uuid: Optional[str] = setting(None, "The person, as the API knows them.")
+    org_uuid: Optional[str] = setting(None, "Their organisation: a person in two has two accounts.")
+    org_name: Optional[str] = setting(None, "Shown, and tells accounts of one person apart.")
+    access_token: Optional[str] = setting(None, "Sent to the API.", secret=True)
+    refresh_token: Optional[str] = setting(None, "Buys the next access token, once.", secret=True)
+    expires_at: Optional[float] = setting(None, "End of the access token.", unit="ms")
+    api_key: Optional[str] = setting(None, "Sent to the API (type apikey).", secret=True)
+    import_from: Optional[str] = setting(
+        None, "Claude Code's credentials file to follow instead of refreshing here.", unit="path"
+    )
+    priority: int = setting(0, "Accounts with the smallest number are used first.", unit="rank")
+    disabled: bool = setting(False, "Keep the account but give it no work.")
+    last_resort: bool = setting(True, "Use this API key only when no subscription can serve (type apikey).")
+    allow_extra_usage: Optional[bool] = setting(
+        None, "Let this account go on for money when a window is full; not set: as allowExtraUsage says."
+    )
+    upstream: Optional[str] = setting(None, "API of this account alone.", unit="base URL")
+    source: Optional[str] = setting(None, "Which door the account came through.")
+    subscription_type: Optional[str] = setting(None, "The plan (max, pro, team...), for display.")
+    rate_limit_tier: Optional[str] = setting(None, "The plan's size, for display.")
+    refresh_token_expires_at: Optional[float] = setting(
+        None, "End of the login itself: log in again before it.", unit="ms"
+    )
+    issued_at: Optional[float] = setting(
+        None, "When the access token was issued: one that lives shortly is renewed later.", unit="ms"
+    )
+
+    @property
+    def key(self) -> str:
+        """The identity under which routing remembers the account: person and organisation, or the name."""
+        if self.type == "apikey" or not self.account_uuid:
+            return self.name
+        return f"{self.account_uuid}/{self.org_uuid}" if self.org_uuid else self.account_uuid
+
+    @property
+    def is_last_resort(self) -> bool:
+        """Paid, and used only when nothing else can serve."""
+        return self.type == "apikey" and self.last_resort
+
+    def problem(self) -> str:
+        if len(self.name) > MAX_NAME_LENGTH:
+            size = len(self.name)
+            return f'the name "{self.name[:20]}..." has {size} characters; {MAX_NAME_LENGTH} are the most'
+        if self.type == "apikey" and not self.api_key:
+            return f'API-key account "{self.name}" has no apiKey; add one or remove the account'
+        if self.type == "oauth" and not (self.access_token or self.import_from):
+            other = ' (or set "type": "apikey")' if self.api_key else ""
+            return f'account "{self.name}" has neither accessToken nor importFrom; log in again{other}'
+        return ""
+
+
+class Config(Section):
+    """The whole file.  A reload makes a new value; nothing changes one."""
+
+    proxy: ProxyConfig = setting(ProxyConfig, "Where the proxy listens and who may enter.")
+    upstream: str = setting("https://api.anthropic.com", "The API all requests go to.", unit="base URL")
+    upstream_proxy: Optional[str] = setting(
+        None,
+        "HTTP proxy on the way to the API; not set: HTTPS_PROXY and NO_PROXY decide.",
+        unit="proxy URL",
+        secret=True,
+    )
+    upstream_ca_file: Optional[str] = setting(
+        None, "Certificates (PEM) to trust besides the system's, for an inspecting proxy.", unit="path"
+    )
+    accounts: tuple[AccountConfig, ...] = setting((), "The accounts, one object each.")
+    rules: Rules = setting(Rules, "The routing keys.", key=INLINE)
+    routing: RoutingConfig = setting(RoutingConfig, "How work is given to accounts.")
+    allow_extra_usage: bool = setting(
+        False, "Let accounts that have extra usage go on for money, as a last resort, when a window is full."
+    )
+    all_throttled_hold_budget_sec: float = setting(
+        1800.0, "How long a request waits for an account when none is usable.", unit="s"
+    )
+    hold_commit_sec: float = setting(
+        200.0, "When a waiting stream gets its first bytes: clients give up at 300.", unit="s"
+    )
+    apikey_fallback_deadline_sec: float = setting(
+        290.0, "When a waiting request is given to a paid API key of last resort.", unit="s"
+    )
+    upstream_retry_budget_sec: float = setting(
+        30.0, "How long failures of the API itself (500, 529) are retried.", unit="s"
+    )
+    connect_timeout_sec: float = setting(10.0, "Longest wait for a connection to the API.", unit="s, not 0")
+    head_timeout_sec: float = setting(
+        600.0, "Longest wait for the API's answer to begin: models think.", unit="s, not 0"
+    )
+    body_idle_timeout_sec: float = setting(
+        300.0, "Longest silence inside an answer; a healthy stream sends pings.", unit="s, not 0"
+    )
+    header_read_sec: float = setting(
+        30.0, "Longest a client may take to send its request head.", unit="s, not 0"
+    )
+    body_read_idle_sec: float = setting(
+        60.0, "Longest silence inside a client's request body.", unit="s, not 0"
+    )
+    write_idle_sec: float = setting(300.0, "Longest a client may refuse to take its answer.", unit="s, not 0")
+    drain_sec: float = setting(30.0, "How long running answers may finish at shutdown.", unit="s")
+    pricing: Mapping[str, Pricing] = setting(
+        {},
+        "Your prices by a name in the model id (opus, opus-4-8), the longest first; what you leave out is as "
+        "in the built-in list.",
+        unit="{name: {input, output, cacheRead, cacheWrite5m, cacheWrite1h}}, $ per million tokens",
+    )
+    log_dir: Optional[str] = setting(None, "Directory of the request logs.", unit="path")
+    log_requests: bool = setting(False, "Write one file per request to logDir: it holds your conversations.")
+    log_max_body_bytes: int = setting(262144, "Longer bodies are cut in the request log.", unit="bytes")
+    log_retention_hours: float = setting(24.0, "Request logs older are deleted; 0 keeps all.", unit="h")
+    record: bool = setting(False, "Write down how much is asked when, for the lab: no text, no names.")
+    warm_on_startup: bool = setting(
+        False, "Ask each account for its quota at start; off: no traffic but yours."
+    )
+    rewrite_account_uuid: bool = setting(
+        False, "Put the serving account's uuid into the request's metadata; off: bodies stay as sent."
+    )
+    refresh_imported: bool = setting(
+        False, "Refresh importFrom accounts too; off: Claude Code, who shares the login, does."
+    )
+    oauth: OAuthConfig = setting(OAuthConfig, "How a login works.")
+
+    @property
+    def policy(self) -> str:
+        return self.routing.policy
+
+
+def parse_config(raw: object, source: str) -> Config:
+    """The config from parsed JSON.  Raises ConfigError, `<source>: <path>: expected X, got Y`."""
+    try:
+        return read(Config, raw)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None

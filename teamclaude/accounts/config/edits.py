@@ -1,0 +1,155 @@
+"""Changes to the raw JSON of the config file; each is a function for `ConfigFile.update`.
+
+They touch the entry of one account and nothing else, so that unknown keys and the order of keys
+stay.  An account is named by its identity (`AccountConfig.key`) or its exact name: a name that
+almost fits may be another account's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Optional
+
+from ...errors import UsageError
+from .config import AccountConfig
+from .identity import (
+    CREDENTIAL_FIELDS,
+    PROFILE_FIELDS,
+    free_name,
+    group_entries,
+    index_of,
+    merge_duplicates,
+    newest_entry,
+)
+from .schema import declarations, read, to_json
+
+__all__ = [
+    "Placement",
+    "account_json",
+    "add_or_replace_account",
+    "edit_account",
+    "remove_account",
+    "set_enabled",
+    "set_priority",
+    "swap_tokens",
+]
+
+_DECLARED = {entry.name: entry for entry in declarations(AccountConfig)}
+
+
+class Placement(NamedTuple):
+    """Where new credentials went; `kept` means the file already had newer ones."""
+
+    name: str
+    outcome: Literal["added", "updated", "kept"]
+
+
+def edit_account(raw: dict[str, Any], who: str, **changes: Any) -> AccountConfig:
+    """Set attributes of AccountConfig (`priority=2, expires_at=<epoch seconds>`); None removes the key.
+
+    Returns the account as it was before.  UsageError when the file has no such account.
+    """
+    account, entry = _find_and_merge(raw, who)
+    _set(account, entry, changes)
+    return account
+
+
+def swap_tokens(
+    raw: dict[str, Any], who: str, spent: Optional[str], changes: Mapping[str, Any]
+) -> AccountConfig:
+    """As edit_account, but only where the refresh token is `spent`: a newer login is never overwritten."""
+    account, entry = _find_and_merge(raw, who)
+    if account.refresh_token == spent:
+        _set(account, entry, changes)
+    return account
+
+
+def _set(account: AccountConfig, entry: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    for name, value in changes.items():
+        known = _DECLARED[name]
+        if value is None:
+            entry.pop(known.key, None)
+        elif getattr(account, name) != value:
+            entry[known.key] = to_json(value, known.unit)
+
+
+def set_enabled(raw: dict[str, Any], who: str, enabled: bool) -> AccountConfig:
+    """Give the account work, or none; errors as of edit_account."""
+    return edit_account(raw, who, disabled=not enabled)
+
+
+def set_priority(raw: dict[str, Any], who: str, priority: int) -> AccountConfig:
+    """Smaller numbers are used first; errors as of edit_account."""
+    return edit_account(raw, who, priority=priority)
+
+
+def remove_account(raw: dict[str, Any], who: str) -> AccountConfig:
+    """Take the account out of the file, with all entries that are the same; errors as of edit_account."""
+    account, entry = _find_and_merge(raw, who)
+    raw["accounts"] = [other for other in raw["accounts"] if other is not entry]
+    return account
+
+
+def add_or_replace_account(raw: dict[str, Any], account: Mapping[str, Any], fresh: bool = True) -> Placement:
+    """Add an account (its JSON), or give its credentials to the entry that is the same account.
+
+    `fresh` credentials were issued just now and always win; others only with a later expiry.  A known
+    account keeps its name, priority and other settings; a new one gets a name of its own.
+    """
+    entries = raw.get("accounts") or []
+    accounts = [*_read_accounts(entries), read(AccountConfig, dict(account), "account")]
+    places = next(places for places in group_entries(accounts) if len(entries) in places)
+    if len(places) == 1:
+        name = free_name(accounts[-1].name, accounts[-1].org_name, {known.name for known in accounts[:-1]})
+        raw["accounts"] = [*entries, {**account, "name": name}]
+        return Placement(name, "added")
+    winner = len(entries) if fresh else newest_entry(accounts, places)
+    raw["accounts"] = [*entries, dict(account)]
+    entry = _merge_entries(raw, places, winner)
+    return Placement(entry["name"], "updated" if winner == len(entries) else "kept")
+
+
+def account_json(account: AccountConfig) -> dict[str, Any]:
+    """The JSON of an account; keys at their default are left out, except the type."""
+    return {"name": account.name, "type": account.type, **to_json(account)}
+
+
+def _read_accounts(entries: Sequence[Any]) -> list[AccountConfig]:
+    return [read(AccountConfig, entry, f"accounts[{n}]") for n, entry in enumerate(entries)]
+
+
+def _find_and_merge(raw: dict[str, Any], who: str) -> tuple[AccountConfig, dict[str, Any]]:
+    """The account and its one entry; entries that are the same account become one."""
+    accounts = _read_accounts(raw.get("accounts") or [])
+    merged, _ = merge_duplicates(accounts)
+    place = index_of(merged, who)
+    if place is None:
+        raise UsageError(f'the config file has no account "{who}" any more')
+    places = group_entries(accounts)[place]
+    return merged[place], _merge_entries(raw, places, newest_entry(accounts, places))
+
+
+def _merge_entries(raw: dict[str, Any], places: Sequence[int], winner: int) -> dict[str, Any]:
+    """Make the entries at `places` one: the first, with the winner's credentials and what it lacks."""
+    entries: list[dict[str, Any]] = raw["accounts"]
+    first, source = entries[places[0]], entries[winner]
+    if len(places) == 1:
+        return first
+    _copy_values(first, source, CREDENTIAL_FIELDS)
+    _copy_values(first, source, (name for name in PROFILE_FIELDS if source.get(_DECLARED[name].key)))
+    taken = {_DECLARED[name].key for name in CREDENTIAL_FIELDS}
+    for place in places[1:]:
+        for key, value in entries[place].items():
+            if first.get(key) is None and key not in taken:
+                first[key] = value
+    raw["accounts"] = [entry for n, entry in enumerate(entries) if n not in places[1:]]
+    return first
+
+
+def _copy_values(entry: dict[str, Any], source: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Give `entry` the source's values of these attributes; what the source lacks goes."""
+    for key in [_DECLARED[name].key for name in names]:
+        if source.get(key) is None:
+            entry.pop(key, None)
+        else:
+            entry[key] = source[key]

@@ -1,0 +1,128 @@
+"""A lock on a side file that excludes threads and processes alike.
+
+The lock is the kernel's, on an open file: it ends with its holder, however that ends, so it can't
+go stale.  The file itself is never deleted: a second process might lock the deleted one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Callable, Optional
+
+from .atomic_write import make_private_directory
+
+__all__ = ["FileLock"]
+
+# What "somebody else holds it" is called, by platform.
+HELD_ERRNOS = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+
+
+class FileLock:
+    """`with FileLock(path):` one holder at a time, also of one object that threads share; not reentrant.
+
+    Waits `timeout_s` seconds (None: for ever, sleeping in the kernel), then raises TimeoutError.
+    OSError when the file can't be made or the file system knows no locks.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        timeout_s: Optional[float] = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.path = path
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._sleep = sleep
+        self._handle = -1
+
+    def __enter__(self) -> FileLock:
+        make_private_directory(os.path.dirname(os.path.abspath(self.path)))
+        # Every holder opens for itself: the kernel's lock belongs to the open file, not the process.
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._wait(handle)
+        except BaseException:
+            os.close(handle)
+            raise
+        self._handle = handle  # only ever touched by the holder
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        handle, self._handle = self._handle, -1
+        with contextlib.suppress(OSError):
+            _unlock(handle)
+        os.close(handle)
+
+    def _wait(self, handle: int) -> None:
+        if self._timeout_s is None:
+            _lock(handle, block=True)
+            return
+        deadline = self._clock() + self._timeout_s
+        for pause in _retry_delays():
+            if _lock(handle, block=False):
+                return
+            left = deadline - self._clock()
+            if left <= 0:
+                raise TimeoutError(
+                    f"another process has held {self.path} for {self._timeout_s:g} s; try again"
+                )
+            self._sleep(min(pause, left))
+
+
+def _retry_delays() -> Iterator[float]:
+    """Seconds between tries: the usual holder is done in a few milliseconds."""
+    pause = 0.002
+    while True:
+        yield pause
+        pause = min(pause * 1.5, 0.05)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(handle: int, block: bool) -> bool:
+        # Locks the first byte, which need not exist; LK_LOCK itself gives up after 10 s.
+        while True:
+            os.lseek(handle, 0, os.SEEK_SET)
+            try:
+                msvcrt.locking(handle, msvcrt.LK_LOCK if block else msvcrt.LK_NBLCK, 1)
+            except OSError as error:
+                if error.errno not in HELD_ERRNOS:
+                    raise
+                if not block:
+                    return False
+            else:
+                return True
+
+    def _unlock(handle: int) -> None:
+        os.lseek(handle, 0, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(handle: int, block: bool) -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if block else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in HELD_ERRNOS:
+                raise
+            return False
+        return True
+
+    def _unlock(handle: int) -> None:
+        # Explicitly: a forked child may still have the open file.
+        fcntl.flock(handle, fcntl.LOCK_UN)

@@ -1,0 +1,274 @@
+"""JSON in, declared values out: one walk over dataclass fields and their type hints.
+
+A section is a class of `Settings` whose fields are declared with `setting` (settings.py); nothing about a
+key is said anywhere else.  Hints understood: bool, int, float, str, Optional, Literal, tuple[X, ...],
+Mapping[str, X], sections, and NamedTuples (small records without declarations of their own).
+
+The rules of reading:
+1. null means "not set": the default.  So does "" where a value is optional.
+2. A key that is missing without a default, or has a wrong value, is a ConfigError with its path.
+3. An unknown key that looks like a known one that is not there is a misspelling: a ConfigError.
+   Any other unknown key belongs to some other version and is let be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from ...errors import ConfigError
+from ...settings import Settings, config_key
+from . import value_types
+
+__all__ = [
+    "INLINE",
+    "REQUIRED",
+    "Declaration",
+    "Section",
+    "declarations",
+    "read",
+    "to_json",
+    "type_description",
+    "unwrap_optional",
+]
+
+T = TypeVar("T")
+
+# The default of a setting that must be given.
+REQUIRED = dataclasses.MISSING
+# The `key` of a section whose keys stand beside those of the section that holds it.
+INLINE = "."
+
+
+class Section(Settings):
+    """Base of the classes that make up the config: their repr shows no secret."""
+
+    def problem(self) -> str:
+        """What is wrong between the values of this section; empty when nothing is."""
+        return ""
+
+    def __repr__(self) -> str:
+        shown = (f"{d.name}={d.masked(getattr(self, d.name))}" for d in declarations(type(self)))
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class Declaration(NamedTuple):
+    """One key of a section: what `setting` said and what the type hint adds."""
+
+    name: str
+    key: str
+    hint: Any
+    default: Any
+    unit: str
+    why: str
+    secret: bool
+
+    def masked(self, value: object) -> str:
+        """The value for a repr."""
+        return "***" if self.secret and value else repr(value)
+
+
+def declarations(cls: type) -> tuple[Declaration, ...]:
+    """The keys of a section or record, in order."""
+    if cls not in _DECLARATIONS:
+        _DECLARATIONS[cls] = tuple(_evaluate_declarations(cls))
+    return _DECLARATIONS[cls]
+
+
+# Hints are evaluated once per class; two threads may do it twice, with equal results.
+_DECLARATIONS: dict[type, tuple[Declaration, ...]] = {}
+
+
+def _evaluate_declarations(cls: type) -> Iterator[Declaration]:
+    hints = typing.get_type_hints(cls)
+    if not dataclasses.is_dataclass(cls):
+        for name in cls._fields:  # type: ignore[attr-defined]
+            yield Declaration(name, name, hints[name], REQUIRED, "", "", False)
+        return
+    for field in dataclasses.fields(cls):
+        factory, said = field.default_factory, field.metadata
+        default = field.default if factory is dataclasses.MISSING else factory()
+        about = said["unit"], said["why"], said["secret"]
+        yield Declaration(field.name, config_key(field), hints[field.name], default, *about)
+
+
+def unwrap_optional(hint: Any) -> tuple[Any, bool]:
+    """A hint without its Optional, and whether it had one."""
+    parts = typing.get_args(hint)
+    if typing.get_origin(hint) is typing.Union:
+        return parts[0], True
+    return hint, False
+
+
+def is_section(hint: Any) -> bool:
+    return dataclasses.is_dataclass(hint)
+
+
+def _is_record(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields")
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def read(cls: type[T], raw: object, where: str = "") -> T:
+    """The section or record `cls` from a JSON object; `where` is its path.
+
+    Raises ConfigError, `accounts[2].expiresAt: expected milliseconds, got "x"`.
+    """
+    if not isinstance(raw, dict):
+        raise _error(where, f"expected an object, got {value_types.safe_repr(raw)}")
+    _reject_misspelled(cls, raw, where)
+    value = cls(**{d.name: _read_key(d, raw, where) for d in declarations(cls)})
+    problem = value.problem() if isinstance(value, Section) else ""
+    if problem:
+        raise _error(where, problem)
+    return value
+
+
+def _read_key(entry: Declaration, raw: dict[str, Any], where: str) -> Any:
+    if entry.key == INLINE:
+        return read(entry.hint, {key: raw[key] for key in _keys(entry.hint) if key in raw}, where)
+    path = f"{where}.{entry.key}" if where else entry.key
+    hint, optional = unwrap_optional(entry.hint)
+    value = raw.get(entry.key)
+    if value is None or (value == "" and optional):
+        if entry.default is REQUIRED:
+            raise _error(path, f"is missing; expected {type_description(hint, entry.unit)}")
+        return entry.default
+    return _read_value(hint, value, path, entry)
+
+
+def _read_value(hint: Any, value: Any, path: str, entry: Declaration) -> Any:
+    origin = typing.get_origin(hint)
+    if is_section(hint) or _is_record(hint):
+        return read(hint, value, path)
+    if origin is tuple:
+        items = _expect_type(list, value, path, entry)
+        inner = typing.get_args(hint)[0]
+        return tuple(_read_value(inner, item, f"{path}[{n}]", entry) for n, item in enumerate(items))
+    if origin is not None and origin is not typing.Literal:
+        pairs = _expect_type(dict, value, path, entry)
+        inner = typing.get_args(hint)[1]
+        return {
+            key: _read_value(inner, item, path + _path_segment(key), entry) for key, item in pairs.items()
+        }
+    try:
+        if origin is typing.Literal:
+            return _read_choice(hint, value, entry)
+        return _read_scalar(hint, value, entry)
+    except ConfigError as error:
+        raise _error(path, str(error)) from None
+
+
+def _read_scalar(kind: type, value: Any, entry: Declaration) -> Any:
+    if kind is bool:
+        return value_types.read_bool(value, entry.unit, entry.secret)
+    if kind is str:
+        return value_types.read_text(value, entry.unit, entry.secret)
+    return value_types.read_number(kind, value, entry.unit, entry.secret)
+
+
+def _read_choice(hint: Any, value: Any, entry: Declaration) -> Any:
+    for choice in typing.get_args(hint):
+        if type(value) is type(choice) and value == choice:  # 1 == True, but is not it
+            return choice
+    raise ConfigError(f"expected {type_description(hint)}, got {value_types.safe_repr(value, entry.secret)}")
+
+
+def _expect_type(kind: type, value: Any, path: str, entry: Declaration) -> Any:
+    if not isinstance(value, kind):
+        expected = "a list" if kind is list else "an object"
+        raise _error(path, f"expected {expected}, got {value_types.safe_repr(value, entry.secret)}")
+    return value
+
+
+def _error(where: str, text: str) -> ConfigError:
+    return ConfigError(f"{where}: {text}" if where else text)
+
+
+def _path_segment(key: str) -> str:
+    """A key that a person chose, as part of a path."""
+    return f".{key}" if key.replace("-", "_").isidentifier() else f"[{value_types.safe_repr(key)}]"
+
+
+# --- misspelt keys ------------------------------------------------------------------------------
+
+
+def _keys(cls: type) -> Iterator[str]:
+    for entry in declarations(cls):
+        if entry.key == INLINE:
+            yield from _keys(entry.hint)
+        else:
+            yield entry.key
+
+
+def _reject_misspelled(cls: type, raw: Mapping[str, Any], where: str) -> None:
+    known = set(_keys(cls))
+    unknown = [key for key in raw if key not in known]
+    if not unknown:
+        return
+    # A known key that is there is not the one that was meant.
+    absent = {_normalized_key(key): key for key in sorted(known - raw.keys())}
+    for key in unknown:
+        meant = _closest_key(_normalized_key(key), absent)
+        if meant:
+            path = (where + _path_segment(key)).lstrip(".")
+            raise _error(path, f'is not a setting; did you mean "{meant}"?')
+
+
+def _closest_key(key: str, absent: Mapping[str, str]) -> str:
+    import difflib
+
+    swapped = [plain for plain in absent if sorted(plain) == sorted(key)]
+    near = swapped or difflib.get_close_matches(key, absent, n=1, cutoff=0.8)
+    return absent[near[0]] if near else ""
+
+
+def _normalized_key(key: str) -> str:
+    return key.replace("_", "").replace("-", "").lower()
+
+
+# --- writing and describing ---------------------------------------------------------------------
+
+
+def to_json(value: Any, unit: str = "") -> Any:
+    """A declared value as the config file stores it; of a section only what is not the default."""
+    if is_section(type(value)):
+        return _section_json(value)
+    if _is_record(type(value)):
+        return {name: to_json(item) for name, item in value._asdict().items()}
+    if isinstance(value, tuple):
+        return [to_json(item, unit) for item in value]
+    if isinstance(value, Mapping):
+        return {key: to_json(item, unit) for key, item in value.items()}
+    return value_types.epoch_ms(value) if unit == "ms" and value is not None else value
+
+
+def _section_json(section: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for entry in declarations(type(section)):
+        value = getattr(section, entry.name)
+        if entry.key == INLINE:
+            found.update(_section_json(value))
+        elif value != entry.default:
+            found[entry.key] = to_json(value, entry.unit)
+    return found
+
+
+def type_description(hint: Any, unit: str = "") -> str:
+    """A type for a person: `text`, `a list of text`, `true, false or "any"`."""
+    hint = unwrap_optional(hint)[0]
+    origin = typing.get_origin(hint)
+    if origin is typing.Literal:
+        choices = [json.dumps(choice) for choice in typing.get_args(hint)]
+        return " or ".join(filter(None, (", ".join(choices[:-1]), choices[-1])))
+    if origin is tuple:
+        inner = type_description(typing.get_args(hint)[0], unit)
+        return "a list of " + ("objects" if inner == "an object" else inner)
+    if origin is not None or is_section(hint) or _is_record(hint):
+        return "an object"
+    return value_types.expected_text(hint, unit)

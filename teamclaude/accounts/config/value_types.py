@@ -1,0 +1,175 @@
+"""What one JSON value may be, by its declared type and unit, and how it reads in an error.
+
+A setting's `unit` (`s`, `port`, `fraction 0-1`, `URL`...) is also its range or format: one table
+for numbers, one for text.  Problems are ConfigErrors of the form `expected X, got Y`; the caller
+puts the path in front.  No text made here contains a credential.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple, Optional
+from urllib.parse import urlsplit
+
+from ...errors import ConfigError
+
+__all__ = ["epoch_ms", "read_bool", "read_number", "read_text", "safe_repr", "expected_text"]
+
+# Timers of every platform take this much; Windows' end at 49 days.
+MAX_SECONDS = 30 * 86400
+# The last second of the year 9999: later times can't be printed.
+MAX_EPOCH_MS = 253_402_300_799_000
+# Milliseconds below this would be before 1973: such a number is an epoch in seconds.
+MIN_EPOCH_MS = 1e11
+
+
+class NumberRange(NamedTuple):
+    """The numbers a unit allows (both ends included) and how to ask for one."""
+
+    low: float
+    high: float
+    description: str
+
+
+RANGES = {
+    "fraction 0-1": NumberRange(0, 1, "a fraction from 0 to 1"),
+    "port": NumberRange(0, 65535, "a whole number from 0 to 65535"),
+    "s": NumberRange(0, MAX_SECONDS, f"seconds from 0 to {MAX_SECONDS} (30 days)"),
+    "s, not 0": NumberRange(0.001, MAX_SECONDS, f"seconds from 0.001 to {MAX_SECONDS} (30 days)"),
+    "h": NumberRange(0, 87600, "hours from 0 to 87600 (10 years)"),
+    "ms": NumberRange(0, MAX_EPOCH_MS, "milliseconds"),
+    "MiB": NumberRange(1, 4096, "a whole number of MiB from 1 to 4096"),
+    "connections": NumberRange(8, 1e6, "a whole number from 8 to 1000000"),
+    "requests": NumberRange(1, 1e6, "a whole number from 1 to 1000000"),
+    "conversations": NumberRange(1, 1e6, "a whole number from 1 to 1000000"),
+    "factor": NumberRange(1, 1000, "a number from 1 to 1000"),
+    "rank": NumberRange(-1e9, 1e9, "a whole number"),
+}
+WHOLE = NumberRange(0, 2**53, "a whole number, 0 or more")
+NUMBER = NumberRange(0, 2**53, "a number, 0 or more")
+
+# Line breaks and terminal controls: such a value would break a header or a terminal line.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Anything as long as a token, anything that begins like one, and passwords in URLs.
+CREDENTIAL = r"(?<=//)[^/@\s]+(?=@)|\b(?:sk|tc)-[\w-]+|[\w+=-]{20,}"
+
+
+def safe_repr(value: object, secret: bool = False) -> str:
+    """A JSON value for an error text: short, on one line, never a credential."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    if secret and isinstance(value, str):
+        return "a hidden text" if value else '""'
+    if secret and not isinstance(value, bool) and value is not None:
+        return "a hidden number"
+    text = re.sub(CREDENTIAL, "***", json.dumps(value, ensure_ascii=False))
+    text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def expected_text(kind: type, unit: str) -> str:
+    """What to ask for: `milliseconds`, `a fraction from 0 to 1`, `true or false`, `text`..."""
+    if kind is bool:
+        return "true or false"
+    if kind is str:
+        return FORMATS[unit].description if unit in FORMATS else "text"
+    return _range_of(kind, unit).description
+
+
+def _range_of(kind: type, unit: str) -> NumberRange:
+    return RANGES.get(unit, WHOLE if kind is int else NUMBER)
+
+
+def _expected(what: str, value: object, secret: bool) -> ConfigError:
+    return ConfigError(f"expected {what}, got {safe_repr(value, secret)}")
+
+
+def read_bool(value: object, unit: str, secret: bool) -> bool:
+    """A JSON true or false; anything else is a ConfigError."""
+    if not isinstance(value, bool):
+        raise _expected(expected_text(bool, unit), value, secret)
+    return value
+
+
+def read_number(kind: type, value: object, unit: str, secret: bool) -> Any:
+    """An int or float within the unit's domain; `ms` becomes float epoch seconds."""
+    domain = _range_of(kind, unit)
+    # A bool is an int to Python, not to a person; an int may be too large for a float.
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _expected(domain.description, value, secret)
+    if not domain.low <= value <= domain.high:  # NaN fails too
+        raise _expected(domain.description, value, secret)
+    if unit == "ms":
+        return float(value) if value < MIN_EPOCH_MS else value / 1000
+    if kind is int and not float(value).is_integer():
+        raise _expected(domain.description, value, secret)
+    return kind(value)
+
+
+def epoch_ms(seconds: float) -> int:
+    """Epoch seconds as the config file stores them; the inverse of reading unit `ms`."""
+    return math.floor(seconds * 1000 + 0.5)
+
+
+def read_text(value: object, unit: str, secret: bool) -> str:
+    """A non-empty line of text in the unit's format (URLs without their last slash, paths with ~)."""
+    if not isinstance(value, str) or not value:
+        raise _expected(expected_text(str, unit), value, secret)
+    if UNPRINTABLE.search(value):
+        raise ConfigError("contains a line break or another control character")
+    if secret and not (value.isascii() and " " not in value):
+        raise ConfigError("contains a space or a character outside ASCII, which no key has")
+    form = FORMATS.get(unit)
+    if form is None:
+        return value
+    result = form.read(value)
+    if result is None:
+        raise _expected(form.description, value, secret)
+    return result
+
+
+def _url(value: str) -> Optional[str]:
+    """An http(s) URL with a host and no credentials, query or fragment."""
+    return value if "@" not in value and _proxy_url(value) else None
+
+
+def _base_url(value: str) -> Optional[str]:
+    """A URL that request paths are appended to."""
+    return _url(value.rstrip("/"))
+
+
+def _proxy_url(value: str) -> Optional[str]:
+    """As a URL, but `user:password@` is allowed."""
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, a broken [IPv6] literal
+        return None
+    return None if not valid or parts.query or parts.fragment or " " in value else value
+
+
+def _host(value: str) -> Optional[str]:
+    """A host name or an address, without scheme, port or path."""
+    return None if re.search(r"[\s/@?#]|^[^:]*:[^:]*$", value) else value
+
+
+class Format(NamedTuple):
+    """How to ask for a text, and how to read it: None when it does not fit."""
+
+    description: str
+    read: Callable[[str], Optional[str]]
+
+
+FORMATS = {
+    "URL": Format("a URL (http:// or https://)", _url),
+    "base URL": Format("a URL (http:// or https://)", _base_url),
+    "proxy URL": Format("a URL (http:// or https://)", _proxy_url),
+    "host": Format("a host name or an address", _host),
+    "path": Format("a path", os.path.expanduser),
+}

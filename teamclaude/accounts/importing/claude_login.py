@@ -1,0 +1,131 @@
+"""A login that Claude Code made: where it is kept, and what makes it one that can be used here.
+
+The file: `{"claudeAiOauth": {"accessToken", "refreshToken", "expiresAt", ...}}`, or those keys alone, with
+times in milliseconds.  Source: Claude Code 2.1.330.  No text made here contains a credential.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple, Optional
+
+from ...errors import ConfigError, TeamClaudeError
+from ..config.config import AccountConfig
+from ..config.json_file import decode
+from ..config.schema import read
+from .keychain import read_keychain
+
+__all__ = ["LOGIN_KEY", "LoginSource", "credentials_path", "find_login", "read_login"]
+
+LOGIN_KEY = "claudeAiOauth"
+MAX_BYTES = 1 << 20
+FIELD_NAMES = {
+    "accessToken": "accessToken",
+    "refreshToken": "refreshToken",
+    "expiresAt": "expiresAt",
+    "refreshTokenExpiresAt": "refreshTokenExpiresAt",
+    "subscriptionType": "subscriptionType",
+    "rateLimitTier": "rateLimitTier",
+    "accountUuid": "accountUuid",
+    "organizationUuid": "orgUuid",
+    "organizationName": "orgName",
+}
+# What an accessToken is when it is none.
+OTHER_CREDENTIALS = {
+    "sk-ant-api": "an API key: add it with teamclaude login --api",
+    "sk-ant-ort": "a refresh token",
+}
+IMPORT_AGAIN = "run claude once, which renews it, and import again; or use teamclaude login"
+
+
+class LoginSource(NamedTuple):
+    """A text that should hold a login; `label` is for error texts, `path` only of a file."""
+
+    text: bytes
+    label: str
+    path: Optional[str] = None
+
+
+def credentials_path(env: Mapping[str, str]) -> str:
+    """Claude Code's credentials file: in $CLAUDE_CONFIG_DIR or ~/.claude."""
+    home = env.get("HOME") or env.get("USERPROFILE") or os.path.expanduser("~")
+    directory = env.get("CLAUDE_CONFIG_DIR") or os.path.join(home, ".claude")
+    return os.path.join(directory, ".credentials.json")
+
+
+def find_login(env: Mapping[str, str], named: Optional[str], platform: str) -> LoginSource:
+    """The file `named` (or in the directory `named`), else Claude Code's own, else the Keychain's item.
+
+    TeamClaudeError when there is nothing.
+    """
+    path = os.path.abspath(os.path.expanduser(named) if named else credentials_path(env))
+    if os.path.isdir(path):
+        path = os.path.join(path, ".credentials.json")
+    try:
+        with open(path, "rb") as file:
+            return LoginSource(file.read(MAX_BYTES + 1), path, path)
+    except FileNotFoundError:
+        if named:
+            raise TeamClaudeError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise TeamClaudeError(f"{path}: can't read it: {error.strerror or error}") from error
+    text = read_keychain(env) if platform == "darwin" else None
+    if text is not None:
+        return LoginSource(text.encode(), "the Keychain item of Claude Code")
+    raise TeamClaudeError(f"{path}: Claude Code is not logged in here; run teamclaude login instead")
+
+
+def read_login(source: LoginSource, now: float) -> AccountConfig:
+    """The login in a source, as an account that has no name yet.
+
+    Raises TeamClaudeError: not JSON, another shape, an API key, expired at `now` (epoch seconds), or without
+    the refresh token that would make it last.
+    """
+    if len(source.text) > MAX_BYTES:
+        raise TeamClaudeError(f"{source.label}: is too long to be a login of Claude Code")
+    if not source.text.strip():
+        raise TeamClaudeError(f"{source.label}: is empty")
+    raw = decode(source.text, source.label)
+    path = LOGIN_KEY if LOGIN_KEY in raw else ""
+    login = raw[path] if path else raw
+    where = f"{source.label}: {path}" if path else source.label
+    if not isinstance(login, dict):
+        raise TeamClaudeError(f"{where}: expected an object with accessToken, refreshToken and expiresAt")
+    _check_shape(raw, login, where)
+    known = {ours: login[theirs] for theirs, ours in FIELD_NAMES.items() if theirs in login}
+    try:
+        account = read(AccountConfig, {**known, "name": "-", "type": "oauth"}, path)
+    except ConfigError as error:
+        raise TeamClaudeError(f"{source.label}: {error}") from None
+    _check_usable(account, where, now)
+    return replace(account, name="")
+
+
+def _check_shape(raw: Mapping[str, Any], login: Mapping[str, Any], where: str) -> None:
+    if login.get("accessToken") or login.get("refreshToken"):
+        return
+    values = [value for part in (raw, login) for value in part.values() if isinstance(value, str)]
+    if any(value.startswith("sk-ant-api") for value in values):
+        raise TeamClaudeError(f"{where}: holds an API key, not a login; add it with teamclaude login --api")
+    raise TeamClaudeError(f"{where}: holds no login of Claude Code ({LOGIN_KEY}.accessToken)")
+
+
+def _check_usable(account: AccountConfig, where: str, now: float) -> None:
+    token = account.access_token or ""
+    for prefix, what in OTHER_CREDENTIALS.items():
+        if token.startswith(prefix):
+            raise TeamClaudeError(f"{where}: its accessToken is {what}")
+    if not token.startswith("sk-ant-"):
+        raise TeamClaudeError(f"{where}: its accessToken is no token of Claude (sk-ant-oat...)")
+    if not account.refresh_token:
+        raise TeamClaudeError(
+            f"{where}: has no refreshToken, so it can't be renewed; use teamclaude login "
+            "(a token of claude setup-token goes into the config file: teamclaude help config)"
+        )
+    ends = account.refresh_token_expires_at
+    if ends is not None and ends <= now:
+        raise TeamClaudeError(f"{where}: this login has ended; use teamclaude login")
+    if account.expires_at is not None and account.expires_at <= now:
+        raise TeamClaudeError(f"{where}: its accessToken has expired; {IMPORT_AGAIN}")

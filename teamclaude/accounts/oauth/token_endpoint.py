@@ -1,0 +1,284 @@
+"""The client of the authorization server: spend a code or a refresh token, ask whose a token is.
+
+Requests and answers: facts of the real client (login, refresh and logout run against a scripted
+server).  What goes wrong becomes one of two errors: LoginRefused (log in again) or
+TokenEndpointBusy (later perhaps).  No text made here contains a credential or words of the server.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import math
+import re
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Optional
+
+from ...errors import LoginRefusedError, TokenEndpointUnavailableError
+from ..config.config import Config, OAuthConfig
+from .token_response import Profile, TokenGrant, read_grant, read_profile
+
+__all__ = [
+    "DEFAULT_ROUTE",
+    "TIMEOUT_SEC",
+    "OutboundRoute",
+    "exchange_code",
+    "fetch_profile",
+    "refresh_tokens",
+]
+
+TIMEOUT_SEC = 30.0
+MAX_RESPONSE_BYTES = 1 << 20
+# A login whose end the server does not tell: what the real client assumes.
+DEFAULT_LOGIN_LIFETIME_SEC = 30 * 86400.0
+MAX_RETRY_AFTER_SEC = 86400.0
+
+
+class OutboundRoute(NamedTuple):
+    """How the authorization server is reached; no proxy: HTTPS_PROXY and NO_PROXY decide."""
+
+    proxy: Optional[str] = None
+    ca_file: Optional[str] = None
+
+    @classmethod
+    def from_config(cls, config: Config) -> OutboundRoute:
+        """The way requests to the API take."""
+        return cls(config.upstream_proxy, config.upstream_ca_file)
+
+
+DEFAULT_ROUTE = OutboundRoute()
+
+
+class _Endpoint(NamedTuple):
+    """What is called, and what its refusal of a login means, in words."""
+
+    name: str
+    refused_text: str
+
+
+_CODE = _Endpoint("token endpoint", "the login code is not accepted ({}); start the login again")
+_REFRESH = _Endpoint("token endpoint", "the login is not valid any more ({}); log in again: teamclaude login")
+_PROFILE = _Endpoint(
+    "profile endpoint", "the access token is not accepted ({}); log in again: teamclaude login"
+)
+
+
+def exchange_code(
+    oauth: OAuthConfig,
+    code: str,
+    verifier: str,
+    redirect_uri: str,
+    state: str,
+    *,
+    route: OutboundRoute = DEFAULT_ROUTE,
+    clock: Callable[[], float] = time.time,
+) -> TokenGrant:
+    """The tokens of a finished login.  Raises LoginRefused or TokenEndpointBusy."""
+    now = clock()
+    document = _post(
+        oauth,
+        {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": redirect_uri,
+            "client_id": oauth.client_id,
+            "code_verifier": verifier,
+            "state": state,
+        },
+        route,
+        _CODE,
+    )
+    return read_grant(document, now, login_lifetime=DEFAULT_LOGIN_LIFETIME_SEC)
+
+
+def refresh_tokens(
+    oauth: OAuthConfig,
+    refresh_token: str,
+    scopes: Sequence[str] = (),
+    *,
+    route: OutboundRoute = DEFAULT_ROUTE,
+    clock: Callable[[], float] = time.time,
+) -> TokenGrant:
+    """Spend a refresh token; without `scopes` the rights stay as they are (RFC 6749, 6).
+
+    Raises LoginRefused or TokenEndpointBusy.
+    """
+    now = clock()
+    asked = {"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": oauth.client_id}
+    if scopes:
+        asked["scope"] = " ".join(scopes)
+    return read_grant(_post(oauth, asked, route, _REFRESH), now)
+
+
+def fetch_profile(oauth: OAuthConfig, access_token: str, *, route: OutboundRoute = DEFAULT_ROUTE) -> Profile:
+    """Whose token this is.  Raises LoginRefused or TokenEndpointBusy."""
+    headers = {**_headers(oauth), "Authorization": f"Bearer {access_token}"}
+    request = urllib.request.Request(oauth.profile_url, headers=headers)
+    return read_profile(_call(request, route, _PROFILE))
+
+
+# --- one call -----------------------------------------------------------------------------------
+
+
+def _headers(oauth: OAuthConfig) -> dict[str, str]:
+    return {"Accept": "application/json", "User-Agent": oauth.user_agent}
+
+
+def _post(
+    oauth: OAuthConfig, asked: Mapping[str, str], route: OutboundRoute, endpoint: _Endpoint
+) -> dict[str, Any]:
+    headers = {**_headers(oauth), "Content-Type": "application/json"}
+    request = urllib.request.Request(oauth.token_url, json.dumps(asked).encode(), headers, method="POST")
+    return _call(request, route, endpoint)
+
+
+def _call(request: urllib.request.Request, route: OutboundRoute, endpoint: _Endpoint) -> dict[str, Any]:
+    """The JSON object of a 2xx answer; everything else is an error."""
+    what = endpoint.name
+    try:
+        with _opener(route).open(request, timeout=TIMEOUT_SEC) as response:
+            status, headers = int(response.status), response.headers
+            body = _read(response)
+    except urllib.error.URLError as error:  # while connecting or sending: the request is not complete there
+        raise TokenEndpointUnavailableError(
+            f"the {what} can't be reached: {_failure_text(error)}", may_be_spent=False
+        ) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise TokenEndpointUnavailableError(
+            f"the answer of the {what} was lost: {_failure_text(error)}", may_be_spent=True
+        ) from None
+    document = _json_object(body)
+    if 200 <= status < 300:
+        if document is None:
+            raise TokenEndpointUnavailableError(f"the {what} answered, but not in JSON", may_be_spent=True)
+        return document
+    raise _error_for_status(status, headers, document, body, endpoint)
+
+
+def _opener(route: OutboundRoute) -> urllib.request.OpenerDirector:
+    handlers: list[urllib.request.BaseHandler] = [_AnyStatus()]
+    if route.proxy:
+        handlers.append(urllib.request.ProxyHandler({"http": route.proxy, "https": route.proxy}))
+    if route.ca_file:
+        handlers.append(urllib.request.HTTPSHandler(context=_tls_context(route.ca_file)))
+    return urllib.request.build_opener(*handlers)
+
+
+class _AnyStatus(urllib.request.HTTPErrorProcessor):
+    """Hands every answer back as it is: a redirect would carry the token to another address."""
+
+    def http_response(self, request: Any, response: Any) -> Any:
+        return response
+
+    https_response = http_response
+
+
+def _tls_context(ca_file: str) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(cafile=ca_file)
+    except OSError as error:
+        words = f"upstreamCaFile {ca_file} can't be used: {error.strerror or error}"
+        raise TokenEndpointUnavailableError(words, may_be_spent=False) from None
+    return context
+
+
+def _read(response: Any) -> bytes:
+    """The body; a server that trickles is given up after twice the timeout at most."""
+    deadline = time.monotonic() + TIMEOUT_SEC
+    body = bytearray()
+    while len(body) <= MAX_RESPONSE_BYTES:
+        piece = response.read1(65536)
+        if not piece:
+            # read1 tells a cut body from a whole one only by what is still owed.
+            if response.length:
+                raise http.client.IncompleteRead(b"")
+            return bytes(body)
+        body += piece
+        if time.monotonic() > deadline:
+            raise socket.timeout
+    raise http.client.HTTPException("longer than any token")
+
+
+# --- what went wrong ----------------------------------------------------------------------------
+
+
+def _error_for_status(
+    status: int,
+    headers: Mapping[str, str],
+    document: Optional[dict[str, Any]],
+    body: bytes,
+    endpoint: _Endpoint,
+) -> Exception:
+    code, what = _error_code(document), endpoint.name
+    said = f"{status} {code}".rstrip()
+    # A page is the word of something in between (a captive portal, a filter), not of the server.
+    page = document is None and body.lstrip()[:1] == b"<"
+    if (status == 400 and code == "invalid_grant") or (status in (401, 403) and not page):
+        return LoginRefusedError(endpoint.refused_text.format(f"{what}: {said}"))
+    wait = _retry_after(headers.get("Retry-After"))
+    if status == 429:
+        hint = "; if that lasts, it may not like our User-Agent: set oauth.userAgent in the config file"
+        return TokenEndpointUnavailableError(
+            f"the {what} takes no requests now ({said}){hint}", retry_after=wait, may_be_spent=False
+        )
+    # Behind a gateway's 5xx the work may have been done.
+    return TokenEndpointUnavailableError(
+        f"the {what} failed ({said})", retry_after=wait, may_be_spent=status >= 500
+    )
+
+
+def _error_code(document: Optional[dict[str, Any]]) -> str:
+    """`invalid_grant`..., as RFC 6749 puts it or as the API's own errors do; else empty."""
+    error = (document or {}).get("error")
+    if isinstance(error, dict):
+        error = error.get("type")
+    # Anything else might be an echo of what was sent.
+    return error if isinstance(error, str) and re.fullmatch(r"[a-z_]{1,40}", error) else ""
+
+
+def _retry_after(value: Optional[str]) -> Optional[float]:
+    """Seconds, from either form of the header (RFC 9110, 10.2.3); None when there is no sense in it."""
+    from email.utils import parsedate_to_datetime
+
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except (TypeError, ValueError, OverflowError):
+            return None
+    return min(max(0.0, seconds), MAX_RETRY_AFTER_SEC) if math.isfinite(seconds) else None
+
+
+def _failure_text(error: BaseException) -> str:
+    """A network failure in a few words."""
+    cause = getattr(error, "reason", None) or error
+    if isinstance(cause, socket.timeout):
+        return f"no answer in {TIMEOUT_SEC:g} s"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return "its certificate is not trusted (upstreamCaFile adds one)"
+    if isinstance(cause, http.client.IncompleteRead):
+        return "it broke off"
+    if isinstance(cause, http.client.RemoteDisconnected):
+        return "the connection was closed"
+    if isinstance(cause, http.client.HTTPException):
+        return "it is not HTTP"
+    if isinstance(cause, OSError):
+        return cause.strerror or str(cause) or type(cause).__name__
+    return str(cause)
+
+
+def _json_object(body: bytes) -> Optional[dict[str, Any]]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None

@@ -1,0 +1,140 @@
+"""What the authorization server gives: tokens, and the person they belong to.
+
+Read leniently: a refresh answer is given once, so what is missing or odd beside the access token
+must not cost the login.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Optional
+
+from ...errors import TokenEndpointUnavailableError
+from ..config.value_types import UNPRINTABLE
+
+__all__ = ["Profile", "TokenGrant", "read_grant", "read_profile"]
+
+# An access token whose life is not told: they live about 8 h, so this one is renewed early.
+DEFAULT_LIFETIME_SEC = 3600.0
+# Shorter ones (0, a negative number, 1 in another unit) are no statement: a token that is over before it
+# is stored would be bought again with each request.  A 401 tells when it is really over.
+MIN_LIFETIME_SEC = 10.0
+MAX_LIFETIME_SEC = 10 * 365 * 86400.0
+
+
+class TokenGrant(NamedTuple):
+    """A pair of tokens.  Times are epoch seconds by our clock; None: not told (keep what is known)."""
+
+    access_token: str
+    refresh_token: Optional[str]
+    expires_at: float
+    refresh_token_expires_at: Optional[float] = None
+    account_uuid: Optional[str] = None
+    email: Optional[str] = None
+    org_uuid: Optional[str] = None
+    org_name: Optional[str] = None
+    scope: str = ""
+    issued_at: Optional[float] = None
+
+    def __repr__(self) -> str:
+        return f"TokenGrant(expires_at={self.expires_at:.0f}, account_uuid={self.account_uuid!r})"
+
+
+class Profile(NamedTuple):
+    """Whose a token is; `subscription_type` is max, pro, team, enterprise or None."""
+
+    account_uuid: Optional[str]
+    email: Optional[str]
+    full_name: Optional[str]
+    org_uuid: Optional[str]
+    org_name: Optional[str]
+    subscription_type: Optional[str]
+    rate_limit_tier: Optional[str]
+
+
+def read_grant(document: Mapping[str, Any], now: float, login_lifetime: Optional[float] = None) -> TokenGrant:
+    """The grant in a token answer that was asked for at `now`.
+
+    `login_life`: seconds the login is taken to last when the answer does not say.  TokenEndpointBusy
+    when there is no access token in it.
+    """
+    access = _token(document.get("access_token"))
+    if access is None:
+        raise TokenEndpointUnavailableError(
+            "the token endpoint answered without an access token", may_be_spent=True
+        )
+    account, organization = _object(document, "account"), _object(document, "organization")
+    login_lifetime = _seconds(document.get("refresh_token_expires_in")) or login_lifetime
+    return TokenGrant(
+        access_token=access,
+        refresh_token=_token(document.get("refresh_token")),
+        expires_at=now + _lifetime(document.get("expires_in")),
+        refresh_token_expires_at=None if login_lifetime is None else now + login_lifetime,
+        account_uuid=_text(account.get("uuid")),
+        email=_text(account.get("email_address")) or _text(account.get("email")),
+        org_uuid=_text(organization.get("uuid")),
+        org_name=_text(organization.get("name")),
+        scope=_text(document.get("scope")) or "",
+        issued_at=now,
+    )
+
+
+def read_profile(document: Mapping[str, Any]) -> Profile:
+    """The answer of the profile endpoint; what it does not say is None."""
+    account, organization = _object(document, "account"), _object(document, "organization")
+    return Profile(
+        account_uuid=_text(account.get("uuid")),
+        email=_text(account.get("email")) or _text(account.get("email_address")),
+        full_name=_text(account.get("full_name")) or _text(account.get("display_name")),
+        org_uuid=_text(organization.get("uuid")),
+        org_name=_text(organization.get("name")),
+        subscription_type=_plan(account, organization),
+        rate_limit_tier=_text(organization.get("rate_limit_tier")),
+    )
+
+
+def _plan(account: Mapping[str, Any], organization: Mapping[str, Any]) -> Optional[str]:
+    """`claude_max` -> `max`, as Claude Code's credentials file has it."""
+    kind = _text(organization.get("organization_type"))
+    if kind is not None and kind.startswith("claude_"):
+        return kind[len("claude_") :] or None
+    for plan in ("max", "pro"):
+        if account.get(f"has_claude_{plan}") is True:
+            return plan
+    return None
+
+
+def _object(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = document.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _token(value: object) -> Optional[str]:
+    """A token that fits into a header and the config file."""
+    fits = isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value
+    return value or None if isinstance(value, str) and fits else None
+
+
+def _text(value: object) -> Optional[str]:
+    return UNPRINTABLE.sub(" ", value).strip() or None if isinstance(value, str) else None
+
+
+def _lifetime(value: object) -> float:
+    """How long an access token lives, by what the answer says of it."""
+    told = _seconds(value)
+    return DEFAULT_LIFETIME_SEC if told is None or told < MIN_LIFETIME_SEC else told
+
+
+def _seconds(value: object) -> Optional[float]:
+    if isinstance(value, str):  # RFC 6749 says number; some servers send text
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    # An int may be too long for a float: the bound first.
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return float(min(value, MAX_LIFETIME_SEC)) if value > 0 else None

@@ -1,0 +1,232 @@
+"""What is known in memory of one account's tokens, and what is to be done about them."""
+
+from __future__ import annotations
+
+import threading
+from typing import Optional
+
+from .expiry import (
+    MIN_REFRESH_INTERVAL_SEC,
+    NEVER,
+    WARN_SEC,
+    RefreshNeed,
+    TokenStatus,
+    Usability,
+    backoff_sec,
+    refresh_margin_sec,
+    refresh_need,
+)
+from .refresh import RefreshResult, UnsavedPair, refused_text
+from .refreshers import TokenRefresher
+from .token_pair import NO_TOKENS, TokenPair
+
+__all__ = ["AccountTokens"]
+
+# A token that was renewed so recently and is refused would not be better after another renewal.
+JUST_REFRESHED_SEC = 60.0
+LONG_AGO = float("-inf")
+
+
+class AccountTokens:
+    """`flight` is held, across I/O, by the one thread that renews the tokens; all else here is quick.
+
+    Readers of `pair` take no lock: it is frozen and replaced whole.
+    """
+
+    def __init__(self, refresher: TokenRefresher, refresher_key: object = None) -> None:
+        self.name = ""
+        self.disabled = False  # disabled by its owner: not renewed ahead
+        self.refresher = refresher
+        self.refresher_key = refresher_key  # what of the config the renewer was made from
+        self.refresh_lock = threading.Lock()
+        self.pair: TokenPair = NO_TOKENS
+        self.login_error = ""  # why only a new login helps
+        self.last_error = ""  # why the last renewal failed
+        self.retry_at = 0.0
+        self.unsaved: Optional[UnsavedPair] = None
+        self.maybe_spent = False  # the token may be spent already, and the answer is not here
+        self._lock = threading.Lock()  # guards every change of the six above and of these:
+        self._rejected_token: Optional[str] = None  # the access token that the API refused
+        self._spent: set[str] = set()  # refresh tokens that this process has spent
+        self._refreshed_at = LONG_AGO
+        self._failures = 0
+        self._auth_failure_reported = False
+        self._warned_end: Optional[float] = None  # the end of the login that was warned of
+
+    # --- what happens -------------------------------------------------------------------------------
+
+    def adopt(self, pair: TokenPair) -> bool:
+        """A pair was read from the store; False when it is ours, or older than ours."""
+        with self._lock:
+            if pair.tokens == self.pair.tokens:
+                # A time may have been put right.  Claude Code's file does not tell when they were issued.
+                issued_at = self.pair.issued_at if pair.issued_at is None else pair.issued_at
+                self.pair = pair._replace(issued_at=issued_at)
+                return False
+            if self._is_outdated(pair):
+                return False
+            if self.unsaved is not None:  # the owner logged in again, which is newer than ours
+                self.unsaved.discard()
+                self.unsaved = None
+            self._replace(pair)
+            return True
+
+    def record_refresh(self, renewal: RefreshResult, now: float) -> bool:
+        """A renewal succeeded; True when the access token is another one now."""
+        with self._lock:
+            changed = renewal.pair.access_token != self.pair.access_token
+            if renewal.issued:
+                self._refreshed_at = now
+            if renewal.spent is not None and renewal.spent != renewal.pair.refresh_token:
+                self._spent.add(renewal.spent)
+            self._replace(renewal.pair)
+            self.unsaved = renewal.unsaved
+            if self.unsaved is not None:
+                self._back_off(now, renewal.note, None)
+            return changed
+
+    def record_saved(self, pair: TokenPair) -> None:
+        """What was in memory only is stored now, or a newer login was found there."""
+        with self._lock:
+            self.unsaved = None
+            self._replace(pair)
+
+    def record_401(self, token: str, now: float) -> str:
+        """The API refused an access token (401); why a renewal is no help, empty when it may be."""
+        with self._lock:
+            if token == self.pair.access_token:
+                if 0 <= now - self._refreshed_at < JUST_REFRESHED_SEC:
+                    return "the API refuses a token that was renewed just now"
+                self._rejected_token = token
+            return ""
+
+    def record_login_refused(self, words: str) -> None:
+        """The authorization server does not know the login any more."""
+        with self._lock:
+            self.login_error, self.maybe_spent = words, False
+
+    def load_journal(self) -> None:
+        """Take in what an earlier process noted of our refresh token."""
+        token = self.pair.refresh_token
+        intent = None if token is None else self.refresher.journal(token)
+        if intent is None:
+            return
+        with self._lock:
+            self.maybe_spent = intent.started_at is not None
+            if intent.refused_at is not None:
+                self.login_error = refused_text(intent.refused_at)
+
+    def record_failure(self, now: float, words: str, retry_after: Optional[float] = None) -> bool:
+        """A renewal came to nothing; `wish`: seconds the server asked for.  True when that is news."""
+        with self._lock:
+            news = words != self.last_error
+            self._back_off(now, words, retry_after)
+            return news
+
+    def close(self) -> None:
+        """The account is gone: nothing is kept for it."""
+        with self._lock:
+            if self.unsaved is not None:
+                self.unsaved.discard()
+                self.unsaved = None
+
+    def _replace(self, pair: TokenPair) -> None:
+        self.pair = pair
+        self.login_error = self.last_error = ""
+        self.retry_at, self._failures = 0.0, 0
+        self.maybe_spent = self._auth_failure_reported = False
+
+    def _back_off(self, now: float, words: str, retry_after: Optional[float]) -> None:
+        self._failures += 1
+        self.last_error = words
+        self.retry_at = now + backoff_sec(self._failures, retry_after)
+
+    def _is_outdated(self, pair: TokenPair) -> bool:
+        """A reload that began before our last renewal brings what was there before it."""
+        if pair.refresh_token is None:
+            return False
+        earlier = (pair.expires_at or 0.0) < (self.pair.expires_at or 0.0)
+        return pair.refresh_token in self._spent or (
+            pair.refresh_token == self.pair.refresh_token and earlier
+        )
+
+    # --- questions ----------------------------------------------------------------------------------
+
+    @property
+    def rejected_token(self) -> Optional[str]:
+        """The current access token when the API refused it."""
+        token = self.pair.access_token
+        return token if token == self._rejected_token else None
+
+    def need(self, now: float) -> RefreshNeed:
+        """As need_of; a token that the API refused is not usable."""
+        refused = self._rejected_token is not None and self.rejected_token
+        return RefreshNeed.MANDATORY if refused else refresh_need(self.pair, now)
+
+    def is_refresh_due(self, now: float) -> bool:
+        """Whether a renewal should be tried now."""
+        if self.login_error or self.unsaved is not None or now < self._next_attempt(now):
+            return False
+        need = self.need(now)
+        # What another program renews is looked at when it is needed, and when its file changes.
+        return need is RefreshNeed.MANDATORY or (
+            self.refresher.spends and (self.maybe_spent or need is RefreshNeed.ADVISORY)
+        )
+
+    def usability(self, now: float) -> Usability:
+        """Whether requests may be sent with the token we have."""
+        if self.need(now) is not RefreshNeed.MANDATORY:
+            return Usability(True)
+        if self.login_error:
+            return Usability(False, self.login_error)
+        words = self.last_error or "its token has expired and is being renewed"
+        # Where another program renews, a refused token is refused until that has happened.
+        waits = self.refresher.spends or not self.rejected_token
+        return Usability(False, words, max(self._next_attempt(now), now + 1.0) if waits else None)
+
+    def next_due(self, now: float) -> float:
+        """When the timer is to renew or to store here (epoch seconds)."""
+        if self.unsaved is not None:
+            return self.retry_at
+        if self.disabled or self.login_error:
+            return NEVER
+        soonest = max(now, self._next_attempt(now))
+        if self.is_refresh_due(soonest):
+            return soonest
+        ends = self.pair.expires_at
+        margin = refresh_margin_sec(self.pair) if self.refresher.spends else 0.0
+        return NEVER if ends is None else max(soonest, ends - margin)
+
+    def _next_attempt(self, now: float) -> float:
+        """Before then no renewal is tried; a clock that was set back does not put it off."""
+        distant = self._refreshed_at + MIN_REFRESH_INTERVAL_SEC if self._refreshed_at <= now else LONG_AGO
+        return max(self.retry_at, distant)
+
+    def consume_auth_failure(self, now: float) -> str:
+        """Why only a new login brings the account back; told once, and empty while it can be used."""
+        with self._lock:
+            if (
+                not self.login_error
+                or self._auth_failure_reported
+                or self.need(now) is not RefreshNeed.MANDATORY
+            ):
+                return ""
+            self._auth_failure_reported = True
+            return self.login_error
+
+    def consume_expiry_warning(self, now: float) -> Optional[float]:
+        """When the login ends, told once, some days before."""
+        with self._lock:
+            ends = self.pair.last_use_ends_at
+            if ends is None or ends == self._warned_end or not 0 < ends - now <= WARN_SEC:
+                return None
+            self._warned_end = ends
+            return ends
+
+    def status(self, now: float) -> TokenStatus:
+        """For display."""
+        pair, words = self.pair, self.login_error or self.last_error
+        if self.login_error:
+            return TokenStatus("re-login needed", pair.expires_at, pair.last_use_ends_at, words)
+        fresh = self.need(now) is RefreshNeed.NONE
+        return TokenStatus("valid" if fresh else "refresh due", pair.expires_at, pair.last_use_ends_at, words)

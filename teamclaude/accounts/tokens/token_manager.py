@@ -1,0 +1,330 @@
+"""Keeps the tokens of all accounts good while the proxy runs: who may use which, and who renews when.
+
+Rules:
+1. `current` and the usual `before_dispatch` take no lock and do no I/O.
+2. One renewal per account at a time: whoever comes meanwhile waits for it and takes what it brought.
+3. A token that is still valid serves on while a thread beside the traffic renews it.
+4. Callbacks are called with no lock held; they may call back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Callable, Optional
+
+from ...errors import LoginRefusedError, TeamClaudeError, TokenEndpointUnavailableError
+from ..config.config import AccountConfig, Config
+from ..config.config_file import ConfigFile
+from ..oauth import token_endpoint
+from ..oauth.token_endpoint import OutboundRoute
+from ..oauth.token_response import TokenGrant
+from .account_tokens import AccountTokens
+from .expiry import NEVER, USABLE, RefreshNeed, TokenStatus, Usability
+from .refresh import LOGIN_AGAIN
+from .refreshers import refresher_for
+from .token_pair import NO_TOKENS, TokenPair
+
+__all__ = ["TokenManager"]
+
+# Nobody tells us that a followed file has changed, or that the machine has slept.
+MAX_TICK_SEC = 10.0
+MIN_TICK_SEC = 1.0
+# A renewal that runs at shutdown holds an answer that must not be lost: as long as a call may take.
+STOP_SEC = 2 * token_endpoint.TIMEOUT_SEC + 5.0
+
+SpendWithConfig = Callable[[Config, str], TokenGrant]
+
+
+class TokenManager:
+    """Accounts are named by their key (`AccountConfig.key`); times are epoch seconds by `clock`.
+
+    `on_new_tokens(key)`: the account has another access token.  `on_locked_out(key, words)`: it can't
+    be used until its owner logs in again.  `warn` gets one line of text at a time.  `spend` and `spawn`
+    stand in for the token endpoint and for threads.
+    """
+
+    def __init__(
+        self,
+        config_file: ConfigFile,
+        config: Config,
+        *,
+        on_new_tokens: Callable[[str], None],
+        on_auth_failed: Callable[[str, str], None],
+        warn: Callable[[str], None],
+        clock: Callable[[], float] = time.time,
+        spend: Optional[SpendWithConfig] = None,
+        spawn: Optional[Callable[[Callable[[], None]], None]] = None,
+    ) -> None:
+        self._file = config_file
+        self._config = config
+        self._on_new_tokens = on_new_tokens
+        self._on_auth_failed = on_auth_failed
+        self._warn = warn
+        self._clock = clock
+        self._spend: SpendWithConfig = spend or partial(_spend_refresh_token, clock)
+        self._spawn = spawn or _spawn
+        self._tokens: dict[str, AccountTokens] = {}  # replaced whole
+        self._stopping = threading.Event()
+        self._timer: Optional[threading.Thread] = None
+        self.configure(config)
+
+    # --- the owner's side ---------------------------------------------------------------------------
+
+    def configure(self, config: Config) -> list[str]:
+        """Take over a configuration; the keys of known accounts that have other tokens by it.
+
+        What we renewed since it was read stays.  One call at a time.
+        """
+        known, slots, changed = self._tokens, {}, []
+        for account in config.accounts:
+            if account.type == "oauth":
+                slots[account.key] = slot = self._tokens_for(account, config, known.get(account.key))
+                if self._adopt_stored(slot, account) and account.key in known:
+                    changed.append(account.key)
+                if slot is not known.get(account.key):
+                    slot.load_journal()
+        self._config, self._tokens = config, slots
+        for slot in known.values():
+            if slot not in slots.values():
+                slot.close()
+        return changed
+
+    def _tokens_for(
+        self, account: AccountConfig, config: Config, known: Optional[AccountTokens]
+    ) -> AccountTokens:
+        origin = (account.import_from, config.refresh_imported)
+        slot = known
+        if slot is None or slot.refresher_key != origin:
+            slot = AccountTokens(refresher_for(self._file, account, config, self._clock), origin)
+        slot.name, slot.disabled = account.name, account.disabled
+        return slot
+
+    def _adopt_stored(self, slot: AccountTokens, account: AccountConfig) -> bool:
+        stored = TokenPair.from_account(account)
+        if not account.import_from:
+            return slot.adopt(stored)
+        if slot.pair is NO_TOKENS:  # until the file can be read
+            slot.adopt(stored)
+        return self._reread_followed(slot)
+
+    def _reread_followed(self, slot: AccountTokens) -> bool:
+        """Read a followed file again when it has changed; True when it holds other tokens."""
+        if not slot.refresher.changed():
+            return False
+        try:
+            return slot.adopt(slot.refresher.read())
+        except TeamClaudeError as error:
+            if slot.record_failure(self._clock(), str(error)):
+                self._warn(f"{slot.name}: {error}")
+            return False
+
+    def start(self) -> None:
+        """Renew ahead from now on, in the background; first what an earlier process left unfinished."""
+        self._timer = threading.Thread(target=self._run, name="token-timer", daemon=True)
+        self._timer.start()
+
+    def stop(self, timeout_s: float = STOP_SEC) -> None:
+        """Begin no renewal any more, and wait for those that run.
+
+        What can't be stored even now is beside its intent record, where the next process finds it.
+        """
+        self._stopping.set()
+        deadline = time.monotonic() + timeout_s
+        if self._timer is not None:
+            self._timer.join(timeout_s)
+        for slot in self._tokens.values():
+            if slot.refresh_lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                try:
+                    self._save(slot)
+                    slot.close()
+                finally:
+                    slot.refresh_lock.release()
+
+    def statuses(self) -> dict[str, TokenStatus]:
+        """The state of each login's tokens, by account key."""
+        now = self._clock()
+        return {key: slot.status(now) for key, slot in self._tokens.items()}
+
+    def pairs(self) -> dict[str, TokenPair]:
+        """The tokens of now, by account key."""
+        return {key: slot.pair for key, slot in self._tokens.items()}
+
+    # --- the requests' side -------------------------------------------------------------------------
+
+    def access_token(self, key: str) -> Optional[str]:
+        """The access token to send; None for an account that is no login, or that has none."""
+        slot = self._tokens.get(key)
+        return None if slot is None else slot.pair.access_token
+
+    def is_fresh(self, key: str) -> bool:
+        """Nothing is to be done before a request is sent: what before_dispatch finds mostly."""
+        slot = self._tokens.get(key)
+        return slot is None or slot.need(self._clock()) is RefreshNeed.NONE
+
+    def must_wait(self, key: str) -> bool:
+        """before_dispatch would wait for a renewal, perhaps for seconds."""
+        slot = self._tokens.get(key)
+        return slot is not None and slot.need(self._clock()) is RefreshNeed.MANDATORY
+
+    def refresh_in_background(self, key: str) -> None:
+        """Begin to renew a token that is of no use any more, beside the traffic."""
+        slot = self._tokens.get(key)
+        if slot is not None:
+            self._refresh_in_background(key, slot, self._clock())
+
+    def before_dispatch(self, key: str) -> Usability:
+        """Whether a request may be sent; waits for a renewal only where the token is of no use."""
+        slot = self._tokens.get(key)
+        if slot is None:
+            return USABLE
+        now = self._clock()
+        need = slot.need(now)
+        if need is RefreshNeed.NONE:
+            return USABLE
+        if need is RefreshNeed.MANDATORY:
+            self._refresh(key, slot)
+        else:
+            self._refresh_in_background(key, slot, now)
+        return slot.usability(self._clock())
+
+    def after_401(self, key: str, failed_token: str) -> Usability:
+        """The API refused this token: whether there is a newer one, to try the same account once more.
+
+        Renews it only if the one that failed is still the current one.
+        """
+        slot = self._tokens.get(key)
+        if slot is None:
+            return Usability(False)
+        why = slot.record_401(failed_token, self._clock())
+        if why:
+            return Usability(False, why)
+        self._refresh(key, slot)
+        return slot.usability(self._clock())
+
+    # --- the timer's side ---------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._stopping.wait(pause):
+            pause = MAX_TICK_SEC
+            with self._guarded():
+                pause = self.run_due()
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Around work in threads of our own: an error in it is told and ends nothing else."""
+        try:
+            yield
+        except Exception as error:
+            self._warn(f"internal error while renewing tokens: {type(error).__name__}")
+
+    def run_due(self) -> float:
+        """Do what is due by itself; seconds until the next beat."""
+        for key, slot in self._tokens.items():
+            if slot.unsaved is not None:
+                self._retry_save(slot)
+            if self._reread_followed(slot):
+                self._on_new_tokens(key)
+            if not slot.disabled:
+                self._refresh_in_background(key, slot, self._clock())
+            self._report(key, slot)
+        now = self._clock()
+        looks = [slot.next_due(now) for slot in self._tokens.values()]
+        return min(MAX_TICK_SEC, max(MIN_TICK_SEC, min(looks, default=NEVER) - now))
+
+    def _refresh_in_background(self, key: str, slot: AccountTokens, now: float) -> None:
+        if slot.is_refresh_due(now) and not slot.refresh_lock.locked():
+            self._spawn(lambda: self._background_refresh(key, slot))
+
+    def _background_refresh(self, key: str, slot: AccountTokens) -> None:
+        with self._guarded():
+            self._refresh(key, slot, wait=False)
+
+    # --- one renewal --------------------------------------------------------------------------------
+
+    def _refresh(self, key: str, slot: AccountTokens, wait: bool = True) -> None:
+        """Renew, or wait for who does; what came of it is in the slot."""
+        if not slot.refresh_lock.acquire(blocking=wait):
+            return
+        try:
+            now = self._clock()
+            # Who waited here finds that it is done, or that it has failed and when to try again.
+            if self._stopping.is_set() or not slot.is_refresh_due(now):
+                return
+            line, changed = self._refresh_once(slot)
+        finally:
+            slot.refresh_lock.release()
+        if line:
+            self._warn(f"{slot.name}: {line}")
+        if changed:
+            self._on_new_tokens(key)
+        self._report(key, slot)
+
+    def _refresh_once(self, slot: AccountTokens) -> tuple[str, bool]:
+        """What to say, and whether there is another access token."""
+        try:
+            held = slot.pair if slot.pair.refresh_token else None
+            renewal = slot.refresher.refresh(partial(self._spend, self._config), slot.rejected_token, held)
+        except LoginRefusedError as error:
+            slot.record_login_refused(str(error))
+            return f"re-login needed: {error}", False
+        except TokenEndpointUnavailableError as error:
+            news = slot.record_failure(self._clock(), str(error), error.retry_after)
+            return (f"its token can't be renewed now: {error}" if news else ""), False
+        except TeamClaudeError as error:
+            return (
+                f"its token can't be renewed: {error}"
+                if slot.record_failure(self._clock(), str(error))
+                else ""
+            ), False
+        except Exception as error:  # nobody foresaw it: at least it is not tried without a pause
+            slot.record_failure(self._clock(), f"internal error: {type(error).__name__}")
+            raise
+        return renewal.note, slot.record_refresh(renewal, self._clock())
+
+    def _retry_save(self, slot: AccountTokens) -> None:
+        if self._clock() >= slot.retry_at and slot.refresh_lock.acquire(blocking=False):
+            try:
+                self._save(slot)
+            finally:
+                slot.refresh_lock.release()
+
+    def _save(self, slot: AccountTokens) -> None:
+        unsaved = slot.unsaved
+        if unsaved is None:
+            return
+        try:
+            slot.record_saved(unsaved.save())
+        except TeamClaudeError as error:
+            slot.record_failure(self._clock(), str(error))
+        else:
+            self._warn(f"{slot.name}: the new tokens are stored now")
+
+    def _report(self, key: str, slot: AccountTokens) -> None:
+        now = self._clock()
+        ends = slot.consume_expiry_warning(now)
+        if ends is not None:
+            self._warn(f"{slot.name}: its login ends in {_time_left(ends - now)}; before that, {LOGIN_AGAIN}")
+        words = slot.consume_auth_failure(now)
+        if words:
+            self._on_auth_failed(key, words)
+
+
+def _time_left(seconds: float) -> str:
+    return f"{seconds / 86400:.0f} days" if seconds >= 2 * 86400 else f"{seconds / 3600:.0f} hours"
+
+
+def _spend_refresh_token(clock: Callable[[], float], config: Config, token: str) -> TokenGrant:
+    return token_endpoint.refresh_tokens(
+        config.oauth, token, route=OutboundRoute.from_config(config), clock=clock
+    )
+
+
+def _spawn(work: Callable[[], None]) -> None:
+    # No thread to be had just now: the token is still good, and the next request looks again.
+    with contextlib.suppress(RuntimeError):
+        threading.Thread(target=work, name="token-renewal", daemon=True).start()

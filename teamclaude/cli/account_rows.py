@@ -1,0 +1,102 @@
+"""Accounts as rows: what the config file says, and what the running proxy knows of them.  Never a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Optional
+
+from ..accounts.config.config import AccountConfig
+from ..accounts.tokens.expiry import WARN_SEC, RefreshNeed, refresh_need
+from ..accounts.tokens.token_pair import TokenPair
+from ..deck.text.format import epoch_seconds, format_duration
+
+__all__ = ["account_row", "ends_soon", "login_left", "tier", "token_state"]
+
+RELOGIN = "re-login needed"
+PLANS = {"pro": "Pro", "team": "Team", "enterprise": "Enterprise", "free": "Free", "max": "Max"}
+
+
+def tier(account: AccountConfig) -> str:
+    """`Max 20x`, `Max 5x`, `Pro`, `Team`, `API key`; empty when nothing tells."""
+    if account.type == "apikey":
+        return "API key"
+    limit = account.rate_limit_tier or ""
+    for size in ("20x", "5x"):
+        if limit.endswith(f"max_{size}"):
+            return f"Max {size}"
+    plan = (account.subscription_type or "").lower()
+    return PLANS.get(plan, account.subscription_type or "")
+
+
+def token_state(account: AccountConfig, now: float, auth_failed: bool = False) -> str:
+    """`valid 3h12m`, `refresh due`, `re-login needed`, `expired`...: may it be used, and how long."""
+    if account.type == "apikey":
+        return RELOGIN if auth_failed else "key"
+    ends = account.refresh_token_expires_at
+    if auth_failed or (ends is not None and ends <= now):
+        return RELOGIN
+    if account.import_from:
+        left = (account.expires_at or 0.0) - now
+        return f"follows Claude Code, valid {format_duration(left)}" if left > 0 else "follows Claude Code"
+    if account.expires_at is None:
+        return "no expiry known"
+    left = account.expires_at - now
+    if refresh_need(TokenPair.from_account(account), now) is RefreshNeed.NONE:
+        return f"valid {format_duration(left)}"
+    if account.refresh_token:
+        return "refresh due"
+    return f"valid {format_duration(left)}" if left > 0 else "expired"
+
+
+def login_left(account: AccountConfig, now: float) -> Optional[str]:
+    """How long the login itself lasts, renewals and all: `27d4h`; None where that is not known."""
+    ends = account.refresh_token_expires_at
+    return None if ends is None else format_duration(ends - now)
+
+
+def ends_soon(account: AccountConfig, now: float) -> bool:
+    """Whether a person should log in again while the login still works."""
+    ends = account.refresh_token_expires_at
+    return ends is not None and 0 < ends - now <= WARN_SEC
+
+
+def account_row(account: AccountConfig, live: Optional[Mapping[str, Any]], now: float) -> dict[str, Any]:
+    """One account as JSON; `live` is its entry in the proxy's status, None where that is not known.
+
+    Times are epoch milliseconds, as in the config file; None is unknown.  The proxy owns the tokens: what
+    it knows of them is newer than the file, and all there is of a login that is followed.
+    """
+    status = "disabled" if account.disabled else (live or {}).get("status")
+    token = (live or {}).get("token") or {}
+    account = replace(
+        account,
+        expires_at=epoch_seconds(token.get("expiresAt")) or account.expires_at,
+        refresh_token_expires_at=epoch_seconds(token.get("loginEndsAt")) or account.refresh_token_expires_at,
+    )
+    refused = status == "auth_failed" or token.get("state") == RELOGIN
+    return {
+        "name": account.name,
+        "type": account.type,
+        "tier": tier(account) or None,
+        "status": status,
+        "statusReason": (live or {}).get("statusReason") or None,
+        "priority": account.priority,
+        "disabled": account.disabled,
+        "lastResort": account.is_last_resort,
+        "source": account.source or ("import" if account.import_from else None),
+        "token": token_state(account, now, refused),
+        "tokenReason": token.get("reason") or None,
+        "login": login_left(account, now),
+        "endsSoon": ends_soon(account, now),
+        "importFrom": account.import_from,
+        "expiresAt": _ms(account.expires_at),
+        "refreshTokenExpiresAt": _ms(account.refresh_token_expires_at),
+        "orgName": account.org_name,
+        "orgUuid": account.org_uuid,
+        "accountUuid": account.account_uuid,
+    }
+
+
+def _ms(seconds: Optional[float]) -> Optional[int]:
+    return None if seconds is None else round(seconds * 1000)

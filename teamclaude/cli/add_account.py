@@ -1,0 +1,61 @@
+"""What `login` and `import` do with an account once they have it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any, Optional
+
+from ..accounts.config.config import AccountConfig
+from ..accounts.config.config_file import ConfigFile
+from ..accounts.config.edits import Placement
+from ..accounts.config.value_types import read_text
+from ..errors import ConfigError
+from .account_rows import tier
+from .proxy_client import ProxyClient, ProxyRefusedError
+from .reload import reload_proxy
+from .terminal import note
+
+__all__ = ["add_name_option", "store_account"]
+
+OUTCOMES = {
+    "added": "is added",
+    "updated": "has its new credentials",
+    "kept": "has newer credentials already: nothing has changed",
+}
+
+
+def add_name_option(parser: argparse.ArgumentParser) -> None:
+    """The option that names the account."""
+    parser.add_argument("--name", metavar="N", type=_name, help="what to call it, instead of its email")
+
+
+def _name(text: str) -> str:
+    try:
+        return read_text(text.strip(), "", False)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def store_account(
+    file: ConfigFile,
+    change: Callable[[dict[str, Any]], Placement],
+    about: AccountConfig,
+    wanted: Optional[str] = None,
+    port: Optional[int] = None,
+) -> Placement:
+    """Write the account into the file, say so, and have a running proxy take it over.
+
+    `about` tells what else to say of it, `wanted` is the name that was asked for.
+    """
+    placed = file.update(change)
+    kind = tier(about)
+    note(f"{placed.name}{f' ({kind})' if kind else ''} {OUTCOMES[placed.outcome]}")
+    if wanted and placed.name != wanted:
+        note(f'another account is called "{wanted}": this one is "{placed.name}"')
+    try:
+        if reload_proxy(ProxyClient(file.load(), file.path, port)):
+            note("the running proxy uses it from now on")
+    except ProxyRefusedError as error:
+        note(f"teamclaude: it is in {file.path}, but the running proxy did not take it over: {error}")
+    return placed

@@ -1,0 +1,108 @@
+"""Claude Code on this machine: its program, its login, its settings files.  Only looked at, never changed.
+
+Places and precedence as of Claude Code 2.1.330.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..accounts.importing.keychain import keychain_query
+
+__all__ = ["BaseUrl", "base_urls_in_settings", "config_directory", "is_logged_in"]
+
+KEYCHAIN_TIMEOUT_S = 5.0
+MANAGED = {
+    "darwin": "/Library/Application Support/ClaudeCode/managed-settings.json",
+    "win32": r"C:\Program Files\ClaudeCode\managed-settings.json",
+}
+
+
+class BaseUrl(NamedTuple):
+    """An `ANTHROPIC_BASE_URL` and the settings file it stands in: it beats the environment."""
+
+    file: Path
+    url: str
+
+
+def config_directory(env: Mapping[str, str]) -> Path:
+    """$CLAUDE_CONFIG_DIR or ~/.claude."""
+    return Path(env.get("CLAUDE_CONFIG_DIR") or os.path.join(_home(env), ".claude"))
+
+
+def _home(env: Mapping[str, str]) -> str:
+    return env.get("HOME") or env.get("USERPROFILE") or os.path.expanduser("~")
+
+
+# --- the login ------------------------------------------------------------------------------------
+
+
+def is_logged_in(env: Mapping[str, str], platform: str = sys.platform) -> bool:
+    """Whether Claude Code has a subscription login: in the environment, its file or the Keychain.
+
+    The credentials themselves are not kept, and the Keychain is not asked for them.
+    """
+    if env.get("CLAUDE_CODE_OAUTH_TOKEN"):
+        return True
+    if _has_login(_json_object(config_directory(env) / ".credentials.json")):
+        return True
+    return platform == "darwin" and _keychain_has_login(env)
+
+
+def _has_login(credentials: Mapping[str, Any]) -> bool:
+    nested = credentials.get("claudeAiOauth")
+    login = nested if isinstance(nested, dict) else credentials
+    return bool(login.get("accessToken") or login.get("refreshToken"))
+
+
+def _keychain_has_login(env: Mapping[str, str]) -> bool:
+    try:
+        found = subprocess.run(
+            keychain_query(env), stdin=subprocess.DEVNULL, capture_output=True, timeout=KEYCHAIN_TIMEOUT_S
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return found.returncode == 0
+
+
+# --- the settings ---------------------------------------------------------------------------------
+
+
+def base_urls_in_settings(
+    env: Mapping[str, str], project: Path, platform: str = sys.platform
+) -> list[BaseUrl]:
+    """What the settings files say, strongest first; a file that can't be read says nothing."""
+    return list(_base_urls(_settings_files(env, project, platform)))
+
+
+def _settings_files(env: Mapping[str, str], project: Path, platform: str) -> list[Path]:
+    managed = MANAGED.get(platform, "/etc/claude-code/managed-settings.json")
+    files = [
+        Path(managed),
+        project / ".claude" / "settings.local.json",
+        project / ".claude" / "settings.json",
+        config_directory(env) / "settings.json",
+    ]
+    return list(dict.fromkeys(files))  # the home directory may be the project
+
+
+def _base_urls(files: list[Path]) -> Iterator[BaseUrl]:
+    for file in files:
+        variables = _json_object(file).get("env")
+        url = variables.get("ANTHROPIC_BASE_URL") if isinstance(variables, dict) else None
+        if isinstance(url, str) and url:
+            yield BaseUrl(file, url)
+
+
+def _json_object(file: Path) -> Mapping[str, Any]:
+    try:
+        value = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

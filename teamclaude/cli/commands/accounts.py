@@ -1,0 +1,128 @@
+"""List the accounts of the config file; with the status each has in the running
+proxy, if one answers.
+
+No token or key is ever shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from ...errors import TeamClaudeError
+from ..account_rows import account_row
+from ..address import add_port_option
+from ..terminal import has_color, note, width
+from ..user_config import read_config
+
+__all__ = ["arguments", "run"]
+
+# The list is the config's; the proxy's word is a bonus that nobody should wait for.
+PATIENCE_S = 1.0
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="also expiry times, organisation and ids"
+    )
+    parser.add_argument("--json", action="store_true", help="everything as JSON, for scripts")
+    add_port_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    file, config = read_config()
+    for danger in file.permission_warnings():
+        note(f"teamclaude: {danger}")
+    live = _live(args.port)
+    now = time.time()
+    rows = [account_row(account, (live or {}).get(account.name), now) for account in config.accounts]
+    if args.json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    if not rows:
+        note(f"teamclaude: {file.path} has no accounts yet: teamclaude login adds one")
+        return 0
+    print("\n".join(_lines(rows, args.verbose)))
+    for row in rows:
+        if row["endsSoon"]:
+            note(f"teamclaude: the login of {row['name']} ends in {row['login']}: teamclaude login renews it")
+    if live is None:
+        note("teamclaude: no proxy is running: the status of the accounts is not known")
+    return 0
+
+
+def _live(port: Optional[int]) -> Optional[dict[str, Mapping[str, Any]]]:
+    """The accounts in the proxy's status by name; None when it gives none."""
+    from ..proxy_client import configured_proxy
+
+    try:
+        status = configured_proxy(port, PATIENCE_S).get("/teamclaude/status")
+    except TeamClaudeError:
+        return None
+    found = status.get("accounts") if isinstance(status, dict) else None
+    return {str(a.get("name")): a for a in found or () if isinstance(a, dict)}
+
+
+def _lines(rows: list[dict[str, Any]], verbose: bool) -> list[str]:
+    from ...deck.text.colors import colored
+    from ...deck.text.format import UNKNOWN
+    from ...deck.text.table import Column, table_lines
+
+    columns = [
+        Column("NAME", max_cells=40),
+        Column("TIER"),
+        Column("STATUS"),
+        Column("PRIORITY", align_right=True),
+        Column("SOURCE"),
+        Column("TOKEN"),
+        Column("LOGIN"),
+    ]
+    body = [
+        [
+            row["name"],
+            row["tier"] or UNKNOWN,
+            _status(row),
+            str(row["priority"]),
+            row["source"] or UNKNOWN,
+            row["token"],
+            row["login"] or UNKNOWN,
+        ]
+        for row in rows
+    ]
+    heading, *lines = table_lines(columns, body, width() if sys.stdout.isatty() else 1000)
+    color = has_color(sys.stdout)
+    out = [colored(heading, "dim", color)]
+    for line, row in zip(lines, rows):
+        out.append(colored(line, row["status"] or "", color))
+        out += _details(row) if verbose else []
+    return out
+
+
+def _status(row: Mapping[str, Any]) -> str:
+    from ...deck.text.format import UNKNOWN
+
+    reason = row["statusReason"] if row["status"] != "disabled" else None
+    parts = [row["status"], "last resort" if row["lastResort"] else None, reason]
+    return ", ".join(part for part in parts if part) or UNKNOWN
+
+
+def _details(row: Mapping[str, Any]) -> list[str]:
+    from ...deck.text.cells import clean
+
+    facts = [
+        ("follows", row["importFrom"]),
+        ("token", row["tokenReason"]),
+        ("token expires", _moment(row["expiresAt"])),
+        ("login ends", _moment(row["refreshTokenExpiresAt"])),
+        ("organisation", " ".join(v for v in (row["orgName"], row["orgUuid"]) if v)),
+        ("account", row["accountUuid"]),
+    ]
+    return [f"    {name + ':':<15} {clean(str(value))}" for name, value in facts if value]
+
+
+def _moment(ms: Optional[int]) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(ms / 1000)) if ms is not None else ""

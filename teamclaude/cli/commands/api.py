@@ -1,0 +1,84 @@
+"""One API call with the credential of an account, through the running proxy:
+
+  teamclaude api /v1/models
+  teamclaude api /v1/messages --data @request.json
+
+The status and the headers go to stderr, the body to stdout.  Exit status 0
+only below 400.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Optional
+
+from ...accounts.config.identity import find_account
+from ...errors import TeamClaudeError, UsageError
+from ..address import add_port_option
+from ..environment import account_header
+from ..terminal import note
+from ..user_config import read_config
+
+__all__ = ["arguments", "run"]
+
+# A model may think this long before its answer begins.
+PATIENCE_S = 600.0
+VERSION = "2023-06-01"  # of the API; the only one there is
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", metavar="PATH", help="for example /v1/models")
+    parser.add_argument("--account", metavar="NAME", help="use this account and no other")
+    parser.add_argument("--method", metavar="M", help="default: POST with --data, else GET")
+    parser.add_argument("--data", metavar="JSON", help="body; @FILE reads a file, - reads stdin")
+    add_port_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..proxy_client import ProxyClient
+
+    file, config = read_config()
+    headers = {"anthropic-version": VERSION, "Accept": "*/*"}
+    if args.account:
+        name = find_account(config.accounts, args.account).name
+        headers["x-teamclaude-account"] = account_header(name)
+    body = _body(args.data)
+    method = (args.method or ("GET" if body is None else "POST")).upper()
+    if not method.isalpha():
+        raise UsageError(f"--method {args.method}: not an HTTP method")
+    proxy = ProxyClient(config, file.path, args.port, PATIENCE_S)
+    with proxy.request(method, _path(args.path), body, headers) as answer:
+        note(f"{answer.status} {answer.reason}")
+        for header, value in answer.headers:
+            note(f"{header}: {value}")
+        last = b""
+        for chunk in answer.chunks():
+            last = chunk[-1:]
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
+    if sys.stdout.isatty() and last not in (b"", b"\n"):
+        print()  # the prompt belongs on a line of its own
+    return 0 if answer.status < 400 else 1
+
+
+def _path(path: str) -> str:
+    if "://" in path:
+        raise UsageError(f"{path}: give the path alone; the proxy knows the host")
+    if not path.isascii() or any(char <= " " or char == "\x7f" for char in path):
+        raise UsageError("PATH holds spaces, controls or characters outside ASCII: encode them as %XX")
+    return path if path.startswith("/") else f"/{path}"
+
+
+def _body(data: Optional[str]) -> Optional[bytes]:
+    if data is None:
+        return None
+    if data == "-":
+        return sys.stdin.buffer.read()
+    if not data.startswith("@"):
+        return data.encode()
+    try:
+        with open(data[1:], "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise TeamClaudeError(f"{data[1:]}: can't read it: {error.strerror or error}") from error

@@ -1,0 +1,68 @@
+"""The list of commands, the help of one command, or a page of the manual."""
+
+from __future__ import annotations
+
+import argparse
+
+from ...errors import UsageError
+from ...manual import page, topics
+from .. import command_table
+from ..words import did_you_mean
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "topic", nargs="?", metavar="TOPIC", help=f"a command, or one of: {', '.join(topics())}"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.topic is None:
+        print("\n".join(_overview()))
+    elif args.topic in topics():
+        print(page(args.topic).rstrip())
+        if args.topic == "config":
+            print("\n".join(_settings()))
+    elif args.topic in [command.name for command in command_table.COMMANDS]:
+        from ..dispatch import parser_for
+
+        parser_for(command_table.find_command(args.topic)).print_help()
+    else:
+        known = [*topics(), *(command.name for command in command_table.COMMANDS)]
+        raise UsageError(f'no help on "{args.topic}"{did_you_mean(args.topic, known)}')
+    return 0
+
+
+def _overview() -> list[str]:
+    rows = [(f"{command.name} {command.words}".rstrip(), command.help) for command in command_table.COMMANDS]
+    room = max(len(left) for left, _ in rows)
+    return [
+        "usage: teamclaude COMMAND [OPTIONS]      (teamclaude COMMAND --help tells them)",
+        "",
+        *(f"  {left:<{room}}  {right}" for left, right in rows),
+        "",
+        f"manual: teamclaude help {' | '.join(topics())}",
+        "exit status: 0 ok, 1 failure, 2 wrong usage, 130 interrupted; TEAMCLAUDE_DEBUG=1 shows tracebacks",
+    ]
+
+
+def _settings() -> list[str]:
+    """Every key of the config file, generated from their declarations."""
+    import textwrap
+
+    from ...accounts.config.settings_table import settings_table
+
+    lines = ["", "All settings", "------------"]
+    for row in settings_table():
+        about = [row.type, row.unit, f"default {row.default}" if row.default else "not set by default"]
+        lines += ["", row.name]
+        lines += textwrap.wrap(row.why, 76, initial_indent="    ", subsequent_indent="    ")
+        lines += textwrap.wrap(
+            f"({', '.join(part for part in about if part)})",
+            76,
+            initial_indent="    ",
+            subsequent_indent="     ",
+        )
+    return lines

@@ -1,0 +1,37 @@
+"""What the running proxy is doing: its accounts and their quotas, the sessions
+it serves, usage by issue. teamclaude watch shows it alive.
+
+A dash is an unknown value: an account tells its quota with its first answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from ..address import add_port_option
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="the same as JSON, for scripts")
+    add_port_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from ...deck.model.build import deck_model
+    from ...deck.sources.sources_json import sources_from_json
+    from ..deck_page import deck_page
+    from ..proxy_client import configured_proxy
+
+    proxy = configured_proxy(args.port)
+    if args.json:
+        print(json.dumps(proxy.get("/teamclaude/status"), indent=2))
+        return 0
+    snapshot = proxy.get("/teamclaude/deck")
+    fleet = snapshot.get("fleet") if isinstance(snapshot, dict) else None
+    model = deck_model(snapshot if isinstance(snapshot, dict) else {}, sources_from_json(fleet))
+    print("\n".join(deck_page(model, sys.stdout, requests=0)))
+    return 0

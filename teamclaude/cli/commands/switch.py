@@ -1,0 +1,85 @@
+"""Pin the work to one account, or let routing decide again.
+
+teamclaude switch                      the accounts, and what is pinned
+teamclaude switch NAME                 new and unpinned work goes to NAME
+                                       for as long as it can serve
+teamclaude switch NAME --session SID   only this session
+teamclaude switch --auto               no pin (with --session: of this one)
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ...errors import UsageError
+from ..address import add_port_option
+from ..terminal import note
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the account, or the beginning of its name")
+    parser.add_argument("--session", metavar="SID", help="id of one session, or the beginning of it")
+    parser.add_argument("--auto", action="store_true", help="take the pin off")
+    add_port_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..proxy_client import configured_proxy
+
+    if args.auto and args.name:
+        raise UsageError("--auto takes the pin off, NAME sets one: give one of them")
+    if args.session and not (args.auto or args.name):
+        raise UsageError("--session needs the NAME of an account, or --auto")
+    proxy = configured_proxy(args.port)
+    status = proxy.get("/teamclaude/status")
+    if not (args.auto or args.name):
+        print("\n".join(_lines(status)))
+        return 0
+    account = None if args.auto else _account(status, args.name)
+    session = _session(status, args.session) if args.session else None
+    proxy.post("/teamclaude/switch", {"account": account, **({"session": session} if session else {})})
+    what = f"session {session}" if session else "all work"
+    note(f"{what} is pinned to {account}" if account else f"{what} is routed automatically again")
+    return 0
+
+
+def _names(status: Any) -> list[str]:
+    from ...deck.model.snapshot import objects_at, text_at
+
+    return [text_at(account, "name") for account in objects_at(status, "accounts")]
+
+
+def _account(status: Any, wanted: str) -> str:
+    from ...accounts.config.identity import find_name
+
+    return find_name(_names(status), wanted)
+
+
+def _session(status: Any, wanted: str) -> str:
+    """The whole id; one that the proxy does not know (yet) is pinned as it is."""
+    from ...deck.model.snapshot import objects_at, text_at
+
+    found = {text_at(row, "sid") for row in objects_at(status, "sessionBindings")}
+    matches = sorted(sid for sid in found if sid.startswith(wanted))
+    if len(matches) > 1 and wanted not in matches:
+        raise UsageError(f'session "{wanted}" could be any of: {", ".join(matches)}')
+    return matches[0] if len(matches) == 1 else wanted
+
+
+def _lines(status: Any) -> list[str]:
+    from ...deck.model.snapshot import objects_at, text_at
+
+    pins = {text_at(pin, "session"): text_at(pin, "account") for pin in objects_at(status, "pins")}
+    everything = pins.pop("", None)
+    current = text_at(status, "currentAccount")
+    lines = []
+    for account in objects_at(status, "accounts"):
+        name = text_at(account, "name")
+        marks = [text_at(account, "status")]
+        marks += ["all work is pinned to it"] if name == everything else []
+        marks += ["used last"] if name == current else []
+        lines.append(f"{name}  {', '.join(mark for mark in marks if mark)}")
+    return lines + [f"session {session} is pinned to {name}" for session, name in pins.items()]

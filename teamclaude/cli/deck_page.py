@@ -1,0 +1,124 @@
+"""The Deck as a command shows it: on the terminal when there is one that can, as plain text otherwise."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Optional, TextIO
+
+from . import terminal
+
+if TYPE_CHECKING:
+    from ..deck.controls import Controls
+    from ..deck.feed import LocalFeed
+    from ..deck.loop import DeckLoop, ExitReason
+    from ..deck.model.model import DeckModel
+    from ..deck.sources.reader import SourceReader
+    from ..deck.terminal.screen import Screen
+    from ..proxy.server import ProxyServer
+
+MAX_REQUESTS = 10  # on a page of text
+
+__all__ = ["LocalDeck", "claude_home", "deck_page", "deck_screen", "shows_ascii", "claude_sources"]
+
+
+def deck_screen() -> Optional[Screen]:
+    """The terminal, ready to be painted on; None where stdin or stdout is none, or it can't."""
+    try:
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            return None
+        from ..deck.terminal.screen import open_screen
+    except (ImportError, ValueError):  # Windows has no curses; a closed stream
+        return None
+    return open_screen(sys.stdout.fileno(), os.environ)
+
+
+def shows_ascii(stream: TextIO) -> bool:
+    """Whether box characters and emoji are to be avoided."""
+    from ..deck.text.ascii import supports_unicode
+
+    encoding = getattr(stream, "encoding", None) or "ascii"
+    if not stream.isatty():
+        return not supports_unicode({"LANG": "C.UTF-8"}, encoding)  # a file or pipe: no locale speaks for it
+    return not supports_unicode(_initial_environment(), encoding)
+
+
+def _initial_environment() -> Mapping[str, str]:
+    """The environment as it was before Python set LC_CTYPE for itself (PEP 538), where that can be known."""
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            entries = file.read().decode("utf-8", "replace").split("\0")
+    except OSError:
+        return os.environ
+    return dict(entry.split("=", 1) for entry in entries if "=" in entry)
+
+
+def deck_page(model: DeckModel, stream: TextIO, requests: int = MAX_REQUESTS) -> list[str]:
+    """The whole Deck as text for a stream, in colour where it shows colours; so many finished `requests`."""
+    from ..deck.text.spans import ansi_text, plain_text
+    from ..deck.view.frame import render_lines
+    from ..deck.view.options import FrameOptions
+
+    color = terminal.has_color(stream)
+    options = FrameOptions(
+        width=max(40, terminal.width()),
+        issues_open=True,
+        max_requests=requests,
+        ascii=shows_ascii(stream),
+        percent=not color,
+    )
+    lines = render_lines(model, options)
+    return [ansi_text(line, 8).rstrip() if color else plain_text(line) for line in lines]
+
+
+def claude_home() -> str:
+    """Where Claude Code keeps its files."""
+    return os.environ.get("CLAUDE_CONFIG_DIR") or os.path.join(os.path.expanduser("~"), ".claude")
+
+
+def claude_sources(home: str, clock: Callable[[], float] = time.time) -> SourceReader:
+    """The reader of those files; not started yet."""
+    from ..deck.sources.reader import SourceReader
+
+    return SourceReader(home, clock)
+
+
+class LocalDeck:
+    """The Deck of a proxy in this process."""
+
+    def __init__(self) -> None:
+        self._console: Optional[DeckLoop] = None
+
+    @property
+    def is_shown(self) -> bool:
+        return self._console is not None
+
+    def show_warning(self, line: str) -> bool:
+        """Show a warning; False while no Deck is shown."""
+        console = self._console
+        if console is not None:
+            console.warn(line)
+        return console is not None
+
+    def attach(self, service: ProxyServer, reader: SourceReader) -> None:
+        """From now on GET /teamclaude/deck says what the disk tells, and usage is counted under issues."""
+        from ..deck.feed import SourcesProvider
+
+        rows = SourcesProvider(reader)
+        service.runtime.sessions_on_disk = rows
+        service.runtime.issue_of = reader.issue_of
+        rows.start()
+
+    def show(
+        self, feed: LocalFeed, controls: Controls, on: Screen, is_over: Callable[[], bool]
+    ) -> ExitReason:
+        """Until it is left."""
+        from ..deck.loop import DeckLoop
+
+        self._console = DeckLoop(on, feed, controls, ascii=shows_ascii(sys.stdout), is_over=is_over)
+        try:
+            return self._console.run()
+        finally:
+            self._console = None

@@ -1,0 +1,79 @@
+"""What the lab's options may hold, and how its moments are written: `2 Tue 14:30` is in the second week."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+
+from ..errors import UsageError
+from ..routing.policies.registry import POLICIES
+from .ranges import number
+from .words import did_you_mean
+
+__all__ = ["Progress", "parse_moment", "format_moment", "parse_policies", "parse_sizes"]
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MOMENT = re.compile(r"(?:(\d{1,2})\s+)?([A-Za-z]{3})[a-z]*\s+(\d{1,2}):(\d{2})")
+BAR_WIDTH = 30
+
+
+def parse_sizes(text: str) -> tuple[float, ...]:
+    return tuple(number(0.01, 1000.0)(part) for part in text.split(","))
+
+
+def parse_moment(text: str) -> float:
+    """Seconds from the beginning of the run: `Tue 14:30`, `2 Tue 14:30`, or hours."""
+    found = _MOMENT.fullmatch(text.strip())
+    if found is None:
+        try:
+            return number(0.0, 24.0 * 7 * 12)(text) * 3600.0
+        except argparse.ArgumentTypeError:
+            raise argparse.ArgumentTypeError(
+                f'"{text}" is no time: "Tue 14:30", "2 Tue 14:30", or hours'
+            ) from None
+    week, name, hour, minute = found.groups()
+    day = next((n for n, known in enumerate(DAYS) if known.lower() == name.lower()), -1)
+    if day < 0 or int(hour) > 23 or int(minute) > 59 or week == "0":
+        raise argparse.ArgumentTypeError(f'"{text}" is no time: "Tue 14:30", "2 Tue 14:30", or hours')
+    return ((int(week or 1) - 1) * 7 + day) * 86400.0 + int(hour) * 3600.0 + int(minute) * 60.0
+
+
+def format_moment(at: float) -> str:
+    """`week 2, Tue 14:30`."""
+    days, seconds = divmod(int(at), 86400)
+    hour, minute = seconds // 3600, seconds // 60 % 60
+    return f"week {days // 7 + 1}, {DAYS[days % 7]} {hour:02d}:{minute:02d}"
+
+
+def parse_policies(words: Sequence[str]) -> list[str]:
+    """The policies that are meant, in words of their own or with commas; `all` is every one."""
+    names: list[str] = []
+    for word in (part for each in words for part in each.split(",") if part):
+        if word != "all" and word not in POLICIES:
+            raise UsageError(f'no policy "{word}"{did_you_mean(word, list(POLICIES))}')
+        names.extend(POLICIES if word == "all" else [word])
+    return list(dict.fromkeys(names))
+
+
+class Progress:
+    """A bar on a terminal's stderr; nothing elsewhere."""
+
+    def __init__(self, runs: int) -> None:
+        self._runs = runs
+        self._done = 0
+        self._shown = sys.stderr.isatty()
+
+    def update(self, share: float) -> None:
+        if self._shown:
+            filled = round(BAR_WIDTH * (self._done + share) / self._runs)
+            bar = "#" * filled + "." * (BAR_WIDTH - filled)
+            print(f"\r[{bar}] run {self._done + 1} of {self._runs} ", end="", file=sys.stderr, flush=True)
+
+    def run_done(self) -> None:
+        self._done += 1
+
+    def clear(self) -> None:
+        if self._shown:
+            print("\r" + " " * (BAR_WIDTH + 30) + "\r", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,210 @@
+"""Talking to the running proxy, as a command does.
+
+Straight to its port: the HTTP proxies of the environment are for the way out, not for this machine.  Whatever
+goes wrong becomes one line that says what to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Optional
+
+from ..accounts.config.config import Config, TlsConfig
+from ..errors import ConfigError, TeamClaudeError
+from .address import server_host, server_url
+from .user_config import read_config
+
+__all__ = [
+    "ProxyResponse",
+    "ProxyDownError",
+    "ProxyClient",
+    "ProxyRefusedError",
+    "ProxyUnreachableError",
+    "configured_proxy",
+]
+
+TIMEOUT_S = 10.0
+CHUNK = 65536
+
+
+class ProxyUnreachableError(TeamClaudeError):
+    """Our proxy gives no answer where the config says."""
+
+
+class ProxyDownError(ProxyUnreachableError):
+    """Nothing listens there."""
+
+
+class ProxyRefusedError(TeamClaudeError):
+    """The proxy answered with an error; the text is its own."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ProxyResponse:
+    """An answer whose body is read as it arrives; reading raises Unreachable."""
+
+    def __init__(self, proxy: ProxyClient, response: http.client.HTTPResponse) -> None:
+        self._proxy, self._response = proxy, response
+        self.status, self.reason = response.status, response.reason
+        self.headers = response.getheaders()
+
+    def chunks(self) -> Iterator[bytes]:
+        while True:
+            with self._proxy.translate_errors():
+                chunk = self._response.read1(CHUNK)
+            if not chunk:
+                break
+            yield chunk
+        if self._response.length:  # read1 takes an early end for the end
+            raise self._proxy.truncated_error()
+
+    def read(self) -> bytes:
+        return b"".join(self.chunks())
+
+
+class ProxyClient:
+    """The proxy that a config describes.  Every method raises Unreachable or Refused."""
+
+    def __init__(
+        self, config: Config, path: Path, port: Optional[int] = None, timeout_s: float = TIMEOUT_S
+    ) -> None:
+        """`path` is the config file's, for error texts; `port` is the server's if it is not the config's."""
+        self.url = server_url(config.proxy, port)
+        self._host = server_host(config.proxy)
+        self._port = port or config.proxy.port
+        self._key = config.proxy.api_key or ""
+        self._tls = config.proxy.tls
+        self._path = path
+        self._timeout_s = timeout_s
+
+    def get(self, path: str) -> Any:
+        """The JSON of one of the proxy's own endpoints."""
+        return self._json("GET", path, None)
+
+    def post(self, path: str, body: Optional[Mapping[str, Any]] = None) -> Any:
+        """As get, for an endpoint that changes something."""
+        return self._json("POST", path, json.dumps(body or {}).encode())
+
+    def is_up(self) -> bool:
+        """False when nothing listens; Unreachable when what listens is not our proxy."""
+        try:
+            health = self._json("GET", "/health", None)
+        except ProxyDownError:
+            return False
+        if not isinstance(health, dict) or health.get("service") != "teamclaude":
+            raise self._other_program_error()
+        return True
+
+    @contextlib.contextmanager
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Optional[bytes] = None,
+        headers: Optional[Mapping[str, str]] = None,
+    ) -> Iterator[ProxyResponse]:
+        """One request with the proxy key; the answer, whatever its status, is read inside the `with`."""
+        sent = {"x-teamclaude-key": self._key}
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+        with contextlib.closing(self._connection()) as connection:
+            with self.translate_errors():
+                connection.request(method, path, body, {**sent, **(headers or {})})
+                response = connection.getresponse()
+            yield ProxyResponse(self, response)
+
+    @contextlib.contextmanager
+    def translate_errors(self) -> Iterator[None]:
+        """Foreign exceptions of a connection become Unreachable."""
+        try:
+            yield
+        except ssl.SSLError as error:
+            raise ProxyUnreachableError(f"no TLS with {self.url}: {error.reason or error}") from error
+        except (ConnectionResetError, BrokenPipeError, http.client.IncompleteRead) as error:
+            raise self.truncated_error() from error
+        except http.client.HTTPException as error:
+            raise self._other_program_error() from error
+        except socket.timeout as error:
+            raise ProxyUnreachableError(
+                f"the proxy at {self.url} gave no answer in {self._timeout_s:g} s"
+            ) from error
+        except OSError as error:
+            raise self._down_error() from error
+
+    def truncated_error(self) -> ProxyUnreachableError:
+        """The error for an answer that ends too early, or never begins."""
+        return ProxyUnreachableError(f"the proxy at {self.url} broke off its answer")
+
+    def _json(self, method: str, path: str, body: Optional[bytes]) -> Any:
+        with self.request(method, path, body) as answer:
+            status, text = answer.status, answer.read()
+        try:
+            value = json.loads(text)
+        except ValueError:
+            raise self._other_program_error() from None
+        if status == 401:
+            raise ProxyRefusedError(f"the proxy at {self.url} does not accept {self._key_name()}", status)
+        if status >= 400:
+            raise ProxyRefusedError(
+                _error_message(value) or f"the proxy at {self.url} answered {status} to {path}", status
+            )
+        return value
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if not self._port:
+            raise ProxyDownError(
+                f"proxy.port is 0 (any free one) in {self._path}: name the server's with --port"
+            )
+        if self._tls is None:
+            return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+        context = _tls_context(self._tls)
+        return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_s, context=context)
+
+    # What the person can do is another thing for a proxy that no config file describes (`remote`).
+
+    def _key_name(self) -> str:
+        return f"the proxy.apiKey of {self._path}"
+
+    def _down_error(self) -> ProxyDownError:
+        return ProxyDownError(f"no proxy answers at {self.url}; start it with: teamclaude server")
+
+    def _other_program_error(self) -> ProxyUnreachableError:
+        return ProxyUnreachableError(
+            f"another program answers at {self.url}, not teamclaude; "
+            "set another proxy.port in the config file, or name the server's with --port"
+        )
+
+
+def configured_proxy(port: Optional[int] = None, timeout_s: float = TIMEOUT_S) -> ProxyClient:
+    """The proxy of the user's config file; not yet asked for anything.  ConfigError without a file."""
+    file, config = read_config()
+    return ProxyClient(config, file.path, port, timeout_s)
+
+
+def _tls_context(tls: TlsConfig) -> ssl.SSLContext:
+    """Trusts the certificate of the config besides the system's: it is often made for this purpose alone."""
+    context = ssl.create_default_context()
+    # The certificate is known by its bytes; the name in it is the one other machines use.
+    context.check_hostname = False
+    context.verify_flags |= ssl.VerifyFlags(0x80000)  # X509_V_FLAG_PARTIAL_CHAIN; has a name since 3.10
+    try:
+        with open(tls.cert, encoding="ascii", errors="ignore") as file:
+            context.load_verify_locations(cadata=file.read())
+    except OSError as error:
+        raise ConfigError(f"proxy.tls.cert: can't read {tls.cert}: {error.strerror or error}") from error
+    return context
+
+
+def _error_message(answer: Any) -> str:
+    error = answer.get("error") if isinstance(answer, dict) else None
+    message = error.get("message") if isinstance(error, dict) else error
+    return message if isinstance(message, str) else ""

@@ -1,0 +1,57 @@
+"""The user's config file, as commands open it.
+
+A command that only reads makes no file: one made in the place of a file that was deleted would be taken
+for the pool's, by whoever reads it next.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+from ..accounts.config.config import Config
+from ..accounts.config.config_file import ConfigFile, config_path, state_path
+from ..errors import ConfigError
+from .terminal import note
+
+__all__ = ["load_or_create_config", "required_proxy_key", "open_config", "read_config"]
+
+# A running server whose file was deleted writes it again after two looks, 2 s apart.
+SERVER_SEC = 6.0
+POLL_SEC = 0.1
+
+
+def open_config() -> ConfigFile:
+    """The config file that the environment names; what it has to say goes to stderr."""
+    return ConfigFile(config_path(os.environ), warn=lambda line: note(f"teamclaude: {line}"))
+
+
+def read_config() -> tuple[ConfigFile, Config]:
+    """The config file and its values; ConfigError that says what to do when there is none."""
+    file = open_config()
+    if not os.path.exists(file.path):
+        makes = "teamclaude login (or import) makes it with an account"
+        if os.path.exists(state_path(file.path)):
+            back = "a running server writes it again in seconds"
+            raise ConfigError(f"{file.path} is gone: {back}; else {makes}")
+        raise ConfigError(f"{file.path}: there is no config file yet; {makes}")
+    return file, file.load()
+
+
+def load_or_create_config(sleep: Callable[[float], None] = time.sleep) -> tuple[ConfigFile, Config]:
+    """As read_config, for a command that adds an account: a missing file is made."""
+    file = open_config()
+    if not os.path.exists(file.path) and os.path.exists(state_path(file.path)):
+        note(f"teamclaude: {file.path} is gone: waiting {SERVER_SEC:g} s for a running server to write it")
+        deadline = time.monotonic() + SERVER_SEC
+        while not os.path.exists(file.path) and time.monotonic() < deadline:
+            sleep(POLL_SEC)
+    return file, file.load_or_create()
+
+
+def required_proxy_key(file: ConfigFile, config: Config) -> str:
+    """The key clients authenticate with; ConfigError when the file has none yet."""
+    if not config.proxy.api_key:
+        raise ConfigError(f"{file.path}: has no proxy.apiKey yet; teamclaude server adds one when it starts")
+    return config.proxy.api_key

@@ -1,0 +1,151 @@
+"""From the proxy's JSON and the sources on disk to the model of one frame.  Pure; any JSON will do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Optional
+
+from ..sources.sources import NO_SOURCES, Sources
+from ..text.format import finite_number
+from .accounts import accounts_of, issues_of, unassigned_of
+from .alerts import alerts_of
+from .conversations import conversations, shown_with_parent
+from .holds import describe_waiting, holds_of
+from .model import (
+    LEAD,
+    WORKER,
+    AccountRow,
+    ActivityRow,
+    DeckModel,
+    IssueRow,
+    Node,
+    NodeCounts,
+    PoolCapacity,
+    ProxyInfo,
+    Totals,
+    sum_usage,
+)
+from .nodes import nodes_of
+from .parents import ConversationSet, parents_of, usage_by_node
+from .snapshot import JsonObject, object_at, objects_at, snapshot_time, text_at
+from .tree import trees_of
+
+__all__ = ["deck_model"]
+
+
+def deck_model(snapshot: JsonObject, sources: Sources = NO_SOURCES, reachable: bool = True) -> DeckModel:
+    """The frame for `snapshot`, an answer of GET /teamclaude/deck.
+
+    `reachable` is False when it is the last one before the proxy was lost.
+    """
+    at = snapshot_time(snapshot) or 0.0
+    known = conversations(snapshot, sources)
+    signs = {key: one.signs(sources) for key, one in known.items()}
+    crew = ConversationSet(known, signs, shown_with_parent(known, signs, at), sources, at)
+    parents, tallies = parents_of(crew), usage_by_node(crew)
+    nodes = nodes_of(crew, parents, tallies)
+    accounts = accounts_of(snapshot, nodes, at)
+    issues = issues_of(snapshot, nodes, {key: pin.title for key, pin in sources.pins.items()})
+    capacity = _capacity(object_at(snapshot, "capacity"))
+    return DeckModel(
+        now=at,
+        proxy=_proxy_info(object_at(snapshot, "system"), reachable),
+        totals=_totals(object_at(snapshot, "system"), sources, capacity, accounts, nodes.values()),
+        nodes=nodes,
+        trees=trees_of(parents, tallies),
+        accounts=accounts,
+        unassigned=unassigned_of(nodes, accounts),
+        issues=issues,
+        issues_total=IssueRow(
+            "", sessions=sum(i.sessions for i in issues), usage=sum_usage([issue.usage for issue in issues])
+        ),
+        held=holds_of(snapshot, at),
+        activity=(
+            *_activity(objects_at(snapshot, "inflight"), True, at),
+            *_activity(objects_at(snapshot, "activity"), False, at),
+        ),
+        alerts=alerts_of(nodes, accounts, capacity.verdict),
+    )
+
+
+def _proxy_info(system: JsonObject, reachable: bool) -> ProxyInfo:
+    return ProxyInfo(
+        text_at(system, "version"), _whole_number(system, "port"), reachable, bool(system.get("draining"))
+    )
+
+
+def _capacity(capacity: JsonObject) -> PoolCapacity:
+    return PoolCapacity(
+        verdict=text_at(capacity, "verdict"),
+        headroom=_whole_number(capacity, "headroom"),
+        live=_whole_number(capacity, "liveAccounts"),
+        total=_whole_number(capacity, "total"),
+        benched=_whole_number(capacity, "benched"),
+        next_reset_sec=finite_number(capacity.get("soonestResetSec")) or None,
+    )
+
+
+def _totals(
+    system: JsonObject,
+    sources: Sources,
+    capacity: PoolCapacity,
+    accounts: Iterable[AccountRow],
+    nodes: Iterable[Node],
+) -> Totals:
+    statuses = [account.status for account in accounts]
+    held = _whole_number(system, "held") or 0
+    return Totals(
+        rss_mb=finite_number(system.get("proxyRssMB")),
+        uptime_sec=finite_number(system.get("proxyUptimeSec")),
+        throttled=statuses.count("benched"),
+        need_login=statuses.count("auth_failed"),
+        waiting=max(0, (_whole_number(system, "waiting") or 0) - held),
+        held=held,
+        ram_share=sources.machine.ram,
+        cpu_share=sources.machine.cpu,
+        capacity=capacity,
+        counts=_node_counts(list(nodes)),
+    )
+
+
+def _node_counts(nodes: list[Node]) -> NodeCounts:
+    roles = [node.role for node in nodes]
+    leads, workers = roles.count(LEAD), roles.count(WORKER)
+    return NodeCounts(
+        agents=len(nodes),
+        solo=len(nodes) - leads - workers,
+        leads=leads,
+        workers=workers,
+        warm=sum(node.warm for node in nodes),
+        live=sum(node.live for node in nodes),
+        needs_you=sum(node.needs_you for node in nodes),
+        inference=sum(node.inference for node in nodes),
+        tools=sum(node.tool_running for node in nodes),
+        usage=sum_usage([node.usage for node in nodes]),
+    )
+
+
+def _activity(records: Iterable[JsonObject], running: bool, at: float) -> list[ActivityRow]:
+    return [
+        ActivityRow(
+            text_at(record, "id"),
+            record,
+            running,
+            finite_number(record.get("durationSec")),
+            "" if running else _style(record),
+            describe_waiting(object_at(record, "waiting"), at) if running else "",
+        )
+        for record in records
+    ]
+
+
+def _style(record: JsonObject) -> str:
+    status = finite_number(record.get("status"))
+    if status is None or status >= 500:
+        return "bad"
+    return "warn" if status >= 400 or record.get("outcome") not in ("served", "") else "good"
+
+
+def _whole_number(source: Mapping[str, object], key: str) -> Optional[int]:
+    value = finite_number(source.get(key))
+    return None if value is None else int(value)

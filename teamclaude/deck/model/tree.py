@@ -1,0 +1,99 @@
+"""Orchestration trees: who works for whom, to any depth.
+
+An edge is a sub-agent's parent, or a pin whose `parentId` is the issue another shown session is pinned to.
+Rule 1: a conversation has one parent at most and appears once.
+Rule 2: nobody is his own parent, and an edge that would close a circle is left out.
+Rule 3: only a lead whose parent is not shown is a root; who has neither parent nor children is in no tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from .model import Tree, TreeLevel, TreeLine, UsageSum, sum_usage
+
+__all__ = ["without_cycles", "children_of", "trees_of"]
+
+
+def without_cycles(parents: Mapping[str, str]) -> dict[str, str]:
+    """`parents` (child -> parent) without self-parents and without the edge that closes each circle."""
+    kept = {child: parent for child, parent in parents.items() if child != parent}
+    settled: set[str] = set()
+    for start in sorted(kept):
+        path: list[str] = []
+        on_path: dict[str, int] = {}
+        at = start
+        while at in kept and at not in settled and at not in on_path:
+            on_path[at] = len(path)
+            path.append(at)
+            at = kept[at]
+        if at in on_path:
+            # The same one goes whatever order the sessions came in.
+            del kept[min(path[on_path[at] :])]
+        settled.update(path)
+    return kept
+
+
+def children_of(parents: Mapping[str, str]) -> dict[str, list[str]]:
+    """Parent -> children, in the order of `parents`."""
+    found: dict[str, list[str]] = {}
+    for child, parent in parents.items():
+        found.setdefault(parent, []).append(child)
+    return found
+
+
+def trees_of(parents: Mapping[str, str], usages: Mapping[str, UsageSum]) -> tuple[Tree, ...]:
+    """The trees of acyclic `parents`; roots and children with the most tokens of their subtree first."""
+    children = children_of(parents)
+    roots = [key for key in children if key not in parents]
+    sums = _sums(roots, children, usages)
+
+    def most_first(keys: Iterable[str]) -> list[str]:
+        return sorted(keys, key=lambda key: (-(sums[key][1].tokens or 0), key))
+
+    order = {key: most_first(below) for key, below in children.items()}
+    return tuple(_tree(root, order, sums, usages) for root in most_first(roots))
+
+
+def _sums(
+    roots: Iterable[str], children: Mapping[str, list[str]], usages: Mapping[str, UsageSum]
+) -> dict[str, tuple[int, UsageSum]]:
+    """(nodes, use) of each subtree, from the leaves up: no recursion, whatever the depth."""
+    order = list(roots)
+    for key in order:
+        order.extend(children.get(key, ()))
+    sums: dict[str, tuple[int, UsageSum]] = {}
+    for key in reversed(order):
+        below = [sums[child] for child in children.get(key, ())]
+        own = usages[key]
+        sums[key] = (
+            1 + sum(nodes for nodes, _ in below),
+            sum_usage([own, *(tally for _, tally in below)]) if below else own,
+        )
+    return sums
+
+
+def _tree(
+    root: str,
+    order: Mapping[str, list[str]],
+    sums: Mapping[str, tuple[int, UsageSum]],
+    usages: Mapping[str, UsageSum],
+) -> Tree:
+    lines: list[TreeLine] = []
+    levels: dict[int, list[UsageSum]] = {}
+    stack: list[tuple[str, tuple[bool, ...]]] = [(root, ())]
+    while stack:
+        key, rails = stack.pop()
+        size, subtree = sums[key]
+        lines.append(TreeLine(key, len(rails), rails, size, subtree))
+        levels.setdefault(len(rails), []).append(usages[key])
+        below = order.get(key, ())
+        for place in range(len(below) - 1, -1, -1):
+            stack.append((below[place], (*rails, place < len(below) - 1)))
+    return Tree(
+        lines=tuple(lines),
+        levels=tuple(
+            TreeLevel(depth, len(found), sum_usage(found)) for depth, found in sorted(levels.items())
+        ),
+        usage=sums[root][1],
+    )

@@ -1,0 +1,244 @@
+"""The background reader of what Claude Code left on disk: cheap, silent, never in a request's way.
+
+Rule 1: only what shown sessions need is read; of all other transcripts only the folder's entry is looked at.
+Rule 2: a pass is bounded (files, bytes), and so is the share of time that sweeps take, however many files.
+Rule 3: `sources` is the same object as long as nothing changed: a frame need not be drawn again.
+Rule 4: nothing raises: what can't be read is not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import Optional, Union
+
+from ...threads import start_with_retry
+from .machine import MachineLoadReader
+from .presence import SHOWN_SEC, TOOL_SEC
+from .projects import Projects
+from .registry import SessionRegistry
+from .session_files import SessionFiles
+from .sources import NO_SOURCES, ClientProcess, IssuePin, MachineLoad, RegistryRow, Sources
+
+__all__ = ["SourceReader"]
+
+BUSY_PAUSE_SEC, IDLE_PAUSE_SEC = 1.0, 4.0  # between two passes
+IDLE_AFTER_SEC = 15.0  # without a change
+MIN_PAUSE_SEC = 0.25  # between two passes, whoever is in a hurry
+SCAN_SEC = 3.0  # between two looks for new transcripts and changed pins
+FULL_SCAN_SEC = 20.0  # at least, between two looks at all of them
+FULL_SCAN_CPU_SHARE = 0.0004  # of a core: the most that sweeps may take
+MACHINE_SEC = 4.0
+MAX_SESSIONS = 500
+MAX_WHOLE_BYTES = 8 << 20  # of whole looks in one pass
+
+
+class _Timer:
+    """Says when something is due again; also after the clock was set back."""
+
+    def __init__(self, period: float) -> None:
+        self.period = period
+        self._last: Optional[float] = None
+
+    def due(self, now: float) -> bool:
+        last = self._last  # another thread may be in a hurry
+        if last is not None and last <= now < last + self.period:
+            return False
+        self._last = now
+        return True
+
+    def expire(self) -> None:
+        self._last = None
+
+
+class SourceReader:
+    """`home` is Claude Code's directory ($CLAUDE_CONFIG_DIR or ~/.claude).
+
+    Any thread may call anything; `start` runs passes in a thread of its own until `close`.
+    """
+
+    def __init__(
+        self,
+        home: Union[str, os.PathLike[str]],
+        clock: Callable[[], float] = time.time,
+        machine_reader: Optional[MachineLoadReader] = None,
+    ) -> None:
+        path = os.fspath(home)
+        self._clock = clock
+        self._projects = Projects(path)
+        self._registry = SessionRegistry(path)
+        self._machine_reader = machine_reader or MachineLoadReader()
+        self._machine = MachineLoad()
+        self._files: dict[str, SessionFiles] = {}
+        self._wanted: frozenset[str] = frozenset()
+        self._sources = NO_SOURCES
+        self._scan_timer, self._full_scan_timer, self._machine_timer = (
+            _Timer(SCAN_SEC),
+            _Timer(FULL_SCAN_SEC),
+            _Timer(MACHINE_SEC),
+        )
+        self._recent: dict[str, float] = {}  # sessions by their transcripts' mtime
+        self._pins: dict[str, Optional[IssuePin]] = {}
+        self._at_tool: set[str] = set()
+        self._incomplete = False  # whole looks are left for the next pass
+        self._changed_at = clock()
+        self._pass_lock = threading.Lock()  # one pass at a time: guards everything above but _wanted
+        self._wake, self._closed = threading.Event(), threading.Event()
+        self._thread: Optional[threading.Thread] = None
+
+    # --- for the Deck -----------------------------------------------------------------------------
+
+    @property
+    def sources(self) -> Sources:
+        """What was found by the last pass."""
+        return self._sources
+
+    def set_wanted(self, sessions: Iterable[str]) -> None:
+        """The sessions whose files matter (`conversations.sessions_of`); a new one is looked up soon."""
+        wanted = frozenset(sessions)
+        news = wanted - self._wanted
+        self._wanted = wanted
+        if news:
+            self._scan_timer.expire()
+            self._wake.set()
+
+    def issue_of(self, session: str) -> Optional[str]:
+        """The issue a session is pinned to, as of the last pass; touches no file."""
+        return self._sources.issue_of(session)
+
+    def start(self) -> None:
+        """Run passes in the background; none where no thread is to be had."""
+        thread = threading.Thread(target=self._run, name="deck-sources", daemon=True)
+        self._thread = thread if start_with_retry(thread) else None
+
+    def close(self) -> None:
+        """End the background passes."""
+        self._closed.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(2.0)
+
+    @property
+    def pause_sec(self) -> float:
+        """Seconds to the next pass: longer when nothing has changed for a while."""
+        if self._incomplete:
+            return MIN_PAUSE_SEC
+        return BUSY_PAUSE_SEC if self._clock() - self._changed_at < IDLE_AFTER_SEC else IDLE_PAUSE_SEC
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            # Whatever lies on a disk: the Deck goes on with what it has.
+            with contextlib.suppress(Exception):
+                self.refresh()
+            self._closed.wait(MIN_PAUSE_SEC)
+            self._wake.wait(self.pause_sec - MIN_PAUSE_SEC)
+            self._wake.clear()
+
+    # --- one pass ---------------------------------------------------------------------------------
+
+    def refresh(self) -> Sources:
+        """One pass."""
+        with self._pass_lock:
+            now = self._clock()
+            looked, swept = self._find_transcripts(now)
+            rows, clients = self._registry.rows(), self._registry.clients()
+            if swept:
+                self._registry.retain((*rows, *self._files))
+                self._at_tool = self._sessions_at_a_tool(rows, now)
+            sessions = self._candidates(now, rows, clients)
+            self._update_files(sessions, now, swept)
+            if self._machine_timer.due(now):
+                self._machine = self._machine_reader.read()
+            found = self._collect(sessions, rows, clients, looked)
+            if found != self._sources:
+                if replace(found, machine=self._sources.machine) != self._sources:
+                    self._changed_at = now  # the gauges alone always move
+                self._sources = found
+            return self._sources
+
+    def _find_transcripts(self, now: float) -> tuple[bool, bool]:
+        """Find transcripts; whether new ones were looked for, and whether all files were looked at."""
+        look, sweep = self._scan_timer.due(now), self._full_scan_timer.due(now)
+        if sweep:
+            began = time.perf_counter()
+            self._projects.scan_all()
+            self._full_scan_timer.period = max(
+                FULL_SCAN_SEC, (time.perf_counter() - began) / FULL_SCAN_CPU_SHARE
+            )
+        elif look:
+            self._projects.scan_new()
+        if look or sweep:
+            self._recent = {
+                session: found.modified
+                for session, found in self._projects.transcripts.items()
+                if found.modified >= now - SHOWN_SEC
+            }
+        return look, sweep
+
+    def _sessions_at_a_tool(self, rows: Iterable[str], now: float) -> set[str]:
+        """Registered sessions with a fresh marker, however long their transcripts are quiet."""
+        markers = {session: self._registry.tool(session) for session in rows}
+        return {session for session, at in markers.items() if at is not None and now - at < TOOL_SEC}
+
+    def _candidates(
+        self, now: float, rows: Mapping[str, RegistryRow], clients: Mapping[str, ClientProcess]
+    ) -> list[str]:
+        """The sessions that may be shown: wanted ones, then those that moved or began last."""
+        moved = dict(self._recent)
+        for session, followed in self._files.items():
+            if followed.value is not None and followed.value.changed >= now - SHOWN_SEC:
+                moved[session] = followed.value.changed
+        for session in (*rows, *clients):
+            if session not in self._projects.transcripts:
+                moved[session] = now  # it has just begun, or its transcript is elsewhere
+        for session in (*self._wanted, *self._at_tool):
+            moved[session] = math.inf
+        return sorted(moved, key=lambda session: (-moved[session], session))[:MAX_SESSIONS]
+
+    def _update_files(self, sessions: Iterable[str], now: float, thoroughly: bool) -> None:
+        followed: dict[str, SessionFiles] = {}
+        for session in sessions:
+            found = self._projects.transcripts.get(session)
+            if found is not None:
+                known = self._files.get(session)
+                one = known if known is not None and known.path == found.path else SessionFiles(found.path)
+                one.update(now, thoroughly)
+                followed[session] = one
+        self._files = followed
+        left = MAX_WHOLE_BYTES
+        for one in followed.values():
+            if left > 0 and one.incomplete:
+                left -= one.read_whole()
+        self._incomplete = any(one.incomplete for one in followed.values())
+
+    def _collect(
+        self,
+        sessions: Collection[str],
+        rows: Mapping[str, RegistryRow],
+        clients: Mapping[str, ClientProcess],
+        looked: bool,
+    ) -> Sources:
+        known = {} if looked else self._pins
+        self._pins = {
+            session: known[session] if session in known else self._registry.pin(session)
+            for session in sessions
+        }
+        tools = {session: self._registry.tool(session) for session in sessions}
+        shown = set(sessions)
+        return Sources(
+            registry={session: row for session, row in rows.items() if session in shown},
+            pins={session: pin for session, pin in self._pins.items() if pin is not None},
+            tools={session: at for session, at in tools.items() if at is not None},
+            clients={session: client for session, client in clients.items() if session in shown},
+            transcripts={
+                session: followed.value
+                for session, followed in self._files.items()
+                if followed.value is not None
+            },
+            machine=self._machine,
+        )

@@ -1,0 +1,142 @@
+"""The session registry's files, and Claude Code's own list of running clients.
+
+`state/sessions.json` and `state/sessions/<sid>/` are written by launchers and hooks that some users have;
+`sessions/<pid>.json` by Claude Code itself (2.1.330) while an interactive client runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Optional
+
+from ..text.cells import width
+from .files import FileCache, clean_text, json_object, parse_time
+from .sources import ClientProcess, IssuePin, RegistryRow, bare_id
+
+__all__ = ["SessionRegistry", "parse_client", "parse_pin", "parse_registry", "parse_tool"]
+
+_MAX_REGISTRY_BYTES = 4 << 20
+MAX_ROWS = 2000
+_SESSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}")  # it becomes part of a path
+_SOLO = re.compile(r"solo\s*:\s*", re.IGNORECASE)
+_STATUSES = ("busy", "shell", "idle", "waiting")
+
+
+class SessionRegistry:
+    """Reads below one Claude Code directory; what did not change is not read again."""
+
+    def __init__(self, home: str) -> None:
+        self._state = os.path.join(home, "state")
+        self._sessions = os.path.join(self._state, "sessions")
+        self._clients = os.path.join(home, "sessions")
+        self._registry = FileCache(parse_registry, _MAX_REGISTRY_BYTES)
+        self._pins = FileCache(parse_pin)
+        self._tools = FileCache(parse_tool, 4096)
+        self._running = FileCache(parse_client)
+
+    def rows(self) -> Mapping[str, RegistryRow]:
+        """The registered sessions."""
+        return self._registry.get(os.path.join(self._state, "sessions.json")) or {}
+
+    def pin(self, session: str) -> Optional[IssuePin]:
+        return self._pins.get(self._file(session, "pin.json"))
+
+    def tool(self, session: str) -> Optional[float]:
+        """When the tool that executes was started."""
+        return self._tools.get(self._file(session, "tool-inflight"))
+
+    def clients(self) -> dict[str, ClientProcess]:
+        """The interactive clients that run."""
+        try:
+            names = [name for name in os.listdir(self._clients) if re.fullmatch(r"\d+\.json", name)]
+        except OSError:
+            return {}
+        paths = {os.path.join(self._clients, name) for name in sorted(names)[:MAX_ROWS]}
+        self._running.retain(paths)
+        found = [self._running.get(path) for path in sorted(paths)]
+        return dict(pair for pair in found if pair is not None)
+
+    def retain(self, sessions: Iterable[str]) -> None:
+        """Free what was read of all other sessions."""
+        kept = set(sessions)
+        self._pins.retain({self._file(session, "pin.json") for session in kept})
+        self._tools.retain({self._file(session, "tool-inflight") for session in kept})
+
+    def _file(self, session: str, name: str) -> str:
+        return f"{self._sessions}{os.sep}cc-{session}{os.sep}{name}"
+
+
+def is_session_id(value: Any) -> bool:
+    """Whether a text may be a session id: nothing that could lead out of its directory."""
+    return isinstance(value, str) and _SESSION.fullmatch(value) is not None
+
+
+def parse_registry(raw: bytes) -> dict[str, RegistryRow]:
+    """The rows of sessions.json by session; raises ValueError for what is no JSON."""
+    value = json.loads(raw)
+    rows = value.get("sessions") if isinstance(value, dict) else value
+    found = {}
+    for row in (rows if isinstance(rows, list) else [])[-MAX_ROWS:]:
+        session = bare_id(row["sid"]) if isinstance(row, dict) and isinstance(row.get("sid"), str) else ""
+        if is_session_id(session):
+            found[session] = _row(row)
+    return found
+
+
+def _row(row: Mapping[str, Any]) -> RegistryRow:
+    intent = clean_text(row.get("intent"))
+    solo = _SOLO.match(intent)
+    return RegistryRow(
+        emoji=_emoji(row.get("emoji")),
+        intent=intent[solo.end() :] if solo else intent,
+        solo=solo is not None,
+        pinned_issue=clean_text(row.get("pinned_issue"), 64),
+        started=parse_time(row.get("started")),
+    )
+
+
+def _emoji(value: Any) -> str:
+    """One that fits where one is drawn; else empty."""
+    emoji = clean_text(value, 16)
+    return emoji if width(emoji) <= 2 and not emoji.isascii() else ""
+
+
+def parse_pin(raw: bytes) -> Optional[IssuePin]:
+    """Raises ValueError for what is no JSON object."""
+    pin = json_object(raw)
+    return IssuePin(
+        identifier=clean_text(pin.get("identifier"), 64),
+        title=clean_text(pin.get("title")),
+        status=clean_text(_name(pin.get("status")), 64),
+        issue_id=clean_text(pin.get("issueId"), 64),
+        parent_id=clean_text(pin.get("parentId"), 64),
+    )
+
+
+def _name(value: Any) -> Any:
+    """Trackers write a status as a word or as an object with a name."""
+    return value.get("name") if isinstance(value, dict) else value
+
+
+def parse_tool(raw: bytes) -> Optional[float]:
+    """The first word is the time in epoch seconds."""
+    words = raw.split(None, 1)
+    return parse_time(float(words[0])) if words else None
+
+
+def parse_client(raw: bytes) -> Optional[tuple[str, ClientProcess]]:
+    """(session, client); None when it names no session."""
+    value = json_object(raw)
+    session, status = value.get("sessionId"), value.get("status")
+    if not is_session_id(session):
+        return None
+    client = ClientProcess(
+        name=clean_text(value.get("name")),
+        status=status if status in _STATUSES else "",
+        cwd=clean_text(value.get("cwd"), 1024),
+        started=parse_time(value.get("startedAt")),
+    )
+    return str(session), client

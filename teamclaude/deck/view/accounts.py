@@ -1,0 +1,110 @@
+"""The accounts with their windows, and under each the conversations it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..model.model import AccountRow, QuotaBar
+from ..text.cells import width
+from ..text.format import format_duration
+from ..text.spans import Line, Span, clip_line, first_fitting, join_lines, left_and_right, line, line_width
+from .bars import bars_line
+from .wording import cell, plural, usage_summary, usage_tokens
+
+__all__ = ["AccountColumns", "account_lines"]
+
+STATES = {
+    "active": ("active", "good"),
+    "benched": ("benched", "warn"),
+    "auth_failed": ("login", "bad strong"),
+    "disabled": ("disabled", "dim"),
+}
+BAR_INNER_CELLS = ((150, 22), (116, 16), (96, 13), (0, 9))  # cells of a bar by the width of the screen
+INDENT, MIN_NOTE_CELLS = Span("    "), 20  # cells of a reason that are worth a place beside the bars
+MIN_NAME, MAX_NAME, MAX_STATE, MIN_SUMMARY = 12, 32, 14, 9
+
+
+class AccountColumns:
+    """What all account lines of a frame have in common."""
+
+    def __init__(self, accounts: Sequence[AccountRow], room: int, with_percent: bool) -> None:
+        self.room = room
+        self.inner = next(inner for least, inner in BAR_INNER_CELLS if room >= least)
+        self.with_percent = with_percent or room >= 116
+        self.state = min(MAX_STATE, max((width(_state(account)[0]) for account in accounts), default=0))
+        names = max((width(account.name) for account in accounts), default=0)
+        two_bars = 2 * (self.inner + 10 + (5 if self.with_percent else 0)) + 1
+        left = room - 2 - 2 - self.state - two_bars
+        if left < MIN_NAME:  # then the bars stand below
+            left += two_bars
+        self.name = min(names, MAX_NAME, max(MIN_NAME, left - MIN_SUMMARY))
+
+
+def account_lines(account: AccountRow, columns: AccountColumns) -> list[Line]:
+    """One line, and below it what it does not hold."""
+    room = columns.room
+    word, style = _state(account)
+    mark = "◇" if account.kind == "apikey" else "◆"
+    lead: Line = (
+        Span(f"{mark} ", style),
+        cell(account.name, columns.name, "strong"),
+        Span(" "),
+        cell(word, columns.state, style),
+    )
+    left = room - line_width(lead) - 2
+    bars, others = bars_line(account.bars, columns.inner, columns.with_percent, left)
+    shown: Line = (*lead, Span("  "), *bars) if bars else lead
+    first = left_and_right(shown, first_fitting(_summary(account), room - line_width(shown) - 1), room, gap=1)
+    return [first, *_details(account, others, columns)]
+
+
+def _state(account: AccountRow) -> tuple[str, str]:
+    word, style = STATES.get(account.status, (account.status, ""))
+    if account.status == "benched" and account.bench_sec:
+        return f"{word} {format_duration(account.bench_sec)}", style
+    return word, style
+
+
+def _summary(account: AccountRow) -> list[Line]:
+    """What its conversations come to, longest wording first."""
+    tally = usage_tokens(account.usage)
+    agents = plural(len(account.nodes), "agent")
+    if not account.nodes:
+        return [line(("no agents", "dim"))]
+    return [
+        line(f"{agents} · {account.live} live · {usage_summary(account.usage)}"),
+        line(f"{agents} · {account.live} live · {tally} tok"),
+        line(f"{agents} · {tally} tok"),
+        line(f"{tally} tok"),
+        line(tally),
+    ]
+
+
+def _details(account: AccountRow, bars: Sequence[QuotaBar], columns: AccountColumns) -> list[Line]:
+    """Why it does not serve, what is special about it, and the bars that found no room above."""
+    text = _notes(account)
+    room = columns.room - len(INDENT.text)
+    shown: list[Line] = []
+    while bars:
+        one, left = bars_line(bars, columns.inner, columns.with_percent, room)
+        if not one:  # a label as long as the line
+            one, left = clip_line(line(bars[0].label), room), bars[1:]
+        shown.append(one)
+        bars = left
+    if shown and text and line_width(shown[-1]) + 2 + min(line_width(text), MIN_NOTE_CELLS) <= room:
+        last = shown.pop()
+        text = (*last, Span("  "), *text)
+    if text:
+        shown.append(clip_line(text, room))
+    return [(INDENT, *of) for of in shown]
+
+
+def _notes(account: AccountRow) -> Line:
+    return join_lines(
+        [
+            line((account.reason, "warn")) if account.reason and account.status != "active" else (),
+            line((f"streak {account.streak}", "warn")) if account.streak > 1 else (),
+            line(("all work is pinned to it", "accent")) if account.pinned else (),
+            line(("last resort", "dim")) if account.last_resort else (),
+        ]
+    )

@@ -1,0 +1,113 @@
+"""The last line: the keys, a question, or what is being typed."""
+
+from __future__ import annotations
+
+from ..text.spans import Line, Span, join_lines, line
+from .ui_state import (
+    AddAccount,
+    Browse,
+    ChooseRow,
+    Confirm,
+    EditFilter,
+    EnterSecret,
+    ReadPage,
+    ScreenContents,
+    UiState,
+)
+
+__all__ = ["footer_lines"]
+
+KEYS = (
+    ("s", "switch"),
+    ("a", "add"),
+    ("r", "remove"),
+    ("R", "reload"),
+    ("d", "disable"),
+    ("e", "explain"),
+    ("/", "filter"),
+    ("t", "tree"),
+    ("i", "issues"),
+    ("b", "bell"),
+    ("?", "help"),
+    ("q", "quit"),
+)
+# The first that may be left out stands first.
+DROP_ORDER = ("b", "i", "t", "R", "e", "r", "d", "/", "a", "s")
+WRITE_KEYS = "sarRd"
+CHOICES = {
+    "switch": "pin",
+    "remove": "remove",
+    "disable": "disable or enable",
+    "explain": "explain",
+}
+
+
+def footer_lines(desk: UiState, scene: ScreenContents) -> tuple[Line, ...]:
+    """The wordings of the footer, longest first."""
+    mode = desk.mode
+    if isinstance(mode, Browse):
+        return _notice(desk) or _browsing(desk, scene)
+    if isinstance(mode, ChooseRow):
+        return _notice(desk) or _choosing(mode, desk.cursor.partition(":")[2])
+    if isinstance(mode, Confirm):
+        return (line((mode.question, "warn strong"), "  y ", ("yes", "dim"), "  n ", ("no", "dim")),)
+    if isinstance(mode, EditFilter):
+        return _input("filter: ", desk.filter, "Enter keep · Esc back")
+    if isinstance(mode, AddAccount):
+        ways = [_key("k", "API key"), _key("i", "import Claude Code's login"), _key("Esc", "back")]
+        return (join_lines([line(("add an account", "strong")), *ways], "  "), join_lines(ways, "  "))
+    if isinstance(mode, EnterSecret):
+        return _input("API key (not shown): ", "•" * min(len(mode.text), 24), "Enter add · Esc back")
+    return _reading(mode)
+
+
+def _key(key: str, what: str) -> Line:
+    return line((key, "accent strong"), f" {what}")
+
+
+def _notice(desk: UiState) -> tuple[Line, ...]:
+    return (line((desk.notice, desk.notice_style)),) if desk.notice else ()
+
+
+def _browsing(desk: UiState, scene: ScreenContents) -> tuple[Line, ...]:
+    keys = [key for key in KEYS if not (scene.read_only and key[0] in WRITE_KEYS)]
+    marks = [
+        line((f"read-only {scene.address}".rstrip(), "dim")) if scene.read_only else (),
+        line(("muted", "warn")) if desk.muted else (),
+        line((f"filter: {desk.filter}", "accent")) if desk.filter else (),
+    ]
+    ways = []
+    for left_out in range(len(DROP_ORDER) + 1):
+        gone = DROP_ORDER[:left_out]
+        ways.append(join_lines([*marks, *(_key(*key) for key in keys if key[0] not in gone)], "  "))
+    return tuple(ways)
+
+
+def _choosing(mode: ChooseRow, name: str) -> tuple[Line, ...]:
+    what = "all work to " if mode.purpose == "switch" and not mode.session else ""
+    if mode.session:
+        what = f"{mode.label} to "
+    target = "" if mode.purpose == "explain" else name
+    lead = line((f"{CHOICES[mode.purpose]} {what}", "strong"), (target, "accent strong"))
+    enter, back = _key("Enter", CHOICES[mode.purpose]), _key("Esc", "back")
+    extra = [_key("u", "unpin")] if mode.purpose == "switch" else []
+    return (
+        join_lines([lead, _key("j/k", "choose"), enter, *extra, back], "  "),
+        join_lines([lead, enter, *extra, back], "  "),
+        join_lines([lead, line(("Enter Esc", "accent"))], "  "),
+        lead,
+    )
+
+
+def _input(label: str, text: str, hint: str) -> tuple[Line, ...]:
+    typed = line((label, "strong"), text, (" ", "reverse"))
+    # A long text is seen from its end, where the cursor is.
+    ends: list[Line] = [
+        line((label, "strong"), "…" + text[-keep:], (" ", "reverse")) for keep in (60, 40, 20, 8)
+    ]
+    return ((*typed, Span(f"   {hint}", "dim")), typed, *(end for end in ends if len(text) > 8))
+
+
+def _reading(mode: ReadPage) -> tuple[Line, ...]:
+    back = _key("Esc", "back")
+    return (join_lines([line((mode.page.title, "dim")), _key("j/k PgUp/PgDn", "scroll"), back], "  "), back)

@@ -1,0 +1,111 @@
+"""The Deck as lines: a model and options in, a frame of exactly the screen's size out.  Pure.
+
+The body is a list of rows that know how to draw themselves; only those in sight are drawn, so a frame costs
+the same with three conversations and with three hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..model.model import DeckModel
+from ..text.ascii import ascii_line
+from ..text.spans import Line, clip_line, cursor_line, first_fitting, left_and_right, line, wrap_line
+from .options import MIN_HEIGHT, MIN_WIDTH, FrameOptions
+from .sections import BodyRow, body_rows, static_row
+
+__all__ = ["EMPTY_FRAME", "Frame", "render_frame", "render_lines"]
+
+
+class Frame(NamedTuple):
+    """The screen, and what the keys need to know of it."""
+
+    lines: tuple[Line, ...]
+    selectable: tuple[str, ...] = ()
+    """Ids of all rows that can be selected, as shown."""
+    visible: tuple[str, ...] = ()
+    """Id of each line of the screen; empty where nothing can be selected."""
+    section_starts: tuple[int, ...] = ()
+    """Lines of the body where a section begins."""
+    top: int = 0
+    """The first line of the body in sight."""
+    body_length: int = 0
+    """Lines of the whole body."""
+
+
+EMPTY_FRAME = Frame(())
+
+
+def render_frame(model: DeckModel, options: FrameOptions) -> Frame:
+    """One screen full: the body from `options.top` on, and the footer in the last line."""
+    if options.width < MIN_WIDTH or options.height < MIN_HEIGHT:
+        return _too_small(options)
+    rows = body_rows(model, options) if options.page is None else _page_rows(options)
+    room = options.height - 1
+    top = _scroll_top(rows, options, room)
+    seen = rows[top : top + room]
+    lines = [_draw_row(row, options) for row in seen]
+    lines += [()] * (room - len(lines))
+    lines.append(_footer(options, top, room, len(rows)))
+    if options.ascii:
+        lines = [ascii_line(shown) for shown in lines]
+    return Frame(
+        tuple(lines),
+        selectable=tuple(row.key for row in rows if row.key),
+        visible=tuple(row.key for row in seen) + ("",) * (room - len(seen)),
+        section_starts=tuple(place for place, row in enumerate(rows) if row.starts_section),
+        top=top,
+        body_length=len(rows),
+    )
+
+
+def render_lines(model: DeckModel, options: FrameOptions) -> list[Line]:
+    """Everything, as long as it is and without a footer: for `status` and for a file."""
+    lines = [_draw_row(row, options) for row in body_rows(model, options)]
+    return [ascii_line(shown) for shown in lines] if options.ascii else lines
+
+
+def _draw_row(row: BodyRow, options: FrameOptions) -> Line:
+    shown = clip_line(row.draw(), options.width)
+    return cursor_line(shown, options.width) if row.key and row.key == options.cursor else shown
+
+
+def _page_rows(options: FrameOptions) -> list[BodyRow]:
+    page = options.page
+    assert page is not None
+    lines = [part for shown in page.lines for part in wrap_line(shown, options.width, page.indent)]
+    return [static_row(line((page.title, "strong"))), *map(static_row, lines)]
+
+
+def _scroll_top(rows: Sequence[BodyRow], options: FrameOptions, room: int) -> int:
+    """The first line in sight: as asked, within the body, and with the cursor in sight if it is followed."""
+    top = options.top
+    if options.scroll_to_cursor and options.cursor:
+        place = next((place for place, row in enumerate(rows) if row.key == options.cursor), None)
+        if place is not None:
+            # A line of context on both sides.
+            top = min(top, place - 1)
+            top = max(top, place + 2 - room)
+            if place == min((at for at, row in enumerate(rows) if row.key), default=0):
+                top = 0  # the first one brings the head into sight
+    return max(0, min(top, len(rows) - room))
+
+
+def _footer(options: FrameOptions, top: int, room: int, length: int) -> Line:
+    """The keys or the input line, and at the right where in the body we are."""
+    place: Line = ()
+    if length > room:
+        arrows = ("↑" if top else " ") + ("↓" if top + room < length else " ")
+        place = line((f"{top + 1}-{min(length, top + room)}/{length} {arrows}", "dim"))
+    left = options.width - sum(len(span.text) for span in place) - 2
+    words = first_fitting(options.footer, left) or (
+        clip_line(options.footer[-1], left) if options.footer else ()
+    )
+    return left_and_right(words, place, options.width)
+
+
+def _too_small(options: FrameOptions) -> Frame:
+    notice = f"TeamClaude needs {MIN_WIDTH}x{MIN_HEIGHT}, this is {options.width}x{options.height}"
+    lines = [clip_line(line(notice), options.width)] + [()] * (options.height - 1)
+    return Frame(tuple(lines[: max(0, options.height)]))

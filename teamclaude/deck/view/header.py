@@ -1,0 +1,139 @@
+"""The first lines of the Deck: the proxy, the machine, the pool and the fleet at a glance."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from ..model.model import DeckModel, NodeCounts, PoolCapacity, ProxyInfo, Totals
+from ..text.colors import usage_style
+from ..text.format import UNKNOWN, format_duration, format_percent
+from ..text.spans import Line, Span, clip_line, first_fitting, join_lines, left_and_right, line, line_width
+from .wording import plural, usage_dollars, usage_summary
+
+__all__ = ["header_lines"]
+
+GAUGE_CELLS = (16, 12, 8)  # cells, as there is room
+VERDICTS = {"green": "good", "yellow": "warn", "red": "bad"}
+
+
+def header_lines(model: DeckModel, room: int) -> list[Line]:
+    """Three or four lines in `room` cells."""
+    return [
+        *_machine_lines(model, room),
+        _capacity_line(model.totals, room),
+        _counts_line(model.totals.counts, room),
+    ]
+
+
+def _machine_lines(model: DeckModel, room: int) -> list[Line]:
+    """The title with what the proxy says of itself, and the gauges: beside it or below."""
+    top, title = model.totals, _title(model.proxy)
+    facts, trouble = _facts(top), _problems(top)
+    every = join_lines([facts, trouble])
+    if top.ram_share is None and top.cpu_share is None:
+        if line_width(title) + line_width(every) + 2 <= room:
+            return [left_and_right(title, every, room)]
+        return [left_and_right(title, facts, room), *([clip_line(trouble, room)] if trouble else [])]
+    gauges = [
+        join_lines([_gauge("RAM", top.ram_share, size), _gauge("CPU", top.cpu_share, size)], "  ")
+        for size in GAUGE_CELLS
+    ]
+    if room >= line_width(title) + line_width(every) + line_width(gauges[0]) + 8:
+        return [left_and_right((*title, Span("    "), *every), gauges[0], room)]
+    figures = line((f"RAM {format_percent(top.ram_share)}  CPU {format_percent(top.cpu_share)}", "dim"))
+    below = first_fitting([*gauges, figures], room - line_width(trouble) - 2 * bool(trouble))
+    return [left_and_right(title, facts, room), left_and_right(below, trouble, room)]
+
+
+def _title(header: ProxyInfo) -> Line:
+    up: tuple[str, str] = ("▲ up", "good") if header.reachable else ("▼ unreachable", "bad strong")
+    return join_lines(
+        [
+            line((f"TeamClaude {header.version}".rstrip(), "strong")),
+            line(f":{header.port}") if header.port else (),
+            line(up),
+            line(("draining", "warn strong")) if header.draining else (),
+        ],
+        "  ",
+    )
+
+
+def _facts(top: Totals) -> Line:
+    memory = f"{top.rss_mb:.0f} MB" if top.rss_mb is not None else ""
+    return join_lines(
+        [
+            line(memory) if memory else (),
+            line(f"up {format_duration(top.uptime_sec)}") if top.uptime_sec is not None else (),
+        ]
+    )
+
+
+def _problems(top: Totals) -> Line:
+    return join_lines(
+        [
+            line((f"{top.throttled} throttled", "warn")) if top.throttled else (),
+            line((f"{top.need_login} need login", "bad strong")) if top.need_login else (),
+            line((f"{top.held} held", "warn strong")) if top.held else (),
+            line((f"{top.waiting} waiting", "warn")) if top.waiting else (),
+        ]
+    )
+
+
+def _gauge(label: str, used: Optional[float], size: int) -> Line:
+    if used is None:
+        return line((f"{label} [{'-' * size}] {UNKNOWN:>4}", "dim"))
+    filled = min(size, max(0, round(used * size)))
+    return line(
+        f"{label} [",
+        ("█" * filled, usage_style(used)),
+        " " * (size - filled),
+        "] ",
+        (f"{format_percent(used):>4}", usage_style(used)),
+    )
+
+
+def _capacity_line(top: Totals, room: int) -> Line:
+    pool = top.capacity
+    word = (f"{pool.verdict.upper() or UNKNOWN}", f"{VERDICTS.get(pool.verdict, 'dim')} strong")
+    lead = line("Cap ", word)
+    wait = line(f"next {format_duration(pool.next_reset_sec)}") if pool.next_reset_sec is not None else ()
+    benched = line((f"{pool.benched} benched", "warn")) if pool.benched else ()
+    ways = [
+        join_lines(
+            [lead, line(f"{_known(pool.headroom)} headroom"), line(f"{_live(pool)} live"), benched, wait]
+        ),
+        join_lines([lead, line(f"{_known(pool.headroom)} free"), line(f"{_live(pool)} live"), wait]),
+    ]
+    return first_fitting(ways, room) or lead
+
+
+def _live(pool: PoolCapacity) -> str:
+    return f"{_known(pool.live)}/{_known(pool.total)}"
+
+
+def _known(value: Optional[int]) -> str:
+    return UNKNOWN if value is None else str(value)
+
+
+def _counts_line(fleet: NodeCounts, room: int) -> Line:
+    needs = line((f"{fleet.needs_you} needs-you", "bad strong" if fleet.needs_you else "dim"))
+    if not fleet.agents:
+        return line(("Fleet ", "strong"), ("no agents at work", "dim"))
+    agents = plural(fleet.agents, "agent")
+    roles = f"({fleet.solo} solo · {fleet.leads} ☂ · {fleet.workers} ↳)"
+    warm, llm, tools = f"{fleet.warm} warm", f"{fleet.inference} LLM", plural(fleet.tools, "tool")
+    title = Span("Fleet ", "strong")
+    used = fleet.usage
+    lefts: list[Line] = [
+        (title, *join_lines([line(f"{agents} ", (roles, "dim")), line(warm), needs, line(llm), line(tools)])),
+        (title, *join_lines([line(f"{agents} ", (roles, "dim")), line(warm), needs, line(llm)])),
+        (title, *join_lines([line(agents), line(warm), needs, line(llm), line(tools)])),
+        (title, *join_lines([line(agents), needs])),
+        (title, *join_lines([line(f"{fleet.agents}"), needs])),
+    ]
+    rights = [line((usage_summary(used), "strong")), line((usage_dollars(used), "strong"))]
+    for right in rights:
+        for left in lefts:
+            if line_width(left) + 2 + line_width(right) <= room:
+                return left_and_right(left, right, room)
+    return lefts[-1]

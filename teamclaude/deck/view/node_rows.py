@@ -1,0 +1,184 @@
+"""One conversation as one row: the same columns under an account and in a tree.
+
+Left of the columns stand mark, connectors, role, emoji and name; right of them, where there is room, what it
+works with and what it is about.  Which columns there are depends on the screen, so that all rows align.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, Optional
+
+from ..model.model import LEAD, WORKER, Node, UsageSum
+from ..text.cells import clip, width
+from ..text.spans import Line, Span, clip_line, join_lines, line, line_width
+from .wording import cell, model_name, short_time, usage_dollars, usage_tokens
+
+__all__ = ["NO_PLACEMENT", "NodeColumns", "RowPlacement", "node_columns", "node_row"]
+
+CHIP_STYLES = {
+    "work": "good",
+    "todo": "accent",
+    "queued": "dim",
+    "block": "bad",
+    "review": "warn",
+    "done": "dim",
+    "wait": "bad",
+}
+ROLES = {LEAD: "☂", WORKER: "↳"}
+MARK_CELLS, HEAD_CELLS = 2, 5  # `► `; `☂ 🦜 `
+MIN_NAME, MAX_NAME, MIN_ABOUT = 12, 32, 22
+
+
+class RowPlacement(NamedTuple):
+    """What a row shows that depends on where it stands: connectors, the sum of its subtree, its account."""
+
+    connectors: str = ""
+    subtree_usage: Optional[UsageSum] = None
+    account: str = ""
+    id_tag: str = ""
+    """Instead of the emoji, where there are no emoji."""
+
+
+NO_PLACEMENT = RowPlacement()
+
+
+class NodeColumns(NamedTuple):
+    """Cells of each column, 0 where it is not shown; `name` includes connectors, role and emoji.
+
+    `about` is what is left at the end of the line; with 0 a short name is followed by what it is about.
+    """
+
+    name: int
+    chip: int
+    state: int
+    cost: int
+    subtree: int
+    model: int
+    account: int
+    location: int
+    about: int
+
+
+def node_columns(room: int, nodes: Iterable[Node], deepest: int, trees: bool) -> NodeColumns:
+    """The columns that fit into `room` cells; the most needed ones first.
+
+    `deepest` is the depth of the deepest tree row, whose connectors take from its name.
+    """
+    names = max((width(_full_name(node)) for node in nodes), default=0)
+    rails = 3 * min(deepest, 4)
+    least = MIN_NAME + HEAD_CELLS + min(rails, 6)
+    want = max(least, min(MAX_NAME, names) + HEAD_CELLS + rails)
+    left = room - MARK_CELLS - 3 - 5 - least  # the glyph, the tokens and the least name
+
+    def take(wanted: int, and_keep: int = 0) -> int:
+        nonlocal left
+        if left < wanted + and_keep:
+            return 0
+        left -= wanted
+        return wanted
+
+    cost, chip = take(9), take(7)
+    state = take(9, 30) or take(6)
+    subtree = take(8) if trees else 0
+    if least + left < want + MIN_ABOUT:
+        return NodeColumns(least + left, chip, state, cost, subtree, 0, 0, 0, 0)
+    left -= want - least
+    place = take(24, MIN_ABOUT)
+    account = take(13, MIN_ABOUT + 12) if trees else 0
+    model = take(13, MIN_ABOUT + 12)
+    return NodeColumns(want, chip, state, cost, subtree, model, account, place, left)
+
+
+def node_row(node: Node, columns: NodeColumns, at: RowPlacement = NO_PLACEMENT) -> Line:
+    """The row of a node."""
+    out = [_mark(node), *_name(node, columns, at)]
+    if columns.chip:
+        out.append(cell(f" {node.chip}", columns.chip, CHIP_STYLES.get(node.chip, "")))
+    if columns.state:
+        out.append(_state(node, columns.state))
+    out += [Span(" "), _activity_glyph(node), cell(usage_tokens(node.usage), 6, "strong", right=True)]
+    if columns.cost:
+        out.append(cell(usage_dollars(node.usage), columns.cost, right=True))
+    if columns.subtree:
+        shown = f"Σ {usage_tokens(at.subtree_usage)}" if at.subtree_usage is not None else ""
+        out.append(cell(shown, columns.subtree, "accent", right=True))
+    if columns.location:
+        out.append(cell(f"  {_location(node)}", columns.location, "accent"))
+    if columns.account:
+        out.append(cell(f"  {at.account}", columns.account))
+    if columns.model:
+        out.append(cell(f"  {model_name(node.model)}", columns.model, "dim"))
+    if columns.about:
+        out += [Span("  "), *_about(node, columns, columns.about - 2)]
+    return tuple(out)
+
+
+def _location(node: Node) -> str:
+    """`website ⎇ fix/login`: where it works."""
+    return f"{node.project} ⎇ {node.branch}" if node.branch else node.project
+
+
+def _mark(node: Node) -> Span:
+    if node.needs_you:
+        return Span("► ", "bad strong")
+    return Span("◆ ", "warn") if node.collision else Span("  ")
+
+
+def _name(node: Node, columns: NodeColumns, at: RowPlacement) -> list[Span]:
+    head = f"{ROLES.get(node.role, ' ')} "
+    left = max(0, columns.name - width(at.connectors) - width(head) - 3)
+    out = [Span(at.connectors, "dim"), Span(head, "accent"), cell(at.id_tag or node.emoji, 2), Span(" ")]
+    label = Span(clip(node.label, left), "strong" if node.live else "")
+    left -= width(label.text)
+    out.append(label)
+    if left >= 8:
+        more = _beside(node, columns, left - 2)
+        out += [Span("  "), *more]
+        left -= 2 + line_width(more)
+    return [*out, Span(" " * left)]
+
+
+def _beside(node: Node, columns: NodeColumns, room: int) -> Line:
+    """What stands behind a short name: an issue's title, or where there is no room for it elsewhere, all."""
+    if columns.about:
+        return clip_line(line((_title(node), "dim")), room)
+    return _about(node, columns, room)
+
+
+def _title(node: Node) -> str:
+    """The title of the issue that the label names, where nothing else tells it."""
+    return node.title if node.label == node.issue and node.title != node.about else ""
+
+
+def _full_name(node: Node) -> str:
+    title = _title(node)
+    return f"{node.label}  {title}" if title else node.label
+
+
+def _state(node: Node, cells: int) -> Span:
+    if node.held_sec is not None:
+        since = "" if cells < 9 else f" {short_time(node.held_sec)}"
+        return cell(f" held{since}", cells, "warn")
+    if node.live:
+        return cell(" live", cells, "good")
+    idle = "" if node.idle is None or cells < 9 else f" {short_time(node.idle)}"
+    return cell(f" idle{idle}", cells, "dim")
+
+
+def _activity_glyph(node: Node) -> Span:
+    if node.tool_running:
+        return Span("⚙", "warn")
+    return Span("~", "good") if node.inference else Span(" ")
+
+
+def _about(node: Node, columns: NodeColumns, room: int) -> Line:
+    """What it does, in one line; of an ordinary session first where, when no column says so."""
+    homeless = not (columns.location or node.issue or node.agent)
+    parts: list[Line] = [
+        line((node.waiting_for, "warn")) if node.waiting_for else (),
+        line(("pinned", "accent")) if node.pinned else (),
+        line((_location(node), "accent")) if homeless and node.project else (),
+        line((node.about, "dim")) if node.about else (),
+    ]
+    return clip_line(join_lines(parts), room)

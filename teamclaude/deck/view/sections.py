@@ -1,0 +1,210 @@
+"""The body of the Deck from top to bottom, as rows that draw themselves when they are in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Optional
+
+from ..model.model import DeckModel, Node, TreeLine
+from ..text.spans import Line, Span, first_fitting, join_lines, line, line_width
+from .accounts import AccountColumns, account_lines
+from .activity import activity_row
+from .header import header_lines
+from .holds import hold_row
+from .issues import MAX_FOLDED, IssueColumns, issue_heading, issue_row
+from .node_rows import RowPlacement, node_columns, node_row
+from .options import FrameOptions
+from .row_filter import RowFilter
+from .tree_lines import connectors, levels_line, tree_summary
+from .wording import plural, short_names
+
+__all__ = ["ACCOUNT_PREFIX", "ACTIVITY_PREFIX", "NODE_PREFIX", "BodyRow", "body_rows", "static_row"]
+
+# What the id of a row begins with.
+NODE_PREFIX, ACCOUNT_PREFIX, ACTIVITY_PREFIX = "node:", "account:", "activity:"
+LEVELS_MIN_WIDTH = 116  # the levels stand beside the heading
+HEADER_MIN_HEIGHT = 18
+MAX_HELD_ROWS = 4  # are shown each, of more all but the last
+
+
+class BodyRow(NamedTuple):
+    """One line; `key` is its identity where it can be selected, `start` that a section begins here."""
+
+    key: str
+    draw: Callable[[], Line]
+    starts_section: bool = False
+
+
+def body_rows(model: DeckModel, options: FrameOptions) -> list[BodyRow]:
+    """All sections; with a filter only what matches it, and what is needed to see where that is."""
+    body = _Sections(model, options)
+    rows = [static_row(shown) for shown in header_lines(model, options.width)]
+    if options.filter and 0 < options.height < HEADER_MIN_HEIGHT:
+        rows = []  # what is looked for is further down
+    for section in (body.held, body.tree, body.accounts, body.unassigned, body.issues, body.activity):
+        rows.extend(section())
+    if not body.filter.any_match:
+        rows.append(static_row(line((f'  nothing here has "{options.filter}" in it', "warn"))))
+    return rows
+
+
+def static_row(shown: Line) -> BodyRow:
+    """A line that can't be selected."""
+    return BodyRow("", lambda: shown)
+
+
+class _Sections:
+    """One frame's sections; what rows share is worked out once."""
+
+    def __init__(self, model: DeckModel, options: FrameOptions) -> None:
+        self._model, self._options = model, options
+        self.filter = RowFilter(model.nodes, options.filter)
+        self._names = short_names(account.name for account in model.accounts)
+        deepest = max((at.depth for tree in model.trees for at in tree.lines), default=0)
+        self._columns = node_columns(options.width, model.nodes.values(), deepest, bool(model.trees))
+
+    # --- held requests ------------------------------------------------------------------------
+
+    def held(self) -> Iterator[BodyRow]:
+        model, options = self._model, self._options
+        shown = [hold for hold in model.held if self.filter.matches_hold(hold)]
+        if not shown:
+            return
+        yield self._heading("Held", [line((f"{plural(len(shown), 'request')}, no account for now", "warn"))])
+        for hold in shown if len(shown) <= MAX_HELD_ROWS else shown[: MAX_HELD_ROWS - 1]:
+            yield static_row(hold_row(hold, model.nodes, options))
+        if len(shown) > MAX_HELD_ROWS:
+            yield static_row(line((f"  … {len(shown) - MAX_HELD_ROWS + 1} more", "dim")))
+
+    # --- trees --------------------------------------------------------------------------------
+
+    def tree(self) -> Iterator[BodyRow]:
+        model, options = self._model, self._options
+        shown = [(tree, self.filter.tree_keys(tree)) for tree in model.trees]
+        if not any(kept for _, kept in shown):
+            return
+        summary = tree_summary(model, options.tree_folded)
+        levels = levels_line(model.trees, options.width - 4)
+        if options.tree_folded:
+            yield self._heading("Tree", summary)
+            return
+        if options.width >= LEVELS_MIN_WIDTH:
+            yield self._heading("Tree", summary, levels)
+        else:
+            yield self._heading("Tree", summary)
+            yield static_row((Span("  "), *levels))
+        for tree, kept in shown:
+            for at in tree.lines:
+                if at.key in kept:
+                    yield self._node(model.nodes[at.key], at)
+
+    def _node(self, node: Node, at: Optional[TreeLine] = None) -> BodyRow:
+        def draw() -> Line:
+            tag = node.session[:2] if self._options.ascii else ""
+            if at is None:
+                return node_row(node, self._columns, RowPlacement(id_tag=tag))
+            account = self._names.get(node.account, node.account) or "no account"
+            subtree = at.subtree_usage if at.size > 1 else None
+            return node_row(node, self._columns, RowPlacement(connectors(at), subtree, account, tag))
+
+        return BodyRow(NODE_PREFIX + node.key, draw)
+
+    # --- accounts -----------------------------------------------------------------------------
+
+    def accounts(self) -> Iterator[BodyRow]:
+        accounts = self._model.accounts
+        columns = AccountColumns(accounts, self._options.width, self._options.percent)
+        shown = [(a, self._listed_nodes(a.nodes)) for a in accounts]
+        if not self.filter.matches_all:
+            shown = [(a, kept) for a, kept in shown if self.filter.matches_account(a) or kept]
+        if not shown and accounts:
+            return
+        yield self._heading("Accounts", _account_summary(self._model))
+        for account, kept in shown:
+            first, *others = account_lines(account, columns)
+            yield BodyRow(ACCOUNT_PREFIX + account.name, lambda first=first: first)  # type: ignore[misc]
+            yield from map(static_row, others)
+            yield from (self._node(node) for node in kept)
+        if not accounts:
+            known = self._model.proxy.reachable
+            yield static_row(line(("  none yet: a adds one" if known else "  not known", "dim")))
+
+    def unassigned(self) -> Iterator[BodyRow]:
+        kept = self._listed_nodes(self._model.unassigned)
+        if kept:
+            yield static_row(
+                line(("○ ", "dim"), ("no account yet", "strong"), (f"  {plural(len(kept), 'agent')}", "dim"))
+            )
+            yield from (self._node(node) for node in kept)
+
+    def _listed_nodes(self, keys: Sequence[str]) -> list[Node]:
+        """The nodes of an account that are not shown in a tree and pass the filter."""
+        nodes = self._model.nodes
+        return [nodes[key] for key in keys if not nodes[key].in_tree and self.filter.matches_node(key)]
+
+    # --- issues -------------------------------------------------------------------------------
+
+    def issues(self) -> Iterator[BodyRow]:
+        model, room = self._model, self._options.width
+        matching = [issue for issue in model.issues if self.filter.matches_issue(issue)]
+        if not matching:
+            return
+        shown = matching if self._options.issues_open else matching[:MAX_FOLDED]
+        columns = IssueColumns(matching, room, self._options.ascii)
+        yield self._heading("By issue", [line(f"{len(matching)} active")])
+        yield static_row(issue_heading(columns))
+        for issue in shown:
+            yield BodyRow("", lambda issue=issue: issue_row(issue, columns))  # type: ignore[misc]
+        if len(shown) < len(matching):
+            yield static_row(line((f"  … {len(matching) - len(shown)} more: i shows them", "dim")))
+        if self.filter.matches_all:
+            yield static_row(issue_row(model.issues_total, columns))
+
+    # --- activity -----------------------------------------------------------------------------
+
+    def activity(self) -> Iterator[BodyRow]:
+        most = self._options.max_requests
+        if most == 0:
+            return
+        rows = [row for row in self._model.activity if self.filter.matches_activity(row)]
+        if not rows and not self.filter.matches_all:
+            return
+        running = sum(row.running for row in rows)
+        if most is not None:
+            rows = rows[: running + most]
+        yield self._heading("Activity", [line(f"{running} in flight" if running else "nothing in flight")])
+        if not rows and self._model.proxy.reachable:
+            yield static_row(
+                line(("  no request yet: teamclaude run starts Claude Code through the proxy", "dim"))
+            )
+        nodes, names, options = self._model.nodes, self._names, self._options
+        for row in rows:
+            yield BodyRow(
+                ACTIVITY_PREFIX + row.id,
+                lambda row=row: activity_row(row, nodes, names, options),  # type: ignore[misc]
+            )
+
+    # --- headings -----------------------------------------------------------------------------
+
+    def _heading(self, title: str, summary: Sequence[Line], right: Line = ()) -> BodyRow:
+        """`── Title ── summary ─────── right`."""
+        room = self._options.width
+        lead = line(("── ", "dim"), (title, "strong"), "  ")
+        tail: Line = (Span(" "), *right) if right else ()
+        words = first_fitting(summary, room - line_width(lead) - line_width(tail) - 4)
+        shown = join_lines([lead, words], "")
+        rule = room - line_width(shown) - line_width(tail) - 1
+        heading: Line = (*shown, Span(" " + "─" * max(0, rule), "dim"), *tail)
+        return BodyRow("", lambda: heading, starts_section=True)
+
+
+def _account_summary(model: DeckModel) -> list[Line]:
+    accounts = model.accounts
+    benched = sum(account.status == "benched" for account in accounts)
+    login = sum(account.status == "auth_failed" for account in accounts)
+    every = line(f"{len(accounts)}")
+    bench = line((f"{benched} benched", "warn")) if benched else ()
+    return [
+        join_lines([every, bench, line((f"{login} need login", "bad strong")) if login else ()]),
+        join_lines([every, bench]),
+    ]

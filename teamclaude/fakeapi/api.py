@@ -1,0 +1,319 @@
+"""The fake API: an HTTP/1.1 server on loopback that behaves, or misbehaves byte for byte.
+
+    api = FakeApi([FakeAccount("a", "sk-ant-oat01-FAKE-a")])
+    with api:
+        api.script.once(Fault.overloaded(), account="a")
+        ...                                # requests to api.url
+        assert api.log[0].status == 529
+
+One thread per connection.  Every request ends as one Exchange in `log`; `live` shows those
+that are being answered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from email.utils import formatdate
+from types import TracebackType
+
+from .answer import ApiAnswer, error_answer, steps
+from .api_endpoints import ApiEndpoints, ApiPace, PendingCharge
+from .api_script import ApiScript
+from .clock import real_seconds
+from .fake_account import FakeAccount
+from .fault import Fault
+from .wire import ApiConnection, NotHttpError, PeerClosedError, Request, SendProgress
+
+__all__ = ["LoggedExchange", "FakeApi"]
+
+
+@dataclass(frozen=True)
+class LoggedExchange:
+    """One request and what became of it.
+
+    `outcome`: open (not over yet), answered, "client closed after N bytes", or
+    "cut (rst|fin|hang) after N bytes" when the script broke it off.
+    `status` is 0 when no head was sent.  `connection` numbers the client's connections.
+    """
+
+    number: int
+    at: float
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    size: int
+    account: str | None
+    connection: int
+    status: int = 0
+    outcome: str = "open"
+    sent: int = 0
+    ended: float | None = None
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+    def header(self, name: str) -> str | None:
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+
+class FakeApi:
+    """`seed` numbers the random temper of `script.profile`; `keep_bodies=False` logs sizes only.
+
+    `prefix` is a path in front of everything; `tls` makes it an https server.
+    """
+
+    def __init__(
+        self,
+        accounts: Sequence[FakeAccount],
+        *,
+        seed: int = 0,
+        clock: Callable[[], float] = time.time,
+        script: ApiScript | None = None,
+        pace: ApiPace | None = None,
+        port: int = 0,
+        prefix: str = "",
+        keep_bodies: bool = True,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.clock = clock
+        self.script = script or ApiScript(seed=seed)
+        self.endpoints = ApiEndpoints(accounts, clock, pace)
+        self.port = port
+        self._prefix = prefix
+        self._keep_bodies = keep_bodies
+        self._tls = tls
+        self._listener: socket.socket | None = None
+        self._numbers = itertools.count(1)
+        self._connection_numbers = itertools.count(1)
+        # Guards the three collections below; waiters for the log sleep on it.
+        self._changed = threading.Condition()
+        self._log: list[LoggedExchange] = []
+        self._live: dict[int, LoggedExchange] = {}
+        self._connections: set[ApiConnection] = set()
+
+    # --- life ----------------------------------------------------------------------------
+
+    def start(self) -> FakeApi:
+        self.listen()
+        return self
+
+    def stop(self) -> None:
+        """Ends the listener and every connection; their exchanges are logged first."""
+        self.refuse()
+        self.hang_up()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._connections, timeout=5)
+
+    def hang_up(self) -> None:
+        """Closes every open connection at once, whatever is under way on it."""
+        with self._changed:
+            open_now = list(self._connections)
+        for connection in open_now:
+            connection.shut_down()
+
+    def __enter__(self) -> FakeApi:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def listen(self) -> None:
+        """Accepts connections (again), always on the same port."""
+        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=256)
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def refuse(self) -> None:
+        """Closes the listener: new connections are refused, open ones go on."""
+        listener, self._listener = self._listener, None
+        if listener is None:
+            return
+        # On Linux only shutdown wakes the thread inside accept; elsewhere only close does.
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+    # --- looking on ----------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}{self._prefix}"
+
+    @property
+    def accounts(self) -> Mapping[str, FakeAccount]:
+        return self.endpoints.accounts
+
+    @property
+    def log(self) -> tuple[LoggedExchange, ...]:
+        """The exchanges that are over, in the order in which they arrived.
+
+        Not in that of their ends: those are told by a thread each, and of two attempts of one request the
+        first may be told last.
+        """
+        with self._changed:
+            return tuple(sorted(self._log, key=lambda exchange: exchange.number))
+
+    @property
+    def live(self) -> tuple[LoggedExchange, ...]:
+        """The exchanges that have begun and are not over."""
+        with self._changed:
+            return tuple(self._live.values())
+
+    @property
+    def inflight(self) -> int:
+        return len(self.live)
+
+    @property
+    def connections(self) -> int:
+        """Open client connections, idle ones included."""
+        with self._changed:
+            return len(self._connections)
+
+    def wait_until(self, condition: Callable[[FakeApi], bool], timeout: float = 5.0) -> bool:
+        """Blocks until `true(self)`, asked whenever an exchange or connection begins or ends."""
+        with self._changed:
+            return self._changed.wait_for(lambda: condition(self), timeout)
+
+    # --- serving -------------------------------------------------------------------------
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        number = next(self._connection_numbers)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            plain = self._tls.wrap_socket(sock, server_side=True) if self._tls else sock
+        except OSError:
+            sock.close()
+            return
+        connection = ApiConnection(plain, real_seconds(self.clock, 1.0))
+        with self._changed:
+            self._connections.add(connection)
+            self._changed.notify_all()
+        try:
+            self._serve_requests(connection, number)
+        finally:
+            connection.close()
+            with self._changed:
+                self._connections.discard(connection)
+                self._changed.notify_all()
+
+    def _serve_requests(self, connection: ApiConnection, number: int) -> None:
+        fault = self.script.on_accept()
+        if fault is not None and not _apply_accept_fault(connection, fault):
+            return
+        while True:
+            try:
+                request = connection.read_request()
+            except PeerClosedError:
+                return
+            except NotHttpError as exc:
+                refusal = error_answer(400, str(exc))
+                connection.send_steps(steps(replace(refusal, framing="close"), None), SendProgress())
+                return
+            if request is None or not self._serve_one(connection, number, request):
+                return
+
+    def _serve_one(self, connection: ApiConnection, number: int, request: Request) -> bool:
+        """One request from arrival to log; False when the connection is over."""
+        inner = replace(request, target=self._without_prefix(request.target))
+        owner = self.endpoints.account_of(inner)
+        exchange = self._log_arrival(request, number, owner)
+        fault = self.script.fault(inner, exchange.account)
+        answer, bill = self._answer(inner, owner, fault)
+        answer = _with_request_id(answer, exchange.number)
+        head_only = request.method == "HEAD"
+        played = SendProgress()
+        try:
+            connection.send_steps(steps(answer, fault, head_only=head_only), played)
+        finally:
+            if bill is not None:
+                self.endpoints.finish_charge(bill, played.events)
+            self._log_end(exchange, answer, fault, played)
+        leaves = (request.header("connection") or "").lower() == "close"
+        return not (played.gone or played.closed or leaves or request.version == "HTTP/1.0")
+
+    def _without_prefix(self, target: str) -> str:
+        if self._prefix and target.startswith(self._prefix):
+            return target[len(self._prefix) :] or "/"
+        return target
+
+    def _answer(
+        self, request: Request, owner: FakeAccount | None, fault: Fault | None
+    ) -> tuple[ApiAnswer, PendingCharge | None]:
+        if fault is not None and fault.replaces:
+            return self.endpoints.fault_answer(request, owner, fault), None
+        return self.endpoints.answer(request, owner, lambda: self.script.reply(request))
+
+    def _log_arrival(self, request: Request, number: int, owner: FakeAccount | None) -> LoggedExchange:
+        exchange = LoggedExchange(
+            number=next(self._numbers),
+            at=self.clock(),
+            method=request.method,
+            target=request.target,
+            headers=request.headers,
+            body=request.body if self._keep_bodies else b"",
+            size=len(request.body),
+            account=owner.name if owner else None,
+            connection=number,
+        )
+        with self._changed:
+            self._live[exchange.number] = exchange
+            self._changed.notify_all()
+        return exchange
+
+    def _log_end(
+        self, exchange: LoggedExchange, answer: ApiAnswer, fault: Fault | None, played: SendProgress
+    ) -> None:
+        outcome = "answered"
+        if played.gone and played.closed != "hang":
+            outcome = f"client closed after {played.sent} bytes"
+        elif played.closed and fault is not None and (fault.cut or fault.raw is not None):
+            outcome = f"cut ({played.closed}) after {played.sent} bytes"
+        done = replace(
+            exchange,
+            status=answer.status if played.head else 0,
+            outcome=outcome,
+            sent=played.sent,
+            ended=self.clock(),
+        )
+        with self._changed:
+            del self._live[exchange.number]
+            self._log.append(done)
+            self._changed.notify_all()
+
+
+def _apply_accept_fault(connection: ApiConnection, fault: Fault) -> bool:
+    """What a connection meets before its first request is read; False when that ends it."""
+    played = SendProgress()
+    try:
+        connection.wait(fault.before_read)
+    except PeerClosedError:
+        return False
+    if fault.cut is not None:
+        connection.send_steps(steps(ApiAnswer(0), fault), played)
+        return False
+    return True
+
+
+def _with_request_id(answer: ApiAnswer, number: int) -> ApiAnswer:
+    extra = [("Date", formatdate(usegmt=True)), ("request-id", f"req_fake{number:08d}")]
+    return replace(answer, headers=[*extra, *answer.headers])

@@ -1,0 +1,145 @@
+"""What the API allows one account: windows, a burst limit and the prompt cache.
+
+A 5h window opens at its first use, a weekly one is fixed, and a window for some models may lie beside
+them.  A request is let in while every window has something left, and is charged in whole: the last
+one may go over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
+
+from ..routing.quota.usage import Usage
+from ..routing.quota.windows import QuotaReading, Window
+from .traffic import RequestTrace
+from .workload import WEEK_SEC
+
+__all__ = ["FIVE_HOURS_SEC", "ApiResponse", "ApiWindow", "ApiAccount", "TokenWeights"]
+
+FIVE_HOURS_SEC = 5 * 3600.0
+WARNING = 0.75
+
+
+class TokenWeights(NamedTuple):
+    """What a token costs of a window, against one of uncached or written input."""
+
+    output: float = 5.0
+    read: float = 0.02
+
+    def cost(self, request: RequestTrace, cached: int) -> float:
+        return request.input_tokens - cached + self.output * request.output_tokens + self.read * cached
+
+
+@dataclass
+class ApiWindow:
+    """One window; `family` limits it to some models.  Times in seconds, amounts in weighted tokens."""
+
+    axis: str
+    size: float
+    length: float
+    resets_at: float = 0.0  # a past one: not open
+    used: float = 0.0
+    fixed: bool = False  # its resets follow each other whether it is used or not
+    family: Optional[str] = None
+    unused_shares: list[float] = field(default_factory=list)  # unused share at each reset of a fixed window
+
+    def advance(self, now: float) -> None:
+        while self.fixed and self.resets_at <= now:
+            self.unused_shares.append(max(0.0, 1.0 - self.used / self.size))
+            self.resets_at += self.length
+            self.used = 0.0
+        if not self.fixed and self.resets_at <= now:
+            self.used = 0.0
+
+    def open(self, now: float) -> None:
+        if not self.fixed and self.resets_at <= now:
+            self.resets_at = now + self.length
+
+    def covers(self, family: str) -> bool:
+        return self.family is None or self.family == family
+
+    @property
+    def is_full(self) -> bool:
+        return self.used >= self.size
+
+    def as_observed(self, now: float) -> Window:
+        """As the headers of an answer tell it: rounded to 0.01."""
+        used = round(self.used / self.size, 2)
+        status = "rejected" if self.is_full else "allowed_warning" if used >= WARNING else "allowed"
+        return Window(used, self.resets_at if self.resets_at > now else None, status, now)
+
+
+class ApiResponse(NamedTuple):
+    """What the API says to one request."""
+
+    status: int
+    reading: QuotaReading
+    usage: Usage = Usage()
+    charge: float = 0.0
+    covered_share: float = 1.0  # share of the charge that lay within the windows
+    cached: int = 0
+
+
+class ApiAccount:
+    """One account at the API."""
+
+    def __init__(self, gauges: list[ApiWindow], burst: int, weights: TokenWeights) -> None:
+        self.windows = gauges
+        self.burst = burst
+        self.weights = weights
+        self.inflight = 0
+        self.login_lost_at = float("inf")  # from then on its login is refused
+        self._cache: dict[str, tuple[int, float]] = {}  # conversation -> prefix, end of its life
+
+    def send(self, conversation: str, request: RequestTrace, life: float, now: float) -> ApiResponse:
+        """One request at `now`; a served one is in flight until `done`."""
+        self.advance(now)
+        if now >= self.login_lost_at:
+            return ApiResponse(401, QuotaReading({}))
+        mine = [gauge for gauge in self.windows if gauge.covers(request.family)]
+        if any(gauge.is_full for gauge in mine):
+            return ApiResponse(429, self._reading(mine, now))
+        if self.inflight >= self.burst:
+            return ApiResponse(429, QuotaReading({}))
+        for gauge in mine:
+            gauge.open(now)
+        reading = self._reading(mine, now)
+        cached = self.cached(conversation, request, now)
+        charge = self.weights.cost(request, cached)
+        credit = min(1.0, min((g.size - g.used) / charge for g in mine)) if charge > 0 else 1.0
+        for gauge in mine:
+            gauge.used += charge
+        self.inflight += 1
+        self._cache[conversation] = (request.input_tokens, now + request.duration + life)
+        usage = Usage(0, request.output_tokens, cached, 0, request.input_tokens - cached)
+        return ApiResponse(200, reading, usage, charge, credit, cached)
+
+    def cached(self, conversation: str, request: RequestTrace, now: float) -> int:
+        """Tokens of the request that its prompt cache holds here."""
+        prefix, ends = self._cache.get(conversation, (0, 0.0))
+        return min(request.cached_prefix, prefix) if now < ends else 0
+
+    def request_ended(self) -> None:
+        self.inflight -= 1
+
+    def advance(self, now: float) -> None:
+        for gauge in self.windows:
+            gauge.advance(now)
+
+    def closed_until(self, now: float) -> float:
+        """When it takes requests of every model again; `now` when it does."""
+        self.advance(now)
+        if now >= self.login_lost_at:
+            return float("inf")
+        return max((g.resets_at for g in self.windows if g.is_full and g.family is None), default=now)
+
+    @property
+    def weekly_window(self) -> ApiWindow:
+        return next(gauge for gauge in self.windows if gauge.length == WEEK_SEC and gauge.family is None)
+
+    @staticmethod
+    def _reading(gauges: list[ApiWindow], now: float) -> QuotaReading:
+        axes = {gauge.axis: gauge.as_observed(now) for gauge in gauges}
+        plain = [gauge for gauge in gauges if gauge.is_full and gauge.family is None]
+        return QuotaReading(axes, "rejected" if plain else "allowed")

@@ -1,0 +1,192 @@
+"""One run: the team, the real Fleet with its waiting line, and the API, in virtual time.
+
+What the proxy does around the Fleet is done here in the same order: admit or wait in line, send, take
+in the answer, go to the next account after a refusal, settle.  No thread, no clock, no randomness but
+the seeded one.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple, Optional
+
+from ..routing.fleet import Fleet
+from ..routing.response_kinds import MEANINGS, NextStep, ResponseKind
+from ..routing.state.decision import NEVER, Decision, Lease, RoutingRequest, Wait
+from ..routing.wait_queue import NO_WAIT, Waiter, WaitLimits, WaitQueue
+from .api_model import ApiAccount, ApiResponse
+from .clients import ActiveSession, ClientSessions
+from .score import ScoreCounter
+
+__all__ = ["SeenDecision", "Simulation"]
+
+MODELS = {"opus": "claude-opus-4-8", "sonnet": "claude-sonnet-4-6", "haiku": "claude-haiku-4-5"}
+BUSY_RETRY_SEC = 5.0  # what the proxy tells a client when every account is busy
+ON_THE_WIRE_SEC = 0.3  # until a refusal has come back
+
+
+class SeenDecision(NamedTuple):
+    """What was decided for a request, and when."""
+
+    at: float
+    conversation: str
+    decision: Decision
+
+
+class _PendingRequest:
+    """One request on its way: through the line, perhaps to several accounts."""
+
+    def __init__(self, actor: ActiveSession, ask: RoutingRequest, began: float) -> None:
+        self.session = actor
+        self.request = ask
+        self.began = began
+        self.suspects: list[Lease] = []
+
+
+class Simulation:
+    """Everything between the people and the quotas."""
+
+    def __init__(
+        self,
+        people: ClientSessions,
+        fleet: Fleet,
+        quotas: dict[str, ApiAccount],
+        tally: ScoreCounter,
+        life: float,
+        hold: float = 1800.0,
+    ) -> None:
+        self.clients = people
+        self.events = people.events
+        self.fleet = fleet
+        self.wait_queue = WaitQueue(fleet)
+        self.api_accounts = quotas
+        self.counter = tally
+        self.life = life
+        self.hold = hold
+        self._pending: dict[Waiter, _PendingRequest] = {}
+        self._timer_at = NEVER
+        self.last_decision: Optional[SeenDecision] = None
+        people.api = self
+
+    # --- in -----------------------------------------------------------------------------------
+
+    def submit(self, actor: ActiveSession) -> None:
+        ask = RoutingRequest(
+            session=actor.session_id,
+            agent=actor.agent,
+            model=MODELS.get(actor.request.family, actor.request.family),
+            cache_life=self.life,
+        )
+        self._request_account(_PendingRequest(actor, ask, self.events.now))
+
+    def _request_account(self, errand: _PendingRequest) -> None:
+        now = self.events.now
+        left = self.hold - (now - errand.began)
+        patience = NO_WAIT if errand.suspects or left <= 0 else WaitLimits(left)
+        waiter = Waiter(errand.request, patience, now)
+        self._pending[waiter] = errand
+        self._dispatch(self.wait_queue.enter(waiter, now))
+        if waiter.lease is not None:
+            self._dispatch([waiter])
+        elif self.wait_queue.is_hopeless(waiter, now):
+            self._record_decision(waiter, errand)
+            self._refuse_waiter(waiter)
+        else:
+            self._record_decision(waiter, errand)
+            self.wait_queue.waiters.append(waiter)
+            self._set_timer()
+
+    def _record_decision(self, waiter: Waiter, errand: _PendingRequest) -> None:
+        assert waiter.wait is not None
+        self.last_decision = SeenDecision(self.events.now, errand.session.conversation, waiter.wait.decision)
+
+    # --- the line -----------------------------------------------------------------------------
+
+    def _state_changed(self) -> None:
+        """Routing state changed: whoever waits may be served, or see that waiting is in vain."""
+        if not self.wait_queue.waiters:
+            return
+        now = self.events.now
+        served = self.wait_queue.serve(now)
+        for waiter in [w for w in self.wait_queue.waiters if self.wait_queue.is_hopeless(w, now)]:
+            self.wait_queue.waiters.remove(waiter)
+            self._refuse_waiter(waiter)
+        self._dispatch(served)
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        due = min((waiter.due_at() for waiter in self.wait_queue.waiters), default=NEVER)
+        if due < self._timer_at:
+            self._timer_at = max(due, self.events.now + 0.001)
+            self.events.schedule(self._timer_at, partial(self._on_timer, self._timer_at))
+
+    def _on_timer(self, alarm: float) -> None:
+        if alarm == self._timer_at:
+            self._timer_at = NEVER
+            self._state_changed()
+
+    def _refuse_waiter(self, waiter: Waiter) -> None:
+        errand = self._pending.pop(waiter)
+        assert waiter.wait is not None
+        # After a bare 429 no other account is free: the client gets that answer as it came.
+        nothing_said = bool(errand.suspects)
+        self._refuse_client(errand, None if nothing_said else _retry_after(waiter.wait, self.events.now))
+
+    def _refuse_client(self, errand: _PendingRequest, retry_after: Optional[float]) -> None:
+        now = self.events.now
+        again = self.clients.request_refused(errand.session, retry_after)
+        self.counter.record_refused(now, now - errand.began, again)
+
+    # --- out ----------------------------------------------------------------------------------
+
+    def _dispatch(self, served: list[Waiter]) -> None:
+        for waiter in served:
+            assert waiter.lease is not None
+            self._send(self._pending.pop(waiter), waiter.lease)
+
+    def _send(self, errand: _PendingRequest, lease: Lease) -> None:
+        now, actor = self.events.now, errand.session
+        self.last_decision = SeenDecision(now, actor.conversation, lease.decision)
+        answer = self.api_accounts[lease.account].send(actor.conversation, actor.request, self.life, now)
+        kind = self.fleet.record_response(lease, answer.status, answer.reading, now, actor.rng.random())
+        if answer.status == 200:
+            for suspect in errand.suspects:
+                self.fleet.confirm_account_429(suspect, now, actor.rng.random())
+            self.counter.record_served(actor, lease, answer, now, now - errand.began)
+            end = partial(self._response_ended, actor, lease, answer)
+            self.events.schedule(now + actor.request.duration, end)
+            return
+        if kind is ResponseKind.UNAUTHORIZED:
+            self.fleet.mark_auth_failed(lease, "the API refuses its login")
+        if MEANINGS[kind].next is NextStep.HOP_ONCE:
+            errand.suspects.append(lease)
+        errand.request = _without(errand.request, lease.account)
+        self.events.schedule(now + ON_THE_WIRE_SEC, partial(self._refused, errand, lease))
+
+    def _refused(self, errand: _PendingRequest, lease: Lease) -> None:
+        self.fleet.settle_lease(lease, self.events.now)
+        if len(errand.suspects) > 1:
+            self._refuse_client(errand, None)
+        else:
+            self._request_account(errand)
+        self._state_changed()
+
+    def _response_ended(self, actor: ActiveSession, lease: Lease, answer: ApiResponse) -> None:
+        self.api_accounts[lease.account].request_ended()
+        self.fleet.settle_lease(lease, self.events.now, answer.usage, lease.request.model, served=True)
+        self.clients.request_served(actor)
+        self._state_changed()
+
+
+def _retry_after(wait: Wait, now: float) -> float:
+    """Seconds as the proxy tells the client: until the first account is back, if one will be."""
+    if wait.decision.account is not None:
+        return BUSY_RETRY_SEC
+    return NEVER if wait.decision.retry_at is None else max(1.0, wait.decision.retry_at - now)
+
+
+def _without(ask: RoutingRequest, account: str) -> RoutingRequest:
+    tried: tuple[str, ...] = (*ask.tried, account)
+    return RoutingRequest(
+        session=ask.session, agent=ask.agent, model=ask.model, cache_life=ask.cache_life, tried=tried
+    )

@@ -1,0 +1,353 @@
+"""One client connection from its first request to its last: the place that turns every error into an answer.
+
+Rules that hold in this file:
+
+1. Every request ends in exactly one recorded outcome, whatever is raised below.
+2. A connection is kept only after a complete answer to a completely read request.
+3. Nothing a client sends makes a traceback: what is not foreseen is a 500 with one line in the log.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from typing import Optional
+
+from ..errors import (
+    ClientError,
+    ClientGoneError,
+    DrainingError,
+    MethodNotAllowedError,
+    NotFoundError,
+    NotSupportedError,
+    TeamClaudeError,
+    UpstreamLostError,
+)
+from .endpoints import EndpointReply, Endpoints
+from .forwarding.context import RequestContext
+from .forwarding.forwarder import Forwarder
+from .forwarding.passthrough import pass_through, pass_websocket
+from .forwarding.routing_request import routing_request_of
+from .http.framing import BodyKind, Framing, asks_for_websocket, keep_alive, request_framing
+from .http.head import RequestHead
+from .http.header_rewrite import render_response
+from .http.path_kinds import PathKind, Route, classify_path, max_upload_mib
+from .http.spool import Spool
+from .messages.access import Caller
+from .net.client_connection import ClientConnection
+from .net.connections import AcceptedConnection
+from .net.coroutine import RequestCoroutine, resume_coroutine, run_coroutine
+from .net.keepalive_task import ConnectionTask
+from .records.exchange import Exchange, Outcome, new_request_id, outcome_of
+from .records.request_record import RequestRecord
+from .runtime import Runtime
+
+__all__ = ["ConnectionHandler"]
+
+# Paths that know one method only.
+_POSTED = (PathKind.INFERENCE, PathKind.COUNT_TOKENS, PathKind.OAUTH_TOKEN)
+_OWN_LOGIN = (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN)
+SMALL_BODY_BYTES = 16384  # bytes of a body that comes with its head
+ENDPOINT_BODY_BYTES = 65536  # bytes of a body for our own endpoints, some of which need no key
+
+
+class ConnectionHandler:
+    """Serves one accepted connection; one instance and one thread each."""
+
+    # The last request was small and wanted its answer whole: the next one, most likely like it, may go by
+    # the ferry.  Large ones and streams would land at once; 1,000 streams at once began 60 ms later by that.
+    _use_loop_next = False
+
+    def __init__(
+        self, runtime: Runtime, accepted: AcceptedConnection, peer_ip: str, mark_proven: Callable[[], None]
+    ) -> None:
+        """`prove` is called once a request has been admitted."""
+        config = runtime.context.config
+        self._runtime = runtime
+        self._client = accepted.client = ClientConnection(
+            accepted.sock,
+            config.header_read_sec,
+            config.body_read_idle_sec,
+            config.write_idle_sec,
+            accepted.accepted_at,
+        )
+        self._prove = mark_proven
+        self._peer_ip = peer_ip
+        self._local_ip = _local_ip(accepted.sock)
+        self._same_user = accepted.same_user
+        self._unread = False  # the last request was refused before all of it was read
+        self._ride: Optional[ConnectionTask] = None
+        if self._client.is_plain:
+            answer_sec = runtime.context.config.head_timeout_sec
+            self._ride = ConnectionTask(
+                self._client, self._start_request, lambda: not runtime.draining, answer_sec
+            )
+
+    def serve(self) -> None:
+        """Serve requests until the client is done, something broke, or the server drains."""
+        client = self._client
+        with suppress(ClientGoneError):
+            # Idle before draining is looked at: a drain closes who is idle, or is seen here.
+            while not self._runtime.draining and self._serve_next():
+                client.idle = not client.has_buffered
+        if self._unread:
+            client.idle = True
+            client.linger()
+
+    def _serve_next(self) -> bool:
+        """Serve requests, the small ones aboard the ferry; True when the connection can carry another."""
+        ride = self._ride
+        if ride is None or not self._use_loop_next or self._client.has_buffered or not self._client.admitted:
+            return self._next_request()
+        if not self._runtime.context.event_loop.run_requests(ride):
+            return self._next_request()
+        if ride.coroutine is not None:
+            return resume_coroutine(ride.coroutine, ride.effect)
+        if ride.closing:
+            return False
+        return self._next_request() if self._client.has_buffered else True
+
+    def _start_request(self, data: bytes) -> Optional[RequestCoroutine[bool]]:
+        """The steps of the request in these bytes, when they are one that the ferry may take on."""
+        head = self._client.take_whole_request(data)
+        if head is None:
+            return None
+        route = _route(head)
+        if route.kind is PathKind.OWN:  # may write a file
+            self._client.unread(data)
+            return None
+        return self._serve_forwarded(Exchange(head, route, self._runtime.clock()))
+
+    def _next_request(self) -> bool:
+        """Serve one request; True when the connection can carry another."""
+        try:
+            head = self._client.next_head()
+        except ClientError as error:
+            self._unread = True
+            self._send_error(None, error, close=True)
+            return False
+        if head is None:
+            return False
+        exchange = Exchange(head, _route(head), self._runtime.clock())
+        if exchange.route.kind is PathKind.OWN:
+            return self._serve_own(exchange)
+        return run_coroutine(self._serve_forwarded(exchange))
+
+    # --- forwarded requests -----------------------------------------------------------------------
+
+    def _serve_forwarded(self, exchange: Exchange) -> RequestCoroutine[bool]:
+        log = self._runtime.journal.request_started(exchange)
+        keep = False
+        try:
+            framing = self._enter(exchange)
+            house = self._runtime.context
+            # Before the body is read: a client at its limit takes no memory.
+            with self._runtime.clients.count_request(exchange, house.config.proxy.clients):
+                self._take_in(exchange, framing, log)
+                yield from self._forward(exchange, house, log)
+            keep = exchange.keeps_open
+        except Exception as error:
+            keep = yield partial(self._settle_error, exchange, error)
+        finally:
+            exchange.end(Outcome.REFUSED, "ended without an outcome")
+            self._runtime.journal.request_ended(exchange, log)
+        return keep
+
+    def _forward(
+        self, exchange: Exchange, house: RequestContext, log: Optional[RequestRecord]
+    ) -> RequestCoroutine[None]:
+        if _is_websocket(exchange):
+            return _in_one(partial(pass_websocket, house, exchange, self._client, log))
+        if exchange.route.kind in _OWN_LOGIN:
+            return _in_one(partial(pass_through, house, exchange, self._client, log))
+        exchange.routing_request = routing_request_of(exchange, house, self._runtime.issue_of)
+        if exchange.facts.stream is True:
+            self._use_loop_next = False
+        return Forwarder(house, exchange, self._client, log).steps()
+
+    def _enter(self, exchange: Exchange) -> Framing:
+        """Everything before the body is looked at: where it ends, who sends it, where to."""
+        head = exchange.head
+        framing = self._framing(exchange)
+        exchange.caller = self._admit(head)
+        exchange.body_read = not exchange.has_body
+        if exchange.route.kind is PathKind.UNKNOWN:
+            raise _unknown(head, exchange.route.path)
+        if self._runtime.draining:
+            raise DrainingError("The proxy is shutting down; try again in a moment.")
+        return framing
+
+    def _take_in(self, exchange: Exchange, framing: Framing, log: Optional[RequestRecord]) -> None:
+        limit = self._runtime.context.config.proxy.max_body_mib
+        upload = max_upload_mib(exchange.head.method, exchange.route.path)
+        if framing.length > SMALL_BODY_BYTES or framing.kind is BodyKind.CHUNKED:
+            exchange.body_room = self._runtime.body_limiter.reservation()
+        spool = self._runtime.spool if upload else None
+        self._read_body(exchange, framing, max(limit, upload) << 20, spool)
+        if log is not None:
+            log.request.add(exchange.body)
+
+    def _admit(self, head: RequestHead) -> Caller:
+        """As the door decides; the same head over the same connection need not knock twice.
+
+        (`shared` is one connection's: its peer and local address are the same.)
+        """
+        door = self._runtime.access_policy
+        visitor: Optional[Caller] = head.memo.get(door)
+        if visitor is None:
+            visitor = door.authorize(head, self._peer_ip, self._same_user, self._local_ip)
+            head.memo[door] = visitor
+            if not self._client.admitted:
+                self._client.admitted = True
+                self._prove()
+        return visitor
+
+    def _framing(self, exchange: Exchange) -> Framing:
+        """Where the request ends; asked before anything else: who disagrees about it smuggles."""
+        framing = request_framing(exchange.head)
+        exchange.has_body = framing.kind is not BodyKind.NONE
+        return framing
+
+    def _read_body(
+        self, exchange: Exchange, framing: Framing, limit: int, spool: Optional[Spool] = None
+    ) -> None:
+        head = exchange.head
+        if asks_for_websocket(head) and not _is_websocket(exchange):
+            raise NotSupportedError("A WebSocket is passed on only for paths of the client's own login.")
+        # RFC 9110 10.1.1: HTTP/1.0 has no 100 (Continue).
+        asks_first = head.minor > 0 and "expect" in head and _expects_100(head)
+        self._use_loop_next = framing.kind is not BodyKind.CHUNKED and framing.length <= SMALL_BODY_BYTES
+        exchange.body = self._client.read_body(framing, limit, asks_first, exchange.body_room, spool)
+        exchange.body_read = True
+
+    def _settle_error(self, exchange: Exchange, error: Exception) -> bool:
+        """Record how the request failed and tell the client, if it can still be told."""
+        started = self._client.response_started
+        if isinstance(error, ClientGoneError):
+            exchange.end(Outcome.CLIENT_GONE, str(error))
+            return False
+        if isinstance(error, UpstreamLostError):
+            # No answer at all: the client's own retry is the best one left.  Nor a whole one.
+            exchange.end(Outcome.UPSTREAM_ERROR, str(error))
+            if not started:
+                exchange.reset_response()
+            return self._cut(exchange)
+        if not isinstance(error, TeamClaudeError):
+            self._runtime.report_internal_error(exchange.id, error)
+            error = TeamClaudeError(
+                f"Internal error in the proxy (request {exchange.id}); its log says more."
+            )
+        if started:
+            exchange.end(Outcome.UPSTREAM_ERROR, str(error))
+            return self._cut(exchange)
+        exchange.end(outcome_of(error), str(error))
+        keep = exchange.body_read and keep_alive(exchange.head)
+        self._unread = not exchange.body_read
+        try:
+            self._send_error(exchange, error, close=not keep)
+        except ClientGoneError:
+            return False
+        return keep
+
+    def _cut(self, exchange: Exchange) -> bool:
+        """Close in the middle of an answer."""
+        if self._client.response_started and exchange.head.minor == 0:
+            # Its body may end with the connection: only a reset tells a cut from an end.
+            self._client.abort()
+        return False
+
+    # --- own endpoints ----------------------------------------------------------------------------
+
+    def _serve_own(self, exchange: Exchange) -> bool:
+        keep = False
+        try:
+            reply = self._own_reply(exchange)
+            keep = keep_alive(exchange.head)
+            self._send(exchange, reply.status, reply.headers, reply.body, close=not keep)
+        except ClientGoneError:
+            return False
+        except Exception as error:
+            return self._settle_error(exchange, error)
+        return keep
+
+    def _own_reply(self, exchange: Exchange) -> EndpointReply:
+        endpoints = Endpoints(self._runtime)
+        framing = self._framing(exchange)
+        path = exchange.route.path
+        if endpoints.needs_no_key(path):
+            self._runtime.access_policy.check_origin(exchange.head, self._local_ip, endpoints.is_health(path))
+        else:
+            self._admit(exchange.head)
+        self._read_body(exchange, framing, ENDPOINT_BODY_BYTES)
+        return endpoints.reply_to(exchange.head.method, exchange.route.path, bytes(exchange.body))
+
+    # --- answers of our own -----------------------------------------------------------------------
+
+    def _send_error(self, exchange: Optional[Exchange], error: TeamClaudeError, close: bool) -> None:
+        body = json.dumps({"type": "error", "error": {"type": error.kind, "message": str(error)}}).encode()
+        if exchange is not None:
+            exchange.response_started(error.status)
+        self._send(exchange, error.status, error.headers(), body, close)
+
+    def _send(
+        self,
+        exchange: Optional[Exchange],
+        status: int,
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        close: bool,
+    ) -> None:
+        fields = [("Content-Type", "application/json"), *headers, ("Content-Length", str(len(body)))]
+        fields.append(("request-id", new_request_id() if exchange is None else exchange.id))
+        if close:
+            fields.append(("Connection", "close"))
+        head = render_response(status, _reason(status), fields)
+        is_head = exchange is not None and exchange.head.method == "HEAD"
+        self._client.send(head if is_head else head + body)
+
+
+def _local_ip(sock: socket.socket) -> str:
+    try:
+        return str(sock.getsockname()[0])
+    except OSError:  # the client is gone already
+        return ""
+
+
+def _in_one(step: Callable[[], None]) -> RequestCoroutine[None]:
+    yield step
+
+
+def _route(head: RequestHead) -> Route:
+    route: Optional[Route] = head.memo.get(Route)
+    if route is None:
+        route = head.memo[Route] = classify_path(head.method, head.target)
+    return route
+
+
+def _is_websocket(exchange: Exchange) -> bool:
+    """One that is passed on: a GET (RFC 6455 4.1) with the client's own credential, no account's."""
+    head = exchange.head
+    if "upgrade" not in head or exchange.has_body or head.method != "GET":
+        return False
+    return exchange.route.kind is PathKind.CLIENT_LOGIN and asks_for_websocket(head)
+
+
+def _unknown(head: RequestHead, path: str) -> ClientError:
+    if classify_path("POST", head.target).kind in _POSTED:
+        return MethodNotAllowedError(f"{head.method} is not a method of {path}.", ["POST"])
+    return NotFoundError(f"{head.method} {path[:200]} is not part of the API; nothing was sent.")
+
+
+def _expects_100(head: RequestHead) -> bool:
+    return (head.get("expect") or "").lower() == "100-continue"
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""

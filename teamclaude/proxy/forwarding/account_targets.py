@@ -1,0 +1,116 @@
+"""The accounts' credentials and addresses, as the current configuration has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Optional
+
+from ...accounts.config.config import AccountConfig, Config
+from ...routing.state.account import AccountSpec
+from ..http.framing import BodyKind, Framing
+from ..http.head import RequestHead
+from ..http.header_rewrite import Credential, render_request, upstream_request_headers
+from ..http.origin import Origin, parse_origin
+
+__all__ = ["AccountTargets", "UpstreamTarget"]
+
+
+MAX_MEMO = 64  # of one head: it is rendered anew for each account, and when that has a new token
+
+
+class UpstreamTarget(NamedTuple):
+    """How a request reaches the API for one account."""
+
+    name: str
+    credential: Credential
+    origin: Origin
+    prefix: str  # path prefix of the base URL
+    account_uuid: Optional[str] = None
+
+    def request_head(self, head: RequestHead, identity: bool) -> bytes:
+        """A client's head as it goes up, as of a request without a body.
+
+        With `identity` the answer must come without a content-encoding: the client has been sent a head of
+        ours, which names none.
+        """
+        key = (self, True) if identity else self
+        rendered: Optional[bytes] = head.memo.get(key)
+        if rendered is not None:
+            return rendered
+        if len(head.memo) >= MAX_MEMO:
+            head.memo.clear()
+        headers = upstream_request_headers(
+            head, self.credential, self.origin.authority, Framing(BodyKind.NONE), lambda value: False
+        )
+        if identity:
+            headers = [field for field in headers if field[0].lower() != "accept-encoding"]
+            headers.append(("Accept-Encoding", "identity"))
+        rendered = head.memo[key] = render_request(head.method, self.prefix + head.target, headers)
+        return rendered
+
+
+class AccountTargets:
+    """Read by request threads, replaced as a whole by a reload.
+
+    `token_of` gives the access token of a login by account key: it changes more often than this.
+    """
+
+    def __init__(
+        self, config: Config, accounts: Sequence[AccountConfig], token_of: Callable[[str], Optional[str]]
+    ) -> None:
+        self._token_of = token_of
+        self.origin, self.prefix = parse_origin(config.upstream)
+        self._ways = {account.key: self._way(account) for account in accounts}
+        self._latest: dict[str, UpstreamTarget] = {}  # of logins, with the last token asked for
+        self.specs = [_spec(account, config.allow_extra_usage) for account in accounts]
+
+    def _way(self, account: AccountConfig) -> UpstreamTarget:
+        if account.type == "apikey":
+            credential = Credential("apikey", account.api_key or "")
+        else:
+            credential = Credential("oauth", "")
+        origin, prefix = parse_origin(account.upstream) if account.upstream else (self.origin, self.prefix)
+        return UpstreamTarget(account.name, credential, origin, prefix, account.account_uuid)
+
+    def target(self, key: str) -> Optional[UpstreamTarget]:
+        """With the credential of now; None when the account is no longer configured."""
+        way = self._ways.get(key)
+        if way is None or way.credential.kind != "oauth":
+            return way
+        token = self._token_of(key) or ""
+        latest = self._latest.get(key)
+        if latest is None or latest.credential.secret != token:
+            latest = self._latest[key] = way._replace(credential=Credential("oauth", token))
+        return latest
+
+    def key_of(self, name: str) -> Optional[str]:
+        """The identity of the account called `name`."""
+        for key, way in self._ways.items():
+            if way.name == name:
+                return key
+        return None
+
+    def names(self) -> dict[str, str]:
+        """Account names by key."""
+        return {key: way.name for key, way in self._ways.items()}
+
+    def changed_api_keys(self, older: AccountTargets) -> list[str]:
+        """Accounts whose API key differs from the one in `older`; logins are the keeper's business."""
+        return [
+            key
+            for key, way in self._ways.items()
+            if key in older._ways and older._ways[key].credential != way.credential
+        ]
+
+
+def _spec(account: AccountConfig, allow_extra_usage: bool) -> AccountSpec:
+    own = account.allow_extra_usage
+    return AccountSpec(
+        key=account.key,
+        name=account.name,
+        kind=account.type,
+        priority=account.priority,
+        enabled=not account.disabled,
+        last_resort=account.is_last_resort,
+        allow_extra_usage=allow_extra_usage if own is None else own,
+    )

@@ -1,0 +1,127 @@
+"""Requests that belong to the client's own login: relayed with its own credential, no account.
+
+Also the client's token requests: to the token host, with nothing of ours added.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from ..http.framing import BodyKind, Framing
+from ..http.header_rewrite import (
+    Credential,
+    client_response_headers,
+    framing_for_client,
+    render_request,
+    render_response,
+    token_request_headers,
+    upstream_request_headers,
+)
+from ..http.origin import parse_origin
+from ..http.path_kinds import PathKind
+from ..messages.usage_tap import UsageTap
+from ..net.client_connection import ClientConnection
+from ..net.relay import Observer, relay
+from ..net.transport import Transport
+from ..net.tunnel import tunnel
+from ..net.upstream_connection import UpstreamResponse, read_response
+from ..records.exchange import Exchange, Outcome
+from ..records.request_record import RequestRecord
+from .context import RequestContext
+
+__all__ = ["pass_through", "pass_websocket"]
+
+_SWITCHES = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
+
+
+def pass_through(
+    context: RequestContext, exchange: Exchange, client: ClientConnection, log: Optional[RequestRecord]
+) -> None:
+    """Relay one request of the client's own; raises ConnectFailed, UpstreamLost or ClientGone."""
+    config, head = context.config, exchange.head
+    length = len(exchange.body)
+    framing = Framing(BodyKind.LENGTH, length) if exchange.has_body else Framing(BodyKind.NONE)
+    if exchange.route.kind is PathKind.OAUTH_TOKEN:
+        origin, prefix = parse_origin(config.oauth.token_url)[0], ""
+        headers = token_request_headers(head, origin.authority, framing)
+    else:
+        origin, prefix = context.targets().origin, context.targets().prefix
+        own = Credential("client")
+        headers = upstream_request_headers(head, own, origin.authority, framing, context.is_proxy_secret)
+    transport = Transport(context.pool, client.watch, config.head_timeout_sec)
+    request = render_request(head.method, prefix + head.target, headers)
+    # A refresh token is spent once: whether a lost request was the one that spent it is the client's guess.
+    spends = exchange.route.kind is PathKind.OAUTH_TOKEN
+    send = transport.exchange_once if spends else transport.exchange
+    answer = send(origin, head.method, request, exchange.body)
+    _relay(context, exchange, client, log, answer)
+    transport.release(answer)
+    exchange.end(Outcome.SERVED if answer.head.status < 400 else Outcome.UPSTREAM_ERROR)
+
+
+def pass_websocket(
+    context: RequestContext, exchange: Exchange, client: ClientConnection, log: Optional[RequestRecord]
+) -> None:
+    """Relay a WebSocket: its handshake, then bytes both ways until either side ends.
+
+    The answer of an upstream that does not switch is relayed.  Raises ConnectFailed, UpstreamLost and
+    ClientGone.
+    """
+    config, head, book = context.config, exchange.head, context.targets()
+    headers = upstream_request_headers(
+        head, Credential("client"), book.origin.authority, Framing(BodyKind.NONE), context.is_proxy_secret
+    )
+    request = render_request(head.method, book.prefix + head.target, [*headers, *_SWITCHES])
+    connection = context.pool.open(book.origin, client.watch)
+    try:
+        connection.send(request, b"", client.watch)
+        timeout = config.head_timeout_sec
+        answer = read_response(connection, head.method, client.watch, timeout, switches=True)
+        exchange.switched = True
+        if answer.head.status != 101:
+            _relay(context, exchange, client, log, answer)
+            exchange.end(Outcome.SERVED if answer.head.status < 400 else Outcome.UPSTREAM_ERROR)
+            return
+        fields = [*client_response_headers(answer.head, answer.framing), *_SWITCHES]
+        if log is not None:
+            log.answered(answer.head.status, answer.head.reason, fields)
+        exchange.response_started(answer.head.status)
+        client.send(render_response(answer.head.status, answer.head.reason, fields))
+        early = b"".join(answer.read(client.watch, 0.0)) if answer.has_buffered else b""
+        idle_sec = config.body_idle_timeout_sec
+        exchange.end(
+            Outcome.SERVED, tunnel(client.sock, connection.sock, early, client.take_buffered(), idle_sec)
+        )
+    finally:
+        connection.close()
+
+
+def _relay(
+    context: RequestContext,
+    exchange: Exchange,
+    client: ClientConnection,
+    log: Optional[RequestRecord],
+    answer: UpstreamResponse,
+) -> None:
+    out = framing_for_client(answer.framing, exchange.head)
+    response_headers = client_response_headers(answer.head, out, exchange.closing_fields)
+    observers: list[Observer] = []
+    if log is not None:
+        log.answered(answer.head.status, answer.head.reason, response_headers)
+        observers.append(log.response.add)
+    response = render_response(answer.head.status, answer.head.reason, response_headers)
+    exchange.response_started(answer.head.status)
+    until_close = answer.framing.kind is BodyKind.UNTIL_CLOSE
+    form = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"), until_close)
+    if until_close:
+        observers.append(form.feed)
+
+    def is_cut() -> bool:
+        return answer.body_bytes > 0 and not form.is_stream and form.is_cut
+
+    idle_sec = context.config.body_idle_timeout_sec
+    try:
+        relay(answer, client, response, out, observers, idle_sec, is_truncated=is_cut)
+    except BaseException:
+        answer.connection.close()
+        raise

@@ -1,0 +1,335 @@
+"""The few facts routing needs of a request body, without parsing megabytes.
+
+Rule 1: only keys of the top level count; a "model" in a message's text or in a tool's input is no model.
+Rule 2: never an exception, never a copy of a large body, time linear in its size and bounded by a budget.
+Rule 3: what can't be found is unknown (None).  A body that is not JSON is forwarded all the same: the
+API's own 400 is the best answer, so facts of such a body may be wrong but cost nothing.
+
+How a 2 MB body takes microseconds: Claude Code writes model, messages, system, tools, metadata,
+max_tokens, ..., stream (measured).  The members in front are read up to the first large one; those at the
+end are parsed from the last `"metadata"` on.  That works out only if this key is on the top level: in
+JSON an unescaped quote can't stand inside a string, and the braces must come out even at the very end.
+Only when the name of a wanted key that is still missing occurs in between, on whatever level, all of it
+is looked at: by the standard parser up to 1 MiB, by walking over it beyond.  (A key that occurs twice
+counts once, as a rule the last one.)
+
+Measured (CPython 3.11, one core of an AMD EPYC, bodies as Claude Code writes them): 7 us for 50 kB and for
+2 MB; 150 us for 2 MB without output_config; in another order of keys 90 us for 50 kB, 12 ms for 2 MB.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from typing import Any, NamedTuple, Optional, Union
+
+from .quick_json import decode_json
+
+__all__ = ["NO_FACTS", "BodyFacts", "cache_digests", "scan_body"]
+
+Body = Union[bytes, bytearray, mmap.mmap]
+
+# Up to here the standard parser is the quickest way.
+_SMALL_BYTES = 4096
+# The longest value, and the longest end of a body, that is decoded.
+_LONGEST = 65536
+# Up to here the standard parser is the second way; beyond, it would hold the interpreter for too long
+# and take several times the body's memory.
+_MEDIUM_BYTES = 1 << 20
+# Up to here a request without a session is parsed for the names of its cache.
+_PARSED_FOR_DIGESTS = 1 << 18
+# Where the members in front end at the latest.
+_FRONT_BYTES = 1024
+# What is searched in one go: about 1 ms.
+_SEARCH_BYTES = 1 << 20
+# Brackets, strings with escapes and members one walk may meet, about 1 us each.  1 MB of a real
+# conversation has 5 thousand.
+_MAX_STEPS = 150_000
+
+_QUOTE, _BACKSLASH = b'"\\'
+_WANTED = {key.encode(): key for key in ("model", "stream", "metadata", "max_tokens", "output_config")}
+
+_OPENING = re.compile(rb"[ \t\r\n]*\{")
+_MODEL = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"model"[ \t\r\n]*:[ \t\r\n]*("[^"\\]{0,256}")[ \t\r\n]*,')
+_SPACE = re.compile(rb"[ \t\r\n]*")
+_COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
+_KEY = re.compile(rb'[ \t\r\n]*"([^"\\]{0,32})"[ \t\r\n]*:[ \t\r\n]*')
+_SCALAR = re.compile(rb'[^ \t\r\n,\[\]{}":]{1,64}')
+# The inside of a string.  Its repeat is bounded because the matcher keeps state for every round.
+_TEXT = re.compile(rb'[^"\\]*(?:\\.[^"\\]*){0,500}', re.DOTALL)
+# Everything up to the next bracket or string with an escape in it: plain strings are the most frequent.
+_FLAT = re.compile(rb'[^"\[\]{}]*(?:"[^"\\]*"[^"\[\]{}]*){0,500}')
+
+_SESSION_ID = re.compile(r"[0-9A-Za-z._:-]{1,128}")
+_TTL = re.compile(rb'"ttl"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}\Z')
+
+
+class BodyFacts(NamedTuple):
+    """What a request asks for; None means that the body does not say."""
+
+    model: Optional[str] = None
+    stream: Optional[bool] = None
+    session_id: Optional[str] = None  # of metadata.user_id
+    effort: Optional[str] = None  # output_config.effort
+    cache_ttl_1h: bool = False  # some prompt cache entry is to live an hour
+    max_tokens: Optional[int] = None
+
+
+NO_FACTS = BodyFacts()
+
+
+def scan_body(body: bytes | bytearray | memoryview, with_session: bool = True) -> BodyFacts:
+    """The facts of a request body; never raises.
+
+    `with_session` False: its session is known already (4 us less).
+    """
+    data = _whole(body)
+    fields = _decoded(data[:]) if len(data) <= _SMALL_BYTES else _Walk(data).top_level()
+    if not isinstance(fields, dict):
+        return NO_FACTS
+    get = fields.get
+    stream, max_tokens = get("stream"), get("max_tokens")
+    return BodyFacts(
+        _word(get("model")),
+        stream if isinstance(stream, bool) else None,
+        _session_of(_member(get("metadata"), "user_id")) if with_session else None,
+        _word(_member(get("output_config"), "effort")) if "output_config" in fields else None,
+        _has_one_hour_cache(data),
+        max_tokens if type(max_tokens) is int else None,
+    )
+
+
+def cache_digests(body: bytes | bytearray | memoryview, model: str | None) -> tuple[str, ...]:
+    """Names for what makes a request's prompt cache, the longest first; () where it asks for none.
+
+    The cache is kept per model, and its prefix is tools, then system, then messages (platform docs, prompt
+    caching): so the first name stands for a dialogue (with its first message), the second for all that share
+    its tools and system.  A body too large to be parsed is named by its beginning.
+    """
+    data = _whole(body)
+    if _rfind(data, b'"cache_control"', 0, len(data)) < 0:
+        return ()
+    if len(data) > _PARSED_FOR_DIGESTS:
+        return (_digest(model, data[:_LONGEST]),)
+    fields = _decoded(data[:])
+    if not isinstance(fields, dict):
+        return ()
+    shared = [fields.get("tools"), fields.get("system")]
+    messages = fields.get("messages")
+    first = messages[0] if isinstance(messages, list) and messages else None
+    names = [_digest(model, _canonical([*shared, first]))]
+    return (*names, _digest(model, _canonical(shared))) if any(shared) else tuple(names)
+
+
+def _canonical(value: Any) -> bytes:
+    import json
+
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _digest(model: str | None, data: Body) -> str:
+    import hashlib  # few requests need it: those of programs without a session
+
+    return hashlib.blake2b((model or "").encode() + b"\0" + bytes(data), digest_size=12).hexdigest()
+
+
+def _whole(body: bytes | bytearray | memoryview) -> Body:
+    if not isinstance(body, memoryview):
+        return body
+    under: Any = body.obj
+    if isinstance(under, (bytes, bytearray, mmap.mmap)) and len(under) == body.nbytes:
+        return under
+    return bytes(body)
+
+
+def _decoded(text: str | bytes | bytearray) -> Any:
+    try:
+        return decode_json(text)
+    except ValueError:
+        return None
+
+
+def _member(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def _word(value: Any) -> str | None:
+    """A text that is fit to be shown in one line."""
+    return value if isinstance(value, str) and 0 < len(value) <= 256 and value.isprintable() else None
+
+
+def _session_of(user_id: Any) -> str | None:
+    """The session in metadata.user_id: a JSON text, before 2.1 `user_<hash>_account_<id>_session_<id>`."""
+    if not isinstance(user_id, str):
+        return None
+    session: Any = None
+    if user_id.startswith("{"):
+        session = _member(_decoded(user_id), "session_id")
+    elif user_id.startswith("user_"):
+        session = user_id.rpartition("_session_")[2] if "_session_" in user_id else None
+    return session if isinstance(session, str) and _SESSION_ID.fullmatch(session) else None
+
+
+def _has_one_hour_cache(body: Body) -> bool:
+    """Whether some `"ttl": "1h"` occurs; only cache_control has such a member."""
+    at = len(body)
+    for _ in range(64):
+        at = _rfind(body, b'"1h"', 0, at)
+        if at < 0:
+            return False
+        if _TTL.search(body[max(0, at - 24) : at]):
+            return True
+    return False
+
+
+def _rfind(body: Body, text: bytes, start: int, end: int) -> int:
+    """As `rfind`; after each part of a large body another thread may get the interpreter.
+
+    In one go 50 MB took it for 30 ms.
+    """
+    while end - start > _SEARCH_BYTES:
+        found = body.rfind(text, end - _SEARCH_BYTES, end)
+        if found >= 0:
+            return found
+        end -= _SEARCH_BYTES - len(text) + 1
+    return body.rfind(text, start, end)
+
+
+class _Stop(Exception):
+    """The walk can't go on: the end of what may be looked at, malformed, or over the budget."""
+
+
+class _Walk:
+    """Moves over a JSON object without building it; positions are indexes into the body."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self._end = len(body)
+        self._budget = _MAX_STEPS
+        self._fields: dict[str, Any] = {}
+
+    def top_level(self) -> dict[str, Any]:
+        """The values of the wanted keys of the outermost object; {} if the body is none."""
+        first = _MODEL.match(self._body)
+        if first is not None:
+            # As Claude Code begins: no need to look where the large member behind it would end, 25 us less.
+            self._fields["model"] = _decoded(first[1])
+            if self._has_nothing_between(first.end(), self._parse_tail(first.end())):
+                return self._fields
+        opening = _OPENING.match(self._body)
+        if opening is None:
+            return {}
+        front, complete = self._walk_members(opening.end(), opening.end() + _FRONT_BYTES)
+        if complete or self._has_nothing_between(front, self._parse_tail(front)):
+            return self._fields
+        if self._end <= _MEDIUM_BYTES:
+            parsed = _decoded(self._body[:])
+            return parsed if isinstance(parsed, dict) else self._fields
+        self._walk_members(front, self._end)
+        return self._fields
+
+    def _has_nothing_between(self, front: int, tail: int) -> bool:
+        """No name of a key that is still missing occurs there, on whatever level."""
+        missing = [b'"' + key + b'"' for key, name in _WANTED.items() if name not in self._fields]
+        return all(_rfind(self._body, key, front, tail) < 0 for key in missing)
+
+    def _parse_tail(self, front: int) -> int:
+        """Take the members from the last `"metadata"` on; where they begin, or the end of the body."""
+        at = self._body.rfind(b'"metadata"', front)
+        if at < 0 or self._end - at > _LONGEST or self._body[at - 1] == _BACKSLASH:
+            return self._end
+        members = _decoded(b"{" + self._body[at:])
+        if not isinstance(members, dict):
+            return self._end
+        self._fields.update((name, members[name]) for name in _WANTED.values() if name in members)
+        return at
+
+    def _walk_members(self, at: int, stop: int) -> tuple[int, bool]:
+        """Walk the members of an object from `at` on, taking the values of the wanted keys.
+
+        Returns the place behind the closing brace and True; or where the member starts that could not
+        be walked (it ends behind `stop`, is cut off or malformed) and False.
+        """
+        stop = min(stop, self._end)
+        try:
+            while True:
+                key, value_at = self._key(at)
+                end = self._skip(value_at, stop)
+                behind = self._past_space(end) + 1
+                after = self._body[behind - 1 : behind]
+                if after not in (b",", b"}"):  # malformed, or a number that `stop` cut
+                    return at, False
+                if key in _WANTED and end - value_at <= _LONGEST:
+                    self._fields[_WANTED[key]] = _decoded(self._body[value_at:end])
+                if after == b"}":
+                    return behind, True
+                at = behind
+        except _Stop:
+            return at, False
+
+    def _key(self, at: int) -> tuple[bytes, int]:
+        """A member's key (empty for a long one or one with escapes) and where its value starts."""
+        self._spend()
+        match = _KEY.match(self._body, at)
+        if match is not None:
+            return bytes(match[1]), match.end()
+        at = self._past_space(at)
+        if self._body[at : at + 1] != b'"':
+            raise _Stop
+        match = _COLON.match(self._body, self._skip_text(at + 1, self._end))
+        if match is None:
+            raise _Stop
+        return b"", match.end()
+
+    def _skip(self, at: int, stop: int) -> int:
+        """Behind the value at `at`; raises _Stop when it does not end before `stop`."""
+        first = self._body[at : at + 1]
+        if first == b'"':
+            return self._skip_text(at + 1, stop)
+        if first in (b"{", b"["):
+            return self._skip_container(at, stop)
+        match = _SCALAR.match(self._body, at, stop)
+        if match is None:
+            raise _Stop
+        return match.end()
+
+    def _skip_text(self, at: int, stop: int) -> int:
+        """Behind the closing quote of a string whose inside starts at `at`."""
+        while True:
+            self._spend()
+            match = _TEXT.match(self._body, at, stop)
+            at = match.end() if match else stop
+            # Not a quote: the pattern's repeat ran out, or only a lone backslash is left.
+            if at + 1 >= stop and self._body[at:stop] != b'"':
+                raise _Stop
+            if self._body[at] == _QUOTE:
+                return at + 1
+
+    def _skip_container(self, at: int, stop: int) -> int:
+        """Behind the bracket that closes the one at `at`; which kind closes which is not checked."""
+        depth = 0
+        while True:
+            self._spend()
+            match = _FLAT.match(self._body, at, stop)
+            at = match.end() if match else stop
+            if at >= stop:
+                raise _Stop
+            char = self._body[at]
+            at += 1
+            if char == _QUOTE:
+                at = self._skip_text(at, stop)
+            elif char in b"[{":
+                depth += 1
+            else:
+                depth -= 1
+                if not depth:
+                    return at
+
+    def _past_space(self, at: int) -> int:
+        match = _SPACE.match(self._body, at)
+        return match.end() if match else at
+
+    def _spend(self) -> None:
+        self._budget -= 1
+        if self._budget < 0:
+            raise _Stop

@@ -1,0 +1,202 @@
+"""Whose process is at the other end of a loopback connection, as Linux tells it.
+
+Rules that hold in this file:
+
+1. The kernel is asked for the one socket whose local address is our remote address (`sockdiag`); only where
+   that is refused are the tables of all sockets read (`/proc/net/tcp`, `tcp6`: proc_pid_net(5)).
+2. A closed socket (inode 0, TIME_WAIT) and a listening one are nobody's: their uid says nothing of who sent.
+3. What a table said holds for those who asked before it was read: a later connection may have the
+   addresses of an earlier one.  So a burst costs two reads, and no answer is old.
+4. Without a free descriptor nothing can be told: that is Overloaded, to be asked again, not "somebody else".
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import socket
+import sys
+import threading
+from functools import lru_cache
+from typing import Callable, NamedTuple
+
+from ...errors import OverloadedError
+from .sock_diag import IpAddress, SocketDiag
+
+__all__ = [
+    "Address",
+    "PeerUserCheck",
+    "is_loopback",
+    "is_descriptor_shortage",
+    "peer_uid",
+    "same_user",
+    "parse_ip",
+]
+
+PROC_NET = "/proc/net"
+MAX_ROW_BYTES = 512
+RETRY_SEC = 1
+# Columns of a line, split at blanks.
+_LOCAL, _REMOTE, _STATE, _UID, _INODE = 1, 2, 3, 7, 9
+_TIME_WAIT = b"06"
+
+
+class Address(NamedTuple):
+    host: str
+    port: int
+
+
+@lru_cache(maxsize=256)  # asked once per request, nearly always about 127.0.0.1
+def is_loopback(host: str) -> bool:
+    """Whether `host` is an IP literal of this machine's loopback: 127/8, ::1 or v4-mapped 127/8."""
+    try:
+        return parse_ip(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_descriptor_shortage(error: OSError) -> bool:
+    """No descriptor is free: in this process, or on this machine."""
+    return error.errno in (errno.EMFILE, errno.ENFILE)
+
+
+class ProcNetTables:
+    """The lines of `/proc/net/tcp` and `tcp6`; rule 3 says how long a reading may be used."""
+
+    def __init__(self, proc_net: str = PROC_NET) -> None:
+        self._proc_net = proc_net
+        self._count_lock = threading.Lock()  # guards _asked
+        self._questions = 0
+        self._read_lock = threading.Lock()  # guards _read; held while a table is read
+        self._contents: dict[str, tuple[int, bytes]] = {}  # by name: the first question that came too late
+
+    def owner(self, table: str, row_local: bytes, row_remote: bytes) -> int | None:
+        """The uid in the line with these two addresses; raises OSError."""
+        with self._count_lock:
+            number = self._questions
+            self._questions += 1
+        with self._read_lock:
+            too_late, content = self._contents.get(table, (0, b""))
+            if number >= too_late:
+                with self._count_lock:
+                    too_late = self._questions
+                with open(os.path.join(self._proc_net, table), "rb") as file:
+                    content = file.read()
+                self._contents[table] = too_late, content
+        return _uid_in_rows(content, row_local, row_remote)
+
+
+_tables = ProcNetTables()
+_diag = SocketDiag()
+
+
+def peer_uid(
+    local: Address, peer: Address, tables: ProcNetTables | None = None, diag: SocketDiag | None = None
+) -> int | None:
+    """The uid that owns the peer's socket of the connection `local` (ours) to `peer`, or None.
+
+    None: the system does not tell (not Linux, restricted), the peer isn't on this host or has closed
+    its socket already.  Raises Overloaded when it can't be told for want of a descriptor.
+    """
+    try:
+        ours, theirs = parse_ip(local[0]), parse_ip(peer[0])
+    except ValueError:
+        return None
+    try:
+        found = (diag or _diag).owner(theirs, peer[1], ours, local[1])
+        if found.is_known:
+            return found.uid
+        return _uid_in_tables(tables or _tables, ours, local[1], theirs, peer[1])
+    except OSError as error:
+        if is_descriptor_shortage(error):
+            raise OverloadedError(
+                "No descriptor is free to see whose process this is; try again in a moment, or send the key.",
+                RETRY_SEC,
+            ) from error
+        return None
+
+
+def same_user(
+    local: Address,
+    peer: Address,
+    own_uid: Callable[[], int] | None = getattr(os, "geteuid", None),
+) -> bool | None:
+    """Whether the peer's process runs as our user; None where that can't be known.  Raises Overloaded."""
+    uid = peer_uid(local, peer) if own_uid is not None else None
+    return None if uid is None or own_uid is None else uid == own_uid()
+
+
+class PeerUserCheck:
+    """`same_user` for one connection, looked up when first asked and remembered as long as it lives."""
+
+    def __init__(
+        self, connection: socket.socket, lookup: Callable[[Address, Address], bool | None] = same_user
+    ) -> None:
+        self._connection = connection
+        self._lookup = lookup
+        self._is_known = False
+        self._is_same_user: bool | None = None
+
+    def __call__(self) -> bool | None:
+        """The answer; raises Overloaded, and may be asked again then."""
+        if not self._is_known:
+            self._is_same_user = self._lookup_addresses()
+            self._is_known = True
+        return self._is_same_user
+
+    def _lookup_addresses(self) -> bool | None:
+        try:
+            local, peer = self._connection.getsockname(), self._connection.getpeername()
+        except OSError:  # the client is gone already
+            return None
+        return self._lookup(Address(*local[:2]), Address(*peer[:2]))
+
+
+def _uid_in_tables(
+    tables: ProcNetTables, ours: IpAddress, our_port: int, theirs: IpAddress, their_port: int
+) -> int | None:
+    # A v4 peer may have used a v6 socket: then its line is in tcp6 with v4-mapped addresses.
+    for table in ("tcp", "tcp6") if theirs.version == 4 else ("tcp6",):
+        mapped = table == "tcp6"
+        uid = tables.owner(
+            table, _proc_net_address(theirs, their_port, mapped), _proc_net_address(ours, our_port, mapped)
+        )
+        if uid is not None:
+            return uid
+    return None
+
+
+def _uid_in_rows(content: bytes, row_local: bytes, row_remote: bytes) -> int | None:
+    at = -1
+    while (at := content.find(row_local + b" " + row_remote, at + 1)) >= 0:
+        start = content.rfind(b"\n", 0, at) + 1
+        row = content[start : start + MAX_ROW_BYTES].split(b"\n", 1)[0].split()
+        # A closed socket's line lingers with uid 0 and inode 0: taken at its word, anybody who
+        # sends and closes at once would be root.
+        if (
+            len(row) > _INODE
+            and row[_LOCAL] == row_local
+            and row[_REMOTE] == row_remote
+            and row[_STATE] != _TIME_WAIT
+            and row[_INODE] != b"0"
+            and row[_UID].isdigit()
+        ):
+            return int(row[_UID])
+    return None
+
+
+def parse_ip(host: str) -> IpAddress:
+    """The address in this literal, without its zone, and v4 where it is v4-mapped; raises ValueError."""
+    address = ipaddress.ip_address(host.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _proc_net_address(address: IpAddress, port: int, mapped: bool) -> bytes:
+    """`address:port` as the tables print it: 32-bit words in the byte order of the machine, in hex."""
+    packed = address.packed
+    if address.version == 4 and mapped:
+        packed = b"\0" * 10 + b"\xff\xff" + packed
+    words = (packed[i : i + 4] for i in range(0, len(packed), 4))
+    text = "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words)
+    return f"{text}:{port:04X}".encode()

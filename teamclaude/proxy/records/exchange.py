@@ -1,0 +1,278 @@
+"""One client request from its head to its recorded outcome."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from random import Random
+from typing import Any, Optional, Union
+
+from ...errors import NoAccountAvailableError, TeamClaudeError, UpstreamError, WaitQueueFullError
+from ...routing.outlook import ExpectedAccount
+from ...routing.quota.usage import NO_USAGE, Usage
+from ...routing.quota.windows import QuotaReading
+from ...routing.state.decision import Decision, RoutingRequest, Wait
+from ...routing.wait_queue import Waiter
+from ..http.body_limit import BodyReservation
+from ..http.framing import keep_alive
+from ..http.head import RequestHead
+from ..http.path_kinds import PathKind, Route
+from ..messages.access import Caller
+from ..messages.body_scan import NO_FACTS, BodyFacts
+from ..messages.redact import redact_text
+from .request_wait import HELD, HeldRequest, RequestWait, current_hold, held_seconds
+
+__all__ = ["Attempt", "Exchange", "Outcome", "new_request_id", "outcome_of"]
+
+MAX_PATH_CHARS = 200  # as shown: what is mistyped has no length
+
+
+# Ids must differ, not be secret: no system call for each, 2 us less.
+_ids = Random(os.urandom(32)).getrandbits
+
+
+def new_request_id() -> str:
+    """An id of ours, as answers carry it."""
+    return f"tc-{_ids(64):016x}"
+
+
+class Outcome(Enum):
+    """Every request ends in exactly one of these."""
+
+    SERVED = "served"
+    UPSTREAM_ERROR = "upstream error"
+    CLIENT_GONE = "client gone"
+    HELD_OUT = "held out"
+    REFUSED = "refused"
+
+
+def outcome_of(error: TeamClaudeError) -> Outcome:
+    """How a request ended that was answered with this error of ours."""
+    if isinstance(error, (NoAccountAvailableError, WaitQueueFullError)):
+        return Outcome.HELD_OUT
+    return Outcome.UPSTREAM_ERROR if isinstance(error, UpstreamError) else Outcome.REFUSED
+
+
+@dataclass
+class Attempt:
+    """One try on one account."""
+
+    account: str  # name
+    decision: Decision
+    status: Optional[int] = None
+    note: str = ""  # what the upstream or the connection said
+    reading: Optional[QuotaReading] = None  # its account's windows, as the answer's head told them
+
+
+_NO_ASK = RoutingRequest()
+
+
+class Exchange:
+    """What is known of one request; filled in as it goes, read by log, activity and `explain`.
+
+    What is not known yet is the class's: 1 us less for each.
+    """
+
+    caller: Optional[Caller] = None
+    has_body = False  # the request announced one, even an empty one
+    body_read = False
+    body: Union[bytes, bytearray, memoryview] = b""
+    body_room: Optional[BodyReservation] = None  # what the body takes of the memory for all
+    facts: BodyFacts = NO_FACTS
+    routing_request: RoutingRequest = _NO_ASK
+    status: Optional[int] = None  # sent to the client
+    ttfb: Optional[float] = None  # seconds to the first response byte
+    ended: Optional[float] = None  # monotonic
+    usage: Usage = NO_USAGE
+    cost: Optional[float] = None  # dollars; None: price unknown
+    cost_estimated = False  # by the price of another version of the model
+    outcome: Optional[Outcome] = None
+    note = ""
+    switched = False  # its connection has gone on with another protocol
+    waiting_since: Optional[float] = None  # monotonic, while it waits for an account
+    waited = 0.0  # seconds it has waited so
+    waits: tuple[RequestWait, ...] = ()  # oldest first; replaced as a whole
+
+    def __init__(
+        self,
+        head: RequestHead,
+        route: Route,
+        at: float,
+        id: Optional[str] = None,
+        started: Optional[float] = None,
+    ) -> None:
+        self.head = head
+        self.route = route
+        self.at = at  # epoch seconds on the proxy's clock
+        self.id = new_request_id() if id is None else id
+        self.started = time.monotonic() if started is None else started
+        self.attempts: list[Attempt] = []
+
+    def response_started(self, status: int, final: bool = True) -> None:
+        """The answer begins now; not `final`: nothing has been asked upstream yet.
+
+        Nothing is retried after it, so the body is let go: a stream may last for minutes.
+        """
+        self.status = status
+        if self.ttfb is None:
+            self.ttfb = time.monotonic() - self.started
+        if final:
+            self.drop_body()
+
+    def drop_body(self) -> None:
+        """Nothing will be sent of it any more."""
+        self.body = b""
+        if self.body_room is not None:
+            self.body_room.release()
+            self.body_room = None
+
+    def reset_response(self) -> None:
+        """Nothing of an answer was sent after all."""
+        self.status = self.ttfb = None
+
+    def end(self, outcome: Outcome, note: str = "") -> None:
+        """Record the outcome; the first one stands."""
+        if self.outcome is None:
+            self.outcome = outcome
+            self.note = redact_text(note) if note else self.note
+            self.ended = time.monotonic()
+
+    def begin_wait(self, waiting: RequestWait) -> None:
+        """It waits, from now on."""
+        self.waits = (*self.waits, waiting)
+
+    def wait_recorder(
+        self, clock: Callable[[], float], expects: Callable[[Waiter], ExpectedAccount]
+    ) -> Callable[[Waiter], None]:
+        """What `Router.acquire` tells of a waiter that has to stand in line."""
+
+        def begin(waiter: Waiter) -> None:
+            if waiter.wait is not None:
+                since, attempts = waiter.since, len(self.attempts)
+                self.begin_wait(RequestWait(waiter.wait, since, clock, attempts, waiter, expects))
+
+        return begin
+
+    @contextmanager
+    def pausing(self, words: str) -> Iterator[None]:
+        """It waits for something else than an account, which `words` name."""
+        at = self.at + self.duration
+        paused = Wait(Decision(None, words, at=at))
+        self.begin_wait(RequestWait(paused, at, lambda: self.at + self.duration, len(self.attempts)))
+        try:
+            yield
+        finally:
+            self.end_wait()
+
+    def update_wait(self) -> None:
+        """Notice that it waits for something of another kind by now."""
+        if self.waits:
+            last = self.waits[-1]
+            followed = last.follow()
+            if followed is not last:
+                self.begin_wait(followed)
+
+    def end_wait(self) -> None:
+        """Its wait is over; nothing happens when there was none."""
+        if self.waits:
+            self.waits[-1].end()
+
+    @property
+    def waiting(self) -> Optional[RequestWait]:
+        """The wait it is in."""
+        last = self.waits[-1] if self.waits else None
+        return None if last is None or last.over else last
+
+    def waiting_json(self, names: Mapping[str, str]) -> Optional[dict[str, Any]]:
+        """What it waits for as of now; of a hold `sec` is how long it has been held in all."""
+        waiting = self.waiting
+        if waiting is None:
+            return None
+        sec = held_seconds(self.waits) if waiting.kind == HELD else waiting.seconds
+        return {**waiting.as_json(names), "sec": round(sec, 1)}
+
+    def held(self) -> Optional[HeldRequest]:
+        """The hold it is in, as of now; None while it is in none."""
+        hold = current_hold(self.waits)
+        if hold is None:
+            return None
+        account, back_at = hold.outlook()
+        return HeldRequest(
+            self.id,
+            self.routing_request.session or "",
+            self.routing_request.agent or "",
+            self.facts.model or "",
+            held_seconds(self.waits),
+            hold.reason,
+            hold.decision.detail,
+            account,
+            back_at,
+            hold.now,
+        )
+
+    @property
+    def path(self) -> str:
+        """For showing: a mistyped base URL may have put a credential into it."""
+        if self.route.kind is PathKind.INFERENCE:  # an exact path
+            return self.route.path
+        return redact_text(self.route.path[:MAX_PATH_CHARS])
+
+    @property
+    def closing_fields(self) -> list[tuple[str, str]]:
+        """RFC 9112 9.6: who ends the connection after this answer says so in it."""
+        return [] if self.keeps_open else [("Connection", "close")]
+
+    @property
+    def keeps_open(self) -> bool:
+        """The client will use its connection again."""
+        if self.switched:
+            return False
+        kept: Optional[bool] = self.head.memo.get(keep_alive)
+        if kept is None:
+            kept = self.head.memo[keep_alive] = keep_alive(self.head)
+        return kept
+
+    @property
+    def duration(self) -> float:
+        """Seconds since the request's head had arrived, or until its end."""
+        return (time.monotonic() if self.ended is None else self.ended) - self.started
+
+    @property
+    def decision(self) -> Optional[Decision]:
+        return self.attempts[-1].decision if self.attempts else None
+
+    def explain_json(self, names: dict[str, str]) -> dict[str, Any]:
+        """The decision record that `explain` shows."""
+        return {
+            "request": self.id,
+            "at": self.at,
+            "method": self.head.method,
+            "path": self.path,
+            "session": self.routing_request.session,
+            "agent": self.routing_request.agent,
+            "model": self.routing_request.model,
+            "status": self.status,
+            "outcome": self.outcome.value if self.outcome else None,
+            "note": self.note,
+            "waits": [
+                {
+                    **wait.as_json(names),
+                    "attempts": wait.attempts,
+                    "decision": wait.decision.as_json(names),
+                }
+                for wait in self.waits
+            ],
+            "attempts": [
+                {
+                    "account": attempt.account,
+                    "status": attempt.status,
+                    "note": redact_text(attempt.note),
+                    "decision": attempt.decision.as_json(names),
+                }
+                for attempt in self.attempts
+            ],
+        }

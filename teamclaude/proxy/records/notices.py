@@ -1,0 +1,283 @@
+"""What happened to accounts and to held requests, as lines of the plain log.
+
+Rules that hold in this file:
+
+1. A line tells a difference between two looks, so nothing is told twice and nothing while nothing happens.
+   The first look tells nothing: what a restart finds is no news.
+2. A bench that ends with a full window of the account is that window's: LIMIT tells of it, BENCH does not.
+3. A hold has one line when it begins and one when it is over.  In between it has one every 5 minutes; of
+   more than 3 requests that are held a single line tells.
+4. A request that is refused by one account and held again is held on: it is over with the answer of an
+   account, a refusal, or the client's leaving.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Optional
+
+from ...routing.quota.windows import API_KEY_AXES, SAME_WINDOW_SEC, WHOLE_ACCOUNT, is_scoped
+from ...routing.view import AccountState, WindowState
+from ..forwarding.no_account_error import duration_text
+from .exchange import Exchange, Outcome
+from .request_wait import HeldRequest, held_seconds
+
+__all__ = [
+    "BENCH",
+    "HELD",
+    "LIMIT",
+    "RESET",
+    "HoldNotices",
+    "Notice",
+    "Notices",
+    "account_notices",
+    "clock_line",
+    "limit_text",
+    "reset_text",
+]
+
+BENCH, HELD, LIMIT, RESET = "BENCH", "HELD", "LIMIT", "RESET"
+REPEAT_SEC = 300.0  # between two lines about a hold that lasts
+MAX_SEPARATE_LINES = 3  # held requests that have such a line each
+MAX_REASON_CHARS = 300  # characters of a reason
+
+
+class Notice(NamedTuple):
+    """One line without its time."""
+
+    kind: str
+    subject: str
+    text: str
+
+    def __str__(self) -> str:
+        text = f"{self.kind} {self.subject}: {self.text}"
+        return "".join(char if char.isprintable() else " " for char in text)
+
+
+def clock_line(notice: Notice, now: float) -> str:
+    """`13:58:40 LIMIT alice: the 5h window is full (102%), ...`."""
+    return f"{_clock(now)} {notice}"
+
+
+# --- accounts -----------------------------------------------------------------------------------
+
+
+def account_notices(
+    before: Sequence[AccountState], after: Sequence[AccountState], now: float
+) -> list[Notice]:
+    """What happened between two looks at the accounts; a new account is no event."""
+    known = {state.key: state for state in before}
+    return [
+        notice
+        for state in after
+        if state.key in known
+        for notice in _account_notices(known[state.key], state, now)
+    ]
+
+
+def _account_notices(before: AccountState, after: AccountState, now: float) -> Iterator[Notice]:
+    for axis in dict.fromkeys([*before.windows, *after.windows]):
+        yield from _window_notices(after.name, axis, before.windows.get(axis), after.windows.get(axis), now)
+    until = after.bench_until
+    if until is None or any(_outlasts(axis, window, until) for axis, window in after.windows.items()):
+        return
+    began = now if after.bench_began is None else after.bench_began
+    last = before.bench_until
+    # Requests that were refused at the same time move the end of one bench a little.
+    if last is None or last <= began or last + SAME_WINDOW_SEC < until:
+        yield Notice(
+            BENCH, f"{after.name} {duration_text(until - began)}", after.bench_reason[:MAX_REASON_CHARS]
+        )
+
+
+def _outlasts(axis: str, window: WindowState, bench_until: float) -> bool:
+    """The whole account is out for as long as this window is."""
+    back = window.resets_at
+    return window.full and not is_scoped(axis) and back is not None and back + SAME_WINDOW_SEC >= bench_until
+
+
+def _window_notices(
+    name: str, axis: str, before: Optional[WindowState], after: Optional[WindowState], now: float
+) -> Iterator[Notice]:
+    was_full = before is not None and before.full
+    anew = before is not None and _is_reset(before, after, now)
+    # The limits of an API key begin anew with every answer: of those only the end of a full one is news.
+    if anew and (was_full or axis not in API_KEY_AXES):
+        yield Notice(RESET, name, reset_text(axis))
+    if after is not None and after.full and (anew or not was_full):
+        yield Notice(LIMIT, name, limit_text(axis, after.utilization, after.resets_at, now))
+    elif was_full and not anew and (after is None or not after.full):
+        yield Notice(RESET, name, f"{_window(axis)} is no longer full")
+
+
+def _is_reset(before: WindowState, after: Optional[WindowState], now: float) -> bool:
+    if before.resets_at is None:
+        return False
+    if now >= before.resets_at:
+        return True
+    later = after.resets_at if after is not None else None
+    return later is not None and later > before.resets_at + SAME_WINDOW_SEC
+
+
+def limit_text(axis: str, utilization: Optional[float], reset_at: Optional[float], now: float) -> str:
+    """`the 5h window is full (102%), back at 14:04:26 (in 6 min)`."""
+    text = f"{_window(axis)} is full"
+    if utilization is not None:
+        text += f" ({100 * utilization:.0f}%)"
+    if reset_at is None:
+        return text
+    return f"{text}, back at {_clock(reset_at)} (in {duration_text(max(0.0, reset_at - now))})"
+
+
+def reset_text(axis: str) -> str:
+    """`a new 5h window`."""
+    if axis == WHOLE_ACCOUNT:
+        return "its quota begins anew"
+    return f"the {axis} limit begins anew" if axis in API_KEY_AXES else f"a new {axis} window"
+
+
+def _window(axis: str) -> str:
+    if axis == WHOLE_ACCOUNT:
+        return "its quota"
+    return f"the {axis} limit" if axis in API_KEY_AXES else f"the {axis} window"
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+# --- held requests ------------------------------------------------------------------------------
+
+
+@dataclass
+class _Told:
+    exchange: Exchange
+    held: HeldRequest  # as last seen
+    at: float  # of the last line about it
+
+
+class HoldNotices:
+    """Which holds have been told of."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, _Told] = {}
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+    def update(self, held: Sequence[tuple[Exchange, HeldRequest]], now: float) -> list[Notice]:
+        """The lines for those that are held now, and for those that no longer are."""
+        found: list[Notice] = []
+        for exchange, one in held:
+            told = self._told.get(one.request)
+            if told is None:
+                self._told[one.request] = _Told(exchange, one, now)
+                found.append(Notice(HELD, _request_name(one), _awaits(one, now)))
+            else:
+                told.held = one
+        current = {one.request for _, one in held}
+        for request, told in list(self._told.items()):
+            end = None if request in current else _end_text(told.exchange)
+            if end is not None:
+                del self._told[request]
+                lasted = duration_text(int(held_seconds(told.exchange.waits)))
+                found.append(
+                    Notice(HELD, _request_name(told.held), f"over after {lasted}, {end}"[:MAX_REASON_CHARS])
+                )
+        return [*found, *self._repeat_lines([self._told[request] for request in current], now)]
+
+    def _repeat_lines(self, held: Sequence[_Told], now: float) -> Iterator[Notice]:
+        for told in held:
+            told.at = min(told.at, now)  # the clock was set back
+        due = [told for told in held if now - told.at >= REPEAT_SEC]
+        if not due:
+            return
+        if len(held) > MAX_SEPARATE_LINES:
+            due = list(held)
+            longest = max(due, key=lambda told: told.held.held_sec).held
+            about = f"{len(held)} requests, the longest {duration_text(int(longest.held_sec))}"
+            yield Notice(HELD, about, _awaits(longest, now))
+        else:
+            for told in due:
+                about = f"{_request_name(told.held)} {duration_text(int(told.held.held_sec))}"
+                yield Notice(HELD, about, _awaits(told.held, now))
+        for told in due:
+            told.at = now
+
+
+def _request_name(held: HeldRequest) -> str:
+    """`3f2a91c0 claude-opus-4-8`; a request without a session by its own id."""
+    who = held.session[:8] + (f"/{held.agent[:8]}" if held.agent else "") if held.session else held.request
+    return f"{who} {held.model}".rstrip()
+
+
+def _awaits(held: HeldRequest, now: float) -> str:
+    """`no account usable, alice back 23:22 (in 5 min)`."""
+    if held.account is None or held.back_at is None:
+        return f"{held.reason} ({held.detail})" if held.detail else held.reason
+    return f"{held.reason}, {held.expectation()} (in {duration_text(max(0.0, held.back_at - now))})"
+
+
+def _end_text(exchange: Exchange) -> Optional[str]:
+    """How a hold ended; None while that is open."""
+    last = exchange.attempts[-1] if exchange.attempts else None
+    served = last is not None and bool(last.account) and last.status is not None and last.status < 300
+    if last is not None and (served if exchange.outcome is None else exchange.outcome is Outcome.SERVED):
+        return f"served by {last.account}" if exchange.waiting is None else None
+    if exchange.outcome is None:
+        return None
+    if exchange.outcome is Outcome.CLIENT_GONE:
+        return "its client left"
+    words = "the upstream's error" if exchange.outcome is Outcome.UPSTREAM_ERROR else "refused"
+    return f"{words}: {exchange.note}" if exchange.note else words
+
+
+# --- both, as the server tells them ---------------------------------------------------------------
+
+
+class Notices:
+    """Any thread may look; `tell` gets what is new since the last look, in order.
+
+    `mark` is cheap and changes whenever something happened to an account; time alone is looked after here.
+    """
+
+    def __init__(
+        self,
+        accounts: Callable[[], Sequence[AccountState]],
+        held: Callable[[], Sequence[tuple[Exchange, HeldRequest]]],
+        revision: Callable[[], Hashable],
+        clock: Callable[[], float],
+        emit: Callable[[Notice, float], None],
+    ) -> None:
+        self._accounts, self._held, self._mark = accounts, held, revision
+        self._clock, self._emit = clock, emit
+        self._before: Optional[Sequence[AccountState]] = None
+        self._marked: Hashable = None
+        self._due = 0.0  # when time alone changes something
+        self._holds = HoldNotices()
+        self._lock = threading.Lock()  # guards everything above
+
+    def poll(self) -> None:
+        with self._lock:
+            now = self._clock()
+            for notice in [*self._of_accounts(now), *self._holds.update(self._held(), now)]:
+                self._emit(notice, now)
+
+    def _of_accounts(self, now: float) -> list[Notice]:
+        mark = self._mark()
+        if self._before is not None and mark == self._marked and now < self._due:
+            return []
+        before, after = self._before, self._accounts()
+        self._before, self._marked = after, mark
+        self._due = min(_ends(after), default=float("inf"))
+        return [] if before is None else account_notices(before, after, now)
+
+
+def _ends(states: Sequence[AccountState]) -> Iterator[float]:
+    for state in states:
+        for window in state.windows.values():
+            if window.resets_at is not None:
+                yield window.resets_at

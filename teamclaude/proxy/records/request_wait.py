@@ -1,0 +1,196 @@
+"""What a request waits for: known while it waits, kept when it is over.
+
+Rules that hold in this file:
+
+1. A request is *held* when no account can serve it, or its policy holds it back, for longer than a moment.
+   Waiting for a slot, or for a pause between two attempts to pass, is no hold.
+2. A wait is written by the thread of its request alone; any thread may read it.  Nothing is worked out
+   before somebody reads.
+3. Seconds are of the proxy's clock, as benches and resets are; a clock that is set back takes none away.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Optional
+
+from ...routing.outlook import NOT_EXPECTED, ExpectedAccount
+from ...routing.state.decision import Decision, Reason, Wait
+from ...routing.wait_queue import Waiter
+
+__all__ = [
+    "HELD",
+    "HELD_AFTER_SEC",
+    "PAUSE",
+    "SLOT",
+    "HeldRequest",
+    "RequestWait",
+    "clock_time",
+    "expectation_text",
+    "current_hold",
+    "held_seconds",
+    "held_summary",
+]
+
+HELD, SLOT, PAUSE = "held", "slot", "pause"
+HELD_AFTER_SEC = 1.0  # what is shorter is no state anybody could look at
+SAME_DAY_SEC = 20 * 3600.0  # a time of day that is further away may be another day's
+
+
+class RequestWait:
+    """One wait of one request; without a waiter a pause between two attempts."""
+
+    def __init__(
+        self,
+        wait: Wait,
+        since: float,
+        clock: Callable[[], float],
+        attempts: int,
+        waiter: Optional[Waiter] = None,
+        outlook_of: Callable[[Waiter], ExpectedAccount] = lambda waiter: NOT_EXPECTED,
+    ) -> None:
+        self.attempts = attempts  # made before it
+        self.kind = PAUSE if waiter is None else SLOT if wait.is_for_slot else HELD
+        self._wait = wait
+        self._clock = clock
+        self._since = since
+        self._waiter = waiter
+        self._waiter_since = waiter.since if waiter is not None else 0.0
+        self._expects = outlook_of
+        self._seconds: Optional[float] = None  # when it is over
+
+    @property
+    def over(self) -> bool:
+        return self._seconds is not None
+
+    @property
+    def since(self) -> float:
+        """When it began, epoch seconds; the line of waiters moves it when the clock is set back."""
+        moved = 0.0 if self._waiter is None else self._waiter.since - self._waiter_since
+        return self._since + moved
+
+    @property
+    def seconds(self) -> float:
+        """How long it has lasted."""
+        return max(0.0, self._clock() - self.since) if self._seconds is None else self._seconds
+
+    @property
+    def wait(self) -> Wait:
+        """What it waits for now, or waited for last."""
+        now = self._waiter.wait if self._waiter is not None and not self.over else None
+        return now if now is not None and now.is_for_slot == (self.kind == SLOT) else self._wait
+
+    @property
+    def decision(self) -> Decision:
+        return self.wait.decision
+
+    @property
+    def reason(self) -> str:
+        return Reason.NO_SLOT if self.kind == SLOT else self.decision.reason
+
+    @property
+    def now(self) -> float:
+        """Epoch seconds of the proxy's clock."""
+        return self._clock()
+
+    def outlook(self) -> ExpectedAccount:
+        """The account that is expected to serve it, and when; takes the router's lock."""
+        return NOT_EXPECTED if self._waiter is None or self.over else self._expects(self._waiter)
+
+    def end(self) -> None:
+        self._wait, self._seconds = self.wait, self.seconds
+
+    def follow(self) -> RequestWait:
+        """This one; one that begins now when it has come to wait for something of another kind."""
+        waiter = self._waiter
+        now = waiter.wait if waiter is not None else None
+        if waiter is None or now is None or now.is_for_slot == (self.kind == SLOT):
+            self._wait = self.wait
+            return self
+        self.end()
+        return RequestWait(now, self._clock(), self._clock, self.attempts, waiter, self._expects)
+
+    def as_json(self, names: Mapping[str, str]) -> dict[str, Any]:
+        """As `inflight`, activity and `explain` show it."""
+        wait, seen = self.wait, self.outlook()
+        account = seen.account
+        if account is None and wait.account is not None:
+            account = names.get(wait.account, wait.account)
+        return {
+            "kind": self.kind,
+            "at": round(self.since * 1000),
+            "sec": round(self.seconds, 1),
+            "over": self.over,
+            "reason": self.reason,
+            "detail": wait.decision.detail,
+            "account": account,
+            "backAt": None if seen.back_at is None else round(seen.back_at * 1000),
+        }
+
+
+class HeldRequest(NamedTuple):
+    """A request that is held, as of one instant."""
+
+    request: str
+    session: str
+    agent: str
+    model: str
+    held_sec: float
+    """In all: a short attempt in between that was refused begins no new hold."""
+    reason: str
+    detail: str
+    account: Optional[str]
+    """Name of the one that is expected to serve it."""
+    back_at: Optional[float]
+    """Epoch seconds."""
+    at: float
+    """Of this record, epoch seconds."""
+
+    def expectation(self) -> str:
+        """What it waits for: `alice back 23:22`."""
+        return expectation_text(self.account, self.back_at, self.reason, self.at)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "request": self.request,
+            "session": self.session,
+            "agent": self.agent,
+            "model": self.model,
+            "heldSec": int(self.held_sec),
+            "reason": self.reason,
+            "detail": self.detail,
+            "account": self.account,
+            "backAt": None if self.back_at is None else round(self.back_at * 1000),
+        }
+
+
+def current_hold(waits: Sequence[RequestWait]) -> Optional[RequestWait]:
+    """The hold a request is in, of all its waits, oldest first; None while it is in none."""
+    last = waits[-1] if waits else None
+    if last is None or last.kind != HELD or last.over or held_seconds(waits) < HELD_AFTER_SEC:
+        return None
+    return last
+
+
+def held_seconds(waits: Iterable[RequestWait]) -> float:
+    """How long a request has been held in all."""
+    return sum(wait.seconds for wait in waits if wait.kind == HELD)
+
+
+def held_summary(held: Sequence[HeldRequest]) -> dict[str, Any]:
+    """What `GET /capacity` says: how many, and the seconds of the longest."""
+    return {"held": len(held), "heldSec": int(max((one.held_sec for one in held), default=0.0))}
+
+
+def expectation_text(account: Optional[str], back_at: Optional[float], reason: str, now: float) -> str:
+    """`alice back 23:22`; where nobody knows that, the reason: `waits for room`."""
+    if account is None or back_at is None:
+        return reason
+    return f"{account} back {clock_time(back_at, now)}"
+
+
+def clock_time(moment: float, now: float) -> str:
+    """`23:22`, with the day where it may be another one's: `Tue 23:22`."""
+    form = "%H:%M" if abs(moment - now) < SAME_DAY_SEC else "%a %H:%M"
+    return time.strftime(form, time.localtime(moment))

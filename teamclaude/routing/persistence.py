@@ -1,0 +1,235 @@
+"""Routing state as plain JSON data and back: what a restart must not lose.
+
+Older files and unknown fields load; what can't be read is noted, and everything else is kept.  An
+account's data is found by identity, also when the configuration has learned more of it since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Callable, TypeVar
+
+from .apply_response import PROBE_SEC
+from .fleet import Fleet
+from .quota.burn import Burn
+from .quota.learned_caps import LearnedCap
+from .quota.lenient_json import LenientObject, as_count, as_flag, as_number, as_text, as_usage
+from .quota.usage import NO_USAGE
+from .quota.windows import MAX_WINDOW_SEC, Window, is_plausible_reset
+from .state.account import Account, ScopedRefusal
+from .state.binding import Binding
+from .state.decision import NEVER
+from .state.ledger import LedgerKey, LedgerRow
+
+__all__ = ["STATE_VERSION", "LazyRows", "dump_state", "reset_saved_benches", "restore_state"]
+
+T = TypeVar("T")
+
+STATE_VERSION = 1
+
+
+class LazyRows:
+    """Rows of a state, each made anew when it is come to; `parts` are shared with nothing that changes.
+
+    There may be thousands, and `dump` holds the lock that every request needs.
+    """
+
+    def __init__(self, parts: Sequence[T], row: Callable[[T], dict[str, Any]]) -> None:
+        self._make = partial(map, row, parts)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return self._make()
+
+
+def dump_state(fleet: Fleet, now: float) -> dict[str, Any]:
+    """Everything a restart needs, shared with nothing that goes on changing; JSON data but for the Rows."""
+    bindings = [binding.copy_fields() for binding in fleet.bindings.values()]
+    return {
+        "version": STATE_VERSION,
+        "savedAt": now,
+        "accounts": {key: _dump_account(account, now) for key, account in fleet.accounts.items()},
+        "bindings": LazyRows(bindings, lambda values: Binding.to_json(values, now)),
+        "pins": [{"session": session, "account": key} for session, key in fleet.pins.items()],
+        "lastAccount": fleet.last_account,
+        "prefixes": fleet.prefix_caches.to_json(),
+        "owners": fleet.owners.to_json(),
+        "ledger": LazyRows(fleet.ledger.copy_rows(), lambda row: LedgerRow.to_json(*row)),
+        "learned": {fleet.policy.name: fleet.policy.to_json()},
+    }
+
+
+def restore_state(fleet: Fleet, data: Mapping[str, Any], now: float) -> list[str]:
+    """Put saved state back into a configured fleet; returns what could not be read, in words."""
+    lost: list[str] = []
+    saved = LenientObject(data, "saved state", lost)
+    accounts = {key: saved.inner("accounts").inner(key) for key in saved.inner("accounts").names()}
+    keys = _current_keys(fleet, accounts)
+    for old, key in keys.items():
+        _restore_account(fleet.accounts[key], accounts[old], now)
+    fleet.open_accounts.invalidate()
+    for row in saved.rows("bindings"):
+        _restore_binding(fleet, row, keys, now)
+    for row in saved.rows("pins"):
+        key = keys.get(row.get("account", as_text, ""), "")
+        if key:
+            fleet.pins[row.find("session", as_text)] = key
+    for row in saved.rows("ledger"):
+        _restore_ledger_row(fleet, row)
+    fleet.last_account = keys.get(saved.get("lastAccount", as_text, ""))
+    fleet.prefix_caches.restore(saved.rows("prefixes"), keys)
+    fleet.owners.restore(saved.rows("owners"), keys)
+    fleet.policy.restore(saved.inner("learned").inner(fleet.policy.name), keys)
+    fleet.clock_moved_back(now)
+    return lost
+
+
+def reset_saved_benches(data: Mapping[str, Any], key: str, full: float) -> bool:
+    """As `lessons.lift`, of an account in saved state, while no proxy runs; False where it is not there."""
+    accounts = data.get("accounts")
+    saved = accounts.get(key) if isinstance(accounts, dict) else None
+    if not isinstance(saved, dict):
+        return False
+    for name in ("scoped", "sidelined", "benchUntil", "benchReason", "authFailed", "streak"):
+        saved.pop(name, None)
+    windows = LenientObject(saved, "", []).inner("windows")
+    kept = {axis: windows.find(axis, lambda value: _as_window(value, NEVER)) for axis in windows.names()}
+    saved["windows"] = {
+        axis: list(window)
+        for axis, window in kept.items()
+        if window is not None and not window.rejected and (window.utilization or 0.0) < full
+    }
+    return True
+
+
+def _current_keys(fleet: Fleet, accounts: Mapping[str, LenientObject]) -> dict[str, str]:
+    """Saved account keys -> the keys the same accounts have now; accounts that are gone are left out."""
+    keys = {}
+    new = [account.spec for key, account in fleet.accounts.items() if key not in accounts]
+    for old, saved in accounts.items():
+        name, kind = saved.get("name", as_text, ""), saved.find("kind", as_text)
+        known = fleet.accounts.get(old)
+        specs = [known.spec] if known is not None else [spec for spec in new if spec.was_known_as(old, name)]
+        if len(specs) == 1 and kind in (None, specs[0].kind):
+            keys[old] = specs[0].key
+    return keys
+
+
+def _dump_account(account: Account, now: float) -> dict[str, Any]:
+    return {
+        "name": account.name,
+        "kind": account.spec.kind,
+        "windows": {axis: list(window) for axis, window in account.windows.live(now)},
+        "resets": dict(account.windows.resets),
+        "scopes": {axis: sorted(f) for axis, f in account.windows.learned_scopes.items()},
+        "scoped": [[*scope, *refusal] for scope, refusal in account.scoped_refusals.items()],
+        "sidelined": account.refusals_in_row,
+        "extraUsage": account.extra_usage,
+        "unifiedStatus": account.unified_status,
+        "benchBegan": account.bench_began,
+        "benchUntil": account.bench_until,
+        "benchReason": account.bench_reason,
+        "authFailed": account.auth_failed,
+        "streak": account.streak,
+        "proven": account.proven,
+        "lastPicked": account.last_picked,
+        "usage": list(account.usage),
+        "requests": account.requests,
+        "cost": account.cost,
+        "unpricedTokens": account.unpriced_tokens,
+        "costEstimated": account.cost_estimated,
+        "burn": account.burn.to_json(),
+        "cap5h": account.cap_5h.to_json(),
+        "cap7d": account.cap_7d.to_json(),
+    }
+
+
+def _restore_account(account: Account, saved: LenientObject, now: float) -> None:
+    _restore_windows(account, saved, now)
+    account.unified_status = saved.find("unifiedStatus", as_text)
+    account.bench_began = saved.find("benchBegan", as_number)
+    account.bench_until = min(saved.get("benchUntil", as_number, 0.0), now + MAX_WINDOW_SEC)
+    # A long bench is tried with the first request after a restart, and once an hour then.
+    account.probe_at = now if account.bench_until > now + PROBE_SEC else 0.0
+    account.refusals_in_row = saved.get("sidelined", as_count, 0)
+    account.extra_usage = saved.get("extraUsage", as_flag, False)
+    account.scoped_refusals = {scope: refusal for scope, refusal in saved.each("scoped", _as_scoped)}
+    account.bench_reason = saved.get("benchReason", as_text, "")
+    account.auth_failed = saved.get("authFailed", as_text, "")
+    account.streak = saved.get("streak", as_count, 0)
+    account.proven = saved.get("proven", as_flag, False)
+    account.last_picked = saved.get("lastPicked", as_number, 0.0)
+    account.usage = saved.get("usage", as_usage, NO_USAGE)
+    account.requests = saved.get("requests", as_count, 0)
+    account.cost = saved.get("cost", as_number, 0.0)
+    account.unpriced_tokens = saved.get("unpricedTokens", as_count, 0)
+    account.cost_estimated = saved.get("costEstimated", as_flag, False)
+    account.burn = Burn(saved.each("burn", _as_bucket))
+    account.cap_5h = LearnedCap.from_json(saved.inner("cap5h"))
+    account.cap_7d = LearnedCap.from_json(saved.inner("cap7d"))
+
+
+def _restore_windows(account: Account, saved: LenientObject, now: float) -> None:
+    windows, scopes = saved.inner("windows"), saved.inner("scopes")
+    for axis in windows.names():
+        window = windows.find(axis, lambda value: _as_window(value, now))
+        if window is not None:
+            account.windows.update({axis: window}, now)
+    resets = saved.inner("resets")
+    for axis in resets.names():
+        reset = resets.find(axis, as_number)
+        if reset is not None and is_plausible_reset(reset, now):
+            account.windows.resets[axis] = reset
+    for axis in scopes.names():
+        account.windows.learned_scopes[axis] = set(scopes.each(axis, as_text))
+
+
+def _restore_binding(fleet: Fleet, saved: LenientObject, keys: Mapping[str, str], now: float) -> None:
+    binding = Binding.from_json(saved)
+    if not binding.conversation:
+        saved.report_lost("no conversation")
+        return
+    binding.account = keys.get(binding.account, binding.account)
+    if not binding.is_evicted(fleet.rules, now):
+        fleet.restore_binding(binding)
+
+
+def _restore_ledger_row(fleet: Fleet, saved: LenientObject) -> None:
+    key = LedgerKey.from_json(saved)
+    if not key.account:
+        saved.report_lost("no account")
+        return
+    fleet.ledger.restore_row(key, LedgerRow.from_json(saved))
+
+
+def _as_window(value: Any, now: float) -> Window:
+    try:
+        used, resets_at, status, seen_at = value
+    except TypeError:
+        raise ValueError("not a window") from None
+    window = Window(
+        utilization=None if used is None else as_number(used),
+        resets_at=None if resets_at is None else as_number(resets_at),
+        status=None if status is None else as_text(status),
+        seen_at=as_number(seen_at),
+    )
+    if window.resets_at is not None and not is_plausible_reset(window.resets_at, now):
+        raise ValueError("resets too far away")
+    return window
+
+
+def _as_scoped(value: Any) -> tuple[tuple[str, str], ScopedRefusal]:
+    try:
+        model, betas, until, words, began, times = value
+    except TypeError:
+        raise ValueError("not a refusal") from None
+    scope = (as_text(model), as_text(betas))
+    return scope, ScopedRefusal(as_number(until), as_text(words), as_number(began), as_count(times))
+
+
+def _as_bucket(value: Any) -> tuple[int, int]:
+    try:
+        index, tokens = value
+    except TypeError:
+        raise ValueError("not a bucket") from None
+    return as_count(index), as_count(tokens)

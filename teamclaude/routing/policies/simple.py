@@ -1,0 +1,131 @@
+"""Policies of one idea each: what everybody tries first, kept for comparison in the lab.
+
+None of them moves a warm conversation of its own accord unless its idea demands it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+from ..quota.rules import NO_LIMIT, Rules
+from ..state.account import Account
+from ..state.binding import Binding
+from ..state.decision import NEVER, Exclusion, Reason, RoutingRequest
+from .base import BasePolicy, Move, Placement, Pool
+
+__all__ = ["DrainPolicy", "LeastUsedPolicy", "RoundRobinPolicy", "StickyPolicy", "ThresholdPolicy"]
+
+
+def _placement(pool: Sequence[Account], chosen: Account, rule: str, detail: str) -> Placement:
+    others = tuple(Exclusion(a.key, rule, f"than {chosen.name}") for a in pool if a is not chosen)
+    return Placement(chosen, others, detail)
+
+
+def _load_order(account: Account, now: float) -> tuple[int, int, float, str]:
+    return (account.inflight, account.warm.count(now), account.last_picked, account.name)
+
+
+def _peak_use(account: Account, now: float) -> float:
+    return max(account.utilization("7d", now) or 0.0, account.utilization("5h", now) or 0.0)
+
+
+class _FreeSlotPolicy(BasePolicy):
+    """The accounts with a free slot, or all of them when there is none."""
+
+    def _with_free_slot(self, pool: Pool) -> list[Account]:
+        free = [a for a in pool.accounts if self.free_slots(pool.rules, a, pool.now, 0.0) > 0]
+        return free or list(pool.accounts)
+
+
+class StickyPolicy(_FreeSlotPolicy):
+    """A conversation stays where it began; a new one goes to the least loaded account."""
+
+    name = "sticky"
+
+    def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
+        now = pool.now
+        chosen = min(
+            self._with_free_slot(pool),
+            key=lambda a: (
+                a.warm.count(now) - (a is home),
+                a.inflight,
+                a.utilization("5h", now) or 0.0,
+                a.name,
+            ),
+        )
+        return _placement(
+            pool.accounts, chosen, "more loaded", f"{chosen.warm.count(now)} warm conversations"
+        )
+
+
+class DrainPolicy(_FreeSlotPolicy):
+    """New work goes to the account whose week ends soonest: what is unused then is lost."""
+
+    name = "drain"
+
+    def adapt_rules(self, rules: Rules) -> Rules:
+        return rules.with_own(max_sessions_per_account=NO_LIMIT)
+
+    def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
+        now = pool.now
+
+        def order(account: Account) -> tuple[float, tuple[int, int, float, str]]:
+            resets_at = account.windows.get("7d", now).resets_at
+            return (NEVER if resets_at is None else resets_at, _load_order(account, now))
+
+        chosen = min(self._with_free_slot(pool), key=order)
+        return _placement(pool.accounts, chosen, "resets later", "the soonest weekly reset")
+
+
+class ThresholdPolicy(BasePolicy):
+    """One account for everybody, until it reaches switchThreshold."""
+
+    name = "threshold"
+
+    def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
+        # The account picked last is the one in use.
+        chosen = max(pool.accounts, key=lambda a: (a.last_picked, -a.generation))
+        return _placement(pool.accounts, chosen, "used longer ago", "the account in use")
+
+    def reconsider(
+        self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account
+    ) -> Optional[Move]:
+        if pool.rules.most_sessions < NO_LIMIT:
+            return (
+                None  # then no account is everybody's: following the last one picked would go round for ever
+            )
+        if home not in pool.accounts and home.suspect_until > pool.now:
+            return None  # a failure keeps new work away for a while; what is cached there stays
+        placement = self.place(pool, request, home)
+        return None if placement.account is home else Move(Reason.TURN, placement)
+
+
+class RoundRobinPolicy(_FreeSlotPolicy):
+    """Each request goes to the account that was picked longest ago."""
+
+    name = "round-robin"
+
+    def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
+        chosen = min(self._with_free_slot(pool), key=lambda a: (a.last_picked, a.name))
+        return _placement(pool.accounts, chosen, "picked later", "its turn")
+
+    def reconsider(
+        self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account
+    ) -> Optional[Move]:
+        placement = self.place(pool, request, home)
+        return None if placement.account is home else Move(Reason.TURN, placement)
+
+
+class LeastUsedPolicy(_FreeSlotPolicy):
+    """New work goes to the account with the smallest weekly utilization."""
+
+    name = "least-used"
+
+    def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
+        now = pool.now
+        chosen = min(
+            self._with_free_slot(pool),
+            key=lambda a: (_peak_use(a, now), _load_order(a, now)),
+        )
+        return _placement(pool.accounts, chosen, "more used", f"{_peak_use(chosen, now):.0%} used")

@@ -1,0 +1,304 @@
+"""One account as routing sees it: what it was configured as, what was observed, and what follows.
+
+`Account` is the Fleet's mutable record; only the Fleet writes it.  The predicates below are the
+vocabulary of every policy, of the status and of the decision records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Optional
+
+from ..quota.burn import Burn
+from ..quota.learned_caps import LearnedCap
+from ..quota.rules import Rules
+from ..quota.usage import NO_USAGE, Usage
+from ..quota.windows import REPROBE_SEC, SAME_WINDOW_SEC, QuotaReading, Window, Windows, is_scoped, is_used_up
+from .decision import NEVER, Scope
+from .expiring_set import ExpiringSet
+
+__all__ = [
+    "FIVE_HOURS_SEC",
+    "SUSPECT_SEC",
+    "WEEK_SEC",
+    "Account",
+    "AccountSpec",
+    "Block",
+    "ScopedRefusal",
+    "inflight_cap",
+    "is_within_5h_rail",
+]
+
+FIVE_HOURS_SEC = 5 * 3600.0
+WEEK_SEC = 7 * 86400.0
+SUSPECT_SEC = 60.0  # after a failure
+
+
+@dataclass(frozen=True)
+class AccountSpec:
+    """What the configuration says of an account; `key` is its identity, never its position."""
+
+    key: str
+    name: str
+    kind: str = "oauth"  # oauth | apikey
+    priority: int = 0  # smaller = preferred
+    enabled: bool = True
+    last_resort: bool = False  # a paid key that serves only when no other account can
+    allow_extra_usage: bool = False  # once a window is full it goes on for money, as a last resort
+
+    @property
+    def is_paid(self) -> bool:
+        return self.kind == "apikey" and self.last_resort
+
+    def was_known_as(self, key: str, name: str) -> bool:
+        """True when `key`, of an account then called `name`, is this identity as it was once known.
+
+        That is by its name alone, or as a person without the organisation (`person` -> `person/org`).
+        """
+        return name == self.name if key == name else self.key.startswith(f"{key}/")
+
+
+class ScopedRefusal(NamedTuple):
+    """What an account refuses of one scope while it serves others; `until` is epoch seconds.
+
+    It is kept for a while when it is over: a refusal of the same kind then lasts longer.
+    """
+
+    until: float
+    words: str
+    began: float
+    times: int = 1
+
+
+@dataclass(eq=False)  # an account is itself, whatever it looks like
+class Account:
+    """Observed state of one account; belongs to the Fleet."""
+
+    spec: AccountSpec
+    generation: int
+    windows: Windows = field(default_factory=Windows)
+    unified_status: Optional[str] = None
+    bench_began: Optional[float] = None  # of the last bench, also when it is over
+    bench_until: float = 0.0
+    bench_reason: str = ""
+    login_bench: float = 0.0  # the bench_until that new credentials end
+    auth_failed: str = ""  # why its credential is refused; empty while it is good
+    streak: int = 0
+    proven: bool = False
+    inflight: int = 0
+    last_picked: float = 0.0
+    usage: Usage = NO_USAGE
+    requests: int = 0
+    cost: float = 0.0
+    unpriced_tokens: int = 0
+    cost_estimated: bool = False  # some of it is by the price of another version of the model
+    warm: ExpiringSet = field(default_factory=ExpiringSet)
+    burn: Burn = field(default_factory=Burn)
+    cap_5h: LearnedCap = field(default_factory=LearnedCap)
+    cap_7d: LearnedCap = field(default_factory=LearnedCap)
+    suspect_until: float = 0.0  # its last answer was a failure: others are preferred for new work
+    refusals_in_row: int = 0  # times in a row that it refused what another account then served
+    refused_scopes: set[Scope] = field(default_factory=set)  # so, since it last served
+    # Of the last request it refused as others did, whose it was and when; None once it has served.
+    last_request_fault: Optional[tuple[Hashable, float]] = None
+    scoped_refusals: dict[Scope, ScopedRefusal] = field(default_factory=dict)
+    probe_at: float = 0.0  # when a long bench lets one request try; 0: not before its end
+    extra_usage: bool = False  # by its last answer that said: it goes on for money when a window is full
+    # Taken in last, with a served request, and everything since is in line with it; else None.
+    last_reading: Optional[QuotaReading] = None
+
+    @property
+    def key(self) -> str:
+        return self.spec.key
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    def is_benched(self, now: float) -> bool:
+        return self.bench_until > now
+
+    def status(self, now: float) -> str:
+        """`disabled`, `auth_failed`, `benched` or `active`: derived, never stored."""
+        if not self.spec.enabled:
+            return "disabled"
+        if self.auth_failed:
+            return "auth_failed"
+        return "benched" if self.is_benched(now) else "active"
+
+    def utilization(self, axis: str, now: float) -> Optional[float]:
+        return self.windows.get(axis, now).utilization
+
+    def account_status(self, now: float) -> Optional[str]:
+        """The last top-level status; a rejection is no longer true when no window says so."""
+        if self.unified_status != "rejected":
+            return self.unified_status
+        live = self.windows.live(now)
+        return "rejected" if any(w.rejected and not is_scoped(axis) for axis, w in live) else None
+
+    def may_be_at_fault(self, requester: Hashable, now: float) -> bool:
+        """It has refused as others did before, somebody else or a while ago, and has served nobody since."""
+        if self.last_request_fault is None:
+            return False
+        whose, at = self.last_request_fault
+        return whose != requester or now - at > SUSPECT_SEC
+
+    def clock_moved_back(self, now: float) -> None:
+        """The clock was set back to `now`: what began after it began now and lasts as long."""
+        if self.bench_began is not None and self.bench_began > now:
+            self.bench_until -= self.bench_began - now
+            self.bench_began = now
+        self.last_picked = min(self.last_picked, now)
+        self.suspect_until = min(self.suspect_until, now + SUSPECT_SEC)
+        self.last_reading = None
+        self.windows.clock_moved_back(now)
+
+    # --- predicates: None is a no, a Block says why and until when --------------------------------
+
+    def general_block(self, now: float) -> Optional[Block]:
+        """Disabled, its login refused, or benched."""
+        if not self.spec.enabled:
+            return Block("disabled", "disabled by its owner", NEVER)
+        if self.auth_failed:
+            return Block("auth_failed", self.auth_failed, NEVER)
+        if self.is_benched(now) and not 0.0 < self.probe_at <= now:
+            return Block("account benched", self.bench_reason, self.bench_until)
+        return None
+
+    def is_benched_for_refusals(self, now: float) -> bool:
+        """It rests for refusing what others served, not for want of quota or of a login."""
+        return self.is_benched(now) and self.refusals_in_row > 0 and not self.streak and not self.needs_owner
+
+    @property
+    def needs_owner(self) -> bool:
+        """Only its owner can bring it back."""
+        return not self.spec.enabled or bool(self.auth_failed)
+
+    def scope_block(self, scope: Scope, now: float) -> Optional[Block]:
+        """What it refused of this model with these betas, while other work goes on."""
+        refusal = self.scoped_refusals.get(scope)
+        if refusal is None or refusal.until <= now:
+            return None
+        return Block("refuses this", refusal.words, refusal.until)
+
+    def quota_block(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
+        """At the hard cap, or capped for `model`; the account is back when the last full window resets."""
+        worst: Optional[Block] = None
+        for axis, window in self._full_axes(model, rules, now):
+            until = window.resets_at
+            if until is None:
+                # Nobody says when it ends: one request asks again after a while, else it is lost for ever.
+                until = window.seen_at + REPROBE_SEC
+                if until <= now:
+                    continue
+            if worst is None or until > worst.until:
+                worst = Block(
+                    "model cap" if is_scoped(axis) else "hard cap", _describe_window(axis, window), until
+                )
+        return worst
+
+    def block(
+        self, model: Optional[str], rules: Rules, now: float, scope: Optional[Scope] = None
+    ) -> Optional[Block]:
+        """Why this account can't serve `model` now, or None when it is usable.
+
+        `scope`: the model with the betas of the request; None asks for work in general.
+        """
+        is_open = self.bench_until <= now and not self.auth_failed and self.spec.enabled
+        blocked = None if is_open else self.general_block(now)
+        if blocked is None and self.scoped_refusals and scope is not None:
+            blocked = self.scope_block(scope, now)
+        if self.windows.peak < rules.full:
+            return blocked
+        capped = self._quota_block_unless_billed(model, rules, now)
+        if blocked is None or capped is None:
+            return blocked or capped
+        # One refusal sets both: the window says more than the bench, unless the bench outlasts it.
+        if blocked.until > capped.until + SAME_WINDOW_SEC:
+            return blocked
+        return replace(capped, until=max(blocked.until, capped.until))
+
+    def _quota_block_unless_billed(self, model: Optional[str], rules: Rules, now: float) -> Optional[Block]:
+        """As `capped`, unless it may go on for money."""
+        capped = self.quota_block(model, rules, now)
+        if capped is None or not self.extra_usage:
+            return capped
+        if self.spec.allow_extra_usage:
+            return None
+        return replace(capped, detail=f"{capped.detail}; extra usage would go on: set allowExtraUsage")
+
+    def is_costly(self, model: Optional[str], rules: Rules, now: float) -> bool:
+        """What it serves is billed: a paid key of last resort, or extra usage beyond a full window."""
+        if self.spec.is_paid:
+            return True
+        if not self.extra_usage or self.windows.peak < rules.full:
+            return False
+        return self.quota_block(model, rules, now) is not None
+
+    def is_open_to_all(self, rules: Rules, now: float) -> bool:
+        """Usable for every model; that ends with an answer or a person's act, never by time alone."""
+        if self.bench_until > now or self.auth_failed or not self.spec.enabled:
+            return False
+        if self.scoped_refusals and any(refusal.until > now for refusal in self.scoped_refusals.values()):
+            return False
+        full = rules.full
+        return self.windows.peak < full or not any(
+            is_used_up(axis, window, full) for axis, window in self.windows.live(now)
+        )
+
+    def probed_axes(self, model: Optional[str], rules: Rules, now: float) -> list[str]:
+        """Full axes without a known reset: a request for `model` is their probe."""
+        if self.windows.peak < rules.full:
+            return []
+        return [axis for axis, window in self._full_axes(model, rules, now) if window.resets_at is None]
+
+    def _full_axes(self, model: Optional[str], rules: Rules, now: float) -> Iterator[tuple[str, Window]]:
+        for axis, window in self.windows.live(now):
+            if is_used_up(axis, window, rules.full) and (
+                not is_scoped(axis) or self.windows.covers(axis, model)
+            ):
+                yield axis, window
+
+
+@dataclass(frozen=True)
+class Block:
+    """Why an account is not usable: a rule, words, and when it ends (epoch seconds or inf)."""
+
+    rule: str
+    detail: str
+    until: float
+
+
+def _describe_window(axis: str, window: Window) -> str:
+    """`5h rejected, 113% used`."""
+    words = ["rejected"] if window.rejected else []
+    if window.utilization is not None:
+        words.append(f"{window.utilization:.0%} used")
+    return f"{axis} {', '.join(words)}"
+
+
+def is_within_5h_rail(account: Account, rules: Rules, now: float) -> bool:
+    """False near the 5h cap: new work would run into it."""
+    used = account.utilization("5h", now)
+    return used is None or used < rules.soft_ceiling
+
+
+def inflight_cap(
+    account: Account, rules: Rules, now: float, waited: float = 0.0, most: Optional[int] = None
+) -> int:
+    """Requests this account may have in flight for a request that has waited `waited` seconds.
+
+    `most` is the policy's own limit; None: `maxInflightPerAccount`.
+
+    An unproven account answers one probe first.  In the 5h warn band requests go one at a time,
+    but only as long as that costs little: a request that has waited out `slotWaitSec` and found no
+    other account is not stalled behind one long stream.
+    """
+    if not account.proven:
+        return 1
+    if account.windows.peak >= rules.five_hour_warn_ceiling and waited < rules.slot_wait_sec:
+        used = account.utilization("5h", now)
+        if used is not None and used >= rules.five_hour_warn_ceiling:
+            return 1
+    return rules.max_inflight_per_account if most is None else most

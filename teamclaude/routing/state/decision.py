@@ -1,0 +1,193 @@
+"""What is asked of routing, and what it answers: every answer carries its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, NamedTuple, Optional
+
+from ..quota.model_prices import family_of
+
+__all__ = [
+    "NEVER",
+    "RoutingRequest",
+    "Decision",
+    "Exclusion",
+    "Lease",
+    "Reason",
+    "Scope",
+    "LazyExclusions",
+    "Wait",
+]
+
+NEVER = float("inf")  # epoch seconds of what no time brings back
+
+
+class Reason:
+    """Why an account was taken: the words shown in log, status, `explain` and records."""
+
+    NEW = "new session"
+    NO_SESSION = "no session id"
+    KEPT = "kept warm"
+    LAPSED = "window lapsed"
+    BENCHED = "account benched"
+    HARD_CAP = "hard cap"
+    MODEL_CAP = "model cap"
+    RAIL = "5h rail"
+    OVER_PACE = "over pace"
+    NO_SLOT = "no slot"
+    REMOVED = "account removed"
+    UNUSABLE = "account unusable"
+    FAILOVER = "failover"
+    PINNED = "pinned"
+    KEY_YIELDS = "API key yields"
+    NOTHING_USABLE = "no account usable"
+    WAITS_FOR_CACHE = "waits for its cache"
+    GATE = "waits for room"
+    TURN = "its turn"
+    OWNER = "made it"
+    DETOUR = "detour"
+
+
+# Named tuples, all of them: built per request, a frozen dataclass takes 4 times as long.
+
+
+# What an account may refuse while it serves everything else: a model family (or a model of an unknown one)
+# with a set of betas.
+Scope = tuple[str, str]
+
+
+class RoutingRequest(NamedTuple):
+    """One request as routing sees it."""
+
+    session: Optional[str] = None
+    agent: Optional[str] = None
+    parent_agent: Optional[str] = None
+    model: Optional[str] = None
+    cache_life: float = 300.0  # seconds its prompt cache lives
+    needs_slot: bool = True  # False off the inference path: no slot, no binding
+    pin: Optional[str] = None  # account key the client insists on
+    tried: tuple[str, ...] = ()  # account keys that already refused this request
+    allow_paid: bool = False  # a last-resort API key may serve it
+    issue: str = ""  # what its session works on, for the ledger alone
+    betas: str = ""  # the anthropic-beta header as the client sent it
+    prefixes: tuple[str, ...] = ()  # without a session: digests of what makes its cache, the longest first
+    owner: Optional[str] = None  # account key that made what this request names: that one or none
+    detour: bool = False  # served elsewhere just once: the conversation stays where its cache is
+    hold_sec: float = 0.0  # seconds it may wait for an account in all; 0: an account now or none
+
+    def with_hold(self, seconds: float) -> RoutingRequest:
+        """The same request with so much time; `_replace` takes 1 us longer."""
+        return RoutingRequest(*self[:-1], seconds)
+
+    @property
+    def conversation(self) -> Optional[str]:
+        """The binding key: a sub-agent shares its parent's session but not its prompt cache."""
+        if not self.session:
+            return None
+        return f"{self.session}/{self.agent}" if self.agent else self.session
+
+    @property
+    def requester(self) -> Hashable:
+        """Whose request it is, as far as that can be told."""
+        return self.conversation or self.prefixes
+
+    @property
+    def scope(self) -> Scope:
+        """What of an account this request asks for."""
+        return (family_of(self.model) or (self.model or "").lower(), self.betas)
+
+    @property
+    def parent(self) -> Optional[str]:
+        """The conversation that started this sub-agent."""
+        if not self.session or not self.agent:
+            return None
+        return f"{self.session}/{self.parent_agent}" if self.parent_agent else self.session
+
+
+class Exclusion(NamedTuple):
+    """An account that was not taken, and the rule that decided it."""
+
+    account: str  # key
+    rule: str
+    detail: str = ""
+
+
+class LazyExclusions:
+    """Exclusions that are put into words when somebody reads them: few decisions are ever read.
+
+    `tell` is asked later, and perhaps again: whatever it reads must not have changed since.
+    """
+
+    def __init__(self, make: Callable[[], Iterable[Exclusion]]) -> None:
+        self._make = make
+
+    def __iter__(self) -> Iterator[Exclusion]:
+        return iter(self._make())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (LazyExclusions, tuple)) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
+class Decision(NamedTuple):
+    """Which account, and why; `account` is None when nothing can serve the request now."""
+
+    account: Optional[str]
+    reason: str
+    detail: str = ""
+    excluded: Iterable[Exclusion] = ()
+    previous: Optional[str] = None  # account the conversation was bound to before
+    retry_at: Optional[float] = None  # epoch seconds; None: no recovery in sight
+    at: float = 0.0
+
+    def as_json(self, names: dict[str, str]) -> dict[str, Any]:
+        """The record as status, log and `explain` show it; `names` maps account keys to names."""
+
+        def name(key: Optional[str]) -> Optional[str]:
+            return None if key is None else names.get(key, key)
+
+        return {
+            "account": name(self.account),
+            "reason": self.reason,
+            "detail": self.detail,
+            "previous": name(self.previous),
+            "excluded": [
+                {"account": name(e.account), "rule": e.rule, "detail": e.detail} for e in self.excluded
+            ],
+            "retryAt": self.retry_at,
+            "at": self.at,
+        }
+
+
+class Lease(NamedTuple):
+    """The right to send one request on one account; settled exactly once."""
+
+    id: int
+    account: str
+    generation: int  # a removed and re-added account is another one: stale leases change nothing
+    request: RoutingRequest
+    decision: Decision
+    at: float
+    holds_slot: bool = True
+
+
+class Wait(NamedTuple):
+    """No account now: what is waited for, and when it is worth asking again without an event."""
+
+    decision: Decision
+    until: float = NEVER
+    account: Optional[str] = None  # waiting for a slot of this account
+
+    @property
+    def is_same_for_all(self) -> bool:
+        """No account can serve any request like this one, whatever its conversation."""
+        return self.decision.reason == Reason.NOTHING_USABLE
+
+    @property
+    def is_for_slot(self) -> bool:
+        return self.account is not None

@@ -1,0 +1,274 @@
+"""The file on disk: where it is, created once, read strictly."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teamclaude.accounts.config.config_file import config_path, state_path
+from teamclaude.accounts.config.file_lock import FileLock
+
+ROOT = Path(__file__).resolve().parents[3]
+posix = pytest.mark.skipif(os.name == "nt", reason="modes and symlinks are POSIX")
+
+
+# --- where it is --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("env", "path"),
+    [
+        ({"TEAMCLAUDE_CONFIG": "/etc/tc.json", "XDG_CONFIG_HOME": "/x"}, "/etc/tc.json"),
+        ({"TEAMCLAUDE_CONFIG": "~/my.json"}, "/home/u/my.json"),
+        ({"TEAMCLAUDE_CONFIG": "", "XDG_CONFIG_HOME": "/x"}, "/x/teamclaude.json"),
+        ({"XDG_CONFIG_HOME": "relative"}, "/home/u/.config/teamclaude.json"),
+        ({}, "/home/u/.config/teamclaude.json"),
+    ],
+)
+def test_where_the_config_is(env: dict[str, str], path: str) -> None:
+    assert config_path({"HOME": "/home/u", **env}) == Path(path)
+
+
+def test_a_relative_config_is_relative_to_here_and_stays_there(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert config_path({"TEAMCLAUDE_CONFIG": "./my.json"}) == tmp_path / "my.json"
+
+
+@pytest.mark.parametrize(
+    ("config", "state"),
+    [
+        ("teamclaude.json", "teamclaude.state.json"),
+        ("x.y.json", "x.y.state.json"),
+        ("conf", "conf.state.json"),
+    ],
+)
+def test_the_state_is_beside_the_config(config: str, state: str) -> None:
+    assert state_path(Path("/d") / config) == Path("/d") / state
+
+
+# --- first use ----------------------------------------------------------------------------------
+
+
+@posix
+def test_a_missing_file_is_made_private_with_a_random_key(tmp_path: Path, new_shelf: Any) -> None:
+    shelves = [new_shelf(tmp_path / name / "deep") for name in ("one", "two")]
+    configs = [shelf.file.load_or_create() for shelf in shelves]
+    for shelf, config in zip(shelves, configs):
+        assert shelf.mode == 0o600
+        assert shelf.path.parent.stat().st_mode & 0o777 == 0o700
+        assert re.fullmatch(r"tc-[\w-]{32}", config.proxy.api_key or "")
+        assert shelf.json == {"proxy": {"port": 3456, "apiKey": config.proxy.api_key}, "accounts": []}
+        assert shelf.said == [f"created {shelf.path} with a new proxy key"]
+        assert shelf.file.load_or_create() == config
+    assert configs[0].proxy.api_key != configs[1].proxy.api_key
+
+
+@pytest.mark.parametrize("proxy", ["absent", None, {}, {"port": 9}, {"apiKey": None}, {"apiKey": ""}])
+def test_a_missing_key_is_added_to_a_file_that_is_there(shelf: Any, proxy: Any) -> None:
+    raw = {**shelf.good(), "proxy": proxy}
+    if proxy == "absent":
+        del raw["proxy"]
+    shelf.put(raw)
+    config = shelf.file.load_or_create()
+    assert config.proxy.api_key
+    assert config.proxy.api_key.startswith("tc-")
+    port = {"port": 9} if proxy == {"port": 9} else {}
+    assert shelf.json == {**raw, "proxy": {**port, "apiKey": config.proxy.api_key}}
+    assert len(shelf.said) == 1
+    assert config.proxy.api_key not in shelf.said[0]
+
+
+@pytest.mark.parametrize("before", [None, {"accounts": []}])
+def test_a_key_made_meanwhile_by_another_process_is_used(shelf: Any, monkeypatch: Any, before: Any) -> None:
+    if before is not None:
+        shelf.put(before)
+
+    class Overtaken(FileLock):
+        def __enter__(self) -> FileLock:
+            shelf.put({"proxy": {"apiKey": "tc-THEIRS"}, "accounts": []})
+            return super().__enter__()
+
+    monkeypatch.setattr("teamclaude.accounts.config.config_file.FileLock", Overtaken)
+    assert shelf.file.load_or_create().proxy.api_key == "tc-THEIRS"
+    assert shelf.said == []
+
+
+def test_load_makes_nothing(shelf: Any) -> None:
+    assert shelf.fault(shelf.file.load) == f"{shelf.path}: there is no such file"
+    assert shelf.fault(shelf.file.update, dict.clear) == f"{shelf.path}: there is no such file"
+    assert shelf.file.stamp() is None
+    assert not shelf.path.exists()
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "is empty"),
+        ('{"proxy": {"apiKey": "tc-FAKE",}}', "line 1, column 31: "),
+        ("[]", "expected a JSON object"),
+        ('{"accounts": [{"name": "bob", "accessToken": 5}]}', "accounts[0].accessToken: expected text"),
+        ('{"accounts": [{"name": "bob"}]}', 'accounts[0]: account "bob" has neither'),
+    ],
+)
+def test_a_file_that_is_no_good_is_one_line_and_stays_as_it_is(shelf: Any, text: str, problem: str) -> None:
+    shelf.put(text)
+    for call in (shelf.file.load, shelf.file.load_or_create, lambda: shelf.file.update(dict.clear)):
+        assert re.match(re.escape(f"{shelf.path}: {problem[:16]}"), shelf.fault(call))
+        assert shelf.text == text
+    assert shelf.others == set()
+
+
+@posix
+@pytest.mark.parametrize("kind", ["directory", "socket", "link to a socket"])
+def test_what_is_no_regular_file_is_not_touched(
+    shelf: Any, tmp_path: Path, monkeypatch: Any, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the path of a socket must be short
+    if kind == "directory":
+        shelf.path.mkdir()
+    else:
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind("s" if kind.startswith("link") else shelf.path.name)
+    if kind.startswith("link"):
+        shelf.path.symlink_to("s")
+    before = (os.stat(shelf.path).st_mode, set(tmp_path.iterdir()))
+    for call in (shelf.file.load_or_create, lambda: shelf.file.update(dict.clear)):
+        assert shelf.fault(call) == f"{shelf.path}: is not a regular file"
+    assert (os.stat(shelf.path).st_mode, set(tmp_path.iterdir())) == before
+
+
+@posix
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_file_is_one_line(shelf: Any) -> None:
+    shelf.put(shelf.good(), 0o000)
+    assert shelf.fault(shelf.file.load) == f"{shelf.path}: can't read it: Permission denied"
+
+
+@posix
+@pytest.mark.parametrize("loose", [0o644, 0o640, 0o660, 0o604])
+def test_a_file_others_can_read_is_closed_to_them_with_a_warning(shelf: Any, loose: int) -> None:
+    shelf.put(shelf.good(), loose)
+    shelf.file.load()
+    assert shelf.mode == 0o600
+    assert len(shelf.said) == 1
+    assert "others could read it" in shelf.said[0]
+    shelf.file.load()
+    assert len(shelf.said) == 1
+
+
+@posix
+def test_a_mode_that_cannot_be_changed_is_told_with_what_to_do(shelf: Any, monkeypatch: Any) -> None:
+    shelf.put(shelf.good(), 0o644)
+
+    def refuse(*args: Any) -> None:
+        raise PermissionError(errno.EPERM, "no")
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    assert shelf.file.load().accounts[0].name == "bob"
+    assert f"chmod 600 {shelf.path}" in shelf.said[0]
+
+
+def test_duplicates_are_merged_with_one_line_each_and_the_file_stays(shelf: Any) -> None:
+    raw = shelf.good()
+    raw["accounts"].append(
+        {**raw["accounts"][0], "accessToken": "sk-ant-oat01-NEWER", "expiresAt": 1774999999000}
+    )
+    text = shelf.put(raw)
+    config = shelf.file.load()
+    assert [account.access_token for account in config.accounts] == ["sk-ant-oat01-NEWER"]
+    assert len(shelf.said) == 1
+    assert "are the same account" in shelf.said[0]
+    assert "NEWER" not in shelf.said[0]
+    assert shelf.text == text
+
+
+# --- read once ------------------------------------------------------------------------------------
+
+
+def counted_reads(shelf: Any, monkeypatch: Any) -> list[Any]:
+    reads: list[Any] = []
+    read = type(shelf.file)._read
+    monkeypatch.setattr(type(shelf.file), "_read", lambda file: (reads.append(file), read(file))[1])
+    return reads
+
+
+def test_a_file_is_read_once_per_change(shelf: Any, monkeypatch: Any) -> None:
+    reads = counted_reads(shelf, monkeypatch)
+    shelf.put(shelf.good())
+    os.utime(shelf.path, (1, 1))
+    assert shelf.file.load() is shelf.file.load()
+    assert len(reads) == 1
+    shelf.put({**shelf.good(), "accounts": []})
+    assert shelf.file.load().accounts == ()
+    assert len(reads) == 2
+
+
+def test_what_was_written_here_is_not_read_again(shelf: Any, monkeypatch: Any) -> None:
+    shelf.put(shelf.good())
+    reads = counted_reads(shelf, monkeypatch)
+    shelf.file.update(lambda raw: raw["accounts"].clear())
+    assert shelf.file.load().accounts == ()
+    assert len(reads) == 1
+
+
+def test_an_edit_in_place_with_the_same_time_and_size_is_seen(shelf: Any) -> None:
+    shelf.put(shelf.good())
+    shelf.file.load()
+    found = os.stat(shelf.path)
+    shelf.put({**shelf.good(), "proxy": {"port": 3457, "apiKey": "tc-FAKE"}})
+    os.utime(shelf.path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert os.stat(shelf.path)[6:9] == found[6:9]
+    assert shelf.file.load().proxy.port == 3457
+
+
+def test_a_change_starts_with_what_is_there_whatever_was_read_before(shelf: Any) -> None:
+    shelf.put(shelf.good())
+    os.utime(shelf.path, (1, 1))
+    shelf.file.load()
+    shelf.put({**shelf.good(), "proxy": {"port": 3457, "apiKey": "tc-FAKE"}})
+    os.utime(shelf.path, (1, 1))
+    shelf.file.update(lambda raw: raw.update(record=True))
+    assert shelf.json["proxy"]["port"] == 3457
+    assert shelf.json["record"] is True
+
+
+@posix
+def test_a_file_that_was_made_loose_is_closed_also_when_it_is_not_read(shelf: Any) -> None:
+    shelf.put(shelf.good())
+    os.utime(shelf.path, (1, 1))
+    shelf.file.load()
+    shelf.path.chmod(0o644)
+    shelf.file.load()
+    assert shelf.mode == 0o600
+    assert len(shelf.said) == 1
+
+
+def test_a_file_system_without_locks_is_told_with_what_to_do(shelf: Any, monkeypatch: Any) -> None:
+    def refuse(handle: int, block: bool) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    shelf.put(shelf.good())
+    monkeypatch.setattr("teamclaude.accounts.config.file_lock._lock", refuse)
+    line = shelf.fault(shelf.file.update, dict.clear)
+    assert "knows no locks; keep it on another one (TEAMCLAUDE_CONFIG)" in line
+
+
+@posix
+def test_both_directories_of_a_linked_file_are_looked_at(shelf: Any, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    shelf.path.symlink_to(tmp_path / "real" / "x.json")
+    tmp_path.chmod(0o700)
+    assert shelf.file.permission_warnings() == []
+    (tmp_path / "real").chmod(0o777)
+    assert [str(tmp_path / "real") in line for line in shelf.file.permission_warnings()] == [True]
+    tmp_path.chmod(0o777)
+    assert len(shelf.file.permission_warnings()) == 2

@@ -1,0 +1,136 @@
+"""The name and the place of an account that is new, or comes again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from teamclaude.accounts.config.config import AccountConfig
+from teamclaude.accounts.importing.enroll import enroll, enroll_key, numbered_name
+from teamclaude.errors import TeamClaudeError
+
+
+def login(name: str = "a@x.org", person: Any = "p", org: Any = "o", **fields: Any) -> AccountConfig:
+    known = {"access_token": "sk-ant-oat01-FAKE-new", "expires_at": 2000.0, **fields}
+    return AccountConfig(name=name, account_uuid=person, org_uuid=org, **known)
+
+
+def entry(name: str, **fields: Any) -> dict[str, Any]:
+    return {"name": name, "type": "oauth", "accessToken": "sk-ant-oat01-FAKE-old", **fields}
+
+
+def put(raw: dict[str, Any], account: AccountConfig, wanted: Any = None, fresh: bool = True) -> Any:
+    return enroll(raw, account, wanted, "login", fresh)
+
+
+def names(raw: dict[str, Any]) -> list[str]:
+    return [found["name"] for found in raw["accounts"]]
+
+
+def test_the_email_is_the_name() -> None:
+    raw: dict[str, Any] = {}
+    assert put(raw, login()) == ("a@x.org", "added")
+    assert raw["accounts"] == [
+        {
+            "name": "a@x.org",
+            "type": "oauth",
+            "accountUuid": "p",
+            "orgUuid": "o",
+            "accessToken": "sk-ant-oat01-FAKE-new",
+            "expiresAt": 2000000,
+        }
+    ]
+
+
+def test_one_person_in_two_organisations_is_two_accounts() -> None:
+    raw: dict[str, Any] = {}
+    put(raw, login(org="o1", org_name="Acme"))
+    put(raw, login(org="o2", org_name="Bolt"))
+    assert names(raw) == ["a@x.org", "a@x.org (Bolt)"]
+    assert [found["orgUuid"] for found in raw["accounts"]] == ["o1", "o2"]
+
+
+def test_a_wanted_name_wins() -> None:
+    raw: dict[str, Any] = {}
+    assert put(raw, login(), "work") == ("work", "added")
+
+
+def test_logging_in_again_keeps_name_and_settings() -> None:
+    raw = {"accounts": [entry("mine", accountUuid="p", orgUuid="o", priority=3, mood="good")]}
+    assert put(raw, login()) == ("mine", "updated")
+    (found,) = raw["accounts"]
+    assert found["accessToken"] == "sk-ant-oat01-FAKE-new"
+    assert (found["name"], found["priority"], found["mood"]) == ("mine", 3, "good")
+
+
+def test_a_wanted_name_renames_the_account_one_has() -> None:
+    raw = {"accounts": [entry("mine", accountUuid="p", orgUuid="o")]}
+    assert put(raw, login(), "work") == ("work", "updated")
+    assert names(raw) == ["work"]
+
+
+def test_a_name_of_somebody_else_is_passed_over() -> None:
+    raw = {"accounts": [entry("work", accountUuid="q", orgUuid="o")]}
+    assert put(raw, login(org_name="Acme"), "work") == ("work (Acme)", "added")
+    raw["accounts"].append(entry("mine", accountUuid="r", orgUuid="o"))
+    assert put(raw, login(person="r"), "work") == ("mine", "updated")
+    assert raw["accounts"][0]["accessToken"] == "sk-ant-oat01-FAKE-old"
+
+
+def test_nobody_known_gets_a_number_and_replaces_nobody() -> None:
+    raw = {"accounts": [entry("login-1")]}
+    assert put(raw, login("", None, None)) == ("login-2", "added")
+    assert raw["accounts"][0]["accessToken"] == "sk-ant-oat01-FAKE-old"
+
+
+def test_a_name_finds_the_account_of_a_person_not_known() -> None:
+    raw = {"accounts": [entry("work")]}
+    assert put(raw, login("", None, None), "work") == ("work", "updated")
+    assert raw["accounts"][0]["accessToken"] == "sk-ant-oat01-FAKE-new"
+
+
+def test_an_older_copy_replaces_nothing() -> None:
+    raw = {"accounts": [entry("mine", accountUuid="p", orgUuid="o", expiresAt=3000000)]}
+    assert put(raw, login(), fresh=False) == ("mine", "kept")
+    assert raw["accounts"][0]["accessToken"] == "sk-ant-oat01-FAKE-old"
+    assert put(raw, login(expires_at=3001.0), fresh=False) == ("mine", "updated")
+
+
+def test_to_follow_leaves_no_copy_of_the_tokens() -> None:
+    raw = {"accounts": [entry("mine", accountUuid="p", orgUuid="o", refreshToken="r", expiresAt=3000000)]}
+    account = login(access_token=None, expires_at=None, import_from="/c.json", source="import")
+    assert put(raw, account) == ("mine", "updated")
+    assert raw["accounts"] == [
+        {
+            "name": "mine",
+            "type": "oauth",
+            "accountUuid": "p",
+            "orgUuid": "o",
+            "importFrom": "/c.json",
+            "source": "import",
+        }
+    ]
+
+
+def test_keys_are_numbered() -> None:
+    raw: dict[str, Any] = {"accounts": [entry("api-1")]}
+    assert enroll_key(raw, "sk-ant-api03-FAKE-1", None) == ("api-2", "added")
+    assert enroll_key(raw, "sk-ant-api03-FAKE-2", "paid") == ("paid", "added")
+    assert raw["accounts"][1:] == [
+        {"name": "api-2", "type": "apikey", "apiKey": "sk-ant-api03-FAKE-1", "source": "login"},
+        {"name": "paid", "type": "apikey", "apiKey": "sk-ant-api03-FAKE-2", "source": "login"},
+    ]
+    assert enroll_key(raw, "sk-ant-api03-FAKE-3", "paid") == ("paid", "updated")
+
+
+def test_a_key_comes_once() -> None:
+    raw: dict[str, Any] = {}
+    enroll_key(raw, "sk-ant-api03-FAKE-1", "paid")
+    with pytest.raises(TeamClaudeError) as caught:
+        enroll_key(raw, "sk-ant-api03-FAKE-1", "again")
+    assert str(caught.value) == 'this key is there already, as "paid"'
+
+
+def test_numbered() -> None:
+    assert numbered_name("api", {"api-1", "api-3"}) == "api-2"

@@ -1,0 +1,246 @@
+"""Accounts that follow Claude Code's credentials file: read when it changes, renewed only on request."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teamclaude.accounts.tokens import claude_credentials
+from teamclaude.accounts.tokens.claude_credentials import ClaudeCredentialsFile
+from teamclaude.accounts.tokens.token_pair import TokenPair
+from teamclaude.errors import ConfigError
+from teamclaude.fakeapi.fault import Fault
+from tests.fakeapi.authserver import TOKEN_PATH
+from tests.fakeapi.token_issuer import FakeUser
+
+
+class Shared:
+    """A login that Claude Code keeps in its own file, and an account that follows it."""
+
+    def __init__(self, logins: Any, directory: Path) -> None:
+        self.logins = logins
+        self.path = directory / ".claude" / ".credentials.json"
+        self.path.parent.mkdir()
+        self.renew()
+
+    def follow(self, **settings: Any) -> None:
+        account = {"name": "anna", "type": "oauth", "importFrom": str(self.path)}
+        who = {"accountUuid": "fake-person-anna", "orgUuid": "fake-org-anna"}
+        self.logins.write({"accounts": [{**account, **who}], **settings})
+
+    def renew(self) -> None:
+        """Claude Code logs in or renews: another pair is in its file."""
+        entry = self.logins.server.log_in(FakeUser("anna"))
+        names = ("accessToken", "refreshToken", "expiresAt", "refreshTokenExpiresAt")
+        login = {name: entry[name] for name in names}
+        self.path.write_text(json.dumps({"claudeAiOauth": {**login, "scopes": ["a"]}, "other": 1}))
+        os.utime(self.path, ns=(time.time_ns(), time.time_ns()))
+
+    @property
+    def login(self) -> Any:
+        return json.loads(self.path.read_text())["claudeAiOauth"]
+
+
+@pytest.fixture
+def shared(logins: Any, tmp_path: Path) -> Shared:
+    return Shared(logins, tmp_path)
+
+
+def test_its_tokens_are_read_from_the_file_and_never_stored_elsewhere(shared: Shared) -> None:
+    shared.follow()
+    keeper = shared.logins.keeper()
+    assert keeper.current(shared.logins.key()) == shared.login["accessToken"]
+    assert keeper.before_dispatch(shared.logins.key())
+    assert keeper.states()[shared.logins.key()].state == "valid"
+    assert "accessToken" not in shared.logins.entry()
+
+
+def test_a_changed_file_is_read_again_at_the_next_beat(shared: Shared) -> None:
+    shared.follow()
+    keeper = shared.logins.keeper()
+    keeper.beat()
+    assert shared.logins.new == []
+    shared.renew()
+    keeper.beat()
+    assert keeper.current(shared.logins.key()) == shared.login["accessToken"]
+    assert shared.logins.new == [shared.logins.key()]
+
+
+def test_an_expired_one_waits_for_claude_code(shared: Shared) -> None:
+    shared.follow()
+    keeper = shared.logins.keeper()
+    shared.logins.pass_time(keeper, 9)
+    standing = keeper.before_dispatch(shared.logins.key())
+    assert not standing
+    assert standing.retry_at > shared.logins.clock.now
+    assert "has expired: run claude, which renews it, or set refreshImported" in standing.words
+    assert shared.logins.server.calls == ()
+    assert shared.logins.out == []
+    shared.renew()
+    shared.logins.clock.now = standing.retry_at
+    assert keeper.before_dispatch(shared.logins.key())
+    assert keeper.current(shared.logins.key()) == shared.login["accessToken"]
+
+
+def test_a_refused_one_is_out_until_the_file_changes(shared: Shared) -> None:
+    shared.follow()
+    keeper = shared.logins.keeper()
+    standing = keeper.after_401(shared.logins.key(), shared.login["accessToken"])
+    assert not standing
+    assert standing.retry_at is None
+    assert "was refused" in standing.words
+    shared.renew()
+    shared.logins.pass_time(keeper, 0.1)
+    assert keeper.before_dispatch(shared.logins.key())
+    assert shared.logins.new == [shared.logins.key()]
+    assert shared.logins.server.calls == ()
+
+
+def test_a_missing_or_garbled_file_is_told_once_and_heals(shared: Shared) -> None:
+    shared.follow()
+    shared.path.write_text("{ not JSON")
+    keeper = shared.logins.keeper()
+    assert len(shared.logins.said) == 1
+    assert str(shared.path) in shared.logins.said[0]
+    assert not keeper.before_dispatch(shared.logins.key())
+    shared.path.unlink()
+    shared.logins.pass_time(keeper, 0.1)
+    assert any("can't read it" in line for line in shared.logins.said)
+    assert not keeper.before_dispatch(shared.logins.key())
+    shared.renew()
+    keeper.beat()
+    assert keeper.before_dispatch(shared.logins.key())
+
+
+def test_until_the_file_can_be_read_the_configs_tokens_serve(shared: Shared) -> None:
+    entry = shared.logins.server.log_in(FakeUser("anna"))
+    shared.path.unlink()
+    shared.logins.write({"accounts": [{**entry, "importFrom": str(shared.path)}]})
+    keeper = shared.logins.keeper()
+    assert keeper.current(shared.logins.key()) == entry["accessToken"]
+    shared.renew()
+    keeper.beat()
+    assert keeper.current(shared.logins.key()) == shared.login["accessToken"]
+    keeper.configure(shared.logins.shelf.file.load())
+    assert keeper.current(shared.logins.key()) == shared.login["accessToken"]
+
+
+# --- refreshImported ------------------------------------------------------------------------------
+
+
+def test_on_request_it_is_renewed_into_claude_codes_own_file(shared: Shared) -> None:
+    shared.follow(refreshImported=True)
+    old = shared.login
+    keeper = shared.logins.keeper()
+    shared.logins.later(9)
+    assert keeper.before_dispatch(shared.logins.key())
+    new = shared.login
+    assert new["refreshToken"] != old["refreshToken"]
+    assert new["scopes"] == ["a"]
+    assert new["expiresAt"] == round((shared.logins.clock.now + 8 * 3600) * 1000)
+    assert keeper.current(shared.logins.key()) == new["accessToken"]
+    assert shared.logins.server.can_refresh(new["refreshToken"])
+    assert json.loads(shared.path.read_text())["other"] == 1
+    assert shared.path.stat().st_mode & 0o777 == 0o600
+    keeper.beat()
+    assert shared.logins.server.granted == 1
+    assert shared.logins.new == [shared.logins.key()]
+    assert sorted(path.name for path in shared.path.parent.iterdir()) == [".credentials.json"]
+
+
+def test_what_claude_code_renewed_meanwhile_is_adopted(shared: Shared) -> None:
+    shared.follow(refreshImported=True)
+    keeper = shared.logins.keeper()
+    shared.logins.later(9)
+    shared.renew()
+    assert keeper.before_dispatch(shared.logins.key())
+    assert keeper.current(shared.logins.key()) == shared.login["accessToken"]
+    assert shared.logins.server.calls == ()
+
+
+def test_switching_it_on_takes_a_reload(shared: Shared) -> None:
+    shared.follow()
+    keeper = shared.logins.keeper()
+    shared.logins.later(9)
+    assert not keeper.before_dispatch(shared.logins.key())
+    shared.follow(refreshImported=True)
+    keeper.configure(shared.logins.shelf.file.load())
+    assert keeper.before_dispatch(shared.logins.key())
+    assert shared.logins.server.granted == 1
+
+
+def test_nothing_is_spent_while_claude_code_renews(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claude_credentials, "LOCK_TIMEOUT_SEC", 0.0)
+    shared.follow(refreshImported=True)
+    keeper = shared.logins.keeper()
+    shared.logins.later(9)
+    for lock in (shared.path.parent / ".oauth_refresh.lock", Path(f"{shared.path.parent}.lock")):
+        lock.mkdir()
+        standing = keeper.before_dispatch(shared.logins.key())
+        assert not standing
+        assert f"{lock}: Claude Code has held it" in standing.words
+        lock.rmdir()
+        shared.logins.later(0.1)
+    assert shared.logins.server.calls == ()
+    assert keeper.before_dispatch(shared.logins.key())
+
+
+def test_its_lock_is_waited_for_and_a_stale_one_is_none(shared: Shared) -> None:
+    file = ClaudeCredentialsFile(str(shared.path))
+    lock = shared.path.parent / ".oauth_refresh.lock"
+    lock.mkdir()
+    naps: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        lock.rmdir()
+
+    file._sleep = sleep
+    with file.exclude_other_programs():
+        assert lock.is_dir()
+        assert Path(f"{shared.path.parent}.lock").is_dir()
+    assert len(naps) == 1
+    assert not lock.exists()
+    lock.mkdir()
+    os.utime(lock, (time.time() - 61, time.time() - 61))
+    with file.exclude_other_programs():
+        assert lock.is_dir()
+        assert len(naps) == 1
+    assert not lock.exists()
+
+
+def test_a_directory_that_cannot_be_locked_is_named(shared: Shared) -> None:
+    file = ClaudeCredentialsFile(str(shared.path.parent / "missing" / ".credentials.json"))
+    with pytest.raises(ConfigError, match="can't make it"), file.exclude_other_programs():
+        pass
+
+
+def test_a_flat_file_stays_flat_and_a_newer_login_stays(shared: Shared) -> None:
+    flat = {"accessToken": "sk-ant-oat01-FAKE", "refreshToken": "sk-ant-ort01-FAKE-1", "expiresAt": 5000}
+    shared.path.write_text(json.dumps(flat))
+    file = ClaudeCredentialsFile(str(shared.path))
+    pair = TokenPair("sk-ant-oat01-FAKE-2", "sk-ant-ort01-FAKE-2", 1_800_000_000.0)
+    assert file.write("sk-ant-ort01-FAKE-0", pair).access_token == "sk-ant-oat01-FAKE"
+    assert json.loads(shared.path.read_text()) == flat
+    assert file.write("sk-ant-ort01-FAKE-1", pair) == pair
+    assert json.loads(shared.path.read_text()) == {
+        "accessToken": "sk-ant-oat01-FAKE-2",
+        "refreshToken": "sk-ant-ort01-FAKE-2",
+        "expiresAt": 1_800_000_000_000,
+    }
+
+
+def test_a_lost_answer_is_told_here_too(shared: Shared) -> None:
+    shared.follow(refreshImported=True)
+    keeper = shared.logins.keeper()
+    shared.logins.later(9)
+    shared.logins.server.script.once(Fault.no_head(), path=TOKEN_PATH)
+    assert not keeper.before_dispatch(shared.logins.key())
+    shared.logins.clock.now += 6
+    standing = keeper.before_dispatch(shared.logins.key())
+    assert "that answer probably held the new tokens" in standing.words

@@ -1,0 +1,246 @@
+"""A process is killed (SIGKILL) at every step of a refresh: which logins live, and what is said.
+
+The child loads the code once and forks for each step, so that a run of the matrix takes a second.
+It wraps the calls that change anything (`os.fsync`, `os.replace`, ... and the request itself) with
+steps; the table below names them all, in order.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teamclaude.fakeapi.fault import Fault
+from tests.fakeapi.authserver import TOKEN_PATH
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+
+ROOT = Path(__file__).resolve().parents[3]
+ROUNDS = 3
+
+CHILD = """
+import json, os, signal, sys, tempfile
+from pathlib import Path
+from teamclaude.accounts import tokens
+from teamclaude.accounts.tokens.refresh_journal import side_path
+from teamclaude.accounts.tokens.refresh import Refresher
+from teamclaude.accounts.config.config_file import ConfigFile
+from teamclaude.accounts.tokens.token_store import ConfigStore
+
+def run(config, key, now, wanted):
+    where, renamed, steps = "", False, []
+
+    def step(name):
+        steps.append(name)
+        if name == wanted:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(real, name):
+        def call(*args, **kwargs):
+            what = name(*args, **kwargs)
+            if not what:
+                return real(*args, **kwargs)
+            step("before " + what)
+            result = real(*args, **kwargs)
+            step("after " + what)
+            return result
+        return call
+
+    def created(*args, **kwargs):
+        nonlocal where, renamed
+        where, renamed = ("note" if kwargs["dir"].endswith(".tokens") else "config"), False
+        return where + " create"
+
+    def replaced(*args):
+        nonlocal renamed
+        renamed = True
+        return where + " rename"
+
+    def wrote(*args):
+        nonlocal where, renamed
+        where, renamed = "answer", False
+        return "answer write"
+
+    def removed(path, *args):
+        return "note removal" if os.path.dirname(path).endswith(".tokens") else ""
+
+    file = ConfigFile(Path(config), lambda line: None)
+    oauth = file.load().oauth
+    refresher = Refresher(side_path(file.path, "one lock"), ConfigStore(file, key), lambda: now)
+    tempfile.mkstemp = around(tempfile.mkstemp, created)
+    os.fsync = around(os.fsync, lambda handle: where + (" directory" if renamed else "") + " fsync")
+    os.replace = around(os.replace, replaced)
+    os.write = around(os.write, wrote)
+    os.unlink = around(os.unlink, removed)
+    spend = around(lambda token: tokens.refresh(oauth, token, clock=lambda: now), lambda token: "call")
+    refresher.renew(spend)
+    return steps
+
+for line in sys.stdin:
+    asked = json.loads(line)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with open(writing, "w") as out:
+            json.dump(run(**asked), out)
+        os._exit(0)
+    os.close(writing)
+    print(child, flush=True)
+    with open(reading) as told:
+        steps = told.read()
+    _, status = os.waitpid(child, 0)
+    print(json.dumps({"status": status, "steps": json.loads(steps) if steps else []}), flush=True)
+"""
+
+SILENT = ""  # the old token is good, nothing was noted: the restart renews as if nothing had been
+GOOD = "but its refresh token was still good"
+LOST = "that answer probably held the new tokens"
+FOUND = "was interrupted; its tokens are found and stored"
+DONE = "done"  # the new tokens are in the config file
+
+# step -> what the restart finds
+MATRIX = {
+    "before note create": SILENT,
+    "after note create": SILENT,
+    "before note fsync": SILENT,
+    "after note fsync": SILENT,
+    "before note rename": SILENT,
+    "after note rename": GOOD,
+    "before note directory fsync": GOOD,
+    "after note directory fsync": GOOD,
+    "before call": GOOD,
+    # The server has given out the new pair; here it is on the wire, then in memory only.
+    "answer on its way": LOST,
+    "after call": LOST,
+    "before answer write": LOST,
+    # One write later nothing is lost any more.
+    "after answer write": FOUND,
+    "before answer fsync": FOUND,
+    "after answer fsync": FOUND,
+    "before config create": FOUND,
+    "after config create": FOUND,
+    "before config fsync": FOUND,
+    "after config fsync": FOUND,
+    "before config rename": FOUND,
+    "after config rename": DONE,
+    "before config directory fsync": DONE,
+    "after config directory fsync": DONE,
+    "before note removal": DONE,
+    "after note removal": DONE,
+}
+ON_ITS_WAY = "answer on its way"
+
+
+class Forker:
+    """Runs refreshes in processes of their own, up to a step."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", CHILD], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def begin(self, logins: Any, step: str) -> int:
+        """The child's process id."""
+        asked = {
+            "config": str(logins.shelf.path),
+            "key": logins.key(),
+            "now": logins.clock.now,
+            "wanted": step,
+        }
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+        return int(self._line())
+
+    def end(self) -> tuple[int, list[str]]:
+        """The signal that ended the child, and its steps if none did."""
+        told = json.loads(self._line())
+        return told["status"] & 0x7F, told["steps"]
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def forker() -> Iterator[Forker]:
+    running = Forker()
+    yield running
+    running.close()
+
+
+def crash(forker: Forker, logins: Any, step: str) -> None:
+    """A refresh that is killed at `step`."""
+    if step != ON_ITS_WAY:
+        forker.begin(logins, step)
+        assert forker.end() == (signal.SIGKILL, [])
+        return
+    logins.server.script.once(Fault.never_answered(), path=TOKEN_PATH)
+    child = forker.begin(logins, "")
+    deadline = time.monotonic() + 10
+    while not logins.server.calls and time.monotonic() < deadline:
+        time.sleep(0.002)  # another process's progress has no clock to inject
+    os.kill(child, signal.SIGKILL)
+    assert forker.end() == (signal.SIGKILL, [])
+
+
+def test_the_matrix_names_every_step_in_order(forker: Forker, logins: Any) -> None:
+    logins.put("anna")
+    logins.later(9)
+    forker.begin(logins, "")
+    assert forker.end() == (0, [step for step in MATRIX if step != ON_ITS_WAY])
+
+
+@pytest.mark.parametrize("round_", range(ROUNDS))
+@pytest.mark.parametrize("step", MATRIX)
+def test_a_restart_after_a_kill(forker: Forker, logins: Any, step: str, round_: int) -> None:
+    outcome = MATRIX[step]
+    logins.put("anna")
+    logins.later(9)
+    crash(forker, logins, step)
+    granted = logins.server.granted
+    assert granted == (0 if outcome in (SILENT, GOOD) else 1)
+
+    keeper = logins.keeper()  # the restart
+    keeper.beat()
+    usable = bool(keeper.before_dispatch(logins.key()))
+    entry = logins.entry()
+    assert usable is (outcome != LOST)
+    if usable:
+        assert keeper.current(logins.key()) == entry["accessToken"]
+        assert logins.server.accepts(entry["accessToken"])
+        assert logins.server.can_refresh(entry["refreshToken"])
+        assert logins.server.granted == 1
+        assert len(logins.server.calls) == 1
+    else:
+        assert [call.outcome for call in logins.server.calls] == ["granted", "invalid_grant: used twice"]
+        assert logins.out == [(logins.key(), keeper.before_dispatch(logins.key()).words)]
+        assert logins.said[0].endswith("log in again: teamclaude login")
+    said = [] if outcome in (SILENT, DONE) else [outcome]
+    assert (
+        [part in line for part, line in zip(said, logins.said)]
+        == [True] * len(said)
+        == [True] * len(logins.said)
+    )
+
+    again = logins.keeper()  # and the one after it has nothing to do
+    again.beat()
+    assert bool(again.before_dispatch(logins.key())) is usable
+    assert len(logins.server.calls) == (1 if usable else 2)
+    assert len(logins.said) == len(said)
+    if usable:
+        logins.later(9)
+        assert again.before_dispatch(logins.key())
+        assert logins.server.granted == 2

@@ -1,0 +1,156 @@
+"""Many threads and processes want the same account's tokens at once: one of them gets to spend."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teamclaude.fakeapi.fault import Fault
+from tests.fakeapi.authserver import TOKEN_PATH
+
+ROOT = Path(__file__).resolve().parents[3]
+
+CROWD = """
+import json, sys, threading
+from pathlib import Path
+from teamclaude.accounts.tokens.token_manager import TokenKeeper
+from teamclaude.accounts.config.config_file import ConfigFile
+
+key, now, failed = sys.argv[2], float(sys.argv[3]), sys.argv[4]
+file = ConfigFile(Path(sys.argv[1]), print, lock_timeout_s=30)
+said = []
+keeper = TokenKeeper(
+    file, file.load(), clock=lambda: now, warn=said.append,
+    on_new_tokens=lambda key: None, on_locked_out=lambda key, words: said.append(words),
+)
+told = []
+
+def work():
+    usable = keeper.after_401(key, failed) if failed else keeper.before_dispatch(key)
+    told.append([bool(usable), keeper.current(key)])
+
+threads = [threading.Thread(target=work) for _ in range(8)]
+print("ready", flush=True)
+sys.stdin.read()
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join(60)
+print(json.dumps([told, said]))
+"""
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["expired", "refused"])
+def test_eight_threads_in_four_processes_cost_one_refresh(logins: Any, refused: bool) -> None:
+    logins.put("anna")
+    logins.later(1 if refused else 9)
+    failed = logins.entry()["accessToken"] if refused else ""
+    words = [str(logins.shelf.path), logins.key(), repr(logins.clock.now), failed]
+    crowd = [
+        subprocess.Popen(
+            [sys.executable, "-c", CROWD, *words],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for child in crowd:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    for child in crowd:  # all begin together: each waits for the end of its input
+        assert child.stdin is not None
+        child.stdin.close()
+    told = []
+    for child in crowd:
+        assert child.stdout is not None
+        with child.stdout as answers:
+            told.append(json.loads(answers.read()))
+    assert [child.wait(60) for child in crowd] == [0] * 4
+    token = logins.entry()["accessToken"]
+    assert token != failed
+    assert logins.server.accepts(token)
+    assert told == [[[[True, token]] * 8, []]] * 4
+    assert [call.outcome for call in logins.server.calls] == ["granted"]
+
+
+def burst(size: int, work: Any) -> list[Any]:
+    """The results of `size` threads that begin together."""
+    gate, results = threading.Barrier(size), []
+
+    def run() -> None:
+        gate.wait(10)
+        results.append(work())
+
+    threads = [threading.Thread(target=run) for _ in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    return results
+
+
+def test_a_burst_of_fifty_401s_costs_one_refresh(logins: Any) -> None:
+    logins.put("anna")
+    keeper = logins.keeper()
+    logins.later(1)
+    old = keeper.current(logins.key())
+    results = burst(50, lambda: (bool(keeper.after_401(logins.key(), old)), keeper.current(logins.key())))
+    assert results == [(True, logins.entry()["accessToken"])] * 50
+    assert logins.server.granted == 1
+    assert logins.new == [logins.key()]
+
+
+def test_a_burst_while_the_server_is_busy_costs_one_call(logins: Any) -> None:
+    logins.put("anna")
+    keeper = logins.keeper()
+    logins.later(1)
+    logins.server.script.always(Fault.status(429), path=TOKEN_PATH)
+    old = keeper.current(logins.key())
+    results = burst(50, lambda: bool(keeper.after_401(logins.key(), old)))
+    assert results == [False] * 50
+    logins.server.wait_until(lambda server: server.inflight == 0)
+    assert len(logins.server.log) == 1
+
+
+def test_a_burst_on_a_token_that_is_due_is_served_and_costs_one_refresh(logins: Any) -> None:
+    logins.put("anna")
+    keeper = logins.keeper(spawn=None)
+    logins.later(8 - 0.05)
+    results = burst(50, lambda: bool(keeper.before_dispatch(logins.key())))
+    assert results == [True] * 50
+    keeper.stop()
+    assert logins.server.granted <= 1
+
+
+def test_renewals_reloads_and_readers_at_once_end_with_the_stored_tokens(logins: Any) -> None:
+    logins.put("anna", "bob")
+    keeper = logins.keeper()
+    keys = [logins.key("anna"), logins.key("bob")]
+    stop = threading.Event()
+
+    def reload() -> None:
+        while not stop.is_set():
+            keeper.configure(logins.shelf.file.load())
+
+    reloader = threading.Thread(target=reload)
+    reloader.start()
+    try:
+        for _ in range(5):
+            logins.later(9)
+            usable = burst(8, lambda: all([keeper.before_dispatch(key) for key in keys]))
+            assert usable == [True] * 8
+    finally:
+        stop.set()
+        reloader.join(10)
+    assert logins.server.granted == 10
+    assert len(logins.server.calls) == 10
+    for name in ("anna", "bob"):
+        assert keeper.current(logins.key(name)) == logins.entry(name)["accessToken"]

@@ -1,0 +1,108 @@
+"""`teamclaude env`: exports on stdout and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import KEY, Ended, Stub
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_exports_for_a_shell(stub: Stub, cli: Callable[..., Ended]) -> None:
+    ended = cli("env", "--shell", "sh")
+    assert ended == (
+        0,
+        f"export ANTHROPIC_BASE_URL='http://127.0.0.1:{stub.port}';\nexport ANTHROPIC_AUTH_TOKEN='{KEY}';\n",
+        "",
+    )
+    assert stub.asked == []  # no server is needed for it
+
+
+@pytest.mark.skipif(shutil.which("sh") is None, reason="no sh here")
+@pytest.mark.parametrize("form", ['eval "$({0} -m teamclaude env)"', "eval $({0} -m teamclaude env)"])
+def test_eval_in_a_shell_leads_to_the_proxy(
+    stub: Stub, private_home: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (private_home / ".claude").mkdir()
+    (private_home / ".claude" / ".credentials.json").write_text('{"accessToken": "sk-ant-oat01-FAKE"}')
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Two: it's 2")
+    script = (
+        form.format(sys.executable) + '; printf "%s|%s" "$ANTHROPIC_BASE_URL" "$ANTHROPIC_CUSTOM_HEADERS"'
+    )
+    out = subprocess.run(["sh", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert out.stdout == f"http://127.0.0.1:{stub.port}|X-Two: it's 2\nx-teamclaude-key: {KEY}"
+    assert out.stderr == ""
+
+
+def test_json(stub: Stub, cli: Callable[..., Ended]) -> None:
+    value = json.loads(cli("env", "--shell", "json").out)
+    assert value == {"ANTHROPIC_BASE_URL": f"http://127.0.0.1:{stub.port}", "ANTHROPIC_AUTH_TOKEN": KEY}
+
+
+def test_for_an_sdk(stub: Stub, cli: Callable[..., Ended]) -> None:
+    value = json.loads(cli("env", "--shell", "json", "--api-key").out)
+    assert value == {"ANTHROPIC_BASE_URL": f"http://127.0.0.1:{stub.port}", "ANTHROPIC_API_KEY": KEY}
+
+
+def test_a_key_that_would_win_is_told_on_stderr(
+    stub: Stub, cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-api03-FAKE")
+    ended = cli("env")
+    assert "ANTHROPIC_API_KEY" not in ended.out
+    assert "unset" in ended.err
+    assert "sk-ant" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("proxy", "url"),
+    [
+        ({"host": "0.0.0.0"}, "http://127.0.0.1:1"),
+        ({"host": "::"}, "http://[::1]:1"),
+        ({"host": "192.0.2.7"}, "http://192.0.2.7:1"),
+        ({"tls": {"cert": "/c.pem", "key": "/k.pem"}}, "https://localhost:1"),
+    ],
+)
+def test_the_address_is_one_to_connect_to(
+    config: Callable[..., Path],
+    cli: Callable[..., Ended],
+    monkeypatch: pytest.MonkeyPatch,
+    proxy: dict[str, object],
+    url: str,
+) -> None:
+    monkeypatch.delenv("NODE_EXTRA_CA_CERTS", raising=False)
+    config(**proxy)
+    value = json.loads(cli("env", "--shell", "json").out)
+    assert value["ANTHROPIC_BASE_URL"] == url
+    if "tls" in proxy:
+        assert value["NODE_EXTRA_CA_CERTS"] == os.path.abspath("/c.pem")
+
+
+def test_another_port(stub: Stub, cli: Callable[..., Ended]) -> None:
+    assert "http://127.0.0.1:4000'" in cli("env", "--shell", "sh", "--port", "4000").out
+
+
+@pytest.mark.parametrize("port", ["x", "-1", "65536", "٣"])
+def test_no_port(stub: Stub, cli: Callable[..., Ended], port: str) -> None:
+    ended = cli("env", f"--port={port}")
+    assert ended.status == 2
+    assert "not a port" in ended.err
+
+
+def test_a_broken_config_is_one_line(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
+    file = config()
+    file.write_text('{"proxy": }')
+    ended = cli("env")
+    assert (ended.status, ended.out) == (1, "")
+    assert str(file) in ended.err
+    assert ended.err.count("\n") == 1
+    assert file.read_text() == '{"proxy": }'

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from teamclaude.cli import main
+from teamclaude.cli.lab_arguments import parse_policies
+
+SMALL = ["lab", "run", "--weeks", "1", "--users", "1", "--accounts", "2"]
+
+
+def test_the_table_has_a_row_per_policy_and_is_the_same_every_time(capsys):
+    words = [*SMALL, "--policy", "sticky", "price"]
+    assert main(words) == 0
+    first = capsys.readouterr()
+    assert [line.split()[0] for line in first.out.splitlines()] == ["policy", "sticky", "price"]
+    assert first.err == ""
+    assert main(words) == 0
+    assert capsys.readouterr().out == first.out
+
+
+def test_json_holds_every_seed(capsys):
+    assert main([*SMALL, "--policy", "sticky", "--seeds", "2", "--load", "0.5", "0.9", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["load"], sorted(row["seeds"])) for row in rows] == [(0.5, ["1", "2"]), (0.9, ["1", "2"])]
+    assert 0 < rows[0]["mean"]["completed"] <= 1
+
+
+def test_accounts_may_be_unequal_and_traffic_ones_own(capsys, tmp_path):
+    trace = tmp_path / "t.jsonl"
+    rows = [[n * 60.0, "opus", 20000 + n, 50, 20000 if n else 0, 5.0] for n in range(5)]
+    trace.write_text(json.dumps({"id": "a", "requests": rows}))
+    words = ["lab", "run", "--weeks", "1", "--users", "1", "--policy", "sticky", "--traffic", str(trace)]
+    assert main([*words, "--sizes", "20,5,1"]) == 0
+    assert "sticky" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["pace", "drain"], ["pace,drain"], ["pace,", "drain"]])
+def test_policies_stand_apart_or_between_commas(words):
+    assert parse_policies(words) == ["pace", "drain"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["lab", "run", "--policy", "prize"], 'no policy "prize"'),
+        (["lab", "run", "--load", "x"], '"x" is not a number'),
+        (["lab", "run", "--traffic", "/nowhere/at/all"], "can't read"),
+    ],
+)
+def test_a_wrong_word_is_one_line(capsys, words, told):
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert len(err.splitlines()) == 1
+
+
+def test_strips_and_a_picture_of_the_first_seed(capsys, tmp_path):
+    picture = tmp_path / "a.svg"
+    words = [*SMALL, "--policy", "sticky", "--seeds", "2", "--chart", "--svg", str(picture)]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert out.count("sticky, load 1, seed 1") == 1
+    assert "seed 2" not in out
+    assert [line.split()[0] for line in out.splitlines() if " 5h " in line] == ["acct1", "acct2"]
+    first = picture.read_bytes()
+    assert first.startswith(b"<svg")
+    assert b"seed 1" in first
+    assert main(words) == 0
+    assert picture.read_bytes() == first
+    assert main([*words[:-1], str(tmp_path)]) == 2
+    assert "can't write" in capsys.readouterr().err
+
+
+def test_a_moment_is_explained_with_accounts_and_reasons(capsys):
+    words = ["lab", "explain", *SMALL[2:], "--policy", "price", "--at", "Wed 15:00"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("week 1, Wed 15:00, policy price, load 1, seed 1\n")
+    assert "a new conversation at this moment" in out
+    assert "because" in out
+    assert "not taken" in out
+    assert main([*words, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["at"] == 2 * 86400.0 + 15 * 3600.0
+    assert record["newConversation"]["account"] in ("acct1", "acct2")
+    assert {row["name"] for row in record["accounts"]} == {"acct1", "acct2"}
+    assert record["last"]["at"] <= record["at"]
+
+
+def recorded(directory, count=40):
+    directory.mkdir(exist_ok=True)
+    rows = [
+        {
+            "t": 1.8e9 + 300.0 * n,
+            "c": f"c{n % 8}",
+            "m": "opus",
+            "in": 50_000,
+            "out": 500,
+            "read": 0,
+            "write": 50_000,
+            "life": 3600,
+            "s": 30.0,
+            "wait": 0.0,
+            "st": 200,
+            "o": "served",
+            "a": "x",
+            "q": {"5h": [min(1.0, 0.05 * n), 1.8e9 + 15000], "7d": [0.005 * n, 1.8e9 + 5e5]},
+        }
+        for n in range(count)
+    ]
+    (directory / "20270115-001.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return directory
+
+
+def test_what_one_more_account_would_have_saved(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEAMCLAUDE_CONFIG", str(tmp_path / "teamclaude.json"))
+    assert main(["lab", "whatif"]) == 2
+    assert "teamclaude record on" in capsys.readouterr().err
+    recorded(tmp_path / "teamclaude.traffic", 3)
+    assert main(["lab", "whatif"]) == 2
+    assert "min are recorded: come back after an hour" in capsys.readouterr().err
+    recorded(tmp_path / "teamclaude.traffic")
+    assert main(["lab", "whatif"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("recorded: 0.1 days, 1 account, 40 requests; they waited 0.0 h, 0 in vain")
+    assert [line.split()[:2] for line in lines[3:6]] == [["accounts", "load"], ["1", "1"], ["2", "1"]]
+    assert lines[-1].startswith("One more account would have ")
+    assert main(["lab", "whatif", "--accounts", "3", "--json"]) == 0
+    cases = json.loads(capsys.readouterr().out)["cases"]
+    assert [case["accounts"] for case in cases] == [1, 3]
+    assert cases[1]["stall_hours"] <= cases[0]["stall_hours"]
+    assert main(["lab", "whatif", "--load", "3", "--traffic", str(tmp_path / "teamclaude.traffic")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("3 times the work with 1 account would have ")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["lab", "explain"], "--at"),
+        (["lab", "explain", "--at", "noon"], "is no time"),
+        (["lab", "explain", "--at", "Xyz 10:00"], "is no time"),
+        (["lab", "explain", "--at", "5 Tue 10:00"], "the run ends before"),
+        (["lab", "explain", "--at", "3", "--policy", "all"], "one policy"),
+    ],
+)
+def test_a_moment_that_is_none_is_one_line(capsys, words, told):
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert len(err.splitlines()) == 1

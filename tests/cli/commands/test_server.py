@@ -1,0 +1,210 @@
+"""`teamclaude server` and `run --auto`, with the real proxy in a process of its own."""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from teamclaude.cli.commands.server import _request_line
+from teamclaude.proxy.records.notices import Notice
+from tests.cli.support import ALICE, KEY, PAID, Ended, free_port
+
+NOON = 1_795_435_200.0
+ROOT = Path(__file__).resolve().parents[3]
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="servers are ended with signals")
+
+
+class Server:
+    """A running `teamclaude server`; its lines as they come."""
+
+    def __init__(self, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "teamclaude", "server", *words],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._timer = threading.Timer(20, self.process.kill)  # a test that hangs fails
+        self._timer.start()
+
+    def out(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
+
+    def err(self) -> str:
+        assert self.process.stderr is not None
+        return self.process.stderr.readline().rstrip("\n")
+
+    def banner(self) -> list[str]:
+        return [self.out() for _ in range(5)]
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=20)
+        self._timer.cancel()
+        return self.process.returncode
+
+
+@pytest.fixture
+def servers() -> Iterator[list[Server]]:
+    started: list[Server] = []
+    yield started
+    for server in started:
+        server.process.kill()
+        server.process.communicate()
+        server._timer.cancel()
+
+
+def test_a_server_from_start_to_end(config: Callable[..., Path], servers: list[Server]) -> None:
+    file = config(ALICE, {**PAID, "disabled": True}, port=free_port())
+    port = free_port()
+    server = Server("--port", str(port), "--host", "127.0.0.1")
+    servers.append(server)
+    first, accounts, where, how, or_so = server.banner()
+    assert re.fullmatch(rf"TeamClaude \S+ on http://127\.0\.0\.1:{port}", first)
+    assert accounts == "2 accounts: alice@example.com, paid (disabled)"
+    assert where == f"config: {file}"
+    assert how.endswith(f"teamclaude run --port {port}")
+    assert f"env --port {port}" in or_so
+
+    headers = {"x-teamclaude-key": KEY}
+    url = f"http://127.0.0.1:{port}"
+    request = urllib.request.Request(f"{url}/v1/nonsense", headers=headers)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        opener.open(request, timeout=10)
+    refused.value.close()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d GET /v1/nonsense 404 \(refused\) .*", server.out())
+
+    config({**ALICE, "name": "renamed"}, port=port)
+    server.process.send_signal(signal.SIGHUP)
+    assert "config read again" in server.err()
+    assert server.end() == 0
+
+
+def test_the_hint_is_short_on_the_configured_port(config: Callable[..., Path], servers: list[Server]) -> None:
+    config(ALICE, port=free_port())
+    servers.append(Server())
+    assert servers[0].banner()[3] == "run Claude Code through it: teamclaude run"
+    assert servers[0].end() == 0
+
+
+def test_a_line_about_an_account_has_its_time_and_fits_a_stream_of_any_encoding() -> None:
+    limit = Notice("LIMIT", "zoë", "the 5h window is full")
+    plain = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    poor = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    clock = time.strftime("%H:%M:%S", time.localtime(NOON))
+    assert _request_line(plain)((limit, NOON)) == f"{clock} LIMIT zoë: the 5h window is full"
+    assert _request_line(poor)((limit, NOON)) == f"{clock} LIMIT zo?: the 5h window is full"
+
+
+COLLECTING = """
+import gc, os
+from teamclaude.cli import main, server
+def instead(service, say, begin):
+    begin()
+    service.stop(0)
+    rests = gc.get_freeze_count() > 10_000 and gc.get_threshold()[0] == 10_000
+    os._exit(0 if rests else 7)
+server.serve_until_stopped = instead
+raise SystemExit(main(["server", "--headless"]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(gc, "freeze"), reason="collects in another way")
+def test_the_garbage_collector_leaves_alone_what_was_loaded(config: Callable[..., Path]) -> None:
+    config(ALICE, port=0)
+    ended = subprocess.run(
+        [sys.executable, "-c", COLLECTING], cwd=ROOT, capture_output=True, text=True, timeout=20
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_no_account_says_how_to_add_one(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
+    file = config()
+    ended = cli("server")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.startswith(f"teamclaude: {file} has no accounts yet")
+    # What is told is true: these are commands.
+    told = [line.split() for line in ended.err.splitlines() if line.startswith("  teamclaude ")]
+    assert [words[1] for words in told] == ["login", "import", "login"]
+    assert all(cli(words[1], "--help").status == 0 for words in told)
+
+
+def test_a_port_in_use(config: Callable[..., Path], cli: Callable[..., Ended]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config(ALICE, port=port, host="127.0.0.1")
+        ended = cli("server")
+    assert (ended.status, ended.out) == (1, "")
+    assert f"127.0.0.1:{port} is in use" in ended.err
+    assert ended.err.count("\n") == 1
+
+
+# --- run --auto ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def claude(private_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = private_home / "bin" / "claude"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho "claude at $ANTHROPIC_BASE_URL"\n')
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+def run_auto(tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "teamclaude", "run", "--auto"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+def test_auto_starts_a_server_that_stays(config: Callable[..., Path], claude: None, tmp_path: Path) -> None:
+    port = free_port()
+    file = config(ALICE, port=port)
+    first = run_auto(tmp_path)
+    pid = int(re.findall(r"kill (\d+)", first.stderr)[0])
+    try:
+        assert first.stdout == f"claude at http://127.0.0.1:{port}\n"
+        assert first.returncode == 0
+        log = file.with_name("teamclaude.server.log")
+        assert str(log) in first.stderr
+        assert log.stat().st_mode & 0o077 == 0
+        deadline = time.monotonic() + 5
+        while not log.read_text() and time.monotonic() < deadline:  # it answers before it has said so
+            time.sleep(0.01)
+        assert log.read_text().startswith("TeamClaude ")
+        assert os.getsid(pid) == pid  # its own session: it outlives the terminal
+        second = run_auto(tmp_path)
+        assert second.stdout == first.stdout
+        assert second.stderr == ""
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_auto_says_why_a_server_did_not_start(
+    config: Callable[..., Path], claude: None, cli: Callable[..., Ended]
+) -> None:
+    file = config(port=free_port())
+    ended = cli("run", "--auto")
+    assert ended.status == 1
+    assert f"the server did not start: {file} has no accounts yet" in ended.err.splitlines()[-1]

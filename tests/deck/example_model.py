@@ -1,0 +1,173 @@
+"""A fleet for the tests of the Deck's views: every kind of row, made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from teamclaude.deck.model.model import (
+    AccountRow,
+    ActivityRow,
+    DeckModel,
+    IssueRow,
+    Node,
+    NodeCounts,
+    PoolCapacity,
+    ProxyInfo,
+    QuotaBar,
+    Totals,
+    Tree,
+    TreeLevel,
+    TreeLine,
+    UsageSum,
+)
+
+NOW = 1_795_428_000.0
+ALICE, BOB = "alice@example.com", "bob@example.com"
+
+
+def tally(tokens: int, cost: float | None = None, requests: int = 10) -> UsageSum:
+    return UsageSum(tokens, tokens / 1e5 if cost is None else cost, 0, requests)
+
+
+def node(key: str, label: str, tokens: int = 1000, **fields: Any) -> Node:
+    session, _, agent = key.partition("/")
+    settings = {
+        "emoji": "🦜",
+        "account": "alice@example.com",
+        "model": "claude-opus-4-8",
+        "project": "shop",
+        "branch": "main",
+        "usage": tally(tokens),
+        **fields,
+    }
+    return Node(key, session, agent, label=label, **settings)
+
+
+def account(name: str, nodes: tuple[str, ...] = (), used: float = 0.5, **fields: Any) -> AccountRow:
+    bars = (
+        QuotaBar("5h", "Ses", used, 9000.0, "on"),
+        QuotaBar("7d", "Wk", 0.31, 273_600.0, "behind"),
+    )
+    settings = {"status": "active", "bars": bars, "nodes": nodes, "live": len(nodes), "usage": tally(58_000)}
+    return AccountRow(name, **{**settings, **fields})
+
+
+NODES = [
+    node("11aa", "ENG-1", 10_000, role="lead", emoji="🐙", issue="ENG-1", title="Checkout v2", chip="work",
+         live=True, llm=True, warm=True, in_tree=True, line="plan the move to the new checkout"),
+    node("22bb", "ENG-2", 8_000, role="lead", parent="11aa", emoji="🦊", issue="ENG-2", chip="review",
+         needs_you=True, in_tree=True, line="Cart totals are off by one cent", idle=240.0, account=BOB),
+    node("33cc", "ENG-3", 21_000, role="worker", parent="22bb", emoji="🐝", issue="ENG-3", chip="work",
+         live=True, tool=True, in_tree=True, line="Port the rounding tests", warm=True),
+    node("33cc/a1", "Explore: where is rounding done", 6_000, role="worker", parent="33cc", emoji="🐝",
+         live=True, llm=True, in_tree=True, model="claude-sonnet-4-9"),
+    node("44dd", "ENG-4", 13_000, role="worker", parent="11aa", emoji="🐳", issue="ENG-4", chip="block",
+         needs_you=True, in_tree=True, idle=610.0, line="Payment provider sandbox is down", account="carol"),
+    node("55ee", "Fix the login redirect loop", 1_200_000, emoji="🦉", live=True, llm=True, warm=True,
+         line="it still loops when the cookie is gone, look at the middleware", project="website",
+         branch="fix/login"),
+    node("66ff", "ENG-9", 300, emoji="🐢", issue="ENG-9", chip="todo", collision=True, idle=61.0,
+         line="Dark mode for the settings page", account=BOB),
+    node("77aa", "漢字のタイトル 👨‍👩‍👧 家族", 48_000, emoji="🦀", idle=1500.0, pinned=True, account=BOB),
+    node("88bb", "88bb0000", 0, emoji="🦬", account="", usage=UsageSum(), model="", project="", branch=""),
+]  # fmt: skip
+
+TREE = Tree(
+    lines=(
+        TreeLine("11aa", 0, (), 5, tally(58_000)),
+        TreeLine("22bb", 1, (True,), 3, tally(35_000)),
+        TreeLine("33cc", 2, (True, False), 2, tally(27_000)),
+        TreeLine("33cc/a1", 3, (True, False, False), 1, tally(6_000)),
+        TreeLine("44dd", 1, (False,), 1, tally(13_000)),
+    ),
+    levels=(
+        TreeLevel(0, 1, tally(10_000)),
+        TreeLevel(1, 2, tally(21_000)),
+        TreeLevel(2, 1, tally(21_000)),
+        TreeLevel(3, 1, tally(6_000)),
+    ),
+    usage=tally(58_000),
+)  # fmt: skip
+
+
+def request(number: int, **fields: Any) -> ActivityRow:
+    running = bool(fields.pop("running", False))
+    record = {
+        "id": f"tc-{number:016x}",
+        "at": (NOW - 10 * number) * 1000,
+        "method": "POST",
+        "path": "/v1/messages",
+        "model": "claude-opus-4-8",
+        "effort": "high",
+        "session": "55ee",
+        "accounts": ["alice@example.com"],
+        "status": None if running else 200,
+        "outcome": "" if running else "served",
+        "inputTokens": 1200,
+        "outputTokens": 8400,
+        "cacheReadTokens": 120_000,
+        "ttfbSec": 1.4,
+        "reason": "kept: warm",
+        **fields,
+    }
+    status = record["status"]
+    style = "" if running else "good" if status == 200 else "warn" if status == 429 else "bad"
+    return ActivityRow(str(record["id"]), record, running, 12.1 + number, style)
+
+
+ACTIVITY = (
+    request(1, running=True, inputTokens=None, outputTokens=None),
+    request(2, running=True, session="33cc", agent="a1", model="claude-sonnet-4-9", accounts=[]),
+    request(3),
+    request(4, session="11aa", accounts=[ALICE, BOB], reason="failover"),
+    request(5, status=429, outcome="held out", reason="all accounts are benched", accounts=[],
+            session="99zz0000-1"),
+    request(6, status=None, outcome="client gone", session="", path="/v1/messages/count_tokens"),
+)  # fmt: skip
+
+
+def rich(**fields: Any) -> DeckModel:
+    """Three accounts, a tree of four levels, lone sessions, issues and requests."""
+    by_account = {
+        name: tuple(
+            one.key for one in sorted(NODES, key=lambda one: -(one.usage.tokens or 0)) if one.account == name
+        )
+        for name in (ALICE, BOB, "carol", "paid")
+    }
+    bars = (
+        QuotaBar("5h", "Ses", 0.93, 1500.0, "ahead", 900.0),
+        QuotaBar("7d", "Wk", 0.78, 500_000.0, "ahead", 18_000.0),
+        QuotaBar("7d_opus", "Opus", 0.64, 500_000.0, "on"),
+    )
+    accounts = (
+        account(ALICE, by_account[ALICE], usage=tally(1_300_000), current=True, inflight=2),
+        account(BOB, by_account[BOB], 0.1, bars=bars, live=0, usage=tally(56_300)),
+        account("carol", by_account["carol"], 1.0, status="benched", reason="429: 5h window is full",
+                wait=2520.0, streak=3, live=0, usage=tally(13_000)),
+        AccountRow("paid", "apikey", "auth_failed", "re-login needed",
+                bars=(QuotaBar("tokens", "tokens"),), last_resort=True),
+    )  # fmt: skip
+    return replace(
+        DeckModel(
+            now=NOW,
+            proxy=ProxyInfo("0.1.0", 3456),
+            totals=Totals(
+                41.2, 11_520.0, 1, 1, 0, 0.52, 0.12,
+                PoolCapacity("green", 9, 3, 3, 1, 42.0),
+                NodeCounts(9, 3, 2, 4, 4, 4, 2, 3, 1, tally(1_306_500, 14.2)),
+            ),
+            nodes={one.key: one for one in NODES},
+            trees=(TREE,),
+            accounts=accounts,
+            unassigned=("88bb",),
+            issues=(
+                IssueRow("ENG-3", "Port the rounding tests", ("🐝",), 1, tally(27_000, requests=40)),
+                IssueRow("ENG-4", "Payment provider sandbox", ("🐳",), 1, tally(13_000, requests=12)),
+                IssueRow("ENG-9", "Dark mode for the settings page", ("🐢", "🦬"), 2, tally(300, requests=2)),
+            ),
+            issues_total=IssueRow("", "", (), 4, tally(40_300, requests=54)),
+            activity=ACTIVITY,
+        ),
+        **fields,
+    )  # fmt: skip

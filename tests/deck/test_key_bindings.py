@@ -1,0 +1,371 @@
+"""What each key does: pure transitions from desk to desk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from teamclaude.deck.key_bindings import handle_key
+from teamclaude.deck.terminal.keyboard import Key
+from teamclaude.deck.text.spans import line, plain_text
+from teamclaude.deck.view.footer import footer_lines
+from teamclaude.deck.view.options import Page
+from teamclaude.deck.view.ui_state import (
+    AddAccount,
+    Browse,
+    ChooseRow,
+    Command,
+    Confirm,
+    EditFilter,
+    EnterSecret,
+    ReadPage,
+    ScreenContents,
+    UiState,
+)
+from tests.deck.example_model import node
+
+ORDER = ("node:s1", "account:alice", "node:s2", "account:bob", "activity:r1", "activity:r2")
+SCENE = ScreenContents(
+    selectable=ORDER,
+    visible=("", "", "account:alice", "node:s2", "", "account:bob"),
+    section_starts=(4, 10, 20),
+    body_length=60,
+    statuses={"alice": "active", "bob": "disabled"},
+    nodes={"s1": node("s1", "ENG-1"), "s2": node("s2", "Fix it"), "s2/a": node("s2/a", "Explore")},
+)
+DESK = UiState()
+PAGE = Page("A page", (line("text"),))
+
+
+def after(keys: str, desk: UiState = DESK, scene: ScreenContents = SCENE) -> tuple[UiState, list[Command]]:
+    """The desk after some keys, by name."""
+    commands = []
+    for name in keys.split():
+        desk, command = handle_key(desk, Key(" " if name == "space" else name), scene)
+        commands += [command] if command else []
+    return desk, commands
+
+
+def footer(desk: UiState, scene: ScreenContents = SCENE) -> str:
+    return plain_text(footer_lines(desk, scene)[0])
+
+
+# --- moving -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("keys", "cursor"),
+    [
+        ("j", "account:alice"),
+        ("down", "account:alice"),
+        ("k", "account:bob"),
+        ("j j", "node:s2"),
+        ("j j j j j j j j", "activity:r2"),
+        ("j k k k", "node:s1"),
+        ("j j up", "account:alice"),
+    ],
+)
+def test_the_cursor_begins_in_sight_and_moves_in_the_order_shown(keys: str, cursor: str) -> None:
+    desk, commands = after(keys)
+    assert desk.cursor == cursor
+    assert desk.scroll_to_cursor
+    assert not commands
+
+
+def test_the_cursor_stays_on_its_row_when_the_order_changes() -> None:
+    desk, _ = after("j j")
+    desk, _ = after(
+        "j", desk, replace(SCENE, selectable=("node:s2", "account:bob", "account:alice", "node:s1"))
+    )
+    assert desk.cursor == "account:bob"
+
+
+def test_a_cursor_whose_row_left_begins_anew_in_sight() -> None:
+    desk, _ = after("j", UiState(cursor="node:gone"))
+    assert desk.cursor == "account:alice"
+
+
+def test_esc_takes_the_cursor_away_and_then_the_filter() -> None:
+    desk = UiState(cursor="node:s1", filter="eng")
+    desk, _ = after("esc", desk)
+    assert (desk.cursor, desk.filter) == ("", "eng")
+    desk, _ = after("esc", desk)
+    assert desk.filter == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "top"),
+    [
+        ("pagedown", 24),
+        ("space", 24),
+        ("pageup", 16),
+        ("wheeldown", 23),
+        ("wheelup", 17),
+        ("home", 0),
+        ("g", 0),
+        ("end", 54),
+        ("G", 54),
+        ("tab", 0),
+        ("backtab", 10),
+    ],
+)
+def test_scrolling(key: str, top: int) -> None:
+    desk, _ = after(key, UiState(top=20))
+    assert desk.top == top
+    assert not desk.scroll_to_cursor
+    assert 0 <= after(key, UiState(top=54))[0].top <= 54
+    assert 0 <= after(key, UiState(top=0))[0].top <= 54
+
+
+def test_tab_goes_from_section_to_section_and_round() -> None:
+    tops, desk = [], UiState()
+    for _ in range(4):
+        desk, _ = after("tab", desk)
+        tops.append(desk.top)
+    assert tops == [4, 10, 20, 0]
+
+
+def test_a_click_selects_the_row_under_it() -> None:
+    assert handle_key(UiState(), Key("click", row=3), SCENE)[0].cursor == "node:s2"
+    for row in (0, 4, 99):
+        assert handle_key(UiState(cursor="node:s1"), Key("click", row=row), SCENE)[0].cursor == "node:s1"
+
+
+# --- views ------------------------------------------------------------------------------------
+
+
+def test_switches_of_the_view() -> None:
+    desk, commands = after("i t b")
+    assert desk.issues_open
+    assert desk.tree_folded
+    assert desk.muted
+    assert not commands
+    assert desk.notice == "the bell is off"
+    desk, _ = after("i t b", desk)
+    assert not (desk.issues_open)
+    assert not (desk.tree_folded)
+    assert not (desk.muted)
+    assert desk.notice == "the bell rings again"
+
+
+def test_a_notice_goes_with_the_next_key() -> None:
+    desk = UiState().with_notice("done", "good")
+    assert footer(desk) == "done"
+    assert footer(after("j", desk)[0]).startswith("s switch")
+
+
+def test_help_is_a_page_and_leaves_to_where_one_was() -> None:
+    desk, _ = after("?", UiState(top=17))
+    assert isinstance(desk.mode, ReadPage)
+    assert desk.top == 0
+    for key in ("?", "esc", "q", "enter"):
+        back, commands = after(key, desk)
+        assert back.mode == Browse()
+        assert back.top == 17
+        assert not commands
+
+
+def test_a_page_scrolls_by_lines_and_by_screens() -> None:
+    desk = UiState(mode=ReadPage(PAGE, 0))
+    assert after("j", desk)[0].top == 1
+    assert after("j j k", desk)[0].top == 1
+    assert after("up", desk)[0].top == 0
+    assert after("pagedown", desk)[0].top == 4
+    assert after("end j", desk)[0].top == 54
+
+
+# --- filter -----------------------------------------------------------------------------------
+
+
+def test_a_filter_is_typed_kept_or_taken_back() -> None:
+    desk, _ = after("/ E n G", UiState(top=9, cursor="node:s1"))
+    assert (desk.filter, desk.top, desk.cursor) == ("EnG", 0, "")
+    assert isinstance(desk.mode, EditFilter)
+    assert footer(desk).startswith("filter: EnG")
+    assert after("backspace", desk)[0].filter == "En"
+    assert after("ctrl-u", desk)[0].filter == ""
+    kept, _ = after("enter", desk)
+    assert kept.mode == Browse()
+    assert kept.filter == "EnG"
+    assert "filter: EnG" in footer(kept)
+    again, _ = after("/ x esc", kept)
+    assert again.filter == "EnG", "Esc brings back what was before"
+
+
+def test_letters_are_letters_while_a_filter_is_typed() -> None:
+    desk, commands = after("/ q r s R ? space b")
+    assert desk.filter == "qrsR? b"
+    assert not commands
+
+
+def test_one_can_move_while_filtering_and_paste() -> None:
+    desk, _ = after("/ down")
+    assert desk.cursor == "account:alice"
+    desk, _ = handle_key(desk, Key("paste", "  eng\x1b[31m-7\nsecond line"), SCENE)
+    assert desk.filter == "eng-7"
+
+
+# --- accounts ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("keys", "command"),
+    [
+        ("s enter", Command("pin", account="alice")),
+        ("s j enter", Command("pin", account="bob")),
+        ("s j k enter", Command("pin", account="alice")),
+        ("s u", Command("unpin")),
+        ("d enter", Command("disable", account="alice")),
+        ("d j enter", Command("enable", account="bob")),
+        ("r j enter y", Command("remove", account="bob")),
+        ("R", Command("reload")),
+        ("a i", Command("import")),
+        ("e enter", Command("explain", request="r1")),
+        ("e j enter", Command("explain", request="r2")),
+    ],
+)
+def test_a_choice_becomes_a_command(keys: str, command: Command) -> None:
+    desk, commands = after(keys)
+    assert commands == [command]
+    assert desk.mode == Browse()
+
+
+@pytest.mark.parametrize(
+    "keys", ["s esc", "d esc", "r esc", "r enter n", "r enter esc", "a esc", "a k esc", "e q"]
+)
+def test_esc_leaves_every_mode_without_a_trace(keys: str) -> None:
+    desk, commands = after(keys)
+    assert commands == []
+    assert desk.mode == Browse()
+    assert desk.cursor == ""
+
+
+def test_removing_asks_and_names_the_account() -> None:
+    desk, _ = after("r j enter")
+    assert isinstance(desk.mode, Confirm)
+    assert footer(desk) == "Remove bob from the config file?  y yes  n no"
+    assert after("x", desk) == (desk, []), "any other key does nothing"
+
+
+def test_the_choice_begins_at_the_cursor() -> None:
+    assert after("s", UiState(cursor="account:bob"))[0].cursor == "account:bob"
+    assert after("d enter", UiState(cursor="account:bob"))[1] == [Command("enable", account="bob")]
+    assert after("e", UiState(cursor="activity:r2"))[1] == [Command("explain", request="r2")]
+
+
+def test_a_session_under_the_cursor_is_pinned_alone() -> None:
+    desk, _ = after("s", UiState(cursor="node:s2/a"))
+    assert desk.mode == ChooseRow("switch", "s2", "Fix it"), "a sub-agent goes with its session"
+    assert footer(desk).startswith("pin Fix it to alice")
+    assert after("enter", desk)[1] == [Command("pin", account="alice", session="s2")]
+    assert after("u", desk)[1] == [Command("unpin", session="s2")]
+
+
+def test_an_account_that_leaves_while_it_is_chosen_is_not_acted_on() -> None:
+    desk, _ = after("d j")
+    left = replace(SCENE, selectable=("node:s1", "account:alice"))
+    desk, commands = after("enter", desk, left)
+    assert commands == []
+    assert isinstance(desk.mode, ChooseRow)
+    assert "gone" in footer(desk, left)
+
+
+def test_where_there_is_nothing_to_choose_it_says_so() -> None:
+    nobody = replace(SCENE, selectable=("node:s1",))
+    for key, what in (("s", "no account"), ("e", "no request")):
+        desk, _ = after(key, UiState(filter="x"), nobody)
+        assert desk.mode == Browse()
+        assert desk.notice == f"{what} is shown: Esc ends the filter"
+
+
+def test_enter_shows_the_row_in_full() -> None:
+    assert after("enter", UiState(cursor="node:s1"))[1] == [Command("show node", session="s1")]
+    assert after("enter", UiState(cursor="account:bob"))[1] == [Command("show account", account="bob")]
+    assert after("enter", UiState(cursor="activity:r1"))[1] == [Command("explain", request="r1")]
+    assert after("enter")[1] == []
+
+
+# --- the key ----------------------------------------------------------------------------------
+
+
+def test_a_key_is_typed_hidden() -> None:
+    desk, _ = after("a k s e c")
+    assert isinstance(desk.mode, EnterSecret)
+    assert footer(desk).startswith("API key (not shown): •••")
+    assert "sec" not in footer(desk)
+    assert "sec" not in repr(desk)
+    desk, commands = after("backspace x enter", desk)
+    assert commands == [Command("add key", secret="sex")]
+    assert "sex" not in repr(commands)
+
+
+def test_a_pasted_key_loses_its_line_end_and_nothing_else() -> None:
+    desk, _ = handle_key(after("a k")[0], Key("paste", " sk-ant-api03-FAKE \nq\n"), SCENE)
+    assert after("enter", desk)[1] == [Command("add key", secret="sk-ant-api03-FAKE")]
+
+
+def test_no_key_is_no_command() -> None:
+    desk, commands = after("a k enter")
+    assert commands == []
+    assert desk.notice == "no key was given"
+
+
+def test_a_paste_while_looking_does_nothing() -> None:
+    assert handle_key(UiState(), Key("paste", "dqr"), SCENE) == (UiState(), None)
+
+
+# --- leaving ----------------------------------------------------------------------------------
+
+
+def test_q_asks_while_requests_are_in_flight() -> None:
+    assert after("q")[1] == [Command("quit")]
+    busy = replace(SCENE, inflight=3)
+    desk, commands = after("q", UiState(), busy)
+    assert commands == []
+    assert "3 requests are in flight" in footer(desk)
+    assert after("n", desk, busy)[1] == []
+    assert after("y", desk, busy)[1] == [Command("quit")]
+    one = after("q", UiState(), replace(SCENE, inflight=1))[0]
+    assert "1 request is in flight" in footer(one)
+
+
+def test_who_only_watches_changes_nothing_and_leaves_at_once() -> None:
+    watching = replace(SCENE, read_only=True, inflight=3, address="http://host:1")
+    for key in "sarRd":
+        desk, commands = after(key, UiState(), watching)
+        assert commands == []
+        assert desk.mode == Browse()
+        assert "only watches" in desk.notice
+    assert after("q", UiState(), watching)[1] == [Command("quit")]
+    shown = footer(UiState(), watching)
+    assert shown.startswith("read-only http://host:1")
+    assert "switch" not in shown
+    assert "e explain" in shown
+    assert after("e enter", UiState(), watching)[1] == [Command("explain", request="r1")]
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        Browse(),
+        ChooseRow("switch"),
+        ChooseRow("explain"),
+        Confirm("?", Command("quit")),
+        EditFilter(""),
+        AddAccount(),
+        EnterSecret(),
+        ReadPage(PAGE, 0),
+    ],
+)
+@pytest.mark.parametrize(
+    "name", [*"abcdeRsqy/?tiu 1ü", "enter", "esc", "tab", "up", "click", "paste", "backspace", "f1"]
+)
+def test_no_key_breaks_any_mode(mode: Any, name: str) -> None:
+    for scene in (SCENE, ScreenContents()):
+        desk, command = handle_key(UiState(mode=mode), Key(name, "text", 2), scene)
+        ways = footer_lines(desk, scene)
+        assert ways
+        assert all(plain_text(way) or not way for way in ways)
+        assert command is None or command.action

@@ -1,0 +1,169 @@
+"""The Deck without a terminal: what models and keys make of it, and when the bell rings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from teamclaude.deck.model.model import Alert, PoolCapacity
+from teamclaude.deck.terminal.keyboard import Key
+from teamclaude.deck.text.spans import line, plain_text
+from teamclaude.deck.ui import CommandResult, DeckUi, TerminalTraits
+from teamclaude.deck.view.options import Page
+from teamclaude.deck.view.ui_state import Browse, Command, EnterSecret, ReadPage
+from tests.deck.example_model import ALICE, rich
+
+BLOCKED = Alert("blocked", "ENG-1")
+REVIEW = Alert("review", "ENG-2")
+
+
+def board(**settings: Any) -> DeckUi:
+    made = DeckUi(rich(activity=()), **settings)
+    made.draw(80, 24)
+    return made
+
+
+def press(on: DeckUi, *names: str) -> list[Command]:
+    """Keys one after the other, each on a freshly drawn screen."""
+    commands = []
+    for name in names:
+        commands += on.press_keys([Key(name)])
+        on.draw(80, 24)
+    return commands
+
+
+def text(on: DeckUi) -> list[str]:
+    return [plain_text(shown) for shown in on.draw(80, 24)]
+
+
+# --- the bell ---------------------------------------------------------------------------------
+
+
+def test_the_bell_rings_once_for_each_new_need() -> None:
+    deck = board()
+    assert not deck.update(rich(needs=frozenset({BLOCKED}))), "the first frame is being looked at"
+    assert not deck.update(rich(needs=frozenset({BLOCKED})))
+    assert deck.update(rich(needs=frozenset({BLOCKED, REVIEW})))
+    assert not deck.update(rich(needs=frozenset({BLOCKED, REVIEW})))
+    assert not deck.update(rich(needs=frozenset({REVIEW}))), "less is no reason"
+    assert deck.update(rich(needs=frozenset({REVIEW, BLOCKED}))), "it needs you again"
+
+
+def test_a_muted_bell_does_not_ring_afterwards_for_what_came_meanwhile() -> None:
+    deck = board()
+    deck.update(rich())
+    press(deck, "b")
+    assert not deck.update(rich(needs=frozenset({BLOCKED})))
+    assert any("muted" in shown or "bell is off" in shown for shown in text(deck)[-1:])
+    press(deck, "b")
+    assert not deck.update(rich(needs=frozenset({BLOCKED})))
+    assert deck.update(rich(needs=frozenset({BLOCKED, REVIEW})))
+
+
+# --- keys on the screen -----------------------------------------------------------------------
+
+
+def test_keys_work_on_what_is_on_the_screen() -> None:
+    deck = board()
+    assert press(deck, "s", "j", "enter") == [Command("pin", account="bob@example.com")]
+    assert press(deck, "q") == [Command("quit")]
+    deck.update(rich())
+    deck.draw(80, 24)
+    assert press(deck, "q") == []
+    assert "2 requests are in flight" in text(deck)[-1]
+    assert press(deck, "y") == [Command("quit")]
+
+
+def test_the_cursor_stays_on_its_row_while_rows_move() -> None:
+    deck = board()
+    press(deck, "s", "esc", *"jjjjjj")
+    chosen = deck.state.cursor
+    assert chosen == f"account:{ALICE}"
+    accounts = rich().accounts
+    deck.update(rich(activity=(), trees=(), accounts=(*accounts[1:], accounts[0])))
+    deck.draw(80, 60)
+    assert deck.state.cursor == chosen
+
+
+def test_enter_opens_a_row_in_full_and_esc_goes_back() -> None:
+    deck = board()
+    press(deck, *"jjj", "enter")
+    shown = text(deck)
+    assert shown[0] == "🐝 ENG-3"
+    assert "  about       Port the rounding tests" in shown
+    assert "  works for   ENG-2" in shown
+    assert "  leads       Explore: where is rounding done" in shown
+    press(deck, "esc")
+    assert text(deck)[0].startswith("TeamClaude")
+    press(deck, "s", "esc", *"jjjjjj", "enter")
+    shown = text(deck)
+    assert shown[0] == ALICE
+    assert "  Ses         50% used, resets in 2h30m, on its line" in shown
+
+
+def test_a_row_that_is_gone_opens_nothing() -> None:
+    deck = board()
+    press(deck, "j")
+    deck.update(replace(rich(), nodes={}, trees=(), accounts=(), unassigned=(), activity=()))
+    press(deck, "enter")
+    assert deck.state.mode == Browse()
+
+
+def test_outcomes_are_notices_or_pages() -> None:
+    deck = board()
+    deck.show_result(CommandResult("alice is removed", "good"))
+    assert text(deck)[-1].startswith("alice is removed")
+    deck.show_result(CommandResult(page=Page("why", (line("because"),))))
+    assert text(deck)[:2] == ["why", "because"]
+    deck.show_result(CommandResult(page=Page("why else", ())))
+    press(deck, "esc")
+    assert not isinstance(deck.state.mode, ReadPage), "a page over a page leads back to the rows"
+
+
+# --- pasted text ------------------------------------------------------------------------------
+
+
+def test_what_is_pasted_without_marks_while_looking_presses_no_keys() -> None:
+    deck = board()
+    assert deck.press_keys([Key(letter) for letter in "sk-ant-api03-FAKEdrRq"]) == []
+    assert "pasted text is ignored" in text(deck)[-1]
+    deck.press_keys([Key("j")] * 40)  # a key held down is no paste
+    assert deck.state.cursor.startswith("activity:") or deck.state.cursor
+
+
+def test_what_follows_a_pasted_key_is_thrown_away() -> None:
+    deck = board()
+    press(deck, "a", "k")
+    keys = [*map(Key, "sk-ant-api03-FAKE"), Key("enter"), Key("R"), Key("q")]
+    assert deck.press_keys(keys) == [Command("add key", secret="sk-ant-api03-FAKE")]
+    assert not isinstance(deck.state.mode, EnterSecret)
+
+
+# --- life -------------------------------------------------------------------------------------
+
+
+def test_it_moves_by_itself_only_with_requests_and_countdowns_of_seconds() -> None:
+    calm = rich(activity=(), accounts=rich().accounts[:1])
+    calm = replace(calm, totals=replace(calm.totals, capacity=PoolCapacity("green", 3, 3, 3, 0, None)))
+    assert not DeckUi(calm).is_animated
+    assert DeckUi(replace(calm, activity=rich().activity)).is_animated
+    assert DeckUi(replace(calm, totals=rich().totals)).is_animated, "next 42s"
+    benched = replace(rich().accounts[2], bench_sec=30.0)
+    assert DeckUi(replace(calm, accounts=(benched,))).is_animated
+    assert not DeckUi(replace(calm, accounts=(replace(benched, bench_sec=3000.0),))).is_animated
+
+
+def test_spinners_turn_with_each_model() -> None:
+    deck = DeckUi(rich())
+    seen = set()
+    for _ in range(12):
+        deck.update(rich())
+        seen |= {plain_text(of)[0] for of in deck.draw(80, 60) if " ··· " in plain_text(of)}
+    assert len(seen) == 10
+
+
+def test_an_ascii_terminal_gets_ascii_on_every_page() -> None:
+    deck = DeckUi(rich(), TerminalTraits(ascii=True, percent=True))
+    for keys in ([], ["?"], ["esc", "j", "enter"], ["esc", "a", "k", "x"], ["esc", "/", "ü"]):
+        press(deck, *keys)
+        assert all(shown.isascii() for shown in text(deck)), keys

@@ -1,0 +1,84 @@
+"""Text is as wide as a terminal draws it, and can do a terminal no harm."""
+
+from __future__ import annotations
+
+import pytest
+
+from teamclaude.deck.text.cells import clean, clip, pad, width
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+
+
+@pytest.mark.parametrize(
+    ("text", "cells"),
+    [
+        ("", 0),
+        ("abc", 3),
+        ("é", 1),
+        ("e\u0301", 1),  # a letter and its accent
+        ("漢字", 4),
+        ("ｆｕｌｌ", 8),
+        ("🦜", 2),
+        (FAMILY, 2),
+        ("\U0001f44d\U0001f3fd", 2),  # a thumb with a skin tone
+        ("\U0001f1e9\U0001f1ea", 2),  # a flag
+        ("\U0001f1e9\U0001f1ea\U0001f1eb\U0001f1f7", 4),
+        ("\u2764\ufe0f", 2),  # a heart in emoji style
+        ("█░·→—", 5),
+        ("a🦜b", 4),
+    ],
+)
+def test_width(text: str, cells: int) -> None:
+    assert width(text) == cells
+
+
+@pytest.mark.parametrize(
+    ("text", "room", "shown"),
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "ab…"),
+        ("漢字", 4, "漢字"),
+        ("漢字漢", 4, "漢…"),  # a half character is none
+        ("ab cd", 4, "ab…"),
+        (FAMILY + "xyz", 4, FAMILY + "x…"),
+        ("abc", 1, "…"),
+        ("abc", 0, ""),
+    ],
+)
+def test_clip(text: str, room: int, shown: str) -> None:
+    assert clip(text, room) == shown
+    assert width(clip(text, room)) <= room
+
+
+def test_pad_fills_to_the_cell() -> None:
+    assert pad("漢", 4) == "漢  "
+    assert pad("漢", 4, right=True) == "  漢"
+    assert pad("abcdef", 4) == "abc…"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("a\nb\tc  d", "a b c d"),
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07x", "x"),
+        ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x9b2Jx", "x"),
+        ("a\x00\x07\x7f\x86b", "ab"),
+        ("abc\u202edef\u202c", "abcdef"),  # text turned around
+        ("a\u2066b\u2069\u200bc\ufeff", "abc"),
+        ("\ud800x", "x"),
+        (FAMILY, FAMILY),
+        ("  padded  ", "padded"),
+        (" one space ", "one space"),
+        ("wide  gap", "wide gap"),
+    ],
+)
+def test_clean(text: str, shown: str) -> None:
+    assert clean(text) == shown
+
+
+def test_no_control_character_survives() -> None:
+    everything = "".join(chr(code) for code in [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029])
+    assert clean("x".join(everything)).strip("x ") == ""

@@ -1,0 +1,186 @@
+"""One line for each finished request, and the lines that explain one."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from teamclaude.deck.text.format import session_emoji
+from teamclaude.deck.view.activity_line import activity_line
+from teamclaude.deck.view.explain_page import explanation_lines
+from teamclaude.proxy.records.activity import Activity
+
+AT = 1_795_428_000.0
+CLOCK = time.strftime("%H:%M:%S", time.localtime(AT))
+SID = "3f2a91c0-1111-4222-8333-444444444444"
+BARE = Activity("tc-1", AT, "GET", "/v1/models", status=200, duration_sec=0.04, outcome="served")
+FULL = BARE._replace(
+    method="POST",
+    path="/v1/messages",
+    model="claude-opus-4-8",
+    effort="high",
+    session=SID,
+    accounts=("alice",),
+    ttfb_sec=1.4,
+    duration_sec=12.1,
+    input_tokens=1200,
+    output_tokens=8400,
+)
+
+
+def test_the_line_of_the_specification() -> None:
+    assert activity_line(FULL) == (
+        f"{CLOCK} POST /v1/messages claude-opus-4-8·high {session_emoji(SID)} 3f2a91c0 → alice 200 12.1s ttfb 1.4s "
+        "1.2k in 8.4k out"
+    )
+
+
+def test_every_account_that_was_tried() -> None:
+    assert "→ alice → bob 200" in activity_line(FULL._replace(accounts=("alice", "bob")))
+
+
+def test_a_wait_is_told_with_what_it_was_for() -> None:
+    waited = FULL._replace(waited_sec=312.0, wait_reason="no account usable")
+    assert activity_line(waited).endswith(" 8.4k out waited 5m (no account usable)")
+    assert activity_line(FULL._replace(waited_sec=0.01, wait_reason="no slot")) == activity_line(FULL)
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    assert activity_line(BARE) == f"{CLOCK} GET /v1/models 200 0.0s"
+    running = BARE._replace(status=None, duration_sec=None, outcome="")
+    assert activity_line(running) == f"{CLOCK} GET /v1/models — —"
+
+
+def test_tokens_that_could_not_be_read_are_a_dash_and_no_zero() -> None:
+    unread = FULL._replace(input_tokens=None, output_tokens=None, unmeasured=True)
+    assert activity_line(unread).endswith("ttfb 1.4s — in — out")
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"outcome": "client gone", "status": None}, " — (client gone) "),
+        ({"outcome": "upstream error", "status": 200}, " 200 (upstream error) "),
+        ({"outcome": "held out", "status": 429}, " 429 (held out) "),
+        ({"outcome": "refused", "status": 401}, " 401 (refused) "),
+    ],
+)
+def test_an_outcome_that_the_status_does_not_tell(fields: dict[str, Any], shown: str) -> None:
+    assert shown in activity_line(FULL._replace(**fields))
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 32), (404, 33), (529, 31)])
+def test_colour_by_status(status: int, code: int) -> None:
+    assert f"\x1b[{code}m{status}\x1b[0m" in activity_line(FULL._replace(status=status), color=True)
+
+
+def test_no_control_character_gets_through() -> None:
+    evil = "\x1b[2J\nx"
+    fields = {
+        "method": evil,
+        "path": evil,
+        "model": evil,
+        "session": evil,
+        "accounts": (evil,),
+        "outcome": evil,
+    }
+    assert activity_line(FULL._replace(**fields)).isprintable()
+
+
+def test_a_terminal_that_knows_ascii_alone() -> None:
+    line = activity_line(FULL._replace(accounts=("alice", "bób")), ascii=True)
+    assert line == (
+        f"{CLOCK} POST /v1/messages claude-opus-4-8|high 3f2a91c0 > alice > b?b 200 12.1s ttfb 1.4s "
+        "1.2k in 8.4k out"
+    )
+
+
+def test_a_line_changes_with_each_of_its_parts_however_alike_the_one_before() -> None:
+    def shown(color: bool = False, **changes: Any) -> str:
+        return activity_line(FULL._replace(**changes), color)
+
+    lines = {shown(), shown(True), shown(at=AT + 1), shown(ttfb_sec=99.96), shown(duration_sec=100.0)}
+    lines |= {shown(status=201), shown(path="/v1/files"), shown(output_tokens=999), shown(session="")}
+    assert len(lines) == 9
+    assert " 1m ttfb 100.0s " in shown(ttfb_sec=99.96, duration_sec=100.0)
+
+
+# --- explain ------------------------------------------------------------------------------------------
+
+
+def decision(**fields: Any) -> dict[str, Any]:
+    return {
+        "account": "bob",
+        "reason": "failover",
+        "detail": "",
+        "previous": "alice",
+        "excluded": [
+            {"account": "alice", "rule": "tried", "detail": "already refused this request"},
+            {"account": "paid key", "rule": "API key waits", "detail": ""},
+        ],
+        "retryAt": None,
+        "at": AT,
+        **fields,
+    }
+
+
+def test_the_explanation_of_a_failover() -> None:
+    record = {
+        "request": "tc-1",
+        "at": AT,
+        "method": "POST",
+        "path": "/v1/messages",
+        "session": SID,
+        "agent": None,
+        "model": "claude-opus-4-8",
+        "status": 200,
+        "outcome": "served",
+        "note": "",
+        "attempts": [
+            {
+                "account": "alice",
+                "status": 429,
+                "note": "5h rejected",
+                "decision": decision(account="alice", reason="kept warm", previous="alice", excluded=[]),
+            },
+            {"account": "bob", "status": 200, "note": "", "decision": decision()},
+        ],
+    }
+    day = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(AT))
+    assert explanation_lines(record) == [
+        f"tc-1 {day} POST /v1/messages",
+        f"  session  {SID}",
+        "  model    claude-opus-4-8",
+        "  outcome  served 200",
+        "",
+        "1. alice: answered 429 (5h rejected)",
+        "   because   kept warm",
+        "",
+        "2. bob: answered 200",
+        "   because   failover",
+        "   before    alice",
+        "   not taken alice     tried (already refused this request)",
+        "             paid key  API key waits",
+    ]
+
+
+def test_a_request_that_no_account_could_serve() -> None:
+    held = decision(account=None, reason="no account usable", previous=None, retryAt=AT + 60)
+    lines = explanation_lines({"request": "tc-2", "outcome": "held out", "status": 429, "decision": held})
+    assert lines[0] == "tc-2"
+    assert lines[1] == "  outcome  held out 429"
+    assert lines[3] == "   because   no account usable"
+    assert lines[-1] == "   again at  " + time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(AT + 60))
+
+
+def test_a_request_under_way() -> None:
+    assert explanation_lines({"request": "tc-3"}) == ["tc-3", "  outcome  still running"]
+
+
+def test_what_the_cache_spared_is_told_apart_from_what_was_read_anew() -> None:
+    warm = FULL._replace(input_tokens=3, cache_write_tokens=1197, cache_read_tokens=140_000)
+    assert activity_line(warm).endswith("1.2k in 8.4k out 140k cached")
+    cold = FULL._replace(input_tokens=3, cache_write_tokens=140_000, cache_read_tokens=0)
+    assert activity_line(cold).endswith("140k in 8.4k out")

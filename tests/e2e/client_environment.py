@@ -1,0 +1,216 @@
+"""A fake API, the real proxy in front of it, and the real client in front of that."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+from teamclaude.accounts.config.config_file import ConfigFile
+from teamclaude.cli.environment import ClientTarget, client_environment
+from teamclaude.fakeapi.api import FakeApi, LoggedExchange
+from teamclaude.fakeapi.fake_account import FakeAccount
+from teamclaude.proxy.http.header_rewrite import OAUTH_BETA
+from teamclaude.proxy.records.activity import activity_json, activity_of
+from teamclaude.proxy.server import ProxyServer
+from tests.e2e import packages
+from tests.e2e.tee import BlockingProxy, Sent, Tee
+
+__all__ = ["CLIENT_TOKEN", "KEY", "ROOT", "Ended", "ClientEnvironment", "as_forwarded", "end"]
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "tc-FAKEproxykeyFAKEproxykey"
+CLIENT_TOKEN = "sk-ant-oat01-FAKE-the-clients-own"
+ACCOUNTS = ("alice", "bob", "carol")
+FAR = 4_102_444_800_000  # 2100-01-01 in ms
+# A client that meets errors retries for three minutes.
+CLIENT_SEC = 60.0
+
+# What the proxy takes out or writes itself; the rest passes in order.
+_REWRITTEN = ("host", "content-length", "connection", "authorization", "x-api-key")
+
+
+class Ended(NamedTuple):
+    """How a process ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The result line of `--output-format json`."""
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+class ClientEnvironment:
+    """`home` is the client's HOME, empty and thrown away; `program` is the client."""
+
+    def __init__(self, directory: Path, home: Path, program: Path) -> None:
+        self._home, self._program = home, program
+        self.project = directory / "project"
+        self.project.mkdir()
+        self.config = directory / "teamclaude.json"
+        self.records: list[dict[str, Any]] = []
+        self.warnings: list[str] = []
+        self.api = FakeApi([FakeAccount(name, f"sk-ant-oat01-FAKE-{name}") for name in ACCOUNTS]).start()
+        self.config.write_text(json.dumps(_config(self.api.url)))
+        self.config.chmod(0o600)
+        self.service = ProxyServer(
+            ConfigFile(self.config, self.warnings.append),
+            on_end=lambda exchange: self.records.append(activity_json(activity_of(exchange))),
+            warn=self.warnings.append,
+        )
+        self.service.start()
+        self.tee = Tee(self.service.port)
+        self.wall = BlockingProxy()
+
+    @property
+    def version(self) -> str:
+        """Of the client."""
+        return packages.version_of(self._program)
+
+    def close(self) -> None:
+        self.service.stop(0)
+        self.tee.close()
+        self.wall.close()
+        self.api.stop()
+
+    # --- the client -------------------------------------------------------------------------
+
+    def log_in(self) -> None:
+        """Gives the client a subscription login of its own."""
+        file = self._home / ".claude" / ".credentials.json"
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        login = {
+            "accessToken": CLIENT_TOKEN,
+            "refreshToken": "sk-ant-ort01-FAKE",
+            "expiresAt": FAR,
+            "scopes": ["user:inference", "user:profile"],
+            "subscriptionType": "max",
+        }
+        file.write_text(json.dumps({"claudeAiOauth": login}))
+        file.chmod(0o600)
+
+    def start(self, *words: str, stdin: bool = False) -> subprocess.Popen[str]:
+        """`claude -p WORDS` through the proxy."""
+        logged_in = (self._home / ".claude" / ".credentials.json").exists()
+        target = ClientTarget(self.tee.url, KEY)
+        env = {**self.environment(), **client_environment(target, self.environment(), logged_in)}
+        return _popen([str(self._program), "-p", *words, "--output-format", "json"], self.project, env, stdin)
+
+    def claude(self, *words: str, stdin: Optional[str] = None) -> Ended:
+        return end(self.start(*words, stdin=stdin is not None), stdin)
+
+    def teamclaude_run(self, *words: str) -> Ended:
+        """`teamclaude run WORDS`, which finds the client on the PATH."""
+        command = [sys.executable, "-m", "teamclaude", "run", "--port", str(self.tee.port), *words]
+        env = {**self.environment(), "PYTHONPATH": str(ROOT), "TEAMCLAUDE_CONFIG": str(self.config)}
+        return end(_popen(command, self.project, env, False))
+
+    def environment(self) -> dict[str, str]:
+        """All that the client gets to see of ours, and no way out of this machine."""
+        return {
+            "PATH": os.pathsep.join([str(self._program.parent), os.environ["PATH"]]),
+            "HOME": str(self._home),
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "DISABLE_AUTOUPDATER": "1",
+            "HTTPS_PROXY": f"http://127.0.0.1:{self.wall.port}",
+        }
+
+    # --- what is to be seen afterwards ---------------------------------------------------------
+
+    @property
+    def turns(self) -> list[LoggedExchange]:
+        """The inference requests that reached the API, in the order of their arrival."""
+        turns = (exchange for exchange in self.api.log if exchange.path == "/v1/messages")
+        return sorted(turns, key=lambda exchange: exchange.number)
+
+    @property
+    def bindings(self) -> dict[tuple[str, Optional[str]], dict[str, Any]]:
+        """By session and agent."""
+        return {(b["sid"], b["agent"]): b for b in self.service.snapshot()["sessionBindings"]}
+
+    def assert_quiet(self) -> None:
+        """No client met an error, and nothing was warned of."""
+        assert [record for record in self.records if record["outcome"] != "served"] == []
+        assert self.warnings == []
+
+    def assert_passed_on(self, turns: Sequence[LoggedExchange]) -> None:
+        """`turns` are what the client sent: no more, no less, unchanged but for the credential."""
+        sent = Counter((_digest(request.body), as_forwarded(request)) for request in self.tee.turns)
+        assert Counter((_digest(turn.body), _seen(turn)) for turn in turns) == sent
+        for turn in turns:
+            assert turn.header("authorization") == f"Bearer sk-ant-oat01-FAKE-{turn.account}"
+            assert turn.header("content-length") == str(turn.size)
+            assert KEY not in str(turn.headers)
+            assert CLIENT_TOKEN not in str(turn.headers)
+
+
+def as_forwarded(request: Sent) -> tuple[tuple[str, str], ...]:
+    """The fields that must reach the API, in their order: all but credentials and framing."""
+    fields = []
+    for name, value in request.headers:
+        lower = name.lower()
+        if lower == "anthropic-beta":
+            value = _with_oauth(value)
+        if lower == "accept-encoding":  # what the usage tap can read of what the clients offer
+            value = ", ".join(each for each in value.split(", ") if each in ("gzip", "deflate"))
+        if lower not in _REWRITTEN and not lower.startswith("x-teamclaude-"):
+            fields.append((name, value))
+    if request.header("anthropic-beta") is None:
+        fields.append(("anthropic-beta", OAUTH_BETA))
+    return tuple(fields)
+
+
+def _with_oauth(betas: str) -> str:
+    return betas if OAUTH_BETA in betas.split(",") else f"{OAUTH_BETA},{betas}"
+
+
+def _digest(body: bytes) -> str:
+    """A name for a body that a failing assertion can show."""
+    return f"{len(body)} bytes {hashlib.sha256(body).hexdigest()[:12]}"
+
+
+def _seen(turn: LoggedExchange) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in turn.headers if name.lower() not in _REWRITTEN)
+
+
+def _config(upstream: str) -> dict[str, Any]:
+    accounts = [
+        {"name": name, "type": "oauth", "accessToken": f"sk-ant-oat01-FAKE-{name}", "expiresAt": FAR}
+        for name in ACCOUNTS
+    ]
+    # No exemption: the key must have travelled.
+    proxy = {"host": "127.0.0.1", "port": 0, "apiKey": KEY, "trustLoopback": False}
+    return {"proxy": proxy, "upstream": upstream, "accounts": accounts}
+
+
+def _popen(command: list[str], cwd: Path, env: dict[str, str], stdin: bool) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end(child: subprocess.Popen[str], stdin: Optional[str] = None) -> Ended:
+    """Waits for a client; one that takes too long is ended and an error."""
+    try:
+        out, err = child.communicate(stdin, timeout=CLIENT_SEC)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        out, err = child.communicate()
+        raise AssertionError(f"no end within {CLIENT_SEC:g} s: {out[-2000:]} {err[-2000:]}") from None
+    return Ended(child.returncode, out, err)

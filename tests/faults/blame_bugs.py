@@ -1,0 +1,111 @@
+"""Deliberate bugs about whose fault a refusal is, where a request goes next, and what counts as an end."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import mock
+
+from teamclaude.proxy import connection
+from teamclaude.proxy.forwarding import forwarder, response_writer, retry, router, routing_request
+from teamclaude.proxy.http import header_rewrite
+from teamclaude.proxy.net import socket_wait, transport
+from teamclaude.routing import apply_response
+from teamclaude.routing.response_kinds import MEANINGS, Effect, Meaning, NextStep, ResponseKind
+from teamclaude.routing.state import account
+from teamclaude.routing.state.decision import RoutingRequest
+from tests.faults.bugs import Patches
+
+_SUSPECT = Effect.SUSPECT
+
+
+def _meaning(kind: ResponseKind, effect: Effect, following: NextStep) -> Patches:
+    return [mock.patch.dict(MEANINGS, {kind: Meaning(effect, following)})]
+
+
+def refusal_of_one_account_is_relayed() -> Patches:
+    return _meaning(ResponseKind.CREDENTIAL, _SUSPECT, NextStep.RELAY)
+
+
+def guilty_account_is_not_sidelined() -> Patches:
+    return [mock.patch.object(router.Router, "record_account_refusal", lambda self, lease, words: None)]
+
+
+def page_counts_as_the_api() -> Patches:
+    return [mock.patch.object(forwarder, "is_api_error", lambda head, body: True)]
+
+
+def overage_benches_the_account() -> Patches:
+    return _meaning(ResponseKind.OVERAGE, Effect.BENCH, NextStep.OTHER_ACCOUNT)
+
+
+def extra_usage_is_never_asked() -> Patches:
+    return [mock.patch.object(account.Account, "_quota_block_unless_billed", account.Account.quota_block)]
+
+
+def one_hop_after_a_bare_429() -> Patches:
+    return [mock.patch.object(retry, "MAX_ACCOUNTS", 2)]
+
+
+def busy_accounts_are_not_waited_for() -> Patches:
+    return [mock.patch.object(router.WaitLimits, "for_slot_only", lambda self, *most: router.NO_WAIT)]
+
+
+def overload_moves_for_good() -> Patches:
+    beside = RoutingRequest._replace
+
+    def settled(self: RoutingRequest, **changes: Any) -> RoutingRequest:
+        return beside(self, **{**changes, "detour": False})
+
+    return [
+        mock.patch.object(retry, "LARGE_PREFIX_TOKENS", 1 << 60),
+        mock.patch.object(RoutingRequest, "_replace", settled),
+    ]
+
+
+def trickling_refusals_are_read_to_their_end() -> Patches:
+    keep = transport.Transport.read_kept_body
+
+    def patient(self: Any, answer: Any) -> bytes:
+        with mock.patch.object(transport, "KEPT_BODY_SEC", 60.0):
+            return keep(self, answer)
+
+    return [mock.patch.object(transport.Transport, "read_kept_body", patient)]
+
+
+def silence_counts_as_a_lost_connection() -> Patches:
+    class Never(Exception):
+        pass
+
+    return [mock.patch.object(transport, "UpstreamTimeoutError", Never)]
+
+
+def endless_rests_are_believed() -> Patches:
+    return [mock.patch.object(apply_response, "MAX_WINDOW_SEC", 1e12)]
+
+
+def cut_answers_end_with_their_connection() -> Patches:
+    return [mock.patch.object(response_writer.ResponseWriter, "_is_cut", lambda self, tap: False)]
+
+
+def half_closed_clients_count_as_gone() -> Patches:
+    return [mock.patch.object(socket_wait, "is_peer_socket_open", lambda sock: False)]
+
+
+def ids_are_forgotten() -> Patches:
+    return [mock.patch.object(routing_request, "_owner", lambda exchange, house: None)]
+
+
+def who_has_no_session_is_one_conversation() -> Patches:
+    make = connection.routing_request_of
+
+    def lumped(*args: Any) -> Any:
+        made = make(*args)
+        return made if made.session else made._replace(session="nobody")
+
+    return [mock.patch.object(connection, "routing_request_of", lumped)]
+
+
+def codings_go_up_as_they_came() -> Patches:
+    return [
+        mock.patch.object(header_rewrite, "_with_readable_accept_encoding", lambda headers, head: headers)
+    ]

@@ -1,0 +1,138 @@
+"""Where requests go: home after an outage, to the maker of an id, to who is free; and what they ask for."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from tests.faults.rules.awaited import is_awaited
+from tests.faults.rules.evidence import Evidence, Heard, Seen
+from tests.faults.rules.oracle import DELAY_SEC, Oracle, is_outage
+from tests.faults.world.owned_ids import maker_of
+
+__all__ = [
+    "conversations_come_home",
+    "ids_stay_with_their_maker",
+    "nobody_waits_beside_a_free_slot",
+    "only_readable_codings_are_asked_for",
+]
+
+LARGE_PREFIX = 100_000  # tokens: moving such a conversation costs more than waiting does
+LONG_WAIT_SEC = 0.25
+STEP_SEC = 0.02
+# What the usage tap reads.
+READABLE = {"gzip", "x-gzip", "deflate", "identity"}
+
+
+def conversations_come_home(evidence: Evidence) -> list[str]:
+    """A warm conversation with a large prefix stays, or comes back: overloads are no account's fault."""
+    if is_awaited("overloads of a warm conversation"):
+        return []
+    oracle, found = Oracle(evidence), []
+    for conversation in _conversations(evidence):
+        home: Optional[str] = None
+        hurt = False
+        for seen in conversation:
+            attempts = evidence.attempts(seen.tag)
+            if not attempts or seen.request.prefix < LARGE_PREFIX or seen.request.pin:
+                home = None
+                continue
+            first = attempts[0]
+            away = hurt and home is not None and first.account != home
+            if away and oracle.surely_usable(str(home), seen, first.at):
+                found.append(f"{seen.tag}: begins on {first.account}, its prefix is warm on {home}")
+            hurt = home is not None and any(h.account == home and is_outage(h) for h in attempts)
+            if home is None or not hurt:
+                home = attempts[-1].account if attempts[-1].served else None
+    return found
+
+
+def ids_stay_with_their_maker(evidence: Evidence) -> list[str]:
+    """An id belongs to the credential that made it: nobody else is asked for it."""
+    if is_awaited("ids of an account"):
+        return []
+    oracle = Oracle(evidence)
+    names = {member.name for member in evidence.schedule.accounts}
+    found = []
+    for heard in evidence.heard:
+        maker = maker_of(heard.path)
+        if maker in names and heard.account != maker and not oracle.uncertain(str(maker)):
+            found.append(f"{heard.tag}: {heard.account} was asked for an id of {maker}")
+    return found
+
+
+def nobody_waits_beside_a_free_slot(evidence: Evidence) -> list[str]:
+    """A request of no known conversation has nothing to wait for on one account while another is idle.
+
+    The spec allows: to wait for a preferred account.
+    """
+    if is_awaited("burst without a session"):
+        return []
+    slots, oracle, found = evidence.schedule.config["maxInflightPerAccount"], Oracle(evidence), []
+    for seen in evidence.seen:
+        first = next(iter(evidence.attempts(seen.tag)), None)
+        if seen.client.session or first is None or first.at - seen.sent_at < LONG_WAIT_SEC:
+            continue
+        ranks = {member.name: member.priority for member in evidence.schedule.accounts if not member.is_paid}
+        for member in evidence.schedule.accounts:
+            if member.is_paid or not member.reachable or oracle.uncertain(member.name):
+                continue
+            if ranks[member.name] != min(ranks.values()):
+                continue  # what is preferred may be waited for, and in the end another one serves
+            if oracle.rests[member.name] or not _always_free(evidence, member.name, slots, seen, first):
+                continue
+            waited = first.at - seen.sent_at
+            found.append(f"{seen.tag}: waited {waited:.2f} s although {member.name} had room all the time")
+    return found
+
+
+def only_readable_codings_are_asked_for(evidence: Evidence) -> list[str]:
+    """Of what the client takes, what the usage tap reads; its own words when it takes none of that."""
+    if is_awaited("codings"):
+        return []
+    sent, found = {seen.tag: seen for seen in evidence.seen}, []
+    for heard in evidence.heard:
+        seen = sent.get(heard.tag)
+        if seen is None or not heard.inference:
+            continue
+        offered, asked = _codings(seen.request.accepts), _codings(heard.header("accept-encoding"))
+        readable = offered & (READABLE | {"*"})
+        if readable and not asked <= READABLE:
+            found.append(f"{seen.tag}: asks for {sorted(asked)}; the client takes {sorted(offered)}")
+        if "*" not in offered and not asked <= offered | {"identity"}:
+            found.append(f"{seen.tag}: asks for {sorted(asked)}, beyond the client's {sorted(offered)}")
+    return found
+
+
+def _codings(value: Optional[str]) -> set[str]:
+    """The codings a header takes (RFC 9110 12.5.3): those that it does not weigh with zero."""
+    found = set()
+    for part in (value or "").lower().split(","):
+        name, _, weight = part.partition(";")
+        zero = weight.replace(" ", "") in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+        if name.strip() and not zero:
+            found.add(name.strip())
+    return found
+
+
+def _conversations(evidence: Evidence) -> list[list[Seen]]:
+    """The turns of each conversation that has one client, in order."""
+    found: dict[str, list[Seen]] = {}
+    for seen in evidence.seen:
+        if seen.request.kind == "messages" and seen.client.session:
+            found.setdefault(f"{seen.client.session}/{seen.client.agent}", []).append(seen)
+    alone = [turns for turns in found.values() if len({id(turn.client) for turn in turns}) == 1]
+    return [sorted(turns, key=lambda turn: turn.began) for turns in alone]
+
+
+def _always_free(evidence: Evidence, name: str, slots: int, seen: Seen, first: Heard) -> bool:
+    """The account had a free slot from when the request had been read until just before it went out."""
+    moment = seen.sent_at + DELAY_SEC
+    while moment < first.at - DELAY_SEC / 2:
+        open_now = (
+            h.account == name and h.at <= moment + DELAY_SEC and (not h.over or h.over >= moment - DELAY_SEC)
+            for h in evidence.heard
+        )
+        if sum(open_now) >= slots:
+            return False
+        moment += STEP_SEC
+    return moment > seen.sent_at + DELAY_SEC

@@ -1,0 +1,185 @@
+"""Invariants 1 and 5, who is to blame: whose refusal it was decides who is asked next, and what rests.
+
+Each rule belongs to a kind of trouble (`kinds.KINDS`) and keeps silent while that is awaited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.faults.rules.awaited import is_awaited
+from tests.faults.rules.evidence import Evidence, Seen
+from tests.faults.rules.oracle import (
+    DELAY_SEC,
+    MARGIN,
+    MAYBE_THE_ACCOUNT,
+    Oracle,
+    is_bare,
+    is_extra_usage,
+    is_of_the_account,
+    is_outage,
+    is_silent,
+    model_of,
+)
+
+__all__ = [
+    "asked_again_with_the_same_model",
+    "bare_refusals_lead_on",
+    "outages_are_ridden_out",
+    "refusals_of_one_account_end_no_request",
+    "refusals_that_trickle_hold_nobody",
+    "sidelined_accounts_attract_nothing",
+    "silence_is_not_asked_again",
+    "the_refusal_names_the_setting",
+]
+
+MOST_HOPS = 4  # accounts that one request asks after bare 429s
+LONGEST_PAUSE_SEC = 0.03  # LONGEST_BACKOFF_SEC of the worlds
+REFUSAL_SEC = 0.8  # KEPT_SEC of the worlds, and what a busy machine adds
+
+
+def refusals_of_one_account_end_no_request(evidence: Evidence) -> list[str]:
+    """A 4xx about the account is relayed only when a second account repeats it, or none could serve."""
+    oracle, found = Oracle(evidence), []
+    for seen in _turns(evidence):
+        attempts = evidence.attempts(seen.tag)
+        if not seen.relayed or seen.status not in MAYBE_THE_ACCOUNT or is_awaited(_kind(seen.status)):
+            continue
+        alike = {each.account for each in attempts if each.status in MAYBE_THE_ACCOUNT}
+        if len(alike) > 1 or not any(is_of_the_account(each) for each in attempts):
+            continue
+        left = _usable(evidence, oracle, seen, {each.account for each in attempts})
+        if left:
+            found.append(f"{seen.tag}: got the {seen.status} of {seen.account} although {left} could serve")
+    return found
+
+
+def sidelined_accounts_attract_nothing(evidence: Evidence) -> list[str]:
+    """What another account served, the one before refused for itself: work goes elsewhere for 5 minutes."""
+    oracle, found = Oracle(evidence), []
+    for seen in _turns(evidence):
+        attempts = evidence.attempts(seen.tag)
+        guilty = [h for h in attempts if is_of_the_account(h) and not is_awaited(_kind(h.status))]
+        if not guilty or not seen.stayed or not any(h.served for h in attempts):
+            continue
+        for other in _turns(evidence):
+            first = next(iter(evidence.attempts(other.tag)), None)
+            if other.began < seen.last + DELAY_SEC or first is None or first.account != guilty[0].account:
+                continue
+            scoped = guilty[0].status == 404 and model_of(first) != model_of(guilty[0])
+            if not scoped and _usable(evidence, oracle, other, {first.account}, first.at):
+                found.append(f"{other.tag}: went to {first.account}, which refused {seen.tag} for itself")
+    return found
+
+
+def outages_are_ridden_out(evidence: Evidence) -> list[str]:
+    """What fails for the way to the API is tried again until the budget is spent."""
+    found = []
+    budget = evidence.schedule.config["upstreamRetryBudgetSec"]
+    for seen in _turns(evidence):
+        attempts = evidence.attempts(seen.tag)
+        if not seen.whole or (seen.status < 500 and seen.status not in (401, 403, 407)):
+            continue
+        pages = any(h.status in (401, 403, 407, 511) for h in attempts)
+        if not attempts or not all(map(is_outage, attempts)) or (pages and is_awaited("page of an edge")):
+            continue
+        if seen.last - seen.began + LONGEST_PAUSE_SEC + DELAY_SEC < budget:
+            spent = seen.last - seen.began
+            found.append(f"{seen.tag}: gave up after {spent:.2f} s of {budget} with {seen.status}")
+    return found
+
+
+def silence_is_not_asked_again(evidence: Evidence) -> list[str]:
+    """The first of two such requests may be running, and billed."""
+    if is_awaited("silent API"):
+        return []
+    found = []
+    for seen in evidence.seen:
+        attempts = evidence.attempts(seen.tag)
+        for silent in attempts[:-1]:
+            if is_silent(silent, evidence.schedule.config["headTimeoutSec"]):
+                found.append(f"{seen.tag}: sent again after {silent.account} had been silent")
+    return found
+
+
+def refusals_that_trickle_hold_nobody(evidence: Evidence) -> list[str]:
+    """A refusal means what its status says, also when its body does not come to an end."""
+    if is_awaited("refusal that trickles"):
+        return []
+    return [
+        f"{heard.tag}: the {heard.status} of {heard.account} was read for {heard.over - heard.at:.1f} s"
+        for heard in evidence.heard
+        if heard.status >= 400 and heard.over - heard.at > REFUSAL_SEC
+    ]
+
+
+def bare_refusals_lead_on(evidence: Evidence) -> list[str]:
+    """A bare 429 is relayed when all have refused; who is only busy is waited for, as for any refusal."""
+    oracle, found = Oracle(evidence), []
+    if is_awaited("bare 429 and busy slots") or evidence.schedule.happens("jump", "stop", "switch"):
+        return []
+    for seen in _turns(evidence):
+        attempts = evidence.attempts(seen.tag)
+        if not (seen.relayed and seen.status == 429) or asked_again_with_the_same_model(evidence, seen):
+            continue
+        asked = {each.account for each in attempts if is_bare(each)}
+        patience = evidence.schedule.config["allThrottledHoldBudgetSec"]
+        if not seen.request.stream or seen.request.bad_json:
+            patience = min(patience, evidence.schedule.config["holdCommitSec"])
+        moment = seen.first or seen.last
+        waited = evidence.clock(moment) - evidence.clock(seen.began)
+        if len(asked) >= MOST_HOPS or waited > patience - MARGIN / 5:
+            continue
+        for member in evidence.schedule.accounts:
+            free = not (member.is_paid or not member.reachable or oracle.uncertain(member.name))
+            rests = oracle.back_at(member.name, moment) > evidence.clock(moment) - MARGIN
+            if member.name not in {each.account for each in attempts} and free and not rests:
+                found.append(f"{seen.tag}: got the bare 429 of {seen.account}; {member.name} was not asked")
+    return found
+
+
+def the_refusal_names_the_setting(evidence: Evidence) -> list[str]:
+    """Who could serve for money beyond the plan is left out by a setting: our 429 says which."""
+    if is_awaited("extra usage") or evidence.schedule.config.get("allowExtraUsage"):
+        return []
+    found = []
+    for seen in _turns(evidence):
+        ours = seen.status == 429 and not seen.relayed and seen.whole and b"throttled" in seen.payload
+        able = any(is_extra_usage(h) and h.over and h.over < seen.began for h in evidence.heard)
+        if ours and able and b"allowExtraUsage" not in seen.payload:
+            found.append(f"{seen.tag}: the 429 does not name allowExtraUsage: {seen.payload[-200:]!r}")
+    return found
+
+
+def asked_again_with_the_same_model(evidence: Evidence, seen: Seen) -> bool:
+    """All accounts refused such a request within the last minute: one account is asked, not all again."""
+    return any(
+        other is not seen
+        and (other.status == 429 or (other.held and other.last_event == "error"))
+        and other.request.model == seen.request.model
+        and 0 <= evidence.clock(seen.last) - evidence.clock(_refused_at(evidence, other)) < 60 + MARGIN
+        for other in evidence.seen
+    )
+
+
+def _refused_at(evidence: Evidence, seen: Seen) -> float:
+    """When the last account had refused it; a slow reader learns of that later."""
+    return max((heard.over for heard in evidence.attempts(seen.tag)), default=seen.last or seen.began)
+
+
+def _kind(status: int) -> str:
+    return f"{status} of the account"
+
+
+def _turns(evidence: Evidence) -> Iterator[Seen]:
+    """The requests that a router places as it likes."""
+    for seen in evidence.seen:
+        if seen.request.kind == "messages" and not seen.request.pin and not seen.request.malformed:
+            yield seen
+
+
+def _usable(evidence: Evidence, oracle: Oracle, seen: Seen, beside: set[object], moment: float = 0.0) -> str:
+    """The accounts that could certainly have served it, but for those `beside`."""
+    at = moment or seen.first or seen.last
+    names = [m.name for m in evidence.schedule.accounts if m.name not in beside]
+    return " and ".join(name for name in names if oracle.surely_usable(name, seen, at))

@@ -1,0 +1,229 @@
+"""The memory of all bodies together: who gets room, who waits, who gives way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Optional
+
+import pytest
+
+from teamclaude.errors import ClientGoneError, OverloadedError
+from teamclaude.proxy.http import body_limit as module
+from teamclaude.proxy.http.body_limit import BodyLimiter, BodyReservation
+
+
+class Memory:
+    """100 bytes for all, and a clock that each beat of a waiting body moves on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.limiter = BodyLimiter(lambda: 100, lambda: self.now)
+        self.beats: list[Callable[[], None]] = []
+
+    def room(self, *sizes: int) -> BodyReservation:
+        room = self.limiter.reservation()
+        for size in sizes:
+            room.acquire(size, self.never)
+        return room
+
+    @staticmethod
+    def never() -> None:
+        raise AssertionError("nobody has to wait")
+
+    def beat(self) -> None:
+        self.now += 0.5
+        if self.beats:
+            self.beats.pop(0)()
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
+    monkeypatch.setattr(module, "POLL_SEC", 0.0)
+    return Memory()
+
+
+def refusal(room: BodyReservation, size: int, beat: Callable[[], None]) -> OverloadedError:
+    with pytest.raises(OverloadedError) as refused:
+        room.acquire(size, beat)
+    return refused.value
+
+
+def test_what_has_come_counts_until_it_is_given_back(memory: Memory) -> None:
+    first, second = memory.room(40, 20), memory.room(40)
+    assert memory.limiter.used == 100
+    first.release()
+    first.release()
+    assert memory.limiter.used == 40
+    second.mark_read()
+    assert memory.limiter.used == 40
+    second.release()
+    assert memory.limiter.used == 0
+
+
+def test_without_room_a_body_waits_until_there_is_some(memory: Memory) -> None:
+    held = memory.room(90)
+    held.mark_read()
+    late = memory.room()
+    memory.beats = [lambda: None, held.release]
+    late.acquire(50, memory.beat)
+    assert (memory.limiter.used, memory.now) == (50, 1.0)
+
+
+def test_a_body_that_waited_for_its_time_is_refused_for_now(memory: Memory) -> None:
+    memory.room(90).mark_read()
+    late = memory.room()
+    refused = refusal(late, 50, memory.beat)
+    assert (refused.status, refused.kind) == (503, "overloaded_error")
+    assert refused.headers() == (("Retry-After", "5"),)
+    assert "proxy.maxBodiesMiB" in str(refused)
+    assert memory.now == 10.0
+    late.release()
+    assert memory.limiter.used == 90
+
+
+def test_a_client_that_leaves_while_its_body_waits_is_not_waited_with(memory: Memory) -> None:
+    memory.room(90).mark_read()
+    late = memory.room()
+
+    def left() -> None:
+        raise ClientGoneError("left")
+
+    with pytest.raises(ClientGoneError):
+        late.acquire(50, left)
+    late.release()
+    assert memory.limiter.used == 90
+    memory.room(10)
+
+
+def test_of_bodies_that_are_half_read_the_youngest_gives_way_to_the_oldest(memory: Memory) -> None:
+    old, middle, young = memory.room(30), memory.room(30), memory.room(40)
+
+    def give_way() -> None:
+        assert refusal(young, 1, memory.never)
+        with pytest.raises(OverloadedError):
+            young.check_refused()
+        middle.check_refused()
+        young.release()
+
+    memory.beats = [lambda: None, lambda: None, give_way]
+    old.acquire(30, memory.beat)
+    assert memory.limiter.used == 90
+    assert memory.now == 1.5
+
+
+def test_only_one_gives_way_at_a_time(memory: Memory) -> None:
+    old, middle, young = memory.room(30), memory.room(30), memory.room(40)
+    memory.beats = [lambda: None] * 6 + [young.release]
+    old.acquire(30, memory.beat)
+    middle.check_refused()
+
+
+def test_who_gave_way_is_forgotten_and_the_next_gives_way_after_it(memory: Memory) -> None:
+    old, middle, young = (memory.room(0, 0, size) for size in (30, 30, 40))
+
+    def next_gives_way() -> None:
+        with pytest.raises(OverloadedError):
+            middle.check_refused()
+        middle.release()
+
+    memory.beats = [lambda: None, lambda: None, young.release, lambda: None, next_gives_way]
+    old.acquire(70, memory.beat)
+    assert memory.limiter.used == 100
+
+
+def test_the_youngest_makes_nobody_give_way(memory: Memory) -> None:
+    old, young = memory.room(50), memory.room(50)
+    refusal(young, 10, memory.beat)
+    old.check_refused()
+
+
+def test_a_body_that_is_complete_does_not_give_way(memory: Memory) -> None:
+    old, whole = memory.room(50), memory.room(50)
+    whole.mark_read()
+    refusal(old, 10, memory.beat)
+    whole.check_refused()
+
+
+def test_a_slow_body_gives_way_even_to_a_younger_one(memory: Memory) -> None:
+    slow, quick = memory.room(50), memory.room(50)
+    memory.now = 10.0
+    quick.mark_progress(memory.now)
+    young = memory.room()
+
+    def give_way() -> None:
+        with pytest.raises(OverloadedError):
+            slow.check_refused()
+        quick.check_refused()
+        slow.release()
+
+    memory.beats = [lambda: None, lambda: None, give_way]
+    young.acquire(10, memory.beat)
+
+
+def test_who_only_announced_a_body_has_nothing_to_give(memory: Memory) -> None:
+    old = memory.room(50)
+    for _ in range(99):
+        memory.room(0)
+    full = memory.room(50)
+    full.mark_read()
+    refusal(old, 10, memory.beat)
+    assert memory.limiter.used == 100
+
+
+def test_room_goes_to_the_older_of_two_that_wait() -> None:
+    limiter = BodyLimiter(lambda: 100)
+    held, old, young = limiter.reservation(), limiter.reservation(), limiter.reservation()
+    held.acquire(100, lambda: None)
+    held.mark_read()
+    order: list[str] = []
+
+    def take(name: str, room: BodyReservation, after: Optional[threading.Event] = None) -> None:
+        room.acquire(60, lambda: None)
+        order.append(name)
+
+    threads = [threading.Thread(target=take, args=("young", young))]
+    threads[0].start()
+    while len(limiter._waiting) < 1:
+        pass
+    threads.append(threading.Thread(target=take, args=("old", old)))
+    threads[1].start()
+    while len(limiter._waiting) < 2:
+        pass
+    held.release()
+    threads[1].join(5)
+    assert order == ["old"]
+    old.release()
+    threads[0].join(5)
+    assert order == ["old", "young"]
+
+
+def test_a_crowd_that_reads_at_once_gets_through_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """40 bodies of 30 in a memory of 100: nobody waits for ever, never too much, and most get through."""
+    monkeypatch.setattr(module, "STALL_SEC", 0.02)
+    monkeypatch.setattr(module, "POLL_SEC", 0.005)
+    limiter = BodyLimiter(lambda: 100)
+    ends: list[str] = []
+    most: list[int] = []
+
+    def upload() -> None:
+        room = limiter.reservation()
+        try:
+            for _ in range(3):
+                room.acquire(10, lambda: None)
+                most.append(limiter.used)
+            room.mark_read()
+            ends.append("whole")
+        except OverloadedError:
+            ends.append("refused")
+        room.release()
+
+    threads = [threading.Thread(target=upload) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(ends) == 40
+    assert max(most) <= 100
+    assert limiter.used == 0
+    assert ends.count("whole") >= 3

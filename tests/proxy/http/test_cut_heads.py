@@ -1,0 +1,67 @@
+"""A response's head, cut out of what arrived: the one that would be written."""
+
+from __future__ import annotations
+
+import pytest
+
+from teamclaude.errors import TeamClaudeError
+from teamclaude.proxy.http.framing import BodyKind, Framing, response_framing
+from teamclaude.proxy.http.head import HeaderLayout, RequestHead, parse_response_head
+from teamclaude.proxy.http.header_rewrite import (
+    client_response_headers,
+    framing_for_client,
+    render_client_head,
+    render_response,
+)
+
+
+def _answer(*lines: str, start: str = "HTTP/1.1 200 OK") -> bytes:
+    return "\r\n".join([start, *lines, "", ""]).encode("latin-1")
+
+
+OURS = [("x-teamclaude-account", "a"), ("x-teamclaude-request", "tc-1")]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        _answer("Date: d", "Content-Length: 5", "request-id: r"),
+        _answer("Connection: keep-alive", "Content-Length: 5", "Keep-Alive: timeout=5"),
+        _answer(
+            "Content-Length: 5", "set-cookie: a", "set-cookie: b", "TE: x", "te: y", "Connection: keep-alive"
+        ),
+        _answer("Content-Length: 5", "X-Teamclaude-Account: forged", "x: Connection: keep-alive"),
+        _answer("Content-Length: 005"),
+        _answer("Content-Length: 5", "Connection: close, x-hop", "x-hop: 1", "y: 2"),
+        _answer("A: b", "Transfer-Encoding: chunked", "C: d"),
+        _answer("Transfer-Encoding:chunked", "empty:"),
+        _answer("Content-Length: 5", start="HTTP/1.0 200 OK"),
+        _answer("Content-Length: 5", start="HTTP/1.1 200"),
+        _answer("Content-Length: 5", "odd:   much space  "),
+        _answer("Date: d"),
+    ],
+)
+def test_a_head_that_is_cut_is_the_one_that_is_written(block: bytes) -> None:
+    head = parse_response_head(block)
+    for client in (RequestHead("POST", "/", 1, []), RequestHead("POST", "/", 0, [])):
+        framing = framing_for_client(response_framing(head, "POST"), client)
+        written = render_response(head.status, head.reason, client_response_headers(head, framing, OURS))
+        cut = render_client_head(head, framing, OURS)
+        assert parse_response_head(cut).headers == parse_response_head(written).headers
+        assert cut.partition(b"\r\n")[0] == written.partition(b"\r\n")[0]
+
+
+def test_what_is_added_to_a_cut_head_brings_no_line_of_its_own() -> None:
+    head = parse_response_head(_answer("Content-Length: 5"))
+    with pytest.raises(TeamClaudeError):
+        render_client_head(head, Framing(BodyKind.LENGTH, 5), [("x", "a\r\nb: c")])
+
+
+def test_ever_new_names_do_not_fill_the_memory() -> None:
+    first = HeaderLayout.for_names(("A", "B"))
+    assert HeaderLayout.for_names(("A", "B")) is first
+    for number in range(600):
+        HeaderLayout.for_names((f"X-{number}",))
+    assert HeaderLayout.for_names(("A", "B")) is not first
+    long = ("X" * 5000,)
+    assert HeaderLayout.for_names(long) is not HeaderLayout.for_names(long)

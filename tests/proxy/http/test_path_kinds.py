@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import random
+import timeit
+from urllib.parse import unquote
+
+import pytest
+
+from teamclaude.proxy.http.path_kinds import PathKind, Route, classify_path
+
+
+@pytest.mark.parametrize(
+    ("request_line", "kind"),
+    [
+        ("POST /v1/messages", PathKind.INFERENCE),
+        ("POST /v1/messages?beta=true", PathKind.INFERENCE),
+        ("POST /v1/messages?", PathKind.INFERENCE),
+        ("POST /v1/messages?a=/../%2e%zz;x", PathKind.INFERENCE),
+        ("POST /v1/messages/count_tokens?beta=true", PathKind.COUNT_TOKENS),
+        ("POST /v1/oauth/token", PathKind.OAUTH_TOKEN),
+        ("HEAD /", PathKind.OWN),
+        ("GET /health", PathKind.OWN),
+        ("GET /health/ready?x", PathKind.OWN),
+        ("HEAD /api/hello", PathKind.OWN),
+        ("GET /capacity", PathKind.OWN),
+        ("GET /teamclaude", PathKind.OWN),
+        ("GET /teamclaude/nonsense", PathKind.OWN),
+        ("POST /teamclaude/accounts/a%2Fb/disable", PathKind.OWN),
+        ("TRACE /teamclaude/../v1/messages", PathKind.OWN),
+        ("GET /v1/models", PathKind.API),
+        ("GET /v1/models?limit=1000", PathKind.API),
+        ("GET /v1/models/claude-opus-4-8", PathKind.API),
+        ("GET /v1/models/claude-opus-4-8%5B1m%5D", PathKind.API),
+        ("GET /v1/models/a.b..c:0@x", PathKind.API),
+        ("POST /v1/messages/batches", PathKind.API),
+        ("DELETE /v1/messages/batches/msgbatch_1", PathKind.API),
+        ("GET /v1/files", PathKind.API),
+        ("GET /v1/files/file_1/content", PathKind.API),
+        ("POST /v1/skills", PathKind.API),
+        ("POST /v1/complete", PathKind.API),
+        ("GET /api/oauth/usage", PathKind.CLIENT_LOGIN),
+        ("POST /api/oauth/files/upload", PathKind.CLIENT_LOGIN),
+        ("GET /v1/code/sessions", PathKind.CLIENT_LOGIN),
+        ("POST /api/event_logging/v2/batch", PathKind.CLIENT_LOGIN),
+        ("POST /api/event_logging", PathKind.CLIENT_LOGIN),
+    ],
+)
+def test_known_paths(request_line, kind):
+    method, target = request_line.split(" ")
+    assert classify_path(method, target) == Route(kind, target.partition("?")[0])
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        # typing errors and other surfaces
+        "GET /favicon.ico",
+        "POST /v1/message",
+        "POST /v1/Messages",
+        "POST /v1",
+        "POST /v1/",
+        "POST /v2/messages",
+        "GET /v1/modelsx",
+        "GET /v1/organizations/x",
+        "GET /api/claude_cli/bootstrap",
+        "GET /v1/code",
+        "GET /api/oauth",
+        "POST /v1/oauth/token/revoke",
+        "POST /v1/oauth",
+        "GET /teamclaudex/status",
+        "GET /Teamclaude/status",
+        "GET /health/",
+        # methods
+        "GET /v1/messages",
+        "GET /v1/messages/count_tokens",
+        "GET /v1/oauth/token",
+        "TRACE /v1/models",
+        "OPTIONS /v1/models",
+        "post /v1/messages",
+        "FOO /v1/models",
+        # tricks
+        "POST //v1/messages",
+        "POST /v1//messages",
+        "POST /v1/messages/",
+        "POST /v1/messages//count_tokens",
+        "POST /v1/messages/count_tokens/",
+        "POST /./v1/messages",
+        "POST /v1/./messages",
+        "POST /v1/x/../messages",
+        "POST /v1/../v1/messages",
+        "GET /v1/models/..",
+        "GET /v1/models/.",
+        "GET /v1/models/../organizations",
+        "GET /v1/models/../../api/oauth/usage",
+        "GET /v1/models/%2e%2e/organizations",
+        "GET /v1/models/.%2E/organizations",
+        "GET /v1/models/%c0%ae%c0%ae/organizations",
+        "GET /v1/models/..%2forganizations",
+        "GET /v1/models/a%2Fb",
+        "GET /v1/models/a%5cb",
+        "GET /v1/models/a\\..\\b",
+        "GET /v1/models/%252e%252e/b",
+        "GET /v1/models/a%3fb",
+        "GET /v1/models/a%23b",
+        "GET /v1/models/a;x=1",
+        "GET /v1/models;x=1",
+        "GET /v1/models/a%3bx",
+        "GET /v1/models/a%00",
+        "GET /v1/models/a%0d%0ab",
+        "GET /v1/models/%zz",
+        "GET /v1/models/%",
+        "GET /v1/models/%2",
+        "POST /v1/messages/%63ount_tokens",
+        "POST /v1/%6dessages",
+        "POST /%76%31/messages",
+        "POST /v1%2fmessages",
+        "POST /v1/messages;x",
+        "POST /v1/messages#x",
+        "POST /v1/messages?beta=true#x",
+        "POST /v1/messages%20",
+        "POST /v1/messages%3Fbeta",
+        "POST /api/oauth/../../v1/messages",
+        "POST /health/../v1/messages",
+        "GET /v1/models/a\n",
+        "GET /v1/models/..%20/b",
+        "GET /v1/models/caf\xe9",
+    ],
+)
+def test_everything_else_is_ours_to_refuse(request_line):
+    method, target = request_line.split(" ")
+    assert classify_path(method, target).kind is PathKind.UNKNOWN
+
+
+def normalised(path: str) -> str:
+    """What the most eager server could make of a path: decode twice, drop params, resolve dots."""
+    path = unquote(unquote(path)).replace("\\", "/")
+    out: list[str] = []
+    for segment in path.split("/"):
+        segment = segment.partition(";")[0].partition("?")[0].partition("#")[0]
+        if segment == "..":
+            out[-1:] = []
+        elif segment not in ("", "."):
+            out.append(segment)
+    return "/" + "/".join(out)
+
+
+def test_no_trick_changes_the_class_of_a_path_for_an_eager_server():
+    rng = random.Random(5)
+    words = [
+        "v1",
+        "messages",
+        "models",
+        "files",
+        "count_tokens",
+        "api",
+        "oauth",
+        "code",
+        "complete",
+        "a",
+        "token",
+    ]
+    tricks = [
+        "",
+        ".",
+        "..",
+        "%2e",
+        "%2E%2e",
+        "..;",
+        "%2f",
+        "%5c",
+        "\\",
+        "%252e",
+        ";a",
+        "%3b",
+        "%6d",
+        "%20",
+        "#",
+        "x",
+    ]
+    forwarded = 0
+    for _ in range(20000):
+        segments = [rng.choice(words if rng.random() < 0.8 else tricks) for _ in range(rng.randrange(1, 6))]
+        if rng.random() < 0.3:
+            segments[-1] += rng.choice(tricks)
+        path = rng.choice(["", "/v1", "/v1/messages", "/v1/files/a", "/api/oauth"]) + "/" + "/".join(segments)
+        kind = classify_path("POST", path).kind
+        if kind in (PathKind.UNKNOWN, PathKind.OWN):
+            continue
+        forwarded += 1
+        eager = normalised(path)
+        assert eager == unquote(path), path
+        assert classify_path("POST", eager).kind is kind, path
+    assert forwarded > 500
+
+
+def test_a_long_hostile_path_is_answered_in_linear_time():
+    path = "/v1/models" + "/a" * 30000 + "/.."
+    assert timeit.timeit(lambda: classify_path("GET", path), number=1) < 0.2
+    assert classify_path("GET", path).kind is PathKind.UNKNOWN

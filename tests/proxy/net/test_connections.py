@@ -1,0 +1,216 @@
+"""Places for connections: who gets one, and who makes room."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Optional
+
+import pytest
+
+from teamclaude.errors import OverloadedError
+from teamclaude.proxy.net.connections import (
+    AcceptedConnection,
+    ConnectionLimits,
+    Connections,
+    connection_limits,
+)
+
+Pair = Callable[[], tuple[socket.socket, socket.socket]]
+
+
+class Crowd:
+    """Real connections, whose far ends tell whether they live, and a clock that stands still."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.now = 100.0
+        self.connections = Connections(lambda: self.now)
+        self.far: dict[socket.socket, socket.socket] = {}
+        self._pair = pair
+
+    def comes(
+        self, room: ConnectionLimits, same_user: Optional[bool] = False, age: float = 9.0, idle: bool = True
+    ) -> Optional[socket.socket]:
+        """A newcomer, who has then been there for `age`; None when it has no place."""
+        far, near = self._pair()
+        accepted = self.connections.accept(near, room)
+        if accepted is None:
+            return None
+        self.far[near] = far
+        accepted.same_user = lambda: same_user  # type: ignore[assignment]
+        if not idle:
+            accepted.client = SimpleNamespace(idle=False)  # type: ignore[assignment]
+        self.now += age
+        return near
+
+    def lives(self, *socks: Optional[socket.socket]) -> list[bool]:
+        return [sock is not None and not self._ended(self.far[sock]) for sock in socks]
+
+    def _ended(self, far: socket.socket) -> bool:
+        far.setblocking(False)
+        try:
+            return far.recv(1) == b""
+        except BlockingIOError:
+            return False
+
+
+@pytest.fixture
+def crowd(tcp_pair: Pair) -> Crowd:
+    return Crowd(tcp_pair)
+
+
+ROOM = ConnectionLimits(total=6, unadmitted=3)
+
+
+def test_beyond_their_number_the_oldest_stranger_makes_room(crowd: Crowd) -> None:
+    first, second, third, fourth = (crowd.comes(ROOM) for _ in range(4))
+    assert crowd.lives(first, second, third, fourth) == [False, True, True, True]
+    fifth = crowd.comes(ROOM)
+    assert crowd.lives(second, fifth) == [False, True]
+
+
+def test_an_idle_stranger_makes_room_before_one_with_a_request_under_way(crowd: Crowd) -> None:
+    busy = crowd.comes(ROOM, idle=False)
+    idle, another, _ = (crowd.comes(ROOM) for _ in range(3))
+    assert crowd.lives(busy, idle, another) == [True, False, True]
+
+
+def test_who_was_admitted_is_no_stranger(crowd: Crowd) -> None:
+    admitted = crowd.comes(ROOM)
+    assert admitted is not None
+    crowd.connections.mark_admitted(admitted)
+    others = [crowd.comes(ROOM) for _ in range(4)]
+    assert crowd.lives(admitted, *others) == [True, False, True, True, True]
+
+
+def test_the_owners_own_connections_are_no_strangers_though_they_have_said_nothing(crowd: Crowd) -> None:
+    owners = [crowd.comes(ROOM, same_user=True) for _ in range(3)]
+    strangers = [crowd.comes(ROOM) for _ in range(3)]
+    assert crowd.lives(*owners, *strangers) == [True] * 6
+    later = crowd.comes(ROOM)
+    assert crowd.lives(*owners, *strangers, later) == [True] * 3 + [False] + [True] * 3
+
+
+def test_when_the_owners_silent_connections_take_all_places_the_oldest_of_them_makes_room(
+    crowd: Crowd,
+) -> None:
+    socks = [crowd.comes(ROOM, same_user=True, age=0.0) for _ in range(7)]
+    assert crowd.lives(*socks) == [False, *[True] * 6]
+
+
+def test_the_owners_connections_with_a_request_on_the_way_or_under_way_make_no_room(crowd: Crowd) -> None:
+    socks = [crowd.comes(ROOM, same_user=True, idle=n % 2 == 0) for n in range(6)]
+    for sock in socks[::2]:
+        assert sock is not None
+        crowd.far[sock].sendall(b"GET")
+    assert crowd.comes(ROOM) is None
+    assert crowd.lives(*socks) == [True] * 6
+
+
+def test_a_stranger_with_a_request_on_the_way_makes_room_after_a_silent_one(crowd: Crowd) -> None:
+    asking, silent = crowd.comes(ROOM), crowd.comes(ROOM)
+    assert asking is not None
+    crowd.far[asking].sendall(b"GET")
+    for _ in range(2):
+        crowd.comes(ROOM)
+    assert crowd.lives(asking, silent) == [True, False]
+
+
+@pytest.mark.parametrize("same_user", [None, False])
+def test_whose_owner_is_another_or_cannot_be_told_is_a_stranger(
+    crowd: Crowd, same_user: Optional[bool]
+) -> None:
+    first, *_ = (crowd.comes(ROOM, same_user) for _ in range(4))
+    assert crowd.lives(first) == [False]
+
+
+def test_a_stranger_whose_owner_cannot_be_told_for_want_of_descriptors_makes_room(crowd: Crowd) -> None:
+    def full() -> bool:
+        raise OverloadedError("full", 1)
+
+    first = crowd.comes(ROOM)
+    assert first is not None
+    crowd.connections.get(first).same_user = full  # type: ignore[assignment]
+    for _ in range(3):
+        crowd.comes(ROOM)
+    assert crowd.lives(first) == [False]
+
+
+def test_a_burst_of_strangers_is_given_a_second_to_show_its_keys(crowd: Crowd) -> None:
+    burst = [crowd.comes(ROOM, age=0.01) for _ in range(6)]
+    assert crowd.lives(*burst) == [True] * 6
+
+
+def test_when_all_places_are_taken_even_a_fresh_stranger_makes_room(crowd: Crowd) -> None:
+    burst = [crowd.comes(ROOM, age=0.0) for _ in range(7)]
+    assert crowd.lives(*burst) == [False, *[True] * 6]
+
+
+def test_when_all_places_are_taken_by_the_proven_a_newcomer_has_none(crowd: Crowd) -> None:
+    for _ in range(6):
+        taken = crowd.comes(ROOM)
+        assert taken is not None
+        crowd.connections.mark_admitted(taken)
+    assert crowd.comes(ROOM) is None
+    assert len(crowd.connections) == 6
+    crowd.connections.remove(taken)
+    assert crowd.comes(ROOM) is not None
+
+
+def test_a_place_is_free_when_its_stranger_was_told_to_end_and_not_twice(crowd: Crowd) -> None:
+    socks = [crowd.comes(ROOM) for _ in range(9)]
+    assert len(crowd.connections) == 9  # until their threads have closed them
+    for sock in socks[:6]:
+        assert sock is not None
+        crowd.connections.remove(sock)
+    assert len(crowd.connections) == 3
+    assert sum(crowd.lives(*socks)) == 3
+
+
+def test_room_for_a_descriptor_is_made_by_one_stranger(crowd: Crowd) -> None:
+    crowd.connections.free_descriptor()
+    owner = crowd.comes(ROOM, same_user=True)
+    first, second = crowd.comes(ROOM), crowd.comes(ROOM)
+    crowd.connections.free_descriptor()
+    crowd.connections.free_descriptor()
+    assert crowd.lives(owner, first, second) == [True, False, False]
+    crowd.connections.free_descriptor()
+    assert crowd.lives(owner) == [False]
+
+
+@pytest.mark.parametrize(
+    ("most", "descriptors", "expected"),
+    [
+        (2048, None, ConnectionLimits(2048, 128)),
+        (2048, 65536, ConnectionLimits(2048, 128)),
+        (2048, 1024, ConnectionLimits(464, 128)),
+        (2048, 256, ConnectionLimits(80, 40)),
+        (2048, 64, ConnectionLimits(8, 4)),
+        (2048, 10, ConnectionLimits(8, 4)),
+        (100, 65536, ConnectionLimits(100, 50)),
+        (9, None, ConnectionLimits(9, 5)),
+    ],
+)
+def test_there_are_no_more_places_than_descriptors_for_them(
+    most: int, descriptors: Optional[int], expected: ConnectionLimits
+) -> None:
+    assert connection_limits(most, descriptors) == expected
+
+
+def test_a_connection_that_nobody_reads_from_yet_is_idle(tcp_pair: Pair) -> None:
+    assert AcceptedConnection(tcp_pair()[1], 0.0).idle
+
+
+def test_an_end_of_all_is_waited_for(crowd: Crowd) -> None:
+    first, busy = crowd.comes(ROOM), crowd.comes(ROOM, idle=False)
+    assert first is not None
+    assert busy is not None
+    crowd.connections.close_idle()
+    assert crowd.lives(first, busy) == [False, True]
+    crowd.connections.close_all()
+    assert crowd.lives(busy) == [False]
+    assert not crowd.connections.wait_empty(0.0)
+    crowd.connections.remove(first)
+    crowd.connections.remove(busy)
+    assert crowd.connections.wait_empty(0.0)

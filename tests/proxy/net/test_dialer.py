@@ -1,0 +1,364 @@
+"""The way out: TLS and whom it trusts, proxies on the way, base URLs; nothing goes anywhere else."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teamclaude.errors import ClientGoneError, ConfigError, ConnectFailedError
+from teamclaude.fakeapi.api import FakeApi
+from teamclaude.fakeapi.fake_account import FakeAccount
+from teamclaude.fakeapi.fault import Fault
+from teamclaude.proxy.http.origin import Origin
+from teamclaude.proxy.net.dialer import Dialer
+from teamclaude.proxy.net.socket_wait import ClientWatch
+
+Build = Callable[..., Any]
+NOBODY = ClientWatch(None)
+
+
+def account(name: str) -> FakeAccount:
+    return FakeAccount(name, f"sk-ant-oat01-FAKE-{name}")
+
+
+@pytest.fixture
+def tls_api(pem: Any) -> Iterator[FakeApi]:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem.cert, pem.key)
+    with FakeApi([account("a")], tls=context) as api:
+        yield api
+
+
+# --- TLS ----------------------------------------------------------------------------------------
+
+
+def test_an_https_upstream_with_a_certificate_of_its_own(stage: Build, tls_api: FakeApi, pem: Any) -> None:
+    s = stage("a", upstream=tls_api.url, upstreamCaFile=pem.cert)
+    for _ in range(2):
+        reply = s.ask()
+        assert (reply.status, b"message_stop" in reply.body) == (200, True)
+    assert tls_api.wait_until(lambda api: len(api.log) == 2)
+    assert [e.connection for e in tls_api.log] == [1, 1]
+    large = s.ask("x" * 3_000_000, stream=False)
+    assert large.status == 200
+    assert s.api.log == ()
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(stage: Build, tls_api: FakeApi) -> None:
+    s = stage("a", upstream=tls_api.url)
+    reply = s.ask()
+    assert reply.status == 503
+    assert "certificate of 127.0.0.1 is not trusted" in reply.message
+    assert "upstreamCaFile" in reply.message
+    assert tls_api.log == ()
+
+
+def test_the_configured_file_is_trusted_besides_the_system_s(
+    stage: Build, tls_api: FakeApi, pem: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+    ]
+    names = ["-subj", "/CN=other", "-keyout", str(tmp_path / "key.pem"), "-out", str(other)]
+    subprocess.run([*command, *names], check=True, capture_output=True)
+    monkeypatch.setenv("SSL_CERT_FILE", pem.cert)
+    assert stage("a", upstream=tls_api.url, upstreamCaFile=str(other)).ask().status == 200
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_file_of_certificates_that_can_t_be_used_is_told(tmp_path: Path, content: Any) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ConnectFailedError, match="upstreamCaFile can't be used: "):
+        Dialer(1.0, str(file), None).dial(Origin("https", "127.0.0.1", 9), NOBODY)
+
+
+def test_an_end_without_a_goodbye_is_a_cut_in_tls(stage: Build, tls_api: FakeApi, pem: Any) -> None:
+    s = stage("a", upstream=tls_api.url, upstreamCaFile=pem.cert)
+    tls_api.script.once(Fault.unframed())
+    raw = s.raw().request(
+        body=b'{"model":"claude-opus-4-8","messages":[{"role":"user","content":"x"}],"stream":true,"max_tokens":5}'
+    )
+    assert not raw.rest()[0].endswith(b"0\r\n\r\n")
+    assert s.outcomes(1) == ["upstream error"]
+
+
+# --- proxies on the way -------------------------------------------------------------------------
+
+
+class Tunnel:
+    """A CONNECT proxy; `asked` are the heads it saw."""
+
+    def __init__(self, status: str = "200 Connection established") -> None:
+        self._status = status
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self.asked: list[str] = []
+        self._socks: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = self._server.accept()
+                self._socks.append(sock)
+                threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += sock.recv(4096)
+        self.asked.append(head.decode())
+        sock.sendall(f"HTTP/1.1 {self._status}\r\n\r\n".encode())
+        if not self._status.startswith("200"):
+            return sock.close()
+        host, port = head.split()[1].decode().split(":")
+        onward = socket.create_connection((host, int(port)))
+        self._socks.append(onward)
+        threading.Thread(target=_pump, args=(onward, sock), daemon=True).start()
+        _pump(sock, onward)
+
+    def close(self) -> None:
+        for sock in [self._server, *self._socks]:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def tunnel() -> Iterator[Callable[..., Tunnel]]:
+    made: list[Tunnel] = []
+
+    def make(*args: str) -> Tunnel:
+        made.append(Tunnel(*args))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_an_https_upstream_through_a_tunnel(
+    stage: Build, tls_api: FakeApi, pem: Any, tunnel: Callable[..., Tunnel]
+) -> None:
+    way = tunnel()
+    s = stage(
+        "a", upstream=tls_api.url, upstreamCaFile=pem.cert, upstreamProxy=f"http://127.0.0.1:{way.port}"
+    )
+    assert [s.ask().status for _ in range(2)] == [200, 200]
+    (asked,) = way.asked
+    assert asked.startswith(f"CONNECT 127.0.0.1:{tls_api.port} HTTP/1.")
+    assert "FAKE" not in asked
+    assert "Proxy-Authorization" not in asked
+
+
+def test_a_plain_upstream_through_a_tunnel_with_a_login(stage: Build, tunnel: Callable[..., Tunnel]) -> None:
+    way = tunnel()
+    s = stage("a", upstreamProxy=f"http://us%40r:p%2fw@127.0.0.1:{way.port}")
+    assert s.ask().status == 200
+    login = base64.b64encode(b"us@r:p/w").decode()
+    assert f"Proxy-Authorization: Basic {login}\r\n" in way.asked[0]
+    assert s.seen()[0].header("proxy-authorization") is None
+
+
+def test_a_tunnel_that_refuses_is_a_503_without_the_password(
+    stage: Build, tunnel: Callable[..., Tunnel]
+) -> None:
+    way = tunnel("407 Proxy Authentication Required")
+    s = stage("a", upstreamProxy=f"http://user:hunter2@127.0.0.1:{way.port}")
+    reply = s.ask()
+    assert (reply.status, "407 Proxy Authentication Required" in reply.message) == (503, True)
+    assert "hunter2" not in reply.message
+    assert s.account("a")["status"] == "active"
+
+
+@pytest.mark.parametrize("no_proxy, tunnels", [("", 1), ("localhost,127.0.0.1", 0), ("*", 0)])
+def test_the_environment_decides_where_nothing_is_configured(
+    stage: Build,
+    tls_api: FakeApi,
+    pem: Any,
+    tunnel: Callable[..., Tunnel],
+    monkeypatch: pytest.MonkeyPatch,
+    no_proxy: str,
+    tunnels: int,
+) -> None:
+    way = tunnel()
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{way.port}")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    assert stage("a", upstream=tls_api.url, upstreamCaFile=pem.cert).ask().status == 200
+    assert len(way.asked) == tunnels
+
+
+def test_the_environment_s_proxy_is_not_for_plain_http(
+    stage: Build, tunnel: Callable[..., Tunnel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = tunnel()
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{way.port}")
+    assert stage("a").ask().status == 200
+    assert way.asked == []
+
+
+@pytest.mark.parametrize(
+    "url", ["https://proxy:1", "socks5://proxy:1", "http://proxy:port", "http://", "http://[::1"]
+)
+def test_a_proxy_we_can_t_speak_to_is_told(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"must be an http:// URL \(HTTPS_PROXY or upstreamProxy\)"):
+        Dialer(1.0, None, url).dial(Origin("http", "127.0.0.1", 9), NOBODY)
+
+
+# --- failures and departures --------------------------------------------------------------------
+
+
+def test_a_refused_connection_and_an_unknown_host_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    dialer = Dialer(1.0, None, None)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(
+        ConnectFailedError, match=rf"no connection to 127\.0\.0\.1:{port}: Connection refused"
+    ):
+        dialer.dial(Origin("http", "127.0.0.1", port), NOBODY)
+    with pytest.raises(ConnectFailedError, match=r"no connection to api\.invalid:443"):
+        dialer.dial(Origin("https", "api.invalid", 443), NOBODY)
+    monkeypatch.undo()  # the look-up itself refuses this name
+    with pytest.raises(ConnectFailedError, match="no connection to aaa"):
+        dialer.dial(Origin("http", "a" * 70, 80), NOBODY)
+
+
+def test_a_peer_that_never_shakes_hands_is_a_failure() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.raises(ConnectFailedError, match="timed out"),
+    ):
+        Dialer(0.05, None, None).dial(Origin("https", "127.0.0.1", server.getsockname()[1]), NOBODY)
+
+
+def test_who_leaves_while_connecting_leaves_no_connection(
+    tcp_pair: Callable[[], tuple[socket.socket, socket.socket]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, their_end = tcp_pair()
+    near, far = tcp_pair()
+    go_on = threading.Event()
+
+    def connect(self: Dialer, origin: Origin) -> socket.socket:
+        go_on.wait(5)
+        return near
+
+    monkeypatch.setattr(Dialer, "_connect", connect)
+    monkeypatch.setattr("teamclaude.proxy.net.dialer.BEAT_SEC", 0.02)
+    their_end.close()
+    began = time.monotonic()
+    with pytest.raises(ClientGoneError):
+        Dialer(1.0, None, None).dial(Origin("http", "127.0.0.1", 9), ClientWatch(client))
+    assert time.monotonic() - began < 1.0
+    go_on.set()
+    assert far.recv(1) == b"", "it is closed when it comes after all"
+
+
+# --- base URLs ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_an_upstream_with_a_path(stage: Build, slash: str) -> None:
+    with FakeApi([account("a")], prefix="/gate/way") as api:
+        s = stage("a", upstream=api.url + slash)
+        assert s.ask().status == 200
+        s.send("GET", "/api/oauth/usage", headers={"Authorization": "Bearer sk-ant-oat01-FAKE-mine"})
+        assert api.wait_until(lambda api: len(api.log) == 2)
+        assert [e.target for e in api.log] == ["/gate/way/v1/messages?beta=true", "/gate/way/api/oauth/usage"]
+        assert api.log[0].header("host") == f"127.0.0.1:{api.port}"
+
+
+def test_an_account_with_an_upstream_of_its_own(stage: Build) -> None:
+    with FakeApi([account("b")], prefix="/own") as own:
+        accounts = [
+            {"name": "a", "accessToken": "sk-ant-oat01-FAKE-a"},
+            {"name": "b", "accessToken": "sk-ant-oat01-FAKE-b", "upstream": own.url},
+        ]
+        s = stage("a", accounts=accounts)
+        for name in "abab":
+            assert s.ask(headers={"x-teamclaude-account": name}).account == name
+        assert own.wait_until(lambda api: len(api.log) == 2)
+        assert {(e.account, e.path) for e in own.log} == {("b", "/own/v1/messages")}
+        assert {e.header("authorization") for e in own.log} == {"Bearer sk-ant-oat01-FAKE-b"}
+        assert {e.header("authorization") for e in s.seen(2)} == {"Bearer sk-ant-oat01-FAKE-a"}
+
+
+def test_connections_are_shared_by_the_accounts(stage: Build) -> None:
+    s = stage("a", "b")
+    for name in "abab":
+        s.ask(headers={"x-teamclaude-account": name})
+    assert {(e.account, e.connection) for e in s.seen(4)} == {("a", 1), ("b", 1)}
+
+
+def test_a_redirect_is_relayed_and_not_followed(stage: Build) -> None:
+    with FakeApi([account("a")]) as elsewhere:
+        s = stage("a")
+        where = {"location": f"{elsewhere.url}/v1/messages"}
+        s.api.script.once(Fault.status(307, headers=where, body=b""))
+        reply = s.ask()
+        assert (reply.status, reply.headers["location"]) == (307, where["location"])
+        assert elsewhere.log == ()
+        assert elsewhere.connections == 0
+
+
+# --- out of threads and descriptors ---------------------------------------------------------------
+
+
+def test_where_no_thread_can_be_started_a_request_is_served_all_the_same(
+    stage: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = stage("a")
+    start = threading.Thread.start
+
+    def none_for_requests(self: Any) -> None:
+        if self.name in ("connect", "ferry", "attended"):
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", none_for_requests)
+    for stream in (False, True):
+        assert s.ask(stream=stream).status == 200
+    assert s.warnings == []
+
+
+def test_a_trust_store_that_was_loaded_without_descriptors_is_loaded_again(
+    stage: Build, tls_api: FakeApi, pem: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = stage("a", upstream=tls_api.url, upstreamCaFile=pem.cert)
+    real = ssl.create_default_context
+    with monkeypatch.context() as patch:
+
+        class Empty(ssl.SSLContext):
+            def load_verify_locations(self, *about: Any, **more: Any) -> None:
+                pass
+
+        patch.setattr(ssl, "create_default_context", lambda: Empty(ssl.PROTOCOL_TLS_CLIENT))
+        assert s.ask().status == 503
+    assert ssl.create_default_context is real
+    assert s.ask().status == 200

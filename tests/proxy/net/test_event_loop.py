@@ -1,0 +1,257 @@
+"""Many streams in one thread: each as if it were alone."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, Optional
+
+import pytest
+
+from teamclaude.errors import ClientGoneError, UpstreamLostError
+from teamclaude.fakeapi.api import FakeApi
+from teamclaude.fakeapi.fake_account import FakeAccount
+from teamclaude.fakeapi.fault import Fault
+from teamclaude.proxy.http.framing import BodyKind, Framing
+from teamclaude.proxy.http.origin import Origin
+from teamclaude.proxy.net import event_loop as module
+from teamclaude.proxy.net.client_connection import ClientConnection
+from teamclaude.proxy.net.event_loop import EventLoop
+from teamclaude.proxy.net.relay import relay
+from teamclaude.proxy.net.socket_wait import ClientWatch
+from teamclaude.proxy.net.upstream_connection import UpstreamConnection, read_response
+
+Pair = Callable[[], tuple[socket.socket, socket.socket]]
+Board = Callable[..., Any]
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(select, "epoll"), reason="no epoll here: streams keep their threads"
+)
+
+
+class Stream:
+    """One stream that a thread hands to the ferry; its first event has passed already."""
+
+    def __init__(self, pair: Pair, ferry: EventLoop, idle: float, see: Callable[[Any], None]) -> None:
+        self.reader, here = pair()
+        there, self.upstream = pair()
+        self.client = ClientConnection(here, 5.0, 5.0, 5.0)
+        self.upstream.sendall(HEAD + b"5\r\nfirst\r\n")
+        self.answer = read_response(
+            UpstreamConnection(there, Origin("http", "127.0.0.1", 1)), "POST", ClientWatch(None), 5.0
+        )
+        self.error: Optional[BaseException] = None
+        self._hand_over = (ferry, idle, see)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self.reads(5) == b"first"
+
+    def _run(self) -> None:
+        ferry, idle, see = self._hand_over
+        try:
+            relay(self.answer, self.client, b"", Framing(BodyKind.UNTIL_CLOSE), [see], idle, event_loop=ferry)
+        except BaseException as error:
+            self.error = error
+
+    def says(self, data: bytes) -> None:
+        self.upstream.sendall(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def reads(self, count: int) -> bytes:
+        out = b""
+        while len(out) < count:
+            data = self.reader.recv(count - len(out))
+            assert data, f"ended after {len(out)} bytes"
+            out += data
+        return out
+
+    def flows(self) -> bool:
+        self.says(b"still here")
+        return self.reads(10) == b"still here"
+
+    def ends(self) -> Optional[BaseException]:
+        """How the relay ended."""
+        self._thread.join(5)
+        assert not self._thread.is_alive()
+        return self.error
+
+
+@pytest.fixture
+def board(tcp_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stream]]:
+    """Makes a Stream; all of them by one ferry."""
+    monkeypatch.setattr(module, "IDLE_EXIT_SEC", 0.0)
+    ferry = EventLoop()
+    made: list[Stream] = []
+
+    def make(idle: float = 5.0, see: Callable[[Any], None] = lambda piece: None) -> Stream:
+        made.append(Stream(tcp_pair, ferry, idle, see))
+        return made[-1]
+
+    yield make
+    for stream in made:
+        with suppress(OSError):
+            stream.client.sock.shutdown(socket.SHUT_RDWR)
+    ferry.close()
+    assert ferries() == 0
+
+
+def ferries() -> int:
+    return sum(thread.name == "ferry" for thread in threading.enumerate())
+
+
+def test_one_thread_carries_them_all(board: Board) -> None:
+    streams = [board() for _ in range(20)]
+    for turn in range(5):
+        for number, stream in enumerate(streams):
+            stream.says(b"%d of %d;" % (turn, number))
+    for number, stream in enumerate(streams):
+        expected = b"".join(b"%d of %d;" % (turn, number) for turn in range(5))
+        assert stream.reads(len(expected)) == expected
+    assert ferries() == 1
+    for stream in streams:
+        stream.upstream.sendall(b"0\r\n\r\n")
+    assert [stream.ends() for stream in streams] == [None] * 20
+    assert all(stream.answer.reusable for stream in streams)
+
+
+def test_a_client_that_does_not_read_stops_its_upstream_and_nobody_else(board: Board) -> None:
+    lazy, busy = board(), board()
+    lazy.upstream.sendall(b"%x\r\n" % (1 << 40))  # one endless chunk
+    lazy.upstream.setblocking(False)
+    poured = stuck = 0
+    while stuck < 20:  # until nothing moves any more
+        try:
+            poured += lazy.upstream.send(b"x" * 65536)
+            stuck = 0
+        except BlockingIOError:
+            stuck += 1
+            assert busy.flows()
+        assert poured < 100_000_000, "what nobody reads is piled up"
+    lazy.upstream.setblocking(True)
+    lazy.upstream.settimeout(5)
+    assert lazy.reads(poured) == b"x" * poured
+    lazy.upstream.sendall(b"yy")
+    assert lazy.reads(2) == b"yy"
+
+
+def test_silence_ends_the_silent_one_alone(board: Board) -> None:
+    patient, hasty = board(), board(idle=0.05)
+    error = hasty.ends()
+    assert isinstance(error, UpstreamLostError)
+    assert str(error) == "the upstream sent no data for 0.05 s"
+    assert patient.flows()
+
+
+def test_what_moves_is_not_late(board: Board) -> None:
+    stream = board(idle=0.1)
+    end = time.monotonic() + 0.25
+    while time.monotonic() < end:
+        assert stream.flows()
+        time.sleep(0.02)
+    stream.upstream.sendall(b"0\r\n\r\n")
+    assert stream.ends() is None
+
+
+def test_one_that_leaves_takes_nobody_along(board: Board) -> None:
+    leaving, staying = board(), board()
+    leaving.reader.close()
+    assert isinstance(leaving.ends(), ClientGoneError)
+    assert staying.flows()
+
+
+def test_who_sends_no_more_still_gets_what_has_come(board: Board) -> None:
+    waiting, going_on = threading.Event(), threading.Event()
+
+    def waits(piece: Any) -> None:
+        if bytes(piece) == b"wait":
+            waiting.set()
+            going_on.wait(5)
+
+    stream, other = board(), board(see=waits)
+    other.says(b"wait")
+    assert waiting.wait(5)  # while the ferry waits here, both of these happen
+    stream.reader.shutdown(socket.SHUT_WR)
+    stream.says(b"last words")
+    going_on.set()
+    assert stream.reads(10) == b"last words"
+    stream.reader.close()
+    assert isinstance(stream.ends(), ClientGoneError)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peer's socket can't be looked up")
+def test_who_sends_no_more_gets_all_of_its_stream_from_its_thread(board: Board) -> None:
+    stream, other = board(), board()
+    stream.reader.shutdown(socket.SHUT_WR)
+    assert other.flows()
+    assert stream.flows()
+    assert stream.flows()
+    other.upstream.sendall(b"0\r\n\r\n")
+    assert other.ends() is None
+    assert stream.flows(), "without the ferry, which has left by now"
+    stream.upstream.sendall(b"0\r\n\r\n")
+    assert stream.ends() is None
+    assert stream.answer.complete
+
+
+def test_an_observer_that_fails_ends_its_own_stream_alone(board: Board) -> None:
+    def fails(piece: Any) -> None:
+        if bytes(piece) != b"first":
+            raise ZeroDivisionError
+
+    broken, whole = board(see=fails), board()
+    broken.says(b"x")
+    assert isinstance(broken.ends(), ZeroDivisionError)
+    assert whole.flows()
+
+
+def test_a_defect_of_the_ferry_leaves_nobody_waiting(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = [board() for _ in range(3)]
+    with monkeypatch.context() as defect:
+        defect.setattr(module, "MAX_EVENTS", "many")
+        for stream in streams:
+            stream.says(b"x")
+        assert {type(stream.ends()) for stream in streams} == {TypeError}
+    assert board().flows()
+
+
+@pytest.mark.parametrize("lacking", ["EPOLL", "Crossing.board"])
+def test_where_nothing_more_can_be_watched_the_thread_goes_on(
+    board: Board, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    def full(*anything: Any) -> Any:
+        raise OSError("no descriptor left")
+
+    monkeypatch.setattr(f"teamclaude.proxy.net.event_loop.{lacking}", full)
+    stream = board()
+    assert stream.flows()
+    stream.upstream.sendall(b"0\r\n\r\n")
+    assert stream.ends() is None
+
+
+def test_what_tls_holds_back_is_asked_for(
+    stage: Callable[..., Any], pem: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record is decrypted as a whole: of what one read does not take the socket tells nothing more."""
+    monkeypatch.setattr("teamclaude.proxy.net.upstream_connection.RECV_BYTES", 3)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem.cert, pem.key)
+    with FakeApi([FakeAccount("a", "sk-ant-oat01-FAKE-a")], tls=context) as api:
+        api.script.always(Fault.slow(between_events=0.005))
+        s = stage("a", upstream=api.url, upstreamCaFile=pem.cert, bodyIdleTimeoutSec=0.5)
+        reply = s.ask()
+        assert (reply.status, b"message_stop" in reply.body) == (200, True)
+    assert [record["outcome"] for record in s.records] == ["served"]
+
+
+def test_the_tap_sees_what_the_ferry_carries(stage: Callable[..., Any]) -> None:
+    s = stage("a")
+    s.api.script.once(Fault.slow(between_events=0.005))
+    assert b"message_stop" in s.ask().body
+    assert s.records[-1]["outcome"] == "served"
+    assert s.records[-1]["outputTokens"] > 0

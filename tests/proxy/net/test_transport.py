@@ -1,0 +1,216 @@
+"""One attempt on the wire and the retries a wire needs: never two at a time, never one too many."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Optional
+
+import pytest
+
+from teamclaude.errors import ClientGoneError, ConnectFailedError, UpstreamLostError, UpstreamTimeoutError
+from teamclaude.fakeapi.api import FakeApi
+from teamclaude.fakeapi.fake_account import FakeAccount
+from teamclaude.fakeapi.fault import Fault
+from teamclaude.proxy.http.origin import Origin
+from teamclaude.proxy.net.socket_wait import ClientWatch
+from teamclaude.proxy.net.transport import MAX_KEPT_BODY_BYTES, Transport
+from teamclaude.proxy.net.upstream_connection import Buffer, UpstreamPool, UpstreamResponse
+
+BODY = b'{"model":"claude-opus-4-8","max_tokens":9,"messages":[{"role":"user","content":"x"}]}'
+HEAD = (
+    b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-ant-oat01-FAKE-a\r\n"
+    b"anthropic-beta: oauth-2025-04-20\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+)
+
+
+class Pauses(ClientWatch):
+    """A watch that only writes down how long it was to sleep."""
+
+    def __init__(self, client: Optional[socket.socket] = None) -> None:
+        super().__init__(client)
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+class Wired:
+    """A transport to a fake API."""
+
+    def __init__(self, api: FakeApi) -> None:
+        self.api = api
+        self.origin = Origin("http", "127.0.0.1", api.port)
+        self.pool = UpstreamPool(connect_timeout=1.0)
+        self.watch = Pauses()
+        self.transport = Transport(self.pool, self.watch, 2.0)
+
+    def ask(self) -> UpstreamResponse:
+        return self.transport.exchange(self.origin, "POST", HEAD, BODY)
+
+    def whole(self) -> int:
+        """Ask, read all of the answer, keep the connection; the status."""
+        answer = self.ask()
+        self.transport.read_kept_body(answer)
+        return answer.head.status
+
+    def connections(self, count: int) -> list[int]:
+        """The connections that the requests so far came on."""
+        assert self.api.wait_until(lambda api: len(api.log) == count), self.api.log
+        return [exchange.connection for exchange in self.api.log]
+
+
+@pytest.fixture
+def wired() -> Iterator[Wired]:
+    with FakeApi([FakeAccount("a", "sk-ant-oat01-FAKE-a")]) as api:
+        made = Wired(api)
+        yield made
+        made.pool.close()
+
+
+def test_requests_in_turn_share_one_connection(wired: Wired) -> None:
+    assert [wired.whole() for _ in range(3)] == [200, 200, 200]
+    assert wired.connections(3) == [1, 1, 1]
+
+
+def test_two_at_once_take_two_connections(wired: Wired) -> None:
+    first, second = wired.ask(), wired.ask()
+    assert first.connection is not second.connection
+    assert {wired.transport.read_kept_body(answer)[:1] for answer in (first, second)} == {b"{"}
+
+
+def test_a_reused_connection_that_was_closed_costs_nothing(wired: Wired) -> None:
+    wired.api.script.once(Fault.closes_after("fin"))
+    assert [wired.whole(), wired.whole()] == [200, 200]
+    assert wired.watch.slept == []
+    assert wired.connections(2) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.no_head("rst"), Fault.no_head("fin"), Fault.cut_head(20), Fault.garbage_head()]
+)
+def test_a_reused_connection_that_breaks_is_replaced_at_once(wired: Wired, fault: Fault) -> None:
+    wired.whole()
+    wired.api.script.once(fault)
+    assert wired.whole() == 200
+    assert wired.watch.slept == []
+    assert wired.connections(3) == [1, 1, 2]
+
+
+@pytest.mark.parametrize("fault", [Fault.no_head("rst"), Fault.cut_head(20, "fin"), Fault.closed_on_accept()])
+def test_a_fresh_connection_that_breaks_is_tried_once_more_after_a_pause(wired: Wired, fault: Fault) -> None:
+    wired.api.script.once(fault)
+    assert wired.whole() == 200
+    assert wired.watch.slept == [0.5]
+
+
+def test_two_fresh_connections_that_break_are_an_outage(wired: Wired) -> None:
+    wired.whole()
+    wired.api.script.times(3, Fault.no_head("rst"))
+    with pytest.raises(UpstreamLostError):
+        wired.ask()
+    assert wired.watch.slept == [0.5]
+    assert wired.connections(4) == [1, 1, 2, 3], "a reused one and two fresh ones, no more"
+
+
+def test_no_connection_at_all_is_tried_twice(wired: Wired) -> None:
+    wired.api.refuse()
+    with pytest.raises(ConnectFailedError):
+        wired.ask()
+    assert wired.watch.slept == [0.5]
+
+
+def test_a_connection_on_the_second_try_serves(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
+    wired.api.refuse()
+    monkeypatch.setattr(wired.watch, "sleep", lambda seconds: wired.api.listen())
+    assert wired.whole() == 200
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_what_met_silence_is_not_sent_again(wired: Wired, warm: bool) -> None:
+    if warm:
+        assert wired.whole() == 200
+    wired.transport = Transport(wired.pool, wired.watch, 0.05)
+    wired.api.script.always(Fault.never_answered())
+    with pytest.raises(UpstreamTimeoutError):
+        wired.ask()
+    assert wired.api.wait_until(lambda api: api.inflight == 0)
+    assert len(wired.api.log) == 1 + warm
+
+
+def test_a_refusal_that_trickles_is_read_for_two_seconds_at_most(wired: Wired) -> None:
+    now = [0.0]
+    wired.transport = Transport(wired.pool, wired.watch, 5.0, monotonic=lambda: now[0])
+    wired.api.script.once(Fault.status(400, body=b"x" * 400).with_changes(write_size=1, write_gap=0.001))
+    answer = wired.ask()
+    read = answer.read
+
+    def slowly(watch: ClientWatch, idle: float) -> list[Buffer]:
+        now[0] += 0.5
+        return read(watch, idle)
+
+    answer.read = slowly  # type: ignore[method-assign]
+    body = wired.transport.read_kept_body(answer)
+    assert 0 < len(body) < 400
+    assert not answer.complete
+    assert answer.connection.sock.fileno() == -1, "nothing can follow on its connection"
+
+
+def test_a_client_that_leaves_ends_it_without_another_try(
+    wired: Wired, tcp_pair: Callable[[], tuple[socket.socket, socket.socket]]
+) -> None:
+    here, there = tcp_pair()
+    watch = Pauses(here)
+    wired.api.script.once(Fault.never_answered())
+    there.close()
+    began = time.monotonic()
+    with pytest.raises(ClientGoneError):
+        Transport(wired.pool, watch, 5.0).exchange(wired.origin, "POST", HEAD, BODY)
+    assert time.monotonic() - began < 1.0
+    assert watch.slept == []
+    assert wired.api.wait_until(lambda api: api.connections == 0)
+
+
+def test_an_answer_that_was_not_read_to_its_end_is_not_kept(wired: Wired) -> None:
+    answer = wired.ask()
+    wired.transport.release(answer)
+    assert wired.pool.take_idle(wired.origin) is None
+    assert wired.api.wait_until(lambda api: api.connections == 0)
+
+
+def test_a_kept_body_is_whole(wired: Wired) -> None:
+    wired.api.script.once(Fault.status(529, body=b"x" * 200_000))
+    answer = wired.ask()
+    assert (wired.transport.read_kept_body(answer), answer.complete) == (b"x" * 200_000, True)
+    assert wired.pool.take_idle(wired.origin) is answer.connection
+
+
+def test_a_kept_body_beyond_all_measure_is_cut(wired: Wired) -> None:
+    wired.api.script.once(Fault.status(529, body=b"x" * (2 * MAX_KEPT_BODY_BYTES)))
+    answer = wired.ask()
+    body = wired.transport.read_kept_body(answer)
+    assert MAX_KEPT_BODY_BYTES < len(body) < 2 * MAX_KEPT_BODY_BYTES
+    assert not answer.complete
+    assert wired.pool.take_idle(wired.origin) is None
+
+
+def test_a_kept_body_that_breaks_off_is_known_to_be_broken(wired: Wired) -> None:
+    wired.api.script.once(Fault.status(529, "Overloaded").with_changes(cut=Fault.cut_body(10).cut))
+    answer = wired.ask()
+    assert (len(wired.transport.read_kept_body(answer)), answer.complete) == (10, False)
+
+
+def test_a_client_that_leaves_while_a_body_is_kept_leaves_no_connection(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wired.api.script.once(Fault.status(529, "Overloaded").with_changes(cut=Fault.cut_body(10, "hang").cut))
+    answer = wired.ask()
+
+    def left(*_: Any) -> bool:
+        raise ClientGoneError("left")
+
+    monkeypatch.setattr(wired.watch, "wait", left)
+    with pytest.raises(ClientGoneError):
+        wired.transport.read_kept_body(answer)
+    assert wired.api.wait_until(lambda api: api.connections == 0)

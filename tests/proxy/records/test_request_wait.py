@@ -1,0 +1,316 @@
+"""A request that waits is a state of its own: in status, capacity, `explain`, and in its record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from teamclaude.fakeapi.fault import Fault
+from teamclaude.proxy.forwarding.hold import Hold
+from teamclaude.proxy.http.head import RequestHead
+from teamclaude.proxy.http.path_kinds import classify_path
+from teamclaude.proxy.records.exchange import Exchange
+from teamclaude.proxy.records.request_wait import (
+    HELD,
+    PAUSE,
+    SLOT,
+    HeldRequest,
+    RequestWait,
+    clock_time,
+    current_hold,
+    expectation_text,
+    held_seconds,
+    held_summary,
+)
+from teamclaude.routing.outlook import NOT_EXPECTED, ExpectedAccount
+from teamclaude.routing.state.decision import Decision, Reason, RoutingRequest, Wait
+from teamclaude.routing.wait_queue import Waiter, WaitLimits
+from tests.proxy.asking import Asker, free, held_on
+
+pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
+
+Build = Callable[..., Any]
+BODY = b'{"model":"claude-opus-4-8","messages":[],"max_tokens":1,"stream":true}'
+NOTHING = Wait(Decision(None, Reason.NOTHING_USABLE))
+SLOT_OF_A = Wait(Decision("a", Reason.KEPT), account="a")
+
+
+class Stand:
+    """A waiter in a line that nobody serves, and its wait."""
+
+    def __init__(self, wait: Wait, expects: ExpectedAccount = NOT_EXPECTED) -> None:
+        self.now = 1000.0
+        self.waiter = Waiter(RoutingRequest("s"), WaitLimits(3600.0), self.now)
+        self.waiter.wait = wait
+        self.waiting = RequestWait(wait, self.now, lambda: self.now, 1, self.waiter, lambda waiter: expects)
+
+
+# --- one wait -------------------------------------------------------------------------------------
+
+
+def test_a_wait_lasts_until_its_end_and_no_longer() -> None:
+    stand = Stand(NOTHING)
+    stand.now += 12.5
+    assert (stand.waiting.seconds, stand.waiting.over) == (12.5, False)
+    stand.waiting.end()
+    stand.now += 100
+    assert (stand.waiting.seconds, stand.waiting.over) == (12.5, True)
+
+
+def test_a_clock_that_is_set_back_takes_no_seconds_away() -> None:
+    stand = Stand(NOTHING)
+    stand.waiter.record_attempt(stand.now + 60)
+    stand.now -= 500
+    stand.waiter.record_attempt(stand.now)
+    assert stand.waiting.seconds == pytest.approx(60.0)
+
+
+def test_what_it_waits_for_now_is_told_and_what_it_waited_for_last_is_kept() -> None:
+    stand = Stand(NOTHING)
+    newer = Wait(NOTHING.decision._replace(detail="two of two"), 1300.0)
+    stand.waiter.wait = newer
+    assert stand.waiting.wait is newer
+    stand.waiting.end()
+    stand.waiter.wait = NOTHING
+    assert stand.waiting.wait is newer
+
+
+def test_a_wait_for_a_slot_that_becomes_a_hold_is_two_waits() -> None:
+    stand = Stand(SLOT_OF_A)
+    stand.now += 5
+    assert stand.waiting.follow() is stand.waiting
+    stand.waiter.wait = NOTHING
+    assert stand.waiting.reason == Reason.NO_SLOT, "until it is followed it tells what it was"
+    second = stand.waiting.follow()
+    stand.now += 7
+    assert (stand.waiting.kind, stand.waiting.seconds, stand.waiting.wait) == (SLOT, 5.0, SLOT_OF_A)
+    assert (second.kind, second.seconds, second.reason) == (HELD, 7.0, Reason.NOTHING_USABLE)
+
+
+def test_only_a_wait_that_no_account_can_end_and_that_lasts_is_a_hold() -> None:
+    stand = Stand(NOTHING)
+    assert current_hold(()) is None
+    assert current_hold([stand.waiting]) is None, "a moment is no hold"
+    stand.now += 0.99
+    assert current_hold([stand.waiting]) is None
+    stand.now += 0.01
+    assert current_hold([stand.waiting]) is stand.waiting
+    stand.waiting.end()
+    assert current_hold([stand.waiting]) is None, "it goes on"
+    slot = Stand(SLOT_OF_A)
+    slot.now += 500
+    assert current_hold([slot.waiting]) is None
+    assert current_hold([stand.waiting, slot.waiting]) is None, "it was held before, and now has an account"
+
+
+def test_a_hold_goes_on_after_an_attempt_that_was_refused() -> None:
+    first, second, slot = Stand(NOTHING), Stand(NOTHING), Stand(SLOT_OF_A)
+    first.now += 60
+    slot.now += 5
+    for stand in (first, slot):
+        stand.waiting.end()
+    waits = [first.waiting, slot.waiting, second.waiting]
+    assert current_hold(waits) is second.waiting, "at once: it has been held for a minute"
+    assert held_seconds(waits) == 60.0
+
+
+def test_the_json_of_a_wait() -> None:
+    stand = Stand(NOTHING, ExpectedAccount("alice", 1300.0))
+    stand.now += 12.34
+    assert stand.waiting.as_json({}) == {
+        "kind": "held",
+        "at": 1_000_000,
+        "sec": 12.3,
+        "over": False,
+        "reason": "no account usable",
+        "detail": "",
+        "account": "alice",
+        "backAt": 1_300_000,
+    }
+    slot = Stand(SLOT_OF_A)
+    slot.waiting.end()
+    told = slot.waiting.as_json({"a": "alice"})
+    assert (told["kind"], told["account"], told["reason"], told["over"]) == ("slot", "alice", "no slot", True)
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def test_words() -> None:
+    assert (
+        expectation_text("alice", 23 * 3600 + 22 * 60, "no account usable", 23 * 3600) == "alice back 23:22"
+    )
+    assert expectation_text(None, None, "waits for room", 0.0) == "waits for room"
+    assert clock_time(86400.0 + 82920, 0.0) == "Fri 23:02", "another day's time has its day"
+
+
+def test_the_summary_of_capacity() -> None:
+    held = [HeldRequest("tc", "s", "", "m", sec, "r", "", None, None, 0.0) for sec in (3.9, 71.5)]
+    assert held_summary(held) == {"held": 2, "heldSec": 71}
+    assert held_summary([]) == {"held": 0, "heldSec": 0}
+
+
+# --- the whole proxy ------------------------------------------------------------------------------
+
+
+def test_a_held_request_is_in_status_and_capacity_with_the_account_it_expects(
+    stage: Build, clock: Any
+) -> None:
+    s = stage("alice")
+    asker = held_on(s, 600.0)
+    assert s.status()["held"] == [], "not in its first moment"
+    assert s.status()["system"]["held"] == 0
+    clock.now += 300
+    status = s.status()
+    (held,) = status["held"]
+    (running,) = s.service.deck()["inflight"]
+    assert held == {
+        "request": running["id"],
+        "session": "s1",
+        "agent": "",
+        "model": "claude-opus-4-8",
+        "heldSec": 300,
+        "reason": "no account usable",
+        "detail": "",
+        "account": "alice",
+        "backAt": round((clock.now + 300) * 1000),
+    }
+    assert (status["system"]["held"], status["system"]["waiting"]) == (1, 1)
+    for capacity in (status["capacity"], s.send("GET", "/capacity").json()):
+        assert (capacity["held"], capacity["heldSec"]) == (1, 300)
+    assert (running["waiting"]["kind"], running["waiting"]["sec"]) == ("held", 300.0)
+    free(s, clock, 301)
+    assert asker.done().status == 200
+    assert s.status()["held"] == []
+    assert s.send("GET", "/capacity").json()["held"] == 0
+
+
+def test_explain_of_the_last_request_tells_of_one_that_waits_and_why_each_account_is_out(
+    stage: Build, clock: Any
+) -> None:
+    s = stage("alice")
+    s.ask(session="before")
+    asker = held_on(s, 600.0)
+    clock.now += 42
+    last = s.send("GET", "/teamclaude/explain/last").json()
+    (wait,) = last["waits"]
+    assert (last["session"], last["outcome"]) == ("s1", None)
+    assert (wait["kind"], wait["sec"], wait["over"], wait["attempts"]) == ("held", 42.0, False, 1)
+    assert (wait["account"], wait["backAt"]) == ("alice", round((clock.now + 558) * 1000))
+    assert [row["account"] for row in wait["decision"]["excluded"]] == ["alice"]
+    free(s, clock, 600)
+    asker.done()
+    ended = s.send("GET", f"/teamclaude/explain/{last['request']}").json()
+    assert [(w["sec"], w["over"], w["reason"]) for w in ended["waits"]] == [
+        (642.0, True, "no account usable")
+    ]
+    assert [a["status"] for a in ended["attempts"]] == [429, 200]
+
+
+def test_the_record_keeps_how_long_it_waited_and_for_what(stage: Build, clock: Any) -> None:
+    s = stage("alice")
+    asker = held_on(s, 600.0)
+    free(s, clock, 601)
+    record = s.wait_for_record(asker.done().headers["x-teamclaude-request"])
+    assert (record["waitedSec"], record["waitReason"]) == (601.0, "no account usable")
+    plain = s.wait_for_record(s.ask(session="s2").headers["x-teamclaude-request"])
+    assert (plain["waitedSec"], plain["waitReason"]) == (None, "")
+
+
+def test_a_request_that_waits_for_a_slot_is_no_hold_and_says_whose_slot(stage: Build, clock: Any) -> None:
+    s = stage("alice", maxInflightPerAccount=1)
+    s.ask(session="s0")
+    s.api.script.once(Fault.never_answered())
+    first = s.raw().request(body=BODY)
+    s.until(lambda: s.account("alice")["inflight"] == 1)
+    second = Asker(s, session="s2")
+    s.until(lambda: s.service.runtime.journal.waiting_exchanges())
+    clock.now += 3
+    row = next(row for row in s.service.deck()["inflight"] if row["session"] == "s2")
+    assert (row["waiting"]["kind"], row["waiting"]["sec"], row["waiting"]["account"]) == (
+        "slot",
+        3.0,
+        "alice",
+    )
+    assert s.status()["held"] == []
+    first.reset()
+    request = second.done().headers["x-teamclaude-request"]
+    (wait,) = s.send("GET", f"/teamclaude/explain/{request}").json()["waits"]
+    assert (wait["kind"], wait["account"], wait["reason"], wait["over"]) == ("slot", "alice", "no slot", True)
+
+
+def test_a_pause_between_two_attempts_is_told_and_is_no_hold(stage: Build) -> None:
+    s = stage("alice")
+    s.api.script.once(Fault.overloaded())
+    request = s.ask().headers["x-teamclaude-request"]
+    waits = s.send("GET", f"/teamclaude/explain/{request}").json()["waits"]
+    assert [(w["kind"], w["attempts"], w["over"]) for w in waits] == [(PAUSE, 1, True)]
+
+
+def test_a_request_whose_client_left_is_no_longer_held(stage: Build, clock: Any) -> None:
+    s = stage("alice")
+    s.api.script.once(Fault.quota("5h", reset_in=600.0))
+    raw = s.raw().request(body=BODY)
+    s.until(lambda: s.service.runtime.journal.waiting_exchanges())
+    clock.now += 5
+    assert len(s.status()["held"]) == 1
+    raw.reset()
+    s.until(lambda: s.service.runtime.router.waiting == 0)
+    assert s.status()["held"] == []
+
+
+class Client:
+    """What a hold needs of one."""
+
+    class watch:  # noqa: N801
+        @staticmethod
+        def check() -> None: ...
+
+    def __init__(self) -> None:
+        self.sent = b""
+
+    def send(self, data: bytes) -> None:
+        self.sent += data
+
+
+@pytest.mark.parametrize(
+    ("seen", "comment"),
+    [
+        (ExpectedAccount("alice", 1300.0), b": held, alice back 00:21\n\n"),
+        (NOT_EXPECTED, b": held, waiting for an account\n\n"),
+        (ExpectedAccount("a\n\nevent: error\x1b[1m", 1300.0), b": held, a  event: error [1m back 00:21\n\n"),
+    ],
+)
+def test_the_comment_of_a_held_stream_says_in_one_line_who_is_back_and_when(
+    seen: ExpectedAccount, comment: bytes
+) -> None:
+    stand = Stand(NOTHING, seen)
+    stand.now += 60
+    exchange = Exchange(
+        RequestHead("POST", "/v1/messages", 0, []), classify_path("POST", "/v1/messages"), at=0.0
+    )
+    exchange.begin_wait(stand.waiting)
+    client = Client()
+    Hold(exchange, client, True, 0.0).on_tick()  # type: ignore[arg-type]
+    assert client.sent.endswith(b"\r\n\r\n" + comment)
+
+
+def test_while_it_waits_a_request_notices_that_it_waits_for_something_else_by_now() -> None:
+    stand = Stand(SLOT_OF_A)
+    exchange = Exchange(
+        RequestHead("POST", "/v1/messages", 0, []), classify_path("POST", "/v1/messages"), at=0.0
+    )
+    exchange.begin_wait(stand.waiting)
+    stand.now += 5
+    stand.waiter.wait = NOTHING
+    Hold(exchange, Client(), False, 0.0).on_tick()  # type: ignore[arg-type]
+    stand.now += 2
+    assert [(wait.kind, wait.seconds) for wait in exchange.waits] == [(SLOT, 5.0), (HELD, 2.0)]
+
+
+def test_a_request_that_goes_on_at_once_has_no_waits(stage: Build) -> None:
+    s = stage("alice")
+    s.ask()
+    assert s.send("GET", "/teamclaude/explain/last").json()["waits"] == []

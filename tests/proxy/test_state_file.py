@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+import threading
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from teamclaude.proxy import state_file
+from teamclaude.proxy.state_file import StateFile, StateSaver
+from teamclaude.routing.persistence import LazyRows
+
+NOON = 1_795_435_200.0
+
+
+class Bench:
+    """A state file in a temporary directory and what it warned."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "state.json"
+        self.warnings: list[str] = []
+        self.file = StateFile(str(self.path), self.warnings.append, clock=lambda: NOON)
+
+    def saver(self, collect: Callable[[], dict[str, Any]], interval: float = 0.0) -> StateSaver:
+        return StateSaver(self.file, collect, self.warnings.append, interval)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_no_file_is_an_empty_state_without_a_word(bench: Bench) -> None:
+    assert bench.file.load() == {}
+    assert bench.warnings == []
+
+
+def test_what_was_saved_loads_fields_nobody_knows_included(bench: Bench) -> None:
+    state = {"version": 99, "fromTheFuture": [1, {"a": None}], "name": "zoë"}
+    assert bench.file.save(state)
+    assert bench.file.load() == state
+    assert stat.S_IMODE(bench.path.stat().st_mode) == 0o600
+    assert os.listdir(bench.path.parent) == ["state.json"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[1]", b'"text"', b"null", b"\xff\xfe{}", b"{}\0\0\0", b"[" * 200_000]
+)
+def test_a_corrupt_file_is_set_aside_with_one_warning(bench: Bench, content: bytes) -> None:
+    bench.path.write_bytes(content)
+    assert bench.file.load() == {}
+    (aside,) = bench.path.parent.iterdir()
+    assert aside.name.startswith("state.json.corrupt-2026")
+    assert aside.read_bytes() == content
+    assert len(bench.warnings) == 1
+    assert aside.name in bench.warnings[0]
+
+
+def test_a_second_corrupt_file_in_the_same_second_does_not_replace_the_first(bench: Bench) -> None:
+    for content in (b"one", b"two"):
+        bench.path.write_bytes(content)
+        bench.file.load()
+    assert sorted(p.read_bytes() for p in bench.path.parent.iterdir()) == [b"one", b"two"]
+
+
+def test_a_file_that_cannot_be_read_is_an_empty_state_and_stays(bench: Bench) -> None:
+    bench.path.mkdir()
+    assert bench.file.load() == {}
+    assert bench.path.is_dir()
+    assert len(bench.warnings) == 1
+
+
+def test_a_full_disk_is_one_warning_until_saving_works_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.file.save({"n": 1})
+    real = state_file.write_private
+
+    def full(path: str, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(state_file, "write_private", full)
+    assert [bench.file.save({"n": 2}) for _ in range(3)] == [False] * 3
+    assert len(bench.warnings) == 1
+    assert "No space left" in bench.warnings[0]
+    assert bench.file.load() == {"n": 1}
+
+    monkeypatch.setattr(state_file, "write_private", real)
+    assert bench.file.save({"n": 3})
+    monkeypatch.setattr(state_file, "write_private", full)
+    bench.file.save({"n": 4})
+    assert len(bench.warnings) == 2
+
+
+def test_a_state_that_is_not_json_is_a_warning_and_keeps_the_last_good_one(bench: Bench) -> None:
+    bench.file.save({"n": 1})
+    assert not bench.file.save({"n": object()})
+    assert bench.file.load() == {"n": 1}
+    assert len(bench.warnings) == 1
+
+
+class Collector:
+    """Counts the saves and lets a test wait for one."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.called = threading.Event()
+
+    def __call__(self) -> dict[str, Any]:
+        self.calls += 1
+        self.called.set()
+        return {"n": self.calls}
+
+
+def test_the_saver_saves_after_a_change_by_itself(bench: Bench) -> None:
+    collect = Collector()
+    saver = bench.saver(collect)
+    saver.start()
+    saver.mark_dirty()
+    assert collect.called.wait(5)
+    saver.stop()
+    assert json.loads(bench.path.read_text())["n"] >= 1
+
+
+def test_the_saver_leaves_the_disk_alone_while_nothing_changes(bench: Bench) -> None:
+    collect = Collector()
+    saver = bench.saver(collect)
+    saver.start()
+    assert not collect.called.wait(0.05)
+    saver.stop()
+
+
+def test_changes_within_the_interval_are_one_save(bench: Bench) -> None:
+    collect = Collector()
+    saver = bench.saver(collect, interval=0.05)
+    saver.start()
+    for _ in range(100):
+        saver.mark_dirty()
+    assert collect.called.wait(5)
+    assert collect.calls == 1
+    saver.stop()
+
+
+def test_stop_saves_at_once_without_waiting_for_the_interval(bench: Bench) -> None:
+    collect = Collector()
+    saver = bench.saver(collect, interval=3600.0)
+    saver.start()
+    saver.mark_dirty()
+    saver.stop()
+    assert json.loads(bench.path.read_text()) == {"n": 1}
+
+
+def test_stop_saves_even_when_the_thread_never_ran(bench: Bench) -> None:
+    bench.saver(Collector()).stop()
+    assert json.loads(bench.path.read_text()) == {"n": 1}
+
+
+def test_a_defect_while_collecting_is_one_warning_and_the_next_save_works(bench: Bench) -> None:
+    calls: list[int] = []
+    done = threading.Event()
+
+    def collect() -> dict[str, Any]:
+        calls.append(1)
+        if len(calls) < 3:
+            raise KeyError("window")
+        done.set()
+        return {"ok": True}
+
+    saver = bench.saver(collect)
+    saver.start()
+    saver.mark_dirty()
+    assert done.wait(5), "a failed save has to be tried again"
+    saver.stop()
+    assert bench.file.load() == {"ok": True}
+    assert len(bench.warnings) == 1
+    assert "KeyError" in bench.warnings[0]
+
+
+def test_one_change_is_one_save(bench: Bench) -> None:
+    collect = Collector()
+    saver = bench.saver(collect)
+    saver.start()
+    saver.mark_dirty()
+    assert collect.called.wait(5)
+    collect.called.clear()
+    assert not collect.called.wait(0.05)
+    saver.stop()
+
+
+# --- in pieces ----------------------------------------------------------------------------------------
+
+STATES: list[dict[str, Any]] = [
+    {},
+    {"version": 1, "accounts": {}, "bindings": [], "lastAccount": None},
+    {"bindings": [{"session": f"é{n}", "usage": [n, 0.1]} for n in range(7)], "keyless": "ü"},
+    {"accounts": {f"a{n}": {"windows": {"5h": [0.5, None]}, "burn": []} for n in range(5)}, "flag": True},
+    {"deep": {"list": [[1, [2]], {"x": {}}]}, "list": [1, None, "x", [], {}]},
+]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_pieces_are_the_json_of_the_whole(
+    bench: Bench, state: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_file, "SLICE_ROWS", 3)
+    assert bench.file.save(state)
+    assert bench.path.read_bytes() == json.dumps(state, separators=(",", ":")).encode()
+
+
+def test_others_have_their_turn_after_every_few_rows(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    seen: list[int] = []
+
+    def row(number: int) -> dict[str, Any]:
+        made.append(number)
+        return {"n": number}
+
+    monkeypatch.setattr(state_file.time, "sleep", lambda sec: seen.append(len(made)))
+    assert bench.file.save({"rows": LazyRows(range(120), row)})
+    assert seen == [50, 100, 120]
+    assert bench.file.load() == {"rows": [{"n": number} for number in range(120)]}

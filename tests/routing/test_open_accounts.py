@@ -1,0 +1,98 @@
+"""Which accounts are open is kept between requests: whatever closes or opens one must be seen."""
+
+from __future__ import annotations
+
+import pytest
+
+from teamclaude.routing.quota.windows import QuotaReading, Window
+from teamclaude.routing.state.account import AccountSpec
+from teamclaude.routing.state.decision import Lease
+
+RESETS_SEC = 600.0
+
+
+@pytest.fixture(name="pool")
+def looked_at(Pool):
+    """Two accounts that were looked at, and a lease of each; changed through the fleet alone."""
+    pool = Pool("a", "b")
+    pool.leases = {name: pool.lease(f"on-{name}", pin=name) for name in ("a", "b")}
+    assert usable(pool) == {"a", "b"}
+    return pool
+
+
+def usable(pool):
+    """Who would be taken, by whom nobody was bound to; through the fleet alone."""
+    decision = pool.choose("new", model="claude-opus-4-8")
+    if decision.account is None:
+        return set()
+    shut = {"account benched", "hard cap", "model cap", "auth_failed", "disabled"}
+    return set(pool.fleet.accounts) - {e.account for e in decision.excluded if e.rule in shut}
+
+
+def reading(pool, used, axis="5h"):
+    status = "rejected" if used > 1 else "allowed"
+    return QuotaReading({axis: Window(used, pool.now + RESETS_SEC, status, pool.now)})
+
+
+def answered(pool, status, used=0.1, axis="5h"):
+    pool.fleet.answered(pool.leases["a"], status, reading(pool, used, axis), pool.now)
+
+
+CLOSING = {
+    "a 429": lambda pool: answered(pool, 429, 1.1),
+    "a full window": lambda pool: answered(pool, 200, 1.01),
+    "a full window of the model": lambda pool: answered(pool, 429, 1.1, "7d_opus"),
+    "a 403": lambda pool: answered(pool, 403),
+    "a suspicion that was right": lambda pool: pool.fleet.condemn(pool.leases["a"], pool.now),
+    "a refused login": lambda pool: pool.fleet.lock_out(pool.leases["a"], "revoked"),
+    "a login that rests": lambda pool: pool.fleet.rest_login("a", pool.now + 9.0, "no token", pool.now),
+    "its owner": lambda pool: pool.fleet.configure([AccountSpec("a", "a", enabled=False), pool.specs[1]]),
+    "its removal": lambda pool: pool.fleet.configure(pool.specs[1:]),
+}
+
+
+@pytest.mark.parametrize("what", CLOSING)
+def test_an_account_that_closes_is_not_taken(pool, what):
+    CLOSING[what](pool)
+    assert usable(pool) == {"b"}
+
+
+def test_time_and_good_news_open_it_again(pool):
+    answered(pool, 429, 1.1)
+    assert usable(pool) == {"b"}
+    pool.wait(RESETS_SEC + 1.0)
+    assert usable(pool) == {"a", "b"}
+    pool.fleet.lock_out_account("a", "revoked")
+    assert usable(pool) == {"b"}
+    pool.fleet.renew(["a"], pool.now)
+    assert usable(pool) == {"a", "b"}
+
+
+def test_other_rules_close_what_they_call_full(pool):
+    answered(pool, 200, 0.9)
+    assert usable(pool) == {"a", "b"}
+    pool.fleet.follow(type(pool.fleet.rules)(switch_threshold=0.8), pool.fleet.policy)
+    assert usable(pool) == {"b"}
+
+
+def test_a_window_that_was_over_is_not_when_the_clock_is_set_back(pool):
+    answered(pool, 200, 1.01)
+    pool.wait(RESETS_SEC + 1.0)
+    assert usable(pool) == {"a", "b"}
+    pool.wait(-300.0)
+    assert usable(pool) == {"b"}
+
+
+def test_who_is_open_to_some_models_is_taken_for_those(pool):
+    answered(pool, 429, 1.1, "7d_opus")
+    assert usable(pool) == {"b"}
+    decision = pool.choose("other", model="claude-haiku-4-5")
+    assert {e.rule for e in decision.excluded} <= {"less plentiful", "no slot"}
+
+
+def test_what_was_said_once_stays_said(pool):
+    decision = pool.choose("new")
+    before = list(decision.excluded)
+    answered(pool, 429, 1.1)
+    assert isinstance(pool.admit("more"), Lease)
+    assert list(decision.excluded) == before != []

@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import copy
+import json
+import random
+
+import pytest
+
+from teamclaude.routing.fleet import Fleet
+from teamclaude.routing.persistence import STATE_VERSION, dump_state, restore_state
+from teamclaude.routing.quota.rules import Rules
+from teamclaude.routing.quota.usage import Usage
+from teamclaude.routing.state.account import AccountSpec
+from teamclaude.routing.state.decision import Lease, Reason, RoutingRequest
+from teamclaude.routing.view import view_of
+
+HOUR, DAY = 3600.0, 86400.0
+OPUS = "claude-opus-4-8"
+NUMBERS = (-1, 0, 1.5, 10**400, 1e308, float("nan"), float("inf"))
+GARBAGE = (*NUMBERS, None, True, "", "x", "5", [], [[]], [None], [1, 2, 3, 4], {}, {"a": 1}, [{"a": []}])
+EVERY_POLICY = True
+
+
+@pytest.fixture
+def pool(Pool, unified):
+    """A fleet with something in every field."""
+    pool = Pool("a", "b", AccountSpec("key", "key", kind="apikey", last_resort=True))
+    pool.bind("s", "b")
+    pool.bind("s", "a", cache_life=3600.0, model=OPUS)
+    for used in (0.1, 0.2, 0.3):
+        lease = pool.lease("s", pin="a", model=OPUS)
+        axes = {f"{axis}-utilization": used for axis in ("5h", "7d")}
+        resets = {"5h-reset": pool.now + 4 * HOUR, "7d-reset": pool.now + 5 * DAY}
+        pool.answer(lease, 200, *unified(status="allowed", **axes, **resets))
+        pool.settle(lease, Usage(100, 2000, 30_000, 400, 500), served=True)
+    pool.settle(pool.lease("t", pin="b", agent="x", parent_agent="w"), Usage(7), "gpt-5", served=True)
+    lease = pool.lease("u", pin="b", model=OPUS)
+    pool.answer(lease, 429, *unified(**{"7d_xyz-status": "rejected", "7d_xyz-reset": pool.now + DAY}))
+    pool.answer(
+        lease, 429, *unified(status="rejected", **{"5h-status": "rejected", "5h-reset": pool.now + HOUR})
+    )
+    pool.settle(lease)
+    pool.settle(pool.lease("s", pin="a"), Usage(1), "claude-opus-9", served=True)  # its price is an estimate
+    pool.serve(None, Usage(1, 1, 0, 4000, 0), prefixes=("digest",))
+    pool.fleet.sideline(pool.lease("v", pin="key"), "disabled", pool.now)
+    pool["key"].sidelined = 1
+    pool.fleet.lock_out_account("key", "revoked")
+    overage = {"representative-claim": "overage", "overage-in-use": "true"}
+    asks_for_more = pool.lease(None, pin="a", model=OPUS, betas="x")
+    pool.answer(asks_for_more, 429, *unified(**overage))
+    pool.settle(asks_for_more)
+    pool.fleet.owners.note("file_1", "a")
+    pool.fleet.pin("a")
+    pool.fleet.pin("b", "s")
+    pool.fleet.bindings["s"].paced_at = pool.now
+    return pool
+
+
+def restored(pool, data, specs=None, later=0.0):
+    fleet = Fleet(Rules(), type(pool.fleet.policy)())
+    fleet.configure(pool.specs if specs is None else specs)
+    return fleet, restore_state(fleet, data, pool.now + later)
+
+
+def saved(pool):
+    return json.loads(json.dumps(dump_state(pool.fleet, pool.now), allow_nan=False, default=list))
+
+
+REQUESTS = {"a": 6, "b": 2, "key": 0}
+
+
+# --- round trip -------------------------------------------------------------------------------
+
+
+def test_a_restart_loses_nothing(pool):
+    data = saved(pool)
+    fleet, lost = restored(pool, data)
+    assert lost == []
+    assert json.loads(json.dumps(dump_state(fleet, pool.now), default=list)) == data
+    assert data["version"] == STATE_VERSION
+
+
+def test_after_a_restart_the_view_is_the_same_but_for_requests_in_flight(pool):
+    for lease in [pool.lease("s", pin="a")]:
+        pool.settle(lease)
+    before = view_of(pool.fleet, pool.now)
+    after = view_of(restored(pool, saved(pool))[0], pool.now)
+    assert after.bindings != ()
+    assert [b for b in after.bindings if b.conversation != "v"] == [
+        b for b in before.bindings if b.conversation != "v"
+    ]
+    assert after.accounts[:2] == before.accounts[:2]
+    assert (after.pins, after.issues, after.last_account) == (before.pins, before.issues, before.last_account)
+    assert [b.inflight for b in after.bindings] == [0] * 4
+
+
+def test_decisions_after_a_restart_are_the_same(pool):
+    pool.fleet.pin(None)
+    pool.fleet.pin(None, "s")
+    fleet = restored(pool, saved(pool))[0]
+    for ask in (pool.ask("s"), pool.ask("t", agent="x"), pool.ask("new", model=OPUS), pool.ask()):
+        again, before = fleet.choose(ask, pool.now), pool.fleet.choose(ask, pool.now)
+        assert again[:2] == before[:2]
+        assert again.previous == before.previous
+    assert fleet.choose(pool.ask("s"), pool.now).reason == Reason.KEPT
+
+
+def test_every_field_of_the_fixture_is_filled(pool):
+    """Else the round trip would prove nothing about it."""
+    data = saved(pool)
+    empty = {
+        name
+        for account in data["accounts"].values()
+        for name, value in account.items()
+        if not any(other[name] for other in data["accounts"].values())
+    }
+    assert empty == set()
+    never = {name for name in data["bindings"][0] if not any(row[name] for row in data["bindings"])}
+    assert never == set()
+    assert all(data[name] for name in data)
+
+
+# --- what changed meanwhile ---------------------------------------------------------------------
+
+
+def test_what_expired_meanwhile_is_gone(pool):
+    fleet, lost = restored(pool, saved(pool), later=HOUR + 1)
+    assert lost == []
+    assert fleet.accounts["b"].status(pool.now + HOUR + 1) == "active"
+    assert fleet.accounts["b"].windows.get("5h", pool.now + HOUR + 1).utilization is None
+    assert "t/x" not in fleet.bindings  # idle for over half an hour
+
+
+def test_accounts_that_are_gone_are_left_out_and_new_ones_start_fresh(pool):
+    fleet, lost = restored(pool, saved(pool), [AccountSpec("c", "c"), AccountSpec("a", "a")])
+    assert (lost, sorted(fleet.accounts), fleet.pins) == ([], ["a", "c"], {None: "a"})
+    assert fleet.choose(pool.ask("u"), pool.now).reason in (Reason.PINNED, Reason.REMOVED)
+    assert {key.account for key in fleet.ledger.rows} == {"a", "b"}
+
+
+def test_state_follows_an_account_that_has_learned_who_it_is(pool):
+    specs = [AccountSpec("person/org", "a"), *pool.specs[1:]]
+    fleet, lost = restored(pool, saved(pool), specs)
+    assert lost == []
+    assert fleet.accounts["person/org"].utilization("7d", pool.now) == 0.3
+    assert (fleet.bindings["s"].account, fleet.pins[None]) == ("person/org", "person/org")
+
+
+def test_a_key_does_not_inherit_from_a_login_of_the_same_name(pool):
+    fleet, _ = restored(pool, saved(pool), [AccountSpec("b", "b", kind="apikey")])
+    assert fleet.accounts["b"].status(pool.now) == "active"
+
+
+def test_a_state_saved_by_a_clock_that_ran_ahead_holds_nobody_up(pool):
+    fleet, _ = restored(pool, saved(pool), later=-DAY)
+    now = pool.now - DAY
+    assert fleet.accounts["b"].bench_until <= now + HOUR
+    assert max(binding.last_used for binding in fleet.bindings.values()) <= now
+
+
+def test_older_files_and_unknown_fields_load(pool):
+    data = saved(pool)
+    data["future"] = {"x": 1}
+    data["accounts"]["a"]["future"] = 1
+    del data["ledger"], data["pins"], data["accounts"]["a"]["cap5h"], data["accounts"]["a"]["kind"]
+    del data["bindings"][0]["pacedAt"]
+    fleet, lost = restored(pool, data)
+    assert (lost, fleet.accounts["a"].requests, len(fleet.bindings)) == ([], 6, 4)
+
+
+@pytest.mark.parametrize("data", [{}, [], None, 5, "x"])
+def test_no_state_is_a_fresh_start(pool, data):
+    fleet, _ = restored(pool, data)
+    assert (fleet.bindings, fleet.pins, fleet.ledger.rows) == ({}, {}, {})
+
+
+# --- garbage ------------------------------------------------------------------------------------
+
+
+def places(value, path=()):
+    """Every path into a JSON value."""
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from places(inner, (*path, key))
+
+
+def replaced(data, path, value):
+    data = copy.deepcopy(data)
+    target = data
+    for key in path[:-1]:
+        target = target[key]
+    target[path[-1]] = value
+    return data
+
+
+def use(fleet, now):
+    """Whatever was restored must be usable: nothing may raise later either."""
+    view_of(fleet, now)
+    json.dumps(dump_state(fleet, now), allow_nan=False, default=list)
+    for session in ("s", "t", "new", None):
+        for model in (OPUS, None):
+            got = fleet.admit(RoutingRequest(session, model=model), now)
+            if isinstance(got, Lease):
+                fleet.settle(got, now, Usage(1, 2), model, served=True)
+
+
+def test_garbage_in_any_place_never_raises_and_keeps_the_rest(pool):
+    data = saved(pool)
+    dice = random.Random(3)
+    for path in places(data):
+        for value in dice.sample(GARBAGE, 3) if path else ():
+            fleet, _ = restored(pool, replaced(data, path, value))
+            kept = {key: account.requests for key, account in fleet.accounts.items()}
+            bound = set(fleet.bindings)
+            use(fleet, pool.now)
+            if path[0] != "accounts":
+                assert kept == REQUESTS
+            elif len(path) > 2 and path[2] != "kind":
+                assert {**kept, path[1]: 0} == {**REQUESTS, path[1]: 0}
+                assert path[2] == "requests" or kept == REQUESTS
+            if path[0] != "bindings" or (len(path) > 2 and path[2] not in ("conversation", "lastUsed")):
+                assert bound == {"s", "t/x", "u", "v"}
+
+
+def test_what_is_unreadable_is_told_by_its_place(pool):
+    data = saved(pool)
+    data["accounts"]["a"]["streak"] = "many"
+    data["bindings"][1]["usage"] = {"input": 5}
+    data["ledger"][0]["models"] = [1]
+    data["bindings"].append({"session": "nobody"})
+    data["ledger"].append({"requests": 5})
+    data["accounts"]["b"]["windows"]["5h"] = [1.0, 1e300, "rejected", 0.0]
+    fleet, lost = restored(pool, data)
+    assert lost == [
+        "saved state: accounts: a: streak: not a number",
+        "saved state: accounts: b: windows: 5h: resets too far away",
+        "saved state: bindings[1]: usage: not a list",
+        "saved state: bindings[4]: no conversation",
+        "saved state: ledger[0]: models: not an object",
+        "saved state: ledger[4]: no account",
+    ]
+    assert fleet.accounts["a"].requests == 6
+
+
+def test_no_saved_bench_is_for_ever(pool):
+    data = saved(pool)
+    data["accounts"]["b"]["benchUntil"] = 1e300
+    fleet, _ = restored(pool, data)
+    assert fleet.accounts["b"].bench_until == pool.now + 7 * DAY
+    assert fleet.accounts["b"].general_block(pool.now) is None  # one request tries it
+
+
+def test_what_changes_later_is_not_in_a_dump_of_before(pool):
+    taken = dump_state(pool.fleet, pool.now)
+    before = saved(pool)
+    pool.wait(60)
+    pool.fleet.bindings["s"].requests += 1
+    for row in pool.fleet.ledger.rows.values():
+        row.models["later"] = 1
+    assert json.loads(json.dumps(taken, default=list)) == before != saved(pool)

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import pytest
+
+from teamclaude.routing.state.account import ScopedRefusal
+from teamclaude.routing.state.decision import Lease, RoutingRequest
+from teamclaude.routing.wait_queue import NO_WAIT, Waiter, WaitLimits, WaitQueue
+
+HOUR = 3600.0
+
+
+def stand(line, ask, now, patience):
+    waiter = Waiter(ask, patience, now)
+    line.enter(waiter, now)
+    if waiter.lease is None:
+        line.waiters.append(waiter)
+    return waiter
+
+
+def test_waiters_are_served_in_the_order_they_came(Pool):
+    pool = Pool("a", proven=False)  # one request at a time until it has answered
+    line = WaitQueue(pool.fleet)
+    first = stand(line, RoutingRequest("s0"), pool.now, WaitLimits(HOUR))
+    second = stand(line, RoutingRequest("s1"), pool.now, WaitLimits(HOUR))
+    third = stand(line, RoutingRequest("s2"), pool.now, WaitLimits(HOUR))
+    assert isinstance(first.lease, Lease)
+    assert second.lease is None
+    pool.fleet.settle(first.lease, pool.now)
+    assert line.serve(pool.now) == [second]
+    assert list(line.waiters) == [third]
+
+
+def test_without_patience_nothing_is_waited_for(Pool):
+    pool = Pool("a", proven=False)
+    line = WaitQueue(pool.fleet)
+    stand(line, RoutingRequest("s0"), pool.now, NO_WAIT)
+    late = stand(line, RoutingRequest("s1"), pool.now, NO_WAIT)
+    assert line.is_hopeless(late, pool.now)
+
+
+def test_a_wait_longer_than_the_patience_is_in_vain(Pool):
+    pool = Pool("a")
+    pool.quota("a", "5h", 1.0, 2 * HOUR, "rejected")
+    line = WaitQueue(pool.fleet)
+    assert line.is_hopeless(stand(line, RoutingRequest("s"), pool.now, WaitLimits(HOUR)), pool.now)
+    assert not line.is_hopeless(stand(line, RoutingRequest("s"), pool.now, WaitLimits(3 * HOUR)), pool.now)
+
+
+def test_what_no_account_can_serve_is_found_out_once_for_all_alike(Pool):
+    pool = Pool("a")
+    pool.quota("a", "5h", 1.0, 2 * HOUR, "rejected")
+    line = WaitQueue(pool.fleet)
+    for n in range(5):
+        stand(line, RoutingRequest(f"s{n}"), pool.now, WaitLimits(3 * HOUR))
+    asked = []
+    admit = pool.fleet.admit
+    pool.fleet.admit = lambda ask, now, waited=0.0: (asked.append(ask), admit(ask, now, waited))[1]
+    assert line.serve(pool.now) == []
+    assert len(asked) == 1
+    pool.wait(2 * HOUR + 1)
+    pool["a"].proven = True
+    assert len(line.serve(pool.now)) == 5
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"model": "claude-opus-4-8"},
+        {"betas": "new-beta"},
+        {"tried": ("a",)},
+        {"pin": "b"},
+        {"owner": "b"},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_what_no_account_can_serve_says_nothing_of_who_asks_for_something_else(Pool, other):
+    pool = Pool("a", "b")
+    special = RoutingRequest("s0", **{"model": "claude-sonnet-4-5", **other})
+    plain = RoutingRequest("s1", model="claude-sonnet-4-5")
+    if special.scope != plain.scope:
+        pool["a"].scoped[special.scope] = ScopedRefusal(pool.now + 2 * HOUR, "the plan lacks it", pool.now)
+    for name in ("a", "b"):
+        pool[name].proven, pool[name].bench_until = True, pool.now + HOUR
+    line = WaitQueue(pool.fleet)
+    first, second = (stand(line, ask, pool.now, WaitLimits(3 * HOUR)) for ask in (special, plain))
+    pool["a"].bench_until = pool.now
+    pool.fleet.doors.knock()
+    assert line.serve(pool.now) == [second]
+    assert second.lease.account == "a"
+    assert first.lease is None
+    assert first.wait.is_same_for_all
+
+
+def test_who_waits_for_its_own_account_is_not_tried_when_another_one_answers(Pool):
+    pool = Pool("a", "b")
+    line = WaitQueue(pool.fleet)
+    leases = {}
+    for name in ("a", "b"):
+        pool[name].proven = True
+        leases[name] = [pool.fleet.admit(RoutingRequest(f"{name}{n}", pin=name), pool.now) for n in range(5)]
+    at_a, at_b = (stand(line, RoutingRequest(f"{name}0"), pool.now, WaitLimits(HOUR)) for name in ("a", "b"))
+    new = stand(line, RoutingRequest("new"), pool.now, WaitLimits(HOUR))
+    assert (at_a.wait.account, at_b.wait.account) == ("a", "b")
+    assert new.wait.is_for_slot
+    asked = []
+    admit = pool.fleet.admit
+    pool.fleet.admit = lambda ask, now, waited=0.0: (asked.append(ask.session), admit(ask, now, waited))[1]
+
+    assert line.serve(pool.now, "b") == []
+    assert asked == ["b0", "new"]
+    pool.fleet.settle(leases["b"].pop(), pool.now)
+    assert line.serve(pool.now, "b") == [at_b]
+    pool.fleet.settle(leases["b"].pop(), pool.now)
+    assert line.serve(pool.now, "b") == [new]
+    assert "a0" not in asked
+
+    pool.wait(5.0)  # now it would take any account
+    pool.fleet.settle(leases["b"].pop(), pool.now)
+    assert line.serve(pool.now, "b") == [at_a]
+    assert at_a.lease.account == "b"
