@@ -38,7 +38,7 @@ _SHORT: tuple[tuple[str, str, Any], ...] = (
     (_PROXY + "net.dialer", "BEAT_SEC", 0.02),
     (_PROXY + "net.upstream_connection", "SEND_TIMEOUT_SEC", 0.25),
     (_PROXY + "net.socket_wait", "POLL_SEC", 0.02),
-    ("teamclaude.fakeapi.api", "Connection", TappedConnection),
+    ("teamclaude.fakeapi.api", "ApiConnection", TappedConnection),
 )
 
 
