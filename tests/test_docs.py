@@ -1,43 +1,24 @@
-"""What the README says is true.  Run as a program it writes the README's table of settings anew."""
+"""What README.md, CHANGELOG.md, the manual and .github say is true, as far as a machine can check it."""
 
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
+from teamclaude.cli.command_table import COMMANDS, find_command
+from teamclaude.cli.dispatch import parser_for
+from teamclaude.manual import topics
+
 ROOT = Path(__file__).resolve().parent.parent
-if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
-
-from teamclaude.accounts.config.settings_table import settings_table  # noqa: E402
-from teamclaude.cli.command_table import COMMANDS, find_command  # noqa: E402
-from teamclaude.cli.dispatch import parser_for  # noqa: E402
-from teamclaude.manual import topics  # noqa: E402
-
 README = ROOT / "README.md"
-BEGIN = "<!-- settings: written by `python3 tests/test_docs.py` -->\n"
-END = "<!-- end of settings -->\n"
-PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "teamclaude" / "manual").glob("*.md"))]
-
-
-def settings_lines() -> list[str]:
-    """The table of all settings in Markdown."""
-    lines = ["| key | type | default | what for |", "|---|---|---|---|"]
-    for row in settings_table():
-        kind = f"{row.type}, {row.unit}" if row.unit else row.type
-        default = row.default if row.default in ("", "required") else f"`{row.default}`"
-        cells = [f"`{row.name}`", kind, default, row.why]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return lines
-
-
-def test_the_table_of_settings_is_the_one_in_the_code() -> None:
-    text = README.read_text("utf-8")
-    table = text[text.index(BEGIN) + len(BEGIN) : text.index(END)]
-    assert table.splitlines() == settings_lines(), "run: python3 tests/test_docs.py"
+PAGES = [
+    README,
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "teamclaude" / "manual").glob("*.md")),
+    *sorted((ROOT / ".github").glob("*.md")),
+]
 
 
 def told_commands(text: str) -> list[list[str]]:
@@ -91,16 +72,40 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
     assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
 
 
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
+
+
 def test_every_make_target_named_exists() -> None:
-    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
     named = {name for page in PAGES for name in re.findall(r"`?make ([a-z-]+)`", page.read_text("utf-8"))}
     assert named
-    assert named <= targets
+    assert named <= make_targets()
 
 
 def test_the_ci_runs_the_readmes_test_command() -> None:
     (command,) = re.findall(r"^(make \S+) .*# run the tests", README.read_text("utf-8"), re.M)
-    assert command in (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+    for ci in (".ci/run", ".github/workflows/ci.yml"):
+        assert re.search(rf"^\s*(- run: )?{command}\b", (ROOT / ci).read_text("utf-8"), re.M), ci
+
+
+def test_the_workflow_and_the_hooks_use_make_targets_that_exist() -> None:
+    for file in (".ci/run", ".github/workflows/ci.yml", ".pre-commit-config.yaml"):
+        used = set(re.findall(r"\bmake ([a-z-]+)", (ROOT / file).read_text("utf-8")))
+        assert used
+        assert used <= make_targets()
+
+
+def test_the_workflow_tests_every_version_that_the_metadata_names() -> None:
+    named = re.findall(
+        r'"Programming Language :: Python :: (3\.\d+)"', (ROOT / "pyproject.toml").read_text("utf-8")
+    )
+    matrix = re.search(r"python: \[(.*)\]", (ROOT / ".github/workflows/ci.yml").read_text("utf-8"))
+    assert matrix
+    assert re.findall(r"3\.\d+", matrix[1]) == named
+
+
+def test_the_readme_is_at_most_200_lines() -> None:
+    assert len(README.read_text("utf-8").splitlines()) <= 200
 
 
 def test_the_changelog_is_in_order() -> None:
@@ -112,9 +117,3 @@ def test_the_changelog_is_in_order() -> None:
         kinds = re.findall(r"^### (\w+)", release, re.M)
         assert kinds
         assert kinds == [kind for kind in order if kind in kinds]
-
-
-if __name__ == "__main__":
-    page = README.read_text("utf-8")
-    before, after = page[: page.index(BEGIN) + len(BEGIN)], page[page.index(END) :]
-    README.write_text(before + "\n".join(settings_lines()) + "\n" + after, "utf-8")

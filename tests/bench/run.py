@@ -1,13 +1,14 @@
-"""What the proxy costs: `make bench` prints one table.
+"""Measure what the proxy costs: `make bench` prints one table.
 
-The ways are measured in turn, round after round in one run, so that whatever else the machine does meets
-all of them.  Targets are ratios within one run, or what a user would feel.
+The ways are measured in turn, round after round in one run, so that other load on the machine slows all of
+them alike.  Targets are ratios within one run, or what a user would feel.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +23,8 @@ from streams import stream_rows
 from table import Row, machine, table
 from uploads import large_rows, upload_rows
 
-README = Path(__file__).resolve().parents[2] / "README.md"
-BEGIN, END = "<!-- bench: written by `make bench BENCH=--readme` -->", "<!-- end of bench -->"
+PAGE = Path(__file__).resolve().parents[2] / "teamclaude" / "manual" / "bench.md"
+BEGIN, END = "This is what `make bench BENCH=--page` wrote:\n", "\nHow good the choice is\n"
 
 try:
     import resource
@@ -47,26 +48,26 @@ def main() -> int:
     options.add_argument("--seconds", type=float, default=1.0, metavar="S", help="of each load (1)")
     options.add_argument("--only", type=_groups, default=list(GROUPS), metavar="A,B", help=", ".join(GROUPS))
     options.add_argument("--no-peers", action="store_true", help="install and measure no other proxies")
-    options.add_argument("--readme", action="store_true", help="put the table into README.md, too")
+    options.add_argument("--page", action="store_true", help="put the table into manual/bench.md, too")
     chosen = options.parse_args()
     _raise_limit()
     began = time.monotonic()
     bench = Bench(chosen.rounds, chosen.seconds, not chosen.no_peers)
     rows = [row for name in chosen.only for row in GROUPS[name](bench)]
-    report = f"{_heading(bench)}.\n\n{table(rows)}\n"
+    report = "\n".join([*textwrap.wrap(f"{_heading(bench)}.", 74), "", table(rows), ""])
     print(f"\n{report}")
-    if chosen.readme:
-        _put_into(README, report)
+    if chosen.page:
+        _put_into(PAGE, report)
     print(f"\n{time.monotonic() - began:.0f} s", file=sys.stderr)
     for problem in bench.problems:
         print(f"{problem}: the figures can't be used", file=sys.stderr)
     return 1 if bench.problems else 0
 
 
-def _put_into(readme: Path, report: str) -> None:
-    before, begin, rest = readme.read_text("utf-8").partition(BEGIN)
+def _put_into(page: Path, report: str) -> None:
+    before, begin, rest = page.read_text("utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
-    readme.write_text(f"{before}{begin}\n{report}{end}{after}", "utf-8")
+    page.write_text(f"{before}{begin}\n{report}\n{end}{after}", "utf-8")
 
 
 def _groups(text: str) -> list[str]:

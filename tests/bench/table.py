@@ -1,9 +1,10 @@
-"""Figures as Markdown, and what machine they were taken on."""
+"""The figures as text, and the machine that they were taken on."""
 
 from __future__ import annotations
 
 import os
 import platform
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Optional
@@ -12,6 +13,8 @@ __all__ = ["Row", "Target", "machine", "markdown", "quantity", "table"]
 
 Figures = Mapping[str, float]  # by the name of a way
 OURS = "teamclaude"
+COLUMNS = ("direct", "nginx", OURS)  # other ways are named below their row
+WIDTH = 75  # of a manual page, less the indentation of a table
 
 
 class Target(NamedTuple):
@@ -31,13 +34,28 @@ class Row(NamedTuple):
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows, a column per way in the order of its first figure."""
-    ways = list(dict.fromkeys(way for row in rows for way in row.figures))
-    return markdown(["", *ways, "target"], [[row.title, *_cells(row, ways), _verdict(row)] for row in rows])
+    """Return the rows as text for a manual page; other proxies and the target stand below their row."""
+    lines, group = [_line("", COLUMNS)], ""
+    for row in rows:
+        head, _, title = row.title.rpartition(": ")
+        if head != group:
+            lines += ["", *([head] if head else [])]
+            group = head
+        lines.append(_line(f"  {title}" if head else title, [_cell(row, way) for way in COLUMNS]))
+        others = [f"{way} {_cell(row, way)}" for way in row.figures if way not in COLUMNS]
+        together = [other.replace(" ", "\u00a0") for other in others]  # a line may not end in between
+        for note in filter(None, [", ".join(together), _verdict(row)]):
+            indent = " " * 6
+            lines += textwrap.wrap(note, WIDTH, initial_indent=indent, subsequent_indent=indent)
+    return "\n".join(f"    {line}".rstrip() for line in lines)
 
 
-def _cells(row: Row, ways: Sequence[str]) -> list[str]:
-    return [quantity(row.figures[way], row.unit) if way in row.figures else "" for way in ways]
+def _line(title: str, cells: Sequence[str]) -> str:
+    return title.ljust(WIDTH - 12 * len(cells)) + "".join(cell.rjust(12) for cell in cells)
+
+
+def _cell(row: Row, way: str) -> str:
+    return quantity(row.figures[way], row.unit) if way in row.figures else ""
 
 
 def _verdict(row: Row) -> str:
@@ -54,13 +72,11 @@ def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table whose columns are also aligned to the eye; all but the first are numbers."""
     widths = [max(len(row[at]) for row in [heads, *rows]) for at in range(len(heads))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join(_line(row, widths) for row in [heads, rule, *rows])
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *rest = zip(cells, widths)
-    padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]
-    return f"| {' | '.join(padded)} |"
+    lines = []
+    for row in [heads, rule, *rows]:
+        numbers = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))
+        lines.append(f"| {' | '.join([row[0].ljust(widths[0]), *numbers])} |")
+    return "\n".join(lines)
 
 
 def quantity(value: float | None, unit: str) -> str:

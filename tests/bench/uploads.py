@@ -73,7 +73,7 @@ def large_rows(bench: Bench) -> list[Row]:
     title = f"upload of {LARGE / 1e6:g} MB"
     peak = {way: mb for way, mb in medians(found, "peak").items() if way != "direct"}
     return [
-        Row(title, "ms", medians(found, "took")),
+        Row(f"{title}: duration", "ms", medians(found, "took")),
         Row(f"{title}: most memory", "MB", peak, LEAN),
         Row(f"{title}: /health meanwhile, p99", "ms", medians(found, "health_p99"), AWAKE),
     ]
