@@ -133,12 +133,12 @@ class EventLoop:
         for fd, what in events:
             passenger = aboard.get(fd)
             if passenger is not None:
-                self._step(state, passenger, passenger.ready, fd, what, now)
+                self._step(state, passenger, passenger.on_ready, fd, what, now)
             elif fd in state.idle_watched:
                 state.idle_watched[fd].has_unexpected_data = True
         while outbox:
             ride = outbox.pop(0)
-            self._step(state, ride, ride.act, now)
+            self._step(state, ride, ride.run_deferred, now)
         if now >= self._next_timeout_check:
             self._expire_tasks(state, now)
         if self._finished:
@@ -159,13 +159,13 @@ class EventLoop:
             for passenger in [each for each in aboard if now >= each.deadline]:
                 aboard.remove(passenger)
                 try:
-                    error = passenger.late()
+                    error = passenger.on_timeout()
                 except BaseException as unforeseen:
                     error = unforeseen
                 self._finish(state, passenger, error)
             # Whoever turns from one side to the other meanwhile is not late before the second of these.
             self._next_timeout_check = min(
-                (min(each.deadline, now + each.shortest_wait) for each in aboard), default=_NEVER
+                (min(each.deadline, now + each.min_timeout) for each in aboard), default=_NEVER
             )
 
     def _finish(self, state: LoopState, task: Task, error: Optional[BaseException] = None) -> None:

@@ -270,7 +270,7 @@ def test_who_leaves_while_connecting_leaves_no_connection(
         return near
 
     monkeypatch.setattr(Dialer, "_connect", connect)
-    monkeypatch.setattr("teamclaude.proxy.net.dialer.BEAT_SEC", 0.02)
+    monkeypatch.setattr("teamclaude.proxy.net.dialer.POLL_SEC", 0.02)
     their_end.close()
     began = time.monotonic()
     with pytest.raises(ClientGoneError):

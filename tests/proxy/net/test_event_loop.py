@@ -220,7 +220,7 @@ def test_a_defect_of_the_ferry_leaves_nobody_waiting(board: Board, monkeypatch: 
     assert board().flows()
 
 
-@pytest.mark.parametrize("lacking", ["EPOLL", "Crossing.board"])
+@pytest.mark.parametrize("lacking", ["EPOLL", "StreamTask.register"])
 def test_where_nothing_more_can_be_watched_the_thread_goes_on(
     board: Board, monkeypatch: pytest.MonkeyPatch, lacking: str
 ) -> None:

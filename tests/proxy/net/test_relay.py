@@ -158,7 +158,7 @@ def test_a_body_until_close_gets_its_last_chunk(bridge: Bridge) -> None:
 def test_pieces_already_read_come_first(bridge: Bridge) -> None:
     answer = bridge.answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
     first = answer.read(ClientWatch(None), 1.0)
-    bridge.start(answer, CHUNKED, first=first)
+    bridge.start(answer, CHUNKED, first_pieces=first)
     assert bridge.read(len(HEAD) + 8) == HEAD + b"3\r\none\r\n"
     bridge.upstream.sendall(b"3\r\ntwo\r\n0\r\n\r\n")
     assert bridge.end() == b"3\r\ntwo\r\n0\r\n\r\n"
@@ -167,7 +167,7 @@ def test_pieces_already_read_come_first(bridge: Bridge) -> None:
 
 def test_pieces_already_read_may_be_all(bridge: Bridge) -> None:
     answer = bridge.answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n")
-    bridge.start(answer, CHUNKED, first=answer.read(ClientWatch(None), 1.0))
+    bridge.start(answer, CHUNKED, first_pieces=answer.read(ClientWatch(None), 1.0))
     assert bridge.end() == HEAD + b"3\r\none\r\n0\r\n\r\n"
 
 

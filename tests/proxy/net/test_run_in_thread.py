@@ -27,7 +27,7 @@ def test_an_error_comes_back() -> None:
 def test_a_client_that_leaves_is_not_waited_with_and_the_work_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(attend_module, "BEAT_SEC", 0.005)
+    monkeypatch.setattr(attend_module, "POLL_SEC", 0.005)
     may_end, ended = threading.Event(), threading.Event()
 
     def work() -> None:
