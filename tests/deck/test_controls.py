@@ -41,7 +41,7 @@ class Proxy:
         self.service.start()
         self.controls = LocalControls(self.service, {"CLAUDE_CONFIG_DIR": str(self.home)})
 
-    def do(self, verb: str, **fields: Any) -> CommandResult:
+    def execute(self, verb: str, **fields: Any) -> CommandResult:
         return self.controls.execute(Command(verb, **fields))
 
     def names(self) -> list[str]:
@@ -62,41 +62,43 @@ def proxy(tmp_path: Path) -> Iterator[Proxy]:
 
 
 def test_pins_move_everything_or_one_session(proxy: Proxy) -> None:
-    assert proxy.do("pin", account="bob") == CommandResult("all work goes to bob from now on", "good")
-    assert proxy.do("pin", account="alice", session=SID).notice == "this session goes to alice from now on"
+    assert proxy.execute("pin", account="bob") == CommandResult("all work goes to bob from now on", "good")
+    assert (
+        proxy.execute("pin", account="alice", session=SID).notice == "this session goes to alice from now on"
+    )
     pins = {(pin["session"], pin["account"]) for pin in proxy.service.snapshot()["pins"]}
     assert {account for _, account in pins} == {"alice", "bob"}
     assert len(pins) == 2
-    assert proxy.do("unpin", session=SID).notice == "this session is routed automatically again"
-    assert proxy.do("unpin").notice == "all work is routed automatically again"
+    assert proxy.execute("unpin", session=SID).notice == "this session is routed automatically again"
+    assert proxy.execute("unpin").notice == "all work is routed automatically again"
     assert proxy.service.snapshot()["pins"] == []
 
 
 def test_an_account_is_disabled_and_enabled_in_file_and_proxy(proxy: Proxy) -> None:
-    assert proxy.do("disable", account="bob").notice == "bob gets no more work"
+    assert proxy.execute("disable", account="bob").notice == "bob gets no more work"
     assert proxy.status("bob") == "disabled"
     assert json.loads(proxy.path.read_text())["accounts"][1]["disabled"] is True
-    assert proxy.do("enable", account="bob").notice == "bob serves again"
+    assert proxy.execute("enable", account="bob").notice == "bob serves again"
     assert proxy.status("bob") == "active"
 
 
 def test_an_account_is_removed_from_file_and_proxy(proxy: Proxy) -> None:
-    assert proxy.do("remove", account="bob") == CommandResult("bob is removed", "good")
+    assert proxy.execute("remove", account="bob") == CommandResult("bob is removed", "good")
     assert proxy.names() == ["alice"]
-    assert proxy.do("remove", account="bob").style == "bad", "it is gone already"
+    assert proxy.execute("remove", account="bob").style == "bad", "it is gone already"
 
 
 def test_a_key_is_added_and_used_at_once(proxy: Proxy) -> None:
-    assert proxy.do("add key", secret=f" {KEY}\n") == CommandResult("api-1 is added", "good")
+    assert proxy.execute("add key", secret=f" {KEY}\n") == CommandResult("api-1 is added", "good")
     assert proxy.names() == ["alice", "bob", "api-1"]
-    again = proxy.do("add key", secret=KEY)
+    again = proxy.execute("add key", secret=KEY)
     assert again.style == "bad"
     assert "api-1" in again.notice
 
 
 @pytest.mark.parametrize("secret", ["", "hello", "sk-ant-oat01-FAKE", f"{KEY} {KEY}"])
 def test_what_is_no_key_is_refused_and_not_repeated(proxy: Proxy, secret: str) -> None:
-    outcome = proxy.do("add key", secret=secret)
+    outcome = proxy.execute("add key", secret=secret)
     assert outcome.style == "bad"
     assert "FAKE" not in outcome.notice
     assert proxy.names() == ["alice", "bob"]
@@ -112,7 +114,7 @@ def test_claude_codes_login_is_followed_not_copied(proxy: Proxy, monkeypatch: py
     }
     source = proxy.home / ".credentials.json"
     source.write_text(json.dumps({"claudeAiOauth": login}))
-    outcome = proxy.do("import")
+    outcome = proxy.execute("import")
     assert outcome == CommandResult("imported-1 is added", "good")
     entry = json.loads(proxy.path.read_text())["accounts"][-1]
     assert entry["importFrom"] == str(source)
@@ -121,24 +123,24 @@ def test_claude_codes_login_is_followed_not_copied(proxy: Proxy, monkeypatch: py
 
 
 def test_without_a_login_of_claude_code_it_says_so(proxy: Proxy) -> None:
-    outcome = proxy.do("import")
+    outcome = proxy.execute("import")
     assert outcome.style == "bad"
     assert "not logged in" in outcome.notice
 
 
 def test_a_reload_tells_what_changed_and_a_bad_file_changes_nothing(proxy: Proxy) -> None:
-    assert proxy.do("reload").notice == "config read again: no account changed"
+    assert proxy.execute("reload").notice == "config read again: no account changed"
     raw = json.loads(proxy.path.read_text())
     raw["accounts"].append({"name": "carol", "type": "oauth", "accessToken": "sk-ant-oat01-FAKE-carol"})
     proxy.path.write_text(json.dumps(raw))
-    assert proxy.do("reload").notice == "config read again: added carol"
+    assert proxy.execute("reload").notice == "config read again: added carol"
     proxy.path.write_text("{")
-    assert proxy.do("reload").style == "bad"
+    assert proxy.execute("reload").style == "bad"
     assert len(proxy.service.snapshot()["accounts"]) == 3
 
 
 def test_a_request_that_nobody_remembers(proxy: Proxy) -> None:
-    assert proxy.do("explain", request="tc-0").style == "warn"
+    assert proxy.execute("explain", request="tc-0").style == "warn"
 
 
 def test_who_only_watches_can_ask_why_and_nothing_else() -> None:
@@ -161,7 +163,7 @@ def test_commands_are_carried_out_one_after_the_other_behind_the_screen() -> Non
     told = threading.Semaphore(0)
 
     class Slow:
-        def do(self, command: Command) -> CommandResult:
+        def execute(self, command: Command) -> CommandResult:
             order.append(command.action)
             if command.action == "crash":
                 raise RuntimeError("secret words")

@@ -41,23 +41,23 @@ def text(on: DeckUi) -> list[str]:
 
 def test_the_bell_rings_once_for_each_new_need() -> None:
     deck = board()
-    assert not deck.update(rich(needs=frozenset({BLOCKED}))), "the first frame is being looked at"
-    assert not deck.update(rich(needs=frozenset({BLOCKED})))
-    assert deck.update(rich(needs=frozenset({BLOCKED, REVIEW})))
-    assert not deck.update(rich(needs=frozenset({BLOCKED, REVIEW})))
-    assert not deck.update(rich(needs=frozenset({REVIEW}))), "less is no reason"
-    assert deck.update(rich(needs=frozenset({REVIEW, BLOCKED}))), "it needs you again"
+    assert not deck.update(rich(alerts=frozenset({BLOCKED}))), "the first frame is being looked at"
+    assert not deck.update(rich(alerts=frozenset({BLOCKED})))
+    assert deck.update(rich(alerts=frozenset({BLOCKED, REVIEW})))
+    assert not deck.update(rich(alerts=frozenset({BLOCKED, REVIEW})))
+    assert not deck.update(rich(alerts=frozenset({REVIEW}))), "less is no reason"
+    assert deck.update(rich(alerts=frozenset({REVIEW, BLOCKED}))), "it needs you again"
 
 
 def test_a_muted_bell_does_not_ring_afterwards_for_what_came_meanwhile() -> None:
     deck = board()
     deck.update(rich())
     press(deck, "b")
-    assert not deck.update(rich(needs=frozenset({BLOCKED})))
+    assert not deck.update(rich(alerts=frozenset({BLOCKED})))
     assert any("muted" in shown or "bell is off" in shown for shown in text(deck)[-1:])
     press(deck, "b")
-    assert not deck.update(rich(needs=frozenset({BLOCKED})))
-    assert deck.update(rich(needs=frozenset({BLOCKED, REVIEW})))
+    assert not deck.update(rich(alerts=frozenset({BLOCKED})))
+    assert deck.update(rich(alerts=frozenset({BLOCKED, REVIEW})))
 
 
 # --- keys on the screen -----------------------------------------------------------------------

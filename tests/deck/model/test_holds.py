@@ -148,7 +148,7 @@ def test_a_request_that_waits_for_a_slot_is_not_held() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 100, 160])
 def test_status_shows_how_long_and_until_when_at_every_width(width: int) -> None:
-    lines = page(snapshot(), width, most_requests=0)
+    lines = page(snapshot(), width, max_requests=0)
     assert any(line.startswith("  held 5m, alice back 10:22  ") for line in lines), lines
     assert any(" · 1 held" in line or line.endswith("1 held") for line in lines[:3])
     assert (
@@ -162,7 +162,7 @@ def test_nothing_is_shown_of_holds_while_there_are_none() -> None:
 
 
 def test_many_held_requests_take_few_lines() -> None:
-    lines = page(snapshot(30), most_requests=0)
+    lines = page(snapshot(30), max_requests=0)
     begin = next(n for n, line in enumerate(lines) if line.startswith("── Held"))
     assert "30 requests" in lines[begin]
     assert [line.startswith("  held ") for line in lines[begin + 1 : begin + 4]] == [True] * 3
@@ -170,7 +170,7 @@ def test_many_held_requests_take_few_lines() -> None:
 
 
 def test_the_row_of_a_held_conversation_says_so_in_place_of_live() -> None:
-    (row,) = [line for line in page(snapshot(), 160, most_requests=0) if "held 5m" in line and "$" in line]
+    (row,) = [line for line in page(snapshot(), 160, max_requests=0) if "held 5m" in line and "$" in line]
     assert " held 5m" in row
     assert " live" not in row
     assert row.endswith("held 5m, alice back 10:22")

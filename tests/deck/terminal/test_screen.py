@@ -66,7 +66,7 @@ def test_the_colours_of_a_terminal(tty: tuple[int, int], env: dict[str, str], de
     told = (
         "from teamclaude.deck.terminal.screen import open_screen\n"
         f"on = open_screen({tty[1]}, {env!r})\n"
-        "print(None if on is None else on.depth)"
+        "print(None if on is None else on.color_depth)"
     )
     ended = subprocess.run(
         [sys.executable, "-c", told], cwd=ROOT, pass_fds=[tty[1]], capture_output=True, text=True, check=True

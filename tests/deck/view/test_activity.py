@@ -35,8 +35,8 @@ def test_a_served_request_tells_who_where_with_what_and_how_much() -> None:
 def test_one_under_way_has_a_spinner_and_its_seconds() -> None:
     running = request(1, running=True)
     assert row(running).startswith("⠋ 09:59:50 ···  13.1s  🦉")
-    assert row(running, spin=4)[0] == "⠼"
-    assert row(running, spin=14)[0] == "⠼"
+    assert row(running, spinner_step=4)[0] == "⠼"
+    assert row(running, spinner_step=14)[0] == "⠼"
     fresh = request(2, running=True, accounts=[])
     assert "→ —" in row(fresh), "no account yet"
 

@@ -80,7 +80,7 @@ def test_unknown_is_a_grey_dash_and_unknown_reset_has_no_label() -> None:
     ],
 )
 def test_the_arrow(pace: str, runs_out: Any, shown: str, style: str) -> None:
-    last = bar_line(bar(pace=pace, runs_out=runs_out), 9, False)[-1]
+    last = bar_line(bar(pace=pace, full_sec=runs_out), 9, False)[-1]
     assert (last.text.rstrip(), last.style) == (shown, style)
 
 
@@ -89,7 +89,7 @@ def test_the_arrow(pace: str, runs_out: Any, shown: str, style: str) -> None:
 @pytest.mark.parametrize("left", [None, 5.0, 9000.0, 6e5, 1e9])
 @pytest.mark.parametrize("percent", [True, False])
 def test_every_bar_is_as_wide_as_it_says(inner: int, used: Any, left: Any, percent: bool) -> None:
-    one = bar(used, left, pace="ahead", runs_out=1e7)
+    one = bar(used, left, pace="ahead", full_sec=1e7)
     assert line_width(bar_line(one, inner, percent)) == bar_width(one, inner, percent)
 
 

@@ -16,7 +16,7 @@ from tests.deck.example_model import ACTIVITY, ALICE, NODES, node, rich
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
 
-FRAMES = Path(__file__).parent / "frames"
+FRAMES = Path(__file__).parents[1] / "frames"
 FOOTER = (line("s switch  a add  ? help  q quit"),)
 EMPTY = DeckModel(now=0.0, proxy=ProxyInfo(), totals=Totals(), nodes={})
 
@@ -120,17 +120,17 @@ def test_the_cursor_is_followed_with_a_line_around_it() -> None:
     model = crowd(100)
     for number in (0, 30, 50, 99):
         key = f"node:{number:04x}"
-        shown = show(80, 24, model, cursor=key, follow=True)
+        shown = show(80, 24, model, cursor=key, scroll_to_cursor=True)
         place = shown.visible.index(key)
         assert 1 <= place <= 21
         assert all(span.style.endswith("reverse") for span in shown.lines[place])
         assert line_width(shown.lines[place]) == 80
     assert show(80, 24, model, cursor="node:0063", top=3).top == 3, "scrolling away is not undone"
-    assert show(80, 24, model, cursor="node:gone", follow=True, top=3).top == 3
+    assert show(80, 24, model, cursor="node:gone", scroll_to_cursor=True, top=3).top == 3
 
 
 def test_the_first_row_brings_the_head_into_sight() -> None:
-    assert show(80, 12, top=20, cursor="node:11aa", follow=True).top == 0
+    assert show(80, 12, top=20, cursor="node:11aa", scroll_to_cursor=True).top == 0
 
 
 def test_only_what_is_in_sight_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,20 +60,20 @@ def test_no_line_is_wider_than_the_screen_and_what_matters_is_on_it(room: int) -
     ],
 )
 def test_the_title_says_whether_it_is_up(header: ProxyInfo, shown: str) -> None:
-    assert head(header=header)[0].startswith(shown)
+    assert head(proxy=header)[0].startswith(shown)
 
 
 def test_the_gauges_are_sixteen_cells_where_there_is_room_and_coloured_by_level() -> None:
-    (_, gauges, *_) = header_lines(top(ram=0.95, cpu=0.75, throttled=0, need_login=0), 100)
+    (_, gauges, *_) = header_lines(top(ram_share=0.95, cpu_share=0.75, throttled=0, need_login=0), 100)
     assert plain_text(gauges).startswith("RAM [███████████████ ]  95%  CPU [████████████    ]  75%")
     assert [span.style for span in gauges if "█" in span.text] == ["bad", "warn"]
 
 
 def test_gauges_that_nobody_could_read_are_left_out() -> None:
-    lines = header_lines(top(ram=None, cpu=None), 80)
+    lines = header_lines(top(ram_share=None, cpu_share=None), 80)
     assert not any("RAM" in plain_text(of) for of in lines)
     assert "1 need login" in plain_text(lines[0])
-    half = header_lines(top(ram=0.5, cpu=None), 80)
+    half = header_lines(top(ram_share=0.5, cpu_share=None), 80)
     assert "CPU [------------]    —" in plain_text(half[1])
 
 
@@ -99,7 +99,7 @@ def test_the_verdict_has_its_colour(verdict: str, style: str) -> None:
 
 
 def test_one_agent_and_nobody_in_need() -> None:
-    lines = header_lines(top(fleet=NodeCounts(agents=1, solo=1)), 100)
+    lines = header_lines(top(counts=NodeCounts(agents=1, solo=1)), 100)
     assert "1 agent (1 solo · 0 ☂ · 0 ↳)" in plain_text(lines[-1])
     (needs,) = [span for span in lines[-1] if "needs-you" in span.text]
     assert needs.style == "dim"

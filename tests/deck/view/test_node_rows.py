@@ -81,9 +81,9 @@ def test_live_and_idle() -> None:
 
 
 def test_a_tool_goes_before_the_model_and_idle_has_no_glyph() -> None:
-    assert "⚙" in row(tool=True, llm=True)
-    assert "~" not in row(tool=True, llm=True)
-    assert "~" in row(llm=True)
+    assert "⚙" in row(tool_running=True, inference=True)
+    assert "~" not in row(tool_running=True, inference=True)
+    assert "~" in row(inference=True)
     assert not {"⚙", "~"} & set(row())
 
 
@@ -124,15 +124,15 @@ def test_without_trees_there_is_no_sum_and_no_account() -> None:
 
 
 def test_a_short_name_is_followed_by_what_it_is_about_where_there_is_no_column_for_it() -> None:
-    narrow = row(80, issue="ENG-7", line="port the tests")
+    narrow = row(80, issue="ENG-7", about="port the tests")
     assert "Fix it  port the tests" in narrow
-    wide = row(200, issue="ENG-7", line="port the tests")
+    wide = row(200, issue="ENG-7", about="port the tests")
     assert wide.endswith("  port the tests")
     assert "Fix it  port" not in wide
 
 
 def test_wide_screens_show_the_issues_title_beside_it() -> None:
-    one = node("a", "ENG-7", issue="ENG-7", title="Cart totals", line="port the tests")
+    one = node("a", "ENG-7", issue="ENG-7", title="Cart totals", about="port the tests")
     assert "ENG-7  Cart totals " in plain_text(node_row(one, node_columns(200, [one], 0, False)))
 
 
