@@ -37,7 +37,7 @@ def deck_screen() -> Optional[Screen]:
 
 def shows_ascii(stream: TextIO) -> bool:
     """Whether box characters and emoji are to be avoided."""
-    from ..deck.text.ascii import supports_unicode
+    from ..deck.text.cells import supports_unicode
 
     encoding = getattr(stream, "encoding", None) or "ascii"
     if not stream.isatty():

@@ -68,9 +68,9 @@ def _live(port: Optional[int]) -> Optional[dict[str, Mapping[str, Any]]]:
 
 
 def _lines(rows: list[dict[str, Any]], verbose: bool) -> list[str]:
-    from ...deck.text.colors import colored
+    from ...deck.text.cells import Column, table_lines
     from ...deck.text.format import UNKNOWN
-    from ...deck.text.table import Column, table_lines
+    from ...deck.text.spans import colored
 
     columns = [
         Column("NAME", max_cells=40),

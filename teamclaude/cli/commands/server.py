@@ -131,7 +131,7 @@ def _request_line(stream: TextIO) -> Callable[[Printable], str]:
         return lambda exchange: activity_line(activity_of(exchange), color, ascii)
 
     def noticed(notice: Notice, now: float) -> str:
-        from ...deck.text.ascii import ascii_text
+        from ...deck.text.cells import ascii_text
         from ...proxy.records.notices import clock_line
 
         line = clock_line(notice, now)

@@ -11,9 +11,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
-__all__ = ["clean", "clip", "clusters", "pad", "width"]
+__all__ = [
+    "Column",
+    "ascii_text",
+    "clean",
+    "clip",
+    "clusters",
+    "pad",
+    "supports_unicode",
+    "table_lines",
+    "width",
+]
 
 ZWJ, EMOJI_SELECTOR = "\u200d", "\ufe0f"
 # C0, DEL, C1; line and paragraph separators; marks that reorder text (Trojan Source); zero-width spaces;
@@ -107,3 +119,114 @@ def pad(text: str, cells: int, right: bool = False) -> str:
     text = clip(text, cells)
     fill = " " * (cells - width(text))
     return fill + text if right else text + fill
+
+
+_ASCII_OF = {
+    **dict.fromkeys("─╌", "-"),
+    **dict.fromkeys("│┃", "|"),
+    **dict.fromkeys("├┌┐┤", "+"),
+    **dict.fromkeys("└┘", "`"),
+    "█": "#",
+    "░": ".",
+    "·": "|",
+    "…": "~",
+    "—": "-",
+    "–": "-",
+    "×": "x",
+    "◆": "*",
+    "◇": "o",
+    "○": "o",
+    "►": ">",
+    "▸": ">",
+    "▾": "v",
+    "▲": "^",
+    "▼": "v",
+    "↑": "^",
+    "↓": "v",
+    "→": ">",
+    "←": "<",
+    "☂": "L",
+    "↳": "+",
+    "⚙": "%",
+    "Σ": "S",
+    "⎇": "@",
+    "•": "*",
+    "⠋": "|",
+    "⠙": "/",
+    "⠹": "-",
+    "⠸": "\\",
+    "⠼": "|",
+    "⠴": "/",
+    "⠦": "-",
+    "⠧": "\\",
+    "⠇": "|",
+    "⠏": "/",
+    **dict.fromkeys("‘’", "'"),
+    **dict.fromkeys("“”", '"'),
+    **dict.fromkeys("\u00a0\u2009\u202f", " "),
+}
+
+
+def ascii_text(text: str) -> str:
+    """`text` in ASCII, as wide as before; what has no likeness is a question mark."""
+    if text.isascii():
+        return text
+    return "".join(
+        cluster if cluster.isascii() else _ASCII_OF.get(cluster, "?" * size)
+        for cluster, size in clusters(text)
+    )
+
+
+def supports_unicode(env: Mapping[str, str], encoding: str) -> bool:
+    """Whether the locale in `env` and the `encoding` of stdout allow for box characters and emoji.
+
+    A C locale does not, whatever Python made of it (PEP 538 sets LC_CTYPE for itself: `env` is the
+    environment as it was at the start).  The Linux console has no glyphs for most of them.
+    """
+    if env.get("TERM", "").partition("-")[0] in ("linux", "vt100", "vt102", "vt220", "ansi"):
+        return False
+    names = (env.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    locale = next((name for name in names if name), "C").lower()
+    if locale in ("c", "posix"):
+        return False
+    return encoding.lower().replace("-", "").replace("_", "") in ("utf8", "utf16", "utf32", "cp65001")
+
+
+class Column(NamedTuple):
+    """A heading; figures stand to the right.  `most` cells at most, where it is not 0.
+
+    Where there is no room for all columns the one with the largest `spare` goes first; 0 stays.
+    """
+
+    heading: str
+    align_right: bool = False
+    max_cells: int = 0
+    drop_order: int = 0
+
+
+def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], cells: int) -> list[str]:
+    """Rows of text as lines of at most `cells` cells; the first line is the headings.
+
+    A cell's text is cleaned here: rows may hold names from outside.
+    """
+    everything = [[column.heading for column in columns]]
+    everything += [[clean(text) for text in row] for row in rows]
+    widths = [max(width(row[place]) for row in everything) for place in range(len(columns))]
+    widths = [min(size, c.max_cells) if c.max_cells else size for size, c in zip(widths, columns)]
+    kept = _kept_columns(columns, widths, cells)
+    return [clip(_line(row, columns, widths, kept), cells) for row in everything]
+
+
+def _kept_columns(columns: Sequence[Column], widths: Sequence[int], cells: int) -> list[int]:
+    """The places of the columns that there is room for."""
+    kept = list(range(len(columns)))
+    while sum(widths[place] + 2 for place in kept) - 2 > cells:
+        least = max(kept, key=lambda place: columns[place].drop_order)
+        if not columns[least].drop_order:
+            break
+        kept.remove(least)
+    return kept
+
+
+def _line(row: Sequence[str], columns: Sequence[Column], widths: Sequence[int], kept: Sequence[int]) -> str:
+    return "  ".join(pad(row[place], widths[place], columns[place].align_right) for place in kept).rstrip()

@@ -7,25 +7,65 @@ A `Span` is clean text in one style; a style is a name of `paint` or several of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple, Union
 
-from .cells import clip, clusters, width
-from .colors import sgr_codes
+from .cells import ascii_text, clip, clusters, width
 
 __all__ = [
     "Line",
     "Span",
-    "line_width",
+    "ansi_text",
+    "ascii_line",
     "clip_line",
+    "colored",
+    "cursor_line",
     "first_fitting",
     "join_lines",
-    "line",
-    "ansi_text",
-    "plain_text",
-    "cursor_line",
     "left_and_right",
+    "line",
+    "line_width",
+    "plain_text",
+    "sgr_codes",
+    "usage_style",
     "wrap_line",
 ]
+
+# style: (attributes without colours, with 8 colours, with 16, with 256)
+_CODES = {
+    "good": ("", "32", "32", "38;5;34"),
+    "warn": ("", "33", "33", "38;5;172"),
+    "bad": ("1", "31", "31", "38;5;196"),
+    "accent": ("", "36", "36", "38;5;32"),
+    "dim": ("", "2", "90", "38;5;244"),
+    "strong": ("1", "1", "1", "1"),
+    "reverse": ("7", "7", "7", "7"),
+}
+_BY_STATUS = {"active": "good", "benched": "warn", "auth_failed": "bad", "disabled": "dim"}
+
+
+@lru_cache(maxsize=512)
+def sgr_codes(style: str, depth: int) -> str:
+    """The SGR parameters of one or more styles for `depth` colours: 1 (none), 8, 16 or 256."""
+    place = 3 if depth >= 256 else 2 if depth >= 16 else 1 if depth >= 8 else 0
+    names = [_BY_STATUS.get(name, name) for name in style.split()]
+    if "reverse" in names and "dim" in names:  # grey letters on a bar are hard to read
+        names.remove("dim")
+    return ";".join(codes for name in names if (codes := _CODES[name][place] if name in _CODES else ""))
+
+
+def colored(text: str, style: str, color: bool) -> str:
+    """`text` in a style (`good`, `warn`, `bad`, `dim`, `strong`, or the status of an account)."""
+    code = _BASIC_CODES.get(_BY_STATUS.get(style, style), "")
+    return f"\x1b[{code}m{text}\x1b[0m" if color and code and text else text
+
+
+_BASIC_CODES = {name: codes[1] for name, codes in _CODES.items()}
+
+
+def usage_style(utilization: float) -> str:
+    """The style of a used share: below 70 % good, below 90 % warn, then bad."""
+    return "good" if utilization < 0.7 else "warn" if utilization < 0.9 else "bad"
 
 
 class Span(NamedTuple):
@@ -146,3 +186,8 @@ def ansi_text(of: Line, depth: int) -> str:
         codes = sgr_codes(style, depth) if style else ""
         out.append(f"\x1b[{codes}m{text}\x1b[0m" if codes and text else text)
     return "".join(out)
+
+
+def ascii_line(of: Line) -> Line:
+    """A line for a terminal that knows ASCII alone."""
+    return tuple(span if span.text.isascii() else Span(ascii_text(span.text), span.style) for span in of)

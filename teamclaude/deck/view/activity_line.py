@@ -7,10 +7,9 @@ from functools import lru_cache
 from typing import Optional
 
 from ...proxy.records.activity import Activity
-from ..text.ascii import ascii_text
-from ..text.cells import clean
-from ..text.colors import colored
+from ..text.cells import ascii_text, clean
 from ..text.format import UNKNOWN, format_seconds, format_tokens, session_emoji
+from ..text.spans import colored
 
 __all__ = ["activity_line"]
 

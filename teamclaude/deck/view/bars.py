@@ -10,9 +10,8 @@ from collections.abc import Sequence
 
 from ..model.model import QuotaBar
 from ..text.cells import clip, width
-from ..text.colors import usage_style
 from ..text.format import UNKNOWN, format_duration, format_percent
-from ..text.spans import Line, Span, line_width
+from ..text.spans import Line, Span, line_width, usage_style
 from .wording import cell, short_time
 
 __all__ = ["bar_width", "bar_line", "bars_line"]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from ..model.snapshot import JsonObject, count_at, objects_at, text_at
 from ..text.cells import pad, width
-from ..text.colors import colored
 from ..text.format import UNKNOWN, finite_number, format_duration, format_tokens
+from ..text.spans import colored
 
 __all__ = ["burn_text", "capacity_lines", "pool_line"]
 

@@ -10,8 +10,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..model.model import DeckModel
-from ..text.ascii import ascii_line
-from ..text.spans import Line, clip_line, cursor_line, first_fitting, left_and_right, line, wrap_line
+from ..text.spans import (
+    Line,
+    ascii_line,
+    clip_line,
+    cursor_line,
+    first_fitting,
+    left_and_right,
+    line,
+    wrap_line,
+)
 from .options import MIN_HEIGHT, MIN_WIDTH, FrameOptions
 from .sections import BodyRow, body_rows, static_row
 

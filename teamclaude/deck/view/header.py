@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import Optional
 
 from ..model.model import DeckModel, NodeCounts, PoolCapacity, ProxyInfo, Totals
-from ..text.colors import usage_style
 from ..text.format import UNKNOWN, format_duration, format_percent
-from ..text.spans import Line, Span, clip_line, first_fitting, join_lines, left_and_right, line, line_width
+from ..text.spans import (
+    Line,
+    Span,
+    clip_line,
+    first_fitting,
+    join_lines,
+    left_and_right,
+    line,
+    line_width,
+    usage_style,
+)
 from .wording import plural, usage_dollars, usage_summary
 
 __all__ = ["header_lines"]

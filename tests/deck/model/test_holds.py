@@ -9,7 +9,7 @@ import pytest
 from teamclaude.deck.model.build import deck_model
 from teamclaude.deck.model.holds import describe_wait, describe_waiting, holds_of
 from teamclaude.deck.model.model import HeldRequest
-from teamclaude.deck.text.ascii import ascii_text
+from teamclaude.deck.text.cells import ascii_text
 from teamclaude.deck.text.spans import line_width, plain_text
 from teamclaude.deck.view.explain_page import explanation_lines
 from teamclaude.deck.view.frame import render_frame, render_lines

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.deck.text.cells import clean, clip, pad, width
+from teamclaude.deck.text.cells import (
+    Column,
+    ascii_text,
+    clean,
+    clip,
+    pad,
+    supports_unicode,
+    table_lines,
+    width,
+)
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 
@@ -82,3 +91,82 @@ def test_clean(text: str, shown: str) -> None:
 def test_no_control_character_survives() -> None:
     everything = "".join(chr(code) for code in [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029])
     assert clean("x".join(everything)).strip("x ") == ""
+
+
+# --- ASCII ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("── Tree", "-- Tree"),
+        ("│  └─ ↳ ", "|  `- + "),
+        ("Ses[██ 3h ]↓5h", "Ses[## 3h ]v5h"),
+        ("► ◆ ◇ ⚙ Σ 5 · 3…", "> * o % S 5 | 3~"),
+        ("“it’s”", '"it\'s"'),
+        ("漢字 ü", "???? ?"),
+        ("👨‍👩‍👧x🇩🇪", "??x??"),
+        ("plain", "plain"),
+    ],
+)
+def test_every_sign_has_a_likeness_of_its_width(text: str, shown: str) -> None:
+    assert ascii_text(text) == shown
+    assert width(text) == len(shown)
+
+
+@pytest.mark.parametrize(
+    ("env", "encoding", "speaks"),
+    [
+        ({"LANG": "en_US.UTF-8", "TERM": "xterm"}, "utf-8", True),
+        ({"LANG": "C.UTF-8"}, "UTF-8", True),
+        ({"LANG": "C"}, "utf-8", False),
+        ({"LANG": "en_US.UTF-8", "LC_ALL": "POSIX"}, "utf-8", False),
+        ({"LC_CTYPE": "UTF-8"}, "utf-8", True),
+        ({}, "utf-8", False),
+        ({"LANG": "de_DE"}, "iso8859-1", False),
+        ({"LANG": "C.UTF-8", "TERM": "linux"}, "utf-8", False),
+        ({"LANG": "C.UTF-8", "TERM": "vt100"}, "utf-8", False),
+        ({"LANG": "C.UTF-8", "TERM": "linux-16color"}, "utf-8", False),
+    ],
+)
+def test_who_speaks_unicode(env: dict[str, str], encoding: str, speaks: bool) -> None:
+    assert supports_unicode(env, encoding) is speaks
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+COLUMNS = (
+    Column("NAME", max_cells=6),
+    Column("N", align_right=True, drop_order=1),
+    Column("NOTE", drop_order=2),
+)
+
+
+def test_columns_line_up_in_cells() -> None:
+    rows = [["漢字", "7", "x"], ["a", "1234", "long note"]]
+    assert table_lines(COLUMNS, rows, 80) == [
+        "NAME     N  NOTE",
+        "漢字     7  x",
+        "a     1234  long note",
+    ]
+
+
+def test_a_column_has_its_most() -> None:
+    assert table_lines(COLUMNS, [["abcdefgh", "1", ""]], 80)[1] == "abcde…  1"
+
+
+def test_the_sparest_columns_go_first() -> None:
+    rows = [["name", "12", "note"]]
+    assert table_lines(COLUMNS, rows, 14) == ["NAME   N  NOTE", "name  12  note"]
+    assert table_lines(COLUMNS, rows, 13) == ["NAME   N", "name  12"]
+    assert table_lines(COLUMNS, rows, 7) == ["NAME", "name"]
+    assert table_lines(COLUMNS, rows, 3) == ["NA…", "na…"]
+
+
+def test_cells_are_cleaned() -> None:
+    assert table_lines(COLUMNS, [["a\x1b[2J\nb", "1", "x\x00"]], 80)[1] == "a b   1  x"
+
+
+def test_no_rows() -> None:
+    assert table_lines(COLUMNS, [], 80) == ["NAME  N  NOTE"]

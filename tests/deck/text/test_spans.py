@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-from teamclaude.deck.text.colors import sgr_codes
 from teamclaude.deck.text.spans import (
     Span,
     ansi_text,
@@ -18,6 +17,7 @@ from teamclaude.deck.text.spans import (
     line,
     line_width,
     plain_text,
+    sgr_codes,
     wrap_line,
 )
 
