@@ -16,8 +16,7 @@ from .model.build import deck_model
 from .model.conversations import sessions_of
 from .model.model import DeckModel
 from .sources.reader import SourceReader
-from .sources.sources import NO_SOURCES
-from .sources.sources_json import sources_from_json, sources_to_json
+from .sources.sources import NO_SOURCES, sources_from_json, sources_to_json
 
 __all__ = ["Feed", "SourcesProvider", "LocalFeed", "RemoteFeed"]
 

@@ -13,8 +13,7 @@ import pytest
 from teamclaude.accounts.config.config_file import ConfigFile
 from teamclaude.deck.feed import LocalFeed, RemoteFeed, SourcesProvider
 from teamclaude.deck.sources.reader import SourceReader
-from teamclaude.deck.sources.sources import IssuePin, MachineLoad, Sources
-from teamclaude.deck.sources.sources_json import sources_to_json
+from teamclaude.deck.sources.sources import IssuePin, MachineLoad, Sources, sources_to_json
 from teamclaude.errors import TeamClaudeError
 from teamclaude.proxy.server import ProxyServer
 

@@ -22,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from ...deck.model.build import deck_model
-    from ...deck.sources.sources_json import sources_from_json
+    from ...deck.sources.sources import sources_from_json
     from ..deck_page import deck_page
     from ..proxy_client import configured_proxy
 

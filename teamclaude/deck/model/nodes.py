@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from ..sources.presence import ActivitySigns
 from ..sources.sources import AgentTranscript, ClientProcess, IssuePin, RegistryRow, Transcript
 from ..text.format import session_emoji
-from .conversations import Conversation
+from .conversations import ActivitySigns, Conversation
 from .holds import describe_waiting
 from .model import LEAD, SOLO, WORKER, Node, UsageSum
 from .parents import ConversationSet

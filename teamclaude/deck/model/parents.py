@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..sources.presence import ActivitySigns
 from ..sources.sources import IssuePin, Sources
 from ..text.format import epoch_seconds
-from .conversations import Conversation, ancestors, usage_of
+from .conversations import ActivitySigns, Conversation, ancestors, usage_of
 from .model import UsageSum, sum_usage
 from .tree import without_cycles
 

@@ -18,14 +18,21 @@ from dataclasses import replace
 from typing import Optional, Union
 
 from ...threads import start_with_retry
-from .machine import MachineLoadReader
-from .presence import SHOWN_SEC, TOOL_SEC
-from .projects import Projects
+from .files import read_start
 from .registry import SessionRegistry
-from .session_files import SessionFiles
-from .sources import NO_SOURCES, ClientProcess, IssuePin, MachineLoad, RegistryRow, Sources
+from .session_files import Projects, SessionFiles
+from .sources import (
+    NO_SOURCES,
+    SHOWN_SEC,
+    TOOL_SEC,
+    ClientProcess,
+    IssuePin,
+    MachineLoad,
+    RegistryRow,
+    Sources,
+)
 
-__all__ = ["SourceReader"]
+__all__ = ["MachineLoadReader", "SourceReader"]
 
 BUSY_PAUSE_SEC, IDLE_PAUSE_SEC = 1.0, 4.0  # between two passes
 IDLE_AFTER_SEC = 15.0  # without a change
@@ -242,3 +249,47 @@ class SourceReader:
             },
             machine=self._machine,
         )
+
+
+SHARE_STEPS = 64  # finer changes are no news: a gauge has 16 cells
+
+
+class MachineLoadReader:
+    """`read` gives the memory as it is, and the processors since the last `read`."""
+
+    def __init__(self, proc: str = "/proc") -> None:
+        self._proc = proc
+        self._before: Optional[tuple[int, int]] = None  # (busy, all) processor time
+
+    def read(self) -> MachineLoad:
+        return MachineLoad(_rounded(self._memory()), _rounded(self._processors()))
+
+    def _memory(self) -> Optional[float]:
+        words = dict(line.split(":", 1) for line in self._lines("meminfo") if ":" in line)
+        try:
+            total, available = (int(words[name].split()[0]) for name in ("MemTotal", "MemAvailable"))
+        except (KeyError, ValueError, IndexError):
+            return None
+        return 1 - available / total if total > 0 else None
+
+    def _processors(self) -> Optional[float]:
+        lines = self._lines("stat")
+        try:
+            user, nice, system, idle, iowait, *rest = map(int, lines[0].split()[1:9])
+        except (ValueError, IndexError):
+            return None
+        everything = user + nice + system + idle + iowait + sum(rest)
+        before, self._before = self._before, (everything - idle - iowait, everything)
+        if before is None or everything <= before[1]:
+            return None
+        return (self._before[0] - before[0]) / (everything - before[1])
+
+    def _lines(self, name: str) -> list[str]:
+        try:
+            return read_start(f"{self._proc}/{name}", 4096).decode("ascii", "replace").splitlines()
+        except OSError:
+            return []
+
+
+def _rounded(share: Optional[float]) -> Optional[float]:
+    return None if share is None else round(min(1.0, max(0.0, share)) * SHARE_STEPS) / SHARE_STEPS

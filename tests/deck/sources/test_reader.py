@@ -11,12 +11,12 @@ import pytest
 from teamclaude.deck.model.build import deck_model
 from teamclaude.deck.model.conversations import sessions_of
 from teamclaude.deck.sources import reader as reading
-from teamclaude.deck.sources.machine import MachineLoadReader
-from teamclaude.deck.sources.reader import SourceReader
+from teamclaude.deck.sources.reader import MachineLoadReader, SourceReader
 from teamclaude.deck.sources.sources import (
     AgentTranscript,
     ClientProcess,
     IssuePin,
+    MachineLoad,
     RegistryRow,
     Transcript,
 )
@@ -326,3 +326,42 @@ def test_folders_that_are_none_or_closed_are_empty(tmp_path: Path, clock: Clock,
         (home.path / "projects").chmod(0o700)
     assert sources.registry == {}
     assert os.geteuid() == 0 or sources.transcripts == {}
+
+
+# --- the load of the machine ----------------------------------------------------------------------
+
+
+MEMORY = "MemTotal:       16000 kB\nMemFree:  100 kB\nMemAvailable:    4000 kB\nBuffers: 1 kB\n"
+
+
+def write(proc: Path, stat: str, memory: str = MEMORY) -> None:
+    (proc / "meminfo").write_text(memory)
+    (proc / "stat").write_text(f"{stat}\ncpu0 1 2 3 4\nintr 5\n")
+
+
+def test_memory_is_what_is_not_available(tmp_path: Path) -> None:
+    write(tmp_path, "cpu  100 0 100 700 100 0 0 0 0 0")
+    assert MachineLoadReader(str(tmp_path)).read() == MachineLoad(ram=0.75, cpu=None)
+
+
+def test_processors_are_busy_with_what_is_neither_idle_nor_waiting(tmp_path: Path) -> None:
+    gauges = MachineLoadReader(str(tmp_path))
+    write(tmp_path, "cpu  100 0 100 700 100 0 0 0 0 0")
+    gauges.read()
+    write(tmp_path, "cpu  140 5 140 850 150 10 5 0 0 0")
+    assert gauges.read().cpu == 0.328125  # 100 of 300, in steps of 1/64
+    assert gauges.read().cpu is None  # no time has passed
+    write(tmp_path, "cpu  100 0 100 700 100 0 0 0 0 0")
+    assert gauges.read().cpu is None  # started anew
+
+
+@pytest.mark.parametrize(
+    "text", ["", "MemTotal: 5 kB\n", "MemTotal: x\nMemAvailable: y\n", "MemTotal: 0\nMemAvailable: 0\n"]
+)
+def test_memory_that_cant_be_told_is_unknown(tmp_path: Path, text: str) -> None:
+    write(tmp_path, "cpu", text)
+    assert MachineLoadReader(str(tmp_path)).read() == MachineLoad(None, None)
+
+
+def test_another_system_has_no_gauges(tmp_path: Path) -> None:
+    assert MachineLoadReader(str(tmp_path / "none")).read() == MachineLoad(None, None)

@@ -30,7 +30,7 @@ def test_kind_name_status_windows_and_roll_up() -> None:
     ("fields", "word", "style"),
     [
         ({"status": "active"}, "active", "good"),
-        ({"status": "benched", "wait": 42.0}, "benched 42s", "warn"),
+        ({"status": "benched", "bench_sec": 42.0}, "benched 42s", "warn"),
         ({"status": "benched"}, "benched", "warn"),
         ({"status": "auth_failed"}, "login", "bad strong"),
         ({"status": "disabled"}, "disabled", "dim"),

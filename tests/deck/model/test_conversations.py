@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.deck.sources.presence import ActivitySigns
+from teamclaude.deck.model.conversations import ActivitySigns
 
 NOW = 1_795_428_000.0
 MINUTE = 60.0

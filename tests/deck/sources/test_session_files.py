@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.deck.sources.projects import Projects, agents_in
+from teamclaude.deck.sources.session_files import Projects, agents_in
 from tests.deck.claude_home import ClaudeHome, session_id
 
 NOW = 1_795_428_000.0
@@ -90,7 +90,7 @@ def test_of_a_session_in_two_folders_the_newer_one_counts(home: ClaudeHome, firs
 
 
 def test_a_sweep_is_bounded(home: ClaudeHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teamclaude.deck.sources.projects.MAX_FILES", 3)
+    monkeypatch.setattr("teamclaude.deck.sources.session_files.MAX_FILES", 3)
     for number in range(10):
         home.transcript(session_id(number), NOW, cwd=f"/w{number % 2}")
     projects = Projects(str(home.path))

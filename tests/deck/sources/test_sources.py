@@ -16,8 +16,9 @@ from teamclaude.deck.sources.sources import (
     RegistryRow,
     Sources,
     Transcript,
+    sources_from_json,
+    sources_to_json,
 )
-from teamclaude.deck.sources.sources_json import sources_from_json, sources_to_json
 
 SID = "3f2a91c0-1111-4222-8333-444444444444"
 EVERYTHING = Sources(
