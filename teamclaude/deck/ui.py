@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Optional
 
 from .key_bindings import handle_key
-from .model.alerts import new_alerts
+from .model.build import new_alerts
 from .model.model import Alert, DeckModel
 from .terminal.keyboard import Key
 from .text.spans import Line

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Optional
+from typing import Any, NamedTuple, Optional
 
-from ..text.format import finite_number
-from .bars import bars_of
+from ..text.cells import clean
+from ..text.format import epoch_seconds, finite_number
 from .conversations import usage_of
-from .model import AccountRow, IssueRow, Node, sum_usage
+from .model import AccountRow, Node, QuotaBar, sum_usage
 from .snapshot import JsonObject, object_at, objects_at, text_at
 
-__all__ = ["accounts_of", "by_tokens", "issues_of", "unassigned_of"]
+__all__ = ["accounts_of", "bars_of", "by_tokens", "pace_of", "unassigned_of"]
 
 
 def by_tokens(nodes: Iterable[Node]) -> list[Node]:
@@ -66,32 +66,56 @@ def unassigned_of(nodes: Mapping[str, Node], accounts: Iterable[AccountRow]) -> 
     )
 
 
-def issues_of(
-    snapshot: JsonObject, nodes: Mapping[str, Node], titles: Mapping[str, str]
-) -> tuple[IssueRow, ...]:
-    """Issues somebody works on now, most tokens first; `titles` by session.
-
-    Where the proxy's own records know the issue, its sums are theirs: they remember sessions that left.
-    """
-    recorded = {text_at(row, "issue").casefold(): row for row in objects_at(snapshot, "usageByIssue")}
-    working: dict[str, list[Node]] = {}
-    for node in by_tokens(nodes.values()):
-        if node.issue:
-            working.setdefault(node.issue.casefold(), []).append(node)
-    found = [_issue(members, recorded.get(name), titles) for name, members in working.items()]
-    return tuple(sorted(found, key=lambda issue: (-(issue.usage.tokens or 0), issue.name)))
+_HOUR, _DAY = 3600.0, 86400.0
+_WINDOW_SEC = {"5h": 5 * _HOUR, "7d": 7 * _DAY}
+_LABELS = {"5h": "Ses", "7d": "Wk"}
+LINE_TOLERANCE = 0.05  # a difference that the next requests may even out
+MIN_ELAPSED_SHARE = 0.05  # of a window's time: what was used until then is no speed to reckon with
+MAX_AXIS_CHARS = 32
 
 
-def _issue(members: Sequence[Node], recorded: Optional[JsonObject], titles: Mapping[str, str]) -> IssueRow:
-    sessions = {node.session: node for node in members}
-    tally = sum_usage([node.usage for node in members])
-    if recorded is not None:
-        kept = usage_of(recorded)
-        tally = kept if (kept.tokens or 0) >= (tally.tokens or 0) else tally
-    return IssueRow(
-        name=members[0].issue,
-        title=next((titles[session] for session in sessions if titles.get(session)), ""),
-        emojis=tuple(node.emoji for node in sessions.values()),
-        sessions=len(sessions),
-        usage=tally,
-    )
+class WindowPace(NamedTuple):
+    position: str  # behind, on, ahead, or empty where it can't be told
+    full_sec: Optional[float] = None  # seconds to 100 %, when ahead and it can be told
+
+
+def pace_of(used: Optional[float], left: Optional[float], span: Optional[float]) -> WindowPace:
+    """Where a window stands against its line; `left` seconds to its reset, of `span` in all."""
+    if used is None or left is None or span is None or left > span:
+        return WindowPace("")
+    passed = span - left
+    line = passed / span
+    if used < line - LINE_TOLERANCE:
+        return WindowPace("behind")
+    if used <= line + LINE_TOLERANCE:
+        return WindowPace("on")
+    return WindowPace("ahead", None if line < MIN_ELAPSED_SHARE else max(0.0, (1.0 - used) * passed / used))
+
+
+def bars_of(account: JsonObject, now: float) -> tuple[QuotaBar, ...]:
+    """`5h`, `7d` and the models' windows, fullest first; for an API key its limits, fullest first."""
+    quota = object_at(account, "quota")
+    if text_at(account, "type") == "apikey":
+        return _sorted(object_at(quota, "apiKeyLimits"), now)
+    whole = [
+        _bar(axis, quota.get(f"unified{axis}"), quota.get(f"unified{axis}Reset"), now) for axis in _WINDOW_SEC
+    ]
+    axes = object_at(quota, "axes")
+    return (*whole, *_sorted({axis: axes[axis] for axis in axes if axis not in _WINDOW_SEC}, now))
+
+
+def _sorted(axes: JsonObject, now: float) -> tuple[QuotaBar, ...]:
+    bars = [
+        _bar(axis, object_at(axes, axis).get("utilization"), object_at(axes, axis).get("resetsAt"), now)
+        for axis in axes
+    ]
+    return tuple(sorted(bars, key=lambda bar: (-(-1.0 if bar.used is None else bar.used), bar.axis)))
+
+
+def _bar(axis: str, utilization: Any, reset: Any, now: float) -> QuotaBar:
+    axis = clean(axis)[:MAX_AXIS_CHARS]
+    window, _, scope = axis.partition("_")
+    used, end = finite_number(utilization), epoch_seconds(reset)
+    left = end - now if end is not None and end > now else None
+    pace = pace_of(used, left, _WINDOW_SEC.get(window))
+    return QuotaBar(axis, _LABELS.get(axis) or scope or axis, used, left, pace.position, pace.full_sec)

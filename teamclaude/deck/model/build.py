@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Optional
 
 from ..sources.sources import NO_SOURCES, Sources
 from ..text.format import finite_number
-from .accounts import accounts_of, issues_of, unassigned_of
-from .alerts import alerts_of
-from .conversations import conversations, shown_with_parent
+from .accounts import accounts_of, by_tokens, unassigned_of
+from .conversations import conversations, shown_with_parent, usage_of
 from .holds import describe_waiting, holds_of
 from .model import (
     LEAD,
     WORKER,
     AccountRow,
     ActivityRow,
+    Alert,
     DeckModel,
     IssueRow,
     Node,
@@ -26,11 +26,10 @@ from .model import (
     sum_usage,
 )
 from .nodes import nodes_of
-from .parents import ConversationSet, parents_of, usage_by_node
 from .snapshot import JsonObject, object_at, objects_at, snapshot_time, text_at
-from .tree import trees_of
+from .tree import ConversationSet, parents_of, trees_of, usage_by_node
 
-__all__ = ["deck_model"]
+__all__ = ["alerts_of", "deck_model", "issues_of", "new_alerts"]
 
 
 def deck_model(snapshot: JsonObject, sources: Sources = NO_SOURCES, reachable: bool = True) -> DeckModel:
@@ -149,3 +148,54 @@ def _style(record: JsonObject) -> str:
 def _whole_number(source: Mapping[str, object], key: str) -> Optional[int]:
     value = finite_number(source.get(key))
     return None if value is None else int(value)
+
+
+def issues_of(
+    snapshot: JsonObject, nodes: Mapping[str, Node], titles: Mapping[str, str]
+) -> tuple[IssueRow, ...]:
+    """Issues somebody works on now, most tokens first; `titles` by session.
+
+    Where the proxy's own records know the issue, its sums are theirs: they remember sessions that left.
+    """
+    recorded = {text_at(row, "issue").casefold(): row for row in objects_at(snapshot, "usageByIssue")}
+    working: dict[str, list[Node]] = {}
+    for node in by_tokens(nodes.values()):
+        if node.issue:
+            working.setdefault(node.issue.casefold(), []).append(node)
+    found = [_issue(members, recorded.get(name), titles) for name, members in working.items()]
+    return tuple(sorted(found, key=lambda issue: (-(issue.usage.tokens or 0), issue.name)))
+
+
+def _issue(members: Sequence[Node], recorded: Optional[JsonObject], titles: Mapping[str, str]) -> IssueRow:
+    sessions = {node.session: node for node in members}
+    tally = sum_usage([node.usage for node in members])
+    if recorded is not None:
+        kept = usage_of(recorded)
+        tally = kept if (kept.tokens or 0) >= (tally.tokens or 0) else tally
+    return IssueRow(
+        name=members[0].issue,
+        title=next((titles[session] for session in sessions if titles.get(session)), ""),
+        emojis=tuple(node.emoji for node in sessions.values()),
+        sessions=len(sessions),
+        usage=tally,
+    )
+
+
+_CHIPS = {"block": "blocked", "review": "review"}
+
+
+def alerts_of(nodes: Mapping[str, Node], accounts: Iterable[AccountRow], verdict: str) -> frozenset[Alert]:
+    """Everything that needs the operator in this frame."""
+    found = {
+        Alert(_CHIPS[node.chip], node.issue or node.key) for node in nodes.values() if node.chip in _CHIPS
+    }
+    found |= {Alert("collision", node.issue.casefold()) for node in nodes.values() if node.collision}
+    found |= {Alert("login", account.name) for account in accounts if account.status == "auth_failed"}
+    if verdict == "red":
+        found.add(Alert("pool red"))
+    return frozenset(found)
+
+
+def new_alerts(previous: Optional[frozenset[Alert]], current: frozenset[Alert]) -> frozenset[Alert]:
+    """What to ring for; nothing in the first frame (`previous` None): the operator is looking at it."""
+    return frozenset() if previous is None else current - previous

@@ -13,8 +13,8 @@ from ..text.format import session_emoji
 from .conversations import ActivitySigns, Conversation
 from .holds import describe_waiting
 from .model import LEAD, SOLO, WORKER, Node, UsageSum
-from .parents import ConversationSet
 from .snapshot import text_at
+from .tree import ConversationSet
 
 __all__ = ["chip_of", "nodes_of"]
 

@@ -274,6 +274,11 @@ def test_corrupt_files_say_nothing(tmp_path: Path, content: bytes) -> None:
     assert file.facts.last_turn is None
     assert file.facts.title == ""
 
+
+# --- what the lines say ---------------------------------------------------------------------------
+
+
+def facts(*entries: dict[str, Any], titled: bool = True) -> TranscriptFacts:
     """Of a transcript with these entries, written as the client writes: compact."""
     lines = [json.dumps(entry, separators=(",", ":")).encode() for entry in entries]
     return parse_facts(reversed(lines), titled)
@@ -281,9 +286,6 @@ def test_corrupt_files_say_nothing(tmp_path: Path, content: bytes) -> None:
 
 def note(kind: str, key: str, text: object) -> dict[str, Any]:
     return {"type": kind, key: text, "sessionId": "s"}
-
-
-# --- what the lines say: turns ---------------------------------------------------------------------
 
 
 def test_the_newest_turn_counts_with_its_place() -> None:
