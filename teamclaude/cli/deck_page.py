@@ -59,7 +59,7 @@ def deck_page(model: DeckModel, stream: TextIO, requests: int = MAX_REQUESTS) ->
     """The whole Deck as text for a stream, in colour where it shows colours; so many finished `requests`."""
     from ..deck.text.spans import ansi_text, plain_text
     from ..deck.view.frame import render_lines
-    from ..deck.view.options import FrameOptions
+    from ..deck.view.ui_state import FrameOptions
 
     color = terminal.has_color(stream)
     options = FrameOptions(

@@ -25,9 +25,8 @@ from ..proxy.server import ProxyServer
 from .model.snapshot import JsonObject
 from .text.spans import line
 from .ui import CommandResult
-from .view.explain_page import explanation_lines
-from .view.options import Page
-from .view.ui_state import Command
+from .view.pages import explanation_lines
+from .view.ui_state import Command, Page
 
 __all__ = ["Controls", "LocalControls", "ReadOnlyControls", "CommandWorker"]
 

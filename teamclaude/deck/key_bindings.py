@@ -12,7 +12,7 @@ from typing import Optional
 
 from .terminal.keyboard import Key
 from .text.cells import clean
-from .view.help_page import help_page
+from .view.pages import help_page
 from .view.sections import ACCOUNT_PREFIX, ACTIVITY_PREFIX, NODE_PREFIX
 from .view.ui_state import (
     BROWSE,

@@ -11,11 +11,10 @@ from .model.build import new_alerts
 from .model.model import Alert, DeckModel
 from .terminal.keyboard import Key
 from .text.spans import Line
-from .view.details import account_page, node_page
 from .view.footer import footer_lines
 from .view.frame import EMPTY_FRAME, render_frame
-from .view.options import FrameOptions, Page
-from .view.ui_state import BROWSE, Command, EnterSecret, ReadPage, ScreenContents, UiState
+from .view.pages import account_page, node_page
+from .view.ui_state import BROWSE, Command, EnterSecret, FrameOptions, Page, ReadPage, ScreenContents, UiState
 
 __all__ = ["DeckUi", "CommandResult", "TerminalTraits"]
 

@@ -11,7 +11,6 @@ from teamclaude.deck.key_bindings import handle_key
 from teamclaude.deck.terminal.keyboard import Key
 from teamclaude.deck.text.spans import line, plain_text
 from teamclaude.deck.view.footer import footer_lines
-from teamclaude.deck.view.options import Page
 from teamclaude.deck.view.ui_state import (
     AddAccount,
     Browse,
@@ -20,6 +19,7 @@ from teamclaude.deck.view.ui_state import (
     Confirm,
     EditFilter,
     EnterSecret,
+    Page,
     ReadPage,
     ScreenContents,
     UiState,

@@ -9,8 +9,7 @@ from teamclaude.deck.model.model import Alert, PoolCapacity
 from teamclaude.deck.terminal.keyboard import Key
 from teamclaude.deck.text.spans import line, plain_text
 from teamclaude.deck.ui import CommandResult, DeckUi, TerminalTraits
-from teamclaude.deck.view.options import Page
-from teamclaude.deck.view.ui_state import Browse, Command, EnterSecret, ReadPage
+from teamclaude.deck.view.ui_state import Browse, Command, EnterSecret, Page, ReadPage
 from tests.deck.example_model import ALICE, rich
 
 BLOCKED = Alert("blocked", "ENG-1")

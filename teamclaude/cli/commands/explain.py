@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(record, indent=2))
         return 0
-    from ...deck.view.explain_page import explanation_lines
+    from ...deck.view.pages import explanation_lines
 
     print("\n".join(explanation_lines(record)))
     return 0

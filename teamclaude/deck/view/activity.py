@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from ..model.model import ActivityRow, Node
+from ..model.model import ActivityRow, HeldRequest, Node
 from ..model.snapshot import JsonObject, text_at
 from ..text.cells import clean
 from ..text.format import (
@@ -13,15 +13,16 @@ from ..text.format import (
     epoch_seconds,
     finite_number,
     format_dollars,
+    format_duration,
     format_seconds,
     format_tokens,
     session_emoji,
 )
 from ..text.spans import Line, Span, clip_line, line, line_width
-from .options import FrameOptions
+from .ui_state import FrameOptions
 from .wording import cell, model_name
 
-__all__ = ["activity_row"]
+__all__ = ["activity_row", "hold_row"]
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 USUAL_PATH = "/v1/messages"
@@ -136,3 +137,15 @@ def _cost(record: JsonObject) -> str:
 def _tokens(record: JsonObject, key: str, word: str) -> str:
     shown = record.get(key) is not None or (record.get("unmeasured") is True and word != "cached")
     return f"{format_tokens(record.get(key))} {word}" if shown else ""
+
+
+def hold_row(hold: HeldRequest, nodes: Mapping[str, Node], options: FrameOptions) -> Line:
+    """`held 5m, alice back 23:22  🦜 Fix the login  opus-4-8`."""
+    words = line("  ", (f"held {format_duration(int(hold.held_sec))}, {hold.expected}", "warn"), "  ")
+    who: Line = line((hold.request, "dim"))
+    if hold.session:
+        node = nodes.get(hold.node_key) or nodes.get(hold.session)
+        animal = node.emoji if node is not None and node.emoji else session_emoji(hold.session)
+        mark = hold.session[:2] if options.ascii else animal
+        who = line(f"{mark} ", (node.label if node is not None else hold.session[:8], "strong"))
+    return clip_line((*words, *who, Span(f"  {model_name(hold.model)}", "dim")), options.width)

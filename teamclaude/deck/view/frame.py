@@ -20,8 +20,8 @@ from ..text.spans import (
     line,
     wrap_line,
 )
-from .options import MIN_HEIGHT, MIN_WIDTH, FrameOptions
 from .sections import BodyRow, body_rows, static_row
+from .ui_state import MIN_HEIGHT, MIN_WIDTH, FrameOptions
 
 __all__ = ["EMPTY_FRAME", "Frame", "render_frame", "render_lines"]
 

@@ -9,12 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
-from ..model.model import LEAD, WORKER, Node, UsageSum
+from ..model.model import LEAD, WORKER, DeckModel, Node, Tree, TreeLine, UsageSum, sum_usage
 from ..text.cells import clip, width
-from ..text.spans import Line, Span, clip_line, join_lines, line, line_width
-from .wording import cell, model_name, short_time, usage_dollars, usage_tokens
+from ..text.spans import Line, Span, clip_line, first_fitting, join_lines, line, line_width
+from .wording import cell, model_name, plural, short_time, usage_dollars, usage_summary, usage_tokens
 
-__all__ = ["NO_PLACEMENT", "NodeColumns", "RowPlacement", "node_columns", "node_row"]
+__all__ = [
+    "NO_PLACEMENT",
+    "NodeColumns",
+    "RowPlacement",
+    "connectors",
+    "levels_line",
+    "node_columns",
+    "node_row",
+    "tree_summary",
+]
 
 CHIP_STYLES = {
     "work": "good",
@@ -182,3 +191,37 @@ def _about(node: Node, columns: NodeColumns, room: int) -> Line:
         line((node.about, "dim")) if node.about else (),
     ]
     return clip_line(join_lines(parts), room)
+
+
+def connectors(at: TreeLine) -> str:
+    """The connectors in front of a node: three cells for each level."""
+    if not at.more_below:
+        return ""
+    before = "".join("│  " if more else "   " for more in at.more_below[:-1])
+    return before + ("├─ " if at.more_below[-1] else "└─ ")
+
+
+def tree_summary(model: DeckModel, folded: bool) -> list[Line]:
+    """`1 tree · 6 nodes · 58k tok · $3.10`, longest wording first."""
+    tally, nodes = model.tree_usage, model.tree_nodes
+    trees = plural(len(model.trees), "tree")
+    needs = sum(model.nodes[at.key].needs_you for tree in model.trees for at in tree.lines)
+    notes = [line((f"{needs} needs-you", "bad strong"))] if folded and needs else []
+    fold = [line(("t unfolds", "dim"))] if folded else []
+    return [
+        join_lines([line(trees), line(plural(nodes, "node")), line(usage_summary(tally)), *notes, *fold]),
+        join_lines([line(trees), line(plural(nodes, "node")), line(f"{usage_tokens(tally)} tok"), *notes]),
+        join_lines([line(f"{nodes} nodes"), line(usage_dollars(tally))]),
+    ]
+
+
+def levels_line(trees: tuple[Tree, ...], room: int) -> Line:
+    """`Levels  L0 1·10k  L1 2·8.0k`: how many nodes at each depth, and their tokens."""
+    found = []
+    for depth in range(max((len(tree.levels) for tree in trees), default=0)):
+        levels = [tree.levels[depth] for tree in trees if depth < len(tree.levels)]
+        nodes = sum(level.nodes for level in levels)
+        tally = sum_usage([level.usage for level in levels])
+        found.append(line((f"L{depth} ", "accent"), f"{nodes}·{usage_tokens(tally)}"))
+    ways = [join_lines([line(("Levels", "dim")), *found[:shown]], "  ") for shown in range(len(found), 0, -1)]
+    return first_fitting(ways, room)

@@ -2,23 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Optional
 
-from ..model.model import DeckModel, Node, TreeLine
+from ..model.model import AccountRow, ActivityRow, DeckModel, HeldRequest, IssueRow, Node, Tree, TreeLine
 from ..text.spans import Line, Span, first_fitting, join_lines, line, line_width
 from .accounts import AccountColumns, account_lines
-from .activity import activity_row
+from .activity import activity_row, hold_row
 from .header import header_lines
-from .holds import hold_row
 from .issues import MAX_FOLDED, IssueColumns, issue_heading, issue_row
-from .node_rows import RowPlacement, node_columns, node_row
-from .options import FrameOptions
-from .row_filter import RowFilter
-from .tree_lines import connectors, levels_line, tree_summary
+from .node_rows import RowPlacement, connectors, levels_line, node_columns, node_row, tree_summary
+from .ui_state import FrameOptions
 from .wording import plural, short_names
 
-__all__ = ["ACCOUNT_PREFIX", "ACTIVITY_PREFIX", "NODE_PREFIX", "BodyRow", "body_rows", "static_row"]
+__all__ = [
+    "ACCOUNT_PREFIX",
+    "ACTIVITY_PREFIX",
+    "BodyRow",
+    "NODE_PREFIX",
+    "RowFilter",
+    "body_rows",
+    "static_row",
+]
+
+_FIELDS = ("method", "path", "model", "session", "client", "accounts", "status", "outcome", "reason")
+
+
+class RowFilter:
+    """`found` tells whether anything has matched so far; upper and lower case are alike."""
+
+    def __init__(self, nodes: Mapping[str, Node], wanted: str) -> None:
+        self._nodes = nodes
+        self._letters = wanted.casefold()
+        self.matches_all = not wanted
+        self.any_match = not wanted
+
+    def matches_node(self, key: str) -> bool:
+        if self.matches_all:
+            return True
+        node = self._nodes[key]
+        about = (node.label, node.issue, node.title, node.about, node.project, node.branch, node.session)
+        state = "held" if node.held_sec is not None else "live" if node.live else "idle"
+        return self._match((*about, node.account, node.model, node.chip, state))
+
+    def tree_keys(self, tree: Tree) -> set[str]:
+        """Keys of the rows of a tree that match, and of all above them."""
+        if self.matches_all:
+            return {at.key for at in tree.lines}
+        kept: set[str] = set()
+        for at in tree.lines:
+            up = at.key if self.matches_node(at.key) else ""
+            while up and up not in kept:
+                kept.add(up)
+                above = self._nodes.get(up)
+                up = above.parent if above is not None else ""
+        return kept
+
+    def matches_account(self, account: AccountRow) -> bool:
+        return self.matches_all or self._match((account.name, account.status, account.reason))
+
+    def matches_hold(self, hold: HeldRequest) -> bool:
+        if self.matches_all:
+            return True
+        node = self._nodes.get(hold.node_key) or self._nodes.get(hold.session)
+        label = node.label if node is not None else ""
+        return self._match((hold.request, hold.session, hold.model, "held", hold.expected, label))
+
+    def matches_issue(self, issue: IssueRow) -> bool:
+        return self.matches_all or self._match((issue.name, issue.title))
+
+    def matches_activity(self, row: ActivityRow) -> bool:
+        if self.matches_all:
+            return True
+        session, agent = (str(row.record.get(key) or "") for key in ("session", "agent"))
+        node = self._nodes.get(f"{session}/{agent}" if agent else session)
+        texts = [str(row.record.get(field) or "") for field in _FIELDS]
+        return self._match((*texts, row.waiting_for, node.label if node is not None else ""))
+
+    def _match(self, texts: Iterable[str]) -> bool:
+        hit = self._letters in "\n".join(texts).casefold()
+        self.any_match = self.any_match or hit
+        return hit
+
 
 # What the id of a row begins with.
 NODE_PREFIX, ACCOUNT_PREFIX, ACTIVITY_PREFIX = "node:", "account:", "activity:"

@@ -11,9 +11,9 @@ from teamclaude.deck.model.holds import describe_wait, describe_waiting, holds_o
 from teamclaude.deck.model.model import HeldRequest
 from teamclaude.deck.text.cells import ascii_text
 from teamclaude.deck.text.spans import line_width, plain_text
-from teamclaude.deck.view.explain_page import explanation_lines
 from teamclaude.deck.view.frame import render_frame, render_lines
-from teamclaude.deck.view.options import FrameOptions
+from teamclaude.deck.view.pages import explanation_lines
+from teamclaude.deck.view.ui_state import FrameOptions
 from tests.deck.snapshot_json import NOW, binding, deck, request, sid
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local

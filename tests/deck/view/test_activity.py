@@ -9,7 +9,7 @@ import pytest
 from teamclaude.deck.model.model import ActivityRow
 from teamclaude.deck.text.spans import line_width, plain_text
 from teamclaude.deck.view.activity import activity_row
-from teamclaude.deck.view.options import FrameOptions
+from teamclaude.deck.view.ui_state import FrameOptions
 from tests.deck.example_model import ACTIVITY, ALICE, BOB, NODES, request
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local

@@ -11,7 +11,7 @@ import pytest
 from teamclaude.deck.model.model import DeckModel, Node, ProxyInfo, Totals
 from teamclaude.deck.text.spans import line, line_width, plain_text
 from teamclaude.deck.view.frame import Frame, render_frame, render_lines
-from teamclaude.deck.view.options import FrameOptions, Page
+from teamclaude.deck.view.ui_state import FrameOptions, Page
 from tests.deck.example_model import ACTIVITY, ALICE, NODES, node, rich
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local

@@ -1,0 +1,240 @@
+"""One row in full: what there was no room for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Optional
+
+from ..model.holds import describe_wait
+from ..model.model import AccountRow, DeckModel, Node, QuotaBar
+from ..model.snapshot import JsonObject, object_at, objects_at, text_at
+from ..text.cells import clean, pad, width
+from ..text.format import UNKNOWN, epoch_seconds, finite_number, format_duration, format_percent
+from ..text.spans import Line, line
+from .ui_state import Page
+from .wording import plural, usage_summary
+
+__all__ = ["account_page", "explanation_lines", "help_page", "node_page"]
+
+PACES = {
+    "behind": "behind its line: has room",
+    "on": "on its line",
+    "ahead": "ahead of its line",
+}
+
+
+def node_page(model: DeckModel, key: str) -> Optional[Page]:
+    """Everything known of one conversation; None when it is gone."""
+    node = model.nodes.get(key)
+    if node is None:
+        return None
+    below = [child for child in model.nodes.values() if child.parent == key]
+    above = model.nodes.get(node.parent)
+    facts = [
+        ("session", node.session),
+        ("agent", node.agent),
+        ("issue", node.issue),
+        ("title", node.title),
+        ("about", node.about),
+        ("state", _state(node)),
+        ("waits", node.waiting_for),
+        ("needs you", node.chip if node.needs_you else ""),
+        ("same issue", "another session is pinned to it, too" if node.collision else ""),
+        ("account", (node.account or "none yet") + (" (pinned)" if node.pinned else "")),
+        ("model", node.model),
+        ("folder", node.project),
+        ("branch", node.branch),
+        ("used", usage_summary(node.usage) + _requests(node.usage.requests)),
+        ("works for", above.label if above is not None else ""),
+        ("leads", ", ".join(child.label for child in below)),
+    ]
+    return Page(f"{node.emoji} {node.label}", tuple(_rows(facts)))
+
+
+def account_page(model: DeckModel, name: str) -> Optional[Page]:
+    """Everything known of one account; None when it is gone."""
+    account = next((account for account in model.accounts if account.name == name), None)
+    if account is None:
+        return None
+    facts = [
+        ("kind", "API key, billed by use" if account.kind == "apikey" else "subscription"),
+        ("status", _status(account)),
+        ("reason", account.reason),
+        ("streak", f"{account.streak} refusals in a row" if account.streak else ""),
+        ("in flight", str(account.inflight)),
+        (
+            "serves",
+            f"{plural(len(account.nodes), 'agent')}, {account.live} live; {usage_summary(account.usage)}",
+        ),
+        ("in all", usage_summary(account.lifetime_usage) + _requests(account.lifetime_usage.requests)),
+        ("last resort", "used only when all others can't" if account.last_resort else ""),
+        ("pinned", "all work goes to it" if account.pinned else ""),
+    ]
+    return Page(account.name, (*_rows(facts), (), *_rows([(bar.label, _bar(bar)) for bar in account.bars])))
+
+
+def _state(node: Node) -> str:
+    words = [
+        "live" if node.live else f"idle {format_duration(node.idle)}",
+        "a tool is executing" if node.tool_running else "",
+        "a request is in flight" if node.inference else "",
+        "prompt cache warm" if node.warm else "",
+    ]
+    return ", ".join(word for word in words if word)
+
+
+def _status(account: AccountRow) -> str:
+    return (
+        f"{account.status}, back in {format_duration(account.bench_sec)}"
+        if account.bench_sec
+        else account.status
+    )
+
+
+def _requests(requests: Optional[int]) -> str:
+    return "" if requests is None else f" · {plural(requests, 'request')}"
+
+
+def _bar(bar: QuotaBar) -> str:
+    words = [
+        f"{format_percent(bar.used)} used",
+        f"resets in {format_duration(bar.reset_sec)}" if bar.reset_sec is not None else "",
+        PACES.get(bar.pace, ""),
+        f"full in {format_duration(bar.full_sec)}" if bar.full_sec is not None else "",
+    ]
+    return ", ".join(word for word in words if word) if bar.used is not None else UNKNOWN
+
+
+def _rows(facts: Iterable[tuple[str, str]]) -> list[Line]:
+    return [line((f"  {name:<12}", "dim"), value) for name, value in facts if value]
+
+
+WRITE_KEYS = (
+    ("s", "pin all work, or the session under the cursor, to an account"),
+    ("a", "add an account: an API key, or the login of Claude Code"),
+    ("r", "remove an account from the config file"),
+    ("R", "read the config file again"),
+    ("d", "disable an account, or enable it again"),
+)
+READ_KEYS = (
+    ("j k ↓ ↑", "move the cursor (a click does, too); Esc takes it away"),
+    ("Enter", "the row under the cursor in full"),
+    ("e", "explain: why a request went where it went"),
+    ("PgDn PgUp", "scroll; so do the mouse wheel, Space, Home (g) and End (G)"),
+    ("Tab", "to the next section; Shift-Tab goes back"),
+    ("/", "show only rows with these letters in them"),
+    ("t", "fold or unfold the trees"),
+    ("i", "show all issues, or the first eight"),
+    ("b", "mute the bell, which rings when something new needs you"),
+    ("q", "quit"),
+)
+SIGNS = (
+    ("►", "bad strong", "needs you: blocked, in review, or waiting for an answer"),
+    ("◆", "warn", "before a session: another one is pinned to the same issue"),
+    ("☂ ↳", "accent", "leads others; works for the one above"),
+    ("⚙ ~", "good", "a tool is executing; a model is answering"),
+    ("Σ", "accent", "tokens of a whole branch of a tree"),
+    ("◆ ◇", "good", "an account with a subscription; one with an API key"),
+    ("[██  ]", "good", "what is used of a window of quota; in it the time to its reset"),
+    ("↑ →", "good", "the account is behind its line and has room; it keeps to it"),
+    ("↓5h", "warn", "ahead of its line: full in five hours if it goes on like that"),
+)
+
+
+def help_page(read_only: bool) -> Page:
+    """What the keys do and what the signs mean."""
+    lines: list[Line] = [()]
+    lines += [_row(key, "accent", text) for key, text in READ_KEYS]
+    if not read_only:
+        lines += [(), *(_row(key, "accent", text) for key, text in WRITE_KEYS)]
+    lines += [(), *(_row(*sign) for sign in SIGNS)]
+    lines += [(), line(("  To select text with the mouse hold Shift. More: teamclaude help deck", "dim"))]
+    return Page("Keys and signs", tuple(lines), indent=13)
+
+
+def _row(sign: str, style: str, text: str) -> Line:
+    return line(f"  {' ' * (9 - len(sign))}", (sign, style), f"  {text}")
+
+
+def explanation_lines(record: JsonObject) -> list[str]:
+    """The request, then each attempt: the account, the reason, and the rule that excluded each other one."""
+    lines = [_request(record)]
+    for key, label in (("session", "session"), ("agent", "agent"), ("model", "model")):
+        if text_at(record, key):
+            lines.append(f"  {label:<8} {text_at(record, key)}")
+    lines.append(f"  {'outcome':<8} {_outcome(record)}")
+    attempts, waits = objects_at(record, "attempts"), objects_at(record, "waits")
+    for count, attempt in enumerate(attempts, 1):
+        lines += _wait_lines(waits, count - 1)
+        lines += ["", f"{count}. {_attempt(attempt)}", *_decision(object_at(attempt, "decision"))]
+    lines += _wait_lines(waits, len(attempts))
+    # No attempt: the decision that there was no account for it.
+    final = object_at(record, "decision")
+    if final and not attempts:
+        lines += ["", *_decision(final)]
+    return lines
+
+
+def _request(record: JsonObject) -> str:
+    words = (
+        text_at(record, "request"),
+        _clock(record.get("at")),
+        text_at(record, "method"),
+        text_at(record, "path"),
+    )
+    return " ".join(word for word in words if word)
+
+
+def _outcome(record: JsonObject) -> str:
+    words = [text_at(record, "outcome") or "still running", _status_text(record.get("status"))]
+    note = text_at(record, "note")
+    return " ".join(word for word in words if word) + (f": {note}" if note else "")
+
+
+def _wait_lines(waits: Sequence[JsonObject], attempts: int) -> list[str]:
+    """The waits after so many attempts; of one that lasts, why each account is out."""
+    lines = []
+    for wait in waits:
+        if finite_number(wait.get("attempts")) == attempts:
+            now = (epoch_seconds(wait.get("at")) or 0.0) + (finite_number(wait.get("sec")) or 0.0)
+            lines += ["", f"-  {describe_wait(wait, now)}"]
+            if not wait.get("over") or text_at(wait, "kind") == "held":
+                lines += _decision(object_at(wait, "decision"))
+    return lines
+
+
+def _attempt(attempt: JsonObject) -> str:
+    status, note = _status_text(attempt.get("status")), text_at(attempt, "note")
+    said = f"answered {status}" if status else "no answer"
+    return f"{text_at(attempt, 'account') or UNKNOWN}: {said}{f' ({note})' if note else ''}"
+
+
+def _decision(decision: JsonObject) -> list[str]:
+    reason, detail = text_at(decision, "reason"), text_at(decision, "detail")
+    lines = [f"   because   {reason or UNKNOWN}{f' ({detail})' if detail else ''}"]
+    previous, account = text_at(decision, "previous"), text_at(decision, "account")
+    if previous and previous != account:
+        lines.append(f"   before    {previous}")
+    excluded = objects_at(decision, "excluded")
+    room = max((width(text_at(row, "account")) for row in excluded), default=0)
+    for place, row in enumerate(excluded):
+        label = "not taken" if place == 0 else ""
+        rule, why = text_at(row, "rule"), text_at(row, "detail")
+        lines.append(
+            f"   {label:<9} {pad(text_at(row, 'account'), room)}  {rule}{f' ({why})' if why else ''}"
+        )
+    back = epoch_seconds(decision.get("retryAt"))
+    if back is not None:
+        lines.append(f"   again at  {_clock(back)}")
+    return lines
+
+
+def _status_text(value: Any) -> str:
+    status = finite_number(value)
+    return "" if status is None else f"{status:.0f}"
+
+
+def _clock(value: Any) -> str:
+    moment = epoch_seconds(value)
+    return "" if moment is None else clean(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment)))
