@@ -28,7 +28,7 @@ from .ui import CommandResult
 from .view.pages import explanation_lines
 from .view.ui_state import Command, Page
 
-__all__ = ["Controls", "LocalControls", "ReadOnlyControls", "CommandWorker"]
+__all__ = ["CommandWorker", "Controls", "LocalControls", "ReadOnlyControls"]
 
 
 class Controls(Protocol):

@@ -18,7 +18,7 @@ from .model.model import DeckModel
 from .sources.reader import SourceReader
 from .sources.sources import NO_SOURCES, sources_from_json, sources_to_json
 
-__all__ = ["Feed", "SourcesProvider", "LocalFeed", "RemoteFeed"]
+__all__ = ["Feed", "LocalFeed", "RemoteFeed", "SourcesProvider"]
 
 
 class Feed(Protocol):

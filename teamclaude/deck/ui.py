@@ -16,7 +16,7 @@ from .view.frame import EMPTY_FRAME, render_frame
 from .view.pages import account_page, node_page
 from .view.ui_state import BROWSE, Command, EnterSecret, FrameOptions, Page, ReadPage, ScreenContents, UiState
 
-__all__ = ["DeckUi", "CommandResult", "TerminalTraits"]
+__all__ = ["CommandResult", "DeckUi", "TerminalTraits"]
 
 PASTE_BURST = 16  # different characters at once are no typing
 

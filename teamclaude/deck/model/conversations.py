@@ -15,10 +15,10 @@ from .model import UNKNOWN_USAGE, UsageSum
 from .snapshot import JsonObject, object_at, objects_at, text_at
 
 __all__ = [
-    "ActivitySigns",
-    "Conversation",
     "LIVE_SEC",
     "NEW_SEC",
+    "ActivitySigns",
+    "Conversation",
     "ancestors",
     "conversations",
     "sessions_of",

@@ -9,7 +9,7 @@ from ..text.format import UNKNOWN, epoch_seconds, finite_number, format_duration
 from .model import HeldRequest
 from .snapshot import JsonObject, objects_at, text_at
 
-__all__ = ["holds_of", "describe_wait", "describe_waiting"]
+__all__ = ["describe_wait", "describe_waiting", "holds_of"]
 
 
 def holds_of(snapshot: JsonObject, now: float) -> tuple[HeldRequest, ...]:

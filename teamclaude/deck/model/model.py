@@ -18,20 +18,20 @@ from typing import Any, NamedTuple, Optional
 __all__ = [
     "AccountRow",
     "ActivityRow",
-    "QuotaBar",
-    "PoolCapacity",
+    "Alert",
     "DeckModel",
-    "NodeCounts",
-    "ProxyInfo",
     "HeldRequest",
     "IssueRow",
-    "TreeLevel",
-    "Alert",
     "Node",
-    "UsageSum",
+    "NodeCounts",
+    "PoolCapacity",
+    "ProxyInfo",
+    "QuotaBar",
     "Totals",
     "Tree",
+    "TreeLevel",
     "TreeLine",
+    "UsageSum",
 ]
 
 LEAD, WORKER, SOLO = "lead", "worker", "solo"

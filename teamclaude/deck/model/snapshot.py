@@ -8,7 +8,7 @@ from typing import Any, Optional
 from ..text.cells import clean
 from ..text.format import UNKNOWN, epoch_seconds, finite_number
 
-__all__ = ["JsonObject", "count_at", "snapshot_time", "object_at", "objects_at", "text_at"]
+__all__ = ["JsonObject", "count_at", "object_at", "objects_at", "snapshot_time", "text_at"]
 
 JsonObject = Mapping[str, Any]
 

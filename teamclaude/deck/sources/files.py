@@ -1,4 +1,4 @@
-"""Other programs' files, read only, bounded, and without surprise: a problem is as if there were no file."""
+"""Read other programs' files: read-only, bounded; a file that cannot be read counts as missing."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from ..text.format import epoch_seconds
 __all__ = [
     "FileCache",
     "FileStamp",
-    "json_object",
-    "parse_time",
-    "open_to_read",
     "clean_text",
+    "json_object",
+    "open_to_read",
+    "parse_time",
     "read_start",
     "stamp_of",
 ]
 
 T = TypeVar("T")
-MAX_TEXT_CHARS = 200  # characters of a title, a prompt, an intent
+MAX_TEXT_CHARS = 200  # of a title, a prompt, an intent
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class FileStamp(NamedTuple):
-    """What tells one state of a file from the next."""
+    """What differs between two states of a file."""
 
     mtime_ns: int
     size: int
@@ -36,12 +36,12 @@ class FileStamp(NamedTuple):
 
     @property
     def modified(self) -> float:
-        """Epoch seconds."""
+        """The mtime in epoch seconds."""
         return self.mtime_ns / 1e9
 
 
 def stamp_of(path: str) -> Optional[FileStamp]:
-    """None for what is not there or is no regular file."""
+    """Return the stamp of a regular file; None for anything else."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -52,12 +52,12 @@ def stamp_of(path: str) -> Optional[FileStamp]:
 
 
 def open_to_read(path: str) -> int:
-    """A descriptor to read from; raises OSError.  A pipe in a file's place does not block."""
+    """Open a file for reading; raise OSError.  Opening a pipe in the file's place does not block."""
     return os.open(path, _OPEN)
 
 
 def read_start(path: str, limit: int) -> bytes:
-    """At most `limit` bytes; raises OSError."""
+    """Return at most `limit` bytes from the start of a file; raise OSError."""
     descriptor = open_to_read(path)
     try:
         parts, left = [], limit
@@ -73,10 +73,10 @@ def read_start(path: str, limit: int) -> bytes:
 
 
 class FileCache(Generic[T]):
-    """Parsed small files; one is read again only when its mtime or size changed.
+    """Cache parsed small files; read one again only when its stamp changed.
 
-    `parse` gets the bytes and returns None, or raises ValueError, for what it can't use.  Files above `limit`
-    bytes are not read.
+    `parse` gets the bytes and returns None, or raises ValueError, for contents it cannot use.  Files larger
+    than `limit` bytes are not read.
     """
 
     def __init__(self, parse: Callable[[bytes], Optional[T]], limit: int = 1 << 16) -> None:
@@ -85,6 +85,7 @@ class FileCache(Generic[T]):
         self._known: dict[str, tuple[FileStamp, Optional[T]]] = {}
 
     def get(self, path: str) -> Optional[T]:
+        """Return the parsed file; None when it is missing, too large or unusable."""
         stamp = stamp_of(path)
         if stamp is None:
             self._known.pop(path, None)
@@ -112,7 +113,7 @@ class FileCache(Generic[T]):
 
 
 def json_object(raw: bytes) -> dict[str, Any]:
-    """The object in `raw`; raises ValueError for anything else."""
+    """Return the JSON object in `raw`; raise ValueError for anything else."""
     value = json.loads(raw)
     if not isinstance(value, dict):
         raise ValueError("not an object")
@@ -120,12 +121,12 @@ def json_object(raw: bytes) -> dict[str, Any]:
 
 
 def clean_text(value: Any, limit: int = MAX_TEXT_CHARS) -> str:
-    """A text of theirs, safe to print and at most `limit` characters; empty for what is no text."""
+    """Return a text from a file, safe to print and at most `limit` characters; empty for any other type."""
     return clean(value[: 4 * limit])[:limit] if isinstance(value, str) else ""
 
 
 def parse_time(value: Any) -> Optional[float]:
-    """A time of theirs in epoch seconds: ISO 8601, seconds or milliseconds; None for anything else."""
+    """Return a time from a file in epoch seconds (from ISO 8601, seconds or milliseconds), else None."""
     try:
         return epoch_seconds(value)
     except OverflowError:

@@ -1,9 +1,9 @@
-"""The background reader of what Claude Code left on disk: cheap, silent, never in a request's way.
+"""Read Claude Code's files in a background thread, and this machine's load.
 
-Rule 1: only what shown sessions need is read; of all other transcripts only the folder's entry is looked at.
-Rule 2: a pass is bounded (files, bytes), and so is the share of time that sweeps take, however many files.
-Rule 3: `sources` is the same object as long as nothing changed: a frame need not be drawn again.
-Rule 4: nothing raises: what can't be read is not there.
+Rule 1: read only the files of sessions that may be shown; of all other transcripts only stat the entry.
+Rule 2: bound each pass (files, bytes), and the CPU share of full scans, however many files there are.
+Rule 3: keep `sources` the same object while nothing changes: no frame has to be drawn again.
+Rule 4: never raise: a file that cannot be read counts as missing.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ __all__ = ["MachineLoadReader", "SourceReader"]
 
 BUSY_PAUSE_SEC, IDLE_PAUSE_SEC = 1.0, 4.0  # between two passes
 IDLE_AFTER_SEC = 15.0  # without a change
-MIN_PAUSE_SEC = 0.25  # between two passes, whoever is in a hurry
-SCAN_SEC = 3.0  # between two looks for new transcripts and changed pins
-FULL_SCAN_SEC = 20.0  # at least, between two looks at all of them
-FULL_SCAN_CPU_SHARE = 0.0004  # of a core: the most that sweeps may take
+MIN_PAUSE_SEC = 0.25  # between two passes, also when a new session is wanted
+SCAN_SEC = 3.0  # between two scans for new transcripts and changed pins
+FULL_SCAN_SEC = 20.0  # at least, between two scans of all transcripts
+FULL_SCAN_CPU_SHARE = 0.0004  # of one core, at most, for full scans
 MACHINE_SEC = 4.0
 MAX_SESSIONS = 500
-MAX_WHOLE_BYTES = 8 << 20  # of whole looks in one pass
+MAX_WHOLE_BYTES = 8 << 20  # of transcripts read as a whole in one pass
 
 
 class _Timer:
-    """Says when something is due again; also after the clock was set back."""
+    """Tell when a periodic action is due, also after the clock was set back."""
 
     def __init__(self, period: float) -> None:
         self.period = period
         self._last: Optional[float] = None
 
     def due(self, now: float) -> bool:
-        last = self._last  # another thread may be in a hurry
+        last = self._last  # another thread may call `expire`
         if last is not None and last <= now < last + self.period:
             return False
         self._last = now
@@ -64,9 +64,9 @@ class _Timer:
 
 
 class SourceReader:
-    """`home` is Claude Code's directory ($CLAUDE_CONFIG_DIR or ~/.claude).
+    """Keep `sources` up to date; `home` is Claude Code's directory ($CLAUDE_CONFIG_DIR or ~/.claude).
 
-    Any thread may call anything; `start` runs passes in a thread of its own until `close`.
+    Any thread may call any method.  `start` runs passes in a thread until `close`.
     """
 
     def __init__(
@@ -89,12 +89,12 @@ class SourceReader:
             _Timer(FULL_SCAN_SEC),
             _Timer(MACHINE_SEC),
         )
-        self._recent: dict[str, float] = {}  # sessions by their transcripts' mtime
+        self._recent: dict[str, float] = {}  # session -> mtime of its transcript
         self._pins: dict[str, Optional[IssuePin]] = {}
         self._at_tool: set[str] = set()
-        self._incomplete = False  # whole looks are left for the next pass
+        self._incomplete = False  # some transcripts are left for the next pass to read as a whole
         self._changed_at = clock()
-        self._pass_lock = threading.Lock()  # one pass at a time: guards everything above but _wanted
+        self._pass_lock = threading.Lock()  # one pass at a time; guards everything above but _wanted
         self._wake, self._closed = threading.Event(), threading.Event()
         self._thread: Optional[threading.Thread] = None
 
@@ -102,29 +102,29 @@ class SourceReader:
 
     @property
     def sources(self) -> Sources:
-        """What was found by the last pass."""
+        """The result of the last pass."""
         return self._sources
 
     def set_wanted(self, sessions: Iterable[str]) -> None:
-        """The sessions whose files matter (`conversations.sessions_of`); a new one is looked up soon."""
+        """Set the sessions whose files matter (`conversations.sessions_of`); look for new ones at once."""
         wanted = frozenset(sessions)
-        news = wanted - self._wanted
+        added = wanted - self._wanted
         self._wanted = wanted
-        if news:
+        if added:
             self._scan_timer.expire()
             self._wake.set()
 
     def issue_of(self, session: str) -> Optional[str]:
-        """The issue a session is pinned to, as of the last pass; touches no file."""
+        """Return the issue that a session is pinned to, as of the last pass; touch no file."""
         return self._sources.issue_of(session)
 
     def start(self) -> None:
-        """Run passes in the background; none where no thread is to be had."""
+        """Run passes in a background thread; do nothing when no thread can be started."""
         thread = threading.Thread(target=self._run, name="deck-sources", daemon=True)
         self._thread = thread if start_with_retry(thread) else None
 
     def close(self) -> None:
-        """End the background passes."""
+        """End the background passes; wait at most 2 s for the current one."""
         self._closed.set()
         self._wake.set()
         if self._thread is not None:
@@ -132,14 +132,14 @@ class SourceReader:
 
     @property
     def pause_sec(self) -> float:
-        """Seconds to the next pass: longer when nothing has changed for a while."""
+        """Seconds to the next pass; longer when nothing has changed for a while."""
         if self._incomplete:
             return MIN_PAUSE_SEC
         return BUSY_PAUSE_SEC if self._clock() - self._changed_at < IDLE_AFTER_SEC else IDLE_PAUSE_SEC
 
     def _run(self) -> None:
         while not self._closed.is_set():
-            # Whatever lies on a disk: the Deck goes on with what it has.
+            # Whatever the disk holds, the Deck continues with what is known.
             with contextlib.suppress(Exception):
                 self.refresh()
             self._closed.wait(MIN_PAUSE_SEC)
@@ -149,7 +149,7 @@ class SourceReader:
     # --- one pass ---------------------------------------------------------------------------------
 
     def refresh(self) -> Sources:
-        """One pass."""
+        """Run one pass; return its result."""
         with self._pass_lock:
             now = self._clock()
             looked, swept = self._find_transcripts(now)
@@ -164,64 +164,64 @@ class SourceReader:
             found = self._collect(sessions, rows, clients, looked)
             if found != self._sources:
                 if replace(found, machine=self._sources.machine) != self._sources:
-                    self._changed_at = now  # the gauges alone always move
+                    self._changed_at = now  # the machine's load alone changes all the time
                 self._sources = found
             return self._sources
 
     def _find_transcripts(self, now: float) -> tuple[bool, bool]:
-        """Find transcripts; whether new ones were looked for, and whether all files were looked at."""
-        look, sweep = self._scan_timer.due(now), self._full_scan_timer.due(now)
-        if sweep:
+        """Scan for transcripts when it is due; return (scanned, scanned all files)."""
+        scan, full_scan = self._scan_timer.due(now), self._full_scan_timer.due(now)
+        if full_scan:
             began = time.perf_counter()
             self._projects.scan_all()
             self._full_scan_timer.period = max(
                 FULL_SCAN_SEC, (time.perf_counter() - began) / FULL_SCAN_CPU_SHARE
             )
-        elif look:
+        elif scan:
             self._projects.scan_new()
-        if look or sweep:
+        if scan or full_scan:
             self._recent = {
                 session: found.modified
                 for session, found in self._projects.transcripts.items()
                 if found.modified >= now - SHOWN_SEC
             }
-        return look, sweep
+        return scan, full_scan
 
     def _sessions_at_a_tool(self, rows: Iterable[str], now: float) -> set[str]:
-        """Registered sessions with a fresh marker, however long their transcripts are quiet."""
+        """Return the registered sessions with a fresh tool marker, however old their transcripts are."""
         markers = {session: self._registry.tool(session) for session in rows}
         return {session for session, at in markers.items() if at is not None and now - at < TOOL_SEC}
 
     def _candidates(
         self, now: float, rows: Mapping[str, RegistryRow], clients: Mapping[str, ClientProcess]
     ) -> list[str]:
-        """The sessions that may be shown: wanted ones, then those that moved or began last."""
-        moved = dict(self._recent)
-        for session, followed in self._files.items():
-            if followed.value is not None and followed.value.changed >= now - SHOWN_SEC:
-                moved[session] = followed.value.changed
+        """Return the sessions that may be shown: wanted ones first, then the last changed or started ones."""
+        changed = dict(self._recent)
+        for session, files in self._files.items():
+            if files.value is not None and files.value.changed >= now - SHOWN_SEC:
+                changed[session] = files.value.changed
         for session in (*rows, *clients):
             if session not in self._projects.transcripts:
-                moved[session] = now  # it has just begun, or its transcript is elsewhere
+                changed[session] = now  # it has just started, or its transcript is elsewhere
         for session in (*self._wanted, *self._at_tool):
-            moved[session] = math.inf
-        return sorted(moved, key=lambda session: (-moved[session], session))[:MAX_SESSIONS]
+            changed[session] = math.inf
+        return sorted(changed, key=lambda session: (-changed[session], session))[:MAX_SESSIONS]
 
     def _update_files(self, sessions: Iterable[str], now: float, thoroughly: bool) -> None:
-        followed: dict[str, SessionFiles] = {}
+        updated: dict[str, SessionFiles] = {}
         for session in sessions:
             found = self._projects.transcripts.get(session)
             if found is not None:
                 known = self._files.get(session)
-                one = known if known is not None and known.path == found.path else SessionFiles(found.path)
-                one.update(now, thoroughly)
-                followed[session] = one
-        self._files = followed
+                files = known if known is not None and known.path == found.path else SessionFiles(found.path)
+                files.update(now, thoroughly)
+                updated[session] = files
+        self._files = updated
         left = MAX_WHOLE_BYTES
-        for one in followed.values():
-            if left > 0 and one.incomplete:
-                left -= one.read_whole()
-        self._incomplete = any(one.incomplete for one in followed.values())
+        for files in updated.values():
+            if left > 0 and files.incomplete:
+                left -= files.read_whole()
+        self._incomplete = any(files.incomplete for files in updated.values())
 
     def _collect(
         self,
@@ -243,25 +243,24 @@ class SourceReader:
             tools={session: at for session, at in tools.items() if at is not None},
             clients={session: client for session, client in clients.items() if session in shown},
             transcripts={
-                session: followed.value
-                for session, followed in self._files.items()
-                if followed.value is not None
+                session: files.value for session, files in self._files.items() if files.value is not None
             },
             machine=self._machine,
         )
 
 
-SHARE_STEPS = 64  # finer changes are no news: a gauge has 16 cells
+SHARE_STEPS = 64  # shares are rounded, so that small changes draw no new frame: a gauge has 16 cells
 
 
 class MachineLoadReader:
-    """`read` gives the memory as it is, and the processors since the last `read`."""
+    """Read used memory, and processor use since the previous `read`, from Linux's /proc (proc(5))."""
 
     def __init__(self, proc: str = "/proc") -> None:
         self._proc = proc
         self._before: Optional[tuple[int, int]] = None  # (busy, all) processor time
 
     def read(self) -> MachineLoad:
+        """Return used shares from 0 to 1; None where /proc does not tell."""
         return MachineLoad(_rounded(self._memory()), _rounded(self._processors()))
 
     def _memory(self) -> Optional[float]:

@@ -1,7 +1,7 @@
-"""The session registry's files, and Claude Code's own list of running clients.
+"""Read the session registry's files, and Claude Code's own list of running clients.
 
-`state/sessions.json` and `state/sessions/<sid>/` are written by launchers and hooks that some users have;
-`sessions/<pid>.json` by Claude Code itself (2.1.330) while an interactive client runs.
+Launchers and hooks that some users have write `state/sessions.json` and `state/sessions/<sid>/`; Claude Code
+itself (2.1.330) writes `sessions/<pid>.json` while an interactive client runs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _STATUSES = ("busy", "shell", "idle", "waiting")
 
 
 class SessionRegistry:
-    """Reads below one Claude Code directory; what did not change is not read again."""
+    """The registry below one Claude Code directory; a file that did not change is not read again."""
 
     def __init__(self, home: str) -> None:
         self._state = os.path.join(home, "state")
@@ -38,18 +38,19 @@ class SessionRegistry:
         self._running = FileCache(parse_client)
 
     def rows(self) -> Mapping[str, RegistryRow]:
-        """The registered sessions."""
+        """Return the registered sessions by id."""
         return self._registry.get(os.path.join(self._state, "sessions.json")) or {}
 
     def pin(self, session: str) -> Optional[IssuePin]:
+        """Return the issue that a session is pinned to (pin.json), if any."""
         return self._pins.get(self._file(session, "pin.json"))
 
     def tool(self, session: str) -> Optional[float]:
-        """When the tool that executes was started."""
+        """Return when the executing tool was started, epoch seconds; None: no tool executes."""
         return self._tools.get(self._file(session, "tool-inflight"))
 
     def clients(self) -> dict[str, ClientProcess]:
-        """The interactive clients that run."""
+        """Return the running interactive clients by session, at most MAX_ROWS."""
         try:
             names = [name for name in os.listdir(self._clients) if re.fullmatch(r"\d+\.json", name)]
         except OSError:
@@ -61,21 +62,21 @@ class SessionRegistry:
 
     def retain(self, sessions: Iterable[str]) -> None:
         """Free what was read of all other sessions."""
-        kept = set(sessions)
-        self._pins.retain({self._file(session, "pin.json") for session in kept})
-        self._tools.retain({self._file(session, "tool-inflight") for session in kept})
+        retained = set(sessions)
+        self._pins.retain({self._file(session, "pin.json") for session in retained})
+        self._tools.retain({self._file(session, "tool-inflight") for session in retained})
 
     def _file(self, session: str, name: str) -> str:
         return f"{self._sessions}{os.sep}cc-{session}{os.sep}{name}"
 
 
 def is_session_id(value: Any) -> bool:
-    """Whether a text may be a session id: nothing that could lead out of its directory."""
+    """Return whether `value` may be a session id: a text that cannot leave its directory in a path."""
     return isinstance(value, str) and _SESSION.fullmatch(value) is not None
 
 
 def parse_registry(raw: bytes) -> dict[str, RegistryRow]:
-    """The rows of sessions.json by session; raises ValueError for what is no JSON."""
+    """Return the rows of sessions.json by session; raise ValueError for what is no JSON."""
     value = json.loads(raw)
     rows = value.get("sessions") if isinstance(value, dict) else value
     found = {}
@@ -99,13 +100,13 @@ def _row(row: Mapping[str, Any]) -> RegistryRow:
 
 
 def _emoji(value: Any) -> str:
-    """One that fits where one is drawn; else empty."""
+    """Return an emoji of at most two cells; empty for anything else."""
     emoji = clean_text(value, 16)
     return emoji if width(emoji) <= 2 and not emoji.isascii() else ""
 
 
 def parse_pin(raw: bytes) -> Optional[IssuePin]:
-    """Raises ValueError for what is no JSON object."""
+    """Return the pin in a pin.json; raise ValueError for what is no JSON object."""
     pin = json_object(raw)
     return IssuePin(
         identifier=clean_text(pin.get("identifier"), 64),
@@ -117,18 +118,18 @@ def parse_pin(raw: bytes) -> Optional[IssuePin]:
 
 
 def _name(value: Any) -> Any:
-    """Trackers write a status as a word or as an object with a name."""
+    """Return a status as text: trackers write a word, or an object with a name."""
     return value.get("name") if isinstance(value, dict) else value
 
 
 def parse_tool(raw: bytes) -> Optional[float]:
-    """The first word is the time in epoch seconds."""
+    """Return the marker's first word, the start time in epoch seconds."""
     words = raw.split(None, 1)
     return parse_time(float(words[0])) if words else None
 
 
 def parse_client(raw: bytes) -> Optional[tuple[str, ClientProcess]]:
-    """(session, client); None when it names no session."""
+    """Return (session, client); None when the file names no session."""
     value = json_object(raw)
     session, status = value.get("sessionId"), value.get("status")
     if not is_session_id(session):

@@ -1,4 +1,9 @@
-"""One session's transcript and those of its sub-agents, followed while the session is shown."""
+"""Find transcripts, and follow those of a session and its sub-agents while the session is shown.
+
+Transcripts are projects/<folder>/<session>.jsonl and <session>/subagents/agent-<id>.jsonl.  A folder's own
+mtime changes when a file is added or removed, so one stat of each folder finds new sessions.  Only a stat of
+each file (the full scan, which takes its time) finds an old session that continues.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +24,10 @@ MAX_FILES = 100_000
 
 
 class FoundFile(NamedTuple):
+    """A transcript and its mtime (epoch seconds) at the last scan."""
+
     path: str
     modified: float
-    """Its mtime when it was looked at, epoch seconds."""
 
 
 FilesBySession = dict[str, FoundFile]
@@ -36,19 +42,19 @@ class Projects:
         self.transcripts: Mapping[str, FoundFile] = {}
 
     def scan_new(self) -> None:
-        """Find what is new: only folders in which a file came or went are read."""
-        self._read(sweep=False)
+        """List only the folders in which a file was added or removed."""
+        self._read(full=False)
 
     def scan_all(self) -> None:
-        """Look at every file."""
-        self._read(sweep=True)
+        """Stat every file."""
+        self._read(full=True)
 
-    def _read(self, sweep: bool) -> None:
+    def _read(self, full: bool) -> None:
         folders: dict[str, tuple[int, FilesBySession]] = {}
         left, changed = MAX_FILES, False
         for path, mtime in _folders(self._root):
             before = self._folders.get(path)
-            if before is None or sweep or before[0] != mtime:
+            if before is None or full or before[0] != mtime:
                 files = _transcripts(path, before[1] if before else {}, left)
                 changed = changed or before is None or files != before[1]
                 folders[path] = (mtime, files)
@@ -74,7 +80,7 @@ def _folders(root: str) -> Iterator[tuple[str, int]]:
 
 
 def _transcripts(folder: str, before: FilesBySession, most: int) -> FilesBySession:
-    """The transcripts in a folder; what did not change since `before` stays the same object."""
+    """Return the transcripts in a folder; entries unchanged since `before` stay the same objects."""
     files: FilesBySession = {}
     for session, entry in _entries(folder, _TRANSCRIPT):
         if len(files) >= most:
@@ -89,7 +95,7 @@ def _transcripts(folder: str, before: FilesBySession, most: int) -> FilesBySessi
 
 
 def _by_session(folders: Mapping[str, tuple[int, FilesBySession]]) -> FilesBySession:
-    """A session that moved to another folder left a file behind: the newer one is it."""
+    """Merge the folders; of a session in two folders (it moved) the newer file counts."""
     found: FilesBySession = {}
     for _, files in folders.values():
         twice = found.keys() & files.keys()
@@ -102,7 +108,7 @@ def _by_session(folders: Mapping[str, tuple[int, FilesBySession]]) -> FilesBySes
 
 
 def agents_in(transcript: str, since: float) -> dict[str, FoundFile]:
-    """The sub-agents' transcripts beside a session's that changed after `since` (epoch s), by agent id."""
+    """Return the sub-agents' transcripts of a session that changed after `since` (epoch s), by agent id."""
     found = {}
     for agent, entry in _entries(agents_folder(transcript), _AGENT):
         try:
@@ -115,11 +121,12 @@ def agents_in(transcript: str, since: float) -> dict[str, FoundFile]:
 
 
 def agents_folder(transcript: str) -> str:
+    """Return the folder of the sub-agents' transcripts that belong to a session's transcript."""
     return os.path.join(transcript[: -len(".jsonl")], "subagents")
 
 
 def _entries(folder: str, pattern: re.Pattern[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """(what the pattern's group matched, entry) of a folder; nothing of one that can't be read."""
+    """Yield (match of the pattern's group, entry) of a folder; nothing when it cannot be read."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -131,30 +138,30 @@ def _entries(folder: str, pattern: re.Pattern[str]) -> Iterator[tuple[str, os.Di
 
 
 def folder_stamp(path: str) -> Optional[int]:
-    """A folder's mtime in ns; None where there is none."""
+    """Return a folder's mtime in nanoseconds; None when it is missing."""
     try:
         return os.stat(path).st_mtime_ns
     except OSError:
         return None
 
 
-MAX_AGENTS = 200  # of one session, the latest
-AT_WORK_SEC = 60.0  # after a change a session may still be at work
+MAX_AGENTS = 200  # of one session, the last changed ones
+AT_WORK_SEC = 60.0  # since the last change: the session may still be at work
 
 
 class SessionFiles:
-    """Looks at what changed; `value` is what is known, None once the transcript is gone."""
+    """Follow one session's files; `value` is what they say, None once the transcript is gone."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.value: Optional[Transcript] = None
         self._file = TranscriptFile(path)
         self._folder = agents_folder(path)
-        self._listed: Optional[int] = None  # the folder's mtime when it was
+        self._listed: Optional[int] = None  # mtime of the agents' folder when it was listed
         self._agents: dict[str, _AgentFile] = {}
 
     def update(self, now: float, thoroughly: bool) -> None:
-        """Look for what changed; `thoroughly` also for what goes on after a pause."""
+        """Read what changed; `thoroughly` also finds sub-agents that continue after a pause."""
         stamp = stamp_of(self.path)
         if stamp is None:
             self.value = None
@@ -168,13 +175,13 @@ class SessionFiles:
             self._update()
 
     def _at_work(self, now: float) -> bool:
-        """It may start sub-agents: its turn is going on, or they may start more."""
+        """Return whether new sub-agents may appear: the session's or a sub-agent's turn is going on."""
         if now - self._file.modified < AT_WORK_SEC or self._file.facts.calling:
             return True
         return any(agent.value is not None and not agent.value.ended for agent in self._agents.values())
 
     def _find_agents(self, now: float, thoroughly: bool) -> bool:
-        """True when there may be other ones than before."""
+        """List the sub-agents' folder when needed; return whether they may have changed."""
         listed = folder_stamp(self._folder)
         if listed == self._listed and not (thoroughly and listed is not None):
             return False
@@ -186,16 +193,16 @@ class SessionFiles:
 
     @property
     def incomplete(self) -> bool:
-        """Whether a look at a whole file may find more."""
-        return any(file.incomplete for file in self._files())
+        """Whether reading a file as a whole may find more."""
+        return any(file.incomplete for file in self._transcripts())
 
     def read_whole(self) -> int:
-        """Have those looks; the bytes read."""
-        read = sum(file.read_whole() for file in self._files() if file.incomplete)
+        """Read the incomplete files as a whole; return the number of bytes read."""
+        read = sum(file.read_whole() for file in self._transcripts() if file.incomplete)
         self._update()
         return read
 
-    def _files(self) -> list[TranscriptFile]:
+    def _transcripts(self) -> list[TranscriptFile]:
         return [self._file, *(agent.file for agent in self._agents.values())]
 
     def _update(self) -> None:
@@ -215,7 +222,7 @@ class SessionFiles:
 
 
 class _AgentFile:
-    """The transcript of one sub-agent with what its .meta.json says (2.1.330)."""
+    """The transcript of one sub-agent, and its .meta.json (Claude Code 2.1.330)."""
 
     def __init__(self, path: str) -> None:
         self.file = TranscriptFile(path, titled=False)
@@ -224,7 +231,7 @@ class _AgentFile:
         self._meta = FileCache(_parse_meta)
 
     def update(self, thoroughly: bool) -> bool:
-        """True when something changed."""
+        """Read what changed; return whether anything did."""
         value = self.value
         if not thoroughly and value is not None and value.ended:
             return False
@@ -235,15 +242,15 @@ class _AgentFile:
         if not self.file.update(stamp) and value is not None and not thoroughly:
             return False
         facts, meta = self.file.facts, self._meta.get(self._path[: -len(".jsonl")] + ".meta.json")
-        said = meta or AgentTranscript()
+        meta = meta or AgentTranscript()
         self.value = AgentTranscript(
-            kind=said.kind,
-            description=said.description,
-            parent=said.parent,
+            kind=meta.kind,
+            description=meta.description,
+            parent=meta.parent,
             changed=stamp.modified,
             last_turn=facts.last_turn,
             calling=facts.calling,
-            ended=said.ended or facts.ended,
+            ended=meta.ended or facts.ended,
         )
         return self.value != value
 

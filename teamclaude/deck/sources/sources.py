@@ -1,8 +1,11 @@
-"""What Claude Code and its session registry left on this machine's disk, as values.
+"""What Claude Code and its session registry wrote to this machine's disk, as values; and these as JSON.
 
-The readers (`registry`, `transcripts`, `machine`) make these, `reader.SourceReader` keeps them fresh.  All of
-it is optional: what was not found is not in the mappings.  Texts are safe to print and bounded.
+`registry`, `session_files` and `transcripts` read them, `reader.SourceReader` keeps them up to date.  All of it
+is optional: what was not found is missing from the mappings.  Texts are safe to print and bounded.
 Keys are session ids as the client sends them (without the registry's `cc-`); times are epoch seconds.
+
+The JSON is for a Deck on another machine.  It is read back as untrusted input: texts are cleaned and cut,
+values of a wrong type are left out.
 """
 
 from __future__ import annotations
@@ -18,15 +21,15 @@ from ..text.cells import clean
 from ..text.format import finite_number
 
 __all__ = [
+    "NO_SOURCES",
+    "SHOWN_SEC",
+    "TOOL_SEC",
     "AgentTranscript",
     "ClientProcess",
     "IssuePin",
     "MachineLoad",
-    "NO_SOURCES",
     "RegistryRow",
-    "SHOWN_SEC",
     "Sources",
-    "TOOL_SEC",
     "Transcript",
     "bare_id",
     "sources_from_json",
@@ -45,14 +48,14 @@ class RegistryRow:
     intent: str = ""
     """Without its `solo:`."""
     solo: bool = False
-    """It declared that it works for nobody."""
+    """Its intent says that it has no parent session."""
     pinned_issue: str = ""
     started: Optional[float] = None
 
 
 @dataclass(frozen=True)
 class IssuePin:
-    """The issue a session is pinned to, and the issue that one belongs to."""
+    """The issue that a session is pinned to, and the id of that issue's parent."""
 
     identifier: str = ""
     title: str = ""
@@ -63,7 +66,7 @@ class IssuePin:
 
 @dataclass(frozen=True)
 class ClientProcess:
-    """A running interactive client, from sessions/<pid>.json."""
+    """A running interactive client (sessions/<pid>.json)."""
 
     name: str = ""
     status: str = ""
@@ -74,42 +77,42 @@ class ClientProcess:
 
 @dataclass(frozen=True)
 class AgentTranscript:
-    """The transcript of one sub-agent with its .meta.json."""
+    """The transcript of one sub-agent, with its .meta.json."""
 
     kind: str = ""
     """Its agent type: `Explore`."""
     description: str = ""
     parent: str = ""
-    """Id of the sub-agent that started it; empty: its session did, or unknown."""
+    """Id of the sub-agent that started it; empty: the session did, or unknown."""
     changed: float = 0.0
     last_turn: Optional[float] = None
     calling: bool = False
     ended: bool = False
-    """It gave its answer."""
+    """It has given its final answer."""
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """One session's transcript: its end, and what it says of itself."""
+    """One session's transcript: its last turn, title and place."""
 
     changed: float
-    """The file's mtime: moves also without a turn."""
+    """The file's mtime, which also changes without a turn."""
     last_turn: Optional[float] = None
     """Time of the newest `user` or `assistant` entry."""
     calling: bool = False
-    """That entry calls a tool whose result is not there yet."""
+    """That entry calls a tool whose result is still missing."""
     title: str = ""
     prompt: str = ""
     """The last one."""
     cwd: str = ""
     branch: str = ""
     agents: Mapping[str, AgentTranscript] = field(default_factory=dict)
-    """By agent id; those that moved lately."""
+    """By agent id; only those that changed within SHOWN_SEC."""
 
 
 @dataclass(frozen=True)
 class MachineLoad:
-    """Used shares of this machine's memory and processors."""
+    """Used shares (0 to 1) of this machine's memory and processors."""
 
     ram: Optional[float] = None
     cpu: Optional[float] = None
@@ -117,16 +120,18 @@ class MachineLoad:
 
 @dataclass(frozen=True)
 class Sources:
+    """Everything that was read on disk, by session id."""
+
     registry: Mapping[str, RegistryRow] = field(default_factory=dict)
     pins: Mapping[str, IssuePin] = field(default_factory=dict)
     tools: Mapping[str, float] = field(default_factory=dict)
-    """When the tool that executes was started."""
+    """When the executing tool was started."""
     clients: Mapping[str, ClientProcess] = field(default_factory=dict)
     transcripts: Mapping[str, Transcript] = field(default_factory=dict)
     machine: MachineLoad = MachineLoad()
 
     def issue_of(self, session: str) -> Optional[str]:
-        """The issue a session works on; None when nobody said."""
+        """Return the issue that a session works on: of its pin, else of its registry row."""
         pin, row = self.pins.get(session), self.registry.get(session)
         return (pin.identifier if pin else "") or (row.pinned_issue if row else "") or None
 
@@ -135,7 +140,7 @@ NO_SOURCES = Sources()
 
 
 def bare_id(sid: str) -> str:
-    """The registry's `cc-<uuid>` as the client's session id."""
+    """Return the registry's `cc-<uuid>` as the client's session id."""
     return sid[3:] if sid.startswith("cc-") else sid
 
 
@@ -144,13 +149,13 @@ MAX_ENTRIES = 2000  # entries of a mapping
 
 
 def sources_to_json(sources: Sources) -> dict[str, Any]:
-    """For `fleet` of GET /teamclaude/deck; what is empty or unknown is left out."""
+    """Return `fleet` of GET /teamclaude/deck; empty and unknown values are left out."""
     found: dict[str, Any] = _to_json(sources)
     return found
 
 
 def sources_from_json(value: Any) -> Sources:
-    """The sources in an answer; nothing where there are none."""
+    """Return the sources in `fleet` of an answer; NO_SOURCES when there are none."""
     found = _from_json(Sources, value)
     return found if isinstance(found, Sources) else NO_SOURCES
 
@@ -158,7 +163,7 @@ def sources_from_json(value: Any) -> Sources:
 def _to_json(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = ((name, getattr(value, name)) for name in _types(type(value)))
-        # Zero is something that is known.
+        # Zero is a known value.
         return {camel_case(name): _to_json(held) for name, held in fields if held or isinstance(held, float)}
     if isinstance(value, Mapping):
         return {key: _to_json(held) for key, held in value.items()}
@@ -171,7 +176,7 @@ def _types(owner: type) -> dict[str, Any]:
 
 
 def _from_json(wanted: Any, value: Any) -> Any:
-    """`value` as the type, or None where it is none."""
+    """Return `value` as the wanted type; None when it does not fit."""
     if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
         if not isinstance(value, dict):
             return None
@@ -182,7 +187,7 @@ def _from_json(wanted: Any, value: Any) -> Any:
         }
         try:
             return wanted(**found)
-        except TypeError:  # what it can't be without is missing
+        except TypeError:  # a required field is missing
             return None
     if get_origin(wanted) is Union:
         return _from_json(get_args(wanted)[0], value)

@@ -1,4 +1,4 @@
-"""From the bytes a terminal sends to keys: letters, arrows, the mouse wheel, pasted text.  Pure.
+"""Decode the bytes that a terminal sends into keys: letters, arrows, the mouse wheel, pasted text.  Pure.
 
 The sequences are those of ECMA-48 and xterm (ctlseqs, "PC-Style Function Keys", "SGR mouse mode", "Bracketed
 Paste Mode"), which the Linux console, screen and tmux send as well.
@@ -11,12 +11,12 @@ from typing import NamedTuple, Optional
 
 __all__ = ["Key", "KeyDecoder"]
 
-MAX_SEQUENCE = 64  # bytes; what is longer is no key
+MAX_SEQUENCE = 64  # bytes; a longer sequence is no key
 MAX_PASTE = 1 << 16
 
 
 class Key(NamedTuple):
-    """A key by its name (`a`, `enter`, `up`, `paste`...); `text` was pasted, screen `row` was clicked."""
+    """A key by its name (`a`, `enter`, `paste`...), its pasted `text` or its clicked screen `row`."""
 
     name: str
     text: str = ""
@@ -53,9 +53,9 @@ _PASTE, _PASTE_END = b"\x1b[200~", b"\x1b[201~"
 
 
 class KeyDecoder:
-    """Takes bytes as they come; a sequence may be cut anywhere.
+    """Decode bytes incrementally; a sequence may be split anywhere.
 
-    A lone Esc can't be told from the beginning of a sequence until nothing follows: `flush` after a pause.
+    A lone Esc looks like the beginning of a sequence until nothing follows: call `flush` after a pause.
     """
 
     def __init__(self) -> None:
@@ -63,11 +63,11 @@ class KeyDecoder:
 
     @property
     def has_partial(self) -> bool:
-        """There is the beginning of something."""
+        """Whether an incomplete sequence is buffered."""
         return bool(self._buffer)
 
     def feed(self, data: bytes) -> list[Key]:
-        """The keys that are complete now."""
+        """Buffer `data`; return the keys that are complete now."""
         self._buffer += data
         keys: list[Key] = []
         while self._buffer:
@@ -81,14 +81,14 @@ class KeyDecoder:
         return keys
 
     def flush(self) -> list[Key]:
-        """Nothing came for a moment: a beginning is all there is."""
+        """Nothing followed within the pause: return what the incomplete sequence stands for, and drop it."""
         rest, self._buffer = self._buffer, b""
         if rest.startswith(_PASTE):  # its end was lost
             return [_pasted(rest[len(_PASTE) :])]
         return [Key("esc")] if rest == b"\x1b" else []
 
     def _next_key(self) -> Optional[tuple[int, Optional[Key]]]:
-        """(bytes, key) of what stands first; None while it is not complete."""
+        """Return (bytes, key) of the first sequence; None while it is incomplete."""
         rest = self._buffer
         if rest[0] != 0x1B:
             return _character(rest)
@@ -104,7 +104,7 @@ class KeyDecoder:
             return _sequence(rest)
         if rest[1:2] == b"O":
             return None if len(rest) < 3 else (3, Key("enter") if rest[2:3] == b"M" else _named(chr(rest[2])))
-        return (1, Key("esc")) if rest[1] == 0x1B else (2, None)  # Alt and a key means nothing here
+        return (1, Key("esc")) if rest[1] == 0x1B else (2, None)  # Alt with a key is ignored
 
 
 def _character(rest: bytes) -> Optional[tuple[int, Optional[Key]]]:
@@ -128,13 +128,13 @@ def _sequence(rest: bytes) -> Optional[tuple[int, Optional[Key]]]:
         return None if len(rest) < 4 else (4, None)
     found = _CSI.match(rest)
     if found is None:
-        # Not complete yet, or none at all: then the bracket is passed over.
+        # Incomplete, or no sequence at all: then `ESC [` is skipped.
         return None if len(rest) < MAX_SEQUENCE and re.fullmatch(rb"\x1b\[[0-?]*[ -/]*", rest) else (2, None)
     parameters, final = found[1].decode("ascii"), found[3].decode("ascii")
     mouse = _MOUSE.fullmatch(parameters)
     if mouse is not None:
         return found.end(), _mouse(int(mouse[1]), int(mouse[3]) - 1, final == "M")
-    # Shift, Ctrl and Alt come as a second parameter: they change nothing here.
+    # Shift, Ctrl and Alt come as a second parameter; they are ignored.
     number = parameters.partition(";")[0]
     return found.end(), _named(number + "~" if final == "~" else final)
 

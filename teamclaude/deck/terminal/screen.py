@@ -1,11 +1,11 @@
-"""The terminal: paints lines, reads bytes, and leaves everything as it was.
+"""The terminal: paint lines, read bytes, and restore everything at the end.
 
-Of curses only the terminal database is used.  One `write` paints all lines that have changed.  Each is
-placed by itself, and so is what follows a character that terminals measure differently (joined emoji, East
-Asian ambiguous width): columns stay where they are.
+Only the terminal database of curses is used.  One `write` paints all lines that have changed.  The cursor is
+placed before each line, and again after each character that terminals measure differently (joined emoji, East
+Asian ambiguous width), so columns stay aligned.
 
-The terminal is opened once more for this purpose: only that one does not block, so a terminal that stands
-still (a dead connection) stops the painting and nothing else, and the shell's own is left alone.
+The terminal is opened a second time, non-blocking: a terminal that takes no more bytes (a dead connection)
+stops the painting and nothing else, and the shell's own file description keeps its flags.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ __all__ = ["Screen", "open_screen"]
 # xterm's ctlseqs: mouse buttons and wheel as SGR sequences, pasted text between marks.
 MODES_ON, MODES_OFF = b"\x1b[?1000h\x1b[?1006h\x1b[?2004h", b"\x1b[?2004l\x1b[?1006l\x1b[?1000l"
 PADDING = re.compile(rb"\$<[^>]*>")
-# Of all characters but ASCII only lines and blocks are one cell wide everywhere.
+# Besides ASCII, only box-drawing and block characters are one cell wide in every terminal.
 AMBIGUOUS_WIDTH = re.compile("[^\x00-\x7f\u2500-\u259f]")
-LEAVE_SEC = 0.5  # for the last bytes
+LEAVE_SEC = 0.5  # to write the last bytes
 BELL = b"\x07"
 
 
@@ -38,18 +38,18 @@ class Screen:
     """A terminal that can place the cursor; use as a context manager, from one thread."""
 
     def __init__(self, handle: int, env: Mapping[str, str]) -> None:
-        """Raises curses.error or OSError for a terminal that is not one, or can't be painted on."""
+        """Raise curses.error or OSError when `handle` is no terminal, or one that cannot place its cursor."""
         _setup_term(handle, env)
         place, clear = _capability("cup"), _capability("clear")
         if not place or not clear:
-            raise curses.error("the terminal can't place its cursor")
+            raise curses.error("the terminal cannot place its cursor")
         self._cursor_address, self._clear, self._erase = place, clear, _capability("el")
         self._enter_sequence = _capability("smcup") + _capability("civis") + _capability("rmam") + MODES_ON
         self._leave_sequence = MODES_OFF + _capability("smam") + _capability("cnorm") + _capability("sgr0")
         self._restore_screen = _capability("rmcup") or clear
         self.color_depth = _color_depth(env)
         self._tty = os.open(os.ttyname(handle), os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY)
-        self._settings: Optional[list[Any]] = None  # of the terminal, as they were before
+        self._settings: Optional[list[Any]] = None  # the terminal's settings before `enter`
         self._shown: list[Optional[Line]] = []
         self._size = (0, 0)
         self._pending = b""
@@ -65,7 +65,7 @@ class Screen:
         os.close(self._tty)
 
     def enter(self) -> None:
-        """Take the terminal over: no echo, keys at once, a screen of its own.  Again after a pause, too."""
+        """Take the terminal: no echo, unbuffered keys, the alternate screen; also after a suspension."""
         if self._settings is None:
             self._settings = termios.tcgetattr(self._tty)
         raw = termios.tcgetattr(self._tty)
@@ -77,11 +77,11 @@ class Screen:
         self.invalidate()
 
     def leave(self) -> None:
-        """Give it back as it was."""
+        """Restore the terminal's screen and settings."""
         settings, self._settings = self._settings, None
         if settings is None:
             return
-        # Without what was still to be painted.
+        # Output that is still pending is dropped.
         self._pending = self._leave_sequence + self._restore_screen
         deadline = time.monotonic() + LEAVE_SEC
         with contextlib.suppress(OSError):
@@ -92,19 +92,20 @@ class Screen:
             termios.tcsetattr(self._tty, termios.TCSANOW, settings)
 
     def in_foreground(self) -> bool:
-        """Whether this process may use the terminal: false after Ctrl-Z and `bg`."""
+        """Return whether this process may use the terminal: False after Ctrl-Z and `bg`."""
         try:
             return os.tcgetpgrp(self._tty) == os.getpgrp()
         except OSError:
             return True
 
-    # --- looking and listening ----------------------------------------------------------------
+    # --- size and input -----------------------------------------------------------------------
 
     def fileno(self) -> int:
+        """Return the descriptor to select on for input."""
         return self._tty
 
     def size(self) -> tuple[int, int]:
-        """Columns and lines."""
+        """Return (columns, lines); (80, 24) when unknown."""
         try:
             columns, lines = os.get_terminal_size(self._tty)
         except OSError:
@@ -112,7 +113,7 @@ class Screen:
         return (columns or 80, lines or 24)
 
     def read(self) -> Optional[bytes]:
-        """What was typed; None when the terminal is gone."""
+        """Return what was typed (empty: nothing yet); None when the terminal is gone."""
         try:
             return os.read(self._tty, 1 << 16) or None
         except BlockingIOError:
@@ -124,15 +125,15 @@ class Screen:
 
     @property
     def has_pending_output(self) -> bool:
-        """The terminal has not taken everything yet."""
+        """Whether the terminal has not taken all output yet."""
         return bool(self._pending)
 
     def invalidate(self) -> None:
-        """Whatever is on the screen: the next frame is painted as a whole."""
+        """Paint the next frame as a whole, whatever is on the screen."""
         self._size = (0, 0)
 
     def paint(self, lines: Sequence[Line]) -> None:
-        """Bring the screen to these lines, as many as it has."""
+        """Show these lines, one for each line of the screen; write only those that changed."""
         size = self.size()
         out: list[bytes] = []
         if size != self._size:
@@ -147,7 +148,7 @@ class Screen:
         self.flush()
 
     def _line_bytes(self, row: int, line: Line) -> bytes:
-        """The line's characters, placed anew behind each one of doubtful width."""
+        """Return the line's bytes; the cursor is placed again after each character of ambiguous width."""
         out: list[bytes] = []
         column, start = 0, 0
         for place, span in enumerate(line):
@@ -162,11 +163,12 @@ class Screen:
         return PADDING.sub(b"", curses.tparm(self._cursor_address, row, column))
 
     def bell(self) -> None:
+        """Ring the terminal's bell."""
         self._pending += BELL
         self.flush()
 
     def flush(self) -> bool:
-        """Write what the terminal takes now; whether that was all."""
+        """Write what the terminal takes now; return whether nothing is left."""
         while self._pending:
             try:
                 written = os.write(self._tty, self._pending)
@@ -177,7 +179,7 @@ class Screen:
 
 
 def open_screen(handle: int, env: Mapping[str, str]) -> Optional[Screen]:
-    """The terminal behind `handle`; None where only plain text can be shown."""
+    """Return the terminal of `handle`; None when it can show plain text only."""
     if env.get("TERM", "dumb") in ("", "dumb"):
         return None
     try:
@@ -187,9 +189,10 @@ def open_screen(handle: int, env: Mapping[str, str]) -> Optional[Screen]:
 
 
 def _setup_term(handle: int, env: Mapping[str, str]) -> None:
-    """Find the terminal in the database; once per process, says curses.
+    """Look up the terminal in the database; curses allows this once per process.
 
-    Modern terminals that are too new for a machine's database are all xterm's likes, and say so.
+    Terminals that are too new for the machine's database are compatible with xterm, and tell it by their name
+    or by COLORTERM.
     """
     name = env.get("TERM", "")
     try:
@@ -205,7 +208,7 @@ def _capability(name: str) -> bytes:
 
 
 def _color_depth(env: Mapping[str, str]) -> int:
-    """How many colours; 1: bold and reverse only, 0: not even those."""
+    """Return the number of colors; 1: bold and reverse only, 0: not even those."""
     if b"\x1b[" not in (curses.tigetstr("sgr0") or b""):
         return 0
     return 1 if env.get("NO_COLOR") else max(1, curses.tigetnum("colors"))

@@ -1,10 +1,10 @@
-"""Text measured in terminal cells, and made safe to print.
+"""Measure text in terminal cells, make it safe to print, line it up in columns, reduce it to ASCII.
 
 Names, titles and paths come from outside: a control character in one could move the cursor, rename the window
-or turn the text around.  `clean` takes those out; the other functions expect clean text.
+or reverse the text.  `clean` removes control characters; the other functions expect clean text.
 
 Widths follow what terminals do with Unicode Standard Annex 11 (wide and fullwidth: 2) and emoji sequences:
-a joined sequence, a flag and a skin tone take the two cells of one emoji.
+a joined sequence, a flag and an emoji with a skin tone take the two cells of one emoji.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _SPACES = re.compile(r"\s+")
 
 
 def clean(text: str) -> str:
-    """One printable line: runs of white space become one space, control characters nothing.
+    """Return `text` as one printable line: collapse white space, remove control characters.
 
-    A whole escape sequence goes, not only its first character: `ESC [31m` leaves no `[31m` behind.
+    A whole escape sequence is removed, not only its first character: `ESC [31m` leaves no `[31m` behind.
     """
     if text.isascii() and text.isprintable() and "  " not in text:
-        return text.strip()  # nearly always; the line of each request takes six of these
+        return text.strip()  # the usual case; each request's log line makes six of these calls
     text = _ESCAPES.sub("", text)
     text = _SPACES.sub(" ", text)
     return "".join(c for c in _UNSAFE.sub("", text) if not 0xD800 <= ord(c) <= 0xDFFF).strip()
@@ -66,7 +66,7 @@ def _is_regional(char: str) -> bool:
 
 
 def clusters(text: str) -> list[tuple[str, int]]:
-    """(what is drawn together, its cells): a letter with its marks, an emoji sequence, a flag."""
+    """Return (characters drawn together, their cells): a letter with marks, an emoji sequence, a flag."""
     out: list[tuple[str, int]] = []
     for char in text:
         if out:
@@ -93,14 +93,14 @@ def _width(text: str) -> int:
 
 
 def width(text: str) -> int:
-    """Terminal cells that `text` takes."""
+    """Return the number of terminal cells that `text` takes."""
     if text.isascii():
         return len(text)
     return _width(text)
 
 
 def clip(text: str, cells: int) -> str:
-    """`text` in at most `cells` cells; what was cut shows as an ellipsis."""
+    """Return `text` in at most `cells` cells; an ellipsis replaces what is cut off."""
     if width(text) <= cells:
         return text
     if cells <= 0:
@@ -115,7 +115,7 @@ def clip(text: str, cells: int) -> str:
 
 
 def pad(text: str, cells: int, right: bool = False) -> str:
-    """`text` in exactly `cells` cells, filled with spaces; `right` aligns it to the right."""
+    """Return `text` in exactly `cells` cells, filled with spaces; `right` aligns it to the right."""
     text = clip(text, cells)
     fill = " " * (cells - width(text))
     return fill + text if right else text + fill
@@ -168,7 +168,7 @@ _ASCII_OF = {
 
 
 def ascii_text(text: str) -> str:
-    """`text` in ASCII, as wide as before; what has no likeness is a question mark."""
+    """Return `text` in ASCII, as wide as before; a character without a substitute becomes `?`."""
     if text.isascii():
         return text
     return "".join(
@@ -178,10 +178,10 @@ def ascii_text(text: str) -> str:
 
 
 def supports_unicode(env: Mapping[str, str], encoding: str) -> bool:
-    """Whether the locale in `env` and the `encoding` of stdout allow for box characters and emoji.
+    """Return whether the locale in `env` and the `encoding` of stdout can show box characters and emoji.
 
-    A C locale does not, whatever Python made of it (PEP 538 sets LC_CTYPE for itself: `env` is the
-    environment as it was at the start).  The Linux console has no glyphs for most of them.
+    A C locale cannot.  Python overrides it (PEP 538 sets LC_CTYPE), so `env` must be the environment at
+    the start of the process.  The Linux console has no glyphs for most of these characters.
     """
     if env.get("TERM", "").partition("-")[0] in ("linux", "vt100", "vt102", "vt220", "ansi"):
         return False
@@ -193,9 +193,9 @@ def supports_unicode(env: Mapping[str, str], encoding: str) -> bool:
 
 
 class Column(NamedTuple):
-    """A heading; figures stand to the right.  `most` cells at most, where it is not 0.
+    """A column with its heading, at most `max_cells` wide (0: no limit).
 
-    Where there is no room for all columns the one with the largest `spare` goes first; 0 stays.
+    When the table is too wide, the column with the largest `drop_order` is dropped first; 0 is never dropped.
     """
 
     heading: str
@@ -205,9 +205,9 @@ class Column(NamedTuple):
 
 
 def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], cells: int) -> list[str]:
-    """Rows of text as lines of at most `cells` cells; the first line is the headings.
+    """Return the headings and the rows as lines of at most `cells` cells.
 
-    A cell's text is cleaned here: rows may hold names from outside.
+    The texts are cleaned here: rows may hold names from outside.
     """
     everything = [[column.heading for column in columns]]
     everything += [[clean(text) for text in row] for row in rows]
@@ -218,13 +218,13 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], cells:
 
 
 def _kept_columns(columns: Sequence[Column], widths: Sequence[int], cells: int) -> list[int]:
-    """The places of the columns that there is room for."""
+    """Return the indices of the columns that fit."""
     kept = list(range(len(columns)))
     while sum(widths[place] + 2 for place in kept) - 2 > cells:
-        least = max(kept, key=lambda place: columns[place].drop_order)
-        if not columns[least].drop_order:
+        dropped = max(kept, key=lambda place: columns[place].drop_order)
+        if not columns[dropped].drop_order:
             break
-        kept.remove(least)
+        kept.remove(dropped)
     return kept
 
 

@@ -1,4 +1,4 @@
-"""Numbers as people read them.  Unknown (None) is a dash, never a zero."""
+"""Format numbers for people.  Unknown (None) is a dash, never a zero."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, Optional
 
 __all__ = [
     "UNKNOWN",
-    "format_duration",
-    "session_emoji",
     "epoch_seconds",
-    "format_dollars",
     "finite_number",
+    "format_dollars",
+    "format_duration",
     "format_percent",
     "format_seconds",
     "format_tokens",
+    "session_emoji",
 ]
 
 UNKNOWN = "—"
@@ -25,18 +25,18 @@ _ANIMALS = "🦜🐙🦊🐝🐳🦉🐢🦀🐬🦎🦔🐞🦋🐧🐨🐼🦁
 
 
 def finite_number(value: Any) -> Optional[float]:
-    """A finite number, or None for whatever else an answer may hold."""
+    """Return `value` as a finite float; None for anything else that a JSON answer may hold."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
         plain = float(value)
-    except OverflowError:  # a whole number of hundreds of digits
+    except OverflowError:  # an integer of hundreds of digits
         return None
     return plain if math.isfinite(plain) else None
 
 
 def format_duration(value: Any) -> str:
-    """Seconds as `42s`, `4m`, `2h30m`, `3d4h`: the two largest units, minutes alone below an hour."""
+    """Format seconds as `42s`, `4m`, `2h30m`, `3d4h`: the two largest units, minutes alone below an hour."""
     secs = finite_number(value)
     if secs is None:
         return UNKNOWN
@@ -53,7 +53,7 @@ def format_duration(value: Any) -> str:
 
 
 def format_seconds(value: Any) -> str:
-    """A measured time, seconds with one decimal: `1.4s`; above 100 s as a duration."""
+    """Format measured seconds with one decimal (`1.4s`); from 100 s on as a duration."""
     secs = finite_number(value)
     if secs is None:
         return UNKNOWN
@@ -61,11 +61,11 @@ def format_seconds(value: Any) -> str:
 
 
 def format_tokens(value: Any) -> str:
-    """`950`, `1.2k`, `58k`, `1.2M`."""
+    """Format a token count: `950`, `1.2k`, `58k`, `1.2M`."""
     count = finite_number(value)
     if count is None:
         return UNKNOWN
-    # Each limit is where rounding would give the next form: 999 600 is "1.0M", not "1000k".
+    # Each limit is where rounding gives the next form: 999 600 is "1.0M", not "1000k".
     if count < 999.5:
         return f"{count:.0f}"
     if count < 9_950:
@@ -76,19 +76,19 @@ def format_tokens(value: Any) -> str:
 
 
 def format_dollars(value: Any) -> str:
-    """Dollars: `$14.20`."""
+    """Format dollars: `$14.20`."""
     amount = finite_number(value)
     return UNKNOWN if amount is None else f"${amount:,.2f}"
 
 
 def format_percent(value: Any) -> str:
-    """A fraction as a percentage: 0.318 is `32%`."""
+    """Format a fraction as a percentage: 0.318 is `32%`."""
     share = finite_number(value)
     return UNKNOWN if share is None else f"{100 * share:.0f}%"
 
 
 def epoch_seconds(value: Any) -> Optional[float]:
-    """A time of an answer in epoch seconds: milliseconds, seconds or ISO 8601 go in."""
+    """Return a time in epoch seconds; accept milliseconds, seconds or ISO 8601, else return None."""
     if isinstance(value, str):
         try:
             when = datetime.fromisoformat(value.replace("Z", "+00:00"))
@@ -98,10 +98,10 @@ def epoch_seconds(value: Any) -> Optional[float]:
     moment = finite_number(value)
     if moment is None:
         return None
-    # Seconds reach this size in the year 5138, milliseconds did so in 1973.
+    # Seconds exceed this limit in the year 5138; milliseconds exceeded it in 1973.
     return moment / 1000 if moment > 1e11 else moment
 
 
 def session_emoji(session: str) -> str:
-    """The animal of a session: always the same one for the same id."""
+    """Return the animal of a session: always the same one for the same id."""
     return _ANIMALS[zlib.crc32(session.encode("utf-8", "replace")) % len(_ANIMALS)]

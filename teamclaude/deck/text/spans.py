@@ -1,7 +1,11 @@
-"""A line of the screen as styled pieces, measured in cells.
+"""Lines of the screen as spans of styled text, and the colors of the styles.
 
-A `Span` is clean text in one style; a style is a name of `paint` or several of them with spaces between
-(`bad reverse`).  Lines know nothing of terminals: `plain` and `painted` make text of them.
+A `Span` is clean text in one style.  A style is a name by meaning (`good`, `warn`, `bad`, `accent`, `dim`,
+`strong`, `reverse`, or an account's status), or several of them with spaces between (`bad reverse`).
+Lines are independent of the terminal: `plain_text` and `ansi_text` make text of them.
+
+The background stays the terminal's own.  The 256-color codes are readable on black and on white; with fewer
+colors the terminal's theme decides.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ __all__ = [
     "wrap_line",
 ]
 
-# style: (attributes without colours, with 8 colours, with 16, with 256)
+# style: (attributes without colors, with 8 colors, with 16, with 256)
 _CODES = {
     "good": ("", "32", "32", "38;5;34"),
     "warn": ("", "33", "33", "38;5;172"),
@@ -46,16 +50,16 @@ _BY_STATUS = {"active": "good", "benched": "warn", "auth_failed": "bad", "disabl
 
 @lru_cache(maxsize=512)
 def sgr_codes(style: str, depth: int) -> str:
-    """The SGR parameters of one or more styles for `depth` colours: 1 (none), 8, 16 or 256."""
+    """Return the SGR parameters of one or more styles for `depth` colors: 1 (none), 8, 16 or 256."""
     place = 3 if depth >= 256 else 2 if depth >= 16 else 1 if depth >= 8 else 0
     names = [_BY_STATUS.get(name, name) for name in style.split()]
-    if "reverse" in names and "dim" in names:  # grey letters on a bar are hard to read
+    if "reverse" in names and "dim" in names:  # gray letters on a bar are hard to read
         names.remove("dim")
     return ";".join(codes for name in names if (codes := _CODES[name][place] if name in _CODES else ""))
 
 
 def colored(text: str, style: str, color: bool) -> str:
-    """`text` in a style (`good`, `warn`, `bad`, `dim`, `strong`, or the status of an account)."""
+    """Return `text` in one style for a terminal of 8 colors; unchanged without `color`."""
     code = _BASIC_CODES.get(_BY_STATUS.get(style, style), "")
     return f"\x1b[{code}m{text}\x1b[0m" if color and code and text else text
 
@@ -64,11 +68,13 @@ _BASIC_CODES = {name: codes[1] for name, codes in _CODES.items()}
 
 
 def usage_style(utilization: float) -> str:
-    """The style of a used share: below 70 % good, below 90 % warn, then bad."""
+    """Return the style of a used share: `good` below 0.7, `warn` below 0.9, else `bad`."""
     return "good" if utilization < 0.7 else "warn" if utilization < 0.9 else "bad"
 
 
 class Span(NamedTuple):
+    """A clean text in one style; an empty style is the terminal's default."""
+
     text: str
     style: str = ""
 
@@ -78,12 +84,12 @@ EMPTY_LINE: Line = ()
 
 
 def line(*parts: Union[str, tuple[str, str]]) -> Line:
-    """A line of texts and (text, style) pairs."""
+    """Return a line of texts and (text, style) pairs."""
     return tuple(Span(part) if isinstance(part, str) else Span(*part) for part in parts)
 
 
 def join_lines(parts: Iterable[Line], between: str = " · ") -> Line:
-    """Lines one after the other; empty ones are left out."""
+    """Join the lines that are not empty."""
     out: list[Span] = []
     for part in parts:
         if part:
@@ -92,12 +98,12 @@ def join_lines(parts: Iterable[Line], between: str = " · ") -> Line:
 
 
 def line_width(of: Iterable[Span]) -> int:
-    """Terminal cells that a line takes."""
+    """Return the number of terminal cells that a line takes."""
     return sum(width(span.text) for span in of)
 
 
 def clip_line(of: Iterable[Span], room: int) -> Line:
-    """The line in at most `room` cells; what was cut shows as an ellipsis."""
+    """Return the line in at most `room` cells; an ellipsis replaces what is cut off."""
     out: list[Span] = []
     left = room
     for span in of:
@@ -105,7 +111,7 @@ def clip_line(of: Iterable[Span], room: int) -> Line:
         if size > left:
             if left > 0:
                 out.append(Span(clip(span.text, left), span.style))
-            elif out:  # the place of the ellipsis is taken by the last cell of what stands there
+            elif out:  # the ellipsis replaces the last cell of the previous span
                 last = out.pop()
                 out.append(Span(clip(last.text + " ", width(last.text)), last.style))
             break
@@ -115,12 +121,12 @@ def clip_line(of: Iterable[Span], room: int) -> Line:
 
 
 def first_fitting(wanted: Sequence[Line], room: int) -> Line:
-    """The first of several wordings, longest first, that fits; none does: nothing."""
-    return next((way for way in wanted if line_width(way) <= room), EMPTY_LINE)
+    """Return the first of several wordings (longest first) that fits; an empty line if none does."""
+    return next((wording for wording in wanted if line_width(wording) <= room), EMPTY_LINE)
 
 
 def left_and_right(left: Line, right: Line, room: int, gap: int = 2) -> Line:
-    """`left` and, at the right edge, `right`; which goes first where there is no room for both."""
+    """Return `left` and, at the right edge, `right`; drop `right` when there is no room for both."""
     free = room - line_width(left) - line_width(right)
     if not right or free < gap:
         return clip_line(left, room)
@@ -128,7 +134,7 @@ def left_and_right(left: Line, right: Line, room: int, gap: int = 2) -> Line:
 
 
 def wrap_line(of: Iterable[Span], room: int, indent: int = 0) -> list[Line]:
-    """The line as several of at most `room` cells, broken at blanks; those after the first are indented."""
+    """Break the line at spaces into lines of at most `room` cells; indent all but the first."""
     pieces = [(cluster, size, span.style) for span in of for cluster, size in clusters(span.text)]
     lines: list[Line] = []
     while pieces:
@@ -140,7 +146,7 @@ def wrap_line(of: Iterable[Span], room: int, indent: int = 0) -> list[Line]:
         end = max(end, 1)
         if end < len(pieces):
             blank = next((at for at in range(end, 0, -1) if pieces[at][0] == " "), 0)
-            # Not in the indentation of the line itself, and no line of a few letters.
+            # Not inside the line's own indentation, and never after a few letters only.
             end = blank if blank > end // 2 else end
         lines.append((*((Span(" " * start),) if start else ()), *_merge_spans(pieces[:end])))
         pieces = pieces[end:]
@@ -160,7 +166,10 @@ def _merge_spans(pieces: Iterable[tuple[str, int, str]]) -> list[Span]:
 
 
 def cursor_line(of: Line, room: int) -> Line:
-    """The line under the cursor: in reverse over its whole width, without colours; reverse is plain."""
+    """Return the line as it looks under the cursor: reversed over the whole width, without colors.
+
+    Spans that are reversed already become plain.
+    """
     out = [Span(span.text, _cursor_style(span.style)) for span in of]
     return (*out, Span(" " * max(0, room - line_width(of)), "reverse"))
 
@@ -173,12 +182,12 @@ def _cursor_style(style: str) -> str:
 
 
 def plain_text(of: Line) -> str:
-    """The text alone, without blanks at its end."""
+    """Return the text without styles and without trailing spaces."""
     return "".join(span.text for span in of).rstrip()
 
 
 def ansi_text(of: Line, depth: int) -> str:
-    """The text with colour sequences for a terminal of `depth` colours (0: plain text, 1: no colours)."""
+    """Return the text with SGR sequences for a terminal of `depth` colors (0: plain text, 1: no colors)."""
     if depth <= 0:
         return "".join(span.text for span in of)
     out = []
@@ -189,5 +198,5 @@ def ansi_text(of: Line, depth: int) -> str:
 
 
 def ascii_line(of: Line) -> Line:
-    """A line for a terminal that knows ASCII alone."""
+    """Return the line for a terminal that shows ASCII only."""
     return tuple(span if span.text.isascii() else Span(ascii_text(span.text), span.style) for span in of)

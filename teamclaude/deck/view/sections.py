@@ -18,8 +18,8 @@ from .wording import plural, short_names
 __all__ = [
     "ACCOUNT_PREFIX",
     "ACTIVITY_PREFIX",
-    "BodyRow",
     "NODE_PREFIX",
+    "BodyRow",
     "RowFilter",
     "body_rows",
     "static_row",

@@ -13,6 +13,8 @@ from ..model.model import Node
 from ..text.spans import Line
 
 __all__ = [
+    "MIN_HEIGHT",
+    "MIN_WIDTH",
     "AddAccount",
     "Browse",
     "ChooseRow",
@@ -21,8 +23,6 @@ __all__ = [
     "EditFilter",
     "EnterSecret",
     "FrameOptions",
-    "MIN_HEIGHT",
-    "MIN_WIDTH",
     "Mode",
     "Page",
     "ReadPage",

@@ -12,14 +12,14 @@ from ..text.format import UNKNOWN, finite_number, format_dollars, format_duratio
 from ..text.spans import Line, Span
 
 __all__ = [
-    "usage_summary",
     "cell",
-    "plural",
-    "usage_dollars",
     "model_name",
     "padded",
+    "plural",
     "short_names",
     "short_time",
+    "usage_dollars",
+    "usage_summary",
     "usage_tokens",
 ]
 
