@@ -1,6 +1,6 @@
-"""Carrying out what was asked for at the Deck: on the proxy of this process, or nothing but looks at another.
+"""Execute the Deck's commands: on the proxy of this process, or read-only on a watched one.
 
-Commands run in a thread of their own: a locked config file or a slow network must not stop the screen.
+Commands run in a worker thread: a locked config file or a slow network must not stop the screen.
 """
 
 from __future__ import annotations
@@ -32,18 +32,20 @@ __all__ = ["CommandWorker", "Controls", "LocalControls", "ReadOnlyControls"]
 
 
 class Controls(Protocol):
-    """Carries out one command; any thread."""
+    """Executor of the Deck's commands."""
 
-    def execute(self, command: Command) -> CommandResult: ...
+    def execute(self, command: Command) -> CommandResult:
+        """Execute one command, from any thread; report errors as the result."""
 
 
 class ReadOnlyControls:
-    """Only what changes nothing: `explain(request)` gets the decision record, or raises TeamClaudeError."""
+    """Execute `explain` only; `explain(request)` gets the decision record, or raises TeamClaudeError."""
 
     def __init__(self, explain: Callable[[str], JsonObject]) -> None:
         self._explain = explain
 
     def execute(self, command: Command) -> CommandResult:
+        """Show a decision record; refuse every other command."""
         if command.action != "explain":
             return CommandResult("this Deck only watches", "warn")
         try:
@@ -53,7 +55,7 @@ class ReadOnlyControls:
 
 
 class LocalControls:
-    """The proxy of this process and its config file."""
+    """Execute commands on the proxy of this process and on its config file."""
 
     def __init__(self, service: ProxyServer, env: Mapping[str, str] = os.environ) -> None:
         self._service, self._file, self._env = service, service.config_file, env
@@ -70,6 +72,7 @@ class LocalControls:
         }
 
     def execute(self, command: Command) -> CommandResult:
+        """Execute one command; a TeamClaudeError becomes a notice."""
         try:
             return self._handlers[command.action](command)
         except TeamClaudeError as error:
@@ -98,12 +101,12 @@ class LocalControls:
 
     def _reload(self, command: Command) -> CommandResult:
         changes = self._service.reload()
-        told = [
+        parts = [
             f"{what} {', '.join(changes[what])}" for what in ("added", "removed", "updated") if changes[what]
         ]
         if changes["needsRestart"]:
-            told.append(f"after a restart only: {', '.join(changes['needsRestart'])}")
-        return CommandResult(f"config read again: {'; '.join(told) or 'no account changed'}", "good")
+            parts.append(f"after a restart only: {', '.join(changes['needsRestart'])}")
+        return CommandResult(f"config read again: {'; '.join(parts) or 'no account changed'}", "good")
 
     def _add_key(self, command: Command) -> CommandResult:
         key = check_api_key(command.secret)
@@ -117,16 +120,16 @@ class LocalControls:
         if account.account_uuid is None or (account.account_uuid, account.org_uuid) not in known:
             account, _ = add_profile(config, account)
         if source.path is not None:
-            # Two copies of one login would not both stay good: Claude Code goes on renewing it.
+            # Claude Code keeps refreshing this login, which would invalidate a second copy: follow its file.
             account = _with_import_source(account, source.path)
         entry = replace(account, source="import")
         fresh = source.path is not None
         return self._enrolled(self._file.update(lambda raw: enroll(raw, entry, None, "imported", fresh)))
 
-    def _enrolled(self, placed: Placement) -> CommandResult:
+    def _enrolled(self, placement: Placement) -> CommandResult:
         self._service.reload()
         outcomes = {"added": "is added", "updated": "has its new login", "kept": "was there already"}
-        return CommandResult(f"{placed.name} {outcomes[placed.outcome]}", "good")
+        return CommandResult(f"{placement.name} {outcomes[placement.outcome]}", "good")
 
     def _explain(self, command: Command) -> CommandResult:
         record = self._service.runtime.journal.explain(command.request)
@@ -147,13 +150,13 @@ def _with_import_source(account: AccountConfig, path: str) -> AccountConfig:
 
 
 def decision_page(record: JsonObject) -> Page:
-    """A decision record to read."""
+    """Return the page that explains a decision record."""
     first, *others = explanation_lines(record)
     return Page(first, tuple(line(text) for text in others))
 
 
 class CommandWorker:
-    """Carries out commands one after the other; `done` is called in its thread with each outcome."""
+    """Execute commands one after the other in a thread; call `done` there after each."""
 
     def __init__(self, controls: Controls, done: Callable[[], None]) -> None:
         self._controls, self._on_done = controls, done
@@ -162,10 +165,11 @@ class CommandWorker:
         threading.Thread(target=self._run, name="deck-commands", daemon=True).start()
 
     def submit(self, command: Command) -> None:
+        """Queue a command; never block."""
         self._commands.put(command)
 
     def take_results(self) -> list[CommandResult]:
-        """What has become of commands since the last call."""
+        """Return the results since the last call."""
         found = []
         while not self._results.empty():
             found.append(self._results.get())
@@ -175,8 +179,8 @@ class CommandWorker:
         while True:
             command = self._commands.get()
             try:
-                outcome = self._controls.execute(command)
-            except Exception as error:  # the proxy goes on whatever became of a command
-                outcome = CommandResult(f"internal error: {type(error).__name__}", "bad")
-            self._results.put(outcome)
+                result = self._controls.execute(command)
+            except Exception as error:  # a failing command must not end the worker
+                result = CommandResult(f"internal error: {type(error).__name__}", "bad")
+            self._results.put(result)
             self._on_done()

@@ -1,6 +1,6 @@
-"""Where the Deck's models come from: the proxy in this process, or one that is asked over HTTP.
+"""Feed the Deck with models: from the proxy in this process, or from one that is polled over HTTP.
 
-A feed says when something is new, so that nothing is computed while nothing happens.
+A feed tells by its version when something is new, so that nothing is computed while nothing happens.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ __all__ = ["Feed", "LocalFeed", "RemoteFeed", "SourcesProvider"]
 
 
 class Feed(Protocol):
-    """A source of models; `mark` is cheap and changes whenever `model` would be another one."""
+    """A source of models for the Deck's loop; called from its thread."""
 
     @property
-    def version(self) -> Hashable: ...
+    def version(self) -> Hashable:
+        """Changes whenever `model` would return another model; cheap."""
 
-    def model(self) -> DeckModel: ...
+    def model(self) -> DeckModel:
+        """Return the model of this moment."""
 
     def take_notice(self) -> Optional[str]:
-        """Something to tell, once; None is nothing new, empty that what was told is over."""
-        ...
+        """Return an error to show, once; None: nothing new, empty: the last error is over."""
 
 
 class LocalFeed:
@@ -42,21 +43,24 @@ class LocalFeed:
 
     @property
     def version(self) -> Hashable:
+        """Changes with the proxy's revision and with what was read on disk."""
         return self._service.revision, id(self._reader.sources)
 
     def model(self) -> DeckModel:
+        """Return the model of the proxy's state, and have the reader read what it shows."""
         snapshot = self._service.deck()
         self._reader.set_wanted(sessions_of(snapshot))
         return deck_model(snapshot, self._reader.sources)
 
     def take_notice(self) -> Optional[str]:
+        """Return None: this process is always reachable."""
         return None
 
 
 class SourcesProvider:
-    """`fleet` of GET /teamclaude/deck: what the disk tells of the sessions in a snapshot.
+    """Provide `fleet` of GET /teamclaude/deck: what is on disk about the sessions in a snapshot.
 
-    The disk is read from the first question on, which waits a little for what is found.
+    Reading starts with the first call, which waits up to FIRST_WAIT_SEC for a result.
     """
 
     FIRST_WAIT_SEC, POLL_SEC = 0.5, 0.02
@@ -67,7 +71,7 @@ class SourcesProvider:
         self._lock = threading.Lock()  # guards _started
 
     def start(self) -> bool:
-        """Read the disk in the background; True the first time, afterwards it changes nothing."""
+        """Start reading in the background; return whether this was the first call."""
         with self._lock:
             first, self._started = not self._started, True
         if first:
@@ -84,9 +88,9 @@ class SourcesProvider:
 
 
 class RemoteFeed:
-    """A proxy that is asked every `interval` seconds, in a thread of its own.
+    """Poll a proxy every `interval` seconds in a thread.
 
-    `fetch` gets GET /teamclaude/deck as JSON, or raises TeamClaudeError.
+    `fetch` returns GET /teamclaude/deck as JSON, or raises TeamClaudeError.
     """
 
     def __init__(self, fetch: Callable[[], Any], interval: float) -> None:
@@ -94,33 +98,38 @@ class RemoteFeed:
         self._snapshot: Any = {}
         self._reachable = False
         self._fetches = 0
-        self._pending_notice: Optional[str] = None  # to be told
-        self._last_trouble = ""
+        self._pending_notice: Optional[str] = None
+        self._last_error = ""
         self._lock = threading.Lock()  # guards everything above
         self._closed = threading.Event()
         self.first_fetch_done = threading.Event()
-        """It has been asked once, in vain or not."""
+        """Set after the first attempt, also a failed one."""
 
     def start(self) -> None:
+        """Start polling."""
         threading.Thread(target=self._run, name="deck-feed", daemon=True).start()
 
     def close(self) -> None:
+        """Stop polling after the current attempt."""
         self._closed.set()
 
     @property
     def version(self) -> Hashable:
+        """The number of attempts so far."""
         return self._fetches
 
     def model(self) -> DeckModel:
+        """Return the model of the last snapshot, marked unreachable when the last attempt failed."""
         with self._lock:
             snapshot, reachable = self._snapshot, self._reachable
         fleet = snapshot.get("fleet") if isinstance(snapshot, dict) else None
         return deck_model(snapshot if isinstance(snapshot, dict) else {}, sources_from_json(fleet), reachable)
 
     def take_notice(self) -> Optional[str]:
+        """Return the error of the last attempt, once; empty after it succeeded again."""
         with self._lock:
-            trouble, self._pending_notice = self._pending_notice, None
-            return trouble
+            notice, self._pending_notice = self._pending_notice, None
+            return notice
 
     def _run(self) -> None:
         while not self._closed.is_set():
@@ -128,16 +137,16 @@ class RemoteFeed:
             self._closed.wait(self._interval)
 
     def fetch_once(self) -> None:
-        """Once."""
+        """Fetch a snapshot; after an error keep the last one."""
         try:
-            snapshot, trouble = self._fetch(), ""
+            snapshot, message = self._fetch(), ""
         except TeamClaudeError as error:
-            snapshot, trouble = None, str(error)
+            snapshot, message = None, str(error)
         with self._lock:
-            self._reachable = not trouble
+            self._reachable = not message
             if snapshot is not None:
                 self._snapshot = snapshot
-            if trouble != self._last_trouble:
-                self._pending_notice = self._last_trouble = trouble
+            if message != self._last_error:
+                self._pending_notice = self._last_error = message
             self._fetches += 1
         self.first_fetch_done.set()

@@ -1,6 +1,9 @@
-"""The loop of a running Deck: waits for keys, signals and news, and paints at most twice a second.
+"""Run the Deck: wait for keys, signals and new data; repaint at most twice a second.
 
-Nothing is computed while nothing changes; a key, a signal and a change of size are answered at once.
+Nothing is computed while nothing changes.  Keys, signals and changes of size are answered at once.
+
+The interpreter itself writes signals to a socket; no handler runs.  A handler that filled a queue could run
+between the loop's check of the queue and its sleep, and the signal would be lost.
 """
 
 from __future__ import annotations
@@ -24,29 +27,29 @@ from .text.cells import clean
 from .ui import CommandResult, DeckUi, TerminalTraits
 from .view.ui_state import Command
 
+if TYPE_CHECKING:
+    from .terminal.screen import Screen
+
 __all__ = ["DeckLoop", "ExitReason", "WakeupSocket", "catch_signals", "signal_numbers"]
 
 
 class WakeupSocket:
-    """Readable when a signal has come or somebody called `wake`."""
+    """A socket that is readable after a signal or a call of `wake`."""
 
     def __init__(self, reader: socket.socket, writer: socket.socket) -> None:
         self._reader, self._writer = reader, writer
 
     def fileno(self) -> int:
+        """Return the descriptor to select on."""
         return self._reader.fileno()
 
     def wake(self, number: int = 0) -> None:
-        """Any thread; no signal has the number 0."""
+        """Make the socket readable, from any thread; 0 is no signal's number."""
         with contextlib.suppress(OSError):
             self._writer.send(bytes([number]))
 
-    def wait(self) -> int:
-        """The number of the next signal, or what was woken with."""
-        return self._reader.recv(1)[0]
-
     def drain(self) -> bytes:
-        """All that has come; empty when nothing has."""
+        """Return the numbers of all signals since the last call."""
         try:
             return self._reader.recv(4096, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -54,13 +57,13 @@ class WakeupSocket:
 
 
 def signal_numbers(*names: str) -> list[int]:
-    """The numbers of the signals that this system has."""
+    """Return the numbers of those signals that this system has."""
     return [int(getattr(signal, name)) for name in names if hasattr(signal, name)]
 
 
 @contextlib.contextmanager
 def catch_signals(numbers: Iterable[int]) -> Iterator[WakeupSocket]:
-    """These signals go into the inbox; as before afterwards.  Only for the main thread."""
+    """Send these signals to a socket instead of their handlers.  Main thread only."""
     reader, writer = socket.socketpair()
     with reader, writer:
         writer.setblocking(False)
@@ -75,25 +78,21 @@ def catch_signals(numbers: Iterable[int]) -> Iterator[WakeupSocket]:
                     signal.signal(number, handler)
 
 
-if TYPE_CHECKING:
-    from .terminal.screen import Screen
-
-
 REPAINT_SEC = 0.5  # between two repaints
-MAX_CPU_SHARE = 0.03  # of a core: repaints are rarer where one takes longer
-IDLE_REPAINT_SEC = 5.0  # between two when only minutes pass
-ESCAPE_SEC = 0.05  # a lone Esc is one when nothing follows so long
-FOREGROUND_SEC = 1.0  # between two looks whether `fg` was typed
+MAX_CPU_SHARE = 0.03  # of a core: expensive models are built less often
+IDLE_REPAINT_SEC = 5.0  # between two repaints when only minutes change
+ESCAPE_SEC = 0.05  # a lone Esc is the key when nothing follows for so long
+FOREGROUND_SEC = 1.0  # between two checks whether `fg` was typed
 MAX_WARNINGS, MAX_STDERR_CHARS = 200, 1 << 16
 STOP, RELOAD = signal_numbers("SIGINT", "SIGTERM"), signal_numbers("SIGHUP")
 RESIZE, SUSPEND, RESUME = signal_numbers("SIGWINCH"), signal_numbers("SIGTSTP"), signal_numbers("SIGCONT")
 
 ExitReason = str
-"""Why the Deck ended: `quit` (a person left), `stopped` (a signal, or the terminal is gone), `over`."""
+"""Why the Deck ended: `quit` (the key), `stopped` (a signal, or the terminal is gone), `over` (`is_over`)."""
 
 
 class DeckLoop:
-    """One Deck on one screen; `is_over` ends it from outside, `where` is the proxy it only watches."""
+    """One Deck on one screen; `is_over` ends it from outside, `where` is the address of a watched proxy."""
 
     def __init__(
         self,
@@ -110,19 +109,19 @@ class DeckLoop:
         self._screen, self._feed, self._controls = screen, feed, controls
         self._is_over = is_over
         self._clock = clock
-        terminal = TerminalTraits(ascii=ascii, percent=screen.color_depth < 8)
-        self._ui = DeckUi(feed.model(), terminal, read_only, where)
+        traits = TerminalTraits(ascii=ascii, percent=screen.color_depth < 8)
+        self._ui = DeckUi(feed.model(), traits, read_only, where)
         self._key_decoder = KeyDecoder()
         self._warnings: deque[str] = deque(maxlen=MAX_WARNINGS)
         self._wakeup: Optional[WakeupSocket] = None
         self._version: Hashable = None
         self._modelled_at = float("-inf")
-        self._model_seconds = 0.0  # seconds that the last model took
-        self._needs_paint = True  # the screen is not what it should be
-        self._suspended = False  # the terminal is another's for now
+        self._model_seconds = 0.0  # to build the last model
+        self._needs_paint = True  # the screen is out of date
+        self._suspended = False  # another process uses the terminal
 
     def warn(self, text: str) -> None:
-        """Any thread: a warning for the footer."""
+        """Show a warning in the footer; any thread."""
         self._warnings.append(text)
         if self._wakeup is not None:
             self._wakeup.wake()
@@ -130,32 +129,33 @@ class DeckLoop:
     # --- the loop -----------------------------------------------------------------------------
 
     def run(self) -> ExitReason:
-        """Until somebody leaves.  Only for the main thread; the terminal is given back in any case."""
-        with catch_signals(STOP + RELOAD + RESIZE + SUSPEND + RESUME) as inbox, _stderr_deferred():
-            self._wakeup = inbox
-            self._worker = CommandWorker(self._controls, inbox.wake)
+        """Run until it ends; main thread only.  The terminal is restored in any case."""
+        with catch_signals(STOP + RELOAD + RESIZE + SUSPEND + RESUME) as wakeup, _stderr_deferred():
+            self._wakeup = wakeup
+            self._worker = CommandWorker(self._controls, wakeup.wake)
             try:
                 with self._screen:
-                    return self._loop(inbox)
+                    return self._loop(wakeup)
             finally:
                 self._wakeup = None
 
-    def _loop(self, inbox: WakeupSocket) -> ExitReason:
+    def _loop(self, wakeup: WakeupSocket) -> ExitReason:
         while True:
             if self._is_over():
                 return "over"
             if self._suspended:
-                ended = self._wait_for_foreground(inbox)
+                ended = self._wait_for_foreground(wakeup)
                 if ended is not None:
                     return ended
                 continue
             self._refresh()
             self._paint()
-            tty, mail = self._screen.fileno(), inbox.fileno()
-            readable, _, _ = select.select(
-                [tty, mail], [tty] if self._screen.has_pending_output else [], [], self._select_timeout()
-            )
-            ended = self._handle_signals(inbox) if mail in readable else None
+            tty, signals = self._screen.fileno(), wakeup.fileno()
+            # A lone Esc waits for what may follow.
+            timeout = ESCAPE_SEC if self._key_decoder.has_partial else REPAINT_SEC
+            writing = [tty] if self._screen.has_pending_output else []
+            readable, _, _ = select.select([tty, signals], writing, [], timeout)
+            ended = self._handle_signals(wakeup) if signals in readable else None
             if ended is None and tty in readable:
                 ended = self._read_keys()
             elif self._key_decoder.has_partial:
@@ -163,38 +163,34 @@ class DeckLoop:
             if ended is not None:
                 return ended
 
-    def _select_timeout(self) -> float:
-        """How long nothing needs to be done unless something comes."""
-        return ESCAPE_SEC if self._key_decoder.has_partial else REPAINT_SEC
-
     def _refresh(self) -> None:
-        """A new model when there is something new, or enough time has passed to be seen."""
+        """Build a new model when the data changed, or when enough time has passed for a visible change."""
         self._show_messages()
         now = self._clock()
-        due = now - self._modelled_at
-        if due < max(0.9 * REPAINT_SEC, self._model_seconds / MAX_CPU_SHARE):
+        age = now - self._modelled_at
+        if age < max(0.9 * REPAINT_SEC, self._model_seconds / MAX_CPU_SHARE):
             return
-        mark = self._feed.version
-        if mark == self._version and due < IDLE_REPAINT_SEC and not self._ui.is_animated:
+        version = self._feed.version
+        if version == self._version and age < IDLE_REPAINT_SEC and not self._ui.is_animated:
             return
-        self._version, self._modelled_at = mark, now
+        self._version, self._modelled_at = version, now
         if self._ui.update(self._feed.model()):
             self._screen.bell()
         self._model_seconds = self._clock() - now
         self._needs_paint = True
 
     def _show_messages(self) -> None:
-        """Outcomes, warnings and troubles into the footer."""
-        for outcome in self._worker.take_results():
-            self._ui.show_result(outcome)
-            self._needs_paint = True
-            self._modelled_at = float("-inf")  # what was done shows at once
-        news = self._feed.take_notice()
-        if news is not None:
-            self._ui.show_result(CommandResult(news, "bad"))
-            self._needs_paint = True
+        """Show results of commands, the feed's errors, and warnings in the footer."""
+        results = self._worker.take_results()
+        if results:
+            self._modelled_at = float("-inf")  # the effect shows at once
+        error = self._feed.take_notice()
+        if error is not None:
+            results.append(CommandResult(error, "bad"))
         while self._warnings:
-            self._ui.show_result(CommandResult(clean(self._warnings.popleft()), "warn"))
+            results.append(CommandResult(clean(self._warnings.popleft()), "warn"))
+        for result in results:
+            self._ui.show_result(result)
             self._needs_paint = True
 
     def _paint(self) -> None:
@@ -205,7 +201,7 @@ class DeckLoop:
             self._screen.paint(self._ui.draw(columns, lines))
             self._needs_paint = False
 
-    # --- what comes in ------------------------------------------------------------------------
+    # --- input --------------------------------------------------------------------------------
 
     def _read_keys(self) -> Optional[ExitReason]:
         data = self._screen.read()
@@ -225,47 +221,47 @@ class DeckLoop:
             self._worker.submit(command)
         return None
 
-    def _handle_signals(self, inbox: WakeupSocket) -> Optional[ExitReason]:
-        came = inbox.drain()
-        if any(number in STOP for number in came):
+    def _handle_signals(self, wakeup: WakeupSocket) -> Optional[ExitReason]:
+        received = wakeup.drain()
+        if any(number in STOP for number in received):
             return "stopped"
-        if any(number in RELOAD for number in came):
+        if any(number in RELOAD for number in received):
             self._worker.submit(Command("reload"))
-        if any(number in SUSPEND for number in came):
+        if any(number in SUSPEND for number in received):
             self._suspend()
-        elif any(number in RESUME for number in came):
-            self._suspended = True  # whoever stopped this process may have used the terminal since
-        self._needs_paint = True  # another size perhaps
+        elif any(number in RESUME for number in received):
+            self._suspended = True  # another process may have used the terminal meanwhile
+        self._needs_paint = True  # the size may have changed
         return None
 
     def _suspend(self) -> None:
-        """Ctrl-Z: give the terminal back and stop, as every program does."""
+        """Restore the terminal and stop the process, as Ctrl-Z does in every program."""
         self._screen.leave()
         self._suspended = True
-        ours = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        previous = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
-        # Here the process stands still until SIGCONT.
-        signal.signal(signal.SIGTSTP, ours)
+        # The process is stopped here until SIGCONT.
+        signal.signal(signal.SIGTSTP, previous)
 
-    def _wait_for_foreground(self, inbox: WakeupSocket) -> Optional[ExitReason]:
-        """After `fg` it is ours again; after `bg` the proxy goes on without it."""
+    def _wait_for_foreground(self, wakeup: WakeupSocket) -> Optional[ExitReason]:
+        """Take the terminal again after `fg`; after `bg` the proxy continues without it."""
         if self._screen.in_foreground():
             self._screen.enter()
             self._suspended, self._needs_paint = False, True
             return None
-        readable, _, _ = select.select([inbox], [], [], FOREGROUND_SEC)
-        return self._handle_signals(inbox) if readable else None
+        readable, _, _ = select.select([wakeup], [], [], FOREGROUND_SEC)
+        return self._handle_signals(wakeup) if readable else None
 
 
 @contextlib.contextmanager
 def _stderr_deferred() -> Iterator[None]:
-    """What is written to stderr meanwhile would spoil the screen: it comes afterwards."""
-    kept = io.StringIO()
-    before, sys.stderr = sys.stderr, kept
+    """Write to stderr only afterwards: meanwhile it would corrupt the screen."""
+    deferred = io.StringIO()
+    stderr, sys.stderr = sys.stderr, deferred
     try:
         yield
     finally:
-        sys.stderr = before
+        sys.stderr = stderr
         with contextlib.suppress(OSError, ValueError):
-            before.write(kept.getvalue()[-MAX_STDERR_CHARS:])
-            before.flush()
+            stderr.write(deferred.getvalue()[-MAX_STDERR_CHARS:])
+            stderr.flush()

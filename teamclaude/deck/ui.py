@@ -1,4 +1,4 @@
-"""The Deck between models and keys, which come in, and screens and commands, which go out."""
+"""The Deck without terminal and clock: models and keys in, screens and commands out."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .view.ui_state import BROWSE, Command, EnterSecret, FrameOptions, Page, Rea
 
 __all__ = ["CommandResult", "DeckUi", "TerminalTraits"]
 
-PASTE_BURST = 16  # different characters at once are no typing
+PASTE_BURST = 16  # characters that arrive together were pasted, not typed
 
 
 class CommandResult(NamedTuple):
-    """What became of a command: a notice, or a page to read."""
+    """The result of a command: a notice for the footer, or a page to read."""
 
     notice: str = ""
     style: str = ""
@@ -31,7 +31,7 @@ class CommandResult(NamedTuple):
 
 @dataclass(frozen=True)
 class TerminalTraits:
-    """What is known of the terminal."""
+    """What the terminal cannot show: `ascii` only, or no colors (bars show their `percent`)."""
 
     ascii: bool = False
     percent: bool = False
@@ -41,7 +41,7 @@ DEFAULT_TRAITS = TerminalTraits()
 
 
 class DeckUi:
-    """One person's Deck; from one thread."""
+    """One person's Deck; used from one thread."""
 
     def __init__(
         self,
@@ -58,19 +58,19 @@ class DeckUi:
         self._alerts: Optional[frozenset[Alert]] = None
         self._spinner_step = 0
 
-    # --- what comes in ------------------------------------------------------------------------
+    # --- input --------------------------------------------------------------------------------
 
     def update(self, model: DeckModel) -> bool:
-        """A newer model; True when the bell is to ring for it."""
-        news = new_alerts(self._alerts, model.alerts)
+        """Show a newer model; return whether to ring the bell for new alerts."""
+        added = new_alerts(self._alerts, model.alerts)
         self.model, self._alerts = model, model.alerts
         self._spinner_step += 1
-        return bool(news) and not self.state.muted
+        return bool(added) and not self.state.muted
 
     def press_keys(self, keys: list[Key]) -> list[Command]:
-        """Keys that came together; what is to be done outside."""
+        """Handle keys that arrived together; return the commands to execute."""
         if _is_burst(keys) and self.state.mode == BROWSE:
-            # A terminal without marks around pasted text: its letters are no commands.
+            # A terminal without bracketed paste: pasted letters are no commands.
             self.state = self.state.with_notice("pasted text is ignored here (a adds an account)", "warn")
             return []
         commands: list[Command] = []
@@ -80,19 +80,19 @@ class DeckUi:
             if command is not None and not self._open_page_for(command):
                 commands.append(command)
             if was_secret and not isinstance(self.state.mode, EnterSecret):
-                break  # what was pasted behind the key
+                break  # whatever was pasted behind the API key
         return commands
 
-    def show_result(self, outcome: CommandResult) -> None:
-        """A command has been carried out, or something is to be told."""
-        if outcome.page is not None:
-            self._open_page(outcome.page)
+    def show_result(self, result: CommandResult) -> None:
+        """Show the result of a command, or any other message."""
+        if result.page is not None:
+            self._open_page(result.page)
         else:
-            self.state = self.state.with_notice(outcome.notice, outcome.style)
+            self.state = self.state.with_notice(result.notice, result.style)
 
     @property
     def is_animated(self) -> bool:
-        """Something on the screen moves by itself: spinners, or a countdown of seconds."""
+        """Whether the screen changes by itself: spinners, or a countdown of seconds."""
         model = self.model
         if any(row.running for row in model.activity[:1]):
             return True
@@ -100,37 +100,37 @@ class DeckUi:
         waits += [bar.reset_sec for account in model.accounts for bar in account.bars]
         return any(wait is not None and wait < 61 for wait in waits)
 
-    # --- what goes out ------------------------------------------------------------------------
+    # --- output -------------------------------------------------------------------------------
 
     def draw(self, width: int, height: int) -> tuple[Line, ...]:
-        """The screen of this moment."""
-        desk, terminal = self.state, self._traits
+        """Return the lines of the screen."""
+        state, traits = self.state, self._traits
         options = FrameOptions(
             width=width,
             height=height,
-            top=desk.top,
-            cursor=desk.cursor,
-            scroll_to_cursor=desk.scroll_to_cursor,
-            filter=desk.filter,
-            tree_folded=desk.tree_folded,
-            issues_open=desk.issues_open,
-            ascii=terminal.ascii,
-            percent=terminal.percent,
+            top=state.top,
+            cursor=state.cursor,
+            scroll_to_cursor=state.scroll_to_cursor,
+            filter=state.filter,
+            tree_folded=state.tree_folded,
+            issues_open=state.issues_open,
+            ascii=traits.ascii,
+            percent=traits.percent,
             spinner_step=self._spinner_step,
-            footer=footer_lines(desk, self._screen_contents()),
-            page=desk.mode.page if isinstance(desk.mode, ReadPage) else None,
+            footer=footer_lines(state, self._screen_contents()),
+            page=state.mode.page if isinstance(state.mode, ReadPage) else None,
         )
         self._frame = render_frame(self.model, options)
-        self.state = replace(desk, top=self._frame.top)
+        self.state = replace(state, top=self._frame.top)
         return self._frame.lines
 
     def _screen_contents(self) -> ScreenContents:
-        seen, model = self._frame, self.model
+        frame, model = self._frame, self.model
         return ScreenContents(
-            selectable=seen.selectable,
-            visible=seen.visible,
-            section_starts=seen.section_starts,
-            body_length=seen.body_length,
+            selectable=frame.selectable,
+            visible=frame.visible,
+            section_starts=frame.section_starts,
+            body_length=frame.body_length,
             statuses={account.name: account.status for account in model.accounts},
             nodes=model.nodes,
             inflight=sum(row.running for row in model.activity),
@@ -139,7 +139,7 @@ class DeckUi:
         )
 
     def _open_page_for(self, command: Command) -> bool:
-        """Pages of what is on the screen anyway; True when the command was one."""
+        """Open a page that shows more of the model; return False for any other command."""
         pages: dict[str, Callable[[], Optional[Page]]] = {
             "show node": lambda: node_page(self.model, command.session),
             "show account": lambda: account_page(self.model, command.account),

@@ -1,7 +1,7 @@
 """What Claude Code and its session registry wrote to this machine's disk, as values; and these as JSON.
 
-`registry`, `session_files` and `transcripts` read them, `reader.SourceReader` keeps them up to date.  All of it
-is optional: what was not found is missing from the mappings.  Texts are safe to print and bounded.
+`registry`, `session_files` and `transcripts` read them, `reader.SourceReader` keeps them up to date.  All
+of it is optional: what was not found is missing from the mappings.  Texts are safe to print and bounded.
 Keys are session ids as the client sends them (without the registry's `cc-`); times are epoch seconds.
 
 The JSON is for a Deck on another machine.  It is read back as untrusted input: texts are cleaned and cut,
