@@ -45,10 +45,8 @@ class RegistryRow:
     """A session that registered itself in state/sessions.json."""
 
     emoji: str = ""
-    intent: str = ""
-    """Without its `solo:`."""
-    solo: bool = False
-    """Its intent says that it has no parent session."""
+    intent: str = ""  # without its `solo:`
+    solo: bool = False  # its intent says that it has no parent session
     pinned_issue: str = ""
     started: Optional[float] = None
 
@@ -69,8 +67,7 @@ class ClientProcess:
     """A running interactive client (sessions/<pid>.json)."""
 
     name: str = ""
-    status: str = ""
-    """`busy`, `shell`, `idle` or `waiting` (for an answer of its user)."""
+    status: str = ""  # `busy`, `shell`, `idle` or `waiting` (for an answer of its user)
     cwd: str = ""
     started: Optional[float] = None
 
@@ -79,31 +76,24 @@ class ClientProcess:
 class AgentTranscript:
     """The transcript of one sub-agent, with its .meta.json."""
 
-    kind: str = ""
-    """Its agent type: `Explore`."""
+    kind: str = ""  # its agent type: `Explore`
     description: str = ""
-    parent: str = ""
-    """Id of the sub-agent that started it; empty: the session did, or unknown."""
+    parent: str = ""  # id of the sub-agent that started it; empty: the session did, or unknown
     changed: float = 0.0
     last_turn: Optional[float] = None
     calling: bool = False
-    ended: bool = False
-    """It has given its final answer."""
+    ended: bool = False  # it has given its final answer
 
 
 @dataclass(frozen=True)
 class Transcript:
     """One session's transcript: its last turn, title and place."""
 
-    changed: float
-    """The file's mtime, which also changes without a turn."""
-    last_turn: Optional[float] = None
-    """Time of the newest `user` or `assistant` entry."""
-    calling: bool = False
-    """That entry calls a tool whose result is still missing."""
+    changed: float  # the file's mtime, which also changes without a turn
+    last_turn: Optional[float] = None  # time of the newest `user` or `assistant` entry
+    calling: bool = False  # that entry calls a tool whose result is still missing
     title: str = ""
-    prompt: str = ""
-    """The last one."""
+    prompt: str = ""  # the last one
     cwd: str = ""
     branch: str = ""
     agents: Mapping[str, AgentTranscript] = field(default_factory=dict)
@@ -124,8 +114,7 @@ class Sources:
 
     registry: Mapping[str, RegistryRow] = field(default_factory=dict)
     pins: Mapping[str, IssuePin] = field(default_factory=dict)
-    tools: Mapping[str, float] = field(default_factory=dict)
-    """When the executing tool was started."""
+    tools: Mapping[str, float] = field(default_factory=dict)  # when the executing tool was started
     clients: Mapping[str, ClientProcess] = field(default_factory=dict)
     transcripts: Mapping[str, Transcript] = field(default_factory=dict)
     machine: MachineLoad = MachineLoad()

@@ -1,4 +1,9 @@
-"""The accounts with their windows, and under each the conversations it serves."""
+"""Draw the accounts with their quota windows as bars: `Ses[██ 2h30m   ]↓5h`.
+
+The fill is the used share, the label the time to the reset.  The arrow compares the use with the window's
+line (the share of its time that has passed): ↑ behind it, → on it, ↓ ahead of it, with the time until the
+window is full at this pace.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +34,12 @@ STATES = {
     "disabled": ("disabled", "dim"),
 }
 BAR_INNER_CELLS = ((150, 22), (116, 16), (96, 13), (0, 9))  # cells of a bar by the width of the screen
-INDENT, MIN_NOTE_CELLS = Span("    "), 20  # cells of a reason that are worth a place beside the bars
+INDENT, MIN_NOTE_CELLS = Span("    "), 20  # a note needs so many cells to stand beside the bars
 MIN_NAME, MAX_NAME, MAX_STATE, MIN_SUMMARY = 12, 32, 14, 9
 
 
 class AccountColumns:
-    """What all account lines of a frame have in common."""
+    """The widths that all account lines of a frame share."""
 
     def __init__(self, accounts: Sequence[AccountRow], room: int, with_percent: bool) -> None:
         self.room = room
@@ -44,13 +49,13 @@ class AccountColumns:
         names = max((width(account.name) for account in accounts), default=0)
         two_bars = 2 * (self.inner + 10 + (5 if self.with_percent else 0)) + 1
         left = room - 2 - 2 - self.state - two_bars
-        if left < MIN_NAME:  # then the bars stand below
+        if left < MIN_NAME:  # the bars go below the line
             left += two_bars
         self.name = min(names, MAX_NAME, max(MIN_NAME, left - MIN_SUMMARY))
 
 
 def account_lines(account: AccountRow, columns: AccountColumns) -> list[Line]:
-    """One line, and below it what it does not hold."""
+    """Return the line of an account, and the lines below it for what did not fit."""
     room = columns.room
     word, style = _state(account)
     mark = "◇" if account.kind == "apikey" else "◆"
@@ -75,7 +80,7 @@ def _state(account: AccountRow) -> tuple[str, str]:
 
 
 def _summary(account: AccountRow) -> list[Line]:
-    """What its conversations come to, longest wording first."""
+    """Return the sum of the account's conversations, longest wording first."""
     tally = usage_tokens(account.usage)
     agents = plural(len(account.nodes), "agent")
     if not account.nodes:
@@ -90,13 +95,13 @@ def _summary(account: AccountRow) -> list[Line]:
 
 
 def _details(account: AccountRow, bars: Sequence[QuotaBar], columns: AccountColumns) -> list[Line]:
-    """Why it does not serve, what is special about it, and the bars that found no room above."""
+    """Return the lines for the bars that did not fit, the reason of the status and other notes."""
     text = _notes(account)
     room = columns.room - len(INDENT.text)
     shown: list[Line] = []
     while bars:
         one, left = bars_line(bars, columns.inner, columns.with_percent, room)
-        if not one:  # a label as long as the line
+        if not one:  # the label is as long as the line
             one, left = clip_line(line(bars[0].label), room), bars[1:]
         shown.append(one)
         bars = left
@@ -124,12 +129,12 @@ ARROWS = {"behind": ("↑", "good"), "on": ("→", "dim"), "ahead": ("↓", "war
 
 
 def bar_width(bar: QuotaBar, inner: int, with_percent: bool) -> int:
-    """How wide `bar_line` is."""
+    """Return the width of `bar_line` in cells."""
     return width(bar.label) + 2 + inner + ARROW_CELLS + (PERCENT_CELLS if with_percent else 0)
 
 
 def bar_line(bar: QuotaBar, inner: int, with_percent: bool) -> Line:
-    """One bar with `inner` cells between its brackets."""
+    """Return one bar with `inner` cells between its brackets."""
     arrow, style = ARROWS.get(bar.pace, ("", ""))
     shown = [Span(f"{bar.label}["), *_inside(bar, inner), Span("]")]
     if with_percent:
@@ -142,7 +147,7 @@ def bar_line(bar: QuotaBar, inner: int, with_percent: bool) -> Line:
 def bars_line(
     bars: Sequence[QuotaBar], inner: int, with_percent: bool, room: int
 ) -> tuple[Line, Sequence[QuotaBar]]:
-    """As many bars as fit into `room` cells, and those that do not."""
+    """Return a line of as many bars as fit into `room` cells, and the remaining bars."""
     out: list[Span] = []
     for place, bar in enumerate(bars):
         shown = bar_line(bar, inner, with_percent)
@@ -153,7 +158,7 @@ def bars_line(
 
 
 def _inside(bar: QuotaBar, inner: int) -> list[Span]:
-    """The cells between the brackets: fill, label in their middle, blanks."""
+    """Return the spans between the brackets: fill and blanks, with the label in the middle."""
     if bar.used is None:
         return [Span(UNKNOWN.center(inner), "dim")]
     style = usage_style(bar.used)

@@ -1,4 +1,4 @@
-"""The requests: those under way with a spinner, then the finished ones, newest first."""
+"""Draw the requests: held ones, those in flight with a spinner, then the finished ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ USUAL_PATH = "/v1/messages"
 def activity_row(
     row: ActivityRow, nodes: Mapping[str, Node], names: Mapping[str, str], options: FrameOptions
 ) -> Line:
-    """One request; `names` are the short names of the accounts."""
+    """Return the row of one request; `names` are the short names of the accounts."""
     record, room = row.record, options.width
     wide = room >= 110
     out = [_spinner(row, options.spinner_step)]
@@ -73,14 +73,14 @@ def _who_cells(record: JsonObject, nodes: Mapping[str, Node], cells: int, tags: 
 
 
 def _waiting(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
-    """Of a request that waits: the accounts that were tried, and what for."""
+    """Return for a waiting request the tried accounts, and what it waits for."""
     route = (_route(row.record, names, room),) if row.record.get("accounts") else ()
     model = model_name(text_at(row.record, "model"))
     return clip_line((*route, *line("  ", (row.waiting_for, "warn"), (f"  {model}", "dim"))), room)
 
 
 def _failure(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
-    """Of a request that was not served: what became of it, and why."""
+    """Return for a request that was not served its outcome and the reason."""
     outcome = text_at(row.record, "outcome")
     if outcome in ("", "served"):
         return ()
@@ -92,7 +92,7 @@ def _failure(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
 
 
 def _progress(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
-    """Of a request under way or served: account, model, and how much went to and fro."""
+    """Return for a request in flight or served its account, model, token counts and cost."""
     record = row.record
     model = "·".join(
         part for part in (model_name(text_at(record, "model")), text_at(record, "effort")) if part
@@ -115,7 +115,7 @@ def _progress(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
 
 
 def _route(record: JsonObject, names: Mapping[str, str], room: int) -> Span:
-    """` → alice → bob`: the accounts that were tried."""
+    """Return ` → alice → bob`: the accounts that were tried."""
     tried = record.get("accounts")
     known = [str(name) for name in tried] if isinstance(tried, list) else []
     shown = " → ".join(names.get(name) or clean(name) for name in dict.fromkeys(known))
@@ -123,7 +123,7 @@ def _route(record: JsonObject, names: Mapping[str, str], room: int) -> Span:
 
 
 def _endpoint(record: JsonObject) -> str:
-    """Method and path, where they are not the usual ones."""
+    """Return method and path, unless they are the usual ones."""
     path = text_at(record, "path")
     return "" if path == USUAL_PATH else f"{text_at(record, 'method')} {path}"
 
@@ -140,7 +140,7 @@ def _tokens(record: JsonObject, key: str, word: str) -> str:
 
 
 def hold_row(hold: HeldRequest, nodes: Mapping[str, Node], options: FrameOptions) -> Line:
-    """`held 5m, alice back 23:22  🦜 Fix the login  opus-4-8`."""
+    """Return `held 5m, alice back 23:22  🦜 Fix the login  opus-4-8`."""
     words = line("  ", (f"held {format_duration(int(hold.held_sec))}, {hold.expected}", "warn"), "  ")
     who: Line = line((hold.request, "dim"))
     if hold.session:

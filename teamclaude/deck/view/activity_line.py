@@ -1,4 +1,4 @@
-"""One finished request as one line."""
+"""Format one finished request as one line of the log."""
 
 from __future__ import annotations
 
@@ -14,30 +14,29 @@ from ..text.spans import colored
 __all__ = ["activity_line"]
 
 _UNMEASURED = f" {UNKNOWN} in {UNKNOWN} out"
-MIN_WAIT_SEC = 0.05  # to be worth a word
+MIN_WAIT_SEC = 0.05  # shorter waits are not mentioned
 
 
 def activity_line(activity: Activity, color: bool = False, ascii: bool = False) -> str:
-    """One finished request: `14:03:20 POST /v1/messages opus·high 🦜 3f2a91c0 → alice 200 12.1s ...`."""
+    """Return `14:03:20 POST /v1/messages opus·high 🦜 3f2a91c0 → alice 200 12.1s ...`."""
     a = activity
-    said = _repeated_part(
+    request = _repeated_part(
         a.method, a.path, a.model, a.effort, a.session, a.accounts, a.status, a.outcome, color, ascii
     )
     ttfb = "" if a.ttfb_sec is None else f" ttfb {_short_seconds(a.ttfb_sec)}"
     used = _UNMEASURED
     if not a.unmeasured:
         used = _token_counts(a.input_tokens, a.output_tokens, a.cache_read_tokens, a.cache_write_tokens)
-    waited = (
-        "" if not a.waited_sec or a.waited_sec < MIN_WAIT_SEC else f" waited {_short_seconds(a.waited_sec)}"
-    )
-    if waited and a.wait_reason:
-        waited += f" ({clean(a.wait_reason)})"
-    # In whole milliseconds, as the record's `at` is in JSON.
-    line = f"{_clock_time(round(a.at * 1000) // 1000)} {said} {_short_seconds(a.duration_sec)}{ttfb}{used}{waited}"
-    return ascii_text(line) if ascii else line  # of what was said nothing is left to do
+    waited = ""
+    if a.waited_sec and a.waited_sec >= MIN_WAIT_SEC:
+        waited = f" waited {_short_seconds(a.waited_sec)}"
+        waited += f" ({clean(a.wait_reason)})" if a.wait_reason else ""
+    at = _clock_time(round(a.at * 1000) // 1000)  # as the record's `at` in JSON: whole milliseconds
+    line = f"{at} {request} {_short_seconds(a.duration_sec)}{ttfb}{used}{waited}"
+    return ascii_text(line) if ascii else line
 
 
-# What lines have in common is worked out once: under load they took a fifth of the proxy's time.
+# What lines have in common is cached: without it, these lines took a fifth of the proxy's time under load.
 
 
 @lru_cache(maxsize=4)
@@ -75,7 +74,7 @@ def _session(session: str, ascii: bool) -> str:
 
 
 def _outcome(status: Optional[int], outcome: str, color: bool) -> str:
-    """The status; with the outcome in words where the status alone would mislead."""
+    """Return the status, and the outcome in words when the status alone would mislead."""
     shown = UNKNOWN if status is None else str(status)
     style = "bad" if status is None or status >= 500 else "warn" if status >= 400 else "good"
     if outcome and outcome != "served":
@@ -90,7 +89,7 @@ def _short_seconds(value: Optional[float]) -> str:
 def _token_counts(
     new: Optional[int], output: Optional[int], cached: Optional[int], written: Optional[int]
 ) -> str:
-    """What was read anew (cache writes too), what was written, and what the prompt cache spared."""
+    """Return input tokens (with cache writes), output tokens, and those read from the prompt cache."""
     shown = f" {_count(new + (written or 0))} in" if new is not None else ""
     if output is not None:
         shown += f" {_count(output)} out"

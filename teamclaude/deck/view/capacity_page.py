@@ -1,4 +1,4 @@
-"""Can the pool take more work: the answer of GET /capacity as lines."""
+"""Format the answer of GET /capacity: whether the accounts can take more work."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STYLES = {"green": "good", "yellow": "warn", "red": "bad"}
 
 
 def capacity_lines(capacity: JsonObject, color: bool = False) -> list[str]:
-    """The verdict and one line per account; `capacity` is the answer of GET /capacity."""
+    """Return the verdict, and one line per account, of an answer of GET /capacity."""
     lines = [pool_line(capacity, color)]
     accounts = objects_at(capacity, "accounts")
     room = max((width(text_at(a, "name")) for a in accounts), default=0)
@@ -30,7 +30,7 @@ def capacity_lines(capacity: JsonObject, color: bool = False) -> list[str]:
 
 
 def pool_line(capacity: JsonObject, color: bool) -> str:
-    """The pool in one line."""
+    """Return the verdict and the totals in one line."""
     level = text_at(capacity, "verdict")
     word = colored(level.upper() or UNKNOWN, STYLES.get(level, ""), color)
     line = (
@@ -60,7 +60,7 @@ def _account_state(account: JsonObject, color: bool) -> str:
 
 
 def burn_text(account: JsonObject) -> str:
-    """` · burn 1.2M/3.4M (5h)`: tokens against the learned cap."""
+    """Return ` · burn 1.2M/3.4M (5h)`: tokens against the learned cap."""
     spent = finite_number(account.get("burn5h"))
     return (
         ""

@@ -1,4 +1,4 @@
-"""The last line: the keys, a question, or what is being typed."""
+"""Draw the last line: the keys, a question, or the text that is being typed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEYS = (
     ("?", "help"),
     ("q", "quit"),
 )
-# The first that may be left out stands first.
+# When the line is too long, keys are left out in this order.
 DROP_ORDER = ("b", "i", "t", "R", "e", "r", "d", "/", "a", "s")
 WRITE_KEYS = "sarRd"
 CHOICES = {
@@ -42,20 +42,20 @@ CHOICES = {
 }
 
 
-def footer_lines(desk: UiState, scene: ScreenContents) -> tuple[Line, ...]:
-    """The wordings of the footer, longest first."""
-    mode = desk.mode
+def footer_lines(state: UiState, screen: ScreenContents) -> tuple[Line, ...]:
+    """Return the wordings of the footer, longest first."""
+    mode = state.mode
     if isinstance(mode, Browse):
-        return _notice(desk) or _browsing(desk, scene)
+        return _notice(state) or _browsing(state, screen)
     if isinstance(mode, ChooseRow):
-        return _notice(desk) or _choosing(mode, desk.cursor.partition(":")[2])
+        return _notice(state) or _choosing(mode, state.cursor.partition(":")[2])
     if isinstance(mode, Confirm):
         return (line((mode.question, "warn strong"), "  y ", ("yes", "dim"), "  n ", ("no", "dim")),)
     if isinstance(mode, EditFilter):
-        return _input("filter: ", desk.filter, "Enter keep · Esc back")
+        return _input("filter: ", state.filter, "Enter keep · Esc back")
     if isinstance(mode, AddAccount):
-        ways = [_key("k", "API key"), _key("i", "import Claude Code's login"), _key("Esc", "back")]
-        return (join_lines([line(("add an account", "strong")), *ways], "  "), join_lines(ways, "  "))
+        wordings = [_key("k", "API key"), _key("i", "import Claude Code's login"), _key("Esc", "back")]
+        return (join_lines([line(("add an account", "strong")), *wordings], "  "), join_lines(wordings, "  "))
     if isinstance(mode, EnterSecret):
         return _input("API key (not shown): ", "•" * min(len(mode.text), 24), "Enter add · Esc back")
     return _reading(mode)
@@ -65,22 +65,22 @@ def _key(key: str, what: str) -> Line:
     return line((key, "accent strong"), f" {what}")
 
 
-def _notice(desk: UiState) -> tuple[Line, ...]:
-    return (line((desk.notice, desk.notice_style)),) if desk.notice else ()
+def _notice(state: UiState) -> tuple[Line, ...]:
+    return (line((state.notice, state.notice_style)),) if state.notice else ()
 
 
-def _browsing(desk: UiState, scene: ScreenContents) -> tuple[Line, ...]:
-    keys = [key for key in KEYS if not (scene.read_only and key[0] in WRITE_KEYS)]
+def _browsing(state: UiState, screen: ScreenContents) -> tuple[Line, ...]:
+    keys = [key for key in KEYS if not (screen.read_only and key[0] in WRITE_KEYS)]
     marks = [
-        line((f"read-only {scene.address}".rstrip(), "dim")) if scene.read_only else (),
-        line(("muted", "warn")) if desk.muted else (),
-        line((f"filter: {desk.filter}", "accent")) if desk.filter else (),
+        line((f"read-only {screen.address}".rstrip(), "dim")) if screen.read_only else (),
+        line(("muted", "warn")) if state.muted else (),
+        line((f"filter: {state.filter}", "accent")) if state.filter else (),
     ]
-    ways = []
+    wordings = []
     for left_out in range(len(DROP_ORDER) + 1):
         gone = DROP_ORDER[:left_out]
-        ways.append(join_lines([*marks, *(_key(*key) for key in keys if key[0] not in gone)], "  "))
-    return tuple(ways)
+        wordings.append(join_lines([*marks, *(_key(*key) for key in keys if key[0] not in gone)], "  "))
+    return tuple(wordings)
 
 
 def _choosing(mode: ChooseRow, name: str) -> tuple[Line, ...]:
@@ -101,7 +101,7 @@ def _choosing(mode: ChooseRow, name: str) -> tuple[Line, ...]:
 
 def _input(label: str, text: str, hint: str) -> tuple[Line, ...]:
     typed = line((label, "strong"), text, (" ", "reverse"))
-    # A long text is seen from its end, where the cursor is.
+    # A long text is cut at its beginning: the cursor is at its end.
     ends: list[Line] = [
         line((label, "strong"), "…" + text[-keep:], (" ", "reverse")) for keep in (60, 40, 20, 8)
     ]

@@ -1,6 +1,6 @@
-"""The Deck as lines: a model and options in, a frame of exactly the screen's size out.  Pure.
+"""Render the Deck: a model and options in, a frame of exactly the screen's size out.  Pure.
 
-The body is a list of rows that know how to draw themselves; only those in sight are drawn, so a frame costs
+The body is a list of rows with a function that draws each.  Only visible rows are drawn, so the drawing costs
 the same with three conversations and with three hundred.
 """
 
@@ -27,26 +27,22 @@ __all__ = ["EMPTY_FRAME", "Frame", "render_frame", "render_lines"]
 
 
 class Frame(NamedTuple):
-    """The screen, and what the keys need to know of it."""
+    """The lines of the screen, and what the key bindings need to know about it."""
 
     lines: tuple[Line, ...]
-    selectable: tuple[str, ...] = ()
-    """Ids of all rows that can be selected, as shown."""
+    selectable: tuple[str, ...] = ()  # ids of all rows that can be selected, in their order
     visible: tuple[str, ...] = ()
-    """Id of each line of the screen; empty where nothing can be selected."""
-    section_starts: tuple[int, ...] = ()
-    """Lines of the body where a section begins."""
-    top: int = 0
-    """The first line of the body in sight."""
-    body_length: int = 0
-    """Lines of the whole body."""
+    """The row id of each line of the screen; empty where nothing can be selected."""
+    section_starts: tuple[int, ...] = ()  # line numbers of the body where a section begins
+    top: int = 0  # the first visible line of the body
+    body_length: int = 0  # number of lines of the body
 
 
 EMPTY_FRAME = Frame(())
 
 
 def render_frame(model: DeckModel, options: FrameOptions) -> Frame:
-    """One screen full: the body from `options.top` on, and the footer in the last line."""
+    """Return one screen: the body from `options.top` on, and the footer in the last line."""
     if options.width < MIN_WIDTH or options.height < MIN_HEIGHT:
         return _too_small(options)
     rows = body_rows(model, options) if options.page is None else _page_rows(options)
@@ -69,7 +65,7 @@ def render_frame(model: DeckModel, options: FrameOptions) -> Frame:
 
 
 def render_lines(model: DeckModel, options: FrameOptions) -> list[Line]:
-    """Everything, as long as it is and without a footer: for `status` and for a file."""
+    """Return all lines of the body, without a footer: for `status` and for a file."""
     lines = [_draw_row(row, options) for row in body_rows(model, options)]
     return [ascii_line(shown) for shown in lines] if options.ascii else lines
 
@@ -87,21 +83,21 @@ def _page_rows(options: FrameOptions) -> list[BodyRow]:
 
 
 def _scroll_top(rows: Sequence[BodyRow], options: FrameOptions, room: int) -> int:
-    """The first line in sight: as asked, within the body, and with the cursor in sight if it is followed."""
+    """Return the first visible line: `options.top`, limited to the body, or moved to show the cursor."""
     top = options.top
     if options.scroll_to_cursor and options.cursor:
         place = next((place for place, row in enumerate(rows) if row.key == options.cursor), None)
         if place is not None:
-            # A line of context on both sides.
+            # Keep one line of context on both sides.
             top = min(top, place - 1)
             top = max(top, place + 2 - room)
             if place == min((at for at, row in enumerate(rows) if row.key), default=0):
-                top = 0  # the first one brings the head into sight
+                top = 0  # the first row shows the header, too
     return max(0, min(top, len(rows) - room))
 
 
 def _footer(options: FrameOptions, top: int, room: int, length: int) -> Line:
-    """The keys or the input line, and at the right where in the body we are."""
+    """Return the keys or the input line, and at the right the position in the body."""
     place: Line = ()
     if length > room:
         arrows = ("↑" if top else " ") + ("↓" if top + room < length else " ")

@@ -1,4 +1,4 @@
-"""The first lines of the Deck: the proxy, the machine, the pool and the fleet at a glance."""
+"""Draw the first lines of the Deck: the proxy, the machine, the capacity, the conversations in numbers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .wording import plural, usage_dollars, usage_summary
 
 __all__ = ["header_lines"]
 
-GAUGE_CELLS = (16, 12, 8)  # cells, as there is room
+GAUGE_CELLS = (16, 12, 8)  # the widest one that fits
 VERDICTS = {"green": "good", "yellow": "warn", "red": "bad"}
 
 
 def header_lines(model: DeckModel, room: int) -> list[Line]:
-    """Three or four lines in `room` cells."""
+    """Return three or four lines of at most `room` cells."""
     return [
         *_machine_lines(model, room),
         _capacity_line(model.totals, room),
@@ -35,7 +35,7 @@ def header_lines(model: DeckModel, room: int) -> list[Line]:
 
 
 def _machine_lines(model: DeckModel, room: int) -> list[Line]:
-    """The title with what the proxy says of itself, and the gauges: beside it or below."""
+    """Return the title with the proxy's facts, and the machine's gauges: on the same line or below."""
     top, title = model.totals, _title(model.proxy)
     facts, trouble = _facts(top), _problems(top)
     every = join_lines([facts, trouble])
@@ -107,13 +107,13 @@ def _capacity_line(top: Totals, room: int) -> Line:
     lead = line("Cap ", word)
     wait = line(f"next {format_duration(pool.next_reset_sec)}") if pool.next_reset_sec is not None else ()
     benched = line((f"{pool.benched} benched", "warn")) if pool.benched else ()
-    ways = [
+    wordings = [
         join_lines(
             [lead, line(f"{_known(pool.headroom)} headroom"), line(f"{_live(pool)} live"), benched, wait]
         ),
         join_lines([lead, line(f"{_known(pool.headroom)} free"), line(f"{_live(pool)} live"), wait]),
     ]
-    return first_fitting(ways, room) or lead
+    return first_fitting(wordings, room) or lead
 
 
 def _live(pool: PoolCapacity) -> str:

@@ -1,4 +1,4 @@
-"""The active issues: who works on them and what they cost."""
+"""Draw the active issues: their sessions, tokens and cost."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .wording import cell, clipped_cell, usage_dollars, usage_tokens
 
 __all__ = ["MAX_FOLDED", "IssueColumns", "issue_heading", "issue_row"]
 
-MAX_FOLDED = 8  # without `i`
-MAX_EMOJIS = 4  # at most, then a plus says that there are more
+MAX_FOLDED = 8  # issues shown until `i` is pressed
+MAX_EMOJIS = 4  # of one issue; a plus stands for the others
 MAX_NAME = 20
 FIGURES = (("sess", 5, 56), ("msgs", 6, 64), ("tokens", 8, 0), ("cost", 9, 0), ("avg/msg", 9, 56))
 
 
 class IssueColumns:
-    """What all rows of the section have in common: cells of emojis and names, and which figures there are."""
+    """The widths that all rows of the section share."""
 
     def __init__(self, issues: Sequence[IssueRow], room: int, ascii: bool) -> None:
         self.room = room
@@ -35,12 +35,12 @@ class IssueColumns:
 
 
 def issue_heading(columns: IssueColumns) -> Line:
-    """The names of the columns."""
+    """Return the row of column names."""
     return _row(columns, "", "issue", [name for name, _, _ in FIGURES], "", "dim")
 
 
 def issue_row(issue: IssueRow, columns: IssueColumns) -> Line:
-    """One issue; without a name the total."""
+    """Return the row of one issue, or of the total (an issue without a name)."""
     marks = "".join(issue.emojis[:MAX_EMOJIS]) + ("+" if len(issue.emojis) > MAX_EMOJIS else "")
     messages, average = issue.usage.requests, issue.tokens_per_message
     figures = [

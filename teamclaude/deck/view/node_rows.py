@@ -1,7 +1,7 @@
-"""One conversation as one row: the same columns under an account and in a tree.
+"""Draw a conversation as one row, with the same columns under an account and in a tree; and a tree's summary.
 
-Left of the columns stand mark, connectors, role, emoji and name; right of them, where there is room, what it
-works with and what it is about.  Which columns there are depends on the screen, so that all rows align.
+Left of the columns stand mark, connectors, role, emoji and name; right of them, if there is room, where it
+works and what it is about.  The columns depend on the width of the screen only, so that all rows align.
 """
 
 from __future__ import annotations
@@ -40,22 +40,21 @@ MIN_NAME, MAX_NAME, MIN_ABOUT = 12, 32, 22
 
 
 class RowPlacement(NamedTuple):
-    """What a row shows that depends on where it stands: connectors, the sum of its subtree, its account."""
+    """What a row shows because of its position: connectors, the sum of its subtree, its account."""
 
     connectors: str = ""
     subtree_usage: Optional[UsageSum] = None
     account: str = ""
-    id_tag: str = ""
-    """Instead of the emoji, where there are no emoji."""
+    id_tag: str = ""  # the beginning of the session's id: replaces the emoji on an ASCII terminal
 
 
 NO_PLACEMENT = RowPlacement()
 
 
 class NodeColumns(NamedTuple):
-    """Cells of each column, 0 where it is not shown; `name` includes connectors, role and emoji.
+    """Cells of each column, 0 if it is not shown; `name` includes connectors, role and emoji.
 
-    `about` is what is left at the end of the line; with 0 a short name is followed by what it is about.
+    `about` is the rest of the line; if it is 0, the text about the conversation follows short names.
     """
 
     name: int
@@ -70,15 +69,15 @@ class NodeColumns(NamedTuple):
 
 
 def node_columns(room: int, nodes: Iterable[Node], deepest: int, trees: bool) -> NodeColumns:
-    """The columns that fit into `room` cells; the most needed ones first.
+    """Return the columns that fit into `room` cells, by priority.
 
-    `deepest` is the depth of the deepest tree row, whose connectors take from its name.
+    `deepest` is the depth of the deepest tree row: its connectors shorten its name.
     """
     names = max((width(_full_name(node)) for node in nodes), default=0)
     rails = 3 * min(deepest, 4)
     least = MIN_NAME + HEAD_CELLS + min(rails, 6)
     want = max(least, min(MAX_NAME, names) + HEAD_CELLS + rails)
-    left = room - MARK_CELLS - 3 - 5 - least  # the glyph, the tokens and the least name
+    left = room - MARK_CELLS - 3 - 5 - least  # the rest after glyph, tokens and the shortest name
 
     def take(wanted: int, and_keep: int = 0) -> int:
         nonlocal left
@@ -100,7 +99,7 @@ def node_columns(room: int, nodes: Iterable[Node], deepest: int, trees: bool) ->
 
 
 def node_row(node: Node, columns: NodeColumns, at: RowPlacement = NO_PLACEMENT) -> Line:
-    """The row of a node."""
+    """Return the row of a node."""
     out = [_mark(node), *_name(node, columns, at)]
     if columns.chip:
         out.append(cell(f" {node.chip}", columns.chip, CHIP_STYLES.get(node.chip, "")))
@@ -124,7 +123,7 @@ def node_row(node: Node, columns: NodeColumns, at: RowPlacement = NO_PLACEMENT) 
 
 
 def _location(node: Node) -> str:
-    """`website ⎇ fix/login`: where it works."""
+    """Return `website ⎇ fix/login`: folder and branch."""
     return f"{node.project} ⎇ {node.branch}" if node.branch else node.project
 
 
@@ -149,14 +148,14 @@ def _name(node: Node, columns: NodeColumns, at: RowPlacement) -> list[Span]:
 
 
 def _beside(node: Node, columns: NodeColumns, room: int) -> Line:
-    """What stands behind a short name: an issue's title, or where there is no room for it elsewhere, all."""
+    """Return what follows a short name: the issue's title, or the text about it when it has no column."""
     if columns.about:
         return clip_line(line((_title(node), "dim")), room)
     return _about(node, columns, room)
 
 
 def _title(node: Node) -> str:
-    """The title of the issue that the label names, where nothing else tells it."""
+    """Return the title of the issue that the label names, unless it is shown elsewhere."""
     return node.title if node.label == node.issue and node.title != node.about else ""
 
 
@@ -182,19 +181,19 @@ def _activity_glyph(node: Node) -> Span:
 
 
 def _about(node: Node, columns: NodeColumns, room: int) -> Line:
-    """What it does, in one line; of an ordinary session first where, when no column says so."""
-    homeless = not (columns.location or node.issue or node.agent)
+    """Return what it waits for or is about; of a session without issue also where, if no column shows it."""
+    with_location = not (columns.location or node.issue or node.agent)
     parts: list[Line] = [
         line((node.waiting_for, "warn")) if node.waiting_for else (),
         line(("pinned", "accent")) if node.pinned else (),
-        line((_location(node), "accent")) if homeless and node.project else (),
+        line((_location(node), "accent")) if with_location and node.project else (),
         line((node.about, "dim")) if node.about else (),
     ]
     return clip_line(join_lines(parts), room)
 
 
 def connectors(at: TreeLine) -> str:
-    """The connectors in front of a node: three cells for each level."""
+    """Return the connectors before a node: three cells for each level."""
     if not at.more_below:
         return ""
     before = "".join("│  " if more else "   " for more in at.more_below[:-1])
@@ -202,7 +201,7 @@ def connectors(at: TreeLine) -> str:
 
 
 def tree_summary(model: DeckModel, folded: bool) -> list[Line]:
-    """`1 tree · 6 nodes · 58k tok · $3.10`, longest wording first."""
+    """Return `1 tree · 6 nodes · 58k tok · $3.10`, longest wording first."""
     tally, nodes = model.tree_usage, model.tree_nodes
     trees = plural(len(model.trees), "tree")
     needs = sum(model.nodes[at.key].needs_you for tree in model.trees for at in tree.lines)
@@ -216,12 +215,14 @@ def tree_summary(model: DeckModel, folded: bool) -> list[Line]:
 
 
 def levels_line(trees: tuple[Tree, ...], room: int) -> Line:
-    """`Levels  L0 1·10k  L1 2·8.0k`: how many nodes at each depth, and their tokens."""
+    """Return `Levels  L0 1·10k  L1 2·8.0k`: the number of nodes at each depth, and their tokens."""
     found = []
     for depth in range(max((len(tree.levels) for tree in trees), default=0)):
         levels = [tree.levels[depth] for tree in trees if depth < len(tree.levels)]
         nodes = sum(level.nodes for level in levels)
         tally = sum_usage([level.usage for level in levels])
         found.append(line((f"L{depth} ", "accent"), f"{nodes}·{usage_tokens(tally)}"))
-    ways = [join_lines([line(("Levels", "dim")), *found[:shown]], "  ") for shown in range(len(found), 0, -1)]
-    return first_fitting(ways, room)
+    wordings = [
+        join_lines([line(("Levels", "dim")), *found[:shown]], "  ") for shown in range(len(found), 0, -1)
+    ]
+    return first_fitting(wordings, room)

@@ -1,4 +1,4 @@
-"""One row in full: what there was no room for."""
+"""The pages of the Deck: one row in full, the help, and why a request went where it went."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PACES = {
 
 
 def node_page(model: DeckModel, key: str) -> Optional[Page]:
-    """Everything known of one conversation; None when it is gone."""
+    """Return everything known about one conversation; None when it is gone."""
     node = model.nodes.get(key)
     if node is None:
         return None
@@ -53,7 +53,7 @@ def node_page(model: DeckModel, key: str) -> Optional[Page]:
 
 
 def account_page(model: DeckModel, name: str) -> Optional[Page]:
-    """Everything known of one account; None when it is gone."""
+    """Return everything known about one account; None when it is gone."""
     account = next((account for account in model.accounts if account.name == name), None)
     if account is None:
         return None
@@ -143,7 +143,7 @@ SIGNS = (
 
 
 def help_page(read_only: bool) -> Page:
-    """What the keys do and what the signs mean."""
+    """Return the page of keys and signs behind `?`."""
     lines: list[Line] = [()]
     lines += [_row(key, "accent", text) for key, text in READ_KEYS]
     if not read_only:
@@ -158,7 +158,10 @@ def _row(sign: str, style: str, text: str) -> Line:
 
 
 def explanation_lines(record: JsonObject) -> list[str]:
-    """The request, then each attempt: the account, the reason, and the rule that excluded each other one."""
+    """Return a record of GET /teamclaude/explain as lines.
+
+    First the request, then each attempt: the account, the reason, and the rule that excluded each other one.
+    """
     lines = [_request(record)]
     for key, label in (("session", "session"), ("agent", "agent"), ("model", "model")):
         if text_at(record, key):
@@ -169,7 +172,7 @@ def explanation_lines(record: JsonObject) -> list[str]:
         lines += _wait_lines(waits, count - 1)
         lines += ["", f"{count}. {_attempt(attempt)}", *_decision(object_at(attempt, "decision"))]
     lines += _wait_lines(waits, len(attempts))
-    # No attempt: the decision that there was no account for it.
+    # Without an attempt, the record holds the decision that no account was available.
     final = object_at(record, "decision")
     if final and not attempts:
         lines += ["", *_decision(final)]
@@ -193,7 +196,7 @@ def _outcome(record: JsonObject) -> str:
 
 
 def _wait_lines(waits: Sequence[JsonObject], attempts: int) -> list[str]:
-    """The waits after so many attempts; of one that lasts, why each account is out."""
+    """Return the waits after so many attempts; for a hold or a current wait, why each account is excluded."""
     lines = []
     for wait in waits:
         if finite_number(wait.get("attempts")) == attempts:
@@ -206,8 +209,8 @@ def _wait_lines(waits: Sequence[JsonObject], attempts: int) -> list[str]:
 
 def _attempt(attempt: JsonObject) -> str:
     status, note = _status_text(attempt.get("status")), text_at(attempt, "note")
-    said = f"answered {status}" if status else "no answer"
-    return f"{text_at(attempt, 'account') or UNKNOWN}: {said}{f' ({note})' if note else ''}"
+    answer = f"answered {status}" if status else "no answer"
+    return f"{text_at(attempt, 'account') or UNKNOWN}: {answer}{f' ({note})' if note else ''}"
 
 
 def _decision(decision: JsonObject) -> list[str]:

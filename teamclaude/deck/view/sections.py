@@ -1,4 +1,4 @@
-"""The body of the Deck from top to bottom, as rows that draw themselves when they are in sight."""
+"""Lay out the Deck's body from top to bottom, as rows that are drawn only when they are visible."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ __all__ = [
     "ACTIVITY_PREFIX",
     "NODE_PREFIX",
     "BodyRow",
-    "RowFilter",
     "body_rows",
     "static_row",
 ]
@@ -28,8 +27,8 @@ __all__ = [
 _FIELDS = ("method", "path", "model", "session", "client", "accounts", "status", "outcome", "reason")
 
 
-class RowFilter:
-    """`found` tells whether anything has matched so far; upper and lower case are alike."""
+class _RowFilter:
+    """Match rows whose texts contain the filter's letters, in any case; `any_match`: some row has matched."""
 
     def __init__(self, nodes: Mapping[str, Node], wanted: str) -> None:
         self._nodes = nodes
@@ -46,16 +45,16 @@ class RowFilter:
         return self._match((*about, node.account, node.model, node.chip, state))
 
     def tree_keys(self, tree: Tree) -> set[str]:
-        """Keys of the rows of a tree that match, and of all above them."""
+        """Return the keys of a tree's rows that match, and of all their ancestors."""
         if self.matches_all:
             return {at.key for at in tree.lines}
         kept: set[str] = set()
         for at in tree.lines:
-            up = at.key if self.matches_node(at.key) else ""
-            while up and up not in kept:
-                kept.add(up)
-                above = self._nodes.get(up)
-                up = above.parent if above is not None else ""
+            key = at.key if self.matches_node(at.key) else ""
+            while key and key not in kept:
+                kept.add(key)
+                node = self._nodes.get(key)
+                key = node.parent if node is not None else ""
         return kept
 
     def matches_account(self, account: AccountRow) -> bool:
@@ -85,15 +84,14 @@ class RowFilter:
         return hit
 
 
-# What the id of a row begins with.
-NODE_PREFIX, ACCOUNT_PREFIX, ACTIVITY_PREFIX = "node:", "account:", "activity:"
-LEVELS_MIN_WIDTH = 116  # the levels stand beside the heading
-HEADER_MIN_HEIGHT = 18
-MAX_HELD_ROWS = 4  # are shown each, of more all but the last
+NODE_PREFIX, ACCOUNT_PREFIX, ACTIVITY_PREFIX = "node:", "account:", "activity:"  # of a row's id
+LEVELS_MIN_WIDTH = 116  # from this width on the levels stand beside the heading
+HEADER_MIN_HEIGHT = 18  # below it a filter hides the header
+MAX_HELD_ROWS = 4  # if more are held, the last of these rows counts the others
 
 
 class BodyRow(NamedTuple):
-    """One line; `key` is its identity where it can be selected, `start` that a section begins here."""
+    """One line; `key` is its id, empty when it cannot be selected."""
 
     key: str
     draw: Callable[[], Line]
@@ -101,11 +99,11 @@ class BodyRow(NamedTuple):
 
 
 def body_rows(model: DeckModel, options: FrameOptions) -> list[BodyRow]:
-    """All sections; with a filter only what matches it, and what is needed to see where that is."""
+    """Return the rows of all sections; with a filter only matching rows, and the headings above them."""
     body = _Sections(model, options)
     rows = [static_row(shown) for shown in header_lines(model, options.width)]
     if options.filter and 0 < options.height < HEADER_MIN_HEIGHT:
-        rows = []  # what is looked for is further down
+        rows = []  # the matches are further down
     for section in (body.held, body.tree, body.accounts, body.unassigned, body.issues, body.activity):
         rows.extend(section())
     if not body.filter.any_match:
@@ -114,16 +112,16 @@ def body_rows(model: DeckModel, options: FrameOptions) -> list[BodyRow]:
 
 
 def static_row(shown: Line) -> BodyRow:
-    """A line that can't be selected."""
+    """Return a row that cannot be selected."""
     return BodyRow("", lambda: shown)
 
 
 class _Sections:
-    """One frame's sections; what rows share is worked out once."""
+    """One frame's sections; what their rows share is computed once."""
 
     def __init__(self, model: DeckModel, options: FrameOptions) -> None:
         self._model, self._options = model, options
-        self.filter = RowFilter(model.nodes, options.filter)
+        self.filter = _RowFilter(model.nodes, options.filter)
         self._names = short_names(account.name for account in model.accounts)
         deepest = max((at.depth for tree in model.trees for at in tree.lines), default=0)
         self._columns = node_columns(options.width, model.nodes.values(), deepest, bool(model.trees))
@@ -203,7 +201,7 @@ class _Sections:
             yield from (self._node(node) for node in kept)
 
     def _listed_nodes(self, keys: Sequence[str]) -> list[Node]:
-        """The nodes of an account that are not shown in a tree and pass the filter."""
+        """Return the nodes that are shown in no tree and match the filter."""
         nodes = self._model.nodes
         return [nodes[key] for key in keys if not nodes[key].in_tree and self.filter.matches_node(key)]
 

@@ -1,6 +1,6 @@
-"""What the person at the Deck has chosen, and what they are just doing.
+"""The state of the Deck's user interface, and the values that pass between it and the renderer.
 
-`keys` moves from one `Desk` to the next; a `Command` is what is asked of the proxy on the way.
+`key_bindings` maps one `UiState` to the next; a `Command` is an action outside the Deck.
 """
 
 from __future__ import annotations
@@ -30,48 +30,41 @@ __all__ = [
     "UiState",
 ]
 
-MIN_WIDTH, MIN_HEIGHT = 40, 8  # below that there is a notice only
+MIN_WIDTH, MIN_HEIGHT = 40, 8  # a smaller terminal shows a notice only
 
 
 class Page(NamedTuple):
-    """Something to read instead of the sections: help, a decision, one row in full."""
+    """A page shown instead of the sections: help, a decision, one row in full."""
 
     title: str
     lines: tuple[Line, ...]
-    indent: int = 14
-    """Of what a long line goes on with."""
+    indent: int = 14  # cells before the continuation of a long line
 
 
 @dataclass(frozen=True)
 class FrameOptions:
-    """`height` 0 is as many lines as it takes, without a footer."""
+    """What the renderer is told besides the model; `height` 0: all lines, without a footer."""
 
     width: int = 80
     height: int = 0
-    top: int = 0
-    """The first line of the body that is shown."""
-    cursor: str = ""
-    """Id of the selected row; empty: none."""
-    scroll_to_cursor: bool = False
-    """Scroll to where the cursor is."""
+    top: int = 0  # the first visible line of the body
+    cursor: str = ""  # id of the selected row; empty: none
+    scroll_to_cursor: bool = False  # move `top` so that the cursor is visible
     filter: str = ""
     tree_folded: bool = False
     issues_open: bool = False
     max_requests: Optional[int] = None
-    """How many finished ones are listed; None: all, 0: nor those under way."""
+    """How many finished requests are listed; None: all, 0: no activity section."""
     ascii: bool = False
-    percent: bool = False
-    """Bars say their percentage: where there is no colour to see it by, or much room."""
-    spinner_step: int = 0
-    """Place of the spinners."""
-    footer: tuple[Line, ...] = ()
-    """Its wordings, longest first; the last one is cut where none fits."""
+    percent: bool = False  # bars show their percentage: for a terminal without colors
+    spinner_step: int = 0  # the frame of the spinners' animation
+    footer: tuple[Line, ...] = ()  # its wordings, longest first; the last one is clipped when none fits
     page: Optional[Page] = None
 
 
 @dataclass(frozen=True)
 class Command:
-    """Something to do outside the Deck; `verb` is a key of `controls`."""
+    """An action outside the Deck; see `LocalControls` for the actions."""
 
     action: str
     account: str = ""
@@ -82,24 +75,21 @@ class Command:
 
 @dataclass(frozen=True)
 class Browse:
-    """Looking: the keys of the footer."""
+    """Mode: moving around; the footer lists the keys."""
 
 
 @dataclass(frozen=True)
 class ChooseRow:
-    """Picking an account or a request with the cursor."""
+    """Mode: choosing an account or a request with the cursor."""
 
-    purpose: str
-    """`switch`, `remove`, `disable` or `explain`."""
-    session: str = ""
-    """`switch`: the session to pin; empty: all work."""
-    label: str = ""
-    """What that session is called."""
+    purpose: str  # `switch`, `remove`, `disable` or `explain`
+    session: str = ""  # for `switch`: the session to pin; empty: all work
+    label: str = ""  # the name of that session
 
 
 @dataclass(frozen=True)
 class Confirm:
-    """A question to be answered with y before the command is carried out."""
+    """Mode: a question to answer with y before the command is executed."""
 
     question: str
     command: Command
@@ -107,26 +97,26 @@ class Confirm:
 
 @dataclass(frozen=True)
 class EditFilter:
-    """Typing letters that rows must have; `before` comes back with Esc."""
+    """Mode: typing the filter's letters; Esc restores the `previous` filter."""
 
     previous: str
 
 
 @dataclass(frozen=True)
 class AddAccount:
-    """Which kind of account to add."""
+    """Mode: choosing the kind of account to add."""
 
 
 @dataclass(frozen=True)
 class EnterSecret:
-    """Typing or pasting an API key, which is not shown."""
+    """Mode: typing or pasting an API key, which is not shown."""
 
     text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
 class ReadPage:
-    """Reading a page instead of the sections; `top` is where the sections were."""
+    """Mode: reading a page instead of the sections; `return_top` is the sections' scroll position."""
 
     page: Page
     return_top: int
@@ -138,14 +128,12 @@ BROWSE = Browse()
 
 @dataclass(frozen=True)
 class UiState:
-    """The whole state of the screen besides the model."""
+    """The whole state of the user interface besides the model."""
 
     mode: Mode = BROWSE
-    cursor: str = ""
-    """Id of the selected row: it stays on that row wherever the row moves."""
+    cursor: str = ""  # id of the selected row: the cursor stays on that row wherever it moves
     top: int = 0
-    scroll_to_cursor: bool = False
-    """The cursor was just moved: scroll to it."""
+    scroll_to_cursor: bool = False  # the cursor was just moved: scroll to it
     filter: str = ""
     tree_folded: bool = False
     issues_open: bool = False
@@ -154,29 +142,25 @@ class UiState:
     notice_style: str = ""
 
     def with_notice(self, notice: str, style: str = "") -> UiState:
-        """With a notice in the footer, until the next key."""
+        """Return the state with a notice in the footer until the next key."""
         return replace(self, notice=notice, notice_style=style)
 
     def with_mode(self, mode: Mode) -> UiState:
+        """Return the state in another mode."""
         return replace(self, mode=mode)
 
 
 @dataclass(frozen=True)
 class ScreenContents:
-    """What is on the screen while a key is pressed."""
+    """What is on the screen when a key is pressed."""
 
-    selectable: tuple[str, ...] = ()
-    """Ids of all rows that can be selected, as shown."""
+    selectable: tuple[str, ...] = ()  # ids of all rows that can be selected, in their order
     visible: tuple[str, ...] = ()
-    """Ids of the rows of the screen, line by line; empty where nothing can be selected."""
-    section_starts: tuple[int, ...] = ()
-    """Lines of the body where a section begins."""
-    body_length: int = 0
-    """Lines of the body."""
-    statuses: Mapping[str, str] = field(default_factory=dict)
-    """Of the accounts, by name."""
+    """The row id of each line of the screen; empty where nothing can be selected."""
+    section_starts: tuple[int, ...] = ()  # line numbers of the body where a section begins
+    body_length: int = 0  # number of lines of the body
+    statuses: Mapping[str, str] = field(default_factory=dict)  # account name -> status
     nodes: Mapping[str, Node] = field(default_factory=dict)
     inflight: int = 0
     read_only: bool = False
-    address: str = ""
-    """The address of the proxy that is watched."""
+    address: str = ""  # address of the watched proxy; empty for the proxy of this process
