@@ -1,17 +1,15 @@
-"""What a person looks at: the JSON of the running proxy in, lines of text out.
+"""The terminal UI: it shows the running proxy's snapshot and what Claude Code wrote to disk, and takes commands.
 
-Text: `cells` measures and cleans it, `figures` writes numbers, `paint` colours, `table` lines up, `reading`
-reads JSON; `verdict`, `explanation` and `activity` are the pages made of them.
+Views compute nothing and models read no terminal; the CLI's arguments and the proxy's state belong elsewhere.
 
-The Deck's model, pure: `assembly.deck_model` makes a `model.DeckModel` of one snapshot and the `sources`:
-`conversations` joins the witnesses, `presence` says who is shown, `kinship` and `tree` who works for whom,
-`nodes`, `bars`, `groups` and `needs` what is said of them.
-
-The disk, read-only: `reader.SourceReader` keeps the `sources` fresh in a thread of its own, with `projects`,
-`followed`, `transcripts` and `entries` for Claude Code's transcripts, `registry` for the session registry,
-`machine` for the gauges, all through `files`.
-
-The screen: `view.frame` lays a model out as `spans`, section by section (`sections`, `view_*`); `keys` says
-what each key does to the `desk`; `board` holds the two together without a clock or a terminal.  `console` is
-the loop around it: `screen` and `keyboard` at the terminal, `feed` for models, `controls` for commands.
+- controls: execute the Deck's commands in a worker thread
+- feed: models from the proxy in this process, or from one that is polled
+- key_bindings: what each key does, as pure transitions of the UI's state
+- loop: wait for keys, signals and new data, and repaint
+- model: the values that one frame shows, computed from snapshot and sources
+- sources: Claude Code's files, read in the background
+- terminal: painting and key decoding
+- text: cells, formats, styled lines
+- ui: models and keys in, screens and commands out
+- view: draw a model as lines
 """

@@ -79,6 +79,7 @@ class SourcesProvider:
         return first
 
     def __call__(self, snapshot: dict[str, Any]) -> dict[str, Any]:
+        """Return the sources as JSON, and have the reader read the snapshot's sessions."""
         self._reader.set_wanted(sessions_of(snapshot))
         if self.start():
             deadline = time.monotonic() + self.FIRST_WAIT_SEC

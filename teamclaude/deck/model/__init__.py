@@ -1,1 +1,13 @@
-"""model."""
+"""The model of one frame, computed from the proxy's snapshot and the sources on disk.
+
+Pure: no clock, no I/O, no terminal; how a value looks is decided in `view`.
+
+- accounts: rows of accounts with their nodes and quota bars
+- build: the whole model of a frame; issues and alerts
+- conversations: join proxy and disk to conversations; which are shown
+- holds: what requests wait for, in words
+- model: the types that the views draw
+- nodes: the shown conversations with names and states
+- snapshot: lenient reading of the proxy's JSON
+- tree: parents, trees and their sums
+"""

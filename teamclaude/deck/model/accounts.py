@@ -1,4 +1,8 @@
-"""The shown nodes by account and by issue."""
+"""Make the rows of the accounts: the nodes they serve, and their quota windows as bars.
+
+The line of a window is the share of its time that has passed.  An account that has used less has room; one
+that has used more reaches 100 % before the reset if it continues at this pace.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +19,14 @@ __all__ = ["accounts_of", "bars_of", "by_tokens", "pace_of", "unassigned_of"]
 
 
 def by_tokens(nodes: Iterable[Node]) -> list[Node]:
-    """Most tokens first; unknown ones last."""
+    """Sort by tokens, most first, unknown ones last."""
     return sorted(
         nodes, key=lambda node: (-1.0 * (-1 if node.usage.tokens is None else node.usage.tokens), node.key)
     )
 
 
 def accounts_of(snapshot: JsonObject, nodes: Mapping[str, Node], now: float) -> tuple[AccountRow, ...]:
-    """The accounts that burn most first, each with the nodes it serves."""
+    """Return the accounts with the nodes they serve, most tokens first."""
     served: dict[str, list[Node]] = {}
     for node in by_tokens(nodes.values()):
         served.setdefault(node.account, []).append(node)
@@ -59,7 +63,7 @@ def _account(
 
 
 def unassigned_of(nodes: Mapping[str, Node], accounts: Iterable[AccountRow]) -> tuple[str, ...]:
-    """Nodes that no configured account serves, most tokens first."""
+    """Return the keys of nodes that no configured account serves, most tokens first."""
     names = {account.name for account in accounts}
     return tuple(
         node.key for node in by_tokens(nodes.values()) if not node.account or node.account not in names
@@ -69,18 +73,20 @@ def unassigned_of(nodes: Mapping[str, Node], accounts: Iterable[AccountRow]) -> 
 _HOUR, _DAY = 3600.0, 86400.0
 _WINDOW_SEC = {"5h": 5 * _HOUR, "7d": 7 * _DAY}
 _LABELS = {"5h": "Ses", "7d": "Wk"}
-LINE_TOLERANCE = 0.05  # a difference that the next requests may even out
-MIN_ELAPSED_SHARE = 0.05  # of a window's time: what was used until then is no speed to reckon with
+LINE_TOLERANCE = 0.05  # a difference that the next requests may level out
+MIN_ELAPSED_SHARE = 0.05  # of a window's time: before it, the use so far predicts nothing
 MAX_AXIS_CHARS = 32
 
 
 class WindowPace(NamedTuple):
-    position: str  # behind, on, ahead, or empty where it can't be told
-    full_sec: Optional[float] = None  # seconds to 100 %, when ahead and it can be told
+    """The use of a window compared with its line."""
+
+    position: str  # behind, on, ahead; empty: unknown
+    full_sec: Optional[float] = None  # seconds to 100 % at this pace; only if ahead
 
 
 def pace_of(used: Optional[float], left: Optional[float], span: Optional[float]) -> WindowPace:
-    """Where a window stands against its line; `left` seconds to its reset, of `span` in all."""
+    """Compare a window's use with its line; `left` seconds to its reset, of `span` in all."""
     if used is None or left is None or span is None or left > span:
         return WindowPace("")
     passed = span - left
@@ -93,7 +99,7 @@ def pace_of(used: Optional[float], left: Optional[float], span: Optional[float])
 
 
 def bars_of(account: JsonObject, now: float) -> tuple[QuotaBar, ...]:
-    """`5h`, `7d` and the models' windows, fullest first; for an API key its limits, fullest first."""
+    """Return `5h`, `7d` and the models' windows (fullest first); for an API key its limits, fullest first."""
     quota = object_at(account, "quota")
     if text_at(account, "type") == "apikey":
         return _sorted(object_at(quota, "apiKeyLimits"), now)

@@ -1,4 +1,4 @@
-"""From the proxy's JSON and the sources on disk to the model of one frame.  Pure; any JSON will do."""
+"""Build the model of one frame from the proxy's snapshot and the sources on disk.  Pure; accepts any JSON."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ __all__ = ["alerts_of", "deck_model", "issues_of", "new_alerts"]
 
 
 def deck_model(snapshot: JsonObject, sources: Sources = NO_SOURCES, reachable: bool = True) -> DeckModel:
-    """The frame for `snapshot`, an answer of GET /teamclaude/deck.
+    """Return the model for `snapshot`, an answer of GET /teamclaude/deck.
 
-    `reachable` is False when it is the last one before the proxy was lost.
+    `reachable` is False when the proxy did not answer since.
     """
     at = snapshot_time(snapshot) or 0.0
     known = conversations(snapshot, sources)
@@ -153,9 +153,9 @@ def _whole_number(source: Mapping[str, object], key: str) -> Optional[int]:
 def issues_of(
     snapshot: JsonObject, nodes: Mapping[str, Node], titles: Mapping[str, str]
 ) -> tuple[IssueRow, ...]:
-    """Issues somebody works on now, most tokens first; `titles` by session.
+    """Return the issues of shown nodes, most tokens first; `titles` by session.
 
-    Where the proxy's own records know the issue, its sums are theirs: they remember sessions that left.
+    If the proxy's records know the issue, its sums come from them: they include sessions that ended.
     """
     recorded = {text_at(row, "issue").casefold(): row for row in objects_at(snapshot, "usageByIssue")}
     working: dict[str, list[Node]] = {}
@@ -185,7 +185,7 @@ _CHIPS = {"block": "blocked", "review": "review"}
 
 
 def alerts_of(nodes: Mapping[str, Node], accounts: Iterable[AccountRow], verdict: str) -> frozenset[Alert]:
-    """Everything that needs the operator in this frame."""
+    """Return everything that needs the operator in this frame."""
     found = {
         Alert(_CHIPS[node.chip], node.issue or node.key) for node in nodes.values() if node.chip in _CHIPS
     }
@@ -197,5 +197,5 @@ def alerts_of(nodes: Mapping[str, Node], accounts: Iterable[AccountRow], verdict
 
 
 def new_alerts(previous: Optional[frozenset[Alert]], current: frozenset[Alert]) -> frozenset[Alert]:
-    """What to ring for; nothing in the first frame (`previous` None): the operator is looking at it."""
+    """Return the alerts to ring the bell for; none for the first frame (`previous` None)."""
     return frozenset() if previous is None else current - previous

@@ -1,6 +1,8 @@
-"""Every conversation anybody knows of: the proxy's bindings and requests joined with what is on disk.
+"""Join the proxy's bindings and requests with what is on disk to conversations, and decide which are shown.
 
-Which of them are shown is `presence`'s business; one that waits for a shown one is shown with it.
+A conversation with activity now or a short while ago is shown, and so are its ancestors.  Process ids are
+never consulted: they are reused.  A transcript's mtime counts only when no turn is known: titles and modes
+are written to it at idle, too.
 """
 
 from __future__ import annotations
@@ -26,14 +28,14 @@ __all__ = [
     "usage_of",
 ]
 
-NEW_SEC = 120.0  # after the start of a session that has no transcript yet
-ENDED_SEC = 120.0  # a sub-agent that gave its answer is seen to end, then makes room
-LIVE_SEC = 60.0  # between two requests nobody is idle
-CLOCK_SKEW_SEC = 300.0  # a turn further in the future says nothing
+NEW_SEC = 120.0  # a session without a transcript is shown so long after its start
+ENDED_SEC = 120.0  # a sub-agent is shown so long after its final answer
+LIVE_SEC = 60.0  # a pause between two requests that does not count as idle
+CLOCK_SKEW_SEC = 300.0  # a turn further in the future is ignored
 
 
 class ActivitySigns(NamedTuple):
-    """What is known of one conversation's life; times in epoch seconds."""
+    """What is known about one conversation's activity; times in epoch seconds."""
 
     requesting: bool = False  # it has a request in flight
     last_request: Optional[float] = None  # its last request, as the proxy saw it
@@ -45,17 +47,18 @@ class ActivitySigns(NamedTuple):
     ended: bool = False  # a sub-agent that gave its answer
 
     def last_turn(self, now: float) -> Optional[float]:
-        """The last real turn, by the best witness: transcript, its mtime, the proxy's last request."""
-        for witness in (self.transcript_turn, self.modified, self.last_request):
-            if witness is not None and witness <= now + CLOCK_SKEW_SEC:
-                return witness
+        """Return the time of the last turn: by the transcript, else its mtime, else the last request."""
+        for source in (self.transcript_turn, self.modified, self.last_request):
+            if source is not None and source <= now + CLOCK_SKEW_SEC:
+                return source
         return None
 
     def tool_running(self, now: float) -> bool:
-        """A tool is executing: its marker is fresh."""
+        """Return whether a tool is executing: its marker is fresh."""
         return self.tool_started is not None and abs(now - self.tool_started) < TOOL_SEC
 
     def is_shown(self, now: float) -> bool:
+        """Return whether there is or recently was activity."""
         if self.requesting or self.tool_running(now):
             return True
         if self.modified is None and self.started is not None and abs(now - self.started) <= NEW_SEC:
@@ -64,7 +67,7 @@ class ActivitySigns(NamedTuple):
         return last is not None and now - last <= (ENDED_SEC if self.ended else SHOWN_SEC)
 
     def state(self, now: float) -> ActivityState:
-        """What a shown conversation does."""
+        """Return what a shown conversation does now."""
         idle = 0.0 if self.requesting else self._idle_sec(now)
         tool = self.tool_running(now) or self._called_tool(now)
         return ActivityState(idle, tool, tool or (idle is not None and idle <= LIVE_SEC))
@@ -76,19 +79,21 @@ class ActivitySigns(NamedTuple):
         return None if last is None else max(0.0, now - last)
 
     def _called_tool(self, now: float) -> bool:
-        """The newest turn called a tool a short while ago, and no request has brought its result."""
+        """Return whether the newest turn called a tool within TOOL_SEC and its result was not sent yet."""
         if not self.tool_called or self.requesting or self.transcript_turn is None:
             return False
         return abs(now - self.transcript_turn) < TOOL_SEC
 
 
 class ActivityState(NamedTuple):
+    """What a conversation does now."""
+
     idle_sec: Optional[float]
     """Seconds since the last turn or request."""
     tool_running: bool
-    """A tool is executing: by its marker or by the transcript."""
+    """A tool is executing, by its marker or by the transcript."""
     live: bool
-    """At work now, or a moment ago."""
+    """Active now or within LIVE_SEC."""
 
 
 LONGEST_ID = 128  # the proxy's own limit; a snapshot may come from another version
@@ -97,7 +102,7 @@ _INFERENCE = "/v1/messages"
 
 @dataclass
 class Conversation:
-    """One conversation with what each witness says of it."""
+    """One conversation with what each source says about it."""
 
     session: str
     agent: str = ""
@@ -111,9 +116,11 @@ class Conversation:
 
     @property
     def key(self) -> str:
+        """`session`, or `session/agent` for a sub-agent."""
         return f"{self.session}/{self.agent}" if self.agent else self.session
 
     def signs(self, sources: Sources) -> ActivitySigns:
+        """Return the signs of activity from all sources."""
         requested = epoch_seconds(self.binding.get("lastUsed"))
         if self.agent:
             file = self.agent_file
@@ -147,7 +154,7 @@ class Conversation:
 
 
 def conversations(snapshot: JsonObject, sources: Sources) -> dict[str, Conversation]:
-    """All known conversations by key; each sub-agent's session is among them."""
+    """Return all known conversations by key, including the session of each sub-agent."""
     found: dict[str, Conversation] = {}
     for row in objects_at(snapshot, "sessionBindings"):
         session, agent = _id(row, "sid"), _id(row, "agent")
@@ -205,7 +212,7 @@ def _agent_files(sources: Sources) -> Iterator[tuple[str, str, AgentTranscript]]
 def shown_with_parent(
     known: Mapping[str, Conversation], signs: Mapping[str, ActivitySigns], now: float
 ) -> dict[str, str]:
-    """Key -> key of the nearest shown conversation above it (empty for a session), of all that are shown."""
+    """Return, for each shown conversation, key -> key of its nearest shown ancestor (empty: a session)."""
     present = {key for key, sign in signs.items() if sign.is_shown(now)}
     for key in list(present):
         present.update(ancestors(known, key))
@@ -213,7 +220,7 @@ def shown_with_parent(
 
 
 def ancestors(known: Mapping[str, Conversation], key: str) -> Iterator[str]:
-    """The conversations above a sub-agent, nearest first; the last one is its session."""
+    """Yield the keys of a sub-agent's ancestors, nearest first; the last one is its session."""
     one, seen = known[key], {key}
     while one.agent:
         up = known.get(one.parent)
@@ -225,7 +232,7 @@ def ancestors(known: Mapping[str, Conversation], key: str) -> Iterator[str]:
 
 
 def usage_of(binding: JsonObject) -> UsageSum:
-    """What a binding has used; nothing is known where there is none."""
+    """Return what a binding has used."""
     used = finite_number(binding.get("tokens"))
     unmeasured = int(finite_number(binding.get("unmeasured")) or 0)
     if used is None and not unmeasured:
@@ -242,7 +249,7 @@ def usage_of(binding: JsonObject) -> UsageSum:
 
 
 def sessions_of(snapshot: JsonObject) -> set[str]:
-    """The sessions whose files the Deck wants to know: those the proxy served lately or serves now."""
+    """Return the sessions whose files the Deck reads: those that the proxy serves or served lately."""
     found = {_id(row, "session") for row in objects_at(snapshot, "inflight")}
     for row in objects_at(snapshot, "sessionBindings"):
         if (finite_number(row.get("idleSec")) or 0.0) <= SHOWN_SEC:

@@ -1,4 +1,4 @@
-"""What requests wait for, in words: `held 5m, alice back 23:22`, `waits 3s for a slot on bob`."""
+"""Say what requests wait for: `held 5m, alice back 23:22`, `waits 3s for a slot on bob`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["describe_wait", "describe_waiting", "holds_of"]
 
 
 def holds_of(snapshot: JsonObject, now: float) -> tuple[HeldRequest, ...]:
-    """The held requests of a snapshot, the longest first."""
+    """Return the held requests of a snapshot, the longest held first."""
     found = [
         HeldRequest(
             text_at(row, "request"),
@@ -29,7 +29,7 @@ def holds_of(snapshot: JsonObject, now: float) -> tuple[HeldRequest, ...]:
 
 
 def describe_waiting(waiting: JsonObject, now: float) -> str:
-    """`waiting` of a request under way; empty when it does not wait."""
+    """Describe `waiting` of a request in flight; empty when it does not wait."""
     sec = finite_number(waiting.get("sec"))
     if sec is None:
         return ""
@@ -42,7 +42,7 @@ def describe_waiting(waiting: JsonObject, now: float) -> str:
 
 
 def describe_wait(wait: JsonObject, now: Optional[float] = None) -> str:
-    """One of the `waits` of a decision record: `waited 12s for a slot on bob`."""
+    """Describe one of the `waits` of a decision record: `waited 12s for a slot on bob`."""
     if not wait.get("over") and now is not None:
         return describe_waiting(wait, now)
     sec = finite_number(wait.get("sec"))
@@ -54,7 +54,7 @@ def describe_wait(wait: JsonObject, now: Optional[float] = None) -> str:
 
 
 def _expected(row: JsonObject, now: float) -> str:
-    """`alice back 23:22`; where that is not known, what it waits for."""
+    """Return `alice back 23:22`, or what it waits for when that is unknown."""
     account, back = text_at(row, "account"), epoch_seconds(row.get("backAt"))
     if account and back is not None:
         return f"{account} back {clock_time(back, now)}"

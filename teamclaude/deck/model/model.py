@@ -1,12 +1,12 @@
-"""What one frame of the Deck shows, computed: the renderer only lays it out.
+"""The values that one frame of the Deck shows; the renderer only lays them out.
 
-`deck_model(snapshot, sources)` (in `assembly`) builds a `DeckModel` from the JSON of the running proxy and
-from what was read on disk.  Everything here is frozen (what there are hundreds of is a NamedTuple, which is
-made five times as quickly) and as of `DeckModel.now`; every text is safe to print
-and bounded; None is unknown and never shown as 0; durations are seconds, utilizations fractions.
+`build.deck_model` makes a `DeckModel` of the proxy's snapshot and of what was read on disk.  All values are
+frozen; types with hundreds of instances are NamedTuples, which are made five times faster than dataclasses.
+Texts are safe to print and bounded; None is unknown and never shown as 0; durations are seconds at
+`DeckModel.now`, utilizations fractions.
 
-A *node* is one conversation: a session, or a sub-agent of one.  It stands in `DeckModel.nodes` once, and
-trees, accounts and issues name it by its key (`session` or `session/agent`).
+A *node* is one conversation: a session, or a sub-agent of one.  `DeckModel.nodes` holds each one once; trees,
+accounts and issues refer to it by its key (`session` or `session/agent`).
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ CHIPS = ("work", "todo", "queued", "block", "review", "done")
 
 
 class UsageSum(NamedTuple):
-    """What something has used.
+    """A sum of tokens and cost.
 
-    `cost` is of the priced tokens alone; `unpriced` are the others.  Of `unmeasured` answers the tokens are
-    unknown: what is shown is then a lower bound.
+    `cost` covers the priced tokens only; `unpriced` counts the others.  The tokens of `unmeasured` answers
+    are unknown, so the sums are lower bounds then.
     """
 
     tokens: Optional[int] = None
@@ -50,80 +50,60 @@ class UsageSum(NamedTuple):
     unpriced: int = 0
     requests: Optional[int] = None
     unmeasured: int = 0
-    estimated: bool = False
-    """Some of the cost is by the price of another version of the model."""
+    estimated: bool = False  # part of the cost uses the price of another version of the model
 
 
 UNKNOWN_USAGE = UsageSum()
 
 
 class Node(NamedTuple):
-    """One conversation that is shown."""
+    """One shown conversation."""
 
     key: str
     session: str
-    agent: str = ""
-    """Empty for a session's main conversation."""
-    parent: str = ""
-    """Key of the shown node it works for; empty at a root."""
-    account: str = ""
-    """Name of the account that serves it; empty: none yet."""
-    role: str = SOLO
-    """`lead` ☂ has shown children, `worker` ↳ works for somebody, `solo` neither."""
+    agent: str = ""  # empty for a session's main conversation
+    parent: str = ""  # key of its shown parent; empty at a root
+    account: str = ""  # name of the account that serves it; empty: none yet
+    role: str = SOLO  # `lead` ☂ has shown children, `worker` ↳ has a parent, `solo` neither
     emoji: str = ""
     label: str = ""
-    """Short and never empty: issue, else title, else the first 8 of the id; a sub-agent's description."""
-    issue: str = ""
-    """A sub-agent has its session's."""
+    """Never empty: issue, else title, else the first 8 characters of the id; a sub-agent's description."""
+    issue: str = ""  # of a sub-agent: its session's
     title: str = ""
-    about: str = ""
-    """What it is about in one line (intent, title, last prompt) where `label` does not say so already."""
-    project: str = ""
-    """Name of the folder it works in."""
+    about: str = ""  # intent, title or last prompt in one line, unless `label` says the same
+    project: str = ""  # name of the folder it works in
     branch: str = ""
-    chip: str = ""
-    """One of `CHIPS`, `wait` for a prompt the operator has to answer in its terminal, or empty."""
-    needs_you: bool = False
-    """Blocked, in review, or waiting for an answer: the red mark ►."""
-    collision: bool = False
-    """Another shown session is pinned to the same issue: the yellow mark ◆."""
-    tool_running: bool = False
-    """A tool is executing: ⚙."""
-    inference: bool = False
-    """A request is in flight: ~ (⚙ goes first)."""
-    held_sec: Optional[float] = None
-    """Seconds for which a request of it has been held; None: none is."""
-    waiting_for: str = ""
-    """What its request waits for, in words; empty while none waits."""
-    live: bool = False
-    """At work now, or was a moment ago."""
-    warm: bool = False
-    """Its prompt cache lives."""
-    idle: Optional[float] = None
-    """Seconds since its last turn."""
+    chip: str = ""  # one of `CHIPS`, `wait` (a prompt is to be answered in its terminal), or empty
+    needs_you: bool = False  # blocked, in review, or waiting for an answer: the red mark ►
+    collision: bool = False  # another shown session is pinned to the same issue: the yellow mark ◆
+    tool_running: bool = False  # a tool is executing: ⚙
+    inference: bool = False  # a request is in flight: ~ (unless ⚙ is shown)
+    held_sec: Optional[float] = None  # seconds since its longest held request is held; None: none is
+    waiting_for: str = ""  # what its request waits for, in words; empty: none waits
+    live: bool = False  # active now or within the last LIVE_SEC
+    warm: bool = False  # its prompt cache is warm
+    idle: Optional[float] = None  # seconds since its last turn
     model: str = ""
     pinned: bool = False
-    usage: UsageSum = UNKNOWN_USAGE
-    """Its own use, with that of its sub-agents that are shown no more."""
-    in_tree: bool = False
-    """Shown in the Tree section, so not under its account."""
+    usage: UsageSum = UNKNOWN_USAGE  # its own, with that of its sub-agents that are no longer shown
+    in_tree: bool = False  # shown in the Tree section, hence not under its account
 
 
 class TreeLine(NamedTuple):
     """One node of a tree, in the order shown (parents before children)."""
 
     key: str
-    depth: int
-    """0 at the root."""
+    depth: int  # 0 at the root
     more_below: tuple[bool, ...]
-    """For each depth 1.. to this node's: whether more of that level follows below.  The last one chooses
-    `├─` or `└─`, the ones before it `│` or nothing; the root has none."""
-    size: int
-    """Nodes of its subtree, itself included."""
+    """For each depth from 1 to this node's: whether a sibling follows below.  The last one chooses `├─` or
+    `└─`, the others `│` or blank; the root has none."""
+    size: int  # nodes of its subtree, itself included
     subtree_usage: UsageSum
 
 
 class TreeLevel(NamedTuple):
+    """The sum of a tree's nodes at one depth."""
+
     depth: int
     nodes: int
     usage: UsageSum
@@ -131,7 +111,7 @@ class TreeLevel(NamedTuple):
 
 @dataclass(frozen=True)
 class Tree:
-    """A live lead without a live parent, and everybody below it."""
+    """A shown lead without a shown parent, and all its descendants."""
 
     lines: tuple[TreeLine, ...]
     levels: tuple[TreeLevel, ...]
@@ -139,10 +119,12 @@ class Tree:
 
     @property
     def root(self) -> str:
+        """Key of the lead at the top."""
         return self.lines[0].key
 
     @property
     def size(self) -> int:
+        """Number of nodes."""
         return len(self.lines)
 
 
@@ -150,17 +132,12 @@ class Tree:
 class QuotaBar:
     """One window of quota."""
 
-    axis: str
-    """`5h`, `7d`, a model's (`7d_opus`) or a limit of an API key (`tokens`)."""
-    label: str
-    """`Ses`, `Wk`, the model's name, or the axis."""
+    axis: str  # `5h`, `7d`, a model's (`7d_opus`) or a limit of an API key (`tokens`)
+    label: str  # `Ses`, `Wk`, the model's name, or the axis
     used: Optional[float] = None
-    reset_sec: Optional[float] = None
-    """Seconds to its reset."""
-    pace: str = ""
-    """`behind` ↑ its line: has room; `on` → it; `ahead` ↓ of it; empty: can't be told."""
-    full_sec: Optional[float] = None
-    """Only `ahead`: seconds to 100 % if it goes on like that."""
+    reset_sec: Optional[float] = None  # seconds to its reset
+    pace: str = ""  # `behind` ↑ its line (has room), `on` →, `ahead` ↓; empty: unknown
+    full_sec: Optional[float] = None  # if `ahead`: seconds to 100 % at this pace
 
 
 @dataclass(frozen=True)
@@ -169,27 +146,20 @@ class AccountRow:
 
     name: str
     kind: str = "oauth"
-    status: str = ""
-    """`active`, `benched`, `auth_failed` (needs a login) or `disabled`."""
+    status: str = ""  # `active`, `benched`, `auth_failed` (needs a login) or `disabled`
     reason: str = ""
-    bench_sec: Optional[float] = None
-    """Seconds to the end of its bench."""
+    bench_sec: Optional[float] = None  # seconds to the end of its bench
     last_resort: bool = False
-    current: bool = False
-    """Served the last request."""
-    pinned: bool = False
-    """Everything is pinned to it."""
+    current: bool = False  # served the last request
+    pinned: bool = False  # all work is pinned to it
     inflight: int = 0
     streak: int = 0
     bars: tuple[QuotaBar, ...] = ()
     nodes: tuple[str, ...] = ()
-    """Keys of all it serves, most tokens first; those `in_tree` are shown above."""
-    live: int = 0
-    """How many of them are live."""
-    usage: UsageSum = UNKNOWN_USAGE
-    """Of these nodes."""
-    lifetime_usage: UsageSum = UNKNOWN_USAGE
-    """Of everything since the proxy's records begin."""
+    """Keys of the nodes it serves, most tokens first; those `in_tree` are shown there."""
+    live: int = 0  # number of live ones among them
+    usage: UsageSum = UNKNOWN_USAGE  # the sum of these nodes
+    lifetime_usage: UsageSum = UNKNOWN_USAGE  # everything since the proxy's records begin
 
 
 @dataclass(frozen=True)
@@ -198,13 +168,13 @@ class IssueRow:
 
     name: str
     title: str = ""
-    emojis: tuple[str, ...] = ()
-    """Of its sessions, most tokens first."""
+    emojis: tuple[str, ...] = ()  # of its sessions, most tokens first
     sessions: int = 0
     usage: UsageSum = UNKNOWN_USAGE
 
     @property
     def tokens_per_message(self) -> Optional[float]:
+        """Tokens per measured request; None when unknown."""
         used, messages = self.usage.tokens, (self.usage.requests or 0) - self.usage.unmeasured
         return used / messages if used is not None and messages > 0 else None
 
@@ -217,31 +187,29 @@ class HeldRequest(NamedTuple):
     agent: str
     model: str
     held_sec: float
-    expected: str
-    """`alice back 23:22`, or what it waits for."""
+    expected: str  # `alice back 23:22`, or what it waits for
 
     @property
     def node_key(self) -> str:
-        """Key of its conversation."""
+        """Key of the request's conversation."""
         return f"{self.session}/{self.agent}" if self.agent else self.session
 
 
 class ActivityRow(NamedTuple):
-    """A request; `record` is the proxy's own (http.md 7), for `activity_line`."""
+    """One request of the activity section; `record` is the proxy's own (http.md 7)."""
 
     id: str
     record: Mapping[str, Any]
     running: bool = False
-    elapsed_sec: Optional[float] = None
-    """Seconds under way, or it took."""
-    style: str = ""
-    """`good`, `warn` or `bad` by its status; empty while running."""
-    waiting_for: str = ""
-    """What it waits for, in words; empty while it does not."""
+    elapsed_sec: Optional[float] = None  # seconds in flight, or the duration
+    style: str = ""  # `good`, `warn` or `bad` by its status; empty while running
+    waiting_for: str = ""  # what it waits for, in words; empty: nothing
 
 
 @dataclass(frozen=True)
 class ProxyInfo:
+    """The proxy that is shown."""
+
     version: str = ""
     port: Optional[int] = None
     reachable: bool = True
@@ -250,19 +218,20 @@ class ProxyInfo:
 
 @dataclass(frozen=True)
 class PoolCapacity:
-    verdict: str = ""
-    """`green`, `yellow`, `red`; empty: unknown."""
+    """The capacity of all accounts together (GET /capacity)."""
+
+    verdict: str = ""  # `green`, `yellow`, `red`; empty: unknown
     headroom: Optional[int] = None
     live: Optional[int] = None
     total: Optional[int] = None
     benched: Optional[int] = None
     next_reset_sec: Optional[float] = None
-    """Seconds to the soonest reset, when one is awaited."""
+    """Seconds to the next reset that frees capacity; None: none is awaited."""
 
 
 @dataclass(frozen=True)
 class NodeCounts:
-    """All shown nodes counted: `agents` = `solo` + `leads` + `workers`."""
+    """Numbers of shown nodes: `agents` = `solo` + `leads` + `workers`."""
 
     agents: int = 0
     solo: int = 0
@@ -278,65 +247,58 @@ class NodeCounts:
 
 @dataclass(frozen=True)
 class Totals:
+    """The header's numbers about the proxy, the machine and all nodes."""
+
     rss_mb: Optional[float] = None
     uptime_sec: Optional[float] = None
-    throttled: int = 0
-    """Accounts on the bench."""
+    throttled: int = 0  # accounts on the bench
     need_login: int = 0
-    waiting: int = 0
-    """Requests that wait for a slot, or have been held for no more than a moment."""
+    waiting: int = 0  # requests that wait for a slot, or have been held for a moment only
     ram_share: Optional[float] = None
-    cpu_share: Optional[float] = None
-    """Of this machine, fractions."""
+    cpu_share: Optional[float] = None  # used shares of this machine, 0 to 1
     capacity: PoolCapacity = PoolCapacity()
     counts: NodeCounts = NodeCounts()
-    held: int = 0
-    """Requests that no account can serve for now."""
+    held: int = 0  # requests that no account can serve for now
 
 
 @dataclass(frozen=True)
 class Alert:
-    """Something that needs the operator; equal while it is the same one."""
+    """Something that needs the operator; two alerts about the same thing are equal."""
 
-    kind: str
-    """`blocked`, `review`, `collision`, `login` or `pool red`."""
-    subject: str = ""
-    """Session, issue or account."""
+    kind: str  # `blocked`, `review`, `collision`, `login` or `pool red`
+    subject: str = ""  # a session, an issue or an account
 
 
 @dataclass(frozen=True)
 class DeckModel:
-    now: float
-    """The snapshot's time, epoch seconds: of all countdowns."""
+    """Everything that one frame shows."""
+
+    now: float  # the snapshot's time, epoch seconds; countdowns are measured from it
     proxy: ProxyInfo
     totals: Totals
     nodes: Mapping[str, Node]
-    trees: tuple[Tree, ...] = ()
-    """Most tokens first."""
-    accounts: tuple[AccountRow, ...] = ()
-    """Most tokens first."""
-    unassigned: tuple[str, ...] = ()
-    """Keys of `no account yet`, most tokens first."""
-    issues: tuple[IssueRow, ...] = ()
-    """Active ones, most tokens first."""
+    trees: tuple[Tree, ...] = ()  # most tokens first
+    accounts: tuple[AccountRow, ...] = ()  # most tokens first
+    unassigned: tuple[str, ...] = ()  # keys of the nodes of `no account yet`, most tokens first
+    issues: tuple[IssueRow, ...] = ()  # active ones, most tokens first
     issues_total: IssueRow = IssueRow("")
-    held: tuple[HeldRequest, ...] = ()
-    """The longest first."""
-    activity: tuple[ActivityRow, ...] = ()
-    """In flight, then finished, each newest first."""
+    held: tuple[HeldRequest, ...] = ()  # the longest held first
+    activity: tuple[ActivityRow, ...] = ()  # in flight, then finished, each newest first
     alerts: frozenset[Alert] = frozenset()
 
     @property
     def tree_nodes(self) -> int:
+        """Number of nodes in all trees."""
         return sum(tree.size for tree in self.trees)
 
     @property
     def tree_usage(self) -> UsageSum:
+        """The sum of all trees."""
         return sum_usage(tree.usage for tree in self.trees)
 
 
 def sum_usage(tallies: Iterable[UsageSum]) -> UsageSum:
-    """The sum of what is known; unknown only where nothing is known."""
+    """Add up what is known; a field of the sum is None only when it is unknown in all of them."""
     tokens: Optional[int] = None
     cost: Optional[float] = None
     requests: Optional[int] = None

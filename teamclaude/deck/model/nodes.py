@@ -1,4 +1,4 @@
-"""The shown conversations as `Node`s: what each is called, what it does, who needs the operator."""
+"""Make a `Node` of each shown conversation: its name, its state, and whether it needs the operator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["chip_of", "nodes_of"]
 
 _NO_ROW, _NO_PIN, _NO_CLIENT = RegistryRow(), IssuePin(), ClientProcess()
 _NO_TRANSCRIPT, _NO_FILE = Transcript(0.0), AgentTranscript()
-# How the words of the common trackers begin; the first chip that one of them means is it.
+# Beginnings of the status words of common trackers; the first matching chip counts.
 _CHIPS = {
     "block": r"block|stuck|on hold|impeded",
     "review": r"review",
@@ -35,13 +35,13 @@ _NEEDS_YOU_CHIPS = ("block", "review")
 
 @lru_cache(maxsize=256)
 def chip_of(status: str) -> str:
-    """A tracker's status as one of our chips; empty where it says nothing we know."""
+    """Return a tracker's status as a chip; empty when the status is unknown."""
     words = re.sub(r"[\s_-]+", " ", status).casefold()
     return next((chip for chip, pattern in _PATTERNS.items() if pattern.search(words)), "")
 
 
 class _SessionFacts(NamedTuple):
-    """What a session and its sub-agents have in common."""
+    """What a session and its sub-agents share."""
 
     row: RegistryRow
     pin: IssuePin
@@ -57,7 +57,7 @@ class _SessionFacts(NamedTuple):
 def nodes_of(
     conversations: ConversationSet, parents: Mapping[str, str], usages: Mapping[str, UsageSum]
 ) -> dict[str, Node]:
-    """All shown conversations by key."""
+    """Return the nodes of all shown conversations by key."""
     leads = set(parents.values())
     about = {key: _session_facts(conversations, key) for key, up in conversations.shown.items() if not up}
     pinned = Counter(session.issue.casefold() for session in about.values() if session.issue)

@@ -1,4 +1,4 @@
-"""Reading the JSON of a running proxy, maybe of another version: what is missing is empty or unknown."""
+"""Read the JSON of a running proxy, perhaps of another version: missing values are empty or unknown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JsonObject = Mapping[str, Any]
 
 
 def snapshot_time(snapshot: JsonObject) -> Optional[float]:
-    """When the snapshot was taken, epoch seconds: countdowns are measured from it."""
+    """Return when the snapshot was taken, epoch seconds."""
     capacity = object_at(snapshot, "capacity")
     for value in (snapshot.get("now"), snapshot.get("at"), capacity.get("at")):
         moment = epoch_seconds(value)
@@ -24,24 +24,24 @@ def snapshot_time(snapshot: JsonObject) -> Optional[float]:
 
 
 def objects_at(source: JsonObject, key: str) -> Sequence[JsonObject]:
-    """The objects of a list."""
+    """Return the objects of the list under a key."""
     found = source.get(key)
     return [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
 
 
 def object_at(source: JsonObject, key: str) -> JsonObject:
-    """The object under a key."""
+    """Return the object under a key; empty if there is none."""
     found = source.get(key)
     return found if isinstance(found, Mapping) else {}
 
 
 def text_at(source: JsonObject, key: str) -> str:
-    """The text under a key, made safe to print."""
+    """Return the text under a key, safe to print; empty if there is none."""
     value = source.get(key)
     return clean(value) if isinstance(value, str) else ""
 
 
 def count_at(source: JsonObject, key: str) -> str:
-    """A whole number, for display."""
+    """Return the whole number under a key for display."""
     value = finite_number(source.get(key))
     return UNKNOWN if value is None else f"{value:.0f}"

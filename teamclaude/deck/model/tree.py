@@ -1,9 +1,9 @@
-"""Orchestration trees: who works for whom, to any depth.
+"""Build orchestration trees: the parents of shown conversations to any depth, and sums of their use.
 
 An edge is a sub-agent's parent, or a pin whose `parentId` is the issue another shown session is pinned to.
-Rule 1: a conversation has one parent at most and appears once.
-Rule 2: nobody is his own parent, and an edge that would close a circle is left out.
-Rule 3: only a lead whose parent is not shown is a root; who has neither parent nor children is in no tree.
+Rule 1: a conversation has at most one parent and appears once.
+Rule 2: no conversation is its own parent, and an edge that would close a cycle is left out.
+Rule 3: a root is a lead whose parent is not shown; a conversation without parent and children is in no tree.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["ConversationSet", "children_of", "parents_of", "trees_of", "usage_by
 
 
 def without_cycles(parents: Mapping[str, str]) -> dict[str, str]:
-    """`parents` (child -> parent) without self-parents and without the edge that closes each circle."""
+    """Return `parents` (child -> parent) without self-parents and without one edge of each cycle."""
     kept = {child: parent for child, parent in parents.items() if child != parent}
     settled: set[str] = set()
     for start in sorted(kept):
@@ -32,14 +32,14 @@ def without_cycles(parents: Mapping[str, str]) -> dict[str, str]:
             path.append(at)
             at = kept[at]
         if at in on_path:
-            # The same one goes whatever order the sessions came in.
+            # The choice does not depend on the order of the sessions.
             del kept[min(path[on_path[at] :])]
         settled.update(path)
     return kept
 
 
 def children_of(parents: Mapping[str, str]) -> dict[str, list[str]]:
-    """Parent -> children, in the order of `parents`."""
+    """Return parent -> children, in the order of `parents`."""
     found: dict[str, list[str]] = {}
     for child, parent in parents.items():
         found.setdefault(parent, []).append(child)
@@ -47,7 +47,7 @@ def children_of(parents: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def trees_of(parents: Mapping[str, str], usages: Mapping[str, UsageSum]) -> tuple[Tree, ...]:
-    """The trees of acyclic `parents`; roots and children with the most tokens of their subtree first."""
+    """Return the trees of acyclic `parents`; roots and children with the largest subtrees (tokens) first."""
     children = children_of(parents)
     roots = [key for key in children if key not in parents]
     sums = _sums(roots, children, usages)
@@ -62,7 +62,7 @@ def trees_of(parents: Mapping[str, str], usages: Mapping[str, UsageSum]) -> tupl
 def _sums(
     roots: Iterable[str], children: Mapping[str, list[str]], usages: Mapping[str, UsageSum]
 ) -> dict[str, tuple[int, UsageSum]]:
-    """(nodes, use) of each subtree, from the leaves up: no recursion, whatever the depth."""
+    """Return (nodes, usage) of each subtree, from the leaves up: no recursion, whatever the depth."""
     order = list(roots)
     for key in order:
         order.extend(children.get(key, ()))
@@ -105,17 +105,17 @@ def _tree(
 
 @dataclass(frozen=True)
 class ConversationSet:
-    """All known conversations, and which of them are shown."""
+    """All known conversations, their signs of activity, and which of them are shown."""
 
     known: Mapping[str, Conversation]
     signs: Mapping[str, ActivitySigns]
-    shown: Mapping[str, str]  # key -> key of the nearest shown one above it; empty: a session
+    shown: Mapping[str, str]  # key -> key of its nearest shown ancestor; empty: a session
     sources: Sources
     now: float
 
 
 def parents_of(conversations: ConversationSet) -> dict[str, str]:
-    """Child -> parent, without circles: sub-agents by who started them, sessions by their pins."""
+    """Return child -> parent without cycles: sub-agents by their starter, sessions by their pins."""
     edges = {key: up for key, up in conversations.shown.items() if up}
     pins = {
         key: conversations.sources.pins[key]
@@ -130,12 +130,12 @@ def parents_of(conversations: ConversationSet) -> dict[str, str]:
     kept = without_cycles(edges)
     for key in edges:
         if key not in kept and conversations.shown[key]:
-            kept[key] = conversations.known[key].session  # sub-agents that claim to have started each other
+            kept[key] = conversations.known[key].session  # sub-agents that name each other as starter
     return kept
 
 
 def _session_by_issue(conversations: ConversationSet, pins: Mapping[str, IssuePin]) -> dict[str, str]:
-    """Issue id -> the session that is pinned to it; of several the one that came first."""
+    """Return issue id -> the session that is pinned to it; of several the oldest."""
 
     def age(session: str) -> tuple[float, str]:
         row = conversations.sources.registry.get(session)
@@ -152,10 +152,10 @@ def _session_by_issue(conversations: ConversationSet, pins: Mapping[str, IssuePi
 
 
 def usage_by_node(conversations: ConversationSet) -> dict[str, UsageSum]:
-    """What each shown conversation has used.
+    """Return what each shown conversation has used.
 
-    A sub-agent that is shown no more counts with whom it worked for: else a lead's sum would shrink whenever
-    one of its sub-agents ends.
+    A sub-agent that is no longer shown counts for its nearest shown ancestor: otherwise a lead's sum would
+    shrink whenever one of its sub-agents ends.
     """
     parts = {key: [usage_of(conversations.known[key].binding)] for key in conversations.shown}
     for key, one in conversations.known.items():

@@ -1,1 +1,8 @@
-"""text."""
+"""Text for terminals: measured in cells, safe to print, styled.
+
+It knows neither the Deck's model nor the proxy; other commands use it, too.
+
+- cells: widths, cleaning, ASCII, tables
+- format: numbers, durations and times for people
+- spans: styled lines and their colors
+"""
