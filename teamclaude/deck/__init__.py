@@ -1,4 +1,4 @@
-"""The terminal UI: it shows the running proxy's snapshot and what Claude Code wrote to disk, and takes commands.
+"""The terminal UI: show the running proxy's snapshot and Claude Code's files on disk, and take commands.
 
 Views compute nothing and models read no terminal; the CLI's arguments and the proxy's state belong elsewhere.
 
