@@ -51,7 +51,7 @@ class Proxy:
         return written
 
     def status(self, name: str) -> str:
-        return next(a["status"] for a in self.service.snapshot()["accounts"] if a["name"] == name)
+        return str(next(a["status"] for a in self.service.snapshot()["accounts"] if a["name"] == name))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,7 +99,7 @@ def test_hostile_text_is_clean_and_bounded() -> None:
 
 
 def test_a_pin() -> None:
-    raw = {
+    raw: dict[str, Any] = {
         "identifier": "ENG-1",
         "title": EVIL,
         "status": "In Review",

@@ -26,7 +26,7 @@ FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
         ("é", 1),
         ("e\u0301", 1),  # a letter and its accent
         ("漢字", 4),
-        ("ｆｕｌｌ", 8),
+        ("\uff46\uff55\uff4c\uff4c", 8),  # fullwidth letters
         ("🦜", 2),
         (FAMILY, 2),
         ("\U0001f44d\U0001f3fd", 2),  # a thumb with a skin tone

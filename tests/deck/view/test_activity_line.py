@@ -32,8 +32,8 @@ FULL = BARE._replace(
 
 def test_the_line_of_the_specification() -> None:
     assert activity_line(FULL) == (
-        f"{CLOCK} POST /v1/messages claude-opus-4-8·high {session_emoji(SID)} 3f2a91c0 → alice 200 12.1s ttfb 1.4s "
-        "1.2k in 8.4k out"
+        f"{CLOCK} POST /v1/messages claude-opus-4-8·high {session_emoji(SID)} 3f2a91c0 → alice 200 12.1s "
+        "ttfb 1.4s 1.2k in 8.4k out"
     )
 
 
@@ -78,7 +78,7 @@ def test_colour_by_status(status: int, code: int) -> None:
 
 def test_no_control_character_gets_through() -> None:
     evil = "\x1b[2J\nx"
-    fields = {
+    fields: dict[str, Any] = {
         "method": evil,
         "path": evil,
         "model": evil,

@@ -11,6 +11,7 @@ import pytest
 from teamclaude.deck.model.model import DeckModel, Node, ProxyInfo, Totals
 from teamclaude.deck.text.spans import line, line_width, plain_text
 from teamclaude.deck.view.frame import Frame, render_frame, render_lines
+from teamclaude.deck.view.node_rows import node_row
 from teamclaude.deck.view.ui_state import FrameOptions, Page
 from tests.deck.example_model import ACTIVITY, ALICE, NODES, node, rich
 
@@ -134,11 +135,9 @@ def test_the_first_row_brings_the_head_into_sight() -> None:
 
 
 def test_only_what_is_in_sight_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    from teamclaude.deck.view import sections
-
     drawn: list[Node] = []
-    real = sections.node_row
-    monkeypatch.setattr(sections, "node_row", lambda one, *rest: drawn.append(one) or real(one, *rest))
+    target = "teamclaude.deck.view.sections.node_row"
+    monkeypatch.setattr(target, lambda one, *rest: drawn.append(one) or node_row(one, *rest))
     show(80, 24, crowd(300))
     assert 10 < len(drawn) < 24
 

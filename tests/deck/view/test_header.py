@@ -32,7 +32,7 @@ def test_eighty_columns() -> None:
 
 
 def test_wide_screens_have_it_all_in_three_lines() -> None:
-    first, pool, fleet = head(150)
+    first, _, fleet = head(150)
     assert first.startswith("TeamClaude 0.1.0  :3456  ▲ up    41 MB · up 3h12m · 1 throttled · 1 need login")
     assert first.endswith("RAM [████████        ]  52%  CPU [██              ]  12%")
     assert fleet.startswith("Fleet 9 agents (3 solo · 2 ☂ · 4 ↳) · 4 warm · 2 needs-you · 3 LLM · 1 tool ")

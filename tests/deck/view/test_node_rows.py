@@ -137,7 +137,7 @@ def test_wide_screens_show_the_issues_title_beside_it() -> None:
 
 
 def test_an_ordinary_session_says_where_it_works_on_every_screen() -> None:
-    where = {"project": "website", "branch": "fix/login", "about": "it loops"}
+    where: dict[str, Any] = {"project": "website", "branch": "fix/login", "about": "it loops"}
     assert "Fix it  website ⎇ fix/login" in row(80, **where)
     assert "  website ⎇ fix/login  " in row(200, **where)
     assert "website ⎇" not in row(80, issue="ENG-7", **where), "an issue's session says what it does"
