@@ -1,0 +1,99 @@
+"""The design page (`teamclaude help design`) names files and identifiers: each must exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "teamclaude"
+PAGE = PACKAGE / "manual" / "design.md"
+PATH = re.compile(r"(?<![\w./-])(?:[\w.]+/)*(?:\w+\.(?:py|md)\b|\w+/(?!\w))")
+IN_FILE = re.compile(r"((?:\w+/)*\w+\.py),?:?\s+`([A-Za-z_][\w.]*)`")
+QUOTED = re.compile(r"`([^`]+)`")
+
+
+def tree_path(path: str) -> Path:
+    """Return the file or folder that the page names, from teamclaude/ or from the repository."""
+    inside = PACKAGE / path
+    return inside if inside.exists() else ROOT / path
+
+
+def names_of(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a statement binds."""
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        yield node.name
+    elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        for target in targets:
+            yield from (part.id for part in ast.walk(target) if isinstance(part, ast.Name))
+
+
+def members_of(node: ast.ClassDef) -> Iterator[str]:
+    """Yield the methods, fields and attributes of `self` of a class."""
+    for statement in node.body:
+        yield from names_of(statement)
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store):
+            yield inner.attr
+
+
+@cache
+def definitions(path: Path) -> frozenset[str]:
+    """Return what a module defines: functions, classes, constants, and `Class.member`."""
+    found = set()
+    for node in ast.parse(path.read_text("utf-8")).body:
+        found |= set(names_of(node))
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}.{member}" for member in members_of(node)}
+    return frozenset(found)
+
+
+def problems(text: str) -> list[str]:
+    """Return what the text names and the tree does not have."""
+    found = [f"no {path}" for path in PATH.findall(text) if not tree_path(path).exists()]
+    for path, name in IN_FILE.findall(text):
+        if tree_path(path).exists() and name not in definitions(tree_path(path)):
+            found.append(f"{path} does not define {name}")
+    everything = frozenset().union(*map(definitions, PACKAGE.rglob("*.py")))
+    for quoted in QUOTED.findall(text):
+        is_name = re.fullmatch(r"[A-Za-z_][\w.]*", quoted) and not PATH.fullmatch(quoted)
+        if is_name and quoted not in everything:
+            found.append(f"nothing defines {quoted}")
+    return found
+
+
+def test_every_file_and_identifier_exists() -> None:
+    assert problems(PAGE.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("see proxy/nowhere.py for it", "no proxy/nowhere.py"),
+        ("all of nowhere/ is", "no nowhere/"),
+        ("routing/fleet.py `Flotilla`", "routing/fleet.py does not define Flotilla"),
+        ("routing/fleet.py: `Fleet.sail`", "routing/fleet.py does not define Fleet.sail"),
+        ("by `Flotilla.sail`", "nothing defines Flotilla.sail"),
+    ],
+)
+def test_the_check_sees_what_is_missing(text: str, problem: str) -> None:
+    assert problem in problems(text)
+
+
+def test_every_folder_is_on_the_page() -> None:
+    text = PAGE.read_text("utf-8")
+    folders = [path.parent.name for path in PACKAGE.glob("*/__init__.py")]
+    assert [folder for folder in folders if f"{folder}/" not in text] == []
+
+
+def test_the_life_of_a_request_has_at_most_15_steps() -> None:
+    life = PAGE.read_text("utf-8").partition("The life of one request\n---")[2].partition("\n---")[0]
+    steps = [int(number) for number in re.findall(r"^ {2,3}(\d+)  ", life, re.M)]
+    assert steps == list(range(1, len(steps) + 1))
+    assert 0 < len(steps) <= 15
