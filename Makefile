@@ -1,4 +1,4 @@
-# Targets: demo test coverage test-all lint types faults fuzz soak bench bench-deck bench-limits e2e clean.
+# Targets: demo test coverage test-all lint types faults fuzz soak bench bench-deck bench-limits screenshot e2e clean.
 # Each makes the virtual environment it needs.
 
 PYTHON ?= python3
@@ -14,7 +14,7 @@ MINUTES ?= 10
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := test
-.PHONY: demo test coverage test-all lint types faults fuzz soak bench bench-deck bench-limits e2e clean
+.PHONY: demo test coverage test-all lint types faults fuzz soak bench bench-deck bench-limits screenshot e2e clean
 
 demo:
 	@$(PYTHON) -m teamclaude demo $(DEMO)
@@ -62,6 +62,9 @@ bench-deck:
 
 bench-limits:
 	@$(PYTHON) tests/bench/limits.py
+
+screenshot: $(VENV)/.ready
+	@$(VENV)/bin/python -m tests.deck.screenshot
 
 e2e: $(VENV)/.ready
 	@$(VENV)/bin/python -m pytest tests/e2e -m e2e $(TESTS)

@@ -127,7 +127,7 @@ ACTIVITY = (
 )  # fmt: skip
 
 
-def rich(**fields: Any) -> DeckModel:
+def example_model(**fields: Any) -> DeckModel:
     """Three accounts, a tree of four levels, lone sessions, issues and requests."""
     by_account = {
         name: tuple(

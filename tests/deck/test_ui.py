@@ -10,14 +10,14 @@ from teamclaude.deck.terminal.keyboard import Key
 from teamclaude.deck.text.spans import line, plain_text
 from teamclaude.deck.ui import CommandResult, DeckUi, TerminalTraits
 from teamclaude.deck.view.ui_state import Browse, Command, EnterSecret, Page, ReadPage
-from tests.deck.example_model import ALICE, rich
+from tests.deck.example_model import ALICE, example_model
 
 BLOCKED = Alert("blocked", "ENG-1")
 REVIEW = Alert("review", "ENG-2")
 
 
 def board(**settings: Any) -> DeckUi:
-    made = DeckUi(rich(activity=()), **settings)
+    made = DeckUi(example_model(activity=()), **settings)
     made.draw(80, 24)
     return made
 
@@ -40,23 +40,23 @@ def text(on: DeckUi) -> list[str]:
 
 def test_the_bell_rings_once_for_each_new_need() -> None:
     deck = board()
-    assert not deck.update(rich(alerts=frozenset({BLOCKED}))), "the first frame is being looked at"
-    assert not deck.update(rich(alerts=frozenset({BLOCKED})))
-    assert deck.update(rich(alerts=frozenset({BLOCKED, REVIEW})))
-    assert not deck.update(rich(alerts=frozenset({BLOCKED, REVIEW})))
-    assert not deck.update(rich(alerts=frozenset({REVIEW}))), "less is no reason"
-    assert deck.update(rich(alerts=frozenset({REVIEW, BLOCKED}))), "it needs you again"
+    assert not deck.update(example_model(alerts=frozenset({BLOCKED}))), "the first frame is being looked at"
+    assert not deck.update(example_model(alerts=frozenset({BLOCKED})))
+    assert deck.update(example_model(alerts=frozenset({BLOCKED, REVIEW})))
+    assert not deck.update(example_model(alerts=frozenset({BLOCKED, REVIEW})))
+    assert not deck.update(example_model(alerts=frozenset({REVIEW}))), "less is no reason"
+    assert deck.update(example_model(alerts=frozenset({REVIEW, BLOCKED}))), "it needs you again"
 
 
 def test_a_muted_bell_does_not_ring_afterwards_for_what_came_meanwhile() -> None:
     deck = board()
-    deck.update(rich())
+    deck.update(example_model())
     press(deck, "b")
-    assert not deck.update(rich(alerts=frozenset({BLOCKED})))
+    assert not deck.update(example_model(alerts=frozenset({BLOCKED})))
     assert any("muted" in shown or "bell is off" in shown for shown in text(deck)[-1:])
     press(deck, "b")
-    assert not deck.update(rich(alerts=frozenset({BLOCKED})))
-    assert deck.update(rich(alerts=frozenset({BLOCKED, REVIEW})))
+    assert not deck.update(example_model(alerts=frozenset({BLOCKED})))
+    assert deck.update(example_model(alerts=frozenset({BLOCKED, REVIEW})))
 
 
 # --- keys on the screen -----------------------------------------------------------------------
@@ -66,7 +66,7 @@ def test_keys_work_on_what_is_on_the_screen() -> None:
     deck = board()
     assert press(deck, "s", "j", "enter") == [Command("pin", account="bob@example.com")]
     assert press(deck, "q") == [Command("quit")]
-    deck.update(rich())
+    deck.update(example_model())
     deck.draw(80, 24)
     assert press(deck, "q") == []
     assert "2 requests are in flight" in text(deck)[-1]
@@ -78,8 +78,8 @@ def test_the_cursor_stays_on_its_row_while_rows_move() -> None:
     press(deck, "s", "esc", *"jjjjjj")
     chosen = deck.state.cursor
     assert chosen == f"account:{ALICE}"
-    accounts = rich().accounts
-    deck.update(rich(activity=(), trees=(), accounts=(*accounts[1:], accounts[0])))
+    accounts = example_model().accounts
+    deck.update(example_model(activity=(), trees=(), accounts=(*accounts[1:], accounts[0])))
     deck.draw(80, 60)
     assert deck.state.cursor == chosen
 
@@ -103,7 +103,7 @@ def test_enter_opens_a_row_in_full_and_esc_goes_back() -> None:
 def test_a_row_that_is_gone_opens_nothing() -> None:
     deck = board()
     press(deck, "j")
-    deck.update(replace(rich(), nodes={}, trees=(), accounts=(), unassigned=(), activity=()))
+    deck.update(replace(example_model(), nodes={}, trees=(), accounts=(), unassigned=(), activity=()))
     press(deck, "enter")
     assert deck.state.mode == Browse()
 
@@ -142,27 +142,27 @@ def test_what_follows_a_pasted_key_is_thrown_away() -> None:
 
 
 def test_it_moves_by_itself_only_with_requests_and_countdowns_of_seconds() -> None:
-    calm = rich(activity=(), accounts=rich().accounts[:1])
+    calm = example_model(activity=(), accounts=example_model().accounts[:1])
     calm = replace(calm, totals=replace(calm.totals, capacity=PoolCapacity("green", 3, 3, 3, 0, None)))
     assert not DeckUi(calm).is_animated
-    assert DeckUi(replace(calm, activity=rich().activity)).is_animated
-    assert DeckUi(replace(calm, totals=rich().totals)).is_animated, "next 42s"
-    benched = replace(rich().accounts[2], bench_sec=30.0)
+    assert DeckUi(replace(calm, activity=example_model().activity)).is_animated
+    assert DeckUi(replace(calm, totals=example_model().totals)).is_animated, "next 42s"
+    benched = replace(example_model().accounts[2], bench_sec=30.0)
     assert DeckUi(replace(calm, accounts=(benched,))).is_animated
     assert not DeckUi(replace(calm, accounts=(replace(benched, bench_sec=3000.0),))).is_animated
 
 
 def test_spinners_turn_with_each_model() -> None:
-    deck = DeckUi(rich())
+    deck = DeckUi(example_model())
     seen = set()
     for _ in range(12):
-        deck.update(rich())
+        deck.update(example_model())
         seen |= {plain_text(of)[0] for of in deck.draw(80, 60) if " ··· " in plain_text(of)}
     assert len(seen) == 10
 
 
 def test_an_ascii_terminal_gets_ascii_on_every_page() -> None:
-    deck = DeckUi(rich(), TerminalTraits(ascii=True, percent=True))
+    deck = DeckUi(example_model(), TerminalTraits(ascii=True, percent=True))
     for keys in ([], ["?"], ["esc", "j", "enter"], ["esc", "a", "k", "x"], ["esc", "/", "ü"]):
         press(deck, *keys)
         assert all(shown.isascii() for shown in text(deck)), keys

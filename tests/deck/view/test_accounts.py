@@ -10,7 +10,7 @@ from teamclaude.deck.model.model import AccountRow, QuotaBar
 from teamclaude.deck.text.spans import Line, line_width, plain_text
 from teamclaude.deck.view.accounts import AccountColumns, account_lines, bar_line, bar_width, bars_line
 from teamclaude.deck.view.wording import short_names
-from tests.deck.example_model import ALICE, BOB, account, rich, tally
+from tests.deck.example_model import ALICE, BOB, account, example_model, tally
 
 
 def lines(one: AccountRow, room: int = 100, percent: bool = False) -> list[str]:
@@ -66,7 +66,7 @@ def test_unknown_is_a_grey_dash() -> None:
 @pytest.mark.parametrize("room", [40, 52, 66, 80, 100, 116, 150, 200])
 @pytest.mark.parametrize("percent", [True, False])
 def test_all_lines_fit_and_windows_line_up(room: int, percent: bool) -> None:
-    accounts = rich().accounts
+    accounts = example_model().accounts
     columns = AccountColumns(accounts, room, percent)
     shown = [account_lines(one, columns) for one in accounts]
     assert max(line_width(of) for some in shown for of in some) <= room

@@ -13,7 +13,7 @@ from teamclaude.deck.text.spans import line, line_width, plain_text
 from teamclaude.deck.view.frame import Frame, render_frame, render_lines
 from teamclaude.deck.view.node_rows import node_row
 from teamclaude.deck.view.ui_state import FrameOptions, Page
-from tests.deck.example_model import ACTIVITY, ALICE, NODES, node, rich
+from tests.deck.example_model import ACTIVITY, ALICE, NODES, example_model, node
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
 
@@ -24,7 +24,7 @@ EMPTY = DeckModel(now=0.0, proxy=ProxyInfo(), totals=Totals(), nodes={})
 
 def show(width: int = 80, height: int = 60, model: DeckModel | None = None, **options: Any) -> Frame:
     given = FrameOptions(width=width, height=height, footer=FOOTER, **options)
-    return render_frame(rich() if model is None else model, given)
+    return render_frame(example_model() if model is None else model, given)
 
 
 def text(of: Frame) -> list[str]:
@@ -34,8 +34,10 @@ def text(of: Frame) -> list[str]:
 def crowd(size: int) -> DeckModel:
     """So many sessions on one account, no trees."""
     many = [node(f"{number:04x}", f"Session {number}", 1000) for number in range(size)]
-    alice = replace(rich().accounts[0], nodes=tuple(one.key for one in many))
-    return replace(rich(), nodes={one.key: one for one in many}, trees=(), accounts=(alice,), unassigned=())
+    alice = replace(example_model().accounts[0], nodes=tuple(one.key for one in many))
+    return replace(
+        example_model(), nodes={one.key: one for one in many}, trees=(), accounts=(alice,), unassigned=()
+    )
 
 
 @pytest.mark.parametrize("size", ["40x8", "80x24", "120x40"])
@@ -52,7 +54,7 @@ def test_frames_are_as_they_were_when_somebody_looked_at_them(size: str, kind: s
 def test_every_line_fits_and_there_are_as_many_as_the_screen_has(
     width: int, height: int, plainly: bool
 ) -> None:
-    for model in (rich(), EMPTY, crowd(40)):
+    for model in (example_model(), EMPTY, crowd(40)):
         shown = show(width, height, model, ascii=plainly, percent=plainly, cursor=f"account:{ALICE}")
         assert len(shown.lines) == height
         assert max(map(line_width, shown.lines)) <= width
@@ -164,12 +166,12 @@ def test_connectors_and_levels() -> None:
 
 
 def test_no_trees_no_section() -> None:
-    assert not any("Tree" in of for of in text(show(model=replace(rich(), trees=()))))
+    assert not any("Tree" in of for of in text(show(model=replace(example_model(), trees=()))))
 
 
 def test_eight_issues_are_shown_and_i_shows_them_all() -> None:
-    issue = rich().issues[0]
-    model = replace(rich(), issues=tuple(replace(issue, name=f"ENG-{n}") for n in range(30, 42)))
+    issue = example_model().issues[0]
+    model = replace(example_model(), issues=tuple(replace(issue, name=f"ENG-{n}") for n in range(30, 42)))
     page = text(show(height=90, model=model))
     assert sum(of.startswith("  🐝 ENG-") for of in page) == 8
     assert "  … 4 more: i shows them" in page
@@ -237,10 +239,11 @@ def test_a_page_is_wrapped_and_scrolls_with_the_footer_in_place() -> None:
 
 
 def test_as_text_it_is_as_long_as_it_is() -> None:
-    lines = render_lines(rich(), FrameOptions(width=80))
+    lines = render_lines(example_model(), FrameOptions(width=80))
     assert [plain_text(of) for of in lines] == text(show(80, 60))[:37]
-    short = [plain_text(of) for of in render_lines(rich(), FrameOptions(width=80, max_requests=1))]
+    short = [plain_text(of) for of in render_lines(example_model(), FrameOptions(width=80, max_requests=1))]
     assert sum("→" in of for of in short[-4:]) == 3, "those in flight and one more"
     assert not any(
-        "Activity" in plain_text(of) for of in render_lines(rich(), FrameOptions(width=80, max_requests=0))
+        "Activity" in plain_text(of)
+        for of in render_lines(example_model(), FrameOptions(width=80, max_requests=0))
     )

@@ -10,15 +10,15 @@ import pytest
 from teamclaude.deck.model.model import DeckModel, NodeCounts, PoolCapacity, ProxyInfo, Totals
 from teamclaude.deck.text.spans import line_width, plain_text
 from teamclaude.deck.view.header import header_lines
-from tests.deck.example_model import rich
+from tests.deck.example_model import example_model
 
 
 def head(room: int = 80, **fields: Any) -> list[str]:
-    return [plain_text(of) for of in header_lines(rich(**fields), room)]
+    return [plain_text(of) for of in header_lines(example_model(**fields), room)]
 
 
 def top(**fields: Any) -> DeckModel:
-    model = rich()
+    model = example_model()
     return replace(model, totals=replace(model.totals, **fields))
 
 
@@ -41,7 +41,7 @@ def test_wide_screens_have_it_all_in_three_lines() -> None:
 
 @pytest.mark.parametrize("room", [40, 41, 47, 55, 64, 72, 80, 99, 120, 200])
 def test_no_line_is_wider_than_the_screen_and_what_matters_is_on_it(room: int) -> None:
-    lines = header_lines(rich(), room)
+    lines = header_lines(example_model(), room)
     assert max(map(line_width, lines)) <= room
     page = "\n".join(plain_text(of) for of in lines)
     assert "▲ up" in page
@@ -87,7 +87,10 @@ def test_trouble_is_only_told_when_there_is_some() -> None:
 
 
 def test_nothing_is_known_yet() -> None:
-    lines = [plain_text(of) for of in header_lines(replace(rich(), totals=Totals(), proxy=ProxyInfo()), 80)]
+    lines = [
+        plain_text(of)
+        for of in header_lines(replace(example_model(), totals=Totals(), proxy=ProxyInfo()), 80)
+    ]
     assert lines[-2:] == ["Cap — · — headroom · —/— live", "Fleet no agents at work"]
 
 
