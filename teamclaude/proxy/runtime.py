@@ -18,7 +18,7 @@ from ..accounts.config.config import Config
 from ..accounts.config.config_file import ConfigFile
 from ..accounts.config.edits import set_enabled
 from ..accounts.config.identity import find_name
-from ..accounts.config.last_good import LastGoodConfig
+from ..accounts.tokens.last_good import LastGoodConfig
 from ..accounts.tokens.token_manager import TokenManager
 from ..errors import BadRequestError, ConfigError, NotFoundError, UsageError
 from ..routing.capacity import capacity_of

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 from ...errors import AccountError, NoAccountAvailableError, TeamClaudeError
 from ...routing.state.decision import Decision
+from ..records.request_wait import duration_text
 
-__all__ = ["NEEDS_OPERATOR", "duration_text", "no_account_error"]
+__all__ = ["NEEDS_OPERATOR", "no_account_error"]
 
 BUSY_RETRY_AFTER_SEC = 5
 RETRY_AFTER_JITTER = 0.15  # upwards: clients told the same moment must not all come at once
@@ -51,18 +52,3 @@ def no_account_error(
         subject = f"All {len(throttled)} accounts are throttled; the first"
     message = f"{subject} is back at {clock} (in {duration_text(seconds)}). {listed}"
     return NoAccountAvailableError(message, math.ceil(seconds * (1.0 + RETRY_AFTER_JITTER * jitter)))
-
-
-def duration_text(seconds: float) -> str:
-    """`42 s`, `5 min`, `2 h 3 min`, `3 d 4 h`."""
-    whole = math.ceil(seconds)
-    if whole < 90:
-        return f"{whole} s"
-    minutes = math.ceil(whole / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"

@@ -21,9 +21,8 @@ from typing import NamedTuple, Optional
 
 from ...routing.quota.windows import API_KEY_AXES, SAME_WINDOW_SEC, WHOLE_ACCOUNT, is_scoped
 from ...routing.view import AccountState, WindowState
-from ..forwarding.no_account_error import duration_text
 from .exchange import Exchange, Outcome
-from .request_wait import HeldRequest, held_seconds
+from .request_wait import HeldRequest, duration_text, held_seconds
 
 __all__ = [
     "BENCH",

@@ -11,6 +11,7 @@ Rules that hold in this file:
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
@@ -27,8 +28,9 @@ __all__ = [
     "HeldRequest",
     "RequestWait",
     "clock_time",
-    "expectation_text",
     "current_hold",
+    "duration_text",
+    "expectation_text",
     "held_seconds",
     "held_summary",
 ]
@@ -194,3 +196,18 @@ def clock_time(moment: float, now: float) -> str:
     """`23:22`, with the day where it may be another one's: `Tue 23:22`."""
     form = "%H:%M" if abs(moment - now) < SAME_DAY_SEC else "%a %H:%M"
     return time.strftime(form, time.localtime(moment))
+
+
+def duration_text(seconds: float) -> str:
+    """`42 s`, `5 min`, `2 h 3 min`, `3 d 4 h`."""
+    whole = math.ceil(seconds)
+    if whole < 90:
+        return f"{whole} s"
+    minutes = math.ceil(whole / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"

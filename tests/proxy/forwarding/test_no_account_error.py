@@ -8,7 +8,7 @@ from typing import Optional
 import pytest
 
 from teamclaude.errors import AccountError, NoAccountAvailableError, TeamClaudeError
-from teamclaude.proxy.forwarding.no_account_error import duration_text, no_account_error
+from teamclaude.proxy.forwarding.no_account_error import no_account_error
 from teamclaude.routing.state.decision import Decision, Exclusion
 
 NOW = 1_800_000_000.0
@@ -101,25 +101,3 @@ def test_no_account_at_all_is_told_as_such() -> None:
     error = told(names={}, retry_in=None)
     assert isinstance(error, AccountError)
     assert "No account is configured" in str(error)
-
-
-@pytest.mark.parametrize(
-    "seconds, words",
-    [
-        (0.4, "1 s"),
-        (42, "42 s"),
-        (89, "89 s"),
-        (89.5, "2 min"),
-        (300, "5 min"),
-        (301, "6 min"),
-        (3540, "59 min"),
-        (3541, "1 h"),
-        (3600, "1 h"),
-        (7380, "2 h 3 min"),
-        (86_340, "23 h 59 min"),
-        (86_400, "1 d"),
-        (273_600, "3 d 4 h"),
-    ],
-)
-def test_durations_in_words(seconds: float, words: str) -> None:
-    assert duration_text(seconds) == words

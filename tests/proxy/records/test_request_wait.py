@@ -20,6 +20,7 @@ from teamclaude.proxy.records.request_wait import (
     RequestWait,
     clock_time,
     current_hold,
+    duration_text,
     expectation_text,
     held_seconds,
     held_summary,
@@ -314,3 +315,25 @@ def test_a_request_that_goes_on_at_once_has_no_waits(stage: Build) -> None:
     s = stage("alice")
     s.ask()
     assert s.send("GET", "/teamclaude/explain/last").json()["waits"] == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "1 s"),
+        (42, "42 s"),
+        (89, "89 s"),
+        (89.5, "2 min"),
+        (300, "5 min"),
+        (301, "6 min"),
+        (3540, "59 min"),
+        (3541, "1 h"),
+        (3600, "1 h"),
+        (7380, "2 h 3 min"),
+        (86_340, "23 h 59 min"),
+        (86_400, "1 d"),
+        (273_600, "3 d 4 h"),
+    ],
+)
+def test_durations_in_words(seconds: float, words: str) -> None:
+    assert duration_text(seconds) == words

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.accounts.config.last_good import LastGoodConfig
+from teamclaude.accounts.tokens.last_good import LastGoodConfig
 from teamclaude.accounts.tokens.token_pair import TokenPair
 from teamclaude.errors import ConfigError
 

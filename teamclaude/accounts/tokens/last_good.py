@@ -19,12 +19,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
 from ...errors import ConfigError, UsageError
-from ..tokens.token_pair import TokenPair
-from .atomic_write import write_private
-from .config import Config, parse_config
-from .config_file import ConfigFile
-from .edits import edit_account
-from .json_file import decode, encode
+from ..config.atomic_write import write_private
+from ..config.config import Config, parse_config
+from ..config.config_file import ConfigFile
+from ..config.edits import edit_account
+from ..config.json_file import decode, encode
+from .token_pair import TokenPair
 
 __all__ = ["LastGoodConfig"]
 
