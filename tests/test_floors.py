@@ -129,6 +129,50 @@ def test_what_moves_bytes_knows_nothing_of_accounts() -> None:
     assert found == []
 
 
+def folder_of(imported: str) -> str:
+    """Return the folder of a module or of a name in it; modules of the top level stand for themselves."""
+    words = imported.split(".")
+    while len(words) > 1 and not (
+        ROOT.joinpath(*words).is_dir() or ROOT.joinpath(*words).with_suffix(".py").exists()
+    ):
+        words.pop()
+    if not ROOT.joinpath(*words).is_dir() and len(words) > 2:
+        words.pop()
+    return ".".join(words)
+
+
+def folder_graph() -> dict[str, set[str]]:
+    """Return for each folder those that it imports from at run time."""
+    graph: dict[str, set[str]] = {}
+    for path in SOURCES:
+        here, unseen = folder_of(name_of(path)), for_type_checkers(path)
+        targets = {folder_of(target) for line, target in imports(path) if line not in unseen}
+        graph.setdefault(here, set()).update(folder for folder in targets if folder.startswith("teamclaude."))
+    return {here: folders - {here} for here, folders in graph.items() if here != "teamclaude"}
+
+
+def reached(graph: dict[str, set[str]], start: str) -> set[str]:
+    seen: set[str] = set()
+    todo = [start]
+    while todo:
+        new = graph.get(todo.pop(), set()) - seen
+        seen |= new
+        todo += new
+    return seen
+
+
+def test_no_two_folders_import_each_other() -> None:
+    graph = folder_graph()
+    assert {folder for folder in graph if folder in reached(graph, folder)} == set()
+
+
+def test_the_circle_check_sees_a_circle() -> None:
+    assert reached({"a": {"b"}, "b": {"c"}, "c": {"a"}}, "a") == {"a", "b", "c"}
+    assert folder_of("teamclaude.routing.fleet.Fleet") == "teamclaude.routing"
+    assert folder_of("teamclaude.errors.ConfigError") == "teamclaude.errors"
+    assert folder_of("teamclaude.proxy.net") == "teamclaude.proxy.net"
+
+
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="sys.stdlib_module_names came with 3.10")
 def test_run_time_imports_are_stdlib_or_ours() -> None:
     ours = {"teamclaude", "__future__"} | set(getattr(sys, "stdlib_module_names", ()))
