@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from .plan import SessionPlan
 from .retry import Failure
 
-__all__ = ["AttemptError", "Conversation", "ReceivedReply", "ProxyConnection"]
+__all__ = ["AttemptError", "Conversation", "ProxyConnection", "ReceivedReply"]
 
 Block = dict[str, Any]
 

@@ -13,7 +13,7 @@ from ..fakeapi.fake_account import QuotaWindow
 from ..proxy.records.activity import Activity
 from ..proxy.records.notices import LIMIT, RESET, Notice, clock_line, limit_text, reset_text
 
-__all__ = ["EventLog", "DemoTotals", "WindowState", "plain_line"]
+__all__ = ["DemoTotals", "EventLog", "WindowState", "plain_line"]
 
 
 class WindowState(NamedTuple):

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-__all__ = ["SessionPlan", "Turn", "plan_sessions", "draw_quantile"]
+__all__ = ["SessionPlan", "Turn", "draw_quantile", "plan_sessions"]
 
 _AT = (0.0, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 _GAP = (1.0, 3.6, 5.8, 9.9, 24.0, 123.0, 304.0, 900.0)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-__all__ = ["MAX_RETRIES", "RetryStep", "Failure", "next_retry"]
+__all__ = ["MAX_RETRIES", "Failure", "RetryStep", "next_retry"]
 
 MAX_RETRIES = 10
 _OPUS_OVERLOADED_TRIES = 3

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-__all__ = ["AGENT_WORK", "StatusChange", "Role", "assign_roles", "status_changes"]
+__all__ = ["AGENT_WORK", "Role", "StatusChange", "assign_roles", "status_changes"]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ..fakeapi.fake_account import FIVE_HOURS, WEEK, FakeAccount
 
-__all__ = ["UsageEvent", "account_names", "make_accounts", "usage_events", "reset_at"]
+__all__ = ["UsageEvent", "account_names", "make_accounts", "reset_at", "usage_events"]
 
 _NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
 # Measured: a session of the plan writes about 6 M tokens in five hours.

@@ -13,7 +13,7 @@ from .claude_client import AttemptError, Conversation, ProxyConnection, Received
 from .plan import SONNET, SessionPlan, Turn
 from .retry import RetryStep, next_retry
 
-__all__ = ["FakeSession", "VisibleError", "SessionCounts"]
+__all__ = ["FakeSession", "SessionCounts", "VisibleError"]
 
 _HEAD_TIMEOUT = 360.0
 _LEAST_TIMEOUT = 10.0

@@ -1,4 +1,4 @@
-"""An HTTP answer as values, and the steps by which it goes (or fails to go) onto the wire. PURE."""
+"""An HTTP answer as values, and the steps that send it or break it off. PURE."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Headers = Sequence[tuple[str, str]]
 class ApiAnswer:
     """One answer; `parts` are the events of a stream, or the whole body as one part.
 
-    `framing`: length, chunked, close (ends with the connection) or none (no body at all).
-    `first_wait` and `gap` are the API's own pace: before the head, and between parts.
+    `framing` is length, chunked, close (the body ends with the connection) or none (no body).
+    `first_wait` and `gap` are the API's own pace in seconds: before the head, and between parts.
     """
 
     status: int
@@ -33,27 +33,33 @@ class ApiAnswer:
 
 
 class Wait(NamedTuple):
+    """Wait `seconds` of the API's clock."""
+
     seconds: float
 
 
 class Send(NamedTuple):
+    """Send `data`."""
+
     data: bytes
     event: int = 0
-    """The number of the event this completes (from 1); 0: none."""
+    """Number of the event that these bytes complete (from 1); 0: none."""
     head: bool = False
-    """Whether this completes the head."""
+    """Whether these bytes complete the head."""
 
 
 class Close(NamedTuple):
+    """End the connection."""
+
     how: str
-    """rst, fin, or hang: silent until the client leaves."""
+    """rst, fin, or hang: send nothing until the client leaves."""
 
 
 Step = Union[Wait, Send, Close]
 
 
 def head_bytes(answer: ApiAnswer, version: str = "1.1") -> bytes:
-    """The response head, framing headers included."""
+    """Return the response head, framing headers included."""
     try:
         reason = HTTPStatus(answer.status).phrase
     except ValueError:
@@ -70,26 +76,25 @@ def head_bytes(answer: ApiAnswer, version: str = "1.1") -> bytes:
 
 
 def steps(answer: ApiAnswer, fault: Fault | None, *, head_only: bool = False) -> Iterator[Step]:
-    """Everything that happens to the connection; without a Close at the end it stays open."""
+    """Yield what happens to the connection; without a Close at the end it stays open."""
     fault = fault or Fault()
-    shaped = _apply_fault(answer, fault)
+    changed = _apply_fault(answer, fault)
     if head_only:
-        # A HEAD answer has the head of the GET it stands for, and no body.
-        plain: Iterator[Step] = iter([Send(head_bytes(shaped, fault.version), head=True)])
-        return _cut_bytes(plain, fault.cut) if fault.cut else plain
-    return _in_small_writes(_sequence(shaped, fault), fault)
+        # A HEAD answer has the head of the GET answer and no body (RFC 9110 9.3.2).
+        head: Iterator[Step] = iter([Send(head_bytes(changed, fault.version), head=True)])
+        return _cut_bytes(head, fault.cut) if fault.cut else head
+    return _in_small_writes(_sequence(changed, fault), fault)
 
 
 def _apply_fault(answer: ApiAnswer, fault: Fault) -> ApiAnswer:
-    """Framing, extra headers, gzip, pings and an error event, as the fault asks."""
+    """Return the answer with the framing, headers, gzip, pings and error event of the fault."""
     extra = () if fault.code is not None else fault.headers
     parts = list(answer.parts)
     headers = [*answer.headers, *extra]
     if fault.pings:
         parts[1:1] = [event("ping", {"type": "ping"})] * fault.pings
     if fault.error_after is not None:
-        broken = event("error", _error_document(fault.error_kind))
-        parts[fault.error_after :] = [broken]
+        parts[fault.error_after :] = [event("error", _error_document(fault.error_kind))]
     if fault.gzip:
         parts = _gzip(parts)
         headers.append(("content-encoding", "gzip"))
@@ -97,16 +102,17 @@ def _apply_fault(answer: ApiAnswer, fault: Fault) -> ApiAnswer:
 
 
 def _error_document(kind: str) -> dict[str, object]:
-    words = {"overloaded_error": "Overloaded", "rate_limit_error": "Too many requests at the moment."}
-    return {"type": "error", "error": {"type": kind, "message": words.get(kind, "Something went wrong.")}}
+    messages = {"overloaded_error": "Overloaded", "rate_limit_error": "Too many requests at the moment."}
+    message = messages.get(kind, "Something went wrong.")
+    return {"type": "error", "error": {"type": kind, "message": message}}
 
 
 def _gzip(parts: Sequence[bytes]) -> list[bytes]:
-    """One gzip body; each part can be decoded as soon as it has arrived."""
-    packer = zlib.compressobj(wbits=31)
-    out = [packer.compress(part) + packer.flush(zlib.Z_SYNC_FLUSH) for part in parts]
+    """Return the parts of one gzip body; a flush after each makes it decodable on arrival."""
+    compressor = zlib.compressobj(wbits=31)
+    out = [compressor.compress(part) + compressor.flush(zlib.Z_SYNC_FLUSH) for part in parts]
     if out:
-        out[-1] += packer.flush()
+        out[-1] += compressor.flush()
     return out
 
 
@@ -199,6 +205,6 @@ def _in_small_writes(sequence: Iterator[Step], fault: Fault) -> Iterator[Step]:
 
 
 def error_answer(status: int, message: str, kind: str = "", headers: Headers = ()) -> ApiAnswer:
-    """The API's way to say no."""
+    """Return an answer with the API's error document."""
     rows = [("content-type", "application/json"), *headers]
     return ApiAnswer(status, rows, (error_body(status, message, kind),))

@@ -1,4 +1,4 @@
-"""The fake API: an HTTP/1.1 server on loopback that behaves, or misbehaves byte for byte.
+"""The fake API: an HTTP/1.1 server on loopback, with faults that are exact to the byte.
 
     api = FakeApi([FakeAccount("a", "sk-ant-oat01-FAKE-a")])
     with api:
@@ -6,7 +6,7 @@
         ...                                # requests to api.url
         assert api.log[0].status == 529
 
-One thread per connection.  Every request ends as one Exchange in `log`; `live` shows those
+One thread per connection.  Every request ends as one LoggedExchange in `log`; `live` has those
 that are being answered.
 """
 
@@ -31,16 +31,16 @@ from .fake_account import FakeAccount
 from .fault import Fault
 from .wire import ApiConnection, NotHttpError, PeerClosedError, Request, SendProgress
 
-__all__ = ["LoggedExchange", "FakeApi"]
+__all__ = ["FakeApi", "LoggedExchange"]
 
 
 @dataclass(frozen=True)
 class LoggedExchange:
-    """One request and what became of it.
+    """One request and its outcome; times are seconds of the API's clock.
 
     `outcome`: open (not over yet), answered, "client closed after N bytes", or
-    "cut (rst|fin|hang) after N bytes" when the script broke it off.
-    `status` is 0 when no head was sent.  `connection` numbers the client's connections.
+    "cut (rst|fin|hang) after N bytes" when a fault broke the answer off.
+    `status` is 0 when no head was sent.  `connection` is the number of the client's connection.
     """
 
     number: int
@@ -59,17 +59,19 @@ class LoggedExchange:
 
     @property
     def path(self) -> str:
+        """The target without its query."""
         return self.target.partition("?")[0]
 
     def header(self, name: str) -> str | None:
+        """Return the first value of a header, whatever its case."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
 
 class FakeApi:
-    """`seed` numbers the random temper of `script.profile`; `keep_bodies=False` logs sizes only.
+    """The server; `seed` fixes the random faults of `script.profile`, `keep_bodies=False` logs sizes only.
 
-    `prefix` is a path in front of everything; `tls` makes it an https server.
+    `prefix` is a path in front of every target; `tls` makes it an https server.
     """
 
     def __init__(
@@ -95,27 +97,28 @@ class FakeApi:
         self._listener: socket.socket | None = None
         self._numbers = itertools.count(1)
         self._connection_numbers = itertools.count(1)
-        # Guards the three collections below; waiters for the log sleep on it.
+        # Guards the three collections below; `wait_until` waits on it.
         self._changed = threading.Condition()
         self._log: list[LoggedExchange] = []
         self._live: dict[int, LoggedExchange] = {}
         self._connections: set[ApiConnection] = set()
 
-    # --- life ----------------------------------------------------------------------------
+    # --- start and stop ------------------------------------------------------------------
 
     def start(self) -> FakeApi:
+        """Listen, and return the API itself."""
         self.listen()
         return self
 
     def stop(self) -> None:
-        """Ends the listener and every connection; their exchanges are logged first."""
+        """Close the listener and every connection; return when their exchanges are logged (or after 5 s)."""
         self.refuse()
         self.hang_up()
         with self._changed:
             self._changed.wait_for(lambda: not self._connections, timeout=5)
 
     def hang_up(self) -> None:
-        """Closes every open connection at once, whatever is under way on it."""
+        """Close every open connection at once, also during an answer."""
         with self._changed:
             open_now = list(self._connections)
         for connection in open_now:
@@ -130,59 +133,65 @@ class FakeApi:
         self.stop()
 
     def listen(self) -> None:
-        """Accepts connections (again), always on the same port."""
+        """Accept connections (again), always on the same port."""
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=256)
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def refuse(self) -> None:
-        """Closes the listener: new connections are refused, open ones go on."""
+        """Close the listener: new connections are refused, open ones continue."""
         listener, self._listener = self._listener, None
         if listener is None:
             return
-        # On Linux only shutdown wakes the thread inside accept; elsewhere only close does.
+        # On Linux only shutdown() wakes the thread inside accept(); elsewhere only close() does.
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
 
-    # --- looking on ----------------------------------------------------------------------
+    # --- observing -----------------------------------------------------------------------
 
     @property
     def url(self) -> str:
+        """The base URL, prefix included."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}{self._prefix}"
 
     @property
     def accounts(self) -> Mapping[str, FakeAccount]:
+        """The accounts by name."""
         return self.endpoints.accounts
 
     @property
     def log(self) -> tuple[LoggedExchange, ...]:
-        """The exchanges that are over, in the order in which they arrived.
+        """The finished exchanges, in the order of their arrival.
 
-        Not in that of their ends: those are told by a thread each, and of two attempts of one request the
-        first may be told last.
+        The order of their ends is not reliable: each is logged by its connection's thread, and of two
+        attempts of one request the first may be logged last.
         """
         with self._changed:
             return tuple(sorted(self._log, key=lambda exchange: exchange.number))
 
     @property
     def live(self) -> tuple[LoggedExchange, ...]:
-        """The exchanges that have begun and are not over."""
+        """The exchanges that have arrived and are not finished."""
         with self._changed:
             return tuple(self._live.values())
 
     @property
     def inflight(self) -> int:
+        """Number of unfinished exchanges."""
         return len(self.live)
 
     @property
     def connections(self) -> int:
-        """Open client connections, idle ones included."""
+        """Number of open client connections, idle ones included."""
         with self._changed:
             return len(self._connections)
 
     def wait_until(self, condition: Callable[[FakeApi], bool], timeout: float = 5.0) -> bool:
-        """Blocks until `true(self)`, asked whenever an exchange or connection begins or ends."""
+        """Wait until `condition(self)`; False after `timeout` seconds.
+
+        It is checked whenever an exchange or a connection begins or ends.
+        """
         with self._changed:
             return self._changed.wait_for(lambda: condition(self), timeout)
 
@@ -233,23 +242,23 @@ class FakeApi:
                 return
 
     def _serve_one(self, connection: ApiConnection, number: int, request: Request) -> bool:
-        """One request from arrival to log; False when the connection is over."""
+        """Serve one request from arrival to log; return whether the connection stays open."""
         inner = replace(request, target=self._without_prefix(request.target))
         owner = self.endpoints.account_of(inner)
         exchange = self._log_arrival(request, number, owner)
         fault = self.script.fault(inner, exchange.account)
-        answer, bill = self._answer(inner, owner, fault)
+        answer, charge = self._answer(inner, owner, fault)
         answer = _with_request_id(answer, exchange.number)
         head_only = request.method == "HEAD"
-        played = SendProgress()
+        progress = SendProgress()
         try:
-            connection.send_steps(steps(answer, fault, head_only=head_only), played)
+            connection.send_steps(steps(answer, fault, head_only=head_only), progress)
         finally:
-            if bill is not None:
-                self.endpoints.finish_charge(bill, played.events)
-            self._log_end(exchange, answer, fault, played)
-        leaves = (request.header("connection") or "").lower() == "close"
-        return not (played.gone or played.closed or leaves or request.version == "HTTP/1.0")
+            if charge is not None:
+                self.endpoints.finish_charge(charge, progress.events)
+            self._log_end(exchange, answer, fault, progress)
+        asked_to_close = (request.header("connection") or "").lower() == "close"
+        return not (progress.gone or progress.closed or asked_to_close or request.version == "HTTP/1.0")
 
     def _without_prefix(self, target: str) -> str:
         if self._prefix and target.startswith(self._prefix):
@@ -281,18 +290,18 @@ class FakeApi:
         return exchange
 
     def _log_end(
-        self, exchange: LoggedExchange, answer: ApiAnswer, fault: Fault | None, played: SendProgress
+        self, exchange: LoggedExchange, answer: ApiAnswer, fault: Fault | None, progress: SendProgress
     ) -> None:
         outcome = "answered"
-        if played.gone and played.closed != "hang":
-            outcome = f"client closed after {played.sent} bytes"
-        elif played.closed and fault is not None and (fault.cut or fault.raw is not None):
-            outcome = f"cut ({played.closed}) after {played.sent} bytes"
+        if progress.gone and progress.closed != "hang":
+            outcome = f"client closed after {progress.sent} bytes"
+        elif progress.closed and fault is not None and (fault.cut or fault.raw is not None):
+            outcome = f"cut ({progress.closed}) after {progress.sent} bytes"
         done = replace(
             exchange,
-            status=answer.status if played.head else 0,
+            status=answer.status if progress.head else 0,
             outcome=outcome,
-            sent=played.sent,
+            sent=progress.sent,
             ended=self.clock(),
         )
         with self._changed:
@@ -302,14 +311,14 @@ class FakeApi:
 
 
 def _apply_accept_fault(connection: ApiConnection, fault: Fault) -> bool:
-    """What a connection meets before its first request is read; False when that ends it."""
-    played = SendProgress()
+    """Apply a fault before the first request is read; return whether the connection stays open."""
+    progress = SendProgress()
     try:
         connection.wait(fault.before_read)
     except PeerClosedError:
         return False
     if fault.cut is not None:
-        connection.send_steps(steps(ApiAnswer(0), fault), played)
+        connection.send_steps(steps(ApiAnswer(0), fault), progress)
         return False
     return True
 

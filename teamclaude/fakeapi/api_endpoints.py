@@ -1,7 +1,7 @@
-"""What the API itself answers: credentials, messages, token counts, models. One lock, no sockets.
+"""The API's own answers: credentials, messages, token counts, models. One lock, no sockets.
 
-Every public method is called by the fake API's connection threads; the lock guards the
-accounts (windows, caches, in-flight counts) and is never held while anything is sent.
+The connection threads of the fake API call every public method.  The lock guards the accounts
+(windows, caches, in-flight counts); it is never held while anything is sent.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .prompt_cache import TokenUsage
 from .stream import Message, events, message_json, output_tokens_of, reply_text
 from .wire import Request
 
-__all__ = ["MODELS", "PendingCharge", "ApiEndpoints", "ApiPace"]
+__all__ = ["MODELS", "ApiEndpoints", "ApiPace", "PendingCharge"]
 
 MODELS = (
     "claude-fable-5",
@@ -41,18 +41,18 @@ _QUOTA_WORDS = "This request would exceed your account's rate limit. Please try 
 
 @dataclass(frozen=True)
 class ApiPace:
-    """How fast the API is, in seconds of its clock; all zero: at once."""
+    """How fast the API answers, in seconds of its clock; all zero: at once."""
 
     first_token: float = 0.0
     per_input_token: float = 0.0
     per_output_token: float = 0.0
     events: int = 4
-    """Deltas of an answer's text."""
+    """Number of deltas of an answer's text."""
 
 
 @dataclass
 class PendingCharge:
-    """What an admitted request still owes: its place in flight, and its output."""
+    """What is booked when an admitted request ends: its in-flight slot and its output tokens."""
 
     account: FakeAccount
     model: str
@@ -61,6 +61,11 @@ class PendingCharge:
 
 
 class ApiEndpoints:
+    """The accounts and what the API answers for them.
+
+    `safeguard_verdict` is the outcome reported for each checked tool use; None: none is reported.
+    """
+
     def __init__(
         self,
         accounts: Sequence[FakeAccount],
@@ -72,9 +77,7 @@ class ApiEndpoints:
         self.clock = clock
         self.pace = pace or ApiPace()
         self.max_prompt_tokens = max_prompt_tokens
-        self.safeguard_verdict: str | None = (
-            NOT_FLAGGED  # of the safety check on each tool use; None: it is not answered
-        )
+        self.safeguard_verdict: str | None = NOT_FLAGGED
         self._accounts = {account.name: account for account in accounts}
         self._count = 0
         self._lock = threading.Lock()
@@ -83,26 +86,27 @@ class ApiEndpoints:
 
     @property
     def accounts(self) -> Mapping[str, FakeAccount]:
-        """By name.  For setting up and looking on; changes of a running API go through `change`."""
+        """The accounts by name, for setup and assertions; change a running API through `change`."""
         return dict(self._accounts)
 
     def add(self, account: FakeAccount) -> None:
+        """Add an account under the lock."""
         with self._lock:
             self._accounts[account.name] = account
 
     def change(self, name: str, act: Callable[[FakeAccount, float], None]) -> None:
-        """Runs `act(account, now)` under the lock: fill a window, issue or revoke a token."""
+        """Run `act(account, now)` under the lock: fill a window, issue or revoke a token."""
         with self._lock:
             act(self._accounts[name], self.clock())
 
     def usable(self, model: str = MODELS[1], ceiling: float = 1.0) -> list[str]:
-        """The accounts with every window for `model` below `ceiling` and not full."""
+        """Return the accounts with every window for `model` below `ceiling` and not full."""
         with self._lock:
             now = self.clock()
             return [a.name for a in self._accounts.values() if a.usable(model, now, ceiling)]
 
     def account_of(self, request: Request) -> FakeAccount | None:
-        """The account whose credential the request carries, valid for this use or not."""
+        """Return the account whose credential the request carries, valid for this use or not."""
         bearer, key = _bearer(request), request.header("x-api-key")
         with self._lock:
             for token in (bearer, key):
@@ -116,7 +120,7 @@ class ApiEndpoints:
     def answer(
         self, request: Request, owner: FakeAccount | None, reply: Callable[[], ScriptedReply | None]
     ) -> tuple[ApiAnswer, PendingCharge | None]:
-        """The API's own answer, and what it will charge; `reply` is asked when a text is needed."""
+        """Return the API's own answer and what it will charge; `reply()` gives the scripted text, if any."""
         if request.method == "HEAD" and request.path in ("/", "/api/hello"):
             return ApiAnswer(200, [_JSON]), None
         route = (request.method, request.path)
@@ -142,7 +146,7 @@ class ApiEndpoints:
         return self._message(prompt, owner, reply)
 
     def fault_answer(self, request: Request, owner: FakeAccount | None, fault: Fault) -> ApiAnswer:
-        """The answer a fault gives instead of the API's own; nothing is charged."""
+        """Return the answer a fault gives instead of the API's own; nothing is charged."""
         if not fault.quota_axis:
             named = any(name.lower() == "content-type" for name, _ in fault.headers)
             headers = [*([] if named else [_JSON]), *fault.headers]
@@ -159,12 +163,12 @@ class ApiEndpoints:
                 )
         return error_answer(429, _QUOTA_WORDS, headers=headers)
 
-    def finish_charge(self, bill: PendingCharge, events_sent: int) -> None:
-        """Books the output that was produced and frees the place in flight; call exactly once."""
-        share = 1.0 if bill.events == 0 else min(1.0, events_sent / bill.events)
+    def finish_charge(self, charge: PendingCharge, events_sent: int) -> None:
+        """Charge the output that was sent and free the in-flight slot; call exactly once."""
+        share = 1.0 if charge.events == 0 else min(1.0, events_sent / charge.events)
         with self._lock:
-            bill.account.charge(bill.model, TokenUsage(output=round(bill.output * share)), self.clock())
-            bill.account.end_request()
+            charge.account.charge(charge.model, TokenUsage(output=round(charge.output * share)), self.clock())
+            charge.account.end_request()
 
     def _message(
         self, prompt: Prompt, owner: FakeAccount, reply: Callable[[], ScriptedReply | None]
@@ -216,7 +220,7 @@ def _bearer(request: Request) -> str | None:
 
 
 def _unauthorized(request: Request, owner: FakeAccount | None) -> ApiAnswer | None:
-    """The 401 for a missing or unknown credential, or one used in the wrong way."""
+    """Return the 401 for a credential that is missing, unknown or used in the wrong way."""
     bearer, key = _bearer(request), request.header("x-api-key")
     if bearer is None and key is None:
         return error_answer(401, "x-api-key header is required")
@@ -239,7 +243,7 @@ def _refused(owner: FakeAccount, model: str, now: float, refusal: QuotaRefusal) 
 def _compose(
     number: str, prompt: Prompt, usage: TokenUsage, reply: ScriptedReply | None, pieces: int
 ) -> Message:
-    """The answer's blocks: scripted, a JSON object when a schema asks for one, or a plain text."""
+    """Return the answer: scripted blocks, a JSON object when a schema asks for one, or a plain text."""
     if reply is not None:
         blocks: list[dict[str, Any]]
         blocks = [{"type": "text", "text": reply}] if isinstance(reply, str) else [dict(b) for b in reply]
@@ -258,7 +262,7 @@ def _compose(
 
 
 def _safeguard_results(prompt: Prompt, message: Message, verdict: str) -> list[dict[str, Any]]:
-    """The results of the checks that the client asked for (Claude Code's auto mode; facts of 2026-11)."""
+    """Return the results of the checks the client asked for (Claude Code's auto mode; measured 2026-11)."""
     uses = [block["id"] for block in message.blocks if block.get("type") == "tool_use"]
     known = {"type": "available", "tool_uses": {id: {"type": "evaluated", "outcome": verdict} for id in uses}}
     unknown = {"type": "unsupported"}

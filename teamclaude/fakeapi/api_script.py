@@ -1,6 +1,6 @@
-"""What the fake API is told to do: faults by rule, replies in order, and a random temper.
+"""The script of the fake API: faults by rule, replies in order, and random faults by profile.
 
-The first rule that matches and is due decides; rules are asked in the order they were given,
+The first rule that matches and is due decides.  Rules are tried in the order they were given,
 `once` and `times` before `always`.
 """
 
@@ -14,22 +14,29 @@ from typing import Any, Protocol, Union
 
 from .fault import Fault
 
-__all__ = ["RequestView", "FaultProfile", "ScriptedReply", "FaultRule", "ApiScript"]
+__all__ = ["ApiScript", "FaultProfile", "FaultRule", "RequestView", "ScriptedReply"]
 
 Block = Mapping[str, Any]
 ScriptedReply = Union[str, Sequence[Block]]
 
 
 class RequestView(Protocol):
-    """What a rule may look at: one request as it arrived."""
+    """What a rule sees of a request."""
 
     @property
-    def method(self) -> str: ...
+    def method(self) -> str:
+        """The request method, upper case."""
+
     @property
-    def path(self) -> str: ...
+    def path(self) -> str:
+        """The target without its query."""
+
     @property
-    def body(self) -> bytes: ...
-    def header(self, name: str) -> str | None: ...
+    def body(self) -> bytes:
+        """The whole body, chunked coding removed."""
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of a header, whatever its case."""
 
 
 Condition = Callable[[RequestView], bool]
@@ -37,7 +44,7 @@ Condition = Callable[[RequestView], bool]
 
 @dataclass
 class FaultRule:
-    """One fault and when it is due: the `nth` matching request on, `left` times (None: always)."""
+    """One fault, due from the `nth` matching request on, `left` times (None: always)."""
 
     fault: Fault
     account: str | None = None
@@ -49,6 +56,7 @@ class FaultRule:
     seen: int = 0
 
     def applies(self, asked: RequestView, account: str | None) -> bool:
+        """Count a matching request; return whether the fault is due for it."""
         if self.left == 0 or not self._matches(asked, account):
             return False
         self.seen += 1
@@ -69,7 +77,7 @@ class FaultRule:
 
 @dataclass(frozen=True)
 class FaultProfile:
-    """Shares (0-1) of inference requests that meet something, and how slow a slow start is."""
+    """Shares (0 to 1) of inference requests that meet a fault; `slow_sec` is a typical slow start."""
 
     bare_429: float = 0.0
     overloaded: float = 0.0
@@ -77,19 +85,20 @@ class FaultProfile:
     slow_sec: float = 20.0
 
     def draw(self, rng: random.Random) -> Fault | None:
-        dice = rng.random()
-        if dice < self.bare_429:
+        """Return the fault of one request; None: no fault."""
+        share = rng.random()
+        if share < self.bare_429:
             return Fault.bare_429()
-        if dice < self.bare_429 + self.overloaded:
+        if share < self.bare_429 + self.overloaded:
             return Fault.overloaded()
-        if dice < self.bare_429 + self.overloaded + self.slow_start:
+        if share < self.bare_429 + self.overloaded + self.slow_start:
             return Fault.slow(before_head=self.slow_sec * (0.5 + rng.random()))
         return None
 
 
 @dataclass
 class ApiScript:
-    """Faults and replies for the requests to come; `seed` drives the profile only."""
+    """Faults and replies for the requests to come; `seed` drives the profile alone."""
 
     seed: int = 0
     profile: FaultProfile | None = None
@@ -97,17 +106,17 @@ class ApiScript:
     _accept_faults: list[Fault] = field(default_factory=list)
     _replies: list[tuple[Condition | None, list[ScriptedReply]]] = field(default_factory=list)
     _draws: int = 0
-    # Guards the lists and the counters of the rules: tests tell while connections ask.
+    # Guards the lists and the rule counters: a test adds while connection threads read.
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    # --- telling it ----------------------------------------------------------------------
+    # --- writing -------------------------------------------------------------------------
 
     def once(self, fault: Fault, **where: Any) -> None:
-        """`fault` for one matching request (`account`, `path`, `method`, `when`, `nth`)."""
+        """Give `fault` to one matching request (`account`, `path`, `method`, `when`, `nth`)."""
         self.times(1, fault, **where)
 
     def times(self, count: int, fault: Fault, **where: Any) -> None:
-        """`fault` for the next `count` matching requests (or connections, for `on_accept` ones)."""
+        """Give `fault` to the next `count` matching requests (an `on_accept` fault: connections)."""
         with self._lock:
             if fault.on_accept:
                 self._accept_faults.extend([fault] * count)
@@ -117,14 +126,14 @@ class ApiScript:
             self._rules.insert(position, FaultRule(fault, left=count, **where))
 
     def always(self, fault: Fault, **where: Any) -> None:
-        """`fault` for every matching request until `clear`."""
+        """Give `fault` to every matching request until `clear`."""
         if fault.on_accept:
-            raise ValueError("a fault at accept is given a number of times")
+            raise ValueError("a fault at accept needs a number of times")
         with self._lock:
             self._rules.append(FaultRule(fault, left=None, **where))
 
     def reply_with(self, *replies: ScriptedReply, when: Condition | None = None) -> None:
-        """The next inference answers that satisfy `when`, in order: a text, or content blocks.
+        """Set the next answers to inference requests that satisfy `when`, in order: texts or content blocks.
 
         Blocks are the API's own: `{"type": "tool_use", "id": …, "name": "Bash", "input": {…}}`
         makes the stop reason `tool_use`.
@@ -133,21 +142,21 @@ class ApiScript:
             self._replies.append((when, list(replies)))
 
     def clear(self) -> None:
-        """Forgets rules and replies; the profile stays."""
+        """Remove all rules and replies; the profile stays."""
         with self._lock:
             self._rules.clear()
             self._accept_faults.clear()
             self._replies.clear()
 
-    # --- asking it -----------------------------------------------------------------------
+    # --- reading -------------------------------------------------------------------------
 
     def on_accept(self) -> Fault | None:
-        """The fault of the connection that was just accepted."""
+        """Return the fault of the connection that was just accepted."""
         with self._lock:
             return self._accept_faults.pop(0) if self._accept_faults else None
 
     def fault(self, asked: RequestView, account: str | None) -> Fault | None:
-        """The fault of this request, which arrived with the credential of `account`."""
+        """Return the fault of this request, which carries the credential of `account`."""
         with self._lock:
             for rule in self._rules:
                 if rule.applies(asked, account):
@@ -158,7 +167,7 @@ class ApiScript:
             return self.profile.draw(random.Random(f"{self.seed}/{self._draws}"))
 
     def reply(self, asked: RequestView) -> ScriptedReply | None:
-        """The scripted reply that is next for this request."""
+        """Return the next scripted reply for this request."""
         with self._lock:
             for condition, replies in self._replies:
                 if replies and (condition is None or condition(asked)):

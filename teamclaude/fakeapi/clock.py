@@ -1,4 +1,4 @@
-"""A clock that runs faster than life, so that hours of quota pass in seconds of looking."""
+"""A clock that runs faster than real time: hours of quota pass in seconds."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ Clock = Callable[[], float]
 class DemoClock:
     """Epoch seconds that advance `speed` times as fast as real ones.
 
-    Everybody in a demo reads the same one: the fake API (its resets), the proxy (its benches)
-    and the sessions (their think time).
+    The fake API (resets), the proxy (benches) and the sessions (think time) of a demo share one.
     """
 
     def __init__(
@@ -31,10 +30,10 @@ class DemoClock:
         return self.start + (self._timer() - self._origin) * self.speed
 
     def elapsed(self) -> float:
-        """Demo seconds since the start."""
+        """Return the demo seconds since the start."""
         return self() - self.start
 
 
 def real_seconds(clock: Clock, seconds: float) -> float:
-    """How long `seconds` of `clock` really take; a clock without a `speed` runs in real time."""
+    """Return the real seconds that `seconds` of `clock` take; a clock without `speed` runs in real time."""
     return seconds / float(getattr(clock, "speed", 1.0))

@@ -1,13 +1,13 @@
-"""An account of the fake API: its windows, what they still allow, and the headers that say so. PURE.
+"""An account of the fake API: its quota windows, its refusals and its rate-limit headers. PURE.
 
 Rules:
-1. A window fills with uncached input, cache writes and output; cache reads weigh nothing.
-2. The 5h window opens at the first use and ends five hours later; nothing is open until then.
-   Weekly windows (7d and the model-scoped ones) are fixed: they end on their own time whether
-   or not they were used.
-3. A request is refused when a window that covers it is full at its arrival.  What is already
-   running finishes, so a utilization above 1 is possible.
-4. Header names and formats: shared with the real API as far as they are publicly known
+1. A window fills with uncached input, cache writes and output; cache reads count nothing.
+2. The 5h window opens at the first use and ends five hours later; until then there is none.
+   Weekly windows (7d and the model-scoped ones) are fixed: they end on their own schedule
+   whether or not they were used.
+3. A request is refused when a window that covers it is full at its arrival.  Requests in
+   progress finish, so a utilization above 1 is possible.
+4. Header names and formats are those of the real API as far as they are publicly known
    (`anthropic-ratelimit-unified-*`; utilization a fraction rounded to 0.01, resets in epoch
    seconds).
 """
@@ -47,21 +47,25 @@ class QuotaWindow:
 
     @property
     def utilization(self) -> float:
+        """The used share; 1 is full."""
         return self.used / self.limit
 
     @property
     def full(self) -> bool:
+        """Whether a request is refused for this window."""
         return self.used >= self.limit
 
     @property
     def claim(self) -> str:
+        """The window's name in `representative-claim`."""
         return _CLAIMS.get(self.axis) or self.axis.replace("7d", "seven_day", 1)
 
     def covers(self, model: str) -> bool:
+        """Return whether requests for `model` fill this window."""
         return not self.pattern or re.search(self.pattern, model) is not None
 
     def roll(self, now: float) -> None:
-        """Ends the window when its time is over; a weekly one begins again at once."""
+        """End the window when its time is over; a weekly one begins again at once."""
         if self.reset_at is None or now < self.reset_at:
             return
         self.used = 0.0
@@ -71,22 +75,25 @@ class QuotaWindow:
             self.reset_at += self.length * (int((now - self.reset_at) // self.length) + 1)
 
     def open(self, now: float) -> None:
+        """Begin the window unless it is open."""
         if self.reset_at is None:
             self.reset_at = int(now) + self.length
 
     def status(self, *, refused: bool) -> str:
+        """Return the value of the window's `status` header; `refused`: on a 429."""
         if refused and self.full:
             return "rejected"
         return "allowed_warning" if self.surpassed_threshold() else "allowed"
 
     def surpassed_threshold(self) -> float | None:
+        """Return the highest threshold that was passed."""
         passed = [t for t in THRESHOLDS if self.utilization >= t]
         return passed[-1] if passed else None
 
 
 @dataclass(frozen=True)
 class QuotaRefusal:
-    """Why a request got a 429: the full axis, `minute` (API key) or `burst` (no header says why)."""
+    """Why a request gets a 429: the full axis, `minute` (API key) or `burst` (no header says why)."""
 
     axis: str
     retry_after: int | None = None
@@ -97,8 +104,8 @@ class FakeAccount:
     """One account behind the fake API.
 
     `model_scoped` maps an axis to (regex of model ids, tokens a week).  `max_inflight` is the
-    burst limit: above it the answer is a 429 without any rate-limit header.  `weekly_reset` is
-    any one end of the weekly window in epoch seconds; without it the week begins at first use.
+    burst limit: above it the answer is a 429 without a rate-limit header.  `weekly_reset` is one
+    end of the weekly window in epoch seconds; without it the week begins at the first use.
     """
 
     name: str
@@ -127,17 +134,18 @@ class FakeAccount:
     # --- credentials ---------------------------------------------------------------------
 
     def issue_token(self, token: str) -> None:
-        """Another token is valid from now on, beside those already issued."""
+        """Make another token valid, beside those already issued."""
         self.tokens.add(token)
         self.token = token
 
     def revoke_token(self, token: str) -> None:
+        """Make a token invalid."""
         self.tokens.discard(token)
 
     # --- quota ---------------------------------------------------------------------------
 
     def refusal(self, model: str, now: float) -> QuotaRefusal | None:
-        """Why a request for `model` is refused at `now`; None: it is admitted."""
+        """Return why a request for `model` is refused at `now`; None: it is admitted."""
         if self.max_inflight is not None and self.inflight >= self.max_inflight:
             return QuotaRefusal("burst")
         if self.kind == "apikey":
@@ -151,7 +159,7 @@ class FakeAccount:
         return QuotaRefusal(last.axis, max(1, math.ceil((last.reset_at or now) - now)))
 
     def usable(self, model: str, now: float, ceiling: float = 1.0) -> bool:
-        """Whether quota alone would admit a request for `model`; bursts do not count.
+        """Return whether quota alone admits a request for `model`; the burst limit does not count.
 
         `ceiling` is the utilization, as headers show it, at which a window counts as used up.
         """
@@ -161,7 +169,7 @@ class FakeAccount:
         return not any(window.full or round(window.utilization, 2) >= ceiling for window in windows)
 
     def charge(self, model: str, usage: TokenUsage, now: float) -> None:
-        """Books the tokens of an answer; output may follow in a later call."""
+        """Charge the tokens of an answer; output may follow in a later call."""
         if self.kind == "apikey":
             self.limits.charge(now, input_tokens=usage.charged_input, output_tokens=usage.output)
             return
@@ -170,7 +178,7 @@ class FakeAccount:
             window.used += usage.charged_input + usage.output
 
     def fill(self, axis: str, utilization: float, now: float, *, reset_in: float | None = None) -> None:
-        """Sets a window as if the account had been used elsewhere; `reset_in` seconds to its end."""
+        """Set a window as if the account had been used elsewhere; it ends in `reset_in` seconds."""
         window = self.windows[axis]
         window.roll(now)
         if reset_in is not None:
@@ -179,18 +187,19 @@ class FakeAccount:
         window.used = utilization * window.limit
 
     def current_windows(self, now: float) -> list[QuotaWindow]:
-        """Copies of the windows as they are at `now`."""
+        """Return copies of the windows as they are at `now`."""
         for window in self.windows.values():
             window.roll(now)
         return [replace(window) for window in self.windows.values()]
 
     def begin_request(self, now: float) -> None:
-        """A request is admitted: it occupies a place until `leave`."""
+        """Admit a request: it occupies an in-flight slot until `end_request`."""
         self.inflight += 1
         if self.kind == "apikey":
             self.limits.charge(now, requests=1)
 
     def end_request(self) -> None:
+        """Free the in-flight slot of a request."""
         self.inflight -= 1
 
     def _covering(self, model: str, now: float) -> list[QuotaWindow]:
@@ -201,7 +210,7 @@ class FakeAccount:
     # --- headers -------------------------------------------------------------------------
 
     def headers(self, model: str, now: float, refusal: QuotaRefusal | None = None) -> Headers:
-        """The rate-limit headers of an answer; none for a burst refusal."""
+        """Return the rate-limit headers of an answer; none for a burst refusal."""
         retry = [] if refusal is None or refusal.retry_after is None else [_retry(refusal)]
         if refusal is not None and refusal.axis == "burst":
             return retry
@@ -212,7 +221,7 @@ class FakeAccount:
     def refused_headers(
         self, model: str, now: float, axis: str, *, utilization: float = 1.13, reset_in: float = 3600.0
     ) -> Headers:
-        """The headers of a 429 as if `axis` were full, whatever it really holds."""
+        """Return the headers of a 429 as if `axis` were full, whatever its state."""
         windows = [replace(window) for window in self._covering(model, now)]
         named = next((w for w in windows if w.axis == axis), None)
         if named is None:

@@ -1,12 +1,12 @@
-"""What the fake API does wrong, and at exactly which point. PURE.
+"""The faults of the fake API, and the exact point of each. PURE.
 
-A Fault is a value; it says how one exchange departs from a good answer:
+A Fault is a value that says how one exchange differs from a good answer:
 
-    another answer      status, headers, body, raw bytes, a 429 of some kind
-    later               before reading, before the head, between events, a few bytes at a time
-    nothing             silence until the client leaves
-    broken off          reset (RST), closed (FIN) or silent (hang) at a Cut
-    otherwise framed    gzip, close-delimited, HTTP/1.0, 1xx before the head, huge headers
+    other answer     status, headers, body, raw bytes, a 429 of some kind
+    delay            before reading, before the head, between events, a few bytes at a time
+    no answer        nothing is sent until the client leaves
+    cut              reset (RST), closed (FIN) or silent (hang) at a Cut
+    other framing    gzip, close-delimited, HTTP/1.0, 1xx before the head, huge headers
 
 All times are seconds of the fake API's clock.
 """
@@ -45,7 +45,7 @@ _MESSAGES = {
 
 
 def error_body(status: int, message: str = "", kind: str = "") -> bytes:
-    """The API's error document."""
+    """Return the API's error document."""
     error = {
         "type": kind or KINDS.get(status, "api_error" if status >= 500 else "invalid_request_error"),
         "message": message or _MESSAGES.get(status, "Something went wrong."),
@@ -81,7 +81,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Fault:
-    """One departure from a good answer; the class methods build the usual ones."""
+    """One difference from a good answer; the class methods build the usual ones."""
 
     code: int | None = None
     headers: Headers = ()
@@ -111,14 +111,14 @@ class Fault:
 
     @property
     def replaces(self) -> bool:
-        """Whether the API's own answer is not wanted."""
+        """Whether the fault has an answer of its own in place of the API's."""
         return self.code is not None or self.raw is not None or bool(self.quota_axis)
 
     def with_changes(self, **changes: Any) -> Fault:
-        """The same fault with other fields: `Fault.status(429).but(before_head=2)`."""
+        """Return the fault with other fields: `Fault.status(429).with_changes(before_head=2)`."""
         return replace(self, **changes)
 
-    # --- another answer ------------------------------------------------------------------
+    # --- other answer --------------------------------------------------------------------
 
     @classmethod
     def status(
@@ -131,7 +131,7 @@ class Fault:
         headers: Headers | Mapping[str, str] = (),
         retry_after: int | str | None = None,
     ) -> Fault:
-        """An error answer; without `body` the API's error document.  A 429 is bare."""
+        """Answer with an error; without `body` the API's error document.  A 429 is bare."""
         rows = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
         if retry_after is not None:
             rows.append(("retry-after", str(retry_after)))
@@ -139,34 +139,36 @@ class Fault:
 
     @classmethod
     def bare_429(cls) -> Fault:
-        """A 429 that names no window and no time."""
+        """Answer 429 with no window and no time."""
         return cls.status(429)
 
     @classmethod
     def overloaded(cls) -> Fault:
+        """Answer 529."""
         return cls.status(529)
 
     @classmethod
     def quota(cls, axis: str = "5h", *, reset_in: float = 3600.0, utilization: float = 1.13) -> Fault:
-        """The 429 of a full window, once; the account's real windows stay as they are."""
+        """Answer 429 as for a full window; the account's real windows stay as they are."""
         return cls(quota_axis=axis, quota_reset_in=reset_in, quota_utilization=utilization)
 
     @classmethod
     def html(cls, code: int = 200) -> Fault:
-        """What a captive portal or a broken load balancer says."""
+        """Answer with a page, as a captive portal or a broken load balancer does."""
         page = b"<html><body><h1>It works!</h1></body></html>"
         return cls(code=code, headers=[("content-type", "text/html")], body=page)
 
     @classmethod
     def bytes_instead(cls, raw: bytes, then: str = "fin") -> Fault:
-        """Exactly these bytes instead of an answer, then `fin`, `rst`, `hang` or `keep`."""
+        """Send exactly these bytes as the answer, then `fin`, `rst`, `hang` or `keep`."""
         return cls(raw=raw, then=then)
 
     @classmethod
     def garbage_head(cls) -> Fault:
+        """Send bytes that are not an HTTP head, then close."""
         return cls.bytes_instead(b"\x16\x03\x01 this is not HTTP\r\n\r\n")
 
-    # --- later ---------------------------------------------------------------------------
+    # --- delay ---------------------------------------------------------------------------
 
     @classmethod
     def slow(
@@ -176,7 +178,7 @@ class Fault:
         before_head: float = 0.0,
         between_events: float = 0.0,
     ) -> Fault:
-        """`before_read` counts from the connection's accept, so it takes part in `on_accept` only."""
+        """Delay an answer; `before_read` counts from accept, so it makes the fault an `on_accept` one."""
         return cls(
             on_accept=before_read > 0,
             before_read=before_read,
@@ -186,87 +188,90 @@ class Fault:
 
     @classmethod
     def small_writes(cls, size: int = 1, gap: float = 0.0) -> Fault:
-        """Everything in writes of `size` bytes, `gap` seconds apart."""
+        """Send everything in writes of `size` bytes, `gap` seconds apart."""
         return cls(write_size=size, write_gap=gap)
 
-    # --- nothing, and broken off ---------------------------------------------------------
+    # --- no answer, and cuts -------------------------------------------------------------
 
     @classmethod
     def never_answered(cls) -> Fault:
-        """The request is read, and nothing is said until the client leaves."""
+        """Read the request and send nothing until the client leaves."""
         return cls(cut=Cut("start", how="hang"))
 
     @classmethod
     def never_read(cls) -> Fault:
-        """The connection is accepted and never read from."""
+        """Accept the connection and never read from it."""
         return cls(on_accept=True, cut=Cut("start", how="hang"))
 
     @classmethod
     def closed_on_accept(cls, how: str = "rst") -> Fault:
-        """The connection is accepted and closed at once, before anything is read."""
+        """Accept the connection and end it at once, before anything is read."""
         return cls(on_accept=True, cut=Cut("start", how=how))
 
     @classmethod
     def no_head(cls, how: str = "rst") -> Fault:
-        """The request is read, then the connection ends without a byte."""
+        """Read the request, then end the connection without a byte."""
         return cls(cut=Cut("start", how=how))
 
     @classmethod
     def cut_head(cls, n: int, how: str = "rst") -> Fault:
+        """End the connection after `n` bytes of the head."""
         return cls(cut=Cut("head", n, how))
 
     @classmethod
     def cut_after_event(cls, n: int, how: str = "rst") -> Fault:
+        """End the connection after `n` whole events."""
         return cls(cut=Cut("event", n, how))
 
     @classmethod
     def cut_inside_event(cls, n: int, how: str = "rst") -> Fault:
-        """Of a chunked body this leaves a truncated chunk."""
+        """End the connection in the middle of event `n`; in a chunked body this truncates a chunk."""
         return cls(cut=Cut("inside", n, how))
 
     @classmethod
     def cut_body(cls, n: int, how: str = "fin") -> Fault:
-        """Of a body with content-length this leaves it too short."""
+        """End the connection after `n` body bytes: fewer than a content-length promised."""
         return cls(cut=Cut("body", n, how))
 
     @classmethod
     def ends_early(cls, n: int) -> Fault:
-        """A stream that is ended properly after `n` events, without message_stop."""
+        """End the body properly after `n` events, without message_stop."""
         return cls(cut=Cut("event", n, "clean"))
 
     @classmethod
     def closes_after(cls, how: str = "fin") -> Fault:
-        """A good answer that promises keep-alive; then the connection is gone all the same."""
+        """Send a good answer that promises keep-alive, then end the connection all the same."""
         return cls(then=how)
 
     @classmethod
     def stream_error(cls, after: int = 0, kind: str = "overloaded_error") -> Fault:
-        """`event: error` in a 200 stream after `after` events; nothing follows it."""
+        """Send `event: error` in a 200 stream after `after` events, and nothing behind it."""
         return cls(error_after=after, error_kind=kind)
 
-    # --- otherwise framed ----------------------------------------------------------------
+    # --- other framing -------------------------------------------------------------------
 
     @classmethod
     def gzipped(cls) -> Fault:
-        """A gzip body; a stream is flushed after each event."""
+        """Send a gzip body, flushed after each event of a stream."""
         return cls(gzip=True)
 
     @classmethod
     def with_interim(cls, code: int = 103) -> Fault:
-        """A 1xx answer before the real head."""
+        """Send a 1xx answer before the real head."""
         return cls(interim=code)
 
     @classmethod
     def huge_headers(cls, size: int = 100_000) -> Fault:
-        """`size` bytes of extra headers in lines of about a kilobyte."""
+        """Add `size` bytes of headers in lines of about a kilobyte."""
         count = max(1, size // 1000)
         return cls(headers=[(f"x-filler-{i}", "f" * (size // count)) for i in range(count)])
 
     @classmethod
     def unframed(cls) -> Fault:
-        """A body that ends where the connection does."""
+        """Send a body that ends with the connection."""
         return cls(framing="close")
 
     @classmethod
     def http10(cls) -> Fault:
+        """Answer in HTTP/1.0; the body ends with the connection."""
         return cls(version="1.0", framing="close")

@@ -1,12 +1,12 @@
-"""What a request body asks for, as the API sees it: a chain of prompt prefixes. PURE.
+"""A request body as the API reads it: a chain of prompt prefixes. PURE.
 
-Texts may carry size hints, so that a small body can stand for a large prompt:
+Texts may contain size hints, so that a small body stands for a large prompt:
 
-    [[tokens=120000]]   the block that contains it weighs that many tokens (hints add up)
-    [[reply=800]]       in the last message: how many output tokens the answer has
+    [[tokens=120000]]   the block with this hint has that many tokens (hints add up)
+    [[reply=800]]       in the last message: the number of output tokens of the answer
 
-A block without a hint weighs a quarter of its length.  The hints are ordinary text to
-everything between the session and the fake API.
+A block without a hint has a quarter of its length in tokens.  To everything between the session and the
+fake API the hints are ordinary text.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _BILLING = "x-anthropic-billing-header"
 
 
 class BadPromptError(Exception):
-    """The body is not a request the API understands; the text is the API's answer."""
+    """The body is not a valid request; the text is the API's message."""
 
 
 class Prefix(NamedTuple):
@@ -54,7 +54,7 @@ class Prompt:
     reply_tokens: int | None = None
     wants_json: bool = False
     safeguards: tuple[str, ...] = ()
-    """The checks of tool uses that the client wants, by their `type`."""
+    """The `type` of each check of tool uses that the client asks for."""
 
     @property
     def tokens(self) -> int:
@@ -63,15 +63,15 @@ class Prompt:
 
 
 def tokens_of(text: str) -> int:
-    """The weight of a text: its hints, or a quarter of its length."""
+    """Return the tokens of a text: the sum of its hints, or a quarter of its length."""
     hints = _TOKENS.findall(text)
     return sum(map(int, hints)) if hints else (len(text) + 3) // 4
 
 
 def read_prompt(body: bytes, *, counting: bool = False) -> Prompt:
-    """Reads a `/v1/messages` body (`counting`: a count_tokens body, which has no max_tokens).
+    """Read a `/v1/messages` body (`counting`: a count_tokens body, which has no max_tokens).
 
-    Raises BadPrompt with the API's words for what is wrong.
+    Raise BadPromptError with the API's message for what is wrong.
     """
     document = _document(body)
     required = ("model", "messages") if counting else ("model", "messages", "max_tokens")
@@ -118,7 +118,7 @@ def _whole(value: object) -> int:
 
 
 def _chain(model: str, document: dict[str, Any]) -> Iterator[Prefix]:
-    """Cumulative prefixes in the API's cache order: tools, system, messages."""
+    """Yield the cumulative prefixes in the API's cache order: tools, system, messages."""
     digest = blake2b(model.encode(), digest_size=16)
     tokens = 0
     for role, block in _blocks(document):

@@ -1,11 +1,11 @@
-"""The prompt cache of one account: what of a prompt it has seen, and what that makes it cost. PURE.
+"""The prompt cache of one account, and what a prompt costs with it. PURE.
 
 Rules, as the API documents them:
 1. A prompt is cached up to its last `cache_control` breakpoint; each breakpoint is an entry.
-2. The longest live prefix is read; the rest up to the last breakpoint is written, what
-   follows it is plain input.
+2. The longest live prefix is read; the rest up to the last breakpoint is written; what follows
+   is plain input.
 3. An entry lives as long as its breakpoint asked (5 minutes or 1 hour); a read renews it.
-4. Entries belong to one account and one model: elsewhere the same conversation is cold.
+4. An entry belongs to one account and one model: with another the same conversation is cold.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from .prompt import ONE_HOUR, Prompt
 __all__ = ["MIN_CACHEABLE", "PromptCache", "TokenUsage"]
 
 MIN_CACHEABLE = 1024
-"""Shorter prefixes are never cached (tokens)."""
+"""Prefixes of fewer tokens are never cached."""
 
 _SWEEP_ABOVE = 10_000
 
 
 @dataclass(frozen=True)
 class TokenUsage:
-    """The tokens of one request, as its `usage` field reports them."""
+    """The tokens of one request, as the `usage` field of its answer reports them."""
 
     input: int = 0
     cache_read: int = 0
@@ -39,6 +39,7 @@ class TokenUsage:
         return self.input + self.write_5m + self.write_1h
 
     def to_json(self) -> dict[str, Any]:
+        """Return the `usage` field of an answer."""
         return {
             "input_tokens": self.input,
             "cache_creation_input_tokens": self.write_5m + self.write_1h,
@@ -57,11 +58,13 @@ class _Entry(NamedTuple):
 
 
 class PromptCache:
+    """The live entries of one account, by the digest of their prefix."""
+
     def __init__(self) -> None:
         self._entries: dict[bytes, _Entry] = {}
 
     def price(self, prompt: Prompt, now: float) -> TokenUsage:
-        """What the input of `prompt` would cost at `now`; changes nothing."""
+        """Return what the input of `prompt` would cost at `now`; change nothing."""
         marks = _breakpoints(prompt)
         if not marks:
             return TokenUsage(input=prompt.tokens)
@@ -81,7 +84,7 @@ class PromptCache:
         )
 
     def store(self, prompt: Prompt, now: float) -> None:
-        """Writes the breakpoints of an answered prompt and renews what it read."""
+        """Write the breakpoints of an answered prompt and renew the entries it read."""
         self._sweep(now)
         for prefix in prompt.prefixes:
             entry = self._entries.get(prefix.digest)

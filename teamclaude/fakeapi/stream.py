@@ -1,8 +1,8 @@
 """A message of the API as JSON and as the events of a stream. PURE.
 
-Order of events (as the API documents and the client was measured against): message_start, then
-for each block content_block_start, (ping after the first), its deltas, content_block_stop, then
-message_delta with the cumulative usage, message_stop.
+Order of events (as the API documents it, and as the client was measured with): message_start; for each
+block content_block_start, a ping after the first one, its deltas, content_block_stop; then message_delta
+with the cumulative usage, and message_stop.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 from .prompt import tokens_of
 from .prompt_cache import TokenUsage
 
-__all__ = ["Message", "event", "events", "message_json", "reply_text", "output_tokens_of"]
+__all__ = ["Message", "event", "events", "message_json", "output_tokens_of", "reply_text"]
 
 Block = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Message:
-    """One answer: content blocks as they appear in the API's JSON."""
+    """One answer: content blocks as in the API's JSON."""
 
     id: str
     model: str
@@ -30,33 +30,34 @@ class Message:
     usage: TokenUsage
     stop_reason: str = "end_turn"
     pieces: int = 4
-    """Deltas per block; a stream has few events whatever its token count."""
+    """Deltas per block: a stream has few events whatever its token count."""
     end: Block = field(default_factory=dict)
-    """What its end tells beside the stop reason, such as `safeguard_results`."""
+    """Fields beside the stop reason, such as `safeguard_results`."""
 
 
 def reply_text(tokens: int) -> str:
-    """A text that weighs `tokens` when the client sends it back as history."""
+    """Return a text that has `tokens` tokens when the client sends it back as history."""
     return f"[[tokens={tokens}]] Done, and the next step is clear. I looked at the files you named."
 
 
 def output_tokens_of(blocks: Sequence[Block]) -> int:
-    """Output tokens of scripted blocks."""
+    """Return the output tokens of scripted blocks."""
     return max(1, sum(tokens_of(json.dumps(block)) for block in blocks))
 
 
 def message_json(message: Message) -> bytes:
-    """The body of an answer that is not streamed."""
+    """Return the body of an answer that is not streamed."""
     document = _document(message, list(message.blocks), message.stop_reason, message.usage)
     return _dump({**document, **message.end})
 
 
 def event(name: str, data: Block) -> bytes:
+    """Return one event as it is on the wire."""
     return b"event: " + name.encode() + b"\ndata: " + _dump(data) + b"\n\n"
 
 
 def events(message: Message) -> list[bytes]:
-    """The whole stream, one element per event."""
+    """Return the whole stream, one element per event."""
     out = [event("message_start", _start(message))]
     for index, block in enumerate(message.blocks):
         out.append(event("content_block_start", _block_start(index, block)))
@@ -124,7 +125,7 @@ def _deltas(block: Block, pieces: int) -> Iterator[Block]:
 
 
 def _split(text: str, pieces: int) -> list[str]:
-    """At most `pieces` parts of about the same length; nothing for an empty text."""
+    """Split into at most `pieces` parts of about the same length; none for an empty text."""
     size = max(1, -(-len(text) // max(1, pieces)))
     return [text[i : i + size] for i in range(0, len(text), size)]
 

@@ -1,4 +1,4 @@
-"""One client connection of the fake API: requests off it, exact bytes onto it."""
+"""One client connection of the fake API: reads requests, sends exact bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .answer import Close, Send, Step, Wait
 
-__all__ = ["ApiConnection", "NotHttpError", "PeerClosedError", "SendProgress", "Request"]
+__all__ = ["ApiConnection", "NotHttpError", "PeerClosedError", "Request", "SendProgress"]
 
 _MAX_HEAD = 1 << 20
 _SEND_TIMEOUT = 60.0
@@ -37,17 +37,18 @@ class Request:
 
     @property
     def path(self) -> str:
+        """The target without its query."""
         return self.target.partition("?")[0]
 
     def header(self, name: str) -> str | None:
-        """The first value of a header, whatever its case."""
+        """Return the first value of a header, whatever its case."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
 
 @dataclass
 class SendProgress:
-    """How far an answer got."""
+    """How much of an answer was sent; `gone`: the client left, `closed`: how the fake API ended it."""
 
     sent: int = 0
     events: int = 0
@@ -57,9 +58,9 @@ class SendProgress:
 
 
 class ApiConnection:
-    """Reads requests and plays steps; `scale` turns seconds of the API's clock into real ones.
+    """Reads requests and carries out steps; `scale` turns seconds of the API's clock into real ones.
 
-    While it waits it also listens, so that a client that leaves is noticed at once.
+    During a wait it also reads the socket, so that a client that leaves is noticed at once.
     """
 
     def __init__(self, sock: socket.socket, scale: float = 1.0) -> None:
@@ -70,9 +71,9 @@ class ApiConnection:
     # --- reading -------------------------------------------------------------------------
 
     def read_request(self) -> Request | None:
-        """The next request; None when the client closed between requests.
+        """Return the next request; None when the client closed between requests.
 
-        Raises Gone when it closed within one, Garbled when it is not HTTP.
+        Raise PeerClosedError when it closed within one, NotHttpError when it is not HTTP.
         """
         try:
             head = self._head()
@@ -151,25 +152,25 @@ class ApiConnection:
 
     # --- answering -----------------------------------------------------------------------
 
-    def send_steps(self, steps: Iterable[Step], played: SendProgress) -> None:
-        """Does the steps in order; `played` says how far it came, whatever happens."""
+    def send_steps(self, steps: Iterable[Step], progress: SendProgress) -> None:
+        """Carry out the steps in order; `progress` is up to date whatever happens."""
         try:
             for step in steps:
                 if isinstance(step, Send):
                     self._send(step.data)
-                    played.sent += len(step.data)
-                    played.events = step.event or played.events
-                    played.head = played.head or step.head
+                    progress.sent += len(step.data)
+                    progress.events = step.event or progress.events
+                    progress.head = progress.head or step.head
                 elif isinstance(step, Wait):
                     self.wait(step.seconds)
                 else:
-                    self._close_as(step, played)
+                    self._close_as(step, progress)
                     return
         except PeerClosedError:
-            played.gone = True
+            progress.gone = True
 
     def wait(self, seconds: float | None) -> None:
-        """Lets time pass (None: for ever); raises Gone as soon as the client has left."""
+        """Wait (None: for ever); raise PeerClosedError as soon as the client has left."""
         if seconds is not None and seconds <= 0:
             return
         deadline = None if seconds is None else time.monotonic() + seconds * self._scale
@@ -195,14 +196,14 @@ class ApiConnection:
         except OSError:
             raise PeerClosedError from None
 
-    def _close_as(self, step: Close, played: SendProgress) -> None:
-        played.closed = step.how
+    def _close_as(self, step: Close, progress: SendProgress) -> None:
+        progress.closed = step.how
         if step.how == "hang":
             self.wait(None)
         self.close(reset=step.how == "rst")
 
     def close(self, *, reset: bool = False) -> None:
-        """Ends the connection: FIN, or RST when `reset`."""
+        """End the connection: FIN, or RST when `reset`."""
         try:
             if reset:
                 # With a linger time of zero the kernel drops the connection with an RST.
@@ -215,7 +216,7 @@ class ApiConnection:
         self._sock.close()
 
     def shut_down(self) -> None:
-        """Wakes the thread that serves this connection, from another one."""
+        """Wake the thread that serves this connection; called by another thread."""
         try:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:

@@ -7,6 +7,7 @@ import itertools
 import json
 import statistics
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,6 +25,17 @@ PLAN = dataclasses.replace(
 )
 ONE = (Turn(0, 5000, 100),)
 TWO = (*ONE, Turn(1, 2000, 50))
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    accounts = [
+        FakeAccount("a", "sk-ant-oat01-FAKE-a"),
+        FakeAccount("b", "sk-ant-oat01-FAKE-b"),
+        FakeAccount("key", "sk-ant-api03-FAKE", kind="apikey"),
+    ]
+    with FakeApi(accounts) as api:
+        yield api
 
 
 @pytest.fixture

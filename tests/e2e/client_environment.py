@@ -22,7 +22,7 @@ from teamclaude.proxy.server import ProxyServer
 from tests.e2e import packages
 from tests.e2e.tee import BlockingProxy, Sent, Tee
 
-__all__ = ["CLIENT_TOKEN", "KEY", "ROOT", "Ended", "ClientEnvironment", "as_forwarded", "end"]
+__all__ = ["CLIENT_TOKEN", "KEY", "ROOT", "ClientEnvironment", "Ended", "as_forwarded", "end"]
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "tc-FAKEproxykeyFAKEproxykey"

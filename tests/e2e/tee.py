@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
-__all__ = ["Sent", "Tee", "BlockingProxy"]
+__all__ = ["BlockingProxy", "Sent", "Tee"]
 
 
 class Sent(NamedTuple):

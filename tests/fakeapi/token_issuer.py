@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-__all__ = ["CODE_LIFE_SEC", "OAuthDeniedError", "FakeUser", "TokenFamily", "TokenIssuer", "challenge_of"]
+__all__ = ["CODE_LIFE_SEC", "FakeUser", "OAuthDeniedError", "TokenFamily", "TokenIssuer", "challenge_of"]
 
 CODE_LIFE_SEC = 300.0
 

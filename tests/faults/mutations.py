@@ -20,7 +20,7 @@ from tests.faults import blame_bugs as blame
 from tests.faults import bugs
 from tests.faults.rules.invariants import violations
 from tests.faults.schedules.make_schedule import make
-from tests.faults.world import live
+from tests.faults.world.live_schedule import live
 
 __all__ = ["MUTATIONS", "Mutation", "caught"]
 

@@ -18,7 +18,7 @@ from tests.faults.rules.awaited import AWAITED
 from tests.faults.rules.invariants import violations
 from tests.faults.schedules.kinds import KINDS
 from tests.faults.schedules.make_schedule import make
-from tests.faults.world import live
+from tests.faults.world.live_schedule import live
 
 __all__ = ["main"]
 

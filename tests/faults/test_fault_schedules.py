@@ -14,7 +14,7 @@ from tests.faults.schedules.kinds import KINDS
 from tests.faults.schedules.make_schedule import LATER, make
 from tests.faults.schedules.plan import Schedule
 from tests.faults.schedules.themes import THEMES
-from tests.faults.world import live
+from tests.faults.world.live_schedule import live
 
 FIRST = 40
 

@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from teamclaude.fakeapi.fault import Fault
 
-__all__ = ["MODELS", "SPEED", "Event", "Client", "Leave", "PlannedAccount", "Request", "Schedule", "Trouble"]
+__all__ = ["MODELS", "SPEED", "Client", "Event", "Leave", "PlannedAccount", "Request", "Schedule", "Trouble"]
 
 SPEED = 100.0
 # A plain one and one that a model-scoped window binds.

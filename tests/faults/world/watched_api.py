@@ -20,7 +20,7 @@ from teamclaude.fakeapi.wire import ApiConnection, SendProgress
 from tests.faults.rules.evidence import Heard, Overlap
 from tests.faults.world.owned_ids import OwnedIds
 
-__all__ = ["NotHttpServer", "FastClock", "TappedConnection", "WatchedApi"]
+__all__ = ["FastClock", "NotHttpServer", "TappedConnection", "WatchedApi"]
 
 # Linux' value where the build of `select` does not export it; 0: it can't be told.
 _TAG = re.compile(rb"t[0-9]+\.[0-9]+\.[0-9]+")
@@ -149,19 +149,19 @@ class WatchedApi(fake.FakeApi):
         return exchange
 
     def _log_end(
-        self, exchange: fake.LoggedExchange, answer: Any, fault: Optional[Fault], played: SendProgress
+        self, exchange: fake.LoggedExchange, answer: Any, fault: Optional[Fault], progress: SendProgress
     ) -> None:
         with self._watching:
             heard, connection = self._open.pop(exchange.number)
-        heard.status = answer.status if played.head else 0
+        heard.status = answer.status if progress.head else 0
         added = fault.headers if fault is not None and fault.code is None else ()
         heard.fields = (*answer.headers, *added)
-        heard.how = "fin" if connection.abandoned else played.closed
+        heard.how = "fin" if connection.abandoned else progress.closed
         heard.hung_up = connection.abandoned
-        heard.cancelled = played.gone and not connection.abandoned
+        heard.cancelled = progress.gone and not connection.abandoned
         heard.last_sent, heard.wire = connection.last_sent, b"".join(connection.sent)
         heard.over, heard.over_clock = time.monotonic(), self.clock()
-        super()._log_end(exchange, answer, fault, played)
+        super()._log_end(exchange, answer, fault, progress)
 
 
 def _tag(exchange: fake.LoggedExchange) -> str:
