@@ -161,7 +161,7 @@ def departure_benches() -> Patches:
 
     def blaming(self: Any, lease: Any, *args: Any, **more: Any) -> None:
         if isinstance(sys.exc_info()[1], ClientGoneError):
-            self.condemn(lease)
+            self.confirm_account_429(lease)
         settle(self, lease, *args, **more)
 
     return [mock.patch.object(router.Router, "release", blaming)]
@@ -173,8 +173,8 @@ def no_hold() -> Patches:
 
 def no_second_connection() -> Patches:
     def only(self: Any, origin: Any, method: str, head: bytes, body: Any) -> Any:
-        pooled = self._pool.take(origin) or self._pool.open(origin, self._watch)
-        return self._once(pooled, method, head, body)
+        pooled = self._pool.take_idle(origin) or self._pool.open(origin, self._watch)
+        return self._send_once(pooled, method, head, body)
 
     return [mock.patch.object(transport.Transport, "steps", only)]
 
@@ -198,15 +198,15 @@ def malformed_is_forwarded() -> Patches:
 
 
 def connection_stays_registered() -> Patches:
-    """And a stream finds that out when it flows already, not when it is taken aboard."""
+    """A stream notices it in the middle, not when it is registered with the loop."""
 
-    def board(self: Any, berths: LoopState, now: float) -> None:
-        self._berths = berths
-        berths.epoll.register(self.client_fd, stream_task.EPOLL_WRITE)
+    def register(self: Any, loop_state: LoopState, now: float) -> None:
+        self._loop_state = loop_state
+        loop_state.epoll.register(self.client_fd, stream_task.EPOLL_WRITE)
 
-    def turn_round(self: Any) -> None:
+    def switch_direction(self: Any) -> None:
         self._reading = not self._reading
-        epoll = self._berths.epoll
+        epoll = self._loop_state.epoll
         epoll.modify(self.client_fd, stream_task.CLIENT_END if self._reading else stream_task.EPOLL_WRITE)
         if self._reading:
             epoll.register(self.upstream_fd, stream_task.EPOLL_READ)
@@ -215,8 +215,8 @@ def connection_stays_registered() -> Patches:
 
     return [
         mock.patch.object(LoopState, "unwatch", lambda self, connection: None),
-        mock.patch.object(StreamTask, "register", board),
-        mock.patch.object(StreamTask, "_switch_direction", turn_round),
+        mock.patch.object(StreamTask, "register", register),
+        mock.patch.object(StreamTask, "_switch_direction", switch_direction),
     ]
 
 
@@ -238,7 +238,7 @@ def flowing_streams_are_cut() -> Patches:
     forward_some = StreamTask._forward
 
     def impatient(self: Any, now: float) -> bool:
-        if self._answer.body_bytes > 900:
+        if self._response.body_bytes > 900:
             raise UpstreamLostError("enough of it")
         return forward_some(self, now)
 

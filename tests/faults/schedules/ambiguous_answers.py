@@ -106,4 +106,4 @@ def trickled_refusals(rng: Rng) -> Fault:
     code, wait = rng.choice([(429, 30), (429, None), (529, None), (400, None)])
     body = error_body(code, "w" * 4500)
     fault = Fault.status(code, body=body, retry_after=wait)
-    return fault.with_changes(trickle=75, trickle_gap=0.05 * SPEED)
+    return fault.with_changes(write_size=75, write_gap=0.05 * SPEED)

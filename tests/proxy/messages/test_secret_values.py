@@ -147,7 +147,7 @@ def test_a_refusal_that_repeats_our_secrets_is_relayed_without_them(
     assert clean(str(reply.headers).encode())
 
 
-@pytest.mark.parametrize("changes", [{"framing": "close"}, {"trickle": 7}])
+@pytest.mark.parametrize("changes", [{"framing": "close"}, {"write_size": 7}])
 @pytest.mark.parametrize("zipped", [False, True])
 def test_a_refusal_that_comes_in_pieces_is_searched_as_a_whole(
     stage: Build, changes: dict[str, Any], zipped: bool
