@@ -124,7 +124,10 @@ def test_usable_may_mean_below_a_ceiling_as_headers_show_it() -> None:
 def result(**changes: Any) -> DemoResult:
     counts = SessionCounts(requests=1234, attempts=1300, served=1232)
     counts.tokens = Counter(input_tokens=5, cache_read_input_tokens=2_000_000, output_tokens=30)
-    counts.visible_errors = [VisibleError("429", OPUS, T0, T0, False), VisibleError("529", OPUS, T0, T0, True)]
+    counts.visible_errors = [
+        VisibleError("429", OPUS, T0, T0, False),
+        VisibleError("529", OPUS, T0, T0, True),
+    ]
     totals = DemoTotals(requests=1300, failovers=3, limits=1, resets=2, cost=12.5)
     totals.reasons = Counter({"kept warm": 1200, "new session": 32})
     totals.served_by = Counter(alice=1000)
