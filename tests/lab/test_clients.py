@@ -16,13 +16,13 @@ class Door:
     """Notes when it was asked; the test answers."""
 
     def __init__(self, people: ClientSessions) -> None:
-        self.people = people
+        self.clients = people
         self.asked: list[float] = []
-        self.actor: ActiveSession | None = None
+        self.session: ActiveSession | None = None
 
     def submit(self, actor: ActiveSession) -> None:
-        self.asked.append(self.people.events.now)
-        self.actor = actor
+        self.asked.append(self.clients.events.now)
+        self.session = actor
 
 
 @pytest.fixture(name="door")
@@ -37,8 +37,8 @@ def one_person():
 
 
 def refuse(door: Door, retry_after: float | None) -> bool:
-    again = door.people.request_refused(door.actor, retry_after)
-    door.people.events.run(door.people.events.now + DAY)
+    again = door.clients.request_refused(door.session, retry_after)
+    door.clients.events.run(door.clients.events.now + DAY)
     return again
 
 
@@ -66,6 +66,6 @@ def test_a_client_waits_for_a_short_retry_after_and_stops_at_a_long_one(door):
 def test_an_answer_ends_the_counting(door):
     for _ in range(10):
         refuse(door, None)
-    door.people.answered(door.actor)
-    door.people.agenda.run(door.people.agenda.now + 60.0)
+    door.clients.request_served(door.session)
+    door.clients.events.run(door.clients.events.now + 60.0)
     assert refuse(door, None)

@@ -49,19 +49,19 @@ def test_a_short_burst_limit_costs_waiting_but_loses_nothing(scene):
 
 
 def test_a_window_of_one_model_closes_only_that_model(scene):
-    free, scoped = (run_policy(scene(0.6, scoped=share), "price") for share in (0.0, 0.1))
+    free, scoped = (run_policy(scene(0.6, opus_window=share), "price") for share in (0.0, 0.1))
     assert scoped.wanted < free.wanted
 
 
 def test_a_lost_account_takes_its_quota_away_but_nobody_stops(scene):
-    whole, lost = (run_policy(scene(0.8, lost=days * 86400.0), "price") for days in (0, 3))
+    whole, lost = (run_policy(scene(0.8, first_login_lost_sec=days * 86400.0), "price") for days in (0, 3))
     assert lost.wanted < whole.wanted
     assert 0.6 < lost.completed <= 1.0
 
 
 def test_every_session_can_have_many_agents(scene):
     few, many = scene(0.5), scene(0.5, agents=6)
-    assert len(many.wish.times) > 2 * len(few.wish.times)
+    assert len(many.demand.times) > 2 * len(few.demand.times)
     assert run_policy(many, "price").completed > 0.9
 
 

@@ -44,7 +44,7 @@ def test_five_hour_windows_bound_a_short_time():
 
 def test_the_weekly_bound_is_not_below_what_a_run_achieves(scene):
     made = scene(1.2)
-    assert made.bound() <= made.wish.before(made.end)
-    assert sum(made.own().values()) == pytest.approx(
-        sum(made.spans(place)[-1].week for place in made.places), rel=1e-9
+    assert made.upper_bound() <= made.demand.wanted_before(made.end)
+    assert sum(made.last_week_allowance().values()) == pytest.approx(
+        sum(made.weekly_windows(place)[-1].week for place in made.setups), rel=1e-9
     )

@@ -16,17 +16,17 @@ class Door:
     """Serves everything at once and notes when it was asked."""
 
     def __init__(self, people, refuse=()):
-        self.people, self.refuse = people, list(refuse)
+        self.clients, self.refuse = people, list(refuse)
         self.asked = []
-        people.door = self
+        people.api = self
 
     def submit(self, actor):
-        self.asked.append((round(self.people.agenda.now, 3), actor.conversation))
+        self.asked.append((round(self.clients.events.now, 3), actor.conversation))
         if self.refuse:
-            self.people.refused(actor, self.refuse.pop())
+            self.clients.request_refused(actor, self.refuse.pop())
             return
-        end = self.people.agenda.now + actor.request.duration
-        self.people.agenda.at(end, lambda: self.people.answered(actor))
+        end = self.clients.events.now + actor.request.duration
+        self.clients.events.schedule(end, lambda: self.clients.request_served(actor))
 
 
 def play(plans, shifts=(LONG,), refuse=(), until=1e6):

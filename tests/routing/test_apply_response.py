@@ -26,7 +26,7 @@ def test_consecutive_refusals_climb_60_240_900(pool):
     benches = []
     for _ in range(4):
         lease = pool.lease("s", pin="a")
-        pool.fleet.condemn(lease, pool.now)
+        pool.fleet.confirm_account_429(lease, pool.now)
         pool.settle(lease)
         benches.append(benched_for(pool))
         pool.wait(benches[-1] + 1)
@@ -36,7 +36,7 @@ def test_consecutive_refusals_climb_60_240_900(pool):
 
 def test_any_answer_below_400_ends_the_streak_and_proves(pool):
     refused = pool.lease("s", pin="a")
-    pool.fleet.condemn(refused, pool.now)
+    pool.fleet.confirm_account_429(refused, pool.now)
     pool.settle(refused)
     assert (pool["a"].streak, pool["a"].proven) == (1, False)
     pool.wait(61)
@@ -51,7 +51,7 @@ def test_eight_concurrent_bare_429s_are_one_bench_of_60_s_and_a_streak_of_1(Pool
         assert pool.answer(lease, 429).value == "bare 429"
         assert pool["a"].block(None, pool.fleet.rules, pool.now) is None  # suspicion only
     for lease in leases:
-        pool.fleet.condemn(lease, pool.now)
+        pool.fleet.confirm_account_429(lease, pool.now)
         pool.wait(0.5)
     assert pool["a"].streak == 1
     assert pool["a"].bench_until == leases[0].at + 60
@@ -69,16 +69,16 @@ def test_a_sibling_that_names_a_longer_time_extends_the_bench(pool):
 
 def test_a_sibling_that_comes_late_is_still_a_sibling(pool):
     first, second = pool.lease("s1", pin="a"), pool.lease("s2", pin="a")
-    pool.fleet.condemn(first, pool.now)
+    pool.fleet.confirm_account_429(first, pool.now)
     pool.wait(120)
-    pool.fleet.condemn(second, pool.now)
-    assert (pool["a"].streak, pool["a"].benched(pool.now)) == (1, False)
+    pool.fleet.confirm_account_429(second, pool.now)
+    assert (pool["a"].streak, pool["a"].is_benched(pool.now)) == (1, False)
 
 
 def test_a_refusal_at_the_epoch_of_a_virtual_clock_benches(Pool):
     pool = Pool("a", rules=STEADY)
     pool.now = 0.0
-    pool.fleet.condemn(pool.lease("s"), 0.0)
+    pool.fleet.confirm_account_429(pool.lease("s"), 0.0)
     assert benched_for(pool) == 60
 
 
@@ -86,7 +86,7 @@ def test_a_shorter_bench_never_replaces_a_longer_one(pool):
     first, second = pool.lease("s1", pin="a"), pool.lease("s2", pin="a")
     pool.answer(first, 429, ("retry-after", "1000"))
     pool.wait(1)
-    pool.answer(second, 403, words="no")
+    pool.answer(second, 403, message="no")
     assert (benched_for(pool), pool["a"].bench_reason) == (999, "429")
 
 
@@ -105,7 +105,7 @@ def test_retry_after_is_honoured_and_zero_is_no_hot_loop(pool, retry_after, benc
 @pytest.mark.parametrize("retry_after", ["-3", "nan", "later"])
 def test_a_senseless_retry_after_is_none(pool, retry_after):
     assert pool.answer(pool.lease("s", pin="a"), 429, ("retry-after", retry_after)).value == "bare 429"
-    assert not pool["a"].benched(pool.now)
+    assert not pool["a"].is_benched(pool.now)
 
 
 def test_a_rejected_window_benches_until_its_reset(pool, unified):
@@ -132,7 +132,7 @@ def test_a_model_cap_touches_only_its_family(pool, unified):
     )
     lease = pool.lease("s", model="claude-fable-5", pin="a")
     assert pool.answer(lease, 429, ("retry-after", "51811"), *headers).value == "model quota"
-    assert not pool["a"].benched(pool.now)
+    assert not pool["a"].is_benched(pool.now)
     assert (pool["a"].streak, pool["a"].proven) == (0, True)
     rules = pool.fleet.rules
     block = pool["a"].block("claude-fable-5", rules, pool.now)
@@ -171,14 +171,14 @@ def test_counting_tokens_has_limits_of_its_own(pool):
 
 
 def test_a_403_benches_for_five_minutes_in_the_words_of_the_upstream(pool):
-    pool.answer(pool.lease("s", pin="a"), 403, words="OAuth is not allowed for this organization")
+    pool.answer(pool.lease("s", pin="a"), 403, message="OAuth is not allowed for this organization")
     block = pool["a"].block(None, pool.fleet.rules, pool.now)
     assert (block.rule, block.detail) == ("account benched", "OAuth is not allowed for this organization")
     assert (benched_for(pool), pool["a"].streak) == (300, 0)
 
 
 def test_a_refused_login_rests_until_its_credentials_change(pool):
-    pool.fleet.lock_out(pool.lease("s", pin="a"), "")
+    pool.fleet.mark_auth_failed(pool.lease("s", pin="a"), "")
     assert pool["a"].status(pool.now) == "auth_failed"
     assert pool["a"].auth_failed == "the API refuses its credentials"
     pool.fleet.configure(pool.specs)
@@ -188,20 +188,20 @@ def test_a_refused_login_rests_until_its_credentials_change(pool):
 
 
 def test_new_credentials_end_the_rest_of_a_login_and_nothing_else(pool):
-    pool.fleet.rest_login("a", pool.now + 60, "the token can't be renewed yet", pool.now)
+    pool.fleet.bench_for_login("a", pool.now + 60, "the token can't be renewed yet", pool.now)
     assert (benched_for(pool), pool["a"].bench_reason) == (60, "the token can't be renewed yet")
-    pool.fleet.renew(["a", "nobody"], pool.now)
-    assert not pool["a"].benched(pool.now)
+    pool.fleet.credentials_changed(["a", "nobody"], pool.now)
+    assert not pool["a"].is_benched(pool.now)
     pool.answer(pool.lease("s", pin="b"), 429, ("retry-after", "1000"))
-    pool.fleet.rest_login("b", pool.now + 60, "the token can't be renewed yet", pool.now)
-    pool.fleet.renew(["b"], pool.now)
+    pool.fleet.bench_for_login("b", pool.now + 60, "the token can't be renewed yet", pool.now)
+    pool.fleet.credentials_changed(["b"], pool.now)
     assert (benched_for(pool, "b"), pool["b"].bench_reason) == (1000, "429")
 
 
 def test_a_login_is_locked_out_under_the_key_its_account_has_now(pool):
     lease = pool.lease("s", pin="a")
     pool.fleet.configure([AccountSpec("person", "a"), *pool.specs[1:]])
-    pool.fleet.lock_out(lease, "revoked")
+    pool.fleet.mark_auth_failed(lease, "revoked")
     assert pool["person"].auth_failed == "revoked"
 
 
@@ -222,8 +222,8 @@ def test_served_answers_teach_the_slope_of_both_windows(pool, unified):
         axes = {"5h-utilization": used, "7d-utilization": used / 2}
         pool.answer(lease, 200, *unified(**axes, **resets))
         pool.settle(lease, Usage(cache_read_tokens=9999, output_tokens=1000))
-    assert pool["a"].cap_5h.value(pool.now) == pytest.approx(10_000)
-    assert pool["a"].cap_7d.value(pool.now) == pytest.approx(20_000)
+    assert pool["a"].cap_5h.estimate(pool.now) == pytest.approx(10_000)
+    assert pool["a"].cap_7d.estimate(pool.now) == pytest.approx(20_000)
 
 
 def test_the_first_quota_refusal_of_a_streak_teaches_the_cap_of_its_window(pool, unified):
@@ -248,5 +248,5 @@ def test_bare_timed_and_scoped_refusals_teach_no_cap(pool, headers):
     pool.settle(pool.lease("s", pin="a"), Usage(output_tokens=1000))
     lease = pool.lease("s", pin="a", model="claude-fable-5")
     pool.answer(lease, 429, *headers)
-    pool.fleet.condemn(lease, pool.now)
+    pool.fleet.confirm_account_429(lease, pool.now)
     assert (pool["a"].cap_5h.ceiling, pool["a"].cap_7d.ceiling) == (None, None)

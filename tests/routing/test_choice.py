@@ -67,7 +67,7 @@ def test_when_nothing_is_usable_the_soonest_return_is_told(pool):
     assert (decision.account, decision.retry_at) == (None, pool.now + 60)
     assert rules_that_excluded(decision) == {"a": "account benched", "b": "hard cap", "c": "auth_failed"}
     waiting = pool.admit("s")
-    assert (waiting.until, waiting.for_slot) == (pool.now + 60, False)
+    assert (waiting.until, waiting.is_for_slot) == (pool.now + 60, False)
 
 
 def test_full_for_one_model_is_usable_for_another(pool):

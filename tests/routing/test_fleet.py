@@ -47,8 +47,8 @@ def test_a_stale_lease_of_a_removed_account_changes_nothing(pool):
     pool.fleet.configure(pool.specs[1:])
     pool.fleet.configure(pool.specs)  # the same name again is another account
     pool.answer(lease, 429, ("retry-after", "99"))
-    pool.fleet.condemn(lease, pool.now)
-    pool.fleet.lock_out(lease, "revoked")
+    pool.fleet.confirm_account_429(lease, pool.now)
+    pool.fleet.mark_auth_failed(lease, "revoked")
     pool.settle(lease, Usage(1, 1), OPUS, served=True)
     again = pool["a"]
     assert (again.inflight, again.status(pool.now), again.usage.total, again.streak) == (0, "active", 0, 0)
@@ -79,7 +79,7 @@ def test_tokens_and_dollars_are_counted_for_account_conversation_and_ledger(pool
         assert owner.cost == pytest.approx((1000 + 300 * 1.25 + 400 * 2 + 5000) * 5e-6 + 2000 * 25e-6)
     assert (binding.model, binding.prefix, binding.last_used) == (OPUS, 50_700, pool.now)
     assert row.models == {OPUS: usage.total}
-    assert pool["a"].burn.since(pool.now - 300, pool.now) == 3700  # cache reads count nothing
+    assert pool["a"].burn.tokens_since(pool.now - 300, pool.now) == 3700  # cache reads count nothing
 
 
 def test_the_model_of_the_answer_beats_the_model_of_the_request(pool):
@@ -218,7 +218,7 @@ def test_a_clock_set_back_does_not_leave_conversations_warm_for_the_difference(p
     [
         lambda pool, lease: pool.admit("other"),
         lambda pool, lease: pool.answer(lease, 200),
-        lambda pool, lease: pool.fleet.condemn(lease, pool.now),
+        lambda pool, lease: pool.fleet.confirm_account_429(lease, pool.now),
         lambda pool, lease: pool.settle(lease),
     ],
 )
@@ -234,7 +234,7 @@ def test_a_clock_set_back_is_noticed_by_whatever_comes_next(pool, event):
 def test_an_adopted_conversation_counts_where_it_is_and_no_more_where_it_was(pool):
     pool.bind("s", "a")
     other = Binding("s", "s", None, None, "b", pool.now, pool.now, pool.now)
-    pool.fleet.adopt(other)
+    pool.fleet.restore_binding(other)
     assert [pool[name].warm.count(pool.now) for name in "ab"] == [0, 1]
     assert (pool.choose("s").account, pool.choose("s").reason) == ("b", Reason.KEPT)
 
@@ -276,13 +276,13 @@ def test_an_account_that_learns_who_it_is_keeps_everything(Pool, key):
     pool.bind("s", "alice")
     pool.fleet.pin("alice", "p")
     lease = pool.lease(None, pin="alice")
-    pool.fleet.owners.note("file_1", "alice")
-    pool.fleet.prefixes.note(["d"], "alice", 5000, pool.now + 60, pool.now)
+    pool.fleet.owners.record("file_1", "alice")
+    pool.fleet.prefix_caches.record(["d"], "alice", 5000, pool.now + 60, pool.now)
     changes = pool.fleet.configure([AccountSpec("b", "b"), AccountSpec(key, "alice")])
     assert changes == Changes()
     assert (pool.fleet.pins, pool.fleet.last_account) == ({"p": key}, key)
-    assert pool.fleet.owners.find("file_1") == key
-    assert pool.fleet.prefixes.find(["d"], pool.now).account == key
+    assert pool.fleet.owners.owner_of("file_1") == key
+    assert pool.fleet.prefix_caches.find(["d"], pool.now).account == key
     assert (pool.choose("s").account, pool.choose("s").reason) == (key, Reason.KEPT)
     pool.answer(lease, 429, ("retry-after", "60"))
     pool.settle(lease)
@@ -335,7 +335,7 @@ def test_disabling_takes_effect_at_once_and_requests_in_flight_finish(pool):
 @only(*STAYING)
 def test_new_rules_count_for_conversations_that_are_warm_already(pool):
     pool.bind("s", "a")
-    pool.fleet.follow(Rules(cache_affinity_window_sec=900), pool.fleet.policy)
+    pool.fleet.set_policy(Rules(cache_affinity_window_sec=900), pool.fleet.policy)
     pool.fleet.configure(pool.specs)
     pool.wait(899)
     assert (pool["a"].warm.count(pool.now), pool.choose("s").reason) == (1, Reason.KEPT)

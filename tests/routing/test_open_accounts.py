@@ -35,7 +35,7 @@ def reading(pool, used, axis="5h"):
 
 
 def answered(pool, status, used=0.1, axis="5h"):
-    pool.fleet.answered(pool.leases["a"], status, reading(pool, used, axis), pool.now)
+    pool.fleet.record_response(pool.leases["a"], status, reading(pool, used, axis), pool.now)
 
 
 CLOSING = {
@@ -43,9 +43,9 @@ CLOSING = {
     "a full window": lambda pool: answered(pool, 200, 1.01),
     "a full window of the model": lambda pool: answered(pool, 429, 1.1, "7d_opus"),
     "a 403": lambda pool: answered(pool, 403),
-    "a suspicion that was right": lambda pool: pool.fleet.condemn(pool.leases["a"], pool.now),
-    "a refused login": lambda pool: pool.fleet.lock_out(pool.leases["a"], "revoked"),
-    "a login that rests": lambda pool: pool.fleet.rest_login("a", pool.now + 9.0, "no token", pool.now),
+    "a suspicion that was right": lambda pool: pool.fleet.confirm_account_429(pool.leases["a"], pool.now),
+    "a refused login": lambda pool: pool.fleet.mark_auth_failed(pool.leases["a"], "revoked"),
+    "a login that rests": lambda pool: pool.fleet.bench_for_login("a", pool.now + 9.0, "no token", pool.now),
     "its owner": lambda pool: pool.fleet.configure([AccountSpec("a", "a", enabled=False), pool.specs[1]]),
     "its removal": lambda pool: pool.fleet.configure(pool.specs[1:]),
 }
@@ -62,16 +62,16 @@ def test_time_and_good_news_open_it_again(pool):
     assert usable(pool) == {"b"}
     pool.wait(RESETS_SEC + 1.0)
     assert usable(pool) == {"a", "b"}
-    pool.fleet.lock_out_account("a", "revoked")
+    pool.fleet.mark_account_auth_failed("a", "revoked")
     assert usable(pool) == {"b"}
-    pool.fleet.renew(["a"], pool.now)
+    pool.fleet.credentials_changed(["a"], pool.now)
     assert usable(pool) == {"a", "b"}
 
 
 def test_other_rules_close_what_they_call_full(pool):
     answered(pool, 200, 0.9)
     assert usable(pool) == {"a", "b"}
-    pool.fleet.follow(type(pool.fleet.rules)(switch_threshold=0.8), pool.fleet.policy)
+    pool.fleet.set_policy(type(pool.fleet.rules)(switch_threshold=0.8), pool.fleet.policy)
     assert usable(pool) == {"b"}
 
 

@@ -69,7 +69,7 @@ def test_a_model_s_own_window_counts_for_that_model(Pool: Any) -> None:
 def test_an_account_that_refuses_just_this_work_is_expected_when_that_ends(Pool: Any) -> None:
     pool = Pool("a", "b")
     ask = RoutingRequest("s", model="claude-opus-4-8", betas="new-beta")
-    pool["a"].scoped[ask.scope] = ScopedRefusal(pool.now + 300.0, "the plan lacks it", pool.now)
+    pool["a"].scoped_refusals[ask.scope] = ScopedRefusal(pool.now + 300.0, "the plan lacks it", pool.now)
     full(pool, b=900.0)
     assert expected_account(pool.fleet, stand(pool, ask), pool.now) == ExpectedAccount("a", pool.now + 300.0)
 
@@ -77,7 +77,9 @@ def test_an_account_that_refuses_just_this_work_is_expected_when_that_ends(Pool:
 def test_a_paid_key_that_refuses_just_this_work_is_not_expected(Pool: Any) -> None:
     pool = Pool("a", PAID)
     ask = RoutingRequest("s", model="claude-opus-4-8", betas="new-beta")
-    pool["paid"].scoped[ask.scope] = ScopedRefusal(pool.now + 2 * HOUR, "the plan lacks it", pool.now)
+    pool["paid"].scoped_refusals[ask.scope] = ScopedRefusal(
+        pool.now + 2 * HOUR, "the plan lacks it", pool.now
+    )
     full(pool, a=HOUR)
     waiter = stand(pool, ask, WaitLimits(3 * HOUR, paid_after=290.0))
     assert expected_account(pool.fleet, waiter, pool.now) == ExpectedAccount("a", pool.now + HOUR)

@@ -42,14 +42,14 @@ def pool(Pool, unified):
     pool.settle(lease)
     pool.settle(pool.lease("s", pin="a"), Usage(1), "claude-opus-9", served=True)  # its price is an estimate
     pool.serve(None, Usage(1, 1, 0, 4000, 0), prefixes=("digest",))
-    pool.fleet.sideline(pool.lease("v", pin="key"), "disabled", pool.now)
-    pool["key"].sidelined = 1
-    pool.fleet.lock_out_account("key", "revoked")
+    pool.fleet.record_account_refusal(pool.lease("v", pin="key"), "disabled", pool.now)
+    pool["key"].refusals_in_row = 1
+    pool.fleet.mark_account_auth_failed("key", "revoked")
     overage = {"representative-claim": "overage", "overage-in-use": "true"}
     asks_for_more = pool.lease(None, pin="a", model=OPUS, betas="x")
     pool.answer(asks_for_more, 429, *unified(**overage))
     pool.settle(asks_for_more)
-    pool.fleet.owners.note("file_1", "a")
+    pool.fleet.owners.record("file_1", "a")
     pool.fleet.pin("a")
     pool.fleet.pin("b", "s")
     pool.fleet.bindings["s"].paced_at = pool.now
@@ -202,7 +202,7 @@ def use(fleet, now):
         for model in (OPUS, None):
             got = fleet.admit(RoutingRequest(session, model=model), now)
             if isinstance(got, Lease):
-                fleet.settle(got, now, Usage(1, 2), model, served=True)
+                fleet.settle_lease(got, now, Usage(1, 2), model, served=True)
 
 
 def test_garbage_in_any_place_never_raises_and_keeps_the_rest(pool):

@@ -43,10 +43,10 @@ def test_it_is_remembered_and_any_refusal_forgets_it() -> None:
 def test_whatever_else_happens_to_the_account_forgets_it() -> None:
     said = QuotaReading({"5h": Window(0.2, NOW + 900, "allowed", NOW)})
     for happens in (
-        lambda fleet, lease: fleet.condemn(lease, NOW + 1),
-        lambda fleet, lease: fleet.lock_out(lease, "refused"),
-        lambda fleet, lease: fleet.rest_login("a", NOW + 9, "no token", NOW),
-        lambda fleet, lease: fleet.set_back(NOW - 100),
+        lambda fleet, lease: fleet.confirm_account_429(lease, NOW + 1),
+        lambda fleet, lease: fleet.mark_auth_failed(lease, "refused"),
+        lambda fleet, lease: fleet.bench_for_login("a", NOW + 9, "no token", NOW),
+        lambda fleet, lease: fleet.clock_moved_back(NOW - 100),
     ):
         fleet = fleet_of_one()
         lease = admitted(fleet)

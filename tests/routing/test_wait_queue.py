@@ -25,7 +25,7 @@ def test_waiters_are_served_in_the_order_they_came(Pool):
     third = stand(line, RoutingRequest("s2"), pool.now, WaitLimits(HOUR))
     assert isinstance(first.lease, Lease)
     assert second.lease is None
-    pool.fleet.settle(first.lease, pool.now)
+    pool.fleet.settle_lease(first.lease, pool.now)
     assert line.serve(pool.now) == [second]
     assert list(line.waiters) == [third]
 
@@ -78,13 +78,15 @@ def test_what_no_account_can_serve_says_nothing_of_who_asks_for_something_else(P
     special = RoutingRequest("s0", **{"model": "claude-sonnet-4-5", **other})
     plain = RoutingRequest("s1", model="claude-sonnet-4-5")
     if special.scope != plain.scope:
-        pool["a"].scoped[special.scope] = ScopedRefusal(pool.now + 2 * HOUR, "the plan lacks it", pool.now)
+        pool["a"].scoped_refusals[special.scope] = ScopedRefusal(
+            pool.now + 2 * HOUR, "the plan lacks it", pool.now
+        )
     for name in ("a", "b"):
         pool[name].proven, pool[name].bench_until = True, pool.now + HOUR
     line = WaitQueue(pool.fleet)
     first, second = (stand(line, ask, pool.now, WaitLimits(3 * HOUR)) for ask in (special, plain))
     pool["a"].bench_until = pool.now
-    pool.fleet.doors.knock()
+    pool.fleet.open_accounts.invalidate()
     assert line.serve(pool.now) == [second]
     assert second.lease.account == "a"
     assert first.lease is None
@@ -108,13 +110,13 @@ def test_who_waits_for_its_own_account_is_not_tried_when_another_one_answers(Poo
 
     assert line.serve(pool.now, "b") == []
     assert asked == ["b0", "new"]
-    pool.fleet.settle(leases["b"].pop(), pool.now)
+    pool.fleet.settle_lease(leases["b"].pop(), pool.now)
     assert line.serve(pool.now, "b") == [at_b]
-    pool.fleet.settle(leases["b"].pop(), pool.now)
+    pool.fleet.settle_lease(leases["b"].pop(), pool.now)
     assert line.serve(pool.now, "b") == [new]
     assert "a0" not in asked
 
     pool.wait(5.0)  # now it would take any account
-    pool.fleet.settle(leases["b"].pop(), pool.now)
+    pool.fleet.settle_lease(leases["b"].pop(), pool.now)
     assert line.serve(pool.now, "b") == [at_a]
     assert at_a.lease.account == "b"

@@ -111,7 +111,7 @@ def test_everything_at_its_cap_still_has_an_answer(pool):
     assert decision.account == "b"
     assert decision.detail.endswith("none passed: 5h rail, no slot")
     waiting = pool.admit("s")
-    assert (waiting.account, waiting.for_slot) == ("b", True)
+    assert (waiting.account, waiting.is_for_slot) == ("b", True)
 
 
 def test_the_tie_band_is_inclusive(Pool):
@@ -310,7 +310,7 @@ def test_the_warn_band_relaxes_only_for_who_has_waited_out_the_slot_time(Pool):
     pool.five_hours(a=0.80)
     pool.bind("s", "a")
     pool.busy("a", 1)
-    assert pool.admit("s", waited=4.9).for_slot
+    assert pool.admit("s", waited=4.9).is_for_slot
     assert pool.lease("s", waited=5.0).account == "a"
 
 

@@ -23,7 +23,7 @@ WARM = Usage(1000, 500, 50_000, 0, 1500)
 def priced_pool(Pool):
     def make(*names, **rules):
         pool = Pool(*names)
-        pool.fleet.follow(Rules(**rules), PricePolicy())
+        pool.fleet.set_policy(Rules(**rules), PricePolicy())
         return pool
 
     return make
@@ -32,7 +32,7 @@ def priced_pool(Pool):
 def taught(pool, name, tokens_per_week, five=None, rate=100.0):
     """The meter knows these sizes and this burn of an active conversation."""
     meter = pool.fleet.policy.estimates
-    known = meter._of(pool[name])
+    known = meter._estimates_of(pool[name])
     known.week, known.five = tokens_per_week, five or tokens_per_week / 8
     meter.seconds, meter.tokens = 2 * HOUR, 2 * HOUR * rate
     return pool
@@ -80,7 +80,7 @@ def test_it_waits_for_an_account_that_is_back_at_once(priced):
     pool = priced("a", "b")
     pool.settle(pool.lease("s", pin="a", cache_life=HOUR), WARM, served=True)
     pool.quota("a", "5h", 1.0, 10.0, "rejected")
-    waits = pool.admit("s", cache_life=HOUR, hold=HOLD)
+    waits = pool.admit("s", cache_life=HOUR, hold_sec=HOLD)
     assert isinstance(waits, Wait)
     assert waits.decision.reason == Reason.WAITS_FOR_CACHE
     assert waits.until == pytest.approx(pool.now + 10.0)
@@ -92,20 +92,20 @@ def test_it_does_not_wait_long_for_a_small_cache(priced):
     pool = priced("a", "b")
     pool.bind("s", "a", cache_life=HOUR)
     pool.quota("a", "5h", 1.0, 900.0, "rejected")
-    assert pool.choose("s", cache_life=HOUR, hold=HOLD).account == "b"
+    assert pool.choose("s", cache_life=HOUR, hold_sec=HOLD).account == "b"
 
 
 def nearly_full(priced):
     pool = taught(priced("a"), "a", 8e6, 1e6, rate=100.0)
     pool.quota("a", "5h", 0.9, 3 * HOUR)
     pool.quota("a", "7d", 0.1, 3 * DAY)
-    pool.fleet.policy.estimates._of(pool["a"]).active.touch("other", pool.now + HOUR)
+    pool.fleet.policy.estimates._estimates_of(pool["a"]).active.set_expiry("other", pool.now + HOUR)
     return pool
 
 
 def test_a_cold_conversation_waits_at_the_gate_of_a_window_that_soon_ends(priced):
     pool = nearly_full(priced)
-    waits = pool.admit("s", hold=HOLD)
+    waits = pool.admit("s", hold_sec=HOLD)
     assert isinstance(waits, Wait)
     assert waits.decision.reason == Reason.GATE
     assert "a carries one more for" in waits.decision.detail
@@ -117,27 +117,27 @@ def test_nobody_waits_at_the_gate_without_a_hold_or_at_an_account_that_is_idle(p
     assert isinstance(pool.admit("s"), Lease)
     pool = nearly_full(priced)
     pool.wait(HOUR + 1)
-    assert isinstance(pool.admit("t", hold=HOLD), Lease)
+    assert isinstance(pool.admit("t", hold_sec=HOLD), Lease)
 
 
 def test_who_waits_longer_goes_first(priced):
     pool = taught(priced("a"), "a", 8e6, 1e6, rate=100.0)
     pool.quota("a", "5h", 0.4, 4 * HOUR)
-    pool.fleet.policy.estimates._of(pool["a"]).active.touch("other", pool.now + HOUR)
-    assert pool.choose("s", hold=HOLD).account == "a"  # 0.6M / (2 x 100/s) = 50 min
-    pool.fleet.gated["first"] = (pool.now - 60.0, pool.now)
-    assert pool.choose("s", hold=HOLD).reason == Reason.GATE  # 33 min for three
-    pool.fleet.gated["first"] = (pool.now - 60.0, pool.now - 31.0)  # has left since
-    assert pool.choose("s", hold=HOLD).account == "a"
+    pool.fleet.policy.estimates._estimates_of(pool["a"]).active.set_expiry("other", pool.now + HOUR)
+    assert pool.choose("s", hold_sec=HOLD).account == "a"  # 0.6M / (2 x 100/s) = 50 min
+    pool.fleet.gate_queue["first"] = (pool.now - 60.0, pool.now)
+    assert pool.choose("s", hold_sec=HOLD).reason == Reason.GATE  # 33 min for three
+    pool.fleet.gate_queue["first"] = (pool.now - 60.0, pool.now - 31.0)  # has left since
+    assert pool.choose("s", hold_sec=HOLD).account == "a"
 
 
 def test_waiters_that_left_are_forgotten(priced):
     pool = nearly_full(priced)
-    pool.admit("s", hold=HOLD)
-    assert set(pool.fleet.gated) == {"s"}
+    pool.admit("s", hold_sec=HOLD)
+    assert set(pool.fleet.gate_queue) == {"s"}
     pool.wait(61.0)
-    pool.admit("t", hold=HOLD)
-    assert set(pool.fleet.gated) == {"t"}
+    pool.admit("t", hold_sec=HOLD)
+    assert set(pool.fleet.gate_queue) == {"t"}
 
 
 def test_what_it_learned_survives_a_restart(priced):
@@ -151,7 +151,7 @@ def test_what_it_learned_survives_a_restart(priced):
     fleet.configure([AccountSpec("a", "a")])
     assert restore_state(fleet, saved, pool.now) == []
     old, new = pool.fleet.policy.estimates, fleet.policy.estimates
-    assert new.week(fleet.accounts["a"]) == 8e6
+    assert new.week_tokens(fleet.accounts["a"]) == 8e6
     assert new.burn_rate == pytest.approx(old.burn_rate)
     assert new.demand.hours == old.demand.hours
     assert fleet.policy.to_json() == pool.fleet.policy.to_json()
@@ -165,7 +165,7 @@ def test_learned_state_that_is_no_good_is_left_out(priced):
     }
     lost = restore_state(fleet, data, 0.0)
     assert len(lost) == 168
-    assert fleet.policy.estimates.week(fleet.accounts["a"]) is None
+    assert fleet.policy.estimates.week_tokens(fleet.accounts["a"]) is None
 
 
 def test_the_size_of_a_window_is_learned_from_what_was_burned_since_we_came(priced):
@@ -174,7 +174,7 @@ def test_the_size_of_a_window_is_learned_from_what_was_burned_since_we_came(pric
         pool.wait(60.0)
         lease = pool.lease("s")
         resets_at = pool.now + 3 * DAY - step * 60.0
-        pool.fleet.answered(
+        pool.fleet.record_response(
             lease,
             200,
             pool.read(
@@ -184,7 +184,7 @@ def test_the_size_of_a_window_is_learned_from_what_was_burned_since_we_came(pric
             pool.now,
         )
         pool.settle(lease, Usage(10_000), served=True)
-    assert pool.fleet.policy.estimates.week(pool["a"]) == pytest.approx(1e6, rel=0.15)
+    assert pool.fleet.policy.estimates.week_tokens(pool["a"]) == pytest.approx(1e6, rel=0.15)
 
 
 def test_its_words_name_the_rule_for_each_account(priced):
@@ -201,8 +201,8 @@ def test_in_plenty_a_larger_share_is_no_reason_to_crowd_an_account(priced):
     meter = pool.fleet.policy.estimates
     meter.demand.hours = [1000.0] * 168
     for number in range(2):
-        meter._of(pool["a"]).active.touch(f"busy-{number}", pool.now + HOUR)
-    meter._of(pool["b"]).active.touch("busy-b", pool.now + HOUR)
+        meter._estimates_of(pool["a"]).active.set_expiry(f"busy-{number}", pool.now + HOUR)
+    meter._estimates_of(pool["b"]).active.set_expiry("busy-b", pool.now + HOUR)
     assert pool.choose("s").account == "b"
     meter.demand.hours = [3e7] * 168  # more than there is: the shares count again
     meter.demand._sums = None
@@ -213,7 +213,7 @@ def test_in_plenty_a_larger_share_is_no_reason_to_crowd_an_account(priced):
 def test_an_agent_waits_at_the_gate_rather_than_crowd_its_parents_account(priced):
     pool = nearly_full(priced)
     pool.bind("s", "a")
-    asked = pool.admit("s", agent="agent", hold=HOLD)
+    asked = pool.admit("s", agent="agent", hold_sec=HOLD)
     assert isinstance(asked, Wait)
     assert asked.decision.reason == Reason.GATE
 
@@ -233,21 +233,21 @@ def test_ones_own_activity_is_no_reason_to_leave(priced):
     pool.wait(400.0)  # its cache is gone, but it was active less than 15 minutes ago
     assert pool.choose("s").reason == Reason.LAPSED
     assert pool.choose("s").account == home
-    pool.fleet.policy.estimates._of(pool[home]).active.touch("other", pool.now + HOUR)
+    pool.fleet.policy.estimates._estimates_of(pool[home]).active.set_expiry("other", pool.now + HOUR)
     assert pool.choose("s").account != home
 
 
 def test_the_more_are_active_the_longer_a_window_must_carry_a_newcomer(priced):
     pool = taught(priced("a"), "a", 1e9, 1.9e6, rate=100.0)
     pool.quota("a", "5h", 0.0, 4.99 * HOUR)
-    active = pool.fleet.policy.estimates._of(pool["a"]).active
+    active = pool.fleet.policy.estimates._estimates_of(pool["a"]).active
     entered = 0
-    while pool.choose("s", hold=HOLD).account == "a":
+    while pool.choose("s", hold_sec=HOLD).account == "a":
         entered += 1
-        active.touch(f"other-{entered}", pool.now + HOUR)
+        active.set_expiry(f"other-{entered}", pool.now + HOUR)
     # 1.9M / (3 x 100/s) is 106 min for a third one beside two (90 are asked for); 79 for a fourth (135).
     assert entered == 3
-    assert pool.choose("s", hold=HOLD).reason == Reason.GATE
+    assert pool.choose("s", hold_sec=HOLD).reason == Reason.GATE
 
 
 def test_before_a_week_was_seen_nobody_waits_for_a_large_cache(priced):
@@ -259,10 +259,10 @@ def test_before_a_week_was_seen_nobody_waits_for_a_large_cache(priced):
     pool.quota("a", "5h", 1.0, 600.0, "rejected")
     meter = pool.fleet.policy.estimates
     meter.demand.hours = [3e7] * 24 + [None] * 144  # it looks like far too much for everybody
-    assert pool.choose("s", cache_life=HOUR, hold=HOLD).account == "b"
+    assert pool.choose("s", cache_life=HOUR, hold_sec=HOLD).account == "b"
     meter.demand.hours, meter.demand._sums = [3e7] * 168, None
     pool.wait(10.0)
-    assert pool.choose("s", cache_life=HOUR, hold=HOLD).reason == Reason.WAITS_FOR_CACHE
+    assert pool.choose("s", cache_life=HOUR, hold_sec=HOLD).reason == Reason.WAITS_FOR_CACHE
 
 
 def test_a_conversation_does_not_follow_the_requests_without_one(priced):

@@ -86,7 +86,7 @@ class Team:
             others = [a.key for a in pool.accounts if a is not best]
             assert [e.account for e in placement.excluded] == others
             for exclusion in placement.excluded:
-                active = policy.estimates.active(
+                active = policy.estimates.active_count(
                     self.fleet.accounts[exclusion.account], pool.now, ask.conversation
                 )
                 assert exclusion.detail.startswith(f"{active} active")
@@ -99,7 +99,7 @@ class Team:
         """What an account is worth to the conversation, worked out from the beginning."""
         policy, now, tuning = self.policy, pool.now, self.policy._tuning
         standing = policy._account_outlook(account, now)
-        active = policy.estimates.active(account, now, ask.conversation)
+        active = policy.estimates.active_count(account, now, ask.conversation)
         value = min(standing.share, policy._share_cap(pool)) / (active + 1)
         runway = standing.runway(active + 1, policy.estimates.burn_rate, now)
         if runway < tuning.long_run_sec:
@@ -112,7 +112,7 @@ class Team:
     def step(self) -> None:
         some = self.random.choice
         self.now += some((0.0, 0.0, 0.1, 1.0, 4.0, 6.0, 20.0, some((-50.0, 320.0, 320.0))))
-        self.random.choices((self.request, self.answer, self.end), (5, 2, 4))[0]()
+        self.random.choices((self.ask, self.answer, self.end), (5, 2, 4))[0]()
 
     def ask(self) -> None:
         some = self.random.choice
@@ -149,5 +149,5 @@ def test_the_account_is_the_one_that_a_look_at_everybody_finds(seed, plenty_chan
     assert team.placed > 150
     team.now += 1000.0
     for account in team.fleet.accounts.values():
-        assert team.policy.estimates.active(account, team.now) == 0
-    assert not team.policy.estimates._hosts
+        assert team.policy.estimates.active_count(account, team.now) == 0
+    assert not team.policy.estimates._accounts_of

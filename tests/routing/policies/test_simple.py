@@ -15,7 +15,7 @@ DAY = 86400.0
 def pool_with_policy(Pool):
     def make(name, *accounts):
         pool = Pool(*accounts)
-        pool.fleet.follow(Rules(), POLICIES[name]())
+        pool.fleet.set_policy(Rules(), POLICIES[name]())
         return pool
 
     return make

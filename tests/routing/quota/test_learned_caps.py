@@ -12,7 +12,7 @@ ALPHA = 0.3
 
 def observe(estimate, *seen, resets_at=18_000.0):
     for utilization, burned in seen:
-        estimate.observe(Window(utilization, resets_at), burned, 0.0)
+        estimate.record_success(Window(utilization, resets_at), burned, 0.0)
     return estimate
 
 

@@ -233,10 +233,10 @@ def test_a_top_level_rejection_is_forgotten_with_the_window_it_was_about(pool, u
     pool.answer(pool.lease("s", pin="a"), 429, *headers)
     pool.quota("a", "7d", 0.5, DAY, "allowed")
     pool.quota("a", "7d_oi", 1.0, DAY, "rejected")
-    assert pool["a"].whole_status(pool.now) == "rejected"
-    assert pool["a"].whole_status(pool.now + HOUR) is None
+    assert pool["a"].account_status(pool.now) == "rejected"
+    assert pool["a"].account_status(pool.now + HOUR) is None
     pool.answer(pool.lease("s", pin="b"), 200, *unified(status="allowed_warning"))
-    assert pool["b"].whole_status(pool.now) == "allowed_warning"
+    assert pool["b"].account_status(pool.now) == "allowed_warning"
 
 
 # --- a clock that is set back ---------------------------------------------------------------------
@@ -244,7 +244,7 @@ def test_a_top_level_rejection_is_forgotten_with_the_window_it_was_about(pool, u
 
 def test_a_bench_keeps_its_length_when_the_clock_is_set_back(Pool):
     pool = Pool("a")
-    pool.fleet.condemn(pool.lease("s"), pool.now)
+    pool.fleet.confirm_account_429(pool.lease("s"), pool.now)
     pool.wait(-DAY)
     assert pool.admit("t").until == pool.now + 60
     assert pool["a"].last_picked == pool.now

@@ -8,7 +8,7 @@ from teamclaude.routing.quota.rules import Rules
 
 def crowd(Pool, *names):
     pool = Pool(*names)
-    pool.fleet.follow(Rules(), PricePolicy())
+    pool.fleet.set_policy(Rules(), PricePolicy())
     for name in names:
         pool[name].proven = True
     return pool
