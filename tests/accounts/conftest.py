@@ -118,7 +118,7 @@ class Logins:
         """A keeper whose background is the foreground."""
         parts: dict[str, Any] = {
             "on_new_tokens": self.new.append,
-            "on_locked_out": lambda key, words: self.out.append((key, words)),
+            "on_auth_failed": lambda key, words: self.out.append((key, words)),
             "warn": self.said.append,
             "clock": self.clock,
             "spawn": lambda work: work(),

@@ -156,8 +156,8 @@ def test_a_closed_pipe_is_silent(words: list[str]) -> None:
 
 def test_a_terminal_without_unicode_gets_question_marks() -> None:
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
-    code = "from teamclaude.cli import dispatch, commands\nimport sys\n" + (
-        "dispatch._dispatch = lambda words: print('\\U0001f7e2 GREEN') or 0\nsys.exit(dispatch.guarded([]))"
+    code = "from teamclaude.cli import dispatch\nimport sys\n" + (
+        "dispatch._dispatch = lambda words: print('\\U0001f7e2 GREEN') or 0\nsys.exit(dispatch.run_guarded([]))"
     )
     ended = python("-c", code, env=env)
     assert (ended.returncode, ended.stdout) == (0, "? GREEN\n")

@@ -54,20 +54,20 @@ def shared(logins: Any, tmp_path: Path) -> Shared:
 def test_its_tokens_are_read_from_the_file_and_never_stored_elsewhere(shared: Shared) -> None:
     shared.follow()
     keeper = shared.logins.keeper()
-    assert keeper.current(shared.logins.key()) == shared.login["accessToken"]
+    assert keeper.access_token(shared.logins.key()) == shared.login["accessToken"]
     assert keeper.before_dispatch(shared.logins.key())
-    assert keeper.states()[shared.logins.key()].state == "valid"
+    assert keeper.statuses()[shared.logins.key()].state == "valid"
     assert "accessToken" not in shared.logins.entry()
 
 
 def test_a_changed_file_is_read_again_at_the_next_beat(shared: Shared) -> None:
     shared.follow()
     keeper = shared.logins.keeper()
-    keeper.beat()
+    keeper.run_due()
     assert shared.logins.new == []
     shared.renew()
-    keeper.beat()
-    assert keeper.current(shared.logins.key()) == shared.login["accessToken"]
+    keeper.run_due()
+    assert keeper.access_token(shared.logins.key()) == shared.login["accessToken"]
     assert shared.logins.new == [shared.logins.key()]
 
 
@@ -78,13 +78,13 @@ def test_an_expired_one_waits_for_claude_code(shared: Shared) -> None:
     standing = keeper.before_dispatch(shared.logins.key())
     assert not standing
     assert standing.retry_at > shared.logins.clock.now
-    assert "has expired: run claude, which renews it, or set refreshImported" in standing.words
+    assert "has expired: run claude, which renews it, or set refreshImported" in standing.reason
     assert shared.logins.server.calls == ()
     assert shared.logins.out == []
     shared.renew()
     shared.logins.clock.now = standing.retry_at
     assert keeper.before_dispatch(shared.logins.key())
-    assert keeper.current(shared.logins.key()) == shared.login["accessToken"]
+    assert keeper.access_token(shared.logins.key()) == shared.login["accessToken"]
 
 
 def test_a_refused_one_is_out_until_the_file_changes(shared: Shared) -> None:
@@ -93,7 +93,7 @@ def test_a_refused_one_is_out_until_the_file_changes(shared: Shared) -> None:
     standing = keeper.after_401(shared.logins.key(), shared.login["accessToken"])
     assert not standing
     assert standing.retry_at is None
-    assert "was refused" in standing.words
+    assert "was refused" in standing.reason
     shared.renew()
     shared.logins.pass_time(keeper, 0.1)
     assert keeper.before_dispatch(shared.logins.key())
@@ -113,7 +113,7 @@ def test_a_missing_or_garbled_file_is_told_once_and_heals(shared: Shared) -> Non
     assert any("can't read it" in line for line in shared.logins.said)
     assert not keeper.before_dispatch(shared.logins.key())
     shared.renew()
-    keeper.beat()
+    keeper.run_due()
     assert keeper.before_dispatch(shared.logins.key())
 
 
@@ -122,12 +122,12 @@ def test_until_the_file_can_be_read_the_configs_tokens_serve(shared: Shared) -> 
     shared.path.unlink()
     shared.logins.write({"accounts": [{**entry, "importFrom": str(shared.path)}]})
     keeper = shared.logins.keeper()
-    assert keeper.current(shared.logins.key()) == entry["accessToken"]
+    assert keeper.access_token(shared.logins.key()) == entry["accessToken"]
     shared.renew()
-    keeper.beat()
-    assert keeper.current(shared.logins.key()) == shared.login["accessToken"]
+    keeper.run_due()
+    assert keeper.access_token(shared.logins.key()) == shared.login["accessToken"]
     keeper.configure(shared.logins.shelf.file.load())
-    assert keeper.current(shared.logins.key()) == shared.login["accessToken"]
+    assert keeper.access_token(shared.logins.key()) == shared.login["accessToken"]
 
 
 # --- refreshImported ------------------------------------------------------------------------------
@@ -143,11 +143,11 @@ def test_on_request_it_is_renewed_into_claude_codes_own_file(shared: Shared) -> 
     assert new["refreshToken"] != old["refreshToken"]
     assert new["scopes"] == ["a"]
     assert new["expiresAt"] == round((shared.logins.clock.now + 8 * 3600) * 1000)
-    assert keeper.current(shared.logins.key()) == new["accessToken"]
+    assert keeper.access_token(shared.logins.key()) == new["accessToken"]
     assert shared.logins.server.can_refresh(new["refreshToken"])
     assert json.loads(shared.path.read_text())["other"] == 1
     assert shared.path.stat().st_mode & 0o777 == 0o600
-    keeper.beat()
+    keeper.run_due()
     assert shared.logins.server.granted == 1
     assert shared.logins.new == [shared.logins.key()]
     assert sorted(path.name for path in shared.path.parent.iterdir()) == [".credentials.json"]
@@ -159,7 +159,7 @@ def test_what_claude_code_renewed_meanwhile_is_adopted(shared: Shared) -> None:
     shared.logins.later(9)
     shared.renew()
     assert keeper.before_dispatch(shared.logins.key())
-    assert keeper.current(shared.logins.key()) == shared.login["accessToken"]
+    assert keeper.access_token(shared.logins.key()) == shared.login["accessToken"]
     assert shared.logins.server.calls == ()
 
 
@@ -183,7 +183,7 @@ def test_nothing_is_spent_while_claude_code_renews(shared: Shared, monkeypatch: 
         lock.mkdir()
         standing = keeper.before_dispatch(shared.logins.key())
         assert not standing
-        assert f"{lock}: Claude Code has held it" in standing.words
+        assert f"{lock}: Claude Code has held it" in standing.reason
         lock.rmdir()
         shared.logins.later(0.1)
     assert shared.logins.server.calls == ()
@@ -243,4 +243,4 @@ def test_a_lost_answer_is_told_here_too(shared: Shared) -> None:
     assert not keeper.before_dispatch(shared.logins.key())
     shared.logins.clock.now += 6
     standing = keeper.before_dispatch(shared.logins.key())
-    assert "that answer probably held the new tokens" in standing.words
+    assert "that answer probably held the new tokens" in standing.reason

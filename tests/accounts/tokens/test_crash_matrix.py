@@ -30,9 +30,9 @@ ROUNDS = 3
 CHILD = """
 import json, os, signal, sys, tempfile
 from pathlib import Path
-from teamclaude.accounts import tokens
-from teamclaude.accounts.tokens.refresh_journal import side_path
-from teamclaude.accounts.tokens.refresh import Refresher
+from teamclaude.accounts.oauth import token_endpoint
+from teamclaude.accounts.tokens.refresh_journal import token_side_path
+from teamclaude.accounts.tokens.refresh import SpendingRefresher
 from teamclaude.accounts.config.config_file import ConfigFile
 from teamclaude.accounts.tokens.token_store import ConfigStore
 
@@ -75,14 +75,14 @@ def run(config, key, now, wanted):
 
     file = ConfigFile(Path(config), lambda line: None)
     oauth = file.load().oauth
-    refresher = Refresher(side_path(file.path, "one lock"), ConfigStore(file, key), lambda: now)
+    refresher = SpendingRefresher(token_side_path(file.path, "one lock"), ConfigStore(file, key), lambda: now)
     tempfile.mkstemp = around(tempfile.mkstemp, created)
     os.fsync = around(os.fsync, lambda handle: where + (" directory" if renamed else "") + " fsync")
     os.replace = around(os.replace, replaced)
     os.write = around(os.write, wrote)
     os.unlink = around(os.unlink, removed)
-    spend = around(lambda token: tokens.refresh(oauth, token, clock=lambda: now), lambda token: "call")
-    refresher.renew(spend)
+    spend = around(lambda token: token_endpoint.refresh_tokens(oauth, token, clock=lambda: now), lambda token: "call")
+    refresher.refresh(spend)
     return steps
 
 for line in sys.stdin:
@@ -214,19 +214,19 @@ def test_a_restart_after_a_kill(forker: Forker, logins: Any, step: str, round_: 
     assert granted == (0 if outcome in (SILENT, GOOD) else 1)
 
     keeper = logins.keeper()  # the restart
-    keeper.beat()
+    keeper.run_due()
     usable = bool(keeper.before_dispatch(logins.key()))
     entry = logins.entry()
     assert usable is (outcome != LOST)
     if usable:
-        assert keeper.current(logins.key()) == entry["accessToken"]
+        assert keeper.access_token(logins.key()) == entry["accessToken"]
         assert logins.server.accepts(entry["accessToken"])
         assert logins.server.can_refresh(entry["refreshToken"])
         assert logins.server.granted == 1
         assert len(logins.server.calls) == 1
     else:
         assert [call.outcome for call in logins.server.calls] == ["granted", "invalid_grant: used twice"]
-        assert logins.out == [(logins.key(), keeper.before_dispatch(logins.key()).words)]
+        assert logins.out == [(logins.key(), keeper.before_dispatch(logins.key()).reason)]
         assert logins.said[0].endswith("log in again: teamclaude login")
     said = [] if outcome in (SILENT, DONE) else [outcome]
     assert (
@@ -236,7 +236,7 @@ def test_a_restart_after_a_kill(forker: Forker, logins: Any, step: str, round_: 
     )
 
     again = logins.keeper()  # and the one after it has nothing to do
-    again.beat()
+    again.run_due()
     assert bool(again.before_dispatch(logins.key())) is usable
     assert len(logins.server.calls) == (1 if usable else 2)
     assert len(logins.said) == len(said)

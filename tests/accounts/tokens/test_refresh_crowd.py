@@ -19,21 +19,21 @@ ROOT = Path(__file__).resolve().parents[3]
 CROWD = """
 import json, sys, threading
 from pathlib import Path
-from teamclaude.accounts.tokens.token_manager import TokenKeeper
+from teamclaude.accounts.tokens.token_manager import TokenManager
 from teamclaude.accounts.config.config_file import ConfigFile
 
 key, now, failed = sys.argv[2], float(sys.argv[3]), sys.argv[4]
 file = ConfigFile(Path(sys.argv[1]), print, lock_timeout_s=30)
 said = []
-keeper = TokenKeeper(
+keeper = TokenManager(
     file, file.load(), clock=lambda: now, warn=said.append,
-    on_new_tokens=lambda key: None, on_locked_out=lambda key, words: said.append(words),
+    on_new_tokens=lambda key: None, on_auth_failed=lambda key, words: said.append(words),
 )
 told = []
 
 def work():
     usable = keeper.after_401(key, failed) if failed else keeper.before_dispatch(key)
-    told.append([bool(usable), keeper.current(key)])
+    told.append([bool(usable), keeper.access_token(key)])
 
 threads = [threading.Thread(target=work) for _ in range(8)]
 print("ready", flush=True)
@@ -101,8 +101,10 @@ def test_a_burst_of_fifty_401s_costs_one_refresh(logins: Any) -> None:
     logins.put("anna")
     keeper = logins.keeper()
     logins.later(1)
-    old = keeper.current(logins.key())
-    results = burst(50, lambda: (bool(keeper.after_401(logins.key(), old)), keeper.current(logins.key())))
+    old = keeper.access_token(logins.key())
+    results = burst(
+        50, lambda: (bool(keeper.after_401(logins.key(), old)), keeper.access_token(logins.key()))
+    )
     assert results == [(True, logins.entry()["accessToken"])] * 50
     assert logins.server.granted == 1
     assert logins.new == [logins.key()]
@@ -113,7 +115,7 @@ def test_a_burst_while_the_server_is_busy_costs_one_call(logins: Any) -> None:
     keeper = logins.keeper()
     logins.later(1)
     logins.server.script.always(Fault.status(429), path=TOKEN_PATH)
-    old = keeper.current(logins.key())
+    old = keeper.access_token(logins.key())
     results = burst(50, lambda: bool(keeper.after_401(logins.key(), old)))
     assert results == [False] * 50
     logins.server.wait_until(lambda server: server.inflight == 0)
@@ -153,4 +155,4 @@ def test_renewals_reloads_and_readers_at_once_end_with_the_stored_tokens(logins:
     assert logins.server.granted == 10
     assert len(logins.server.calls) == 10
     for name in ("anna", "bob"):
-        assert keeper.current(logins.key(name)) == logins.entry(name)["accessToken"]
+        assert keeper.access_token(logins.key(name)) == logins.entry(name)["accessToken"]

@@ -13,15 +13,15 @@ from tests.fakeapi.authserver import TOKEN_PATH
 
 
 def stored_is_current(logins: Any, keeper: Any, name: str = "anna") -> bool:
-    return bool(keeper.current(logins.key(name)) == logins.entry(name)["accessToken"])
+    return bool(keeper.access_token(logins.key(name)) == logins.entry(name)["accessToken"])
 
 
 def test_a_fresh_token_is_served_as_it_is(logins: Any) -> None:
     logins.put("anna")
     keeper = logins.keeper()
-    assert keeper.current(logins.key()) == logins.entry()["accessToken"]
+    assert keeper.access_token(logins.key()) == logins.entry()["accessToken"]
     assert keeper.before_dispatch(logins.key())
-    assert keeper.states()[logins.key()].state == "valid"
+    assert keeper.statuses()[logins.key()].state == "valid"
     assert logins.server.calls == ()
     assert logins.new == []
 
@@ -29,31 +29,31 @@ def test_a_fresh_token_is_served_as_it_is(logins: Any) -> None:
 def test_an_account_that_is_no_login_is_none_of_its_business(logins: Any) -> None:
     logins.write({"accounts": [{"name": "key", "type": "apikey", "apiKey": "sk-ant-api03-FAKE"}]})
     keeper = logins.keeper()
-    assert keeper.states() == {}
-    assert keeper.current("key") is None
+    assert keeper.statuses() == {}
+    assert keeper.access_token("key") is None
     assert keeper.before_dispatch("key")
     assert not keeper.after_401("key", "sk-ant-api03-FAKE")
-    assert keeper.beat() == 10.0
+    assert keeper.run_due() == 10.0
 
 
 def test_a_due_token_serves_on_while_it_is_renewed_beside(logins: Any) -> None:
     logins.put("anna")
     work: list[Any] = []
     keeper = logins.keeper(spawn=work.append)
-    old = keeper.current(logins.key())
+    old = keeper.access_token(logins.key())
     logins.later(8 - 0.05)
     assert keeper.before_dispatch(logins.key())
-    assert keeper.current(logins.key()) == old
-    assert keeper.states()[logins.key()].state == "refresh due"
+    assert keeper.access_token(logins.key()) == old
+    assert keeper.statuses()[logins.key()].state == "refresh due"
     assert len(work) == 1
     assert logins.server.calls == ()
     work.pop()()
-    assert keeper.current(logins.key()) != old
+    assert keeper.access_token(logins.key()) != old
     assert stored_is_current(logins, keeper)
     assert logins.new == [logins.key()]
     assert logins.server.granted == 1
     assert keeper.before_dispatch(logins.key())
-    assert keeper.beat()
+    assert keeper.run_due()
     assert work == []
 
 
@@ -62,16 +62,16 @@ def test_an_expired_token_is_renewed_first(logins: Any) -> None:
     keeper = logins.keeper(spawn=lambda work: pytest.fail("not beside: first"))
     logins.later(9)
     assert keeper.before_dispatch(logins.key())
-    assert logins.server.accepts(keeper.current(logins.key()))
+    assert logins.server.accepts(keeper.access_token(logins.key()))
 
 
 def test_a_refused_token_is_renewed_once_and_only_while_it_is_current(logins: Any) -> None:
     logins.put("anna")
     keeper = logins.keeper()
-    old = keeper.current(logins.key())
+    old = keeper.access_token(logins.key())
     logins.later(1)
     assert keeper.after_401(logins.key(), old)
-    new = keeper.current(logins.key())
+    new = keeper.access_token(logins.key())
     assert new != old
     assert logins.server.accepts(new)
     assert keeper.after_401(logins.key(), old)  # of a burst: the others find the new one
@@ -79,7 +79,7 @@ def test_a_refused_token_is_renewed_once_and_only_while_it_is_current(logins: An
     again = keeper.after_401(logins.key(), new)
     assert not again
     assert again.retry_at is None
-    assert "renewed just now" in again.words
+    assert "renewed just now" in again.reason
     assert logins.server.granted == 1
 
 
@@ -88,11 +88,11 @@ def test_an_idle_night_is_renewed_ahead(logins: Any) -> None:
     keeper = logins.keeper()
     end = logins.clock.now + 50 * 3600
     while logins.clock.now < end:
-        pause = keeper.beat()
+        pause = keeper.run_due()
         assert 1.0 <= pause <= 10.0
         logins.clock.now += pause
         for name in ("anna", "bob"):
-            assert logins.server.accepts(keeper.current(logins.key(name)))
+            assert logins.server.accepts(keeper.access_token(logins.key(name)))
     assert logins.server.granted == 12
     assert len(logins.server.calls) == 12
     assert logins.said == []
@@ -104,7 +104,7 @@ def test_a_disabled_account_is_not_renewed_ahead(logins: Any) -> None:
     keeper = logins.keeper()
     logins.pass_time(keeper, 9)
     assert logins.server.calls == ()
-    assert keeper.beat() == 10.0
+    assert keeper.run_due() == 10.0
     assert keeper.before_dispatch(logins.key())
     assert logins.server.granted == 1
 
@@ -120,7 +120,7 @@ def busy_hour(logins: Any, keepers: list[Any], life: float, granted: Any = None)
         for keeper in keepers:
             assert keeper.before_dispatch(logins.key())
             keeper.configure(logins.shelf.file.load())
-            keeper.beat()
+            keeper.run_due()
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_restart_renews_no_token_that_lives_shortly(logins: Any) -> None:
     busy_hour(logins, [logins.keeper()], 240)
     granted = logins.server.granted
     for _ in range(5):
-        logins.keeper().beat()
+        logins.keeper().run_due()
     assert logins.server.granted <= granted + 1
 
 
@@ -202,15 +202,15 @@ def test_a_busy_server_is_asked_less_and_less_while_the_token_serves(logins: Any
     began = logins.clock.now
     while logins.clock.now < began + 299:
         assert keeper.before_dispatch(logins.key())
-        logins.clock.now += keeper.beat()
+        logins.clock.now += keeper.run_due()
     logins.pass_time(keeper, 0.5)
     assert asked[:7] == [0, 5, 15, 35, 75, 155, 315]
     assert max(after - before for before, after in zip(asked[6:], asked[7:])) <= 310
     standing = keeper.before_dispatch(logins.key())
     assert not standing
     assert standing.retry_at > logins.clock.now
-    assert "503" in standing.words
-    assert keeper.states()[logins.key()].state == "refresh due"
+    assert "503" in standing.reason
+    assert keeper.statuses()[logins.key()].state == "refresh due"
     assert len(logins.said) == 1
     assert logins.out == []
 
@@ -224,7 +224,7 @@ def test_a_server_that_is_back_heals_everything(logins: Any) -> None:
     logins.clock.now += 5
     assert keeper.before_dispatch(logins.key())
     assert "was still good" in logins.said[-1]
-    assert keeper.states()[logins.key()] == logins.keeper().states()[logins.key()]
+    assert keeper.statuses()[logins.key()] == logins.keeper().statuses()[logins.key()]
 
 
 def test_until_the_pause_is_over_requests_ask_nobody(logins: Any) -> None:
@@ -234,7 +234,7 @@ def test_until_the_pause_is_over_requests_ask_nobody(logins: Any) -> None:
     logins.server.script.once(Fault.status(429, retry_after=60), path=TOKEN_PATH)
     standing = keeper.before_dispatch(logins.key())
     assert standing.retry_at == logins.clock.now + 60
-    assert "oauth.userAgent" in standing.words
+    assert "oauth.userAgent" in standing.reason
     for _ in range(5):
         assert not keeper.before_dispatch(logins.key())
     assert len(logins.server.log) == 1
@@ -247,14 +247,14 @@ def test_a_401_while_the_server_is_busy_is_followed_up_later(logins: Any) -> Non
     keeper = logins.keeper()
     logins.later(1)
     logins.server.script.once(Fault.status(429), path=TOKEN_PATH)
-    old = keeper.current(logins.key())
+    old = keeper.access_token(logins.key())
     standing = keeper.after_401(logins.key(), old)
     assert not standing
     assert standing.retry_at == logins.clock.now + 5
     assert not keeper.before_dispatch(logins.key())  # it will not be sent again
     logins.pass_time(keeper, 0.01)
     assert keeper.before_dispatch(logins.key())
-    assert keeper.current(logins.key()) != old
+    assert keeper.access_token(logins.key()) != old
 
 
 def test_an_error_nobody_foresaw_is_told_and_not_repeated_at_once(logins: Any) -> None:
@@ -267,8 +267,8 @@ def test_an_error_nobody_foresaw_is_told_and_not_repeated_at_once(logins: Any) -
 
     keeper = logins.keeper(spend=broken)
     logins.later(8 - 0.05)
-    keeper.beat()
-    keeper.beat()
+    keeper.run_due()
+    keeper.run_due()
     assert len(calls) == 1
     assert logins.said == ["internal error while renewing tokens: ZeroDivisionError"]
 
@@ -281,21 +281,21 @@ def test_a_refused_login_serves_to_its_end_and_then_is_out(logins: Any) -> None:
     keeper = logins.keeper()
     logins.server.revoke(logins.server.users[0])
     logins.later(8 - 0.05)
-    keeper.beat()
+    keeper.run_due()
     assert logins.said == [
         "anna: re-login needed: the login is not valid any more (token endpoint: 400 invalid_grant); "
         "log in again: teamclaude login"
     ]
     assert keeper.before_dispatch(logins.key())
     assert logins.out == []
-    assert keeper.states()[logins.key()].state == "re-login needed"
+    assert keeper.statuses()[logins.key()].state == "re-login needed"
     logins.pass_time(keeper, 1)
     assert [key for key, _ in logins.out] == [logins.key()]
-    assert keeper.beat() == 10.0
+    assert keeper.run_due() == 10.0
     standing = keeper.before_dispatch(logins.key())
     assert not standing
     assert standing.retry_at is None
-    assert "log in again" in standing.words
+    assert "log in again" in standing.reason
     assert len(logins.server.calls) == 1
 
 
@@ -305,19 +305,19 @@ def test_a_refused_login_is_known_after_a_restart_and_heals_by_a_new_one(logins:
     logins.server.revoke(logins.server.users[0])
     assert not logins.keeper().before_dispatch(logins.key())
     keeper = logins.keeper()
-    assert keeper.states()[logins.key()].state == "re-login needed"
+    assert keeper.statuses()[logins.key()].state == "re-login needed"
     assert not keeper.before_dispatch(logins.key())
     assert len(logins.server.calls) == 1
     logins.put("anna")
     assert keeper.configure(logins.shelf.file.load()) == [logins.key()]
     assert keeper.before_dispatch(logins.key())
-    assert keeper.states()[logins.key()].state == "valid"
+    assert keeper.statuses()[logins.key()].state == "valid"
 
 
 def test_a_token_without_a_refresh_token_ends_with_words(logins: Any) -> None:
     logins.put("anna", refreshToken=None, refreshTokenExpiresAt=None)
     keeper = logins.keeper()
-    keeper.beat()
+    keeper.run_due()
     assert logins.said == ["anna: its login ends in 8 hours; before that, log in again: teamclaude login"]
     logins.pass_time(keeper, 9)
     assert "no refresh token" in logins.said[1]
@@ -328,13 +328,13 @@ def test_a_token_without_a_refresh_token_ends_with_words(logins: Any) -> None:
 def test_the_end_of_the_login_is_told_three_days_before_and_once(logins: Any) -> None:
     logins.put("anna", disabled=True)
     keeper = logins.keeper()
-    keeper.beat()
+    keeper.run_due()
     logins.later(26.9 * 24)
-    keeper.beat()
+    keeper.run_due()
     assert logins.said == []
     logins.later(0.2 * 24)
-    keeper.beat()
-    keeper.beat()
+    keeper.run_due()
+    keeper.run_due()
     assert logins.said == ["anna: its login ends in 3 days; before that, log in again: teamclaude login"]
 
 
@@ -357,8 +357,8 @@ def test_accounts_come_and_go(logins: Any) -> None:
     keeper = logins.keeper()
     logins.put("bob")
     assert keeper.configure(logins.shelf.file.load()) == []
-    assert list(keeper.states()) == [logins.key("bob")]
-    assert keeper.current(logins.key()) is None
+    assert list(keeper.statuses()) == [logins.key("bob")]
+    assert keeper.access_token(logins.key()) is None
     assert keeper.before_dispatch(logins.key())
 
 

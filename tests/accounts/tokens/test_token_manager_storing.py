@@ -15,7 +15,7 @@ from teamclaude.errors import ConfigError
 
 
 def stored_is_current(logins: Any, keeper: Any) -> bool:
-    return bool(keeper.current(logins.key()) == logins.entry()["accessToken"])
+    return bool(keeper.access_token(logins.key()) == logins.entry()["accessToken"])
 
 
 # --- what an earlier process left -----------------------------------------------------------------
@@ -29,12 +29,12 @@ def test_an_interrupted_refresh_is_finished_at_the_first_beat(logins: Any) -> No
     logins.put("anna")
     note_of(logins, logins.entry()["refreshToken"]).write_start(logins.clock.now)
     keeper = logins.keeper()
-    keeper.beat()
+    keeper.run_due()
     assert logins.server.granted == 1
     assert stored_is_current(logins, keeper)
     assert "was never stored" in logins.said[0]
     assert "was still good" in logins.said[0]
-    keeper.beat()
+    keeper.run_due()
     assert len(logins.server.calls) == 1
 
 
@@ -44,17 +44,17 @@ def test_a_lost_login_is_told_at_the_first_beat(logins: Any) -> None:
     note_of(logins, token).write_start(logins.clock.now)
     logins.server.issuer.refresh({"refresh_token": token}, logins.clock.now)  # whose answer was lost
     keeper = logins.keeper()
-    keeper.beat()
+    keeper.run_due()
     assert logins.said[0].startswith("anna: re-login needed: the answer to a refresh at 20")
     assert "that answer probably held the new tokens" in logins.said[0]
-    keeper.beat()
+    keeper.run_due()
     assert len(logins.server.calls) == 1
 
 
 def test_a_note_of_a_token_that_was_replaced_means_nothing(logins: Any) -> None:
     logins.put("anna")
     note_of(logins, "sk-ant-ort01-FAKE-of-before").write_start(logins.clock.now)
-    logins.keeper().beat()
+    logins.keeper().run_due()
     assert logins.server.calls == ()
     assert logins.said == []
 
@@ -82,15 +82,15 @@ def test_tokens_that_cannot_be_stored_are_used_told_and_stored_later(logins: Any
     logins.later(9)
     full(True)
     assert keeper.before_dispatch(logins.key())
-    token = keeper.current(logins.key())
+    token = keeper.access_token(logins.key())
     assert logins.server.accepts(token)
     assert not stored_is_current(logins, keeper)
     assert len(logins.said) == 1
     assert "can't be stored and are kept in" in logins.said[0]
-    assert "can't be stored" in keeper.states()[logins.key()].words
+    assert "can't be stored" in keeper.statuses()[logins.key()].reason
     logins.pass_time(keeper, 0.1)
     assert keeper.configure(logins.shelf.file.load()) == []  # a reload brings no old token back
-    assert keeper.current(logins.key()) == token
+    assert keeper.access_token(logins.key()) == token
     assert len(logins.said) == 1
     full(False)
     logins.pass_time(keeper, 0.1)
@@ -110,7 +110,7 @@ def test_unstored_tokens_are_stored_at_the_end(logins: Any, full: Any) -> None:
     full(False)
     keeper.stop()
     assert stored_is_current(logins, keeper)
-    assert not keeper.after_401(logins.key(), keeper.current(logins.key()))  # nothing begins any more
+    assert not keeper.after_401(logins.key(), keeper.access_token(logins.key()))  # nothing begins any more
     assert logins.server.granted == 1
 
 
@@ -123,7 +123,7 @@ def test_a_new_login_beats_tokens_that_could_not_be_stored(logins: Any, full: An
     full(False)
     logins.put("anna")
     assert keeper.configure(logins.shelf.file.load()) == [logins.key()]
-    keeper.beat()
+    keeper.run_due()
     assert stored_is_current(logins, keeper)
     logins.later(9)
     assert keeper.before_dispatch(logins.key())  # the lock is free again
@@ -183,8 +183,8 @@ def test_a_login_goes_on_while_the_file_is_gone_or_no_good_and_is_stored_when_it
         logins.shelf.put(content)
     for _ in range(3):
         assert keeper.before_dispatch(logins.key())
-        assert logins.server.accepts(keeper.current(logins.key()))
-        assert "can't be stored and are kept in" in keeper.states()[logins.key()].words
+        assert logins.server.accepts(keeper.access_token(logins.key()))
+        assert "can't be stored and are kept in" in keeper.statuses()[logins.key()].reason
         logins.clock.now += 60
     logins.shelf.put(good)
     assert keeper.configure(logins.shelf.file.load()) == []  # an old token is not taken back
@@ -203,12 +203,12 @@ def test_a_server_that_ends_while_the_file_is_no_good_finds_its_tokens_at_the_ne
     logins.later(9)
     logins.shelf.put("half an edit")
     assert keeper.before_dispatch(logins.key())
-    token = keeper.current(logins.key())
+    token = keeper.access_token(logins.key())
     keeper.stop()
     logins.shelf.put(good)
     again = logins.keeper()
     assert again.before_dispatch(logins.key())
-    assert again.current(logins.key()) == token
+    assert again.access_token(logins.key()) == token
     assert logins.server.granted == 1
     assert logins.entry()["accessToken"] == token
 
@@ -239,6 +239,6 @@ def test_a_renewal_is_one_read_and_one_write_of_the_config_also_with_sixteen_acc
     for name in names:
         assert keeper.before_dispatch(logins.key(name))
         assert keeper.configure(logins.shelf.file.load()) == []  # as the server does after each change
-        keeper.beat()
+        keeper.run_due()
     assert logins.server.granted == 16
     assert counts == {"reads": 16, "writes": 16, "parses": 16}

@@ -26,13 +26,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         options: Any,
         out: TextIO,
         *,
-        line: Callable[..., str],
-        camera: Any,
+        render_request: Callable[..., str],
+        sampler: Any,
         deck: Optional[Callable[..., None]],
     ) -> int:
         seen.append(options)
-        kind = "a Deck" if deck else "a camera" if camera else "lines"
-        out.write(line(Activity("tc-1", AT, "GET", "/", outcome="served")) + "\n" + kind + "\n")
+        kind = "a Deck" if deck else "a sampler" if sampler else "lines"
+        out.write(render_request(Activity("tc-1", AT, "GET", "/", outcome="served")) + "\n" + kind + "\n")
         return 7
 
     monkeypatch.setattr(runner, "run_demo", run_demo)
@@ -66,7 +66,7 @@ def test_every_word(asked: list[Any], cli: Callable[..., Ended]) -> None:
     assert asked == [
         runner.DemoOptions(sessions=9, accounts=4, speed=120, headless=True, seconds=2.5, seed=3)
     ]
-    assert "a camera" in ended.out
+    assert "a sampler" in ended.out
 
 
 def test_on_a_terminal_it_shows_the_deck_slowly_until_it_is_left(

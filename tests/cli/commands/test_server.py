@@ -114,7 +114,8 @@ def test_a_line_about_an_account_has_its_time_and_fits_a_stream_of_any_encoding(
 
 COLLECTING = """
 import gc, os
-from teamclaude.cli import main, server
+from teamclaude.cli import main
+from teamclaude.cli.commands import server
 def instead(service, say, begin):
     begin()
     service.stop(0)
