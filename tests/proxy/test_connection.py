@@ -305,7 +305,7 @@ def test_an_error_nobody_foresaw_is_a_500_and_one_line(
     def broken(body: object) -> None:
         raise KeyError("sk-ant-oat01-FAKE-secret")
 
-    monkeypatch.setattr("teamclaude.proxy.forwarding.routing_request.scan", broken)
+    monkeypatch.setattr("teamclaude.proxy.forwarding.routing_request.scan_body", broken)
     raw = s.raw().request(body=PLAIN)
     answer = raw.answer()
     assert answer.error() == (500, "api_error")
