@@ -32,7 +32,7 @@ def held_on(s: Any, seconds: float, **body: Any) -> Asker:
     asker = Asker(s, **{"session": "s1", **body})
     s.until(
         lambda: (
-            s.service.runtime.router.waiting_exchanges == 1 and s.service.runtime.journal.waiting_exchanges()
+            s.service.runtime.router.waiting == 1 and s.service.runtime.journal.waiting_exchanges()
         )
     )
     return asker

@@ -212,7 +212,7 @@ def test_without_a_descriptor_a_connection_is_accepted_with_the_spare_one_and_an
         assert "no descriptor is free" in refused(raw)
         raw.close()
         deadline = time.monotonic() + 5
-        while not listener._spare_descriptor.give():
+        while not listener._spare_descriptor.release():
             assert time.monotonic() < deadline, "the spare one was never taken back"
 
 

@@ -132,7 +132,7 @@ def test_a_config_that_cannot_be_written_again_is_told_once_and_tried_again(
         assert len(s.warnings) == 1
         assert "No space left on device" in s.warnings[0]
     assert s.ask().account == "a"
-    s.service._look_at_config()
+    s.service._check_config()
     assert s.document()["accounts"][0]["name"] == "a"
 
 

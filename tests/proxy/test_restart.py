@@ -24,12 +24,12 @@ SERVER = """
 import sys
 from pathlib import Path
 from teamclaude.accounts.config.config_file import ConfigFile
-from teamclaude.proxy.server import Service
+from teamclaude.proxy.server import ProxyServer
 
 def warn(line):
     print(line, file=sys.stderr, flush=True)
 
-service = Service(ConfigFile(Path(sys.argv[1]), warn), warn=warn, save_sec=0.02)
+service = ProxyServer(ConfigFile(Path(sys.argv[1]), warn), warn=warn, save_sec=0.02)
 service.start()
 print(service.port, flush=True)
 service.wait()

@@ -202,7 +202,7 @@ class Forwarder:
                 standing = yield partial(self._check_token, lease.account)
                 way = self._house.targets().target(lease.account)  # with the token that may be new
                 if way is not None and not standing:
-                    attempt.note = standing.words
+                    attempt.note = standing.reason
                     self._no_token(lease, standing)
                     return False
             if way is None:  # removed by a reload since it was chosen

@@ -215,7 +215,7 @@ def test_a_refused_login_is_left_out_until_its_credentials_change(stage: Build) 
     s.api.accounts[home].revoke_token(f"sk-ant-oat01-FAKE-{home}")
     assert s.ask(session="s1").account != home
     assert s.account(home)["status"] == "auth_failed"
-    s.api.accounts[home].issue("sk-ant-oat01-FAKE-new")
+    s.api.accounts[home].issue_token("sk-ant-oat01-FAKE-new")
     document = s.document()
     next(a for a in document["accounts"] if a["name"] == home)["accessToken"] = "sk-ant-oat01-FAKE-new"
     s.write(document)

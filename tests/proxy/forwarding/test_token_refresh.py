@@ -39,7 +39,8 @@ class Stage:
         self.clock = Clock()
         self.path = path
         self.api = FakeApi([], clock=self.clock).start()
-        self.auth = AuthServer([], api=self.api, clock=self.clock, access_life=600).start()
+        self.auth = AuthServer([], api=self.api, clock=self.clock, access_life=600)
+        self.auth.start()
         entries = [self.auth.log_in(FakeUser(name)) for name in names]
         self.said: list[str] = []
         self.write(entries)
