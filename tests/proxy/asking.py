@@ -30,15 +30,11 @@ def held_on(s: Any, seconds: float, **body: Any) -> Asker:
     """A request that the only account refuses for so long, and that waits for it."""
     s.api.script.once(Fault.quota("5h", reset_in=seconds))
     asker = Asker(s, **{"session": "s1", **body})
-    s.until(
-        lambda: (
-            s.service.runtime.router.waiting == 1 and s.service.runtime.journal.waiting_exchanges()
-        )
-    )
+    s.until(lambda: s.service.runtime.router.waiting == 1 and s.service.runtime.journal.waiting_exchanges())
     return asker
 
 
 def free(s: Any, clock: Any, seconds: float) -> None:
     """That many seconds later, all who wait look again."""
     clock.now += seconds
-    s.service.runtime.router.wake()
+    s.service.runtime.router.clock_moved()

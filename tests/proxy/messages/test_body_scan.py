@@ -277,7 +277,12 @@ def document(rng: random.Random) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "limits", [{}, {"_SMALL_BYTES": 0, "_FRONT_BYTES": 40}, {"_SMALL_BYTES": 0, "_FRONT_BYTES": 40, "_MEDIUM_BYTES": 0}]
+    "limits",
+    [
+        {},
+        {"_SMALL_BYTES": 0, "_FRONT_BYTES": 40},
+        {"_SMALL_BYTES": 0, "_FRONT_BYTES": 40, "_MEDIUM_BYTES": 0},
+    ],
 )
 def test_random_documents_agree_with_the_standard_parser(limits, monkeypatch):
     for name, limit in limits.items():
