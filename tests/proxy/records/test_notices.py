@@ -330,8 +330,8 @@ def test_the_server_tells_of_a_limit_a_hold_and_its_end(stage: Build, clock: Any
     s.service._notices._tell = lambda notice, now: lines.append(str(notice))
     asker = held_on(s, 600.0)
     clock.now += 10
-    s.service._notices.look()
-    s.service._notices.look()
+    s.service._notices.poll()
+    s.service._notices.poll()
     back = time.strftime("%H:%M", time.gmtime(clock.now + 590))
     assert [line.partition(" (")[0] for line in lines] == [
         "LIMIT alice: the 5h window is full",
@@ -340,7 +340,7 @@ def test_the_server_tells_of_a_limit_a_hold_and_its_end(stage: Build, clock: Any
     free(s, clock, 591)
     s.wait_for_record(asker.done().headers["x-teamclaude-request"])
     del lines[:]
-    s.service._notices.look()
+    s.service._notices.poll()
     assert lines == [
         "RESET alice: a new 5h window",
         "HELD s1 claude-opus-4-8: over after 11 min, served by alice",
@@ -353,7 +353,7 @@ def test_who_is_held_when_the_server_stops_has_its_end_told(stage: Build, clock:
     s.service._notices._tell = lambda notice, now: lines.append(str(notice))
     held_on(s, 600.0)
     clock.now += 10
-    s.service._notices.look()
+    s.service._notices.poll()
     s.service.stop(0)
     assert "over after" in lines[-1]
     assert "refused: The proxy is shutting down" in lines[-1]
