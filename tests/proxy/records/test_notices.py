@@ -327,7 +327,7 @@ def test_accounts_are_looked_at_only_when_something_happened_or_a_window_ends() 
 def test_the_server_tells_of_a_limit_a_hold_and_its_end(stage: Build, clock: Any) -> None:
     s = stage("alice")
     lines: list[str] = []
-    s.service._notices._tell = lambda notice, now: lines.append(str(notice))
+    s.service._notices._emit = lambda notice, now: lines.append(str(notice))
     asker = held_on(s, 600.0)
     clock.now += 10
     s.service._notices.poll()
@@ -350,7 +350,7 @@ def test_the_server_tells_of_a_limit_a_hold_and_its_end(stage: Build, clock: Any
 def test_who_is_held_when_the_server_stops_has_its_end_told(stage: Build, clock: Any) -> None:
     s = stage("alice")
     lines: list[str] = []
-    s.service._notices._tell = lambda notice, now: lines.append(str(notice))
+    s.service._notices._emit = lambda notice, now: lines.append(str(notice))
     held_on(s, 600.0)
     clock.now += 10
     s.service._notices.poll()
@@ -367,7 +367,7 @@ def test_a_defect_in_telling_keeps_the_server_neither_from_serving_nor_from_stop
     def broken(notice: Notice, now: float) -> None:
         raise RuntimeError
 
-    s.service._notices._tell = broken
+    s.service._notices._emit = broken
     asker = held_on(s, 600.0)
     free(s, clock, 601)
     assert asker.done().status == 200
