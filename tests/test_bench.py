@@ -42,10 +42,10 @@ def test_a_figure_is_the_median_of_its_rounds_and_what_is_added_of_their_differe
 
 
 def test_errors_are_told(bench: Any) -> None:
-    rounds, ways = bench("rounds"), bench("ways")
+    rounds, routes = bench("rounds"), bench("routes")
     measured = rounds.Bench(2, 1.0, False)
-    way = ways.Way("direct", SimpleNamespace(port=1))
-    found = measured.measure("load", [way], lambda way: SimpleNamespace(errors=3))
+    route = routes.Route("direct", SimpleNamespace(port=1))
+    found = measured.measure("load", [route], lambda route: SimpleNamespace(errors=3))
     assert len(found["direct"]) == 2
     assert measured.problems == ["load, direct: 3 errors or time-outs"] * 2
 

@@ -1,4 +1,4 @@
-"""What the Deck costs: an idle core's share, a frame at 300 sessions, and the request path beside it.
+"""Measure what the Deck costs: processor time when idle, a frame at 300 sessions, its effect on requests.
 
     python tests/bench/deck.py [--seconds S]          Markdown lines; about 3 minutes
 
@@ -19,13 +19,14 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 import load  # noqa: E402
 import servers  # noqa: E402
-from ways import Way  # noqa: E402
+from routes import Route  # noqa: E402
 
 from teamclaude.deck.model.build import deck_model  # noqa: E402
 from teamclaude.deck.ui import DeckUi  # noqa: E402
@@ -60,9 +61,9 @@ def main() -> int:
 
 
 def paired_p99(pair: tuple[servers.Server, Shown], connections: int) -> list[float]:
-    """Median p99 in ms of each of the two, asked in turn."""
-    ways = [Way("", each) for each in pair]
-    rounds = [[load.measure(way, connections, 2.0).p99 / 1e3 for way in ways] for _ in range(ROUNDS)]
+    """Return the median p99 of each server in ms, measured in turn."""
+    routes = [Route("", cast("servers.Server", each)) for each in pair]  # only the port is read
+    rounds = [[load.measure(route, connections, 2.0).p99 / 1e3 for route in routes] for _ in range(ROUNDS)]
     return [statistics.median(figures) for figures in zip(*rounds)]
 
 
@@ -72,7 +73,7 @@ def made(path: Path) -> Path:
 
 
 def frames() -> tuple[float, float]:
-    """Median ms for the model and for the lines of one frame, in processor time."""
+    """Return the median processor time in ms of the model and of the lines of one frame."""
     state = deck(*(binding(sid(n)) for n in range(MANY)), activity=[request(sid(n)) for n in range(100)])
     model = statistics.median(spent(lambda: deck_model(state)) for _ in range(50))
     board = DeckUi(deck_model(state))
@@ -86,7 +87,7 @@ def spent(work: Callable[[], object]) -> float:
 
 
 def fill(home: Path) -> None:
-    """Claude Code's directory after some months: 30 sessions of now, the rest older."""
+    """Write Claude Code's directory as it is after some months: 30 present sessions, the rest older."""
     claude = ClaudeHome(home / ".claude")
     now = time.time()
     for number in range(TRANSCRIPTS):
@@ -100,7 +101,7 @@ def fill(home: Path) -> None:
 
 
 class Shown:
-    """The server with its Deck on a pseudo-terminal that somebody reads."""
+    """The server with its Deck on a pseudo-terminal whose output is read."""
 
     def __init__(self, home: Path, directory: Path, upstream_port: int) -> None:
         self.port, env = servers.configured(directory, upstream_port)
@@ -125,7 +126,7 @@ class Shown:
                 return
 
     def idle_share(self, seconds: float) -> float:
-        """Of one core, once the disk has been read for the first time."""
+        """Return the share of one core, measured after the disk has been read for the first time."""
         time.sleep(10)
         clock = (~self._child.pid << 3) | 2  # Linux: the clock of a process
         began, before = time.monotonic(), time.clock_gettime(clock)

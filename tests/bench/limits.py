@@ -1,4 +1,4 @@
-"""What the proxy takes when it is asked for too much: `make bench-limits` prints one table.
+"""Measure the proxy at its limits: `make bench-limits` prints one table.
 
 Each row is a load that ends by itself, on a proxy of its own: memory under large bodies, and who still gets
 in when descriptors, connections or threads run out.  Loopback only; about a minute.
@@ -48,7 +48,7 @@ class Row(NamedTuple):
 
 
 class _Upstream(socketserver.ThreadingTCPServer):
-    """Reads a request to its end, waits, answers."""
+    """Read a request to its end, wait, answer."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -98,7 +98,7 @@ def proxy(
     python: str = sys.executable,
     **more: Any,
 ) -> Iterator[Server]:
-    """The proxy as a user starts it, before an upstream that answers after `delay` seconds."""
+    """Start the proxy as a user does, with an upstream that answers after `delay` seconds."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as running:
         home = Path(name)
         api = running.enter_context(_Upstream(delay))
@@ -133,7 +133,7 @@ def ask(
     sock: Optional[socket.socket] = None,
     patience: float = PATIENCE_SEC,
 ) -> str:
-    """Send a request with a body of `size` bytes; the status, or what happened in its place."""
+    """Send a request with a body of `size` bytes; return the status, or what happened instead."""
     try:
         sock = sock or socket.create_connection(("127.0.0.1", port), patience)
         sock.settimeout(patience)
@@ -153,7 +153,7 @@ def ask(
 
 
 def together(count: int, work: Callable[[], str]) -> str:
-    """What `count` of them at once came to, as `19 × 429, 1 × 200`."""
+    """Run `count` requests at once; return the statuses as `19 × 429, 1 × 200`."""
     found: list[str] = []
     threads = [threading.Thread(target=lambda: found.append(work())) for _ in range(count)]
     for thread in threads:
@@ -186,7 +186,7 @@ def file_upload() -> Row:
 
 
 def announced() -> Row:
-    """Nothing is sent of what is announced; meanwhile somebody asks."""
+    """Announce bodies and send nothing of them; measure another request meanwhile."""
     with proxy() as server, ExitStack() as open_ones:
         for _ in range(40):
             sock = open_ones.enter_context(socket.create_connection(("127.0.0.1", server.port), 5))
@@ -203,7 +203,7 @@ def announced() -> Row:
 
 
 def no_descriptors() -> Row:
-    """Somebody who was there before all others asks when none is left; then somebody new."""
+    """Use up all descriptors, then send a request over the oldest connection and over a new one."""
     with proxy(limits=(64, 0, 0)) as server, ExitStack() as open_ones:
         first = socket.create_connection(("127.0.0.1", server.port), 5)
         for _ in range(80):

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wire import message_end
 
 if TYPE_CHECKING:
-    from ways import Way
+    from routes import Route
 
 __all__ = ["HEADERS", "PATH", "Load", "body", "generator", "measure", "session"]
 
@@ -54,7 +54,7 @@ HEADERS = {
 
 
 class Load(NamedTuple):
-    """What a load met; the percentiles are of latencies in microseconds."""
+    """The result of a load; percentiles of the latency are in microseconds."""
 
     p50: float
     p99: float
@@ -63,17 +63,17 @@ class Load(NamedTuple):
 
 
 def generator() -> str:
-    """The program that makes the load."""
+    """Return the name of the program that makes the load."""
     return "wrk" if shutil.which("wrk") else "Python"
 
 
-def measure(way: Way, connections: int, seconds: float, padding: int = 0) -> Load:
-    """Load a way from a process of its own; `padding` bytes are added to each body."""
-    return (_wrk if shutil.which("wrk") else _python)(way, connections, seconds, padding)
+def measure(route: Route, connections: int, seconds: float, padding: int = 0) -> Load:
+    """Put load on a route from a separate process; `padding` bytes are added to each body."""
+    return (_wrk if shutil.which("wrk") else _python)(route, connections, seconds, padding)
 
 
 def body(padding: int = 0) -> str:
-    """A request's body as Claude Code writes it: its quota probe, or a turn when there is `padding`."""
+    """Return a body as Claude Code writes it: its quota probe, or a turn if there is `padding`."""
     metadata = {"user_id": json.dumps({"device_id": "0" * 64, "account_uuid": "", "session_id": "s"})}
     model, user = "claude-opus-4-8", {"role": "user", "content": "quota" + "x" * padding}
     if not padding:
@@ -122,15 +122,15 @@ end
 """
 
 
-def _wrk(way: Way, connections: int, seconds: float, padding: int) -> Load:
-    fields = ", ".join(f'["{name}"] = "{value}"' for name, value in {**HEADERS, **way.headers}.items())
-    path = way.prefix + PATH
+def _wrk(route: Route, connections: int, seconds: float, padding: int) -> Load:
+    fields = ", ".join(f'["{name}"] = "{value}"' for name, value in {**HEADERS, **route.headers}.items())
+    path = route.prefix + PATH
     with tempfile.TemporaryDirectory() as directory:
         script = Path(directory) / "load.lua"
         words = {"connections": connections, "headers": fields, "path": path, "body": body(padding)}
         script.write_text(LUA % words)
         command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(script)]
-        out = _output([*command, f"{way.scheme}://127.0.0.1:{way.port}/"], seconds)
+        out = _output([*command, f"{route.scheme}://127.0.0.1:{route.port}/"], seconds)
     line = next(line for line in out.splitlines() if line.startswith("FIGURES "))
     return Load(*json.loads(line[len("FIGURES ") :]))
 
@@ -138,14 +138,14 @@ def _wrk(way: Way, connections: int, seconds: float, padding: int) -> Load:
 # --- without wrk ------------------------------------------------------------------------------------
 
 
-def _python(way: Way, connections: int, seconds: float, padding: int) -> Load:
+def _python(route: Route, connections: int, seconds: float, padding: int) -> Load:
     words = [
-        str(way.port),
+        str(route.port),
         str(connections),
         str(seconds),
         str(padding),
-        way.prefix,
-        json.dumps(dict(way.headers)),
+        route.prefix,
+        json.dumps(dict(route.headers)),
     ]
     return Load(*json.loads(_output([sys.executable, str(Path(__file__).resolve()), *words], seconds)))
 
@@ -157,7 +157,7 @@ def _output(command: list[str], seconds: float) -> str:
 
 
 class _Line:
-    """One connection: the request it repeats, and what has come of the answer."""
+    """One connection: the request it repeats, and the received part of the answer."""
 
     def __init__(self, port: int, number: int, path: str, more: dict[str, str], content: str) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port))
@@ -175,7 +175,7 @@ class _Line:
         self.sock.sendall(self._request)
 
     def receive(self) -> float | None:
-        """Seconds when the answer is whole, negative for an error, None when more must come."""
+        """Return the seconds of a complete answer, a negative number for an error, else None."""
         data = self.sock.recv(65536)
         self._answer += data
         if data and message_end(self._answer) < 0:

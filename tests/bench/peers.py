@@ -1,4 +1,4 @@
-"""Other proxies that the registries offer, as their documentation says they are started.
+"""Other proxies that the registries offer, started as their documentation says.
 
 They are installed once, into a cache outside the repository ($TEAMCLAUDE_BENCH_CACHE or
 ~/.cache/teamclaude-bench).  Each gets one account, or none where it knows no such thing, and does all that
@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from routes import Route
 from servers import KEY, Server, free_port
-from ways import Way
 
 __all__ = ["peers_to"]
 
@@ -27,23 +27,23 @@ INSTALL_SEC = 300.0
 START_SEC = 60.0  # LiteLLM takes its time
 
 
-class Unavailable(Exception):
-    """It could not be installed or started; the text says why, in one line."""
+class PeerUnavailableError(Exception):
+    """A proxy could not be installed or started; the text says why, in one line."""
 
 
-def peers_to(api: Server, directory: Path, running: ExitStack) -> Iterator[Way]:
-    """All that can be had before this API, started in `running`; the others are told of."""
+def peers_to(api: Server, directory: Path, running: ExitStack) -> Iterator[Route]:
+    """Start all proxies that are available in front of this API; report the others on stderr."""
     for name, start in PEERS.items():
         home = directory / name
         home.mkdir()
         print(f"starting {name}", file=sys.stderr)
         try:
             yield start(api, home, running)
-        except (Unavailable, OSError, RuntimeError, http.client.HTTPException) as error:
+        except (PeerUnavailableError, OSError, RuntimeError, http.client.HTTPException) as error:
             print(f"{name} is left out: {error}", file=sys.stderr)
 
 
-def _ccflare(api: Server, home: Path, running: ExitStack) -> Way:
+def _ccflare(api: Server, home: Path, running: ExitStack) -> Route:
     program = _node("better-ccflare", "3.5.4") / "dist" / "better-ccflare"
     port = free_port()
     env = {**_environment(home), "BETTER_CCFLARE_HOST": "127.0.0.1"}
@@ -62,24 +62,24 @@ def _ccflare(api: Server, home: Path, running: ExitStack) -> Way:
     connection.request("POST", "/api/accounts/anthropic-compatible", json.dumps(account), fields)
     answer = connection.getresponse()
     if answer.status != 200:
-        raise Unavailable(f"no account could be added: {answer.status} {answer.read(200)!r}")
+        raise PeerUnavailableError(f"no account could be added: {answer.status} {answer.read(200)!r}")
     connection.close()
-    return Way("better-ccflare", server)
+    return Route("better-ccflare", server)
 
 
-def _portkey(api: Server, home: Path, running: ExitStack) -> Way:
+def _portkey(api: Server, home: Path, running: ExitStack) -> Route:
     node = shutil.which("node")
     if node is None:
-        raise Unavailable("node is not on the PATH")
+        raise PeerUnavailableError("node is not on the PATH")
     script = _node("@portkey-ai/gateway", "1.15.2") / "build" / "start-server.js"
     port = free_port()
     command = [node, str(script), f"--port={port}", "--headless"]
     server = Server(command, port, "/", env=_environment(home), start_sec=START_SEC)
     where = {"x-portkey-provider": "anthropic", "x-portkey-custom-host": f"http://127.0.0.1:{api.port}/v1"}
-    return Way("portkey", running.enter_context(server), headers=where)
+    return Route("portkey", running.enter_context(server), headers=where)
 
 
-def _litellm(api: Server, home: Path, running: ExitStack) -> Way:
+def _litellm(api: Server, home: Path, running: ExitStack) -> Route:
     port = free_port()
     command = [
         str(_python("litellm[proxy]==1.106.2") / "litellm"),
@@ -96,18 +96,18 @@ def _litellm(api: Server, home: Path, running: ExitStack) -> Way:
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it is fetched at each start
     }
     server = Server(command, port, "/health/liveliness", env=env, start_sec=START_SEC)
-    return Way("LiteLLM", running.enter_context(server), prefix="/anthropic")
+    return Route("LiteLLM", running.enter_context(server), prefix="/anthropic")
 
 
-def _mitmproxy(api: Server, home: Path, running: ExitStack) -> Way:
+def _mitmproxy(api: Server, home: Path, running: ExitStack) -> Route:
     port = free_port()
     mode = ["--mode", f"reverse:http://127.0.0.1:{api.port}", "--listen-host", "127.0.0.1", "-p", str(port)]
     command = [str(_python("mitmproxy==11.0.2") / "mitmdump"), "-q", *mode]
     server = Server(command, port, "/", env=_environment(home), start_sec=START_SEC)
-    return Way("mitmproxy", running.enter_context(server))
+    return Route("mitmproxy", running.enter_context(server))
 
 
-PEERS: dict[str, Callable[[Server, Path, ExitStack], Way]] = {
+PEERS: dict[str, Callable[[Server, Path, ExitStack], Route]] = {
     "better-ccflare": _ccflare,
     "portkey": _portkey,
     "LiteLLM": _litellm,
@@ -123,12 +123,12 @@ def _environment(home: Path) -> dict[str, str]:
 
 
 def _node(package: str, version: str) -> Path:
-    """The directory of an npm package; raises Unavailable."""
+    """Install an npm package and return its directory; raise PeerUnavailableError."""
     place = CACHE / f"{package.rpartition('/')[2]}-{version}"
     if not (place / ".ready").exists():
         npm = shutil.which("npm")
         if npm is None:
-            raise Unavailable("npm is not on the PATH")
+            raise PeerUnavailableError("npm is not on the PATH")
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         quiet = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts"]
@@ -138,7 +138,7 @@ def _node(package: str, version: str) -> Path:
 
 
 def _python(requirement: str) -> Path:
-    """The directory of the programs of a PyPI package; raises Unavailable."""
+    """Install a PyPI package and return the directory of its programs; raise PeerUnavailableError."""
     tag = f"{sys.implementation.name}{sys.version_info[0]}.{sys.version_info[1]}"
     place = CACHE / f"{requirement.translate(str.maketrans('[]=', '---'))}-{tag}"
     programs = place / ("Scripts" if os.name == "nt" else "bin")
@@ -158,7 +158,9 @@ def _run(*command: str) -> None:
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=INSTALL_SEC
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise Unavailable(f"{command[0]}: {error}") from error
+        raise PeerUnavailableError(f"{command[0]}: {error}") from error
     if done.returncode:
         lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        raise Unavailable(" / ".join(lines[-3:])[:300] or f"{command[0]} ended with {done.returncode}")
+        raise PeerUnavailableError(
+            " / ".join(lines[-3:])[:300] or f"{command[0]} ended with {done.returncode}"
+        )

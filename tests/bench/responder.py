@@ -1,4 +1,4 @@
-"""An upstream that answers everything with the same bytes: the stand-in where there is no nginx.
+"""An upstream that answers every request with the same bytes: used where there is no nginx.
 
 python responder.py PORT        the answer comes on standard input
 """
@@ -33,7 +33,7 @@ def respond(port: int, answer: bytes) -> None:
 
 
 def _serve(sock: socket.socket, arrived: dict[socket.socket, bytes], answer: bytes) -> bool:
-    """Take what has come; False when the client has left."""
+    """Read what has arrived; return False when the client has left."""
     try:
         data = sock.recv(65536)
         pending = arrived[sock] + data

@@ -1,4 +1,4 @@
-"""Figures out of rounds: every way in turn, round after round, so that what else the machine does meets all.
+"""Measure in rounds: every route in turn, so that other load on the machine slows all of them alike.
 
 A figure is the median of its rounds; "added" is the median of the rounds' differences to direct.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from ways import Way
+from routes import Route
 
 __all__ = ["Bench", "added", "medians"]
 
@@ -20,7 +20,7 @@ DIRECT = "direct"
 
 @dataclass
 class Bench:
-    """How much is measured, and what went wrong meanwhile."""
+    """How much is measured, and the errors met."""
 
     rounds: int
     seconds: float  # of each load
@@ -28,31 +28,31 @@ class Bench:
     problems: list[str] = field(default_factory=list)
 
     def measure(
-        self, title: str, ways: Sequence[Way], take: Callable[[Way], Any], rounds: int = 0
+        self, title: str, routes: Sequence[Route], take: Callable[[Route], Any], rounds: int = 0
     ) -> dict[str, list[Any]]:
-        """What `take` returns, by way; it has `errors`, and one makes all its figures useless."""
-        found: dict[str, list[Any]] = {way.name: [] for way in ways}
+        """Return the results of `take` by route; a result with `errors` is recorded as a problem."""
+        found: dict[str, list[Any]] = {route.name: [] for route in routes}
         for number in range(rounds or self.rounds):
             print(f"{title}: round {number + 1} of {rounds or self.rounds}", file=sys.stderr)
-            for way in ways:
-                taken = take(way)
-                found[way.name].append(taken)
+            for route in routes:
+                taken = take(route)
+                found[route.name].append(taken)
                 if taken.errors:
-                    self.problems.append(f"{title}, {way.name}: {taken.errors} errors or time-outs")
+                    self.problems.append(f"{title}, {route.name}: {taken.errors} errors or time-outs")
         return found
 
 
 def medians(found: Mapping[str, Sequence[Any]], figure: str) -> dict[str, float]:
-    """By way; one that has no such figure is left out."""
-    values = {way: [getattr(taken, figure) for taken in rounds] for way, rounds in found.items()}
-    return {way: median(of) for way, of in values.items() if None not in of}
+    """Return the median of a figure by route, without routes that do not have it."""
+    values = {route: [getattr(taken, figure) for taken in rounds] for route, rounds in found.items()}
+    return {route: median(of) for route, of in values.items() if None not in of}
 
 
 def added(found: Mapping[str, Sequence[Any]], figure: str) -> dict[str, float]:
-    """What each way adds to direct."""
+    """Return what each route adds to direct: the median of the differences of the rounds."""
     direct = [getattr(taken, figure) for taken in found[DIRECT]]
     return {
-        way: median(getattr(taken, figure) - base for taken, base in zip(rounds, direct))
-        for way, rounds in found.items()
-        if way != DIRECT
+        route: median(getattr(taken, figure) - base for taken, base in zip(rounds, direct))
+        for route, rounds in found.items()
+        if route != DIRECT
     }

@@ -1,4 +1,4 @@
-"""What a routing decision costs, in microseconds, by how many accounts and conversations there are.
+"""Measure a routing decision, in microseconds, by the number of accounts and conversations.
 
 python tests/bench/routing.py
 """

@@ -1,6 +1,6 @@
 """Measure what the proxy costs: `make bench` prints one table.
 
-The ways are measured in turn, round after round in one run, so that other load on the machine slows all of
+The routes are measured in turn, round after round in one run, so that other load on the machine slows all of
 them alike.  Targets are ratios within one run, or what a user would feel.
 """
 
@@ -86,7 +86,7 @@ def _heading(bench: Bench) -> str:
 
 
 def _raise_limit() -> None:
-    """A thousand streams need more descriptors than a shell gives; the children inherit the limit."""
+    """Raise the limit of descriptors for a thousand streams; child processes inherit it."""
     if resource is not None:
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

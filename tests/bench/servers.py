@@ -1,4 +1,4 @@
-"""What is measured, each in a process of its own: an upstream, the proxy, and nginx as a proxy beside it."""
+"""The servers that are measured, each in a process of its own: upstream, TeamClaude, nginx as a proxy."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ MESSAGE = {
 
 
 class Pem(NamedTuple):
-    """A self-signed certificate of 127.0.0.1, and its key."""
+    """A self-signed certificate of 127.0.0.1, with its key."""
 
     cert: Path
     key: Path
 
 
 class Server:
-    """A child that answers on `port`; leaving the block ends it.
+    """A child process that answers on `port`; leaving the block ends it.
 
     `started` is the seconds from its start to its first answer, `path` what it is asked for.
     """
@@ -110,12 +110,12 @@ class Server:
 
     @property
     def threads(self) -> float | None:
-        """How many there are now; None where /proc does not say."""
+        """Return the present number of threads; None without /proc."""
         return self._status("Threads")
 
     @property
     def peak_mb(self) -> float | None:
-        """The most resident memory so far, in MB; None where /proc does not say."""
+        """Return the peak of resident memory in MB; None without /proc."""
         kib = self._status("VmHWM")
         return None if kib is None else kib * 1024 / 1e6
 
@@ -128,7 +128,7 @@ class Server:
 
     @property
     def cpu_sec(self) -> float | None:
-        """Processor time so far; None where another process can't be asked."""
+        """Return the processor time in seconds; None where another process's can't be read."""
         try:
             return time.clock_gettime((~self._child.pid << 3) | 2)  # Linux: the clock of a process
         except (OSError, AttributeError):
@@ -136,7 +136,7 @@ class Server:
 
     @property
     def resident_mb(self) -> float | None:
-        """Resident memory in MB; None where /proc does not say."""
+        """Return the resident memory in MB; None without /proc."""
         try:
             with open(f"/proc/{self._child.pid}/statm") as file:
                 return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
@@ -165,7 +165,7 @@ class Server:
 def configured(
     directory: Path, upstream_port: int, inflight: int = 5, ca: Path | None = None
 ) -> tuple[int, dict[str, str]]:
-    """The port of a proxy before the upstream on this one, and the environment that names its config file.
+    """Write a config file for a proxy in front of `upstream_port`; return the proxy's port and environment.
 
     `inflight` is `maxInflightPerAccount`; with `ca` the upstream is reached by TLS, and trusted for that.
     """
@@ -195,14 +195,14 @@ def configured(
 
 
 def teamclaude(directory: Path, upstream_port: int, inflight: int = 5, ca: Path | None = None) -> Server:
-    """The proxy as a user starts it, `configured` in `directory`, which is its home."""
+    """Start the proxy as a user does, `configured` in `directory`, which is its home."""
     port, env = configured(directory, upstream_port, inflight, ca)
     command = [sys.executable, "-m", "teamclaude", "server", "--headless"]
     return Server(command, port, "/health", env=env)
 
 
 def upstream(directory: Path, pem: Pem | None = None) -> Server:
-    """nginx, or the responder where there is none: the fixed answer of an API at rest; `pem` needs nginx."""
+    """Start nginx, else the responder: a fixed answer to every request; `pem` needs nginx."""
     body = json.dumps(MESSAGE, separators=(",", ":"))
     port, headers = free_port(), _headers()
     if _nginx() is None:
@@ -221,13 +221,13 @@ def upstream(directory: Path, pem: Pem | None = None) -> Server:
 
 
 def stream_upstream() -> Server:
-    """An API that streams events."""
+    """Start an API that streams events."""
     port = free_port()
     return Server(sse.command(port), port, "/")
 
 
 def nginx_proxy(directory: Path, upstream_port: int, ca: Path | None = None) -> Server | None:
-    """nginx as a plain reverse proxy, for comparison; None where there is none.  `ca` as for `teamclaude`."""
+    """Start nginx as a plain reverse proxy; None without nginx.  `ca` as for `teamclaude`."""
     if _nginx() is None:
         return None
     port = free_port()
@@ -241,7 +241,7 @@ def nginx_proxy(directory: Path, upstream_port: int, ca: Path | None = None) -> 
 
 
 def certificate(directory: Path) -> Pem | None:
-    """A new one; None where there is no openssl to make it with."""
+    """Make a new certificate; None without openssl."""
     openssl = shutil.which("openssl")
     if openssl is None:
         return None
@@ -254,7 +254,7 @@ def certificate(directory: Path) -> Pem | None:
 
 
 def nginx_version() -> str | None:
-    """`1.22.1`, or None where there is no nginx."""
+    """Return `1.22.1`, or None without nginx."""
     program = _nginx()
     if program is None:
         return None
@@ -287,7 +287,7 @@ def _start_nginx(directory: Path, port: int, servers: str, tls: bool = False) ->
 
 
 def _headers() -> dict[str, str]:
-    """What the API says of an account that is hardly used."""
+    """Return the quota headers of an account that is hardly used."""
     reset = int(time.time()) + 3600
     unified = "anthropic-ratelimit-unified"
     return {
@@ -320,7 +320,7 @@ def _answers(port: int, path: str, tls: bool) -> bool:
 
 
 def free_port() -> int:
-    """One that nobody listens on now."""
+    """Return a port that no process listens on."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Small JSON requests: at one connection what one takes, at many what a full load makes of them."""
+"""Small JSON requests: the latency of one connection, and many connections under full load."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from load import Load, measure
 from peers import peers_to
 from rounds import Bench, added, medians
+from routes import Route, routes_to
 from servers import certificate, nginx_version, upstream
 from table import Figures, Row, Target
-from ways import Way, ways_to
 
 __all__ = ["small_rows", "tls_rows"]
 
@@ -23,18 +23,18 @@ WARM_UP_SEC = 1.0
 PEER_TRIES = 30
 NO_PEERS = {"direct", "nginx", "teamclaude"}
 
-Loads = dict[int, dict[str, list[Load]]]  # by connections and way
+Loads = dict[int, dict[str, list[Load]]]  # by connections and route
 
 
 def _adds_little(figures: Figures) -> bool:
     ours = figures["teamclaude"]
-    peers = [figures[way] for way in figures.keys() - NO_PEERS]
+    peers = [figures[route] for route in figures.keys() - NO_PEERS]
     return ours <= min(120.0, 3 * figures["nginx"], *peers)
 
 
 def _serves_many(figures: Figures) -> bool:
     ours = figures["teamclaude"]
-    peers = [figures[way] for way in figures.keys() - NO_PEERS]
+    peers = [figures[route] for route in figures.keys() - NO_PEERS]
     return ours >= max(0.3 * figures["nginx"], *peers, 0.0)
 
 
@@ -47,17 +47,17 @@ def small_rows(bench: Bench) -> list[Row]:
     with tempfile.TemporaryDirectory() as name, ExitStack() as running:
         directory = Path(name)
         api = running.enter_context(upstream(directory))
-        ways = ways_to(api, directory, running)
+        routes = routes_to(api, directory, running)
         peers = list(peers_to(api, directory, running)) if bench.peers else []
-        loads = _loads(bench, "small JSON", ways, peers, CONNECTIONS)
-        proxies = [*ways[1:], *peers]
-        memory = {way.name: mb for way in proxies if (mb := way.server.resident_mb) is not None}
+        loads = _loads(bench, "small JSON", routes, peers, CONNECTIONS)
+        proxies = [*routes[1:], *peers]
+        memory = {route.name: mb for route in proxies if (mb := route.server.resident_mb) is not None}
     rows = _rows("small JSON", loads, {(1, "added"): ADDED, (16, "p99"): LATE, (16, "per_second"): RATE})
     return [*rows, Row("resident memory after this load", "MB", memory)]
 
 
 def tls_rows(bench: Bench) -> list[Row]:
-    """The same, by TLS to the API; how clients reach the proxies stays plain."""
+    """Measure the same with TLS to the API; clients still reach the proxies without TLS."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as running:
         directory = Path(name)
         pem = certificate(directory) if nginx_version() else None
@@ -65,29 +65,29 @@ def tls_rows(bench: Bench) -> list[Row]:
             print("TLS is left out: it takes nginx and openssl", file=sys.stderr)
             return []
         api = running.enter_context(upstream(directory, pem))
-        ways = ways_to(api, directory, running, ca=pem.cert)
-        return _rows("small JSON by TLS", _loads(bench, "small JSON by TLS", ways, [], FEWER), {})
+        routes = routes_to(api, directory, running, ca=pem.cert)
+        return _rows("small JSON by TLS", _loads(bench, "small JSON by TLS", routes, [], FEWER), {})
 
 
 def _loads(
-    bench: Bench, title: str, ways: Sequence[Way], peers: Sequence[Way], all_connections: Sequence[int]
+    bench: Bench, title: str, routes: Sequence[Route], peers: Sequence[Route], all_connections: Sequence[int]
 ) -> Loads:
-    for way in ways:
-        measure(way, max(FEWER), WARM_UP_SEC)
+    for route in routes:
+        measure(route, max(FEWER), WARM_UP_SEC)
     peers = [peer for peer in peers if _answers(peer)]
     loads: Loads = {}
     for connections in all_connections:
 
-        def take(way: Way, connections: int = connections) -> Load:
-            return measure(way, connections, bench.seconds)
+        def take(route: Route, connections: int = connections) -> Load:
+            return measure(route, connections, bench.seconds)
 
-        chosen = [*ways, *peers] if connections in FEWER else ways
+        chosen = [*routes, *peers] if connections in FEWER else routes
         loads[connections] = bench.measure(f"{title}, {connections} connections", chosen, take)
     return loads
 
 
-def _answers(peer: Way) -> bool:
-    """Whether it is warm; some load most of themselves with their first request."""
+def _answers(peer: Route) -> bool:
+    """Warm a route up; some proxies load most of their code with the first request."""
     if any(measure(peer, max(FEWER), WARM_UP_SEC).per_second for _ in range(PEER_TRIES)):
         return True
     print(f"{peer.name} is left out: it answers nothing", file=sys.stderr)

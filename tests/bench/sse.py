@@ -1,4 +1,4 @@
-"""Event streams: an upstream that sends them, and a client that says how late each event came.
+"""Event streams: an upstream that sends them, and a client that measures the delay of each event.
 
     python sse.py serve PORT
     python sse.py load PORT STREAMS EVENTS PER_SECOND        its figures as JSON; 0 per second: unpaced
@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +31,7 @@ _TEXT = "x" * 40
 
 
 class Streams(NamedTuple):
-    """What the streams met; times in milliseconds."""
+    """The result of the streams; times in milliseconds."""
 
     delay_p50: float
     delay_p99: float
@@ -142,8 +143,8 @@ async def _load(port: int, streams: int, events: int, rate: float) -> Streams:
         length = f"Host: 127.0.0.1:{port}\r\nContent-Length: {len(content)}\r\n\r\n"
         request = f"POST {PATH} HTTP/1.1\r\n{head}{length}{content}".encode()
         end: asyncio.Future[None] = loop.create_future()
-        stream = _Stream(request, delays, end)
-        await loop.create_connection(lambda stream=stream: stream, "127.0.0.1", port)
+        factory = partial(_Stream, request, delays, end)
+        _, stream = await loop.create_connection(factory, "127.0.0.1", port)
         lines.append(stream)
         ends.append(end)
         await asyncio.sleep(max(0.0, began + number / STARTING_PER_SEC - time.monotonic()))

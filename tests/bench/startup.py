@@ -1,4 +1,4 @@
-"""What the proxy takes before it does anything: time and memory."""
+"""Measure the start: time to the first answer, and idle memory."""
 
 from __future__ import annotations
 

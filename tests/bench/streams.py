@@ -1,4 +1,4 @@
-"""Event streams: many at once, each at a model's pace, and as fast as they go."""
+"""Event streams: many at once, paced like a model's output, and as fast as possible."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from rounds import Bench, added, medians
+from routes import Route, routes_to
 from servers import stream_upstream
 from sse import measure_streams
 from table import Row, Target
-from ways import Way, ways_to
 
 __all__ = ["stream_rows"]
 
@@ -23,7 +23,7 @@ MOST_ROUNDS = 3  # one is many samples by itself
 
 
 class Taken(NamedTuple):
-    """What streams met (times in milliseconds), and what they cost."""
+    """The result of streams (times in milliseconds), and their cost."""
 
     delay_p50: float
     delay_p99: float
@@ -38,7 +38,7 @@ class Taken(NamedTuple):
 
 
 class At(NamedTuple):
-    """A row of one kind of stream."""
+    """Return a row of one kind of stream."""
 
     figure: str
     words: str
@@ -68,26 +68,26 @@ SHAPES = {
 def stream_rows(bench: Bench) -> list[Row]:
     with tempfile.TemporaryDirectory() as name, ExitStack() as running:
         api = running.enter_context(stream_upstream())
-        ways = ways_to(api, Path(name), running, MOST_STREAMS)
+        routes = routes_to(api, Path(name), running, MOST_STREAMS)
         rows = []
         for (streams, events, rate), lines in SHAPES.items():
 
-            def take(way: Way, shape: tuple[int, int, float] = (streams, events, rate)) -> Taken:
-                return _take(way, *shape)
+            def take(route: Route, shape: tuple[int, int, float] = (streams, events, rate)) -> Taken:
+                return _take(route, *shape)
 
             pace = f"{rate:g} events/s" if rate else f"{events} events, unpaced"
             title = f"{streams:,} streams of {pace}"
-            found = bench.measure(title, ways, take, min(bench.rounds, MOST_ROUNDS))
+            found = bench.measure(title, routes, take, min(bench.rounds, MOST_ROUNDS))
             for line in lines:
                 figures = added(found, "delay_p99") if line.figure == "added" else medians(found, line.figure)
                 rows.append(Row(f"{title}: {line.words}", line.unit, figures, line.target))
     return rows
 
 
-def _take(way: Way, streams: int, events: int, rate: float) -> Taken:
-    server, is_proxy = way.server, way.name != "direct"
+def _take(route: Route, streams: int, events: int, rate: float) -> Taken:
+    server, is_proxy = route.server, route.name != "direct"
     before = server.cpu_sec
-    met = measure_streams(way.port, streams, events, rate)
+    met = measure_streams(route.port, streams, events, rate)
     after, lasted = server.cpu_sec, streams * events / max(1.0, met.per_second)
     known = is_proxy and before is not None and after is not None
     busy = 100 * (after - before) / lasted if known else None  # type: ignore[operator]

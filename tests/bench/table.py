@@ -11,21 +11,21 @@ from typing import NamedTuple, Optional
 
 __all__ = ["Row", "Target", "machine", "markdown", "quantity", "table"]
 
-Figures = Mapping[str, float]  # by the name of a way
+Figures = Mapping[str, float]  # by route
 OURS = "teamclaude"
-COLUMNS = ("direct", "nginx", OURS)  # other ways are named below their row
+COLUMNS = ("direct", "nginx", OURS)  # other routes are named below their row
 WIDTH = 75  # of a manual page, less the indentation of a table
 
 
 class Target(NamedTuple):
-    """What we want to hold: in words, and whether it does."""
+    """A target: its text, and the test whether it holds."""
 
     words: str
     holds: Callable[[Figures], bool]
 
 
 class Row(NamedTuple):
-    """One line of the table; a way that was not measured has no figure."""
+    """One row of the table; a route that was not measured has no figure."""
 
     title: str
     unit: str
@@ -41,8 +41,8 @@ def table(rows: Sequence[Row]) -> str:
         if head != group:
             lines += ["", *([head] if head else [])]
             group = head
-        lines.append(_line(f"  {title}" if head else title, [_cell(row, way) for way in COLUMNS]))
-        others = [f"{way} {_cell(row, way)}" for way in row.figures if way not in COLUMNS]
+        lines.append(_line(f"  {title}" if head else title, [_cell(row, route) for route in COLUMNS]))
+        others = [f"{route} {_cell(row, route)}" for route in row.figures if route not in COLUMNS]
         together = [other.replace(" ", "\u00a0") for other in others]  # a line may not end in between
         for note in filter(None, [", ".join(together), _verdict(row)]):
             indent = " " * 6
@@ -54,8 +54,8 @@ def _line(title: str, cells: Sequence[str]) -> str:
     return title.ljust(WIDTH - 12 * len(cells)) + "".join(cell.rjust(12) for cell in cells)
 
 
-def _cell(row: Row, way: str) -> str:
-    return quantity(row.figures[way], row.unit) if way in row.figures else ""
+def _cell(row: Row, route: str) -> str:
+    return quantity(row.figures[route], row.unit) if route in row.figures else ""
 
 
 def _verdict(row: Row) -> str:
@@ -69,7 +69,7 @@ def _verdict(row: Row) -> str:
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose columns are also aligned to the eye; all but the first are numbers."""
+    """Return a table with aligned columns; all but the first are numbers."""
     widths = [max(len(row[at]) for row in [heads, *rows]) for at in range(len(heads))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     lines = []
@@ -80,7 +80,7 @@ def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """Three digits, or a dash for what is not known."""
+    """Return the value with three digits, or a dash if it is unknown."""
     if value is None:
         return "–"
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
@@ -88,7 +88,7 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def machine() -> str:
-    """Date, processor, cores and interpreter in one line."""
+    """Return date, processor, cores, system and interpreter in one line."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
     system = f"{platform.system()} {platform.release().partition('-')[0]}"
     return f"{time.strftime('%Y-%m-%d')}, {_processor()}, {os.cpu_count()} cores, {system}, {python}"

@@ -1,4 +1,4 @@
-"""Large request bodies: how long they take, and what everybody else notices of the largest."""
+"""Large request bodies: their duration, and the effect of the largest on other requests."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import NamedTuple, Optional
 
 from load import HEADERS, PATH, Load, body, measure, session
 from rounds import Bench, medians
+from routes import Route, routes_to
 from servers import Server, upstream
 from table import Row, Target
-from ways import Way, ways_to
 
 __all__ = ["large_rows", "upload_rows"]
 
@@ -42,36 +42,36 @@ def upload_rows(bench: Bench) -> list[Row]:
     with tempfile.TemporaryDirectory() as name, ExitStack() as running:
         directory = Path(name)
         api = running.enter_context(upstream(directory))
-        ways = ways_to(api, directory, running)
+        routes = routes_to(api, directory, running)
         rows = []
         for size in SIZES:
 
-            def take(way: Way, size: int = size) -> Load:
-                return measure(way, 1, bench.seconds, size)
+            def take(route: Route, size: int = size) -> Load:
+                return measure(route, 1, bench.seconds, size)
 
             title = f"upload of {size / 1e6:g} MB"
-            found = bench.measure(title, ways, take)
+            found = bench.measure(title, routes, take)
             rows.append(Row(f"{title}: p50", "µs", medians(found, "p50"), QUICK if size > 10**6 else None))
     return rows
 
 
 def large_rows(bench: Bench) -> list[Row]:
-    """Each in a process of its own: what memory it took at most is asked afterwards."""
+    """Run each upload in a new server process, whose peak of memory is read afterwards."""
 
-    def take(way: Way) -> Large:
-        return _upload(way)
+    def take(route: Route) -> Large:
+        return _upload(route)
 
     rounds = []
     for number in range(LARGE_ROUNDS):
         with tempfile.TemporaryDirectory() as name, ExitStack() as running:
             directory = Path(name)
             api = running.enter_context(upstream(directory))
-            ways = ways_to(api, directory, running)
+            routes = routes_to(api, directory, running)
             title = f"upload of {LARGE / 1e6:g} MB, {number + 1} of {LARGE_ROUNDS}"
-            rounds.append(bench.measure(title, ways, take, rounds=1))
-    found = {way: [each[way][0] for each in rounds] for way in rounds[0]}
+            rounds.append(bench.measure(title, routes, take, rounds=1))
+    found = {route: [each[route][0] for each in rounds] for route in rounds[0]}
     title = f"upload of {LARGE / 1e6:g} MB"
-    peak = {way: mb for way, mb in medians(found, "peak").items() if way != "direct"}
+    peak = {route: mb for route, mb in medians(found, "peak").items() if route != "direct"}
     return [
         Row(f"{title}: duration", "ms", medians(found, "took")),
         Row(f"{title}: most memory", "MB", peak, LEAN),
@@ -79,15 +79,15 @@ def large_rows(bench: Bench) -> list[Row]:
     ]
 
 
-def _upload(way: Way) -> Large:
+def _upload(route: Route) -> Large:
     content = body(LARGE).encode()
     over = threading.Event()
     answers: list[float] = []
-    asking = threading.Thread(target=_ask, args=(way.server, over, answers))
-    if way.name == "teamclaude":
+    asking = threading.Thread(target=_ask, args=(route.server, over, answers))
+    if route.name == "teamclaude":
         asking.start()
     began = time.perf_counter()
-    connection = http.client.HTTPConnection("127.0.0.1", way.port, timeout=TIMEOUT_SEC)
+    connection = http.client.HTTPConnection("127.0.0.1", route.port, timeout=TIMEOUT_SEC)
     try:
         connection.request("POST", PATH, content, {**HEADERS, "X-Claude-Code-Session-Id": session(1)})
         answer = connection.getresponse()
@@ -96,10 +96,10 @@ def _upload(way: Way) -> Large:
         over.set()
         connection.close()
     took = 1e3 * (time.perf_counter() - began)
-    if way.name == "teamclaude":
+    if route.name == "teamclaude":
         asking.join()
     late = 1e3 * sorted(answers)[len(answers) * 99 // 100] if answers else None
-    return Large(took, way.server.peak_mb, late, int(answer.status != 200))
+    return Large(took, route.server.peak_mb, late, int(answer.status != 200))
 
 
 def _ask(server: Server, over: threading.Event, answers: list[float]) -> None:

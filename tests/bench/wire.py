@@ -1,4 +1,4 @@
-"""The little of HTTP that a load and a responder need: where a message ends that has a length."""
+"""The end of an HTTP message with a Content-Length, for the load and the responder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 
 
 def message_end(data: bytes) -> int:
-    """Index behind the first message in `data`, -1 while it is not whole."""
+    """Return the index after the first message in `data`, -1 while it is incomplete."""
     blank = data.find(b"\r\n\r\n")
     if blank < 0:
         return -1
