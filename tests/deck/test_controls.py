@@ -97,7 +97,7 @@ def test_a_key_is_added_and_used_at_once(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("secret", ["", "hello", "sk-ant-oat01-FAKE", f"{KEY} {KEY}"])
-def test_what_is_no_key_is_refused_and_not_repeated(proxy: Proxy, secret: str) -> None:
+def test_an_invalid_key_is_refused_and_not_repeated(proxy: Proxy, secret: str) -> None:
     outcome = proxy.execute("add key", secret=secret)
     assert outcome.style == "bad"
     assert "FAKE" not in outcome.notice
@@ -128,7 +128,7 @@ def test_without_a_login_of_claude_code_it_says_so(proxy: Proxy) -> None:
     assert "not logged in" in outcome.notice
 
 
-def test_a_reload_tells_what_changed_and_a_bad_file_changes_nothing(proxy: Proxy) -> None:
+def test_a_reload_reports_what_changed_and_a_bad_file_changes_nothing(proxy: Proxy) -> None:
     assert proxy.execute("reload").notice == "config read again: no account changed"
     raw = json.loads(proxy.path.read_text())
     raw["accounts"].append({"name": "carol", "type": "oauth", "accessToken": "sk-ant-oat01-FAKE-carol"})
@@ -143,7 +143,7 @@ def test_a_request_that_nobody_remembers(proxy: Proxy) -> None:
     assert proxy.execute("explain", request="tc-0").style == "warn"
 
 
-def test_who_only_watches_can_ask_why_and_nothing_else() -> None:
+def test_read_only_controls_execute_explain_only() -> None:
     def explain(request: str) -> dict[str, Any]:
         if request == "gone":
             raise NotFoundError("No such request")
@@ -158,7 +158,7 @@ def test_who_only_watches_can_ask_why_and_nothing_else() -> None:
     assert looks.execute(Command("remove", account="alice")).style == "warn"
 
 
-def test_commands_are_carried_out_one_after_the_other_behind_the_screen() -> None:
+def test_commands_are_executed_in_order_in_a_thread() -> None:
     order: list[str] = []
     told = threading.Semaphore(0)
 

@@ -38,7 +38,7 @@ def snapshot(**fields: Any) -> dict[str, Any]:
     return {"at": NOW * 1000, "system": {"version": "9.9", "port": 1}, **fields}
 
 
-def test_a_remote_proxy_is_shown_with_what_its_disk_tells() -> None:
+def test_a_remote_proxy_is_shown_with_the_sources_on_its_disk() -> None:
     fleet = sources_to_json(
         Sources(pins={SID: IssuePin("ENG-7", "Rounding")}, machine=MachineLoad(0.5, 0.25))
     )
@@ -56,7 +56,7 @@ def test_a_remote_proxy_is_shown_with_what_its_disk_tells() -> None:
     assert model.totals.ram_share == 0.5
 
 
-def test_a_lost_proxy_is_told_once_and_its_last_frame_stays() -> None:
+def test_a_lost_proxy_is_reported_once_and_its_last_frame_stays() -> None:
     lost = TeamClaudeError("no proxy answers")
     feed = RemoteFeed(Asked(snapshot(), lost, lost, snapshot(), lost), 1.0)
     feed.fetch_once()
@@ -82,7 +82,7 @@ def test_an_answer_of_another_program_is_an_empty_deck(junk: Any) -> None:
     assert feed.model().nodes == {}
 
 
-def test_it_goes_on_asking_until_it_is_closed() -> None:
+def test_it_polls_until_it_is_closed() -> None:
     twice, count = threading.Event(), [0]
 
     def fetch() -> dict[str, Any]:
@@ -122,9 +122,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "claude"
 
 
-def test_the_mark_changes_with_the_proxy_and_with_the_disk_and_else_stays(
-    service: ProxyServer, home: Path
-) -> None:
+def test_the_version_changes_with_the_proxy_and_with_the_disk_only(service: ProxyServer, home: Path) -> None:
     reader = SourceReader(home, clock=lambda: NOW)
     feed = LocalFeed(service, reader)
     first = feed.version
@@ -143,7 +141,7 @@ def test_the_mark_changes_with_the_proxy_and_with_the_disk_and_else_stays(
     assert feed.take_notice() is None
 
 
-def test_the_disk_is_read_from_the_first_question_on(service: ProxyServer, home: Path) -> None:
+def test_the_disk_is_read_from_the_first_call_on(service: ProxyServer, home: Path) -> None:
     reader = SourceReader(home, clock=lambda: NOW)
     rows = SourcesProvider(reader)
     service.runtime.sessions_on_disk = rows

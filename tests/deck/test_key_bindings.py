@@ -1,4 +1,4 @@
-"""What each key does: pure transitions from desk to desk."""
+"""What each key does: pure transitions of the state."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from teamclaude.deck.view.ui_state import (
 from tests.deck.example_model import node
 
 ORDER = ("node:s1", "account:alice", "node:s2", "account:bob", "activity:r1", "activity:r2")
-SCENE = ScreenContents(
+SCREEN = ScreenContents(
     selectable=ORDER,
     visible=("", "", "account:alice", "node:s2", "", "account:bob"),
     section_starts=(4, 10, 20),
@@ -35,21 +35,23 @@ SCENE = ScreenContents(
     statuses={"alice": "active", "bob": "disabled"},
     nodes={"s1": node("s1", "ENG-1"), "s2": node("s2", "Fix it"), "s2/a": node("s2/a", "Explore")},
 )
-DESK = UiState()
+STATE = UiState()
 PAGE = Page("A page", (line("text"),))
 
 
-def after(keys: str, desk: UiState = DESK, scene: ScreenContents = SCENE) -> tuple[UiState, list[Command]]:
-    """The desk after some keys, by name."""
+def after(
+    keys: str, state: UiState = STATE, screen: ScreenContents = SCREEN
+) -> tuple[UiState, list[Command]]:
+    """The state after some keys, by name."""
     commands = []
     for name in keys.split():
-        desk, command = handle_key(desk, Key(" " if name == "space" else name), scene)
+        state, command = handle_key(state, Key(" " if name == "space" else name), screen)
         commands += [command] if command else []
-    return desk, commands
+    return state, commands
 
 
-def footer(desk: UiState, scene: ScreenContents = SCENE) -> str:
-    return plain_text(footer_lines(desk, scene)[0])
+def footer(state: UiState, screen: ScreenContents = SCREEN) -> str:
+    return plain_text(footer_lines(state, screen)[0])
 
 
 # --- moving -----------------------------------------------------------------------------------
@@ -67,32 +69,32 @@ def footer(desk: UiState, scene: ScreenContents = SCENE) -> str:
         ("j j up", "account:alice"),
     ],
 )
-def test_the_cursor_begins_in_sight_and_moves_in_the_order_shown(keys: str, cursor: str) -> None:
-    desk, commands = after(keys)
-    assert desk.cursor == cursor
-    assert desk.scroll_to_cursor
+def test_the_cursor_starts_at_a_visible_row_and_moves_in_the_order_shown(keys: str, cursor: str) -> None:
+    state, commands = after(keys)
+    assert state.cursor == cursor
+    assert state.scroll_to_cursor
     assert not commands
 
 
 def test_the_cursor_stays_on_its_row_when_the_order_changes() -> None:
-    desk, _ = after("j j")
-    desk, _ = after(
-        "j", desk, replace(SCENE, selectable=("node:s2", "account:bob", "account:alice", "node:s1"))
+    state, _ = after("j j")
+    state, _ = after(
+        "j", state, replace(SCREEN, selectable=("node:s2", "account:bob", "account:alice", "node:s1"))
     )
-    assert desk.cursor == "account:bob"
+    assert state.cursor == "account:bob"
 
 
-def test_a_cursor_whose_row_left_begins_anew_in_sight() -> None:
-    desk, _ = after("j", UiState(cursor="node:gone"))
-    assert desk.cursor == "account:alice"
+def test_a_cursor_whose_row_is_gone_restarts_at_a_visible_row() -> None:
+    state, _ = after("j", UiState(cursor="node:gone"))
+    assert state.cursor == "account:alice"
 
 
 def test_esc_takes_the_cursor_away_and_then_the_filter() -> None:
-    desk = UiState(cursor="node:s1", filter="eng")
-    desk, _ = after("esc", desk)
-    assert (desk.cursor, desk.filter) == ("", "eng")
-    desk, _ = after("esc", desk)
-    assert desk.filter == ""
+    state = UiState(cursor="node:s1", filter="eng")
+    state, _ = after("esc", state)
+    assert (state.cursor, state.filter) == ("", "eng")
+    state, _ = after("esc", state)
+    assert state.filter == ""
 
 
 @pytest.mark.parametrize(
@@ -112,81 +114,81 @@ def test_esc_takes_the_cursor_away_and_then_the_filter() -> None:
     ],
 )
 def test_scrolling(key: str, top: int) -> None:
-    desk, _ = after(key, UiState(top=20))
-    assert desk.top == top
-    assert not desk.scroll_to_cursor
+    state, _ = after(key, UiState(top=20))
+    assert state.top == top
+    assert not state.scroll_to_cursor
     assert 0 <= after(key, UiState(top=54))[0].top <= 54
     assert 0 <= after(key, UiState(top=0))[0].top <= 54
 
 
 def test_tab_goes_from_section_to_section_and_round() -> None:
-    tops, desk = [], UiState()
+    tops, state = [], UiState()
     for _ in range(4):
-        desk, _ = after("tab", desk)
-        tops.append(desk.top)
+        state, _ = after("tab", state)
+        tops.append(state.top)
     assert tops == [4, 10, 20, 0]
 
 
 def test_a_click_selects_the_row_under_it() -> None:
-    assert handle_key(UiState(), Key("click", row=3), SCENE)[0].cursor == "node:s2"
+    assert handle_key(UiState(), Key("click", row=3), SCREEN)[0].cursor == "node:s2"
     for row in (0, 4, 99):
-        assert handle_key(UiState(cursor="node:s1"), Key("click", row=row), SCENE)[0].cursor == "node:s1"
+        assert handle_key(UiState(cursor="node:s1"), Key("click", row=row), SCREEN)[0].cursor == "node:s1"
 
 
 # --- views ------------------------------------------------------------------------------------
 
 
 def test_switches_of_the_view() -> None:
-    desk, commands = after("i t b")
-    assert desk.issues_open
-    assert desk.tree_folded
-    assert desk.muted
+    state, commands = after("i t b")
+    assert state.issues_open
+    assert state.tree_folded
+    assert state.muted
     assert not commands
-    assert desk.notice == "the bell is off"
-    desk, _ = after("i t b", desk)
-    assert not (desk.issues_open)
-    assert not (desk.tree_folded)
-    assert not (desk.muted)
-    assert desk.notice == "the bell rings again"
+    assert state.notice == "the bell is off"
+    state, _ = after("i t b", state)
+    assert not (state.issues_open)
+    assert not (state.tree_folded)
+    assert not (state.muted)
+    assert state.notice == "the bell rings again"
 
 
-def test_a_notice_goes_with_the_next_key() -> None:
-    desk = UiState().with_notice("done", "good")
-    assert footer(desk) == "done"
-    assert footer(after("j", desk)[0]).startswith("s switch")
+def test_a_notice_disappears_with_the_next_key() -> None:
+    state = UiState().with_notice("done", "good")
+    assert footer(state) == "done"
+    assert footer(after("j", state)[0]).startswith("s switch")
 
 
-def test_help_is_a_page_and_leaves_to_where_one_was() -> None:
-    desk, _ = after("?", UiState(top=17))
-    assert isinstance(desk.mode, ReadPage)
-    assert desk.top == 0
+def test_help_is_a_page_and_returns_to_the_old_position() -> None:
+    state, _ = after("?", UiState(top=17))
+    assert isinstance(state.mode, ReadPage)
+    assert state.top == 0
     for key in ("?", "esc", "q", "enter"):
-        back, commands = after(key, desk)
+        back, commands = after(key, state)
         assert back.mode == Browse()
         assert back.top == 17
         assert not commands
 
 
 def test_a_page_scrolls_by_lines_and_by_screens() -> None:
-    desk = UiState(mode=ReadPage(PAGE, 0))
-    assert after("j", desk)[0].top == 1
-    assert after("j j k", desk)[0].top == 1
-    assert after("up", desk)[0].top == 0
-    assert after("pagedown", desk)[0].top == 4
-    assert after("end j", desk)[0].top == 54
+    state = UiState(mode=ReadPage(PAGE, 0))
+    assert after("j", state)[0].top == 1
+    assert after("j j k", state)[0].top == 1
+    assert after("up", state)[0].top == 0
+    assert after("pagedown", state)[0].top == 4
+    assert after("end j", state)[0].top == 54
 
 
 # --- filter -----------------------------------------------------------------------------------
 
 
 def test_a_filter_is_typed_kept_or_taken_back() -> None:
-    desk, _ = after("/ E n G", UiState(top=9, cursor="node:s1"))
-    assert (desk.filter, desk.top, desk.cursor) == ("EnG", 0, "")
-    assert isinstance(desk.mode, EditFilter)
-    assert footer(desk).startswith("filter: EnG")
-    assert after("backspace", desk)[0].filter == "En"
-    assert after("ctrl-u", desk)[0].filter == ""
-    kept, _ = after("enter", desk)
+    state, _ = after("/ E n G", UiState(top=9, cursor="node:s1"))
+    assert (state.filter, state.top, state.cursor) == ("EnG", 0, "")
+    assert isinstance(state.mode, EditFilter)
+    assert footer(state).startswith("filter: EnG")
+    assert after("backspace", state)[0].filter == "En"
+    assert after("ctrl-u", state)[0].filter == ""
+    kept, _ = after("enter", state)
     assert kept.mode == Browse()
     assert kept.filter == "EnG"
     assert "filter: EnG" in footer(kept)
@@ -195,16 +197,16 @@ def test_a_filter_is_typed_kept_or_taken_back() -> None:
 
 
 def test_letters_are_letters_while_a_filter_is_typed() -> None:
-    desk, commands = after("/ q r s R ? space b")
-    assert desk.filter == "qrsR? b"
+    state, commands = after("/ q r s R ? space b")
+    assert state.filter == "qrsR? b"
     assert not commands
 
 
-def test_one_can_move_while_filtering_and_paste() -> None:
-    desk, _ = after("/ down")
-    assert desk.cursor == "account:alice"
-    desk, _ = handle_key(desk, Key("paste", "  eng\x1b[31m-7\nsecond line"), SCENE)
-    assert desk.filter == "eng-7"
+def test_moving_and_pasting_work_while_filtering() -> None:
+    state, _ = after("/ down")
+    assert state.cursor == "account:alice"
+    state, _ = handle_key(state, Key("paste", "  eng\x1b[31m-7\nsecond line"), SCREEN)
+    assert state.filter == "eng-7"
 
 
 # --- accounts ---------------------------------------------------------------------------------
@@ -227,26 +229,26 @@ def test_one_can_move_while_filtering_and_paste() -> None:
     ],
 )
 def test_a_choice_becomes_a_command(keys: str, command: Command) -> None:
-    desk, commands = after(keys)
+    state, commands = after(keys)
     assert commands == [command]
-    assert desk.mode == Browse()
+    assert state.mode == Browse()
 
 
 @pytest.mark.parametrize(
     "keys", ["s esc", "d esc", "r esc", "r enter n", "r enter esc", "a esc", "a k esc", "e q"]
 )
 def test_esc_leaves_every_mode_without_a_trace(keys: str) -> None:
-    desk, commands = after(keys)
+    state, commands = after(keys)
     assert commands == []
-    assert desk.mode == Browse()
-    assert desk.cursor == ""
+    assert state.mode == Browse()
+    assert state.cursor == ""
 
 
 def test_removing_asks_and_names_the_account() -> None:
-    desk, _ = after("r j enter")
-    assert isinstance(desk.mode, Confirm)
-    assert footer(desk) == "Remove bob from the config file?  y yes  n no"
-    assert after("x", desk) == (desk, []), "any other key does nothing"
+    state, _ = after("r j enter")
+    assert isinstance(state.mode, Confirm)
+    assert footer(state) == "Remove bob from the config file?  y yes  n no"
+    assert after("x", state) == (state, []), "any other key does nothing"
 
 
 def test_the_choice_begins_at_the_cursor() -> None:
@@ -256,28 +258,28 @@ def test_the_choice_begins_at_the_cursor() -> None:
 
 
 def test_a_session_under_the_cursor_is_pinned_alone() -> None:
-    desk, _ = after("s", UiState(cursor="node:s2/a"))
-    assert desk.mode == ChooseRow("switch", "s2", "Fix it"), "a sub-agent goes with its session"
-    assert footer(desk).startswith("pin Fix it to alice")
-    assert after("enter", desk)[1] == [Command("pin", account="alice", session="s2")]
-    assert after("u", desk)[1] == [Command("unpin", session="s2")]
+    state, _ = after("s", UiState(cursor="node:s2/a"))
+    assert state.mode == ChooseRow("switch", "s2", "Fix it"), "a sub-agent goes with its session"
+    assert footer(state).startswith("pin Fix it to alice")
+    assert after("enter", state)[1] == [Command("pin", account="alice", session="s2")]
+    assert after("u", state)[1] == [Command("unpin", session="s2")]
 
 
-def test_an_account_that_leaves_while_it_is_chosen_is_not_acted_on() -> None:
-    desk, _ = after("d j")
-    left = replace(SCENE, selectable=("node:s1", "account:alice"))
-    desk, commands = after("enter", desk, left)
+def test_an_account_that_is_removed_while_it_is_chosen_is_not_acted_on() -> None:
+    state, _ = after("d j")
+    left = replace(SCREEN, selectable=("node:s1", "account:alice"))
+    state, commands = after("enter", state, left)
     assert commands == []
-    assert isinstance(desk.mode, ChooseRow)
-    assert "gone" in footer(desk, left)
+    assert isinstance(state.mode, ChooseRow)
+    assert "gone" in footer(state, left)
 
 
 def test_where_there_is_nothing_to_choose_it_says_so() -> None:
-    nobody = replace(SCENE, selectable=("node:s1",))
+    nobody = replace(SCREEN, selectable=("node:s1",))
     for key, what in (("s", "no account"), ("e", "no request")):
-        desk, _ = after(key, UiState(filter="x"), nobody)
-        assert desk.mode == Browse()
-        assert desk.notice == f"{what} is shown: Esc ends the filter"
+        state, _ = after(key, UiState(filter="x"), nobody)
+        assert state.mode == Browse()
+        assert state.notice == f"{what} is shown: Esc ends the filter"
 
 
 def test_enter_shows_the_row_in_full() -> None:
@@ -291,29 +293,29 @@ def test_enter_shows_the_row_in_full() -> None:
 
 
 def test_a_key_is_typed_hidden() -> None:
-    desk, _ = after("a k s e c")
-    assert isinstance(desk.mode, EnterSecret)
-    assert footer(desk).startswith("API key (not shown): •••")
-    assert "sec" not in footer(desk)
-    assert "sec" not in repr(desk)
-    desk, commands = after("backspace x enter", desk)
+    state, _ = after("a k s e c")
+    assert isinstance(state.mode, EnterSecret)
+    assert footer(state).startswith("API key (not shown): •••")
+    assert "sec" not in footer(state)
+    assert "sec" not in repr(state)
+    state, commands = after("backspace x enter", state)
     assert commands == [Command("add key", secret="sex")]
     assert "sex" not in repr(commands)
 
 
 def test_a_pasted_key_loses_its_line_end_and_nothing_else() -> None:
-    desk, _ = handle_key(after("a k")[0], Key("paste", " sk-ant-api03-FAKE \nq\n"), SCENE)
-    assert after("enter", desk)[1] == [Command("add key", secret="sk-ant-api03-FAKE")]
+    state, _ = handle_key(after("a k")[0], Key("paste", " sk-ant-api03-FAKE \nq\n"), SCREEN)
+    assert after("enter", state)[1] == [Command("add key", secret="sk-ant-api03-FAKE")]
 
 
 def test_no_key_is_no_command() -> None:
-    desk, commands = after("a k enter")
+    state, commands = after("a k enter")
     assert commands == []
-    assert desk.notice == "no key was given"
+    assert state.notice == "no key was given"
 
 
-def test_a_paste_while_looking_does_nothing() -> None:
-    assert handle_key(UiState(), Key("paste", "dqr"), SCENE) == (UiState(), None)
+def test_a_paste_while_browsing_does_nothing() -> None:
+    assert handle_key(UiState(), Key("paste", "dqr"), SCREEN) == (UiState(), None)
 
 
 # --- leaving ----------------------------------------------------------------------------------
@@ -321,23 +323,23 @@ def test_a_paste_while_looking_does_nothing() -> None:
 
 def test_q_asks_while_requests_are_in_flight() -> None:
     assert after("q")[1] == [Command("quit")]
-    busy = replace(SCENE, inflight=3)
-    desk, commands = after("q", UiState(), busy)
+    busy = replace(SCREEN, inflight=3)
+    state, commands = after("q", UiState(), busy)
     assert commands == []
-    assert "3 requests are in flight" in footer(desk)
-    assert after("n", desk, busy)[1] == []
-    assert after("y", desk, busy)[1] == [Command("quit")]
-    one = after("q", UiState(), replace(SCENE, inflight=1))[0]
+    assert "3 requests are in flight" in footer(state)
+    assert after("n", state, busy)[1] == []
+    assert after("y", state, busy)[1] == [Command("quit")]
+    one = after("q", UiState(), replace(SCREEN, inflight=1))[0]
     assert "1 request is in flight" in footer(one)
 
 
-def test_who_only_watches_changes_nothing_and_leaves_at_once() -> None:
-    watching = replace(SCENE, read_only=True, inflight=3, address="http://host:1")
+def test_a_read_only_deck_changes_nothing_and_quits_at_once() -> None:
+    watching = replace(SCREEN, read_only=True, inflight=3, address="http://host:1")
     for key in "sarRd":
-        desk, commands = after(key, UiState(), watching)
+        state, commands = after(key, UiState(), watching)
         assert commands == []
-        assert desk.mode == Browse()
-        assert "only watches" in desk.notice
+        assert state.mode == Browse()
+        assert "only watches" in state.notice
     assert after("q", UiState(), watching)[1] == [Command("quit")]
     shown = footer(UiState(), watching)
     assert shown.startswith("read-only http://host:1")
@@ -363,9 +365,9 @@ def test_who_only_watches_changes_nothing_and_leaves_at_once() -> None:
     "name", [*"abcdeRsqy/?tiu 1ü", "enter", "esc", "tab", "up", "click", "paste", "backspace", "f1"]
 )
 def test_no_key_breaks_any_mode(mode: Any, name: str) -> None:
-    for scene in (SCENE, ScreenContents()):
-        desk, command = handle_key(UiState(mode=mode), Key(name, "text", 2), scene)
-        ways = footer_lines(desk, scene)
+    for screen in (SCREEN, ScreenContents()):
+        state, command = handle_key(UiState(mode=mode), Key(name, "text", 2), screen)
+        ways = footer_lines(state, screen)
         assert ways
         assert all(plain_text(way) or not way for way in ways)
         assert command is None or command.action

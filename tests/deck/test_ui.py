@@ -38,7 +38,7 @@ def text(on: DeckUi) -> list[str]:
 # --- the bell ---------------------------------------------------------------------------------
 
 
-def test_the_bell_rings_once_for_each_new_need() -> None:
+def test_the_bell_rings_once_for_each_new_alert() -> None:
     deck = board()
     assert not deck.update(example_model(alerts=frozenset({BLOCKED}))), "the first frame is being looked at"
     assert not deck.update(example_model(alerts=frozenset({BLOCKED})))
@@ -122,7 +122,7 @@ def test_outcomes_are_notices_or_pages() -> None:
 # --- pasted text ------------------------------------------------------------------------------
 
 
-def test_what_is_pasted_without_marks_while_looking_presses_no_keys() -> None:
+def test_text_pasted_without_brackets_while_browsing_presses_no_keys() -> None:
     deck = board()
     assert deck.press_keys([Key(letter) for letter in "sk-ant-api03-FAKEdrRq"]) == []
     assert "pasted text is ignored" in text(deck)[-1]
@@ -130,7 +130,7 @@ def test_what_is_pasted_without_marks_while_looking_presses_no_keys() -> None:
     assert deck.state.cursor.startswith("activity:") or deck.state.cursor
 
 
-def test_what_follows_a_pasted_key_is_thrown_away() -> None:
+def test_text_after_a_pasted_key_is_dropped() -> None:
     deck = board()
     press(deck, "a", "k")
     keys = [*map(Key, "sk-ant-api03-FAKE"), Key("enter"), Key("R"), Key("q")]
@@ -141,7 +141,7 @@ def test_what_follows_a_pasted_key_is_thrown_away() -> None:
 # --- life -------------------------------------------------------------------------------------
 
 
-def test_it_moves_by_itself_only_with_requests_and_countdowns_of_seconds() -> None:
+def test_it_is_animated_only_with_requests_and_countdowns_of_seconds() -> None:
     calm = example_model(activity=(), accounts=example_model().accounts[:1])
     calm = replace(calm, totals=replace(calm.totals, capacity=PoolCapacity("green", 3, 3, 3, 0, None)))
     assert not DeckUi(calm).is_animated

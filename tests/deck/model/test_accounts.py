@@ -19,7 +19,7 @@ TWO = [account("alice"), account("bob")]
 # --- accounts -------------------------------------------------------------------------------------
 
 
-def test_the_account_that_burns_most_comes_first_with_its_rows_by_tokens() -> None:
+def test_the_account_with_most_tokens_comes_first_with_its_rows_by_tokens() -> None:
     snapshot = deck(
         binding(A, tokens=10),
         binding(B, account="bob", tokens=50, idle=600),
@@ -33,13 +33,13 @@ def test_the_account_that_burns_most_comes_first_with_its_rows_by_tokens() -> No
     assert (carol.name, carol.nodes, carol.usage) == ("carol", (), UsageSum())
 
 
-def test_accounts_that_burn_alike_stay_in_the_order_of_the_config() -> None:
+def test_accounts_of_equal_use_stay_in_the_order_of_the_config() -> None:
     names = ["carol", "alice", "bob"]
     model = deck_model(deck(accounts=[account(name) for name in names]))
     assert [one.name for one in model.accounts] == names
 
 
-def test_an_account_says_how_it_is() -> None:
+def test_an_account_page_shows_its_status() -> None:
     row = account(
         "bob",
         type="apikey",
@@ -136,7 +136,7 @@ def test_without_issues_there_are_none() -> None:
     assert (model.issues, model.issues_total) == ((), IssueRow("", usage=UsageSum()))
 
 
-def test_the_snapshots_time_is_everybodys_now() -> None:
+def test_the_snapshots_time_is_the_models_now() -> None:
     snapshot = deck(binding(A), at=None, now=None, capacity={"at": "2026-11-23T10:00:00.000Z"})
     assert deck_model(snapshot).now == NOW
 

@@ -45,7 +45,7 @@ def test_a_question_in_a_terminal_is_marked_but_does_not_ring() -> None:
     assert model.alerts == frozenset()
 
 
-def test_the_bell_hears_what_is_new() -> None:
+def test_new_alerts_ring_the_bell() -> None:
     calm, blocked, review = frame().alerts, frame("Blocked").alerts, frame("In Review").alerts
     assert new_alerts(calm, blocked) == blocked
     assert new_alerts(blocked, blocked) == frozenset()

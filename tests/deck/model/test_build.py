@@ -104,7 +104,7 @@ def test_any_json_makes_a_frame(junk: object) -> None:
     assert model.nodes == {}
 
 
-def test_the_fleet_counts_every_shown_conversation_once() -> None:
+def test_the_counts_hold_every_shown_conversation_once() -> None:
     sources = Sources(
         pins=pinned(A=("ENG-1", ""), B=("ENG-2", "ENG-1"), C=("ENG-3", "")),
         tools={C: NOW - 5},
@@ -222,7 +222,7 @@ def test_a_sub_agent_known_from_disk_alone_says_what_it_does() -> None:
     assert model.nodes[f"{A}/one"].label == "Plan"
 
 
-def test_what_a_sub_agent_used_stays_with_whom_it_worked_for() -> None:
+def test_what_a_hidden_sub_agent_used_counts_for_its_ancestor() -> None:
     snapshot = deck(
         binding(A, tokens=10, cost=1.0),
         binding(A, "one", tokens=5, cost=0.5),
@@ -325,7 +325,7 @@ def test_activity_is_what_runs_then_what_ended_as_the_proxy_orders_it() -> None:
 # --- sums, text, size -----------------------------------------------------------------------------
 
 
-def test_sums_leave_out_the_unknown_and_are_unknown_of_nothing() -> None:
+def test_sums_skip_unknown_values_and_are_unknown_if_all_are() -> None:
     assert sum_usage([]) == UsageSum()
     assert sum_usage(
         [UsageSum(tokens=1, cost=None, unpriced=1), UsageSum(), UsageSum(tokens=2, cost=0.0)]

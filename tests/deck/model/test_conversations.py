@@ -47,7 +47,7 @@ def ago(seconds: float) -> float:
         (ActivitySigns(modified=ago(121), transcript_turn=ago(121), ended=True, requesting=True), True),
     ],
 )
-def test_presence(signs: ActivitySigns, shown: bool) -> None:
+def test_which_conversations_are_shown(signs: ActivitySigns, shown: bool) -> None:
     assert signs.is_shown(NOW) is shown
 
 

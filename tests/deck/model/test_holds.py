@@ -107,7 +107,7 @@ def test_what_a_request_waited_for(wait: dict[str, Any], words: str) -> None:
     assert describe_wait(wait, NOW) == words
 
 
-def test_the_longest_hold_comes_first_and_any_json_will_do() -> None:
+def test_the_longest_hold_comes_first() -> None:
     found = holds_of({"held": [held(A, 5), held(B, 50), 7, {}]}, NOW)
     assert [hold.session for hold in found] == [B, A, ""]
     assert found[0] == HeldRequest(f"tc-{B[:4]}", B, "", "claude-opus-4-8", 50.0, "alice back 10:22")
@@ -169,7 +169,7 @@ def test_many_held_requests_take_few_lines() -> None:
     assert lines[begin + 4] == "  … 27 more"
 
 
-def test_the_row_of_a_held_conversation_says_so_in_place_of_live() -> None:
+def test_the_row_of_a_held_conversation_shows_held_in_place_of_live() -> None:
     (row,) = [line for line in page(snapshot(), 160, max_requests=0) if "held 5m" in line and "$" in line]
     assert " held 5m" in row
     assert " live" not in row
@@ -207,7 +207,7 @@ def test_a_small_screen_keeps_its_size() -> None:
 # --- explain --------------------------------------------------------------------------------------
 
 
-def test_explain_tells_of_each_wait_where_it_was() -> None:
+def test_explain_lists_each_wait_between_its_attempts() -> None:
     decision = {"reason": "kept warm"}
     out = {"reason": "no account usable", "excluded": [{"account": "bob", "rule": "hard cap"}]}
     lines = explanation_lines(

@@ -38,7 +38,7 @@ def node(
 # --- names ----------------------------------------------------------------------------------------
 
 
-def test_a_session_nobody_knows_is_called_by_its_id() -> None:
+def test_an_unknown_session_is_called_by_its_id() -> None:
     bare = node()
     assert (bare.label, bare.title, bare.about, bare.project, bare.issue) == (A[:8], "", "", "", "")
     assert (bare.account, bare.model, bare.chip) == ("alice", "claude-opus-4-8", "")
@@ -152,7 +152,7 @@ def test_two_sessions_on_one_issue_collide_whatever_its_spelling() -> None:
     assert not nodes[A].collision
 
 
-def test_a_sub_agent_wears_its_sessions_issue_but_not_its_chip() -> None:
+def test_a_sub_agent_has_its_sessions_issue_but_not_its_chip() -> None:
     sources = Sources(pins={A: IssuePin("ENG-1", status="Blocked")}, registry={A: RegistryRow(emoji="🛠")})
     agent = deck_model(deck(binding(A), binding(A, "a1d8b83e4d9184d38")), sources).nodes[
         f"{A}/a1d8b83e4d9184d38"
@@ -164,7 +164,7 @@ def test_a_sub_agent_wears_its_sessions_issue_but_not_its_chip() -> None:
 # --- what it does ---------------------------------------------------------------------------------
 
 
-def test_tool_and_answer_are_told_apart() -> None:
+def test_tool_and_answer_are_distinguished() -> None:
     assert (node(tool=NOW - 5).tool_running, node(tool=NOW - 5).inference) == (True, False)
     assert (node(inflight=True).tool_running, node(inflight=True).inference) == (False, True)
     assert node(tool=NOW - 200).tool_running is False

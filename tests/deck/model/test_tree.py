@@ -30,7 +30,7 @@ def test_children_stand_below_their_parents_most_subtree_tokens_first() -> None:
     assert (tree.root, tree.size, tree.usage.tokens) == ("a", 5, 20)
 
 
-def test_roots_stand_by_subtree_tokens_and_equal_ones_by_key() -> None:
+def test_roots_are_sorted_by_subtree_tokens_then_by_key() -> None:
     trees = grow({"b": "a", "d": "c", "y": "x", "w": "v"}, a=90, b=1, c=1, d=100, y=7, w=7)
     assert [tree.root for tree in trees] == ["c", "a", "v", "x"]
 
@@ -44,7 +44,7 @@ def test_levels_count_nodes_and_tokens_at_each_depth() -> None:
     ]
 
 
-def test_rails_say_where_lines_go_on_below() -> None:
+def test_more_below_tells_where_lines_continue() -> None:
     (tree,) = grow({"b": "a", "c": "a", "d": "b"}, b=5, c=3)
     assert {line.key: line.more_below for line in tree.lines} == {
         "a": (),
@@ -54,7 +54,7 @@ def test_rails_say_where_lines_go_on_below() -> None:
     }
 
 
-def test_who_has_neither_parent_nor_children_is_in_no_tree() -> None:
+def test_a_conversation_without_parent_and_children_is_in_no_tree() -> None:
     assert grow({}, a=5, b=6) == ()
 
 
@@ -71,18 +71,18 @@ def test_unknown_use_stays_unknown_and_adds_nothing() -> None:
 # --- circles --------------------------------------------------------------------------------------
 
 
-def test_nobody_is_his_own_parent() -> None:
+def test_no_conversation_is_its_own_parent() -> None:
     assert without_cycles({"a": "a", "b": "a"}) == {"b": "a"}
     (tree,) = grow({"a": "a", "b": "a"})
     assert shape(tree) == "0a 1b"
 
 
-def test_a_circle_is_cut_at_the_same_edge_whatever_the_order() -> None:
+def test_a_cycle_is_cut_at_the_same_edge_in_any_order() -> None:
     assert without_cycles({"a": "b", "b": "c", "c": "a"}) == {"b": "c", "c": "a"}
     assert without_cycles({"c": "a", "b": "c", "a": "b"}) == {"b": "c", "c": "a"}
 
 
-def test_what_hangs_on_a_circle_stays_with_it() -> None:
+def test_children_of_a_cycle_stay_with_it() -> None:
     (tree,) = grow({"b": "c", "c": "b", "a": "c", "z": "a"})
     assert sorted(line.key for line in tree.lines) == ["a", "b", "c", "z"]
     assert tree.root == "b"
@@ -100,7 +100,7 @@ def test_any_edges_give_each_node_once_below_one_root() -> None:
         assert set(seen) == connected
 
 
-def test_a_tree_may_be_as_deep_as_it_likes() -> None:
+def test_a_tree_may_have_any_depth() -> None:
     depth = 3000
     (tree,) = grow({f"n{place + 1:05}": f"n{place:05}" for place in range(depth)}, n03000=7)
     assert tree.size == depth + 1

@@ -24,7 +24,7 @@ def test_a_file_is_parsed_once_for_each_state(tmp_path: Path) -> None:
     assert parsed == [b"one", b"three", b"three"]
 
 
-def test_what_cant_be_parsed_is_not_tried_again(tmp_path: Path) -> None:
+def test_an_unusable_file_is_not_parsed_again(tmp_path: Path) -> None:
     tries = []
 
     def parse(raw: bytes) -> str:
@@ -45,7 +45,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     assert cache.get(str(tmp_path / "f")) == b"1234"
 
 
-def test_what_goes_is_forgotten(tmp_path: Path) -> None:
+def test_a_deleted_file_is_forgotten(tmp_path: Path) -> None:
     cache = FileCache(lambda raw: raw)
     (tmp_path / "f").write_text("x")
     assert cache.get(str(tmp_path / "f")) == b"x"

@@ -72,12 +72,12 @@ def test_everything_known_of_a_session(home: ClaudeHome, reader: SourceReader) -
     assert (reader.issue_of(A), reader.issue_of(B)) == ("ENG-1", None)
 
 
-def test_an_empty_machine_has_nothing(reader: SourceReader) -> None:
+def test_an_empty_home_has_no_sources(reader: SourceReader) -> None:
     sources = reader.refresh()
     assert not any((sources.registry, sources.pins, sources.tools, sources.clients, sources.transcripts))
 
 
-def test_quiet_transcripts_are_not_opened_unless_somebody_wants_them(
+def test_old_transcripts_are_not_opened_unless_wanted(
     home: ClaudeHome, reader: SourceReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home.transcript(A, NOW - 60)
@@ -102,7 +102,7 @@ def test_a_quiet_registered_session_is_there_while_its_tool_executes(
     assert (sources.tools, set(sources.registry)) == ({A: NOW - 5}, {A})
 
 
-def test_most_sessions_are_the_wanted_ones_and_the_latest(
+def test_at_most_the_wanted_and_the_latest_sessions_are_read(
     home: ClaudeHome, reader: SourceReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "MAX_SESSIONS", 3)
@@ -145,7 +145,7 @@ def test_a_new_session_is_found_soon_and_at_once_when_wanted(
     assert B in reader.refresh().transcripts
 
 
-def test_a_session_that_goes_on_after_a_pause_is_found_by_the_next_sweep(
+def test_a_session_that_continues_after_a_pause_is_found_by_the_next_full_scan(
     home: ClaudeHome, reader: SourceReader, clock: Clock
 ) -> None:
     path = home.transcript(A, NOW - 4000)
@@ -157,7 +157,7 @@ def test_a_session_that_goes_on_after_a_pause_is_found_by_the_next_sweep(
     assert reader.refresh().transcripts[A].last_turn == NOW
 
 
-def test_a_session_goes_when_it_is_quiet_for_long(
+def test_a_session_without_changes_for_long_is_dropped(
     home: ClaudeHome, reader: SourceReader, clock: Clock
 ) -> None:
     home.transcript(A, NOW)
@@ -180,7 +180,7 @@ def test_a_clock_that_is_set_back_stops_nothing(home: ClaudeHome, reader: Source
     assert A in reader.refresh().transcripts
 
 
-def test_sub_agents_come_change_and_end(home: ClaudeHome, reader: SourceReader, clock: Clock) -> None:
+def test_sub_agents_start_change_and_end(home: ClaudeHome, reader: SourceReader, clock: Clock) -> None:
     home.transcript(A, NOW)
     assert reader.refresh().transcripts[A].agents == {}
     path = home.agent(A, "a1", NOW)
@@ -195,7 +195,7 @@ def test_sub_agents_come_change_and_end(home: ClaudeHome, reader: SourceReader, 
     assert reader.refresh().transcripts[A].agents["a1"].ended is False
 
 
-def test_a_sub_agent_that_gave_its_answer_is_left_alone_between_sweeps(
+def test_a_finished_sub_agent_is_not_read_between_full_scans(
     home: ClaudeHome, reader: SourceReader, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home.transcript(A, NOW)
@@ -213,7 +213,7 @@ def test_a_sub_agent_that_gave_its_answer_is_left_alone_between_sweeps(
     assert "agent-done.jsonl" in looked
 
 
-def test_that_a_sub_agent_finished_is_read_from_its_meta_by_the_next_sweep(
+def test_a_finished_sub_agent_is_read_from_its_meta_by_the_next_full_scan(
     home: ClaudeHome, reader: SourceReader, clock: Clock
 ) -> None:
     home.transcript(A, NOW)
@@ -227,7 +227,7 @@ def test_that_a_sub_agent_finished_is_read_from_its_meta_by_the_next_sweep(
     assert reader.refresh().transcripts[A].agents == {}
 
 
-def test_a_session_followed_stays_while_it_moves_whatever_the_last_sweep_saw(
+def test_a_followed_session_stays_while_it_changes_whatever_the_last_full_scan_saw(
     home: ClaudeHome, reader: SourceReader, clock: Clock
 ) -> None:
     path = home.transcript(A, NOW)
@@ -244,7 +244,7 @@ def test_a_session_followed_stays_while_it_moves_whatever_the_last_sweep_saw(
     assert A not in reader.refresh().transcripts
 
 
-def test_whole_files_are_looked_at_a_few_in_each_pass(
+def test_a_few_whole_files_are_read_in_each_pass(
     home: ClaudeHome, reader: SourceReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "MAX_WHOLE_BYTES", 100_000)
@@ -260,7 +260,7 @@ def test_whole_files_are_looked_at_a_few_in_each_pass(
     assert pauses == [reading.MIN_PAUSE_SEC, reading.BUSY_PAUSE_SEC, reading.BUSY_PAUSE_SEC]
 
 
-def test_without_news_it_takes_its_time(home: ClaudeHome, reader: SourceReader, clock: Clock) -> None:
+def test_without_changes_passes_are_rarer(home: ClaudeHome, reader: SourceReader, clock: Clock) -> None:
     path = home.transcript(A, NOW)
     reader.refresh()
     assert reader.pause_sec == reading.BUSY_PAUSE_SEC
@@ -358,10 +358,10 @@ def test_processors_are_busy_with_what_is_neither_idle_nor_waiting(tmp_path: Pat
 @pytest.mark.parametrize(
     "text", ["", "MemTotal: 5 kB\n", "MemTotal: x\nMemAvailable: y\n", "MemTotal: 0\nMemAvailable: 0\n"]
 )
-def test_memory_that_cant_be_told_is_unknown(tmp_path: Path, text: str) -> None:
+def test_memory_that_cannot_be_read_is_unknown(tmp_path: Path, text: str) -> None:
     write(tmp_path, "cpu", text)
     assert MachineLoadReader(str(tmp_path)).read() == MachineLoad(None, None)
 
 
-def test_another_system_has_no_gauges(tmp_path: Path) -> None:
+def test_another_system_has_no_load(tmp_path: Path) -> None:
     assert MachineLoadReader(str(tmp_path / "none")).read() == MachineLoad(None, None)

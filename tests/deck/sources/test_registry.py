@@ -71,7 +71,7 @@ def test_an_emoji_that_is_none_is_left_out(emoji: object) -> None:
 
 
 @pytest.mark.parametrize("emoji", ["🦜", "👩‍💻", "🇩🇪", "✅"])
-def test_one_emoji_is_one_whatever_it_is_made_of(emoji: str) -> None:
+def test_an_emoji_sequence_is_one_cluster(emoji: str) -> None:
     assert parse_registry(json.dumps([{"sid": A, "emoji": emoji}]).encode())[A].emoji == emoji
 
 
@@ -162,7 +162,7 @@ def test_a_change_is_seen_and_what_goes_is_gone(home: ClaudeHome) -> None:
     assert registry.pin(A) is None
 
 
-def test_what_did_not_change_is_not_read_again(home: ClaudeHome, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unchanged_files_are_not_read_again(home: ClaudeHome, monkeypatch: pytest.MonkeyPatch) -> None:
     home.register(A)
     home.pin(A, "ENG-1")
     registry = SessionRegistry(str(home.path))
@@ -181,7 +181,7 @@ def test_a_session_that_is_forgotten_is_read_anew(home: ClaudeHome) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "\x00\x01", "[]", "5", "[" * 100_000, '"' + "x" * 70_000 + '"'])
-def test_corrupt_files_are_as_if_there_were_none(home: ClaudeHome, text: str) -> None:
+def test_corrupt_files_count_as_missing(home: ClaudeHome, text: str) -> None:
     for name in ("state/sessions.json", f"state/sessions/cc-{A}/pin.json", "sessions/7.json"):
         home.write(name, text)
     home.write(f"state/sessions/cc-{A}/tool-inflight", "now\n")

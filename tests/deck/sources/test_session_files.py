@@ -35,7 +35,7 @@ def test_all_transcripts_are_found_with_their_mtimes(home: ClaudeHome) -> None:
     assert projects.transcripts[A].path == str(home.transcript_path(A, "/work/shop"))
 
 
-def test_a_look_finds_what_came_and_went(home: ClaudeHome) -> None:
+def test_a_scan_finds_new_and_deleted_files(home: ClaudeHome) -> None:
     first = home.transcript(A, NOW)
     projects = Projects(str(home.path))
     projects.scan_new()
@@ -51,7 +51,7 @@ def test_a_look_finds_what_came_and_went(home: ClaudeHome) -> None:
     assert projects.transcripts.keys() == {B, session_id(3)}
 
 
-def test_an_old_file_that_goes_on_is_seen_by_a_sweep_alone(home: ClaudeHome) -> None:
+def test_an_old_file_that_continues_is_found_by_a_full_scan_only(home: ClaudeHome) -> None:
     path = home.transcript(A, NOW - 9000)
     projects = Projects(str(home.path))
     projects.scan_all()
@@ -64,7 +64,7 @@ def test_an_old_file_that_goes_on_is_seen_by_a_sweep_alone(home: ClaudeHome) -> 
     assert projects.transcripts[A].modified == NOW
 
 
-def test_a_look_without_news_reads_no_folder(home: ClaudeHome, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scan_without_changes_reads_no_folder(home: ClaudeHome, monkeypatch: pytest.MonkeyPatch) -> None:
     home.transcript(A, NOW)
     projects = Projects(str(home.path))
     projects.scan_new()
@@ -89,7 +89,7 @@ def test_of_a_session_in_two_folders_the_newer_one_counts(home: ClaudeHome, firs
     assert projects.transcripts[A].path == str(newer)
 
 
-def test_a_sweep_is_bounded(home: ClaudeHome, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_scan_is_bounded(home: ClaudeHome, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teamclaude.deck.sources.session_files.MAX_FILES", 3)
     for number in range(10):
         home.transcript(session_id(number), NOW, cwd=f"/w{number % 2}")

@@ -51,7 +51,7 @@ def test_an_entry_without_a_time_is_no_turn(timestamp: object) -> None:
     assert facts(user(NOW - 9, "go"), {"type": "assistant", "timestamp": timestamp}).last_turn == NOW - 9
 
 
-def test_a_stub_without_a_turn() -> None:
+def test_a_file_without_a_turn() -> None:
     assert facts(note("ai-title", "aiTitle", "T")) == TranscriptFacts(ai_title="T")
 
 
@@ -135,7 +135,7 @@ def test_hostile_titles_are_clean_and_bounded() -> None:
         b"5",
     ],
 )
-def test_broken_lines_say_nothing(line: bytes) -> None:
+def test_broken_lines_are_ignored(line: bytes) -> None:
     turn = json.dumps(user(NOW, "go")).encode()
     assert parse_facts([line, turn]) == parse_facts([turn])
 
@@ -145,7 +145,7 @@ def test_a_line_of_nested_brackets_is_no_turn_and_no_error() -> None:
     assert parse_facts([deep, json.dumps(user(NOW, "go")).encode()]).last_turn == NOW
 
 
-def test_a_look_for_turn_and_title_ends_when_both_are_found() -> None:
+def test_reading_the_whole_file_stops_when_turn_and_title_are_found() -> None:
     def lines() -> Any:
         yield json.dumps(user(NOW, "go")).encode()
         yield json.dumps(note("ai-title", "aiTitle", "T")).encode()
@@ -154,7 +154,7 @@ def test_a_look_for_turn_and_title_ends_when_both_are_found() -> None:
     assert parse_facts(lines(), until_found=True).title == "T"
 
 
-def test_new_facts_lie_over_the_old_ones() -> None:
+def test_new_facts_replace_old_ones() -> None:
     old = TranscriptFacts(NOW - 9, True, False, "/a", "x", "mine", "ai", "p")
     assert TranscriptFacts().merged_over(old) == old
     assert TranscriptFacts(NOW, False, True, "", "", "", "new", "").merged_over(old) == TranscriptFacts(

@@ -82,7 +82,7 @@ def test_lines_come_last_first_in_blocks_of_any_size(
         os.close(descriptor)
 
 
-def test_a_line_without_end_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_without_end_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transcripts, "MAX_LINE_BYTES", 5)
     monkeypatch.setattr(transcripts, "BLOCK_BYTES", 3)
     (tmp_path / "t").write_bytes(b"a\n1234567890\n12345\nb")
@@ -96,7 +96,7 @@ def test_a_line_without_end_is_passed_over(tmp_path: Path, monkeypatch: pytest.M
 # --- the first look -------------------------------------------------------------------------------
 
 
-def test_the_first_look_is_at_the_tail_and_enough_when_all_is_there(
+def test_the_first_read_is_of_the_tail_and_enough_when_all_is_there(
     home: ClaudeHome, reads: list[int]
 ) -> None:
     entries = [
@@ -121,7 +121,7 @@ def test_the_first_look_is_at_the_tail_and_enough_when_all_is_there(
     ],
     ids=["turn", "title", "long turn", "both"],
 )
-def test_what_is_not_in_the_tail_is_found_by_one_look_at_the_whole(
+def test_what_is_not_in_the_tail_is_found_by_reading_the_whole_file(
     home: ClaudeHome, entries: list[dict[str, Any]]
 ) -> None:
     file = followed(home.transcript(A, NOW, entries=entries))
@@ -131,7 +131,7 @@ def test_what_is_not_in_the_tail_is_found_by_one_look_at_the_whole(
     assert not file.incomplete
 
 
-def test_the_whole_look_is_had_once(home: ClaudeHome) -> None:
+def test_the_whole_file_is_read_once(home: ClaudeHome) -> None:
     path = home.transcript(A, NOW, entries=[filler(900_000), user(NOW, "go")])
     file = followed(path)
     file.read_whole()
@@ -143,7 +143,7 @@ def test_the_whole_look_is_had_once(home: ClaudeHome) -> None:
     assert file.facts.last_turn == NOW + 5
 
 
-def test_a_small_file_and_a_sub_agents_need_no_whole_look(home: ClaudeHome) -> None:
+def test_a_small_file_and_a_sub_agents_need_no_second_read(home: ClaudeHome) -> None:
     assert not followed(home.transcript(A, NOW)).incomplete
     path = home.transcript(A, NOW, entries=[filler(900_000), user(NOW, "go")])
     assert not followed(path, titled=False).incomplete
@@ -217,7 +217,7 @@ def test_a_file_that_was_cut_or_replaced_is_read_anew(
     assert (file.facts.last_turn, file.facts.prompt, file.facts.title) == (NOW + 9, "new", "")
 
 
-def test_of_very_much_at_once_only_the_tail_is_read(
+def test_of_a_very_large_append_only_the_tail_is_read(
     home: ClaudeHome, reads: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transcripts, "MAX_APPENDED_BYTES", 200_000)
@@ -230,7 +230,7 @@ def test_of_very_much_at_once_only_the_tail_is_read(
     assert (file.facts.last_turn, file.facts.title) == (NOW + 5, "T")
 
 
-def test_of_not_so_much_all_is_read_however_large_the_file(
+def test_a_moderate_append_is_read_whole_however_large_the_file(
     home: ClaudeHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transcripts, "MAX_APPENDED_BYTES", 200_000)
@@ -251,7 +251,7 @@ def test_a_file_that_was_only_touched_is_not_read_again(home: ClaudeHome, reads:
     assert (file.facts, file.modified, reads) == (before, NOW + 60, [])
 
 
-def test_a_file_that_vanishes_or_shrinks_under_the_look_changes_nothing(home: ClaudeHome) -> None:
+def test_a_file_that_vanishes_or_shrinks_while_it_is_read_changes_nothing(home: ClaudeHome) -> None:
     path = home.transcript(A, NOW, title="T")
     file = followed(path)
     before, longer = file.facts, stamp(path)._replace(size=path.stat().st_size + 500)
@@ -264,7 +264,7 @@ def test_a_file_that_vanishes_or_shrinks_under_the_look_changes_nothing(home: Cl
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n\n", b"\x00" * 70_000, b"{" * 70_000, os.urandom(70_000)])
-def test_corrupt_files_say_nothing(tmp_path: Path, content: bytes) -> None:
+def test_corrupt_files_give_no_values(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "t.jsonl"
     path.write_bytes(content)
     file = followed(path)

@@ -95,7 +95,7 @@ def test_what_never_ends_does_not_wait_for_ever() -> None:
     assert paste.name == "paste"
 
 
-def test_any_bytes_are_survived() -> None:
+def test_any_bytes_are_accepted() -> None:
     rng = random.Random(3)
     for _ in range(300):
         keyboard = KeyDecoder()

@@ -96,7 +96,7 @@ def test_only_changed_lines_are_painted(tty: tuple[int, int]) -> None:
         assert "one" in painted(master)
 
 
-def test_what_follows_a_character_of_doubtful_width_is_placed_anew(tty: tuple[int, int]) -> None:
+def test_text_after_a_character_of_ambiguous_width_is_placed_again(tty: tuple[int, int]) -> None:
     master, slave = tty
     with screen(slave) as on:
         on.paint([line("── ", "🦊", " fox ", "漢字", "!"), line("██ plain", " text"), line("at the end ►")])
@@ -106,7 +106,7 @@ def test_what_follows_a_character_of_doubtful_width_is_placed_anew(tty: tuple[in
     assert shown.count("at the end ►\x1b[3;") == 0
 
 
-def test_a_terminal_that_stands_still_stops_nobody_and_catches_up(tty: tuple[int, int]) -> None:
+def test_a_stalled_terminal_stops_nothing_and_catches_up(tty: tuple[int, int]) -> None:
     master, slave = tty
     with screen(slave) as on:
         began = time.monotonic()
@@ -123,7 +123,7 @@ def test_a_terminal_that_stands_still_stops_nobody_and_catches_up(tty: tuple[int
         assert "after" in painted(master)
 
 
-def test_leaving_a_terminal_that_stands_still_takes_no_longer_than_a_moment(tty: tuple[int, int]) -> None:
+def test_leaving_a_stalled_terminal_takes_a_moment_only(tty: tuple[int, int]) -> None:
     on = screen(tty[1])
     began = time.monotonic()
     with on:

@@ -109,7 +109,7 @@ def test_no_control_character_survives() -> None:
         ("plain", "plain"),
     ],
 )
-def test_every_sign_has_a_likeness_of_its_width(text: str, shown: str) -> None:
+def test_every_sign_has_a_substitute_of_its_width(text: str, shown: str) -> None:
     assert ascii_text(text) == shown
     assert width(text) == len(shown)
 
@@ -129,7 +129,7 @@ def test_every_sign_has_a_likeness_of_its_width(text: str, shown: str) -> None:
         ({"LANG": "C.UTF-8", "TERM": "linux-16color"}, "utf-8", False),
     ],
 )
-def test_who_speaks_unicode(env: dict[str, str], encoding: str, speaks: bool) -> None:
+def test_which_terminals_support_unicode(env: dict[str, str], encoding: str, speaks: bool) -> None:
     assert supports_unicode(env, encoding) is speaks
 
 
@@ -156,7 +156,7 @@ def test_a_column_has_its_most() -> None:
     assert table_lines(COLUMNS, [["abcdefgh", "1", ""]], 80)[1] == "abcde…  1"
 
 
-def test_the_sparest_columns_go_first() -> None:
+def test_columns_are_dropped_by_their_drop_order() -> None:
     rows = [["name", "12", "note"]]
     assert table_lines(COLUMNS, rows, 14) == ["NAME   N  NOTE", "name  12  note"]
     assert table_lines(COLUMNS, rows, 13) == ["NAME   N", "name  12"]

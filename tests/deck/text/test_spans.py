@@ -41,7 +41,7 @@ def test_a_joined_emoji_is_never_split(room: int) -> None:
     assert shown.replace(FAMILY, "").strip("abcd…") == ""
 
 
-def test_right_stays_at_the_edge_or_goes() -> None:
+def test_right_stays_at_the_edge_or_is_dropped() -> None:
     assert plain_text(left_and_right(line("left"), line("right"), 12)) == "left   right"
     assert plain_text(left_and_right(line("left"), line("right"), 10)) == "left", (
         "two cells between them at least"

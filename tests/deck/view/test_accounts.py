@@ -17,7 +17,7 @@ def lines(one: AccountRow, room: int = 100, percent: bool = False) -> list[str]:
     return [plain_text(of) for of in account_lines(one, AccountColumns([one], room, percent))]
 
 
-def test_kind_name_status_windows_and_roll_up() -> None:
+def test_kind_name_status_windows_and_summary() -> None:
     assert lines(account(ALICE, ("a", "b"))) == [
         "◆ alice@example.com active  Ses[███ 2h30m    ]→    Wk[███ 3d4h     ]↑    2 agents · 2 live · 58k tok"
     ]
@@ -44,7 +44,7 @@ def test_the_status_has_its_word_and_colour(fields: dict[str, Any], word: str, s
     assert first[0].style == style, "the mark has the colour of the status"
 
 
-def test_below_it_stands_why_and_what_found_no_room() -> None:
+def test_the_lines_below_show_the_reason_and_what_did_not_fit() -> None:
     assert lines(account(ALICE, status="benched", reason="429: 5h window is full", streak=3))[1:] == [
         "    429: 5h window is full · streak 3"
     ]
@@ -78,7 +78,7 @@ def test_all_lines_fit_and_windows_line_up(room: int, percent: bool) -> None:
     ("room", "rolled"),
     [(200, "4 agents · 4 live · 1.3M tok · $13.00"), (100, "4 agents · 1.3M tok"), (80, "1.3M tok")],
 )
-def test_the_roll_up_says_as_much_as_fits(room: int, rolled: str) -> None:
+def test_the_summary_is_as_long_as_fits(room: int, rolled: str) -> None:
     one = account(ALICE, ("a", "b", "c", "d"), usage=tally(1_300_000))
     assert lines(one, room)[0].endswith(f" {rolled}")
 

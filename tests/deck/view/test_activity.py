@@ -54,7 +54,7 @@ def test_every_account_that_was_tried_in_order() -> None:
         ({"status": 502, "outcome": "upstream error", "reason": "reset"}, "upstream error: reset"),
     ],
 )
-def test_what_became_of_one_that_was_not_served(fields: dict[str, Any], told: str) -> None:
+def test_a_request_that_was_not_served_shows_its_outcome(fields: dict[str, Any], told: str) -> None:
     shown = row(request(3, **fields))
     assert told in shown
     assert "opus" not in shown
@@ -68,12 +68,12 @@ def test_the_status_has_its_colour(status: int, style: str) -> None:
     assert [span.style for span in shown if span.text == str(status)] == [style]
 
 
-def test_an_unusual_path_is_told() -> None:
+def test_an_unusual_path_is_shown() -> None:
     assert "POST /v1/messages/count_tokens" in row(request(3, path="/v1/messages/count_tokens"), 150)
     assert "/v1/messages" not in row(request(3), 150)
 
 
-def test_who_asked() -> None:
+def test_the_row_names_the_conversation() -> None:
     assert "🐝 Explore: where…" in row(request(3, session="33cc", agent="a1"), 80)
     assert "🐝 ENG-3" in row(request(3, session="33cc", agent="left already")), "then its session"
     assert "deadbeef" in row(request(3, session="deadbeef-0000"))

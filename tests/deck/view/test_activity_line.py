@@ -41,7 +41,7 @@ def test_every_account_that_was_tried() -> None:
     assert "→ alice → bob 200" in activity_line(FULL._replace(accounts=("alice", "bob")))
 
 
-def test_a_wait_is_told_with_what_it_was_for() -> None:
+def test_a_wait_is_shown_with_its_reason() -> None:
     waited = FULL._replace(waited_sec=312.0, wait_reason="no account usable")
     assert activity_line(waited).endswith(" 8.4k out waited 5m (no account usable)")
     assert activity_line(FULL._replace(waited_sec=0.01, wait_reason="no slot")) == activity_line(FULL)
@@ -179,7 +179,7 @@ def test_a_request_under_way() -> None:
     assert explanation_lines({"request": "tc-3"}) == ["tc-3", "  outcome  still running"]
 
 
-def test_what_the_cache_spared_is_told_apart_from_what_was_read_anew() -> None:
+def test_cached_input_is_shown_apart() -> None:
     warm = FULL._replace(input_tokens=3, cache_write_tokens=1197, cache_read_tokens=140_000)
     assert activity_line(warm).endswith("1.2k in 8.4k out 140k cached")
     cold = FULL._replace(input_tokens=3, cache_write_tokens=140_000, cache_read_tokens=0)

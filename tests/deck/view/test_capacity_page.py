@@ -39,13 +39,13 @@ def test_green() -> None:
     assert capacity_lines(capacity()) == ["🟢 GREEN  headroom 9 session(s) · live 3/3 · benched 0 · warm 0"]
 
 
-def test_the_next_free_account_is_told_when_somebody_waits() -> None:
+def test_the_next_free_account_is_shown_when_requests_wait() -> None:
     (line,) = capacity_lines(capacity(verdict="red", liveAccounts=0, soonestResetSec=240))
     assert line.startswith("🔴 RED")
     assert line.endswith(" · next free 4m")
 
 
-def test_held_requests_are_told_when_there_are_any() -> None:
+def test_held_requests_are_mentioned_when_there_are_any() -> None:
     (line,) = capacity_lines(capacity(verdict="red", held=3, heldSec=71, soonestResetSec=240))
     assert line.endswith(" · warm 0 · held 3 · next free 4m")
     assert "held" not in capacity_lines(capacity(held=0, heldSec=0))[0]

@@ -42,7 +42,7 @@ def crowd(size: int) -> DeckModel:
 
 @pytest.mark.parametrize("size", ["40x8", "80x24", "120x40"])
 @pytest.mark.parametrize("kind", ["", "-ascii"])
-def test_frames_are_as_they_were_when_somebody_looked_at_them(size: str, kind: str) -> None:
+def test_frames_are_byte_identical_to_the_reviewed_ones(size: str, kind: str) -> None:
     width, height = map(int, size.split("x"))
     shown = text(show(width, height, ascii=bool(kind), percent=bool(kind)))
     assert shown == (FRAMES / f"{size}{kind}.txt").read_text("utf-8").split("\n")[:-1]
@@ -112,7 +112,7 @@ def test_scrolling_moves_the_body_and_leaves_the_footer() -> None:
         assert shown[-1].rstrip("↑↓ ").endswith(f"{top + 1}-{top + 23}/37")
 
 
-def test_nobody_scrolls_beyond_the_end_or_the_beginning() -> None:
+def test_scrolling_stops_at_the_end_and_the_beginning() -> None:
     assert show(80, 24, top=999).top == 37 - 23
     assert show(80, 24, top=-5).top == 0
     assert show(80, 60, top=10).top == 0, "what fits as a whole is shown as a whole"
@@ -132,11 +132,11 @@ def test_the_cursor_is_followed_with_a_line_around_it() -> None:
     assert show(80, 24, model, cursor="node:gone", scroll_to_cursor=True, top=3).top == 3
 
 
-def test_the_first_row_brings_the_head_into_sight() -> None:
+def test_the_first_row_scrolls_to_the_header() -> None:
     assert show(80, 12, top=20, cursor="node:11aa", scroll_to_cursor=True).top == 0
 
 
-def test_only_what_is_in_sight_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_visible_rows_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Node] = []
     target = "teamclaude.deck.view.sections.node_row"
     monkeypatch.setattr(target, lambda one, *rest: drawn.append(one) or node_row(one, *rest))
@@ -181,7 +181,7 @@ def test_eight_issues_are_shown_and_i_shows_them_all() -> None:
     assert "more:" not in "\n".join(page)
 
 
-def test_the_beginning_says_what_to_do() -> None:
+def test_an_empty_deck_says_what_to_do() -> None:
     reachable = replace(EMPTY, proxy=ProxyInfo("0.1.0", 3456))
     page = "\n".join(text(show(model=reachable)))
     assert "none yet: a adds one" in page

@@ -69,7 +69,7 @@ def test_the_gauges_are_sixteen_cells_where_there_is_room_and_coloured_by_level(
     assert [span.style for span in gauges if "█" in span.text] == ["bad", "warn"]
 
 
-def test_gauges_that_nobody_could_read_are_left_out() -> None:
+def test_unknown_gauges_are_left_out() -> None:
     lines = header_lines(top(ram_share=None, cpu_share=None), 80)
     assert not any("RAM" in plain_text(of) for of in lines)
     assert "1 need login" in plain_text(lines[0])
@@ -77,7 +77,7 @@ def test_gauges_that_nobody_could_read_are_left_out() -> None:
     assert "CPU [------------]    —" in plain_text(half[1])
 
 
-def test_trouble_is_only_told_when_there_is_some() -> None:
+def test_problems_are_shown_only_when_there_are_any() -> None:
     calm = "\n".join(plain_text(of) for of in header_lines(top(throttled=0, need_login=0, waiting=0), 80))
     assert "throttled" not in calm
     assert "login" not in calm
@@ -86,7 +86,7 @@ def test_trouble_is_only_told_when_there_is_some() -> None:
     assert "3 waiting" in "\n".join(plain_text(of) for of in header_lines(top(waiting=3), 80))
 
 
-def test_nothing_is_known_yet() -> None:
+def test_an_empty_model_shows_unknown() -> None:
     lines = [
         plain_text(of)
         for of in header_lines(replace(example_model(), totals=Totals(), proxy=ProxyInfo()), 80)
@@ -101,7 +101,7 @@ def test_the_verdict_has_its_colour(verdict: str, style: str) -> None:
     assert style in word.style
 
 
-def test_one_agent_and_nobody_in_need() -> None:
+def test_one_agent_without_alerts() -> None:
     lines = header_lines(top(counts=NodeCounts(agents=1, solo=1)), 100)
     assert "1 agent (1 solo · 0 ☂ · 0 ↳)" in plain_text(lines[-1])
     (needs,) = [span for span in lines[-1] if "needs-you" in span.text]

@@ -80,7 +80,7 @@ def test_live_and_idle() -> None:
     assert row(idle=None).count("idle") == 1
 
 
-def test_a_tool_goes_before_the_model_and_idle_has_no_glyph() -> None:
+def test_a_tool_has_priority_over_the_model_and_idle_has_no_glyph() -> None:
     assert "⚙" in row(tool_running=True, inference=True)
     assert "~" not in row(tool_running=True, inference=True)
     assert "~" in row(inference=True)
@@ -144,7 +144,7 @@ def test_an_ordinary_session_says_where_it_works_on_every_screen() -> None:
     assert "  website  " in row(200, project="website", branch="")
 
 
-def test_a_pin_is_told() -> None:
+def test_a_pin_is_shown() -> None:
     assert "pinned" in row(80, pinned=True)
     assert "pinned" in row(200, pinned=True)
 
