@@ -12,26 +12,26 @@ from typing import Optional
 __all__ = [
     "AccountError",
     "BadRequestError",
+    "BodyTooLargeError",
     "ClientError",
     "ClientGoneError",
     "ConfigError",
     "ConnectFailedError",
+    "DiskFullError",
     "DrainingError",
     "ForbiddenError",
     "HeadTooLargeError",
-    "NoAccountAvailableError",
     "LoginRefusedError",
     "MethodNotAllowedError",
     "MisdirectedRequestError",
-    "DiskFullError",
+    "NoAccountAvailableError",
     "NotFoundError",
     "NotSupportedError",
     "OverloadedError",
     "RequestTimeoutError",
+    "SnapshotError",
     "TeamClaudeError",
     "TokenEndpointUnavailableError",
-    "BodyTooLargeError",
-    "WaitQueueFullError",
     "UnauthorizedError",
     "UpstreamError",
     "UpstreamLostError",
@@ -39,6 +39,7 @@ __all__ = [
     "UpstreamProtocolError",
     "UpstreamTimeoutError",
     "UsageError",
+    "WaitQueueFullError",
 ]
 
 
@@ -62,6 +63,10 @@ class UsageError(TeamClaudeError):
 
 class ConfigError(TeamClaudeError):
     """The config file can't be read or holds a bad value; names the file and the place."""
+
+
+class SnapshotError(TeamClaudeError):
+    """What a proxy answered is no snapshot; names the place of the wrong value."""
 
 
 # --- the client: its request is wrong or not allowed ------------------------------------------

@@ -18,10 +18,10 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 # What each part of the package may import of it; errors, settings, threads and __version__ are free to all.
 MAY_IMPORT = {
-    "routing": {"routing"},
-    "snapshot": {"snapshot", "routing"},
-    "accounts": {"accounts", "routing"},
-    "lab": {"lab", "routing"},
+    "snapshot": {"snapshot"},
+    "routing": {"routing", "snapshot"},
+    "accounts": {"accounts", "snapshot", "routing"},
+    "lab": {"lab", "snapshot", "routing"},
     "fakeapi": {"fakeapi"},
     "proxy": {"proxy", "accounts", "snapshot", "routing"},
     "demo": {"demo", "fakeapi", "proxy", "accounts", "snapshot", "routing"},

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Optional
 
 from ..accounts.config.config import AccountConfig
 from ..accounts.tokens.expiry import WARN_SEC, RefreshNeed, refresh_need
 from ..accounts.tokens.token_pair import TokenPair
-from ..deck.text.format import epoch_seconds, format_duration
+from ..deck.text.format import format_duration
+from ..snapshot import AccountView, TokenView
 
 __all__ = ["account_row", "ends_soon", "login_left", "tier", "token_state"]
 
@@ -61,32 +61,33 @@ def ends_soon(account: AccountConfig, now: float) -> bool:
     return ends is not None and 0 < ends - now <= WARN_SEC
 
 
-def account_row(account: AccountConfig, live: Optional[Mapping[str, Any]], now: float) -> dict[str, Any]:
+def account_row(account: AccountConfig, live: Optional[AccountView], now: float) -> dict[str, Any]:
     """One account as JSON; `live` is its entry in the proxy's status, None where that is not known.
 
     Times are epoch milliseconds, as in the config file; None is unknown.  The proxy owns the tokens: what
     it knows of them is newer than the file, and all there is of a login that is followed.
     """
-    status = "disabled" if account.disabled else (live or {}).get("status")
-    token = (live or {}).get("token") or {}
+    live = live or AccountView()
+    token = live.token or TokenView()
+    status = "disabled" if account.disabled else live.status or None
     account = replace(
         account,
-        expires_at=epoch_seconds(token.get("expiresAt")) or account.expires_at,
-        refresh_token_expires_at=epoch_seconds(token.get("loginEndsAt")) or account.refresh_token_expires_at,
+        expires_at=token.expires_at or account.expires_at,
+        refresh_token_expires_at=token.login_ends_at or account.refresh_token_expires_at,
     )
-    refused = status == "auth_failed" or token.get("state") == RELOGIN
+    refused = status == "auth_failed" or token.state == RELOGIN
     return {
         "name": account.name,
         "type": account.type,
         "tier": tier(account) or None,
         "status": status,
-        "statusReason": (live or {}).get("statusReason") or None,
+        "statusReason": live.status_reason,
         "priority": account.priority,
         "disabled": account.disabled,
         "lastResort": account.is_last_resort,
         "source": account.source or ("import" if account.import_from else None),
         "token": token_state(account, now, refused),
-        "tokenReason": token.get("reason") or None,
+        "tokenReason": token.reason,
         "login": login_left(account, now),
         "endsSoon": ends_soon(account, now),
         "importFrom": account.import_from,

@@ -12,6 +12,7 @@ from typing import Any, Optional, Protocol
 
 from ..errors import TeamClaudeError
 from ..proxy.server import ProxyServer
+from ..snapshot import Snapshot
 from .model.build import deck_model
 from .model.conversations import sessions_of
 from .model.model import DeckModel
@@ -48,7 +49,7 @@ class LocalFeed:
 
     def model(self) -> DeckModel:
         """Return the model of the proxy's state, and have the reader read what it shows."""
-        snapshot = self._service.deck()
+        snapshot = self._service.snapshot().to_json()
         self._reader.set_wanted(sessions_of(snapshot))
         return deck_model(snapshot, self._reader.sources)
 
@@ -78,9 +79,9 @@ class SourcesProvider:
             self._reader.start()
         return first
 
-    def __call__(self, snapshot: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, snapshot: Snapshot) -> dict[str, Any]:
         """Return the sources as JSON, and have the reader read the snapshot's sessions."""
-        self._reader.set_wanted(sessions_of(snapshot))
+        self._reader.set_wanted(sessions_of(snapshot.to_json()))
         if self.start():
             deadline = time.monotonic() + self.FIRST_WAIT_SEC
             while self._reader.sources is NO_SOURCES and time.monotonic() < deadline:

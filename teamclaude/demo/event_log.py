@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..fakeapi.fake_account import QuotaWindow
-from ..proxy.records.activity import Activity
 from ..proxy.records.notices import LIMIT, RESET, Notice, clock_line, limit_text, reset_text
+from ..snapshot import Activity
 
 __all__ = ["DemoTotals", "EventLog", "WindowState", "plain_line"]
 

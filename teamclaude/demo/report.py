@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Optional
 
+from ..snapshot import Snapshot
 from .event_log import DemoTotals
 from .sessions import SessionCounts
 
@@ -14,7 +15,7 @@ __all__ = ["DemoResult", "report_lines"]
 
 @dataclass(frozen=True)
 class DemoResult:
-    """Everything a finished demo knows; times in seconds, `snapshot` the proxy's status JSON."""
+    """Everything a finished demo knows; times in seconds, `snapshot` what the proxy knew."""
 
     sessions: int
     seed: int
@@ -22,7 +23,7 @@ class DemoResult:
     demo_sec: float
     counts: SessionCounts
     totals: DemoTotals
-    snapshot: Mapping[str, Any]
+    snapshot: Snapshot
 
     @property
     def avoidable(self) -> int:
@@ -68,16 +69,10 @@ def _figures(result: DemoResult) -> list[tuple[str, str]]:
 
 def _accounts(result: DemoResult) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = [("account", "served", "5h", "7d", "status")]
-    for account in result.snapshot.get("accounts") or ():
-        name = str(account.get("name"))
-        quota = account.get("quota") or {}
-        status = " ".join(
-            str(account[key]) for key in ("status", "statusReason") if account.get(key) is not None
-        )
-        served = _count(result.totals.served_by[name])
-        rows.append(
-            (name, served, _percent(quota.get("unified5h")), _percent(quota.get("unified7d")), status)
-        )
+    for account in result.snapshot.accounts:
+        status = " ".join(word for word in (account.status, account.status_reason) if word)
+        served, quota = _count(result.totals.served_by[account.name]), account.quota
+        rows.append((account.name, served, _percent(quota.unified_5h), _percent(quota.unified_7d), status))
     return rows
 
 
@@ -104,8 +99,8 @@ def _count(number: int) -> str:
     return f"{number:,}"
 
 
-def _percent(value: object) -> str:
-    return f"{100 * value:.0f}%" if isinstance(value, (int, float)) else "—"
+def _percent(value: Optional[float]) -> str:
+    return "—" if value is None else f"{100 * value:.0f}%"
 
 
 def _duration(seconds: float) -> str:

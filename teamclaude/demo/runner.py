@@ -25,11 +25,12 @@ from ..fakeapi.api_endpoints import ApiPace
 from ..fakeapi.api_script import FaultProfile
 from ..fakeapi.clock import DemoClock
 from ..fakeapi.fake_account import FakeAccount
-from ..proxy.records.activity import Activity, activity_of
+from ..proxy.records.activity import activity_of
 from ..proxy.records.exchange import Exchange
 from ..proxy.records.notices import BENCH, HELD, Notice
 from ..proxy.server import ProxyServer
 from ..routing.quota.rules import Rules
+from ..snapshot import Activity
 from .claude_files import ClaudeFiles
 from .event_log import EventLog, WindowState, plain_line
 from .plan import SessionPlan, plan_sessions

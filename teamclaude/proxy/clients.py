@@ -6,13 +6,14 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 from ..accounts.config.config import ClientKey
 from ..errors import NoAccountAvailableError
 from ..routing.quota.usage import NO_USAGE, Usage
+from ..routing.view import usage_view
+from ..snapshot import ClientView
 from .records.exchange import Exchange
-from .status import dollars
 
 __all__ = ["ClientUsage"]
 
@@ -72,17 +73,21 @@ class ClientUsage:
                 tally.cost += cost
                 tally.cost_estimated |= estimated
 
-    def as_json(self) -> list[dict[str, Any]]:
-        """A row per client that has been seen."""
+    def view(self) -> tuple[ClientView, ...]:
+        """Return a row per client that has been seen."""
         with self._lock:
-            return [
-                {
-                    "name": name,
-                    "inflight": tally.inflight,
-                    "requests": tally.requests,
-                    "tokens": None if tally.usage.is_unknown else tally.usage.total,
-                    "unmeasured": tally.usage.unmeasured,
-                    **dollars(tally.cost, tally.unpriced_tokens, tally.cost_estimated, tally.usage),
-                }
-                for name, tally in self._tallies.items()
-            ]
+            return tuple(_usage_of(name, tally) for name, tally in self._tallies.items())
+
+
+def _usage_of(name: str, tally: _Tally) -> ClientView:
+    used = usage_view(tally)
+    return ClientView(
+        name=name,
+        inflight=tally.inflight,
+        requests=tally.requests,
+        tokens=used.tokens,
+        unmeasured=used.unmeasured,
+        cost=used.cost,
+        cost_estimated=used.cost_estimated,
+        unpriced_tokens=used.unpriced_tokens,
+    )

@@ -13,9 +13,10 @@ from urllib.parse import unquote
 
 from .. import __version__
 from ..errors import BadRequestError, MethodNotAllowedError, NotFoundError
+from ..typed_json import to_json
 from .runtime import Runtime
 
-__all__ = ["Endpoints", "EndpointReply"]
+__all__ = ["EndpointReply", "Endpoints"]
 
 _HEALTH = frozenset({"/health", "/health/ready"})
 _OPEN = _HEALTH | {"/", "/api/hello"}
@@ -62,20 +63,20 @@ class Endpoints:
         return _json({"status": "ok", "service": "teamclaude", "version": __version__})
 
     def _ready(self, body: bytes) -> EndpointReply:
-        verdict = self._runtime.capacity()["verdict"]
+        verdict = self._runtime.snapshot(requests=False).capacity.verdict
         draining = self._runtime.draining
         status = 503 if draining or verdict == "red" else 200
         return _json({"verdict": verdict, "draining": draining}, status)
 
     def _capacity(self, body: bytes) -> EndpointReply:
-        return _json(self._runtime.capacity())
+        return _json(to_json(self._runtime.snapshot(requests=False).capacity))
 
     def _status(self, body: bytes) -> EndpointReply:
-        return _json(self._runtime.status())
+        return _json(self._runtime.snapshot(requests=False).to_json(requests=False))
 
     def _deck(self, body: bytes) -> EndpointReply:
-        snapshot = self._runtime.deck()
-        return _json({**snapshot, "fleet": self._runtime.sessions_on_disk(snapshot)})
+        snapshot = self._runtime.snapshot()
+        return _json({**snapshot.to_json(), "fleet": self._runtime.sessions_on_disk(snapshot)})
 
     def _explain(self, body: bytes, request: str) -> EndpointReply:
         record = self._runtime.journal.explain(request)

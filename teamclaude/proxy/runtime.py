@@ -7,9 +7,11 @@ never a mixture.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Optional
 
@@ -21,10 +23,11 @@ from ..accounts.config.identity import find_name
 from ..accounts.tokens.last_good import LastGoodConfig
 from ..accounts.tokens.token_manager import TokenManager
 from ..errors import BadRequestError, ConfigError, NotFoundError, UsageError
-from ..routing.capacity import capacity_of
 from ..routing.fleet import Fleet
 from ..routing.policies.registry import POLICIES
 from ..settings import camel_case
+from ..snapshot import HeldView, Snapshot, SystemView
+from ..typed_json import to_json
 from .clients import ClientUsage
 from .forwarding.account_targets import AccountTargets
 from .forwarding.context import RequestContext
@@ -40,10 +43,8 @@ from .net.event_loop import EventLoop
 from .net.upstream_connection import UpstreamPool
 from .records.exchange import Exchange
 from .records.journal import Journal
-from .records.request_wait import HeldRequest, held_summary
-from .status import capacity_json, resident_mb, status_json
 
-__all__ = ["Runtime"]
+__all__ = ["Runtime", "resident_mb"]
 
 SPOOL_NAME = "teamclaude.spool"  # beside the config file
 
@@ -89,7 +90,7 @@ class Runtime:
         self.draining = False
         self.port = 0
         # What the disk tells of the sessions in a snapshot; who starts the server may know how to look.
-        self.sessions_on_disk: Callable[[dict[str, Any]], dict[str, Any]] = lambda snapshot: {}
+        self.sessions_on_disk: Callable[[Snapshot], dict[str, Any]] = lambda snapshot: {}
         self._started_at = time.monotonic()
         self.token_manager = TokenManager(
             config_file,
@@ -149,43 +150,40 @@ class Runtime:
 
     # --- readers ----------------------------------------------------------------------------------
 
-    def status(self) -> dict[str, Any]:
-        """The snapshot as JSON; never a credential."""
-        tokens = self.token_manager.statuses()
-        held = [one for _, one in self.held()]
-        status = status_json(self.router.view(), self.router.rules, self._system(), tokens)
-        status["system"]["held"] = len(held)
-        status["capacity"].update(held_summary(held))
-        return {**status, "held": [one.as_json() for one in held], "clients": self.clients.as_json()}
+    def snapshot(self, requests: bool = True) -> Snapshot:
+        """Return all that is known now; `requests`: with those that run and the last ones that ended."""
+        held = tuple(one for _, one in self.held())
+        found = self.router.snapshot(self.token_manager.statuses())
+        longest = max((one.held_sec for one in held), default=0.0)
+        return replace(
+            found,
+            capacity=replace(found.capacity, held=len(held), held_sec=longest),
+            system=self._system(len(held)),
+            held=held,
+            clients=self.clients.view(),
+            activity=self.journal.recent() if requests else (),
+            inflight=self.journal.inflight() if requests else (),
+        )
 
-    def capacity(self) -> dict[str, Any]:
-        view = self.router.view()
-        capacity = capacity_json(capacity_of(view, self.router.rules), view.now)
-        return {**capacity, **held_summary([one for _, one in self.held()])}
-
-    def held(self) -> list[tuple[Exchange, HeldRequest]]:
+    def held(self) -> list[tuple[Exchange, HeldView]]:
         """The requests that are held, in the order they came."""
         waiting = self.journal.waiting_exchanges() if self.router.waiting else []
         return [(exchange, held) for exchange in waiting if (held := exchange.held()) is not None]
 
-    def deck(self) -> dict[str, Any]:
-        """Status and activity: with `fleet`, what a Deck draws."""
-        return {**self.status(), "activity": self.journal.recent(), "inflight": self.journal.inflight()}
-
-    def _system(self) -> dict[str, Any]:
-        rss = resident_mb()
-        return {
-            "version": __version__,
-            "pid": os.getpid(),
-            "port": self.port,
-            "proxyRssMB": None if rss is None else round(rss, 1),
-            "proxyUptimeSec": round(time.monotonic() - self._started_at),
-            "threads": threading.active_count(),
-            "connections": len(self.connections),
-            "waiting": self.router.waiting,
-            "draining": self.draining,
-            "upstream": self.context.config.upstream,
-        }
+    def _system(self, held: int) -> SystemView:
+        return SystemView(
+            version=__version__,
+            pid=os.getpid(),
+            port=self.port,
+            proxy_rss_mb=resident_mb(),
+            proxy_uptime_sec=time.monotonic() - self._started_at,
+            threads=threading.active_count(),
+            connections=len(self.connections),
+            waiting=self.router.waiting,
+            draining=self.draining,
+            upstream=self.context.config.upstream,
+            held=held,
+        )
 
     # --- controls ---------------------------------------------------------------------------------
 
@@ -230,12 +228,8 @@ class Runtime:
         """Pin everything, or one session, to an account; None takes the pin off."""
         name = None if account is None else self._full_name(account)
         self.router.pin(None if name is None else self.targets.key_of(name), session)
-        pins = self.router.view().pins
-        return {
-            "account": name,
-            "session": session,
-            "pins": [{"session": pinned, "account": to} for pinned, to in pins.items()],
-        }
+        pins = [to_json(pin) for pin in self.router.snapshot({}).pins]
+        return {"account": name, "session": session, "pins": pins}
 
     def set_enabled(self, account: str, enabled: bool) -> dict[str, Any]:
         """Give an account work, or none; written to the config file and in force at once."""
@@ -299,3 +293,18 @@ def _same_way_out(a: Config, b: Config) -> bool:
 def _restart_keys(started_with: Config, new: Config) -> list[str]:
     changed = [name for name in _NEEDS_RESTART if attrgetter(name)(started_with) != attrgetter(name)(new)]
     return [camel_case(name) for name in changed]
+
+
+def resident_mb() -> Optional[float]:
+    """Resident memory of this process in MB, None where it can't be read."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except (OSError, ValueError, IndexError, AttributeError):
+        pass
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3

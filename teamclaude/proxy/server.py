@@ -12,6 +12,7 @@ from typing import Any, Optional
 from ..accounts.config.config import Config
 from ..accounts.config.config_file import ConfigFile, state_path
 from ..errors import ConfigError, TeamClaudeError
+from ..snapshot import Snapshot
 from .listener import Listener, is_loopback_name, open_listeners, server_context
 from .messages.redact import redact_text
 from .records.exchange import Exchange
@@ -189,17 +190,13 @@ class ProxyServer:
         addresses = [(listener.server_name, listener.server_port) for listener in self._listeners]
         return [f"{scheme}://[{h}]:{p}" if ":" in h else f"{scheme}://{h}:{p}" for h, p in addresses]
 
-    def snapshot(self) -> dict[str, Any]:
-        """The status as JSON."""
-        return self._runtime.status()
-
-    def deck(self) -> dict[str, Any]:
-        """Status, activity and requests in flight as JSON."""
-        return self._runtime.deck()
+    def snapshot(self) -> Snapshot:
+        """Return all that is known now."""
+        return self._runtime.snapshot()
 
     @property
     def revision(self) -> Hashable:
-        """Cheap, and the same as long as `deck` differs by the passing of time alone."""
+        """Cheap, and the same as long as `snapshot` differs by the passing of time alone."""
         return self._changes, self._journal.revision, self._runtime.draining
 
     def _changed(self) -> None:

@@ -1,58 +1,44 @@
-"""Frozen copies of routing state: what status, Deck, capacity and metrics are rendered from."""
+"""What routing knows as typed values: the fleet's part of a `Snapshot`, and states that two looks compare."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple, Optional, Protocol
 
+from ..snapshot import (
+    AccountUsage,
+    AccountView,
+    BindingView,
+    IssueView,
+    PaceView,
+    PinView,
+    QuotaView,
+    SessionTotals,
+    Snapshot,
+    TokenView,
+    UsageView,
+    WindowView,
+)
+from .capacity import capacity_of
 from .fleet import Fleet
 from .quota.usage import Usage
-from .quota.windows import Window, is_used_up
-from .state.account import FIVE_HOURS_SEC, Account, AccountSpec
+from .quota.windows import API_KEY_AXES, is_used_up
+from .state.account import FIVE_HOURS_SEC, Account
 from .state.binding import Binding
 from .state.decision import NEVER
 from .state.ledger import LedgerRow
-from .state.weekly_line import WeeklyPace, weekly_pace
+from .state.weekly_line import weekly_pace
 
 __all__ = [
     "AccountState",
-    "AccountView",
-    "BindingView",
-    "FleetView",
-    "IssueView",
     "WindowState",
+    "snapshot_of",
     "states_of",
-    "view_of",
+    "usage_view",
 ]
 
-
-class AccountView(NamedTuple):
-    """One account at one instant; None means unknown, never 0."""
-
-    spec: AccountSpec
-    status: str
-    status_reason: str
-    inflight: int
-    streak: int
-    proven: bool
-    bench_until: Optional[float]  # epoch seconds, only while benched
-    usable_at: Optional[float]  # when it is back; None: usable now, or no end in sight
-    usable: bool
-    windows: dict[str, Window]
-    unified_status: Optional[str]
-    pace: WeeklyPace
-    burn_5h: int
-    cap_5h: Optional[float]
-    cap_7d: Optional[float]
-    warm: int
-    usage: Usage
-    requests: int
-    cost: float
-    unpriced_tokens: int
-    cost_estimated: bool
-
-    def utilization(self, axis: str) -> Optional[float]:
-        window = self.windows.get(axis)
-        return window.utilization if window is not None else None
+NO_WINDOW = WindowView()
 
 
 class WindowState(NamedTuple):
@@ -74,77 +60,8 @@ class AccountState(NamedTuple):
     windows: dict[str, WindowState]  # axes that have not been reset
 
 
-class BindingView(NamedTuple):
-    """One conversation at one instant."""
-
-    conversation: str
-    session: str
-    agent: Optional[str]
-    parent: Optional[str]
-    account: Optional[str]  # name, None when its account was removed
-    warm: bool
-    idle: float  # seconds since its last request
-    inflight: int
-    reason: str
-    bound_at: float
-    first_seen: float
-    last_used: float
-    requests: int
-    usage: Usage
-    cost: float
-    unpriced_tokens: int
-    cost_estimated: bool
-    model: Optional[str]
-    prefix: int
-    moves: int
-    pinned: bool
-
-
-class IssueView(NamedTuple):
-    """What one issue has used within the ledger's retention; `issue` is empty where none is known."""
-
-    issue: str
-    conversations: int
-    requests: int
-    usage: Usage
-    cost: float
-    unpriced_tokens: int
-    cost_estimated: bool
-    last_seen: float
-
-
-class FleetView(NamedTuple):
-    """The whole fleet at `now`: every countdown is computed from this `now`."""
-
-    now: float
-    accounts: tuple[AccountView, ...]
-    bindings: tuple[BindingView, ...]
-    pins: dict[Optional[str], str]  # session or None -> account name
-    last_account: Optional[str]  # name
-    policy: str
-    issues: tuple[IssueView, ...] = ()
-
-
-def view_of(fleet: Fleet, now: float) -> FleetView:
-    """Copy what readers may see; call it under the lock that guards `fleet`."""
-    names = {key: account.name for key, account in fleet.accounts.items()}
-    return FleetView(
-        now=now,
-        accounts=tuple(_account_view(fleet, account, now) for account in fleet.accounts.values()),
-        bindings=tuple(
-            _binding_view(fleet, binding, names, now)
-            for binding in fleet.bindings.values()
-            if not binding.is_evicted(fleet.rules, now)
-        ),
-        pins={session: names.get(key, key) for session, key in fleet.pins.items()},
-        last_account=names.get(fleet.last_account or ""),
-        policy=fleet.policy.name,
-        issues=_issue_views(fleet),
-    )
-
-
 def states_of(fleet: Fleet, now: float) -> tuple[AccountState, ...]:
-    """The accounts alone; call it under the lock that guards `fleet`."""
+    """Return the accounts alone; call it under the lock that guards `fleet`."""
     full = fleet.rules.full
     return tuple(
         AccountState(
@@ -166,83 +83,175 @@ def states_of(fleet: Fleet, now: float) -> tuple[AccountState, ...]:
     )
 
 
-def _account_view(fleet: Fleet, account: Account, now: float) -> AccountView:
-    rules = fleet.rules
+_NO_TOKENS: Mapping[str, TokenView] = {}
+
+
+def snapshot_of(fleet: Fleet, now: float, tokens: Mapping[str, TokenView] = _NO_TOKENS) -> Snapshot:
+    """Copy what readers may see; call it under the lock that guards `fleet`.
+
+    `tokens` are the states of the logins by account key.
+    """
+    names = {key: account.name for key, account in fleet.accounts.items()}
+    accounts = [_account(fleet, account, tokens.get(key), now) for key, account in fleet.accounts.items()]
+    shown = [binding for binding in fleet.bindings.values() if not binding.is_evicted(fleet.rules, now)]
+    bindings = tuple(_binding(fleet, binding, names, now) for binding in shown)
+    capacity = capacity_of(accounts, bindings, fleet.rules, now)
+    paid = capacity.last_resort.accounts if capacity.last_resort is not None else ()
+    live = {row.name for row in (*capacity.accounts, *paid) if row.live}
+    return Snapshot(
+        current_account=names.get(fleet.last_account or ""),
+        switch_threshold=fleet.rules.full,
+        policy=fleet.policy.name,
+        at=now,
+        capacity=capacity,
+        pins=tuple(PinView(session, names.get(key, key)) for session, key in fleet.pins.items()),
+        accounts=tuple(replace(account, live=account.name in live) for account in accounts),
+        session_bindings=bindings,
+        session_aggregate=SessionTotals(
+            sessions=len({binding.session for binding in shown}),
+            conversations=len(shown),
+            warm=sum(binding.warm for binding in bindings),
+            inflight=sum(account.inflight for account in accounts),
+            requests=sum(binding.requests for binding in shown),
+            usage=usage_view(_Total(shown)),
+        ),
+        usage_by_issue=_issues(fleet),
+    )
+
+
+def _account(fleet: Fleet, account: Account, token: Optional[TokenView], now: float) -> AccountView:
+    rules, spec = fleet.rules, account.spec
     block = account.block(None, rules, now)
-    status = account.status(now)
+    pace = weekly_pace(account, rules, now)
+    is_benched = account.is_benched(now)
     return AccountView(
-        spec=account.spec,
-        status=status,
-        status_reason=block.detail if block is not None else _partly(account, now),
-        inflight=account.inflight,
-        streak=account.streak,
-        proven=account.proven,
-        bench_until=account.bench_until if account.is_benched(now) else None,
-        usable_at=block.until if block is not None and block.until != NEVER else None,
+        name=spec.name,
+        type=spec.kind,
+        priority=spec.priority,
+        enabled=spec.enabled,
+        last_resort=spec.is_paid,
+        status=account.status(now),
+        status_reason=(block.detail if block is not None else _partly(account, now)) or None,
         usable=block is None,
-        windows=dict(account.windows.live(now)),
-        unified_status=account.account_status(now),
-        pace=weekly_pace(account, rules, now),
+        usable_in_sec=max(0.0, block.until - now) if block is not None and block.until != NEVER else None,
+        inflight=account.inflight,
+        proven=account.proven,
+        streak=account.streak,
+        bench_sec=max(0.0, account.bench_until - now) if is_benched else 0.0,
+        rate_limited_until=account.bench_until if is_benched else None,
+        warm_sessions=account.warm.count(now),
         burn_5h=account.burn.tokens_in_window(FIVE_HOURS_SEC, account.windows.resets.get("5h"), now),
-        cap_5h=account.cap_5h.estimate(now),
-        cap_7d=account.cap_7d.estimate(now),
-        warm=account.warm.count(now),
-        usage=account.usage,
-        requests=account.requests,
-        cost=account.cost,
-        unpriced_tokens=account.unpriced_tokens,
-        cost_estimated=account.cost_estimated,
+        cap_est_5h=account.cap_5h.estimate(now),
+        cap_est_7d=account.cap_7d.estimate(now),
+        quota=_quota(account, now),
+        pace=PaceView(pace.line, pace.gap, pace.boost, pace.score),
+        usage=AccountUsage(account.requests, usage_view(account)),
+        token=token,
     )
 
 
 def _partly(account: Account, now: float) -> str:
-    """What an account that is open refuses nevertheless, in words."""
+    """Return what an account that is open refuses nevertheless, in words."""
     refused = {
         f"{model or 'some'} ({r.words})" for (model, _), r in account.scoped_refusals.items() if r.until > now
     }
     return "refuses " + ", ".join(sorted(refused)) if refused else ""
 
 
-def _binding_view(fleet: Fleet, binding: Binding, names: dict[str, str], now: float) -> BindingView:
+def _quota(account: Account, now: float) -> QuotaView:
+    windows = {
+        axis: WindowView(w.utilization, w.resets_at, w.status, w.seen_at)
+        for axis, w in account.windows.live(now)
+    }
+    five, seven = windows.get("5h", NO_WINDOW), windows.get("7d", NO_WINDOW)
+    return QuotaView(
+        unified_5h=five.utilization,
+        unified_7d=seven.utilization,
+        unified_5h_reset=five.resets_at,
+        unified_7d_reset=seven.resets_at,
+        unified_status=account.account_status(now),
+        axes={axis: window for axis, window in windows.items() if axis not in API_KEY_AXES},
+        api_key_limits={axis: window for axis, window in windows.items() if axis in API_KEY_AXES},
+    )
+
+
+def _binding(fleet: Fleet, binding: Binding, names: Mapping[str, str], now: float) -> BindingView:
     return BindingView(
-        conversation=binding.conversation,
-        session=binding.session,
+        sid=binding.session,
+        sid8=binding.session[:8],
         agent=binding.agent,
         parent=binding.parent,
         account=names.get(binding.account),
-        warm=binding.is_warm(fleet.rules, now),
-        idle=0.0 if binding.inflight else max(0.0, now - binding.last_used),
-        inflight=binding.inflight,
         reason=binding.reason,
+        pinned=binding.session in fleet.pins or None in fleet.pins,
+        warm=binding.is_warm(fleet.rules, now),
+        inflight=binding.inflight,
+        idle_sec=0.0 if binding.inflight else max(0.0, now - binding.last_used),
         bound_at=binding.bound_at,
         first_seen=binding.first_seen,
         last_used=binding.last_used,
         requests=binding.requests,
-        usage=binding.usage,
-        cost=binding.cost,
-        unpriced_tokens=binding.unpriced_tokens,
-        cost_estimated=binding.cost_estimated,
-        model=binding.model,
-        prefix=binding.prefix,
         moves=binding.moves,
-        pinned=binding.session in fleet.pins or None in fleet.pins,
+        usage=usage_view(binding),
+        model=binding.model,
+        cached_prefix_tokens=binding.prefix,
     )
 
 
-def _issue_views(fleet: Fleet) -> tuple[IssueView, ...]:
-    by_issue: dict[str, list[tuple[str, LedgerRow]]] = {}
+def _issues(fleet: Fleet) -> tuple[IssueView, ...]:
+    by_issue: dict[str, list[LedgerRow]] = {}
+    conversations: dict[str, set[str]] = {}
     for key, row in fleet.ledger.rows.items():
-        by_issue.setdefault(key.issue, []).append((key.conversation, row))
+        by_issue.setdefault(key.issue, []).append(row)
+        conversations.setdefault(key.issue, set()).add(key.conversation)
     return tuple(
         IssueView(
-            issue=issue,
-            conversations=len({conversation for conversation, _ in rows}),
-            requests=sum(row.requests for _, row in rows),
-            usage=Usage(*(sum(column) for column in zip(*(row.usage for _, row in rows)))),
-            cost=sum(row.cost for _, row in rows),
-            unpriced_tokens=sum(row.unpriced_tokens for _, row in rows),
-            cost_estimated=any(row.cost_estimated for _, row in rows),
-            last_seen=max(row.last_seen for _, row in rows),
+            issue=issue or None,
+            sessions=len(conversations[issue]),
+            requests=sum(row.requests for row in rows),
+            usage=usage_view(_Total(rows)),
+            last_seen=max(row.last_seen for row in rows),
         )
         for issue, rows in by_issue.items()
+    )
+
+
+class Counted(Protocol):
+    """What counts tokens and their cost."""
+
+    usage: Usage
+    cost: float  # dollars, of the tokens with a known price
+    unpriced_tokens: int
+    cost_estimated: bool
+
+
+class _Total:
+    """Many counts as one."""
+
+    def __init__(self, rows: Sequence[Counted]) -> None:
+        self.usage = Usage(*(sum(column) for column in zip(*(row.usage for row in rows))))
+        self.cost = sum(row.cost for row in rows)
+        self.unpriced_tokens = sum(row.unpriced_tokens for row in rows)
+        self.cost_estimated = any(row.cost_estimated for row in rows)
+
+
+def usage_view(counted: Counted) -> UsageView:
+    """Return the counts: unknown where not one token is known; the cost also where no price is."""
+    usage, unpriced = counted.usage, counted.unpriced_tokens
+    total = usage.total
+    if usage.unmeasured and not total:
+        return UsageView(
+            None, None, None, None, None, usage.unmeasured, None, counted.cost_estimated, unpriced
+        )
+    # By place: there are hundreds, and the lock of the router is held.
+    return UsageView(
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+        total,
+        usage.unmeasured,
+        counted.cost if total == 0 or unpriced < total else None,
+        counted.cost_estimated,
+        unpriced,
     )

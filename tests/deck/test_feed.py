@@ -146,7 +146,7 @@ def test_the_disk_is_read_from_the_first_call_on(service: ProxyServer, home: Pat
     rows = SourcesProvider(reader)
     service.runtime.sessions_on_disk = rows
     try:
-        first = rows(service.deck())
+        first = rows(service.snapshot())
         assert first["registry"][SID] == {"emoji": "🦊", "pinnedIssue": "ENG-7", "started": NOW}
         assert not rows.start(), "it is running"
     finally:

@@ -9,7 +9,7 @@ from teamclaude.demo.event_log import DemoTotals, EventLog, WindowState, plain_l
 from teamclaude.demo.report import DemoResult, report_lines
 from teamclaude.demo.scenario import make_accounts, reset_at, usage_events
 from teamclaude.demo.sessions import SessionCounts, VisibleError
-from teamclaude.proxy.records.activity import Activity
+from teamclaude.snapshot import Activity, Snapshot
 
 T0 = 1_795_000_000.0
 OPUS = "claude-opus-4-8"
@@ -148,7 +148,7 @@ def result(**changes: Any) -> DemoResult:
         "demo_sec": 1201.0,
         "counts": counts,
         "totals": totals,
-        "snapshot": snapshot,
+        "snapshot": Snapshot.from_json(snapshot),
     }
     return DemoResult(**{**values, **changes})
 
@@ -172,6 +172,8 @@ def test_the_table_has_every_figure() -> None:
 
 
 def test_an_empty_run_still_has_a_table() -> None:
-    lines = report_lines(result(counts=SessionCounts(), totals=DemoTotals(), snapshot={}, demo_sec=7300.0))
+    lines = report_lines(
+        result(counts=SessionCounts(), totals=DemoTotals(), snapshot=Snapshot(), demo_sec=7300.0)
+    )
     assert any("client-visible errors       0 (0 while an account was usable)" in line for line in lines)
     assert "2 h 1 min" in lines[1]

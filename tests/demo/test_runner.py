@@ -73,7 +73,7 @@ def test_the_config_is_private_and_ctrl_c_ends_in_the_table(scratch: Path) -> No
         path = directory / "teamclaude.json"
         found["mode"] = stat.S_IMODE(os.stat(path).st_mode)
         found["config"] = json.loads(path.read_text())
-        found["accounts"] = [account["name"] for account in service.snapshot()["accounts"]]
+        found["accounts"] = [account.name for account in service.snapshot().accounts]
         assert not over.is_set()
         raise KeyboardInterrupt
 
@@ -92,7 +92,7 @@ class OneLineSampler:
 
     def sample(self, service: Any) -> None:
         disk = service.config_file.path.parent / "claude" / "state" / "sessions.json"
-        self.seen.append((len(service.snapshot()["accounts"]), disk.exists()))
+        self.seen.append((len(service.snapshot().accounts), disk.exists()))
 
     def lines(self) -> list[str]:
         return [f"looked {len(self.seen)} times"]

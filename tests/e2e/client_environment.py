@@ -17,8 +17,9 @@ from teamclaude.cli.environment import ClientTarget, client_environment
 from teamclaude.fakeapi.api import FakeApi, LoggedExchange
 from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.proxy.http.header_rewrite import OAUTH_BETA
-from teamclaude.proxy.records.activity import activity_json, activity_of
+from teamclaude.proxy.records.activity import activity_of
 from teamclaude.proxy.server import ProxyServer
+from teamclaude.typed_json import to_json
 from tests.e2e import packages
 from tests.e2e.tee import BlockingProxy, Sent, Tee
 
@@ -65,7 +66,7 @@ class ClientEnvironment:
         self.config.chmod(0o600)
         self.service = ProxyServer(
             ConfigFile(self.config, self.warnings.append),
-            on_end=lambda exchange: self.records.append(activity_json(activity_of(exchange))),
+            on_end=lambda exchange: self.records.append(to_json(activity_of(exchange))),
             warn=self.warnings.append,
         )
         self.service.start()
@@ -136,7 +137,7 @@ class ClientEnvironment:
     @property
     def bindings(self) -> dict[tuple[str, Optional[str]], dict[str, Any]]:
         """By session and agent."""
-        return {(b["sid"], b["agent"]): b for b in self.service.snapshot()["sessionBindings"]}
+        return {(b["sid"], b["agent"]): b for b in self.service.snapshot().to_json()["sessionBindings"]}
 
     def assert_quiet(self) -> None:
         """No client met an error, and nothing was warned of."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 
-from teamclaude.proxy.status import status_json
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.persistence import dump_state, restore_state
 from teamclaude.routing.policies.pace import PacePolicy
@@ -14,7 +13,8 @@ from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.windows import parse_retry_after, read_windows
 from teamclaude.routing.state.account import AccountSpec
 from teamclaude.routing.state.decision import Lease, RoutingRequest
-from teamclaude.routing.view import view_of
+from teamclaude.routing.view import snapshot_of
+from teamclaude.snapshot import Snapshot
 from tests.fuzz.fuzz_random import FuzzRandom
 
 __all__ = ["quota_headers", "retry_afters"]
@@ -100,8 +100,9 @@ def quota_headers(dice: FuzzRandom) -> None:
             assert account.bench_until < now + 3 * MONTH
             block = account.block(None, fleet.rules, now)
             assert block is None or block.until > now or block.rule == "auth_failed"
-    status = status_json(view_of(fleet, now), fleet.rules, {}, {})
+    status = snapshot_of(fleet, now).to_json()
     json.dumps(status, allow_nan=False)
+    assert Snapshot.from_json(status).to_json() == status
     saved = json.loads(json.dumps(dump_state(fleet, now), allow_nan=False, default=list))
     restore_state(Fleet(Rules(), PacePolicy()), saved, now)
 

@@ -20,9 +20,10 @@ from teamclaude.accounts.config.config_file import ConfigFile
 from teamclaude.fakeapi.api import FakeApi, LoggedExchange
 from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.proxy.http.path_kinds import PathKind, classify_path
-from teamclaude.proxy.records.activity import activity_json, activity_of
+from teamclaude.proxy.records.activity import activity_of
 from teamclaude.proxy.records.exchange import Exchange as Ended
 from teamclaude.proxy.server import ProxyServer
+from teamclaude.typed_json import to_json
 
 KEY = "tc-test-key-000000000000000000000000"
 TOKEN = "sk-ant-oat01-FAKE-{}"
@@ -179,7 +180,7 @@ class Stage:
 
     def _record(self, exchange: Ended) -> None:
         with self._recorded:
-            self.records.append(activity_json(activity_of(exchange)))
+            self.records.append(to_json(activity_of(exchange)))
             self._recorded.notify_all()
 
     def wait_for_record(self, request: str) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def test_http_1_0_knows_no_100(stage: Build) -> None:
     s = stage("a")
     expect = [("Expect", "100-continue"), ("Content-Length", str(len(PLAIN)))]
     raw = s.raw().request(headers=expect, version="HTTP/1.0")
-    s.until(lambda: s.service.deck()["inflight"])
+    s.until(lambda: s.service.snapshot().inflight)
     assert raw.send(PLAIN).answer().status == 200
 
 

@@ -96,7 +96,7 @@ def test_a_held_body_counts_and_others_wait_for_room_until_they_are_refused(
 def test_what_is_announced_and_not_sent_takes_no_room(stage: Build) -> None:
     s = stage("a", proxy={"maxBodyMiB": 4, "maxBodiesMiB": 4})
     announced = [s.raw().request(headers=[("Content-Length", str(4 * MIB))]) for _ in range(20)]
-    s.until(lambda: len(s.service.deck()["inflight"]) == 20)
+    s.until(lambda: len(s.service.snapshot().inflight) == 20)
     assert s.service.runtime.body_limiter.used == 0
     assert s.raw().request(body=turn(3 * MIB)).answer().status == 200
     assert announced[0].send(turn(MIB).ljust(4 * MIB)).answer().status == 200

@@ -88,7 +88,7 @@ def test_an_account_that_an_edit_removes_is_removed(
     s.until(lambda: any("removed a" in line for line in s.warnings))
     look(s)
     assert s.document() == document
-    assert [a["name"] for a in s.service.snapshot()["accounts"]] == [a["name"] for a in document["accounts"]]
+    assert [a.name for a in s.service.snapshot().accounts] == [a["name"] for a in document["accounts"]]
 
 
 def test_a_file_an_editor_empties_and_then_writes_is_never_taken_for_lost(stage: Build) -> None:

@@ -145,7 +145,7 @@ def test_a_changed_config_is_in_force_by_itself(look: Callable[[Any], None], sta
     s.write(document)
     s.until(lambda: len(s.warnings) == 2)
     assert s.warnings == ["config read again: added b", "in force after a restart only: proxy.port"]
-    assert [a["name"] for a in s.service.snapshot()["accounts"]] == ["a", "b"]
+    assert [a.name for a in s.service.snapshot().accounts] == ["a", "b"]
 
 
 def test_a_bad_config_is_told_once_and_the_old_one_stays(look: Callable[[Any], None], stage: Build) -> None:
@@ -160,7 +160,7 @@ def test_a_bad_config_is_told_once_and_the_old_one_stays(look: Callable[[Any], N
     assert s.ask().account == "a"
     good["accounts"][0]["priority"] = 3
     s.write(good)
-    s.until(lambda: s.service.snapshot()["accounts"][0]["priority"] == 3)
+    s.until(lambda: s.service.snapshot().accounts[0].priority == 3)
     assert len(s.warnings) == 2, s.warnings
 
 

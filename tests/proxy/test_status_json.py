@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from teamclaude.fakeapi.fault import Fault
-from teamclaude.proxy import status as status_module
-from teamclaude.proxy.status import resident_mb
+from teamclaude.proxy import runtime as runtime_module
+from teamclaude.proxy.runtime import resident_mb
 
 Build = Callable[..., Any]
 
@@ -209,6 +209,6 @@ def test_memory_is_told_where_the_system_tells_it(monkeypatch: pytest.MonkeyPatc
     def nowhere(*_: Any) -> Any:
         raise FileNotFoundError
 
-    monkeypatch.setattr(status_module, "open", nowhere, raising=False)
+    monkeypatch.setattr(runtime_module, "open", nowhere, raising=False)
     peak = resident_mb()
     assert peak is None or 1 < peak < 100_000

@@ -9,7 +9,7 @@ from teamclaude.routing.capacity import capacity_of
 from teamclaude.routing.persistence import dump_state, restore_state
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.state.account import AccountSpec
-from teamclaude.routing.view import view_of
+from teamclaude.routing.view import snapshot_of
 
 HOUR, DAY = 3600.0, 86400.0
 KEY = AccountSpec("key", "key", kind="apikey", last_resort=True)
@@ -23,12 +23,12 @@ def pool(Pool):
 
 
 def capacity(pool):
-    return capacity_of(view_of(pool.fleet, pool.now), RULES)
+    seen = snapshot_of(pool.fleet, pool.now)
+    return capacity_of(seen.accounts, seen.session_bindings, RULES, seen.at)
 
 
 def row(pool, name):
-    rows = (*capacity(pool).accounts, *capacity(pool).last_resort)
-    return next(each for each in rows if each.view.spec.name == name)
+    return next(each for each in capacity(pool).accounts if each.name == name)
 
 
 # --- verdict ----------------------------------------------------------------------------------
@@ -36,8 +36,13 @@ def row(pool, name):
 
 def test_three_idle_accounts_are_green_with_room_for_nine(pool):
     found = capacity(pool)
-    assert (found.verdict, found.headroom, found.live, found.total) == ("green", 9, 3, 3)
-    assert (found.benched, found.warm, found.soonest_reset, found.last_resort) == (0, 0, 0.0, ())
+    assert (found.verdict, found.headroom, found.live_accounts, found.total) == ("green", 9, 3, 3)
+    assert (found.benched, found.warm_sessions, found.soonest_reset_sec, found.last_resort) == (
+        0,
+        0,
+        0.0,
+        None,
+    )
 
 
 def streak_of_two(pool):
@@ -78,12 +83,12 @@ def test_no_live_account_is_red(pool):
     pool["b"].auth_failed = "revoked"
     pool.quota("c", "7d", 1.01, DAY)
     found = capacity(pool)
-    assert (found.verdict, found.live, found.headroom, found.benched) == ("red", 0, 0, 1)
+    assert (found.verdict, found.live_accounts, found.headroom, found.benched) == ("red", 0, 0, 1)
 
 
 def test_no_account_at_all_is_red(Pool):
     found = capacity(Pool())
-    assert (found.verdict, found.total, found.soonest_reset) == ("red", 0, 0.0)
+    assert (found.verdict, found.total, found.soonest_reset_sec) == ("red", 0, 0.0)
 
 
 def test_a_disabled_account_makes_nothing_tight(pool):
@@ -104,7 +109,7 @@ def test_a_cap_on_one_model_family_leaves_the_account_live(pool):
 def test_an_unproven_account_and_one_in_the_warn_band_have_one_slot_each(pool):
     pool["a"].proven = False
     pool.five_hours(b=0.80)
-    assert [row(pool, name).slots for name in "abc"] == [1, 1, 3]
+    assert [row(pool, name).constrained for name in "abc"] == [True, True, False]
     assert [row(pool, name).constrained for name in "abc"] == [True, True, False]
     assert capacity(pool).headroom == 5
 
@@ -112,11 +117,11 @@ def test_an_unproven_account_and_one_in_the_warn_band_have_one_slot_each(pool):
 def test_active_conversations_use_up_headroom_which_is_never_negative(pool):
     for n in range(12):
         pool.bind(f"s{n}", "abc"[n % 3])
-    assert (capacity(pool).headroom, capacity(pool).warm) == (0, 12)
+    assert (capacity(pool).headroom, capacity(pool).warm_sessions) == (0, 12)
     pool.wait(299)
-    assert (capacity(pool).headroom, capacity(pool).warm) == (0, 12)
+    assert (capacity(pool).headroom, capacity(pool).warm_sessions) == (0, 12)
     pool.wait(1)
-    assert (capacity(pool).headroom, capacity(pool).warm) == (9, 0)
+    assert (capacity(pool).headroom, capacity(pool).warm_sessions) == (9, 0)
 
 
 def test_nine_finished_runs_with_the_one_hour_cache_take_no_room(pool):
@@ -124,13 +129,15 @@ def test_nine_finished_runs_with_the_one_hour_cache_take_no_room(pool):
         pool.bind(f"s{n}", "abc"[n % 3], cache_life=HOUR)
     assert (capacity(pool).headroom, capacity(pool).verdict) == (0, "yellow")
     pool.wait(300)
-    assert (capacity(pool).headroom, capacity(pool).warm, capacity(pool).verdict) == (9, 9, "green")
+    assert (capacity(pool).headroom, capacity(pool).warm_sessions, capacity(pool).verdict) == (9, 9, "green")
 
 
 def test_the_configured_window_says_how_long_a_conversation_is_active(pool):
     pool.bind("s", "a", cache_life=HOUR)
-    view = view_of(pool.fleet, pool.now + 299)
-    assert [capacity_of(view, Rules(cache_affinity_window_sec=w)).headroom for w in (300, 299)] == [8, 9]
+    seen = snapshot_of(pool.fleet, pool.now + 299)
+    rules = [Rules(cache_affinity_window_sec=window) for window in (300, 299)]
+    found = [capacity_of(seen.accounts, seen.session_bindings, rule, seen.at) for rule in rules]
+    assert [each.headroom for each in found] == [8, 9]
 
 
 def test_a_long_stream_takes_room_until_its_end(pool):
@@ -162,15 +169,15 @@ def learned(pool, name, cap, burned):
 def test_without_headers_a_learned_cap_limits_what_is_live(pool, burned, live):
     learned(pool, "a", 1000, burned)
     found = row(pool, "a")
-    assert (found.live, found.near_cap, found.slots) == (live, not live, 3 if live else 0)
-    assert found.headroom_tokens == 1000 - burned
+    assert (found.live, found.near_cap, found.constrained) == (live, not live, False)
+    assert found.headroom_tok == 1000 - burned
 
 
 def test_real_utilization_beats_a_learned_cap(pool):
     learned(pool, "a", 1000, 2000)
     pool.five_hours(a=0.10)
     found = row(pool, "a")
-    assert (found.live, found.near_cap, found.headroom_tokens) == (True, False, 0.0)
+    assert (found.live, found.near_cap, found.headroom_tok) == (True, False, 0.0)
 
 
 @pytest.mark.parametrize(("used", "near"), [(0.89, False), (0.90, True)])
@@ -180,7 +187,7 @@ def test_near_the_cap_is_past_the_rail(pool, used, near):
 
 
 def test_nothing_learned_is_unknown_not_zero(pool):
-    assert row(pool, "a").headroom_tokens is None
+    assert row(pool, "a").headroom_tok is None
 
 
 # --- soonest reset ----------------------------------------------------------------------------
@@ -189,24 +196,24 @@ def test_nothing_learned_is_unknown_not_zero(pool):
 def test_the_soonest_return_is_a_bench_or_a_window_whichever_is_first(pool):
     bench(pool)
     pool.quota("b", "5h", 1.01, 2 * HOUR)
-    assert capacity(pool).soonest_reset == 240
+    assert capacity(pool).soonest_reset_sec == 240
     pool["a"].bench_until = pool.now + 3 * HOUR
-    assert capacity(pool).soonest_reset == 2 * HOUR
+    assert capacity(pool).soonest_reset_sec == 2 * HOUR
     pool.wait(2 * HOUR)
-    assert capacity(pool).soonest_reset == HOUR
+    assert capacity(pool).soonest_reset_sec == HOUR
 
 
 def test_an_account_is_back_when_the_last_thing_that_holds_it_is_over(pool):
     bench(pool)
     pool.quota("a", "5h", 1.01, HOUR)
     pool.quota("a", "7d", 1.01, DAY)
-    assert capacity(pool).soonest_reset == DAY
+    assert capacity(pool).soonest_reset_sec == DAY
 
 
 def test_what_never_returns_by_itself_is_not_waited_for(pool):
     pool["a"].auth_failed = "revoked"
     pool["b"].spec = AccountSpec("b", "b", enabled=False)
-    assert capacity(pool).soonest_reset == 0.0
+    assert capacity(pool).soonest_reset_sec == 0.0
 
 
 # --- the paid last resort -----------------------------------------------------------------------
@@ -217,16 +224,15 @@ def test_a_paid_key_is_reported_apart_and_never_makes_the_pool_live(Pool):
     bench(pool)
     pool.bind("s", "key")
     found = capacity(pool)
-    assert (found.verdict, found.live, found.total, found.headroom) == ("red", 0, 1, 0)
-    assert [each.view.spec.name for each in found.last_resort] == ["key"]
-    assert found.last_resort[0].live
+    assert (found.verdict, found.live_accounts, found.total, found.headroom) == ("red", 0, 1, 0)
+    assert [(each.name, each.live) for each in found.last_resort.accounts] == [("key", True)]
 
 
 def test_a_benched_paid_key_is_no_sign_of_tightness_and_not_waited_for(Pool):
     pool = Pool("a", KEY)
     pool["key"].bench_until = pool.now + 5
     found = capacity(pool)
-    assert (found.verdict, found.benched, found.soonest_reset) == ("green", 0, 0.0)
+    assert (found.verdict, found.benched, found.soonest_reset_sec) == ("green", 0, 0.0)
 
 
 def test_a_key_that_is_no_last_resort_counts_like_any_other(Pool):
@@ -240,14 +246,19 @@ def test_a_key_that_is_no_last_resort_counts_like_any_other(Pool):
 def test_an_account_over_its_learned_cap_has_no_room_while_another_is_live(pool):
     learned(pool, "a", 1000, 900)
     found = capacity(pool)
-    assert (found.verdict, found.live, found.headroom, row(pool, "a").slots) == ("green", 2, 6, 0)
+    assert (found.verdict, found.live_accounts, found.headroom, row(pool, "a").live) == ("green", 2, 6, False)
 
 
 def test_learned_caps_alone_never_make_the_pool_red(pool):
     for name in "abc":
         learned(pool, name, 1000, 900)
     found = capacity(pool)
-    assert (found.verdict, found.live, found.headroom, found.soonest_reset) == ("yellow", 3, 3, 0.0)
+    assert (found.verdict, found.live_accounts, found.headroom, found.soonest_reset_sec) == (
+        "yellow",
+        3,
+        3,
+        0.0,
+    )
     assert [row(pool, name).near_cap for name in "abc"] == [True, True, True]
 
 
@@ -257,7 +268,7 @@ def test_learned_caps_give_way_only_for_accounts_that_would_serve(pool):
     bench(pool)
     pool["b"].auth_failed = "revoked"
     found = capacity(pool)
-    assert (found.verdict, found.live) == ("yellow", 1)
+    assert (found.verdict, found.live_accounts) == ("yellow", 1)
     assert [row(pool, name).live for name in "abc"] == [False, False, True]
 
 
@@ -265,11 +276,16 @@ def test_after_every_window_has_been_reset_the_pool_is_open_though_nobody_asks(p
     for name in "abc":
         learned(pool, name, 1000, 1000)
         pool.quota(name, "5h", 1.0, 600, "rejected")
-    assert (capacity(pool).verdict, capacity(pool).soonest_reset) == ("red", 600)
+    assert (capacity(pool).verdict, capacity(pool).soonest_reset_sec) == ("red", 600)
     pool.wait(600)
     found = capacity(pool)
-    assert (found.verdict, found.live, found.headroom, found.soonest_reset) == ("green", 3, 9, 0.0)
-    assert [row(pool, name).view.burn_5h for name in "abc"] == [0, 0, 0]
+    assert (found.verdict, found.live_accounts, found.headroom, found.soonest_reset_sec) == (
+        "green",
+        3,
+        9,
+        0.0,
+    )
+    assert [row(pool, name).burn_5h for name in "abc"] == [0, 0, 0]
 
 
 def test_a_reset_that_has_passed_survives_a_restart(pool):
@@ -281,7 +297,7 @@ def test_a_reset_that_has_passed_survives_a_restart(pool):
         again.fleet, json.loads(json.dumps(dump_state(pool.fleet, pool.now), default=list)), pool.now
     )
     again.now = pool.now
-    assert (row(again, "a").view.burn_5h, row(again, "a").live) == (0, True)
+    assert (row(again, "a").burn_5h, row(again, "a").live) == (0, True)
 
 
 def at_random(pool, some):
@@ -313,14 +329,16 @@ def test_the_verdict_is_red_if_and_only_if_a_request_asked_now_gets_no_account_o
         at_random(pool, some)
         chosen = pool.choose("new").account
         served = chosen not in (None, "key")
-        found = capacity_of(view_of(pool.fleet, pool.now), pool.fleet.rules)
+        seen = snapshot_of(pool.fleet, pool.now)
+        found = seen.capacity
         assert (found.verdict == "red") == (not served), (found.verdict, chosen)
-        assert (found.live == 0) == (not served)
-        assert found.live or found.headroom == 0
-        awaited = [a.usable_at for a in (r.view for r in found.accounts) if a.usable_at is not None]
-        assert (found.soonest_reset == 0.0) == (not awaited)
+        assert (found.live_accounts == 0) == (not served)
+        assert found.live_accounts or found.headroom == 0
+        awaited = [a for a in seen.accounts if a.usable_in_sec is not None and not a.last_resort]
+        assert (found.soonest_reset_sec == 0.0) == (not awaited)
         if awaited and not served:  # and it is right: then, and not before, somebody serves
-            pool.wait(found.soonest_reset - 0.0005)
+            assert found.soonest_reset_sec is not None
+            pool.wait(found.soonest_reset_sec - 0.0005)
             assert pool.choose("new").account in (None, "key")
             pool.wait(0.001)
             assert pool.choose("new").account not in (None, "key")

@@ -7,7 +7,6 @@ import random
 
 import pytest
 
-from teamclaude.routing.capacity import capacity_of
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.persistence import dump_state, restore_state
 from teamclaude.routing.policies.registry import POLICIES
@@ -16,7 +15,7 @@ from teamclaude.routing.quota.usage import NO_USAGE, Usage
 from teamclaude.routing.quota.windows import read_windows
 from teamclaude.routing.state.account import AccountSpec, inflight_cap
 from teamclaude.routing.state.decision import Lease, Reason, RoutingRequest
-from teamclaude.routing.view import view_of
+from teamclaude.routing.view import snapshot_of
 from tests.routing.conftest import DEFAULT, EVERY
 
 STEPS = 1500
@@ -207,14 +206,13 @@ class Walk:
             assert not binding.is_evicted(self.rules, now)
 
     def check_readers(self) -> None:
-        view = view_of(self.fleet, self.now)
-        capacity = capacity_of(view, self.rules)
-        assert (capacity.verdict == "red") == (capacity.live == 0)
-        assert [a.warm for a in view.accounts] == [
-            sum(b.warm for b in view.bindings if b.account == a.spec.name) for a in view.accounts
+        view = snapshot_of(self.fleet, self.now)
+        assert (view.capacity.verdict == "red") == (view.capacity.live_accounts == 0)
+        assert [a.warm_sessions for a in view.accounts] == [
+            sum(b.warm for b in view.session_bindings if b.account == a.name) for a in view.accounts
         ]
         for account in view.accounts:
-            assert account.usable or account.usable_at is None or account.usable_at > self.now
+            assert account.usable or account.usable_in_sec is None or account.usable_in_sec > 0
         saved = dump_state(self.fleet, self.now)
         for learned in saved["learned"].values():  # of accounts that are gone a restart keeps nothing
             sizes = learned.get("accounts", {})

@@ -7,7 +7,8 @@ import pytest
 from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.state.decision import Reason
 from teamclaude.routing.state.weekly_line import weekly_pace
-from teamclaude.routing.view import view_of
+from teamclaude.routing.view import snapshot_of
+from teamclaude.snapshot import PaceView, PinView, QuotaView
 
 HOUR, DAY = 3600.0, 86400.0
 OPUS = "claude-opus-4-8"
@@ -19,19 +20,21 @@ def pool(Pool):
 
 
 def account(pool, name="a"):
-    return next(each for each in view_of(pool.fleet, pool.now).accounts if each.spec.name == name)
+    return next(each for each in snapshot_of(pool.fleet, pool.now).accounts if each.name == name)
 
 
 def binding(pool, conversation="s"):
-    found = view_of(pool.fleet, pool.now).bindings
-    return next((each for each in found if each.conversation == conversation), None)
+    found = snapshot_of(pool.fleet, pool.now).session_bindings
+    session, _, agent = conversation.partition("/")
+    return next((each for each in found if (each.sid, each.agent or "") == (session, agent)), None)
 
 
 def test_an_idle_account_shows_unknowns_as_none(pool):
     shown = account(pool)
-    assert (shown.status, shown.status_reason, shown.usable, shown.usable_at) == ("active", "", True, None)
-    assert (shown.bench_until, shown.cap_5h, shown.cap_7d, shown.unified_status) == (None, None, None, None)
-    assert (shown.windows, shown.utilization("5h"), shown.burn_5h) == ({}, None, 0)
+    assert (shown.status, shown.status_reason, shown.usable) == ("active", None, True)
+    assert shown.usable_in_sec is None
+    assert (shown.rate_limited_until, shown.cap_est_5h, shown.cap_est_7d) == (None, None, None)
+    assert (shown.quota, shown.burn_5h) == (QuotaView(), 0)
 
 
 def test_a_benched_account_says_why_and_until_when(pool):
@@ -39,42 +42,48 @@ def test_a_benched_account_says_why_and_until_when(pool):
     pool.answer(lease, 429, ("retry-after", "240"))
     shown = account(pool)
     assert (shown.status, shown.status_reason, shown.usable) == ("benched", "429", False)
-    assert (shown.bench_until, shown.usable_at) == (pool.now + 240, pool.now + 240)
+    assert (shown.rate_limited_until, shown.bench_sec, shown.usable_in_sec) == (pool.now + 240, 240, 240)
     assert (shown.streak, shown.proven, shown.inflight) == (1, False, 1)
     pool.wait(240)
-    assert (account(pool).status, account(pool).bench_until) == ("active", None)
+    assert (account(pool).status, account(pool).rate_limited_until) == ("active", None)
 
 
 def test_a_capped_account_is_active_but_not_usable(pool):
     pool.quota("a", "7d", 1.01, DAY)
     shown = account(pool)
     assert (shown.status, shown.usable, shown.status_reason) == ("active", False, "7d 101% used")
-    assert (shown.usable_at, shown.utilization("7d")) == (pool.now + DAY, 1.01)
-    assert shown.pace == weekly_pace(pool["a"], pool.fleet.rules, pool.now)
+    assert (shown.usable_in_sec, shown.quota.unified_7d) == (DAY, 1.01)
+    pace = weekly_pace(pool["a"], pool.fleet.rules, pool.now)
+    assert shown.pace == PaceView(pace.line, pace.gap, pace.boost, pace.score)
 
 
 def test_windows_that_were_reset_are_not_shown(pool):
     pool.five_hours(HOUR, a=0.5)
     pool.quota("a", "7d_oi", 0.2, DAY)
     pool.wait(HOUR)
-    assert list(account(pool).windows) == ["7d_oi"]
+    assert list(account(pool).quota.axes) == ["7d_oi"]
 
 
 def test_the_burn_of_the_running_five_hours_is_shown(pool):
     pool.five_hours(HOUR, a=0.5)
     pool.settle(pool.lease("s", pin="a"), Usage(100, 20, 9999))
-    assert (account(pool).burn_5h, account(pool).usage.total) == (120, 10_119)
+    assert (account(pool).burn_5h, account(pool).usage.usage.tokens) == (120, 10_119)
 
 
 def test_a_conversation_is_shown_with_its_numbers(pool):
     lease = pool.lease("s", pin="a", model=OPUS)
     pool.wait(5)
-    assert (binding(pool).inflight, binding(pool).idle) == (1, 0.0)
+    assert (binding(pool).inflight, binding(pool).idle_sec) == (1, 0.0)
     pool.settle(lease, Usage(1, 2, 0, 300), served=True)
     pool.wait(60)
     shown = binding(pool)
-    assert (shown.account, shown.session, shown.agent, shown.warm, shown.idle) == ("a", "s", None, True, 60.0)
-    assert (shown.requests, shown.usage.total, shown.model, shown.prefix) == (1, 303, OPUS, 300)
+    assert (shown.account, shown.sid, shown.agent, shown.warm, shown.idle_sec) == ("a", "s", None, True, 60.0)
+    assert (shown.requests, shown.usage.tokens, shown.model, shown.cached_prefix_tokens) == (
+        1,
+        303,
+        OPUS,
+        300,
+    )
     assert (shown.reason, shown.moves, shown.pinned) == (Reason.PINNED, 0, False)
     assert (shown.first_seen, shown.bound_at, shown.last_used) == (lease.at, lease.at, lease.at + 5)
 
@@ -101,18 +110,18 @@ def test_pins_are_shown_by_name_and_on_their_conversations(pool):
     assert [binding(pool, c).pinned for c in ("s", "s/x", "t")] == [True, True, False]
     pool.fleet.pin("a")
     assert binding(pool, "t").pinned
-    assert view_of(pool.fleet, pool.now).pins == {"s": "b", None: "a"}
+    assert snapshot_of(pool.fleet, pool.now).pins == (PinView("s", "b"), PinView(None, "a"))
 
 
 def test_the_whole_is_told_with_its_moment(pool):
     pool.bind("s", "b")
-    view = view_of(pool.fleet, pool.now)
-    assert (view.now, view.last_account, view.policy) == (pool.now, "b", "price")
+    view = snapshot_of(pool.fleet, pool.now)
+    assert (view.at, view.current_account, view.policy) == (pool.now, "b", "price")
 
 
 def test_a_view_is_a_copy_that_does_not_change(pool):
     pool.bind("s", "a")
-    view = view_of(pool.fleet, pool.now)
+    view = snapshot_of(pool.fleet, pool.now)
     before = copy.deepcopy(view)
     pool.quota("a", "5h", 1.01, HOUR)
     pool.settle(pool.lease("s"), Usage(1, 1), OPUS, served=True)
@@ -126,7 +135,8 @@ def test_usage_by_issue_sums_the_ledger(pool):
         pool.settle(pool.lease(session, model=OPUS), usage, served=True)
         pool.wait(1)
     pool.settle(pool.lease("u"), Usage(16), "gpt-5", served=True)
-    (issue,) = view_of(pool.fleet, pool.now).issues
-    assert (issue.issue, issue.conversations, issue.requests) == ("", 3, 4)
-    assert (issue.usage, issue.unpriced_tokens, issue.last_seen) == (Usage(23, 0, 0, 0, 8), 16, pool.now)
-    assert issue.cost == pytest.approx((7 + 16) * 5e-6)
+    (issue,) = snapshot_of(pool.fleet, pool.now).usage_by_issue
+    assert (issue.issue, issue.sessions, issue.requests) == (None, 3, 4)
+    assert (issue.usage.input_tokens, issue.usage.cache_write_tokens, issue.usage.tokens) == (23, 8, 31)
+    assert (issue.usage.unpriced_tokens, issue.last_seen) == (16, pool.now)
+    assert issue.usage.cost == pytest.approx((7 + 16) * 5e-6)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from typing import Optional
 
+from ...snapshot import TokenView
 from .expiry import (
     MIN_REFRESH_INTERVAL_SEC,
     NEVER,
     WARN_SEC,
     RefreshNeed,
-    TokenStatus,
     Usability,
     backoff_sec,
     refresh_margin_sec,
@@ -223,10 +223,9 @@ class AccountTokens:
             self._warned_end = ends
             return ends
 
-    def status(self, now: float) -> TokenStatus:
-        """For display."""
-        pair, words = self.pair, self.login_error or self.last_error
-        if self.login_error:
-            return TokenStatus("re-login needed", pair.expires_at, pair.last_use_ends_at, words)
+    def view(self, now: float) -> TokenView:
+        """Return what displays show of the login."""
         fresh = self.need(now) is RefreshNeed.NONE
-        return TokenStatus("valid" if fresh else "refresh due", pair.expires_at, pair.last_use_ends_at, words)
+        status = "re-login needed" if self.login_error else "valid" if fresh else "refresh due"
+        reason = self.login_error or self.last_error or None
+        return TokenView(status, self.pair.expires_at, self.pair.last_use_ends_at, reason)

@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 from enum import Enum
-from typing import Literal, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from .token_pair import TokenPair
 
@@ -23,10 +23,9 @@ __all__ = [
     "WARN_SEC",
     "RefreshNeed",
     "Usability",
-    "TokenStatus",
+    "backoff_sec",
     "refresh_margin_sec",
     "refresh_need",
-    "backoff_sec",
 ]
 
 # The real client's own margin: it renews when now + 5 min >= expiresAt.
@@ -65,15 +64,6 @@ class Usability(NamedTuple):
 
 
 USABLE = Usability(True)
-
-
-class TokenStatus(NamedTuple):
-    """For display.  `words` says why, where there is something to say; never a credential."""
-
-    state: Literal["valid", "refresh due", "re-login needed"]
-    expires_at: Optional[float] = None
-    login_ends_at: Optional[float] = None
-    reason: str = ""
 
 
 def refresh_margin_sec(pair: TokenPair) -> float:

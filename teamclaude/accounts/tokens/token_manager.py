@@ -17,13 +17,14 @@ from functools import partial
 from typing import Callable, Optional
 
 from ...errors import LoginRefusedError, TeamClaudeError, TokenEndpointUnavailableError
+from ...snapshot import TokenView
 from ..config.config import AccountConfig, Config
 from ..config.config_file import ConfigFile
 from ..oauth import token_endpoint
 from ..oauth.token_endpoint import OutboundRoute
 from ..oauth.token_response import TokenGrant
 from .account_tokens import AccountTokens
-from .expiry import NEVER, USABLE, RefreshNeed, TokenStatus, Usability
+from .expiry import NEVER, USABLE, RefreshNeed, Usability
 from .refresh import LOGIN_AGAIN
 from .refreshers import refresher_for
 from .token_pair import NO_TOKENS, TokenPair
@@ -144,10 +145,10 @@ class TokenManager:
                 finally:
                     slot.refresh_lock.release()
 
-    def statuses(self) -> dict[str, TokenStatus]:
+    def statuses(self) -> dict[str, TokenView]:
         """The state of each login's tokens, by account key."""
         now = self._clock()
-        return {key: slot.status(now) for key, slot in self._tokens.items()}
+        return {key: slot.view(now) for key, slot in self._tokens.items()}
 
     def pairs(self) -> dict[str, TokenPair]:
         """The tokens of now, by account key."""

@@ -11,13 +11,16 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from ...errors import TeamClaudeError
 from ..account_rows import account_row
 from ..address import add_port_option
 from ..terminal import has_color, note, width
 from ..user_config import read_config
+
+if TYPE_CHECKING:
+    from ...snapshot import AccountView
 
 __all__ = ["arguments", "run"]
 
@@ -55,16 +58,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _live(port: Optional[int]) -> Optional[dict[str, Mapping[str, Any]]]:
-    """The accounts in the proxy's status by name; None when it gives none."""
+def _live(port: Optional[int]) -> Optional[dict[str, AccountView]]:
+    """Return the accounts of the proxy's status by name; None when it gives none."""
+    from ...snapshot import Snapshot
     from ..proxy_client import configured_proxy
 
     try:
-        status = configured_proxy(port, PATIENCE_S).get("/teamclaude/status")
+        status = Snapshot.from_json(configured_proxy(port, PATIENCE_S).get("/teamclaude/status"))
     except TeamClaudeError:
         return None
-    found = status.get("accounts") if isinstance(status, dict) else None
-    return {str(a.get("name")): a for a in found or () if isinstance(a, dict)}
+    return {account.name: account for account in status.accounts}
 
 
 def _lines(rows: list[dict[str, Any]], verbose: bool) -> list[str]:

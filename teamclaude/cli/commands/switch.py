@@ -10,11 +10,14 @@ teamclaude switch --auto               no pin (with --session: of this one)
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ...errors import UsageError
 from ..address import add_port_option
 from ..terminal import note
+
+if TYPE_CHECKING:
+    from ...snapshot import Snapshot
 
 __all__ = ["arguments", "run"]
 
@@ -27,6 +30,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from ...accounts.config.identity import find_name
+    from ...snapshot import Snapshot
     from ..proxy_client import configured_proxy
 
     if args.auto and args.name:
@@ -34,11 +39,11 @@ def run(args: argparse.Namespace) -> int:
     if args.session and not (args.auto or args.name):
         raise UsageError("--session needs the NAME of an account, or --auto")
     proxy = configured_proxy(args.port)
-    status = proxy.get("/teamclaude/status")
+    status = Snapshot.from_json(proxy.get("/teamclaude/status"))
     if not (args.auto or args.name):
         print("\n".join(_lines(status)))
         return 0
-    account = None if args.auto else _account(status, args.name)
+    account = None if args.auto else find_name([account.name for account in status.accounts], args.name)
     session = _session(status, args.session) if args.session else None
     proxy.post("/teamclaude/switch", {"account": account, **({"session": session} if session else {})})
     what = f"session {session}" if session else "all work"
@@ -46,40 +51,23 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _names(status: Any) -> list[str]:
-    from ...deck.model.snapshot import objects_at, text_at
-
-    return [text_at(account, "name") for account in objects_at(status, "accounts")]
-
-
-def _account(status: Any, wanted: str) -> str:
-    from ...accounts.config.identity import find_name
-
-    return find_name(_names(status), wanted)
-
-
-def _session(status: Any, wanted: str) -> str:
-    """The whole id; one that the proxy does not know (yet) is pinned as it is."""
-    from ...deck.model.snapshot import objects_at, text_at
-
-    found = {text_at(row, "sid") for row in objects_at(status, "sessionBindings")}
-    matches = sorted(sid for sid in found if sid.startswith(wanted))
+def _session(status: Snapshot, wanted: str) -> str:
+    """Return the whole id; one that the proxy does not know (yet) is pinned as it is."""
+    matches = sorted({row.sid for row in status.session_bindings if row.sid.startswith(wanted)})
     if len(matches) > 1 and wanted not in matches:
         raise UsageError(f'session "{wanted}" could be any of: {", ".join(matches)}')
     return matches[0] if len(matches) == 1 else wanted
 
 
-def _lines(status: Any) -> list[str]:
-    from ...deck.model.snapshot import objects_at, text_at
+def _lines(status: Snapshot) -> list[str]:
+    from ...deck.text.cells import clean
 
-    pins = {text_at(pin, "session"): text_at(pin, "account") for pin in objects_at(status, "pins")}
-    everything = pins.pop("", None)
-    current = text_at(status, "currentAccount")
+    pins = {pin.session: pin.account for pin in status.pins}
+    everything = pins.pop(None, None)
     lines = []
-    for account in objects_at(status, "accounts"):
-        name = text_at(account, "name")
-        marks = [text_at(account, "status")]
-        marks += ["all work is pinned to it"] if name == everything else []
-        marks += ["used last"] if name == current else []
-        lines.append(f"{name}  {', '.join(mark for mark in marks if mark)}")
-    return lines + [f"session {session} is pinned to {name}" for session, name in pins.items()]
+    for account in status.accounts:
+        marks = [account.status]
+        marks += ["all work is pinned to it"] if account.name == everything else []
+        marks += ["used last"] if account.name == status.current_account else []
+        lines.append(f"{clean(account.name)}  {', '.join(clean(mark) for mark in marks if mark)}")
+    return lines + [clean(f"session {session} is pinned to {name}") for session, name in pins.items()]

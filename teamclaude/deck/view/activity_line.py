@@ -6,7 +6,7 @@ import time
 from functools import lru_cache
 from typing import Optional
 
-from ...proxy.records.activity import Activity
+from ...snapshot import Activity
 from ..text.cells import ascii_text, clean
 from ..text.format import UNKNOWN, format_seconds, format_tokens, session_emoji
 from ..text.spans import colored

@@ -19,6 +19,7 @@ from ..http.framing import LAST_CHUNK, BodyKind, Framing, encode_chunk
 from ..http.header_rewrite import render_response
 from ..net.client_connection import ClientConnection
 from ..records.exchange import Exchange
+from ..records.request_wait import expectation_text
 
 __all__ = ["Hold", "RecentlyRefused", "wait_limit_of"]
 
@@ -105,7 +106,7 @@ class Hold:
         held = self._exchange.held()
         words = "waiting for an account"
         if held is not None and held.back_at is not None:
-            words = held.expectation()
+            words = expectation_text(held.account, held.back_at, held.reason, self._exchange.waits[-1].now)
         line = "".join(char if char.isprintable() else " " for char in f": held, {words}")
         return line.encode("utf-8", "replace") + b"\n\n"
 

@@ -30,10 +30,11 @@ from ...routing.quota.windows import QuotaReading
 from ...routing.response_kinds import ResponseKind
 from ...routing.state.account import AccountSpec
 from ...routing.state.decision import Decision, Lease, RoutingRequest
-from ...routing.view import AccountState, FleetView, states_of, view_of
+from ...routing.view import AccountState, snapshot_of, states_of
 from ...routing.wait_queue import NO_WAIT, Waiter, WaitLimits, WaitQueue
+from ...snapshot import Snapshot, TokenView
 
-__all__ = ["NO_WAIT", "NoUsableAccountError", "WaitLimits", "Router"]
+__all__ = ["NO_WAIT", "NoUsableAccountError", "Router", "WaitLimits"]
 
 # How often a waiter looks whether its client left: well under the 1 s in which that must be noticed.
 CLIENT_CHECK_SEC = 0.4
@@ -345,9 +346,10 @@ class Router:
         with self._lock:
             return self._fleet.choose(ask, self._clock())
 
-    def view(self) -> FleetView:
+    def snapshot(self, tokens: Mapping[str, TokenView]) -> Snapshot:
+        """Return what routing knows; `tokens` are the states of the logins by account key."""
         with self._lock:
-            return view_of(self._fleet, self._clock())
+            return snapshot_of(self._fleet, self._clock(), tokens)
 
     def outlook(self, waiter: Waiter) -> ExpectedAccount:
         """The account that a waiting request is expected to get, and when."""

@@ -2,60 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional
+from typing import Optional
 
 from ...routing.quota.usage import NO_USAGE
-from ...settings import camel_case
+from ...snapshot import Activity
 from .exchange import Exchange
 
-__all__ = ["Activity", "activity_of", "activity_json"]
-
-
-class Activity(NamedTuple):
-    """One client request.  None is unknown, never zero; what changes is a new value (`_replace`)."""
-
-    id: str
-    at: float
-    """When it came, epoch seconds."""
-    method: str
-    path: str
-    """Without the query: that may hold a credential."""
-    model: str = ""
-    effort: str = ""
-    session: str = ""
-    agent: str = ""
-    client: str = ""
-    """The name of the client key it came with."""
-    accounts: tuple[str, ...] = ()
-    """Every account tried, in order."""
-    status: Optional[int] = None
-    """As sent to the client; None when nothing was."""
-    ttfb_sec: Optional[float] = None
-    duration_sec: Optional[float] = None
-    input_tokens: Optional[int] = None
-    output_tokens: Optional[int] = None
-    cache_read_tokens: Optional[int] = None
-    cache_write_tokens: Optional[int] = None
-    cost: Optional[float] = None
-    """Dollars at list prices."""
-    cost_estimated: bool = False
-    """By the price of another version of the model."""
-    outcome: str = ""
-    """Empty while under way."""
-    reason: str = ""
-    """Why that account, or why not."""
-    unmeasured: bool = False
-    """It was answered, and how many tokens that took could not be read."""
-    waited_sec: Optional[float] = None
-    """In all, for an account or to try again; None: not at all."""
-    wait_reason: str = ""
-    """What it waited for last."""
-
-    @property
-    def tokens(self) -> int:
-        """All that are known, of every kind."""
-        kinds = (self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_tokens)
-        return sum(count or 0 for count in kinds)
+__all__ = ["activity_of"]
 
 
 def activity_of(exchange: Exchange) -> Activity:
@@ -90,12 +43,3 @@ def activity_of(exchange: Exchange) -> Activity:
 
 
 _UNKNOWN: tuple[Optional[int], Optional[int], Optional[int], Optional[int]] = (None, None, None, None)
-_KEYS = tuple(map(camel_case, Activity._fields))
-
-
-def activity_json(activity: Activity) -> dict[str, Any]:
-    """The record for the JSON endpoints: camelCase names, `at` in ms epoch, durations in seconds."""
-    values: dict[str, Any] = dict(zip(_KEYS, activity))
-    values["at"] = round(activity.at * 1000)
-    values["accounts"] = list(activity.accounts)
-    return values

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from random import Random
 from typing import Any, Optional, Union
@@ -17,6 +17,8 @@ from ...routing.quota.usage import NO_USAGE, Usage
 from ...routing.quota.windows import QuotaReading
 from ...routing.state.decision import Decision, RoutingRequest, Wait
 from ...routing.wait_queue import Waiter
+from ...snapshot import HeldView, WaitView
+from ...typed_json import to_json
 from ..http.body_limit import BodyReservation
 from ..http.framing import keep_alive
 from ..http.head import RequestHead
@@ -24,7 +26,7 @@ from ..http.path_kinds import PathKind, Route
 from ..messages.access import Caller
 from ..messages.body_scan import NO_FACTS, BodyFacts
 from ..messages.redact import redact_text
-from .request_wait import HELD, HeldRequest, RequestWait, current_hold, held_seconds
+from .request_wait import HELD, RequestWait, current_hold, held_seconds
 
 __all__ = ["Attempt", "Exchange", "Outcome", "new_request_id", "outcome_of"]
 
@@ -187,21 +189,21 @@ class Exchange:
         last = self.waits[-1] if self.waits else None
         return None if last is None or last.over else last
 
-    def waiting_json(self, names: Mapping[str, str]) -> Optional[dict[str, Any]]:
-        """What it waits for as of now; of a hold `sec` is how long it has been held in all."""
+    def waiting_view(self, names: Mapping[str, str]) -> Optional[WaitView]:
+        """Return what it waits for now; of a hold `sec` is how long it has been held in all."""
         waiting = self.waiting
         if waiting is None:
             return None
-        sec = held_seconds(self.waits) if waiting.kind == HELD else waiting.seconds
-        return {**waiting.as_json(names), "sec": round(sec, 1)}
+        view = waiting.view(names)
+        return replace(view, sec=held_seconds(self.waits)) if waiting.kind == HELD else view
 
-    def held(self) -> Optional[HeldRequest]:
-        """The hold it is in, as of now; None while it is in none."""
+    def held(self) -> Optional[HeldView]:
+        """Return the hold it is in now; None while it is in none."""
         hold = current_hold(self.waits)
         if hold is None:
             return None
         account, back_at = hold.outlook()
-        return HeldRequest(
+        return HeldView(
             self.id,
             self.routing_request.session or "",
             self.routing_request.agent or "",
@@ -211,7 +213,6 @@ class Exchange:
             hold.decision.detail,
             account,
             back_at,
-            hold.now,
         )
 
     @property
@@ -260,7 +261,7 @@ class Exchange:
             "note": self.note,
             "waits": [
                 {
-                    **wait.as_json(names),
+                    **to_json(wait.view(names)),
                     "attempts": wait.attempts,
                     "decision": wait.decision.as_json(names),
                 }

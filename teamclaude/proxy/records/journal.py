@@ -7,7 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Optional
 
-from .activity import activity_json, activity_of
+from ...snapshot import Activity, InflightView
+from .activity import activity_of
 from .exchange import Exchange
 from .request_log import RequestLog
 from .request_record import RequestRecord
@@ -36,7 +37,7 @@ class Journal:
         self._running: dict[str, Exchange] = {}
         self._ended: OrderedDict[str, Exchange] = OrderedDict()
         self._lock = threading.Lock()  # guards _running and _ended
-        self._records: dict[str, dict[str, Any]] = {}  # of those that had ended at the last look
+        self._records: dict[str, Activity] = {}  # of those that had ended at the last look
         self.names: Callable[[], dict[str, str]] = dict  # account names by key
         self.recorder: Optional[TrafficRecorder] = None
         self.revision = 0  # beginnings and ends so far: the same number is the same content
@@ -70,21 +71,24 @@ class Journal:
         if self.recorder is not None:
             self.recorder.record(exchange)
 
-    def recent(self) -> list[dict[str, Any]]:
+    def recent(self) -> tuple[Activity, ...]:
         """Finished requests, newest first."""
         with self._lock:
             ended = list(self._ended.values())
         known = self._records  # replaced as a whole
-        found = {e.id: known.get(e.id) or activity_json(activity_of(e)) for e in reversed(ended)}
+        found = {e.id: known.get(e.id) or activity_of(e) for e in reversed(ended)}
         self._records = found
-        return list(found.values())
+        return tuple(found.values())
 
-    def inflight(self) -> list[dict[str, Any]]:
+    def inflight(self) -> tuple[InflightView, ...]:
         """Requests under way, newest first; `waiting` says what one of them waits for."""
         with self._lock:
             running = list(self._running.values())
         names = self.names()
-        return [_under_way(exchange, names) for exchange in reversed(running)]
+        return tuple(
+            InflightView(activity_of(exchange), exchange.waiting_view(names))
+            for exchange in reversed(running)
+        )
 
     def waiting_exchanges(self) -> list[Exchange]:
         """Requests that wait, in the order they came."""
@@ -114,7 +118,3 @@ class Journal:
             self.recorder.switch(False)
         if self._log is not None:
             self._log.close()
-
-
-def _under_way(exchange: Exchange, names: dict[str, str]) -> dict[str, Any]:
-    return {**activity_json(activity_of(exchange)), "waiting": exchange.waiting_json(names)}

@@ -21,8 +21,9 @@ from typing import NamedTuple, Optional
 
 from ...routing.quota.windows import API_KEY_AXES, SAME_WINDOW_SEC, WHOLE_ACCOUNT, is_scoped
 from ...routing.view import AccountState, WindowState
+from ...snapshot import HeldView
 from .exchange import Exchange, Outcome
-from .request_wait import HeldRequest, duration_text, held_seconds
+from .request_wait import duration_text, expectation_text, held_seconds
 
 __all__ = [
     "BENCH",
@@ -154,7 +155,7 @@ def _clock(at: float) -> str:
 @dataclass
 class _Told:
     exchange: Exchange
-    held: HeldRequest  # as last seen
+    held: HeldView  # as last seen
     at: float  # of the last line about it
 
 
@@ -167,7 +168,7 @@ class HoldNotices:
     def __len__(self) -> int:
         return len(self._told)
 
-    def update(self, held: Sequence[tuple[Exchange, HeldRequest]], now: float) -> list[Notice]:
+    def update(self, held: Sequence[tuple[Exchange, HeldView]], now: float) -> list[Notice]:
         """The lines for those that are held now, and for those that no longer are."""
         found: list[Notice] = []
         for exchange, one in held:
@@ -207,17 +208,18 @@ class HoldNotices:
             told.at = now
 
 
-def _request_name(held: HeldRequest) -> str:
+def _request_name(held: HeldView) -> str:
     """`3f2a91c0 claude-opus-4-8`; a request without a session by its own id."""
     who = held.session[:8] + (f"/{held.agent[:8]}" if held.agent else "") if held.session else held.request
     return f"{who} {held.model}".rstrip()
 
 
-def _awaits(held: HeldRequest, now: float) -> str:
+def _awaits(held: HeldView, now: float) -> str:
     """`no account usable, alice back 23:22 (in 5 min)`."""
     if held.account is None or held.back_at is None:
         return f"{held.reason} ({held.detail})" if held.detail else held.reason
-    return f"{held.reason}, {held.expectation()} (in {duration_text(max(0.0, held.back_at - now))})"
+    back = expectation_text(held.account, held.back_at, held.reason, now)
+    return f"{held.reason}, {back} (in {duration_text(max(0.0, held.back_at - now))})"
 
 
 def _end_text(exchange: Exchange) -> Optional[str]:
@@ -246,7 +248,7 @@ class Notices:
     def __init__(
         self,
         accounts: Callable[[], Sequence[AccountState]],
-        held: Callable[[], Sequence[tuple[Exchange, HeldRequest]]],
+        held: Callable[[], Sequence[tuple[Exchange, HeldView]]],
         revision: Callable[[], Hashable],
         clock: Callable[[], float],
         emit: Callable[[Notice, float], None],

@@ -14,25 +14,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Optional
 
 from ...routing.outlook import NOT_EXPECTED, ExpectedAccount
 from ...routing.state.decision import Decision, Reason, Wait
 from ...routing.wait_queue import Waiter
+from ...snapshot import WaitView
 
 __all__ = [
     "HELD",
     "HELD_AFTER_SEC",
     "PAUSE",
     "SLOT",
-    "HeldRequest",
     "RequestWait",
     "clock_time",
     "current_hold",
     "duration_text",
     "expectation_text",
     "held_seconds",
-    "held_summary",
 ]
 
 HELD, SLOT, PAUSE = "held", "slot", "pause"
@@ -113,58 +112,22 @@ class RequestWait:
         self.end()
         return RequestWait(now, self._clock(), self._clock, self.attempts, waiter, self._expects)
 
-    def as_json(self, names: Mapping[str, str]) -> dict[str, Any]:
-        """As `inflight`, activity and `explain` show it."""
+    def view(self, names: Mapping[str, str]) -> WaitView:
+        """Return what displays show of it; `names` are the accounts' by key."""
         wait, seen = self.wait, self.outlook()
         account = seen.account
         if account is None and wait.account is not None:
             account = names.get(wait.account, wait.account)
-        return {
-            "kind": self.kind,
-            "at": round(self.since * 1000),
-            "sec": round(self.seconds, 1),
-            "over": self.over,
-            "reason": self.reason,
-            "detail": wait.decision.detail,
-            "account": account,
-            "backAt": None if seen.back_at is None else round(seen.back_at * 1000),
-        }
-
-
-class HeldRequest(NamedTuple):
-    """A request that is held, as of one instant."""
-
-    request: str
-    session: str
-    agent: str
-    model: str
-    held_sec: float
-    """In all: a short attempt in between that was refused begins no new hold."""
-    reason: str
-    detail: str
-    account: Optional[str]
-    """Name of the one that is expected to serve it."""
-    back_at: Optional[float]
-    """Epoch seconds."""
-    at: float
-    """Of this record, epoch seconds."""
-
-    def expectation(self) -> str:
-        """What it waits for: `alice back 23:22`."""
-        return expectation_text(self.account, self.back_at, self.reason, self.at)
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "request": self.request,
-            "session": self.session,
-            "agent": self.agent,
-            "model": self.model,
-            "heldSec": int(self.held_sec),
-            "reason": self.reason,
-            "detail": self.detail,
-            "account": self.account,
-            "backAt": None if self.back_at is None else round(self.back_at * 1000),
-        }
+        return WaitView(
+            kind=self.kind,
+            at=self.since,
+            sec=self.seconds,
+            over=self.over,
+            reason=self.reason,
+            detail=wait.decision.detail,
+            account=account,
+            back_at=seen.back_at,
+        )
 
 
 def current_hold(waits: Sequence[RequestWait]) -> Optional[RequestWait]:
@@ -178,11 +141,6 @@ def current_hold(waits: Sequence[RequestWait]) -> Optional[RequestWait]:
 def held_seconds(waits: Iterable[RequestWait]) -> float:
     """How long a request has been held in all."""
     return sum(wait.seconds for wait in waits if wait.kind == HELD)
-
-
-def held_summary(held: Sequence[HeldRequest]) -> dict[str, Any]:
-    """What `GET /capacity` says: how many, and the seconds of the longest."""
-    return {"held": len(held), "heldSec": int(max((one.held_sec for one in held), default=0.0))}
 
 
 def expectation_text(account: Optional[str], back_at: Optional[float], reason: str, now: float) -> str:

@@ -87,7 +87,7 @@ def test_tokens_that_cannot_be_stored_are_used_told_and_stored_later(logins: Any
     assert not stored_is_current(logins, keeper)
     assert len(logins.said) == 1
     assert "can't be stored and are kept in" in logins.said[0]
-    assert "can't be stored" in keeper.statuses()[logins.key()].reason
+    assert "can't be stored" in str(keeper.statuses()[logins.key()].reason)
     logins.pass_time(keeper, 0.1)
     assert keeper.configure(logins.shelf.file.load()) == []  # a reload brings no old token back
     assert keeper.access_token(logins.key()) == token
@@ -184,7 +184,7 @@ def test_a_login_goes_on_while_the_file_is_gone_or_no_good_and_is_stored_when_it
     for _ in range(3):
         assert keeper.before_dispatch(logins.key())
         assert logins.server.accepts(keeper.access_token(logins.key()))
-        assert "can't be stored and are kept in" in keeper.statuses()[logins.key()].reason
+        assert "can't be stored and are kept in" in str(keeper.statuses()[logins.key()].reason)
         logins.clock.now += 60
     logins.shelf.put(good)
     assert keeper.configure(logins.shelf.file.load()) == []  # an old token is not taken back

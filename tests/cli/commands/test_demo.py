@@ -10,7 +10,7 @@ import pytest
 
 from teamclaude.cli import deck_page
 from teamclaude.demo import runner
-from teamclaude.proxy.records.activity import Activity
+from teamclaude.snapshot import Activity
 from tests.cli.support import Ended
 
 AT = 1_795_428_000.0

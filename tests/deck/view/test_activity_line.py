@@ -10,7 +10,7 @@ import pytest
 from teamclaude.deck.text.format import session_emoji
 from teamclaude.deck.view.activity_line import activity_line
 from teamclaude.deck.view.pages import explanation_lines
-from teamclaude.proxy.records.activity import Activity
+from teamclaude.snapshot import Activity
 
 AT = 1_795_428_000.0
 CLOCK = time.strftime("%H:%M:%S", time.localtime(AT))

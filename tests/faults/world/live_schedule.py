@@ -25,9 +25,10 @@ from urllib.request import urlopen
 from teamclaude.accounts.config.config_file import ConfigFile
 from teamclaude.proxy.connection import ConnectionHandler
 from teamclaude.proxy.net.peer_user import peer_uid
-from teamclaude.proxy.records.activity import activity_json, activity_of
+from teamclaude.proxy.records.activity import activity_of
 from teamclaude.proxy.records.exchange import Exchange
 from teamclaude.proxy.server import ProxyServer
+from teamclaude.typed_json import to_json
 from tests.faults.rules.evidence import Evidence
 from tests.faults.schedules.plan import SPEED, Event, Schedule
 from tests.faults.world.clients import ClientThread
@@ -168,7 +169,7 @@ class _World:
         return None
 
     def _record(self, exchange: Exchange) -> None:
-        record = activity_json(activity_of(exchange))
+        record = to_json(activity_of(exchange))
         with self._recording:
             self._evidence.records.append(record)
 
@@ -187,7 +188,7 @@ class _World:
     def _is_quiet(self) -> bool:
         # What is looked at here is what is judged: a connection may still be on its way to its thread.
         deck = None if self._stopped else self._call("/teamclaude/deck")
-        self._evidence.deck = deck = deck or self._service.deck()
+        self._evidence.deck = deck = deck or self._service.snapshot().to_json()
         return not (
             any(api.inflight for api in self._environment.apis.values())
             or deck["inflight"]

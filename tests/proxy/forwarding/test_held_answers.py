@@ -26,7 +26,7 @@ def held(stage: Build, clock: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[
         replies: list[Any] = []
         asker = threading.Thread(target=lambda: replies.append(s.ask(session="s1")), daemon=True)
         asker.start()
-        s.until(lambda: any(e["ttfbSec"] for e in s.service.deck()["inflight"]))
+        s.until(lambda: any(e.request.ttfb_sec for e in s.service.snapshot().inflight))
         if fault is not None:
             s.api.script.always(fault)
             clock.now += 601

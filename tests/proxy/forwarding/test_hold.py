@@ -54,7 +54,9 @@ def test_a_long_hold_begins_its_answer_with_comments_and_ends_with_the_stream(
     s = stage("a", holdCommitSec=0.05)
     bench(s, 600.0)
     held = Asker(s, session="s1")
-    wait_until(lambda: any(e["ttfbSec"] for e in s.service.deck()["inflight"] if e["session"] == "s1"))
+    wait_until(
+        lambda: any(e.request.ttfb_sec for e in s.service.snapshot().inflight if e.request.session == "s1")
+    )
     clock.now += 601
     s.service.runtime.router.clock_moved()
     reply = held.done()
@@ -73,7 +75,9 @@ def test_a_hold_that_ends_in_vain_is_told_as_an_error_event_and_then_as_a_plain_
     s = stage("a", holdCommitSec=0.05, allThrottledHoldBudgetSec=900)
     bench(s, 600.0)
     held = Asker(s, session="s1")
-    wait_until(lambda: any(e["ttfbSec"] for e in s.service.deck()["inflight"] if e["session"] == "s1"))
+    wait_until(
+        lambda: any(e.request.ttfb_sec for e in s.service.snapshot().inflight if e.request.session == "s1")
+    )
     s.api.script.always(Fault.quota("5h", reset_in=5000.0))
     clock.now += 601
     s.service.runtime.router.clock_moved()

@@ -120,7 +120,7 @@ def test_a_waiter_whose_client_left_is_gone_and_costs_nothing() -> None:
     waiting(router, 1)
     router.release(held, served=True)
     router.release(stayed.lease(), served=True)
-    assert [a.inflight for a in router.view().accounts] == [0]
+    assert [a.inflight for a in router.snapshot({}).accounts] == [0]
 
 
 def test_without_patience_nothing_usable_is_told_at_once_with_the_reasons() -> None:
@@ -234,8 +234,8 @@ def test_a_crowd_never_exceeds_the_cap_and_returns_every_slot() -> None:
     for thread in threads:
         thread.join(30)
     assert crowd.trouble == []
-    assert [a.inflight for a in router.view().accounts] == [0, 0, 0]
-    assert sum(a.requests for a in router.view().accounts) == 16 * 20 + 3
+    assert [a.inflight for a in router.snapshot({}).accounts] == [0, 0, 0]
+    assert sum(a.usage.requests for a in router.snapshot({}).accounts) == 16 * 20 + 3
     assert router.waiting == 0
 
 
@@ -247,7 +247,7 @@ def test_a_burst_on_fresh_accounts_sends_one_probe_each() -> None:
     assert sorted(lease.account for lease in leases) == ["a", "b", "c"]
     router.apply_response(leases[0], 200, QuotaReading({}))  # proven: its cap opens, and only its
     waiting(router, 5)
-    assert sorted(a.inflight for a in router.view().accounts) == [1, 1, 5]
+    assert sorted(a.inflight for a in router.snapshot({}).accounts) == [1, 1, 5]
     router.drain()
 
 
@@ -268,6 +268,6 @@ def test_an_answer_told_with_its_end_counts_as_one_told_before() -> None:
         if not at_once:
             router.apply_response(lease, *told)
         router.release(lease, Usage(1, 2), "claude-opus-4-8", True, told if at_once else None)
-        views.append(router.view())
+        views.append(router.snapshot({}))
     assert views[0] == views[1]
-    assert views[1].accounts[0].requests == 1
+    assert views[1].accounts[0].usage.requests == 1

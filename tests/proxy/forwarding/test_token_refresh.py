@@ -83,7 +83,7 @@ class Stage:
             connection.close()
 
     def row(self, name: str = "anna") -> Any:
-        return next(row for row in self.service.snapshot()["accounts"] if row["name"] == name)
+        return next(row for row in self.service.snapshot().to_json()["accounts"] if row["name"] == name)
 
     def close(self) -> None:
         self.service.stop(0)

@@ -8,11 +8,13 @@ from teamclaude.proxy.http.head import RequestHead
 from teamclaude.proxy.http.path_kinds import classify_path
 from teamclaude.proxy.messages.access import Caller
 from teamclaude.proxy.messages.body_scan import BodyFacts
-from teamclaude.proxy.records.activity import Activity, activity_json, activity_of
+from teamclaude.proxy.records.activity import activity_of
 from teamclaude.proxy.records.exchange import Attempt, Exchange, Outcome
 from teamclaude.proxy.records.request_wait import RequestWait
 from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.state.decision import Decision, RoutingRequest, Wait
+from teamclaude.snapshot import Activity
+from teamclaude.typed_json import to_json
 
 NOON = 1_795_435_200.25
 
@@ -45,7 +47,7 @@ FULL = Activity(
 
 
 def test_the_json_names_and_units() -> None:
-    assert json.loads(json.dumps(activity_json(FULL))) == {
+    assert json.loads(json.dumps(to_json(FULL))) == {
         "id": "tc-1",
         "at": 1_795_435_200_250,
         "method": "POST",
@@ -75,9 +77,7 @@ def test_the_json_names_and_units() -> None:
 
 def test_unknown_is_null_and_never_zero() -> None:
     unknown = {
-        key
-        for key, value in activity_json(Activity("r1", NOON, "POST", "/v1/messages")).items()
-        if value is None
+        key for key, value in to_json(Activity("r1", NOON, "POST", "/v1/messages")).items() if value is None
     }
     numbers = {"status", "ttfbSec", "durationSec", "waitedSec", "cost"}
     assert unknown == numbers | {"inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens"}

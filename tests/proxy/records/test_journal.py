@@ -35,9 +35,9 @@ def test_the_finished_are_told_newest_first_and_once_each() -> None:
     heard: list[Exchange] = []
     journal = Journal(on_end=heard.append)
     ids = [ended(journal, exchange_of()).id for _ in range(3)]
-    assert [row["id"] for row in journal.recent()] == ids[::-1]
+    assert [row.id for row in journal.recent()] == ids[::-1]
     assert [exchange.id for exchange in heard] == ids
-    assert journal.inflight() == []
+    assert journal.inflight() == ()
 
 
 def test_a_request_under_way_is_in_flight_until_its_end() -> None:
@@ -45,12 +45,12 @@ def test_a_request_under_way_is_in_flight_until_its_end() -> None:
     one, two = exchange_of(), exchange_of()
     journal.request_started(one)
     journal.request_started(two)
-    assert [row["id"] for row in journal.inflight()] == [two.id, one.id]
-    assert journal.inflight()[0]["outcome"] == ""
+    assert [row.request.id for row in journal.inflight()] == [two.id, one.id]
+    assert journal.inflight()[0].request.outcome == ""
     one.end(Outcome.CLIENT_GONE, "left")
     journal.request_ended(one, None)
-    assert [row["id"] for row in journal.inflight()] == [two.id]
-    assert [(row["outcome"], row["reason"]) for row in journal.recent()] == [("client gone", "left")]
+    assert [row.request.id for row in journal.inflight()] == [two.id]
+    assert [(row.outcome, row.reason) for row in journal.recent()] == [("client gone", "left")]
 
 
 def waits(exchange: Exchange) -> Exchange:
@@ -66,7 +66,7 @@ def test_the_last_one_is_the_one_that_waits_unless_another_was_decided_that_came
     record = journal.explain("last")
     assert record is not None
     assert record["request"] == waiting.id
-    assert [row["waiting"]["sec"] for row in journal.inflight()] == [10.0]
+    assert [row.waiting and row.waiting.sec for row in journal.inflight()] == [10.0]
     assert journal.waiting_exchanges() == [waiting]
     later = ended(journal, exchange_of("/v1/messages", "b"))
     record = journal.explain("last")
@@ -74,7 +74,7 @@ def test_the_last_one_is_the_one_that_waits_unless_another_was_decided_that_came
     assert record["request"] == later.id
     waiting.end_wait()
     assert journal.waiting_exchanges() == []
-    assert journal.inflight()[0]["waiting"] is None
+    assert journal.inflight()[0].waiting is None
 
 
 def test_only_so_many_are_remembered_and_no_body(monkeypatch: Any) -> None:
@@ -85,7 +85,7 @@ def test_only_so_many_are_remembered_and_no_body(monkeypatch: Any) -> None:
         exchange = exchange_of()
         exchange.body = b"x" * 1000
         exchanges.append(ended(journal, exchange))
-    assert [row["id"] for row in journal.recent()] == [e.id for e in exchanges[:1:-1]]
+    assert [row.id for row in journal.recent()] == [e.id for e in exchanges[:1:-1]]
     assert journal.explain(exchanges[0].id) is None
     assert {exchange.body for exchange in exchanges} == {b""}
 
@@ -98,21 +98,22 @@ def test_a_record_says_what_is_known_and_null_for_the_rest() -> None:
     exchange.response_started(200)
     ended(journal, exchange)
     row, bare = journal.recent()
-    assert (row["at"], row["path"], row["accounts"], row["status"]) == (
-        1000500,
+    assert (row.at, row.path, row.accounts, row.status) == (
+        1000.5,
         "/v1/messages",
-        ["a", "b"],
+        ("a", "b"),
         200,
     )
-    assert (row["inputTokens"], row["cacheReadTokens"], row["cost"], row["reason"]) == (
+    assert (row.input_tokens, row.cache_read_tokens, row.cost, row.reason) == (
         7,
         0,
         0.25,
         "new session",
     )
-    assert 0 <= row["ttfbSec"] <= row["durationSec"]
-    assert bare["id"] == unknown.id
-    assert (bare["inputTokens"], bare["status"], bare["ttfbSec"], bare["cost"]) == (None,) * 4
+    assert row.ttfb_sec is not None and row.duration_sec is not None
+    assert 0 <= row.ttfb_sec <= row.duration_sec
+    assert bare.id == unknown.id
+    assert (bare.input_tokens, bare.status, bare.ttfb_sec, bare.cost) == (None,) * 4
 
 
 def test_the_last_explained_is_the_last_that_was_decided() -> None:
@@ -163,7 +164,7 @@ def test_a_record_is_made_once_however_often_somebody_looks() -> None:
     (first,) = journal.recent()
     ended(journal, exchange_of())
     assert journal.recent()[1] is first
-    assert first["id"] == exchange.id
+    assert first.id == exchange.id
 
 
 def test_beginnings_and_ends_are_turns_and_looks_are_none() -> None:

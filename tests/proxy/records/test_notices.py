@@ -18,9 +18,9 @@ from teamclaude.proxy.records.notices import (
     account_notices,
     clock_line,
 )
-from teamclaude.proxy.records.request_wait import HeldRequest
 from teamclaude.routing.state.decision import Decision
 from teamclaude.routing.view import AccountState, WindowState
+from teamclaude.snapshot import HeldView
 from tests.proxy.asking import free, held_on
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
@@ -161,7 +161,7 @@ class Crowd:
         rows = [
             (
                 exchange,
-                HeldRequest(
+                HeldView(
                     name,
                     f"{name}-1111-2222",
                     "",
@@ -171,7 +171,6 @@ class Crowd:
                     "",
                     "alice",
                     NOW + 1322.0,
-                    self.now,
                 )._replace(**changes),
             )
             for name, exchange in self.held.items()

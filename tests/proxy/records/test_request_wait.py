@@ -16,18 +16,17 @@ from teamclaude.proxy.records.request_wait import (
     HELD,
     PAUSE,
     SLOT,
-    HeldRequest,
     RequestWait,
     clock_time,
     current_hold,
     duration_text,
     expectation_text,
     held_seconds,
-    held_summary,
 )
 from teamclaude.routing.outlook import NOT_EXPECTED, ExpectedAccount
 from teamclaude.routing.state.decision import Decision, Reason, RoutingRequest, Wait
 from teamclaude.routing.wait_queue import Waiter, WaitLimits
+from teamclaude.typed_json import to_json
 from tests.proxy.asking import Asker, free, held_on
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
@@ -120,7 +119,7 @@ def test_a_hold_goes_on_after_an_attempt_that_was_refused() -> None:
 def test_the_json_of_a_wait() -> None:
     stand = Stand(NOTHING, ExpectedAccount("alice", 1300.0))
     stand.now += 12.34
-    assert stand.waiting.as_json({}) == {
+    assert to_json(stand.waiting.view({})) == {
         "kind": "held",
         "at": 1_000_000,
         "sec": 12.3,
@@ -132,8 +131,8 @@ def test_the_json_of_a_wait() -> None:
     }
     slot = Stand(SLOT_OF_A)
     slot.waiting.end()
-    told = slot.waiting.as_json({"a": "alice"})
-    assert (told["kind"], told["account"], told["reason"], told["over"]) == ("slot", "alice", "no slot", True)
+    told = slot.waiting.view({"a": "alice"})
+    assert (told.kind, told.account, told.reason, told.over) == ("slot", "alice", "no slot", True)
 
 
 # --- words ----------------------------------------------------------------------------------------
@@ -145,12 +144,6 @@ def test_words() -> None:
     )
     assert expectation_text(None, None, "waits for room", 0.0) == "waits for room"
     assert clock_time(86400.0 + 82920, 0.0) == "Fri 23:02", "another day's time has its day"
-
-
-def test_the_summary_of_capacity() -> None:
-    held = [HeldRequest("tc", "s", "", "m", sec, "r", "", None, None, 0.0) for sec in (3.9, 71.5)]
-    assert held_summary(held) == {"held": 2, "heldSec": 71}
-    assert held_summary([]) == {"held": 0, "heldSec": 0}
 
 
 # --- the whole proxy ------------------------------------------------------------------------------
@@ -166,7 +159,7 @@ def test_a_held_request_is_in_status_and_capacity_with_the_account_it_expects(
     clock.now += 300
     status = s.status()
     (held,) = status["held"]
-    (running,) = s.service.deck()["inflight"]
+    (running,) = s.service.snapshot().to_json()["inflight"]
     assert held == {
         "request": running["id"],
         "session": "s1",
@@ -229,7 +222,7 @@ def test_a_request_that_waits_for_a_slot_is_no_hold_and_says_whose_slot(stage: B
     second = Asker(s, session="s2")
     s.until(lambda: s.service.runtime.journal.waiting_exchanges())
     clock.now += 3
-    row = next(row for row in s.service.deck()["inflight"] if row["session"] == "s2")
+    row = next(row for row in s.service.snapshot().to_json()["inflight"] if row["session"] == "s2")
     assert (row["waiting"]["kind"], row["waiting"]["sec"], row["waiting"]["account"]) == (
         "slot",
         3.0,
