@@ -1,7 +1,19 @@
-"""TeamClaude: a local proxy that serves Claude Code from several accounts of one person.
+"""A local proxy that serves Claude Code from several accounts of one person.
 
-Claude Code talks to it instead of the API; every conversation sticks to one account, new work
-goes to the account furthest behind its weekly quota line, and a refusal fails over.
+Each folder is one subject and imports only those below it; manual/design.md is the map.
+
+- accounts: the config file, credentials, login and token refresh
+- cli: the commands; the only folder that prints
+- deck: the terminal user interface
+- demo: the proxy with a fake API and fake sessions, without an account
+- errors: every error, sorted by whose fault it is, with its HTTP answer
+- fakeapi: the fake API of the demo and of the tests
+- lab: routing policies compared in virtual time
+- manual: the pages that `teamclaude help TOPIC` prints
+- proxy: the server: connections, forwarding, records
+- routing: which account serves a request, and when; pure
+- settings: how a setting is declared
+- threads: starting a thread when the system is short of them
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The reference pages that `teamclaude help TOPIC` prints: they travel with the copied directory."""
+"""The pages that `teamclaude help TOPIC` prints, as Markdown files that are part of the package.
+
+Text only: what a page says about the code is held by tests/test_docs.py and tests/test_design.py.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ _HERE = Path(__file__).parent
 
 
 def topics() -> list[str]:
-    """The names of the pages, sorted."""
+    """Return the names of the pages, sorted."""
     return sorted(path.stem for path in _HERE.glob("*.md"))
 
 
 def page(topic: str) -> str:
-    """The text of a page; KeyError for a topic that is not in `topics()`."""
+    """Return the text of a page; raise KeyError for a topic that is not in `topics()`."""
     if topic not in topics():
         raise KeyError(topic)
     return (_HERE / f"{topic}.md").read_text("utf-8")
