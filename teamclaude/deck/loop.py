@@ -197,8 +197,8 @@ class DeckLoop:
         if self._screen.has_pending_output:
             self._screen.flush()
         if self._needs_paint and not self._screen.has_pending_output:
-            columns, lines = self._screen.size()
-            self._screen.paint(self._ui.draw(columns, lines))
+            size = self._screen.size()
+            self._screen.paint(self._ui.draw(*size), size)
             self._needs_paint = False
 
     # --- input --------------------------------------------------------------------------------

@@ -132,9 +132,12 @@ class Screen:
         """Paint the next frame as a whole, whatever is on the screen."""
         self._size = (0, 0)
 
-    def paint(self, lines: Sequence[Line]) -> None:
-        """Show these lines, one for each line of the screen; write only those that changed."""
-        size = self.size()
+    def paint(self, lines: Sequence[Line], size: tuple[int, int]) -> None:
+        """Show these lines, drawn for a screen of this `size()`; write only those that changed.
+
+        Asked here, the size may be another than the lines were drawn for: the next frame would not clear
+        what they left beyond the edge.
+        """
         out: list[bytes] = []
         if size != self._size:
             self._size, self._shown = size, [None] * len(lines)

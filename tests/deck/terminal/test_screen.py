@@ -82,24 +82,37 @@ def test_a_file_is_no_terminal() -> None:
 def test_only_changed_lines_are_painted(tty: tuple[int, int]) -> None:
     master, slave = tty
     with screen(slave) as on:
-        on.paint([line("one"), line("two"), line(("three", "bad"))])
+        on.paint([line("one"), line("two"), line(("three", "bad"))], on.size())
         first = painted(master)
         assert "one" in first
         assert "two" in first
         assert "\x1b[38;5;196mthree\x1b[0m" in first
-        on.paint([line("one"), line("TWO"), line(("three", "bad"))])
+        on.paint([line("one"), line("TWO"), line(("three", "bad"))], on.size())
         assert painted(master) == "\x1b[2;1H\x1b[KTWO"
-        on.paint([line("one"), line("TWO"), line(("three", "bad"))])
+        on.paint([line("one"), line("TWO"), line(("three", "bad"))], on.size())
         assert painted(master) == ""
         on.invalidate()
-        on.paint([line("one"), line("TWO"), line(("three", "bad"))])
+        on.paint([line("one"), line("TWO"), line(("three", "bad"))], on.size())
         assert "one" in painted(master)
+
+
+def test_a_frame_drawn_for_another_size_is_cleared_by_the_next(tty: tuple[int, int]) -> None:
+    master, slave = tty
+    with screen(slave) as on:
+        columns, lines = on.size()
+        on.paint([line("wide " * 40)], (columns + 100, lines))  # the terminal became narrower meanwhile
+        painted(master)
+        on.paint([line("narrow")], on.size())
+        assert painted(master).startswith("\x1b[H\x1b[2J")
 
 
 def test_text_after_a_character_of_ambiguous_width_is_placed_again(tty: tuple[int, int]) -> None:
     master, slave = tty
     with screen(slave) as on:
-        on.paint([line("── ", "🦊", " fox ", "漢字", "!"), line("██ plain", " text"), line("at the end ►")])
+        on.paint(
+            [line("── ", "🦊", " fox ", "漢字", "!"), line("██ plain", " text"), line("at the end ►")],
+            on.size(),
+        )
         shown = painted(master)
     assert "── 🦊\x1b[1;6H fox 漢字\x1b[1;15H!" in shown
     assert "██ plain text" in shown
@@ -112,14 +125,14 @@ def test_a_stalled_terminal_stops_nothing_and_catches_up(tty: tuple[int, int]) -
         began = time.monotonic()
         for number in range(60):
             if not on.has_pending_output:
-                on.paint([line(f"{number} " * 500) for _ in range(40)])
+                on.paint([line(f"{number} " * 500) for _ in range(40)], on.size())
         assert on.has_pending_output
         assert time.monotonic() - began < 2
         while not on.flush():
             painted(master)
         assert not on.has_pending_output
         painted(master)
-        on.paint([line("after") for _ in range(40)])
+        on.paint([line("after") for _ in range(40)], on.size())
         assert "after" in painted(master)
 
 
@@ -129,7 +142,7 @@ def test_leaving_a_stalled_terminal_takes_a_moment_only(tty: tuple[int, int]) ->
     with on:
         while not on.has_pending_output:
             on.invalidate()
-            on.paint([line("x" * 4000) for _ in range(40)])
+            on.paint([line("x" * 4000) for _ in range(40)], on.size())
     assert time.monotonic() - began < 3
 
 
