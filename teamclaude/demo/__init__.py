@@ -1,16 +1,14 @@
-"""The tool with no account: a fake API with real quotas, and fake Claude Code sessions.
+"""The demo: fake Claude Code sessions through the real proxy to the fake API, without an account.
 
-The project's tests use the same fake API; there is one implementation.
+It starts everything in this process and writes the events and the table; the fake API itself is in fakeapi.
 
-    prompt, cache, quota, limits   pure: what a request weighs and what an account still allows
-    fault, script, answer, stream  pure: what is answered, and where it breaks, byte by byte
-    wire, api                      sockets: the fake API itself
-    issuer                         pure: logins, their single-use tokens, who they belong to
-    authserver                     sockets: the authorization server that issues them
-    plan, retry                    pure: what a session does, and when Claude Code tries again
-    client, sessions               sockets: the fake sessions
-    scenario, chronicle, report    pure: what happens in the demo, how it is told, its table
-    runner                         the demo: everything together
+- claude_client: one conversation as Claude Code sends it, and the client's connection
+- claude_files: the transcripts and registry that the sessions write
+- event_log: the events as lines, and totals
+- plan: what a session does, by seed
+- report: the table at the end
+- retry: when Claude Code retries, and when it gives up
+- runner: start everything, apply the scenario, end with the table
+- scenario: the accounts, their outside usage, the sessions' roles and issues
+- sessions: run a plan against the proxy, and count the outcomes
 """
-
-from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One conversation on the wire as Claude Code 2.1.330 conducts it: headers, bodies, streams.
+"""One conversation as Claude Code 2.1.330 sends it: headers, bodies, streams.
 
-Header names, order and values, body keys and their order are those measured with the real client
-(`claude -p` and a claude.ai login); texts are short and carry size hints instead (see prompt).
+Header names, order and values, body keys and their order were measured with the real client
+(`claude -p` and a claude.ai login).  Texts are short and contain size hints (see fakeapi/prompt.py).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _CUT_OFF = "Your response above was cut off mid-stream. Resume directly."
 
 
 class AttemptError(Exception):
-    """An attempt that failed; `text` is what had arrived of the answer."""
+    """An attempt failed; `text` is the part of the answer that had arrived."""
 
     def __init__(self, failure: Failure, text: str = "") -> None:
         super().__init__(failure.label)
@@ -47,7 +47,7 @@ class AttemptError(Exception):
 
 @dataclass
 class ReceivedReply:
-    """A whole answer."""
+    """An answer, as far as it has arrived."""
 
     text: str = ""
     usage: dict[str, int] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Conversation:
         self._messages: list[Block] = []
 
     def add_user_turn(self, tokens: int, reply_tokens: int) -> None:
-        """The user's (or the tools') next words; a context that is too long is compacted first."""
+        """Add the user's (or the tools') next message; compact the context first if it is too long."""
         if self.context + tokens > _COMPACT_ABOVE:
             self._messages = []
             tokens += _COMPACT_TO
@@ -79,19 +79,21 @@ class Conversation:
         self.context += tokens + reply_tokens
 
     def add_reply(self, text: str) -> None:
+        """Add the text of an answer."""
         self._messages.append({"role": "assistant", "content": [{"type": "text", "text": text}]})
 
     def continue_from(self, text: str) -> None:
-        """The answer broke off after a whole block: it becomes part of the conversation."""
+        """Add an answer that broke off after a whole block, and ask for the rest of it."""
         self.add_reply(text)
         self._messages.append({"role": "user", "content": [{"type": "text", "text": _CUT_OFF}]})
 
     def drop_user_turn(self) -> None:
-        """The turn failed: the user will try again."""
+        """Remove the message of a failed turn; the user tries again with another one."""
         while self._messages and self._messages[-1]["role"] == "user":
             self._messages.pop()
 
     def body(self, *, stream: bool = True) -> bytes:
+        """Return the request body for the conversation so far."""
         document: Block = {
             "model": self.model,
             "messages": [*self._messages[:-1], self._with_breakpoint(self._messages[-1])],
@@ -108,7 +110,7 @@ class Conversation:
         return json.dumps(document, separators=(",", ":")).encode()
 
     def headers(self, key: str, size: int, host: str, *, stream: bool = True) -> list[tuple[str, str]]:
-        """In the client's own order; the proxy key travels as the login mode demands."""
+        """Return the headers in the client's order; where the proxy key stands depends on the login."""
         betas = list(_BETAS)
         if self.plan.subscription:
             betas.insert(1, "oauth-2025-04-20")
@@ -155,7 +157,7 @@ class Conversation:
     def _system(self) -> list[Block]:
         sub = " cc_is_subagent=true;" if self.agent else ""
         billing = f"x-anthropic-billing-header: cc_version=2.1.330.839; cc_entrypoint=cli;{sub}"
-        rules = f"The rules of the house. [[tokens={self._base - 3000}]]"
+        rules = f"The rules of the project. [[tokens={self._base - 3000}]]"
         return [
             {"type": "text", "text": billing},
             {"type": "text", "text": "You are Claude Code, Anthropic's official CLI for Claude."},
@@ -167,7 +169,7 @@ class Conversation:
 
 
 class ProxyConnection:
-    """One keep-alive connection to the proxy; made again after every break."""
+    """One keep-alive connection to the proxy, opened again after every failure."""
 
     def __init__(self, url: str, timeout: float) -> None:
         split = urlsplit(url)
@@ -177,12 +179,13 @@ class ProxyConnection:
         self._connection: http.client.HTTPConnection | None = None
 
     def close(self) -> None:
+        """Close the connection; the next request opens another one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def hello(self) -> None:
-        """The client's opening request; its outcome does not matter to it."""
+        """Send the client's opening request; the client ignores its outcome."""
         try:
             connection = self._open()
             connection.request("HEAD", f"{self._prefix}/api/hello", headers={"User-Agent": "Bun/1.4.0"})
@@ -191,7 +194,7 @@ class ProxyConnection:
             self.close()
 
     def send_turn(self, conversation: Conversation, key: str, *, stream: bool = True) -> ReceivedReply:
-        """One attempt.  Raises Broken with what the client saw of a failure."""
+        """Make one attempt; raise AttemptError with what the client saw of a failure."""
         body = conversation.body(stream=stream)
         reply = ReceivedReply()
         try:
@@ -205,7 +208,7 @@ class ProxyConnection:
             else:
                 _read_document(response, reply)
         except AttemptError as broken:
-            # The client goes on with the same connection after an error status.
+            # The client keeps the connection after an error status.
             if broken.failure.kind != "answer":
                 self.close()
             raise
@@ -248,7 +251,7 @@ def _read_document(response: http.client.HTTPResponse, reply: ReceivedReply) -> 
 
 
 def _read_stream(response: http.client.HTTPResponse, reply: ReceivedReply) -> None:
-    """Reads to the end.  A clean end after message_delta counts as whole, as it does for the client."""
+    """Read to the end; a clean end after message_delta counts as complete, as it does for the client."""
     ended = False
     for data in _events(response):
         kind = data.get("type")
@@ -290,13 +293,13 @@ def _events(response: http.client.HTTPResponse) -> Iterator[Block]:
 
 
 def _decoded(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """The body as it arrives, decompressed."""
-    zipped = (response.getheader("content-encoding") or "") == "gzip"
-    unpack = zlib.decompressobj(wbits=31) if zipped else None
+    """Yield the body as it arrives, decompressed."""
+    is_gzip = (response.getheader("content-encoding") or "") == "gzip"
+    decompressor = zlib.decompressobj(wbits=31) if is_gzip else None
     while True:
         data = response.read1(65536)
         if not data:
             # read1 leaves a body with content-length open at its end; read closes it.
             response.read()
             return
-        yield unpack.decompress(data) if unpack else data
+        yield decompressor.decompress(data) if decompressor else data

@@ -1,6 +1,6 @@
-"""What the fake sessions leave on disk, as Claude Code and a session registry do: for the Deck to read.
+"""The files that the fake sessions write, as Claude Code and a session registry do, for the Deck to read.
 
-Everything is written below a directory of the demo's own.  The shapes are those of Claude Code 2.1.330
+They are all below the demo's temporary directory.  Their formats are those of Claude Code 2.1.330
 (transcripts, sub-agents) and of the launchers that keep a registry (state/sessions.json, pins).
 """
 
@@ -14,13 +14,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from .roles import AGENT_WORK, Role, StatusChange
+from .scenario import AGENT_WORK, Role, StatusChange
 
 __all__ = ["ClaudeFiles"]
 
 
 class ClaudeFiles:
-    """`note` may be called by any thread; the files are written by whoever calls `write`."""
+    """The directory of one demo; any thread may call `note_request`, one thread the other methods."""
 
     def __init__(
         self, home: Path, sessions: Sequence[str], roles: Sequence[Role], clock: Callable[[], float]
@@ -31,11 +31,11 @@ class ClaudeFiles:
         self._clock = clock
         self._status = {session: role.status for session, role in self._roles.items()}
         self._noted: deque[tuple[str, str]] = deque()
-        self._agents: dict[str, int] = {}  # sub-agents in the order they came
+        self._agents: dict[str, int] = {}  # number of each sub-agent, in order of appearance
         self._turns = 0
 
     def write_initial(self) -> None:
-        """Before the first request: registry, pins, and transcripts with a prompt."""
+        """Write the registry, the pins, and transcripts with one prompt; before the first request."""
         state = self._home / "state"
         state.mkdir(parents=True)
         rows = [
@@ -56,26 +56,26 @@ class ClaudeFiles:
             self._append(self._transcript(session), self._opening(session, role))
 
     def note_request(self, session: str, agent: str = "") -> None:
-        """A request has ended."""
+        """Note that a request has ended; `write_turns` writes it."""
         if session in self._roles:
             self._noted.append((session, agent))
 
-    def change_status(self, news: StatusChange) -> None:
-        """The status of an issue changed."""
-        session = self._ids[news.session]
-        self._status[session] = news.status
+    def change_status(self, change: StatusChange) -> None:
+        """Write the pin of an issue whose status changed."""
+        session = self._ids[change.session]
+        self._status[session] = change.status
         self._pin(session)
 
     def write_turns(self) -> None:
-        """The turns that were noted since the last call."""
+        """Write the turns that were noted since the last call."""
         while self._noted:
             session, agent = self._noted.popleft()
             self._turns += 1
             path = self._transcript(session)
             if agent:
                 path = self._agent_file(session, agent)
-            # Two of three turns call a tool, and a hook marks some of those.  A sub-agent gives an answer:
-            # it is over when no other one follows.
+            # Two of three turns call a tool, and a hook marks some of those.  A sub-agent's turn is an
+            # answer: the sub-agent has ended unless another turn follows.
             calls = self._turns % 3 != 0 and not agent
             self._append(path, [self._answer(session, calls)])
             if calls and self._roles[session].issue and self._turns % 2:
@@ -157,7 +157,7 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def _write_atomically(path: Path, text: str) -> None:
-    """In one step: the Deck may read at any moment."""
+    """Write by rename: the Deck may read at any moment."""
     part = path.with_name(path.name + ".new")
     part.write_text(text, encoding="utf-8")
     os.replace(part, path)

@@ -1,4 +1,4 @@
-"""What happened in a demo, told as it happens and counted for the end."""
+"""The events of a demo: lines to print as they happen, and totals for the table."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class WindowState(NamedTuple):
 
     @classmethod
     def of(cls, account: str, window: QuotaWindow) -> WindowState:
+        """Return the state of `window`."""
         return cls(account, window.axis, window.utilization, window.reset_at, window.full)
 
 
@@ -47,10 +48,7 @@ class DemoTotals:
 
 
 class EventLog:
-    """`note` takes finished requests from any thread and never waits; `take` gives what was said.
-
-    `line` renders one request.
-    """
+    """Lines and totals; any thread may add, one thread takes the lines.  `render_request` makes a line."""
 
     def __init__(self, render_request: Callable[[Activity], str]) -> None:
         self._render_request = render_request
@@ -58,19 +56,19 @@ class EventLog:
         self._bound_to: dict[tuple[str, str], str] = {}
         self._windows: dict[tuple[str, str], WindowState] = {}
         self.totals = DemoTotals()
-        # Guards homes and totals.
+        # Guards _bound_to and totals.
         self._lock = threading.Lock()
 
     def add_line(self, text: str, now: float | None = None) -> None:
-        """One line, with the clock time in front when `now` is given."""
+        """Add a line, with the time of day in front when `now` is given."""
         self._lines.append(text if now is None else f"{_clock(now)} {text}")
 
     def add_notice(self, notice: Notice, now: float) -> None:
-        """What happened to an account or to a held request, worded as the server's log does."""
+        """Add a notice about an account or a held request, worded as in the server's log."""
         self._lines.append(clock_line(notice, now))
 
     def take_lines(self) -> list[str]:
-        """The lines that were said since the last call."""
+        """Return the lines added since the last call."""
         out = []
         while self._lines:
             out.append(self._lines.popleft())
@@ -79,7 +77,7 @@ class EventLog:
     # --- requests ------------------------------------------------------------------------
 
     def add_request(self, activity: Activity) -> None:
-        """A finished request: counted, and told when it was bound, moved, failed over or refused."""
+        """Count a finished request; add a line when it was bound, moved, failed over or refused."""
         with self._lock:
             self._count(activity)
             event = self._describe(activity)
@@ -92,7 +90,7 @@ class EventLog:
         totals.failovers += len(set(activity.accounts)) > 1
         totals.outcomes[activity.outcome] += 1
         if activity.outcome == "served" and activity.accounts:
-            # Of the others `reason` says what went wrong, not why the account was taken.
+            # Of other outcomes `reason` says what went wrong, not why the account was chosen.
             totals.reasons[activity.reason or "unknown"] += 1
             totals.served_by[activity.accounts[-1]] += 1
         if activity.cost is not None:
@@ -118,7 +116,7 @@ class EventLog:
             parent = self._bound_to.get((conversation[0], ""))
             if not conversation[1]:
                 return f"bound to {accounts[-1]}: {reason}"
-            # Sub-agents begin where their session lives; that is no news.
+            # A sub-agent that begins on its session's account is the normal case: no line.
             return f"sub-agent bound to {accounts[-1]}: {reason}" if parent != accounts[-1] else ""
         if before != accounts[-1]:
             return f"moved {before} → {accounts[-1]}: {reason}"
@@ -127,7 +125,7 @@ class EventLog:
     # --- windows -------------------------------------------------------------------------
 
     def observe_windows(self, windows: Sequence[WindowState], now: float) -> None:
-        """Tells which windows became full or began anew since the last look."""
+        """Add a line for each window that became full or was reset since the last call."""
         for window in windows:
             key = (window.account, window.axis)
             before = self._windows.get(key)
@@ -136,14 +134,14 @@ class EventLog:
                 continue
             if window.full and not before.full:
                 self.totals.limits += 1
-                words = limit_text(window.axis, window.utilization, window.reset_at, now)
-                self.add_notice(Notice(LIMIT, window.account, words), now)
+                text = limit_text(window.axis, window.utilization, window.reset_at, now)
+                self.add_notice(Notice(LIMIT, window.account, text), now)
             elif before.reset_at is not None and window.reset_at != before.reset_at:
                 self.totals.resets += 1
                 self.add_notice(Notice(RESET, window.account, reset_text(window.axis)), now)
 
     def add_progress(self, now: float) -> None:
-        """One line with the number of requests and every account's 5h window."""
+        """Add a line with the number of requests and every account's 5h window."""
         rows = [w for w in self._windows.values() if w.axis == "5h"]
         bars = " · ".join(f"{w.account} 5h {100 * w.utilization:.0f}%" for w in rows)
         with self._lock:
@@ -152,7 +150,7 @@ class EventLog:
 
 
 def plain_line(activity: Activity) -> str:
-    """One request on one line, for callers that bring no renderer of their own."""
+    """Render one request on one line; the default renderer."""
     parts = [
         _clock(activity.at),
         activity.path,

@@ -1,4 +1,4 @@
-"""What a fake session is going to do: the same for the same seed. PURE.
+"""The plan of a fake session: its turns, the same for the same seed. PURE.
 
 The sizes follow the published traces of real Claude Code sessions (callanjfox/kv-cache-tester,
 Apache-2.0): 23,491 requests of 355 sessions, reduced to the quantiles below.
@@ -28,7 +28,7 @@ _EFFORTS = ("low", "medium", "high", "high", "xhigh")
 class Turn:
     """One request of a conversation: think, then send `new_tokens` and get `reply_tokens`.
 
-    `agents` are the sub-agents it starts, each with the turns of its own conversation.
+    `agents` are the sub-agents that it starts, each with the turns of its own conversation.
     """
 
     think_sec: float
@@ -39,9 +39,9 @@ class Turn:
 
 @dataclass(frozen=True)
 class SessionPlan:
-    """`subscription` sessions ask for the 1-hour prompt cache; `start_sec` is when it begins.
+    """One session: it begins at `start_sec`; a `subscription` session asks for the 1-hour prompt cache.
 
-    `max_gap_sec` bounds the think time, `fan_out` is the share of turns that start sub-agents.
+    `max_gap_sec` bounds the think time; `fan_out` is the share of turns that start sub-agents.
     """
 
     id: str
@@ -55,7 +55,7 @@ class SessionPlan:
     fan_out: float = 0.12
 
     def turns(self) -> Iterator[Turn]:
-        """Endless; the first turn carries the first prompt."""
+        """Yield turns without end; the first one has the first prompt."""
         rng = random.Random(self.seed)
         yield Turn(0.0, int(draw_quantile(rng, _FIRST_INPUT)), _reply(rng))
         while True:
@@ -76,7 +76,7 @@ def plan_sessions(
     max_gap_sec: float = 900.0,
     fan_out: float = 0.12,
 ) -> list[SessionPlan]:
-    """`count` sessions that begin within `spread_sec`; about two thirds use an opus model."""
+    """Return `count` sessions that begin within `spread_sec`; about two thirds use an Opus model."""
     rng = random.Random(f"plan/{seed}")
     device = f"{rng.getrandbits(256):064x}"
     return [
@@ -96,7 +96,7 @@ def plan_sessions(
 
 
 def draw_quantile(rng: random.Random, values: Sequence[float]) -> float:
-    """A draw from the distribution whose quantiles at `_AT` are `values`, straight in between."""
+    """Draw from the distribution whose quantiles at `_AT` are `values`, linear in between."""
     at = rng.random() * _AT[-1]
     upper = next(i for i, edge in enumerate(_AT) if edge >= at) or 1
     low, high = _AT[upper - 1], _AT[upper]

@@ -1,4 +1,4 @@
-"""The table at the end of a demo. PURE."""
+"""The table at the end of a demo: its figures and their layout. PURE."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["DemoResult", "report_lines"]
 
 @dataclass(frozen=True)
 class DemoResult:
-    """Everything a finished demo knows; times in seconds, `snapshot` what the proxy knew."""
+    """The outcome of a finished demo; times in seconds, `snapshot` is the proxy's last one."""
 
     sessions: int
     seed: int
@@ -27,12 +27,12 @@ class DemoResult:
 
     @property
     def avoidable(self) -> int:
-        """Client-visible errors that came while an account could have served."""
-        return sum(mishap.avoidable for mishap in self.counts.visible_errors)
+        """Number of client-visible errors at a time when an account could have served."""
+        return sum(error.avoidable for error in self.counts.visible_errors)
 
 
 def report_lines(result: DemoResult) -> list[str]:
-    """The whole table, ready to print."""
+    """Return the lines of the whole table."""
     spans = f"{result.real_sec:.0f} s = {_duration(result.demo_sec)} on the demo's clock"
     return [
         "",
@@ -47,17 +47,20 @@ def report_lines(result: DemoResult) -> list[str]:
 
 
 def _figures(result: DemoResult) -> list[tuple[str, str]]:
-    tally, totals, tokens = result.counts, result.totals, result.counts.tokens
+    counts, totals, tokens = result.counts, result.totals, result.counts.tokens
     usable = f"{result.avoidable} while an account was usable"
-    errors = ", ".join(f"{n} × {label}" for label, n in sorted(tally.errors.items()))
+    errors = ", ".join(f"{n} × {label}" for label, n in sorted(counts.errors.items()))
     cost = f"{'~' if totals.cost_estimated else ''}${totals.cost:,.2f}"
     if totals.unpriced_tokens:
         cost += f" and {_count(totals.unpriced_tokens)} tokens of unknown price"
     return [
-        ("requests", _count(tally.requests)),
-        ("served", _count(tally.served)),
+        ("requests", _count(counts.requests)),
+        ("served", _count(counts.served)),
         ("failovers", _count(totals.failovers)),
-        ("client-visible errors", f"{len(tally.visible_errors)} ({errors + '; ' if errors else ''}{usable})"),
+        (
+            "client-visible errors",
+            f"{len(counts.visible_errors)} ({errors + '; ' if errors else ''}{usable})",
+        ),
         ("limits hit / window resets", f"{totals.limits} / {totals.resets}"),
         ("uncached input tokens", _count(tokens["input_tokens"])),
         ("cache reads", _count(tokens["cache_read_input_tokens"])),

@@ -1,4 +1,4 @@
-"""When Claude Code tries a request again, and when it gives up. PURE.
+"""When Claude Code retries a request, and when it gives up. PURE.
 
 Measured with the client 2.1.330: at most ten retries, each after 0.5 s doubling to 32 s with up
 to a quarter of jitter; what is retried depends on the status, the headers and the way the client
@@ -44,22 +44,23 @@ class Failure:
 
     @property
     def label(self) -> str:
+        """The status of an answer, else the kind."""
         return str(self.status) if self.kind == "answer" else self.kind
 
 
 class RetryStep(NamedTuple):
-    """Try again after `delay` seconds; `stream` is False for the non-streaming fallback."""
+    """Retry after `delay` seconds; `stream` is False for the non-streaming fallback."""
 
     delay: float
     stream: bool = True
     resume: bool = False
-    """As a new turn that contains what had already arrived."""
+    """Send a new turn that contains what had already arrived."""
 
 
 def next_retry(
     failure: Failure, tries: int, *, subscription: bool, model: str, rng: random.Random
 ) -> RetryStep | None:
-    """What follows the failure of request number `tries` (from 1); None: the user sees it."""
+    """Return what follows the failure of try number `tries` (from 1); None: the user sees the error."""
     backoff = min(0.5 * 2 ** (tries - 1), 32.0) * (1 + rng.random() / 4)
     if failure.kind == "answer":
         return _after_answer(failure, tries, subscription, model, backoff, rng)
@@ -77,10 +78,10 @@ def _after_answer(
 ) -> RetryStep | None:
     status = failure.status
     if status < 400 or status == 404:
-        # Not found, or a 200 that is not a stream: once more without streaming.
+        # Not found, or a 200 that is not a stream: one retry without streaming.
         return RetryStep(0.0, stream=False) if tries == 1 else None
     if status == 400:
-        # Each immediate try leaves out one beta feature, unless the words are known.
+        # Each immediate retry leaves out one beta feature, unless the message is a known one.
         known = b"prompt is too long" in failure.body
         return RetryStep(0.0) if not known and tries < _BETA_TRIES else None
     if status not in _RETRIED and status < 500:
@@ -88,10 +89,10 @@ def _after_answer(
     limit = _tries_allowed(failure, subscription, model)
     if tries >= limit:
         return None
-    told = _retry_after(failure.headers.get("retry-after"))
-    if told is None:
+    retry_after = _retry_after(failure.headers.get("retry-after"))
+    if retry_after is None:
         return RetryStep(backoff)
-    return RetryStep(told * (1 + rng.random() / 4)) if told <= 60 else None
+    return RetryStep(retry_after * (1 + rng.random() / 4)) if retry_after <= 60 else None
 
 
 def _tries_allowed(failure: Failure, subscription: bool, model: str) -> int:
@@ -108,5 +109,5 @@ def _tries_allowed(failure: Failure, subscription: bool, model: str) -> int:
 
 
 def _retry_after(value: str | None) -> int | None:
-    """Whole seconds; an HTTP date is ignored by the client."""
+    """Return whole seconds; the client ignores an HTTP date."""
     return int(value) if value is not None and value.isdigit() else None

@@ -1,7 +1,7 @@
-"""The demo: the fake API, the real proxy in this process, fake sessions, and lines that tell the story.
+"""The demo: the fake API, the real proxy in this process, fake sessions, and a line for every event.
 
-Nothing of the user's is read or written: the config file lives in a directory of its own that is
-removed at the end, and every address is on loopback.
+Nothing of the user's is read or written: the config file is in a temporary directory that is removed
+at the end, and every address is on loopback.
 """
 
 from __future__ import annotations
@@ -35,32 +35,33 @@ from .claude_files import ClaudeFiles
 from .event_log import EventLog, WindowState, plain_line
 from .plan import SessionPlan, plan_sessions
 from .report import DemoResult, report_lines
-from .roles import assign_roles, status_changes
-from .scenario import UsageEvent, make_accounts, reset_at, usage_events
+from .scenario import UsageEvent, assign_roles, make_accounts, reset_at, status_changes, usage_events
 from .sessions import FakeSession, SessionCounts
 
 __all__ = ["DEFAULT_SECONDS", "DemoOptions", "run_demo"]
 
 DEFAULT_SECONDS = 20.0
 
-Deck = Callable[[ProxyServer, threading.Event], None]
+ShowDeck = Callable[[ProxyServer, threading.Event], None]
 
 
 class FrameSampler(Protocol):
-    """Looks at the running proxy now and then, and prints what it saw at the end."""
+    """Samples the running proxy and gives the lines to print at the end."""
 
-    def sample(self, service: ProxyServer) -> None: ...
+    def sample(self, service: ProxyServer) -> None:
+        """Look at the proxy; called every 0.1 s."""
 
-    def lines(self) -> Iterable[str]: ...
+    def lines(self) -> Iterable[str]:
+        """Return the lines to print before the table."""
 
 
 _KEY = "tc-demo-key"
-_TICK = 0.1
+_TICK_SEC = 0.1
 _PROGRESS_SEC = 4.0
 _DRAIN_SEC = 2.0
-# First token after 1.5 s, then 80 tokens a second: an answer takes about as long as in the traces.
+# First token after 1.5 s, then 80 tokens a second: answers take about as long as in the traces (see plan).
 _PACE = ApiPace(first_token=1.5, per_input_token=2e-5, per_output_token=0.0125)
-# Calm until the story of the full window is told; then the usual trouble begins.
+# Few faults until the full window has reset, so that its failover stands out; the usual ones afterwards.
 _FEW_FAULTS = FaultProfile(slow_start=0.03, slow_sec=20.0)
 _USUAL_FAULTS = FaultProfile(bare_429=0.01, overloaded=0.015, slow_start=0.03, slow_sec=20.0)
 _MAX_GAP_SEC, _SPREAD_SEC, _FAN_OUT = 100.0, 60.0, 0.06
@@ -73,11 +74,10 @@ class DemoOptions:
     sessions: int = 10
     accounts: int = 3
     speed: float = 60.0
-    headless: bool = False
     seconds: float | None = None
     seed: int = 1
     length_sec: float | None = None
-    """Demo seconds in which the story is told; None: the whole run."""
+    """Demo seconds over which usage events and status changes are spread; None: the whole run."""
 
 
 def run_demo(
@@ -86,14 +86,14 @@ def run_demo(
     *,
     render_request: Callable[[Activity], str] = plain_line,
     sampler: FrameSampler | None = None,
-    deck: Deck | None = None,
+    deck: ShowDeck | None = None,
 ) -> int:
-    """Runs the demo and prints its table; 0 unless a client saw an error that an account could have avoided.
+    """Run the demo and print its table; return 1 if a client saw an error that an account could have avoided.
 
-    `line` renders a finished request; the picture of the `camera` is printed before the table.  What
-    the sessions leave on disk lies in `claude`, beside the config file.  `deck(service, over)` shows the
-    running proxy until it returns, which it does when `over` is set; with it nothing else is
-    printed before the table.  Ctrl-C or SIGTERM ends the run, not the table.
+    `render_request` makes the line of a finished request; the lines of `sampler` are printed before the
+    table.  The files of the sessions are in `claude`, beside the config file.  `deck(service, finished)`
+    shows the running proxy and returns when `finished` is set or earlier; with it nothing else is printed
+    before the table.  Ctrl-C or SIGTERM ends the run; the table is printed all the same.
     """
     demo = _Demo(options, out, render_request, deck, sampler)
     with suppress(BrokenPipeError):
@@ -111,7 +111,7 @@ class _Demo:
     options: DemoOptions
     out: TextIO
     render_request: Callable[[Activity], str]
-    deck: Deck | None
+    deck: ShowDeck | None
     sampler: FrameSampler | None
     stop: threading.Event = field(default_factory=threading.Event)
     finished: threading.Event = field(default_factory=threading.Event)
@@ -159,19 +159,18 @@ class _Demo:
             self.out.write(text + "\n")
         self.out.flush()
 
-    # --- before --------------------------------------------------------------------------
+    # --- setup ---------------------------------------------------------------------------
 
     def _service(self, directory: Path) -> ProxyServer:
         path = directory / "teamclaude.json"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(_config(self.api.url, self.accounts), file)
-        note = self.event_log.add_line
         return ProxyServer(
-            ConfigFile(path, note),
+            ConfigFile(path, self.event_log.add_line),
             port=0,
             clock=self.clock,
             on_end=self._on_request_end,
-            warn=note,
+            warn=self.event_log.add_line,
             on_notice=self._on_notice,
         )
 
@@ -181,7 +180,7 @@ class _Demo:
         self.claude_files.note_request(activity.session, activity.agent)
 
     def _on_notice(self, notice: Notice, now: float) -> None:
-        if notice.kind in (HELD, BENCH):  # of the windows the fake API tells, at once
+        if notice.kind in (HELD, BENCH):  # windows are reported by observe_windows, without delay
             self.event_log.add_notice(notice, now)
 
     def _print_setup(self) -> None:
@@ -215,13 +214,13 @@ class _Demo:
             self.sessions.append(session.start())
 
     def _any_account_usable(self, model: str) -> bool:
-        # The proxy leaves the last per cent of a window alone: headers are rounded.
+        # The proxy does not use the last percent of a window, because headers are rounded.
         return bool(self.api.endpoints.usable(model, Rules().full))
 
-    # --- meanwhile -----------------------------------------------------------------------
+    # --- run -----------------------------------------------------------------------------
 
     def _run_until_finished(self) -> None:
-        """Until the time is over: cues, windows, progress; or the deck in front of all that."""
+        """Run the story in this thread, or behind the Deck, which needs the main thread."""
         if self.deck is not None:
             threading.Thread(target=self._run_story, daemon=True).start()
             self.deck(self.service, self.finished)
@@ -229,12 +228,13 @@ class _Demo:
             self._run_story()
 
     def _run_story(self) -> None:
-        waiting, news, next_progress = list(self.usage_events), list(self.status_changes), _PROGRESS_SEC
-        while not self.stop.wait(_TICK):
-            while waiting and self.clock.elapsed() >= waiting[0].at:
-                self._apply_usage_event(waiting.pop(0))
-            while news and self.clock.elapsed() >= news[0].at:
-                self.claude_files.change_status(news.pop(0))
+        """Apply events when they are due and report windows and progress, until the time is over."""
+        usage, changes, next_progress = list(self.usage_events), list(self.status_changes), _PROGRESS_SEC
+        while not self.stop.wait(_TICK_SEC):
+            while usage and self.clock.elapsed() >= usage[0].at:
+                self._apply_usage_event(usage.pop(0))
+            while changes and self.clock.elapsed() >= changes[0].at:
+                self.claude_files.change_status(changes.pop(0))
             self.claude_files.write_turns()
             if self.sampler is not None:
                 self.sampler.sample(self.service)
@@ -250,11 +250,11 @@ class _Demo:
                 self.finished.set()
                 return
 
-    def _apply_usage_event(self, cue: UsageEvent) -> None:
+    def _apply_usage_event(self, event: UsageEvent) -> None:
         self.api.endpoints.change(
-            cue.account, lambda account, now: account.fill(cue.axis, cue.utilization, now)
+            event.account, lambda account, now: account.fill(event.axis, event.utilization, now)
         )
-        self.event_log.add_line(f"{cue.account} {cue.message}", self.clock())
+        self.event_log.add_line(f"{event.account} {event.message}", self.clock())
 
     def _windows(self) -> list[WindowState]:
         out: list[WindowState] = []
@@ -272,10 +272,10 @@ class _Demo:
         if self.deck is None:
             self.write(lines)
 
-    # --- after ---------------------------------------------------------------------------
+    # --- end -----------------------------------------------------------------------------
 
     def _end(self) -> DemoResult:
-        """Sessions finish what they have begun; who still waits is sent away by the proxy."""
+        """Let the sessions finish their requests (at most 2 s); the proxy then ends the held ones."""
         real, demo = time.monotonic() - self.began, self.clock.elapsed()
         self.stop.set()
         deadline = time.monotonic() + _DRAIN_SEC
@@ -283,18 +283,18 @@ class _Demo:
             session.join(max(0.0, deadline - time.monotonic()))
         snapshot = self.service.snapshot()
         self.service.stop(_DRAIN_SEC)
-        tally = SessionCounts()
+        counts = SessionCounts()
         for session in self.sessions:
             session.join(_DRAIN_SEC)
-            tally.add(session.tally)
+            counts.add(session.counts)
         self._print_events()
         totals = self.event_log.totals
-        return DemoResult(self.options.sessions, self.options.seed, real, demo, tally, totals, snapshot)
+        return DemoResult(self.options.sessions, self.options.seed, real, demo, counts, totals, snapshot)
 
 
 @contextmanager
 def _interrupt_on_signals() -> Iterator[None]:
-    """SIGTERM and a closed terminal end the run as Ctrl-C does; only the main thread can arrange that."""
+    """Make SIGTERM and SIGHUP raise KeyboardInterrupt; only the main thread can set handlers."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

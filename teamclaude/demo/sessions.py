@@ -1,4 +1,4 @@
-"""A fake Claude Code session: thinks, asks, starts sub-agents, retries, and counts what it met."""
+"""A fake Claude Code session: thinks, sends turns, starts sub-agents, retries, and counts the outcomes."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _SHORT_PAUSE, _LONGEST_PAUSE = 20.0, 1800.0
 
 @dataclass(frozen=True)
 class VisibleError:
-    """An error the user of a session saw: what, for which model, and from when to when.
+    """An error that the user of a session saw; `began` to `ended` is the turn, in seconds of the clock.
 
-    `avoidable`: an account could have served it at the time it was seen.
+    `avoidable`: an account could have served the turn at the time of the error.
     """
 
     label: str
@@ -50,10 +50,11 @@ class SessionCounts:
 
     @property
     def errors(self) -> Counter[str]:
-        """Client-visible errors by status (or by the way the connection broke)."""
-        return Counter(mishap.label for mishap in self.visible_errors)
+        """Client-visible errors by status (or by how the connection broke)."""
+        return Counter(error.label for error in self.visible_errors)
 
     def add(self, other: SessionCounts) -> None:
+        """Add the counts of another session."""
         self.requests += other.requests
         self.attempts += other.attempts
         self.served += other.served
@@ -65,7 +66,7 @@ class SessionCounts:
 class FakeSession:
     """Runs a plan against a proxy (or the API itself) until `stop` is set.
 
-    `clock` paces thinking and retries; `key` is the proxy's; `anyone_usable(model)` tells
+    `clock` paces think times and retries; `key` is the proxy's; `any_account_usable(model)` tells
     whether an error could have been avoided.  `run` blocks; `start` and `join` use a thread.
     """
 
@@ -87,28 +88,29 @@ class FakeSession:
         self._any_account_usable = any_account_usable
         self._timeout = max(_LEAST_TIMEOUT, real_seconds(clock, _HEAD_TIMEOUT))
         self._thread: threading.Thread | None = None
-        # Guards the tally: sub-agents run in threads of their own.
+        # Guards the counts: sub-agents run in threads of their own.
         self._lock = threading.Lock()
-        self._tally = SessionCounts()
+        self._counts = SessionCounts()
 
-    # --- life ----------------------------------------------------------------------------
+    # --- start and stop ------------------------------------------------------------------
 
     def start(self) -> FakeSession:
+        """Run in a thread; return the session itself."""
         self._thread = threading.Thread(target=self.run, name=f"session {self.plan.id[:8]}", daemon=True)
         self._thread.start()
         return self
 
     def join(self, timeout: float | None = None) -> bool:
-        """Waits for the end; False when it did not come in time."""
+        """Wait for the end; False after `timeout` seconds."""
         if self._thread is not None:
             self._thread.join(timeout)
             return not self._thread.is_alive()
         return True
 
     def run(self, turns: Iterable[Turn] | None = None) -> SessionCounts:
-        """The whole session: the plan's turns, or these."""
+        """Run the whole session: the plan's turns, or these."""
         if self._pause(self.plan.start_sec):
-            return self.tally
+            return self.counts
         conversation = Conversation(self.plan)
         wire = ProxyConnection(self._url, self._timeout)
         wire.hello()
@@ -116,17 +118,17 @@ class FakeSession:
             self._converse(conversation, wire, self.plan.turns() if turns is None else turns, self.plan.seed)
         finally:
             wire.close()
-        return self.tally
+        return self.counts
 
     @property
-    def tally(self) -> SessionCounts:
+    def counts(self) -> SessionCounts:
         """A copy of the counts so far."""
         with self._lock:
             copy = SessionCounts()
-            copy.add(self._tally)
+            copy.add(self._counts)
             return copy
 
-    # --- talking -------------------------------------------------------------------------
+    # --- turns ---------------------------------------------------------------------------
 
     def _converse(
         self, conversation: Conversation, wire: ProxyConnection, turns: Iterable[Turn], seed: str
@@ -143,16 +145,16 @@ class FakeSession:
                 self._fan_out(turn, number)
 
     def _run_turn(self, conversation: Conversation, wire: ProxyConnection, rng: random.Random) -> float:
-        """One turn with all its retries; how long its user stays away after an error."""
+        """Run one turn with all its retries; return the seconds its user waits after an error."""
         began = self._clock()
         tries = 0
         again = RetryStep(0.0)
         with self._lock:
-            self._tally.requests += 1
+            self._counts.requests += 1
         while not self._pause(again.delay):
             tries += 1
             with self._lock:
-                self._tally.attempts += 1
+                self._counts.attempts += 1
             try:
                 reply = wire.send_turn(conversation, self._key, stream=again.stream)
             except AttemptError as broken:
@@ -172,33 +174,33 @@ class FakeSession:
             else:
                 self._count_served(conversation, reply)
                 return 0.0
-        # Stopped between two tries: the request was never decided.
+        # Stopped between two tries: the turn has no outcome.
         with self._lock:
-            self._tally.requests -= 1
+            self._counts.requests -= 1
         return 0.0
 
     def _count_served(self, conversation: Conversation, reply: ReceivedReply) -> None:
         conversation.add_reply(reply.text)
         with self._lock:
-            self._tally.served += 1
-            self._tally.tokens.update(reply.usage)
-            self._tally.accounts[reply.account] += 1
+            self._counts.served += 1
+            self._counts.tokens.update(reply.usage)
+            self._counts.accounts[reply.account] += 1
 
     def _count_failed(self, conversation: Conversation, broken: AttemptError, began: float) -> None:
         conversation.drop_user_turn()
         if self._stop.is_set():
             with self._lock:
-                self._tally.requests -= 1
+                self._counts.requests -= 1
             return
         model = conversation.model
-        mishap = VisibleError(
+        error = VisibleError(
             broken.failure.label, model, began, self._clock(), self._any_account_usable(model)
         )
         with self._lock:
-            self._tally.visible_errors.append(mishap)
+            self._counts.visible_errors.append(error)
 
     def _fan_out(self, turn: Turn, number: int) -> None:
-        """The turn's sub-agents, all at once; the session waits for the last one."""
+        """Run the turn's sub-agents at once; wait for the last one."""
         threads = []
         for index, turns in enumerate(turn.agents):
             name = random.Random(f"agent/{self.plan.seed}/{number}/{index}").getrandbits(64)
@@ -217,11 +219,11 @@ class FakeSession:
             wire.close()
 
     def _pause(self, seconds: float) -> bool:
-        """Lets time of the clock pass; True when the session is to stop."""
+        """Wait `seconds` of the clock; return whether the session is to stop."""
         return self._stop.wait(real_seconds(self._clock, seconds))
 
 
 def _pause_after_error(broken: AttemptError) -> float:
-    """Who was told a time comes back then (or looks again); others try a little later."""
-    told = broken.failure.headers.get("retry-after", "")
-    return min(float(told), _LONGEST_PAUSE) if told.isdigit() else _SHORT_PAUSE
+    """Return the seconds until the user tries again: retry-after (at most half an hour), else 20 s."""
+    retry_after = broken.failure.headers.get("retry-after", "")
+    return min(float(retry_after), _LONGEST_PAUSE) if retry_after.isdigit() else _SHORT_PAUSE

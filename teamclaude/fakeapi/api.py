@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from types import TracebackType
+from typing import TypeVar
 
 from .answer import ApiAnswer, error_answer, steps
 from .api_endpoints import ApiEndpoints, ApiPace, PendingCharge
@@ -32,6 +33,8 @@ from .fault import Fault
 from .wire import ApiConnection, NotHttpError, PeerClosedError, Request, SendProgress
 
 __all__ = ["FakeApi", "LoggedExchange"]
+
+_Api = TypeVar("_Api", bound="FakeApi")
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ class FakeApi:
 
     # --- start and stop ------------------------------------------------------------------
 
-    def start(self) -> FakeApi:
+    def start(self: _Api) -> _Api:
         """Listen, and return the API itself."""
         self.listen()
         return self
@@ -124,7 +127,7 @@ class FakeApi:
         for connection in open_now:
             connection.shut_down()
 
-    def __enter__(self) -> FakeApi:
+    def __enter__(self: _Api) -> _Api:
         return self.start()
 
     def __exit__(

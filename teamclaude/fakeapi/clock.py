@@ -27,6 +27,7 @@ class DemoClock:
         self._origin = timer()
 
     def __call__(self) -> float:
+        """Return the demo time in epoch seconds."""
         return self.start + (self._timer() - self._origin) * self.speed
 
     def elapsed(self) -> float:

@@ -11,7 +11,7 @@ from teamclaude.deck.model.build import deck_model
 from teamclaude.deck.model.model import DeckModel
 from teamclaude.deck.sources.reader import SCAN_SEC, SourceReader
 from teamclaude.demo.claude_files import ClaudeFiles
-from teamclaude.demo.roles import StatusChange, assign_roles, status_changes
+from teamclaude.demo.scenario import StatusChange, assign_roles, status_changes
 
 NOW = 1_795_000_000.0
 SESSIONS = [f"{number:08x}-aaaa-4bbb-8ccc-000000000000" for number in range(12)]

@@ -17,7 +17,7 @@ import pytest
 
 from teamclaude.demo.runner import DemoOptions, run_demo
 
-QUICK = DemoOptions(sessions=6, accounts=3, speed=400.0, headless=True, seconds=1.5)
+QUICK = DemoOptions(sessions=6, accounts=3, speed=400.0, seconds=1.5)
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def test_a_subscription_asks_for_the_one_hour_cache_with_its_own_login(api: Fake
 
 
 def test_the_context_grows_and_is_read_from_the_cache(api: FakeApi, run: Any) -> None:
-    tally = run(TWO)
+    counts = run(TWO)
     first, second = (json.loads(exchange.body) for exchange in inference(api))
     assert [m["role"] for m in second["messages"]] == ["user", "assistant", "user"]
     assert "cache_control" in json.dumps(first["messages"])
@@ -124,9 +124,9 @@ def test_the_context_grows_and_is_read_from_the_cache(api: FakeApi, run: Any) ->
         "role": "user",
         "content": [{k: v for k, v in first["messages"][0]["content"][0].items() if k != "cache_control"}],
     }
-    assert (tally.requests, tally.attempts, tally.served, tally.visible_errors) == (2, 2, 2, [])
-    assert 15_900 < tally.tokens["cache_read_input_tokens"] < 16_100
-    assert tally.tokens["output_tokens"] == 150
+    assert (counts.requests, counts.attempts, counts.served, counts.visible_errors) == (2, 2, 2, [])
+    assert 15_900 < counts.tokens["cache_read_input_tokens"] < 16_100
+    assert counts.tokens["output_tokens"] == 150
 
 
 def test_a_long_conversation_is_compacted(api: FakeApi, run: Any) -> None:
@@ -140,16 +140,16 @@ def test_sub_agents_run_at_once_under_the_sessions_id(api: FakeApi, run: Any) ->
     )
     turn = Turn(0, 100, 10, agents=[[Turn(0, 4000, 20)]] * 3)
     session = FakeSession(api.url, dataclasses.replace(PLAN, model=OPUS), DemoClock(20_000.0), key=KEY)
-    tallies: list[SessionCounts] = []
-    thread = threading.Thread(target=lambda: tallies.append(session.run([turn])))
+    all_counts: list[SessionCounts] = []
+    thread = threading.Thread(target=lambda: all_counts.append(session.run([turn])))
     thread.start()
     assert api.wait_until(lambda api: api.inflight == 3), "all at once"
     api.hang_up()
     thread.join()
-    tally = tallies[0]
+    counts = all_counts[0]
     asked = [exchange for exchange in inference(api) if exchange.status]
     agents = [e for e in asked if e.header("x-claude-code-agent-id")]
-    assert (len(asked), len(agents), tally.served) == (4, 3, 4)
+    assert (len(asked), len(agents), counts.served) == (4, 3, 4)
     assert len({e.header("x-claude-code-agent-id") for e in agents}) == 3
     assert {e.header("x-claude-code-session-id") for e in asked} == {PLAN.id}
     assert {json.loads(e.body)["model"] for e in agents} == {SONNET}
@@ -180,9 +180,9 @@ def test_a_passing_trouble_is_not_seen_by_the_user(
     api: FakeApi, run: Any, fault: Fault, attempts: int
 ) -> None:
     api.script.once(fault, path="/v1/messages")
-    tally = run(TWO)
-    assert (tally.requests, tally.served, tally.attempts) == (2, 2, attempts + 1)
-    assert not tally.errors
+    counts = run(TWO)
+    assert (counts.requests, counts.served, counts.attempts) == (2, 2, attempts + 1)
+    assert not counts.errors
 
 
 @pytest.mark.parametrize(("fault"), [Fault.html(), Fault.status(404), Fault.stream_error(4)])
@@ -216,10 +216,10 @@ def test_a_lasting_trouble_becomes_one_visible_error(
     api: FakeApi, run: Any, fault: Fault, label: str, attempts: int
 ) -> None:
     api.script.always(fault, path="/v1/messages")
-    tally = run()
-    assert (tally.requests, tally.served, tally.attempts) == (1, 0, attempts)
-    assert dict(tally.errors) == {label: 1}
-    assert tally.visible_errors[0].began <= tally.visible_errors[0].ended
+    counts = run()
+    assert (counts.requests, counts.served, counts.attempts) == (1, 0, attempts)
+    assert dict(counts.errors) == {label: 1}
+    assert counts.visible_errors[0].began <= counts.visible_errors[0].ended
 
 
 def test_retries_keep_the_connection_after_an_error_status(api: FakeApi, run: Any) -> None:
@@ -231,8 +231,8 @@ def test_retries_keep_the_connection_after_an_error_status(api: FakeApi, run: An
 def test_nobody_there_is_retried_and_then_seen() -> None:
     api = FakeApi([]).start()
     api.stop()
-    tally = FakeSession(api.url, PLAN, DemoClock(20_000.0), key=KEY).run(ONE)
-    assert (tally.attempts, dict(tally.errors)) == (11, {"network": 1})
+    counts = FakeSession(api.url, PLAN, DemoClock(20_000.0), key=KEY).run(ONE)
+    assert (counts.attempts, dict(counts.errors)) == (11, {"network": 1})
 
 
 def test_stopping_ends_a_thinking_session_and_counts_nothing_undecided(api: FakeApi) -> None:
@@ -243,7 +243,7 @@ def test_stopping_ends_a_thinking_session_and_counts_nothing_undecided(api: Fake
     assert api.wait_until(lambda api: len(api.log) >= 2)
     stop.set()
     assert session.join(5)
-    assert session.tally.requests == session.tally.served + len(session.tally.visible_errors)
+    assert session.counts.requests == session.counts.served + len(session.counts.visible_errors)
 
 
 def test_an_error_after_the_stop_is_nobodys(api: FakeApi) -> None:
@@ -254,7 +254,7 @@ def test_an_error_after_the_stop_is_nobodys(api: FakeApi) -> None:
     assert api.wait_until(lambda api: any(e.path == "/v1/messages" for e in api.live))
     stop.set()
     assert session.join(5)
-    assert (session.tally.requests, session.tally.visible_errors) == (0, [])
+    assert (session.counts.requests, session.counts.visible_errors) == (0, [])
 
 
 def test_plans_are_the_same_for_a_seed_and_like_the_traces() -> None:

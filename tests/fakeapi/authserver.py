@@ -1,14 +1,14 @@
-"""The fake authorization server: an issuer on loopback, with the faults of the fake API.
+"""The fake authorization server: a token issuer on loopback, with the faults of the fake API.
 
     server = AuthServer([FakeUser("a")], api=api)      # api: accepts the access tokens issued here
     with server:
-        server.script.once(Fault.status(429), path=TOKEN_PATH)   # turned away: nothing is spent
+        server.script.once(Fault.status(429), path=TOKEN_PATH)   # refused: nothing is spent
         server.script.once(Fault.no_head(), path=TOKEN_PATH)     # spent, and the answer is lost
         ...                                                      # requests to server.token_url
         assert server.calls[0].outcome == "granted"
 
-A fault that gives another answer comes before the issuer, one that breaks the answer off or delays
-it after: the token is spent then.
+A fault with an answer of its own acts before the issuer.  One that cuts or delays the answer acts after
+it: the token is spent then.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ TOKEN_PATH = "/v1/oauth/token"
 REVOKE_PATH = "/v1/oauth/token/revoke"
 PROFILE_PATH = "/api/oauth/profile"
 SUCCESS_PATH = "/oauth/code/success"
-# Where a person without a browser on this machine gets a code to paste.
+# The page that shows a code to paste, for a person without a browser on this machine.
 MANUAL_REDIRECT = "https://platform.claude.com/oauth/code/callback"
 CLIENT_ID = "9d1c250a-e61b-44d9-88ed-5944d1962f5e"
 
@@ -55,7 +55,7 @@ _TEXT = ("content-type", "text/plain; charset=utf-8")
 class TokenCall(NamedTuple):
     """One request to the token endpoint that reached the issuer.
 
-    `outcome` is "granted" or the error; `token` what was to be spent, a code or a refresh token.
+    `outcome` is "granted" or the error; `token` is the code or refresh token of the request.
     """
 
     at: float
@@ -66,10 +66,10 @@ class TokenCall(NamedTuple):
 
 
 class AuthServer(FakeApi):
-    """`users[0]` is who logs in unless `user` is set; lives are in seconds of `clock`.
+    """`users[0]` logs in unless `user` is set; lifetimes are in seconds of `clock`.
 
-    `consent` scripts what the person does on the next authorize pages, in order: "allow" (also when
-    nothing is scripted), "deny", or "wrong state" (a redirect that does not belong to the login).
+    `consent` is what the person does on the next authorize pages, in order: "allow" (the default),
+    "deny", or "wrong state" (a redirect that does not belong to the login).
     """
 
     def __init__(
@@ -97,10 +97,10 @@ class AuthServer(FakeApi):
         self._issuer_lock = threading.Lock()  # guards the issuer, consent and calls
         self._calls: list[TokenCall] = []
 
-    # --- telling and looking on --------------------------------------------------------------------
+    # --- setup and observing -----------------------------------------------------------------------
 
     def log_in(self, user: FakeUser) -> dict[str, Any]:
-        """The account entry of a config file, as a login of `user` would have left it just now."""
+        """Return the account entry of a config file, as a login of `user` writes it."""
         with self._issuer_lock:
             now = self.clock()
             family = self.issuer.log_in(user, now)
@@ -122,38 +122,38 @@ class AuthServer(FakeApi):
             return self.issuer.user_of(access_token, self.clock()) is not None
 
     def can_refresh(self, refresh_token: str) -> bool:
-        """Whether the token could be spent now; asking does not spend it."""
+        """Return whether the token could be spent now; this does not spend it."""
         with self._issuer_lock:
             family = self.issuer.family_of(refresh_token)
             good = family is not None and not family.revoked and family.refresh_token == refresh_token
             return good and family is not None and self.clock() < family.ends_at
 
     def revoke(self, user: FakeUser, why: str = "revoked by its owner") -> None:
-        """Every login of `user` is over."""
+        """End every login of `user`."""
         with self._issuer_lock:
             for family in self.issuer.families:
                 if family.user == user and not family.revoked:
                     self.issuer.revoke(family, why)
 
     def expire_tokens(self) -> None:
-        """Takes the access tokens whose time is over from the fake API as well."""
+        """End the expired access tokens, in the fake API too."""
         with self._issuer_lock:
             self.issuer.expire_tokens(self.clock())
 
     @property
     def calls(self) -> tuple[TokenCall, ...]:
-        """What reached the issuer, in order; also while its answer is held back or lost."""
+        """The requests that reached the issuer, in order; also those whose answer is delayed or lost."""
         with self._issuer_lock:
             return tuple(self._calls)
 
     @property
     def granted(self) -> int:
-        """How many times a pair of tokens was given out."""
+        """Number of token pairs that were issued."""
         return sum(call.outcome == "granted" for call in self.calls)
 
     @property
     def oauth(self) -> dict[str, str]:
-        """The `oauth` section of a config file that logs in here."""
+        """The `oauth` section of a config file for this server."""
         return {
             "authorizeUrl": self.url + AUTHORIZE_PATH,
             "tokenUrl": self.url + TOKEN_PATH,
@@ -257,7 +257,7 @@ class AuthServer(FakeApi):
 
 
 def _authorize_fault(query: dict[str, str], client_id: str) -> str:
-    """What is wrong with an authorize request; empty when nothing is."""
+    """Return what is wrong with an authorize request; empty: nothing."""
     needed = {
         "code": "true",
         "client_id": client_id,

@@ -117,7 +117,7 @@ def test_a_schema_is_answered_with_json(ask: Any, document: Any) -> None:
 def test_counting_tokens_costs_nothing(api: FakeApi, ask: Any, document: Any) -> None:
     asked = document("[[tokens=1234]]")
     del asked["max_tokens"]
-    status, headers, body = ask(asked, target="/v1/messages/count_tokens?beta=true")
+    status, _, body = ask(asked, target="/v1/messages/count_tokens?beta=true")
     assert (status, json.loads(body)) == (200, {"input_tokens": 1234})
     assert api.accounts["a"].windows["5h"].used == 0
 

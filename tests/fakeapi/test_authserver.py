@@ -234,7 +234,7 @@ def test_a_turned_away_request_spends_nothing_a_lost_answer_does(auth: AuthServe
     assert auth.can_refresh(token)
     assert auth.calls == ()
     auth.script.once(Fault.no_head(), path=TOKEN_PATH)
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionError):
         renew(auth, token)
     assert not auth.can_refresh(token)
     assert auth.granted == 1

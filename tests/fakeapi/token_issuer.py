@@ -3,7 +3,7 @@
 Rules:
 1. A code is good once, for five minutes, with its verifier, redirect URI and client.
 2. A refresh token is good once: spending it gives the next pair of its family.
-3. A refresh token that comes a second time revokes the whole family: somebody has a copy.
+3. A refresh token that is used a second time revokes the whole family: it was copied.
 4. A family ends `login_life` after the login; refreshing does not prolong it.
 5. Older access tokens of a family stay valid until they expire, or the family ends.
 """
@@ -22,7 +22,7 @@ CODE_LIFE_SEC = 300.0
 
 
 class OAuthDeniedError(Exception):
-    """What the token endpoint answers with 400: an error code of RFC 6749 and a reason."""
+    """A 400 of the token endpoint: an error code of RFC 6749 and a reason."""
 
     def __init__(self, code: str, why: str) -> None:
         super().__init__(why)
@@ -31,7 +31,7 @@ class OAuthDeniedError(Exception):
 
 @dataclass(frozen=True)
 class FakeUser:
-    """A person in one organisation; `name` is also the FakeAccount's where both are used together."""
+    """A person in one organisation; `name` is also the name of their FakeAccount, if any."""
 
     name: str
     email: str = ""
@@ -56,14 +56,14 @@ class FakeUser:
 
 @dataclass
 class TokenFamily:
-    """All tokens that come of one login."""
+    """All tokens of one login."""
 
     user: FakeUser
     scope: str
     ends_at: float
-    refresh_token: str = ""  # the one that is good
+    refresh_token: str = ""  # the valid one
     spent: set[str] = field(default_factory=set)
-    access: dict[str, float] = field(default_factory=dict)  # token -> end of its life
+    access: dict[str, float] = field(default_factory=dict)  # token -> when it expires
     revoked: str = ""  # why
 
 
@@ -82,7 +82,7 @@ OnTokenChange = Callable[[FakeUser, str, bool], None]
 
 
 class TokenIssuer:
-    """Times are epoch seconds, lives seconds.  `told(user, access_token, valid)` hears of every change.
+    """Times are epoch seconds, lifetimes seconds; `on_token_change(user, access_token, valid)` gets every change.
 
     Tokens are a function of the seed and the order of events.  Not thread-safe.
     """
@@ -106,7 +106,7 @@ class TokenIssuer:
     # --- logging in ------------------------------------------------------------------------------
 
     def authorize(self, user: FakeUser, query: dict[str, str], now: float) -> str:
-        """A code for a request that the server found good."""
+        """Return a code for a valid authorize request."""
         code = self._new_token("code")
         self._codes[code] = _Code(
             user,
@@ -120,7 +120,7 @@ class TokenIssuer:
         return code
 
     def exchange(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
-        """The answer to `grant_type=authorization_code`; raises Denied."""
+        """Return the answer to `grant_type=authorization_code`; raise OAuthDeniedError."""
         code = self._codes.pop(str(asked.get("code")), None)
         if code is None:
             raise OAuthDeniedError("invalid_grant", "unknown or used code")
@@ -137,7 +137,7 @@ class TokenIssuer:
         return self._token_response(self.log_in(code.user, now, code.scope), now)
 
     def log_in(self, user: FakeUser, now: float, scope: str = "user:inference user:profile") -> TokenFamily:
-        """A login that already happened: a family with its first pair."""
+        """Return the family of a login, with its first pair."""
         family = TokenFamily(user, scope, now + self.login_life)
         self.families.append(family)
         self._issue_pair(family, now)
@@ -146,7 +146,7 @@ class TokenIssuer:
     # --- tokens ----------------------------------------------------------------------------------
 
     def refresh(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
-        """The answer to `grant_type=refresh_token`; raises Denied."""
+        """Return the answer to `grant_type=refresh_token`; raise OAuthDeniedError."""
         token = str(asked.get("refresh_token"))
         family = self.family_of(token)
         if family is None:
@@ -165,26 +165,26 @@ class TokenIssuer:
         return self._token_response(family, now)
 
     def revoke(self, family: TokenFamily, why: str) -> None:
-        """No token of the family is good any more."""
+        """End every token of the family."""
         family.revoked = why
         for token in list(family.access):
             self._end_access_token(family, token)
 
     def expire_tokens(self, now: float) -> None:
-        """Ends the access tokens whose time is over."""
+        """End the expired access tokens."""
         for family in self.families:
             for token in [token for token, end in family.access.items() if now >= end]:
                 self._end_access_token(family, token)
 
     def family_of(self, token: str) -> Optional[TokenFamily]:
-        """The login a refresh token or a valid access token belongs to."""
+        """Return the login that a refresh token or a valid access token belongs to."""
         for family in self.families:
             if token == family.refresh_token or token in family.spent or token in family.access:
                 return family
         return None
 
     def user_of(self, access_token: str, now: float) -> Optional[FakeUser]:
-        """Whose access token this is; None when it is not valid."""
+        """Return the user of an access token; None: it is not valid."""
         self.expire_tokens(now)
         family = self.family_of(access_token)
         return family.user if family is not None and access_token in family.access else None

@@ -48,11 +48,11 @@ WORDS = [*JSON_SIGNS, b"\\u", b"\\", b"\0", b"\xff", b"null", b"NaN", b'"message
 CODINGS = ["", "gzip", "x-gzip", "deflate", "br", "identity", "GZIP", "gzip, gzip"]
 
 
-def error_bodies(dice: FuzzRandom) -> None:
-    coding = dice.choice(CODINGS)
-    body = _body(dice, coding)
-    kind = dice.choice([b"application/json", b"text/html", b""])
-    status = dice.choice([400, 401, 403, 429, 529])
+def error_bodies(rng: FuzzRandom) -> None:
+    coding = rng.choice(CODINGS)
+    body = _body(rng, coding)
+    kind = rng.choice([b"application/json", b"text/html", b""])
+    status = rng.choice([400, 401, 403, 429, 529])
     fields = b"content-type: %b\r\ncontent-encoding: %b" % (kind, coding.encode())
     head = parse_response_head(b"HTTP/1.1 %d No\r\n%b\r\n\r\n" % (status, fields))
     words = error_message(head, body)
@@ -66,15 +66,15 @@ def error_bodies(dice: FuzzRandom) -> None:
     assert document["error"]["type"]
 
 
-def _body(dice: FuzzRandom, coding: str) -> bytes:
-    text = json.dumps(dice.choice(SHAPES)(dice.choice(MESSAGES))).encode()
-    body = text if dice.chance(0.8) else dice.choice(BODIES)
-    if dice.chance(0.4):
-        body = dice.mutated(body, WORDS)
-    if coding.lower() in ("gzip", "x-gzip") and dice.chance(0.8):
+def _body(rng: FuzzRandom, coding: str) -> bytes:
+    text = json.dumps(rng.choice(SHAPES)(rng.choice(MESSAGES))).encode()
+    body = text if rng.chance(0.8) else rng.choice(BODIES)
+    if rng.chance(0.4):
+        body = rng.mutated(body, WORDS)
+    if coding.lower() in ("gzip", "x-gzip") and rng.chance(0.8):
         packer = zlib.compressobj(wbits=31)
         body = packer.compress(body) + packer.flush()
-    elif coding == "deflate" and dice.chance(0.8):
-        packer = zlib.compressobj(wbits=dice.choice([15, -15]))
+    elif coding == "deflate" and rng.chance(0.8):
+        packer = zlib.compressobj(wbits=rng.choice([15, -15]))
         body = packer.compress(body) + packer.flush()
-    return body[: dice.randrange(len(body) + 1)] if dice.chance(0.2) else body
+    return body[: rng.randrange(len(body) + 1)] if rng.chance(0.2) else body

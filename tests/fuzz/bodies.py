@@ -46,11 +46,11 @@ DECOY = {"model": "no", "stream": False, "max_tokens": 1}
 SECRET = b"sk-ant-oat01-FAKE_very-secret_0123456789"
 
 
-def body_scans(dice: FuzzRandom) -> None:
-    data = _body(dice)
-    if dice.chance(0.5):
-        data = dice.mutated(data, WORDS)
-    facts = scan_body(dice.choice([bytes, bytearray, memoryview])(data))
+def body_scans(rng: FuzzRandom) -> None:
+    data = _body(rng)
+    if rng.chance(0.5):
+        data = rng.mutated(data, WORDS)
+    facts = scan_body(rng.choice([bytes, bytearray, memoryview])(data))
     rewritten = with_account_uuid(data, facts, OTHER)
     assert len(rewritten) == len(data)
     changed = [at for at, (old, new) in enumerate(zip(data, bytes(rewritten))) if old != new]
@@ -81,51 +81,49 @@ def _unambiguous(data: bytes) -> Any:
     return document if plain and all(f'"{key}"'.encode() in data for key in document) else None
 
 
-def _body(dice: FuzzRandom) -> bytes:
-    text = dice.choice(
-        ["hi", 'a "model": "x" in \\ text', "é\u2028\U0001f600", "}{][", "\\", '"stream":true']
-    )
+def _body(rng: FuzzRandom) -> bytes:
+    text = rng.choice(["hi", 'a "model": "x" in \\ text', "é\u2028\U0001f600", "}{][", "\\", '"stream":true'])
     # Longer than what is parsed at once, with everything in it that looks like what is looked for.
-    content = [{"type": "text", "text": text * dice.choice([1, 1, 50, 900])} for _ in range(dice.up_to(4, 1))]
+    content = [{"type": "text", "text": text * rng.choice([1, 1, 50, 900])} for _ in range(rng.up_to(4, 1))]
     members: dict[str, Any] = {
-        "model": dice.choice(["claude-opus-4-8", "", 5, None, "a\nb", "m" * 300]),
+        "model": rng.choice(["claude-opus-4-8", "", 5, None, "a\nb", "m" * 300]),
         "messages": [{"role": "user", "content": content}],
         "system": [{"type": "text", "text": text, "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
         "tools": [{"name": "Bash", "input_schema": {**DECOY, "metadata": {"user_id": "no"}}}],
         "metadata": {"user_id": USER_ID},
-        "max_tokens": dice.choice([1000, 0, -1, 1.5, "9", None]),
-        "output_config": {"effort": dice.choice(["high", 5])},
-        "stream": dice.choice([True, False, None, "true"]),
+        "max_tokens": rng.choice([1000, 0, -1, 1.5, "9", None]),
+        "output_config": {"effort": rng.choice(["high", 5])},
+        "stream": rng.choice([True, False, None, "true"]),
     }
     keys = list(members)
-    if dice.chance(0.5):
-        dice.shuffle(keys)
-    chosen = {key: members[key] for key in keys if dice.chance(0.85)}
-    indent = dice.choice([None, None, None, 1])
-    return json.dumps(chosen, indent=indent, ensure_ascii=dice.chance(0.5)).encode()
+    if rng.chance(0.5):
+        rng.shuffle(keys)
+    chosen = {key: members[key] for key in keys if rng.chance(0.85)}
+    indent = rng.choice([None, None, None, 1])
+    return json.dumps(chosen, indent=indent, ensure_ascii=rng.chance(0.5)).encode()
 
 
-def credentials_in_text(dice: FuzzRandom) -> None:
-    around = dice.mutated(
-        dice.choice([b'{"refresh_token":"%b"}', b"?token=%b&x=1", b"Bearer %b", b"%b"]), [b" ", b'"']
+def credentials_in_text(rng: FuzzRandom) -> None:
+    around = rng.mutated(
+        rng.choice([b'{"refresh_token":"%b"}', b"?token=%b&x=1", b"Bearer %b", b"%b"]), [b" ", b'"']
     )
     if b"%b" not in around:
         return
     before, _, after = around.partition(b"%b")
     # Between other words; glued to letters a token is none.
     data = before + b" " + SECRET + b" " + after
-    assert SECRET[20:] not in redact_body(data, pairs=dice.chance(0.5))
+    assert SECRET[20:] not in redact_body(data, pairs=rng.chance(0.5))
     text = redact_text(data.decode("latin-1"))
     assert SECRET[20:].decode() not in text
-    redact_body(dice.mutated(data, [b"sk-ant-", b"\\" * 40, b'"token":"']))
+    redact_body(rng.mutated(data, [b"sk-ant-", b"\\" * 40, b'"token":"']))
 
 
-def request_paths(dice: FuzzRandom) -> None:
-    target = b"/" + b"/".join(dice.choice(SEGMENTS) for _ in range(dice.up_to(5, 1)))
-    if dice.chance(0.7):
-        target = dice.mutated(target, ODD)
+def request_paths(rng: FuzzRandom) -> None:
+    target = b"/" + b"/".join(rng.choice(SEGMENTS) for _ in range(rng.up_to(5, 1)))
+    if rng.chance(0.7):
+        target = rng.mutated(target, ODD)
     text = "".join(chr(byte) for byte in target if 0x21 <= byte <= 0x7E)
-    route = classify_path(dice.choice(["GET", "POST", "DELETE", "TRACE"]), "/" + text.lstrip("/"))
+    route = classify_path(rng.choice(["GET", "POST", "DELETE", "TRACE"]), "/" + text.lstrip("/"))
     if route.kind in (PathKind.UNKNOWN, PathKind.OWN):
         return
     # Whoever decodes or normalises it sees the same path: no account's credential goes elsewhere.

@@ -8,7 +8,7 @@ from typing import Optional
 
 from teamclaude.errors import BadRequestError
 from teamclaude.proxy.http.framing import MAX_CHUNK_LINE, ChunkedDecoder, encode_chunk
-from tests.fuzz.fuzz_random import FuzzRandom
+from tests.fuzz.fuzz_random import FuzzRandom, assert_printable
 
 __all__ = ["chunked_bodies"]
 
@@ -39,18 +39,18 @@ WORDS = [
 ]
 
 
-def chunked_bodies(dice: FuzzRandom) -> None:
-    payload, wire = _body(dice)
-    behind = dice.choice([b"", b"POST / HTTP/1.1\r\n\r\n", b"\r\n"])
-    clean = dice.chance(0.4)
-    data = wire + behind if clean else dice.mutated(wire + behind, WORDS)
+def chunked_bodies(rng: FuzzRandom) -> None:
+    payload, wire = _body(rng)
+    behind = rng.choice([b"", b"POST / HTTP/1.1\r\n\r\n", b"\r\n"])
+    clean = rng.chance(0.4)
+    data = wire + behind if clean else rng.mutated(wire + behind, WORDS)
     whole = _decoded([data])
-    assert whole == _decoded(dice.pieces(data))
+    assert whole == _decoded(rng.pieces(data))
     if clean:
         assert whole == (payload, True, behind)
     if whole is not None and whole[1]:
         assert whole[0] == _by_stdlib(data)
-    again = b"".join(encode_chunk(piece) for piece in dice.pieces(payload)) + b"0\r\n\r\n"
+    again = b"".join(encode_chunk(piece) for piece in rng.pieces(payload)) + b"0\r\n\r\n"
     assert _decoded([again]) == (payload, True, b"")
 
 
@@ -65,7 +65,7 @@ def _decoded(pieces: list[bytes]) -> Optional[tuple[bytes, bool, bytes]]:
             assert len(decoder._partial_line) <= MAX_CHUNK_LINE + 2
             assert len(out) + len(decoder.leftover) <= fed
     except BadRequestError as refusal:
-        assert str(refusal).isprintable()
+        assert_printable(refusal)
         return None
     return bytes(out), decoder.finished, decoder.leftover
 
@@ -80,14 +80,14 @@ def _by_stdlib(data: bytes) -> bytes:
     return response.read()
 
 
-def _body(dice: FuzzRandom) -> tuple[bytes, bytes]:
+def _body(rng: FuzzRandom) -> tuple[bytes, bytes]:
     payload, wire = b"", b""
-    for _ in range(dice.up_to(5)):
-        part = dice.noise(40) or b"x"
-        if dice.chance(0.03):
+    for _ in range(rng.up_to(5)):
+        part = rng.noise(40) or b"x"
+        if rng.chance(0.03):
             part *= 200
-        size = dice.choice([b"%x", b"%X", b"000%x"]) % len(part)
-        wire += size + dice.choice([b"", b"", b";a=b", b' ; c="d e"', b"\t;x"]) + b"\r\n" + part + b"\r\n"
+        size = rng.choice([b"%x", b"%X", b"000%x"]) % len(part)
+        wire += size + rng.choice([b"", b"", b";a=b", b' ; c="d e"', b"\t;x"]) + b"\r\n" + part + b"\r\n"
         payload += part
-    trailers = b"".join(dice.choice([b"X-Sum: 1\r\n", b"a:\r\n"]) for _ in range(dice.up_to(2)))
-    return payload, wire + b"0" + dice.choice([b"", b"", b"00", b";last"]) + b"\r\n" + trailers + b"\r\n"
+    trailers = b"".join(rng.choice([b"X-Sum: 1\r\n", b"a:\r\n"]) for _ in range(rng.up_to(2)))
+    return payload, wire + b"0" + rng.choice([b"", b"", b"00", b";last"]) + b"\r\n" + trailers + b"\r\n"

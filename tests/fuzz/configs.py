@@ -76,15 +76,15 @@ WORDS = [
 ]
 
 
-def config_files(dice: FuzzRandom) -> None:
-    spoilt = dice.chance(0.5)
+def config_files(rng: FuzzRandom) -> None:
+    spoilt = rng.chance(0.5)
     if spoilt:
         document: Any = copy.deepcopy(GOOD)
-        for _ in range(dice.up_to(3, 1)):
-            _spoil(dice, document)
+        for _ in range(rng.up_to(3, 1)):
+            _spoil(rng, document)
         data = json.dumps(document).encode()
     else:
-        data = dice.mutated(json.dumps(GOOD).encode(), WORDS)
+        data = rng.mutated(json.dumps(GOOD).encode(), WORDS)
     try:
         raw = decode(data, "teamclaude.json")
         config = parse_config(raw, "teamclaude.json")
@@ -101,20 +101,20 @@ def config_files(dice: FuzzRandom) -> None:
     assert parse_config(raw, "again") == config
 
 
-def _spoil(dice: FuzzRandom, document: Any) -> None:
+def _spoil(rng: FuzzRandom, document: Any) -> None:
     """Put junk somewhere, take something away, or misspell a key."""
     spot = document
     while True:
         keys = list(spot) if isinstance(spot, dict) else list(range(len(spot)))
         if not keys:
             return
-        key = dice.choice(keys)
+        key = rng.choice(keys)
         inner = spot[key]
-        if isinstance(inner, (dict, list)) and inner and dice.chance(0.7):
+        if isinstance(inner, (dict, list)) and inner and rng.chance(0.7):
             spot = inner
             continue
         break
-    kind = dice.randrange(4)
+    kind = rng.randrange(4)
     if kind == 0:
         del spot[key]
     elif kind == 1 and isinstance(spot, dict):
@@ -122,4 +122,4 @@ def _spoil(dice: FuzzRandom, document: Any) -> None:
     elif kind == 2 and isinstance(spot, list):
         spot.append(copy.deepcopy(inner))
     else:
-        spot[key] = copy.deepcopy(dice.choice(JUNK))
+        spot[key] = copy.deepcopy(rng.choice(JUNK))

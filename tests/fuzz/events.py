@@ -48,14 +48,14 @@ USAGE = {
 }
 
 
-def event_streams(dice: FuzzRandom) -> None:
-    data = _stream(dice)
-    if dice.chance(0.7):
-        data = dice.mutated(data, WORDS)
+def event_streams(rng: FuzzRandom) -> None:
+    data = _stream(rng)
+    if rng.chance(0.7):
+        data = rng.mutated(data, WORDS)
     events = _parsed([data])
-    assert events == _parsed(dice.pieces(data))
+    assert events == _parsed(rng.pieces(data))
     assert events == _by_the_book(data)
-    _stays_small(dice, data)
+    _stays_small(rng, data)
 
 
 def _parsed(pieces: list[bytes]) -> list[tuple[str, bytes]]:
@@ -84,27 +84,27 @@ def _by_the_book(data: bytes) -> list[tuple[str, bytes]]:
     return events
 
 
-def _stays_small(dice: FuzzRandom, data: bytes) -> None:
+def _stays_small(rng: FuzzRandom, data: bytes) -> None:
     parser = ServerSentEventParser(limit=64)
-    for piece in dice.pieces(data * 3):
+    for piece in rng.pieces(data * 3):
         parser.feed(piece)
         held = len(parser._line) + sum(map(len, parser._data)) + len(parser._name)
         assert held <= 3 * 64 + 16, held
 
 
-def taps(dice: FuzzRandom) -> None:
-    stream = dice.chance(0.7)
-    data = _stream(dice) if stream else json.dumps({"type": "message", "model": "m", "usage": USAGE}).encode()
-    if dice.chance(0.7):
-        data = dice.mutated(data, WORDS)
-    coding = dice.choice([None, None, "identity", "gzip", "deflate", "br", "GZIP", "x"])
-    wire = _packed(dice, data, coding)
+def taps(rng: FuzzRandom) -> None:
+    stream = rng.chance(0.7)
+    data = _stream(rng) if stream else json.dumps({"type": "message", "model": "m", "usage": USAGE}).encode()
+    if rng.chance(0.7):
+        data = rng.mutated(data, WORDS)
+    coding = rng.choice([None, None, "identity", "gzip", "deflate", "br", "GZIP", "x"])
+    wire = _packed(rng, data, coding)
     media = "text/event-stream; charset=utf-8" if stream else "application/json"
-    media = media if dice.chance(0.95) else dice.choice(["", "text/html", "TEXT/EVENT-STREAM", ";"])
+    media = media if rng.chance(0.95) else rng.choice(["", "text/html", "TEXT/EVENT-STREAM", ";"])
     one, other = UsageTap(media, coding), UsageTap(media, coding)
     one.feed(wire)
-    for piece in dice.pieces(wire):
-        other.feed(dice.choice([bytes, bytearray, memoryview])(piece))
+    for piece in rng.pieces(wire):
+        other.feed(rng.choice([bytes, bytearray, memoryview])(piece))
         assert other.error_message is None or other.error_message.isprintable()
     for tap in (one, other):
         assert all(type(count) is int and 0 <= count < 1 << 40 for count in tap.usage)
@@ -113,29 +113,29 @@ def taps(dice: FuzzRandom) -> None:
         assert (one.usage, one.model, one.saw_stop) == (other.usage, other.model, other.saw_stop)
 
 
-def _packed(dice: FuzzRandom, data: bytes, coding: Optional[str]) -> bytes:
-    if coding not in ("gzip", "deflate", "GZIP") or dice.chance(0.1):
+def _packed(rng: FuzzRandom, data: bytes, coding: Optional[str]) -> bytes:
+    if coding not in ("gzip", "deflate", "GZIP") or rng.chance(0.1):
         return data
-    packer = zlib.compressobj(wbits=31 if coding != "deflate" else dice.choice([15, -15]))
+    packer = zlib.compressobj(wbits=31 if coding != "deflate" else rng.choice([15, -15]))
     packed = packer.compress(data) + packer.flush()
-    return packed if dice.chance(0.6) else dice.mutated(packed, WORDS)
+    return packed if rng.chance(0.6) else rng.mutated(packed, WORDS)
 
 
-def _stream(dice: FuzzRandom) -> bytes:
-    end = dice.choice([b"\n", b"\n", b"\r\n", b"\r"])
-    out = [b"\xef\xbb\xbf"] if dice.chance(0.05) else []
-    for _ in range(dice.up_to(8)):
-        kind = dice.choice(
+def _stream(rng: FuzzRandom) -> bytes:
+    end = rng.choice([b"\n", b"\n", b"\r\n", b"\r"])
+    out = [b"\xef\xbb\xbf"] if rng.chance(0.05) else []
+    for _ in range(rng.up_to(8)):
+        kind = rng.choice(
             ["message_start", "ping", "content_block_delta", "message_delta", "message_stop", "error"]
         )
         document = {
             "type": kind,
             "message": {"model": "claude-x", "usage": USAGE},
-            "usage": {"output_tokens": dice.randrange(100)},
+            "usage": {"output_tokens": rng.randrange(100)},
             "error": {"type": "overloaded_error", "message": "Over\nloaded"},
         }
-        text = json.dumps(document, indent=dice.choice([None, None, 1])).encode()
-        lines = [b"event: " + kind.encode()] if dice.chance(0.9) else [b": a comment"]
-        lines += [dice.choice([b"data: ", b"data:"]) + line for line in text.split(b"\n")]
+        text = json.dumps(document, indent=rng.choice([None, None, 1])).encode()
+        lines = [b"event: " + kind.encode()] if rng.chance(0.9) else [b": a comment"]
+        lines += [rng.choice([b"data: ", b"data:"]) + line for line in text.split(b"\n")]
         out += [line + end for line in lines] + [end]
     return b"".join(out)

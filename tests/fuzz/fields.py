@@ -12,7 +12,7 @@ from teamclaude.proxy.http.framing import BodyKind, Framing
 from teamclaude.proxy.http.head import RequestHead
 from teamclaude.proxy.http.header_rewrite import Credential, upstream_request_headers
 from teamclaude.proxy.messages.access import AccessPolicy
-from tests.fuzz.fuzz_random import FuzzRandom
+from tests.fuzz.fuzz_random import FuzzRandom, assert_printable
 
 __all__ = ["accept_encodings", "hosts"]
 
@@ -32,25 +32,25 @@ CODING_WORDS = [b",", b";", b"q=", b"0", b".", b" ", b"\t", b'"', b"*", b"\xe9",
 _PLAIN = Framing(BodyKind.NONE)
 
 
-def hosts(dice: FuzzRandom) -> None:
-    """Who is let in without a key names this proxy, as another program reads the name."""
-    value = dice.choice(NAMES) + dice.choice(PORTS)
-    if dice.chance(0.5):
-        value = dice.mutated(value.encode("latin-1"), HOST_WORDS).decode("latin-1")
-    values = [value] * dice.choice([1, 1, 1, 1, 2, 0])
-    head = RequestHead("GET", "/health/ready", dice.choice([1, 1, 0]), [("Host", each) for each in values])
-    door = AccessPolicy(ProxyConfig(api_key="tc-fuzz-FAKE-key", host="proxy.lan"))
+def hosts(rng: FuzzRandom) -> None:
+    """A request that is admitted without a key names this proxy, as another parser reads the name."""
+    value = rng.choice(NAMES) + rng.choice(PORTS)
+    if rng.chance(0.5):
+        value = rng.mutated(value.encode("latin-1"), HOST_WORDS).decode("latin-1")
+    values = [value] * rng.choice([1, 1, 1, 1, 2, 0])
+    head = RequestHead("GET", "/health/ready", rng.choice([1, 1, 0]), [("Host", each) for each in values])
+    policy = AccessPolicy(ProxyConfig(api_key="tc-fuzz-FAKE-key", host="proxy.lan"))
     try:
-        door.check_origin(head)
+        policy.check_origin(head)
     except (BadRequestError, MisdirectedRequestError, ForbiddenError) as refusal:
-        assert str(refusal).isprintable()
+        assert_printable(refusal)
         return
     if not values:
         assert head.minor == 0
         return
     assert len(values) == 1, "two Hosts"
     name = _host_of(value).rstrip(".")
-    assert name in OURS or _is_loopback(name), f"{value!r} was let in, which is {name!r}"
+    assert name in OURS or _is_loopback(name), f"{value!r} was admitted, which is {name!r}"
 
 
 def _host_of(value: str) -> str:
@@ -66,12 +66,12 @@ def _is_loopback(name: str) -> bool:
     return address.is_loopback or bool(mapped and mapped.is_loopback)
 
 
-def accept_encodings(dice: FuzzRandom) -> None:
+def accept_encodings(rng: FuzzRandom) -> None:
     """What goes up asks for nothing that the client does not take."""
-    values = [_codings(dice) for _ in range(dice.choice([0, 1, 1, 1, 2]))]
+    values = [_codings(rng) for _ in range(rng.choice([0, 1, 1, 1, 2]))]
     fields = [
         ("Host", "localhost"),
-        *((dice.choice(["Accept-Encoding", "accept-encoding"]), v) for v in values),
+        *((rng.choice(["Accept-Encoding", "accept-encoding"]), v) for v in values),
     ]
     head = RequestHead("POST", "/v1/messages", 1, fields)
     credential = Credential("oauth", "sk-ant-oat01-FAKE-fuzz")
@@ -83,10 +83,10 @@ def accept_encodings(dice: FuzzRandom) -> None:
     assert _taken(asked) <= taken | {"identity"}, (values, asked)
 
 
-def _codings(dice: FuzzRandom) -> str:
-    parts = [dice.choice(CODINGS) + dice.choice(WEIGHTS) for _ in range(dice.up_to(5))]
-    text = dice.choice([", ", ",", " , "]).join(parts)
-    return dice.mutated(text.encode(), CODING_WORDS).decode("latin-1").strip() if dice.chance(0.3) else text
+def _codings(rng: FuzzRandom) -> str:
+    parts = [rng.choice(CODINGS) + rng.choice(WEIGHTS) for _ in range(rng.up_to(5))]
+    text = rng.choice([", ", ",", " , "]).join(parts)
+    return rng.mutated(text.encode(), CODING_WORDS).decode("latin-1").strip() if rng.chance(0.3) else text
 
 
 def _taken(values: Sequence[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""Random and mutated bytes, all drawn from one seeded generator: a case can be had again."""
+"""Random and mutated bytes from one seeded generator: every case is reproducible."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
-__all__ = ["JSON_SIGNS", "FuzzRandom"]
+__all__ = ["JSON_SIGNS", "FuzzRandom", "assert_printable"]
 
 T = TypeVar("T")
 
 JSON_SIGNS = (b"{", b"}", b"[", b"]", b'"', b",", b":")
+
+
+def assert_printable(error: BaseException) -> None:
+    """Assert that the message of a refusal can be shown."""
+    assert str(error).isprintable()
 
 
 class FuzzRandom(random.Random):
@@ -20,7 +25,7 @@ class FuzzRandom(random.Random):
         return self.random() < share
 
     def up_to(self, most: int, least: int = 0) -> int:
-        """A number that is mostly small."""
+        """Return a number from `least` to `most` that is mostly small."""
         return least + int((most - least + 1) * self.random() ** 3)
 
     def bytes_of(self, alphabet: bytes, most: int) -> bytes:
@@ -30,14 +35,14 @@ class FuzzRandom(random.Random):
         return bytes(self.randrange(256) for _ in range(self.up_to(most)))
 
     def pieces(self, data: bytes) -> list[bytes]:
-        """The data cut at random places; now and then byte by byte."""
+        """Return the data cut at random places; in one of ten cases byte by byte."""
         if self.chance(0.1):
             return [data[i : i + 1] for i in range(len(data))]
         cuts = sorted(self.randrange(len(data) + 1) for _ in range(self.up_to(6)))
         return [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)])]
 
     def mutated(self, data: bytes, words: Sequence[bytes]) -> bytes:
-        """The data after a few accidents: bytes flipped, lost, doubled or cut, words of the trade put in."""
+        """Return the data after a few changes: bytes flipped, lost, doubled, cut; protocol words put in."""
         for _ in range(self.up_to(4, 1)):
             at = self.randrange(len(data) + 1)
             to = min(len(data), at + self.up_to(20, 1))

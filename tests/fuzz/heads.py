@@ -35,7 +35,7 @@ from teamclaude.proxy.http.header_rewrite import (
     render_response,
     upstream_request_headers,
 )
-from tests.fuzz.fuzz_random import FuzzRandom
+from tests.fuzz.fuzz_random import FuzzRandom, assert_printable
 
 __all__ = ["repeated_heads", "request_heads", "response_heads"]
 
@@ -69,32 +69,32 @@ TARGETS = [b"/v1/messages?beta=true", b"/", b"//evil", b"http://evil/", b"/a b",
 SECRETS = ("sk-ant-oat01-FAKE-account", "sk-ant-oat01-FAKE-fuzz")
 
 
-def request_heads(dice: FuzzRandom) -> None:
-    block = _request(dice)
+def request_heads(rng: FuzzRandom) -> None:
+    block = _request(rng)
     end = find_head_end(block)
-    assert _found_in_pieces(dice, block) == end
+    assert _found_in_pieces(rng, block) == end
     if end < 0:
         return
     try:
         head = parse_request_head(block[:end])
         framing = request_framing(head)
     except (BadRequestError, HeadTooLargeError, NotSupportedError) as refusal:
-        assert str(refusal).isprintable()
+        assert_printable(refusal)
         return
     method, target, fields = _read_by_stdlib(block[:end].lstrip(b"\r\n"))
     assert (method, target) == (head.method, head.target)
     assert fields == _stripped(head.headers)
     assert all(char not in part for pair in head.headers for part in pair for char in "\r\n\0")
-    _forwarded(dice, head, framing)
+    _forwarded(rng, head, framing)
 
 
-def _forwarded(dice: FuzzRandom, head: RequestHead, framing: Framing) -> None:
+def _forwarded(rng: FuzzRandom, head: RequestHead, framing: Framing) -> None:
     """What goes up is read as one request with our framing, our credential and the client's other fields."""
-    kind = dice.choice(["oauth", "apikey", "client"])
+    kind = rng.choice(["oauth", "apikey", "client"])
     none = Framing(BodyKind.NONE)
     out = upstream_request_headers(head, Credential(kind, SECRETS[0]), "api.test", none, lambda value: False)
     wire = render_request(head.method, "/prefix" + head.target, out)
-    length = dice.randrange(1000)
+    length = rng.randrange(1000)
     if framing.kind is not BodyKind.NONE:
         wire = append_content_length(wire, length)
     assert find_head_end(wire) == len(wire)
@@ -113,10 +113,10 @@ def _forwarded(dice: FuzzRandom, head: RequestHead, framing: Framing) -> None:
         assert credentials == [f"Bearer {SECRETS[0]}" if kind == "oauth" else SECRETS[0]]
 
 
-def repeated_heads(dice: FuzzRandom) -> None:
+def repeated_heads(rng: FuzzRandom) -> None:
     """Heads of one connection: comparing with the last one comes to the same as parsing."""
     heads = RequestHeadParser()
-    block = _request(dice, tidy=True)
+    block = _request(rng, tidy=True)
     for _ in range(6):
         end = find_head_end(block)
         if end >= 0:
@@ -124,17 +124,17 @@ def repeated_heads(dice: FuzzRandom) -> None:
             assert expected == found
             if expected is None:
                 return  # such a head ends its connection
-        block = _next(dice, block)
+        block = _next(rng, block)
 
 
-def _next(dice: FuzzRandom, block: bytes) -> bytes:
-    kind = dice.randrange(4)
+def _next(rng: FuzzRandom, block: bytes) -> bytes:
+    kind = rng.randrange(4)
     if kind == 0:
         return block
     if kind == 1:
-        return dice.mutated(block, WORDS)
+        return rng.mutated(block, WORDS)
     before, mark, after = block.partition(b"ontent-Length: ")
-    length = dice.choice([b"7", b"1234567", b"", b"+7", b"7 ", b"7\r\nX: 1", b"9" * 30, b"0007", b"\xb2"])
+    length = rng.choice([b"7", b"1234567", b"", b"+7", b"7 ", b"7\r\nX: 1", b"9" * 30, b"0007", b"\xb2"])
     return before + mark + length + after[after.find(b"\r\n") :] if mark else block
 
 
@@ -147,21 +147,21 @@ def _parsed(parse: object, block: bytes) -> object:
     return head.method, head.target, head.minor, head.headers, head.get("content-length")
 
 
-def response_heads(dice: FuzzRandom) -> None:
-    block = _response(dice)
+def response_heads(rng: FuzzRandom) -> None:
+    block = _response(rng)
     end = find_head_end(block)
     if end < 0:
         return
-    method = dice.choice(["POST", "HEAD"])
+    method = rng.choice(["POST", "HEAD"])
     try:
         head = parse_response_head(block[:end])
         framing = response_framing(head, method)
     except UpstreamProtocolError as refusal:
-        assert str(refusal).isprintable()
+        assert_printable(refusal)
         return
     if head.status >= 200:
         _agrees_with_http_client(head, framing, method, block[:end])
-        _relayed(dice, head, framing, method)
+        _relayed(rng, head, framing, method)
 
 
 def _agrees_with_http_client(head: ResponseHead, framing: Framing, method: str, block: bytes) -> None:
@@ -182,8 +182,8 @@ def _agrees_with_http_client(head: ResponseHead, framing: Framing, method: str, 
         assert theirs.length == 0
 
 
-def _relayed(dice: FuzzRandom, head: ResponseHead, framing: Framing, method: str) -> None:
-    client = RequestHead(method, "/", dice.randrange(2), [])
+def _relayed(rng: FuzzRandom, head: ResponseHead, framing: Framing, method: str) -> None:
+    client = RequestHead(method, "/", rng.randrange(2), [])
     out = framing_for_client(framing, client)
     fields = client_response_headers(head, out, [("x-teamclaude-account", "a")])
     theirs = _response_by_stdlib(render_response(head.status, head.reason, fields), method)
@@ -203,30 +203,30 @@ def _relayed(dice: FuzzRandom, head: ResponseHead, framing: Framing, method: str
 # --- making them ----------------------------------------------------------------------------------
 
 
-def _fields(dice: FuzzRandom) -> bytes:
-    lines = [dice.choice(NAMES) + b": " + dice.choice(VALUES) for _ in range(dice.up_to(8))]
+def _fields(rng: FuzzRandom) -> bytes:
+    lines = [rng.choice(NAMES) + b": " + rng.choice(VALUES) for _ in range(rng.up_to(8))]
     return b"".join(line + b"\r\n" for line in lines)
 
 
-def _request(dice: FuzzRandom, tidy: bool = False) -> bytes:
-    target = TARGETS[0] if tidy or dice.chance(0.7) else dice.choice(TARGETS)
-    version = b"HTTP/1.1" if dice.chance(0.8) else dice.choice([b"HTTP/1.0", b"HTTP/1.9", b"HTTP/2.0", b""])
-    start = dice.choice([b"POST", b"GET", b"HEAD", b"M-SEARCH"]) + b" " + target + b" " + version
+def _request(rng: FuzzRandom, tidy: bool = False) -> bytes:
+    target = TARGETS[0] if tidy or rng.chance(0.7) else rng.choice(TARGETS)
+    version = b"HTTP/1.1" if rng.chance(0.8) else rng.choice([b"HTTP/1.0", b"HTTP/1.9", b"HTTP/2.0", b""])
+    start = rng.choice([b"POST", b"GET", b"HEAD", b"M-SEARCH"]) + b" " + target + b" " + version
     length = b"Content-Length: 12\r\n" if tidy else b""
-    block = start + b"\r\n" + _fields(dice) + length + b"\r\n"
-    return block if tidy or dice.chance(0.3) else dice.mutated(block, WORDS)
+    block = start + b"\r\n" + _fields(rng) + length + b"\r\n"
+    return block if tidy or rng.chance(0.3) else rng.mutated(block, WORDS)
 
 
-def _response(dice: FuzzRandom) -> bytes:
-    start = dice.choice([b"HTTP/1.1 200 OK", b"HTTP/1.0 404 Not Found", b"HTTP/1.1 204 ", b"HTTP/1.1 304 x"])
-    block = start + b"\r\n" + _fields(dice) + b"\r\n"
-    return block if dice.chance(0.3) else dice.mutated(block, WORDS)
+def _response(rng: FuzzRandom) -> bytes:
+    start = rng.choice([b"HTTP/1.1 200 OK", b"HTTP/1.0 404 Not Found", b"HTTP/1.1 204 ", b"HTTP/1.1 304 x"])
+    block = start + b"\r\n" + _fields(rng) + b"\r\n"
+    return block if rng.chance(0.3) else rng.mutated(block, WORDS)
 
 
-def _found_in_pieces(dice: FuzzRandom, block: bytes) -> int:
+def _found_in_pieces(rng: FuzzRandom, block: bytes) -> int:
     """As a connection reads: searching again from shortly before what is new."""
     buffer, seen = bytearray(), 0
-    for piece in dice.pieces(block):
+    for piece in rng.pieces(block):
         buffer += piece
         end = find_head_end(buffer, max(0, seen - 3))
         if end >= 0:

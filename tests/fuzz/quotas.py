@@ -70,32 +70,32 @@ CLAIMS = ["five_hour", "seven_day", "seven_day_overage_included", "seven_day_x",
 WORDS = [b" ", b"-", b"+", b".", b"e", b"0", b"\t", b":", b"Z", b"GMT", b"\xff", b",", b"nan"]
 
 
-def retry_afters(dice: FuzzRandom) -> None:
-    text = dice.choice([*NUMBERS, *DATES])
-    if dice.chance(0.6):
-        text = dice.mutated(text.encode("utf-8"), WORDS).decode("latin-1")
+def retry_afters(rng: FuzzRandom) -> None:
+    text = rng.choice([*NUMBERS, *DATES])
+    if rng.chance(0.6):
+        text = rng.mutated(text.encode("utf-8"), WORDS).decode("latin-1")
     seconds = parse_retry_after(text, NOW)
     assert seconds is None or 0.0 <= seconds <= MONTH
     if text.isascii() and text.isdigit() and len(text) < 15:
         assert seconds == min(float(text), windows.MAX_WAIT_SEC)
 
 
-def quota_headers(dice: FuzzRandom) -> None:
+def quota_headers(rng: FuzzRandom) -> None:
     fleet = Fleet(Rules(), PacePolicy())
     fleet.configure([AccountSpec("a", "a"), AccountSpec("b", "b", kind="apikey")])
     now = NOW
     for _ in range(4):
-        headers = _headers(dice)
+        headers = _headers(rng)
         reading = read_windows(headers, now)
         _check(reading, now)
-        ask = RoutingRequest(session="s", model=dice.choice(["claude-opus-4-8", "claude-fable-5", None]))
-        lease = fleet.admit(ask._replace(needs_slot=dice.chance(0.8)), now)
+        ask = RoutingRequest(session="s", model=rng.choice(["claude-opus-4-8", "claude-fable-5", None]))
+        lease = fleet.admit(ask._replace(needs_slot=rng.chance(0.8)), now)
         if isinstance(lease, Lease):
             fleet.record_response(
-                lease, dice.choice([200, 200, 429, 429, 401, 403, 529, 400]), reading, now, dice.random()
+                lease, rng.choice([200, 200, 429, 429, 401, 403, 529, 400]), reading, now, rng.random()
             )
             fleet.settle_lease(lease, now)
-        now += dice.choice([0.0, 1.0, 4000.0, -4000.0, 700_000.0])
+        now += rng.choice([0.0, 1.0, 4000.0, -4000.0, 700_000.0])
         for account in fleet.accounts.values():
             assert account.bench_until < now + 3 * MONTH
             block = account.block(None, fleet.rules, now)
@@ -115,25 +115,25 @@ def _check(reading: object, now: float) -> None:
         assert reset is None or (math.isfinite(reset) and reset <= now + MONTH + 86400)
 
 
-def _headers(dice: FuzzRandom) -> list[tuple[str, str]]:
+def _headers(rng: FuzzRandom) -> list[tuple[str, str]]:
     out = []
-    for _ in range(dice.up_to(10)):
-        kind = dice.randrange(4)
+    for _ in range(rng.up_to(10)):
+        kind = rng.randrange(4)
         if kind == 0:
             name, values = (
-                f"anthropic-ratelimit-unified-{dice.choice(AXES)}-{dice.choice(FIELDS)}",
+                f"anthropic-ratelimit-unified-{rng.choice(AXES)}-{rng.choice(FIELDS)}",
                 NUMBERS + STATUSES,
             )
         elif kind == 1:
-            axis = dice.choice(["requests", "tokens", "input-tokens", "output-tokens", "x"])
-            name, values = f"anthropic-ratelimit-{axis}-{dice.choice(FIELDS)}", NUMBERS
+            axis = rng.choice(["requests", "tokens", "input-tokens", "output-tokens", "x"])
+            name, values = f"anthropic-ratelimit-{axis}-{rng.choice(FIELDS)}", NUMBERS
         elif kind == 2:
-            field = dice.choice(["status", "reset", "representative-claim", "fallback", "overage-status"])
+            field = rng.choice(["status", "reset", "representative-claim", "fallback", "overage-status"])
             name, values = f"anthropic-ratelimit-unified-{field}", NUMBERS + STATUSES + CLAIMS
         else:
-            name, values = dice.choice(["retry-after", "Retry-After"]), NUMBERS + DATES
-        value = dice.choice(values)
-        if dice.chance(0.2):
-            value = dice.mutated(value.encode("utf-8"), WORDS).decode("latin-1")
+            name, values = rng.choice(["retry-after", "Retry-After"]), NUMBERS + DATES
+        value = rng.choice(values)
+        if rng.chance(0.2):
+            value = rng.mutated(value.encode("utf-8"), WORDS).decode("latin-1")
         out.append((name, value))
     return out

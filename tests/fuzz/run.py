@@ -1,6 +1,6 @@
-"""Many cases for each target: `python -m tests.fuzz.run N [--target T]`; one again: `--target T --case C`.
+"""Run many cases of each target: `python -m tests.fuzz.run N [--target T]`; one: `--target T --case C`.
 
-Exit status 1 if a case failed; each is shown with the line that has it again.
+Exit status 1 if a case failed; each is shown with the command that repeats it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MOST_SHOWN = 5
 
 
 def failure(name: str, case: int) -> Optional[str]:
-    """How a case fails, with the line that has it again; None when it does not."""
+    """Return how a case fails, with the command that repeats it; None: it passes."""
     try:
         TARGETS[name](FuzzRandom(f"{name}/{case}"))
     except Exception:

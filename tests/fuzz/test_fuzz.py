@@ -1,4 +1,4 @@
-"""Two thousand cases of each target in every run, other ones each day in CI; `make fuzz` has millions."""
+"""Two thousand cases of each target in every run, different ones each day in CI; `make fuzz` runs more."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def test_no_case_fails(name: str) -> None:
         assert words is None, words
 
 
-def test_a_failing_case_is_told_with_the_line_that_has_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(dice: FuzzRandom) -> None:
-        assert dice.random() > 1
+def test_a_failing_case_is_shown_with_the_command_that_repeats_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(rng: FuzzRandom) -> None:
+        assert rng.random() > 1
 
     monkeypatch.setattr("tests.fuzz.run.TARGETS", {"fails": fails})
     words = failure("fails", 7)
@@ -62,12 +62,12 @@ def test_the_targets_see_bugs(target: str, where: str, bug: object, monkeypatch:
     from teamclaude.proxy.http import header_rewrite
     from teamclaude.proxy.messages import access
 
-    remembered = (header_rewrite._lower_if_forwarded, access._parse_authority)
-    for each in remembered:
+    cached = (header_rewrite._lower_if_forwarded, access._parse_authority)
+    for each in cached:
         each.cache_clear()
     monkeypatch.setattr(where, re.compile(bug) if isinstance(bug, (str, bytes)) else bug)
     try:
         assert any(failure(target, case) for case in range(2000)), f"{target} does not see it"
     finally:
-        for each in remembered:
+        for each in cached:
             each.cache_clear()

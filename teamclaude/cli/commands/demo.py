@@ -66,7 +66,6 @@ def run(args: argparse.Namespace) -> int:
         sessions=args.sessions,
         accounts=args.accounts,
         speed=speed,
-        headless=args.headless,
         seconds=(SECONDS if on is None else None) if args.seconds is None else args.seconds or None,
         seed=args.seed,
         length_sec=None if on is None or args.seconds else DECK_STORY_SEC * speed,

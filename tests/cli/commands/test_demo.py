@@ -63,9 +63,7 @@ def test_every_word(asked: list[Any], cli: Callable[..., Ended]) -> None:
             "--snapshot",
         ]
     )
-    assert asked == [
-        runner.DemoOptions(sessions=9, accounts=4, speed=120, headless=True, seconds=2.5, seed=3)
-    ]
+    assert asked == [runner.DemoOptions(sessions=9, accounts=4, speed=120, seconds=2.5, seed=3)]
     assert "a sampler" in ended.out
 
 
