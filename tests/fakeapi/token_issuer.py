@@ -82,7 +82,7 @@ OnTokenChange = Callable[[FakeUser, str, bool], None]
 
 
 class TokenIssuer:
-    """Times are epoch seconds, lifetimes seconds; `on_token_change(user, access_token, valid)` gets every change.
+    """Times are epoch seconds, lifetimes seconds; `on_token_change(user, token, valid)` gets every change.
 
     Tokens are a function of the seed and the order of events.  Not thread-safe.
     """
