@@ -28,7 +28,7 @@ def iso(at: float) -> str:
 
 
 class ClaudeHome:
-    """Writes below `path`; every method may be called again to change what it wrote."""
+    """Write below `path`; each method may be called again to change what it wrote."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""A fleet for the tests of the Deck's views: every kind of row, made by hand."""
+"""An example model for the tests of the views and the screenshot: every kind of row, made by hand."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ ACTIVITY = (
 
 
 def example_model(**fields: Any) -> DeckModel:
-    """Three accounts, a tree of four levels, lone sessions, issues and requests."""
+    """Return four accounts, a tree of four levels, sessions without a tree, issues and requests."""
     by_account = {
         name: tuple(
             one.key for one in sorted(NODES, key=lambda one: -(one.usage.tokens or 0)) if one.account == name

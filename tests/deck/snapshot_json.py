@@ -52,7 +52,7 @@ def account(name: str, **fields: Any) -> dict[str, Any]:
 
 
 def request(session: str = "", **fields: Any) -> dict[str, Any]:
-    """A record of `inflight` or `activity`."""
+    """Return a record of `inflight` or `activity`."""
     return {
         "id": "tc-1",
         "at": round(NOW * 1000),
@@ -69,7 +69,7 @@ def request(session: str = "", **fields: Any) -> dict[str, Any]:
 
 
 def deck(*bindings: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """The whole answer of GET /teamclaude/deck."""
+    """Return the whole answer of GET /teamclaude/deck."""
     return {
         "at": round(NOW * 1000),
         "currentAccount": "alice",

@@ -1,4 +1,4 @@
-"""What commands do to the proxy of this process, and what the person is told."""
+"""What each command does to the proxy of this process, and the notice it gives."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Proxy:
         return self.controls.execute(Command(verb, **fields))
 
     def names(self) -> list[str]:
-        """In the file and in the running proxy, which have to agree."""
+        """Return the names in the file, which must agree with the running proxy."""
         written = [account["name"] for account in json.loads(self.path.read_text())["accounts"]]
         assert [account["name"] for account in self.service.snapshot().to_json()["accounts"]] == written
         return written

@@ -1,4 +1,4 @@
-"""Where models come from: the proxy in this process, another one over HTTP, and what the disk tells."""
+"""The feeds of models: the proxy in this process, another one over HTTP, and the sources on disk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SID = "3f2a91c0-1111-4222-8333-444444444444"
 
 
 class Asked:
-    """Answers in turn; an exception is raised."""
+    """Return the answers in turn; raise an exception among them."""
 
     def __init__(self, *answers: Union[dict[str, Any], TeamClaudeError]) -> None:
         self.answers = list(answers)
@@ -68,7 +68,7 @@ def test_a_lost_proxy_is_reported_once_and_its_last_frame_stays() -> None:
     assert not model.proxy.reachable
     assert model.proxy.version == "9.9"
     feed.fetch_once()
-    assert feed.take_notice() is None, "the same trouble"
+    assert feed.take_notice() is None, "the same error"
     feed.fetch_once()
     assert feed.take_notice() == "", "it is over" and feed.model().proxy.reachable
     feed.fetch_once()
@@ -127,7 +127,7 @@ def test_the_version_changes_with_the_proxy_and_with_the_disk_only(service: Prox
     feed = LocalFeed(service, reader)
     first = feed.version
     assert feed.model().nodes == {}
-    assert feed.version == first, "reading the model does not change the mark"
+    assert feed.version == first, "reading the model does not change the version"
     reader.refresh()
     second = feed.version
     assert second != first

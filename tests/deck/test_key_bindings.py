@@ -42,7 +42,7 @@ PAGE = Page("A page", (line("text"),))
 def after(
     keys: str, state: UiState = STATE, screen: ScreenContents = SCREEN
 ) -> tuple[UiState, list[Command]]:
-    """The state after some keys, by name."""
+    """Return the state after some keys, and their commands."""
     commands = []
     for name in keys.split():
         state, command = handle_key(state, Key(" " if name == "space" else name), screen)

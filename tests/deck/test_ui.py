@@ -1,4 +1,4 @@
-"""The Deck without a terminal: what models and keys make of it, and when the bell rings."""
+"""The Deck without a terminal: what models and keys do, and when the bell rings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def board(**settings: Any) -> DeckUi:
 
 
 def press(on: DeckUi, *names: str) -> list[Command]:
-    """Keys one after the other, each on a freshly drawn screen."""
+    """Press keys one after the other, each on a newly drawn screen."""
     commands = []
     for name in names:
         commands += on.press_keys([Key(name)])
@@ -44,7 +44,7 @@ def test_the_bell_rings_once_for_each_new_alert() -> None:
     assert not deck.update(example_model(alerts=frozenset({BLOCKED})))
     assert deck.update(example_model(alerts=frozenset({BLOCKED, REVIEW})))
     assert not deck.update(example_model(alerts=frozenset({BLOCKED, REVIEW})))
-    assert not deck.update(example_model(alerts=frozenset({REVIEW}))), "less is no reason"
+    assert not deck.update(example_model(alerts=frozenset({REVIEW}))), "fewer alerts do not ring"
     assert deck.update(example_model(alerts=frozenset({REVIEW, BLOCKED}))), "it needs you again"
 
 

@@ -1,4 +1,4 @@
-"""Accounts with their nodes, and issues: order, roll-ups, totals."""
+"""Accounts with their nodes, and issues: order, sums, totals."""
 
 from __future__ import annotations
 
@@ -166,12 +166,12 @@ def quota(**fields: Any) -> dict[str, Any]:
         (0.75, 2.5 * HOUR, ("ahead", 2.5 * HOUR / 3)),
         (1.0, 2.5 * HOUR, ("ahead", 0.0)),
         (1.13, 2.5 * HOUR, ("ahead", 0.0)),
-        # The window has just begun: what was used in a moment is no speed.
+        # The window has just begun: the use so far predicts nothing.
         (0.0, FIVE, ("on", None)),
         (0.5, FIVE, ("ahead", None)),
         (0.5, FIVE - 0.24 * HOUR, ("ahead", None)),
         (0.5, FIVE - 0.26 * HOUR, ("ahead", 0.26 * HOUR)),
-        # Nothing to measure with.
+        # A value is unknown.
         (None, 2.5 * HOUR, ("", None)),
         (0.5, None, ("", None)),
         (0.5, FIVE + 60, ("", None)),
@@ -201,7 +201,7 @@ def test_session_and_week_come_first_then_the_models_fullest_first() -> None:
     assert bars_of(row, NOW) == (
         QuotaBar("5h", "Ses", 0.52, 2.5 * HOUR, "on"),
         QuotaBar("7d", "Wk", 0.1, 84 * HOUR, "behind"),
-        # Its reset has passed: when the next one is, nobody knows.
+        # Its reset has passed; the next one is unknown.
         QuotaBar("7d_sonnet", "sonnet", 0.9),
         QuotaBar("7d_opus", "opus", 0.3, 84 * HOUR, "behind"),
     )

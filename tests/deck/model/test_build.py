@@ -1,4 +1,4 @@
-"""The model of one frame from the proxy's JSON and the sources: header, top, presence, roll-ups, activity."""
+"""The model of one frame from the proxy's JSON and the sources: totals, who is shown, sums, activity."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def pinned(**pins: tuple[str, str]) -> dict[str, IssuePin]:
     }
 
 
-# --- header and top -------------------------------------------------------------------------------
+# --- proxy and totals -----------------------------------------------------------------------------
 
 
 def test_header_and_top_are_the_proxys_own_figures() -> None:

@@ -1,4 +1,4 @@
-"""Who is shown: by tool, request, real turn or freshness, and never by a process id."""
+"""Which conversations are shown: by tool, request, turn or recency, never by a process id."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def ago(seconds: float) -> float:
         # The last real turn.
         (ActivitySigns(modified=ago(1), transcript_turn=ago(30 * MINUTE)), True),
         (ActivitySigns(modified=ago(1), transcript_turn=ago(30 * MINUTE + 1)), False),
-        # Brand new, no transcript yet; then the transcript decides.
+        # Just started without a transcript; then the transcript decides.
         (ActivitySigns(started=ago(120)), True),
         (ActivitySigns(started=ago(121)), False),
         (ActivitySigns(started=ago(5), modified=ago(40 * MINUTE), transcript_turn=ago(40 * MINUTE)), False),
@@ -41,7 +41,7 @@ def ago(seconds: float) -> float:
         # No transcript on this machine: the proxy's last request is the turn.
         (ActivitySigns(last_request=ago(30 * MINUTE)), True),
         (ActivitySigns(last_request=ago(30 * MINUTE + 1)), False),
-        # A sub-agent that gave its answer makes room.
+        # A finished sub-agent is hidden sooner.
         (ActivitySigns(modified=ago(120), transcript_turn=ago(120), ended=True), True),
         (ActivitySigns(modified=ago(121), transcript_turn=ago(121), ended=True), False),
         (ActivitySigns(modified=ago(121), transcript_turn=ago(121), ended=True, requesting=True), True),

@@ -1,4 +1,4 @@
-"""Requests that wait, in the Deck and in `status`: held ones by name, never as a model that answers."""
+"""Requests that wait, in the Deck and in `status`: held ones by name, never as an answering model."""
 
 from __future__ import annotations
 

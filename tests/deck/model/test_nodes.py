@@ -1,4 +1,4 @@
-"""What a session is called, which chip and marks it wears, and what it is about."""
+"""The name, chip and marks of a session, and the text about it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def node(
     inflight: bool = False,
     **transcript: Any,
 ) -> Node:
-    """The node of session A with these witnesses."""
+    """Return the node of session A with these sources."""
     sources = Sources(
         registry={A: row} if row else {},
         pins={A: pin} if pin else {},
@@ -137,7 +137,7 @@ def test_a_client_that_asks_something_needs_the_operator() -> None:
     assert (node(client=asking).chip, node(client=asking).needs_you) == ("wait", True)
     assert node(client=asking, pin=IssuePin("ENG-1", status="Todo")).chip == "wait"
     assert node(client=asking, pin=IssuePin("ENG-1", status="Blocked")).chip == "block"
-    # With a request in flight it goes on by itself.
+    # With a request in flight it continues by itself.
     assert node(client=asking, inflight=True).needs_you is False
 
 
@@ -147,7 +147,7 @@ def test_two_sessions_on_one_issue_collide_whatever_its_spelling() -> None:
     )
     nodes = deck_model(deck(binding(A), binding(B), binding(C), binding(A, "one")), sources).nodes
     assert {key for key, one in nodes.items() if one.collision} == {A, B}
-    # A session that is shown no more collides with nobody.
+    # A session that is no longer shown collides with none.
     nodes = deck_model(deck(binding(A), binding(B, idle=4000)), sources).nodes
     assert not nodes[A].collision
 

@@ -1,4 +1,4 @@
-"""Orchestration trees from child -> parent: order, sums, levels, connectors, circles."""
+"""Orchestration trees from child -> parent: order, sums, levels, connectors, cycles."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_unknown_use_stays_unknown_and_adds_nothing() -> None:
     assert bare.usage == UsageSum(tokens=None, cost=None, unpriced=0, requests=None)
 
 
-# --- circles --------------------------------------------------------------------------------------
+# --- cycles ---------------------------------------------------------------------------------------
 
 
 def test_no_conversation_is_its_own_parent() -> None:

@@ -1,4 +1,4 @@
-"""Other programs' files: bounded, cached by mtime and size, and their texts made safe at the edge."""
+"""Other programs' files: bounded, cached by mtime and size, their texts made safe to print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The background reader: what it reads for whom, when it reads again, and that nothing stops it."""
+"""The background reader: what it reads, when it reads again, and that no error stops it."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_sub_agents_start_change_and_end(home: ClaudeHome, reader: SourceReader,
     home.append(path, home.assistant(NOW + 5, "found it"), at=NOW + 5)
     agent = reader.refresh().transcripts[A].agents["a1"]
     assert (agent.last_turn, agent.ended) == (NOW + 5, True)
-    # Long after its end it is asked to go on: the next sweep sees it.
+    # Long after its end it continues: the next full scan finds it.
     clock.now += 600
     home.append(path, home.user(NOW + 600, "go on"), at=NOW + 600)
     assert reader.refresh().transcripts[A].agents["a1"].ended is False
@@ -265,7 +265,7 @@ def test_without_changes_passes_are_rarer(home: ClaudeHome, reader: SourceReader
     reader.refresh()
     assert reader.pause_sec == reading.BUSY_PAUSE_SEC
     clock.now += reading.IDLE_AFTER_SEC
-    # The gauges always move: they are no news.
+    # The machine's load changes all the time, which does not count as a change.
     home.write("proc/meminfo", "MemTotal: 100 kB\nMemAvailable: 50 kB\n")
     assert reader.refresh().machine.ram == 0.5
     assert reader.pause_sec == reading.IDLE_PAUSE_SEC

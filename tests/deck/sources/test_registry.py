@@ -1,4 +1,4 @@
-"""The registry's files and the list of running clients: read once per change, and never a surprise."""
+"""The registry's files and the list of running clients: read once per change; unusable ones are ignored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transcripts are found by session: new ones by their folder, old ones that go on by a sweep."""
+"""Transcripts are found by session: new ones by their folder, continued old ones by a full scan."""
 
 from __future__ import annotations
 

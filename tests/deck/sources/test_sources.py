@@ -1,4 +1,4 @@
-"""What was read on disk, sent to another machine."""
+"""The sources as JSON for a Deck on another machine, and back."""
 
 from __future__ import annotations
 

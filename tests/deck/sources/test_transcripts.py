@@ -1,4 +1,4 @@
-"""Transcripts are read from their end, once; after that only what was appended."""
+"""Transcripts are read from their end once, then only what was appended."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def home(tmp_path: Path) -> ClaudeHome:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The sizes of all reads from here on."""
+    """Record the sizes of all reads from here on."""
     sizes: list[int] = []
     read = transcripts._read
 
@@ -93,7 +93,7 @@ def test_a_line_without_end_is_skipped(tmp_path: Path, monkeypatch: pytest.Monke
         os.close(descriptor)
 
 
-# --- the first look -------------------------------------------------------------------------------
+# --- the first read -------------------------------------------------------------------------------
 
 
 def test_the_first_read_is_of_the_tail_and_enough_when_all_is_there(
@@ -149,7 +149,7 @@ def test_a_small_file_and_a_sub_agents_need_no_second_read(home: ClaudeHome) -> 
     assert not followed(path, titled=False).incomplete
 
 
-# --- later looks ----------------------------------------------------------------------------------
+# --- later reads ----------------------------------------------------------------------------------
 
 
 def test_only_what_was_appended_is_read(home: ClaudeHome, reads: list[int]) -> None:

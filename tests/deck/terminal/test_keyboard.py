@@ -1,4 +1,4 @@
-"""Bytes from a terminal become keys, however they are cut."""
+"""Bytes from a terminal become keys, however they are split."""
 
 from __future__ import annotations
 

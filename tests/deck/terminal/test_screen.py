@@ -1,4 +1,4 @@
-"""The terminal: colours it has, lines that changed, and one that stands still."""
+"""The terminal: its colors, painting of changed lines, and a stalled one."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def painted(master: int) -> str:
     ],
 )
 def test_the_colours_of_a_terminal(tty: tuple[int, int], env: dict[str, str], depth: Optional[int]) -> None:
-    # In a process of its own: curses looks a terminal up once.
+    # In a subprocess: curses looks up a terminal once per process.
     told = (
         "from teamclaude.deck.terminal.screen import open_screen\n"
         f"on = open_screen({tty[1]}, {env!r})\n"

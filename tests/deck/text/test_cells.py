@@ -1,4 +1,4 @@
-"""Text is as wide as a terminal draws it, and can do a terminal no harm."""
+"""Text is measured as terminals draw it, and is safe to print."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_pad_fills_to_the_cell() -> None:
         ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
         ("\x9b2Jx", "x"),
         ("a\x00\x07\x7f\x86b", "ab"),
-        ("abc\u202edef\u202c", "abcdef"),  # text turned around
+        ("abc\u202edef\u202c", "abcdef"),  # reversed text
         ("a\u2066b\u2069\u200bc\ufeff", "abc"),
         ("\ud800x", "x"),
         (FAMILY, FAMILY),

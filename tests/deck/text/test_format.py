@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers formatted for people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from teamclaude.deck.text import format
     ("value", "shown"),
     [
         (0, "0s"),
-        (41.2, "42s"),  # rounded up: "0s" is never shown for what is still to come
+        (41.2, "42s"),  # rounded up: "0s" is never shown for a future time
         (59.5, "1m"),
         (60, "1m"),
         (299, "4m"),

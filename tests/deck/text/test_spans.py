@@ -1,4 +1,4 @@
-"""Styled lines: what fits, what is cut, what is spread over the width."""
+"""Styled lines: clipping, joining, wrapping, colors."""
 
 from __future__ import annotations
 

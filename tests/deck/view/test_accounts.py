@@ -1,4 +1,4 @@
-"""An account's line: kind, name, status, windows, roll-up, and what stands below it."""
+"""An account's line: kind, name, status, windows, summary, and the lines below it."""
 
 from __future__ import annotations
 

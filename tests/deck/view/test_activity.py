@@ -1,4 +1,4 @@
-"""A request as a row: under way, served, or what became of it."""
+"""A request as a row: in flight, served, or failed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_one_under_way_has_a_spinner_and_its_seconds() -> None:
 
 def test_every_account_that_was_tried_in_order() -> None:
     assert "→ alice → bob " in row(request(3, accounts=[ALICE, BOB]), 150)
-    assert "→ alice " in row(request(3, accounts=[ALICE, ALICE])), "retries on one are no news"
+    assert "→ alice " in row(request(3, accounts=[ALICE, ALICE])), "retries on one account are shown once"
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def text(of: Frame) -> list[str]:
 
 
 def crowd(size: int) -> DeckModel:
-    """So many sessions on one account, no trees."""
+    """Return a model of `size` sessions on one account, without trees."""
     many = [node(f"{number:04x}", f"Session {number}", 1000) for number in range(size)]
     alice = replace(example_model().accounts[0], nodes=tuple(one.key for one in many))
     return replace(
@@ -116,7 +116,7 @@ def test_scrolling_stops_at_the_end_and_the_beginning() -> None:
     assert show(80, 24, top=999).top == 37 - 23
     assert show(80, 24, top=-5).top == 0
     assert show(80, 60, top=10).top == 0, "what fits as a whole is shown as a whole"
-    assert "37" not in text(show(80, 60))[-1], "then nothing is said of lines"
+    assert "37" not in text(show(80, 60))[-1], "then no position is shown"
 
 
 def test_the_cursor_is_followed_with_a_line_around_it() -> None:

@@ -1,4 +1,4 @@
-"""The first lines: proxy, machine, pool and fleet at a glance, on every width."""
+"""The first lines: proxy, machine, capacity and totals, on every width."""
 
 from __future__ import annotations
 
