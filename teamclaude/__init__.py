@@ -13,7 +13,9 @@ Each folder is one subject and imports only those below it; manual/design.md is 
 - proxy: the server: connections, forwarding, records
 - routing: which account serves a request, and when; pure
 - settings: how a setting is declared
+- snapshot: what the proxy knows at one instant, as one typed value
 - threads: starting a thread when the system is short of them
+- typed_json: typed values as JSON objects and back
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Guards for every test: nothing of the user's is read or written, nothing leaves this machine."""
+"""Guards of every test: no file of the user is read or written, no connection leaves this machine."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import pytest
 _FOREIGN = ("TEAMCLAUDE_", "ANTHROPIC_", "CLAUDE_", "CLAUDECODE", "XDG_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
-# A suite in the background (`make test &`) is born with SIGINT ignored, and hands that on to all it starts.
+# A suite in the background (`make test &`) inherits an ignored SIGINT, and its child processes would, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
 def private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty HOME; the variables that steer the tool or the client are gone."""
+    """Give each test an empty HOME, without the variables that the tool or the client reads."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
         if name.startswith(_FOREIGN) or name.lower() in _PROXIES or name == "NO_COLOR":
@@ -36,7 +36,7 @@ def private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
 
 @pytest.fixture
 def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Local time is UTC."""
+    """Make local time UTC."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     yield
@@ -46,7 +46,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connections to another host fail at once, and so do look-ups of its name."""
+    """Let connections to another host fail at once, and look-ups of its name, too."""
     connect, connect_ex, getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
 
     def guarded_connect(self: socket.socket, address: Any) -> None:
