@@ -18,11 +18,11 @@ from .records.exchange import Exchange
 __all__ = ["ClientUsage"]
 
 RETRY_AFTER_SEC = 2
-_NOBODY = nullcontext()
+_NOT_COUNTED = nullcontext()
 
 
 @dataclass(eq=False, repr=False)
-class _Tally:
+class _ClientTotals:
     inflight: int = 0
     requests: int = 0
     usage: Usage = NO_USAGE
@@ -35,25 +35,25 @@ class ClientUsage:
     """Counts since the server started, by the name of the key."""
 
     def __init__(self) -> None:
-        self._tallies: dict[str, _Tally] = {}
-        self._lock = threading.Lock()  # guards _tallies and what is in them
+        self._totals: dict[str, _ClientTotals] = {}
+        self._lock = threading.Lock()  # guards _totals and what is in them
 
     def count_request(self, exchange: Exchange, keys: Iterable[ClientKey]) -> AbstractContextManager[None]:
         """One request of the client that `exchange` came from; raises HeldOut above its `maxInflight`."""
         name = exchange.caller.name if exchange.caller is not None else None
-        return _NOBODY if name is None else self._counted(name, exchange, keys)
+        return _NOT_COUNTED if name is None else self._counted(name, exchange, keys)
 
     @contextmanager
     def _counted(self, name: str, exchange: Exchange, keys: Iterable[ClientKey]) -> Iterator[None]:
-        self._enter(name, next((key.max_inflight for key in keys if key.name == name), None))
+        self._start(name, next((key.max_inflight for key in keys if key.name == name), None))
         try:
             yield
         finally:
             self._finish(name, exchange.usage, exchange.cost, exchange.cost_estimated)
 
-    def _enter(self, name: str, limit: Optional[int]) -> None:
+    def _start(self, name: str, limit: Optional[int]) -> None:
         with self._lock:
-            tally = self._tallies.setdefault(name, _Tally())
+            tally = self._totals.setdefault(name, _ClientTotals())
             if limit is not None and tally.inflight >= limit:
                 raise NoAccountAvailableError(
                     f"client '{name}' has {tally.inflight} requests in flight, its limit; wait for one.",
@@ -63,7 +63,7 @@ class ClientUsage:
 
     def _finish(self, name: str, usage: Usage, cost: Optional[float], estimated: bool) -> None:
         with self._lock:
-            tally = self._tallies[name]
+            tally = self._totals[name]
             tally.inflight -= 1
             tally.requests += 1
             tally.usage = tally.usage.plus(usage)
@@ -76,10 +76,10 @@ class ClientUsage:
     def view(self) -> tuple[ClientView, ...]:
         """Return a row per client that has been seen."""
         with self._lock:
-            return tuple(_usage_of(name, tally) for name, tally in self._tallies.items())
+            return tuple(_usage_of(name, tally) for name, tally in self._totals.items())
 
 
-def _usage_of(name: str, tally: _Tally) -> ClientView:
+def _usage_of(name: str, tally: _ClientTotals) -> ClientView:
     used = usage_view(tally)
     return ClientView(
         name=name,

@@ -49,8 +49,8 @@ from .runtime import Runtime
 __all__ = ["ConnectionHandler"]
 
 # Paths that know one method only.
-_POSTED = (PathKind.INFERENCE, PathKind.COUNT_TOKENS, PathKind.OAUTH_TOKEN)
-_OWN_LOGIN = (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN)
+_POST_ONLY_KINDS = (PathKind.INFERENCE, PathKind.COUNT_TOKENS, PathKind.OAUTH_TOKEN)
+_CLIENT_LOGIN_KINDS = (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN)
 SMALL_BODY_BYTES = 16384  # bytes of a body that comes with its head
 ENDPOINT_BODY_BYTES = 65536  # bytes of a body for our own endpoints, some of which need no key
 
@@ -75,15 +75,15 @@ class ConnectionHandler:
             config.write_idle_sec,
             accepted.accepted_at,
         )
-        self._prove = mark_proven
+        self._mark_proven = mark_proven
         self._peer_ip = peer_ip
         self._local_ip = _local_ip(accepted.sock)
         self._same_user = accepted.same_user
-        self._unread = False  # the last request was refused before all of it was read
-        self._ride: Optional[ConnectionTask] = None
+        self._has_unread_body = False  # the last request was refused before all of it was read
+        self._loop_task: Optional[ConnectionTask] = None
         if self._client.is_plain:
             answer_sec = runtime.context.config.head_timeout_sec
-            self._ride = ConnectionTask(
+            self._loop_task = ConnectionTask(
                 self._client, self._start_request, lambda: not runtime.draining, answer_sec
             )
 
@@ -94,13 +94,13 @@ class ConnectionHandler:
             # Idle before draining is looked at: a drain closes who is idle, or is seen here.
             while not self._runtime.draining and self._serve_next():
                 client.idle = not client.has_buffered
-        if self._unread:
+        if self._has_unread_body:
             client.idle = True
             client.linger()
 
     def _serve_next(self) -> bool:
         """Serve requests, the small ones aboard the ferry; True when the connection can carry another."""
-        ride = self._ride
+        ride = self._loop_task
         if ride is None or not self._use_loop_next or self._client.has_buffered or not self._client.admitted:
             return self._next_request()
         if not self._runtime.context.event_loop.run_requests(ride):
@@ -116,7 +116,7 @@ class ConnectionHandler:
         head = self._client.take_whole_request(data)
         if head is None:
             return None
-        route = _route(head)
+        route = _route_of(head)
         if route.kind is PathKind.OWN:  # may write a file
             self._client.unread(data)
             return None
@@ -127,14 +127,14 @@ class ConnectionHandler:
         try:
             head = self._client.next_head()
         except ClientError as error:
-            self._unread = True
+            self._has_unread_body = True
             self._send_error(None, error, close=True)
             return False
         if head is None:
             return False
-        exchange = Exchange(head, _route(head), self._runtime.clock())
+        exchange = Exchange(head, _route_of(head), self._runtime.clock())
         if exchange.route.kind is PathKind.OWN:
-            return self._serve_own(exchange)
+            return self._serve_endpoint(exchange)
         return run_coroutine(self._serve_forwarded(exchange))
 
     # --- forwarded requests -----------------------------------------------------------------------
@@ -143,15 +143,15 @@ class ConnectionHandler:
         log = self._runtime.journal.request_started(exchange)
         keep = False
         try:
-            framing = self._enter(exchange)
+            framing = self._check_request(exchange)
             house = self._runtime.context
             # Before the body is read: a client at its limit takes no memory.
             with self._runtime.clients.count_request(exchange, house.config.proxy.clients):
-                self._take_in(exchange, framing, log)
+                self._receive_body(exchange, framing, log)
                 yield from self._forward(exchange, house, log)
             keep = exchange.keeps_open
         except Exception as error:
-            keep = yield partial(self._settle_error, exchange, error)
+            keep = yield partial(self._handle_error, exchange, error)
         finally:
             exchange.end(Outcome.REFUSED, "ended without an outcome")
             self._runtime.journal.request_ended(exchange, log)
@@ -161,27 +161,27 @@ class ConnectionHandler:
         self, exchange: Exchange, house: RequestContext, log: Optional[RequestRecord]
     ) -> RequestCoroutine[None]:
         if _is_websocket(exchange):
-            return _in_one(partial(pass_websocket, house, exchange, self._client, log))
-        if exchange.route.kind in _OWN_LOGIN:
-            return _in_one(partial(pass_through, house, exchange, self._client, log))
+            return _single_step(partial(pass_websocket, house, exchange, self._client, log))
+        if exchange.route.kind in _CLIENT_LOGIN_KINDS:
+            return _single_step(partial(pass_through, house, exchange, self._client, log))
         exchange.routing_request = routing_request_of(exchange, house, self._runtime.issue_of)
         if exchange.facts.stream is True:
             self._use_loop_next = False
         return Forwarder(house, exchange, self._client, log).steps()
 
-    def _enter(self, exchange: Exchange) -> Framing:
+    def _check_request(self, exchange: Exchange) -> Framing:
         """Everything before the body is looked at: where it ends, who sends it, where to."""
         head = exchange.head
         framing = self._framing(exchange)
-        exchange.caller = self._admit(head)
+        exchange.caller = self._authorize(head)
         exchange.body_read = not exchange.has_body
         if exchange.route.kind is PathKind.UNKNOWN:
-            raise _unknown(head, exchange.route.path)
+            raise _unknown_path_error(head, exchange.route.path)
         if self._runtime.draining:
             raise DrainingError("The proxy is shutting down; try again in a moment.")
         return framing
 
-    def _take_in(self, exchange: Exchange, framing: Framing, log: Optional[RequestRecord]) -> None:
+    def _receive_body(self, exchange: Exchange, framing: Framing, log: Optional[RequestRecord]) -> None:
         limit = self._runtime.context.config.proxy.max_body_mib
         upload = max_upload_mib(exchange.head.method, exchange.route.path)
         if framing.length > SMALL_BODY_BYTES or framing.kind is BodyKind.CHUNKED:
@@ -191,7 +191,7 @@ class ConnectionHandler:
         if log is not None:
             log.request.add(exchange.body)
 
-    def _admit(self, head: RequestHead) -> Caller:
+    def _authorize(self, head: RequestHead) -> Caller:
         """As the door decides; the same head over the same connection need not knock twice.
 
         (`shared` is one connection's: its peer and local address are the same.)
@@ -203,7 +203,7 @@ class ConnectionHandler:
             head.memo[door] = visitor
             if not self._client.admitted:
                 self._client.admitted = True
-                self._prove()
+                self._mark_proven()
         return visitor
 
     def _framing(self, exchange: Exchange) -> Framing:
@@ -224,7 +224,7 @@ class ConnectionHandler:
         exchange.body = self._client.read_body(framing, limit, asks_first, exchange.body_room, spool)
         exchange.body_read = True
 
-    def _settle_error(self, exchange: Exchange, error: Exception) -> bool:
+    def _handle_error(self, exchange: Exchange, error: Exception) -> bool:
         """Record how the request failed and tell the client, if it can still be told."""
         started = self._client.response_started
         if isinstance(error, ClientGoneError):
@@ -235,7 +235,7 @@ class ConnectionHandler:
             exchange.end(Outcome.UPSTREAM_ERROR, str(error))
             if not started:
                 exchange.reset_response()
-            return self._cut(exchange)
+            return self._abort_response(exchange)
         if not isinstance(error, TeamClaudeError):
             self._runtime.report_internal_error(exchange.id, error)
             error = TeamClaudeError(
@@ -243,17 +243,17 @@ class ConnectionHandler:
             )
         if started:
             exchange.end(Outcome.UPSTREAM_ERROR, str(error))
-            return self._cut(exchange)
+            return self._abort_response(exchange)
         exchange.end(outcome_of(error), str(error))
         keep = exchange.body_read and keep_alive(exchange.head)
-        self._unread = not exchange.body_read
+        self._has_unread_body = not exchange.body_read
         try:
             self._send_error(exchange, error, close=not keep)
         except ClientGoneError:
             return False
         return keep
 
-    def _cut(self, exchange: Exchange) -> bool:
+    def _abort_response(self, exchange: Exchange) -> bool:
         """Close in the middle of an answer."""
         if self._client.response_started and exchange.head.minor == 0:
             # Its body may end with the connection: only a reset tells a cut from an end.
@@ -262,26 +262,26 @@ class ConnectionHandler:
 
     # --- own endpoints ----------------------------------------------------------------------------
 
-    def _serve_own(self, exchange: Exchange) -> bool:
+    def _serve_endpoint(self, exchange: Exchange) -> bool:
         keep = False
         try:
-            reply = self._own_reply(exchange)
+            reply = self._endpoint_reply(exchange)
             keep = keep_alive(exchange.head)
             self._send(exchange, reply.status, reply.headers, reply.body, close=not keep)
         except ClientGoneError:
             return False
         except Exception as error:
-            return self._settle_error(exchange, error)
+            return self._handle_error(exchange, error)
         return keep
 
-    def _own_reply(self, exchange: Exchange) -> EndpointReply:
+    def _endpoint_reply(self, exchange: Exchange) -> EndpointReply:
         endpoints = Endpoints(self._runtime)
         framing = self._framing(exchange)
         path = exchange.route.path
         if endpoints.needs_no_key(path):
             self._runtime.access_policy.check_origin(exchange.head, self._local_ip, endpoints.is_health(path))
         else:
-            self._admit(exchange.head)
+            self._authorize(exchange.head)
         self._read_body(exchange, framing, ENDPOINT_BODY_BYTES)
         return endpoints.reply_to(exchange.head.method, exchange.route.path, bytes(exchange.body))
 
@@ -305,7 +305,7 @@ class ConnectionHandler:
         fields.append(("request-id", new_request_id() if exchange is None else exchange.id))
         if close:
             fields.append(("Connection", "close"))
-        head = render_response(status, _reason(status), fields)
+        head = render_response(status, _reason_phrase(status), fields)
         is_head = exchange is not None and exchange.head.method == "HEAD"
         self._client.send(head if is_head else head + body)
 
@@ -317,11 +317,11 @@ def _local_ip(sock: socket.socket) -> str:
         return ""
 
 
-def _in_one(step: Callable[[], None]) -> RequestCoroutine[None]:
+def _single_step(step: Callable[[], None]) -> RequestCoroutine[None]:
     yield step
 
 
-def _route(head: RequestHead) -> Route:
+def _route_of(head: RequestHead) -> Route:
     route: Optional[Route] = head.memo.get(Route)
     if route is None:
         route = head.memo[Route] = classify_path(head.method, head.target)
@@ -336,8 +336,8 @@ def _is_websocket(exchange: Exchange) -> bool:
     return exchange.route.kind is PathKind.CLIENT_LOGIN and asks_for_websocket(head)
 
 
-def _unknown(head: RequestHead, path: str) -> ClientError:
-    if classify_path("POST", head.target).kind in _POSTED:
+def _unknown_path_error(head: RequestHead, path: str) -> ClientError:
+    if classify_path("POST", head.target).kind in _POST_ONLY_KINDS:
         return MethodNotAllowedError(f"{head.method} is not a method of {path}.", ["POST"])
     return NotFoundError(f"{head.method} {path[:200]} is not part of the API; nothing was sent.")
 
@@ -346,7 +346,7 @@ def _expects_100(head: RequestHead) -> bool:
     return (head.get("expect") or "").lower() == "100-continue"
 
 
-def _reason(status: int) -> str:
+def _reason_phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
     except ValueError:

@@ -47,7 +47,7 @@ class ConnectionRefuser:
         self._tls = tls
         self._monotonic = monotonic
         self._changed = threading.Condition()  # guards the three below
-        self._guests: list[_Guest] = []
+        self._pending: list[_RefusedConnection] = []
         self._started = False
         self._closing = False
 
@@ -63,16 +63,16 @@ class ConnectionRefuser:
     ) -> None:
         """Answer this connection with `error` and close it; `closed` is called then."""
         try:
-            guest = _Guest(sock, self._tls, _render_error(error), self._monotonic(), on_close)
+            guest = _RefusedConnection(sock, self._tls, _render_error(error), self._monotonic(), on_close)
         except OSError:  # the client is gone already
             sock.close()
             on_close()
             return
         with self._changed:
-            guests = [*self._guests, guest]
+            guests = [*self._pending, guest]
             kept = MAX_PENDING if self._started and not self._closing else 0
             first = max(0, len(guests) - kept)
-            too_many, self._guests = guests[:first], guests[first:]
+            too_many, self._pending = guests[:first], guests[first:]
             self._changed.notify_all()
         for each in too_many:
             each.close()
@@ -86,18 +86,18 @@ class ConnectionRefuser:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._guests or self._closing)
-                guests = list(self._guests)
+                self._changed.wait_for(lambda: self._pending or self._closing)
+                guests = list(self._pending)
                 if self._closing:
-                    self._guests = []
+                    self._pending = []
                     break
             done = self._serve_ready(guests)
             with self._changed:
-                self._guests = [each for each in self._guests if each not in done]
+                self._pending = [each for each in self._pending if each not in done]
         for guest in guests:
             guest.close()
 
-    def _serve_ready(self, guests: list[_Guest]) -> list[_Guest]:
+    def _serve_ready(self, guests: list[_RefusedConnection]) -> list[_RefusedConnection]:
         """Go on with whom something can be done; returns those that are closed now."""
         with _Selector() as selector:
             for guest in guests:
@@ -111,7 +111,7 @@ class ConnectionRefuser:
         return done
 
 
-class _Guest:
+class _RefusedConnection:
     """One connection on its way out; used by one thread, but for `close`."""
 
     def __init__(
@@ -127,17 +127,17 @@ class _Guest:
         if tls is not None:
             self.sock = tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         self.waits_for = _READ
-        self._shaken = tls is None
+        self._handshake_done = tls is None
         self._answer = answer
         self._answered = False
-        self._since = now
-        self._closed: Optional[Callable[[], None]] = on_close
+        self._accepted_at = now
+        self._on_close: Optional[Callable[[], None]] = on_close
 
     def advance(self, now: float) -> bool:
         """Do what can be done without waiting; False when there is nothing left to do."""
         try:
-            return now - self._since < CLOSE_AFTER_SEC and self._advance(
-                now - self._since >= REQUEST_WAIT_SEC
+            return now - self._accepted_at < CLOSE_AFTER_SEC and self._advance(
+                now - self._accepted_at >= REQUEST_WAIT_SEC
             )
         except (ssl.SSLWantReadError, BlockingIOError, InterruptedError):
             self.waits_for = _READ
@@ -148,9 +148,9 @@ class _Guest:
         return True
 
     def _advance(self, at_once: bool) -> bool:
-        if not self._shaken and isinstance(self.sock, ssl.SSLSocket):
+        if not self._handshake_done and isinstance(self.sock, ssl.SSLSocket):
             self.sock.do_handshake()
-            self._shaken = True
+            self._handshake_done = True
         if not self._answered:
             if not at_once and not self.sock.recv(RECV_BYTES):
                 return False
@@ -161,10 +161,10 @@ class _Guest:
 
     def close(self) -> None:
         """Answer, if that was not done and can be without waiting, and close."""
-        closed, self._closed = self._closed, None
+        closed, self._on_close = self._on_close, None
         if closed is not None:
             if not self._answered:
-                self.advance(self._since + REQUEST_WAIT_SEC)
+                self.advance(self._accepted_at + REQUEST_WAIT_SEC)
             self.sock.close()
             closed()
 

@@ -19,7 +19,7 @@ from .runtime import Runtime
 __all__ = ["EndpointReply", "Endpoints"]
 
 _HEALTH = frozenset({"/health", "/health/ready"})
-_OPEN = _HEALTH | {"/", "/api/hello"}
+_KEYLESS = _HEALTH | {"/", "/api/hello"}
 
 
 class EndpointReply(NamedTuple):
@@ -37,7 +37,7 @@ class Endpoints:
     @staticmethod
     def needs_no_key(path: str) -> bool:
         """Health needs no key: load balancers and clients probing a base URL have none."""
-        return path in _OPEN
+        return path in _KEYLESS
 
     @staticmethod
     def is_health(path: str) -> bool:

@@ -41,7 +41,7 @@ PROBE_TIMEOUT_SEC = 1.0  # who answers on a port that is in use
 LOOPBACK = ("127.0.0.1", "::1")
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _SocketHandler(BaseHTTPRequestHandler):
     """Hands the connection to a Front; reading and writing are not left to `http.server`."""
 
     server: Listener
@@ -54,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
         accepted_as: socket.socket = self.request
         connections = self.server.runtime.connections
         accepted = connections.get(accepted_as)
-        if self._encrypted(accepted):
+        if self._handshake(accepted):
             prove = partial(connections.mark_admitted, accepted_as)
             ConnectionHandler(self.server.runtime, accepted, self.client_address[0], prove).serve()
 
@@ -64,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
             sock: socket.socket = self.request
             sock.close()
 
-    def _encrypted(self, accepted: AcceptedConnection) -> bool:
+    def _handshake(self, accepted: AcceptedConnection) -> bool:
         if self.server.tls is None:
             return True
         # Here and not in the accepting thread: a client that never finishes must not hold up others.
@@ -102,8 +102,8 @@ class Listener(ThreadingHTTPServer):
         self._refuser = refuser
         self._spare_descriptor = SpareDescriptor()
         self._descriptors = raise_descriptor_limit()
-        self._told_at = float("-inf")
-        super().__init__(address, _Handler)
+        self._warned_at = float("-inf")
+        super().__init__(address, _SocketHandler)
 
     def server_bind(self) -> None:
         if self.address_family == socket.AF_INET6:
@@ -156,8 +156,8 @@ class Listener(ThreadingHTTPServer):
 
     def _refuse(self, sock: socket.socket, why: str, closed: Callable[[], None] = lambda: None) -> None:
         now = time.monotonic()
-        if now - self._told_at >= WARN_EVERY_SEC:
-            self._told_at = now
+        if now - self._warned_at >= WARN_EVERY_SEC:
+            self._warned_at = now
             self.runtime.warn(f"connections are refused with 503: {why}")
         error = OverloadedError(
             f"The proxy can't take this connection now: {why}. Try again in a moment.", RETRY_AFTER_SEC
@@ -201,7 +201,7 @@ def open_listeners(runtime: Runtime, host: str, port: int, tls: Optional[ssl.SSL
                 # A machine without IPv6 has no ::1; every other failure is one.
                 if address == "::1" and listeners and error.errno != errno.EADDRINUSE:
                     continue
-                raise ConfigError(_why_not(error, address, port)) from error
+                raise ConfigError(_bind_error_text(error, address, port)) from error
             listeners.append(listener)
             port = listener.server_port
     except BaseException:
@@ -231,7 +231,7 @@ def server_context(tls: TlsConfig) -> ssl.SSLContext:
     return context
 
 
-def _why_not(error: OSError, address: str, port: int) -> str:
+def _bind_error_text(error: OSError, address: str, port: int) -> str:
     where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     if error.errno == errno.EADDRINUSE:
         return f"{where} is in use{_who_answers(address, port)}; stop it or choose another --port"

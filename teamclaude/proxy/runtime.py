@@ -95,8 +95,8 @@ class Runtime:
         self.token_manager = TokenManager(
             config_file,
             config,
-            on_new_tokens=self._new_tokens,
-            on_auth_failed=self._locked_out,
+            on_new_tokens=self._on_new_tokens,
+            on_auth_failed=self._on_auth_failed,
             warn=warn,
             clock=clock,
         )
@@ -106,26 +106,26 @@ class Runtime:
         router = Router(fleet, clock, max_held=config.proxy.max_held, on_change=changed)
         self.access_policy = AccessPolicy(config.proxy, listens_on)
         self._recently_refused = RecentlyRefused()
-        self._ferry = EventLoop()
+        self._event_loop = EventLoop()
         self.targets = book
-        self.context = self._house(config, router, _make_pool(config))
+        self.context = self._make_context(config, router, _make_pool(config))
         self._last_good = LastGoodConfig(config_file, config, self.token_manager.pairs, warn)
-        self._tell_secrets()
+        self._register_secrets()
 
-    def _house(self, config: Config, router: Router, pool: UpstreamPool) -> RequestContext:
+    def _make_context(self, config: Config, router: Router, pool: UpstreamPool) -> RequestContext:
         return RequestContext(
             config,
             lambda: self.targets,
             self.token_manager,
             router,
             pool,
-            self._ferry,
+            self._event_loop,
             self.access_policy.is_proxy_secret,
             self._recently_refused,
             self.clock,
         )
 
-    def _tell_secrets(self) -> None:
+    def _register_secrets(self) -> None:
         KNOWN_SECRETS.set_values(self, secrets_of(self.context.config, self.token_manager.pairs().values()))
 
     def close(self) -> None:
@@ -137,11 +137,11 @@ class Runtime:
             self.warn(str(error))
         KNOWN_SECRETS.forget(self)
 
-    def _new_tokens(self, key: str) -> None:
-        self._tell_secrets()
+    def _on_new_tokens(self, key: str) -> None:
+        self._register_secrets()
         self.router.credentials_renewed([key])
 
-    def _locked_out(self, key: str, words: str) -> None:
+    def _on_auth_failed(self, key: str, words: str) -> None:
         self.router.mark_account_auth_failed(key, words)
 
     @property
@@ -202,11 +202,11 @@ class Runtime:
             self._last_good.accept()
             old = self.context
             renewed = [*book.changed_api_keys(self.targets), *self.token_manager.configure(config)]
-            pool = old.pool if _same_way_out(old.config, config) else _make_pool(config)
+            pool = old.pool if _same_pool_settings(old.config, config) else _make_pool(config)
             self.access_policy = door
             self.targets = book
-            self.context = self._house(config, old.router, pool)
-            self._tell_secrets()
+            self.context = self._make_context(config, old.router, pool)
+            self._register_secrets()
             if pool is not old.pool:
                 old.pool.close()
             changes = old.router.configure(
@@ -221,7 +221,7 @@ class Runtime:
             "added": list(changes.added),
             "removed": list(changes.removed),
             "updated": sorted(updated),
-            "needsRestart": _restart_keys(self._started_with, config),
+            "needsRestart": _keys_needing_restart(self._started_with, config),
         }
 
     def switch(self, account: Optional[str], session: Optional[str]) -> dict[str, Any]:
@@ -282,7 +282,7 @@ def _make_pool(config: Config) -> UpstreamPool:
     )
 
 
-def _same_way_out(a: Config, b: Config) -> bool:
+def _same_pool_settings(a: Config, b: Config) -> bool:
     return (a.connect_timeout_sec, a.upstream_ca_file, a.upstream_proxy) == (
         b.connect_timeout_sec,
         b.upstream_ca_file,
@@ -290,7 +290,7 @@ def _same_way_out(a: Config, b: Config) -> bool:
     )
 
 
-def _restart_keys(started_with: Config, new: Config) -> list[str]:
+def _keys_needing_restart(started_with: Config, new: Config) -> list[str]:
     changed = [name for name in _NEEDS_RESTART if attrgetter(name)(started_with) != attrgetter(name)(new)]
     return [camel_case(name) for name in changed]
 

@@ -56,14 +56,14 @@ class ProxyServer:
         self._config_file = config_file
         say = warn
         self._warn = warn = lambda line: say(redact_text(line))
-        self._stamp = self._seen_stamp = config_file.stamp()
-        self._complaint = ""  # about the file, as long as it stands
+        self._loaded_stamp = self._seen_stamp = config_file.stamp()
+        self._last_config_error = ""  # about the file, as long as it stands
         config = config_file.load_or_create()
         for danger in config_file.permission_warnings():
             warn(danger)
         self._drain_sec = drain_sec
         self._host = config.proxy.host if host is None else host
-        self._wanted_port = config.proxy.port if port is None else port
+        self._requested_port = config.proxy.port if port is None else port
         self._tls = server_context(config.proxy.tls) if config.proxy.tls is not None else None
         if not is_loopback_name(self._host) and not config.proxy.api_key:
             raise ConfigError(f"{self._host} can be reached from other machines: set proxy.apiKey first")
@@ -71,7 +71,7 @@ class ProxyServer:
         state_file = StateFile(str(state_path(config_file.path)), warn)
         self._saver = StateSaver(state_file, lambda: self._runtime.router.dump(), warn, save_sec)
         self._changes = 0
-        self._runtime = Runtime(config_file, config, self._journal, clock, warn, self._changed, self._host)
+        self._runtime = Runtime(config_file, config, self._journal, clock, warn, self._on_change, self._host)
         self._journal.names = self._runtime.router.names
         self._journal.recorder = TrafficRecorder(trace_directory(config_file.path), warn, clock)
         self._journal.recorder.switch(config.record)
@@ -94,7 +94,7 @@ class ProxyServer:
 
     def start(self) -> None:
         """Listen and serve in the background; raises ConfigError when the port can't be had."""
-        self._listeners = open_listeners(self._runtime, self._host, self._wanted_port, self._tls)
+        self._listeners = open_listeners(self._runtime, self._host, self._requested_port, self._tls)
         self._runtime.port = self.port
         for listener in self._listeners:
             listener.start()
@@ -157,17 +157,17 @@ class ProxyServer:
         """
         stamp = self._config_file.stamp()
         settled, self._seen_stamp = stamp == self._seen_stamp, stamp
-        if stamp == self._stamp:
+        if stamp == self._loaded_stamp:
             return
         try:
             changes = self._runtime.reload(settled)
         except TeamClaudeError as error:
-            if settled and str(error) != self._complaint:
-                self._complaint = str(error)
-                self._warn(self._complaint)
+            if settled and str(error) != self._last_config_error:
+                self._last_config_error = str(error)
+                self._warn(self._last_config_error)
             return
-        self._complaint = ""
-        self._stamp = stamp
+        self._last_config_error = ""
+        self._loaded_stamp = stamp
         self._report_changes(changes)
 
     def _report_changes(self, changes: dict[str, Any]) -> None:
@@ -199,13 +199,13 @@ class ProxyServer:
         """Cheap, and the same as long as `snapshot` differs by the passing of time alone."""
         return self._changes, self._journal.revision, self._runtime.draining
 
-    def _changed(self) -> None:
+    def _on_change(self) -> None:
         self._changes += 1  # two at once may count as one
         self._saver.mark_dirty()
 
     def reload(self) -> dict[str, Any]:
         """Read the config again; raises BadRequest and keeps the old one when it is no good."""
-        self._stamp = self._config_file.stamp()
+        self._loaded_stamp = self._config_file.stamp()
         return self._runtime.reload()
 
     @property

@@ -59,7 +59,7 @@ class StateFile:
             state = None
         if isinstance(state, dict):
             return state
-        self._set_aside()
+        self._rename_corrupt()
         return {}
 
     def save(self, state: dict[str, Any]) -> bool:
@@ -75,7 +75,7 @@ class StateFile:
         self._failing = False
         return True
 
-    def _set_aside(self) -> None:
+    def _rename_corrupt(self) -> None:
         stamp = time.strftime("%Y%m%d_%H%M%S", time.localtime(self._clock()))
         aside = f"{self.path}.corrupt-{stamp}"
         number = 1

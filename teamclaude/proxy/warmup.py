@@ -27,10 +27,10 @@ _BODY = b'{"model":"claude-haiku-4-5","max_tokens":1,"messages":[{"role":"user",
 
 def warm_up(house: RequestContext) -> None:
     """Ask each enabled, unpaid account for its quota, one after the other, without blocking."""
-    threading.Thread(target=_ask_all, args=(house,), name="warm-up", daemon=True).start()
+    threading.Thread(target=_warm_all, args=(house,), name="warm-up", daemon=True).start()
 
 
-def _ask_all(house: RequestContext) -> None:
+def _warm_all(house: RequestContext) -> None:
     for spec in house.targets().specs:
         if spec.enabled and not spec.is_paid and house.token_manager.before_dispatch(spec.key):
             way = house.targets().target(spec.key)

@@ -60,11 +60,11 @@ class AccountTargets:
     ) -> None:
         self._token_of = token_of
         self.origin, self.prefix = parse_origin(config.upstream)
-        self._ways = {account.key: self._way(account) for account in accounts}
-        self._latest: dict[str, UpstreamTarget] = {}  # of logins, with the last token asked for
+        self._targets = {account.key: self._make_target(account) for account in accounts}
+        self._with_token: dict[str, UpstreamTarget] = {}  # of logins, with the last token asked for
         self.specs = [_spec(account, config.allow_extra_usage) for account in accounts]
 
-    def _way(self, account: AccountConfig) -> UpstreamTarget:
+    def _make_target(self, account: AccountConfig) -> UpstreamTarget:
         if account.type == "apikey":
             credential = Credential("apikey", account.api_key or "")
         else:
@@ -74,32 +74,32 @@ class AccountTargets:
 
     def target(self, key: str) -> Optional[UpstreamTarget]:
         """With the credential of now; None when the account is no longer configured."""
-        way = self._ways.get(key)
+        way = self._targets.get(key)
         if way is None or way.credential.kind != "oauth":
             return way
         token = self._token_of(key) or ""
-        latest = self._latest.get(key)
+        latest = self._with_token.get(key)
         if latest is None or latest.credential.secret != token:
-            latest = self._latest[key] = way._replace(credential=Credential("oauth", token))
+            latest = self._with_token[key] = way._replace(credential=Credential("oauth", token))
         return latest
 
     def key_of(self, name: str) -> Optional[str]:
         """The identity of the account called `name`."""
-        for key, way in self._ways.items():
+        for key, way in self._targets.items():
             if way.name == name:
                 return key
         return None
 
     def names(self) -> dict[str, str]:
         """Account names by key."""
-        return {key: way.name for key, way in self._ways.items()}
+        return {key: way.name for key, way in self._targets.items()}
 
     def changed_api_keys(self, older: AccountTargets) -> list[str]:
         """Accounts whose API key differs from the one in `older`; logins are the keeper's business."""
         return [
             key
-            for key, way in self._ways.items()
-            if key in older._ways and older._ways[key].credential != way.credential
+            for key, way in self._targets.items()
+            if key in older._targets and older._targets[key].credential != way.credential
         ]
 
 

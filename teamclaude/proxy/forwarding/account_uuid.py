@@ -15,7 +15,7 @@ __all__ = ["with_account_uuid"]
 
 Buffer = Union[bytes, bytearray, memoryview]
 
-_USER_ID = re.compile(
+_USER_ID_FIELD = re.compile(
     rb'"metadata"\s{0,8}:\s{0,8}\{\s{0,8}"user_id"\s{0,8}:\s{0,8}"((?:[^"\\]|\\.){1,2048})"'
 )
 _UUID = re.compile(rb'\\"account_uuid\\"\s?:\s?\\"([0-9a-fA-F-]{36})\\"')
@@ -30,7 +30,7 @@ def with_account_uuid(body: Buffer, facts: BodyFacts, uuid: Optional[str]) -> Bu
         return body
     data = bytes(body)
     at = data.rfind(b'"metadata"')
-    user_id = _USER_ID.match(data, at) if at >= 0 else None
+    user_id = _USER_ID_FIELD.match(data, at) if at >= 0 else None
     if user_id is None or facts.session_id.encode() not in user_id[1]:
         return body
     found = _UUID.search(data, user_id.start(1), user_id.end(1))

@@ -70,8 +70,8 @@ class Forwarder:
     _lost_bodies = 0  # answers that broke off before a byte of them was relayed
     _streaming = False  # an answer is on its way: nothing is retried
     _pause = 0.0  # seconds to wait before the next attempt
-    _avoid: Optional[str] = None  # account instead of which another one is tried first, if free
-    _gave_up = False  # nobody else is to be tried: the kept answer is relayed
+    _avoid_once: Optional[str] = None  # account instead of which another one is tried first, if free
+    _must_relay = False  # nobody else is to be tried: the kept answer is relayed
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Forwarder:
         client: ClientConnection,
         log: Optional[RequestRecord],
     ) -> None:
-        self._house = context
+        self._context = context
         self._config = context.config
         self._exchange = exchange
         self._client = client
@@ -90,14 +90,16 @@ class Forwarder:
         commit_sec, draining = context.config.hold_commit_sec, context.router.check_draining
         self._hold = Hold(exchange, client, stream, commit_sec, draining)
         idle_sec = context.config.body_idle_timeout_sec
-        self._delivery = ResponseWriter(exchange, client, log, self._hold, idle_sec, context.event_loop)
+        self._writer = ResponseWriter(exchange, client, log, self._hold, idle_sec, context.event_loop)
         self._inference = exchange.route.kind is PathKind.INFERENCE
         self._request = exchange.routing_request
-        self._suspects = Refusals(context, exchange)
+        self._refusals = Refusals(context, exchange)
         self._refusal_reasons: dict[str, str] = {}  # account key -> why it refused this request
-        self._locked_out: set[str] = set()  # answered with 401 or 403
-        self._renewed: set[str] = set()  # accounts tried again with newer credentials
-        self._passed_over: set[str] = set()  # accounts whose token is being renewed, if others can serve
+        self._auth_failed: set[str] = set()  # answered with 401 or 403
+        self._retried_after_refresh: set[str] = set()  # accounts tried again with newer credentials
+        self._skipped_for_refresh: set[str] = (
+            set()
+        )  # accounts whose token is being renewed, if others can serve
 
     def steps(self) -> RequestCoroutine[None]:
         """Forward until an answer has been relayed; raises what the client is to be told, or ClientGone."""
@@ -122,22 +124,22 @@ class Forwarder:
         """The first account to try, if it can be had at once."""
         if self._exchange.attempts:
             return None
-        return self._house.router.acquire_now(self._request, self._patience())
+        return self._context.router.acquire_now(self._request, self._patience())
 
     def _acquire(self) -> Optional[Lease]:
         """The next account to try; None when the kept answer is the best there is."""
-        if self._gave_up:
+        if self._must_relay:
             return None
         if self._pause:
             # Here, between two leases: a slot is not held while nothing is sent.
             self._hold.pause(self._pause)
             self._pause = 0.0
-        avoided, self._avoid = self._avoid, None
+        avoided, self._avoid_once = self._avoid_once, None
         if avoided is not None:
             with suppress(NoUsableAccountError):
                 beside = self._request._replace(tried=(*self._request.tried, avoided), detour=True)
                 return self._try_acquire(beside, NO_WAIT)
-        if self._locked_out:
+        if self._auth_failed:
             # Accounts that refuse their login are not worth waiting for: look before holding.
             try:
                 return self._try_acquire(self._request, NO_WAIT)
@@ -147,15 +149,15 @@ class Forwarder:
         try:
             return self._try_acquire(self._request, self._patience())
         except NoUsableAccountError as nothing:
-            if self._suspects.kept is not None:
+            if self._refusals.kept is not None:
                 return None
             raise self._no_account(nothing.decision) from None
 
     def _try_acquire(self, ask: RoutingRequest, patience: WaitLimits) -> Lease:
-        exchange, router = self._exchange, self._house.router
+        exchange, router = self._exchange, self._context.router
         exchange.waiting_since = time.monotonic()
         try:
-            waits = exchange.wait_recorder(self._house.clock, router.outlook)
+            waits = exchange.wait_recorder(self._context.clock, router.outlook)
             return router.acquire(ask, patience, self._hold.on_tick, waits)
         finally:
             exchange.end_wait()
@@ -166,44 +168,44 @@ class Forwarder:
         """Every account refused the login behind this request, or can't serve without a person's help."""
         if decision.account is not None:
             return False  # only busy
-        return all(e.account in self._locked_out or e.rule in NEEDS_OPERATOR for e in decision.excluded)
+        return all(e.account in self._auth_failed or e.rule in NEEDS_OPERATOR for e in decision.excluded)
 
     def _no_account(self, decision: Decision) -> TeamClaudeError:
         self._exchange.attempts.append(Attempt("", decision, note=decision.reason))
         final = self._is_final_refusal(decision)
-        now, names = self._house.clock(), self._house.router.names()
+        now, names = self._context.clock(), self._context.router.names()
         return no_account_error(decision, names, self._refusal_reasons, final, now, random.random())
 
     def _patience(self) -> WaitLimits:
         conversation = self._request.conversation
-        refused = conversation is not None and conversation in self._house.recently_refused
+        refused = conversation is not None and conversation in self._context.recently_refused
         if refused or not self._inference:
             return NO_WAIT
-        patience = self._house.wait_limits[self._exchange.facts.stream is True]
-        return self._suspects.patience(patience.remaining(self._house.clock() - self._exchange.at))
+        patience = self._context.wait_limits[self._exchange.facts.stream is True]
+        return self._refusals.patience(patience.remaining(self._context.clock() - self._exchange.at))
 
     # --- one attempt ----------------------------------------------------------------------------
 
     def _attempt(self, lease: Lease) -> RequestCoroutine[bool]:
         """True when the client has its answer."""
         # Asked before the token is taken: what is good now may be replaced, but not have ended.
-        is_good = self._house.token_manager.is_fresh(lease.account)
-        way = self._house.targets().target(lease.account)
+        is_good = self._context.token_manager.is_fresh(lease.account)
+        way = self._context.targets().target(lease.account)
         exchange, tap = self._exchange, None
         served, unsaid = False, None
         attempt = Attempt(way.name if way is not None else lease.account, lease.decision)
         exchange.attempts.append(attempt)
         logged = self._log.attempt(attempt.account) if self._log is not None else None
         try:
-            if not is_good and self._may_pass_over(lease):
+            if not is_good and self._may_skip_refresh(lease):
                 attempt.note = "its token is being renewed, and nothing is cached there"
                 return False
             if not is_good:
                 standing = yield partial(self._check_token, lease.account)
-                way = self._house.targets().target(lease.account)  # with the token that may be new
+                way = self._context.targets().target(lease.account)  # with the token that may be new
                 if way is not None and not standing:
                     attempt.note = standing.reason
-                    self._no_token(lease, standing)
+                    self._token_unusable(lease, standing)
                     return False
             if way is None:  # removed by a reload since it was chosen
                 self._exclude(lease, "no longer configured")
@@ -212,24 +214,24 @@ class Forwarder:
             attempt.status = answer.head.status
             if logged is not None:
                 logged.answered(answer.head.status, answer.head.reason, answer.head.headers)
-            reading = attempt.reading = read_quota(answer.head, self._house.clock())
+            reading = attempt.reading = read_quota(answer.head, self._context.clock())
             if answer.head.status >= 400:
-                yield partial(self._set_aside, lease, way, answer, reading, attempt)
+                yield partial(self._handle_refusal, lease, way, answer, reading, attempt)
                 return False
             kind = classify(answer.head.status, reading, self._inference)
             if answer.has_whole_body:
                 unsaid = (answer.head.status, reading)  # until it is sent: then all is told at once
             else:
-                self._house.router.apply_response(lease, answer.head.status, reading)
+                self._context.router.apply_response(lease, answer.head.status, reading)
             tap = make_tap(answer)
             as_it_is = yield from self._deliver(lease, answer, attempt.account, tap, kind)
             served = self._record_outcome(answer, kind, tap, as_it_is)
             if served and exchange.route.kind is PathKind.API:
-                record_owner(self._house.router, lease, exchange.head.method, exchange.route.path, tap.id)
+                record_owner(self._context.router, lease, exchange.head.method, exchange.route.path, tap.id)
             return True
         except StreamRefusedError as refused:
             attempt.note = str(refused)
-            self._refused_stream(lease, refused)
+            self._handle_stream_error(lease, refused)
             return False
         except (ConnectFailedError, UpstreamLostError) as lost:
             attempt.note = str(lost)
@@ -249,7 +251,7 @@ class Forwarder:
             price = price_of(model, self._config.pricing)
             exchange.cost = cost(exchange.usage, price)
             exchange.cost_estimated = is_estimated(exchange.usage, price)
-            self._house.router.release(lease, usage, model, served, unsaid)
+            self._context.router.release(lease, usage, model, served, unsaid)
 
     def _send(self, way: UpstreamTarget) -> RequestCoroutine[UpstreamResponse]:
         exchange = self._exchange
@@ -269,17 +271,17 @@ class Forwarder:
         def begun() -> None:
             self._streaming = True
             if served:
-                self._suspects.confirm(lease)
+                self._refusals.confirm(lease)
 
         probe = served and self._inference and self._refused_streams < MAX_REFUSED_STREAMS
         try:
-            if self._delivery.is_immediate(answer, tap):
-                unsent = yield Deferred(self._delivery.write_whole, answer, account, tap, begun)
+            if self._writer.is_immediate(answer, tap):
+                unsent = yield Deferred(self._writer.write_whole, answer, account, tap, begun)
                 if unsent:
                     yield partial(self._client.send, unsent)
                 as_it_is = True
             else:
-                as_it_is = yield partial(self._delivery.relay, answer, account, tap, probe, begun)
+                as_it_is = yield partial(self._writer.relay, answer, account, tap, probe, begun)
         except BaseException:
             answer.connection.close()
             raise
@@ -288,7 +290,7 @@ class Forwarder:
 
     # --- answers that lead on -------------------------------------------------------------------
 
-    def _set_aside(
+    def _handle_refusal(
         self,
         lease: Lease,
         way: UpstreamTarget,
@@ -300,31 +302,31 @@ class Forwarder:
         head, body = answer.head, self._transport.read_kept_body(answer)
         words = error_message(head, body)
         api_words = not needs_body(head.status) or is_api_error(head, body)
-        credit = self._house.router.trust_of(lease)
-        kind = self._house.router.apply_response(lease, head.status, reading, words, api_words)
+        credit = self._context.router.trust_of(lease)
+        kind = self._context.router.apply_response(lease, head.status, reading, words, api_words)
         attempt.note = words or kind.value
         self._refusal_reasons[lease.account] = f"{head.status} {attempt.note}"
         refusal = Refusal(kind, head.status, words, *credit)
-        step = self._suspects.add(lease, refusal, KeptResponse(answer, body, way.name))
+        step = self._refusals.add(lease, refusal, KeptResponse(answer, body, way.name))
         if kind is ResponseKind.UNAUTHORIZED:
-            self._refused_login(lease, way, words)
+            self._handle_401(lease, way, words)
         elif kind is ResponseKind.FORBIDDEN:
-            self._locked_out.add(lease.account)
+            self._auth_failed.add(lease.account)
         elif step.action is Action.ANOTHER:
             self._exclude(lease, "")
-        elif step.action is Action.OTHERS and self._house.router.is_open(lease):
+        elif step.action is Action.OTHERS and self._context.router.is_open(lease):
             # It refused, but nothing we know keeps it from being taken again at once: a hot loop.
             self._exclude(lease, attempt.note)
         self._pause = step.pause
-        self._avoid = lease.account if step.elsewhere else None
-        self._gave_up = step.action is Action.RELAY
+        self._avoid_once = lease.account if step.elsewhere else None
+        self._must_relay = step.action is Action.RELAY
 
     def _relay_kept(self) -> None:
         """Nobody served it: what the API said of it is the answer."""
-        kept = self._suspects.kept
+        kept = self._refusals.kept
         assert kept is not None
-        self._suspects.dismiss()
-        self._delivery.relay_kept(kept)
+        self._refusals.dismiss()
+        self._writer.relay_kept(kept)
 
     def _exclude(self, lease: Lease, why: str) -> None:
         if why:
@@ -332,58 +334,58 @@ class Forwarder:
         if lease.account not in self._request.tried:
             self._request = self._request._replace(tried=(*self._request.tried, lease.account))
 
-    def _may_pass_over(self, lease: Lease) -> bool:
+    def _may_skip_refresh(self, lease: Lease) -> bool:
         """Its token must be renewed first: what has nothing cached there goes on at once, if it can."""
-        keeper, key = self._house.token_manager, lease.account
-        cached = self._house.router.cached_prefix(self._request)
-        if cached or key in self._passed_over or not keeper.must_wait(key):
+        keeper, key = self._context.token_manager, lease.account
+        cached = self._context.router.cached_prefix(self._request)
+        if cached or key in self._skipped_for_refresh or not keeper.must_wait(key):
             return False
-        self._passed_over.add(key)
-        self._avoid = key
+        self._skipped_for_refresh.add(key)
+        self._avoid_once = key
         keeper.refresh_in_background(key)
         return True
 
-    def _refused_login(self, lease: Lease, way: UpstreamTarget, words: str) -> None:
+    def _handle_401(self, lease: Lease, way: UpstreamTarget, words: str) -> None:
         standing = Usability(False, words or "the API refused its credentials (401)")
-        if lease.account not in self._renewed:
-            self._renewed.add(lease.account)
+        if lease.account not in self._retried_after_refresh:
+            self._retried_after_refresh.add(lease.account)
             if way.credential.kind == "oauth":
                 key, failed = lease.account, way.credential.secret
-                standing = self._renewing(lambda: self._house.token_manager.after_401(key, failed))
+                standing = self._refresh_token(lambda: self._context.token_manager.after_401(key, failed))
             else:  # a reload may have brought another key meanwhile
-                current = self._house.targets().target(lease.account)
+                current = self._context.targets().target(lease.account)
                 standing = standing._replace(usable=current is not None and current != way)
         if not standing:
-            self._no_token(lease, standing)
+            self._token_unusable(lease, standing)
 
     def _check_token(self, key: str) -> Usability:
         """Whether the account's token is good; a renewal that must be waited for does not hide the client."""
-        keeper = self._house.token_manager
+        keeper = self._context.token_manager
         if keeper.must_wait(key):
-            return self._renewing(lambda: keeper.before_dispatch(key))
+            return self._refresh_token(lambda: keeper.before_dispatch(key))
         return keeper.before_dispatch(key)
 
-    def _renewing(self, renewal: Callable[[], Usability]) -> Usability:
+    def _refresh_token(self, renewal: Callable[[], Usability]) -> Usability:
         with self._exchange.pausing("renewal of its token"):
             return run_in_thread(renewal, self._hold.on_tick)
 
-    def _no_token(self, lease: Lease, standing: Usability) -> None:
+    def _token_unusable(self, lease: Lease, standing: Usability) -> None:
         """The account can't be used now, or not before a person has helped."""
         self._refusal_reasons[lease.account] = standing.reason
         if standing.retry_at is not None:
-            self._house.router.bench_login(lease.account, standing.retry_at, standing.reason)
+            self._context.router.bench_login(lease.account, standing.retry_at, standing.reason)
             return
-        self._locked_out.add(lease.account)
-        self._house.router.mark_auth_failed(lease, standing.reason)
+        self._auth_failed.add(lease.account)
+        self._context.router.mark_auth_failed(lease, standing.reason)
 
-    def _refused_stream(self, lease: Lease, refused: StreamRefusedError) -> None:
+    def _handle_stream_error(self, lease: Lease, refused: StreamRefusedError) -> None:
         """An error event before anything was relayed: as the same error with a status would be."""
         self._refused_streams += 1
         is_limit = refused.kind == "rate_limit_error"
-        self._house.router.apply_response(lease, 429 if is_limit else 529, QuotaReading({}))
+        self._context.router.apply_response(lease, 429 if is_limit else 529, QuotaReading({}))
         if is_limit or self._refused_streams == MAX_REFUSED_STREAMS:
             self._refusal_reasons[lease.account] = str(refused)
-            self._avoid = lease.account  # an error that lasts may be this account's own
+            self._avoid_once = lease.account  # an error that lasts may be this account's own
         self._pause = FIRST_BACKOFF_SEC
 
     # --- ends ---------------------------------------------------------------------------------------
@@ -407,7 +409,7 @@ class Forwarder:
 
     def _end_hold(self, error: TeamClaudeError) -> None:
         """The error of a request whose hold has begun its answer."""
-        self._delivery.send_error_event(error)
+        self._writer.send_error_event(error)
         if isinstance(error, NoAccountAvailableError) and self._request.conversation is not None:
-            self._house.recently_refused.add(self._request.conversation)
+            self._context.recently_refused.add(self._request.conversation)
         self._exchange.end(outcome_of(error), str(error))

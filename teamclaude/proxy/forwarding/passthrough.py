@@ -31,7 +31,7 @@ from .context import RequestContext
 
 __all__ = ["pass_through", "pass_websocket"]
 
-_SWITCHES = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
+_UPGRADE_FIELDS = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
 
 
 def pass_through(
@@ -71,7 +71,7 @@ def pass_websocket(
     headers = upstream_request_headers(
         head, Credential("client"), book.origin.authority, Framing(BodyKind.NONE), context.is_proxy_secret
     )
-    request = render_request(head.method, book.prefix + head.target, [*headers, *_SWITCHES])
+    request = render_request(head.method, book.prefix + head.target, [*headers, *_UPGRADE_FIELDS])
     connection = context.pool.open(book.origin, client.watch)
     try:
         connection.send(request, b"", client.watch)
@@ -82,7 +82,7 @@ def pass_websocket(
             _relay(context, exchange, client, log, answer)
             exchange.end(Outcome.SERVED if answer.head.status < 400 else Outcome.UPSTREAM_ERROR)
             return
-        fields = [*client_response_headers(answer.head, answer.framing), *_SWITCHES]
+        fields = [*client_response_headers(answer.head, answer.framing), *_UPGRADE_FIELDS]
         if log is not None:
             log.answered(answer.head.status, answer.head.reason, fields)
         exchange.response_started(answer.head.status)

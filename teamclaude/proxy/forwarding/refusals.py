@@ -27,7 +27,7 @@ from .retry import Action, Refusal, RetryConditions, RetryState, Step, next_step
 __all__ = ["Refusals"]
 
 
-class _Suspect(NamedTuple):
+class _OpenRefusal(NamedTuple):
     lease: Lease
     refusal: Refusal
     kept: KeptResponse
@@ -37,10 +37,10 @@ class Refusals:
     """Of one request; `kept` is the answer to relay when nobody serves it."""
 
     def __init__(self, context: RequestContext, exchange: Exchange) -> None:
-        self._house = context
+        self._context = context
         self._exchange = exchange
         self._retry = RetryState()
-        self._open: list[_Suspect] = []  # in the order of the state's suspicions
+        self._open: list[_OpenRefusal] = []  # in the order of the state's suspicions
         self._last: Optional[KeptResponse] = None  # of what is no suspicion
         self._all_asked = False
 
@@ -51,10 +51,10 @@ class Refusals:
 
     def add(self, lease: Lease, refusal: Refusal, kept: KeptResponse) -> Step:
         """One more refusal: what the request does next."""
-        self._retry, step = next_step(self._retry, refusal, self._situation(refusal))
+        self._retry, step = next_step(self._retry, refusal, self._conditions(refusal))
         self._all_asked = step.action is Action.ANOTHER  # unless one more is found
         if self._retry.ambiguous and self._retry.ambiguous[-1] is refusal:
-            self._open.append(_Suspect(lease, refusal, kept))
+            self._open.append(_OpenRefusal(lease, refusal, kept))
         elif step.action in (Action.RELAY, Action.AGAIN):
             self._last = kept
         else:
@@ -67,40 +67,40 @@ class Refusals:
             return patience
         if all(suspect.refusal.kind is ResponseKind.BARE for suspect in self._open):
             return patience.for_slot_only()
-        return patience.for_slot_only(self._house.config.upstream_retry_budget_sec)
+        return patience.for_slot_only(self._context.config.upstream_retry_budget_sec)
 
     def confirm(self, server: Lease) -> None:
         """This account serves the request."""
         for suspect in self._open:
-            self._house.recently_refused.discard(self._key(suspect.refusal))
-            self._house.recently_refused.discard(self._kind_key(suspect.refusal))
+            self._context.recently_refused.discard(self._key(suspect.refusal))
+            self._context.recently_refused.discard(self._shared_key(suspect.refusal))
             if not suspect.lease.request.needs_slot or suspect.lease.account == server.account:
                 continue
             if suspect.refusal.kind is ResponseKind.BARE:
-                self._house.router.confirm_account_429(suspect.lease)
+                self._context.router.confirm_account_429(suspect.lease)
             elif suspect.refusal.kind is ResponseKind.CREDENTIAL:
-                self._house.router.sideline(suspect.lease, suspect.refusal.words)
+                self._context.router.sideline(suspect.lease, suspect.refusal.words)
         self._open.clear()
 
     def dismiss(self) -> None:
         """Nobody serves it: that counts as the request's own fault."""
         if self._open:
-            self._house.router.dismiss_suspicion([suspect.lease for suspect in self._open])
+            self._context.router.dismiss_suspicion([suspect.lease for suspect in self._open])
         for place, suspect in enumerate(self._open):
             if any(suspect.refusal.is_like(other.refusal) for other in self._open[:place]):
-                self._house.recently_refused.add(self._key(suspect.refusal))
+                self._context.recently_refused.add(self._key(suspect.refusal))
                 if self._all_asked and place > 1:
-                    self._house.recently_refused.add(self._kind_key(suspect.refusal))
+                    self._context.recently_refused.add(self._shared_key(suspect.refusal))
 
-    def _situation(self, refusal: Refusal) -> RetryConditions:
+    def _conditions(self, refusal: Refusal) -> RetryConditions:
         exchange = self._exchange
         return RetryConditions(
             inference=exchange.route.kind is PathKind.INFERENCE,
             elapsed=time.monotonic() - exchange.started,
-            budget=self._house.config.upstream_retry_budget_sec,
-            prefix=self._house.router.cached_prefix(exchange.routing_request),
-            may_hop=self._key(refusal) not in self._house.recently_refused,
-            may_doubt=self._kind_key(refusal) not in self._house.recently_refused,
+            budget=self._context.config.upstream_retry_budget_sec,
+            prefix=self._context.router.cached_prefix(exchange.routing_request),
+            may_hop=self._key(refusal) not in self._context.recently_refused,
+            may_doubt=self._shared_key(refusal) not in self._context.recently_refused,
             jitter=random.random(),
         )
 
@@ -117,7 +117,7 @@ class Refusals:
             refusal.normalized_words,
         )
 
-    def _kind_key(self, refusal: Refusal) -> tuple[object, ...]:
+    def _shared_key(self, refusal: Refusal) -> tuple[object, ...]:
         """What is alike, whoever asks."""
         return (
             refusal.kind,

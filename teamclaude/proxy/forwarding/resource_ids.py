@@ -16,13 +16,13 @@ from .router import Router
 __all__ = ["ids_in_body", "deletes_id", "created_id", "id_in_path", "record_owner"]
 
 _SEARCH_BYTES = 1 << 20  # what is searched in one go: about 1 ms
-_LONGEST = 256  # of a member with an id
-_LONGEST_ID = 128
+_MAX_MEMBER_BYTES = 256  # of a member with an id
+_MAX_ID_CHARS = 128
 
 Buffer = Union[bytes, bytearray, memoryview]
 
-_MAKERS = ("/v1/files", "/v1/messages/batches", "/v1/skills")
-_ID = re.compile(rf"(?:{'|'.join(_MAKERS)})/([^/]{{1,384}})(?:/|\Z)")
+_CREATING_PATHS = ("/v1/files", "/v1/messages/batches", "/v1/skills")
+_ID = re.compile(rf"(?:{'|'.join(_CREATING_PATHS)})/([^/]{{1,384}})(?:/|\Z)")
 # In a request's body: {"source": {"type": "file", "file_id": ...}}, {"type": "container_upload", ...} and
 # {"skills": [{"skill_id": ...}]}.  A tool may be called with a `file_id`, too: that has no such type.
 _MEMBER = rb'"%b"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}"(%b)"'
@@ -36,12 +36,12 @@ def id_in_path(path: str) -> Optional[str]:
     """The id that a path names; None where it names none."""
     found = _ID.match(path)
     id = unquote(found[1]) if found is not None else ""
-    return id if 0 < len(id) <= _LONGEST_ID else None
+    return id if 0 < len(id) <= _MAX_ID_CHARS else None
 
 
 def created_id(method: str, path: str, id: Optional[str]) -> Optional[str]:
     """The id that a served request has made, `id` being that of its answer's JSON."""
-    return id if method == "POST" and path in _MAKERS else None
+    return id if method == "POST" and path in _CREATING_PATHS else None
 
 
 def deletes_id(method: str, path: str) -> bool:
@@ -72,9 +72,11 @@ def ids_in_body(body: Buffer) -> list[str]:
 def _first(pattern: re.Pattern[bytes], kinds: re.Pattern[bytes], body: Buffer) -> Optional[re.Match[bytes]]:
     """The first one in an object of one of these types; between parts other threads have their turn."""
     for at in range(0, max(1, len(body)), _SEARCH_BYTES):
-        for found in pattern.finditer(body, at, at + _SEARCH_BYTES + _LONGEST):
-            before = bytes(body[max(0, found.start() - _LONGEST) : found.start()]).rpartition(b"{")[2]
-            after = bytes(body[found.end() : found.end() + _LONGEST]).partition(b"}")[0]
+        for found in pattern.finditer(body, at, at + _SEARCH_BYTES + _MAX_MEMBER_BYTES):
+            before = bytes(body[max(0, found.start() - _MAX_MEMBER_BYTES) : found.start()]).rpartition(b"{")[
+                2
+            ]
+            after = bytes(body[found.end() : found.end() + _MAX_MEMBER_BYTES]).partition(b"}")[0]
             if kinds.search(before + after):
                 return found
     return None

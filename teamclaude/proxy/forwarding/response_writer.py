@@ -62,7 +62,7 @@ class KeptResponse:
     @property
     def is_whole(self) -> bool:
         """All of it has come, as far as its framing and its content tell."""
-        return self.answer.complete and not _ends_early(self)
+        return self.answer.complete and not _is_cut_short(self)
 
     @property
     def client_body(self) -> bytes:
@@ -95,7 +95,7 @@ class ResponseWriter:
         self._log = log
         self._hold = hold
         self._idle_sec = idle_sec
-        self._ferry = event_loop
+        self._event_loop = event_loop
 
     def is_immediate(self, answer: UpstreamResponse, tap: UsageTap) -> bool:
         """All of the answer is here, and it is one that is sent as it is: `tell` will do."""
@@ -129,10 +129,10 @@ class ResponseWriter:
         `begun` is called when it is certain that this is the answer, before its first byte is sent.
         Raises StreamRefused (only with `probe`), UpstreamLost or ClientGone.
         """
-        if self._hold.committed and not _fits_a_hold(answer, tap):
-            self._as_event(answer, tap)
+        if self._hold.committed and not _fits_held_stream(answer, tap):
+            self._write_as_event(answer, tap)
             return False
-        first = self._first_pieces(answer) if probe and tap.is_stream else None
+        first = self._read_first_event(answer) if probe and tap.is_stream else None
         on_start()
         head, framing = b"", self._hold.framing
         if not self._hold.committed:
@@ -142,7 +142,7 @@ class ResponseWriter:
         observers: list[Observer] = [tap.feed]
         if self._log is not None:
             observers.append(self._log.response.add)
-        ferry = self._ferry if tap.is_stream else None  # another body has its end in sight
+        ferry = self._event_loop if tap.is_stream else None  # another body has its end in sight
         is_cut = partial(self._is_cut, tap)
         relay(answer, self._client, head, framing, observers, self._idle_sec, first, ferry, is_cut)
         return True
@@ -163,12 +163,12 @@ class ResponseWriter:
         if self._hold.committed:
             self._hold.end_with(error_document(head, body))
         else:
-            refusal_head, body = self._refusal(kept)
+            refusal_head, body = self._kept_response(kept)
             self._exchange.response_started(head.status)
             self._client.send(refusal_head + body)
         self._exchange.end(Outcome.UPSTREAM_ERROR, f"{kept.answer.head.status}")
 
-    def _refusal(self, kept: KeptResponse) -> tuple[bytes, bytes]:
+    def _kept_response(self, kept: KeptResponse) -> tuple[bytes, bytes]:
         """Head and body of a refusal, by rule 4; what had to be decompressed or is ours is not coded."""
         answer, body, recoded = kept.answer, kept.client_body, not kept.is_whole
         if not recoded:
@@ -186,7 +186,7 @@ class ResponseWriter:
             self._hold.refuse(error)
         return self._hold.committed
 
-    def _first_pieces(self, answer: UpstreamResponse) -> Optional[list[Buffer]]:
+    def _read_first_event(self, answer: UpstreamResponse) -> Optional[list[Buffer]]:
         """The beginning of a stream up to its first whole event, as far as that comes soon.
 
         It may come in many pieces, and the first ones of a compressed stream may hold no event yet.  Raises
@@ -215,7 +215,7 @@ class ResponseWriter:
             return tap.first_event == "message_start" and tap.is_cut  # others end in their own way
         return tap.is_cut
 
-    def _as_event(self, answer: UpstreamResponse, tap: UsageTap) -> None:
+    def _write_as_event(self, answer: UpstreamResponse, tap: UsageTap) -> None:
         """An answer that is no stream, for a client that was promised one."""
         body = bytearray()
         while not answer.complete and len(body) < MAX_EVENT_BYTES:
@@ -245,13 +245,13 @@ def make_tap(answer: UpstreamResponse) -> UsageTap:
     return UsageTap(head.get("content-type"), head.get("content-encoding"), until_close)
 
 
-def _fits_a_hold(answer: UpstreamResponse, tap: UsageTap) -> bool:
+def _fits_held_stream(answer: UpstreamResponse, tap: UsageTap) -> bool:
     """A stream as it is: the head that a hold has sent names no content-encoding."""
     plain = is_identity(answer.head.get("content-encoding"))
     return answer.head.status < 300 and tap.is_stream and plain
 
 
-def _ends_early(kept: KeptResponse) -> bool:
+def _is_cut_short(kept: KeptResponse) -> bool:
     head = kept.answer.head
     if kept.answer.framing.kind is not BodyKind.UNTIL_CLOSE:
         return False

@@ -111,7 +111,7 @@ def next_step(state: RetryState, refusal: Refusal, now: RetryConditions) -> tupl
     """Decide about one more refusal."""
     following = MEANINGS[refusal.kind].next
     if following in (NextStep.HOP_ONCE, NextStep.EACH_ONCE):
-        return _suspect(state, refusal, now)
+        return _ask_another(state, refusal, now)
     if following is NextStep.RETRY_LATER:
         return _back_off(state, now) if now.inference else (state, Step(Action.RELAY))
     if following is NextStep.RELAY:
@@ -119,7 +119,7 @@ def next_step(state: RetryState, refusal: Refusal, now: RetryConditions) -> tupl
     return state, Step(Action.OTHERS)
 
 
-def _suspect(state: RetryState, refusal: Refusal, now: RetryConditions) -> tuple[RetryState, Step]:
+def _ask_another(state: RetryState, refusal: Refusal, now: RetryConditions) -> tuple[RetryState, Step]:
     """It may be about the account or about the request: another account's answer tells."""
     before = state.ambiguous
     state = state._replace(ambiguous=(*before, refusal))

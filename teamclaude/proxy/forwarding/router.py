@@ -49,7 +49,7 @@ class NoUsableAccountError(Exception):
         self.waited = waited
 
 
-class _Sleeper(Waiter):
+class _SleepingWaiter(Waiter):
     """A waiter whose thread sleeps until it is served."""
 
     woken: threading.Condition  # once it stands in line: most never do, and it takes 3 us to make
@@ -68,12 +68,12 @@ class Router:
     ) -> None:
         self._fleet = fleet
         self._clock = clock
-        self._roll = jitter
+        self._jitter = jitter
         self._max_held = max_held
-        self._changed = on_change
+        self._on_change = on_change
         self._lock = threading.Lock()
         self._queue = WaitQueue(fleet)
-        self._asleep: dict[Waiter, _Sleeper] = {}
+        self._sleeping: dict[Waiter, _SleepingWaiter] = {}
         self._draining = False
 
     # --- leases -------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ class Router:
         """
         with self._lock:
             now = self._clock()
-            waiter = self._newcomer(ask, patience, now)
+            waiter = self._try_enter(ask, patience, now)
             if waiter.lease is not None:
                 return waiter.lease
             self._check_patience(waiter, now)
@@ -103,10 +103,10 @@ class Router:
                 )
             waiter.woken = threading.Condition(self._lock)
             self._queue.waiters.append(waiter)
-            self._asleep[waiter] = waiter
+            self._sleeping[waiter] = waiter
         try:
             on_wait(waiter)
-            return self._stand_in_line(waiter, check_client)
+            return self._wait_in_queue(waiter, check_client)
         except BaseException:
             self._leave_queue(waiter)
             raise
@@ -114,56 +114,56 @@ class Router:
     def acquire_now(self, ask: RoutingRequest, patience: WaitLimits) -> Optional[Lease]:
         """As `acquire`, but None at once when it would take longer or can't be."""
         with self._lock:
-            return self._newcomer(ask, patience, self._clock()).lease
+            return self._try_enter(ask, patience, self._clock()).lease
 
-    def _newcomer(self, ask: RoutingRequest, patience: WaitLimits, now: float) -> _Sleeper:
-        waiter = _Sleeper(ask, patience, now)
+    def _try_enter(self, ask: RoutingRequest, patience: WaitLimits, now: float) -> _SleepingWaiter:
+        waiter = _SleepingWaiter(ask, patience, now)
         served = self._queue.enter(waiter, now)
         if served:
             self._wake(served)
         if waiter.lease is not None:
-            self._changed()
+            self._on_change()
         return waiter
 
-    def _stand_in_line(self, waiter: _Sleeper, check_client: Callable[[], None]) -> Lease:
+    def _wait_in_queue(self, waiter: _SleepingWaiter, check_client: Callable[[], None]) -> Lease:
         while True:
             with self._lock:
                 if waiter.lease is None:
-                    waiter.woken.wait(self._nap(waiter))
+                    waiter.woken.wait(self._sleep_sec(waiter))
                 now = self._clock()
                 if waiter.lease is None and waiter.is_due(now):
-                    self._serve_line(now)
+                    self._serve_queue(now)
                 if waiter.lease is not None:
-                    self._changed()
+                    self._on_change()
                     return waiter.lease
                 self._check_patience(waiter, now)
             check_client()
 
-    def _leave_queue(self, waiter: _Sleeper) -> None:
+    def _leave_queue(self, waiter: _SleepingWaiter) -> None:
         with self._lock:
-            self._asleep.pop(waiter, None)
+            self._sleeping.pop(waiter, None)
             with suppress(ValueError):
                 self._queue.waiters.remove(waiter)
             if waiter.lease is not None:  # granted in the same instant as its client left
                 self._fleet.settle_lease(waiter.lease, self._clock())
-            self._serve_line(self._clock())
+            self._serve_queue(self._clock())
 
-    def _nap(self, waiter: _Sleeper) -> float:
+    def _sleep_sec(self, waiter: _SleepingWaiter) -> float:
         until = waiter.wait.until if waiter.wait is not None else float("inf")
         return max(0.001, min(CLIENT_CHECK_SEC, until - self._clock()))
 
-    def _check_patience(self, waiter: _Sleeper, now: float) -> None:
+    def _check_patience(self, waiter: _SleepingWaiter, now: float) -> None:
         assert waiter.wait is not None
         self.check_draining()
         if self._queue.is_hopeless(waiter, now):
             raise NoUsableAccountError(waiter.wait.decision, now - waiter.since)
 
-    def _serve_line(self, now: float) -> None:
+    def _serve_queue(self, now: float) -> None:
         self._wake(self._queue.serve(now))
 
     def _wake(self, served: Iterable[Waiter]) -> None:
         for waiter in served:
-            self._asleep.pop(waiter).woken.notify()
+            self._sleeping.pop(waiter).woken.notify()
 
     # --- what happens to leases -----------------------------------------------------------------
 
@@ -172,14 +172,14 @@ class Router:
     ) -> ResponseKind:
         with self._lock:
             now = self._clock()
-            kind = self._fleet.record_response(lease, status, reading, now, self._roll(), words, api_words)
+            kind = self._fleet.record_response(lease, status, reading, now, self._jitter(), words, api_words)
             self._after_change(now, lease.account if kind is ResponseKind.SERVED else None)
             return kind
 
     def confirm_account_429(self, lease: Lease) -> None:
         with self._lock:
             now = self._clock()
-            self._fleet.confirm_account_429(lease, now, self._roll())
+            self._fleet.confirm_account_429(lease, now, self._jitter())
             self._after_change(now)
 
     def sideline(self, lease: Lease, words: str) -> None:
@@ -242,7 +242,7 @@ class Router:
             if answer is None:
                 self._fleet.settle_lease(lease, now, usage, model, served)
             else:
-                self._fleet.record_and_settle(lease, *answer, now, self._roll(), usage, model, served)
+                self._fleet.record_and_settle(lease, *answer, now, self._jitter(), usage, model, served)
             self._after_change(now, lease.account if answer is None or answer[0] < 300 else None)
 
     def _after_change(self, now: float, account: Optional[str] = None) -> None:
@@ -250,7 +250,7 @@ class Router:
         if self._queue.waiters:
             known = account in self._fleet.accounts  # else it has another key since a reload
             self._wake(self._queue.serve(now, account if known else None))
-        self._changed()
+        self._on_change()
 
     # --- the operator ---------------------------------------------------------------------------
 
@@ -279,7 +279,7 @@ class Router:
         """Send everybody in line away; nobody is admitted to it any more."""
         with self._lock:
             self._draining = True
-            for waiter in self._asleep.values():
+            for waiter in self._sleeping.values():
                 waiter.woken.notify()
 
     def check_draining(self) -> None:
@@ -290,7 +290,7 @@ class Router:
     def clock_moved(self) -> None:
         """The clock was moved: look at the line again."""
         with self._lock:
-            self._serve_line(self._clock())
+            self._serve_queue(self._clock())
 
     # --- readers ----------------------------------------------------------------------------------
 
@@ -321,13 +321,13 @@ class Router:
         """The lease's account has made this id, or has shown that it is its own."""
         with self._lock:
             self._fleet.owners.record(id, lease.account)
-            self._changed()
+            self._on_change()
 
     def forget_owner(self, id: str) -> None:
         """It was deleted."""
         with self._lock:
             self._fleet.owners.discard(id)
-            self._changed()
+            self._on_change()
 
     @property
     def knows_owners(self) -> bool:

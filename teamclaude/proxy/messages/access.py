@@ -44,7 +44,7 @@ _AUTHORITY = re.compile(
     r"(?:\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)(?:%[^\]]*)?\]|([0-9A-Za-z._-]+?)\.?)(?::([0-9]{0,5}))?"
 )
 _DEFAULT_PORT = {"http": 80, "https": 443}
-_HOW_TO = (
+_KEY_HINT = (
     "this proxy needs its key: send it as 'Authorization: Bearer <key>' (Claude Code: ANTHROPIC_AUTH_TOKEN) "
     "or as 'x-teamclaude-key: <key>' (x-api-key works too); `teamclaude env` prints it"
 )
@@ -78,13 +78,13 @@ class AccessPolicy:
         keys = [(None, config.api_key), *((client.name, client.key) for client in config.clients)]
         self._keys = [(name, key.encode()) for name, key in keys if key]
         self._trust_loopback = config.trust_loopback
-        allowed = [_configured("allowedHosts", name) for name in config.allowed_hosts]
+        allowed = [_configured_host("allowedHosts", name) for name in config.allowed_hosts]
         self._host_names = {"localhost", *(name for name in allowed if not name.startswith("."))}
-        self._endings = tuple(name for name in allowed if name.startswith("."))
+        self._host_suffixes = tuple(name for name in allowed if name.startswith("."))
         for host in (config.host, listens_on):
             # A wildcard address is no name: pages reach us as http://0.0.0.0 in some browsers.
             if host not in ("", "0.0.0.0", "::", "[::]"):
-                self._host_names.add(_configured("host", host))
+                self._host_names.add(_configured_host("host", host))
 
     def authorize(
         self, head: RequestHead, peer_ip: str, same_user: Callable[[], bool | None], local_ip: str = ""
@@ -98,7 +98,7 @@ class AccessPolicy:
         if not visitor.authenticated:
             refusal = self._why_not_exempt(head, peer_ip, same_user)
             if refusal is not None:
-                raise UnauthorizedError(_HOW_TO + refusal)
+                raise UnauthorizedError(_KEY_HINT + refusal)
         return visitor
 
     def check_origin(self, head: RequestHead, local_ip: str = "", any_host: bool = False) -> Caller:
@@ -108,7 +108,7 @@ class AccessPolicy:
         """
         host = _named_host(head)
         visitor = self._identify(head)
-        if host is not None and not (visitor.authenticated or any_host or self._is_ours(host, local_ip)):
+        if host is not None and not (visitor.authenticated or any_host or self._is_own_host(host, local_ip)):
             raise MisdirectedRequestError(
                 f"'{host.host[:80]}' is not a name of this proxy; if it should be, add it to "
                 "proxy.allowedHosts, or send the key"
@@ -119,17 +119,17 @@ class AccessPolicy:
 
     def is_proxy_secret(self, value: str) -> bool:
         """Whether a credential field's value is one of our own keys, with or without `Bearer`."""
-        return self._match([value.strip(), _bearer(value)]) is not None
+        return self._match([value.strip(), _bearer_token(value)]) is not None
 
-    def _is_ours(self, host: _Authority, local_ip: str) -> bool:
+    def _is_own_host(self, host: _Authority, local_ip: str) -> bool:
         name = host.host
-        if host.loopback or name in self._host_names or name.endswith(self._endings):
+        if host.loopback or name in self._host_names or name.endswith(self._host_suffixes):
             return True
-        return bool(local_ip) and name == _spelled(local_ip)
+        return bool(local_ip) and name == _canonical_host(local_ip)
 
     def _identify(self, head: RequestHead) -> Caller:
         presented = [value for field in _KEY_FIELDS for value in head.get_all(field)]
-        presented += [_bearer(value) for value in head.get_all("authorization")]
+        presented += [_bearer_token(value) for value in head.get_all("authorization")]
         return self._match(presented) or Caller(None, False)
 
     def _match(self, presented: list[str]) -> Caller | None:
@@ -205,21 +205,21 @@ def _parse_authority(value: str) -> _Authority | None:
     match = _AUTHORITY.fullmatch(value)
     if match is None:
         return None
-    host = _spelled((match[1] or match[2]).lower())
+    host = _canonical_host((match[1] or match[2]).lower())
     return _Authority(host, int(match[3]) if match[3] else None, is_loopback(host))
 
 
-def _spelled(host: str) -> str:
+def _canonical_host(host: str) -> str:
     """A name as it is; an address in one of its many spellings, without a zone, v4 if it is v4-mapped."""
     with contextlib.suppress(ValueError):
         return str(parse_ip(host))
     return host
 
 
-def _configured(key: str, entry: str) -> str:
+def _configured_host(key: str, entry: str) -> str:
     """The name in this entry; `*.example`, whatever ends like that, as `.example`."""
     if key == "allowedHosts" and entry.startswith("*.") and "*" not in entry[2:]:
-        return "." + _configured(key, entry[2:])
+        return "." + _configured_host(key, entry[2:])
     bare_v6 = entry.count(":") > 1 and not entry.startswith("[")
     authority = _parse_authority(f"[{entry}]" if bare_v6 else entry)
     if authority is None:
@@ -227,7 +227,7 @@ def _configured(key: str, entry: str) -> str:
     return authority.host
 
 
-def _bearer(value: str) -> str:
+def _bearer_token(value: str) -> str:
     """The token of an Authorization value; empty for another scheme."""
     scheme, _, token = value.strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""

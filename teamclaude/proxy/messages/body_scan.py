@@ -32,7 +32,7 @@ Body = Union[bytes, bytearray, mmap.mmap]
 # Up to here the standard parser is the quickest way.
 _SMALL_BYTES = 4096
 # The longest value, and the longest end of a body, that is decoded.
-_LONGEST = 65536
+_MAX_VALUE_BYTES = 65536
 # Up to here the standard parser is the second way; beyond, it would hold the interpreter for too long
 # and take several times the body's memory.
 _MEDIUM_BYTES = 1 << 20
@@ -58,7 +58,7 @@ _SCALAR = re.compile(rb'[^ \t\r\n,\[\]{}":]{1,64}')
 # The inside of a string.  Its repeat is bounded because the matcher keeps state for every round.
 _TEXT = re.compile(rb'[^"\\]*(?:\\.[^"\\]*){0,500}', re.DOTALL)
 # Everything up to the next bracket or string with an escape in it: plain strings are the most frequent.
-_FLAT = re.compile(rb'[^"\[\]{}]*(?:"[^"\\]*"[^"\[\]{}]*){0,500}')
+_UNNESTED = re.compile(rb'[^"\[\]{}]*(?:"[^"\\]*"[^"\[\]{}]*){0,500}')
 
 _SESSION_ID = re.compile(r"[0-9A-Za-z._:-]{1,128}")
 _TTL = re.compile(rb'"ttl"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}\Z')
@@ -84,16 +84,16 @@ def scan_body(body: bytes | bytearray | memoryview, with_session: bool = True) -
     `with_session` False: its session is known already (4 us less).
     """
     data = _whole(body)
-    fields = _decoded(data[:]) if len(data) <= _SMALL_BYTES else _Walk(data).top_level()
+    fields = _decoded(data[:]) if len(data) <= _SMALL_BYTES else _JsonWalker(data).top_level()
     if not isinstance(fields, dict):
         return NO_FACTS
     get = fields.get
     stream, max_tokens = get("stream"), get("max_tokens")
     return BodyFacts(
-        _word(get("model")),
+        _printable(get("model")),
         stream if isinstance(stream, bool) else None,
         _session_of(_member(get("metadata"), "user_id")) if with_session else None,
-        _word(_member(get("output_config"), "effort")) if "output_config" in fields else None,
+        _printable(_member(get("output_config"), "effort")) if "output_config" in fields else None,
         _has_one_hour_cache(data),
         max_tokens if type(max_tokens) is int else None,
     )
@@ -110,7 +110,7 @@ def cache_digests(body: bytes | bytearray | memoryview, model: str | None) -> tu
     if _rfind(data, b'"cache_control"', 0, len(data)) < 0:
         return ()
     if len(data) > _PARSED_FOR_DIGESTS:
-        return (_digest(model, data[:_LONGEST]),)
+        return (_digest(model, data[:_MAX_VALUE_BYTES]),)
     fields = _decoded(data[:])
     if not isinstance(fields, dict):
         return ()
@@ -153,7 +153,7 @@ def _member(value: Any, key: str) -> Any:
     return value.get(key) if isinstance(value, dict) else None
 
 
-def _word(value: Any) -> str | None:
+def _printable(value: Any) -> str | None:
     """A text that is fit to be shown in one line."""
     return value if isinstance(value, str) and 0 < len(value) <= 256 and value.isprintable() else None
 
@@ -195,11 +195,11 @@ def _rfind(body: Body, text: bytes, start: int, end: int) -> int:
     return body.rfind(text, start, end)
 
 
-class _Stop(Exception):
+class _WalkStoppedError(Exception):
     """The walk can't go on: the end of what may be looked at, malformed, or over the budget."""
 
 
-class _Walk:
+class _JsonWalker:
     """Moves over a JSON object without building it; positions are indexes into the body."""
 
     def __init__(self, body: Body) -> None:
@@ -236,7 +236,7 @@ class _Walk:
     def _parse_tail(self, front: int) -> int:
         """Take the members from the last `"metadata"` on; where they begin, or the end of the body."""
         at = self._body.rfind(b'"metadata"', front)
-        if at < 0 or self._end - at > _LONGEST or self._body[at - 1] == _BACKSLASH:
+        if at < 0 or self._end - at > _MAX_VALUE_BYTES or self._body[at - 1] == _BACKSLASH:
             return self._end
         members = _decoded(b"{" + self._body[at:])
         if not isinstance(members, dict):
@@ -259,30 +259,30 @@ class _Walk:
                 after = self._body[behind - 1 : behind]
                 if after not in (b",", b"}"):  # malformed, or a number that `stop` cut
                     return at, False
-                if key in _WANTED and end - value_at <= _LONGEST:
+                if key in _WANTED and end - value_at <= _MAX_VALUE_BYTES:
                     self._fields[_WANTED[key]] = _decoded(self._body[value_at:end])
                 if after == b"}":
                     return behind, True
                 at = behind
-        except _Stop:
+        except _WalkStoppedError:
             return at, False
 
     def _key(self, at: int) -> tuple[bytes, int]:
         """A member's key (empty for a long one or one with escapes) and where its value starts."""
-        self._spend()
+        self._count_step()
         match = _KEY.match(self._body, at)
         if match is not None:
             return bytes(match[1]), match.end()
         at = self._past_space(at)
         if self._body[at : at + 1] != b'"':
-            raise _Stop
+            raise _WalkStoppedError
         match = _COLON.match(self._body, self._skip_text(at + 1, self._end))
         if match is None:
-            raise _Stop
+            raise _WalkStoppedError
         return b"", match.end()
 
     def _skip(self, at: int, stop: int) -> int:
-        """Behind the value at `at`; raises _Stop when it does not end before `stop`."""
+        """Behind the value at `at`; raises _WalkStoppedError when it does not end before `stop`."""
         first = self._body[at : at + 1]
         if first == b'"':
             return self._skip_text(at + 1, stop)
@@ -290,18 +290,18 @@ class _Walk:
             return self._skip_container(at, stop)
         match = _SCALAR.match(self._body, at, stop)
         if match is None:
-            raise _Stop
+            raise _WalkStoppedError
         return match.end()
 
     def _skip_text(self, at: int, stop: int) -> int:
         """Behind the closing quote of a string whose inside starts at `at`."""
         while True:
-            self._spend()
+            self._count_step()
             match = _TEXT.match(self._body, at, stop)
             at = match.end() if match else stop
             # Not a quote: the pattern's repeat ran out, or only a lone backslash is left.
             if at + 1 >= stop and self._body[at:stop] != b'"':
-                raise _Stop
+                raise _WalkStoppedError
             if self._body[at] == _QUOTE:
                 return at + 1
 
@@ -309,11 +309,11 @@ class _Walk:
         """Behind the bracket that closes the one at `at`; which kind closes which is not checked."""
         depth = 0
         while True:
-            self._spend()
-            match = _FLAT.match(self._body, at, stop)
+            self._count_step()
+            match = _UNNESTED.match(self._body, at, stop)
             at = match.end() if match else stop
             if at >= stop:
-                raise _Stop
+                raise _WalkStoppedError
             char = self._body[at]
             at += 1
             if char == _QUOTE:
@@ -329,7 +329,7 @@ class _Walk:
         match = _SPACE.match(self._body, at)
         return match.end() if match else at
 
-    def _spend(self) -> None:
+    def _count_step(self) -> None:
         self._budget -= 1
         if self._budget < 0:
-            raise _Stop
+            raise _WalkStoppedError

@@ -12,10 +12,10 @@ __all__ = ["read_quota"]
 
 # A reading carries its time, so it does not serve for long; also `retry-after` may be a date.
 REUSE_SEC = 1.0
-_MOST = 64  # of one shape of heads: an account each
+_MAX_READINGS = 64  # of one shape of heads: an account each
 
 
-class _Memory:
+class _QuotaMemo:
     """Of one shape of heads: where quota is told, and what was told lately, with the time."""
 
     __slots__ = ("places", "readings")
@@ -32,14 +32,14 @@ def read_quota(head: Head, now: float) -> QuotaReading:
     request less.  Threads may read the same head twice; a reading is never changed.
     """
     shape, values = head.layout, head.values
-    memory: Optional[_Memory] = shape.memo.get(_Memory)
+    memory: Optional[_QuotaMemo] = shape.memo.get(_QuotaMemo)
     if memory is None:
-        memory = shape.memo[_Memory] = _Memory(shape.names)
+        memory = shape.memo[_QuotaMemo] = _QuotaMemo(shape.names)
     said = tuple([values[place] for place in memory.places])
     known = memory.readings.get(said)
     if known is not None and 0.0 <= now - known[0] < REUSE_SEC:
         return known[1]
-    if len(memory.readings) >= _MOST:
+    if len(memory.readings) >= _MAX_READINGS:
         memory.readings.clear()
     reading = read_windows([(shape.names[place], values[place]) for place in memory.places], now)
     memory.readings[said] = (now, reading)

@@ -36,7 +36,7 @@ class SecretValues:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._values: dict[object, frozenset[str]] = {}
-        self._old: deque[str] = deque(maxlen=MAX_REPLACED)
+        self._replaced: deque[str] = deque(maxlen=MAX_REPLACED)
         self._needles: tuple[bytes, ...] = ()  # replaced whole
 
     def set_values(self, owner: object, values: Iterable[str]) -> None:
@@ -47,8 +47,8 @@ class SecretValues:
             if new == before:
                 return
             self._values[owner] = new
-            self._old.extend(before - new - set(self._old))
-            known = {*self._old, *(value for values in self._values.values() for value in values)}
+            self._replaced.extend(before - new - set(self._replaced))
+            known = {*self._replaced, *(value for values in self._values.values() for value in values)}
             # The longest first: one may be the beginning of another.
             forms = {form for value in known for form in _forms(value)}
             self._needles = tuple(sorted(forms, key=len, reverse=True))
@@ -59,7 +59,7 @@ class SecretValues:
         with self._lock:
             self._values.pop(owner, None)
             if not self._values:
-                self._old.clear()
+                self._replaced.clear()
                 self._needles = ()
 
     def redact(self, data: bytes) -> bytes:

@@ -26,9 +26,9 @@ _MAX_BODY_BYTES = 1 << 20
 _MAX_INFLATED = 4 << 20
 _TAIL_BYTES = 64
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
-_MOST_TOKENS = 1 << 40
-_LONGEST_WORDS = 500
-_LONGEST_ID = 128
+_MAX_TOKENS = 1 << 40
+_MAX_TEXT_CHARS = 500
+_MAX_ID_CHARS = 128
 
 Buffer = Union[bytes, bytearray, memoryview]
 
@@ -47,7 +47,7 @@ class UsageTap:
     _body_bytes = 0
     _body_closed = False  # the JSON body is complete
     _tail: bytes | None = None  # the end of a JSON body that is too long to be read
-    _unreadable = 0  # bytes of the body when it was last tried
+    _tried_bytes = 0  # bytes of the body when it was last tried
     _inflater: Inflater | None = None
 
     def __init__(
@@ -62,8 +62,8 @@ class UsageTap:
             self._inflater = Inflater(_MAX_INFLATED) if coding in COMPRESSED else None
             if self._inflater is None and not is_identity(coding):
                 self._stop_parsing()
-        self._unseen = self._events is None and self._body is None
-        if self._unseen and not until_close:
+        self._is_opaque = self._events is None and self._body is None
+        if self._is_opaque and not until_close:
             self._inflater = None
 
     @property
@@ -78,7 +78,7 @@ class UsageTap:
             return not (self.saw_stop or self._error)
         if self._tail is not None:
             return not self._tail.rstrip().endswith((b"}", b"]"))
-        if self._unseen:
+        if self._is_opaque:
             return self._inflater is not None and self._inflater.is_open
         return self._body is not None and not self._body_closed and _is_open_json(b"".join(self._body))
 
@@ -125,7 +125,12 @@ class UsageTap:
 
     def feed(self, data: Buffer) -> None:
         """See a piece of the body, as it is on the wire without its framing."""
-        if self._between_events and isinstance(data, bytes) and _is_dull(data) and data[-2:] == b"\n\n":
+        if (
+            self._between_events
+            and isinstance(data, bytes)
+            and _has_nothing_to_parse(data)
+            and data[-2:] == b"\n\n"
+        ):
             return
         if self._events is None and self._body is None and self._tail is None and self._inflater is None:
             return
@@ -143,7 +148,7 @@ class UsageTap:
         if self._inflater is not None:
             data = self._inflater.inflate(data)
         if self._events is not None:
-            self._see_events(self._events, data)
+            self._parse_events(self._events, data)
         elif self._body is not None:
             self._body.append(data)
             self._body_bytes += len(data)
@@ -152,8 +157,8 @@ class UsageTap:
         elif self._tail is not None:
             self._tail = (self._tail + data)[-_TAIL_BYTES:]
 
-    def _see_events(self, parser: ServerSentEventParser, data: bytes) -> None:
-        if parser.between_events and self.first_event is not None and _is_dull(data):
+    def _parse_events(self, parser: ServerSentEventParser, data: bytes) -> None:
+        if parser.between_events and self.first_event is not None and _has_nothing_to_parse(data):
             end = data.rfind(b"\n\n")
             data = data[end + 2 :] if end >= 0 else data
         for event in parser.feed(data):
@@ -181,23 +186,23 @@ class UsageTap:
     def _note_message(self, message: dict[str, Any]) -> None:
         model = message.get("model")
         if isinstance(model, str) and model.isprintable():
-            self._model = model[:_LONGEST_WORDS] or None
+            self._model = model[:_MAX_TEXT_CHARS] or None
         id = message.get("id")
-        self._id = id if isinstance(id, str) and len(id) <= _LONGEST_ID else None
+        self._id = id if isinstance(id, str) and len(id) <= _MAX_ID_CHARS else None
         usage = message.get("usage")
         if type(usage) is dict:
             self._usage = _updated(self._usage, usage)
 
     def _note_error(self, body: dict[str, Any]) -> None:
         error = _object(body.get("error"))
-        self._error = (_words(error.get("type")) or "api_error", _words(error.get("message")))
+        self._error = (_one_line(error.get("type")) or "api_error", _one_line(error.get("message")))
 
     def _read_body(self) -> None:
         """A JSON body is read when somebody asks: only then it may be complete."""
         assert self._body is not None
-        if self._body_bytes == self._unreadable:
+        if self._body_bytes == self._tried_bytes:
             return
-        self._unreadable = self._body_bytes
+        self._tried_bytes = self._body_bytes
         body = _parsed(self._body[0] if len(self._body) == 1 else b"".join(self._body))
         if body:
             self._body_closed = True
@@ -222,7 +227,7 @@ def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def _is_dull(data: bytes) -> bool:
+def _has_nothing_to_parse(data: bytes) -> bool:
     """Whether whole events in `data` can be skipped: none is of those we read.
 
     The book's other line ends are left to the parser.  A delta's text can't hold a line that ends with
@@ -249,12 +254,12 @@ def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _words(value: Any) -> str:
+def _one_line(value: Any) -> str:
     """A text as one printable line."""
     if not isinstance(value, str):
         return ""
-    line = " ".join(value[: 2 * _LONGEST_WORDS].split())
-    return "".join(char if char.isprintable() else "?" for char in line)[:_LONGEST_WORDS]
+    line = " ".join(value[: 2 * _MAX_TEXT_CHARS].split())
+    return "".join(char if char.isprintable() else "?" for char in line)[:_MAX_TEXT_CHARS]
 
 
 def _updated(usage: Usage, wire: dict[str, Any]) -> Usage:
@@ -280,4 +285,4 @@ def _updated(usage: Usage, wire: dict[str, Any]) -> Usage:
 
 def _count(source: dict[str, Any], key: str, old: int) -> int:
     new = source.get(key)
-    return new if type(new) is int and 0 <= new < _MOST_TOKENS else old
+    return new if type(new) is int and 0 <= new < _MAX_TOKENS else old

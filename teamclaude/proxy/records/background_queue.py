@@ -26,7 +26,7 @@ class BackgroundQueue(Generic[T]):
     def __init__(self, name: str, consume: Callable[[deque[T]], None], max_items: int) -> None:
         self._consume = consume
         self._items: deque[T] = deque(maxlen=max_items)
-        self._something = threading.Event()
+        self._has_items = threading.Event()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -35,18 +35,18 @@ class BackgroundQueue(Generic[T]):
         """Any thread."""
         self._items.append(thing)
         # Set already: it is cleared before what is waiting is taken, so this one is taken too.
-        if not self._something.is_set():
-            self._something.set()
+        if not self._has_items.is_set():
+            self._has_items.set()
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_SEC) -> None:
         """See to what is left, but do not wait for ever."""
         self._closed.set()
-        self._something.set()
+        self._has_items.set()
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
         while not (self._closed.is_set() and not self._items):
-            self._something.wait()
+            self._has_items.wait()
             self._closed.wait(GATHER_SEC)
-            self._something.clear()
+            self._has_items.clear()
             self._consume(self._items)

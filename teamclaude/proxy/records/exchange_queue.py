@@ -19,9 +19,9 @@ class ExchangeQueue(BackgroundQueue[Exchange]):
 
     def __init__(self, handle: Callable[[Exchange], None]) -> None:
         self._handle = handle
-        super().__init__("herald", self._tell_all, MAX_WAITING)
+        super().__init__("herald", self._handle_all, MAX_WAITING)
 
-    def _tell_all(self, waiting: deque[Exchange]) -> None:
+    def _handle_all(self, waiting: deque[Exchange]) -> None:
         while waiting:
             with suppress(Exception):  # a defect in showing one request must not end the showing
                 self._handle(waiting.popleft())

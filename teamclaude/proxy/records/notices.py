@@ -153,7 +153,7 @@ def _clock(at: float) -> str:
 
 
 @dataclass
-class _Told:
+class _AnnouncedHold:
     exchange: Exchange
     held: HeldView  # as last seen
     at: float  # of the last line about it
@@ -163,33 +163,33 @@ class HoldNotices:
     """Which holds have been told of."""
 
     def __init__(self) -> None:
-        self._told: dict[str, _Told] = {}
+        self._announced: dict[str, _AnnouncedHold] = {}
 
     def __len__(self) -> int:
-        return len(self._told)
+        return len(self._announced)
 
     def update(self, held: Sequence[tuple[Exchange, HeldView]], now: float) -> list[Notice]:
         """The lines for those that are held now, and for those that no longer are."""
         found: list[Notice] = []
         for exchange, one in held:
-            told = self._told.get(one.request)
+            told = self._announced.get(one.request)
             if told is None:
-                self._told[one.request] = _Told(exchange, one, now)
+                self._announced[one.request] = _AnnouncedHold(exchange, one, now)
                 found.append(Notice(HELD, _request_name(one), _awaits(one, now)))
             else:
                 told.held = one
         current = {one.request for _, one in held}
-        for request, told in list(self._told.items()):
+        for request, told in list(self._announced.items()):
             end = None if request in current else _end_text(told.exchange)
             if end is not None:
-                del self._told[request]
+                del self._announced[request]
                 lasted = duration_text(int(held_seconds(told.exchange.waits)))
                 found.append(
                     Notice(HELD, _request_name(told.held), f"over after {lasted}, {end}"[:MAX_REASON_CHARS])
                 )
-        return [*found, *self._repeat_lines([self._told[request] for request in current], now)]
+        return [*found, *self._repeat_lines([self._announced[request] for request in current], now)]
 
-    def _repeat_lines(self, held: Sequence[_Told], now: float) -> Iterator[Notice]:
+    def _repeat_lines(self, held: Sequence[_AnnouncedHold], now: float) -> Iterator[Notice]:
         for told in held:
             told.at = min(told.at, now)  # the clock was set back
         due = [told for told in held if now - told.at >= REPEAT_SEC]
@@ -253,10 +253,10 @@ class Notices:
         clock: Callable[[], float],
         emit: Callable[[Notice, float], None],
     ) -> None:
-        self._accounts, self._held, self._mark = accounts, held, revision
+        self._accounts, self._held, self._revision = accounts, held, revision
         self._clock, self._emit = clock, emit
         self._before: Optional[Sequence[AccountState]] = None
-        self._marked: Hashable = None
+        self._seen_revision: Hashable = None
         self._due = 0.0  # when time alone changes something
         self._holds = HoldNotices()
         self._lock = threading.Lock()  # guards everything above
@@ -268,16 +268,16 @@ class Notices:
                 self._emit(notice, now)
 
     def _of_accounts(self, now: float) -> list[Notice]:
-        mark = self._mark()
-        if self._before is not None and mark == self._marked and now < self._due:
+        mark = self._revision()
+        if self._before is not None and mark == self._seen_revision and now < self._due:
             return []
         before, after = self._before, self._accounts()
-        self._before, self._marked = after, mark
-        self._due = min(_ends(after), default=float("inf"))
+        self._before, self._seen_revision = after, mark
+        self._due = min(_reset_times(after), default=float("inf"))
         return [] if before is None else account_notices(before, after, now)
 
 
-def _ends(states: Sequence[AccountState]) -> Iterator[float]:
+def _reset_times(states: Sequence[AccountState]) -> Iterator[float]:
     for state in states:
         for window in state.windows.values():
             if window.resets_at is not None:

@@ -58,7 +58,7 @@ class RequestWait:
         self._since = since
         self._waiter = waiter
         self._waiter_since = waiter.since if waiter is not None else 0.0
-        self._expects = outlook_of
+        self._outlook_of = outlook_of
         self._seconds: Optional[float] = None  # when it is over
 
     @property
@@ -97,7 +97,7 @@ class RequestWait:
 
     def outlook(self) -> ExpectedAccount:
         """The account that is expected to serve it, and when; takes the router's lock."""
-        return NOT_EXPECTED if self._waiter is None or self.over else self._expects(self._waiter)
+        return NOT_EXPECTED if self._waiter is None or self.over else self._outlook_of(self._waiter)
 
     def end(self) -> None:
         self._wait, self._seconds = self.wait, self.seconds
@@ -110,7 +110,7 @@ class RequestWait:
             self._wait = self.wait
             return self
         self.end()
-        return RequestWait(now, self._clock(), self._clock, self.attempts, waiter, self._expects)
+        return RequestWait(now, self._clock(), self._clock, self.attempts, waiter, self._outlook_of)
 
     def view(self, names: Mapping[str, str]) -> WaitView:
         """Return what displays show of it; `names` are the accounts' by key."""

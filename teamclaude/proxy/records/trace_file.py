@@ -36,7 +36,7 @@ class TraceFile:
 
     def __init__(self, directory: Path, max_bytes: int = MAX_FILE_BYTES) -> None:
         self.directory = directory
-        self._most_bytes = max_bytes
+        self._max_bytes = max_bytes
         self._handle = -1
         self._day = ""
         self._size = 0
@@ -54,7 +54,7 @@ class TraceFile:
     def append(self, lines: bytes, now: float) -> None:
         """Write whole lines to the file of the day of `now` (epoch seconds, UTC)."""
         day = time.strftime("%Y%m%d", time.gmtime(now))
-        if self._handle < 0 or day != self._day or self._size >= self._most_bytes:
+        if self._handle < 0 or day != self._day or self._size >= self._max_bytes:
             self._open(day)
         view = memoryview(lines)
         while view:
@@ -78,7 +78,7 @@ class TraceFile:
         numbers = [int(path.name[9:12]) for path in self.files() if path.name.startswith(day)]
         number = max(numbers, default=1)
         path = self.directory / f"{day}-{number:03d}.jsonl"
-        if path.exists() and path.stat().st_size >= self._most_bytes:
+        if path.exists() and path.stat().st_size >= self._max_bytes:
             path = self.directory / f"{day}-{number + 1:03d}.jsonl"
         # Not through a symbolic link that somebody else put there.
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)

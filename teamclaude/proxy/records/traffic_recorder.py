@@ -33,33 +33,33 @@ class TrafficRecorder:
         self._file = TraceFile(directory)
         self._warn = warn
         self._clock = clock
-        self._switching = threading.Lock()
-        self._herald: Optional[ExchangeQueue] = None
+        self._switch_lock = threading.Lock()
+        self._queue: Optional[ExchangeQueue] = None
         self._salt = b""
         self._rows = 0
 
     def switch(self, on: bool) -> None:
         """Begin or end recording; what was handed over before the end is written."""
-        with self._switching:
-            herald, self._herald = self._herald, None
+        with self._switch_lock:
+            herald, self._queue = self._queue, None
             if not on:
                 if herald is not None:
                     herald.close()
                     self._file.close()
                 return
             if herald is not None:
-                self._herald = herald
+                self._queue = herald
                 return
             try:
                 self._salt = self._file.salt()
             except OSError as error:
                 self._failed(error)
                 return
-            self._herald = ExchangeQueue(self._write)
+            self._queue = ExchangeQueue(self._write)
 
     def record(self, exchange: Exchange) -> None:
         """A request has ended; never waits."""
-        herald = self._herald
+        herald = self._queue
         if herald is not None and exchange.route.kind is PathKind.INFERENCE:
             herald.put(exchange)
 
@@ -67,7 +67,7 @@ class TrafficRecorder:
         """Whether it records, and what there is."""
         files = self._file.files()
         return {
-            "on": self._herald is not None,
+            "on": self._queue is not None,
             "directory": str(self._file.directory),
             "requests": self._rows,  # since the server started
             "files": len(files),
@@ -81,7 +81,7 @@ class TrafficRecorder:
             self._file.append(row.encode() + b"\n", self._clock())
             self._rows += 1
         except OSError as error:
-            self._herald = None  # its thread, this one, ends when the server does
+            self._queue = None  # its thread, this one, ends when the server does
             self._failed(error)
 
     def _failed(self, error: OSError) -> None:
