@@ -36,8 +36,7 @@ from .forwarding.router import Router
 from .http.body_limit import BodyLimiter
 from .http.spool import Spool
 from .messages.access import AccessPolicy
-from .messages.redact import redact_text
-from .messages.secret_values import KNOWN_SECRETS, secrets_of
+from .messages.redact import KNOWN_SECRETS, redact_text, secrets_of
 from .net.connections import Connections
 from .net.event_loop import EventLoop
 from .net.upstream_connection import UpstreamPool

@@ -13,7 +13,7 @@ from teamclaude.proxy.forwarding import forwarder, response_writer, router
 from teamclaude.proxy.forwarding.account_targets import AccountTargets
 from teamclaude.proxy.http import header_rewrite
 from teamclaude.proxy.http.framing import LAST_CHUNK, BodyKind
-from teamclaude.proxy.messages import upstream_message, usage_tap
+from teamclaude.proxy.messages import response_facts, usage_tap
 from teamclaude.proxy.messages.usage_tap import UsageTap
 from teamclaude.proxy.net import client_connection, stream_task, transport
 from teamclaude.proxy.net.loop_state import LoopState
@@ -184,7 +184,7 @@ def silent_shutdown() -> Patches:
 
 
 def words_with_secrets() -> Patches:
-    return [mock.patch.object(upstream_message, "redact_text", lambda text: text)]
+    return [mock.patch.object(response_facts, "redact_text", lambda text: text)]
 
 
 def malformed_is_forwarded() -> Patches:

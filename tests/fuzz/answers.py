@@ -6,7 +6,7 @@ import json
 import zlib
 
 from teamclaude.proxy.http.head import parse_response_head
-from teamclaude.proxy.messages.upstream_message import MAX_MESSAGE_CHARS, error_document, error_message
+from teamclaude.proxy.messages.response_facts import MAX_MESSAGE_CHARS, error_document, error_message
 from tests.fuzz.fuzz_random import JSON_SIGNS, FuzzRandom
 
 __all__ = ["error_bodies"]

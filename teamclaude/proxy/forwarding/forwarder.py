@@ -35,8 +35,7 @@ from ...routing.response_kinds import ResponseKind, classify, needs_body
 from ...routing.state.decision import Decision, Lease, RoutingRequest
 from ..http.header_rewrite import append_content_length
 from ..http.path_kinds import PathKind
-from ..messages.quota_headers import read_quota
-from ..messages.upstream_message import error_message, is_api_error
+from ..messages.response_facts import error_message, is_api_error, read_quota
 from ..messages.usage_tap import UsageTap
 from ..net.client_connection import ClientConnection
 from ..net.coroutine import Deferred, RequestCoroutine

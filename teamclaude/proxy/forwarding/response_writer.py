@@ -30,9 +30,8 @@ from ..http.header_rewrite import (
     render_client_head,
 )
 from ..http.path_kinds import PathKind
-from ..messages.redact import redact_text
-from ..messages.secret_values import KNOWN_SECRETS
-from ..messages.upstream_message import error_document, is_api_error, partial_error, without_secrets
+from ..messages.redact import KNOWN_SECRETS, redact_text
+from ..messages.response_facts import error_document, is_api_error, partial_error, without_secrets
 from ..messages.usage_tap import UsageTap
 from ..net.client_connection import ClientConnection
 from ..net.event_loop import EventLoop
@@ -42,7 +41,7 @@ from ..records.exchange import Exchange, Outcome
 from ..records.request_record import RequestRecord
 from .hold import Hold
 
-__all__ = ["ResponseWriter", "KeptResponse", "StreamRefusedError", "make_tap"]
+__all__ = ["KeptResponse", "ResponseWriter", "StreamRefusedError", "make_tap"]
 
 # How long a stream's head waits for its first event: long enough for an error event that follows at
 # once, short enough that nobody feels it.

@@ -1,18 +1,19 @@
-"""Who may enter: one decision per request, pure, before anything is read of the body.
+"""Access control: one decision per request, pure, before anything of the body is read.
 
-Rule 1: a request must be addressed to us, else 421 (DNS rebinding: a web page whose name was pointed at
-127.0.0.1 sends its own name).  Its Host is localhost or a loopback address; the IP address the connection
-came in on (an address can't be rebound); the configured or `--host` name; or one of allowedHosts.  Any Host
-will do for health, and with a key of ours: a rebound page has none.
-Rule 2: a request a web page may have caused is refused with 403, except calls of our own page that carry
-a key.  Browsers send Origin or Sec-Fetch-Site; pages can neither forge nor remove them (Fetch standard).
-Rule 3: who carries a key of ours enters.
-Rule 4: who carries none, or somebody else's token (Claude Code sends its own login's), enters only over
-loopback, as our own user, not forwarded by a reverse proxy and not from a browser.
+Rules that hold in this file:
 
-Per connection: `same_user` (remembered by `peer.PeerCheck`) and the local address.  Per request: everything
-else, no system call.
-A reload makes a new Door; connections need not know.
+1. A request must be addressed to this proxy, else 421 (DNS rebinding: a web page whose name was pointed at
+   127.0.0.1 sends its own name).  Its Host is localhost or a loopback address; the IP address on which the
+   connection arrived (an address can't be rebound); the configured or `--host` name; or one of allowedHosts.
+   Any Host is accepted for health checks, and with a key of ours, which a rebound page does not have.
+2. A request that a web page may have caused is refused with 403, except calls of our own page with a key.
+   Browsers send Origin or Sec-Fetch-Site; pages can neither forge nor remove them (Fetch standard).
+3. A request with a key of ours is authorized.
+4. A request without one, or with somebody else's token (Claude Code sends its own login's), is exempt from
+   the key only over loopback, from our own user, not forwarded by a reverse proxy and not from a browser.
+
+`same_user` and the local address are facts of the connection; everything else is per request, without a
+system call.  A reload makes a new AccessPolicy; connections need not know.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from ..net.peer_user import is_loopback, parse_ip
 __all__ = ["AccessPolicy", "Caller"]
 
 _KEY_FIELDS = ("x-teamclaude-key", "x-api-key")
-# Added by whoever forwards for others: its clients are not this host's (RFC 9110 7.6.3, RFC 7239, custom).
+# Added by programs that forward for others, whose clients are not on this host (RFC 9110 7.6.3, RFC 7239,
+# and by custom).
 _FORWARDED = (
     "forwarded",
     "x-forwarded-for",
@@ -51,12 +53,12 @@ _KEY_HINT = (
 
 
 class Caller(NamedTuple):
-    """Who was let in."""
+    """Who sent an authorized request."""
 
     name: str | None
-    """The name of the client key it presented; None for the proxy key and for none."""
+    """Name of the client key that was presented; None for the proxy key and for none."""
     authenticated: bool
-    """Whether it presented a key of ours; False: exempt, or an endpoint open to all."""
+    """Whether a key of ours was presented; False for an exempt request and for a keyless endpoint."""
 
 
 class _Authority(NamedTuple):
@@ -66,15 +68,15 @@ class _Authority(NamedTuple):
 
 
 class AccessPolicy:
-    """The entrance as one configuration describes it.
+    """Decides about requests by one configuration.
 
-    `trust_loopback`: False never exempts, True exempts our own user, "any" also a local process whose
-    user can't be told.  `listens_on` is the host it was started with, where that is not the configured one.
-    Raises ConfigError for a host that can't be one.
+    `trust_loopback`: False exempts nobody, True exempts our own user, "any" also a local process whose user
+    can't be determined.  `listens_on` is the host of the command line, if it is not the configured one.
+    Raises ConfigError for a host that is none.
     """
 
     def __init__(self, config: ProxyConfig, listens_on: str = "") -> None:
-        # The proxy's own key first; an empty one would let everybody in.
+        # The proxy's own key first; an empty one would authorize everybody.
         keys = [(None, config.api_key), *((client.name, client.key) for client in config.clients)]
         self._keys = [(name, key.encode()) for name, key in keys if key]
         self._trust_loopback = config.trust_loopback
@@ -82,43 +84,43 @@ class AccessPolicy:
         self._host_names = {"localhost", *(name for name in allowed if not name.startswith("."))}
         self._host_suffixes = tuple(name for name in allowed if name.startswith("."))
         for host in (config.host, listens_on):
-            # A wildcard address is no name: pages reach us as http://0.0.0.0 in some browsers.
+            # A wildcard address is no name: in some browsers a page reaches us as http://0.0.0.0.
             if host not in ("", "0.0.0.0", "::", "[::]"):
                 self._host_names.add(_configured_host("host", host))
 
     def authorize(
         self, head: RequestHead, peer_ip: str, same_user: Callable[[], bool | None], local_ip: str = ""
     ) -> Caller:
-        """Let a request in; `same_user` is only asked when the answer depends on it.
+        """Return who sends the request; `same_user` is called only when the decision depends on it.
 
-        `local_ip` is the address the connection came in on.  Raises BadRequest, Misdirected, Forbidden,
+        `local_ip` is the address on which the connection arrived.  Raises BadRequest, Misdirected, Forbidden,
         Unauthorized, or what `same_user` raises.
         """
-        visitor = self.check_origin(head, local_ip)
-        if not visitor.authenticated:
+        caller = self.check_origin(head, local_ip)
+        if not caller.authenticated:
             refusal = self._why_not_exempt(head, peer_ip, same_user)
             if refusal is not None:
                 raise UnauthorizedError(_KEY_HINT + refusal)
-        return visitor
+        return caller
 
     def check_origin(self, head: RequestHead, local_ip: str = "", any_host: bool = False) -> Caller:
-        """Rules 1 and 2 alone: for endpoints that need no key.
+        """Apply rules 1 and 2 alone, for endpoints that need no key.
 
         Raises BadRequest, Misdirected or Forbidden.
         """
         host = _named_host(head)
-        visitor = self._identify(head)
-        if host is not None and not (visitor.authenticated or any_host or self._is_own_host(host, local_ip)):
+        caller = self._identify(head)
+        if host is not None and not (caller.authenticated or any_host or self._is_own_host(host, local_ip)):
             raise MisdirectedRequestError(
                 f"'{host.host[:80]}' is not a name of this proxy; if it should be, add it to "
                 "proxy.allowedHosts, or send the key"
             )
-        if not visitor.authenticated or not _from_own_page(head, host):
+        if not caller.authenticated or not _from_own_page(head, host):
             _refuse_web_pages(head)
-        return visitor
+        return caller
 
     def is_proxy_secret(self, value: str) -> bool:
-        """Whether a credential field's value is one of our own keys, with or without `Bearer`."""
+        """Return whether a credential field's value is one of our own keys, with or without `Bearer`."""
         return self._match([value.strip(), _bearer_token(value)]) is not None
 
     def _is_own_host(self, host: _Authority, local_ip: str) -> bool:
@@ -133,7 +135,7 @@ class AccessPolicy:
         return self._match(presented) or Caller(None, False)
 
     def _match(self, presented: list[str]) -> Caller | None:
-        # No early end: the time must not tell which key or which field came close.
+        # No early return: the time must not reveal which key or field came close.
         found = None
         for candidate in map(_bytes, presented):
             for name, key in self._keys:
@@ -144,7 +146,7 @@ class AccessPolicy:
     def _why_not_exempt(
         self, head: RequestHead, peer_ip: str, same_user: Callable[[], bool | None]
     ) -> str | None:
-        """None for exempt, else what to add to the refusal."""
+        """Return None for an exempt request, else what to add to the refusal."""
         if not self._trust_loopback or not is_loopback(peer_ip):
             return ""
         for field in _FORWARDED:
@@ -199,9 +201,9 @@ def _same_origin(origin: str, host: _Authority) -> bool:
     return (theirs.host, theirs.port or default) == (host.host, host.port or default)
 
 
-@lru_cache(maxsize=64)  # a server hears few names; a value may be 64 KiB
+@lru_cache(maxsize=64)  # a server is called by few names; a value may be 64 KiB
 def _parse_authority(value: str) -> _Authority | None:
-    """`host[:port]` in one spelling: lower case, no trailing dot, no brackets, no zone."""
+    """Parse `host[:port]` into one spelling: lower case, no trailing dot, no brackets, no zone."""
     match = _AUTHORITY.fullmatch(value)
     if match is None:
         return None
@@ -210,14 +212,14 @@ def _parse_authority(value: str) -> _Authority | None:
 
 
 def _canonical_host(host: str) -> str:
-    """A name as it is; an address in one of its many spellings, without a zone, v4 if it is v4-mapped."""
+    """Return a name as it is; an address in one spelling, without a zone, v4 if it is v4-mapped."""
     with contextlib.suppress(ValueError):
         return str(parse_ip(host))
     return host
 
 
 def _configured_host(key: str, entry: str) -> str:
-    """The name in this entry; `*.example`, whatever ends like that, as `.example`."""
+    """Return the name in a config entry; `*.example`, for all its subdomains, as `.example`."""
     if key == "allowedHosts" and entry.startswith("*.") and "*" not in entry[2:]:
         return "." + _configured_host(key, entry[2:])
     bare_v6 = entry.count(":") > 1 and not entry.startswith("[")
@@ -228,11 +230,11 @@ def _configured_host(key: str, entry: str) -> str:
 
 
 def _bearer_token(value: str) -> str:
-    """The token of an Authorization value; empty for another scheme."""
+    """Return the token of an Authorization value; empty for another scheme."""
     scheme, _, token = value.strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _bytes(value: str) -> bytes:
-    """A header value as the bytes on the wire; heads are decoded as latin-1."""
+    """Return a header value as the bytes on the wire; heads are decoded as latin-1."""
     return value.encode("latin-1", "replace")

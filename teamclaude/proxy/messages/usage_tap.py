@@ -1,12 +1,14 @@
-"""What passed by: token counts, the model, errors and the end of an answer, read from a copy of its bytes.
+"""Read token counts, model, errors and completeness from a copy of a response's bytes.
 
-Rule 1: `feed` never raises and never changes anything: the tap can't break a stream.
-Rule 2: bounded: 256 KiB per event, 1 MiB of a JSON body, 4 MiB inflated out of one piece.  Beyond, the
-tap knows less; the client gets its bytes all the same.
-Rule 3: cheap: most events are deltas.  Whole events that mention nothing of interest are recognised by
-three searches and not taken apart: 0.7 us per event, where the barest relay needs 7.5 us (CPython 3.11).
-Rule 4: `is_cut` is true only where the answer's own form says so; what the tap can't read is not cut.
-A body that is neither events nor JSON has the form of its coding: gzip and deflate have an end of their own.
+Rules that hold in this file:
+
+1. `feed` never raises and never changes the data: the tap can't break a stream.
+2. Memory is bounded: 256 KiB per event, 1 MiB of a JSON body, 4 MiB inflated from one piece.  Beyond that the
+   tap knows less; the client gets its bytes all the same.
+3. Most events are deltas.  Whole events that mention nothing of interest are recognised by three searches and
+   not parsed: 0.7 us per event, where the barest relay needs 7.5 us (CPython 3.11).
+4. `is_cut` is true only where the response's own form says so; a body that the tap can't read is not cut.  A
+   body that is neither events nor JSON has the form of its coding: gzip and deflate mark their own end.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Any, Union
 from ...routing.quota.usage import NO_USAGE, UNMEASURED, Usage
 from ..http.content_coding import COMPRESSED, Inflater, is_identity
 from ..http.sse import ServerSentEvent, ServerSentEventParser
-from .quick_json import decode_json
+from .body_scan import decode_json
 
 __all__ = ["UsageTap"]
 
@@ -34,16 +36,19 @@ Buffer = Union[bytes, bytearray, memoryview]
 
 
 class UsageTap:
-    """Reads an answer with these header values: an event stream, a JSON body or (unseen) anything else."""
+    """Reads a response with these header values: an event stream, a JSON body or (opaque) anything else.
+
+    `until_close`: only the body's form can tell where it ends, so any compressed body is looked at.
+    """
 
     saw_stop = False  # message_stop passed: the stream is complete
     first_event: str | None = None  # its name
-    gave_up = False  # a coding the tap can't read, or given up: it knows nothing (more)
+    gave_up = False  # a coding the tap can't read, or a body too large: counts are unknown from here on
     _usage = NO_USAGE
     _model: str | None = None
     _id: str | None = None
     _error: tuple[str, str] | None = None
-    _between_events = False  # of a stream that comes as it is
+    _between_events = False  # of an uncompressed stream
     _body_bytes = 0
     _body_closed = False  # the JSON body is complete
     _tail: bytes | None = None  # the end of a JSON body that is too long to be read
@@ -53,7 +58,6 @@ class UsageTap:
     def __init__(
         self, content_type: str | None, content_encoding: str | None, until_close: bool = False
     ) -> None:
-        """`until_close`: only its form can tell where the body ends, so it is looked at, whatever it is."""
         media = _media_type(content_type or "")
         self._events = ServerSentEventParser() if media == "text/event-stream" else None
         self._body: list[bytes] | None = [] if media == "application/json" else None
@@ -68,7 +72,7 @@ class UsageTap:
 
     @property
     def is_stream(self) -> bool:
-        """Whether this is an event stream that the tap can read: only then `saw_stop` says something."""
+        """Whether this is an event stream that the tap can read; only then `saw_stop` is meaningful."""
         return self._events is not None
 
     @property
@@ -90,21 +94,21 @@ class UsageTap:
         return self._usage
 
     def final_usage(self, relayed: bool) -> Usage:
-        """The token counts; unknown, not zero, where a `relayed` answer of a model told none."""
+        """Return the token counts; unknown, not zero, where a `relayed` response of a model gave none."""
         usage = self.usage
-        untold = self.gave_up or (usage == NO_USAGE and not self.error_type)
-        return usage.plus(UNMEASURED) if relayed and untold else usage
+        unknown = self.gave_up or (usage == NO_USAGE and not self.error_type)
+        return usage.plus(UNMEASURED) if relayed and unknown else usage
 
     @property
     def model(self) -> str | None:
-        """The model that answered."""
+        """The model that responded; None while unknown."""
         if self._body:
             self._read_body()
         return self._model
 
     @property
     def id(self) -> str | None:
-        """The id of what the answer's JSON describes."""
+        """The id of what the response's JSON describes; None while unknown."""
         if self._body:
             self._read_body()
         return self._id
@@ -118,13 +122,13 @@ class UsageTap:
 
     @property
     def error_message(self) -> str | None:
-        """The words of that error, in one line of at most 500 characters."""
+        """The message of that error, on one line of at most 500 characters."""
         if self._body:
             self._read_body()
         return self._error[1] if self._error else None
 
     def feed(self, data: Buffer) -> None:
-        """See a piece of the body, as it is on the wire without its framing."""
+        """Read a piece of the body, as it is on the wire without its framing."""
         if (
             self._between_events
             and isinstance(data, bytes)
@@ -136,7 +140,7 @@ class UsageTap:
             return
         try:
             self._parse(data if isinstance(data, bytes) else bytes(data))
-        except Exception:  # rule 1, whatever it was
+        except Exception:  # rule 1, whatever the cause
             self._stop_parsing()
 
     def _stop_parsing(self) -> None:
@@ -198,7 +202,7 @@ class UsageTap:
         self._error = (_one_line(error.get("type")) or "api_error", _one_line(error.get("message")))
 
     def _read_body(self) -> None:
-        """A JSON body is read when somebody asks: only then it may be complete."""
+        """Parse the JSON body so far; called when a value is wanted, since only then it may be complete."""
         assert self._body is not None
         if self._body_bytes == self._tried_bytes:
             return
@@ -228,10 +232,10 @@ def _media_type(content_type: str) -> str:
 
 
 def _has_nothing_to_parse(data: bytes) -> bool:
-    """Whether whole events in `data` can be skipped: none is of those we read.
+    """Return whether whole events in `data` can be skipped: none is of a kind that is read.
 
-    The book's other line ends are left to the parser.  A delta's text can't hold a line that ends with
-    "error": in JSON a line break is never unescaped.
+    The other line ends that SSE allows are left to the parser.  A delta's text can't hold a line that ends
+    with "error": in JSON a line break is never unescaped.
     """
     return b"message_" not in data and b"error\n" not in data and b"\r" not in data
 
@@ -244,8 +248,8 @@ def _parsed(text: bytes) -> dict[str, Any]:
 
 
 def _is_open_json(text: bytes) -> bool:
-    """Whether a JSON text lacks its end; one that is wrong in another way does not."""
-    bare = _STRING.sub(b"", text + b"\0")  # an open string takes the mark at the end with it
+    """Return whether a JSON text lacks its end; one that is malformed in another way does not."""
+    bare = _STRING.sub(b"", text + b"\0")  # an open string swallows the mark at the end
     opened, closed = bare.count(b"{") + bare.count(b"["), bare.count(b"}") + bare.count(b"]")
     return not bare.endswith(b"\0") or opened > closed or not text.strip()
 
@@ -255,7 +259,7 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def _one_line(value: Any) -> str:
-    """A text as one printable line."""
+    """Return a text as one printable line."""
     if not isinstance(value, str):
         return ""
     line = " ".join(value[: 2 * _MAX_TEXT_CHARS].split())
@@ -263,11 +267,11 @@ def _one_line(value: Any) -> str:
 
 
 def _updated(usage: Usage, wire: dict[str, Any]) -> Usage:
-    """The counts with everything replaced that `wire` names: its numbers are cumulative."""
+    """Return the counts with every number replaced that `wire` names: its numbers are cumulative."""
     writes_5m, writes_1h = usage.cache_write_5m_tokens, usage.cache_write_1h_tokens
     written = _count(wire, "cache_creation_input_tokens", writes_5m + writes_1h)
     if written != writes_5m + writes_1h:
-        # A sum without its parts: of the kind written so far, else of the API's default.
+        # A sum without its parts: of the kind that was written so far, else of the API's default.
         only_1h = writes_1h and not writes_5m
         writes_5m, writes_1h = (0, written) if only_1h else (written, 0)
     parts = wire.get("cache_creation")

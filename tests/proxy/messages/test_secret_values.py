@@ -17,7 +17,7 @@ from teamclaude.accounts.config.config import parse_config
 from teamclaude.accounts.tokens.token_pair import TokenPair
 from teamclaude.fakeapi.fault import Fault
 from teamclaude.proxy.forwarding.response_writer import StreamRefusedError
-from teamclaude.proxy.messages.secret_values import KNOWN_SECRETS, MAX_REPLACED, SecretValues, secrets_of
+from teamclaude.proxy.messages.redact import KNOWN_SECRETS, MAX_REPLACED, SecretValues, secrets_of
 from tests.proxy.conftest import KEY, account_json, message
 
 Build = Callable[..., Any]

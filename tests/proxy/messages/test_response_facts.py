@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from teamclaude.proxy.http.head import HeaderLayout, ResponseHead
-from teamclaude.proxy.messages.upstream_message import MAX_MESSAGE_CHARS, error_message
+from teamclaude.proxy.messages.response_facts import MAX_MESSAGE_CHARS, error_message
 
 
 def words(body: bytes, encoding: str = "") -> str:

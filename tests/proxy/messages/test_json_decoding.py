@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from teamclaude.proxy.messages.quick_json import decode_json
+from teamclaude.proxy.messages.body_scan import decode_json
 
 
 @pytest.mark.parametrize(

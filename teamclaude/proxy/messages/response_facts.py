@@ -1,0 +1,133 @@
+"""What a response of the upstream says of itself: quota in its head, an error message in its body.
+
+Nothing here leaves with a secret in it: messages are redacted, relayed refusals masked.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Optional
+
+from ...routing.quota.windows import QuotaReading, is_quota_header, read_windows
+from ..http.content_coding import COMPRESSED, Inflater
+from ..http.head import Head, ResponseHead
+from .redact import KNOWN_SECRETS, redact_text
+
+__all__ = [
+    "error_document",
+    "error_message",
+    "is_api_error",
+    "partial_error",
+    "read_quota",
+    "without_secrets",
+]
+
+MAX_MESSAGE_CHARS = 200
+MAX_INFLATED_BYTES = 65536
+# A reading carries its time, and `retry-after` may be a date: it is used again only for this long.
+REUSE_SEC = 1.0
+_MAX_READINGS = 64  # per header layout: one for each account
+
+# --- quota ---------------------------------------------------------------------------------------
+
+
+class _QuotaMemo:
+    """Of one header layout: the places of quota headers, and the latest readings with their times."""
+
+    __slots__ = ("places", "readings")
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.places = [place for place, name in enumerate(names) if is_quota_header(name)]
+        self.readings: dict[tuple[str, ...], tuple[float, QuotaReading]] = {}
+
+
+def read_quota(head: Head, now: float) -> QuotaReading:
+    """Return what `read_windows` reads of the head, up to a second old.
+
+    Under load an account's responses differ in their quota only now and then: reusing a reading saves 12 us
+    of a small request.  Two threads may read the same head; a reading is never changed.
+    """
+    layout, values = head.layout, head.values
+    memo: Optional[_QuotaMemo] = layout.memo.get(_QuotaMemo)
+    if memo is None:
+        memo = layout.memo[_QuotaMemo] = _QuotaMemo(layout.names)
+    said = tuple([values[place] for place in memo.places])
+    known = memo.readings.get(said)
+    if known is not None and 0.0 <= now - known[0] < REUSE_SEC:
+        return known[1]
+    if len(memo.readings) >= _MAX_READINGS:
+        memo.readings.clear()
+    reading = read_windows([(layout.names[place], values[place]) for place in memo.places], now)
+    memo.readings[said] = (now, reading)
+    return reading
+
+
+# --- errors --------------------------------------------------------------------------------------
+
+
+def error_message(head: ResponseHead, body: bytes) -> str:
+    """Return the message of an API error body on one line, redacted; empty if there is none."""
+    try:
+        message = json.loads(_decompressed(head, body))["error"]["message"]
+    except (ValueError, KeyError, TypeError, RecursionError, zlib.error):
+        return ""
+    return redact_text(" ".join(str(message).split()))[:MAX_MESSAGE_CHARS]
+
+
+def is_api_error(head: ResponseHead, body: bytes) -> bool:
+    """Return whether the body is an error document of the API, with one of its types.
+
+    All but one of these end in `_error`.  An edge, a filter or a captive portal answers with a page, or with
+    JSON whose types are its own (`forbidden`).
+    """
+    try:
+        kind = json.loads(_decompressed(head, body))["error"]["type"]
+    except (ValueError, KeyError, TypeError, RecursionError, zlib.error):
+        return False
+    return isinstance(kind, str) and (kind.endswith("_error") or kind == "request_too_large")
+
+
+def partial_error(head: ResponseHead, body: bytes) -> bytes:
+    """Return an error document of our own for a refusal whose body did not arrive whole."""
+    try:
+        came = _decompressed(head, body).decode("utf-8", "replace")
+    except zlib.error:
+        came = ""
+    shown = redact_text(" ".join(came.split()))[:MAX_MESSAGE_CHARS] or "nothing came"
+    message = f"The API answered {head.status}; the rest of its words did not arrive: {shown}"
+    kind = "invalid_request_error" if head.status < 500 else "api_error"
+    return json.dumps({"type": "error", "error": {"type": kind, "message": message}}).encode()
+
+
+def error_document(head: ResponseHead, body: bytes) -> bytes:
+    """Return the response as an error document: the API's own, decompressed, or one that says what it was."""
+    try:
+        plain = _decompressed(head, body)
+        document = json.loads(plain)
+        if document["type"] == "error" and document["error"]["type"]:
+            return KNOWN_SECRETS.mask(plain)
+    except (ValueError, KeyError, TypeError, RecursionError, zlib.error):
+        pass
+    message = f"The API answered {head.status}, with neither a plain event stream nor an error document."
+    return json.dumps({"type": "error", "error": {"type": "api_error", "message": message}}).encode()
+
+
+def without_secrets(head: ResponseHead, body: bytes) -> tuple[bytes, bool]:
+    """Return a refusal's body as it may be relayed, and whether it had to be decompressed for that.
+
+    Without a secret of ours in it the body stays as it is; else it is masked, with the same length unless it
+    was compressed.  A body in an unknown coding passes as it is.
+    """
+    try:
+        plain = _decompressed(head, body)
+    except zlib.error:
+        return body, False
+    masked = KNOWN_SECRETS.mask(plain)
+    return (body, False) if masked == plain else (masked, plain is not body)
+
+
+def _decompressed(head: ResponseHead, body: bytes) -> bytes:
+    coding = (head.get("content-encoding") or "").strip(" \t").lower()
+    return Inflater(MAX_INFLATED_BYTES).inflate_truncated(body) if coding in COMPRESSED else body
