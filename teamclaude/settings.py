@@ -1,7 +1,7 @@
-"""How a setting is declared: once, as a dataclass field with a default, a unit and a reason.
+"""Declare a setting once, as a dataclass field with a default, a unit and a reason.
 
-The config loader, `teamclaude help config` and the README table all read these declarations;
-there is no second list.  Attribute names are snake_case, config keys camelCase.
+The config loader and `teamclaude help config` read these declarations; there is no second list.
+Attribute names are snake_case, config keys camelCase.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ __all__ = ["Settings", "camel_case", "config_key", "setting"]
 
 @dataclass_transform(frozen_default=True)
 class Settings:
-    """Base of the classes that declare settings: a frozen dataclass, made from fields by name or place.
+    """Base of the classes that declare settings: a frozen dataclass with positional or keyword arguments.
 
-    What `dataclass` would write for each such class, compile and run, is written here once: together
-    those took 5 ms of each start.
+    The methods that `dataclass` would generate and compile for each class are written here once: generating
+    them took 5 ms of each start.
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
@@ -67,11 +67,11 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 
 def setting(default: Any, why: str, *, unit: str = "", key: str = "", secret: bool = False) -> Any:
-    """A dataclass field that is a config key.
+    """Return a dataclass field that is a config key.
 
-    `why` is the reason for the setting and its default in one sentence, `unit` its unit
-    (`s`, `ms`, `MiB`, `fraction 0-1`, `tokens`...), `key` the config key where camelCase of the
-    attribute is not it, `secret` marks values that are never shown.
+    `why`: the reason for the setting and its default, in one sentence.  `unit`: its unit (`s`, `ms`, `MiB`,
+    `fraction 0-1`, `tokens`...).  `key`: the config key, if not the attribute's name in camelCase.
+    `secret`: its values are never shown.
     """
     metadata = {"why": why, "unit": unit, "key": key, "secret": secret}
     if isinstance(default, (dict, list)):
@@ -82,11 +82,11 @@ def setting(default: Any, why: str, *, unit: str = "", key: str = "", secret: bo
 
 
 def camel_case(name: str) -> str:
-    """`switch_threshold` -> `switchThreshold`."""
+    """Convert `switch_threshold` to `switchThreshold`."""
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
 
 
 def config_key(field: dataclasses.Field[Any]) -> str:
-    """The JSON key of a declared setting."""
+    """Return the JSON key of a declared setting."""
     return field.metadata.get("key") or camel_case(field.name)

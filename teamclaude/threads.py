@@ -1,4 +1,4 @@
-"""Starting a thread that is needed for good, on a machine that may have none to give just now."""
+"""Start a long-lived thread although the system may be out of threads at the moment."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ PAUSE_SEC = 0.2
 
 
 def start_with_retry(thread: threading.Thread, sleep: Callable[[float], None] = time.sleep) -> bool:
-    """Start it, at once or within PATIENCE_SEC; False when none was to be had in that time."""
+    """Start the thread, retrying for RETRY_FOR_SEC seconds; return False if that fails."""
     waited = 0.0
     while True:
         try:
             thread.start()
             return True
-        except RuntimeError:  # "can't start new thread": others may end soon
+        except RuntimeError:  # "can't start new thread": other threads may end soon
             if waited >= RETRY_FOR_SEC:
                 return False
         sleep(PAUSE_SEC)

@@ -1,4 +1,4 @@
-"""Changing an account from the command line: through the running proxy, or in the file that it will read."""
+"""Change an account from the command line: through the running proxy, else in the config file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["AccountEdit"]
 
 
 class AccountEdit:
-    """The account that a person means by `name`; UsageError with the candidates when that is not clear."""
+    """One account, found by a name that a person typed; raise UsageError with the candidates if ambiguous."""
 
     def __init__(self, name: str, port: Optional[int] = None) -> None:
         self.file, config = read_config()
@@ -27,12 +27,12 @@ class AccountEdit:
         self._full = config.rules.full
 
     def update(self, change: Callable[[dict[str, Any]], object]) -> None:
-        """Change the file; a running proxy takes it over at once, another one when it starts."""
+        """Change the config file and have a running proxy reload it."""
         self.file.update(change)
         reload_proxy(self._proxy)
 
     def set_enabled(self, enabled: bool) -> None:
-        """Through the proxy, which writes the file itself, or straight into the file where none answers."""
+        """Enable or disable through the proxy, which writes the file, or in the file if none answers."""
         verb = "enable" if enabled else "disable"
         try:
             self._proxy.post(f"/teamclaude/accounts/{quote(self.account.name, safe='')}/{verb}")
@@ -42,7 +42,7 @@ class AccountEdit:
                 self._clear_saved_blocks()
 
     def _clear_saved_blocks(self) -> None:
-        """Take what is held against the account out of the state that the next proxy reads."""
+        """Remove the account's blocks from the state that the next proxy reads."""
         from ..proxy.state_file import StateFile
         from ..routing.persistence import reset_saved_benches
 

@@ -1,4 +1,4 @@
-"""Accounts as rows: what the config file says, and what the running proxy knows of them.  Never a secret."""
+"""Accounts as rows: the config file's values with the running proxy's status.  Never a secret."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLANS = {"pro": "Pro", "team": "Team", "enterprise": "Enterprise", "free": "Free
 
 
 def tier(account: AccountConfig) -> str:
-    """`Max 20x`, `Max 5x`, `Pro`, `Team`, `API key`; empty when nothing tells."""
+    """Return `Max 20x`, `Max 5x`, `Pro`, `Team`, `API key`, or an empty text when unknown."""
     if account.type == "apikey":
         return "API key"
     limit = account.rate_limit_tier or ""
@@ -30,7 +30,7 @@ def tier(account: AccountConfig) -> str:
 
 
 def token_state(account: AccountConfig, now: float, auth_failed: bool = False) -> str:
-    """`valid 3h12m`, `refresh due`, `re-login needed`, `expired`...: may it be used, and how long."""
+    """Return the token's state and remaining time: `valid 3h12m`, `refresh due`, `re-login needed`..."""
     if account.type == "apikey":
         return RELOGIN if auth_failed else "key"
     ends = account.refresh_token_expires_at
@@ -50,22 +50,22 @@ def token_state(account: AccountConfig, now: float, auth_failed: bool = False) -
 
 
 def login_left(account: AccountConfig, now: float) -> Optional[str]:
-    """How long the login itself lasts, renewals and all: `27d4h`; None where that is not known."""
+    """Return how long the login lasts, refreshes included: `27d4h`; None when unknown."""
     ends = account.refresh_token_expires_at
     return None if ends is None else format_duration(ends - now)
 
 
 def ends_soon(account: AccountConfig, now: float) -> bool:
-    """Whether a person should log in again while the login still works."""
+    """Return whether a person should log in again soon, while the login still works."""
     ends = account.refresh_token_expires_at
     return ends is not None and 0 < ends - now <= WARN_SEC
 
 
 def account_row(account: AccountConfig, live: Optional[AccountView], now: float) -> dict[str, Any]:
-    """One account as JSON; `live` is its entry in the proxy's status, None where that is not known.
+    """Return one account as JSON; `live` is its entry in the proxy's status, None without one.
 
-    Times are epoch milliseconds, as in the config file; None is unknown.  The proxy owns the tokens: what
-    it knows of them is newer than the file, and all there is of a login that is followed.
+    Times are epoch milliseconds, as in the config file; None is unknown.  The proxy owns the tokens: its
+    expiry times are newer than the file's, and the only ones for a followed login.
     """
     live = live or AccountView()
     token = live.token or TokenView()

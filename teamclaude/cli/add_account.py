@@ -1,4 +1,4 @@
-"""What `login` and `import` do with an account once they have it."""
+"""Store the account that `login` or `import` obtained."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OUTCOMES = {
 
 
 def add_name_option(parser: argparse.ArgumentParser) -> None:
-    """The option that names the account."""
+    """Add --name, which names the account."""
     parser.add_argument("--name", metavar="N", type=_name, help="what to call it, instead of its email")
 
 
@@ -44,9 +44,9 @@ def store_account(
     wanted: Optional[str] = None,
     port: Optional[int] = None,
 ) -> Placement:
-    """Write the account into the file, say so, and have a running proxy take it over.
+    """Write the account into the file, report it, and have a running proxy reload.
 
-    `about` tells what else to say of it, `wanted` is the name that was asked for.
+    `about`: the account, for the report.  `wanted`: the name that was asked for.
     """
     placed = file.update(change)
     kind = tier(about)

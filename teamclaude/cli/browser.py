@@ -10,15 +10,15 @@ __all__ = ["has_browser", "open_page"]
 
 
 def has_browser(env: Mapping[str, str], platform: str = sys.platform) -> bool:
-    """False on a screenless machine: a text browser there would take the terminal away."""
+    """Return whether there is a graphical browser; a text browser would take over the terminal."""
     screen = env.get("DISPLAY") or env.get("WAYLAND_DISPLAY") or env.get("BROWSER")
     return platform in ("darwin", "win32", "cygwin") or bool(screen)
 
 
 def open_page(url: str, failed: Callable[[], None]) -> None:
-    """Open `url` in the background: some browsers return only when they are closed.
+    """Open `url` in a thread, since some browsers return only when closed.
 
-    `failed` is called, from there, when none can be started.
+    The thread calls `failed` when no browser can be started.
     """
     threading.Thread(target=_open, args=(url, failed), name="browser", daemon=True).start()
 

@@ -1,6 +1,6 @@
-"""Claude Code on this machine: its program, its login, its settings files.  Only looked at, never changed.
+"""Look for Claude Code's login and settings files on this machine; nothing is changed.
 
-Places and precedence as of Claude Code 2.1.330.
+Paths and precedence as of Claude Code 2.1.330.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ MANAGED = {
 
 
 class BaseUrl(NamedTuple):
-    """An `ANTHROPIC_BASE_URL` and the settings file it stands in: it beats the environment."""
+    """An `ANTHROPIC_BASE_URL` in a settings file, which overrides the environment."""
 
     file: Path
     url: str
 
 
 def config_directory(env: Mapping[str, str]) -> Path:
-    """$CLAUDE_CONFIG_DIR or ~/.claude."""
+    """Return $CLAUDE_CONFIG_DIR or ~/.claude."""
     return Path(env.get("CLAUDE_CONFIG_DIR") or os.path.join(_home(env), ".claude"))
 
 
@@ -44,9 +44,9 @@ def _home(env: Mapping[str, str]) -> str:
 
 
 def is_logged_in(env: Mapping[str, str], platform: str = sys.platform) -> bool:
-    """Whether Claude Code has a subscription login: in the environment, its file or the Keychain.
+    """Return whether Claude Code has a subscription login: in the environment, its file or the Keychain.
 
-    The credentials themselves are not kept, and the Keychain is not asked for them.
+    The credentials are not kept, and the Keychain is only asked whether it has the item.
     """
     if env.get("CLAUDE_CODE_OAUTH_TOKEN"):
         return True
@@ -77,7 +77,7 @@ def _keychain_has_login(env: Mapping[str, str]) -> bool:
 def base_urls_in_settings(
     env: Mapping[str, str], project: Path, platform: str = sys.platform
 ) -> list[BaseUrl]:
-    """What the settings files say, strongest first; a file that can't be read says nothing."""
+    """Return the base URLs in the settings files, highest precedence first; skip unreadable files."""
     return list(_base_urls(_settings_files(env, project, platform)))
 
 

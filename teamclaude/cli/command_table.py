@@ -1,4 +1,4 @@
-"""The table of commands: what `teamclaude help` lists, and the module that is loaded for each name."""
+"""The table of commands: what `teamclaude help` lists, and the module loaded for each name."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ COMMANDS = (
 
 
 def find_command(name: str) -> Command:
-    """The command called `name`; raises UsageError with the nearest name."""
+    """Return the command called `name`; raise UsageError that suggests the nearest name."""
     for command in COMMANDS:
         if command.name == name:
             return command

@@ -21,20 +21,20 @@ POLL_S = 0.05
 
 
 def log_path(config: Path) -> Path:
-    """Where such a server writes what it would print: `X.json` -> `X.server.log`, beside it."""
+    """Return the log file of a background server: `X.json` -> `X.server.log`, in the same directory."""
     return config.with_name(f"{config.stem}.server.log")
 
 
 def start_background_server(
     proxy: ProxyClient, config: Path, port: Optional[int], sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Start a detached server and wait until it answers, or raise TeamClaudeError with its last words."""
+    """Start a detached server and wait until it answers; raise TeamClaudeError with its last message."""
     log = log_path(config)
     note(f"teamclaude: starting a server in the background (at most {START_S:.0f} s) ...")
     child = _spawn_detached(config, log, port)
     deadline = time.monotonic() + START_S
     while not proxy.is_up():
-        # Another `run --auto` may have been faster: then ours has ended because theirs answers.
+        # Another `run --auto` may have been faster: ours then ends, and theirs answers.
         ended = child.poll() is not None and not proxy.is_up()
         if ended or time.monotonic() > deadline:
             child.terminate()
@@ -46,7 +46,7 @@ def start_background_server(
 def _spawn_detached(config: Path, log: Path, port: Optional[int]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "teamclaude", "server", "--headless"]
     command += ["--port", str(port)] if port else []
-    # A session of its own: the terminal's signals and its end are not for the server.
+    # A new session: the terminal's signals and hang-up must not reach the server.
     apart: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         apart = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -57,8 +57,8 @@ def _spawn_detached(config: Path, log: Path, port: Optional[int]) -> subprocess.
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                # The package's own directory: found from there also when it was only copied; and the server
-                # keeps no other directory from being unmounted or removed.
+                # The package's parent directory: `-m teamclaude` works there even if it was only copied, and
+                # the server keeps no other directory from being unmounted or removed.
                 cwd=Path(__file__).resolve().parents[2],
                 env={**os.environ, "TEAMCLAUDE_CONFIG": str(config)},
                 **apart,

@@ -1,4 +1,4 @@
-"""The Deck as a command shows it: on the terminal when there is one that can, as plain text otherwise."""
+"""Show the Deck for a command: on a capable terminal, otherwise as plain text."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 MAX_REQUESTS = 10  # on a page of text
 
-__all__ = ["LocalDeck", "claude_home", "deck_page", "deck_screen", "shows_ascii", "claude_sources"]
+__all__ = ["LocalDeck", "claude_home", "claude_sources", "deck_page", "deck_screen", "shows_ascii"]
 
 
 def deck_screen() -> Optional[Screen]:
-    """The terminal, ready to be painted on; None where stdin or stdout is none, or it can't."""
+    """Return the terminal ready for the Deck; None if stdin or stdout is not one, or it can't show it."""
     try:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             return None
@@ -36,17 +36,17 @@ def deck_screen() -> Optional[Screen]:
 
 
 def shows_ascii(stream: TextIO) -> bool:
-    """Whether box characters and emoji are to be avoided."""
+    """Return whether box characters and emoji must be avoided on `stream`."""
     from ..deck.text.cells import supports_unicode
 
     encoding = getattr(stream, "encoding", None) or "ascii"
     if not stream.isatty():
-        return not supports_unicode({"LANG": "C.UTF-8"}, encoding)  # a file or pipe: no locale speaks for it
+        return not supports_unicode({"LANG": "C.UTF-8"}, encoding)  # a file or pipe has no locale of its own
     return not supports_unicode(_initial_environment(), encoding)
 
 
 def _initial_environment() -> Mapping[str, str]:
-    """The environment as it was before Python set LC_CTYPE for itself (PEP 538), where that can be known."""
+    """Return the environment before Python set LC_CTYPE for itself (PEP 538), where that is known (Linux)."""
     try:
         with open("/proc/self/environ", "rb") as file:
             entries = file.read().decode("utf-8", "replace").split("\0")
@@ -56,7 +56,10 @@ def _initial_environment() -> Mapping[str, str]:
 
 
 def deck_page(model: DeckModel, stream: TextIO, requests: int = MAX_REQUESTS) -> list[str]:
-    """The whole Deck as text for a stream, in colour where it shows colours; so many finished `requests`."""
+    """Return the whole Deck as lines for a stream, coloured if it shows colours.
+
+    `requests`: how many finished requests are listed.
+    """
     from ..deck.text.spans import ansi_text, plain_text
     from ..deck.view.frame import render_lines
     from ..deck.view.ui_state import FrameOptions
@@ -74,12 +77,12 @@ def deck_page(model: DeckModel, stream: TextIO, requests: int = MAX_REQUESTS) ->
 
 
 def claude_home() -> str:
-    """Where Claude Code keeps its files."""
+    """Return the directory of Claude Code's files."""
     return os.environ.get("CLAUDE_CONFIG_DIR") or os.path.join(os.path.expanduser("~"), ".claude")
 
 
 def claude_sources(home: str, clock: Callable[[], float] = time.time) -> SourceReader:
-    """The reader of those files; not started yet."""
+    """Return the reader of those files, not started yet."""
     from ..deck.sources.reader import SourceReader
 
     return SourceReader(home, clock)
@@ -96,14 +99,14 @@ class LocalDeck:
         return self._console is not None
 
     def show_warning(self, line: str) -> bool:
-        """Show a warning; False while no Deck is shown."""
+        """Show a warning on the Deck; return False while no Deck is shown."""
         console = self._console
         if console is not None:
             console.warn(line)
         return console is not None
 
     def attach(self, service: ProxyServer, reader: SourceReader) -> None:
-        """From now on GET /teamclaude/deck says what the disk tells, and usage is counted under issues."""
+        """Add what `reader` finds on disk to GET /teamclaude/deck, and count usage under issues."""
         from ..deck.feed import SourcesProvider
 
         rows = SourcesProvider(reader)
@@ -114,7 +117,7 @@ class LocalDeck:
     def show(
         self, feed: LocalFeed, controls: Controls, on: Screen, is_over: Callable[[], bool]
     ) -> ExitReason:
-        """Until it is left."""
+        """Run the Deck until it is left; return how it ended."""
         from ..deck.loop import DeckLoop
 
         self._console = DeckLoop(on, feed, controls, ascii=shows_ascii(sys.stdout), is_over=is_over)

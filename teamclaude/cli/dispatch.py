@@ -1,4 +1,4 @@
-"""From words to a command, and from every way it can end to an exit status."""
+"""Run the command that the words name, and turn every way it can end into an exit status."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from . import command_table
 from .streams import is_output_error, output_failed
 from .terminal import note
 
-__all__ = ["run_guarded", "parser_for"]
+__all__ = ["parser_for", "run_guarded"]
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports a wrong word as one line instead of the whole usage."""
+    """An argument parser that reports a wrong word in one line, without the usage text."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} ({self.prog} --help)")
 
 
 def run_guarded(words: Sequence[str]) -> int:
-    """Run the command; every error becomes one line on stderr (TEAMCLAUDE_DEBUG=1: a traceback)."""
-    # A terminal that can't show a character shows a question mark; it must not end the command.
+    """Run the command; every error becomes one line on stderr (TEAMCLAUDE_DEBUG=1: with a traceback)."""
+    # A character that the terminal can't show becomes a question mark instead of an exception.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -51,7 +51,7 @@ def run_guarded(words: Sequence[str]) -> int:
 
 
 def parser_for(command: command_table.Command) -> argparse.ArgumentParser:
-    """The parser of one command, with what its module declares."""
+    """Return the parser of one command, with the arguments that its module declares."""
     module = _module(command)
     parser = Parser(
         prog=f"teamclaude {command.name}",

@@ -1,4 +1,4 @@
-"""What the lab's options may hold, and how its moments are written: `2 Tue 14:30` is in the second week."""
+"""Parse the lab's options; a time is written `2 Tue 14:30` (second week)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..routing.policies.registry import POLICIES
 from .ranges import number
 from .words import did_you_mean
 
-__all__ = ["Progress", "parse_moment", "format_moment", "parse_policies", "parse_sizes"]
+__all__ = ["Progress", "format_moment", "parse_moment", "parse_policies", "parse_sizes"]
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MOMENT = re.compile(r"(?:(\d{1,2})\s+)?([A-Za-z]{3})[a-z]*\s+(\d{1,2}):(\d{2})")
@@ -24,7 +24,7 @@ def parse_sizes(text: str) -> tuple[float, ...]:
 
 
 def parse_moment(text: str) -> float:
-    """Seconds from the beginning of the run: `Tue 14:30`, `2 Tue 14:30`, or hours."""
+    """Parse `Tue 14:30`, `2 Tue 14:30` or hours into seconds from the start of the run."""
     found = _MOMENT.fullmatch(text.strip())
     if found is None:
         try:
@@ -41,14 +41,14 @@ def parse_moment(text: str) -> float:
 
 
 def format_moment(at: float) -> str:
-    """`week 2, Tue 14:30`."""
+    """Format seconds from the start of the run: `week 2, Tue 14:30`."""
     days, seconds = divmod(int(at), 86400)
     hour, minute = seconds // 3600, seconds // 60 % 60
     return f"week {days // 7 + 1}, {DAYS[days % 7]} {hour:02d}:{minute:02d}"
 
 
 def parse_policies(words: Sequence[str]) -> list[str]:
-    """The policies that are meant, in words of their own or with commas; `all` is every one."""
+    """Return the policies named, as separate words or with commas; `all` is every one."""
     names: list[str] = []
     for word in (part for each in words for part in each.split(",") if part):
         if word != "all" and word not in POLICIES:
@@ -58,7 +58,7 @@ def parse_policies(words: Sequence[str]) -> list[str]:
 
 
 class Progress:
-    """A bar on a terminal's stderr; nothing elsewhere."""
+    """A progress bar on stderr if that is a terminal, else nothing."""
 
     def __init__(self, runs: int) -> None:
         self._runs = runs

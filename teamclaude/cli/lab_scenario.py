@@ -1,4 +1,4 @@
-"""The made-up world that the options of `teamclaude lab` describe."""
+"""Build the synthetic scenario that the options of `teamclaude lab` describe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ACCOUNTS = 4
 
 
 def traffic_of(args: argparse.Namespace) -> Sequence[SessionTrace]:
-    """What the team's sessions are drawn from."""
+    """Return the sessions that the team's traffic is drawn from."""
     return (
         synthetic_sessions(SYNTHETIC_SESSIONS, 0)
         if args.traffic is None
@@ -29,7 +29,7 @@ def traffic_of(args: argparse.Namespace) -> Sequence[SessionTrace]:
 def scenario_of(
     args: argparse.Namespace, sessions: Sequence[SessionTrace], load: float, seed: int
 ) -> Scenario:
-    """One seed's world at one load."""
+    """Return the scenario of one seed at one load."""
     usual = TokenWeights()
     setting = ScenarioSettings(
         sizes=args.sizes or (1.0,) * (args.accounts or ACCOUNTS),

@@ -1,7 +1,6 @@
-"""Lines printed by a thread of their own: a terminal that stands still must not stop a request.
+"""Print lines in a background thread, so that a blocked terminal never blocks a request.
 
-What is said of a request is put as the request itself, and becomes a line there: the thread that served
-it has better things to do.
+A request is queued as an object and formatted by the background thread, off the request's path.
 """
 
 from __future__ import annotations
@@ -23,17 +22,17 @@ MAX_WAITING = 5000
 
 
 class LinePrinter(BackgroundQueue[T]):
-    """Lines are printed whole; what a stuck terminal does not take beyond KEPT is dropped, oldest first.
+    """A queue whose items are printed as lines; beyond MAX_WAITING the oldest are dropped.
 
-    What can't be written (a full disk, a reader who left) is dropped as well, and the next lines are tried:
-    the disk may have room again, a FIFO another reader.  `line` makes a line of what was put; what it
-    raises costs this line alone.
+    Lines are printed whole.  Lines that can't be written (a full disk, a closed pipe) are dropped, and later
+    ones are tried again: the disk may have space, a FIFO another reader.  `line` formats an item; if it
+    raises, that line is skipped.
     """
 
     def __init__(self, stream: TextIO, line: Callable[[T], str]) -> None:
         self._stream = stream
         self._line = line
-        self._line_incomplete = False  # the last line was written in part
+        self._line_incomplete = False  # the last line was written partly
         super().__init__("lines", self._print, MAX_WAITING)
 
     def _print(self, waiting: deque[T]) -> None:
@@ -43,9 +42,9 @@ class LinePrinter(BackgroundQueue[T]):
                 thing = waiting.popleft()
                 try:
                     lines.append(self._line(thing))
-                except Exception:  # a defect in showing one must not end the showing
+                except Exception:  # a bug in formatting one line must not stop the others
                     continue
-            # All that waits at once: under load that is one write for many requests.
+            # Everything that waits, in one write: under load, one write for many requests.
             with contextlib.suppress(OSError, ValueError):
                 self._write("\n".join([*lines, ""]))
 
@@ -55,7 +54,7 @@ class LinePrinter(BackgroundQueue[T]):
             self._stream.write(text)
             self._stream.flush()
             return
-        # Past the stream's buffer: it would keep what a full disk refused, and fail with it at the exit.
+        # Bypass the stream's buffer: it would keep what a full disk refused and fail at exit.
         data = ("\n" + text if self._line_incomplete else text).encode(
             self._stream.encoding or "utf-8", "replace"
         )
@@ -69,8 +68,8 @@ class LinePrinter(BackgroundQueue[T]):
 
 
 def _descriptor(stream: TextIO) -> Optional[int]:
-    """Of a stream whose text and bytes are the same; None: write to the stream itself."""
-    if os.name != "posix":  # a console of Windows takes text
+    """Return the file descriptor to write bytes to; None: write text to the stream."""
+    if os.name != "posix":  # the Windows console takes text
         return None
     try:
         return stream.fileno()
@@ -79,7 +78,7 @@ def _descriptor(stream: TextIO) -> Optional[int]:
 
 
 def _write_some(descriptor: int, data: bytes) -> int:
-    """How many bytes were; waits for a full pipe, also one that another program made non-blocking."""
+    """Write and return the number of bytes written; wait for a full pipe, even a non-blocking one."""
     while True:
         try:
             return os.write(descriptor, data)

@@ -1,7 +1,7 @@
-"""Talking to the running proxy, as a command does.
+"""The HTTP client that commands use to talk to a running proxy.
 
-Straight to its port: the HTTP proxies of the environment are for the way out, not for this machine.  Whatever
-goes wrong becomes one line that says what to do.
+It connects directly: the environment's HTTP proxies are for outgoing traffic, not for this machine.
+Every failure becomes one line that says what to do.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from .address import server_host, server_url
 from .user_config import read_config
 
 __all__ = [
-    "ProxyResponse",
-    "ProxyDownError",
     "ProxyClient",
+    "ProxyDownError",
     "ProxyRefusedError",
+    "ProxyResponse",
     "ProxyUnreachableError",
     "configured_proxy",
 ]
@@ -34,15 +34,15 @@ CHUNK = 65536
 
 
 class ProxyUnreachableError(TeamClaudeError):
-    """Our proxy gives no answer where the config says."""
+    """Our proxy does not answer at the configured address."""
 
 
 class ProxyDownError(ProxyUnreachableError):
-    """Nothing listens there."""
+    """Nothing listens at the address."""
 
 
 class ProxyRefusedError(TeamClaudeError):
-    """The proxy answered with an error; the text is its own."""
+    """The proxy answered with an error; the message is its own."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -50,7 +50,7 @@ class ProxyRefusedError(TeamClaudeError):
 
 
 class ProxyResponse:
-    """An answer whose body is read as it arrives; reading raises Unreachable."""
+    """A response whose body is read as it arrives; reading raises ProxyUnreachableError."""
 
     def __init__(self, proxy: ProxyClient, response: http.client.HTTPResponse) -> None:
         self._proxy, self._response = proxy, response
@@ -64,7 +64,7 @@ class ProxyResponse:
             if not chunk:
                 break
             yield chunk
-        if self._response.length:  # read1 takes an early end for the end
+        if self._response.length:  # read1 does not report a truncated body
             raise self._proxy.truncated_error()
 
     def read(self) -> bytes:
@@ -72,12 +72,18 @@ class ProxyResponse:
 
 
 class ProxyClient:
-    """The proxy that a config describes.  Every method raises Unreachable or Refused."""
+    """The proxy that a config describes.
+
+    Every method raises ProxyUnreachableError or ProxyRefusedError.
+    """
 
     def __init__(
         self, config: Config, path: Path, port: Optional[int] = None, timeout_s: float = TIMEOUT_S
     ) -> None:
-        """`path` is the config file's, for error texts; `port` is the server's if it is not the config's."""
+        """Set up without connecting.
+
+        `path`: the config file, for error texts.  `port`: the server's, if it is not the config's.
+        """
         self.url = server_url(config.proxy, port)
         self._host = server_host(config.proxy)
         self._port = port or config.proxy.port
@@ -87,15 +93,15 @@ class ProxyClient:
         self._timeout_s = timeout_s
 
     def get(self, path: str) -> Any:
-        """The JSON of one of the proxy's own endpoints."""
+        """Return the JSON of one of the proxy's own endpoints."""
         return self._json("GET", path, None)
 
     def post(self, path: str, body: Optional[Mapping[str, Any]] = None) -> Any:
-        """As get, for an endpoint that changes something."""
+        """Return the JSON of an endpoint that changes something."""
         return self._json("POST", path, json.dumps(body or {}).encode())
 
     def is_up(self) -> bool:
-        """False when nothing listens; Unreachable when what listens is not our proxy."""
+        """Return False when nothing listens; raise ProxyUnreachableError if another program does."""
         try:
             health = self._json("GET", "/health", None)
         except ProxyDownError:
@@ -112,7 +118,7 @@ class ProxyClient:
         body: Optional[bytes] = None,
         headers: Optional[Mapping[str, str]] = None,
     ) -> Iterator[ProxyResponse]:
-        """One request with the proxy key; the answer, whatever its status, is read inside the `with`."""
+        """Send one request with the proxy key; read the response, of any status, inside the `with`."""
         sent = {"x-teamclaude-key": self._key}
         if body is not None:
             sent["Content-Type"] = "application/json"
@@ -124,7 +130,7 @@ class ProxyClient:
 
     @contextlib.contextmanager
     def translate_errors(self) -> Iterator[None]:
-        """Foreign exceptions of a connection become Unreachable."""
+        """Translate the exceptions of a connection into ProxyUnreachableError."""
         try:
             yield
         except ssl.SSLError as error:
@@ -141,7 +147,7 @@ class ProxyClient:
             raise self._down_error() from error
 
     def truncated_error(self) -> ProxyUnreachableError:
-        """The error for an answer that ends too early, or never begins."""
+        """Return the error for a response that ends too early or never begins."""
         return ProxyUnreachableError(f"the proxy at {self.url} broke off its answer")
 
     def _json(self, method: str, path: str, body: Optional[bytes]) -> Any:
@@ -169,7 +175,7 @@ class ProxyClient:
         context = _tls_context(self._tls)
         return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_s, context=context)
 
-    # What the person can do is another thing for a proxy that no config file describes (`remote`).
+    # RemoteProxyClient overrides these: without a config file the person must do other things.
 
     def _key_name(self) -> str:
         return f"the proxy.apiKey of {self._path}"
@@ -185,15 +191,15 @@ class ProxyClient:
 
 
 def configured_proxy(port: Optional[int] = None, timeout_s: float = TIMEOUT_S) -> ProxyClient:
-    """The proxy of the user's config file; not yet asked for anything.  ConfigError without a file."""
+    """Return a client of the config file's proxy, without connecting.  Raise ConfigError without a file."""
     file, config = read_config()
     return ProxyClient(config, file.path, port, timeout_s)
 
 
 def _tls_context(tls: TlsConfig) -> ssl.SSLContext:
-    """Trusts the certificate of the config besides the system's: it is often made for this purpose alone."""
+    """Trust the config's certificate besides the system's: it is often self-signed, for this proxy only."""
     context = ssl.create_default_context()
-    # The certificate is known by its bytes; the name in it is the one other machines use.
+    # The certificate is identified by its bytes; its host name is the one that other machines use.
     context.check_hostname = False
     context.verify_flags |= ssl.VerifyFlags(0x80000)  # X509_V_FLAG_PARTIAL_CHAIN; has a name since 3.10
     try:

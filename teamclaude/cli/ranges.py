@@ -1,4 +1,4 @@
-"""Numbers on the command line that have limits."""
+"""Argparse types for numbers within limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["number", "whole_number"]
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:
-    """An argparse type: whole numbers from `low` to `high`."""
+    """Return an argparse type for whole numbers from `low` to `high`."""
 
     def read(text: str) -> int:
         value = int(text) if text.isascii() and text.isdigit() else -1
@@ -22,7 +22,7 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
 
 
 def number(low: float, high: float) -> Callable[[str], float]:
-    """An argparse type: numbers from `low` to `high`."""
+    """Return an argparse type for numbers from `low` to `high`."""
 
     def read(text: str) -> float:
         try:

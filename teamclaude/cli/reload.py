@@ -8,7 +8,7 @@ __all__ = ["reload_proxy"]
 
 
 def reload_proxy(proxy: ProxyClient) -> bool:
-    """Have the proxy read its config again; False where none runs.  Refused when it does not want to."""
+    """Have the proxy reload its config; return False if none runs, raise ProxyRefusedError if it refuses."""
     try:
         proxy.post("/teamclaude/accounts/reload")
     except ProxyUnreachableError:

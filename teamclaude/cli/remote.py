@@ -15,7 +15,7 @@ KEY_VARIABLE = "TEAMCLAUDE_KEY"
 
 
 def parse_address(text: str) -> SplitResult:
-    """`http://host:port`, `https://host` or `host:port`; UsageError for what is none."""
+    """Parse `http://host:port`, `https://host` or `host:port`; raise UsageError for anything else."""
     try:
         split = urlsplit(text if "://" in text else f"http://{text}")
         good = split.scheme in ("http", "https") and bool(split.hostname) and split.port != 0
@@ -27,7 +27,7 @@ def parse_address(text: str) -> SplitResult:
 
 
 class RemoteProxyClient(ProxyClient):
-    """Found by its address.  TLS trusts what the system does, and what $SSL_CERT_FILE names."""
+    """A client of a proxy on another machine; TLS trusts the system's certificates and $SSL_CERT_FILE."""
 
     def __init__(self, at: SplitResult, key: str, timeout_s: float) -> None:
         host = at.hostname or ""

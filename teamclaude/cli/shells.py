@@ -1,7 +1,7 @@
-"""Assignments in the language of a shell, quoted so that no value can become a command.  Pure.
+"""Environment assignments in the syntax of a shell, quoted so that no value can become a command.  Pure.
 
-Each statement stands on one line, also for a value with line breaks, and ends with `;`: it survives
-`eval $(teamclaude env)` without quotes, where the shell makes one line of the whole output.
+Each statement is one line, even for a value with line breaks, and ends with `;`: it survives
+`eval $(teamclaude env)` without quotes, where the shell joins the output into one line.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["SHELLS", "export_statements"]
 
 
 def export_statements(variables: Mapping[str, str], shell: str) -> str:
-    """The statements that set `variables`; `shell` is a key of SHELLS."""
+    """Return the statements that set `variables`; `shell` is a key of SHELLS."""
     return SHELLS[shell](variables)
 
 
@@ -43,7 +43,7 @@ def _powershell(variables: Mapping[str, str]) -> str:
 
 
 def _powershell_value(value: str) -> str:
-    # PowerShell takes the typographic single quotes for plain ones: each is doubled.
+    # PowerShell treats typographic single quotes as plain ones: double each.
     doubled = "".join(char * 2 if char in "'\u2018\u2019\u201a\u201b" else char for char in value)
     return ' + "`n" + '.join(f"'{line}'" for line in doubled.split("\n"))
 

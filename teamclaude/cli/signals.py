@@ -1,4 +1,4 @@
-"""A running server and the signals it obeys."""
+"""Run a server until it ends, and handle signals meanwhile."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from ..threads import start_with_retry
 
 __all__ = ["Stoppable", "serve_until_stopped"]
 
-ENDED = 0  # no signal has this number: the service ended by itself
+ENDED = 0  # not a signal's number: the service ended by itself
 RELOAD = [getattr(signal, name) for name in ("SIGHUP",) if hasattr(signal, name)]
 STOP = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
 
 
 class Stoppable(Protocol):
-    """What is needed of the service."""
+    """The part of the service that signals act on."""
 
     def wait(self) -> Any:
-        """Return when it has ended."""
+        """Block until the service has ended."""
 
     def stop(self, drain_sec: Optional[float] = None) -> None:
-        """End it; running answers may finish for `drain_sec` seconds (None: as configured)."""
+        """Stop; responses in progress may finish for `drain_sec` seconds (None: as configured)."""
 
     def reload(self) -> Any:
-        """Read the config again; raises TeamClaudeError and keeps the old one when it is no good."""
+        """Reload the config; raise TeamClaudeError and keep the old one if the new one is invalid."""
 
 
 def serve_until_stopped(
     service: Stoppable, say: Callable[[str], None], begin: Callable[[], Optional[bool]] = lambda: None
 ) -> None:
-    """Return when the service has ended.
+    """Start the service with `begin`, and return when it has ended.
 
-    SIGINT and SIGTERM drain it, a second one ends it at once, SIGHUP reloads.  Only for the main thread.
-    `begin` starts the service: by then no signal can end the process any more.  It may take its time with
-    signals of its own (the Deck does); True as its answer is like a first SIGTERM.
+    SIGINT and SIGTERM drain it, a second one stops it at once, SIGHUP reloads.  Call from the main thread.
+    `begin` is called once the handlers are installed, so that no signal can kill the process.  It may
+    block and handle signals itself (the Deck does); if it returns True, that counts as a first SIGTERM.
     """
     with _signals() as (inbox, outbox):
         stopping = bool(begin())
@@ -59,10 +59,10 @@ def serve_until_stopped(
 
 @contextlib.contextmanager
 def _signals() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Signals as bytes in a socket: (where to read them, where to write one more).
+    """Receive signals as bytes on a socket pair; yield (reading end, writing end).
 
-    The interpreter itself writes them.  A handler that filled a queue could run in the instant between the
-    reader's look into it and its sleep: the signal would be lost.
+    The interpreter writes the bytes (signal.set_wakeup_fd).  A handler that filled a queue could run between
+    the reader's check and its sleep, and the signal would be lost.
     """
     inbox, outbox = socket.socketpair()
     with inbox, outbox:

@@ -13,7 +13,7 @@ MAX_LINE_BYTES = 65536
 
 
 def read_stdin_lines(take: Callable[[str], None], end: Callable[[], None]) -> None:
-    """Give each line of stdin to `take`, then call `end` once; both in a thread of their own."""
+    """Pass each line of stdin to `take`, then call `end` once; both in a new thread."""
     try:
         handle = sys.stdin.fileno()
     except (AttributeError, OSError, ValueError):  # there is no stdin, or it is closed
@@ -23,7 +23,7 @@ def read_stdin_lines(take: Callable[[str], None], end: Callable[[], None]) -> No
 
 
 def _read(handle: int, take: Callable[[str], None], end: Callable[[], None]) -> None:
-    # Not sys.stdin.readline: a thread that waits in there holds a lock the interpreter needs to exit.
+    # Not sys.stdin.readline: a thread blocked there holds a lock that the interpreter needs to exit.
     line = b""
     while True:
         try:

@@ -1,11 +1,11 @@
-"""stdin, stdout and stderr as a person's shell gave them: closed, full, or a pipe whose reader has left.
+"""Handle stdin, stdout and stderr that are closed, on a full disk, or a pipe without a reader.
 
 Rules:
-1. A stream that was closed before the start is the null device: else its descriptor goes to the next file
-   or socket, and what is printed goes there.
-2. A reader who left (`| head -1`) has what it wanted: no error.
-3. Output that can't be written (a full disk) is a failure, told in one line.
-4. Nothing is left for the interpreter to flush at its exit: what fails there is a traceback and status 120.
+1. A stream closed before the start becomes the null device: otherwise the next file or socket gets its
+   descriptor, and printed text goes there.
+2. A closed pipe (`| head -1`) is not an error.
+3. Output that can't be written (a full disk) is a failure, reported in one line.
+4. Everything is flushed before the interpreter exits: a failure there is a traceback and status 120.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import os
 import sys
 from typing import TextIO
 
-__all__ = ["output_failed", "flush_streams", "is_output_error", "reopen_closed_streams"]
+__all__ = ["flush_streams", "is_output_error", "output_failed", "reopen_closed_streams"]
 
-# What a disk that is full or broken, or a terminal that is gone, answers to a write.
+# The errno of a write to a full or broken disk or a closed terminal.
 OUTPUT_ERRNOS = (
     (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO) if os.name == "posix" else (errno.ENOSPC,)
 )
 
 
 def reopen_closed_streams() -> None:
-    """Rule 1."""
+    """Open the null device for streams that were closed before the start (rule 1)."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is not None:  # None: it was closed when the interpreter started
             continue
@@ -33,13 +33,13 @@ def reopen_closed_streams() -> None:
             os.fstat(number)
         except OSError:
             _point_at_null(number)
-        # Open for ever: the descriptor must not be given to anything else.
+        # closefd=False: the descriptor must never be closed and reused.
         stream = open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         setattr(sys, name, stream)
 
 
 def flush_streams(status: int) -> int:
-    """Write what is still buffered; the exit status, by rules 2 to 4."""
+    """Flush the output; return the exit status by rules 2 to 4."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -54,7 +54,7 @@ def flush_streams(status: int) -> int:
 
 
 def output_failed(error: OSError) -> int:
-    """The exit status after a write to stdout failed, by rules 2 and 3; nothing more goes there."""
+    """Return the exit status after a failed write to stdout (rules 2 and 3), and discard further output."""
     discard_output(sys.stdout)
     if isinstance(error, BrokenPipeError):
         return 0
@@ -65,12 +65,12 @@ def output_failed(error: OSError) -> int:
 
 
 def is_output_error(error: OSError) -> bool:
-    """Whether printing raised it: errors with files and sockets are translated where they enter."""
+    """Return whether printing raised the error: those of files and sockets are translated at their source."""
     return error.errno in OUTPUT_ERRNOS and error.filename is None
 
 
 def discard_output(stream: TextIO) -> None:
-    """Send what is buffered, and what is printed from now on, nowhere."""
+    """Discard what is buffered and what is printed later."""
     with contextlib.suppress(OSError, ValueError):
         _point_at_null(stream.fileno())
         stream.flush()

@@ -1,4 +1,4 @@
-"""What the terminal can show, and how a person is asked."""
+"""Query the terminal's abilities, and ask a person questions."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ __all__ = ["ask", "confirm", "has_color", "is_interactive", "note", "width"]
 
 
 def has_color(stream: TextIO) -> bool:
-    """Colour only on a terminal that knows it; NO_COLOR (https://no-color.org) wins."""
+    """Return whether to use colour: on a terminal that is not dumb, without NO_COLOR (https://no-color.org)."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return stream.isatty()
 
 
 def width() -> int:
-    """Columns of the terminal; 100 where stdout is a file or pipe and COLUMNS is not set."""
+    """Return the terminal's columns; 100 if stdout is a file or pipe and COLUMNS is not set."""
     return shutil.get_terminal_size((100, 24)).columns
 
 
 def note(line: str) -> None:
-    """A line for the person, not for the program that reads stdout."""
-    with contextlib.suppress(OSError):  # a full disk behind stderr does not end the command
+    """Print a line for the person, on stderr."""
+    with contextlib.suppress(OSError):  # a full disk behind stderr must not end the command
         print(line, file=sys.stderr, flush=True)
 
 
 def is_interactive() -> bool:
-    """Whether a person can be asked."""
+    """Return whether a person can be asked: stdin and stderr are terminals."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def ask(question: str) -> str:
-    """The line a person types after the question; empty at the end of input."""
+    """Print the question and return the typed line; empty at the end of input."""
     print(question, end=" ", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip()
 
 
 def confirm(question: str) -> bool:
-    """Ask on the terminal; only `y` or `yes` means yes.  UsageError where nobody can answer."""
+    """Ask a yes/no question; only `y` or `yes` means yes.  Raise UsageError if nobody can answer."""
     if not is_interactive():
         raise UsageError(f"{question} Nobody can answer here: repeat it with --yes")
     return ask(f"{question} [y/N]").lower() in ("y", "yes")

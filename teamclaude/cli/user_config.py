@@ -1,7 +1,7 @@
-"""The user's config file, as commands open it.
+"""Open the user's config file for a command.
 
-A command that only reads makes no file: one made in the place of a file that was deleted would be taken
-for the pool's, by whoever reads it next.
+A command that only reads creates no file: an empty one in place of a deleted one would look like an edit
+that removed all accounts.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from ..accounts.config.config_file import ConfigFile, config_path, state_path
 from ..errors import ConfigError
 from .terminal import note
 
-__all__ = ["load_or_create_config", "required_proxy_key", "open_config", "read_config"]
+__all__ = ["load_or_create_config", "open_config", "read_config", "required_proxy_key"]
 
-# A running server whose file was deleted writes it again after two looks, 2 s apart.
+# A running server rewrites its deleted file after two polls, 2 s apart.
 SERVER_SEC = 6.0
 POLL_SEC = 0.1
 
 
 def open_config() -> ConfigFile:
-    """The config file that the environment names; what it has to say goes to stderr."""
+    """Return the config file that the environment names; its warnings go to stderr."""
     return ConfigFile(config_path(os.environ), warn=lambda line: note(f"teamclaude: {line}"))
 
 
 def read_config() -> tuple[ConfigFile, Config]:
-    """The config file and its values; ConfigError that says what to do when there is none."""
+    """Return the config file and its values; raise ConfigError that says what to do if it is missing."""
     file = open_config()
     if not os.path.exists(file.path):
         makes = "teamclaude login (or import) makes it with an account"
@@ -40,7 +40,7 @@ def read_config() -> tuple[ConfigFile, Config]:
 
 
 def load_or_create_config(sleep: Callable[[float], None] = time.sleep) -> tuple[ConfigFile, Config]:
-    """As read_config, for a command that adds an account: a missing file is made."""
+    """Return the config file and its values for a command that adds an account; create a missing file."""
     file = open_config()
     if not os.path.exists(file.path) and os.path.exists(state_path(file.path)):
         note(f"teamclaude: {file.path} is gone: waiting {SERVER_SEC:g} s for a running server to write it")
@@ -51,7 +51,7 @@ def load_or_create_config(sleep: Callable[[float], None] = time.sleep) -> tuple[
 
 
 def required_proxy_key(file: ConfigFile, config: Config) -> str:
-    """The key clients authenticate with; ConfigError when the file has none yet."""
+    """Return the key clients authenticate with; raise ConfigError if the file has none yet."""
     if not config.proxy.api_key:
         raise ConfigError(f"{file.path}: has no proxy.apiKey yet; teamclaude server adds one when it starts")
     return config.proxy.api_key

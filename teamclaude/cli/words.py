@@ -1,4 +1,4 @@
-"""Small pieces of the sentences that commands print."""
+"""Helpers for printed sentences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["did_you_mean", "plural"]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean "status"?`, or nothing when no known word is near."""
+    """Return `; did you mean "status"?`, or an empty text when no known word is similar."""
     import difflib
 
     matches = difflib.get_close_matches(word, list(known), n=1)
@@ -16,5 +16,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 account`, `3 accounts`."""
+    """Return `1 account`, `3 accounts`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

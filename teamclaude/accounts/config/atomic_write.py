@@ -1,7 +1,7 @@
-"""The one way this package replaces a file: whole, durable and readable by its owner only.
+"""Replace a file atomically and durably, readable by its owner only.
 
-A reader sees the old bytes or the new ones, never a mixture, also when the process is killed or the
-disk fills up in between.
+A reader sees the old bytes or the new ones, never a mixture, even if the process is killed or the
+disk fills up meanwhile.  Every file of this package that holds a credential is written here.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import sys
 import tempfile
 from typing import Optional
 
-__all__ = ["make_private_directory", "foreign_writer_warning", "write_private"]
+__all__ = ["foreign_writer_warning", "make_private_directory", "write_private"]
 
 
 def write_private(path: str, data: bytes) -> os.stat_result:
-    """Replace the file at `path` (or the one a symlink there points to) by `data`, mode 0600.
+    """Replace the file at `path` (or the target of a symlink there) by `data`, mode 0600.
 
-    Creates missing parents (0700).  Two writers at once: the last rename wins whole; whoever must not
-    lose the other's change holds a lock around read and write.  Raises OSError and leaves the old file.
-    Returns what os.stat tells of the new one (a stat afterwards may be of the next writer's).
+    Create missing parents (0700).  Of two concurrent writers the last rename wins as a whole; a caller
+    that must not lose the other's change holds a lock around read and write.  Raise OSError and leave
+    the old file.  Return the new file's os.stat result (a later stat may be of the next writer's file).
     """
     target = os.path.realpath(path)
     directory = os.path.dirname(target)
@@ -44,10 +44,10 @@ def write_private(path: str, data: bytes) -> os.stat_result:
 
 
 def make_private_directory(path: str) -> None:
-    """Create `path` and what is missing above it, each with mode 0700.
+    """Create `path` and its missing parents, each with mode 0700.
 
-    Existing directories keep the mode their owner gave them.  os.makedirs would give its mode to the last
-    one alone.  OSError when one can't be made, or something else has its name.
+    Existing directories keep their mode.  (os.makedirs applies its mode to the last directory only.)
+    Raise OSError when one can't be made or something else has its name.
     """
     missing = []
     above = os.path.abspath(path)
@@ -57,17 +57,17 @@ def make_private_directory(path: str) -> None:
     for directory in reversed(missing):
         try:
             os.mkdir(directory, 0o700)
-        except FileExistsError:  # another process was first, or it is no directory
+        except FileExistsError:  # another process was first, or it is not a directory
             if not os.path.isdir(directory):
                 raise
 
 
 def foreign_writer_warning(directory: str) -> str:
-    """Who besides us and root may replace files in `directory`, and the cure, as a line; else empty.
+    """Return a warning, with the remedy, if users other than us and root can replace files in `directory`.
 
-    Whoever may write to a directory may put another file in the place of ours, whatever the file's mode.
-    A sticky directory (/tmp) lets only the owner of a file do that.  A group with the user's own name has
-    that user alone (user private groups of most Linux systems).
+    Write access to a directory is enough to replace a file in it, whatever the file's mode.  In a sticky
+    directory (/tmp) only the owner of a file can.  A group with the user's own name has only that user
+    (user private groups of most Linux systems).  Return an empty text when nobody else can.
     """
     if sys.platform == "win32":
         return ""
@@ -91,7 +91,7 @@ def foreign_writer_warning(directory: str) -> str:
 
 
 def _sudo_user(user: int) -> Optional[int]:
-    """Who runs us as root by sudo: root works in that user's directories then."""
+    """Return the user who runs us as root by sudo: root then works in that user's directories."""
     invoker = os.environ.get("SUDO_UID", "")
     return int(invoker) if user == 0 and invoker.isascii() and invoker.isdigit() else None
 
@@ -117,7 +117,7 @@ def _is_own_group(group: int, user: int) -> bool:
 
 
 def _sync_directory(path: str) -> None:
-    # Makes the rename itself durable.  Windows has no such thing, some file systems refuse it.
+    # Make the rename itself durable.  Windows has no such call, and some file systems refuse it.
     with contextlib.suppress(OSError):
         handle = os.open(path, os.O_RDONLY)
         try:

@@ -1,6 +1,6 @@
 """The config file as frozen values: every key with its default, unit and reason.
 
-Keys are camelCase in the file.  `routing/quota/rules.py` declares the routing keys, which stand at the
+Keys are camelCase in the file.  `routing/quota/rules.py` declares the routing keys, which are at the
 top level of the file beside the ones here.
 """
 
@@ -31,7 +31,7 @@ MAX_NAME_LENGTH = 200  # characters of an account's name: it stands in lines, lo
 
 
 class ClientKey(Section):
-    """A key of its own for one client; usage is reported under its name."""
+    """An additional proxy key; usage is reported under its name."""
 
     name: str = setting(REQUIRED, "What usage with this key is reported under.")
     key: str = setting(REQUIRED, "The key this client sends.", secret=True)
@@ -41,12 +41,14 @@ class ClientKey(Section):
 
 
 class TlsConfig(Section):
+    """The certificate that the proxy serves HTTPS with."""
+
     cert: str = setting(REQUIRED, "Certificate chain (PEM) the proxy shows.", unit="path")
     key: str = setting(REQUIRED, "Private key (PEM) of that certificate.", unit="path")
 
 
 class ProxyConfig(Section):
-    """Where the proxy listens and who may enter."""
+    """Where the proxy listens, who may use it and its limits."""
 
     host: str = setting("localhost", "Address to listen on; localhost is 127.0.0.1 and ::1.", unit="host")
     port: int = setting(3456, "Port to listen on; 0 takes any free one.", unit="port")
@@ -75,6 +77,7 @@ class ProxyConfig(Section):
     )
 
     def problem(self) -> str:
+        """Return what is wrong between the limits, or between the clients' names and keys."""
         if self.max_bodies_mib < self.max_body_mib:
             return f"maxBodiesMiB ({self.max_bodies_mib}) is less than maxBodyMiB ({self.max_body_mib})"
         names = [client.name for client in self.clients]
@@ -111,7 +114,7 @@ class OAuthConfig(Section):
         ),
         "Rights a login asks for: the ones Claude Code itself asks for.",
     )
-    # Who we are: no other program is imitated.
+    # Our own name: no other program is imitated.
     user_agent: str = setting(
         f"teamclaude/{__version__}",
         "User-Agent at the token URL; it has been seen answering 429 to some names: then set another.",
@@ -119,13 +122,15 @@ class OAuthConfig(Section):
 
 
 class RoutingConfig(Section):
+    """How work is given to accounts."""
+
     policy: Literal["pace", "price", "sticky", "drain", "threshold", "round-robin", "least-used"] = setting(
         "price", "Rule that gives conversations their accounts."
     )
 
 
 class AccountConfig(Section):
-    """One account: who it is, its credentials, its place in the pool.  Times are epoch seconds."""
+    """One account: identity, credentials and routing options.  Times are epoch seconds."""
 
     name: str = setting(REQUIRED, "What the account is called everywhere.")
     type: Literal["oauth", "apikey"] = setting("oauth", "A subscription login or a paid API key.")
@@ -158,17 +163,18 @@ class AccountConfig(Section):
 
     @property
     def key(self) -> str:
-        """The identity under which routing remembers the account: person and organisation, or the name."""
+        """The account's identity for routing: person and organisation, else the name."""
         if self.type == "apikey" or not self.account_uuid:
             return self.name
         return f"{self.account_uuid}/{self.org_uuid}" if self.org_uuid else self.account_uuid
 
     @property
     def is_last_resort(self) -> bool:
-        """Paid, and used only when nothing else can serve."""
+        """Whether this is a paid API key that serves only when no other account can."""
         return self.type == "apikey" and self.last_resort
 
     def problem(self) -> str:
+        """Return what is wrong with the name or the credentials."""
         if len(self.name) > MAX_NAME_LENGTH:
             size = len(self.name)
             return f'the name "{self.name[:20]}..." has {size} characters; {MAX_NAME_LENGTH} are the most'
@@ -181,7 +187,7 @@ class AccountConfig(Section):
 
 
 class Config(Section):
-    """The whole file.  A reload makes a new value; nothing changes one."""
+    """The whole file, immutable; a reload makes a new value."""
 
     proxy: ProxyConfig = setting(ProxyConfig, "Where the proxy listens and who may enter.")
     upstream: str = setting("https://api.anthropic.com", "The API all requests go to.", unit="base URL")
@@ -251,11 +257,12 @@ class Config(Section):
 
     @property
     def policy(self) -> str:
+        """The name of the routing policy."""
         return self.routing.policy
 
 
 def parse_config(raw: object, source: str) -> Config:
-    """The config from parsed JSON.  Raises ConfigError, `<source>: <path>: expected X, got Y`."""
+    """Return the config of parsed JSON.  Raise ConfigError, `<source>: <path>: expected X, got Y`."""
     try:
         return read(Config, raw)
     except ConfigError as error:

@@ -1,13 +1,13 @@
-"""The config file on disk: where it is, how it is read, and the one way it is written.
+"""The config file on disk: its path, and how it is read and written.
 
 Rules:
-1. A file that can't be read, parsed or understood is never written: every change starts with reading.
-2. A change is read, made, checked and written under one lock that all processes share, so none
-   undoes another's, and nothing invalid gets into the file.
-3. The file is replaced whole: a reader without the lock sees the old one or the new one.
-4. A change costs one read and one write; `load` reads only what this process has not read or written
-   itself.  A content is known by the file's mtime, size and inode; one that was read so soon after it was
-   written that the next write might have the same mtime is read again.
+1. A file that can't be read, parsed or validated is never written: every change starts with reading.
+2. A change is read, made, validated and written under one lock shared by all processes, so that no
+   change undoes another's and nothing invalid gets into the file.
+3. The file is replaced atomically: a reader without the lock sees the old one or the new one.
+4. A change costs one read and one write; `load` reads only content that this process has not read or
+   written itself.  Content is identified by the file's mtime, size and inode; content that was read so
+   soon after it was written that the next write might get the same mtime is read again.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ T = TypeVar("T")
 
 
 class Stamp(NamedTuple):
-    """Differs when the file's content does."""
+    """Identifies the file's content: differs whenever the content does."""
 
     mtime_ns: int
     size: int
     inode: int
 
 
-# Some file systems count mtimes in steps of two seconds (FAT), Linux in steps of a few milliseconds.
+# The coarsest mtime resolution is two seconds (FAT); on Linux it is a few milliseconds.
 SETTLED_SEC = 2.0
-# What "this file system knows no locks" is called (NFS without its lock service).
+# The errno of a file system without locks (NFS without its lock service).
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, getattr(errno, "EOPNOTSUPP", errno.ENOSYS))
 
 
 class _CachedContent(NamedTuple):
-    """A content of the file, and what it means; `settled`: its stamp belongs to no other content."""
+    """Cached content and its parsed config; `settled`: no other content can have this stamp."""
 
     stamp: Stamp
     settled: bool
@@ -59,7 +59,7 @@ class _CachedContent(NamedTuple):
 
 
 def config_path(env: Mapping[str, str]) -> Path:
-    """$TEAMCLAUDE_CONFIG, else $XDG_CONFIG_HOME/teamclaude.json, else ~/.config/teamclaude.json."""
+    """Return $TEAMCLAUDE_CONFIG, else $XDG_CONFIG_HOME/teamclaude.json, else ~/.config/teamclaude.json."""
     home = env.get("HOME") or env.get("USERPROFILE") or os.path.expanduser("~")
     named = env.get("TEAMCLAUDE_CONFIG")
     if named:
@@ -68,12 +68,12 @@ def config_path(env: Mapping[str, str]) -> Path:
         # Absolute: a server started in the background may have another working directory.
         return Path(os.path.abspath(os.path.expanduser(named)))
     base = env.get("XDG_CONFIG_HOME", "")
-    # The XDG specification: a relative path is invalid and to be ignored.
+    # XDG base directory specification: a relative path is invalid and must be ignored.
     return Path(base if os.path.isabs(base) else os.path.join(home, ".config")) / "teamclaude.json"
 
 
 def state_path(config: Path) -> Path:
-    """Where observed state is kept: `X.json` -> `X.state.json`, beside it."""
+    """Return the path of the observed state: `X.json` -> `X.state.json`, in the same directory."""
     stem = config.name[: -len(".json")] if config.name.endswith(".json") else config.name
     return config.with_name(f"{stem}.state.json")
 
@@ -81,7 +81,7 @@ def state_path(config: Path) -> Path:
 class ConfigFile:
     """The config file at `path`; safe to use from several threads and processes.
 
-    `warn` gets one line at a time about things that were put right or made.
+    `warn` gets one line at a time about what was repaired or created.
     """
 
     def __init__(self, path: Path, warn: Callable[[str], None], lock_timeout_s: float = 10.0) -> None:
@@ -92,11 +92,11 @@ class ConfigFile:
         self._reported: set[str] = set()
 
     def load(self) -> Config:
-        """The file's values, duplicates merged.  ConfigError when there is no file or it is no good."""
+        """Return the file's values, duplicates merged.  Raise ConfigError if it is missing or invalid."""
         return self.load_with_content()[0]
 
     def load_with_content(self) -> tuple[Config, bytes]:
-        """As load, and the bytes that mean it."""
+        """Return what `load` does, and the bytes it was read from."""
         known, found = self._cached, self._stat()
         if known is not None and known.settled and known.stamp == _stamp(found):
             self._restrict_mode(found.st_mode)
@@ -108,7 +108,7 @@ class ConfigFile:
 
     @property
     def content(self) -> bytes:
-        """The bytes of what was loaded or written last; empty before that."""
+        """The bytes that were loaded or written last; empty before that."""
         known = self._cached
         return b"" if known is None else known.data
 
@@ -121,7 +121,7 @@ class ConfigFile:
         return replace(config, accounts=accounts)
 
     def load_or_create(self) -> Config:
-        """As load, but a missing file is made first, and so is a missing proxy key."""
+        """Load the file after creating a missing file and adding a missing proxy key."""
         if not os.path.exists(self.path):
             self._create()
         config = self.load()
@@ -134,11 +134,11 @@ class ConfigFile:
     def update(self, change: Callable[[dict[str, Any]], T]) -> T:
         """Let `change` edit the file's JSON in place, write it, and return what `change` returned.
 
-        The file is locked meanwhile: `change` is quick and waits for nothing.  Nothing is written when
-        `change` raises or changes nothing.  ConfigError, and the file as it was, when it can't be read
-        or written or would become invalid.
+        The file is locked meanwhile, so `change` must not block.  Nothing is written when `change` raises
+        or changes nothing.  Raise ConfigError, and leave the file as it was, when it can't be read or
+        written or would become invalid.
         """
-        self._stat()  # no lock file beside what is not ours
+        self._stat()  # raise before making a lock file beside something that is not our file
         with self._locked():
             data = self._read()[0]
             raw = decode(data, str(self.path))
@@ -152,9 +152,10 @@ class ConfigFile:
             return result
 
     def restore(self, raw: dict[str, Any], is_lost: Callable[[Optional[bytes]], bool]) -> bool:
-        """Write `raw` in the place of a content that `is_lost` (None: there is no file).
+        """Write `raw` if `is_lost` says so of the current content (None: there is no file).
 
-        Asked under the lock: another process may have been first, then False.  ConfigError as of update.
+        Return False if it does not: `is_lost` is called under the lock, and another process may have been
+        first.  Raise ConfigError as update does.
         """
         with self._locked():
             if not is_lost(self._read()[0] if os.path.exists(self.path) else None):
@@ -163,12 +164,12 @@ class ConfigFile:
             return True
 
     def permission_warnings(self) -> list[str]:
-        """Who else may replace the file, or what is kept beside it: a line for each directory."""
+        """Return a warning for each directory in which other users can replace the file or its siblings."""
         directories = {os.path.dirname(self.path): None, os.path.dirname(os.path.realpath(self.path)): None}
         return [line for line in map(foreign_writer_warning, directories) if line]
 
     def stamp(self) -> Optional[Stamp]:
-        """Changes whenever the file does; None while there is none.  Take it before load, not after."""
+        """Return the file's stamp, None without a file.  Take it before load, not after."""
         try:
             found = os.stat(self.path)
         except OSError:
@@ -185,16 +186,16 @@ class ConfigFile:
         self._warn(f"created {self.path} with a new proxy key")
 
     def _read(self) -> tuple[bytes, Stamp, bool]:
-        """The content, its stamp, and whether that belongs to it alone."""
+        """Return the content, its stamp, and whether no other content can have that stamp."""
         self._stat()
         with self._translate_errors("read it"), open(self.path, "rb") as file:
-            found = os.fstat(file.fileno())  # before the bytes: what is written meanwhile has a later one
+            found = os.fstat(file.fileno())  # before reading: a write meanwhile gets a later mtime
             data = file.read()
         self._restrict_mode(found.st_mode)
         return data, _stamp(found), time.time() - found.st_mtime > SETTLED_SEC
 
     def _stat(self) -> os.stat_result:
-        """ConfigError unless it is a file: a device or a pipe must not be replaced."""
+        """Raise ConfigError unless it is a regular file: a device or pipe must not be replaced."""
         with self._translate_errors("read it"):
             try:
                 found = os.stat(self.path)
@@ -217,7 +218,7 @@ class ConfigFile:
             self._warn(f"{self.path}: others could read it; it is now readable by you alone (mode 600)")
 
     def _replace(self, raw: dict[str, Any], source: str) -> None:
-        """Check and write; ConfigError, and the file as it was, when `raw` is no good.  Needs the lock."""
+        """Validate and write; raise ConfigError and leave the file if `raw` is invalid.  Needs the lock."""
         config, data = parse_config(raw, source), encode(raw)
         stamp = _stamp(self._write(data))
         self._cached = _CachedContent(stamp, True, data, self._merge_and_report(config))
@@ -229,14 +230,14 @@ class ConfigFile:
             owner = _owner(target)
             written = write_private(target, data)
             if sys.platform != "win32" and owner and owner != _owner(target):
-                # `sudo teamclaude ...` must not take the file from the user whose server reads it.
+                # `sudo teamclaude ...` must not make the file root's: the user's server reads it.
                 with contextlib.suppress(OSError):
                     os.chown(target, *owner)
         return written
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        # Beside the file itself, not beside a link to it: all names of the file share one lock.
+        # Beside the file itself, not beside a symlink to it: all names of the file share one lock.
         lock = FileLock(f"{os.path.realpath(self.path)}.lock", self._lock_timeout_s)
         with contextlib.ExitStack() as held:
             with self._translate_errors("change it (its directory must be writable)"):
@@ -269,7 +270,7 @@ def _owner(path: str) -> Optional[tuple[int, int]]:
 
 
 def _remove_leftovers(target: str) -> None:
-    """Remove what a killed writer of this file left: it holds credentials.  Needs the lock."""
+    """Remove the temporary files of killed writers: they hold credentials.  Needs the lock."""
     directory, name = os.path.split(target)
     for left in os.listdir(directory):
         if left.startswith(f".{name}.") and left.endswith(".tmp"):
@@ -277,7 +278,7 @@ def _remove_leftovers(target: str) -> None:
 
 
 def _add_key(raw: dict[str, Any]) -> bool:
-    """Give the file a proxy key; False when another process was first."""
+    """Add a random proxy key; return False if another process was first."""
     import secrets  # its own imports cost 8 ms, and a key is made once
 
     proxy = raw.get("proxy") or {}

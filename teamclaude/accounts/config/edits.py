@@ -1,8 +1,8 @@
-"""Changes to the raw JSON of the config file; each is a function for `ConfigFile.update`.
+"""Edit the config file's raw JSON; each public function is meant for `ConfigFile.update`.
 
-They touch the entry of one account and nothing else, so that unknown keys and the order of keys
-stay.  An account is named by its identity (`AccountConfig.key`) or its exact name: a name that
-almost fits may be another account's.
+An edit touches one account's entry, so that unknown keys and the order of keys survive.  `who` is
+an account's identity (`AccountConfig.key`) or its exact name; a partial name could be another
+account's.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _DECLARED = {entry.name: entry for entry in declarations(AccountConfig)}
 
 
 class Placement(NamedTuple):
-    """Where new credentials went; `kept` means the file already had newer ones."""
+    """Where new credentials went; `kept`: the file already had newer ones."""
 
     name: str
     outcome: Literal["added", "updated", "kept"]
@@ -47,7 +47,7 @@ class Placement(NamedTuple):
 def edit_account(raw: dict[str, Any], who: str, **changes: Any) -> AccountConfig:
     """Set attributes of AccountConfig (`priority=2, expires_at=<epoch seconds>`); None removes the key.
 
-    Returns the account as it was before.  UsageError when the file has no such account.
+    Return the account as it was before.  Raise UsageError when the file has no such account.
     """
     account, entry = _find_and_merge(raw, who)
     _set(account, entry, changes)
@@ -57,7 +57,10 @@ def edit_account(raw: dict[str, Any], who: str, **changes: Any) -> AccountConfig
 def swap_tokens(
     raw: dict[str, Any], who: str, spent: Optional[str], changes: Mapping[str, Any]
 ) -> AccountConfig:
-    """As edit_account, but only where the refresh token is `spent`: a newer login is never overwritten."""
+    """Edit the account only if its refresh token is `spent`: a newer login is never overwritten.
+
+    Return the account as it was before; errors as for edit_account.
+    """
     account, entry = _find_and_merge(raw, who)
     if account.refresh_token == spent:
         _set(account, entry, changes)
@@ -74,27 +77,27 @@ def _set(account: AccountConfig, entry: dict[str, Any], changes: Mapping[str, An
 
 
 def set_enabled(raw: dict[str, Any], who: str, enabled: bool) -> AccountConfig:
-    """Give the account work, or none; errors as of edit_account."""
+    """Enable or disable the account; errors as for edit_account."""
     return edit_account(raw, who, disabled=not enabled)
 
 
 def set_priority(raw: dict[str, Any], who: str, priority: int) -> AccountConfig:
-    """Smaller numbers are used first; errors as of edit_account."""
+    """Set the priority (smaller numbers are used first); errors as for edit_account."""
     return edit_account(raw, who, priority=priority)
 
 
 def remove_account(raw: dict[str, Any], who: str) -> AccountConfig:
-    """Take the account out of the file, with all entries that are the same; errors as of edit_account."""
+    """Remove all entries of the account and return it; errors as for edit_account."""
     account, entry = _find_and_merge(raw, who)
     raw["accounts"] = [other for other in raw["accounts"] if other is not entry]
     return account
 
 
 def add_or_replace_account(raw: dict[str, Any], account: Mapping[str, Any], fresh: bool = True) -> Placement:
-    """Add an account (its JSON), or give its credentials to the entry that is the same account.
+    """Add an account (as JSON), or give its credentials to the entry of the same account.
 
-    `fresh` credentials were issued just now and always win; others only with a later expiry.  A known
-    account keeps its name, priority and other settings; a new one gets a name of its own.
+    `fresh` credentials were issued just now and always win; others win only with a later expiry.  A
+    known account keeps its name, priority and other settings; a new one gets a unique name.
     """
     entries = raw.get("accounts") or []
     accounts = [*_read_accounts(entries), read(AccountConfig, dict(account), "account")]
@@ -110,7 +113,7 @@ def add_or_replace_account(raw: dict[str, Any], account: Mapping[str, Any], fres
 
 
 def account_json(account: AccountConfig) -> dict[str, Any]:
-    """The JSON of an account; keys at their default are left out, except the type."""
+    """Return an account as JSON, without keys at their default (except the type)."""
     return {"name": account.name, "type": account.type, **to_json(account)}
 
 
@@ -119,7 +122,7 @@ def _read_accounts(entries: Sequence[Any]) -> list[AccountConfig]:
 
 
 def _find_and_merge(raw: dict[str, Any], who: str) -> tuple[AccountConfig, dict[str, Any]]:
-    """The account and its one entry; entries that are the same account become one."""
+    """Return the account and its entry, after merging the entries of the same account."""
     accounts = _read_accounts(raw.get("accounts") or [])
     merged, _ = merge_duplicates(accounts)
     place = index_of(merged, who)
@@ -130,7 +133,10 @@ def _find_and_merge(raw: dict[str, Any], who: str) -> tuple[AccountConfig, dict[
 
 
 def _merge_entries(raw: dict[str, Any], places: Sequence[int], winner: int) -> dict[str, Any]:
-    """Make the entries at `places` one: the first, with the winner's credentials and what it lacks."""
+    """Merge the entries at `places` into the first, with the winner's credentials, and return it.
+
+    Keys that the first entry lacks are filled from the others.
+    """
     entries: list[dict[str, Any]] = raw["accounts"]
     first, source = entries[places[0]], entries[winner]
     if len(places) == 1:
@@ -147,7 +153,7 @@ def _merge_entries(raw: dict[str, Any], places: Sequence[int], winner: int) -> d
 
 
 def _copy_values(entry: dict[str, Any], source: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Give `entry` the source's values of these attributes; what the source lacks goes."""
+    """Copy the named attributes from `source` to `entry`; remove those that the source lacks."""
     for key in [_DECLARED[name].key for name in names]:
         if source.get(key) is None:
             entry.pop(key, None)

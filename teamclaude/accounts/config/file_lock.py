@@ -1,7 +1,8 @@
-"""A lock on a side file that excludes threads and processes alike.
+"""A lock file that excludes threads and processes alike.
 
-The lock is the kernel's, on an open file: it ends with its holder, however that ends, so it can't
-go stale.  The file itself is never deleted: a second process might lock the deleted one.
+The kernel locks the open file (flock, or msvcrt.locking on Windows) and unlocks it when its holder
+ends in any way, so the lock can't go stale.  The file is never deleted: a second process might lock
+the deleted one.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from .atomic_write import make_private_directory
 
 __all__ = ["FileLock"]
 
-# What "somebody else holds it" is called, by platform.
+# The errno of "held by another", by platform.
 HELD_ERRNOS = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
 class FileLock:
-    """`with FileLock(path):` one holder at a time, also of one object that threads share; not reentrant.
+    """`with FileLock(path):` admits one holder at a time, even of one object shared by threads; not reentrant.
 
-    Waits `timeout_s` seconds (None: for ever, sleeping in the kernel), then raises TimeoutError.
-    OSError when the file can't be made or the file system knows no locks.
+    Wait `timeout_s` seconds (None: for ever, blocked in the kernel), then raise TimeoutError.  Raise OSError
+    when the file can't be created or the file system has no locks.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class FileLock:
 
     def __enter__(self) -> FileLock:
         make_private_directory(os.path.dirname(os.path.abspath(self.path)))
-        # Every holder opens for itself: the kernel's lock belongs to the open file, not the process.
+        # Every holder opens the file: the kernel's lock belongs to the open file, not to the process.
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             self._wait(handle)
@@ -83,7 +84,7 @@ class FileLock:
 
 
 def _retry_delays() -> Iterator[float]:
-    """Seconds between tries: the usual holder is done in a few milliseconds."""
+    """Yield the seconds between attempts: the usual holder is done in a few milliseconds."""
     pause = 0.002
     while True:
         yield pause
@@ -124,5 +125,5 @@ else:
         return True
 
     def _unlock(handle: int) -> None:
-        # Explicitly: a forked child may still have the open file.
+        # Explicitly, since a forked child may still have the file open.
         fcntl.flock(handle, fcntl.LOCK_UN)

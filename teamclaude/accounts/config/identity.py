@@ -1,11 +1,11 @@
-"""Which entries are the same account, and which account a name means.
+"""Decide which entries are the same account, and which account a name means.
 
 An account is a person in an organisation (`accountUuid` + `orgUuid`), never a position in a list:
 1. the same person and organisation: the same account, whatever the names;
-2. the organisation of one entry unknown: the same account as the person's only other one;
-   with two organisations known it can't be told, and stays an account of its own;
-3. the person unknown: the one account of that name;
-4. an API key is known by its name alone, and is never the same as a login.
+2. one entry without organisation: the same account as the person's only other one; if the person has
+   two known organisations it is ambiguous and stays a separate account;
+3. no person known: the one account of that name;
+4. an API key is identified by its name alone and is never the same account as a login.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ __all__ = [
     "find_name",
     "free_name",
     "group_entries",
+    "index_of",
     "merge_duplicates",
     "newest_entry",
-    "index_of",
 ]
 
-# What a login or an import sets, all of it: a half of each would be neither.
+# Set together by a login or an import: a mixture of two logins would be neither.
 CREDENTIAL_FIELDS = (
     "access_token",
     "refresh_token",
@@ -41,12 +41,12 @@ CREDENTIAL_FIELDS = (
     "import_from",
     "source",
 )
-# What it may know better than the entry before it; everything else of an account stays.
+# Updated by a login where it knows a value; every other field of an account stays.
 PROFILE_FIELDS = ("account_uuid", "org_uuid", "org_name", "subscription_type", "rate_limit_tier")
 
 
 def group_entries(accounts: Sequence[AccountConfig]) -> list[list[int]]:
-    """The positions of each account's entries, in the order of their first entry."""
+    """Return the positions of each account's entries, in the order of their first entry."""
     orgs: dict[str, set[str]] = {}
     people: dict[str, set[str]] = {}
     for account in accounts:
@@ -71,7 +71,7 @@ def _person_uuid(account: AccountConfig) -> str:
 
 
 def _full_key(account: AccountConfig, orgs: dict[str, set[str]]) -> str:
-    """The key, with the person's only organisation where the entry does not name one."""
+    """Return the account's key, with the person's only organisation if the entry does not name one."""
     known = orgs.get(_person_uuid(account), set())
     if account.org_uuid is None and len(known) == 1:
         return replace(account, org_uuid=next(iter(known))).key
@@ -79,12 +79,12 @@ def _full_key(account: AccountConfig, orgs: dict[str, set[str]]) -> str:
 
 
 def newest_entry(accounts: Sequence[AccountConfig], places: Sequence[int]) -> int:
-    """The entry whose credentials count: the latest expiry; of equal ones the last in the file."""
+    """Return the entry whose credentials win: the latest expiry; of equal ones the last in the file."""
     return max(places, key=lambda place: (_expiry(accounts[place]), place))
 
 
 def _expiry(account: AccountConfig) -> float:
-    # An entry without a token (importFrom) has nothing to offer another.
+    # An entry without a token (importFrom) has no credentials to copy.
     usable = account.access_token or account.api_key
     return (account.expires_at or 0.0) if usable else -1.0
 
@@ -92,7 +92,7 @@ def _expiry(account: AccountConfig) -> float:
 def merge_duplicates(
     accounts: Sequence[AccountConfig],
 ) -> tuple[tuple[AccountConfig, ...], tuple[str, ...]]:
-    """One value per account, each with a name of its own, and a line of text for each change made.
+    """Return one value per account, each with a unique name, and a line of text for each change made.
 
     Of several entries the first keeps its name, priority and other fields and gets the newest
     credentials.  Of different accounts with one name the later gets `name (Org)` or `name (2)`.
@@ -133,7 +133,7 @@ def _with_unique_names(accounts: Sequence[AccountConfig], notes: list[str]) -> t
 
 
 def free_name(name: str, org: Optional[str], taken: set[str]) -> str:
-    """`name`, else `name (Org)`, else `name (2)`, `name (3)`..."""
+    """Return the first name not taken: `name`, `name (Org)`, `name (2)`, `name (3)`..."""
     if name not in taken:
         return name
     if org and f"{name} ({org})" not in taken:
@@ -145,9 +145,9 @@ def free_name(name: str, org: Optional[str], taken: set[str]) -> str:
 
 
 def index_of(accounts: Sequence[AccountConfig], who: str) -> Optional[int]:
-    """Where the account with this key (or exactly this name) stands; None when it is not there.
+    """Return the position of the account with this key (or exactly this name), or None.
 
-    A key that was made before the organisation was known still finds its account, by rule 2.
+    A key from before the organisation was known still finds its account, by rule 2.
     """
     for matches in (
         [n for n, account in enumerate(accounts) if account.key == who],
@@ -160,15 +160,15 @@ def index_of(accounts: Sequence[AccountConfig], who: str) -> Optional[int]:
 
 
 def find_account(accounts: Sequence[AccountConfig], name: str) -> AccountConfig:
-    """The account a person means by `name`; UsageError as of find_name."""
+    """Return the account a person means by `name`; raise UsageError as find_name does."""
     found = find_name([account.name for account in accounts], name)
     return next(account for account in accounts if account.name == found)
 
 
 def find_name(names: Sequence[str], wanted: str) -> str:
-    """The name a person means: exactly, else in any case, else its only possible completion.
+    """Return the name a person means: an exact match, else ignoring case, else the only completion.
 
-    Raises UsageError that lists the candidates, or all names when there is none.
+    Raise UsageError that lists the candidates, or all names when there is none.
     """
     if wanted in names:
         return wanted

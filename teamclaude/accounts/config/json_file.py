@@ -1,4 +1,4 @@
-"""Bytes of the config file to JSON and back, strictly: nothing is lost or guessed on the way."""
+"""Parse and write the config file's JSON strictly: nothing is lost or guessed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["decode", "encode", "fingerprint"]
 
 
 def decode(data: bytes, source: str) -> dict[str, Any]:
-    """The JSON object in `data`.  ConfigError with line and column, which never quotes the file."""
+    """Parse a JSON object.  Raise ConfigError with line and column; it never quotes the file."""
     try:
-        text = data.decode("utf-8-sig")  # editors on Windows put a mark in front
+        text = data.decode("utf-8-sig")  # editors on Windows write a byte order mark
         raw = json.loads(
             text, object_pairs_hook=_unique_keys, parse_constant=_reject_constant, parse_float=_finite_float
         )
@@ -39,15 +39,15 @@ def decode(data: bytes, source: str) -> dict[str, Any]:
 
 
 def encode(raw: dict[str, Any]) -> bytes:
-    """As people and the tools before us write it: two spaces, characters as they are, a last newline."""
+    """Return JSON with two-space indents, non-ASCII characters as they are and a final newline."""
     try:
         return _dump(raw, ascii_only=False).encode()
-    except UnicodeEncodeError:  # half a surrogate pair has no UTF-8, only an escape
+    except UnicodeEncodeError:  # a lone surrogate has no UTF-8 encoding: escape it
         return _dump(raw, ascii_only=True).encode()
 
 
 def fingerprint(raw: dict[str, Any]) -> str:
-    """Differs when `encode` does, and takes a tenth of its time."""
+    """Return a text that differs whenever `encode` does, in a tenth of its time."""
     return json.dumps(raw)
 
 
@@ -56,7 +56,7 @@ def _dump(raw: dict[str, Any], ascii_only: bool) -> str:
 
 
 class _InvalidJsonError(ValueError):
-    """JSON that Python would take, but not keep."""
+    """Raised for JSON that Python's parser accepts but does not preserve."""
 
 
 def _unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,14 +1,14 @@
-"""JSON in, declared values out: one walk over dataclass fields and their type hints.
+"""Read JSON into declared settings by walking dataclass fields and their type hints.
 
-A section is a class of `Settings` whose fields are declared with `setting` (settings.py); nothing about a
-key is said anywhere else.  Hints understood: bool, int, float, str, Optional, Literal, tuple[X, ...],
+A section is a subclass of `Settings` whose fields are declared with `setting` (settings.py), the only
+declaration of a key.  Supported hints: bool, int, float, str, Optional, Literal, tuple[X, ...],
 Mapping[str, X], sections, and NamedTuples (small records without declarations of their own).
 
-The rules of reading:
-1. null means "not set": the default.  So does "" where a value is optional.
-2. A key that is missing without a default, or has a wrong value, is a ConfigError with its path.
-3. An unknown key that looks like a known one that is not there is a misspelling: a ConfigError.
-   Any other unknown key belongs to some other version and is let be.
+Rules for reading:
+1. null means "not set": the default applies.  So does "" for an optional value.
+2. A missing key without a default and a wrong value are ConfigErrors with the key's path.
+3. An unknown key that resembles a known absent key is a misspelling: a ConfigError.
+   Any other unknown key belongs to another version and is ignored.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ __all__ = [
 
 T = TypeVar("T")
 
-# The default of a setting that must be given.
+# The default of a required setting.
 REQUIRED = dataclasses.MISSING
-# The `key` of a section whose keys stand beside those of the section that holds it.
+# The `key` of a section whose keys are in the object of the enclosing section.
 INLINE = "."
 
 
 class Section(Settings):
-    """Base of the classes that make up the config: their repr shows no secret."""
+    """Base of the classes that make up the config; the repr masks secrets."""
 
     def problem(self) -> str:
-        """What is wrong between the values of this section; empty when nothing is."""
+        """Return what is wrong between the values of this section, or an empty text."""
         return ""
 
     def __repr__(self) -> str:
@@ -56,7 +56,7 @@ class Section(Settings):
 
 
 class Declaration(NamedTuple):
-    """One key of a section: what `setting` said and what the type hint adds."""
+    """One key of a section: the arguments of `setting` and the type hint."""
 
     name: str
     key: str
@@ -67,18 +67,18 @@ class Declaration(NamedTuple):
     secret: bool
 
     def masked(self, value: object) -> str:
-        """The value for a repr."""
+        """Return the value for a repr; secrets are masked."""
         return "***" if self.secret and value else repr(value)
 
 
 def declarations(cls: type) -> tuple[Declaration, ...]:
-    """The keys of a section or record, in order."""
+    """Return the keys of a section or record, in order of declaration."""
     if cls not in _DECLARATIONS:
         _DECLARATIONS[cls] = tuple(_evaluate_declarations(cls))
     return _DECLARATIONS[cls]
 
 
-# Hints are evaluated once per class; two threads may do it twice, with equal results.
+# Type hints are evaluated once per class; if two threads do it at once, the results are equal.
 _DECLARATIONS: dict[type, tuple[Declaration, ...]] = {}
 
 
@@ -96,7 +96,7 @@ def _evaluate_declarations(cls: type) -> Iterator[Declaration]:
 
 
 def unwrap_optional(hint: Any) -> tuple[Any, bool]:
-    """A hint without its Optional, and whether it had one."""
+    """Return a hint without its Optional, and whether it had one."""
     parts = typing.get_args(hint)
     if typing.get_origin(hint) is typing.Union:
         return parts[0], True
@@ -115,9 +115,9 @@ def _is_record(hint: Any) -> bool:
 
 
 def read(cls: type[T], raw: object, where: str = "") -> T:
-    """The section or record `cls` from a JSON object; `where` is its path.
+    """Return the section or record `cls` of a JSON object; `where` is its path.
 
-    Raises ConfigError, `accounts[2].expiresAt: expected milliseconds, got "x"`.
+    Raise ConfigError, `accounts[2].expiresAt: expected milliseconds, got "x"`.
     """
     if not isinstance(raw, dict):
         raise _error(where, f"expected an object, got {value_types.safe_repr(raw)}")
@@ -174,7 +174,7 @@ def _read_scalar(kind: type, value: Any, entry: Declaration) -> Any:
 
 def _read_choice(hint: Any, value: Any, entry: Declaration) -> Any:
     for choice in typing.get_args(hint):
-        if type(value) is type(choice) and value == choice:  # 1 == True, but is not it
+        if type(value) is type(choice) and value == choice:  # 1 == True, but has another type
             return choice
     raise ConfigError(f"expected {type_description(hint)}, got {value_types.safe_repr(value, entry.secret)}")
 
@@ -191,7 +191,7 @@ def _error(where: str, text: str) -> ConfigError:
 
 
 def _path_segment(key: str) -> str:
-    """A key that a person chose, as part of a path."""
+    """Return a key of a mapping as part of a path: `.name`, or `["a b"]`."""
     return f".{key}" if key.replace("-", "_").isidentifier() else f"[{value_types.safe_repr(key)}]"
 
 
@@ -211,7 +211,7 @@ def _reject_misspelled(cls: type, raw: Mapping[str, Any], where: str) -> None:
     unknown = [key for key in raw if key not in known]
     if not unknown:
         return
-    # A known key that is there is not the one that was meant.
+    # A known key that is present was not the one meant.
     absent = {_normalized_key(key): key for key in sorted(known - raw.keys())}
     for key in unknown:
         meant = _closest_key(_normalized_key(key), absent)
@@ -236,7 +236,7 @@ def _normalized_key(key: str) -> str:
 
 
 def to_json(value: Any, unit: str = "") -> Any:
-    """A declared value as the config file stores it; of a section only what is not the default."""
+    """Return a declared value as the config file stores it; a section without its defaults."""
     if is_section(type(value)):
         return _section_json(value)
     if _is_record(type(value)):
@@ -260,7 +260,7 @@ def _section_json(section: Any) -> dict[str, Any]:
 
 
 def type_description(hint: Any, unit: str = "") -> str:
-    """A type for a person: `text`, `a list of text`, `true, false or "any"`."""
+    """Describe a type for a person: `text`, `a list of text`, `true, false or "any"`."""
     hint = unwrap_optional(hint)[0]
     origin = typing.get_origin(hint)
     if origin is typing.Literal:

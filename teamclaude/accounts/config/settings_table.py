@@ -1,4 +1,4 @@
-"""Every setting as one row of a table: what `teamclaude help config` prints and the README repeats."""
+"""The table of all settings that `teamclaude help config` prints, generated from their declarations."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ __all__ = ["SettingRow", "settings_table"]
 
 
 class SettingRow(NamedTuple):
-    """`name` is the path in the file (`proxy.port`, `accounts[].name`); `default` is JSON, `required`
-    or empty for "not set".
+    """One setting.
+
+    `name` is the path in the file (`proxy.port`, `accounts[].name`); `default` is JSON, `required` or empty
+    for "not set".
     """
 
     name: str
@@ -35,7 +37,7 @@ class SettingRow(NamedTuple):
 
 
 def settings_table() -> list[SettingRow]:
-    """All keys, in the order of their declaration; a list of objects is followed by its keys."""
+    """Return all keys in the order of declaration; a list of objects is followed by its keys."""
     return list(_rows(Config, ""))
 
 
@@ -71,7 +73,7 @@ def _default(entry: Declaration) -> str:
 
 
 def _type_name(hint: Any) -> str:
-    """A type without its range, which the unit tells."""
+    """Return a type's short name, without its range (which the unit gives)."""
     hint = unwrap_optional(hint)[0]
     scalars = {bool: "true/false", int: "whole number", float: "number", str: "text"}
     if hint in scalars:

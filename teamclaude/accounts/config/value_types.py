@@ -1,8 +1,8 @@
-"""What one JSON value may be, by its declared type and unit, and how it reads in an error.
+"""Read one JSON value by its declared type and unit, and describe it in errors.
 
-A setting's `unit` (`s`, `port`, `fraction 0-1`, `URL`...) is also its range or format: one table
-for numbers, one for text.  Problems are ConfigErrors of the form `expected X, got Y`; the caller
-puts the path in front.  No text made here contains a credential.
+A setting's `unit` (`s`, `port`, `fraction 0-1`, `URL`...) is also its range or format: `RANGES`
+for numbers, `FORMATS` for text.  Problems are ConfigErrors of the form `expected X, got Y`; the
+caller adds the path.  No text made here contains a credential.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from urllib.parse import urlsplit
 
 from ...errors import ConfigError
 
-__all__ = ["epoch_ms", "read_bool", "read_number", "read_text", "safe_repr", "expected_text"]
+__all__ = ["epoch_ms", "expected_text", "read_bool", "read_number", "read_text", "safe_repr"]
 
-# Timers of every platform take this much; Windows' end at 49 days.
+# Every platform's timers accept this much; those of Windows end at 49 days.
 MAX_SECONDS = 30 * 86400
 # The last second of the year 9999: later times can't be printed.
 MAX_EPOCH_MS = 253_402_300_799_000
-# Milliseconds below this would be before 1973: such a number is an epoch in seconds.
+# Smaller numbers of milliseconds would be before 1973: they are taken as seconds.
 MIN_EPOCH_MS = 1e11
 
 
 class NumberRange(NamedTuple):
-    """The numbers a unit allows (both ends included) and how to ask for one."""
+    """The numbers that a unit allows (inclusive) and their description in errors."""
 
     low: float
     high: float
@@ -52,14 +52,14 @@ RANGES = {
 WHOLE = NumberRange(0, 2**53, "a whole number, 0 or more")
 NUMBER = NumberRange(0, 2**53, "a number, 0 or more")
 
-# Line breaks and terminal controls: such a value would break a header or a terminal line.
+# Line breaks and control characters: they would break a header or a terminal line.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# Anything as long as a token, anything that begins like one, and passwords in URLs.
+# Passwords in URLs, anything that begins like a token, and anything as long as one.
 CREDENTIAL = r"(?<=//)[^/@\s]+(?=@)|\b(?:sk|tc)-[\w-]+|[\w+=-]{20,}"
 
 
 def safe_repr(value: object, secret: bool = False) -> str:
-    """A JSON value for an error text: short, on one line, never a credential."""
+    """Return a JSON value for an error text: short, on one line, credentials masked."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, (list, tuple)):
@@ -74,7 +74,7 @@ def safe_repr(value: object, secret: bool = False) -> str:
 
 
 def expected_text(kind: type, unit: str) -> str:
-    """What to ask for: `milliseconds`, `a fraction from 0 to 1`, `true or false`, `text`..."""
+    """Describe what is expected: `milliseconds`, `a fraction from 0 to 1`, `true or false`, `text`..."""
     if kind is bool:
         return "true or false"
     if kind is str:
@@ -91,16 +91,16 @@ def _expected(what: str, value: object, secret: bool) -> ConfigError:
 
 
 def read_bool(value: object, unit: str, secret: bool) -> bool:
-    """A JSON true or false; anything else is a ConfigError."""
+    """Return a JSON boolean; raise ConfigError for anything else."""
     if not isinstance(value, bool):
         raise _expected(expected_text(bool, unit), value, secret)
     return value
 
 
 def read_number(kind: type, value: object, unit: str, secret: bool) -> Any:
-    """An int or float within the unit's domain; `ms` becomes float epoch seconds."""
+    """Return an int or float within the unit's range; `ms` becomes float epoch seconds."""
     domain = _range_of(kind, unit)
-    # A bool is an int to Python, not to a person; an int may be too large for a float.
+    # bool is a subclass of int, and an int may be too large for a float.
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise _expected(domain.description, value, secret)
     if not domain.low <= value <= domain.high:  # NaN fails too
@@ -113,12 +113,12 @@ def read_number(kind: type, value: object, unit: str, secret: bool) -> Any:
 
 
 def epoch_ms(seconds: float) -> int:
-    """Epoch seconds as the config file stores them; the inverse of reading unit `ms`."""
+    """Convert epoch seconds to the config file's milliseconds; the inverse of reading unit `ms`."""
     return math.floor(seconds * 1000 + 0.5)
 
 
 def read_text(value: object, unit: str, secret: bool) -> str:
-    """A non-empty line of text in the unit's format (URLs without their last slash, paths with ~)."""
+    """Return a non-empty line of text in the unit's format (base URLs lose the last slash, paths the ~)."""
     if not isinstance(value, str) or not value:
         raise _expected(expected_text(str, unit), value, secret)
     if UNPRINTABLE.search(value):
@@ -135,32 +135,32 @@ def read_text(value: object, unit: str, secret: bool) -> str:
 
 
 def _url(value: str) -> Optional[str]:
-    """An http(s) URL with a host and no credentials, query or fragment."""
+    """Accept an http(s) URL with a host and no credentials, query or fragment."""
     return value if "@" not in value and _proxy_url(value) else None
 
 
 def _base_url(value: str) -> Optional[str]:
-    """A URL that request paths are appended to."""
+    """Accept a URL that request paths are appended to; drop its last slash."""
     return _url(value.rstrip("/"))
 
 
 def _proxy_url(value: str) -> Optional[str]:
-    """As a URL, but `user:password@` is allowed."""
+    """Accept a URL as `_url` does, and `user:password@` in it."""
     try:
         parts = urlsplit(value)
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number, a broken [IPv6] literal
+    except ValueError:  # a port that is not a number, a broken [IPv6] literal
         return None
     return None if not valid or parts.query or parts.fragment or " " in value else value
 
 
 def _host(value: str) -> Optional[str]:
-    """A host name or an address, without scheme, port or path."""
+    """Accept a host name or an address, without scheme, port or path."""
     return None if re.search(r"[\s/@?#]|^[^:]*:[^:]*$", value) else value
 
 
 class Format(NamedTuple):
-    """How to ask for a text, and how to read it: None when it does not fit."""
+    """A text format: its description in errors, and its reader, which returns None for other text."""
 
     description: str
     read: Callable[[str], Optional[str]]

@@ -1,4 +1,4 @@
-"""The shape of an API key, as far as it can be told without asking the API."""
+"""Check the format of an API key without asking the API."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OTHER_CREDENTIALS = {
 
 
 def check_api_key(text: str) -> str:
-    """The key that a person gave, without the white space around it; TeamClaudeError when it is none."""
+    """Return `text` without surrounding white space; raise TeamClaudeError if it is not an API key."""
     key = text.strip()
     if not key:
         raise TeamClaudeError("no key was given")

@@ -1,4 +1,4 @@
-"""A login that Claude Code made: where it is kept, and what makes it one that can be used here.
+"""Find and read a login that Claude Code made, and check that it can be used here.
 
 The file: `{"claudeAiOauth": {"accessToken", "refreshToken", "expiresAt", ...}}`, or those keys alone, with
 times in milliseconds.  Source: Claude Code 2.1.330.  No text made here contains a credential.
@@ -32,7 +32,7 @@ FIELD_NAMES = {
     "organizationUuid": "orgUuid",
     "organizationName": "orgName",
 }
-# What an accessToken is when it is none.
+# Other credentials by prefix, found where an access token should be.
 OTHER_CREDENTIALS = {
     "sk-ant-api": "an API key: add it with teamclaude login --api",
     "sk-ant-ort": "a refresh token",
@@ -41,7 +41,7 @@ IMPORT_AGAIN = "run claude once, which renews it, and import again; or use teamc
 
 
 class LoginSource(NamedTuple):
-    """A text that should hold a login; `label` is for error texts, `path` only of a file."""
+    """A text that should hold a login; `label` is for error texts, `path` is set for a file only."""
 
     text: bytes
     label: str
@@ -49,16 +49,16 @@ class LoginSource(NamedTuple):
 
 
 def credentials_path(env: Mapping[str, str]) -> str:
-    """Claude Code's credentials file: in $CLAUDE_CONFIG_DIR or ~/.claude."""
+    """Return the path of Claude Code's credentials file, in $CLAUDE_CONFIG_DIR or ~/.claude."""
     home = env.get("HOME") or env.get("USERPROFILE") or os.path.expanduser("~")
     directory = env.get("CLAUDE_CONFIG_DIR") or os.path.join(home, ".claude")
     return os.path.join(directory, ".credentials.json")
 
 
 def find_login(env: Mapping[str, str], named: Optional[str], platform: str) -> LoginSource:
-    """The file `named` (or in the directory `named`), else Claude Code's own, else the Keychain's item.
+    """Return the file `named` (or in the directory `named`), else Claude Code's file, else the Keychain item.
 
-    TeamClaudeError when there is nothing.
+    Raise TeamClaudeError when there is none.
     """
     path = os.path.abspath(os.path.expanduser(named) if named else credentials_path(env))
     if os.path.isdir(path):
@@ -78,10 +78,10 @@ def find_login(env: Mapping[str, str], named: Optional[str], platform: str) -> L
 
 
 def read_login(source: LoginSource, now: float) -> AccountConfig:
-    """The login in a source, as an account that has no name yet.
+    """Return the login in a source as an account that has no name yet.
 
-    Raises TeamClaudeError: not JSON, another shape, an API key, expired at `now` (epoch seconds), or without
-    the refresh token that would make it last.
+    Raise TeamClaudeError when it is not JSON, has another shape, is an API key, expired before `now` (epoch
+    seconds) or has no refresh token, without which it would not last.
     """
     if len(source.text) > MAX_BYTES:
         raise TeamClaudeError(f"{source.label}: is too long to be a login of Claude Code")

@@ -1,7 +1,7 @@
-"""How an account that came through one of the doors gets its name and its place in the config file.
+"""Add a login or an API key to the config file, and give the account its name.
 
-A name is, in this order: the one the person asked for, the one the account has there, the person's email
-(`email (Org)` where that is taken by their account in another organisation), a number after a word.
+The name is the first of: the one the person asked for, the one the account already has in the file, the
+person's email (`email (Org)` if their account in another organisation has that), a word with a number.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def enroll(
 ) -> Placement:
     """Put a login into the file's JSON (for `ConfigFile.update`).
 
-    `word` and a number make the name of an account without one.  A `wanted` name that another account has
-    is passed over: a login must not be lost for its name.
+    An account without a name gets `word` with a number.  A `wanted` name that another account has is
+    ignored: a login must not be lost because of its name.
     """
     taken = _account_names(raw)
     name = wanted or account.name or numbered_name(word, taken)
@@ -34,9 +34,9 @@ def enroll(
 
 
 def enroll_key(raw: dict[str, Any], key: str, wanted: Optional[str]) -> Placement:
-    """Put an API key into the file's JSON, as `wanted` or `api-N`.
+    """Put an API key into the file's JSON, named `wanted` or `api-N`.
 
-    TeamClaudeError when it is there already.
+    Raise TeamClaudeError when the file already has this key.
     """
     for entry in raw.get("accounts") or []:
         if entry.get("apiKey") == key:
@@ -47,7 +47,7 @@ def enroll_key(raw: dict[str, Any], key: str, wanted: Optional[str]) -> Placemen
 
 
 def numbered_name(word: str, taken: set[str]) -> str:
-    """`api-1`, `api-2`...: the first that is free."""
+    """Return the first free name of `api-1`, `api-2`..."""
     number = 1
     while f"{word}-{number}" in taken:
         number += 1

@@ -1,6 +1,6 @@
-"""Claude Code's login in the macOS Keychain, read through the `security` command.
+"""Read Claude Code's login from the macOS Keychain with the `security` command.
 
-Source of the names: Claude Code 2.1.330.
+Source of the item names: Claude Code 2.1.330.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ __all__ = ["keychain_query", "read_keychain"]
 
 SERVICE = "Claude Code-credentials"
 DEFAULT_USER = "claude-code-user"
-# The system may ask the person for a permission, or for the Keychain's password.
+# macOS may ask the person for permission or for the Keychain's password.
 TIMEOUT_S = 120.0
 NOT_FOUND_STATUS = 44  # errSecItemNotFound, as an exit status
-# `security -w` prints a password in hexadecimal when it holds anything but plain characters.
+# `security -w` prints a password in hexadecimal when it holds anything but ASCII characters.
 HEX = re.compile(r"(?:[0-9a-f]{2})+")
 
 
 def keychain_query(env: Mapping[str, str]) -> list[str]:
-    """What asks whether the item is there.  Each directory but the default one has an item of its own."""
+    """Return the command that looks for the item; each non-default config directory has its own item."""
     directory = env.get("CLAUDE_CONFIG_DIR")
     suffix = f"-{hashlib.sha256(directory.encode()).hexdigest()[:8]}" if directory else ""
     return [
@@ -39,7 +39,7 @@ def keychain_query(env: Mapping[str, str]) -> list[str]:
 
 
 def read_keychain(env: Mapping[str, str], timeout_s: float = TIMEOUT_S) -> Optional[str]:
-    """The text of the item; None when there is none.  TeamClaudeError when the Keychain won't give it."""
+    """Return the item's text, None when there is none; raise TeamClaudeError when access is refused."""
     command = keychain_query(env)
     service = command[-1]
     try:

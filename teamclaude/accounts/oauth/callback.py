@@ -1,4 +1,4 @@
-"""What comes back from the authorize page: through the browser, or pasted by a person."""
+"""The result of the authorize page: from the browser's redirect, or pasted by a person."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Callback", "from_paste", "from_query"]
 
 
 class Callback(NamedTuple):
-    """A code and the state it was asked for with, or the reason why there is none."""
+    """An authorization code with its state, or the error that came instead."""
 
     code: str = ""
     state: str = ""
@@ -23,13 +23,13 @@ class Callback(NamedTuple):
 
     @property
     def error_text(self) -> str:
-        """`access_denied ("The user said no")`, fit for a terminal."""
+        """The error for a terminal: `access_denied ("The user said no")`."""
         told = f" ({safe_repr(self.description)})" if self.description else ""
         return safe_repr(self.error).strip('"') + told
 
 
 def from_query(query: str) -> Callback:
-    """The parameters of a redirect (RFC 6749, 4.1.2); what is missing, or there twice, is empty."""
+    """Parse the query of a redirect (RFC 6749, 4.1.2); missing and repeated parameters are empty."""
     try:
         found = parse_qs(query, max_num_fields=20)
     except ValueError:
@@ -39,9 +39,9 @@ def from_query(query: str) -> Callback:
 
 
 def from_paste(text: str) -> Callback:
-    """From `code#state`, as the page shows it, or the whole address that the browser ended on.
+    """Parse `code#state`, as the page shows it, or the whole URL that the browser ended on.
 
-    Empty where it is neither.
+    Return an empty Callback for anything else.
     """
     text = text.strip().strip("\"'<>")
     if "://" in text or text.startswith(("localhost", "127.0.0.1")):

@@ -1,6 +1,7 @@
-"""One login, from the address that a person opens to the code that comes back.
+"""One OAuth login: from the URL that a person opens to the authorization code.
 
-The browser and the person may bring it, each from a thread of its own; the first that fits counts.
+The code arrives through the browser (`on_callback`) or pasted (`on_paste`), each from its own
+thread; the first one with the right state wins.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ FOREIGN_CALLBACK = "a browser came back from some other login; still waiting for
 
 
 class LoginFlow:
-    """`say` gets a line for the person, from whichever thread waits."""
+    """One login attempt; `say` gets lines for the person, called by the thread that waits."""
 
     def __init__(self, oauth: OAuthConfig, redirect_uri: str, say: Callable[[str], None]) -> None:
         self._oauth = oauth
@@ -35,20 +36,20 @@ class LoginFlow:
         self.secrets = new_secrets()
         self.url = authorize_url(oauth, self.secrets, redirect_uri)
         self._say = say
-        # What arrived: from the browser, a pasted line, or None when no more lines come.
+        # A callback from the browser, a pasted line, or None once stdin has ended.
         self._inputs: queue.SimpleQueue[Union[Callback, str, None]] = queue.SimpleQueue()
-        self._said: set[str] = set()  # any web page can send its visitors here, a thousand times
+        self._said: set[str] = set()  # any web page can send visitors here repeatedly: say it once
 
     def on_callback(self, callback: Callback) -> None:
-        """What a browser came back with.  Any thread."""
+        """Hand over what a browser was redirected with.  Any thread."""
         self._inputs.put(callback)
 
     def on_paste(self, line: str) -> None:
-        """What a person typed.  Any thread."""
+        """Hand over a line that a person typed.  Any thread."""
         self._inputs.put(line)
 
     def close_stdin(self) -> None:
-        """Nobody can type any more.  Any thread."""
+        """Report the end of stdin.  Any thread."""
         self._inputs.put(None)
 
     def wait_for_code(
@@ -57,10 +58,10 @@ class LoginFlow:
         only_stdin: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> str:
-        """The code.
+        """Wait for the authorization code and return it.
 
-        Raises TeamClaudeError when the login was refused, when nothing came within `limit_s` seconds, and
-        when pastes are the only way and there are no more.
+        Raise TeamClaudeError when the login was refused, when no code came within `limit_s` seconds, and
+        when `only_stdin` is set and stdin has ended.
         """
         deadline = clock() + limit_s
         while True:
@@ -73,7 +74,7 @@ class LoginFlow:
                 raise TeamClaudeError("no login code came in; run the command again and paste the code")
 
     def exchange(self, code: str, route: OutboundRoute = DEFAULT_ROUTE) -> TokenGrant:
-        """Spend the code.  Raises LoginRefused or TokenEndpointBusy."""
+        """Exchange the code for tokens.  Raise LoginRefusedError or TokenEndpointUnavailableError."""
         proof = self.secrets
         return exchange_code(self._oauth, code, proof.verifier, self._redirect_uri, proof.state, route=route)
 
@@ -87,8 +88,8 @@ class LoginFlow:
                     f"nobody logged in within {limit_s / 60:g} minutes; run teamclaude login again"
                 )
             try:
-                # Windows does not interrupt a wait for Ctrl-C, and elsewhere one that comes just before the
-                # wait begins is not seen until it ends: so it looks up now and then.
+                # Poll: Windows does not interrupt a wait for Ctrl-C, and elsewhere a Ctrl-C just before the
+                # wait begins is not seen until it ends.
                 return self._inputs.get(timeout=min(left, POLL_S))
             except queue.Empty:
                 continue

@@ -1,10 +1,10 @@
-"""The place on this machine that the browser comes back to after a login.
+"""The loopback HTTP server that the browser is redirected to after a login (RFC 8252, 7.3).
 
 Rules:
-1. It listens on 127.0.0.1 alone, on a port the system picks.
-2. The first visit with the login's state is the login; each later one is told that it is too late.
-3. A visit without that state (another web page may make one) changes nothing.
-4. The page has no secret, no script and nothing from elsewhere; nothing of a visit is logged.
+1. It listens on 127.0.0.1 only, on a port the system picks.
+2. The first request with the login's state is the login; a later one gets 410.
+3. A request without that state (any web page can send one) changes nothing.
+4. The page has no secret, no script and no external resource; no request is logged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .login_flow import LoginFlow
 __all__ = ["LoopbackServer"]
 
 PATH = "/callback"
-RESULT_TIMEOUT_S = 90.0  # spending the code takes at most the time limits of two requests
+RESULT_TIMEOUT_S = 90.0  # exchanging the code takes at most the timeouts of two requests
 CLOSE_TIMEOUT_S = 2.0
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>TeamClaude</title>
 <body style="font: 1.1em sans-serif; margin: 4em auto; max-width: 36em"><h1>{0}</h1><p>{1}</p>
@@ -36,13 +36,13 @@ HEADERS = (
     ("Content-Type", "text/html; charset=utf-8"),
     ("Cache-Control", "no-store"),
     ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
-    ("Referrer-Policy", "no-referrer"),  # the address of the page holds the code
+    ("Referrer-Policy", "no-referrer"),  # the URL of the page holds the code
     ("X-Content-Type-Options", "nosniff"),
 )
 
 
 class LoopbackServer:
-    """Has its port from the start, answers from `serve` on, is closed at the end of its `with` block."""
+    """Bind the port at construction, answer from `serve` on, close at the end of the `with` block."""
 
     def __init__(self) -> None:
         try:
@@ -55,25 +55,26 @@ class LoopbackServer:
 
     @property
     def port(self) -> int:
+        """The port that the system picked."""
         return int(self._server.server_address[1])
 
     @property
     def redirect_uri(self) -> str:
-        """`localhost`, not the address: that is what is registered for the client."""
+        """The redirect URI, with `localhost` as registered for the client, not the address."""
         return f"http://localhost:{self.port}{PATH}"
 
     def serve(self, flow: LoginFlow) -> None:
-        """Answer visits, and give the first that fits to `attempt`."""
+        """Answer requests in a thread; pass the login's callback to `flow`."""
         self._server.flow = flow
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
     def report_result(self, worked: bool) -> None:
-        """What came of the login: the visitor's page, which has waited, says so."""
+        """Report the login's outcome: the waiting browser gets its page."""
         self._server.set_result(worked)
 
     def close(self) -> None:
-        """Let a visitor have its page, and listen no more."""
+        """Wait up to CLOSE_TIMEOUT_S until a waiting browser has its page, then stop listening."""
         self._server.set_result(False)
         self._server.wait_for_last_page()
         if self._thread is not None:
@@ -93,21 +94,21 @@ class LoopbackServer:
         self.close()
 
 
-# Not http.server.HTTPServer, which asks the name service for the name of this machine.
+# Not http.server.HTTPServer, which looks up this machine's name in DNS.
 class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     flow: LoginFlow
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(address, handler)
-        # Guards the three fields below; the visitor waits on it for its page, close for the visitor.
+        # Guards the three fields below; a request waits on it for the outcome, `close` for that request.
         self._changed = threading.Condition()
         self._used = False
         self._succeeded: Optional[bool] = None
         self._page_sent = False
 
     def claim_login(self) -> bool:
-        """Whether this visit is the login: true once."""
+        """Return whether this request is the login: true once."""
         with self._changed:
             first, self._used = not self._used, True
             return first
@@ -134,13 +135,13 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self._used = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that left early is nobody's failure."""
+        """Ignore a browser that closed its connection early."""
 
 
 class _RequestHandler(BaseHTTPRequestHandler):
-    """One request; BaseHTTPRequestHandler closes the connection after it."""
+    """Handle one request; BaseHTTPRequestHandler then closes the connection (HTTP/1.0)."""
 
-    timeout = 10  # browsers open connections ahead and never use them
+    timeout = 10  # s; browsers open connections in advance and never use them
     server: _Server
 
     def do_GET(self) -> None:
@@ -162,7 +163,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
                 server.page_sent()
 
     def _reject_method(self) -> None:
-        """Only a person's browser logs in, with a GET: a HEAD of a link checker must not use up the login."""
+        """Answer 405: a browser logs in with GET; a link checker's HEAD must not use up the login."""
         self._send_page(405, WRONG_LOGIN, ("Allow", "GET"))
 
     do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _reject_method
@@ -180,4 +181,4 @@ class _RequestHandler(BaseHTTPRequestHandler):
         return "TeamClaude"
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Its request line holds the code."""
+        """Log nothing: the request line holds the code."""

@@ -1,4 +1,4 @@
-"""The proof that who spends a code is who asked for it (RFC 7636, method S256), and the address to open."""
+"""The PKCE secrets of a login (RFC 7636, method S256) and the authorize URL to open."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RANDOM_BYTES = 32  # 43 characters each, as Claude Code makes them
 
 
 class PkceSecrets(NamedTuple):
-    """The secrets of one login: `verifier` goes to the token URL alone, `state` comes back with the code."""
+    """The secrets of one login: `verifier` goes to the token URL only, `state` comes back with the code."""
 
     verifier: str
     state: str
@@ -26,22 +26,22 @@ class PkceSecrets(NamedTuple):
 
     @property
     def challenge(self) -> str:
-        """What the authorize page gets of the verifier."""
+        """The S256 code challenge: the verifier's hash, sent to the authorize page."""
         digest = hashlib.sha256(self.verifier.encode()).digest()
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     def matches_state(self, state: str) -> bool:
-        """Whether `state` is this login's; takes as long for a near miss as for a far one."""
+        """Return whether `state` is this login's, in constant time."""
         return secrets.compare_digest(self.state.encode(), state.encode("utf-8", "replace"))
 
 
 def new_secrets(random: Callable[[int], str] = secrets.token_urlsafe) -> PkceSecrets:
-    """A proof for one login and no other."""
+    """Return the random secrets for one login."""
     return PkceSecrets(random(RANDOM_BYTES), random(RANDOM_BYTES))
 
 
 def authorize_url(oauth: OAuthConfig, proof: PkceSecrets, redirect_uri: str) -> str:
-    """The page to log in on; names and order of the parameters as Claude Code 2.1.330 sends them."""
+    """Return the URL of the login page; parameter names and order as Claude Code 2.1.330 sends them."""
     query = {
         "code": "true",
         "client_id": oauth.client_id,

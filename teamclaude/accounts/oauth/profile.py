@@ -1,4 +1,4 @@
-"""Whose a login is: what its door told, and what the API's profile adds."""
+"""Make an account of a new login, and complete it from the API's profile endpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROFILE_FIELDS = ("account_uuid", "org_uuid", "org_name", "subscription_type", "
 
 
 def account_from_grant(grant: TokenGrant) -> AccountConfig:
-    """The account of a fresh login, named by its email, or not at all."""
+    """Return the account of a new login, named by its email if the grant has one."""
     return AccountConfig(
         name=grant.email or "",
         account_uuid=grant.account_uuid,
@@ -32,7 +32,7 @@ def account_from_grant(grant: TokenGrant) -> AccountConfig:
 
 
 def add_profile(config: Config, account: AccountConfig) -> tuple[AccountConfig, str]:
-    """The account with what it lacks from its profile, and why that is nothing (empty: it is something)."""
+    """Return the account completed from its profile, and the error text if that failed (else empty)."""
     try:
         profile = fetch_profile(
             config.oauth, account.access_token or "", route=OutboundRoute.from_config(config)

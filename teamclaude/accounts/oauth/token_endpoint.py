@@ -1,8 +1,8 @@
-"""The client of the authorization server: spend a code or a refresh token, ask whose a token is.
+"""The client of the authorization server: exchange a code or a refresh token, fetch a token's profile.
 
-Requests and answers: facts of the real client (login, refresh and logout run against a scripted
-server).  What goes wrong becomes one of two errors: LoginRefused (log in again) or
-TokenEndpointBusy (later perhaps).  No text made here contains a credential or words of the server.
+Requests and answers are those of Claude Code, observed in its login, refresh and logout against a
+scripted server.  Failures become one of two errors: LoginRefusedError (log in again) or
+TokenEndpointUnavailableError (try later).  No text made here contains a credential or the server's words.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ __all__ = [
 
 TIMEOUT_SEC = 30.0
 MAX_RESPONSE_BYTES = 1 << 20
-# A login whose end the server does not tell: what the real client assumes.
+# For an answer without the login's end: what Claude Code assumes.
 DEFAULT_LOGIN_LIFETIME_SEC = 30 * 86400.0
 MAX_RETRY_AFTER_SEC = 86400.0
 
 
 class OutboundRoute(NamedTuple):
-    """How the authorization server is reached; no proxy: HTTPS_PROXY and NO_PROXY decide."""
+    """How the authorization server is reached; without a proxy, HTTPS_PROXY and NO_PROXY decide."""
 
     proxy: Optional[str] = None
     ca_file: Optional[str] = None
 
     @classmethod
     def from_config(cls, config: Config) -> OutboundRoute:
-        """The way requests to the API take."""
+        """Return the route that requests to the API take."""
         return cls(config.upstream_proxy, config.upstream_ca_file)
 
 
@@ -55,7 +55,7 @@ DEFAULT_ROUTE = OutboundRoute()
 
 
 class _Endpoint(NamedTuple):
-    """What is called, and what its refusal of a login means, in words."""
+    """An endpoint's name in errors, and the text of a LoginRefusedError from it."""
 
     name: str
     refused_text: str
@@ -78,7 +78,10 @@ def exchange_code(
     route: OutboundRoute = DEFAULT_ROUTE,
     clock: Callable[[], float] = time.time,
 ) -> TokenGrant:
-    """The tokens of a finished login.  Raises LoginRefused or TokenEndpointBusy."""
+    """Exchange the code of a login for tokens.
+
+    Raise LoginRefusedError or TokenEndpointUnavailableError.
+    """
     now = clock()
     document = _post(
         oauth,
@@ -104,9 +107,9 @@ def refresh_tokens(
     route: OutboundRoute = DEFAULT_ROUTE,
     clock: Callable[[], float] = time.time,
 ) -> TokenGrant:
-    """Spend a refresh token; without `scopes` the rights stay as they are (RFC 6749, 6).
+    """Exchange a refresh token for new tokens; without `scopes` the scopes stay as they are (RFC 6749, 6).
 
-    Raises LoginRefused or TokenEndpointBusy.
+    Raise LoginRefusedError or TokenEndpointUnavailableError.
     """
     now = clock()
     asked = {"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": oauth.client_id}
@@ -116,7 +119,7 @@ def refresh_tokens(
 
 
 def fetch_profile(oauth: OAuthConfig, access_token: str, *, route: OutboundRoute = DEFAULT_ROUTE) -> Profile:
-    """Whose token this is.  Raises LoginRefused or TokenEndpointBusy."""
+    """Fetch the profile of a token's owner.  Raise LoginRefusedError or TokenEndpointUnavailableError."""
     headers = {**_headers(oauth), "Authorization": f"Bearer {access_token}"}
     request = urllib.request.Request(oauth.profile_url, headers=headers)
     return read_profile(_call(request, route, _PROFILE))
@@ -138,13 +141,13 @@ def _post(
 
 
 def _call(request: urllib.request.Request, route: OutboundRoute, endpoint: _Endpoint) -> dict[str, Any]:
-    """The JSON object of a 2xx answer; everything else is an error."""
+    """Return the JSON object of a 2xx answer; raise one of the two errors otherwise."""
     what = endpoint.name
     try:
         with _opener(route).open(request, timeout=TIMEOUT_SEC) as response:
             status, headers = int(response.status), response.headers
             body = _read(response)
-    except urllib.error.URLError as error:  # while connecting or sending: the request is not complete there
+    except urllib.error.URLError as error:  # while connecting or sending: the server has no complete request
         raise TokenEndpointUnavailableError(
             f"the {what} can't be reached: {_failure_text(error)}", may_be_spent=False
         ) from None
@@ -170,7 +173,7 @@ def _opener(route: OutboundRoute) -> urllib.request.OpenerDirector:
 
 
 class _AnyStatus(urllib.request.HTTPErrorProcessor):
-    """Hands every answer back as it is: a redirect would carry the token to another address."""
+    """Return every answer as it is: following a redirect would send the token to another address."""
 
     def http_response(self, request: Any, response: Any) -> Any:
         return response
@@ -189,13 +192,13 @@ def _tls_context(ca_file: str) -> ssl.SSLContext:
 
 
 def _read(response: Any) -> bytes:
-    """The body; a server that trickles is given up after twice the timeout at most."""
+    """Read the body; give up on a slow server after twice TIMEOUT_SEC at most."""
     deadline = time.monotonic() + TIMEOUT_SEC
     body = bytearray()
     while len(body) <= MAX_RESPONSE_BYTES:
         piece = response.read1(65536)
         if not piece:
-            # read1 tells a cut body from a whole one only by what is still owed.
+            # read1 returns b"" for a truncated body too: compare with Content-Length.
             if response.length:
                 raise http.client.IncompleteRead(b"")
             return bytes(body)
@@ -217,7 +220,7 @@ def _error_for_status(
 ) -> Exception:
     code, what = _error_code(document), endpoint.name
     said = f"{status} {code}".rstrip()
-    # A page is the word of something in between (a captive portal, a filter), not of the server.
+    # An HTML page comes from something in between (a captive portal, a filter), not from the server.
     page = document is None and body.lstrip()[:1] == b"<"
     if (status == 400 and code == "invalid_grant") or (status in (401, 403) and not page):
         return LoginRefusedError(endpoint.refused_text.format(f"{what}: {said}"))
@@ -227,23 +230,23 @@ def _error_for_status(
         return TokenEndpointUnavailableError(
             f"the {what} takes no requests now ({said}){hint}", retry_after=wait, may_be_spent=False
         )
-    # Behind a gateway's 5xx the work may have been done.
+    # Behind a gateway's 5xx the server may have processed the request.
     return TokenEndpointUnavailableError(
         f"the {what} failed ({said})", retry_after=wait, may_be_spent=status >= 500
     )
 
 
 def _error_code(document: Optional[dict[str, Any]]) -> str:
-    """`invalid_grant`..., as RFC 6749 puts it or as the API's own errors do; else empty."""
+    """Return the error code (`invalid_grant`...) in RFC 6749's form or the API's, else an empty text."""
     error = (document or {}).get("error")
     if isinstance(error, dict):
         error = error.get("type")
-    # Anything else might be an echo of what was sent.
+    # Any other text might echo what was sent.
     return error if isinstance(error, str) and re.fullmatch(r"[a-z_]{1,40}", error) else ""
 
 
 def _retry_after(value: Optional[str]) -> Optional[float]:
-    """Seconds, from either form of the header (RFC 9110, 10.2.3); None when there is no sense in it."""
+    """Return the seconds of a Retry-After header in either form (RFC 9110, 10.2.3); None if invalid."""
     from email.utils import parsedate_to_datetime
 
     if not value:
@@ -259,7 +262,7 @@ def _retry_after(value: Optional[str]) -> Optional[float]:
 
 
 def _failure_text(error: BaseException) -> str:
-    """A network failure in a few words."""
+    """Describe a network failure in a few words."""
     cause = getattr(error, "reason", None) or error
     if isinstance(cause, socket.timeout):
         return f"no answer in {TIMEOUT_SEC:g} s"

@@ -1,6 +1,6 @@
-"""What the authorization server gives: tokens, and the person they belong to.
+"""Parse the authorization server's answers: tokens, and the person they belong to.
 
-Read leniently: a refresh answer is given once, so what is missing or odd beside the access token
+Parsing is lenient: a refresh answer is given once, so a missing or odd field besides the access token
 must not cost the login.
 """
 
@@ -15,16 +15,16 @@ from ..config.value_types import UNPRINTABLE
 
 __all__ = ["Profile", "TokenGrant", "read_grant", "read_profile"]
 
-# An access token whose life is not told: they live about 8 h, so this one is renewed early.
+# For an answer without a lifetime: tokens live about 8 h, so this one is refreshed early.
 DEFAULT_LIFETIME_SEC = 3600.0
-# Shorter ones (0, a negative number, 1 in another unit) are no statement: a token that is over before it
-# is stored would be bought again with each request.  A 401 tells when it is really over.
+# Shorter lifetimes (0, negative, 1 in another unit) are ignored: a token that expires before it is stored
+# would be refreshed with each request.  A 401 tells when it has really expired.
 MIN_LIFETIME_SEC = 10.0
 MAX_LIFETIME_SEC = 10 * 365 * 86400.0
 
 
 class TokenGrant(NamedTuple):
-    """A pair of tokens.  Times are epoch seconds by our clock; None: not told (keep what is known)."""
+    """A pair of tokens.  Times are epoch seconds by our clock; None: not in the answer, keep the old value."""
 
     access_token: str
     refresh_token: Optional[str]
@@ -42,7 +42,7 @@ class TokenGrant(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """Whose a token is; `subscription_type` is max, pro, team, enterprise or None."""
+    """The owner of a token; `subscription_type` is max, pro, team, enterprise or None."""
 
     account_uuid: Optional[str]
     email: Optional[str]
@@ -54,10 +54,10 @@ class Profile(NamedTuple):
 
 
 def read_grant(document: Mapping[str, Any], now: float, login_lifetime: Optional[float] = None) -> TokenGrant:
-    """The grant in a token answer that was asked for at `now`.
+    """Parse the answer to a token request that was sent at `now`.
 
-    `login_life`: seconds the login is taken to last when the answer does not say.  TokenEndpointBusy
-    when there is no access token in it.
+    `login_lifetime`: seconds the login is assumed to last when the answer does not say.  Raise
+    TokenEndpointUnavailableError when the answer has no access token.
     """
     access = _token(document.get("access_token"))
     if access is None:
@@ -81,7 +81,7 @@ def read_grant(document: Mapping[str, Any], now: float, login_lifetime: Optional
 
 
 def read_profile(document: Mapping[str, Any]) -> Profile:
-    """The answer of the profile endpoint; what it does not say is None."""
+    """Parse the profile endpoint's answer; missing fields are None."""
     account, organization = _object(document, "account"), _object(document, "organization")
     return Profile(
         account_uuid=_text(account.get("uuid")),
@@ -95,7 +95,7 @@ def read_profile(document: Mapping[str, Any]) -> Profile:
 
 
 def _plan(account: Mapping[str, Any], organization: Mapping[str, Any]) -> Optional[str]:
-    """`claude_max` -> `max`, as Claude Code's credentials file has it."""
+    """Return the plan as Claude Code's credentials file spells it: `claude_max` -> `max`."""
     kind = _text(organization.get("organization_type"))
     if kind is not None and kind.startswith("claude_"):
         return kind[len("claude_") :] or None
@@ -111,7 +111,7 @@ def _object(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _token(value: object) -> Optional[str]:
-    """A token that fits into a header and the config file."""
+    """Return the token if it fits into a header and the config file, else None."""
     fits = isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value
     return value or None if isinstance(value, str) and fits else None
 
@@ -121,7 +121,7 @@ def _text(value: object) -> Optional[str]:
 
 
 def _lifetime(value: object) -> float:
-    """How long an access token lives, by what the answer says of it."""
+    """Return the access token's lifetime in seconds from its `expires_in`."""
     told = _seconds(value)
     return DEFAULT_LIFETIME_SEC if told is None or told < MIN_LIFETIME_SEC else told
 
@@ -134,7 +134,7 @@ def _seconds(value: object) -> Optional[float]:
             return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    # An int may be too long for a float: the bound first.
+    # An int may be too large for a float: bound it before converting.
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return float(min(value, MAX_LIFETIME_SEC)) if value > 0 else None

@@ -1,4 +1,4 @@
-"""What is known in memory of one account's tokens, and what is to be done about them."""
+"""The in-memory state of one account's tokens: the pair, its errors, its next refresh."""
 
 from __future__ import annotations
 
@@ -22,57 +22,58 @@ from .token_pair import NO_TOKENS, TokenPair
 
 __all__ = ["AccountTokens"]
 
-# A token that was renewed so recently and is refused would not be better after another renewal.
+# If a token refreshed so recently is refused, another refresh would not help.
 JUST_REFRESHED_SEC = 60.0
 LONG_AGO = float("-inf")
 
 
 class AccountTokens:
-    """`flight` is held, across I/O, by the one thread that renews the tokens; all else here is quick.
+    """One account's tokens.
 
-    Readers of `pair` take no lock: it is frozen and replaced whole.
+    `refresh_lock` is held, across I/O, by the one thread that refreshes; every other method is quick.
+    Readers of `pair` take no lock: it is immutable and replaced as a whole.
     """
 
     def __init__(self, refresher: TokenRefresher, refresher_key: object = None) -> None:
         self.name = ""
-        self.disabled = False  # disabled by its owner: not renewed ahead
+        self.disabled = False  # by its owner: not refreshed ahead of need
         self.refresher = refresher
-        self.refresher_key = refresher_key  # what of the config the renewer was made from
+        self.refresher_key = refresher_key  # the config values that the refresher was made from
         self.refresh_lock = threading.Lock()
         self.pair: TokenPair = NO_TOKENS
         self.login_error = ""  # why only a new login helps
-        self.last_error = ""  # why the last renewal failed
+        self.last_error = ""  # why the last refresh failed
         self.retry_at = 0.0
         self.unsaved: Optional[UnsavedPair] = None
-        self.maybe_spent = False  # the token may be spent already, and the answer is not here
-        self._lock = threading.Lock()  # guards every change of the six above and of these:
+        self.maybe_spent = False  # the refresh token may be spent and its answer lost
+        self._lock = threading.Lock()  # guards changes of the six attributes above and of these:
         self._rejected_token: Optional[str] = None  # the access token that the API refused
         self._spent: set[str] = set()  # refresh tokens that this process has spent
         self._refreshed_at = LONG_AGO
         self._failures = 0
         self._auth_failure_reported = False
-        self._warned_end: Optional[float] = None  # the end of the login that was warned of
+        self._warned_end: Optional[float] = None  # the login end for which a warning was given
 
-    # --- what happens -------------------------------------------------------------------------------
+    # --- events -------------------------------------------------------------------------------------
 
     def adopt(self, pair: TokenPair) -> bool:
-        """A pair was read from the store; False when it is ours, or older than ours."""
+        """Adopt a pair read from the store; return False when it is ours or older than ours."""
         with self._lock:
             if pair.tokens == self.pair.tokens:
-                # A time may have been put right.  Claude Code's file does not tell when they were issued.
+                # Its times may have been corrected.  Claude Code's file does not say when it was issued.
                 issued_at = self.pair.issued_at if pair.issued_at is None else pair.issued_at
                 self.pair = pair._replace(issued_at=issued_at)
                 return False
             if self._is_outdated(pair):
                 return False
-            if self.unsaved is not None:  # the owner logged in again, which is newer than ours
+            if self.unsaved is not None:  # the owner's new login is newer than ours
                 self.unsaved.discard()
                 self.unsaved = None
             self._replace(pair)
             return True
 
     def record_refresh(self, renewal: RefreshResult, now: float) -> bool:
-        """A renewal succeeded; True when the access token is another one now."""
+        """Record a successful refresh; return whether the access token has changed."""
         with self._lock:
             changed = renewal.pair.access_token != self.pair.access_token
             if renewal.issued:
@@ -86,13 +87,16 @@ class AccountTokens:
             return changed
 
     def record_saved(self, pair: TokenPair) -> None:
-        """What was in memory only is stored now, or a newer login was found there."""
+        """Record that the unsaved pair is stored, or that the store has a newer login (`pair`)."""
         with self._lock:
             self.unsaved = None
             self._replace(pair)
 
     def record_401(self, token: str, now: float) -> str:
-        """The API refused an access token (401); why a renewal is no help, empty when it may be."""
+        """Record that the API refused an access token (401).
+
+        Return why a refresh would not help, or an empty text when it may.
+        """
         with self._lock:
             if token == self.pair.access_token:
                 if 0 <= now - self._refreshed_at < JUST_REFRESHED_SEC:
@@ -101,12 +105,12 @@ class AccountTokens:
             return ""
 
     def record_login_refused(self, words: str) -> None:
-        """The authorization server does not know the login any more."""
+        """Record that the authorization server refused the login: only a new login helps."""
         with self._lock:
             self.login_error, self.maybe_spent = words, False
 
     def load_journal(self) -> None:
-        """Take in what an earlier process noted of our refresh token."""
+        """Load what an earlier process recorded about our refresh token."""
         token = self.pair.refresh_token
         intent = None if token is None else self.refresher.journal(token)
         if intent is None:
@@ -117,14 +121,17 @@ class AccountTokens:
                 self.login_error = refused_text(intent.refused_at)
 
     def record_failure(self, now: float, words: str, retry_after: Optional[float] = None) -> bool:
-        """A renewal came to nothing; `wish`: seconds the server asked for.  True when that is news."""
+        """Record a failed refresh and back off, at least `retry_after` seconds.
+
+        Return whether the error differs from the last one.
+        """
         with self._lock:
             news = words != self.last_error
             self._back_off(now, words, retry_after)
             return news
 
     def close(self) -> None:
-        """The account is gone: nothing is kept for it."""
+        """Discard an unsaved pair and release its lock: the account is gone, or the process ends."""
         with self._lock:
             if self.unsaved is not None:
                 self.unsaved.discard()
@@ -142,7 +149,7 @@ class AccountTokens:
         self.retry_at = now + backoff_sec(self._failures, retry_after)
 
     def _is_outdated(self, pair: TokenPair) -> bool:
-        """A reload that began before our last renewal brings what was there before it."""
+        """Return whether the pair is older than ours: a reload may have begun before our last refresh."""
         if pair.refresh_token is None:
             return False
         earlier = (pair.expires_at or 0.0) < (self.pair.expires_at or 0.0)
@@ -150,42 +157,42 @@ class AccountTokens:
             pair.refresh_token == self.pair.refresh_token and earlier
         )
 
-    # --- questions ----------------------------------------------------------------------------------
+    # --- queries ------------------------------------------------------------------------------------
 
     @property
     def rejected_token(self) -> Optional[str]:
-        """The current access token when the API refused it."""
+        """The current access token if the API refused it, else None."""
         token = self.pair.access_token
         return token if token == self._rejected_token else None
 
     def need(self, now: float) -> RefreshNeed:
-        """As need_of; a token that the API refused is not usable."""
+        """Return the refresh need at `now`; a token that the API refused is not usable."""
         refused = self._rejected_token is not None and self.rejected_token
         return RefreshNeed.MANDATORY if refused else refresh_need(self.pair, now)
 
     def is_refresh_due(self, now: float) -> bool:
-        """Whether a renewal should be tried now."""
+        """Return whether a refresh should be attempted at `now`."""
         if self.login_error or self.unsaved is not None or now < self._next_attempt(now):
             return False
         need = self.need(now)
-        # What another program renews is looked at when it is needed, and when its file changes.
+        # Another program's file is read when a token is needed and when the file changes.
         return need is RefreshNeed.MANDATORY or (
             self.refresher.spends and (self.maybe_spent or need is RefreshNeed.ADVISORY)
         )
 
     def usability(self, now: float) -> Usability:
-        """Whether requests may be sent with the token we have."""
+        """Return whether requests may be sent with the current token, and if not, why and until when."""
         if self.need(now) is not RefreshNeed.MANDATORY:
             return Usability(True)
         if self.login_error:
             return Usability(False, self.login_error)
         words = self.last_error or "its token has expired and is being renewed"
-        # Where another program renews, a refused token is refused until that has happened.
+        # If another program refreshes, a refused token stays refused until it has done so.
         waits = self.refresher.spends or not self.rejected_token
         return Usability(False, words, max(self._next_attempt(now), now + 1.0) if waits else None)
 
     def next_due(self, now: float) -> float:
-        """When the timer is to renew or to store here (epoch seconds)."""
+        """Return when the timer must refresh or store next (epoch seconds; NEVER: not at all)."""
         if self.unsaved is not None:
             return self.retry_at
         if self.disabled or self.login_error:
@@ -198,12 +205,12 @@ class AccountTokens:
         return NEVER if ends is None else max(soonest, ends - margin)
 
     def _next_attempt(self, now: float) -> float:
-        """Before then no renewal is tried; a clock that was set back does not put it off."""
+        """Return the earliest time of the next refresh; a clock set back does not postpone it."""
         distant = self._refreshed_at + MIN_REFRESH_INTERVAL_SEC if self._refreshed_at <= now else LONG_AGO
         return max(self.retry_at, distant)
 
     def consume_auth_failure(self, now: float) -> str:
-        """Why only a new login brings the account back; told once, and empty while it can be used."""
+        """Return, once, why only a new login helps; empty while the access token can still be used."""
         with self._lock:
             if (
                 not self.login_error
@@ -215,7 +222,7 @@ class AccountTokens:
             return self.login_error
 
     def consume_expiry_warning(self, now: float) -> Optional[float]:
-        """When the login ends, told once, some days before."""
+        """Return, once, when the login ends, if that is within WARN_SEC; else None."""
         with self._lock:
             ends = self.pair.last_use_ends_at
             if ends is None or ends == self._warned_end or not 0 < ends - now <= WARN_SEC:

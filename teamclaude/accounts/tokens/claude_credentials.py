@@ -1,8 +1,8 @@
-"""Claude Code's credentials file as a place of tokens: followed, and written only when it may be.
+"""Claude Code's credentials file as a token store: read, and written only with refreshImported.
 
-When we renew a login that Claude Code uses as well, it must find the new pair in its own file, and
-not renew at the same time.  Source of the lock directories: Claude Code 2.1.330 (a directory is the
-lock; one that was not touched for 60 s is left over).
+When we refresh a login that Claude Code uses too, it must find the new pair in its own file and must
+not refresh at the same time.  Source of the lock directories: Claude Code 2.1.330 (the lock is a
+directory; one that was not touched for 60 s is stale).
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ CredentialsStamp = tuple[int, int, int]
 
 
 class ClaudeCredentialsFile:
-    """A TokenStore (see there) on the file at `path`."""
+    """The TokenStore of the credentials file at `path`."""
 
     def __init__(self, path: str) -> None:
         self.path = os.path.expanduser(path)
-        self._stamp: Optional[CredentialsStamp] = None  # changes whenever the file does
+        self._stamp: Optional[CredentialsStamp] = None  # mtime, size and inode when last asked
         self._sleep: Callable[[float], None] = time.sleep
 
     def changed(self) -> bool:
+        """Return whether mtime, size or inode have changed since the last call."""
         before, self._stamp = self._stamp, self._read_stamp()
         return before != self._stamp
 
@@ -49,19 +50,22 @@ class ClaudeCredentialsFile:
 
     @contextlib.contextmanager
     def exclude_other_programs(self) -> Iterator[None]:
+        """Hold Claude Code's lock directories; raise ConfigError after LOCK_TIMEOUT_SEC."""
         directory = os.path.dirname(os.path.realpath(self.path))
         with contextlib.ExitStack() as held:
-            # The lock of today's client, and the one that older ones take.
+            # The current client's lock, and the one that older versions take.
             for lock in (os.path.join(directory, ".oauth_refresh.lock"), f"{directory}.lock"):
                 self._acquire(lock)
                 held.callback(_release, lock)
             yield
 
     def read(self, held: Optional[TokenPair] = None) -> TokenPair:
-        # Whether a token has expired is not asked here: it may be the one to renew.
+        """Return the pair in the file; `held` is ignored, since the file is not ours alone."""
+        # now=0: an expired token is accepted, because it may be the one to refresh.
         return TokenPair.from_account(read_login(LoginSource(self._bytes(), self.path, self.path), now=0.0))
 
     def write(self, spent: Optional[str], pair: TokenPair) -> TokenPair:
+        """Replace the pair if its refresh token is still `spent`, keeping all other keys of the file."""
         there = self.read()
         if there.refresh_token != spent:
             return there
@@ -102,7 +106,7 @@ class ClaudeCredentialsFile:
 def _is_stale(lock: str) -> bool:
     try:
         return time.time() - os.stat(lock).st_mtime > STALE_SEC
-    except OSError:  # given back meanwhile
+    except OSError:  # released meanwhile
         return False
 
 

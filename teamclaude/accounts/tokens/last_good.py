@@ -1,13 +1,13 @@
-"""The logins of a running server outlive their file.
+"""Restore a running server's config file when it is lost: its logins must not be lost with it.
 
-What takes an account out of a running server is an edit of its file: `teamclaude remove`, or an editor.
-Three contents are no edit of it:
-1. none (the file was deleted) and nothing (0 bytes, or what a crash leaves of a file: NULs);
-2. another file that was made in its place and holds no account: its proxy key is another one, or none;
-3. another file that holds other accounts, none of ours, and another proxy key.
-In 1 and 2 the file is written again as it was, with the tokens of now.  3 is meant, but what it
-replaced is kept beside it: nobody else has those tokens.  A file that can't be understood is left as it
-is, for it may be half an edit: the server goes on with what it has.
+Accounts leave a running server by an edit of its file: `teamclaude remove`, or an editor.  Three
+contents are not an edit:
+1. a deleted or empty file (0 bytes, or the NUL bytes that a crash leaves);
+2. another file without accounts in its place, with another proxy key or none;
+3. another file with other accounts, none of ours, and another proxy key.
+In cases 1 and 2 the last good content is written again with the current tokens.  Case 3 is taken over, but
+the replaced content is saved beside it, since nobody else has those tokens.  A file that can't be parsed is
+left alone, as it may be a half-finished edit: the server goes on with what it has.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Pairs = Callable[[], Mapping[str, TokenPair]]
 class LastGoodConfig:
     """The configuration in force and the bytes it was read from.
 
-    `pairs`: the tokens of now by account key; `warn` gets one line about what was put back.
+    `pairs` returns the current tokens by account key; `warn` gets one line about what was restored.
     One call at a time.
     """
 
@@ -46,9 +46,9 @@ class LastGoodConfig:
         self._loaded = self._config, self._data
 
     def load(self, settled: bool = True) -> Config:
-        """The file's values as of ConfigFile.load; what is no edit of the file is put right first.
+        """Return the file's values as ConfigFile.load does, after restoring a lost file.
 
-        Not `settled`: somebody may be about to write the file; then it is a ConfigError and nothing is done.
+        If not `settled`, the file may be about to be written: raise ConfigError and restore nothing.
         """
         try:
             self._loaded = self._file.load_with_content()
@@ -66,11 +66,11 @@ class LastGoodConfig:
         return self._loaded[0]
 
     def accept(self) -> None:
-        """What was loaded last is in force."""
+        """Make the values loaded last the ones in force."""
         self._config, self._data = self._loaded
 
     def _is_lost(self, data: Optional[bytes]) -> bool:
-        """Rules 1 and 2."""
+        """Return whether the content is lost by rules 1 and 2; None: there is no file."""
         if not self._config.accounts:
             return False
         if data is None or not data.strip(b"\0 \t\r\n"):
@@ -107,11 +107,11 @@ class LastGoodConfig:
         self._warn(f"another file took the place of {self._file.path}: what it was is kept as {aside}")
 
     def _current_content(self) -> dict[str, Any]:
-        """The last good content with the tokens of now."""
+        """Return the last good content with the current tokens."""
         raw = decode(self._data, str(self._file.path))
         followed = {account.key for account in self._config.accounts if account.import_from}
         for key, pair in self._pairs().items():
             if key not in followed and pair.access_token is not None:
-                with contextlib.suppress(UsageError):  # an account of a reload that was not taken over
+                with contextlib.suppress(UsageError):  # an account of a reload that was rejected
                     edit_account(raw, key, **pair.to_account_fields())
         return raw

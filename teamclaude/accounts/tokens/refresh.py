@@ -1,17 +1,17 @@
-"""One refresh, in the order in which no crash and no race loses a login that could be kept.
+"""One token refresh, ordered so that no crash and no race loses a login that could be kept.
 
-A refresh token is good once, and its answer is given once:
+A refresh token can be used once, and its answer is given once:
 
-1. take the account's lock, which threads and processes share;
-2. read the store again: whoever was first has left a newer pair there, which is adopted;
-3. note durably which token is about to be spent (`intent`); where that is impossible, don't spend it;
-4. spend it, and put the answer beside the note in one write;
-5. store the new pair durably, before anybody may use it;
-6. take the note away.
+1. take the account's lock, shared by threads and processes;
+2. reread the store: a refresh that was first has left a newer pair there, which is adopted;
+3. record durably which token is about to be spent (the refresh journal); if impossible, don't spend it;
+4. send it, and write the answer into the journal in one write;
+5. store the new pair durably, before anything uses it;
+6. remove the journal.
 
-A crash before 4 leaves the old token good.  After it the note holds the new pair, which the next one
-in puts where it belongs.  When the answer was lost on its way, the old token is tried again later;
-if it is refused, the words say when and how the login was lost.
+A crash before 4 leaves the old token valid.  After 4 the journal holds the new pair, which the next
+refresh stores.  If the answer was lost on the network, the old token is tried again later; if it is
+refused then, the error says when and how the login was lost.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from .refresh_journal import RefreshJournal
 from .token_pair import TokenPair
 from .token_store import TokenStore
 
-__all__ = ["LOGIN_AGAIN", "SpendingRefresher", "RefreshResult", "Spend", "UnsavedPair", "refused_text"]
+__all__ = ["LOGIN_AGAIN", "RefreshResult", "Spend", "SpendingRefresher", "UnsavedPair", "refused_text"]
 
-# Longer than one call to the token endpoint takes: the second one in waits for the first one's pair.
+# Longer than one call to the token endpoint: a second refresh waits for the pair of the first.
 LOCK_TIMEOUT_SEC = 90.0
 LOGIN_AGAIN = "log in again: teamclaude login"
 
@@ -39,8 +39,10 @@ Spend = Callable[[str], TokenGrant]
 
 
 class UnsavedPair:
-    """A pair that could not be stored.  As long as it is not, no other process gets the lock: it
-    would read the old token and spend it a second time, which ends the login.
+    """A pair that could not be stored, with the account's lock.
+
+    The lock stays held until the pair is stored: another process would read the old token and spend it a
+    second time, which ends the login.
     """
 
     def __init__(self, save: Callable[[], TokenPair], held: contextlib.ExitStack) -> None:
@@ -48,22 +50,22 @@ class UnsavedPair:
         self._held = held
 
     def save(self) -> TokenPair:
-        """Try again: the stored pair, as of TokenStore.write, and the lock is free.  ConfigError."""
+        """Store the pair and release the lock; return as TokenStore.write does.  Raise ConfigError."""
         pair = self._save()
         self.discard()
         return pair
 
     def discard(self) -> None:
-        """Give up the pair and the lock."""
+        """Discard the pair and release the lock."""
         self._held.close()
 
 
 class RefreshResult(NamedTuple):
     """The pair to use from now on.
 
-    `spent`: the refresh token that bought it, None when it was in the store.  `issued`: it was just
-    now.  `note`: what the owner should know.  `unsaved`: set when it could not be stored, and `note`
-    says why.
+    `spent`: the refresh token it was exchanged for, None when it came from the store.  `issued`: it was
+    issued just now.  `note`: a warning for the owner.  `unsaved`: set when the pair could not be stored;
+    `note` then says why.
     """
 
     pair: TokenPair
@@ -77,7 +79,10 @@ class RefreshResult(NamedTuple):
 
 
 class SpendingRefresher:
-    """A Renewer of the tokens in `store`.  `side`: where the account's lock and record are (`side_path`)."""
+    """Refresh the tokens in `store` at the token endpoint (a TokenRefresher).
+
+    `side`: path prefix of the account's lock and journal (`token_side_path`).
+    """
 
     spends = True
 
@@ -87,7 +92,7 @@ class SpendingRefresher:
         self._clock = clock
 
     def journal(self, token: str) -> RefreshJournal:
-        """What is noted of this refresh token now; to look at only."""
+        """Return this refresh token's journal as it is now, for reading only."""
         return RefreshJournal(os.path.dirname(self._side), token)
 
     def read(self) -> TokenPair:
@@ -99,12 +104,12 @@ class SpendingRefresher:
     def refresh(
         self, spend: Spend, rejected_token: Optional[str] = None, held: Optional[TokenPair] = None
     ) -> RefreshResult:
-        """A pair that is fresh and not the `condemned` access token.
+        """Return a fresh pair whose access token is not `rejected_token`.
 
-        `held` is what the caller has: where the store has vanished or can't be understood, the login goes on
-        with it, and the new pair is unsaved until the store is back.
-        Raises LoginRefused (log in again), TokenEndpointBusy, or another TeamClaudeError when the store
-        or the note is out of reach; nothing is spent then.
+        `held` is the caller's pair: if the store has vanished or can't be parsed, the login goes on with it,
+        and the new pair is unsaved until the store is back.
+        Raise LoginRefusedError (log in again), TokenEndpointUnavailableError, or another TeamClaudeError
+        when the store or the journal can't be accessed; nothing is spent then.
         """
         with contextlib.ExitStack() as locks:
             self._lock(locks)
@@ -116,7 +121,7 @@ class SpendingRefresher:
             good = (
                 refresh_need(pair, self._clock()) is RefreshNeed.NONE and pair.access_token != rejected_token
             )
-            # Where the refresh token may be spent, it is better to know now than in some hours.
+            # A refresh token that may be spent is tried now: better to know than to find out in hours.
             if good and (intent is None or intent.started_at is None):
                 return found
             if token is None or intent is None:
@@ -133,7 +138,7 @@ class SpendingRefresher:
         held.enter_context(self._store.exclude_other_programs())
 
     def _stored_or_journaled(self, stored: TokenPair, held: contextlib.ExitStack) -> RefreshResult:
-        """What is stored, or what an interrupted refresh bought for it."""
+        """Return the stored pair, or the journaled answer of an interrupted refresh, which is stored now."""
         token = stored.refresh_token
         intent = self.journal(token) if token is not None else None
         if token is None or intent is None or intent.answer is None:
@@ -150,7 +155,7 @@ class SpendingRefresher:
         try:
             grant = spend(token)
         except LoginRefusedError as error:
-            with contextlib.suppress(OSError):  # then it is at worst refused once more
+            with contextlib.suppress(OSError):  # at worst it is refused once more
                 intent.write_refusal(self._clock())
             raise LoginRefusedError(_login_lost_text(intent.started_at, error)) from None
         except TokenEndpointUnavailableError as error:
@@ -159,7 +164,7 @@ class SpendingRefresher:
             raise
         pair = stored.after_refresh(grant)
         if pair.refresh_token != token:
-            with contextlib.suppress(OSError):  # then the store alone must do
+            with contextlib.suppress(OSError):  # the store alone must do
                 intent.write_answer(pair)
         note = (
             ""
@@ -180,7 +185,7 @@ class SpendingRefresher:
     def _store_pair(
         self, pair: TokenPair, token: str, intent: RefreshJournal, note: str, held: contextlib.ExitStack
     ) -> RefreshResult:
-        """The pair is in its place, or it is unsaved and the lock with it."""
+        """Store the pair; if that fails, return it as unsaved, with the lock still held."""
 
         def save() -> TokenPair:
             try:
@@ -204,7 +209,7 @@ class SpendingRefresher:
 
 
 def refused_text(at: float) -> str:
-    """Why a refresh token that was refused `at` (epoch seconds) is not sent again."""
+    """Say why a refresh token that was refused `at` (epoch seconds) is not sent again."""
     return f"its refresh token was refused at {_local_time(at)}; {LOGIN_AGAIN}"
 
 

@@ -1,12 +1,12 @@
-"""What is known on disk of the spending of one refresh token, in a file of its own beside the config.
+"""The write-ahead record of spending one refresh token: a file beside the config, one per token.
 
 Rules:
-1. The file is there, durably and with room for the answer, before the token is sent anywhere.
-2. The answer goes into it in one write, at once: a process that is killed from then on loses nothing.
-3. It goes when the new pair is in its place, or when the token was certainly not spent.  One that is
-   found without an answer means: the answer was lost, in a crash or on the wire.
-4. A refused token keeps its file, and is never sent again.
-The file's name is a hash of the token.  Whoever changes it holds the account's lock.
+1. The file exists durably, with space reserved for the answer, before the token is sent.
+2. The answer is written into it at once, in one write: a process killed afterwards loses nothing.
+3. The file is removed when the new pair is stored, or when the token was certainly not spent.  A file
+   without an answer means that the answer was lost, in a crash or on the network.
+4. A refused token keeps its file and is never sent again.
+The file's name is a hash of the token.  The account's lock must be held to change it.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from .token_pair import TokenPair
 
 __all__ = ["RefreshJournal", "token_side_path"]
 
-# Where the answer begins, and where the room that is reserved for it ends: a full disk can't refuse it.
+# The answer's offset, and the file's size: the space is reserved, so a full disk can't refuse the answer.
 ANSWER_OFFSET = 512
 FILE_BYTES = 8192
-# Files of that many tokens are kept: nobody has a copy of an older one.
+# The newest files that are kept: no copy of an older token exists any more.
 MAX_FILES = 50
 FIELDS = ("access_token", "refresh_token", "expires_at", "login_ends_at", "issued_at")
 
 
 def token_side_path(config: Path, identity: str) -> str:
-    """`X.json` -> `X.tokens/<hash>`, beside the file itself: all names of one file share it."""
+    """Return `X.tokens/<hash>` for the config `X.json`; all symlinks to one file share it."""
     target = os.path.realpath(config)
     stem = target[: -len(".json")] if target.endswith(".json") else target
     return os.path.join(f"{stem}.tokens", _hash(identity))
 
 
 class RefreshJournal:
-    """The file of `token` in `directory`, as it was when this was made; one that is no good is none.
+    """The record of `token` in `directory`, as read at construction; an unreadable file counts as none.
 
-    `begun`: since when the token may be spent; `refused`: when the server refused it (epoch seconds);
-    `answer`: the pair that it bought.
+    `started_at`: since when the token may be spent; `refused_at`: when the server refused it (epoch
+    seconds); `answer`: the pair it was exchanged for.
     """
 
     def __init__(self, directory: str, token: str) -> None:
@@ -59,13 +59,13 @@ class RefreshJournal:
         self.answer = _pair(_object(data[ANSWER_OFFSET:]))
 
     def write_start(self, now: float) -> None:
-        """The token is about to be sent.  OSError when that can't be noted: then don't send it."""
-        # The first time counts: since then the token may be spent.
+        """Record that the token is about to be sent.  Raise OSError if impossible: then don't send it."""
+        # Keep the first time: since then the token may be spent.
         head = json.dumps({"begun": now if self.started_at is None else self.started_at})
         write_private(self.path, head.ljust(ANSWER_OFFSET).encode() + b" " * (FILE_BYTES - ANSWER_OFFSET))
 
     def write_answer(self, pair: TokenPair) -> None:
-        """The answer is here.  OSError when it can't be written."""
+        """Write the answer into the reserved space.  Raise OSError when it can't be written."""
         data = json.dumps({name: getattr(pair, name) for name in FIELDS}).encode()
         handle = os.open(self.path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
         try:
@@ -77,13 +77,13 @@ class RefreshJournal:
             os.close(handle)
 
     def write_refusal(self, now: float) -> None:
-        """The server does not take the token any more.  OSError when that can't be noted."""
+        """Record that the server refused the token at `now`.  Raise OSError when it can't be written."""
         write_private(self.path, json.dumps({"refused": now}).encode())
         _prune(os.path.dirname(self.path))
 
     def remove(self) -> None:
-        """The new pair is in its place, or the token was not spent."""
-        with contextlib.suppress(OSError):  # of a token that is nobody's any more it does no harm
+        """Remove the file: the new pair is stored, or the token was not spent."""
+        with contextlib.suppress(OSError):  # the file of a token no longer in use does no harm
             os.unlink(self.path)
 
 

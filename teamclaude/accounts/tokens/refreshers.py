@@ -1,4 +1,4 @@
-"""How an account's tokens become newer: by spending, or by another program that is followed."""
+"""Choose how an account's tokens are refreshed: by us, or by another program whose file is followed."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ __all__ = ["FollowingRefresher", "TokenRefresher", "refresher_for"]
 
 
 class TokenRefresher(Protocol):
-    """Used by one thread at a time."""
+    """A way to refresh one account's tokens; used by one thread at a time."""
 
     spends: bool
-    """False: another program renews; what it stores is read."""
+    """Whether a refresh spends a refresh token; False: another program refreshes, and its file is read."""
 
     def read(self) -> TokenPair:
-        """The stored pair.  TeamClaudeError when it can't be had."""
+        """Return the stored pair.  Raise TeamClaudeError when it can't be read."""
 
     def changed(self) -> bool:
-        """Whether to read again, as of TokenStore."""
+        """Return whether to reread the store, as TokenStore.changed does."""
 
     def refresh(
         self, spend: Spend, rejected_token: Optional[str] = None, held: Optional[TokenPair] = None
     ) -> RefreshResult:
-        """As Refresher.renew."""
+        """Return a fresh pair; arguments and errors as for SpendingRefresher.refresh."""
 
     def journal(self, token: str) -> Optional[RefreshJournal]:
-        """What is noted of this refresh token; to look at only."""
+        """Return this refresh token's journal for reading only; None when we never spend it."""
 
 
 class FollowingRefresher:
-    """A login that another program renews and stores at `place`."""
+    """The login that another program refreshes and stores at `path`."""
 
     spends = False
 
@@ -73,13 +73,13 @@ class FollowingRefresher:
 def refresher_for(
     file: ConfigFile, account: AccountConfig, config: Config, clock: Callable[[], float] = time.time
 ) -> TokenRefresher:
-    """The renewer for an account of the config file."""
-    # One lock for one person: the key changes when an organisation becomes known.
+    """Return the refresher for an account of the config file."""
+    # One lock per person: the account key changes when an organisation becomes known.
     side = token_side_path(file.path, account.account_uuid or account.name)
     if not account.import_from:
         return SpendingRefresher(side, ConfigStore(file, account.key), clock)
     from .claude_credentials import (
-        ClaudeCredentialsFile,  # reading Claude Code's file takes modules that few need
+        ClaudeCredentialsFile,  # most configs need none of its modules
     )
 
     store = ClaudeCredentialsFile(account.import_from)

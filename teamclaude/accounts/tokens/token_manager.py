@@ -1,9 +1,9 @@
-"""Keeps the tokens of all accounts good while the proxy runs: who may use which, and who renews when.
+"""Keep the tokens of all accounts fresh while the proxy runs.
 
 Rules:
-1. `current` and the usual `before_dispatch` take no lock and do no I/O.
-2. One renewal per account at a time: whoever comes meanwhile waits for it and takes what it brought.
-3. A token that is still valid serves on while a thread beside the traffic renews it.
+1. `access_token` and `before_dispatch` with a fresh token take no lock and do no I/O.
+2. One refresh per account at a time: a request that comes meanwhile waits for it and uses its result.
+3. A token that is still valid stays in use while a background thread refreshes it.
 4. Callbacks are called with no lock held; they may call back.
 """
 
@@ -31,21 +31,21 @@ from .token_pair import NO_TOKENS, TokenPair
 
 __all__ = ["TokenManager"]
 
-# Nobody tells us that a followed file has changed, or that the machine has slept.
+# Polled: nothing notifies us that a followed file has changed or that the machine has slept.
 MAX_TICK_SEC = 10.0
 MIN_TICK_SEC = 1.0
-# A renewal that runs at shutdown holds an answer that must not be lost: as long as a call may take.
+# A refresh in progress at shutdown must not lose its answer: wait as long as a call may take.
 STOP_SEC = 2 * token_endpoint.TIMEOUT_SEC + 5.0
 
 SpendWithConfig = Callable[[Config, str], TokenGrant]
 
 
 class TokenManager:
-    """Accounts are named by their key (`AccountConfig.key`); times are epoch seconds by `clock`.
+    """The tokens of all OAuth accounts, by account key; times are epoch seconds by `clock`.
 
-    `on_new_tokens(key)`: the account has another access token.  `on_locked_out(key, words)`: it can't
+    `on_new_tokens(key)`: the account has another access token.  `on_auth_failed(key, reason)`: it can't
     be used until its owner logs in again.  `warn` gets one line of text at a time.  `spend` and `spawn`
-    stand in for the token endpoint and for threads.
+    replace the token endpoint and threads in tests.
     """
 
     def __init__(
@@ -73,12 +73,12 @@ class TokenManager:
         self._timer: Optional[threading.Thread] = None
         self.configure(config)
 
-    # --- the owner's side ---------------------------------------------------------------------------
+    # --- configuration, start and stop ---------------------------------------------------------------
 
     def configure(self, config: Config) -> list[str]:
-        """Take over a configuration; the keys of known accounts that have other tokens by it.
+        """Adopt a configuration; return the keys of known accounts whose tokens it changes.
 
-        What we renewed since it was read stays.  One call at a time.
+        Tokens refreshed since the file was read stay.  One call at a time.
         """
         known, slots, changed = self._tokens, {}, []
         for account in config.accounts:
@@ -113,7 +113,7 @@ class TokenManager:
         return self._reread_followed(slot)
 
     def _reread_followed(self, slot: AccountTokens) -> bool:
-        """Read a followed file again when it has changed; True when it holds other tokens."""
+        """Reread a followed file if it has changed; return whether it holds other tokens."""
         if not slot.refresher.changed():
             return False
         try:
@@ -124,14 +124,14 @@ class TokenManager:
             return False
 
     def start(self) -> None:
-        """Renew ahead from now on, in the background; first what an earlier process left unfinished."""
+        """Start the timer thread, which refreshes ahead of expiry, unfinished refreshes first."""
         self._timer = threading.Thread(target=self._run, name="token-timer", daemon=True)
         self._timer.start()
 
     def stop(self, timeout_s: float = STOP_SEC) -> None:
-        """Begin no renewal any more, and wait for those that run.
+        """Start no more refreshes and wait up to `timeout_s` seconds for those in progress.
 
-        What can't be stored even now is beside its intent record, where the next process finds it.
+        Tokens that can't be stored even now are in the refresh journal, where the next process finds them.
         """
         self._stopping.set()
         deadline = time.monotonic() + timeout_s
@@ -146,39 +146,39 @@ class TokenManager:
                     slot.refresh_lock.release()
 
     def statuses(self) -> dict[str, TokenView]:
-        """The state of each login's tokens, by account key."""
+        """Return the state of each login's tokens for display, by account key."""
         now = self._clock()
         return {key: slot.view(now) for key, slot in self._tokens.items()}
 
     def pairs(self) -> dict[str, TokenPair]:
-        """The tokens of now, by account key."""
+        """Return the current token pairs by account key."""
         return {key: slot.pair for key, slot in self._tokens.items()}
 
-    # --- the requests' side -------------------------------------------------------------------------
+    # --- called by requests -------------------------------------------------------------------------
 
     def access_token(self, key: str) -> Optional[str]:
-        """The access token to send; None for an account that is no login, or that has none."""
+        """Return the access token to send; None for an account without a login or without a token."""
         slot = self._tokens.get(key)
         return None if slot is None else slot.pair.access_token
 
     def is_fresh(self, key: str) -> bool:
-        """Nothing is to be done before a request is sent: what before_dispatch finds mostly."""
+        """Return whether a request can be sent without calling before_dispatch: the usual case."""
         slot = self._tokens.get(key)
         return slot is None or slot.need(self._clock()) is RefreshNeed.NONE
 
     def must_wait(self, key: str) -> bool:
-        """before_dispatch would wait for a renewal, perhaps for seconds."""
+        """Return whether before_dispatch would wait for a refresh, perhaps for seconds."""
         slot = self._tokens.get(key)
         return slot is not None and slot.need(self._clock()) is RefreshNeed.MANDATORY
 
     def refresh_in_background(self, key: str) -> None:
-        """Begin to renew a token that is of no use any more, beside the traffic."""
+        """Start a background refresh of a token that can't be used any more."""
         slot = self._tokens.get(key)
         if slot is not None:
             self._refresh_in_background(key, slot, self._clock())
 
     def before_dispatch(self, key: str) -> Usability:
-        """Whether a request may be sent; waits for a renewal only where the token is of no use."""
+        """Return whether a request may be sent; wait for a refresh only if the token can't be used."""
         slot = self._tokens.get(key)
         if slot is None:
             return USABLE
@@ -193,9 +193,9 @@ class TokenManager:
         return slot.usability(self._clock())
 
     def after_401(self, key: str, failed_token: str) -> Usability:
-        """The API refused this token: whether there is a newer one, to try the same account once more.
+        """Return whether the account has a newer token than `failed_token`, which the API refused.
 
-        Renews it only if the one that failed is still the current one.
+        Refresh only if the failed token is still the current one.
         """
         slot = self._tokens.get(key)
         if slot is None:
@@ -206,7 +206,7 @@ class TokenManager:
         self._refresh(key, slot)
         return slot.usability(self._clock())
 
-    # --- the timer's side ---------------------------------------------------------------------------
+    # --- called by the timer ------------------------------------------------------------------------
 
     def _run(self) -> None:
         pause = 0.0
@@ -217,14 +217,14 @@ class TokenManager:
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
-        """Around work in threads of our own: an error in it is told and ends nothing else."""
+        """Turn an internal error in a thread of ours into a warning."""
         try:
             yield
         except Exception as error:
             self._warn(f"internal error while renewing tokens: {type(error).__name__}")
 
     def run_due(self) -> float:
-        """Do what is due by itself; seconds until the next beat."""
+        """Do everything that is due; return the seconds until the next call."""
         for key, slot in self._tokens.items():
             if slot.unsaved is not None:
                 self._retry_save(slot)
@@ -245,15 +245,15 @@ class TokenManager:
         with self._guarded():
             self._refresh(key, slot, wait=False)
 
-    # --- one renewal --------------------------------------------------------------------------------
+    # --- one refresh --------------------------------------------------------------------------------
 
     def _refresh(self, key: str, slot: AccountTokens, wait: bool = True) -> None:
-        """Renew, or wait for who does; what came of it is in the slot."""
+        """Refresh, or wait for the refresh in progress; the outcome is recorded in the account's tokens."""
         if not slot.refresh_lock.acquire(blocking=wait):
             return
         try:
             now = self._clock()
-            # Who waited here finds that it is done, or that it has failed and when to try again.
+            # After waiting: the refresh is done, or it failed and the next attempt has its time.
             if self._stopping.is_set() or not slot.is_refresh_due(now):
                 return
             line, changed = self._refresh_once(slot)
@@ -266,7 +266,7 @@ class TokenManager:
         self._report(key, slot)
 
     def _refresh_once(self, slot: AccountTokens) -> tuple[str, bool]:
-        """What to say, and whether there is another access token."""
+        """Return the warning to print (or an empty text) and whether the access token has changed."""
         try:
             held = slot.pair if slot.pair.refresh_token else None
             renewal = slot.refresher.refresh(partial(self._spend, self._config), slot.rejected_token, held)
@@ -282,7 +282,7 @@ class TokenManager:
                 if slot.record_failure(self._clock(), str(error))
                 else ""
             ), False
-        except Exception as error:  # nobody foresaw it: at least it is not tried without a pause
+        except Exception as error:  # unforeseen: back off before the next attempt
             slot.record_failure(self._clock(), f"internal error: {type(error).__name__}")
             raise
         return renewal.note, slot.record_refresh(renewal, self._clock())
@@ -326,6 +326,6 @@ def _spend_refresh_token(clock: Callable[[], float], config: Config, token: str)
 
 
 def _spawn(work: Callable[[], None]) -> None:
-    # No thread to be had just now: the token is still good, and the next request looks again.
+    # Without a thread the token is still good, and the next request tries again.
     with contextlib.suppress(RuntimeError):
         threading.Thread(target=work, name="token-renewal", daemon=True).start()

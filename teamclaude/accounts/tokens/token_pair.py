@@ -1,4 +1,4 @@
-"""An access token with the refresh token that buys the next one."""
+"""An access token with the refresh token that is exchanged for the next one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["NO_TOKENS", "TokenPair"]
 
 
 class TokenPair(NamedTuple):
-    """The tokens of one account.  Times are epoch seconds; None: not known."""
+    """The tokens of one account.  Times are epoch seconds; None: unknown."""
 
     access_token: Optional[str] = None
     refresh_token: Optional[str] = None
@@ -21,7 +21,7 @@ class TokenPair(NamedTuple):
 
     @classmethod
     def from_account(cls, account: AccountConfig) -> TokenPair:
-        """What the config file holds."""
+        """Return the pair that the config file holds."""
         return cls(
             account.access_token,
             account.refresh_token,
@@ -31,7 +31,7 @@ class TokenPair(NamedTuple):
         )
 
     def to_account_fields(self) -> dict[str, Any]:
-        """The same as attributes of an AccountConfig."""
+        """Return the pair as attributes of an AccountConfig."""
         return {
             "access_token": self.access_token,
             "refresh_token": self.refresh_token,
@@ -42,22 +42,23 @@ class TokenPair(NamedTuple):
 
     @property
     def tokens(self) -> tuple[Optional[str], Optional[str]]:
+        """The access and the refresh token, without times."""
         return self.access_token, self.refresh_token
 
     @property
     def lifetime_sec(self) -> Optional[float]:
-        """How many seconds the access token lives in all; None where that can't be told."""
+        """The access token's whole lifetime in seconds; None when unknown."""
         if self.expires_at is None or self.issued_at is None or self.issued_at >= self.expires_at:
             return None
         return self.expires_at - self.issued_at
 
     @property
     def last_use_ends_at(self) -> Optional[float]:
-        """The end of the login: from then on no renewal helps."""
+        """When the account needs a new login (epoch seconds): no refresh helps afterwards."""
         return self.login_ends_at if self.refresh_token else self.expires_at
 
     def after_refresh(self, grant: TokenGrant) -> TokenPair:
-        """The pair after a refresh; what its answer does not tell stays."""
+        """Return the pair after a refresh; fields missing in its answer keep their value."""
         return TokenPair(
             grant.access_token,
             grant.refresh_token or self.refresh_token,

@@ -1,4 +1,4 @@
-"""Where an account's tokens are kept for good: its entry in the config file."""
+"""Durable storage of an account's tokens: the interface, and the account's entry in the config file."""
 
 from __future__ import annotations
 
@@ -15,43 +15,46 @@ __all__ = ["ConfigStore", "TokenStore"]
 
 
 class TokenStore(Protocol):
-    """Read and replaced under the account's lock, which is the refresher's business."""
+    """Durable storage of one pair; the refresher holds the account's lock around reading and writing."""
 
     def exclude_other_programs(self) -> AbstractContextManager[Any]:
-        """Keeps out programs that know nothing of our lock."""
+        """Return a context that excludes programs which don't use our lock."""
 
     def changed(self) -> bool:
-        """Whether what is stored may differ since the last time this was asked, and nobody else says so."""
+        """Return whether the content may have changed since the last call, if nothing else reports that."""
 
     def read(self, held: Optional[TokenPair] = None) -> TokenPair:
-        """The stored tokens.  TeamClaudeError when they can't be had.
+        """Return the stored tokens.  Raise TeamClaudeError when they can't be read.
 
-        `held`: what the caller has of them; taken for the stored ones where the place itself is gone or
-        can't be understood, and it is ours alone.
+        `held`: the caller's pair, returned in place of the stored one if the store is missing or can't be
+        parsed and belongs to us alone.
         """
 
     def write(self, spent: Optional[str], pair: TokenPair) -> TokenPair:
-        """Durably replace the pair whose refresh token is `spent`; the pair that is there afterwards.
+        """Durably replace the pair whose refresh token is `spent`; return the pair stored afterwards.
 
-        That is another one when the owner logged in meanwhile: a newer login is never overwritten.
-        TeamClaudeError or OSError, and the old pair in its place, when it can't be written.
+        That is another one if the owner logged in meanwhile: a newer login is never overwritten.
+        Raise TeamClaudeError or OSError, and keep the old pair, when it can't be written.
         """
 
 
 class ConfigStore:
-    """The account with this key in a config file."""
+    """The TokenStore in the config file, of the account with this key."""
 
     def __init__(self, file: ConfigFile, key: str) -> None:
         self._file = file
         self._key = key
 
     def exclude_other_programs(self) -> AbstractContextManager[Any]:
+        """Return an empty context: every program that writes the config file uses our lock."""
         return nullcontext()
 
     def changed(self) -> bool:
-        return False  # a reload of the config tells
+        """Return False: a config reload reports changes."""
+        return False
 
     def read(self, held: Optional[TokenPair] = None) -> TokenPair:
+        """Return the entry's pair; `held` if the file is missing or invalid; UsageError if removed."""
         try:
             accounts = self._file.load().accounts
         except ConfigError:
@@ -64,11 +67,13 @@ class ConfigStore:
         return TokenPair.from_account(accounts[place])
 
     def write(self, spent: Optional[str], pair: TokenPair) -> TokenPair:
+        """Replace the entry's pair if its refresh token is still `spent`; return the pair in the file."""
+
         def change(raw: dict[str, Any]) -> TokenPair:
             there = TokenPair.from_account(swap_tokens(raw, self._key, spent, pair.to_account_fields()))
             return there if there.refresh_token != spent else pair
 
         try:
             return self._file.update(change)
-        except UsageError:  # its owner removed the account meanwhile: there is nothing to keep it for
+        except UsageError:  # the account was removed meanwhile: there is no place to store it
             return pair

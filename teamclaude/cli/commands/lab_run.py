@@ -20,7 +20,7 @@ from ..terminal import has_color, width
 if TYPE_CHECKING:
     from ...lab.score import Score
 
-__all__ = ["show_charts", "run"]
+__all__ = ["run", "show_charts"]
 
 
 def run(args: argparse.Namespace) -> int:

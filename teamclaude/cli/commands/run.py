@@ -40,7 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def own_words(words: Sequence[str]) -> list[str]:
-    """`words` with a `--` before the first one that is for claude."""
+    """Return `words` with a `--` before the first one that is for claude."""
     place = 0
     while place < len(words):
         word = words[place]
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     _ensure_server(proxy, file.path, args)
     _warn_about_settings(proxy.url)
     tls = config.proxy.tls
-    # The server may have made the key just now.
+    # The server may have added the key just now.
     key = required_proxy_key(file, config if config.proxy.api_key else file.load())
     target = ClientTarget(proxy.url, key, os.path.abspath(tls.cert) if tls else None, account)
     return _exec(program, args.words, _environment(target))
@@ -99,7 +99,7 @@ def _warn_about_settings(url: str) -> None:
 
 
 def _normalized_url(url: str) -> str:
-    """URLs that lead to the same place are equal."""
+    """Return a form of `url` that is equal for URLs of the same server."""
     from urllib.parse import urlsplit
 
     try:
@@ -124,10 +124,10 @@ def _environment(target: ClientTarget) -> dict[str, str]:
 
 
 def _exec(program: str, words: Sequence[str], env: dict[str, str]) -> int:
-    """Run `program` in this one's place.
+    """Replace this process by `program`.
 
-    POSIX: exec.  Terminal, signals, job control and the exit status are then claude's own, and no
-    interpreter stays in memory beside each agent.  Windows has no exec that keeps the terminal.
+    POSIX: exec.  Terminal, signals, job control and exit status are then claude's own, and no interpreter
+    stays in memory beside each agent.  Windows has no exec that keeps the terminal: start a child and wait.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -146,5 +146,5 @@ def _wait_for(child: subprocess.Popen[bytes]) -> int:
         try:
             status = child.wait()
         except KeyboardInterrupt:
-            continue  # the console gave Ctrl-C to the child as well: it decides
+            continue  # the child got Ctrl-C too, and decides
     return status
