@@ -1,6 +1,9 @@
-"""What the person owns: the config file, its accounts and their credentials, on disk and in memory.
+"""The user's accounts: the config file, credentials and token refreshes.
 
-`config` declares every key, `schema` turns JSON into those values, `store` reads and writes the
-file, `identity` says which entries are the same account, `edits` changes them.  `tokens` talks to the
-authorization server, `refresh` renews one login without losing it, `keeper` keeps all of them fresh.
+Nothing here handles requests, routes them or prints.
+
+- config: the config file: its schema, values, edits, locking and atomic writes
+- importing: logins and API keys taken over into the config file
+- oauth: a login with a browser, and the client of the authorization server
+- tokens: the tokens of each account in memory and on disk, and their refresh
 """

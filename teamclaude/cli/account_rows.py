@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import Any, Optional
 
 from ..accounts.config.config import AccountConfig
-from ..accounts.tokens.expiry import WARN_SEC, RefreshNeed, refresh_need
-from ..accounts.tokens.token_pair import TokenPair
+from ..accounts.tokens.token_pair import WARN_SEC, RefreshNeed, TokenPair, refresh_need
 from ..deck.text.format import format_duration
 from ..snapshot import AccountView, TokenView
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..accounts.importing.keychain import keychain_query
+from ..accounts.importing.claude_login import keychain_query
 
 __all__ = ["BaseUrl", "base_urls_in_settings", "config_directory", "is_logged_in"]
 

@@ -25,7 +25,7 @@ HELD_ERRNOS = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
 class FileLock:
-    """`with FileLock(path):` admits one holder at a time, even of one object shared by threads; not reentrant.
+    """`with FileLock(path):` admits one holder, even of one object shared by threads; not reentrant.
 
     Wait `timeout_s` seconds (None: for ever, blocked in the kernel), then raise TimeoutError.  Raise OSError
     when the file can't be created or the file system has no locks.

@@ -1,12 +1,17 @@
 """Find and read a login that Claude Code made, and check that it can be used here.
 
-The file: `{"claudeAiOauth": {"accessToken", "refreshToken", "expiresAt", ...}}`, or those keys alone, with
-times in milliseconds.  Source: Claude Code 2.1.330.  No text made here contains a credential.
+The login is in a file or, on macOS, in the Keychain, which is read with the `security` command.  The JSON:
+`{"claudeAiOauth": {"accessToken", "refreshToken", "expiresAt", ...}}`, or those keys alone, with times in
+milliseconds.  Source of paths, keys and item names: Claude Code 2.1.330.  No text made here contains a
+credential.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, Optional
@@ -15,9 +20,16 @@ from ...errors import ConfigError, TeamClaudeError
 from ..config.config import AccountConfig
 from ..config.json_file import decode
 from ..config.schema import read
-from .keychain import read_keychain
 
-__all__ = ["LOGIN_KEY", "LoginSource", "credentials_path", "find_login", "read_login"]
+__all__ = [
+    "LOGIN_KEY",
+    "LoginSource",
+    "credentials_path",
+    "find_login",
+    "keychain_query",
+    "read_keychain",
+    "read_login",
+]
 
 LOGIN_KEY = "claudeAiOauth"
 MAX_BYTES = 1 << 20
@@ -129,3 +141,56 @@ def _check_usable(account: AccountConfig, where: str, now: float) -> None:
         raise TeamClaudeError(f"{where}: this login has ended; use teamclaude login")
     if account.expires_at is not None and account.expires_at <= now:
         raise TeamClaudeError(f"{where}: its accessToken has expired; {IMPORT_AGAIN}")
+
+
+SERVICE = "Claude Code-credentials"
+DEFAULT_USER = "claude-code-user"
+# macOS may ask the person for permission or for the Keychain's password.
+TIMEOUT_S = 120.0
+NOT_FOUND_STATUS = 44  # errSecItemNotFound, as an exit status
+# `security -w` prints a password in hexadecimal when it holds anything but ASCII characters.
+HEX = re.compile(r"(?:[0-9a-f]{2})+")
+
+
+def keychain_query(env: Mapping[str, str]) -> list[str]:
+    """Return the command that looks for the item; each non-default config directory has its own item."""
+    directory = env.get("CLAUDE_CONFIG_DIR")
+    suffix = f"-{hashlib.sha256(directory.encode()).hexdigest()[:8]}" if directory else ""
+    return [
+        "security",
+        "find-generic-password",
+        "-a",
+        env.get("USER") or DEFAULT_USER,
+        "-s",
+        SERVICE + suffix,
+    ]
+
+
+def read_keychain(env: Mapping[str, str], timeout_s: float = TIMEOUT_S) -> Optional[str]:
+    """Return the item's text, None when there is none; raise TeamClaudeError when access is refused."""
+    command = keychain_query(env)
+    service = command[-1]
+    try:
+        found = subprocess.run(
+            [*command, "-w"], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, env=dict(env)
+        )
+    except subprocess.TimeoutExpired:
+        raise TeamClaudeError(
+            f'the Keychain did not give "{service}" within {timeout_s:g} s: allow it when macOS asks'
+        ) from None
+    except OSError as error:
+        raise TeamClaudeError(f"can't run security, the Keychain's command: {error.strerror}") from error
+    if found.returncode == NOT_FOUND_STATUS:
+        return None
+    if found.returncode:
+        raise TeamClaudeError(
+            f'the Keychain refused "{service}" (status {found.returncode}): allow it when macOS asks; '
+            "over ssh, run first: security unlock-keychain"
+        )
+    return _decode_hex(found.stdout.decode("utf-8", "replace").strip())
+
+
+def _decode_hex(text: str) -> str:
+    if not HEX.fullmatch(text):
+        return text
+    return bytes.fromhex(text).decode("utf-8", "replace")

@@ -2,10 +2,12 @@
 
 The name is the first of: the one the person asked for, the one the account already has in the file, the
 person's email (`email (Org)` if their account in another organisation has that), a word with a number.
+An API key is checked by its format alone, without asking the API.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any, Optional
 
@@ -13,7 +15,7 @@ from ...errors import TeamClaudeError
 from ..config.config import AccountConfig
 from ..config.edits import Placement, account_json, add_or_replace_account, edit_account
 
-__all__ = ["enroll", "enroll_key", "numbered_name"]
+__all__ = ["check_api_key", "enroll", "enroll_key", "numbered_name"]
 
 
 def enroll(
@@ -56,3 +58,26 @@ def numbered_name(word: str, taken: set[str]) -> str:
 
 def _account_names(raw: dict[str, Any]) -> set[str]:
     return {entry["name"] for entry in raw.get("accounts") or []}
+
+
+API_KEY_PATTERN = re.compile(r"sk-ant-api[0-9A-Za-z_-]+")
+OTHER_CREDENTIALS = {
+    "sk-ant-oat": "is a token of a subscription, not an API key: use teamclaude login",
+    "sk-ant-ort": "is a refresh token of a subscription, not an API key: use teamclaude login",
+    "sk-ant-admin": "is an admin key, which can't call models; an API key begins with sk-ant-api",
+}
+
+
+def check_api_key(text: str) -> str:
+    """Return `text` without surrounding white space; raise TeamClaudeError if it is not an API key."""
+    key = text.strip()
+    if not key:
+        raise TeamClaudeError("no key was given")
+    for prefix, what in OTHER_CREDENTIALS.items():
+        if key.startswith(prefix):
+            raise TeamClaudeError(f"this {what}")
+    if re.search(r"\s", key):
+        raise TeamClaudeError("the key has a space or a line break in it: copy the key alone")
+    if not API_KEY_PATTERN.fullmatch(key):
+        raise TeamClaudeError("this is not an API key: they begin with sk-ant-api and have no quotes around")
+    return key

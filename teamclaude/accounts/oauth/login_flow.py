@@ -1,23 +1,126 @@
-"""One OAuth login: from the URL that a person opens to the authorization code.
+"""One OAuth login: the URL that a person opens, the authorization code, and the account it yields.
 
-The code arrives through the browser (`on_callback`) or pasted (`on_paste`), each from its own
-thread; the first one with the right state wins.
+The login uses PKCE (RFC 7636, method S256).  The code arrives through the browser (`on_callback`) or
+pasted (`on_paste`), each from its own thread; the first one with the right state wins.  The account is
+made of the token answer and completed from the profile endpoint.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import queue
+import secrets
 import time
-from typing import Callable, Optional, Union
+from dataclasses import replace
+from typing import Any, Callable, NamedTuple, Optional, Union
+from urllib.parse import parse_qs, urlencode, urlsplit
 
-from ...errors import TeamClaudeError
-from ..config.config import OAuthConfig
-from .callback import Callback, from_paste
-from .pkce import authorize_url, new_secrets
-from .token_endpoint import DEFAULT_ROUTE, OutboundRoute, exchange_code
+from ...errors import LoginRefusedError, TeamClaudeError, TokenEndpointUnavailableError
+from ..config.config import AccountConfig, Config, OAuthConfig
+from ..config.identity import PROFILE_FIELDS
+from ..config.value_types import safe_repr
+from .token_endpoint import DEFAULT_ROUTE, OutboundRoute, exchange_code, fetch_profile
 from .token_response import TokenGrant
 
-__all__ = ["MANUAL_REDIRECT", "LoginFlow"]
+__all__ = [
+    "MANUAL_REDIRECT",
+    "Callback",
+    "LoginFlow",
+    "PkceSecrets",
+    "account_from_grant",
+    "add_profile",
+    "authorize_url",
+    "from_paste",
+    "from_query",
+    "new_secrets",
+]
+
+RANDOM_BYTES = 32  # 43 characters each, as Claude Code makes them
+
+
+class PkceSecrets(NamedTuple):
+    """The secrets of one login: `verifier` goes to the token URL only, `state` comes back with the code."""
+
+    verifier: str
+    state: str
+
+    def __repr__(self) -> str:
+        return "PkceSecrets(***)"
+
+    @property
+    def challenge(self) -> str:
+        """The S256 code challenge: the verifier's hash, sent to the authorize page."""
+        digest = hashlib.sha256(self.verifier.encode()).digest()
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    def matches_state(self, state: str) -> bool:
+        """Return whether `state` is this login's, in constant time."""
+        return secrets.compare_digest(self.state.encode(), state.encode("utf-8", "replace"))
+
+
+def new_secrets(random: Callable[[int], str] = secrets.token_urlsafe) -> PkceSecrets:
+    """Return the random secrets for one login."""
+    return PkceSecrets(random(RANDOM_BYTES), random(RANDOM_BYTES))
+
+
+def authorize_url(oauth: OAuthConfig, proof: PkceSecrets, redirect_uri: str) -> str:
+    """Return the URL of the login page; parameter names and order as Claude Code 2.1.330 sends them."""
+    query = {
+        "code": "true",
+        "client_id": oauth.client_id,
+        "response_type": "code",
+        "redirect_uri": redirect_uri,
+        "scope": " ".join(oauth.scopes),
+        "code_challenge": proof.challenge,
+        "code_challenge_method": "S256",
+        "state": proof.state,
+    }
+    return f"{oauth.authorize_url}?{urlencode(query)}"
+
+
+class Callback(NamedTuple):
+    """An authorization code with its state, or the error that came instead."""
+
+    code: str = ""
+    state: str = ""
+    error: str = ""
+    description: str = ""
+
+    def __repr__(self) -> str:
+        return "Callback(***)"
+
+    @property
+    def error_text(self) -> str:
+        """The error for a terminal: `access_denied ("The user said no")`."""
+        told = f" ({safe_repr(self.description)})" if self.description else ""
+        return safe_repr(self.error).strip('"') + told
+
+
+def from_query(query: str) -> Callback:
+    """Parse the query of a redirect (RFC 6749, 4.1.2); missing and repeated parameters are empty."""
+    try:
+        found = parse_qs(query, max_num_fields=20)
+    except ValueError:
+        return Callback()
+    names = ("code", "state", "error", "error_description")
+    return Callback(*("".join(found[name]) if len(found.get(name, ())) == 1 else "" for name in names))
+
+
+def from_paste(text: str) -> Callback:
+    """Parse `code#state`, as the page shows it, or the whole URL that the browser ended on.
+
+    Return an empty Callback for anything else.
+    """
+    text = text.strip().strip("\"'<>")
+    if "://" in text or text.startswith(("localhost", "127.0.0.1")):
+        try:
+            return from_query(urlsplit(text).query)
+        except ValueError:
+            return Callback()
+    code, _, state = text.partition("#")
+    return Callback(code, state) if code and state and " " not in text else Callback()
+
 
 POLL_S = 0.5
 # Shows the code to the person, who pastes it.  Source: Claude Code 2.1.330.
@@ -114,3 +217,31 @@ class LoginFlow:
         if callback.error:
             raise TeamClaudeError(f"the login was refused: {callback.error_text}; run teamclaude login again")
         return callback.code
+
+
+def account_from_grant(grant: TokenGrant) -> AccountConfig:
+    """Return the account of a new login, named by its email if the grant has one."""
+    return AccountConfig(
+        name=grant.email or "",
+        account_uuid=grant.account_uuid,
+        org_uuid=grant.org_uuid,
+        org_name=grant.org_name,
+        access_token=grant.access_token,
+        refresh_token=grant.refresh_token,
+        expires_at=grant.expires_at,
+        refresh_token_expires_at=grant.refresh_token_expires_at,
+        issued_at=grant.issued_at,
+        source="login",
+    )
+
+
+def add_profile(config: Config, account: AccountConfig) -> tuple[AccountConfig, str]:
+    """Return the account completed from its profile, and the error text if that failed (else empty)."""
+    try:
+        profile = fetch_profile(
+            config.oauth, account.access_token or "", route=OutboundRoute.from_config(config)
+        )
+    except (LoginRefusedError, TokenEndpointUnavailableError) as error:
+        return account, str(error)
+    told: dict[str, Any] = {name: getattr(account, name) or getattr(profile, name) for name in PROFILE_FIELDS}
+    return replace(account, name=account.name or profile.email or "", **told), ""

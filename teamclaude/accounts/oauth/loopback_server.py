@@ -17,8 +17,7 @@ from typing import Any, Optional
 from urllib.parse import urlsplit
 
 from ...errors import TeamClaudeError
-from .callback import Callback, from_query
-from .login_flow import LoginFlow
+from .login_flow import Callback, LoginFlow, from_query
 
 __all__ = ["LoopbackServer"]
 

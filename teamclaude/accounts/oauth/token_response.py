@@ -24,7 +24,7 @@ MAX_LIFETIME_SEC = 10 * 365 * 86400.0
 
 
 class TokenGrant(NamedTuple):
-    """A pair of tokens.  Times are epoch seconds by our clock; None: not in the answer, keep the old value."""
+    """A pair of tokens.  Times are epoch seconds by our clock; None: not in the answer, keep the old one."""
 
     access_token: str
     refresh_token: Optional[str]

@@ -6,19 +6,20 @@ import threading
 from typing import Optional
 
 from ...snapshot import TokenView
-from .expiry import (
+from .refresh import RefreshResult, UnsavedPair, refused_text
+from .refreshers import TokenRefresher
+from .token_pair import (
     MIN_REFRESH_INTERVAL_SEC,
     NEVER,
+    NO_TOKENS,
     WARN_SEC,
     RefreshNeed,
+    TokenPair,
     Usability,
     backoff_sec,
     refresh_margin_sec,
     refresh_need,
 )
-from .refresh import RefreshResult, UnsavedPair, refused_text
-from .refreshers import TokenRefresher
-from .token_pair import NO_TOKENS, TokenPair
 
 __all__ = ["AccountTokens"]
 
@@ -72,18 +73,18 @@ class AccountTokens:
             self._replace(pair)
             return True
 
-    def record_refresh(self, renewal: RefreshResult, now: float) -> bool:
+    def record_refresh(self, result: RefreshResult, now: float) -> bool:
         """Record a successful refresh; return whether the access token has changed."""
         with self._lock:
-            changed = renewal.pair.access_token != self.pair.access_token
-            if renewal.issued:
+            changed = result.pair.access_token != self.pair.access_token
+            if result.issued:
                 self._refreshed_at = now
-            if renewal.spent is not None and renewal.spent != renewal.pair.refresh_token:
-                self._spent.add(renewal.spent)
-            self._replace(renewal.pair)
-            self.unsaved = renewal.unsaved
+            if result.spent is not None and result.spent != result.pair.refresh_token:
+                self._spent.add(result.spent)
+            self._replace(result.pair)
+            self.unsaved = result.unsaved
             if self.unsaved is not None:
-                self._back_off(now, renewal.note, None)
+                self._back_off(now, result.note, None)
             return changed
 
     def record_saved(self, pair: TokenPair) -> None:
@@ -112,13 +113,13 @@ class AccountTokens:
     def load_journal(self) -> None:
         """Load what an earlier process recorded about our refresh token."""
         token = self.pair.refresh_token
-        intent = None if token is None else self.refresher.journal(token)
-        if intent is None:
+        journal = None if token is None else self.refresher.journal(token)
+        if journal is None:
             return
         with self._lock:
-            self.maybe_spent = intent.started_at is not None
-            if intent.refused_at is not None:
-                self.login_error = refused_text(intent.refused_at)
+            self.maybe_spent = journal.started_at is not None
+            if journal.refused_at is not None:
+                self.login_error = refused_text(journal.refused_at)
 
     def record_failure(self, now: float, words: str, retry_after: Optional[float] = None) -> bool:
         """Record a failed refresh and back off, at least `retry_after` seconds.
@@ -126,9 +127,9 @@ class AccountTokens:
         Return whether the error differs from the last one.
         """
         with self._lock:
-            news = words != self.last_error
+            is_new = words != self.last_error
             self._back_off(now, words, retry_after)
-            return news
+            return is_new
 
     def close(self) -> None:
         """Discard an unsaved pair and release its lock: the account is gone, or the process ends."""
@@ -212,11 +213,8 @@ class AccountTokens:
     def consume_auth_failure(self, now: float) -> str:
         """Return, once, why only a new login helps; empty while the access token can still be used."""
         with self._lock:
-            if (
-                not self.login_error
-                or self._auth_failure_reported
-                or self.need(now) is not RefreshNeed.MANDATORY
-            ):
+            usable = self.need(now) is not RefreshNeed.MANDATORY
+            if not self.login_error or self._auth_failure_reported or usable:
                 return ""
             self._auth_failure_reported = True
             return self.login_error

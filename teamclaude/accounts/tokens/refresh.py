@@ -24,9 +24,8 @@ from typing import Callable, NamedTuple, Optional
 from ...errors import ConfigError, LoginRefusedError, TeamClaudeError, TokenEndpointUnavailableError
 from ..config.file_lock import FileLock
 from ..oauth.token_response import TokenGrant
-from .expiry import RefreshNeed, refresh_need
 from .refresh_journal import RefreshJournal
-from .token_pair import TokenPair
+from .token_pair import RefreshNeed, TokenPair, refresh_need
 from .token_store import TokenStore
 
 __all__ = ["LOGIN_AGAIN", "RefreshResult", "Spend", "SpendingRefresher", "UnsavedPair", "refused_text"]
@@ -75,7 +74,7 @@ class RefreshResult(NamedTuple):
     unsaved: Optional[UnsavedPair] = None
 
     def __repr__(self) -> str:
-        return f"Renewal(pair={self.pair!r}, issued={self.issued}, note={self.note!r})"
+        return f"RefreshResult(pair={self.pair!r}, issued={self.issued}, note={self.note!r})"
 
 
 class SpendingRefresher:
@@ -88,18 +87,12 @@ class SpendingRefresher:
 
     def __init__(self, side: str, store: TokenStore, clock: Callable[[], float] = time.time) -> None:
         self._side = side
-        self._store = store
+        self.store = store
         self._clock = clock
 
     def journal(self, token: str) -> RefreshJournal:
         """Return this refresh token's journal as it is now, for reading only."""
         return RefreshJournal(os.path.dirname(self._side), token)
-
-    def read(self) -> TokenPair:
-        return self._store.read()
-
-    def changed(self) -> bool:
-        return self._store.changed()
 
     def refresh(
         self, spend: Spend, rejected_token: Optional[str] = None, held: Optional[TokenPair] = None
@@ -113,20 +106,20 @@ class SpendingRefresher:
         """
         with contextlib.ExitStack() as locks:
             self._lock(locks)
-            found = self._stored_or_journaled(self._store.read(held), locks)
+            found = self._stored_or_journaled(self.store.read(held), locks)
             pair, token = found.pair, found.pair.refresh_token
             if found.unsaved is not None:
                 return found
-            intent = self.journal(token) if token is not None else None
+            journal = self.journal(token) if token is not None else None
             good = (
                 refresh_need(pair, self._clock()) is RefreshNeed.NONE and pair.access_token != rejected_token
             )
             # A refresh token that may be spent is tried now: better to know than to find out in hours.
-            if good and (intent is None or intent.started_at is None):
+            if good and (journal is None or journal.started_at is None):
                 return found
-            if token is None or intent is None:
+            if token is None or journal is None:
                 raise LoginRefusedError(f"there is no refresh token to renew it with; {LOGIN_AGAIN}")
-            return self._spend(pair, token, intent, spend, locks)
+            return self._spend(pair, token, journal, spend, locks)
 
     def _lock(self, held: contextlib.ExitStack) -> None:
         try:
@@ -135,66 +128,67 @@ class SpendingRefresher:
             raise ConfigError(str(error)) from None
         except OSError as error:
             raise ConfigError(f"{self._side}.lock: can't lock it: {error.strerror or error}") from None
-        held.enter_context(self._store.exclude_other_programs())
+        held.enter_context(self.store.exclude_other_programs())
 
     def _stored_or_journaled(self, stored: TokenPair, held: contextlib.ExitStack) -> RefreshResult:
         """Return the stored pair, or the journaled answer of an interrupted refresh, which is stored now."""
         token = stored.refresh_token
-        intent = self.journal(token) if token is not None else None
-        if token is None or intent is None or intent.answer is None:
+        journal = self.journal(token) if token is not None else None
+        if token is None or journal is None or journal.answer is None:
             return RefreshResult(stored)
-        words = f"a refresh at {_local_time(intent.started_at or 0.0)} was interrupted; its tokens are found and stored"
-        return self._store_pair(intent.answer, token, intent, words, held)
+        started = _local_time(journal.started_at or 0.0)
+        note = f"a refresh at {started} was interrupted; its tokens are found and stored"
+        return self._store_pair(journal.answer, token, journal, note, held)
 
     def _spend(
-        self, stored: TokenPair, token: str, intent: RefreshJournal, spend: Spend, held: contextlib.ExitStack
+        self, stored: TokenPair, token: str, journal: RefreshJournal, spend: Spend, held: contextlib.ExitStack
     ) -> RefreshResult:
-        if intent.refused_at is not None:
-            raise LoginRefusedError(refused_text(intent.refused_at))
-        self._journal_start(intent)
+        if journal.refused_at is not None:
+            raise LoginRefusedError(refused_text(journal.refused_at))
+        self._journal_start(journal)
         try:
             grant = spend(token)
         except LoginRefusedError as error:
             with contextlib.suppress(OSError):  # at worst it is refused once more
-                intent.write_refusal(self._clock())
-            raise LoginRefusedError(_login_lost_text(intent.started_at, error)) from None
+                journal.write_refusal(self._clock())
+            raise LoginRefusedError(_login_lost_text(journal.started_at, error)) from None
         except TokenEndpointUnavailableError as error:
-            if intent.started_at is None and not error.may_be_spent:
-                intent.remove()
+            if journal.started_at is None and not error.may_be_spent:
+                journal.remove()
             raise
         pair = stored.after_refresh(grant)
         if pair.refresh_token != token:
             with contextlib.suppress(OSError):  # the store alone must do
-                intent.write_answer(pair)
+                journal.write_answer(pair)
         note = (
             ""
-            if intent.started_at is None
-            else f"{_lost_answer_text(intent.started_at)}, but its refresh token was still good"
+            if journal.started_at is None
+            else f"{_lost_answer_text(journal.started_at)}, but its refresh token was still good"
         )
-        return self._store_pair(pair, token, intent, note, held)._replace(issued=True)
+        return self._store_pair(pair, token, journal, note, held)._replace(issued=True)
 
-    def _journal_start(self, intent: RefreshJournal) -> None:
+    def _journal_start(self, journal: RefreshJournal) -> None:
         try:
-            intent.write_start(self._clock())
+            journal.write_start(self._clock())
         except OSError as error:
             raise ConfigError(
-                f"{intent.path}: can't write it: {error.strerror or error}; no refresh token is spent "
+                f"{journal.path}: can't write it: {error.strerror or error}; no refresh token is spent "
                 "whose answer could not be kept"
             ) from None
 
     def _store_pair(
-        self, pair: TokenPair, token: str, intent: RefreshJournal, note: str, held: contextlib.ExitStack
+        self, pair: TokenPair, token: str, journal: RefreshJournal, note: str, held: contextlib.ExitStack
     ) -> RefreshResult:
         """Store the pair; if that fails, return it as unsaved, with the lock still held."""
 
         def save() -> TokenPair:
             try:
-                there = self._store.write(token, pair)
+                there = self.store.write(token, pair)
             except OSError as error:
                 raise self._store_error(token, error.strerror or str(error)) from None
             except TeamClaudeError as error:
                 raise self._store_error(token, str(error)) from None
-            intent.remove()
+            journal.remove()
             return there
 
         try:

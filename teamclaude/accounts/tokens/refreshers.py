@@ -8,10 +8,9 @@ from typing import Callable, Optional, Protocol
 from ...errors import TeamClaudeError
 from ..config.config import AccountConfig, Config
 from ..config.config_file import ConfigFile
-from .expiry import RefreshNeed, refresh_need
 from .refresh import RefreshResult, Spend, SpendingRefresher
 from .refresh_journal import RefreshJournal, token_side_path
-from .token_pair import TokenPair
+from .token_pair import RefreshNeed, TokenPair, refresh_need
 from .token_store import ConfigStore, TokenStore
 
 __all__ = ["FollowingRefresher", "TokenRefresher", "refresher_for"]
@@ -22,12 +21,7 @@ class TokenRefresher(Protocol):
 
     spends: bool
     """Whether a refresh spends a refresh token; False: another program refreshes, and its file is read."""
-
-    def read(self) -> TokenPair:
-        """Return the stored pair.  Raise TeamClaudeError when it can't be read."""
-
-    def changed(self) -> bool:
-        """Return whether to reread the store, as TokenStore.changed does."""
+    store: TokenStore
 
     def refresh(
         self, spend: Spend, rejected_token: Optional[str] = None, held: Optional[TokenPair] = None
@@ -43,21 +37,16 @@ class FollowingRefresher:
 
     spends = False
 
-    def __init__(self, place: str, store: TokenStore, clock: Callable[[], float]) -> None:
-        self._path = place
-        self._store = store
+    def __init__(self, path: str, store: TokenStore, clock: Callable[[], float]) -> None:
+        self._path = path
+        self.store = store
         self._clock = clock
-
-    def read(self) -> TokenPair:
-        return self._store.read()
-
-    def changed(self) -> bool:
-        return self._store.changed()
 
     def refresh(
         self, spend: Spend, rejected_token: Optional[str] = None, held: Optional[TokenPair] = None
     ) -> RefreshResult:
-        stored = self._store.read()
+        """Return the stored pair; raise TeamClaudeError if its access token is expired or rejected."""
+        stored = self.store.read()
         refused = rejected_token is not None and stored.access_token == rejected_token
         if refused or refresh_need(stored, self._clock()) is RefreshNeed.MANDATORY:
             why = "was refused" if refused else "has expired"
@@ -67,6 +56,7 @@ class FollowingRefresher:
         return RefreshResult(stored)
 
     def journal(self, token: str) -> Optional[RefreshJournal]:
+        """Return None: nothing is spent here."""
         return None
 
 
@@ -78,13 +68,9 @@ def refresher_for(
     side = token_side_path(file.path, account.account_uuid or account.name)
     if not account.import_from:
         return SpendingRefresher(side, ConfigStore(file, account.key), clock)
-    from .claude_credentials import (
-        ClaudeCredentialsFile,  # most configs need none of its modules
-    )
+    from .claude_credentials import ClaudeCredentialsFile  # most configs need none of its modules
 
     store = ClaudeCredentialsFile(account.import_from)
-    return (
-        SpendingRefresher(side, store, clock)
-        if config.refresh_imported
-        else FollowingRefresher(store.path, store, clock)
-    )
+    if config.refresh_imported:
+        return SpendingRefresher(side, store, clock)
+    return FollowingRefresher(store.path, store, clock)

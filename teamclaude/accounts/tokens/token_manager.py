@@ -24,10 +24,9 @@ from ..oauth import token_endpoint
 from ..oauth.token_endpoint import OutboundRoute
 from ..oauth.token_response import TokenGrant
 from .account_tokens import AccountTokens
-from .expiry import NEVER, USABLE, RefreshNeed, Usability
 from .refresh import LOGIN_AGAIN
 from .refreshers import refresher_for
-from .token_pair import NO_TOKENS, TokenPair
+from .token_pair import NEVER, NO_TOKENS, USABLE, RefreshNeed, TokenPair, Usability
 
 __all__ = ["TokenManager"]
 
@@ -80,47 +79,49 @@ class TokenManager:
 
         Tokens refreshed since the file was read stay.  One call at a time.
         """
-        known, slots, changed = self._tokens, {}, []
+        known, tokens_by_key, changed = self._tokens, {}, []
         for account in config.accounts:
             if account.type == "oauth":
-                slots[account.key] = slot = self._tokens_for(account, config, known.get(account.key))
-                if self._adopt_stored(slot, account) and account.key in known:
+                tokens_by_key[account.key] = tokens = self._tokens_for(
+                    account, config, known.get(account.key)
+                )
+                if self._adopt_stored(tokens, account) and account.key in known:
                     changed.append(account.key)
-                if slot is not known.get(account.key):
-                    slot.load_journal()
-        self._config, self._tokens = config, slots
-        for slot in known.values():
-            if slot not in slots.values():
-                slot.close()
+                if tokens is not known.get(account.key):
+                    tokens.load_journal()
+        self._config, self._tokens = config, tokens_by_key
+        for tokens in known.values():
+            if tokens not in tokens_by_key.values():
+                tokens.close()
         return changed
 
     def _tokens_for(
         self, account: AccountConfig, config: Config, known: Optional[AccountTokens]
     ) -> AccountTokens:
-        origin = (account.import_from, config.refresh_imported)
-        slot = known
-        if slot is None or slot.refresher_key != origin:
-            slot = AccountTokens(refresher_for(self._file, account, config, self._clock), origin)
-        slot.name, slot.disabled = account.name, account.disabled
-        return slot
+        refresher_key = (account.import_from, config.refresh_imported)
+        tokens = known
+        if tokens is None or tokens.refresher_key != refresher_key:
+            tokens = AccountTokens(refresher_for(self._file, account, config, self._clock), refresher_key)
+        tokens.name, tokens.disabled = account.name, account.disabled
+        return tokens
 
-    def _adopt_stored(self, slot: AccountTokens, account: AccountConfig) -> bool:
+    def _adopt_stored(self, tokens: AccountTokens, account: AccountConfig) -> bool:
         stored = TokenPair.from_account(account)
         if not account.import_from:
-            return slot.adopt(stored)
-        if slot.pair is NO_TOKENS:  # until the file can be read
-            slot.adopt(stored)
-        return self._reread_followed(slot)
+            return tokens.adopt(stored)
+        if tokens.pair is NO_TOKENS:  # until the file can be read
+            tokens.adopt(stored)
+        return self._reread_followed(tokens)
 
-    def _reread_followed(self, slot: AccountTokens) -> bool:
+    def _reread_followed(self, tokens: AccountTokens) -> bool:
         """Reread a followed file if it has changed; return whether it holds other tokens."""
-        if not slot.refresher.changed():
+        if not tokens.refresher.store.changed():
             return False
         try:
-            return slot.adopt(slot.refresher.read())
+            return tokens.adopt(tokens.refresher.store.read())
         except TeamClaudeError as error:
-            if slot.record_failure(self._clock(), str(error)):
-                self._warn(f"{slot.name}: {error}")
+            if tokens.record_failure(self._clock(), str(error)):
+                self._warn(f"{tokens.name}: {error}")
             return False
 
     def start(self) -> None:
@@ -137,74 +138,74 @@ class TokenManager:
         deadline = time.monotonic() + timeout_s
         if self._timer is not None:
             self._timer.join(timeout_s)
-        for slot in self._tokens.values():
-            if slot.refresh_lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        for tokens in self._tokens.values():
+            if tokens.refresh_lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
                 try:
-                    self._save(slot)
-                    slot.close()
+                    self._save(tokens)
+                    tokens.close()
                 finally:
-                    slot.refresh_lock.release()
+                    tokens.refresh_lock.release()
 
     def statuses(self) -> dict[str, TokenView]:
         """Return the state of each login's tokens for display, by account key."""
         now = self._clock()
-        return {key: slot.view(now) for key, slot in self._tokens.items()}
+        return {key: tokens.view(now) for key, tokens in self._tokens.items()}
 
     def pairs(self) -> dict[str, TokenPair]:
         """Return the current token pairs by account key."""
-        return {key: slot.pair for key, slot in self._tokens.items()}
+        return {key: tokens.pair for key, tokens in self._tokens.items()}
 
     # --- called by requests -------------------------------------------------------------------------
 
     def access_token(self, key: str) -> Optional[str]:
         """Return the access token to send; None for an account without a login or without a token."""
-        slot = self._tokens.get(key)
-        return None if slot is None else slot.pair.access_token
+        tokens = self._tokens.get(key)
+        return None if tokens is None else tokens.pair.access_token
 
     def is_fresh(self, key: str) -> bool:
         """Return whether a request can be sent without calling before_dispatch: the usual case."""
-        slot = self._tokens.get(key)
-        return slot is None or slot.need(self._clock()) is RefreshNeed.NONE
+        tokens = self._tokens.get(key)
+        return tokens is None or tokens.need(self._clock()) is RefreshNeed.NONE
 
     def must_wait(self, key: str) -> bool:
         """Return whether before_dispatch would wait for a refresh, perhaps for seconds."""
-        slot = self._tokens.get(key)
-        return slot is not None and slot.need(self._clock()) is RefreshNeed.MANDATORY
+        tokens = self._tokens.get(key)
+        return tokens is not None and tokens.need(self._clock()) is RefreshNeed.MANDATORY
 
     def refresh_in_background(self, key: str) -> None:
         """Start a background refresh of a token that can't be used any more."""
-        slot = self._tokens.get(key)
-        if slot is not None:
-            self._refresh_in_background(key, slot, self._clock())
+        tokens = self._tokens.get(key)
+        if tokens is not None:
+            self._refresh_in_background(key, tokens, self._clock())
 
     def before_dispatch(self, key: str) -> Usability:
         """Return whether a request may be sent; wait for a refresh only if the token can't be used."""
-        slot = self._tokens.get(key)
-        if slot is None:
+        tokens = self._tokens.get(key)
+        if tokens is None:
             return USABLE
         now = self._clock()
-        need = slot.need(now)
+        need = tokens.need(now)
         if need is RefreshNeed.NONE:
             return USABLE
         if need is RefreshNeed.MANDATORY:
-            self._refresh(key, slot)
+            self._refresh(key, tokens)
         else:
-            self._refresh_in_background(key, slot, now)
-        return slot.usability(self._clock())
+            self._refresh_in_background(key, tokens, now)
+        return tokens.usability(self._clock())
 
     def after_401(self, key: str, failed_token: str) -> Usability:
         """Return whether the account has a newer token than `failed_token`, which the API refused.
 
         Refresh only if the failed token is still the current one.
         """
-        slot = self._tokens.get(key)
-        if slot is None:
+        tokens = self._tokens.get(key)
+        if tokens is None:
             return Usability(False)
-        why = slot.record_401(failed_token, self._clock())
+        why = tokens.record_401(failed_token, self._clock())
         if why:
             return Usability(False, why)
-        self._refresh(key, slot)
-        return slot.usability(self._clock())
+        self._refresh(key, tokens)
+        return tokens.usability(self._clock())
 
     # --- called by the timer ------------------------------------------------------------------------
 
@@ -225,92 +226,91 @@ class TokenManager:
 
     def run_due(self) -> float:
         """Do everything that is due; return the seconds until the next call."""
-        for key, slot in self._tokens.items():
-            if slot.unsaved is not None:
-                self._retry_save(slot)
-            if self._reread_followed(slot):
+        for key, tokens in self._tokens.items():
+            if tokens.unsaved is not None:
+                self._retry_save(tokens)
+            if self._reread_followed(tokens):
                 self._on_new_tokens(key)
-            if not slot.disabled:
-                self._refresh_in_background(key, slot, self._clock())
-            self._report(key, slot)
+            if not tokens.disabled:
+                self._refresh_in_background(key, tokens, self._clock())
+            self._report(key, tokens)
         now = self._clock()
-        looks = [slot.next_due(now) for slot in self._tokens.values()]
-        return min(MAX_TICK_SEC, max(MIN_TICK_SEC, min(looks, default=NEVER) - now))
+        due_times = [tokens.next_due(now) for tokens in self._tokens.values()]
+        return min(MAX_TICK_SEC, max(MIN_TICK_SEC, min(due_times, default=NEVER) - now))
 
-    def _refresh_in_background(self, key: str, slot: AccountTokens, now: float) -> None:
-        if slot.is_refresh_due(now) and not slot.refresh_lock.locked():
-            self._spawn(lambda: self._background_refresh(key, slot))
+    def _refresh_in_background(self, key: str, tokens: AccountTokens, now: float) -> None:
+        if tokens.is_refresh_due(now) and not tokens.refresh_lock.locked():
+            self._spawn(lambda: self._background_refresh(key, tokens))
 
-    def _background_refresh(self, key: str, slot: AccountTokens) -> None:
+    def _background_refresh(self, key: str, tokens: AccountTokens) -> None:
         with self._guarded():
-            self._refresh(key, slot, wait=False)
+            self._refresh(key, tokens, wait=False)
 
     # --- one refresh --------------------------------------------------------------------------------
 
-    def _refresh(self, key: str, slot: AccountTokens, wait: bool = True) -> None:
+    def _refresh(self, key: str, tokens: AccountTokens, wait: bool = True) -> None:
         """Refresh, or wait for the refresh in progress; the outcome is recorded in the account's tokens."""
-        if not slot.refresh_lock.acquire(blocking=wait):
+        if not tokens.refresh_lock.acquire(blocking=wait):
             return
         try:
             now = self._clock()
             # After waiting: the refresh is done, or it failed and the next attempt has its time.
-            if self._stopping.is_set() or not slot.is_refresh_due(now):
+            if self._stopping.is_set() or not tokens.is_refresh_due(now):
                 return
-            line, changed = self._refresh_once(slot)
+            line, changed = self._refresh_once(tokens)
         finally:
-            slot.refresh_lock.release()
+            tokens.refresh_lock.release()
         if line:
-            self._warn(f"{slot.name}: {line}")
+            self._warn(f"{tokens.name}: {line}")
         if changed:
             self._on_new_tokens(key)
-        self._report(key, slot)
+        self._report(key, tokens)
 
-    def _refresh_once(self, slot: AccountTokens) -> tuple[str, bool]:
+    def _refresh_once(self, tokens: AccountTokens) -> tuple[str, bool]:
         """Return the warning to print (or an empty text) and whether the access token has changed."""
         try:
-            held = slot.pair if slot.pair.refresh_token else None
-            renewal = slot.refresher.refresh(partial(self._spend, self._config), slot.rejected_token, held)
+            held = tokens.pair if tokens.pair.refresh_token else None
+            result = tokens.refresher.refresh(partial(self._spend, self._config), tokens.rejected_token, held)
         except LoginRefusedError as error:
-            slot.record_login_refused(str(error))
+            tokens.record_login_refused(str(error))
             return f"re-login needed: {error}", False
         except TokenEndpointUnavailableError as error:
-            news = slot.record_failure(self._clock(), str(error), error.retry_after)
-            return (f"its token can't be renewed now: {error}" if news else ""), False
+            is_new = tokens.record_failure(self._clock(), str(error), error.retry_after)
+            return (f"its token can't be renewed now: {error}" if is_new else ""), False
         except TeamClaudeError as error:
-            return (
-                f"its token can't be renewed: {error}"
-                if slot.record_failure(self._clock(), str(error))
-                else ""
-            ), False
+            is_new = tokens.record_failure(self._clock(), str(error))
+            return (f"its token can't be renewed: {error}" if is_new else ""), False
         except Exception as error:  # unforeseen: back off before the next attempt
-            slot.record_failure(self._clock(), f"internal error: {type(error).__name__}")
+            tokens.record_failure(self._clock(), f"internal error: {type(error).__name__}")
             raise
-        return renewal.note, slot.record_refresh(renewal, self._clock())
+        return result.note, tokens.record_refresh(result, self._clock())
 
-    def _retry_save(self, slot: AccountTokens) -> None:
-        if self._clock() >= slot.retry_at and slot.refresh_lock.acquire(blocking=False):
+    def _retry_save(self, tokens: AccountTokens) -> None:
+        if self._clock() >= tokens.retry_at and tokens.refresh_lock.acquire(blocking=False):
             try:
-                self._save(slot)
+                self._save(tokens)
             finally:
-                slot.refresh_lock.release()
+                tokens.refresh_lock.release()
 
-    def _save(self, slot: AccountTokens) -> None:
-        unsaved = slot.unsaved
+    def _save(self, tokens: AccountTokens) -> None:
+        unsaved = tokens.unsaved
         if unsaved is None:
             return
         try:
-            slot.record_saved(unsaved.save())
+            tokens.record_saved(unsaved.save())
         except TeamClaudeError as error:
-            slot.record_failure(self._clock(), str(error))
+            tokens.record_failure(self._clock(), str(error))
         else:
-            self._warn(f"{slot.name}: the new tokens are stored now")
+            self._warn(f"{tokens.name}: the new tokens are stored now")
 
-    def _report(self, key: str, slot: AccountTokens) -> None:
+    def _report(self, key: str, tokens: AccountTokens) -> None:
         now = self._clock()
-        ends = slot.consume_expiry_warning(now)
+        ends = tokens.consume_expiry_warning(now)
         if ends is not None:
-            self._warn(f"{slot.name}: its login ends in {_time_left(ends - now)}; before that, {LOGIN_AGAIN}")
-        words = slot.consume_auth_failure(now)
+            self._warn(
+                f"{tokens.name}: its login ends in {_time_left(ends - now)}; before that, {LOGIN_AGAIN}"
+            )
+        words = tokens.consume_auth_failure(now)
         if words:
             self._on_auth_failed(key, words)
 

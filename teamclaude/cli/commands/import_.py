@@ -76,7 +76,7 @@ def _source(args: argparse.Namespace) -> LoginSource:
 
 def _named(config: Config, account: AccountConfig, wanted: Optional[str]) -> AccountConfig:
     """The account with a name, where one can be found; the file mostly knows ids alone."""
-    from ...accounts.oauth.profile import add_profile
+    from ...accounts.oauth.login_flow import add_profile
 
     who = (account.account_uuid, account.org_uuid)
     known = who in [(other.account_uuid, other.org_uuid) for other in config.accounts]

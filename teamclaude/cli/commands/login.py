@@ -49,9 +49,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _log_in(args: argparse.Namespace) -> int:
     from ...accounts.importing.enroll import enroll
-    from ...accounts.oauth.login_flow import MANUAL_REDIRECT, LoginFlow
+    from ...accounts.oauth.login_flow import MANUAL_REDIRECT, LoginFlow, account_from_grant
     from ...accounts.oauth.loopback_server import LoopbackServer
-    from ...accounts.oauth.profile import account_from_grant
     from ...accounts.oauth.token_endpoint import OutboundRoute
 
     file, config = load_or_create_config()
@@ -76,7 +75,7 @@ def _log_in(args: argparse.Namespace) -> int:
 
 def _with_profile(config: Config, account: AccountConfig) -> AccountConfig:
     """The account with what its profile says.  Whatever happens here, the login is kept."""
-    from ...accounts.oauth.profile import add_profile
+    from ...accounts.oauth.login_flow import add_profile
 
     note("the code is good; asking whose login it is ...")
     try:
@@ -109,8 +108,7 @@ def _show_instructions(attempt: LoginFlow, listening: bool) -> None:
 
 def _add_key(args: argparse.Namespace) -> int:
     from ...accounts.config.config import AccountConfig
-    from ...accounts.importing.api_key import check_api_key
-    from ...accounts.importing.enroll import enroll_key
+    from ...accounts.importing.enroll import check_api_key, enroll_key
 
     file, _ = load_or_create_config()
     key = check_api_key(_read_key())

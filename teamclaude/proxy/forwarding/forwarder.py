@@ -19,7 +19,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Optional
 
-from ...accounts.tokens.expiry import Usability
+from ...accounts.tokens.token_pair import Usability
 from ...errors import (
     ClientGoneError,
     ConnectFailedError,

@@ -2,15 +2,134 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from urllib.parse import parse_qs, urlsplit
+from dataclasses import replace
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
-from teamclaude.accounts.config.config import OAuthConfig
-from teamclaude.accounts.oauth.callback import Callback
-from teamclaude.accounts.oauth.login_flow import LoginFlow
+from teamclaude.accounts.config.config import AccountConfig, Config, OAuthConfig
+from teamclaude.accounts.oauth.login_flow import (
+    Callback,
+    LoginFlow,
+    PkceSecrets,
+    account_from_grant,
+    add_profile,
+    authorize_url,
+    from_paste,
+    from_query,
+    new_secrets,
+)
+from teamclaude.accounts.oauth.token_response import TokenGrant
 from teamclaude.errors import TeamClaudeError
+from teamclaude.fakeapi.fault import Fault
+from tests.fakeapi.authserver import PROFILE_PATH, AuthServer
+from tests.fakeapi.token_issuer import FakeUser
+
+
+def test_the_challenge_is_the_one_of_the_standard() -> None:
+    # RFC 7636, appendix B.
+    proof = PkceSecrets("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "s")
+    assert proof.challenge == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+
+def test_every_login_has_secrets_of_its_own() -> None:
+    first, second = new_secrets(), new_secrets()
+    made = [*first, *second]
+    assert len(set(made)) == 4
+    assert all(re.fullmatch(r"[\w-]{43}", value) for value in made)
+
+
+@pytest.mark.parametrize("state", ["", "S", "s ", "ś", "\udcff", "ss"])
+def test_another_state_is_not_known(state: str) -> None:
+    assert PkceSecrets("v", "s").matches_state("s")
+    assert not PkceSecrets("v", "s").matches_state(state)
+
+
+def test_a_proof_does_not_show_itself() -> None:
+    assert repr(PkceSecrets("verifier", "state")) == "PkceSecrets(***)"
+
+
+def test_the_address() -> None:
+    proof = new_secrets()
+    url = authorize_url(OAuthConfig(), proof, "http://localhost:1234/callback")
+    assert url.startswith("https://claude.com/cai/oauth/authorize?")
+    assert parse_qsl(urlsplit(url).query) == [
+        ("code", "true"),
+        ("client_id", "9d1c250a-e61b-44d9-88ed-5944d1962f5e"),
+        ("response_type", "code"),
+        ("redirect_uri", "http://localhost:1234/callback"),
+        (
+            "scope",
+            "org:create_api_key user:profile user:inference user:sessions:claude_code user:mcp_servers "
+            "user:file_upload user:plugins user:privacy_consents:write org:desktop_config",
+        ),
+        ("code_challenge", proof.challenge),
+        ("code_challenge_method", "S256"),
+        ("state", proof.state),
+    ]
+    assert proof.verifier not in url
+
+
+GOOD = Callback("c0de", "st4te")
+NOTHING = Callback()
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("code=c0de&state=st4te", GOOD),
+        ("state=st4te&code=c0de&iss=x", GOOD),
+        ("code=a%2Bb%23&state=s", Callback("a+b#", "s")),
+        ("error=access_denied&state=s", Callback("", "s", "access_denied")),
+        ("error=e&error_description=No+way&state=s", Callback("", "s", "e", "No way")),
+        ("code=a&code=b&state=s", Callback("", "s")),
+        ("", NOTHING),
+        ("&".join(f"a{n}=1" for n in range(50)), NOTHING),
+    ],
+)
+def test_a_redirect(query: str, expected: Callback) -> None:
+    assert from_query(query) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("c0de#st4te", GOOD),
+        ("  c0de#st4te \r", GOOD),
+        ('"c0de#st4te"', GOOD),
+        ("http://localhost:4711/callback?code=c0de&state=st4te", GOOD),
+        ("localhost:4711/callback?code=c0de&state=st4te", GOOD),
+        ("https://platform.claude.com/oauth/code/callback?code=c0de&state=st4te#", GOOD),
+        ("https://x/callback?error=access_denied&state=s", Callback("", "s", "access_denied")),
+        ("c0de", NOTHING),
+        ("c0de#", NOTHING),
+        ("#st4te", NOTHING),
+        ("what is # this", NOTHING),
+        ("http://localhost:4711/callback", NOTHING),
+        ("http://[broken", NOTHING),
+        ("", NOTHING),
+    ],
+)
+def test_a_paste(text: str, expected: Callback) -> None:
+    assert from_paste(text) == expected
+
+
+def test_a_refusal_is_one_short_line_without_controls() -> None:
+    said = Callback(error="access_denied\n\x1b[31m" + "x" * 500, description="no\r\n" * 99).error_text
+    assert said.startswith("access_denied")
+    assert said.isprintable()
+    assert len(said) < 140
+
+
+def test_a_refusal_hides_what_looks_like_a_credential() -> None:
+    assert "FAKE" not in Callback(error="sk-ant-oat01-FAKE", description="sk-ant-oat01-FAKE").error_text
+
+
+def test_a_callback_does_not_show_itself() -> None:
+    assert "c0de" not in repr(GOOD)
+
 
 REDIRECT = "http://localhost:4711/callback"
 
@@ -109,3 +228,53 @@ def test_the_end_of_pastes_ends_only_what_has_no_other_way(attempt: Heard) -> No
     attempt.close_stdin()
     with pytest.raises(TeamClaudeError, match="no login code came in"):
         attempt.wait_for_code(5.0, only_stdin=True)
+
+
+USER = FakeUser("ann", account_uuid="p-1", org_uuid="o-1", org_name="Acme")
+
+
+@pytest.fixture
+def auth() -> Iterator[AuthServer]:
+    with AuthServer([USER]) as server:
+        yield server
+
+
+def config_of(auth: AuthServer) -> Config:
+    return Config(oauth=OAuthConfig(profile_url=auth.oauth["profileUrl"]))
+
+
+def token_of(auth: AuthServer) -> AccountConfig:
+    return AccountConfig(name="", access_token=auth.log_in(USER)["accessToken"])
+
+
+def test_a_grant_as_an_account() -> None:
+    grant = TokenGrant("sk-ant-oat01-FAKE", "sk-ant-ort01-FAKE", 10.0, 20.0, "p", "a@x.org", "o", "Acme")
+    account = account_from_grant(grant)
+    assert (account.name, account.source, account.org_name) == ("a@x.org", "login", "Acme")
+    assert (account.expires_at, account.refresh_token_expires_at) == (10.0, 20.0)
+    assert account_from_grant(grant._replace(email=None)).name == ""
+
+
+def test_the_profile_tells_everything(auth: AuthServer) -> None:
+    account, missing = add_profile(config_of(auth), token_of(auth))
+    assert missing == ""
+    assert (account.name, account.account_uuid, account.org_uuid) == ("ann@example.com", "p-1", "o-1")
+    assert (account.org_name, account.subscription_type) == ("Acme", "max")
+    assert account.rate_limit_tier == "default_claude_max_20x"
+
+
+def test_what_is_known_stays(auth: AuthServer) -> None:
+    known = replace(token_of(auth), name="n", account_uuid="q", subscription_type="pro", rate_limit_tier="t")
+    account, _ = add_profile(config_of(auth), known)
+    assert (account.name, account.account_uuid, account.org_uuid) == ("n", "q", "o-1")
+    assert (account.subscription_type, account.rate_limit_tier) == ("pro", "t")
+
+
+@pytest.mark.parametrize("fault", [Fault.status(401), Fault.status(500), Fault.no_head(), Fault.html()])
+def test_no_profile_is_no_error(auth: AuthServer, fault: Fault) -> None:
+    auth.script.always(fault, path=PROFILE_PATH)
+    before = token_of(auth)
+    account, missing = add_profile(config_of(auth), before)
+    assert account == before
+    assert "profile endpoint" in missing
+    assert "\n" not in missing

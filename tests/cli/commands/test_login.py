@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from teamclaude.accounts.oauth import profile
+from teamclaude.accounts.oauth import login_flow
 from teamclaude.cli.browser import has_browser
 from teamclaude.cli.commands import login
 from teamclaude.fakeapi.fault import Fault
@@ -239,7 +239,7 @@ def test_ctrl_c_while_the_profile_is_asked_for_does_not_lose_the_login(
     def interrupted(*args: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(profile, "fetch_profile", interrupted)
+    monkeypatch.setattr(login_flow, "fetch_profile", interrupted)
     assert cli("login").status == 0
     assert auth.accepts(accounts_in(file)["ann@example.com"]["accessToken"])
 

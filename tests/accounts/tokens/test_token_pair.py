@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from teamclaude.accounts.tokens.expiry import (
+from teamclaude.accounts.tokens.token_pair import (
     RefreshNeed,
+    TokenPair,
     Usability,
     backoff_sec,
     refresh_margin_sec,
     refresh_need,
 )
-from teamclaude.accounts.tokens.token_pair import TokenPair
 
 NOW = 1_800_000_000.0
 
