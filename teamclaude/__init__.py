@@ -18,6 +18,4 @@ Each folder is one subject and imports only those below it; manual/design.md is 
 - typed_json: typed values as JSON objects and back
 """
 
-from __future__ import annotations
-
 __version__ = "0.1.0"

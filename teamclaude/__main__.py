@@ -1,6 +1,10 @@
-"""`python -m teamclaude`: the same door as the `teamclaude` command."""
+"""Run the `teamclaude` command: `python -m teamclaude`."""
 
-from __future__ import annotations
+# Without annotations and f-strings: an older Python has to read this far to be told.
+import sys
+
+if sys.version_info < (3, 9):  # noqa: UP036 - this is the check
+    raise SystemExit("teamclaude: needs Python 3.9 or newer, this is %d.%d" % sys.version_info[:2])  # noqa: UP031
 
 from .cli import main
 
