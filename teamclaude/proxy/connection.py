@@ -36,8 +36,8 @@ from .http.framing import BodyKind, Framing, asks_for_websocket, keep_alive, req
 from .http.head import RequestHead
 from .http.header_rewrite import render_response
 from .http.path_kinds import PathKind, Route, classify_path, max_upload_mib
-from .http.spool import Spool
 from .messages.access import Caller
+from .net.body_reader import Spool
 from .net.client_connection import ClientConnection
 from .net.connections import AcceptedConnection
 from .net.coroutine import RequestCoroutine, resume_coroutine, run_coroutine
@@ -103,7 +103,7 @@ class ConnectionHandler:
         ride = self._loop_task
         if ride is None or not self._use_loop_next or self._client.has_buffered or not self._client.admitted:
             return self._next_request()
-        if not self._runtime.context.event_loop.run_requests(ride):
+        if not self._runtime.context.event_loop.run(ride):
             return self._next_request()
         if ride.coroutine is not None:
             return resume_coroutine(ride.coroutine, ride.effect)

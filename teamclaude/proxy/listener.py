@@ -25,8 +25,7 @@ from ..accounts.config.config import TlsConfig
 from ..errors import ConfigError, OverloadedError, TeamClaudeError
 from .connection import ConnectionHandler
 from .connection_refuser import ConnectionRefuser
-from .net.connections import AcceptedConnection, connection_limits
-from .net.descriptors import SpareDescriptor, raise_descriptor_limit
+from .net.connections import AcceptedConnection, SpareDescriptor, connection_limits, raise_descriptor_limit
 from .net.peer_user import is_descriptor_shortage
 from .runtime import Runtime
 

@@ -33,13 +33,13 @@ from .forwarding.account_targets import AccountTargets
 from .forwarding.context import RequestContext
 from .forwarding.hold import RecentlyRefused
 from .forwarding.router import Router
-from .http.body_limit import BodyLimiter
-from .http.spool import Spool
 from .messages.access import AccessPolicy
 from .messages.redact import KNOWN_SECRETS, redact_text, secrets_of
+from .net.body_limit import BodyLimiter
+from .net.body_reader import Spool
 from .net.connections import Connections
 from .net.event_loop import EventLoop
-from .net.upstream_connection import UpstreamPool
+from .net.transport import UpstreamPool
 from .records.exchange import Exchange
 from .records.journal import Journal
 

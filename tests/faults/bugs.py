@@ -15,10 +15,10 @@ from teamclaude.proxy.http import header_rewrite
 from teamclaude.proxy.http.framing import LAST_CHUNK, BodyKind
 from teamclaude.proxy.messages import response_facts, usage_tap
 from teamclaude.proxy.messages.usage_tap import UsageTap
-from teamclaude.proxy.net import client_connection, stream_task, transport
-from teamclaude.proxy.net.loop_state import LoopState
+from teamclaude.proxy.net import client_connection, relay, transport
+from teamclaude.proxy.net.event_loop import LoopState
+from teamclaude.proxy.net.relay import StreamTask
 from teamclaude.proxy.net.socket_wait import ClientWatch
-from teamclaude.proxy.net.stream_task import StreamTask
 from teamclaude.proxy.records import exchange, journal
 from teamclaude.routing import apply_response
 from teamclaude.routing.response_kinds import MEANINGS, Effect, Meaning, NextStep, ResponseKind
@@ -172,11 +172,11 @@ def no_hold() -> Patches:
 
 
 def no_second_connection() -> Patches:
-    def only(self: Any, origin: Any, method: str, head: bytes, body: Any) -> Any:
+    def only(self: Any, origin: Any, method: str, head: bytes, body: Any, repeatable: bool = True) -> Any:
         pooled = self._pool.take_idle(origin) or self._pool.open(origin, self._watch)
         return self._send_once(pooled, method, head, body)
 
-    return [mock.patch.object(transport.Transport, "steps", only)]
+    return [mock.patch.object(transport.Transport, "exchange", only)]
 
 
 def silent_shutdown() -> Patches:
@@ -201,15 +201,16 @@ def connection_stays_registered() -> Patches:
     """A stream notices it in the middle, not when it is registered with the loop."""
 
     def register(self: Any, loop_state: LoopState, now: float) -> None:
-        self._loop_state = loop_state
-        loop_state.epoll.register(self.client_fd, stream_task.EPOLL_WRITE)
+        self.loop_state = loop_state
+        self.last_progress = now
+        loop_state.epoll.register(self.client_fd, relay.EPOLL_WRITE)
 
     def switch_direction(self: Any) -> None:
         self._reading = not self._reading
-        epoll = self._loop_state.epoll
-        epoll.modify(self.client_fd, stream_task.CLIENT_END if self._reading else stream_task.EPOLL_WRITE)
+        epoll = self.loop_state.epoll
+        epoll.modify(self.client_fd, relay.CLIENT_END if self._reading else relay.EPOLL_WRITE)
         if self._reading:
-            epoll.register(self.upstream_fd, stream_task.EPOLL_READ)
+            epoll.register(self.upstream_fd, relay.EPOLL_READ)
         else:
             epoll.unregister(self.upstream_fd)
 

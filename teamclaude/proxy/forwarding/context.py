@@ -10,7 +10,7 @@ from ...accounts.config.config import Config
 from ...accounts.tokens.token_manager import TokenManager
 from ...routing.wait_queue import WaitLimits
 from ..net.event_loop import EventLoop
-from ..net.upstream_connection import UpstreamPool
+from ..net.transport import UpstreamPool
 from .account_targets import AccountTargets
 from .hold import RecentlyRefused, wait_limit_of
 from .router import Router

@@ -39,7 +39,7 @@ from ..messages.response_facts import error_message, is_api_error, read_quota
 from ..messages.usage_tap import UsageTap
 from ..net.client_connection import ClientConnection
 from ..net.coroutine import Deferred, RequestCoroutine
-from ..net.run_in_thread import run_in_thread
+from ..net.socket_wait import run_in_thread
 from ..net.transport import Transport
 from ..net.upstream_connection import UpstreamResponse
 from ..records.exchange import Attempt, Exchange, Outcome, outcome_of
@@ -260,7 +260,7 @@ class Forwarder:
         head = way.request_head(exchange.head, self._hold.committed)
         if exchange.has_body:
             head = append_content_length(head, len(body))
-        return self._transport.steps(way.origin, exchange.head.method, head, body)
+        return self._transport.exchange(way.origin, exchange.head.method, head, body)
 
     def _deliver(
         self, lease: Lease, answer: UpstreamResponse, account: str, tap: UsageTap, kind: ResponseKind

@@ -21,6 +21,7 @@ from ..http.origin import parse_origin
 from ..http.path_kinds import PathKind
 from ..messages.usage_tap import UsageTap
 from ..net.client_connection import ClientConnection
+from ..net.coroutine import run_coroutine
 from ..net.relay import Observer, relay
 from ..net.transport import Transport
 from ..net.tunnel import tunnel
@@ -50,10 +51,9 @@ def pass_through(
         headers = upstream_request_headers(head, own, origin.authority, framing, context.is_proxy_secret)
     transport = Transport(context.pool, client.watch, config.head_timeout_sec)
     request = render_request(head.method, prefix + head.target, headers)
-    # A refresh token is spent once: whether a lost request was the one that spent it is the client's guess.
-    spends = exchange.route.kind is PathKind.OAUTH_TOKEN
-    send = transport.exchange_once if spends else transport.exchange
-    answer = send(origin, head.method, request, exchange.body)
+    # A refresh token is spent once: only the client may decide to repeat a request that was lost.
+    repeatable = exchange.route.kind is not PathKind.OAUTH_TOKEN
+    answer = run_coroutine(transport.exchange(origin, head.method, request, exchange.body, repeatable))
     _relay(context, exchange, client, log, answer)
     transport.release(answer)
     exchange.end(Outcome.SERVED if answer.head.status < 400 else Outcome.UPSTREAM_ERROR)

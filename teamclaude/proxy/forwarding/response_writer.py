@@ -22,7 +22,7 @@ from typing import Optional
 from ...errors import TeamClaudeError, UpstreamLostError, UpstreamOutageError
 from ...routing.response_kinds import needs_body
 from ..http.content_coding import is_identity
-from ..http.framing import BodyKind, Framing
+from ..http.framing import BodyKind, Buffer, Framing
 from ..http.header_rewrite import (
     client_response_headers,
     framing_for_client,
@@ -36,7 +36,7 @@ from ..messages.usage_tap import UsageTap
 from ..net.client_connection import ClientConnection
 from ..net.event_loop import EventLoop
 from ..net.relay import UPSTREAM_CUT_OFF, Observer, relay
-from ..net.upstream_connection import Buffer, UpstreamResponse
+from ..net.upstream_connection import UpstreamResponse
 from ..records.exchange import Exchange, Outcome
 from ..records.request_record import RequestRecord
 from .hold import Hold

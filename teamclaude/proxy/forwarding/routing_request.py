@@ -11,8 +11,8 @@ from ...errors import NotFoundError, UsageError
 from ...routing.state.decision import RoutingRequest
 from ..http.head import RequestHead
 from ..http.path_kinds import PathKind
-from ..http.spool import is_spooled
 from ..messages.body_scan import NO_FACTS, cache_digests, scan_body
+from ..net.body_reader import is_spooled
 from ..records.exchange import Exchange
 from .context import RequestContext
 from .resource_ids import id_in_path, ids_in_body

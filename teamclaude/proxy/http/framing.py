@@ -22,10 +22,10 @@ __all__ = [
     "LAST_CHUNK",
     "MAX_CHUNK_LINE",
     "MAX_TRAILER_BYTES",
+    "BodyKind",
     "Buffer",
     "ChunkedDecoder",
     "Framing",
-    "BodyKind",
     "asks_for_websocket",
     "encode_chunk",
     "hop_by_hop_fields",
@@ -207,10 +207,10 @@ class ChunkedDecoder:
     """
 
     __slots__ = (
+        "_chunk_left",
         "_crlf_due",
         "_error",
         "_partial_line",
-        "_chunk_left",
         "_trailer_bytes",
         "finished",
         "leftover",

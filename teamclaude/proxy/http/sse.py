@@ -27,7 +27,7 @@ class ServerSentEventParser:
     affected.  Holds at most about twice `limit`.
     """
 
-    __slots__ = ("_data", "_line", "_name", "_event_size", "_skip_lf", "_started", "dropped_events", "limit")
+    __slots__ = ("_data", "_event_size", "_line", "_name", "_skip_lf", "_started", "dropped_events", "limit")
 
     def __init__(self, limit: int = MAX_EVENT_BYTES) -> None:
         self.limit = limit

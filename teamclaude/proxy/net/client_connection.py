@@ -1,11 +1,11 @@
-"""The client's side of a connection: reading its requests, writing its answers.
+"""The client's side of a connection: reads requests, writes responses.
 
 Rules that hold in this file:
 
-1. Whatever goes wrong with the client's socket is ClientGone, or a ClientError it is told about.
-2. `started` is set with the first response byte: from then on nothing is retried or replaced.
-3. Until a request was admitted (`proven`), all of a head, with the silence before it, must come within the
-   time for heads; the first one's begins when the connection is accepted.
+1. A failure of the client's socket is ClientGoneError, or a ClientError that is sent to it.
+2. `response_started` is set with the first response byte: from then on nothing is retried or replaced.
+3. Until a request was `admitted`, a whole head, with the silence before it, must arrive within the time for
+   heads; for the first one that time starts when the connection is accepted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import struct
 import sys
 import time
 from contextlib import suppress
-from typing import Optional, Union
+from typing import Optional
 
 from ...errors import (
     BodyTooLargeError,
@@ -26,24 +26,21 @@ from ...errors import (
     RequestTimeoutError,
     TeamClaudeError,
 )
-from ..http.body_limit import BodyReservation
-from ..http.body_reader import RECV_BYTES, BodyReader
-from ..http.framing import BodyKind, Framing, request_framing
+from ..http.framing import BodyKind, Buffer, Framing, request_framing
 from ..http.head import MAX_HEAD_BYTES, RequestHead, RequestHeadParser, find_head_end
-from ..http.spool import Spool
+from .body_limit import BodyReservation
+from .body_reader import RECV_BYTES, BodyReader, Spool
 from .socket_wait import ClientWatch
 
 __all__ = ["ClientConnection"]
 
-# An idle keep-alive connection: longer than clients keep theirs, so that they close first.
+# For an idle connection: longer than clients keep theirs, so that they close first.
 KEEP_ALIVE_SEC = 600.0
-# A client that is still sending reads its answer late: how long in all, and without a byte.
+# A client that is still sending reads its response late: seconds in all, and without a byte.
 LINGER_SEC = 10.0
 LINGER_SILENCE_SEC = 1.0
 _CR = 13
 _RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
-
-Buffer = Union[bytes, bytearray, memoryview]
 
 
 class ClientConnection:
@@ -57,12 +54,12 @@ class ClientConnection:
         write_idle_sec: float,
         since: Optional[float] = None,
     ) -> None:
-        """`since`: when the connection was accepted (monotonic), if that is a while ago."""
+        """Take over a socket that was accepted at `since` (monotonic; default now); times are in seconds."""
         self.sock = sock
-        self.admitted = False  # a request was admitted: it may be idle for long
+        self.admitted = False  # a request was admitted: the connection may be idle for long
         self._first_head_deadline: Optional[float] = (time.monotonic() if since is None else since) + head_sec
         self.watch = ClientWatch(sock)
-        self.response_started = False  # a byte of the current answer has been sent
+        self.response_started = False  # a byte of the current response was sent
         self.idle = True  # between requests: a drain may close it
         self._buffer = bytearray()
         self._head_parser = RequestHeadParser()
@@ -70,10 +67,10 @@ class ClientConnection:
         self._body_idle_sec = body_idle_sec
         self.write_idle_sec = write_idle_sec
         self._timeout: Optional[float] = -1.0  # the socket's, as last set
-        # Only where a socket is a file and its bytes go out as they are.
+        # -1 unless a socket is a file descriptor whose bytes go out unchanged.
         self._plain_fd = sock.fileno() if os.name == "posix" and not isinstance(sock, ssl.SSLSocket) else -1
-        # On a socket with a timeout Python polls before each `recv`.  The kernel can wait as well: one system
-        # call less per request, and one place less where another thread takes the interpreter.
+        # On a socket with a timeout Python polls before each `recv`.  Letting the kernel time out saves one
+        # system call per request, and one point where another thread takes the interpreter lock.
         self._kernel_sec = 0.0
         if self._plain_fd >= 0 and sys.platform.startswith("linux"):
             self._kernel_sec = KEEP_ALIVE_SEC
@@ -82,9 +79,9 @@ class ClientConnection:
     # --- reading --------------------------------------------------------------------------------
 
     def next_head(self) -> Optional[RequestHead]:
-        """The next request's head, or None when the client is done.
+        """Return the next request's head, or None when the client is done.
 
-        Raises BadRequest, HeadTooLarge, RequestTimeout (a head that began but does not end).
+        Raises BadRequestError, HeadTooLargeError, RequestTimeoutError (a head that began but does not end).
         """
         self.response_started = False
         buffer = self._buffer
@@ -94,7 +91,7 @@ class ClientConnection:
             if not data:
                 return None
             whole = data.find(b"\r\n\r\n") + 4
-            if whole > 3 and data[0] != _CR:  # a whole head at once, as nearly always: 4 us less
+            if whole > 3 and data[0] != _CR:  # a whole head at once, nearly always: 4 us less
                 self.idle = False
                 buffer += data[whole:]
                 return self._head_parser.parse(data[:whole])
@@ -138,32 +135,33 @@ class ClientConnection:
         reservation: Optional[BodyReservation] = None,
         spool: Optional[Spool] = None,
     ) -> Buffer:
-        """The whole body, at most `limit` bytes.
+        """Return the whole body, at most `limit` bytes.
 
-        A client that `asks_first` waits with its body until it is told to go on.  Raises TooLarge,
-        RequestTimeout, BadRequest, ClientGone; with `room` Overloaded, with `spool` NoDiskRoom.
+        A client that `expects_continue` sends its body only after 100 (Continue).  Raises BodyTooLargeError,
+        RequestTimeoutError, BadRequestError, ClientGoneError; with `reservation` OverloadedError, with
+        `spool` DiskFullError.
         """
         if framing.kind is BodyKind.NONE:
             return b""
         if framing.kind is BodyKind.LENGTH and framing.length > limit:
             raise _too_large(limit)
         buffer, length = self._buffer, framing.length
-        if framing.kind is BodyKind.LENGTH and len(buffer) >= length:  # as nearly always
+        if framing.kind is BodyKind.LENGTH and len(buffer) >= length:  # nearly always
             if expects_continue and not buffer:
                 self._send_continue()
             body = bytes(buffer[:length])
             del buffer[:length]
             return body
-        go_on = self._send_continue if expects_continue and not buffer else _do_nothing
+        send_continue = self._send_continue if expects_continue and not buffer else _do_nothing
         reader = BodyReader(
             self.sock, buffer, self._set_timeout, self._body_idle_sec, self.watch.check, reservation, spool
         )
         if framing.kind is BodyKind.CHUNKED:
-            return reader.read_chunked(limit, lambda: _too_large(limit), go_on)
-        return reader.read_length(length, go_on)
+            return reader.read_chunked(limit, lambda: _too_large(limit), send_continue)
+        return reader.read_length(length, send_continue)
 
     def _receive(self, timeout: float) -> Optional[bytes]:
-        """Bytes, b"" at the end of the connection, None when nothing came in time."""
+        """Return bytes, b"" at the end of the connection, None after `timeout` seconds."""
         if timeout <= 0:
             return None
         self._set_timeout(None if timeout == self._kernel_sec else timeout)
@@ -175,7 +173,7 @@ class ClientConnection:
             return b""
 
     def receive_nowait(self) -> Optional[bytes]:
-        """The bytes that have arrived, b"" at the end of the connection, None while there are none."""
+        """Return the bytes that have arrived, b"" at the end of the connection, None if there are none."""
         self._set_timeout(None)
         try:
             return self.sock.recv(RECV_BYTES, socket.MSG_DONTWAIT)
@@ -185,11 +183,11 @@ class ClientConnection:
             return b""
 
     def take_whole_request(self, data: bytes) -> Optional[RequestHead]:
-        """The head of the request in these bytes if they hold all of it, else they wait for `next_head`."""
+        """Return the head if these bytes hold a whole request; otherwise keep them for `next_head`."""
         end = data.find(b"\r\n\r\n") + 4
         head = None
         if end > 3 and data[0] != _CR:
-            with suppress(TeamClaudeError):  # `next_head` will tell
+            with suppress(TeamClaudeError):  # `next_head` raises it again
                 found = self._head_parser.parse(data[:end])
                 framing = request_framing(found)
                 if framing.kind is not BodyKind.CHUNKED and framing.length <= len(data) - end:
@@ -199,29 +197,29 @@ class ClientConnection:
         return head
 
     def unread(self, data: bytes) -> None:
-        """What `take_in` took is for `next_head` after all."""
+        """Undo `take_whole_request`: the bytes are for `next_head` after all."""
         self._buffer[:] = data
 
     def take_buffered(self) -> bytes:
-        """What has come behind the request, which is no request any more: it is taken."""
+        """Return and forget what arrived behind the request: the protocol changes, it is no request."""
         data = bytes(self._buffer)
         self._buffer.clear()
         return data
 
     @property
     def is_plain(self) -> bool:
-        """What is sent goes out as it is: not TLS, and to a file descriptor."""
+        """Whether bytes go out unchanged through a file descriptor: no TLS."""
         return self._plain_fd >= 0
 
     @property
     def has_buffered(self) -> bool:
-        """Part of a next request has arrived already."""
+        """Whether part of a next request has arrived."""
         return bool(self._buffer)
 
     # --- writing --------------------------------------------------------------------------------
 
     def send(self, data: Buffer) -> None:
-        """Send all of it; raises ClientGone when the client left or stopped reading."""
+        """Send all of it; raises ClientGoneError when the client left or stopped reading."""
         self.response_started = True
         try:
             sent = self._write_nowait(data)
@@ -229,7 +227,7 @@ class ClientConnection:
                 return
             self._set_timeout(self.write_idle_sec)
             with memoryview(data) as view:
-                # Not sendall: its time is for all of the data, however steadily the client reads.
+                # Not sendall, whose timeout is for all of the data, however steadily the client reads.
                 while sent < len(view):
                     sent += self.sock.send(view[sent:])
         except socket.timeout:
@@ -238,22 +236,22 @@ class ClientConnection:
             raise ClientGoneError("the client closed its connection") from error
 
     def send_nowait(self, data: Buffer) -> int:
-        """Send as much as the socket takes without waiting; raises ClientGone."""
+        """Send as much as the socket takes without waiting; return the bytes.  Raises ClientGoneError."""
         try:
             return self._write_nowait(data)
         except OSError as error:
             raise ClientGoneError("the client closed its connection") from error
 
     def _write_nowait(self, data: Buffer) -> int:
-        """How much of it the socket takes without waiting.
+        """Send what the socket takes without waiting; return the bytes.
 
-        A write to the descriptor: `send` on a socket with a timeout polls first, and so that it has the
-        right one it would be set twice per request: three system calls less, 25 us of a small request.
+        Writes to the descriptor: `send` on a socket with a timeout polls first, and the timeout would have to
+        be set twice per request.  Saves three system calls, 25 us of a small request.
         """
         if self._plain_fd < 0:
             return 0
         try:
-            if self._timeout is None:  # it would wait
+            if self._timeout is None:  # a plain write would block
                 return self.sock.send(data, socket.MSG_DONTWAIT)
             return os.write(self._plain_fd, data)
         except BlockingIOError:
@@ -265,7 +263,7 @@ class ClientConnection:
             self._timeout = seconds
 
     def linger(self) -> None:
-        """Before closing with unread input: a plain close would reset the answer on its way."""
+        """Half-close and read on before closing: with unread input a close would reset the response."""
         with suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
             end = time.monotonic() + LINGER_SEC
@@ -273,24 +271,24 @@ class ClientConnection:
                 pass
 
     def abort(self) -> None:
-        """Close with a reset: an end that nobody takes for the end of a body."""
+        """Close with a reset, which no client takes for the end of a body."""
         with suppress(OSError):
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        self._plain_fd = -1  # the number may be another file's from now on
+        self._plain_fd = -1  # another file may get the number
         self.sock.close()
 
     def _send_continue(self) -> None:
         self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self.response_started = False  # it does not count as an answer
+        self.response_started = False  # an interim response does not count
 
 
 def _seconds_until(deadline: Optional[float]) -> float:
-    """Seconds to this moment; without one as long as an idle connection is kept."""
+    """Return the seconds until a deadline, or the time for idle connections without one."""
     return KEEP_ALIVE_SEC if deadline is None else deadline - time.monotonic()
 
 
 def _skip_empty_lines(buffer: bytearray) -> None:
-    """RFC 9112 2.2: empty lines before a request line are ignored."""
+    """Drop empty lines before a request line (RFC 9112 2.2)."""
     while buffer[:2] == b"\r\n":
         del buffer[:2]
 

@@ -1,18 +1,19 @@
-"""The client connections: how many there may be, and that a shutdown can end them in order.
+"""The accepted client connections: how many there may be, who must make room, and how a shutdown ends them.
 
 Rules that hold in this file:
 
 1. A connection counts from the moment it is accepted until its socket is closed.
-2. It is a stranger until a request on it was admitted, or its peer is seen to be our own user's.  Beyond
-   their number the stranger that was accepted first is closed for the newcomer, silent ones before others.
-   In its first second a stranger has a place in any case, as long as there are places at all: its request
-   is on the way.
-3. When all places are taken, one of our own user's that has never asked anything, and has nothing unread, is
-   closed for the newcomer; where there is none the newcomer is refused: what has begun is not cut for it.
+2. It is unadmitted until a request on it was admitted, or its peer proves to be a process of our own user.
+   Beyond their limit, the unadmitted connection that was accepted first is closed for a new one, silent ones
+   before others.  In its first second an unadmitted connection is safe as long as the total allows it: its
+   request is on the way.
+3. At the total limit, a connection of our own user that has never asked anything, and has nothing unread, is
+   closed for the new one; where there is none the new one is refused: a request in progress is never cut.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -25,33 +26,51 @@ from .client_connection import ClientConnection
 from .peer_user import PeerUserCheck
 from .socket_wait import readable_probe
 
-__all__ = ["MAX_UNADMITTED", "AcceptedConnection", "Connections", "ConnectionLimits", "connection_limits"]
+try:
+    import resource
+except ImportError:  # Windows, which has no such limit
+    resource = None  # type: ignore[assignment]
+
+__all__ = [
+    "DESCRIPTORS_WANTED",
+    "MAX_UNADMITTED",
+    "AcceptedConnection",
+    "ConnectionLimits",
+    "Connections",
+    "SpareDescriptor",
+    "connection_limits",
+    "raise_descriptor_limit",
+]
 
 MAX_UNADMITTED = 128
 GRACE_SEC = 1.0
-# Descriptors that connections leave to others: listening sockets, files, epoll, those who are refused.
+# Descriptors that connections leave to others: listening sockets, files, epoll, connections being refused.
 RESERVED_DESCRIPTORS = 96
 MIN_CONNECTIONS = 8
+# Two for each of thousands of connections: the client's and the upstream's.
+DESCRIPTORS_WANTED = 65536
+# macOS says "unlimited" and refuses more than this (OPEN_MAX).
+_MACOS_MAX = 10240
 
 
 class ConnectionLimits(NamedTuple):
-    """How many connections there may be, and how many of them strangers'."""
+    """How many connections there may be, and how many of them unadmitted."""
 
     total: int
     unadmitted: int
 
 
 def connection_limits(configured: int, descriptors: Optional[int]) -> ConnectionLimits:
-    """For this setting and this limit of descriptors, None for none: each connection may need two."""
+    """Return the limits for a setting and a limit of descriptors (None: none); a connection may need two."""
     if descriptors is not None:
         configured = min(configured, max(MIN_CONNECTIONS, (descriptors - RESERVED_DESCRIPTORS) // 2))
     return ConnectionLimits(configured, min(MAX_UNADMITTED, (configured + 1) // 2))
 
 
 class AcceptedConnection:
-    """One connection; `client` once somebody reads from it."""
+    """One connection; `client` is set by the thread that serves it."""
 
-    __slots__ = ("client", "same_user", "accepted_at", "sock")
+    __slots__ = ("accepted_at", "client", "same_user", "sock")
 
     def __init__(self, sock: socket.socket, since: float) -> None:
         self.sock = sock
@@ -60,18 +79,18 @@ class AcceptedConnection:
         self.client: Optional[ClientConnection] = None
 
     def replace_socket(self, sock: socket.socket) -> None:
-        """Its socket is this one from now on: TLS has taken over the accepted one."""
+        """Go on with this socket: TLS has wrapped the accepted one."""
         self.sock = sock
         self.same_user = PeerUserCheck(sock)
 
     @property
     def idle(self) -> bool:
-        """It has no request under way."""
+        """Whether it is between requests."""
         return self.client is None or self.client.idle
 
     @property
     def is_silent(self) -> bool:
-        """It is idle, and no request is waiting to be read."""
+        """Whether it is idle and has nothing to be read."""
         try:
             return self.idle and not readable_probe(self.sock)()
         except (OSError, ValueError):  # it is being closed
@@ -79,7 +98,7 @@ class AcceptedConnection:
 
 
 class Connections:
-    """All connections there are; any thread."""
+    """All open connections; any thread."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -87,13 +106,12 @@ class Connections:
         # By the accepted socket, in order of age.
         self._open: dict[socket.socket, AcceptedConnection] = {}
         self._unadmitted: dict[socket.socket, AcceptedConnection] = {}
-        self._own_user: dict[
-            socket.socket, AcceptedConnection
-        ] = {}  # our own user's that have not asked anything
-        self._evicted: set[socket.socket] = set()  # told to end; their threads will close them
+        # Of our own user, without a request so far.
+        self._own_user: dict[socket.socket, AcceptedConnection] = {}
+        self._evicted: set[socket.socket] = set()  # shut down; their threads will close them
 
     def accept(self, sock: socket.socket, limits: ConnectionLimits) -> Optional[AcceptedConnection]:
-        """A place for a new connection; None when there is none (rules 2 and 3)."""
+        """Count a new connection, if necessary in place of another; None when it must be refused."""
         new = AcceptedConnection(sock, self._monotonic())
         while True:
             with self._changed:
@@ -118,7 +136,7 @@ class Connections:
         return next((each for each in old if each[1].is_silent), old[0] if old else None)
 
     def _keep_or_evict(self, sock: socket.socket, unadmitted: AcceptedConnection) -> bool:
-        """See that it is our own user's, or end it: a stranger less.  True when it was ended."""
+        """Make it one of our own user if it is, else evict it; True when it was evicted."""
         try:
             ours = unadmitted.same_user() is True
         except OverloadedError:
@@ -144,28 +162,28 @@ class Connections:
         return True
 
     def free_descriptor(self) -> None:
-        """End a connection that has not asked anything, if there is any: a descriptor is needed."""
-        ended = False
-        while not ended:
+        """Evict a connection without a request, if there is one, because a descriptor is needed."""
+        evicted = False
+        while not evicted:
             with self._changed:
                 oldest = self._oldest_unadmitted(0.0)
             if oldest is None:
                 self._evict_silent()
                 return
-            ended = self._keep_or_evict(*oldest)
+            evicted = self._keep_or_evict(*oldest)
 
     def mark_admitted(self, sock: socket.socket) -> None:
-        """A request on it was admitted."""
+        """Note that a request was admitted: the connection can't be evicted any more."""
         with self._changed:
             self._unadmitted.pop(sock, None)
             self._own_user.pop(sock, None)
 
     def get(self, sock: socket.socket) -> AcceptedConnection:
-        """The connection that was accepted as this socket."""
+        """Return the connection that was accepted as this socket."""
         return self._open[sock]
 
     def remove(self, sock: socket.socket) -> None:
-        """There is one less."""
+        """Forget a connection whose socket was closed."""
         with self._changed:
             self._open.pop(sock, None)
             self._unadmitted.pop(sock, None)
@@ -177,17 +195,18 @@ class Connections:
         with self._changed:
             return len(self._open)
 
-    # --- the end ------------------------------------------------------------------------------------
+    # --- shutdown -----------------------------------------------------------------------------------
 
     def close_idle(self) -> None:
-        """End the connections that are between requests."""
+        """Shut down the connections that are between requests."""
         self._shut_down_matching(lambda each: each.idle)
 
     def close_all(self) -> None:
+        """Shut down all connections, also within a request."""
         self._shut_down_matching(lambda each: True)
 
     def wait_empty(self, timeout: float) -> bool:
-        """True once nobody is connected, False after `timeout` seconds."""
+        """Return True once there is no connection, False after `timeout` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._open, timeout)
 
@@ -199,7 +218,55 @@ class Connections:
 
 
 def _shut_down(connection: AcceptedConnection) -> None:
-    # Its thread sees the end and closes: a socket is closed only by the thread that uses it.
-    # Not SSLSocket.shutdown: that takes the TLS object away from under the thread.
+    # The thread that uses the socket sees the end and closes it; no other thread may.
+    # Not SSLSocket.shutdown, which takes the TLS object away while that thread uses it.
     with suppress(OSError):
         socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+
+# --- descriptors ------------------------------------------------------------------------------------
+
+
+def raise_descriptor_limit(target: int = DESCRIPTORS_WANTED) -> Optional[int]:
+    """Raise the soft limit of descriptors as far as the hard one and `target` allow.
+
+    Return the limit in force, None if there is none.
+    """
+    if resource is None:
+        return None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    endless = resource.RLIM_INFINITY
+    for wanted in (target if hard == endless else min(hard, target), _MACOS_MAX):
+        if soft == endless or soft >= wanted:
+            break
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    return None if soft == endless else soft
+
+
+class SpareDescriptor:
+    """One descriptor kept open: released, it lets one more connection be accepted and refused."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards _fd
+        self._fd = -1
+        self.reacquire()
+
+    def release(self) -> bool:
+        """Close it; False when it was closed before."""
+        with self._lock:
+            fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+        return fd >= 0
+
+    def reacquire(self) -> None:
+        """Open it again if a descriptor is free."""
+        if self._fd >= 0:
+            return
+        with self._lock, suppress(OSError):
+            if self._fd < 0:
+                self._fd = os.open(os.devnull, os.O_RDONLY)
+
+    close = release

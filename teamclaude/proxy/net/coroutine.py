@@ -1,8 +1,8 @@
-"""A request in steps: whoever carries it out chooses how to wait.
+"""A request as a coroutine: the code that runs it chooses how to wait.
 
-A generator yields what has to be waited for and gets what came of it.  A thread of its own does each step
-where it stands (`carry_out`); the ferry knows the one that nearly all requests consist of, waiting for the
-upstream, and does it for many at once.  All others are functions that may take their time.
+The generator yields an effect and is sent its result.  A thread of its own runs each effect where it stands
+(`run_coroutine`).  The event loop knows the effect that nearly every request consists of, reading from the
+upstream, and waits for many at once.  All other effects are functions that may block.
 """
 
 from __future__ import annotations
@@ -11,43 +11,45 @@ from collections.abc import Callable, Generator
 from typing import Any, Optional, TypeVar, Union
 
 from ...errors import UpstreamLostError, UpstreamTimeoutError
+from ..http.framing import Buffer
 from .socket_wait import ClientWatch
-from .upstream_connection import Buffer, UpstreamConnection
+from .upstream_connection import UpstreamConnection
 
 __all__ = [
-    "ReadUpstream",
-    "WriteUpstream",
     "Deferred",
     "Effect",
+    "ReadUpstream",
     "RequestCoroutine",
-    "run_coroutine",
+    "WriteUpstream",
     "resume_coroutine",
+    "run_coroutine",
 ]
 
 T = TypeVar("T")
 
 
 class ReadUpstream:
-    """The bytes that the upstream sends next, b"" at its end; raises UpstreamLost or ClientGone."""
+    """The bytes that arrive next, b"" at the end; raises UpstreamLostError or ClientGoneError."""
 
     __slots__ = ("connection", "timeout", "watch", "what")
 
     def __init__(self, connection: UpstreamConnection, watch: ClientWatch, timeout: float, what: str) -> None:
         self.connection = connection
         self.watch = watch
-        self.timeout = timeout
+        self.timeout = timeout  # seconds
         self.what = what
 
     def __call__(self) -> bytes:
+        """Block until bytes arrive."""
         return self.connection.receive(self.watch, self.timeout, self.what)
 
     def timeout_error(self) -> UpstreamLostError:
-        """Nothing has come in time."""
+        """Return the error for a read that took longer than `timeout`."""
         return UpstreamTimeoutError(f"the upstream sent no {self.what} for {self.timeout:g} s")
 
 
 class Deferred:
-    """A function that does not wait, and that nobody misses if it comes a little later: a write."""
+    """A function that does not block and may run a little later: a write."""
 
     __slots__ = ("_arguments", "_function")
 
@@ -56,11 +58,12 @@ class Deferred:
         self._arguments = arguments
 
     def __call__(self) -> Any:
+        """Call the function."""
         return self._function(*self._arguments)
 
 
 class WriteUpstream(Deferred):
-    """The first write of a request to the upstream: from here on its connection is in use."""
+    """The first write of a request to the upstream; from here on its connection is in use."""
 
     __slots__ = ("connection",)
 
@@ -74,22 +77,22 @@ RequestCoroutine = Generator[Effect, Any, T]
 
 
 def run_coroutine(coroutine: RequestCoroutine[T]) -> T:
-    """Take all steps in this thread; what the last one returns or raises."""
+    """Run a coroutine to its end in this thread; return or raise what it does."""
     return resume_coroutine(coroutine, None)
 
 
 def resume_coroutine(coroutine: RequestCoroutine[T], effect: Optional[Effect]) -> T:
-    """As `carry_out`, from `step` on, which was begun elsewhere and not taken."""
+    """As `run_coroutine`, from a pending `effect` on: the loop has run the coroutine up to it."""
     try:
         if effect is None:
             effect = next(coroutine)
         while True:
             try:
-                came = effect()
+                result = effect()
             except BaseException as error:
                 effect = coroutine.throw(error)
             else:
-                effect = coroutine.send(came)
+                effect = coroutine.send(result)
     except StopIteration as end:
         found: T = end.value
         return found

@@ -1,7 +1,7 @@
-"""Opening connections: look-up, connect, a tunnel through a proxy where there is one, TLS.
+"""Opens connections to the upstream: look-up, connect, a tunnel through an HTTPS proxy if there is one, TLS.
 
-Certificates are verified with the system's store (OpenSSL's, so SSL_CERT_FILE counts) and the
-configured file besides.  HTTPS_PROXY and NO_PROXY decide unless a proxy is configured.
+Certificates are verified with the system's store (OpenSSL's, so SSL_CERT_FILE counts) and the configured file
+in addition.  HTTPS_PROXY and NO_PROXY apply unless a proxy is configured.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Callable
 from typing import NamedTuple, Optional
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 from ...errors import ConfigError, ConnectFailedError
 from ..http.origin import Origin
-from .socket_wait import POLL_SEC, ClientWatch
+from .socket_wait import ClientWatch, run_in_thread
 
 __all__ = ["Dialer", "error_text"]
 
@@ -36,21 +35,13 @@ class Dialer:
         self._lock = threading.Lock()  # guards _context
 
     def dial(self, origin: Origin, watch: ClientWatch) -> socket.socket:
-        """A new connection; raises ConnectFailed, ConfigError, or ClientGone as soon as the client leaves.
+        """Return a new connection; raises ConnectFailedError, ConfigError or ClientGoneError.
 
-        Where no thread can be started it connects in this one: then a departure is noticed afterwards.
+        Look-up, connect, tunnel and handshake can each block for seconds in a call that can't be waited for
+        together with the client, so a thread does them.  Where none can be started, this one does, and a
+        client that leaves is noticed afterwards.
         """
-        try:
-            opening = _Opening(lambda: self._connect(origin))
-        except RuntimeError:  # "can't start new thread"
-            return self._connect(origin)
-        try:
-            while not opening.done.wait(POLL_SEC):
-                watch.check()
-        except BaseException:
-            opening.abandon()
-            raise
-        return opening.result()
+        return run_in_thread(lambda: self._connect(origin), watch.check, socket.socket.close, "connect")
 
     def _connect(self, origin: Origin) -> socket.socket:
         opener = self._http_connection(origin)
@@ -70,7 +61,7 @@ class Dialer:
                 f"no connection to {origin.host}:{origin.port}: {error_text(error)}"
             ) from error
         if isinstance(sock, ssl.SSLSocket):
-            # An end without close_notify is a cut, not an end.
+            # An end of the connection without close_notify cuts off the response.
             sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]
         return sock
 
@@ -96,7 +87,7 @@ class Dialer:
         return _parse_proxy(url) if url else None
 
     def _drop_empty_trust_store(self) -> None:
-        """A store that was loaded while no descriptor was free is empty, and would stay so."""
+        """Forget a trust store that was loaded while no descriptor was free: it would stay empty."""
         with self._lock:
             if self._context is not None and not self._context.cert_store_stats()["x509"]:
                 self._context = None
@@ -105,13 +96,13 @@ class Dialer:
         with self._lock:
             if self._context is None:
                 try:
-                    # Not create_default_context(cafile=...): that would trust the file alone.
+                    # Not create_default_context(cafile=...), which would trust that file alone.
                     context = ssl.create_default_context()
                     if self._ca_file:
                         context.load_verify_locations(self._ca_file)
                 except OSError as error:
                     raise ConnectFailedError(f"upstreamCaFile can't be used: {error_text(error)}") from error
-                # Python 3.9 with OpenSSL 3 takes any end of the connection for the end of the stream.
+                # Python 3.9 with OpenSSL 3 otherwise takes any end of the connection as a regular one.
                 context.options = ssl.Options(context.options & ~_IGNORE_UNEXPECTED_EOF)
                 context.set_alpn_protocols(["http/1.1"])
                 self._context = context
@@ -139,49 +130,7 @@ def _parse_proxy(url: str) -> _Proxy:
     return _Proxy(parts.hostname, port, {"Proxy-Authorization": f"Basic {basic}"})
 
 
-class _Opening(threading.Thread):
-    """Look-up, connect, tunnel and handshake in a thread of their own.
-
-    Any of them can block for seconds in a call that can't be waited on together with the client.
-    """
-
-    def __init__(self, connect: Callable[[], socket.socket]) -> None:
-        super().__init__(name="connect", daemon=True)
-        self._connect = connect
-        self._lock = threading.Lock()  # guards the three below
-        self._abandoned = False
-        self._sock: Optional[socket.socket] = None
-        self._error: Optional[Exception] = None
-        self.done = threading.Event()
-        self.start()
-
-    def run(self) -> None:
-        try:
-            sock = self._connect()
-        except Exception as error:
-            self._error = error
-        else:
-            with self._lock:
-                self._sock = sock
-                if self._abandoned:
-                    sock.close()
-        self.done.set()
-
-    def abandon(self) -> None:
-        """Nobody waits for it any more."""
-        with self._lock:
-            self._abandoned = True
-            if self._sock is not None:
-                self._sock.close()
-
-    def result(self) -> socket.socket:
-        if self._error is not None:
-            raise self._error
-        assert self._sock is not None
-        return self._sock
-
-
 def error_text(error: BaseException) -> str:
-    """What the system says of a failure, as part of a sentence."""
+    """Return the system's description of a failure, without a final period."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text).rstrip(".")

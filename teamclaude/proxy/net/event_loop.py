@@ -1,19 +1,23 @@
-"""One thread that carries all event streams once they flow, and all small requests: not one thread each.
+"""One thread that serves all small requests and all event streams with epoll, in place of one thread each.
 
-A thread each waits for its turn with the interpreter at every system call.  Measured on two cores: with
-small requests over 16 connections 5,100 of them per second in place of 1,900, and a 99th percentile of 7 ms
-in place of 32; with 200 streams of 50 events/s 33 us of processor time per event in place of 55, and a 99th
-percentile of an event's delay of 0.8 ms in place of 1.4.
+With a thread each, every system call waits for the interpreter lock.  Measured on two cores: small requests
+over 16 connections, 5,100 per second in place of 1,900 and a 99th percentile of 7 ms in place of 32; 200
+streams of 50 events/s, 33 us of processor time per event in place of 55 and a 99th percentile of an event's
+delay of 0.8 ms in place of 1.4.
 
 Rules that hold in this file:
 
-1. Whoever handed a stream or a connection over waits until it lands: what may take its time, and the
-   sockets, stay that thread's.
-2. Threads are woken after all events that came together were looked at: a descriptor that one of them
-   closes may be another stream's at once, and an old event must not be taken for that one's.
-3. What breaks with one passenger is that one's alone.
+1. The thread that hands a task over sleeps until the task has finished.  Blocking work, and closing the
+   sockets, stay with that thread.
+2. Waiting threads are woken only after all events of one poll were handled: a descriptor that one task
+   closes may at once be reused by another task, and a stale event must not reach that one.
+3. An error in one task ends that task only.
+4. Code that registers a descriptor unregisters it on every way out: the end of its task, an error, a closed
+   socket.
+5. A connection to the upstream is registered once and stays registered between two requests of the loop.
+   Code that takes it to another thread calls `unwatch` first: a second registration is refused (EEXIST).
 
-Needs epoll (Linux).  Elsewhere, and for clients that come by TLS, `relay` does it all in its thread.
+Needs epoll (Linux).  Elsewhere, and for clients that use TLS, requests and streams stay in their threads.
 """
 
 from __future__ import annotations
@@ -23,61 +27,120 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
-from .client_connection import ClientConnection
-from .keepalive_task import ConnectionTask
-from .loop_state import LoopState
-from .stream_task import FrameBody, StreamTask
-from .upstream_connection import UpstreamResponse
+from .upstream_connection import UpstreamConnection
 
-__all__ = ["EventLoop"]
+__all__ = ["EventLoop", "LoopState", "Task"]
 
 EPOLL: Any = getattr(select, "epoll", None)
-IDLE_EXIT_SEC = 0.05  # the thread outlives the last stream by that: of a burst not each one starts another
+IDLE_EXIT_SEC = 0.05  # how long the thread outlives its last task: a burst does not start one thread per task
 JOIN_SEC = 2.0
-MAX_EVENTS = 64  # of one turn
+MAX_EVENTS = 64  # of one poll
 _NEVER = float("inf")
 
-Task = Union[StreamTask, ConnectionTask]
+
+class LoopState:
+    """The tasks by descriptor, and the registered connections to the upstream; used by the loop's thread."""
+
+    def __init__(self, epoll: Any) -> None:
+        self.epoll = epoll
+        self.tasks: dict[int, Task] = {}
+        self.idle_watched: dict[int, UpstreamConnection] = {}
+        self.deferred: list[Task] = []  # tasks with a write to do at the end of this turn
+        self.batching = False  # this turn handles more than one event
+
+    def watch(self, connection: UpstreamConnection, events: int) -> None:
+        """Register a connection to the upstream unless it is registered; raises OSError."""
+        if connection.epoll is self.epoll:
+            return
+        fd = connection.sock.fileno()
+        self.epoll.register(fd, events)
+        connection.epoll = self.epoll
+        self.idle_watched[fd] = connection
+
+    def unwatch(self, connection: UpstreamConnection) -> None:
+        """Unregister a connection: another thread goes on with it."""
+        is_ours, fd = connection.epoll is self.epoll, connection.sock.fileno()
+        connection.epoll = None
+        if self.idle_watched.get(fd) is connection:
+            del self.idle_watched[fd]
+        if is_ours:
+            self.unregister(fd)
+
+    def unregister(self, fd: int) -> None:
+        """Unregister a descriptor; the kernel has already dropped one that was closed."""
+        if fd >= 0:
+            with suppress(OSError):
+                self.epoll.unregister(fd)
+
+
+class Task:
+    """Work that waits for descriptors: the base of stream and connection tasks."""
+
+    loop_state: LoopState
+    min_timeout: float  # seconds: it cannot be late earlier than this after any progress
+
+    def __init__(self, *fds: int) -> None:
+        self.fds = fds  # registered for as long as the task runs
+        self.last_progress = 0.0  # monotonic
+        self.error: Optional[BaseException] = None
+        self.finished = threading.Lock()  # held until the task has finished
+        self.finished.acquire()
+
+    @property
+    def done(self) -> bool:
+        """Whether the task has finished."""
+        raise NotImplementedError
+
+    @property
+    def deadline(self) -> float:
+        """When the awaited side has been silent for too long; monotonic."""
+        raise NotImplementedError
+
+    def register(self, loop_state: LoopState, now: float) -> None:
+        """Register the descriptors; raises OSError."""
+        raise NotImplementedError
+
+    def unregister(self) -> None:
+        """Unregister the descriptors."""
+        raise NotImplementedError
+
+    def on_ready(self, fd: int, events: int, now: float) -> None:
+        """Handle an event of one descriptor."""
+        raise NotImplementedError
+
+    def on_timeout(self) -> Optional[BaseException]:
+        """Handle the deadline; return the error that ends the task, if it ends with one."""
+        raise NotImplementedError
+
+    def run_deferred(self, now: float) -> None:
+        """Do what was deferred to the end of the turn."""
 
 
 class EventLoop:
-    """Any thread hands streams and connections over; its own thread runs while there are some."""
+    """Runs tasks that any thread hands over; its own thread runs while there are some."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        # Guards _berths, _thread and _look_at, and who is aboard where others come aboard or it is walked.
+        # Guards _state, _thread and _next_timeout_check, and the tasks where others add or iterate.
         self._lock = threading.Lock()
         self._state: Optional[LoopState] = None  # while the thread runs
         self._thread: Optional[threading.Thread] = None  # the last one
-        self._next_timeout_check = _NEVER  # when the first of them may be late; monotonic
+        self._next_timeout_check = _NEVER  # when the first task may be late; monotonic
         self._finished: list[Task] = []  # in this turn
 
-    def run_stream(
-        self, response: UpstreamResponse, client: ClientConnection, frame_body: FrameBody, idle: float
-    ) -> bool:
-        """Relay the rest of a body; True when it is complete, False when the caller has to go on with it.
+    def run(self, task: Task) -> bool:
+        """Run a task until it has finished; False when it could not be registered.
 
-        `framed` is called in the ferry's thread.  Raises what `relay` raises.
+        The task's callbacks run in the loop's thread.  Raises the error that ended the task.
         """
-        if EPOLL is None or not client.is_plain or response.has_buffered or client.watch.half_closed:
+        if EPOLL is None:
             return False
-        crossing = StreamTask(response, client, frame_body, idle, self._monotonic())
-        return self._run_task(crossing) and crossing.fully_sent
-
-    def run_requests(self, task: ConnectionTask) -> bool:
-        """Serve small requests until one needs a thread; False when it can't be taken aboard.
-
-        What `ride` was given is called in the ferry's thread.  Raises what went wrong there.
-        """
-        return EPOLL is not None and self._run_task(task)
-
-    def _run_task(self, task: Task) -> bool:
         with self._lock:
             try:
                 self._register(task)
-            except (OSError, RuntimeError):  # no descriptor, thread or room for a watch is to be had
+            except (OSError, RuntimeError):  # no free descriptor, thread or epoll watch
                 return False
         task.finished.acquire()
         if task.error is not None:
@@ -85,69 +148,69 @@ class EventLoop:
         return True
 
     def close(self) -> None:
-        """Wait until the thread has ended, once everybody has landed."""
+        """Wait until the thread has ended, once every task has finished."""
         thread = self._thread
         if thread is not None:
             thread.join(JOIN_SEC)
 
     def _register(self, task: Task) -> None:
-        berths = self._state
-        if berths is None:
-            berths = LoopState(EPOLL())
-            thread = threading.Thread(target=self._run, args=(berths,), name="ferry", daemon=True)
+        state = self._state
+        if state is None:
+            state = LoopState(EPOLL())
+            thread = threading.Thread(target=self._run, args=(state,), name="event-loop", daemon=True)
             thread.start()
-            self._thread, self._state = thread, berths
+            self._thread, self._state = thread, state
         now = self._monotonic()
         self._next_timeout_check = min(self._next_timeout_check, now + task.min_timeout)
         for fd in task.fds:
-            berths.tasks[fd] = task
+            state.tasks[fd] = task
         try:
-            task.register(berths, now)
+            task.register(state, now)
         except BaseException:
             for fd in task.fds:
-                del berths.tasks[fd]
+                del state.tasks[fd]
             raise
 
-    # --- the ferry's thread ---------------------------------------------------------------------------
+    # --- the loop's thread ----------------------------------------------------------------------------
 
     def _run(self, state: LoopState) -> None:
         try:
             while self._run_once(state):
                 pass
-        except BaseException as error:  # a defect here must not leave anybody waiting
+        except BaseException as error:  # a defect here must not leave a thread waiting
             with self._lock:
                 self._state = None
-                for passenger in set(state.tasks.values()):
-                    self._finish(state, passenger, error)
+                for task in set(state.tasks.values()):
+                    self._finish(state, task, error)
             self._wake_finished()
         finally:
             state.epoll.close()
 
     def _run_once(self, state: LoopState) -> bool:
-        """See to all that happens next; False when nothing did and nobody is aboard."""
-        aboard, outbox = state.tasks, state.deferred
-        patience = max(0.0, self._next_timeout_check - self._monotonic()) if aboard else IDLE_EXIT_SEC
-        events = state.epoll.poll(patience, MAX_EVENTS)
+        """Poll once and handle all events; False when there were none and no task is left."""
+        tasks, deferred = state.tasks, state.deferred
+        timeout = max(0.0, self._next_timeout_check - self._monotonic()) if tasks else IDLE_EXIT_SEC
+        events = state.epoll.poll(timeout, MAX_EVENTS)
         state.batching = len(events) > 1
         now = self._monotonic()
         for fd, what in events:
-            passenger = aboard.get(fd)
-            if passenger is not None:
-                self._step(state, passenger, passenger.on_ready, fd, what, now)
+            task = tasks.get(fd)
+            if task is not None:
+                self._step(state, task, task.on_ready, fd, what, now)
             elif fd in state.idle_watched:
                 state.idle_watched[fd].has_unexpected_data = True
-        while outbox:
-            ride = outbox.pop(0)
-            self._step(state, ride, ride.run_deferred, now)
+        while deferred:
+            task = deferred.pop(0)
+            self._step(state, task, task.run_deferred, now)
         if now >= self._next_timeout_check:
             self._expire_tasks(state, now)
         if self._finished:
             self._wake_finished()
-        return bool(events or aboard) or not self._stop_if_empty(state)
+        return bool(events or tasks) or not self._stop_if_empty(state)
 
-    def _step(self, state: LoopState, task: Task, step: Callable[..., None], *told: Any) -> None:
+    def _step(self, state: LoopState, task: Task, step: Callable[..., None], *arguments: Any) -> None:
         try:
-            step(*told)
+            step(*arguments)
             if task.done:
                 self._finish(state, task)
         except BaseException as error:
@@ -155,17 +218,17 @@ class EventLoop:
 
     def _expire_tasks(self, state: LoopState, now: float) -> None:
         with self._lock:
-            aboard = set(state.tasks.values())
-            for passenger in [each for each in aboard if now >= each.deadline]:
-                aboard.remove(passenger)
+            tasks = set(state.tasks.values())
+            for task in [each for each in tasks if now >= each.deadline]:
+                tasks.remove(task)
                 try:
-                    error = passenger.on_timeout()
+                    error = task.on_timeout()
                 except BaseException as unforeseen:
                     error = unforeseen
-                self._finish(state, passenger, error)
-            # Whoever turns from one side to the other meanwhile is not late before the second of these.
+                self._finish(state, task, error)
+            # A task that switches its direction meanwhile is not late before `now + min_timeout`.
             self._next_timeout_check = min(
-                (min(each.deadline, now + each.min_timeout) for each in aboard), default=_NEVER
+                (min(each.deadline, now + each.min_timeout) for each in tasks), default=_NEVER
             )
 
     def _finish(self, state: LoopState, task: Task, error: Optional[BaseException] = None) -> None:
@@ -177,8 +240,8 @@ class EventLoop:
         self._finished.append(task)
 
     def _wake_finished(self) -> None:
-        for passenger in self._finished:
-            passenger.finished.release()
+        for task in self._finished:
+            task.finished.release()
         self._finished.clear()
 
     def _stop_if_empty(self, state: LoopState) -> bool:

@@ -1,34 +1,33 @@
-"""A client's connection aboard the ferry: its small requests, one after the other, while none needs a thread.
+"""A client's connection in the event loop: its small requests one after another, until one needs a thread.
 
 Rules that hold in this file:
 
-1. A request is taken on when all of it has come.  Whatever else it needs but the upstream's answer is left,
-   with its steps so far, to the thread that handed the connection over.
-2. Readiness is told once (edge-triggered): who is told reads all there is, or remembers.
-3. `ready` can be called for nothing: an old event of a descriptor that was another's.
-4. The connection to the upstream that a request uses is known from its first write on (`Send`), not only once
-   its answer is waited for: a request that lands in between takes it along, unregistered.
-5. A client that sends its end while its request is under way may have left, or wait for its answer: its
-   thread looks, which may take its time, and goes on.
+1. A request is started once all of it has arrived.  If it needs anything but the upstream's response, it is
+   handed, with its coroutine as far as it has come, to the thread that handed the connection over.
+2. Readiness is reported once (edge-triggered): on an event read everything there is, or remember it.
+3. `on_ready` may be called for nothing: a stale event of a descriptor that was another's.
+4. The connection to the upstream is known from a request's first write (`WriteUpstream`) on, not only once
+   its response is awaited: a task that ends in between unregisters that connection too.
+5. A client that shuts down its sending side during a request has left or waits for the response: its thread
+   finds out, which may block, and goes on.
 """
 
 from __future__ import annotations
 
 import select
-import threading
 from collections.abc import Callable
 from typing import Any, Optional
 
 from ...errors import UpstreamLostError
 from .client_connection import KEEP_ALIVE_SEC, ClientConnection
 from .coroutine import Deferred, Effect, ReadUpstream, RequestCoroutine, WriteUpstream
-from .loop_state import LoopState
+from .event_loop import LoopState, Task
 from .socket_wait import has_stopped_sending
 from .upstream_connection import UpstreamConnection
 
 __all__ = ["ConnectionTask"]
 
-# Told once each time something comes.
+# Reported once each time something arrives.
 EDGE_TRIGGERED: int = (
     getattr(select, "EPOLLIN", 0) | getattr(select, "EPOLLRDHUP", 0x2000) | getattr(select, "EPOLLET", 0)
 )
@@ -36,16 +35,18 @@ _CLIENT_ENDED: int = (
     getattr(select, "EPOLLRDHUP", 0x2000) | getattr(select, "EPOLLHUP", 0) | getattr(select, "EPOLLERR", 0)
 )
 
-# The steps of the request in these bytes; None when it takes a thread, which finds them with the client.
-# They return whether the connection can carry another.
+# Makes the coroutine of the request in these bytes, or None if it needs a thread, which then finds the bytes
+# with the client.  The coroutine returns whether the connection can carry another request.
 StartRequest = Callable[[bytes], Optional[RequestCoroutine[bool]]]
 
 
-class ConnectionTask:
-    """From one landing to the next; used by the ferry's thread, before and after by its owner's.
+class ConnectionTask(Task):
+    """Serves requests from one `register` to the next; used by the loop's thread, otherwise by its owner's.
 
-    `more` tells whether another request may be taken on, `answer_sec` how long one waits for its answer.
+    `may_continue` tells whether another request may be started; `response_sec` is the time for a response.
     """
+
+    done = False
 
     def __init__(
         self,
@@ -55,59 +56,53 @@ class ConnectionTask:
         response_sec: float,
     ) -> None:
         self.client_fd = client.sock.fileno()
-        self.fds = (self.client_fd,)
-        self.last_progress = 0.0  # when something moved last; monotonic
-        self.done = False  # it lands
-        self.error: Optional[BaseException] = None
-        self.finished = threading.Lock()  # held while it is aboard
-        self.finished.acquire()
-        self.coroutine: Optional[RequestCoroutine[bool]] = None  # of the request under way
-        self.effect: Optional[Effect] = None  # the one to go on with
+        super().__init__(self.client_fd)
+        self.coroutine: Optional[RequestCoroutine[bool]] = None  # of the current request
+        self.effect: Optional[Effect] = None  # what the coroutine waits for
         self.closing = False  # the connection can carry no other request
+        self.min_timeout = min(KEEP_ALIVE_SEC, response_sec)
         self._client = client
         self._start_request = start_request
         self._may_continue = may_continue
-        self._loop_state = LoopState(None)
-        self._upstream: Optional[UpstreamConnection] = None  # by the request under way
-        self._upstream_fd = -1  # of its descriptor while an answer is waited for
-        self._client_ended = False  # the client has sent its end
-        self._has_unread = False  # bytes came while a request was under way
-        self.min_timeout = min(KEEP_ALIVE_SEC, response_sec)
+        self._upstream: Optional[UpstreamConnection] = None  # in use by the current request
+        self._upstream_fd = -1  # while its response is awaited
+        self._client_ended = False  # the client has shut down its sending side
+        self._has_unread = False  # bytes arrived during a request
 
     def register(self, loop_state: LoopState, now: float) -> None:
         """Wait for the next request; raises OSError."""
         self.last_progress = now
         self.done = self.closing = self._client_ended = self._has_unread = False
         self.error = self.coroutine = self.effect = None
-        self._loop_state = loop_state
-        self._client.watch.epoll = loop_state.epoll
+        self.loop_state = loop_state
         loop_state.epoll.register(self.client_fd, EDGE_TRIGGERED)
+        self._client.watch.epoll = loop_state.epoll
 
     def unregister(self) -> None:
-        """Wait for nothing any more."""
+        """Unregister the client, and the connection to the upstream if a request uses one."""
         self._client.watch.epoll = None
         connection = self._upstream
         self._stop_waiting()
         if connection is not None:
-            self._loop_state.unwatch(connection)
-        self._loop_state.unregister(self.client_fd)
+            self.loop_state.unwatch(connection)
+        self.loop_state.unregister(self.client_fd)
 
     @property
     def deadline(self) -> float:
-        """When the side that is waited for has been silent for too long."""
-        step = self.effect
-        return self.last_progress + (step.timeout if isinstance(step, ReadUpstream) else KEEP_ALIVE_SEC)
+        """When the response is late, or the idle connection is to be closed; monotonic."""
+        effect = self.effect
+        return self.last_progress + (effect.timeout if isinstance(effect, ReadUpstream) else KEEP_ALIVE_SEC)
 
     def on_timeout(self) -> None:
-        """Nothing came in time."""
-        step = self.effect
-        if self.coroutine is not None and isinstance(step, ReadUpstream):
-            self._advance(self.coroutine.throw, self.last_progress, step.timeout_error())
+        """Tell the request that its response is late; between requests, close."""
+        effect = self.effect
+        if self.coroutine is not None and isinstance(effect, ReadUpstream):
+            self._advance(self.coroutine.throw, self.last_progress, effect.timeout_error())
         else:
             self.closing = True
 
     def on_ready(self, fd: int, events: int, now: float) -> None:
-        """This descriptor has something to tell."""
+        """Read from the side that has something; note bytes and an end that come during a request."""
         if fd != self.client_fd:
             self._read_upstream(now)
             return
@@ -134,76 +129,74 @@ class ConnectionTask:
             self._advance(self.coroutine.send, now, None)
 
     def _read_upstream(self, now: float) -> None:
-        """The upstream has something to tell."""
-        steps, step = self.coroutine, self.effect
-        if steps is None or type(step) is not ReadUpstream:
+        coroutine, effect = self.coroutine, self.effect
+        if coroutine is None or type(effect) is not ReadUpstream:
             return
         try:
-            data = step.connection.receive_nowait()
+            data = effect.connection.receive_nowait()
         except UpstreamLostError as error:
-            self._advance(steps.throw, now, error)
+            self._advance(coroutine.throw, now, error)
             return
         if data is not None:
-            self._advance(steps.send, now, data)
+            self._advance(coroutine.send, now, data)
 
     def _on_client_end(self, now: float) -> None:
-        """The client has sent its end; bytes that have arrived are taken before that is looked at."""
+        """Take the bytes that have arrived; hand over a response that is still awaited (rule 5)."""
         self._read_upstream(now)
         if self.coroutine is not None and type(self.effect) is ReadUpstream:
             self.done = True
 
     def run_deferred(self, now: float) -> None:
-        """Do now what was put off to the end of the turn."""
-        steps, step = self.coroutine, self.effect
-        if steps is None or not isinstance(step, Deferred):
+        """Run the write that was put off to the end of the turn, and resume the request."""
+        coroutine, effect = self.coroutine, self.effect
+        if coroutine is None or not isinstance(effect, Deferred):
             return
         try:
-            came = step()
+            result = effect()
         except BaseException as error:
-            self._advance(steps.throw, now, error)
+            self._advance(coroutine.throw, now, error)
         else:
-            self._advance(steps.send, now, came)
+            self._advance(coroutine.send, now, result)
 
-    def _advance(self, advance: Callable[[Any], Effect], now: float, result: Any) -> None:
-        """Take one step of the request under way, and see what it waits for next."""
+    def _advance(self, resume: Callable[[Any], Effect], now: float, result: Any) -> None:
+        """Resume the current request and arrange for what it waits for next."""
         self.last_progress = now
         try:
-            step = self.effect = advance(result)
+            effect = self.effect = resume(result)
         except StopIteration as end:
             self._finish(end.value, now)
             return
-        if type(step) is WriteUpstream:
-            self._upstream = step.connection
-        if type(step) is Deferred or type(step) is WriteUpstream:
-            if self._loop_state.batching:  # 6 % less processor time at 16 connections
-                self._loop_state.deferred.append(self)
+        if type(effect) is WriteUpstream:
+            self._upstream = effect.connection
+        if type(effect) is Deferred or type(effect) is WriteUpstream:
+            if self.loop_state.batching:  # 6 % less processor time at 16 connections
+                self.loop_state.deferred.append(self)
             else:
                 self.run_deferred(now)
             return
-        if type(step) is not ReadUpstream:
+        if type(effect) is not ReadUpstream:
             self.done = True
             return
-        self._wait_for_upstream(step.connection)
+        self._wait_for_upstream(effect.connection)
         if self._client_ended:
             self._on_client_end(now)
 
     def _wait_for_upstream(self, connection: UpstreamConnection) -> None:
-        berths, self._upstream = self._loop_state, connection
-        berths.watch(connection, EDGE_TRIGGERED)
+        loop_state, self._upstream = self.loop_state, connection
+        loop_state.watch(connection, EDGE_TRIGGERED)
         self._upstream_fd = connection.sock.fileno()
-        berths.tasks[self._upstream_fd] = self
+        loop_state.tasks[self._upstream_fd] = self
 
     def _stop_waiting(self) -> None:
-        self._loop_state.tasks.pop(self._upstream_fd, None)
+        self.loop_state.tasks.pop(self._upstream_fd, None)
         self._upstream, self._upstream_fd = None, -1
 
     def _finish(self, keep_open: bool, now: float) -> None:
         client = self._client
         self._stop_waiting()
         self.coroutine = self.effect = None
-        client.idle = (
-            keep_open and not client.has_buffered
-        )  # before `more` is asked: a drain closes who is idle
+        # Set before `may_continue` is called: a drain closes connections that are idle.
+        client.idle = keep_open and not client.has_buffered
         if not keep_open or client.has_buffered or not self._may_continue():
             self.closing = not keep_open
             self.done = True

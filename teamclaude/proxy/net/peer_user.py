@@ -1,13 +1,14 @@
-"""Whose process is at the other end of a loopback connection, as Linux tells it.
+"""Finds the user whose process is at the other end of a loopback connection (Linux).
 
 Rules that hold in this file:
 
-1. The kernel is asked for the one socket whose local address is our remote address (`sockdiag`); only where
+1. The kernel is asked for the one socket whose local address is our remote address (`sock_diag`); only where
    that is refused are the tables of all sockets read (`/proc/net/tcp`, `tcp6`: proc_pid_net(5)).
-2. A closed socket (inode 0, TIME_WAIT) and a listening one are nobody's: their uid says nothing of who sent.
-3. What a table said holds for those who asked before it was read: a later connection may have the
-   addresses of an earlier one.  So a burst costs two reads, and no answer is old.
-4. Without a free descriptor nothing can be told: that is Overloaded, to be asked again, not "somebody else".
+2. A closed socket (inode 0, TIME_WAIT) and a listening one have no owner: their uid does not say who sent.
+3. A table answers the queries that came before it was read: a later connection may have the addresses of an
+   earlier one.  So a burst costs two reads, and no answer is stale.
+4. Without a free descriptor the owner is unknown: that is OverloadedError, to be asked again, and not
+   "another user".
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from .sock_diag import IpAddress, SocketDiag
 __all__ = [
     "Address",
     "PeerUserCheck",
-    "is_loopback",
     "is_descriptor_shortage",
+    "is_loopback",
+    "parse_ip",
     "peer_uid",
     "same_user",
-    "parse_ip",
 ]
 
 PROC_NET = "/proc/net"
@@ -43,13 +44,15 @@ _TIME_WAIT = b"06"
 
 
 class Address(NamedTuple):
+    """One end of a TCP connection; `host` is an IP literal."""
+
     host: str
     port: int
 
 
-@lru_cache(maxsize=256)  # asked once per request, nearly always about 127.0.0.1
+@lru_cache(maxsize=256)  # called once per request, nearly always with 127.0.0.1
 def is_loopback(host: str) -> bool:
-    """Whether `host` is an IP literal of this machine's loopback: 127/8, ::1 or v4-mapped 127/8."""
+    """Return whether `host` is an IP literal of the loopback: 127/8, ::1 or v4-mapped 127/8."""
     try:
         return parse_ip(host).is_loopback
     except ValueError:
@@ -57,22 +60,22 @@ def is_loopback(host: str) -> bool:
 
 
 def is_descriptor_shortage(error: OSError) -> bool:
-    """No descriptor is free: in this process, or on this machine."""
+    """Return whether no descriptor was free, in this process or on this machine."""
     return error.errno in (errno.EMFILE, errno.ENFILE)
 
 
 class ProcNetTables:
-    """The lines of `/proc/net/tcp` and `tcp6`; rule 3 says how long a reading may be used."""
+    """The rows of `/proc/net/tcp` and `tcp6`; rule 3 says how long a reading may be used."""
 
     def __init__(self, proc_net: str = PROC_NET) -> None:
         self._proc_net = proc_net
         self._count_lock = threading.Lock()  # guards _asked
         self._questions = 0
         self._read_lock = threading.Lock()  # guards _read; held while a table is read
-        self._contents: dict[str, tuple[int, bytes]] = {}  # by name: the first question that came too late
+        self._contents: dict[str, tuple[int, bytes]] = {}  # by name: the first query that came too late
 
     def owner(self, table: str, row_local: bytes, row_remote: bytes) -> int | None:
-        """The uid in the line with these two addresses; raises OSError."""
+        """Return the uid in the row with these two addresses; raises OSError."""
         with self._count_lock:
             number = self._questions
             self._questions += 1
@@ -94,10 +97,10 @@ _diag = SocketDiag()
 def peer_uid(
     local: Address, peer: Address, tables: ProcNetTables | None = None, diag: SocketDiag | None = None
 ) -> int | None:
-    """The uid that owns the peer's socket of the connection `local` (ours) to `peer`, or None.
+    """Return the uid that owns the peer's socket of the connection from `local` (ours) to `peer`, or None.
 
-    None: the system does not tell (not Linux, restricted), the peer isn't on this host or has closed
-    its socket already.  Raises Overloaded when it can't be told for want of a descriptor.
+    None: the system does not say (not Linux, restricted), the peer is on another host or has closed its
+    socket. Raises OverloadedError if no descriptor is free to ask.
     """
     try:
         ours, theirs = parse_ip(local[0]), parse_ip(peer[0])
@@ -122,13 +125,13 @@ def same_user(
     peer: Address,
     own_uid: Callable[[], int] | None = getattr(os, "geteuid", None),
 ) -> bool | None:
-    """Whether the peer's process runs as our user; None where that can't be known.  Raises Overloaded."""
+    """Return whether the peer's process runs as our user, None if unknown; raises OverloadedError."""
     uid = peer_uid(local, peer) if own_uid is not None else None
     return None if uid is None or own_uid is None else uid == own_uid()
 
 
 class PeerUserCheck:
-    """`same_user` for one connection, looked up when first asked and remembered as long as it lives."""
+    """`same_user` for one connection: looked up on the first call, then remembered."""
 
     def __init__(
         self, connection: socket.socket, lookup: Callable[[Address, Address], bool | None] = same_user
@@ -139,7 +142,7 @@ class PeerUserCheck:
         self._is_same_user: bool | None = None
 
     def __call__(self) -> bool | None:
-        """The answer; raises Overloaded, and may be asked again then."""
+        """Return the answer; raises OverloadedError, after which it may be called again."""
         if not self._is_known:
             self._is_same_user = self._lookup_addresses()
             self._is_known = True
@@ -156,7 +159,7 @@ class PeerUserCheck:
 def _uid_in_tables(
     tables: ProcNetTables, ours: IpAddress, our_port: int, theirs: IpAddress, their_port: int
 ) -> int | None:
-    # A v4 peer may have used a v6 socket: then its line is in tcp6 with v4-mapped addresses.
+    # A v4 peer may use a v6 socket: then its row is in tcp6 with v4-mapped addresses.
     for table in ("tcp", "tcp6") if theirs.version == 4 else ("tcp6",):
         mapped = table == "tcp6"
         uid = tables.owner(
@@ -172,8 +175,8 @@ def _uid_in_rows(content: bytes, row_local: bytes, row_remote: bytes) -> int | N
     while (at := content.find(row_local + b" " + row_remote, at + 1)) >= 0:
         start = content.rfind(b"\n", 0, at) + 1
         row = content[start : start + MAX_ROW_BYTES].split(b"\n", 1)[0].split()
-        # A closed socket's line lingers with uid 0 and inode 0: taken at its word, anybody who
-        # sends and closes at once would be root.
+        # A closed socket's row lingers with uid 0 and inode 0: with that, any process that sends and closes
+        # at once would be root.
         if (
             len(row) > _INODE
             and row[_LOCAL] == row_local
@@ -187,13 +190,13 @@ def _uid_in_rows(content: bytes, row_local: bytes, row_remote: bytes) -> int | N
 
 
 def parse_ip(host: str) -> IpAddress:
-    """The address in this literal, without its zone, and v4 where it is v4-mapped; raises ValueError."""
+    """Parse an IP literal; drop its zone, and return v4 for a v4-mapped address.  Raises ValueError."""
     address = ipaddress.ip_address(host.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
 
 
 def _proc_net_address(address: IpAddress, port: int, mapped: bool) -> bytes:
-    """`address:port` as the tables print it: 32-bit words in the byte order of the machine, in hex."""
+    """Return `address:port` as the tables print it: 32-bit words in the byte order of the machine, in hex."""
     packed = address.packed
     if address.version == 4 and mapped:
         packed = b"\0" * 10 + b"\xff\xff" + packed

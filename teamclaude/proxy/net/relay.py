@@ -1,28 +1,46 @@
-"""The copy loop: an upstream answer to the client, byte for byte, as it arrives.
+"""Copies an upstream response to the client, byte for byte: in the calling thread or in the event loop.
 
-It knows bytes only.  Which side broke is a type: UpstreamLost or ClientGone.  A body that broke off
-never looks complete: the last chunk, or the last byte announced, is sent only after the upstream's.  A body
-that is framed by the end of its connection (RFC 9112 6.3) has neither, and any end looks like its own: there
-the answer's own form tells (`is_cut`), where it can.
+Rules that hold in this file:
+
+1. The side that broke is a type: UpstreamLostError or ClientGoneError.
+2. A body that broke off never looks complete: the last chunk, or the last announced byte, is sent only after
+   the upstream's.  A body framed by the end of its connection (RFC 9112 6.3) has neither, so every end looks
+   regular; there the form of the response tells (`is_truncated`), where it can.
+3. The next piece is read only after the previous one was written: a client that does not read stops its
+   upstream.
+4. In the loop both descriptors are registered from start to end and only their events change: a new
+   registration may fail (memory, number of watches), which must not cut a flowing stream.
+5. A client that shuts down its sending side while the upstream is silent has left or waits for the rest.
+   Finding out may block, so the loop hands the stream back to the thread.
 """
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable
 from typing import Optional
 
-from ...errors import UpstreamLostError
-from ..http.framing import LAST_CHUNK, BodyKind, Framing, encode_chunk
+from ...errors import ClientGoneError, UpstreamLostError
+from ..http.framing import LAST_CHUNK, BodyKind, Buffer, Framing, encode_chunk
 from .client_connection import ClientConnection
-from .event_loop import EventLoop
-from .upstream_connection import Buffer, UpstreamResponse
+from .event_loop import EventLoop, LoopState, Task
+from .upstream_connection import UpstreamResponse
 
-__all__ = ["UPSTREAM_CUT_OFF", "Observer", "relay"]
+__all__ = ["UPSTREAM_CUT_OFF", "FrameBody", "Observer", "StreamTask", "relay", "relay_in_loop"]
 
 UPSTREAM_CUT_OFF = "the upstream closed its connection in the middle of an answer"
 
-# Sees a copy of the payload; may not raise.
+# Gets a copy of the payload; may not raise.
 Observer = Callable[[Buffer], None]
+# Makes the client's bytes from pieces of payload.
+FrameBody = Callable[[list[Buffer]], Buffer]
+
+EPOLL_READ: int = getattr(select, "EPOLLIN", 0)
+EPOLL_WRITE: int = getattr(select, "EPOLLOUT", 0)
+CLIENT_END: int = getattr(select, "EPOLLRDHUP", 0x2000)  # PyPy has no name for it
+# Edge-triggered without events: a hang-up or an error is still reported, but once and not on every poll.
+NO_EVENTS: int = getattr(select, "EPOLLET", 0)
+_CLOSED: int = getattr(select, "EPOLLHUP", 0) | getattr(select, "EPOLLERR", 0)  # reported in any case
 
 
 def relay(
@@ -36,20 +54,20 @@ def relay(
     event_loop: Optional[EventLoop] = None,
     is_truncated: Optional[Callable[[], bool]] = None,
 ) -> None:
-    """Send `head` (empty: it was sent), then the body as it arrives; returns when it is complete.
+    """Send `head` (empty if it was sent), then the body as it arrives; return when it is complete.
 
-    `idle` is how long the upstream may be silent, in seconds; `first` are pieces already read.  A
-    `ferry` carries what does not come with the first read.  `is_cut` is asked at the end of an answer that
-    the end of the connection frames, once the observers have seen it: True raises UpstreamLost.
+    The upstream may be silent for `idle_sec` seconds; `first_pieces` were read before.  An `event_loop`
+    relays what does not come with the first read.  `is_truncated` is asked at the end of a body that the end
+    of the connection frames, after the observers have seen all of it: True raises UpstreamLostError.
     """
     chunked = framing.kind is BodyKind.CHUNKED
-    tells = is_truncated if response.framing.kind is BodyKind.UNTIL_CLOSE else None
+    check_end = is_truncated if response.framing.kind is BodyKind.UNTIL_CLOSE else None
 
-    def framed(pieces: list[Buffer]) -> Buffer:
+    def frame_body(pieces: list[Buffer]) -> Buffer:
         for observer in observers:
             for piece in pieces:
                 observer(piece)
-        if tells is not None and response.complete and tells():
+        if check_end is not None and response.complete and check_end():
             raise UpstreamLostError(UPSTREAM_CUT_OFF)
         return _as_chunk(pieces, response.complete) if chunked else _join(pieces)
 
@@ -61,17 +79,32 @@ def relay(
         client.send(pending)
         pending = b""
     while first_pieces is not None or not response.complete:
-        data = framed(response.read(client.watch, idle_sec) if first_pieces is None else first_pieces)
+        data = frame_body(response.read(client.watch, idle_sec) if first_pieces is None else first_pieces)
         first_pieces = None
         if pending or data:
             client.send(b"".join((pending, data)) if pending else data)
             pending = b""
-        if (
-            event_loop is not None
-            and not response.complete
-            and event_loop.run_stream(response, client, framed, idle_sec)
-        ):
+        if event_loop is None or response.complete:
+            continue
+        if relay_in_loop(event_loop, response, client, frame_body, idle_sec):
             return
+
+
+def relay_in_loop(
+    event_loop: EventLoop,
+    response: UpstreamResponse,
+    client: ClientConnection,
+    frame_body: FrameBody,
+    idle_sec: float,
+) -> bool:
+    """Relay the rest of a body in the loop; False when it is not complete and this thread has to go on.
+
+    `frame_body` is called in the loop's thread.  Raises what `relay` raises.
+    """
+    if not client.is_plain or response.has_buffered or client.watch.half_closed:
+        return False
+    task = StreamTask(response, client, frame_body, idle_sec)
+    return event_loop.run(task) and task.fully_sent
 
 
 def _as_chunk(pieces: list[Buffer], last: bool) -> bytes:
@@ -80,3 +113,103 @@ def _as_chunk(pieces: list[Buffer], last: bool) -> bytes:
 
 def _join(pieces: list[Buffer]) -> Buffer:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+class StreamTask(Task):
+    """The rest of one body in the event loop; its error is UpstreamLostError or ClientGoneError."""
+
+    def __init__(
+        self, response: UpstreamResponse, client: ClientConnection, frame_body: FrameBody, idle_sec: float
+    ) -> None:
+        self.upstream_fd = response.connection.sock.fileno()
+        self.client_fd = client.sock.fileno()
+        super().__init__(self.upstream_fd, self.client_fd)
+        self._response = response
+        self._connection = response.connection
+        self._client = client
+        self._frame_body = frame_body
+        self._idle_sec = idle_sec
+        self.min_timeout = min(idle_sec, client.write_idle_sec)
+        self._reading = False  # waits for the upstream, else for the client to take `_unsent`
+        self._unsent: Buffer = b""
+        self._handed_back = False  # the thread that handed the stream over goes on with it
+
+    def register(self, loop_state: LoopState, now: float) -> None:
+        """Wait until the client is writable, which it is: that wakes the loop.  Raises OSError."""
+        self.loop_state = loop_state
+        self.last_progress = now
+        loop_state.epoll.register(self.upstream_fd, NO_EVENTS)
+        try:
+            loop_state.epoll.register(self.client_fd, EPOLL_WRITE)
+        except OSError:
+            loop_state.unregister(self.upstream_fd)
+            raise
+
+    def unregister(self) -> None:
+        """Unregister both descriptors, also closed ones."""
+        for fd in self.fds:
+            self.loop_state.unregister(fd)
+
+    @property
+    def done(self) -> bool:
+        """Whether the loop is through with it: everything was sent, or the thread has to go on."""
+        return self._handed_back or self.fully_sent
+
+    @property
+    def fully_sent(self) -> bool:
+        """Whether the whole response was sent."""
+        return self._response.complete and not self._unsent
+
+    @property
+    def deadline(self) -> float:
+        """When the upstream has been silent, or the client has read nothing, for too long; monotonic."""
+        return self.last_progress + (self._idle_sec if self._reading else self._client.write_idle_sec)
+
+    def on_timeout(self) -> BaseException:
+        """Return the loss of the side that was waited for."""
+        if self._reading:
+            return UpstreamLostError(f"the upstream sent no data for {self._idle_sec:g} s")
+        return ClientGoneError(f"the client read nothing for {self._client.write_idle_sec:g} s")
+
+    def on_ready(self, fd: int, events: int, now: float) -> None:
+        """Forward what the upstream sent, or send what the client did not take before."""
+        if fd == self.upstream_fd:
+            self._forward(now)
+        elif not self._reading:
+            self._send(self._unsent, now)
+        elif not self._forward(now):
+            # Bytes that have arrived go first; if the client has left, the next write says so.
+            if events & _CLOSED:
+                raise ClientGoneError("the client closed its connection")
+            self._handed_back = True
+
+    def _forward(self, now: float) -> bool:
+        """Pass on the bytes that have arrived; False when there were none."""
+        moved = False
+        while self._reading and not self._response.complete:
+            data = self._connection.receive_nowait()
+            if data is None:
+                break
+            moved = True
+            self._send(self._frame_body(self._response.feed(data)), now)
+            if not self._connection.has_decrypted:
+                break
+        return moved
+
+    def _send(self, data: Buffer, now: float) -> None:
+        self.last_progress = now
+        sent = self._client.send_nowait(data) if data else 0
+        self._unsent = b"" if sent == len(data) else memoryview(data)[sent:]
+        if self._reading != (not self._unsent):
+            self._switch_direction()
+
+    def _switch_direction(self) -> None:
+        self._reading = not self._reading
+        epoll = self.loop_state.epoll
+        if self._reading:
+            epoll.modify(self.client_fd, CLIENT_END)
+            epoll.modify(self.upstream_fd, EPOLL_READ)
+        else:
+            # Not CLIENT_END: it would be reported on every poll.  The next write says whether it has left.
+            epoll.modify(self.client_fd, EPOLL_WRITE)
+            epoll.modify(self.upstream_fd, NO_EVENTS)

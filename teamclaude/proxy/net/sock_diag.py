@@ -1,15 +1,15 @@
-"""One TCP socket of this host, asked of the Linux kernel by its addresses (sock_diag(7)).
+"""Asks the Linux kernel for the owner of one TCP socket by its addresses (sock_diag(7)).
 
-20 us whatever other sockets there are; the tables in `/proc/net` take 2 ms at 1,000 sockets.
+A query takes 20 us whatever other sockets there are; the tables in `/proc/net` take 2 ms at 1,000 sockets.
 
 Rules that hold in this file:
 
-1. Only what the kernel itself answers to this question counts: its port id is 0, the sequence number is
-   ours, and the socket has just the addresses that were asked for.  (Where no connection has them, Linux
-   answers with a socket that listens on that port: somebody else's, perhaps.)
-2. "No such socket" is believed only from a kernel that shows our own end of the same connection: one
-   without inet_diag says the same of every socket.
-3. The socket to ask through is kept open: when no descriptor is free, the answer is needed most.
+1. Only the kernel's reply to this query counts: its port id is 0, the sequence number is ours, and the socket
+   has exactly the addresses that were asked for.  (If no connection has them, Linux replies with a socket
+   that listens on that port, which may be another user's.)
+2. "No such socket" counts only from a kernel that shows our own end of the same connection: one without
+   inet_diag says it of every socket.
+3. The netlink socket is kept open: the answer is needed most when no descriptor is free.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ _REQUEST = 1  # NLM_F_REQUEST
 _ERROR = 2  # NLMSG_ERROR
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence number, port id
 _QUERY = struct.Struct("=BBBxI")  # inet_diag_req_v2 up to its id: family, protocol, extensions, states
-_PORTS = struct.Struct("!HH16s16s")  # inet_diag_sockid: ports and addresses; of the socket that is asked for
+_PORTS = struct.Struct("!HH16s16s")  # inet_diag_sockid: ports and addresses of the socket that is asked for
 _REST = struct.Struct("=III")  # interface, cookie
 _REPLY = struct.Struct("=BBxx48xIIIII")  # inet_diag_msg: family, state; expires, queues, uid, inode
 _NO_COOKIE = 0xFFFFFFFF
 _ALL_STATES = 0xFFF
 _LOOPBACK = 1  # the index of `lo` in every network namespace
-# Linux' numbers (tcp_states.h): a socket in these is gone or belongs to no connection.
+# Linux's numbers (tcp_states.h): a socket in these states is gone or belongs to no connection.
 _TIME_WAIT, _CLOSE, _LISTEN, _NEW_SYN_RECV = 6, 7, 10, 12
 _UNOWNED_STATES = (_TIME_WAIT, _CLOSE, _LISTEN, _NEW_SYN_RECV)
-TIMEOUT_SEC = 1.0  # the kernel answers before the question has been sent
-MAX_STALE_REPLIES = 16  # answers to other questions, of one that was given up
+TIMEOUT_SEC = 1.0  # the kernel replies before `send` returns
+MAX_STALE_REPLIES = 16  # replies to an earlier query that timed out
 
 
 class SocketOwner(NamedTuple):
-    """`told` False: the kernel does not answer such questions here.  `uid` None: nobody's socket."""
+    """A reply; not `is_known`: the kernel does not answer such queries; `uid` None: no process owns it."""
 
     is_known: bool
     uid: Optional[int] = None
 
 
-# Such a refusal stays; any other failure may pass.
+# With these errors the kernel will never answer; any other failure may pass.
 _PERMANENT_ERRORS = {
     errno.EPERM,
     errno.EACCES,
@@ -68,25 +68,25 @@ _UNKNOWN_OWNER, _NO_OWNER = SocketOwner(False), SocketOwner(True)
 
 
 class SocketDiag:
-    """Any thread; one question at a time."""
+    """Queries the kernel; any thread, one query at a time."""
 
     def __init__(self, open_socket: Any = None) -> None:
         self._open = open_socket or _open
         self._lock = threading.Lock()  # guards the three below
         self._sock: Optional[socket.socket] = None
-        self._is_unsupported = False  # for good: this system has no such thing
+        self._is_unsupported = False  # this system will never answer
         self._sequence = 0
 
     def owner(self, host: IpAddress, port: int, remote: IpAddress, remote_port: int) -> SocketOwner:
-        """Whose socket it is that has this local and this remote address.
+        """Return the owner of the socket with this local and this remote address.
 
-        Raises OSError (EMFILE, ENFILE) when no descriptor is free to ask.
+        Raises OSError (EMFILE, ENFILE) if no descriptor is free to ask.
         """
         if self._is_unsupported or _NETLINK is None:
             return _UNKNOWN_OWNER
         with self._lock:
             try:
-                for interface in (0, _LOOPBACK):  # also a socket that is bound to `lo`
+                for interface in (0, _LOOPBACK):  # the second finds a socket that is bound to `lo`
                     found = self._query(host, port, remote, remote_port, interface)
                     if found is not None:
                         return found
@@ -97,7 +97,7 @@ class SocketDiag:
                 if error.errno in (errno.EMFILE, errno.ENFILE):
                     raise
                 self._is_unsupported = error.errno in _PERMANENT_ERRORS
-            except struct.error:  # an answer that is none
+            except struct.error:  # the reply is malformed
                 self._close()
                 self._is_unsupported = True
             return _UNKNOWN_OWNER
@@ -105,16 +105,16 @@ class SocketDiag:
     def _query(
         self, host: IpAddress, port: int, remote: IpAddress, remote_port: int, interface: int
     ) -> Optional[SocketOwner]:
-        """None: there is no such socket, or no socket is shown here."""
+        """Send one query; None if there is no such socket, or the kernel shows no sockets."""
         if self._sock is None:
             self._sock = self._open()
         self._sequence = number = (self._sequence + 1) & 0xFFFFFFFF
         ends = _PORTS.pack(port, remote_port, host.packed, remote.packed)
         family = socket.AF_INET if host.version == 4 else socket.AF_INET6
-        question = _QUERY.pack(family, socket.IPPROTO_TCP, 0, _ALL_STATES) + ends
-        question += _REST.pack(interface, _NO_COOKIE, _NO_COOKIE)
-        head = _HEADER.pack(_HEADER.size + len(question), _BY_FAMILY, _REQUEST, number, 0)
-        self._sock.send(head + question)
+        query = _QUERY.pack(family, socket.IPPROTO_TCP, 0, _ALL_STATES) + ends
+        query += _REST.pack(interface, _NO_COOKIE, _NO_COOKIE)
+        head = _HEADER.pack(_HEADER.size + len(query), _BY_FAMILY, _REQUEST, number, 0)
+        self._sock.send(head + query)
         for _ in range(MAX_STALE_REPLIES):
             data, sender = self._sock.recvfrom(4096)
             length, kind, _flags, sequence, _port = _HEADER.unpack_from(data)
@@ -154,9 +154,9 @@ def _parse_reply(
 
 
 def _is_same_connection(family: int, told: bytes, ends: bytes, host: IpAddress, remote: IpAddress) -> bool:
-    """The answer is about the connection that was asked for; a v6 socket may carry a v4 one."""
+    """Return whether the reply is about the connection asked for; a v6 socket may carry a v4 one."""
     if family == socket.AF_INET and host.version == 4:
-        # Of the 16 bytes of each address only 4 are said.
+        # Only 4 of the 16 bytes of each address are defined.
         return told[:8] == ends[:8] and told[20:24] == ends[20:24]
     if family != socket.AF_INET6:
         return False

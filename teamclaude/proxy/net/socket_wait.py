@@ -1,19 +1,19 @@
-"""Waiting on a socket without losing sight of the client behind the request.
+"""Waiting while the client behind the request is watched: on a socket, for a time, or for a function.
 
-A silent upstream must not hide a departed client: every wait on the upstream also watches the
-client's socket for its closing.  The client may send its next request early (pipelining), so
-"readable" is not "gone": on Linux `POLLRDHUP` tells them apart, elsewhere a peek does.
+A silent upstream must not hide a client that has disconnected, so every wait also watches the client's socket
+for its closing.  A client may send its next request early (pipelining), so "readable" is not "gone": on Linux
+`POLLRDHUP` tells them apart, elsewhere a peek does.
 
 Rules that hold in this file:
 
-1. A reset, or an end in both directions, is a departure.
-2. The end of the client's sending (FIN) is what a close looks like, and a client that only says that it will
-   ask no more and waits for its answer (`shutdown(SHUT_WR)`: nc, some Java and Erlang clients).  Where the
-   peer's socket can be looked up (Linux, same host) it tells: one that a process still holds is half-closed,
-   one that nobody holds is a departure.  The look is repeated as long as something is waited for: nothing
-   else tells when a half-closed socket is closed.
-3. Where it can't be looked up, the end of sending is a departure.  Node, Bun, curl and Python close when they
-   give up; to go on for a client that is gone costs the user's quota.  nginx does the same.
+1. A reset, or an end in both directions, is a disconnect.
+2. The end of the client's sending (FIN) is what a close looks like, and also a client that only says that it
+   sends no more and waits for its response (`shutdown(SHUT_WR)`: nc, some Java and Erlang clients).  Where
+   the peer's socket can be looked up (Linux, same host) that decides: a socket that a process still has open
+   is half-closed, one that no process has is a disconnect.  The look-up is repeated for as long as something
+   is waited for: nothing else reports that a half-closed socket was closed.
+3. Where it can't be looked up, the end of sending is a disconnect.  Node, Bun, curl and Python close when
+   they give up, and going on for a client that is gone costs the user's quota.  nginx does the same.
 4. A half-closed connection carries no other request: its reader finds the end.
 """
 
@@ -23,37 +23,42 @@ import select
 import socket
 import ssl
 import sys
+import threading
 import time
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Generic, Optional, TypeVar
 
 from ...errors import ClientGoneError
 from .peer_user import Address, peer_uid
 
 __all__ = [
-    "POLL_SEC",
     "READABLE",
     "WRITABLE",
     "ClientWatch",
     "has_disconnected",
+    "has_stopped_sending",
     "is_peer_socket_open",
     "readable_probe",
-    "has_stopped_sending",
+    "run_in_thread",
 ]
+
+T = TypeVar("T")
 
 # Not exported by every build of `select`; the value is Linux's ABI.
 _RDHUP: int = getattr(select, "POLLRDHUP", 0x2000 if sys.platform.startswith("linux") else 0)
 READABLE: int = getattr(select, "POLLIN", 1)
 WRITABLE: int = getattr(select, "POLLOUT", 4)
-_CLOSED: int = getattr(select, "POLLHUP", 16) | getattr(select, "POLLERR", 8)  # told without being asked for
-POLL_SEC = 0.4  # where a departure is no event: how often to look
-# As soon after an end of sending: the kernel sends it just before it takes a closed socket from its process.
+_CLOSED: int = getattr(select, "POLLHUP", 16) | getattr(select, "POLLERR", 8)  # reported in any case
+POLL_SEC = 0.4  # how often to look where a disconnect is no event
+# The first look comes soon after the end of sending: on a close the kernel sends its FIN just before it takes
+# the socket from its process.
 FIRST_CHECK_SEC = 0.02
 
 
 def readable_probe(sock: socket.socket) -> Callable[[], bool]:
-    """Asks whether bytes, an end or an error are waiting: an idle pooled connection that has is dead.
+    """Return a function that tells whether bytes, an end or an error wait to be read.
 
-    To be asked by one thread at a time.  Prepared once: 1.5 us less each time.
+    An idle pooled connection of which it says so is dead.  One thread at a time may call it.  Prepared once,
+    a call takes 1.5 us less.
     """
     if not hasattr(select, "poll"):
         return lambda: bool(_poll_once(sock, READABLE, 0.0))
@@ -63,7 +68,7 @@ def readable_probe(sock: socket.socket) -> Callable[[], bool]:
 
 
 def has_disconnected(sock: socket.socket) -> bool:
-    """The peer has left; one that has closed its sending side alone has not (rules 1 to 3)."""
+    """Return whether the peer has left; closing its sending side alone does not count (rules 1 to 3)."""
     if _RDHUP:
         poll = select.poll()
         poll.register(sock, _RDHUP)
@@ -80,14 +85,14 @@ def has_disconnected(sock: socket.socket) -> bool:
 
 
 def has_stopped_sending(sock: socket.socket) -> bool:
-    """The peer has closed its sending side, or all of its connection."""
+    """Return whether the peer has closed its sending side, or the whole connection."""
     poll = select.poll()
     poll.register(sock, _RDHUP)
     return bool(poll.poll(0))
 
 
 def is_peer_socket_open(sock: socket.socket) -> bool:
-    """Whether a process of this host holds the peer's socket; False where that can't be known."""
+    """Return whether a process of this host has the peer's socket open; False where that can't be known."""
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return False
     try:
@@ -98,7 +103,7 @@ def is_peer_socket_open(sock: socket.socket) -> bool:
 
 
 def _poll_once(sock: socket.socket, wanted: int, timeout: float) -> int:
-    """Which of the `wanted` poll events `sock` has within `timeout` seconds; errors count as any."""
+    """Return the `wanted` poll events of `sock` within `timeout` seconds; an error counts as any of them."""
     if hasattr(select, "poll"):
         poll = select.poll()
         poll.register(sock, wanted)
@@ -111,10 +116,7 @@ def _poll_once(sock: socket.socket, wanted: int, timeout: float) -> int:
 
 
 class ClientWatch:
-    """One request's two sockets: waits for the upstream, notices the client's departure.
-
-    Without a client it only waits.
-    """
+    """Waits for the upstream and notices that the client disconnects; without a client it only waits."""
 
     def __init__(self, client: Optional[socket.socket]) -> None:
         self._client = client
@@ -122,18 +124,18 @@ class ClientWatch:
         self._poll = select.poll() if _RDHUP else None
         if self._poll is not None and client is not None:
             self._poll.register(self._client_fd, _RDHUP)
-        self.epoll: Any = None  # the ferry's, while that waits in its place
-        self._upstream_fd = -1  # registered beside it: for as long as one answer is read, 1 us per event
-        self.half_closed = False  # the client sends no more, but waits for its answer
-        self._check_interval = FIRST_CHECK_SEC  # how long until it is looked at again
+        self.epoll: Any = None  # the event loop's, while that waits instead of this object
+        self._upstream_fd = -1  # stays registered while one response is read: saves 1 us per event
+        self.half_closed = False  # the client sends no more, but waits for its response
+        self._check_interval = FIRST_CHECK_SEC  # seconds until a half-closed client is checked again
 
     def check(self) -> None:
-        """Raise ClientGone if the client has left."""
+        """Raise ClientGoneError if the client has left."""
         if self._client is not None and has_disconnected(self._client):
             raise ClientGoneError("the client closed its connection")
 
     def sleep(self, seconds: float) -> None:
-        """A pause that ends with ClientGone when the client leaves."""
+        """Sleep; raises ClientGoneError as soon as the client leaves."""
         if self._poll is not None:
             self._register_upstream(self._poll, -1)
             self._wait_registered(self._poll, seconds)
@@ -144,7 +146,7 @@ class ClientWatch:
             self.check()
 
     def wait(self, upstream: socket.socket, timeout: float) -> bool:
-        """True when `upstream` is readable, False after `timeout` seconds; raises ClientGone."""
+        """Return True once `upstream` is readable, False after `timeout` seconds; raises ClientGoneError."""
         if self._poll is None:
             return self._wait_by_polling(upstream, timeout)
         fd = upstream.fileno()
@@ -153,11 +155,11 @@ class ClientWatch:
         return self._wait_registered(self._poll, timeout)
 
     def _wait_registered(self, poll: Any, timeout: float) -> bool:
-        """Wait for what is registered; True when that is the upstream."""
+        """Wait for the registered sockets; True when the upstream is ready, False after `timeout` seconds."""
         end = time.monotonic() + timeout
         while True:
             events = poll.poll((min(timeout, self._check_interval) if self.half_closed else timeout) * 1000.0)
-            # Bytes that have arrived are taken before a departure is looked at: the next write tells.
+            # Bytes that have arrived go first; if the client has left, the next write says so.
             if len(events) > 1 or (events and events[0][0] != self._client_fd):
                 return True
             if events or self.half_closed:
@@ -167,13 +169,13 @@ class ClientWatch:
                 return False
 
     def _check_half_closed(self, poll: Any) -> None:
-        """The client has sent its end: see whether it has left; raises ClientGone."""
+        """Check whether a client that has sent its end has left; raises ClientGoneError."""
         self.check()
         if self.half_closed:
             self._check_interval = min(2 * self._check_interval, POLL_SEC)
             return
         self.half_closed = True
-        poll.modify(self._client_fd, 0)  # its end would be told again and again
+        poll.modify(self._client_fd, 0)  # otherwise every poll would report its end
 
     def _register_upstream(self, poll: Any, fd: int) -> None:
         if self._upstream_fd >= 0:
@@ -183,9 +185,9 @@ class ClientWatch:
         self._upstream_fd = fd
 
     def wait_to_write(self, upstream: socket.socket, timeout: float, or_read: bool) -> int:
-        """Poll events once `upstream` takes data (with `or_read`: or has some), 0 after `timeout`.
+        """Return the poll events once `upstream` takes data (with `or_read`: or has some), 0 after `timeout`.
 
-        Raises ClientGone.
+        Raises ClientGoneError.
         """
         wanted = WRITABLE | READABLE if or_read else WRITABLE
         end = time.monotonic() + timeout
@@ -203,3 +205,65 @@ class ClientWatch:
                 return True
             self.check()
         return False
+
+
+def run_in_thread(
+    work: Callable[[], T],
+    on_tick: Callable[[], None],
+    discard: Optional[Callable[[T], None]] = None,
+    name: str = "blocking-work",
+) -> T:
+    """Return or raise what `work` does in a thread of its own; call `on_tick` every POLL_SEC meanwhile.
+
+    If `on_tick` raises (the client has left) the work goes on alone, so it must be worth finishing; `discard`
+    gets its result.  Where no thread can be started the work is done in this one, without ticks.
+    """
+    try:
+        job = _ThreadJob(work, name)
+    except RuntimeError:  # "can't start new thread"
+        return work()
+    try:
+        while not job.done.wait(POLL_SEC):
+            on_tick()
+    except BaseException:
+        if discard is not None:
+            job.abandon(discard)
+        raise
+    return job.result()
+
+
+class _ThreadJob(threading.Thread, Generic[T]):
+    def __init__(self, work: Callable[[], T], name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self._work = work
+        self._lock = threading.Lock()  # guards _results and _discard
+        self._results: list[T] = []
+        self._discard: Optional[Callable[[T], None]] = None
+        self._error: Optional[BaseException] = None
+        self.done = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        try:
+            result = self._work()
+        except BaseException as error:  # raised again in the waiting thread
+            self._error = error
+        else:
+            with self._lock:
+                self._results.append(result)
+                if self._discard is not None:
+                    self._discard(result)
+        self.done.set()
+
+    def abandon(self, discard: Callable[[T], None]) -> None:
+        """Hand the result to `discard`, now or when it comes: no thread waits for it any more."""
+        with self._lock:
+            self._discard = discard
+            for result in self._results:
+                discard(result)
+
+    def result(self) -> T:
+        """Return or raise what the work did."""
+        if self._error is not None:
+            raise self._error
+        return self._results[0]

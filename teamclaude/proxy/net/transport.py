@@ -1,38 +1,111 @@
-"""One attempt on the wire: send a request, read the answer's head, with the retries a wire needs.
+"""Sends one request and reads its response's head: which connection carries it, and when it is repeated.
 
-A failure on a reused connection says only that the upstream had closed it: once more on a fresh one,
-at once.  A failure on a fresh connection gets one more try after a pause; then it is an outage.  What was
-sent and met silence is not sent again, on whatever connection: it may be running, and billed.
+Rules that hold in this file:
+
+1. A failure on a reused connection only shows that the upstream had closed it: the request is repeated at
+   once on a fresh one.  A failure on a fresh connection is repeated once after a pause; then it is an outage.
+2. A request that was sent and met silence is never repeated: it may be running, and billed.
+3. Connections are pooled by origin, never by account: credentials travel in requests only.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any, Optional
 
 from ...errors import ClientGoneError, ConnectFailedError, UpstreamLostError, UpstreamTimeoutError
+from ..http.framing import Buffer
 from ..http.origin import Origin
-from .coroutine import ReadUpstream, RequestCoroutine, WriteUpstream, run_coroutine
+from .coroutine import ReadUpstream, RequestCoroutine, WriteUpstream
+from .dialer import Dialer
 from .socket_wait import ClientWatch
-from .upstream_connection import (
-    Buffer,
-    UpstreamConnection,
-    UpstreamPool,
-    UpstreamResponse,
-    parse_whole_head,
-    read_response,
-)
+from .upstream_connection import UpstreamConnection, UpstreamResponse, parse_whole_head, read_response
 
-__all__ = ["Transport"]
+__all__ = ["Transport", "UpstreamPool"]
 
+IDLE_SEC = 55.0  # common servers close idle connections after 60 s
 RETRY_PAUSE_SEC = 0.5
-MAX_KEPT_BODY_BYTES = 262144  # of an answer that is kept back while another account is tried
-KEPT_BODY_SEC = 2.0  # for all of it: what has come by then is enough
+MAX_KEPT_BODY_BYTES = 262144  # of a response that is kept while another account is tried
+KEPT_BODY_SEC = 2.0  # time for all of it; what has arrived by then is enough
+
+
+class UpstreamPool:
+    """Idle connections by origin, and a dialer for new ones; any thread."""
+
+    def __init__(
+        self,
+        *,
+        connect_timeout: float = 10.0,
+        ca_file: Optional[str] = None,
+        proxy: Optional[str] = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._dialer = Dialer(connect_timeout, ca_file, proxy)
+        self._monotonic = monotonic
+        # By origin and by whether the event loop watches the connection: its data then wakes the loop.
+        self._idle: dict[tuple[Origin, bool], list[UpstreamConnection]] = {}
+        self._closed = False
+        self._lock = threading.Lock()  # guards _idle and _closed
+
+    def take_idle(self, origin: Origin, epoll: Any = None) -> Optional[UpstreamConnection]:
+        """Return the connection used last that still looks alive; the event loop passes its `epoll`."""
+        while True:
+            with self._lock:
+                idle = self._idle.get((origin, epoll is not None)) or self._idle.get((origin, False))
+                connection = idle.pop() if idle else None
+            if connection is None:
+                return None
+            if self._monotonic() - connection.idle_since <= IDLE_SEC:
+                # The loop has seen whether a watched one is dead: 5 us less than asking the kernel.
+                watched = epoll is not None and connection.epoll is epoll
+                if not (connection.has_unexpected_data if watched else connection.is_readable()):
+                    connection.reused = True
+                    return connection
+            connection.close()
+
+    def open(self, origin: Origin, watch: ClientWatch) -> UpstreamConnection:
+        """Return a new connection; raises ConnectFailedError, or ClientGoneError once the client has left."""
+        return UpstreamConnection(self._dialer.dial(origin, watch), origin)
+
+    def release(self, connection: UpstreamConnection) -> None:
+        """Keep a clean connection for the next request; close those that were idle too long."""
+        connection.idle_since = now = self._monotonic()
+        stale: list[UpstreamConnection] = []
+        with self._lock:
+            idle = self._idle.setdefault((connection.origin, connection.epoll is not None), [])
+            idle.append(connection)
+            # The longest idle come first.
+            while idle and (self._closed or now - idle[0].idle_since > IDLE_SEC):
+                stale.append(idle.pop(0))
+        for old in stale:
+            old.close()
+
+    def close_stale(self) -> None:
+        """Close connections that were idle too long or that the upstream closed; for a timer."""
+        with self._lock:
+            oldest = self._monotonic() - IDLE_SEC
+            idle = [c for connections in self._idle.values() for c in connections]
+            dead = [c for c in idle if c.idle_since < oldest or c.is_readable()]
+            for connection in dead:
+                self._idle[connection.origin, connection.epoll is not None].remove(connection)
+        for connection in dead:
+            connection.close()
+
+    def close(self) -> None:
+        """Close all; connections released later are closed too."""
+        with self._lock:
+            self._closed = True
+            idle = [c for connections in self._idle.values() for c in connections]
+            self._idle.clear()
+        for connection in idle:
+            connection.close()
 
 
 class Transport:
-    """Sends one request as often as the wire makes necessary; never two at a time."""
+    """Carries one client's requests to the upstream, one at a time."""
 
     def __init__(
         self,
@@ -44,35 +117,33 @@ class Transport:
         self._pool = pool
         self._monotonic = monotonic
         self._watch = watch
-        self._head_timeout = head_timeout
+        self._head_timeout = head_timeout  # seconds
 
-    def exchange_once(self, origin: Origin, method: str, head: bytes, body: Buffer) -> UpstreamResponse:
-        """As exchange, but never sent twice: for requests that spend something."""
-        return run_coroutine(self._send_once(self._pool.open(origin, self._watch), method, head, body))
-
-    def exchange(self, origin: Origin, method: str, head: bytes, body: Buffer) -> UpstreamResponse:
-        """The upstream's answer, its body unread; raises ConnectFailed, UpstreamLost or ClientGone."""
-        return run_coroutine(self.steps(origin, method, head, body))
-
-    def steps(
-        self, origin: Origin, method: str, head: bytes, body: Buffer
+    def exchange(
+        self, origin: Origin, method: str, head: bytes, body: Buffer, repeatable: bool = True
     ) -> RequestCoroutine[UpstreamResponse]:
-        """As `exchange`."""
-        pooled = self._pool.take_idle(origin, self._watch.epoll)
-        if pooled is not None:
+        """Return the response, its body unread.
+
+        A request that spends something is not `repeatable`: it goes out once, on a fresh connection.  Raises
+        ConnectFailedError, UpstreamLostError or ClientGoneError.
+        """
+        if repeatable:
+            pooled = self._pool.take_idle(origin, self._watch.epoll)
+            if pooled is not None:
+                try:
+                    return (yield from self._send_once(pooled, method, head, body))
+                except UpstreamTimeoutError:
+                    raise
+                except UpstreamLostError:
+                    pass
+        dial = partial(self._pool.open, origin, self._watch)
+        if repeatable:
             try:
-                return (yield from self._send_once(pooled, method, head, body))
+                return (yield from self._send_once((yield dial), method, head, body))
             except UpstreamTimeoutError:
                 raise
-            except UpstreamLostError:
-                pass
-        dial = partial(self._pool.open, origin, self._watch)
-        try:
-            return (yield from self._send_once((yield dial), method, head, body))
-        except UpstreamTimeoutError:
-            raise
-        except (ConnectFailedError, UpstreamLostError):
-            yield partial(self._watch.sleep, RETRY_PAUSE_SEC)
+            except (ConnectFailedError, UpstreamLostError):
+                yield partial(self._watch.sleep, RETRY_PAUSE_SEC)
         return (yield from self._send_once((yield dial), method, head, body))
 
     def _send_once(
@@ -84,23 +155,23 @@ class Transport:
             if rest:
                 yield partial(connection.send_rest, rest, watch)
             first = yield ReadUpstream(connection, watch, self._head_timeout, "answer")
-            answer = parse_whole_head(connection, method, first)
-            if answer is None:
-                answer = yield partial(read_response, connection, method, watch, self._head_timeout, first)
-            return answer
+            response = parse_whole_head(connection, method, first)
+            if response is None:
+                response = yield partial(read_response, connection, method, watch, self._head_timeout, first)
+            return response
         except (UpstreamLostError, ClientGoneError):
             connection.close()
             raise
 
     def release(self, response: UpstreamResponse) -> None:
-        """The answer has been used: keep its connection if it is clean, else close it."""
+        """Return a used response's connection to the pool if it is clean, else close it."""
         if response.reusable:
             self._pool.release(response.connection)
         else:
             response.connection.close()
 
     def read_kept_body(self, response: UpstreamResponse) -> bytes:
-        """Read the body of an answer that may be relayed later; an endless, slow or broken one is cut."""
+        """Read the body of a response that may be relayed later; cut an endless, slow or broken one."""
         body = bytearray()
         ends = self._monotonic() + KEPT_BODY_SEC
         try:

@@ -1,10 +1,10 @@
-"""Bytes both ways between a client and the upstream, once they speak another protocol (RFC 9110 7.8).
+"""Copies bytes both ways between a client and the upstream after a protocol switch (RFC 9110 7.8).
 
 Rules that hold in this file:
 
-1. One thread serves both directions: a TLS object may not be read and written by two at once.
-2. A side is read only while the other one takes what it sent: `MOST_HELD` bytes in each direction.
-3. When either side ends, what was sent before is delivered; then it is over for both.
+1. One thread serves both directions: two threads may not read and write one TLS object at once.
+2. An end is read only while the other one has taken what was read before: `MAX_UNSENT` bytes per direction.
+3. When either end closes, what it sent before is delivered; then the tunnel is over for both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _Selector: Any = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
 class _Endpoint:
-    """One of the two sockets; `held` is what it has not taken yet."""
+    """One of the two sockets; `unsent` are the bytes that it has not taken yet."""
 
     def __init__(self, sock: socket.socket, unsent: bytes) -> None:
         sock.settimeout(0.0)
@@ -33,18 +33,18 @@ class _Endpoint:
 
     @property
     def has_decrypted(self) -> bool:
-        """TLS has decrypted bytes of which the socket has nothing to tell."""
+        """Whether TLS holds decrypted bytes, of which a poll of the socket says nothing."""
         return isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
 
     def read(self) -> Optional[bytes]:
-        """What has come, b"" at the end, None when there is nothing; raises OSError."""
+        """Return what has arrived, b"" at the end, None if there is nothing; raises OSError."""
         try:
             return self.sock.recv(MAX_UNSENT)
         except _WOULD_BLOCK:
             return None
 
     def write(self) -> bool:
-        """Send what is held; True when some of it left.  Raises OSError."""
+        """Send `unsent`; return whether the socket took some of it.  Raises OSError."""
         try:
             sent = self.sock.send(self.unsent)
         except _WOULD_BLOCK:
@@ -56,13 +56,13 @@ class _Endpoint:
 def tunnel(
     client: socket.socket, upstream: socket.socket, to_client: bytes, to_upstream: bytes, idle: float
 ) -> str:
-    """Pass bytes on until either side ends or nothing has moved for `idle` seconds; returns which it was.
+    """Copy bytes until either end closes or nothing has moved for `idle` seconds; return which, in words.
 
     `to_client` and `to_upstream` were received before.  The sockets are left open, in non-blocking mode.
     """
-    sides = (_Endpoint(client, to_client), _Endpoint(upstream, to_upstream))
+    endpoints = (_Endpoint(client, to_client), _Endpoint(upstream, to_upstream))
     try:
-        return _copy_both_ways(sides, idle)
+        return _copy_both_ways(endpoints, idle)
     except OSError:
         return "the connection broke"
 
@@ -70,20 +70,20 @@ def tunnel(
 def _copy_both_ways(endpoints: Sequence[_Endpoint], idle: float) -> str:
     ended = ""
     moved_at = time.monotonic()
-    while not ended or any(side.unsent for side in endpoints):
+    while not ended or any(end.unsent for end in endpoints):
         left = moved_at + idle - time.monotonic()
         if left <= 0:
             return ended or f"nothing was sent for {idle:g} s"
         ready = _wait_ready(endpoints, not ended, left)
-        for side, other, name in (
+        for end, other, name in (
             (endpoints[0], endpoints[1], "the client closed it"),
             (endpoints[1], endpoints[0], "the upstream closed it"),
         ):
-            if side.unsent and side.write():
+            if end.unsent and end.write():
                 moved_at = time.monotonic()
-            if ended or other.unsent or not (side.has_decrypted or side.sock in ready):
+            if ended or other.unsent or not (end.has_decrypted or end.sock in ready):
                 continue
-            data = side.read()
+            data = end.read()
             if data is not None:
                 moved_at = time.monotonic()
                 other.unsent = data
@@ -92,13 +92,13 @@ def _copy_both_ways(endpoints: Sequence[_Endpoint], idle: float) -> str:
 
 
 def _wait_ready(endpoints: Sequence[_Endpoint], reading: bool, timeout: float) -> set[Any]:
-    """The sockets that something can be read of, once something can be done or `timeout` is over."""
+    """Wait until something can be done, for `timeout` seconds at most; return the readable sockets."""
     with _Selector() as selector:
-        for side, other in ((endpoints[0], endpoints[1]), (endpoints[1], endpoints[0])):
+        for end, other in ((endpoints[0], endpoints[1]), (endpoints[1], endpoints[0])):
             may_read = reading and not other.unsent
-            if may_read and side.has_decrypted:
+            if may_read and end.has_decrypted:
                 timeout = 0.0
-            wanted = selectors.EVENT_READ * may_read | selectors.EVENT_WRITE * bool(side.unsent)
+            wanted = selectors.EVENT_READ * may_read | selectors.EVENT_WRITE * bool(end.unsent)
             if wanted:
-                selector.register(side.sock, wanted)
+                selector.register(end.sock, wanted)
         return {key.fileobj for key, events in selector.select(timeout) if events & selectors.EVENT_READ}

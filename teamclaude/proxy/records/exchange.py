@@ -19,13 +19,13 @@ from ...routing.state.decision import Decision, RoutingRequest, Wait
 from ...routing.wait_queue import Waiter
 from ...snapshot import HeldView, WaitView
 from ...typed_json import to_json
-from ..http.body_limit import BodyReservation
 from ..http.framing import keep_alive
 from ..http.head import RequestHead
 from ..http.path_kinds import PathKind, Route
 from ..messages.access import Caller
 from ..messages.body_scan import NO_FACTS, BodyFacts
 from ..messages.redact import redact_text
+from ..net.body_limit import BodyReservation
 from .request_wait import HELD, RequestWait, current_hold, held_seconds
 
 __all__ = ["Attempt", "Exchange", "Outcome", "new_request_id", "outcome_of"]

@@ -270,7 +270,7 @@ def test_who_leaves_while_connecting_leaves_no_connection(
         return near
 
     monkeypatch.setattr(Dialer, "_connect", connect)
-    monkeypatch.setattr("teamclaude.proxy.net.dialer.POLL_SEC", 0.02)
+    monkeypatch.setattr("teamclaude.proxy.net.socket_wait.POLL_SEC", 0.02)
     their_end.close()
     began = time.monotonic()
     with pytest.raises(ClientGoneError):
@@ -337,7 +337,7 @@ def test_where_no_thread_can_be_started_a_request_is_served_all_the_same(
     start = threading.Thread.start
 
     def none_for_requests(self: Any) -> None:
-        if self.name in ("connect", "ferry", "attended"):
+        if self.name in ("connect", "event-loop", "blocking-work"):
             raise RuntimeError("can't start new thread")
         start(self)
 

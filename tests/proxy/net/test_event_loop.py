@@ -22,7 +22,7 @@ from teamclaude.proxy.http.framing import BodyKind, Framing
 from teamclaude.proxy.http.origin import Origin
 from teamclaude.proxy.net import event_loop as module
 from teamclaude.proxy.net.client_connection import ClientConnection
-from teamclaude.proxy.net.event_loop import EventLoop
+from teamclaude.proxy.net.event_loop import EventLoop, LoopState
 from teamclaude.proxy.net.relay import relay
 from teamclaude.proxy.net.socket_wait import ClientWatch
 from teamclaude.proxy.net.upstream_connection import UpstreamConnection, read_response
@@ -102,7 +102,7 @@ def board(tcp_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 
 
 def ferries() -> int:
-    return sum(thread.name == "ferry" for thread in threading.enumerate())
+    return sum(thread.name == "event-loop" for thread in threading.enumerate())
 
 
 def test_one_thread_carries_them_all(board: Board) -> None:
@@ -220,14 +220,14 @@ def test_a_defect_of_the_ferry_leaves_nobody_waiting(board: Board, monkeypatch: 
     assert board().flows()
 
 
-@pytest.mark.parametrize("lacking", ["EPOLL", "StreamTask.register"])
+@pytest.mark.parametrize("lacking", ["event_loop.EPOLL", "relay.StreamTask.register"])
 def test_where_nothing_more_can_be_watched_the_thread_goes_on(
     board: Board, monkeypatch: pytest.MonkeyPatch, lacking: str
 ) -> None:
     def full(*anything: Any) -> Any:
         raise OSError("no descriptor left")
 
-    monkeypatch.setattr(f"teamclaude.proxy.net.event_loop.{lacking}", full)
+    monkeypatch.setattr(f"teamclaude.proxy.net.{lacking}", full)
     stream = board()
     assert stream.flows()
     stream.upstream.sendall(b"0\r\n\r\n")
@@ -255,3 +255,51 @@ def test_the_tap_sees_what_the_ferry_carries(stage: Callable[..., Any]) -> None:
     assert b"message_stop" in s.ask().body
     assert s.records[-1]["outcome"] == "served"
     assert s.records[-1]["outputTokens"] > 0
+
+
+# --- registrations ---------------------------------------------------------------------------------
+
+IN = getattr(select, "EPOLLIN", 0)
+
+
+def connection_of(pair: Pair) -> UpstreamConnection:
+    return UpstreamConnection(pair()[0], Origin("http", "127.0.0.1", 1))
+
+
+def test_a_connection_is_registered_once_however_often_it_is_held(tcp_pair: Pair) -> None:
+    state, connection = LoopState(select.epoll()), connection_of(tcp_pair)
+    state.watch(connection, IN)
+    state.watch(connection, IN)
+    assert connection.epoll is state.epoll
+
+
+def test_a_released_connection_can_be_registered_by_anybody(tcp_pair: Pair) -> None:
+    state, connection = LoopState(select.epoll()), connection_of(tcp_pair)
+    state.watch(connection, IN)
+    state.unwatch(connection)
+    assert connection.epoll is None
+    assert not state.idle_watched
+    state.epoll.register(connection.sock.fileno(), IN)  # EEXIST if it were still registered
+
+
+def test_a_connection_that_was_closed_meanwhile_is_released_without_a_word(tcp_pair: Pair) -> None:
+    state, connection = LoopState(select.epoll()), connection_of(tcp_pair)
+    state.watch(connection, IN)
+    connection.close()
+    state.unwatch(connection)
+    assert connection.epoll is None
+
+
+def test_a_connection_of_an_earlier_loop_is_released_and_nobody_else_s_registration_with_it(
+    tcp_pair: Pair,
+) -> None:
+    earlier, state, connection = (
+        LoopState(select.epoll()),
+        LoopState(select.epoll()),
+        connection_of(tcp_pair),
+    )
+    earlier.watch(connection, IN)
+    state.epoll.register(connection.sock.fileno(), IN)
+    state.unwatch(connection)
+    assert connection.epoll is None
+    state.epoll.modify(connection.sock.fileno(), 0)  # ENOENT if it had been taken away

@@ -20,7 +20,8 @@ from teamclaude.proxy.net.client_connection import ClientConnection
 from teamclaude.proxy.net.coroutine import ReadUpstream, RequestCoroutine, resume_coroutine, run_coroutine
 from teamclaude.proxy.net.event_loop import EventLoop
 from teamclaude.proxy.net.keepalive_task import ConnectionTask
-from teamclaude.proxy.net.upstream_connection import UpstreamConnection, UpstreamPool
+from teamclaude.proxy.net.transport import UpstreamPool
+from teamclaude.proxy.net.upstream_connection import UpstreamConnection
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
 ORIGIN = Origin("http", "127.0.0.1", 1)
@@ -56,7 +57,7 @@ class Passenger:
 
     def _own(self) -> None:
         try:
-            assert self.ferry.run_requests(self.ride)
+            assert self.ferry.run(self.ride)
         except BaseException as error:
             self.error = error
 
@@ -125,7 +126,7 @@ def board(tcp_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
         passenger.lands()
         passenger.pool.close()
     ferry.close()
-    assert not any(thread.name == "ferry" for thread in threading.enumerate())
+    assert not any(thread.name == "event-loop" for thread in threading.enumerate())
 
 
 def test_one_thread_serves_them_all(board: Board) -> None:
@@ -138,7 +139,7 @@ def test_one_thread_serves_them_all(board: Board) -> None:
             passenger.api.sendall(turn)
         for passenger in passengers:
             passenger.is_told(b"told " + turn + b";")
-    assert {name for passenger in passengers for name in passenger.threads} == {"ferry"}
+    assert {name for passenger in passengers for name in passenger.threads} == {"event-loop"}
     assert [passenger.seen for passenger in passengers] == [[b"1", b"2", b"3"]] * 5
 
 

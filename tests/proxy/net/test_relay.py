@@ -78,7 +78,7 @@ def ferry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     yield made
     if made is not None:
         made.close()
-    assert "ferry" not in [thread.name for thread in threading.enumerate()]
+    assert "event-loop" not in [thread.name for thread in threading.enumerate()]
 
 
 @pytest.fixture

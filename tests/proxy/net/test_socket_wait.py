@@ -22,6 +22,7 @@ from teamclaude.proxy.net.socket_wait import (
     has_disconnected,
     is_peer_socket_open,
     readable_probe,
+    run_in_thread,
 )
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
@@ -265,3 +266,49 @@ def test_a_watch_follows_the_upstream_it_is_asked_about(three: Three, tcp_pair: 
     began = time.monotonic()
     three.watch.sleep(0.03)
     assert time.monotonic() - began >= 0.02, "nor do they end a pause"
+
+
+# --- blocking work ----------------------------------------------------------------------------------
+
+
+def nothing() -> None:
+    pass
+
+
+def test_the_result_comes_back() -> None:
+    assert run_in_thread(lambda: 7, nothing) == 7
+
+
+def test_an_error_comes_back() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run_in_thread(lambda: 1 // 0, nothing)
+
+
+def test_a_client_that_leaves_is_not_waited_with_and_the_work_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watching, "POLL_SEC", 0.005)
+    may_end, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        may_end.wait(5)
+        ended.set()
+
+    def left() -> None:
+        raise ClientGoneError("left")
+
+    with pytest.raises(ClientGoneError):
+        run_in_thread(work, left)
+    assert not ended.is_set()
+    may_end.set()
+    assert ended.wait(5)
+
+
+def test_where_no_thread_can_be_started_the_work_is_done_in_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    assert run_in_thread(threading.current_thread, nothing) is threading.current_thread()
+    with pytest.raises(ZeroDivisionError):
+        run_in_thread(lambda: 1 // 0, nothing)

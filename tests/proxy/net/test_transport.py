@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Optional
@@ -13,12 +14,16 @@ from teamclaude.errors import ClientGoneError, ConnectFailedError, UpstreamLostE
 from teamclaude.fakeapi.api import FakeApi
 from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.fakeapi.fault import Fault
+from teamclaude.proxy.http.framing import Buffer
 from teamclaude.proxy.http.origin import Origin
+from teamclaude.proxy.net.coroutine import run_coroutine
 from teamclaude.proxy.net.socket_wait import ClientWatch
-from teamclaude.proxy.net.transport import MAX_KEPT_BODY_BYTES, Transport
-from teamclaude.proxy.net.upstream_connection import Buffer, UpstreamPool, UpstreamResponse
+from teamclaude.proxy.net.transport import MAX_KEPT_BODY_BYTES, Transport, UpstreamPool
+from teamclaude.proxy.net.upstream_connection import UpstreamConnection, UpstreamResponse
 
 BODY = b'{"model":"claude-opus-4-8","max_tokens":9,"messages":[{"role":"user","content":"x"}]}'
+ORIGIN = Origin("http", "127.0.0.1", 1)
+Pair = Callable[[], tuple[socket.socket, socket.socket]]
 HEAD = (
     b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-ant-oat01-FAKE-a\r\n"
     b"anthropic-beta: oauth-2025-04-20\r\nContent-Length: %d\r\n\r\n" % len(BODY)
@@ -47,7 +52,7 @@ class Wired:
         self.transport = Transport(self.pool, self.watch, 2.0)
 
     def ask(self) -> UpstreamResponse:
-        return self.transport.exchange(self.origin, "POST", HEAD, BODY)
+        return run_coroutine(self.transport.exchange(self.origin, "POST", HEAD, BODY))
 
     def whole(self) -> int:
         """Ask, read all of the answer, keep the connection; the status."""
@@ -166,7 +171,7 @@ def test_a_client_that_leaves_ends_it_without_another_try(
     there.close()
     began = time.monotonic()
     with pytest.raises(ClientGoneError):
-        Transport(wired.pool, watch, 5.0).exchange(wired.origin, "POST", HEAD, BODY)
+        run_coroutine(Transport(wired.pool, watch, 5.0).exchange(wired.origin, "POST", HEAD, BODY))
     assert time.monotonic() - began < 1.0
     assert watch.slept == []
     assert wired.api.wait_until(lambda api: api.connections == 0)
@@ -214,3 +219,102 @@ def test_a_client_that_leaves_while_a_body_is_kept_leaves_no_connection(
     with pytest.raises(ClientGoneError):
         wired.transport.read_kept_body(answer)
     assert wired.api.wait_until(lambda api: api.connections == 0)
+
+
+# --- the pool -----------------------------------------------------------------------------------
+
+
+class Wire:
+    """A connection and the peer's end of it."""
+
+    def __init__(self, pair: Pair) -> None:
+        near, self.far = pair()
+        self.connection = UpstreamConnection(near, ORIGIN)
+
+    def reset(self) -> None:
+        self.far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.far.close()
+
+
+class Ticks:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_connection_serves_one_request_at_a_time(tcp_pair: Pair) -> None:
+    pool, one, two = UpstreamPool(), Wire(tcp_pair), Wire(tcp_pair)
+    pool.release(one.connection)
+    pool.release(two.connection)
+    assert pool.take_idle(ORIGIN) is two.connection, "the one used last is the likeliest to live"
+    assert two.connection.reused
+    assert pool.take_idle(ORIGIN) is one.connection
+    assert pool.take_idle(ORIGIN) is None
+
+
+def test_connections_belong_to_their_origin(tcp_pair: Pair) -> None:
+    pool, wire = UpstreamPool(), Wire(tcp_pair)
+    pool.release(wire.connection)
+    assert pool.take_idle(ORIGIN._replace(port=2)) is None
+    assert pool.take_idle(ORIGIN._replace(scheme="https")) is None
+    assert pool.take_idle(ORIGIN) is wire.connection
+
+
+@pytest.mark.parametrize("last", ["fin", "rst", "bytes"])
+def test_a_connection_that_is_not_quiet_is_dropped(tcp_pair: Pair, last: str) -> None:
+    pool, good, bad = UpstreamPool(), Wire(tcp_pair), Wire(tcp_pair)
+    pool.release(good.connection)
+    pool.release(bad.connection)
+    {"fin": bad.far.close, "rst": bad.reset, "bytes": lambda: bad.far.sendall(b"HTTP/1.1 408\r\n\r\n")}[
+        last
+    ]()
+    assert pool.take_idle(ORIGIN) is good.connection
+    assert bad.connection.sock.fileno() == -1, "closed"
+
+
+def test_idle_connections_are_used_up_to_55_seconds(tcp_pair: Pair) -> None:
+    ticks = Ticks()
+    pool = UpstreamPool(monotonic=ticks)
+    for idle, kept in ((55.0, True), (55.1, False)):
+        wire = Wire(tcp_pair)
+        pool.release(wire.connection)
+        ticks.now += idle
+        assert (pool.take_idle(ORIGIN) is wire.connection) == kept
+    assert wire.far.recv(1) == b"", "the old one is closed"
+
+
+def test_old_connections_are_closed_when_another_comes_back(tcp_pair: Pair) -> None:
+    ticks = Ticks()
+    pool = UpstreamPool(monotonic=ticks)
+    old, young = Wire(tcp_pair), Wire(tcp_pair)
+    pool.release(old.connection)
+    ticks.now += 56.0
+    pool.release(young.connection)
+    assert old.far.recv(1) == b""
+    assert pool.take_idle(ORIGIN) is young.connection
+    assert pool.take_idle(ORIGIN) is None
+
+
+def test_dead_and_old_connections_are_closed_when_nobody_asks(tcp_pair: Pair) -> None:
+    clock = [0.0]
+    pool = UpstreamPool(monotonic=lambda: clock[0])
+    old, dead, good = Wire(tcp_pair), Wire(tcp_pair), Wire(tcp_pair)
+    pool.release(old.connection)
+    clock[0] = 50.0
+    for wire in (dead, good):
+        pool.release(wire.connection)
+    dead.far.close()
+    clock[0] = 56.0
+    pool.close_stale()
+    assert [wire.connection.sock.fileno() < 0 for wire in (old, dead, good)] == [True, True, False]
+    assert pool.take_idle(ORIGIN) is good.connection
+
+
+def test_a_closed_pool_holds_nothing_open(tcp_pair: Pair) -> None:
+    pool, wire, late = UpstreamPool(), Wire(tcp_pair), Wire(tcp_pair)
+    pool.release(wire.connection)
+    pool.close()
+    assert wire.far.recv(1) == b""
+    pool.release(late.connection)
+    assert late.far.recv(1) == b"", "also what comes back later"

@@ -15,7 +15,6 @@ from teamclaude.proxy.http.origin import Origin
 from teamclaude.proxy.net.socket_wait import ClientWatch
 from teamclaude.proxy.net.upstream_connection import (
     UpstreamConnection,
-    UpstreamPool,
     UpstreamResponse,
     read_response,
 )
@@ -251,90 +250,3 @@ def test_an_upstream_that_takes_nothing_is_a_loss(wire: Wire, monkeypatch: pytes
     monkeypatch.setattr("teamclaude.proxy.net.upstream_connection.SEND_TIMEOUT_SEC", 0.05)
     with pytest.raises(UpstreamLostError, match=r"took no data for 0\.05 s"):
         wire.connection.send(b"H", LARGE, NOBODY)
-
-
-# --- the pool -----------------------------------------------------------------------------------
-
-
-class Ticks:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_a_connection_serves_one_request_at_a_time(tcp_pair: Pair) -> None:
-    pool, one, two = UpstreamPool(), Wire(tcp_pair), Wire(tcp_pair)
-    pool.release(one.connection)
-    pool.release(two.connection)
-    assert pool.take_idle(ORIGIN) is two.connection, "the one used last is the likeliest to live"
-    assert two.connection.reused
-    assert pool.take_idle(ORIGIN) is one.connection
-    assert pool.take_idle(ORIGIN) is None
-
-
-def test_connections_belong_to_their_origin(tcp_pair: Pair) -> None:
-    pool, wire = UpstreamPool(), Wire(tcp_pair)
-    pool.release(wire.connection)
-    assert pool.take_idle(ORIGIN._replace(port=2)) is None
-    assert pool.take_idle(ORIGIN._replace(scheme="https")) is None
-    assert pool.take_idle(ORIGIN) is wire.connection
-
-
-@pytest.mark.parametrize("last", ["fin", "rst", "bytes"])
-def test_a_connection_that_is_not_quiet_is_dropped(tcp_pair: Pair, last: str) -> None:
-    pool, good, bad = UpstreamPool(), Wire(tcp_pair), Wire(tcp_pair)
-    pool.release(good.connection)
-    pool.release(bad.connection)
-    {"fin": bad.far.close, "rst": bad.reset, "bytes": lambda: bad.far.sendall(b"HTTP/1.1 408\r\n\r\n")}[
-        last
-    ]()
-    assert pool.take_idle(ORIGIN) is good.connection
-    assert bad.connection.sock.fileno() == -1, "closed"
-
-
-def test_idle_connections_are_used_up_to_55_seconds(tcp_pair: Pair) -> None:
-    ticks = Ticks()
-    pool = UpstreamPool(monotonic=ticks)
-    for idle, kept in ((55.0, True), (55.1, False)):
-        wire = Wire(tcp_pair)
-        pool.release(wire.connection)
-        ticks.now += idle
-        assert (pool.take_idle(ORIGIN) is wire.connection) == kept
-    assert wire.far.recv(1) == b"", "the old one is closed"
-
-
-def test_old_connections_are_closed_when_another_comes_back(tcp_pair: Pair) -> None:
-    ticks = Ticks()
-    pool = UpstreamPool(monotonic=ticks)
-    old, young = Wire(tcp_pair), Wire(tcp_pair)
-    pool.release(old.connection)
-    ticks.now += 56.0
-    pool.release(young.connection)
-    assert old.far.recv(1) == b""
-    assert pool.take_idle(ORIGIN) is young.connection
-    assert pool.take_idle(ORIGIN) is None
-
-
-def test_dead_and_old_connections_are_closed_when_nobody_asks(tcp_pair: Pair) -> None:
-    clock = [0.0]
-    pool = UpstreamPool(monotonic=lambda: clock[0])
-    old, dead, good = Wire(tcp_pair), Wire(tcp_pair), Wire(tcp_pair)
-    pool.release(old.connection)
-    clock[0] = 50.0
-    for wire in (dead, good):
-        pool.release(wire.connection)
-    dead.far.close()
-    clock[0] = 56.0
-    pool.close_stale()
-    assert [wire.connection.sock.fileno() < 0 for wire in (old, dead, good)] == [True, True, False]
-    assert pool.take_idle(ORIGIN) is good.connection
-
-
-def test_a_closed_pool_holds_nothing_open(tcp_pair: Pair) -> None:
-    pool, wire, late = UpstreamPool(), Wire(tcp_pair), Wire(tcp_pair)
-    pool.release(wire.connection)
-    pool.close()
-    assert wire.far.recv(1) == b""
-    pool.release(late.connection)
-    assert late.far.recv(1) == b"", "also what comes back later"

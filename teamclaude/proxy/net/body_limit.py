@@ -1,15 +1,15 @@
-"""How much memory the bodies of all requests take together.
+"""Limits the memory that the bodies of all requests take together.
 
 Rules that hold in this file:
 
-1. A body counts for what has come of it, one block ahead: what is announced and not sent keeps nobody out.
-   It counts until it is given back, as soon as nothing can need it any more.
-2. When there is no room, whoever needs some stops reading and waits: the older body first, each for WAIT_SEC
-   at most; then it is refused (503), and its client may come again.
-3. Bodies that wait for each other, each half read, would all be refused so.  When the oldest has waited for
-   STALL_SEC, one that is still being read gives way to it: one that took SLOW_SEC for its last block, else
-   the youngest.  So the oldest always gets on.
-4. Bodies that came together with their heads are not counted: the number of connections bounds them.
+1. A body counts for the bytes that have arrived, one block ahead: announced bytes that are not sent keep no
+   other body out.  It counts until it is released, as soon as nothing can need it any more.
+2. At the limit a body that needs more is not read further and waits: the oldest first, each for at most
+   WAIT_SEC; then it is refused (503), and its client may try again.
+3. Bodies that wait for each other, each half read, would all be refused that way.  When the oldest has waited
+   for STALL_SEC, one that is still being read is refused for it: one that took SLOW_SEC for its last block,
+   else the youngest.  So the oldest always proceeds.
+4. Bodies that arrived together with their heads are not counted: the number of connections bounds them.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ RETRY_SEC = 5
 
 
 class BodyLimiter:
-    """Any thread.  `limit` tells the bytes that all bodies may take together."""
+    """The memory of all bodies; any thread.  `limit` returns the bytes they may take together."""
 
     def __init__(self, limit: Callable[[], int], monotonic: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
         self._monotonic = monotonic
-        self._changed = threading.Condition()  # guards the four below, and the rooms
+        self._changed = threading.Condition()  # guards the four below, and the reservations
         self._used = 0
         self._last_sequence = 0
-        self._reading: list[BodyReservation] = []  # bodies of which more is to come, in order of age
+        self._reading: list[BodyReservation] = []  # incomplete bodies, in order of age
         self._waiting: list[BodyReservation] = []
 
     @property
     def used(self) -> int:
-        """Bytes that are taken now."""
+        """The bytes in use."""
         return self._used
 
     def reservation(self) -> BodyReservation:
-        """For one body that is about to be read."""
+        """Return an empty reservation for a body that is about to be read."""
         with self._changed:
             self._last_sequence += 1
             return BodyReservation(self, self._last_sequence)
 
     def acquire(self, body: BodyReservation, size: int, on_tick: Callable[[], None]) -> None:
-        """Room for `size` bytes more; waits for it (rules 2 and 3), and calls `beat` meanwhile.
+        """Reserve `size` more bytes; wait for them (rules 2 and 3) and call `on_tick` meanwhile.
 
-        Raises Overloaded, or what `beat` raises.
+        Raises OverloadedError, or what `on_tick` raises.
         """
         with self._changed:
             self._check_refused(body)
@@ -91,7 +91,7 @@ class BodyLimiter:
 
     def _refuse_another(self, oldest: BodyReservation) -> None:
         if any(each.refused and each.acquired for each in self._reading):
-            return  # its room is about to be given back
+            return  # its memory is about to be released
         others = [each for each in self._reading if each is not oldest and each.acquired]
         slow_since = self._monotonic() - SLOW_SEC
         slow = [each for each in others if each not in self._waiting and each.last_block_at <= slow_since]
@@ -111,13 +111,13 @@ class BodyLimiter:
             )
 
     def mark_read(self, body: BodyReservation) -> None:
-        """All of it has come."""
+        """Note that all of it has arrived."""
         with self._changed:
             if body in self._reading:
                 self._reading.remove(body)
 
     def release(self, body: BodyReservation) -> None:
-        """It is not needed any more."""
+        """Free its memory: nothing needs it any more."""
         with self._changed:
             if body in self._reading:
                 self._reading.remove(body)
@@ -127,37 +127,37 @@ class BodyLimiter:
 
 
 class BodyReservation:
-    """What one body takes; used by one thread at a time."""
+    """The memory of one body; used by one thread at a time."""
 
-    __slots__ = ("_limiter", "last_block_at", "sequence", "acquired", "refused")
+    __slots__ = ("_limiter", "acquired", "last_block_at", "refused", "sequence")
 
     def __init__(self, limiter: BodyLimiter, sequence: int) -> None:
         self._limiter = limiter
-        self.sequence = sequence
-        self.acquired = 0
-        self.last_block_at = 0.0  # when it took its last block; monotonic
-        self.refused = False  # it has to give way
+        self.sequence = sequence  # the lower, the older
+        self.acquired = 0  # bytes
+        self.last_block_at = 0.0  # when it last acquired or filled a block; monotonic
+        self.refused = False  # another body needs its memory
 
     def acquire(self, size: int, on_tick: Callable[[], None]) -> None:
-        """Room for `size` bytes more; raises Overloaded, or what `beat` raises."""
+        """Reserve `size` more bytes; raises OverloadedError, or what `on_tick` raises."""
         self._limiter.acquire(self, size, on_tick)
 
     def check_refused(self) -> None:
-        """Raise Overloaded when it has to give way."""
+        """Raise OverloadedError if the body was refused for another."""
         self._limiter._check_refused(self)
 
     def mark_progress(self, now: float) -> None:
-        """Another block of what it has taken already has come."""
+        """Note that another block has arrived of what it had acquired before."""
         self.last_block_at = now
 
     def mark_read(self) -> None:
-        """All of it has come."""
+        """Note that all of it has arrived."""
         self._limiter.mark_read(self)
 
     def release(self) -> None:
-        """It is not needed any more."""
+        """Free its memory: nothing needs it any more."""
         self._limiter.release(self)
 
 
-def _by_age(room: BodyReservation) -> int:
-    return room.sequence
+def _by_age(body: BodyReservation) -> int:
+    return body.sequence

@@ -1,45 +1,67 @@
-"""Reading one request body off a connection: into memory as it comes, or onto the disk.
+"""Reads one request body off a connection: into memory as it arrives, or onto the disk.
 
 Rules that hold in this file:
 
-1. No memory is taken for what has only been announced: none before the first bytes have come, and of a large
-   body no page before its own bytes.
-2. A body must keep coming: no silence beyond the idle time, and on average SLOWEST at least.  What we make
-   the client wait (for room) is not held against it.
+1. Announced bytes take no memory: none is taken before the first bytes have arrived, and of a large body no
+   page before its own bytes.
+2. A body must keep arriving: no silence beyond the idle time, and MIN_BYTES_PER_SEC on average.  Time that it
+   waits here (for memory) does not count.
 3. What follows the body on the connection stays in the client's buffer.
+4. A large upload is written to disk as it arrives and read as it is sent, never in memory as a whole.  Its
+   file has no name (or loses it at once), so nothing outlives the process; where there must be one, only its
+   owner can read it, in a directory of its own.
 """
 
 from __future__ import annotations
 
 import mmap
+import os
+import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Callable
-from typing import TypeVar, Union
+from contextlib import suppress
+from typing import IO, Any, Optional, TypeVar
 
-from ...errors import BadRequestError, BodyTooLargeError, ClientGoneError, RequestTimeoutError
+from ...errors import (
+    BadRequestError,
+    BodyTooLargeError,
+    ClientGoneError,
+    DiskFullError,
+    RequestTimeoutError,
+)
+from ..http.framing import Buffer, ChunkedDecoder
 from .body_limit import BLOCK, BodyReservation
-from .framing import ChunkedDecoder
-from .spool import Spool, SpoolFile
 
-__all__ = ["RECV_BYTES", "MIN_BYTES_PER_SEC", "SPOOL_THRESHOLD", "BodyReader"]
+__all__ = [
+    "MIN_BYTES_PER_SEC",
+    "RECV_BYTES",
+    "SPOOL_THRESHOLD",
+    "BodyReader",
+    "DiskBody",
+    "Spool",
+    "SpoolFile",
+    "is_spooled",
+]
 
-Buffer = Union[bytes, bytearray, memoryview]
 T = TypeVar("T", int, bytes)
 
 RECV_BYTES = 65536
-# Up to this size a body gets its memory at once: grown by doubling, 2 MB took 4 ms of processor time more.
-# Beyond, it is mapped: no page is taken before its bytes have arrived, whatever size was announced, and
-# nobody else waits while 50 MB are cleared (25 ms).
+# Up to this size a body gets its memory at once: growing by doubling took 4 ms of processor time
+# more for 2 MB.  Beyond, it is mapped: no page is taken before its bytes have arrived, whatever size was
+# announced, and no other thread waits while 50 MB are cleared (25 ms).
 MAX_PREALLOCATED = 4 << 20
 SPOOL_THRESHOLD = 8 << 20  # larger uploads go to disk
-DISK_WRITE_BYTES = 1 << 18  # what is written to it in one go
-MIN_BYTES_PER_SEC = 4096  # bytes per second
-REFUSAL_POLL_SEC = 0.5  # how soon a body that has to give way is told
+DISK_WRITE_BYTES = 1 << 18  # of one write to disk
+MIN_BYTES_PER_SEC = 4096
+REFUSAL_POLL_SEC = 0.5  # how soon a body that was refused for another is told
+DISK_MARGIN = 64 << 20  # bytes of the disk that stay free
+_DONTNEED: Optional[int] = getattr(mmap, "MADV_DONTNEED", None)
 
 
 class BodyReader:
-    """One body; `room` is what it takes of the memory, `spool` where a large one goes (None: nowhere)."""
+    """Reads one body; `reservation` counts its memory, `spool` (None: memory) takes a large one."""
 
     def __init__(
         self,
@@ -62,7 +84,7 @@ class BodyReader:
         self._received = 0
 
     def read_length(self, length: int, send_continue: Callable[[], None]) -> Buffer:
-        """A body of this many bytes; `go_on` is called when it is certain that it is wanted."""
+        """Return a body of this many bytes; call `send_continue` once it is certain to be read."""
         if self._spool is not None and length > SPOOL_THRESHOLD:
             return self._read_to_disk(self._spool, length, send_continue)
         self._acquire(0)
@@ -117,9 +139,9 @@ class BodyReader:
     def read_chunked(
         self, limit: int, too_large: Callable[[], BodyTooLargeError], send_continue: Callable[[], None]
     ) -> Buffer:
-        """A body in chunks, `limit` bytes at most."""
+        """Return the payload of a body in chunks; raises what `too_large` returns beyond `limit` bytes."""
         decoder = ChunkedDecoder(BadRequestError)
-        pile = _ChunkedBody(self)
+        body = _ChunkedBody(self)
         self._acquire(0)
         send_continue()
         data = bytes(self._buffer)
@@ -127,17 +149,17 @@ class BodyReader:
         try:
             while True:
                 for piece in decoder.feed(data):
-                    pile.add(piece)
-                if pile.size > limit:
+                    body.add(piece)
+                if body.size > limit:
                     raise too_large()
                 if decoder.finished:
                     self._buffer += decoder.leftover
                     if self._reservation is not None:
                         self._reservation.mark_read()
-                    return pile.content()
+                    return body.content()
                 data = self._receive(self._recv_some)
         except BaseException:
-            pile.discard()
+            body.discard()
             raise
 
     def _recv_some(self) -> bytes:
@@ -176,12 +198,12 @@ class BodyReader:
 
 
 class _ChunkedBody:
-    """The payload of chunks, in memory, or on disk when it grows large and may go there."""
+    """The payload of chunks: in memory, or on disk once it grows large, if it may go there."""
 
     def __init__(self, reader: BodyReader) -> None:
         self._reader = reader
         self._body = bytearray()
-        self._acquired = RECV_BYTES  # so much may come together with the head: rule 4 of `bodies`
+        self._acquired = RECV_BYTES  # so much may arrive with the head: rule 4 of `body_limit`
         self._file: SpoolFile | None = None
         self.size = 0
 
@@ -208,3 +230,76 @@ class _ChunkedBody:
     def discard(self) -> None:
         if self._file is not None:
             self._file.close()
+
+
+class DiskBody(mmap.mmap):
+    """The bytes of a spooled body."""
+
+    def drop_pages(self, end: int) -> None:
+        """Let the kernel drop the pages before `end`, which were sent; they can be read again."""
+        if _DONTNEED is not None and hasattr(self, "madvise"):
+            with suppress(OSError, ValueError):
+                self.madvise(_DONTNEED, 0, end - end % mmap.PAGESIZE)
+
+
+class Spool:
+    """The place for large uploads; `directory` is made, for our user alone, when it is first needed."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+
+    def open(self, announced: int = 0) -> SpoolFile:
+        """Return a new file for a body of `announced` bytes, 0 for unknown; raises DiskFullError."""
+        try:
+            os.makedirs(self._directory, mode=0o700, exist_ok=True)
+            if shutil.disk_usage(self._directory).free < announced + DISK_MARGIN:
+                raise self._disk_error("the disk is full")
+            return SpoolFile(tempfile.TemporaryFile(dir=self._directory, prefix="upload-", buffering=0), self)
+        except OSError as error:
+            raise self._disk_error(str(error.strerror or error)) from error
+
+    def _disk_error(self, reason: str) -> DiskFullError:
+        return DiskFullError(f"No room to keep this upload in {self._directory}: {reason}. Nothing was sent.")
+
+
+class SpoolFile:
+    """One body that is being written to disk."""
+
+    def __init__(self, file: IO[bytes], spool: Spool) -> None:
+        self._file: Any = file
+        self._spool = spool
+        self.size = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append `data`; raises DiskFullError."""
+        view = memoryview(data)
+        try:
+            while view:
+                written = self._file.write(view)
+                self.size += written
+                view = view[written:]
+        except OSError as error:
+            self.close()
+            raise self._spool._disk_error(str(error.strerror or error)) from error
+
+    def content(self) -> memoryview:
+        """Return all of it, read-only; the file lives as long as the view.  Raises DiskFullError."""
+        try:
+            if not self.size:
+                return memoryview(b"")
+            # Only this object writes to the file, and only appends: no page can vanish under the mapping.
+            return memoryview(DiskBody(self._file.fileno(), self.size, access=mmap.ACCESS_READ))
+        except (OSError, ValueError) as error:
+            raise self._spool._disk_error(str(getattr(error, "strerror", None) or error)) from error
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the file, which deletes it unless a view maps it."""
+        with suppress(OSError):
+            self._file.close()
+
+
+def is_spooled(body: object) -> bool:
+    """Return whether a body is on disk."""
+    return isinstance(body, memoryview) and isinstance(body.obj, DiskBody)
