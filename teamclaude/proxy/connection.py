@@ -35,14 +35,14 @@ from .forwarding.routing_request import routing_request_of
 from .http.framing import BodyKind, Framing, asks_for_websocket, keep_alive, request_framing
 from .http.head import RequestHead
 from .http.header_rewrite import render_response
-from .http.path_kinds import PathKind, Route, classify_path, max_upload_mib
+from .http.path_kinds import PathKind, classify_path, max_upload_mib
 from .messages.access import Caller
 from .net.body_reader import Spool
 from .net.client_connection import ClientConnection
 from .net.connections import AcceptedConnection
 from .net.coroutine import RequestCoroutine, resume_coroutine, run_coroutine
 from .net.keepalive_task import ConnectionTask
-from .records.exchange import Exchange, Outcome, new_request_id, outcome_of
+from .records.exchange import Exchange, Outcome, SeriesMemo, new_request_id, outcome_of
 from .records.request_record import RequestRecord
 from .runtime import Runtime
 
@@ -80,6 +80,8 @@ class ConnectionHandler:
         self._local_ip = _local_ip(accepted.sock)
         self._same_user = accepted.same_user
         self._has_unread_body = False  # the last request was refused before all of it was read
+        self._series: Optional[object] = None  # of the last head
+        self._memo: Optional[SeriesMemo] = None  # of that series
         self._loop_task: Optional[ConnectionTask] = None
         if self._client.is_plain:
             answer_sec = runtime.context.config.head_timeout_sec
@@ -116,11 +118,11 @@ class ConnectionHandler:
         head = self._client.take_whole_request(data)
         if head is None:
             return None
-        route = _route_of(head)
-        if route.kind is PathKind.OWN:  # may write a file
+        exchange = self._exchange_of(head)
+        if exchange.route.kind is PathKind.OWN:  # may write a file
             self._client.unread(data)
             return None
-        return self._serve_forwarded(Exchange(head, route, self._runtime.clock()))
+        return self._serve_forwarded(exchange)
 
     def _next_request(self) -> bool:
         """Serve one request; True when the connection can carry another."""
@@ -132,10 +134,17 @@ class ConnectionHandler:
             return False
         if head is None:
             return False
-        exchange = Exchange(head, _route_of(head), self._runtime.clock())
+        exchange = self._exchange_of(head)
         if exchange.route.kind is PathKind.OWN:
             return self._serve_endpoint(exchange)
         return run_coroutine(self._serve_forwarded(exchange))
+
+    def _exchange_of(self, head: RequestHead) -> Exchange:
+        memo = self._memo
+        if memo is None or head.series is not self._series:
+            memo = self._memo = SeriesMemo(classify_path(head.method, head.target))
+            self._series = head.series
+        return Exchange(head, memo.route, self._runtime.clock(), memo=memo)
 
     # --- forwarded requests -----------------------------------------------------------------------
 
@@ -173,7 +182,7 @@ class ConnectionHandler:
         """Everything before the body is looked at: where it ends, who sends it, where to."""
         head = exchange.head
         framing = self._framing(exchange)
-        exchange.caller = self._authorize(head)
+        exchange.caller = self._authorize(exchange)
         exchange.body_read = not exchange.has_body
         if exchange.route.kind is PathKind.UNKNOWN:
             raise _unknown_path_error(head, exchange.route.path)
@@ -191,20 +200,17 @@ class ConnectionHandler:
         if log is not None:
             log.request.add(exchange.body)
 
-    def _authorize(self, head: RequestHead) -> Caller:
-        """As the door decides; the same head over the same connection need not knock twice.
-
-        (`shared` is one connection's: its peer and local address are the same.)
-        """
-        door = self._runtime.access_policy
-        visitor: Optional[Caller] = head.memo.get(door)
-        if visitor is None:
-            visitor = door.authorize(head, self._peer_ip, self._same_user, self._local_ip)
-            head.memo[door] = visitor
+    def _authorize(self, exchange: Exchange) -> Caller:
+        """Authorize the request; the same head over the same connection is authorized once per policy."""
+        policy, memo = self._runtime.access_policy, exchange.memo
+        caller = memo.caller
+        if caller is None or memo.access_policy is not policy:
+            caller = policy.authorize(exchange.head, self._peer_ip, self._same_user, self._local_ip)
+            memo.caller, memo.access_policy = caller, policy
             if not self._client.admitted:
                 self._client.admitted = True
                 self._mark_proven()
-        return visitor
+        return caller
 
     def _framing(self, exchange: Exchange) -> Framing:
         """Where the request ends; asked before anything else: who disagrees about it smuggles."""
@@ -281,7 +287,7 @@ class ConnectionHandler:
         if endpoints.needs_no_key(path):
             self._runtime.access_policy.check_origin(exchange.head, self._local_ip, endpoints.is_health(path))
         else:
-            self._authorize(exchange.head)
+            self._authorize(exchange)
         self._read_body(exchange, framing, ENDPOINT_BODY_BYTES)
         return endpoints.reply_to(exchange.head.method, exchange.route.path, bytes(exchange.body))
 
@@ -319,13 +325,6 @@ def _local_ip(sock: socket.socket) -> str:
 
 def _single_step(step: Callable[[], None]) -> RequestCoroutine[None]:
     yield step
-
-
-def _route_of(head: RequestHead) -> Route:
-    route: Optional[Route] = head.memo.get(Route)
-    if route is None:
-        route = head.memo[Route] = classify_path(head.method, head.target)
-    return route
 
 
 def _is_websocket(exchange: Exchange) -> bool:

@@ -11,11 +11,12 @@ from ..http.framing import BodyKind, Framing
 from ..http.head import RequestHead
 from ..http.header_rewrite import Credential, render_request, upstream_request_headers
 from ..http.origin import Origin, parse_origin
+from ..records.exchange import SeriesMemo
 
 __all__ = ["AccountTargets", "UpstreamTarget"]
 
 
-MAX_MEMO = 64  # of one head: it is rendered anew for each account, and when that has a new token
+MAX_RENDERED = 64  # of one series of heads: one for each account, and again when that has a new token
 
 
 class UpstreamTarget(NamedTuple):
@@ -27,25 +28,25 @@ class UpstreamTarget(NamedTuple):
     prefix: str  # path prefix of the base URL
     account_uuid: Optional[str] = None
 
-    def request_head(self, head: RequestHead, identity: bool) -> bytes:
-        """A client's head as it goes up, as of a request without a body.
+    def request_head(self, head: RequestHead, memo: SeriesMemo, identity: bool) -> bytes:
+        """Return a client's head as it goes upstream for a request without a body.
 
-        With `identity` the answer must come without a content-encoding: the client has been sent a head of
-        ours, which names none.
+        With `identity` the response must come without a content-encoding: the client has been sent a head of
+        the proxy's own, which names none.
         """
-        key = (self, True) if identity else self
-        rendered: Optional[bytes] = head.memo.get(key)
+        key = (self, identity)
+        rendered = memo.rendered.get(key)
         if rendered is not None:
             return rendered
-        if len(head.memo) >= MAX_MEMO:
-            head.memo.clear()
+        if len(memo.rendered) >= MAX_RENDERED:
+            memo.rendered.clear()
         headers = upstream_request_headers(
             head, self.credential, self.origin.authority, Framing(BodyKind.NONE), lambda value: False
         )
         if identity:
             headers = [field for field in headers if field[0].lower() != "accept-encoding"]
             headers.append(("Accept-Encoding", "identity"))
-        rendered = head.memo[key] = render_request(head.method, self.prefix + head.target, headers)
+        rendered = memo.rendered[key] = render_request(head.method, self.prefix + head.target, headers)
         return rendered
 
 

@@ -257,7 +257,7 @@ class Forwarder:
         body = exchange.body
         if self._config.rewrite_account_uuid:
             body = with_account_uuid(body, exchange.facts, way.account_uuid)
-        head = way.request_head(exchange.head, self._hold.committed)
+        head = way.request_head(exchange.head, exchange.memo, self._hold.committed)
         if exchange.has_body:
             head = append_content_length(head, len(body))
         return self._transport.exchange(way.origin, exchange.head.method, head, body)

@@ -13,7 +13,7 @@ from ..http.head import RequestHead
 from ..http.path_kinds import PathKind
 from ..messages.body_scan import NO_FACTS, cache_digests, scan_body
 from ..net.body_reader import is_spooled
-from ..records.exchange import Exchange
+from ..records.exchange import Exchange, RequestIds
 from .context import RequestContext
 from .resource_ids import id_in_path, ids_in_body
 
@@ -31,10 +31,10 @@ def routing_request_of(
     `issue_of` tells what a session works on, as far as known.
     """
     head, config = exchange.head, house.config
-    names = head.memo.get(_head_ids)
-    if names is None:
-        names = head.memo[_head_ids] = _head_ids(head)
-    session, agent, parent_agent, betas = names
+    ids = exchange.memo.ids
+    if ids is None:
+        ids = exchange.memo.ids = _head_ids(head)
+    session, agent, parent_agent, betas = ids
     facts = NO_FACTS  # an upload on disk is not looked at: it would be read for nothing
     if not is_spooled(exchange.body):
         facts = scan_body(exchange.body, not session or config.rewrite_account_uuid)
@@ -50,16 +50,19 @@ def routing_request_of(
         needs_slot=inference,
         pin=_pin(head, house) if "x-teamclaude-account" in head else None,
         issue=(issue_of(session) or "") if session else "",
-        betas=betas or "",
+        betas=betas,
         prefixes=() if session or not inference else cache_digests(exchange.body, facts.model),
         owner=_owner(exchange, house) if house.router.knows_owners else None,
     )
 
 
-def _head_ids(head: RequestHead) -> tuple[Optional[str], ...]:
-    """The session, the agent, the agent that started it and the betas, as the head says."""
-    ids = (_bounded(head.get(f"x-claude-code-{name}-id")) for name in ("session", "agent", "parent-agent"))
-    return (*ids, ",".join(head.get_all("anthropic-beta"))[:MAX_BETAS_CHARS])
+def _head_ids(head: RequestHead) -> RequestIds:
+    return RequestIds(
+        session=_bounded(head.get("x-claude-code-session-id")),
+        agent=_bounded(head.get("x-claude-code-agent-id")),
+        parent_agent=_bounded(head.get("x-claude-code-parent-agent-id")),
+        betas=",".join(head.get_all("anthropic-beta"))[:MAX_BETAS_CHARS],
+    )
 
 
 def _owner(exchange: Exchange, house: RequestContext) -> Optional[str]:

@@ -1,14 +1,16 @@
-"""The one parser of HTTP/1.x heads, for requests and responses: strict, and lean.
+"""The only parser of HTTP/1.x heads, for requests and responses: strict and fast.
 
-Rule 1: what is accepted here is what is forwarded.  A head that two programs could read differently
-(obs-fold, bare CR or LF, a space before the colon) is refused, never repaired, on the client's side.
-Rule 2: on the upstream's side the same, but what RFC 9112 asks of a client is accepted: folded lines
-(5.2) and whitespace before the colon (5.1) are cleaned before they are passed on.
-Rule 3: linear time.  No pattern below can be made to back-track over more than one line.
+Rules that hold in this file:
 
-The fast path is one `findall` over the whole block: the field lines matched must be as many as there
-are line ends, so nothing between two matches can be skipped unseen.  A Claude Code head of 21 fields
-takes 7 us (CPython 3.11); anything unusual takes the slow path, which says what is wrong.
+1. A request head that is accepted is forwarded as it is.  One that two programs could read differently
+   (obs-fold, bare CR or LF, a space before the colon) is refused, never repaired.
+2. The same holds for response heads, but what RFC 9112 asks of a client is accepted: folded lines (5.2) and
+   whitespace before the colon (5.1) are cleaned before they are passed on.
+3. Linear time: no pattern below can backtrack over more than one line.
+
+The fast path is one `findall` over the whole block: there must be as many matched field lines as line ends,
+so nothing between two matches is skipped unseen.  A Claude Code head of 21 fields takes 7 us (CPython 3.11).
+All other heads take the slow path, which says what is wrong.
 """
 
 from __future__ import annotations
@@ -16,9 +18,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Any, NoReturn, Optional
+from typing import TYPE_CHECKING, NoReturn, Optional
 
 from ...errors import BadRequestError, HeadTooLargeError, TeamClaudeError, UpstreamProtocolError
+
+if TYPE_CHECKING:
+    from .framing import Framing
 
 __all__ = [
     "MAX_HEAD_BYTES",
@@ -40,12 +45,12 @@ TOKEN = re.compile(_TCHAR + "+")
 
 _HEAD_END = re.compile(rb"\n\r?\n")
 _REQUEST_LINE = re.compile(rf"({_TCHAR}+) (/[!-~]*) HTTP/1\.([0-9])(?=\r\n)")
-# RFC 9112 4: the reason may be empty; the space before it is forgiven when missing.
+# RFC 9112 4: the reason may be empty; the space before it may be missing.
 _STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([0-9]{3})(?: ([\t -~\x80-\xff]*))?(?=\r\n)")
 # One well-formed field line with at most one space around its value.
 _VISIBLE = r"[!-~\x80-\xff]"
 _FIELD = re.compile(rf"\n({_TCHAR}+): ?({_VISIBLE}(?:[\t -~\x80-\xff]*{_VISIBLE})?|)\r(?=\n)")
-# The same behind a name that is known, but for an empty value after a space.
+# The rest of the line after a known name; an empty value after a space does not match.
 _VALUE = r": ?(?![ \t])([^\x00-\x08\n-\x1f\x7f]*)(?<![ \t])\r"
 _CONTROL = re.compile(r"[\x00-\x08\n-\x1f\x7f]")
 _CONTENT_LENGTH_LINE = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,19})(?=\r\n)")
@@ -54,14 +59,14 @@ _FOLD = re.compile(r"\r\n[ \t]+")
 
 
 class HeaderLayout:
-    """What heads have in common whose fields have the same names, in the same case and order.
+    """The field names of a head, in their case and order.
 
-    One program spells its heads in few ways, so they are worked out once: a head of 21 fields takes 3 us
-    less, and what others need to know of names alone (which to drop, which speak of quota) they keep in
-    `shared`.  Threads may make one twice; the last one stays, and none is ever changed.
+    One program uses few layouts, so each is built once: parsing a head of 21 fields takes 3 us less, and what
+    depends on names alone (which to drop, which carry quota) can be cached by layout.  Threads may build one
+    twice; the last one stays, and none is ever changed.
     """
 
-    __slots__ = ("_pattern", "_times_seen", "positions", "names", "memo")
+    __slots__ = ("_pattern", "_times_seen", "names", "positions")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
@@ -71,10 +76,9 @@ class HeaderLayout:
         for place, name in enumerate(names):
             places.setdefault(name.lower(), []).append(place)
         self.positions = {name: tuple(found) for name, found in places.items()}
-        self.memo: dict[object, Any] = {}
 
     def match_values(self, text: str, start: int) -> Optional[tuple[str, ...]]:
-        """The values of a head of this shape whose start line ends at `start`; None if it has another."""
+        """Return the values of a head whose start line ends at `start`; None if its layout is another."""
         if self._pattern is None:
             lines = "".join(f"\n{re.escape(name)}{_VALUE}" for name in self.names)
             self._pattern = re.compile(lines.replace("\n", r"\r\n", 1) + r"\n\r\n")
@@ -82,28 +86,28 @@ class HeaderLayout:
         return None if found is None else found.groups()
 
     def is_frequent(self) -> bool:
-        """Seen again and again: worth a pattern of its own."""
+        """Count one more head; return whether the layout is worth a pattern of its own."""
         self._times_seen += 1
         return self._times_seen >= _FREQUENT and len(self.names) <= _MAX_PATTERN_FIELDS
 
     @staticmethod
     def for_names(names: tuple[str, ...]) -> HeaderLayout:
-        shape = _LAYOUTS.get(names)
-        if shape is None:
-            shape = HeaderLayout(names)
+        layout = _LAYOUTS.get(names)
+        if layout is None:
+            layout = HeaderLayout(names)
             if sum(map(len, names)) <= _MAX_CACHED_NAMES_LENGTH:
                 if len(_LAYOUTS) >= _MAX_LAYOUTS:
                     _LAYOUTS.clear()
-                _LAYOUTS[names] = shape
-        return shape
+                _LAYOUTS[names] = layout
+        return layout
 
 
 _field_name, _field_value = itemgetter(0), itemgetter(1)
 _LAYOUTS: dict[tuple[str, ...], HeaderLayout] = {}
-# Somebody may send ever new names.
+# Bounds for a peer that keeps sending new names.
 _MAX_LAYOUTS = 256
 _MAX_CACHED_NAMES_LENGTH = 4096
-# A pattern takes 1 ms to make and reads a head of 14 fields in 2 us, which is 4 less than reading any head.
+# A pattern takes 1 ms to compile and parses a head of 14 fields in 2 us, 4 us less than `_FIELD` does.
 _FREQUENT = 32
 _MAX_PATTERN_FIELDS = 64
 _MAX_PATTERNS = 4
@@ -111,26 +115,27 @@ _patterns: tuple[HeaderLayout, ...] = ()  # of upstream heads, replaced as a who
 
 
 class Head:
-    """The fields of a message, in wire order, case and duplicates kept.  Not to be changed in place."""
+    """The fields of a message in wire order, with case and duplicates.  Never changed in place."""
 
-    __slots__ = ("minor", "layout", "values")
+    __slots__ = ("layout", "minor", "values")
 
-    def __init__(self, minor: int, shape: HeaderLayout, values: Sequence[str]) -> None:
+    def __init__(self, minor: int, layout: HeaderLayout, values: Sequence[str]) -> None:
         self.minor = minor  # 0: HTTP/1.0; 1: HTTP/1.1 and later 1.x
-        self.layout = shape
+        self.layout = layout
         self.values = values
 
     @property
     def headers(self) -> list[tuple[str, str]]:
+        """The fields as (name, value), one per field line."""
         return list(zip(self.layout.names, self.values))
 
     def get(self, name: str) -> str | None:
-        """The first value of a field; the name in any case."""
+        """Return the first value of a field; the name in any case."""
         at = self.layout.positions.get(name.lower())
         return None if at is None else self.values[at[0]]
 
     def get_all(self, name: str) -> list[str]:
-        """All values of a field, one per field line, in order."""
+        """Return all values of a field, one per field line, in order."""
         return [self.values[place] for place in self.layout.positions.get(name.lower(), ())]
 
     def __contains__(self, name: str) -> bool:
@@ -138,13 +143,13 @@ class Head:
 
 
 class RequestHead(Head):
-    """A request's head; `target` starts with "/" and is printable ASCII, otherwise as it came.
+    """A request's head; `target` starts with "/" and is printable ASCII, otherwise as it was sent.
 
-    `shared` is for what others work out of it: heads of one connection that differ in nothing but the
-    length of their body have it in common, so nothing in it may depend on that.
+    Heads of one connection that differ only in the length of their body have the same `series`: what was
+    derived from one of them, and does not depend on the length, holds for all.
     """
 
-    __slots__ = ("framing", "method", "memo", "target")
+    __slots__ = ("framing", "method", "series", "target")
 
     def __init__(self, method: str, target: str, minor: int, headers: list[tuple[str, str]]) -> None:
         super().__init__(
@@ -152,14 +157,14 @@ class RequestHead(Head):
         )
         self.method = method
         self.target = target
-        self.memo: dict[object, Any] = {}
-        self.framing: Any = None  # of its body, once somebody has asked
+        self.series = object()
+        self.framing: Optional[Framing] = None  # of its body, once `request_framing` was called
 
     def with_content_length(self, length: str) -> RequestHead:
-        """The same head with another Content-Length."""
+        """Return the same head with another Content-Length."""
         other = RequestHead.__new__(RequestHead)
         other.method, other.target, other.minor = self.method, self.target, self.minor
-        other.layout, other.memo = self.layout, self.memo
+        other.layout, other.series = self.layout, self.series
         other.framing = None
         other.values = values = list(self.values)
         for place in self.layout.positions[_CONTENT_LENGTH]:
@@ -171,7 +176,7 @@ class RequestHead(Head):
 
 
 class ResponseHead(Head):
-    """A response's head; `status` is 100 to 599, `block` its bytes where they are just what was parsed."""
+    """A response's head; `status` is 100 to 599, `block` the received bytes if no line was cleaned."""
 
     __slots__ = ("block", "reason", "status")
 
@@ -180,11 +185,11 @@ class ResponseHead(Head):
         minor: int,
         status: int,
         reason: str,
-        shape: HeaderLayout,
+        layout: HeaderLayout,
         values: Sequence[str],
         block: bytes = b"",
     ) -> None:
-        super().__init__(minor, shape, values)
+        super().__init__(minor, layout, values)
         self.status = status
         self.reason = reason
         self.block = block
@@ -194,10 +199,10 @@ class ResponseHead(Head):
 
 
 class RequestHeadParser:
-    """The heads of one connection, as they come.
+    """Parses the heads of one connection.
 
-    A client sends the same head again and again, but for the length of the body (Claude Code 2.1, measured):
-    such a one is compared, not parsed.  With what is kept in `shared` that saves 20 us per request.
+    A client repeats its head, except for the length of the body (Claude Code 2.1, measured): a repeated head
+    is compared, not parsed.  With what is kept per `series` that saves 20 us per request.
     """
 
     def __init__(self) -> None:
@@ -205,7 +210,7 @@ class RequestHeadParser:
         self._block = self._before = self._after = b""
 
     def parse(self, block: bytes) -> RequestHead:
-        """As `parse_request_head`, with the same errors."""
+        """Parse as `parse_request_head` does, with the same errors."""
         last = self._last
         if last is not None:
             if block == self._block:
@@ -222,18 +227,18 @@ class RequestHeadParser:
 
 
 def find_head_end(buffer: bytes | bytearray, start: int = 0) -> int:
-    """Index just behind the blank line that ends a head, or -1 while there is none.
+    """Return the index just behind the blank line that ends a head, or -1 while there is none.
 
-    After more bytes arrived, pass `start = max(begin of the head, bytes searched - 3)`: reading stays
-    linear.  A bare-LF blank line also ends the search, so that its sender is answered (the parser
-    refuses it) instead of waited for.
+    After more bytes arrived, pass `start = max(begin of the head, bytes searched - 3)` to stay linear.  A
+    bare-LF blank line also ends the search, so that its sender gets an error (the parser refuses it) instead
+    of a timeout.
     """
     match = _HEAD_END.search(buffer, start)
     return match.end() if match else -1
 
 
 def parse_request_head(block: bytes | bytearray) -> RequestHead:
-    """Parse everything up to and including the blank line; raise BadRequest or HeadTooLarge."""
+    """Parse everything up to and including the blank line; raises BadRequestError or HeadTooLargeError."""
     if len(block) > MAX_HEAD_BYTES:
         raise HeadTooLargeError(f"the request head is larger than {MAX_HEAD_BYTES} bytes")
     text = block.decode("latin-1")
@@ -247,27 +252,27 @@ def parse_request_head(block: bytes | bytearray) -> RequestHead:
 
 
 def parse_response_head(block: bytes | bytearray) -> ResponseHead:
-    """Parse everything up to and including the blank line; raise UpstreamProtocolError."""
+    """Parse everything up to and including the blank line; raises UpstreamProtocolError."""
     if len(block) > MAX_HEAD_BYTES:
         raise UpstreamProtocolError(f"the upstream's response head is larger than {MAX_HEAD_BYTES} bytes")
     text = block.decode("latin-1")
     line = _STATUS_LINE.match(text)
-    # RFC 9110 15: codes outside 100..599 are invalid and count as a failure of the server.
+    # RFC 9110 15: codes outside 100..599 are invalid and are treated as a failure of the server.
     status = int(line[2]) if line is not None else 0
     if line is None or not 100 <= status <= 599:
         raise UpstreamProtocolError("the upstream's status line is not HTTP/1.x")
     minor, reason, end = 0 if line[1] == "0" else 1, line[3] or "", line.end()
-    for shape in _patterns:
-        values = shape.match_values(text, end)
+    for layout in _patterns:
+        values = layout.match_values(text, end)
         if values is not None:
-            return ResponseHead(minor, status, reason, shape, values, bytes(block))
+            return ResponseHead(minor, status, reason, layout, values, bytes(block))
     plain = _match_fields(text, end)
     fields = plain or _parse_field_lines(text, end, UpstreamProtocolError)
-    shape = HeaderLayout.for_names(tuple(map(_field_name, fields)))
-    if plain and shape.is_frequent():
-        _cache_pattern(shape)
-    as_it_is = bytes(block) if plain else b""
-    return ResponseHead(minor, status, reason, shape, list(map(_field_value, fields)), as_it_is)
+    layout = HeaderLayout.for_names(tuple(map(_field_name, fields)))
+    if plain and layout.is_frequent():
+        _cache_pattern(layout)
+    received = bytes(block) if plain else b""
+    return ResponseHead(minor, status, reason, layout, list(map(_field_value, fields)), received)
 
 
 def _cache_pattern(layout: HeaderLayout) -> None:
@@ -276,15 +281,15 @@ def _cache_pattern(layout: HeaderLayout) -> None:
 
 
 def _match_fields(text: str, start: int) -> list[tuple[str, str]]:
-    """The field lines, if all are plain; `start` is at the CRLF that ends the start line."""
+    """Return the fields if every line is well formed, else []; `start` is at the start line's CRLF."""
     found: list[tuple[str, str]] = _FIELD.findall(text, start)
-    # Every line end but the start line's and the blank line's began a match, or something is odd.
+    # Every line end except the start line's and the blank line's must have begun a match.
     plain = len(found) == text.count("\n", start) - 2 and text.endswith("\r\n\r\n")
     return found if plain else []
 
 
 def _parse_field_lines(text: str, start: int, error: type[TeamClaudeError]) -> list[tuple[str, str]]:
-    """The same line by line: trims optional whitespace, or says which line is wrong and why."""
+    """Parse line by line: trim optional whitespace, or raise which line is wrong and why."""
     lenient = error is UpstreamProtocolError
     if not text.endswith("\r\n\r\n"):
         raise error("the head ends with a bare LF; lines end with CRLF")
@@ -306,7 +311,7 @@ def _parse_field_lines(text: str, start: int, error: type[TeamClaudeError]) -> l
 
 
 def _field_line_error(name: str, colon: str, line: str) -> str:
-    """Why a field line is refused, or ""; never quotes it: it may hold a credential."""
+    """Return why a field line is refused, or ""; never quote it, as it may hold a credential."""
     control = _CONTROL.search(line)
     if control:
         what = {"\0": "a NUL", "\r": "a bare CR", "\n": "a bare LF"}.get(control[0], "a control character")

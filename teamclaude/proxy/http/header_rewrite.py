@@ -1,12 +1,15 @@
-"""Heads on their way through: which fields pass, which are ours, and how a head is written.
+"""Rewrites heads on their way through the proxy: which fields pass, which are added, how a head is written.
 
-Rule 1: order, case and duplicates of what passes are kept; nothing is joined or re-spelled.
-Rule 2: of the credentials a client sent, none goes up beside an account's; the proxy's own keys go
-nowhere, not even where the client's own login passes.
-Rule 3: a message's framing is written from the framing value, never copied from the other side.
-Rule 4: `render_*` can't be made to write a line that was not in the list.
-Rule 5: with an account's credential the upstream is offered only content codings that the usage tap reads,
-whenever the client offers one of them (`coding`); the client's own login passes with what it offers.
+Rules that hold in this file:
+
+1. Order, case and duplicates of the fields that pass are kept; nothing is joined or re-spelled.
+2. Of the credentials a client sent, none goes upstream beside an account's; the proxy's own keys are never
+   forwarded, not even with the client's own login.
+3. The framing fields of a message are written from its Framing value, never copied from the other side.
+4. `render_*` never write a line that is not in the list.
+5. With an account's credential the upstream is offered only content codings that the usage tap reads,
+   whenever the client offers one of them (`content_coding`); with the client's own login its offer passes
+   unchanged.
 """
 
 from __future__ import annotations
@@ -19,25 +22,25 @@ from urllib.parse import quote
 from ...errors import TeamClaudeError
 from .content_coding import readable_accept_encoding
 from .framing import HOP_BY_HOP, BodyKind, Framing, hop_by_hop_fields
-from .head import Head, RequestHead, ResponseHead
+from .head import Head, HeaderLayout, RequestHead, ResponseHead
 
 __all__ = [
     "OAUTH_BETA",
     "Credential",
-    "framing_for_client",
-    "render_client_head",
+    "append_content_length",
     "client_response_headers",
+    "framing_for_client",
     "header_value",
+    "render_client_head",
     "render_request",
     "render_response",
     "token_request_headers",
     "upstream_request_headers",
-    "append_content_length",
 ]
 
 Headers = list[tuple[str, str]]
 
-# An OAuth token is only accepted with it; a client that was given a plain token or key does not send it
+# OAuth tokens are accepted only with this beta; a client that was given a plain token or key does not send it
 # (measured with Claude Code 2.1).
 OAUTH_BETA = "oauth-2025-04-20"
 
@@ -48,7 +51,7 @@ _TOKEN_REQUEST_FIELDS = frozenset({"accept", "content-type", "user-agent"})
 
 
 class Credential(NamedTuple):
-    """What a request is sent with: `kind` is "oauth", "apikey" or "client" (the client's own, no secret)."""
+    """The credential of a request: `kind` is "oauth", "apikey" or "client" (the client's own, no secret)."""
 
     kind: str
     secret: str = ""
@@ -64,9 +67,9 @@ def upstream_request_headers(
     body: Framing,
     is_proxy_secret: Callable[[str], bool],
 ) -> Headers:
-    """The fields of the request to the upstream `host` (with its port where it needs one).
+    """Return the fields of the request to the upstream `host` (with its port where it needs one).
 
-    `is_proxy_secret` tells whether the value of a credential field is one of our own keys.
+    `is_proxy_secret` says whether the value of a credential field is one of the proxy's own keys.
     """
     hop = hop_by_hop_fields(head)
     own_login = credential.kind == "client"
@@ -90,13 +93,13 @@ def upstream_request_headers(
 
 
 def token_request_headers(head: RequestHead, host: str, body: Framing) -> Headers:
-    """The fields of a relayed token request: what describes the body and the client, nothing else."""
+    """Return the fields of a relayed token request: only those that describe the body and the client."""
     passed = [field for field in head.headers if field[0].lower() in _TOKEN_REQUEST_FIELDS]
     return [("Host", host), *passed, *_framing_fields(body)]
 
 
 def framing_for_client(body: Framing, client: Head) -> Framing:
-    """How a body of the upstream is framed for this client: a length stays, the rest is chunked anew."""
+    """Return how an upstream body is framed for this client: a length stays, all else is chunked anew."""
     if body.kind in (BodyKind.NONE, BodyKind.LENGTH):
         return body
     return Framing(BodyKind.CHUNKED if client.minor else BodyKind.UNTIL_CLOSE)
@@ -105,7 +108,7 @@ def framing_for_client(body: Framing, client: Head) -> Framing:
 def client_response_headers(
     head: ResponseHead, body: Framing, extra: Iterable[tuple[str, str]] = ()
 ) -> Headers:
-    """The fields of the answer to the client, framed as `body`; `extra` replaces fields of the same name."""
+    """Return the fields of the response to the client; `extra` replaces fields of the same name."""
     ours = list(extra)
     drop = hop_by_hop_fields(head) | {name.lower() for name, _ in ours}
     if not _content_length_matches(head, body):
@@ -119,9 +122,9 @@ def client_response_headers(
 
 
 def render_client_head(head: ResponseHead, body: Framing, extra: Sequence[tuple[str, str]] = ()) -> bytes:
-    """`client_response_headers`, rendered.
+    """Render `client_response_headers`.
 
-    Where only a line or two of what arrived must go they are cut out of it: 10 us less than to write 20
+    Where only a line or two of the received head must go they are cut out of it: 10 us less than writing 20
     lines anew.
     """
     block = _cut_fields(head, body, tuple([name for name, _ in extra]))
@@ -131,9 +134,9 @@ def render_client_head(head: ResponseHead, body: Framing, extra: Sequence[tuple[
 
 
 def _cut_fields(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) -> Optional[bytes]:
-    """What arrived, without the fields that end here; None where it takes more than that.
+    """Return the received head without hop-by-hop and replaced fields; None if that is not enough.
 
-    The parser has matched every line of `block`: a name behind a line end begins a field.
+    The parser has matched every line of `block`: a name after a line end begins a field.
     """
     block = head.block
     if body.kind is BodyKind.LENGTH:
@@ -147,45 +150,46 @@ def _cut_fields(head: ResponseHead, body: Framing, replaced: tuple[str, ...]) ->
         or hop_by_hop_fields(head) is not HOP_BY_HOP
     ):
         return None
-    key = (_cut_fields, replaced)
-    dropped = head.layout.memo.get(key)
-    if dropped is None:
-        names = HOP_BY_HOP.union(map(str.lower, replaced)) & head.layout.positions.keys()
-        places = [place for name in names for place in head.layout.positions[name]]
-        dropped = [b"\n%b:" % head.layout.names[place].encode() for place in places]
-        head.layout.memo[key] = dropped
-    for line in dropped:
+    for line in _dropped_lines(head.layout, replaced):
         at = block.index(line) + 1
         block = block[:at] + block[block.index(b"\n", at) + 1 :]
     return block[:-2] + b"Transfer-Encoding: chunked\r\n\r\n" if body.kind is BodyKind.CHUNKED else block
 
 
-@lru_cache(maxsize=256)  # 2 us less: few accounts' names, asked for with every answer
+@lru_cache(maxsize=64)
+def _dropped_lines(layout: HeaderLayout, replaced: tuple[str, ...]) -> list[bytes]:
+    """Return how the lines to be cut out of heads with this layout begin."""
+    names = HOP_BY_HOP.union(map(str.lower, replaced)) & layout.positions.keys()
+    places = [place for name in names for place in layout.positions[name]]
+    return [b"\n%b:" % layout.names[place].encode() for place in places]
+
+
+@lru_cache(maxsize=256)  # 2 us less: few account names, needed for every response
 def header_value(text: str) -> str:
-    """Any text as a header value: printable ASCII stays, all else is percent-encoded (RFC 3986)."""
+    """Return any text as a header value: printable ASCII stays, all else is percent-encoded (RFC 3986)."""
     return quote(text, safe=" !\"#$&'()*+,/:;<=>?@[\\]^`{|}", errors="replace").strip(" ")
 
 
 def render_request(method: str, target: str, headers: Sequence[tuple[str, str]]) -> bytes:
-    """The head as bytes; raises TeamClaudeError rather than writing a line that is not in the list."""
+    """Return the head as bytes; raises TeamClaudeError for a name or value with a line break."""
     return _render_lines(f"{method} {target} HTTP/1.1\r\n", headers)
 
 
 def append_content_length(head: bytes, length: int) -> bytes:
-    """A rendered request with a body of this many bytes to follow."""
+    """Return a rendered request head with a Content-Length added."""
     return b"%bContent-Length: %d\r\n\r\n" % (head[:-2], length)
 
 
 def render_response(status: int, reason: str, headers: Sequence[tuple[str, str]]) -> bytes:
-    """The head as bytes; raises TeamClaudeError rather than writing a line that is not in the list."""
+    """Return the head as bytes; raises TeamClaudeError for a name or value with a line break."""
     return _render_lines(f"HTTP/1.1 {status} {reason}\r\n", headers)
 
 
 def _render_lines(start: str, headers: Sequence[tuple[str, str]]) -> bytes:
-    """A start line, or none, and the fields."""
+    """Render a start line, or none, and the fields."""
     text = start + "".join([f"{name}: {value}\r\n" for name, value in headers])
     lines = len(headers) + (start != "")
-    # As many CR and LF as we wrote ourselves: then no name or value brought one.
+    # As many CR and LF as this function wrote: then no name or value contains one.
     if text.count("\n") != lines or text.count("\r") != lines or "\0" in text:
         raise TeamClaudeError("a header holds a line break or a NUL and was not sent")
     try:
@@ -194,9 +198,9 @@ def _render_lines(start: str, headers: Sequence[tuple[str, str]]) -> bytes:
         raise TeamClaudeError("a header holds a character that HTTP can't carry and was not sent") from None
 
 
-@lru_cache(maxsize=512)  # 2 us less for the 21 fields of Claude Code, which spells them always the same
+@lru_cache(maxsize=512)  # 2 us less for the 21 fields of Claude Code, whose spelling never changes
 def _lower_if_forwarded(name: str) -> str:
-    """The name in lower case, or "" for a field that never goes up."""
+    """Return the name in lower case, or "" for a field that is never forwarded."""
     name = name.lower()
     return "" if name in _NOT_FORWARDED or name.startswith(_NOT_FORWARDED_PREFIXES) else name
 
@@ -210,12 +214,12 @@ def _framing_fields(body: Framing) -> Headers:
 
 
 def _content_length_matches(head: ResponseHead, body: Framing) -> bool:
-    """Whether the upstream's Content-Length may stay where it stands."""
+    """Return whether the upstream's Content-Length field may stay as it is."""
     if body.kind is BodyKind.LENGTH:
         places = head.layout.positions.get("content-length", ())
         return len(places) == 1 and head.values[places[0]] == str(body.length)
     lengths = head.get_all("content-length")
-    # Answers to HEAD and 304 name the length of the body they do not have (RFC 9110 8.6).
+    # Responses to HEAD, and 304, give the length of a body that they do not have (RFC 9110 8.6).
     may_have_one = body.kind is BodyKind.NONE and head.status >= 200 and head.status != 204
     return may_have_one and len(lengths) == 1 and lengths[0].isascii() and lengths[0].isdigit()
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
-from typing import Optional
+from functools import lru_cache
 
 from ...routing.quota.windows import QuotaReading, is_quota_header, read_windows
 from ..http.content_coding import COMPRESSED, Inflater
-from ..http.head import Head, ResponseHead
+from ..http.head import Head, HeaderLayout, ResponseHead
 from .redact import KNOWN_SECRETS, redact_text
 
 __all__ = [
@@ -38,9 +37,12 @@ class _QuotaMemo:
 
     __slots__ = ("places", "readings")
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.places = [place for place, name in enumerate(names) if is_quota_header(name)]
+    def __init__(self, layout: HeaderLayout) -> None:
+        self.places = [place for place, name in enumerate(layout.names) if is_quota_header(name)]
         self.readings: dict[tuple[str, ...], tuple[float, QuotaReading]] = {}
+
+
+_memo_of = lru_cache(maxsize=64)(_QuotaMemo)
 
 
 def read_quota(head: Head, now: float) -> QuotaReading:
@@ -50,9 +52,7 @@ def read_quota(head: Head, now: float) -> QuotaReading:
     of a small request.  Two threads may read the same head; a reading is never changed.
     """
     layout, values = head.layout, head.values
-    memo: Optional[_QuotaMemo] = layout.memo.get(_QuotaMemo)
-    if memo is None:
-        memo = layout.memo[_QuotaMemo] = _QuotaMemo(layout.names)
+    memo = _memo_of(layout)
     said = tuple([values[place] for place in memo.places])
     known = memo.readings.get(said)
     if known is not None and 0.0 <= now - known[0] < REUSE_SEC:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from random import Random
-from typing import Any, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from ...errors import NoAccountAvailableError, TeamClaudeError, UpstreamError, WaitQueueFullError
 from ...routing.outlook import ExpectedAccount
@@ -22,13 +22,13 @@ from ...typed_json import to_json
 from ..http.framing import keep_alive
 from ..http.head import RequestHead
 from ..http.path_kinds import PathKind, Route
-from ..messages.access import Caller
+from ..messages.access import AccessPolicy, Caller
 from ..messages.body_scan import NO_FACTS, BodyFacts
 from ..messages.redact import redact_text
 from ..net.body_limit import BodyReservation
 from .request_wait import HELD, RequestWait, current_hold, held_seconds
 
-__all__ = ["Attempt", "Exchange", "Outcome", "new_request_id", "outcome_of"]
+__all__ = ["Attempt", "Exchange", "Outcome", "RequestIds", "SeriesMemo", "new_request_id", "outcome_of"]
 
 MAX_PATH_CHARS = 200  # as shown: what is mistyped has no length
 
@@ -70,6 +70,31 @@ class Attempt:
     reading: Optional[QuotaReading] = None  # its account's windows, as the answer's head told them
 
 
+class RequestIds(NamedTuple):
+    """What a request's head says of the conversation, and the betas it asks for."""
+
+    session: Optional[str]
+    agent: Optional[str]
+    parent_agent: Optional[str]
+    betas: str
+
+
+@dataclass
+class SeriesMemo:
+    """What is worked out once for the heads of one connection that differ only in the length of their body.
+
+    Nothing in it depends on that length; the peer and the local address are the connection's.
+    """
+
+    route: Route
+    keep_alive: Optional[bool] = None
+    access_policy: Optional[AccessPolicy] = None  # the one that `caller` was authorized by
+    caller: Optional[Caller] = None
+    ids: Optional[RequestIds] = None
+    # The head as sent upstream, by upstream target and whether `identity` was required.
+    rendered: dict[tuple[Hashable, bool], bytes] = field(default_factory=dict)
+
+
 _NO_ASK = RoutingRequest()
 
 
@@ -106,9 +131,11 @@ class Exchange:
         at: float,
         id: Optional[str] = None,
         started: Optional[float] = None,
+        memo: Optional[SeriesMemo] = None,
     ) -> None:
         self.head = head
         self.route = route
+        self.memo = SeriesMemo(route) if memo is None else memo
         self.at = at  # epoch seconds on the proxy's clock
         self.id = new_request_id() if id is None else id
         self.started = time.monotonic() if started is None else started
@@ -232,10 +259,10 @@ class Exchange:
         """The client will use its connection again."""
         if self.switched:
             return False
-        kept: Optional[bool] = self.head.memo.get(keep_alive)
-        if kept is None:
-            kept = self.head.memo[keep_alive] = keep_alive(self.head)
-        return kept
+        memo = self.memo
+        if memo.keep_alive is None:
+            memo.keep_alive = keep_alive(self.head)
+        return memo.keep_alive
 
     @property
     def duration(self) -> float:

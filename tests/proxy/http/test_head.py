@@ -327,7 +327,7 @@ def block(length: bytes, more: bytes = b"") -> bytes:
 def test_a_head_with_another_length_shares_what_was_worked_out() -> None:
     heads = RequestHeadParser()
     first, second = heads.parse(block(b"5")), heads.parse(block(b"120"))
-    assert second.memo is first.memo
+    assert second.series is first.series
     assert second.headers == parse_request_head(block(b"120")).headers
     assert (first.get("content-length"), second.get_all("Content-Length")) == ("5", ["120"])
     assert heads.parse(block(b"5")) is first
@@ -337,7 +337,7 @@ def test_a_head_with_another_length_shares_what_was_worked_out() -> None:
 def test_any_other_difference_is_another_head(other: bytes) -> None:
     heads = RequestHeadParser()
     first = heads.parse(block(b"5"))
-    assert heads.parse(other).memo is not first.memo
+    assert heads.parse(other).series is not first.series
     assert heads.parse(other).headers == parse_request_head(other).headers
 
 
@@ -348,7 +348,7 @@ CODING = b"5\r\nTransfer-Encoding: chunked"
 def test_a_length_that_is_none_is_parsed_as_any_head(length: bytes) -> None:
     heads = RequestHeadParser()
     first = heads.parse(block(b"5"))
-    assert heads.parse(block(length)).memo is not first.memo
+    assert heads.parse(block(length)).series is not first.series
     assert heads.parse(block(length)).headers == parse_request_head(block(length)).headers
 
 

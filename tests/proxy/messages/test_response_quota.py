@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from teamclaude.proxy.http.head import ResponseHead, parse_response_head
+from teamclaude.proxy.messages import response_facts
 from teamclaude.proxy.messages.response_facts import read_quota
 from teamclaude.routing.quota.windows import read_windows
 
@@ -51,4 +52,4 @@ def test_ever_new_figures_do_not_fill_the_memory() -> None:
     given = head("0.5")
     for number in range(500):
         read_quota(head(f"0.5{number}"), NOW)
-    assert len(given.layout.memo) <= 65
+    assert len(response_facts._memo_of(given.layout).readings) <= response_facts._MAX_READINGS
