@@ -22,10 +22,9 @@ from ..accounts.importing.enroll import enroll, enroll_key
 from ..accounts.oauth.login_flow import add_profile
 from ..errors import TeamClaudeError
 from ..proxy.server import ProxyServer
-from .model.snapshot import JsonObject
 from .text.spans import line
 from .ui import CommandResult
-from .view.pages import explanation_lines
+from .view.pages import JsonObject, explanation_lines
 from .view.ui_state import Command, Page
 
 __all__ = ["CommandWorker", "Controls", "LocalControls", "ReadOnlyControls"]

@@ -49,7 +49,7 @@ class LocalFeed:
 
     def model(self) -> DeckModel:
         """Return the model of the proxy's state, and have the reader read what it shows."""
-        snapshot = self._service.snapshot().to_json()
+        snapshot = self._service.snapshot()
         self._reader.set_wanted(sessions_of(snapshot))
         return deck_model(snapshot, self._reader.sources)
 
@@ -81,7 +81,7 @@ class SourcesProvider:
 
     def __call__(self, snapshot: Snapshot) -> dict[str, Any]:
         """Return the sources as JSON, and have the reader read the snapshot's sessions."""
-        self._reader.set_wanted(sessions_of(snapshot.to_json()))
+        self._reader.set_wanted(sessions_of(snapshot))
         if self.start():
             deadline = time.monotonic() + self.FIRST_WAIT_SEC
             while self._reader.sources is NO_SOURCES and time.monotonic() < deadline:
@@ -97,7 +97,8 @@ class RemoteFeed:
 
     def __init__(self, fetch: Callable[[], Any], interval: float) -> None:
         self._fetch, self._interval = fetch, interval
-        self._snapshot: Any = {}
+        self._snapshot = Snapshot()
+        self._sources = NO_SOURCES
         self._reachable = False
         self._fetches = 0
         self._pending_notice: Optional[str] = None
@@ -123,9 +124,7 @@ class RemoteFeed:
     def model(self) -> DeckModel:
         """Return the model of the last snapshot, marked unreachable when the last attempt failed."""
         with self._lock:
-            snapshot, reachable = self._snapshot, self._reachable
-        fleet = snapshot.get("fleet") if isinstance(snapshot, dict) else None
-        return deck_model(snapshot if isinstance(snapshot, dict) else {}, sources_from_json(fleet), reachable)
+            return deck_model(self._snapshot, self._sources, self._reachable)
 
     def take_notice(self) -> Optional[str]:
         """Return the error of the last attempt, once; empty after it succeeded again."""
@@ -140,14 +139,16 @@ class RemoteFeed:
 
     def fetch_once(self) -> None:
         """Fetch a snapshot; after an error keep the last one."""
+        found, message = None, ""
         try:
-            snapshot, message = self._fetch(), ""
+            answer = self._fetch()
+            found = Snapshot.from_json(answer), sources_from_json(answer.get("fleet"))
         except TeamClaudeError as error:
-            snapshot, message = None, str(error)
+            message = str(error)
         with self._lock:
             self._reachable = not message
-            if snapshot is not None:
-                self._snapshot = snapshot
+            if found is not None:
+                self._snapshot, self._sources = found
             if message != self._last_error:
                 self._pending_notice = self._last_error = message
             self._fetches += 1

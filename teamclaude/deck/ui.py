@@ -96,9 +96,12 @@ class DeckUi:
         model = self.model
         if any(row.running for row in model.activity[:1]):
             return True
-        waits = [model.totals.capacity.next_reset_sec, *(account.bench_sec for account in model.accounts)]
+        waits = [
+            model.proxy.capacity.soonest_reset_sec,
+            *(account.view.bench_sec for account in model.accounts),
+        ]
         waits += [bar.reset_sec for account in model.accounts for bar in account.bars]
-        return any(wait is not None and wait < 61 for wait in waits)
+        return any(wait is not None and 0 < wait < 61 for wait in waits)
 
     # --- output -------------------------------------------------------------------------------
 

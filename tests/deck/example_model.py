@@ -12,7 +12,6 @@ from teamclaude.deck.model.model import (
     IssueRow,
     Node,
     NodeCounts,
-    PoolCapacity,
     ProxyInfo,
     QuotaBar,
     Totals,
@@ -21,8 +20,11 @@ from teamclaude.deck.model.model import (
     TreeLine,
     UsageSum,
 )
+from teamclaude.snapshot import AccountView, Activity, CapacityView, SystemView
+from teamclaude.typed_json import from_json
 
 NOW = 1_795_428_000.0
+VIEW = ("type", "status", "status_reason", "bench_sec", "streak", "inflight", "last_resort")
 ALICE, BOB = "alice@example.com", "bob@example.com"
 
 
@@ -50,7 +52,13 @@ def account(name: str, nodes: tuple[str, ...] = (), used: float = 0.5, **fields:
         QuotaBar("7d", "Wk", 0.31, 273_600.0, "behind"),
     )
     settings = {"status": "active", "bars": bars, "nodes": nodes, "live": len(nodes), "usage": tally(58_000)}
-    return AccountRow(name, **{**settings, **fields})
+    return bare_account(name, **{**settings, **fields})
+
+
+def bare_account(name: str, **fields: Any) -> AccountRow:
+    """An account of which nothing else is known; the fields of `VIEW` are set in its view."""
+    view = AccountView(name, **{key: value for key, value in fields.items() if key in VIEW})
+    return AccountRow(view, **{key: value for key, value in fields.items() if key not in VIEW})
 
 
 NODES = [
@@ -113,7 +121,7 @@ def request(number: int, **fields: Any) -> ActivityRow:
     }
     status = record["status"]
     style = "" if running else "good" if status == 200 else "warn" if status == 429 else "bad"
-    return ActivityRow(str(record["id"]), record, running, 12.1 + number, style)
+    return ActivityRow(from_json(Activity, record), running, 12.1 + number, style)
 
 
 ACTIVITY = (
@@ -143,20 +151,19 @@ def example_model(**fields: Any) -> DeckModel:
     accounts = (
         account(ALICE, by_account[ALICE], usage=tally(1_300_000), current=True, inflight=2),
         account(BOB, by_account[BOB], 0.1, bars=bars, live=0, usage=tally(56_300)),
-        account("carol", by_account["carol"], 1.0, status="benched", reason="429: 5h window is full",
+        account("carol", by_account["carol"], 1.0, status="benched", status_reason="429: 5h window is full",
                 bench_sec=2520.0, streak=3, live=0, usage=tally(13_000)),
-        AccountRow("paid", "apikey", "auth_failed", "re-login needed",
+        bare_account("paid", type="apikey", status="auth_failed", status_reason="re-login needed",
                 bars=(QuotaBar("tokens", "tokens"),), last_resort=True),
     )  # fmt: skip
     return replace(
         DeckModel(
             now=NOW,
-            proxy=ProxyInfo("0.1.0", 3456),
-            totals=Totals(
-                41.2, 11_520.0, 1, 1, 0, 0.52, 0.12,
-                PoolCapacity("green", 9, 3, 3, 1, 42.0),
-                NodeCounts(9, 3, 2, 4, 4, 4, 2, 3, 1, tally(1_306_500, 14.2)),
+            proxy=ProxyInfo(
+                SystemView("0.1.0", port=3456, proxy_rss_mb=41.2, proxy_uptime_sec=11_520.0),
+                CapacityView("green", 9, 3, 1, 3, soonest_reset_sec=42.0),
             ),
+            totals=Totals(1, 1, 0.52, 0.12, NodeCounts(9, 3, 2, 4, 4, 4, 2, 3, 1, tally(1_306_500, 14.2))),
             nodes={one.key: one for one in NODES},
             trees=(TREE,),
             accounts=accounts,

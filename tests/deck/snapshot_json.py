@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from teamclaude.snapshot import Snapshot
 from tests.deck.claude_home import session_id
 
 __all__ = ["NOW", "account", "binding", "deck", "request", "sid"]
@@ -68,9 +69,9 @@ def request(session: str = "", **fields: Any) -> dict[str, Any]:
     }
 
 
-def deck(*bindings: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """Return the whole answer of GET /teamclaude/deck."""
-    return {
+def deck(*bindings: dict[str, Any], **fields: Any) -> Snapshot:
+    """Return the snapshot in an answer of GET /teamclaude/deck."""
+    shown = {
         "at": round(NOW * 1000),
         "currentAccount": "alice",
         "system": {"version": "0.1.0", "port": 3456, "proxyRssMB": 41.2, "proxyUptimeSec": 90},
@@ -83,3 +84,4 @@ def deck(*bindings: dict[str, Any], **fields: Any) -> dict[str, Any]:
         "inflight": [],
         **fields,
     }
+    return Snapshot.from_json(shown)

@@ -47,7 +47,7 @@ class Proxy:
     def names(self) -> list[str]:
         """Return the names in the file, which must agree with the running proxy."""
         written = [account["name"] for account in json.loads(self.path.read_text())["accounts"]]
-        assert [account["name"] for account in self.service.snapshot().to_json()["accounts"]] == written
+        assert [account.name for account in self.service.snapshot().accounts] == written
         return written
 
     def status(self, name: str) -> str:
@@ -68,12 +68,12 @@ def test_pins_move_everything_or_one_session(proxy: Proxy) -> None:
     assert (
         proxy.execute("pin", account="alice", session=SID).notice == "this session goes to alice from now on"
     )
-    pins = {(pin["session"], pin["account"]) for pin in proxy.service.snapshot().to_json()["pins"]}
+    pins = {(pin.session, pin.account) for pin in proxy.service.snapshot().pins}
     assert {account for _, account in pins} == {"alice", "bob"}
     assert len(pins) == 2
     assert proxy.execute("unpin", session=SID).notice == "this session is routed automatically again"
     assert proxy.execute("unpin").notice == "all work is routed automatically again"
-    assert proxy.service.snapshot().to_json()["pins"] == []
+    assert proxy.service.snapshot().pins == ()
 
 
 def test_an_account_is_disabled_and_enabled_in_file_and_proxy(proxy: Proxy) -> None:
@@ -138,7 +138,7 @@ def test_a_reload_reports_what_changed_and_a_bad_file_changes_nothing(proxy: Pro
     assert proxy.execute("reload").notice == "config read again: added carol"
     proxy.path.write_text("{")
     assert proxy.execute("reload").style == "bad"
-    assert len(proxy.service.snapshot().to_json()["accounts"]) == 3
+    assert len(proxy.service.snapshot().accounts) == 3
 
 
 def test_a_request_that_nobody_remembers(proxy: Proxy) -> None:

@@ -51,7 +51,7 @@ def test_a_remote_proxy_is_shown_with_the_sources_on_its_disk() -> None:
     assert feed.first_fetch_done.is_set()
     model = feed.model()
     assert model.proxy.reachable
-    assert model.proxy.version == "9.9"
+    assert model.proxy.system.version == "9.9"
     assert model.nodes[SID].label == "ENG-7"
     assert model.totals.ram_share == 0.5
 
@@ -66,7 +66,7 @@ def test_a_lost_proxy_is_reported_once_and_its_last_frame_stays() -> None:
     assert feed.take_notice() is None
     model = feed.model()
     assert not model.proxy.reachable
-    assert model.proxy.version == "9.9"
+    assert model.proxy.system.version == "9.9"
     feed.fetch_once()
     assert feed.take_notice() is None, "the same error"
     feed.fetch_once()
@@ -137,7 +137,7 @@ def test_the_version_changes_with_the_proxy_and_with_the_disk_only(service: Prox
     third = feed.version
     service.runtime.draining = True
     assert feed.version != third
-    assert feed.model().proxy.draining
+    assert feed.model().proxy.system.draining
     assert feed.take_notice() is None
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from teamclaude.deck.model.model import Alert, PoolCapacity
+from teamclaude.deck.model.model import Alert
 from teamclaude.deck.terminal.keyboard import Key
 from teamclaude.deck.text.spans import line, plain_text
 from teamclaude.deck.ui import CommandResult, DeckUi, TerminalTraits
 from teamclaude.deck.view.ui_state import Browse, Command, EnterSecret, Page, ReadPage
-from tests.deck.example_model import ALICE, example_model
+from teamclaude.snapshot import CapacityView
+from tests.deck.example_model import ALICE, bare_account, example_model
 
 BLOCKED = Alert("blocked", "ENG-1")
 REVIEW = Alert("review", "ENG-2")
@@ -143,13 +144,15 @@ def test_text_after_a_pasted_key_is_dropped() -> None:
 
 def test_it_is_animated_only_with_requests_and_countdowns_of_seconds() -> None:
     calm = example_model(activity=(), accounts=example_model().accounts[:1])
-    calm = replace(calm, totals=replace(calm.totals, capacity=PoolCapacity("green", 3, 3, 3, 0, None)))
+    calm = replace(calm, proxy=replace(calm.proxy, capacity=CapacityView("green", 3, 3, 0, 3)))
     assert not DeckUi(calm).is_animated
     assert DeckUi(replace(calm, activity=example_model().activity)).is_animated
-    assert DeckUi(replace(calm, totals=example_model().totals)).is_animated, "next 42s"
-    benched = replace(example_model().accounts[2], bench_sec=30.0)
+    assert DeckUi(replace(calm, proxy=example_model().proxy)).is_animated, "next 42s"
+    benched = bare_account("carol", status="benched", bench_sec=30.0)
     assert DeckUi(replace(calm, accounts=(benched,))).is_animated
-    assert not DeckUi(replace(calm, accounts=(replace(benched, bench_sec=3000.0),))).is_animated
+    assert not DeckUi(
+        replace(calm, accounts=(bare_account("carol", status="benched", bench_sec=3000.0),))
+    ).is_animated
 
 
 def test_spinners_turn_with_each_model() -> None:

@@ -12,6 +12,7 @@ from teamclaude.deck.model.model import DeckModel
 from teamclaude.deck.sources.reader import SCAN_SEC, SourceReader
 from teamclaude.demo.claude_files import ClaudeFiles
 from teamclaude.demo.scenario import StatusChange, assign_roles, status_changes
+from teamclaude.snapshot import Snapshot
 
 NOW = 1_795_000_000.0
 SESSIONS = [f"{number:08x}-aaaa-4bbb-8ccc-000000000000" for number in range(12)]
@@ -28,7 +29,7 @@ class Demo:
 
     def model(self) -> DeckModel:
         self.reader.set_wanted(SESSIONS)
-        return deck_model({"at": self.now * 1000}, self.reader.refresh())
+        return deck_model(Snapshot(at=self.now), self.reader.refresh())
 
 
 @pytest.fixture

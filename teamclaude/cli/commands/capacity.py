@@ -27,10 +27,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from ...errors import TeamClaudeError
+    from ...snapshot import CapacityView
+    from ...typed_json import from_json
     from ..proxy_client import configured_proxy
 
     try:
-        capacity = configured_proxy(args.port).get("/capacity")
+        answer = configured_proxy(args.port).get("/capacity")
+        capacity = from_json(CapacityView, answer)
     except TeamClaudeError as error:
         # A launcher reads the answer, not the reason: whatever is wrong, nothing can be started now.
         if args.json:
@@ -38,9 +41,9 @@ def run(args: argparse.Namespace) -> int:
         note(f"teamclaude: {error}")
         return RED
     if args.json:
-        print(json.dumps(capacity))
+        print(json.dumps(answer))
     else:
         from ...deck.view.capacity_page import capacity_lines
 
         print("\n".join(capacity_lines(capacity, has_color(sys.stdout))))
-    return STATUS.get(str(capacity.get("verdict")), RED)
+    return STATUS.get(capacity.verdict, RED)

@@ -136,7 +136,7 @@ class RichestFrame:
             return
         if self._reader is None:
             self._reader = _reader(service)
-        snapshot = service.snapshot().to_json()
+        snapshot = service.snapshot()
         self._reader.set_wanted(sessions_of(snapshot))
         model = deck_model(snapshot, self._reader.refresh())
         score = _richness(model)

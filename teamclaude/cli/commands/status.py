@@ -23,6 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from ...deck.model.build import deck_model
     from ...deck.sources.sources import sources_from_json
+    from ...snapshot import Snapshot
     from ..deck_page import deck_page
     from ..proxy_client import configured_proxy
 
@@ -30,8 +31,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(proxy.get("/teamclaude/status"), indent=2))
         return 0
-    snapshot = proxy.get("/teamclaude/deck")
-    fleet = snapshot.get("fleet") if isinstance(snapshot, dict) else None
-    model = deck_model(snapshot if isinstance(snapshot, dict) else {}, sources_from_json(fleet))
+    answer = proxy.get("/teamclaude/deck")
+    model = deck_model(Snapshot.from_json(answer), sources_from_json(answer.get("fleet")))
     print("\n".join(deck_page(model, sys.stdout, requests=0)))
     return 0

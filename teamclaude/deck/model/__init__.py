@@ -8,6 +8,5 @@ Pure: no clock, no I/O, no terminal; how a value looks is decided in `view`.
 - holds: what requests wait for, in words
 - model: the types that the views draw
 - nodes: the shown conversations with names and states
-- snapshot: lenient reading of the proxy's JSON
 - tree: parents, trees and their sums
 """

@@ -6,14 +6,13 @@ that has used more reaches 100 % before the reset if it continues at this pace.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Optional
 
-from ..text.cells import clean
-from ..text.format import epoch_seconds, finite_number
+from ...snapshot import AccountView, Snapshot, WindowView
+from ..text.cells import clean, printable
 from .conversations import usage_of
 from .model import AccountRow, Node, QuotaBar, sum_usage
-from .snapshot import JsonObject, object_at, objects_at, text_at
 
 __all__ = ["accounts_of", "bars_of", "by_tokens", "pace_of", "unassigned_of"]
 
@@ -25,41 +24,26 @@ def by_tokens(nodes: Iterable[Node]) -> list[Node]:
     )
 
 
-def accounts_of(snapshot: JsonObject, nodes: Mapping[str, Node], now: float) -> tuple[AccountRow, ...]:
+def accounts_of(snapshot: Snapshot, nodes: Mapping[str, Node]) -> tuple[AccountRow, ...]:
     """Return the accounts with the nodes they serve, most tokens first."""
     served: dict[str, list[Node]] = {}
     for node in by_tokens(nodes.values()):
         served.setdefault(node.account, []).append(node)
-    everything = next(
-        (text_at(pin, "account") for pin in objects_at(snapshot, "pins") if pin.get("session") is None), ""
-    )
-    current = text_at(snapshot, "currentAccount")
-    found = [_account(row, served, now, current, everything) for row in objects_at(snapshot, "accounts")]
+    everything = next((pin.account for pin in snapshot.pins if pin.session is None), "")
+    found = [
+        AccountRow(
+            printable(view),
+            current=bool(view.name) and view.name == snapshot.current_account,
+            pinned=bool(view.name) and view.name == everything,
+            bars=bars_of(view, snapshot.at),
+            nodes=tuple(node.key for node in served.get(clean(view.name), ())),
+            live=sum(node.live for node in served.get(clean(view.name), ())),
+            usage=sum_usage([node.usage for node in served.get(clean(view.name), ())]),
+            lifetime_usage=usage_of(view.usage.usage, view.usage.requests),
+        )
+        for view in snapshot.accounts
+    ]
     return tuple(sorted(found, key=lambda account: -(account.usage.tokens or 0)))
-
-
-def _account(
-    row: JsonObject, served: Mapping[str, Sequence[Node]], now: float, current: str, everything: str
-) -> AccountRow:
-    name = text_at(row, "name")
-    nodes = served.get(name, ())
-    return AccountRow(
-        name=name,
-        kind=text_at(row, "type"),
-        status=text_at(row, "status"),
-        reason=text_at(row, "statusReason"),
-        bench_sec=finite_number(row.get("benchSec")) or None,
-        last_resort=bool(row.get("lastResort")),
-        current=bool(name) and name == current,
-        pinned=bool(name) and name == everything,
-        inflight=int(finite_number(row.get("inflight")) or 0),
-        streak=int(finite_number(row.get("streak")) or 0),
-        bars=bars_of(row, now),
-        nodes=tuple(node.key for node in nodes),
-        live=sum(node.live for node in nodes),
-        usage=sum_usage([node.usage for node in nodes]),
-        lifetime_usage=usage_of(object_at(row, "usage")),
-    )
 
 
 def unassigned_of(nodes: Mapping[str, Node], accounts: Iterable[AccountRow]) -> tuple[str, ...]:
@@ -98,30 +82,24 @@ def pace_of(used: Optional[float], left: Optional[float], span: Optional[float])
     return WindowPace("ahead", None if line < MIN_ELAPSED_SHARE else max(0.0, (1.0 - used) * passed / used))
 
 
-def bars_of(account: JsonObject, now: float) -> tuple[QuotaBar, ...]:
+def bars_of(account: AccountView, now: float) -> tuple[QuotaBar, ...]:
     """Return `5h`, `7d` and the models' windows (fullest first); for an API key its limits, fullest first."""
-    quota = object_at(account, "quota")
-    if text_at(account, "type") == "apikey":
-        return _sorted(object_at(quota, "apiKeyLimits"), now)
-    whole = [
-        _bar(axis, quota.get(f"unified{axis}"), quota.get(f"unified{axis}Reset"), now) for axis in _WINDOW_SEC
-    ]
-    axes = object_at(quota, "axes")
-    return (*whole, *_sorted({axis: axes[axis] for axis in axes if axis not in _WINDOW_SEC}, now))
+    if account.type == "apikey":
+        return _sorted(account.quota.api_key_limits, now)
+    axes = account.quota.axes
+    main = [_bar(axis, axes.get(axis, WindowView()), now) for axis in _WINDOW_SEC]
+    return (*main, *_sorted({axis: axes[axis] for axis in axes if axis not in _WINDOW_SEC}, now))
 
 
-def _sorted(axes: JsonObject, now: float) -> tuple[QuotaBar, ...]:
-    bars = [
-        _bar(axis, object_at(axes, axis).get("utilization"), object_at(axes, axis).get("resetsAt"), now)
-        for axis in axes
-    ]
+def _sorted(axes: Mapping[str, WindowView], now: float) -> tuple[QuotaBar, ...]:
+    bars = [_bar(axis, window, now) for axis, window in axes.items()]
     return tuple(sorted(bars, key=lambda bar: (-(-1.0 if bar.used is None else bar.used), bar.axis)))
 
 
-def _bar(axis: str, utilization: Any, reset: Any, now: float) -> QuotaBar:
+def _bar(axis: str, window: WindowView, now: float) -> QuotaBar:
     axis = clean(axis)[:MAX_AXIS_CHARS]
-    window, _, scope = axis.partition("_")
-    used, end = finite_number(utilization), epoch_seconds(reset)
+    span, _, scope = axis.partition("_")
+    used, end = window.utilization, window.resets_at
     left = end - now if end is not None and end > now else None
-    pace = pace_of(used, left, _WINDOW_SEC.get(window))
+    pace = pace_of(used, left, _WINDOW_SEC.get(span))
     return QuotaBar(axis, _LABELS.get(axis) or scope or axis, used, left, pace.position, pace.full_sec)

@@ -1,12 +1,13 @@
-"""Build the model of one frame from the proxy's snapshot and the sources on disk.  Pure; accepts any JSON."""
+"""Build the model of one frame from the proxy's snapshot and the sources on disk.  Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Optional
 
+from ...snapshot import Activity, InflightView, IssueView, Snapshot
 from ..sources.sources import NO_SOURCES, Sources
-from ..text.format import finite_number
+from ..text.cells import clean, printable
 from .accounts import accounts_of, by_tokens, unassigned_of
 from .conversations import conversations, shown_with_parent, usage_of
 from .holds import describe_waiting, holds_of
@@ -20,36 +21,37 @@ from .model import (
     IssueRow,
     Node,
     NodeCounts,
-    PoolCapacity,
     ProxyInfo,
     Totals,
     sum_usage,
 )
 from .nodes import nodes_of
-from .snapshot import JsonObject, object_at, objects_at, snapshot_time, text_at
 from .tree import ConversationSet, parents_of, trees_of, usage_by_node
 
 __all__ = ["alerts_of", "deck_model", "issues_of", "new_alerts"]
 
 
-def deck_model(snapshot: JsonObject, sources: Sources = NO_SOURCES, reachable: bool = True) -> DeckModel:
-    """Return the model for `snapshot`, an answer of GET /teamclaude/deck.
-
-    `reachable` is False when the proxy did not answer since.
-    """
-    at = snapshot_time(snapshot) or 0.0
+def deck_model(snapshot: Snapshot, sources: Sources = NO_SOURCES, reachable: bool = True) -> DeckModel:
+    """Return the model for `snapshot`; `reachable` is False when the proxy did not answer since."""
+    at = snapshot.at
     known = conversations(snapshot, sources)
     signs = {key: one.signs(sources) for key, one in known.items()}
     crew = ConversationSet(known, signs, shown_with_parent(known, signs, at), sources, at)
     parents, tallies = parents_of(crew), usage_by_node(crew)
     nodes = nodes_of(crew, parents, tallies)
-    accounts = accounts_of(snapshot, nodes, at)
+    accounts = accounts_of(snapshot, nodes)
     issues = issues_of(snapshot, nodes, {key: pin.title for key, pin in sources.pins.items()})
-    capacity = _capacity(object_at(snapshot, "capacity"))
+    statuses = [account.status for account in accounts]
     return DeckModel(
         now=at,
-        proxy=_proxy_info(object_at(snapshot, "system"), reachable),
-        totals=_totals(object_at(snapshot, "system"), sources, capacity, accounts, nodes.values()),
+        proxy=ProxyInfo(printable(snapshot.system), printable(snapshot.capacity), reachable),
+        totals=Totals(
+            throttled=statuses.count("benched"),
+            need_login=statuses.count("auth_failed"),
+            ram_share=sources.machine.ram,
+            cpu_share=sources.machine.cpu,
+            counts=_node_counts(list(nodes.values())),
+        ),
         nodes=nodes,
         trees=trees_of(parents, tallies),
         accounts=accounts,
@@ -58,52 +60,12 @@ def deck_model(snapshot: JsonObject, sources: Sources = NO_SOURCES, reachable: b
         issues_total=IssueRow(
             "", sessions=sum(i.sessions for i in issues), usage=sum_usage([issue.usage for issue in issues])
         ),
-        held=holds_of(snapshot, at),
+        held=holds_of(snapshot.held, at),
         activity=(
-            *_activity(objects_at(snapshot, "inflight"), True, at),
-            *_activity(objects_at(snapshot, "activity"), False, at),
+            *(_running(one, at) for one in snapshot.inflight),
+            *(_finished(one) for one in snapshot.activity),
         ),
-        alerts=alerts_of(nodes, accounts, capacity.verdict),
-    )
-
-
-def _proxy_info(system: JsonObject, reachable: bool) -> ProxyInfo:
-    return ProxyInfo(
-        text_at(system, "version"), _whole_number(system, "port"), reachable, bool(system.get("draining"))
-    )
-
-
-def _capacity(capacity: JsonObject) -> PoolCapacity:
-    return PoolCapacity(
-        verdict=text_at(capacity, "verdict"),
-        headroom=_whole_number(capacity, "headroom"),
-        live=_whole_number(capacity, "liveAccounts"),
-        total=_whole_number(capacity, "total"),
-        benched=_whole_number(capacity, "benched"),
-        next_reset_sec=finite_number(capacity.get("soonestResetSec")) or None,
-    )
-
-
-def _totals(
-    system: JsonObject,
-    sources: Sources,
-    capacity: PoolCapacity,
-    accounts: Iterable[AccountRow],
-    nodes: Iterable[Node],
-) -> Totals:
-    statuses = [account.status for account in accounts]
-    held = _whole_number(system, "held") or 0
-    return Totals(
-        rss_mb=finite_number(system.get("proxyRssMB")),
-        uptime_sec=finite_number(system.get("proxyUptimeSec")),
-        throttled=statuses.count("benched"),
-        need_login=statuses.count("auth_failed"),
-        waiting=max(0, (_whole_number(system, "waiting") or 0) - held),
-        held=held,
-        ram_share=sources.machine.ram,
-        cpu_share=sources.machine.cpu,
-        capacity=capacity,
-        counts=_node_counts(list(nodes)),
+        alerts=alerts_of(nodes, accounts, snapshot.capacity.verdict),
     )
 
 
@@ -124,40 +86,29 @@ def _node_counts(nodes: list[Node]) -> NodeCounts:
     )
 
 
-def _activity(records: Iterable[JsonObject], running: bool, at: float) -> list[ActivityRow]:
-    return [
-        ActivityRow(
-            text_at(record, "id"),
-            record,
-            running,
-            finite_number(record.get("durationSec")),
-            "" if running else _style(record),
-            describe_waiting(object_at(record, "waiting"), at) if running else "",
-        )
-        for record in records
-    ]
+def _running(one: InflightView, at: float) -> ActivityRow:
+    return ActivityRow(
+        one.request, True, one.request.duration_sec, waiting_for=describe_waiting(one.waiting, at)
+    )
 
 
-def _style(record: JsonObject) -> str:
-    status = finite_number(record.get("status"))
+def _finished(request: Activity) -> ActivityRow:
+    status = request.status
     if status is None or status >= 500:
-        return "bad"
-    return "warn" if status >= 400 or record.get("outcome") not in ("served", "") else "good"
-
-
-def _whole_number(source: Mapping[str, object], key: str) -> Optional[int]:
-    value = finite_number(source.get(key))
-    return None if value is None else int(value)
+        style = "bad"
+    else:
+        style = "warn" if status >= 400 or request.outcome not in ("served", "") else "good"
+    return ActivityRow(request, False, request.duration_sec, style)
 
 
 def issues_of(
-    snapshot: JsonObject, nodes: Mapping[str, Node], titles: Mapping[str, str]
+    snapshot: Snapshot, nodes: Mapping[str, Node], titles: Mapping[str, str]
 ) -> tuple[IssueRow, ...]:
     """Return the issues of shown nodes, most tokens first; `titles` by session.
 
     If the proxy's records know the issue, its sums come from them: they include sessions that ended.
     """
-    recorded = {text_at(row, "issue").casefold(): row for row in objects_at(snapshot, "usageByIssue")}
+    recorded = {clean(row.issue or "").casefold(): row for row in snapshot.usage_by_issue}
     working: dict[str, list[Node]] = {}
     for node in by_tokens(nodes.values()):
         if node.issue:
@@ -166,11 +117,11 @@ def issues_of(
     return tuple(sorted(found, key=lambda issue: (-(issue.usage.tokens or 0), issue.name)))
 
 
-def _issue(members: Sequence[Node], recorded: Optional[JsonObject], titles: Mapping[str, str]) -> IssueRow:
+def _issue(members: Sequence[Node], recorded: Optional[IssueView], titles: Mapping[str, str]) -> IssueRow:
     sessions = {node.session: node for node in members}
     tally = sum_usage([node.usage for node in members])
     if recorded is not None:
-        kept = usage_of(recorded)
+        kept = usage_of(recorded.usage, recorded.requests)
         tally = kept if (kept.tokens or 0) >= (tally.tokens or 0) else tally
     return IssueRow(
         name=members[0].issue,

@@ -8,13 +8,13 @@ are written to it at idle, too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
+from ...snapshot import BindingView, Snapshot, UsageView, WaitView
 from ..sources.sources import SHOWN_SEC, TOOL_SEC, AgentTranscript, Sources
-from ..text.format import epoch_seconds, finite_number
+from ..text.cells import clean
 from .model import UNKNOWN_USAGE, UsageSum
-from .snapshot import JsonObject, object_at, objects_at, text_at
 
 __all__ = [
     "LIVE_SEC",
@@ -98,6 +98,7 @@ class ActivityState(NamedTuple):
 
 LONGEST_ID = 128  # the proxy's own limit; a snapshot may come from another version
 _INFERENCE = "/v1/messages"
+_NO_BINDING = BindingView()
 
 
 @dataclass
@@ -107,10 +108,10 @@ class Conversation:
     session: str
     agent: str = ""
     parent: str = ""  # key of the conversation that started this sub-agent
-    binding: JsonObject = field(default_factory=dict)
+    binding: BindingView = _NO_BINDING
     requesting: bool = False  # a request of it is in flight
     inference: bool = False  # an inference request is, and does not wait
-    waiting: JsonObject = field(default_factory=dict)  # what its request waits for
+    waiting: Optional[WaitView] = None  # what its request waits for
     held_sec: Optional[float] = None  # seconds
     agent_file: Optional[AgentTranscript] = None
 
@@ -119,9 +120,14 @@ class Conversation:
         """`session`, or `session/agent` for a sub-agent."""
         return f"{self.session}/{self.agent}" if self.agent else self.session
 
+    @property
+    def usage(self) -> UsageSum:
+        """What it has used itself."""
+        return usage_of(self.binding.usage, self.binding.requests)
+
     def signs(self, sources: Sources) -> ActivitySigns:
         """Return the signs of activity from all sources."""
-        requested = epoch_seconds(self.binding.get("lastUsed"))
+        requested = self.binding.last_used
         if self.agent:
             file = self.agent_file
             if file is None:
@@ -153,31 +159,30 @@ class Conversation:
         )
 
 
-def conversations(snapshot: JsonObject, sources: Sources) -> dict[str, Conversation]:
+def conversations(snapshot: Snapshot, sources: Sources) -> dict[str, Conversation]:
     """Return all known conversations by key, including the session of each sub-agent."""
     found: dict[str, Conversation] = {}
-    for row in objects_at(snapshot, "sessionBindings"):
-        session, agent = _id(row, "sid"), _id(row, "agent")
+    for row in snapshot.session_bindings:
+        session, agent = _id(row.sid), _id(row.agent)
         if session:
             one = _get_or_add(found, session, agent)
             one.binding = row
-            one.parent = text_at(row, "parent")[: 2 * LONGEST_ID + 1]
-            one.requesting = one.inference = bool(finite_number(row.get("inflight")))
-    for row in objects_at(snapshot, "inflight"):
-        session, agent = _id(row, "session"), _id(row, "agent")
+            one.parent = clean(row.parent or "")[: 2 * LONGEST_ID + 1]
+            one.requesting = one.inference = row.inflight > 0
+    for running in snapshot.inflight:
+        session, agent = _id(running.request.session), _id(running.request.agent)
         if session:
             one = _get_or_add(found, session, agent)
             one.requesting = True
-            waiting = object_at(row, "waiting")
-            if waiting:
-                one.waiting = one.waiting or waiting
+            if running.waiting is not None:
+                one.waiting = one.waiting or running.waiting
             else:
-                one.inference = one.inference or row.get("path") == _INFERENCE
-    for row in objects_at(snapshot, "held"):
-        session, agent = _id(row, "session"), _id(row, "agent")
+                one.inference = one.inference or running.request.path == _INFERENCE
+    for held in snapshot.held:
+        session, agent = _id(held.session), _id(held.agent)
         if session:
             one = _get_or_add(found, session, agent)
-            one.held_sec = max(one.held_sec or 0.0, finite_number(row.get("heldSec")) or 0.0)
+            one.held_sec = max(one.held_sec or 0.0, held.held_sec)
     for session in (*sources.registry, *sources.clients, *sources.transcripts, *sources.tools):
         _get_or_add(found, session)
     for session, agent, file in _agent_files(sources):
@@ -188,8 +193,8 @@ def conversations(snapshot: JsonObject, sources: Sources) -> dict[str, Conversat
     return found
 
 
-def _id(row: JsonObject, key: str) -> str:
-    return text_at(row, key)[:LONGEST_ID]
+def _id(value: Optional[str]) -> str:
+    return clean(value or "")[:LONGEST_ID]
 
 
 def _get_or_add(found: dict[str, Conversation], session: str, agent: str = "") -> Conversation:
@@ -231,27 +236,22 @@ def ancestors(known: Mapping[str, Conversation], key: str) -> Iterator[str]:
         one = up
 
 
-def usage_of(binding: JsonObject) -> UsageSum:
-    """Return what a binding has used."""
-    used = finite_number(binding.get("tokens"))
-    unmeasured = int(finite_number(binding.get("unmeasured")) or 0)
-    if used is None and not unmeasured:
+def usage_of(usage: UsageView, requests: Optional[int]) -> UsageSum:
+    """Return what was used; it is unknown without tokens and without unmeasured answers."""
+    if usage.tokens is None and not usage.unmeasured:
         return UNKNOWN_USAGE
-    requests = finite_number(binding.get("requests"))
     return UsageSum(
-        tokens=None if used is None else int(used),
-        cost=finite_number(binding.get("cost")),
-        unpriced=int(finite_number(binding.get("unpricedTokens")) or 0),
-        requests=None if requests is None else int(requests),
-        unmeasured=unmeasured,
-        estimated=binding.get("costEstimated") is True,
+        tokens=usage.tokens,
+        cost=usage.cost,
+        unpriced=usage.unpriced_tokens,
+        requests=requests,
+        unmeasured=usage.unmeasured,
+        estimated=usage.cost_estimated,
     )
 
 
-def sessions_of(snapshot: JsonObject) -> set[str]:
+def sessions_of(snapshot: Snapshot) -> set[str]:
     """Return the sessions whose files the Deck reads: those that the proxy serves or served lately."""
-    found = {_id(row, "session") for row in objects_at(snapshot, "inflight")}
-    for row in objects_at(snapshot, "sessionBindings"):
-        if (finite_number(row.get("idleSec")) or 0.0) <= SHOWN_SEC:
-            found.add(_id(row, "sid"))
+    found = {_id(running.request.session) for running in snapshot.inflight}
+    found.update(_id(row.sid) for row in snapshot.session_bindings if row.idle_sec <= SHOWN_SEC)
     return found - {""}

@@ -12,8 +12,10 @@ accounts and issues refer to it by its key (`session` or `session/agent`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
+
+from ...snapshot import AccountView, Activity, CapacityView, SystemView
 
 __all__ = [
     "AccountRow",
@@ -24,7 +26,6 @@ __all__ = [
     "IssueRow",
     "Node",
     "NodeCounts",
-    "PoolCapacity",
     "ProxyInfo",
     "QuotaBar",
     "Totals",
@@ -144,22 +145,25 @@ class QuotaBar:
 class AccountRow:
     """One account with the nodes it serves."""
 
-    name: str
-    kind: str = "oauth"
-    status: str = ""  # `active`, `benched`, `auth_failed` (needs a login) or `disabled`
-    reason: str = ""
-    bench_sec: Optional[float] = None  # seconds to the end of its bench
-    last_resort: bool = False
+    view: AccountView  # as the snapshot has it, its texts safe to print
     current: bool = False  # served the last request
     pinned: bool = False  # all work is pinned to it
-    inflight: int = 0
-    streak: int = 0
     bars: tuple[QuotaBar, ...] = ()
     nodes: tuple[str, ...] = ()
     """Keys of the nodes it serves, most tokens first; those `in_tree` are shown there."""
     live: int = 0  # number of live ones among them
     usage: UsageSum = UNKNOWN_USAGE  # the sum of these nodes
     lifetime_usage: UsageSum = UNKNOWN_USAGE  # everything since the proxy's records begin
+
+    @property
+    def name(self) -> str:
+        """Unique among the accounts."""
+        return self.view.name
+
+    @property
+    def status(self) -> str:
+        """`active`, `benched`, `auth_failed` (needs a login) or `disabled`."""
+        return self.view.status
 
 
 @dataclass(frozen=True)
@@ -196,10 +200,9 @@ class HeldRequest(NamedTuple):
 
 
 class ActivityRow(NamedTuple):
-    """One request of the activity section; `record` is the proxy's own (http.md 7)."""
+    """One request of the activity section."""
 
-    id: str
-    record: Mapping[str, Any]
+    request: Activity
     running: bool = False
     elapsed_sec: Optional[float] = None  # seconds in flight, or the duration
     style: str = ""  # `good`, `warn` or `bad` by its status; empty while running
@@ -208,25 +211,11 @@ class ActivityRow(NamedTuple):
 
 @dataclass(frozen=True)
 class ProxyInfo:
-    """The proxy that is shown."""
+    """The proxy that is shown; texts are safe to print."""
 
-    version: str = ""
-    port: Optional[int] = None
+    system: SystemView = field(default_factory=SystemView)
+    capacity: CapacityView = field(default_factory=CapacityView)
     reachable: bool = True
-    draining: bool = False
-
-
-@dataclass(frozen=True)
-class PoolCapacity:
-    """The capacity of all accounts together (GET /capacity)."""
-
-    verdict: str = ""  # `green`, `yellow`, `red`; empty: unknown
-    headroom: Optional[int] = None
-    live: Optional[int] = None
-    total: Optional[int] = None
-    benched: Optional[int] = None
-    next_reset_sec: Optional[float] = None
-    """Seconds to the next reset that frees capacity; None: none is awaited."""
 
 
 @dataclass(frozen=True)
@@ -247,18 +236,13 @@ class NodeCounts:
 
 @dataclass(frozen=True)
 class Totals:
-    """The header's numbers about the proxy, the machine and all nodes."""
+    """The header's numbers about the accounts, the machine and all nodes."""
 
-    rss_mb: Optional[float] = None
-    uptime_sec: Optional[float] = None
     throttled: int = 0  # accounts on the bench
     need_login: int = 0
-    waiting: int = 0  # requests that wait for a slot, or have been held for a moment only
     ram_share: Optional[float] = None
     cpu_share: Optional[float] = None  # used shares of this machine, 0 to 1
-    capacity: PoolCapacity = PoolCapacity()
     counts: NodeCounts = NodeCounts()
-    held: int = 0  # requests that no account can serve for now
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..sources.sources import AgentTranscript, ClientProcess, IssuePin, RegistryRow, Transcript
+from ..text.cells import clean
 from ..text.format import session_emoji
 from .conversations import ActivitySigns, Conversation
 from .holds import describe_waiting
 from .model import LEAD, SOLO, WORKER, Node, UsageSum
-from .snapshot import text_at
 from .tree import ConversationSet
 
 __all__ = ["chip_of", "nodes_of"]
@@ -87,7 +87,7 @@ def _session_facts(conversations: ConversationSet, key: str) -> _SessionFacts:
         emoji=row.emoji or session_emoji(key),
         project=_folder(transcript.cwd or client.cwd),
         branch="" if transcript.branch == "HEAD" else transcript.branch,
-        account=text_at(conversations.known[key].binding, "account"),
+        account=clean(conversations.known[key].binding.account or ""),
     )
 
 
@@ -135,10 +135,10 @@ def _session(
         held_sec=one.held_sec,
         waiting_for=describe_waiting(one.waiting, now),
         live=state.live,
-        warm=bool(one.binding.get("warm")),
+        warm=one.binding.warm,
         idle=state.idle_sec,
-        model=text_at(one.binding, "model"),
-        pinned=bool(one.binding.get("pinned")),
+        model=clean(one.binding.model or ""),
+        pinned=one.binding.pinned,
         usage=tally,
         in_tree=is_lead or bool(parent),
     )
@@ -159,7 +159,7 @@ def _agent(
         session=one.session,
         agent=one.agent,
         parent=parent,
-        account=text_at(one.binding, "account") or about.account,
+        account=clean(one.binding.account or "") or about.account,
         role=LEAD if is_lead else WORKER,
         emoji=about.emoji,
         label=file.description or file.kind or one.agent[:8],
@@ -173,10 +173,10 @@ def _agent(
         held_sec=one.held_sec,
         waiting_for=describe_waiting(one.waiting, now),
         live=state.live,
-        warm=bool(one.binding.get("warm")),
+        warm=one.binding.warm,
         idle=state.idle_sec,
-        model=text_at(one.binding, "model"),
-        pinned=bool(one.binding.get("pinned")),
+        model=clean(one.binding.model or ""),
+        pinned=one.binding.pinned,
         usage=tally,
         in_tree=True,
     )

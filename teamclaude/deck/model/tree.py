@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..sources.sources import IssuePin, Sources
-from ..text.format import epoch_seconds
-from .conversations import ActivitySigns, Conversation, ancestors, usage_of
+from .conversations import ActivitySigns, Conversation, ancestors
 from .model import Tree, TreeLevel, TreeLine, UsageSum, sum_usage
 
 __all__ = ["ConversationSet", "children_of", "parents_of", "trees_of", "usage_by_node", "without_cycles"]
@@ -141,7 +140,7 @@ def _session_by_issue(conversations: ConversationSet, pins: Mapping[str, IssuePi
         row = conversations.sources.registry.get(session)
         started = row.started if row is not None else None
         if started is None:
-            started = epoch_seconds(conversations.known[session].binding.get("firstSeen"))
+            started = conversations.known[session].binding.first_seen
         return (float("inf") if started is None else started, session)
 
     found: dict[str, str] = {}
@@ -157,14 +156,14 @@ def usage_by_node(conversations: ConversationSet) -> dict[str, UsageSum]:
     A sub-agent that is no longer shown counts for its nearest shown ancestor: otherwise a lead's sum would
     shrink whenever one of its sub-agents ends.
     """
-    parts = {key: [usage_of(conversations.known[key].binding)] for key in conversations.shown}
+    parts = {key: [conversations.known[key].usage] for key in conversations.shown}
     for key, one in conversations.known.items():
         if (
             one.agent
-            and one.binding
+            and one.binding.sid
             and key not in conversations.shown
             and one.session in conversations.shown
         ):
             heir = next(up for up in ancestors(conversations.known, key) if up in conversations.shown)
-            parts[heir].append(usage_of(one.binding))
+            parts[heir].append(one.usage)
     return {key: found[0] if len(found) == 1 else sum_usage(found) for key, found in parts.items()}

@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 __all__ = [
     "Column",
@@ -22,11 +23,13 @@ __all__ = [
     "clip",
     "clusters",
     "pad",
+    "printable",
     "supports_unicode",
     "table_lines",
     "width",
 ]
 
+T = TypeVar("T", bound=Any)
 ZWJ, EMOJI_SELECTOR = "\u200d", "\ufe0f"
 # C0, DEL, C1; line and paragraph separators; marks that reorder text (Trojan Source); zero-width spaces;
 # tags.
@@ -46,6 +49,12 @@ def clean(text: str) -> str:
     text = _ESCAPES.sub("", text)
     text = _SPACES.sub(" ", text)
     return "".join(c for c in _UNSAFE.sub("", text) if not 0xD800 <= ord(c) <= 0xDFFF).strip()
+
+
+def printable(value: T) -> T:
+    """Return a copy of a dataclass value with each of its own texts clean."""
+    texts = {name: clean(text) for name, text in vars(value).items() if isinstance(text, str)}
+    return replace(value, **texts)
 
 
 # CSI, OSC (ended by BEL or ST) and two-character escapes, in 7- and 8-bit form.

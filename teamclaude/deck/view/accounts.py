@@ -58,7 +58,7 @@ def account_lines(account: AccountRow, columns: AccountColumns) -> list[Line]:
     """Return the line of an account, and the lines below it for what did not fit."""
     room = columns.room
     word, style = _state(account)
-    mark = "◇" if account.kind == "apikey" else "◆"
+    mark = "◇" if account.view.type == "apikey" else "◆"
     lead: Line = (
         Span(f"{mark} ", style),
         cell(account.name, columns.name, "strong"),
@@ -74,8 +74,8 @@ def account_lines(account: AccountRow, columns: AccountColumns) -> list[Line]:
 
 def _state(account: AccountRow) -> tuple[str, str]:
     word, style = STATES.get(account.status, (account.status, ""))
-    if account.status == "benched" and account.bench_sec:
-        return f"{word} {format_duration(account.bench_sec)}", style
+    if account.status == "benched" and account.view.bench_sec:
+        return f"{word} {format_duration(account.view.bench_sec)}", style
     return word, style
 
 
@@ -114,12 +114,13 @@ def _details(account: AccountRow, bars: Sequence[QuotaBar], columns: AccountColu
 
 
 def _notes(account: AccountRow) -> Line:
+    view, reason = account.view, account.view.status_reason
     return join_lines(
         [
-            line((account.reason, "warn")) if account.reason and account.status != "active" else (),
-            line((f"streak {account.streak}", "warn")) if account.streak > 1 else (),
+            line((reason, "warn")) if reason and account.status != "active" else (),
+            line((f"streak {view.streak}", "warn")) if view.streak > 1 else (),
             line(("all work is pinned to it", "accent")) if account.pinned else (),
-            line(("last resort", "dim")) if account.last_resort else (),
+            line(("last resort", "dim")) if view.last_resort else (),
         ]
     )
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Optional
 
+from ...snapshot import Activity
 from ..model.model import ActivityRow, HeldRequest, Node
-from ..model.snapshot import JsonObject, text_at
 from ..text.cells import clean
 from ..text.format import (
     UNKNOWN,
-    epoch_seconds,
-    finite_number,
     format_dollars,
     format_duration,
     format_seconds,
@@ -32,13 +31,13 @@ def activity_row(
     row: ActivityRow, nodes: Mapping[str, Node], names: Mapping[str, str], options: FrameOptions
 ) -> Line:
     """Return the row of one request; `names` are the short names of the accounts."""
-    record, room = row.record, options.width
+    request, room = row.request, options.width
     wide = room >= 110
     out = [_spinner(row, options.spinner_step)]
     if room >= 60:
-        out.append(Span(f" {_clock(record)}", "dim"))
+        out.append(Span(f" {_clock(request)}", "dim"))
     out += [Span(" "), _status(row), cell(format_seconds(row.elapsed_sec), 7, right=True), Span("  ")]
-    out += _who_cells(record, nodes, 32 if wide else 18 if room >= 72 else 12, options.ascii)
+    out += _who_cells(request, nodes, 32 if wide else 18 if room >= 72 else 12, options.ascii)
     left = room - line_width(out)
     if row.waiting_for:
         return (*out, *_waiting(row, names, left))
@@ -49,22 +48,21 @@ def _spinner(row: ActivityRow, spin: int) -> Span:
     return Span(SPINNER[spin % len(SPINNER)], "accent") if row.running else Span(" ")
 
 
-def _clock(record: JsonObject) -> str:
-    at = epoch_seconds(record.get("at"))
-    return time.strftime("%H:%M:%S", time.localtime(at)) if at is not None else "--:--:--"
+def _clock(request: Activity) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(request.at))
 
 
 def _status(row: ActivityRow) -> Span:
     if row.running:
         return cell("···", 3, "dim")
-    status = finite_number(row.record.get("status"))
-    return cell(UNKNOWN if status is None else f"{status:.0f}", 3, row.style)
+    status = row.request.status
+    return cell(UNKNOWN if status is None else str(status), 3, row.style)
 
 
-def _who_cells(record: JsonObject, nodes: Mapping[str, Node], cells: int, tags: bool) -> list[Span]:
-    session, agent = text_at(record, "session"), text_at(record, "agent")
+def _who_cells(request: Activity, nodes: Mapping[str, Node], cells: int, tags: bool) -> list[Span]:
+    session, agent = clean(request.session), clean(request.agent)
     if not session:
-        return [cell(text_at(record, "client") or UNKNOWN, cells, "dim")]
+        return [cell(clean(request.client) or UNKNOWN, cells, "dim")]
     node = nodes.get(f"{session}/{agent}" if agent else session)
     home = node or nodes.get(session)
     mark = session[:2] if tags else (home.emoji if home and home.emoji else session_emoji(session))
@@ -74,69 +72,63 @@ def _who_cells(record: JsonObject, nodes: Mapping[str, Node], cells: int, tags: 
 
 def _waiting(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     """Return for a waiting request the tried accounts, and what it waits for."""
-    route = (_route(row.record, names, room),) if row.record.get("accounts") else ()
-    model = model_name(text_at(row.record, "model"))
+    route = (_route(row.request, names, room),) if row.request.accounts else ()
+    model = model_name(clean(row.request.model))
     return clip_line((*route, *line("  ", (row.waiting_for, "warn"), (f"  {model}", "dim"))), room)
 
 
 def _failure(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     """Return for a request that was not served its outcome and the reason."""
-    outcome = text_at(row.record, "outcome")
-    if outcome in ("", "served"):
+    request = row.request
+    if request.outcome in ("", "served"):
         return ()
-    why = ": ".join(word for word in (outcome, text_at(row.record, "reason")) if word)
-    asked = _endpoint(row.record)
+    why = ": ".join(clean(word) for word in (request.outcome, request.reason) if word)
+    asked = _endpoint(request)
     return clip_line(
-        (_route(row.record, names, room), *line("  ", (why, row.style), (f"  {asked}", "dim"))), room
+        (_route(request, names, room), *line("  ", (why, row.style), (f"  {asked}", "dim"))), room
     )
 
 
 def _progress(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     """Return for a request in flight or served its account, model, token counts and cost."""
-    record = row.record
-    model = "·".join(
-        part for part in (model_name(text_at(record, "model")), text_at(record, "effort")) if part
-    )
-    out = [_route(record, names, room)]
+    request = row.request
+    model = "·".join(part for part in (model_name(clean(request.model)), clean(request.effort)) if part)
+    out = [_route(request, names, room)]
     if room >= 28:
         out.append(cell(f"  {model}", 20 if room >= 50 else 16))
     if line_width(out) + 8 > room:
         return clip_line(out, room)
     figures = [
-        _tokens(record, "outputTokens", "out"),
-        _tokens(record, "inputTokens", "in"),
-        _tokens(record, "cacheReadTokens", "cached"),
-        _cost(record),
-        f"ttfb {format_seconds(record.get('ttfbSec'))}" if record.get("ttfbSec") is not None else "",
+        _tokens(request.output_tokens, "out", request.unmeasured),
+        _tokens(request.input_tokens, "in", request.unmeasured),
+        _tokens(request.cache_read_tokens, "cached"),
+        _cost(request),
+        f"ttfb {format_seconds(request.ttfb_sec)}" if request.ttfb_sec is not None else "",
     ]
     shown = figures if room >= 50 else figures[:1]
-    parts = [_endpoint(record), *shown, text_at(record, "reason") if room >= 70 else ""]
+    parts = [_endpoint(request), *shown, clean(request.reason) if room >= 70 else ""]
     return clip_line((*out, Span("  " + " · ".join(part for part in parts if part), "dim")), room)
 
 
-def _route(record: JsonObject, names: Mapping[str, str], room: int) -> Span:
+def _route(request: Activity, names: Mapping[str, str], room: int) -> Span:
     """Return ` → alice → bob`: the accounts that were tried."""
-    tried = record.get("accounts")
-    known = [str(name) for name in tried] if isinstance(tried, list) else []
-    shown = " → ".join(names.get(name) or clean(name) for name in dict.fromkeys(known))
+    shown = " → ".join(names.get(name) or clean(name) for name in dict.fromkeys(request.accounts))
     return cell(f" → {shown or UNKNOWN}", 24 if room >= 70 else 12)
 
 
-def _endpoint(record: JsonObject) -> str:
+def _endpoint(request: Activity) -> str:
     """Return method and path, unless they are the usual ones."""
-    path = text_at(record, "path")
-    return "" if path == USUAL_PATH else f"{text_at(record, 'method')} {path}"
+    return "" if request.path == USUAL_PATH else clean(f"{request.method} {request.path}")
 
 
-def _cost(record: JsonObject) -> str:
-    if record.get("cost") is None:
+def _cost(request: Activity) -> str:
+    if request.cost is None:
         return ""
-    return ("~" if record.get("costEstimated") is True else "") + format_dollars(record["cost"])
+    return ("~" if request.cost_estimated else "") + format_dollars(request.cost)
 
 
-def _tokens(record: JsonObject, key: str, word: str) -> str:
-    shown = record.get(key) is not None or (record.get("unmeasured") is True and word != "cached")
-    return f"{format_tokens(record.get(key))} {word}" if shown else ""
+def _tokens(count: Optional[int], word: str, unmeasured: bool = False) -> str:
+    return f"{format_tokens(count)} {word}" if count is not None or unmeasured else ""
 
 
 def hold_row(hold: HeldRequest, nodes: Mapping[str, Node], options: FrameOptions) -> Line:

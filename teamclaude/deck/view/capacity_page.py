@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Optional
 
-from ..model.snapshot import JsonObject, count_at, objects_at, text_at
-from ..text.cells import pad, width
-from ..text.format import UNKNOWN, finite_number, format_duration, format_tokens
+from ...snapshot import AccountCapacity, CapacityView
+from ..text.cells import clean, pad, width
+from ..text.format import UNKNOWN, format_duration, format_tokens
 from ..text.spans import colored
 
 __all__ = ["burn_text", "capacity_lines", "pool_line"]
@@ -15,60 +15,51 @@ ICONS = {"green": "🟢", "yellow": "🟡", "red": "🔴"}
 STYLES = {"green": "good", "yellow": "warn", "red": "bad"}
 
 
-def capacity_lines(capacity: JsonObject, color: bool = False) -> list[str]:
-    """Return the verdict, and one line per account, of an answer of GET /capacity."""
+def capacity_lines(capacity: CapacityView, color: bool = False) -> list[str]:
+    """Return the verdict and one line per account."""
     lines = [pool_line(capacity, color)]
-    accounts = objects_at(capacity, "accounts")
-    room = max((width(text_at(a, "name")) for a in accounts), default=0)
-    for account in accounts:
-        name = pad(text_at(account, "name"), min(room, 32))
+    room = max((width(clean(account.name)) for account in capacity.accounts), default=0)
+    for account in capacity.accounts:
+        name = pad(clean(account.name), min(room, 32))
         lines.append(f"  {name}  {_account_state(account, color)}{burn_text(account)}")
-    last = capacity.get("lastResort")
-    if isinstance(last, Mapping):
-        lines.append(f"  last resort  {_last_resort(last)}")
+    if capacity.last_resort is not None:
+        names = ", ".join(clean(account.name) for account in capacity.last_resort.accounts)
+        lines.append(f"  last resort  {names or UNKNOWN}")
     return lines
 
 
-def pool_line(capacity: JsonObject, color: bool) -> str:
-    """Return the verdict and the totals in one line."""
-    level = text_at(capacity, "verdict")
+def pool_line(capacity: CapacityView, color: bool) -> str:
+    """Return the pool in one line."""
+    level = clean(capacity.verdict)
     word = colored(level.upper() or UNKNOWN, STYLES.get(level, ""), color)
     line = (
-        f"{ICONS.get(level, '⚪')} {word}  headroom {count_at(capacity, 'headroom')} session(s)"
-        f" · live {count_at(capacity, 'liveAccounts')}/{count_at(capacity, 'total')}"
-        f" · benched {count_at(capacity, 'benched')} · warm {count_at(capacity, 'warmSessions')}"
+        f"{ICONS.get(level, '⚪')} {word}  headroom {_count(capacity.headroom)} session(s)"
+        f" · live {_count(capacity.live_accounts)}/{_count(capacity.total)}"
+        f" · benched {_count(capacity.benched)} · warm {_count(capacity.warm_sessions)}"
     )
-    held = finite_number(capacity.get("held"))
-    if held:
-        line += f" · held {held:.0f}"
-    wait = finite_number(capacity.get("soonestResetSec"))
+    if capacity.held:
+        line += f" · held {capacity.held}"
+    wait = capacity.soonest_reset_sec
     return f"{line} · next free {format_duration(wait)}" if wait else line
 
 
-def _account_state(account: JsonObject, color: bool) -> str:
-    if account.get("benched"):
-        streak = finite_number(account.get("streak"))
-        tail = f" (streak {streak:.0f})" if streak else ""
-        return colored(f"benched {format_duration(account.get('benchSec'))}{tail}", "warn", color)
-    if account.get("nearCap"):
+def _account_state(account: AccountCapacity, color: bool) -> str:
+    if account.benched:
+        tail = f" (streak {account.streak})" if account.streak else ""
+        return colored(f"benched {format_duration(account.bench_sec)}{tail}", "warn", color)
+    if account.near_cap:
         return colored("near cap", "warn", color)
-    if account.get("live"):
+    if account.live:
         return colored("live", "good", color)
-    status = text_at(account, "status") or UNKNOWN
-    reason = text_at(account, "statusReason") or text_at(account, "reason")
+    status, reason = clean(account.status) or UNKNOWN, clean(account.reason or "")
     return colored(f"{status}: {reason}" if reason else status, status, color)
 
 
-def burn_text(account: JsonObject) -> str:
-    """Return ` · burn 1.2M/3.4M (5h)`: tokens against the learned cap."""
-    spent = finite_number(account.get("burn5h"))
-    return (
-        ""
-        if spent is None
-        else f" · burn {format_tokens(spent)}/{format_tokens(account.get('capEst5h'))} (5h)"
-    )
+def burn_text(account: AccountCapacity) -> str:
+    """` · burn 1.2M/3.4M (5h)`: tokens against the learned cap."""
+    spent = account.burn_5h
+    return "" if spent is None else f" · burn {format_tokens(spent)}/{format_tokens(account.cap_est_5h)} (5h)"
 
 
-def _last_resort(last: JsonObject) -> str:
-    names = [text_at(a, "name") for a in objects_at(last, "accounts")] or [text_at(last, "name")]
-    return ", ".join(name for name in names if name) or UNKNOWN
+def _count(value: Optional[int]) -> str:
+    return UNKNOWN if value is None else str(value)

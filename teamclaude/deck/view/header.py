@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ..model.model import DeckModel, NodeCounts, PoolCapacity, ProxyInfo, Totals
+from ...snapshot import CapacityView, SystemView
+from ..model.model import DeckModel, NodeCounts, ProxyInfo
 from ..text.format import UNKNOWN, format_duration, format_percent
 from ..text.spans import (
     Line,
@@ -29,7 +30,7 @@ def header_lines(model: DeckModel, room: int) -> list[Line]:
     """Return three or four lines of at most `room` cells."""
     return [
         *_machine_lines(model, room),
-        _capacity_line(model.totals, room),
+        _capacity_line(model.proxy.capacity, room),
         _counts_line(model.totals.counts, room),
     ]
 
@@ -37,7 +38,7 @@ def header_lines(model: DeckModel, room: int) -> list[Line]:
 def _machine_lines(model: DeckModel, room: int) -> list[Line]:
     """Return the title with the proxy's facts, and the machine's gauges: on the same line or below."""
     top, title = model.totals, _title(model.proxy)
-    facts, trouble = _facts(top), _problems(top)
+    facts, trouble = _facts(model.proxy.system), _problems(model)
     every = join_lines([facts, trouble])
     if top.ram_share is None and top.cpu_share is None:
         if line_width(title) + line_width(every) + 2 <= room:
@@ -54,36 +55,39 @@ def _machine_lines(model: DeckModel, room: int) -> list[Line]:
     return [left_and_right(title, facts, room), left_and_right(below, trouble, room)]
 
 
-def _title(header: ProxyInfo) -> Line:
-    up: tuple[str, str] = ("▲ up", "good") if header.reachable else ("▼ unreachable", "bad strong")
+def _title(proxy: ProxyInfo) -> Line:
+    system = proxy.system
+    up: tuple[str, str] = ("▲ up", "good") if proxy.reachable else ("▼ unreachable", "bad strong")
     return join_lines(
         [
-            line((f"TeamClaude {header.version}".rstrip(), "strong")),
-            line(f":{header.port}") if header.port else (),
+            line((f"TeamClaude {system.version}".rstrip(), "strong")),
+            line(f":{system.port}") if system.port else (),
             line(up),
-            line(("draining", "warn strong")) if header.draining else (),
+            line(("draining", "warn strong")) if system.draining else (),
         ],
         "  ",
     )
 
 
-def _facts(top: Totals) -> Line:
-    memory = f"{top.rss_mb:.0f} MB" if top.rss_mb is not None else ""
+def _facts(system: SystemView) -> Line:
+    memory, uptime = system.proxy_rss_mb, system.proxy_uptime_sec
     return join_lines(
         [
-            line(memory) if memory else (),
-            line(f"up {format_duration(top.uptime_sec)}") if top.uptime_sec is not None else (),
+            line(f"{memory:.0f} MB") if memory is not None else (),
+            line(f"up {format_duration(uptime)}") if uptime is not None else (),
         ]
     )
 
 
-def _problems(top: Totals) -> Line:
+def _problems(model: DeckModel) -> Line:
+    top, held = model.totals, model.proxy.system.held
+    waiting = model.proxy.system.waiting - held  # for a slot, or held for a moment only
     return join_lines(
         [
             line((f"{top.throttled} throttled", "warn")) if top.throttled else (),
             line((f"{top.need_login} need login", "bad strong")) if top.need_login else (),
-            line((f"{top.held} held", "warn strong")) if top.held else (),
-            line((f"{top.waiting} waiting", "warn")) if top.waiting else (),
+            line((f"{held} held", "warn strong")) if held else (),
+            line((f"{waiting} waiting", "warn")) if waiting > 0 else (),
         ]
     )
 
@@ -101,11 +105,10 @@ def _gauge(label: str, used: Optional[float], size: int) -> Line:
     )
 
 
-def _capacity_line(top: Totals, room: int) -> Line:
-    pool = top.capacity
+def _capacity_line(pool: CapacityView, room: int) -> Line:
     word = (f"{pool.verdict.upper() or UNKNOWN}", f"{VERDICTS.get(pool.verdict, 'dim')} strong")
     lead = line("Cap ", word)
-    wait = line(f"next {format_duration(pool.next_reset_sec)}") if pool.next_reset_sec is not None else ()
+    wait = line(f"next {format_duration(pool.soonest_reset_sec)}") if pool.soonest_reset_sec else ()
     benched = line((f"{pool.benched} benched", "warn")) if pool.benched else ()
     wordings = [
         join_lines(
@@ -116,8 +119,8 @@ def _capacity_line(top: Totals, room: int) -> Line:
     return first_fitting(wordings, room) or lead
 
 
-def _live(pool: PoolCapacity) -> str:
-    return f"{_known(pool.live)}/{_known(pool.total)}"
+def _live(pool: CapacityView) -> str:
+    return f"{_known(pool.live_accounts)}/{_known(pool.total)}"
 
 
 def _known(value: Optional[int]) -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
+from ...snapshot import WaitView
+from ...typed_json import from_json
 from ..model.holds import describe_wait
 from ..model.model import AccountRow, DeckModel, Node, QuotaBar
-from ..model.snapshot import JsonObject, object_at, objects_at, text_at
 from ..text.cells import clean, pad, width
 from ..text.format import UNKNOWN, epoch_seconds, finite_number, format_duration, format_percent
 from ..text.spans import Line, line
 from .ui_state import Page
 from .wording import plural, usage_summary
 
-__all__ = ["account_page", "explanation_lines", "help_page", "node_page"]
+__all__ = ["JsonObject", "account_page", "explanation_lines", "help_page", "node_page"]
 
 PACES = {
     "behind": "behind its line: has room",
@@ -57,18 +58,19 @@ def account_page(model: DeckModel, name: str) -> Optional[Page]:
     account = next((account for account in model.accounts if account.name == name), None)
     if account is None:
         return None
+    view = account.view
     facts = [
-        ("kind", "API key, billed by use" if account.kind == "apikey" else "subscription"),
+        ("kind", "API key, billed by use" if view.type == "apikey" else "subscription"),
         ("status", _status(account)),
-        ("reason", account.reason),
-        ("streak", f"{account.streak} refusals in a row" if account.streak else ""),
-        ("in flight", str(account.inflight)),
+        ("reason", view.status_reason or ""),
+        ("streak", f"{view.streak} refusals in a row" if view.streak else ""),
+        ("in flight", str(view.inflight)),
         (
             "serves",
             f"{plural(len(account.nodes), 'agent')}, {account.live} live; {usage_summary(account.usage)}",
         ),
         ("in all", usage_summary(account.lifetime_usage) + _requests(account.lifetime_usage.requests)),
-        ("last resort", "used only when all others can't" if account.last_resort else ""),
+        ("last resort", "used only when all others can't" if view.last_resort else ""),
         ("pinned", "all work goes to it" if account.pinned else ""),
     ]
     return Page(account.name, (*_rows(facts), (), *_rows([(bar.label, _bar(bar)) for bar in account.bars])))
@@ -85,11 +87,8 @@ def _state(node: Node) -> str:
 
 
 def _status(account: AccountRow) -> str:
-    return (
-        f"{account.status}, back in {format_duration(account.bench_sec)}"
-        if account.bench_sec
-        else account.status
-    )
+    left = account.view.bench_sec
+    return f"{account.status}, back in {format_duration(left)}" if left else account.status
 
 
 def _requests(requests: Optional[int]) -> str:
@@ -157,6 +156,9 @@ def _row(sign: str, style: str, text: str) -> Line:
     return line(f"  {' ' * (9 - len(sign))}", (sign, style), f"  {text}")
 
 
+JsonObject = Mapping[str, Any]
+
+
 def explanation_lines(record: JsonObject) -> list[str]:
     """Return a record of GET /teamclaude/explain as lines.
 
@@ -164,16 +166,16 @@ def explanation_lines(record: JsonObject) -> list[str]:
     """
     lines = [_request(record)]
     for key, label in (("session", "session"), ("agent", "agent"), ("model", "model")):
-        if text_at(record, key):
-            lines.append(f"  {label:<8} {text_at(record, key)}")
+        if _text(record, key):
+            lines.append(f"  {label:<8} {_text(record, key)}")
     lines.append(f"  {'outcome':<8} {_outcome(record)}")
-    attempts, waits = objects_at(record, "attempts"), objects_at(record, "waits")
+    attempts, waits = _objects(record, "attempts"), _objects(record, "waits")
     for count, attempt in enumerate(attempts, 1):
         lines += _wait_lines(waits, count - 1)
-        lines += ["", f"{count}. {_attempt(attempt)}", *_decision(object_at(attempt, "decision"))]
+        lines += ["", f"{count}. {_attempt(attempt)}", *_decision(_object(attempt, "decision"))]
     lines += _wait_lines(waits, len(attempts))
     # Without an attempt, the record holds the decision that no account was available.
-    final = object_at(record, "decision")
+    final = _object(record, "decision")
     if final and not attempts:
         lines += ["", *_decision(final)]
     return lines
@@ -181,17 +183,17 @@ def explanation_lines(record: JsonObject) -> list[str]:
 
 def _request(record: JsonObject) -> str:
     words = (
-        text_at(record, "request"),
+        _text(record, "request"),
         _clock(record.get("at")),
-        text_at(record, "method"),
-        text_at(record, "path"),
+        _text(record, "method"),
+        _text(record, "path"),
     )
     return " ".join(word for word in words if word)
 
 
 def _outcome(record: JsonObject) -> str:
-    words = [text_at(record, "outcome") or "still running", _status_text(record.get("status"))]
-    note = text_at(record, "note")
+    words = [_text(record, "outcome") or "still running", _status_text(record.get("status"))]
+    note = _text(record, "note")
     return " ".join(word for word in words if word) + (f": {note}" if note else "")
 
 
@@ -200,33 +202,31 @@ def _wait_lines(waits: Sequence[JsonObject], attempts: int) -> list[str]:
     lines = []
     for wait in waits:
         if finite_number(wait.get("attempts")) == attempts:
-            now = (epoch_seconds(wait.get("at")) or 0.0) + (finite_number(wait.get("sec")) or 0.0)
-            lines += ["", f"-  {describe_wait(wait, now)}"]
-            if not wait.get("over") or text_at(wait, "kind") == "held":
-                lines += _decision(object_at(wait, "decision"))
+            view = from_json(WaitView, wait)
+            lines += ["", f"-  {describe_wait(view, (view.at or 0.0) + view.sec)}"]
+            if not view.over or view.kind == "held":
+                lines += _decision(_object(wait, "decision"))
     return lines
 
 
 def _attempt(attempt: JsonObject) -> str:
-    status, note = _status_text(attempt.get("status")), text_at(attempt, "note")
+    status, note = _status_text(attempt.get("status")), _text(attempt, "note")
     answer = f"answered {status}" if status else "no answer"
-    return f"{text_at(attempt, 'account') or UNKNOWN}: {answer}{f' ({note})' if note else ''}"
+    return f"{_text(attempt, 'account') or UNKNOWN}: {answer}{f' ({note})' if note else ''}"
 
 
 def _decision(decision: JsonObject) -> list[str]:
-    reason, detail = text_at(decision, "reason"), text_at(decision, "detail")
+    reason, detail = _text(decision, "reason"), _text(decision, "detail")
     lines = [f"   because   {reason or UNKNOWN}{f' ({detail})' if detail else ''}"]
-    previous, account = text_at(decision, "previous"), text_at(decision, "account")
+    previous, account = _text(decision, "previous"), _text(decision, "account")
     if previous and previous != account:
         lines.append(f"   before    {previous}")
-    excluded = objects_at(decision, "excluded")
-    room = max((width(text_at(row, "account")) for row in excluded), default=0)
+    excluded = _objects(decision, "excluded")
+    room = max((width(_text(row, "account")) for row in excluded), default=0)
     for place, row in enumerate(excluded):
         label = "not taken" if place == 0 else ""
-        rule, why = text_at(row, "rule"), text_at(row, "detail")
-        lines.append(
-            f"   {label:<9} {pad(text_at(row, 'account'), room)}  {rule}{f' ({why})' if why else ''}"
-        )
+        rule, why = _text(row, "rule"), _text(row, "detail")
+        lines.append(f"   {label:<9} {pad(_text(row, 'account'), room)}  {rule}{f' ({why})' if why else ''}")
     back = epoch_seconds(decision.get("retryAt"))
     if back is not None:
         lines.append(f"   again at  {_clock(back)}")
@@ -241,3 +241,21 @@ def _status_text(value: Any) -> str:
 def _clock(value: Any) -> str:
     moment = epoch_seconds(value)
     return "" if moment is None else clean(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment)))
+
+
+def _objects(source: JsonObject, key: str) -> Sequence[JsonObject]:
+    """Return the objects of the list under a key."""
+    found = source.get(key)
+    return [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
+
+
+def _object(source: JsonObject, key: str) -> JsonObject:
+    """Return the object under a key; empty if there is none."""
+    found = source.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _text(source: JsonObject, key: str) -> str:
+    """Return the text under a key, safe to print; empty if there is none."""
+    value = source.get(key)
+    return clean(value) if isinstance(value, str) else ""

@@ -58,7 +58,9 @@ class _RowFilter:
         return kept
 
     def matches_account(self, account: AccountRow) -> bool:
-        return self.matches_all or self._match((account.name, account.status, account.reason))
+        return self.matches_all or self._match(
+            (account.name, account.status, account.view.status_reason or "")
+        )
 
     def matches_hold(self, hold: HeldRequest) -> bool:
         if self.matches_all:
@@ -73,9 +75,9 @@ class _RowFilter:
     def matches_activity(self, row: ActivityRow) -> bool:
         if self.matches_all:
             return True
-        session, agent = (str(row.record.get(key) or "") for key in ("session", "agent"))
-        node = self._nodes.get(f"{session}/{agent}" if agent else session)
-        texts = [str(row.record.get(field) or "") for field in _FIELDS]
+        request = row.request
+        node = self._nodes.get(f"{request.session}/{request.agent}" if request.agent else request.session)
+        texts = [str(getattr(request, field) or "") for field in _FIELDS]
         return self._match((*texts, row.waiting_for, node.label if node is not None else ""))
 
     def _match(self, texts: Iterable[str]) -> bool:
@@ -243,7 +245,7 @@ class _Sections:
         nodes, names, options = self._model.nodes, self._names, self._options
         for row in rows:
             yield BodyRow(
-                ACTIVITY_PREFIX + row.id,
+                ACTIVITY_PREFIX + row.request.id,
                 lambda row=row: activity_row(row, nodes, names, options),  # type: ignore[misc]
             )
 

@@ -10,6 +10,8 @@ from teamclaude.deck.model.accounts import bars_of, pace_of
 from teamclaude.deck.model.build import deck_model
 from teamclaude.deck.model.model import IssueRow, QuotaBar, UsageSum
 from teamclaude.deck.sources.sources import IssuePin, Sources
+from teamclaude.snapshot import AccountView
+from teamclaude.typed_json import from_json
 from tests.deck.snapshot_json import NOW, account, binding, deck, sid
 
 A, B, C, D = (sid(number) for number in (1, 2, 3, 4))
@@ -52,9 +54,10 @@ def test_an_account_page_shows_its_status() -> None:
     )
     snapshot = deck(accounts=[row, account("alice")], pins=[{"session": None, "account": "alice"}])
     bob, alice = deck_model(snapshot).accounts
-    assert (bob.kind, bob.status, bob.reason, bob.bench_sec) == ("apikey", "benched", "429", 42)
-    assert (bob.inflight, bob.streak, bob.last_resort, bob.current, bob.pinned) == (3, 2, True, False, False)
-    assert (alice.bench_sec, alice.current, alice.pinned) == (None, True, True)
+    assert (bob.view.type, bob.status, bob.view.status_reason) == ("apikey", "benched", "429")
+    assert (bob.view.bench_sec, bob.view.inflight, bob.view.streak, bob.view.last_resort) == (42, 3, 2, True)
+    assert (bob.current, bob.pinned) == (False, False)
+    assert (alice.view.bench_sec, alice.current, alice.pinned) == (0.0, True, True)
     assert alice.lifetime_usage == UsageSum(tokens=50_000, cost=3.0, requests=100)
 
 
@@ -137,7 +140,7 @@ def test_without_issues_there_are_none() -> None:
 
 
 def test_the_snapshots_time_is_the_models_now() -> None:
-    snapshot = deck(binding(A), at=None, now=None, capacity={"at": "2026-11-23T10:00:00.000Z"})
+    snapshot = deck(binding(A))
     assert deck_model(snapshot).now == NOW
 
 
@@ -152,8 +155,12 @@ def in_ms(seconds: float) -> float:
     return (NOW + seconds) * 1000
 
 
-def quota(**fields: Any) -> dict[str, Any]:
-    return account("a", quota=fields)
+def view(row: dict[str, Any]) -> AccountView:
+    return from_json(AccountView, row)
+
+
+def quota(**fields: Any) -> AccountView:
+    return view(account("a", quota=fields))
 
 
 @pytest.mark.parametrize(
@@ -187,13 +194,9 @@ def test_a_window_of_unknown_length_has_no_line() -> None:
 
 def test_session_and_week_come_first_then_the_models_fullest_first() -> None:
     row = quota(
-        unified5h=0.52,
-        unified5hReset=in_ms(2.5 * HOUR),
-        unified7d=0.1,
-        unified7dReset=in_ms(84 * HOUR),
         axes={
-            "5h": {"utilization": 0.52},
-            "7d": {"utilization": 0.1},
+            "5h": {"utilization": 0.52, "resetsAt": in_ms(2.5 * HOUR)},
+            "7d": {"utilization": 0.1, "resetsAt": in_ms(84 * HOUR)},
             "7d_opus": {"utilization": 0.3, "resetsAt": in_ms(84 * HOUR)},
             "7d_sonnet": {"utilization": 0.9, "resetsAt": in_ms(-5)},
         },
@@ -208,8 +211,8 @@ def test_session_and_week_come_first_then_the_models_fullest_first() -> None:
 
 
 def test_unknown_windows_are_bars_without_figures() -> None:
-    assert bars_of(account("a"), NOW) == (QuotaBar("5h", "Ses"), QuotaBar("7d", "Wk"))
-    assert bars_of({"quota": {"axes": {"7d_opus": None}}}, NOW)[2] == QuotaBar("7d_opus", "opus")
+    assert bars_of(view(account("a")), NOW) == (QuotaBar("5h", "Ses"), QuotaBar("7d", "Wk"))
+    assert bars_of(quota(axes={"7d_opus": {}}), NOW)[2] == QuotaBar("7d_opus", "opus")
 
 
 def test_an_api_key_has_its_limits_fullest_first_and_no_windows() -> None:
@@ -218,10 +221,10 @@ def test_an_api_key_has_its_limits_fullest_first_and_no_windows() -> None:
         "tokens": {"utilization": 0.4, "resetsAt": in_ms(60)},
         "x": {},
     }
-    row = account("paid", type="apikey", quota={"apiKeyLimits": limits})
+    row = view(account("paid", type="apikey", quota={"apiKeyLimits": limits}))
     assert bars_of(row, NOW) == (
         QuotaBar("tokens", "tokens", 0.4, 60.0),
         QuotaBar("requests", "requests", 0.1),
         QuotaBar("x", "x"),
     )
-    assert bars_of(account("paid", type="apikey"), NOW) == ()
+    assert bars_of(view(account("paid", type="apikey")), NOW) == ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from teamclaude.deck.model.build import deck_model
@@ -9,7 +11,6 @@ from teamclaude.deck.model.conversations import usage_of
 from teamclaude.deck.model.model import (
     IssueRow,
     NodeCounts,
-    PoolCapacity,
     ProxyInfo,
     TreeLevel,
     UsageSum,
@@ -25,6 +26,7 @@ from teamclaude.deck.sources.sources import (
     Transcript,
 )
 from teamclaude.deck.view.wording import usage_dollars, usage_summary, usage_tokens
+from teamclaude.snapshot import CapacityView, Snapshot, SystemView, UsageView
 from tests.deck.snapshot_json import NOW, account, binding, deck, request, sid
 
 A, B, C, D = (sid(number) for number in (1, 2, 3, 4))
@@ -58,50 +60,40 @@ def test_header_and_top_are_the_proxys_own_figures() -> None:
     )
     model = deck_model(snapshot, Sources(machine=MachineLoad(ram=0.5, cpu=0.25)))
     assert model.now == NOW
-    assert model.proxy == ProxyInfo("0.1.0", 3456, reachable=True, draining=False)
+    assert model.proxy == ProxyInfo(
+        SystemView("0.1.0", port=3456, proxy_rss_mb=41.2, proxy_uptime_sec=90, waiting=2),
+        CapacityView("yellow", 9, 3, 1, 4, soonest_reset_sec=42),
+        reachable=True,
+    )
     top = model.totals
-    assert (top.rss_mb, top.uptime_sec, top.throttled, top.need_login, top.waiting) == (41.2, 90, 1, 1, 2)
-    assert (top.ram_share, top.cpu_share) == (0.5, 0.25)
-    assert top.capacity == PoolCapacity("yellow", 9, 3, 4, 1, 42)
+    assert (top.throttled, top.need_login, top.ram_share, top.cpu_share) == (1, 1, 0.5, 0.25)
 
 
 def test_a_lost_proxy_and_one_that_drains() -> None:
     assert not deck_model(deck(), reachable=False).proxy.reachable
-    assert deck_model(deck(system={"draining": True})).proxy.draining
+    assert deck_model(deck(system={"draining": True})).proxy.system.draining
 
 
 def test_nothing_known_is_none_and_never_zero() -> None:
-    model = deck_model({})
-    assert (model.totals.waiting, model.proxy.port) == (0, None)
+    model = deck_model(Snapshot())
+    assert (model.proxy.system.waiting, model.proxy.system.port) == (0, None)
     assert (
-        model.totals.rss_mb,
+        model.proxy.system.proxy_rss_mb,
         model.totals.ram_share,
         model.totals.cpu_share,
-        model.totals.capacity.headroom,
+        model.proxy.capacity.headroom,
     ) == (None,) * 4
-    assert model.totals.capacity.next_reset_sec is None
+    assert model.proxy.capacity.soonest_reset_sec is None
     assert model.totals.counts.usage == UsageSum(None, None, 0, None)
     assert model.nodes == {}
     assert model.accounts == ()
 
 
 @pytest.mark.parametrize(
-    "junk", [None, 5, "x", [1, None], {"a": 1}, [{"sid": 5}, {"sid": ""}], [{"sid": None}]]
+    "fields", [{}, {"sessionBindings": [{"sid": ""}, {"sid": None}, {}]}, {"inflight": [{}]}, {"held": [{}]}]
 )
-def test_any_json_makes_a_frame(junk: object) -> None:
-    keys = (
-        "system",
-        "capacity",
-        "accounts",
-        "sessionBindings",
-        "usageByIssue",
-        "activity",
-        "inflight",
-        "pins",
-        "at",
-    )
-    model = deck_model(dict.fromkeys(keys, junk))
-    assert model.nodes == {}
+def test_rows_without_a_session_are_no_nodes(fields: dict[str, Any]) -> None:
+    assert deck_model(deck(**fields)).nodes == {}
 
 
 def test_the_counts_hold_every_shown_conversation_once() -> None:
@@ -309,7 +301,7 @@ def test_activity_is_what_runs_then_what_ended_as_the_proxy_orders_it() -> None:
         ],
     )
     rows = deck_model(snapshot).activity
-    assert [(row.id, row.running, row.style) for row in rows] == [
+    assert [(row.request.id, row.running, row.style) for row in rows] == [
         ("run", True, ""),
         ("good", False, "good"),
         ("bad", False, "bad"),
@@ -358,8 +350,8 @@ def test_three_hundred_sessions_make_one_frame() -> None:
 
 
 def test_tokens_that_are_unknown_in_part_are_a_lower_bound_and_all_unknown_are_a_dash() -> None:
-    some = usage_of({"tokens": 1200, "cost": 1.5, "requests": 3, "unmeasured": 1})
-    none = usage_of({"tokens": None, "cost": None, "requests": 2, "unmeasured": 2})
+    some = usage_of(UsageView(tokens=1200, cost=1.5, unmeasured=1), 3)
+    none = usage_of(UsageView(unmeasured=2), 2)
     assert (usage_tokens(some), usage_dollars(some), usage_summary(some)) == (
         "1.2k+",
         "$1.50+",

@@ -14,6 +14,8 @@ from teamclaude.deck.text.spans import line_width, plain_text
 from teamclaude.deck.view.frame import render_frame, render_lines
 from teamclaude.deck.view.pages import explanation_lines
 from teamclaude.deck.view.ui_state import FrameOptions
+from teamclaude.snapshot import Snapshot, WaitView
+from teamclaude.typed_json import from_json
 from tests.deck.snapshot_json import NOW, binding, deck, request, sid
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
@@ -50,7 +52,7 @@ def held(session: str, sec: float = 300.0, **fields: Any) -> dict[str, Any]:
     }
 
 
-def snapshot(count: int = 1, **fields: Any) -> dict[str, Any]:
+def snapshot(count: int = 1, **fields: Any) -> Snapshot:
     """`count` sessions, each with a request that is held."""
     sessions = [sid(n + 1) for n in range(count)]
     rows = [held(session, 300.0 - n) for n, session in enumerate(sessions)]
@@ -63,7 +65,7 @@ def snapshot(count: int = 1, **fields: Any) -> dict[str, Any]:
     return deck(*bound, **{"held": rows, "inflight": running, "system": system, **fields})
 
 
-def page(of: dict[str, Any], width: int = 100, **options: Any) -> list[str]:
+def page(of: Snapshot, width: int = 100, **options: Any) -> list[str]:
     return [
         plain_text(line).rstrip()
         for line in render_lines(deck_model(of), FrameOptions(width=width, **options))
@@ -86,12 +88,14 @@ def page(of: dict[str, Any], width: int = 100, **options: Any) -> list[str]:
         (waiting("slot", 3.9, account="bob"), "waits 3s for a slot on bob"),
         (waiting("pause", 2.0, account=None, reason="pause before the next attempt"),
          "waits 2s, pause before the next attempt"),
-        ({}, ""),
-        ({"sec": "x"}, ""),
     ],
 )  # fmt: skip
 def test_what_a_request_waits_for(wait: dict[str, Any], words: str) -> None:
-    assert describe_waiting(wait, NOW) == words
+    assert describe_waiting(from_json(WaitView, wait), NOW) == words
+
+
+def test_a_request_that_does_not_wait_has_no_words() -> None:
+    assert describe_waiting(None, NOW) == ""
 
 
 @pytest.mark.parametrize(
@@ -104,14 +108,13 @@ def test_what_a_request_waits_for(wait: dict[str, Any], words: str) -> None:
     ],
 )
 def test_what_a_request_waited_for(wait: dict[str, Any], words: str) -> None:
-    assert describe_wait(wait, NOW) == words
+    assert describe_wait(from_json(WaitView, wait), NOW) == words
 
 
 def test_the_longest_hold_comes_first() -> None:
-    found = holds_of({"held": [held(A, 5), held(B, 50), 7, {}]}, NOW)
+    found = holds_of(deck(held=[held(A, 5), held(B, 50), {}]).held, NOW)
     assert [hold.session for hold in found] == [B, A, ""]
     assert found[0] == HeldRequest(f"tc-{B[:4]}", B, "", "claude-opus-4-8", 50.0, "alice back 10:22")
-    assert holds_of({"held": "x"}, NOW) == ()
 
 
 # --- the Deck -------------------------------------------------------------------------------------
@@ -141,7 +144,7 @@ def test_a_request_that_waits_for_a_slot_is_not_held() -> None:
         held=[],
     )
     model = deck_model(slot)
-    assert (model.totals.waiting, model.totals.held) == (1, 0)
+    assert (model.proxy.system.waiting, model.proxy.system.held) == (1, 0)
     assert (model.nodes[A].held_sec, model.nodes[A].waiting_for) == (None, "waits 3s for a slot on bob")
     assert "waits 3s for a slot on bob" in "\n".join(page(slot)), "in the activity"
 

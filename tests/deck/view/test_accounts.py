@@ -10,7 +10,7 @@ from teamclaude.deck.model.model import AccountRow, QuotaBar
 from teamclaude.deck.text.spans import Line, line_width, plain_text
 from teamclaude.deck.view.accounts import AccountColumns, account_lines, bar_line, bar_width, bars_line
 from teamclaude.deck.view.wording import short_names
-from tests.deck.example_model import ALICE, BOB, account, example_model, tally
+from tests.deck.example_model import ALICE, BOB, account, bare_account, example_model, tally
 
 
 def lines(one: AccountRow, room: int = 100, percent: bool = False) -> list[str]:
@@ -21,7 +21,9 @@ def test_kind_name_status_windows_and_summary() -> None:
     assert lines(account(ALICE, ("a", "b"))) == [
         "◆ alice@example.com active  Ses[███ 2h30m    ]→    Wk[███ 3d4h     ]↑    2 agents · 2 live · 58k tok"
     ]
-    paid = lines(AccountRow("paid", "apikey", "active", bars=(QuotaBar("tokens", "tokens", 0.5, 42.0),)))
+    paid = lines(
+        bare_account("paid", type="apikey", status="active", bars=(QuotaBar("tokens", "tokens", 0.5, 42.0),))
+    )
     assert paid[0].startswith("◇ paid active  tokens[████ 42s     ]")
     assert paid[0].endswith("no agents")
 
@@ -45,7 +47,7 @@ def test_the_status_has_its_word_and_colour(fields: dict[str, Any], word: str, s
 
 
 def test_the_lines_below_show_the_reason_and_what_did_not_fit() -> None:
-    assert lines(account(ALICE, status="benched", reason="429: 5h window is full", streak=3))[1:] == [
+    assert lines(account(ALICE, status="benched", status_reason="429: 5h window is full", streak=3))[1:] == [
         "    429: 5h window is full · streak 3"
     ]
     assert lines(account(ALICE, pinned=True, last_resort=True))[1:] == [
@@ -55,11 +57,11 @@ def test_the_lines_below_show_the_reason_and_what_did_not_fit() -> None:
     assert lines(opus, 80)[1:] == ["    Opus[███1h███ ]"]
     assert lines(opus, 40)[1:] == ["    Ses[██2h30m  ]→    Wk[██3d4h   ]↑", "    Opus[███1h███ ]"]
     assert lines(opus, 160)[1:] == [], "a wide screen has room for it"
-    assert lines(account(ALICE, reason="fine"))[1:] == [], "an active one needs no reason"
+    assert lines(account(ALICE, status_reason="fine"))[1:] == [], "an active one needs no reason"
 
 
 def test_unknown_is_a_grey_dash() -> None:
-    one = AccountRow(ALICE, status="active", bars=(QuotaBar("5h", "Ses"), QuotaBar("7d", "Wk")))
+    one = bare_account(ALICE, status="active", bars=(QuotaBar("5h", "Ses"), QuotaBar("7d", "Wk")))
     assert "Ses[      —      ]" in lines(one)[0]
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from teamclaude.deck.view.capacity_page import capacity_lines
+from teamclaude.snapshot import CapacityView
+from teamclaude.typed_json import from_json
 
 
 def account(name: str, **fields: Any) -> dict[str, Any]:
@@ -20,8 +22,8 @@ def account(name: str, **fields: Any) -> dict[str, Any]:
     }
 
 
-def capacity(*accounts: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    return {
+def capacity(*accounts: dict[str, Any], **fields: Any) -> CapacityView:
+    shown = {
         "verdict": "green",
         "headroom": 9,
         "liveAccounts": 3,
@@ -33,6 +35,7 @@ def capacity(*accounts: dict[str, Any], **fields: Any) -> dict[str, Any]:
         "lastResort": None,
         **fields,
     }
+    return from_json(CapacityView, shown)
 
 
 def test_green() -> None:

@@ -13,6 +13,7 @@ from teamclaude.deck.text.spans import line, line_width, plain_text
 from teamclaude.deck.view.frame import Frame, render_frame, render_lines
 from teamclaude.deck.view.node_rows import node_row
 from teamclaude.deck.view.ui_state import FrameOptions, Page
+from teamclaude.snapshot import SystemView
 from tests.deck.example_model import ACTIVITY, ALICE, NODES, example_model, node
 
 pytestmark = pytest.mark.usefixtures("utc")  # clock times are local
@@ -100,7 +101,7 @@ def test_selection_goes_in_the_order_shown() -> None:
     alice = [f"account:{ALICE}", "node:55ee"]
     bob = ["account:bob@example.com", "node:77aa", "node:66ff"]
     others = ["account:carol", "account:paid", "node:88bb"]
-    assert list(order) == [*tree, *alice, *bob, *others, *(f"activity:{row.id}" for row in ACTIVITY)]
+    assert list(order) == [*tree, *alice, *bob, *others, *(f"activity:{row.request.id}" for row in ACTIVITY)]
 
 
 def test_scrolling_moves_the_body_and_leaves_the_footer() -> None:
@@ -182,7 +183,7 @@ def test_eight_issues_are_shown_and_i_shows_them_all() -> None:
 
 
 def test_an_empty_deck_says_what_to_do() -> None:
-    reachable = replace(EMPTY, proxy=ProxyInfo("0.1.0", 3456))
+    reachable = replace(EMPTY, proxy=ProxyInfo(SystemView("0.1.0", port=3456)))
     page = "\n".join(text(show(model=reachable)))
     assert "none yet: a adds one" in page
     assert "teamclaude run" in page
@@ -201,7 +202,7 @@ def test_an_empty_deck_says_what_to_do() -> None:
     [
         ("rounding tests", ["node:11aa", "node:22bb", "node:33cc"]),
         ("ENG-9", [f"{'account'}:bob@example.com", "node:66ff"]),
-        ("LOGIN REDIRECT", [f"account:{ALICE}", "node:55ee", f"activity:{ACTIVITY[0].id}"]),
+        ("LOGIN REDIRECT", [f"account:{ALICE}", "node:55ee", f"activity:{ACTIVITY[0].request.id}"]),
         ("block", ["node:11aa", "node:44dd"]),
         ("auth_failed", ["account:paid"]),
         ("88bb", ["node:88bb"]),

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from teamclaude.deck.model.model import DeckModel, NodeCounts, PoolCapacity, ProxyInfo, Totals
+from teamclaude.deck.model.model import DeckModel, NodeCounts, ProxyInfo, Totals
 from teamclaude.deck.text.spans import line_width, plain_text
 from teamclaude.deck.view.header import header_lines
+from teamclaude.snapshot import CapacityView, SystemView
 from tests.deck.example_model import example_model
 
 
@@ -20,6 +21,11 @@ def head(room: int = 80, **fields: Any) -> list[str]:
 def top(**fields: Any) -> DeckModel:
     model = example_model()
     return replace(model, totals=replace(model.totals, **fields))
+
+
+def proxy(**fields: Any) -> DeckModel:
+    model = example_model()
+    return replace(model, proxy=replace(model.proxy, **fields))
 
 
 def test_eighty_columns() -> None:
@@ -54,8 +60,8 @@ def test_no_line_is_wider_than_the_screen_and_what_matters_is_on_it(room: int) -
 @pytest.mark.parametrize(
     ("header", "shown"),
     [
-        (ProxyInfo("1", 3456, reachable=False), "TeamClaude 1  :3456  ▼ unreachable"),
-        (ProxyInfo("1", 3456, draining=True), "TeamClaude 1  :3456  ▲ up  draining"),
+        (ProxyInfo(SystemView("1", port=3456), reachable=False), "TeamClaude 1  :3456  ▼ unreachable"),
+        (ProxyInfo(SystemView("1", port=3456, draining=True)), "TeamClaude 1  :3456  ▲ up  draining"),
         (ProxyInfo(reachable=False), "TeamClaude  ▼ unreachable"),
     ],
 )
@@ -78,12 +84,14 @@ def test_unknown_gauges_are_left_out() -> None:
 
 
 def test_problems_are_shown_only_when_there_are_any() -> None:
-    calm = "\n".join(plain_text(of) for of in header_lines(top(throttled=0, need_login=0, waiting=0), 80))
+    calm = "\n".join(plain_text(of) for of in header_lines(top(throttled=0, need_login=0), 80))
     assert "throttled" not in calm
     assert "login" not in calm
     assert "waiting" not in calm
     assert "held" not in calm
-    assert "3 waiting" in "\n".join(plain_text(of) for of in header_lines(top(waiting=3), 80))
+    assert "3 waiting" in "\n".join(
+        plain_text(of) for of in header_lines(proxy(system=SystemView(waiting=3)), 80)
+    )
 
 
 def test_an_empty_model_shows_unknown() -> None:
@@ -96,7 +104,7 @@ def test_an_empty_model_shows_unknown() -> None:
 
 @pytest.mark.parametrize(("verdict", "style"), [("green", "good"), ("yellow", "warn"), ("red", "bad")])
 def test_the_verdict_has_its_colour(verdict: str, style: str) -> None:
-    lines = header_lines(top(capacity=PoolCapacity(verdict, 0, 0, 3)), 80)
+    lines = header_lines(proxy(capacity=CapacityView(verdict, 0, 0, total=3)), 80)
     (word,) = [span for of in lines for span in of if span.text == verdict.upper()]
     assert style in word.style
 

@@ -16,6 +16,7 @@ from teamclaude.deck.view.node_rows import (
     node_columns,
     node_row,
 )
+from teamclaude.snapshot import UsageView
 from tests.deck.example_model import NODES, node, tally
 
 WIDTHS = [40, 47, 60, 80, 100, 120, 160, 200, 300]
@@ -104,7 +105,7 @@ def test_a_cost_by_the_price_of_another_version_is_marked() -> None:
     assert row(usage=UsageSum(5000, 1.0, 4000, 1, estimated=True)).split()[-1] == "~$1.00+"
     assert row(usage=UsageSum(5000, None, 5000, 1)).split()[-1] == "—"
     assert sum_usage([UsageSum(1, 1.0), UsageSum(1, 1.0, 0, 1, estimated=True)]).estimated
-    assert usage_of({"tokens": 5, "cost": 1.0, "costEstimated": True}).estimated
+    assert usage_of(UsageView(tokens=5, cost=1.0, cost_estimated=True), 1).estimated
 
 
 def test_narrow_screens_give_up_columns_one_by_one() -> None:
