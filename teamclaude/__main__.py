@@ -1,12 +1,22 @@
-"""Run the `teamclaude` command: `python -m teamclaude`."""
+"""Entry point of `python -m teamclaude` and of the `teamclaude` command.
 
-# Without annotations and f-strings: an older Python has to read this far to be told.
+This file and `teamclaude/__init__.py` compile on Python 3.6, which has no `annotations` in `__future__`:
+an old interpreter prints one line instead of a SyntaxError.
+"""
+
 import sys
 
-if sys.version_info < (3, 9):  # noqa: UP036 - this is the check
-    raise SystemExit("teamclaude: needs Python 3.9 or newer, this is %d.%d" % sys.version_info[:2])  # noqa: UP031
 
-from .cli import main
+def main() -> int:
+    """Run the command line, or name the required version and return 2 on an older Python."""
+    if sys.version_info < (3, 9):  # noqa: UP036 - what an older interpreter meets first
+        found = ".".join(str(part) for part in sys.version_info[:3])
+        sys.stderr.write("teamclaude needs Python 3.9 or newer; this is " + found + "\n")
+        return 2
+    from .cli import main as run
+
+    return run()
+
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -1,7 +1,8 @@
-"""Every error of this package, sorted by who is to blame; each knows its HTTP answer.
+"""Every error of this package, sorted by who is to blame; each carries its HTTP answer.
 
-Foreign exceptions (OSError, ssl, json...) are translated into these once, where they enter.
-Texts are for people: one line, says what to do, never contains a credential.
+The sections: the user, the client, the upstream, the accounts, our own limits.  Foreign exceptions
+(OSError, ssl, json...) are translated into these once, where they enter.  Messages are for people: one
+line, with what to do, never a credential.
 """
 
 from __future__ import annotations
@@ -44,21 +45,32 @@ __all__ = [
 
 
 class TeamClaudeError(Exception):
-    """Base of all errors a user or client can meet."""
+    """Base of all errors that a user or client can meet.
+
+    `status` and `kind` are the answer's HTTP status and the `type` in its JSON error.
+    """
 
     status = 500
     kind = "api_error"
+    retry_after: Optional[int] = None
+    """Seconds sent as Retry-After; None: the header is left out."""
+    client_may_retry = True
+    """False sends `x-should-retry: false`: Claude Code then does not retry."""
 
     def headers(self) -> Sequence[tuple[str, str]]:
-        """Extra headers of the HTTP answer."""
-        return ()
+        """Return the extra headers of the HTTP answer."""
+        out = [] if self.retry_after is None else [("Retry-After", str(self.retry_after))]
+        # Claude Code waits for up to 60 s and stops at once for more: send the true time and say so.
+        if not self.client_may_retry or (self.retry_after or 0) > 60:
+            out.append(("x-should-retry", "false"))
+        return out
 
 
-# --- the person at the keyboard -------------------------------------------------------------
+# --- the user: a command or the config file is wrong --------------------------------------------
 
 
 class UsageError(TeamClaudeError):
-    """A command was called with words it can't take (exit status 2)."""
+    """A command was called with arguments it can't take (exit status 2)."""
 
 
 class ConfigError(TeamClaudeError):
@@ -69,11 +81,11 @@ class SnapshotError(TeamClaudeError):
     """What a proxy answered is no snapshot; names the place of the wrong value."""
 
 
-# --- the client: its request is wrong or not allowed ------------------------------------------
+# --- the client: its request is wrong or not allowed, and no account is used -------------------------
 
 
 class ClientError(TeamClaudeError):
-    """The request can't be served for a reason of its own; no account is touched."""
+    """The request can't be served because of what it is; it is sent to no account."""
 
     status = 400
     kind = "invalid_request_error"
@@ -84,21 +96,29 @@ class BadRequestError(ClientError):
 
 
 class UnauthorizedError(ClientError):
+    """The request has no valid proxy key."""
+
     status = 401
     kind = "authentication_error"
 
 
 class ForbiddenError(ClientError):
+    """The caller may not do this, whatever key it has."""
+
     status = 403
     kind = "permission_error"
 
 
 class NotFoundError(ClientError):
+    """The path names nothing here."""
+
     status = 404
     kind = "not_found_error"
 
 
 class MethodNotAllowedError(ClientError):
+    """The path exists for other methods, which the Allow header lists."""
+
     status = 405
 
     def __init__(self, message: str, allow: Sequence[str]) -> None:
@@ -106,6 +126,7 @@ class MethodNotAllowedError(ClientError):
         self.allow = tuple(allow)
 
     def headers(self) -> Sequence[tuple[str, str]]:
+        """Return the Allow header (RFC 9110, 15.5.6)."""
         return (("Allow", ", ".join(self.allow)),)
 
 
@@ -116,6 +137,8 @@ class RequestTimeoutError(ClientError):
 
 
 class BodyTooLargeError(ClientError):
+    """The request's body is over proxy.maxBodyMiB."""
+
     status = 413
     kind = "request_too_large"
 
@@ -127,34 +150,38 @@ class MisdirectedRequestError(ClientError):
 
 
 class HeadTooLargeError(ClientError):
+    """The request's head is over the limits for lines and fields."""
+
     status = 431
 
 
 class NotSupportedError(ClientError):
+    """Valid HTTP that this server does not implement."""
+
     status = 501
 
 
 class ClientGoneError(ClientError):
-    """The client closed its connection: nobody's failure, nothing to answer."""
+    """The client closed its connection: nobody's failure, and nothing can be answered."""
 
     status = 499
 
 
-# --- the upstream: an outage, never an account's fault -----------------------------------------
+# --- the upstream: an outage, never an account's fault ------------------------------------------
 
 
 class UpstreamError(TeamClaudeError):
+    """Base of the failures between us and the API."""
+
     status = 502
 
 
 class ConnectFailedError(UpstreamError):
-    """No connection: refused, DNS, TLS or timed out before a byte was sent."""
+    """No connection: refused, DNS, TLS, or timed out before a byte was sent."""
 
     status = 503
     kind = "overloaded_error"
-
-    def headers(self) -> Sequence[tuple[str, str]]:
-        return (("Retry-After", "5"),)
+    retry_after = 5
 
 
 class UpstreamOutageError(UpstreamError):
@@ -162,9 +189,7 @@ class UpstreamOutageError(UpstreamError):
 
     status = 503
     kind = "overloaded_error"
-
-    def headers(self) -> Sequence[tuple[str, str]]:
-        return (("Retry-After", "5"),)
+    retry_after = 5
 
 
 class UpstreamLostError(UpstreamError):
@@ -172,51 +197,49 @@ class UpstreamLostError(UpstreamError):
 
 
 class UpstreamTimeoutError(UpstreamLostError):
-    """No answer began within its time: the request may be running, and billed, so it is not sent again."""
+    """No answer began in time: the request may be running, and billed, so it is not sent again."""
 
 
 class UpstreamProtocolError(UpstreamLostError):
-    """The upstream's bytes are not HTTP we accept."""
+    """The upstream's bytes are not HTTP that we accept."""
 
 
-# --- the accounts and the pool -----------------------------------------------------------------
+# --- the accounts: their logins and quotas ------------------------------------------------------
 
 
 class AccountError(TeamClaudeError):
-    """Every account refused; a client's own retry would not help."""
+    """Every account refused the request; a retry by the client would not help."""
 
     status = 502
-
-    def headers(self) -> Sequence[tuple[str, str]]:
-        return (("x-should-retry", "false"),)
+    client_may_retry = False
 
 
 class LoginRefusedError(TeamClaudeError):
-    """The authorization server knows the login no more: only a person can help, by logging in again."""
+    """The authorization server refused the login: only logging in again helps."""
 
     status = 502
     kind = "authentication_error"
 
 
 class TokenEndpointUnavailableError(TeamClaudeError):
-    """The authorization server gave no usable answer: later perhaps; nothing is wrong with the login.
+    """The authorization server gave no usable answer: try later; nothing is wrong with the login.
 
-    `retry_after`: seconds it asked for, None when it did not.  `may_be_spent`: the request reached it
-    and the answer was lost, so a single-use token that was sent may be worth nothing now; False when
-    it certainly did not reach it or was turned away.
+    `pause_sec`: seconds it asked for, None when it did not.  `may_be_spent`: the request reached it
+    and the answer was lost, so a single-use token that was sent may be worthless now; False when the
+    request certainly did not reach it or was turned away.
     """
 
     status = 503
     kind = "overloaded_error"
 
-    def __init__(self, message: str, *, retry_after: Optional[float] = None, may_be_spent: bool) -> None:
+    def __init__(self, message: str, *, pause_sec: Optional[float] = None, may_be_spent: bool) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.pause_sec = pause_sec
         self.may_be_spent = may_be_spent
 
 
 class NoAccountAvailableError(TeamClaudeError):
-    """No account was usable within the budget: the honest 429."""
+    """No account became usable within the hold budget: 429 with the true waiting time."""
 
     status = 429
     kind = "rate_limit_error"
@@ -225,24 +248,20 @@ class NoAccountAvailableError(TeamClaudeError):
         super().__init__(message)
         self.retry_after = retry_after
 
-    def headers(self) -> Sequence[tuple[str, str]]:
-        # Claude Code sleeps through values up to 60 s and stops at once above: the truth decides.
-        out = [("Retry-After", str(self.retry_after))]
-        if self.retry_after > 60:
-            out.append(("x-should-retry", "false"))
-        return out
+
+# --- our own limits: nobody's fault ---------------------------------------------------------------
 
 
 class WaitQueueFullError(TeamClaudeError):
+    """proxy.maxHeld requests wait for an account already."""
+
     status = 503
     kind = "overloaded_error"
-
-    def headers(self) -> Sequence[tuple[str, str]]:
-        return (("Retry-After", "5"),)
+    retry_after = 5
 
 
 class OverloadedError(TeamClaudeError):
-    """Something of ours is used up for the moment (memory, descriptors, connections): ask again."""
+    """We are out of memory for bodies, file descriptors or connections for the moment."""
 
     status = 503
     kind = "overloaded_error"
@@ -251,17 +270,12 @@ class OverloadedError(TeamClaudeError):
         super().__init__(message)
         self.retry_after = retry_after
 
-    def headers(self) -> Sequence[tuple[str, str]]:
-        return (("Retry-After", str(self.retry_after)),)
-
 
 class DiskFullError(TeamClaudeError):
-    """An upload that is kept on disk does not fit there; a person has to make room."""
+    """An upload that is spooled to disk does not fit; a person has to free space."""
 
     status = 507
-
-    def headers(self) -> Sequence[tuple[str, str]]:
-        return (("x-should-retry", "false"),)
+    client_may_retry = False
 
 
 class DrainingError(TeamClaudeError):
@@ -269,6 +283,4 @@ class DrainingError(TeamClaudeError):
 
     status = 503
     kind = "overloaded_error"
-
-    def headers(self) -> Sequence[tuple[str, str]]:
-        return (("Retry-After", "1"),)
+    retry_after = 1

@@ -216,8 +216,9 @@ def test_every_module_imports_here() -> None:
 
 
 def test_every_module_with_code_postpones_annotations() -> None:
-    # On 3.9 `int | None` in a signature is an error at import without it.
-    texts = {name_of(path): path.read_text("utf-8") for path in SOURCES}
+    # On 3.9 `int | None` in a signature is an error at import without it.  __main__ compiles on 3.6, which
+    # has no such import, and says which version is needed.
+    texts = {name_of(path): path.read_text("utf-8") for path in SOURCES if path.name != "__main__.py"}
     assert [
         name
         for name, text in texts.items()

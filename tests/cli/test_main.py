@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 from teamclaude import __version__
+from teamclaude.__main__ import main as program
 from teamclaude.cli import command_table, dispatch
 from teamclaude.errors import ConfigError
 
@@ -32,6 +35,40 @@ def test_version(cli: Callable[..., Any]) -> None:
 
 def test_module_and_console_script_are_the_same_door() -> None:
     assert python("-m", "teamclaude", "--version").stdout == f"teamclaude {__version__}\n"
+
+
+@pytest.mark.parametrize("name", ["__init__", "__main__"])
+def test_what_an_old_python_reads_first_compiles_there(name: str) -> None:
+    source = (ROOT / "teamclaude" / f"{name}.py").read_text("utf-8")
+    tree = ast.parse(source, feature_version=(3, 6))
+    assert "__future__" not in {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+
+
+def test_an_old_python_gets_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 8, 18, "final", 0))
+    assert program() == 2
+    assert capsys.readouterr() == ("", "teamclaude needs Python 3.9 or newer; this is 3.8.18\n")
+
+
+@pytest.mark.parametrize("version", ["3.6", "3.7", "3.8"])
+def test_a_real_old_python_gets_one_line(version: str) -> None:
+    home = Path(os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv")))
+    found = sorted((home / "versions").glob(f"{version}.*/bin/python")) or shutil.which(f"python{version}")
+    if not found:
+        pytest.skip(f"no Python {version} here")
+    old = found if isinstance(found, str) else str(found[-1])
+    ended = subprocess.run(
+        [old, "-m", "teamclaude", "status"],
+        cwd=ROOT,
+        capture_output=True,
+        timeout=30,
+    )
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    line = ended.stderr.decode()
+    assert line.startswith(f"teamclaude needs Python 3.9 or newer; this is {version}.")
+    assert line.count("\n") == 1
 
 
 def test_version_loads_neither_argparse_nor_sockets_nor_json() -> None:
@@ -156,9 +193,12 @@ def test_a_closed_pipe_is_silent(words: list[str]) -> None:
 
 def test_a_terminal_without_unicode_gets_question_marks() -> None:
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
-    code = "from teamclaude.cli import dispatch\nimport sys\n" + (
-        "dispatch._dispatch = lambda words: print('\\U0001f7e2 GREEN') or 0\nsys.exit(dispatch.run_guarded([]))"
-    )
+    code = """
+import sys
+from teamclaude.cli import dispatch
+dispatch._dispatch = lambda words: print('\\U0001f7e2 GREEN') or 0
+sys.exit(dispatch.run_guarded([]))
+"""
     ended = python("-c", code, env=env)
     assert (ended.returncode, ended.stdout) == (0, "? GREEN\n")
 

@@ -139,7 +139,7 @@ def clamped_retry_after() -> Patches:
 
     def clamped(*args: Any) -> Any:
         error = refusal(*args)
-        if hasattr(error, "retry_after"):
+        if error.retry_after is not None:
             error.retry_after = min(error.retry_after, 60)
         return error
 

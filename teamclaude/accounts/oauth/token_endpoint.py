@@ -228,11 +228,11 @@ def _error_for_status(
     if status == 429:
         hint = "; if that lasts, it may not like our User-Agent: set oauth.userAgent in the config file"
         return TokenEndpointUnavailableError(
-            f"the {what} takes no requests now ({said}){hint}", retry_after=wait, may_be_spent=False
+            f"the {what} takes no requests now ({said}){hint}", pause_sec=wait, may_be_spent=False
         )
     # Behind a gateway's 5xx the server may have processed the request.
     return TokenEndpointUnavailableError(
-        f"the {what} failed ({said})", retry_after=wait, may_be_spent=status >= 500
+        f"the {what} failed ({said})", pause_sec=wait, may_be_spent=status >= 500
     )
 
 

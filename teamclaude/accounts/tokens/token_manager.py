@@ -275,7 +275,7 @@ class TokenManager:
             tokens.record_login_refused(str(error))
             return f"re-login needed: {error}", False
         except TokenEndpointUnavailableError as error:
-            is_new = tokens.record_failure(self._clock(), str(error), error.retry_after)
+            is_new = tokens.record_failure(self._clock(), str(error), error.pause_sec)
             return (f"its token can't be renewed now: {error}" if is_new else ""), False
         except TeamClaudeError as error:
             is_new = tokens.record_failure(self._clock(), str(error))
