@@ -201,10 +201,3 @@ sys.exit(dispatch.run_guarded([]))
 """
     ended = python("-c", code, env=env)
     assert (ended.returncode, ended.stdout) == (0, "? GREEN\n")
-
-
-def test_an_older_python_is_told_in_one_line() -> None:
-    pretended = "import runpy, sys; sys.version_info = (3, 8)"
-    ended = python("-c", f"{pretended}; runpy.run_module('teamclaude', run_name='__main__')")
-    assert ended.returncode == 1
-    assert ended.stderr == "teamclaude: needs Python 3.9 or newer, this is 3.8\n"
