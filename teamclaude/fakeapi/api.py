@@ -115,12 +115,12 @@ class FakeApi:
 
     def stop(self) -> None:
         """Close the listener and every connection; return when their exchanges are logged (or after 5 s)."""
-        self.refuse()
-        self.hang_up()
+        self.stop_listening()
+        self.close_connections()
         with self._changed:
             self._changed.wait_for(lambda: not self._connections, timeout=5)
 
-    def hang_up(self) -> None:
+    def close_connections(self) -> None:
         """Close every open connection at once, also during an answer."""
         with self._changed:
             open_now = list(self._connections)
@@ -141,7 +141,7 @@ class FakeApi:
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
-    def refuse(self) -> None:
+    def stop_listening(self) -> None:
         """Close the listener: new connections are refused, open ones continue."""
         listener, self._listener = self._listener, None
         if listener is None:

@@ -144,7 +144,7 @@ def test_sub_agents_run_at_once_under_the_sessions_id(api: FakeApi, run: Any) ->
     thread = threading.Thread(target=lambda: all_counts.append(session.run([turn])))
     thread.start()
     assert api.wait_until(lambda api: api.inflight == 3), "all at once"
-    api.hang_up()
+    api.close_connections()
     thread.join()
     counts = all_counts[0]
     asked = [exchange for exchange in inference(api) if exchange.status]

@@ -1,4 +1,4 @@
-"""A fake API, the real proxy in front of it, and the real client in front of that."""
+"""The environment of an end-to-end test: real client → real proxy → fake API."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Ended(NamedTuple):
 
 
 class ClientEnvironment:
-    """`home` is the client's HOME, empty and thrown away; `program` is the client."""
+    """The chain of one test; `home` is the client's HOME, empty at first; `program` is the client."""
 
     def __init__(self, directory: Path, home: Path, program: Path) -> None:
         self._home, self._program = home, program
@@ -75,7 +75,7 @@ class ClientEnvironment:
 
     @property
     def version(self) -> str:
-        """Of the client."""
+        """The version of the client."""
         return packages.version_of(self._program)
 
     def close(self) -> None:
@@ -87,7 +87,7 @@ class ClientEnvironment:
     # --- the client -------------------------------------------------------------------------
 
     def log_in(self) -> None:
-        """Gives the client a subscription login of its own."""
+        """Give the client a subscription login of its own."""
         file = self._home / ".claude" / ".credentials.json"
         file.parent.mkdir(mode=0o700, exist_ok=True)
         login = {
@@ -101,7 +101,7 @@ class ClientEnvironment:
         file.chmod(0o600)
 
     def start(self, *words: str, stdin: bool = False) -> subprocess.Popen[str]:
-        """`claude -p WORDS` through the proxy."""
+        """Run `claude -p WORDS` through the proxy."""
         logged_in = (self._home / ".claude" / ".credentials.json").exists()
         target = ClientTarget(self.tee.url, KEY)
         env = {**self.environment(), **client_environment(target, self.environment(), logged_in)}
@@ -111,13 +111,13 @@ class ClientEnvironment:
         return end(self.start(*words, stdin=stdin is not None), stdin)
 
     def teamclaude_run(self, *words: str) -> Ended:
-        """`teamclaude run WORDS`, which finds the client on the PATH."""
+        """Run `teamclaude run WORDS`, which finds the client on the PATH."""
         command = [sys.executable, "-m", "teamclaude", "run", "--port", str(self.tee.port), *words]
         env = {**self.environment(), "PYTHONPATH": str(ROOT), "TEAMCLAUDE_CONFIG": str(self.config)}
         return end(_popen(command, self.project, env, False))
 
     def environment(self) -> dict[str, str]:
-        """All that the client gets to see of ours, and no way out of this machine."""
+        """Return the client's environment variables, with no route off this machine."""
         return {
             "PATH": os.pathsep.join([str(self._program.parent), os.environ["PATH"]]),
             "HOME": str(self._home),
@@ -126,26 +126,26 @@ class ClientEnvironment:
             "HTTPS_PROXY": f"http://127.0.0.1:{self.wall.port}",
         }
 
-    # --- what is to be seen afterwards ---------------------------------------------------------
+    # --- observing ------------------------------------------------------------------------------
 
     @property
     def turns(self) -> list[LoggedExchange]:
-        """The inference requests that reached the API, in the order of their arrival."""
+        """The inference requests that reached the API, in order of arrival."""
         turns = (exchange for exchange in self.api.log if exchange.path == "/v1/messages")
         return sorted(turns, key=lambda exchange: exchange.number)
 
     @property
     def bindings(self) -> dict[tuple[str, Optional[str]], dict[str, Any]]:
-        """By session and agent."""
+        """Return the bindings by (session, agent)."""
         return {(b["sid"], b["agent"]): b for b in self.service.snapshot().to_json()["sessionBindings"]}
 
     def assert_quiet(self) -> None:
-        """No client met an error, and nothing was warned of."""
+        """Assert that no client got an error and the proxy warned of nothing."""
         assert [record for record in self.records if record["outcome"] != "served"] == []
         assert self.warnings == []
 
     def assert_passed_on(self, turns: Sequence[LoggedExchange]) -> None:
-        """`turns` are what the client sent: no more, no less, unchanged but for the credential."""
+        """Assert that `turns` are exactly the client's requests, unchanged except for the credential."""
         sent = Counter((_digest(request.body), as_forwarded(request)) for request in self.tee.turns)
         assert Counter((_digest(turn.body), _seen(turn)) for turn in turns) == sent
         for turn in turns:
@@ -156,13 +156,13 @@ class ClientEnvironment:
 
 
 def as_forwarded(request: Sent) -> tuple[tuple[str, str], ...]:
-    """The fields that must reach the API, in their order: all but credentials and framing."""
+    """Return the fields that must reach the API, in order: all but credentials and framing."""
     fields = []
     for name, value in request.headers:
         lower = name.lower()
         if lower == "anthropic-beta":
             value = _with_oauth(value)
-        if lower == "accept-encoding":  # what the usage tap can read of what the clients offer
+        if lower == "accept-encoding":  # the codings of the client that the usage tap can read
             value = ", ".join(each for each in value.split(", ") if each in ("gzip", "deflate"))
         if lower not in _REWRITTEN and not lower.startswith("x-teamclaude-"):
             fields.append((name, value))
@@ -176,7 +176,7 @@ def _with_oauth(betas: str) -> str:
 
 
 def _digest(body: bytes) -> str:
-    """A name for a body that a failing assertion can show."""
+    """Return a short name for a body, for the message of a failing assertion."""
     return f"{len(body)} bytes {hashlib.sha256(body).hexdigest()[:12]}"
 
 
@@ -189,7 +189,7 @@ def _config(upstream: str) -> dict[str, Any]:
         {"name": name, "type": "oauth", "accessToken": f"sk-ant-oat01-FAKE-{name}", "expiresAt": FAR}
         for name in ACCOUNTS
     ]
-    # No exemption: the key must have travelled.
+    # No exemption for the machine's owner: the key must have been sent.
     proxy = {"host": "127.0.0.1", "port": 0, "apiKey": KEY, "trustLoopback": False}
     return {"proxy": proxy, "upstream": upstream, "accounts": accounts}
 
@@ -207,7 +207,7 @@ def _popen(command: list[str], cwd: Path, env: dict[str, str], stdin: bool) -> s
 
 
 def end(child: subprocess.Popen[str], stdin: Optional[str] = None) -> Ended:
-    """Waits for a client; one that takes too long is ended and an error."""
+    """Wait for a client; end one that takes too long, and fail."""
     try:
         out, err = child.communicate(stdin, timeout=CLIENT_SEC)
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""The worlds of the end-to-end tests: the real client before the real proxy before the fake API."""
+"""Fixtures of the end-to-end tests: the client, and the chain client → proxy → fake API."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def program() -> Path:
 
 
 @pytest.fixture
-def world(tmp_path: Path, private_home: Path, program: Path) -> Iterator[ClientEnvironment]:
+def environment(tmp_path: Path, private_home: Path, program: Path) -> Iterator[ClientEnvironment]:
     """The client with the proxy's key in ANTHROPIC_AUTH_TOKEN."""
-    world = ClientEnvironment(tmp_path, private_home, program)
-    yield world
-    world.close()
+    environment = ClientEnvironment(tmp_path, private_home, program)
+    yield environment
+    environment.close()
 
 
 @pytest.fixture(params=["token", "login"])
-def either(request: pytest.FixtureRequest, world: ClientEnvironment) -> ClientEnvironment:
-    """Both ways to enter: the key as a token, and a login of the client's own with the key as a header."""
+def either(request: pytest.FixtureRequest, environment: ClientEnvironment) -> ClientEnvironment:
+    """Run with both ways to send the key: as a token, and as a header beside the client's own login."""
     if request.param == "login":
-        world.log_in()
-    return world
+        environment.log_in()
+    return environment

@@ -1,4 +1,4 @@
-"""The real client and the real SDK: installed from their registries into a cache that outlives the tests."""
+"""Install the real client and the real SDK from their registries into a cache that is kept."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ INSTALL_SEC = 600.0
 
 
 class NotInstalledError(Exception):
-    """A package could not be had; the text is what the registry's client said."""
+    """A package could not be installed; the text is the message of the registry's client."""
 
 
 def claude_versions() -> tuple[str, ...]:
-    """The versions to try, best first; TEAMCLAUDE_E2E_CLAUDE names another."""
+    """Return the versions to try, best first; TEAMCLAUDE_E2E_CLAUDE names another."""
     wanted = ENVIRONMENT.get("TEAMCLAUDE_E2E_CLAUDE")
     return (wanted,) if wanted else CLAUDE_VERSIONS
 
 
 def claude() -> Path:
-    """The program `claude`; raises NotInstalled."""
+    """Return the program `claude`; raise NotInstalledError."""
     refusals = []
     for version in claude_versions():
         try:
@@ -42,7 +42,7 @@ def claude() -> Path:
 
 
 def version_of(program: Path) -> str:
-    """The version of a program that `claude` returned."""
+    """Return the version of a program that `claude` returned."""
     return program.parents[2].name.partition("-")[2]
 
 
@@ -64,13 +64,13 @@ def _claude(version: str) -> Path:
 
 
 def python_with(requirement: str) -> Path:
-    """An interpreter in a virtual environment that has `requirement`; raises NotInstalled."""
+    """Return an interpreter of a virtual environment with `requirement`; raise NotInstalledError."""
     tag = f"{sys.implementation.name}{sys.version_info[0]}.{sys.version_info[1]}"
     directory = CACHE / f"{requirement.translate(str.maketrans('=<>,', '----'))}-{tag}"
     python = directory / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not (directory / ".ready").exists():
         shutil.rmtree(directory, ignore_errors=True)
-        # Not renamed when it is done: a virtual environment knows its own path.
+        # Installed in place: a virtual environment contains its own path and cannot be renamed.
         _run(sys.executable, "-m", "venv", str(directory))
         _run(str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install", requirement)
         (directory / ".ready").touch()
@@ -78,7 +78,7 @@ def python_with(requirement: str) -> Path:
 
 
 def _empty(directory: Path) -> Path:
-    """An empty directory to install into, beside where it will stand."""
+    """Return an empty directory to install into, beside the final one."""
     part = directory.with_name(f"{directory.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Two listeners on loopback: one passes a client's bytes on and keeps a copy, one lets nothing out."""
+"""Two loopback listeners: one copies a client's bytes to the proxy, the other refuses outgoing traffic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["BlockingProxy", "Sent", "Tee"]
 
 
 class Sent(NamedTuple):
-    """One request as the client wrote it."""
+    """One request as the client sent it."""
 
     method: str
     target: str
@@ -24,18 +24,18 @@ class Sent(NamedTuple):
         return self.target.partition("?")[0]
 
     def header(self, name: str) -> Optional[str]:
-        """The first value of a field, whatever its case."""
+        """Return the first value of a field, whatever its case."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
 
 class _Loopback:
-    """A listener whose connections are served by a thread each."""
+    """A listener with one thread per connection."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = int(self._listener.getsockname()[1])
-        self._lock = threading.Lock()  # guards what subclasses collect
+        self._lock = threading.Lock()  # guards the lists of subclasses
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class _Loopback:
 
 
 class Tee(_Loopback):
-    """Stands before the proxy at `port_behind`; `sent` is what the clients wrote, byte for byte."""
+    """Forwards to the proxy at `port_behind`; `sent` is what the clients sent, byte for byte."""
 
     def __init__(self, port_behind: int) -> None:
         self._behind = port_behind
@@ -69,14 +69,14 @@ class Tee(_Loopback):
 
     @property
     def sent(self) -> list[Sent]:
-        """All whole requests, connection by connection."""
+        """All complete requests, connection by connection."""
         with self._lock:
             copies = [bytes(written) for written in self._written]
         return [request for copy in copies for request in _requests(copy)]
 
     @property
     def turns(self) -> list[Sent]:
-        """Those for inference."""
+        """The inference requests."""
         return [request for request in self.sent if request.path == "/v1/messages"]
 
     def _serve(self, sock: socket.socket) -> None:
@@ -105,7 +105,7 @@ class Tee(_Loopback):
 
 
 class BlockingProxy(_Loopback):
-    """What HTTPS_PROXY points to: every way out ends here; `asked` names the hosts."""
+    """The target of HTTPS_PROXY: every outgoing connection ends here; `asked` names the hosts."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -121,7 +121,7 @@ class BlockingProxy(_Loopback):
 
 
 def _requests(data: bytes) -> Iterator[Sent]:
-    """The client never chunks a request (measured): every body has a length."""
+    """Split a connection into requests; the client never sends chunked ones (measured)."""
     while data:
         head, blank, rest = data.partition(b"\r\n\r\n")
         if not blank:

@@ -1,4 +1,4 @@
-"""Claude Code itself through the proxy: turns, tools, conversations that go on, crowds, and a full window."""
+"""Claude Code through the proxy: turns, tools, continued conversations, many at once, a full window."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ BIG = 2_000_000
 
 
 def tool(name: str, **given: Any) -> dict[str, Any]:
-    """A content block that makes the client use a tool."""
+    """Return a content block that makes the client use a tool."""
     return {"type": "tool_use", "id": f"toolu_{uuid.uuid4().hex[:20]}", "name": name, "input": given}
 
 
 def said(ended: Ended) -> str:
-    """What the client answered; it must have met no error."""
+    """Return what the client printed; assert that it met no error."""
     assert ended.status == 0, ended
     assert ended.answer["is_error"] is False, ended
     return str(ended.answer["result"])
 
 
 def tool_results(body: bytes) -> list[str]:
-    """The texts of the tool results in a request body."""
+    """Return the texts of the tool results in a request body."""
     messages = json.loads(body)["messages"]
     blocks = [block for m in messages if isinstance(m["content"], list) for block in m["content"]]
     return [json.dumps(block["content"]) for block in blocks if block["type"] == "tool_result"]
 
 
 def names(word: str) -> Callable[[RequestView], bool]:
-    """The condition that a request's body contains `word`."""
+    """Return the condition that a request's body contains `word`."""
     return lambda asked: word.encode() in asked.body
 
 
@@ -55,14 +55,14 @@ def test_one_turn(either: ClientEnvironment) -> None:
     either.assert_quiet()
 
 
-def test_a_login_of_the_clients_own_reaches_only_the_proxy(world: ClientEnvironment) -> None:
-    world.log_in()
-    said(world.claude("hello"))
-    (sent,) = world.tee.turns
+def test_a_login_of_the_clients_own_reaches_only_the_proxy(environment: ClientEnvironment) -> None:
+    environment.log_in()
+    said(environment.claude("hello"))
+    (sent,) = environment.tee.turns
     assert sent.header("authorization") == f"Bearer {CLIENT_TOKEN}"
-    (turn,) = world.turns
+    (turn,) = environment.turns
     assert CLIENT_TOKEN not in str(turn.headers)
-    # The client still takes itself for a subscriber's: it asks for the long prompt cache.
+    # The client still acts as for a subscription: it asks for the one-hour prompt cache.
     assert b'"ttl":"1h"' in turn.body
 
 
@@ -90,17 +90,17 @@ def test_a_turn_with_tools(either: ClientEnvironment) -> None:
 RISKY = "python3 -c 'import os; os.mkdir(\"made\")'"
 
 
-def in_auto_mode(world: ClientEnvironment, verdict: Optional[str]) -> Ended:
-    """A turn in which the client wants one tool use checked by the API, which says `verdict`, or nothing."""
-    if world.version == "2.1.112":
+def in_auto_mode(environment: ClientEnvironment, verdict: Optional[str]) -> Ended:
+    """Run a turn in which the API checks one tool use with `verdict` (None: it reports nothing)."""
+    if environment.version == "2.1.112":
         pytest.skip("2.1.112 has no auto mode")
-    world.api.endpoints.safeguard_verdict = verdict
-    world.api.script.reply_with([tool("Bash", command=RISKY, description="make a folder")], "Done.")
-    ended = world.claude("make a folder", "--permission-mode", "auto")
-    first = json.loads(world.turns[0].body)
+    environment.api.endpoints.safeguard_verdict = verdict
+    environment.api.script.reply_with([tool("Bash", command=RISKY, description="make a folder")], "Done.")
+    ended = environment.claude("make a folder", "--permission-mode", "auto")
+    first = json.loads(environment.turns[0].body)
     assert [each["type"] for each in first["safeguards"]] == ["dangerous_tool_use"]
-    assert "dangerous-tool-use-2026-09-03" in (world.turns[0].header("anthropic-beta") or "")
-    world.assert_passed_on(world.turns)
+    assert "dangerous-tool-use-2026-09-03" in (environment.turns[0].header("anthropic-beta") or "")
+    environment.assert_passed_on(environment.turns)
     return ended
 
 
@@ -118,8 +118,8 @@ def test_in_auto_mode_a_tool_use_that_the_api_flags_does_not_run(either: ClientE
     assert not (either.project / "made").exists()
 
 
-def test_in_auto_mode_nothing_runs_where_the_verdict_does_not_come_through(either: ClientEnvironment) -> None:
-    """What a proxy does that drops it: the check above can fail."""
+def test_in_auto_mode_nothing_runs_without_a_verdict(either: ClientEnvironment) -> None:
+    """Shows that the checks above can fail: a proxy that drops the verdict has this effect."""
     ended = in_auto_mode(either, None)
     assert "safety check" in ended.err
     assert "127.0.0.1" in ended.err
@@ -127,7 +127,7 @@ def test_in_auto_mode_nothing_runs_where_the_verdict_does_not_come_through(eithe
     assert not (either.project / "made").exists()
 
 
-def test_a_conversation_goes_on_where_its_cache_is(either: ClientEnvironment) -> None:
+def test_a_conversation_continues_where_its_cache_is(either: ClientEnvironment) -> None:
     either.api.script.reply_with("One.", "Two.", "Three.")
     first = either.claude("first")
     session = first.answer["session_id"]
@@ -173,7 +173,7 @@ def test_a_sub_agent_is_bound_by_itself_beside_its_parent(either: ClientEnvironm
     either.assert_quiet()
 
 
-def test_a_crowd(either: ClientEnvironment) -> None:
+def test_many_clients_at_once(either: ClientEnvironment) -> None:
     for number in range(CROWD):
         either.api.script.reply_with(f"Hello {number}.", when=names(f"caller {number}"))
     children = [either.start(f"I am caller {number}") for number in range(CROWD)]
@@ -190,7 +190,7 @@ def test_a_prompt_of_two_megabytes(either: ClientEnvironment) -> None:
     line = "All work and no play makes a dull prompt. «äöü»\n"
     ended = either.claude(stdin=line * (BIG // len(line.encode())))
     said(ended)
-    # 2.1.112 goes on to make the conversation shorter.
+    # 2.1.112 then compacts the conversation.
     assert len([turn for turn in either.turns if turn.size > BIG]) == 1
     either.assert_passed_on(either.turns)
     either.assert_quiet()

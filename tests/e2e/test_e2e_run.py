@@ -20,16 +20,16 @@ def test_run(either: ClientEnvironment) -> None:
     either.assert_quiet()
 
 
-def test_the_account_that_is_named_serves_it(world: ClientEnvironment) -> None:
+def test_the_account_that_is_named_serves_it(environment: ClientEnvironment) -> None:
     for name in ("carol", "bob"):
-        assert world.teamclaude_run("--account", name, "-p", "hello").status == 0
-    assert [turn.account for turn in world.turns] == ["carol", "bob"]
+        assert environment.teamclaude_run("--account", name, "-p", "hello").status == 0
+    assert [turn.account for turn in environment.turns] == ["carol", "bob"]
 
 
-def test_the_exit_status_is_the_clients(world: ClientEnvironment) -> None:
+def test_the_exit_status_is_the_clients(environment: ClientEnvironment) -> None:
     words = "prompt is too long: 2000000 tokens > 1000000 maximum"
-    world.api.script.always(Fault.status(400, words))
-    ended = world.teamclaude_run("-p", "hello")
+    environment.api.script.always(Fault.status(400, words))
+    ended = environment.teamclaude_run("-p", "hello")
     assert ended.status == 1
     assert "rompt is too long" in ended.out
-    assert [turn.status for turn in world.turns] == [400, 400], "two accounts say the same"
+    assert [turn.status for turn in environment.turns] == [400, 400], "two accounts say the same"

@@ -1,4 +1,4 @@
-"""The `anthropic` Python SDK through the proxy, which knows it by its key alone."""
+"""The `anthropic` Python SDK through the proxy, which identifies it by its key alone."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SDK_SEC = 60.0
 
 @pytest.fixture
 def plain(tmp_path: Path, private_home: Path) -> Iterator[ClientEnvironment]:
-    """A world without Claude Code."""
-    world = ClientEnvironment(tmp_path, private_home, Path("no client"))
-    yield world
-    world.close()
+    """An environment without Claude Code."""
+    environment = ClientEnvironment(tmp_path, private_home, Path("no client"))
+    yield environment
+    environment.close()
 
 
 # The 0.x series sends the key as X-Api-Key, 2.x as a bearer token.
@@ -50,7 +50,7 @@ def test_the_calls_of_a_program(plain: ClientEnvironment, requirement: str, fiel
     assert found["stop_reason"] == "end_turn"
     assert found["counted"] > 0
     assert "claude-opus-4-8" in found["models"]
-    # The API's own words, not ours.
+    # The API's own message, not the proxy's.
     assert found["refusal"] == "messages: at least one message is required"
 
     assert [(turn.path, turn.status) for turn in plain.api.log] == [

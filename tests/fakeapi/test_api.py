@@ -298,7 +298,7 @@ def test_a_client_that_leaves_is_noticed_at_once_and_pays_for_what_it_got(api: F
 
 
 def test_refused_connections_and_back_again(api: FakeApi, ask: Any) -> None:
-    api.refuse()
+    api.stop_listening()
     with pytest.raises(ConnectionRefusedError):
         ask()
     api.listen()

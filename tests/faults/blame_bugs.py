@@ -1,4 +1,4 @@
-"""Deliberate bugs about whose fault a refusal is, where a request goes next, and what counts as an end."""
+"""Deliberate bugs in blame: whose fault a refusal is, where a request goes next, what counts as an end."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def refusal_of_one_account_is_relayed() -> Patches:
 
 
 def guilty_account_is_not_sidelined() -> Patches:
-    return [mock.patch.object(router.Router, "sideline", lambda self, lease, words: None)]
+    return [mock.patch.object(router.Router, "sideline", return_value=None)]
 
 
-def page_counts_as_the_api() -> Patches:
-    return [mock.patch.object(forwarder, "is_api_error", lambda head, body: True)]
+def page_counts_as_api_answer() -> Patches:
+    return [mock.patch.object(forwarder, "is_api_error", return_value=True)]
 
 
 def overage_benches_the_account() -> Patches:
@@ -47,60 +47,58 @@ def one_hop_after_a_bare_429() -> Patches:
 
 
 def busy_accounts_are_not_waited_for() -> Patches:
-    return [mock.patch.object(router.WaitLimits, "for_slot_only", lambda self, *most: router.NO_WAIT)]
+    return [mock.patch.object(router.WaitLimits, "for_slot_only", return_value=router.NO_WAIT)]
 
 
-def overload_moves_for_good() -> Patches:
-    beside = RoutingRequest._replace
+def overload_moves_permanently() -> Patches:
+    replace = RoutingRequest._replace
 
-    def settled(self: RoutingRequest, **changes: Any) -> RoutingRequest:
-        return beside(self, **{**changes, "detour": False})
+    def without_detour(self: RoutingRequest, **changes: Any) -> RoutingRequest:
+        return replace(self, **{**changes, "detour": False})
 
     return [
         mock.patch.object(retry, "LARGE_PREFIX_TOKENS", 1 << 60),
-        mock.patch.object(RoutingRequest, "_replace", settled),
+        mock.patch.object(RoutingRequest, "_replace", without_detour),
     ]
 
 
-def trickling_refusals_are_read_to_their_end() -> Patches:
-    keep = transport.Transport.read_kept_body
+def slow_refusals_are_read_to_their_end() -> Patches:
+    read_kept_body = transport.Transport.read_kept_body
 
     def patient(self: Any, answer: Any) -> bytes:
         with mock.patch.object(transport, "KEPT_BODY_SEC", 60.0):
-            return keep(self, answer)
+            return read_kept_body(self, answer)
 
     return [mock.patch.object(transport.Transport, "read_kept_body", patient)]
 
 
 def silence_counts_as_a_lost_connection() -> Patches:
-    class Never(Exception):
+    class NeverRaisedError(Exception):
         pass
 
-    return [mock.patch.object(transport, "UpstreamTimeoutError", Never)]
+    return [mock.patch.object(transport, "UpstreamTimeoutError", NeverRaisedError)]
 
 
-def endless_rests_are_believed() -> Patches:
+def endless_benches_are_accepted() -> Patches:
     return [mock.patch.object(apply_response, "MAX_WINDOW_SEC", 1e12)]
 
 
 def cut_answers_end_with_their_connection() -> Patches:
-    return [mock.patch.object(response_writer.ResponseWriter, "_is_cut", lambda self, tap: False)]
+    return [mock.patch.object(response_writer.ResponseWriter, "_is_cut", return_value=False)]
 
 
 def half_closed_clients_count_as_gone() -> Patches:
-    return [mock.patch.object(socket_wait, "is_peer_socket_open", lambda sock: False)]
+    return [mock.patch.object(socket_wait, "is_peer_socket_open", return_value=False)]
 
 
 def ids_are_forgotten() -> Patches:
-    return [mock.patch.object(routing_request, "_owner", lambda exchange, house: None)]
+    return [mock.patch.object(routing_request, "_owner", return_value=None)]
 
 
-def who_has_no_session_is_one_conversation() -> Patches:
-    make = connection.routing_request_of
-
+def requests_without_session_are_one_conversation() -> Patches:
     def lumped(*args: Any) -> Any:
-        made = make(*args)
-        return made if made.session else made._replace(session="nobody")
+        request = routing_request.routing_request_of(*args)
+        return request if request.session else request._replace(session="nobody")
 
     return [mock.patch.object(connection, "routing_request_of", lumped)]
 

@@ -1,4 +1,4 @@
-"""Deliberate bugs: each function makes one, as patches of the running code; the files stay as they are."""
+"""Deliberate bugs, one per function, as patches of the running code; the table is in `mutations`."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Any
 from unittest import mock
 
 from teamclaude.errors import ClientGoneError, UpstreamLostError
-from teamclaude.proxy import connection as front
+from teamclaude.proxy import connection
 from teamclaude.proxy.forwarding import forwarder, response_writer, router
 from teamclaude.proxy.forwarding.account_targets import AccountTargets
+from teamclaude.proxy.forwarding.no_account_error import no_account_error
 from teamclaude.proxy.http import header_rewrite
-from teamclaude.proxy.http.framing import LAST_CHUNK, BodyKind
-from teamclaude.proxy.messages import response_facts, usage_tap
+from teamclaude.proxy.http.content_coding import Inflater
+from teamclaude.proxy.http.framing import LAST_CHUNK, BodyKind, Framing, request_framing
+from teamclaude.proxy.messages import response_facts
 from teamclaude.proxy.messages.usage_tap import UsageTap
-from teamclaude.proxy.net import client_connection, relay, transport
+from teamclaude.proxy.net import client_connection, transport
 from teamclaude.proxy.net.event_loop import LoopState
-from teamclaude.proxy.net.relay import StreamTask
+from teamclaude.proxy.net.relay import CLIENT_END, EPOLL_READ, EPOLL_WRITE, StreamTask, relay
 from teamclaude.proxy.net.socket_wait import ClientWatch
 from teamclaude.proxy.records import exchange, journal
 from teamclaude.routing import apply_response
@@ -36,19 +38,17 @@ def retry_after_the_first_byte() -> Patches:
 
 
 def slot_leaked_when_the_client_leaves() -> Patches:
-    settle = router.Router.release
+    release = router.Router.release
 
     def leaky(self: Any, *args: Any, **more: Any) -> None:
         if not isinstance(sys.exc_info()[1], ClientGoneError):
-            settle(self, *args, **more)
+            release(self, *args, **more)
 
     return [mock.patch.object(router.Router, "release", leaky)]
 
 
 def truncated_body_looks_complete() -> Patches:
-    relay = response_writer.relay
-
-    def tidy(answer: Any, to: Any, head: bytes, framing: Any, *args: Any) -> None:
+    def completing(answer: Any, to: Any, head: bytes, framing: Any, *args: Any) -> None:
         try:
             relay(answer, to, head, framing, *args)
         except UpstreamLostError:
@@ -56,21 +56,24 @@ def truncated_body_looks_complete() -> Patches:
                 to.send(LAST_CHUNK)
             raise
 
-    return [mock.patch.object(response_writer, "relay", tidy)]
+    return [mock.patch.object(response_writer, "relay", completing)]
 
 
-def departures_go_unnoticed() -> Patches:
-    return [mock.patch.object(client_connection, "ClientWatch", lambda sock: ClientWatch(None))]
+def disconnects_go_unnoticed() -> Patches:
+    def blind(sock: Any) -> ClientWatch:
+        return ClientWatch(None)
+
+    return [mock.patch.object(client_connection, "ClientWatch", blind)]
 
 
 def two_attempts_at_once() -> Patches:
-    once = transport.Transport._send_once
+    send_once = transport.Transport._send_once
 
     def hedged(self: Any, connection: Any, method: str, head: bytes, body: Any) -> Any:
         other = self._pool.open(connection.origin, self._watch)
         other.send(head, body, self._watch)
         try:
-            return (yield from once(self, connection, method, head, body))
+            return (yield from send_once(self, connection, method, head, body))
         finally:
             other.close()
 
@@ -78,21 +81,21 @@ def two_attempts_at_once() -> Patches:
 
 
 def credential_of_another_account() -> Patches:
-    way = AccountTargets.target
+    target = AccountTargets.target
 
     def wrong(self: AccountTargets, key: str) -> Any:
-        found, first = way(self, key), way(self, next(iter(self.names())))
+        found, first = target(self, key), target(self, next(iter(self.names())))
         return found and first and found._replace(credential=first.credential)
 
     return [mock.patch.object(AccountTargets, "target", wrong)]
 
 
 def refused_account_gets_no_rest() -> Patches:
-    return [mock.patch.object(apply_response, "record_429", lambda *args: None)]
+    return [mock.patch.object(apply_response, "record_429", return_value=None)]
 
 
 def hop_to_the_account_that_refused() -> Patches:
-    return [mock.patch.object(forwarder.Forwarder, "_exclude", lambda self, lease, why: None)]
+    return [mock.patch.object(forwarder.Forwarder, "_exclude", return_value=None)]
 
 
 def never_recorded() -> Patches:
@@ -116,8 +119,8 @@ def recorded_twice() -> Patches:
     return [mock.patch.object(journal.Journal, "request_ended", eager)]
 
 
-def waiter_stays_in_line() -> Patches:
-    return [mock.patch.object(router.Router, "_leave_queue", lambda self, waiter: None)]
+def waiter_stays_in_queue() -> Patches:
+    return [mock.patch.object(router.Router, "_leave_queue", return_value=None)]
 
 
 def unbounded_body() -> Patches:
@@ -129,16 +132,14 @@ def unbounded_body() -> Patches:
     return [mock.patch.object(client_connection.ClientConnection, "read_body", any_size)]
 
 
-def unbounded_line() -> Patches:
+def unbounded_queue() -> Patches:
     endless = property(lambda self: 1 << 20, lambda self, value: None)
     return [mock.patch.object(router.Router, "_max_held", endless, create=True)]
 
 
 def clamped_retry_after() -> Patches:
-    refusal = forwarder.no_account_error
-
     def clamped(*args: Any) -> Any:
-        error = refusal(*args)
+        error = no_account_error(*args)
         if error.retry_after is not None:
             error.retry_after = min(error.retry_after, 60)
         return error
@@ -156,19 +157,19 @@ def proxy_key_goes_up() -> Patches:
     return [mock.patch.object(header_rewrite, "_NOT_FORWARDED_PREFIXES", ("proxy-",))]
 
 
-def departure_benches() -> Patches:
-    settle = router.Router.release
+def disconnect_benches() -> Patches:
+    release = router.Router.release
 
     def blaming(self: Any, lease: Any, *args: Any, **more: Any) -> None:
         if isinstance(sys.exc_info()[1], ClientGoneError):
             self.confirm_account_429(lease)
-        settle(self, lease, *args, **more)
+        release(self, lease, *args, **more)
 
     return [mock.patch.object(router.Router, "release", blaming)]
 
 
 def no_hold() -> Patches:
-    return [mock.patch.object(forwarder.Forwarder, "_patience", lambda self: router.NO_WAIT)]
+    return [mock.patch.object(forwarder.Forwarder, "_patience", return_value=router.NO_WAIT)]
 
 
 def no_second_connection() -> Patches:
@@ -180,21 +181,19 @@ def no_second_connection() -> Patches:
 
 
 def silent_shutdown() -> Patches:
-    return [mock.patch.object(router.Router, "drain", lambda self: None)]
+    return [mock.patch.object(router.Router, "drain", return_value=None)]
 
 
-def words_with_secrets() -> Patches:
+def messages_with_secrets() -> Patches:
     return [mock.patch.object(response_facts, "redact_text", lambda text: text)]
 
 
 def malformed_is_forwarded() -> Patches:
-    framing = front.request_framing
-
     def lenient(head: Any) -> Any:
         lengths = [field for field in head.headers if field[0].lower() == "content-length"]
-        return framing(head) if len(lengths) < 2 else header_rewrite.Framing(BodyKind.NONE)
+        return request_framing(head) if len(lengths) < 2 else Framing(BodyKind.NONE)
 
-    return [mock.patch.object(front, "request_framing", lenient)]
+    return [mock.patch.object(connection, "request_framing", lenient)]
 
 
 def connection_stays_registered() -> Patches:
@@ -203,36 +202,36 @@ def connection_stays_registered() -> Patches:
     def register(self: Any, loop_state: LoopState, now: float) -> None:
         self.loop_state = loop_state
         self.last_progress = now
-        loop_state.epoll.register(self.client_fd, relay.EPOLL_WRITE)
+        loop_state.epoll.register(self.client_fd, EPOLL_WRITE)
 
     def switch_direction(self: Any) -> None:
         self._reading = not self._reading
         epoll = self.loop_state.epoll
-        epoll.modify(self.client_fd, relay.CLIENT_END if self._reading else relay.EPOLL_WRITE)
+        epoll.modify(self.client_fd, CLIENT_END if self._reading else EPOLL_WRITE)
         if self._reading:
-            epoll.register(self.upstream_fd, relay.EPOLL_READ)
+            epoll.register(self.upstream_fd, EPOLL_READ)
         else:
             epoll.unregister(self.upstream_fd)
 
     return [
-        mock.patch.object(LoopState, "unwatch", lambda self, connection: None),
+        mock.patch.object(LoopState, "unwatch", return_value=None),
         mock.patch.object(StreamTask, "register", register),
         mock.patch.object(StreamTask, "_switch_direction", switch_direction),
     ]
 
 
-def unforeseen_behind_a_whole_answer() -> Patches:
-    conclude = forwarder.Forwarder._record_outcome
+def unexpected_error_after_a_whole_answer() -> Patches:
+    record_outcome = forwarder.Forwarder._record_outcome
 
-    def stumbling(self: Any, *args: Any) -> bool:
-        conclude(self, *args)
+    def failing(self: Any, *args: Any) -> bool:
+        record_outcome(self, *args)
         raise KeyError("nobody foresaw this")
 
-    return [mock.patch.object(forwarder.Forwarder, "_record_outcome", stumbling)]
+    return [mock.patch.object(forwarder.Forwarder, "_record_outcome", failing)]
 
 
 def gzip_is_not_looked_into() -> Patches:
-    return [mock.patch.object(usage_tap.Inflater, "inflate", lambda self, data: b"")]
+    return [mock.patch.object(Inflater, "inflate", return_value=b"")]
 
 
 def flowing_streams_are_cut() -> Patches:
@@ -240,7 +239,7 @@ def flowing_streams_are_cut() -> Patches:
 
     def impatient(self: Any, now: float) -> bool:
         if self._response.body_bytes > 900:
-            raise UpstreamLostError("enough of it")
+            raise UpstreamLostError("more than 900 bytes")
         return forward_some(self, now)
 
     return [mock.patch.object(StreamTask, "_forward", impatient)]

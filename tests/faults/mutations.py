@@ -1,9 +1,9 @@
-"""Does the suite bite?  Deliberate bugs, each of which some schedule must catch.
+"""The table of mutations: deliberate bugs, each with a schedule that must catch it.
 
     python -m tests.faults.mutations            the table: bug, seed that catches it, invariant that broke
     python -m tests.faults.mutations --find N   look for a seed among N schedules where the known one fails
 
-A mutation patches the running code; the bugs themselves stand in `bugs`.
+A mutation patches the running code; the bugs are in bugs.py and blame_bugs.py.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from tests.faults import blame_bugs as blame
 from tests.faults import bugs
 from tests.faults.rules.invariants import violations
 from tests.faults.schedules.make_schedule import make
-from tests.faults.world.live_schedule import live
+from tests.faults.world.run_schedule import run_schedule
 
 __all__ = ["MUTATIONS", "Mutation", "caught"]
 
-PATIENCE_SEC = 0.3  # what is stuck stays so
+PATIENCE_SEC = 0.3  # enough: what is stuck stays stuck
 TRIES = 5  # threads do not always come in the order that shows a bug
 
 
 class Mutation(NamedTuple):
-    """A bug in words, how it is made, a seed whose schedule shows it, and the kind that must be, if one."""
+    """A bug, its patches, and the seed (with a `kind`: of that kind) of a schedule that shows it."""
 
     bug: str
     patches: Callable[[], bugs.Patches]
@@ -38,13 +38,13 @@ class Mutation(NamedTuple):
 
 
 def caught(mutation: Mutation, seed: int, tries: int = TRIES) -> Optional[str]:
-    """The first violation of a schedule under a mutation; None when it goes unseen."""
+    """Return the first violation of a schedule under a mutation; None: it was not caught."""
     for _ in range(tries):
         with ExitStack() as stack:
             stack.callback(header_rewrite._lower_if_forwarded.cache_clear)
             for patch in mutation.patches():
                 stack.enter_context(patch)
-            found = violations(live(make(seed, mutation.kind), patience=PATIENCE_SEC))
+            found = violations(run_schedule(make(seed, mutation.kind), patience=PATIENCE_SEC))
         if found:
             return found[0]
     return None
@@ -59,7 +59,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         10,
     ),
     Mutation("a truncated body gets its last chunk", bugs.truncated_body_looks_complete, 7),
-    Mutation("departed clients are not noticed", bugs.departures_go_unnoticed, 15),
+    Mutation("departed clients are not noticed", bugs.disconnects_go_unnoticed, 15),
     Mutation("two attempts are open at once", bugs.two_attempts_at_once, 0),
     Mutation("an account is sent another one's credential", bugs.credential_of_another_account, 2),
     Mutation(
@@ -78,20 +78,20 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation("a departed client is never recorded", bugs.never_recorded, 15),
     Mutation("an upstream error is recorded twice", bugs.recorded_twice, 2),
-    Mutation("who leaves the line stays in it", bugs.waiter_stays_in_line, 52),
+    Mutation("a waiter that leaves the queue stays in it", bugs.waiter_stays_in_queue, 52),
     Mutation("a body may be of any size", bugs.unbounded_body, 39),
-    Mutation("the line may be of any length", bugs.unbounded_line, 37),
+    Mutation("the queue may be of any length", bugs.unbounded_queue, 37),
     Mutation("the 429 says 60 s at most", bugs.clamped_retry_after, 117),
     Mutation("a stream counts as served without message_stop", bugs.served_without_a_stop, 162),
     Mutation("the proxy's key goes up", bugs.proxy_key_goes_up, 0),
-    Mutation("a departed client benches the account", bugs.departure_benches, 15),
+    Mutation("a departed client benches the account", bugs.disconnect_benches, 15),
     Mutation("throttled requests are not held", bugs.no_hold, 37),
     Mutation("a broken connection is not tried once more", bugs.no_second_connection, 35),
-    Mutation("who is held is not told of a shutdown", bugs.silent_shutdown, 52),
-    Mutation("an account's words are passed on with their secrets", bugs.words_with_secrets, 45),
+    Mutation("a held request gets no error at shutdown", bugs.silent_shutdown, 52),
+    Mutation("an account's message is passed on with its secrets", bugs.messages_with_secrets, 45),
     Mutation("two lengths are no reason to refuse", bugs.malformed_is_forwarded, 64),
     Mutation("a connection taken off the loop stays registered", bugs.connection_stays_registered, 9),
-    Mutation("an error nobody foresaw follows a whole answer", bugs.unforeseen_behind_a_whole_answer, 0),
+    Mutation("an unexpected error follows a whole answer", bugs.unexpected_error_after_a_whole_answer, 0),
     Mutation("gzip is not looked into", bugs.gzip_is_not_looked_into, 1, "gzip errors"),
     Mutation("a stream that flows is cut", bugs.flowing_streams_are_cut, 9),
     Mutation(
@@ -103,7 +103,9 @@ MUTATIONS: tuple[Mutation, ...] = (
         33,
         "402 of the account",
     ),
-    Mutation("an edge's page counts as the API's word", blame.page_counts_as_the_api, 1, "page of an edge"),
+    Mutation(
+        "an edge's page counts as the API's answer", blame.page_counts_as_api_answer, 1, "page of an edge"
+    ),
     Mutation(
         "a 429 about overage benches the account", blame.overage_benches_the_account, 1, "overage claim"
     ),
@@ -112,25 +114,25 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation("a bare 429 leads to one other account only", blame.one_hop_after_a_bare_429, 4, "bare 429s"),
     Mutation(
-        "after a bare 429 nobody who is busy is waited for",
+        "after a bare 429 a busy account is not waited for",
         blame.busy_accounts_are_not_waited_for,
         1,
         "bare 429 and busy slots",
     ),
     Mutation(
         "an overload moves a warm conversation for good",
-        blame.overload_moves_for_good,
+        blame.overload_moves_permanently,
         1,
         "overloads of a warm conversation",
     ),
     Mutation(
         "a refusal that trickles is read to its end",
-        blame.trickling_refusals_are_read_to_their_end,
+        blame.slow_refusals_are_read_to_their_end,
         1,
         "refusal that trickles",
     ),
     Mutation("a silent API is asked once more", blame.silence_counts_as_a_lost_connection, 1, "silent API"),
-    Mutation("a bench may be of any length", blame.endless_rests_are_believed, 1, "endless retry-after"),
+    Mutation("a bench may be of any length", blame.endless_benches_are_accepted, 1, "endless retry-after"),
     Mutation(
         "an answer that breaks off with its connection looks whole",
         blame.cut_answers_end_with_their_connection,
@@ -143,10 +145,10 @@ MUTATIONS: tuple[Mutation, ...] = (
         1,
         "half-closed",
     ),
-    Mutation("nobody remembers who made an id", blame.ids_are_forgotten, 7, "ids of an account"),
+    Mutation("the maker of an id is forgotten", blame.ids_are_forgotten, 7, "ids of an account"),
     Mutation(
         "requests without a session are one conversation",
-        blame.who_has_no_session_is_one_conversation,
+        blame.requests_without_session_are_one_conversation,
         1,
         "burst without a session",
     ),
@@ -160,14 +162,15 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     missed = 0
     for mutation in MUTATIONS:
-        seed, words = mutation.seed, caught(mutation, mutation.seed)
-        for other in range(options.find if words is None else 0):
-            words = caught(mutation, other, tries=1)
-            if words is not None and all(caught(mutation, other, tries=1) for _ in range(TRIES)):
+        seed, violation = mutation.seed, caught(mutation, mutation.seed)
+        for other in range(options.find if violation is None else 0):
+            violation = caught(mutation, other, tries=1)
+            if violation is not None and all(caught(mutation, other, tries=1) for _ in range(TRIES)):
                 seed = other
                 break
-        missed += words is None
-        print(f"{mutation.bug:55} {seed if words else '-':>6}  {(words or 'NOT CAUGHT')[:90]}", flush=True)
+        missed += violation is None
+        shown = (violation or "NOT CAUGHT")[:90]
+        print(f"{mutation.bug:55} {seed if violation else '-':>6}  {shown}", flush=True)
     return 1 if missed else 0
 
 

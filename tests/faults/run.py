@@ -1,10 +1,10 @@
-"""Many schedules one after the other: `python -m tests.faults.run N [--seed S]`.
+"""Run many fault schedules: `python -m tests.faults.run N [--seed S]`.
 
-Prints progress, goes on after a violation, and names for each failing seed the line that lives it again.
-Exit status 1 if there was one.  With --seed alone that one schedule is lived, and shown.
+Prints progress, continues after a violation, and names for each failing seed the command that repeats it.
+Exit status 1 if there was one.  With --seed alone that one schedule is run and shown.
 
-With --confirm a violation counts if it shows a second time, in up to three more lives: seen from outside, a
-busy machine that stops for a moment can look like a fault of ours.
+With --confirm a violation counts only if it shows a second time, in up to three more runs: a machine that
+pauses can look like a bug of the proxy.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.faults.rules.awaited import AWAITED
 from tests.faults.rules.invariants import violations
 from tests.faults.schedules.kinds import KINDS
 from tests.faults.schedules.make_schedule import make
-from tests.faults.world.live_schedule import live
+from tests.faults.world.run_schedule import run_schedule
 
 __all__ = ["main"]
 
@@ -30,11 +30,11 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults.run", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument("count", type=int, nargs="?", help="schedules to live (1 with --seed)", metavar="N")
+    parser.add_argument("count", type=int, nargs="?", help="schedules to run (1 with --seed)", metavar="N")
     parser.add_argument("--seed", type=int, help="the first seed (0)", metavar="S")
-    parser.add_argument("--times", type=int, default=1, help="how often to live each", metavar="K")
+    parser.add_argument("--times", type=int, default=1, help="how often to run each", metavar="K")
     parser.add_argument("--kind", choices=sorted(KINDS), default="", help="schedules of this kind only")
-    parser.add_argument("--confirm", action="store_true", help="count what shows a second time")
+    parser.add_argument("--confirm", action="store_true", help="count what shows a second time only")
     options = parser.parse_args(argv)
     if options.count is None and options.seed is None:
         parser.error("say how many, or which")
@@ -52,14 +52,16 @@ def _many(seeds: range, times: int, confirming: int, kind: str) -> int:
     requests = 0
     for done, seed in enumerate(seeds, 1):
         for _ in range(times):
-            evidence = live(make(seed, kind))
+            evidence = run_schedule(make(seed, kind))
             themes[evidence.schedule.theme] += 1
             requests += len(evidence.seen)
             found = violations(evidence)
             if found:
                 _tell(seed, kind, found)
-                if confirming and not any(violations(live(make(seed, kind))) for _ in range(confirming)):
-                    print(f"    not seen again in {confirming} more lives: not counted")
+                if confirming and not any(
+                    violations(run_schedule(make(seed, kind))) for _ in range(confirming)
+                ):
+                    print(f"    not seen again in {confirming} more runs: not counted")
                     continue
                 failed.setdefault(seed, []).extend(found)
         if time.monotonic() - told >= PROGRESS_SEC:
@@ -77,7 +79,7 @@ def _show(seed: int, times: int, kind: str) -> int:
     print("\n".join(make(seed, kind).lines()))
     failed = False
     for _ in range(times):
-        evidence = live(make(seed, kind))
+        evidence = run_schedule(make(seed, kind))
         for seen in evidence.seen:
             print(f"  {seen.tag}: {seen.status or 'no answer'} by {seen.account or 'us'}, {seen.ended}")
         found = violations(evidence)

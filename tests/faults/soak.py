@@ -1,8 +1,8 @@
-"""An hour's worth of trouble on one server: `python -m tests.faults.soak [--minutes M] [--connections C]`.
+"""Soak test: minutes of faults on one server, `python -m tests.faults.soak [--minutes M] [--connections C]`.
 
-The real server in a process of its own, before the fake API with random faults, under clients that
-stream, retry, read slowly and leave.  Before and after, idle: its threads, descriptors and memory.  They
-must return to their start; exit status 1 if they do not, or if a client was left without an end.
+The real server runs in its own process in front of the fake API with random faults, under clients that
+stream, retry, read slowly and leave.  Its idle threads, descriptors and memory are measured before and after.
+Exit status 1 if they do not return to their start, or if a client's request had no end.
 """
 
 from __future__ import annotations
@@ -40,21 +40,29 @@ __all__ = ["main"]
 
 ACCOUNTS = 8
 WARM_UP_SEC = 10.0
-# Idle upstream connections are kept for 55 s; memory and threads are looked at as long.
+# Idle upstream connections are kept for 55 s; threads and descriptors may take as long to return.
 SETTLE_SEC = 75.0
-MORE_MB = 15.0  # of an allocator that does not give everything back
+MORE_MB = 15.0  # the allocator does not return everything
 
 
 class Size(NamedTuple):
-    """What a process takes."""
+    """The size of a process."""
 
     threads: int
     files: int
     memory_mb: float
 
+    def max(self, other: Size) -> Size:
+        """Return the larger of each figure."""
+        return Size(
+            max(self.threads, other.threads),
+            max(self.files, other.files),
+            max(self.memory_mb, other.memory_mb),
+        )
+
 
 class _FastClock:
-    """Real time, but the API waits as briefly as in the schedules."""
+    """Real time, with the waits of the API as short as in the schedules."""
 
     speed = SPEED
 
@@ -63,21 +71,21 @@ class _FastClock:
 
 
 class _RandomFaults(ApiScript):
-    """Every third request meets some fault; accounts come back after seconds."""
+    """A fault for every third request; accounts recover after seconds."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
-        self._dice = random.Random(seed)
+        self._rng = random.Random(seed)
 
     def on_accept(self) -> Optional[Fault]:
         with self._lock:
-            return random_faults.never_read_connects(self._dice) if self._dice.random() < 0.01 else None
+            return random_faults.never_read_connects(self._rng) if self._rng.random() < 0.01 else None
 
     def fault(self, asked: Any, account: Optional[str]) -> Optional[Fault]:
         with self._lock:
-            if asked.path != "/v1/messages" or self._dice.random() > 0.33:
+            if asked.path != "/v1/messages" or self._rng.random() > 0.33:
                 return None
-            family = self._dice.choice(
+            family = self._rng.choice(
                 [
                     _short_fault,
                     random_faults.overloads,
@@ -86,15 +94,15 @@ class _RandomFaults(ApiScript):
                     random_faults.requests,
                 ]
             )
-            return family(self._dice)
+            return family(self._rng)
 
 
-def _short_fault(dice: random.Random) -> Fault:
-    """A 429 that is over soon."""
-    return dice.choice(
+def _short_fault(rng: random.Random) -> Fault:
+    """Return a 429 that is over within a second."""
+    return rng.choice(
         [
             Fault.bare_429(),
-            Fault.status(429, retry_after=dice.choice([0, 1])),
+            Fault.status(429, retry_after=rng.choice([0, 1])),
             Fault.quota("5h", reset_in=1.0),
         ]
     )
@@ -125,7 +133,7 @@ class _Soak:
         say(", ".join(f"{how} {count}" for how, count in self.ends.most_common()))
         problems = self._problems(before, after, status, code)
         for problem in problems:
-            say(f"NOT AS IT WAS: {problem}")
+            say(f"PROBLEM: {problem}")
         return 1 if problems else 0
 
     def _names(self) -> list[str]:
@@ -165,7 +173,7 @@ class _Soak:
         server: Optional[subprocess.Popen[str]] = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> Size:
-        """All connections busy for so long; the largest size seen."""
+        """Keep all connections busy for `seconds`; return the largest size seen."""
         self._over.clear()
         clients = [
             threading.Thread(target=self._client, args=(number,), daemon=True)
@@ -177,7 +185,7 @@ class _Soak:
         while time.monotonic() < end:
             time.sleep(0.5)
             if server is not None:
-                worst = Size(*map(max, worst, _size_of(server.pid)))
+                worst = worst.max(_size_of(server.pid))
                 if time.monotonic() - told >= 30:
                     told = time.monotonic()
                     done = sum(self.ends.values())
@@ -188,25 +196,25 @@ class _Soak:
         return worst
 
     def _client(self, number: int) -> None:
-        dice = random.Random(f"soak {self._seed} {number}")
+        rng = random.Random(f"soak {self._seed} {number}")
         while not self._over.is_set():
             requests = []
             for _ in range(3):
-                leave = Leave("time", dice.uniform(0.0, 0.3), dice.choice(["fin", "rst"]))
-                leaves = dice.random() < 0.1
-                requests.append(replace(ordinary(dice), leave=leave if leaves else None))
-            guest = Client(f"soak-{number}", tuple(requests), agent=dice.choice(["", "a", "b"]), tries=2)
-            life = ClientThread(number, guest, self._port, {"": KEY}, 0.0)
-            life.run()  # in this thread
+                leave = Leave("time", rng.uniform(0.0, 0.3), rng.choice(["fin", "rst"]))
+                leaves = rng.random() < 0.1
+                requests.append(replace(ordinary(rng), leave=leave if leaves else None))
+            client = Client(f"soak-{number}", tuple(requests), agent=rng.choice(["", "a", "b"]), tries=2)
+            thread = ClientThread(number, client, self._port, {"": KEY}, 0.0)
+            thread.run()  # in this thread
             with self._counting:
                 self.ends.update(
-                    seen.ended if seen.ended != "whole" else str(seen.status) for seen in life.seen
+                    seen.ended if seen.ended != "whole" else str(seen.status) for seen in thread.seen
                 )
 
-    # --- looking ------------------------------------------------------------------------------------
+    # --- observing ----------------------------------------------------------------------------------
 
     def _idle_size(self, server: subprocess.Popen[str], target: Optional[Size]) -> Size:
-        """Once nothing is under way; with a target: once it is reached, or after a while all the same."""
+        """Return the idle size: after 3 s, or with a target when it is reached, at most after 75 s."""
         deadline = time.monotonic() + (SETTLE_SEC if target is not None else 3.0)
         while time.monotonic() < deadline:
             time.sleep(0.5)
@@ -262,7 +270,7 @@ def _port_of(server: subprocess.Popen[str]) -> int:
 
 
 def _discard_output(server: subprocess.Popen[str]) -> None:
-    """Its output, so that the pipe does not fill."""
+    """Read and discard the output, so that the pipe does not fill."""
     assert server.stdout is not None
     with suppress(ValueError):
         for _ in server.stdout:

@@ -1,4 +1,4 @@
-"""The suite bites: each deliberate bug is caught by the schedule that is known to show it."""
+"""Each deliberate bug is caught by the schedule that is known to show it."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from tests.faults.mutations import MUTATIONS, Mutation, caught
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.bug)
 def test_a_deliberate_bug_is_caught(mutation: Mutation) -> None:
-    words = caught(mutation, mutation.seed)
-    assert words is not None, "look for another seed: python -m tests.faults.mutations --find 400"
+    violation = caught(mutation, mutation.seed)
+    assert violation is not None, "look for another seed: python -m tests.faults.mutations --find 400"

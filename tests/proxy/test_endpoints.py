@@ -275,7 +275,7 @@ def test_explain_tells_why_by_id_and_for_the_last(stage: Build) -> None:
 
 def test_explain_tells_what_the_way_out_said(stage: Build, tmp_path: Path) -> None:
     s = stage("a", logRequests=True, logDir=str(tmp_path / "log"))
-    s.api.refuse()
+    s.api.stop_listening()
     request = s.ask().headers["request-id"]
     (attempt,) = s.send("GET", f"/teamclaude/explain/{request}").json()["attempts"]
     assert (attempt["account"], attempt["status"]) == ("a", None)
@@ -333,7 +333,7 @@ def test_a_token_request_is_relayed_byte_for_byte(stage: Build, token_host: Fake
 
 
 def test_a_token_host_that_is_down_is_a_503(stage: Build, token_host: FakeApi) -> None:
-    token_host.refuse()
+    token_host.stop_listening()
     s = stage("a", oauth={"tokenUrl": f"{token_host.url}/v1/oauth/token"})
     assert s.send("POST", "/v1/oauth/token", b"{}").status == 503
     assert s.api.log == ()

@@ -135,7 +135,7 @@ def test_what_was_not_spent_leaves_no_note(desk: Desk) -> None:
     token = desk.logins.entry()["refreshToken"]
     desk.fail(Fault.status(429), TokenEndpointUnavailableError)
     assert desk.intent(token).started_at is None
-    desk.logins.server.refuse()
+    desk.logins.server.stop_listening()
     with pytest.raises(TokenEndpointUnavailableError, match="can't be reached"):
         desk.renew()
     assert desk.intent(token).started_at is None

@@ -1,4 +1,4 @@
-"""Invariants 5 and 7: what touches an account, and where its credential goes."""
+"""Rules of invariants 5 and 7: what changes an account's state, and where its credential goes."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ __all__ = [
     "secrets_stay_inside",
 ]
 
-# Real seconds between the API's answer and its reading may be long on a busy machine: 60 of the fast clock.
+# On a busy machine the proxy may read an answer late: 60 s of the fast clock.
 READING = 4 * MARGIN
 
 
 def accounts_are_touched_for_a_reason(evidence: Evidence) -> list[str]:
-    """A 4xx about the request, a 5xx, an outage or a departure leaves an account as it was."""
+    """A 4xx about the request, a 5xx, an outage or a client's disconnect does not change an account."""
     oracle, found = Oracle(evidence), []
-    ageing = {m.name for m in evidence.schedule.accounts if m.expires}
+    expiring = {m.name for m in evidence.schedule.accounts if m.expires}
     disabled = {e.args[0] for e in evidence.schedule.events if e.what in ("disable", "enable")}
     for row in evidence.deck["accounts"]:
         name = row["name"]
-        if name in ageing:
+        if name in expiring:
             continue  # a token that can't be renewed is a reason too
         causes = list(_causes(evidence, name))
         allowed = {"active", "benched", "auth_failed", "sidelined"} if causes else {"active"}
@@ -62,7 +62,7 @@ def _too_long(oracle: Oracle, evidence: Evidence, row: Any) -> Iterator[str]:
 
 
 def _causes(evidence: Evidence, name: str) -> Iterator[Heard]:
-    """Answers that may touch the account they came from."""
+    """Yield the answers that may change the state of their account."""
     for heard in evidence.heard:
         if heard.account != name or is_outage(heard) or is_overage(heard):
             continue
@@ -79,7 +79,7 @@ def _causes(evidence: Evidence, name: str) -> Iterator[Heard]:
 
 
 def credentials_go_to_their_own_api(evidence: Evidence) -> list[str]:
-    """One credential per attempt: of an account of this API; of the client's where its own login passes."""
+    """Every attempt has one credential, of an account of this API (of the client on login paths)."""
     homes = {m.name: "own" if m.upstream == "own" else "main" for m in evidence.schedule.accounts}
     found = []
     for heard in evidence.heard:
@@ -127,7 +127,7 @@ def secrets_stay_inside(evidence: Evidence) -> list[str]:
             if secret in text:
                 found.append(f"the credential of {whose} stands in {where.split(' ')[0]}")
         for seen in evidence.seen:
-            # What the API itself tells a client of its own login is between the two.
+            # A client may see its own credential in the API's answer about its own login.
             if seen.request.kind != "profile" and secret.encode() in seen.wire:
                 found.append(f"{seen.tag}: the credential of {whose} reached the client")
     return found
@@ -148,7 +148,7 @@ def _within(real: list[Any], told: list[Any]) -> bool:
 
 
 def refresh_tokens_are_spent_once(evidence: Evidence) -> list[str]:
-    """A refresh token is good for one answer: whoever gets it leaves none for a second spender."""
+    """A refresh token is used for one answered request only."""
     good = {
         f"sk-ant-ort01-FAKE-{m.name}-v1" for m in evidence.schedule.accounts if m.refresh in ("works", "slow")
     }

@@ -1,6 +1,6 @@
-"""A second opinion on HTTP answers: strict, small, and sharing no code with the proxy or the fake API.
+"""An independent HTTP answer parser: strict, small, no code shared with the proxy or the fake API.
 
-Fed with the bytes one side sent or got, it says what they are and, above all, whether they are whole.
+It reads the bytes that one side sent or received, and tells whether the answer is complete.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ class AnswerReader:
 
     @property
     def begun(self) -> bool:
-        """A byte of the final answer has come."""
+        """Whether a byte of the final answer has arrived."""
         return bool(self.status or self._rest)
 
     @property
     def leftover(self) -> bytes:
-        """What came behind a whole answer."""
+        """The bytes after a complete answer."""
         return self._rest if self.whole else b""
 
     @property
     def stays(self) -> bool:
-        """The connection may carry another request."""
+        """Whether the connection can carry another request."""
         return (
             self.whole and not self._until_close and "close" not in (self.field("connection") or "").lower()
         )
@@ -64,7 +64,7 @@ class AnswerReader:
             self._read_body()
 
     def end(self, how: str) -> None:
-        """The connection ended: only a `fin` can be the end of a body without a length."""
+        """Note the end of the connection; only a `fin` ends a body without a length."""
         if self.status and self._until_close and how == "fin":
             self.whole = True
 
@@ -144,7 +144,7 @@ class AnswerReader:
 
     @property
     def unfinished(self) -> bool:
-        """Framed by the end of its connection, and its content is not at its own end: it broke off."""
+        """Whether a body that ends with its connection has incomplete content: it was cut."""
         if not self._until_close or not 200 <= self.status < 300:
             return False
         kind, text = self.field("content-type") or "", plain(self.arrived, self.field("content-encoding"))
@@ -154,7 +154,7 @@ class AnswerReader:
 
     @property
     def arrived(self) -> bytes:
-        """The payload, with what is there of an unfinished chunk."""
+        """The payload, with the bytes of an incomplete chunk."""
         if not self._chunked or self.whole:
             return bytes(self.payload)
         found = _SIZE.match(self._rest)
@@ -171,7 +171,7 @@ def _is_json(text: bytes) -> bool:
 
 
 def plain(payload: bytes, encoding: Optional[str]) -> bytes:
-    """The payload without gzip, as far as it goes."""
+    """Return the payload without gzip, as far as it can be decoded."""
     if encoding != "gzip":
         return payload
     try:
@@ -181,6 +181,6 @@ def plain(payload: bytes, encoding: Optional[str]) -> bytes:
 
 
 def event_names(stream: bytes) -> list[str]:
-    """The names of the whole events of a stream as the fake API writes them."""
+    """Return the names of the complete events of a stream as the fake API writes them."""
     whole = stream.rpartition(b"\n\n")[0] + b"\n\n"
     return [name.decode() for name in re.findall(rb"(?m)^event: (\w+)\n", whole)]

@@ -1,7 +1,7 @@
-"""What errors.md asks for and the proxy does not do yet: not drawn and not judged while it is named here.
+"""Kinds whose right outcome the proxy does not have yet: neither drawn nor checked while named here.
 
-A name is a kind's (`kinds.KINDS`); the rules that it needs ask `is_awaited` with the same name.
-`python -m tests.faults.run 50 --kind NAME` lives schedules of one kind, and judges them, all the same.
+A name is one of `kinds.KINDS`; the rules of that kind call `is_awaited` with it.
+`python -m tests.faults.run 50 --kind NAME` runs and checks schedules of one kind all the same.
 """
 
 from __future__ import annotations
@@ -12,5 +12,5 @@ AWAITED: set[str] = set()
 
 
 def is_awaited(name: str) -> bool:
-    """Whether the proxy need not do this yet."""
+    """Return whether this kind is not checked yet."""
     return name in AWAITED

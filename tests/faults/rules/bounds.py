@@ -1,4 +1,4 @@
-"""Invariants 8 and 9 and what goes without saying: bounds hold, nothing hangs, nothing crashes."""
+"""Rules of invariants 8 and 9, and obvious ones: limits hold, nothing hangs, nothing crashes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from tests.faults.rules.evidence import Evidence
 
 __all__ = [
     "answers_are_http",
+    "every_request_ends",
+    "held_requests_get_an_error_at_shutdown",
     "limits_hold",
     "no_internal_errors",
-    "nobody_is_left_waiting",
     "state_is_saved",
-    "who_waits_is_told_of_a_shutdown",
 ]
 
 LARGEST_HEAD = 66_000
-READ_SEC = 0.02  # until then a request that was sent has been read, where no thread has to wait for a core
+READ_SEC = 0.02  # a request has been read this long after it was sent, unless the machine is busy
 
 
 def limits_hold(evidence: Evidence) -> list[str]:
@@ -39,8 +39,8 @@ def limits_hold(evidence: Evidence) -> list[str]:
     return found
 
 
-def nobody_is_left_waiting(evidence: Evidence) -> list[str]:
-    """Every request comes to an end that its client can see."""
+def every_request_ends(evidence: Evidence) -> list[str]:
+    """Every request has an end that its client can see."""
     found = [
         f"{s.tag}: neither an answer nor an end came" for s in evidence.seen if s.ended in ("silence", "")
     ]
@@ -54,12 +54,12 @@ def nobody_is_left_waiting(evidence: Evidence) -> list[str]:
 
 
 def no_internal_errors(evidence: Evidence) -> list[str]:
-    """No thread dies and no error is one nobody foresaw, also where the client got its answer."""
+    """No thread dies and no internal error occurs, also where the client got its answer."""
     found = [f"a thread died: {words}" for words in evidence.crashes]
     found += [line for line in evidence.warnings if "internal error" in line or "Traceback" in line]
     for seen in evidence.seen:
         if seen.status == 500 and not seen.relayed:
-            found.append(f"{seen.tag}: an answer of ours is 500")
+            found.append(f"{seen.tag}: the proxy answered 500")
     return found
 
 
@@ -67,8 +67,8 @@ def answers_are_http(evidence: Evidence) -> list[str]:
     return [f"{s.tag}: the client got no HTTP: {s.nonsense}" for s in evidence.seen if s.nonsense]
 
 
-def who_waits_is_told_of_a_shutdown(evidence: Evidence) -> list[str]:
-    """A request that has no answer under way when the proxy stops gets one of ours, also behind a hold."""
+def held_requests_get_an_error_at_shutdown(evidence: Evidence) -> list[str]:
+    """A request without an answer in progress when the proxy stops gets an error, also after a hold."""
     stopped_at = next((at for at, what, _ in evidence.happened if what == "stop"), None)
     found = []
     unsure = READ_SEC + evidence.lag
@@ -83,7 +83,7 @@ def who_waits_is_told_of_a_shutdown(evidence: Evidence) -> list[str]:
 
 
 def state_is_saved(evidence: Evidence) -> list[str]:
-    """After the end the state file is one JSON object."""
+    """The state file is one JSON object after the end."""
     try:
         saved = json.loads(evidence.state)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What is known of a world after it has ended: only what can be seen from outside the proxy."""
+"""The evidence of one schedule: what clients, APIs and disk show after it, all from outside the proxy."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from tests.faults.schedules.plan import SPEED, Client, Request, Schedule
 
 __all__ = ["Evidence", "Heard", "Overlap", "Seen"]
 
-HELD = re.compile(rb"(?:: held, [^\n]+\n\n)+")  # the comments of a hold, whomever they name
+HELD = re.compile(rb"(?:: held, [^\n]+\n\n)+")  # the comments of a hold
 
 
 @dataclass
 class Seen:
-    """One request as its client lived it.  Times are monotonic seconds.
+    """One request as its client saw it.  Times are monotonic seconds.
 
     ended   whole    the answer is complete
             fin/rst  the proxy ended the connection
-            left     the client did
+            left     the client ended it
             refused  there was no connection
-            silence  neither an answer nor an end came
+            silence  neither an answer nor an end came within PATIENCE_SEC
     """
 
     tag: str
@@ -48,7 +48,7 @@ class Seen:
 
     @property
     def account(self) -> Optional[str]:
-        """Whose answer this is, as the proxy says."""
+        """The account that answered, according to the proxy."""
         return self.reader.field("x-teamclaude-account")
 
     @property
@@ -65,12 +65,12 @@ class Seen:
 
     @property
     def relayed(self) -> bool:
-        """The answer is the upstream's."""
+        """Whether the answer is the upstream's."""
         return self.account is not None or self.upstream_id is not None
 
     @property
     def held(self) -> bool:
-        """The answer was begun by a hold."""
+        """Whether the answer began with the comments of a hold."""
         return self.status == 200 and not self.relayed and HELD.match(self.payload) is not None
 
     @property
@@ -95,7 +95,7 @@ class Seen:
 
     @property
     def stayed(self) -> bool:
-        """The client waited for the end, whatever it was."""
+        """Whether the client waited for the end."""
         return self.left_at is None and self.ended not in ("refused", "")
 
     @property
@@ -112,8 +112,8 @@ class Seen:
 class Heard:
     """One request as an API saw it; `at` and `over` are monotonic, `clock` and `over_clock` the fast clock's.
 
-    `how` is how the API ended the connection: "" (it did not), fin, rst or hang; `cancelled` says that the
-    proxy closed it before all was sent, `over` is 0 while it is open.
+    `how` is how the API ended the connection: "" (it did not), fin, rst or hang.  `cancelled`: the proxy
+    closed it before all was sent.  `over` is 0 while it is open.
     """
 
     api: str
@@ -129,8 +129,8 @@ class Heard:
     status: int = 0
     fields: tuple[tuple[str, str], ...] = ()
     cancelled: bool = False
-    stale: bool = False  # it was read when the proxy had closed the connection: sent at some time before
-    hung_up: bool = False  # the API closed all connections meanwhile: not all of `wire` may have gone
+    stale: bool = False  # read after the proxy had closed the connection: the time of sending is unknown
+    hung_up: bool = False  # the API closed all its connections meanwhile: some of `wire` may be unsent
     how: str = ""
     over: float = 0.0
     over_clock: float = 0.0
@@ -153,12 +153,12 @@ class Heard:
 
     @property
     def served(self) -> bool:
-        """It was an answer below 300, also one that was scripted byte by byte."""
+        """Whether the answer was below 300, also one that was scripted byte by byte."""
         reader = self.read()
         return reader is not None and 200 <= reader.status < 300
 
     def read(self) -> Optional[AnswerReader]:
-        """What was sent, read; None when it is no HTTP."""
+        """Return the parsed answer; None when it is not HTTP."""
         reader = AnswerReader(self.method)
         try:
             reader.feed(self.wire)
@@ -179,7 +179,7 @@ class Overlap:
 
 @dataclass
 class Evidence:
-    """Everything the invariants look at."""
+    """Everything the rules read."""
 
     schedule: Schedule
     began: float = 0.0
@@ -190,31 +190,31 @@ class Evidence:
     warnings: list[str] = field(default_factory=list)
     crashes: list[str] = field(default_factory=list)
     deck: Mapping[str, Any] = field(default_factory=dict)  # status, activity and what is in flight
-    texts: dict[str, str] = field(default_factory=dict)  # all that was written or shown, by where
+    texts: dict[str, str] = field(default_factory=dict)  # everything that was written or shown, by place
     logged: int = 0  # files of the request log
     logging: bool = False
-    secrets: dict[str, str] = field(default_factory=dict)  # credential -> whose
+    secrets: dict[str, str] = field(default_factory=dict)  # credential -> its owner
     happened: list[tuple[float, str, tuple[Any, ...]]] = field(default_factory=list)
     clock_marks: list[tuple[float, float]] = field(
         default_factory=list
     )  # monotonic -> clock, after each jump
     most_waiting: int = 0
-    lag: float = 0.0  # seconds by which a thread came late, at most: how busy the machine was
+    lag: float = 0.0  # longest delay of a thread in seconds: how busy the machine was
     quiet: bool = False
     leftover_threads: list[str] = field(default_factory=list)
     leftover_files: list[str] = field(default_factory=list)
     state: str = ""
 
     def attempts(self, tag: str) -> list[Heard]:
-        """The API's side of one request, in order of arrival."""
+        """Return the attempts of one request, in order of arrival."""
         return sorted((each for each in self.heard if each.tag == tag), key=lambda each: each.at)
 
     def records_of(self, seen: Seen) -> list[Mapping[str, Any]]:
-        """By its id, or by its tag, which travels in fields that the activity records show."""
+        """Return its records, found by id or by tag (in a field that activity records show)."""
         return [r for r in self.records if r["id"] == seen.id or seen.tag in (r["effort"], r["session"])]
 
     def clock(self, moment: float) -> float:
-        """The fast clock at a monotonic moment."""
+        """Return the fast clock at a monotonic moment."""
         at, reading = max(
             mark for mark in self.clock_marks if mark[0] <= moment or mark is self.clock_marks[0]
         )

@@ -1,4 +1,4 @@
-"""Invariant 1: no request fails for an account's reason while another account could have served it."""
+"""Rules of invariant 1: no request fails because of accounts while another one could have served it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ _BY_ACCOUNT = ("messages", "count", "models")
 
 
 def no_failure_while_an_account_was_usable(evidence: Evidence) -> list[str]:
-    """The spec allows: a pin of the client's, bare 429s of four accounts, a side path's 429 after one other.
+    """No request fails because of accounts while a usable account was not tried.
 
-    Under an operator's pin a request waits for that account's slot alone.
+    The spec allows: a client's pin, bare 429s of four accounts, a 429 on a side path after one other account.
+    Under an operator's pin a request waits for a slot of that account only.
     """
     oracle, found = Oracle(evidence), []
     operators_pin = any(e.what == "switch" and e.args[0] for e in evidence.schedule.events)
@@ -49,9 +50,9 @@ def no_failure_while_an_account_was_usable(evidence: Evidence) -> list[str]:
             continue
         tried = {each.account for each in attempts}
         left = [
-            member.name
-            for member in evidence.schedule.accounts
-            if member.name not in tried and oracle.surely_usable(member.name, seen, _end_of(seen))
+            account.name
+            for account in evidence.schedule.accounts
+            if account.name not in tried and oracle.surely_usable(account.name, seen, _end_of(seen))
         ]
         if left:
             found.append(f"{_said(seen)} although {' and '.join(left)} could have served it")
@@ -59,7 +60,7 @@ def no_failure_while_an_account_was_usable(evidence: Evidence) -> list[str]:
 
 
 def no_refusal_of_an_account_is_relayed(evidence: Evidence) -> list[str]:
-    """A pooled account's 401 or 403 makes the client drop its own login; a told time is told by us."""
+    """No 401 or 403 is relayed (the client would drop its own login), and no 429 that names a time."""
     found = []
     for seen in evidence.seen:
         if seen.request.kind not in _BY_ACCOUNT or not seen.relayed:
@@ -73,15 +74,15 @@ def no_refusal_of_an_account_is_relayed(evidence: Evidence) -> list[str]:
 
 
 def refused_accounts_rest(evidence: Evidence) -> list[str]:
-    """An account that refused is not asked again before its time.
+    """An account that refused is not asked again before its rest ends.
 
-    The spec allows: what spends no quota, insisted on that account.
+    The spec allows: requests that spend no quota and are pinned to that account.
     """
     oracle, found = Oracle(evidence), []
     if any(event.what == "jump" and event.args[0] < 0 for event in evidence.schedule.events):
         return []  # a clock that was set back shortens benches
     seen = {each.tag: each for each in evidence.seen}
-    renewed = {member.name for member in evidence.schedule.accounts if member.refresh}
+    renewed = {account.name for account in evidence.schedule.accounts if account.refresh}
     for name, rests in oracle.rests.items():
         if oracle.uncertain(name) or name in renewed:
             continue
@@ -105,17 +106,17 @@ def refused_accounts_rest(evidence: Evidence) -> list[str]:
 
 
 def _knowing(refused: Seen, rest: Rest, again: Seen, heard: Heard) -> bool:
-    """When this was sent, the proxy had read the refusal: it had gone on with it."""
+    """Return whether the proxy had read the refusal when this was sent: it had acted on it."""
     if again is refused:
         return heard.at > rest.after.over
     return refused.stayed and again.began > refused.last > rest.after.over
 
 
 def held_out_only_when_hopeless(evidence: Evidence) -> list[str]:
-    """A 429 of ours comes when the budget is spent, or when no account can be back within it.
+    """The proxy's own 429 comes when the hold budget is spent, or when no account can be back within it.
 
-    The spec allows it at once for a conversation whose hold has just ended in vain, and before the
-    client's patience ends for a request that does not stream.
+    The spec allows it at once for a conversation whose hold has just ended without an account, and before
+    the client's own timeout for a request that does not stream.
     """
     config, oracle, found = evidence.schedule.config, Oracle(evidence), []
     if evidence.schedule.happens("jump", "stop"):
@@ -130,11 +131,11 @@ def held_out_only_when_hopeless(evidence: Evidence) -> list[str]:
         began, moment = evidence.clock(seen.began), _end_of(seen)
         if evidence.clock(moment) - began >= budget - MARGIN / 5:
             continue
-        for member in evidence.schedule.accounts:
-            name = member.name
-            if member.is_paid or not member.reachable or oracle.uncertain(name):
+        for account in evidence.schedule.accounts:
+            name = account.name
+            if account.is_paid or not account.reachable or oracle.uncertain(name):
                 continue
-            # Of 1 s on the fast clock nothing is left when it is looked at.
+            # A retry-after of 1 s on the fast clock is over before it is read.
             left_out = any(
                 h.account == name and (retry_after(h) or 0) < 3 for h in evidence.attempts(seen.tag)
             )
@@ -144,7 +145,7 @@ def held_out_only_when_hopeless(evidence: Evidence) -> list[str]:
 
 
 def our_errors_are_readable_and_true(evidence: Evidence) -> list[str]:
-    """An error of our own is the API's JSON with an id; its 429 tells the soonest real recovery."""
+    """The proxy's own error is the API's JSON with an id; its 429 names the soonest real recovery."""
     found = []
     for seen in evidence.seen:
         if seen.held and seen.last_event == "error" and _error_of(_last_data(seen)) is None:
@@ -187,7 +188,7 @@ def _untrue(evidence: Evidence, seen: Seen, error: dict[str, Any]) -> Iterator[s
 
 
 def own_error(seen: Seen) -> Optional[dict[str, Any]]:
-    """The error object of an answer of our own."""
+    """Return the error object of the proxy's own answer."""
     return _error_of(seen.payload)
 
 
@@ -206,7 +207,7 @@ def _error_of(text: bytes) -> Optional[dict[str, Any]]:
 
 
 def failed_for_an_account(seen: Seen, attempts: list[Heard]) -> bool:
-    """It was refused, and the reason was accounts: ours or the upstream's words."""
+    """Return whether it was refused because of accounts, by the proxy or by the upstream."""
     if seen.held:
         return seen.events == ["error"] and b'"rate_limit_error"' in _last_data(seen)
     if not seen.whole:
@@ -219,7 +220,7 @@ def failed_for_an_account(seen: Seen, attempts: list[Heard]) -> bool:
 
 
 def _own_limit(seen: Seen) -> bool:
-    """A named client above its own limit: no account's business."""
+    """Return whether a named client exceeded its own limit, which no account can change."""
     return bool(seen.client.key) and b"its limit" in seen.payload
 
 

@@ -1,4 +1,4 @@
-"""Invariants 2 and 3: one attempt at a time; the client gets one upstream answer, whole or visibly not."""
+"""Rules of invariants 2 and 3: one attempt at a time; one upstream answer, complete or visibly cut."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = [
     "answerless_ends_have_a_cause",
     "bodies_go_up_untouched",
     "broken_answers_look_broken",
-    "healthy_answers_are_not_cut",
+    "flowing_answers_are_not_cut",
     "never_two_attempts_at_once",
     "nothing_follows_the_answer",
     "whole_answers_arrive_whole",
@@ -33,16 +33,16 @@ def never_two_attempts_at_once(evidence: Evidence) -> list[str]:
 
 
 def nothing_follows_the_answer(evidence: Evidence) -> list[str]:
-    """Whose bytes the client got was the last one asked, and gave them all.
+    """All the client's bytes are of one answer, and that attempt was the last one.
 
-    The spec allows: an error answer is kept back while others are asked, and relayed in the end; one whose
-    body broke off is told in words of ours.
+    The spec allows: an error answer is kept while others are asked, and relayed in the end; one whose body
+    broke off is replaced by an error of the proxy.
     """
     found = []
     for seen in evidence.seen:
         if not _has_upstream_bytes(seen):
             continue
-        # On a closed connection an attempt may have been sent long before it was read, and given up since.
+        # An attempt that was read after its connection closed may have been sent, and given up, long before.
         attempts = [h for h in evidence.attempts(seen.tag) if not (h.hung_up or h.stale)]
         source = source_of(evidence, seen)
         if source is None and _told_by_us(evidence, seen):
@@ -74,7 +74,7 @@ def broken_answers_look_broken(evidence: Evidence) -> list[str]:
 
 
 def whole_answers_arrive_whole(evidence: Evidence) -> list[str]:
-    """What the API finished reaches a client that stays and reads, byte for byte and with its status."""
+    """A complete API answer reaches a client that stays and reads, byte for byte and with its status."""
     found = []
     for seen in evidence.seen:
         source = source_of(evidence, seen) if seen.relayed else None
@@ -94,10 +94,10 @@ def whole_answers_arrive_whole(evidence: Evidence) -> list[str]:
     return found
 
 
-def healthy_answers_are_not_cut(evidence: Evidence) -> list[str]:
-    """An answer that flows, to a client that reads it, is ended by the API alone.
+def flowing_answers_are_not_cut(evidence: Evidence) -> list[str]:
+    """Only the API ends an answer that flows to a client that reads it.
 
-    The spec allows: a shutdown, an API that is silent for too long, and what is no HTTP.
+    The spec allows: a shutdown, an API that is silent for too long, and bytes that are not HTTP.
     """
     silence, found = evidence.schedule.config["bodyIdleTimeoutSec"] * 0.8, []
     for seen in evidence.seen:
@@ -113,10 +113,10 @@ def healthy_answers_are_not_cut(evidence: Evidence) -> list[str]:
 
 
 def answerless_ends_have_a_cause(evidence: Evidence) -> list[str]:
-    """No answer at all: only after the upstream broke off; without a head of it, it was asked once more."""
+    """A client gets no answer only if the upstream broke off; without a head it was asked once more."""
     schedule, found = evidence.schedule, []
     hidden = any(trouble.fault.on_accept for trouble in schedule.troubles) or schedule.happens(
-        "hang_up", "refuse"
+        "close_connections", "stop_listening"
     )
     if schedule.stops:
         return []
@@ -134,7 +134,7 @@ def answerless_ends_have_a_cause(evidence: Evidence) -> list[str]:
 
 
 def bodies_go_up_untouched(evidence: Evidence) -> list[str]:
-    """What we forward is what came: the same bytes, nothing of another request."""
+    """A forwarded body has the client's bytes, and none of another request."""
     sent = {seen.tag: seen for seen in evidence.seen}
     found = []
     for heard in evidence.heard:
@@ -151,7 +151,7 @@ def bodies_go_up_untouched(evidence: Evidence) -> list[str]:
 
 
 def source_of(evidence: Evidence, seen: Seen) -> Optional[Heard]:
-    """The answer whose bytes the client got: by its id, behind a hold by its bytes."""
+    """Return the answer whose bytes the client got, found by id, after a hold by its bytes."""
     payload = seen.payload if seen.relayed else seen.content
     for heard in reversed(evidence.attempts(seen.tag)):
         if seen.upstream_id in (None, heard.id) and _is_prefix(payload, heard):
@@ -166,15 +166,15 @@ def _has_upstream_bytes(seen: Seen) -> bool:
 
 
 def _was_kept(seen: Seen, source: Heard, last: Heard) -> bool:
-    """An error answer, and the client had nothing of it before the last one was asked."""
+    """Return whether it is an error answer of which nothing was sent before the last attempt."""
     return source.status >= 400 and seen.first is not None and seen.first >= last.at
 
 
 def _told_by_us(evidence: Evidence, seen: Seen) -> bool:
-    """A whole error document with the status of a refusal whose body did not come to its end."""
+    """Return whether it is the proxy's error in place of a refusal whose body broke off."""
     told = seen.whole and b'{"type": "error"' in seen.payload
     return told and any(
-        # No status is noted of an answer that was cut just behind its head.
+        # The status of an answer that was cut right after its head is not recorded.
         h.id == seen.upstream_id and h.status in (0, seen.status) and seen.status >= 400 and _broke(h)
         for h in evidence.attempts(seen.tag)
     )
@@ -186,14 +186,14 @@ def _is_prefix(payload: bytes, heard: Heard) -> bool:
 
 
 def _explained(attempts: list[Heard], patience: float) -> bool:
-    """The last broke off in its body, was silent or the second without an answer; or a kept one is broken."""
-    mute = is_silent(attempts[-1], patience)
-    asked_enough = len(attempts) > 1 or mute or b"\r\n\r\n" in attempts[-1].wire
+    """Return whether the last attempt broke off, after a head, silence or a retry; or a kept one did."""
+    silent = is_silent(attempts[-1], patience)
+    asked_enough = len(attempts) > 1 or silent or b"\r\n\r\n" in attempts[-1].wire
     return (_broke(attempts[-1]) and asked_enough) or any(h.status >= 400 and _broke(h) for h in attempts)
 
 
 def _broke(heard: Heard) -> bool:
-    """It was no whole, readable answer, it was beyond measure, or the proxy gave it up."""
+    """Return whether the answer was incomplete, unreadable, too large, or given up by the proxy."""
     reader = heard.read()
     head = len(heard.wire.partition(b"\r\n\r\n")[0])
     broken = reader is None or not reader.whole or reader.unfinished

@@ -1,9 +1,9 @@
-"""A second opinion on accounts: from what the API answered, who could certainly have served, and who not.
+"""The oracle: derives from the API's answers which accounts could certainly have served, and which not.
 
-It errs on the side of "not certain": a violation it supports is one.  It knows nothing of the proxy but
-its spec (errors.md §2): an account that refused rests for retry-after or until its axis' reset, after
-a 403 for 5 minutes, after a 401 until its credentials change; anything else leaves it alone.  A 401 or 403
-that is not the API's word is an outage; a 4xx that another account did not repeat sidelines.
+In doubt it says "not certain", so a violation that it supports is real.  It knows nothing of the proxy but
+the spec (errors.md §2): an account that refused rests for retry-after or until the reset of its axis, after a
+403 for 5 minutes, after a 401 until its credentials change; other answers have no effect.  A 401 or 403 that
+is not from the API is an outage; a 4xx that another account did not repeat sidelines.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ DELAY_SEC = 0.12
 MARGIN = 15.0
 NEVER = math.inf
 FORBIDDEN_SEC = 300.0
-LADDER_SEC = 8.0  # backoffCapSec of the worlds
+LADDER_SEC = 8.0  # backoffCapSec of the schedules
 SIDELINED_SEC = 300.0
 LONGEST_SEC = 7 * 86400.0  # of all windows
 FULL = 0.98
-# Statuses that one account alone may answer with; the API's word is no proof.
+# Statuses that may concern one account only; the body does not prove it.
 MAYBE_THE_ACCOUNT = (400, 402, 404)
 BUSY = b"busy with other requests"
 OUTAGES = (500, 502, 503, 504, 529)
@@ -54,9 +54,9 @@ _UNIFIED = "anthropic-ratelimit-unified-"
 
 @dataclass(frozen=True)
 class Rest:
-    """After this answer the account rests until some time between `least` and `most` (fast clock).
+    """The account rests after this answer until some time between `least` and `most` (fast clock).
 
-    `model`: only for this model; None: for all.
+    `model`: for this model only; None: for all models.
     """
 
     after: Heard
@@ -66,21 +66,23 @@ class Rest:
 
 
 class Oracle:
+    """What is certain of each account at each moment; `rests` by account."""
+
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        self._members = {member.name: member for member in evidence.schedule.accounts}
-        self.rests: dict[str, list[Rest]] = {name: [] for name in self._members}
+        self._accounts = {account.name: account for account in evidence.schedule.accounts}
+        self.rests: dict[str, list[Rest]] = {name: [] for name in self._accounts}
         for heard in evidence.heard:
             if heard.account is not None and heard.status:
                 self.rests[heard.account] += self._rests_after(heard)
-        # Connections that meet a fault before a request is read occupy slots that the API's log doesn't show.
+        # A connection that meets a fault before a request is read occupies a slot that the API does not log.
         schedule = evidence.schedule
         self.invisible = any(trouble.fault.on_accept for trouble in schedule.troubles) or schedule.happens(
-            "refuse", "hang_up"
+            "stop_listening", "close_connections"
         )
-        # Its clients come in turn, and all of them together do not fill one account.
-        guests, slots = len(schedule.clients), schedule.config["maxInflightPerAccount"]
-        self.roomy = schedule.theme.startswith("kinds") and guests <= slots
+        # Clients of a kind come in turn, and all of them together do not fill one account.
+        clients, slots = len(schedule.clients), schedule.config["maxInflightPerAccount"]
+        self.roomy = schedule.theme.startswith("kinds") and clients <= slots
 
     # --- what answers mean ------------------------------------------------------------------------
 
@@ -122,15 +124,15 @@ class Oracle:
         most = [heard.over_clock + wait] if wait is not None else []
         scoped = bool(resets) and not unscoped
         model = model_of(heard) if scoped else None
-        known = not scoped or model is not None  # else nobody can tell whom it concerns
+        known = not scoped or model is not None  # else the model concerned is unknown
         yield Rest(heard, min([*least, *ends]) if known else 0.0, max([*most, *resets.values()]), model)
 
     # --- questions --------------------------------------------------------------------------------
 
     def surely_usable(self, name: str, seen: Seen, moment: float) -> bool:
-        """The account could certainly have served this request in the instants before `moment`."""
-        member, since = self._members[name], moment - DELAY_SEC
-        if member.is_paid or not member.reachable or self.uncertain(name):
+        """Return whether the account could certainly have served this request just before `moment`."""
+        account, since = self._accounts[name], moment - DELAY_SEC
+        if account.is_paid or not account.reachable or self.uncertain(name):
             return False
         if self._jumped(since, moment):
             return False
@@ -143,33 +145,37 @@ class Oracle:
         return all(rest.most + MARGIN < now for rest in other)
 
     def back_at(self, name: str, moment: float) -> float:
-        """By when (fast clock) the account has certainly recovered from what it answered before `moment`."""
+        """Return when (fast clock) the account has certainly recovered from its answers before `moment`."""
         ends = [rest.most for rest in self.rests[name] if rest.after.at <= moment]
         return max(ends, default=0.0)
 
     def not_before(self, name: str, moment: float) -> float:
-        """The earliest end of a rest that is certainly in force at `moment`; 0 when none is."""
+        """Return the earliest end of a rest that is certainly in force at `moment`; 0: none is."""
         at = self._evidence.clock(moment)
         rests = [r for r in self.rests[name] if r.model is None and r.after.over and r.after.over < moment]
         return max((rest.least for rest in rests if rest.least > at), default=0.0)
 
     def uncertain(self, name: str) -> bool:
-        """Something is done to this account at some time, or its token may not be of use."""
-        member = self._members[name]
-        if member.disabled or member.refresh not in ("", "works") or (member.expires and not member.refresh):
+        """Return whether an event changes this account, or its token may be unusable."""
+        account = self._accounts[name]
+        if (
+            account.disabled
+            or account.refresh not in ("", "works")
+            or (account.expires and not account.refresh)
+        ):
             return True
         touched = ("remove", "add", "disable", "enable", "renew")
         events = self._evidence.schedule.events
         return any(event.what in touched and event.args[:1] == (name,) for event in events)
 
     def _busy(self, name: str, since: float, until: float) -> bool:
-        """A request of it may have occupied a slot: it does so before it arrives at the API."""
+        """Return whether a request may have occupied a slot; it does so before it reaches the API."""
         until += DELAY_SEC
         of_it = (each for each in self._evidence.heard if each.account == name and each.at <= until)
         return any(not each.over or each.over >= since - DELAY_SEC for each in of_it)
 
     def _company(self, seen: Seen, since: float, until: float) -> bool:
-        """Another request was under way of which the API's log doesn't show where."""
+        """Return whether another request was in progress on an account that the API's log does not show."""
         since -= DELAY_SEC
         for other in self._evidence.seen:
             over = max(other.last, other.sent_at, other.left_at or 0.0)
@@ -202,39 +208,39 @@ def retry_after(heard: Heard) -> Optional[float]:
 
 
 def is_bare(heard: Heard) -> bool:
-    """A 429 that says nothing."""
+    """Return whether this is a 429 without time or window."""
     return heard.status == 429 and retry_after(heard) is None and not _rejected(heard)
 
 
 def is_overage(heard: Heard) -> bool:
-    """A 429 about money beyond the plan, whose own windows are allowed."""
+    """Return whether this is a 429 about overage, with the plan's windows allowed."""
     claim = heard.field(_UNIFIED + "representative-claim")
     return heard.status == 429 and claim == "overage" and not _rejected(heard)
 
 
 def is_extra_usage(heard: Heard) -> bool:
-    """An answer beyond the plan's windows, paid for apart."""
+    """Return whether this answer was billed as extra usage."""
     return heard.status == 200 and heard.field(_UNIFIED + "overage-in-use") == "true"
 
 
 def is_outage(heard: Heard) -> bool:
-    """The way to the API, or all of it, is out of order."""
+    """Return whether the API or the way to it is out of order."""
     return heard.status in OUTAGES or heard.field(ABOUT) == "way"
 
 
 def is_silent(heard: Heard, patience: float) -> bool:
-    """The proxy gave it up for want of a whole head, `patience` seconds (or nearly) after its last byte."""
+    """Return whether the proxy gave up without a whole head, about `patience` seconds after the last byte."""
     waited = heard.over - max(heard.at, heard.last_sent) > 0.8 * patience
     return heard.cancelled and not heard.hung_up and b"\r\n\r\n" not in heard.wire and waited
 
 
 def is_of_the_account(heard: Heard) -> bool:
-    """The fake API says so: another account would have served it."""
+    """Return whether the fault concerns this account: another one would have served."""
     return heard.field(ABOUT) == "account"
 
 
 def model_of(heard: Heard) -> Optional[str]:
-    """The model of a request, where it can be read."""
+    """Return the model of a request, if the body can be parsed."""
     try:
         return str(json.loads(heard.body)["model"])
     except (ValueError, KeyError):
@@ -242,7 +248,7 @@ def model_of(heard: Heard) -> Optional[str]:
 
 
 def _rejected(heard: Heard) -> dict[str, float]:
-    """The resets of the axes that reject."""
+    """Return the resets of the axes that reject."""
     found = {}
     for key, value in heard.fields:
         axis = re.fullmatch(r"anthropic-ratelimit-unified-([0-9][0-9a-z_]*)-status", key.lower())

@@ -1,4 +1,4 @@
-"""Where requests go: home after an outage, to the maker of an id, to who is free; and what they ask for."""
+"""Rules of placement: back to the account after an outage, to the maker of an id, to a free slot; codings."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tests.faults.rules.oracle import DELAY_SEC, Oracle, is_outage
 from tests.faults.world.owned_ids import maker_of
 
 __all__ = [
-    "conversations_come_home",
+    "conversations_return_to_their_account",
     "ids_stay_with_their_maker",
-    "nobody_waits_beside_a_free_slot",
+    "no_request_waits_while_a_slot_is_free",
     "only_readable_codings_are_asked_for",
 ]
 
@@ -23,8 +23,8 @@ STEP_SEC = 0.02
 READABLE = {"gzip", "x-gzip", "deflate", "identity"}
 
 
-def conversations_come_home(evidence: Evidence) -> list[str]:
-    """A warm conversation with a large prefix stays, or comes back: overloads are no account's fault."""
+def conversations_return_to_their_account(evidence: Evidence) -> list[str]:
+    """A warm conversation with a large prefix returns to its account after overloads, which do not count."""
     if is_awaited("overloads of a warm conversation"):
         return []
     oracle, found = Oracle(evidence), []
@@ -47,11 +47,11 @@ def conversations_come_home(evidence: Evidence) -> list[str]:
 
 
 def ids_stay_with_their_maker(evidence: Evidence) -> list[str]:
-    """An id belongs to the credential that made it: nobody else is asked for it."""
+    """Requests for an id go only to the account that made it."""
     if is_awaited("ids of an account"):
         return []
     oracle = Oracle(evidence)
-    names = {member.name for member in evidence.schedule.accounts}
+    names = {account.name for account in evidence.schedule.accounts}
     found = []
     for heard in evidence.heard:
         maker = maker_of(heard.path)
@@ -60,10 +60,10 @@ def ids_stay_with_their_maker(evidence: Evidence) -> list[str]:
     return found
 
 
-def nobody_waits_beside_a_free_slot(evidence: Evidence) -> list[str]:
-    """A request of no known conversation has nothing to wait for on one account while another is idle.
+def no_request_waits_while_a_slot_is_free(evidence: Evidence) -> list[str]:
+    """A request without a conversation does not wait for one account while another is idle.
 
-    The spec allows: to wait for a preferred account.
+    The spec allows waiting for a preferred account.
     """
     if is_awaited("burst without a session"):
         return []
@@ -72,21 +72,23 @@ def nobody_waits_beside_a_free_slot(evidence: Evidence) -> list[str]:
         first = next(iter(evidence.attempts(seen.tag)), None)
         if seen.client.session or first is None or first.at - seen.sent_at < LONG_WAIT_SEC:
             continue
-        ranks = {member.name: member.priority for member in evidence.schedule.accounts if not member.is_paid}
-        for member in evidence.schedule.accounts:
-            if member.is_paid or not member.reachable or oracle.uncertain(member.name):
+        ranks = {
+            account.name: account.priority for account in evidence.schedule.accounts if not account.is_paid
+        }
+        for account in evidence.schedule.accounts:
+            if account.is_paid or not account.reachable or oracle.uncertain(account.name):
                 continue
-            if ranks[member.name] != min(ranks.values()):
-                continue  # what is preferred may be waited for, and in the end another one serves
-            if oracle.rests[member.name] or not _always_free(evidence, member.name, slots, seen, first):
+            if ranks[account.name] != min(ranks.values()):
+                continue  # a preferred account may be waited for, and another one serves in the end
+            if oracle.rests[account.name] or not _always_free(evidence, account.name, slots, seen, first):
                 continue
             waited = first.at - seen.sent_at
-            found.append(f"{seen.tag}: waited {waited:.2f} s although {member.name} had room all the time")
+            found.append(f"{seen.tag}: waited {waited:.2f} s although {account.name} had room all the time")
     return found
 
 
 def only_readable_codings_are_asked_for(evidence: Evidence) -> list[str]:
-    """Of what the client takes, what the usage tap reads; its own words when it takes none of that."""
+    """Ask for the codings of the client that the usage tap reads; its own header if there are none."""
     if is_awaited("codings"):
         return []
     sent, found = {seen.tag: seen for seen in evidence.seen}, []
@@ -104,7 +106,7 @@ def only_readable_codings_are_asked_for(evidence: Evidence) -> list[str]:
 
 
 def _codings(value: Optional[str]) -> set[str]:
-    """The codings a header takes (RFC 9110 12.5.3): those that it does not weigh with zero."""
+    """Return the codings that a header accepts (RFC 9110 12.5.3): those with a weight above zero."""
     found = set()
     for part in (value or "").lower().split(","):
         name, _, weight = part.partition(";")
@@ -115,7 +117,7 @@ def _codings(value: Optional[str]) -> set[str]:
 
 
 def _conversations(evidence: Evidence) -> list[list[Seen]]:
-    """The turns of each conversation that has one client, in order."""
+    """Return the turns of each conversation that has one client, in order."""
     found: dict[str, list[Seen]] = {}
     for seen in evidence.seen:
         if seen.request.kind == "messages" and seen.client.session:
@@ -125,7 +127,7 @@ def _conversations(evidence: Evidence) -> list[list[Seen]]:
 
 
 def _always_free(evidence: Evidence, name: str, slots: int, seen: Seen, first: Heard) -> bool:
-    """The account had a free slot from when the request had been read until just before it went out."""
+    """Return whether the account had a free slot from the request's arrival until just before it was sent."""
     moment = seen.sent_at + DELAY_SEC
     while moment < first.at - DELAY_SEC / 2:
         open_now = (

@@ -1,4 +1,4 @@
-"""Invariants 4 and 6: one recorded outcome per request, a true one; everything returns to zero."""
+"""Rules of invariants 4 and 6: one true record per request; every counter returns to zero."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.faults.rules.fairness import own_error
 from tests.faults.rules.oracle import DELAY_SEC
 
 __all__ = [
-    "departures_cancel_the_attempt",
+    "disconnects_cancel_the_attempt",
     "every_request_is_recorded_once",
     "everything_returns_to_zero",
     "nothing_is_left_behind",
@@ -41,7 +41,7 @@ def every_request_is_recorded_once(evidence: Evidence) -> list[str]:
 
 
 def outcomes_are_true(evidence: Evidence) -> list[str]:
-    """What the record says is what the client saw."""
+    """The record says what the client saw."""
     found = []
     for seen in evidence.seen:
         for record in evidence.records_of(seen):
@@ -68,7 +68,7 @@ def streams_count_as_served_only_when_they_stopped(evidence: Evidence) -> list[s
 
 
 def everything_returns_to_zero(evidence: Evidence) -> list[str]:
-    """Slots, holds, waiters and connections, once the traffic has stopped."""
+    """Slots, holds, waiters and connections are zero once the traffic has stopped."""
     status, found = evidence.deck, []
     for account in status["accounts"]:
         if account["inflight"]:
@@ -95,8 +95,8 @@ def nothing_is_left_behind(evidence: Evidence) -> list[str]:
     return found + [f"descriptor {what} is open after the end" for what in evidence.leftover_files]
 
 
-def departures_cancel_the_attempt(evidence: Evidence) -> list[str]:
-    """A client that leaves is noticed within a second, in every phase."""
+def disconnects_cancel_the_attempt(evidence: Evidence) -> list[str]:
+    """A client's disconnect is noticed within a second, in every phase."""
     found = []
     for seen in evidence.seen:
         if seen.left_at is None:
@@ -116,7 +116,7 @@ def departures_cancel_the_attempt(evidence: Evidence) -> list[str]:
 
 def _must_be_recorded(evidence: Evidence, seen: Seen) -> bool:
     if seen.request.kind == "profile" or seen.request.malformed or seen.request.kind == "huge":
-        return False  # nothing in such a record tells whose it is
+        return False  # such a record has no field that shows the tag
     if seen.request.expects and not seen.request_sent:
         return False
     if evidence.attempts(seen.tag) or seen.status:
@@ -129,7 +129,7 @@ def _must_be_recorded(evidence: Evidence, seen: Seen) -> bool:
 
 
 def _refused_unread(seen: Seen) -> bool:
-    """Refused before its body was looked at: the record can't show the tag."""
+    """Return whether it was refused before its body was read: the record cannot show the tag."""
     return not seen.relayed and not seen.held and seen.status in (413, 417, 431, 404)
 
 
@@ -138,7 +138,7 @@ def _true_outcomes(evidence: Evidence, seen: Seen) -> set[str]:
         return _after_departure(evidence, seen)
     if not seen.whole:
         broken = {"upstream error"}
-        # Who reads too slowly, or is cut off by a shutdown, counts as gone.
+        # A client that reads too slowly, or is cut off by a shutdown, counts as gone.
         gone = seen.request.reads != "all" or evidence.schedule.stops
         return broken | ({"client gone", "held out", "refused"} if gone else set())
     if seen.held:
@@ -167,7 +167,7 @@ def _own_outcome(seen: Seen) -> set[str]:
 
 
 def _after_departure(evidence: Evidence, seen: Seen) -> set[str]:
-    """The proxy may have come to an end before it noticed; not while the API was silent."""
+    """The proxy may have finished before it noticed, but not while the API was silent."""
     assert seen.left_at is not None
     patient = evidence.schedule.config["headTimeoutSec"] > NOTICED_SEC
     for heard in evidence.attempts(seen.tag):

@@ -1,6 +1,6 @@
-"""Invariants 1 and 5, who is to blame: whose refusal it was decides who is asked next, and what rests.
+"""Rules of invariants 1 and 5 about refusals: the cause decides which account is next, and which rests.
 
-Each rule belongs to a kind of trouble (`kinds.KINDS`) and keeps silent while that is awaited.
+Each rule belongs to one of `kinds.KINDS` and reports nothing while that kind is in `awaited.AWAITED`.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from tests.faults.rules.oracle import (
 )
 
 __all__ = [
+    "a_refusal_of_one_account_tries_another",
     "asked_again_with_the_same_model",
-    "bare_refusals_lead_on",
-    "outages_are_ridden_out",
-    "refusals_of_one_account_end_no_request",
-    "refusals_that_trickle_hold_nobody",
-    "sidelined_accounts_attract_nothing",
-    "silence_is_not_asked_again",
+    "bare_429s_try_other_accounts",
+    "outages_are_retried",
+    "sidelined_accounts_get_no_requests",
+    "silent_attempts_are_not_repeated",
+    "slow_refusal_bodies_are_not_awaited",
     "the_refusal_names_the_setting",
 ]
 
 MOST_HOPS = 4  # accounts that one request asks after bare 429s
-LONGEST_PAUSE_SEC = 0.03  # LONGEST_BACKOFF_SEC of the worlds
-REFUSAL_SEC = 0.8  # KEPT_SEC of the worlds, and what a busy machine adds
+LONGEST_PAUSE_SEC = 0.03  # LONGEST_BACKOFF_SEC of the schedules
+REFUSAL_SEC = 0.8  # KEPT_BODY_SEC of the schedules, and what a busy machine adds
 
 
-def refusals_of_one_account_end_no_request(evidence: Evidence) -> list[str]:
+def a_refusal_of_one_account_tries_another(evidence: Evidence) -> list[str]:
     """A 4xx about the account is relayed only when a second account repeats it, or none could serve."""
     oracle, found = Oracle(evidence), []
     for seen in _turns(evidence):
@@ -54,8 +54,8 @@ def refusals_of_one_account_end_no_request(evidence: Evidence) -> list[str]:
     return found
 
 
-def sidelined_accounts_attract_nothing(evidence: Evidence) -> list[str]:
-    """What another account served, the one before refused for itself: work goes elsewhere for 5 minutes."""
+def sidelined_accounts_get_no_requests(evidence: Evidence) -> list[str]:
+    """After a refusal that another account did not repeat, new requests go elsewhere for 5 minutes."""
     oracle, found = Oracle(evidence), []
     for seen in _turns(evidence):
         attempts = evidence.attempts(seen.tag)
@@ -72,8 +72,8 @@ def sidelined_accounts_attract_nothing(evidence: Evidence) -> list[str]:
     return found
 
 
-def outages_are_ridden_out(evidence: Evidence) -> list[str]:
-    """What fails for the way to the API is tried again until the budget is spent."""
+def outages_are_retried(evidence: Evidence) -> list[str]:
+    """A request that meets an outage is retried until the budget is spent."""
     found = []
     budget = evidence.schedule.config["upstreamRetryBudgetSec"]
     for seen in _turns(evidence):
@@ -89,8 +89,8 @@ def outages_are_ridden_out(evidence: Evidence) -> list[str]:
     return found
 
 
-def silence_is_not_asked_again(evidence: Evidence) -> list[str]:
-    """The first of two such requests may be running, and billed."""
+def silent_attempts_are_not_repeated(evidence: Evidence) -> list[str]:
+    """A request is not sent again after silence: the first one may be running, and billed."""
     if is_awaited("silent API"):
         return []
     found = []
@@ -102,8 +102,8 @@ def silence_is_not_asked_again(evidence: Evidence) -> list[str]:
     return found
 
 
-def refusals_that_trickle_hold_nobody(evidence: Evidence) -> list[str]:
-    """A refusal means what its status says, also when its body does not come to an end."""
+def slow_refusal_bodies_are_not_awaited(evidence: Evidence) -> list[str]:
+    """A refusal is acted on by its status, without waiting for the end of a slow body."""
     if is_awaited("refusal that trickles"):
         return []
     return [
@@ -113,8 +113,8 @@ def refusals_that_trickle_hold_nobody(evidence: Evidence) -> list[str]:
     ]
 
 
-def bare_refusals_lead_on(evidence: Evidence) -> list[str]:
-    """A bare 429 is relayed when all have refused; who is only busy is waited for, as for any refusal."""
+def bare_429s_try_other_accounts(evidence: Evidence) -> list[str]:
+    """A bare 429 is relayed when all accounts refused; a busy account is waited for as after any refusal."""
     oracle, found = Oracle(evidence), []
     if is_awaited("bare 429 and busy slots") or evidence.schedule.happens("jump", "stop", "switch"):
         return []
@@ -130,11 +130,11 @@ def bare_refusals_lead_on(evidence: Evidence) -> list[str]:
         waited = evidence.clock(moment) - evidence.clock(seen.began)
         if len(asked) >= MOST_HOPS or waited > patience - MARGIN / 5:
             continue
-        for member in evidence.schedule.accounts:
-            free = not (member.is_paid or not member.reachable or oracle.uncertain(member.name))
-            rests = oracle.back_at(member.name, moment) > evidence.clock(moment) - MARGIN
-            if member.name not in {each.account for each in attempts} and free and not rests:
-                found.append(f"{seen.tag}: got the bare 429 of {seen.account}; {member.name} was not asked")
+        for account in evidence.schedule.accounts:
+            free = not (account.is_paid or not account.reachable or oracle.uncertain(account.name))
+            rests = oracle.back_at(account.name, moment) > evidence.clock(moment) - MARGIN
+            if account.name not in {each.account for each in attempts} and free and not rests:
+                found.append(f"{seen.tag}: got the bare 429 of {seen.account}; {account.name} was not asked")
     return found
 
 
@@ -152,7 +152,7 @@ def the_refusal_names_the_setting(evidence: Evidence) -> list[str]:
 
 
 def asked_again_with_the_same_model(evidence: Evidence, seen: Seen) -> bool:
-    """All accounts refused such a request within the last minute: one account is asked, not all again."""
+    """Return whether all accounts refused this model within a minute: then only one is asked again."""
     return any(
         other is not seen
         and (other.status == 429 or (other.held and other.last_event == "error"))
@@ -163,7 +163,7 @@ def asked_again_with_the_same_model(evidence: Evidence, seen: Seen) -> bool:
 
 
 def _refused_at(evidence: Evidence, seen: Seen) -> float:
-    """When the last account had refused it; a slow reader learns of that later."""
+    """Return when the last account refused it; a slow reader sees that later."""
     return max((heard.over for heard in evidence.attempts(seen.tag)), default=seen.last or seen.began)
 
 
@@ -172,14 +172,14 @@ def _kind(status: int) -> str:
 
 
 def _turns(evidence: Evidence) -> Iterator[Seen]:
-    """The requests that a router places as it likes."""
+    """Yield the requests that the router may place on any account."""
     for seen in evidence.seen:
         if seen.request.kind == "messages" and not seen.request.pin and not seen.request.malformed:
             yield seen
 
 
 def _usable(evidence: Evidence, oracle: Oracle, seen: Seen, beside: set[object], moment: float = 0.0) -> str:
-    """The accounts that could certainly have served it, but for those `beside`."""
+    """Return the accounts that could certainly have served it, without those in `beside`."""
     at = moment or seen.first or seen.last
     names = [m.name for m in evidence.schedule.accounts if m.name not in beside]
     return " and ".join(name for name in names if oracle.surely_usable(name, seen, at))

@@ -1,7 +1,6 @@
-"""Answers whose status does not tell whom they are about: account, request, or the way to the API. PURE.
+"""Answers whose status does not tell what they concern: account, request, or the way to the API. PURE.
 
-Each carries in a header of the fake API whom it is about.  The proxy passes that on and knows nothing of it;
-the oracle reads it.
+A header of the fake API says which.  The proxy relays it without reading it; the oracle reads it.
 """
 
 from __future__ import annotations
@@ -40,17 +39,17 @@ _NOT_OURS = b'{"error":{"type":"forbidden","message":"Request not allowed"}}'
 
 
 def of_the_account(code: int) -> Callable[[Rng], Fault]:
-    """A 4xx that is this credential's: another account would serve the same request."""
-    words = {402: ["Payment required."], 404: ["model: claude-fable-5"]}
+    """Return a maker of 4xx that concern the credential: another account would serve the request."""
+    messages = {402: ["Payment required."], 404: ["model: claude-fable-5"]}
 
     def make(rng: Rng) -> Fault:
-        return Fault.status(code, rng.choice(words.get(code, _REFUSED_BY_CREDENTIAL)), headers=_ACCOUNT)
+        return Fault.status(code, rng.choice(messages.get(code, _REFUSED_BY_CREDENTIAL)), headers=_ACCOUNT)
 
     return make
 
 
 def pages(rng: Rng) -> Fault:
-    """A refusal that is not the API's word: an edge's page, a filter's, a proxy's."""
+    """Return a refusal that is not from the API: the page of an edge, a filter or a proxy."""
     code, body, kind = rng.choice(
         [
             (403, _HTML, "text/html; charset=UTF-8"),
@@ -64,7 +63,7 @@ def pages(rng: Rng) -> Fault:
 
 
 def overage_claim(rng: Rng) -> Fault:
-    """A 429 about money beyond the plan: 5h and 7d are allowed, retry-after is of the overage."""
+    """Return a 429 about overage: 5h and 7d are allowed, retry-after is the overage's."""
     wait = rng.choice([900, 121_320])
     headers = [
         (_UNIFIED + "status", "rejected"),
@@ -79,7 +78,7 @@ def overage_claim(rng: Rng) -> Fault:
     return Fault.status(429, "You are out of extra usage.", headers=headers, retry_after=wait)
 
 
-# Of a 200: the plan is used up, the answer was paid for apart.
+# The headers of a 200 that was billed as extra usage: the plan is used up.
 EXTRA_USAGE = Fault(
     headers=(
         (_UNIFIED + "status", "rejected"),
@@ -93,15 +92,15 @@ EXTRA_USAGE = Fault(
 
 
 def endless_rests(rng: Rng) -> Fault:
-    """A retry-after that no window of the API's is as long as."""
+    """Return a 429 with a retry-after longer than any window."""
     far = rng.choice(["1e18", "99999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
     return Fault.status(429, retry_after=far)
 
 
 def trickled_refusals(rng: Rng) -> Fault:
-    """A refusal whose head comes at once and whose body takes seconds.
+    """Return a refusal whose head arrives at once and whose body takes seconds.
 
-    None about a login: of those the body is needed to tell whose word it is.
+    Not about a login: there the body is needed to tell whether the API sent it.
     """
     code, wait = rng.choice([(429, 30), (429, None), (529, None), (400, None)])
     body = error_body(code, "w" * 4500)

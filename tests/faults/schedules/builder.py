@@ -1,4 +1,4 @@
-"""A schedule in the making: accounts, clients, troubles and events, drawn from one random source."""
+"""The builder of a schedule: collects accounts, clients, troubles and events from one random generator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Maker = Callable[[random.Random], Fault]
 
 @dataclass
 class ScheduleBuilder:
-    """What the themes write on; all dice are `rng`."""
+    """The parts of a schedule; themes add to them, and draw from `rng` only."""
 
     rng: random.Random
     accounts: list[PlannedAccount] = field(default_factory=list)
@@ -37,14 +37,14 @@ class ScheduleBuilder:
         return self.rng.random() < share
 
     def add_accounts(self, low: int = 1, high: int = 3) -> None:
-        """Accounts of the main API."""
+        """Add accounts of the main API."""
         self.accounts += [PlannedAccount(name) for name in NAMES[: self.rng.randint(low, high)]]
 
     def any_account(self) -> str:
         return self.rng.choice(self.accounts).name
 
     def add_client(self, *requests: Request, **changes: Any) -> None:
-        """A client with these requests, or with some plain ones."""
+        """Add a client with these requests, or with one to three ordinary ones."""
         rng = self.rng
         if not requests:
             requests = tuple(ordinary(rng) for _ in range(rng.choice([1, 1, 2, 3])))
@@ -74,7 +74,7 @@ class ScheduleBuilder:
 
 
 def ordinary(rng: random.Random) -> Request:
-    """A request as clients send it, in some variety."""
+    """Return a request as clients send it, in some variety."""
     kind = rng.choices(["messages", "count", "models", "profile"], [20, 2, 1, 1])[0]
     return Request(
         kind=kind,
@@ -91,7 +91,7 @@ def ordinary(rng: random.Random) -> Request:
 
 
 def _times(rng: random.Random) -> dict[str, Any]:
-    """Real seconds for what happens on the wire; hold, bench and slot times in seconds of the fast clock."""
+    """Return timeouts: real seconds for sockets; fast-clock seconds for holds, benches and slots."""
     return {
         "connectTimeoutSec": 0.2,
         "headTimeoutSec": 0.12,

@@ -1,7 +1,7 @@
-"""Kinds of trouble that have one right outcome, each a small theme of its own: the theme `kinds`. PURE.
+"""Kinds of trouble that have one right outcome, each a small theme: together the theme `kinds`. PURE.
 
-Each act writes the schedule in which the wrong outcome is certain to show; the rules that judge it stand in
-`verdicts`, `places` and `fidelity`.  Kinds in `awaited.AWAITED` are not drawn.
+Each function builds the schedule in which a wrong outcome is certain to show; the rules that check it are in
+rules/refusals.py, placement.py and fidelity.py.  Kinds in `awaited.AWAITED` are not drawn.
 """
 
 from __future__ import annotations
@@ -34,210 +34,214 @@ _ACCEPTED = (
 )
 
 
-def _turns(draft: ScheduleBuilder, count: int, **changes: object) -> None:
-    """New conversations of one or two turns, one after the other: nobody is in anybody's way."""
-    draft.config["maxInflightPerAccount"] = 5
+def _turns(builder: ScheduleBuilder, count: int, **changes: object) -> None:
+    """Add new conversations of one or two turns, one after the other, so that none delays another."""
+    builder.config["maxInflightPerAccount"] = 5
     for number in range(count):
-        request = Request(**{"stream": draft.chance(0.7), **changes})  # type: ignore[arg-type]
-        requests = [request, replace(request, pause=0.01)][: draft.rng.choice([1, 2])]
-        draft.add_client(*requests, session=f"s-{number}", agent="", at=0.06 * number, tries=1)
+        request = Request(**{"stream": builder.chance(0.7), **changes})  # type: ignore[arg-type]
+        requests = [request, replace(request, pause=0.01)][: builder.rng.choice([1, 2])]
+        builder.add_client(*requests, session=f"s-{number}", agent="", at=0.06 * number, tries=1)
 
 
 def _of_the_account(code: int) -> Act:
-    """One account answers 4xx to everything, for good: it is disabled, or its credit is used up."""
+    """One account answers 4xx to everything: it is disabled, or its credit is used up."""
 
-    def act(draft: ScheduleBuilder) -> None:
-        draft.add_accounts(2, 3)
-        path = None if draft.chance(0.5) else "/v1/messages"
-        draft.troubles.append(
-            Trouble(ambiguous_answers.of_the_account(code)(draft.rng), draft.any_account(), None, path=path)
+    def act(builder: ScheduleBuilder) -> None:
+        builder.add_accounts(2, 3)
+        path = None if builder.chance(0.5) else "/v1/messages"
+        builder.troubles.append(
+            Trouble(
+                ambiguous_answers.of_the_account(code)(builder.rng), builder.any_account(), None, path=path
+            )
         )
-        _turns(draft, draft.rng.randint(3, 5))
+        _turns(builder, builder.rng.randint(3, 5))
 
     return act
 
 
-def _told_to_rest(draft: ScheduleBuilder) -> None:
-    """One account refuses with a time that is far off, for good; new conversations keep coming."""
-    draft.add_accounts(2, 3)
-    fault = draft.rng.choice([Fault.quota("5h"), Fault.status(429, retry_after=900), Fault.status(403)])
-    draft.troubles.append(Trouble(fault, draft.any_account(), None))
-    _turns(draft, 5)
+def _told_to_rest(builder: ScheduleBuilder) -> None:
+    """One account always refuses with a long retry-after; new conversations keep coming."""
+    builder.add_accounts(2, 3)
+    fault = builder.rng.choice([Fault.quota("5h"), Fault.status(429, retry_after=900), Fault.status(403)])
+    builder.troubles.append(Trouble(fault, builder.any_account(), None))
+    _turns(builder, 5)
 
 
-def _model_of_the_account(draft: ScheduleBuilder) -> None:
+def _model_of_the_account(builder: ScheduleBuilder) -> None:
     """One account has no such model."""
-    draft.add_accounts(2, 3)
-    model = draft.rng.choice(MODELS)
-    draft.config["maxInflightPerAccount"] = 5
-    draft.troubles.append(
-        Trouble(ambiguous_answers.of_the_account(404)(draft.rng), draft.any_account(), None, model=model)
+    builder.add_accounts(2, 3)
+    model = builder.rng.choice(MODELS)
+    builder.config["maxInflightPerAccount"] = 5
+    builder.troubles.append(
+        Trouble(ambiguous_answers.of_the_account(404)(builder.rng), builder.any_account(), None, model=model)
     )
     for number in range(4):
-        chosen = model if draft.chance(0.7) else draft.rng.choice(MODELS)
-        draft.add_client(Request(model=chosen), session=f"s-{number}", agent="", at=0.06 * number, tries=1)
+        chosen = model if builder.chance(0.7) else builder.rng.choice(MODELS)
+        builder.add_client(Request(model=chosen), session=f"s-{number}", agent="", at=0.06 * number, tries=1)
 
 
-def _page(draft: ScheduleBuilder) -> None:
-    """An edge in front of the API refuses everybody for a while, with a page of its own."""
-    draft.add_accounts()
-    draft.config["upstreamRetryBudgetSec"] = 1.0
-    draft.troubles.append(Trouble(ambiguous_answers.pages(draft.rng), count=draft.rng.randint(1, 4)))
-    _turns(draft, draft.rng.randint(1, 3))
+def _page(builder: ScheduleBuilder) -> None:
+    """An edge in front of the API refuses everything for a while, with a page of its own."""
+    builder.add_accounts()
+    builder.config["upstreamRetryBudgetSec"] = 1.0
+    builder.troubles.append(Trouble(ambiguous_answers.pages(builder.rng), count=builder.rng.randint(1, 4)))
+    _turns(builder, builder.rng.randint(1, 3))
 
 
-def _overage(draft: ScheduleBuilder) -> None:
+def _overage(builder: ScheduleBuilder) -> None:
     """Accounts refuse what would cost extra, once or for good; other models, other accounts serve."""
-    draft.add_accounts()
-    count = draft.rng.choice([1, None])
-    draft.config["maxInflightPerAccount"] = 5
-    draft.troubles.append(
-        Trouble(ambiguous_answers.overage_claim(draft.rng), draft.any_account(), count, model=MODELS[1])
+    builder.add_accounts()
+    count = builder.rng.choice([1, None])
+    builder.config["maxInflightPerAccount"] = 5
+    builder.troubles.append(
+        Trouble(ambiguous_answers.overage_claim(builder.rng), builder.any_account(), count, model=MODELS[1])
     )
     for number in range(4):
-        model = draft.rng.choice(MODELS)
-        draft.add_client(Request(model=model), session=f"s-{number}", agent="", at=0.06 * number, tries=1)
+        model = builder.rng.choice(MODELS)
+        builder.add_client(Request(model=model), session=f"s-{number}", agent="", at=0.06 * number, tries=1)
 
 
-def _extra_usage(draft: ScheduleBuilder) -> None:
-    """An account's plan is used up and it serves all the same; the setting decides whether it is asked."""
-    draft.add_accounts(1, 2)
-    draft.config["allowExtraUsage"] = draft.chance(0.5)
-    draft.config["allThrottledHoldBudgetSec"] = 0
-    for member in draft.accounts:
-        draft.troubles.append(Trouble(ambiguous_answers.EXTRA_USAGE, member.name, count=None))
-    _turns(draft, 3)
+def _extra_usage(builder: ScheduleBuilder) -> None:
+    """An account with a used-up plan still serves; the setting decides whether it is asked."""
+    builder.add_accounts(1, 2)
+    builder.config["allowExtraUsage"] = builder.chance(0.5)
+    builder.config["allThrottledHoldBudgetSec"] = 0
+    for account in builder.accounts:
+        builder.troubles.append(Trouble(ambiguous_answers.EXTRA_USAGE, account.name, count=None))
+    _turns(builder, 3)
 
 
-def _bare(draft: ScheduleBuilder) -> None:
-    """All accounts but one answer 429 without a word why."""
-    draft.accounts += [PlannedAccount(name) for name in NAMES[: draft.rng.randint(2, 4)]]
-    well = draft.any_account()
-    for member in draft.accounts:
-        if member.name != well:
-            draft.troubles.append(Trouble(Fault.bare_429(), member.name, count=draft.rng.choice([1, None])))
-    draft.config["upstreamRetryBudgetSec"] = 1.0
-    _turns(draft, draft.rng.randint(1, 3))
+def _bare(builder: ScheduleBuilder) -> None:
+    """All accounts but one answer 429 without a reason."""
+    builder.accounts += [PlannedAccount(name) for name in NAMES[: builder.rng.randint(2, 4)]]
+    well = builder.any_account()
+    for account in builder.accounts:
+        if account.name != well:
+            builder.troubles.append(
+                Trouble(Fault.bare_429(), account.name, count=builder.rng.choice([1, None]))
+            )
+    builder.config["upstreamRetryBudgetSec"] = 1.0
+    _turns(builder, builder.rng.randint(1, 3))
 
 
-def _bare_and_busy(draft: ScheduleBuilder) -> None:
-    """One account answers a bare 429, the other's only slot is taken for a while."""
-    draft.accounts += [PlannedAccount("alice"), PlannedAccount("bob")]
-    draft.config.update(maxInflightPerAccount=1, allThrottledHoldBudgetSec=60, holdCommitSec=60.0)
-    draft.config["headTimeoutSec"] = 2.0
-    draft.troubles.append(Trouble(Fault.bare_429(), "alice", count=None))
-    draft.troubles.append(Trouble(Fault.slow(before_head=0.2 * SPEED), "bob"))
-    draft.add_client(Request(pin="bob"), session="s-busy", agent="", at=0.0, tries=1)
-    draft.add_client(Request(stream=draft.chance(0.7)), session="s-new", agent="", at=0.04, tries=1)
+def _bare_and_busy(builder: ScheduleBuilder) -> None:
+    """One account answers a bare 429, and the other's only slot is taken for a while."""
+    builder.accounts += [PlannedAccount("alice"), PlannedAccount("bob")]
+    builder.config.update(maxInflightPerAccount=1, allThrottledHoldBudgetSec=60, holdCommitSec=60.0)
+    builder.config["headTimeoutSec"] = 2.0
+    builder.troubles.append(Trouble(Fault.bare_429(), "alice", count=None))
+    builder.troubles.append(Trouble(Fault.slow(before_head=0.2 * SPEED), "bob"))
+    builder.add_client(Request(pin="bob"), session="s-busy", agent="", at=0.0, tries=1)
+    builder.add_client(Request(stream=builder.chance(0.7)), session="s-new", agent="", at=0.04, tries=1)
 
 
-def _overloaded_at_home(draft: ScheduleBuilder) -> None:
-    """A warm conversation with a large prefix meets 529 twice, and goes on."""
-    draft.add_accounts(2, 3)
-    draft.config["upstreamRetryBudgetSec"] = 1.0
-    fault = Fault.status(draft.rng.choice([529, 529, 503]))
-    draft.troubles.append(Trouble(fault, count=draft.rng.choice([2, 2, 3]), nth=2))
-    turn = Request(prefix=200_000, stream=draft.chance(0.7), pause=0.01)
-    draft.add_client(*5 * [turn], session="s-warm", agent="", tries=1)
+def _overloaded_at_home(builder: ScheduleBuilder) -> None:
+    """A warm conversation with a large prefix meets 529 twice, and continues."""
+    builder.add_accounts(2, 3)
+    builder.config["upstreamRetryBudgetSec"] = 1.0
+    fault = Fault.status(builder.rng.choice([529, 529, 503]))
+    builder.troubles.append(Trouble(fault, count=builder.rng.choice([2, 2, 3]), nth=2))
+    turn = Request(prefix=200_000, stream=builder.chance(0.7), pause=0.01)
+    builder.add_client(*5 * [turn], session="s-warm", agent="", tries=1)
 
 
-def _trickled(draft: ScheduleBuilder) -> None:
-    """The body of a refusal comes byte by byte, for seconds."""
-    draft.add_accounts(2, 2)
-    draft.config.update(bodyIdleTimeoutSec=1.0, headTimeoutSec=1.0, upstreamRetryBudgetSec=5.0)
-    draft.troubles.append(Trouble(ambiguous_answers.trickled_refusals(draft.rng)))
-    _turns(draft, 1)
+def _trickled(builder: ScheduleBuilder) -> None:
+    """The body of a refusal arrives byte by byte, for seconds."""
+    builder.add_accounts(2, 2)
+    builder.config.update(bodyIdleTimeoutSec=1.0, headTimeoutSec=1.0, upstreamRetryBudgetSec=5.0)
+    builder.troubles.append(Trouble(ambiguous_answers.trickled_refusals(builder.rng)))
+    _turns(builder, 1)
 
 
-def _silent(draft: ScheduleBuilder) -> None:
-    """The API takes a request, on a fresh or on a used connection, and says nothing."""
-    draft.add_accounts(1, 2)
-    draft.troubles.append(
-        Trouble(Fault.never_answered(), count=draft.rng.choice([1, None]), nth=draft.rng.choice([1, 2]))
+def _silent(builder: ScheduleBuilder) -> None:
+    """The API reads a request, on a new or a used connection, and sends nothing."""
+    builder.add_accounts(1, 2)
+    builder.troubles.append(
+        Trouble(Fault.never_answered(), count=builder.rng.choice([1, None]), nth=builder.rng.choice([1, 2]))
     )
-    draft.add_client(*3 * [Request(stream=draft.chance(0.7))], session="s-one", agent="", tries=1)
+    builder.add_client(*3 * [Request(stream=builder.chance(0.7))], session="s-one", agent="", tries=1)
 
 
-def _endless(draft: ScheduleBuilder) -> None:
-    """A 429 names a time that no window has: once, of one account or of all."""
-    draft.add_accounts(1, 2)
-    draft.troubles.append(Trouble(ambiguous_answers.endless_rests(draft.rng), draft.any_account()))
-    _turns(draft, 2)
+def _endless(builder: ScheduleBuilder) -> None:
+    """A 429 of one account names a time beyond every window."""
+    builder.add_accounts(1, 2)
+    builder.troubles.append(Trouble(ambiguous_answers.endless_rests(builder.rng), builder.any_account()))
+    _turns(builder, 2)
 
 
-def _until_close(draft: ScheduleBuilder) -> None:
+def _until_close(builder: ScheduleBuilder) -> None:
     """An answer that ends with its connection breaks off: plain or gzip, streamed or JSON."""
-    draft.add_accounts(1, 2)
-    cut = draft.rng.choice(
+    builder.add_accounts(1, 2)
+    cut = builder.rng.choice(
         [
-            Fault.cut_after_event(draft.rng.randrange(random_faults.EVENTS), "fin"),
-            Fault.cut_body(draft.rng.randrange(1, 260), "fin"),
+            Fault.cut_after_event(builder.rng.randrange(random_faults.EVENTS), "fin"),
+            Fault.cut_body(builder.rng.randrange(1, 260), "fin"),
         ]
     )
-    draft.troubles.append(Trouble(cut.with_changes(framing="close", gzip=draft.chance(0.5)), count=2))
-    version = draft.rng.choice(["1.0", "1.1", "1.1"])
-    _turns(draft, 2, version=version)
+    builder.troubles.append(Trouble(cut.with_changes(framing="close", gzip=builder.chance(0.5)), count=2))
+    version = builder.rng.choice(["1.0", "1.1", "1.1"])
+    _turns(builder, 2, version=version)
 
 
-def _gzip_errors(draft: ScheduleBuilder) -> None:
+def _gzip_errors(builder: ScheduleBuilder) -> None:
     """A compressed stream holds an error event, as its first or a later one, or ends without message_stop."""
-    draft.add_accounts(1, 2)
-    fault = draft.rng.choice(
+    builder.add_accounts(1, 2)
+    fault = builder.rng.choice(
         [
             Fault.stream_error(
-                draft.rng.choice([1, 2, 5, 9]), draft.rng.choice(["overloaded_error", "api_error"])
+                builder.rng.choice([1, 2, 5, 9]), builder.rng.choice(["overloaded_error", "api_error"])
             ),
             Fault.stream_error(0),
-            Fault.ends_early(draft.rng.randrange(1, random_faults.EVENTS)),
+            Fault.ends_early(builder.rng.randrange(1, random_faults.EVENTS)),
         ]
     )
-    draft.troubles.append(Trouble(fault.with_changes(gzip=True), count=2))
-    draft.troubles.append(Trouble(Fault.gzipped(), count=None))  # and later ones are whole
-    _turns(draft, 3, stream=True)
+    builder.troubles.append(Trouble(fault.with_changes(gzip=True), count=2))
+    builder.troubles.append(Trouble(Fault.gzipped(), count=None))  # later answers are complete
+    _turns(builder, 3, stream=True)
 
 
-def _half_closed(draft: ScheduleBuilder) -> None:
-    """Clients close their sending half behind the request, and wait for the answer."""
-    draft.add_accounts(1, 2)
-    if draft.chance(0.6):
+def _half_closed(builder: ScheduleBuilder) -> None:
+    """Clients close their sending half after the request, and wait for the answer."""
+    builder.add_accounts(1, 2)
+    if builder.chance(0.6):
         slow = Fault.slow(before_head=0.04 * SPEED, between_events=0.003 * SPEED)
-        draft.troubles.append(Trouble(slow, count=None))
+        builder.troubles.append(Trouble(slow, count=None))
     for number in range(3):
         count = Request(kind="count", stream=False)
-        last = Request(half=True, stream=draft.chance(0.7), split=draft.rng.choice(["", "head", "body"]))
-        requests = [count, count, last] if draft.chance(0.5) else [last]
-        draft.add_client(*requests, session=f"s-{number}", agent="", at=0.0, tries=1)
+        last = Request(half=True, stream=builder.chance(0.7), split=builder.rng.choice(["", "head", "body"]))
+        requests = [count, count, last] if builder.chance(0.5) else [last]
+        builder.add_client(*requests, session=f"s-{number}", agent="", at=0.0, tries=1)
 
 
-def _ids(draft: ScheduleBuilder) -> None:
-    """Batches, files and skills are made, and asked for by what made them, while other work goes on."""
-    draft.add_accounts(2, 4)
-    for number in range(draft.rng.randint(2, 4)):
-        made = Request(kind=draft.rng.choice(["batch", "file", "skill"]), stream=False)
+def _ids(builder: ScheduleBuilder) -> None:
+    """Clients make batches, files and skills and ask for them, beside other work."""
+    builder.add_accounts(2, 4)
+    for number in range(builder.rng.randint(2, 4)):
+        made = Request(kind=builder.rng.choice(["batch", "file", "skill"]), stream=False)
         asked = Request(kind="fetch", stream=False, pause=0.01)
-        draft.add_client(made, asked, replace(asked, fresh=True), session=f"s-{number}", agent="", tries=1)
-    _turns(draft, 2)
+        builder.add_client(made, asked, replace(asked, fresh=True), session=f"s-{number}", agent="", tries=1)
+    _turns(builder, 2)
 
 
-def _burst(draft: ScheduleBuilder) -> None:
-    """Programs that name no session send many requests at once to idle accounts that are known to be well."""
-    draft.add_accounts(2, 3)
-    draft.config.update(maxInflightPerAccount=5, slotWaitSec=60.0, headTimeoutSec=2.0)
-    draft.config.update(allThrottledHoldBudgetSec=200, holdCommitSec=200.0)
-    wells = [Request(pin=member.name, stream=False) for member in draft.accounts]
+def _burst(builder: ScheduleBuilder) -> None:
+    """Programs without a session send many requests at once to idle accounts that have already served."""
+    builder.add_accounts(2, 3)
+    builder.config.update(maxInflightPerAccount=5, slotWaitSec=60.0, headTimeoutSec=2.0)
+    builder.config.update(allThrottledHoldBudgetSec=200, holdCommitSec=200.0)
+    wells = [Request(pin=account.name, stream=False) for account in builder.accounts]
     slow = Fault.slow(before_head=0.5 * SPEED)
-    draft.troubles.append(Trouble(slow, count=None, nth=1 + len(wells)))
-    draft.add_client(*wells, session="s-first", agent="", at=0.0, tries=1)
-    for _ in range(4 * len(draft.accounts)):
-        draft.add_client(Request(stream=draft.chance(0.5)), session="", agent="", at=0.15, tries=1)
+    builder.troubles.append(Trouble(slow, count=None, nth=1 + len(wells)))
+    builder.add_client(*wells, session="s-first", agent="", at=0.0, tries=1)
+    for _ in range(4 * len(builder.accounts)):
+        builder.add_client(Request(stream=builder.chance(0.5)), session="", agent="", at=0.15, tries=1)
 
 
-def _codings(draft: ScheduleBuilder) -> None:
-    """Clients take codings of all sorts; the API compresses where they take gzip."""
-    draft.add_accounts(1, 2)
+def _codings(builder: ScheduleBuilder) -> None:
+    """Clients accept codings of all sorts; the API compresses for those that accept gzip."""
+    builder.add_accounts(1, 2)
     for number in range(4):
-        accepts: Optional[str] = draft.rng.choice(_ACCEPTED)
-        draft.add_client(Request(accepts=accepts), session=f"s-{number}", agent="", tries=1)
+        accepts: Optional[str] = builder.rng.choice(_ACCEPTED)
+        builder.add_client(Request(accepts=accepts), session=f"s-{number}", agent="", tries=1)
 
 
 KINDS: dict[str, Act] = {
@@ -264,11 +268,11 @@ KINDS: dict[str, Act] = {
 
 
 def kind_of(seed: int) -> str:
-    """The kind of a seed.  By lot for each: another one drawn leaves most seeds what they were."""
+    """Return the kind of a seed; each name is drawn apart, so a new one leaves most seeds as they were."""
     drawn = [name for name in KINDS if not is_awaited(name)]
     return max(drawn, key=lambda name: random.Random(f"{name}/{seed}").random())
 
 
-def kinds(draft: ScheduleBuilder) -> None:
-    """The kind that the schedule was given."""
-    KINDS[draft.kind](draft)
+def kinds(builder: ScheduleBuilder) -> None:
+    """Build the schedule of the builder's kind."""
+    KINDS[builder.kind](builder)

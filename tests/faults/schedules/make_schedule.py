@@ -1,10 +1,10 @@
-"""From a seed to a schedule. PURE: the same seed is the same schedule, on every machine and version.
+"""Make the schedule of a seed, the same on every machine and Python version. PURE.
 
-Each seed has a theme, which decides what goes wrong mostly; `chaos` mixes everything.  What happens by
-itself (order of threads) is not part of it: a failing seed is run again a few times.
+Each seed has a theme, which decides what mainly goes wrong; `chaos` mixes everything.  The order of threads
+is not part of a schedule, so a failing seed is run again a few times.
 
-Themes of `LATER` are drawn apart, so that a new one there leaves most other seeds what they were: seeds
-stand in `seeds.txt` and beside each mutation.
+The themes of `LATER` are drawn from a generator of their own, so that a new one there leaves most seeds as
+they were: seeds are recorded in `seeds.txt` and with each mutation.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from tests.faults.schedules.themes import THEMES, Theme
 
 __all__ = ["LATER", "make"]
 
-# Each with its share of all seeds, in percent.
+# (name, percent of all seeds, function)
 LATER: tuple[Theme, ...] = (("mixed", 10, mixed), ("kinds", 15, kinds))
 
 
 def make(seed: int, kind: str = "") -> Schedule:
-    """The schedule of a seed; with a `kind` one of that kind."""
-    draft = ScheduleBuilder(random.Random(f"faults/{seed}"), kind=kind or kind_of(seed))
-    theme, act = ("kinds", kinds) if kind else _theme(seed, draft.rng)
-    act(draft)
+    """Return the schedule of a seed; with a `kind` one of that kind."""
+    builder = ScheduleBuilder(random.Random(f"faults/{seed}"), kind=kind or kind_of(seed))
+    theme, act = ("kinds", kinds) if kind else _theme(seed, builder.rng)
+    act(builder)
     return Schedule(
         seed,
-        f"{theme}: {draft.kind}" if act is kinds else theme,
-        tuple(_ranked(seed, draft.accounts)),
-        tuple(draft.clients),
-        tuple(draft.troubles),
-        tuple(sorted(draft.events, key=lambda event: event.at)),
-        draft.config,
+        f"{theme}: {builder.kind}" if act is kinds else theme,
+        tuple(_ranked(seed, builder.accounts)),
+        tuple(builder.clients),
+        tuple(builder.troubles),
+        tuple(sorted(builder.events, key=lambda event: event.at)),
+        builder.config,
     )
 
 
@@ -51,9 +51,9 @@ def _theme(seed: int, rng: random.Random) -> tuple[str, Callable[[ScheduleBuilde
     return name, act
 
 
-def _ranked(seed: int, members: list[PlannedAccount]) -> list[PlannedAccount]:
-    """Now and then some accounts are preferred; drawn apart, so that nothing else depends on it."""
-    dice = random.Random(f"ranks/{seed}")
-    if dice.random() > 0.15:
-        return members
-    return [replace(member, priority=dice.choice([0, 0, 1])) for member in members]
+def _ranked(seed: int, accounts: list[PlannedAccount]) -> list[PlannedAccount]:
+    """Give some accounts another priority in 15 % of the schedules, from a generator of its own."""
+    rng = random.Random(f"ranks/{seed}")
+    if rng.random() > 0.15:
+        return accounts
+    return [replace(account, priority=rng.choice([0, 0, 1])) for account in accounts]

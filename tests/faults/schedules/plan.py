@@ -1,4 +1,4 @@
-"""What a fault schedule is made of. PURE: values that say what happens, nothing that does it.
+"""The values of a fault schedule: accounts, clients, requests, troubles, events. PURE.
 
 Times called `at`, `seconds` and those of the config's timeouts are real seconds.  Everything the proxy
 measures on its own clock (benches, resets, hold budgets, retry-after) runs `SPEED` times as fast.
@@ -15,7 +15,7 @@ from teamclaude.fakeapi.fault import Fault
 __all__ = ["MODELS", "SPEED", "Client", "Event", "Leave", "PlannedAccount", "Request", "Schedule", "Trouble"]
 
 SPEED = 100.0
-# A plain one and one that a model-scoped window binds.
+# The second one has a model-scoped window.
 MODELS = ("claude-opus-4-8", "claude-fable-5")
 
 
@@ -23,10 +23,10 @@ MODELS = ("claude-opus-4-8", "claude-fable-5")
 class PlannedAccount:
     """An account of the pool.
 
-    `upstream`: "" the main API; "own" another API that knows only such accounts; "closed" nobody listens;
-    "babble" https where something else is spoken; "nowhere" a name that can't be looked up.
-    `expires`: its token ends "" far away, "soon" or "past".  `refresh`: how a refresh token fares, if it
-    has one: works, slow, refused, busy, lost (the answer).
+    `upstream`: "" the main API; "own" another API that knows only such accounts; "closed" a closed port;
+    "not http" an https URL with a server of another protocol; "nowhere" a name without an address.
+    `expires`: when its token expires: "" far away, "soon" or "past".  `refresh`: what happens to its refresh
+    token, if it has one: works, slow, refused, busy, lost (the answer).
     """
 
     name: str
@@ -51,7 +51,7 @@ class PlannedAccount:
 class Trouble:
     """A fault of the API: for `account` (None: any), from the `nth` matching request on, `count` times.
 
-    Without a count it is always there.  With a `model` only requests for that one match.
+    Without a count it is permanent.  With a `model` only requests for that one match.
     """
 
     fault: Fault
@@ -82,11 +82,11 @@ class Request:
 
     kind      messages, count, models, profile (the client's own login), huge (a body over the limit);
               batch, file, skill: makes an id; fetch: asks for the id its client made last
-    malformed "" or the way in which it is not HTTP
+    malformed "" or how it violates HTTP
     reads     all, slow (a few bytes at a time), stuck (stops reading for a while)
-    size      bytes of its body (0: as few as it takes), or, where `sized` is "request", of head and body
+    size      bytes of its body (0: as few as possible), or, if `sized` is "request", of head and body
     accepts   its Accept-Encoding; None: it has none
-    half      it closes its sending half once the request is sent, and reads on
+    half      the client closes its sending half after the request, and continues to read
     prefix    tokens of a cached system prompt in front of its message
     split     "" head and body in one write; head: the body in a second one; body: cut in the body's middle
     """
@@ -138,9 +138,9 @@ class Client:
 class Event:
     """Something that happens at a time.
 
-    jump seconds · reload · watched (a reload by the file's stamp) · remove/add/disable/enable/renew account ·
-    switch account or None · fill (account, axis, share, seconds to reset) · refuse/listen (the API's
-    listener) · hang_up (all its connections) · stop seconds of drain
+    jump seconds · reload · watched (a reload by the file's time stamp) · remove/add/disable/enable/renew
+    account · switch account or None · fill (account, axis, share, seconds to reset) · stop_listening/listen
+    (the API's listener) · close_connections (all of the API's) · stop seconds of drain
     """
 
     at: float
@@ -150,7 +150,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Everything that happens in one world."""
+    """Everything that happens in one run."""
 
     seed: int
     theme: str
@@ -168,22 +168,22 @@ class Schedule:
         return any(event.what in what for event in self.events)
 
     def lines(self) -> Iterator[str]:
-        """The schedule for a person."""
+        """Yield the schedule as lines for a person."""
         yield f"seed {self.seed}: {self.theme}; config {dict(self.config)}"
-        for member in self.accounts:
-            yield f"  account {_said(member)}"
+        for account in self.accounts:
+            yield f"  account {_said(account)}"
         for trouble in self.troubles:
             yield f"  trouble {_said(trouble)}"
         for event in self.events:
             yield f"  at {event.at:.3f} s: {event.what} {event.args}"
-        for number, guest in enumerate(self.clients):
-            yield f"  guest {number} {_said(guest, 'requests')}"
-            for request in guest.requests:
+        for number, client in enumerate(self.clients):
+            yield f"  client {number} {_said(client, 'requests')}"
+            for request in client.requests:
                 yield f"    {_said(request)}"
 
 
 def _said(value: Any, *without: str) -> str:
-    """Only what differs from the default."""
+    """Return the fields that differ from their defaults."""
     parts = []
     for name, spec in type(value).__dataclass_fields__.items():
         found = getattr(value, name)

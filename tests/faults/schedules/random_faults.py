@@ -1,4 +1,4 @@
-"""Every kind of trouble the API can make, by family, at a point drawn by the generator. PURE."""
+"""Random faults by family (refusals, logins, overloads, …), each cut at a drawn point. PURE."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 
 # Events of a scripted stream: message_start to message_stop.
 EVENTS = 10
-# More than the buffers between two sockets of this machine hold.
+# Larger than the socket buffers of a loopback connection.
 BIG = b'{"padding":"' + b"y" * 7_000_000 + b'"}'
 
 Rng = random.Random
@@ -42,7 +42,7 @@ def _pick(rng: Rng, makers: list[Maker]) -> Fault:
 
 
 def _echo(code: int) -> Maker:
-    """A refusal whose words repeat the credential."""
+    """Return a refusal whose message repeats the credential."""
     return lambda rng: Fault.status(code, "The token sk-ant-oat01-FAKE-alice-v1 may not do this.")
 
 
@@ -129,35 +129,35 @@ _DEAF: list[Maker] = [
 
 
 def refusals(rng: Rng) -> Fault:
-    """A 429 of any kind."""
+    """Return a 429 of any kind."""
     return _pick(rng, _REFUSALS)
 
 
 def logins(rng: Rng) -> Fault:
-    """The credential is refused."""
+    """Return a refusal of the credential."""
     return _pick(rng, _LOGINS)
 
 
 def overloads(rng: Rng) -> Fault:
-    """The API has troubles of its own, with a status or as the first or a later event."""
+    """Return an overload of the API, as a status or as the first or a later event."""
     return _pick(rng, _OVERLOADS)
 
 
 def requests(rng: Rng) -> Fault:
-    """An answer about the request itself."""
+    """Return an answer about the request itself."""
     return _pick(rng, _REQUESTS)
 
 
 def breaks(rng: Rng) -> Fault:
-    """The answer is missing, broken off at an exact point, or no HTTP."""
+    """Return an answer that is missing, cut at an exact point, or not HTTP."""
     return _pick(rng, _BREAKS)
 
 
 def framings(rng: Rng) -> Fault:
-    """A good answer in an unusual form."""
+    """Return a good answer in an unusual form."""
     return _pick(rng, _FRAMINGS)
 
 
 def never_read_connects(rng: Rng) -> Fault:
-    """Of a connection, before its first request."""
+    """Return a fault of a connection before its first request."""
     return _pick(rng, _DEAF)

@@ -1,4 +1,4 @@
-"""What goes wrong mostly: one function per theme of a schedule."""
+"""The themes of schedules: one function per theme, which decides what mainly goes wrong."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from tests.faults.schedules.plan import SPEED, Leave, PlannedAccount, Request, T
 
 __all__ = ["THEMES", "Theme"]
 
-Theme = tuple[str, int, Callable[[ScheduleBuilder], None]]  # its name, how often it is drawn, what it writes
+Theme = tuple[str, int, Callable[[ScheduleBuilder], None]]  # name, weight, function
 
 _MALFORMED = ("length and chunks", "two lengths", "space", "fold", "bare lf", "big")
 _SESSIONS = ("s-one", "s-two", "s-three")
 
 
-def _calm(draft: ScheduleBuilder) -> None:
-    draft.add_accounts()
-    for _ in range(draft.rng.randint(1, 4)):
-        draft.add_client(pipelined=draft.chance(0.2))
-    if draft.chance(0.5):
-        draft.add_trouble(random_faults.framings)
-    if draft.chance(0.3):
-        draft.add_trouble(random_faults.requests)
+def _calm(builder: ScheduleBuilder) -> None:
+    builder.add_accounts()
+    for _ in range(builder.rng.randint(1, 4)):
+        builder.add_client(pipelined=builder.chance(0.2))
+    if builder.chance(0.5):
+        builder.add_trouble(random_faults.framings)
+    if builder.chance(0.3):
+        builder.add_trouble(random_faults.requests)
 
 
-def _one_fault(draft: ScheduleBuilder) -> None:
-    """One thing goes wrong for one client, once or always."""
-    draft.add_accounts()
+def _one_fault(builder: ScheduleBuilder) -> None:
+    """One fault meets one or two clients, once or always."""
+    builder.add_accounts()
     families = [
         random_faults.refusals,
         random_faults.logins,
@@ -40,62 +40,68 @@ def _one_fault(draft: ScheduleBuilder) -> None:
         random_faults.breaks,
         random_faults.framings,
     ]
-    draft.add_trouble(draft.rng.choice([*families, random_faults.never_read_connects]))
-    for _ in range(draft.rng.choice([1, 1, 2])):
-        draft.add_client()
+    builder.add_trouble(builder.rng.choice([*families, random_faults.never_read_connects]))
+    for _ in range(builder.rng.choice([1, 1, 2])):
+        builder.add_client()
 
 
-def _throttled(draft: ScheduleBuilder) -> None:
+def _throttled(builder: ScheduleBuilder) -> None:
     """Most accounts refuse for a while; clients are held, served later, held out, or leave."""
-    rng = draft.rng
-    draft.add_accounts()
-    for member in list(draft.accounts):
-        if draft.chance(0.8):
-            draft.add_trouble(random_faults.refusals, member.name, count=rng.choice([1, 1, 2]), nth=1)
-    if draft.chance(0.35):
-        draft.accounts.append(PlannedAccount("payer", "apikey", last_resort=draft.chance(0.8)))
-    draft.config["proxy"] = {"maxHeld": rng.choice([1, 2, 256, 256])}
+    rng = builder.rng
+    builder.add_accounts()
+    for account in list(builder.accounts):
+        if builder.chance(0.8):
+            builder.add_trouble(random_faults.refusals, account.name, count=rng.choice([1, 1, 2]), nth=1)
+    if builder.chance(0.35):
+        builder.accounts.append(PlannedAccount("payer", "apikey", last_resort=builder.chance(0.8)))
+    builder.config["proxy"] = {"maxHeld": rng.choice([1, 2, 256, 256])}
     for _ in range(rng.randint(1, 4)):
-        leaving = _leaves(rng, held=True) if draft.chance(0.25) else None
-        draft.add_client(replace(ordinary(rng), kind="messages", leave=leaving, stream=draft.chance(0.85)))
-    if draft.chance(0.25):
-        draft.add_event("jump", rng.choice([-500.0, 5.0, 4000.0]))
+        leaving = _leaves(rng, held=True) if builder.chance(0.25) else None
+        builder.add_client(
+            replace(ordinary(rng), kind="messages", leave=leaving, stream=builder.chance(0.85))
+        )
+    if builder.chance(0.25):
+        builder.add_event("jump", rng.choice([-500.0, 5.0, 4000.0]))
 
 
-def _login(draft: ScheduleBuilder) -> None:
+def _login(builder: ScheduleBuilder) -> None:
     """Credentials are refused, for good or until they are renewed."""
-    draft.add_accounts()
-    for member in list(draft.accounts):
-        if draft.chance(0.7):
-            draft.add_trouble(random_faults.logins, member.name, count=draft.rng.choice([1, 2, None]), nth=1)
-    if draft.chance(0.4):
-        draft.add_event("renew", draft.any_account())
-    if draft.chance(0.2):
-        draft.accounts.append(PlannedAccount("payer", "apikey"))
-    for _ in range(draft.rng.randint(1, 3)):
-        draft.add_client()
+    builder.add_accounts()
+    for account in list(builder.accounts):
+        if builder.chance(0.7):
+            builder.add_trouble(
+                random_faults.logins, account.name, count=builder.rng.choice([1, 2, None]), nth=1
+            )
+    if builder.chance(0.4):
+        builder.add_event("renew", builder.any_account())
+    if builder.chance(0.2):
+        builder.accounts.append(PlannedAccount("payer", "apikey"))
+    for _ in range(builder.rng.randint(1, 3)):
+        builder.add_client()
 
 
-def _ageing(draft: ScheduleBuilder) -> None:
+def _ageing(builder: ScheduleBuilder) -> None:
     """Tokens end soon or have ended; the token endpoint renews them, or fails in its own ways."""
-    rng = draft.rng
+    rng = builder.rng
     for name in NAMES[: rng.randint(1, 3)]:
         refresh = rng.choice(["works", "works", "slow", "refused", "busy", "lost", ""])
-        draft.accounts.append(PlannedAccount(name, expires=rng.choice(["", "soon", "past"]), refresh=refresh))
-    if draft.chance(0.4):
-        draft.add_trouble(random_faults.logins, count=1)
-    if draft.chance(0.2):
-        draft.add_event("jump", rng.choice([200.0, -200.0]))
+        builder.accounts.append(
+            PlannedAccount(name, expires=rng.choice(["", "soon", "past"]), refresh=refresh)
+        )
+    if builder.chance(0.4):
+        builder.add_trouble(random_faults.logins, count=1)
+    if builder.chance(0.2):
+        builder.add_event("jump", rng.choice([200.0, -200.0]))
     for _ in range(rng.randint(1, 4)):
-        leaving = _leaves(rng, held=True) if draft.chance(0.2) else None
-        draft.add_client(replace(ordinary(rng), leave=leaving), ordinary(rng), at=rng.choice([0.0, 0.01]))
+        leaving = _leaves(rng, held=True) if builder.chance(0.2) else None
+        builder.add_client(replace(ordinary(rng), leave=leaving), ordinary(rng), at=rng.choice([0.0, 0.01]))
 
 
-def _departures(draft: ScheduleBuilder) -> None:
+def _departures(builder: ScheduleBuilder) -> None:
     """Clients leave in every phase while the API is slow or silent; no timeout ends it for them."""
-    rng = draft.rng
-    draft.add_accounts(1, 2)
-    draft.config.update({"headTimeoutSec": 8.0, "bodyIdleTimeoutSec": 8.0, "connectTimeoutSec": 8.0})
+    rng = builder.rng
+    builder.add_accounts(1, 2)
+    builder.config.update({"headTimeoutSec": 8.0, "bodyIdleTimeoutSec": 8.0, "connectTimeoutSec": 8.0})
     silence = [
         lambda r: Fault.never_answered(),
         lambda r: Fault.cut_after_event(r.randrange(random_faults.EVENTS), "hang"),
@@ -105,132 +111,134 @@ def _departures(draft: ScheduleBuilder) -> None:
         random_faults.refusals,
         random_faults.overloads,
     ]
-    everyone_leaves = draft.chance(0.6)
+    everyone_leaves = builder.chance(0.6)
     for _ in range(rng.randint(1, 2)):
         maker = rng.choice(silence if everyone_leaves else silence[3:4])
-        draft.add_trouble(maker, None, count=rng.choice([1, 2, None]), nth=1)
+        builder.add_trouble(maker, None, count=rng.choice([1, 2, None]), nth=1)
     for _ in range(rng.randint(1, 4)):
-        leaving = _leaves(rng) if everyone_leaves or draft.chance(0.5) else None
-        draft.add_client(replace(ordinary(rng), leave=leaving, expects=False), tries=1)
+        leaving = _leaves(rng) if everyone_leaves or builder.chance(0.5) else None
+        builder.add_client(replace(ordinary(rng), leave=leaving, expects=False), tries=1)
 
 
-def _overload(draft: ScheduleBuilder) -> None:
-    draft.add_accounts()
-    for _ in range(draft.rng.randint(1, 2)):
-        draft.add_trouble(random_faults.overloads, nth=1)
-    for _ in range(draft.rng.randint(1, 3)):
-        draft.add_client()
+def _overload(builder: ScheduleBuilder) -> None:
+    builder.add_accounts()
+    for _ in range(builder.rng.randint(1, 2)):
+        builder.add_trouble(random_faults.overloads, nth=1)
+    for _ in range(builder.rng.randint(1, 3)):
+        builder.add_client()
 
 
-def _broken(draft: ScheduleBuilder) -> None:
+def _broken(builder: ScheduleBuilder) -> None:
     """Answers break off at every point."""
-    draft.add_accounts(1, 2)
-    for _ in range(draft.rng.randint(1, 2)):
-        draft.add_trouble(random_faults.breaks, None, nth=draft.rng.choice([1, 1, 2]))
-    for _ in range(draft.rng.choice([1, 1, 2])):
-        draft.add_client()
+    builder.add_accounts(1, 2)
+    for _ in range(builder.rng.randint(1, 2)):
+        builder.add_trouble(random_faults.breaks, None, nth=builder.rng.choice([1, 1, 2]))
+    for _ in range(builder.rng.choice([1, 1, 2])):
+        builder.add_client()
 
 
-def _limits(draft: ScheduleBuilder) -> None:
+def _limits(builder: ScheduleBuilder) -> None:
     """Bodies and heads that are too large, malformed requests, busy keys, stuck readers, full lines."""
-    rng = draft.rng
-    draft.add_accounts(1, 2)
-    draft.config["proxy"] = {
+    rng = builder.rng
+    builder.add_accounts(1, 2)
+    builder.config["proxy"] = {
         "maxHeld": rng.choice([1, 2]),
         "clients": [{"name": "desk", "key": "tc-desk-FAKE-key-00000000000000000000", "maxInflight": 1}],
     }
-    if draft.chance(0.5):
-        for member in draft.accounts:
-            draft.add_trouble(lambda r: Fault.quota("5h", reset_in=8.0), member.name, count=1, nth=1)
-    elif draft.chance(0.25):
-        draft.troubles.append(Trouble(Fault.status(200, body=random_faults.BIG), count=1))
-        draft.add_client(Request(reads="stuck", stream=False), tries=1)
-    elif draft.chance(0.5):
-        draft.add_trouble(lambda r: Fault.slow(before_head=0.03 * SPEED), None, count=None, nth=1)
+    if builder.chance(0.5):
+        for account in builder.accounts:
+            builder.add_trouble(lambda r: Fault.quota("5h", reset_in=8.0), account.name, count=1, nth=1)
+    elif builder.chance(0.25):
+        builder.troubles.append(Trouble(Fault.status(200, body=random_faults.BIG), count=1))
+        builder.add_client(Request(reads="stuck", stream=False), tries=1)
+    elif builder.chance(0.5):
+        builder.add_trouble(lambda r: Fault.slow(before_head=0.03 * SPEED), None, count=None, nth=1)
     odd = [
         *3 * [Request(kind="huge"), Request(kind="huge", chunked=True)],
         *(Request(malformed=way) for way in _MALFORMED),
         Request(version="1.0", malformed="chunks in 1.0"),
     ]
     for _ in range(rng.randint(1, 5)):
-        request = rng.choice(odd) if draft.chance(0.4) else ordinary(rng)
-        draft.add_client(request, key=rng.choice(["", "desk"]), at=0.0, tries=1)
+        request = rng.choice(odd) if builder.chance(0.4) else ordinary(rng)
+        builder.add_client(request, key=rng.choice(["", "desk"]), at=0.0, tries=1)
 
 
-def _crowd(draft: ScheduleBuilder) -> None:
-    """More clients than may be held wait for the one account, which is back before their patience ends."""
-    rng = draft.rng
-    draft.add_accounts(1, 1)
-    draft.config["proxy"] = {"maxHeld": rng.choice([1, 2])}
-    draft.config.update(allThrottledHoldBudgetSec=20, maxInflightPerAccount=rng.choice([1, 5]))
-    draft.add_trouble(lambda r: Fault.quota("5h", reset_in=r.choice([6.0, 18.0])), "alice", count=1, nth=1)
-    draft.add_client(Request(), at=0.0, tries=1)
+def _crowd(builder: ScheduleBuilder) -> None:
+    """More clients than may be held wait for the one account, which recovers before their timeouts."""
+    rng = builder.rng
+    builder.add_accounts(1, 1)
+    builder.config["proxy"] = {"maxHeld": rng.choice([1, 2])}
+    builder.config.update(allThrottledHoldBudgetSec=20, maxInflightPerAccount=rng.choice([1, 5]))
+    builder.add_trouble(lambda r: Fault.quota("5h", reset_in=r.choice([6.0, 18.0])), "alice", count=1, nth=1)
+    builder.add_client(Request(), at=0.0, tries=1)
     for _ in range(rng.randint(3, 5)):
-        leaving = _leaves(rng, held=True) if draft.chance(0.3) else None
-        draft.add_client(Request(leave=leaving), at=0.02, tries=rng.choice([1, 2]))
-    if draft.chance(0.3):
-        draft.add_event("stop", 0.05, at=0.05)
+        leaving = _leaves(rng, held=True) if builder.chance(0.3) else None
+        builder.add_client(Request(leave=leaving), at=0.02, tries=rng.choice([1, 2]))
+    if builder.chance(0.3):
+        builder.add_event("stop", 0.05, at=0.05)
 
 
-def _operator(draft: ScheduleBuilder) -> None:
-    """Things happen to the proxy itself while requests are under way."""
-    rng = draft.rng
-    draft.add_accounts(2, 3)
-    if draft.chance(0.6):
-        draft.add_trouble(
+def _operator(builder: ScheduleBuilder) -> None:
+    """The operator or the clock changes the proxy during requests."""
+    rng = builder.rng
+    builder.add_accounts(2, 3)
+    if builder.chance(0.6):
+        builder.add_trouble(
             lambda r: Fault.slow(before_head=0.03 * SPEED, between_events=0.003 * SPEED), count=None
         )
-    if draft.chance(0.5):
-        draft.add_trouble(rng.choice([random_faults.refusals, random_faults.logins, random_faults.overloads]))
-    for _ in range(rng.randint(1, 4)):
-        _happening(draft)
-    if draft.chance(0.45):
-        draft.add_event("stop", rng.choice([0.0, 0.02, 0.15]))
-    for _ in range(rng.randint(2, 4)):
-        draft.add_client()
-
-
-def _agents(draft: ScheduleBuilder) -> None:
-    """One session and its sub-agents, all at once, on few slots."""
-    draft.add_accounts(1, 3)
-    draft.config["maxInflightPerAccount"] = draft.rng.choice([1, 2])
-    if draft.chance(0.6):
-        draft.add_trouble(lambda r: Fault.slow(before_head=0.01 * SPEED), count=None, nth=1)
-    if draft.chance(0.7):
-        draft.add_trouble(
-            draft.rng.choice([random_faults.refusals, random_faults.overloads, random_faults.breaks])
+    if builder.chance(0.5):
+        builder.add_trouble(
+            rng.choice([random_faults.refusals, random_faults.logins, random_faults.overloads])
         )
-    for number in range(draft.rng.randint(2, 6)):
-        draft.add_client(agent=f"agent-{number}" if number else "", session=_SESSIONS[0], at=0.0)
-
-
-def _outage(draft: ScheduleBuilder) -> None:
-    """Some accounts have an upstream of their own, which may not be there; or the API goes away."""
-    rng = draft.rng
-    draft.add_accounts(1, 2)
-    where = rng.choice(["own", "own", "closed", "babble", "nowhere"])
-    draft.accounts.append(PlannedAccount("olga", upstream=where))
-    if draft.chance(0.4):
-        draft.add_trouble(random_faults.never_read_connects)
-    if draft.chance(0.3):
-        draft.add_event("refuse")
-        if draft.chance(0.6):
-            draft.add_event("listen", at=0.07)
-    if draft.chance(0.3):
-        draft.add_event("hang_up")
-    if draft.chance(0.4):
-        draft.add_trouble(rng.choice([random_faults.refusals, random_faults.logins]))
     for _ in range(rng.randint(1, 4)):
-        draft.add_client()
+        _happening(builder)
+    if builder.chance(0.45):
+        builder.add_event("stop", rng.choice([0.0, 0.02, 0.15]))
+    for _ in range(rng.randint(2, 4)):
+        builder.add_client()
 
 
-def _chaos(draft: ScheduleBuilder) -> None:
-    rng = draft.rng
-    draft.add_accounts(1, 4)
-    if draft.chance(0.3):
-        draft.accounts.append(PlannedAccount("payer", "apikey", last_resort=draft.chance(0.7)))
-    if draft.chance(0.2):
-        draft.accounts.append(PlannedAccount("olga", upstream="own"))
+def _agents(builder: ScheduleBuilder) -> None:
+    """One session and its sub-agents, all at once, on few slots."""
+    builder.add_accounts(1, 3)
+    builder.config["maxInflightPerAccount"] = builder.rng.choice([1, 2])
+    if builder.chance(0.6):
+        builder.add_trouble(lambda r: Fault.slow(before_head=0.01 * SPEED), count=None, nth=1)
+    if builder.chance(0.7):
+        builder.add_trouble(
+            builder.rng.choice([random_faults.refusals, random_faults.overloads, random_faults.breaks])
+        )
+    for number in range(builder.rng.randint(2, 6)):
+        builder.add_client(agent=f"agent-{number}" if number else "", session=_SESSIONS[0], at=0.0)
+
+
+def _outage(builder: ScheduleBuilder) -> None:
+    """Some accounts have an upstream of their own, which may be unreachable; or the API stops listening."""
+    rng = builder.rng
+    builder.add_accounts(1, 2)
+    where = rng.choice(["own", "own", "closed", "not http", "nowhere"])
+    builder.accounts.append(PlannedAccount("olga", upstream=where))
+    if builder.chance(0.4):
+        builder.add_trouble(random_faults.never_read_connects)
+    if builder.chance(0.3):
+        builder.add_event("stop_listening")
+        if builder.chance(0.6):
+            builder.add_event("listen", at=0.07)
+    if builder.chance(0.3):
+        builder.add_event("close_connections")
+    if builder.chance(0.4):
+        builder.add_trouble(rng.choice([random_faults.refusals, random_faults.logins]))
+    for _ in range(rng.randint(1, 4)):
+        builder.add_client()
+
+
+def _chaos(builder: ScheduleBuilder) -> None:
+    rng = builder.rng
+    builder.add_accounts(1, 4)
+    if builder.chance(0.3):
+        builder.accounts.append(PlannedAccount("payer", "apikey", last_resort=builder.chance(0.7)))
+    if builder.chance(0.2):
+        builder.accounts.append(PlannedAccount("olga", upstream="own"))
     everything = [
         random_faults.refusals,
         random_faults.logins,
@@ -240,17 +248,17 @@ def _chaos(draft: ScheduleBuilder) -> None:
         random_faults.framings,
     ]
     for _ in range(rng.randint(1, 4)):
-        draft.add_trouble(rng.choice([*everything, random_faults.never_read_connects]))
+        builder.add_trouble(rng.choice([*everything, random_faults.never_read_connects]))
     for _ in range(rng.choice([0, 0, 1, 2])):
-        _happening(draft)
+        _happening(builder)
     for _ in range(rng.randint(2, 5)):
-        request = replace(ordinary(rng), leave=_leaves(rng) if draft.chance(0.15) else None)
-        pin = draft.any_account() if draft.chance(0.1) else None
-        draft.add_client(replace(request, pin=pin), ordinary(rng))
+        request = replace(ordinary(rng), leave=_leaves(rng) if builder.chance(0.15) else None)
+        pin = builder.any_account() if builder.chance(0.1) else None
+        builder.add_client(replace(request, pin=pin), ordinary(rng))
 
 
-def _happening(draft: ScheduleBuilder) -> None:
-    rng, name = draft.rng, draft.any_account()
+def _happening(builder: ScheduleBuilder) -> None:
+    rng, name = builder.rng, builder.any_account()
     what = rng.choice(
         [
             "reload",
@@ -263,23 +271,23 @@ def _happening(draft: ScheduleBuilder) -> None:
             "unswitch",
             "jump",
             "fill",
-            "hang_up",
+            "close_connections",
         ]
     )
     if what == "remove":
-        draft.add_event("remove", name)
-        if draft.chance(0.5):
-            draft.add_event("add", name, at=0.07)
+        builder.add_event("remove", name)
+        if builder.chance(0.5):
+            builder.add_event("add", name, at=0.07)
     elif what == "unswitch":
-        draft.add_event("switch", None)
+        builder.add_event("switch", None)
     elif what == "jump":
-        draft.add_event("jump", rng.choice([-4000.0, -3.0, 3.0, 400.0, 700_000.0]))
+        builder.add_event("jump", rng.choice([-4000.0, -3.0, 3.0, 400.0, 700_000.0]))
     elif what == "fill":
-        draft.add_event(
+        builder.add_event(
             "fill", name, rng.choice(["5h", "7d"]), rng.choice([0.8, 0.99, 1.2]), rng.choice([5, 3000])
         )
     else:
-        draft.add_event(what, *([name] if what in ("disable", "enable", "renew", "switch") else []))
+        builder.add_event(what, *([name] if what in ("disable", "enable", "renew", "switch") else []))
 
 
 def _leaves(rng: random.Random, held: bool = False) -> Leave:

@@ -1,4 +1,4 @@
-"""Clients that do what a schedule says on real sockets, and note every byte they get."""
+"""The clients of a schedule: threads that send its requests on real sockets and record every byte."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from tests.faults.world.request_bytes import (
 
 __all__ = ["ClientThread"]
 
-PATIENCE_SEC = 8.0  # longer than any answer may take; the proxy must have ended the request before
+PATIENCE_SEC = 8.0  # longer than any answer may take: the proxy must end every request before
 LONGEST_PAUSE_SEC = 0.15
 LAST_WAIT_SEC = 0.15
-SLOW_BYTES = 20_000  # how much of an answer a slow reader takes slowly
-SPLIT_SEC = 0.003  # between the two writes of a request: the proxy has read the first
+SLOW_BYTES = 20_000  # a slow reader reads this much of an answer slowly
+SPLIT_SEC = 0.003  # between two writes of a request: the proxy has read the first one by then
 
 
 class ClientThread(threading.Thread):
-    """Lives one Guest's life; `seen` holds what became of each request."""
+    """Runs one Client of a schedule; `seen` has the outcome of each request."""
 
     def __init__(self, number: int, client: Client, port: int, keys: dict[str, str], start_at: float) -> None:
-        super().__init__(name=f"guest-{number}", daemon=True)
+        super().__init__(name=f"client-{number}", daemon=True)
         self._number, self._client, self._port = number, client, port
         self._key = keys[client.key]
         self._start_at = start_at
@@ -46,8 +46,8 @@ class ClientThread(threading.Thread):
         self._used = False
         self._ahead = b""  # bytes of the next answer
         self._rested = False
-        self._made = ""  # the id it made last
-        self._rng = random.Random(f"guest {number} {client.session}")
+        self._made = ""  # the last id it made
+        self._rng = random.Random(f"client {number} {client.session}")
         self.seen: list[Seen] = []
 
     def run(self) -> None:
@@ -64,7 +64,7 @@ class ClientThread(threading.Thread):
     # --- requests ---------------------------------------------------------------------------------
 
     def _retry(self, number: int, request: Request) -> None:
-        """One request, again as often as Claude Code would within the guest's patience."""
+        """Send one request, with the retries of Claude Code up to the client's `tries`."""
         time.sleep(request.pause)
         for tries in range(1, self._client.tries + 1):
             seen = self._once(f"t{self._number}.{number}.{tries}", request)
@@ -98,7 +98,7 @@ class ClientThread(threading.Thread):
         return seen
 
     def _all_at_once(self) -> None:
-        """All requests in one write, the answers read in order."""
+        """Send all requests in one write and read the answers in order."""
         requests = [request for request in self._client.requests if request.version == "1.1"]
         if not requests or not self._connect(requests[0]):
             return
@@ -112,7 +112,7 @@ class ClientThread(threading.Thread):
             seen.request_sent, seen.sent_at = True, batch[0].sent_at
             self._receive(seen, never)
             if not seen.reader.stays:
-                # What was sent behind it is lost, as RFC 9112 9.3.2 says.
+                # The requests behind it are lost (RFC 9112 9.3.2).
                 del self.seen[self.seen.index(seen) + 1 :]
                 return
 
@@ -120,13 +120,13 @@ class ClientThread(threading.Thread):
         reader = AnswerReader(method_of(request))
         size = request.size
         if request.sized == "request":
-            size -= len(self._request_bytes(tag, request, bytes(size))) - size  # the head's share
+            size -= len(self._request_bytes(tag, request, bytes(size))) - size  # minus the head
         seen = Seen(tag, self._client, request, body_of(tag, request, size), time.monotonic(), reader=reader)
         self.seen.append(seen)
         return seen
 
     def _request_bytes(self, tag: str, request: Request, body: bytes, ahead: bool = False) -> bytes:
-        # Requests without a readable body show their tag as their session.
+        # Requests without a readable body have their tag in the session header.
         by_body = request.kind in ("messages", "count", "huge") and not request.bad_json
         lines = [
             f"{method_of(request)} {self._path_of(request)} HTTP/{request.version}",
@@ -174,7 +174,7 @@ class ClientThread(threading.Thread):
         return True
 
     def _send(self, seen: Seen, data: bytes, leave: Leave) -> bool:
-        """False when the request is over: the client left, or the proxy had ended the connection."""
+        """Send; return False when the client left during it."""
         assert self._sock is not None
         self._used = True
         if leave.when == "request" and leave.n < len(data):
@@ -193,7 +193,7 @@ class ClientThread(threading.Thread):
                 time.sleep(SPLIT_SEC)
                 self._sock.sendall(data[first:])
         except OSError:
-            pass  # an answer may have come all the same
+            pass  # an answer may have arrived all the same
         else:
             seen.request_sent = True
             if seen.request.half:
@@ -209,7 +209,7 @@ class ClientThread(threading.Thread):
             self._take(seen, self._sock.recv(65536))
 
     def _receive(self, seen: Seen, leave: Leave) -> None:
-        """Until the answer is whole, the connection ends, or the client has had enough."""
+        """Read until the answer is complete, the connection ends, or the client leaves."""
         assert self._sock is not None
         leaves_at = _leaves_at(seen, leave)
         gives_up = time.monotonic() + PATIENCE_SEC
@@ -285,14 +285,14 @@ class ClientThread(threading.Thread):
 
 
 def _leaves_at(seen: Seen, leave: Leave) -> float:
-    """When at the latest; who waits for more bytes than come leaves all the same."""
+    """Return when the client leaves at the latest, also if the bytes it waits for do not come."""
     if leave.when == "never":
         return float("inf")
     return seen.sent_at + (leave.n if leave.when == "time" else LAST_WAIT_SEC)
 
 
 def _failure(seen: Seen) -> Optional[Failure]:
-    """What the client makes of an attempt; None: it is content."""
+    """Return the failure of an attempt as Claude Code sees it; None: it succeeded."""
     if seen.whole and (seen.status >= 400 or (seen.request.stream and not seen.is_stream)):
         if seen.request.kind not in ("messages", "huge") and seen.status < 400:
             return None

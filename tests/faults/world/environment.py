@@ -1,4 +1,4 @@
-"""What a world stands on: the fake APIs with their troubles, and the config file that names the accounts."""
+"""The environment of one run: the fake APIs with their troubles, and the config file of the proxy."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ TOKEN_PATH = "/v1/oauth/token"
 FAR_SEC = 80_000_000.0
 
 
-def token(member: str, version: int = 1) -> str:
-    return f"sk-ant-oat01-FAKE-{member}-v{version}"
+def token(account: str, version: int = 1) -> str:
+    return f"sk-ant-oat01-FAKE-{account}-v{version}"
 
 
-def refresh_token(member: str) -> str:
-    return f"sk-ant-ort01-FAKE-{member}-v1"
+def refresh_token(account: str) -> str:
+    return f"sk-ant-ort01-FAKE-{account}-v1"
 
 
 class Environment:
-    """Made before the proxy, ended after it; `secrets` are the credentials in use, with their owners."""
+    """Starts before the proxy and ends after it; `secrets` maps the credentials in use to their owners."""
 
     def __init__(self, schedule: Schedule, home: Path, clock: FastClock) -> None:
         self._schedule, self._home, self._clock = schedule, home, clock
-        self._versions = {member.name: 1 for member in schedule.accounts}
+        self._versions = {planned.name: 1 for planned in schedule.accounts}
         self._gone: dict[str, Any] = {}  # rows of accounts that were removed
         self.path = home / "teamclaude.json"
         self.secrets: dict[str, str] = {}
@@ -61,25 +61,25 @@ class Environment:
     # --- the APIs ---------------------------------------------------------------------------------
 
     def api_of(self, name: Optional[str]) -> WatchedApi:
-        """The API that knows the account."""
-        own = (member.name for member in self._schedule.accounts if member.upstream == "own")
+        """Return the API that knows the account."""
+        own = [planned.name for planned in self._schedule.accounts if planned.upstream == "own"]
         return self.apis["own" if name in own else "main"]
 
     def _make_apis(self) -> dict[str, WatchedApi]:
         homes: dict[str, list[FakeAccount]] = {"main": []}
-        for member in self._schedule.accounts:
-            account = FakeAccount(member.name, token(member.name), member.kind)
-            if member.refresh:
-                account.issue_token(token(member.name, 2))
-            homes.setdefault("own" if member.upstream == "own" else "main", []).append(account)
+        for planned in self._schedule.accounts:
+            account = FakeAccount(planned.name, token(planned.name), planned.kind)
+            if planned.refresh:
+                account.issue_token(token(planned.name, 2))
+            homes.setdefault("own" if planned.upstream == "own" else "main", []).append(account)
         apis = {
             name: WatchedApi(name, accounts, self._clock, first_number=1 + 1_000_000 * (name == "own"))
             for name, accounts in homes.items()
         }
         self.apis = apis
-        for member in self._schedule.accounts:
-            if member.refresh:
-                self._script_token_endpoint(member)
+        for planned in self._schedule.accounts:
+            if planned.refresh:
+                self._script_token_endpoint(planned)
         for trouble in self._schedule.troubles:
             self._script_trouble(trouble)
         return apis
@@ -88,7 +88,7 @@ class Environment:
         script = self.api_of(trouble.account).script
         rule: dict[str, Any] = {"account": trouble.account, "path": trouble.path, "nth": trouble.nth}
         model = f'"{trouble.model}"'.encode() if trouble.model else b""
-        # The token endpoint has troubles of its own.
+        # The token endpoint has faults of its own.
         rule["when"] = lambda asked: asked.path != TOKEN_PATH and model in asked.body
         if trouble.fault.on_accept:
             script.times(trouble.count or 1, trouble.fault)
@@ -97,16 +97,16 @@ class Environment:
         else:
             script.times(trouble.count, trouble.fault, **rule)
 
-    def _script_token_endpoint(self, member: PlannedAccount) -> None:
-        """How the token endpoint treats the one refresh token of an account."""
-        secret = refresh_token(member.name).encode()
+    def _script_token_endpoint(self, planned: PlannedAccount) -> None:
+        """Script what the token endpoint answers to the refresh token of an account."""
+        secret = refresh_token(planned.name).encode()
         grant = {
-            "access_token": token(member.name, 2),
-            "refresh_token": f"sk-ant-ort01-FAKE-{member.name}-v2",
+            "access_token": token(planned.name, 2),
+            "refresh_token": f"sk-ant-ort01-FAKE-{planned.name}-v2",
             "expires_in": int(FAR_SEC),
         }
         for text in (*list(grant.values())[:2], secret.decode()):
-            self.secrets[str(text)] = member.name
+            self.secrets[str(text)] = planned.name
         good = Fault.status(200, body=json.dumps(grant).encode())
         answers = {
             "works": good,
@@ -116,7 +116,7 @@ class Environment:
             "lost": Fault.no_head("rst"),
         }
         script = self.apis["main"].script
-        script.always(answers[member.refresh], path=TOKEN_PATH, when=lambda asked: secret in asked.body)
+        script.always(answers[planned.refresh], path=TOKEN_PATH, when=lambda asked: secret in asked.body)
 
     # --- the config file ----------------------------------------------------------------------------
 
@@ -124,47 +124,47 @@ class Environment:
         config = dict(self._schedule.config)
         proxy = {"host": "127.0.0.1", "port": 0, "apiKey": KEY, "maxBodyMiB": 1, **config.pop("proxy", {})}
         if config.get("logRequests"):
-            # The clock is set about: by it every file may be too old to keep.
+            # The clock jumps: by its time every file may be too old to keep.
             config.update(logDir=str(self.log_home), logRetentionHours=0)
         document = {
             "proxy": proxy,
             "upstream": self.apis["main"].url,
             "oauth": {"tokenUrl": self.apis["main"].url + TOKEN_PATH},
             **config,
-            "accounts": [self._row(member) for member in self._schedule.accounts],
+            "accounts": [self._row(planned) for planned in self._schedule.accounts],
         }
         with os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             json.dump(document, file)
 
-    def _row(self, member: PlannedAccount) -> dict[str, Any]:
-        secret = token(member.name)
-        self.secrets[secret] = member.name
+    def _row(self, planned: PlannedAccount) -> dict[str, Any]:
+        secret = token(planned.name)
+        self.secrets[secret] = planned.name
         row: dict[str, Any] = {
-            "name": member.name,
-            "type": member.kind,
-            "priority": member.priority,
-            "disabled": member.disabled,
+            "name": planned.name,
+            "type": planned.kind,
+            "priority": planned.priority,
+            "disabled": planned.disabled,
         }
-        if member.kind == "apikey":
-            row.update(apiKey=secret, lastResort=member.last_resort)
+        if planned.kind == "apikey":
+            row.update(apiKey=secret, lastResort=planned.last_resort)
         else:
-            left = {"": FAR_SEC, "soon": 100.0, "past": -10.0}[member.expires]
+            left = {"": FAR_SEC, "soon": 100.0, "past": -10.0}[planned.expires]
             row.update(accessToken=secret, expiresAt=round((self._clock() + left) * 1000))
-        if member.refresh:
-            row["refreshToken"] = refresh_token(member.name)
-        if member.upstream:
-            row["upstream"] = self._upstream(member.upstream)
+        if planned.refresh:
+            row["refreshToken"] = refresh_token(planned.name)
+        if planned.upstream:
+            row["upstream"] = self._upstream(planned.upstream)
         return row
 
     def _upstream(self, where: str) -> str:
         if where == "own":
             return self.apis["own"].url
-        if where == "babble":
+        if where == "not http":
             return f"https://127.0.0.1:{self._not_http.port}"
         return "http://nobody.invalid" if where == "nowhere" else f"http://127.0.0.1:{_free_port()}"
 
     def change_file(self, what: str, name: str = "") -> None:
-        """Edit the file as the commands do: remove, add or renew an account; anything else touches it."""
+        """Edit the file as the commands do: remove, add or renew an account; other words only touch it."""
         if what == "renew":
             self._versions[name] = 3
             self.secrets[token(name, 3)] = name

@@ -1,4 +1,4 @@
-"""The bytes of a request, as a schedule describes it."""
+"""The bytes of a request that a schedule describes: method, target, body, chunks, writes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def method_of(request: Request) -> str:
 
 
 def first_write(data: bytes, seen: Seen) -> int:
-    """How many bytes of a request go in its first write."""
+    """Return the number of bytes in the first write of a request."""
     if not seen.request.split:
         return len(data)
     body = len(seen.body)
@@ -47,7 +47,7 @@ def first_write(data: bytes, seen: Seen) -> int:
 
 
 def body_of(tag: str, request: Request, size: int = 0) -> bytes:
-    """The JSON of a request, filled up to `size` bytes."""
+    """Return the JSON of a request, padded to `size` bytes."""
     if request.kind in ("models", "profile", "fetch") or request.malformed:
         return b""
     if request.bad_json:
@@ -68,7 +68,7 @@ def body_of(tag: str, request: Request, size: int = 0) -> bytes:
 
 
 def _cached(tokens: int) -> dict[str, Any]:
-    """A system prompt that the API keeps warm."""
+    """Return a system prompt with a cache breakpoint."""
     text = f"[[tokens={tokens}]] You are a tester."
     return {"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}
 

@@ -1,4 +1,4 @@
-"""The pauses that are constants of modules, made short; and names that can't be looked up."""
+"""Short values for the timing constants of modules, and host names without an address."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _SHORT: tuple[tuple[str, str, Any], ...] = (
 
 @contextmanager
 def shortened() -> Iterator[None]:
-    """Within this block a retry, a hold or a drain takes milliseconds; the order of things is the same."""
+    """Within this block a retry, a hold or a drain takes milliseconds; the order of events is the same."""
     patches: list[Any] = [
         mock.patch.object(importlib.import_module(module), name, value) for module, name, value in _SHORT
     ]
@@ -59,7 +59,7 @@ def shortened() -> Iterator[None]:
 
 
 def _without_dns(real: Any) -> Any:
-    """`*.invalid` has no address, at once and without a network."""
+    """Return a getaddrinfo that fails at once for `*.invalid`."""
 
     def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
         if str(host).endswith(".invalid"):

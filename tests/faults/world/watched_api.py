@@ -1,4 +1,4 @@
-"""The fake API under observation: every byte it sends, when, and whether two attempts were open at once."""
+"""A fake API that records every byte it sends, when, and whether two attempts were open at once."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class FastClock:
 
 
 class TappedConnection(ApiConnection):
-    """Remembers what it has sent since `begin`."""
+    """Records what it has sent since `begin`."""
 
     def __init__(self, sock: socket.socket, scale: float = 1.0) -> None:
         super().__init__(sock, scale)
         self.socket = sock
         self.sent: list[bytes] = []
         self.last_sent = 0.0
-        self.abandoned = False  # the API hung up, whatever its thread makes of it
+        self.abandoned = False  # the API closed the connection from another thread
 
     def begin(self) -> None:
         self.sent, self.last_sent = [], 0.0
@@ -62,14 +62,14 @@ class TappedConnection(ApiConnection):
         super().shut_down()
 
     def _send(self, data: bytes) -> None:
-        # Before: of what fails a part may have gone, and the other side may act on it before we go on.
+        # Record first: a failed send may have gone in part, and the peer may act before this thread does.
         self.sent.append(data)
         self.last_sent = time.monotonic()
         super()._send(data)
 
     @property
     def peer_has_closed(self) -> bool:
-        """The other end was closed.  On loopback that is known here before its closer goes on."""
+        """Whether the other end was closed; on loopback this is visible before close() returns there."""
         if not _RDHUP:
             return True
         try:
@@ -81,7 +81,7 @@ class TappedConnection(ApiConnection):
 
 
 class WatchedApi(fake.FakeApi):
-    """`heard` is complete once the world is quiet."""
+    """A fake API with a list of attempts, `heard`, which is complete once everything is quiet."""
 
     def __init__(
         self, name: str, accounts: Sequence[FakeAccount], clock: Callable[[], float], first_number: int = 1
@@ -98,7 +98,7 @@ class WatchedApi(fake.FakeApi):
 
     @property
     def overlaps(self) -> list[Overlap]:
-        """Pairs of attempts that were open at once: the first went on, or was still awaited."""
+        """Pairs of attempts that were open at once: the first continued, or was still awaited."""
         return [
             pair
             for pair in self._suspected
@@ -112,7 +112,7 @@ class WatchedApi(fake.FakeApi):
         super()._serve_requests(connection, number)
 
     def _answer(self, request: Any, owner: Optional[FakeAccount], fault: Optional[Fault]) -> Any:
-        """As the API; ids as well, and the headers of a fault in place of its own ones of the same name."""
+        """Answer as the API, also for ids; headers of a fault replace the API's of the same name."""
         answer = self._ids.answer(request, owner.name) if owner and not (fault and fault.replaces) else None
         if answer is not None:
             return answer, None
@@ -165,18 +165,18 @@ class WatchedApi(fake.FakeApi):
 
 
 def _tag(exchange: fake.LoggedExchange) -> str:
-    """Whose request this is: its body says so, else its session.  So heads repeat, as those of clients do."""
+    """Return the tag of a request, from its body, else its session: heads repeat as those of real clients."""
     found = _TAG.search(exchange.body)
     return found[0].decode() if found else exchange.header("x-claude-code-session-id") or ""
 
 
 class NotHttpServer:
-    """A port where nobody speaks TLS or HTTP."""
+    """A server whose protocol is neither TLS nor HTTP."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
-        threading.Thread(target=self._serve, name="babbler", daemon=True).start()
+        threading.Thread(target=self._serve, name="not-http", daemon=True).start()
 
     def _serve(self) -> None:
         while True:

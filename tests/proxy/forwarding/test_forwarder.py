@@ -257,7 +257,7 @@ def test_a_fresh_connection_that_breaks_is_tried_once_more(stage: Build) -> None
 
 def test_an_unreachable_api_is_a_503_that_benches_nobody(stage: Build) -> None:
     s = stage("a")
-    s.api.refuse()
+    s.api.stop_listening()
     reply = s.ask()
     assert (reply.status, reply.json()["error"]["type"]) == (503, "overloaded_error")
     assert reply.headers["retry-after"] == "5"

@@ -120,14 +120,14 @@ def test_two_fresh_connections_that_break_are_an_outage(wired: Wired) -> None:
 
 
 def test_no_connection_at_all_is_tried_twice(wired: Wired) -> None:
-    wired.api.refuse()
+    wired.api.stop_listening()
     with pytest.raises(ConnectFailedError):
         wired.ask()
     assert wired.watch.slept == [0.5]
 
 
 def test_a_connection_on_the_second_try_serves(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
-    wired.api.refuse()
+    wired.api.stop_listening()
     monkeypatch.setattr(wired.watch, "sleep", lambda seconds: wired.api.listen())
     assert wired.whole() == 200
 

@@ -1,8 +1,8 @@
-"""One schedule, lived: the real server over real sockets before the fake API, with short times.
+"""Run one schedule: the real server over real sockets in front of the fake API, with short times.
 
-    evidence = live(make(7))
+    evidence = run_schedule(make(7))
 
-Threads and descriptors are counted before and after; what is still there then, the proxy has left behind.
+Threads and descriptors are counted before and after; what is left then was leaked by the proxy.
 """
 
 from __future__ import annotations
@@ -37,27 +37,27 @@ from tests.faults.world.request_bytes import OWN_TOKEN
 from tests.faults.world.short_times import shortened
 from tests.faults.world.watched_api import FastClock
 
-__all__ = ["live"]
+__all__ = ["run_schedule"]
 
-SETTLE_SEC = 2.0  # for what the proxy owes within one second
+SETTLE_SEC = 2.0  # the proxy must come to rest within one second
 NAP_SEC = 0.003
-LIFE_SEC = 12.0  # a guest that takes longer hangs
+LIFE_SEC = 12.0  # a client that takes longer counts as hanging
 
 
-def live(schedule: Schedule, patience: float = SETTLE_SEC) -> Evidence:
-    """Live through a schedule; `patience`: seconds until what has not come to rest counts as stuck."""
+def run_schedule(schedule: Schedule, patience: float = SETTLE_SEC) -> Evidence:
+    """Run a schedule; what has not come to rest after `patience` seconds counts as stuck."""
     evidence = Evidence(schedule)
     _open_peer_socket()
     before = _open_resources()
     with shortened(), tempfile.TemporaryDirectory(prefix="teamclaude-faults-") as home:
-        _World(schedule, evidence, Path(home), patience).live()
+        _Run(schedule, evidence, Path(home), patience).run()
         _wait_for(lambda: not _beyond(before), patience)
     threads, files = _beyond(before) or ([], [])
     evidence.leftover_threads, evidence.leftover_files = threads, files
     return evidence
 
 
-class _World:
+class _Run:
     def __init__(self, schedule: Schedule, evidence: Evidence, home: Path, patience: float) -> None:
         self._schedule, self._evidence, self._patience = schedule, evidence, patience
         self._clock = FastClock(SPEED, time.time())
@@ -67,11 +67,11 @@ class _World:
         self._stopped = False
         self._service: ProxyServer
 
-    def live(self) -> None:
+    def run(self) -> None:
         with ExitStack() as stack:
             stack.enter_context(self._environment)
             self._catch_crashes(stack)
-            # Half of them live with clients whose every first request goes by the ferry, streams as well.
+            # In half of them the event loop serves the first request of every connection too.
             stack.enter_context(
                 mock.patch.object(ConnectionHandler, "_use_loop_next", self._schedule.seed % 2 == 0)
             )
@@ -88,7 +88,7 @@ class _World:
         self._gather()
 
     def _catch_crashes(self, stack: ExitStack) -> None:
-        """An exception that ends a thread is a violation, not a line on stderr."""
+        """Record an exception that ends a thread as a violation."""
         before = threading.excepthook
 
         def note(args: Any) -> None:
@@ -97,42 +97,42 @@ class _World:
         threading.excepthook = note
         stack.callback(setattr, threading, "excepthook", before)
 
-    # --- during -----------------------------------------------------------------------------------
+    # --- run --------------------------------------------------------------------------------------
 
     def _play(self) -> None:
         keys = {"": KEY}
         keys.update({c["name"]: c["key"] for c in self._schedule.config.get("proxy", {}).get("clients", ())})
         start = self._evidence.began = time.monotonic() + 0.002
-        guests = [
-            ClientThread(number, guest, self._service.port, keys, start)
-            for number, guest in enumerate(self._schedule.clients)
+        clients = [
+            ClientThread(number, client, self._service.port, keys, start)
+            for number, client in enumerate(self._schedule.clients)
         ]
         happening = threading.Thread(target=self._run_events, args=(start,), name="events", daemon=True)
-        for thread in (*guests, happening):
+        for thread in (*clients, happening):
             thread.start()
         woke = time.monotonic()
         deadline = woke + LIFE_SEC
-        while any(guest.is_alive() for guest in guests) and woke < deadline:
+        while any(client.is_alive() for client in clients) and woke < deadline:
             self._watch_line()
             time.sleep(NAP_SEC)
             slept, woke = woke, time.monotonic()
             self._evidence.lag = max(self._evidence.lag, woke - slept - NAP_SEC)
         self._over.set()
         happening.join(LIFE_SEC)
-        for guest in guests:
-            guest.join(max(0.0, deadline - time.monotonic()))
-            self._evidence.seen += guest.seen
-            if guest.is_alive():
-                self._evidence.crashes.append(f"{guest.name} never came to an end")
+        for client in clients:
+            client.join(max(0.0, deadline - time.monotonic()))
+            self._evidence.seen += client.seen
+            if client.is_alive():
+                self._evidence.crashes.append(f"{client.name} never came to an end")
 
     def _run_events(self, start: float) -> None:
         for event in self._schedule.events:
-            # Not later than the last guest, except a stop: there would be nothing to see.
+            # After the last client only a stop is carried out: other events would have no effect.
             if self._over.wait(max(0.0, start + event.at - time.monotonic())) and event.what != "stop":
                 continue
             began = time.monotonic()
             self._apply(event)
-            # A stop takes as long as it drains: what matters is when it began.
+            # A stop takes as long as it drains: its time is when it began.
             done = began if event.what == "stop" else time.monotonic()
             self._evidence.happened.append((done, event.what, event.args))
 
@@ -144,7 +144,7 @@ class _World:
             name, axis, share, reset_in = args
             endpoints = self._environment.api_of(name).endpoints
             endpoints.change(name, lambda a, now: a.fill(axis, share, now, reset_in=reset_in))
-        elif what in ("refuse", "listen", "hang_up"):
+        elif what in ("stop_listening", "listen", "close_connections"):
             getattr(self._environment.apis["main"], what)()
         elif what == "stop":
             self._stopped = True
@@ -159,7 +159,7 @@ class _World:
                 self._call("/teamclaude/accounts/reload", {})
 
     def _call(self, path: str, body: Optional[dict[str, Any]] = None) -> Any:
-        """One of the proxy's own endpoints; None when it is not there any more or refuses."""
+        """Call an endpoint of the proxy; return None when it has stopped or refuses."""
         data = None if body is None else json.dumps(body).encode()
         call = Call(f"http://127.0.0.1:{self._service.port}{path}", data, {"x-teamclaude-key": KEY})
         with suppress(OSError), closing(urlopen(call, timeout=5)) as answer:
@@ -177,16 +177,16 @@ class _World:
         waiting = self._service.runtime.router.waiting
         self._evidence.most_waiting = max(self._evidence.most_waiting, waiting)
 
-    # --- after ------------------------------------------------------------------------------------
+    # --- evidence ---------------------------------------------------------------------------------
 
     def _wait_until_quiet(self) -> None:
-        """The proxy's own account of itself, once nothing happens any more."""
+        """Take the proxy's own status once nothing happens any more."""
         self._evidence.quiet = _wait_for(self._is_quiet, self._patience)
         if not self._stopped:
             self._call("/teamclaude/explain/last")
 
     def _is_quiet(self) -> bool:
-        # What is looked at here is what is judged: a connection may still be on its way to its thread.
+        # This status is the one the rules check: a connection may still be on its way to its thread.
         deck = None if self._stopped else self._call("/teamclaude/deck")
         self._evidence.deck = deck = deck or self._service.snapshot().to_json()
         return not (
@@ -220,7 +220,7 @@ class _World:
 
 
 def _wait_for(true: Callable[[], bool], seconds: float) -> bool:
-    """Wait for what is due; False when it did not come."""
+    """Wait for a condition; return False after `seconds`."""
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
@@ -231,7 +231,7 @@ def _wait_for(true: Callable[[], bool], seconds: float) -> bool:
 
 @cache
 def _open_peer_socket() -> None:
-    """Once: the proxy asks the kernel about peers by one socket for the whole process, and keeps it."""
+    """Open, once, the netlink socket by which the proxy asks for peers: it stays for the whole process."""
     listener = socket.create_server(("127.0.0.1", 0))
     here = socket.create_connection(listener.getsockname())
     with closing(listener), closing(here):
@@ -242,7 +242,7 @@ Resources = tuple[set[threading.Thread], dict[int, str]]
 
 
 def _open_resources() -> Resources:
-    """The threads, and the open descriptors where the system lists them."""
+    """Return the threads, and the open descriptors where the system lists them."""
     files: dict[int, str] = {}
     with suppress(OSError):
         for name in os.listdir("/proc/self/fd"):
@@ -252,7 +252,7 @@ def _open_resources() -> Resources:
 
 
 def _beyond(before: Resources) -> Optional[tuple[list[str], list[str]]]:
-    """What is there beyond `before`; None for nothing."""
+    """Return the threads and descriptors that are new since `before`; None: none."""
     threads, files = _open_resources()
     more_threads = [thread.name for thread in threads - before[0]]
     known = set(before[1].items())
