@@ -35,7 +35,6 @@ _SHORT: tuple[tuple[str, str, Any], ...] = (
     (_PROXY + "server", "MIN_DRAIN_SEC", 0.1),
     (_PROXY + "net.transport", "KEPT_BODY_SEC", 0.25),
     (_PROXY + "net.transport", "RETRY_PAUSE_SEC", 0.02),
-    (_PROXY + "net.dialer", "POLL_SEC", 0.02),
     (_PROXY + "net.upstream_connection", "SEND_TIMEOUT_SEC", 0.25),
     (_PROXY + "net.socket_wait", "POLL_SEC", 0.02),
     ("teamclaude.fakeapi.api", "ApiConnection", TappedConnection),
