@@ -48,7 +48,7 @@ def test_a_failing_case_is_shown_with_the_command_that_repeats_it(monkeypatch: p
             "teamclaude.proxy.messages.access._AUTHORITY",
             r"(?:\[([^\]]*)\]|([0-9A-Za-z._-]+))(?::([0-9]*))?.*",
         ),
-        ("error_bodies", "teamclaude.proxy.messages.upstream_message.redact_text", str),
+        ("error_bodies", "teamclaude.proxy.messages.response_facts.redact_text", str),
         (
             "accept_encodings",
             "tests.fuzz.fields.upstream_request_headers",
