@@ -20,7 +20,7 @@ from teamclaude.deck.model.model import (
     TreeLine,
     UsageSum,
 )
-from teamclaude.snapshot import AccountView, Activity, CapacityView, SystemView
+from teamclaude.snapshot import AccountView, Activity, BindingView, CapacityView, SystemView
 from teamclaude.typed_json import from_json
 
 NOW = 1_795_428_000.0
@@ -34,13 +34,14 @@ def tally(tokens: int, cost: float | None = None, requests: int = 10) -> UsageSu
 
 def node(key: str, label: str, tokens: int = 1000, **fields: Any) -> Node:
     session, _, agent = key.partition("/")
+    bound = {key: fields.pop(key) for key in ("model", "warm", "pinned") if key in fields}
     settings = {
         "emoji": "🦜",
         "account": "alice@example.com",
-        "model": "claude-opus-4-8",
         "project": "shop",
         "branch": "main",
         "usage": tally(tokens),
+        "binding": BindingView(**{"model": "claude-opus-4-8", **bound}),
         **fields,
     }
     return Node(key, session, agent, label=label, **settings)

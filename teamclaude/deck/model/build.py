@@ -77,7 +77,7 @@ def _node_counts(nodes: list[Node]) -> NodeCounts:
         solo=len(nodes) - leads - workers,
         leads=leads,
         workers=workers,
-        warm=sum(node.warm for node in nodes),
+        warm=sum(node.binding.warm for node in nodes),
         live=sum(node.live for node in nodes),
         needs_you=sum(node.needs_you for node in nodes),
         inference=sum(node.inference for node in nodes),

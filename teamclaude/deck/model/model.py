@@ -2,8 +2,8 @@
 
 `build.deck_model` makes a `DeckModel` of the proxy's snapshot and of what was read on disk.  All values are
 frozen; types with hundreds of instances are NamedTuples, which are made five times faster than dataclasses.
-Texts are safe to print and bounded; None is unknown and never shown as 0; durations are seconds at
-`DeckModel.now`, utilizations fractions.
+Texts are safe to print (those of `ActivityRow.request` are cleaned when drawn); None is unknown and never shown
+as 0; durations are seconds at `DeckModel.now`, utilizations fractions.
 
 A *node* is one conversation: a session, or a sub-agent of one.  `DeckModel.nodes` holds each one once; trees,
 accounts and issues refer to it by its key (`session` or `session/agent`).
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
-from ...snapshot import AccountView, Activity, CapacityView, SystemView
+from ...snapshot import AccountView, Activity, BindingView, CapacityView, SystemView
 
 __all__ = [
     "AccountRow",
@@ -82,10 +82,8 @@ class Node(NamedTuple):
     held_sec: Optional[float] = None  # seconds since its longest held request is held; None: none is
     waiting_for: str = ""  # what its request waits for, in words; empty: none waits
     live: bool = False  # active now or within the last LIVE_SEC
-    warm: bool = False  # its prompt cache is warm
     idle: Optional[float] = None  # seconds since its last turn
-    model: str = ""
-    pinned: bool = False
+    binding: BindingView = BindingView()  # what the proxy knows of it
     usage: UsageSum = UNKNOWN_USAGE  # its own, with that of its sub-agents that are no longer shown
     in_tree: bool = False  # shown in the Tree section, hence not under its account
 
@@ -145,7 +143,7 @@ class QuotaBar:
 class AccountRow:
     """One account with the nodes it serves."""
 
-    view: AccountView  # as the snapshot has it, its texts safe to print
+    view: AccountView  # as the snapshot has it
     current: bool = False  # served the last request
     pinned: bool = False  # all work is pinned to it
     bars: tuple[QuotaBar, ...] = ()

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..sources.sources import AgentTranscript, ClientProcess, IssuePin, RegistryRow, Transcript
-from ..text.cells import clean
+from ..text.cells import clean, printable
 from ..text.format import session_emoji
 from .conversations import ActivitySigns, Conversation
 from .holds import describe_waiting
@@ -135,10 +135,8 @@ def _session(
         held_sec=one.held_sec,
         waiting_for=describe_waiting(one.waiting, now),
         live=state.live,
-        warm=one.binding.warm,
         idle=state.idle_sec,
-        model=clean(one.binding.model or ""),
-        pinned=one.binding.pinned,
+        binding=printable(one.binding),
         usage=tally,
         in_tree=is_lead or bool(parent),
     )
@@ -173,10 +171,8 @@ def _agent(
         held_sec=one.held_sec,
         waiting_for=describe_waiting(one.waiting, now),
         live=state.live,
-        warm=one.binding.warm,
         idle=state.idle_sec,
-        model=clean(one.binding.model or ""),
-        pinned=one.binding.pinned,
+        binding=printable(one.binding),
         usage=tally,
         in_tree=True,
     )

@@ -52,8 +52,10 @@ def clean(text: str) -> str:
 
 
 def printable(value: T) -> T:
-    """Return a copy of a dataclass value with each of its own texts clean."""
-    texts = {name: clean(text) for name, text in vars(value).items() if isinstance(text, str)}
+    """Return a copy of a dataclass or named tuple with each of its own texts clean."""
+    if isinstance(value, tuple):
+        return type(value)(*[clean(held) if isinstance(held, str) else held for held in value])
+    texts = {name: clean(held) for name, held in vars(value).items() if isinstance(held, str)}
     return replace(value, **texts)
 
 

@@ -116,7 +116,7 @@ def node_row(node: Node, columns: NodeColumns, at: RowPlacement = NO_PLACEMENT) 
     if columns.account:
         out.append(cell(f"  {at.account}", columns.account))
     if columns.model:
-        out.append(cell(f"  {model_name(node.model)}", columns.model, "dim"))
+        out.append(cell(f"  {model_name(node.binding.model or '')}", columns.model, "dim"))
     if columns.about:
         out += [Span("  "), *_about(node, columns, columns.about - 2)]
     return tuple(out)
@@ -185,7 +185,7 @@ def _about(node: Node, columns: NodeColumns, room: int) -> Line:
     with_location = not (columns.location or node.issue or node.agent)
     parts: list[Line] = [
         line((node.waiting_for, "warn")) if node.waiting_for else (),
-        line(("pinned", "accent")) if node.pinned else (),
+        line(("pinned", "accent")) if node.binding.pinned else (),
         line((_location(node), "accent")) if with_location and node.project else (),
         line((node.about, "dim")) if node.about else (),
     ]

@@ -42,8 +42,8 @@ def node_page(model: DeckModel, key: str) -> Optional[Page]:
         ("waits", node.waiting_for),
         ("needs you", node.chip if node.needs_you else ""),
         ("same issue", "another session is pinned to it, too" if node.collision else ""),
-        ("account", (node.account or "none yet") + (" (pinned)" if node.pinned else "")),
-        ("model", node.model),
+        ("account", (node.account or "none yet") + (" (pinned)" if node.binding.pinned else "")),
+        ("model", node.binding.model or ""),
         ("folder", node.project),
         ("branch", node.branch),
         ("used", usage_summary(node.usage) + _requests(node.usage.requests)),
@@ -81,7 +81,7 @@ def _state(node: Node) -> str:
         "live" if node.live else f"idle {format_duration(node.idle)}",
         "a tool is executing" if node.tool_running else "",
         "a request is in flight" if node.inference else "",
-        "prompt cache warm" if node.warm else "",
+        "prompt cache warm" if node.binding.warm else "",
     ]
     return ", ".join(word for word in words if word)
 

@@ -42,7 +42,7 @@ class _RowFilter:
         node = self._nodes[key]
         about = (node.label, node.issue, node.title, node.about, node.project, node.branch, node.session)
         state = "held" if node.held_sec is not None else "live" if node.live else "idle"
-        return self._match((*about, node.account, node.model, node.chip, state))
+        return self._match((*about, node.account, node.binding.model or "", node.chip, state))
 
     def tree_keys(self, tree: Tree) -> set[str]:
         """Return the keys of a tree's rows that match, and of all their ancestors."""

@@ -41,7 +41,7 @@ def node(
 def test_an_unknown_session_is_called_by_its_id() -> None:
     bare = node()
     assert (bare.label, bare.title, bare.about, bare.project, bare.issue) == (A[:8], "", "", "", "")
-    assert (bare.account, bare.model, bare.chip) == ("alice", "claude-opus-4-8", "")
+    assert (bare.account, bare.binding.model, bare.chip) == ("alice", "claude-opus-4-8", "")
     assert bare.emoji == session_emoji(A)
 
 
@@ -174,4 +174,5 @@ def test_tool_and_answer_are_distinguished() -> None:
 
 def test_warmth_idleness_and_pins_are_the_bindings() -> None:
     nodes = deck_model(deck(binding(A, idle=300, warm=False, pinned=True))).nodes
-    assert (nodes[A].warm, nodes[A].live, nodes[A].idle, nodes[A].pinned) == (False, False, 300.0, True)
+    assert (nodes[A].live, nodes[A].idle) == (False, 300.0)
+    assert (nodes[A].binding.warm, nodes[A].binding.pinned) == (False, True)
