@@ -30,8 +30,7 @@ from ..snapshot import HeldView, Snapshot, SystemView
 from ..typed_json import to_json
 from .clients import ClientUsage
 from .forwarding.account_targets import AccountTargets
-from .forwarding.context import RequestContext
-from .forwarding.hold import RecentlyRefused
+from .forwarding.context import RecentlyRefused, RequestContext
 from .forwarding.router import Router
 from .messages.access import AccessPolicy
 from .messages.redact import KNOWN_SECRETS, redact_text, secrets_of

@@ -9,9 +9,9 @@ from unittest import mock
 
 from teamclaude.errors import ClientGoneError, UpstreamLostError
 from teamclaude.proxy import connection
-from teamclaude.proxy.forwarding import forwarder, response_writer, router
+from teamclaude.proxy.forwarding import acquire, forwarder, response_writer, retry, router
 from teamclaude.proxy.forwarding.account_targets import AccountTargets
-from teamclaude.proxy.forwarding.no_account_error import no_account_error
+from teamclaude.proxy.forwarding.acquire import no_account_error
 from teamclaude.proxy.http import header_rewrite
 from teamclaude.proxy.http.content_coding import Inflater
 from teamclaude.proxy.http.framing import LAST_CHUNK, BodyKind, Framing, request_framing
@@ -95,7 +95,7 @@ def refused_account_gets_no_rest() -> Patches:
 
 
 def hop_to_the_account_that_refused() -> Patches:
-    return [mock.patch.object(forwarder.Forwarder, "_exclude", return_value=None)]
+    return [mock.patch.object(retry.RetryState, "excluding", lambda self, account: self)]
 
 
 def never_recorded() -> Patches:
@@ -144,7 +144,7 @@ def clamped_retry_after() -> Patches:
             error.retry_after = min(error.retry_after, 60)
         return error
 
-    return [mock.patch.object(forwarder, "no_account_error", clamped)]
+    return [mock.patch.object(acquire, "no_account_error", clamped)]
 
 
 def served_without_a_stop() -> Patches:
@@ -169,7 +169,7 @@ def disconnect_benches() -> Patches:
 
 
 def no_hold() -> Patches:
-    return [mock.patch.object(forwarder.Forwarder, "_patience", return_value=router.NO_WAIT)]
+    return [mock.patch.object(acquire.AccountAcquirer, "_wait_limits", lambda self: router.NO_WAIT)]
 
 
 def no_second_connection() -> Patches:

@@ -7,7 +7,7 @@ import posixpath
 from typing import Any
 from urllib.parse import unquote
 
-from teamclaude.proxy.forwarding.account_uuid import with_account_uuid
+from teamclaude.proxy.forwarding.account_targets import with_account_uuid
 from teamclaude.proxy.http.path_kinds import PathKind, classify_path
 from teamclaude.proxy.messages.body_scan import scan_body
 from teamclaude.proxy.messages.redact import redact_body, redact_text

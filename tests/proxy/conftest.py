@@ -356,8 +356,7 @@ def clock() -> Clock:
 def stage(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
     """Builds a Stage: `stage("a", "b", drainSec=1)`; all are closed afterwards."""
     monkeypatch.setattr("teamclaude.proxy.net.transport.RETRY_PAUSE_SEC", 0.05)
-    for module in ("retry", "forwarder"):
-        monkeypatch.setattr(f"teamclaude.proxy.forwarding.{module}.FIRST_BACKOFF_SEC", 0.05)
+    monkeypatch.setattr("teamclaude.proxy.forwarding.retry.FIRST_BACKOFF_SEC", 0.05)
     monkeypatch.setattr("teamclaude.proxy.forwarding.retry.HOP_PAUSES_SEC", (0.0, 0.01, 0.02))
     built: list[Stage] = []
 

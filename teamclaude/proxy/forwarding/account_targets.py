@@ -1,9 +1,13 @@
-"""The accounts' credentials and addresses, as the current configuration has them."""
+"""Credential and address of each account, as the current configuration has them.
+
+A request's head is rendered for an account here, and the account's uuid is put into its body.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Union
 
 from ...accounts.config.config import AccountConfig, Config
 from ...routing.state.account import AccountSpec
@@ -11,12 +15,21 @@ from ..http.framing import BodyKind, Framing
 from ..http.head import RequestHead
 from ..http.header_rewrite import Credential, render_request, upstream_request_headers
 from ..http.origin import Origin, parse_origin
+from ..messages.body_scan import BodyFacts
 from ..records.exchange import SeriesMemo
 
-__all__ = ["AccountTargets", "UpstreamTarget"]
+__all__ = ["AccountTargets", "UpstreamTarget", "with_account_uuid"]
 
 
-MAX_RENDERED = 64  # of one series of heads: one for each account, and again when that has a new token
+# Of one series of heads: one rendering for each account, and again for each new token of it.
+MAX_RENDERED = 64
+
+Buffer = Union[bytes, bytearray, memoryview]
+
+_USER_ID_FIELD = re.compile(
+    rb'"metadata"\s{0,8}:\s{0,8}\{\s{0,8}"user_id"\s{0,8}:\s{0,8}"((?:[^"\\]|\\.){1,2048})"'
+)
+_UUID = re.compile(rb'\\"account_uuid\\"\s?:\s?\\"([0-9a-fA-F-]{36})\\"')
 
 
 class UpstreamTarget(NamedTuple):
@@ -29,10 +42,10 @@ class UpstreamTarget(NamedTuple):
     account_uuid: Optional[str] = None
 
     def request_head(self, head: RequestHead, memo: SeriesMemo, identity: bool) -> bytes:
-        """Return a client's head as it goes upstream for a request without a body.
+        """Return a client's head for the upstream, as of a request without a body.
 
-        With `identity` the response must come without a content-encoding: the client has been sent a head of
-        the proxy's own, which names none.
+        With `identity` the response must have no content-encoding: the client has been sent a head of ours,
+        which names none.
         """
         key = (self, identity)
         rendered = memo.rendered.get(key)
@@ -51,9 +64,9 @@ class UpstreamTarget(NamedTuple):
 
 
 class AccountTargets:
-    """Read by request threads, replaced as a whole by a reload.
+    """The target of every account.  Any thread; a reload replaces the whole.
 
-    `token_of` gives the access token of a login by account key: it changes more often than this.
+    `token_of` returns the access token of a login by account key: tokens change more often than targets.
     """
 
     def __init__(
@@ -74,33 +87,33 @@ class AccountTargets:
         return UpstreamTarget(account.name, credential, origin, prefix, account.account_uuid)
 
     def target(self, key: str) -> Optional[UpstreamTarget]:
-        """With the credential of now; None when the account is no longer configured."""
-        way = self._targets.get(key)
-        if way is None or way.credential.kind != "oauth":
-            return way
+        """Return the target with the current credential; None when the account is no longer configured."""
+        target = self._targets.get(key)
+        if target is None or target.credential.kind != "oauth":
+            return target
         token = self._token_of(key) or ""
         latest = self._with_token.get(key)
         if latest is None or latest.credential.secret != token:
-            latest = self._with_token[key] = way._replace(credential=Credential("oauth", token))
+            latest = self._with_token[key] = target._replace(credential=Credential("oauth", token))
         return latest
 
     def key_of(self, name: str) -> Optional[str]:
-        """The identity of the account called `name`."""
-        for key, way in self._targets.items():
-            if way.name == name:
+        """Return the key of the account called `name`, or None."""
+        for key, target in self._targets.items():
+            if target.name == name:
                 return key
         return None
 
     def names(self) -> dict[str, str]:
-        """Account names by key."""
-        return {key: way.name for key, way in self._targets.items()}
+        """Return account names by key."""
+        return {key: target.name for key, target in self._targets.items()}
 
     def changed_api_keys(self, older: AccountTargets) -> list[str]:
-        """Accounts whose API key differs from the one in `older`; logins are the keeper's business."""
+        """Return the keys of accounts whose API key differs from `older`; logins are the token manager's."""
         return [
             key
-            for key, way in self._targets.items()
-            if key in older._targets and older._targets[key].credential != way.credential
+            for key, target in self._targets.items()
+            if key in older._targets and older._targets[key].credential != target.credential
         ]
 
 
@@ -115,3 +128,23 @@ def _spec(account: AccountConfig, allow_extra_usage: bool) -> AccountSpec:
         last_resort=account.is_last_resort,
         allow_extra_usage=allow_extra_usage if own is None else own,
     )
+
+
+def with_account_uuid(body: Buffer, facts: BodyFacts, uuid: Optional[str]) -> Buffer:
+    """Return the body with `uuid` as its account (`rewriteAccountUuid`); the same object if nothing changes.
+
+    Off by default: bodies stay as the client sent them.  Claude Code puts a JSON text into `metadata.user_id`
+    with the uuid of its own login; it is replaced in place by one of the same length, nothing else changes.
+    Only the metadata that was scanned is rewritten: its session must be that of `facts`.
+    """
+    if not uuid or len(uuid) != 36 or not facts.session_id:
+        return body
+    data = bytes(body)
+    at = data.rfind(b'"metadata"')
+    user_id = _USER_ID_FIELD.match(data, at) if at >= 0 else None
+    if user_id is None or facts.session_id.encode() not in user_id[1]:
+        return body
+    found = _UUID.search(data, user_id.start(1), user_id.end(1))
+    if found is None or found[1] == uuid.encode():
+        return body
+    return data[: found.start(1)] + uuid.encode() + data[found.end(1) :]

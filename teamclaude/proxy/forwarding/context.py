@@ -1,8 +1,11 @@
-"""What all requests of one configuration share."""
+"""What all requests of one configuration share, and what is remembered between requests for a minute."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+import threading
+import time
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,15 +15,51 @@ from ...routing.wait_queue import WaitLimits
 from ..net.event_loop import EventLoop
 from ..net.transport import UpstreamPool
 from .account_targets import AccountTargets
-from .hold import RecentlyRefused, wait_limit_of
 from .router import Router
 
-__all__ = ["RequestContext"]
+__all__ = ["RecentlyRefused", "RequestContext"]
+
+# A client that an error event has just refused asks again at once; a plain 429 stops it.
+REFUSED_FOR_SEC = 60.0
+
+
+class RecentlyRefused:
+    """A set of keys, each forgotten after a minute.  Any thread.
+
+    It holds conversations whose hold has just ended with an error event: their next request is not held.
+    And it holds requests that several accounts have just refused alike: the next one alike is sent to one
+    account only.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._until: dict[Hashable, float] = {}
+        self._lock = threading.Lock()  # guards _until
+
+    def add(self, key: Hashable) -> None:
+        """Remember `key` for REFUSED_FOR_SEC from now on."""
+        with self._lock:
+            now = self._monotonic()
+            self._until = {key: until for key, until in self._until.items() if until > now}
+            self._until[key] = now + REFUSED_FOR_SEC
+
+    def discard(self, key: Hashable) -> None:
+        """Forget `key`: it was served after all."""
+        if self._until:
+            with self._lock:
+                self._until.pop(key, None)
+
+    def __contains__(self, key: Hashable) -> bool:
+        """Return whether `key` was refused within the last minute."""
+        return self._until.get(key, 0.0) > self._monotonic()
 
 
 @dataclass(frozen=True)
 class RequestContext:
-    """A reload makes a new one; requests that run keep theirs."""
+    """One configuration with the live parts it uses.
+
+    A reload makes a new one; running requests keep theirs.
+    """
 
     config: Config
     targets: Callable[[], AccountTargets]  # the newest: a request may wait longer than a token lives
@@ -31,8 +70,15 @@ class RequestContext:
     is_proxy_secret: Callable[[str], bool]
     recently_refused: RecentlyRefused
     clock: Callable[[], float]  # epoch seconds
+    monotonic: Callable[[], float] = time.monotonic
+    jitter: Callable[[], float] = random.random  # 0-1
 
     @cached_property
     def wait_limits(self) -> tuple[WaitLimits, WaitLimits]:
-        """How long a request may wait for an account: one that wants its answer whole, one that streams."""
-        return wait_limit_of(self.config, False), wait_limit_of(self.config, True)
+        """How long a request may wait for an account: first of one with a plain answer, then of a stream."""
+        config = self.config
+        budget, paid_after = config.all_throttled_hold_budget_sec, config.apikey_fallback_deadline_sec
+        # Nothing can be sent to keep a client without a stream waiting: it is answered before it gives up.
+        plain_budget = min(budget, config.hold_commit_sec)
+        plain = WaitLimits(plain_budget, min(paid_after, 0.9 * plain_budget))
+        return plain, WaitLimits(budget, paid_after)

@@ -1,21 +1,19 @@
-"""One inference or API request: account by account until one answers or none can.
+"""One inference or API request: attempt by attempt until an account has served it or none can.
 
 Rules that hold in this file:
 
-1. One attempt at a time; its lease is settled exactly once, whatever happens.
-2. Before the first byte reached the client every account's refusal leads on; after it nothing does.
-3. What an answer means is read off the table in `routing.answers`, what follows for the request in `retry`;
-   here it is only carried out.
-4. A refusal (400 and above) is read before it is relayed, for two seconds at most: until then nobody has
-   decided whose fault it is, and a body that trickles must not hold a slot.
+1. One attempt at a time; its lease is released exactly once, whatever happens.
+2. Until the first byte has been sent to the client, a refusal moves on to the next account; afterwards
+   nothing is retried.
+3. `routing.response_kinds` says what a response means, `retry` what follows for the request; this file only
+   carries it out.
+4. A refusal (400 and above) is read before it is relayed, for at most 2 s: until then nobody knows whose
+   fault it is, and a body that trickles must not hold a slot.
 """
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Optional
 
@@ -32,7 +30,7 @@ from ...routing.quota.model_prices import cost, is_estimated, price_of
 from ...routing.quota.usage import NO_USAGE
 from ...routing.quota.windows import QuotaReading
 from ...routing.response_kinds import ResponseKind, classify, needs_body
-from ...routing.state.decision import Decision, Lease, RoutingRequest
+from ...routing.state.decision import Lease
 from ..http.header_rewrite import append_content_length
 from ..http.path_kinds import PathKind
 from ..messages.response_facts import error_message, is_api_error, read_quota
@@ -44,33 +42,25 @@ from ..net.transport import Transport
 from ..net.upstream_connection import UpstreamResponse
 from ..records.exchange import Attempt, Exchange, Outcome, outcome_of
 from ..records.request_record import RequestRecord
-from .account_targets import UpstreamTarget
-from .account_uuid import with_account_uuid
+from .account_targets import UpstreamTarget, with_account_uuid
+from .acquire import AccountAcquirer
 from .context import RequestContext
 from .hold import Hold
-from .no_account_error import NEEDS_OPERATOR, no_account_error
 from .refusals import Refusals
-from .resource_ids import record_owner
 from .response_writer import KeptResponse, ResponseWriter, StreamRefusedError, make_tap
-from .retry import FIRST_BACKOFF_SEC, Action, Refusal
-from .router import NO_WAIT, NoUsableAccountError, WaitLimits
+from .retry import MAX_STREAM_ERRORS, Action, AttemptResult, Failure, Step
+from .routing_request import record_owner
 
 __all__ = ["Forwarder"]
 
 UNREADABLE_USAGE = "its tokens are unknown: it came in a form that can't be read"
-MAX_REFUSED_STREAMS = 2  # further ones are relayed as they are
 
 
 class Forwarder:
     """Carries one exchange to its end."""
 
-    # What is so as long as nothing goes wrong.
-    _refused_streams = 0  # streams that began with an error event
-    _lost_bodies = 0  # answers that broke off before a byte of them was relayed
-    _streaming = False  # an answer is on its way: nothing is retried
-    _pause = 0.0  # seconds to wait before the next attempt
-    _avoid_once: Optional[str] = None  # account instead of which another one is tried first, if free
-    _must_relay = False  # nobody else is to be tried: the kept answer is relayed
+    _streaming = False  # a response is being relayed: nothing is retried
+    _step = Step(Action.AGAIN)  # how to get the next account
 
     def __init__(
         self,
@@ -79,32 +69,29 @@ class Forwarder:
         client: ClientConnection,
         log: Optional[RequestRecord],
     ) -> None:
+        config = context.config
         self._context = context
-        self._config = context.config
         self._exchange = exchange
         self._client = client
         self._log = log
-        self._transport = Transport(context.pool, client.watch, context.config.head_timeout_sec)
-        stream = exchange.facts.stream is True
-        commit_sec, draining = context.config.hold_commit_sec, context.router.check_draining
-        self._hold = Hold(exchange, client, stream, commit_sec, draining)
-        idle_sec = context.config.body_idle_timeout_sec
-        self._writer = ResponseWriter(exchange, client, log, self._hold, idle_sec, context.event_loop)
         self._inference = exchange.route.kind is PathKind.INFERENCE
-        self._request = exchange.routing_request
+        self._transport = Transport(context.pool, client.watch, config.head_timeout_sec)
+        stream, monotonic = exchange.facts.stream is True, context.monotonic
+        draining = context.router.check_draining
+        self._hold = Hold(exchange, client, stream, config.hold_commit_sec, draining, monotonic)
+        idle_sec, loop = config.body_idle_timeout_sec, context.event_loop
+        self._writer = ResponseWriter(exchange, client, log, self._hold, idle_sec, loop, monotonic)
         self._refusals = Refusals(context, exchange)
-        self._refusal_reasons: dict[str, str] = {}  # account key -> why it refused this request
-        self._auth_failed: set[str] = set()  # answered with 401 or 403
-        self._retried_after_refresh: set[str] = set()  # accounts tried again with newer credentials
-        self._skipped_for_refresh: set[str] = (
-            set()
-        )  # accounts whose token is being renewed, if others can serve
+        self._acquirer = AccountAcquirer(context, exchange, self._hold, self._refusals)
 
     def steps(self) -> RequestCoroutine[None]:
-        """Forward until an answer has been relayed; raises what the client is to be told, or ClientGone."""
+        """Forward until a response has been relayed.
+
+        Raises the error to answer the client with, or ClientGoneError.
+        """
         try:
             while True:
-                lease = self._acquire_now() or (yield self._acquire)
+                lease = self._acquirer.acquire_now() or (yield self._acquire)
                 if lease is None:
                     yield self._relay_kept
                     return
@@ -117,114 +104,53 @@ class Forwarder:
                 raise
             yield partial(self._end_hold, error)
 
-    # --- an account -----------------------------------------------------------------------------
-
-    def _acquire_now(self) -> Optional[Lease]:
-        """The first account to try, if it can be had at once."""
-        if self._exchange.attempts:
-            return None
-        return self._context.router.acquire_now(self._request, self._patience())
-
     def _acquire(self) -> Optional[Lease]:
-        """The next account to try; None when the kept answer is the best there is."""
-        if self._must_relay:
-            return None
-        if self._pause:
-            # Here, between two leases: a slot is not held while nothing is sent.
-            self._hold.pause(self._pause)
-            self._pause = 0.0
-        avoided, self._avoid_once = self._avoid_once, None
-        if avoided is not None:
-            with suppress(NoUsableAccountError):
-                beside = self._request._replace(tried=(*self._request.tried, avoided), detour=True)
-                return self._try_acquire(beside, NO_WAIT)
-        if self._auth_failed:
-            # Accounts that refuse their login are not worth waiting for: look before holding.
-            try:
-                return self._try_acquire(self._request, NO_WAIT)
-            except NoUsableAccountError as nothing:
-                if self._is_final_refusal(nothing.decision):
-                    raise self._no_account(nothing.decision) from None
-        try:
-            return self._try_acquire(self._request, self._patience())
-        except NoUsableAccountError as nothing:
-            if self._refusals.kept is not None:
-                return None
-            raise self._no_account(nothing.decision) from None
-
-    def _try_acquire(self, ask: RoutingRequest, patience: WaitLimits) -> Lease:
-        exchange, router = self._exchange, self._context.router
-        exchange.waiting_since = time.monotonic()
-        try:
-            waits = exchange.wait_recorder(self._context.clock, router.outlook)
-            return router.acquire(ask, patience, self._hold.on_tick, waits)
-        finally:
-            exchange.end_wait()
-            exchange.waited += time.monotonic() - exchange.waiting_since
-            exchange.waiting_since = None
-
-    def _is_final_refusal(self, decision: Decision) -> bool:
-        """Every account refused the login behind this request, or can't serve without a person's help."""
-        if decision.account is not None:
-            return False  # only busy
-        return all(e.account in self._auth_failed or e.rule in NEEDS_OPERATOR for e in decision.excluded)
-
-    def _no_account(self, decision: Decision) -> TeamClaudeError:
-        self._exchange.attempts.append(Attempt("", decision, note=decision.reason))
-        final = self._is_final_refusal(decision)
-        now, names = self._context.clock(), self._context.router.names()
-        return no_account_error(decision, names, self._refusal_reasons, final, now, random.random())
-
-    def _patience(self) -> WaitLimits:
-        conversation = self._request.conversation
-        refused = conversation is not None and conversation in self._context.recently_refused
-        if refused or not self._inference:
-            return NO_WAIT
-        patience = self._context.wait_limits[self._exchange.facts.stream is True]
-        return self._refusals.patience(patience.remaining(self._context.clock() - self._exchange.at))
+        step, self._step = self._step, Step(Action.AGAIN)
+        return self._acquirer.acquire(step)
 
     # --- one attempt ----------------------------------------------------------------------------
 
     def _attempt(self, lease: Lease) -> RequestCoroutine[bool]:
-        """True when the client has its answer."""
-        # Asked before the token is taken: what is good now may be replaced, but not have ended.
-        is_good = self._context.token_manager.is_fresh(lease.account)
-        way = self._context.targets().target(lease.account)
+        """Return True when the client has its response."""
+        # Before the target is read: its token, fresh now, may be replaced meanwhile, but can't have expired.
+        is_fresh = self._context.token_manager.is_fresh(lease.account)
+        target = self._context.targets().target(lease.account)
         exchange, tap = self._exchange, None
-        served, unsaid = False, None
-        attempt = Attempt(way.name if way is not None else lease.account, lease.decision)
+        served, unreported = False, None
+        attempt = Attempt(target.name if target is not None else lease.account, lease.decision)
         exchange.attempts.append(attempt)
         logged = self._log.attempt(attempt.account) if self._log is not None else None
         try:
-            if not is_good and self._may_skip_refresh(lease):
+            if not is_fresh and self._may_skip_refresh(lease):
                 attempt.note = "its token is being renewed, and nothing is cached there"
                 return False
-            if not is_good:
-                standing = yield partial(self._check_token, lease.account)
-                way = self._context.targets().target(lease.account)  # with the token that may be new
-                if way is not None and not standing:
-                    attempt.note = standing.reason
-                    self._token_unusable(lease, standing)
+            if not is_fresh:
+                usability = yield partial(self._check_token, lease.account)
+                target = self._context.targets().target(lease.account)  # the token may be new
+                if target is not None and not usability:
+                    attempt.note = usability.reason
+                    self._token_unusable(lease, usability)
                     return False
-            if way is None:  # removed by a reload since it was chosen
-                self._exclude(lease, "no longer configured")
+            if target is None:  # removed by a reload since it was chosen
+                self._refusals.reasons[lease.account] = "no longer configured"
+                self._step = self._refusals.add_failure(lease.account, Failure.REMOVED)
                 return False
-            answer = yield from self._send(way)
-            attempt.status = answer.head.status
+            response = yield from self._send(target)
+            attempt.status = response.head.status
             if logged is not None:
-                logged.answered(answer.head.status, answer.head.reason, answer.head.headers)
-            reading = attempt.reading = read_quota(answer.head, self._context.clock())
-            if answer.head.status >= 400:
-                yield partial(self._handle_refusal, lease, way, answer, reading, attempt)
+                logged.answered(response.head.status, response.head.reason, response.head.headers)
+            reading = attempt.reading = read_quota(response.head, self._context.clock())
+            if response.head.status >= 400:
+                yield partial(self._handle_refusal, lease, target, response, reading, attempt)
                 return False
-            kind = classify(answer.head.status, reading, self._inference)
-            if answer.has_whole_body:
-                unsaid = (answer.head.status, reading)  # until it is sent: then all is told at once
+            kind = classify(response.head.status, reading, self._inference)
+            if response.has_whole_body:
+                unreported = (response.head.status, reading)  # reported with the release of the lease
             else:
-                self._context.router.apply_response(lease, answer.head.status, reading)
-            tap = make_tap(answer)
-            as_it_is = yield from self._deliver(lease, answer, attempt.account, tap, kind)
-            served = self._record_outcome(answer, kind, tap, as_it_is)
+                self._context.router.apply_response(lease, response.head.status, reading)
+            tap = make_tap(response)
+            is_plain = yield from self._deliver(lease, response, attempt.account, tap, kind)
+            served = self._record_outcome(response, kind, tap, is_plain)
             if served and exchange.route.kind is PathKind.API:
                 record_owner(self._context.router, lease, exchange.head.method, exchange.route.path, tap.id)
             return True
@@ -236,179 +162,173 @@ class Forwarder:
             attempt.note = str(lost)
             if logged is not None:
                 logged.failed(str(lost))
-            if attempt.status is None or self._streaming or self._lost_bodies:
+            failure = self._failure_of(lost, attempt)
+            self._step = self._refusals.add_failure(lease.account, failure)
+            if self._step.action is Action.RAISE:
                 raise
-            if isinstance(lost, UpstreamTimeoutError):
-                raise  # it may still be running, and billed
-            self._lost_bodies += 1  # its head came, but the client has nothing yet: once more
             return False
         finally:
             relayed = self._streaming and self._inference and (attempt.status or 500) < 400
             usage = tap.final_usage(relayed) if tap is not None else NO_USAGE
-            model = (tap.model if tap is not None else None) or self._request.model
+            model = (tap.model if tap is not None else None) or exchange.routing_request.model
             exchange.usage = exchange.usage.plus(usage)
-            price = price_of(model, self._config.pricing)
+            price = price_of(model, self._context.config.pricing)
             exchange.cost = cost(exchange.usage, price)
             exchange.cost_estimated = is_estimated(exchange.usage, price)
-            self._context.router.release(lease, usage, model, served, unsaid)
+            self._context.router.release(lease, usage, model, served, unreported)
 
-    def _send(self, way: UpstreamTarget) -> RequestCoroutine[UpstreamResponse]:
+    def _send(self, target: UpstreamTarget) -> RequestCoroutine[UpstreamResponse]:
         exchange = self._exchange
         body = exchange.body
-        if self._config.rewrite_account_uuid:
-            body = with_account_uuid(body, exchange.facts, way.account_uuid)
-        head = way.request_head(exchange.head, exchange.memo, self._hold.committed)
+        if self._context.config.rewrite_account_uuid:
+            body = with_account_uuid(body, exchange.facts, target.account_uuid)
+        head = target.request_head(exchange.head, exchange.memo, self._hold.committed)
         if exchange.has_body:
             head = append_content_length(head, len(body))
-        return self._transport.exchange(way.origin, exchange.head.method, head, body)
+        return self._transport.exchange(target.origin, exchange.head.method, head, body)
 
     def _deliver(
-        self, lease: Lease, answer: UpstreamResponse, account: str, tap: UsageTap, kind: ResponseKind
+        self, lease: Lease, response: UpstreamResponse, account: str, tap: UsageTap, kind: ResponseKind
     ) -> RequestCoroutine[bool]:
         served = kind is ResponseKind.SERVED
 
-        def begun() -> None:
+        def on_start() -> None:
             self._streaming = True
             if served:
                 self._refusals.confirm(lease)
 
-        probe = served and self._inference and self._refused_streams < MAX_REFUSED_STREAMS
+        probe = served and self._inference and self._refusals.state.stream_errors < MAX_STREAM_ERRORS
         try:
-            if self._writer.is_immediate(answer, tap):
-                unsent = yield Deferred(self._writer.write_whole, answer, account, tap, begun)
+            if self._writer.is_immediate(response, tap):
+                unsent = yield Deferred(self._writer.write_whole, response, account, tap, on_start)
                 if unsent:
                     yield partial(self._client.send, unsent)
-                as_it_is = True
+                is_plain = True
             else:
-                as_it_is = yield partial(self._writer.relay, answer, account, tap, probe, begun)
+                is_plain = yield partial(self._writer.relay, response, account, tap, probe, on_start)
         except BaseException:
-            answer.connection.close()
+            response.connection.close()
             raise
-        self._transport.release(answer)
-        return as_it_is
+        self._transport.release(response)
+        return is_plain
 
-    # --- answers that lead on -------------------------------------------------------------------
+    # --- attempts that failed -------------------------------------------------------------------
 
     def _handle_refusal(
         self,
         lease: Lease,
-        way: UpstreamTarget,
-        answer: UpstreamResponse,
+        target: UpstreamTarget,
+        response: UpstreamResponse,
         reading: QuotaReading,
         attempt: Attempt,
     ) -> None:
-        """Take in a refusal: what it means for the account, and what the request does next."""
-        head, body = answer.head, self._transport.read_kept_body(answer)
-        words = error_message(head, body)
-        api_words = not needs_body(head.status) or is_api_error(head, body)
-        credit = self._context.router.trust_of(lease)
-        kind = self._context.router.apply_response(lease, head.status, reading, words, api_words)
-        attempt.note = words or kind.value
-        self._refusal_reasons[lease.account] = f"{head.status} {attempt.note}"
-        refusal = Refusal(kind, head.status, words, *credit)
-        step = self._refusals.add(lease, refusal, KeptResponse(answer, body, way.name))
+        """Read a refusal, apply it to the account, and decide what the request does next."""
+        head, body = response.head, self._transport.read_kept_body(response)
+        message = error_message(head, body)
+        from_api = not needs_body(head.status) or is_api_error(head, body)
+        trust = self._context.router.trust_of(lease)
+        kind = self._context.router.apply_response(lease, head.status, reading, message, from_api)
+        attempt.note = message or kind.value
+        self._refusals.reasons[lease.account] = f"{head.status} {attempt.note}"
+        result = AttemptResult(kind, lease.account, head.status, message, *trust)
+        self._step = self._refusals.add(lease, result, KeptResponse(response, body, target.name))
         if kind is ResponseKind.UNAUTHORIZED:
-            self._handle_401(lease, way, words)
-        elif kind is ResponseKind.FORBIDDEN:
-            self._auth_failed.add(lease.account)
-        elif step.action is Action.ANOTHER:
-            self._exclude(lease, "")
-        elif step.action is Action.OTHERS and self._context.router.is_open(lease):
-            # It refused, but nothing we know keeps it from being taken again at once: a hot loop.
-            self._exclude(lease, attempt.note)
-        self._pause = step.pause
-        self._avoid_once = lease.account if step.elsewhere else None
-        self._must_relay = step.action is Action.RELAY
+            usability = Usability(False, message or "the API refused its credentials (401)")
+            if self._step.action is Action.REFRESH:
+                usability = self._refresh_after_401(lease.account, target, usability)
+            if not usability:
+                self._token_unusable(lease, usability)
+
+    def _refresh_after_401(self, key: str, target: UpstreamTarget, refused: Usability) -> Usability:
+        if target.credential.kind == "oauth":
+            failed = target.credential.secret
+            return self._refresh(lambda: self._context.token_manager.after_401(key, failed))
+        current = self._context.targets().target(key)  # a reload may have brought another key meanwhile
+        return refused._replace(usable=current is not None and current != target)
+
+    def _handle_stream_error(self, lease: Lease, refused: StreamRefusedError) -> None:
+        """Treat an error event before anything was relayed as the same error with a status."""
+        is_limit = refused.kind == "rate_limit_error"
+        self._context.router.apply_response(lease, 429 if is_limit else 529, QuotaReading({}))
+        failure = Failure.STREAM_LIMIT if is_limit else Failure.STREAM_ERROR
+        self._step = self._refusals.add_failure(lease.account, failure)
+        if self._step.avoid:
+            self._refusals.reasons[lease.account] = str(refused)
+
+    def _failure_of(self, lost: Exception, attempt: Attempt) -> Failure:
+        if self._streaming:
+            return Failure.CUT
+        if attempt.status is None:
+            return Failure.NO_ANSWER
+        return Failure.SILENT if isinstance(lost, UpstreamTimeoutError) else Failure.BODY_LOST
 
     def _relay_kept(self) -> None:
-        """Nobody served it: what the API said of it is the answer."""
+        """Relay what the API said of the request: no account serves it."""
         kept = self._refusals.kept
         assert kept is not None
         self._refusals.dismiss()
         self._writer.relay_kept(kept)
 
-    def _exclude(self, lease: Lease, why: str) -> None:
-        if why:
-            self._refusal_reasons[lease.account] = why
-        if lease.account not in self._request.tried:
-            self._request = self._request._replace(tried=(*self._request.tried, lease.account))
+    # --- tokens ---------------------------------------------------------------------------------
 
     def _may_skip_refresh(self, lease: Lease) -> bool:
-        """Its token must be renewed first: what has nothing cached there goes on at once, if it can."""
-        keeper, key = self._context.token_manager, lease.account
-        cached = self._context.router.cached_prefix(self._request)
-        if cached or key in self._skipped_for_refresh or not keeper.must_wait(key):
+        """Return True when another account is asked while this one's token is refreshed.
+
+        Only where nothing is cached on this account, once per account.
+        """
+        tokens, key = self._context.token_manager, lease.account
+        if self._context.router.cached_prefix(self._acquirer.request) or not tokens.must_wait(key):
             return False
-        self._skipped_for_refresh.add(key)
-        self._avoid_once = key
-        keeper.refresh_in_background(key)
+        step = self._refusals.add_failure(key, Failure.TOKEN_STALE)
+        if step.action is Action.REFRESH:
+            return False
+        self._step = step
+        tokens.refresh_in_background(key)
         return True
 
-    def _handle_401(self, lease: Lease, way: UpstreamTarget, words: str) -> None:
-        standing = Usability(False, words or "the API refused its credentials (401)")
-        if lease.account not in self._retried_after_refresh:
-            self._retried_after_refresh.add(lease.account)
-            if way.credential.kind == "oauth":
-                key, failed = lease.account, way.credential.secret
-                standing = self._refresh_token(lambda: self._context.token_manager.after_401(key, failed))
-            else:  # a reload may have brought another key meanwhile
-                current = self._context.targets().target(lease.account)
-                standing = standing._replace(usable=current is not None and current != way)
-        if not standing:
-            self._token_unusable(lease, standing)
-
     def _check_token(self, key: str) -> Usability:
-        """Whether the account's token is good; a renewal that must be waited for does not hide the client."""
-        keeper = self._context.token_manager
-        if keeper.must_wait(key):
-            return self._refresh_token(lambda: keeper.before_dispatch(key))
-        return keeper.before_dispatch(key)
+        """Return whether the account's token is usable; watch the client while a refresh is waited for."""
+        tokens = self._context.token_manager
+        if tokens.must_wait(key):
+            return self._refresh(lambda: tokens.before_dispatch(key))
+        return tokens.before_dispatch(key)
 
-    def _refresh_token(self, renewal: Callable[[], Usability]) -> Usability:
+    def _refresh(self, refresh: Callable[[], Usability]) -> Usability:
         with self._exchange.pausing("renewal of its token"):
-            return run_in_thread(renewal, self._hold.on_tick)
+            return run_in_thread(refresh, self._hold.on_tick)
 
-    def _token_unusable(self, lease: Lease, standing: Usability) -> None:
-        """The account can't be used now, or not before a person has helped."""
-        self._refusal_reasons[lease.account] = standing.reason
-        if standing.retry_at is not None:
-            self._context.router.bench_login(lease.account, standing.retry_at, standing.reason)
+    def _token_unusable(self, lease: Lease, usability: Usability) -> None:
+        """Bench the account until its token is tried again, or until an operator renews its login."""
+        self._refusals.reasons[lease.account] = usability.reason
+        if usability.retry_at is not None:
+            self._context.router.bench_login(lease.account, usability.retry_at, usability.reason)
             return
-        self._auth_failed.add(lease.account)
-        self._context.router.mark_auth_failed(lease, standing.reason)
+        self._step = self._refusals.add_failure(lease.account, Failure.LOGIN_ENDED)
+        self._context.router.mark_auth_failed(lease, usability.reason)
 
-    def _handle_stream_error(self, lease: Lease, refused: StreamRefusedError) -> None:
-        """An error event before anything was relayed: as the same error with a status would be."""
-        self._refused_streams += 1
-        is_limit = refused.kind == "rate_limit_error"
-        self._context.router.apply_response(lease, 429 if is_limit else 529, QuotaReading({}))
-        if is_limit or self._refused_streams == MAX_REFUSED_STREAMS:
-            self._refusal_reasons[lease.account] = str(refused)
-            self._avoid_once = lease.account  # an error that lasts may be this account's own
-        self._pause = FIRST_BACKOFF_SEC
-
-    # --- ends ---------------------------------------------------------------------------------------
+    # --- ends -----------------------------------------------------------------------------------
 
     def _record_outcome(
-        self, answer: UpstreamResponse, kind: ResponseKind, tap: UsageTap, as_it_is: bool
+        self, response: UpstreamResponse, kind: ResponseKind, tap: UsageTap, is_plain: bool
     ) -> bool:
-        """Record the outcome of a completely relayed answer; True when it counts as served."""
+        """Record the outcome of a completely relayed response; return True when it counts as served."""
         problem = ""
         if kind is not ResponseKind.SERVED:
-            problem = f"{answer.head.status}"
+            problem = f"{response.head.status}"
         elif tap.error_type:
             problem = f"{tap.error_type}: {tap.error_message}"
-        elif not as_it_is:
-            problem = f"{answer.head.status}, but nothing that can follow a hold"
+        elif not is_plain:
+            problem = f"{response.head.status}, but nothing that can follow a hold"
         elif self._inference and tap.is_stream and not tap.saw_stop:
             problem = "the stream ended without message_stop"
-        unread = UNREADABLE_USAGE if self._inference and tap.gave_up else ""
-        self._exchange.end(Outcome.UPSTREAM_ERROR if problem else Outcome.SERVED, problem or unread)
+        unreadable = UNREADABLE_USAGE if self._inference and tap.gave_up else ""
+        self._exchange.end(Outcome.UPSTREAM_ERROR if problem else Outcome.SERVED, problem or unreadable)
         return not problem
 
     def _end_hold(self, error: TeamClaudeError) -> None:
-        """The error of a request whose hold has begun its answer."""
+        """End the request whose hold has begun its response with an error event."""
         self._writer.send_error_event(error)
-        if isinstance(error, NoAccountAvailableError) and self._request.conversation is not None:
-            self._context.recently_refused.add(self._request.conversation)
+        conversation = self._exchange.routing_request.conversation
+        if isinstance(error, NoAccountAvailableError) and conversation is not None:
+            self._context.recently_refused.add(conversation)
         self._exchange.end(outcome_of(error), str(error))

@@ -1,18 +1,17 @@
-"""The accounts that refused one request, and the verdict on each.
+"""The failed attempts of one request, and what they mean for the accounts.
 
 Rules that hold in this file:
 
-1. What may be about the account or about the request stays open until another account's answer tells.
-2. Whoever refused what another account then served is told so (`convict`): a bare 429 benches, anything else
-   sidelines.  Whoever refused what others refused alike, or could not be compared, is not touched (`acquit`).
-3. What several accounts have just refused alike is asked of one account only for a while; what all
-   have refused, more than two, is asked of two, whoever asks.
+1. A refusal that may be the account's fault or the request's stays open until another account answers.
+2. When another account serves the request, the refusals are the accounts' own (`confirm`): a bare 429 benches
+   the account, any other refusal keeps such requests away from it.  When none serves it, or the refusals
+   can't be compared, they are the request's own fault and no account is touched (`dismiss`).
+3. What several accounts have just refused alike is sent to one account only for a minute, when the same
+   client asks; what all accounts, more than two, have refused is sent to two, whoever asks.
 """
 
 from __future__ import annotations
 
-import random
-import time
 from typing import NamedTuple, Optional
 
 from ...routing.response_kinds import ResponseKind
@@ -22,106 +21,104 @@ from ..http.path_kinds import PathKind
 from ..records.exchange import Exchange
 from .context import RequestContext
 from .response_writer import KeptResponse
-from .retry import Action, Refusal, RetryConditions, RetryState, Step, next_step
+from .retry import Action, AttemptResult, Failure, RetryConditions, RetryState, Step, next_step
 
 __all__ = ["Refusals"]
 
 
 class _OpenRefusal(NamedTuple):
     lease: Lease
-    refusal: Refusal
+    result: AttemptResult
     kept: KeptResponse
 
 
 class Refusals:
-    """Of one request; `kept` is the answer to relay when nobody serves it."""
+    """Carries the retry state of one request; `reasons` says why each account did not serve it."""
 
     def __init__(self, context: RequestContext, exchange: Exchange) -> None:
         self._context = context
         self._exchange = exchange
-        self._retry = RetryState()
-        self._open: list[_OpenRefusal] = []  # in the order of the state's suspicions
-        self._last: Optional[KeptResponse] = None  # of what is no suspicion
+        self.state = RetryState()
+        self.reasons: dict[str, str] = {}  # by account key
+        self._open: list[_OpenRefusal] = []  # in the order of `state.ambiguous`
+        self._last: Optional[KeptResponse] = None  # of a refusal that is not ambiguous
         self._all_asked = False
 
     @property
     def kept(self) -> Optional[KeptResponse]:
-        """What the API said of the request, as far as it is worth relaying."""
-        return self._open[self._retry.relay_index].kept if self._open else self._last
+        """The response to relay when no account serves the request."""
+        return self._open[self.state.relay_index].kept if self._open else self._last
 
-    def add(self, lease: Lease, refusal: Refusal, kept: KeptResponse) -> Step:
-        """One more refusal: what the request does next."""
-        self._retry, step = next_step(self._retry, refusal, self._conditions(refusal))
-        self._all_asked = step.action is Action.ANOTHER  # unless one more is found
-        if self._retry.ambiguous and self._retry.ambiguous[-1] is refusal:
-            self._open.append(_OpenRefusal(lease, refusal, kept))
+    def add(self, lease: Lease, result: AttemptResult, kept: KeptResponse) -> Step:
+        """Take in one more refusal and return the step that follows."""
+        self.state, step = next_step(self.state, result, self._conditions(lease, result))
+        self._all_asked = step.action is Action.ANOTHER  # unless another one is found
+        if self.state.ambiguous and self.state.ambiguous[-1] is result:
+            self._open.append(_OpenRefusal(lease, result, kept))
         elif step.action in (Action.RELAY, Action.AGAIN):
             self._last = kept
         else:
-            self._last = None  # an outage that was met before is no longer why it fails
+            self._last = None  # an outage met before is no longer why the request fails
         return step
 
-    def patience(self, patience: WaitLimits) -> WaitLimits:
-        """How long to wait for another account: for a slot of one that is open, for no end of a bench."""
+    def add_failure(self, account: str, failure: Failure) -> Step:
+        """Take in an attempt that failed without a refusal and return the step that follows."""
+        self.state, step = next_step(self.state, AttemptResult(failure, account))
+        return step
+
+    def wait_limits(self, limits: WaitLimits) -> WaitLimits:
+        """Limit the wait for another account: for a slot of an open one, not for the end of a bench."""
         if not self._open:
-            return patience
-        if all(suspect.refusal.kind is ResponseKind.BARE for suspect in self._open):
-            return patience.for_slot_only()
-        return patience.for_slot_only(self._context.config.upstream_retry_budget_sec)
+            return limits
+        if all(refusal.result.kind is ResponseKind.BARE for refusal in self._open):
+            return limits.for_slot_only()
+        return limits.for_slot_only(self._context.config.upstream_retry_budget_sec)
 
     def confirm(self, server: Lease) -> None:
-        """This account serves the request."""
-        for suspect in self._open:
-            self._context.recently_refused.discard(self._key(suspect.refusal))
-            self._context.recently_refused.discard(self._shared_key(suspect.refusal))
-            if not suspect.lease.request.needs_slot or suspect.lease.account == server.account:
+        """Record that the account of `server` serves the request: the refusals were the accounts' own."""
+        for lease, result, _ in self._open:
+            self._context.recently_refused.discard(self._key(result))
+            self._context.recently_refused.discard(self._shared_key(result))
+            if not lease.request.needs_slot or lease.account == server.account:
                 continue
-            if suspect.refusal.kind is ResponseKind.BARE:
-                self._context.router.confirm_account_429(suspect.lease)
-            elif suspect.refusal.kind is ResponseKind.CREDENTIAL:
-                self._context.router.sideline(suspect.lease, suspect.refusal.words)
+            if result.kind is ResponseKind.BARE:
+                self._context.router.confirm_account_429(lease)
+            elif result.kind is ResponseKind.CREDENTIAL:
+                self._context.router.sideline(lease, result.message)
         self._open.clear()
 
     def dismiss(self) -> None:
-        """Nobody serves it: that counts as the request's own fault."""
+        """Record that no account serves the request: the refusals count as its own fault."""
         if self._open:
-            self._context.router.dismiss_suspicion([suspect.lease for suspect in self._open])
-        for place, suspect in enumerate(self._open):
-            if any(suspect.refusal.is_like(other.refusal) for other in self._open[:place]):
-                self._context.recently_refused.add(self._key(suspect.refusal))
+            self._context.router.dismiss_suspicion([refusal.lease for refusal in self._open])
+        for place, refusal in enumerate(self._open):
+            if any(refusal.result.is_like(other.result) for other in self._open[:place]):
+                self._context.recently_refused.add(self._key(refusal.result))
                 if self._all_asked and place > 1:
-                    self._context.recently_refused.add(self._shared_key(suspect.refusal))
+                    self._context.recently_refused.add(self._shared_key(refusal.result))
 
-    def _conditions(self, refusal: Refusal) -> RetryConditions:
-        exchange = self._exchange
+    def _conditions(self, lease: Lease, result: AttemptResult) -> RetryConditions:
+        context, exchange = self._context, self._exchange
         return RetryConditions(
             inference=exchange.route.kind is PathKind.INFERENCE,
-            elapsed=time.monotonic() - exchange.started,
-            budget=self._context.config.upstream_retry_budget_sec,
-            prefix=self._context.router.cached_prefix(exchange.routing_request),
-            may_hop=self._key(refusal) not in self._context.recently_refused,
-            may_doubt=self._shared_key(refusal) not in self._context.recently_refused,
-            jitter=random.random(),
+            elapsed=exchange.duration,
+            budget=context.config.upstream_retry_budget_sec,
+            prefix=context.router.cached_prefix(exchange.routing_request),
+            may_hop=self._key(result) not in context.recently_refused,
+            may_doubt=self._shared_key(result) not in context.recently_refused,
+            account_open=context.router.is_open(lease),
+            jitter=context.jitter(),
         )
 
-    def _key(self, refusal: Refusal) -> tuple[object, ...]:
-        """What is alike: of bare 429s the model and the betas, else the conversation and the words."""
-        ask = self._exchange.routing_request
-        if refusal.kind is ResponseKind.BARE:
-            return (refusal.kind, ask.scope)
-        return (
-            refusal.kind,
-            ask.requester,
-            self._exchange.route.path,
-            refusal.status,
-            refusal.normalized_words,
-        )
+    def _key(self, result: AttemptResult) -> tuple[object, ...]:
+        """Return what is alike: of bare 429s the model and the betas, else the client and the message."""
+        request = self._exchange.routing_request
+        if result.kind is ResponseKind.BARE:
+            return (result.kind, request.scope)
+        path, message = self._exchange.route.path, result.normalized_message
+        return (result.kind, request.requester, path, result.status, message)
 
-    def _shared_key(self, refusal: Refusal) -> tuple[object, ...]:
-        """What is alike, whoever asks."""
-        return (
-            refusal.kind,
-            self._exchange.routing_request.scope,
-            self._exchange.route.path,
-            refusal.normalized_words,
-        )
+    def _shared_key(self, result: AttemptResult) -> tuple[object, ...]:
+        """Return what is alike, whoever asks."""
+        scope, path = self._exchange.routing_request.scope, self._exchange.route.path
+        return (result.kind, scope, path, result.normalized_message)

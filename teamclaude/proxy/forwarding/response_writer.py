@@ -1,13 +1,13 @@
-"""The last leg: an upstream answer, or its refusal, to the client; also where a hold has begun one.
+"""Write an upstream response, or a refusal, to the client; also where a hold has begun the response.
 
 Rules that hold in this file:
 
-1. Nothing is sent before it is known that it is the answer: the first event of a stream is looked at
-   while the client has no byte of it yet.
-2. Once a hold was committed the client reads SSE: errors become error events, never a second head.
-3. An answer that ends with the upstream's connection is complete when its form says so (`_is_cut`); a file
-   that is not compressed or what can't be read has no such form, and its end is taken for one.
-4. A refusal (status >= 400) is relayed without the secrets of ours that it repeats.
+1. Nothing is sent before it is certain that this is the response: the first event of a stream is read while
+   the client has no byte of it yet.
+2. Once a hold has committed, the client reads SSE: errors become error events, never a second head.
+3. A response that is framed by the end of its connection is complete when its form says so (`_is_cut`).  An
+   uncompressed file, and a body that can't be read, has no such form: its end is taken for complete.
+4. A refusal (status 400 and above) is relayed without the secrets of ours that it repeats.
 """
 
 from __future__ import annotations
@@ -43,34 +43,34 @@ from .hold import Hold
 
 __all__ = ["KeptResponse", "ResponseWriter", "StreamRefusedError", "make_tap"]
 
-# How long a stream's head waits for its first event: long enough for an error event that follows at
-# once, short enough that nobody feels it.
+# How long the head of a stream waits for the first event: long enough for an error event that follows at
+# once, short enough to go unnoticed.
 FIRST_EVENT_WAIT_SEC = 1.0
-MAX_PROBE_BYTES = 1 << 20  # bytes of it
-MAX_EVENT_BYTES = 1 << 20  # of an answer that is no stream but must be told as one event
+MAX_PROBE_BYTES = 1 << 20  # up to the first event
+MAX_EVENT_BYTES = 1 << 20  # of a response that is no stream but must be sent as one event
 
 
 @dataclass
 class KeptResponse:
-    """An answer held back while something better is looked for; its body is complete or broke off."""
+    """A refusal kept while other accounts are asked; its body is complete or broke off."""
 
-    answer: UpstreamResponse
+    response: UpstreamResponse
     body: bytes
     account: str  # name
 
     @property
     def is_whole(self) -> bool:
-        """All of it has come, as far as its framing and its content tell."""
-        return self.answer.complete and not _is_cut_short(self)
+        """Whether all of it has arrived, as far as its framing and its content tell."""
+        return self.response.complete and not _is_cut_short(self)
 
     @property
     def client_body(self) -> bytes:
-        """What the client gets as its body: the API's own, or ours where that did not come whole."""
-        return self.body if self.is_whole else partial_error(self.answer.head, self.body)
+        """The body for the client: the API's own, or one of ours where that did not arrive whole."""
+        return self.body if self.is_whole else partial_error(self.response.head, self.body)
 
 
 class StreamRefusedError(Exception):
-    """A 200 whose stream begins with an error event, while nothing of it has reached the client."""
+    """A 200 whose stream begins with an error event, before anything of it was sent to the client."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(redact_text(f"{kind}: {message}"))
@@ -78,7 +78,7 @@ class StreamRefusedError(Exception):
 
 
 class ResponseWriter:
-    """Writes to one client, once."""
+    """Writes one response to one client."""
 
     def __init__(
         self,
@@ -88,6 +88,7 @@ class ResponseWriter:
         hold: Hold,
         idle_sec: float,
         event_loop: EventLoop,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._exchange = exchange
         self._client = client
@@ -95,63 +96,69 @@ class ResponseWriter:
         self._hold = hold
         self._idle_sec = idle_sec
         self._event_loop = event_loop
+        self._monotonic = monotonic
 
-    def is_immediate(self, answer: UpstreamResponse, tap: UsageTap) -> bool:
-        """All of the answer is here, and it is one that is sent as it is: `tell` will do."""
-        return answer.has_whole_body and not self._hold.committed and not tap.is_stream
+    def is_immediate(self, response: UpstreamResponse, tap: UsageTap) -> bool:
+        """Return whether `write_whole` serves: all of the response has arrived and is sent as it is."""
+        return response.has_whole_body and not self._hold.committed and not tap.is_stream
 
     def write_whole(
-        self, answer: UpstreamResponse, account: str, tap: UsageTap, on_start: Callable[[], None]
+        self, response: UpstreamResponse, account: str, tap: UsageTap, on_start: Callable[[], None]
     ) -> Buffer:
-        """As `relay`, for an answer that `goes_at_once`; returns what the client did not take at once.
+        """Write an immediate response without waiting; return what the client did not take at once.
 
-        In one write and without waiting.  Raises ClientGone.
+        `on_start` is called before the first byte.  Raises ClientGoneError.
         """
         on_start()
-        head = self._head(answer, account, answer.framing)
-        body = answer.take_whole_body()
-        self._exchange.response_started(answer.head.status)
+        head = self._head(response, account, response.framing)
+        body = response.take_whole_body()
+        self._exchange.response_started(response.head.status)
         data = head + body
         try:
             sent = self._client.send_nowait(data)
-        finally:  # the client first; what it does not take was answered all the same
+        finally:  # the client first; tokens are counted even when it does not take the response
             tap.feed(body)
             if self._log is not None:
                 self._log.response.add(body)
         return b"" if sent == len(data) else memoryview(data)[sent:]
 
     def relay(
-        self, answer: UpstreamResponse, account: str, tap: UsageTap, probe: bool, on_start: Callable[[], None]
+        self,
+        response: UpstreamResponse,
+        account: str,
+        tap: UsageTap,
+        probe: bool,
+        on_start: Callable[[], None],
     ) -> bool:
-        """Relay an answer to its end; False when it could only be told as an error event.
+        """Relay a response to its end; return False when it could only be sent as an error event.
 
-        `begun` is called when it is certain that this is the answer, before its first byte is sent.
-        Raises StreamRefused (only with `probe`), UpstreamLost or ClientGone.
+        `on_start` is called once it is certain that this is the response, before its first byte.
+        Raises StreamRefusedError (only with `probe`), UpstreamLostError or ClientGoneError.
         """
-        if self._hold.committed and not _fits_held_stream(answer, tap):
-            self._write_as_event(answer, tap)
+        if self._hold.committed and not _fits_held_stream(response, tap):
+            self._write_as_event(response, tap)
             return False
-        first = self._read_first_event(answer) if probe and tap.is_stream else None
+        first = self._read_first_event(response) if probe and tap.is_stream else None
         on_start()
         head, framing = b"", self._hold.framing
         if not self._hold.committed:
-            framing = framing_for_client(answer.framing, self._exchange.head)
-            head = self._head(answer, account, framing)
-            self._exchange.response_started(answer.head.status)
+            framing = framing_for_client(response.framing, self._exchange.head)
+            head = self._head(response, account, framing)
+            self._exchange.response_started(response.head.status)
         observers: list[Observer] = [tap.feed]
         if self._log is not None:
             observers.append(self._log.response.add)
-        ferry = self._event_loop if tap.is_stream else None  # another body has its end in sight
+        event_loop = self._event_loop if tap.is_stream else None  # any other body ends soon
         is_cut = partial(self._is_cut, tap)
-        relay(answer, self._client, head, framing, observers, self._idle_sec, first, ferry, is_cut)
+        relay(response, self._client, head, framing, observers, self._idle_sec, first, event_loop, is_cut)
         return True
 
     def relay_kept(self, kept: KeptResponse) -> None:
-        """The upstream's own words, byte for byte, after all else has been tried.
+        """Relay a kept refusal byte for byte, after all accounts have been tried.
 
-        Raises UpstreamOutage where they are not the API's: an edge's 401 would cost a client its login.
+        Raises UpstreamOutageError for one that is not the API's: an edge's 401 would cost a client its login.
         """
-        head, body = kept.answer.head, kept.client_body
+        head, body = kept.response.head, kept.client_body
         if needs_body(head.status) and not is_api_error(head, kept.body):
             raise UpstreamOutageError(
                 f"Something on the way to the API answered {head.status} in its place (an edge, a filter or "
@@ -165,66 +172,68 @@ class ResponseWriter:
             refusal_head, body = self._kept_response(kept)
             self._exchange.response_started(head.status)
             self._client.send(refusal_head + body)
-        self._exchange.end(Outcome.UPSTREAM_ERROR, f"{kept.answer.head.status}")
+        self._exchange.end(Outcome.UPSTREAM_ERROR, f"{kept.response.head.status}")
 
     def _kept_response(self, kept: KeptResponse) -> tuple[bytes, bytes]:
-        """Head and body of a refusal, by rule 4; what had to be decompressed or is ours is not coded."""
-        answer, body, recoded = kept.answer, kept.client_body, not kept.is_whole
+        """Return head and body of a refusal, by rule 4; a decompressed body, or ours, has no coding."""
+        response, body, recoded = kept.response, kept.client_body, not kept.is_whole
         if not recoded:
-            body, recoded = without_secrets(answer.head, body)
-        bodiless = self._exchange.head.method == "HEAD" or answer.head.status in (204, 304)
+            body, recoded = without_secrets(response.head, body)
+        bodiless = self._exchange.head.method == "HEAD" or response.head.status in (204, 304)
         framing = Framing(BodyKind.NONE) if bodiless else Framing(BodyKind.LENGTH, len(body))
-        head = self._head(answer, kept.account, framing, own=not kept.is_whole)
+        head = self._head(response, kept.account, framing, own=not kept.is_whole)
         if recoded:
             head = re.sub(rb"(?im)^content-encoding:[^\r\n]*\r\n", b"", head)
         return KNOWN_SECRETS.mask(head), b"" if bodiless else body
 
     def send_error_event(self, error: TeamClaudeError) -> bool:
-        """Tell a client whose answer a hold has begun; False when it has not."""
+        """End a response that a hold has begun with an error event; return False if none has."""
         if self._hold.committed:
             self._hold.refuse(error)
         return self._hold.committed
 
-    def _read_first_event(self, answer: UpstreamResponse) -> Optional[list[Buffer]]:
-        """The beginning of a stream up to its first whole event, as far as that comes soon.
+    def _read_first_event(self, response: UpstreamResponse) -> Optional[list[Buffer]]:
+        """Return the beginning of a stream up to its first whole event, as far as that comes soon.
 
         It may come in many pieces, and the first ones of a compressed stream may hold no event yet.  Raises
-        StreamRefused for an error event, UpstreamLost where the stream has ended before.
+        StreamRefusedError for an error event, UpstreamLostError where the stream has ended before.
         """
-        probe = make_tap(answer)
+        probe = make_tap(response)
         pieces: list[Buffer] = []
-        until = time.monotonic() + FIRST_EVENT_WAIT_SEC
+        until = self._monotonic() + FIRST_EVENT_WAIT_SEC
         while (
-            probe.first_event in (None, "ping") and not probe.gave_up and answer.body_bytes < MAX_PROBE_BYTES
+            probe.first_event in (None, "ping")
+            and not probe.gave_up
+            and response.body_bytes < MAX_PROBE_BYTES
         ):
-            if not answer.wait_body(self._client.watch, max(0.0, until - time.monotonic())):
+            if not response.wait_body(self._client.watch, max(0.0, until - self._monotonic())):
                 break
-            for piece in answer.read(self._client.watch, self._idle_sec):
+            for piece in response.read(self._client.watch, self._idle_sec):
                 probe.feed(piece)
                 pieces.append(piece)
         if probe.error_type and not probe.model:
             raise StreamRefusedError(probe.error_type, probe.error_message or "")
-        if answer.complete and answer.framing.kind is BodyKind.UNTIL_CLOSE and self._is_cut(probe):
+        if response.complete and response.framing.kind is BodyKind.UNTIL_CLOSE and self._is_cut(probe):
             raise UpstreamLostError(UPSTREAM_CUT_OFF)
         return pieces or None
 
     def _is_cut(self, tap: UsageTap) -> bool:
-        """Whether an answer that has ended with its connection broke off."""
+        """Return whether a response that has ended with its connection broke off."""
         if tap.is_stream and self._exchange.route.kind is not PathKind.INFERENCE:
             return tap.first_event == "message_start" and tap.is_cut  # others end in their own way
         return tap.is_cut
 
-    def _write_as_event(self, answer: UpstreamResponse, tap: UsageTap) -> None:
-        """An answer that is no stream, for a client that was promised one."""
+    def _write_as_event(self, response: UpstreamResponse, tap: UsageTap) -> None:
+        """Send a response that is no stream to a client that was promised one."""
         body = bytearray()
-        while not answer.complete and len(body) < MAX_EVENT_BYTES:
-            for piece in answer.read(self._client.watch, self._idle_sec):
+        while not response.complete and len(body) < MAX_EVENT_BYTES:
+            for piece in response.read(self._client.watch, self._idle_sec):
                 tap.feed(piece)
                 body += piece
-        self._hold.end_with(error_document(answer.head, bytes(body)))
+        self._hold.end_with(error_document(response.head, bytes(body)))
 
-    def _head(self, answer: UpstreamResponse, account: str, framing: Framing, own: bool = False) -> bytes:
-        """The answer's head for the client; `own`: its body is replaced by one of ours."""
+    def _head(self, response: UpstreamResponse, account: str, framing: Framing, own: bool = False) -> bytes:
+        """Return the response's head for the client; `own`: its body is replaced by one of ours."""
         extra = [
             ("x-teamclaude-account", header_value(account)),
             ("x-teamclaude-request", self._exchange.id),
@@ -233,26 +242,26 @@ class ResponseWriter:
         if own:
             extra.append(("Content-Type", "application/json"))
         if self._log is not None:
-            headers = client_response_headers(answer.head, framing, extra)
-            self._log.answered(answer.head.status, answer.head.reason, headers)
-        return render_client_head(answer.head, framing, extra)
+            headers = client_response_headers(response.head, framing, extra)
+            self._log.answered(response.head.status, response.head.reason, headers)
+        return render_client_head(response.head, framing, extra)
 
 
-def make_tap(answer: UpstreamResponse) -> UsageTap:
-    """What reads this answer as it passes."""
-    head, until_close = answer.head, answer.framing.kind is BodyKind.UNTIL_CLOSE
+def make_tap(response: UpstreamResponse) -> UsageTap:
+    """Return the tap that reads this response as it passes."""
+    head, until_close = response.head, response.framing.kind is BodyKind.UNTIL_CLOSE
     return UsageTap(head.get("content-type"), head.get("content-encoding"), until_close)
 
 
-def _fits_held_stream(answer: UpstreamResponse, tap: UsageTap) -> bool:
-    """A stream as it is: the head that a hold has sent names no content-encoding."""
-    plain = is_identity(answer.head.get("content-encoding"))
-    return answer.head.status < 300 and tap.is_stream and plain
+def _fits_held_stream(response: UpstreamResponse, tap: UsageTap) -> bool:
+    """Return whether it is an uncompressed stream: the head of a hold names no content-encoding."""
+    plain = is_identity(response.head.get("content-encoding"))
+    return response.head.status < 300 and tap.is_stream and plain
 
 
 def _is_cut_short(kept: KeptResponse) -> bool:
-    head = kept.answer.head
-    if kept.answer.framing.kind is not BodyKind.UNTIL_CLOSE:
+    head = kept.response.head
+    if kept.response.framing.kind is not BodyKind.UNTIL_CLOSE:
         return False
     tap = UsageTap(head.get("content-type"), head.get("content-encoding"), until_close=True)
     tap.feed(kept.body)

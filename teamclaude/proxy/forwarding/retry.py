@@ -1,95 +1,137 @@
-"""What a request does next when an account did not serve it.  PURE.
+"""What a request does after an attempt that did not serve it: a pure state machine.
+
+`next_step` is called once per failed attempt, in order. It decides; the forwarder carries the step out.
+
+| result | step |
+|---|---|
+| the account's fault or the request's (`*_ONCE`) | ANOTHER, until enough were asked; then RELAY |
+| the account's fault (`OTHER_ACCOUNT`) | OTHERS |
+| 401 | REFRESH, once per account; then OTHERS |
+| the API overloaded or out of reach (`RETRY_LATER`) | AGAIN after a pause, within a budget; then RELAY |
+| the request's own fault | RELAY |
+| a stream that begins with an error event | AGAIN after a pause |
+| a body lost before a byte of it was relayed | AGAIN, once; then RAISE |
+| no answer, silence, a body lost later | RAISE |
 
 Rules that hold in this file:
 
-1. `next_step` is asked once for each refusal, in order; it decides, the forwarder acts.
-2. A refusal that may be the account's fault goes to another account before the client is told of it.  Two
-   alike are the request's own fault; an account that has refused others alike and has served nobody since
-   does not count for that: then each further account is asked.
-3. A conversation waits where that costs less than moving: a large prompt cache stays where it is, and what
-   was served elsewhere comes back.
+1. A refusal that may be the account's fault goes to another account before the client is told of it. Two
+   alike are the request's own fault. An account that has refused other requests alike and has served none
+   since is doubtful and does not count towards the two: then each further account is asked.
+2. A conversation waits where waiting costs less than moving: a large prompt cache stays where it is, and a
+   conversation that was served elsewhere once returns.
 """
 
 from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 from ...routing.response_kinds import MEANINGS, NextStep, ResponseKind
 
-__all__ = ["FIRST_BACKOFF_SEC", "Action", "Refusal", "RetryState", "RetryConditions", "Step", "next_step"]
+__all__ = ["Action", "AttemptResult", "Failure", "RetryConditions", "RetryState", "Step", "next_step"]
 
 FIRST_BACKOFF_SEC = 0.5
-LONGEST_BACKOFF_SEC = 8.0
-# In the words of a refusal: `210000`, `req_011CSHoEeqs5C35K2UUqR7Fy`, `claude-opus-4-8`, `2026-11-29`.
+MAX_BACKOFF_SEC = 8.0
+# What differs from one request to the next in a message: `210000`, `req_011CSHoEeqs5C35K2UUqR7Fy`,
+# `claude-opus-4-8`, `2026-11-29`.
 _PARTICULARS = re.compile(r"[\w.:/-]*\d[\w.:/-]*")
-# Of one request with bare 429s, or with refusals that may be the account's fault.
+# For one request with bare 429s, or with refusals that may be the account's fault.
 MAX_ACCOUNTS = 4
-# Between them: the first hop is at once.
+# Before each further account that a bare 429 leads to; the first hop is immediate.
 HOP_PAUSES_SEC = (0.0, 0.5, 1.0)
-# Written anew elsewhere, a larger prompt cache costs more than a few seconds of waiting (tokens).
+# Writing a larger prompt cache on another account costs more than a few seconds of waiting.
 LARGE_PREFIX_TOKENS = 20_000
+# Streams that begin with an error event; a further one is relayed as it is.
+MAX_STREAM_ERRORS = 2
+
+
+class Failure(Enum):
+    """How an attempt failed, other than by the status of its answer."""
+
+    TOKEN_STALE = "the account's token must be refreshed first"
+    LOGIN_ENDED = "the account's login is refused until an operator renews it"
+    REMOVED = "the account is no longer configured"
+    NO_ANSWER = "no answer came"
+    SILENT = "the upstream fell silent"  # it may still be running, and billed
+    BODY_LOST = "the answer broke off before a byte of it was relayed"
+    CUT = "the answer broke off while it was relayed"
+    STREAM_LIMIT = "the stream began with a rate_limit_error"
+    STREAM_ERROR = "the stream began with another error"
 
 
 class Action(Enum):
+    """What the request does next."""
+
     AGAIN = "again, the same account first"
-    ANOTHER = "the next account, not this one again"
-    OTHERS = "the next account that is usable"
-    RELAY = "relay the kept answer"
+    REFRESH = "refresh the account's token, then again"
+    ANOTHER = "the next account, never this one again"
+    OTHERS = "the next usable account"
+    RELAY = "relay the kept response"
+    RAISE = "end with the error of this attempt"
 
 
-class Refusal(NamedTuple):
-    """One answer that did not serve.
+class AttemptResult(NamedTuple):
+    """How one attempt failed.
 
-    `trusted`: its account has served others since its last refusal; `doubtful`: it has served nobody since it
+    `trusted`: the account has served others since it last refused; `doubtful`: it has served nobody since it
     refused another request as others did.
     """
 
-    kind: ResponseKind
-    status: int
-    words: str = ""
+    kind: Union[ResponseKind, Failure]
+    account: str = ""  # key
+    status: int = 0
+    message: str = ""
     trusted: bool = True
     doubtful: bool = False
 
     @property
-    def normalized_words(self) -> str:
-        """Its words without what differs from one request to the next: ids, numbers, times."""
-        return _PARTICULARS.sub("#", self.words)
+    def normalized_message(self) -> str:
+        """The message without ids, numbers and times, which differ from one request to the next."""
+        return _PARTICULARS.sub("#", self.message)
 
-    def is_like(self, other: Refusal) -> bool:
-        """Two accounts say the same; of bare 429s the words do not matter."""
+    def is_like(self, other: AttemptResult) -> bool:
+        """Return whether two accounts say the same; the messages of bare 429s do not matter."""
         if self.kind is ResponseKind.BARE:
             return other.kind is self.kind
-        return (self.kind, self.status, self.normalized_words) == (
-            other.kind,
-            other.status,
-            other.normalized_words,
-        )
+        mine = (self.kind, self.status, self.normalized_message)
+        return mine == (other.kind, other.status, other.normalized_message)
 
 
 class RetryConditions(NamedTuple):
-    """What a decision depends on besides the refusals."""
+    """What a step depends on besides the results so far."""
 
     inference: bool = True
     elapsed: float = 0.0  # seconds since the request came
     budget: float = 30.0  # seconds for retries of an overloaded API
     prefix: int = 0  # tokens of prompt cache the conversation has where it is
     may_hop: bool = True  # other accounts have not just refused the same
-    may_doubt: bool = True  # nor more than two of them the like of somebody else
+    may_doubt: bool = True  # fewer than three of them have refused the same of other clients
+    account_open: bool = False  # nothing known keeps this account from being taken again at once
     jitter: float = 1.0  # 0-1, random
 
 
 class RetryState(NamedTuple):
-    """The refusals so far that may be about the request, and how often the API was overloaded."""
+    """The failed attempts so far, as far as they decide about the next step."""
 
-    ambiguous: tuple[Refusal, ...] = ()
-    failures: int = 0
+    ambiguous: tuple[AttemptResult, ...] = ()  # the account's fault or the request's
+    overloads: int = 0
     tried_elsewhere: bool = False  # an overloaded API was asked with another account
+    stream_errors: int = 0
+    lost_bodies: int = 0
+    excluded: tuple[str, ...] = ()  # accounts that are not asked again
+    auth_failed: frozenset[str] = frozenset()  # accounts whose login was refused (401, 403)
+    refreshed: frozenset[str] = frozenset()  # accounts asked again after a 401, with newer credentials
+    skipped: frozenset[str] = frozenset()  # accounts whose token is being refreshed
 
     @property
     def relay_index(self) -> int:
-        """Which suspicion to relay when nobody serves: of bare 429s the last, else one worth believing."""
+        """Which ambiguous result to relay when no account serves.
+
+        The first that two accounts agree on, else the first of a trusted account, else the first; a bare 429
+        (the last one) only when there is nothing else.
+        """
         told = [n for n, r in enumerate(self.ambiguous) if r.kind is not ResponseKind.BARE]
         if not told:
             return len(self.ambiguous) - 1
@@ -98,65 +140,106 @@ class RetryState(NamedTuple):
                 return place
         return next((place for place in told if self.ambiguous[place].trusted), told[0])
 
+    def excluding(self, account: str) -> RetryState:
+        """Return the state in which `account` is not asked again."""
+        if account in self.excluded:
+            return self
+        return self._replace(excluded=(*self.excluded, account))
+
 
 class Step(NamedTuple):
-    """What follows; `pause` is in seconds."""
+    """What the forwarder carries out."""
 
     action: Action
-    pause: float = 0.0
-    elsewhere: bool = False  # another account first, if one is free: just this once
+    pause: float = 0.0  # seconds
+    avoid: str = ""  # account to ask another one before, if one is free: just this once
 
 
-def next_step(state: RetryState, refusal: Refusal, now: RetryConditions) -> tuple[RetryState, Step]:
-    """Decide about one more refusal."""
-    following = MEANINGS[refusal.kind].next
+_CONDITIONS = RetryConditions()
+
+
+def next_step(
+    state: RetryState, result: AttemptResult, now: RetryConditions = _CONDITIONS
+) -> tuple[RetryState, Step]:
+    """Return the state after one more failed attempt, and the step to carry out."""
+    kind = result.kind
+    if isinstance(kind, Failure):
+        return _after_failure(state, kind, result.account)
+    following = MEANINGS[kind].next
     if following in (NextStep.HOP_ONCE, NextStep.EACH_ONCE):
-        return _ask_another(state, refusal, now)
-    if following is NextStep.RETRY_LATER:
-        return _back_off(state, now) if now.inference else (state, Step(Action.RELAY))
-    if following is NextStep.RELAY:
+        return _ask_another(state, result, now)
+    if following is NextStep.RETRY_LATER and now.inference:
+        return _back_off(state, result.account, now)
+    if following in (NextStep.RELAY, NextStep.RETRY_LATER):
         return state, Step(Action.RELAY)
+    if following is NextStep.SAME_THEN_OTHER:
+        if result.account in state.refreshed:
+            return state, Step(Action.OTHERS)
+        return state._replace(refreshed=state.refreshed | {result.account}), Step(Action.REFRESH)
+    if kind is ResponseKind.FORBIDDEN:
+        state = state._replace(auth_failed=state.auth_failed | {result.account})
+    elif now.account_open:  # asked again at once, it would refuse again at once: a hot loop
+        state = state.excluding(result.account)
     return state, Step(Action.OTHERS)
 
 
-def _ask_another(state: RetryState, refusal: Refusal, now: RetryConditions) -> tuple[RetryState, Step]:
-    """It may be about the account or about the request: another account's answer tells."""
+def _after_failure(state: RetryState, failure: Failure, account: str) -> tuple[RetryState, Step]:
+    if failure is Failure.TOKEN_STALE:
+        if account in state.skipped:
+            return state, Step(Action.REFRESH)
+        return state._replace(skipped=state.skipped | {account}), Step(Action.AGAIN, avoid=account)
+    if failure is Failure.LOGIN_ENDED:
+        return state._replace(auth_failed=state.auth_failed | {account}), Step(Action.OTHERS)
+    if failure is Failure.REMOVED:
+        return state.excluding(account), Step(Action.ANOTHER)
+    if failure is Failure.BODY_LOST and not state.lost_bodies:
+        return state._replace(lost_bodies=1), Step(Action.AGAIN)
+    if failure in (Failure.STREAM_LIMIT, Failure.STREAM_ERROR):
+        state = state._replace(stream_errors=state.stream_errors + 1)
+        # An error that lasts may be the account's own.
+        lasts = failure is Failure.STREAM_LIMIT or state.stream_errors == MAX_STREAM_ERRORS
+        return state, Step(Action.AGAIN, FIRST_BACKOFF_SEC, account if lasts else "")
+    return state, Step(Action.RAISE)
+
+
+def _ask_another(state: RetryState, result: AttemptResult, now: RetryConditions) -> tuple[RetryState, Step]:
+    """Ask another account: its answer tells whether the fault is the account's or the request's."""
     before = state.ambiguous
-    state = state._replace(ambiguous=(*before, refusal))
-    if not now.may_hop or _is_settled(before, refusal, now.may_doubt):
+    state = state._replace(ambiguous=(*before, result))
+    if not now.may_hop or _is_settled(before, result, now.may_doubt):
         return state, Step(Action.RELAY)
     pause = (
-        HOP_PAUSES_SEC[min(len(before), len(HOP_PAUSES_SEC) - 1)]
-        if refusal.kind is ResponseKind.BARE
-        else 0.0
+        HOP_PAUSES_SEC[min(len(before), len(HOP_PAUSES_SEC) - 1)] if result.kind is ResponseKind.BARE else 0.0
     )
-    return state, Step(Action.ANOTHER, pause)
+    return state.excluding(result.account), Step(Action.ANOTHER, pause)
 
 
-def _is_settled(before: tuple[Refusal, ...], refusal: Refusal, may_doubt: bool) -> bool:
-    """No further account needs to be asked."""
-    if refusal.kind is ResponseKind.MISSING:
+def _is_settled(before: tuple[AttemptResult, ...], result: AttemptResult, may_doubt: bool) -> bool:
+    """Return whether no further account needs to be asked."""
+    if result.kind is ResponseKind.MISSING:
         return False  # it exists at one account or at none: each is asked
-    if refusal.kind is ResponseKind.BARE:
-        return len(before) + 1 >= MAX_ACCOUNTS  # it may be each account's own: too many requests at once
-    alike = [r for r in (*before, refusal) if r.is_like(refusal)]
+    if result.kind is ResponseKind.BARE:
+        return len(before) + 1 >= MAX_ACCOUNTS  # each account may have too many requests of its own at once
+    alike = [r for r in (*before, result) if r.is_like(result)]
     believed = [r for r in alike if not (may_doubt and r.doubtful)]
     if len(believed) == len(alike) and len(before) + 1 >= MAX_ACCOUNTS:
         return True
-    return len(believed) >= 2  # the others perhaps refuse whatever they are asked
+    return len(believed) >= 2  # the doubtful ones perhaps refuse whatever they are asked
 
 
-def _back_off(state: RetryState, now: RetryConditions) -> tuple[RetryState, Step]:
-    """Ask an overloaded API again after a pause; once by another account, where cheap or the last way."""
-    failures = state.failures + 1
-    state = state._replace(failures=failures)
-    pause = min(LONGEST_BACKOFF_SEC, FIRST_BACKOFF_SEC * 2.0 ** (failures - 1))
+def _back_off(state: RetryState, account: str, now: RetryConditions) -> tuple[RetryState, Step]:
+    """Ask an overloaded API again after a pause.
+
+    One retry asks another account: the second where that is cheap, else the last within the budget.
+    """
+    overloads = state.overloads + 1
+    state = state._replace(overloads=overloads)
+    pause = min(MAX_BACKOFF_SEC, FIRST_BACKOFF_SEC * 2.0 ** (overloads - 1))
     pause *= 0.75 + 0.25 * now.jitter
     if now.elapsed + pause > now.budget:
         if state.tried_elsewhere:
             return state, Step(Action.RELAY)
-        return state._replace(tried_elsewhere=True), Step(Action.AGAIN, 0.0, True)
-    elsewhere = failures == 2 and now.prefix < LARGE_PREFIX_TOKENS
-    return state._replace(tried_elsewhere=state.tried_elsewhere or elsewhere), Step(
-        Action.AGAIN, pause, elsewhere
-    )
+        return state._replace(tried_elsewhere=True), Step(Action.AGAIN, avoid=account)
+    if overloads == 2 and now.prefix < LARGE_PREFIX_TOKENS:
+        return state._replace(tried_elsewhere=True), Step(Action.AGAIN, pause, account)
+    return state, Step(Action.AGAIN, pause)

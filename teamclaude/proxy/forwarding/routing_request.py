@@ -1,41 +1,63 @@
-"""What a request asks of routing: read off its head, its body and its path."""
+"""What a request asks of routing: read from its head, its body and its path.
+
+Files, batches and skills exist for one credential alone: they belong to the organisation whose credential
+made them, and with another account's they are not found (404).  Source: the paths of the public API.  So the
+owner of an id is recorded when a served request makes it or finds it, and a request that names it goes to
+that account.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Optional
+from typing import Optional, Union
 from urllib.parse import unquote
 
 from ...accounts.config.identity import find_name
 from ...errors import NotFoundError, UsageError
-from ...routing.state.decision import RoutingRequest
+from ...routing.state.decision import Lease, RoutingRequest
 from ..http.head import RequestHead
 from ..http.path_kinds import PathKind
 from ..messages.body_scan import NO_FACTS, cache_digests, scan_body
 from ..net.body_reader import is_spooled
 from ..records.exchange import Exchange, RequestIds
 from .context import RequestContext
-from .resource_ids import id_in_path, ids_in_body
+from .router import Router
 
-__all__ = ["routing_request_of"]
+__all__ = ["record_owner", "routing_request_of"]
 
-MAX_ID_CHARS = 128  # of a session or agent id: they are keys that live in memory
+MAX_ID_CHARS = 128  # of session, agent and resource ids: they are keys kept in memory
 MAX_BETAS_CHARS = 2048
+
+_SEARCH_BYTES = 1 << 20  # searched in one go: about 1 ms
+_MAX_MEMBER_BYTES = 256  # of the members around an id
+
+Buffer = Union[bytes, bytearray, memoryview]
+
+_CREATING_PATHS = ("/v1/files", "/v1/messages/batches", "/v1/skills")
+_ID = re.compile(rf"(?:{'|'.join(_CREATING_PATHS)})/([^/]{{1,384}})(?:/|\Z)")
+# In a request's body: {"source": {"type": "file", "file_id": ...}}, {"type": "container_upload", ...} and
+# {"skills": [{"skill_id": ...}]}.  A tool's input may have a `file_id`, too, without such a type.
+_MEMBER = rb'"%b"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}"(%b)"'
+_IN_BODY = tuple(
+    (re.compile(_MEMBER % (name, rb"[0-9A-Za-z._-]{1,128}")), re.compile(type))
+    for name, type in ((b"file_id", _MEMBER % (b"type", b"file|container_upload")), (b"skill_id", b""))
+)
 
 
 def routing_request_of(
-    exchange: Exchange, house: RequestContext, issue_of: Callable[[str], Optional[str]]
+    exchange: Exchange, context: RequestContext, issue_of: Callable[[str], Optional[str]]
 ) -> RoutingRequest:
-    """The question; the facts of the body are noted in the exchange.  Raises NotFound for an unknown account.
+    """Return what the request asks of routing; record the facts of the body in the exchange.
 
-    `issue_of` tells what a session works on, as far as known.
+    `issue_of` returns what a session works on, as far as known.  Raises NotFoundError for an unknown account.
     """
-    head, config = exchange.head, house.config
+    head, config = exchange.head, context.config
     ids = exchange.memo.ids
     if ids is None:
         ids = exchange.memo.ids = _head_ids(head)
     session, agent, parent_agent, betas = ids
-    facts = NO_FACTS  # an upload on disk is not looked at: it would be read for nothing
+    facts = NO_FACTS  # an upload on disk is not scanned: it would be read for nothing
     if not is_spooled(exchange.body):
         facts = scan_body(exchange.body, not session or config.rewrite_account_uuid)
     exchange.facts = facts
@@ -48,11 +70,11 @@ def routing_request_of(
         model=facts.model,
         cache_life=3600.0 if facts.cache_ttl_1h else config.rules.cache_affinity_window_sec,
         needs_slot=inference,
-        pin=_pin(head, house) if "x-teamclaude-account" in head else None,
+        pin=_pin(head, context) if "x-teamclaude-account" in head else None,
         issue=(issue_of(session) or "") if session else "",
         betas=betas,
         prefixes=() if session or not inference else cache_digests(exchange.body, facts.model),
-        owner=_owner(exchange, house) if house.router.knows_owners else None,
+        owner=_owner(exchange, context) if context.router.knows_owners else None,
     )
 
 
@@ -65,13 +87,13 @@ def _head_ids(head: RequestHead) -> RequestIds:
     )
 
 
-def _owner(exchange: Exchange, house: RequestContext) -> Optional[str]:
-    """The account that made what the request names, in its path or its body; None: as far as known none."""
+def _owner(exchange: Exchange, context: RequestContext) -> Optional[str]:
+    """Return the account that made what the path or body names; None where it is unknown."""
     id = id_in_path(exchange.route.path)
     if id is None and is_spooled(exchange.body):
-        return None  # an upload on disk is not looked at
+        return None  # an upload on disk is not searched
     for named in [id] if id is not None else ids_in_body(exchange.body):
-        owner = house.router.owner_of(named)
+        owner = context.router.owner_of(named)
         if owner is not None:
             return owner
     return None
@@ -81,15 +103,54 @@ def _bounded(value: Optional[str]) -> Optional[str]:
     return value[:MAX_ID_CHARS] if value else None
 
 
-def _pin(head: RequestHead, house: RequestContext) -> Optional[str]:
-    """The account the client insists on, by name; raises NotFound."""
-    # As `header_text` writes it in our answers: percent-encoded where it is not plain ASCII.
+def _pin(head: RequestHead, context: RequestContext) -> Optional[str]:
+    """Return the account that the client insists on by name; raise NotFoundError for an unknown one."""
+    # As `header_value` writes it in our responses: percent-encoded where it is not plain ASCII.
     wanted = unquote(head.get("x-teamclaude-account") or "")
     if not wanted:
         return None
-    names = house.targets().names()
+    names = context.targets().names()
     try:
         found = find_name(list(names.values()), wanted)
     except UsageError as error:
         raise NotFoundError(f"x-teamclaude-account: {error}") from None
     return next(key for key, name in names.items() if name == found)
+
+
+def record_owner(router: Router, lease: Lease, method: str, path: str, made: Optional[str]) -> None:
+    """Record the account as owner of the id that a served request has made or found.
+
+    `made` is the id in the JSON of its response.
+    """
+    id = id_in_path(path) or (made if method == "POST" and path in _CREATING_PATHS else None)
+    if id is None:
+        return
+    if method == "DELETE" and _ID.fullmatch(path) is not None:
+        router.forget_owner(id)
+    elif lease.request.owner is None:
+        router.record_owner(id, lease)
+
+
+def id_in_path(path: str) -> Optional[str]:
+    """Return the id that a path names, or None."""
+    found = _ID.match(path)
+    id = unquote(found[1]) if found is not None else ""
+    return id if 0 < len(id) <= MAX_ID_CHARS else None
+
+
+def ids_in_body(body: Buffer) -> list[str]:
+    """Return the first file and the first skill that a request's body names."""
+    found = (_first(pattern, kinds, body) for pattern, kinds in _IN_BODY)
+    return [match[1].decode() for match in found if match is not None]
+
+
+def _first(pattern: re.Pattern[bytes], kinds: re.Pattern[bytes], body: Buffer) -> Optional[re.Match[bytes]]:
+    """Return the first match in an object of one of these types; other threads run between the parts."""
+    for at in range(0, max(1, len(body)), _SEARCH_BYTES):
+        for found in pattern.finditer(body, at, at + _SEARCH_BYTES + _MAX_MEMBER_BYTES):
+            begin, end = max(0, found.start() - _MAX_MEMBER_BYTES), found.end() + _MAX_MEMBER_BYTES
+            before = bytes(body[begin : found.start()]).rpartition(b"{")[2]
+            after = bytes(body[found.end() : end]).partition(b"}")[0]
+            if kinds.search(before + after):
+                return found
+    return None

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 import pytest
 
-from teamclaude.proxy.forwarding.account_uuid import with_account_uuid
+from teamclaude.proxy.forwarding.account_targets import with_account_uuid
 from teamclaude.proxy.messages.body_scan import scan_body
 
 Build = Callable[..., Any]

@@ -83,7 +83,7 @@ def test_while_held_in_line(stage: Build) -> None:
 
 
 def test_while_backing_off(stage: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teamclaude.proxy.forwarding.forwarder.FIRST_BACKOFF_SEC", 8.0)
+    monkeypatch.setattr("teamclaude.proxy.forwarding.retry.FIRST_BACKOFF_SEC", 8.0)
     s = stage("a")
     s.api.script.always(Fault.overloaded())
     raw = ask(s)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import pytest
 
-from teamclaude.proxy.forwarding.resource_ids import created_id, deletes_id, id_in_path, ids_in_body
+from teamclaude.proxy.forwarding.routing_request import id_in_path, ids_in_body, record_owner
+from teamclaude.routing.state.decision import Decision, Lease, RoutingRequest
 
 
 @pytest.mark.parametrize(
@@ -29,17 +32,41 @@ def test_a_path_names_an_id(path: str, id: str | None) -> None:
     assert id_in_path(path) == id
 
 
+class Owners:
+    """What a router is told of owners."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def record_owner(self, id: str, lease: Lease) -> None:
+        self.told.append(f"+{id}")
+
+    def forget_owner(self, id: str) -> None:
+        self.told.append(f"-{id}")
+
+
+def told(method: str, path: str, made: Optional[str] = None, owner: Optional[str] = None) -> list[str]:
+    lease = Lease(1, "a", 1, RoutingRequest(owner=owner), Decision("a", ""), 0.0)
+    owners = Owners()
+    record_owner(owners, lease, method, path, made)  # type: ignore[arg-type]
+    return owners.told
+
+
 def test_only_a_post_to_the_collection_makes_one() -> None:
-    assert created_id("POST", "/v1/files", "file_1") == "file_1"
-    assert created_id("GET", "/v1/files", "file_1") is None
-    assert created_id("POST", "/v1/messages", "msg_1") is None
-    assert created_id("POST", "/v1/messages/batches", None) is None
+    assert told("POST", "/v1/files", "file_1") == ["+file_1"]
+    assert told("GET", "/v1/files", "file_1") == []
+    assert told("POST", "/v1/messages", "msg_1") == []
+    assert told("POST", "/v1/messages/batches", None) == []
 
 
 def test_only_deleting_the_thing_itself_deletes_it() -> None:
-    assert deletes_id("DELETE", "/v1/files/file_1")
-    assert not deletes_id("DELETE", "/v1/skills/skill_1/versions/2")
-    assert not deletes_id("GET", "/v1/files/file_1")
+    assert told("DELETE", "/v1/files/file_1") == ["-file_1"]
+    assert told("DELETE", "/v1/skills/skill_1/versions/2") == ["+skill_1"]
+    assert told("GET", "/v1/files/file_1") == ["+file_1"]
+
+
+def test_an_owner_that_is_known_is_not_recorded_again() -> None:
+    assert told("GET", "/v1/files/file_1", owner="a") == []
 
 
 @pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview])

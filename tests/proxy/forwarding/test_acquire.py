@@ -8,7 +8,7 @@ from typing import Optional
 import pytest
 
 from teamclaude.errors import AccountError, NoAccountAvailableError, TeamClaudeError
-from teamclaude.proxy.forwarding.no_account_error import no_account_error
+from teamclaude.proxy.forwarding.acquire import no_account_error
 from teamclaude.routing.state.decision import Decision, Exclusion
 
 NOW = 1_800_000_000.0

@@ -1,0 +1,152 @@
+"""Get an account for the next attempt of one request, or the honest error when there is none.
+
+Rules that hold in this file:
+
+1. No slot is held while the request pauses between two attempts.
+2. An account whose login refused the request is not worth waiting for: others are looked for before holding.
+3. The error says when an account is back.  `Retry-After` adds up to 15 % at random, so that clients that
+   were told the same moment do not return all at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Optional
+
+from ...errors import AccountError, NoAccountAvailableError, TeamClaudeError
+from ...routing.state.decision import Decision, Lease, RoutingRequest
+from ..http.path_kinds import PathKind
+from ..records.exchange import Attempt, Exchange
+from ..records.request_wait import clock_time, duration_text
+from .context import RequestContext
+from .hold import Hold
+from .refusals import Refusals
+from .retry import Action, Step
+from .router import NO_WAIT, NoUsableAccountError, WaitLimits
+
+__all__ = ["AccountAcquirer", "no_account_error"]
+
+BUSY_RETRY_AFTER_SEC = 5
+RETRY_AFTER_JITTER = 0.15
+# Rules that no waiting lifts.
+NEEDS_OPERATOR = frozenset({"auth_failed", "disabled", "tried"})
+API_KEY_WAITS = "API key waits"  # not throttled: kept as a last resort
+
+
+class AccountAcquirer:
+    """Takes accounts for one request, one after the other."""
+
+    def __init__(self, context: RequestContext, exchange: Exchange, hold: Hold, refusals: Refusals) -> None:
+        self._context = context
+        self._exchange = exchange
+        self._hold = hold
+        self._refusals = refusals
+
+    @property
+    def request(self) -> RoutingRequest:
+        """What the request asks of routing now, without the accounts it does not ask again."""
+        excluded = self._refusals.state.excluded
+        request = self._exchange.routing_request
+        return request._replace(tried=excluded) if excluded else request
+
+    def acquire_now(self) -> Optional[Lease]:
+        """Return the account for the first attempt; None where that takes waiting, and for later attempts."""
+        if self._exchange.attempts:
+            return None
+        return self._context.router.acquire_now(self._exchange.routing_request, self._wait_limits())
+
+    def acquire(self, step: Step) -> Optional[Lease]:
+        """Return the account for the attempt that `step` asks for; None when the kept response is the best.
+
+        Raises the error for the client when no account can be had in time.
+        """
+        if step.action is Action.RELAY:
+            return None
+        if step.pause:
+            self._hold.pause(step.pause)
+        request = self.request
+        if step.avoid:
+            with suppress(NoUsableAccountError):
+                detour = request._replace(tried=(*request.tried, step.avoid), detour=True)
+                return self._acquire(detour, NO_WAIT)
+        if self._refusals.state.auth_failed:
+            try:
+                return self._acquire(request, NO_WAIT)
+            except NoUsableAccountError as error:
+                if self._needs_operator(error.decision):
+                    raise self._no_account(error.decision) from None
+        try:
+            return self._acquire(request, self._wait_limits())
+        except NoUsableAccountError as error:
+            if self._refusals.kept is not None:
+                return None
+            raise self._no_account(error.decision) from None
+
+    def _acquire(self, request: RoutingRequest, limits: WaitLimits) -> Lease:
+        exchange, router, monotonic = self._exchange, self._context.router, self._context.monotonic
+        exchange.waiting_since = monotonic()
+        try:
+            on_wait = exchange.wait_recorder(self._context.clock, router.outlook)
+            return router.acquire(request, limits, self._hold.on_tick, on_wait)
+        finally:
+            exchange.end_wait()
+            exchange.waited += monotonic() - exchange.waiting_since
+            exchange.waiting_since = None
+
+    def _wait_limits(self) -> WaitLimits:
+        exchange, context = self._exchange, self._context
+        conversation = exchange.routing_request.conversation
+        refused = conversation is not None and conversation in context.recently_refused
+        if refused or exchange.route.kind is not PathKind.INFERENCE:
+            return NO_WAIT
+        limits = context.wait_limits[exchange.facts.stream is True]
+        return self._refusals.wait_limits(limits.remaining(context.clock() - exchange.at))
+
+    def _needs_operator(self, decision: Decision) -> bool:
+        """Return whether every account refused this request's login or needs an operator to serve again."""
+        if decision.account is not None:
+            return False  # only busy
+        failed = self._refusals.state.auth_failed
+        return all(e.account in failed or e.rule in NEEDS_OPERATOR for e in decision.excluded)
+
+    def _no_account(self, decision: Decision) -> TeamClaudeError:
+        self._exchange.attempts.append(Attempt("", decision, note=decision.reason))
+        context, final = self._context, self._needs_operator(decision)
+        names, reasons = context.router.names(), self._refusals.reasons
+        return no_account_error(decision, names, reasons, final, context.clock(), context.jitter())
+
+
+def no_account_error(
+    decision: Decision,
+    names: Mapping[str, str],
+    reasons: Mapping[str, str],
+    final: bool,
+    now: float,
+    jitter: float,
+) -> TeamClaudeError:
+    """Return the error for a request that found no account.
+
+    `names` are all accounts by key, `reasons` what accounts said to this request, `final` says that waiting
+    does not help, `jitter` is a random number from 0 to 1.
+    """
+    if decision.account is not None:
+        return NoAccountAvailableError(
+            "Every account is busy with other requests; try again in a moment.", BUSY_RETRY_AFTER_SEC
+        )
+    if not names:
+        return AccountError("No account is configured; add one and reload.")
+    why = {e.account: reasons.get(e.account) or e.detail or e.rule for e in decision.excluded}
+    listed = "; ".join(f"{names.get(key, key)}: {reason}" for key, reason in why.items())
+    if final or decision.retry_at is None:
+        return AccountError(f"No account can serve this request. {listed}. See: teamclaude accounts")
+    throttled = [e for e in decision.excluded if e.rule not in NEEDS_OPERATOR | {API_KEY_WAITS}]
+    seconds = max(1.0, decision.retry_at - now)
+    if len(throttled) == 1:
+        subject = f"Account {names.get(throttled[0].account, throttled[0].account)} is throttled; it"
+    else:
+        subject = f"All {len(throttled)} accounts are throttled; the first"
+    back = f"back at {clock_time(decision.retry_at, now)} (in {duration_text(seconds)})"
+    retry_after = math.ceil(seconds * (1.0 + RETRY_AFTER_JITTER * jitter))
+    return NoAccountAvailableError(f"{subject} is {back}. {listed}", retry_after)
