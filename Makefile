@@ -55,13 +55,13 @@ soak: $(VENV)/.ready
 	@$(VENV)/bin/python -m tests.faults.soak --minutes $(MINUTES)
 
 bench:
-	@$(PYTHON) tests/bench/run.py $(BENCH)
+	@$(PYTHON) -m tests.bench.run $(BENCH)
 
 bench-deck:
-	@$(PYTHON) tests/bench/deck.py
+	@$(PYTHON) -m tests.bench.deck
 
 bench-limits:
-	@$(PYTHON) tests/bench/limits.py
+	@$(PYTHON) -m tests.bench.limits
 
 screenshot: $(VENV)/.ready
 	@$(VENV)/bin/python -m tests.deck.screenshot

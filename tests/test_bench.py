@@ -2,49 +2,30 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-BENCH = Path(__file__).resolve().parent / "bench"
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Imports a module of the benchmark, under the name it has there."""
-    monkeypatch.syspath_prepend(str(BENCH))
-    before = set(sys.modules)
-
-    def load(name: str) -> ModuleType:
-        return importlib.import_module(name)
-
-    yield load
-    for name in set(sys.modules) - before:
-        file = getattr(sys.modules[name], "__file__", None)
-        if file and Path(file).parent == BENCH:
-            del sys.modules[name]
+from tests.bench import rounds, routes, run, small, table, uploads
 
 
 def took(*values: Any) -> list[Any]:
     return [SimpleNamespace(p50=value, errors=0) for value in values]
 
 
-def test_a_figure_is_the_median_of_its_rounds_and_what_is_added_of_their_differences(bench: Any) -> None:
-    rounds = bench("rounds")
+def test_a_figure_is_the_median_of_its_rounds_and_what_is_added_of_their_differences() -> None:
     found = {"direct": took(10, 30, 20), "ours": took(15, 31, 29)}
     assert rounds.medians(found, "p50") == {"direct": 20, "ours": 29}
     assert rounds.added(found, "p50") == {"ours": 5}
     assert rounds.medians({"ours": took(1, None)}, "p50") == {}
 
 
-def test_errors_are_told(bench: Any) -> None:
-    rounds, routes = bench("rounds"), bench("routes")
+def test_errors_are_told() -> None:
     measured = rounds.Bench(2, 1.0, False)
-    route = routes.Route("direct", SimpleNamespace(port=1))
+    server: Any = SimpleNamespace(port=1)
+    route = routes.Route("direct", server)
     found = measured.measure("load", [route], lambda route: SimpleNamespace(errors=3))
     assert len(found["direct"]) == 2
     assert measured.problems == ["load, direct: 3 errors or time-outs"] * 2
@@ -59,8 +40,7 @@ def test_errors_are_told(bench: Any) -> None:
         ({"direct": 10.0}, ""),
     ],
 )
-def test_a_target_says_whether_it_holds(bench: Any, figures: dict[str, float], verdict: str) -> None:
-    table, uploads = bench("table"), bench("uploads")
+def test_a_target_says_whether_it_holds(figures: dict[str, float], verdict: str) -> None:
     text = table.table([table.Row("an upload", "ms", figures, uploads.QUICK)])
     assert text.splitlines()[-1].strip().removesuffix("10.0 ms").rstrip() == (verdict or "an upload")
 
@@ -75,14 +55,13 @@ def test_a_target_says_whether_it_holds(bench: Any, figures: dict[str, float], v
     ],
 )
 def test_what_is_added_is_compared_with_nginx_and_every_peer(
-    bench: Any, ours: float, nginx: float, peer: float, holds: bool
+    ours: float, nginx: float, peer: float, holds: bool
 ) -> None:
     figures = {"nginx": nginx, "teamclaude": ours, "peer": peer}
-    assert bench("small").ADDED.holds(figures) is holds
+    assert small.ADDED.holds(figures) is holds
 
 
-def test_a_row_is_a_line_and_what_has_no_column_stands_below_it(bench: Any) -> None:
-    table = bench("table")
+def test_a_row_is_a_line_and_what_has_no_column_stands_below_it() -> None:
     target = table.Target("ahead", lambda figures: figures["teamclaude"] < figures["peer"])
     rows = [
         table.Row("small: p50", "ms", {"direct": 1.0}),
@@ -104,8 +83,7 @@ def test_a_row_is_a_line_and_what_has_no_column_stands_below_it(bench: Any) -> N
     assert max(map(len, text.splitlines())) == 79
 
 
-def test_the_page_has_a_place_for_the_table(bench: Any, tmp_path: Path) -> None:
-    run = bench("run")
+def test_the_page_has_a_place_for_the_table(tmp_path: Path) -> None:
     page = tmp_path / "bench.md"
     page.write_text(run.PAGE.read_text("utf-8"), "utf-8")
     run._put_into(page, "the first report\n")

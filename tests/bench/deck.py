@@ -1,6 +1,6 @@
 """Measure what the Deck costs: processor time when idle, a frame at 300 sessions, its effect on requests.
 
-    python tests/bench/deck.py [--seconds S]          Markdown lines; about 3 minutes
+    python -m tests.bench.deck [--seconds S]          Markdown lines; about 3 minutes
 
 The server with its Deck runs on a terminal of its own (120x40), in a home with 2,000 transcripts.
 """
@@ -21,17 +21,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1])]
-
-import load  # noqa: E402
-import servers  # noqa: E402
-from routes import Route  # noqa: E402
-
-from teamclaude.deck.model.build import deck_model  # noqa: E402
-from teamclaude.deck.ui import DeckUi  # noqa: E402
-from tests.deck.claude_home import ClaudeHome, session_id  # noqa: E402
-from tests.deck.snapshot_json import binding, deck, request, sid  # noqa: E402
+from teamclaude.deck.model.build import deck_model
+from teamclaude.deck.ui import DeckUi
+from tests.bench import load, servers
+from tests.bench.routes import Route
+from tests.deck.claude_home import ClaudeHome, session_id
+from tests.deck.snapshot_json import binding, deck, request, sid
 
 TRANSCRIPTS, SESSIONS, MANY = 2000, 30, 300
 ROUNDS = 5

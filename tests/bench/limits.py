@@ -21,11 +21,9 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-from servers import KEY, MESSAGE, ROOT, Server, free_port
-
-sys.path.insert(0, str(ROOT))
-
 from teamclaude.proxy.net.peer_user import Address, same_user
+from tests.bench.load import ROOT
+from tests.bench.servers import KEY, MESSAGE, Server, free_port
 
 FAR = 4_102_444_800_000
 CLIENT_KEY = "tc-FAKEclientkeyFAKEclientkey"

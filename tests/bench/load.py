@@ -3,7 +3,7 @@
 Closed loop: each connection sends its next request when it has its answer.  So at one connection the latency
 is what one request takes, at many it is what a proxy under full load makes each of them wait.
 
-    python load.py PORT CONNECTIONS SECONDS PADDING PREFIX HEADERS
+    python -m tests.bench.load PORT CONNECTIONS SECONDS PADDING PREFIX HEADERS
                                     the load of this file, its figures as JSON; the headers are JSON too
 """
 
@@ -20,13 +20,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from wire import message_end
+from tests.bench.responder import message_end
 
 if TYPE_CHECKING:
-    from routes import Route
+    from tests.bench.routes import Route
 
 __all__ = ["HEADERS", "PATH", "Load", "body", "generator", "measure", "session"]
 
+ROOT = Path(__file__).resolve().parents[2]
 GRACE_SEC = 20.0
 PATH = "/v1/messages?beta=true"
 # The fields of Claude Code 2.1, in its order.
@@ -147,12 +148,12 @@ def _python(route: Route, connections: int, seconds: float, padding: int) -> Loa
         route.prefix,
         json.dumps(dict(route.headers)),
     ]
-    return Load(*json.loads(_output([sys.executable, str(Path(__file__).resolve()), *words], seconds)))
+    return Load(*json.loads(_output([sys.executable, "-m", "tests.bench.load", *words], seconds)))
 
 
 def _output(command: list[str], seconds: float) -> str:
     return subprocess.run(
-        command, check=True, capture_output=True, text=True, timeout=seconds + GRACE_SEC
+        command, check=True, capture_output=True, text=True, timeout=seconds + GRACE_SEC, cwd=ROOT
     ).stdout
 
 

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from routes import Route
-from servers import KEY, Server, free_port
+from tests.bench.routes import Route
+from tests.bench.servers import KEY, Server, free_port
 
 __all__ = ["peers_to"]
 

@@ -1,15 +1,28 @@
 """An upstream that answers every request with the same bytes: used where there is no nginx.
 
-python responder.py PORT        the answer comes on standard input
+python -m tests.bench.responder PORT        the answer comes on standard input
 """
 
 from __future__ import annotations
 
+import re
 import selectors
 import socket
 import sys
 
-from wire import message_end
+__all__ = ["message_end", "respond"]
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+
+
+def message_end(data: bytes) -> int:
+    """Return the index after the first message in `data`, -1 while it is incomplete."""
+    blank = data.find(b"\r\n\r\n")
+    if blank < 0:
+        return -1
+    length = _LENGTH.search(data, 0, blank + 2)
+    end = blank + 4 + (int(length[1]) if length else 0)
+    return end if end <= len(data) else -1
 
 
 def respond(port: int, answer: bytes) -> None:

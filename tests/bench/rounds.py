@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from routes import Route
+from tests.bench.routes import Route
 
 __all__ = ["Bench", "added", "medians"]
 

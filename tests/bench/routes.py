@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from servers import Server, nginx_proxy, teamclaude
+from tests.bench.servers import Server, nginx_proxy, teamclaude
 
 __all__ = ["Route", "routes_to"]
 

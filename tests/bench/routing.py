@@ -1,6 +1,6 @@
 """Measure a routing decision, in microseconds, by the number of accounts and conversations.
 
-python tests/bench/routing.py
+python -m tests.bench.routing
 """
 
 from __future__ import annotations
@@ -8,13 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from itertools import cycle
-from pathlib import Path
 from statistics import median
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from rounds import Bench
-from table import Row, Target, machine, markdown, quantity
 
 from teamclaude.accounts.config.config import RoutingConfig
 from teamclaude.routing.fleet import Fleet
@@ -25,6 +19,8 @@ from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.quota.windows import QuotaReading, Window
 from teamclaude.routing.state.account import AccountSpec
 from teamclaude.routing.state.decision import Lease, RoutingRequest
+from tests.bench.rounds import Bench
+from tests.bench.table import Row, Target, machine, markdown, quantity
 
 __all__ = ["decision_rows"]
 

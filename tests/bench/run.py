@@ -13,15 +13,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from load import generator
-from rounds import Bench
-from routing import decision_rows
-from servers import nginx_version
-from small import small_rows, tls_rows
-from startup import startup_rows
-from streams import stream_rows
-from table import Row, machine, table
-from uploads import large_rows, upload_rows
+from tests.bench.load import generator
+from tests.bench.rounds import Bench
+from tests.bench.routing import decision_rows
+from tests.bench.servers import nginx_version
+from tests.bench.small import small_rows, tls_rows
+from tests.bench.startup import startup_rows
+from tests.bench.streams import stream_rows
+from tests.bench.table import Row, machine, table
+from tests.bench.uploads import large_rows, upload_rows
 
 PAGE = Path(__file__).resolve().parents[2] / "teamclaude" / "manual" / "bench.md"
 BEGIN, END = "This is what `make bench BENCH=--page` wrote:\n", "\nHow good the choice is\n"

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-import sse
+from tests.bench import sse
+from tests.bench.load import ROOT
 
 __all__ = [
     "KEY",
@@ -32,7 +33,6 @@ __all__ = [
     "upstream",
 ]
 
-ROOT = Path(__file__).resolve().parents[2]
 KEY = "tc-FAKEproxykeyFAKEproxykey"
 ACCOUNTS = 16  # 64 conversations fit without waiting
 START_SEC = 20.0
@@ -89,6 +89,7 @@ class Server:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            cwd=ROOT,
         )
         assert self._child.stdin is not None
         self._child.stdin.write(stdin)
@@ -208,8 +209,8 @@ def upstream(directory: Path, pem: Pem | None = None) -> Server:
     if _nginx() is None:
         fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = f"HTTP/1.1 200 OK\r\n{fields}Content-Length: {len(body)}\r\n\r\n"
-        script = Path(__file__).with_name("responder.py")
-        return Server([sys.executable, str(script), str(port)], port, "/", (head + body).encode())
+        command = [sys.executable, "-m", "tests.bench.responder", str(port)]
+        return Server(command, port, "/", (head + body).encode())
     fields = " ".join(
         f'add_header {name} "{value}";' for name, value in headers.items() if name != "Content-Type"
     )

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from load import Load, measure
-from peers import peers_to
-from rounds import Bench, added, medians
-from routes import Route, routes_to
-from servers import certificate, nginx_version, upstream
-from table import Figures, Row, Target
+from tests.bench.load import Load, measure
+from tests.bench.peers import peers_to
+from tests.bench.rounds import Bench, added, medians
+from tests.bench.routes import Route, routes_to
+from tests.bench.servers import certificate, nginx_version, upstream
+from tests.bench.table import Figures, Row, Target
 
 __all__ = ["small_rows", "tls_rows"]
 

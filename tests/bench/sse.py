@@ -1,7 +1,7 @@
 """Event streams: an upstream that sends them, and a client that measures the delay of each event.
 
-    python sse.py serve PORT
-    python sse.py load PORT STREAMS EVENTS PER_SECOND        its figures as JSON; 0 per second: unpaced
+    python -m tests.bench.sse serve PORT
+    python -m tests.bench.sse load PORT STREAMS EVENTS PER_SECOND    its figures as JSON; 0: unpaced
 
 Every event carries the moment it was sent; CLOCK_MONOTONIC is the same in all processes of a machine.
 """
@@ -15,10 +15,9 @@ import subprocess
 import sys
 import time
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
-from load import HEADERS, PATH, body, session
+from tests.bench.load import HEADERS, PATH, ROOT, body, session
 
 __all__ = ["Streams", "command", "measure_streams"]
 
@@ -43,14 +42,14 @@ class Streams(NamedTuple):
 
 
 def command(port: int) -> list[str]:
-    return [sys.executable, str(Path(__file__).resolve()), "serve", str(port)]
+    return [sys.executable, "-m", "tests.bench.sse", "serve", str(port)]
 
 
 def measure_streams(port: int, streams: int, events: int, per_second: float) -> Streams:
     words = [str(port), str(streams), str(events), str(per_second)]
-    line = [sys.executable, str(Path(__file__).resolve()), "load", *words]
+    line = [sys.executable, "-m", "tests.bench.sse", "load", *words]
     limit = GRACE_SEC + (events / per_second if per_second else 0.0)
-    out = subprocess.run(line, check=True, capture_output=True, text=True, timeout=limit).stdout
+    out = subprocess.run(line, check=True, capture_output=True, text=True, timeout=limit, cwd=ROOT).stdout
     return Streams(*json.loads(out))
 
 

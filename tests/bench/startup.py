@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from statistics import median
 
-from rounds import Bench
-from servers import teamclaude, upstream
-from table import Row, Target
+from tests.bench.rounds import Bench
+from tests.bench.servers import teamclaude, upstream
+from tests.bench.table import Row, Target
 
 __all__ = ["startup_rows"]
 

@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from rounds import Bench, added, medians
-from routes import Route, routes_to
-from servers import stream_upstream
-from sse import measure_streams
-from table import Row, Target
+from tests.bench.rounds import Bench, added, medians
+from tests.bench.routes import Route, routes_to
+from tests.bench.servers import stream_upstream
+from tests.bench.sse import measure_streams
+from tests.bench.table import Row, Target
 
 __all__ = ["stream_rows"]
 

@@ -10,11 +10,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from load import HEADERS, PATH, Load, body, measure, session
-from rounds import Bench, medians
-from routes import Route, routes_to
-from servers import Server, upstream
-from table import Row, Target
+from tests.bench.load import HEADERS, PATH, Load, body, measure, session
+from tests.bench.rounds import Bench, medians
+from tests.bench.routes import Route, routes_to
+from tests.bench.servers import Server, upstream
+from tests.bench.table import Row, Target
 
 __all__ = ["large_rows", "upload_rows"]
 
