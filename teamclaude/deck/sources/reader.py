@@ -20,7 +20,7 @@ from typing import Optional, Union
 from ...threads import start_with_retry
 from .files import read_start
 from .registry import SessionRegistry
-from .session_files import Projects, SessionFiles
+from .session_files import SessionFiles, TranscriptFinder
 from .sources import (
     NO_SOURCES,
     SHOWN_SEC,
@@ -77,7 +77,7 @@ class SourceReader:
     ) -> None:
         path = os.fspath(home)
         self._clock = clock
-        self._projects = Projects(path)
+        self._finder = TranscriptFinder(path)
         self._registry = SessionRegistry(path)
         self._machine_reader = machine_reader or MachineLoadReader()
         self._machine = MachineLoad()
@@ -173,16 +173,16 @@ class SourceReader:
         scan, full_scan = self._scan_timer.due(now), self._full_scan_timer.due(now)
         if full_scan:
             began = time.perf_counter()
-            self._projects.scan_all()
+            self._finder.scan_all()
             self._full_scan_timer.period = max(
                 FULL_SCAN_SEC, (time.perf_counter() - began) / FULL_SCAN_CPU_SHARE
             )
         elif scan:
-            self._projects.scan_new()
+            self._finder.scan_new()
         if scan or full_scan:
             self._recent = {
                 session: found.modified
-                for session, found in self._projects.transcripts.items()
+                for session, found in self._finder.transcripts.items()
                 if found.modified >= now - SHOWN_SEC
             }
         return scan, full_scan
@@ -201,7 +201,7 @@ class SourceReader:
             if files.value is not None and files.value.changed >= now - SHOWN_SEC:
                 changed[session] = files.value.changed
         for session in (*rows, *clients):
-            if session not in self._projects.transcripts:
+            if session not in self._finder.transcripts:
                 changed[session] = now  # it has just started, or its transcript is elsewhere
         for session in (*self._wanted, *self._at_tool):
             changed[session] = math.inf
@@ -210,7 +210,7 @@ class SourceReader:
     def _update_files(self, sessions: Iterable[str], now: float, thoroughly: bool) -> None:
         updated: dict[str, SessionFiles] = {}
         for session in sessions:
-            found = self._projects.transcripts.get(session)
+            found = self._finder.transcripts.get(session)
             if found is not None:
                 known = self._files.get(session)
                 files = known if known is not None and known.path == found.path else SessionFiles(found.path)

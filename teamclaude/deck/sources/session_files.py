@@ -16,7 +16,7 @@ from .files import FileCache, clean_text, json_object, stamp_of
 from .sources import SHOWN_SEC, AgentTranscript, Transcript
 from .transcripts import TranscriptFile
 
-__all__ = ["FoundFile", "Projects", "SessionFiles", "agents_folder", "agents_in", "folder_stamp"]
+__all__ = ["FoundFile", "SessionFiles", "TranscriptFinder", "agents_folder", "agents_in", "folder_stamp"]
 
 _TRANSCRIPT = re.compile(r"([0-9A-Za-z][0-9A-Za-z._-]{0,127})\.jsonl")
 _AGENT = re.compile(r"agent-([0-9A-Za-z][0-9A-Za-z._-]{0,127})\.jsonl")
@@ -33,7 +33,7 @@ class FoundFile(NamedTuple):
 FilesBySession = dict[str, FoundFile]
 
 
-class Projects:
+class TranscriptFinder:
     """The transcripts below one Claude Code directory, by session."""
 
     def __init__(self, home: str) -> None:

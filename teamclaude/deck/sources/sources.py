@@ -153,9 +153,9 @@ def _to_json(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = ((name, getattr(value, name)) for name in _types(type(value)))
         # Zero is a known value.
-        return {camel_case(name): _to_json(held) for name, held in fields if held or isinstance(held, float)}
+        return {camel_case(name): _to_json(item) for name, item in fields if item or isinstance(item, float)}
     if isinstance(value, Mapping):
-        return {key: _to_json(held) for key, held in value.items()}
+        return {key: _to_json(item) for key, item in value.items()}
     return value
 
 
@@ -170,9 +170,9 @@ def _from_json(wanted: Any, value: Any) -> Any:
         if not isinstance(value, dict):
             return None
         found = {
-            name: held
+            name: item
             for name, kind in _types(wanted).items()
-            if (held := _from_json(kind, value.get(camel_case(name)))) is not None
+            if (item := _from_json(kind, value.get(camel_case(name)))) is not None
         }
         try:
             return wanted(**found)
@@ -193,7 +193,7 @@ def _mapping(wanted: Any, value: Any) -> Any:
     if not isinstance(value, dict):
         return None
     read = (
-        (clean(str(key))[:MAX_TEXT_CHARS], _from_json(wanted, held))
-        for key, held in list(value.items())[:MAX_ENTRIES]
+        (clean(str(key))[:MAX_TEXT_CHARS], _from_json(wanted, item))
+        for key, item in list(value.items())[:MAX_ENTRIES]
     )
-    return {key: held for key, held in read if held is not None}
+    return {key: item for key, item in read if item is not None}

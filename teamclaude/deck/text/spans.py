@@ -97,16 +97,16 @@ def join_lines(parts: Iterable[Line], between: str = " · ") -> Line:
     return tuple(out)
 
 
-def line_width(of: Iterable[Span]) -> int:
+def line_width(spans: Iterable[Span]) -> int:
     """Return the number of terminal cells that a line takes."""
-    return sum(width(span.text) for span in of)
+    return sum(width(span.text) for span in spans)
 
 
-def clip_line(of: Iterable[Span], room: int) -> Line:
+def clip_line(spans: Iterable[Span], room: int) -> Line:
     """Return the line in at most `room` cells; an ellipsis replaces what is cut off."""
     out: list[Span] = []
     left = room
-    for span in of:
+    for span in spans:
         size = width(span.text)
         if size > left:
             if left > 0:
@@ -133,9 +133,9 @@ def left_and_right(left: Line, right: Line, room: int, gap: int = 2) -> Line:
     return (*left, Span(" " * free), *right)
 
 
-def wrap_line(of: Iterable[Span], room: int, indent: int = 0) -> list[Line]:
+def wrap_line(spans: Iterable[Span], room: int, indent: int = 0) -> list[Line]:
     """Break the line at spaces into lines of at most `room` cells; indent all but the first."""
-    pieces = [(cluster, size, span.style) for span in of for cluster, size in clusters(span.text)]
+    pieces = [(cluster, size, span.style) for span in spans for cluster, size in clusters(span.text)]
     lines: list[Line] = []
     while pieces:
         start = indent if lines else 0
@@ -165,13 +165,13 @@ def _merge_spans(pieces: Iterable[tuple[str, int, str]]) -> list[Span]:
     return out
 
 
-def cursor_line(of: Line, room: int) -> Line:
+def cursor_line(spans: Line, room: int) -> Line:
     """Return the line as it looks under the cursor: reversed over the whole width, without colors.
 
     Spans that are reversed already become plain.
     """
-    out = [Span(span.text, _cursor_style(span.style)) for span in of]
-    return (*out, Span(" " * max(0, room - line_width(of)), "reverse"))
+    out = [Span(span.text, _cursor_style(span.style)) for span in spans]
+    return (*out, Span(" " * max(0, room - line_width(spans)), "reverse"))
 
 
 def _cursor_style(style: str) -> str:
@@ -181,22 +181,22 @@ def _cursor_style(style: str) -> str:
     return "strong reverse" if "strong" in names else "reverse"
 
 
-def plain_text(of: Line) -> str:
+def plain_text(spans: Line) -> str:
     """Return the text without styles and without trailing spaces."""
-    return "".join(span.text for span in of).rstrip()
+    return "".join(span.text for span in spans).rstrip()
 
 
-def ansi_text(of: Line, depth: int) -> str:
+def ansi_text(spans: Line, depth: int) -> str:
     """Return the text with SGR sequences for a terminal of `depth` colors (0: plain text, 1: no colors)."""
     if depth <= 0:
-        return "".join(span.text for span in of)
+        return "".join(span.text for span in spans)
     out = []
-    for text, style in of:
+    for text, style in spans:
         codes = sgr_codes(style, depth) if style else ""
         out.append(f"\x1b[{codes}m{text}\x1b[0m" if codes and text else text)
     return "".join(out)
 
 
-def ascii_line(of: Line) -> Line:
+def ascii_line(spans: Line) -> Line:
     """Return the line for a terminal that shows ASCII only."""
-    return tuple(span if span.text.isascii() else Span(ascii_text(span.text), span.style) for span in of)
+    return tuple(span if span.text.isascii() else Span(ascii_text(span.text), span.style) for span in spans)

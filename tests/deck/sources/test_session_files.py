@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.deck.sources.session_files import Projects, agents_in
+from teamclaude.deck.sources.session_files import TranscriptFinder, agents_in
 from tests.deck.claude_home import ClaudeHome, session_id
 
 NOW = 1_795_428_000.0
@@ -26,7 +26,7 @@ def test_all_transcripts_are_found_with_their_mtimes(home: ClaudeHome) -> None:
     home.write("projects/-work-shop/memory/notes.jsonl", "")
     home.write("projects/-work-shop/bad\x1b[31m.jsonl", "")
     home.write("projects/stray.jsonl", "")
-    projects = Projects(str(home.path))
+    projects = TranscriptFinder(str(home.path))
     projects.scan_all()
     assert {session: found.modified for session, found in projects.transcripts.items()} == {
         A: NOW,
@@ -37,7 +37,7 @@ def test_all_transcripts_are_found_with_their_mtimes(home: ClaudeHome) -> None:
 
 def test_a_scan_finds_new_and_deleted_files(home: ClaudeHome) -> None:
     first = home.transcript(A, NOW)
-    projects = Projects(str(home.path))
+    projects = TranscriptFinder(str(home.path))
     projects.scan_new()
     assert projects.transcripts.keys() == {A}
     home.transcript(B, NOW)
@@ -53,7 +53,7 @@ def test_a_scan_finds_new_and_deleted_files(home: ClaudeHome) -> None:
 
 def test_an_old_file_that_continues_is_found_by_a_full_scan_only(home: ClaudeHome) -> None:
     path = home.transcript(A, NOW - 9000)
-    projects = Projects(str(home.path))
+    projects = TranscriptFinder(str(home.path))
     projects.scan_all()
     folder = path.parent.stat()
     os.utime(path, (NOW, NOW))
@@ -66,7 +66,7 @@ def test_an_old_file_that_continues_is_found_by_a_full_scan_only(home: ClaudeHom
 
 def test_a_scan_without_changes_reads_no_folder(home: ClaudeHome, monkeypatch: pytest.MonkeyPatch) -> None:
     home.transcript(A, NOW)
-    projects = Projects(str(home.path))
+    projects = TranscriptFinder(str(home.path))
     projects.scan_new()
     before, scandir, read = projects.transcripts, os.scandir, []
 
@@ -84,7 +84,7 @@ def test_a_scan_without_changes_reads_no_folder(home: ClaudeHome, monkeypatch: p
 def test_of_a_session_in_two_folders_the_newer_one_counts(home: ClaudeHome, first: str, second: str) -> None:
     home.transcript(A, NOW - 60, cwd=first)
     newer = home.transcript(A, NOW, cwd=second)
-    projects = Projects(str(home.path))
+    projects = TranscriptFinder(str(home.path))
     projects.scan_all()
     assert projects.transcripts[A].path == str(newer)
 
@@ -93,13 +93,13 @@ def test_a_full_scan_is_bounded(home: ClaudeHome, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("teamclaude.deck.sources.session_files.MAX_FILES", 3)
     for number in range(10):
         home.transcript(session_id(number), NOW, cwd=f"/w{number % 2}")
-    projects = Projects(str(home.path))
+    projects = TranscriptFinder(str(home.path))
     projects.scan_all()
     assert len(projects.transcripts) == 3
 
 
 def test_no_projects_at_all(tmp_path: Path) -> None:
-    projects = Projects(str(tmp_path / "none"))
+    projects = TranscriptFinder(str(tmp_path / "none"))
     projects.scan_all()
     projects.scan_new()
     assert projects.transcripts == {}
