@@ -62,12 +62,12 @@ def deck_page(model: DeckModel, stream: TextIO, requests: int = MAX_REQUESTS) ->
     """
     from ..deck.text.spans import ansi_text, plain_text
     from ..deck.view.frame import render_lines
-    from ..deck.view.ui_state import FrameOptions
+    from ..deck.view.ui_state import FrameOptions, UiState
 
     color = terminal.has_color(stream)
     options = FrameOptions(
         width=max(40, terminal.width()),
-        issues_open=True,
+        state=UiState(issues_open=True),
         max_requests=requests,
         ascii=shows_ascii(stream),
         percent=not color,

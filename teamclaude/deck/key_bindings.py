@@ -52,7 +52,7 @@ def _handle_browse(state: UiState, key: Key, screen: ScreenContents) -> Transiti
     action = _BROWSE_ACTIONS.get(key.name)
     if action is not None:
         return action(state, screen)
-    return _move(state, key, screen, screen.selectable), None
+    return _move(state, key, screen, screen.frame.selectable), None
 
 
 def _move(state: UiState, key: Key, screen: ScreenContents, order: Sequence[str]) -> UiState:
@@ -62,21 +62,21 @@ def _move(state: UiState, key: Key, screen: ScreenContents, order: Sequence[str]
     if key.name in ("k", "up"):
         return _move_cursor(state, screen, order, -1)
     if key.name == "click":
-        target = screen.visible[key.row] if key.row < len(screen.visible) else ""
+        target = screen.frame.visible[key.row] if key.row < len(screen.frame.visible) else ""
         return replace(state, cursor=target) if target in order else state
     return _scroll(state, key, screen)
 
 
 def _scroll(state: UiState, key: Key, screen: ScreenContents) -> UiState:
-    height = max(1, len(screen.visible))
-    last = max(0, screen.body_length - height)
+    height = max(1, len(screen.frame.visible))
+    last = max(0, screen.frame.body_length - height)
     top = state.top
     if key.name == "tab":
-        top = next((start for start in screen.section_starts if start > state.top), 0)
+        top = next((start for start in screen.frame.section_starts if start > state.top), 0)
     elif key.name == "backtab":
-        top = next((start for start in reversed(screen.section_starts) if start < state.top), last)
+        top = next((start for start in reversed(screen.frame.section_starts) if start < state.top), last)
     else:
-        top += _SCROLLS[key.name](height, screen.body_length) if key.name in _SCROLLS else 0
+        top += _SCROLLS[key.name](height, screen.frame.body_length) if key.name in _SCROLLS else 0
     return replace(state, top=max(0, min(top, last)))
 
 
@@ -101,7 +101,7 @@ def _move_cursor(state: UiState, screen: ScreenContents, order: Sequence[str], b
         place = order.index(state.cursor) + by
         cursor = order[max(0, min(place, len(order) - 1))]
     else:
-        visible = [row for row in screen.visible if row in order] or list(order)
+        visible = [row for row in screen.frame.visible if row in order] or list(order)
         cursor = visible[0] if by > 0 else visible[-1]
     return replace(state, cursor=cursor, scroll_to_cursor=True)
 
@@ -186,7 +186,7 @@ _BROWSE_ACTIONS: dict[str, Callable[[UiState, ScreenContents], Transition]] = {
 
 def _choosable_rows(mode: ChooseRow, screen: ScreenContents) -> list[str]:
     kind = ACTIVITY_PREFIX if mode.purpose == "explain" else ACCOUNT_PREFIX
-    return [row for row in screen.selectable if row.startswith(kind)]
+    return [row for row in screen.frame.selectable if row.startswith(kind)]
 
 
 def _handle_choose(state: UiState, key: Key, screen: ScreenContents) -> Transition:
@@ -245,7 +245,7 @@ def _handle_filter(state: UiState, key: Key, screen: ScreenContents) -> Transiti
     if key.name == "enter":
         return state.with_mode(BROWSE), None
     if key.name in ("up", "down", "pageup", "pagedown", "wheelup", "wheeldown", "click"):
-        return _move(state, key, screen, screen.selectable), None
+        return _move(state, key, screen, screen.frame.selectable), None
     return replace(state, filter=_edit_input(state.filter, key), top=0), None
 
 
@@ -280,7 +280,7 @@ def _handle_page(state: UiState, key: Key, screen: ScreenContents) -> Transition
     by = {"j": 1, "down": 1, "k": -1, "up": -1}.get(key.name)
     if by is None:
         return _scroll(state, key, screen), None
-    last = max(0, screen.body_length - max(1, len(screen.visible)))
+    last = max(0, screen.frame.body_length - max(1, len(screen.frame.visible)))
     return replace(state, top=max(0, min(state.top + by, last))), None
 
 

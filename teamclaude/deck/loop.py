@@ -24,7 +24,7 @@ from .controls import CommandWorker, Controls
 from .feed import Feed
 from .terminal.keyboard import Key, KeyDecoder
 from .text.cells import clean
-from .ui import CommandResult, DeckUi, TerminalTraits
+from .ui import CommandResult, DeckUi
 from .view.ui_state import Command
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ class DeckLoop:
         self._screen, self._feed, self._controls = screen, feed, controls
         self._is_over = is_over
         self._clock = clock
-        traits = TerminalTraits(ascii=ascii, percent=screen.color_depth < 8)
-        self._ui = DeckUi(feed.model(), traits, read_only, where)
+        percent = screen.color_depth < 8
+        self._ui = DeckUi(feed.model(), ascii=ascii, percent=percent, read_only=read_only, address=where)
         self._key_decoder = KeyDecoder()
         self._warnings: deque[str] = deque(maxlen=MAX_WARNINGS)
         self._wakeup: Optional[WakeupSocket] = None

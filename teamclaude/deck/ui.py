@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple, Optional
 
 from .key_bindings import handle_key
@@ -12,11 +12,21 @@ from .model.model import Alert, DeckModel
 from .terminal.keyboard import Key
 from .text.spans import Line
 from .view.footer import footer_lines
-from .view.frame import EMPTY_FRAME, render_frame
+from .view.frame import render_frame
 from .view.pages import account_page, node_page
-from .view.ui_state import BROWSE, Command, EnterSecret, FrameOptions, Page, ReadPage, ScreenContents, UiState
+from .view.ui_state import (
+    BROWSE,
+    Command,
+    EnterSecret,
+    Frame,
+    FrameOptions,
+    Page,
+    ReadPage,
+    ScreenContents,
+    UiState,
+)
 
-__all__ = ["CommandResult", "DeckUi", "TerminalTraits"]
+__all__ = ["CommandResult", "DeckUi"]
 
 PASTE_BURST = 16  # characters that arrive together were pasted, not typed
 
@@ -29,32 +39,23 @@ class CommandResult(NamedTuple):
     page: Optional[Page] = None
 
 
-@dataclass(frozen=True)
-class TerminalTraits:
-    """What the terminal cannot show: `ascii` only, or no colors (bars show their `percent`)."""
-
-    ascii: bool = False
-    percent: bool = False
-
-
-DEFAULT_TRAITS = TerminalTraits()
-
-
 class DeckUi:
     """One person's Deck; used from one thread."""
 
     def __init__(
         self,
         model: DeckModel,
-        traits: TerminalTraits = DEFAULT_TRAITS,
+        *,
+        ascii: bool = False,
+        percent: bool = False,
         read_only: bool = False,
-        where: str = "",
+        address: str = "",
     ) -> None:
         self.state = UiState()
         self.model = model
-        self._traits = traits
-        self._read_only, self._where = read_only, where
-        self._frame = EMPTY_FRAME
+        self._ascii, self._percent = ascii, percent
+        self._read_only, self._address = read_only, address
+        self._frame = Frame()
         self._alerts: Optional[frozenset[Alert]] = None
         self._spinner_step = 0
 
@@ -107,38 +108,27 @@ class DeckUi:
 
     def draw(self, width: int, height: int) -> tuple[Line, ...]:
         """Return the lines of the screen."""
-        state, traits = self.state, self._traits
         options = FrameOptions(
-            width=width,
-            height=height,
-            top=state.top,
-            cursor=state.cursor,
-            scroll_to_cursor=state.scroll_to_cursor,
-            filter=state.filter,
-            tree_folded=state.tree_folded,
-            issues_open=state.issues_open,
-            ascii=traits.ascii,
-            percent=traits.percent,
+            width,
+            height,
+            self.state,
+            ascii=self._ascii,
+            percent=self._percent,
             spinner_step=self._spinner_step,
-            footer=footer_lines(state, self._screen_contents()),
-            page=state.mode.page if isinstance(state.mode, ReadPage) else None,
+            footer=footer_lines(self.state, self._screen_contents()),
         )
         self._frame = render_frame(self.model, options)
-        self.state = replace(state, top=self._frame.top)
+        self.state = replace(self.state, top=self._frame.top)
         return self._frame.lines
 
     def _screen_contents(self) -> ScreenContents:
-        frame, model = self._frame, self.model
         return ScreenContents(
-            selectable=frame.selectable,
-            visible=frame.visible,
-            section_starts=frame.section_starts,
-            body_length=frame.body_length,
-            statuses={account.name: account.status for account in model.accounts},
-            nodes=model.nodes,
-            inflight=sum(row.running for row in model.activity),
+            self._frame,
+            statuses={account.name: account.status for account in self.model.accounts},
+            nodes=self.model.nodes,
+            inflight=sum(row.running for row in self.model.activity),
             read_only=self._read_only,
-            address=self._where,
+            address=self._address,
         )
 
     def _open_page_for(self, command: Command) -> bool:

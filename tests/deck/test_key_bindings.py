@@ -19,6 +19,7 @@ from teamclaude.deck.view.ui_state import (
     Confirm,
     EditFilter,
     EnterSecret,
+    Frame,
     Page,
     ReadPage,
     ScreenContents,
@@ -27,11 +28,14 @@ from teamclaude.deck.view.ui_state import (
 from tests.deck.example_model import node
 
 ORDER = ("node:s1", "account:alice", "node:s2", "account:bob", "activity:r1", "activity:r2")
-SCREEN = ScreenContents(
+FRAME = Frame(
     selectable=ORDER,
     visible=("", "", "account:alice", "node:s2", "", "account:bob"),
     section_starts=(4, 10, 20),
     body_length=60,
+)
+SCREEN = ScreenContents(
+    FRAME,
     statuses={"alice": "active", "bob": "disabled"},
     nodes={"s1": node("s1", "ENG-1"), "s2": node("s2", "Fix it"), "s2/a": node("s2/a", "Explore")},
 )
@@ -79,7 +83,11 @@ def test_the_cursor_starts_at_a_visible_row_and_moves_in_the_order_shown(keys: s
 def test_the_cursor_stays_on_its_row_when_the_order_changes() -> None:
     state, _ = after("j j")
     state, _ = after(
-        "j", state, replace(SCREEN, selectable=("node:s2", "account:bob", "account:alice", "node:s1"))
+        "j",
+        state,
+        replace(
+            SCREEN, frame=FRAME._replace(selectable=("node:s2", "account:bob", "account:alice", "node:s1"))
+        ),
     )
     assert state.cursor == "account:bob"
 
@@ -267,7 +275,7 @@ def test_a_session_under_the_cursor_is_pinned_alone() -> None:
 
 def test_an_account_that_is_removed_while_it_is_chosen_is_not_acted_on() -> None:
     state, _ = after("d j")
-    left = replace(SCREEN, selectable=("node:s1", "account:alice"))
+    left = replace(SCREEN, frame=FRAME._replace(selectable=("node:s1", "account:alice")))
     state, commands = after("enter", state, left)
     assert commands == []
     assert isinstance(state.mode, ChooseRow)
@@ -275,7 +283,7 @@ def test_an_account_that_is_removed_while_it_is_chosen_is_not_acted_on() -> None
 
 
 def test_where_there_is_nothing_to_choose_it_says_so() -> None:
-    nobody = replace(SCREEN, selectable=("node:s1",))
+    nobody = replace(SCREEN, frame=FRAME._replace(selectable=("node:s1",)))
     for key, what in (("s", "no account"), ("e", "no request")):
         state, _ = after(key, UiState(filter="x"), nobody)
         assert state.mode == Browse()

@@ -8,7 +8,7 @@ from typing import Any
 from teamclaude.deck.model.model import Alert
 from teamclaude.deck.terminal.keyboard import Key
 from teamclaude.deck.text.spans import line, plain_text
-from teamclaude.deck.ui import CommandResult, DeckUi, TerminalTraits
+from teamclaude.deck.ui import CommandResult, DeckUi
 from teamclaude.deck.view.ui_state import Browse, Command, EnterSecret, Page, ReadPage
 from teamclaude.snapshot import CapacityView
 from tests.deck.example_model import ALICE, bare_account, example_model
@@ -165,7 +165,7 @@ def test_spinners_turn_with_each_model() -> None:
 
 
 def test_an_ascii_terminal_gets_ascii_on_every_page() -> None:
-    deck = DeckUi(example_model(), TerminalTraits(ascii=True, percent=True))
+    deck = DeckUi(example_model(), ascii=True, percent=True)
     for keys in ([], ["?"], ["esc", "j", "enter"], ["esc", "a", "k", "x"], ["esc", "/", "ü"]):
         press(deck, *keys)
         assert all(shown.isascii() for shown in text(deck)), keys

@@ -7,7 +7,6 @@ the same with three conversations and with three hundred.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ..model.model import DeckModel
 from ..text.spans import (
@@ -21,31 +20,17 @@ from ..text.spans import (
     wrap_line,
 )
 from .sections import BodyRow, body_rows, static_row
-from .ui_state import MIN_HEIGHT, MIN_WIDTH, FrameOptions
+from .ui_state import MIN_HEIGHT, MIN_WIDTH, Frame, FrameOptions, Page, ReadPage
 
-__all__ = ["EMPTY_FRAME", "Frame", "render_frame", "render_lines"]
-
-
-class Frame(NamedTuple):
-    """The lines of the screen, and what the key bindings need to know about it."""
-
-    lines: tuple[Line, ...]
-    selectable: tuple[str, ...] = ()  # ids of all rows that can be selected, in their order
-    visible: tuple[str, ...] = ()
-    """The row id of each line of the screen; empty where nothing can be selected."""
-    section_starts: tuple[int, ...] = ()  # line numbers of the body where a section begins
-    top: int = 0  # the first visible line of the body
-    body_length: int = 0  # number of lines of the body
-
-
-EMPTY_FRAME = Frame(())
+__all__ = ["render_frame", "render_lines"]
 
 
 def render_frame(model: DeckModel, options: FrameOptions) -> Frame:
-    """Return one screen: the body from `options.top` on, and the footer in the last line."""
+    """Return one screen: the body from `options.state.top` on, and the footer in the last line."""
     if options.width < MIN_WIDTH or options.height < MIN_HEIGHT:
         return _too_small(options)
-    rows = body_rows(model, options) if options.page is None else _page_rows(options)
+    mode = options.state.mode
+    rows = _page_rows(mode.page, options) if isinstance(mode, ReadPage) else body_rows(model, options)
     room = options.height - 1
     top = _scroll_top(rows, options, room)
     seen = rows[top : top + room]
@@ -72,21 +57,19 @@ def render_lines(model: DeckModel, options: FrameOptions) -> list[Line]:
 
 def _draw_row(row: BodyRow, options: FrameOptions) -> Line:
     shown = clip_line(row.draw(), options.width)
-    return cursor_line(shown, options.width) if row.key and row.key == options.cursor else shown
+    return cursor_line(shown, options.width) if row.key and row.key == options.state.cursor else shown
 
 
-def _page_rows(options: FrameOptions) -> list[BodyRow]:
-    page = options.page
-    assert page is not None
+def _page_rows(page: Page, options: FrameOptions) -> list[BodyRow]:
     lines = [part for shown in page.lines for part in wrap_line(shown, options.width, page.indent)]
     return [static_row(line((page.title, "strong"))), *map(static_row, lines)]
 
 
 def _scroll_top(rows: Sequence[BodyRow], options: FrameOptions, room: int) -> int:
-    """Return the first visible line: `options.top`, limited to the body, or moved to show the cursor."""
-    top = options.top
-    if options.scroll_to_cursor and options.cursor:
-        place = next((place for place, row in enumerate(rows) if row.key == options.cursor), None)
+    """Return the first visible line: as the state says, limited to the body, or moved to show the cursor."""
+    state, top = options.state, options.state.top
+    if state.scroll_to_cursor and state.cursor:
+        place = next((place for place, row in enumerate(rows) if row.key == state.cursor), None)
         if place is not None:
             # Keep one line of context on both sides.
             top = min(top, place - 1)

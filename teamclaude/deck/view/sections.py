@@ -104,12 +104,12 @@ def body_rows(model: DeckModel, options: FrameOptions) -> list[BodyRow]:
     """Return the rows of all sections; with a filter only matching rows, and the headings above them."""
     body = _Sections(model, options)
     rows = [static_row(shown) for shown in header_lines(model, options.width)]
-    if options.filter and 0 < options.height < HEADER_MIN_HEIGHT:
+    if options.state.filter and 0 < options.height < HEADER_MIN_HEIGHT:
         rows = []  # the matches are further down
     for section in (body.held, body.tree, body.accounts, body.unassigned, body.issues, body.activity):
         rows.extend(section())
     if not body.filter.any_match:
-        rows.append(static_row(line((f'  nothing here has "{options.filter}" in it', "warn"))))
+        rows.append(static_row(line((f'  nothing here has "{options.state.filter}" in it', "warn"))))
     return rows
 
 
@@ -123,7 +123,7 @@ class _Sections:
 
     def __init__(self, model: DeckModel, options: FrameOptions) -> None:
         self._model, self._options = model, options
-        self.filter = _RowFilter(model.nodes, options.filter)
+        self.filter = _RowFilter(model.nodes, options.state.filter)
         self._names = short_names(account.name for account in model.accounts)
         deepest = max((at.depth for tree in model.trees for at in tree.lines), default=0)
         self._columns = node_columns(options.width, model.nodes.values(), deepest, bool(model.trees))
@@ -148,9 +148,9 @@ class _Sections:
         shown = [(tree, self.filter.tree_keys(tree)) for tree in model.trees]
         if not any(kept for _, kept in shown):
             return
-        summary = tree_summary(model, options.tree_folded)
+        summary = tree_summary(model, options.state.tree_folded)
         levels = levels_line(model.trees, options.width - 4)
-        if options.tree_folded:
+        if options.state.tree_folded:
             yield self._heading("Tree", summary)
             return
         if options.width >= LEVELS_MIN_WIDTH:
@@ -214,7 +214,7 @@ class _Sections:
         matching = [issue for issue in model.issues if self.filter.matches_issue(issue)]
         if not matching:
             return
-        shown = matching if self._options.issues_open else matching[:MAX_FOLDED]
+        shown = matching if self._options.state.issues_open else matching[:MAX_FOLDED]
         columns = IssueColumns(matching, room, self._options.ascii)
         yield self._heading("By issue", [line(f"{len(matching)} active")])
         yield static_row(issue_heading(columns))

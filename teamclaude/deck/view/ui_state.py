@@ -22,6 +22,7 @@ __all__ = [
     "Confirm",
     "EditFilter",
     "EnterSecret",
+    "Frame",
     "FrameOptions",
     "Mode",
     "Page",
@@ -39,27 +40,6 @@ class Page(NamedTuple):
     title: str
     lines: tuple[Line, ...]
     indent: int = 14  # cells before the continuation of a long line
-
-
-@dataclass(frozen=True)
-class FrameOptions:
-    """What the renderer is told besides the model; `height` 0: all lines, without a footer."""
-
-    width: int = 80
-    height: int = 0
-    top: int = 0  # the first visible line of the body
-    cursor: str = ""  # id of the selected row; empty: none
-    scroll_to_cursor: bool = False  # move `top` so that the cursor is visible
-    filter: str = ""
-    tree_folded: bool = False
-    issues_open: bool = False
-    max_requests: Optional[int] = None
-    """How many finished requests are listed; None: all, 0: no activity section."""
-    ascii: bool = False
-    percent: bool = False  # bars show their percentage: for a terminal without colors
-    spinner_step: int = 0  # the frame of the spinners' animation
-    footer: tuple[Line, ...] = ()  # its wordings, longest first; the last one is clipped when none fits
-    page: Optional[Page] = None
 
 
 @dataclass(frozen=True)
@@ -132,8 +112,8 @@ class UiState:
 
     mode: Mode = BROWSE
     cursor: str = ""  # id of the selected row: the cursor stays on that row wherever it moves
-    top: int = 0
-    scroll_to_cursor: bool = False  # the cursor was just moved: scroll to it
+    top: int = 0  # the first visible line of the body
+    scroll_to_cursor: bool = False  # the cursor was just moved: make it visible
     filter: str = ""
     tree_folded: bool = False
     issues_open: bool = False
@@ -151,16 +131,43 @@ class UiState:
 
 
 @dataclass(frozen=True)
+class FrameOptions:
+    """What the renderer is told besides the model; `height` 0: all lines, without a footer."""
+
+    width: int = 80
+    height: int = 0
+    state: UiState = UiState()
+    max_requests: Optional[int] = None
+    """How many finished requests are listed; None: all, 0: no activity section."""
+    ascii: bool = False
+    percent: bool = False  # bars show their percentage: for a terminal without colors
+    spinner_step: int = 0  # the frame of the spinners' animation
+    footer: tuple[Line, ...] = ()  # its wordings, longest first; the last one is clipped when none fits
+
+
+class Frame(NamedTuple):
+    """The lines of a screen, and what the key bindings need to know about it."""
+
+    lines: tuple[Line, ...] = ()
+    selectable: tuple[str, ...] = ()  # ids of all rows that can be selected, in their order
+    visible: tuple[
+        str, ...
+    ] = ()  # the row id of each line of the screen; empty where nothing can be selected
+    section_starts: tuple[int, ...] = ()  # line numbers of the body where a section begins
+    top: int = 0  # the first visible line of the body
+    body_length: int = 0  # number of lines of the body
+
+
+EMPTY_FRAME = Frame()
+
+
+@dataclass(frozen=True)
 class ScreenContents:
     """What is on the screen when a key is pressed."""
 
-    selectable: tuple[str, ...] = ()  # ids of all rows that can be selected, in their order
-    visible: tuple[str, ...] = ()
-    """The row id of each line of the screen; empty where nothing can be selected."""
-    section_starts: tuple[int, ...] = ()  # line numbers of the body where a section begins
-    body_length: int = 0  # number of lines of the body
+    frame: Frame = EMPTY_FRAME
     statuses: Mapping[str, str] = field(default_factory=dict)  # account name -> status
     nodes: Mapping[str, Node] = field(default_factory=dict)
     inflight: int = 0
     read_only: bool = False
-    address: str = ""  # address of the watched proxy; empty for the proxy of this process
+    address: str = ""  # of the watched proxy; empty for the proxy of this process

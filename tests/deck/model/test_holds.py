@@ -13,7 +13,7 @@ from teamclaude.deck.text.cells import ascii_text
 from teamclaude.deck.text.spans import line_width, plain_text
 from teamclaude.deck.view.frame import render_frame, render_lines
 from teamclaude.deck.view.pages import explanation_lines
-from teamclaude.deck.view.ui_state import FrameOptions
+from teamclaude.deck.view.ui_state import FrameOptions, UiState
 from teamclaude.snapshot import Snapshot, WaitView
 from teamclaude.typed_json import from_json
 from tests.deck.snapshot_json import NOW, binding, deck, request, sid
@@ -188,9 +188,12 @@ def test_the_activity_row_says_what_it_waits_for() -> None:
 
 def test_a_filter_finds_what_is_held() -> None:
     model = deck_model(snapshot(2, activity=[request(B, outcome="served", status=200)]))
-    shown = [plain_text(line) for line in render_lines(model, FrameOptions(width=100, filter="held"))]
+    shown = [
+        plain_text(line)
+        for line in render_lines(model, FrameOptions(width=100, state=UiState(filter="held")))
+    ]
     assert sum(line.startswith("  held ") for line in shown) == 2
-    nothing = render_lines(model, FrameOptions(width=100, filter="xyzzy"))
+    nothing = render_lines(model, FrameOptions(width=100, state=UiState(filter="xyzzy")))
     assert not any("held 5m" in plain_text(line) for line in nothing)
 
 

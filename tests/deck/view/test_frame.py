@@ -10,9 +10,9 @@ import pytest
 
 from teamclaude.deck.model.model import DeckModel, Node, ProxyInfo, Totals
 from teamclaude.deck.text.spans import line, line_width, plain_text
-from teamclaude.deck.view.frame import Frame, render_frame, render_lines
+from teamclaude.deck.view.frame import render_frame, render_lines
 from teamclaude.deck.view.node_rows import node_row
-from teamclaude.deck.view.ui_state import FrameOptions, Page
+from teamclaude.deck.view.ui_state import Frame, FrameOptions, Page, ReadPage, UiState
 from teamclaude.snapshot import SystemView
 from tests.deck.example_model import ACTIVITY, ALICE, NODES, example_model, node
 
@@ -24,7 +24,8 @@ EMPTY = DeckModel(now=0.0, proxy=ProxyInfo(), totals=Totals(), nodes={})
 
 
 def show(width: int = 80, height: int = 60, model: DeckModel | None = None, **options: Any) -> Frame:
-    given = FrameOptions(width=width, height=height, footer=FOOTER, **options)
+    state = UiState(**{name: options.pop(name) for name in list(options) if hasattr(UiState, name)})
+    given = FrameOptions(width, height, state, footer=FOOTER, **options)
     return render_frame(example_model() if model is None else model, given)
 
 
@@ -232,7 +233,7 @@ def test_a_small_screen_shows_the_matches_instead_of_the_head() -> None:
 
 def test_a_page_is_wrapped_and_scrolls_with_the_footer_in_place() -> None:
     page = Page("Title", (line("  key         " + "word " * 20), *[line(f"{n}") for n in range(30)]))
-    shown = show(40, 10, page=page, top=1)
+    shown = show(40, 10, mode=ReadPage(page, 0), top=1)
     assert text(shown)[0].startswith("  key         word word")
     assert text(shown)[1].startswith(" " * 14 + "word")
     assert text(shown)[-1].startswith("s switch")
