@@ -184,12 +184,12 @@ def test_a_deck_that_breaks_gives_the_terminal_back_and_the_proxy_goes_on(
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import os, threading\n"
-        "import teamclaude.deck.ui as board\n"
-        "real = board.Board.draw\n"
+        "from teamclaude.deck.ui import DeckUi\n"
+        "real = DeckUi.draw\n"
         "def draw(self, *size):\n"
-        "    if self.desk.filter == 'x': raise RuntimeError('painted into a corner')\n"
+        "    if self.state.filter == 'x': raise RuntimeError('painted into a corner')\n"
         "    return real(self, *size)\n"
-        "board.Board.draw = draw\n"
+        "DeckUi.draw = draw\n"
     )
     deck = serve(
         PYTHONPATH=os.pathsep.join([str(tmp_path), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
