@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.cli.command_table import COMMANDS, find_command
+from teamclaude.cli.dispatch import COMMANDS, find_command
 from teamclaude.cli.dispatch import parser_for
 from teamclaude.manual import topics
 

@@ -1,9 +1,23 @@
-"""The command line: one door, one file per command.
+"""The command line: `main`, the table of commands, and the code they share; the only folder that prints.
 
-`main` imports the module of the command it was asked for and nothing else: `--version` loads neither
-argparse nor sockets.  A command module has `arguments(parser)`, which declares its words, and `run(args)
--> int`, which does the work and returns the exit status.  Only this floor prints: data on stdout, notes
-on stderr.
+Data goes to stdout, messages to stderr.  `main` imports only the module of the command that runs:
+`--version` loads neither argparse nor sockets.  Nothing below this folder imports it.
+
+- account_rows: accounts as rows: the config file's values with the proxy's status
+- add_account: store the account that `login` or `import` obtained
+- arguments: argparse types for numbers, and options that several commands share
+- claude_code: Claude Code's login and settings files on this machine
+- commands: the commands themselves
+- deck_page: the Deck on a terminal, or as plain text
+- dispatch: the table of commands, and the exit status of every ending
+- environment: the variables that point a client at the proxy, in each shell's syntax
+- lab_options: the lab's options, and the scenario they describe
+- line_printer: lines printed by a background thread, so that a terminal never blocks a request
+- proxy_client: the HTTP client of a running proxy, local or remote
+- signals: run a server until it ends, and handle signals meanwhile
+- streams: stdin, stdout and stderr that are closed, full, or a broken pipe
+- terminal: what the terminal can show, and questions to a person
+- user_config: the user's config file as a command opens it, and its server's address
 """
 
 from __future__ import annotations
@@ -16,7 +30,7 @@ __all__ = ["main"]
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run one command; returns the exit status: 0 ok, 1 failure, 2 usage, 130 interrupted."""
+    """Run one command; return the exit status: 0 ok, 1 failure, 2 usage, 130 interrupted."""
     from .streams import flush_streams, output_failed, reopen_closed_streams
 
     reopen_closed_streams()
@@ -26,7 +40,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
         try:
             print(f"teamclaude {__version__}")
-        except OSError as error:  # unbuffered; else `finish` meets it
+        except OSError as error:  # unbuffered output; buffered output fails in flush_streams
             return flush_streams(output_failed(error))
         return flush_streams(0)
     from .dispatch import run_guarded

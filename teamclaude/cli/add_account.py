@@ -12,11 +12,11 @@ from ..accounts.config.edits import Placement
 from ..accounts.config.value_types import read_text
 from ..errors import ConfigError
 from .account_rows import tier
-from .proxy_client import ProxyClient, ProxyRefusedError
-from .reload import reload_proxy
+from .proxy_client import ProxyClient, ProxyRefusedError, reload_proxy
 from .terminal import note
 
 __all__ = ["add_name_option", "store_account"]
+
 
 OUTCOMES = {
     "added": "is added",

@@ -96,6 +96,7 @@ class LocalDeck:
 
     @property
     def is_shown(self) -> bool:
+        """Whether the Deck is on the terminal."""
         return self._console is not None
 
     def show_warning(self, line: str) -> bool:

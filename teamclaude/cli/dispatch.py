@@ -1,23 +1,63 @@
-"""Run the command that the words name, and turn every way it can end into an exit status."""
+"""The table of commands; run the one that the words name, and turn every ending into an exit status.
+
+A command is a function in a module of `commands`: `name(args) -> int` with its --help text as docstring,
+and `name_arguments(parser)`.  Only the module of the command that runs is imported.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from ..errors import TeamClaudeError, UsageError
-from . import command_table
 from .streams import is_output_error, output_failed
-from .terminal import note
+from .terminal import did_you_mean, note
 
-__all__ = ["parser_for", "run_guarded"]
+__all__ = ["COMMANDS", "Command", "find_command", "parser_for", "run_guarded"]
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class Command(NamedTuple):
+    """A row of the table.
+
+    `target` is `module.function` in the `commands` folder; `words` follow the name in a usage line.
+    """
+
+    name: str
+    target: str
+    words: str
+    help: str
+
+
+COMMANDS = (
+    Command("server", "server.server", "[--port N]", "start the proxy"),
+    Command("run", "run.run", "[ARGS...]", "run claude through the proxy"),
+    Command("env", "env.env", "", "print the environment that leads a client to the proxy"),
+    Command("status", "reports.status", "", "what the running proxy is doing"),
+    Command("watch", "watch.watch", "[--url U]", "the Deck of a running server, also of another machine's"),
+    Command("capacity", "reports.capacity", "", "can the pool take more work? (exit 0, 10 or 20)"),
+    Command("login", "login.login", "", "add an account, or renew its login"),
+    Command("import", "import_.import_login", "", "take over the login of Claude Code"),
+    Command("accounts", "accounts.accounts", "", "list the accounts of the config file"),
+    Command("remove", "edit_account.remove", "NAME", "remove an account from the config file"),
+    Command("enable", "edit_account.enable", "NAME", "let an account serve requests again"),
+    Command("disable", "edit_account.disable", "NAME", "keep an account out of service"),
+    Command("priority", "edit_account.priority", "NAME N", "prefer accounts with a smaller number"),
+    Command("switch", "switch.switch", "[NAME]", "pin the work to one account, or let it go again"),
+    Command("api", "api.api", "PATH", "one API call with the credential of an account"),
+    Command("explain", "reports.explain", "[ID]", "why a request went where it went"),
+    Command("demo", "demo.demo", "", "the whole thing with a fake API and no account"),
+    Command("record", "record.record", "on|off|status", "write down your traffic's shape, for the lab"),
+    Command("lab", "lab.lab", "run", "routing policies compared on weeks of virtual traffic"),
+    Command("help", "help.help_on", "[TOPIC]", "this list, a command, or a page of the manual"),
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,21 +90,31 @@ def run_guarded(words: Sequence[str]) -> int:
         return _report(f"internal error: {what} (TEAMCLAUDE_DEBUG=1 shows where)", FAILED)
 
 
-def parser_for(command: command_table.Command) -> argparse.ArgumentParser:
-    """Return the parser of one command, with the arguments that its module declares."""
-    module = _module(command)
+def find_command(name: str) -> Command:
+    """Return the command called `name`; raise UsageError that suggests the nearest name."""
+    for command in COMMANDS:
+        if command.name == name:
+            return command
+    raise UsageError(f'no command "{name}"{did_you_mean(name, [command.name for command in COMMANDS])}')
+
+
+def parser_for(command: Command) -> argparse.ArgumentParser:
+    """Return the parser of one command; the description is the docstring of its function."""
+    module, name = _resolve(command)
     parser = Parser(
         prog=f"teamclaude {command.name}",
-        description=module.__doc__,
+        description=inspect.getdoc(getattr(module, name)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    module.arguments(parser)
+    getattr(module, f"{name}_arguments")(parser)
     return parser
 
 
-def _module(command: command_table.Command) -> ModuleType:
-    return importlib.import_module(f".commands.{command.module}", __package__)
+def _resolve(command: Command) -> tuple[ModuleType, str]:
+    """Import the command's module; return it and the name of the command's function."""
+    module, _, name = command.target.partition(".")
+    return importlib.import_module(f".commands.{module}", __package__), name
 
 
 def _dispatch(words: list[str]) -> int:
@@ -72,12 +122,12 @@ def _dispatch(words: list[str]) -> int:
         words = ["help"]
     if words[0].startswith("-"):
         raise UsageError(f"a command comes before {words[0]} (teamclaude help)")
-    command = command_table.find_command(words[0])
-    module = _module(command)
+    command = find_command(words[0])
+    module, name = _resolve(command)
     rest = words[1:]
-    if hasattr(module, "own_words"):  # a command that passes words on says which are its own
+    if hasattr(module, "own_words"):  # `run` passes words on to claude
         rest = module.own_words(rest)
-    status: int = module.run(parser_for(command).parse_args(rest))
+    status: int = getattr(module, name)(parser_for(command).parse_args(rest))
     return status
 
 

@@ -14,19 +14,23 @@ import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Optional
+from urllib.parse import SplitResult, urlsplit
 
 from ..accounts.config.config import Config, TlsConfig
-from ..errors import ConfigError, TeamClaudeError
-from .address import server_host, server_url
-from .user_config import read_config
+from ..errors import ConfigError, TeamClaudeError, UsageError
+from .user_config import read_config, server_host, server_url
 
 __all__ = [
+    "KEY_VARIABLE",
     "ProxyClient",
     "ProxyDownError",
     "ProxyRefusedError",
     "ProxyResponse",
     "ProxyUnreachableError",
+    "RemoteProxyClient",
     "configured_proxy",
+    "parse_address",
+    "reload_proxy",
 ]
 
 TIMEOUT_S = 10.0
@@ -58,6 +62,7 @@ class ProxyResponse:
         self.headers = response.getheaders()
 
     def chunks(self) -> Iterator[bytes]:
+        """Yield the body as it arrives; raise ProxyUnreachableError if it is truncated."""
         while True:
             with self._proxy.translate_errors():
                 chunk = self._response.read1(CHUNK)
@@ -68,6 +73,7 @@ class ProxyResponse:
             raise self._proxy.truncated_error()
 
     def read(self) -> bytes:
+        """Return the whole body."""
         return b"".join(self.chunks())
 
 
@@ -214,3 +220,56 @@ def _error_message(answer: Any) -> str:
     error = answer.get("error") if isinstance(answer, dict) else None
     message = error.get("message") if isinstance(error, dict) else error
     return message if isinstance(message, str) else ""
+
+
+KEY_VARIABLE = "TEAMCLAUDE_KEY"
+
+
+def parse_address(text: str) -> SplitResult:
+    """Parse `http://host:port`, `https://host` or `host:port`; raise UsageError for anything else."""
+    try:
+        split = urlsplit(text if "://" in text else f"http://{text}")
+        good = split.scheme in ("http", "https") and bool(split.hostname) and split.port != 0
+    except ValueError:
+        good = False
+    if not good or split.username or split.password or split.path not in ("", "/") or split.query:
+        raise UsageError(f'"{text}" is not the address of a proxy, like http://host:3456')
+    return split
+
+
+class RemoteProxyClient(ProxyClient):
+    """A client of a proxy on another machine; TLS trusts the system's certificates and $SSL_CERT_FILE."""
+
+    def __init__(self, at: SplitResult, key: str, timeout_s: float) -> None:
+        host = at.hostname or ""
+        self._host = host
+        self._secure = at.scheme == "https"
+        self._port = at.port or (443 if self._secure else 80)
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"{at.scheme}://{shown}:{self._port}"
+        self._key = key
+        self._timeout_s = timeout_s
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if not self._secure:
+            return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+        context = ssl.create_default_context()
+        return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_s, context=context)
+
+    def _key_name(self) -> str:
+        return "this key" if self._key else f"a request without its key: set {KEY_VARIABLE}"
+
+    def _down_error(self) -> ProxyDownError:
+        return ProxyDownError(f"no proxy answers at {self.url}")
+
+    def _other_program_error(self) -> ProxyUnreachableError:
+        return ProxyUnreachableError(f"another program answers at {self.url}, not teamclaude")
+
+
+def reload_proxy(proxy: ProxyClient) -> bool:
+    """Have the proxy reload its config; return False if none runs, raise ProxyRefusedError if it refuses."""
+    try:
+        proxy.post("/teamclaude/accounts/reload")
+    except ProxyUnreachableError:
+        return False
+    return True

@@ -6,11 +6,12 @@ import contextlib
 import os
 import shutil
 import sys
+from collections.abc import Iterable
 from typing import TextIO
 
 from ..errors import UsageError
 
-__all__ = ["ask", "confirm", "has_color", "is_interactive", "note", "width"]
+__all__ = ["ask", "confirm", "did_you_mean", "has_color", "is_interactive", "note", "plural", "width"]
 
 
 def has_color(stream: TextIO) -> bool:
@@ -47,3 +48,16 @@ def confirm(question: str) -> bool:
     if not is_interactive():
         raise UsageError(f"{question} Nobody can answer here: repeat it with --yes")
     return ask(f"{question} [y/N]").lower() in ("y", "yes")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean "status"?`, or an empty text when no known word is similar."""
+    import difflib
+
+    matches = difflib.get_close_matches(word, list(known), n=1)
+    return f'; did you mean "{matches[0]}"?' if matches else ""
+
+
+def plural(count: int, noun: str) -> str:
+    """Return `1 account`, `3 accounts`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,4 +1,4 @@
-"""Open the user's config file for a command.
+"""Open the user's config file for a command, and find the server that it describes.
 
 A command that only reads creates no file: an empty one in place of a deleted one would look like an edit
 that removed all accounts.
@@ -9,13 +9,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from typing import Optional
 
-from ..accounts.config.config import Config
+from ..accounts.config.config import Config, ProxyConfig
 from ..accounts.config.config_file import ConfigFile, config_path, state_path
 from ..errors import ConfigError
 from .terminal import note
 
-__all__ = ["load_or_create_config", "open_config", "read_config", "required_proxy_key"]
+__all__ = [
+    "load_or_create_config",
+    "open_config",
+    "read_config",
+    "required_proxy_key",
+    "server_host",
+    "server_url",
+]
 
 # A running server rewrites its deleted file after two polls, 2 s apart.
 SERVER_SEC = 6.0
@@ -55,3 +63,21 @@ def required_proxy_key(file: ConfigFile, config: Config) -> str:
     if not config.proxy.api_key:
         raise ConfigError(f"{file.path}: has no proxy.apiKey yet; teamclaude server adds one when it starts")
     return config.proxy.api_key
+
+
+# Wildcard addresses are for listening only: connect to loopback.
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def server_host(proxy: ProxyConfig) -> str:
+    """Return the host to connect to; `localhost` stays a name, which may have two addresses."""
+    return WILDCARDS.get(proxy.host, proxy.host)
+
+
+def server_url(proxy: ProxyConfig, port: Optional[int] = None) -> str:
+    """Return the base URL; with TLS it keeps the name `localhost`, which the certificate may be for."""
+    host = server_host(proxy)
+    if host == "localhost" and proxy.tls is None:
+        host = "127.0.0.1"
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if proxy.tls else 'http'}://{shown}:{port or proxy.port}"

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from teamclaude.cli.browser import has_browser, open_page
-from teamclaude.cli.stdin_lines import MAX_LINE_BYTES, read_stdin_lines
+from teamclaude.cli.commands.login import MAX_LINE_BYTES, has_browser, open_page, read_stdin_lines
 
 
 @pytest.mark.parametrize(

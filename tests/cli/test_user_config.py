@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from teamclaude.accounts.config.config_file import state_path
-from teamclaude.cli import command_table, user_config
+from teamclaude.cli import dispatch, user_config
 from tests.cli.support import ALICE, Ended
 
 # Every command, with words it takes.
@@ -34,7 +34,7 @@ READS: dict[str, tuple[str, ...]] = {
 
 
 def test_every_command_is_in_one_of_the_tables() -> None:
-    names = [command.name for command in command_table.COMMANDS]
+    names = [command.name for command in dispatch.COMMANDS]
     assert sorted(names) == sorted([*MAKES, *NEEDS_NONE, *READS])
 
 

@@ -42,7 +42,7 @@ def test_a_lease_without_a_slot_is_settled_once_too(pool):
     assert pool.fleet.bindings == {}
 
 
-def test_a_stale_lease_of_a_removed_account_changes_nothing(pool):
+def test_a_stale_lease_of_a_removed_add_account_nothing(pool):
     lease = pool.lease("s", pin="a")
     pool.fleet.configure(pool.specs[1:])
     pool.fleet.configure(pool.specs)  # the same name again is another account

@@ -1,8 +1,4 @@
-"""List the accounts of the config file; with the status each has in the running
-proxy, if one answers.
-
-No token or key is ever shown.
-"""
+"""The `accounts` command: list the config file's accounts with their live status."""
 
 from __future__ import annotations
 
@@ -15,20 +11,21 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from ...errors import TeamClaudeError
 from ..account_rows import account_row
-from ..address import add_port_option
+from ..arguments import add_port_option
 from ..terminal import has_color, note, width
 from ..user_config import read_config
 
 if TYPE_CHECKING:
     from ...snapshot import AccountView
 
-__all__ = ["arguments", "run"]
+__all__ = ["accounts", "accounts_arguments"]
 
-# The list is the config's; the proxy's word is a bonus that nobody should wait for.
+# The list comes from the config; the proxy's status is optional, so don't wait long for it.
 PATIENCE_S = 1.0
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def accounts_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `teamclaude accounts`."""
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="also expiry times, organisation and ids"
     )
@@ -36,7 +33,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_port_option(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def accounts(args: argparse.Namespace) -> int:
+    """List the accounts of the config file.
+
+    If the proxy is running, each account is shown with its status there.
+
+    No token or key is ever shown.
+    """
     file, config = read_config()
     for danger in file.permission_warnings():
         note(f"teamclaude: {danger}")

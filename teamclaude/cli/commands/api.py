@@ -1,11 +1,4 @@
-"""One API call with the credential of an account, through the running proxy:
-
-  teamclaude api /v1/models
-  teamclaude api /v1/messages --data @request.json
-
-The status and the headers go to stderr, the body to stdout.  Exit status 0
-only below 400.
-"""
+"""The `api` command: one API request through the proxy, printed as it arrives."""
 
 from __future__ import annotations
 
@@ -15,19 +8,20 @@ from typing import Optional
 
 from ...accounts.config.identity import find_account
 from ...errors import TeamClaudeError, UsageError
-from ..address import add_port_option
+from ..arguments import add_port_option
 from ..environment import account_header
 from ..terminal import note
 from ..user_config import read_config
 
-__all__ = ["arguments", "run"]
+__all__ = ["api", "api_arguments"]
 
-# A model may think this long before its answer begins.
+# A model may think this long before the response begins.
 PATIENCE_S = 600.0
 VERSION = "2023-06-01"  # of the API; the only one there is
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def api_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `teamclaude api`."""
     parser.add_argument("path", metavar="PATH", help="for example /v1/models")
     parser.add_argument("--account", metavar="NAME", help="use this account and no other")
     parser.add_argument("--method", metavar="M", help="default: POST with --data, else GET")
@@ -35,7 +29,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_port_option(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def api(args: argparse.Namespace) -> int:
+    """Make one API call with the credential of an account, through the running proxy.
+
+      teamclaude api /v1/models
+      teamclaude api /v1/messages --data @request.json
+
+    The status and headers go to stderr, the body to stdout. The exit status is 0
+    only for an HTTP status below 400.
+    """
     from ..proxy_client import ProxyClient
 
     file, config = read_config()
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
             sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
     if sys.stdout.isatty() and last not in (b"", b"\n"):
-        print()  # the prompt belongs on a line of its own
+        print()  # so that the prompt starts on a new line
     return 0 if answer.status < 400 else 1
 
 

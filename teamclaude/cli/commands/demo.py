@@ -1,10 +1,4 @@
-"""The whole thing with no account and no network: a fake API with quotas that
-fill and reset, fake Claude Code sessions, and the real proxy between them.
-
-On a terminal it shows the Deck until q, otherwise lines that tell the story.
-Nothing of yours is read or changed.  It ends with a table; exit status 0
-unless a session saw an error that an account could have kept from it.
-"""
+"""The `demo` command: fake sessions and a fake API around the real proxy."""
 
 from __future__ import annotations
 
@@ -14,7 +8,7 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Optional
 
-from ..ranges import number, whole_number
+from ..arguments import number, whole_number
 
 if TYPE_CHECKING:
     from ...deck.model.model import DeckModel
@@ -24,13 +18,14 @@ if TYPE_CHECKING:
     from ...deck.view.ui_state import Command
     from ...proxy.server import ProxyServer
 
-__all__ = ["arguments", "run"]
+__all__ = ["demo", "demo_arguments"]
 
 SECONDS, SPEED = 20.0, 60.0
 DECK_SPEED, DECK_STORY_SEC = 20.0, 150.0  # slow enough to be followed by eye
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def demo_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `teamclaude demo`."""
     parser.add_argument("--sessions", type=whole_number(1, 200), default=10, metavar="N", help="default: 10")
     parser.add_argument("--accounts", type=whole_number(1, 20), default=3, metavar="N", help="default: 3")
     parser.add_argument(
@@ -54,7 +49,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> int:
+def demo(args: argparse.Namespace) -> int:
+    """Demonstrate the proxy with no account and no network.
+
+    A fake API with quotas that fill and reset, fake Claude Code sessions, and the
+    real proxy between them.
+
+    On a terminal it shows the Deck until q, otherwise lines that tell the story.
+    Nothing of yours is read or changed. It ends with a table; the exit status is 0
+    unless a session saw an error that another account could have prevented.
+    """
     from ...deck.view.activity_line import activity_line
     from ...demo.runner import DemoOptions, run_demo
     from ..deck_page import deck_screen, shows_ascii
@@ -94,14 +98,14 @@ def _show(service: ProxyServer, over: threading.Event, on: Screen) -> None:
 
 
 def _reader(service: ProxyServer) -> SourceReader:
-    """Of what the fake sessions leave on disk, by the demo's clock."""
+    """Return the reader of the fake sessions' files, by the demo's clock."""
     from ..deck_page import claude_sources
 
     return claude_sources(str(service.config_file.path.parent / "claude"), service.runtime.clock)
 
 
 class DemoControls:
-    """The controls of the demo: all but those that would bring in an account of the person's own."""
+    """The demo's controls: all except those that would add an account of the user's own."""
 
     def __init__(self, service: ProxyServer) -> None:
         from ...deck.controls import LocalControls
@@ -117,7 +121,7 @@ class DemoControls:
 
 
 class RichestFrame:
-    """Keeps the richest frame: the one with most kinds of things to see."""
+    """Keep the richest frame: the one with most kinds of things to see."""
 
     EVERY = 4  # looks
 
@@ -150,7 +154,7 @@ class RichestFrame:
 
 
 def _richness(model: DeckModel) -> tuple[int, int]:
-    """(kinds of things to see, rows of conversations)."""
+    """Return (kinds of things to see, rows of conversations)."""
     nodes = model.nodes.values()
     bars = [bar for account in model.accounts for bar in account.bars if bar.used is not None]
     kinds = [

@@ -1,29 +1,28 @@
-"""Print the environment that leads Claude Code to the proxy, for a shell to take
-over:
-
-  eval "$(teamclaude env)"                                  sh, bash, zsh
-  teamclaude env --shell fish | source                      fish
-  teamclaude env --shell powershell | Out-String | iex      PowerShell
-
-It contains the proxy's key, never the credential of an account.
-"""
+"""The `env` command: print the client's environment as shell statements."""
 
 from __future__ import annotations
 
 import argparse
 import os
 
-from ..address import add_port_option, server_url
+from ..arguments import add_port_option
 from ..claude_code import is_logged_in
-from ..environment import ClientTarget, client_environment, conflicting_variables, sdk_environment
-from ..shells import SHELLS, export_statements
+from ..environment import (
+    SHELLS,
+    ClientTarget,
+    client_environment,
+    conflicting_variables,
+    export_statements,
+    sdk_environment,
+)
 from ..terminal import note
-from ..user_config import read_config, required_proxy_key
+from ..user_config import read_config, required_proxy_key, server_url
 
-__all__ = ["arguments", "run"]
+__all__ = ["env", "env_arguments"]
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def env_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `teamclaude env`."""
     default = "powershell" if os.name == "nt" else "sh"
     parser.add_argument(
         "--shell", choices=list(SHELLS), default=default, help=f"language of the output (default: {default})"
@@ -34,7 +33,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_port_option(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def env(args: argparse.Namespace) -> int:
+    """Print the environment that points Claude Code at the proxy, for a shell.
+
+      eval "$(teamclaude env)"                                  sh, bash, zsh
+      teamclaude env --shell fish | source                      fish
+      teamclaude env --shell powershell | Out-String | iex      PowerShell
+
+    It contains the proxy's key, never the credential of an account.
+    """
     file, config = read_config()
     tls = config.proxy.tls
     target = ClientTarget(

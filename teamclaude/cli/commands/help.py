@@ -1,4 +1,4 @@
-"""The list of commands, the help of one command, or a page of the manual."""
+"""The `help` command: the list of commands, a command's help, or a manual page."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ import argparse
 
 from ...errors import UsageError
 from ...manual import page, topics
-from .. import command_table
-from ..words import did_you_mean
+from ..dispatch import COMMANDS, find_command, parser_for
+from ..terminal import did_you_mean
 
-__all__ = ["arguments", "run"]
+__all__ = ["help_on", "help_on_arguments"]
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def help_on_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `teamclaude help`."""
     parser.add_argument(
         "topic", nargs="?", metavar="TOPIC", help=f"a command, or one of: {', '.join(topics())}"
     )
 
 
-def run(args: argparse.Namespace) -> int:
+def help_on(args: argparse.Namespace) -> int:
+    """Print the list of commands, the help of one command, or a manual page."""
     if args.topic is None:
         print("\n".join(_overview()))
     elif args.topic in topics():
         print(page(args.topic).rstrip())
         if args.topic == "config":
             print("\n".join(_settings()))
-    elif args.topic in [command.name for command in command_table.COMMANDS]:
-        from ..dispatch import parser_for
-
-        parser_for(command_table.find_command(args.topic)).print_help()
+    elif args.topic in [command.name for command in COMMANDS]:
+        parser_for(find_command(args.topic)).print_help()
     else:
-        known = [*topics(), *(command.name for command in command_table.COMMANDS)]
+        known = [*topics(), *(command.name for command in COMMANDS)]
         raise UsageError(f'no help on "{args.topic}"{did_you_mean(args.topic, known)}')
     return 0
 
 
 def _overview() -> list[str]:
-    rows = [(f"{command.name} {command.words}".rstrip(), command.help) for command in command_table.COMMANDS]
+    rows = [(f"{command.name} {command.words}".rstrip(), command.help) for command in COMMANDS]
     room = max(len(left) for left, _ in rows)
     return [
         "usage: teamclaude COMMAND [OPTIONS]      (teamclaude COMMAND --help tells them)",

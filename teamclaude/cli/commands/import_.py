@@ -1,10 +1,4 @@
-"""Take over the login of Claude Code, from its credentials file or the macOS
-Keychain.
-
-The login is then shared: whoever renews it second is logged out. --follow
-reads Claude Code's file again whenever it changes, and leaves the renewing
-to Claude Code. teamclaude login makes a login of its own instead.
-"""
+"""The `import` command: take over or follow a login that Claude Code made."""
 
 from __future__ import annotations
 
@@ -17,7 +11,7 @@ from typing import TYPE_CHECKING, Optional
 
 from ...errors import UsageError
 from ..add_account import add_name_option, store_account
-from ..address import add_port_option
+from ..arguments import add_port_option
 from ..terminal import ask, confirm, is_interactive, note
 from ..user_config import load_or_create_config
 
@@ -25,12 +19,13 @@ if TYPE_CHECKING:
     from ...accounts.config.config import AccountConfig, Config
     from ...accounts.importing.claude_login import LoginSource
 
-__all__ = ["arguments", "run"]
+__all__ = ["import_login", "import_login_arguments"]
 
 PLATFORM = sys.platform
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def import_login_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `teamclaude import`."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--from", dest="path", metavar="PATH", help="this credentials file, or the one in this directory"
@@ -43,7 +38,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_port_option(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def import_login(args: argparse.Namespace) -> int:
+    """Import the login of Claude Code, from its credentials file or the Keychain.
+
+    The login is then shared: the second program that refreshes it is logged out.
+    --follow reads Claude Code's file again whenever it changes, and leaves
+    refreshing to Claude Code. teamclaude login makes a separate login instead.
+    """
     from ...accounts.importing.claude_login import read_login
     from ...accounts.importing.enroll import enroll
 
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     account = _named(config, account, args.name)
     follow = args.follow or _warn_shared(source)
     entry = _followed_account(account, source) if follow else replace(account, source="import")
-    # To follow is a wish; a copy only replaces what it outlives.
+    # --follow always applies; a copy replaces only credentials that expire earlier.
     store_account(
         file, lambda raw: enroll(raw, entry, args.name, "imported", follow), entry, args.name, args.port
     )
@@ -75,7 +76,7 @@ def _source(args: argparse.Namespace) -> LoginSource:
 
 
 def _named(config: Config, account: AccountConfig, wanted: Optional[str]) -> AccountConfig:
-    """The account with a name, where one can be found; the file mostly knows ids alone."""
+    """Return the account with a name if one can be found; Claude Code's file mostly has ids only."""
     from ...accounts.oauth.login_flow import add_profile
 
     who = (account.account_uuid, account.org_uuid)
@@ -92,8 +93,8 @@ def _named(config: Config, account: AccountConfig, wanted: Optional[str]) -> Acc
 
 
 def _warn_shared(source: LoginSource) -> bool:
-    """Warn that the login now has two users; whether to follow the file instead."""
-    note("This login is now shared with Claude Code: whoever renews it second is logged out.")
+    """Warn that the login now has two users; return whether to follow the file instead."""
+    note("This login is now shared with Claude Code: the second program to renew it is logged out.")
     if source.path is None:
         note("teamclaude login makes one of its own.")
         return False
@@ -104,7 +105,7 @@ def _warn_shared(source: LoginSource) -> bool:
 
 
 def _followed_account(account: AccountConfig, source: LoginSource) -> AccountConfig:
-    """Its tokens stay where they are: two copies of a login would not both stay good."""
+    """Return the account without tokens: of two copies of a login only one would stay valid."""
     return replace(
         account,
         import_from=source.path,

@@ -1,29 +1,18 @@
-"""Try routing policies on weeks of a team's traffic, in virtual time.
-
-teamclaude lab run       every policy: how much of the possible work gets
-                         done, how long people wait, what moves cost
-teamclaude lab whatif    your own recorded traffic with one more account,
-                         or --accounts N, or --load R times as much work
-teamclaude lab explain --at "Tue 14:30"
-                         what was decided at that moment of a run, and why
-
-Nothing is sent, and nothing of yours is read but what --traffic names or
-you have recorded.  The same command gives the same output.
-More: teamclaude help lab
-"""
+"""The `lab` command: its options, and the choice of run, whatif or explain."""
 
 from __future__ import annotations
 
 import argparse
 
 from ...errors import UsageError
-from ..lab_arguments import parse_moment, parse_sizes
-from ..ranges import number, whole_number
+from ..arguments import number, whole_number
+from ..lab_options import parse_moment, parse_sizes
 
-__all__ = ["arguments", "run"]
+__all__ = ["lab", "lab_arguments"]
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def lab_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `teamclaude lab`."""
     parser.add_argument("what", choices=("run", "whatif", "explain"), help="what to do")
     parser.add_argument(
         "--traffic",
@@ -67,14 +56,26 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shown.add_argument("--json", action="store_true", help="every number as JSON")
 
 
-def run(args: argparse.Namespace) -> int:
-    if args.what == "run":
-        from .lab_run import run as command
-    elif args.what == "whatif":
-        from .lab_whatif import run as command
-    else:
-        from .lab_explain import run as command
+def lab(args: argparse.Namespace) -> int:
+    """Try routing policies on weeks of a team's traffic, in virtual time.
 
-        if args.at is None:
-            raise UsageError('explain needs the moment: --at "Tue 14:30"')
-    return command(args)
+      teamclaude lab run       every policy: how much of the possible work gets
+                               done, how long people wait, what moves cost
+      teamclaude lab whatif    your own recorded traffic with one more account,
+                               or --accounts N, or --load R times as much work
+      teamclaude lab explain --at "Tue 14:30"
+                               what was decided at that moment of a run, and why
+
+    Nothing is sent, and nothing of yours is read except the file of --traffic or
+    your recording. The same command gives the same output.
+    More: teamclaude help lab
+    """
+    from . import lab_run
+
+    if args.what == "run":
+        return lab_run.run_policies(args)
+    if args.what == "whatif":
+        return lab_run.whatif(args)
+    if args.at is None:
+        raise UsageError('explain needs the moment: --at "Tue 14:30"')
+    return lab_run.explain(args)

@@ -1,4 +1,4 @@
-"""`teamclaude lab run`: the table of policies and loads, and charts."""
+"""The lab's subcommands: `run` policies, `whatif` on recorded traffic, `explain` one moment."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from ...errors import UsageError
 from ...lab.heatmap import Heatmap, strips, svg
-from ...lab.run import run_policy
-from ...lab.table import TableRow, table_lines
-from ..lab_arguments import Progress, parse_policies
-from ..lab_scenario import scenario_of, traffic_of
+from ...lab.recording import Recording, read_recording, recorded_scenario
+from ...lab.run import PolicyRun, run_policy
+from ...lab.score import Score
+from ...lab.table import TableRow, align_columns, table_lines
+from ...routing.state.decision import Decision, RoutingRequest
+from ..lab_options import Progress, format_moment, parse_policies, scenario_of, traffic_of
 from ..terminal import has_color, width
 
 if TYPE_CHECKING:
     from ...lab.score import Score
 
-__all__ = ["run", "show_charts"]
+__all__ = ["explain", "run_policies", "show_charts", "whatif"]
 
 
-def run(args: argparse.Namespace) -> int:
+def run_policies(args: argparse.Namespace) -> int:
+    """Print the table of policies and loads, and charts (`lab run`)."""
     films: list[tuple[str, Heatmap]] = []
     rows = _run_all(args, parse_policies(args.policy or ["all"]), films if args.chart or args.svg else None)
     if args.json:
@@ -35,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def show_charts(args: argparse.Namespace, films: Sequence[tuple[str, Heatmap]]) -> None:
-    """The strips on the terminal, and the file of --svg; raises UsageError where that can't be written."""
+    """Print the charts of --chart and write the file of --svg; raise UsageError if that can't be written."""
     if args.chart and not args.json:
         for title, film in films:
             print(f"\n{title}")
@@ -69,3 +72,194 @@ def _run_all(
         rows.extend(TableRow(name, load, seeds, tuple(scores[name])) for name in names)
     progress.clear()
     return rows
+
+
+MOST_ACCOUNTS = 50
+LEAST_SEC = 3600.0  # less says nothing of windows of five hours
+
+
+def whatif(args: argparse.Namespace) -> int:
+    """Replay recorded traffic with other accounts or more load (`lab whatif`)."""
+    recording = read_recording(_recording_path(args))
+    if recording.length < LEAST_SEC:
+        minutes = recording.length / 60.0
+        raise UsageError(
+            f"only {minutes:.0f} min are recorded: come back after an hour, better after some days"
+        )
+    name = _policy(args)
+    there = max(1, len(recording.accounts))
+    load = args.load[0] if args.load else 1.0
+    more = args.accounts or (there if args.load else there + 1)
+    cases = [(there, 1.0), (more, load)]
+    films: list[tuple[str, Heatmap]] = []
+    scores = []
+    progress = Progress(len(cases))
+    for accounts, much in cases:
+        film = Heatmap()
+        scores.append(run_policy(recorded_scenario(recording, accounts, much), name, progress.update, film))
+        films.append((f"{_count_accounts(accounts)}, load {much:g}", film))
+        progress.run_done()
+    progress.clear()
+    if args.json:
+        rows = [{"accounts": n, "load": r, **s.as_json()} for (n, r), s in zip(cases, scores)]
+        print(json.dumps({"policy": name, "sizesKnown": _sizes_known(recording), "cases": rows}, indent=2))
+    else:
+        print("\n".join(_lines(recording, name, cases, scores)))
+    show_charts(args, films)
+    return 0
+
+
+def _recording_path(args: argparse.Namespace) -> Path:
+    if args.traffic is not None:
+        return Path(args.traffic)
+    from ...proxy.records.trace_file import trace_directory
+    from ..user_config import open_config
+
+    directory = trace_directory(open_config().path)
+    if not directory.is_dir():
+        raise UsageError("nothing is recorded yet: teamclaude record on, and come back after some days")
+    return directory
+
+
+def _policy(args: argparse.Namespace) -> str:
+    from ...accounts.config.config import RoutingConfig
+
+    names = parse_policies(args.policy) if args.policy else [RoutingConfig().policy]
+    if len(names) != 1:
+        raise UsageError("whatif plays one policy: name one after --policy")
+    return names[0]
+
+
+def _lines(recording: Recording, name: str, cases: list[tuple[int, float]], scores: list[Score]) -> list[str]:
+    days = recording.length / 86400.0
+    waited = f"they waited {recording.waited / 3600.0:.1f} h, {recording.refused} in vain"
+    lines = [
+        f"recorded: {days:.1f} days, {_count_accounts(len(recording.accounts))}, "
+        f"{recording.requests} requests; {waited}"
+    ]
+    if not _sizes_known(recording):
+        lines.append(
+            "the accounts' windows hardly moved, so their size is not known: taken as if they just sufficed"
+        )
+    lines += [f"replayed with the policy {name}:", ""]
+    table = [["accounts", "load", "done %", "waiting h", "errors", "switches"]]
+    for (accounts, load), score in zip(cases, scores):
+        row = [f"{100 * score.wanted:.1f}", f"{score.stall_hours:.1f}", str(score.visible_429s)]
+        table.append([str(accounts), f"{load:g}", *row, f"{score.switches:.2f}"])
+    return [*lines, *align_columns(table), "", _conclusion(cases, scores)]
+
+
+def _conclusion(cases: list[tuple[int, float]], scores: list[Score]) -> str:
+    before, after = scores
+    hours = before.stall_hours - after.stall_hours
+    errors = before.visible_429s - after.visible_429s
+    change = cases[1][0] - cases[0][0]
+    if change == 1 and cases[1][1] == 1.0:
+        what = "One more account"
+    elif cases[1][1] == 1.0:
+        what = f"{_count_accounts(cases[1][0])} instead of {cases[0][0]}"
+    else:
+        what = f"{cases[1][1]:g} times the work with {_count_accounts(cases[1][0])}"
+    if hours < 0.05 and hours > -0.05 and errors == 0:
+        return f"{what} would have changed nothing that people notice."
+    saved = "saved" if hours >= 0 else "cost"
+    more = f" and {abs(errors)} error{'s' * (abs(errors) != 1)}" if errors * hours >= 0 and errors else ""
+    return f"{what} would have {saved} {abs(hours):.1f} h of waiting{more}."
+
+
+def _count_accounts(number: int) -> str:
+    return f"{number} account{'s' * (number != 1)}"
+
+
+def _sizes_known(recording: Recording) -> bool:
+    return any(account.week is not None for account in recording.accounts)
+
+
+def explain(args: argparse.Namespace) -> int:
+    """Stop a run at one moment and print what was decided there (`lab explain`)."""
+    from ...accounts.config.config import RoutingConfig
+
+    names = parse_policies(args.policy) if args.policy else [RoutingConfig().policy]
+    loads = args.load or [1.0]
+    if len(names) != 1 or len(loads) != 1:
+        raise UsageError("explain plays one policy at one load")
+    scene = scenario_of(args, traffic_of(args), loads[0], args.first_seed)
+    if args.at > scene.end:
+        raise UsageError(f"the run ends before that: after {args.weeks} weeks (--weeks)")
+    at = max(args.at, 1.0)  # nothing can have happened at 0
+    played = PolicyRun(scene, names[0])
+    progress = Progress(1)
+    played.advance(at, progress.update)
+    progress.clear()
+    if args.json:
+        print(json.dumps(_record(played, at), indent=2))
+        return 0
+    print(f"{format_moment(at)}, policy {names[0]}, load {loads[0]:g}, seed {args.first_seed}\n")
+    print("\n".join([*_accounts(played, at), *_decisions(played, at)]))
+    return 0
+
+
+def _decide_new_conversation(run: PolicyRun, at: float) -> Decision:
+    return run.fleet.choose(
+        RoutingRequest(session="a new conversation", model="claude-opus-4-8", hold_sec=1800.0), at
+    )
+
+
+def _record(run: PolicyRun, at: float) -> dict[str, Any]:
+    latest = run.simulation.last_decision
+    names = {key: key for key in run.fleet.accounts}
+    return {
+        "at": at,
+        "accounts": [
+            {
+                "name": account.name,
+                "status": account.status(at),
+                "inFlight": account.inflight,
+                "windows": {axis: window._asdict() for axis, window in account.windows.live(at)},
+            }
+            for account in run.fleet.accounts.values()
+        ],
+        "waiting": len(run.simulation.wait_queue.waiters),
+        "last": None
+        if latest is None
+        else {"conversation": latest.conversation, **latest.decision.as_json(names), "at": latest.at},
+        "newConversation": _decide_new_conversation(run, at).as_json(names),
+    }
+
+
+def _accounts(run: PolicyRun, at: float) -> list[str]:
+    table = [["account", "5h", "until", "7d", "until", "in flight", "state"]]
+    for account in run.fleet.accounts.values():
+        row = [account.name]
+        for axis in ("5h", "7d"):
+            window = account.windows.get(axis, at)
+            row.append("-" if window.utilization is None else f"{window.utilization:.0%}")
+            row.append("-" if window.resets_at is None else format_moment(window.resets_at))
+        block = account.block(None, run.fleet.rules, at)
+        table.append([*row, str(account.inflight), "open" if block is None else block.detail])
+    return align_columns(table)
+
+
+def _decisions(run: PolicyRun, at: float) -> list[str]:
+    lines = ["", f"waiting: {len(run.simulation.wait_queue.waiters)} requests"]
+    latest = run.simulation.last_decision
+    if latest is not None:
+        lines += ["", f"the last request, {format_moment(latest.at)}, of {latest.conversation}"]
+        lines += _decision_lines(latest.decision)
+    return [
+        *lines,
+        "",
+        "a new conversation at this moment",
+        *_decision_lines(_decide_new_conversation(run, at)),
+    ]
+
+
+def _decision_lines(decision: Decision) -> list[str]:
+    """Return the lines of a decision: the account, the reason, and each other account's excluding rule."""
+    taken = decision.account or "no account yet"
+    detail = f" ({decision.detail})" if decision.detail else ""
+    lines = [f"  taken      {taken}", f"  because    {decision.reason}{detail}"]
+    for place, row in enumerate(decision.excluded):
+        why = f" ({row.detail})" if row.detail else ""
+        lines.append(f"  {'not taken' if place == 0 else '':<9}  {row.account}  {row.rule}{why}")
+    return lines

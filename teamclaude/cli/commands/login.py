@@ -1,13 +1,4 @@
-"""Add an account by logging in with a browser, or renew the login of one you
-have:
-
-  teamclaude login                the browser opens; log in there
-  teamclaude login --no-browser   open an address anywhere, paste the code
-  teamclaude login --api          an API key instead: typed without echo,
-                                  or on stdin
-
-The same person in two organisations is two accounts.
-"""
+"""The `login` command: log in with a browser or a pasted code, or add an API key."""
 
 from __future__ import annotations
 
@@ -15,12 +6,12 @@ import argparse
 import contextlib
 import os
 import sys
+import threading
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ..add_account import add_name_option, store_account
-from ..address import add_port_option
-from ..browser import has_browser, open_page
-from ..stdin_lines import read_stdin_lines
+from ..arguments import add_port_option
 from ..terminal import note
 from ..user_config import load_or_create_config
 
@@ -28,12 +19,13 @@ if TYPE_CHECKING:
     from ...accounts.config.config import AccountConfig, Config
     from ...accounts.oauth.login_flow import LoginFlow
 
-__all__ = ["arguments", "run"]
+__all__ = ["has_browser", "login", "login_arguments", "open_page", "read_stdin_lines"]
 
 LIMIT_S = 300.0
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def login_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `teamclaude login`."""
     way = parser.add_mutually_exclusive_group()
     way.add_argument(
         "--no-browser", action="store_true", help="only print the address; you paste the code it ends with"
@@ -43,7 +35,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_port_option(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def login(args: argparse.Namespace) -> int:
+    """Add an account by logging in with a browser, or renew an account's login.
+
+      teamclaude login                the browser opens; log in there
+      teamclaude login --no-browser   open a URL anywhere, paste the code
+      teamclaude login --api          an API key instead: typed without echo,
+                                      or on stdin
+
+    The same person in two organisations is two accounts.
+    """
     return _add_key(args) if args.api else _log_in(args)
 
 
@@ -54,7 +55,7 @@ def _log_in(args: argparse.Namespace) -> int:
     from ...accounts.oauth.token_endpoint import OutboundRoute
 
     file, config = load_or_create_config()
-    # A login that can't be written down would be lost: that is known before the browser opens.
+    # A login that can't be stored would be lost: find out before the browser opens.
     file.update(lambda raw: None)
     with contextlib.ExitStack() as held:
         loopback = None if args.no_browser else held.enter_context(LoopbackServer())
@@ -74,7 +75,7 @@ def _log_in(args: argparse.Namespace) -> int:
 
 
 def _with_profile(config: Config, account: AccountConfig) -> AccountConfig:
-    """The account with what its profile says.  Whatever happens here, the login is kept."""
+    """Return the account completed from its profile; the login is kept whatever fails here."""
     from ...accounts.oauth.login_flow import add_profile
 
     note("the code is good; asking whose login it is ...")
@@ -88,7 +89,7 @@ def _with_profile(config: Config, account: AccountConfig) -> AccountConfig:
 
 
 def _show_instructions(attempt: LoginFlow, listening: bool) -> None:
-    """Show the person where to go, and listen to the keyboard."""
+    """Print the URL, open the browser, and read pasted codes from stdin."""
     opens = listening and has_browser(os.environ)
     if opens:
         note("Log in with the browser that opens now. To use another one, open this address there:\n")
@@ -126,3 +127,59 @@ def _read_key() -> str:
         return getpass.getpass("API key (it is not shown): ")
     except EOFError:
         return ""
+
+
+def has_browser(env: Mapping[str, str], platform: str = sys.platform) -> bool:
+    """Return whether there is a graphical browser; a text browser would take over the terminal."""
+    screen = env.get("DISPLAY") or env.get("WAYLAND_DISPLAY") or env.get("BROWSER")
+    return platform in ("darwin", "win32", "cygwin") or bool(screen)
+
+
+def open_page(url: str, failed: Callable[[], None]) -> None:
+    """Open `url` in a thread, since some browsers return only when closed.
+
+    The thread calls `failed` when no browser can be started.
+    """
+    threading.Thread(target=_open, args=(url, failed), name="browser", daemon=True).start()
+
+
+def _open(url: str, failed: Callable[[], None]) -> None:
+    import webbrowser
+
+    try:
+        opened = webbrowser.open(url)
+    except (webbrowser.Error, OSError):
+        opened = False
+    if not opened:
+        failed()
+
+
+MAX_LINE_BYTES = 65536
+
+
+def read_stdin_lines(take: Callable[[str], None], end: Callable[[], None]) -> None:
+    """Pass each line of stdin to `take`, then call `end` once; both in a new thread."""
+    try:
+        handle = sys.stdin.fileno()
+    except (AttributeError, OSError, ValueError):  # there is no stdin, or it is closed
+        end()
+        return
+    threading.Thread(target=_read, args=(handle, take, end), name="typed", daemon=True).start()
+
+
+def _read(handle: int, take: Callable[[str], None], end: Callable[[], None]) -> None:
+    # Not sys.stdin.readline: a thread blocked there holds a lock that the interpreter needs to exit.
+    line = b""
+    while True:
+        try:
+            piece = os.read(handle, 4096)
+        except OSError:
+            piece = b""
+        *whole, line = (line + piece).split(b"\n")
+        for text in whole:
+            take(text.decode("utf-8", "replace"))
+        if not piece or len(line) > MAX_LINE_BYTES:
+            break
+    if line:
+        take(line.decode("utf-8", "replace"))
+    end()

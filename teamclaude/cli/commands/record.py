@@ -1,12 +1,4 @@
-"""Write down the shape of your traffic, for the lab: when how many tokens were
-asked of which model family, never what.
-
-teamclaude record on        begin; goes on after a restart
-teamclaude record off       end; what was written stays
-teamclaude record status    is it on, where is it, how much is there
-
-What is in it, and what to do with it: teamclaude help record
-"""
+"""The `record` command: switch the recording of traffic on or off, or show its state."""
 
 from __future__ import annotations
 
@@ -14,25 +6,37 @@ import argparse
 import json
 from typing import Any, Optional
 
-from ..address import add_port_option
+from ..arguments import add_port_option
 
-__all__ = ["arguments", "run"]
+__all__ = ["record", "record_arguments"]
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def record_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `teamclaude record`."""
     parser.add_argument("what", choices=("on", "off", "status"), help="what to do")
     parser.add_argument("--json", action="store_true", help="the state as JSON")
     add_port_option(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def record(args: argparse.Namespace) -> int:
+    """Record the shape of your traffic for the lab.
+
+    Recorded is when how many tokens were requested of which model family, never
+    their text.
+
+      teamclaude record on        start; it goes on after a restart
+      teamclaude record off       stop; what was written stays
+      teamclaude record status    whether it is on, where it is, how much there is
+
+    What it contains and how to use it: teamclaude help record
+    """
     state = _switched(None if args.what == "status" else args.what == "on", args.port)
     print(json.dumps(state, indent=2) if args.json else "\n".join(_lines(state)))
     return 0
 
 
 def _switched(on: Optional[bool], port: Optional[int]) -> dict[str, Any]:
-    """The state after switching: by the running proxy, or in the file that it will read."""
+    """Switch recording in the running proxy, else in the config file; return the state afterwards."""
     from ...proxy.records.trace_file import trace_directory
     from ...proxy.records.traffic_recorder import TrafficRecorder
     from ..proxy_client import ProxyClient, ProxyUnreachableError
@@ -54,7 +58,7 @@ def _switched(on: Optional[bool], port: Optional[int]) -> dict[str, Any]:
 
 
 def _lines(state: dict[str, Any]) -> list[str]:
-    """What a person wants to know of it."""
+    """Return the state as lines of text."""
     on, running = bool(state.get("on")), bool(state.get("running", True))
     lines = ["recording is on" if on else "recording is off"]
     if on and not running:

@@ -1,10 +1,4 @@
-"""Run claude through the proxy: `teamclaude run -p hello` is `claude -p hello`
-with the right environment.
-
-Options of this command come first; everything from the first word it does not
-know goes to claude, and so does everything after `--`.  The exit status is
-claude's.
-"""
+"""The `run` command: start claude with the proxy's environment, and the proxy with --auto."""
 
 from __future__ import annotations
 
@@ -13,26 +7,28 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from ...accounts.config.identity import find_account
 from ...errors import TeamClaudeError
-from ..address import add_port_option
+from ..arguments import add_port_option
 from ..claude_code import base_urls_in_settings, is_logged_in
 from ..environment import ClientTarget, client_environment, conflicting_variables
 from ..proxy_client import ProxyClient
 from ..terminal import note
 from ..user_config import read_config, required_proxy_key
 
-__all__ = ["arguments", "own_words", "run"]
+__all__ = ["log_path", "own_words", "run", "run_arguments"]
 
 OPTIONS_WITH_VALUE = ("--account", "--port")
 FLAGS = ("--auto", "-h", "--help")
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `teamclaude run`."""
     parser.add_argument("--account", metavar="NAME", help="let only this account serve it")
     parser.add_argument("--auto", action="store_true", help="start a server in the background if none runs")
     add_port_option(parser)
@@ -55,6 +51,14 @@ def own_words(words: Sequence[str]) -> list[str]:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Run claude through the proxy.
+
+    `teamclaude run -p hello` is `claude -p hello` with the right environment.
+
+    Options of this command come first; everything from the first word it does not
+    know goes to claude, and so does everything after `--`. The exit status is
+    claude's.
+    """
     file, config = read_config()
     account = find_account(config.accounts, args.account).name if args.account else None
     program = _claude()
@@ -84,7 +88,6 @@ def _ensure_server(proxy: ProxyClient, config: Path, args: argparse.Namespace) -
         raise TeamClaudeError(
             f"no proxy answers at {proxy.url}; start it with: teamclaude server (or add --auto here)"
         )
-    from ..daemon import start_background_server
 
     start_background_server(proxy, config, args.port)
 
@@ -148,3 +151,63 @@ def _wait_for(child: subprocess.Popen[bytes]) -> int:
         except KeyboardInterrupt:
             continue  # the child got Ctrl-C too, and decides
     return status
+
+
+START_S = 15.0
+POLL_S = 0.05
+
+
+def log_path(config: Path) -> Path:
+    """Return the log file of a background server: `X.json` -> `X.server.log`, in the same directory."""
+    return config.with_name(f"{config.stem}.server.log")
+
+
+def start_background_server(
+    proxy: ProxyClient, config: Path, port: Optional[int], sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Start a detached server and wait until it answers; raise TeamClaudeError with its last message."""
+    log = log_path(config)
+    note(f"teamclaude: starting a server in the background (at most {START_S:.0f} s) ...")
+    child = _spawn_detached(config, log, port)
+    deadline = time.monotonic() + START_S
+    while not proxy.is_up():
+        # Another `run --auto` may have been faster: ours then ends, and theirs answers.
+        ended = child.poll() is not None and not proxy.is_up()
+        if ended or time.monotonic() > deadline:
+            child.terminate()
+            raise TeamClaudeError(f"the server did not start: {_last_message(log)} (log: {log})")
+        sleep(POLL_S)
+    note(f"teamclaude: a server answers at {proxy.url}; it stays until: kill {child.pid} (log: {log})")
+
+
+def _spawn_detached(config: Path, log: Path, port: Optional[int]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "teamclaude", "server", "--headless"]
+    command += ["--port", str(port)] if port else []
+    # A new session: the terminal's signals and hang-up must not reach the server.
+    apart: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        apart = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
+    try:
+        with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                # The package's parent directory: `-m teamclaude` works there even if it was only copied, and
+                # the server keeps no other directory from being unmounted or removed.
+                cwd=Path(__file__).resolve().parents[3],
+                env={**os.environ, "TEAMCLAUDE_CONFIG": str(config)},
+                **apart,
+            )
+    except OSError as error:
+        raise TeamClaudeError(f"can't start a server in the background: {error}") from error
+
+
+def _last_message(log: Path) -> str:
+    try:
+        lines = log.read_text("utf-8", "replace").split("\n")
+    except OSError:
+        lines = []
+    said = [line for line in lines if line.startswith("teamclaude: ")]
+    return said[-1][len("teamclaude: ") :] if said else "it said nothing"

@@ -1,10 +1,4 @@
-"""Start the proxy and keep it running.  On a terminal it shows the Deck (? tells
-its keys), otherwise a banner and one line for each request, and for each
-hold, bench, full window and reset.
-
-Ctrl-C (or SIGTERM) lets running answers finish; once more ends at once.
-SIGHUP reads the config file again.
-"""
+"""The `server` command: run the proxy in this process, with the Deck or plain lines."""
 
 from __future__ import annotations
 
@@ -19,14 +13,12 @@ from typing import TYPE_CHECKING, TextIO, Union
 from ... import __version__
 from ...accounts.config.config import Config
 from ...errors import TeamClaudeError
-from ..address import port_number
+from ..arguments import number, port_number
 from ..deck_page import LocalDeck, claude_home, claude_sources, deck_screen, shows_ascii
 from ..line_printer import LinePrinter
-from ..ranges import number
 from ..signals import serve_until_stopped
-from ..terminal import has_color
+from ..terminal import has_color, plural
 from ..user_config import open_config
-from ..words import plural
 
 if TYPE_CHECKING:
     from ...deck.sources.reader import SourceReader
@@ -35,10 +27,11 @@ if TYPE_CHECKING:
     from ...proxy.records.notices import Notice
     from ...proxy.server import ProxyServer
 
-__all__ = ["arguments", "run"]
+__all__ = ["server", "server_arguments"]
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def server_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `teamclaude server`."""
     parser.add_argument(
         "--port", type=port_number, metavar="N", help="listen here instead of proxy.port; 0: any free port"
     )
@@ -53,8 +46,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--headless", action="store_true", help="plain lines also on a terminal")
 
 
-def run(args: argparse.Namespace) -> int:
-    gc.disable()  # until all is loaded, which leaves nothing to collect: 4 % of the start
+def server(args: argparse.Namespace) -> int:
+    """Start the proxy and keep it running.
+
+    On a terminal it shows the Deck (? lists its keys), otherwise a banner and one
+    line for each request and for each hold, bench, full window and reset.
+
+    Ctrl-C (or SIGTERM) lets responses in progress finish; a second one stops at
+    once. SIGHUP reloads the config file.
+    """
+    gc.disable()  # until everything is loaded, since nothing can be collected before: 4 % of the start
     try:
         return _serve(args)
     finally:
@@ -73,7 +74,7 @@ def _serve(args: argparse.Namespace) -> int:
             lines.put(exchange)
 
     def tell_notice(notice: Notice, now: float) -> None:
-        if not deck.is_shown:  # it shows holds, benches and windows as they are
+        if not deck.is_shown:  # the Deck shows holds, benches and windows itself
             lines.put((notice, now))
 
     def warn(line: str) -> None:
@@ -97,7 +98,7 @@ def _serve(args: argparse.Namespace) -> int:
 
     def begin() -> bool:
         service.start()
-        # Everything about the Deck after that: it takes 22 ms to load, and the first answer needs none of it.
+        # Load the Deck afterwards: that takes 22 ms, and the first response needs none of it.
         reader = claude_sources(claude_home())
         deck.attach(service, reader)
         _freeze_heap()
@@ -119,11 +120,11 @@ Printable = Union["Exchange", "tuple[Notice, float]", str]
 
 
 def _request_line(stream: TextIO) -> Callable[[Printable], str]:
-    """What `stream` shows of a request, of what happened to an account, or of a line that is one already."""
+    """Return the function that formats a request, an account's notice or a finished line for `stream`."""
 
     @cache
     def shown() -> Callable[[Exchange], str]:
-        # Loaded for the first request, after the first answer: 1.5 ms.
+        # Loaded with the first request, after its response: 1.5 ms.
         from ...deck.view.activity_line import activity_line
         from ...proxy.records.activity import activity_of
 
@@ -148,7 +149,7 @@ def _request_line(stream: TextIO) -> Callable[[Printable], str]:
 def _show_deck(
     deck: LocalDeck, on: Screen, service: ProxyServer, reader: SourceReader, say: Callable[[str], None]
 ) -> bool:
-    """Show the Deck until it is left; False when it broke: the proxy goes on without it."""
+    """Show the Deck until it is left; return False if it failed: the proxy goes on without it."""
     from ...deck.controls import LocalControls
     from ...deck.feed import LocalFeed
 
@@ -166,10 +167,10 @@ def _show_deck(
 
 
 def _freeze_heap() -> None:
-    """What is loaded by now stays: the garbage collector need not walk through it for ever.
+    """Exempt everything loaded so far from garbage collection, and collect less often.
 
-    Nor so often: a request makes hundreds of objects that live as long as it.  Together 6 % of a small
-    request; and with a thousand streams one walk took 50 to 80 ms, in which nobody else had a turn.
+    A request makes hundreds of objects that live as long as it does.  Both together save 6 % of a small
+    request; with a thousand streams one collection took 50 to 80 ms, during which no other thread ran.
     """
     if hasattr(gc, "freeze"):  # PyPy collects in another way
         gc.freeze()

@@ -1,11 +1,4 @@
-"""Pin the work to one account, or let routing decide again.
-
-teamclaude switch                      the accounts, and what is pinned
-teamclaude switch NAME                 new and unpinned work goes to NAME
-                                       for as long as it can serve
-teamclaude switch NAME --session SID   only this session
-teamclaude switch --auto               no pin (with --session: of this one)
-"""
+"""The `switch` command: pin all work or one session to an account, or unpin it."""
 
 from __future__ import annotations
 
@@ -13,23 +6,32 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError
-from ..address import add_port_option
+from ..arguments import add_port_option
 from ..terminal import note
 
 if TYPE_CHECKING:
     from ...snapshot import Snapshot
 
-__all__ = ["arguments", "run"]
+__all__ = ["switch", "switch_arguments"]
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def switch_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `teamclaude switch`."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="the account, or the beginning of its name")
     parser.add_argument("--session", metavar="SID", help="id of one session, or the beginning of it")
     parser.add_argument("--auto", action="store_true", help="take the pin off")
     add_port_option(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def switch(args: argparse.Namespace) -> int:
+    """Pin the work to one account, or let routing decide again.
+
+    teamclaude switch                      list the accounts and pins
+    teamclaude switch NAME                 new and unpinned work goes to NAME
+                                           for as long as it can serve
+    teamclaude switch NAME --session SID   only this session
+    teamclaude switch --auto               remove the pin (--session: of this one)
+    """
     from ...accounts.config.identity import find_name
     from ...snapshot import Snapshot
     from ..proxy_client import configured_proxy

@@ -1,11 +1,4 @@
-"""The Deck of a running server: the one of the config file, or any other.
-
-  teamclaude watch
-  TEAMCLAUDE_KEY=... teamclaude watch --url https://host:3456
-
-It only looks. Where stdout is no terminal it prints the page whenever it has
-changed.
-"""
+"""The `watch` command: the Deck of a running proxy, local or remote."""
 
 from __future__ import annotations
 
@@ -17,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ...errors import UsageError
-from ..address import add_port_option
-from ..ranges import number
+from ..arguments import add_port_option, number
 
 if TYPE_CHECKING:
     from ...deck.feed import RemoteFeed
     from ...deck.terminal.screen import Screen
     from ..proxy_client import ProxyClient
 
-__all__ = ["arguments", "run"]
+__all__ = ["watch", "watch_arguments"]
 
 FIRST_ANSWER_SEC = 1.0  # before the screen is shown without one
 PATIENCE_SEC = 5.0  # for one answer
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def watch_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `teamclaude watch`."""
     parser.add_argument(
         "--interval", type=number(0.2, 3600), default=1.0, metavar="S", help="seconds between two looks (1)"
     )
@@ -41,24 +34,38 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_port_option(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def watch(args: argparse.Namespace) -> int:
+    """Show the Deck of a running server: the one of the config file, or any other.
+
+      teamclaude watch
+      TEAMCLAUDE_KEY=... teamclaude watch --url https://host:3456
+
+    It is read-only. If stdout is not a terminal, it prints the page whenever it
+    has changed.
+    """
     from ..deck_page import deck_screen
     from ..proxy_client import ProxyDownError
 
     on = deck_screen()
     proxy = _proxy(args)
     try:
-        proxy.get("/teamclaude/capacity")  # a wrong key is told before the screen changes
+        proxy.get("/teamclaude/capacity")  # report a wrong key before the screen changes
     except ProxyDownError:
         if on is None:
             raise
-        # It may be started later: the Deck says so and goes on trying.
+        # The server may be started later: the Deck says so and keeps trying.
     return _print_pages(proxy, args.interval) if on is None else _show(proxy, args.interval, on)
 
 
 def _proxy(args: argparse.Namespace) -> ProxyClient:
-    from ..proxy_client import ProxyDownError, ProxyRefusedError, configured_proxy
-    from ..remote import KEY_VARIABLE, RemoteProxyClient, parse_address
+    from ..proxy_client import (
+        KEY_VARIABLE,
+        ProxyDownError,
+        ProxyRefusedError,
+        RemoteProxyClient,
+        configured_proxy,
+        parse_address,
+    )
 
     if args.url is None:
         return configured_proxy(args.port, PATIENCE_SEC)
@@ -113,7 +120,7 @@ def _show(proxy: ProxyClient, interval: float, on: Screen) -> int:
 
 
 def _print_pages(proxy: ProxyClient, interval: float) -> int:
-    """A page whenever it differs from the one before; ends with Ctrl-C or the pipe."""
+    """Print a page whenever it differs from the one before, until Ctrl-C or a closed pipe."""
     from ..deck_page import deck_page
 
     feed = _feed(proxy, interval)

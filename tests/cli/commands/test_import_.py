@@ -227,7 +227,7 @@ def followed(entry: dict[str, Any], path: Path) -> bool:
 def test_it_warns_that_the_login_is_shared(cli: Any, auth: AuthServer, file: Path, theirs: Any) -> None:
     theirs(login_of(auth))
     err = cli("import").err
-    assert "whoever renews it second is logged out" in err
+    assert "the second program to renew it is logged out" in err
     assert "--follow leaves the renewing" in err
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from teamclaude.cli import main
-from teamclaude.cli.lab_arguments import parse_policies
+from teamclaude.cli.lab_options import parse_policies
 
 SMALL = ["lab", "run", "--weeks", "1", "--users", "1", "--accounts", "2"]
 

@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from teamclaude.accounts.oauth import login_flow
-from teamclaude.cli.browser import has_browser
 from teamclaude.cli.commands import login
+from teamclaude.cli.commands.login import has_browser
 from teamclaude.fakeapi.fault import Fault
 from tests.cli.support import Ended, Stub, accounts_in, failed
 from tests.fakeapi.authserver import MANUAL_REDIRECT, PROFILE_PATH, TOKEN_PATH, AuthServer

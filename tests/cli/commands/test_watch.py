@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from teamclaude.accounts.config.config_file import ConfigFile
-from teamclaude.cli.remote import parse_address
+from teamclaude.cli.proxy_client import parse_address
 from teamclaude.errors import UsageError
 from teamclaude.proxy.server import ProxyServer
 from tests.cli.support import ALICE, KEY, Ended, Stub, free_port

@@ -1,4 +1,4 @@
-"""Argparse types for numbers within limits."""
+"""Argparse types for numbers within limits, and the options that several commands share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import math
 from collections.abc import Callable
 
-__all__ = ["number", "whole_number"]
+__all__ = ["add_account_name", "add_port_option", "number", "port_number", "whole_number"]
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:
@@ -34,3 +34,23 @@ def number(low: float, high: float) -> Callable[[str], float]:
         return value
 
     return read
+
+
+def port_number(text: str) -> int:
+    """Parse a port; the argparse type of --port."""
+    port = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a port from 0 to 65535')
+    return port
+
+
+def add_port_option(parser: argparse.ArgumentParser) -> None:
+    """Add --port, for commands that talk to a running server."""
+    parser.add_argument(
+        "--port", type=port_number, metavar="N", help="port of the server, if not the config file's"
+    )
+
+
+def add_account_name(parser: argparse.ArgumentParser) -> None:
+    """Add the positional NAME of an account."""
+    parser.add_argument("name", metavar="NAME", help="the account, or the beginning of its name")

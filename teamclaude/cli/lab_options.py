@@ -6,13 +6,26 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..errors import UsageError
+from ..lab.api_model import TokenWeights
+from ..lab.recording import read_traffic
+from ..lab.scenario import Scenario, ScenarioSettings, synthetic_scenario
+from ..lab.traffic import SessionTrace, synthetic_sessions
 from ..routing.policies.registry import POLICIES
-from .ranges import number
-from .words import did_you_mean
+from .arguments import number
+from .terminal import did_you_mean
 
-__all__ = ["Progress", "format_moment", "parse_moment", "parse_policies", "parse_sizes"]
+__all__ = [
+    "Progress",
+    "format_moment",
+    "parse_moment",
+    "parse_policies",
+    "parse_sizes",
+    "scenario_of",
+    "traffic_of",
+]
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MOMENT = re.compile(r"(?:(\d{1,2})\s+)?([A-Za-z]{3})[a-z]*\s+(\d{1,2}):(\d{2})")
@@ -20,6 +33,7 @@ BAR_WIDTH = 30
 
 
 def parse_sizes(text: str) -> tuple[float, ...]:
+    """Parse relative account sizes: `20,5,1`."""
     return tuple(number(0.01, 1000.0)(part) for part in text.split(","))
 
 
@@ -66,14 +80,49 @@ class Progress:
         self._shown = sys.stderr.isatty()
 
     def update(self, share: float) -> None:
+        """Show that `share` (0-1) of the current run is done."""
         if self._shown:
             filled = round(BAR_WIDTH * (self._done + share) / self._runs)
             bar = "#" * filled + "." * (BAR_WIDTH - filled)
             print(f"\r[{bar}] run {self._done + 1} of {self._runs} ", end="", file=sys.stderr, flush=True)
 
     def run_done(self) -> None:
+        """Count one finished run."""
         self._done += 1
 
     def clear(self) -> None:
+        """Erase the bar."""
         if self._shown:
             print("\r" + " " * (BAR_WIDTH + 30) + "\r", end="", file=sys.stderr, flush=True)
+
+
+SYNTHETIC_SESSIONS = 240  # sessions of the built-in traffic
+ACCOUNTS = 4
+
+
+def traffic_of(args: argparse.Namespace) -> Sequence[SessionTrace]:
+    """Return the sessions that the team's traffic is drawn from."""
+    return (
+        synthetic_sessions(SYNTHETIC_SESSIONS, 0)
+        if args.traffic is None
+        else read_traffic(Path(args.traffic))
+    )
+
+
+def scenario_of(
+    args: argparse.Namespace, sessions: Sequence[SessionTrace], load: float, seed: int
+) -> Scenario:
+    """Return the scenario of one seed at one load."""
+    usual = TokenWeights()
+    setting = ScenarioSettings(
+        sizes=args.sizes or (1.0,) * (args.accounts or ACCOUNTS),
+        load=load,
+        weeks=args.weeks,
+        users=args.users,
+        cache_life=args.cache_life,
+        burst=args.burst,
+        weights=TokenWeights(usual.output * args.weights, usual.read * args.weights),
+        first_login_lost_sec=args.lose * 86400.0,
+        agents=args.agents,
+    )
+    return synthetic_scenario(setting, sessions, seed)
