@@ -1,10 +1,12 @@
-"""Content codings (RFC 9110 8.4, 12.5.3): which the proxy can read, and how it reads them.
+"""Content codings (RFC 9110 8.4, 12.5.3): which ones the proxy offers and how it reads them.
 
-Rule 1: the usage tap reads gzip, deflate and what is not coded.  Whenever a client offers one of these, the
-upstream is offered only these; what comes back is then something that the client has offered too.
-Rule 2: where a client offers none of them its header passes unchanged, and the tap may be blind.
-Rule 3: an offer is never widened: a coding, weight or exclusion that the client did not send is not sent, but
-for `*`, which is written out as the codings it stands for here.
+Rules that hold in this file:
+
+1. The usage tap reads gzip, deflate and uncoded bodies.  If a client offers one of these, the upstream is
+   offered only these; a response is then in a coding that the client has offered too.
+2. If a client offers none of them its header passes unchanged, and the tap may see nothing.
+3. An offer is never widened: a coding, weight or exclusion that the client did not send is not sent, except
+   for `*`, which is written out as the codings it stands for here.
 """
 
 from __future__ import annotations
@@ -23,19 +25,17 @@ _WILDCARD_CODINGS = _READABLE_CODINGS[:3]  # what `*` stands for
 _EXCLUDED = re.compile(r";[ \t]*q[ \t]*=[ \t]*0(?:\.0*)?[ \t]*(?:;|\Z)", re.IGNORECASE)
 
 _GZIP = b"\x1f\x8b"
-_GZIP_OR_ZLIB, _RAW_DEFLATE = (
-    47,
-    -15,
-)  # window bits of zlib; 47 tells gzip and zlib apart by the first two bytes
+# Window bits of zlib; 47 tells gzip and zlib apart by the first two bytes.
+_GZIP_OR_ZLIB, _RAW_DEFLATE = 47, -15
 
 
 def is_identity(content_encoding: Optional[str]) -> bool:
-    """Whether a body with this Content-Encoding is not coded."""
+    """Return whether a body with this Content-Encoding is not coded."""
     return (content_encoding or "").strip(" \t").lower() in ("", "identity")
 
 
 def readable_accept_encoding(values: Sequence[str]) -> list[Optional[str]]:
-    """The values of a client's Accept-Encoding lines as they go up; None for a line that is left out."""
+    """Return a client's Accept-Encoding values as sent upstream; None for a line that is left out."""
     lines = [[item for item in map(_trim, value.split(",")) if item] for value in values]
     named = {_coding(item) for line in lines for item in line}
     if named.issubset(_READABLE_CODINGS):
@@ -49,7 +49,7 @@ def readable_accept_encoding(values: Sequence[str]) -> list[Optional[str]]:
 
 
 def _readable_items(item: str, named: set[str]) -> list[str]:
-    """What is left of an item of the list, beside the codings that are `named` in all of it."""
+    """Return what is sent for one item of the list; `named` are the codings in all of it."""
     coding = _coding(item)
     if coding in _READABLE_CODINGS or (coding == "*" and _EXCLUDED.search(item)):
         return [item]
@@ -65,33 +65,31 @@ def _coding(item: str) -> str:
 
 
 class Inflater:
-    """gzip (of one or several members) and deflate (zlib's form, or raw as some servers send it).
+    """Decompresses gzip (one or several members) and deflate (zlib's form, or raw as some servers send it).
 
-    What follows the end of the data is ignored, as `gzip` itself does.
+    Bytes after the end of the data are ignored, as `gzip` itself does.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit  # bytes out of one piece
         self._zlib = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
-        self._prefix: Optional[bytes] = (
-            b""  # what is held until the first two bytes have come; None afterwards
-        )
+        self._prefix: Optional[bytes] = b""  # held until two bytes have arrived; None afterwards
         self._is_gzip = False
 
     @property
     def is_open(self) -> bool:
-        """Whether data has begun and not come to its end."""
+        """Whether data has begun and not reached its end."""
         return not self._zlib.eof and self._prefix != b""
 
     def inflate(self, data: bytes) -> bytes:
-        """What can be read so far; raises zlib.error, or ValueError where it grows beyond the limit."""
+        """Return what these bytes complete; raises zlib.error, or ValueError beyond the limit."""
         out = self.inflate_truncated(data)
         if len(out) > self._limit:
-            raise ValueError("inflates beyond measure")
+            raise ValueError("the inflated data is larger than the limit")
         return out
 
     def inflate_truncated(self, data: bytes) -> bytes:
-        """As `inflate`; a piece that grows beyond the limit is cut just behind it, and the rest is lost."""
+        """Return what these bytes complete, cut off just behind the limit; the rest is lost."""
         out: list[bytes] = []
         room = self._limit + 1
         while data and room:
@@ -112,7 +110,7 @@ class Inflater:
         return b"".join(out)
 
     def _start_member(self, data: bytes) -> bool:
-        """Prepare for data that begins so; False when it is not data but what follows its end."""
+        """Prepare for a member that begins with `data`; False if it is not one but trailing bytes."""
         if self._zlib.eof:
             if not self._is_gzip or data[:2] != _GZIP:
                 self._prefix = b""

@@ -1,10 +1,9 @@
-"""What body follows a head, how long a connection lives, and the chunked coding (RFC 9112 6, 7, 9).
+"""Message framing (RFC 9112 6, 7, 9): which body follows a head, connection persistence, chunked coding.
 
-There is one answer to "where does this message end" or none: everything ambiguous is refused
-(duplicate lengths, a length beside a transfer coding, a coding we do not speak), because two programs
-that disagree about it are request smuggling.  Bodies are never passed on in their own framing: a
-length is rewritten from the number read here and chunks are written anew, so a truncated body of
-the upstream can't look complete to the client.
+Where a message ends has one answer or none: everything ambiguous is refused (duplicate lengths, a length
+beside a transfer coding, an unsupported coding), because two programs that disagree about it allow request
+smuggling. A body is never passed on in its own framing: a length is rewritten from the number parsed here and
+chunks are encoded anew, so a truncated upstream body can't look complete to the client.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ MAX_CHUNK_LINE = 1024  # a chunk's size with its extensions, or one trailer fiel
 MAX_TRAILER_BYTES = 16384
 LAST_CHUNK = b"0\r\n\r\n"
 
-# RFC 9110 7.6.1, with the older names that never travel further either.
+# RFC 9110 7.6.1, and older names that are not forwarded either.
 HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -58,6 +57,8 @@ HOP_BY_HOP = frozenset(
 
 
 class BodyKind(enum.Enum):
+    """How the end of a body is found (RFC 9112 6.3)."""
+
     NONE = "none"
     LENGTH = "length"
     CHUNKED = "chunked"
@@ -65,7 +66,7 @@ class BodyKind(enum.Enum):
 
 
 class Framing(NamedTuple):
-    """How a body is delimited; `length` in bytes has a meaning with LENGTH only."""
+    """How a body is delimited; `length` is in bytes and means something only with LENGTH."""
 
     kind: BodyKind
     length: int = 0
@@ -77,7 +78,10 @@ _UNTIL_CLOSE = Framing(BodyKind.UNTIL_CLOSE)
 
 
 def request_framing(head: RequestHead) -> Framing:
-    """The framing of a request's body; raises BadRequest, or NotSupported for an unknown coding."""
+    """Return the framing of a request's body.
+
+    Raises BadRequestError, or NotSupportedError for an unknown coding.
+    """
     framing: Optional[Framing] = head.framing
     if framing is None:
         framing = head.framing = _single_length(head) or _checked_framing(
@@ -87,7 +91,7 @@ def request_framing(head: RequestHead) -> Framing:
 
 
 def response_framing(head: ResponseHead, request_method: str) -> Framing:
-    """The framing of the answer to a request with this method; raises UpstreamProtocolError."""
+    """Return the framing of the response to a request with this method; raises UpstreamProtocolError."""
     if head.status == 101:
         raise UpstreamProtocolError("the upstream switched protocols without being asked to")
     if request_method == "HEAD" or head.status < 200 or head.status in (204, 304):
@@ -98,7 +102,7 @@ def response_framing(head: ResponseHead, request_method: str) -> Framing:
 
 
 def _single_length(head: Head) -> Optional[Framing]:
-    """One length and no coding, as nearly always: told so in 1 us, with all that can be wrong in 3."""
+    """Return the framing of a head with one length and no coding: takes 1 us, all other checks 3."""
     at = head.layout.positions
     places = at.get("content-length")
     if places is None or len(places) != 1 or "transfer-encoding" in at:
@@ -145,10 +149,10 @@ def _require_chunked(
 
 
 def keep_alive(head: Head) -> bool:
-    """Whether the sender will use the connection again after this message.
+    """Return whether the sender will use the connection again after this message.
 
-    HTTP/1.0 counts as no, whatever it asks for: its keep-alive can't be trusted through other
-    proxies (RFC 9112 C.2.2).
+    HTTP/1.0 counts as no, whatever it asks for: its keep-alive is not reliable through other proxies (RFC
+    9112 C.2.2).
     """
     if head.minor == 0:
         return False
@@ -156,7 +160,7 @@ def keep_alive(head: Head) -> bool:
 
 
 def hop_by_hop_fields(head: Head) -> frozenset[str]:
-    """Lower-case names of the fields that are not forwarded: RFC 9110's and those Connection names."""
+    """Return the names (lower case) of fields that are not forwarded: RFC 9110's and Connection's."""
     if _has_default_connection(head):
         return HOP_BY_HOP
     named = _connection_options(head)
@@ -164,10 +168,10 @@ def hop_by_hop_fields(head: Head) -> frozenset[str]:
 
 
 def asks_for_websocket(head: RequestHead) -> bool:
-    """Whether the client wants to go on with the WebSocket protocol.
+    """Return whether the client asks to switch to the WebSocket protocol.
 
     Any other Upgrade is ignored, which every server may do (RFC 9110 7.8): curl and Java offer h2c with their
-    first request.  In HTTP/1.0 it means nothing.
+    first request.  In HTTP/1.0 the field has no meaning.
     """
     if "upgrade" not in head.layout.positions or not head.minor:
         return False
@@ -176,7 +180,7 @@ def asks_for_websocket(head: RequestHead) -> bool:
 
 
 def _has_default_connection(head: Head) -> bool:
-    """Its connection has no options, or just the usual one."""
+    """Return whether the head has no Connection options, or only `keep-alive`."""
     places = head.layout.positions.get("connection")
     return places is None or (len(places) == 1 and head.values[places[0]] == "keep-alive")
 
@@ -195,15 +199,15 @@ _SIZE_PREFIX = re.compile(rb"[0-9A-Fa-f]{0,15}|[0-9A-Fa-f]{1,15}(?:[ \t]*|[ \t]*
 _TRAILER_LINE = re.compile(rb"(?:" + _NAME + rb":" + _TEXT + rb")?\r\n")
 _TRAILER_PREFIX = re.compile(rb"(?:" + _NAME + rb"(?::" + _TEXT + rb")?)?\r?")
 
-# Below this a copied slice is cheaper, in time and memory, than a view.
+# Below this size a copied slice is cheaper, in time and memory, than a view.
 _MIN_VIEW_BYTES = 4096
 
 
 class ChunkedDecoder:
-    """Takes a chunked body as it arrives and hands out its payload; extensions and trailers are dropped.
+    """Decodes a chunked body as it arrives; extensions and trailers are dropped.
 
-    Raises `error` for anything RFC 9112 7.1 does not allow.  Holds back at most one unfinished line.
-    At the end of the connection the body is complete only if `finished`.
+    Raises `error` for anything RFC 9112 7.1 does not allow.  Holds back at most one unfinished line.  At the
+    end of the connection the body is complete only if `finished`.
     """
 
     __slots__ = (
@@ -226,14 +230,14 @@ class ChunkedDecoder:
         self.leftover = b""  # what followed the body: the start of the next message
 
     def feed(self, data: Buffer) -> list[Buffer]:
-        """The payload in `data`, in pieces; large ones are views of `data`, not copies.
+        """Return the payload in `data`, in pieces; large ones are views of `data`, not copies.
 
-        So use the pieces before a buffer that was fed is filled again.
+        So use the pieces before the buffer that was fed is filled again.
         """
         if self._partial_line:
             data, self._partial_line = self._partial_line + data, b""
         elif not self._chunk_left and not self._crlf_due and self._trailer_bytes < 0:
-            # As an event of a stream comes: one whole small chunk and nothing else.  3 us less for it.
+            # An event of a stream is nearly always one whole small chunk and nothing else: 3 us less.
             line = _SIZE_LINE.match(data)
             if line is not None and line.end() <= MAX_CHUNK_LINE:
                 payload = data[line.end() : -2]
@@ -309,7 +313,7 @@ class ChunkedDecoder:
 
 
 def encode_chunk(*pieces: Buffer) -> bytes:
-    """One chunk of these pieces; empty for no payload (an empty chunk would end the body)."""
+    """Return one chunk of these pieces; b"" for no payload, as an empty chunk would end the body."""
     size = sum(map(len, pieces))
     if not size:
         return b""

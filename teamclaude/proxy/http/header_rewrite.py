@@ -109,8 +109,8 @@ def client_response_headers(
     head: ResponseHead, body: Framing, extra: Iterable[tuple[str, str]] = ()
 ) -> Headers:
     """Return the fields of the response to the client; `extra` replaces fields of the same name."""
-    ours = list(extra)
-    drop = hop_by_hop_fields(head) | {name.lower() for name, _ in ours}
+    added = list(extra)
+    drop = hop_by_hop_fields(head) | {name.lower() for name, _ in added}
     if not _content_length_matches(head, body):
         drop |= {"content-length"}
     out = [field for field in head.headers if field[0].lower() not in drop]
@@ -118,7 +118,7 @@ def client_response_headers(
         out.append(("Transfer-Encoding", "chunked"))
     elif body.kind is BodyKind.LENGTH and ("content-length" in drop or "content-length" not in head):
         out.append(("Content-Length", str(body.length)))
-    return out + ours
+    return out + added
 
 
 def render_client_head(head: ResponseHead, body: Framing, extra: Sequence[tuple[str, str]] = ()) -> bytes:

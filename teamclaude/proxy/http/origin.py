@@ -1,4 +1,4 @@
-"""Where requests go: scheme, host, port and path prefix of an upstream base URL."""
+"""Scheme, host, port and path prefix of an upstream's base URL."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Origin(NamedTuple):
 
     @property
     def authority(self) -> str:
-        """The Host header: without the scheme's own port."""
+        """The value of the Host header, without the scheme's default port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 def parse_origin(url: str) -> tuple[Origin, str]:
-    """The origin and the path prefix (without a trailing slash) of a base URL.
+    """Return the origin and the path prefix (without a trailing slash) of a base URL.
 
     Raises ConfigError for anything but an http(s) URL with a host.
     """

@@ -1,10 +1,13 @@
-"""Which path is whose: one table, matched without any normalisation.
+"""Classifies request paths with one table, matched without any normalization.
 
-Rule 1: an account's credential goes out only under a path written in this table.  A path that another
-program could read as a different one (empty or dot segments, encoded slashes, dots or letters, `;`
-parameters, fragments, backslashes) is unknown: ours to answer 404, never forwarded.
-Rule 2: what starts with /teamclaude is ours whatever follows; it never goes upstream.
-Sources: spec of the public API (platform docs) and what Claude Code 2.1 asks for, measured.
+Rules that hold in this file:
+
+1. An account's credential is sent only under a path in this table.  A path that another program could read as
+   a different one (empty or dot segments, encoded slashes, dots or letters, `;` parameters, fragments,
+   backslashes) is unknown: the proxy answers 404 and never forwards it.
+2. A path below /teamclaude is the proxy's own and never goes upstream.
+
+Sources: the specification of the public API (platform docs) and what Claude Code 2.1 asks for, measured.
 """
 
 from __future__ import annotations
@@ -17,17 +20,19 @@ __all__ = ["PathKind", "Route", "classify_path", "max_upload_mib"]
 
 
 class PathKind(enum.Enum):
-    OWN = "own"  # answered here
+    """Who serves a path, and with which credential."""
+
+    OWN = "own"  # answered by the proxy itself
     INFERENCE = "inference"  # POST /v1/messages: an account's credential, all of routing
     COUNT_TOKENS = "count_tokens"  # an account's credential; never benches inference
     API = "api"  # the rest of the public API: an account's credential
     CLIENT_LOGIN = "client login"  # the client's own credential, no account
-    OAUTH_TOKEN = "oauth token"  # relayed untouched to the token host
-    UNKNOWN = "unknown"  # 404 of ours
+    OAUTH_TOKEN = "oauth token"  # relayed unchanged to the token host
+    UNKNOWN = "unknown"  # answered with 404
 
 
 class Route(NamedTuple):
-    """What a request is; `path` is the target without its query."""
+    """The kind of a request; `path` is the target without its query."""
 
     kind: PathKind
     path: str
@@ -61,13 +66,13 @@ _PATH_PREFIXES = {
     "/v1/code": PathKind.CLIENT_LOGIN,
 }
 
-# What the API itself takes, in MiB; its other bodies end at 32.
+# Limits of the API itself in MiB; its other bodies end at 32.
 _UPLOAD_MIB = {"/v1/files": 500, "/v1/messages/batches": 256}
 
-# TRACE would echo an account's credential to the client; nothing in the API needs another.
+# TRACE would echo an account's credential to the client; the API needs no other method.
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
 
-# Below a tree: segments of unreserved and harmless characters, or encodings that no decoder turns into
+# Below a prefix: segments of unreserved and harmless characters, or encodings that no decoder turns into
 # anything with a meaning in a path: not / \ . % ? # ; letters, digits, spaces, controls or parts of UTF-8.
 _SAFE_PATH = re.compile(
     r"(?:/(?!\.\.?(?:/|\Z))"
@@ -76,7 +81,7 @@ _SAFE_PATH = re.compile(
 
 
 def classify_path(method: str, target: str) -> Route:
-    """The route of a request; `target` as it stands in the request line."""
+    """Return the route of a request; `target` is that of the request line."""
     path = target.partition("?")[0]
     if path in _OWN_PATHS or path.startswith("/teamclaude/"):
         return Route(PathKind.OWN, path)
@@ -89,7 +94,7 @@ def classify_path(method: str, target: str) -> Route:
 
 
 def max_upload_mib(method: str, path: str) -> int:
-    """The largest body of an upload in MiB; 0 for what is none."""
+    """Return the largest body of an upload in MiB; 0 if the request is no upload."""
     return _UPLOAD_MIB.get(path, 0) if method == "POST" else 0
 
 

@@ -1,7 +1,7 @@
-"""Server-sent events as they arrive, by the book (WHATWG HTML 9.2.6), bounded.
+"""Parses server-sent events (WHATWG HTML 9.2.6) as they arrive, in bounded memory.
 
-Lines end with LF, CRLF or CR; a colon starts a comment; one space after a field's colon is not part of
-the value; several data lines make one text; an event counts when its blank line arrived.
+Lines end with LF, CRLF or CR; a colon starts a comment; one space after a field's colon is not part of the
+value; several data lines make one text; an event is complete with its blank line.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class ServerSentEvent(NamedTuple):
+    """One event; `data` is its data lines, joined with LF."""
+
     name: str  # "message" when the stream names none
     data: bytes
 
 
 class ServerSentEventParser:
-    """Takes the bytes of a stream in any pieces, gives its events.
+    """Takes the bytes of a stream in any pieces and returns its events.
 
-    An event of more than `limit` bytes is dropped and counted in `dropped`; the ones after it are not
-    affected.  Holds at most about twice `limit`.
+    An event of more than `limit` bytes is dropped and counted in `dropped_events`; later ones are not
+    affected. Holds at most about twice `limit`.
     """
 
     __slots__ = ("_data", "_event_size", "_line", "_name", "_skip_lf", "_started", "dropped_events", "limit")
@@ -41,11 +43,11 @@ class ServerSentEventParser:
 
     @property
     def between_events(self) -> bool:
-        """Whether everything so far was whole events, so that the next bytes begin one."""
+        """Whether all bytes so far were whole events, so that the next bytes begin one."""
         return self._started and not (self._line or self._event_size or self._skip_lf)
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
-        """The events that these bytes complete."""
+        """Return the events that these bytes complete."""
         if self._skip_lf and data:
             self._skip_lf = False
             if data[0] == 0x0A:
@@ -67,7 +69,7 @@ class ServerSentEventParser:
         return events
 
     def _append_to_line(self, data: bytes) -> None:
-        """Add to the unfinished line; one that gets too large goes on as a comment, which is skipped."""
+        """Add to the unfinished line; one that gets too large continues as a comment, which is skipped."""
         if not data:
             return
         if self._event_size + len(self._line) + len(data) <= self.limit:
