@@ -41,7 +41,7 @@ OURS = [("x-teamclaude-account", "a"), ("x-teamclaude-request", "tc-1")]
         _answer("Date: d"),
     ],
 )
-def test_a_head_that_is_cut_is_the_one_that_is_written(block: bytes) -> None:
+def test_a_head_with_lines_cut_out_equals_the_rendered_one(block: bytes) -> None:
     head = parse_response_head(block)
     for client in (RequestHead("POST", "/", 1, []), RequestHead("POST", "/", 0, [])):
         framing = framing_for_client(response_framing(head, "POST"), client)
@@ -51,7 +51,7 @@ def test_a_head_that_is_cut_is_the_one_that_is_written(block: bytes) -> None:
         assert cut.partition(b"\r\n")[0] == written.partition(b"\r\n")[0]
 
 
-def test_what_is_added_to_a_cut_head_brings_no_line_of_its_own() -> None:
+def test_fields_added_to_a_cut_head_can_not_inject_lines() -> None:
     head = parse_response_head(_answer("Content-Length: 5"))
     with pytest.raises(TeamClaudeError):
         render_client_head(head, Framing(BodyKind.LENGTH, 5), [("x", "a\r\nb: c")])

@@ -3,6 +3,8 @@ from __future__ import annotations
 import http.client
 import io
 import random
+import socket
+from typing import Optional, cast
 
 import pytest
 
@@ -31,8 +33,8 @@ def ask(*headers: tuple[str, str], minor: int = 1) -> RequestHead:
 
 
 def answer(*headers: tuple[str, str], status: int = 200, minor: int = 1) -> ResponseHead:
-    shape = HeaderLayout.for_names(tuple(name for name, _ in headers))
-    return ResponseHead(minor, status, "", shape, [value for _, value in headers])
+    layout = HeaderLayout.for_names(tuple(name for name, _ in headers))
+    return ResponseHead(minor, status, "", layout, [value for _, value in headers])
 
 
 def test_request_bodies():
@@ -106,11 +108,11 @@ def test_response_bodies():
     [(200, "HEAD"), (404, "HEAD"), (100, "POST"), (103, "POST"), (204, "GET"), (304, "GET")],
 )
 @pytest.mark.parametrize("headers", [(), ((CL, "7"),), ((TE, "chunked"),)])
-def test_answers_without_a_body_whatever_they_say(status, method, headers):
+def test_responses_without_a_body_whatever_their_headers(status, method, headers):
     assert response_framing(answer(*headers, status=status), method) == Framing(BodyKind.NONE)
 
 
-def test_a_protocol_switch_nobody_asked_for():
+def test_an_unrequested_protocol_switch():
     with pytest.raises(UpstreamProtocolError):
         response_framing(answer(status=101), "GET")
 
@@ -146,12 +148,13 @@ def test_hop_by_hop_names():
 # --- the chunked coding ------------------------------------------------------------------------
 
 
+def feed_in_pieces(decoder: ChunkedDecoder, data: bytes, cut: int) -> bytes:
+    return b"".join(b"".join(decoder.feed(data[at : at + cut])) for at in range(0, len(data), cut))
+
+
 def decode(data: bytes, cut: int = 1 << 20) -> tuple[bytes, ChunkedDecoder]:
     decoder = ChunkedDecoder(BadRequestError)
-    payload = b""
-    for at in range(0, len(data), cut):
-        payload += b"".join(decoder.feed(data[at : at + cut]))
-    return payload, decoder
+    return feed_in_pieces(decoder, data, cut), decoder
 
 
 BODY = b'5\r\nhello\r\n6;ext="a;b" ; x\r\n world\r\n0A \t;y\r\n0123456789\r\n000;z\r\nA: b\r\nc:\r\n\r\nGET /'
@@ -216,8 +219,7 @@ def test_malformed_chunks_are_refused_wherever_they_are_cut(data, cut):
     for error in (BadRequestError, UpstreamProtocolError):
         decoder = ChunkedDecoder(error)
         with pytest.raises(error):
-            for at in range(0, len(data), cut):
-                decoder.feed(data[at : at + cut])
+            feed_in_pieces(decoder, data, cut)
         assert not decoder.finished
 
 
@@ -239,18 +241,22 @@ def test_large_chunks_are_not_copied():
     assert isinstance(piece, memoryview)
     whole = data[40000:50000]
     assert decoder.feed(whole)[0] is whole
-    assert decoder.feed(data[50000:])[0].nbytes == 65536 - (50000 - 7)
+    assert len(decoder.feed(data[50000:])[0]) == 65536 - (50000 - 7)
 
 
-def test_what_is_held_back_is_bounded():
+def test_the_partial_line_is_bounded():
     decoder = ChunkedDecoder(BadRequestError)
-    with pytest.raises(BadRequestError):
+
+    def feed_an_endless_line() -> None:
         for _ in range(MAX_CHUNK_LINE + 10):
             decoder.feed(b"5;" if not decoder._partial_line else b"x")
             assert len(decoder._partial_line) <= MAX_CHUNK_LINE
 
+    with pytest.raises(BadRequestError):
+        feed_an_endless_line()
 
-def test_chunks_of_ours_decode_to_their_payload():
+
+def test_encoded_chunks_decode_to_their_payload():
     assert encode_chunk() == encode_chunk(b"") == encode_chunk(b"", b"") == b""
     assert encode_chunk(b"hello", memoryview(b" world")) == b"b\r\nhello world\r\n"
     payload, decoder = decode(encode_chunk(b"x" * 70000) + encode_chunk(b"y") + LAST_CHUNK, 999)
@@ -264,9 +270,8 @@ def test_agrees_with_http_client_on_random_cuts():
     for _ in range(60):
         pieces = [rng.randbytes(rng.choice([1, 15, 16, 300, 5000])) for _ in range(rng.randrange(6))]
         data = b"".join(map(encode_chunk, pieces)) + LAST_CHUNK
-        theirs = http.client.HTTPResponse(
-            FakeSocket(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + data)
-        )
+        response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + data
+        theirs = http.client.HTTPResponse(cast(socket.socket, FakeSocket(response)))
         theirs.begin()
         payload, decoder = decode(data, rng.randrange(1, 700))
         assert payload == b"".join(pieces) == theirs.read()
@@ -289,7 +294,7 @@ def test_mutated_chunks_raise_only_the_given_error():
         for _ in range(rng.randrange(1, 4)):
             data[rng.randrange(len(data))] = rng.choice(b"\r\n;:0f \x00\xff")
         cut = rng.randrange(1, len(data))
-        outcomes = []
+        outcomes: list[Optional[tuple[bytes, bool, bytes]]] = []
         for size in (cut, len(data)):
             try:
                 payload, decoder = decode(bytes(data), size)
@@ -310,7 +315,7 @@ def test_one_whole_chunk_at_a_time_is_its_payload(size: int) -> None:
     assert decoder.finished
 
 
-def test_a_chunk_that_only_looks_whole_is_taken_apart() -> None:
+def test_a_chunk_that_only_looks_whole_is_decoded_in_parts() -> None:
     decoder = ChunkedDecoder(BadRequestError)
     assert b"".join(decoder.feed(b"8\r\nab\r\n")) == b"ab\r\n"
     assert b"".join(decoder.feed(b"cdef\r\n")) == b"cdef"

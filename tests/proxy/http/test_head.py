@@ -71,7 +71,7 @@ def test_optional_whitespace_around_a_value_is_not_part_of_it():
 def test_bytes_beyond_ascii_survive_in_values():
     block = request("a: caf\xe9 \x80\xff")
     assert parse_request_head(block).headers == [("a", "caf\xe9 \x80\xff")]
-    assert parse_request_head(bytearray(block)).get("a").encode("latin-1") == b"caf\xe9 \x80\xff"
+    assert (parse_request_head(bytearray(block)).get("a") or "").encode("latin-1") == b"caf\xe9 \x80\xff"
 
 
 def test_an_undecodable_percent_encoding_is_passed_as_it_is():
@@ -197,7 +197,7 @@ def test_finding_the_end_byte_by_byte():
 
 def test_too_large_heads():
     room = MAX_HEAD_BYTES - len(request("a: "))
-    assert len(parse_request_head(request("a: " + "x" * room)).get("a")) == room
+    assert parse_request_head(request("a: " + "x" * room)).get("a") == "x" * room
     with pytest.raises(HeadTooLargeError):
         parse_request_head(request("a: " + "x" * (room + 1)))
     with pytest.raises(UpstreamProtocolError):
@@ -274,7 +274,7 @@ def mutate(rng: random.Random, block: bytes) -> bytes:
     return bytes(data)
 
 
-def test_mutated_heads_raise_only_ours_and_both_paths_agree():
+def test_mutated_heads_raise_only_the_given_error_and_both_paths_agree():
     rng = random.Random(1)
     block = request("Host: a", "X-A:b", "Connection: keep-alive, x", "Content-Length: 12", "e: ")
     accepted = 0
@@ -311,7 +311,7 @@ def test_responses_agree_with_http_client():
     assert compared > 100
 
 
-def test_heads_can_be_built_by_hand():
+def test_heads_can_be_constructed():
     assert RequestHead("GET", "/", 1, [("A", "b")]).get("a") == "b"
     assert ResponseHead(1, 200, "OK", HeaderLayout.for_names(()), ()).get_all("a") == []
 
@@ -324,7 +324,7 @@ def block(length: bytes, more: bytes = b"") -> bytes:
     return start + length + b"\r\nX-A: b\r\n" + more + b"\r\n"
 
 
-def test_a_head_with_another_length_shares_what_was_worked_out() -> None:
+def test_a_head_with_another_length_is_of_the_same_series() -> None:
     heads = RequestHeadParser()
     first, second = heads.parse(block(b"5")), heads.parse(block(b"120"))
     assert second.series is first.series
@@ -334,7 +334,7 @@ def test_a_head_with_another_length_shares_what_was_worked_out() -> None:
 
 
 @pytest.mark.parametrize("other", [block(b"5", b"X-C: d\r\n"), block(b"5").replace(b"X-A", b"X-B")])
-def test_any_other_difference_is_another_head(other: bytes) -> None:
+def test_any_other_difference_starts_another_series(other: bytes) -> None:
     heads = RequestHeadParser()
     first = heads.parse(block(b"5"))
     assert heads.parse(other).series is not first.series
@@ -345,7 +345,7 @@ CODING = b"5\r\nTransfer-Encoding: chunked"
 
 
 @pytest.mark.parametrize("length", [b"", b"5\r\nContent-Length: 6", b"-1", b"5 ", b"\xb2", b"1" * 20, CODING])
-def test_a_length_that_is_none_is_parsed_as_any_head(length: bytes) -> None:
+def test_a_head_with_an_invalid_length_is_parsed(length: bytes) -> None:
     heads = RequestHeadParser()
     first = heads.parse(block(b"5"))
     assert heads.parse(block(length)).series is not first.series

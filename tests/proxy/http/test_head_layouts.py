@@ -1,4 +1,4 @@
-"""Upstream heads of a shape that was seen often, which are read by a pattern of their own."""
+"""Upstream heads of a layout that was seen often, which are read by a pattern of their own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def response(*lines: str) -> bytes:
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> bytes:
-    """A head of a shape that has been seen often: it is read by a pattern of its own."""
+    """A head of a layout that has been seen often: it is read by a pattern of its own."""
     monkeypatch.setattr(module, "_patterns", ())
     block = response("Date: Mon", "X-Empty:", "request-id: req_1", "Content-Length: 2", "a.b+c: (d")
     for _ in range(module._FREQUENT):
@@ -34,7 +34,7 @@ def _read(block: bytes) -> object:
     return (head.minor, head.status, head.reason, head.headers, head.block)
 
 
-def test_a_known_shape_is_read_as_any_other(known: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_known_layout_parses_like_any_other(known: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     dice = random.Random(7)
     blocks = [known, known.replace(b"Mon", b"Tue, 24 Nov"), known.replace(b"200 OK", b"429 Too Many")]
     blocks += [
@@ -51,7 +51,7 @@ def test_a_known_shape_is_read_as_any_other(known: bytes, monkeypatch: pytest.Mo
     assert by_pattern == [_read(block) for block in blocks]
 
 
-def test_few_shapes_have_patterns(known: bytes) -> None:
+def test_few_layouts_have_patterns(known: bytes) -> None:
     for number in range(10):
         for _ in range(module._FREQUENT):
             parse_response_head(response(f"X-{number}: v"))

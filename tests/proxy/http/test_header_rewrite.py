@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 
@@ -49,14 +50,17 @@ def up(
 
 
 def down(
-    *headers: tuple[str, str], status: int = 200, body: Framing = CHUNKED, extra=()
+    *headers: tuple[str, str],
+    status: int = 200,
+    body: Framing = CHUNKED,
+    extra: Sequence[tuple[str, str]] = (),
 ) -> list[tuple[str, str]]:
-    shape = HeaderLayout.for_names(tuple(name for name, _ in headers))
-    head = ResponseHead(1, status, "", shape, [value for _, value in headers])
+    layout = HeaderLayout.for_names(tuple(name for name, _ in headers))
+    head = ResponseHead(1, status, "", layout, [value for _, value in headers])
     return client_response_headers(head, body, extra)
 
 
-def test_what_goes_up_keeps_order_case_and_duplicates():
+def test_forwarded_request_fields_keep_order_case_and_duplicates():
     passed = [
         ("Accept", "application/json"),
         ("X-Claude-Code-Session-Id", "34c334ad"),
@@ -90,7 +94,7 @@ DROPPED = [
 
 
 @pytest.mark.parametrize("credential", [OAUTH, APIKEY, CLIENT], ids=repr)
-def test_what_never_goes_up(credential):
+def test_fields_that_are_never_forwarded(credential):
     names = [name for name, _ in up(*DROPPED, ("kept", "yes"), credential=credential)]
     assert names[:2] == ["Host", "kept"]
     assert not {name.lower() for name in names[1:]} & {name.lower() for name, _ in DROPPED}
@@ -98,7 +102,7 @@ def test_what_never_goes_up(credential):
 
 
 @pytest.mark.parametrize("credential", [OAUTH, APIKEY], ids=repr)
-def test_no_credential_of_the_client_goes_up_beside_an_account(credential):
+def test_no_client_credential_is_sent_beside_an_account_s(credential):
     sent = up(
         ("Authorization", f"Bearer {THEIRS}"),
         ("X-API-Key", THEIRS),
@@ -143,7 +147,7 @@ def test_the_clients_own_login_passes_but_never_the_proxy_key():
         ([f"{OAUTH_BETA}-x"], [f"{OAUTH_BETA},{OAUTH_BETA}-x"]),
     ],
 )
-def test_an_oauth_token_travels_with_its_beta(before, after):
+def test_an_oauth_token_is_sent_with_its_beta(before, after):
     sent = up(*(("Anthropic-Beta", value) for value in before))
     assert [value for name, value in sent if name.lower() == "anthropic-beta"] == after
 
@@ -158,7 +162,7 @@ def test_an_oauth_token_travels_with_its_beta(before, after):
         ([f"{OAUTH_BETA}-x"], [f"{OAUTH_BETA}-x"]),
     ],
 )
-def test_an_api_key_travels_without_it(before, after):
+def test_an_api_key_is_sent_without_the_oauth_beta(before, after):
     sent = up(*(("anthropic-beta", value) for value in before), credential=APIKEY)
     assert [value for name, value in sent if name == "anthropic-beta"] == after
 
@@ -174,7 +178,7 @@ def test_an_account_s_request_offers_only_codings_that_the_tap_reads(credential)
     assert not [name for name, _ in up(credential=credential) if name.lower() == "accept-encoding"]
 
 
-def test_a_client_s_own_login_offers_what_it_will():
+def test_a_client_s_own_login_offers_its_own_codings():
     assert up(*ENCODINGS, credential=CLIENT)[1:] == ENCODINGS
 
 
@@ -205,7 +209,7 @@ def test_a_token_request_carries_only_what_describes_it():
     ]
 
 
-def test_what_comes_down_keeps_order_case_and_duplicates():
+def test_forwarded_response_fields_keep_order_case_and_duplicates():
     passed = [
         ("Date", "x"),
         ("Set-Cookie", "a=1"),
@@ -225,7 +229,7 @@ def test_what_comes_down_keeps_order_case_and_duplicates():
     assert down(*hop, *passed, extra=extra) == expected
 
 
-def test_the_upstream_can_not_speak_in_our_name():
+def test_the_upstream_can_not_set_the_proxy_s_own_fields():
     extra = [("x-teamclaude-account", "alice"), ("Connection", "close")]
     sent = down(("X-TeamClaude-Account", "mallory"), ("a", "b"), body=UNTIL_CLOSE, extra=extra)
     assert sent == [("a", "b"), *extra]
@@ -253,7 +257,7 @@ def test_a_content_length_is_only_sent_when_it_is_true(lengths, status, body, se
     assert [value for name, value in headers if name.lower() == "content-length"] == sent
 
 
-def test_connection_can_not_name_the_length_away():
+def test_connection_can_not_remove_the_length():
     headers = down(("Connection", "content-length"), ("content-length", "7"), body=length(7))
     assert headers == [("Content-Length", "7")]
 
@@ -280,7 +284,7 @@ def test_rendering():
 @pytest.mark.parametrize(
     "bad", ["a\r\nb: c", "a\nb: c", "a\rb", "a\r\n", "\r\n\r\nGET /", "a\0", "\u20ac", "\ud800"]
 )
-def test_no_line_can_be_smuggled_in(bad):
+def test_no_header_line_can_be_injected(bad):
     for name, value in ((bad, "x"), ("x", bad)):
         with pytest.raises(TeamClaudeError) as caught:
             render_request("GET", "/", [("ok", "1"), (name, value)])
@@ -330,7 +334,7 @@ def test_what_is_forwarded_parses_to_what_was_parsed():
         assert len(again.get_all("host")) == 1
 
 
-def test_a_credential_does_not_show_itself():
+def test_the_repr_of_a_credential_hides_its_secret():
     assert POOLED not in repr(OAUTH)
     assert POOLED not in str(OAUTH)
     assert POOLED not in f"{OAUTH}"

@@ -9,7 +9,7 @@ from teamclaude.proxy.http.origin import Origin, parse_origin
 
 
 @pytest.mark.parametrize(
-    "url, origin, prefix, authority",
+    ("url", "origin", "prefix", "authority"),
     [
         ("https://api.example", Origin("https", "api.example", 443), "", "api.example"),
         ("https://api.example/", Origin("https", "api.example", 443), "", "api.example"),
@@ -41,7 +41,7 @@ def test_a_base_url(url: str, origin: Origin, prefix: str, authority: str) -> No
         "https://user:pass@api.example",
     ],
 )
-def test_what_is_no_base_url_is_told_without_a_password(url: str) -> None:
+def test_an_invalid_base_url_is_reported_without_its_password(url: str) -> None:
     with pytest.raises(ConfigError, match="is not a base URL: expected https://host") as caught:
         parse_origin(url)
     assert "pass" not in str(caught.value)

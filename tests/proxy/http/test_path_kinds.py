@@ -126,7 +126,7 @@ def test_known_paths(request_line, kind):
         "GET /v1/models/caf\xe9",
     ],
 )
-def test_everything_else_is_ours_to_refuse(request_line):
+def test_all_other_paths_are_unknown(request_line):
     method, target = request_line.split(" ")
     assert classify_path(method, target).kind is PathKind.UNKNOWN
 
@@ -144,7 +144,7 @@ def normalised(path: str) -> str:
     return "/" + "/".join(out)
 
 
-def test_no_trick_changes_the_class_of_a_path_for_an_eager_server():
+def test_no_encoding_changes_the_kind_of_a_path_for_a_normalizing_server():
     rng = random.Random(5)
     words = [
         "v1",

@@ -17,9 +17,10 @@ def simple(data: bytes) -> list[ServerSentEvent]:
     """The book once more, slowly, on a whole stream."""
     data = data[3:] if data.startswith(b"\xef\xbb\xbf") else data
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")[:-1]
-    events, name, texts = [], b"", []
+    events, name = [], b""
+    texts: list[bytes] = []
     for line in lines:
-        field, colon, value = line.partition(b":")
+        field, _, value = line.partition(b":")
         value = value[1:] if value.startswith(b" ") else value
         if not line:
             if texts:
@@ -84,7 +85,7 @@ def test_every_line_end_and_every_cut(end, cut):
     ],
 )
 @pytest.mark.parametrize("cut", [1, 2, 1000])
-def test_by_the_book(data, expected, cut):
+def test_the_examples_of_the_specification(data, expected, cut):
     assert parse(data, cut) == expected == simple(data)
 
 
@@ -96,7 +97,7 @@ def test_a_cr_at_the_end_of_a_piece_completes_its_line_at_once():
     assert parser.feed(b"\ndata: y\r\n\r\n") == [ServerSentEvent("message", b"y")]
 
 
-def test_random_streams_agree_with_the_slow_reading():
+def test_random_streams_agree_with_a_slow_parser():
     rng = random.Random(9)
     parts = [
         b"data",
@@ -151,7 +152,7 @@ def test_a_long_comment_costs_no_event(cut):
     [b"x" * 5000, b"data: x\n" * 700, b":" * 5000, b"data: " + b"x" * 5000],
     ids=["word", "lines", "comment", "data"],
 )
-def test_what_is_held_is_bounded_on_a_stream_that_never_ends_an_event(piece):
+def test_memory_is_bounded_on_an_endless_event(piece):
     parser = ServerSentEventParser()
     for _ in range(300):
         assert parser.feed(piece) == []
@@ -160,7 +161,7 @@ def test_what_is_held_is_bounded_on_a_stream_that_never_ends_an_event(piece):
     assert len(parser._data) <= MAX_EVENT_BYTES // 6
 
 
-def test_what_is_held_is_bounded_within_one_piece():
+def test_memory_is_bounded_within_one_piece():
     parser = ServerSentEventParser()
     parser.feed(b"data: x\n" * 700_000)
     assert not parser._data

@@ -49,7 +49,7 @@ def refusal(room: BodyReservation, size: int, beat: Callable[[], None]) -> Overl
     return refused.value
 
 
-def test_what_has_come_counts_until_it_is_given_back(memory: Memory) -> None:
+def test_arrived_bytes_count_until_they_are_released(memory: Memory) -> None:
     first, second = memory.room(40, 20), memory.room(40)
     assert memory.limiter.used == 100
     first.release()
@@ -61,7 +61,7 @@ def test_what_has_come_counts_until_it_is_given_back(memory: Memory) -> None:
     assert memory.limiter.used == 0
 
 
-def test_without_room_a_body_waits_until_there_is_some(memory: Memory) -> None:
+def test_at_the_limit_a_body_waits_for_memory(memory: Memory) -> None:
     held = memory.room(90)
     held.mark_read()
     late = memory.room()
@@ -70,19 +70,19 @@ def test_without_room_a_body_waits_until_there_is_some(memory: Memory) -> None:
     assert (memory.limiter.used, memory.now) == (50, 1.0)
 
 
-def test_a_body_that_waited_for_its_time_is_refused_for_now(memory: Memory) -> None:
+def test_a_body_that_waited_too_long_is_refused(memory: Memory) -> None:
     memory.room(90).mark_read()
     late = memory.room()
     refused = refusal(late, 50, memory.beat)
     assert (refused.status, refused.kind) == (503, "overloaded_error")
-    assert refused.headers() == (("Retry-After", "5"),)
+    assert list(refused.headers()) == [("Retry-After", "5")]
     assert "proxy.maxBodiesMiB" in str(refused)
     assert memory.now == 10.0
     late.release()
     assert memory.limiter.used == 90
 
 
-def test_a_client_that_leaves_while_its_body_waits_is_not_waited_with(memory: Memory) -> None:
+def test_a_client_that_leaves_ends_the_wait_of_its_body(memory: Memory) -> None:
     memory.room(90).mark_read()
     late = memory.room()
 
@@ -96,7 +96,7 @@ def test_a_client_that_leaves_while_its_body_waits_is_not_waited_with(memory: Me
     memory.room(10)
 
 
-def test_of_bodies_that_are_half_read_the_youngest_gives_way_to_the_oldest(memory: Memory) -> None:
+def test_of_half_read_bodies_the_youngest_is_refused_for_the_oldest(memory: Memory) -> None:
     old, middle, young = memory.room(30), memory.room(30), memory.room(40)
 
     def give_way() -> None:
@@ -112,14 +112,14 @@ def test_of_bodies_that_are_half_read_the_youngest_gives_way_to_the_oldest(memor
     assert memory.now == 1.5
 
 
-def test_only_one_gives_way_at_a_time(memory: Memory) -> None:
+def test_only_one_body_is_refused_at_a_time(memory: Memory) -> None:
     old, middle, young = memory.room(30), memory.room(30), memory.room(40)
     memory.beats = [lambda: None] * 6 + [young.release]
     old.acquire(30, memory.beat)
     middle.check_refused()
 
 
-def test_who_gave_way_is_forgotten_and_the_next_gives_way_after_it(memory: Memory) -> None:
+def test_after_a_refused_body_is_released_the_next_may_be_refused(memory: Memory) -> None:
     old, middle, young = (memory.room(0, 0, size) for size in (30, 30, 40))
 
     def next_gives_way() -> None:
@@ -132,20 +132,20 @@ def test_who_gave_way_is_forgotten_and_the_next_gives_way_after_it(memory: Memor
     assert memory.limiter.used == 100
 
 
-def test_the_youngest_makes_nobody_give_way(memory: Memory) -> None:
+def test_no_body_is_refused_for_the_youngest(memory: Memory) -> None:
     old, young = memory.room(50), memory.room(50)
     refusal(young, 10, memory.beat)
     old.check_refused()
 
 
-def test_a_body_that_is_complete_does_not_give_way(memory: Memory) -> None:
+def test_a_complete_body_is_not_refused_for_another(memory: Memory) -> None:
     old, whole = memory.room(50), memory.room(50)
     whole.mark_read()
     refusal(old, 10, memory.beat)
     whole.check_refused()
 
 
-def test_a_slow_body_gives_way_even_to_a_younger_one(memory: Memory) -> None:
+def test_a_slow_body_is_refused_even_for_a_younger_one(memory: Memory) -> None:
     slow, quick = memory.room(50), memory.room(50)
     memory.now = 10.0
     quick.mark_progress(memory.now)
@@ -161,7 +161,7 @@ def test_a_slow_body_gives_way_even_to_a_younger_one(memory: Memory) -> None:
     young.acquire(10, memory.beat)
 
 
-def test_who_only_announced_a_body_has_nothing_to_give(memory: Memory) -> None:
+def test_an_announced_body_without_bytes_is_not_refused_for_another(memory: Memory) -> None:
     old = memory.room(50)
     for _ in range(99):
         memory.room(0)
@@ -171,7 +171,7 @@ def test_who_only_announced_a_body_has_nothing_to_give(memory: Memory) -> None:
     assert memory.limiter.used == 100
 
 
-def test_room_goes_to_the_older_of_two_that_wait() -> None:
+def test_memory_goes_to_the_older_of_two_waiting_bodies() -> None:
     limiter = BodyLimiter(lambda: 100)
     held, old, young = limiter.reservation(), limiter.reservation(), limiter.reservation()
     held.acquire(100, lambda: None)
@@ -198,7 +198,7 @@ def test_room_goes_to_the_older_of_two_that_wait() -> None:
     assert order == ["old", "young"]
 
 
-def test_a_crowd_that_reads_at_once_gets_through_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_bodies_at_once_are_read_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """40 bodies of 30 in a memory of 100: nobody waits for ever, never too much, and most get through."""
     monkeypatch.setattr(module, "STALL_SEC", 0.02)
     monkeypatch.setattr(module, "POLL_SEC", 0.005)

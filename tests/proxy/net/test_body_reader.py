@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,6 @@ from typing import Any
 import pytest
 
 from teamclaude.errors import DiskFullError
-from teamclaude.proxy.net import body_reader as module
 from teamclaude.proxy.net.body_reader import DiskBody, Spool, is_spooled
 
 
@@ -36,7 +36,7 @@ def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     file.close()
 
 
-def test_an_empty_body_is_one(tmp_path: Path) -> None:
+def test_an_empty_body_can_be_spooled(tmp_path: Path) -> None:
     assert bytes(Spool(str(tmp_path)).open().content()) == b""
 
 
@@ -50,16 +50,18 @@ def test_what_was_sent_can_be_sent_again(tmp_path: Path) -> None:
     assert bytes(body) == b"x" * 300_000
 
 
-def test_a_full_disk_is_told_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=(64 << 20) + 99))
+def test_a_full_disk_is_reported_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=(64 << 20) + 99))
     Spool(str(tmp_path)).open(99).close()
     with pytest.raises(DiskFullError, match="the disk is full") as refused:
         Spool(str(tmp_path)).open(100)
-    assert (refused.value.status, refused.value.headers()) == (507, (("x-should-retry", "false"),))
+    assert (refused.value.status, list(refused.value.headers())) == (507, [("x-should-retry", "false")])
     assert str(tmp_path) in str(refused.value)
 
 
-def test_a_disk_that_fills_up_meanwhile_is_told(tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_meanwhile_is_reported(tmp_path: Path) -> None:
     file = Spool(str(tmp_path)).open()
     file._file.close()
 
@@ -91,11 +93,11 @@ def test_a_write_that_takes_only_part_goes_on(tmp_path: Path) -> None:
     assert bytes(file.content()) == b"12345"
 
 
-def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DiskFullError):
         Spool(str(tmp_path / "file" / "spool")).open()
 
 
-def test_only_what_lies_on_disk_is_spooled() -> None:
+def test_only_a_body_on_disk_is_spooled() -> None:
     assert [is_spooled(body) for body in (b"", bytearray(b"x"), memoryview(b"x"))] == [False] * 3

@@ -29,6 +29,13 @@ class Ends:
         return self.client
 
 
+def target_of(client: ClientConnection) -> str:
+    """Return the target of the client's next request."""
+    head = client.next_head()
+    assert head is not None
+    return head.target
+
+
 @pytest.fixture
 def ends(tcp_pair: Pair) -> Ends:
     return Ends(tcp_pair)
@@ -36,16 +43,16 @@ def ends(tcp_pair: Pair) -> Ends:
 
 def test_heads_are_taken_one_by_one(ends: Ends) -> None:
     client = ends.says(HEAD + HEAD.replace(b"/health", b"/other") + b"GET /third")
-    assert [client.next_head().target for _ in range(2)] == ["/health", "/other"]
+    assert [target_of(client) for _ in range(2)] == ["/health", "/other"]
     assert client.has_buffered
     ends.says(b" HTTP/1.1\r\n\r\n")
-    assert client.next_head().target == "/third"
+    assert target_of(client) == "/third"
     assert not client.has_buffered
 
 
 def test_empty_lines_before_a_request_are_skipped(ends: Ends) -> None:
     for lines in (b"\r\n", b"\r\n\r\n\r\n"):
-        assert ends.says(lines + HEAD).next_head().target == "/health"
+        assert target_of(ends.says(lines + HEAD)) == "/health"
 
 
 def test_an_empty_line_alone_leaves_the_connection_idle(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,20 +63,22 @@ def test_an_empty_line_alone_leaves_the_connection_idle(ends: Ends, monkeypatch:
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /hea", b"GET /health HTTP/1.1\r\nHost"])
-def test_who_leaves_before_the_end_of_a_head_asked_nothing(ends: Ends, said: bytes) -> None:
+def test_a_client_that_leaves_within_a_head_made_no_request(ends: Ends, said: bytes) -> None:
     ends.says(said)
     ends.peer.close()
     assert ends.client.next_head() is None
 
 
-def test_an_idle_connection_is_given_up_silently(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idle_connection_is_closed_silently(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teamclaude.proxy.net.client_connection.KEEP_ALIVE_SEC", 0.02)
     ends.client.admitted = True
     assert ends.client.next_head() is None
 
 
 @pytest.mark.parametrize("said", [b"", b"\r\n"])
-def test_a_silent_stranger_is_given_up_after_the_time_for_heads(tcp_pair: Pair, said: bytes) -> None:
+def test_a_silent_unadmitted_connection_is_closed_after_the_time_for_heads(
+    tcp_pair: Pair, said: bytes
+) -> None:
     ends = Ends(tcp_pair, head_sec=0.02)
     assert ends.says(said).next_head() is None
     assert ends.client.idle
@@ -127,7 +136,7 @@ def test_a_body_arrives_whole_and_nothing_more_of_it(ends: Ends, size: int, kind
     sender.start()
     assert ends.client.next_head() is not None
     assert bytes(ends.client.read_body(Framing(kind, size), 10 << 20)) == body
-    assert ends.client.next_head().target == "/health"
+    assert target_of(ends.client) == "/health"
     sender.join()
 
 
@@ -137,12 +146,12 @@ def test_no_framing_is_no_body(ends: Ends) -> None:
     assert ends.client.has_buffered
 
 
-def test_an_announced_size_is_not_believed_beyond_reason(ends: Ends) -> None:
+def test_an_announced_size_takes_no_memory(ends: Ends) -> None:
     with pytest.raises(BodyTooLargeError, match="larger than 64 MiB"):
         ends.client.read_body(Framing(BodyKind.LENGTH, 10**18), 64 << 20)
 
 
-def test_who_asks_first_is_told_to_go_on_unless_it_does_already(ends: Ends) -> None:
+def test_expect_continue_is_answered_unless_the_body_has_begun(ends: Ends) -> None:
     ends.says(HEAD + b"hello").next_head()
     assert ends.client.read_body(Framing(BodyKind.LENGTH, 5), 10, expects_continue=True) == b"hello"
     ends.peer.setblocking(False)
@@ -159,7 +168,7 @@ def test_who_asks_first_is_told_to_go_on_unless_it_does_already(ends: Ends) -> N
 
 
 @pytest.mark.parametrize("kind", [BodyKind.LENGTH, BodyKind.CHUNKED])
-def test_a_body_that_stops_is_told_apart_from_one_that_is_cut(tcp_pair: Pair, kind: BodyKind) -> None:
+def test_a_body_that_stalls_differs_from_one_that_is_cut_off(tcp_pair: Pair, kind: BodyKind) -> None:
     ends = Ends(tcp_pair, body_sec=0.03)
     ends.says(b"9\r\nhello")
     with pytest.raises(RequestTimeoutError, match=r"no more of the body arrived for 0\.03 s"):
@@ -174,15 +183,19 @@ def test_a_body_that_stops_is_told_apart_from_one_that_is_cut(tcp_pair: Pair, ki
 # --- endings ------------------------------------------------------------------------------------
 
 
-def test_writing_to_who_has_left_says_so(ends: Ends) -> None:
+def test_writing_to_a_client_that_left_raises(ends: Ends) -> None:
     ends.peer.close()
-    with pytest.raises(ClientGoneError):
+
+    def send_much() -> None:
         for _ in range(100):
             ends.client.send(b"x" * 100_000)
+
+    with pytest.raises(ClientGoneError):
+        send_much()
     assert ends.client.response_started
 
 
-def test_writing_to_who_does_not_read_ends(ends: Ends) -> None:
+def test_writing_to_a_client_that_does_not_read_times_out(ends: Ends) -> None:
     with pytest.raises(ClientGoneError, match=r"read nothing for 0\.2 s"):
         ends.client.send(b"x" * 50_000_000)
 
@@ -200,7 +213,7 @@ def test_lingering_lets_the_answer_be_read(ends: Ends) -> None:
     assert not lingering.is_alive(), "it ends with the client"
 
 
-def test_lingering_has_an_end(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lingering_is_bounded(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teamclaude.proxy.net.client_connection.LINGER_SILENCE_SEC", 0.03)
     began = time.monotonic()
     ends.client.linger()

@@ -36,7 +36,7 @@ class Crowd:
     def comes(
         self, room: ConnectionLimits, same_user: Optional[bool] = False, age: float = 9.0, idle: bool = True
     ) -> Optional[socket.socket]:
-        """A newcomer, who has then been there for `age`; None when it has no place."""
+        """Accept a connection that is then `age` seconds old; None when it is refused."""
         far, near = self._pair()
         accepted = self.connections.accept(near, room)
         if accepted is None:
@@ -67,20 +67,20 @@ def crowd(tcp_pair: Pair) -> Crowd:
 ROOM = ConnectionLimits(total=6, unadmitted=3)
 
 
-def test_beyond_their_number_the_oldest_stranger_makes_room(crowd: Crowd) -> None:
+def test_beyond_their_limit_the_oldest_unadmitted_connection_is_evicted(crowd: Crowd) -> None:
     first, second, third, fourth = (crowd.comes(ROOM) for _ in range(4))
     assert crowd.lives(first, second, third, fourth) == [False, True, True, True]
     fifth = crowd.comes(ROOM)
     assert crowd.lives(second, fifth) == [False, True]
 
 
-def test_an_idle_stranger_makes_room_before_one_with_a_request_under_way(crowd: Crowd) -> None:
+def test_an_idle_unadmitted_connection_is_evicted_before_one_with_a_request(crowd: Crowd) -> None:
     busy = crowd.comes(ROOM, idle=False)
     idle, another, _ = (crowd.comes(ROOM) for _ in range(3))
     assert crowd.lives(busy, idle, another) == [True, False, True]
 
 
-def test_who_was_admitted_is_no_stranger(crowd: Crowd) -> None:
+def test_an_admitted_connection_is_not_evicted(crowd: Crowd) -> None:
     admitted = crowd.comes(ROOM)
     assert admitted is not None
     crowd.connections.mark_admitted(admitted)
@@ -88,22 +88,22 @@ def test_who_was_admitted_is_no_stranger(crowd: Crowd) -> None:
     assert crowd.lives(admitted, *others) == [True, False, True, True, True]
 
 
-def test_the_owners_own_connections_are_no_strangers_though_they_have_said_nothing(crowd: Crowd) -> None:
+def test_connections_of_our_own_user_do_not_count_as_unadmitted(crowd: Crowd) -> None:
     owners = [crowd.comes(ROOM, same_user=True) for _ in range(3)]
-    strangers = [crowd.comes(ROOM) for _ in range(3)]
-    assert crowd.lives(*owners, *strangers) == [True] * 6
+    unadmitted = [crowd.comes(ROOM) for _ in range(3)]
+    assert crowd.lives(*owners, *unadmitted) == [True] * 6
     later = crowd.comes(ROOM)
-    assert crowd.lives(*owners, *strangers, later) == [True] * 3 + [False] + [True] * 3
+    assert crowd.lives(*owners, *unadmitted, later) == [True] * 3 + [False] + [True] * 3
 
 
-def test_when_the_owners_silent_connections_take_all_places_the_oldest_of_them_makes_room(
+def test_at_the_total_limit_the_oldest_silent_connection_of_our_user_is_evicted(
     crowd: Crowd,
 ) -> None:
     socks = [crowd.comes(ROOM, same_user=True, age=0.0) for _ in range(7)]
     assert crowd.lives(*socks) == [False, *[True] * 6]
 
 
-def test_the_owners_connections_with_a_request_on_the_way_or_under_way_make_no_room(crowd: Crowd) -> None:
+def test_connections_of_our_user_with_a_request_are_not_evicted(crowd: Crowd) -> None:
     socks = [crowd.comes(ROOM, same_user=True, idle=n % 2 == 0) for n in range(6)]
     for sock in socks[::2]:
         assert sock is not None
@@ -112,7 +112,7 @@ def test_the_owners_connections_with_a_request_on_the_way_or_under_way_make_no_r
     assert crowd.lives(*socks) == [True] * 6
 
 
-def test_a_stranger_with_a_request_on_the_way_makes_room_after_a_silent_one(crowd: Crowd) -> None:
+def test_an_unadmitted_connection_with_a_request_is_evicted_after_a_silent_one(crowd: Crowd) -> None:
     asking, silent = crowd.comes(ROOM), crowd.comes(ROOM)
     assert asking is not None
     crowd.far[asking].sendall(b"GET")
@@ -122,14 +122,16 @@ def test_a_stranger_with_a_request_on_the_way_makes_room_after_a_silent_one(crow
 
 
 @pytest.mark.parametrize("same_user", [None, False])
-def test_whose_owner_is_another_or_cannot_be_told_is_a_stranger(
+def test_a_connection_of_another_or_an_unknown_user_is_unadmitted(
     crowd: Crowd, same_user: Optional[bool]
 ) -> None:
     first, *_ = (crowd.comes(ROOM, same_user) for _ in range(4))
     assert crowd.lives(first) == [False]
 
 
-def test_a_stranger_whose_owner_cannot_be_told_for_want_of_descriptors_makes_room(crowd: Crowd) -> None:
+def test_an_unadmitted_connection_is_evicted_if_no_descriptor_is_free_to_ask_for_its_user(
+    crowd: Crowd,
+) -> None:
     def full() -> bool:
         raise OverloadedError("full", 1)
 
@@ -141,28 +143,29 @@ def test_a_stranger_whose_owner_cannot_be_told_for_want_of_descriptors_makes_roo
     assert crowd.lives(first) == [False]
 
 
-def test_a_burst_of_strangers_is_given_a_second_to_show_its_keys(crowd: Crowd) -> None:
+def test_unadmitted_connections_have_a_second_to_send_their_request(crowd: Crowd) -> None:
     burst = [crowd.comes(ROOM, age=0.01) for _ in range(6)]
     assert crowd.lives(*burst) == [True] * 6
 
 
-def test_when_all_places_are_taken_even_a_fresh_stranger_makes_room(crowd: Crowd) -> None:
+def test_at_the_total_limit_even_a_fresh_unadmitted_connection_is_evicted(crowd: Crowd) -> None:
     burst = [crowd.comes(ROOM, age=0.0) for _ in range(7)]
     assert crowd.lives(*burst) == [False, *[True] * 6]
 
 
-def test_when_all_places_are_taken_by_the_proven_a_newcomer_has_none(crowd: Crowd) -> None:
+def test_at_the_total_limit_of_admitted_connections_a_new_one_is_refused(crowd: Crowd) -> None:
     for _ in range(6):
         taken = crowd.comes(ROOM)
         assert taken is not None
         crowd.connections.mark_admitted(taken)
     assert crowd.comes(ROOM) is None
     assert len(crowd.connections) == 6
+    assert taken is not None
     crowd.connections.remove(taken)
     assert crowd.comes(ROOM) is not None
 
 
-def test_a_place_is_free_when_its_stranger_was_told_to_end_and_not_twice(crowd: Crowd) -> None:
+def test_an_evicted_connection_frees_its_place_once(crowd: Crowd) -> None:
     socks = [crowd.comes(ROOM) for _ in range(9)]
     assert len(crowd.connections) == 9  # until their threads have closed them
     for sock in socks[:6]:
@@ -172,7 +175,7 @@ def test_a_place_is_free_when_its_stranger_was_told_to_end_and_not_twice(crowd: 
     assert sum(crowd.lives(*socks)) == 3
 
 
-def test_room_for_a_descriptor_is_made_by_one_stranger(crowd: Crowd) -> None:
+def test_one_unadmitted_connection_is_evicted_for_a_descriptor(crowd: Crowd) -> None:
     crowd.connections.free_descriptor()
     owner = crowd.comes(ROOM, same_user=True)
     first, second = crowd.comes(ROOM), crowd.comes(ROOM)
@@ -196,17 +199,17 @@ def test_room_for_a_descriptor_is_made_by_one_stranger(crowd: Crowd) -> None:
         (9, None, ConnectionLimits(9, 5)),
     ],
 )
-def test_there_are_no_more_places_than_descriptors_for_them(
+def test_the_limit_follows_the_limit_of_descriptors(
     most: int, descriptors: Optional[int], expected: ConnectionLimits
 ) -> None:
     assert connection_limits(most, descriptors) == expected
 
 
-def test_a_connection_that_nobody_reads_from_yet_is_idle(tcp_pair: Pair) -> None:
+def test_a_connection_without_a_handler_is_idle(tcp_pair: Pair) -> None:
     assert AcceptedConnection(tcp_pair()[1], 0.0).idle
 
 
-def test_an_end_of_all_is_waited_for(crowd: Crowd) -> None:
+def test_closing_all_connections_can_be_waited_for(crowd: Crowd) -> None:
     first, busy = crowd.comes(ROOM), crowd.comes(ROOM, idle=False)
     assert first is not None
     assert busy is not None
@@ -266,7 +269,7 @@ def test_a_system_without_such_limits_has_none(monkeypatch: pytest.MonkeyPatch) 
     assert raise_descriptor_limit() is None
 
 
-def test_a_spare_one_is_given_once_and_taken_back() -> None:
+def test_the_spare_descriptor_is_released_once_and_reacquired() -> None:
     spare = SpareDescriptor()
     assert [spare.release(), spare.release()] == [True, False]
     spare.reacquire()
@@ -274,7 +277,7 @@ def test_a_spare_one_is_given_once_and_taken_back() -> None:
     assert [spare.release(), spare.release()] == [True, False]
 
 
-def test_a_spare_one_that_is_not_to_be_had_is_had_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_spare_descriptor_that_was_not_free_is_acquired_later(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*about: object) -> int:
         raise OSError(24, "Too many open files")
 

@@ -54,7 +54,7 @@ def test_an_https_upstream_with_a_certificate_of_its_own(stage: Build, tls_api: 
     assert s.api.log == ()
 
 
-def test_a_certificate_nobody_vouches_for_is_refused(stage: Build, tls_api: FakeApi) -> None:
+def test_an_untrusted_certificate_is_refused(stage: Build, tls_api: FakeApi) -> None:
     s = stage("a", upstream=tls_api.url)
     reply = s.ask()
     assert reply.status == 503
@@ -84,7 +84,7 @@ def test_the_configured_file_is_trusted_besides_the_system_s(
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_a_file_of_certificates_that_can_t_be_used_is_told(tmp_path: Path, content: Any) -> None:
+def test_an_unusable_certificate_file_is_reported(tmp_path: Path, content: Any) -> None:
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_text(content)
@@ -92,7 +92,7 @@ def test_a_file_of_certificates_that_can_t_be_used_is_told(tmp_path: Path, conte
         Dialer(1.0, str(file), None).dial(Origin("https", "127.0.0.1", 9), NOBODY)
 
 
-def test_an_end_without_a_goodbye_is_a_cut_in_tls(stage: Build, tls_api: FakeApi, pem: Any) -> None:
+def test_an_end_without_close_notify_cuts_off_the_response(stage: Build, tls_api: FakeApi, pem: Any) -> None:
     s = stage("a", upstream=tls_api.url, upstreamCaFile=pem.cert)
     tls_api.script.once(Fault.unframed())
     raw = s.raw().request(
@@ -198,7 +198,7 @@ def test_a_tunnel_that_refuses_is_a_503_without_the_password(
     assert s.account("a")["status"] == "active"
 
 
-@pytest.mark.parametrize("no_proxy, tunnels", [("", 1), ("localhost,127.0.0.1", 0), ("*", 0)])
+@pytest.mark.parametrize(("no_proxy", "tunnels"), [("", 1), ("localhost,127.0.0.1", 0), ("*", 0)])
 def test_the_environment_decides_where_nothing_is_configured(
     stage: Build,
     tls_api: FakeApi,
@@ -227,15 +227,15 @@ def test_the_environment_s_proxy_is_not_for_plain_http(
 @pytest.mark.parametrize(
     "url", ["https://proxy:1", "socks5://proxy:1", "http://proxy:port", "http://", "http://[::1"]
 )
-def test_a_proxy_we_can_t_speak_to_is_told(url: str) -> None:
+def test_an_unsupported_proxy_is_reported(url: str) -> None:
     with pytest.raises(ConfigError, match=r"must be an http:// URL \(HTTPS_PROXY or upstreamProxy\)"):
         Dialer(1.0, None, url).dial(Origin("http", "127.0.0.1", 9), NOBODY)
 
 
-# --- failures and departures --------------------------------------------------------------------
+# --- failures and disconnects --------------------------------------------------------------------
 
 
-def test_a_refused_connection_and_an_unknown_host_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_connection_and_an_unknown_host_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     dialer = Dialer(1.0, None, None)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -250,7 +250,7 @@ def test_a_refused_connection_and_an_unknown_host_are_told(monkeypatch: pytest.M
         dialer.dial(Origin("http", "a" * 70, 80), NOBODY)
 
 
-def test_a_peer_that_never_shakes_hands_is_a_failure() -> None:
+def test_a_tls_handshake_that_never_ends_is_a_failure() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
         pytest.raises(ConnectFailedError, match="timed out"),
@@ -258,7 +258,7 @@ def test_a_peer_that_never_shakes_hands_is_a_failure() -> None:
         Dialer(0.05, None, None).dial(Origin("https", "127.0.0.1", server.getsockname()[1]), NOBODY)
 
 
-def test_who_leaves_while_connecting_leaves_no_connection(
+def test_a_client_that_leaves_while_connecting_leaves_no_connection(
     tcp_pair: Callable[[], tuple[socket.socket, socket.socket]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, their_end = tcp_pair()

@@ -28,7 +28,7 @@ from teamclaude.proxy.net.socket_wait import ClientWatch
 from teamclaude.proxy.net.upstream_connection import UpstreamConnection, read_response
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
-Board = Callable[..., Any]
+StartStream = Callable[..., Any]
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 pytestmark = pytest.mark.skipif(
@@ -37,9 +37,9 @@ pytestmark = pytest.mark.skipif(
 
 
 class Stream:
-    """One stream that a thread hands to the ferry; its first event has passed already."""
+    """One stream that a thread hands to the event loop; its first event was relayed before."""
 
-    def __init__(self, pair: Pair, ferry: EventLoop, idle: float, see: Callable[[Any], None]) -> None:
+    def __init__(self, pair: Pair, event_loop: EventLoop, idle: float, see: Callable[[Any], None]) -> None:
         self.reader, here = pair()
         there, self.upstream = pair()
         self.client = ClientConnection(here, 5.0, 5.0, 5.0)
@@ -48,15 +48,23 @@ class Stream:
             UpstreamConnection(there, Origin("http", "127.0.0.1", 1)), "POST", ClientWatch(None), 5.0
         )
         self.error: Optional[BaseException] = None
-        self._hand_over = (ferry, idle, see)
+        self._hand_over = (event_loop, idle, see)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         assert self.reads(5) == b"first"
 
     def _run(self) -> None:
-        ferry, idle, see = self._hand_over
+        event_loop, idle, see = self._hand_over
         try:
-            relay(self.answer, self.client, b"", Framing(BodyKind.UNTIL_CLOSE), [see], idle, event_loop=ferry)
+            relay(
+                self.answer,
+                self.client,
+                b"",
+                Framing(BodyKind.UNTIL_CLOSE),
+                [see],
+                idle,
+                event_loop=event_loop,
+            )
         except BaseException as error:
             self.error = error
 
@@ -83,45 +91,45 @@ class Stream:
 
 
 @pytest.fixture
-def board(tcp_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stream]]:
-    """Makes a Stream; all of them by one ferry."""
+def start_stream(tcp_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stream]]:
+    """Make a Stream; all of them run in one event loop."""
     monkeypatch.setattr(module, "IDLE_EXIT_SEC", 0.0)
-    ferry = EventLoop()
+    event_loop = EventLoop()
     made: list[Stream] = []
 
     def make(idle: float = 5.0, see: Callable[[Any], None] = lambda piece: None) -> Stream:
-        made.append(Stream(tcp_pair, ferry, idle, see))
+        made.append(Stream(tcp_pair, event_loop, idle, see))
         return made[-1]
 
     yield make
     for stream in made:
         with suppress(OSError):
             stream.client.sock.shutdown(socket.SHUT_RDWR)
-    ferry.close()
-    assert ferries() == 0
+    event_loop.close()
+    assert loop_threads() == 0
 
 
-def ferries() -> int:
+def loop_threads() -> int:
     return sum(thread.name == "event-loop" for thread in threading.enumerate())
 
 
-def test_one_thread_carries_them_all(board: Board) -> None:
-    streams = [board() for _ in range(20)]
+def test_one_thread_relays_all_streams(start_stream: StartStream) -> None:
+    streams = [start_stream() for _ in range(20)]
     for turn in range(5):
         for number, stream in enumerate(streams):
             stream.says(b"%d of %d;" % (turn, number))
     for number, stream in enumerate(streams):
         expected = b"".join(b"%d of %d;" % (turn, number) for turn in range(5))
         assert stream.reads(len(expected)) == expected
-    assert ferries() == 1
+    assert loop_threads() == 1
     for stream in streams:
         stream.upstream.sendall(b"0\r\n\r\n")
     assert [stream.ends() for stream in streams] == [None] * 20
     assert all(stream.answer.reusable for stream in streams)
 
 
-def test_a_client_that_does_not_read_stops_its_upstream_and_nobody_else(board: Board) -> None:
-    lazy, busy = board(), board()
+def test_a_client_that_does_not_read_stops_only_its_upstream(start_stream: StartStream) -> None:
+    lazy, busy = start_stream(), start_stream()
     lazy.upstream.sendall(b"%x\r\n" % (1 << 40))  # one endless chunk
     lazy.upstream.setblocking(False)
     poured = stuck = 0
@@ -140,16 +148,16 @@ def test_a_client_that_does_not_read_stops_its_upstream_and_nobody_else(board: B
     assert lazy.reads(2) == b"yy"
 
 
-def test_silence_ends_the_silent_one_alone(board: Board) -> None:
-    patient, hasty = board(), board(idle=0.05)
+def test_silence_ends_only_the_silent_stream(start_stream: StartStream) -> None:
+    patient, hasty = start_stream(), start_stream(idle=0.05)
     error = hasty.ends()
     assert isinstance(error, UpstreamLostError)
     assert str(error) == "the upstream sent no data for 0.05 s"
     assert patient.flows()
 
 
-def test_what_moves_is_not_late(board: Board) -> None:
-    stream = board(idle=0.1)
+def test_a_stream_that_moves_is_not_late(start_stream: StartStream) -> None:
+    stream = start_stream(idle=0.1)
     end = time.monotonic() + 0.25
     while time.monotonic() < end:
         assert stream.flows()
@@ -158,14 +166,14 @@ def test_what_moves_is_not_late(board: Board) -> None:
     assert stream.ends() is None
 
 
-def test_one_that_leaves_takes_nobody_along(board: Board) -> None:
-    leaving, staying = board(), board()
+def test_a_client_that_leaves_ends_only_its_own_stream(start_stream: StartStream) -> None:
+    leaving, staying = start_stream(), start_stream()
     leaving.reader.close()
     assert isinstance(leaving.ends(), ClientGoneError)
     assert staying.flows()
 
 
-def test_who_sends_no_more_still_gets_what_has_come(board: Board) -> None:
+def test_a_half_closed_client_still_gets_what_has_arrived(start_stream: StartStream) -> None:
     waiting, going_on = threading.Event(), threading.Event()
 
     def waits(piece: Any) -> None:
@@ -173,9 +181,9 @@ def test_who_sends_no_more_still_gets_what_has_come(board: Board) -> None:
             waiting.set()
             going_on.wait(5)
 
-    stream, other = board(), board(see=waits)
+    stream, other = start_stream(), start_stream(see=waits)
     other.says(b"wait")
-    assert waiting.wait(5)  # while the ferry waits here, both of these happen
+    assert waiting.wait(5)  # while the loop blocks here, both of these happen
     stream.reader.shutdown(socket.SHUT_WR)
     stream.says(b"last words")
     going_on.set()
@@ -185,56 +193,58 @@ def test_who_sends_no_more_still_gets_what_has_come(board: Board) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peer's socket can't be looked up")
-def test_who_sends_no_more_gets_all_of_its_stream_from_its_thread(board: Board) -> None:
-    stream, other = board(), board()
+def test_a_half_closed_client_gets_the_rest_of_its_stream_from_its_thread(start_stream: StartStream) -> None:
+    stream, other = start_stream(), start_stream()
     stream.reader.shutdown(socket.SHUT_WR)
     assert other.flows()
     assert stream.flows()
     assert stream.flows()
     other.upstream.sendall(b"0\r\n\r\n")
     assert other.ends() is None
-    assert stream.flows(), "without the ferry, which has left by now"
+    assert stream.flows(), "without the loop, which has ended by now"
     stream.upstream.sendall(b"0\r\n\r\n")
     assert stream.ends() is None
     assert stream.answer.complete
 
 
-def test_an_observer_that_fails_ends_its_own_stream_alone(board: Board) -> None:
+def test_a_failing_observer_ends_only_its_own_stream(start_stream: StartStream) -> None:
     def fails(piece: Any) -> None:
         if bytes(piece) != b"first":
             raise ZeroDivisionError
 
-    broken, whole = board(see=fails), board()
+    broken, whole = start_stream(see=fails), start_stream()
     broken.says(b"x")
     assert isinstance(broken.ends(), ZeroDivisionError)
     assert whole.flows()
 
 
-def test_a_defect_of_the_ferry_leaves_nobody_waiting(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    streams = [board() for _ in range(3)]
+def test_a_defect_of_the_loop_leaves_no_thread_waiting(
+    start_stream: StartStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = [start_stream() for _ in range(3)]
     with monkeypatch.context() as defect:
         defect.setattr(module, "MAX_EVENTS", "many")
         for stream in streams:
             stream.says(b"x")
         assert {type(stream.ends()) for stream in streams} == {TypeError}
-    assert board().flows()
+    assert start_stream().flows()
 
 
 @pytest.mark.parametrize("lacking", ["event_loop.EPOLL", "relay.StreamTask.register"])
-def test_where_nothing_more_can_be_watched_the_thread_goes_on(
-    board: Board, monkeypatch: pytest.MonkeyPatch, lacking: str
+def test_without_a_free_watch_the_thread_goes_on(
+    start_stream: StartStream, monkeypatch: pytest.MonkeyPatch, lacking: str
 ) -> None:
     def full(*anything: Any) -> Any:
         raise OSError("no descriptor left")
 
     monkeypatch.setattr(f"teamclaude.proxy.net.{lacking}", full)
-    stream = board()
+    stream = start_stream()
     assert stream.flows()
     stream.upstream.sendall(b"0\r\n\r\n")
     assert stream.ends() is None
 
 
-def test_what_tls_holds_back_is_asked_for(
+def test_bytes_that_tls_has_decrypted_are_read(
     stage: Callable[..., Any], pem: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A record is decrypted as a whole: of what one read does not take the socket tells nothing more."""
@@ -249,7 +259,7 @@ def test_what_tls_holds_back_is_asked_for(
     assert [record["outcome"] for record in s.records] == ["served"]
 
 
-def test_the_tap_sees_what_the_ferry_carries(stage: Callable[..., Any]) -> None:
+def test_the_usage_tap_sees_what_the_loop_relays(stage: Callable[..., Any]) -> None:
     s = stage("a")
     s.api.script.once(Fault.slow(between_events=0.005))
     assert b"message_stop" in s.ask().body
@@ -266,14 +276,14 @@ def connection_of(pair: Pair) -> UpstreamConnection:
     return UpstreamConnection(pair()[0], Origin("http", "127.0.0.1", 1))
 
 
-def test_a_connection_is_registered_once_however_often_it_is_held(tcp_pair: Pair) -> None:
+def test_a_connection_is_registered_once_however_often_it_is_watched(tcp_pair: Pair) -> None:
     state, connection = LoopState(select.epoll()), connection_of(tcp_pair)
     state.watch(connection, IN)
     state.watch(connection, IN)
     assert connection.epoll is state.epoll
 
 
-def test_a_released_connection_can_be_registered_by_anybody(tcp_pair: Pair) -> None:
+def test_an_unwatched_connection_can_be_registered_again(tcp_pair: Pair) -> None:
     state, connection = LoopState(select.epoll()), connection_of(tcp_pair)
     state.watch(connection, IN)
     state.unwatch(connection)
@@ -282,7 +292,7 @@ def test_a_released_connection_can_be_registered_by_anybody(tcp_pair: Pair) -> N
     state.epoll.register(connection.sock.fileno(), IN)  # EEXIST if it were still registered
 
 
-def test_a_connection_that_was_closed_meanwhile_is_released_without_a_word(tcp_pair: Pair) -> None:
+def test_unwatching_a_closed_connection_is_no_error(tcp_pair: Pair) -> None:
     state, connection = LoopState(select.epoll()), connection_of(tcp_pair)
     state.watch(connection, IN)
     connection.close()
@@ -290,7 +300,7 @@ def test_a_connection_that_was_closed_meanwhile_is_released_without_a_word(tcp_p
     assert connection.epoll is None
 
 
-def test_a_connection_of_an_earlier_loop_is_released_and_nobody_else_s_registration_with_it(
+def test_unwatching_a_connection_of_an_earlier_loop_leaves_other_registrations(
     tcp_pair: Pair,
 ) -> None:
     earlier, state, connection = (

@@ -1,4 +1,4 @@
-"""A client's small requests aboard the ferry: each as a thread of its own would have served it."""
+"""A client's small requests in the event loop: each is served as its own thread would serve it."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-class Passenger:
+class LoopConnection:
     """A client, its upstream, and the thread that hands their connection over."""
 
-    def __init__(self, pair: Pair, ferry: EventLoop, timeout: float = 5.0) -> None:
-        self.ferry = ferry
+    def __init__(self, pair: Pair, event_loop: EventLoop, timeout: float = 5.0) -> None:
+        self.event_loop = event_loop
         self.user, here = pair()
         there, self.api = pair()
         self.user.settimeout(5)
@@ -48,20 +48,20 @@ class Passenger:
         self.timeout = timeout
         self.seen: list[Any] = []
         self.threads: set[str] = set()
-        self.may_stay = True
-        self.last_step: Optional[Callable[[], Any]] = None
+        self.may_continue = True
+        self.last_effect: Optional[Callable[[], Any]] = None
         self.error: Optional[BaseException] = None
-        self.ride = ConnectionTask(self.client, self._begin, lambda: self.may_stay, timeout)
+        self.task = ConnectionTask(self.client, self._start_request, lambda: self.may_continue, timeout)
         self._thread = threading.Thread(target=self._own, daemon=True)
         self._thread.start()
 
     def _own(self) -> None:
         try:
-            assert self.ferry.run(self.ride)
+            assert self.event_loop.run(self.task)
         except BaseException as error:
             self.error = error
 
-    def _begin(self, data: bytes) -> Optional[RequestCoroutine[bool]]:
+    def _start_request(self, data: bytes) -> Optional[RequestCoroutine[bool]]:
         self.threads.add(threading.current_thread().name)
         head = self.client.take_whole_request(data)
         return None if head is None else self._serve(head)
@@ -77,8 +77,8 @@ class Passenger:
             connection.send(b"asked;", b"", self.client.watch)
             answer = yield ReadUpstream(connection, self.client.watch, self.timeout, "answer")
             self.seen.append(answer)
-            if self.last_step is not None:
-                self.seen.append((yield self.last_step))
+            if self.last_effect is not None:
+                self.seen.append((yield self.last_effect))
             self.client.send(b"told " + answer + b";")
             self.pool.release(connection)
             return what != "close"
@@ -101,53 +101,53 @@ class Passenger:
     def api_hears(self) -> None:
         assert self.api.recv(6) == b"asked;"
 
-    def lands(self) -> ConnectionTask:
+    def ends(self) -> ConnectionTask:
         self._thread.join(5)
         assert not self._thread.is_alive()
-        return self.ride
+        return self.task
 
 
-Board = Callable[..., Passenger]
+Connect = Callable[..., LoopConnection]
 
 
 @pytest.fixture
-def board(tcp_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
+def connect(tcp_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
     monkeypatch.setattr(module, "IDLE_EXIT_SEC", 0.0)
-    ferry = EventLoop()
-    made: list[Passenger] = []
+    event_loop = EventLoop()
+    made: list[LoopConnection] = []
 
-    def make(**how: Any) -> Passenger:
-        made.append(Passenger(tcp_pair, ferry, **how))
+    def make(**how: Any) -> LoopConnection:
+        made.append(LoopConnection(tcp_pair, event_loop, **how))
         return made[-1]
 
     yield make
-    for passenger in made:
-        passenger.user.close()
-        passenger.lands()
-        passenger.pool.close()
-    ferry.close()
+    for connection in made:
+        connection.user.close()
+        connection.ends()
+        connection.pool.close()
+    event_loop.close()
     assert not any(thread.name == "event-loop" for thread in threading.enumerate())
 
 
-def test_one_thread_serves_them_all(board: Board) -> None:
-    passengers = [board() for _ in range(5)]
+def test_one_thread_serves_all_connections(connect: Connect) -> None:
+    connections = [connect() for _ in range(5)]
     for turn in (b"1", b"2", b"3"):
-        for passenger in passengers:
-            passenger.asks()
-        for passenger in passengers:
-            passenger.api_hears()
-            passenger.api.sendall(turn)
-        for passenger in passengers:
-            passenger.is_told(b"told " + turn + b";")
-    assert {name for passenger in passengers for name in passenger.threads} == {"event-loop"}
-    assert [passenger.seen for passenger in passengers] == [[b"1", b"2", b"3"]] * 5
+        for connection in connections:
+            connection.asks()
+        for connection in connections:
+            connection.api_hears()
+            connection.api.sendall(turn)
+        for connection in connections:
+            connection.is_told(b"told " + turn + b";")
+    assert {name for connection in connections for name in connection.threads} == {"event-loop"}
+    assert [connection.seen for connection in connections] == [[b"1", b"2", b"3"]] * 5
 
 
-def test_a_request_that_has_not_come_whole_is_left_to_the_thread(board: Board) -> None:
-    one = board()
+def test_an_incomplete_request_is_left_to_the_thread(connect: Connect) -> None:
+    one = connect()
     one.user.sendall(REQUEST[:-1])
-    ride = one.lands()
-    assert (ride.coroutine, ride.closing) == (None, False)
+    task = one.ends()
+    assert (task.coroutine, task.closing) == (None, False)
     one.user.sendall(REQUEST[-1:])
     head = one.client.next_head()
     assert head is not None
@@ -157,30 +157,30 @@ def test_a_request_that_has_not_come_whole_is_left_to_the_thread(board: Board) -
 @pytest.mark.parametrize(
     "data", [b"\r\n" + REQUEST, REQUEST.replace(b"2\r\n", b"2\r\nContent-Length: 3\r\n")]
 )
-def test_what_must_be_looked_at_closer_is_left_to_the_thread(board: Board, data: bytes) -> None:
-    one = board()
+def test_an_unusual_request_is_left_to_the_thread(connect: Connect, data: bytes) -> None:
+    one = connect()
     one.user.sendall(data)
-    assert one.lands().coroutine is None
+    assert one.ends().coroutine is None
     assert one.client.has_buffered
 
 
-def test_what_may_take_its_time_is_left_to_the_thread(board: Board) -> None:
-    one = board()
-    one.last_step = lambda: threading.current_thread().name
+def test_a_blocking_effect_is_left_to_the_thread(connect: Connect) -> None:
+    one = connect()
+    one.last_effect = lambda: threading.current_thread().name
     one.asks()
     one.api_hears()
     one.api.sendall(b"yes")
-    ride = one.lands()
-    assert ride.coroutine is not None
+    task = one.ends()
+    assert task.coroutine is not None
     assert one.seen == [b"yes"]
     assert one.connection.epoll is None, "it is the thread's now"
-    assert resume_coroutine(ride.coroutine, ride.effect) is True
+    assert resume_coroutine(task.coroutine, task.effect) is True
     assert one.seen == [b"yes", "MainThread"]
     assert one.pool.take_idle(ORIGIN) is one.connection
 
 
-def test_the_next_request_may_come_early(board: Board) -> None:
-    one = board()
+def test_the_next_request_may_come_early(connect: Connect) -> None:
+    one = connect()
     one.asks()
     one.api_hears()
     one.asks()
@@ -191,70 +191,70 @@ def test_the_next_request_may_come_early(board: Board) -> None:
     one.is_told(b"told 2;")
 
 
-def test_two_requests_in_one_piece(board: Board) -> None:
-    one = board()
+def test_two_requests_in_one_piece(connect: Connect) -> None:
+    one = connect()
     one.user.sendall(REQUEST + REQUEST)
     one.api_hears()
     one.api.sendall(b"1")
     one.is_told(b"told 1;")
-    ride = one.lands()
-    assert (ride.coroutine, ride.closing, one.client.has_buffered) == (None, False, True)
+    task = one.ends()
+    assert (task.coroutine, task.closing, one.client.has_buffered) == (None, False, True)
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-def test_who_leaves_while_the_upstream_is_silent_is_noticed_by_its_thread(
-    board: Board, at_once: bool
+def test_a_client_that_leaves_during_a_silence_is_noticed_by_its_thread(
+    connect: Connect, at_once: bool
 ) -> None:
-    one = board()
+    one = connect()
     one.asks()
     if not at_once:
         one.api_hears()
     one.user.close()
-    ride = one.lands()
-    assert ride.coroutine is not None
+    task = one.ends()
+    assert task.coroutine is not None
     assert one.seen == []
     assert one.connection.epoll is None
-    assert resume_coroutine(ride.coroutine, ride.effect) is False
+    assert resume_coroutine(task.coroutine, task.effect) is False
     assert [type(each) for each in one.seen] == [ClientGoneError]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peer's socket can't be looked up")
 @pytest.mark.parametrize("at_once", [False, True])
-def test_who_only_sends_no_more_is_answered_by_its_thread(board: Board, at_once: bool) -> None:
-    one = board()
+def test_a_half_closed_client_is_answered_by_its_thread(connect: Connect, at_once: bool) -> None:
+    one = connect()
     one.asks()
     if not at_once:
         one.api_hears()
     one.user.shutdown(socket.SHUT_WR)
-    ride = one.lands()
+    task = one.ends()
     if at_once:
         one.api_hears()
     one.api.sendall(b"1")
-    assert ride.coroutine is not None
-    assert resume_coroutine(ride.coroutine, ride.effect) is True
+    assert task.coroutine is not None
+    assert resume_coroutine(task.coroutine, task.effect) is True
     one.is_told(b"told 1;")
     assert one.client.next_head() is None, "it carries no other request"
 
 
-def test_who_sends_no_more_is_answered_aboard_where_the_answer_has_come(board: Board) -> None:
-    one = board()
+def test_a_half_closed_client_is_answered_in_the_loop_if_the_response_has_arrived(connect: Connect) -> None:
+    one = connect()
     one.user.sendall(REQUEST)
     one.api_hears()
     one.api.sendall(b"1")
     one.is_told(b"told 1;")
     one.user.shutdown(socket.SHUT_WR)
-    assert one.lands().closing
+    assert one.ends().closing
 
 
-def test_who_leaves_between_requests_is_done(board: Board) -> None:
-    one = board()
+def test_a_client_that_leaves_between_requests_ends_the_connection(connect: Connect) -> None:
+    one = connect()
     one.user.close()
-    ride = one.lands()
-    assert (ride.closing, ride.error, one.seen) == (True, None, [])
+    task = one.ends()
+    assert (task.closing, task.error, one.seen) == (True, None, [])
 
 
-def test_an_upstream_that_closes_is_told_to_the_request(board: Board) -> None:
-    one = board()
+def test_the_request_learns_that_its_upstream_closed(connect: Connect) -> None:
+    one = connect()
     one.asks()
     one.api_hears()
     one.api.close()
@@ -262,21 +262,21 @@ def test_an_upstream_that_closes_is_told_to_the_request(board: Board) -> None:
     assert one.seen == [b""]
 
 
-def test_an_upstream_that_says_nothing_in_time(board: Board) -> None:
-    one = board(timeout=0.05)
+def test_a_silent_upstream_is_lost_after_its_time(connect: Connect) -> None:
+    one = connect(timeout=0.05)
     one.asks()
-    assert one.lands().closing
+    assert one.ends().closing
     assert [str(each) for each in one.seen] == ["the upstream sent no answer for 0.05 s"]
 
 
-def test_an_idle_connection_that_the_upstream_closed_is_not_taken(board: Board) -> None:
-    one = board()
+def test_an_idle_connection_that_the_upstream_closed_is_not_taken(connect: Connect) -> None:
+    one = connect()
     one.asks()
     one.api_hears()
     one.api.sendall(b"1")
     one.is_told(b"told 1;")
     one.api.close()
-    witness = board()  # what happened before is seen to when this one is told
+    witness = connect()  # once this one is answered, earlier events were handled
     witness.asks()
     witness.api_hears()
     witness.api.sendall(b"2")
@@ -285,30 +285,30 @@ def test_an_idle_connection_that_the_upstream_closed_is_not_taken(board: Board) 
     assert one.pool.take_idle(ORIGIN, one.connection.epoll) is None
 
 
-def test_it_lands_when_no_more_may_be_taken_on(board: Board) -> None:
-    one = board()
-    one.may_stay = False
+def test_the_task_is_done_when_no_more_request_may_start(connect: Connect) -> None:
+    one = connect()
+    one.may_continue = False
     one.asks()
     one.api_hears()
     one.api.sendall(b"1")
     one.is_told(b"told 1;")
-    ride = one.lands()
-    assert (ride.closing, ride.coroutine, one.client.idle) == (False, None, True)
+    task = one.ends()
+    assert (task.closing, task.coroutine, one.client.idle) == (False, None, True)
 
 
-def test_a_connection_that_carries_no_other_request_lands(board: Board) -> None:
-    one = board()
+def test_the_task_is_done_when_the_connection_carries_no_other_request(connect: Connect) -> None:
+    one = connect()
     one.asks("close")
     one.api_hears()
     one.api.sendall(b"1")
     one.is_told(b"told 1;")
-    assert one.lands().closing
+    assert one.ends().closing
 
 
-def test_a_defect_is_told_to_who_handed_it_over(board: Board) -> None:
-    broken, other = board(), board()
+def test_a_defect_is_raised_in_the_thread_that_handed_the_task_over(connect: Connect) -> None:
+    broken, other = connect(), connect()
     broken.asks("break")
-    broken.lands()
+    broken.ends()
     assert isinstance(broken.error, KeyError)
     other.asks()
     other.api_hears()
@@ -316,7 +316,7 @@ def test_a_defect_is_told_to_who_handed_it_over(board: Board) -> None:
     other.is_told(b"told 1;")
 
 
-def test_a_step_that_fails_is_told_to_the_steps() -> None:
+def test_an_effect_that_fails_raises_in_the_coroutine() -> None:
     def steps() -> RequestCoroutine[str]:
         try:
             yield lambda: 1 // 0

@@ -89,7 +89,7 @@ def test_v6(tmp_path: Path) -> None:
 
 @little_endian
 @pytest.mark.parametrize("ghost", [{"state": "06"}, {"inode": 0}])
-def test_a_closed_sockets_line_says_root_and_is_not_believed(
+def test_the_row_of_a_closed_socket_names_root_and_is_ignored(
     tmp_path: Path, ghost: dict[str, object]
 ) -> None:
     line = row(*V4_PEER_SIDE, uid=0, **ghost)  # type: ignore[arg-type]
@@ -97,7 +97,7 @@ def test_a_closed_sockets_line_says_root_and_is_not_believed(
 
 
 @pytest.mark.parametrize("content", ["", "garbage\n", HEADER + "   0: 0100007F:C351 0100007F:0D80 01\n"])
-def test_tables_that_make_no_sense_are_no_answer(tmp_path: Path, content: str) -> None:
+def test_malformed_tables_are_no_answer(tmp_path: Path, content: str) -> None:
     (tmp_path / "tcp").write_text(content)
     assert peer_uid(OURS, THEIRS, str(tmp_path)) is None
 
@@ -126,14 +126,14 @@ def test_same_user_compares_with_our_own_uid(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
-def test_out_of_descriptors_is_asked_again_and_not_somebody_else(tmp_path: Path, code: int) -> None:
+def test_without_a_descriptor_the_user_is_unknown_and_asked_for_again(tmp_path: Path, code: int) -> None:
     def full() -> socket.socket:
         raise OSError(code, "Too many open files")
 
     with pytest.raises(OverloadedError) as refusal:
         told_uid(OURS, THEIRS, ProcNetTables(tables(tmp_path)), SocketDiag(full))
     assert (refusal.value.status, refusal.value.kind) == (503, "overloaded_error")
-    assert refusal.value.headers() == (("Retry-After", "1"),)
+    assert list(refusal.value.headers()) == [("Retry-After", "1")]
 
 
 def test_a_table_that_cannot_be_opened_for_want_of_descriptors_is_no_answer_either(
@@ -167,7 +167,7 @@ def test_a_look_up_that_failed_for_want_of_descriptors_is_made_again() -> None:
 
 
 @little_endian
-def test_a_reading_serves_who_asked_before_it_and_nobody_later(
+def test_a_reading_serves_earlier_queries_and_no_later_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first reads for itself; all who ask meanwhile share one reading that begins after they asked."""
@@ -262,7 +262,7 @@ def connection(listen: str, connect: str) -> Iterator[tuple[socket.socket, socke
         ("::", "::ffff:127.0.0.1"),
     ],
 )
-def test_a_real_connection_belongs_to_us(listen: str, connect: str) -> None:
+def test_a_real_connection_belongs_to_our_user(listen: str, connect: str) -> None:
     with connection(listen, connect) as (accepted, _):
         assert PeerUserCheck(accepted)() is True
         local, peer = Address(*accepted.getsockname()[:2]), Address(*accepted.getpeername()[:2])
@@ -270,7 +270,7 @@ def test_a_real_connection_belongs_to_us(listen: str, connect: str) -> None:
 
 
 @on_linux
-def test_a_real_connection_whose_client_closed_belongs_to_nobody() -> None:
+def test_a_real_connection_whose_client_closed_has_no_owner() -> None:
     with connection("127.0.0.1", "127.0.0.1") as (accepted, client):
         client.close()
         assert PeerUserCheck(accepted)() is None

@@ -26,14 +26,14 @@ UNTIL_CLOSE = Framing(BodyKind.UNTIL_CLOSE)
 
 
 class Bridge:
-    """An upstream, the relay in a thread, and a reader; with a ferry, what comes later goes by it."""
+    """An upstream, the relay in a thread, and a reader; an event loop relays later pieces."""
 
-    def __init__(self, pair: Pair, ferry: Optional[EventLoop] = None) -> None:
+    def __init__(self, pair: Pair, event_loop: Optional[EventLoop] = None) -> None:
         self.reader, here = pair()
         there, self.upstream = pair()
         self.client = ClientConnection(here, 5.0, 5.0, 5.0)
         self.connection = UpstreamConnection(there, Origin("http", "127.0.0.1", 1))
-        self.ferry = ferry
+        self.event_loop = event_loop
         self.seen = b""
         self.error: Optional[BaseException] = None
         self._thread = threading.Thread(target=lambda: None)
@@ -45,7 +45,9 @@ class Bridge:
     def start(self, answer: UpstreamResponse, framing: Framing, idle: float = 5.0, **more: Any) -> None:
         def run() -> None:
             try:
-                relay(answer, self.client, HEAD, framing, [self._see], idle, event_loop=self.ferry, **more)
+                relay(
+                    answer, self.client, HEAD, framing, [self._see], idle, event_loop=self.event_loop, **more
+                )
             except BaseException as error:
                 self.error = error
 
@@ -71,10 +73,12 @@ class Bridge:
         return b"".join(iter(lambda: self.reader.recv(65536), b""))
 
 
-@pytest.fixture(params=["by thread", "by ferry"])
-def ferry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Optional[EventLoop]]:
+@pytest.fixture(params=["in a thread", "in the loop"])
+def event_loop(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Optional[EventLoop]]:
     monkeypatch.setattr("teamclaude.proxy.net.event_loop.IDLE_EXIT_SEC", 0.0)
-    made = EventLoop() if request.param == "by ferry" else None
+    made = EventLoop() if request.param == "in the loop" else None
     yield made
     if made is not None:
         made.close()
@@ -82,8 +86,8 @@ def ferry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @pytest.fixture
-def bridge(tcp_pair: Pair, ferry: Optional[EventLoop]) -> Bridge:
-    return Bridge(tcp_pair, ferry)
+def bridge(tcp_pair: Pair, event_loop: Optional[EventLoop]) -> Bridge:
+    return Bridge(tcp_pair, event_loop)
 
 
 def test_the_head_is_sent_before_the_body_comes(bridge: Bridge) -> None:
@@ -120,7 +124,7 @@ def test_what_came_with_the_head_leaves_with_the_head(
 
 
 @pytest.mark.parametrize(
-    "upstream, framing, expected",
+    ("upstream", "framing", "expected"),
     [
         (b"Content-Length: 0\r\n\r\n", Framing(BodyKind.LENGTH, 0), HEAD),
         (b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", CHUNKED, HEAD + b"0\r\n\r\n"),
@@ -172,7 +176,7 @@ def test_pieces_already_read_may_be_all(bridge: Bridge) -> None:
 
 
 @pytest.mark.parametrize(
-    "upstream, framing",
+    ("upstream", "framing"),
     [
         (b"Content-Length: 9\r\n\r\nhello", Framing(BodyKind.LENGTH, 9)),
         (b"Transfer-Encoding: chunked\r\n\r\n9\r\nhello", CHUNKED),
@@ -196,13 +200,13 @@ def test_a_body_that_breaks_off_gets_no_end(
     assert isinstance(bridge.error, UpstreamLostError)
 
 
-def test_silence_is_a_loss(bridge: Bridge) -> None:
+def test_a_silent_upstream_is_lost(bridge: Bridge) -> None:
     bridge.start(bridge.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"), CHUNKED, idle=0.03)
     assert bridge.end() == HEAD + b"5\r\nhello\r\n"
     assert isinstance(bridge.error, UpstreamLostError)
 
 
-def test_a_client_that_left_is_nobody_s_loss(bridge: Bridge) -> None:
+def test_a_client_that_left_is_not_the_upstream_s_failure(bridge: Bridge) -> None:
     bridge.start(
         bridge.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"), Framing(BodyKind.LENGTH, 9)
     )

@@ -101,7 +101,7 @@ def test_the_owner_of_the_socket_that_was_asked_for() -> None:
         found(family=socket.AF_INET6),  # with addresses that are not the v4-mapped ones
     ],
 )
-def test_a_closed_socket_or_another_one_is_nobodys(reply: Reply) -> None:
+def test_a_closed_socket_or_another_one_has_no_owner(reply: Reply) -> None:
     assert ask(Kernel(reply)) == NOBODY
 
 
@@ -131,7 +131,7 @@ def test_only_the_kernel_is_believed() -> None:
 
 
 @netlink
-def test_the_answer_to_an_earlier_question_is_passed_over() -> None:
+def test_a_reply_to_an_earlier_query_is_skipped() -> None:
     assert ask(Kernel(found(uid=1, later=-1), found(uid=2))) == SocketOwner(True, 2)
 
 
@@ -153,7 +153,7 @@ def test_where_it_is_refused_it_is_not_asked_again(code: int) -> None:
 @pytest.mark.parametrize(
     "reply", [error(errno.ENOBUFS), lambda question: b"", lambda question: question[:20]]
 )
-def test_an_answer_that_is_none_is_no_answer(reply: Reply) -> None:
+def test_a_malformed_reply_is_no_answer(reply: Reply) -> None:
     assert ask(Kernel(reply)) == UNTOLD
 
 
@@ -168,7 +168,7 @@ def test_a_time_out_may_pass() -> None:
 
 @netlink
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
-def test_without_a_free_descriptor_it_says_so(code: int) -> None:
+def test_without_a_free_descriptor_the_error_says_so(code: int) -> None:
     def full() -> socket.socket:
         raise OSError(code, "Too many open files")
 
@@ -177,7 +177,7 @@ def test_without_a_free_descriptor_it_says_so(code: int) -> None:
 
 
 @netlink
-def test_one_socket_serves_all_questions() -> None:
+def test_one_netlink_socket_serves_all_queries() -> None:
     kernel = Kernel(found(), found())
     diag = SocketDiag(kernel.open)
     assert [diag.owner(*PEER, *OURS).uid for _ in range(2)] == [1000, 1000]
@@ -185,7 +185,7 @@ def test_one_socket_serves_all_questions() -> None:
 
 
 @on_linux
-def test_the_real_kernel_tells_or_refuses(tcp_pair: Pair) -> None:
+def test_the_real_kernel_answers_or_refuses(tcp_pair: Pair) -> None:
     near, _ = tcp_pair()
     ends = [(ip_address(host), port) for host, port in (near.getsockname(), near.getpeername())]
     diag = SocketDiag()
@@ -194,6 +194,6 @@ def test_the_real_kernel_tells_or_refuses(tcp_pair: Pair) -> None:
     assert diag.owner(*ends[0], *ends[1]).uid is None
 
 
-def test_without_netlink_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_netlink_the_owner_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teamclaude.proxy.net.sock_diag._NETLINK", None)
     assert SocketDiag().owner(*PEER, *OURS) == UNTOLD

@@ -26,7 +26,7 @@ from teamclaude.proxy.net.socket_wait import (
 )
 
 Pair = Callable[[], tuple[socket.socket, socket.socket]]
-SOON = 1.0  # seconds within which a departure must be noticed
+SOON = 1.0  # seconds within which a disconnect must be noticed
 
 
 @pytest.fixture(params=["rdhup", "beats", "select"])
@@ -79,14 +79,14 @@ def test_an_end_of_the_upstream_ends_the_wait(three: Three) -> None:
     assert three.watch.wait(three.upstream_here, 5.0)
 
 
-def test_silence_ends_the_wait_in_time(three: Three) -> None:
+def test_the_wait_for_a_silent_upstream_ends_in_time(three: Three) -> None:
     began = time.monotonic()
     assert not three.watch.wait(three.upstream_here, 0.05)
     assert 0.04 < time.monotonic() - began < 3.0
 
 
 @pytest.mark.parametrize("how", ["fin", "rst"])
-def test_a_departure_ends_every_wait(three: Three, how: str) -> None:
+def test_a_disconnect_ends_every_wait(three: Three, how: str) -> None:
     three.upstream_here.setblocking(False)
     while True:
         try:
@@ -122,7 +122,7 @@ WAITS: dict[str, Callable[[Three], object]] = {
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peer's socket can't be looked up")
-def test_a_client_that_only_sends_no_more_is_waited_for(three: Three) -> None:
+def test_a_half_closed_client_does_not_end_the_wait(three: Three) -> None:
     three.client.shutdown(socket.SHUT_WR)
     time.sleep(0.01)
     began = time.monotonic()
@@ -138,7 +138,7 @@ def test_a_client_that_only_sends_no_more_is_waited_for(three: Three) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the peer's socket can't be looked up")
 @pytest.mark.parametrize("how", ["fin", "rst"])
 @pytest.mark.parametrize("wait", WAITS)
-def test_a_client_that_leaves_after_it_sent_its_end_is_noticed(three: Three, wait: str, how: str) -> None:
+def test_a_half_closed_client_that_leaves_is_noticed(three: Three, wait: str, how: str) -> None:
     fill(three.upstream_here)
     three.client.shutdown(socket.SHUT_WR)
     time.sleep(0.01)
@@ -151,7 +151,7 @@ def test_a_client_that_leaves_after_it_sent_its_end_is_noticed(three: Three, wai
 
 
 @pytest.mark.parametrize("wait", WAITS)
-def test_where_nothing_is_known_of_its_socket_a_client_that_sends_its_end_has_left(
+def test_without_a_look_up_the_end_of_sending_is_a_disconnect(
     three: Three, wait: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watching, "peer_uid", lambda local, peer: None)
@@ -164,7 +164,7 @@ def test_where_nothing_is_known_of_its_socket_a_client_that_sends_its_end_has_le
         three.watch.check()
 
 
-def test_a_half_closed_client_is_looked_at_now_and_then_and_not_all_the_time(
+def test_a_half_closed_client_is_checked_in_growing_intervals(
     three: Three, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[float] = []
@@ -181,14 +181,14 @@ def test_a_half_closed_client_is_looked_at_now_and_then_and_not_all_the_time(
     assert 3 <= len(looks) <= 12
 
 
-def test_what_is_no_tcp_is_held_by_nobody_we_know() -> None:
+def test_the_peer_of_a_socket_that_is_not_tcp_is_unknown() -> None:
     here, there = socket.socketpair()
     with here, there:
         assert not is_peer_socket_open(here) or here.family != socket.AF_UNIX
     assert not is_peer_socket_open(there), "nor is one that is closed"
 
 
-def test_the_next_request_of_the_client_is_no_departure(three: Three) -> None:
+def test_the_client_s_next_request_is_no_disconnect(three: Three) -> None:
     three.client.sendall(b"GET /health HTTP/1.1\r\n")
     time.sleep(0.01)
     three.watch.check()
@@ -196,7 +196,7 @@ def test_the_next_request_of_the_client_is_no_departure(three: Three) -> None:
     assert not three.watch.wait(three.upstream_here, 0.03)
 
 
-def test_a_departure_behind_a_request_is_seen_where_the_system_tells(three: Three, kind: str) -> None:
+def test_a_disconnect_behind_a_request_is_seen_with_rdhup(three: Three, kind: str) -> None:
     three.client.sendall(b"GET /health HTTP/1.1\r\n")
     three.client.close()
     time.sleep(0.01)
@@ -207,14 +207,14 @@ def test_a_departure_behind_a_request_is_seen_where_the_system_tells(three: Thre
         three.watch.check()  # the bytes stand before the end: the next write will tell
 
 
-def test_bytes_that_came_before_a_departure_are_taken(three: Three) -> None:
+def test_bytes_that_arrived_before_a_disconnect_are_read(three: Three) -> None:
     three.upstream.sendall(b"x")
     three.client.close()
     time.sleep(0.01)
     assert three.watch.wait(three.upstream_here, 1.0)
 
 
-def test_waiting_to_write_also_sees_an_answer(three: Three) -> None:
+def test_waiting_to_write_also_sees_a_response(three: Three) -> None:
     assert three.watch.wait_to_write(three.upstream_here, 1.0, False) & WRITABLE
     three.upstream_here.setblocking(False)
     while True:
@@ -246,7 +246,7 @@ def test_without_a_client_it_only_waits(kind: str, tcp_pair: Pair) -> None:
     assert watch.wait(here, 1.0)
 
 
-def test_departed_and_readable(kind: str, tcp_pair: Pair) -> None:
+def test_disconnected_and_readable(kind: str, tcp_pair: Pair) -> None:
     here, there = tcp_pair()
     assert not has_disconnected(here)
     assert not readable_probe(here)()
@@ -284,7 +284,7 @@ def test_an_error_comes_back() -> None:
         run_in_thread(lambda: 1 // 0, nothing)
 
 
-def test_a_client_that_leaves_is_not_waited_with_and_the_work_goes_on(
+def test_the_work_goes_on_after_the_client_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(watching, "POLL_SEC", 0.005)

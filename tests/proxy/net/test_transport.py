@@ -133,7 +133,7 @@ def test_a_connection_on_the_second_try_serves(wired: Wired, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("warm", [False, True])
-def test_what_met_silence_is_not_sent_again(wired: Wired, warm: bool) -> None:
+def test_a_request_that_met_silence_is_not_repeated(wired: Wired, warm: bool) -> None:
     if warm:
         assert wired.whole() == 200
     wired.transport = Transport(wired.pool, wired.watch, 0.05)
@@ -191,7 +191,7 @@ def test_a_kept_body_is_whole(wired: Wired) -> None:
     assert wired.pool.take_idle(wired.origin) is answer.connection
 
 
-def test_a_kept_body_beyond_all_measure_is_cut(wired: Wired) -> None:
+def test_a_kept_body_beyond_the_limit_is_cut(wired: Wired) -> None:
     wired.api.script.once(Fault.status(529, body=b"x" * (2 * MAX_KEPT_BODY_BYTES)))
     answer = wired.ask()
     body = wired.transport.read_kept_body(answer)
@@ -296,7 +296,7 @@ def test_old_connections_are_closed_when_another_comes_back(tcp_pair: Pair) -> N
     assert pool.take_idle(ORIGIN) is None
 
 
-def test_dead_and_old_connections_are_closed_when_nobody_asks(tcp_pair: Pair) -> None:
+def test_dead_and_old_connections_are_closed_by_the_timer(tcp_pair: Pair) -> None:
     clock = [0.0]
     pool = UpstreamPool(monotonic=lambda: clock[0])
     old, dead, good = Wire(tcp_pair), Wire(tcp_pair), Wire(tcp_pair)

@@ -95,25 +95,25 @@ def test_a_huge_head_is_refused(wire: Wire, end: bytes) -> None:
         b"<html>\n\n",
     ],
 )
-def test_what_is_no_answer_is_refused(wire: Wire, said: bytes) -> None:
+def test_a_malformed_response_is_refused(wire: Wire, said: bytes) -> None:
     with pytest.raises(UpstreamProtocolError):
         wire.answer(said)
 
 
-def test_an_end_before_the_answer_is_a_loss(wire: Wire) -> None:
+def test_an_end_before_the_response_loses_the_upstream(wire: Wire) -> None:
     wire.far.sendall(b"HTTP/1.1 20")
     wire.far.close()
     with pytest.raises(UpstreamLostError, match="closed the connection before it answered"):
         wire.answer()
 
 
-def test_a_reset_before_the_answer_is_a_loss(wire: Wire) -> None:
+def test_a_reset_before_the_response_loses_the_upstream(wire: Wire) -> None:
     wire.reset()
     with pytest.raises(UpstreamLostError, match="broke off"):
         wire.answer()
 
 
-def test_silence_before_the_answer_is_a_loss(wire: Wire) -> None:
+def test_silence_before_the_response_loses_the_upstream(wire: Wire) -> None:
     with pytest.raises(UpstreamLostError, match=r"sent no answer for 0\.02 s"):
         wire.answer(timeout=0.02)
 
@@ -131,7 +131,7 @@ def test_a_body_by_length(wire: Wire) -> None:
     )
 
 
-def test_more_than_announced_is_not_ours_and_spoils_the_connection(wire: Wire) -> None:
+def test_bytes_beyond_the_length_are_dropped_and_spoil_the_connection(wire: Wire) -> None:
     answer = wire.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\n\r\n")
     assert (body_of(answer), answer.reusable) == (b"hello", False)
 
@@ -153,14 +153,14 @@ def test_bytes_after_the_last_chunk_spoil_the_connection(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize(
-    "said, words",
+    ("said", "words"),
     [
         (b"Content-Length: 5\r\n\r\nhel", "ends after 3 bytes, expected 5"),
         (b"Transfer-Encoding: chunked\r\n\r\n5\r\nhel", "ends after 3 bytes, within its chunks"),
         (b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "ends after 5 bytes, within its chunks"),
     ],
 )
-def test_a_body_cut_short_is_a_loss(wire: Wire, said: bytes, words: str) -> None:
+def test_a_body_cut_short_loses_the_upstream(wire: Wire, said: bytes, words: str) -> None:
     answer = wire.answer(b"HTTP/1.1 200 OK\r\n" + said)
     wire.far.close()
     with pytest.raises(UpstreamLostError, match=words):
@@ -169,20 +169,20 @@ def test_a_body_cut_short_is_a_loss(wire: Wire, said: bytes, words: str) -> None
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b""])
-def test_a_reset_in_any_body_is_a_loss(wire: Wire, framing: bytes) -> None:
+def test_a_reset_in_any_body_loses_the_upstream(wire: Wire, framing: bytes) -> None:
     answer = wire.answer(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n")
     wire.reset()
     with pytest.raises(UpstreamLostError, match="broke off"):
         body_of(answer)
 
 
-def test_malformed_chunks_are_a_loss(wire: Wire) -> None:
+def test_malformed_chunks_lose_the_upstream(wire: Wire) -> None:
     answer = wire.answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
     with pytest.raises(UpstreamProtocolError):
         body_of(answer)
 
 
-def test_a_silent_body_is_a_loss(wire: Wire) -> None:
+def test_a_silent_body_loses_the_upstream(wire: Wire) -> None:
     answer = wire.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
     with pytest.raises(UpstreamLostError, match=r"sent no data for 0\.02 s"):
         answer.read(NOBODY, 0.02)
@@ -196,7 +196,7 @@ def test_a_silent_body_is_a_loss(wire: Wire) -> None:
         b"HTTP/1.1 200\r\nConnection: x, Close\r\n",
     ],
 )
-def test_who_says_it_closes_is_not_used_again(wire: Wire, head: bytes) -> None:
+def test_a_connection_that_announces_its_close_is_not_reused(wire: Wire, head: bytes) -> None:
     answer = wire.answer(head + b"Content-Length: 0\r\n\r\n")
     assert (answer.complete, answer.reusable) == (True, False)
 
@@ -237,16 +237,20 @@ def test_an_answer_that_is_followed_by_the_end_is_read(wire: Wire) -> None:
     assert (answer.head.status, body_of(answer), answer.reusable) == (413, b"big!", False)
 
 
-def test_a_refused_write_on_a_used_connection_is_a_loss_at_once(wire: Wire) -> None:
+def test_a_refused_write_on_a_reused_connection_loses_it_at_once(wire: Wire) -> None:
     wire.connection.reused = True
     wire.reset()
     time.sleep(0.01)
+
+    def send_twice() -> None:
+        wire.connection.send(b"H", b"", NOBODY)
+        wire.connection.send(b"H", b"", NOBODY)
+
     with pytest.raises(UpstreamLostError, match="had closed the connection"):
-        wire.connection.send(b"H", b"", NOBODY)
-        wire.connection.send(b"H", b"", NOBODY)
+        send_twice()
 
 
-def test_an_upstream_that_takes_nothing_is_a_loss(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upstream_that_takes_no_data_is_lost(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teamclaude.proxy.net.upstream_connection.SEND_TIMEOUT_SEC", 0.05)
     with pytest.raises(UpstreamLostError, match=r"took no data for 0\.05 s"):
         wire.connection.send(b"H", LARGE, NOBODY)
