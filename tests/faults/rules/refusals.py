@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 MOST_HOPS = 4  # accounts that one request asks after bare 429s
-LONGEST_PAUSE_SEC = 0.03  # LONGEST_BACKOFF_SEC of the schedules
+LONGEST_PAUSE_SEC = 0.03  # MAX_BACKOFF_SEC of the schedules
 REFUSAL_SEC = 0.8  # KEPT_BODY_SEC of the schedules, and what a busy machine adds
 
 
