@@ -20,7 +20,6 @@ from .apply_response import EMPTY_READING, apply_windows
 from .choice import Choice
 from .conversations import Conversations
 from .gate_queue import GateQueue
-from .open_accounts import OpenAccounts
 from .policies.base import Policy
 from .quota.model_prices import Pricing, cost, is_estimated, price_of
 from .quota.rules import Rules
@@ -57,7 +56,7 @@ class Fleet:
         self.last_account: Optional[str] = None
         self.prefix_caches = PrefixCaches()  # where caches of requests without a conversation are
         self.owners = ResourceOwners()  # who made the files, batches and skills that requests name
-        self.gate_queue, self.open_accounts = GateQueue(), OpenAccounts()
+        self.gate_queue = GateQueue()
         self._open_leases: set[int] = set()  # ids of the open ones
         self._by_generation: dict[int, Account] = {}
         self._all_accounts: tuple[Account, ...] = ()  # the accounts, as a policy that learns sees them
@@ -75,7 +74,6 @@ class Fleet:
             self.policy = policy
             self.gate_queue.clear()
         self._rules = self.policy.adapt_rules(rules)
-        self.open_accounts.invalidate()
 
     # --- configuration ------------------------------------------------------------------------
 
@@ -104,7 +102,6 @@ class Fleet:
         self.last_account = self.last_account if self.last_account in wanted else None
         self._by_generation = {account.generation: account for account in self.accounts.values()}
         self._all_accounts = tuple(self.accounts.values())
-        self.open_accounts.invalidate()
         for binding in self.bindings.values():
             self._refresh_binding(binding)
         return Changes(tuple(added), tuple(removed), tuple(updated))
@@ -182,7 +179,6 @@ class Fleet:
                 account.last_reading = None
             if account.scoped_refusals or account.bench_until > now:
                 apply_response.begin_probe(account, lease, now)
-                self.open_accounts.invalidate()
             account.inflight += 1
             if not request.detour:  # a detour says nothing of where work goes
                 account.last_picked, self.last_account = now, account.key
@@ -347,8 +343,6 @@ class Fleet:
             self.policy.record_bare_429(account, now)
         if lease.holds_slot and kind in FAILURE_KINDS:
             apply_response.mark_suspect(account, now)
-        if not account.is_open_to_all(self._rules, now):
-            self.open_accounts.invalidate()
         return kind
 
     def record_request_fault(self, lease: Lease) -> None:
@@ -365,7 +359,6 @@ class Fleet:
             apply_response.record_account_refusal(
                 account, lease, message or "the API refuses its requests", now
             )
-            self.open_accounts.invalidate()
 
     def reset_benches(self, key: str, now: float) -> None:
         """Its owner wants it to serve again: benches, refusals and full windows are forgotten."""
@@ -373,7 +366,6 @@ class Fleet:
         account = self.accounts.get(key)
         if account is not None:
             apply_response.reset_benches(account, self._rules, now)
-            self.open_accounts.invalidate()
 
     def confirm_account_429(self, lease: Lease, now: float, jitter: float = 1.0) -> None:
         """A bare 429 was about the account after all: another account served the same request."""
@@ -381,7 +373,6 @@ class Fleet:
         account = self._leased_account(lease)
         if account is not None:
             apply_response.record_429(account, lease, EMPTY_READING, self.rules, now, jitter)
-            self.open_accounts.invalidate()
 
     def mark_auth_failed(self, lease: Lease, message: str) -> None:
         """The account's credential is refused: it rests until its credentials change."""
@@ -394,11 +385,9 @@ class Fleet:
         account = self.accounts.get(key)
         if account is not None:
             apply_response.mark_auth_failed(account, message)
-            self.open_accounts.invalidate()
 
     def bench_for_login(self, key: str, until: float, message: str, now: float) -> None:
         """The account's token is no good and can't be renewed before `until`."""
         account = self.accounts.get(key)
         if account is not None:
             apply_response.bench_for_login(account, until, message, now)
-            self.open_accounts.invalidate()

@@ -67,7 +67,6 @@ def restore_state(fleet: Fleet, data: Mapping[str, Any], now: float) -> list[str
     keys = _current_keys(fleet, accounts)
     for old, key in keys.items():
         _restore_account(fleet.accounts[key], accounts[old], now)
-    fleet.open_accounts.invalidate()
     for row in saved.rows("bindings"):
         _restore_binding(fleet, row, keys, now)
     for row in saved.rows("pins"):

@@ -47,7 +47,6 @@ class Pool:
             account.proven = proven
 
     def __getitem__(self, name: str) -> Account:
-        self.fleet.open_accounts.invalidate()  # tests change accounts behind the fleet's back
         return self.fleet.accounts[name]
 
     def wait(self, seconds: float) -> None:

@@ -86,7 +86,6 @@ def test_what_no_account_can_serve_says_nothing_of_who_asks_for_something_else(P
     line = WaitQueue(pool.fleet)
     first, second = (stand(line, ask, pool.now, WaitLimits(3 * HOUR)) for ask in (special, plain))
     pool["a"].bench_until = pool.now
-    pool.fleet.open_accounts.invalidate()
     assert line.serve(pool.now) == [second]
     assert second.lease.account == "a"
     assert first.lease is None

@@ -236,15 +236,18 @@ class Account:
             return False
         return self.quota_block(model, rules, now) is not None
 
-    def is_open_to_all(self, rules: Rules, now: float) -> bool:
-        """Usable for every model; that ends with an answer or a person's act, never by time alone."""
-        if self.bench_until > now or self.auth_failed or not self.spec.enabled:
-            return False
-        if self.scoped_refusals and any(refusal.until > now for refusal in self.scoped_refusals.values()):
-            return False
-        full = rules.full
-        return self.windows.peak < full or not any(
-            is_used_up(axis, window, full) for axis, window in self.windows.live(now)
+    def is_unrestricted(self, full: float, now: float) -> bool:
+        """Return whether nothing at all is held against it: it serves every model, free of charge.
+
+        `full` is the utilization at which a window counts as used up.
+        """
+        return (
+            self.bench_until <= now
+            and not self.auth_failed
+            and not self.scoped_refusals
+            and self.windows.peak < full
+            and self.spec.enabled
+            and not self.spec.is_paid
         )
 
     def probed_axes(self, model: Optional[str], rules: Rules, now: float) -> list[str]:

@@ -26,7 +26,7 @@ def test_a_kept_conversation_gathers_no_accounts(Pool):
     pool.bind("s", "a")
     for account in pool.fleet.accounts.values():
         if account.key != "a":
-            account.block = account.is_open_to_all = None  # calling it would fail
+            account.block = account.is_unrestricted = None  # calling it would fail
     assert pool.choose("s").account == "a"
     with pytest.raises(TypeError):
         pool.choose("new")

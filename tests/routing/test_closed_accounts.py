@@ -1,4 +1,4 @@
-"""Which accounts are open is kept between requests: whatever closes or opens one must be seen."""
+"""Whatever closes or opens an account counts for the next request."""
 
 from __future__ import annotations
 
