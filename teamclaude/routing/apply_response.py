@@ -8,7 +8,7 @@ from typing import Optional
 from .quota.backoff import bench_end, refusal_bench_sec
 from .quota.learned_caps import LearnedCap
 from .quota.rules import Rules
-from .quota.windows import API_KEY_AXES, MAX_WINDOW_SEC, QuotaReading, Window, is_scoped
+from .quota.windows import API_KEY_AXES, MAX_WINDOW_SEC, QuotaReading, is_scoped
 from .response_kinds import MEANINGS, Effect, ResponseKind
 from .state.account import FIVE_HOURS_SEC, SUSPECT_SEC, WEEK_SEC, Account, ScopedRefusal
 from .state.decision import Lease
@@ -73,8 +73,8 @@ def record_success(account: Account, lease: Lease, reading: QuotaReading, rules:
         # The probe of a full axis was served, and the answer says nothing of the axis: it is over.
         if axis not in reading.axes and account.windows.get(axis, now).seen_at <= lease.at:
             account.windows.drop(axis)
-    for window, burned, estimate in _windows_with_burn(account, now):
-        estimate.record_success(window, burned, now)
+    for cap, burned in _caps_with_burn(account, now):
+        cap.record_success(burned, now)
 
 
 def record_429(
@@ -99,9 +99,9 @@ def record_429(
     )
     _begin_bench(account, now, until, f"429 ({', '.join(rejected)})" if rejected else "429")
     if account.streak == 1:
-        for axis, (_, burned, estimate) in zip(("5h", "7d"), _windows_with_burn(account, now)):
+        for axis, (cap, burned) in zip(("5h", "7d"), _caps_with_burn(account, now)):
             if axis in rejected:
-                estimate.record_429(burned, rules.cap_ema_alpha, now)
+                cap.record_429(burned, rules.cap_ema_alpha, now)
 
 
 def bench(account: Account, now: float, message: str, until: Optional[float] = None) -> None:
@@ -259,15 +259,10 @@ def _last_reset(account: Account, axes: Iterable[str], now: float) -> Optional[f
     return max((reset for reset in resets if reset is not None), default=None)
 
 
-def _windows_with_burn(account: Account, now: float) -> list[tuple[Window, int, LearnedCap]]:
-    """The 5h and the 7d window with the tokens burned in each and what was learned of it."""
-    rows = []
-    for axis, length, estimate in (
-        ("5h", FIVE_HOURS_SEC, account.cap_5h),
-        ("7d", WEEK_SEC, account.cap_7d),
-    ):
-        window = account.windows.get(axis, now)
-        rows.append(
-            (window, account.burn.tokens_in_window(length, account.windows.resets.get(axis), now), estimate)
-        )
-    return rows
+def _caps_with_burn(account: Account, now: float) -> tuple[tuple[LearnedCap, int], tuple[LearnedCap, int]]:
+    """Return the learned caps of the 5h and the weekly window with the tokens burned in each."""
+    burn, resets = account.burn, account.windows.resets
+    return (
+        (account.cap_5h, burn.tokens_in_window(FIVE_HOURS_SEC, resets.get("5h"), now)),
+        (account.cap_7d, burn.tokens_in_window(WEEK_SEC, resets.get("7d"), now)),
+    )

@@ -208,7 +208,6 @@ class Fleet:
         binding = self.bindings.get(lease.request.conversation or "") if lease.holds_slot else None
         if account is not None and lease.holds_slot:
             account.inflight -= 1
-            self.policy.request_ended(account)
         if account is not None and (served or usage != NO_USAGE):
             self._count_usage(lease, account, binding, usage, model or lease.request.model, served, now)
         if binding is not None:
@@ -231,6 +230,7 @@ class Fleet:
         conversation = lease.request.conversation
         if served and lease.holds_slot:
             self.policy.record_response(self._all_accounts, account, conversation, usage, now)
+            account.observe_windows(now)
         for owner in (account, binding):
             if owner is None:
                 continue

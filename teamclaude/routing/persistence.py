@@ -13,7 +13,7 @@ from typing import Any, Callable, TypeVar
 from .apply_response import PROBE_SEC
 from .fleet import Fleet
 from .quota.burn import Burn
-from .quota.learned_caps import LearnedCap
+from .quota.learned_caps import FOREIGN_RISE_5H, FOREIGN_RISE_7D, LearnedCap
 from .quota.lenient_json import LenientObject, as_count, as_flag, as_number, as_text, as_usage
 from .quota.usage import NO_USAGE
 from .quota.windows import MAX_WINDOW_SEC, Window, is_plausible_reset
@@ -164,8 +164,8 @@ def _restore_account(account: Account, saved: LenientObject, now: float) -> None
     account.unpriced_tokens = saved.get("unpricedTokens", as_count, 0)
     account.cost_estimated = saved.get("costEstimated", as_flag, False)
     account.burn = Burn(saved.each("burn", _as_bucket))
-    account.cap_5h = LearnedCap.from_json(saved.inner("cap5h"))
-    account.cap_7d = LearnedCap.from_json(saved.inner("cap7d"))
+    account.cap_5h = LearnedCap.from_json(saved.inner("cap5h"), FOREIGN_RISE_5H)
+    account.cap_7d = LearnedCap.from_json(saved.inner("cap7d"), FOREIGN_RISE_7D)
 
 
 def _restore_windows(account: Account, saved: LenientObject, now: float) -> None:

@@ -37,6 +37,7 @@ def one_person():
 
 
 def refuse(door: Door, retry_after: float | None) -> bool:
+    assert door.session is not None
     again = door.clients.request_refused(door.session, retry_after)
     door.clients.events.run(door.clients.events.now + DAY)
     return again

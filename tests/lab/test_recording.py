@@ -16,7 +16,7 @@ from teamclaude.lab.workload import WEEK_SEC
 BEGIN = 1_800_000_000.0
 
 
-def row(at: float, conversation: str = "c", **more: Any) -> dict[str, Any]:
+def row(at: float, conversation: str = "c", /, **more: Any) -> dict[str, Any]:
     return {
         "t": BEGIN + at,
         "c": conversation,
@@ -133,7 +133,7 @@ def test_a_directory_without_a_recording(tmp_path):
 
 
 def test_a_request_whose_tokens_are_unknown_is_left_out_and_is_no_empty_one(written):
-    unknown = dict.fromkeys(("in", "out", "read", "write"))
+    unknown: Any = dict.fromkeys(("in", "out", "read", "write"))
     place = written(row(0.0), row(15.0, **unknown), row(30.0, **{"in": 12_000}))
     (session,) = read_traffic(place)
     assert [r.cached_prefix for r in session.requests] == [0, 10_000]

@@ -66,7 +66,7 @@ def test_every_session_can_have_many_agents(scene):
 
 
 def test_what_a_run_is_told_of_goes_from_0_to_1(scene):
-    told = []
+    told: list[float] = []
     run_policy(scene(0.2), "sticky", told.append)
     assert told == sorted(told)
     assert 0.0 <= told[0] < 0.1

@@ -148,7 +148,7 @@ def policy(request: pytest.FixtureRequest) -> str:
     return getattr(request.module, "POLICY", DEFAULT)
 
 
-@pytest.fixture(name="Pool")
+@pytest.fixture(name="make_pool")
 def pool_type(policy: str) -> type[Pool]:
     return type("Pool", (Pool,), {"policy": policy})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from teamclaude.routing.affinity import MAX_IDS, MAX_PREFIXES, PrefixCaches, ResourceOwners
+from teamclaude.routing.affinity import MAX_IDS, MAX_PREFIXES, CachedPrefix, PrefixCaches, ResourceOwners
 from teamclaude.routing.quota.lenient_json import LenientObject
 
 NOW = 1000.0
@@ -12,8 +12,8 @@ def test_the_longest_known_prefix_is_found_while_its_cache_lives():
     prefixes = PrefixCaches()
     prefixes.record(["dialogue", "shared"], "a", 5000, NOW + 300, NOW)
     prefixes.record(["other", "shared"], "b", 7000, NOW + 300, NOW)
-    assert prefixes.find(["dialogue", "shared"], NOW).account == "a"
-    assert prefixes.find(["new", "shared"], NOW).account == "b"
+    assert prefixes.find(["dialogue", "shared"], NOW) == CachedPrefix("a", 5000, NOW + 300)
+    assert prefixes.find(["new", "shared"], NOW) == CachedPrefix("b", 7000, NOW + 300)
     assert prefixes.find(["new", "unknown"], NOW) is None
     assert prefixes.find(["dialogue"], NOW + 300) is None
 

@@ -11,8 +11,8 @@ HOUR = 3600.0
 
 
 @pytest.fixture
-def pool(Pool):
-    return Pool("a", "b", rules=STEADY)
+def pool(make_pool):
+    return make_pool("a", "b", rules=STEADY)
 
 
 def benched_for(pool, name="a"):
@@ -44,8 +44,8 @@ def test_any_answer_below_400_ends_the_streak_and_proves(pool):
     assert (pool["a"].streak, pool["a"].proven) == (0, True)
 
 
-def test_eight_concurrent_bare_429s_are_one_bench_of_60_s_and_a_streak_of_1(Pool):
-    pool = Pool("a", "b", rules=Rules(max_inflight_per_account=8))
+def test_eight_concurrent_bare_429s_are_one_bench_of_60_s_and_a_streak_of_1(make_pool):
+    pool = make_pool("a", "b", rules=Rules(max_inflight_per_account=8))
     leases = [pool.lease(f"s{n}", pin="a") for n in range(8)]
     for lease in leases:
         assert pool.answer(lease, 429).value == "bare 429"
@@ -75,8 +75,8 @@ def test_a_sibling_that_comes_late_is_still_a_sibling(pool):
     assert (pool["a"].streak, pool["a"].is_benched(pool.now)) == (1, False)
 
 
-def test_a_refusal_at_the_epoch_of_a_virtual_clock_benches(Pool):
-    pool = Pool("a", rules=STEADY)
+def test_a_refusal_at_the_epoch_of_a_virtual_clock_benches(make_pool):
+    pool = make_pool("a", rules=STEADY)
     pool.now = 0.0
     pool.fleet.confirm_account_429(pool.lease("s"), 0.0)
     assert benched_for(pool) == 60
@@ -215,13 +215,13 @@ def test_other_answers_change_nothing(pool, status):
 # --- learned caps -----------------------------------------------------------------------------
 
 
-def test_served_answers_teach_the_slope_of_both_windows(pool, unified):
+def test_served_answers_teach_the_size_of_both_windows(pool, unified):
     resets = {"5h-reset": pool.now + HOUR, "7d-reset": pool.now + 50 * HOUR}
-    for used in (0.10, 0.20):
+    for step in range(21):
         lease = pool.lease("s", pin="a")
-        axes = {"5h-utilization": used, "7d-utilization": used / 2}
+        axes = {"5h-utilization": step / 100, "7d-utilization": step / 200}
         pool.answer(lease, 200, *unified(**axes, **resets))
-        pool.settle(lease, Usage(cache_read_tokens=9999, output_tokens=1000))
+        pool.settle(lease, Usage(cache_read_tokens=9999, output_tokens=100), served=True)
     assert pool["a"].cap_5h.estimate(pool.now) == pytest.approx(10_000)
     assert pool["a"].cap_7d.estimate(pool.now) == pytest.approx(20_000)
 

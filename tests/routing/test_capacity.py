@@ -18,8 +18,8 @@ EVERY_POLICY = True
 
 
 @pytest.fixture
-def pool(Pool):
-    return Pool("a", "b", "c")
+def pool(make_pool):
+    return make_pool("a", "b", "c")
 
 
 def capacity(pool):
@@ -86,8 +86,8 @@ def test_no_live_account_is_red(pool):
     assert (found.verdict, found.live_accounts, found.headroom, found.benched) == ("red", 0, 0, 1)
 
 
-def test_no_account_at_all_is_red(Pool):
-    found = capacity(Pool())
+def test_no_account_at_all_is_red(make_pool):
+    found = capacity(make_pool())
     assert (found.verdict, found.total, found.soonest_reset_sec) == ("red", 0, 0.0)
 
 
@@ -219,8 +219,8 @@ def test_what_never_returns_by_itself_is_not_waited_for(pool):
 # --- the paid last resort -----------------------------------------------------------------------
 
 
-def test_a_paid_key_is_reported_apart_and_never_makes_the_pool_live(Pool):
-    pool = Pool("a", KEY)
+def test_a_paid_key_is_reported_apart_and_never_makes_the_pool_live(make_pool):
+    pool = make_pool("a", KEY)
     bench(pool)
     pool.bind("s", "key")
     found = capacity(pool)
@@ -228,15 +228,15 @@ def test_a_paid_key_is_reported_apart_and_never_makes_the_pool_live(Pool):
     assert [(each.name, each.live) for each in found.last_resort.accounts] == [("key", True)]
 
 
-def test_a_benched_paid_key_is_no_sign_of_tightness_and_not_waited_for(Pool):
-    pool = Pool("a", KEY)
+def test_a_benched_paid_key_is_no_sign_of_tightness_and_not_waited_for(make_pool):
+    pool = make_pool("a", KEY)
     pool["key"].bench_until = pool.now + 5
     found = capacity(pool)
     assert (found.verdict, found.benched, found.soonest_reset_sec) == ("green", 0, 0.0)
 
 
-def test_a_key_that_is_no_last_resort_counts_like_any_other(Pool):
-    pool = Pool(AccountSpec("key", "key", kind="apikey"))
+def test_a_key_that_is_no_last_resort_counts_like_any_other(make_pool):
+    pool = make_pool(AccountSpec("key", "key", kind="apikey"))
     assert (capacity(pool).verdict, capacity(pool).total, capacity(pool).headroom) == ("green", 1, 3)
 
 
@@ -320,12 +320,12 @@ def at_random(pool, some):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_verdict_is_red_if_and_only_if_a_request_asked_now_gets_no_account_of_the_pool(Pool, seed):
+def test_the_verdict_is_red_if_and_only_if_a_request_asked_now_gets_no_account_of_the_pool(make_pool, seed):
     verdicts = set()
     for number in range(40):
         some = random.Random(1000 * seed + number)
         specs = [AccountSpec(n, n, enabled=some.random() < 0.9) for n in "abc"[: some.choice((1, 1, 2, 3))]]
-        pool = Pool(*specs, *([KEY] if some.random() < 0.3 else []))
+        pool = make_pool(*specs, *([KEY] if some.random() < 0.3 else []))
         at_random(pool, some)
         chosen = pool.choose("new").account
         served = chosen not in (None, "key")

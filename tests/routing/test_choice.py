@@ -16,14 +16,14 @@ EVERY_POLICY = True
 
 
 @pytest.fixture
-def pool(Pool):
-    return Pool("a", "b", "c", rules=Rules(five_hour_soft_ceiling=0.90))
+def pool(make_pool):
+    return make_pool("a", "b", "c", rules=Rules(five_hour_soft_ceiling=0.90))
 
 
 @pytest.fixture
-def paid(Pool):
+def paid(make_pool):
     """Two subscriptions and a paid key."""
-    return Pool("a", "b", KEY)
+    return make_pool("a", "b", KEY)
 
 
 def rules_that_excluded(decision):
@@ -33,8 +33,8 @@ def rules_that_excluded(decision):
 # --- who is considered ------------------------------------------------------------------------
 
 
-def test_every_account_that_is_not_taken_has_a_reason(Pool):
-    pool = Pool(*"abcdef", AccountSpec("spare", "spare", priority=9), KEY)
+def test_every_account_that_is_not_taken_has_a_reason(make_pool):
+    pool = make_pool(*"abcdef", AccountSpec("spare", "spare", priority=9), KEY)
     pool["a"].spec = AccountSpec("a", "a", enabled=False)
     pool["b"].auth_failed = "revoked"
     pool["c"].bench_until = pool.now + 60
@@ -53,10 +53,10 @@ def test_every_account_that_is_not_taken_has_a_reason(Pool):
     }
 
 
-def test_no_account_at_all_is_no_recovery_in_sight(Pool):
-    decision = Pool().choose("s")
+def test_no_account_at_all_is_no_recovery_in_sight(make_pool):
+    decision = make_pool().choose("s")
     assert (decision.account, decision.reason, decision.retry_at) == (None, Reason.NOTHING_USABLE, None)
-    assert Pool().admit("s").until == float("inf")
+    assert make_pool().admit("s").until == float("inf")
 
 
 def test_when_nothing_is_usable_the_soonest_return_is_told(pool):
@@ -78,8 +78,8 @@ def test_full_for_one_model_is_usable_for_another(pool):
 
 
 @pytest.mark.parametrize("preferred", ["a", "b", "c"])
-def test_the_smallest_priority_serves_while_it_can(Pool, preferred):
-    pool = Pool(*(AccountSpec(n, n, priority=0 if n == preferred else 1) for n in "abc"))
+def test_the_smallest_priority_serves_while_it_can(make_pool, preferred):
+    pool = make_pool(*(AccountSpec(n, n, priority=0 if n == preferred else 1) for n in "abc"))
     pool.quota(preferred, "7d", 0.9, 5 * DAY)  # far over its line, and still first
     assert pool.choose("s").account == preferred
     pool[preferred].bench_until = pool.now + 60
@@ -87,8 +87,8 @@ def test_the_smallest_priority_serves_while_it_can(Pool, preferred):
 
 
 @only(*STAYING)
-def test_a_warm_conversation_stays_when_a_better_tier_comes_back(Pool):
-    pool = Pool(AccountSpec("a", "a", priority=0), AccountSpec("b", "b", priority=1))
+def test_a_warm_conversation_stays_when_a_better_tier_comes_back(make_pool):
+    pool = make_pool(AccountSpec("a", "a", priority=0), AccountSpec("b", "b", priority=1))
     pool["a"].bench_until = pool.now + 60
     assert pool.serve("s") == "b"
     pool.wait(60)
@@ -315,8 +315,8 @@ def test_a_conversation_on_a_full_paid_key_stays_in_its_line(paid):
 
 
 @only(*(name for name in EVERY if name != "threshold"))
-def test_a_key_that_is_no_last_resort_is_an_ordinary_member(Pool):
-    pool = Pool("a", AccountSpec("key", "key", kind="apikey", last_resort=False))
+def test_a_key_that_is_no_last_resort_is_an_ordinary_member(make_pool):
+    pool = make_pool("a", AccountSpec("key", "key", kind="apikey", last_resort=False))
     pool.busy("a", 1)
     assert pool.choose("s").account == "key"
 

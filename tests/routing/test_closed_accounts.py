@@ -12,9 +12,9 @@ RESETS_SEC = 600.0
 
 
 @pytest.fixture(name="pool")
-def looked_at(Pool):
+def looked_at(make_pool):
     """Two accounts that were looked at, and a lease of each; changed through the fleet alone."""
-    pool = Pool("a", "b")
+    pool = make_pool("a", "b")
     pool.leases = {name: pool.lease(f"on-{name}", pin=name) for name in ("a", "b")}
     assert usable(pool) == {"a", "b"}
     return pool

@@ -18,8 +18,8 @@ EVERY_POLICY = True
 
 
 @pytest.fixture
-def pool(Pool):
-    return Pool("a", "b")
+def pool(make_pool):
+    return make_pool("a", "b")
 
 
 # --- leases -----------------------------------------------------------------------------------
@@ -103,8 +103,8 @@ def test_a_cost_by_the_price_of_another_version_is_marked_wherever_it_is_summed(
             assert (owner.cost, owner.cost_estimated) == (4.0, estimated)
 
 
-def test_prices_of_the_config_count(Pool):
-    pool = Pool("a")
+def test_prices_of_the_config_count(make_pool):
+    pool = make_pool("a")
     pool.fleet.prices = {"gpt": Pricing(1, 2)}
     pool.settle(pool.lease("s"), Usage(1_000_000, 1_000_000), "gpt-5", served=True)
     assert pool["a"].cost == 3.0
@@ -128,8 +128,8 @@ def test_tokens_without_a_conversation_are_in_the_ledger_too(pool):
     assert (key.conversation, row.usage.total) == ("", 7)
 
 
-def test_the_retention_of_the_rules_counts(Pool):
-    pool = Pool("a", rules=Rules(ledger_retention_hours=2))
+def test_the_retention_of_the_rules_counts(make_pool):
+    pool = make_pool("a", rules=Rules(ledger_retention_hours=2))
     pool.now -= pool.now % DAY  # midnight
     for session, before in (("old", 7201), ("kept", 7199)):
         pool.now -= before
@@ -271,8 +271,8 @@ def test_an_account_added_again_finds_its_warm_conversations(pool):
 
 @only(*STAYING)
 @pytest.mark.parametrize("key", ["person", "person/org"])
-def test_an_account_that_learns_who_it_is_keeps_everything(Pool, key):
-    pool = Pool("alice", "b")
+def test_an_account_that_learns_who_it_is_keeps_everything(make_pool, key):
+    pool = make_pool("alice", "b")
     pool.bind("s", "alice")
     pool.fleet.pin("alice", "p")
     lease = pool.lease(None, pin="alice")
@@ -289,24 +289,24 @@ def test_an_account_that_learns_who_it_is_keeps_everything(Pool, key):
     assert (pool[key].inflight, pool[key].streak) == (0, 1)
 
 
-def test_another_person_under_an_old_name_is_another_account(Pool):
-    pool = Pool(AccountSpec("person-1", "alice"))
+def test_another_person_under_an_old_name_is_another_account(make_pool):
+    pool = make_pool(AccountSpec("person-1", "alice"))
     pool.quota("person-1", "5h", 1.0, 3600, "rejected")
     changes = pool.fleet.configure([AccountSpec("person-2", "alice")])
     assert (changes.added, changes.removed) == (("alice",), ("alice",))
     assert pool.choose("s").account == "person-2"
 
 
-def test_a_person_of_two_organisations_is_not_taken_for_either(Pool):
-    pool = Pool(AccountSpec("person", "alice"))
+def test_a_person_of_two_organisations_is_not_taken_for_either(make_pool):
+    pool = make_pool(AccountSpec("person", "alice"))
     changes = pool.fleet.configure(
         [AccountSpec("person/1", "alice (1)"), AccountSpec("person/2", "alice (2)")]
     )
     assert (len(changes.added), len(changes.removed)) == (2, 1)
 
 
-def test_an_api_key_under_the_name_of_a_login_is_another_account(Pool):
-    pool = Pool("a")
+def test_an_api_key_under_the_name_of_a_login_is_another_account(make_pool):
+    pool = make_pool("a")
     pool.quota("a", "5h", 1.01, 3600)
     changes = pool.fleet.configure([AccountSpec("a", "a", kind="apikey")])
     assert (changes.added, changes.removed) == (("a",), ("a",))
@@ -341,6 +341,6 @@ def test_new_rules_count_for_conversations_that_are_warm_already(pool):
     assert (pool["a"].warm.count(pool.now), pool.choose("s").reason) == (1, Reason.KEPT)
 
 
-def test_a_fleet_without_accounts_waits(Pool):
-    assert isinstance(Pool().admit("s"), Wait)
-    assert Fleet(Rules(), Pool().fleet.policy).accounts == {}
+def test_a_fleet_without_accounts_waits(make_pool):
+    assert isinstance(make_pool().admit("s"), Wait)
+    assert Fleet(Rules(), make_pool().fleet.policy).accounts == {}

@@ -25,37 +25,42 @@ def stand(pool: Any, ask: RoutingRequest, patience: WaitLimits = TWO_HOURS) -> W
     return waiter
 
 
+def decision_of(waiter: Waiter) -> Decision:
+    assert waiter.wait is not None
+    return waiter.wait.decision
+
+
 def full(pool: Any, **resets_in: float) -> None:
     for name, seconds in resets_in.items():
         pool.quota(name, "5h", 1.0, seconds, "rejected")
 
 
-def test_the_first_account_that_comes_back_is_expected_with_its_time(Pool: Any) -> None:
-    pool = Pool("a", "b", "c")
+def test_the_first_account_that_comes_back_is_expected_with_its_time(make_pool: Any) -> None:
+    pool = make_pool("a", "b", "c")
     full(pool, a=HOUR, b=600.0, c=900.0)
     assert expected_account(pool.fleet, stand(pool, RoutingRequest("s")), pool.now) == ExpectedAccount(
         "b", pool.now + 600.0
     )
 
 
-def test_it_is_told_by_name(Pool: Any) -> None:
-    pool = Pool(AccountSpec("key-1", "alice"))
+def test_it_is_told_by_name(make_pool: Any) -> None:
+    pool = make_pool(AccountSpec("key-1", "alice"))
     full(pool, **{"key-1": 600.0})
     assert expected_account(pool.fleet, stand(pool, RoutingRequest("s")), pool.now).account == "alice"
 
 
-def test_one_that_refused_this_request_or_needs_a_person_is_not_expected(Pool: Any) -> None:
-    pool = Pool("a", "b", "c")
+def test_one_that_refused_this_request_or_needs_a_person_is_not_expected(make_pool: Any) -> None:
+    pool = make_pool("a", "b", "c")
     full(pool, b=60.0, c=900.0)
     pool["a"].auth_failed = "login over"
     waiter = stand(pool, RoutingRequest("s", tried=("b",)))
-    waiter.wait = Wait(waiter.wait.decision._replace(retry_at=None))
+    waiter.wait = Wait(decision_of(waiter)._replace(retry_at=None))
     full(pool, b=60.0)
     assert expected_account(pool.fleet, waiter, pool.now) == ExpectedAccount("c", pool.now + 900.0)
 
 
-def test_a_model_s_own_window_counts_for_that_model(Pool: Any) -> None:
-    pool = Pool("a", "b")
+def test_a_model_s_own_window_counts_for_that_model(make_pool: Any) -> None:
+    pool = make_pool("a", "b")
     pool.quota("a", "7d_opus", 1.0, 300.0, "rejected")
     full(pool, b=900.0)
     assert (
@@ -66,16 +71,16 @@ def test_a_model_s_own_window_counts_for_that_model(Pool: Any) -> None:
     )
 
 
-def test_an_account_that_refuses_just_this_work_is_expected_when_that_ends(Pool: Any) -> None:
-    pool = Pool("a", "b")
+def test_an_account_that_refuses_just_this_work_is_expected_when_that_ends(make_pool: Any) -> None:
+    pool = make_pool("a", "b")
     ask = RoutingRequest("s", model="claude-opus-4-8", betas="new-beta")
     pool["a"].scoped_refusals[ask.scope] = ScopedRefusal(pool.now + 300.0, "the plan lacks it", pool.now)
     full(pool, b=900.0)
     assert expected_account(pool.fleet, stand(pool, ask), pool.now) == ExpectedAccount("a", pool.now + 300.0)
 
 
-def test_a_paid_key_that_refuses_just_this_work_is_not_expected(Pool: Any) -> None:
-    pool = Pool("a", PAID)
+def test_a_paid_key_that_refuses_just_this_work_is_not_expected(make_pool: Any) -> None:
+    pool = make_pool("a", PAID)
     ask = RoutingRequest("s", model="claude-opus-4-8", betas="new-beta")
     pool["paid"].scoped_refusals[ask.scope] = ScopedRefusal(
         pool.now + 2 * HOUR, "the plan lacks it", pool.now
@@ -85,22 +90,22 @@ def test_a_paid_key_that_refuses_just_this_work_is_not_expected(Pool: Any) -> No
     assert expected_account(pool.fleet, waiter, pool.now) == ExpectedAccount("a", pool.now + HOUR)
 
 
-def test_a_request_that_insists_on_an_account_waits_for_that_one(Pool: Any) -> None:
-    pool = Pool("a", "b")
+def test_a_request_that_insists_on_an_account_waits_for_that_one(make_pool: Any) -> None:
+    pool = make_pool("a", "b")
     full(pool, a=60.0, b=900.0)
     assert expected_account(pool.fleet, stand(pool, RoutingRequest("s", pin="b")), pool.now).account == "b"
 
 
-def test_who_waits_for_a_slot_is_expected_there_at_no_known_time(Pool: Any) -> None:
-    pool = Pool("a")
+def test_who_waits_for_a_slot_is_expected_there_at_no_known_time(make_pool: Any) -> None:
+    pool = make_pool("a")
     pool.busy("a", 5)
     assert expected_account(pool.fleet, stand(pool, RoutingRequest("s")), pool.now) == ExpectedAccount(
         "a", None
     )
 
 
-def test_a_paid_key_is_expected_when_it_may_serve_before_anybody_is_back(Pool: Any) -> None:
-    pool = Pool("a", PAID)
+def test_a_paid_key_is_expected_when_it_may_serve_before_anybody_is_back(make_pool: Any) -> None:
+    pool = make_pool("a", PAID)
     pool["a"].bench_until = pool.now + HOUR
     soon = stand(pool, RoutingRequest("s"), WaitLimits(2 * HOUR, paid_after=290.0))
     assert expected_account(pool.fleet, soon, pool.now) == ExpectedAccount("paid", pool.now + 290.0)
@@ -108,8 +113,8 @@ def test_a_paid_key_is_expected_when_it_may_serve_before_anybody_is_back(Pool: A
     assert expected_account(pool.fleet, late, pool.now) == ExpectedAccount("a", pool.now + HOUR)
 
 
-def test_extra_usage_is_expected_when_it_may_be_spent_before_anybody_is_back(Pool: Any) -> None:
-    pool = Pool(AccountSpec("a", "a", allow_extra_usage=True), "b")
+def test_extra_usage_is_expected_when_it_may_be_spent_before_anybody_is_back(make_pool: Any) -> None:
+    pool = make_pool(AccountSpec("a", "a", allow_extra_usage=True), "b")
     full(pool, a=HOUR)
     pool["a"].extra_usage = True
     pool["b"].bench_until = pool.now + 600.0
@@ -119,8 +124,8 @@ def test_extra_usage_is_expected_when_it_may_be_spent_before_anybody_is_back(Poo
     assert expected_account(pool.fleet, late, pool.now) == ExpectedAccount("b", pool.now + 600.0)
 
 
-def test_a_paid_key_that_is_back_first_is_not_expected_before_it_may_serve(Pool: Any) -> None:
-    pool = Pool("a", PAID)
+def test_a_paid_key_that_is_back_first_is_not_expected_before_it_may_serve(make_pool: Any) -> None:
+    pool = make_pool("a", PAID)
     pool["a"].bench_until = pool.now + HOUR
     pool["paid"].bench_until = pool.now + 60.0
     waiter = stand(pool, RoutingRequest("s"), WaitLimits(2 * HOUR, paid_after=290.0))
@@ -129,42 +134,42 @@ def test_a_paid_key_that_is_back_first_is_not_expected_before_it_may_serve(Pool:
     assert expected_account(pool.fleet, waiter, pool.now) == ExpectedAccount("a", pool.now + HOUR)
 
 
-def test_a_request_that_insists_on_an_account_is_not_given_to_a_paid_key(Pool: Any) -> None:
-    pool = Pool("a", PAID)
+def test_a_request_that_insists_on_an_account_is_not_given_to_a_paid_key(make_pool: Any) -> None:
+    pool = make_pool("a", PAID)
     full(pool, a=HOUR)
     waiter = stand(pool, RoutingRequest("s", pin="a"), WaitLimits(2 * HOUR, paid_after=290.0))
     assert expected_account(pool.fleet, waiter, pool.now) == ExpectedAccount("a", pool.now + HOUR)
 
 
 @pytest.mark.parametrize("broken", ["disabled", "none"])
-def test_a_paid_key_that_can_not_serve_is_not_expected(Pool: Any, broken: str) -> None:
+def test_a_paid_key_that_can_not_serve_is_not_expected(make_pool: Any, broken: str) -> None:
     paid = AccountSpec("paid", "paid", kind="apikey", last_resort=True, enabled=False)
-    pool = Pool("a", paid) if broken == "disabled" else Pool("a")
+    pool = make_pool("a", paid) if broken == "disabled" else make_pool("a")
     pool["a"].bench_until = pool.now + HOUR
     waiter = stand(pool, RoutingRequest("s"), WaitLimits(2 * HOUR, paid_after=290.0))
     assert expected_account(pool.fleet, waiter, pool.now).account == "a"
 
 
-def test_nobody_is_expected_by_who_is_held_back_for_want_of_room(Pool: Any) -> None:
-    pool = Pool("a", "b")
+def test_nobody_is_expected_by_who_is_held_back_for_want_of_room(make_pool: Any) -> None:
+    pool = make_pool("a", "b")
     full(pool, a=HOUR, b=HOUR)
     waiter = stand(pool, RoutingRequest("s"))
-    waiter.wait = Wait(waiter.wait.decision._replace(reason=Reason.GATE), pool.now + 15)
+    waiter.wait = Wait(decision_of(waiter)._replace(reason=Reason.GATE), pool.now + 15)
     assert expected_account(pool.fleet, waiter, pool.now) == NOT_EXPECTED
 
 
-def test_an_account_that_is_gone_is_not_expected(Pool: Any) -> None:
-    pool = Pool("a", "b")
+def test_an_account_that_is_gone_is_not_expected(make_pool: Any) -> None:
+    pool = make_pool("a", "b")
     full(pool, a=60.0, b=900.0)
     waiter = stand(pool, RoutingRequest("s"))
-    waiter.wait = Wait(waiter.wait.decision._replace(retry_at=None))
+    waiter.wait = Wait(decision_of(waiter)._replace(retry_at=None))
     pool.fleet.configure([AccountSpec("b", "b")])
     assert expected_account(pool.fleet, waiter, pool.now).account == "b"
 
 
-def test_a_waiter_that_was_never_tried_expects_nothing(Pool: Any) -> None:
+def test_a_waiter_that_was_never_tried_expects_nothing(make_pool: Any) -> None:
     assert (
-        expected_account(Pool("a").fleet, Waiter(RoutingRequest("s"), WaitLimits(1.0), 0.0), 0.0)
+        expected_account(make_pool("a").fleet, Waiter(RoutingRequest("s"), WaitLimits(1.0), 0.0), 0.0)
         == NOT_EXPECTED
     )
     assert Decision(None, "x").retry_at is None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+from typing import Any
 
 import pytest
 
@@ -17,14 +18,28 @@ from teamclaude.routing.view import snapshot_of
 HOUR, DAY = 3600.0, 86400.0
 OPUS = "claude-opus-4-8"
 NUMBERS = (-1, 0, 1.5, 10**400, 1e308, float("nan"), float("inf"))
-GARBAGE = (*NUMBERS, None, True, "", "x", "5", [], [[]], [None], [1, 2, 3, 4], {}, {"a": 1}, [{"a": []}])
+GARBAGE: tuple[Any, ...] = (
+    *NUMBERS,
+    None,
+    True,
+    "",
+    "x",
+    "5",
+    [],
+    [[]],
+    [None],
+    [1, 2, 3, 4],
+    {},
+    {"a": 1},
+    [{"a": []}],
+)
 EVERY_POLICY = True
 
 
 @pytest.fixture
-def pool(Pool, unified):
+def pool(make_pool, unified):
     """A fleet with something in every field."""
-    pool = Pool("a", "b", AccountSpec("key", "key", kind="apikey", last_resort=True))
+    pool = make_pool("a", "b", AccountSpec("key", "key", kind="apikey", last_resort=True))
     pool.bind("s", "b")
     pool.bind("s", "a", cache_life=3600.0, model=OPUS)
     for used in (0.1, 0.2, 0.3):

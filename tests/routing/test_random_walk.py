@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 
 import pytest
 
@@ -13,8 +14,8 @@ from teamclaude.routing.policies.registry import POLICIES
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.usage import NO_USAGE, Usage
 from teamclaude.routing.quota.windows import read_windows
-from teamclaude.routing.state.account import AccountSpec, inflight_cap
-from teamclaude.routing.state.decision import Lease, Reason, RoutingRequest
+from teamclaude.routing.state.account import Account, AccountSpec, inflight_cap
+from teamclaude.routing.state.decision import Decision, Lease, Reason, RoutingRequest
 from teamclaude.routing.view import snapshot_of
 from tests.routing.conftest import DEFAULT, EVERY
 
@@ -74,7 +75,7 @@ class Walk:
             last_resort=paid,
         )
 
-    def configure(self, names) -> None:
+    def configure(self, names: Sequence[str]) -> None:
         self.fleet.configure([self.spec(name) for name in names], renewed=names)
         self.ever.update(names)
 
@@ -127,7 +128,7 @@ class Walk:
         if isinstance(got, Lease):
             self.open.append(got)
             assert not ask.needs_slot or before[got.account] < caps[got.account]
-        elif got.is_for_slot:
+        elif got.account is not None:
             assert before[got.account] >= caps[got.account]
         assert isinstance(got, Lease) or got.until > self.now
 
@@ -168,7 +169,7 @@ class Walk:
 
     # --- what must hold ---------------------------------------------------------------------------
 
-    def check_decision(self, ask, decision, usable) -> None:
+    def check_decision(self, ask: RoutingRequest, decision: Decision, usable: list[Account]) -> None:
         fleet = self.fleet
         self.reasons.add(decision.reason)
         if decision.account is None:

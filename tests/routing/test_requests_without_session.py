@@ -14,8 +14,8 @@ EVERY_POLICY = True
 
 
 @pytest.fixture
-def pool(Pool):
-    return Pool("a", "b", "c")
+def pool(make_pool):
+    return make_pool("a", "b", "c")
 
 
 CACHED = Usage(10, 5, 0, 20_000, 0)
@@ -56,16 +56,18 @@ def test_a_cache_that_has_ended_draws_nobody(pool):
 
 
 @only(*SPREADING)
-def test_eight_requests_without_a_session_at_once_spread_over_two_idle_accounts(Pool):
-    pool = Pool("a", "b")
+def test_eight_requests_without_a_session_at_once_spread_over_two_idle_accounts(make_pool):
+    pool = make_pool("a", "b")
     leases = [pool.lease(**DIALOGUE) for _ in range(8)]
     assert sorted(lease.account for lease in leases) == ["a"] * 4 + ["b"] * 4
 
 
 @only(*SPREADING)
 @pytest.mark.parametrize(("cached", "counts"), [(100, {4: 2}), (20_000, {5: 1, 3: 1})])
-def test_a_small_cache_is_worth_no_queue_and_a_large_one_as_many_slots_as_there_are(Pool, cached, counts):
-    pool = Pool("a", "b")
+def test_a_small_cache_is_worth_no_queue_and_a_large_one_as_many_slots_as_there_are(
+    make_pool, cached, counts
+):
+    pool = make_pool("a", "b")
     usage = Usage(10, 5, 0, cached, 0)
     pool.serve(usage=usage, **DIALOGUE)
     leases = Counter(pool.lease(**DIALOGUE).account for _ in range(8))

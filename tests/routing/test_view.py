@@ -15,8 +15,8 @@ OPUS = "claude-opus-4-8"
 
 
 @pytest.fixture
-def pool(Pool):
-    return Pool("a", "b")
+def pool(make_pool):
+    return make_pool("a", "b")
 
 
 def account(pool, name="a"):

@@ -17,8 +17,8 @@ def stand(line, ask, now, patience):
     return waiter
 
 
-def test_waiters_are_served_in_the_order_they_came(Pool):
-    pool = Pool("a", proven=False)  # one request at a time until it has answered
+def test_waiters_are_served_in_the_order_they_came(make_pool):
+    pool = make_pool("a", proven=False)  # one request at a time until it has answered
     line = WaitQueue(pool.fleet)
     first = stand(line, RoutingRequest("s0"), pool.now, WaitLimits(HOUR))
     second = stand(line, RoutingRequest("s1"), pool.now, WaitLimits(HOUR))
@@ -30,24 +30,24 @@ def test_waiters_are_served_in_the_order_they_came(Pool):
     assert list(line.waiters) == [third]
 
 
-def test_without_patience_nothing_is_waited_for(Pool):
-    pool = Pool("a", proven=False)
+def test_without_patience_nothing_is_waited_for(make_pool):
+    pool = make_pool("a", proven=False)
     line = WaitQueue(pool.fleet)
     stand(line, RoutingRequest("s0"), pool.now, NO_WAIT)
     late = stand(line, RoutingRequest("s1"), pool.now, NO_WAIT)
     assert line.is_hopeless(late, pool.now)
 
 
-def test_a_wait_longer_than_the_patience_is_in_vain(Pool):
-    pool = Pool("a")
+def test_a_wait_longer_than_the_patience_is_in_vain(make_pool):
+    pool = make_pool("a")
     pool.quota("a", "5h", 1.0, 2 * HOUR, "rejected")
     line = WaitQueue(pool.fleet)
     assert line.is_hopeless(stand(line, RoutingRequest("s"), pool.now, WaitLimits(HOUR)), pool.now)
     assert not line.is_hopeless(stand(line, RoutingRequest("s"), pool.now, WaitLimits(3 * HOUR)), pool.now)
 
 
-def test_what_no_account_can_serve_is_found_out_once_for_all_alike(Pool):
-    pool = Pool("a")
+def test_what_no_account_can_serve_is_found_out_once_for_all_alike(make_pool):
+    pool = make_pool("a")
     pool.quota("a", "5h", 1.0, 2 * HOUR, "rejected")
     line = WaitQueue(pool.fleet)
     for n in range(5):
@@ -73,8 +73,8 @@ def test_what_no_account_can_serve_is_found_out_once_for_all_alike(Pool):
     ],
     ids=lambda other: next(iter(other)),
 )
-def test_what_no_account_can_serve_says_nothing_of_who_asks_for_something_else(Pool, other):
-    pool = Pool("a", "b")
+def test_what_no_account_can_serve_says_nothing_of_who_asks_for_something_else(make_pool, other):
+    pool = make_pool("a", "b")
     special = RoutingRequest("s0", **{"model": "claude-sonnet-4-5", **other})
     plain = RoutingRequest("s1", model="claude-sonnet-4-5")
     if special.scope != plain.scope:
@@ -92,8 +92,8 @@ def test_what_no_account_can_serve_says_nothing_of_who_asks_for_something_else(P
     assert first.wait.is_same_for_all
 
 
-def test_who_waits_for_its_own_account_is_not_tried_when_another_one_answers(Pool):
-    pool = Pool("a", "b")
+def test_who_waits_for_its_own_account_is_not_tried_when_another_one_answers(make_pool):
+    pool = make_pool("a", "b")
     line = WaitQueue(pool.fleet)
     leases = {}
     for name in ("a", "b"):

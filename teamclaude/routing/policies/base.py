@@ -97,9 +97,6 @@ class Policy(Protocol):
     ) -> None:
         """Learn from an answer to a conversation, or to a request that belongs to none."""
 
-    def request_ended(self, account: Account) -> None:
-        """A request of the account is over, answered or not."""
-
     def record_bare_429(self, account: Account, now: float) -> None:
         """A 429 that says nothing: perhaps `account` had too many requests in flight, this one included."""
 
@@ -158,9 +155,6 @@ class BasePolicy:
         usage: Usage,
         now: float,
     ) -> None:
-        pass
-
-    def request_ended(self, account: Account) -> None:
         pass
 
     def record_bare_429(self, account: Account, now: float) -> None:

@@ -1,22 +1,24 @@
 """The policy `price`: work goes where quota is most plentiful against what will be wanted of it.
 
-The price of an account's tokens is how scarce they are: what is left of its windows against the
-demand expected until they reset.  A straight week is only the line one starts from; what is learned
-of the week's busy and quiet hours bends it into the team's own calendar.
+The price of an account's tokens is their scarcity: what is left of its windows against the demand expected
+until they reset.  Before anything is learned the demand is a straight week; the week's busy and quiet hours,
+once learned, bend it into the team's own calendar.
 
-1. A cold conversation goes to the account with the best share per active conversation, less where
-   the window would soon run out under it.
-2. A warm one stays.  When its account closes it waits, if that is cheaper than writing its cache anew.
-3. A cold conversation enters an account only while its window can carry it for a while; else it waits
-   its turn.  Without that gate everybody who waited for a window enters at once, spends it on cold
-   caches and is cold again.
+1. A cold conversation goes to the account with the best share per active conversation.  The share is reduced
+   where a window would soon run out under it.
+2. A warm conversation stays.  When its account closes it waits, if that is cheaper than writing its cache
+   anew.
+3. A cold conversation enters an account only while the account's windows can carry it for a while; otherwise
+   it waits its turn.  Without that gate all conversations that waited for a window enter at once, spend it on
+   cold caches and are cold again.
+4. Candidates are sorted by their best-case cost.  Runway and free slots, which only make a candidate worse,
+   are computed in that order until the rest cannot win.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from heapq import merge
 from typing import Any, NamedTuple, Optional
 
 from ..quota.lenient_json import LenientObject
@@ -25,32 +27,28 @@ from ..quota.usage import Usage
 from ..state.account import Account
 from ..state.binding import Binding
 from ..state.decision import NEVER, Exclusion, LazyExclusions, RoutingRequest
-from ..state.inflight_limit import InflightLimits
 from .base import BasePolicy, Placement, Pool
-from .price_estimates import WEEKS_IN_5H, PriceEstimates
-from .price_ranking import INFINITE, Candidate, QuotaOutlook, Ranking
+from .price_estimates import WEEKS_IN_5H, InflightLimits, PriceEstimates
 
-__all__ = ["PricePolicy", "Tuning"]
+__all__ = ["PricePolicy", "QuotaOutlook", "Tuning"]
 
+INFINITE = float("inf")
 HALF_HOUR, HOUR = 1800.0, 3600.0
-# What time alone changes is worked out anew so seldom; an answer of the account does it at once.
+# A response makes the outlook be computed anew at once, time alone so seldom.
 OUTLOOK_SEC = 5.0
-EARLIEST_NEWS_SEC = OUTLOOK_SEC - 1e-6  # early by more than the sum of such times is rounded
 EPSILON = 1e-9
 _WORST = (True, INFINITE, 0, 0.0, "")
 
 
 class Tuning(NamedTuple):
-    """What the lab chose; other values are for trying there what each part is worth."""
+    """The values chosen in the lab; other values show there what each part is worth."""
 
-    # A window must carry a cold conversation for so long, for each one that is active there or ahead of it
+    # A window must carry a cold conversation for so long, for each one active there or held before it.
     gate_sec: float = 2700.0
-    longest_gate_sec: float = 10800.0  # and never for longer than this
+    longest_gate_sec: float = 10800.0  # upper limit of that product
     long_run_sec: float = 7200.0  # a runway as long as this is as good as any
     home_bonus: float = 2.0  # part of its cache may live on
-    share_cap_factor: float = (
-        2.0  # equal parts of the demand: in plenty, who could carry more is no better for it
-    )
+    share_cap_factor: float = 2.0  # equal parts of the demand; in plenty a larger share is no better
     short_wait_sec: float = 15.0  # always worth it
     token_price: float = 1.0  # of rewriting a cache when tokens are scarce; 0: never wait for it
     scarce_from: float = 0.9  # demand against supply from which tokens have a price
@@ -58,6 +56,41 @@ class Tuning(NamedTuple):
 
 
 DEFAULT_TUNING = Tuning()
+
+
+class QuotaOutlook(NamedTuple):
+    """What is left of an account's windows at an instant."""
+
+    at: float
+    share: float  # against what the pool is expected to want of it
+    windows: tuple[tuple[float, float], ...]  # tokens left, reset; of windows that may end before it
+
+    def runway(self, active: int, rate: Optional[float], now: float) -> float:
+        """Return the seconds until `active` conversations use a window up.
+
+        A window that resets earlier is never used up.
+        """
+        shortest = INFINITE
+        if rate is not None:
+            for left, resets_at in self.windows:
+                runs = left / (active * rate)
+                if runs < shortest and now + runs < resets_at:
+                    shortest = runs
+        return shortest
+
+    def describe(self, active: int, rate: Optional[float], now: float) -> str:
+        """Say how crowded the account is, and how long a window lasts with one conversation more."""
+        runway = self.runway(active + 1, rate, now)
+        if runway == INFINITE:
+            return f"{active} active"
+        minutes = runway / 60
+        lasts = f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.0f} h"
+        return f"{active} active, lasts {lasts}"
+
+
+# Best-case cost (less than 0: the share for each active conversation, with one more), in flight, last picked,
+# name, generation (no two are equal: a comparison ends here); then account, outlook, active conversations.
+_Candidate = tuple[float, int, float, str, int, Account, QuotaOutlook, int]
 
 
 class PricePolicy(BasePolicy):
@@ -71,9 +104,6 @@ class PricePolicy(BasePolicy):
         self._inflight_limits = InflightLimits()
         self._outlooks: dict[str, QuotaOutlook] = {}
         self._known_scarcity = (NEVER, 0, 0.0)  # when, of how many accounts, how much
-        self._ranking = Ranking()
-        self._ranked: tuple[Sequence[Account], float, float] = ((), 0.0, 0.0)  # whom, at what plenty, when
-        self._dirty: set[Account] = set()  # their offers may have become better since
 
     def adapt_rules(self, rules: Rules) -> Rules:
         """Use windows to their end, unless a switchThreshold is configured."""
@@ -82,28 +112,27 @@ class PricePolicy(BasePolicy):
     # --- the questions ------------------------------------------------------------------------
 
     def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
-        now, rate = pool.now, self.estimates.burn_rate
-        long_run, rules = self._tuning.long_run_sec, pool.rules
-        plenty = self._share_cap(pool)
-        offers = self._rank(pool, plenty).candidates
-        own = self._candidates_for_known(request.conversation, home, plenty, now)
-        best, first = offers[0], _WORST
-        for offer in merge(sorted(own.values()), offers) if own else offers:
-            if first < (False, *offer[:4]):
-                break  # it is filed at its best, and so are all that follow
-            account = offer.account
-            runway = offer.outlook.runway(offer.active + 1, rate, now)
-            cost = offer.cost * (runway / long_run) if runway < long_run else offer.cost
-            full = self.free_slots(rules, account, now, 0.0) <= 0
-            order = (full, cost, account.inflight, account.last_picked, account.name)
-            if order < first:
-                best, first = offer, order
-            if account.last_picked != offer.last_picked:
-                self._dirty.add(account)
-        told = partial(_exclusions_of_others, pool.accounts, offers.copy(), own, best.account, rate, now)
-        return Placement(best.account, LazyExclusions(told), best.describe(rate, now))
+        """Take the account with the lowest cost; a free slot comes first."""
+        now, rate, long_run = pool.now, self.estimates.burn_rate, self._tuning.long_run_sec
+        candidates = self._candidates(pool, request.conversation, home)
+        best, lowest = candidates[0], _WORST
+        for candidate in candidates:
+            if lowest < (False, *candidate[:4]):
+                break  # sorted by best-case cost: the rest cannot win
+            cost, inflight, last_picked, name, _, account, outlook, active = candidate
+            runway = outlook.runway(active + 1, rate, now)
+            if runway < long_run:
+                cost *= runway / long_run
+            full = self.free_slots(pool.rules, account, now, 0.0) <= 0
+            order = (full, cost, inflight, last_picked, name)
+            if order < lowest:
+                best, lowest = candidate, order
+        chosen, outlook, active = best[5:]
+        others = partial(_exclusions_of_others, pool.accounts, candidates, chosen, rate, now)
+        return Placement(chosen, LazyExclusions(others), outlook.describe(active, rate, now))
 
     def inflight_limit(self, rules: Rules, account: Account, now: float) -> int:
+        """Return the limit learned from bare 429s, or `maxInflightPerAccount`."""
         return self._inflight_limits.limit(account, rules.max_inflight_per_account, now)
 
     def wait_reason(
@@ -115,6 +144,7 @@ class PricePolicy(BasePolicy):
         until: float,
         waited: float,
     ) -> str:
+        """Let a conversation wait where that is cheaper than writing its prompt cache anew."""
         closed = until - pool.now
         if waited + closed > request.hold_sec or closed > binding.warm_until(pool.rules) - pool.now:
             return ""
@@ -127,65 +157,48 @@ class PricePolicy(BasePolicy):
     def gate_reason(
         self, pool: Pool, request: RoutingRequest, account: Account, ahead: int, waited: float
     ) -> str:
+        """Hold a cold conversation while the account's windows cannot carry it for long enough."""
         if waited >= request.hold_sec:
             return ""
-        meter, now = self.estimates, pool.now
-        others = meter.active_count(account, now, but=request.conversation)
+        estimates, now = self.estimates, pool.now
+        others = estimates.active_count(account, now, but=request.conversation)
         if others == 0:
             return ""
-        runway = self._account_outlook(account, now).runway(others + ahead + 1, meter.burn_rate, now)
+        outlook = self._account_outlook(account, now)
+        runway = outlook.runway(others + ahead + 1, estimates.burn_rate, now)
         if runway >= min(self._tuning.longest_gate_sec, self._tuning.gate_sec * (others + ahead)):
             return ""
         return f"{account.name} carries one more for {runway / 60:.0f} min only, {ahead} ahead"
 
-    # --- offers -------------------------------------------------------------------------------
-
-    def _rank(self, pool: Pool, plenty: float) -> Ranking:
-        """The accounts of the pool in the order in which a conversation that knows none would take them."""
-        now, accounts, ranking = pool.now, pool.accounts, self._ranking
-        whom, at_plenty, when = self._ranked
-        stirred = self._dirty
-        stirred.update(ranking.due(now))
-        same = (whom is accounts or whom == accounts) and at_plenty == plenty and when <= now
-        if same and 2 * len(stirred) <= len(accounts):
-            for account in stirred:
-                if account in ranking:
-                    ranking.replace(self._candidate(account, plenty, now))
-        else:
-            ranking = self._ranking = Ranking(self._candidate(account, plenty, now) for account in accounts)
-        stirred.clear()
-        self._ranked = (accounts, plenty, now)
-        return ranking
-
-    def _candidates_for_known(
-        self, requester: Optional[str], home: Optional[Account], plenty: float, now: float
-    ) -> dict[Account, Candidate]:
-        """What accounts offer to a conversation that was there before: it is not in its own way."""
-        hosts = self.estimates.accounts_of(requester)
-        if home is not None:
-            hosts = {home, *hosts}
-        own = {a: self._candidate(a, plenty, now, but=requester) for a in hosts if a in self._ranking}
-        if home in own:
-            own[home] = own[home]._replace(cost=own[home].cost * self._tuning.home_bonus)
-        return own
-
-    def _candidate(self, account: Account, plenty: float, now: float, but: Optional[str] = None) -> Candidate:
-        standing = self._account_outlook(account, now)
-        active, until = self.estimates.active_until(account, now, but)
-        share = standing.share if standing.share < plenty else plenty
-        return Candidate(
-            -share / (active + 1),
-            account.inflight,
-            account.last_picked,
-            account.spec.name,
-            account.generation,
-            min(standing.at + EARLIEST_NEWS_SEC, until),
-            account,
-            standing,
-            active,
-        )
-
     # --- prices -------------------------------------------------------------------------------
+
+    def _candidates(
+        self, pool: Pool, conversation: Optional[str], home: Optional[Account]
+    ) -> list[_Candidate]:
+        """Return the accounts of the pool by their best-case cost for this conversation."""
+        now, share_cap, active_count = pool.now, self._share_cap(pool), self.estimates.active_count
+        candidates = []
+        for account in pool.accounts:
+            outlook = self._account_outlook(account, now)
+            active = active_count(account, now, conversation)
+            share = outlook.share if outlook.share < share_cap else share_cap
+            cost = -share / (active + 1)
+            if account is home:
+                cost *= self._tuning.home_bonus
+            candidates.append(
+                (
+                    cost,
+                    account.inflight,
+                    account.last_picked,
+                    account.spec.name,
+                    account.generation,
+                    account,
+                    outlook,
+                    active,
+                )
+            )
+        candidates.sort()
+        return candidates
 
     def _account_outlook(self, account: Account, now: float) -> QuotaOutlook:
         key = account.spec.key
@@ -212,14 +225,14 @@ class PricePolicy(BasePolicy):
         return QuotaOutlook(now, min(share_5h, share_7d), tuple(ending))
 
     def _share_cap(self, pool: Pool) -> float:
-        """The share above which more is no better: in plenty what counts is few conversations each."""
+        """Return the share above which more is no better: in plenty few conversations each count more."""
         scarcity = self._scarcity(pool)
         if scarcity >= 1.0 or not self.estimates.demand.is_known:
             return INFINITE
         return self._tuning.share_cap_factor / len(pool.accounts) / (1.0 - scarcity)
 
     def _scarcity(self, pool: Pool) -> float:
-        """0 while there is enough for everybody, 1 when every token is wanted."""
+        """Return 0 while there is enough for everybody, 1 when every token is wanted."""
         at, count, scarcity = self._known_scarcity
         if count != len(pool.accounts) or not 0.0 <= pool.now - at < OUTLOOK_SEC:
             scarcity = self._compute_scarcity(pool)
@@ -228,9 +241,8 @@ class PricePolicy(BasePolicy):
 
     def _compute_scarcity(self, pool: Pool) -> float:
         # Monday and Tuesday say little of a week: from them alone demand looks like too much for everybody.
-        if not self.estimates.demand.is_known or any(
-            self.estimates.week_tokens(a) is None for a in pool.accounts
-        ):
+        estimates = self.estimates
+        if not estimates.demand.is_known or any(estimates.week_tokens(a) is None for a in pool.accounts):
             return 0.0
         supply = sum(self._account_outlook(account, pool.now).share for account in pool.accounts)
         low = self._tuning.scarce_from
@@ -246,37 +258,37 @@ class PricePolicy(BasePolicy):
         usage: Usage,
         now: float,
     ) -> None:
+        """Learn from a response; the account's outlook is computed anew with the next placement."""
         self.estimates.record_response(accounts, account, conversation, usage, now)
         self._outlooks.pop(account.key, None)
 
-    def request_ended(self, account: Account) -> None:
-        self._dirty.add(account)
-
     def record_bare_429(self, account: Account, now: float) -> None:
+        """Lower the account's in-flight limit below the requests it has in flight."""
         self._inflight_limits.record_bare_429(account, now)
 
     def to_json(self) -> dict[str, Any]:
+        """Return the estimates; learned in-flight limits do not survive a restart."""
         return self.estimates.to_json()
 
     def restore(self, saved: LenientObject, keys: Mapping[str, str]) -> None:
-        self.estimates.restore(saved, keys)
-        self._ranked = ((), 0.0, 0.0)
+        """Take back the estimates."""
+        self.estimates.restore(saved)
 
 
 def _unused_share(used: Optional[float]) -> float:
-    """Of a window; all of it while nothing is known."""
+    """Return what is left of a window (0-1); all of it while nothing is known."""
     return 1.0 - min(1.0, used or 0.0)
 
 
 def _exclusions_of_others(
     accounts: Sequence[Account],
-    offers: Iterable[Candidate],
-    own: Mapping[Account, Candidate],
+    candidates: Iterable[_Candidate],
     chosen: Account,
     rate: Optional[float],
     now: float,
 ) -> Iterator[Exclusion]:
-    by_account = {**{offer.account: offer for offer in offers}, **own}
+    by_account = {candidate[5]: candidate[6:] for candidate in candidates}
     for account in accounts:
         if account is not chosen:
-            yield Exclusion(account.key, "less plentiful", by_account[account].describe(rate, now))
+            outlook, active = by_account[account]
+            yield Exclusion(account.key, "less plentiful", outlook.describe(active, rate, now))

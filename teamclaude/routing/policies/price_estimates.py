@@ -1,84 +1,43 @@
-"""What a policy learns of each account: its windows' size in burned tokens, and who is active on it."""
+"""What policy `price` learns: active conversations, their burn, in-flight limits, and the week's demand.
+
+Tokens are burned tokens (`Usage.burn`), times are seconds.  The sizes of windows are learned with each
+account (quota/learned_caps.py).  An account whose size is unknown counts as large as the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import Any, Optional
 
 from ..quota.lenient_json import LenientObject, as_number
 from ..quota.usage import Usage
-from ..quota.windows import SAME_WINDOW_SEC
 from ..state.account import Account
-from ..state.decision import NEVER
 from ..state.expiring_set import ExpiringSet
-from .price_demand import HOURS, DemandTable
 
-__all__ = ["PriceEstimates"]
+__all__ = ["HOURS", "WEEKS_IN_5H", "DemandTable", "InflightLimits", "PriceEstimates"]
 
 ACTIVE_SEC = 900.0  # a conversation counts as active for so long after a request
-MIN_SIGNAL = 0.08  # below this utilization the rounding of headers says too little
 WEEKS_IN_5H = 0.125  # a 5h window as a part of a week's quota, until learned
 FADE_SEC = 12 * 3600.0  # of the burn of an active conversation
 MAX_STEP_SEC = 120.0
-ROUNDING = 0.01  # of the headers' utilization
-# A rise between two answers that is more than requests of ours take: somebody else uses the account.
-FOREIGN_RISE = {"5h": 0.1, "7d": 0.05}
-REFRESH_SEC = 20.0  # what needs a look at every account is worked out anew so seldom
-_NO_ACCOUNTS: AbstractSet[Account] = frozenset()
-
-
-@dataclass
-class _WindowTrack:
-    """A window since its first answer, not its beginning: what was used before we came is not ours."""
-
-    resets_at: float
-    used_before: float
-    burned_before: int
-    used: float
-    burned: int
-
-    @property
-    def rise(self) -> float:
-        return self.used - self.used_before
-
-    @property
-    def tokens(self) -> int:
-        return self.burned - self.burned_before
-
-
-@dataclass
-class _AccountEstimates:
-    """Of one account: tokens per window, None until learned."""
-
-    week: Optional[float] = None
-    five: Optional[float] = None
-    active: ExpiringSet = field(default_factory=ExpiringSet)
-    tracks: dict[str, _WindowTrack] = field(default_factory=dict)  # by axis
-
-    def lower_bound(self, axis: str, guess: Optional[float]) -> Optional[float]:
-        """The guess, or what the window holds for sure: little may have risen under what was burned."""
-        watched = self.tracks.get(axis)
-        if guess is None or watched is None:
-            return guess
-        return max(guess, watched.tokens / (watched.rise + ROUNDING))
+REFRESH_SEC = 20.0  # what needs a look at every account is computed anew so seldom
+RAISE_AFTER_SEC = 1200.0  # a learned in-flight limit rises by one after so long
+HOURS = 168
+HOUR_SEC = 3600.0
+NEWEST_WEIGHT = 0.5  # of the newest week
 
 
 class PriceEstimates:
-    """Capacities, activity, demand; all in burned tokens (Usage.burn) and seconds."""
+    """Sizes of windows, active conversations and demand, as the policy sees them."""
 
     def __init__(self) -> None:
         self.demand = DemandTable()
         self.tokens = 0.0  # burned by warm requests, fading
         self.seconds = 0.0  # of active conversations, fading alike
-        self._by_account: dict[str, _AccountEstimates] = {}
-        self._accounts_of: dict[str, set[Account]] = {}  # by conversation: where it is active
+        self._active: dict[str, ExpiringSet] = {}  # by account key: conversations served there lately
         self._last_now: Optional[float] = None
         self._mean_week: Optional[float] = None  # tokens, of the accounts that are known
         self._mean_five: Optional[float] = None
-
-    # --- learning -----------------------------------------------------------------------------
 
     def record_response(
         self,
@@ -88,100 +47,44 @@ class PriceEstimates:
         usage: Usage,
         now: float,
     ) -> None:
-        """Take in one answer of `account`."""
+        """Count one served response of `account`."""
         self._advance(accounts, now)
-        burn = usage.burn
-        self.demand.add(burn, now)
-        if not _is_cold(usage):
-            self.tokens += burn
-        known = self._estimates_of(account)
+        self.demand.add(usage.burn, now)
+        if usage.cache_read_tokens >= usage.cache_write_tokens:
+            self.tokens += usage.burn  # a warm request; a cold one says nothing of the usual burn
         if conversation is not None:
-            if conversation not in known.active:
-                self._accounts_of.setdefault(conversation, set()).add(account)
-            known.active.set_expiry(conversation, now + ACTIVE_SEC)
-        burned = account.usage.burn
-        known.week = self._estimate_size(account, known, "7d", burned, known.week, now)
-        known.five = self._estimate_size(account, known, "5h", burned, known.five, now)
+            active = self._active.get(account.key)
+            if active is None:
+                active = self._active[account.key] = ExpiringSet()
+            active.set_expiry(conversation, now + ACTIVE_SEC)
 
     def _advance(self, accounts: Iterable[Account], now: float) -> None:
         if self._last_now is not None and 0.0 <= now - self._last_now < REFRESH_SEC:
             return
         step = 0.0 if self._last_now is None else min(MAX_STEP_SEC, max(0.0, now - self._last_now))
         self._last_now = now
-        self._mean_week = _mean(k.week for k in self._by_account.values())
-        self._mean_five = _mean(k.five for k in self._by_account.values())
+        self._mean_week = _mean(account.cap_7d.size for account in accounts)
+        self._mean_five = _mean(account.cap_5h.size for account in accounts)
         faded = 1.0 - step / FADE_SEC
         self.seconds = self.seconds * faded + step * sum(self.active_count(a, now) for a in accounts)
         self.tokens *= faded
 
-    @staticmethod
-    def _estimate_size(
-        account: Account, known: _AccountEstimates, axis: str, burned: int, size: Optional[float], now: float
-    ) -> Optional[float]:
-        """The size of a window by what was burned while its utilization rose."""
-        used, resets_at, _, _ = account.windows.get(axis, now)
-        used = used or 0.0
-        if resets_at is None:
-            return size
-        watched = known.tracks.get(axis)
-        if (
-            watched is None
-            or abs(watched.resets_at - resets_at) > SAME_WINDOW_SEC
-            or used < watched.used_before
-            or _is_foreign(axis, used - watched.used, burned - watched.burned, size)
-        ):
-            known.tracks[axis] = _WindowTrack(resets_at, used, burned, used, burned)
-            return size
-        watched.used, watched.burned = used, burned
-        risen, spent = watched.rise, watched.tokens
-        if risen < MIN_SIGNAL or spent <= 0:
-            return size
-        # The more it has risen, the less the rounding hides.
-        return spent / risen if size is None else size + min(0.5, 0.2 * risen) * (spent / risen - size)
-
-    # --- what is known --------------------------------------------------------------------------
-
     def active_count(self, account: Account, now: float, but: Optional[str] = None) -> int:
-        """Conversations that were served on it lately, without one of them."""
-        return self.active_until(account, now, but)[0]
-
-    def active_until(self, account: Account, now: float, but: Optional[str] = None) -> tuple[int, float]:
-        """As `active`, and until when they can't be fewer."""
-        known = self._by_account.get(account.spec.key)
-        if known is None:
-            return 0, NEVER
-        lately = known.active
-        if lately.next_expiry <= now:
-            for gone in lately.expire(now):
-                self._remove_active(gone, account)
-        count = len(lately)
-        if count and but is not None and but in lately:
-            count -= 1
-        return count, lately.next_expiry
-
-    def accounts_of(self, conversation: Optional[str]) -> AbstractSet[Account]:
-        """The accounts on which it is active."""
-        return self._accounts_of.get(conversation or "", _NO_ACCOUNTS)
-
-    def _remove_active(self, conversation: str, account: Account) -> None:
-        hosts = self._accounts_of.get(conversation)
-        if hosts is not None:
-            hosts.discard(account)
-            if not hosts:
-                del self._accounts_of[conversation]
+        """Return how many conversations were served on the account lately, not counting `but`."""
+        active = self._active.get(account.spec.key)
+        return 0 if active is None else active.count(now, but)
 
     def week_tokens(self, account: Account) -> Optional[float]:
-        """Tokens in a week of the account."""
+        """Return the tokens of the account's weekly window, or None while no account's are known."""
         return self.window_sizes(account)[1]
 
     def window_sizes(self, account: Account) -> tuple[Optional[float], Optional[float]]:
-        """Tokens in 5 hours and in a week of the account; an unknown one is as large as the others."""
-        known = self._estimates_of(account)
-        five, week = known.five, known.week
+        """Return the tokens of the account's 5h and weekly windows; an unknown size is the others' mean."""
+        five, week = account.cap_5h.size, account.cap_7d.size
         if five is None:
-            five = known.lower_bound("5h", self._mean_five if week is None else week * WEEKS_IN_5H)
+            five = account.cap_5h.at_least(self._mean_five if week is None else week * WEEKS_IN_5H)
         if week is None:
-            week = known.lower_bound("7d", self._mean_week)
+            week = account.cap_7d.at_least(self._mean_week)
         return five, week
 
     @property
@@ -189,39 +92,125 @@ class PriceEstimates:
         """Tokens per second of an active conversation; None until an hour of them was seen."""
         return self.tokens / self.seconds if self.seconds >= 3600.0 and self.tokens > 0.0 else None
 
-    def _estimates_of(self, account: Account) -> _AccountEstimates:
-        known = self._by_account.get(account.key)
-        if known is None:
-            known = self._by_account[account.key] = _AccountEstimates()
-        return known
-
-    # --- a restart ------------------------------------------------------------------------------
-
     def to_json(self) -> dict[str, Any]:
+        """Return what a restart must not lose."""
         return {
             "hours": [None if hour is None else round(hour) for hour in self.demand.hours],
             "tokens": self.tokens,
             "seconds": self.seconds,
-            "accounts": {
-                key: {"week": known.week, "five": known.five}
-                for key, known in self._by_account.items()
-                if known.week is not None or known.five is not None
-            },
         }
 
-    def restore(self, saved: LenientObject, keys: Mapping[str, str]) -> None:
+    def restore(self, saved: LenientObject) -> None:
+        """Take back what `to_json` returned."""
         hours = saved.each("hours", _as_hour)
         self.demand = DemandTable([h if h >= 0 else None for h in hours] if len(hours) == HOURS else None)
         self.tokens = max(0.0, saved.get("tokens", as_number, 0.0))
         self.seconds = max(0.0, saved.get("seconds", as_number, 0.0))
-        rows = saved.inner("accounts")
-        for old in rows.names():
-            if old in keys:
-                row = rows.inner(old)
-                week, five = row.find("week", as_number), row.find("five", as_number)
-                self._by_account[keys[old]] = _AccountEstimates(
-                    week if week and week > 0 else None, five if five and five > 0 else None
-                )
+
+
+class InflightLimits:
+    """Requests an account takes at once, learned from bare 429s; by account key.
+
+    The API limits more than quota and does not say how.  A 429 that names neither a time nor a window, while
+    several requests were in flight, means that they were one too many.  The limit rises again slowly.
+    """
+
+    def __init__(self) -> None:
+        self._learned: dict[str, tuple[int, float]] = {}  # limit, when
+
+    def limit(self, account: Account, most: int, now: float) -> int:
+        """Return the requests the account may have in flight, at most `most`; 1 before its first response."""
+        if not account.proven:
+            return 1
+        learned = self._learned.get(account.key)
+        if learned is None:
+            return most
+        limit = learned[0] + int(max(0.0, now - learned[1]) / RAISE_AFTER_SEC)
+        if limit < most:
+            return limit
+        del self._learned[account.key]
+        return most
+
+    def record_bare_429(self, account: Account, now: float) -> None:
+        """Record a bare 429, whose request is still counted as in flight."""
+        if account.inflight > 1:
+            self._learned[account.key] = (account.inflight - 1, now)
+
+
+class DemandTable:
+    """Expected tokens by hour of the week, learned from what the pool used.
+
+    With no history every hour is worth the same, so that a share of the expected demand is a share of
+    the time: the weekly line.  An hour of the week not seen yet is worth what the same hour of other days
+    was.
+    """
+
+    def __init__(self, hours: Optional[Sequence[Optional[float]]] = None) -> None:
+        self.hours: list[Optional[float]] = list(hours) if hours else [None] * HOURS
+        self._hour: Optional[int] = None  # running number of the hour that is being filled
+        self._filled = 0.0
+        self._partial = True  # the first hour was not seen from its beginning
+        self._sums: Optional[list[float]] = None  # of the hours as they are; None: not added up yet
+        self._seen = 0  # hours, when they were added up
+        self._now, self._past = 0.0, 0.0  # the instant asked for last, and what was wanted until then
+
+    def add(self, tokens: float, now: float) -> None:
+        """`tokens` were used at `now`; hours without use count as such."""
+        hour = int(now // HOUR_SEC)
+        if self._hour is None or hour < self._hour or hour - self._hour > HOURS:
+            self._hour, self._filled, self._partial = hour, 0.0, True
+        while self._hour < hour:
+            self._close_hour()
+        self._filled += tokens
+
+    @property
+    def is_known(self) -> bool:
+        """Most hours of the week have been seen."""
+        if self._sums is None:
+            self._cumulate()
+        return self._seen >= 0.7 * HOURS
+
+    def expected(self, now: float, until: float) -> float:
+        """Tokens wanted between two instants; before anything was learned, seconds."""
+        if now != self._now or self._sums is None:  # asked twice for each account
+            self._now, self._past = now, self._through(now)
+        return max(0.0, self._through(until) - self._past)
+
+    def _close_hour(self) -> None:
+        assert self._hour is not None
+        slot = self._hour % HOURS
+        old = self.hours[slot]
+        if not self._partial:
+            self.hours[slot] = self._filled if old is None else old + NEWEST_WEIGHT * (self._filled - old)
+            self._sums = None
+        self._hour, self._filled, self._partial = self._hour + 1, 0.0, False
+
+    def _through(self, at: float) -> float:
+        sums = self._sums or self._cumulate()
+        hour = at / HOUR_SEC
+        weeks, place = divmod(hour, HOURS)
+        slot = int(place) if place < HOURS else HOURS - 1
+        return weeks * sums[HOURS] + sums[slot] + (place - slot) * (sums[slot + 1] - sums[slot])
+
+    def _cumulate(self) -> list[float]:
+        known = [value for value in self.hours if value is not None]
+        self._seen = len(known)
+        mean = sum(known) / len(known) if len(known) >= 24 else None
+        total, sums = 0.0, [0.0]
+        for slot in range(HOURS):
+            total += HOUR_SEC if mean is None else self._guess(slot, mean)
+            sums.append(total)
+        self._sums = sums
+        return sums
+
+    def _guess(self, slot: int, mean: float) -> float:
+        """The hour smoothed with its neighbours and a little of the mean: single hours are noisy."""
+        near = [self.hours[(slot + shift) % HOURS] for shift in (-1, 0, 1)]
+        seen = [value for value in near if value is not None]
+        if len(seen) < 2:
+            same = [self.hours[hour] for hour in range(slot % 24, HOURS, 24)]
+            seen = [value for value in same if value is not None] or [mean]
+        return 0.9 * sum(seen) / len(seen) + 0.1 * mean
 
 
 def _mean(values: Iterable[Optional[float]]) -> Optional[float]:
@@ -229,14 +218,6 @@ def _mean(values: Iterable[Optional[float]]) -> Optional[float]:
     return sum(found) / len(found) if found else None
 
 
-def _is_foreign(axis: str, rise: float, spent: int, size: Optional[float]) -> bool:
-    return rise >= FOREIGN_RISE[axis] and (size is None or spent < 0.25 * rise * size)
-
-
-def _is_cold(usage: Usage) -> bool:
-    return usage.cache_read_tokens < usage.cache_write_tokens
-
-
 def _as_hour(value: Any) -> float:
-    """An hour's tokens; -1 stands for an hour that was not seen."""
+    """Return an hour's tokens; -1 stands for an hour that was not seen."""
     return -1.0 if value is None else max(0.0, as_number(value))

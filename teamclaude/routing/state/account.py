@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple, Optional
 
 from ..quota.burn import Burn
-from ..quota.learned_caps import LearnedCap
+from ..quota.learned_caps import FOREIGN_RISE_5H, FOREIGN_RISE_7D, LearnedCap
 from ..quota.rules import Rules
 from ..quota.usage import NO_USAGE, Usage
 from ..quota.windows import REPROBE_SEC, SAME_WINDOW_SEC, QuotaReading, Window, Windows, is_scoped, is_used_up
@@ -95,8 +96,8 @@ class Account:
     cost_estimated: bool = False  # some of it is by the price of another version of the model
     warm: ExpiringSet = field(default_factory=ExpiringSet)
     burn: Burn = field(default_factory=Burn)
-    cap_5h: LearnedCap = field(default_factory=LearnedCap)
-    cap_7d: LearnedCap = field(default_factory=LearnedCap)
+    cap_5h: LearnedCap = field(default_factory=partial(LearnedCap, FOREIGN_RISE_5H))
+    cap_7d: LearnedCap = field(default_factory=partial(LearnedCap, FOREIGN_RISE_7D))
     suspect_until: float = 0.0  # its last answer was a failure: others are preferred for new work
     refusals_in_row: int = 0  # times in a row that it refused what another account then served
     refused_scopes: set[Scope] = field(default_factory=set)  # so, since it last served
@@ -153,6 +154,12 @@ class Account:
         self.suspect_until = min(self.suspect_until, now + SUSPECT_SEC)
         self.last_reading = None
         self.windows.clock_moved_back(now)
+
+    def observe_windows(self, now: float) -> None:
+        """Learn the sizes of the 5h and the weekly window from what has been burned so far."""
+        burned = self.usage.burn
+        self.cap_5h.observe(self.windows.get("5h", now), burned)
+        self.cap_7d.observe(self.windows.get("7d", now), burned)
 
     # --- predicates: None is a no, a Block says why and until when --------------------------------
 
@@ -247,7 +254,7 @@ class Account:
             and not self.scoped_refusals
             and self.windows.peak < full
             and self.spec.enabled
-            and not self.spec.is_paid
+            and not self.spec.last_resort
         )
 
     def probed_axes(self, model: Optional[str], rules: Rules, now: float) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from math import inf
+from typing import Optional
 
 __all__ = ["ExpiringSet"]
 
@@ -32,14 +33,6 @@ class ExpiringSet:
     def discard(self, key: str) -> None:
         self._expiry.pop(key, None)
 
-    def __contains__(self, key: str) -> bool:
-        """True until `expire` (or `count`) has found it gone."""
-        return key in self._expiry
-
-    def __len__(self) -> int:
-        """As many as `expire` has left."""
-        return len(self._expiry)
-
     def expire(self, now: float) -> list[str]:
         """Drop and return the keys whose expiry has passed."""
         gone: list[str] = []
@@ -57,9 +50,11 @@ class ExpiringSet:
         self.next_expiry = self._heap[0][0] if self._heap else inf
         return gone
 
-    def count(self, now: float) -> int:
-        self.expire(now)
-        return len(self._expiry)
+    def count(self, now: float, but: Optional[str] = None) -> int:
+        """Return how many keys have not expired, not counting `but`."""
+        if self.next_expiry <= now:
+            self.expire(now)
+        return len(self._expiry) - (but in self._expiry)
 
     def _queue(self, key: str, expiry: float) -> None:
         self._queued[key] = expiry

@@ -7,8 +7,8 @@ from teamclaude.routing.policies.registry import POLICIES
 from teamclaude.routing.state.decision import RoutingRequest
 
 
-def test_a_choice_is_a_pool_that_gathers_its_accounts_once(Pool):
-    pool = Pool("a", "b")
+def test_a_choice_is_a_pool_that_gathers_its_accounts_once(make_pool):
+    pool = make_pool("a", "b")
     pool.bind("s", "a")
     choice = Choice(pool.fleet, RoutingRequest("new", tried=("a",)), pool.now, 0.0)
     assert (choice.now, choice.rules) == (pool.now, pool.fleet.rules)
@@ -21,8 +21,8 @@ def test_every_policy_goes_by_the_name_it_is_configured_by(name):
     assert POLICIES[name]().name == name
 
 
-def test_a_kept_conversation_gathers_no_accounts(Pool):
-    pool = Pool("a", "b")
+def test_a_kept_conversation_gathers_no_accounts(make_pool):
+    pool = make_pool("a", "b")
     pool.bind("s", "a")
     for account in pool.fleet.accounts.values():
         if account.key != "a":

@@ -12,9 +12,9 @@ POLICY = "pace"
 
 
 @pytest.fixture
-def pool(Pool):
+def pool(make_pool):
     """Three accounts 5 days before their weekly reset: the line is at 0.286."""
-    pool = Pool("a", "b", "c")
+    pool = make_pool("a", "b", "c")
     pool.week(a=0.30, b=0.05, c=0.20)
     return pool
 
@@ -47,22 +47,22 @@ def test_with_everybody_near_the_5h_cap_the_rail_is_waived(pool):
     assert decision.detail == "score +0.236, none passed: 5h rail"
 
 
-def test_a_nearly_spent_week_about_to_reset_beats_an_untouched_one(Pool):
-    pool = Pool("early", "late")
+def test_a_nearly_spent_week_about_to_reset_beats_an_untouched_one(make_pool):
+    pool = make_pool("early", "late")
     pool.quota("early", "7d", 0.80, 6 * HOUR)
     pool.quota("late", "7d", 0.0, 5 * DAY)
     assert pool.choose("s").account == "early"
 
 
-def test_without_data_the_idle_account_wins(Pool):
-    pool = Pool("a", "b", "c")
+def test_without_data_the_idle_account_wins(make_pool):
+    pool = make_pool("a", "b", "c")
     pool.busy("a", 3)
     pool.busy("c", 5)
     assert pool.choose("s").account == "b"
 
 
-def test_of_two_equal_accounts_the_one_without_warm_conversations_wins(Pool):
-    pool = Pool("a", "b")
+def test_of_two_equal_accounts_the_one_without_warm_conversations_wins(make_pool):
+    pool = make_pool("a", "b")
     pool.bind("s1", "a")
     pool.bind("s2", "a")
     decision = pool.choose("s")
@@ -114,8 +114,8 @@ def test_everything_at_its_cap_still_has_an_answer(pool):
     assert (waiting.account, waiting.is_for_slot) == ("b", True)
 
 
-def test_the_tie_band_is_inclusive(Pool):
-    pool = Pool("a", "b")
+def test_the_tie_band_is_inclusive(make_pool):
+    pool = make_pool("a", "b")
     pool.week(a=0.20, b=0.10)
     pool.bind("s1", "b")
     assert pool.choose("s").account == "a"  # exactly 0.10 less behind: equally good
@@ -123,8 +123,8 @@ def test_the_tie_band_is_inclusive(Pool):
     assert pool.choose("s").account == "b"
 
 
-def test_ties_go_to_fewest_in_flight_then_fewest_warm_then_longest_unpicked_then_name(Pool):
-    pool = Pool("a", "b", "c")
+def test_ties_go_to_fewest_in_flight_then_fewest_warm_then_longest_unpicked_then_name(make_pool):
+    pool = make_pool("a", "b", "c")
     assert pool.choose("s").account == "a"
     pool["a"].last_picked = pool.now
     pool["b"].last_picked = pool.now - 1
@@ -137,15 +137,15 @@ def test_ties_go_to_fewest_in_flight_then_fewest_warm_then_longest_unpicked_then
     assert pool.choose("s").account == "c"
 
 
-def test_six_new_sessions_on_three_equal_accounts_end_two_each(Pool):
-    pool = Pool("a", "b", "c")
+def test_six_new_sessions_on_three_equal_accounts_end_two_each(make_pool):
+    pool = make_pool("a", "b", "c")
     for n in range(6):
         pool.lease(f"s{n}")
     assert [pool[name].inflight for name in "abc"] == [2, 2, 2]
 
 
-def test_a_burst_sends_one_request_to_each_unproven_account(Pool):
-    pool = Pool("a", "b", "c", proven=False)
+def test_a_burst_sends_one_request_to_each_unproven_account(make_pool):
+    pool = make_pool("a", "b", "c", proven=False)
     got = [pool.admit(f"s{n}") for n in range(9)]
     assert sum(isinstance(each, Lease) for each in got) == 3
     assert [pool[name].inflight for name in "abc"] == [1, 1, 1]
@@ -157,8 +157,8 @@ def test_a_burst_sends_one_request_to_each_unproven_account(Pool):
 # --- keep or move -----------------------------------------------------------------------------
 
 
-def test_a_warm_conversation_far_over_its_line_moves_to_one_clearly_behind(Pool):
-    pool = Pool("a", "b")
+def test_a_warm_conversation_far_over_its_line_moves_to_one_clearly_behind(make_pool):
+    pool = make_pool("a", "b")
     pool.week(a=0.50, b=0.05)
     pool.bind("s", "a")
     decision = pool.choose("s")
@@ -166,16 +166,16 @@ def test_a_warm_conversation_far_over_its_line_moves_to_one_clearly_behind(Pool)
     assert rules_that_excluded(decision) == {"a": "less behind"}
 
 
-def test_a_warm_conversation_a_little_over_its_line_stays(Pool):
-    pool = Pool("a", "b")
+def test_a_warm_conversation_a_little_over_its_line_stays(make_pool):
+    pool = make_pool("a", "b")
     pool.week(a=0.32, b=0.05)
     pool.bind("s", "a")
     decision = pool.choose("s")
     assert (decision.account, decision.reason, decision.excluded) == ("a", Reason.KEPT, ())
 
 
-def test_nothing_moves_to_a_place_that_is_not_clearly_better(Pool):
-    pool = Pool("a", "b")
+def test_nothing_moves_to_a_place_that_is_not_clearly_better(make_pool):
+    pool = make_pool("a", "b")
     pool.week(a=0.40, b=0.34)  # gaps -0.114 and -0.054
     pool.bind("s", "a")
     assert pool.choose("s").reason == Reason.KEPT
@@ -196,15 +196,15 @@ def test_nothing_moves_to_a_place_that_is_not_clearly_better(Pool):
         (0.77, 0.51, Reason.KEPT),  # just over its line
     ],
 )
-def test_the_edges_of_a_move_for_pacing(Pool, home, other, reason):
-    pool = Pool("a", "b", rules=Rules(far_over_line_threshold=0.25))
+def test_the_edges_of_a_move_for_pacing(make_pool, home, other, reason):
+    pool = make_pool("a", "b", rules=Rules(far_over_line_threshold=0.25))
     pool.week(3.5 * DAY, a=home, b=other)  # the line is at exactly 0.5
     pool.bind("s", "a")
     assert pool.choose("s").reason == reason
 
 
-def test_with_everybody_over_the_line_nothing_moves_in_100_turns(Pool):
-    pool = Pool("a", "b", "c")
+def test_with_everybody_over_the_line_nothing_moves_in_100_turns(make_pool):
+    pool = make_pool("a", "b", "c")
     pool.week(a=0.60, b=0.80, c=0.95)
     for session, name in (("s1", "a"), ("s2", "b"), ("s3", "c")):
         pool.bind(session, name)
@@ -216,8 +216,8 @@ def test_with_everybody_over_the_line_nothing_moves_in_100_turns(Pool):
     assert [pool.fleet.bindings[s].moves for s in ("s1", "s2", "s3")] == [0, 0, 0]
 
 
-def test_a_conversation_moved_for_pacing_is_not_moved_for_pacing_again_while_warm(Pool):
-    pool = Pool("a", "b")
+def test_a_conversation_moved_for_pacing_is_not_moved_for_pacing_again_while_warm(make_pool):
+    pool = make_pool("a", "b")
     pool.week(a=0.50, b=0.05)
     pool.bind("s", "a")
     assert pool.serve("s") == "b"
@@ -229,8 +229,8 @@ def test_a_conversation_moved_for_pacing_is_not_moved_for_pacing_again_while_war
     assert moves == ["b", "b", "b", "b", "a", "a"]
 
 
-def test_past_the_rail_a_warm_conversation_moves_only_to_an_account_within_it(Pool):
-    pool = Pool("a", "b")
+def test_past_the_rail_a_warm_conversation_moves_only_to_an_account_within_it(make_pool):
+    pool = make_pool("a", "b")
     pool.bind("s", "a")
     pool.five_hours(a=0.91)
     decision = pool.choose("s")
@@ -240,8 +240,8 @@ def test_past_the_rail_a_warm_conversation_moves_only_to_an_account_within_it(Po
     assert (pool.choose("s").account, pool.choose("s").reason) == ("a", Reason.KEPT)
 
 
-def test_a_cold_start_learns_from_headers_without_moving_a_warm_conversation(Pool, unified):
-    pool = Pool("a", "b", "c", proven=False)
+def test_a_cold_start_learns_from_headers_without_moving_a_warm_conversation(make_pool, unified):
+    pool = make_pool("a", "b", "c", proven=False)
     lease = pool.lease("s")
     pool.answer(lease, 200, *unified(**{"7d-utilization": 0.3, "7d-reset": pool.now + 5 * DAY}))
     pool.settle(lease, served=True)
@@ -251,8 +251,8 @@ def test_a_cold_start_learns_from_headers_without_moving_a_warm_conversation(Poo
 # --- lapsed -----------------------------------------------------------------------------------
 
 
-def test_a_lapsed_conversation_prefers_its_old_account_on_a_tie(Pool):
-    pool = Pool("a", "b")
+def test_a_lapsed_conversation_prefers_its_old_account_on_a_tie(make_pool):
+    pool = make_pool("a", "b")
     pool.bind("s", "b")
     pool.bind("other", "b")
     pool.wait(301)
@@ -261,8 +261,8 @@ def test_a_lapsed_conversation_prefers_its_old_account_on_a_tie(Pool):
     assert (decision.account, decision.reason, decision.previous) == ("b", Reason.LAPSED, "b")
 
 
-def test_a_lapsed_conversation_goes_where_it_is_clearly_better(Pool):
-    pool = Pool("a", "b")
+def test_a_lapsed_conversation_goes_where_it_is_clearly_better(make_pool):
+    pool = make_pool("a", "b")
     pool.bind("s", "b")
     pool.week(a=0.05, b=0.20)
     assert pool.choose("s").account == "b"  # warm
@@ -270,8 +270,8 @@ def test_a_lapsed_conversation_goes_where_it_is_clearly_better(Pool):
     assert (pool.choose("s").account, pool.choose("s").reason) == ("a", Reason.LAPSED)
 
 
-def test_an_hour_long_cache_keeps_a_conversation_warm_for_an_hour(Pool):
-    pool = Pool("a", "b")
+def test_an_hour_long_cache_keeps_a_conversation_warm_for_an_hour(make_pool):
+    pool = make_pool("a", "b")
     pool.bind("s", "b", cache_life=3600.0)
     pool.wait(3599)
     assert pool.choose("s").reason == Reason.KEPT
@@ -282,8 +282,8 @@ def test_an_hour_long_cache_keeps_a_conversation_warm_for_an_hour(Pool):
 # --- slots ------------------------------------------------------------------------------------
 
 
-def test_a_warm_conversation_waits_for_a_slot_of_its_account_then_takes_another(Pool):
-    pool = Pool("a", "b")
+def test_a_warm_conversation_waits_for_a_slot_of_its_account_then_takes_another(make_pool):
+    pool = make_pool("a", "b")
     pool.bind("s", "a")
     pool.busy("a", 5)
     waiting = pool.admit("s")
@@ -295,8 +295,8 @@ def test_a_warm_conversation_waits_for_a_slot_of_its_account_then_takes_another(
     assert (lease.account, lease.decision.reason, lease.decision.previous) == ("b", Reason.NO_SLOT, "a")
 
 
-def test_where_nobody_has_a_slot_the_conversation_stays_in_line_at_home(Pool):
-    pool = Pool("a", "b")
+def test_where_nobody_has_a_slot_the_conversation_stays_in_line_at_home(make_pool):
+    pool = make_pool("a", "b")
     pool.bind("s", "a")
     busy = pool.busy("a", 5)
     pool.busy("b", 5)
@@ -305,8 +305,8 @@ def test_where_nobody_has_a_slot_the_conversation_stays_in_line_at_home(Pool):
     assert pool.lease("s", waited=6.0).decision.reason == Reason.KEPT
 
 
-def test_the_warn_band_relaxes_only_for_who_has_waited_out_the_slot_time(Pool):
-    pool = Pool("a", rules=Rules(slot_wait_sec=5))
+def test_the_warn_band_relaxes_only_for_who_has_waited_out_the_slot_time(make_pool):
+    pool = make_pool("a", rules=Rules(slot_wait_sec=5))
     pool.five_hours(a=0.80)
     pool.bind("s", "a")
     pool.busy("a", 1)
@@ -314,8 +314,8 @@ def test_the_warn_band_relaxes_only_for_who_has_waited_out_the_slot_time(Pool):
     assert pool.lease("s", waited=5.0).account == "a"
 
 
-def test_a_line_at_a_full_account_looks_again_when_a_bench_elsewhere_ends(Pool):
-    pool = Pool("a", "b")
+def test_a_line_at_a_full_account_looks_again_when_a_bench_elsewhere_ends(make_pool):
+    pool = make_pool("a", "b")
     pool.busy("a", 5)
     pool["b"].bench_until = pool.now + 60
     assert pool.admit("s").until == pool.now + 5

@@ -13,6 +13,7 @@ from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.state.account import AccountSpec
 from teamclaude.routing.state.decision import Lease, Reason, Wait
+from teamclaude.routing.state.expiring_set import ExpiringSet
 
 HOUR, DAY = 3600.0, 86400.0
 HOLD = 1800.0
@@ -20,9 +21,9 @@ WARM = Usage(1000, 500, 50_000, 0, 1500)
 
 
 @pytest.fixture(name="priced")
-def priced_pool(Pool):
+def priced_pool(make_pool):
     def make(*names, **rules):
-        pool = Pool(*names)
+        pool = make_pool(*names)
         pool.fleet.set_policy(Rules(**rules), PricePolicy())
         return pool
 
@@ -30,12 +31,19 @@ def priced_pool(Pool):
 
 
 def taught(pool, name, tokens_per_week, five=None, rate=100.0):
-    """The meter knows these sizes and this burn of an active conversation."""
-    meter = pool.fleet.policy.estimates
-    known = meter._estimates_of(pool[name])
-    known.week, known.five = tokens_per_week, five or tokens_per_week / 8
-    meter.seconds, meter.tokens = 2 * HOUR, 2 * HOUR * rate
+    """Let these sizes and this burn of an active conversation be known."""
+    pool[name].cap_7d.size, pool[name].cap_5h.size = tokens_per_week, five or tokens_per_week / 8
+    estimates = pool.fleet.policy.estimates
+    estimates.seconds, estimates.tokens = 2 * HOUR, 2 * HOUR * rate
     return pool
+
+
+def make_active(pool, name, *conversations):
+    """Let other conversations have been active on the account lately, and for an hour on."""
+    for conversation in conversations:
+        pool.fleet.policy.estimates._active.setdefault(name, ExpiringSet()).set_expiry(
+            conversation, pool.now + HOUR
+        )
 
 
 def test_with_no_history_it_is_the_weekly_line(priced):
@@ -99,7 +107,7 @@ def nearly_full(priced):
     pool = taught(priced("a"), "a", 8e6, 1e6, rate=100.0)
     pool.quota("a", "5h", 0.9, 3 * HOUR)
     pool.quota("a", "7d", 0.1, 3 * DAY)
-    pool.fleet.policy.estimates._estimates_of(pool["a"]).active.set_expiry("other", pool.now + HOUR)
+    make_active(pool, "a", "other")
     return pool
 
 
@@ -123,7 +131,7 @@ def test_nobody_waits_at_the_gate_without_a_hold_or_at_an_account_that_is_idle(p
 def test_who_waits_longer_goes_first(priced):
     pool = taught(priced("a"), "a", 8e6, 1e6, rate=100.0)
     pool.quota("a", "5h", 0.4, 4 * HOUR)
-    pool.fleet.policy.estimates._estimates_of(pool["a"]).active.set_expiry("other", pool.now + HOUR)
+    make_active(pool, "a", "other")
     assert pool.choose("s", hold_sec=HOLD).account == "a"  # 0.6M / (2 x 100/s) = 50 min
     pool.fleet.gate_queue["first"] = (pool.now - 60.0, pool.now)
     assert pool.choose("s", hold_sec=HOLD).reason == Reason.GATE  # 33 min for three
@@ -147,10 +155,11 @@ def test_what_it_learned_survives_a_restart(priced):
         pool.wait(HOUR)
         pool.serve("s", WARM)
     saved = json.loads(json.dumps(dump_state(pool.fleet, pool.now), default=list))
-    fleet = Fleet(Rules(), PricePolicy())
+    policy = PricePolicy()
+    fleet = Fleet(Rules(), policy)
     fleet.configure([AccountSpec("a", "a")])
     assert restore_state(fleet, saved, pool.now) == []
-    old, new = pool.fleet.policy.estimates, fleet.policy.estimates
+    old, new = pool.fleet.policy.estimates, policy.estimates
     assert new.week_tokens(fleet.accounts["a"]) == 8e6
     assert new.burn_rate == pytest.approx(old.burn_rate)
     assert new.demand.hours == old.demand.hours
@@ -160,8 +169,8 @@ def test_what_it_learned_survives_a_restart(priced):
 def test_learned_state_that_is_no_good_is_left_out(priced):
     fleet = priced("a").fleet
     data = {
-        "accounts": {"a": {}},
-        "learned": {"price": {"hours": ["x"] * 168, "accounts": {"a": {"week": -1}}}},
+        "accounts": {"a": {"cap7d": {"size": -1}}},
+        "learned": {"price": {"hours": ["x"] * 168}},
     }
     lost = restore_state(fleet, data, 0.0)
     assert len(lost) == 168
@@ -198,14 +207,13 @@ def test_in_plenty_a_larger_share_is_no_reason_to_crowd_an_account(priced):
     pool = priced("a", "b")
     for name, size in (("a", 3e9), ("b", 1e9)):
         taught(pool, name, size)
-    meter = pool.fleet.policy.estimates
-    meter.demand.hours = [1000.0] * 168
-    for number in range(2):
-        meter._estimates_of(pool["a"]).active.set_expiry(f"busy-{number}", pool.now + HOUR)
-    meter._estimates_of(pool["b"]).active.set_expiry("busy-b", pool.now + HOUR)
+    estimates = pool.fleet.policy.estimates
+    estimates.demand.hours = [1000.0] * 168
+    make_active(pool, "a", "busy-0", "busy-1")
+    make_active(pool, "b", "busy-b")
     assert pool.choose("s").account == "b"
-    meter.demand.hours = [3e7] * 168  # more than there is: the shares count again
-    meter.demand._sums = None
+    estimates.demand.hours = [3e7] * 168  # more than there is: the shares count again
+    estimates.demand._sums = None
     pool.wait(10.0)
     assert pool.choose("s").account == "a"
 
@@ -233,18 +241,17 @@ def test_ones_own_activity_is_no_reason_to_leave(priced):
     pool.wait(400.0)  # its cache is gone, but it was active less than 15 minutes ago
     assert pool.choose("s").reason == Reason.LAPSED
     assert pool.choose("s").account == home
-    pool.fleet.policy.estimates._estimates_of(pool[home]).active.set_expiry("other", pool.now + HOUR)
+    make_active(pool, home, "other")
     assert pool.choose("s").account != home
 
 
 def test_the_more_are_active_the_longer_a_window_must_carry_a_newcomer(priced):
     pool = taught(priced("a"), "a", 1e9, 1.9e6, rate=100.0)
     pool.quota("a", "5h", 0.0, 4.99 * HOUR)
-    active = pool.fleet.policy.estimates._estimates_of(pool["a"]).active
     entered = 0
     while pool.choose("s", hold_sec=HOLD).account == "a":
         entered += 1
-        active.set_expiry(f"other-{entered}", pool.now + HOUR)
+        make_active(pool, "a", f"other-{entered}")
     # 1.9M / (3 x 100/s) is 106 min for a third one beside two (90 are asked for); 79 for a fourth (135).
     assert entered == 3
     assert pool.choose("s", hold_sec=HOLD).reason == Reason.GATE
@@ -257,10 +264,10 @@ def test_before_a_week_was_seen_nobody_waits_for_a_large_cache(priced):
     pool.bind("s", "a", cache_life=HOUR)
     pool.fleet.bindings["s"].prefix = 150_000
     pool.quota("a", "5h", 1.0, 600.0, "rejected")
-    meter = pool.fleet.policy.estimates
-    meter.demand.hours = [3e7] * 24 + [None] * 144  # it looks like far too much for everybody
+    estimates = pool.fleet.policy.estimates
+    estimates.demand.hours = [3e7] * 24 + [None] * 144  # it looks like far too much for everybody
     assert pool.choose("s", cache_life=HOUR, hold_sec=HOLD).account == "b"
-    meter.demand.hours, meter.demand._sums = [3e7] * 168, None
+    estimates.demand.hours, estimates.demand._sums = [3e7] * 168, None
     pool.wait(10.0)
     assert pool.choose("s", cache_life=HOUR, hold_sec=HOLD).reason == Reason.WAITS_FOR_CACHE
 

@@ -1,83 +1,133 @@
-"""How large an account's windows are, by what is burned and what its headers say."""
+"""What policy `price` learns: sizes of unknown accounts, in-flight limits, the week's demand."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from teamclaude.routing.policies.price_estimates import PriceEstimates
+from teamclaude.routing.policies.price import PricePolicy
+from teamclaude.routing.policies.price_estimates import DemandTable, PriceEstimates
+from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.usage import Usage
 
-HOUR, DAY = 3600.0, 86400.0
+HOUR, DAY, WEEK = 3600.0, 86400.0, 7 * 86400.0
+MONDAY = 2976 * WEEK  # hour 0 of the table
 
 
-class Metered:
-    """Accounts that burn, and the meter that watches them."""
-
-    def __init__(self, pool) -> None:
-        self.pool, self.estimates = pool, PriceEstimates()
-        self.ends = {"5h": pool.now + 3 * HOUR, "7d": pool.now + 5 * DAY}
-        self.used: dict[tuple[str, str], float] = {}
-
-    def burn(self, name, axis, size, share, by_others=0.0):
-        """`share` of a window of `size` tokens in answers of half a percent, headers rounded."""
-        key = name, axis
-        for _ in range(round(share / 0.005)):
-            self.used[key] = self.used.get(key, 0.0) + 0.005
-            self._answer(name, axis, Usage(round(0.005 * size)))
-        if by_others:
-            self.used[key] += by_others
-            self._answer(name, axis, Usage(10))
-
-    def _answer(self, name, axis, usage):
-        account, now = self.pool[name], self.pool.now
-        account.usage = account.usage.plus(usage)
-        self.pool.quota(name, axis, round(self.used[name, axis], 2), self.ends[axis] - now)
-        self.estimates.record_response(self.pool.fleet.accounts.values(), account, "s", usage, now)
-        self.pool.wait(60.0)
+# --- sizes --------------------------------------------------------------------------------------
 
 
-@pytest.fixture(name="metered")
-def metered_pool(Pool):
-    return Metered(Pool("a", "b", "c"))
+def test_an_unknown_account_is_as_large_as_the_others_are_on_average(make_pool: Any) -> None:
+    pool, estimates = make_pool("a", "b", "c"), PriceEstimates()
+    assert estimates.window_sizes(pool["c"]) == (None, None)
+    pool["a"].cap_7d.size, pool["b"].cap_7d.size, pool["a"].cap_5h.size = 8e6, 4e6, 9e5
+    estimates.record_response(pool.fleet.accounts.values(), pool["a"], "s", Usage(1), pool.now)
+    assert estimates.window_sizes(pool["a"]) == (9e5, 8e6)
+    assert estimates.window_sizes(pool["b"]) == (5e5, 4e6)  # an eighth of its own week
+    assert estimates.window_sizes(pool["c"]) == (9e5, 6e6)
 
 
-@pytest.mark.parametrize("axis", ["5h", "7d"])
-def test_a_window_is_as_large_as_what_was_burned_while_it_rose(metered, axis):
-    metered.burn("a", axis, 4_000_000, 0.3)
-    sizes = dict(zip(("5h", "7d"), metered.estimates.window_sizes(metered.pool["a"])))
-    assert sizes[axis] == pytest.approx(4_000_000, rel=0.1)
+def test_but_not_smaller_than_what_it_has_shown(make_pool: Any) -> None:
+    pool, estimates = make_pool("a", "b"), PriceEstimates()
+    pool["a"].cap_7d.size = 1e6
+    estimates.record_response(pool.fleet.accounts.values(), pool["a"], "s", Usage(1), pool.now)
+    for used, burned in ((0.00, 0), (0.04, 1_000_000)):
+        pool.week(b=used)
+        pool["b"].cap_7d.observe(pool["b"].windows.get("7d", pool.now), burned)
+    assert (estimates.week_tokens(pool["b"]) or 0.0) > 10e6
 
 
-def test_what_others_use_at_a_stroke_makes_no_account_smaller(metered):
-    metered.burn("a", "7d", 4_000_000, 0.3)
-    metered.burn("a", "7d", 4_000_000, 0.02, by_others=0.3)
-    metered.burn("a", "7d", 4_000_000, 0.2)
-    assert metered.estimates.week_tokens(metered.pool["a"]) == pytest.approx(4_000_000, rel=0.1)
+# --- in-flight limits ---------------------------------------------------------------------------
 
 
-def test_also_not_of_an_account_that_is_not_known_yet(metered):
-    metered.burn("a", "7d", 4_000_000, 0.03, by_others=0.3)
-    assert metered.estimates.week_tokens(metered.pool["a"]) is None
-    metered.burn("a", "7d", 4_000_000, 0.2)
-    assert metered.estimates.week_tokens(metered.pool["a"]) == pytest.approx(4_000_000, rel=0.1)
+def crowd(make_pool: Any, *names: str) -> Any:
+    pool = make_pool(*names)
+    pool.fleet.set_policy(Rules(), PricePolicy())
+    for name in names:
+        pool[name].proven = True
+    return pool
 
 
-def test_an_unknown_account_is_as_large_as_the_others(metered):
-    metered.burn("a", "5h", 1_000_000, 0.2)
-    metered.pool.wait(60.0)
-    metered.burn("a", "5h", 1_000_000, 0.01)
-    assert metered.estimates.window_sizes(metered.pool["b"])[0] == pytest.approx(1_000_000, rel=0.1)
+def test_a_bare_429_among_several_requests_lowers_the_limit_which_rises_again(make_pool: Any) -> None:
+    pool = crowd(make_pool, "a")
+    leases = pool.busy("a", 3)
+    pool.answer(leases[-1], 429)
+    assert (
+        pool.fleet.policy.free_slots(pool.fleet.rules, pool["a"], pool.now, 0.0) == -1
+    )  # 2, and 3 in flight
+    for lease in leases:
+        pool.settle(lease)
+    assert pool.fleet.policy.free_slots(pool.fleet.rules, pool["a"], pool.now, 0.0) == 2
+    pool.wait(1200.0)
+    assert pool.fleet.policy.free_slots(pool.fleet.rules, pool["a"], pool.now, 0.0) == 3
+    pool.wait(2400.0)
+    assert pool.fleet.policy.free_slots(pool.fleet.rules, pool["a"], pool.now, 0.0) == 5
 
 
-def test_but_not_smaller_than_what_it_has_shown(metered):
-    metered.burn("a", "5h", 1_000_000, 0.2)
-    metered.burn("b", "5h", 20_000_000, 0.05)
-    assert metered.estimates.window_sizes(metered.pool["b"])[0] > 10_000_000
+def test_a_bare_429_to_the_only_request_says_nothing_of_a_limit(make_pool: Any) -> None:
+    pool = crowd(make_pool, "a")
+    (lease,) = pool.busy("a", 1)
+    pool.answer(lease, 429)
+    pool.settle(lease)
+    assert pool.fleet.policy.free_slots(pool.fleet.rules, pool["a"], pool.now, 0.0) == 5
 
 
-def test_a_new_window_is_measured_anew(metered):
-    metered.burn("a", "5h", 1_000_000, 0.2)
-    metered.ends["5h"] += 5 * HOUR
-    metered.used["a", "5h"] = 0.0
-    metered.burn("a", "5h", 1_000_000, 0.05)
-    assert metered.estimates.window_sizes(metered.pool["a"])[0] == pytest.approx(1_000_000, rel=0.1)
+def test_a_refusal_with_a_time_or_a_window_is_no_matter_of_slots(make_pool: Any) -> None:
+    pool = crowd(make_pool, "a")
+    leases = pool.busy("a", 3)
+    pool.answer(leases[-1], 429, ("retry-after", "7"))
+    for lease in leases:
+        pool.settle(lease)
+    pool["a"].proven = True
+    assert pool.fleet.policy.free_slots(pool.fleet.rules, pool["a"], pool.now, 0.0) == 5
+
+
+# --- demand -------------------------------------------------------------------------------------
+
+
+def weeks(table: DemandTable, begin: float, count: int) -> None:
+    """Every day from hour 8 to hour 16, 100 tokens an hour."""
+    for hour in range(count * 168 + 1):
+        if 8 <= hour % 24 < 16:
+            table.add(100, begin + hour * HOUR)
+        table.add(0, begin + hour * HOUR)
+
+
+def test_with_no_history_demand_is_time() -> None:
+    table = DemandTable()
+    assert table.expected(MONDAY + 5.0, MONDAY + 5.0 + DAY) == pytest.approx(DAY)
+    assert table.expected(MONDAY, MONDAY + 3 * WEEK) == pytest.approx(3 * WEEK)
+    assert table.expected(MONDAY, MONDAY - DAY) == 0.0
+
+
+def test_it_learns_the_busy_hours() -> None:
+    table = DemandTable()
+    weeks(table, MONDAY - HOUR, 2)
+    now = MONDAY + 2 * WEEK
+    night, noon = table.expected(now, now + 6 * HOUR), table.expected(now + 10 * HOUR, now + 16 * HOUR)
+    assert noon > 5 * night > 0
+    assert table.expected(now, now + WEEK) == pytest.approx(7 * 8 * 100, rel=0.02)
+
+
+def test_days_not_seen_are_taken_for_the_days_seen() -> None:
+    table = DemandTable()
+    for hour in range(49):
+        table.add(100 if 8 <= hour % 24 < 16 else 0, MONDAY + hour * HOUR)
+    later = MONDAY + 4 * DAY
+    assert table.expected(later + 10 * HOUR, later + 14 * HOUR) > 3 * table.expected(later, later + 4 * HOUR)
+
+
+def test_an_hour_begun_late_is_not_counted_as_a_whole_one() -> None:
+    table = DemandTable()
+    table.add(5, MONDAY + 1800)
+    table.add(7, MONDAY + HOUR)
+    table.add(9, MONDAY + 2 * HOUR)
+    assert table.hours[:3] == [None, 7, None]
+
+
+def test_the_week_counts_as_known_when_most_of_its_hours_were_seen() -> None:
+    table = DemandTable()
+    assert not table.is_known
+    weeks(table, MONDAY - HOUR, 1)
+    assert table.is_known

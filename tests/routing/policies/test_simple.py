@@ -12,9 +12,9 @@ DAY = 86400.0
 
 
 @pytest.fixture(name="with_policy")
-def pool_with_policy(Pool):
+def pool_with_policy(make_pool):
     def make(name, *accounts):
-        pool = Pool(*accounts)
+        pool = make_pool(*accounts)
         pool.fleet.set_policy(Rules(), POLICIES[name]())
         return pool
 

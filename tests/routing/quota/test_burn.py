@@ -78,7 +78,8 @@ def test_many_buckets_sum_the_same_either_way():
 
 
 def test_sums_that_are_asked_again_keep_up_with_what_is_added():
-    made, plain, day = Burn(), {}, 86400
+    made, day = Burn(), 86400
+    plain: dict[int, int] = {}
     for step in range(3000):
         now = step * 400.0
         made.add(step % 7, now)

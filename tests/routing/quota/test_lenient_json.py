@@ -62,7 +62,7 @@ def test_values_of_another_kind_are_refused(read, value):
 
 
 def test_what_is_absent_or_null_is_nothing_to_note():
-    lost = []
+    lost: list[str] = []
     saved = LenientObject({"a": None}, "x", lost)
     assert (saved.get("a", as_count, 7), saved.find("b", as_text)) == (7, None)
     assert (saved.each("c", as_count), saved.rows("d"), saved.inner("e").names()) == ([], [], [])
@@ -70,7 +70,7 @@ def test_what_is_absent_or_null_is_nothing_to_note():
 
 
 def test_what_is_unreadable_reads_as_absent_and_is_noted_with_its_place():
-    lost = []
+    lost: list[str] = []
     saved = LenientObject({"a": "x", "b": [1, "2", 3], "c": 5, "d": [{}, 7], "e": {"f": {}}}, "state", lost)
     assert saved.get("a", as_count, 7) == 7
     assert saved.each("b", as_count) == [1, 3]
@@ -88,6 +88,6 @@ def test_what_is_unreadable_reads_as_absent_and_is_noted_with_its_place():
 
 @pytest.mark.parametrize("data", [5, "x", [1], True])
 def test_something_that_is_no_object_is_an_empty_one(data):
-    lost = []
+    lost: list[str] = []
     assert LenientObject(data, "state", lost).names() == []
     assert lost == ["state: not an object"]

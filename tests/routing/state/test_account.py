@@ -12,8 +12,8 @@ FLAGSHIP, OPUS = "claude-fable-5", "claude-opus-4-8"
 
 
 @pytest.fixture
-def pool(Pool):
-    return Pool("a", "b")
+def pool(make_pool):
+    return make_pool("a", "b")
 
 
 def block(pool, model=None, name="a"):
@@ -106,8 +106,8 @@ def test_the_cap_explains_a_bench_that_ends_with_it(pool):
 
 
 @pytest.mark.parametrize("status", [None, "rejected"])
-def test_a_full_axis_without_a_reset_is_probed_by_one_request_a_minute(Pool, status):
-    pool = Pool("a")
+def test_a_full_axis_without_a_reset_is_probed_by_one_request_a_minute(make_pool, status):
+    pool = make_pool("a")
     pool.quota("a", "5h", 1.01, status=status)
     assert pool.admit("s").until == pool.now + 60
     pool.wait(59)
@@ -118,8 +118,8 @@ def test_a_full_axis_without_a_reset_is_probed_by_one_request_a_minute(Pool, sta
     assert burst[1].until == pool.now + 60
 
 
-def test_a_probe_that_is_served_without_a_word_about_the_axis_ends_the_block(Pool):
-    pool = Pool("a")
+def test_a_probe_that_is_served_without_a_word_about_the_axis_ends_the_block(make_pool):
+    pool = make_pool("a")
     early = pool.lease("early")
     pool.wait(1)
     pool.quota("a", "7d", 1.0, status="rejected")
@@ -132,8 +132,8 @@ def test_a_probe_that_is_served_without_a_word_about_the_axis_ends_the_block(Poo
     assert block(pool) is None
 
 
-def test_a_probe_that_is_refused_again_waits_another_minute(Pool, unified):
-    pool = Pool("a")
+def test_a_probe_that_is_refused_again_waits_another_minute(make_pool, unified):
+    pool = make_pool("a")
     pool.quota("a", "7d", None, status="rejected")
     pool.wait(60)
     pool.answer(pool.lease("s"), 429, *unified(**{"7d-status": "rejected"}))
@@ -141,8 +141,8 @@ def test_a_probe_that_is_refused_again_waits_another_minute(Pool, unified):
     assert block(pool) is None
 
 
-def test_only_requests_for_its_models_probe_a_scoped_axis(Pool):
-    pool = Pool("a")
+def test_only_requests_for_its_models_probe_a_scoped_axis(make_pool):
+    pool = make_pool("a")
     pool.quota("a", "7d_oi", 1.01)
     pool.wait(59)
     other = pool.lease("s", model=OPUS)
@@ -154,8 +154,8 @@ def test_only_requests_for_its_models_probe_a_scoped_axis(Pool):
     assert block(pool, FLAGSHIP).until == pool.now + 60
 
 
-def test_a_request_off_the_inference_path_is_no_probe(Pool):
-    pool = Pool("a")
+def test_a_request_off_the_inference_path_is_no_probe(make_pool):
+    pool = make_pool("a")
     pool.quota("a", "5h", 1.01)
     pool.wait(60)
     pool.answer(pool.lease("s", needs_slot=False), 200)
@@ -219,8 +219,8 @@ def test_only_an_api_key_of_last_resort_is_paid():
     assert not AccountSpec("k", "k", "oauth", last_resort=True).is_paid
 
 
-def test_accounts_are_themselves_however_alike(Pool):
-    one, two = Pool("a")["a"], Pool("a")["a"]
+def test_accounts_are_themselves_however_alike(make_pool):
+    one, two = make_pool("a")["a"], make_pool("a")["a"]
     assert one != two
     assert len({one, two}) == 2
 
@@ -242,8 +242,8 @@ def test_a_top_level_rejection_is_forgotten_with_the_window_it_was_about(pool, u
 # --- a clock that is set back ---------------------------------------------------------------------
 
 
-def test_a_bench_keeps_its_length_when_the_clock_is_set_back(Pool):
-    pool = Pool("a")
+def test_a_bench_keeps_its_length_when_the_clock_is_set_back(make_pool):
+    pool = make_pool("a")
     pool.fleet.confirm_account_429(pool.lease("s"), pool.now)
     pool.wait(-DAY)
     assert pool.admit("t").until == pool.now + 60
@@ -252,8 +252,8 @@ def test_a_bench_keeps_its_length_when_the_clock_is_set_back(Pool):
     assert block(pool) is None
 
 
-def test_a_probe_is_not_put_off_by_a_clock_that_is_set_back(Pool):
-    pool = Pool("a")
+def test_a_probe_is_not_put_off_by_a_clock_that_is_set_back(make_pool):
+    pool = make_pool("a")
     pool.settle(pool.lease("s"))
     pool.quota("a", "5h", 1.01)
     pool.wait(-DAY)

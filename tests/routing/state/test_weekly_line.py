@@ -10,8 +10,8 @@ HOUR, DAY = 3600.0, 86400.0
 
 
 @pytest.fixture
-def pool(Pool):
-    return Pool("a")
+def pool(make_pool):
+    return make_pool("a")
 
 
 def pace(pool):
