@@ -1,4 +1,4 @@
-"""What the fake sessions leave on disk, read back as the Deck reads it."""
+"""The files of the fake sessions, read as the Deck reads them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from teamclaude.deck.model.build import deck_model
 from teamclaude.deck.model.model import DeckModel
 from teamclaude.deck.sources.reader import SCAN_SEC, SourceReader
 from teamclaude.demo.claude_files import ClaudeFiles
-from teamclaude.demo.scenario import StatusChange, assign_roles, status_changes
+from teamclaude.demo.scenario import StatusChange, assign_roles
 from teamclaude.snapshot import Snapshot
 
 NOW = 1_795_000_000.0
@@ -23,9 +23,9 @@ class Demo:
 
     def __init__(self, home: Path) -> None:
         self.now = NOW
-        self.prints = ClaudeFiles(home, SESSIONS, assign_roles(12), lambda: self.now)
+        self.files = ClaudeFiles(home, SESSIONS, assign_roles(12), lambda: self.now)
         self.reader = SourceReader(home, clock=lambda: self.now)
-        self.prints.write_initial()
+        self.files.write_initial()
 
     def model(self) -> DeckModel:
         self.reader.set_wanted(SESSIONS)
@@ -37,7 +37,7 @@ def demo(tmp_path: Path) -> Demo:
     return Demo(tmp_path)
 
 
-def test_the_team_forms_trees_of_three_levels_and_the_others_stand_alone(demo: Demo) -> None:
+def test_the_team_forms_trees_of_three_levels_and_other_sessions_none(demo: Demo) -> None:
     model = demo.model()
     assert [len(tree.levels) for tree in model.trees] == [3, 3]
     assert {model.nodes[tree.root].label for tree in model.trees} == {"ENG-210", "OPS-31"}
@@ -46,11 +46,11 @@ def test_the_team_forms_trees_of_three_levels_and_the_others_stand_alone(demo: D
     assert {node.project for node in model.nodes.values()} == {"shop", "infra", "website", "api"}
 
 
-def test_news_change_an_issues_status(demo: Demo) -> None:
+def test_a_status_change_is_written_to_the_pin(demo: Demo) -> None:
     blocked, review = SESSIONS[4], SESSIONS[3]
     assert not demo.model().alerts
-    demo.prints.change_status(StatusChange(0, 4, "Blocked"))
-    demo.prints.change_status(StatusChange(0, 3, "In Review"))
+    demo.files.change_status(StatusChange(0, 4, "Blocked"))
+    demo.files.change_status(StatusChange(0, 3, "In Review"))
     demo.now += SCAN_SEC
     model = demo.model()
     assert {model.nodes[key].chip for key in (blocked, review)} == {"block", "review"}
@@ -58,13 +58,13 @@ def test_news_change_an_issues_status(demo: Demo) -> None:
 
 
 def test_turns_of_sessions_and_sub_agents_are_written_when_asked(demo: Demo) -> None:
-    demo.prints.note_request(SESSIONS[8], "a1")
-    demo.prints.note_request(SESSIONS[8])
-    demo.prints.note_request("a stranger")
-    demo.prints.note_request("")
+    demo.files.note_request(SESSIONS[8], "a1")
+    demo.files.note_request(SESSIONS[8])
+    demo.files.note_request("a stranger")
+    demo.files.note_request("")
     demo.now += 60
     assert f"{SESSIONS[8]}/a1" not in demo.model().nodes
-    demo.prints.write_turns()
+    demo.files.write_turns()
     model = demo.model()
     agent = model.nodes[f"{SESSIONS[8]}/a1"]
     assert agent.label == "find all callers of roundMoney"
@@ -74,21 +74,12 @@ def test_turns_of_sessions_and_sub_agents_are_written_when_asked(demo: Demo) -> 
 
 
 def test_a_tool_is_marked_as_executing(demo: Demo) -> None:
-    demo.prints.note_request(SESSIONS[0])
-    demo.prints.write_turns()
+    demo.files.note_request(SESSIONS[0])
+    demo.files.write_turns()
     assert demo.model().nodes[SESSIONS[0]].tool_running
 
 
-def test_files_bear_the_time_of_the_demos_clock(demo: Demo, tmp_path: Path) -> None:
+def test_files_have_the_time_of_the_demos_clock(demo: Demo, tmp_path: Path) -> None:
     paths = list(tmp_path.glob("projects/*/*.jsonl"))
     assert len(paths) == 12
     assert {os.stat(path).st_mtime for path in paths} == {NOW}
-
-
-def test_the_story_is_told_in_order_within_the_run_and_of_sessions_there_are() -> None:
-    times = [news.at for news in status_changes(100.0, 12)]
-    assert times == sorted(times)
-    assert times[0] > 0
-    assert times[-1] < 100
-    assert status_changes(100.0, 3) == []
-    assert {news.session for news in status_changes(100.0, 5)} == {3, 4}

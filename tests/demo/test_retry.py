@@ -1,4 +1,4 @@
-"""The fake client gives up exactly when the real one was seen to give up."""
+"""The fake client retries and gives up exactly as measured with the real one."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class OneLineSampler:
         return [f"looked {len(self.seen)} times"]
 
 
-def test_a_deck_is_told_when_the_time_is_over_and_a_picture_is_printed(scratch: Path) -> None:
+def test_the_deck_ends_with_the_run_and_the_samplers_lines_are_printed(scratch: Path) -> None:
     out, camera = io.StringIO(), OneLineSampler()
     options = DemoOptions(sessions=1, accounts=2, speed=400.0, seconds=0.2)
     seen: list[bool] = []
@@ -109,7 +109,7 @@ def test_a_deck_is_told_when_the_time_is_over_and_a_picture_is_printed(scratch: 
     assert f"looked {len(camera.seen)} times\n" in out.getvalue()
 
 
-def test_a_proxy_that_fails_its_sessions_is_found_out(scratch: Path) -> None:
+def test_an_avoidable_error_is_exit_status_1(scratch: Path) -> None:
     def killed(service: Any, over: threading.Event) -> None:
         service.stop(0)
         over.wait(5)

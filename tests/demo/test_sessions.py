@@ -1,4 +1,4 @@
-"""Fake sessions against the fake API: what they send, and how they take what they get."""
+"""Fake sessions against the fake API: what they send, and how they handle answers and faults."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def api() -> Iterator[FakeApi]:
 
 @pytest.fixture
 def run(api: FakeApi) -> Any:
-    """Runs a session on a clock so fast that its waits are nothing."""
+    """Return a function that runs a session on a clock so fast that waits take no time."""
 
     def ran(turns: Any = ONE, plan: SessionPlan = PLAN) -> SessionCounts:
         return FakeSession(api.url, plan, DemoClock(20_000.0), key=KEY).run(turns)
@@ -228,14 +228,14 @@ def test_retries_keep_the_connection_after_an_error_status(api: FakeApi, run: An
     assert len({exchange.connection for exchange in inference(api)}) == 1
 
 
-def test_nobody_there_is_retried_and_then_seen() -> None:
+def test_a_refused_connection_is_retried_and_then_seen() -> None:
     api = FakeApi([]).start()
     api.stop()
     counts = FakeSession(api.url, PLAN, DemoClock(20_000.0), key=KEY).run(ONE)
     assert (counts.attempts, dict(counts.errors)) == (11, {"network": 1})
 
 
-def test_stopping_ends_a_thinking_session_and_counts_nothing_undecided(api: FakeApi) -> None:
+def test_stopping_ends_a_session_and_counts_no_turn_without_an_outcome(api: FakeApi) -> None:
     stop = threading.Event()
     session = FakeSession(api.url, PLAN, DemoClock(20.0), key=KEY, stop=stop)
     api.script.always(Fault.status(503))
@@ -246,7 +246,7 @@ def test_stopping_ends_a_thinking_session_and_counts_nothing_undecided(api: Fake
     assert session.counts.requests == session.counts.served + len(session.counts.visible_errors)
 
 
-def test_an_error_after_the_stop_is_nobodys(api: FakeApi) -> None:
+def test_an_error_after_the_stop_is_not_counted(api: FakeApi) -> None:
     stop = threading.Event()
     session = FakeSession(api.url, PLAN, DemoClock(20_000.0), key=KEY, stop=stop)
     api.script.always(Fault.status(403).with_changes(before_head=0.1), path="/v1/messages")
@@ -292,7 +292,7 @@ def test_a_demo_clock_runs_at_its_speed() -> None:
 
 
 def test_a_session_moved_to_another_account_pays_a_cold_write(api: FakeApi) -> None:
-    """What routing is for: the same turn costs 30 times more on an account that has not seen it."""
+    """The reason for routing: a turn costs 30 times more on an account without its cache."""
     second = FakeAccount("key2", "sk-ant-api03-FAKE2", kind="apikey")
     api.endpoints.add(second)
     warm = FakeSession(api.url, PLAN, DemoClock(20_000.0), key=KEY).run(TWO)

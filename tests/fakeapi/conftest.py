@@ -1,4 +1,4 @@
-"""A fake API with two accounts, and a client that sees its bytes."""
+"""Fixtures: a fake API with two accounts and a key, and clients for it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Seen(NamedTuple):
 
 
 class RawClient:
-    """One connection; reads until the body's end marker, the connection's end, or silence."""
+    """One connection that reads until the body's end marker, the connection's end, or silence."""
 
     def __init__(self, port: int, patience: float = 2.0) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=patience)
@@ -96,7 +96,7 @@ class RawClient:
 
 
 def _whole(got: bytes) -> bool:
-    """Whether a body with content-length has arrived."""
+    """Return whether a body with content-length has arrived."""
     head, found, body = got.partition(b"\r\n\r\n")
     for line in head.lower().split(b"\r\n"):
         if line.startswith(b"content-length:"):

@@ -178,7 +178,7 @@ def test_issued_and_revoked_tokens(api: FakeApi, ask: Any) -> None:
         (b" " * (32 * 1024 * 1024 + 1), 413, "request_too_large"),
     ],
 )
-def test_a_bad_body_is_the_clients_business(ask: Any, data: bytes, status: int, kind: str) -> None:
+def test_a_bad_body_is_a_client_error(ask: Any, data: bytes, status: int, kind: str) -> None:
     seen, _, body = ask(data=data)
     assert (seen, json.loads(body)["error"]["type"]) == (status, kind)
 

@@ -83,7 +83,7 @@ def test_a_profile_is_the_same_for_the_same_seed() -> None:
     assert any(fault and fault.before_head for fault in drawn(1))
 
 
-def test_a_profile_spares_everything_but_inference() -> None:
+def test_a_profile_is_for_inference_only() -> None:
     script = ApiScript(profile=FaultProfile(bare_429=1.0))
     assert script.fault(asked("/v1/messages/count_tokens"), "a") is None
     assert script.fault(asked(), "a") == Fault.bare_429()

@@ -1,4 +1,4 @@
-"""The fake authorization server: what it grants, what it refuses, what it takes back."""
+"""The fake authorization server: what it grants, refuses and revokes."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def test_more_rights_than_granted_are_refused_and_cost_nothing(auth: AuthServer)
     assert renew(auth, token, scope="user:inference")[0] == 200
 
 
-def test_a_turned_away_request_spends_nothing_a_lost_answer_does(auth: AuthServer) -> None:
+def test_a_refused_request_spends_nothing_a_lost_answer_does(auth: AuthServer) -> None:
     token = auth.log_in(auth.users[0])["refreshToken"]
     auth.script.once(Fault.status(429, retry_after=7), path=TOKEN_PATH)
     assert renew(auth, token)[0] == 429
@@ -277,7 +277,7 @@ def test_the_same_seed_issues_the_same_tokens() -> None:
     assert tokens(1) == tokens(1) != tokens(2)
 
 
-def test_what_is_not_json_or_not_there(auth: AuthServer) -> None:
+def test_a_body_that_is_not_json_and_an_unknown_path(auth: AuthServer) -> None:
     assert call(auth, "GET", "/nothing")[0] == 404
     assert call(auth, "GET", TOKEN_PATH)[0] == 404
     assert call(auth, "POST", TOKEN_PATH, [1])[0] == 400

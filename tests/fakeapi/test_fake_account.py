@@ -1,4 +1,4 @@
-"""Windows that fill and reset, and the headers that say so, in virtual time."""
+"""Quota windows that fill and reset, and their headers, in virtual time."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_full_window_refuses_with_the_headers_of_a_real_capture() -> None:
     assert who.refusal(OPUS, T0 + 600) is None, "the refusal dies with the window"
 
 
-def test_the_request_that_crosses_the_line_is_served_and_the_next_refused() -> None:
+def test_the_request_that_fills_the_window_is_served_and_the_next_refused() -> None:
     who = account()
     who.fill("5h", 0.99, T0)
     assert who.usable(OPUS, T0)
@@ -179,3 +179,12 @@ def test_an_exhausted_key_says_when_to_come_back() -> None:
     assert refusal == QuotaRefusal("minute", 60)
     assert dict(who.headers(OPUS, T0, refusal))["retry-after"] == "60"
     assert who.usable(OPUS, T0 + 61)
+
+
+def test_usable_takes_a_ceiling_that_is_compared_as_headers_show_it() -> None:
+    used = account()
+    used.fill("5h", 0.976, 0.0)
+    assert used.usable(OPUS, 0.0)
+    assert not used.usable(OPUS, 0.0, 0.98)
+    used.fill("5h", 0.974, 0.0)
+    assert used.usable(OPUS, 0.0, 0.98)

@@ -1,4 +1,4 @@
-"""Each fault as a raw socket client sees it: to the byte, and to the way the connection ends."""
+"""Each fault as a raw socket client sees it: exact bytes, and how the connection ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVENTS = 10
 
 @pytest.fixture
 def meet(api: FakeApi, raw: Any, document: Any) -> Any:
-    """Scripts a fault for one request and returns what the client saw of it."""
+    """Return a function that sends one request with a fault and returns what the client saw."""
 
     def met(
         fault: Fault, *, stream: bool = True, patience: float = 2.0, until: bytes = b"\r\n0\r\n\r\n"
@@ -95,7 +95,7 @@ def test_html_instead_of_a_stream(meet: Any) -> None:
     assert (seen.status, b"text/html" in seen.head) == (200, True)
 
 
-def test_nothing_is_said(meet: Any) -> None:
+def test_no_answer_at_all(meet: Any) -> None:
     assert meet(Fault.never_answered(), patience=0.1) == (b"", "silent")
 
 
@@ -105,7 +105,7 @@ def test_accepted_and_never_read(api: FakeApi, meet: Any) -> None:
 
 
 @pytest.mark.parametrize("how", ["rst", "fin"])
-def test_accepted_and_dropped(meet: Any, how: str) -> None:
+def test_accepted_and_closed(meet: Any, how: str) -> None:
     try:
         seen = meet(Fault.closed_on_accept(how))
     except ConnectionResetError:
@@ -202,7 +202,7 @@ def test_huge_headers(meet: Any) -> None:
     assert len(meet(Fault.huge_headers(70_000)).head) > 70_000
 
 
-def test_a_slow_trickle_still_says_everything(api: FakeApi, raw: Any, document: Any) -> None:
+def test_small_writes_send_everything(api: FakeApi, raw: Any, document: Any) -> None:
     api.script.once(Fault.small_writes(7))
     client = raw()
     client.send(document(stream=False))

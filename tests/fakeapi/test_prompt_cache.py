@@ -1,4 +1,4 @@
-"""The prompt cache tells the truth: what is read, what is written, and for how long."""
+"""The prompt cache: what is read, what is written, and for how long."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_first_request_writes_and_the_next_reads_what_was_written() -> None:
     assert served(cache, prompt(*SECOND), T0 + 60) == TokenUsage(cache_read=12_000, write_5m=1000)
 
 
-def test_another_account_pays_a_cold_write() -> None:
+def test_another_account_pays_a_whole_write() -> None:
     warm, other = PromptCache(), PromptCache()
     served(warm, prompt(*FIRST), T0)
     assert served(other, prompt(*SECOND), T0 + 60) == TokenUsage(write_5m=13_000)
@@ -142,7 +142,7 @@ def test_what_follows_the_last_breakpoint_is_plain_input() -> None:
     )
 
 
-def test_hints_weigh_what_they_say_and_other_text_a_quarter_of_its_length() -> None:
+def test_hints_count_as_tokens_and_other_text_a_quarter_of_its_length() -> None:
     assert tokens_of("[[tokens=120]] and [[tokens=3]]") == 123
     assert tokens_of("12345") == 2
 
@@ -171,6 +171,6 @@ def test_the_last_message_says_how_long_the_answer_is() -> None:
         (b'{"model":"m","messages":[{"role":"user","content":"x"}],"max_tokens":"1"}', "valid integer"),
     ],
 )
-def test_a_bad_body_is_answered_in_words(body: bytes, words: str) -> None:
+def test_a_bad_body_has_the_apis_message(body: bytes, words: str) -> None:
     with pytest.raises(BadPromptError, match=words):
         read_prompt(body)
