@@ -19,7 +19,7 @@ from .records.exchange import Exchange
 from .records.journal import Journal
 from .records.notices import Notice, Notices
 from .records.request_log import RequestLog
-from .records.trace_file import trace_directory
+from .records.traffic_recorder import trace_directory
 from .records.traffic_recorder import TrafficRecorder
 from .runtime import Runtime
 from .state_file import StateFile, StateSaver

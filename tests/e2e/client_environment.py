@@ -17,7 +17,7 @@ from teamclaude.cli.environment import ClientTarget, client_environment
 from teamclaude.fakeapi.api import FakeApi, LoggedExchange
 from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.proxy.http.header_rewrite import OAUTH_BETA
-from teamclaude.proxy.records.activity import activity_of
+from teamclaude.proxy.records.journal import activity_of
 from teamclaude.proxy.server import ProxyServer
 from teamclaude.typed_json import to_json
 from tests.e2e import packages

@@ -169,7 +169,7 @@ def disconnect_benches() -> Patches:
 
 
 def no_hold() -> Patches:
-    return [mock.patch.object(acquire.AccountAcquirer, "_wait_limits", lambda self: router.NO_WAIT)]
+    return [mock.patch.object(acquire.AccountAcquirer, "_wait_limits", return_value=router.NO_WAIT)]
 
 
 def no_second_connection() -> Patches:

@@ -20,7 +20,7 @@ from teamclaude.accounts.config.config_file import ConfigFile
 from teamclaude.fakeapi.api import FakeApi, LoggedExchange
 from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.proxy.http.path_kinds import PathKind, classify_path
-from teamclaude.proxy.records.activity import activity_of
+from teamclaude.proxy.records.journal import activity_of
 from teamclaude.proxy.records.exchange import Exchange as Ended
 from teamclaude.proxy.server import ProxyServer
 from teamclaude.typed_json import to_json
@@ -243,7 +243,7 @@ class Stage:
         try:
             connection.request(method, path, data, {"x-teamclaude-key": KEY, **(headers or {})})
             reply = Reply(connection.getresponse())
-            number = reply.headers.get("x-teamclaude-request") or reply.headers.get("request-id", "")
+            number = reply.headers.get("x-teamclaude-request") or reply.headers.get("request-id") or ""
             # Also of an answer of ours: its record may come after that of the next request.
             if number.startswith("tc-") and classify_path(method, path).kind is not PathKind.OWN:
                 self.wait_for_record(number)

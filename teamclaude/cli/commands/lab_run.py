@@ -112,7 +112,7 @@ def whatif(args: argparse.Namespace) -> int:
 def _recording_path(args: argparse.Namespace) -> Path:
     if args.traffic is not None:
         return Path(args.traffic)
-    from ...proxy.records.trace_file import trace_directory
+    from ...proxy.records.traffic_recorder import trace_directory
     from ..user_config import open_config
 
     directory = trace_directory(open_config().path)

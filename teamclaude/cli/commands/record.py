@@ -37,7 +37,7 @@ def record(args: argparse.Namespace) -> int:
 
 def _switched(on: Optional[bool], port: Optional[int]) -> dict[str, Any]:
     """Switch recording in the running proxy, else in the config file; return the state afterwards."""
-    from ...proxy.records.trace_file import trace_directory
+    from ...proxy.records.traffic_recorder import trace_directory
     from ...proxy.records.traffic_recorder import TrafficRecorder
     from ..proxy_client import ProxyClient, ProxyUnreachableError
     from ..terminal import note

@@ -126,7 +126,7 @@ def _request_line(stream: TextIO) -> Callable[[Printable], str]:
     def shown() -> Callable[[Exchange], str]:
         # Loaded with the first request, after its response: 1.5 ms.
         from ...deck.view.activity_line import activity_line
-        from ...proxy.records.activity import activity_of
+        from ...proxy.records.journal import activity_of
 
         color, ascii = has_color(stream), shows_ascii(stream)
         return lambda exchange: activity_line(activity_of(exchange), color, ascii)

@@ -1,4 +1,4 @@
-"""Things that are seen to by a thread of their own, so that who hands them over never waits."""
+"""A worker thread with a bounded queue; `put` never blocks."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ __all__ = ["BackgroundQueue"]
 T = TypeVar("T")
 
 CLOSE_TIMEOUT_SEC = 2.0
-# After the first thing more are waited for.  Nobody sees a line come later by that, and the threads that
-# serve take fewer turns with this one: told one by one, a small request took twice as long.
+# After the first item others are waited for.  Nobody notices a line that comes so much later, and request
+# threads switch less often with this one: with one wake-up for each item, a small request took twice as long.
 GATHER_SEC = 0.02
 
 
 class BackgroundQueue(Generic[T]):
-    """`put` never waits; beyond `kept` the oldest is dropped.
+    """A queue of at most `max_items`; beyond that the oldest is dropped.
 
-    `take` is called with all that waits, in order, and takes it out; what it raises ends the taking.
+    `consume` is called in the worker thread with all items that wait, in order, and takes them out; an
+    exception of it ends the thread.
     """
 
     def __init__(self, name: str, consume: Callable[[deque[T]], None], max_items: int) -> None:
@@ -31,15 +32,15 @@ class BackgroundQueue(Generic[T]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def put(self, thing: T) -> None:
-        """Any thread."""
-        self._items.append(thing)
-        # Set already: it is cleared before what is waiting is taken, so this one is taken too.
+    def put(self, item: T) -> None:
+        """Queue an item.  Any thread."""
+        self._items.append(item)
+        # If it is set already, it is cleared before the items are taken: this one is among them.
         if not self._has_items.is_set():
             self._has_items.set()
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_SEC) -> None:
-        """See to what is left, but do not wait for ever."""
+        """Consume the remaining items and end the thread; give up after `timeout_s` seconds."""
         self._closed.set()
         self._has_items.set()
         self._thread.join(timeout_s)

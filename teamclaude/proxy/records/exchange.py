@@ -30,15 +30,14 @@ from .request_wait import HELD, RequestWait, current_hold, held_seconds
 
 __all__ = ["Attempt", "Exchange", "Outcome", "RequestIds", "SeriesMemo", "new_request_id", "outcome_of"]
 
-MAX_PATH_CHARS = 200  # as shown: what is mistyped has no length
+MAX_PATH_CHARS = 200  # as shown: a mistyped one may have any length
 
-
-# Ids must differ, not be secret: no system call for each, 2 us less.
+# Ids must differ, not be secret: without a system call for each (saves 2 us).
 _ids = Random(os.urandom(32)).getrandbits
 
 
 def new_request_id() -> str:
-    """An id of ours, as answers carry it."""
+    """Return a new id of the proxy's own, as responses carry it."""
     return f"tc-{_ids(64):016x}"
 
 
@@ -53,7 +52,7 @@ class Outcome(Enum):
 
 
 def outcome_of(error: TeamClaudeError) -> Outcome:
-    """How a request ended that was answered with this error of ours."""
+    """Return how a request ended that was answered with this error."""
     if isinstance(error, (NoAccountAvailableError, WaitQueueFullError)):
         return Outcome.HELD_OUT
     return Outcome.UPSTREAM_ERROR if isinstance(error, UpstreamError) else Outcome.REFUSED
@@ -67,7 +66,7 @@ class Attempt:
     decision: Decision
     status: Optional[int] = None
     note: str = ""  # what the upstream or the connection said
-    reading: Optional[QuotaReading] = None  # its account's windows, as the answer's head told them
+    reading: Optional[QuotaReading] = None  # the account's windows in the response's head
 
 
 class RequestIds(NamedTuple):
@@ -81,7 +80,7 @@ class RequestIds(NamedTuple):
 
 @dataclass
 class SeriesMemo:
-    """What is worked out once for the heads of one connection that differ only in the length of their body.
+    """What is computed once for the heads of one connection that differ only in the length of their body.
 
     Nothing in it depends on that length; the peer and the local address are the connection's.
     """
@@ -99,16 +98,16 @@ _NO_ASK = RoutingRequest()
 
 
 class Exchange:
-    """What is known of one request; filled in as it goes, read by log, activity and `explain`.
+    """What is known of one request; filled in as it proceeds, read by log, activity and `explain`.
 
-    What is not known yet is the class's: 1 us less for each.
+    Values not known yet are class attributes (saves 1 us for each).
     """
 
     caller: Optional[Caller] = None
     has_body = False  # the request announced one, even an empty one
     body_read = False
     body: Union[bytes, bytearray, memoryview] = b""
-    body_room: Optional[BodyReservation] = None  # what the body takes of the memory for all
+    body_room: Optional[BodyReservation] = None  # its share of the memory for all bodies
     facts: BodyFacts = NO_FACTS
     routing_request: RoutingRequest = _NO_ASK
     status: Optional[int] = None  # sent to the client
@@ -116,12 +115,12 @@ class Exchange:
     ended: Optional[float] = None  # monotonic
     usage: Usage = NO_USAGE
     cost: Optional[float] = None  # dollars; None: price unknown
-    cost_estimated = False  # by the price of another version of the model
+    cost_estimated = False  # from the price of another version of the model
     outcome: Optional[Outcome] = None
     note = ""
-    switched = False  # its connection has gone on with another protocol
+    switched = False  # the connection continues with another protocol
     waiting_since: Optional[float] = None  # monotonic, while it waits for an account
-    waited = 0.0  # seconds it has waited so
+    waited = 0.0  # seconds it has waited for accounts
     waits: tuple[RequestWait, ...] = ()  # oldest first; replaced as a whole
 
     def __init__(
@@ -142,9 +141,9 @@ class Exchange:
         self.attempts: list[Attempt] = []
 
     def response_started(self, status: int, final: bool = True) -> None:
-        """The answer begins now; not `final`: nothing has been asked upstream yet.
+        """Record the first byte to the client; not `final`: nothing has been sent upstream yet.
 
-        Nothing is retried after it, so the body is let go: a stream may last for minutes.
+        Afterwards nothing is retried, so the body is dropped: a stream may last for minutes.
         """
         self.status = status
         if self.ttfb is None:
@@ -153,14 +152,14 @@ class Exchange:
             self.drop_body()
 
     def drop_body(self) -> None:
-        """Nothing will be sent of it any more."""
+        """Free the body: it will not be sent again."""
         self.body = b""
         if self.body_room is not None:
             self.body_room.release()
             self.body_room = None
 
     def reset_response(self) -> None:
-        """Nothing of an answer was sent after all."""
+        """Forget the response: nothing of it was sent after all."""
         self.status = self.ttfb = None
 
     def end(self, outcome: Outcome, note: str = "") -> None:
@@ -171,26 +170,26 @@ class Exchange:
             self.ended = time.monotonic()
 
     def begin_wait(self, waiting: RequestWait) -> None:
-        """It waits, from now on."""
+        """Append a wait that begins now."""
         self.waits = (*self.waits, waiting)
 
     def wait_recorder(
-        self, clock: Callable[[], float], expects: Callable[[Waiter], ExpectedAccount]
+        self, clock: Callable[[], float], outlook_of: Callable[[Waiter], ExpectedAccount]
     ) -> Callable[[Waiter], None]:
-        """What `Router.acquire` tells of a waiter that has to stand in line."""
+        """Return the callback for `Router.acquire` that records the wait of a queued request."""
 
         def begin(waiter: Waiter) -> None:
             if waiter.wait is not None:
                 since, attempts = waiter.since, len(self.attempts)
-                self.begin_wait(RequestWait(waiter.wait, since, clock, attempts, waiter, expects))
+                self.begin_wait(RequestWait(waiter.wait, since, clock, attempts, waiter, outlook_of))
 
         return begin
 
     @contextmanager
-    def pausing(self, words: str) -> Iterator[None]:
-        """It waits for something else than an account, which `words` name."""
+    def pausing(self, reason: str) -> Iterator[None]:
+        """Record a wait for something else than an account while the block runs."""
         at = self.at + self.duration
-        paused = Wait(Decision(None, words, at=at))
+        paused = Wait(Decision(None, reason, at=at))
         self.begin_wait(RequestWait(paused, at, lambda: self.at + self.duration, len(self.attempts)))
         try:
             yield
@@ -198,7 +197,7 @@ class Exchange:
             self.end_wait()
 
     def update_wait(self) -> None:
-        """Notice that it waits for something of another kind by now."""
+        """Begin a new wait if the request waits for something of another kind by now."""
         if self.waits:
             last = self.waits[-1]
             followed = last.follow()
@@ -206,13 +205,13 @@ class Exchange:
                 self.begin_wait(followed)
 
     def end_wait(self) -> None:
-        """Its wait is over; nothing happens when there was none."""
+        """End the wait, if there is one."""
         if self.waits:
             self.waits[-1].end()
 
     @property
     def waiting(self) -> Optional[RequestWait]:
-        """The wait it is in."""
+        """The wait it is in, or None."""
         last = self.waits[-1] if self.waits else None
         return None if last is None or last.over else last
 
@@ -244,19 +243,19 @@ class Exchange:
 
     @property
     def path(self) -> str:
-        """For showing: a mistyped base URL may have put a credential into it."""
+        """The path as it may be shown: a mistyped base URL may have put a credential into it."""
         if self.route.kind is PathKind.INFERENCE:  # an exact path
             return self.route.path
         return redact_text(self.route.path[:MAX_PATH_CHARS])
 
     @property
     def closing_fields(self) -> list[tuple[str, str]]:
-        """RFC 9112 9.6: who ends the connection after this answer says so in it."""
+        """`Connection: close` if the connection ends after this response (RFC 9112 9.6)."""
         return [] if self.keeps_open else [("Connection", "close")]
 
     @property
     def keeps_open(self) -> bool:
-        """The client will use its connection again."""
+        """Whether the client will use the connection again."""
         if self.switched:
             return False
         memo = self.memo
@@ -266,15 +265,16 @@ class Exchange:
 
     @property
     def duration(self) -> float:
-        """Seconds since the request's head had arrived, or until its end."""
+        """Seconds from the arrival of the head to now, or to the end."""
         return (time.monotonic() if self.ended is None else self.ended) - self.started
 
     @property
     def decision(self) -> Optional[Decision]:
+        """The latest routing decision."""
         return self.attempts[-1].decision if self.attempts else None
 
     def explain_json(self, names: dict[str, str]) -> dict[str, Any]:
-        """The decision record that `explain` shows."""
+        """Return the decision record that `explain` shows."""
         return {
             "request": self.id,
             "at": self.at,

@@ -1,4 +1,7 @@
-"""What is remembered of requests: the activity list, the decision records, the request log."""
+"""The requests in flight and the latest finished ones, for the activity list and `explain`.
+
+It also passes each request on to the request log and to the traffic recorder.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,24 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Optional
 
+from ...routing.quota.usage import NO_USAGE
 from ...snapshot import Activity, InflightView
-from .activity import activity_of
 from .exchange import Exchange
 from .request_log import RequestLog
 from .request_record import RequestRecord
 from .traffic_recorder import TrafficRecorder
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "activity_of"]
 
 MAX_REMEMBERED = 200
 LAST = "last"
 
 
 class Journal:
-    """Any thread.
+    """The memory of requests.  Any thread.
 
-    `on_end` gets each request that has ended, from the thread that served it: it must not wait.
-    Exchanges are kept as they are and turned into records when somebody looks.
+    `on_end` is called with each finished request in the thread that served it: it must not block.
+    Exchanges are kept as they are and turned into records when somebody reads them.
     """
 
     def __init__(
@@ -37,13 +40,13 @@ class Journal:
         self._running: dict[str, Exchange] = {}
         self._ended: OrderedDict[str, Exchange] = OrderedDict()
         self._lock = threading.Lock()  # guards _running and _ended
-        self._records: dict[str, Activity] = {}  # of those that had ended at the last look
+        self._records: dict[str, Activity] = {}  # of the requests that had ended at the last reading
         self.names: Callable[[], dict[str, str]] = dict  # account names by key
         self.recorder: Optional[TrafficRecorder] = None
-        self.revision = 0  # beginnings and ends so far: the same number is the same content
+        self.revision = 0  # starts and ends so far: the same number is the same content
 
     def request_started(self, exchange: Exchange) -> Optional[RequestRecord]:
-        """A request came in; the record to fill when requests are logged."""
+        """Register a request; return the record to fill if requests are logged."""
         with self._lock:
             self._running[exchange.id] = exchange
             self.revision += 1
@@ -53,8 +56,8 @@ class Journal:
         return self._log.begin(exchange.id, head.method, head.target, head.headers)
 
     def request_ended(self, exchange: Exchange, record: Optional[RequestRecord]) -> None:
-        """A request has its outcome."""
-        exchange.drop_body()  # `explain` has no use for it
+        """Move a request that has its outcome to the finished ones, and pass it on."""
+        exchange.drop_body()  # `explain` does not show it
         with self._lock:
             self._running.pop(exchange.id, None)
             self.revision += 1
@@ -72,7 +75,7 @@ class Journal:
             self.recorder.record(exchange)
 
     def recent(self) -> tuple[Activity, ...]:
-        """Finished requests, newest first."""
+        """Return the finished requests, newest first."""
         with self._lock:
             ended = list(self._ended.values())
         known = self._records  # replaced as a whole
@@ -81,7 +84,7 @@ class Journal:
         return tuple(found.values())
 
     def inflight(self) -> tuple[InflightView, ...]:
-        """Requests under way, newest first; `waiting` says what one of them waits for."""
+        """Return the requests in flight, newest first; `waiting` says what one of them waits for."""
         with self._lock:
             running = list(self._running.values())
         names = self.names()
@@ -91,12 +94,12 @@ class Journal:
         )
 
     def waiting_exchanges(self) -> list[Exchange]:
-        """Requests that wait, in the order they came."""
+        """Return the requests that wait, in the order they came."""
         with self._lock:
             return [exchange for exchange in self._running.values() if exchange.waits and exchange.waiting]
 
     def explain(self, request: str) -> Optional[dict[str, Any]]:
-        """The decision record of a remembered request, by our id or the word `last`."""
+        """Return the decision record of a remembered request, by the proxy's id or the word `last`."""
         with self._lock:
             if request == LAST:
                 exchange = self._last()
@@ -105,7 +108,7 @@ class Journal:
         return None if exchange is None else exchange.explain_json(self.names())
 
     def _last(self) -> Optional[Exchange]:
-        """Of the last one decided and the last one that waits, the one that came later; else what runs."""
+        """Return the later of the last decided and the last waiting request; else the last in flight."""
         decided = next((e for e in reversed(self._ended.values()) if e.attempts), None)
         waits = next((e for e in reversed(self._running.values()) if e.waiting is not None), None)
         if decided is not None and waits is not None:
@@ -113,8 +116,42 @@ class Journal:
         return decided or waits or next(reversed(self._running.values()), None)
 
     def close(self) -> None:
-        """Write out what is waiting."""
+        """Write out what the recorder and the log still hold."""
         if self.recorder is not None:
             self.recorder.switch(False)
         if self._log is not None:
             self._log.close()
+
+
+def activity_of(exchange: Exchange) -> Activity:
+    """Return the record of a request as far as it has come."""
+    facts, request = exchange.facts, exchange.routing_request
+    usage, decision, waits = exchange.usage, exchange.decision, exchange.waits
+    used = _UNKNOWN if usage == NO_USAGE or usage.unmeasured else (*usage[:3], usage.cache_write_tokens)
+    # By position, in the order of Activity: twenty keywords would cost as much as all the rest.
+    return Activity(
+        exchange.id,
+        exchange.at,
+        exchange.head.method,
+        exchange.path,
+        facts.model or "",
+        facts.effort or "",
+        request.session or "",
+        request.agent or "",
+        (exchange.caller.name or "") if exchange.caller else "",
+        tuple([attempt.account for attempt in exchange.attempts if attempt.account]),
+        exchange.status,
+        exchange.ttfb,
+        exchange.duration,
+        *used,
+        exchange.cost,
+        exchange.cost_estimated,
+        exchange.outcome.value if exchange.outcome else "",
+        exchange.note or (decision.reason if decision is not None else ""),
+        usage.unmeasured > 0,
+        round(sum(wait.seconds for wait in waits), 3) if waits else None,
+        waits[-1].reason if waits else "",
+    )
+
+
+_UNKNOWN: tuple[Optional[int], Optional[int], Optional[int], Optional[int]] = (None, None, None, None)

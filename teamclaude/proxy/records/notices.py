@@ -1,14 +1,14 @@
-"""What happened to accounts and to held requests, as lines of the plain log.
+"""Log lines about what happens to accounts and to held requests.
 
 Rules that hold in this file:
 
-1. A line tells a difference between two looks, so nothing is told twice and nothing while nothing happens.
-   The first look tells nothing: what a restart finds is no news.
-2. A bench that ends with a full window of the account is that window's: LIMIT tells of it, BENCH does not.
-3. A hold has one line when it begins and one when it is over.  In between it has one every 5 minutes; of
-   more than 3 requests that are held a single line tells.
-4. A request that is refused by one account and held again is held on: it is over with the answer of an
-   account, a refusal, or the client's leaving.
+1. A line reports a difference between two polls, so nothing is reported twice, and nothing while nothing
+   happens.  The first poll reports nothing: the state that a restart finds is no event.
+2. A bench that ends with a full window of the account has a LIMIT line for that window and no BENCH line.
+3. A hold has one line at its start and one at its end.  In between it has one every 5 minutes; while more
+   than 3 requests are held, one line counts them all.
+4. A request that is refused by one account and held again continues its hold: the hold ends with the response
+   of an account, a refusal, or the client's disconnect.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ __all__ = [
 ]
 
 BENCH, HELD, LIMIT, RESET = "BENCH", "HELD", "LIMIT", "RESET"
-REPEAT_SEC = 300.0  # between two lines about a hold that lasts
-MAX_SEPARATE_LINES = 3  # held requests that have such a line each
-MAX_REASON_CHARS = 300  # characters of a reason
+REPEAT_SEC = 300.0  # between two lines about the same hold
+MAX_SEPARATE_LINES = 3  # held requests that have a repeated line each
+MAX_REASON_CHARS = 300
 
 
 class Notice(NamedTuple):
@@ -53,12 +53,13 @@ class Notice(NamedTuple):
     text: str
 
     def __str__(self) -> str:
+        """Return the line, printable characters only."""
         text = f"{self.kind} {self.subject}: {self.text}"
         return "".join(char if char.isprintable() else " " for char in text)
 
 
 def clock_line(notice: Notice, now: float) -> str:
-    """`13:58:40 LIMIT alice: the 5h window is full (102%), ...`."""
+    """Return `13:58:40 LIMIT alice: the 5h window is full (102%), ...`."""
     return f"{_clock(now)} {notice}"
 
 
@@ -68,7 +69,7 @@ def clock_line(notice: Notice, now: float) -> str:
 def account_notices(
     before: Sequence[AccountState], after: Sequence[AccountState], now: float
 ) -> list[Notice]:
-    """What happened between two looks at the accounts; a new account is no event."""
+    """Return what happened to the accounts between two polls; a new account is no event."""
     known = {state.key: state for state in before}
     return [
         notice
@@ -86,7 +87,7 @@ def _account_notices(before: AccountState, after: AccountState, now: float) -> I
         return
     began = now if after.bench_began is None else after.bench_began
     last = before.bench_until
-    # Requests that were refused at the same time move the end of one bench a little.
+    # Requests that are refused at the same time move the end of a bench a little.
     if last is None or last <= began or last + SAME_WINDOW_SEC < until:
         yield Notice(
             BENCH, f"{after.name} {duration_text(until - began)}", after.bench_reason[:MAX_REASON_CHARS]
@@ -94,7 +95,7 @@ def _account_notices(before: AccountState, after: AccountState, now: float) -> I
 
 
 def _outlasts(axis: str, window: WindowState, bench_until: float) -> bool:
-    """The whole account is out for as long as this window is."""
+    """Return whether this window keeps the whole account out for at least as long as the bench."""
     back = window.resets_at
     return window.full and not is_scoped(axis) and back is not None and back + SAME_WINDOW_SEC >= bench_until
 
@@ -104,7 +105,7 @@ def _window_notices(
 ) -> Iterator[Notice]:
     was_full = before is not None and before.full
     anew = before is not None and _is_reset(before, after, now)
-    # The limits of an API key begin anew with every answer: of those only the end of a full one is news.
+    # The limits of an API key are renewed with every response: only the end of a full one is an event.
     if anew and (was_full or axis not in API_KEY_AXES):
         yield Notice(RESET, name, reset_text(axis))
     if after is not None and after.full and (anew or not was_full):
@@ -123,7 +124,7 @@ def _is_reset(before: WindowState, after: Optional[WindowState], now: float) -> 
 
 
 def limit_text(axis: str, utilization: Optional[float], reset_at: Optional[float], now: float) -> str:
-    """`the 5h window is full (102%), back at 14:04:26 (in 6 min)`."""
+    """Return `the 5h window is full (102%), back at 14:04:26 (in 6 min)`."""
     text = f"{_window(axis)} is full"
     if utilization is not None:
         text += f" ({100 * utilization:.0f}%)"
@@ -133,7 +134,7 @@ def limit_text(axis: str, utilization: Optional[float], reset_at: Optional[float
 
 
 def reset_text(axis: str) -> str:
-    """`a new 5h window`."""
+    """Return `a new 5h window`."""
     if axis == WHOLE_ACCOUNT:
         return "its quota begins anew"
     return f"the {axis} limit begins anew" if axis in API_KEY_AXES else f"a new {axis} window"
@@ -160,7 +161,7 @@ class _AnnouncedHold:
 
 
 class HoldNotices:
-    """Which holds have been told of."""
+    """The holds that have had their first line."""
 
     def __init__(self) -> None:
         self._announced: dict[str, _AnnouncedHold] = {}
@@ -169,53 +170,55 @@ class HoldNotices:
         return len(self._announced)
 
     def update(self, held: Sequence[tuple[Exchange, HeldView]], now: float) -> list[Notice]:
-        """The lines for those that are held now, and for those that no longer are."""
+        """Return the lines for requests that are held now, and for those that no longer are."""
         found: list[Notice] = []
         for exchange, one in held:
-            told = self._announced.get(one.request)
-            if told is None:
+            announced = self._announced.get(one.request)
+            if announced is None:
                 self._announced[one.request] = _AnnouncedHold(exchange, one, now)
-                found.append(Notice(HELD, _request_name(one), _awaits(one, now)))
+                found.append(Notice(HELD, _request_name(one), _expectation(one, now)))
             else:
-                told.held = one
+                announced.held = one
         current = {one.request for _, one in held}
-        for request, told in list(self._announced.items()):
-            end = None if request in current else _end_text(told.exchange)
+        for request, announced in list(self._announced.items()):
+            end = None if request in current else _end_text(announced.exchange)
             if end is not None:
                 del self._announced[request]
-                lasted = duration_text(int(held_seconds(told.exchange.waits)))
+                lasted = duration_text(int(held_seconds(announced.exchange.waits)))
                 found.append(
-                    Notice(HELD, _request_name(told.held), f"over after {lasted}, {end}"[:MAX_REASON_CHARS])
+                    Notice(
+                        HELD, _request_name(announced.held), f"over after {lasted}, {end}"[:MAX_REASON_CHARS]
+                    )
                 )
         return [*found, *self._repeat_lines([self._announced[request] for request in current], now)]
 
     def _repeat_lines(self, held: Sequence[_AnnouncedHold], now: float) -> Iterator[Notice]:
-        for told in held:
-            told.at = min(told.at, now)  # the clock was set back
-        due = [told for told in held if now - told.at >= REPEAT_SEC]
+        for announced in held:
+            announced.at = min(announced.at, now)  # the clock was set back
+        due = [announced for announced in held if now - announced.at >= REPEAT_SEC]
         if not due:
             return
         if len(held) > MAX_SEPARATE_LINES:
             due = list(held)
-            longest = max(due, key=lambda told: told.held.held_sec).held
-            about = f"{len(held)} requests, the longest {duration_text(int(longest.held_sec))}"
-            yield Notice(HELD, about, _awaits(longest, now))
+            longest = max(due, key=lambda announced: announced.held.held_sec).held
+            subject = f"{len(held)} requests, the longest {duration_text(int(longest.held_sec))}"
+            yield Notice(HELD, subject, _expectation(longest, now))
         else:
-            for told in due:
-                about = f"{_request_name(told.held)} {duration_text(int(told.held.held_sec))}"
-                yield Notice(HELD, about, _awaits(told.held, now))
-        for told in due:
-            told.at = now
+            for announced in due:
+                subject = f"{_request_name(announced.held)} {duration_text(int(announced.held.held_sec))}"
+                yield Notice(HELD, subject, _expectation(announced.held, now))
+        for announced in due:
+            announced.at = now
 
 
 def _request_name(held: HeldView) -> str:
-    """`3f2a91c0 claude-opus-4-8`; a request without a session by its own id."""
+    """Return `3f2a91c0 claude-opus-4-8`; for a request without a session its own id."""
     who = held.session[:8] + (f"/{held.agent[:8]}" if held.agent else "") if held.session else held.request
     return f"{who} {held.model}".rstrip()
 
 
-def _awaits(held: HeldView, now: float) -> str:
-    """`no account usable, alice back 23:22 (in 5 min)`."""
+def _expectation(held: HeldView, now: float) -> str:
+    """Return `no account usable, alice back 23:22 (in 5 min)`."""
     if held.account is None or held.back_at is None:
         return f"{held.reason} ({held.detail})" if held.detail else held.reason
     back = expectation_text(held.account, held.back_at, held.reason, now)
@@ -223,7 +226,7 @@ def _awaits(held: HeldView, now: float) -> str:
 
 
 def _end_text(exchange: Exchange) -> Optional[str]:
-    """How a hold ended; None while that is open."""
+    """Return how a hold ended; None while that is open."""
     last = exchange.attempts[-1] if exchange.attempts else None
     served = last is not None and bool(last.account) and last.status is not None and last.status < 300
     if last is not None and (served if exchange.outcome is None else exchange.outcome is Outcome.SERVED):
@@ -232,17 +235,18 @@ def _end_text(exchange: Exchange) -> Optional[str]:
         return None
     if exchange.outcome is Outcome.CLIENT_GONE:
         return "its client left"
-    words = "the upstream's error" if exchange.outcome is Outcome.UPSTREAM_ERROR else "refused"
-    return f"{words}: {exchange.note}" if exchange.note else words
+    end = "the upstream's error" if exchange.outcome is Outcome.UPSTREAM_ERROR else "refused"
+    return f"{end}: {exchange.note}" if exchange.note else end
 
 
-# --- both, as the server tells them ---------------------------------------------------------------
+# --- both ---------------------------------------------------------------------------------------
 
 
 class Notices:
-    """Any thread may look; `tell` gets what is new since the last look, in order.
+    """Calls `emit` with what is new since the last poll, in order.  Any thread may poll.
 
-    `mark` is cheap and changes whenever something happened to an account; time alone is looked after here.
+    `revision` is cheap and changes whenever something happened to an account; changes by the passing of time
+    alone are found here.
     """
 
     def __init__(
@@ -257,22 +261,23 @@ class Notices:
         self._clock, self._emit = clock, emit
         self._before: Optional[Sequence[AccountState]] = None
         self._seen_revision: Hashable = None
-        self._due = 0.0  # when time alone changes something
+        self._due = 0.0  # when a window is reset next
         self._holds = HoldNotices()
         self._lock = threading.Lock()  # guards everything above
 
     def poll(self) -> None:
+        """Emit what is new; raises what `emit` raises."""
         with self._lock:
             now = self._clock()
             for notice in [*self._of_accounts(now), *self._holds.update(self._held(), now)]:
                 self._emit(notice, now)
 
     def _of_accounts(self, now: float) -> list[Notice]:
-        mark = self._revision()
-        if self._before is not None and mark == self._seen_revision and now < self._due:
+        revision = self._revision()
+        if self._before is not None and revision == self._seen_revision and now < self._due:
             return []
         before, after = self._before, self._accounts()
-        self._before, self._seen_revision = after, mark
+        self._before, self._seen_revision = after, revision
         self._due = min(_reset_times(after), default=float("inf"))
         return [] if before is None else account_notices(before, after, now)
 

@@ -1,8 +1,8 @@
-"""The request log: one readable file per client request, credentials taken out.
+"""The request log: one readable file per client request, without credentials.
 
-A request thread only collects references and cut copies in a RequestRecord and hands it over; one
-background thread decodes, redacts and writes.  What it can't take (a full queue, a full disk) is lost
-with one warning; a request never waits for it and never fails because of it.
+A request thread only collects references and clipped copies in a RequestRecord and hands it over; one
+background thread decodes, redacts and writes.  With a full queue or a full disk records are lost, with one
+warning; a request never waits for the log and never fails because of it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _CLOSE_WITHIN_S = 5.0
 
 
 class RequestLog:
-    """Files `YYYYMMDD_HHMMSS.mmm_<id>.log` (local time, 0600) in `directory` (made with 0700).
+    """Writes files `YYYYMMDD_HHMMSS.mmm_<id>.log` (local time, 0600) in `directory` (made with 0700).
 
-    `max_body_bytes`: longer bodies are cut; `retention_hours`: older files of ours are deleted, 0 never;
-    `warn` gets one line a person can act on; `clock` gives epoch seconds.
+    `max_body_bytes`: longer bodies are clipped; `retention_hours`: older files are deleted, with 0 never;
+    `warn` gets one line a person can act on; `clock` returns epoch seconds.
     """
 
     def __init__(
@@ -63,17 +63,17 @@ class RequestLog:
 
     @property
     def active(self) -> bool:
-        """False once writing has failed: records begun now would be thrown away."""
+        """False once writing has failed: new records would be thrown away."""
         return not self._stopped
 
     def begin(
         self, request_id: str, method: str, target: str, headers: list[tuple[str, str]]
     ) -> RequestRecord:
-        """Start collecting a request; hand it back with `finish`."""
+        """Return a new record to fill; hand it back with `finish`."""
         return RequestRecord(request_id, method, target, headers, self._max_body_bytes, self._clock)
 
     def finish(self, record: RequestRecord) -> None:
-        """Queue a finished record for writing; it must not change any more.  Never blocks on the disk."""
+        """Queue a finished record, which must not change any more; never blocks on the disk."""
         with self._condition:
             if self._stopped or self._closing:
                 return
@@ -87,21 +87,21 @@ class RequestLog:
             self._warn_once("the request log can't keep up with the traffic; requests are missing from it")
 
     def close(self) -> None:
-        """Write what is waiting and end the thread; gives up after some seconds on a hanging disk."""
+        """Write the queued records and end the thread; give up after 5 s on a hanging disk."""
         with self._condition:
             self._closing = True
             self._condition.notify()
         self._thread.join(_CLOSE_WITHIN_S)
 
     def prune(self) -> int:
-        """Delete our files older than the retention; returns how many.  Nothing else is touched."""
+        """Delete files of the log older than the retention; return how many."""
         if self._retention_hours <= 0:
             return 0
         oldest = self._clock() - self._retention_hours * 3600
         deleted = 0
         with contextlib.suppress(OSError), os.scandir(self.directory) as entries:
             for entry in entries:
-                # A file that vanished or can't be deleted is the next round's business.
+                # A file that vanished or can't be deleted is left to the next round.
                 with contextlib.suppress(OSError):
                     if (
                         _OURS.fullmatch(entry.name)
@@ -119,7 +119,7 @@ class RequestLog:
         except OSError as error:
             self._stop(error)
             return
-        # The user's own directory is not ours to close; the files in it are private anyway.
+        # The user's own directory keeps its mode; the files in it are private anyway.
         danger = foreign_writer_warning(self.directory)
         if danger:
             self._warn(f"request log: {danger}")
@@ -155,11 +155,11 @@ class RequestLog:
 
     def _create(self, name: str, content: bytes) -> None:
         path = os.path.join(self.directory, name)
-        # O_EXCL also refuses a symbolic link somebody put there.
+        # O_EXCL also refuses a symbolic link that somebody put there.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
             handle = os.open(path, flags, 0o600)
-        except FileNotFoundError:  # the directory was cleaned away while we ran
+        except FileNotFoundError:  # the directory was removed meanwhile
             make_private_directory(self.directory)
             handle = os.open(path, flags, 0o600)
         try:
@@ -167,7 +167,7 @@ class RequestLog:
                 file.write(content)
         except BaseException:
             with contextlib.suppress(OSError):
-                os.unlink(path)  # half a record would be taken for a whole one
+                os.unlink(path)  # half a record would look like a whole one
             raise
 
     def _name(self, record: RequestRecord) -> str:

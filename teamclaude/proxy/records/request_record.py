@@ -1,7 +1,7 @@
-"""What one client request was and what became of it, collected while it runs, written as text at the end.
+"""What the request log keeps of one request: collected while it runs, rendered as text at its end.
 
-Collecting copies no more of a body than is kept and formats nothing: it happens on the request's thread.
-`render` decodes, redacts and formats: it runs on the log's thread.
+The request's thread collects: it copies no more of a body than is kept and formats nothing.  The log's thread
+renders: it decodes, redacts and formats.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Callable
 
 from ..messages.redact import redact_body, redact_headers, redact_text
 
-__all__ = ["LoggedAttempt", "ClippedBody", "RequestRecord", "render"]
+__all__ = ["ClippedBody", "LoggedAttempt", "RequestRecord", "render"]
 
 Headers = Sequence[tuple[str, str]]
 
@@ -29,6 +29,7 @@ class ClippedBody:
         self._pieces: list[bytes] = []
 
     def add(self, data: bytes | bytearray | memoryview) -> None:
+        """Take in the next piece of the body; what exceeds the limit is only counted."""
         self.total += len(data)
         room = self.limit - self.kept
         if room > 0 and data:
@@ -38,36 +39,39 @@ class ClippedBody:
 
     @property
     def cut(self) -> bool:
+        """Whether the body is longer than what is kept."""
         return self.kept < self.total
 
     def content(self) -> bytes:
+        """Return the bytes that are kept."""
         return b"".join(self._pieces)
 
 
 class LoggedAttempt:
-    """One try of the request with one account."""
+    """One attempt of the request with one account."""
 
     def __init__(self, account: str, limit: int, clock: Callable[[], float]) -> None:
         self.account = account
         self.result = "no answer"
         self.headers: Headers = ()
         self.body = ClippedBody(limit)
-        """For an answer that is not relayed; the relayed one's body is `RequestRecord.response`."""
+        """Of a response that is not relayed; the relayed one's body is `RequestRecord.response`."""
         self.ended: float | None = None
         self._clock = clock
 
     def answered(self, status: int, reason: str, headers: Headers) -> None:
+        """Record the head of the upstream's response."""
         self.result, self.headers = f"{status} {reason}".rstrip(), headers
         self.ended = self._clock()
 
     def failed(self, reason: str) -> None:
-        """It broke: before the answer, or (after `answered`) in its body."""
+        """Record that it broke: before a response, or (after `answered`) in its body."""
         self.result = reason if self.ended is None else f"{self.result}, then {reason}"
         self.ended = self._clock()
 
 
 class RequestRecord:
-    """Filled by the one thread that serves the request; not changed any more once it is handed over."""
+    """Filled by the thread that serves the request; not changed any more once it is handed over."""
 
     def __init__(
         self,
@@ -97,28 +101,28 @@ class RequestRecord:
         self._clock = clock
 
     def attempt(self, account: str) -> LoggedAttempt:
-        """A try begins; tell the returned Attempt how it ends."""
+        """Return the record of a new attempt, to be filled with how it ends."""
         self.attempts.append(LoggedAttempt(account, self._limit, self._clock))
         return self.attempts[-1]
 
     def answered(self, status: int, reason: str, headers: Headers) -> None:
-        """The head the client is sent."""
+        """Record the head that the client is sent."""
         self.status, self.response_headers = f"{status} {reason}".rstrip(), headers
         self.answered_at = self._clock()
 
     def end(self, outcome: str, decision: Mapping[str, object] | None = None) -> None:
-        """The request is over: its outcome, and the record of the routing decision."""
+        """Record the outcome and the routing decision of the finished request."""
         self.outcome, self.decision = outcome, decision
         self.ended = self._clock()
 
     def size(self) -> int:
-        """Roughly the bytes this record holds in memory."""
+        """Return roughly the bytes that this record holds in memory."""
         bodies = self.request.kept + self.response.kept + sum(each.body.kept for each in self.attempts)
         return bodies + 4096 * (1 + len(self.attempts))
 
 
 def render(record: RequestRecord) -> bytes:
-    """The text of a log file: request, attempts, response, outcome with decision; no credential."""
+    """Return the text of a log file: request, attempts, response, outcome, decision; no credential."""
     parts = [
         _line(f"{record.request_id} at {_when(record.started)}"),
         _line(f"{record.method} {record.target}"),
@@ -158,7 +162,7 @@ def _message(headers: Headers, body: ClippedBody) -> bytes:
 
 
 def _body(headers: Headers, body: ClippedBody) -> bytes:
-    """The body as text if it is text, decoded if it was compressed, marked where it was cut."""
+    """Return the body as text if it is text, decompressed, with a mark where it was clipped."""
     if not body.total:
         return b""
     named = {name.lower(): value.strip().lower() for name, value in headers}
@@ -182,7 +186,7 @@ def _note(text: str) -> bytes:
 
 
 def _inflated(content: bytes, limit: int) -> tuple[bytes, bool]:
-    """(the first `limit` bytes it unpacks to, whether there is more); what breaks ends there."""
+    """Return the first `limit` bytes that it unpacks to, and whether there is more."""
     for window_bits in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):  # gzip or zlib by its head; raw deflate
         unpacker = zlib.decompressobj(window_bits)
         try:

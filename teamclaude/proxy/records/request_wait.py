@@ -1,12 +1,11 @@
-"""What a request waits for: known while it waits, kept when it is over.
+"""What a request waits for, while it waits and afterwards; and how times are worded.
 
 Rules that hold in this file:
 
-1. A request is *held* when no account can serve it, or its policy holds it back, for longer than a moment.
-   Waiting for a slot, or for a pause between two attempts to pass, is no hold.
-2. A wait is written by the thread of its request alone; any thread may read it.  Nothing is worked out
-   before somebody reads.
-3. Seconds are of the proxy's clock, as benches and resets are; a clock that is set back takes none away.
+1. A request is *held* when for more than a second no account can serve it, or its policy holds it back.
+   Waiting for a slot, or for the end of a pause between two attempts, is not a hold.
+2. Only the request's thread writes a wait; any thread may read it.  Nothing is computed before it is read.
+3. Seconds are of the proxy's clock, like benches and resets; setting the clock back subtracts none.
 """
 
 from __future__ import annotations
@@ -35,12 +34,12 @@ __all__ = [
 ]
 
 HELD, SLOT, PAUSE = "held", "slot", "pause"
-HELD_AFTER_SEC = 1.0  # what is shorter is no state anybody could look at
-SAME_DAY_SEC = 20 * 3600.0  # a time of day that is further away may be another day's
+HELD_AFTER_SEC = 1.0  # a shorter hold can't be observed
+SAME_DAY_SEC = 20 * 3600.0  # a time further away may be on another day
 
 
 class RequestWait:
-    """One wait of one request; without a waiter a pause between two attempts."""
+    """One wait of one request; without a waiter, a pause between two attempts."""
 
     def __init__(
         self,
@@ -51,7 +50,7 @@ class RequestWait:
         waiter: Optional[Waiter] = None,
         outlook_of: Callable[[Waiter], ExpectedAccount] = lambda waiter: NOT_EXPECTED,
     ) -> None:
-        self.attempts = attempts  # made before it
+        self.attempts = attempts  # that were made before it
         self.kind = PAUSE if waiter is None else SLOT if wait.is_for_slot else HELD
         self._wait = wait
         self._clock = clock
@@ -59,21 +58,22 @@ class RequestWait:
         self._waiter = waiter
         self._waiter_since = waiter.since if waiter is not None else 0.0
         self._outlook_of = outlook_of
-        self._seconds: Optional[float] = None  # when it is over
+        self._seconds: Optional[float] = None  # its duration, once it is over
 
     @property
     def over(self) -> bool:
+        """Whether the wait has ended."""
         return self._seconds is not None
 
     @property
     def since(self) -> float:
-        """When it began, epoch seconds; the line of waiters moves it when the clock is set back."""
+        """When it began, epoch seconds; the wait queue moves it when the clock is set back."""
         moved = 0.0 if self._waiter is None else self._waiter.since - self._waiter_since
         return self._since + moved
 
     @property
     def seconds(self) -> float:
-        """How long it has lasted."""
+        """Seconds it has lasted."""
         return max(0.0, self._clock() - self.since) if self._seconds is None else self._seconds
 
     @property
@@ -84,26 +84,29 @@ class RequestWait:
 
     @property
     def decision(self) -> Decision:
+        """The decision that made it wait."""
         return self.wait.decision
 
     @property
     def reason(self) -> str:
+        """Why it waits, in words."""
         return Reason.NO_SLOT if self.kind == SLOT else self.decision.reason
 
     @property
     def now(self) -> float:
-        """Epoch seconds of the proxy's clock."""
+        """The proxy's clock, epoch seconds."""
         return self._clock()
 
     def outlook(self) -> ExpectedAccount:
-        """The account that is expected to serve it, and when; takes the router's lock."""
+        """Return the account that is expected to serve it, and when; takes the router's lock."""
         return NOT_EXPECTED if self._waiter is None or self.over else self._outlook_of(self._waiter)
 
     def end(self) -> None:
+        """Keep what it waits for and how long it took."""
         self._wait, self._seconds = self.wait, self.seconds
 
     def follow(self) -> RequestWait:
-        """This one; one that begins now when it has come to wait for something of another kind."""
+        """Return this wait, or a new one if the request waits for something of another kind by now."""
         waiter = self._waiter
         now = waiter.wait if waiter is not None else None
         if waiter is None or now is None or now.is_for_slot == (self.kind == SLOT):
@@ -131,7 +134,7 @@ class RequestWait:
 
 
 def current_hold(waits: Sequence[RequestWait]) -> Optional[RequestWait]:
-    """The hold a request is in, of all its waits, oldest first; None while it is in none."""
+    """Return the hold that a request is in; `waits` are all its waits, oldest first."""
     last = waits[-1] if waits else None
     if last is None or last.kind != HELD or last.over or held_seconds(waits) < HELD_AFTER_SEC:
         return None
@@ -139,25 +142,25 @@ def current_hold(waits: Sequence[RequestWait]) -> Optional[RequestWait]:
 
 
 def held_seconds(waits: Iterable[RequestWait]) -> float:
-    """How long a request has been held in all."""
+    """Return how long a request has been held in all its waits."""
     return sum(wait.seconds for wait in waits if wait.kind == HELD)
 
 
 def expectation_text(account: Optional[str], back_at: Optional[float], reason: str, now: float) -> str:
-    """`alice back 23:22`; where nobody knows that, the reason: `waits for room`."""
+    """Return `alice back 23:22`; without an expected account, the reason."""
     if account is None or back_at is None:
         return reason
     return f"{account} back {clock_time(back_at, now)}"
 
 
 def clock_time(moment: float, now: float) -> str:
-    """`23:22`, with the day where it may be another one's: `Tue 23:22`."""
+    """Return `23:22`; with the day if it may be another day: `Tue 23:22`."""
     form = "%H:%M" if abs(moment - now) < SAME_DAY_SEC else "%a %H:%M"
     return time.strftime(form, time.localtime(moment))
 
 
 def duration_text(seconds: float) -> str:
-    """`42 s`, `5 min`, `2 h 3 min`, `3 d 4 h`."""
+    """Return a duration in words, rounded up: `42 s`, `5 min`, `2 h 3 min`, `3 d 4 h`."""
     whole = math.ceil(seconds)
     if whole < 90:
         return f"{whole} s"

@@ -8,8 +8,8 @@ from teamclaude.proxy.http.head import RequestHead
 from teamclaude.proxy.http.path_kinds import classify_path
 from teamclaude.proxy.messages.access import Caller
 from teamclaude.proxy.messages.body_scan import BodyFacts
-from teamclaude.proxy.records.activity import activity_of
 from teamclaude.proxy.records.exchange import Attempt, Exchange, Outcome
+from teamclaude.proxy.records.journal import activity_of
 from teamclaude.proxy.records.request_wait import RequestWait
 from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.state.decision import Decision, RoutingRequest, Wait

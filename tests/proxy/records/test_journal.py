@@ -110,7 +110,8 @@ def test_a_record_says_what_is_known_and_null_for_the_rest() -> None:
         0.25,
         "new session",
     )
-    assert row.ttfb_sec is not None and row.duration_sec is not None
+    assert row.ttfb_sec is not None
+    assert row.duration_sec is not None
     assert 0 <= row.ttfb_sec <= row.duration_sec
     assert bare.id == unknown.id
     assert (bare.input_tokens, bare.status, bare.ttfb_sec, bare.cost) == (None,) * 4

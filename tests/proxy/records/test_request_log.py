@@ -214,10 +214,10 @@ def test_a_full_disk_ends_the_log_with_one_warning_and_no_half_file(
     log = desk.log()
 
     def full(handle: int, mode: str) -> FullDisk:
-        monkeypatch.setattr(request_log.os, "fdopen", real)
+        monkeypatch.setattr(os, "fdopen", real)
         return FullDisk(handle, mode)
 
-    monkeypatch.setattr(request_log.os, "fdopen", full)
+    monkeypatch.setattr(os, "fdopen", full)
     for number in range(5):
         served(log, f"bad{number}")
     log.close()

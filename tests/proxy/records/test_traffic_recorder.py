@@ -13,8 +13,7 @@ import pytest
 
 from teamclaude.fakeapi.fault import Fault
 from teamclaude.lab.recording import read_recording
-from teamclaude.proxy.records.trace_file import TraceFile, trace_directory
-from teamclaude.proxy.records.traffic_recorder import TrafficRecorder, trace_row
+from teamclaude.proxy.records.traffic_recorder import TraceFile, TrafficRecorder, trace_directory, trace_row
 from tests.proxy.conftest import Clock, Stage
 from tests.proxy.records.test_journal import exchange_of
 
@@ -155,6 +154,17 @@ def test_a_directory_that_cant_be_written_is_one_warning_and_no_error(tmp_path: 
     assert recorder.status()["on"] is False
     assert len(warnings) == 1
     assert "traffic is not recorded" in warnings[0]
+
+
+def test_a_request_that_makes_no_row_does_not_end_the_recording(tmp_path: Path) -> None:
+    recorder = TrafficRecorder(tmp_path / "traffic", lambda line: None, lambda: DAY)
+    recorder.switch(True)
+    broken = exchange_of("/v1/messages", "alice")
+    del broken.at
+    recorder.record(broken)
+    recorder.record(exchange_of("/v1/messages", "alice"))
+    recorder.switch(False)
+    assert recorder.status()["requests"] == 1
 
 
 def test_the_same_conversation_has_another_hash_with_another_salt(clock: Clock) -> None:
