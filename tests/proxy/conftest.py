@@ -20,8 +20,8 @@ from teamclaude.accounts.config.config_file import ConfigFile
 from teamclaude.fakeapi.api import FakeApi, LoggedExchange
 from teamclaude.fakeapi.fake_account import FakeAccount
 from teamclaude.proxy.http.path_kinds import PathKind, classify_path
-from teamclaude.proxy.records.journal import activity_of
 from teamclaude.proxy.records.exchange import Exchange as Ended
+from teamclaude.proxy.records.journal import activity_of
 from teamclaude.proxy.server import ProxyServer
 from teamclaude.typed_json import to_json
 

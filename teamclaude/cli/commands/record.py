@@ -37,8 +37,7 @@ def record(args: argparse.Namespace) -> int:
 
 def _switched(on: Optional[bool], port: Optional[int]) -> dict[str, Any]:
     """Switch recording in the running proxy, else in the config file; return the state afterwards."""
-    from ...proxy.records.traffic_recorder import trace_directory
-    from ...proxy.records.traffic_recorder import TrafficRecorder
+    from ...proxy.records.traffic_recorder import TrafficRecorder, trace_directory
     from ..proxy_client import ProxyClient, ProxyUnreachableError
     from ..terminal import note
     from ..user_config import read_config

@@ -6,8 +6,8 @@ outcome.  Conversations and accounts are salted hashes.  There is no text, no na
 A request's thread only hands over a reference; a thread of the recorder makes and writes the rows.
 
 There is one file a day, a new one when it grows long; old ones are deleted.  A file is only appended to,
-whole lines at a time, with mode 0600 in a directory of mode 0700.  The salt of the hashes lies beside the files: without
-it they can't be linked to anything else.
+whole lines at a time, with mode 0600 in a directory of mode 0700.  The salt of the hashes lies beside the
+files: without it they can't be linked to anything else.
 """
 
 from __future__ import annotations
