@@ -16,9 +16,8 @@ from typing import Protocol
 
 from ..accounts.config.config import AccountConfig
 from ..accounts.config.edits import Placement, remove_account
-from ..accounts.importing.enroll import check_api_key
 from ..accounts.importing.claude_login import find_login, read_login
-from ..accounts.importing.enroll import enroll, enroll_key
+from ..accounts.importing.enroll import check_api_key, enroll, enroll_key
 from ..accounts.oauth.login_flow import add_profile
 from ..errors import TeamClaudeError
 from ..proxy.server import ProxyServer

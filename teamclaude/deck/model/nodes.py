@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..sources.sources import AgentTranscript, ClientProcess, IssuePin, RegistryRow, Transcript
 from ..text.cells import clean, printable
 from ..text.format import session_emoji
-from .conversations import ActivitySigns, Conversation
+from .conversations import Conversation
 from .holds import describe_waiting
 from .model import LEAD, SOLO, WORKER, Node, UsageSum
 from .tree import ConversationSet
@@ -54,22 +54,60 @@ class _SessionFacts(NamedTuple):
     account: str
 
 
+class _Words(NamedTuple):
+    """What a node says about its conversation."""
+
+    label: str
+    title: str
+    about: str
+    role: str = WORKER  # unless it leads others
+    chip: str = ""
+    needs_you: bool = False
+
+
 def nodes_of(
     conversations: ConversationSet, parents: Mapping[str, str], usages: Mapping[str, UsageSum]
 ) -> dict[str, Node]:
     """Return the nodes of all shown conversations by key."""
     leads = set(parents.values())
-    about = {key: _session_facts(conversations, key) for key, up in conversations.shown.items() if not up}
-    pinned = Counter(session.issue.casefold() for session in about.values() if session.issue)
+    facts = {key: _session_facts(conversations, key) for key, up in conversations.shown.items() if not up}
+    pinned = Counter(session.issue.casefold() for session in facts.values() if session.issue)
     nodes = {}
-    for key, tally in usages.items():
-        one, sign = conversations.known[key], conversations.signs[key]
-        parent, is_lead, session = parents.get(key, ""), key in leads, about[one.session]
-        if one.agent:
-            nodes[key] = _agent(one, sign, session, conversations.now, parent, is_lead, tally)
+    for key, usage in usages.items():
+        conversation, signs = conversations.known[key], conversations.signs[key]
+        session, parent, is_lead = facts[conversation.session], parents.get(key, ""), key in leads
+        if conversation.agent:
+            words = _agent_words(conversation)
         else:
-            twice = pinned[session.issue.casefold()] > 1
-            nodes[key] = _session(one, sign, session, conversations.now, parent, is_lead, tally, twice)
+            words = _session_words(key, session, signs.requesting, bool(parent))
+        state = signs.state(conversations.now)
+        nodes[key] = Node(
+            key=key,
+            session=conversation.session,
+            agent=conversation.agent,
+            parent=parent,
+            account=clean(conversation.binding.account or "") or session.account,
+            role=LEAD if is_lead else words.role,
+            emoji=session.emoji,
+            label=words.label,
+            issue=session.issue,
+            title=words.title,
+            about=words.about,
+            project=session.project,
+            branch=session.branch,
+            chip=words.chip,
+            needs_you=words.needs_you,
+            collision=not conversation.agent and pinned[session.issue.casefold()] > 1,
+            tool_running=state.tool_running,
+            inference=conversation.inference,
+            held_sec=conversation.held_sec,
+            waiting_for=describe_waiting(conversation.waiting, conversations.now),
+            live=state.live,
+            idle=state.idle_sec,
+            binding=printable(conversation.binding),
+            usage=usage,
+            in_tree=is_lead or bool(parent or conversation.agent),
+        )
     return nodes
 
 
@@ -96,83 +134,27 @@ def _folder(path: str) -> str:
     return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
 
 
-def _session(
-    one: Conversation,
-    sign: ActivitySigns,
-    about: _SessionFacts,
-    now: float,
-    parent: str,
-    is_lead: bool,
-    tally: UsageSum,
-    twice: bool,
-) -> Node:
-    pin, transcript, state = about.pin, about.transcript, sign.state(now)
-    title = pin.title or transcript.title or about.client.name or transcript.prompt
-    label = about.issue or title or one.session[:8]
-    lines = (about.row.intent, pin.title, transcript.title, transcript.prompt)
-    asks = about.client.status == "waiting" and not sign.requesting
+def _session_words(session: str, facts: _SessionFacts, requesting: bool, has_parent: bool) -> _Words:
+    pin, transcript = facts.pin, facts.transcript
+    title = pin.title or transcript.title or facts.client.name or transcript.prompt
+    label = facts.issue or title or session[:8]
+    lines = (facts.row.intent, pin.title, transcript.title, transcript.prompt)
+    asks = facts.client.status == "waiting" and not requesting
     chip = chip_of(pin.status) if pin.status else ""
     chip = "wait" if asks and chip not in _NEEDS_YOU_CHIPS else chip
-    orphan = bool(pin.parent_id) and pin.parent_id != pin.issue_id and not about.row.solo
-    return Node(
-        key=one.key,
-        session=one.session,
-        parent=parent,
-        account=about.account,
-        role=LEAD if is_lead else WORKER if parent or orphan else SOLO,
-        emoji=about.emoji,
-        label=label,
-        issue=about.issue,
-        title=title,
+    # Its parent issue's session may not be shown.
+    orphan = bool(pin.parent_id) and pin.parent_id != pin.issue_id and not facts.row.solo
+    return _Words(
+        label,
+        title,
         about=next((line for line in lines if line and line != label), ""),
-        project=about.project,
-        branch=about.branch,
+        role=WORKER if has_parent or orphan else SOLO,
         chip=chip,
         needs_you=asks or chip in _NEEDS_YOU_CHIPS,
-        collision=twice,
-        tool_running=state.tool_running,
-        inference=one.inference,
-        held_sec=one.held_sec,
-        waiting_for=describe_waiting(one.waiting, now),
-        live=state.live,
-        idle=state.idle_sec,
-        binding=printable(one.binding),
-        usage=tally,
-        in_tree=is_lead or bool(parent),
     )
 
 
-def _agent(
-    one: Conversation,
-    sign: ActivitySigns,
-    about: _SessionFacts,
-    now: float,
-    parent: str,
-    is_lead: bool,
-    tally: UsageSum,
-) -> Node:
-    file, state = one.agent_file or _NO_FILE, sign.state(now)
-    return Node(
-        key=one.key,
-        session=one.session,
-        agent=one.agent,
-        parent=parent,
-        account=clean(one.binding.account or "") or about.account,
-        role=LEAD if is_lead else WORKER,
-        emoji=about.emoji,
-        label=file.description or file.kind or one.agent[:8],
-        issue=about.issue,
-        title=file.description,
-        about=file.kind if file.description else "",
-        project=about.project,
-        branch=about.branch,
-        tool_running=state.tool_running,
-        inference=one.inference,
-        held_sec=one.held_sec,
-        waiting_for=describe_waiting(one.waiting, now),
-        live=state.live,
-        idle=state.idle_sec,
-        binding=printable(one.binding),
-        usage=tally,
-        in_tree=True,
-    )
+def _agent_words(conversation: Conversation) -> _Words:
+    file = conversation.agent_file or _NO_FILE
+    label = file.description or file.kind or conversation.agent[:8]
+    return _Words(label, file.description, about=file.kind if file.description else "")
