@@ -30,20 +30,21 @@ def accounts_of(snapshot: Snapshot, nodes: Mapping[str, Node]) -> tuple[AccountR
     for node in by_tokens(nodes.values()):
         served.setdefault(node.account, []).append(node)
     everything = next((pin.account for pin in snapshot.pins if pin.session is None), "")
-    found = [
-        AccountRow(
+    rows = []
+    for view in snapshot.accounts:
+        own = served.get(clean(view.name), ())
+        row = AccountRow(
             printable(view),
             current=bool(view.name) and view.name == snapshot.current_account,
             pinned=bool(view.name) and view.name == everything,
             bars=bars_of(view, snapshot.at),
-            nodes=tuple(node.key for node in served.get(clean(view.name), ())),
-            live=sum(node.live for node in served.get(clean(view.name), ())),
-            usage=sum_usage([node.usage for node in served.get(clean(view.name), ())]),
+            nodes=tuple(node.key for node in own),
+            live=sum(node.live for node in own),
+            usage=sum_usage([node.usage for node in own]),
             lifetime_usage=usage_of(view.usage.usage, view.usage.requests),
         )
-        for view in snapshot.accounts
-    ]
-    return tuple(sorted(found, key=lambda account: -(account.usage.tokens or 0)))
+        rows.append(row)
+    return tuple(sorted(rows, key=lambda row: -(row.usage.tokens or 0)))
 
 
 def unassigned_of(nodes: Mapping[str, Node], accounts: Iterable[AccountRow]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from ...snapshot import Activity, InflightView, IssueView, Snapshot
 from ..sources.sources import NO_SOURCES, Sources
 from ..text.cells import clean, printable
 from .accounts import accounts_of, by_tokens, unassigned_of
-from .conversations import conversations, shown_with_parent, usage_of
+from .conversations import conversation_set, usage_of
 from .holds import describe_waiting, holds_of
 from .model import (
     LEAD,
@@ -26,7 +26,7 @@ from .model import (
     sum_usage,
 )
 from .nodes import nodes_of
-from .tree import ConversationSet, parents_of, trees_of, usage_by_node
+from .tree import parents_of, trees_of, usage_by_node
 
 __all__ = ["alerts_of", "deck_model", "issues_of", "new_alerts"]
 
@@ -34,11 +34,9 @@ __all__ = ["alerts_of", "deck_model", "issues_of", "new_alerts"]
 def deck_model(snapshot: Snapshot, sources: Sources = NO_SOURCES, reachable: bool = True) -> DeckModel:
     """Return the model for `snapshot`; `reachable` is False when the proxy did not answer since."""
     at = snapshot.at
-    known = conversations(snapshot, sources)
-    signs = {key: one.signs(sources) for key, one in known.items()}
-    crew = ConversationSet(known, signs, shown_with_parent(known, signs, at), sources, at)
-    parents, tallies = parents_of(crew), usage_by_node(crew)
-    nodes = nodes_of(crew, parents, tallies)
+    found = conversation_set(snapshot, sources)
+    parents, usages = parents_of(found), usage_by_node(found)
+    nodes = nodes_of(found, parents, usages)
     accounts = accounts_of(snapshot, nodes)
     issues = issues_of(snapshot, nodes, {key: pin.title for key, pin in sources.pins.items()})
     statuses = [account.status for account in accounts]
@@ -53,7 +51,7 @@ def deck_model(snapshot: Snapshot, sources: Sources = NO_SOURCES, reachable: boo
             counts=_node_counts(list(nodes.values())),
         ),
         nodes=nodes,
-        trees=trees_of(parents, tallies),
+        trees=trees_of(parents, usages),
         accounts=accounts,
         unassigned=unassigned_of(nodes, accounts),
         issues=issues,
@@ -62,8 +60,8 @@ def deck_model(snapshot: Snapshot, sources: Sources = NO_SOURCES, reachable: boo
         ),
         held=holds_of(snapshot.held, at),
         activity=(
-            *(_running(one, at) for one in snapshot.inflight),
-            *(_finished(one) for one in snapshot.activity),
+            *(_running(inflight, at) for inflight in snapshot.inflight),
+            *(_finished(request) for request in snapshot.activity),
         ),
         alerts=alerts_of(nodes, accounts, snapshot.capacity.verdict),
     )
@@ -86,10 +84,9 @@ def _node_counts(nodes: list[Node]) -> NodeCounts:
     )
 
 
-def _running(one: InflightView, at: float) -> ActivityRow:
-    return ActivityRow(
-        one.request, True, one.request.duration_sec, waiting_for=describe_waiting(one.waiting, at)
-    )
+def _running(inflight: InflightView, at: float) -> ActivityRow:
+    waiting_for = describe_waiting(inflight.waiting, at)
+    return ActivityRow(inflight.request, True, inflight.request.duration_sec, waiting_for=waiting_for)
 
 
 def _finished(request: Activity) -> ActivityRow:
@@ -119,16 +116,16 @@ def issues_of(
 
 def _issue(members: Sequence[Node], recorded: Optional[IssueView], titles: Mapping[str, str]) -> IssueRow:
     sessions = {node.session: node for node in members}
-    tally = sum_usage([node.usage for node in members])
+    usage = sum_usage([node.usage for node in members])
     if recorded is not None:
-        kept = usage_of(recorded.usage, recorded.requests)
-        tally = kept if (kept.tokens or 0) >= (tally.tokens or 0) else tally
+        longer = usage_of(recorded.usage, recorded.requests)
+        usage = longer if (longer.tokens or 0) >= (usage.tokens or 0) else usage
     return IssueRow(
         name=members[0].issue,
         title=next((titles[session] for session in sessions if titles.get(session)), ""),
         emojis=tuple(node.emoji for node in sessions.values()),
         sessions=len(sessions),
-        usage=tally,
+        usage=usage,
     )
 
 

@@ -21,10 +21,10 @@ __all__ = [
     "NEW_SEC",
     "ActivitySigns",
     "Conversation",
+    "ConversationSet",
     "ancestors",
-    "conversations",
+    "conversation_set",
     "sessions_of",
-    "shown_with_parent",
     "usage_of",
 ]
 
@@ -159,37 +159,58 @@ class Conversation:
         )
 
 
-def conversations(snapshot: Snapshot, sources: Sources) -> dict[str, Conversation]:
-    """Return all known conversations by key, including the session of each sub-agent."""
+@dataclass(frozen=True)
+class ConversationSet:
+    """All known conversations, their signs of activity, and which of them are shown."""
+
+    known: Mapping[str, Conversation]
+    signs: Mapping[str, ActivitySigns]
+    shown: Mapping[str, str]  # key -> key of its nearest shown ancestor; empty: a session
+    sources: Sources
+    now: float  # the snapshot's time
+
+
+def conversation_set(snapshot: Snapshot, sources: Sources) -> ConversationSet:
+    """Return all known conversations, including the session of each sub-agent, and which are shown."""
+    known = _known(snapshot, sources)
+    signs = {key: conversation.signs(sources) for key, conversation in known.items()}
+    shown = {key for key, sign in signs.items() if sign.is_shown(snapshot.at)}
+    for key in list(shown):
+        shown.update(ancestors(known, key))
+    parents = {key: next(ancestors(known, key), "") for key in known if key in shown}
+    return ConversationSet(known, signs, parents, sources, snapshot.at)
+
+
+def _known(snapshot: Snapshot, sources: Sources) -> dict[str, Conversation]:
     found: dict[str, Conversation] = {}
     for row in snapshot.session_bindings:
         session, agent = _id(row.sid), _id(row.agent)
         if session:
-            one = _get_or_add(found, session, agent)
-            one.binding = row
-            one.parent = clean(row.parent or "")[: 2 * LONGEST_ID + 1]
-            one.requesting = one.inference = row.inflight > 0
+            conversation = _get_or_add(found, session, agent)
+            conversation.binding = row
+            conversation.parent = clean(row.parent or "")[: 2 * LONGEST_ID + 1]
+            conversation.requesting = conversation.inference = row.inflight > 0
     for running in snapshot.inflight:
         session, agent = _id(running.request.session), _id(running.request.agent)
         if session:
-            one = _get_or_add(found, session, agent)
-            one.requesting = True
+            conversation = _get_or_add(found, session, agent)
+            conversation.requesting = True
             if running.waiting is not None:
-                one.waiting = one.waiting or running.waiting
+                conversation.waiting = conversation.waiting or running.waiting
             else:
-                one.inference = one.inference or running.request.path == _INFERENCE
+                conversation.inference = conversation.inference or running.request.path == _INFERENCE
     for held in snapshot.held:
         session, agent = _id(held.session), _id(held.agent)
         if session:
-            one = _get_or_add(found, session, agent)
-            one.held_sec = max(one.held_sec or 0.0, held.held_sec)
+            conversation = _get_or_add(found, session, agent)
+            conversation.held_sec = max(conversation.held_sec or 0.0, held.held_sec)
     for session in (*sources.registry, *sources.clients, *sources.transcripts, *sources.tools):
         _get_or_add(found, session)
     for session, agent, file in _agent_files(sources):
-        one = _get_or_add(found, session, agent)
-        one.agent_file = file
-        if not one.parent and file.parent:
-            one.parent = f"{session}/{file.parent}"
+        conversation = _get_or_add(found, session, agent)
+        conversation.agent_file = file
+        if not conversation.parent and file.parent:
+            conversation.parent = f"{session}/{file.parent}"
     return found
 
 
@@ -214,26 +235,16 @@ def _agent_files(sources: Sources) -> Iterator[tuple[str, str, AgentTranscript]]
             yield session, agent, file
 
 
-def shown_with_parent(
-    known: Mapping[str, Conversation], signs: Mapping[str, ActivitySigns], now: float
-) -> dict[str, str]:
-    """Return, for each shown conversation, key -> key of its nearest shown ancestor (empty: a session)."""
-    present = {key for key, sign in signs.items() if sign.is_shown(now)}
-    for key in list(present):
-        present.update(ancestors(known, key))
-    return {key: next(ancestors(known, key), "") for key in known if key in present}
-
-
 def ancestors(known: Mapping[str, Conversation], key: str) -> Iterator[str]:
     """Yield the keys of a sub-agent's ancestors, nearest first; the last one is its session."""
-    one, seen = known[key], {key}
-    while one.agent:
-        up = known.get(one.parent)
-        if up is None or up.session != one.session or up.key in seen:
-            up = known[one.session]
+    conversation, seen = known[key], {key}
+    while conversation.agent:
+        up = known.get(conversation.parent)
+        if up is None or up.session != conversation.session or up.key in seen:
+            up = known[conversation.session]
         seen.add(up.key)
         yield up.key
-        one = up
+        conversation = up
 
 
 def usage_of(usage: UsageView, requests: Optional[int]) -> UsageSum:

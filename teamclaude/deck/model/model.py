@@ -2,8 +2,8 @@
 
 `build.deck_model` makes a `DeckModel` of the proxy's snapshot and of what was read on disk.  All values are
 frozen; types with hundreds of instances are NamedTuples, which are made five times faster than dataclasses.
-Texts are safe to print (those of `ActivityRow.request` are cleaned when drawn); None is unknown and never shown
-as 0; durations are seconds at `DeckModel.now`, utilizations fractions.
+Texts are safe to print (those of `ActivityRow.request` are cleaned when drawn); None is unknown and never
+shown as 0; durations are seconds at `DeckModel.now`, utilizations fractions.
 
 A *node* is one conversation: a session, or a sub-agent of one.  `DeckModel.nodes` holds each one once; trees,
 accounts and issues refer to it by its key (`session` or `session/agent`).
@@ -279,20 +279,20 @@ class DeckModel:
         return sum_usage(tree.usage for tree in self.trees)
 
 
-def sum_usage(tallies: Iterable[UsageSum]) -> UsageSum:
+def sum_usage(usages: Iterable[UsageSum]) -> UsageSum:
     """Add up what is known; a field of the sum is None only when it is unknown in all of them."""
     tokens: Optional[int] = None
     cost: Optional[float] = None
     requests: Optional[int] = None
     unpriced, unmeasured, estimated = 0, 0, False
-    for tally in tallies:
-        if tally.tokens is not None:
-            tokens = tally.tokens + (tokens or 0)
-        if tally.cost is not None:
-            cost = tally.cost + (cost or 0.0)
-        if tally.requests is not None:
-            requests = tally.requests + (requests or 0)
-        unpriced += tally.unpriced
-        unmeasured += tally.unmeasured
-        estimated = estimated or tally.estimated
+    for usage in usages:
+        if usage.tokens is not None:
+            tokens = usage.tokens + (tokens or 0)
+        if usage.cost is not None:
+            cost = usage.cost + (cost or 0.0)
+        if usage.requests is not None:
+            requests = usage.requests + (requests or 0)
+        unpriced += usage.unpriced
+        unmeasured += usage.unmeasured
+        estimated = estimated or usage.estimated
     return UsageSum(tokens, cost, unpriced, requests, unmeasured, estimated)

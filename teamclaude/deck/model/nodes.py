@@ -11,10 +11,9 @@ from typing import NamedTuple
 from ..sources.sources import AgentTranscript, ClientProcess, IssuePin, RegistryRow, Transcript
 from ..text.cells import clean, printable
 from ..text.format import session_emoji
-from .conversations import Conversation
+from .conversations import Conversation, ConversationSet
 from .holds import describe_waiting
 from .model import LEAD, SOLO, WORKER, Node, UsageSum
-from .tree import ConversationSet
 
 __all__ = ["chip_of", "nodes_of"]
 

@@ -9,13 +9,12 @@ Rule 3: a root is a lead whose parent is not shown; a conversation without paren
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
-from ..sources.sources import IssuePin, Sources
-from .conversations import ActivitySigns, Conversation, ancestors
+from ..sources.sources import IssuePin
+from .conversations import ConversationSet, ancestors
 from .model import Tree, TreeLevel, TreeLine, UsageSum, sum_usage
 
-__all__ = ["ConversationSet", "children_of", "parents_of", "trees_of", "usage_by_node", "without_cycles"]
+__all__ = ["children_of", "parents_of", "trees_of", "usage_by_node", "without_cycles"]
 
 
 def without_cycles(parents: Mapping[str, str]) -> dict[str, str]:
@@ -102,30 +101,15 @@ def _tree(
     )
 
 
-@dataclass(frozen=True)
-class ConversationSet:
-    """All known conversations, their signs of activity, and which of them are shown."""
-
-    known: Mapping[str, Conversation]
-    signs: Mapping[str, ActivitySigns]
-    shown: Mapping[str, str]  # key -> key of its nearest shown ancestor; empty: a session
-    sources: Sources
-    now: float
-
-
 def parents_of(conversations: ConversationSet) -> dict[str, str]:
     """Return child -> parent without cycles: sub-agents by their starter, sessions by their pins."""
     edges = {key: up for key, up in conversations.shown.items() if up}
-    pins = {
-        key: conversations.sources.pins[key]
-        for key in conversations.shown
-        if key in conversations.sources.pins
-    }
-    holders = _session_by_issue(conversations, pins)
+    pins = {key: pin for key, pin in conversations.sources.pins.items() if key in conversations.shown}
+    sessions = _session_by_issue(conversations, pins)
     for session, pin in pins.items():
-        holder = holders.get(pin.parent_id) if pin.parent_id != pin.issue_id else None
-        if holder is not None:
-            edges[session] = holder
+        parent = sessions.get(pin.parent_id) if pin.parent_id != pin.issue_id else None
+        if parent is not None:
+            edges[session] = parent
     kept = without_cycles(edges)
     for key in edges:
         if key not in kept and conversations.shown[key]:
@@ -156,14 +140,11 @@ def usage_by_node(conversations: ConversationSet) -> dict[str, UsageSum]:
     A sub-agent that is no longer shown counts for its nearest shown ancestor: otherwise a lead's sum would
     shrink whenever one of its sub-agents ends.
     """
-    parts = {key: [conversations.known[key].usage] for key in conversations.shown}
-    for key, one in conversations.known.items():
-        if (
-            one.agent
-            and one.binding.sid
-            and key not in conversations.shown
-            and one.session in conversations.shown
-        ):
-            heir = next(up for up in ancestors(conversations.known, key) if up in conversations.shown)
-            parts[heir].append(one.usage)
-    return {key: found[0] if len(found) == 1 else sum_usage(found) for key, found in parts.items()}
+    known, shown = conversations.known, conversations.shown
+    parts = {key: [known[key].usage] for key in shown}
+    for key, conversation in known.items():
+        hidden = conversation.agent and conversation.binding.sid and key not in shown
+        if hidden and conversation.session in shown:
+            ancestor = next(up for up in ancestors(known, key) if up in shown)
+            parts[ancestor].append(conversation.usage)
+    return {key: usages[0] if len(usages) == 1 else sum_usage(usages) for key, usages in parts.items()}
