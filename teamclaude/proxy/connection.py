@@ -35,7 +35,7 @@ from .forwarding.routing_request import routing_request_of
 from .http.framing import BodyKind, Framing, asks_for_websocket, keep_alive, request_framing
 from .http.head import RequestHead
 from .http.header_rewrite import render_response
-from .http.path_kinds import PathKind, classify_path, max_upload_mib
+from .http.path_kinds import PathKind, classify_path
 from .messages.access import Caller
 from .net.body_reader import Spool
 from .net.client_connection import ClientConnection
@@ -192,7 +192,7 @@ class ConnectionHandler:
 
     def _receive_body(self, exchange: Exchange, framing: Framing, log: Optional[RequestRecord]) -> None:
         limit = self._runtime.context.config.proxy.max_body_mib
-        upload = max_upload_mib(exchange.head.method, exchange.route.path)
+        upload = exchange.route.upload_mib
         if framing.length > SMALL_BODY_BYTES or framing.kind is BodyKind.CHUNKED:
             exchange.body_room = self._runtime.body_limiter.reservation()
         spool = self._runtime.spool if upload else None

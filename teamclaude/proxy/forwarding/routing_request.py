@@ -58,7 +58,7 @@ def routing_request_of(
         ids = exchange.memo.ids = _head_ids(head)
     session, agent, parent_agent, betas = ids
     facts = NO_FACTS  # an upload on disk is not scanned: it would be read for nothing
-    if not is_spooled(exchange.body):
+    if type(exchange.body) is bytes or not is_spooled(exchange.body):
         facts = scan_body(exchange.body, not session or config.rewrite_account_uuid)
     exchange.facts = facts
     session = session or facts.session_id

@@ -16,7 +16,7 @@ import enum
 import re
 from typing import NamedTuple
 
-__all__ = ["PathKind", "Route", "classify_path", "max_upload_mib"]
+__all__ = ["PathKind", "Route", "classify_path"]
 
 
 class PathKind(enum.Enum):
@@ -36,6 +36,7 @@ class Route(NamedTuple):
 
     kind: PathKind
     path: str
+    upload_mib: int = 0  # the largest body of an upload in MiB; 0: the request is no upload
 
 
 _OWN_PATHS = {"/", "/health", "/health/ready", "/api/hello", "/capacity", "/teamclaude"}
@@ -90,12 +91,7 @@ def classify_path(method: str, target: str) -> Route:
     kind = _POST_PATHS.get(path)
     if kind is not None:
         return Route(kind if method == "POST" else PathKind.UNKNOWN, path)
-    return Route(_kind_by_tables(path), path)
-
-
-def max_upload_mib(method: str, path: str) -> int:
-    """Return the largest body of an upload in MiB; 0 if the request is no upload."""
-    return _UPLOAD_MIB.get(path, 0) if method == "POST" else 0
+    return Route(_kind_by_tables(path), path, _UPLOAD_MIB.get(path, 0) if method == "POST" else 0)
 
 
 def _kind_by_tables(path: str) -> PathKind:

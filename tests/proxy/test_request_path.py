@@ -1,0 +1,76 @@
+"""How many files one warm small request passes through, in all threads of the proxy."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import teamclaude
+from teamclaude.proxy.records.exchange import Exchange
+from tests.proxy.conftest import Stage
+
+# A ceiling: lower it when the list below gets shorter, raise it only for a reason that is written down.
+MAX_FILES = 52
+PACKAGE = Path(teamclaude.__file__).parent
+FAKES = ("fakeapi",)  # run in the same process and are not the proxy's
+
+
+class CalledFiles:
+    """The files of the package in which a function is called while `recording` is true."""
+
+    def __init__(self) -> None:
+        self.recording = False
+        self._names: set[str] = set()
+
+    def __call__(self, frame: FrameType, event: str, _argument: object) -> None:
+        if self.recording and event == "call":
+            self._names.add(frame.f_code.co_filename)
+
+    def take(self) -> list[str]:
+        """Return the files since the last call, relative to the package, and forget them."""
+        names, self._names = self._names, set()
+        paths = [Path(name).relative_to(PACKAGE) for name in names if name.startswith(str(PACKAGE))]
+        return sorted(path.as_posix() for path in paths if path.parts[0] not in FAKES)
+
+
+@pytest.fixture
+def called() -> Iterator[CalledFiles]:
+    """Profile every thread that is started from now on."""
+    files = CalledFiles()
+    threading.setprofile(files)
+    yield files
+    threading.setprofile(sys.getprofile())  # type: ignore[arg-type]
+
+
+def test_a_warm_small_request_passes_few_files(
+    called: CalledFiles, stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Semaphore(0)
+
+    def on_end(_stage: Stage, _exchange: Exchange) -> None:
+        ended.release()
+
+    monkeypatch.setattr(Stage, "_record", on_end)  # which would use files of the package itself
+    s = stage("a", "b")
+    document = {"model": "claude-opus-4-8", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
+    body = json.dumps(document).encode()
+    client = s.raw()
+    counted: list[list[str]] = []
+    for _ in range(12):
+        called.recording = True
+        client.request(body=body, headers=[("x-claude-code-session-id", "s1")])
+        assert client.answer().status == 200
+        assert ended.acquire(timeout=5)
+        called.recording = False
+        counted.append(called.take())
+    fewest = min(counted[4:], key=len)  # a timer may run during one of them
+    assert any(path.startswith("proxy/net/") for path in fewest)
+    print(len(fewest), *fewest, sep="\n")
+    assert len(fewest) <= MAX_FILES
