@@ -1,4 +1,4 @@
-"""Named client keys: how much each may do at once, and what it has used."""
+"""Named client keys: requests in flight against their limit, and usage since the server started."""
 
 from __future__ import annotations
 
@@ -32,14 +32,17 @@ class _ClientTotals:
 
 
 class ClientUsage:
-    """Counts since the server started, by the name of the key."""
+    """Requests, tokens and cost by the name of the key.  Any thread."""
 
     def __init__(self) -> None:
         self._totals: dict[str, _ClientTotals] = {}
         self._lock = threading.Lock()  # guards _totals and what is in them
 
     def count_request(self, exchange: Exchange, keys: Iterable[ClientKey]) -> AbstractContextManager[None]:
-        """One request of the client that `exchange` came from; raises HeldOut above its `maxInflight`."""
+        """Count one request of the exchange's client for as long as the context lasts.
+
+        Entering it raises NoAccountAvailableError above the client's `maxInflight`.
+        """
         name = exchange.caller.name if exchange.caller is not None else None
         return _NOT_COUNTED if name is None else self._counted(name, exchange, keys)
 
@@ -53,38 +56,38 @@ class ClientUsage:
 
     def _start(self, name: str, limit: Optional[int]) -> None:
         with self._lock:
-            tally = self._totals.setdefault(name, _ClientTotals())
-            if limit is not None and tally.inflight >= limit:
+            totals = self._totals.setdefault(name, _ClientTotals())
+            if limit is not None and totals.inflight >= limit:
                 raise NoAccountAvailableError(
-                    f"client '{name}' has {tally.inflight} requests in flight, its limit; wait for one.",
+                    f"client '{name}' has {totals.inflight} requests in flight, its limit; wait for one.",
                     RETRY_AFTER_SEC,
                 )
-            tally.inflight += 1
+            totals.inflight += 1
 
     def _finish(self, name: str, usage: Usage, cost: Optional[float], estimated: bool) -> None:
         with self._lock:
-            tally = self._totals[name]
-            tally.inflight -= 1
-            tally.requests += 1
-            tally.usage = tally.usage.plus(usage)
+            totals = self._totals[name]
+            totals.inflight -= 1
+            totals.requests += 1
+            totals.usage = totals.usage.plus(usage)
             if cost is None:
-                tally.unpriced_tokens += usage.total
+                totals.unpriced_tokens += usage.total
             else:
-                tally.cost += cost
-                tally.cost_estimated |= estimated
+                totals.cost += cost
+                totals.cost_estimated |= estimated
 
     def view(self) -> tuple[ClientView, ...]:
         """Return a row per client that has been seen."""
         with self._lock:
-            return tuple(_usage_of(name, tally) for name, tally in self._totals.items())
+            return tuple(_usage_of(name, totals) for name, totals in self._totals.items())
 
 
-def _usage_of(name: str, tally: _ClientTotals) -> ClientView:
-    used = usage_view(tally)
+def _usage_of(name: str, totals: _ClientTotals) -> ClientView:
+    used = usage_view(totals)
     return ClientView(
         name=name,
-        inflight=tally.inflight,
-        requests=tally.requests,
+        inflight=totals.inflight,
+        requests=totals.requests,
         tokens=used.tokens,
         unmeasured=used.unmeasured,
         cost=used.cost,

@@ -137,7 +137,7 @@ class Runtime:
 
     def _on_new_tokens(self, key: str) -> None:
         self._register_secrets()
-        self.router.credentials_renewed([key])
+        self.router.credentials_changed([key])
 
     def _on_auth_failed(self, key: str, words: str) -> None:
         self.router.mark_account_auth_failed(key, words)
@@ -239,7 +239,7 @@ class Runtime:
         self.reload()
         key = self.targets.key_of(name)
         if enabled and key is not None:
-            self.router.clear_penalties(key)
+            self.router.reset_benches(key)
         return {"account": name, "enabled": enabled}
 
     def record(self, on: Optional[bool]) -> dict[str, Any]:

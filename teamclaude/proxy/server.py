@@ -78,7 +78,7 @@ class ProxyServer:
         for lost in self._runtime.router.restore(state_file.load()):
             warn(f"not restored from the state file: {lost}")
         # Credentials may have changed since the state was saved: a refused login gets another chance.
-        self._runtime.router.credentials_renewed([account.key for account in config.accounts])
+        self._runtime.router.credentials_changed([account.key for account in config.accounts])
         self._notices = Notices(
             self._runtime.router.accounts,
             self._runtime.held,

@@ -1,7 +1,7 @@
-"""`warmOnStartup`: one small request per account at start, so that its windows are known at once.
+"""`warmOnStartup`: one small request per account at the start, so that its windows are known at once.
 
-Off unless the config asks for it: nothing goes to the API that the user did not send.  It is one
-token of the smallest model, sent as what it is, in the background.
+Off unless the config asks for it, because otherwise nothing is sent to the API that the user did not send.
+It asks for one token of the smallest model, under TeamClaude's own name, in the background.
 """
 
 from __future__ import annotations
@@ -25,47 +25,47 @@ HEAD_TIMEOUT_SEC = 60.0
 _BODY = b'{"model":"claude-haiku-4-5","max_tokens":1,"messages":[{"role":"user","content":"quota"}]}'
 
 
-def warm_up(house: RequestContext) -> None:
-    """Ask each enabled, unpaid account for its quota, one after the other, without blocking."""
-    threading.Thread(target=_warm_all, args=(house,), name="warm-up", daemon=True).start()
+def warm_up(context: RequestContext) -> None:
+    """Request the quota of each enabled, unpaid account, one after the other, in a background thread."""
+    threading.Thread(target=_warm_all, args=(context,), name="warm-up", daemon=True).start()
 
 
-def _warm_all(house: RequestContext) -> None:
-    for spec in house.targets().specs:
-        if spec.enabled and not spec.is_paid and house.token_manager.before_dispatch(spec.key):
-            way = house.targets().target(spec.key)
-            if way is not None:
-                _warm_account(house, spec.key, way)
+def _warm_all(context: RequestContext) -> None:
+    for spec in context.targets().specs:
+        if spec.enabled and not spec.is_paid and context.token_manager.before_dispatch(spec.key):
+            target = context.targets().target(spec.key)
+            if target is not None:
+                _warm_account(context, spec.key, target)
 
 
-def _warm_account(house: RequestContext, key: str, way: UpstreamTarget) -> None:
+def _warm_account(context: RequestContext, key: str, target: UpstreamTarget) -> None:
     try:
-        lease = house.router.acquire(RoutingRequest(pin=key), NO_WAIT, lambda: None)
+        lease = context.router.acquire(RoutingRequest(pin=key), NO_WAIT, lambda: None)
     except (NoUsableAccountError, TeamClaudeError):
         return
     try:
         watch = ClientWatch(None)
-        connection = house.pool.open(way.origin, watch)
+        connection = context.pool.open(target.origin, watch)
         try:
-            request = render_request("POST", f"{way.prefix}/v1/messages", _headers(way))
+            request = render_request("POST", f"{target.prefix}/v1/messages", _headers(target))
             connection.send(request, _BODY, watch)
             head = read_response(connection, "POST", watch, HEAD_TIMEOUT_SEC).head
         finally:
             connection.close()
-        house.router.apply_response(lease, head.status, read_windows(head.headers, house.clock()))
+        context.router.record_response(lease, head.status, read_windows(head.headers, context.clock()))
     except TeamClaudeError:
-        pass  # an outage is told by the first real request
+        pass  # the first real request reports the outage
     finally:
-        house.router.release(lease)
+        context.router.release(lease)
 
 
-def _headers(way: UpstreamTarget) -> list[tuple[str, str]]:
-    if way.credential.kind == "apikey":
-        login = [("x-api-key", way.credential.secret)]
+def _headers(target: UpstreamTarget) -> list[tuple[str, str]]:
+    if target.credential.kind == "apikey":
+        login = [("x-api-key", target.credential.secret)]
     else:
-        login = [("Authorization", f"Bearer {way.credential.secret}"), ("anthropic-beta", OAUTH_BETA)]
+        login = [("Authorization", f"Bearer {target.credential.secret}"), ("anthropic-beta", OAUTH_BETA)]
     return [
-        ("Host", way.origin.authority),
+        ("Host", target.origin.authority),
         ("User-Agent", f"teamclaude/{__version__}"),
         ("Content-Type", "application/json"),
         ("anthropic-version", "2023-06-01"),

@@ -27,7 +27,7 @@ def refusal_of_one_account_is_relayed() -> Patches:
 
 
 def guilty_account_is_not_sidelined() -> Patches:
-    return [mock.patch.object(router.Router, "sideline", return_value=None)]
+    return [mock.patch.object(router.Router, "record_account_refusal", return_value=None)]
 
 
 def page_counts_as_api_answer() -> Patches:

@@ -147,7 +147,7 @@ class Forwarder:
             if response.has_whole_body:
                 unreported = (response.head.status, reading)  # reported with the release of the lease
             else:
-                self._context.router.apply_response(lease, response.head.status, reading)
+                self._context.router.record_response(lease, response.head.status, reading)
             tap = make_tap(response)
             is_plain = yield from self._deliver(lease, response, attempt.account, tap, kind)
             served = self._record_outcome(response, kind, tap, is_plain)
@@ -227,7 +227,7 @@ class Forwarder:
         message = error_message(head, body)
         from_api = not needs_body(head.status) or is_api_error(head, body)
         trust = self._context.router.trust_of(lease)
-        kind = self._context.router.apply_response(lease, head.status, reading, message, from_api)
+        kind = self._context.router.record_response(lease, head.status, reading, message, from_api)
         attempt.note = message or kind.value
         self._refusals.reasons[lease.account] = f"{head.status} {attempt.note}"
         result = AttemptResult(kind, lease.account, head.status, message, *trust)
@@ -249,7 +249,7 @@ class Forwarder:
     def _handle_stream_error(self, lease: Lease, refused: StreamRefusedError) -> None:
         """Treat an error event before anything was relayed as the same error with a status."""
         is_limit = refused.kind == "rate_limit_error"
-        self._context.router.apply_response(lease, 429 if is_limit else 529, QuotaReading({}))
+        self._context.router.record_response(lease, 429 if is_limit else 529, QuotaReading({}))
         failure = Failure.STREAM_LIMIT if is_limit else Failure.STREAM_ERROR
         self._step = self._refusals.add_failure(lease.account, failure)
         if self._step.avoid:
@@ -301,7 +301,7 @@ class Forwarder:
         """Bench the account until its token is tried again, or until an operator renews its login."""
         self._refusals.reasons[lease.account] = usability.reason
         if usability.retry_at is not None:
-            self._context.router.bench_login(lease.account, usability.retry_at, usability.reason)
+            self._context.router.bench_for_login(lease.account, usability.retry_at, usability.reason)
             return
         self._step = self._refusals.add_failure(lease.account, Failure.LOGIN_ENDED)
         self._context.router.mark_auth_failed(lease, usability.reason)

@@ -1,6 +1,6 @@
-"""Requests that belong to the client's own login: relayed with its own credential, no account.
+"""Requests that belong to the client's own login: relayed with its own credential, without an account.
 
-Also the client's token requests: to the token host, with nothing of ours added.
+Token requests of the client go to the token host, with nothing added.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ _UPGRADE_FIELDS = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
 def pass_through(
     context: RequestContext, exchange: Exchange, client: ClientConnection, log: Optional[RequestRecord]
 ) -> None:
-    """Relay one request of the client's own; raises ConnectFailed, UpstreamLost or ClientGone."""
+    """Relay one request of the client's own.
+
+    Raises ConnectFailedError, UpstreamLostError or ClientGoneError.
+    """
     config, head = context.config, exchange.head
     length = len(exchange.body)
     framing = Framing(BodyKind.LENGTH, length) if exchange.has_body else Framing(BodyKind.NONE)
@@ -53,10 +56,10 @@ def pass_through(
     request = render_request(head.method, prefix + head.target, headers)
     # A refresh token is spent once: only the client may decide to repeat a request that was lost.
     repeatable = exchange.route.kind is not PathKind.OAUTH_TOKEN
-    answer = run_coroutine(transport.exchange(origin, head.method, request, exchange.body, repeatable))
-    _relay(context, exchange, client, log, answer)
-    transport.release(answer)
-    exchange.end(Outcome.SERVED if answer.head.status < 400 else Outcome.UPSTREAM_ERROR)
+    response = run_coroutine(transport.exchange(origin, head.method, request, exchange.body, repeatable))
+    _relay(context, exchange, client, log, response)
+    transport.release(response)
+    exchange.end(Outcome.SERVED if response.head.status < 400 else Outcome.UPSTREAM_ERROR)
 
 
 def pass_websocket(
@@ -64,8 +67,8 @@ def pass_websocket(
 ) -> None:
     """Relay a WebSocket: its handshake, then bytes both ways until either side ends.
 
-    The answer of an upstream that does not switch is relayed.  Raises ConnectFailed, UpstreamLost and
-    ClientGone.
+    The response of an upstream that does not switch is relayed.  Raises ConnectFailedError, UpstreamLostError
+    and ClientGoneError.
     """
     config, head, book = context.config, exchange.head, context.targets()
     headers = upstream_request_headers(
@@ -76,18 +79,18 @@ def pass_websocket(
     try:
         connection.send(request, b"", client.watch)
         timeout = config.head_timeout_sec
-        answer = read_response(connection, head.method, client.watch, timeout, switches=True)
+        response = read_response(connection, head.method, client.watch, timeout, switches=True)
         exchange.switched = True
-        if answer.head.status != 101:
-            _relay(context, exchange, client, log, answer)
-            exchange.end(Outcome.SERVED if answer.head.status < 400 else Outcome.UPSTREAM_ERROR)
+        if response.head.status != 101:
+            _relay(context, exchange, client, log, response)
+            exchange.end(Outcome.SERVED if response.head.status < 400 else Outcome.UPSTREAM_ERROR)
             return
-        fields = [*client_response_headers(answer.head, answer.framing), *_UPGRADE_FIELDS]
+        fields = [*client_response_headers(response.head, response.framing), *_UPGRADE_FIELDS]
         if log is not None:
-            log.answered(answer.head.status, answer.head.reason, fields)
-        exchange.response_started(answer.head.status)
-        client.send(render_response(answer.head.status, answer.head.reason, fields))
-        early = b"".join(answer.read(client.watch, 0.0)) if answer.has_buffered else b""
+            log.answered(response.head.status, response.head.reason, fields)
+        exchange.response_started(response.head.status)
+        client.send(render_response(response.head.status, response.head.reason, fields))
+        early = b"".join(response.read(client.watch, 0.0)) if response.has_buffered else b""
         idle_sec = config.body_idle_timeout_sec
         exchange.end(
             Outcome.SERVED, tunnel(client.sock, connection.sock, early, client.take_buffered(), idle_sec)
@@ -101,27 +104,27 @@ def _relay(
     exchange: Exchange,
     client: ClientConnection,
     log: Optional[RequestRecord],
-    answer: UpstreamResponse,
+    response: UpstreamResponse,
 ) -> None:
-    out = framing_for_client(answer.framing, exchange.head)
-    response_headers = client_response_headers(answer.head, out, exchange.closing_fields)
+    out = framing_for_client(response.framing, exchange.head)
+    response_headers = client_response_headers(response.head, out, exchange.closing_fields)
     observers: list[Observer] = []
     if log is not None:
-        log.answered(answer.head.status, answer.head.reason, response_headers)
+        log.answered(response.head.status, response.head.reason, response_headers)
         observers.append(log.response.add)
-    response = render_response(answer.head.status, answer.head.reason, response_headers)
-    exchange.response_started(answer.head.status)
-    until_close = answer.framing.kind is BodyKind.UNTIL_CLOSE
-    form = UsageTap(answer.head.get("content-type"), answer.head.get("content-encoding"), until_close)
+    head = render_response(response.head.status, response.head.reason, response_headers)
+    exchange.response_started(response.head.status)
+    until_close = response.framing.kind is BodyKind.UNTIL_CLOSE
+    form = UsageTap(response.head.get("content-type"), response.head.get("content-encoding"), until_close)
     if until_close:
         observers.append(form.feed)
 
     def is_cut() -> bool:
-        return answer.body_bytes > 0 and not form.is_stream and form.is_cut
+        return response.body_bytes > 0 and not form.is_stream and form.is_cut
 
     idle_sec = context.config.body_idle_timeout_sec
     try:
-        relay(answer, client, response, out, observers, idle_sec, is_truncated=is_cut)
+        relay(response, client, head, out, observers, idle_sec, is_truncated=is_cut)
     except BaseException:
-        answer.connection.close()
+        response.connection.close()
         raise

@@ -84,13 +84,13 @@ class Refusals:
             if result.kind is ResponseKind.BARE:
                 self._context.router.confirm_account_429(lease)
             elif result.kind is ResponseKind.CREDENTIAL:
-                self._context.router.sideline(lease, result.message)
+                self._context.router.record_account_refusal(lease, result.message)
         self._open.clear()
 
     def dismiss(self) -> None:
         """Record that no account serves the request: the refusals count as its own fault."""
         if self._open:
-            self._context.router.dismiss_suspicion([refusal.lease for refusal in self._open])
+            self._context.router.record_request_fault([refusal.lease for refusal in self._open])
         for place, refusal in enumerate(self._open):
             if any(refusal.result.is_like(other.result) for other in self._open[:place]):
                 self._context.recently_refused.add(self._key(refusal.result))

@@ -1,12 +1,12 @@
-"""The lock, the clock and the waiting line around one `Fleet`.
+"""The lock, the clock and the wait queue around one `Fleet`.
 
 Rules that hold in this file:
 
-1. `_lock` guards the fleet and the line.  Decide under it, act outside it.
-2. Waiters are served in arrival order: whoever changes state walks the line from its head, and a
-   newcomer is admitted at once only when nobody in line is due.
-3. A waiter sleeps on its own condition until it is served, its wait may have ended by itself, or a
-   short beat has passed after which it looks whether its client is still there.
+1. `_lock` guards the fleet and the queue.  Decide under it, act outside it.
+2. Waiters are served in arrival order: every change of state serves the queue from its head, and a new
+   request gets an account at once only when no waiter in the queue is due.
+3. A waiter sleeps on its own condition until it is served, until its wait may have ended by itself, or until
+   CLIENT_CHECK_SEC have passed and it checks whether its client is still connected.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from ...snapshot import Snapshot, TokenView
 
 __all__ = ["NO_WAIT", "NoUsableAccountError", "Router", "WaitLimits"]
 
-# How often a waiter looks whether its client left: well under the 1 s in which that must be noticed.
+# How often a waiter checks its client: a disconnect must be noticed within 1 s.
 CLIENT_CHECK_SEC = 0.4
 
 
 class NoUsableAccountError(Exception):
-    """No account could be had within the patience; `decision` says why for each."""
+    """No account could be had within the wait limits; `decision` says why for each."""
 
     def __init__(self, decision: Decision, waited: float) -> None:
         super().__init__(decision.reason)
@@ -52,11 +52,11 @@ class NoUsableAccountError(Exception):
 class _SleepingWaiter(Waiter):
     """A waiter whose thread sleeps until it is served."""
 
-    woken: threading.Condition  # once it stands in line: most never do, and it takes 3 us to make
+    woken: threading.Condition  # only of a queued one: most never are, and it takes 3 us to make
 
 
 class Router:
-    """Thread-safe door to one fleet; every method is one critical section, except `acquire`."""
+    """Thread-safe access to one fleet; every method but `acquire` is one critical section."""
 
     def __init__(
         self,
@@ -80,23 +80,23 @@ class Router:
 
     def acquire(
         self,
-        ask: RoutingRequest,
-        patience: WaitLimits,
+        request: RoutingRequest,
+        limits: WaitLimits,
         check_client: Callable[[], None],
         on_wait: Callable[[Waiter], None] = lambda waiter: None,
     ) -> Lease:
-        """An account and its slot for `ask`, waiting up to `patience`.
+        """Return a lease for `request`, with its slot; wait for it within `limits`.
 
-        `check_client` is called every beat without the lock and raises when the client has left; `waits`
-        gets the waiter, once, when it has to stand in line: its `wait` may then be read by any thread.
-        Raises NothingUsable, TooManyHeld, Draining, or what `check_client` raises.
+        `check_client` is called every CLIENT_CHECK_SEC without the lock and raises when the client has
+        disconnected.  `on_wait` gets the waiter, once, when it is queued: any thread may read its `wait`.
+        Raises NoUsableAccountError, WaitQueueFullError, DrainingError, or what `check_client` raises.
         """
         with self._lock:
             now = self._clock()
-            waiter = self._try_enter(ask, patience, now)
+            waiter = self._try_enter(request, limits, now)
             if waiter.lease is not None:
                 return waiter.lease
-            self._check_patience(waiter, now)
+            self._check_limits(waiter, now)
             if len(self._queue.waiters) >= self._max_held:
                 raise WaitQueueFullError(
                     f"{len(self._queue.waiters)} requests are already waiting for an account; try again."
@@ -111,13 +111,13 @@ class Router:
             self._leave_queue(waiter)
             raise
 
-    def acquire_now(self, ask: RoutingRequest, patience: WaitLimits) -> Optional[Lease]:
-        """As `acquire`, but None at once when it would take longer or can't be."""
+    def acquire_now(self, request: RoutingRequest, limits: WaitLimits) -> Optional[Lease]:
+        """Return a lease if one can be had without waiting, else None."""
         with self._lock:
-            return self._try_enter(ask, patience, self._clock()).lease
+            return self._try_enter(request, limits, self._clock()).lease
 
-    def _try_enter(self, ask: RoutingRequest, patience: WaitLimits, now: float) -> _SleepingWaiter:
-        waiter = _SleepingWaiter(ask, patience, now)
+    def _try_enter(self, request: RoutingRequest, limits: WaitLimits, now: float) -> _SleepingWaiter:
+        waiter = _SleepingWaiter(request, limits, now)
         served = self._queue.enter(waiter, now)
         if served:
             self._wake(served)
@@ -136,7 +136,7 @@ class Router:
                 if waiter.lease is not None:
                     self._on_change()
                     return waiter.lease
-                self._check_patience(waiter, now)
+                self._check_limits(waiter, now)
             check_client()
 
     def _leave_queue(self, waiter: _SleepingWaiter) -> None:
@@ -144,7 +144,7 @@ class Router:
             self._sleeping.pop(waiter, None)
             with suppress(ValueError):
                 self._queue.waiters.remove(waiter)
-            if waiter.lease is not None:  # granted in the same instant as its client left
+            if waiter.lease is not None:  # granted in the same instant as its client disconnected
                 self._fleet.settle_lease(waiter.lease, self._clock())
             self._serve_queue(self._clock())
 
@@ -152,7 +152,7 @@ class Router:
         until = waiter.wait.until if waiter.wait is not None else float("inf")
         return max(0.001, min(CLIENT_CHECK_SEC, until - self._clock()))
 
-    def _check_patience(self, waiter: _SleepingWaiter, now: float) -> None:
+    def _check_limits(self, waiter: _SleepingWaiter, now: float) -> None:
         assert waiter.wait is not None
         self.check_draining()
         if self._queue.is_hopeless(waiter, now):
@@ -167,62 +167,70 @@ class Router:
 
     # --- what happens to leases -----------------------------------------------------------------
 
-    def apply_response(
-        self, lease: Lease, status: int, reading: QuotaReading, words: str = "", api_words: bool = True
+    def record_response(
+        self, lease: Lease, status: int, reading: QuotaReading, message: str = "", is_api_error: bool = True
     ) -> ResponseKind:
+        """Apply a response to the account and return what it means.
+
+        `message` is its error message; `is_api_error`: its body is an error document of the API.
+        """
         with self._lock:
             now = self._clock()
-            kind = self._fleet.record_response(lease, status, reading, now, self._jitter(), words, api_words)
+            kind = self._fleet.record_response(
+                lease, status, reading, now, self._jitter(), message, is_api_error
+            )
             self._after_change(now, lease.account if kind is ResponseKind.SERVED else None)
             return kind
 
     def confirm_account_429(self, lease: Lease) -> None:
+        """Record that a bare 429 was the account's own: another account served the request."""
         with self._lock:
             now = self._clock()
             self._fleet.confirm_account_429(lease, now, self._jitter())
             self._after_change(now)
 
-    def sideline(self, lease: Lease, words: str) -> None:
-        """It refused what another account then served."""
+    def record_account_refusal(self, lease: Lease, message: str) -> None:
+        """Record that the account refused what another account then served."""
         with self._lock:
             now = self._clock()
-            self._fleet.record_account_refusal(lease, words, now)
+            self._fleet.record_account_refusal(lease, message, now)
             self._after_change(now)
 
-    def dismiss_suspicion(self, leases: Iterable[Lease]) -> None:
-        """What these accounts refused was the request's own fault."""
+    def record_request_fault(self, leases: Iterable[Lease]) -> None:
+        """Record that what these accounts refused was the request's own fault."""
         with self._lock:
             for lease in leases:
                 self._fleet.record_request_fault(lease)
             self._after_change(self._clock())
 
-    def clear_penalties(self, key: str) -> None:
-        """Whatever is held against an account is forgotten."""
+    def reset_benches(self, key: str) -> None:
+        """Forget every bench and suspicion of an account."""
         with self._lock:
             now = self._clock()
             self._fleet.reset_benches(key, now)
             self._after_change(now)
 
-    def mark_auth_failed(self, lease: Lease, words: str) -> None:
+    def mark_auth_failed(self, lease: Lease, message: str) -> None:
+        """Record that the API refused the login of the lease's account."""
         with self._lock:
-            self._fleet.mark_auth_failed(lease, words)
+            self._fleet.mark_auth_failed(lease, message)
             self._after_change(self._clock())
 
-    def mark_account_auth_failed(self, key: str, words: str) -> None:
-        """The login of an account is over, whether anybody uses it or not."""
+    def mark_account_auth_failed(self, key: str, message: str) -> None:
+        """Record that the login of an account is refused, with or without a lease on it."""
         with self._lock:
-            self._fleet.mark_account_auth_failed(key, words)
+            self._fleet.mark_account_auth_failed(key, message)
             self._after_change(self._clock())
 
-    def bench_login(self, key: str, until: float, words: str) -> None:
-        """The account has no token that is good, until then at least."""
+    def bench_for_login(self, key: str, until: float, message: str) -> None:
+        """Bench an account without a usable token until `until` (epoch seconds)."""
         with self._lock:
             now = self._clock()
-            self._fleet.bench_for_login(key, until, words, now)
+            self._fleet.bench_for_login(key, until, message, now)
             self._after_change(now)
 
-    def credentials_renewed(self, keys: Iterable[str]) -> None:
-        """These accounts have new credentials: whatever the old ones met is over."""
+    def credentials_changed(self, keys: Iterable[str]) -> None:
+        """Record that these accounts have new credentials: what the old ones met no longer counts."""
         with self._lock:
             now = self._clock()
             self._fleet.credentials_changed(keys, now)
@@ -234,21 +242,21 @@ class Router:
         usage: Usage = NO_USAGE,
         model: Optional[str] = None,
         served: bool = False,
-        answer: Optional[tuple[int, QuotaReading]] = None,
+        response: Optional[tuple[int, QuotaReading]] = None,
     ) -> None:
-        """The end of a lease; `answer` is its status and quota if `answered` was not told (4 us less)."""
+        """End a lease; `response` is its status and quota if not yet applied (saves 4 us)."""
         with self._lock:
             now = self._clock()
-            if answer is None:
+            if response is None:
                 self._fleet.settle_lease(lease, now, usage, model, served)
             else:
-                self._fleet.record_and_settle(lease, *answer, now, self._jitter(), usage, model, served)
-            self._after_change(now, lease.account if answer is None or answer[0] < 300 else None)
+                self._fleet.record_and_settle(lease, *response, now, self._jitter(), usage, model, served)
+            self._after_change(now, lease.account if response is None or response[0] < 300 else None)
 
     def _after_change(self, now: float, account: Optional[str] = None) -> None:
-        """`account`: to which alone something happened, and nothing bad."""
+        """Serve the queue; `account`: the only one that changed, and for the better."""
         if self._queue.waiters:
-            known = account in self._fleet.accounts  # else it has another key since a reload
+            known = account in self._fleet.accounts  # else a reload gave it another key
             self._wake(self._queue.serve(now, account if known else None))
         self._on_change()
 
@@ -262,7 +270,7 @@ class Router:
         prices: Mapping[str, Pricing],
         renewed: Iterable[str] = (),
     ) -> Changes:
-        """Take over a new configuration; what was observed of an account stays."""
+        """Apply a new configuration; what was observed of an account stays."""
         with self._lock:
             self._fleet.set_policy(rules, policy)
             self._fleet.prices = prices
@@ -271,31 +279,32 @@ class Router:
             return changes
 
     def pin(self, account: Optional[str], session: Optional[str] = None) -> None:
+        """Pin all traffic, or one session, to an account key; None removes the pin."""
         with self._lock:
             self._fleet.pin(account, session)
             self._after_change(self._clock())
 
     def drain(self) -> None:
-        """Send everybody in line away; nobody is admitted to it any more."""
+        """Wake all waiters to end with DrainingError; no request is queued any more."""
         with self._lock:
             self._draining = True
             for waiter in self._sleeping.values():
                 waiter.woken.notify()
 
     def check_draining(self) -> None:
-        """Raise Draining once the server stops: what waits, for whatever, is sent away."""
+        """Raise DrainingError once the server stops: no request waits any longer."""
         if self._draining:
             raise DrainingError("The proxy is shutting down; try again in a moment.")
 
     def clock_moved(self) -> None:
-        """The clock was moved: look at the line again."""
+        """Serve the queue after the clock was moved."""
         with self._lock:
             self._serve_queue(self._clock())
 
     # --- readers ----------------------------------------------------------------------------------
 
     def trust_of(self, lease: Lease) -> tuple[bool, bool]:
-        """Whether the lease's account has served since it was last refused, and whether it is doubtful."""
+        """Return whether the account has served since it last refused, and whether it is doubtful."""
         with self._lock:
             account = self._fleet.accounts.get(lease.account)
             if account is None:
@@ -304,47 +313,43 @@ class Router:
             return proven, account.may_be_at_fault(lease.request.requester, self._clock())
 
     def is_open(self, lease: Lease) -> bool:
-        """Nothing known keeps the lease's account from being taken again for the same request."""
+        """Return whether the lease's account could be chosen again at once for the same request."""
         with self._lock:
             account = self._fleet.accounts.get(lease.account)
             if account is None:
                 return False
-            ask = lease.request
-            return account.block(ask.model, self._fleet.rules, self._clock(), ask.scope) is None
+            request = lease.request
+            return account.block(request.model, self._fleet.rules, self._clock(), request.scope) is None
 
     def owner_of(self, id: str) -> Optional[str]:
-        """The key of the account that made a file, a batch or a skill, as far as known."""
+        """Return the key of the account that made a file, a batch or a skill, as far as known."""
         with self._lock:
             return self._fleet.owners.owner_of(id)
 
     def record_owner(self, id: str, lease: Lease) -> None:
-        """The lease's account has made this id, or has shown that it is its own."""
+        """Record that the lease's account has made this id, or has shown that it owns it."""
         with self._lock:
             self._fleet.owners.record(id, lease.account)
             self._on_change()
 
     def forget_owner(self, id: str) -> None:
-        """It was deleted."""
+        """Forget the owner of a deleted id."""
         with self._lock:
             self._fleet.owners.discard(id)
             self._on_change()
 
     @property
     def knows_owners(self) -> bool:
-        """Whether any id is known: only then a request is searched for some."""
+        """Whether any id is known: only then a request is searched for ids."""
         return len(self._fleet.owners) > 0
 
-    def cached_prefix(self, ask: RoutingRequest) -> int:
-        """Tokens of prompt cache that the conversation has where it is now."""
+    def cached_prefix(self, request: RoutingRequest) -> int:
+        """Return the tokens of prompt cache that the conversation has on its present account."""
         with self._lock:
-            binding = self._fleet.bindings.get(ask.conversation or "")
+            binding = self._fleet.bindings.get(request.conversation or "")
             if binding is None or not binding.is_warm(self._fleet.rules, self._clock()):
                 return 0
             return binding.prefix
-
-    def choose(self, ask: RoutingRequest) -> Decision:
-        with self._lock:
-            return self._fleet.choose(ask, self._clock())
 
     def snapshot(self, tokens: Mapping[str, TokenView]) -> Snapshot:
         """Return what routing knows; `tokens` are the states of the logins by account key."""
@@ -352,33 +357,37 @@ class Router:
             return snapshot_of(self._fleet, self._clock(), tokens)
 
     def outlook(self, waiter: Waiter) -> ExpectedAccount:
-        """The account that a waiting request is expected to get, and when."""
+        """Return the account that a waiting request is expected to get, and when."""
         with self._lock:
             return expected_account(self._fleet, waiter, self._clock())
 
     def accounts(self) -> tuple[AccountState, ...]:
-        """What log lines tell of the accounts; no conversations are copied."""
+        """Return what log lines need of the accounts; no conversations are copied."""
         with self._lock:
             return states_of(self._fleet, self._clock())
 
     def names(self) -> dict[str, str]:
-        """Account names by key."""
+        """Return account names by key."""
         with self._lock:
             return {key: account.name for key, account in self._fleet.accounts.items()}
 
     @property
     def rules(self) -> Rules:
+        """The rules of the current configuration."""
         return self._fleet.rules
 
     @property
     def waiting(self) -> int:
+        """How many requests are queued."""
         with self._lock:
             return len(self._queue.waiters)
 
     def dump(self) -> dict[str, Any]:
+        """Return what the state file saves."""
         with self._lock:
             return dump_state(self._fleet, self._clock())
 
     def restore(self, data: Mapping[str, Any]) -> list[str]:
+        """Restore a saved state; return what could not be restored."""
         with self._lock:
             return restore_state(self._fleet, data, self._clock())

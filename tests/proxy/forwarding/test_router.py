@@ -45,7 +45,7 @@ def stays() -> None:
 def prove(router: Router, *names: str) -> None:
     for name in names:
         lease = router.acquire(RoutingRequest(pin=name), NO_WAIT, stays)
-        router.apply_response(lease, 200, QuotaReading({}))
+        router.record_response(lease, 200, QuotaReading({}))
         router.release(lease, served=True)
 
 
@@ -195,7 +195,7 @@ def test_a_drain_sends_everybody_in_line_away() -> None:
 
 def _refused(router: Router, name: str, retry_after: float) -> Lease:
     lease = router.acquire(RoutingRequest(pin=name), NO_WAIT, stays)
-    router.apply_response(lease, 429, QuotaReading({}, retry_after=retry_after))
+    router.record_response(lease, 429, QuotaReading({}, retry_after=retry_after))
     return lease
 
 
@@ -217,7 +217,7 @@ class Crowd:
                 self.most[lease.account] = max(held, self.most.get(lease.account, 0))
                 if held > self._cap(lease.account):
                     self.trouble.append(f"{held} in flight on {lease.account}")
-            self._router.apply_response(lease, 200, QuotaReading({}))
+            self._router.record_response(lease, 200, QuotaReading({}))
             with self._lock:
                 self._held[lease.account] -= 1
             self._router.release(lease, served=True)
@@ -245,7 +245,7 @@ def test_a_burst_on_fresh_accounts_sends_one_probe_each() -> None:
     waiting(router, 9)
     leases = [w.lease() for w in waiters if w.result is not None]
     assert sorted(lease.account for lease in leases) == ["a", "b", "c"]
-    router.apply_response(leases[0], 200, QuotaReading({}))  # proven: its cap opens, and only its
+    router.record_response(leases[0], 200, QuotaReading({}))  # proven: its cap opens, and only its
     waiting(router, 5)
     assert sorted(a.inflight for a in router.snapshot({}).accounts) == [1, 1, 5]
     router.drain()
@@ -266,7 +266,7 @@ def test_an_answer_told_with_its_end_counts_as_one_told_before() -> None:
         lease = router.acquire(RoutingRequest(session="s"), NO_WAIT, stays)
         told = (200, QuotaReading({"5h": Window(0.4, Clock.now + 900, "allowed", Clock.now)}))
         if not at_once:
-            router.apply_response(lease, *told)
+            router.record_response(lease, *told)
         router.release(lease, Usage(1, 2), "claude-opus-4-8", True, told if at_once else None)
         views.append(router.snapshot({}))
     assert views[0] == views[1]
