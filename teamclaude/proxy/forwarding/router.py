@@ -20,7 +20,6 @@ from typing import Any, Optional
 
 from ...errors import DrainingError, WaitQueueFullError
 from ...routing.fleet import Changes, Fleet
-from ...routing.outlook import ExpectedAccount, expected_account
 from ...routing.persistence import dump_state, restore_state
 from ...routing.policies.base import Policy
 from ...routing.quota.model_prices import Pricing
@@ -31,7 +30,7 @@ from ...routing.response_kinds import ResponseKind
 from ...routing.state.account import AccountSpec
 from ...routing.state.decision import Decision, Lease, RoutingRequest
 from ...routing.view import AccountState, snapshot_of, states_of
-from ...routing.wait_queue import NO_WAIT, Waiter, WaitLimits, WaitQueue
+from ...routing.wait_queue import NO_WAIT, ExpectedAccount, Waiter, WaitLimits, WaitQueue, expected_account
 from ...snapshot import Snapshot, TokenView
 
 __all__ = ["NO_WAIT", "NoUsableAccountError", "Router", "WaitLimits"]

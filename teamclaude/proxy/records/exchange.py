@@ -12,11 +12,10 @@ from random import Random
 from typing import Any, NamedTuple, Optional, Union
 
 from ...errors import NoAccountAvailableError, TeamClaudeError, UpstreamError, WaitQueueFullError
-from ...routing.outlook import ExpectedAccount
 from ...routing.quota.usage import NO_USAGE, Usage
 from ...routing.quota.windows import QuotaReading
 from ...routing.state.decision import Decision, RoutingRequest, Wait
-from ...routing.wait_queue import Waiter
+from ...routing.wait_queue import ExpectedAccount, Waiter
 from ...snapshot import HeldView, WaitView
 from ...typed_json import to_json
 from ..http.framing import keep_alive

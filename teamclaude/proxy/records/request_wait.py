@@ -15,9 +15,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Optional
 
-from ...routing.outlook import NOT_EXPECTED, ExpectedAccount
 from ...routing.state.decision import Decision, Reason, Wait
-from ...routing.wait_queue import Waiter
+from ...routing.wait_queue import NOT_EXPECTED, ExpectedAccount, Waiter
 from ...snapshot import WaitView
 
 __all__ = [

@@ -1,8 +1,9 @@
-"""What is asked of routing, and what it answers: every answer carries its reasons."""
+"""The request that is routed, the decision with its reasons, and the lease or wait that follows from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from operator import itemgetter
 from typing import Any, NamedTuple, Optional
 
 from ..quota.model_prices import family_of
@@ -19,11 +20,11 @@ __all__ = [
     "Wait",
 ]
 
-NEVER = float("inf")  # epoch seconds of what no time brings back
+NEVER = float("inf")  # epoch seconds; no time brings it back
 
 
 class Reason:
-    """Why an account was taken: the words shown in log, status, `explain` and records."""
+    """Why an account was taken: the text shown in log, status, `explain` and records."""
 
     NEW = "new session"
     NO_SESSION = "no session id"
@@ -48,16 +49,18 @@ class Reason:
     DETOUR = "detour"
 
 
-# Named tuples, all of them: built per request, a frozen dataclass takes 4 times as long.
+# The types below are named tuples: they are built per request, and a frozen dataclass takes 4 times as long.
 
-
-# What an account may refuse while it serves everything else: a model family (or a model of an unknown one)
+# What an account may refuse while it serves everything else: a model family (of an unknown family: a model)
 # with a set of betas.
 Scope = tuple[str, str]
 
 
 class RoutingRequest(NamedTuple):
-    """One request as routing sees it."""
+    """One request as routing sees it.
+
+    A new field counts as a constraint (`constraints`) unless `NO_CONSTRAINTS` names it.
+    """
 
     session: Optional[str] = None
     agent: Optional[str] = None
@@ -76,7 +79,7 @@ class RoutingRequest(NamedTuple):
     hold_sec: float = 0.0  # seconds it may wait for an account in all; 0: an account now or none
 
     def with_hold(self, seconds: float) -> RoutingRequest:
-        """The same request with so much time; `_replace` takes 1 us longer."""
+        """Return the request with `hold_sec` replaced; `_replace` takes 1 us longer."""
         return RoutingRequest(*self[:-1], seconds)
 
     @property
@@ -92,6 +95,11 @@ class RoutingRequest(NamedTuple):
         return self.conversation or self.prefixes
 
     @property
+    def constraints(self) -> Hashable:
+        """Everything on which "no account is usable" depends: requests that agree in it wait alike."""
+        return _constraints_of(self)
+
+    @property
     def scope(self) -> Scope:
         """What of an account this request asks for."""
         return (family_of(self.model) or (self.model or "").lower(), self.betas)
@@ -104,6 +112,15 @@ class RoutingRequest(NamedTuple):
         return f"{self.session}/{self.parent_agent}" if self.parent_agent else self.session
 
 
+# Fields that do not decide whether any account can serve a request.
+NO_CONSTRAINTS = frozenset(
+    {"session", "agent", "parent_agent", "cache_life", "issue", "prefixes", "detour", "hold_sec"}
+)
+_constraints_of: Callable[[RoutingRequest], Hashable] = itemgetter(
+    *(place for place, name in enumerate(RoutingRequest._fields) if name not in NO_CONSTRAINTS)
+)
+
+
 class Exclusion(NamedTuple):
     """An account that was not taken, and the rule that decided it."""
 
@@ -113,9 +130,10 @@ class Exclusion(NamedTuple):
 
 
 class LazyExclusions:
-    """Exclusions that are put into words when somebody reads them: few decisions are ever read.
+    """Exclusions that are put into words when they are read, since few decisions ever are.
 
-    `tell` is asked later, and perhaps again: whatever it reads must not have changed since.
+    Put into words at once they would cost 18 us of a cold placement on 16 accounts.  `make` is called later,
+    and perhaps again: nothing it reads may have changed since.
     """
 
     def __init__(self, make: Callable[[], Iterable[Exclusion]]) -> None:
@@ -146,7 +164,7 @@ class Decision(NamedTuple):
     at: float = 0.0
 
     def as_json(self, names: dict[str, str]) -> dict[str, Any]:
-        """The record as status, log and `explain` show it; `names` maps account keys to names."""
+        """Return the record for status, log and `explain`; `names` maps account keys to names."""
 
         def name(key: Optional[str]) -> Optional[str]:
             return None if key is None else names.get(key, key)
@@ -169,7 +187,7 @@ class Lease(NamedTuple):
 
     id: int
     account: str
-    generation: int  # a removed and re-added account is another one: stale leases change nothing
+    generation: int  # a removed and re-added account is another one; a stale lease changes nothing
     request: RoutingRequest
     decision: Decision
     at: float
@@ -177,7 +195,7 @@ class Lease(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """No account now: what is waited for, and when it is worth asking again without an event."""
+    """No account now: what is waited for, and when another attempt makes sense without an event."""
 
     decision: Decision
     until: float = NEVER
@@ -185,9 +203,10 @@ class Wait(NamedTuple):
 
     @property
     def is_same_for_all(self) -> bool:
-        """No account can serve any request like this one, whatever its conversation."""
+        """Whether no account can serve any request with these constraints, whatever its conversation."""
         return self.decision.reason == Reason.NOTHING_USABLE
 
     @property
     def is_for_slot(self) -> bool:
+        """Whether it waits for a slot of a usable account."""
         return self.account is not None

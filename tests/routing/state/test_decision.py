@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from teamclaude.routing.state.decision import (
+    NO_CONSTRAINTS,
     Decision,
     Exclusion,
     LazyExclusions,
@@ -86,3 +87,10 @@ def test_exclusions_are_put_into_words_when_they_are_read():
     assert hash(decision) == hash(plain)
     assert repr(decision) == repr(plain)
     assert decision != Decision("a", Reason.NEW)
+
+
+def test_a_field_counts_as_a_constraint_unless_it_is_named_as_none() -> None:
+    asked = RoutingRequest("s", model="opus", tried=("a",), owner="b")
+    assert asked.constraints == RoutingRequest("t", "x", model="opus", tried=("a",), owner="b").constraints
+    assert asked.constraints != asked._replace(owner="c").constraints
+    assert frozenset(RoutingRequest._fields) > NO_CONSTRAINTS

@@ -6,10 +6,16 @@ from typing import Any
 
 import pytest
 
-from teamclaude.routing.outlook import NOT_EXPECTED, ExpectedAccount, expected_account
 from teamclaude.routing.state.account import AccountSpec, ScopedRefusal
 from teamclaude.routing.state.decision import Decision, Reason, RoutingRequest, Wait
-from teamclaude.routing.wait_queue import Waiter, WaitLimits, WaitQueue
+from teamclaude.routing.wait_queue import (
+    NOT_EXPECTED,
+    ExpectedAccount,
+    Waiter,
+    WaitLimits,
+    WaitQueue,
+    expected_account,
+)
 
 HOUR = 3600.0
 PAID = AccountSpec("paid", "paid", kind="apikey", last_resort=True)
