@@ -103,15 +103,16 @@ def test_the_floor_check_sees_an_import_upwards(path: str, source: str) -> None:
     assert len(floor_faults(ROOT / path, source)) == 1
 
 
-def test_routing_is_pure() -> None:
-    found = [
+@pytest.mark.parametrize("folder", ["routing", "proxy.http"])
+def test_a_pure_folder_has_no_clock_lock_socket_or_file(folder: str) -> None:
+    sources = [path for path in SOURCES if name_of(path).startswith(f"teamclaude.{folder}")]
+    assert sources
+    assert [
         f"{path.name}:{line}: {target}"
-        for path in SOURCES
-        if part_of(name_of(path)) == "routing"
+        for path in sources
         for line, target in imports(path)
         if target.split(".")[0] in IMPURE
-    ]
-    assert found == []
+    ] == []
 
 
 def test_what_moves_bytes_knows_nothing_of_accounts() -> None:
@@ -207,6 +208,12 @@ def test_no_file_is_over_400_lines() -> None:
     }
     longer = {"teamclaude/proxy/forwarding/forwarder.py", "teamclaude/routing/fleet.py"}  # for now
     assert {name: lines for name, lines in sizes.items() if lines > 400 and name not in longer} == {}
+
+
+def test_no_folder_has_more_than_16_modules() -> None:
+    folders = [path.parent for path in SOURCES if path.name == "__init__.py"]
+    counts = {str(folder.relative_to(ROOT)): len(list(folder.glob("*.py"))) - 1 for folder in folders}
+    assert {folder: count for folder, count in counts.items() if count > 16} == {}
 
 
 def test_every_module_imports_here() -> None:
