@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.cli.dispatch import COMMANDS, find_command
-from teamclaude.cli.dispatch import parser_for
+from teamclaude.cli.dispatch import COMMANDS, find_command, parser_for
 from teamclaude.manual import topics
 
 ROOT = Path(__file__).resolve().parent.parent

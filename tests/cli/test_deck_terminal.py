@@ -187,7 +187,7 @@ def test_a_deck_that_breaks_gives_the_terminal_back_and_the_proxy_goes_on(
         "from teamclaude.deck.ui import DeckUi\n"
         "real = DeckUi.draw\n"
         "def draw(self, *size):\n"
-        "    if self.state.filter == 'x': raise RuntimeError('painted into a corner')\n"
+        "    if self.state.filter == 'x': raise RuntimeError('no such frame')\n"
         "    return real(self, *size)\n"
         "DeckUi.draw = draw\n"
     )
@@ -195,7 +195,7 @@ def test_a_deck_that_breaks_gives_the_terminal_back_and_the_proxy_goes_on(
         PYTHONPATH=os.pathsep.join([str(tmp_path), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
     )
     deck.type("/x")
-    deck.hear(r"the Deck broke \(RuntimeError: painted into a corner\); the proxy goes on with plain lines")
+    deck.hear(r"the Deck broke \(RuntimeError: no such frame\); the proxy goes on with plain lines")
     deck.hear("TeamClaude .* on http")
     assert deck.restored
     assert b"message_stop" in deck.ask()
