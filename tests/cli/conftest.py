@@ -64,7 +64,8 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
 @pytest.fixture
 def auth() -> Iterator[AuthServer]:
     """A fake authorization server where ann logs in."""
-    with AuthServer([FakeUser("ann", account_uuid="p-1", org_uuid="o-1", org_name="Acme")]) as server:
+    server = AuthServer([FakeUser("ann", account_uuid="p-1", org_uuid="o-1", org_name="Acme")])
+    with server:
         yield server
 
 

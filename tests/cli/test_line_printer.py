@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from teamclaude.cli import line_printer as lines_module
 from teamclaude.cli.line_printer import MAX_WAITING, LinePrinter
 
 
@@ -98,7 +97,7 @@ def test_lines_come_back_when_the_disk_has_room_and_a_torn_one_is_ended(
         return taken
 
     with open(tmp_path / "out", "w", encoding="utf-8") as stream:
-        monkeypatch.setattr(lines_module.os, "write", disk)
+        monkeypatch.setattr(os, "write", disk)
         first = LinePrinter(stream, str)
         first.put("first")
         first.close()

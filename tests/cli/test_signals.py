@@ -119,12 +119,12 @@ def test_hangup_reloads_and_goes_on() -> None:
 def test_what_it_took_over_is_given_back() -> None:
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     before = [signal.getsignal(number) for number in numbers]
+
+    def begin() -> None:
+        assert [signal.getsignal(number) for number in numbers] != before
+        raise BadRequestError("the port is in use")
+
     with pytest.raises(BadRequestError):
-
-        def begin() -> None:
-            assert [signal.getsignal(number) for number in numbers] != before
-            raise BadRequestError("the port is in use")
-
         serve_until_stopped(Service(), print, begin)
     assert [signal.getsignal(number) for number in numbers] == before
     assert signal.set_wakeup_fd(-1) == -1

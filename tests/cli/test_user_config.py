@@ -123,7 +123,7 @@ def path(private_home: Path) -> Path:
 
 
 def test_the_first_account_makes_the_file_at_once(path: Path) -> None:
-    file, config = user_config.load_or_create_config(lambda sec: pytest.fail("nobody to wait for"))
+    _, config = user_config.load_or_create_config(lambda sec: pytest.fail("nobody to wait for"))
     assert config.accounts == ()
     assert path.stat().st_mode & 0o777 == 0o600
 

@@ -83,8 +83,8 @@ class Screen:
         elif final == "G":
             self.at = (self.at[0], int(parameters or 1) - 1)
         elif final == "K" and self.at[0] < self.lines:
-            row, column = self.at
-            self.rows[row][column:] = [" "] * (self.columns - column)
+            line, start = self.at
+            self.rows[line][start:] = [" "] * (self.columns - start)
         elif final == "J":
             self._clear()
 

@@ -51,7 +51,7 @@ def test_a_failure_keeps_the_old_file_and_leaves_no_temporary_one(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(atomic_write.os, step, full)
+    monkeypatch.setattr(os, step, full)
     with pytest.raises(OSError, match="No space"):
         atomic_write.write_private(str(path), b"new")
     assert path.read_bytes() == b"old"
@@ -63,8 +63,8 @@ def test_the_data_is_on_disk_before_the_name_points_to_it(
 ) -> None:
     steps: list[str] = []
     fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr(atomic_write.os, "fsync", lambda fd: (steps.append("fsync"), fsync(fd))[1])
-    monkeypatch.setattr(atomic_write.os, "replace", lambda a, b: (steps.append("replace"), replace(a, b))[1])
+    monkeypatch.setattr(os, "fsync", lambda fd: (steps.append("fsync"), fsync(fd))[1])
+    monkeypatch.setattr(os, "replace", lambda a, b: (steps.append("replace"), replace(a, b))[1])
     atomic_write.write_private(str(tmp_path / "state.json"), b"new")
     assert steps[:2] == ["fsync", "replace"]
 
@@ -74,7 +74,7 @@ def test_the_temporary_file_lives_in_the_directory_of_the_target(
 ) -> None:
     seen: list[str] = []
     replace = os.replace
-    monkeypatch.setattr(atomic_write.os, "replace", lambda a, b: (seen.append(a), replace(a, b))[1])
+    monkeypatch.setattr(os, "replace", lambda a, b: (seen.append(a), replace(a, b))[1])
     atomic_write.write_private(str(tmp_path / "state.json"), b"new")
     assert os.path.dirname(seen[0]) == str(tmp_path.resolve())
 
@@ -106,7 +106,7 @@ def test_what_is_no_directory_is_an_error(tmp_path: Path, kind: str) -> None:
         (tmp_path / "a").write_text("")
     else:
         (tmp_path / "a").symlink_to("nowhere")
-    with pytest.raises(OSError):
+    with pytest.raises(FileExistsError):
         atomic_write.make_private_directory(str(tmp_path / "a" / "b"))
 
 
@@ -119,7 +119,7 @@ def test_a_directory_another_process_makes_meanwhile_is_taken(
         mkdir(path, 0o700)
         mkdir(path, mode)
 
-    monkeypatch.setattr(atomic_write.os, "mkdir", overtaken)
+    monkeypatch.setattr(os, "mkdir", overtaken)
     atomic_write.make_private_directory(str(tmp_path / "a" / "b"))
     assert (tmp_path / "a" / "b").is_dir()
 
@@ -163,8 +163,8 @@ def test_who_else_may_replace_files_in_a_directory(
 
     users = {1000: "ann", 1001: "eve"}
     groups = {1000: ("ann", []), 50: ("staff", []), 51: ("ann", ["eve"])}
-    monkeypatch.setattr(atomic_write.os, "stat", lambda path: found)
-    monkeypatch.setattr(atomic_write.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "stat", lambda path: found)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: SimpleNamespace(pw_name=users[uid]))
     monkeypatch.setattr(
         grp, "getgrgid", lambda gid: SimpleNamespace(gr_name=groups[gid][0], gr_mem=groups[gid][1])
@@ -174,8 +174,8 @@ def test_who_else_may_replace_files_in_a_directory(
 
 @pytest.mark.skipif(os.name == "nt", reason="modes are POSIX")
 def test_root_by_sudo_works_in_the_user_s_directories(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(atomic_write.os, "stat", lambda path: Stat(0o700))
-    monkeypatch.setattr(atomic_write.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "stat", lambda path: Stat(0o700))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setenv("SUDO_UID", "1000")
     assert atomic_write.foreign_writer_warning("/d") == ""
     monkeypatch.setenv("SUDO_UID", "1001")

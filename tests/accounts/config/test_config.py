@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import re
 from typing import Any
 
 import pytest
@@ -240,11 +240,11 @@ def test_no_error_shows_a_secret_whatever_is_wrong_beside_it() -> None:
         for wrong in ({"x": value}, [value], 5, f"{value}\n", f"{value} x", ""):
             raw = json.loads(json.dumps(SECRETS))
             put(raw, path, wrong)
-            try:
+            with contextlib.suppress(ConfigError):
                 parse_config(raw, "f")
-            except ConfigError as error:
-                assert not re.search("SECRET", str(error)), str(error)
-                seen += 1
+                continue
+            assert "SECRET" not in fault(raw)
+            seen += 1
     assert seen > 30
 
 

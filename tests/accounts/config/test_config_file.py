@@ -13,6 +13,7 @@ import pytest
 
 from teamclaude.accounts.config.config_file import config_path, state_path
 from teamclaude.accounts.config.file_lock import FileLock
+from tests.accounts.support import ConfigDir
 
 ROOT = Path(__file__).resolve().parents[3]
 posix = pytest.mark.skipif(os.name == "nt", reason="modes and symlinks are POSIX")
@@ -56,54 +57,60 @@ def test_the_state_is_beside_the_config(config: str, state: str) -> None:
 
 
 @posix
-def test_a_missing_file_is_made_private_with_a_random_key(tmp_path: Path, new_shelf: Any) -> None:
-    shelves = [new_shelf(tmp_path / name / "deep") for name in ("one", "two")]
-    configs = [shelf.file.load_or_create() for shelf in shelves]
-    for shelf, config in zip(shelves, configs):
-        assert shelf.mode == 0o600
-        assert shelf.path.parent.stat().st_mode & 0o777 == 0o700
+def test_a_missing_file_is_made_private_with_a_random_key(
+    tmp_path: Path, new_config_dir: type[ConfigDir]
+) -> None:
+    config_dirs = [new_config_dir(tmp_path / name / "deep") for name in ("one", "two")]
+    configs = [config_dir.file.load_or_create() for config_dir in config_dirs]
+    for config_dir, config in zip(config_dirs, configs):
+        assert config_dir.mode == 0o600
+        assert config_dir.path.parent.stat().st_mode & 0o777 == 0o700
         assert re.fullmatch(r"tc-[\w-]{32}", config.proxy.api_key or "")
-        assert shelf.json == {"proxy": {"port": 3456, "apiKey": config.proxy.api_key}, "accounts": []}
-        assert shelf.said == [f"created {shelf.path} with a new proxy key"]
-        assert shelf.file.load_or_create() == config
+        assert config_dir.json == {"proxy": {"port": 3456, "apiKey": config.proxy.api_key}, "accounts": []}
+        assert config_dir.warnings == [f"created {config_dir.path} with a new proxy key"]
+        assert config_dir.file.load_or_create() == config
     assert configs[0].proxy.api_key != configs[1].proxy.api_key
 
 
 @pytest.mark.parametrize("proxy", ["absent", None, {}, {"port": 9}, {"apiKey": None}, {"apiKey": ""}])
-def test_a_missing_key_is_added_to_a_file_that_is_there(shelf: Any, proxy: Any) -> None:
-    raw = {**shelf.good(), "proxy": proxy}
+def test_a_missing_key_is_added_to_a_file_that_is_there(config_dir: ConfigDir, proxy: Any) -> None:
+    raw = {**config_dir.sample(), "proxy": proxy}
     if proxy == "absent":
         del raw["proxy"]
-    shelf.put(raw)
-    config = shelf.file.load_or_create()
+    config_dir.write(raw)
+    config = config_dir.file.load_or_create()
     assert config.proxy.api_key
     assert config.proxy.api_key.startswith("tc-")
     port = {"port": 9} if proxy == {"port": 9} else {}
-    assert shelf.json == {**raw, "proxy": {**port, "apiKey": config.proxy.api_key}}
-    assert len(shelf.said) == 1
-    assert config.proxy.api_key not in shelf.said[0]
+    assert config_dir.json == {**raw, "proxy": {**port, "apiKey": config.proxy.api_key}}
+    assert len(config_dir.warnings) == 1
+    assert config.proxy.api_key not in config_dir.warnings[0]
 
 
 @pytest.mark.parametrize("before", [None, {"accounts": []}])
-def test_a_key_made_meanwhile_by_another_process_is_used(shelf: Any, monkeypatch: Any, before: Any) -> None:
+def test_a_key_made_meanwhile_by_another_process_is_used(
+    config_dir: ConfigDir, monkeypatch: Any, before: Any
+) -> None:
     if before is not None:
-        shelf.put(before)
+        config_dir.write(before)
 
     class Overtaken(FileLock):
         def __enter__(self) -> FileLock:
-            shelf.put({"proxy": {"apiKey": "tc-THEIRS"}, "accounts": []})
+            config_dir.write({"proxy": {"apiKey": "tc-THEIRS"}, "accounts": []})
             return super().__enter__()
 
     monkeypatch.setattr("teamclaude.accounts.config.config_file.FileLock", Overtaken)
-    assert shelf.file.load_or_create().proxy.api_key == "tc-THEIRS"
-    assert shelf.said == []
+    assert config_dir.file.load_or_create().proxy.api_key == "tc-THEIRS"
+    assert config_dir.warnings == []
 
 
-def test_load_makes_nothing(shelf: Any) -> None:
-    assert shelf.fault(shelf.file.load) == f"{shelf.path}: there is no such file"
-    assert shelf.fault(shelf.file.update, dict.clear) == f"{shelf.path}: there is no such file"
-    assert shelf.file.stamp() is None
-    assert not shelf.path.exists()
+def test_load_makes_nothing(config_dir: ConfigDir) -> None:
+    assert config_dir.error_of(config_dir.file.load) == f"{config_dir.path}: there is no such file"
+    assert (
+        config_dir.error_of(config_dir.file.update, dict.clear) == f"{config_dir.path}: there is no such file"
+    )
+    assert config_dir.file.stamp() is None
+    assert not config_dir.path.exists()
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -119,156 +126,164 @@ def test_load_makes_nothing(shelf: Any) -> None:
         ('{"accounts": [{"name": "bob"}]}', 'accounts[0]: account "bob" has neither'),
     ],
 )
-def test_a_file_that_is_no_good_is_one_line_and_stays_as_it_is(shelf: Any, text: str, problem: str) -> None:
-    shelf.put(text)
-    for call in (shelf.file.load, shelf.file.load_or_create, lambda: shelf.file.update(dict.clear)):
-        assert re.match(re.escape(f"{shelf.path}: {problem[:16]}"), shelf.fault(call))
-        assert shelf.text == text
-    assert shelf.others == set()
+def test_a_file_that_is_no_good_is_one_line_and_stays_as_it_is(
+    config_dir: ConfigDir, text: str, problem: str
+) -> None:
+    config_dir.write(text)
+    for call in (
+        config_dir.file.load,
+        config_dir.file.load_or_create,
+        lambda: config_dir.file.update(dict.clear),
+    ):
+        assert re.match(re.escape(f"{config_dir.path}: {problem[:16]}"), config_dir.error_of(call))
+        assert config_dir.text == text
+    assert config_dir.other_files == set()
 
 
 @posix
 @pytest.mark.parametrize("kind", ["directory", "socket", "link to a socket"])
 def test_what_is_no_regular_file_is_not_touched(
-    shelf: Any, tmp_path: Path, monkeypatch: Any, kind: str
+    config_dir: ConfigDir, tmp_path: Path, monkeypatch: Any, kind: str
 ) -> None:
     monkeypatch.chdir(tmp_path)  # the path of a socket must be short
     if kind == "directory":
-        shelf.path.mkdir()
+        config_dir.path.mkdir()
     else:
         with socket.socket(socket.AF_UNIX) as bound:
-            bound.bind("s" if kind.startswith("link") else shelf.path.name)
+            bound.bind("s" if kind.startswith("link") else config_dir.path.name)
     if kind.startswith("link"):
-        shelf.path.symlink_to("s")
-    before = (os.stat(shelf.path).st_mode, set(tmp_path.iterdir()))
-    for call in (shelf.file.load_or_create, lambda: shelf.file.update(dict.clear)):
-        assert shelf.fault(call) == f"{shelf.path}: is not a regular file"
-    assert (os.stat(shelf.path).st_mode, set(tmp_path.iterdir())) == before
+        config_dir.path.symlink_to("s")
+    before = (os.stat(config_dir.path).st_mode, set(tmp_path.iterdir()))
+    for call in (config_dir.file.load_or_create, lambda: config_dir.file.update(dict.clear)):
+        assert config_dir.error_of(call) == f"{config_dir.path}: is not a regular file"
+    assert (os.stat(config_dir.path).st_mode, set(tmp_path.iterdir())) == before
 
 
 @posix
 @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_file_is_one_line(shelf: Any) -> None:
-    shelf.put(shelf.good(), 0o000)
-    assert shelf.fault(shelf.file.load) == f"{shelf.path}: can't read it: Permission denied"
+def test_an_unreadable_file_is_one_line(config_dir: ConfigDir) -> None:
+    config_dir.write(config_dir.sample(), 0o000)
+    assert config_dir.error_of(config_dir.file.load) == f"{config_dir.path}: can't read it: Permission denied"
 
 
 @posix
 @pytest.mark.parametrize("loose", [0o644, 0o640, 0o660, 0o604])
-def test_a_file_others_can_read_is_closed_to_them_with_a_warning(shelf: Any, loose: int) -> None:
-    shelf.put(shelf.good(), loose)
-    shelf.file.load()
-    assert shelf.mode == 0o600
-    assert len(shelf.said) == 1
-    assert "others could read it" in shelf.said[0]
-    shelf.file.load()
-    assert len(shelf.said) == 1
+def test_a_file_others_can_read_is_closed_to_them_with_a_warning(config_dir: ConfigDir, loose: int) -> None:
+    config_dir.write(config_dir.sample(), loose)
+    config_dir.file.load()
+    assert config_dir.mode == 0o600
+    assert len(config_dir.warnings) == 1
+    assert "others could read it" in config_dir.warnings[0]
+    config_dir.file.load()
+    assert len(config_dir.warnings) == 1
 
 
 @posix
-def test_a_mode_that_cannot_be_changed_is_told_with_what_to_do(shelf: Any, monkeypatch: Any) -> None:
-    shelf.put(shelf.good(), 0o644)
+def test_a_mode_that_cannot_be_changed_is_told_with_what_to_do(
+    config_dir: ConfigDir, monkeypatch: Any
+) -> None:
+    config_dir.write(config_dir.sample(), 0o644)
 
     def refuse(*args: Any) -> None:
         raise PermissionError(errno.EPERM, "no")
 
     monkeypatch.setattr(os, "chmod", refuse)
-    assert shelf.file.load().accounts[0].name == "bob"
-    assert f"chmod 600 {shelf.path}" in shelf.said[0]
+    assert config_dir.file.load().accounts[0].name == "bob"
+    assert f"chmod 600 {config_dir.path}" in config_dir.warnings[0]
 
 
-def test_duplicates_are_merged_with_one_line_each_and_the_file_stays(shelf: Any) -> None:
-    raw = shelf.good()
+def test_duplicates_are_merged_with_one_line_each_and_the_file_stays(config_dir: ConfigDir) -> None:
+    raw = config_dir.sample()
     raw["accounts"].append(
         {**raw["accounts"][0], "accessToken": "sk-ant-oat01-NEWER", "expiresAt": 1774999999000}
     )
-    text = shelf.put(raw)
-    config = shelf.file.load()
+    text = config_dir.write(raw)
+    config = config_dir.file.load()
     assert [account.access_token for account in config.accounts] == ["sk-ant-oat01-NEWER"]
-    assert len(shelf.said) == 1
-    assert "are the same account" in shelf.said[0]
-    assert "NEWER" not in shelf.said[0]
-    assert shelf.text == text
+    assert len(config_dir.warnings) == 1
+    assert "are the same account" in config_dir.warnings[0]
+    assert "NEWER" not in config_dir.warnings[0]
+    assert config_dir.text == text
 
 
 # --- read once ------------------------------------------------------------------------------------
 
 
-def counted_reads(shelf: Any, monkeypatch: Any) -> list[Any]:
+def counted_reads(config_dir: ConfigDir, monkeypatch: Any) -> list[Any]:
     reads: list[Any] = []
-    read = type(shelf.file)._read
-    monkeypatch.setattr(type(shelf.file), "_read", lambda file: (reads.append(file), read(file))[1])
+    read = type(config_dir.file)._read
+    monkeypatch.setattr(type(config_dir.file), "_read", lambda file: (reads.append(file), read(file))[1])
     return reads
 
 
-def test_a_file_is_read_once_per_change(shelf: Any, monkeypatch: Any) -> None:
-    reads = counted_reads(shelf, monkeypatch)
-    shelf.put(shelf.good())
-    os.utime(shelf.path, (1, 1))
-    assert shelf.file.load() is shelf.file.load()
+def test_a_file_is_read_once_per_change(config_dir: ConfigDir, monkeypatch: Any) -> None:
+    reads = counted_reads(config_dir, monkeypatch)
+    config_dir.write(config_dir.sample())
+    os.utime(config_dir.path, (1, 1))
+    assert config_dir.file.load() is config_dir.file.load()
     assert len(reads) == 1
-    shelf.put({**shelf.good(), "accounts": []})
-    assert shelf.file.load().accounts == ()
+    config_dir.write({**config_dir.sample(), "accounts": []})
+    assert config_dir.file.load().accounts == ()
     assert len(reads) == 2
 
 
-def test_what_was_written_here_is_not_read_again(shelf: Any, monkeypatch: Any) -> None:
-    shelf.put(shelf.good())
-    reads = counted_reads(shelf, monkeypatch)
-    shelf.file.update(lambda raw: raw["accounts"].clear())
-    assert shelf.file.load().accounts == ()
+def test_what_was_written_here_is_not_read_again(config_dir: ConfigDir, monkeypatch: Any) -> None:
+    config_dir.write(config_dir.sample())
+    reads = counted_reads(config_dir, monkeypatch)
+    config_dir.file.update(lambda raw: raw["accounts"].clear())
+    assert config_dir.file.load().accounts == ()
     assert len(reads) == 1
 
 
-def test_an_edit_in_place_with_the_same_time_and_size_is_seen(shelf: Any) -> None:
-    shelf.put(shelf.good())
-    shelf.file.load()
-    found = os.stat(shelf.path)
-    shelf.put({**shelf.good(), "proxy": {"port": 3457, "apiKey": "tc-FAKE"}})
-    os.utime(shelf.path, ns=(found.st_atime_ns, found.st_mtime_ns))
-    assert os.stat(shelf.path)[6:9] == found[6:9]
-    assert shelf.file.load().proxy.port == 3457
+def test_an_edit_in_place_with_the_same_time_and_size_is_seen(config_dir: ConfigDir) -> None:
+    config_dir.write(config_dir.sample())
+    config_dir.file.load()
+    found = os.stat(config_dir.path)
+    config_dir.write({**config_dir.sample(), "proxy": {"port": 3457, "apiKey": "tc-FAKE"}})
+    os.utime(config_dir.path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert os.stat(config_dir.path)[6:9] == found[6:9]
+    assert config_dir.file.load().proxy.port == 3457
 
 
-def test_a_change_starts_with_what_is_there_whatever_was_read_before(shelf: Any) -> None:
-    shelf.put(shelf.good())
-    os.utime(shelf.path, (1, 1))
-    shelf.file.load()
-    shelf.put({**shelf.good(), "proxy": {"port": 3457, "apiKey": "tc-FAKE"}})
-    os.utime(shelf.path, (1, 1))
-    shelf.file.update(lambda raw: raw.update(record=True))
-    assert shelf.json["proxy"]["port"] == 3457
-    assert shelf.json["record"] is True
+def test_a_change_starts_with_what_is_there_whatever_was_read_before(config_dir: ConfigDir) -> None:
+    config_dir.write(config_dir.sample())
+    os.utime(config_dir.path, (1, 1))
+    config_dir.file.load()
+    config_dir.write({**config_dir.sample(), "proxy": {"port": 3457, "apiKey": "tc-FAKE"}})
+    os.utime(config_dir.path, (1, 1))
+    config_dir.file.update(lambda raw: raw.update(record=True))
+    assert config_dir.json["proxy"]["port"] == 3457
+    assert config_dir.json["record"] is True
 
 
 @posix
-def test_a_file_that_was_made_loose_is_closed_also_when_it_is_not_read(shelf: Any) -> None:
-    shelf.put(shelf.good())
-    os.utime(shelf.path, (1, 1))
-    shelf.file.load()
-    shelf.path.chmod(0o644)
-    shelf.file.load()
-    assert shelf.mode == 0o600
-    assert len(shelf.said) == 1
+def test_a_file_that_was_made_loose_is_closed_also_when_it_is_not_read(config_dir: ConfigDir) -> None:
+    config_dir.write(config_dir.sample())
+    os.utime(config_dir.path, (1, 1))
+    config_dir.file.load()
+    config_dir.path.chmod(0o644)
+    config_dir.file.load()
+    assert config_dir.mode == 0o600
+    assert len(config_dir.warnings) == 1
 
 
-def test_a_file_system_without_locks_is_told_with_what_to_do(shelf: Any, monkeypatch: Any) -> None:
+def test_a_file_system_without_locks_is_told_with_what_to_do(config_dir: ConfigDir, monkeypatch: Any) -> None:
     def refuse(handle: int, block: bool) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    shelf.put(shelf.good())
+    config_dir.write(config_dir.sample())
     monkeypatch.setattr("teamclaude.accounts.config.file_lock._lock", refuse)
-    line = shelf.fault(shelf.file.update, dict.clear)
+    line = config_dir.error_of(config_dir.file.update, dict.clear)
     assert "knows no locks; keep it on another one (TEAMCLAUDE_CONFIG)" in line
 
 
 @posix
-def test_both_directories_of_a_linked_file_are_looked_at(shelf: Any, tmp_path: Path) -> None:
+def test_both_directories_of_a_linked_file_are_looked_at(config_dir: ConfigDir, tmp_path: Path) -> None:
     (tmp_path / "real").mkdir(mode=0o700)
-    shelf.path.symlink_to(tmp_path / "real" / "x.json")
+    config_dir.path.symlink_to(tmp_path / "real" / "x.json")
     tmp_path.chmod(0o700)
-    assert shelf.file.permission_warnings() == []
+    assert config_dir.file.permission_warnings() == []
     (tmp_path / "real").chmod(0o777)
-    assert [str(tmp_path / "real") in line for line in shelf.file.permission_warnings()] == [True]
+    assert [str(tmp_path / "real") in line for line in config_dir.file.permission_warnings()] == [True]
     tmp_path.chmod(0o777)
-    assert len(shelf.file.permission_warnings()) == 2
+    assert len(config_dir.file.permission_warnings()) == 2

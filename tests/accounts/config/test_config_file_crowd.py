@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from operator import methodcaller
 from pathlib import Path
-from typing import Any
 
 from teamclaude.accounts.config.config_file import ConfigFile
+from tests.accounts.support import ConfigDir
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -25,11 +26,11 @@ file.update(lambda raw: add_or_replace_account(raw, account))
 """
 
 
-def test_twenty_commands_at_once_lose_nothing(shelf: Any) -> None:
+def test_twenty_commands_at_once_lose_nothing(config_dir: ConfigDir) -> None:
     names = [f"account-{n}" for n in range(20)]
     crowd = [
         subprocess.Popen(
-            [sys.executable, "-S", "-c", ADD_ONE, str(shelf.path), name], cwd=ROOT, stdin=subprocess.PIPE
+            [sys.executable, "-S", "-c", ADD_ONE, str(config_dir.path), name], cwd=ROOT, stdin=subprocess.PIPE
         )
         for name in names
     ]
@@ -37,26 +38,26 @@ def test_twenty_commands_at_once_lose_nothing(shelf: Any) -> None:
         assert child.stdin is not None
         child.stdin.close()
     assert [child.wait(60) for child in crowd] == [0] * 20
-    config = shelf.file.load()
+    config = config_dir.file.load()
     assert sorted(account.name for account in config.accounts) == sorted(names)
     assert config.proxy.api_key
-    assert shelf.others == set()
+    assert config_dir.other_files == set()
 
 
-def test_readers_among_writing_threads_see_whole_files_only(shelf: Any) -> None:
-    shelf.put(shelf.good())
+def test_readers_among_writing_threads_see_whole_files_only(config_dir: ConfigDir) -> None:
+    config_dir.write(config_dir.sample())
     sizes: list[int] = []
     failures: list[BaseException] = []
 
     def add(number: int) -> None:
         for step in range(4):
             key = f"k{number}-{step}"
-            ConfigFile(shelf.path, print).update(lambda raw, key=key: raw.update({key: "x" * 2000}))
+            ConfigFile(config_dir.path, print).update(methodcaller("update", {key: "x" * 2000}))
 
     def read() -> None:
         try:
             while writers_left():
-                sizes.append(len(shelf.file.load().accounts))
+                sizes.append(len(config_dir.file.load().accounts))
         except BaseException as error:
             failures.append(error)
 
@@ -73,4 +74,4 @@ def test_readers_among_writing_threads_see_whole_files_only(shelf: Any) -> None:
         thread.join(30)
     assert failures == []
     assert set(sizes) <= {1}
-    assert len([key for key in shelf.json if key.startswith("k")]) == 16
+    assert len([key for key in config_dir.json if key.startswith("k")]) == 16

@@ -149,7 +149,8 @@ def test_a_new_account_is_added_last_with_its_unknown_keys() -> None:
 
 
 def test_the_first_account_of_an_empty_file() -> None:
-    for raw in ({}, {"accounts": None}, {"accounts": []}):
+    files: list[dict[str, Any]] = [{}, {"accounts": None}, {"accounts": []}]
+    for raw in files:
         assert add_or_replace_account(raw, entry("a")) == Placement("a", "added")
         assert raw["accounts"] == [entry("a")]
 
@@ -209,7 +210,7 @@ def test_a_second_organisation_of_the_same_person_is_added_beside_the_first() ->
 
 def test_an_unusable_account_is_refused_before_anything_changes() -> None:
     raw = file()
-    with pytest.raises(ConfigError, match='^account: account "x" has neither'):
+    with pytest.raises(ConfigError, match=r'^account: account "x" has neither'):
         add_or_replace_account(raw, {"name": "x"})
     assert raw == file()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from teamclaude.accounts.config.json_file import decode, encode
@@ -37,12 +39,11 @@ def test_what_is_not_a_json_object_is_one_line_that_quotes_nothing(data: bytes, 
 
 def test_numbers_of_thousands_of_digits_are_refused_or_kept() -> None:
     data = b'{"a": ' + b"9" * 9000 + b"}"
-    try:
-        kept = decode(data, "f")
-    except ConfigError as error:
-        assert str(error) == "f: holds a number that is too long"
+    if hasattr(sys, "get_int_max_str_digits"):  # the limit of 4,300 digits came with 3.10.7, 3.9.14...
+        with pytest.raises(ConfigError, match=r"^f: holds a number that is too long$"):
+            decode(data, "f")
     else:
-        assert kept["a"] == 10**9000 - 1
+        assert decode(data, "f")["a"] == 10**9000 - 1
 
 
 @pytest.mark.parametrize(

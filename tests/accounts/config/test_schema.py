@@ -100,7 +100,7 @@ def test_null_is_the_default(key: str) -> None:
 
 def test_an_optional_value_may_be_empty_text_a_required_one_may_not() -> None:
     assert read(Part, {"name": "p", "token": "", "endsAt": ""}) == Part("p")
-    with pytest.raises(ConfigError, match='^name: expected text, got ""$'):
+    with pytest.raises(ConfigError, match=r'^name: expected text, got ""$'):
         read(Part, {"name": ""})
 
 

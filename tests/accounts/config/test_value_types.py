@@ -27,14 +27,14 @@ def test_ranges_include_their_ends_and_nothing_beyond(kind: type, unit: str, low
     assert read_number(kind, low, unit, False) == low
     assert read_number(kind, high, unit, False) == high
     for value in (low - 1, high + 1):
-        with pytest.raises(ConfigError, match="^expected .*, got "):
+        with pytest.raises(ConfigError, match=r"^expected .*, got "):
             read_number(kind, value, unit, False)
 
 
 @pytest.mark.parametrize("value", [True, False, "1", None, [1], math.nan, math.inf, -math.inf, 10**400])
 @pytest.mark.parametrize("kind", [int, float])
 def test_what_is_not_a_number_is_refused(kind: type, value: Any) -> None:
-    with pytest.raises(ConfigError, match="^expected"):
+    with pytest.raises(ConfigError, match=r"^expected"):
         read_number(kind, value, "s", False)
 
 
@@ -101,13 +101,13 @@ def test_a_tilde_is_the_home_directory(private_home: Any) -> None:
 
 @pytest.mark.parametrize("value", ["a\nb", "a\r", "\x1b[2J", "a\x00", "\u2028", "\ud800"])
 def test_text_that_would_break_a_line_is_refused_without_being_shown(value: str) -> None:
-    with pytest.raises(ConfigError, match="^contains a line break or another control character$"):
+    with pytest.raises(ConfigError, match=r"^contains a line break or another control character$"):
         read_text(value, "", False)
 
 
 @pytest.mark.parametrize("value", ["sk-ant FAKE", "sk-ant-FÄKE"])
 def test_a_key_is_ascii_without_spaces(value: str) -> None:
-    with pytest.raises(ConfigError, match="^contains a space or a character outside ASCII"):
+    with pytest.raises(ConfigError, match=r"^contains a space or a character outside ASCII"):
         read_text(value, "", True)
     assert read_text(value, "", False) == value
 

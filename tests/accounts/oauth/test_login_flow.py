@@ -138,8 +138,8 @@ class Heard(LoginFlow):
     """An attempt, and what it said."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
-        super().__init__(OAuthConfig(), REDIRECT, self.said.append)
+        self.warnings: list[str] = []
+        super().__init__(OAuthConfig(), REDIRECT, self.warnings.append)
 
     def code(self, code: str = "c0de") -> str:
         return f"{code}#{self.secrets.state}"
@@ -159,14 +159,14 @@ def test_the_address_belongs_to_it(attempt: Heard) -> None:
 def test_a_browser_brings_the_code(attempt: Heard) -> None:
     attempt.on_callback(Callback("c0de", attempt.secrets.state))
     assert attempt.wait_for_code(5.0) == "c0de"
-    assert attempt.said == []
+    assert attempt.warnings == []
 
 
 @pytest.mark.parametrize("form", ["c0de#{0}", REDIRECT + "?code=c0de&state={0}"])
 def test_a_person_pastes_it(attempt: Heard, form: str) -> None:
     attempt.on_paste(form.format(attempt.secrets.state))
     assert attempt.wait_for_code(5.0, only_stdin=True) == "c0de"
-    assert attempt.said == []
+    assert attempt.warnings == []
 
 
 def test_the_first_that_fits_counts(attempt: Heard) -> None:
@@ -188,8 +188,8 @@ def test_a_wrong_paste_can_be_put_right(attempt: Heard, line: str, complaint: st
     attempt.on_paste(line)
     attempt.on_paste(attempt.code())
     assert attempt.wait_for_code(5.0) == "c0de"
-    assert len(attempt.said) == (1 if complaint else 0)
-    assert "".join(attempt.said).startswith(complaint)
+    assert len(attempt.warnings) == (1 if complaint else 0)
+    assert "".join(attempt.warnings).startswith(complaint)
 
 
 def test_visits_of_strangers_are_told_once_and_end_nothing(attempt: Heard) -> None:
@@ -197,8 +197,8 @@ def test_visits_of_strangers_are_told_once_and_end_nothing(attempt: Heard) -> No
         attempt.on_callback(Callback("evil", "state", "error"))
     attempt.on_callback(Callback("c0de", attempt.secrets.state))
     assert attempt.wait_for_code(5.0) == "c0de"
-    assert len(attempt.said) == 1
-    assert "still waiting" in attempt.said[0]
+    assert len(attempt.warnings) == 1
+    assert "still waiting" in attempt.warnings[0]
 
 
 def test_a_refusal_ends_it(attempt: Heard) -> None:
@@ -235,7 +235,8 @@ USER = FakeUser("ann", account_uuid="p-1", org_uuid="o-1", org_name="Acme")
 
 @pytest.fixture
 def auth() -> Iterator[AuthServer]:
-    with AuthServer([USER]) as server:
+    server = AuthServer([USER])
+    with server:
         yield server
 
 

@@ -36,7 +36,8 @@ def clock() -> float:
 
 @pytest.fixture
 def auth() -> Iterator[AuthServer]:
-    with AuthServer([FakeUser("anna", org_name="Anna's")], clock=clock) as server:
+    server = AuthServer([FakeUser("anna", org_name="Anna's")], clock=clock)
+    with server:
         yield server
 
 

@@ -15,6 +15,7 @@ from teamclaude.accounts.tokens.claude_credentials import ClaudeCredentialsFile
 from teamclaude.accounts.tokens.token_pair import TokenPair
 from teamclaude.errors import ConfigError
 from teamclaude.fakeapi.fault import Fault
+from tests.accounts.support import Logins
 from tests.fakeapi.authserver import TOKEN_PATH
 from tests.fakeapi.token_issuer import FakeUser
 
@@ -22,7 +23,7 @@ from tests.fakeapi.token_issuer import FakeUser
 class Shared:
     """A login that Claude Code keeps in its own file, and an account that follows it."""
 
-    def __init__(self, logins: Any, directory: Path) -> None:
+    def __init__(self, logins: Logins, directory: Path) -> None:
         self.logins = logins
         self.path = directory / ".claude" / ".credentials.json"
         self.path.parent.mkdir()
@@ -31,7 +32,7 @@ class Shared:
     def follow(self, **settings: Any) -> None:
         account = {"name": "anna", "type": "oauth", "importFrom": str(self.path)}
         who = {"accountUuid": "fake-person-anna", "orgUuid": "fake-org-anna"}
-        self.logins.write({"accounts": [{**account, **who}], **settings})
+        self.logins.write_config({"accounts": [{**account, **who}], **settings})
 
     def renew(self) -> None:
         """Claude Code logs in or renews: another pair is in its file."""
@@ -47,87 +48,88 @@ class Shared:
 
 
 @pytest.fixture
-def shared(logins: Any, tmp_path: Path) -> Shared:
+def shared(logins: Logins, tmp_path: Path) -> Shared:
     return Shared(logins, tmp_path)
 
 
 def test_its_tokens_are_read_from_the_file_and_never_stored_elsewhere(shared: Shared) -> None:
     shared.follow()
-    keeper = shared.logins.keeper()
-    assert keeper.access_token(shared.logins.key()) == shared.login["accessToken"]
-    assert keeper.before_dispatch(shared.logins.key())
-    assert keeper.statuses()[shared.logins.key()].state == "valid"
+    manager = shared.logins.manager()
+    assert shared.logins.token(manager) == shared.login["accessToken"]
+    assert manager.before_dispatch(shared.logins.key())
+    assert manager.statuses()[shared.logins.key()].state == "valid"
     assert "accessToken" not in shared.logins.entry()
 
 
 def test_a_changed_file_is_read_again_at_the_next_beat(shared: Shared) -> None:
     shared.follow()
-    keeper = shared.logins.keeper()
-    keeper.run_due()
-    assert shared.logins.new == []
+    manager = shared.logins.manager()
+    manager.run_due()
+    assert shared.logins.changed_keys == []
     shared.renew()
-    keeper.run_due()
-    assert keeper.access_token(shared.logins.key()) == shared.login["accessToken"]
-    assert shared.logins.new == [shared.logins.key()]
+    manager.run_due()
+    assert shared.logins.token(manager) == shared.login["accessToken"]
+    assert shared.logins.changed_keys == [shared.logins.key()]
 
 
 def test_an_expired_one_waits_for_claude_code(shared: Shared) -> None:
     shared.follow()
-    keeper = shared.logins.keeper()
-    shared.logins.pass_time(keeper, 9)
-    standing = keeper.before_dispatch(shared.logins.key())
+    manager = shared.logins.manager()
+    shared.logins.run_timer(manager, 9)
+    standing = manager.before_dispatch(shared.logins.key())
     assert not standing
+    assert standing.retry_at is not None
     assert standing.retry_at > shared.logins.clock.now
     assert "has expired: run claude, which renews it, or set refreshImported" in standing.reason
     assert shared.logins.server.calls == ()
-    assert shared.logins.out == []
+    assert shared.logins.auth_failures == []
     shared.renew()
     shared.logins.clock.now = standing.retry_at
-    assert keeper.before_dispatch(shared.logins.key())
-    assert keeper.access_token(shared.logins.key()) == shared.login["accessToken"]
+    assert manager.before_dispatch(shared.logins.key())
+    assert shared.logins.token(manager) == shared.login["accessToken"]
 
 
 def test_a_refused_one_is_out_until_the_file_changes(shared: Shared) -> None:
     shared.follow()
-    keeper = shared.logins.keeper()
-    standing = keeper.after_401(shared.logins.key(), shared.login["accessToken"])
+    manager = shared.logins.manager()
+    standing = manager.after_401(shared.logins.key(), shared.login["accessToken"])
     assert not standing
     assert standing.retry_at is None
     assert "was refused" in standing.reason
     shared.renew()
-    shared.logins.pass_time(keeper, 0.1)
-    assert keeper.before_dispatch(shared.logins.key())
-    assert shared.logins.new == [shared.logins.key()]
+    shared.logins.run_timer(manager, 0.1)
+    assert manager.before_dispatch(shared.logins.key())
+    assert shared.logins.changed_keys == [shared.logins.key()]
     assert shared.logins.server.calls == ()
 
 
 def test_a_missing_or_garbled_file_is_told_once_and_heals(shared: Shared) -> None:
     shared.follow()
     shared.path.write_text("{ not JSON")
-    keeper = shared.logins.keeper()
-    assert len(shared.logins.said) == 1
-    assert str(shared.path) in shared.logins.said[0]
-    assert not keeper.before_dispatch(shared.logins.key())
+    manager = shared.logins.manager()
+    assert len(shared.logins.warnings) == 1
+    assert str(shared.path) in shared.logins.warnings[0]
+    assert not manager.before_dispatch(shared.logins.key())
     shared.path.unlink()
-    shared.logins.pass_time(keeper, 0.1)
-    assert any("can't read it" in line for line in shared.logins.said)
-    assert not keeper.before_dispatch(shared.logins.key())
+    shared.logins.run_timer(manager, 0.1)
+    assert any("can't read it" in line for line in shared.logins.warnings)
+    assert not manager.before_dispatch(shared.logins.key())
     shared.renew()
-    keeper.run_due()
-    assert keeper.before_dispatch(shared.logins.key())
+    manager.run_due()
+    assert manager.before_dispatch(shared.logins.key())
 
 
 def test_until_the_file_can_be_read_the_configs_tokens_serve(shared: Shared) -> None:
     entry = shared.logins.server.log_in(FakeUser("anna"))
     shared.path.unlink()
-    shared.logins.write({"accounts": [{**entry, "importFrom": str(shared.path)}]})
-    keeper = shared.logins.keeper()
-    assert keeper.access_token(shared.logins.key()) == entry["accessToken"]
+    shared.logins.write_config({"accounts": [{**entry, "importFrom": str(shared.path)}]})
+    manager = shared.logins.manager()
+    assert shared.logins.token(manager) == entry["accessToken"]
     shared.renew()
-    keeper.run_due()
-    assert keeper.access_token(shared.logins.key()) == shared.login["accessToken"]
-    keeper.configure(shared.logins.shelf.file.load())
-    assert keeper.access_token(shared.logins.key()) == shared.login["accessToken"]
+    manager.run_due()
+    assert shared.logins.token(manager) == shared.login["accessToken"]
+    manager.configure(shared.logins.config_dir.file.load())
+    assert shared.logins.token(manager) == shared.login["accessToken"]
 
 
 # --- refreshImported ------------------------------------------------------------------------------
@@ -136,58 +138,58 @@ def test_until_the_file_can_be_read_the_configs_tokens_serve(shared: Shared) -> 
 def test_on_request_it_is_renewed_into_claude_codes_own_file(shared: Shared) -> None:
     shared.follow(refreshImported=True)
     old = shared.login
-    keeper = shared.logins.keeper()
-    shared.logins.later(9)
-    assert keeper.before_dispatch(shared.logins.key())
+    manager = shared.logins.manager()
+    shared.logins.advance(9)
+    assert manager.before_dispatch(shared.logins.key())
     new = shared.login
     assert new["refreshToken"] != old["refreshToken"]
     assert new["scopes"] == ["a"]
     assert new["expiresAt"] == round((shared.logins.clock.now + 8 * 3600) * 1000)
-    assert keeper.access_token(shared.logins.key()) == new["accessToken"]
+    assert shared.logins.token(manager) == new["accessToken"]
     assert shared.logins.server.can_refresh(new["refreshToken"])
     assert json.loads(shared.path.read_text())["other"] == 1
     assert shared.path.stat().st_mode & 0o777 == 0o600
-    keeper.run_due()
+    manager.run_due()
     assert shared.logins.server.granted == 1
-    assert shared.logins.new == [shared.logins.key()]
+    assert shared.logins.changed_keys == [shared.logins.key()]
     assert sorted(path.name for path in shared.path.parent.iterdir()) == [".credentials.json"]
 
 
 def test_what_claude_code_renewed_meanwhile_is_adopted(shared: Shared) -> None:
     shared.follow(refreshImported=True)
-    keeper = shared.logins.keeper()
-    shared.logins.later(9)
+    manager = shared.logins.manager()
+    shared.logins.advance(9)
     shared.renew()
-    assert keeper.before_dispatch(shared.logins.key())
-    assert keeper.access_token(shared.logins.key()) == shared.login["accessToken"]
+    assert manager.before_dispatch(shared.logins.key())
+    assert shared.logins.token(manager) == shared.login["accessToken"]
     assert shared.logins.server.calls == ()
 
 
 def test_switching_it_on_takes_a_reload(shared: Shared) -> None:
     shared.follow()
-    keeper = shared.logins.keeper()
-    shared.logins.later(9)
-    assert not keeper.before_dispatch(shared.logins.key())
+    manager = shared.logins.manager()
+    shared.logins.advance(9)
+    assert not manager.before_dispatch(shared.logins.key())
     shared.follow(refreshImported=True)
-    keeper.configure(shared.logins.shelf.file.load())
-    assert keeper.before_dispatch(shared.logins.key())
+    manager.configure(shared.logins.config_dir.file.load())
+    assert manager.before_dispatch(shared.logins.key())
     assert shared.logins.server.granted == 1
 
 
 def test_nothing_is_spent_while_claude_code_renews(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claude_credentials, "LOCK_TIMEOUT_SEC", 0.0)
     shared.follow(refreshImported=True)
-    keeper = shared.logins.keeper()
-    shared.logins.later(9)
+    manager = shared.logins.manager()
+    shared.logins.advance(9)
     for lock in (shared.path.parent / ".oauth_refresh.lock", Path(f"{shared.path.parent}.lock")):
         lock.mkdir()
-        standing = keeper.before_dispatch(shared.logins.key())
+        standing = manager.before_dispatch(shared.logins.key())
         assert not standing
         assert f"{lock}: Claude Code has held it" in standing.reason
         lock.rmdir()
-        shared.logins.later(0.1)
+        shared.logins.advance(0.1)
     assert shared.logins.server.calls == ()
-    assert keeper.before_dispatch(shared.logins.key())
+    assert manager.before_dispatch(shared.logins.key())
 
 
 def test_its_lock_is_waited_for_and_a_stale_one_is_none(shared: Shared) -> None:
@@ -237,10 +239,10 @@ def test_a_flat_file_stays_flat_and_a_newer_login_stays(shared: Shared) -> None:
 
 def test_a_lost_answer_is_told_here_too(shared: Shared) -> None:
     shared.follow(refreshImported=True)
-    keeper = shared.logins.keeper()
-    shared.logins.later(9)
+    manager = shared.logins.manager()
+    shared.logins.advance(9)
     shared.logins.server.script.once(Fault.no_head(), path=TOKEN_PATH)
-    assert not keeper.before_dispatch(shared.logins.key())
+    assert not manager.before_dispatch(shared.logins.key())
     shared.logins.clock.now += 6
-    standing = keeper.before_dispatch(shared.logins.key())
+    standing = manager.before_dispatch(shared.logins.key())
     assert "that answer probably held the new tokens" in standing.reason

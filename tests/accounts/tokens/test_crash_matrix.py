@@ -15,11 +15,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from teamclaude.fakeapi.fault import Fault
+from tests.accounts.support import Logins
 from tests.fakeapi.authserver import TOKEN_PATH
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -29,6 +29,7 @@ ROUNDS = 3
 
 CHILD = """
 import json, os, signal, sys, tempfile
+from functools import partial
 from pathlib import Path
 from teamclaude.accounts.oauth import token_endpoint
 from teamclaude.accounts.tokens.refresh_journal import token_side_path
@@ -81,7 +82,8 @@ def run(config, key, now, wanted):
     os.replace = around(os.replace, replaced)
     os.write = around(os.write, wrote)
     os.unlink = around(os.unlink, removed)
-    spend = around(lambda token: token_endpoint.refresh_tokens(oauth, token, clock=lambda: now), lambda token: "call")
+    refresh_tokens = partial(token_endpoint.refresh_tokens, oauth, clock=lambda: now)
+    spend = around(refresh_tokens, lambda token: "call")
     refresher.refresh(spend)
     return steps
 
@@ -148,10 +150,10 @@ class Forker:
             [sys.executable, "-c", CHILD], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def begin(self, logins: Any, step: str) -> int:
+    def begin(self, logins: Logins, step: str) -> int:
         """The child's process id."""
         asked = {
-            "config": str(logins.shelf.path),
+            "config": str(logins.config_dir.path),
             "key": logins.key(),
             "now": logins.clock.now,
             "wanted": step,
@@ -181,7 +183,7 @@ def forker() -> Iterator[Forker]:
     running.close()
 
 
-def crash(forker: Forker, logins: Any, step: str) -> None:
+def crash(forker: Forker, logins: Logins, step: str) -> None:
     """A refresh that is killed at `step`."""
     if step != ON_ITS_WAY:
         forker.begin(logins, step)
@@ -196,51 +198,51 @@ def crash(forker: Forker, logins: Any, step: str) -> None:
     assert forker.end() == (signal.SIGKILL, [])
 
 
-def test_the_matrix_names_every_step_in_order(forker: Forker, logins: Any) -> None:
-    logins.put("anna")
-    logins.later(9)
+def test_the_matrix_names_every_step_in_order(forker: Forker, logins: Logins) -> None:
+    logins.log_in("anna")
+    logins.advance(9)
     forker.begin(logins, "")
     assert forker.end() == (0, [step for step in MATRIX if step != ON_ITS_WAY])
 
 
 @pytest.mark.parametrize("round_", range(ROUNDS))
 @pytest.mark.parametrize("step", MATRIX)
-def test_a_restart_after_a_kill(forker: Forker, logins: Any, step: str, round_: int) -> None:
+def test_a_restart_after_a_kill(forker: Forker, logins: Logins, step: str, round_: int) -> None:
     outcome = MATRIX[step]
-    logins.put("anna")
-    logins.later(9)
+    logins.log_in("anna")
+    logins.advance(9)
     crash(forker, logins, step)
     granted = logins.server.granted
     assert granted == (0 if outcome in (SILENT, GOOD) else 1)
 
-    keeper = logins.keeper()  # the restart
-    keeper.run_due()
-    usable = bool(keeper.before_dispatch(logins.key()))
+    manager = logins.manager()  # the restart
+    manager.run_due()
+    usable = bool(manager.before_dispatch(logins.key()))
     entry = logins.entry()
     assert usable is (outcome != LOST)
     if usable:
-        assert keeper.access_token(logins.key()) == entry["accessToken"]
+        assert logins.token(manager) == entry["accessToken"]
         assert logins.server.accepts(entry["accessToken"])
         assert logins.server.can_refresh(entry["refreshToken"])
         assert logins.server.granted == 1
         assert len(logins.server.calls) == 1
     else:
         assert [call.outcome for call in logins.server.calls] == ["granted", "invalid_grant: used twice"]
-        assert logins.out == [(logins.key(), keeper.before_dispatch(logins.key()).reason)]
-        assert logins.said[0].endswith("log in again: teamclaude login")
+        assert logins.auth_failures == [(logins.key(), manager.before_dispatch(logins.key()).reason)]
+        assert logins.warnings[0].endswith("log in again: teamclaude login")
     said = [] if outcome in (SILENT, DONE) else [outcome]
     assert (
-        [part in line for part, line in zip(said, logins.said)]
+        [part in line for part, line in zip(said, logins.warnings)]
         == [True] * len(said)
-        == [True] * len(logins.said)
+        == [True] * len(logins.warnings)
     )
 
-    again = logins.keeper()  # and the one after it has nothing to do
+    again = logins.manager()  # and the one after it has nothing to do
     again.run_due()
     assert bool(again.before_dispatch(logins.key())) is usable
     assert len(logins.server.calls) == (1 if usable else 2)
-    assert len(logins.said) == len(said)
+    assert len(logins.warnings) == len(said)
     if usable:
-        logins.later(9)
+        logins.advance(9)
         assert again.before_dispatch(logins.key())
         assert logins.server.granted == 2

@@ -10,6 +10,7 @@ import pytest
 from teamclaude.accounts.tokens.last_good import LastGoodConfig
 from teamclaude.accounts.tokens.token_pair import TokenPair
 from teamclaude.errors import ConfigError
+from tests.accounts.support import ConfigDir
 
 OURS: dict[str, Any] = {
     "zeta": ["of another version"],
@@ -25,11 +26,11 @@ NEW = TokenPair("sk-ant-oat01-FAKE-new", "sk-ant-ort01-FAKE-new", 2e9, 3e9, 1.9e
 
 
 @pytest.fixture
-def kept(shelf: Any) -> LastGoodConfig:
+def kept(config_dir: ConfigDir) -> LastGoodConfig:
     """Of a server that renewed the tokens of `a`, and follows those of `b`."""
-    shelf.put(OURS)
+    config_dir.write(OURS)
     pairs = {"a": NEW, "b": TokenPair("sk-ant-oat01-FAKE-b"), "gone": NEW}
-    return LastGoodConfig(shelf.file, shelf.file.load(), lambda: pairs, shelf.said.append)
+    return LastGoodConfig(config_dir.file, config_dir.file.load(), lambda: pairs, config_dir.warnings.append)
 
 
 EMPTY = ["", "  \n", "\0" * 512]
@@ -38,11 +39,11 @@ ANEW = ["{}", '{"accounts": []}', '{"proxy": {"port": 3456, "apiKey": "tc-NEW"},
 
 @pytest.mark.parametrize("content", [None, *EMPTY, *ANEW])
 def test_a_lost_file_is_written_again_with_the_tokens_of_now(
-    kept: LastGoodConfig, shelf: Any, content: Any
+    kept: LastGoodConfig, config_dir: ConfigDir, content: Any
 ) -> None:
-    shelf.path.unlink()
+    config_dir.path.unlink()
     if content is not None:
-        shelf.put(content)
+        config_dir.write(content)
     config = kept.load()
     a = {
         **OURS["accounts"][0],
@@ -52,23 +53,23 @@ def test_a_lost_file_is_written_again_with_the_tokens_of_now(
         "refreshTokenExpiresAt": 3_000_000_000_000,
         "issuedAt": 1_900_000_000_000,
     }
-    assert shelf.json == {**OURS, "accounts": [a, *OURS["accounts"][1:]]}
-    assert shelf.mode == 0o600
+    assert config_dir.json == {**OURS, "accounts": [a, *OURS["accounts"][1:]]}
+    assert config_dir.mode == 0o600
     assert config.accounts[0].access_token == NEW.access_token
-    assert len(shelf.said) == 1
-    assert "written again, with the 3 accounts in use" in shelf.said[0]
+    assert len(config_dir.warnings) == 1
+    assert "written again, with the 3 accounts in use" in config_dir.warnings[0]
 
 
 @pytest.mark.parametrize("content", [None, *EMPTY, *ANEW])
 def test_as_long_as_somebody_may_be_writing_it_nothing_is_done(
-    kept: LastGoodConfig, shelf: Any, content: Any
+    kept: LastGoodConfig, config_dir: ConfigDir, content: Any
 ) -> None:
-    shelf.path.unlink()
+    config_dir.path.unlink()
     if content is not None:
-        shelf.put(content)
-    shelf.fault(kept.load, False)
-    assert shelf.path.exists() == (content is not None)
-    assert shelf.said == []
+        config_dir.write(content)
+    config_dir.error_of(kept.load, False)
+    assert config_dir.path.exists() == (content is not None)
+    assert config_dir.warnings == []
 
 
 @pytest.mark.parametrize(
@@ -80,80 +81,80 @@ def test_as_long_as_somebody_may_be_writing_it_nothing_is_done(
         {"proxy": {"apiKey": "tc-OURS"}, "accounts": OTHERS},
     ],
 )
-def test_an_edit_is_taken_as_it_is(kept: LastGoodConfig, shelf: Any, edit: Any) -> None:
-    text = shelf.put(edit)
+def test_an_edit_is_taken_as_it_is(kept: LastGoodConfig, config_dir: ConfigDir, edit: Any) -> None:
+    text = config_dir.write(edit)
     assert len(kept.load().accounts) == len(edit["accounts"])
-    assert shelf.text == text
-    assert shelf.others == set()
-    assert shelf.said == []
+    assert config_dir.text == text
+    assert config_dir.other_files == set()
+    assert config_dir.warnings == []
 
 
 @pytest.mark.parametrize("content", ['{"accounts": [{"na', '{"accounts": 5}', "[]", '{"upstream": "x"}'])
 def test_what_cannot_be_understood_may_be_half_an_edit_and_stays(
-    kept: LastGoodConfig, shelf: Any, content: str
+    kept: LastGoodConfig, config_dir: ConfigDir, content: str
 ) -> None:
-    shelf.put(content)
-    shelf.fault(kept.load)
-    assert shelf.text == content
-    assert shelf.others == set()
+    config_dir.write(content)
+    config_dir.error_of(kept.load)
+    assert config_dir.text == content
+    assert config_dir.other_files == set()
 
 
 def test_another_pool_in_the_place_of_ours_is_meant_and_ours_is_kept_beside_it(
-    kept: LastGoodConfig, shelf: Any
+    kept: LastGoodConfig, config_dir: ConfigDir
 ) -> None:
-    text = shelf.put({"proxy": {"apiKey": "tc-NEW"}, "accounts": OTHERS})
+    text = config_dir.write({"proxy": {"apiKey": "tc-NEW"}, "accounts": OTHERS})
     assert [account.name for account in kept.load().accounts] == ["x"]
-    assert shelf.text == text
-    (aside,) = shelf.others
+    assert config_dir.text == text
+    (aside,) = config_dir.other_files
     assert aside.startswith("teamclaude.replaced-")
-    assert NEW.refresh_token in (shelf.path.with_name(aside).read_text())
-    assert shelf.path.with_name(aside).stat().st_mode & 0o777 == 0o600
+    assert str(NEW.refresh_token) in config_dir.path.with_name(aside).read_text()
+    assert config_dir.path.with_name(aside).stat().st_mode & 0o777 == 0o600
     kept.accept()
     kept.load()
-    assert shelf.others == {aside}
+    assert config_dir.other_files == {aside}
 
 
 def test_another_process_that_was_first_is_not_overwritten(
-    kept: LastGoodConfig, shelf: Any, monkeypatch: pytest.MonkeyPatch
+    kept: LastGoodConfig, config_dir: ConfigDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shelf.path.unlink()
+    config_dir.path.unlink()
     theirs = {**OURS, "zeta": "written by the other server"}
-    restore = type(shelf.file).restore
+    restore = type(config_dir.file).restore
 
     def overtaken(file: Any, raw: Any, is_lost: Any) -> bool:
-        shelf.put(theirs)
+        config_dir.write(theirs)
         return bool(restore(file, raw, is_lost))
 
-    monkeypatch.setattr(type(shelf.file), "restore", overtaken)
+    monkeypatch.setattr(type(config_dir.file), "restore", overtaken)
     with pytest.raises(ConfigError):  # the next look finds it
         kept.load()
     assert kept.load()
-    assert shelf.json == theirs
+    assert config_dir.json == theirs
 
 
-def test_a_server_without_accounts_has_nothing_to_write_again(shelf: Any) -> None:
-    shelf.put({"proxy": {"apiKey": "tc-OURS"}})
-    kept = LastGoodConfig(shelf.file, shelf.file.load(), dict, shelf.said.append)
-    shelf.path.unlink()
-    assert shelf.fault(kept.load) == f"{shelf.path}: there is no such file"
+def test_a_server_without_accounts_has_nothing_to_write_again(config_dir: ConfigDir) -> None:
+    config_dir.write({"proxy": {"apiKey": "tc-OURS"}})
+    kept = LastGoodConfig(config_dir.file, config_dir.file.load(), dict, config_dir.warnings.append)
+    config_dir.path.unlink()
+    assert config_dir.error_of(kept.load) == f"{config_dir.path}: there is no such file"
 
 
-def test_what_was_accepted_last_is_what_is_written_again(kept: LastGoodConfig, shelf: Any) -> None:
+def test_what_was_accepted_last_is_what_is_written_again(kept: LastGoodConfig, config_dir: ConfigDir) -> None:
     newer = {**OURS, "zeta": "newer"}
-    shelf.put(newer)
+    config_dir.write(newer)
     kept.load()
     kept.accept()
-    shelf.put("")
+    config_dir.write("")
     kept.load()
-    assert shelf.json["zeta"] == "newer"
+    assert config_dir.json["zeta"] == "newer"
 
 
 def test_a_link_stays_a_link_also_when_its_target_is_gone(
-    kept: LastGoodConfig, shelf: Any, tmp_path: Any
+    kept: LastGoodConfig, config_dir: ConfigDir, tmp_path: Any
 ) -> None:
     (tmp_path / "dotfiles").mkdir()
-    shelf.path.unlink()
-    shelf.path.symlink_to(tmp_path / "dotfiles" / "real.json")
+    config_dir.path.unlink()
+    config_dir.path.symlink_to(tmp_path / "dotfiles" / "real.json")
     kept.load()
-    assert shelf.path.is_symlink()
+    assert config_dir.path.is_symlink()
     assert json.loads((tmp_path / "dotfiles" / "real.json").read_text())["zeta"]

@@ -19,22 +19,23 @@ from teamclaude.accounts.tokens.token_pair import TokenPair
 from teamclaude.accounts.tokens.token_store import ConfigStore
 from teamclaude.errors import ConfigError, LoginRefusedError, TokenEndpointUnavailableError
 from teamclaude.fakeapi.fault import Fault
+from tests.accounts.support import Logins
 from tests.fakeapi.authserver import TOKEN_PATH
 
 
 class Desk:
     """A refresher of the account anna, and its side files."""
 
-    def __init__(self, logins: Any) -> None:
+    def __init__(self, logins: Logins) -> None:
         self.logins = logins
-        self.side = token_side_path(logins.shelf.path, "fake-person-anna")
-        store = ConfigStore(logins.shelf.file, logins.key())
+        self.side = token_side_path(logins.config_dir.path, "fake-person-anna")
+        store = ConfigStore(logins.config_dir.file, logins.key())
         self.refresher = SpendingRefresher(self.side, store, logins.clock)
         self.sent: list[str] = []
 
     def spend(self, token: str) -> TokenGrant:
         self.sent.append(token)
-        oauth = self.logins.shelf.file.load().oauth
+        oauth = self.logins.config_dir.file.load().oauth
         return token_endpoint.refresh_tokens(oauth, token, clock=self.logins.clock)
 
     def renew(self, condemned: str | None = None, **changes: Any) -> RefreshResult:
@@ -51,9 +52,9 @@ class Desk:
 
 
 @pytest.fixture
-def desk(logins: Any) -> Desk:
-    logins.put("anna", "bob")
-    logins.later(8)
+def desk(logins: Logins) -> Desk:
+    logins.log_in("anna", "bob")
+    logins.advance(8)
     return Desk(logins)
 
 
@@ -113,11 +114,11 @@ def test_where_nothing_can_be_noted_nothing_is_spent(desk: Desk, monkeypatch: py
 
 
 def test_an_unreadable_store_spends_nothing(desk: Desk) -> None:
-    good = desk.logins.shelf.text
-    desk.logins.shelf.put("{ not JSON")
+    good = desk.logins.config_dir.text
+    desk.logins.config_dir.write("{ not JSON")
     with pytest.raises(ConfigError, match="line 1, column 3"):
         desk.renew()
-    desk.logins.shelf.put(good)
+    desk.logins.config_dir.write(good)
     assert desk.sent == []
 
 
@@ -156,7 +157,7 @@ def test_a_lost_answer_leaves_a_note(desk: Desk, fault: Fault) -> None:
 def test_a_lost_answer_that_spent_the_token_ends_in_a_precise_message(desk: Desk) -> None:
     desk.fail(Fault.no_head(), TokenEndpointUnavailableError)
     when = refreshing._local_time(desk.logins.clock.now)
-    desk.logins.later(0.01)
+    desk.logins.advance(0.01)
     with pytest.raises(LoginRefusedError) as caught:
         desk.renew()
     assert f"the answer to a refresh at {when} was never stored" in str(caught.value)
@@ -173,17 +174,17 @@ def test_a_lost_answer_that_spent_nothing_is_told_and_heals(desk: Desk) -> None:
     assert desk.logins.server.granted == 1
 
 
-def test_a_fresh_token_with_an_open_note_is_tried_at_once(logins: Any) -> None:
-    logins.put("anna")
+def test_a_fresh_token_with_an_open_note_is_tried_at_once(logins: Logins) -> None:
+    logins.log_in("anna")
     desk = Desk(logins)
     desk.intent().write_start(logins.clock.now - 5)
     assert "was still good" in desk.renew().note
     assert len(desk.sent) == 1
 
 
-def test_without_a_refresh_token_there_is_nothing_to_send(logins: Any) -> None:
-    logins.put("anna", refreshToken=None)
-    logins.later(9)
+def test_without_a_refresh_token_there_is_nothing_to_send(logins: Logins) -> None:
+    logins.log_in("anna", refreshToken=None)
+    logins.advance(9)
     desk = Desk(logins)
     with pytest.raises(LoginRefusedError, match="no refresh token"):
         desk.renew()
@@ -203,7 +204,7 @@ def test_an_answer_without_a_refresh_token_keeps_the_old_one(desk: Desk) -> None
 def test_a_login_made_meanwhile_is_not_overwritten(desk: Desk) -> None:
     def spend(token: str) -> TokenGrant:
         grant = desk.spend(token)
-        desk.logins.put("anna")  # the owner runs `teamclaude login`
+        desk.logins.log_in("anna")  # the owner runs `teamclaude login`
         return grant
 
     renewal = desk.renew(spend=spend)
@@ -215,11 +216,11 @@ def test_a_login_made_meanwhile_is_not_overwritten(desk: Desk) -> None:
 def test_an_account_removed_meanwhile_is_not_put_back(desk: Desk) -> None:
     def spend(token: str) -> TokenGrant:
         grant = desk.spend(token)
-        desk.logins.put("bob")
+        desk.logins.log_in("bob")
         return grant
 
     assert desk.renew(spend=spend).unsaved is None
-    assert [entry["name"] for entry in desk.logins.shelf.json["accounts"]] == ["bob"]
+    assert [entry["name"] for entry in desk.logins.config_dir.json["accounts"]] == ["bob"]
 
 
 def full(*args: Any) -> None:
@@ -277,9 +278,10 @@ def test_a_found_pair_that_is_old_by_now_is_renewed(desk: Desk) -> None:
     bought = desk.spend(old)
     desk.intent(old).write_start(desk.logins.clock.now)
     desk.intent(old).write_answer(TokenPair(bought.access_token, bought.refresh_token, bought.expires_at))
-    desk.logins.later(9)
+    desk.logins.advance(9)
     renewal = desk.renew()
     assert desk.sent == [old, bought.refresh_token]
+    assert renewal.pair.refresh_token is not None
     assert desk.logins.server.can_refresh(renewal.pair.refresh_token)
 
 
@@ -322,8 +324,8 @@ def test_a_lock_file_that_cannot_be_made_is_named(desk: Desk) -> None:
 def test_all_names_of_one_file_share_the_lock(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "elsewhere" / "link.json"
-    link.symlink_to(desk.logins.shelf.path)
-    assert token_side_path(link, "x") == token_side_path(desk.logins.shelf.path, "x")
+    link.symlink_to(desk.logins.config_dir.path)
+    assert token_side_path(link, "x") == token_side_path(desk.logins.config_dir.path, "x")
     assert token_side_path(link, "x") != token_side_path(link, "y")
 
 

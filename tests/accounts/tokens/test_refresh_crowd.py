@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from teamclaude.fakeapi.fault import Fault
+from tests.accounts.support import Logins
 from tests.fakeapi.authserver import TOKEN_PATH
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -25,15 +26,15 @@ from teamclaude.accounts.config.config_file import ConfigFile
 key, now, failed = sys.argv[2], float(sys.argv[3]), sys.argv[4]
 file = ConfigFile(Path(sys.argv[1]), print, lock_timeout_s=30)
 said = []
-keeper = TokenManager(
+manager = TokenManager(
     file, file.load(), clock=lambda: now, warn=said.append,
     on_new_tokens=lambda key: None, on_auth_failed=lambda key, words: said.append(words),
 )
 told = []
 
 def work():
-    usable = keeper.after_401(key, failed) if failed else keeper.before_dispatch(key)
-    told.append([bool(usable), keeper.access_token(key)])
+    usable = manager.after_401(key, failed) if failed else manager.before_dispatch(key)
+    told.append([bool(usable), manager.access_token(key)])
 
 threads = [threading.Thread(target=work) for _ in range(8)]
 print("ready", flush=True)
@@ -47,11 +48,11 @@ print(json.dumps([told, said]))
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["expired", "refused"])
-def test_eight_threads_in_four_processes_cost_one_refresh(logins: Any, refused: bool) -> None:
-    logins.put("anna")
-    logins.later(1 if refused else 9)
+def test_eight_threads_in_four_processes_cost_one_refresh(logins: Logins, refused: bool) -> None:
+    logins.log_in("anna")
+    logins.advance(1 if refused else 9)
     failed = logins.entry()["accessToken"] if refused else ""
-    words = [str(logins.shelf.path), logins.key(), repr(logins.clock.now), failed]
+    words = [str(logins.config_dir.path), logins.key(), repr(logins.clock.now), failed]
     crowd = [
         subprocess.Popen(
             [sys.executable, "-c", CROWD, *words],
@@ -97,62 +98,60 @@ def burst(size: int, work: Any) -> list[Any]:
     return results
 
 
-def test_a_burst_of_fifty_401s_costs_one_refresh(logins: Any) -> None:
-    logins.put("anna")
-    keeper = logins.keeper()
-    logins.later(1)
-    old = keeper.access_token(logins.key())
-    results = burst(
-        50, lambda: (bool(keeper.after_401(logins.key(), old)), keeper.access_token(logins.key()))
-    )
+def test_a_burst_of_fifty_401s_costs_one_refresh(logins: Logins) -> None:
+    logins.log_in("anna")
+    manager = logins.manager()
+    logins.advance(1)
+    old = logins.token(manager)
+    results = burst(50, lambda: (bool(manager.after_401(logins.key(), old)), logins.token(manager)))
     assert results == [(True, logins.entry()["accessToken"])] * 50
     assert logins.server.granted == 1
-    assert logins.new == [logins.key()]
+    assert logins.changed_keys == [logins.key()]
 
 
-def test_a_burst_while_the_server_is_busy_costs_one_call(logins: Any) -> None:
-    logins.put("anna")
-    keeper = logins.keeper()
-    logins.later(1)
+def test_a_burst_while_the_server_is_busy_costs_one_call(logins: Logins) -> None:
+    logins.log_in("anna")
+    manager = logins.manager()
+    logins.advance(1)
     logins.server.script.always(Fault.status(429), path=TOKEN_PATH)
-    old = keeper.access_token(logins.key())
-    results = burst(50, lambda: bool(keeper.after_401(logins.key(), old)))
+    old = logins.token(manager)
+    results = burst(50, lambda: bool(manager.after_401(logins.key(), old)))
     assert results == [False] * 50
     logins.server.wait_until(lambda server: server.inflight == 0)
     assert len(logins.server.log) == 1
 
 
-def test_a_burst_on_a_token_that_is_due_is_served_and_costs_one_refresh(logins: Any) -> None:
-    logins.put("anna")
-    keeper = logins.keeper(spawn=None)
-    logins.later(8 - 0.05)
-    results = burst(50, lambda: bool(keeper.before_dispatch(logins.key())))
+def test_a_burst_on_a_token_that_is_due_is_served_and_costs_one_refresh(logins: Logins) -> None:
+    logins.log_in("anna")
+    manager = logins.manager(spawn=None)
+    logins.advance(8 - 0.05)
+    results = burst(50, lambda: bool(manager.before_dispatch(logins.key())))
     assert results == [True] * 50
-    keeper.stop()
+    manager.stop()
     assert logins.server.granted <= 1
 
 
-def test_renewals_reloads_and_readers_at_once_end_with_the_stored_tokens(logins: Any) -> None:
-    logins.put("anna", "bob")
-    keeper = logins.keeper()
+def test_renewals_reloads_and_readers_at_once_end_with_the_stored_tokens(logins: Logins) -> None:
+    logins.log_in("anna", "bob")
+    manager = logins.manager()
     keys = [logins.key("anna"), logins.key("bob")]
     stop = threading.Event()
 
     def reload() -> None:
         while not stop.is_set():
-            keeper.configure(logins.shelf.file.load())
+            manager.configure(logins.config_dir.file.load())
 
     reloader = threading.Thread(target=reload)
     reloader.start()
     try:
         for _ in range(5):
-            logins.later(9)
-            usable = burst(8, lambda: all([keeper.before_dispatch(key) for key in keys]))
-            assert usable == [True] * 8
+            logins.advance(9)
+            usable = burst(8, lambda: [bool(manager.before_dispatch(key)) for key in keys])
+            assert usable == [[True] * len(keys)] * 8
     finally:
         stop.set()
         reloader.join(10)
     assert logins.server.granted == 10
     assert len(logins.server.calls) == 10
     for name in ("anna", "bob"):
-        assert keeper.access_token(logins.key(name)) == logins.entry(name)["accessToken"]
+        assert logins.token(manager, name) == logins.entry(name)["accessToken"]

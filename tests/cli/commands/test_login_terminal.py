@@ -178,6 +178,7 @@ def test_no_browser_is_said_and_ended_by_sigint(file: Path) -> None:
     child = start("login", DISPLAY="", WAYLAND_DISPLAY="", BROWSER=f"{sys.executable} -c exit(3) %s")
     assert child.stdout is not None
     port = urlsplit(parse_qs(urlsplit(child.stdout.readline()).query)["redirect_uri"][0]).port
+    assert port is not None
     socket.create_connection(("127.0.0.1", port), timeout=5).close()
     assert child.stderr is not None
     seen = ""
@@ -187,6 +188,6 @@ def test_no_browser_is_said_and_ended_by_sigint(file: Path) -> None:
     _, err = child.communicate(timeout=PATIENCE_S)
     assert child.returncode == 130
     assert err == ""
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=1)
     assert file.read_text() == before
