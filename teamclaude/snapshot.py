@@ -48,7 +48,6 @@ __all__ = [
     "InflightView",
     "IssueView",
     "LastResort",
-    "PaceView",
     "PinView",
     "QuotaView",
     "SessionTotals",
@@ -57,7 +56,8 @@ __all__ = [
     "TokenView",
     "UsageView",
     "WaitView",
-    "WindowView",
+    "WeeklyPace",
+    "Window",
 ]
 
 SCHEMA = 1  # of the JSON; it grows when a key changes its meaning or goes away, not when one is added
@@ -88,14 +88,18 @@ class AccountUsage:
     usage: Flat[UsageView] = NO_USAGE
 
 
-@dataclass(frozen=True)
-class WindowView:
-    """One quota window that has not been reset."""
+class Window(NamedTuple):
+    """One quota window; routing keeps the same value."""
 
     utilization: Optional[float] = None  # above 1 where the API counts beyond the limit
     resets_at: Optional[Moment] = None
     status: Optional[str] = None  # `allowed`, `allowed_warning` or `rejected`
-    seen_at: Optional[Moment] = None
+    seen_at: Moment = 0.0
+
+    @property
+    def rejected(self) -> bool:
+        """The API refuses by this window."""
+        return self.status == "rejected"
 
 
 @dataclass(frozen=True)
@@ -107,21 +111,17 @@ class QuotaView:
     unified_5h_reset: Optional[Moment] = None
     unified_7d_reset: Optional[Moment] = None
     unified_status: Optional[str] = None  # of the whole account, as the API said it last
-    axes: Mapping[str, WindowView] = field(default_factory=dict)  # by name: `5h`, `7d`, a model's (`7d_opus`)
-    api_key_limits: Mapping[str, WindowView] = field(default_factory=dict)  # `requests`, `tokens`, ...
+    axes: Mapping[str, Window] = field(default_factory=dict)  # by name: `5h`, `7d`, a model's (`7d_opus`)
+    api_key_limits: Mapping[str, Window] = field(default_factory=dict)  # `requests`, `tokens`, ...
 
 
-@dataclass(frozen=True)
-class PaceView:
-    """Where an account stands against an even week, in fractions of the week's quota.
-
-    `gap` above 0 is behind the line: the account wants load.  `score` is `gap` plus the end-of-week `boost`.
-    """
+class WeeklyPace(NamedTuple):
+    """Where an account stands against an even week, in fractions of the week's quota."""
 
     line: Fraction = 0.0
-    gap: Fraction = 0.0
-    boost: Fraction = 0.0
-    score: Fraction = 0.0
+    gap: Fraction = 0.0  # above 0: it is behind the line and wants load
+    boost: Fraction = 0.0  # at the end of the week
+    score: Fraction = 0.0  # of both
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class AccountView:
     cap_est_5h: Optional[Whole] = None  # tokens that the window is estimated to allow
     cap_est_7d: Optional[Whole] = None
     quota: QuotaView = QuotaView()
-    pace: PaceView = PaceView()
+    pace: WeeklyPace = WeeklyPace()
     usage: AccountUsage = AccountUsage()
     token: Optional[TokenView] = None  # None for an API key
 

@@ -11,19 +11,17 @@ from ..snapshot import (
     AccountView,
     BindingView,
     IssueView,
-    PaceView,
     PinView,
     QuotaView,
     SessionTotals,
     Snapshot,
     TokenView,
     UsageView,
-    WindowView,
 )
 from .capacity import capacity_of
 from .fleet import Fleet
 from .quota.usage import Usage
-from .quota.windows import API_KEY_AXES, is_used_up
+from .quota.windows import API_KEY_AXES, UNKNOWN_WINDOW, is_used_up
 from .state.account import FIVE_HOURS_SEC, Account
 from .state.binding import Binding
 from .state.decision import NEVER
@@ -37,8 +35,6 @@ __all__ = [
     "states_of",
     "usage_view",
 ]
-
-NO_WINDOW = WindowView()
 
 
 class WindowState(NamedTuple):
@@ -122,7 +118,6 @@ def snapshot_of(fleet: Fleet, now: float, tokens: Mapping[str, TokenView] = _NO_
 def _account(fleet: Fleet, account: Account, token: Optional[TokenView], now: float) -> AccountView:
     rules, spec = fleet.rules, account.spec
     block = account.block(None, rules, now)
-    pace = weekly_pace(account, rules, now)
     is_benched = account.is_benched(now)
     return AccountView(
         name=spec.name,
@@ -144,7 +139,7 @@ def _account(fleet: Fleet, account: Account, token: Optional[TokenView], now: fl
         cap_est_5h=account.cap_5h.estimate(now),
         cap_est_7d=account.cap_7d.estimate(now),
         quota=_quota(account, now),
-        pace=PaceView(pace.line, pace.gap, pace.boost, pace.score),
+        pace=weekly_pace(account, rules, now),
         usage=AccountUsage(account.requests, usage_view(account)),
         token=token,
     )
@@ -159,11 +154,8 @@ def _partly(account: Account, now: float) -> str:
 
 
 def _quota(account: Account, now: float) -> QuotaView:
-    windows = {
-        axis: WindowView(w.utilization, w.resets_at, w.status, w.seen_at)
-        for axis, w in account.windows.live(now)
-    }
-    five, seven = windows.get("5h", NO_WINDOW), windows.get("7d", NO_WINDOW)
+    windows = dict(account.windows.live(now))
+    five, seven = windows.get("5h", UNKNOWN_WINDOW), windows.get("7d", UNKNOWN_WINDOW)
     return QuotaView(
         unified_5h=five.utilization,
         unified_7d=seven.utilization,

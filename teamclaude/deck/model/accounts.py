@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional
 
-from ...snapshot import AccountView, Snapshot, WindowView
+from ...snapshot import AccountView, Snapshot, Window
 from ..text.cells import clean, printable
 from .conversations import usage_of
 from .model import AccountRow, Node, QuotaBar, sum_usage
@@ -88,16 +88,16 @@ def bars_of(account: AccountView, now: float) -> tuple[QuotaBar, ...]:
     if account.type == "apikey":
         return _sorted(account.quota.api_key_limits, now)
     axes = account.quota.axes
-    main = [_bar(axis, axes.get(axis, WindowView()), now) for axis in _WINDOW_SEC]
+    main = [_bar(axis, axes.get(axis, Window()), now) for axis in _WINDOW_SEC]
     return (*main, *_sorted({axis: axes[axis] for axis in axes if axis not in _WINDOW_SEC}, now))
 
 
-def _sorted(axes: Mapping[str, WindowView], now: float) -> tuple[QuotaBar, ...]:
+def _sorted(axes: Mapping[str, Window], now: float) -> tuple[QuotaBar, ...]:
     bars = [_bar(axis, window, now) for axis, window in axes.items()]
     return tuple(sorted(bars, key=lambda bar: (-(-1.0 if bar.used is None else bar.used), bar.axis)))
 
 
-def _bar(axis: str, window: WindowView, now: float) -> QuotaBar:
+def _bar(axis: str, window: Window, now: float) -> QuotaBar:
     axis = clean(axis)[:MAX_AXIS_CHARS]
     span, _, scope = axis.partition("_")
     used, end = window.utilization, window.resets_at

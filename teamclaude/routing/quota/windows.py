@@ -20,20 +20,21 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import NamedTuple, Optional
 
+from ...snapshot import Window
 from .model_prices import FAMILIES, family_of
 
 __all__ = [
     "API_KEY_AXES",
-    "UNKNOWN_WINDOW",
     "MAX_WINDOW_SEC",
+    "UNKNOWN_WINDOW",
     "Overage",
     "QuotaReading",
     "Window",
     "Windows",
     "is_plausible_reset",
+    "is_quota_header",
     "is_scoped",
     "is_used_up",
-    "is_quota_header",
     "parse_retry_after",
     "read_windows",
 ]
@@ -57,19 +58,6 @@ _SCOPES = {"oi": ("fable", "mythos")}
 _PREFIX = "anthropic-ratelimit-"
 _UNIFIED_AXIS = re.compile(r"unified-(\d+[a-z]+(?:_\w+)?)-(utilization|reset|status)")
 _KEY_AXIS = re.compile(r"(requests|tokens|input-tokens|output-tokens)-(limit|remaining|reset)")
-
-
-class Window(NamedTuple):
-    """One axis as last seen; None means unknown, which is not 0."""
-
-    utilization: Optional[float] = None
-    resets_at: Optional[float] = None  # epoch seconds
-    status: Optional[str] = None  # allowed | allowed_warning | rejected
-    seen_at: float = 0.0
-
-    @property
-    def rejected(self) -> bool:
-        return self.status == "rejected"
 
 
 UNKNOWN_WINDOW = Window()

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from ...snapshot import WeeklyPace
 from ..quota.rules import Rules
 from .account import WEEK_SEC, Account
 
-__all__ = ["WeeklyPace", "weekly_gap", "weekly_pace", "ramp_boost"]
-
-
-class WeeklyPace(NamedTuple):
-    """All fractions of a week's quota; `gap` > 0 means behind its line: it wants load."""
-
-    line: float
-    gap: float
-    boost: float
-
-    @property
-    def score(self) -> float:
-        return self.gap + self.boost
+__all__ = ["ramp_boost", "weekly_gap", "weekly_pace"]
 
 
 def weekly_pace(account: Account, rules: Rules, now: float) -> WeeklyPace:
@@ -27,10 +14,11 @@ def weekly_pace(account: Account, rules: Rules, now: float) -> WeeklyPace:
     window = account.windows.get("7d", now)
     used = window.utilization or 0.0
     if window.resets_at is None:
-        return WeeklyPace(0.0, -used, 0.0)
+        return WeeklyPace(0.0, -used, 0.0, -used + 0.0)
     left = window.resets_at - now
     line = min(1.0, max(0.0, 1.0 - left / WEEK_SEC))
-    return WeeklyPace(line, line - used, ramp_boost(used, left / 3600.0, rules))
+    gap, boost = line - used, ramp_boost(used, left / 3600.0, rules)
+    return WeeklyPace(line, gap, boost, gap + boost)
 
 
 def weekly_gap(account: Account, now: float) -> float:

@@ -35,9 +35,9 @@ def test_the_gap_is_positive_behind_the_line_and_negative_over_it(pool):
 
 
 def test_an_unknown_week_reads_as_not_begun_and_unused(pool):
-    assert pace(pool) == (0.0, 0.0, 0.0)
+    assert pace(pool) == (0.0, 0.0, 0.0, 0.0)
     pool.quota("a", "7d", 0.3)
-    assert pace(pool) == (0.0, -0.3, 0.0)
+    assert pace(pool) == (0.0, -0.3, 0.0, -0.3)
     pool.quota("a", "7d", None, 3.5 * DAY)
     pool.wait(1)
     assert pace(pool).gap == pytest.approx(0.5 - 0.3, abs=1e-4)
@@ -46,7 +46,7 @@ def test_an_unknown_week_reads_as_not_begun_and_unused(pool):
 def test_a_week_that_was_reset_begins_again(pool):
     pool.quota("a", "7d", 0.9, HOUR)
     pool.wait(HOUR)
-    assert pace(pool) == (0.0, 0.0, 0.0)
+    assert pace(pool) == (0.0, 0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(
