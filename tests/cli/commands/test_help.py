@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 
-from teamclaude.accounts.config.settings_table import settings_table
 from teamclaude.manual import page, topics
 from tests.cli.support import Ended, Stub
 
@@ -24,11 +23,6 @@ def test_every_page_is_printed_and_fits_a_terminal(cli: Callable[..., Ended], to
     assert ended.status == 0
     assert ended.out.startswith(page(topic).splitlines()[0])
     assert [line for line in ended.out.splitlines() if len(line) > 79] == []
-
-
-def test_the_config_page_has_every_setting(cli: Callable[..., Ended]) -> None:
-    lines = cli("help", "config").out.splitlines()
-    assert [row.name for row in settings_table() if row.name not in lines] == []
 
 
 def test_help_on_a_command(cli: Callable[..., Ended]) -> None:
