@@ -51,8 +51,6 @@ class ReceivedReply:
 
     text: str = ""
     usage: dict[str, int] = field(default_factory=dict)
-    account: str = ""
-    stopped: bool = False
     blocks_done: int = 0
     begun: bool = False
 
@@ -199,7 +197,6 @@ class ProxyConnection:
         reply = ReceivedReply()
         try:
             response = self._send(conversation.headers(key, len(body), self.host, stream=stream), body)
-            reply.account = response.getheader("x-teamclaude-account") or ""
             kind = response.getheader("content-type") or ""
             if response.status >= 400 or (stream and "text/event-stream" not in kind):
                 raise AttemptError(_status_failure(response))
@@ -247,7 +244,6 @@ def _read_document(response: http.client.HTTPResponse, reply: ReceivedReply) -> 
     message = json.loads(b"".join(_decoded(response)))
     reply.text = "".join(block.get("text", "") for block in message["content"])
     _add_usage(reply, message["usage"])
-    reply.stopped = True
 
 
 def _read_stream(response: http.client.HTTPResponse, reply: ReceivedReply) -> None:
@@ -274,8 +270,6 @@ def _apply_event(data: Block, reply: ReceivedReply) -> None:
         reply.blocks_done += 1
     elif kind == "message_delta":
         _add_usage(reply, data["usage"])
-    elif kind == "message_stop":
-        reply.stopped = True
 
 
 def _add_usage(reply: ReceivedReply, usage: Block) -> None:

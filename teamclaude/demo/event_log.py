@@ -13,7 +13,7 @@ from ..fakeapi.fake_account import QuotaWindow
 from ..proxy.records.notices import LIMIT, RESET, Notice, clock_line, limit_text, reset_text
 from ..snapshot import Activity
 
-__all__ = ["DemoTotals", "EventLog", "WindowState", "plain_line"]
+__all__ = ["DemoTotals", "EventLog", "WindowState"]
 
 
 class WindowState(NamedTuple):
@@ -43,7 +43,6 @@ class DemoTotals:
     unpriced_tokens: int = 0
     cost_estimated: bool = False
     reasons: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
     served_by: Counter[str] = field(default_factory=Counter)
 
 
@@ -88,7 +87,6 @@ class EventLog:
         totals = self.totals
         totals.requests += 1
         totals.failovers += len(set(activity.accounts)) > 1
-        totals.outcomes[activity.outcome] += 1
         if activity.outcome == "served" and activity.accounts:
             # Of other outcomes `reason` says what went wrong, not why the account was chosen.
             totals.reasons[activity.reason or "unknown"] += 1
@@ -147,19 +145,6 @@ class EventLog:
         with self._lock:
             requests = self.totals.requests
         self.add_line(f"---- {requests} requests so far · {bars}", now)
-
-
-def plain_line(activity: Activity) -> str:
-    """Render one request on one line; the default renderer."""
-    parts = [
-        _clock(activity.at),
-        activity.path,
-        activity.session[:8],
-        "→",
-        " → ".join(dict.fromkeys(activity.accounts)) or "nobody",
-        str(activity.status or "—"),
-    ]
-    return " ".join(part for part in parts if part)
 
 
 def _clock(at: float) -> str:

@@ -32,7 +32,7 @@ from ..proxy.server import ProxyServer
 from ..routing.quota.rules import Rules
 from ..snapshot import Activity
 from .claude_files import ClaudeFiles
-from .event_log import EventLog, WindowState, plain_line
+from .event_log import EventLog, WindowState
 from .plan import SessionPlan, plan_sessions
 from .report import DemoResult, report_lines
 from .scenario import UsageEvent, assign_roles, make_accounts, reset_at, status_changes, usage_events
@@ -48,7 +48,7 @@ ShowDeck = Callable[[ProxyServer, threading.Event], None]
 class FrameSampler(Protocol):
     """Samples the running proxy and gives the lines to print at the end."""
 
-    def sample(self, service: ProxyServer) -> None:
+    def sample(self, server: ProxyServer) -> None:
         """Look at the proxy; called every 0.1 s."""
 
     def lines(self) -> Iterable[str]:
@@ -84,14 +84,14 @@ def run_demo(
     options: DemoOptions,
     out: TextIO,
     *,
-    render_request: Callable[[Activity], str] = plain_line,
+    render_request: Callable[[Activity], str],
     sampler: FrameSampler | None = None,
     deck: ShowDeck | None = None,
 ) -> int:
     """Run the demo and print its table; return 1 if a client saw an error that an account could have avoided.
 
     `render_request` makes the line of a finished request; the lines of `sampler` are printed before the
-    table.  The files of the sessions are in `claude`, beside the config file.  `deck(service, finished)`
+    table.  The files of the sessions are in `claude`, beside the config file.  `deck(server, finished)`
     shows the running proxy and returns when `finished` is set or earlier; with it nothing else is printed
     before the table.  Ctrl-C or SIGTERM ends the run; the table is printed all the same.
     """
@@ -144,9 +144,9 @@ class _Demo:
                 self.clock,
             )
             self.claude_files.write_initial()
-            self.service = self._service(Path(directory))
-            self.service.start()
-            stack.callback(self.service.stop, 0)
+            self.server = self._make_server(Path(directory))
+            self.server.start()
+            stack.callback(self.server.stop, 0)
             self._print_setup()
             stack.callback(self.stop.set)
             self._start_sessions()
@@ -161,7 +161,7 @@ class _Demo:
 
     # --- setup ---------------------------------------------------------------------------
 
-    def _service(self, directory: Path) -> ProxyServer:
+    def _make_server(self, directory: Path) -> ProxyServer:
         path = directory / "teamclaude.json"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(_config(self.api.url, self.accounts), file)
@@ -187,7 +187,7 @@ class _Demo:
         options = self.options
         names = ", ".join(account.name for account in self.accounts)
         self.event_log.add_line(
-            f"fake sessions ({options.sessions}) → the proxy on {self.service.urls[0]} → a fake API"
+            f"fake sessions ({options.sessions}) → the proxy on {self.server.urls[0]} → a fake API"
         )
         self.event_log.add_line(f"accounts: {names} · one second here is {options.speed:.0f} seconds to them")
         self.event_log.add_line("")
@@ -204,7 +204,7 @@ class _Demo:
     def _start_sessions(self) -> None:
         for plan in self.plans:
             session = FakeSession(
-                self.service.urls[0],
+                self.server.urls[0],
                 plan,
                 self.clock,
                 key=_KEY,
@@ -223,7 +223,7 @@ class _Demo:
         """Run the story in this thread, or behind the Deck, which needs the main thread."""
         if self.deck is not None:
             threading.Thread(target=self._run_story, daemon=True).start()
-            self.deck(self.service, self.finished)
+            self.deck(self.server, self.finished)
         else:
             self._run_story()
 
@@ -237,7 +237,7 @@ class _Demo:
                 self.claude_files.change_status(changes.pop(0))
             self.claude_files.write_turns()
             if self.sampler is not None:
-                self.sampler.sample(self.service)
+                self.sampler.sample(self.server)
             if self.clock.elapsed() >= self.faults_from:
                 self.api.script.profile = _USUAL_FAULTS
             self.event_log.observe_windows(self._windows(), self.clock())
@@ -281,8 +281,8 @@ class _Demo:
         deadline = time.monotonic() + _DRAIN_SEC
         for session in self.sessions:
             session.join(max(0.0, deadline - time.monotonic()))
-        snapshot = self.service.snapshot()
-        self.service.stop(_DRAIN_SEC)
+        snapshot = self.server.snapshot()
+        self.server.stop(_DRAIN_SEC)
         counts = SessionCounts()
         for session in self.sessions:
             session.join(_DRAIN_SEC)

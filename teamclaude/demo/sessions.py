@@ -46,7 +46,6 @@ class SessionCounts:
     served: int = 0
     visible_errors: list[VisibleError] = field(default_factory=list)
     tokens: Counter[str] = field(default_factory=Counter)
-    accounts: Counter[str] = field(default_factory=Counter)
 
     @property
     def errors(self) -> Counter[str]:
@@ -60,7 +59,6 @@ class SessionCounts:
         self.served += other.served
         self.visible_errors += other.visible_errors
         self.tokens.update(other.tokens)
-        self.accounts.update(other.accounts)
 
 
 class FakeSession:
@@ -184,7 +182,6 @@ class FakeSession:
         with self._lock:
             self._counts.served += 1
             self._counts.tokens.update(reply.usage)
-            self._counts.accounts[reply.account] += 1
 
     def _count_failed(self, conversation: Conversation, broken: AttemptError, began: float) -> None:
         conversation.drop_user_turn()

@@ -31,12 +31,13 @@ MODELS = (
 )
 OAUTH_BETA = "oauth-2025-04-20"
 MAX_BODY = 32 * 1024 * 1024
+MAX_PROMPT_TOKENS = 1_000_000
 DEFAULT_REPLY_TOKENS = 40
 NOT_FLAGGED = "not_flagged"
 
 _JSON = ("content-type", "application/json")
 _UNKNOWN_TOKEN = "Invalid bearer token"
-_QUOTA_WORDS = "This request would exceed your account's rate limit. Please try again later."
+_QUOTA_MESSAGE = "This request would exceed your account's rate limit. Please try again later."
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,9 @@ class ApiEndpoints:
         accounts: Sequence[FakeAccount],
         clock: Callable[[], float],
         pace: ApiPace | None = None,
-        *,
-        max_prompt_tokens: int = 1_000_000,
     ) -> None:
         self.clock = clock
         self.pace = pace or ApiPace()
-        self.max_prompt_tokens = max_prompt_tokens
         self.safeguard_verdict: str | None = NOT_FLAGGED
         self._accounts = {account.name: account for account in accounts}
         self._count = 0
@@ -140,9 +138,9 @@ class ApiEndpoints:
             return error_answer(400, str(exc)), None
         if counting:
             return ApiAnswer(200, [_JSON], (json.dumps({"input_tokens": prompt.tokens}).encode(),)), None
-        if prompt.tokens > self.max_prompt_tokens:
-            words = f"prompt is too long: {prompt.tokens} tokens > {self.max_prompt_tokens} maximum"
-            return error_answer(400, words), None
+        if prompt.tokens > MAX_PROMPT_TOKENS:
+            message = f"prompt is too long: {prompt.tokens} tokens > {MAX_PROMPT_TOKENS} maximum"
+            return error_answer(400, message), None
         return self._message(prompt, owner, reply)
 
     def fault_answer(self, request: Request, owner: FakeAccount | None, fault: Fault) -> ApiAnswer:
@@ -161,7 +159,7 @@ class ApiEndpoints:
                     utilization=fault.quota_utilization,
                     reset_in=fault.quota_reset_in,
                 )
-        return error_answer(429, _QUOTA_WORDS, headers=headers)
+        return error_answer(429, _QUOTA_MESSAGE, headers=headers)
 
     def finish_charge(self, charge: PendingCharge, events_sent: int) -> None:
         """Charge the output that was sent and free the in-flight slot; call exactly once."""
@@ -237,7 +235,7 @@ def _unauthorized(request: Request, owner: FakeAccount | None) -> ApiAnswer | No
 
 
 def _refused(owner: FakeAccount, model: str, now: float, refusal: QuotaRefusal) -> ApiAnswer:
-    return error_answer(429, _QUOTA_WORDS, headers=owner.headers(model, now, refusal))
+    return error_answer(429, _QUOTA_MESSAGE, headers=owner.headers(model, now, refusal))
 
 
 def _compose(

@@ -55,9 +55,9 @@ class FaultRule:
     left: int | None = 1
     seen: int = 0
 
-    def applies(self, asked: RequestView, account: str | None) -> bool:
+    def applies(self, request: RequestView, account: str | None) -> bool:
         """Count a matching request; return whether the fault is due for it."""
-        if self.left == 0 or not self._matches(asked, account):
+        if self.left == 0 or not self._matches(request, account):
             return False
         self.seen += 1
         if self.seen < self.nth:
@@ -66,12 +66,12 @@ class FaultRule:
             self.left -= 1
         return True
 
-    def _matches(self, asked: RequestView, account: str | None) -> bool:
+    def _matches(self, request: RequestView, account: str | None) -> bool:
         return (
             (self.account is None or self.account == account)
-            and (self.path is None or self.path == asked.path)
-            and (self.method is None or self.method == asked.method)
-            and (self.when is None or self.when(asked))
+            and (self.path is None or self.path == request.path)
+            and (self.method is None or self.method == request.method)
+            and (self.when is None or self.when(request))
         )
 
 
@@ -155,21 +155,21 @@ class ApiScript:
         with self._lock:
             return self._accept_faults.pop(0) if self._accept_faults else None
 
-    def fault(self, asked: RequestView, account: str | None) -> Fault | None:
+    def fault(self, request: RequestView, account: str | None) -> Fault | None:
         """Return the fault of this request, which carries the credential of `account`."""
         with self._lock:
             for rule in self._rules:
-                if rule.applies(asked, account):
+                if rule.applies(request, account):
                     return rule.fault
-            if self.profile is None or asked.path != "/v1/messages":
+            if self.profile is None or request.path != "/v1/messages":
                 return None
             self._draws += 1
             return self.profile.draw(random.Random(f"{self.seed}/{self._draws}"))
 
-    def reply(self, asked: RequestView) -> ScriptedReply | None:
+    def reply(self, request: RequestView) -> ScriptedReply | None:
         """Return the next scripted reply for this request."""
         with self._lock:
             for condition, replies in self._replies:
-                if replies and (condition is None or condition(asked)):
+                if replies and (condition is None or condition(request)):
                     return replies.pop(0)
             return None

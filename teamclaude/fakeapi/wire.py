@@ -7,7 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .answer import Close, Send, Step, Wait
 
@@ -82,14 +82,13 @@ class ApiConnection:
                 return None
             raise
         lines = head.decode("latin-1").split("\r\n")
-        words = lines[0].split(" ")
-        if len(words) != 3 or not words[2].startswith("HTTP/1."):
+        start = lines[0].split(" ")
+        if len(start) != 3 or not start[2].startswith("HTTP/1."):
             raise NotHttpError(f"not a request line: {lines[0][:80]!r}")
-        headers = tuple(_header(line) for line in lines[1:])
-        plain = Request(words[0], words[1], words[2], headers, b"")
-        if (plain.header("expect") or "").lower() == "100-continue":
+        request = Request(start[0], start[1], start[2], tuple(_header(line) for line in lines[1:]), b"")
+        if (request.header("expect") or "").lower() == "100-continue":
             self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return Request(words[0], words[1], words[2], headers, self._body(plain))
+        return replace(request, body=self._body(request))
 
     def _head(self) -> bytes:
         while b"\r\n\r\n" not in self._buffer:

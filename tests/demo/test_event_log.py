@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from teamclaude.demo.event_log import EventLog, WindowState, plain_line
+from teamclaude.demo.event_log import EventLog, WindowState
 from teamclaude.snapshot import Activity
 
 T0 = 1_795_000_000.0
@@ -25,7 +25,7 @@ def lines_of(log: EventLog, *records: Activity) -> list[str]:
 
 
 def test_bindings_moves_and_failovers_have_a_line_and_the_rest_is_only_counted() -> None:
-    log = EventLog(plain_line)
+    log = EventLog(lambda activity: activity.id)
     assert lines_of(
         log,
         record("alice", reason="new session"),
@@ -52,19 +52,19 @@ def test_bindings_moves_and_failovers_have_a_line_and_the_rest_is_only_counted()
 
 
 def test_a_retry_on_the_same_account_is_no_failover() -> None:
-    log = EventLog(plain_line)
+    log = EventLog(lambda activity: activity.id)
     lines_of(log, record("alice"), record("alice", "alice"))
     assert log.totals.failovers == 0
 
 
 def test_tokens_of_unknown_price_are_counted_apart() -> None:
-    log = EventLog(plain_line)
+    log = EventLog(lambda activity: activity.id)
     log.add_request(record("alice", cost=None, input_tokens=10, output_tokens=5, cache_read_tokens=None))
     assert (log.totals.cost, log.totals.unpriced_tokens) == (0.0, 15)
 
 
 def test_limits_and_resets_have_one_line_each() -> None:
-    log = EventLog(plain_line)
+    log = EventLog(lambda activity: activity.id)
     states = [
         WindowState("alice", "5h", 0.5, T0 + 600, False),
         WindowState("alice", "5h", 1.02, T0 + 600, True),

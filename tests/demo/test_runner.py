@@ -10,12 +10,16 @@ import signal
 import stat
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from teamclaude.demo.runner import DemoOptions, run_demo
+from teamclaude.demo import runner
+from teamclaude.demo.runner import DemoOptions
+
+run_demo = partial(runner.run_demo, render_request=lambda activity: activity.id)
 
 QUICK = DemoOptions(sessions=6, accounts=3, speed=400.0, seconds=1.5)
 
@@ -68,13 +72,13 @@ def test_a_signal_ends_the_run_with_the_table_and_leaves_nothing(scratch: Path, 
 def test_the_config_is_private_and_ctrl_c_ends_in_the_table(scratch: Path) -> None:
     found: dict[str, Any] = {}
 
-    def interrupted(service: Any, over: threading.Event) -> None:
+    def interrupted(server: Any, finished: threading.Event) -> None:
         (directory,) = scratch.iterdir()
         path = directory / "teamclaude.json"
         found["mode"] = stat.S_IMODE(os.stat(path).st_mode)
         found["config"] = json.loads(path.read_text())
-        found["accounts"] = [account.name for account in service.snapshot().accounts]
-        assert not over.is_set()
+        found["accounts"] = [account.name for account in server.snapshot().accounts]
+        assert not finished.is_set()
         raise KeyboardInterrupt
 
     out = io.StringIO()
@@ -90,29 +94,32 @@ class OneLineSampler:
     def __init__(self) -> None:
         self.seen: list[tuple[int, bool]] = []
 
-    def sample(self, service: Any) -> None:
-        disk = service.config_file.path.parent / "claude" / "state" / "sessions.json"
-        self.seen.append((len(service.snapshot().accounts), disk.exists()))
+    def sample(self, server: Any) -> None:
+        disk = server.config_file.path.parent / "claude" / "state" / "sessions.json"
+        self.seen.append((len(server.snapshot().accounts), disk.exists()))
 
     def lines(self) -> list[str]:
         return [f"looked {len(self.seen)} times"]
 
 
 def test_the_deck_ends_with_the_run_and_the_samplers_lines_are_printed(scratch: Path) -> None:
-    out, camera = io.StringIO(), OneLineSampler()
+    out, sampler = io.StringIO(), OneLineSampler()
     options = DemoOptions(sessions=1, accounts=2, speed=400.0, seconds=0.2)
     seen: list[bool] = []
-    assert run_demo(options, out, sampler=camera, deck=lambda service, over: seen.append(over.wait(5))) == 0
+    assert (
+        run_demo(options, out, sampler=sampler, deck=lambda server, finished: seen.append(finished.wait(5)))
+        == 0
+    )
     assert seen == [True]
-    assert camera.seen
-    assert set(camera.seen) == {(2, True)}
-    assert f"looked {len(camera.seen)} times\n" in out.getvalue()
+    assert sampler.seen
+    assert set(sampler.seen) == {(2, True)}
+    assert f"looked {len(sampler.seen)} times\n" in out.getvalue()
 
 
 def test_an_avoidable_error_is_exit_status_1(scratch: Path) -> None:
-    def killed(service: Any, over: threading.Event) -> None:
-        service.stop(0)
-        over.wait(5)
+    def killed(server: Any, finished: threading.Event) -> None:
+        server.stop(0)
+        finished.wait(5)
 
     out = io.StringIO()
     options = DemoOptions(sessions=1, accounts=1, speed=2000.0, seconds=0.5)

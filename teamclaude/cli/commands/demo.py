@@ -80,37 +80,37 @@ def demo(args: argparse.Namespace) -> int:
         sys.stdout,
         render_request=lambda activity: activity_line(activity, color, ascii),
         sampler=RichestFrame() if args.snapshot else None,
-        deck=None if on is None else lambda service, over: _show(service, over, on),
+        deck=None if on is None else lambda server, finished: _show(server, finished, on),
     )
 
 
-def _show(service: ProxyServer, over: threading.Event, on: Screen) -> None:
+def _show(server: ProxyServer, finished: threading.Event, on: Screen) -> None:
     from ...deck.feed import LocalFeed
     from ..deck_page import LocalDeck
 
-    reader = _reader(service)
+    reader = _reader(server)
     deck = LocalDeck()
-    deck.attach(service, reader)
+    deck.attach(server, reader)
     try:
-        deck.show(LocalFeed(service, reader), DemoControls(service), on, over.is_set)
+        deck.show(LocalFeed(server, reader), DemoControls(server), on, finished.is_set)
     finally:
         reader.close()
 
 
-def _reader(service: ProxyServer) -> SourceReader:
+def _reader(server: ProxyServer) -> SourceReader:
     """Return the reader of the fake sessions' files, by the demo's clock."""
     from ..deck_page import claude_sources
 
-    return claude_sources(str(service.config_file.path.parent / "claude"), service.runtime.clock)
+    return claude_sources(str(server.config_file.path.parent / "claude"), server.runtime.clock)
 
 
 class DemoControls:
     """The demo's controls: all except those that would add an account of the user's own."""
 
-    def __init__(self, service: ProxyServer) -> None:
+    def __init__(self, server: ProxyServer) -> None:
         from ...deck.controls import LocalControls
 
-        self._controls = LocalControls(service)
+        self._controls = LocalControls(server)
 
     def execute(self, command: Command) -> CommandResult:
         from ...deck.ui import CommandResult
@@ -123,7 +123,7 @@ class DemoControls:
 class RichestFrame:
     """Keep the richest frame: the one with most kinds of things to see."""
 
-    EVERY = 4  # looks
+    EVERY = 4  # samples
 
     def __init__(self) -> None:
         self._reader: Optional[SourceReader] = None
@@ -131,7 +131,7 @@ class RichestFrame:
         self._score = (0, 0)
         self._samples = 0
 
-    def sample(self, service: ProxyServer) -> None:
+    def sample(self, server: ProxyServer) -> None:
         from ...deck.model.build import deck_model
         from ...deck.model.conversations import sessions_of
 
@@ -139,8 +139,8 @@ class RichestFrame:
         if self._samples % self.EVERY:
             return
         if self._reader is None:
-            self._reader = _reader(service)
-        snapshot = service.snapshot()
+            self._reader = _reader(server)
+        snapshot = server.snapshot()
         self._reader.set_wanted(sessions_of(snapshot))
         model = deck_model(snapshot, self._reader.refresh())
         score = _richness(model)
