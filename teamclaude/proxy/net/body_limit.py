@@ -53,111 +53,98 @@ class BodyLimiter:
             self._last_sequence += 1
             return BodyReservation(self, self._last_sequence)
 
-    def acquire(self, body: BodyReservation, size: int, on_tick: Callable[[], None]) -> None:
-        """Reserve `size` more bytes; wait for them (rules 2 and 3) and call `on_tick` meanwhile.
-
-        Raises OverloadedError, or what `on_tick` raises.
-        """
-        with self._changed:
-            self._check_refused(body)
-            if body not in self._reading:
-                self._reading.append(body)
-                self._reading.sort(key=_by_age)
-            if self._waiting or self._used + size > self._limit():
-                self._wait(body, size, on_tick)
-            self._used += size
-            body.acquired += size
-            body.last_block_at = self._monotonic()
-
-    def _wait(self, body: BodyReservation, size: int, on_tick: Callable[[], None]) -> None:
-        began = self._monotonic()
-        self._waiting.append(body)
-        try:
-            while True:
-                first = min(self._waiting, key=_by_age) is body
-                if first and self._used + size <= self._limit():
-                    return
-                waited = self._monotonic() - began
-                if waited >= WAIT_SEC:
-                    body.refused = True
-                elif first and waited >= STALL_SEC:
-                    self._refuse_another(body)
-                self._check_refused(body)
-                self._changed.wait(POLL_SEC)
-                on_tick()
-        finally:
-            self._waiting.remove(body)
-            self._changed.notify_all()
-
-    def _refuse_another(self, oldest: BodyReservation) -> None:
-        if any(each.refused and each.acquired for each in self._reading):
-            return  # its memory is about to be released
-        others = [each for each in self._reading if each is not oldest and each.acquired]
-        slow_since = self._monotonic() - SLOW_SEC
-        slow = [each for each in others if each not in self._waiting and each.last_block_at <= slow_since]
-        younger = [each for each in others if each.sequence > oldest.sequence]
-        if slow:
-            slow[0].refused = True
-        elif younger:
-            younger[-1].refused = True
-        self._changed.notify_all()
-
-    def _check_refused(self, body: BodyReservation) -> None:
-        if body.refused:
-            raise OverloadedError(
-                f"The bodies of all requests take {self._limit() >> 20} MiB, the most (proxy.maxBodiesMiB); "
-                "try again in a moment.",
-                RETRY_SEC,
-            )
-
-    def mark_read(self, body: BodyReservation) -> None:
-        """Note that all of it has arrived."""
-        with self._changed:
-            if body in self._reading:
-                self._reading.remove(body)
-
-    def release(self, body: BodyReservation) -> None:
-        """Free its memory: nothing needs it any more."""
-        with self._changed:
-            if body in self._reading:
-                self._reading.remove(body)
-            self._used -= body.acquired
-            body.acquired = 0
-            self._changed.notify_all()
-
 
 class BodyReservation:
     """The memory of one body; used by one thread at a time."""
 
-    __slots__ = ("_limiter", "acquired", "last_block_at", "refused", "sequence")
+    __slots__ = ("_acquired", "_last_block_at", "_limiter", "_refused", "_sequence")
 
     def __init__(self, limiter: BodyLimiter, sequence: int) -> None:
         self._limiter = limiter
-        self.sequence = sequence  # the lower, the older
-        self.acquired = 0  # bytes
-        self.last_block_at = 0.0  # when it last acquired or filled a block; monotonic
-        self.refused = False  # another body needs its memory
+        self._sequence = sequence  # the lower, the older
+        self._acquired = 0  # bytes
+        self._last_block_at = 0.0  # when it last acquired or filled a block; monotonic
+        self._refused = False  # another body needs its memory
 
     def acquire(self, size: int, on_tick: Callable[[], None]) -> None:
-        """Reserve `size` more bytes; raises OverloadedError, or what `on_tick` raises."""
-        self._limiter.acquire(self, size, on_tick)
+        """Reserve `size` more bytes; wait for them (rules 2 and 3) and call `on_tick` meanwhile.
+
+        Raises OverloadedError, or what `on_tick` raises.
+        """
+        limiter = self._limiter
+        with limiter._changed:
+            self.check_refused()
+            if self not in limiter._reading:
+                limiter._reading.append(self)
+                limiter._reading.sort(key=_by_age)
+            if limiter._waiting or limiter._used + size > limiter._limit():
+                self._wait(size, on_tick)
+            limiter._used += size
+            self._acquired += size
+            self._last_block_at = limiter._monotonic()
+
+    def _wait(self, size: int, on_tick: Callable[[], None]) -> None:
+        limiter = self._limiter
+        began = limiter._monotonic()
+        limiter._waiting.append(self)
+        try:
+            while True:
+                first = min(limiter._waiting, key=_by_age) is self
+                if first and limiter._used + size <= limiter._limit():
+                    return
+                waited = limiter._monotonic() - began
+                if waited >= WAIT_SEC:
+                    self._refused = True
+                elif first and waited >= STALL_SEC:
+                    self._refuse_another()
+                self.check_refused()
+                limiter._changed.wait(POLL_SEC)
+                on_tick()
+        finally:
+            limiter._waiting.remove(self)
+            limiter._changed.notify_all()
+
+    def _refuse_another(self) -> None:
+        limiter = self._limiter
+        if any(each._refused and each._acquired for each in limiter._reading):
+            return  # its memory is about to be released
+        others = [each for each in limiter._reading if each is not self and each._acquired]
+        slow_since = limiter._monotonic() - SLOW_SEC
+        slow = [each for each in others if each not in limiter._waiting and each._last_block_at <= slow_since]
+        younger = [each for each in others if each._sequence > self._sequence]
+        if slow:
+            slow[0]._refused = True
+        elif younger:
+            younger[-1]._refused = True
+        limiter._changed.notify_all()
 
     def check_refused(self) -> None:
-        """Raise OverloadedError if the body was refused for another."""
-        self._limiter._check_refused(self)
+        """Raise OverloadedError if the body was refused, for another or after WAIT_SEC."""
+        if self._refused:
+            raise OverloadedError(
+                f"The bodies of all requests take {self._limiter._limit() >> 20} MiB, the most "
+                "(proxy.maxBodiesMiB); try again in a moment.",
+                RETRY_SEC,
+            )
 
     def mark_progress(self, now: float) -> None:
         """Note that another block has arrived of what it had acquired before."""
-        self.last_block_at = now
+        self._last_block_at = now
 
     def mark_read(self) -> None:
         """Note that all of it has arrived."""
-        self._limiter.mark_read(self)
+        with self._limiter._changed:
+            if self in self._limiter._reading:
+                self._limiter._reading.remove(self)
 
     def release(self) -> None:
         """Free its memory: nothing needs it any more."""
-        self._limiter.release(self)
+        with self._limiter._changed:
+            self.mark_read()
+            self._limiter._used -= self._acquired
+            self._acquired = 0
+            self._limiter._changed.notify_all()
 
 
 def _by_age(body: BodyReservation) -> int:
-    return body.sequence
+    return body._sequence

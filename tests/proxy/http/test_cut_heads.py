@@ -1,4 +1,4 @@
-"""A response's head, cut out of what arrived: the one that would be written."""
+"""A response's head cut out of the received bytes equals the rendered one."""
 
 from __future__ import annotations
 

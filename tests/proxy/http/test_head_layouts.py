@@ -1,4 +1,4 @@
-"""Upstream heads of a layout that was seen often, which are read by a pattern of their own."""
+"""Upstream heads of a frequent layout, which a pattern of its own parses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def response(*lines: str) -> bytes:
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> bytes:
-    """A head of a layout that has been seen often: it is read by a pattern of its own."""
+    """Return a head of a frequent layout, which a pattern of its own parses."""
     monkeypatch.setattr(module, "_patterns", ())
     block = response("Date: Mon", "X-Empty:", "request-id: req_1", "Content-Length: 2", "a.b+c: (d")
     for _ in range(module._FREQUENT):

@@ -1,4 +1,4 @@
-"""Base URLs: what they name, and what is none."""
+"""Base URLs: what they name, and which are invalid."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def test_all_other_paths_are_unknown(request_line):
 
 
 def normalised(path: str) -> str:
-    """What the most eager server could make of a path: decode twice, drop params, resolve dots."""
+    """Normalize as the most eager server could: decode twice, drop params, resolve dots."""
     path = unquote(unquote(path)).replace("\\", "/")
     out: list[str] = []
     for segment in path.split("/"):

@@ -14,7 +14,7 @@ def parse(data: bytes, cut: int = 1 << 20, limit: int = MAX_EVENT_BYTES) -> list
 
 
 def simple(data: bytes) -> list[ServerSentEvent]:
-    """The book once more, slowly, on a whole stream."""
+    """The specification once more, slowly, on a whole stream."""
     data = data[3:] if data.startswith(b"\xef\xbb\xbf") else data
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")[:-1]
     events, name = [], b""

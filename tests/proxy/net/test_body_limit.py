@@ -1,4 +1,4 @@
-"""The memory of all bodies together: who gets room, who waits, who gives way."""
+"""The memory of all bodies together: which body gets some, which waits, which is refused."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from teamclaude.proxy.net.body_limit import BodyLimiter, BodyReservation
 
 
 class Memory:
-    """100 bytes for all, and a clock that each beat of a waiting body moves on."""
+    """100 bytes for all bodies, and a clock that every tick of a waiting body advances."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.limiter = BodyLimiter(lambda: 100, lambda: self.now)
         self.beats: list[Callable[[], None]] = []
 
-    def room(self, *sizes: int) -> BodyReservation:
-        room = self.limiter.reservation()
+    def reservation(self, *sizes: int) -> BodyReservation:
+        reservation = self.limiter.reservation()
         for size in sizes:
-            room.acquire(size, self.never)
-        return room
+            reservation.acquire(size, self.never)
+        return reservation
 
     @staticmethod
     def never() -> None:
         raise AssertionError("nobody has to wait")
 
-    def beat(self) -> None:
+    def on_tick(self) -> None:
         self.now += 0.5
         if self.beats:
             self.beats.pop(0)()
@@ -43,14 +43,14 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
     return Memory()
 
 
-def refusal(room: BodyReservation, size: int, beat: Callable[[], None]) -> OverloadedError:
+def refusal(reservation: BodyReservation, size: int, on_tick: Callable[[], None]) -> OverloadedError:
     with pytest.raises(OverloadedError) as refused:
-        room.acquire(size, beat)
+        reservation.acquire(size, on_tick)
     return refused.value
 
 
 def test_arrived_bytes_count_until_they_are_released(memory: Memory) -> None:
-    first, second = memory.room(40, 20), memory.room(40)
+    first, second = memory.reservation(40, 20), memory.reservation(40)
     assert memory.limiter.used == 100
     first.release()
     first.release()
@@ -62,18 +62,18 @@ def test_arrived_bytes_count_until_they_are_released(memory: Memory) -> None:
 
 
 def test_at_the_limit_a_body_waits_for_memory(memory: Memory) -> None:
-    held = memory.room(90)
+    held = memory.reservation(90)
     held.mark_read()
-    late = memory.room()
+    late = memory.reservation()
     memory.beats = [lambda: None, held.release]
-    late.acquire(50, memory.beat)
+    late.acquire(50, memory.on_tick)
     assert (memory.limiter.used, memory.now) == (50, 1.0)
 
 
 def test_a_body_that_waited_too_long_is_refused(memory: Memory) -> None:
-    memory.room(90).mark_read()
-    late = memory.room()
-    refused = refusal(late, 50, memory.beat)
+    memory.reservation(90).mark_read()
+    late = memory.reservation()
+    refused = refusal(late, 50, memory.on_tick)
     assert (refused.status, refused.kind) == (503, "overloaded_error")
     assert list(refused.headers()) == [("Retry-After", "5")]
     assert "proxy.maxBodiesMiB" in str(refused)
@@ -83,8 +83,8 @@ def test_a_body_that_waited_too_long_is_refused(memory: Memory) -> None:
 
 
 def test_a_client_that_leaves_ends_the_wait_of_its_body(memory: Memory) -> None:
-    memory.room(90).mark_read()
-    late = memory.room()
+    memory.reservation(90).mark_read()
+    late = memory.reservation()
 
     def left() -> None:
         raise ClientGoneError("left")
@@ -93,11 +93,11 @@ def test_a_client_that_leaves_ends_the_wait_of_its_body(memory: Memory) -> None:
         late.acquire(50, left)
     late.release()
     assert memory.limiter.used == 90
-    memory.room(10)
+    memory.reservation(10)
 
 
 def test_of_half_read_bodies_the_youngest_is_refused_for_the_oldest(memory: Memory) -> None:
-    old, middle, young = memory.room(30), memory.room(30), memory.room(40)
+    old, middle, young = memory.reservation(30), memory.reservation(30), memory.reservation(40)
 
     def give_way() -> None:
         assert refusal(young, 1, memory.never)
@@ -107,20 +107,20 @@ def test_of_half_read_bodies_the_youngest_is_refused_for_the_oldest(memory: Memo
         young.release()
 
     memory.beats = [lambda: None, lambda: None, give_way]
-    old.acquire(30, memory.beat)
+    old.acquire(30, memory.on_tick)
     assert memory.limiter.used == 90
     assert memory.now == 1.5
 
 
 def test_only_one_body_is_refused_at_a_time(memory: Memory) -> None:
-    old, middle, young = memory.room(30), memory.room(30), memory.room(40)
+    old, middle, young = memory.reservation(30), memory.reservation(30), memory.reservation(40)
     memory.beats = [lambda: None] * 6 + [young.release]
-    old.acquire(30, memory.beat)
+    old.acquire(30, memory.on_tick)
     middle.check_refused()
 
 
 def test_after_a_refused_body_is_released_the_next_may_be_refused(memory: Memory) -> None:
-    old, middle, young = (memory.room(0, 0, size) for size in (30, 30, 40))
+    old, middle, young = (memory.reservation(0, 0, size) for size in (30, 30, 40))
 
     def next_gives_way() -> None:
         with pytest.raises(OverloadedError):
@@ -128,28 +128,28 @@ def test_after_a_refused_body_is_released_the_next_may_be_refused(memory: Memory
         middle.release()
 
     memory.beats = [lambda: None, lambda: None, young.release, lambda: None, next_gives_way]
-    old.acquire(70, memory.beat)
+    old.acquire(70, memory.on_tick)
     assert memory.limiter.used == 100
 
 
 def test_no_body_is_refused_for_the_youngest(memory: Memory) -> None:
-    old, young = memory.room(50), memory.room(50)
-    refusal(young, 10, memory.beat)
+    old, young = memory.reservation(50), memory.reservation(50)
+    refusal(young, 10, memory.on_tick)
     old.check_refused()
 
 
 def test_a_complete_body_is_not_refused_for_another(memory: Memory) -> None:
-    old, whole = memory.room(50), memory.room(50)
+    old, whole = memory.reservation(50), memory.reservation(50)
     whole.mark_read()
-    refusal(old, 10, memory.beat)
+    refusal(old, 10, memory.on_tick)
     whole.check_refused()
 
 
 def test_a_slow_body_is_refused_even_for_a_younger_one(memory: Memory) -> None:
-    slow, quick = memory.room(50), memory.room(50)
+    slow, quick = memory.reservation(50), memory.reservation(50)
     memory.now = 10.0
     quick.mark_progress(memory.now)
-    young = memory.room()
+    young = memory.reservation()
 
     def give_way() -> None:
         with pytest.raises(OverloadedError):
@@ -158,16 +158,16 @@ def test_a_slow_body_is_refused_even_for_a_younger_one(memory: Memory) -> None:
         slow.release()
 
     memory.beats = [lambda: None, lambda: None, give_way]
-    young.acquire(10, memory.beat)
+    young.acquire(10, memory.on_tick)
 
 
 def test_an_announced_body_without_bytes_is_not_refused_for_another(memory: Memory) -> None:
-    old = memory.room(50)
+    old = memory.reservation(50)
     for _ in range(99):
-        memory.room(0)
-    full = memory.room(50)
+        memory.reservation(0)
+    full = memory.reservation(50)
     full.mark_read()
-    refusal(old, 10, memory.beat)
+    refusal(old, 10, memory.on_tick)
     assert memory.limiter.used == 100
 
 
@@ -178,8 +178,8 @@ def test_memory_goes_to_the_older_of_two_waiting_bodies() -> None:
     held.mark_read()
     order: list[str] = []
 
-    def take(name: str, room: BodyReservation, after: Optional[threading.Event] = None) -> None:
-        room.acquire(60, lambda: None)
+    def take(name: str, reservation: BodyReservation, after: Optional[threading.Event] = None) -> None:
+        reservation.acquire(60, lambda: None)
         order.append(name)
 
     threads = [threading.Thread(target=take, args=("young", young))]
@@ -199,7 +199,7 @@ def test_memory_goes_to_the_older_of_two_waiting_bodies() -> None:
 
 
 def test_many_bodies_at_once_are_read_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """40 bodies of 30 in a memory of 100: nobody waits for ever, never too much, and most get through."""
+    """40 bodies of 30 bytes in a memory of 100: no wait is endless, the limit holds, and most are read."""
     monkeypatch.setattr(module, "STALL_SEC", 0.02)
     monkeypatch.setattr(module, "POLL_SEC", 0.005)
     limiter = BodyLimiter(lambda: 100)
@@ -207,16 +207,16 @@ def test_many_bodies_at_once_are_read_one_after_the_other(monkeypatch: pytest.Mo
     most: list[int] = []
 
     def upload() -> None:
-        room = limiter.reservation()
+        reservation = limiter.reservation()
         try:
             for _ in range(3):
-                room.acquire(10, lambda: None)
+                reservation.acquire(10, lambda: None)
                 most.append(limiter.used)
-            room.mark_read()
+            reservation.mark_read()
             ends.append("whole")
         except OverloadedError:
             ends.append("refused")
-        room.release()
+        reservation.release()
 
     threads = [threading.Thread(target=upload) for _ in range(40)]
     for thread in threads:

@@ -1,4 +1,4 @@
-"""Uploads on disk: private, without a name, and told in words when there is no room."""
+"""Uploads on disk: private, without a file name, and an error in words if the disk is full."""
 
 from __future__ import annotations
 

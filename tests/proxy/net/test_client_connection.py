@@ -1,4 +1,4 @@
-"""The client's side of one connection: heads and bodies in, bytes out, endings."""
+"""The client's connection: heads and bodies in, bytes out, endings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEAD = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class Ends:
-    """A Client and the socket of who talks to it."""
+    """A ClientConnection and the peer's socket."""
 
     def __init__(self, pair: Pair, head_sec: float = 2.0, body_sec: float = 2.0) -> None:
         self.peer, here = pair()
@@ -85,7 +85,7 @@ def test_a_silent_unadmitted_connection_is_closed_after_the_time_for_heads(
 
 
 def test_what_came_before_the_first_head_counts_to_its_time(tcp_pair: Pair) -> None:
-    """A TLS handshake, say."""
+    """As a TLS handshake would."""
     peer, here = tcp_pair()
     client = ClientConnection(here, 60.0, 2.0, 0.2, time.monotonic() - 60.0)
     assert client.next_head() is None

@@ -1,4 +1,4 @@
-"""Places for connections: who gets one, and who makes room."""
+"""The limits of connections: which are accepted, and which are evicted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Pair = Callable[[], tuple[socket.socket, socket.socket]]
 
 
 class Crowd:
-    """Real connections, whose far ends tell whether they live, and a clock that stands still."""
+    """Real connections, whose far ends show whether they are open, and a clock that stands still."""
 
     def __init__(self, pair: Pair) -> None:
         self.now = 100.0
@@ -229,7 +229,7 @@ ENDLESS = -1
 
 
 class Limits(SimpleNamespace):
-    """As the module `resource`: refuses what is above `real` though the hard limit allows it (macOS)."""
+    """The module `resource`; refuses values above `real` though the hard limit allows them (macOS)."""
 
     RLIMIT_NOFILE, RLIM_INFINITY = 7, ENDLESS
 

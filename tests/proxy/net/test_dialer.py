@@ -1,4 +1,4 @@
-"""The way out: TLS and whom it trusts, proxies on the way, base URLs; nothing goes anywhere else."""
+"""Connections to the upstream: TLS and trust, HTTPS proxies, base URLs; nothing goes anywhere else."""
 
 from __future__ import annotations
 

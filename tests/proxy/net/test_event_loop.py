@@ -1,4 +1,4 @@
-"""Many streams in one thread: each as if it were alone."""
+"""Many streams in one thread: each is served as if it were alone."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ def test_without_a_free_watch_the_thread_goes_on(
 def test_bytes_that_tls_has_decrypted_are_read(
     stage: Callable[..., Any], pem: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A record is decrypted as a whole: of what one read does not take the socket tells nothing more."""
+    """A TLS record is decrypted as a whole: a poll says nothing of the bytes that one read leaves."""
     monkeypatch.setattr("teamclaude.proxy.net.upstream_connection.RECV_BYTES", 3)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(pem.cert, pem.key)

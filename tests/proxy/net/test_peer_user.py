@@ -32,7 +32,7 @@ def refused() -> socket.socket:
 
 
 def peer_uid(local: Address, peer: Address, proc_net: str = "/proc/net") -> int | None:
-    """As it is told where the kernel can't be asked for one socket."""
+    """The kernel does not answer queries for one socket."""
     return told_uid(local, peer, ProcNetTables(proc_net), SocketDiag(refused))
 
 
@@ -170,7 +170,7 @@ def test_a_look_up_that_failed_for_want_of_descriptors_is_made_again() -> None:
 def test_a_reading_serves_earlier_queries_and_no_later_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first reads for itself; all who ask meanwhile share one reading that begins after they asked."""
+    """The first query reads the table; all queries meanwhile share one reading that begins after them."""
     proc = ProcNetTables(tables(tmp_path, tcp=row(*V4_PEER_SIDE, uid=1)))
     reading, go_on = threading.Event(), threading.Event()
     reads: list[str] = []

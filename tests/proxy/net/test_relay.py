@@ -1,4 +1,4 @@
-"""The copy loop: the same bytes, as soon as they come, and never an end that was none."""
+"""The relay: the same bytes, as soon as they arrive, and never a false end."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Bridge:
         return out
 
     def end(self) -> bytes:
-        """All that was still sent, once the relay has returned."""
+        """Return all that was still sent, once the relay has returned."""
         self._thread.join(5)
         assert not self._thread.is_alive()
         self.client.sock.shutdown(socket.SHUT_WR)

@@ -1,4 +1,4 @@
-"""The kernel is asked for one socket, and only what it says of just that one counts."""
+"""Queries for one socket: only the kernel's reply about exactly that socket counts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only
 
 
 class Kernel:
-    """Answers each question with the next reply; `sender` is the port id it comes from."""
+    """Answers each query with the next reply; `sender` is the port id of its sender."""
 
     def __init__(self, *replies: Reply, sender: int = 0) -> None:
         self.replies = list(replies)

@@ -1,4 +1,4 @@
-"""One attempt on the wire and the retries a wire needs: never two at a time, never one too many."""
+"""The transport: which connection carries a request, and when it is repeated; never two at a time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HEAD = (
 
 
 class Pauses(ClientWatch):
-    """A watch that only writes down how long it was to sleep."""
+    """A watch that records its sleeps and does not sleep."""
 
     def __init__(self, client: Optional[socket.socket] = None) -> None:
         super().__init__(client)
@@ -55,13 +55,13 @@ class Wired:
         return run_coroutine(self.transport.exchange(self.origin, "POST", HEAD, BODY))
 
     def whole(self) -> int:
-        """Ask, read all of the answer, keep the connection; the status."""
+        """Send a request, read all of the response, keep the connection; return the status."""
         answer = self.ask()
         self.transport.read_kept_body(answer)
         return answer.head.status
 
     def connections(self, count: int) -> list[int]:
-        """The connections that the requests so far came on."""
+        """Return the connections that carried the requests so far."""
         assert self.api.wait_until(lambda api: len(api.log) == count), self.api.log
         return [exchange.connection for exchange in self.api.log]
 

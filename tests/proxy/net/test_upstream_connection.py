@@ -1,4 +1,4 @@
-"""Connections to the upstream: requests out, answers in, the pool; against a peer that does as told."""
+"""A connection to the upstream: requests out, responses in, against a scripted peer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOBODY = ClientWatch(None)
 
 
 class Wire:
-    """A Connection and the peer's end of it."""
+    """A connection and the peer's end of it."""
 
     def __init__(self, pair: Pair, origin: Origin = ORIGIN) -> None:
         near, self.far = pair()
