@@ -25,7 +25,7 @@ from ..text.spans import (
 )
 from .wording import cell, plural, short_time, usage_summary, usage_tokens
 
-__all__ = ["AccountColumns", "account_lines", "bar_line", "bar_width", "bars_line"]
+__all__ = ["AccountColumns", "account_lines", "bar_line", "bars_line"]
 
 STATES = {
     "active": ("active", "good"),
@@ -34,7 +34,8 @@ STATES = {
     "disabled": ("disabled", "dim"),
 }
 BAR_INNER_CELLS = ((150, 22), (116, 16), (96, 13), (0, 9))  # cells of a bar by the width of the screen
-INDENT, MIN_NOTE_CELLS = Span("    "), 20  # a note needs so many cells to stand beside the bars
+INDENT = Span("    ")
+MIN_NOTE_CELLS = 20  # a note needs so many cells to stand beside the bars
 MIN_NAME, MAX_NAME, MAX_STATE, MIN_SUMMARY = 12, 32, 14, 9
 
 
@@ -81,16 +82,16 @@ def _state(account: AccountRow) -> tuple[str, str]:
 
 def _summary(account: AccountRow) -> list[Line]:
     """Return the sum of the account's conversations, longest wording first."""
-    tally = usage_tokens(account.usage)
+    used = usage_tokens(account.usage)
     agents = plural(len(account.nodes), "agent")
     if not account.nodes:
         return [line(("no agents", "dim"))]
     return [
         line(f"{agents} · {account.live} live · {usage_summary(account.usage)}"),
-        line(f"{agents} · {account.live} live · {tally} tok"),
-        line(f"{agents} · {tally} tok"),
-        line(f"{tally} tok"),
-        line(tally),
+        line(f"{agents} · {account.live} live · {used} tok"),
+        line(f"{agents} · {used} tok"),
+        line(f"{used} tok"),
+        line(used),
     ]
 
 
@@ -100,17 +101,17 @@ def _details(account: AccountRow, bars: Sequence[QuotaBar], columns: AccountColu
     room = columns.room - len(INDENT.text)
     shown: list[Line] = []
     while bars:
-        one, left = bars_line(bars, columns.inner, columns.with_percent, room)
-        if not one:  # the label is as long as the line
-            one, left = clip_line(line(bars[0].label), room), bars[1:]
-        shown.append(one)
-        bars = left
+        fitting, others = bars_line(bars, columns.inner, columns.with_percent, room)
+        if not fitting:  # the label is as long as the line
+            fitting, others = clip_line(line(bars[0].label), room), bars[1:]
+        shown.append(fitting)
+        bars = others
     if shown and text and line_width(shown[-1]) + 2 + min(line_width(text), MIN_NOTE_CELLS) <= room:
         last = shown.pop()
         text = (*last, Span("  "), *text)
     if text:
         shown.append(clip_line(text, room))
-    return [(INDENT, *of) for of in shown]
+    return [(INDENT, *spans) for spans in shown]
 
 
 def _notes(account: AccountRow) -> Line:
@@ -125,13 +126,8 @@ def _notes(account: AccountRow) -> Line:
     )
 
 
-ARROW_CELLS, PERCENT_CELLS = 4, 5
+ARROW_CELLS = 4
 ARROWS = {"behind": ("↑", "good"), "on": ("→", "dim"), "ahead": ("↓", "warn")}
-
-
-def bar_width(bar: QuotaBar, inner: int, with_percent: bool) -> int:
-    """Return the width of `bar_line` in cells."""
-    return width(bar.label) + 2 + inner + ARROW_CELLS + (PERCENT_CELLS if with_percent else 0)
 
 
 def bar_line(bar: QuotaBar, inner: int, with_percent: bool) -> Line:
@@ -139,9 +135,8 @@ def bar_line(bar: QuotaBar, inner: int, with_percent: bool) -> Line:
     arrow, style = ARROWS.get(bar.pace, ("", ""))
     shown = [Span(f"{bar.label}["), *_inside(bar, inner), Span("]")]
     if with_percent:
-        shown.append(
-            Span(f"{format_percent(bar.used):>5}", "dim" if bar.used is None else usage_style(bar.used))
-        )
+        style_of_share = "dim" if bar.used is None else usage_style(bar.used)
+        shown.append(Span(f"{format_percent(bar.used):>5}", style_of_share))
     return (*shown, cell(arrow + short_time(bar.full_sec), ARROW_CELLS, style))
 
 
@@ -180,4 +175,4 @@ def _inside(bar: QuotaBar, inner: int) -> list[Span]:
         ("█" * (filled - end), style),
         (" " * (inner - max(filled, end)), ""),
     ]
-    return [Span(text, of) for text, of in parts if text]
+    return [Span(text, name) for text, name in parts if text]

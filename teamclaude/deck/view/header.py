@@ -37,22 +37,22 @@ def header_lines(model: DeckModel, room: int) -> list[Line]:
 
 def _machine_lines(model: DeckModel, room: int) -> list[Line]:
     """Return the title with the proxy's facts, and the machine's gauges: on the same line or below."""
-    top, title = model.totals, _title(model.proxy)
-    facts, trouble = _facts(model.proxy.system), _problems(model)
-    every = join_lines([facts, trouble])
-    if top.ram_share is None and top.cpu_share is None:
+    totals, title = model.totals, _title(model.proxy)
+    facts, problems = _facts(model.proxy.system), _problems(model)
+    every = join_lines([facts, problems])
+    if totals.ram_share is None and totals.cpu_share is None:
         if line_width(title) + line_width(every) + 2 <= room:
             return [left_and_right(title, every, room)]
-        return [left_and_right(title, facts, room), *([clip_line(trouble, room)] if trouble else [])]
+        return [left_and_right(title, facts, room), *([clip_line(problems, room)] if problems else [])]
     gauges = [
-        join_lines([_gauge("RAM", top.ram_share, size), _gauge("CPU", top.cpu_share, size)], "  ")
+        join_lines([_gauge("RAM", totals.ram_share, size), _gauge("CPU", totals.cpu_share, size)], "  ")
         for size in GAUGE_CELLS
     ]
     if room >= line_width(title) + line_width(every) + line_width(gauges[0]) + 8:
         return [left_and_right((*title, Span("    "), *every), gauges[0], room)]
-    figures = line((f"RAM {format_percent(top.ram_share)}  CPU {format_percent(top.cpu_share)}", "dim"))
-    below = first_fitting([*gauges, figures], room - line_width(trouble) - 2 * bool(trouble))
-    return [left_and_right(title, facts, room), left_and_right(below, trouble, room)]
+    figures = line((f"RAM {format_percent(totals.ram_share)}  CPU {format_percent(totals.cpu_share)}", "dim"))
+    below = first_fitting([*gauges, figures], room - line_width(problems) - 2 * bool(problems))
+    return [left_and_right(title, facts, room), left_and_right(below, problems, room)]
 
 
 def _title(proxy: ProxyInfo) -> Line:
@@ -80,12 +80,12 @@ def _facts(system: SystemView) -> Line:
 
 
 def _problems(model: DeckModel) -> Line:
-    top, held = model.totals, model.proxy.system.held
+    totals, held = model.totals, model.proxy.system.held
     waiting = model.proxy.system.waiting - held  # for a slot, or held for a moment only
     return join_lines(
         [
-            line((f"{top.throttled} throttled", "warn")) if top.throttled else (),
-            line((f"{top.need_login} need login", "bad strong")) if top.need_login else (),
+            line((f"{totals.throttled} throttled", "warn")) if totals.throttled else (),
+            line((f"{totals.need_login} need login", "bad strong")) if totals.need_login else (),
             line((f"{held} held", "warn strong")) if held else (),
             line((f"{waiting} waiting", "warn")) if waiting > 0 else (),
         ]
@@ -105,45 +105,50 @@ def _gauge(label: str, used: Optional[float], size: int) -> Line:
     )
 
 
-def _capacity_line(pool: CapacityView, room: int) -> Line:
-    word = (f"{pool.verdict.upper() or UNKNOWN}", f"{VERDICTS.get(pool.verdict, 'dim')} strong")
+def _capacity_line(capacity: CapacityView, room: int) -> Line:
+    word = (f"{capacity.verdict.upper() or UNKNOWN}", f"{VERDICTS.get(capacity.verdict, 'dim')} strong")
     lead = line("Cap ", word)
-    wait = line(f"next {format_duration(pool.soonest_reset_sec)}") if pool.soonest_reset_sec else ()
-    benched = line((f"{pool.benched} benched", "warn")) if pool.benched else ()
+    wait = line(f"next {format_duration(capacity.soonest_reset_sec)}") if capacity.soonest_reset_sec else ()
+    benched = line((f"{capacity.benched} benched", "warn")) if capacity.benched else ()
     wordings = [
         join_lines(
-            [lead, line(f"{_known(pool.headroom)} headroom"), line(f"{_live(pool)} live"), benched, wait]
+            [
+                lead,
+                line(f"{_known(capacity.headroom)} headroom"),
+                line(f"{_live(capacity)} live"),
+                benched,
+                wait,
+            ]
         ),
-        join_lines([lead, line(f"{_known(pool.headroom)} free"), line(f"{_live(pool)} live"), wait]),
+        join_lines([lead, line(f"{_known(capacity.headroom)} free"), line(f"{_live(capacity)} live"), wait]),
     ]
     return first_fitting(wordings, room) or lead
 
 
-def _live(pool: CapacityView) -> str:
-    return f"{_known(pool.live_accounts)}/{_known(pool.total)}"
+def _live(capacity: CapacityView) -> str:
+    return f"{_known(capacity.live_accounts)}/{_known(capacity.total)}"
 
 
 def _known(value: Optional[int]) -> str:
     return UNKNOWN if value is None else str(value)
 
 
-def _counts_line(fleet: NodeCounts, room: int) -> Line:
-    needs = line((f"{fleet.needs_you} needs-you", "bad strong" if fleet.needs_you else "dim"))
-    if not fleet.agents:
+def _counts_line(counts: NodeCounts, room: int) -> Line:
+    needs = line((f"{counts.needs_you} needs-you", "bad strong" if counts.needs_you else "dim"))
+    if not counts.agents:
         return line(("Fleet ", "strong"), ("no agents at work", "dim"))
-    agents = plural(fleet.agents, "agent")
-    roles = f"({fleet.solo} solo · {fleet.leads} ☂ · {fleet.workers} ↳)"
-    warm, llm, tools = f"{fleet.warm} warm", f"{fleet.inference} LLM", plural(fleet.tools, "tool")
+    agents = plural(counts.agents, "agent")
+    roles = f"({counts.solo} solo · {counts.leads} ☂ · {counts.workers} ↳)"
+    warm, llm, tools = f"{counts.warm} warm", f"{counts.inference} LLM", plural(counts.tools, "tool")
     title = Span("Fleet ", "strong")
-    used = fleet.usage
     lefts: list[Line] = [
         (title, *join_lines([line(f"{agents} ", (roles, "dim")), line(warm), needs, line(llm), line(tools)])),
         (title, *join_lines([line(f"{agents} ", (roles, "dim")), line(warm), needs, line(llm)])),
         (title, *join_lines([line(agents), line(warm), needs, line(llm), line(tools)])),
         (title, *join_lines([line(agents), needs])),
-        (title, *join_lines([line(f"{fleet.agents}"), needs])),
+        (title, *join_lines([line(f"{counts.agents}"), needs])),
     ]
-    rights = [line((usage_summary(used), "strong")), line((usage_dollars(used), "strong"))]
+    rights = [line((usage_summary(counts.usage), "strong")), line((usage_dollars(counts.usage), "strong"))]
     for right in rights:
         for left in lefts:
             if line_width(left) + 2 + line_width(right) <= room:
