@@ -59,15 +59,19 @@ def _status(row: ActivityRow) -> Span:
     return cell(UNKNOWN if status is None else str(status), 3, row.style)
 
 
-def _who_cells(request: Activity, nodes: Mapping[str, Node], cells: int, tags: bool) -> list[Span]:
+def _who_cells(request: Activity, nodes: Mapping[str, Node], cells: int, ascii: bool) -> list[Span]:
     session, agent = clean(request.session), clean(request.agent)
     if not session:
         return [cell(clean(request.client) or UNKNOWN, cells, "dim")]
-    node = nodes.get(f"{session}/{agent}" if agent else session)
-    home = node or nodes.get(session)
-    mark = session[:2] if tags else (home.emoji if home and home.emoji else session_emoji(session))
-    label = home.label if home is not None else session[:8]
+    mark, label = _mark_and_label(session, agent, nodes, ascii)
     return [cell(mark, 2), Span(" "), cell(label, cells - 3)]
+
+
+def _mark_and_label(session: str, agent: str, nodes: Mapping[str, Node], ascii: bool) -> tuple[str, str]:
+    """Return the emoji (in ASCII the id's beginning) and the label of a conversation, or of its session."""
+    node = nodes.get(f"{session}/{agent}" if agent else session) or nodes.get(session)
+    emoji = node.emoji if node is not None and node.emoji else session_emoji(session)
+    return session[:2] if ascii else emoji, session[:8] if node is None else node.label
 
 
 def _waiting(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
@@ -83,10 +87,8 @@ def _failure(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
     if request.outcome in ("", "served"):
         return ()
     why = ": ".join(clean(word) for word in (request.outcome, request.reason) if word)
-    asked = _endpoint(request)
-    return clip_line(
-        (_route(request, names, room), *line("  ", (why, row.style), (f"  {asked}", "dim"))), room
-    )
+    words = line("  ", (why, row.style), (f"  {_endpoint(request)}", "dim"))
+    return clip_line((_route(request, names, room), *words), room)
 
 
 def _progress(row: ActivityRow, names: Mapping[str, str], room: int) -> Line:
@@ -134,10 +136,8 @@ def _tokens(count: Optional[int], word: str, unmeasured: bool = False) -> str:
 def hold_row(hold: HeldRequest, nodes: Mapping[str, Node], options: FrameOptions) -> Line:
     """Return `held 5m, alice back 23:22  🦜 Fix the login  opus-4-8`."""
     words = line("  ", (f"held {format_duration(int(hold.held_sec))}, {hold.expected}", "warn"), "  ")
-    who: Line = line((hold.request, "dim"))
+    owner = line((hold.request, "dim"))
     if hold.session:
-        node = nodes.get(hold.node_key) or nodes.get(hold.session)
-        animal = node.emoji if node is not None and node.emoji else session_emoji(hold.session)
-        mark = hold.session[:2] if options.ascii else animal
-        who = line(f"{mark} ", (node.label if node is not None else hold.session[:8], "strong"))
-    return clip_line((*words, *who, Span(f"  {model_name(hold.model)}", "dim")), options.width)
+        mark, label = _mark_and_label(hold.session, hold.agent, nodes, options.ascii)
+        owner = line(f"{mark} ", (label, "strong"))
+    return clip_line((*words, *owner, Span(f"  {model_name(hold.model)}", "dim")), options.width)

@@ -98,9 +98,9 @@ def node_columns(room: int, nodes: Iterable[Node], deepest: int, trees: bool) ->
     return NodeColumns(want, chip, state, cost, subtree, model, account, place, left)
 
 
-def node_row(node: Node, columns: NodeColumns, at: RowPlacement = NO_PLACEMENT) -> Line:
+def node_row(node: Node, columns: NodeColumns, placement: RowPlacement = NO_PLACEMENT) -> Line:
     """Return the row of a node."""
-    out = [_mark(node), *_name(node, columns, at)]
+    out = [_mark(node), *_name(node, columns, placement)]
     if columns.chip:
         out.append(cell(f" {node.chip}", columns.chip, CHIP_STYLES.get(node.chip, "")))
     if columns.state:
@@ -109,12 +109,12 @@ def node_row(node: Node, columns: NodeColumns, at: RowPlacement = NO_PLACEMENT) 
     if columns.cost:
         out.append(cell(usage_dollars(node.usage), columns.cost, right=True))
     if columns.subtree:
-        shown = f"Σ {usage_tokens(at.subtree_usage)}" if at.subtree_usage is not None else ""
+        shown = f"Σ {usage_tokens(placement.subtree_usage)}" if placement.subtree_usage is not None else ""
         out.append(cell(shown, columns.subtree, "accent", right=True))
     if columns.location:
         out.append(cell(f"  {_location(node)}", columns.location, "accent"))
     if columns.account:
-        out.append(cell(f"  {at.account}", columns.account))
+        out.append(cell(f"  {placement.account}", columns.account))
     if columns.model:
         out.append(cell(f"  {model_name(node.binding.model or '')}", columns.model, "dim"))
     if columns.about:
@@ -133,10 +133,15 @@ def _mark(node: Node) -> Span:
     return Span("◆ ", "warn") if node.collision else Span("  ")
 
 
-def _name(node: Node, columns: NodeColumns, at: RowPlacement) -> list[Span]:
+def _name(node: Node, columns: NodeColumns, placement: RowPlacement) -> list[Span]:
     head = f"{ROLES.get(node.role, ' ')} "
-    left = max(0, columns.name - width(at.connectors) - width(head) - 3)
-    out = [Span(at.connectors, "dim"), Span(head, "accent"), cell(at.id_tag or node.emoji, 2), Span(" ")]
+    left = max(0, columns.name - width(placement.connectors) - width(head) - 3)
+    out = [
+        Span(placement.connectors, "dim"),
+        Span(head, "accent"),
+        cell(placement.id_tag or node.emoji, 2),
+        Span(" "),
+    ]
     label = Span(clip(node.label, left), "strong" if node.live else "")
     left -= width(label.text)
     out.append(label)
@@ -192,25 +197,25 @@ def _about(node: Node, columns: NodeColumns, room: int) -> Line:
     return clip_line(join_lines(parts), room)
 
 
-def connectors(at: TreeLine) -> str:
+def connectors(tree_line: TreeLine) -> str:
     """Return the connectors before a node: three cells for each level."""
-    if not at.more_below:
+    if not tree_line.more_below:
         return ""
-    before = "".join("│  " if more else "   " for more in at.more_below[:-1])
-    return before + ("├─ " if at.more_below[-1] else "└─ ")
+    before = "".join("│  " if more else "   " for more in tree_line.more_below[:-1])
+    return before + ("├─ " if tree_line.more_below[-1] else "└─ ")
 
 
 def tree_summary(model: DeckModel, folded: bool) -> list[Line]:
     """Return `1 tree · 6 nodes · 58k tok · $3.10`, longest wording first."""
-    tally, nodes = model.tree_usage, model.tree_nodes
+    usage, nodes = model.tree_usage, model.tree_nodes
     trees = plural(len(model.trees), "tree")
-    needs = sum(model.nodes[at.key].needs_you for tree in model.trees for at in tree.lines)
+    needs = sum(model.nodes[row.key].needs_you for tree in model.trees for row in tree.lines)
     notes = [line((f"{needs} needs-you", "bad strong"))] if folded and needs else []
     fold = [line(("t unfolds", "dim"))] if folded else []
     return [
-        join_lines([line(trees), line(plural(nodes, "node")), line(usage_summary(tally)), *notes, *fold]),
-        join_lines([line(trees), line(plural(nodes, "node")), line(f"{usage_tokens(tally)} tok"), *notes]),
-        join_lines([line(f"{nodes} nodes"), line(usage_dollars(tally))]),
+        join_lines([line(trees), line(plural(nodes, "node")), line(usage_summary(usage)), *notes, *fold]),
+        join_lines([line(trees), line(plural(nodes, "node")), line(f"{usage_tokens(usage)} tok"), *notes]),
+        join_lines([line(f"{nodes} nodes"), line(usage_dollars(usage))]),
     ]
 
 
@@ -220,8 +225,8 @@ def levels_line(trees: tuple[Tree, ...], room: int) -> Line:
     for depth in range(max((len(tree.levels) for tree in trees), default=0)):
         levels = [tree.levels[depth] for tree in trees if depth < len(tree.levels)]
         nodes = sum(level.nodes for level in levels)
-        tally = sum_usage([level.usage for level in levels])
-        found.append(line((f"L{depth} ", "accent"), f"{nodes}·{usage_tokens(tally)}"))
+        usage = sum_usage([level.usage for level in levels])
+        found.append(line((f"L{depth} ", "accent"), f"{nodes}·{usage_tokens(usage)}"))
     wordings = [
         join_lines([line(("Levels", "dim")), *found[:shown]], "  ") for shown in range(len(found), 0, -1)
     ]

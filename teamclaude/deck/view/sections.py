@@ -47,10 +47,10 @@ class _RowFilter:
     def tree_keys(self, tree: Tree) -> set[str]:
         """Return the keys of a tree's rows that match, and of all their ancestors."""
         if self.matches_all:
-            return {at.key for at in tree.lines}
+            return {row.key for row in tree.lines}
         kept: set[str] = set()
-        for at in tree.lines:
-            key = at.key if self.matches_node(at.key) else ""
+        for row in tree.lines:
+            key = row.key if self.matches_node(row.key) else ""
             while key and key not in kept:
                 kept.add(key)
                 node = self._nodes.get(key)
@@ -125,7 +125,7 @@ class _Sections:
         self._model, self._options = model, options
         self.filter = _RowFilter(model.nodes, options.state.filter)
         self._names = short_names(account.name for account in model.accounts)
-        deepest = max((at.depth for tree in model.trees for at in tree.lines), default=0)
+        deepest = max((row.depth for tree in model.trees for row in tree.lines), default=0)
         self._columns = node_columns(options.width, model.nodes.values(), deepest, bool(model.trees))
 
     # --- held requests ------------------------------------------------------------------------
@@ -159,18 +159,18 @@ class _Sections:
             yield self._heading("Tree", summary)
             yield static_row((Span("  "), *levels))
         for tree, kept in shown:
-            for at in tree.lines:
-                if at.key in kept:
-                    yield self._node(model.nodes[at.key], at)
+            for row in tree.lines:
+                if row.key in kept:
+                    yield self._node(model.nodes[row.key], row)
 
-    def _node(self, node: Node, at: Optional[TreeLine] = None) -> BodyRow:
+    def _node(self, node: Node, row: Optional[TreeLine] = None) -> BodyRow:
         def draw() -> Line:
             tag = node.session[:2] if self._options.ascii else ""
-            if at is None:
+            if row is None:
                 return node_row(node, self._columns, RowPlacement(id_tag=tag))
             account = self._names.get(node.account, node.account) or "no account"
-            subtree = at.subtree_usage if at.size > 1 else None
-            return node_row(node, self._columns, RowPlacement(connectors(at), subtree, account, tag))
+            subtree = row.subtree_usage if row.size > 1 else None
+            return node_row(node, self._columns, RowPlacement(connectors(row), subtree, account, tag))
 
         return BodyRow(NODE_PREFIX + node.key, draw)
 
