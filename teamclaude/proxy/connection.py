@@ -1,10 +1,10 @@
-"""One client connection from its first request to its last: the place that turns every error into an answer.
+"""One client connection from its first request to its last; every error becomes a response here.
 
 Rules that hold in this file:
 
 1. Every request ends in exactly one recorded outcome, whatever is raised below.
-2. A connection is kept only after a complete answer to a completely read request.
-3. Nothing a client sends makes a traceback: what is not foreseen is a 500 with one line in the log.
+2. A connection is kept only after a complete response to a completely read request.
+3. Nothing a client sends makes a traceback: an unforeseen error is a 500 and one line in the log.
 """
 
 from __future__ import annotations
@@ -48,24 +48,26 @@ from .runtime import Runtime
 
 __all__ = ["ConnectionHandler"]
 
-# Paths that know one method only.
+# Paths that accept one method only.
 _POST_ONLY_KINDS = (PathKind.INFERENCE, PathKind.COUNT_TOKENS, PathKind.OAUTH_TOKEN)
 _CLIENT_LOGIN_KINDS = (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN)
-SMALL_BODY_BYTES = 16384  # bytes of a body that comes with its head
-ENDPOINT_BODY_BYTES = 65536  # bytes of a body for our own endpoints, some of which need no key
+SMALL_BODY_BYTES = 16384  # of a body that arrives with its head
+ENDPOINT_BODY_BYTES = 65536  # of a body for the proxy's own endpoints, some of which need no key
 
 
 class ConnectionHandler:
-    """Serves one accepted connection; one instance and one thread each."""
+    """Serves one accepted connection; one instance and one thread each.
 
-    # The last request was small and wanted its answer whole: the next one, most likely like it, may go by
-    # the ferry.  Large ones and streams would land at once; 1,000 streams at once began 60 ms later by that.
+    `mark_proven` is called once a request has been authorized.
+    """
+
+    # The last request was small and no stream: the next one, most likely like it, may run on the event loop.
+    # Large ones and streams would leave it at once; 1,000 streams at a time began 60 ms later by that.
     _use_loop_next = False
 
     def __init__(
         self, runtime: Runtime, accepted: AcceptedConnection, peer_ip: str, mark_proven: Callable[[], None]
     ) -> None:
-        """`prove` is called once a request has been admitted."""
         config = runtime.context.config
         self._runtime = runtime
         self._client = accepted.client = ClientConnection(
@@ -93,7 +95,7 @@ class ConnectionHandler:
         """Serve requests until the client is done, something broke, or the server drains."""
         client = self._client
         with suppress(ClientGoneError):
-            # Idle before draining is looked at: a drain closes who is idle, or is seen here.
+            # Idle before `draining` is read: a drain closes idle connections, or is noticed here.
             while not self._runtime.draining and self._serve_next():
                 client.idle = not client.has_buffered
         if self._has_unread_body:
@@ -101,20 +103,20 @@ class ConnectionHandler:
             client.linger()
 
     def _serve_next(self) -> bool:
-        """Serve requests, the small ones aboard the ferry; True when the connection can carry another."""
-        ride = self._loop_task
-        if ride is None or not self._use_loop_next or self._client.has_buffered or not self._client.admitted:
+        """Serve requests, small ones on the event loop; return True when the connection can carry another."""
+        task = self._loop_task
+        if task is None or not self._use_loop_next or self._client.has_buffered or not self._client.admitted:
             return self._next_request()
-        if not self._runtime.context.event_loop.run(ride):
+        if not self._runtime.context.event_loop.run(task):
             return self._next_request()
-        if ride.coroutine is not None:
-            return resume_coroutine(ride.coroutine, ride.effect)
-        if ride.closing:
+        if task.coroutine is not None:
+            return resume_coroutine(task.coroutine, task.effect)
+        if task.closing:
             return False
         return self._next_request() if self._client.has_buffered else True
 
     def _start_request(self, data: bytes) -> Optional[RequestCoroutine[bool]]:
-        """The steps of the request in these bytes, when they are one that the ferry may take on."""
+        """Return the coroutine of the request in these bytes, if they are one for the event loop."""
         head = self._client.take_whole_request(data)
         if head is None:
             return None
@@ -125,7 +127,7 @@ class ConnectionHandler:
         return self._serve_forwarded(exchange)
 
     def _next_request(self) -> bool:
-        """Serve one request; True when the connection can carry another."""
+        """Serve one request; return True when the connection can carry another."""
         try:
             head = self._client.next_head()
         except ClientError as error:
@@ -153,11 +155,11 @@ class ConnectionHandler:
         keep = False
         try:
             framing = self._check_request(exchange)
-            house = self._runtime.context
+            context = self._runtime.context
             # Before the body is read: a client at its limit takes no memory.
-            with self._runtime.clients.count_request(exchange, house.config.proxy.clients):
+            with self._runtime.clients.count_request(exchange, context.config.proxy.clients):
                 self._receive_body(exchange, framing, log)
-                yield from self._forward(exchange, house, log)
+                yield from self._forward(exchange, context, log)
             keep = exchange.keeps_open
         except Exception as error:
             keep = yield partial(self._handle_error, exchange, error)
@@ -167,19 +169,19 @@ class ConnectionHandler:
         return keep
 
     def _forward(
-        self, exchange: Exchange, house: RequestContext, log: Optional[RequestRecord]
+        self, exchange: Exchange, context: RequestContext, log: Optional[RequestRecord]
     ) -> RequestCoroutine[None]:
         if _is_websocket(exchange):
-            return _single_step(partial(pass_websocket, house, exchange, self._client, log))
+            return _single_step(partial(pass_websocket, context, exchange, self._client, log))
         if exchange.route.kind in _CLIENT_LOGIN_KINDS:
-            return _single_step(partial(pass_through, house, exchange, self._client, log))
-        exchange.routing_request = routing_request_of(exchange, house, self._runtime.issue_of)
+            return _single_step(partial(pass_through, context, exchange, self._client, log))
+        exchange.routing_request = routing_request_of(exchange, context, self._runtime.issue_of)
         if exchange.facts.stream is True:
             self._use_loop_next = False
-        return Forwarder(house, exchange, self._client, log).steps()
+        return Forwarder(context, exchange, self._client, log).steps()
 
     def _check_request(self, exchange: Exchange) -> Framing:
-        """Everything before the body is looked at: where it ends, who sends it, where to."""
+        """Check what precedes the body: where the request ends, who sends it, where it goes."""
         head = exchange.head
         framing = self._framing(exchange)
         exchange.caller = self._authorize(exchange)
@@ -213,7 +215,7 @@ class ConnectionHandler:
         return caller
 
     def _framing(self, exchange: Exchange) -> Framing:
-        """Where the request ends; asked before anything else: who disagrees about it smuggles."""
+        """Return where the request ends; checked first, because disagreement about it allows smuggling."""
         framing = request_framing(exchange.head)
         exchange.has_body = framing.kind is not BodyKind.NONE
         return framing
@@ -231,13 +233,13 @@ class ConnectionHandler:
         exchange.body_read = True
 
     def _handle_error(self, exchange: Exchange, error: Exception) -> bool:
-        """Record how the request failed and tell the client, if it can still be told."""
+        """Record how the request failed and send the error, if the response has not started."""
         started = self._client.response_started
         if isinstance(error, ClientGoneError):
             exchange.end(Outcome.CLIENT_GONE, str(error))
             return False
         if isinstance(error, UpstreamLostError):
-            # No answer at all: the client's own retry is the best one left.  Nor a whole one.
+            # No response, or half of one: the client's own retry is the best one left.
             exchange.end(Outcome.UPSTREAM_ERROR, str(error))
             if not started:
                 exchange.reset_response()
@@ -260,9 +262,9 @@ class ConnectionHandler:
         return keep
 
     def _abort_response(self, exchange: Exchange) -> bool:
-        """Close in the middle of an answer."""
+        """Close in the middle of a response."""
         if self._client.response_started and exchange.head.minor == 0:
-            # Its body may end with the connection: only a reset tells a cut from an end.
+            # Its body may end with the connection: only a reset tells a broken body from a complete one.
             self._client.abort()
         return False
 
@@ -291,7 +293,7 @@ class ConnectionHandler:
         self._read_body(exchange, framing, ENDPOINT_BODY_BYTES)
         return endpoints.reply_to(exchange.head.method, exchange.route.path, bytes(exchange.body))
 
-    # --- answers of our own -----------------------------------------------------------------------
+    # --- responses of the proxy's own -------------------------------------------------------------
 
     def _send_error(self, exchange: Optional[Exchange], error: TeamClaudeError, close: bool) -> None:
         body = json.dumps({"type": "error", "error": {"type": error.kind, "message": str(error)}}).encode()
@@ -319,7 +321,7 @@ class ConnectionHandler:
 def _local_ip(sock: socket.socket) -> str:
     try:
         return str(sock.getsockname()[0])
-    except OSError:  # the client is gone already
+    except OSError:  # the client is already disconnected
         return ""
 
 
@@ -328,7 +330,7 @@ def _single_step(step: Callable[[], None]) -> RequestCoroutine[None]:
 
 
 def _is_websocket(exchange: Exchange) -> bool:
-    """One that is passed on: a GET (RFC 6455 4.1) with the client's own credential, no account's."""
+    """Return whether it is passed on: a GET (RFC 6455 4.1) with the client's own credential."""
     head = exchange.head
     if "upgrade" not in head or exchange.has_body or head.method != "GET":
         return False

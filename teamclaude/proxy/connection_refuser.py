@@ -1,12 +1,12 @@
-"""Connections that there is no room for are answered, all by one thread, and then closed.
+"""Answer connections that there is no room for, in one thread, and close them.
 
 Rules that hold in this file:
 
-1. It needs neither a thread nor a descriptor more for one of them: it is there for when these have run out.
-2. Nobody makes it wait: sockets are not waited for one by one, each has a few seconds, and beyond MOST the
-   oldest is answered and closed at once.
-3. The answer is sent when the request has begun to come: some clients take one that comes before for a fault.
-   Then what still comes is read away: a close with unread input would reset the answer on its way.
+1. A refused connection takes neither another thread nor another descriptor: these have run out.
+2. No client can block the thread: sockets are polled together, each for a few seconds, and beyond MAX_PENDING
+   the oldest is answered and closed at once.
+3. The response is sent once the request has begun to arrive: some clients take an earlier one for an error.
+   Further input is read and dropped: a close with unread input would reset the response on its way.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from .records.exchange import new_request_id
 __all__ = ["ConnectionRefuser"]
 
 MAX_PENDING = 64
-SELECT_SEC = 0.05  # how soon a new one is looked at while there are others
-REQUEST_WAIT_SEC = 2.0  # the answer is sent without a request then
-CLOSE_AFTER_SEC = 4.0  # and the connection closed then
+SELECT_SEC = 0.05  # within which a new connection is noticed while others are pending
+REQUEST_WAIT_SEC = 2.0  # afterwards the response is sent without a request
+CLOSE_AFTER_SEC = 4.0  # afterwards the connection is closed
 RECV_BYTES = 65536
-MAX_READS = 16  # of one in one turn
-# Of its own no descriptor, unlike epoll's and kqueue's.
+MAX_READS = 16  # per connection and poll
+# It needs no descriptor of its own, unlike epoll and kqueue.
 _Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class ConnectionRefuser:
-    """Any thread hands sockets over; `tls` is the server's context, where it has one."""
+    """Takes sockets from any thread; `tls` is the server's context, if it has one."""
 
     def __init__(
         self, tls: Optional[ssl.SSLContext] = None, monotonic: Callable[[], float] = time.monotonic
@@ -52,7 +52,7 @@ class ConnectionRefuser:
         self._closing = False
 
     def start(self) -> None:
-        """Have the thread: before there may be none to be had."""
+        """Start the thread early: later none may be available."""
         with self._changed:
             if not self._started:
                 threading.Thread(target=self._run, name="refuse", daemon=True).start()
@@ -61,24 +61,24 @@ class ConnectionRefuser:
     def refuse(
         self, sock: socket.socket, error: TeamClaudeError, on_close: Callable[[], None] = lambda: None
     ) -> None:
-        """Answer this connection with `error` and close it; `closed` is called then."""
+        """Answer this connection with `error` and close it; `on_close` is called afterwards."""
         try:
-            guest = _RefusedConnection(sock, self._tls, _render_error(error), self._monotonic(), on_close)
-        except OSError:  # the client is gone already
+            refused = _RefusedConnection(sock, self._tls, _render_error(error), self._monotonic(), on_close)
+        except OSError:  # the client is already disconnected
             sock.close()
             on_close()
             return
         with self._changed:
-            guests = [*self._pending, guest]
+            pending = [*self._pending, refused]
             kept = MAX_PENDING if self._started and not self._closing else 0
-            first = max(0, len(guests) - kept)
-            too_many, self._pending = guests[:first], guests[first:]
+            first = max(0, len(pending) - kept)
+            too_many, self._pending = pending[:first], pending[first:]
             self._changed.notify_all()
         for each in too_many:
             each.close()
 
     def close(self) -> None:
-        """Whoever is still there is closed."""
+        """Close the connections that are pending and end the thread."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -87,32 +87,32 @@ class ConnectionRefuser:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._pending or self._closing)
-                guests = list(self._pending)
+                pending = list(self._pending)
                 if self._closing:
                     self._pending = []
                     break
-            done = self._serve_ready(guests)
+            done = self._serve_ready(pending)
             with self._changed:
                 self._pending = [each for each in self._pending if each not in done]
-        for guest in guests:
-            guest.close()
+        for refused in pending:
+            refused.close()
 
-    def _serve_ready(self, guests: list[_RefusedConnection]) -> list[_RefusedConnection]:
-        """Go on with whom something can be done; returns those that are closed now."""
+    def _serve_ready(self, pending: list[_RefusedConnection]) -> list[_RefusedConnection]:
+        """Advance the connections that are ready; return those that are closed now."""
         with _Selector() as selector:
-            for guest in guests:
-                with suppress(ValueError, OSError):  # closed to make room
-                    selector.register(guest.sock, guest.waits_for)
+            for refused in pending:
+                with suppress(ValueError, OSError):  # closed meanwhile to make room
+                    selector.register(refused.sock, refused.waits_for)
             selector.select(SELECT_SEC)
         now = self._monotonic()
-        done = [guest for guest in guests if not guest.advance(now)]
-        for guest in done:
-            guest.close()
+        done = [refused for refused in pending if not refused.advance(now)]
+        for refused in done:
+            refused.close()
         return done
 
 
 class _RefusedConnection:
-    """One connection on its way out; used by one thread, but for `close`."""
+    """One refused connection; used by one thread, but for `close`."""
 
     def __init__(
         self,
@@ -134,7 +134,7 @@ class _RefusedConnection:
         self._on_close: Optional[Callable[[], None]] = on_close
 
     def advance(self, now: float) -> bool:
-        """Do what can be done without waiting; False when there is nothing left to do."""
+        """Do what can be done without waiting; return False when nothing is left to do."""
         try:
             return now - self._accepted_at < CLOSE_AFTER_SEC and self._advance(
                 now - self._accepted_at >= REQUEST_WAIT_SEC
@@ -143,24 +143,24 @@ class _RefusedConnection:
             self.waits_for = _READ
         except ssl.SSLWantWriteError:
             self.waits_for = _WRITE
-        except (OSError, ValueError):  # the client has left, or the socket was closed to make room
+        except (OSError, ValueError):  # the client has disconnected, or the socket was closed to make room
             return False
         return True
 
-    def _advance(self, at_once: bool) -> bool:
+    def _advance(self, without_request: bool) -> bool:
         if not self._handshake_done and isinstance(self.sock, ssl.SSLSocket):
             self.sock.do_handshake()
             self._handshake_done = True
         if not self._answered:
-            if not at_once and not self.sock.recv(RECV_BYTES):
+            if not without_request and not self.sock.recv(RECV_BYTES):
                 return False
-            self.sock.send(self._answer)  # a few hundred bytes: the first ones always fit
+            self.sock.send(self._answer)  # a few hundred bytes always fit into an empty send buffer
             socket.socket.shutdown(self.sock, socket.SHUT_WR)
             self._answered = True
         return all(self.sock.recv(RECV_BYTES) for _ in range(MAX_READS))
 
     def close(self) -> None:
-        """Answer, if that was not done and can be without waiting, and close."""
+        """Close; answer before, if that was not done and can be done without waiting."""
         closed, self._on_close = self._on_close, None
         if closed is not None:
             if not self._answered:

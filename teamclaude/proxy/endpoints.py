@@ -1,6 +1,6 @@
 """The proxy's own endpoints: health, capacity, status, explain, and the operator's controls.
 
-None of these ever goes upstream.  A row of `_table` is a path pattern, its method and its answer.
+None of these ever goes upstream.  A row of `_TABLE` is a method, a path pattern and a function.
 """
 
 from __future__ import annotations
@@ -23,28 +23,31 @@ _KEYLESS = _HEALTH | {"/", "/api/hello"}
 
 
 class EndpointReply(NamedTuple):
+    """Status, body and further header fields of a reply."""
+
     status: int
     body: bytes
     headers: Sequence[tuple[str, str]] = ()
 
 
 class Endpoints:
-    """Answers for one runtime; raises ClientErrors for what is asked wrongly."""
+    """Replies for one runtime; raises a ClientError for an invalid request."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
     @staticmethod
     def needs_no_key(path: str) -> bool:
-        """Health needs no key: load balancers and clients probing a base URL have none."""
+        """Return whether the path is open to all: load balancers and probes of a base URL have no key."""
         return path in _KEYLESS
 
     @staticmethod
     def is_health(path: str) -> bool:
-        """A load balancer asks by whatever name or address it knows."""
+        """Return whether the path may be called by any host name, as load balancers do."""
         return path in _HEALTH
 
     def reply_to(self, method: str, path: str, body: bytes) -> EndpointReply:
+        """Reply to a request, or raise MethodNotAllowedError, NotFoundError or BadRequestError."""
         allowed: list[str] = []
         for row_method, pattern, action in _TABLE:
             found = re.fullmatch(pattern, path)
@@ -88,11 +91,11 @@ class Endpoints:
         return _json(self._runtime.reload())
 
     def _switch(self, body: bytes) -> EndpointReply:
-        wish = _object(body)
-        account, session = wish.get("account"), wish.get("session")
+        wanted = _object(body)
+        account, session = wanted.get("account"), wanted.get("session")
         texts = all(value is None or isinstance(value, str) for value in (account, session))
-        # A misspelt key must not take the pin off.
-        if "account" not in wish or not texts:
+        # A misspelt key must not remove the pin.
+        if "account" not in wanted or not texts:
             raise BadRequestError('Expected {"account": name or null}, with "session": id for one session.')
         return _json(self._runtime.switch(account or None, session or None))
 

@@ -1,7 +1,8 @@
 """The listening sockets: one threading HTTP server per address, one thread per connection.
 
-Rule: no connection is closed without a word for a reason of ours.  Without a place, a thread or a descriptor
-for it, it is answered 503 (`refuser`); for want of descriptors a spare one is given up to accept it.
+Rule: for a reason of the proxy's own, no connection is closed without a response.  Without a place, a thread
+or a descriptor for it, it is answered 503 (`connection_refuser`); without a descriptor, a spare one is closed
+to accept it.
 """
 
 from __future__ import annotations
@@ -33,23 +34,25 @@ __all__ = ["Listener", "open_listeners", "server_context"]
 
 HANDSHAKE_SEC = 10.0
 ACCEPT_BACKLOG = 1024  # bursts of sub-agents connect at once
-NO_DESCRIPTOR_PAUSE_SEC = 0.1  # when no descriptor is free
-RETRY_AFTER_SEC = 2  # for who finds no room
-WARN_EVERY_SEC = 60.0  # between two lines about that
-PROBE_TIMEOUT_SEC = 1.0  # who answers on a port that is in use
+NO_DESCRIPTOR_PAUSE_SEC = 0.1  # between two attempts to accept while no descriptor is free
+RETRY_AFTER_SEC = 2  # for a refused connection
+WARN_EVERY_SEC = 60.0  # between two warnings about refused connections
+PROBE_TIMEOUT_SEC = 1.0  # of asking who answers on a port that is in use
 LOOPBACK = ("127.0.0.1", "::1")
 
 
 class _SocketHandler(BaseHTTPRequestHandler):
-    """Hands the connection to a Front; reading and writing are not left to `http.server`."""
+    """Passes the connection to a ConnectionHandler; `http.server` neither reads nor writes."""
 
     server: Listener
 
     def setup(self) -> None:
+        """Switch off Nagle's algorithm: parts of a stream are sent as they come."""
         sock: socket.socket = self.request
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def handle(self) -> None:
+        """Serve the connection until it ends."""
         accepted_as: socket.socket = self.request
         connections = self.server.runtime.connections
         accepted = connections.get(accepted_as)
@@ -58,6 +61,7 @@ class _SocketHandler(BaseHTTPRequestHandler):
             ConnectionHandler(self.server.runtime, accepted, self.client_address[0], prove).serve()
 
     def finish(self) -> None:
+        """Close the encrypted socket."""
         # The server closes the socket it accepted; wrapping has emptied that one.
         if self.server.tls is not None:
             sock: socket.socket = self.request
@@ -66,7 +70,7 @@ class _SocketHandler(BaseHTTPRequestHandler):
     def _handshake(self, accepted: AcceptedConnection) -> bool:
         if self.server.tls is None:
             return True
-        # Here and not in the accepting thread: a client that never finishes must not hold up others.
+        # Here and not in the accepting thread: a client that never finishes must not block others.
         limit = self.server.runtime.context.config.header_read_sec
         accepted.sock.settimeout(min(HANDSHAKE_SEC, limit))
         try:
@@ -105,6 +109,7 @@ class Listener(ThreadingHTTPServer):
         super().__init__(address, _SocketHandler)
 
     def server_bind(self) -> None:
+        """Bind without a DNS lookup."""
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         # HTTPServer.server_bind would look the address up in DNS: seconds without a network.
@@ -114,16 +119,17 @@ class Listener(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def get_request(self) -> tuple[Any, Any]:
+        """Accept a connection; without a free descriptor answer it 503 and raise OSError."""
         try:
             return super().get_request()
         except OSError as error:
             if is_descriptor_shortage(error) and not self._accept_to_refuse():
-                # The connection stays in the queue: without a pause this would be asked again at once.
+                # The connection stays in the backlog: without a pause this would be a busy loop.
                 time.sleep(NO_DESCRIPTOR_PAUSE_SEC)
             raise
 
     def _accept_to_refuse(self) -> bool:
-        """Accept with the spare descriptor; False when even that is in use."""
+        """Accept with the spare descriptor; return False when even that is in use."""
         self.runtime.connections.free_descriptor()
         if not self._spare_descriptor.release():
             return False
@@ -136,8 +142,8 @@ class Listener(ThreadingHTTPServer):
         return True
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Have a thread serve the connection, or answer that it can't be served now."""
-        self._spare_descriptor.reacquire()  # where another had taken it
+        """Serve the connection in a thread of its own, or answer that this is impossible now."""
+        self._spare_descriptor.reacquire()  # where a refused connection had used it
         connections = self.runtime.connections
         room = connection_limits(self.runtime.context.config.proxy.max_connections, self._descriptors)
         if connections.accept(request, room) is None:
@@ -150,6 +156,7 @@ class Listener(ThreadingHTTPServer):
             self._refuse(request, "no thread can be started (ulimit -u)")
 
     def shutdown_request(self, request: Any) -> None:
+        """Close a served connection and free its place."""
         super().shutdown_request(request)
         self.runtime.connections.remove(request)
 
@@ -164,21 +171,24 @@ class Listener(ThreadingHTTPServer):
         self._refuser.refuse(sock, error, closed)
 
     def start(self) -> None:
+        """Accept connections in a background thread."""
         self._refuser.start()
         threading.Thread(target=self.serve_forever, name="accept", daemon=True).start()
 
     def server_close(self) -> None:
+        """Stop listening and close what is pending."""
         super().server_close()
         self._spare_descriptor.close()
         self._refuser.close()
 
     def shutdown(self) -> None:
-        """Stop accepting, at once where a listening socket can be shut down, else within half a second."""
+        """Stop accepting: at once where a listening socket can be shut down, else within 0.5 s."""
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         super().shutdown()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report an unforeseen error of a connection's thread; a broken socket is none."""
         error = sys.exc_info()[1]
         if error is not None and not isinstance(error, OSError):
             self.runtime.report_internal_error("(connection)", error)
@@ -187,7 +197,7 @@ class Listener(ThreadingHTTPServer):
 def open_listeners(runtime: Runtime, host: str, port: int, tls: Optional[ssl.SSLContext]) -> list[Listener]:
     """Listen on `host`: `localhost` means both loopback addresses, whichever exist.
 
-    Raises ConfigError with what is wrong and, for a port in use, who answers there.
+    Raises ConfigError with the cause and, for a port in use, who answers there.
     """
     addresses = LOOPBACK if host == "localhost" else (host.strip("[]"),)
     listeners: list[Listener] = []
@@ -197,7 +207,7 @@ def open_listeners(runtime: Runtime, host: str, port: int, tls: Optional[ssl.SSL
             try:
                 listener = Listener((address, port), runtime, tls, refuser)
             except OSError as error:
-                # A machine without IPv6 has no ::1; every other failure is one.
+                # A machine without IPv6 has no ::1; every other failure is an error.
                 if address == "::1" and listeners and error.errno != errno.EADDRINUSE:
                     continue
                 raise ConfigError(_bind_error_text(error, address, port)) from error
@@ -211,7 +221,7 @@ def open_listeners(runtime: Runtime, host: str, port: int, tls: Optional[ssl.SSL
 
 
 def is_loopback_name(host: str) -> bool:
-    """Only this machine can reach it."""
+    """Return whether only this machine can reach `host`."""
     if host == "localhost":
         return True
     with suppress(ValueError):
@@ -220,7 +230,7 @@ def is_loopback_name(host: str) -> bool:
 
 
 def server_context(tls: TlsConfig) -> ssl.SSLContext:
-    """The TLS context of `proxy.tls`; raises ConfigError."""
+    """Return the TLS context of `proxy.tls`; raise ConfigError if it can't be used."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(tls.cert, tls.key)

@@ -1,6 +1,6 @@
 """What lives as long as the server: the current configuration, routing, journal and controls.
 
-A reload builds a new `House` and swaps it in one assignment: requests see the old one or the new one,
+A reload builds a new RequestContext and swaps it in one assignment: requests see the old one or the new one,
 never a mixture.
 """
 
@@ -60,7 +60,7 @@ _NEEDS_RESTART = (
 
 
 class Runtime:
-    """Shared by all connections."""
+    """What all connections share, and the controls of the operator."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Runtime:
         journal: Journal,
         clock: Callable[[], float],
         warn: Callable[[str], None],
-        changed: Callable[[], None],
+        on_change: Callable[[], None],
         listens_on: str = "",
     ) -> None:
         self._config_file = config_file
@@ -83,11 +83,11 @@ class Runtime:
         self.clients = ClientUsage()
         self.body_limiter = BodyLimiter(lambda: self.context.config.proxy.max_bodies_mib << 20)
         self.spool = Spool(str(config_file.path.parent / SPOOL_NAME))
-        # What a session works on, as whoever reads that from disk knows it; no I/O.
+        # Returns what a session works on, as read from disk elsewhere; does no I/O.
         self.issue_of: Callable[[str], Optional[str]] = lambda session: None
         self.draining = False
         self.port = 0
-        # What the disk tells of the sessions in a snapshot; who starts the server may know how to look.
+        # Returns what the disk says of the sessions in a snapshot; set by the program that starts the server.
         self.sessions_on_disk: Callable[[Snapshot], dict[str, Any]] = lambda snapshot: {}
         self._started_at = time.monotonic()
         self.token_manager = TokenManager(
@@ -98,14 +98,14 @@ class Runtime:
             warn=warn,
             clock=clock,
         )
-        book = AccountTargets(config, config.accounts, self.token_manager.access_token)
+        targets = AccountTargets(config, config.accounts, self.token_manager.access_token)
         fleet = Fleet(config.rules, POLICIES[config.policy](), config.pricing)
-        fleet.configure(book.specs)
-        router = Router(fleet, clock, max_held=config.proxy.max_held, on_change=changed)
+        fleet.configure(targets.specs)
+        router = Router(fleet, clock, max_held=config.proxy.max_held, on_change=on_change)
         self.access_policy = AccessPolicy(config.proxy, listens_on)
         self._recently_refused = RecentlyRefused()
         self._event_loop = EventLoop()
-        self.targets = book
+        self.targets = targets
         self.context = self._make_context(config, router, _make_pool(config))
         self._last_good = LastGoodConfig(config_file, config, self.token_manager.pairs, warn)
         self._register_secrets()
@@ -127,7 +127,7 @@ class Runtime:
         KNOWN_SECRETS.set_values(self, secrets_of(self.context.config, self.token_manager.pairs().values()))
 
     def close(self) -> None:
-        """The server has ended; a config file that was lost just before is not lost with it."""
+        """Write the config file again if it was lost just before the end, and forget the secrets."""
         try:
             with self._reloading:
                 self._last_good.load()
@@ -139,11 +139,12 @@ class Runtime:
         self._register_secrets()
         self.router.credentials_changed([key])
 
-    def _on_auth_failed(self, key: str, words: str) -> None:
-        self.router.mark_account_auth_failed(key, words)
+    def _on_auth_failed(self, key: str, reason: str) -> None:
+        self.router.mark_account_auth_failed(key, reason)
 
     @property
     def router(self) -> Router:
+        """The router, which survives reloads."""
         return self.context.router
 
     # --- readers ----------------------------------------------------------------------------------
@@ -164,7 +165,7 @@ class Runtime:
         )
 
     def held(self) -> list[tuple[Exchange, HeldView]]:
-        """The requests that are held, in the order they came."""
+        """Return the requests that are held, in the order they came."""
         waiting = self.journal.waiting_exchanges() if self.router.waiting else []
         return [(exchange, held) for exchange in waiting if (held := exchange.held()) is not None]
 
@@ -186,33 +187,33 @@ class Runtime:
     # --- controls ---------------------------------------------------------------------------------
 
     def reload(self, settled: bool = True) -> dict[str, Any]:
-        """Read the config file again; raises BadRequest, and keeps the old one, when it is no good.
+        """Read the config file again; raise BadRequestError and keep the old one if it is invalid.
 
-        `settled`: nobody is about to write the file; one that was lost may be put back.
+        `settled`: no program is about to write the file, so a lost one may be written again.
         """
         with self._reloading:
             try:
                 config = self._last_good.load(settled)
-                book = AccountTargets(config, config.accounts, self.token_manager.access_token)
-                door = AccessPolicy(config.proxy, self._listens_on)
+                targets = AccountTargets(config, config.accounts, self.token_manager.access_token)
+                policy = AccessPolicy(config.proxy, self._listens_on)
             except ConfigError as error:
                 raise BadRequestError(f"Not reloaded, the running configuration stays: {error}") from error
             self._last_good.accept()
             old = self.context
-            renewed = [*book.changed_api_keys(self.targets), *self.token_manager.configure(config)]
+            renewed = [*targets.changed_api_keys(self.targets), *self.token_manager.configure(config)]
             pool = old.pool if _same_pool_settings(old.config, config) else _make_pool(config)
-            self.access_policy = door
-            self.targets = book
+            self.access_policy = policy
+            self.targets = targets
             self.context = self._make_context(config, old.router, pool)
             self._register_secrets()
             if pool is not old.pool:
                 old.pool.close()
             changes = old.router.configure(
-                book.specs, config.rules, POLICIES[config.policy](), config.pricing, renewed
+                targets.specs, config.rules, POLICIES[config.policy](), config.pricing, renewed
             )
             if self.journal.recorder is not None:
                 self.journal.recorder.switch(config.record)
-            names = book.names()
+            names = targets.names()
             updated = {*changes.updated, *(names[key] for key in renewed)}
         return {
             "reloaded": True,
@@ -223,14 +224,14 @@ class Runtime:
         }
 
     def switch(self, account: Optional[str], session: Optional[str]) -> dict[str, Any]:
-        """Pin everything, or one session, to an account; None takes the pin off."""
+        """Pin all traffic, or one session, to an account; None removes the pin."""
         name = None if account is None else self._full_name(account)
         self.router.pin(None if name is None else self.targets.key_of(name), session)
         pins = [to_json(pin) for pin in self.router.snapshot({}).pins]
         return {"account": name, "session": session, "pins": pins}
 
     def set_enabled(self, account: str, enabled: bool) -> dict[str, Any]:
-        """Give an account work, or none; written to the config file and in force at once."""
+        """Enable or disable an account, at once and in the config file."""
         name = self._full_name(account)
         try:
             self._config_file.update(lambda raw: set_enabled(raw, name, enabled))
@@ -243,7 +244,7 @@ class Runtime:
         return {"account": name, "enabled": enabled}
 
     def record(self, on: Optional[bool]) -> dict[str, Any]:
-        """Switch the recording of traffic, in force at once and in the config file; None only looks."""
+        """Switch the recording of traffic, at once and in the config file; None only returns its state."""
         recorder = self.journal.recorder
         assert recorder is not None
         if on is not None:
@@ -261,7 +262,7 @@ class Runtime:
             raise NotFoundError(str(error)) from None
 
     def report_internal_error(self, request: str, error: BaseException) -> None:
-        """An error nobody foresaw: one line, and the traceback only for who asks for it."""
+        """Warn of an unforeseen error in one line; with TEAMCLAUDE_DEBUG also with its traceback."""
         self.warn(
             f"internal error in request {request}: {type(error).__name__} (TEAMCLAUDE_DEBUG=1 shows where)"
         )
@@ -294,7 +295,7 @@ def _keys_needing_restart(started_with: Config, new: Config) -> list[str]:
 
 
 def resident_mb() -> Optional[float]:
-    """Resident memory of this process in MB, None where it can't be read."""
+    """Return the resident memory of this process in MB, None where it can't be read."""
     try:
         with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6

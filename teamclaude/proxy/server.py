@@ -1,4 +1,4 @@
-"""The server as a whole: starts everything, watches the config file, ends in order."""
+"""The server as a whole: start, config watch, ordered shutdown."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from .records.exchange import Exchange
 from .records.journal import Journal
 from .records.notices import Notice, Notices
 from .records.request_log import RequestLog
-from .records.traffic_recorder import trace_directory
-from .records.traffic_recorder import TrafficRecorder
+from .records.traffic_recorder import TrafficRecorder, trace_directory
 from .runtime import Runtime
 from .state_file import StateFile, StateSaver
 from .warmup import warm_up
@@ -28,15 +27,15 @@ from .warmup import warm_up
 __all__ = ["ProxyServer"]
 
 CONFIG_POLL_SEC = 2.0
-SAVE_SEC = 10.0  # a crash loses what was observed since
-MIN_DRAIN_SEC = 0.5  # even without a drain those in line are told that it is over
+SAVE_SEC = 10.0  # what a crash loses at most
+MIN_DRAIN_SEC = 0.5  # even without a drain, waiting requests get their 503
 
 
 class ProxyServer:
-    """One proxy.  `clock` gives epoch seconds to routing; durations are always real.
+    """One proxy.  `clock` returns epoch seconds for routing; durations are always real.
 
-    `on_end` gets each request that has ended, from the thread that served it: it must not wait.
-    `on_notice` gets what happened to accounts and held requests, with its time: log lines.
+    `on_end` is called with each finished request in the thread that served it: it must not block.
+    `on_notice` is called with what happened to accounts and held requests, and its time: log lines.
     """
 
     def __init__(
@@ -54,10 +53,10 @@ class ProxyServer:
         save_sec: float = SAVE_SEC,
     ) -> None:
         self._config_file = config_file
-        say = warn
-        self._warn = warn = lambda line: say(redact_text(line))
+        write = warn
+        self._warn = warn = lambda line: write(redact_text(line))
         self._loaded_stamp = self._seen_stamp = config_file.stamp()
-        self._last_config_error = ""  # about the file, as long as it stands
+        self._last_config_error = ""  # of the config file, until it is valid again
         config = config_file.load_or_create()
         for danger in config_file.permission_warnings():
             warn(danger)
@@ -77,7 +76,7 @@ class ProxyServer:
         self._journal.recorder.switch(config.record)
         for lost in self._runtime.router.restore(state_file.load()):
             warn(f"not restored from the state file: {lost}")
-        # Credentials may have changed since the state was saved: a refused login gets another chance.
+        # Credentials may have changed since the state was saved: a refused login is tried again.
         self._runtime.router.credentials_changed([account.key for account in config.accounts])
         self._notices = Notices(
             self._runtime.router.accounts,
@@ -93,7 +92,7 @@ class ProxyServer:
     # --- life -------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Listen and serve in the background; raises ConfigError when the port can't be had."""
+        """Listen and serve in the background; raise ConfigError when the port is not available."""
         self._listeners = open_listeners(self._runtime, self._host, self._requested_port, self._tls)
         self._runtime.port = self.port
         for listener in self._listeners:
@@ -106,14 +105,14 @@ class ProxyServer:
             warm_up(self._runtime.context)
 
     def wait(self, timeout: Optional[float] = None) -> bool:
-        """True once the server has stopped."""
+        """Wait up to `timeout` seconds; return True once the server has stopped."""
         return self._stopped.wait(timeout)
 
     def stop(self, drain_sec: Optional[float] = None) -> None:
-        """Stop accepting, let running answers finish up to `drain_sec`, save state.
+        """Stop accepting, let running responses finish for up to `drain_sec`, save the state.
 
         Waiting requests are answered 503 at once.  A second call, from another thread, with 0 ends the
-        waiting of the first.
+        drain of the first.
         """
         runtime = self._runtime
         wanted = self._drain_sec if drain_sec is None else drain_sec
@@ -145,15 +144,15 @@ class ProxyServer:
     def _watch_config(self) -> None:
         while not self._stopped.wait(CONFIG_POLL_SEC):
             self._runtime.context.pool.close_stale()
-            with suppress(Exception):  # a defect in telling must not end the watching
+            with suppress(Exception):  # a defect in a notice must not end the watch
                 self._notices.poll()
             self._check_config()
 
     def _check_config(self) -> None:
         """Read the file again when it has changed.
 
-        What is no good, or gone, is given until the next look: editors truncate a file before they write
-        it, or move it away first.
+        An invalid or missing file has time until the next poll: editors truncate a file before they write it,
+        or move it away first.
         """
         stamp = self._config_file.stamp()
         settled, self._seen_stamp = stamp == self._seen_stamp, stamp
@@ -181,11 +180,12 @@ class ProxyServer:
 
     @property
     def port(self) -> int:
+        """The port it listens on."""
         return self._listeners[0].server_port
 
     @property
     def urls(self) -> list[str]:
-        """Where it listens; the first is the one to hand out."""
+        """The URLs it listens on; clients get the first."""
         scheme = "http" if self._tls is None else "https"
         addresses = [(listener.server_name, listener.server_port) for listener in self._listeners]
         return [f"{scheme}://[{h}]:{p}" if ":" in h else f"{scheme}://{h}:{p}" for h, p in addresses]
@@ -196,7 +196,7 @@ class ProxyServer:
 
     @property
     def revision(self) -> Hashable:
-        """Cheap, and the same as long as `snapshot` differs by the passing of time alone."""
+        """A cheap value that changes when the snapshot changes by more than the passing of time."""
         return self._changes, self._journal.revision, self._runtime.draining
 
     def _on_change(self) -> None:
@@ -204,18 +204,18 @@ class ProxyServer:
         self._saver.mark_dirty()
 
     def reload(self) -> dict[str, Any]:
-        """Read the config again; raises BadRequest and keeps the old one when it is no good."""
+        """Read the config again; raise BadRequestError and keep the old one if it is invalid."""
         self._loaded_stamp = self._config_file.stamp()
         return self._runtime.reload()
 
     @property
     def config_file(self) -> ConfigFile:
-        """The file whose accounts it serves with."""
+        """The config file with its accounts."""
         return self._config_file
 
     @property
     def runtime(self) -> Runtime:
-        """For tests and the Deck: the live parts."""
+        """The live parts, for the Deck and tests."""
         return self._runtime
 
 

@@ -1,7 +1,7 @@
 """What survives a restart: one JSON object in one file, and the thread that saves it.
 
 Windows, benches, bindings, burn, learned caps and the ledger are observations: losing the last seconds of
-them costs accuracy, never a token.  So nothing here may raise into a request: trouble is one warning.
+them costs accuracy, never a token.  So nothing here raises into a request: an error is one warning.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import Any, Callable, TypeVar
 from ..accounts.config.atomic_write import write_private
 from ..routing.persistence import LazyRows
 
-__all__ = ["StateSaver", "StateFile"]
+__all__ = ["StateFile", "StateSaver"]
 
 T = TypeVar("T")
 
-SLICE_ROWS = 50  # 0.5 ms
-PAUSE_SEC = 0.0002  # enough for another thread to begin
+SLICE_ROWS = 50  # encoded in one go: 0.5 ms
+PAUSE_SEC = 0.0002  # enough for another thread to run
 
 
 class StateFile:
     """The state file at `path`.
 
-    `warn` gets one line a person can act on; `clock` gives epoch seconds (only to name a file set aside).
+    `warn` gets one line a person can act on; `clock` returns epoch seconds, for the name of a corrupt file.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class StateFile:
         self._failing = False
 
     def load(self) -> dict[str, Any]:
-        """The saved state; empty when there is none or it can't be used.
+        """Return the saved state; empty when there is none or it can't be used.
 
-        A file that isn't a JSON object is renamed to `<name>.corrupt-<time>`.  Fields nobody knows are
-        kept: a state of a newer version loads as far as it goes.
+        A file that isn't a JSON object is renamed to `<name>.corrupt-<time>`.  Unknown fields are kept: the
+        state of a newer version is used as far as possible.
         """
         try:
             with open(self.path, "rb") as file:
@@ -63,7 +63,7 @@ class StateFile:
         return {}
 
     def save(self, state: dict[str, Any]) -> bool:
-        """Replace the file by `state`; False (and one warning until it works again) on failure."""
+        """Replace the file by `state`; return False on failure, with one warning until it works again."""
         try:
             write_private(self.path, b"".join(_pieces(state)))
         except (OSError, ValueError, TypeError, RecursionError) as error:
@@ -94,9 +94,9 @@ class StateFile:
 
 
 def _pieces(state: Mapping[str, Any]) -> Iterator[bytes]:
-    """The JSON of a state, with a pause after every few rows, accounts and the like.
+    """Yield the JSON of a state, with a pause after every SLICE_ROWS rows.
 
-    In one piece that of 2,000 sessions would keep the interpreter from everybody else for 30 ms.
+    In one piece that of 2,000 sessions would hold the interpreter for 30 ms.
     """
     for place, (key, value) in enumerate(state.items()):
         yield f"{',' if place else '{'}{_json(key)}:".encode()
@@ -146,18 +146,19 @@ class StateSaver:
         self._thread = threading.Thread(target=self._run, name="state-saver", daemon=True)
 
     def start(self) -> None:
+        """Save in a background thread from now on."""
         self._thread.start()
 
     def mark_dirty(self) -> None:
-        """Something that is saved has changed; call it after the change.  Cheap, any thread."""
-        # Without the test every request would take the event's lock.  What is true here becomes false
-        # only before the next collect(), which therefore sees the change made before this call.
+        """Have the state saved; called after each change.  Cheap, any thread."""
+        # Without the test every request would take the event's lock.  `is_dirty` becomes False only before
+        # the next collect(), which therefore sees the change made before this call.
         if not self.is_dirty:
             self.is_dirty = True
             self._changed.set()
 
     def stop(self) -> None:
-        """End the thread and save a last time; returns when that is done."""
+        """End the thread and save a last time; return when that is done."""
         self._stopping.set()
         self._changed.set()
         if self._thread.is_alive():
@@ -172,12 +173,12 @@ class StateSaver:
             self._changed.clear()
             self.is_dirty = False
             if not self._save():
-                self._changed.set()  # still unsaved: again after the interval
+                self._changed.set()  # still unsaved: try again after the interval
 
     def _save(self) -> bool:
         try:
             state = self._collect()
-        except Exception as error:  # a defect there must not end the saving for good
+        except Exception as error:  # a defect there must not end the saving
             if not self._broken:
                 self._warn(f"can't collect the state to save ({type(error).__name__}: {error})")
             self._broken = True

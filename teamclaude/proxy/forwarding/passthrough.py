@@ -70,12 +70,12 @@ def pass_websocket(
     The response of an upstream that does not switch is relayed.  Raises ConnectFailedError, UpstreamLostError
     and ClientGoneError.
     """
-    config, head, book = context.config, exchange.head, context.targets()
+    config, head, targets = context.config, exchange.head, context.targets()
     headers = upstream_request_headers(
-        head, Credential("client"), book.origin.authority, Framing(BodyKind.NONE), context.is_proxy_secret
+        head, Credential("client"), targets.origin.authority, Framing(BodyKind.NONE), context.is_proxy_secret
     )
-    request = render_request(head.method, book.prefix + head.target, [*headers, *_UPGRADE_FIELDS])
-    connection = context.pool.open(book.origin, client.watch)
+    request = render_request(head.method, targets.prefix + head.target, [*headers, *_UPGRADE_FIELDS])
+    connection = context.pool.open(targets.origin, client.watch)
     try:
         connection.send(request, b"", client.watch)
         timeout = config.head_timeout_sec
