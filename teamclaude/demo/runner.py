@@ -33,7 +33,7 @@ from ..routing.quota.rules import Rules
 from ..snapshot import Activity
 from .claude_files import ClaudeFiles
 from .event_log import EventLog, WindowState
-from .plan import SessionPlan, plan_sessions
+from .plan import plan_sessions
 from .report import DemoResult, report_lines
 from .scenario import UsageEvent, assign_roles, make_accounts, reset_at, status_changes, usage_events
 from .sessions import FakeSession, SessionCounts
@@ -136,7 +136,13 @@ class _Demo:
             stack.enter_context(self.api)
             directory = tempfile.mkdtemp(prefix="teamclaude-demo-")
             stack.callback(shutil.rmtree, directory, ignore_errors=True)
-            self.plans = self._plan()
+            self.plans = plan_sessions(
+                options.sessions,
+                options.seed,
+                spread_sec=_SPREAD_SEC,
+                max_gap_sec=_MAX_GAP_SEC,
+                fan_out=_FAN_OUT,
+            )
             self.claude_files = ClaudeFiles(
                 Path(directory) / "claude",
                 [plan.id for plan in self.plans],
@@ -191,15 +197,6 @@ class _Demo:
         )
         self.event_log.add_line(f"accounts: {names} · one second here is {options.speed:.0f} seconds to them")
         self.event_log.add_line("")
-
-    def _plan(self) -> list[SessionPlan]:
-        return plan_sessions(
-            self.options.sessions,
-            self.options.seed,
-            spread_sec=_SPREAD_SEC,
-            max_gap_sec=_MAX_GAP_SEC,
-            fan_out=_FAN_OUT,
-        )
 
     def _start_sessions(self) -> None:
         for plan in self.plans:

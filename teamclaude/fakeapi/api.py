@@ -38,7 +38,7 @@ _Api = TypeVar("_Api", bound="FakeApi")
 
 
 @dataclass(frozen=True)
-class LoggedExchange:
+class LoggedExchange(Request):
     """One request and its outcome; times are seconds of the API's clock.
 
     `outcome`: open (not over yet), answered, "client closed after N bytes", or
@@ -48,10 +48,6 @@ class LoggedExchange:
 
     number: int
     at: float
-    method: str
-    target: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
     size: int
     account: str | None
     connection: int
@@ -59,16 +55,6 @@ class LoggedExchange:
     outcome: str = "open"
     sent: int = 0
     ended: float | None = None
-
-    @property
-    def path(self) -> str:
-        """The target without its query."""
-        return self.target.partition("?")[0]
-
-    def header(self, name: str) -> str | None:
-        """Return the first value of a header, whatever its case."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), None)
 
 
 class FakeApi:
@@ -281,6 +267,7 @@ class FakeApi:
             at=self.clock(),
             method=request.method,
             target=request.target,
+            version=request.version,
             headers=request.headers,
             body=request.body if self._keep_bodies else b"",
             size=len(request.body),
