@@ -25,8 +25,8 @@ from urllib.request import urlopen
 from teamclaude.accounts.config.config_file import ConfigFile
 from teamclaude.proxy.connection import ConnectionHandler
 from teamclaude.proxy.net.peer_user import peer_uid
-from teamclaude.proxy.records.journal import activity_of
 from teamclaude.proxy.records.exchange import Exchange
+from teamclaude.proxy.records.journal import activity_of
 from teamclaude.proxy.server import ProxyServer
 from teamclaude.typed_json import to_json
 from tests.faults.rules.evidence import Evidence
