@@ -1,11 +1,14 @@
-"""What one upstream answer changes in an account: proof, bench, model cap, learned caps."""
+"""What one upstream response changes in an account: windows, proof, benches, model caps, learned caps.
+
+How long an account rests: by the server's own word, else until the reset of the rejected window, else by the
+ladder (`backoff_delay`), which grows with each consecutive 429.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Optional
 
-from .quota.backoff import bench_end, refusal_bench_sec
 from .quota.learned_caps import LearnedCap
 from .quota.rules import Rules
 from .quota.windows import API_KEY_AXES, MAX_WINDOW_SEC, QuotaReading, is_scoped
@@ -15,40 +18,44 @@ from .state.decision import Lease
 
 __all__ = [
     "EMPTY_READING",
-    "clear_suspicion",
+    "apply_kind",
+    "apply_windows",
+    "backoff_delay",
+    "begin_probe",
+    "bench",
+    "bench_end",
+    "bench_for_login",
     "cap_model",
     "cap_scope",
-    "record_request_fault",
-    "apply_kind",
-    "reset_benches",
+    "clear_suspicion",
     "mark_auth_failed",
-    "begin_probe",
-    "record_success",
-    "apply_windows",
-    "record_429",
-    "bench",
-    "bench_for_login",
-    "record_account_refusal",
     "mark_suspect",
+    "record_429",
+    "record_account_refusal",
+    "record_request_fault",
+    "record_success",
+    "refusal_bench_sec",
+    "reset_benches",
 ]
 
 FORBIDDEN_BENCH_SEC = 300.0
-# A longer bench is tried with one request that often: the time it was given may be nonsense.
+REFUSAL_BENCH_SEC, MAX_REFUSAL_BENCH_SEC = 300.0, 3600.0
+# A longer bench is probed with one request this often: the time that it was given may be nonsense.
 PROBE_SEC = 3600.0
-# While the request that tries a refused scope again is under way nobody else tries it.
+# While the request that probes a refused scope is in flight no other request tries it.
 PROBING_SEC = 60.0
-# A scoped refusal that is over is remembered for so long, to double the next one.
+# A scoped refusal that is over is remembered for this long, to double the next one.
 SCOPE_MEMORY_SEC = 7200.0
 MAX_SCOPES = 64
-# A server that says "retry-after: 0" means "again"; without a pause that would be a hot loop.
+# `retry-after: 0` means "again"; without a pause that would be a hot loop.
 MIN_BENCH_SEC = 1.0
 EMPTY_READING = QuotaReading({})
 
 
 def apply_windows(account: Account, reading: QuotaReading, inference: bool, now: float) -> None:
-    """Take over the windows an answer names.
+    """Take over the windows that a response names.
 
-    Off the inference path the `requests` and `tokens` limits are other ones: counting tokens has its own.
+    Off the inference path the `requests` and `tokens` limits are different ones: counting tokens has its own.
     """
     axes = reading.axes
     if not inference:
@@ -60,7 +67,7 @@ def apply_windows(account: Account, reading: QuotaReading, inference: bool, now:
 
 
 def record_success(account: Account, lease: Lease, reading: QuotaReading, rules: Rules, now: float) -> None:
-    """It answered below 400: the streak is over, and its caps are at least what it just served."""
+    """Record a response below 400: the streak is over, and the caps are at least what was just served."""
     account.proven, account.streak = True, 0
     if not lease.holds_slot:
         return
@@ -80,10 +87,10 @@ def record_success(account: Account, lease: Lease, reading: QuotaReading, rules:
 def record_429(
     account: Account, lease: Lease, reading: QuotaReading, rules: Rules, now: float, jitter: float
 ) -> None:
-    """A 429 about the account: bench it, by the server's word or by the ladder."""
+    """Record a 429 about the account: bench it, by the server's word or by the ladder."""
     account.last_reading = None
     if account.bench_began is not None and lease.at <= account.bench_began:
-        # A sibling, sent before the bench began: the same refusal, unless it names a longer time.
+        # Sent before the bench began: the same refusal, unless it names a longer time.
         if reading.retry_after is not None:
             _extend_bench(account, now, now + reading.retry_after)
         return
@@ -105,7 +112,7 @@ def record_429(
 
 
 def bench(account: Account, now: float, message: str, until: Optional[float] = None) -> None:
-    """This account may not, for a while (after a 403) or `until` then; `words` say why."""
+    """Bench the account for a while (after a 403) or until `until`; `message` says why."""
     _begin_bench(account, now, now + FORBIDDEN_BENCH_SEC if until is None else until, message)
 
 
@@ -119,7 +126,7 @@ def apply_kind(
     jitter: float,
     message: str,
 ) -> None:
-    """What the table of answers says of the account; SUSPECT and NOTHING change nothing yet."""
+    """Apply what the table of responses says of the account; SUSPECT and NOTHING change nothing yet."""
     effect = MEANINGS[kind].effect
     if effect is Effect.RECORD_SUCCESS:
         record_success(account, lease, reading, rules, now)
@@ -135,41 +142,47 @@ def apply_kind(
 
 
 def mark_auth_failed(account: Account, message: str) -> None:
-    """The API refuses its credential: it rests until that changes."""
+    """Record that the API refuses the credential: the account rests until that changes."""
     account.auth_failed = message or "the API refuses its credentials"
     account.proven, account.last_reading = False, None
 
 
 def bench_for_login(account: Account, until: float, message: str, now: float) -> None:
-    """Its token is no good and can't be renewed before `until`."""
+    """Bench an account whose token is refused and cannot be renewed before `until`."""
     account.last_reading = None
     bench(account, now, message, until)
-    if account.bench_until == until:  # not a longer one that new credentials don't end
+    if account.bench_until == until:  # not a longer bench, which new credentials do not end
         account.login_bench = until
 
 
 def mark_suspect(account: Account, now: float) -> None:
-    """It failed a request, for whatever reason; what fails uses nothing up and must not look plentiful."""
+    """Record that the account failed a request, for whatever reason.
+
+    What fails uses nothing up; without this the account would look plentiful.
+    """
     account.suspect_until, account.last_reading = now + SUSPECT_SEC, None
 
 
 def clear_suspicion(account: Account) -> None:
-    """It served, or what it refused was the request's own fault."""
+    """Clear the suspicion: the account served, or it refused what was the request's own fault."""
     account.suspect_until, account.last_request_fault = 0.0, None
     account.refused_scopes.clear()
 
 
 def record_request_fault(account: Account, lease: Lease, now: float) -> None:
-    """Others refused it alike: that is the request's own fault, and the next time less surely so."""
+    """Record that others refused the request alike: that was its own fault.
+
+    The next time it is less certain (`Account.may_be_at_fault`).
+    """
     clear_suspicion(account)
     account.last_request_fault = (lease.request.requester, now)
 
 
 def record_account_refusal(account: Account, lease: Lease, message: str, now: float) -> None:
-    """It refused what another account then served: it rests, with its words.
+    """Record that the account refused what another one then served: it rests, with its message.
 
-    Where it serves other work it rests for this model with these betas alone; what refuses a second kind of
-    work, having served none since, rests as a whole.
+    An account that serves other work rests for this model with these betas alone.  One that refuses a second
+    kind of work, having served none since, rests as a whole.
     """
     scope = lease.request.scope
     account.last_reading = None
@@ -177,7 +190,7 @@ def record_account_refusal(account: Account, lease: Lease, message: str, now: fl
     if account.proven and len(account.refused_scopes) < 2:
         known = account.scoped_refusals.get(scope)
         if known is not None and lease.at <= known.began:
-            return  # a sibling: the same refusal
+            return  # sent before that refusal: the same one
         times = 1 if known is None else known.times + 1
         _add_scoped_refusal(
             account, scope, ScopedRefusal(now + refusal_bench_sec(times), message, now, times)
@@ -188,7 +201,7 @@ def record_account_refusal(account: Account, lease: Lease, message: str, now: fl
 
 
 def cap_scope(account: Account, lease: Lease, reading: QuotaReading, now: float) -> None:
-    """Only extra usage was refused: what needs it does not come here again before its reset."""
+    """Record that only extra usage was refused: what needs it does not come here again before its reset."""
     overage = reading.overage
     until = overage.resets_at if overage is not None else None
     if until is None or until <= now:
@@ -207,7 +220,7 @@ def _add_scoped_refusal(account: Account, scope: tuple[str, str], refusal: Scope
 
 
 def begin_probe(account: Account, lease: Lease, now: float) -> None:
-    """The lease may be the one request that tries whether a refusal is over: nobody else does meanwhile."""
+    """Reserve the lease as the one request that probes whether a refusal is over."""
     if account.is_benched(now):
         account.probe_at, account.last_reading = now + PROBE_SEC, None
     refusal = account.scoped_refusals.get(lease.request.scope)
@@ -217,7 +230,7 @@ def begin_probe(account: Account, lease: Lease, now: float) -> None:
 
 
 def reset_benches(account: Account, rules: Rules, now: float) -> None:
-    """Its owner wants it back: nothing that was held against it stands any more."""
+    """Forget what was held against the account: its owner wants it back."""
     account.bench_until = min(account.bench_until, now)
     account.probe_at = account.login_bench = 0.0
     account.auth_failed, account.refusals_in_row, account.streak = "", 0, 0
@@ -228,7 +241,7 @@ def reset_benches(account: Account, rules: Rules, now: float) -> None:
 
 
 def cap_model(account: Account, model: Optional[str], reading: QuotaReading, now: float) -> None:
-    """A model-scoped refusal: the axis binds this model, until its reset or the retry-after."""
+    """Record a model-scoped refusal: the axis binds this model until its reset or the retry-after."""
     for axis in reading.rejected_axes():
         account.windows.learn_scope(axis, model)
         window = account.windows.get(axis, now)
@@ -245,7 +258,7 @@ def _begin_bench(account: Account, now: float, until: float, reason: str) -> Non
 
 
 def _extend_bench(account: Account, now: float, until: float) -> bool:
-    """Let the bench last until then, a window's length at most; False when it lasts longer already."""
+    """Extend the bench to `until`, at most by a window's length; return False when it lasts longer already."""
     until = min(until, now + MAX_WINDOW_SEC)
     longer = until > account.bench_until
     if longer:
@@ -266,3 +279,39 @@ def _caps_with_burn(account: Account, now: float) -> tuple[tuple[LearnedCap, int
         (account.cap_5h, burn.tokens_in_window(FIVE_HOURS_SEC, resets.get("5h"), now)),
         (account.cap_7d, burn.tokens_in_window(WEEK_SEC, resets.get("7d"), now)),
     )
+
+
+# --- how long an account rests ----------------------------------------------------------------------
+
+
+def backoff_delay(streak: int, rules: Rules, jitter: float = 1.0) -> float:
+    """Return the seconds of bench for the `streak`-th consecutive 429.
+
+    `jitter` (0-1, random) places it between the base and the ladder's value, so that accounts benched together
+    do not come back together.
+    """
+    top = min(rules.backoff_cap_sec, rules.backoff_sec * rules.backoff_factor ** min(streak - 1, 32))
+    base = min(rules.backoff_sec, top)
+    return base + (top - base) * (jitter if rules.backoff_jitter else 1.0)
+
+
+def refusal_bench_sec(times: int) -> float:
+    """Return the seconds of rest after refusing what another account served, `times` in a row."""
+    return min(MAX_REFUSAL_BENCH_SEC, REFUSAL_BENCH_SEC * 2.0 ** min(times - 1, 32))
+
+
+def bench_end(
+    now: float,
+    streak: int,
+    rules: Rules,
+    *,
+    retry_after: Optional[float] = None,
+    resets_at: Optional[float] = None,
+    jitter: float = 1.0,
+) -> float:
+    """Return when the bench ends: the server's own word, else the rejected window's reset, else the ladder."""
+    if retry_after is not None:
+        return now + retry_after
+    if resets_at is not None and resets_at > now:
+        return resets_at
+    return now + backoff_delay(streak, rules, jitter)

@@ -10,13 +10,11 @@ from collections.abc import Iterable
 from typing import NamedTuple, Optional, Protocol
 
 from .affinity import PrefixCaches
-from .conversations import Conversations
-from .gate_queue import RECHECK_SEC, GateQueue
 from .policies.base import Placement, Policy
 from .quota.rules import Rules
 from .rails import RailedAccounts, within_rails
 from .state.account import Account, Block
-from .state.binding import Binding
+from .state.conversations import RECHECK_SEC, Binding, Conversations, GateQueue
 from .state.decision import NEVER, Decision, Exclusion, LazyExclusions, Reason, RoutingRequest
 
 __all__ = ["Choice", "FleetReader"]

@@ -18,8 +18,6 @@ from . import apply_response
 from .affinity import PrefixCaches, ResourceOwners
 from .apply_response import EMPTY_READING, apply_windows
 from .choice import Choice
-from .conversations import Conversations
-from .gate_queue import GateQueue
 from .policies.base import Policy
 from .quota.model_prices import Pricing, cost, is_estimated, price_of
 from .quota.rules import Rules
@@ -27,7 +25,7 @@ from .quota.usage import NO_USAGE, Usage
 from .quota.windows import QuotaReading
 from .response_kinds import FAILURE_KINDS, ResponseKind, classify
 from .state.account import Account, AccountSpec
-from .state.binding import Binding
+from .state.conversations import Binding, Conversations, GateQueue
 from .state.decision import NEVER, Decision, Lease, Reason, RoutingRequest, Wait
 from .state.ledger import DAY_SEC, Ledger, LedgerKey
 

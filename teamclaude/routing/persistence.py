@@ -18,7 +18,7 @@ from .quota.lenient_json import LenientObject, as_count, as_flag, as_number, as_
 from .quota.usage import NO_USAGE
 from .quota.windows import MAX_WINDOW_SEC, Window, is_plausible_reset
 from .state.account import Account, ScopedRefusal
-from .state.binding import Binding
+from .state.conversations import Binding
 from .state.decision import NEVER
 from .state.ledger import LedgerKey, LedgerRow
 

@@ -20,13 +20,13 @@ from ..snapshot import (
 )
 from .capacity import capacity_of
 from .fleet import Fleet
+from .policies.pace import weekly_pace
 from .quota.usage import Usage
 from .quota.windows import API_KEY_AXES, UNKNOWN_WINDOW, is_used_up
 from .state.account import FIVE_HOURS_SEC, Account
-from .state.binding import Binding
+from .state.conversations import Binding
 from .state.decision import NEVER
 from .state.ledger import LedgerRow
-from .state.weekly_line import weekly_pace
 
 __all__ = [
     "AccountState",

@@ -7,7 +7,7 @@ from teamclaude.routing.quota.model_prices import Pricing
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.state.account import AccountSpec
-from teamclaude.routing.state.binding import Binding
+from teamclaude.routing.state.conversations import Binding
 from teamclaude.routing.state.decision import Reason, Wait
 from teamclaude.routing.state.ledger import LedgerKey
 from tests.routing.conftest import STAYING, only

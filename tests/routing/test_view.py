@@ -4,9 +4,9 @@ import copy
 
 import pytest
 
+from teamclaude.routing.policies.pace import weekly_pace
 from teamclaude.routing.quota.usage import Usage
 from teamclaude.routing.state.decision import Reason
-from teamclaude.routing.state.weekly_line import weekly_pace
 from teamclaude.routing.view import snapshot_of
 from teamclaude.snapshot import PinView, QuotaView
 

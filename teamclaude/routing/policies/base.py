@@ -13,7 +13,7 @@ from ..quota.lenient_json import LenientObject
 from ..quota.rules import NO_LIMIT, Rules
 from ..quota.usage import Usage
 from ..state.account import Account, inflight_cap
-from ..state.binding import Binding
+from ..state.conversations import Binding
 from ..state.decision import Exclusion, RoutingRequest
 
 __all__ = ["Move", "Placement", "BasePolicy", "Policy", "Pool"]

@@ -1,8 +1,11 @@
-"""The policy `pace`: new work goes to the account furthest behind its weekly line.
+"""The weekly line, and the policy `pace`: new work goes to the account furthest behind its line.
 
-Within the rails, which are the same for every policy.  Layers, each falling back to the set before it
-when it would leave nothing: a free slot, within the tie band of the best score; then fewest in
-flight, the old home, fewest warm conversations, longest unpicked, best score, name.
+The weekly line is an even use of the week's quota.  Near the weekly reset unused quota attracts work (`rampTiers`),
+since it is lost at the reset.
+
+The policy works within the rails, which are the same for every policy.  A layer that would leave no account is
+waived: a free slot, then a score within the tie band of the best.  Of what is left: fewest in flight, the old
+home, fewest warm conversations, longest unpicked, best score, name.
 """
 
 from __future__ import annotations
@@ -10,20 +13,49 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Optional
 
+from ...snapshot import WeeklyPace
 from ..quota.rules import Rules
-from ..state.account import Account, is_within_5h_rail
-from ..state.binding import Binding
+from ..state.account import WEEK_SEC, Account, is_within_5h_rail
+from ..state.conversations import Binding
 from ..state.decision import Exclusion, Reason, RoutingRequest
-from ..state.weekly_line import weekly_gap, weekly_pace
 from .base import BasePolicy, Move, Placement, Pool
 
-__all__ = ["PacePolicy"]
+__all__ = ["PacePolicy", "ramp_boost", "weekly_gap", "weekly_pace"]
 
 ROUNDING = 1e-9  # the tie band is inclusive, also where 0.3 - 0.2 is not 0.1
 
 
+def weekly_pace(account: Account, rules: Rules, now: float) -> WeeklyPace:
+    """Compare the account with its own week; an unknown reset reads as a week not begun."""
+    window = account.windows.get("7d", now)
+    used = window.utilization or 0.0
+    if window.resets_at is None:
+        return WeeklyPace(0.0, -used, 0.0, -used + 0.0)
+    left = window.resets_at - now
+    line = min(1.0, max(0.0, 1.0 - left / WEEK_SEC))
+    gap, boost = line - used, ramp_boost(used, left / 3600.0, rules)
+    return WeeklyPace(line, gap, boost, gap + boost)
+
+
+def weekly_gap(account: Account, now: float) -> float:
+    """Return `weekly_pace(...).gap` alone: asked with every warm request, 2 us less."""
+    window = account.windows.get("7d", now)
+    used = window.utilization or 0.0
+    if window.resets_at is None:
+        return -used
+    return min(1.0, max(0.0, 1.0 - (window.resets_at - now) / WEEK_SEC)) - used
+
+
+def ramp_boost(used: float, hours_to_reset: float, rules: Rules) -> float:
+    """Return the weight of unused quota this near to the reset, at which it is lost."""
+    for tier in rules.ramp_tiers:
+        if hours_to_reset <= tier.hours:
+            return max(0.0, 1.0 - used) * tier.weight
+    return 0.0
+
+
 class _Layers:
-    """Accounts that pass layer after layer; a layer that nobody passes is waived."""
+    """Accounts that pass layer after layer; a layer that no account passes is waived."""
 
     def __init__(self, accounts: Iterable[Account]) -> None:
         self.left = list(accounts)
@@ -31,6 +63,7 @@ class _Layers:
         self.waived: list[str] = []
 
     def narrow(self, rule: str, passes: Callable[[Account], bool], detail: Callable[[Account], str]) -> None:
+        """Keep the accounts that pass; exclude the others by `rule`, with a detail each."""
         kept: list[Account] = []
         failed: list[Account] = []
         for account in self.left:
@@ -48,34 +81,37 @@ class PacePolicy(BasePolicy):
     name = "pace"
 
     def adapt_rules(self, rules: Rules) -> Rules:
+        """Keep the default rails: they are made for this policy."""
         return rules
 
     def place(self, pool: Pool, request: RoutingRequest, home: Optional[Account]) -> Placement:
+        """Take the account with the best score, the least busy one within the tie band."""
         rules, now = pool.rules, pool.now
-        sieve = _Layers(pool.accounts)
-        sieve.narrow(
+        layers = _Layers(pool.accounts)
+        layers.narrow(
             "no slot", lambda a: self.free_slots(rules, a, now, 0.0) > 0, lambda a: f"{a.inflight} in flight"
         )
-        warm = {a: a.warm.count(now) for a in sieve.left}
-        scores = {a: weekly_pace(a, rules, now).score for a in sieve.left}
+        warm = {a: a.warm.count(now) for a in layers.left}
+        scores = {a: weekly_pace(a, rules, now).score for a in layers.left}
         floor = max(scores.values()) - rules.pace_tie_band - ROUNDING
-        sieve.narrow("less behind", lambda a: scores[a] >= floor, lambda a: f"score {scores[a]:+.3f}")
+        layers.narrow("less behind", lambda a: scores[a] >= floor, lambda a: f"score {scores[a]:+.3f}")
         chosen = min(
-            sieve.left,
+            layers.left,
             key=lambda a: (a.inflight, a is not home, warm[a], a.last_picked, -scores[a], a.name),
         )
-        losers = [a for a in sieve.left if a is not chosen]
+        losers = [a for a in layers.left if a is not chosen]
         ties = [Exclusion(a.key, "tie", f"{a.inflight} in flight, {warm[a]} warm") for a in losers]
         detail = f"score {scores[chosen]:+.3f}"
-        return Placement(chosen, (*sieve.excluded, *ties), detail, tuple(sieve.waived))
+        return Placement(chosen, (*layers.excluded, *ties), detail, tuple(layers.waived))
 
     def reconsider(
         self, pool: Pool, request: RoutingRequest, binding: Binding, home: Account
     ) -> Optional[Move]:
+        """Move a warm conversation off an account near its 5h cap, or far over its weekly line."""
         rules, now = pool.rules, pool.now
         if not is_within_5h_rail(home, rules, now):
             placement = self.place(pool, request, home)
-            # Where everybody is near the cap a move would only pay for a cold cache.
+            # Where every account is near the cap a move would only pay for a cold cache.
             if placement.account is not home and is_within_5h_rail(placement.account, rules, now):
                 return Move(Reason.RAIL, placement)
             return None

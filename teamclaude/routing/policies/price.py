@@ -25,7 +25,7 @@ from ..quota.lenient_json import LenientObject
 from ..quota.rules import Rules
 from ..quota.usage import Usage
 from ..state.account import Account
-from ..state.binding import Binding
+from ..state.conversations import Binding
 from ..state.decision import NEVER, Exclusion, LazyExclusions, RoutingRequest
 from .base import BasePolicy, Placement, Pool
 from .price_estimates import WEEKS_IN_5H, InflightLimits, PriceEstimates

@@ -10,7 +10,7 @@ from typing import Optional
 
 from ..quota.rules import NO_LIMIT, Rules
 from ..state.account import Account
-from ..state.binding import Binding
+from ..state.conversations import Binding
 from ..state.decision import NEVER, Exclusion, Reason, RoutingRequest
 from .base import BasePolicy, Move, Placement, Pool
 

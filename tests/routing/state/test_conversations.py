@@ -5,7 +5,7 @@ import pytest
 from teamclaude.routing.quota.lenient_json import LenientObject
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.usage import Usage
-from teamclaude.routing.state.binding import Binding
+from teamclaude.routing.state.conversations import Binding
 
 RULES = Rules()
 

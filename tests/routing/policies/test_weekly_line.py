@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from teamclaude.routing.policies.pace import ramp_boost, weekly_pace
 from teamclaude.routing.quota.rules import RampTier, Rules
-from teamclaude.routing.state.weekly_line import ramp_boost, weekly_pace
 
 RULES = Rules()
 HOUR, DAY = 3600.0, 86400.0

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamclaude.routing.quota.backoff import backoff_delay, bench_end
+from teamclaude.routing.apply_response import backoff_delay, bench_end
 from teamclaude.routing.quota.rules import Rules
 
 RULES = Rules()

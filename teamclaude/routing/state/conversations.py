@@ -1,0 +1,223 @@
+"""Conversations: their bindings to accounts, the sets that count them, and those that are held at the gate.
+
+A binding ties a conversation to the account where its prompt cache is warm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Optional
+
+from ...settings import camel_case
+from ..quota.lenient_json import LenientObject, as_count, as_flag, as_number, as_text, as_usage
+from ..quota.rules import Rules
+from ..quota.usage import NO_USAGE, Usage
+from .account import Account
+from .decision import NEVER, Decision, Reason, RoutingRequest
+from .expiring_set import ExpiringSet
+
+__all__ = ["RECHECK_SEC", "Binding", "Conversations", "GateQueue"]
+
+MAX_CACHE_LIFE_SEC = 3600.0
+RECHECK_SEC = 15.0  # a request that a policy holds is tried again at least this often
+
+
+@dataclass(eq=False, repr=False)
+class Binding:
+    """One conversation; a rebind changes `account` and keeps everything else."""
+
+    conversation: str
+    session: str
+    agent: Optional[str]
+    parent: Optional[str]
+    account: str  # key
+    bound_at: float
+    first_seen: float
+    last_used: float
+    cache_life: float = 300.0
+    reason: str = ""
+    requests: int = 0
+    usage: Usage = NO_USAGE
+    cost: float = 0.0
+    unpriced_tokens: int = 0
+    cost_estimated: bool = False
+    model: Optional[str] = None
+    prefix: int = 0  # tokens its prompt cache holds
+    moves: int = 0
+    paced_at: Optional[float] = None  # last move for pacing
+    inflight: int = 0
+
+    def life_sec(self, rules: Rules) -> float:
+        """Return the seconds its prompt cache lives after a request."""
+        return max(self.cache_life, rules.cache_affinity_window_sec)
+
+    def warm_until(self, rules: Rules) -> float:
+        """Return when its prompt cache ends unless it is used again (epoch seconds)."""
+        return self.last_used + self.life_sec(rules)
+
+    def is_warm(self, rules: Rules, now: float) -> bool:
+        """Return whether its prompt cache still lives; a request in flight keeps it alive."""
+        return self.inflight > 0 or now < self.warm_until(rules)
+
+    def expiry_times(self, rules: Rules) -> tuple[float, float]:
+        """Return when it is no longer warm and when it is evicted, unless it is used again (epoch seconds)."""
+        if self.inflight > 0:
+            return NEVER, NEVER
+        life, last = self.life_sec(rules), self.last_used
+        return last + life, last + max(rules.binding_evict_sec, 2.0 * life)
+
+    def is_recent(self, rules: Rules, now: float) -> bool:
+        """Return whether it is certainly warm and not evicted; asked first, it spares four calls."""
+        since = now - self.last_used
+        return 0.0 <= since < rules.cache_affinity_window_sec and since < rules.binding_evict_sec
+
+    def is_evicted(self, rules: Rules, now: float) -> bool:
+        """Return whether it was idle for so long that its next request is a new conversation's."""
+        return self.expiry_times(rules)[1] <= now
+
+    def clock_moved_back(self, now: float) -> None:
+        """Treat what happened after `now` as if it happened now: the clock moved back."""
+        self.last_used = min(self.last_used, now)
+        if self.paced_at is not None:
+            self.paced_at = min(self.paced_at, now)
+
+    def copy_fields(self) -> dict[str, Any]:
+        """Return a copy for `to_json`, shared with nothing that changes."""
+        return self.__dict__.copy()
+
+    @staticmethod
+    def to_json(values: dict[str, Any], now: float) -> dict[str, Any]:
+        """Return the JSON data of fields that were copied at `now`."""
+        data = {_SAVED_AS[name]: value for name, value in values.items()}
+        if data.pop("inflight"):  # nothing is in flight after a restart
+            data["lastUsed"] = now
+        return {**data, "usage": list(values["usage"])}
+
+    @classmethod
+    def from_json(cls, saved: LenientObject) -> Binding:
+        """Read a saved binding; what is missing or unreadable has its default."""
+        conversation = saved.get("conversation", as_text, "")
+        return cls(
+            conversation=conversation,
+            session=saved.get("session", as_text, conversation.partition("/")[0]),
+            agent=saved.find("agent", as_text),
+            parent=saved.find("parent", as_text),
+            account=saved.get("account", as_text, ""),
+            bound_at=saved.get("boundAt", as_number, 0.0),
+            first_seen=saved.get("firstSeen", as_number, 0.0),
+            last_used=saved.get("lastUsed", as_number, 0.0),
+            cache_life=min(MAX_CACHE_LIFE_SEC, saved.get("cacheLife", as_number, 300.0)),
+            reason=saved.get("reason", as_text, ""),
+            requests=saved.get("requests", as_count, 0),
+            usage=saved.get("usage", as_usage, NO_USAGE),
+            cost=saved.get("cost", as_number, 0.0),
+            unpriced_tokens=saved.get("unpricedTokens", as_count, 0),
+            cost_estimated=saved.get("costEstimated", as_flag, False),
+            model=saved.find("model", as_text),
+            prefix=saved.get("prefix", as_count, 0),
+            moves=saved.get("moves", as_count, 0),
+            paced_at=saved.find("pacedAt", as_number),
+        )
+
+
+_SAVED_AS = {field.name: camel_case(field.name) for field in fields(Binding)}
+
+
+class Conversations(dict[str, Binding]):
+    """All bindings by conversation.
+
+    Only the Fleet changes them; `accounts` are its accounts of now, by key.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._idle = ExpiringSet()  # by the time they are evicted
+
+    def bind(
+        self,
+        request: RoutingRequest,
+        account: Account,
+        decision: Decision,
+        accounts: Mapping[str, Account],
+        rules: Rules,
+        now: float,
+    ) -> None:
+        """Bind the request's conversation to `account`, where the request is sent.
+
+        A detour does not move a conversation that has a cache to come back to.
+        """
+        key = request.conversation
+        assert key is not None
+        binding = self.get(key)
+        if binding is None:
+            binding = Binding(
+                key, request.session or "", request.agent, request.parent, account.key, now, now, now
+            )
+            binding.reason = decision.reason
+            self[key] = binding
+        elif binding.account != account.key and not (
+            request.detour and _keeps_account(binding, accounts, rules, now)
+        ):
+            self.unmark_warm(binding, accounts)
+            binding.account, binding.bound_at, binding.reason = account.key, now, decision.reason
+            binding.prefix = 0  # nothing of it is cached there
+            binding.moves += 1
+            if decision.reason == Reason.OVER_PACE:
+                binding.paced_at = now
+        binding.cache_life = request.cache_life
+        binding.last_used = now
+        binding.inflight += 1
+        self.update_expiry(binding, accounts, rules)
+
+    def restore_binding(self, binding: Binding, accounts: Mapping[str, Account], rules: Rules) -> None:
+        """Take back a binding saved before a restart."""
+        known = self.get(binding.conversation)
+        if known is not None:
+            self.unmark_warm(known, accounts)
+        self[binding.conversation] = binding
+        self.update_expiry(binding, accounts, rules)
+
+    def update_expiry(self, binding: Binding, accounts: Mapping[str, Account], rules: Rules) -> None:
+        """Bring the sets that count the conversation in line with its binding."""
+        warm_until, evict_at = binding.expiry_times(rules)
+        self._idle.set_expiry(binding.conversation, evict_at)
+        account = accounts.get(binding.account)
+        if account is not None:
+            account.warm.set_expiry(binding.conversation, warm_until)
+
+    def unmark_warm(self, binding: Binding, accounts: Mapping[str, Account]) -> None:
+        """Stop counting the conversation as warm on its account."""
+        account = accounts.get(binding.account)
+        if account is not None:
+            account.warm.discard(binding.conversation)
+
+    def evict_idle(self, accounts: Mapping[str, Account], now: float) -> None:
+        """Drop the conversations that have been idle for too long."""
+        for key in self._idle.expire(now):
+            self.unmark_warm(self.pop(key), accounts)
+
+
+def _keeps_account(binding: Binding, accounts: Mapping[str, Account], rules: Rules, now: float) -> bool:
+    return binding.prefix > 0 and binding.account in accounts and binding.is_warm(rules, now)
+
+
+class GateQueue(dict[str, tuple[float, float]]):
+    """Conversations that a policy holds at the gate: since when each waits, and when it was tried last."""
+
+    def record(self, conversation: Optional[str], waits: bool, since: float, now: float) -> None:
+        """Record an attempt: the conversation has waited since `since`, or goes on."""
+        if waits and conversation is not None:
+            self[conversation] = (since, now)
+        else:
+            self.pop(conversation or "", None)
+
+    def drop_stale(self, now: float) -> None:
+        """Drop conversations that left without another attempt."""
+        for key in [key for key, (_, tried) in self.items() if tried < now - 4.0 * RECHECK_SEC]:
+            del self[key]
+
+    def count_longer(self, of: Optional[str], since: float, now: float) -> int:
+        """Return how many conversations have waited longer than `of`, which has waited since `since`."""
+        fresh = now - 2.0 * RECHECK_SEC  # one that was not tried for so long has left
+        return sum(began < since and tried >= fresh and key != of for key, (began, tried) in self.items())
