@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from teamclaude.proxy.http.path_kinds import PathKind, Route, classify_path
+from teamclaude.proxy.http.path_kinds import PathKind, classify_path
 
 
 @pytest.mark.parametrize(
