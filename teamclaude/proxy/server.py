@@ -69,8 +69,9 @@ class ProxyServer:
         self._journal = Journal(_request_log(config, log_dir, warn, clock), on_end)
         state_file = StateFile(str(state_path(config_file.path)), warn)
         self._saver = StateSaver(state_file, lambda: self._runtime.router.dump(), warn, save_sec)
-        self._changes = 0
-        self._runtime = Runtime(config_file, config, self._journal, clock, warn, self._on_change, self._host)
+        self._runtime = Runtime(
+            config_file, config, self._journal, clock, warn, self._saver.mark_dirty, self._host
+        )
         self._journal.names = self._runtime.router.names
         self._journal.recorder = TrafficRecorder(trace_directory(config_file.path), warn, clock)
         self._journal.recorder.switch(config.record)
@@ -81,7 +82,7 @@ class ProxyServer:
         self._notices = Notices(
             self._runtime.router.accounts,
             self._runtime.held,
-            lambda: self._changes,
+            lambda: self._runtime.router.changes,
             clock,
             on_notice,
         )
@@ -197,11 +198,7 @@ class ProxyServer:
     @property
     def revision(self) -> Hashable:
         """A cheap value that changes when the snapshot changes by more than the passing of time."""
-        return self._changes, self._journal.revision, self._runtime.draining
-
-    def _on_change(self) -> None:
-        self._changes += 1  # two at once may count as one
-        self._saver.mark_dirty()
+        return self._runtime.router.changes, self._journal.revision, self._runtime.draining
 
     def reload(self) -> dict[str, Any]:
         """Read the config again; raise BadRequestError and keep the old one if it is invalid."""

@@ -70,6 +70,7 @@ class Router:
         self._jitter = jitter
         self._max_held = max_held
         self._on_change = on_change
+        self.changes = 0  # of what it holds, since the start
         self._lock = threading.Lock()
         self._queue = WaitQueue(fleet)
         self._sleeping: dict[Waiter, _SleepingWaiter] = {}
@@ -121,7 +122,7 @@ class Router:
         if served:
             self._wake(served)
         if waiter.lease is not None:
-            self._on_change()
+            self._record_change()
         return waiter
 
     def _wait_in_queue(self, waiter: _SleepingWaiter, check_client: Callable[[], None]) -> Lease:
@@ -133,7 +134,7 @@ class Router:
                 if waiter.lease is None and waiter.is_due(now):
                     self._serve_queue(now)
                 if waiter.lease is not None:
-                    self._on_change()
+                    self._record_change()
                     return waiter.lease
                 self._check_limits(waiter, now)
             check_client()
@@ -257,6 +258,10 @@ class Router:
         if self._queue.waiters:
             known = account in self._fleet.accounts  # else a reload gave it another key
             self._wake(self._queue.serve(now, account if known else None))
+        self._record_change()
+
+    def _record_change(self) -> None:
+        self.changes += 1
         self._on_change()
 
     # --- the operator ---------------------------------------------------------------------------
@@ -329,13 +334,13 @@ class Router:
         """Record that the lease's account has made this id, or has shown that it owns it."""
         with self._lock:
             self._fleet.owners.record(id, lease.account)
-            self._on_change()
+            self._record_change()
 
     def forget_owner(self, id: str) -> None:
         """Forget the owner of a deleted id."""
         with self._lock:
             self._fleet.owners.discard(id)
-            self._on_change()
+            self._record_change()
 
     @property
     def knows_owners(self) -> bool:

@@ -71,7 +71,7 @@ class Journal:
             self._log.finish(record)
         if self._on_end is not None:
             self._on_end(exchange)
-        if self.recorder is not None:
+        if self.recorder is not None and self.recorder.queue is not None:
             self.recorder.record(exchange)
 
     def recent(self) -> tuple[Activity, ...]:

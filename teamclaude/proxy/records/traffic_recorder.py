@@ -52,32 +52,32 @@ class TrafficRecorder:
         self._warn = warn
         self._clock = clock
         self._switch_lock = threading.Lock()
-        self._queue: Optional[BackgroundQueue[Exchange]] = None
+        self.queue: Optional[BackgroundQueue[Exchange]] = None  # while it is on
         self._salt = b""
         self._rows = 0
 
     def switch(self, on: bool) -> None:
         """Start or stop recording; what was handed over before the stop is written."""
         with self._switch_lock:
-            queue, self._queue = self._queue, None
+            queue, self.queue = self.queue, None
             if not on:
                 if queue is not None:
                     queue.close()
                     self._file.close()
                 return
             if queue is not None:
-                self._queue = queue
+                self.queue = queue
                 return
             try:
                 self._salt = self._file.salt()
             except OSError as error:
                 self._failed(error)
                 return
-            self._queue = BackgroundQueue("traffic-recorder", self._write_all, MAX_WAITING)
+            self.queue = BackgroundQueue("traffic-recorder", self._write_all, MAX_WAITING)
 
     def record(self, exchange: Exchange) -> None:
         """Queue a finished request; never blocks."""
-        queue = self._queue
+        queue = self.queue
         if queue is not None and exchange.route.kind is PathKind.INFERENCE:
             queue.put(exchange)
 
@@ -85,7 +85,7 @@ class TrafficRecorder:
         """Return whether it records, where, and how much there is."""
         files = self._file.files()
         return {
-            "on": self._queue is not None,
+            "on": self.queue is not None,
             "directory": str(self._file.directory),
             "requests": self._rows,  # since the server started
             "files": len(files),
@@ -104,7 +104,7 @@ class TrafficRecorder:
             self._file.append(row.encode() + b"\n", self._clock())
             self._rows += 1
         except OSError as error:
-            self._queue = None  # its thread, this one, ends with the server
+            self.queue = None  # its thread, this one, ends with the server
             self._failed(error)
 
     def _failed(self, error: OSError) -> None:
