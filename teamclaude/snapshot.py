@@ -25,7 +25,6 @@ from .typed_json import (
     Dollars,
     Flat,
     Fraction,
-    IsoMoment,
     Moment,
     RoundedDown,
     RoundedUp,
@@ -206,7 +205,7 @@ class CapacityView:
     )
     accounts: tuple[AccountCapacity, ...] = ()
     last_resort: Optional[LastResort] = None
-    at: Optional[IsoMoment] = None
+    at: str = ""  # in ISO 8601
     held: Optional[int] = None  # requests that are held
     held_sec: Optional[RoundedDown] = None  # of the longest of them
 

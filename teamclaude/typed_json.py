@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
 from typing import Annotated, Any, NamedTuple, Optional, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import SnapshotError
@@ -23,7 +22,6 @@ __all__ = [
     "Dollars",
     "Flat",
     "Fraction",
-    "IsoMoment",
     "Moment",
     "RoundedDown",
     "RoundedUp",
@@ -34,8 +32,6 @@ __all__ = [
 ]
 
 LARGEST = 1e15  # of a time or a count: beyond it none means anything
-LAST_MOMENT = 253402300799.0  # the last one that ISO 8601 can name, in the year 9999
-
 
 _Place = tuple[Any, ...]  # of a value: the place of its owner and its own key; empty: the whole
 
@@ -58,18 +54,6 @@ def _moment(value: Any, place: _Place) -> float:
     return float(value) / 1000
 
 
-def _moment_in_iso(value: Any, place: _Place) -> float:
-    try:
-        return datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp()
-    except (AttributeError, TypeError, ValueError, OverflowError):
-        raise _wrong(place, "a time in ISO 8601") from None
-
-
-def _iso(moment: float) -> str:
-    shown = datetime.fromtimestamp(min(max(moment, 0.0), LAST_MOMENT), timezone.utc)
-    return shown.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _text(value: Any, place: _Place) -> str:
     if not isinstance(value, str):
         raise _wrong(place, "a text")
@@ -90,7 +74,6 @@ _PLAIN: dict[Any, Callable[[Any, _Place], Any]] = {
 }
 # How each is written, and how it is read.
 Moment = Annotated[float, (lambda moment: round(moment * 1000), _moment)]
-IsoMoment = Annotated[float, (_iso, _moment_in_iso)]
 Whole = Annotated[float, (round, _number)]
 RoundedUp = Annotated[float, (math.ceil, _number)]
 RoundedDown = Annotated[float, (int, _number)]

@@ -196,7 +196,7 @@ def test_what_another_version_does_not_know_has_its_default() -> None:
         ({"at": float("nan")}, "at is not a number"),
         ({"at": 10**400}, "at is not a number"),
         ({"policy": 5}, "policy is not a text"),
-        ({"capacity": {"at": "yesterday"}}, "capacity.at is not a time in ISO 8601"),
+        ({"capacity": {"at": 5}}, "capacity.at is not a text"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_one_error_that_names_its_place(value: Any, words: str) -> None:

@@ -83,7 +83,7 @@ class ClientUsage:
 
 
 def _usage_of(name: str, totals: _ClientTotals) -> ClientView:
-    used = usage_view(totals)
+    used = usage_view(totals.usage, totals.cost, totals.unpriced_tokens, totals.cost_estimated)
     return ClientView(
         name=name,
         inflight=totals.inflight,

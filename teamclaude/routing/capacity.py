@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timezone
 
 from ..snapshot import AccountCapacity, AccountView, BindingView, CapacityView, LastResort
 from .quota.rules import Rules
@@ -29,6 +30,7 @@ def capacity_of(
     rows = _ignore_caps_if_none_live(pool, [_account_capacity(account, rules) for account in pool])
     paid = tuple(_account_capacity(account, rules) for account in accounts if account.last_resort)
     live = [row for row in rows if row.live]
+    moment = datetime.fromtimestamp(now, timezone.utc)
     slots = sum(1 if row.constrained else rules.soft_concurrency_per_account for row in live)
     headroom = max(0, slots - _active(accounts, bindings, rules))
     return CapacityView(
@@ -41,7 +43,9 @@ def capacity_of(
         soonest_reset_sec=min((a.usable_in_sec for a in pool if a.usable_in_sec is not None), default=0.0),
         accounts=tuple(rows),
         last_resort=LastResort(paid) if paid else None,
-        at=now,
+        at=datetime.fromtimestamp(now, timezone.utc)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z"),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, Optional, Protocol
+from typing import NamedTuple, Optional, Union
 
 from ..snapshot import (
     AccountUsage,
@@ -109,7 +109,7 @@ def snapshot_of(fleet: Fleet, now: float, tokens: Mapping[str, TokenView] = _NO_
             warm=sum(binding.warm for binding in bindings),
             inflight=sum(account.inflight for account in accounts),
             requests=sum(binding.requests for binding in shown),
-            usage=usage_view(_Total(shown)),
+            usage=_sum(shown),
         ),
         usage_by_issue=_issues(fleet),
     )
@@ -140,7 +140,10 @@ def _account(fleet: Fleet, account: Account, token: Optional[TokenView], now: fl
         cap_est_7d=account.cap_7d.estimate(now),
         quota=_quota(account, now),
         pace=weekly_pace(account, rules, now),
-        usage=AccountUsage(account.requests, usage_view(account)),
+        usage=AccountUsage(
+            account.requests,
+            usage_view(account.usage, account.cost, account.unpriced_tokens, account.cost_estimated),
+        ),
         token=token,
     )
 
@@ -184,7 +187,7 @@ def _binding(fleet: Fleet, binding: Binding, names: Mapping[str, str], now: floa
         last_used=binding.last_used,
         requests=binding.requests,
         moves=binding.moves,
-        usage=usage_view(binding),
+        usage=usage_view(binding.usage, binding.cost, binding.unpriced_tokens, binding.cost_estimated),
         model=binding.model,
         cached_prefix_tokens=binding.prefix,
     )
@@ -201,40 +204,30 @@ def _issues(fleet: Fleet) -> tuple[IssueView, ...]:
             issue=issue or None,
             sessions=len(conversations[issue]),
             requests=sum(row.requests for row in rows),
-            usage=usage_view(_Total(rows)),
+            usage=_sum(rows),
             last_seen=max(row.last_seen for row in rows),
         )
         for issue, rows in by_issue.items()
     )
 
 
-class Counted(Protocol):
-    """What counts tokens and their cost."""
-
-    usage: Usage
-    cost: float  # dollars, of the tokens with a known price
-    unpriced_tokens: int
-    cost_estimated: bool
-
-
-class _Total:
-    """Many counts as one."""
-
-    def __init__(self, rows: Sequence[Counted]) -> None:
-        self.usage = Usage(*(sum(column) for column in zip(*(row.usage for row in rows))))
-        self.cost = sum(row.cost for row in rows)
-        self.unpriced_tokens = sum(row.unpriced_tokens for row in rows)
-        self.cost_estimated = any(row.cost_estimated for row in rows)
+def _sum(rows: Sequence[Union[Binding, LedgerRow]]) -> UsageView:
+    return usage_view(
+        Usage(*(sum(column) for column in zip(*(row.usage for row in rows)))),
+        sum(row.cost for row in rows),
+        sum(row.unpriced_tokens for row in rows),
+        any(row.cost_estimated for row in rows),
+    )
 
 
-def usage_view(counted: Counted) -> UsageView:
-    """Return the counts: unknown where not one token is known; the cost also where no price is."""
-    usage, unpriced = counted.usage, counted.unpriced_tokens
+def usage_view(usage: Usage, cost: float, unpriced: int, estimated: bool) -> UsageView:
+    """Return the counts: unknown where not one token is known; the cost also where no price is.
+
+    `cost` is in dollars, of the tokens with a known price; `unpriced` counts the others.
+    """
     total = usage.total
     if usage.unmeasured and not total:
-        return UsageView(
-            None, None, None, None, None, usage.unmeasured, None, counted.cost_estimated, unpriced
-        )
+        return UsageView(None, None, None, None, None, usage.unmeasured, None, estimated, unpriced)
     # By place: there are hundreds, and the lock of the router is held.
     return UsageView(
         usage.input_tokens,
@@ -243,7 +236,7 @@ def usage_view(counted: Counted) -> UsageView:
         usage.cache_write_tokens,
         total,
         usage.unmeasured,
-        counted.cost if total == 0 or unpriced < total else None,
-        counted.cost_estimated,
+        cost if total == 0 or unpriced < total else None,
+        estimated,
         unpriced,
     )
