@@ -1,4 +1,4 @@
-"""Error bodies of any content: what is shown of them is short, readable and holds no credential."""
+"""Error bodies of any content: the shown message is short, printable and without a credential."""
 
 from __future__ import annotations
 

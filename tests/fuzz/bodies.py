@@ -1,4 +1,4 @@
-"""Request bodies, what is shown of them, and paths: found as by a whole parse, shown without credentials."""
+"""Request bodies and paths: facts as by a whole parse, and no credential in what is shown."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def body_scans(rng: FuzzRandom) -> None:
 
 
 def _unambiguous(data: bytes) -> Any:
-    """The document, if it is JSON, an object, and no key stands twice in it on the top level."""
+    """Return the document if it is a JSON object without a repeated top-level key."""
 
     def once(pairs: list[tuple[str, Any]]) -> Any:
         found = dict(pairs)
@@ -126,7 +126,7 @@ def request_paths(rng: FuzzRandom) -> None:
     route = classify_path(rng.choice(["GET", "POST", "DELETE", "TRACE"]), "/" + text.lstrip("/"))
     if route.kind in (PathKind.UNKNOWN, PathKind.OWN):
         return
-    # Whoever decodes or normalises it sees the same path: no account's credential goes elsewhere.
+    # Decoding or normalising does not change the path, so no credential goes to another endpoint.
     decoded = unquote(unquote(route.path))
     assert posixpath.normpath(route.path) == route.path.rstrip("/") or route.path.endswith("/")
     assert ".." not in decoded.split("/")

@@ -1,4 +1,4 @@
-"""The chunked coding: however the bytes are cut the payload is the same, and `http.client` reads it too."""
+"""The chunked coding: the payload does not depend on the reads, and is that of `http.client`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def chunked_bodies(rng: FuzzRandom) -> None:
 
 
 def _decoded(pieces: list[bytes]) -> Optional[tuple[bytes, bool, bytes]]:
-    """Payload, whether it is whole, what follows; None for a body that is refused."""
+    """Return the payload, whether it is complete, and what follows; None: the body is refused."""
     decoder, out, fed = ChunkedDecoder(BadRequestError), bytearray(), 0
     try:
         for piece in pieces:

@@ -1,4 +1,4 @@
-"""Config files of any content: read, or refused with one line that names the place and shows no secret."""
+"""Config files of any content: read, or refused in one line that names the key and shows no secret."""
 
 from __future__ import annotations
 

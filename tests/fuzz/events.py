@@ -1,4 +1,4 @@
-"""Event streams and the tap: by the book however they are cut, bounded, and never an exception."""
+"""Event streams and the usage tap: parsed by the standard for any reads, bounded, without an exception."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _parsed(pieces: list[bytes]) -> list[tuple[str, bytes]]:
 
 
 def _by_the_book(data: bytes) -> list[tuple[str, bytes]]:
-    """WHATWG HTML 9.2.6 in the plainest words; an end without a blank line dispatches nothing."""
+    """Parse by WHATWG HTML 9.2.6, step by step; an end without a blank line dispatches nothing."""
     lines = re.split(rb"\r\n|\r|\n", data[3:] if data.startswith(b"\xef\xbb\xbf") else data)
     name, texts, events = b"", None, []  # type: bytes, Optional[list[bytes]], list[tuple[str, bytes]]
     for line in lines[:-1]:

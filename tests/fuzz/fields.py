@@ -1,4 +1,4 @@
-"""Host and Accept-Encoding of any content, each read a second time by other means."""
+"""Host and Accept-Encoding of any content, each compared with an independent parser."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def hosts(rng: FuzzRandom) -> None:
 
 
 def _host_of(value: str) -> str:
-    """As a program reads it that makes a URL of it; of a literal in brackets what stands before its zone."""
+    """Return the host as a URL parser reads it; of a bracketed literal the part before its zone."""
     if value.startswith("["):
         return value[1:].partition("]")[0].partition("%")[0]
     return urlsplit(f"http://{value}/").hostname or ""
@@ -67,7 +67,7 @@ def _is_loopback(name: str) -> bool:
 
 
 def accept_encodings(rng: FuzzRandom) -> None:
-    """What goes up asks for nothing that the client does not take."""
+    """The forwarded header asks for no coding that the client does not accept."""
     values = [_codings(rng) for _ in range(rng.choice([0, 1, 1, 1, 2]))]
     fields = [
         ("Host", "localhost"),
@@ -90,7 +90,7 @@ def _codings(rng: FuzzRandom) -> str:
 
 
 def _taken(values: Sequence[str]) -> set[str]:
-    """The codings a client takes: all that it names, but for those it weighs with zero."""
+    """Return the codings a client accepts: all that it names with a weight above zero."""
     found = set()
     for part in ",".join(values).lower().split(","):
         name, *parameters = (piece.strip() for piece in part.split(";"))

@@ -89,7 +89,7 @@ def request_heads(rng: FuzzRandom) -> None:
 
 
 def _forwarded(rng: FuzzRandom, head: RequestHead, framing: Framing) -> None:
-    """What goes up is read as one request with our framing, our credential and the client's other fields."""
+    """The forwarded bytes parse as one request with our framing, our credential and the other fields."""
     kind = rng.choice(["oauth", "apikey", "client"])
     none = Framing(BodyKind.NONE)
     out = upstream_request_headers(head, Credential(kind, SECRETS[0]), "api.test", none, lambda value: False)
@@ -114,7 +114,7 @@ def _forwarded(rng: FuzzRandom, head: RequestHead, framing: Framing) -> None:
 
 
 def repeated_heads(rng: FuzzRandom) -> None:
-    """Heads of one connection: comparing with the last one comes to the same as parsing."""
+    """For the heads of one connection, the layout cache gives the same result as parsing."""
     heads = RequestHeadParser()
     block = _request(rng, tidy=True)
     for _ in range(6):
@@ -224,7 +224,7 @@ def _response(rng: FuzzRandom) -> bytes:
 
 
 def _found_in_pieces(rng: FuzzRandom, block: bytes) -> int:
-    """As a connection reads: searching again from shortly before what is new."""
+    """Search for the end as a connection does: after each read, from shortly before the new bytes."""
     buffer, seen = bytearray(), 0
     for piece in rng.pieces(block):
         buffer += piece
@@ -239,7 +239,7 @@ def _found_in_pieces(rng: FuzzRandom, block: bytes) -> int:
 
 
 def _read_by_stdlib(block: bytes) -> tuple[str, str, list[tuple[str, str]]]:
-    """Method, target and fields as `http.server` and `http.client` take them."""
+    """Return method, target and fields as `http.server` and `http.client` read them."""
     start, _, rest = block.partition(b"\r\n")
     method, target, version = start.decode("latin-1").split()
     assert version.startswith("HTTP/1.")

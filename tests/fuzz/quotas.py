@@ -1,4 +1,4 @@
-"""Rate-limit headers of any content: what is read is sane, and routing stays so whatever an answer said."""
+"""Rate-limit headers of any content: readings are in range, and routing stays consistent."""
 
 from __future__ import annotations
 

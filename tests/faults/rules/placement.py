@@ -19,7 +19,7 @@ __all__ = [
 LARGE_PREFIX = 100_000  # tokens: moving such a conversation costs more than waiting does
 LONG_WAIT_SEC = 0.25
 STEP_SEC = 0.02
-# What the usage tap reads.
+# The codings that the usage tap reads.
 READABLE = {"gzip", "x-gzip", "deflate", "identity"}
 
 

@@ -139,7 +139,7 @@ def bare_429s_try_other_accounts(evidence: Evidence) -> list[str]:
 
 
 def the_refusal_names_the_setting(evidence: Evidence) -> list[str]:
-    """Who could serve for money beyond the plan is left out by a setting: our 429 says which."""
+    """The proxy's 429 names the setting that excludes an account which could serve as extra usage."""
     if is_awaited("extra usage") or evidence.schedule.config.get("allowExtraUsage"):
         return []
     found = []
