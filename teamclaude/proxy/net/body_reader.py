@@ -174,7 +174,10 @@ class BodyReader:
         self._began_at += self._last_at - asked
 
     def _receive(self, receive: Callable[[], T]) -> T:
-        """Bytes, or their number; raises RequestTimeout, ClientGone, or Overloaded when it must give way."""
+        """Return the bytes, or their number, that arrive next; raises RequestTimeoutError or ClientGoneError.
+
+        Raises OverloadedError if the body was refused for another.
+        """
         while True:
             self._set_timeout(min(self._idle_sec, REFUSAL_POLL_SEC))
             try:

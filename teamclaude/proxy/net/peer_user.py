@@ -38,7 +38,7 @@ __all__ = [
 PROC_NET = "/proc/net"
 MAX_ROW_BYTES = 512
 RETRY_SEC = 1
-# Columns of a line, split at blanks.
+# Columns of a row, split at blanks.
 _LOCAL, _REMOTE, _STATE, _UID, _INODE = 1, 2, 3, 7, 9
 _TIME_WAIT = b"06"
 
@@ -69,21 +69,21 @@ class ProcNetTables:
 
     def __init__(self, proc_net: str = PROC_NET) -> None:
         self._proc_net = proc_net
-        self._count_lock = threading.Lock()  # guards _asked
-        self._questions = 0
-        self._read_lock = threading.Lock()  # guards _read; held while a table is read
+        self._count_lock = threading.Lock()  # guards _queries
+        self._queries = 0
+        self._read_lock = threading.Lock()  # guards _contents; held while a table is read
         self._contents: dict[str, tuple[int, bytes]] = {}  # by name: the first query that came too late
 
     def owner(self, table: str, row_local: bytes, row_remote: bytes) -> int | None:
         """Return the uid in the row with these two addresses; raises OSError."""
         with self._count_lock:
-            number = self._questions
-            self._questions += 1
+            number = self._queries
+            self._queries += 1
         with self._read_lock:
             too_late, content = self._contents.get(table, (0, b""))
             if number >= too_late:
                 with self._count_lock:
-                    too_late = self._questions
+                    too_late = self._queries
                 with open(os.path.join(self._proc_net, table), "rb") as file:
                     content = file.read()
                 self._contents[table] = too_late, content

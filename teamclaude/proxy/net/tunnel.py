@@ -56,7 +56,7 @@ class _Endpoint:
 def tunnel(
     client: socket.socket, upstream: socket.socket, to_client: bytes, to_upstream: bytes, idle: float
 ) -> str:
-    """Copy bytes until either end closes or nothing has moved for `idle` seconds; return which, in words.
+    """Copy bytes until either end closes or nothing has moved for `idle` seconds; return which, as text.
 
     `to_client` and `to_upstream` were received before.  The sockets are left open, in non-blocking mode.
     """
