@@ -191,7 +191,7 @@ def test_a_reading_serves_earlier_queries_and_no_later_one(
     tables(tmp_path, tcp=row(*V4_PEER_SIDE, uid=2))  # while the first has its table open, or nearly
     for each in ask[1:]:
         each.start()
-    while proc._questions < 20:
+    while proc._queries < 20:
         pass
     go_on.set()
     for each in ask:
