@@ -43,9 +43,7 @@ def capacity_of(
         soonest_reset_sec=min((a.usable_in_sec for a in pool if a.usable_in_sec is not None), default=0.0),
         accounts=tuple(rows),
         last_resort=LastResort(paid) if paid else None,
-        at=datetime.fromtimestamp(now, timezone.utc)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z"),
+        at=moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     )
 
 
