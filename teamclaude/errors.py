@@ -10,39 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
-__all__ = [
-    "AccountError",
-    "BadRequestError",
-    "BodyTooLargeError",
-    "ClientError",
-    "ClientGoneError",
-    "ConfigError",
-    "ConnectFailedError",
-    "DiskFullError",
-    "DrainingError",
-    "ForbiddenError",
-    "HeadTooLargeError",
-    "LoginRefusedError",
-    "MethodNotAllowedError",
-    "MisdirectedRequestError",
-    "NoAccountAvailableError",
-    "NotFoundError",
-    "NotSupportedError",
-    "OverloadedError",
-    "RequestTimeoutError",
-    "SnapshotError",
-    "TeamClaudeError",
-    "TokenEndpointUnavailableError",
-    "UnauthorizedError",
-    "UpstreamError",
-    "UpstreamLostError",
-    "UpstreamOutageError",
-    "UpstreamProtocolError",
-    "UpstreamTimeoutError",
-    "UsageError",
-    "WaitQueueFullError",
-]
-
 
 class TeamClaudeError(Exception):
     """Base of all errors that a user or client can meet.

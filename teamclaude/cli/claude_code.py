@@ -5,17 +5,16 @@ Paths and precedence as of Claude Code 2.1.330.
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..accounts.importing.claude_login import keychain_query
+from ..accounts.config.json_file import json_object
+from ..accounts.importing.claude_login import LOGIN_KEY, claude_directory, keychain_query
 
-__all__ = ["BaseUrl", "base_urls_in_settings", "config_directory", "is_logged_in"]
+__all__ = ["BaseUrl", "base_urls_in_settings", "is_logged_in"]
 
 KEYCHAIN_TIMEOUT_S = 5.0
 MANAGED = {
@@ -31,15 +30,6 @@ class BaseUrl(NamedTuple):
     url: str
 
 
-def config_directory(env: Mapping[str, str]) -> Path:
-    """Return $CLAUDE_CONFIG_DIR or ~/.claude."""
-    return Path(env.get("CLAUDE_CONFIG_DIR") or os.path.join(_home(env), ".claude"))
-
-
-def _home(env: Mapping[str, str]) -> str:
-    return env.get("HOME") or env.get("USERPROFILE") or os.path.expanduser("~")
-
-
 # --- the login ------------------------------------------------------------------------------------
 
 
@@ -50,13 +40,13 @@ def is_logged_in(env: Mapping[str, str], platform: str = sys.platform) -> bool:
     """
     if env.get("CLAUDE_CODE_OAUTH_TOKEN"):
         return True
-    if _has_login(_json_object(config_directory(env) / ".credentials.json")):
+    if _has_login(_json_object(Path(claude_directory(env), ".credentials.json"))):
         return True
     return platform == "darwin" and _keychain_has_login(env)
 
 
 def _has_login(credentials: Mapping[str, Any]) -> bool:
-    nested = credentials.get("claudeAiOauth")
+    nested = credentials.get(LOGIN_KEY)
     login = nested if isinstance(nested, dict) else credentials
     return bool(login.get("accessToken") or login.get("refreshToken"))
 
@@ -87,7 +77,7 @@ def _settings_files(env: Mapping[str, str], project: Path, platform: str) -> lis
         Path(managed),
         project / ".claude" / "settings.local.json",
         project / ".claude" / "settings.json",
-        config_directory(env) / "settings.json",
+        Path(claude_directory(env), "settings.json"),
     ]
     return list(dict.fromkeys(files))  # the home directory may be the project
 
@@ -102,7 +92,6 @@ def _base_urls(files: list[Path]) -> Iterator[BaseUrl]:
 
 def _json_object(file: Path) -> Mapping[str, Any]:
     try:
-        value = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return json_object(file.read_bytes()) or {}
+    except OSError:
         return {}
-    return value if isinstance(value, dict) else {}

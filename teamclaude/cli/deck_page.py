@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_REQUESTS = 10  # on a page of text
 
-__all__ = ["LocalDeck", "claude_home", "claude_sources", "deck_page", "deck_screen", "shows_ascii"]
+__all__ = ["LocalDeck", "claude_sources", "deck_page", "deck_screen", "shows_ascii"]
 
 
 def deck_screen() -> Optional[Screen]:
@@ -74,11 +74,6 @@ def deck_page(model: DeckModel, stream: TextIO, requests: int = MAX_REQUESTS) ->
     )
     lines = render_lines(model, options)
     return [ansi_text(line, 8).rstrip() if color else plain_text(line) for line in lines]
-
-
-def claude_home() -> str:
-    """Return the directory of Claude Code's files."""
-    return os.environ.get("CLAUDE_CONFIG_DIR") or os.path.join(os.path.expanduser("~"), ".claude")
 
 
 def claude_sources(home: str, clock: Callable[[], float] = time.time) -> SourceReader:

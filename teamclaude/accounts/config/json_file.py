@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Optional
 
 from ...errors import ConfigError
 from .value_types import safe_repr
 
-__all__ = ["decode", "encode", "fingerprint"]
+__all__ = ["decode", "encode", "fingerprint", "json_object"]
 
 
 def decode(data: bytes, source: str) -> dict[str, Any]:
@@ -36,6 +36,15 @@ def decode(data: bytes, source: str) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise ConfigError(f"{source}: expected a JSON object, got {safe_repr(raw)}")
     return raw
+
+
+def json_object(data: bytes) -> Optional[dict[str, Any]]:
+    """Return the JSON object in `data`, or None if it is anything else."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def encode(raw: dict[str, Any]) -> bytes:

@@ -24,7 +24,7 @@ from ..config.schema import read
 __all__ = [
     "LOGIN_KEY",
     "LoginSource",
-    "credentials_path",
+    "claude_directory",
     "find_login",
     "keychain_query",
     "read_keychain",
@@ -60,11 +60,10 @@ class LoginSource(NamedTuple):
     path: Optional[str] = None
 
 
-def credentials_path(env: Mapping[str, str]) -> str:
-    """Return the path of Claude Code's credentials file, in $CLAUDE_CONFIG_DIR or ~/.claude."""
+def claude_directory(env: Mapping[str, str]) -> str:
+    """Return the directory of Claude Code's files: $CLAUDE_CONFIG_DIR or ~/.claude."""
     home = env.get("HOME") or env.get("USERPROFILE") or os.path.expanduser("~")
-    directory = env.get("CLAUDE_CONFIG_DIR") or os.path.join(home, ".claude")
-    return os.path.join(directory, ".credentials.json")
+    return env.get("CLAUDE_CONFIG_DIR") or os.path.join(home, ".claude")
 
 
 def find_login(env: Mapping[str, str], named: Optional[str], platform: str) -> LoginSource:
@@ -72,7 +71,8 @@ def find_login(env: Mapping[str, str], named: Optional[str], platform: str) -> L
 
     Raise TeamClaudeError when there is none.
     """
-    path = os.path.abspath(os.path.expanduser(named) if named else credentials_path(env))
+    own = os.path.join(claude_directory(env), ".credentials.json")
+    path = os.path.abspath(os.path.expanduser(named) if named else own)
     if os.path.isdir(path):
         path = os.path.join(path, ".credentials.json")
     try:

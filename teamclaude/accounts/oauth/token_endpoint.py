@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Optional
 
 from ...errors import LoginRefusedError, TokenEndpointUnavailableError
 from ..config.config import Config, OAuthConfig
+from ..config.json_file import json_object
 from .token_response import Profile, TokenGrant, read_grant, read_profile
 
 __all__ = [
@@ -155,7 +156,7 @@ def _call(request: urllib.request.Request, route: OutboundRoute, endpoint: _Endp
         raise TokenEndpointUnavailableError(
             f"the answer of the {what} was lost: {_failure_text(error)}", may_be_spent=True
         ) from None
-    document = _json_object(body)
+    document = json_object(body)
     if 200 <= status < 300:
         if document is None:
             raise TokenEndpointUnavailableError(f"the {what} answered, but not in JSON", may_be_spent=True)
@@ -277,11 +278,3 @@ def _failure_text(error: BaseException) -> str:
     if isinstance(cause, OSError):
         return cause.strerror or str(cause) or type(cause).__name__
     return str(cause)
-
-
-def _json_object(body: bytes) -> Optional[dict[str, Any]]:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..config.atomic_write import write_private
+from ..config.json_file import json_object
 from .token_pair import TokenPair
 
 __all__ = ["RefreshJournal", "token_side_path"]
@@ -53,10 +54,10 @@ class RefreshJournal:
                 data = file.read()
         except OSError:
             data = b""
-        head = _object(data[:ANSWER_OFFSET])
+        head = json_object(data[:ANSWER_OFFSET]) or {}
         self.started_at = _number(head.get("begun"))
         self.refused_at = _number(head.get("refused"))
-        self.answer = _pair(_object(data[ANSWER_OFFSET:]))
+        self.answer = _pair(json_object(data[ANSWER_OFFSET:]) or {})
 
     def write_start(self, now: float) -> None:
         """Record that the token is about to be sent.  Raise OSError if impossible: then don't send it."""
@@ -89,14 +90,6 @@ class RefreshJournal:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _number(value: Any) -> Optional[float]:

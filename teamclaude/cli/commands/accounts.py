@@ -18,8 +18,6 @@ from ..user_config import read_config
 if TYPE_CHECKING:
     from ...snapshot import AccountView
 
-__all__ = ["accounts", "accounts_arguments"]
-
 # The list comes from the config; the proxy's status is optional, so don't wait long for it.
 PATIENCE_S = 1.0
 

@@ -13,8 +13,6 @@ from ..environment import account_header
 from ..terminal import note
 from ..user_config import read_config
 
-__all__ = ["api", "api_arguments"]
-
 # A model may think this long before the response begins.
 PATIENCE_S = 600.0
 VERSION = "2023-06-01"  # of the API; the only one there is

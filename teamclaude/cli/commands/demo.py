@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ...deck.view.ui_state import Command
     from ...proxy.server import ProxyServer
 
-__all__ = ["demo", "demo_arguments"]
-
 SECONDS, SPEED = 20.0, 60.0
 DECK_SPEED, DECK_STORY_SEC = 20.0, 150.0  # slow enough to be followed by eye
 
@@ -113,6 +111,7 @@ class DemoControls:
         self._controls = LocalControls(server)
 
     def execute(self, command: Command) -> CommandResult:
+        """Run a command of the Deck, unless it would add an account."""
         from ...deck.ui import CommandResult
 
         if command.action in ("import", "add key"):
@@ -132,6 +131,7 @@ class RichestFrame:
         self._samples = 0
 
     def sample(self, server: ProxyServer) -> None:
+        """Score every fourth sample, one each 0.4 s, and keep the best."""
         from ...deck.model.build import deck_model
         from ...deck.model.conversations import sessions_of
 
@@ -148,6 +148,7 @@ class RichestFrame:
             self._best, self._score = model, score
 
     def lines(self) -> Iterable[str]:
+        """Return the best frame as lines of a page."""
         from ..deck_page import deck_page
 
         return [] if self._best is None else deck_page(self._best, sys.stdout)

@@ -15,17 +15,6 @@ from ..proxy_client import ProxyClient, ProxyUnreachableError, reload_proxy
 from ..terminal import confirm, note
 from ..user_config import read_config
 
-__all__ = [
-    "disable",
-    "disable_arguments",
-    "enable",
-    "enable_arguments",
-    "priority",
-    "priority_arguments",
-    "remove",
-    "remove_arguments",
-]
-
 
 class AccountEdit:
     """One account, found by a name that a person typed; raise UsageError with the candidates if ambiguous."""

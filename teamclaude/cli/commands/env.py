@@ -18,8 +18,6 @@ from ..environment import (
 from ..terminal import note
 from ..user_config import read_config, required_proxy_key, server_url
 
-__all__ = ["env", "env_arguments"]
-
 
 def env_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `teamclaude env`."""

@@ -9,8 +9,6 @@ from ...manual import page, topics
 from ..dispatch import COMMANDS, find_command, parser_for
 from ..terminal import did_you_mean
 
-__all__ = ["help_on", "help_on_arguments"]
-
 
 def help_on_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `teamclaude help`."""

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ...accounts.config.config import AccountConfig, Config
     from ...accounts.importing.claude_login import LoginSource
 
-__all__ = ["import_login", "import_login_arguments"]
-
 PLATFORM = sys.platform
 
 

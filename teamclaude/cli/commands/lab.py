@@ -8,8 +8,6 @@ from ...errors import UsageError
 from ..arguments import number, whole_number
 from ..lab_options import parse_moment, parse_sizes
 
-__all__ = ["lab", "lab_arguments"]
-
 
 def lab_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `teamclaude lab`."""

@@ -17,41 +17,41 @@ from ...lab.score import Score
 from ...lab.table import TableRow, align_columns, table_lines
 from ...routing.state.decision import Decision, RoutingRequest
 from ..lab_options import Progress, format_moment, parse_policies, scenario_of, traffic_of
-from ..terminal import has_color, width
+from ..terminal import has_color, plural, width
 
 if TYPE_CHECKING:
     from ...lab.score import Score
 
-__all__ = ["explain", "run_policies", "show_charts", "whatif"]
-
 
 def run_policies(args: argparse.Namespace) -> int:
     """Print the table of policies and loads, and charts (`lab run`)."""
-    films: list[tuple[str, Heatmap]] = []
-    rows = _run_all(args, parse_policies(args.policy or ["all"]), films if args.chart or args.svg else None)
+    heatmaps: list[tuple[str, Heatmap]] = []
+    rows = _run_all(
+        args, parse_policies(args.policy or ["all"]), heatmaps if args.chart or args.svg else None
+    )
     if args.json:
         print(json.dumps([row.as_json() for row in rows], indent=2))
     else:
         print("\n".join(table_lines(rows)))
-    show_charts(args, films)
+    show_charts(args, heatmaps)
     return 0
 
 
-def show_charts(args: argparse.Namespace, films: Sequence[tuple[str, Heatmap]]) -> None:
+def show_charts(args: argparse.Namespace, heatmaps: Sequence[tuple[str, Heatmap]]) -> None:
     """Print the charts of --chart and write the file of --svg; raise UsageError if that can't be written."""
     if args.chart and not args.json:
-        for title, film in films:
+        for title, heatmap in heatmaps:
             print(f"\n{title}")
-            print("\n".join(strips(film, width(), has_color(sys.stdout))))
+            print("\n".join(strips(heatmap, width(), has_color(sys.stdout))))
     if args.svg:
         try:
-            Path(args.svg).write_text(svg(films), "utf-8")
+            Path(args.svg).write_text(svg(heatmaps), "utf-8")
         except OSError as error:
             raise UsageError(f"can't write {args.svg}: {error.strerror or error}") from error
 
 
 def _run_all(
-    args: argparse.Namespace, names: Sequence[str], films: Optional[list[tuple[str, Heatmap]]]
+    args: argparse.Namespace, names: Sequence[str], heatmaps: Optional[list[tuple[str, Heatmap]]]
 ) -> list[TableRow]:
     """Every policy at every load with every seed; the first seed of each is filmed."""
     loads = args.load or [1.0]
@@ -62,19 +62,18 @@ def _run_all(
     for load in loads:
         scores: dict[str, list[Score]] = {name: [] for name in names}
         for seed in seeds:
-            scene = scenario_of(args, sessions, load, seed)
+            scenario = scenario_of(args, sessions, load, seed)
             for name in names:
-                film = Heatmap() if films is not None and seed == seeds[0] else None
-                scores[name].append(run_policy(scene, name, progress.update, film))
-                if film is not None and films is not None:
-                    films.append((f"{name}, load {load:g}, seed {seed}", film))
+                heatmap = Heatmap() if heatmaps is not None and seed == seeds[0] else None
+                scores[name].append(run_policy(scenario, name, progress.update, heatmap))
+                if heatmap is not None and heatmaps is not None:
+                    heatmaps.append((f"{name}, load {load:g}, seed {seed}", heatmap))
                 progress.run_done()
         rows.extend(TableRow(name, load, seeds, tuple(scores[name])) for name in names)
     progress.clear()
     return rows
 
 
-MOST_ACCOUNTS = 50
 LEAST_SEC = 3600.0  # less says nothing of windows of five hours
 
 
@@ -86,18 +85,20 @@ def whatif(args: argparse.Namespace) -> int:
         raise UsageError(
             f"only {minutes:.0f} min are recorded: come back after an hour, better after some days"
         )
-    name = _policy(args)
-    there = max(1, len(recording.accounts))
+    name = _only_policy(args, "whatif")
+    current = max(1, len(recording.accounts))
     load = args.load[0] if args.load else 1.0
-    more = args.accounts or (there if args.load else there + 1)
-    cases = [(there, 1.0), (more, load)]
-    films: list[tuple[str, Heatmap]] = []
+    more = args.accounts or (current if args.load else current + 1)
+    cases = [(current, 1.0), (more, load)]
+    heatmaps: list[tuple[str, Heatmap]] = []
     scores = []
     progress = Progress(len(cases))
-    for accounts, much in cases:
-        film = Heatmap()
-        scores.append(run_policy(recorded_scenario(recording, accounts, much), name, progress.update, film))
-        films.append((f"{_count_accounts(accounts)}, load {much:g}", film))
+    for accounts, factor in cases:
+        heatmap = Heatmap()
+        scores.append(
+            run_policy(recorded_scenario(recording, accounts, factor), name, progress.update, heatmap)
+        )
+        heatmaps.append((f"{plural(accounts, 'account')}, load {factor:g}", heatmap))
         progress.run_done()
     progress.clear()
     if args.json:
@@ -105,7 +106,7 @@ def whatif(args: argparse.Namespace) -> int:
         print(json.dumps({"policy": name, "sizesKnown": _sizes_known(recording), "cases": rows}, indent=2))
     else:
         print("\n".join(_lines(recording, name, cases, scores)))
-    show_charts(args, films)
+    show_charts(args, heatmaps)
     return 0
 
 
@@ -121,12 +122,12 @@ def _recording_path(args: argparse.Namespace) -> Path:
     return directory
 
 
-def _policy(args: argparse.Namespace) -> str:
+def _only_policy(args: argparse.Namespace, command: str) -> str:
     from ...accounts.config.config import RoutingConfig
 
     names = parse_policies(args.policy) if args.policy else [RoutingConfig().policy]
     if len(names) != 1:
-        raise UsageError("whatif plays one policy: name one after --policy")
+        raise UsageError(f"{command} plays one policy: name one after --policy")
     return names[0]
 
 
@@ -134,7 +135,7 @@ def _lines(recording: Recording, name: str, cases: list[tuple[int, float]], scor
     days = recording.length / 86400.0
     waited = f"they waited {recording.waited / 3600.0:.1f} h, {recording.refused} in vain"
     lines = [
-        f"recorded: {days:.1f} days, {_count_accounts(len(recording.accounts))}, "
+        f"recorded: {days:.1f} days, {plural(len(recording.accounts), 'account')}, "
         f"{recording.requests} requests; {waited}"
     ]
     if not _sizes_known(recording):
@@ -157,18 +158,14 @@ def _conclusion(cases: list[tuple[int, float]], scores: list[Score]) -> str:
     if change == 1 and cases[1][1] == 1.0:
         what = "One more account"
     elif cases[1][1] == 1.0:
-        what = f"{_count_accounts(cases[1][0])} instead of {cases[0][0]}"
+        what = f"{plural(cases[1][0], 'account')} instead of {cases[0][0]}"
     else:
-        what = f"{cases[1][1]:g} times the work with {_count_accounts(cases[1][0])}"
+        what = f"{cases[1][1]:g} times the work with {plural(cases[1][0], 'account')}"
     if hours < 0.05 and hours > -0.05 and errors == 0:
         return f"{what} would have changed nothing that people notice."
     saved = "saved" if hours >= 0 else "cost"
-    more = f" and {abs(errors)} error{'s' * (abs(errors) != 1)}" if errors * hours >= 0 and errors else ""
+    more = f" and {plural(abs(errors), 'error')}" if errors * hours >= 0 and errors else ""
     return f"{what} would have {saved} {abs(hours):.1f} h of waiting{more}."
-
-
-def _count_accounts(number: int) -> str:
-    return f"{number} account{'s' * (number != 1)}"
 
 
 def _sizes_known(recording: Recording) -> bool:
@@ -176,26 +173,24 @@ def _sizes_known(recording: Recording) -> bool:
 
 
 def explain(args: argparse.Namespace) -> int:
-    """Stop a run at one moment and print what was decided there (`lab explain`)."""
-    from ...accounts.config.config import RoutingConfig
-
-    names = parse_policies(args.policy) if args.policy else [RoutingConfig().policy]
+    """Stop a run at one moment and print what was decided current (`lab explain`)."""
+    name = _only_policy(args, "explain")
     loads = args.load or [1.0]
-    if len(names) != 1 or len(loads) != 1:
-        raise UsageError("explain plays one policy at one load")
-    scene = scenario_of(args, traffic_of(args), loads[0], args.first_seed)
-    if args.at > scene.end:
+    if len(loads) != 1:
+        raise UsageError("explain plays one load: name one after --load")
+    scenario = scenario_of(args, traffic_of(args), loads[0], args.first_seed)
+    if args.at > scenario.end:
         raise UsageError(f"the run ends before that: after {args.weeks} weeks (--weeks)")
     at = max(args.at, 1.0)  # nothing can have happened at 0
-    played = PolicyRun(scene, names[0])
+    run = PolicyRun(scenario, name)
     progress = Progress(1)
-    played.advance(at, progress.update)
+    run.advance(at, progress.update)
     progress.clear()
     if args.json:
-        print(json.dumps(_record(played, at), indent=2))
+        print(json.dumps(_record(run, at), indent=2))
         return 0
-    print(f"{format_moment(at)}, policy {names[0]}, load {loads[0]:g}, seed {args.first_seed}\n")
-    print("\n".join([*_accounts(played, at), *_decisions(played, at)]))
+    print(f"{format_moment(at)}, policy {name}, load {loads[0]:g}, seed {args.first_seed}\n")
+    print("\n".join([*_accounts(run, at), *_decisions(run, at)]))
     return 0
 
 

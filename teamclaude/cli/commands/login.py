@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ...accounts.config.config import AccountConfig, Config
     from ...accounts.oauth.login_flow import LoginFlow
 
-__all__ = ["has_browser", "login", "login_arguments", "open_page", "read_stdin_lines"]
-
 LIMIT_S = 300.0
 
 

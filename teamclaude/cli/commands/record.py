@@ -7,8 +7,7 @@ import json
 from typing import Any, Optional
 
 from ..arguments import add_port_option
-
-__all__ = ["record", "record_arguments"]
+from ..terminal import note, plural
 
 
 def record_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +38,6 @@ def _switched(on: Optional[bool], port: Optional[int]) -> dict[str, Any]:
     """Switch recording in the running proxy, else in the config file; return the state afterwards."""
     from ...proxy.records.traffic_recorder import TrafficRecorder, trace_directory
     from ..proxy_client import ProxyClient, ProxyUnreachableError
-    from ..terminal import note
     from ..user_config import read_config
 
     file, config = read_config()
@@ -66,7 +64,7 @@ def _lines(state: dict[str, Any]) -> list[str]:
     if files:
         since = str(state.get("since"))
         lines.append(
-            f"{files} file{'s' * (files != 1)}, {size / 1e6:.1f} MB, "
+            f"{plural(files, 'file')}, {size / 1e6:.1f} MB, "
             f"since {since[:4]}-{since[4:6]}-{since[6:8]}, in {state.get('directory')}"
         )
         lines.append("what one more account would have saved: teamclaude lab whatif")

@@ -10,8 +10,6 @@ from urllib.parse import quote
 from ..arguments import add_port_option
 from ..terminal import has_color, note
 
-__all__ = ["capacity", "capacity_arguments", "explain", "explain_arguments", "status", "status_arguments"]
-
 # Exit status by verdict.
 CAPACITY_STATUS = {"green": 0, "yellow": 10}
 RED = 20

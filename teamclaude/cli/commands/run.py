@@ -21,8 +21,6 @@ from ..proxy_client import ProxyClient
 from ..terminal import note
 from ..user_config import read_config, required_proxy_key
 
-__all__ = ["log_path", "own_words", "run", "run_arguments"]
-
 OPTIONS_WITH_VALUE = ("--account", "--port")
 FLAGS = ("--auto", "-h", "--help")
 

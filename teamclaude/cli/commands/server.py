@@ -14,7 +14,7 @@ from ... import __version__
 from ...accounts.config.config import Config
 from ...errors import TeamClaudeError
 from ..arguments import number, port_number
-from ..deck_page import LocalDeck, claude_home, claude_sources, deck_screen, shows_ascii
+from ..deck_page import LocalDeck, claude_sources, deck_screen, shows_ascii
 from ..line_printer import LinePrinter
 from ..signals import serve_until_stopped
 from ..terminal import has_color, plural
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from ...proxy.records.exchange import Exchange
     from ...proxy.records.notices import Notice
     from ...proxy.server import ProxyServer
-
-__all__ = ["server", "server_arguments"]
 
 
 def server_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,7 +97,9 @@ def _serve(args: argparse.Namespace) -> int:
     def begin() -> bool:
         service.start()
         # Load the Deck afterwards: that takes 22 ms, and the first response needs none of it.
-        reader = claude_sources(claude_home())
+        from ...accounts.importing.claude_login import claude_directory
+
+        reader = claude_sources(claude_directory(os.environ))
         deck.attach(service, reader)
         _freeze_heap()
         on = None if args.headless else deck_screen()

@@ -12,8 +12,6 @@ from ..terminal import note
 if TYPE_CHECKING:
     from ...snapshot import Snapshot
 
-__all__ = ["switch", "switch_arguments"]
-
 
 def switch_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `teamclaude switch`."""

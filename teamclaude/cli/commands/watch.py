@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ...deck.terminal.screen import Screen
     from ..proxy_client import ProxyClient
 
-__all__ = ["watch", "watch_arguments"]
-
 FIRST_ANSWER_SEC = 1.0  # before the screen is shown without one
 PATIENCE_SEC = 5.0  # for one answer
 

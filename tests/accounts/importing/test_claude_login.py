@@ -15,7 +15,7 @@ import pytest
 from teamclaude.accounts.importing.claude_login import (
     MAX_BYTES,
     LoginSource,
-    credentials_path,
+    claude_directory,
     find_login,
     read_keychain,
     read_login,
@@ -126,9 +126,7 @@ def test_claude_codes_own_file(login: Path) -> None:
 
 
 def test_its_directory_can_be_another(login: Path, tmp_path: Path) -> None:
-    assert credentials_path({"CLAUDE_CONFIG_DIR": "/c", "HOME": "/h"}) == os.path.join(
-        "/c", ".credentials.json"
-    )
+    assert claude_directory({"CLAUDE_CONFIG_DIR": "/c", "HOME": "/h"}) == "/c"
     env = {**os.environ, "CLAUDE_CONFIG_DIR": str(tmp_path)}
     with pytest.raises(TeamClaudeError, match="is not logged in here; run teamclaude login"):
         find_login(env, None, "linux")
