@@ -10,7 +10,7 @@ import threading
 
 from .. import __version__
 from ..errors import TeamClaudeError
-from ..routing.quota.windows import read_windows
+from ..routing.quota.rate_limit_headers import read_windows
 from ..routing.state.decision import RoutingRequest
 from .forwarding.account_targets import UpstreamTarget
 from .forwarding.context import RequestContext

@@ -15,9 +15,10 @@ import pytest
 from teamclaude.accounts.config.config import RoutingConfig
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.policies.registry import POLICIES
+from teamclaude.routing.quota.rate_limit_headers import read_windows
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.usage import NO_USAGE, Usage
-from teamclaude.routing.quota.windows import QuotaReading, Window, read_windows
+from teamclaude.routing.quota.windows import QuotaReading, Window
 from teamclaude.routing.response_kinds import ResponseKind
 from teamclaude.routing.state.account import Account, AccountSpec
 from teamclaude.routing.state.decision import Decision, Lease, RoutingRequest, Wait

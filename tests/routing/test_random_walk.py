@@ -11,9 +11,9 @@ import pytest
 from teamclaude.routing.fleet import Fleet
 from teamclaude.routing.persistence import dump_state, restore_state
 from teamclaude.routing.policies.registry import POLICIES
+from teamclaude.routing.quota.rate_limit_headers import read_windows
 from teamclaude.routing.quota.rules import Rules
 from teamclaude.routing.quota.usage import NO_USAGE, Usage
-from teamclaude.routing.quota.windows import read_windows
 from teamclaude.routing.state.account import Account, AccountSpec, inflight_cap
 from teamclaude.routing.state.decision import Decision, Lease, Reason, RoutingRequest
 from teamclaude.routing.view import snapshot_of

@@ -9,7 +9,8 @@ import json
 import zlib
 from functools import lru_cache
 
-from ...routing.quota.windows import QuotaReading, is_quota_header, read_windows
+from ...routing.quota.rate_limit_headers import is_quota_header, read_windows
+from ...routing.quota.windows import QuotaReading
 from ..http.content_coding import COMPRESSED, Inflater
 from ..http.head import Head, HeaderLayout, ResponseHead
 from .redact import KNOWN_SECRETS, redact_text

@@ -15,10 +15,10 @@ MAX_CACHED_SUMS = 8
 class Burn:
     """Tokens per 5-minute bucket of the last 7 days.
 
-    A window that was reset in the middle of a bucket cuts it: what came after the cut is counted apart.
+    A reset in the middle of a bucket cuts it: what was burned after the cut is counted apart.
 
-    Every answer asks for the same two sums, of its 5h and its 7d window: they are kept, and `add` keeps
-    them right.  Added up anew they took 65 us of a request after a busy week.
+    Every response asks for the same two sums, of its 5h and its 7d window.  They are cached, and `add` keeps
+    them right; summed anew they took 65 us of a request after a busy week.
     """
 
     def __init__(self, buckets: Iterable[tuple[int, int]] = ()) -> None:
@@ -44,10 +44,10 @@ class Burn:
                 self._sums[first] += tokens
 
     def tokens_since(self, start: float, now: float) -> int:
-        """Tokens burned in buckets that began at or after `start`'s bucket."""
+        """Return the tokens burned in `start`'s bucket and after it."""
         first = int(start // BUCKET_SEC)
         last = int(now // BUCKET_SEC)
-        if last < self._newest:  # the clock was set back
+        if last < self._newest:  # the clock moved back
             return self._sum(first, last)
         known = self._sums.get(first)
         if known is None:
@@ -62,17 +62,17 @@ class Burn:
         return sum(tokens for index, tokens in self._buckets.items() if first <= index <= last)
 
     def tokens_in_window(self, length: float, reset: Optional[float], now: float) -> int:
-        """Tokens since the window of `length` seconds began.
+        """Return the tokens burned since the window of `length` seconds began.
 
-        `reset` is the last one known: of the running window, or one that has passed, with which the
-        running window began at the earliest.  Unknown or long ago, it is the last `length` seconds.
+        `reset` is the last one known: of the running window, or one that has passed, with which the running
+        window began at the earliest.  Where it is unknown or long ago, the last `length` seconds count.
         """
         if reset is None or reset <= now - length:
             return self.tokens_since(now - length, now)
         return self.tokens_since(reset - length, now) if reset > now else self._since_cut(reset, now)
 
     def _since_cut(self, cut: float, now: float) -> int:
-        """Tokens burned at or after `cut`, exact also within its bucket."""
+        """Return the tokens burned at or after `cut`, exact also within its bucket."""
         whole = self.tokens_since(cut, now)
         if cut % BUCKET_SEC == 0:
             return whole
@@ -81,6 +81,7 @@ class Burn:
         return whole - in_bucket + min(after, in_bucket)
 
     def to_json(self) -> list[tuple[int, int]]:
+        """Return the buckets in order: number since the epoch, tokens."""
         return sorted(self._buckets.items())
 
     def _drop_old(self, newest: int) -> None:

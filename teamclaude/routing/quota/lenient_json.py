@@ -1,6 +1,6 @@
-"""Saved state, read with suspicion: a value of the wrong type reads as absent and is noted.
+"""Read saved JSON leniently: a value of the wrong type reads as absent and is reported.
 
-The `as_...` functions turn plain JSON data into a value or raise ValueError.
+The `as_...` functions convert plain JSON data or raise ValueError.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class LenientObject:
-    """One saved object; `where` names it in `lost`, which collects in words what could not be read."""
+    """One saved object; `where` names it in `lost`, the list of messages about what could not be read."""
 
     def __init__(self, data: Any, where: str, lost: list[str]) -> None:
         self.path = where
@@ -27,36 +27,37 @@ class LenientObject:
             lost.append(f"{where}: not an object")
 
     def names(self) -> list[str]:
+        """Return the object's keys, in the file's order."""
         return list(self._data)
 
     def find(self, name: str, read: Callable[[Any], T]) -> Optional[T]:
-        """The value of `name`, or None when it is absent, null or unreadable."""
+        """Return the value of `name`, or None when it is absent, null or unreadable."""
         value = self._data.get(name)
         return None if value is None else self._read(name, value, read)
 
     def get(self, name: str, read: Callable[[Any], T], default: T) -> T:
-        """The value of `name`, or `default` when it is absent, null or unreadable."""
+        """Return the value of `name`, or `default` when it is absent, null or unreadable."""
         found = self.find(name, read)
         return default if found is None else found
 
     def each(self, name: str, read: Callable[[Any], T]) -> list[T]:
-        """The readable values of the list saved under `name`."""
+        """Return the readable values of the list saved under `name`."""
         found = [self._read(f"{name}[{place}]", value, read) for place, value in self._list(name)]
         return [value for value in found if value is not None]
 
     def inner(self, name: str) -> LenientObject:
-        """The object saved under `name`; an empty one when there is none."""
+        """Return the object saved under `name`; an empty one when there is none."""
         return LenientObject(self._data.get(name), f"{self.path}: {name}", self._problems)
 
     def rows(self, name: str) -> list[LenientObject]:
-        """The objects in the list saved under `name`."""
+        """Return the objects in the list saved under `name`."""
         return [
             LenientObject(value, f"{self.path}: {name}[{place}]", self._problems)
             for place, value in self._list(name)
         ]
 
     def report_lost(self, words: str) -> None:
-        """`words` say what is lost of this object."""
+        """Report what of this object could not be read."""
         self._problems.append(f"{self.path}: {words}")
 
     def _list(self, name: str) -> list[tuple[int, Any]]:
@@ -71,6 +72,7 @@ class LenientObject:
 
 
 def as_number(value: Any) -> float:
+    """Return a finite number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("not a number")
     try:
@@ -83,7 +85,7 @@ def as_number(value: Any) -> float:
 
 
 def as_count(value: Any) -> int:
-    """A whole number, not negative."""
+    """Return a whole number that is not negative."""
     number = as_number(value)
     if number < 0 or number != int(number):
         raise ValueError("not a count")
@@ -91,18 +93,21 @@ def as_count(value: Any) -> int:
 
 
 def as_flag(value: Any) -> bool:
+    """Return true or false; 0 and 1 are neither."""
     if not isinstance(value, bool):
         raise ValueError("not true or false")
     return value
 
 
 def as_text(value: Any) -> str:
+    """Return a text, which may be empty."""
     if not isinstance(value, str):
         raise ValueError("not a text")
     return value
 
 
 def as_usage(value: Any) -> Usage:
+    """Return token counts from a list in the order of Usage; an older, shorter one is filled with 0."""
     counts = [as_count(number) for number in _as_list(value)]
     if len(counts) > len(Usage._fields):
         raise ValueError("too many counts")
@@ -110,7 +115,7 @@ def as_usage(value: Any) -> Usage:
 
 
 def as_counts(value: Any) -> dict[str, int]:
-    """Counts by name."""
+    """Return counts by name."""
     if not isinstance(value, Mapping):
         raise ValueError("not an object")
     return {as_text(name): as_count(number) for name, number in value.items()}

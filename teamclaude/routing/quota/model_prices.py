@@ -37,7 +37,7 @@ _PER_MILLION = "$ per million tokens"
 
 
 class Pricing(Settings):
-    """A price in the config: what is not set is as the built-in list has it."""
+    """A price in the config; what is not set is as in the built-in list."""
 
     input: Optional[float] = setting(None, "Input that is not cached.", unit=_PER_MILLION)
     output: Optional[float] = setting(None, "Output.", unit=_PER_MILLION)
@@ -75,7 +75,7 @@ _BEFORE = re.compile(r"(?:(?<![a-z0-9])\d{1,2}[-._])*$")
 
 @lru_cache(maxsize=64)
 def family_of(model: Optional[str]) -> Optional[str]:
-    """The family whose name stands in the model id, or None for an unknown family."""
+    """Return the family whose name is in the model id, or None for an unknown family."""
     if model:
         lowered = model.lower()
         for family in FAMILIES:
@@ -85,7 +85,7 @@ def family_of(model: Optional[str]) -> Optional[str]:
 
 
 def version_of(model: str) -> tuple[int, ...]:
-    """The version in the id of a model of a known family: (4, 8); empty where there is none."""
+    """Return the version in the id of a model of a known family: (4, 8); empty where there is none."""
     lowered = model.lower()
     before, _, after = lowered.partition(family_of(model) or lowered)
     found = _AFTER.match(after)
@@ -97,7 +97,7 @@ def version_of(model: str) -> tuple[int, ...]:
 
 
 def price_of(model: Optional[str], overrides: Mapping[str, Pricing]) -> Optional[Price]:
-    """The price of a model, or None where it is unknown; `overrides` is the config's `pricing`."""
+    """Return the price of a model, or None where it is unknown; `overrides` is the config's `pricing`."""
     if not model:
         return None
     return _own_price(model, overrides) if overrides else _list_price(model)
@@ -119,7 +119,7 @@ def _list_price(model: str) -> Optional[Price]:
     return listed[nearest]._replace(estimated=True)
 
 
-# The latest `pricing`, and what was found by it: that is one object until the config is read anew.
+# The latest `pricing` and the prices found by it; `pricing` is one object until the config is read again.
 _found: tuple[Mapping[str, Pricing], dict[str, Optional[Price]]] = ({}, {})
 _MOST_FOUND = 64
 
@@ -160,7 +160,7 @@ def _overridden(model: str, overrides: Mapping[str, Pricing]) -> Optional[Price]
 
 
 def is_estimated(usage: Usage, price: Optional[Price]) -> bool:
-    """Whether the cost of `usage` is by the price of another version: it is shown as `~$1.23`."""
+    """Return whether the cost of `usage` is by the price of another version: it is shown as `~$1.23`."""
     return price is not None and price.estimated and usage.total > 0
 
 
@@ -169,7 +169,7 @@ def _from_input(paid: float) -> Price:
 
 
 def _is_in(name: str, model: str) -> bool:
-    """The name stands in the model id, and no number is cut in two: `opus-4` is not in `opus-41`."""
+    """Return whether the name is in the model id and cuts no number in two: `opus-4` is not in `opus-41`."""
     if name not in model:
         return False
     start = r"(?<!\d)" if name[0].isdigit() else ""
@@ -178,7 +178,7 @@ def _is_in(name: str, model: str) -> bool:
 
 
 def cost(usage: Usage, price: Optional[Price]) -> Optional[float]:
-    """Dollars, or None when the price or the tokens are unknown: that is never shown as 0."""
+    """Return dollars, or None when the price or the tokens are unknown: that is never shown as 0."""
     if price is None or usage.unmeasured:
         return None
     return (

@@ -1,9 +1,9 @@
-"""The tunables of routing: every number a decision depends on, with its default and reason.
+"""The routing settings: every number that a decision depends on, with its default and reason.
 
-The user's rails hold under every policy (rails.py, `inflight_cap`).  Where a policy may have a value of
-its own, as long as none is set (`Rules.with_own`), the setting has no default here: a value that is set
-is not the same as one that is not, even where they are equal.  Code that decides reads those by the
-properties below, which are numbers in any case.
+The user's rails hold under every policy (rails.py, `inflight_cap`).  A setting for which a policy may have a
+value of its own while none is set (`Rules.with_own`) has no default here: a value that is set differs from one
+that is not, even where they are equal.  Code that decides reads those settings by the properties below, which
+are always numbers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ...settings import Settings, setting
 
 __all__ = ["NO_LIMIT", "RampTier", "Rules"]
 
-NO_LIMIT = math.inf  # the value of a rail that is not there
+NO_LIMIT = math.inf  # the value of a rail that is not set
 
 
 class RampTier(NamedTuple):
@@ -114,12 +114,14 @@ class Rules(Settings):
 
     @property
     def soft_ceiling(self) -> float:
+        """5h utilization above which an account gets no new work."""
         return 0.90 if self.five_hour_soft_ceiling is None else self.five_hour_soft_ceiling
 
     @property
     def most_sessions(self) -> float:
+        """Warm conversations from which on an account gets no new one."""
         return 7 if self.max_sessions_per_account is None else self.max_sessions_per_account
 
     def with_own(self, **own: Any) -> Rules:
-        """These rules, with `own` for what is not set."""
+        """Return these rules with `own` for what is not set."""
         return replace(self, **{name: value for name, value in own.items() if getattr(self, name) is None})

@@ -1,4 +1,4 @@
-"""Token counts of one answer, or of many added up."""
+"""Token counts of one response, or the sum of many."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ __all__ = ["NO_USAGE", "UNMEASURED", "Usage"]
 class Usage(NamedTuple):
     """Tokens as the API counts them; `input_tokens` excludes everything cached.
 
-    Of `unmeasured` answers the tokens could not be read, or not all: the counts are then a lower bound, and
-    zeros mean "unknown".
+    `unmeasured` counts responses whose tokens could not be read, or not all: the counts are then a lower bound,
+    and zeros mean "unknown".
     """
 
     input_tokens: int = 0
@@ -23,15 +23,17 @@ class Usage(NamedTuple):
 
     @property
     def cache_write_tokens(self) -> int:
+        """Tokens written to the prompt cache, whatever its life."""
         return self.cache_write_5m_tokens + self.cache_write_1h_tokens
 
     @property
     def total(self) -> int:
+        """All tokens, cache reads too."""
         return sum(self[:5])
 
     @property
     def is_unknown(self) -> bool:
-        """Not one token of what was used is known."""
+        """Whether not one token of what was used is known."""
         return self.unmeasured > 0 and not self.total
 
     @property
@@ -43,11 +45,11 @@ class Usage(NamedTuple):
 
     @property
     def prefix(self) -> int:
-        """Tokens of the conversation that the prompt cache holds after this answer."""
+        """Tokens of the conversation that the prompt cache holds after this response."""
         return self.cache_read_tokens + self.cache_write_tokens
 
     def plus(self, other: Usage) -> Usage:
-        # Written out: 0.2 us, where adding in a loop over both takes 2.5, three times per request.
+        """Return the sum; written out it takes 0.2 us, in a loop 2.5 us, three times per request."""
         if other is NO_USAGE:
             return self
         if self is NO_USAGE:
@@ -57,6 +59,6 @@ class Usage(NamedTuple):
         return _made(Usage, (a + u, b + v, c + w, d + x, e + y, f + z))
 
 
-_made = tuple.__new__  # of a named tuple its own __new__ takes twice as long
+_made = tuple.__new__  # a named tuple's own __new__ takes twice as long
 NO_USAGE = Usage()
 UNMEASURED = Usage(unmeasured=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from teamclaude.proxy.http.head import ResponseHead, parse_response_head
 from teamclaude.proxy.messages import response_facts
 from teamclaude.proxy.messages.response_facts import read_quota
-from teamclaude.routing.quota.windows import read_windows
+from teamclaude.routing.quota.rate_limit_headers import read_windows
 
 NOW = 1_800_000_000.0
 
