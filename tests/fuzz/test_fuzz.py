@@ -42,7 +42,7 @@ def test_a_failing_case_is_shown_with_the_command_that_repeats_it(monkeypatch: p
             rb"([0-9A-Fa-f]{0,15})(?:;[^\n]*)?\r?\n",
         ),
         ("request_paths", "teamclaude.proxy.http.path_kinds._SAFE_PATH", r"/.*"),
-        ("retry_afters", "teamclaude.routing.quota.windows.MAX_WAIT_SEC", float("inf")),
+        ("retry_afters", "teamclaude.routing.quota.rate_limit_headers.MAX_WAIT_SEC", float("inf")),
         (
             "hosts",
             "teamclaude.proxy.messages.access._AUTHORITY",

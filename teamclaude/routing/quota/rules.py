@@ -1,9 +1,9 @@
 """The routing settings: every number that a decision depends on, with its default and reason.
 
 The user's rails hold under every policy (rails.py, `inflight_cap`).  A setting for which a policy may have a
-value of its own while none is set (`Rules.with_own`) has no default here: a value that is set differs from one
-that is not, even where they are equal.  Code that decides reads those settings by the properties below, which
-are always numbers.
+value of its own while none is set (`Rules.with_own`) has no default here: a value that is set differs from
+one that is not, even where they are equal.  Code that decides reads those settings by the properties below,
+which are always numbers.
 """
 
 from __future__ import annotations

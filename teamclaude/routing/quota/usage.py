@@ -10,8 +10,8 @@ __all__ = ["NO_USAGE", "UNMEASURED", "Usage"]
 class Usage(NamedTuple):
     """Tokens as the API counts them; `input_tokens` excludes everything cached.
 
-    `unmeasured` counts responses whose tokens could not be read, or not all: the counts are then a lower bound,
-    and zeros mean "unknown".
+    `unmeasured` counts responses whose tokens could not be read, or not all: the counts are then a lower
+    bound, and zeros mean "unknown".
     """
 
     input_tokens: int = 0

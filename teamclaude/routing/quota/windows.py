@@ -179,7 +179,7 @@ class Windows:
 
 
 def _names_model(scope: str, model: str) -> bool:
-    """Return whether an axis's scope names this (lower-case) model: by family, or by words of its id."""
+    """Return whether a scope names this (lower-case) model: by family, or by words of its id."""
     if scope in FAMILIES:
         return scope in model
     # Whole words: `cl` is no name for every `claude-...`.
