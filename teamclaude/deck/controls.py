@@ -45,7 +45,7 @@ class ReadOnlyControls:
     def execute(self, command: Command) -> CommandResult:
         """Show a decision record; refuse every other command."""
         if command.action != "explain":
-            return CommandResult("this Deck only watches", "warn")
+            return CommandResult("this Deck is read-only", "warn")
         try:
             return CommandResult(page=decision_page(self._explain(command.request)))
         except TeamClaudeError as error:
@@ -132,7 +132,7 @@ class LocalControls:
     def _explain(self, command: Command) -> CommandResult:
         record = self._service.runtime.journal.explain(command.request)
         if record is None:
-            return CommandResult("that request is remembered no more", "warn")
+            return CommandResult("that request is no longer recorded", "warn")
         return CommandResult(page=decision_page(record))
 
 

@@ -48,7 +48,9 @@ def handle_key(state: UiState, key: Key, screen: ScreenContents) -> Transition:
 
 def _handle_browse(state: UiState, key: Key, screen: ScreenContents) -> Transition:
     if key.name in _WRITE_KEYS and screen.read_only:
-        return state.with_notice("this Deck only watches: the server's own can change things", "warn"), None
+        return state.with_notice(
+            "this Deck is read-only: change things in the server's own Deck", "warn"
+        ), None
     action = _BROWSE_ACTIONS.get(key.name)
     if action is not None:
         return action(state, screen)
@@ -200,7 +202,7 @@ def _handle_choose(state: UiState, key: Key, screen: ScreenContents) -> Transiti
     if key.name != "enter":
         return _move(state, key, screen, order), None
     if state.cursor not in order:  # the row disappeared meanwhile
-        return state.with_notice("that one is gone: choose again", "warn"), None
+        return state.with_notice("that row is gone: choose again", "warn"), None
     done = replace(state, mode=BROWSE, cursor="")
     name = state.cursor.partition(":")[2]
     if mode.purpose == "explain":

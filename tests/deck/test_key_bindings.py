@@ -347,7 +347,7 @@ def test_a_read_only_deck_changes_nothing_and_quits_at_once() -> None:
         state, commands = after(key, UiState(), watching)
         assert commands == []
         assert state.mode == Browse()
-        assert "only watches" in state.notice
+        assert "read-only" in state.notice
     assert after("q", UiState(), watching)[1] == [Command("quit")]
     shown = footer(UiState(), watching)
     assert shown.startswith("read-only http://host:1")

@@ -70,7 +70,7 @@ def account_page(model: DeckModel, name: str) -> Optional[Page]:
             f"{plural(len(account.nodes), 'agent')}, {account.live} live; {usage_summary(account.usage)}",
         ),
         ("in all", usage_summary(account.lifetime_usage) + _requests(account.lifetime_usage.requests)),
-        ("last resort", "used only when all others can't" if view.last_resort else ""),
+        ("last resort", "used only when no other account can serve" if view.last_resort else ""),
         ("pinned", "all work goes to it" if account.pinned else ""),
     ]
     return Page(account.name, (*_rows(facts), (), *_rows([(bar.label, _bar(bar)) for bar in account.bars])))
@@ -117,12 +117,12 @@ WRITE_KEYS = (
     ("d", "disable an account, or enable it again"),
 )
 READ_KEYS = (
-    ("j k ↓ ↑", "move the cursor (a click does, too); Esc takes it away"),
-    ("Enter", "the row under the cursor in full"),
-    ("e", "explain: why a request went where it went"),
+    ("j k ↓ ↑", "move the cursor (or click a row); Esc removes it"),
+    ("Enter", "show the row under the cursor in full"),
+    ("e", "explain: why a request went to its account"),
     ("PgDn PgUp", "scroll; so do the mouse wheel, Space, Home (g) and End (G)"),
-    ("Tab", "to the next section; Shift-Tab goes back"),
-    ("/", "show only rows with these letters in them"),
+    ("Tab", "scroll to the next section; Shift-Tab to the previous one"),
+    ("/", "show only rows that contain these letters"),
     ("t", "fold or unfold the trees"),
     ("i", "show all issues, or the first eight"),
     ("b", "mute the bell, which rings when something new needs you"),
@@ -131,13 +131,13 @@ READ_KEYS = (
 SIGNS = (
     ("►", "bad strong", "needs you: blocked, in review, or waiting for an answer"),
     ("◆", "warn", "before a session: another one is pinned to the same issue"),
-    ("☂ ↳", "accent", "leads others; works for the one above"),
+    ("☂ ↳", "accent", "has children; works for the row above"),
     ("⚙ ~", "good", "a tool is executing; a model is answering"),
-    ("Σ", "accent", "tokens of a whole branch of a tree"),
+    ("Σ", "accent", "tokens of the whole subtree"),
     ("◆ ◇", "good", "an account with a subscription; one with an API key"),
-    ("[██  ]", "good", "what is used of a window of quota; in it the time to its reset"),
-    ("↑ →", "good", "the account is behind its line and has room; it keeps to it"),
-    ("↓5h", "warn", "ahead of its line: full in five hours if it goes on like that"),
+    ("[██  ]", "good", "the used share of a quota window, and the time to its reset"),
+    ("↑ →", "good", "use is behind the even line (the account has room); on the line"),
+    ("↓5h", "warn", "ahead of the line: full in five hours at this pace"),
 )
 
 

@@ -109,7 +109,7 @@ def body_rows(model: DeckModel, options: FrameOptions) -> list[BodyRow]:
     for section in (body.held, body.tree, body.accounts, body.unassigned, body.issues, body.activity):
         rows.extend(section())
     if not body.filter.any_match:
-        rows.append(static_row(line((f'  nothing here has "{options.state.filter}" in it', "warn"))))
+        rows.append(static_row(line((f'  no row contains "{options.state.filter}"', "warn"))))
     return rows
 
 

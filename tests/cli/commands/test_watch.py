@@ -186,7 +186,7 @@ def test_on_a_terminal_it_is_the_deck_read_only_and_finds_the_server_again(
     service.start()
     try:
         deck.see("(?s)▲ up.*alice@example.com active.*read-only http://127.0.0.1")
-        deck.press("d", "this Deck only watches")
+        deck.press("d", "this Deck is read-only")
         deck.press("e", "no request is shown")
     finally:
         service.stop(0)

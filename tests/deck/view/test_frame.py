@@ -221,7 +221,7 @@ def test_a_filter_keeps_rows_with_its_letters_and_what_stands_above_them(
 def test_a_filter_that_nothing_matches_says_so() -> None:
     shown = show(filter="zebra")
     assert shown.selectable == ()
-    assert '  nothing here has "zebra" in it' in text(shown)
+    assert '  no row contains "zebra"' in text(shown)
 
 
 def test_a_small_screen_shows_the_matches_instead_of_the_head() -> None:
