@@ -1,4 +1,4 @@
-"""The door of the command line: what it imports, how it ends."""
+"""The command line as a whole: what it imports, how it ends."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ class AccountConfig(Section):
         None, "Let this account go on for money when a window is full; not set: as allowExtraUsage says."
     )
     upstream: Optional[str] = setting(None, "API of this account alone.", unit="base URL")
-    source: Optional[str] = setting(None, "Which door the account came through.")
+    source: Optional[str] = setting(None, "How the account was added: by which command, from where.")
     subscription_type: Optional[str] = setting(None, "The plan (max, pro, team...), for display.")
     rate_limit_tier: Optional[str] = setting(None, "The plan's size, for display.")
     refresh_token_expires_at: Optional[float] = setting(
