@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Optional
 
@@ -18,7 +18,6 @@ from .records.exchange import Exchange
 __all__ = ["ClientUsage"]
 
 RETRY_AFTER_SEC = 2
-_NOT_COUNTED = nullcontext()
 
 
 @dataclass(eq=False, repr=False)
@@ -38,16 +37,12 @@ class ClientUsage:
         self._totals: dict[str, _ClientTotals] = {}
         self._lock = threading.Lock()  # guards _totals and what is in them
 
-    def count_request(self, exchange: Exchange, keys: Iterable[ClientKey]) -> AbstractContextManager[None]:
-        """Count one request of the exchange's client for as long as the context lasts.
-
-        Entering it raises NoAccountAvailableError above the client's `maxInflight`.
-        """
-        name = exchange.caller.name if exchange.caller is not None else None
-        return _NOT_COUNTED if name is None else self._counted(name, exchange, keys)
-
     @contextmanager
-    def _counted(self, name: str, exchange: Exchange, keys: Iterable[ClientKey]) -> Iterator[None]:
+    def count_request(self, name: str, exchange: Exchange, keys: Iterable[ClientKey]) -> Iterator[None]:
+        """Count a request of the client `name` while the context lasts.
+
+        Raises NoAccountAvailableError on entry above the client's `maxInflight`.
+        """
         self._start(name, next((key.max_inflight for key in keys if key.name == name), None))
         try:
             yield

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from http import HTTPStatus
 from typing import Optional
@@ -51,6 +51,7 @@ __all__ = ["ConnectionHandler"]
 # Paths that accept one method only.
 _POST_ONLY_KINDS = (PathKind.INFERENCE, PathKind.COUNT_TOKENS, PathKind.OAUTH_TOKEN)
 _CLIENT_LOGIN_KINDS = (PathKind.CLIENT_LOGIN, PathKind.OAUTH_TOKEN)
+_NOT_COUNTED = nullcontext()
 SMALL_BODY_BYTES = 16384  # of a body that arrives with its head
 ENDPOINT_BODY_BYTES = 65536  # of a body for the proxy's own endpoints, some of which need no key
 
@@ -157,7 +158,7 @@ class ConnectionHandler:
             framing = self._check_request(exchange)
             context = self._runtime.context
             # Before the body is read: a client at its limit takes no memory.
-            with self._runtime.clients.count_request(exchange, context.config.proxy.clients):
+            with self._counted(exchange, context):
                 self._receive_body(exchange, framing, log)
                 yield from self._forward(exchange, context, log)
             keep = exchange.keeps_open
@@ -167,6 +168,12 @@ class ConnectionHandler:
             exchange.end(Outcome.REFUSED, "ended without an outcome")
             self._runtime.journal.request_ended(exchange, log)
         return keep
+
+    def _counted(self, exchange: Exchange, context: RequestContext) -> AbstractContextManager[None]:
+        name = exchange.caller.name if exchange.caller is not None else None
+        if name is None:
+            return _NOT_COUNTED
+        return self._runtime.clients.count_request(name, exchange, context.config.proxy.clients)
 
     def _forward(
         self, exchange: Exchange, context: RequestContext, log: Optional[RequestRecord]

@@ -84,7 +84,7 @@ class Runtime:
         self.body_limiter = BodyLimiter(lambda: self.context.config.proxy.max_bodies_mib << 20)
         self.spool = Spool(str(config_file.path.parent / SPOOL_NAME))
         # Returns what a session works on, as read from disk elsewhere; does no I/O.
-        self.issue_of: Callable[[str], Optional[str]] = lambda session: None
+        self.issue_of: Optional[Callable[[str], Optional[str]]] = None
         self.draining = False
         self.port = 0
         # Returns what the disk says of the sessions in a snapshot; set by the program that starts the server.

@@ -9,7 +9,7 @@ from unittest import mock
 
 from teamclaude.errors import ClientGoneError, UpstreamLostError
 from teamclaude.proxy import connection
-from teamclaude.proxy.forwarding import acquire, forwarder, response_writer, retry, router
+from teamclaude.proxy.forwarding import acquire, context, forwarder, response_writer, retry, router
 from teamclaude.proxy.forwarding.account_targets import AccountTargets
 from teamclaude.proxy.forwarding.acquire import no_account_error
 from teamclaude.proxy.http import header_rewrite
@@ -169,7 +169,7 @@ def disconnect_benches() -> Patches:
 
 
 def no_hold() -> Patches:
-    return [mock.patch.object(acquire.AccountAcquirer, "_wait_limits", return_value=router.NO_WAIT)]
+    return [mock.patch.object(context.RequestContext, "wait_limits_of", return_value=router.NO_WAIT)]
 
 
 def no_second_connection() -> Patches:

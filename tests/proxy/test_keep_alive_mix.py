@@ -40,7 +40,7 @@ def turn(raw: Any, size: int) -> bytes:
     return body
 
 
-@pytest.mark.parametrize("size", LIMITS + [40_000, 200_000])
+@pytest.mark.parametrize("size", [*LIMITS, 40_000, 200_000])
 def test_a_stream_after_two_small_requests_arrives_whole(stage: Build, size: int) -> None:
     s = stage("a")
     raw = s.raw()

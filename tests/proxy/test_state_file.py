@@ -4,11 +4,13 @@ import json
 import os
 import stat
 import threading
+import time
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 
+from teamclaude.accounts.config.atomic_write import write_private
 from teamclaude.proxy import state_file
 from teamclaude.proxy.state_file import StateFile, StateSaver
 from teamclaude.routing.persistence import LazyRows
@@ -77,7 +79,7 @@ def test_a_full_disk_is_one_warning_until_saving_works_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.file.save({"n": 1})
-    real = state_file.write_private
+    real = write_private
 
     def full(path: str, data: bytes) -> None:
         raise OSError(28, "No space left on device")
@@ -218,7 +220,7 @@ def test_others_have_their_turn_after_every_few_rows(bench: Bench, monkeypatch: 
         made.append(number)
         return {"n": number}
 
-    monkeypatch.setattr(state_file.time, "sleep", lambda sec: seen.append(len(made)))
+    monkeypatch.setattr(time, "sleep", lambda sec: seen.append(len(made)))
     assert bench.file.save({"rows": LazyRows(range(120), row)})
     assert seen == [50, 100, 120]
     assert bench.file.load() == {"rows": [{"n": number} for number in range(120)]}

@@ -17,7 +17,6 @@ from typing import Optional
 
 from ...errors import AccountError, NoAccountAvailableError, TeamClaudeError
 from ...routing.state.decision import Decision, Lease, RoutingRequest
-from ..http.path_kinds import PathKind
 from ..records.exchange import Attempt, Exchange
 from ..records.request_wait import clock_time, duration_text
 from .context import RequestContext
@@ -51,12 +50,6 @@ class AccountAcquirer:
         request = self._exchange.routing_request
         return request._replace(tried=excluded) if excluded else request
 
-    def acquire_now(self) -> Optional[Lease]:
-        """Return the account for the first attempt; None where that takes waiting, and for later attempts."""
-        if self._exchange.attempts:
-            return None
-        return self._context.router.acquire_now(self._exchange.routing_request, self._wait_limits())
-
     def acquire(self, step: Step) -> Optional[Lease]:
         """Return the account for the attempt that `step` asks for; None when the kept response is the best.
 
@@ -78,7 +71,8 @@ class AccountAcquirer:
                 if self._needs_operator(error.decision):
                     raise self._no_account(error.decision) from None
         try:
-            return self._acquire(request, self._wait_limits())
+            limits = self._context.wait_limits_of(self._exchange)
+            return self._acquire(request, self._refusals.wait_limits(limits))
         except NoUsableAccountError as error:
             if self._refusals.kept is not None:
                 return None
@@ -94,15 +88,6 @@ class AccountAcquirer:
             exchange.end_wait()
             exchange.waited += monotonic() - exchange.waiting_since
             exchange.waiting_since = None
-
-    def _wait_limits(self) -> WaitLimits:
-        exchange, context = self._exchange, self._context
-        conversation = exchange.routing_request.conversation
-        refused = conversation is not None and conversation in context.recently_refused
-        if refused or exchange.route.kind is not PathKind.INFERENCE:
-            return NO_WAIT
-        limits = context.wait_limits[exchange.facts.stream is True]
-        return self._refusals.wait_limits(limits.remaining(context.clock() - exchange.at))
 
     def _needs_operator(self, decision: Decision) -> bool:
         """Return whether every account refused this request's login or needs an operator to serve again."""

@@ -11,9 +11,11 @@ from functools import cached_property
 
 from ...accounts.config.config import Config
 from ...accounts.tokens.token_manager import TokenManager
-from ...routing.wait_queue import WaitLimits
+from ...routing.wait_queue import NO_WAIT, WaitLimits
+from ..http.path_kinds import PathKind
 from ..net.event_loop import EventLoop
 from ..net.transport import UpstreamPool
+from ..records.exchange import Exchange
 from .account_targets import AccountTargets
 from .router import Router
 
@@ -72,6 +74,15 @@ class RequestContext:
     clock: Callable[[], float]  # epoch seconds
     monotonic: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random  # 0-1
+
+    def wait_limits_of(self, exchange: Exchange) -> WaitLimits:
+        """Return how long this request may wait for an account from now on."""
+        conversation = exchange.routing_request.conversation
+        refused = conversation is not None and conversation in self.recently_refused
+        if refused or exchange.route.kind is not PathKind.INFERENCE:
+            return NO_WAIT
+        limits = self.wait_limits[exchange.facts.stream is True]
+        return limits.remaining(self.clock() - exchange.at)
 
     @cached_property
     def wait_limits(self) -> tuple[WaitLimits, WaitLimits]:

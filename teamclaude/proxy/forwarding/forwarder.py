@@ -14,7 +14,7 @@ Rules that hold in this file:
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import Optional
 
 from ...accounts.tokens.token_pair import Usability
@@ -48,7 +48,7 @@ from .context import RequestContext
 from .hold import Hold
 from .refusals import Refusals
 from .response_writer import KeptResponse, ResponseWriter, StreamRefusedError, make_tap
-from .retry import MAX_STREAM_ERRORS, Action, AttemptResult, Failure, Step
+from .retry import Action, AttemptResult, Failure, Step
 from .routing_request import record_owner
 
 __all__ = ["Forwarder"]
@@ -76,13 +76,10 @@ class Forwarder:
         self._log = log
         self._inference = exchange.route.kind is PathKind.INFERENCE
         self._transport = Transport(context.pool, client.watch, config.head_timeout_sec)
-        stream, monotonic = exchange.facts.stream is True, context.monotonic
-        draining = context.router.check_draining
-        self._hold = Hold(exchange, client, stream, config.hold_commit_sec, draining, monotonic)
         idle_sec, loop = config.body_idle_timeout_sec, context.event_loop
-        self._writer = ResponseWriter(exchange, client, log, self._hold, idle_sec, loop, monotonic)
-        self._refusals = Refusals(context, exchange)
-        self._acquirer = AccountAcquirer(context, exchange, self._hold, self._refusals)
+        self._writer = ResponseWriter(
+            exchange, client, log, lambda: self._hold, idle_sec, loop, context.monotonic
+        )
 
     def steps(self) -> RequestCoroutine[None]:
         """Forward until a response has been relayed.
@@ -91,7 +88,7 @@ class Forwarder:
         """
         try:
             while True:
-                lease = self._acquirer.acquire_now() or (yield self._acquire)
+                lease = self._acquire_now() or (yield self._acquire)
                 if lease is None:
                     yield self._relay_kept
                     return
@@ -100,9 +97,34 @@ class Forwarder:
         except ClientGoneError:
             raise
         except TeamClaudeError as error:
-            if not self._hold.committed or self._streaming:
+            if not self._exchange.hold_committed or self._streaming:
                 raise
             yield partial(self._end_hold, error)
+
+    # A request that is served at once by its first account needs none of these three.
+
+    @cached_property
+    def _hold(self) -> Hold:
+        context, exchange = self._context, self._exchange
+        stream, commit_sec = exchange.facts.stream is True, context.config.hold_commit_sec
+        draining = context.router.check_draining
+        return Hold(exchange, self._client, stream, commit_sec, draining, context.monotonic)
+
+    @cached_property
+    def _refusals(self) -> Refusals:
+        return Refusals(self._context, self._exchange)
+
+    @cached_property
+    def _acquirer(self) -> AccountAcquirer:
+        return AccountAcquirer(self._context, self._exchange, self._hold, self._refusals)
+
+    def _acquire_now(self) -> Optional[Lease]:
+        """Return the account for the first attempt if it can be had without waiting."""
+        exchange = self._exchange
+        if exchange.attempts:
+            return None
+        limits = self._context.wait_limits_of(exchange)
+        return self._context.router.acquire_now(exchange.routing_request, limits)
 
     def _acquire(self) -> Optional[Lease]:
         step, self._step = self._step, Step(Action.AGAIN)
@@ -182,7 +204,7 @@ class Forwarder:
         body = exchange.body
         if self._context.config.rewrite_account_uuid:
             body = with_account_uuid(body, exchange.facts, target.account_uuid)
-        head = target.request_head(exchange.head, exchange.memo, self._hold.committed)
+        head = target.request_head(exchange.head, exchange.memo, exchange.hold_committed)
         if exchange.has_body:
             head = append_content_length(head, len(body))
         return self._transport.exchange(target.origin, exchange.head.method, head, body)
@@ -194,10 +216,11 @@ class Forwarder:
 
         def on_start() -> None:
             self._streaming = True
-            if served:
+            if served and not is_first:
                 self._refusals.confirm(lease)
 
-        probe = served and self._inference and self._refusals.state.stream_errors < MAX_STREAM_ERRORS
+        is_first = len(self._exchange.attempts) == 1
+        probe = served and self._inference and (is_first or self._refusals.state.may_probe)
         try:
             if self._writer.is_immediate(response, tap):
                 unsent = yield Deferred(self._writer.write_whole, response, account, tap, on_start)
@@ -327,7 +350,7 @@ class Forwarder:
 
     def _end_hold(self, error: TeamClaudeError) -> None:
         """End the request whose hold has begun its response with an error event."""
-        self._writer.send_error_event(error)
+        self._hold.refuse(error)
         conversation = self._exchange.routing_request.conversation
         if isinstance(error, NoAccountAvailableError) and conversation is not None:
             self._context.recently_refused.add(conversation)

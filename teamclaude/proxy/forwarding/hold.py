@@ -43,7 +43,6 @@ class Hold:
         self._monotonic = monotonic
         self._commit_at = exchange.started + commit_sec if stream else float("inf")
         self._last_bytes = 0.0  # monotonic
-        self.committed = False  # the client has its 200
 
     @property
     def framing(self) -> Framing:
@@ -59,7 +58,7 @@ class Hold:
         self._check_draining()
         self._exchange.update_wait()
         now = self._monotonic()
-        if not self.committed:
+        if not self._exchange.hold_committed:
             if now >= self._commit_at:
                 self._commit(now)
         elif now - self._last_bytes >= COMMENT_SEC:
@@ -98,7 +97,7 @@ class Hold:
             headers.append(("Transfer-Encoding", "chunked"))
         self._exchange.response_started(200, final=False)
         self._client.send(render_response(200, "OK", headers))
-        self.committed = True
+        self._exchange.hold_committed = True
         self._send(self._comment(), now)
 
     def _comment(self) -> bytes:

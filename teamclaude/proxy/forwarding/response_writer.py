@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Optional
 
-from ...errors import TeamClaudeError, UpstreamLostError, UpstreamOutageError
+from ...errors import UpstreamLostError, UpstreamOutageError
 from ...routing.response_kinds import needs_body
 from ..http.content_coding import is_identity
 from ..http.framing import BodyKind, Buffer, Framing
@@ -78,14 +78,14 @@ class StreamRefusedError(Exception):
 
 
 class ResponseWriter:
-    """Writes one response to one client."""
+    """Writes one response to one client; `hold` returns the request's hold."""
 
     def __init__(
         self,
         exchange: Exchange,
         client: ClientConnection,
         log: Optional[RequestRecord],
-        hold: Hold,
+        hold: Callable[[], Hold],
         idle_sec: float,
         event_loop: EventLoop,
         monotonic: Callable[[], float] = time.monotonic,
@@ -100,7 +100,7 @@ class ResponseWriter:
 
     def is_immediate(self, response: UpstreamResponse, tap: UsageTap) -> bool:
         """Return whether `write_whole` serves: all of the response has arrived and is sent as it is."""
-        return response.has_whole_body and not self._hold.committed and not tap.is_stream
+        return response.has_whole_body and not self._exchange.hold_committed and not tap.is_stream
 
     def write_whole(
         self, response: UpstreamResponse, account: str, tap: UsageTap, on_start: Callable[[], None]
@@ -135,13 +135,14 @@ class ResponseWriter:
         `on_start` is called once it is certain that this is the response, before its first byte.
         Raises StreamRefusedError (only with `probe`), UpstreamLostError or ClientGoneError.
         """
-        if self._hold.committed and not _fits_held_stream(response, tap):
+        if self._exchange.hold_committed and not _fits_held_stream(response, tap):
             self._write_as_event(response, tap)
             return False
         first = self._read_first_event(response) if probe and tap.is_stream else None
         on_start()
-        head, framing = b"", self._hold.framing
-        if not self._hold.committed:
+        if self._exchange.hold_committed:
+            head, framing = b"", self._hold().framing
+        else:
             framing = framing_for_client(response.framing, self._exchange.head)
             head = self._head(response, account, framing)
             self._exchange.response_started(response.head.status)
@@ -166,8 +167,8 @@ class ResponseWriter:
             )
         if self._log is not None:
             self._log.response.add(body)
-        if self._hold.committed:
-            self._hold.end_with(error_document(head, body))
+        if self._exchange.hold_committed:
+            self._hold().end_with(error_document(head, body))
         else:
             refusal_head, body = self._kept_response(kept)
             self._exchange.response_started(head.status)
@@ -185,12 +186,6 @@ class ResponseWriter:
         if recoded:
             head = re.sub(rb"(?im)^content-encoding:[^\r\n]*\r\n", b"", head)
         return KNOWN_SECRETS.mask(head), b"" if bodiless else body
-
-    def send_error_event(self, error: TeamClaudeError) -> bool:
-        """End a response that a hold has begun with an error event; return False if none has."""
-        if self._hold.committed:
-            self._hold.refuse(error)
-        return self._hold.committed
 
     def _read_first_event(self, response: UpstreamResponse) -> Optional[list[Buffer]]:
         """Return the beginning of a stream up to its first whole event, as far as that comes soon.
@@ -230,7 +225,7 @@ class ResponseWriter:
             for piece in response.read(self._client.watch, self._idle_sec):
                 tap.feed(piece)
                 body += piece
-        self._hold.end_with(error_document(response.head, bytes(body)))
+        self._hold().end_with(error_document(response.head, bytes(body)))
 
     def _head(self, response: UpstreamResponse, account: str, framing: Framing, own: bool = False) -> bytes:
         """Return the response's head for the client; `own`: its body is replaced by one of ours."""

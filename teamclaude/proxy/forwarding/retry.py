@@ -140,6 +140,11 @@ class RetryState(NamedTuple):
                 return place
         return next((place for place in told if self.ambiguous[place].trusted), told[0])
 
+    @property
+    def may_probe(self) -> bool:
+        """Whether the first event of a stream is still read before the stream is relayed."""
+        return self.stream_errors < MAX_STREAM_ERRORS
+
     def excluding(self, account: str) -> RetryState:
         """Return the state in which `account` is not asked again."""
         if account in self.excluded:

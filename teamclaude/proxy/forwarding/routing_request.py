@@ -46,7 +46,7 @@ _IN_BODY = tuple(
 
 
 def routing_request_of(
-    exchange: Exchange, context: RequestContext, issue_of: Callable[[str], Optional[str]]
+    exchange: Exchange, context: RequestContext, issue_of: Optional[Callable[[str], Optional[str]]]
 ) -> RoutingRequest:
     """Return what the request asks of routing; record the facts of the body in the exchange.
 
@@ -71,7 +71,7 @@ def routing_request_of(
         cache_life=3600.0 if facts.cache_ttl_1h else config.rules.cache_affinity_window_sec,
         needs_slot=inference,
         pin=_pin(head, context) if "x-teamclaude-account" in head else None,
-        issue=(issue_of(session) or "") if session else "",
+        issue=(issue_of(session) or "") if session and issue_of is not None else "",
         betas=betas,
         prefixes=() if session or not inference else cache_digests(exchange.body, facts.model),
         owner=_owner(exchange, context) if context.router.knows_owners else None,

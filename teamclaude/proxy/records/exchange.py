@@ -117,6 +117,7 @@ class Exchange:
     cost_estimated = False  # from the price of another version of the model
     outcome: Optional[Outcome] = None
     note = ""
+    hold_committed = False  # a hold has sent the client its 200
     switched = False  # the connection continues with another protocol
     waiting_since: Optional[float] = None  # monotonic, while it waits for an account
     waited = 0.0  # seconds it has waited for accounts

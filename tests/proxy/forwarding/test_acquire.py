@@ -64,14 +64,14 @@ def test_what_an_account_said_to_this_request_is_preferred() -> None:
     assert "alice: hard cap" in str(told(("ka", "hard cap", ""))), "a rule without words is its own"
 
 
-@pytest.mark.parametrize("roll, expected", [(0.0, 1000), (0.5, 1075), (1.0, 1150)])
+@pytest.mark.parametrize(("roll", "expected"), [(0.0, 1000), (0.5, 1075), (1.0, 1150)])
 def test_the_jitter_only_delays_and_at_most_by_15_percent(roll: float, expected: int) -> None:
     error = told(BENCHED_A, retry_in=1000.0, roll=roll)
     assert isinstance(error, NoAccountAvailableError)
     assert error.retry_after == expected
 
 
-@pytest.mark.parametrize("retry_in, expected", [(0.2, 1), (-5.0, 1), (1.2, 2), (60.0, 60), (60.1, 61)])
+@pytest.mark.parametrize(("retry_in", "expected"), [(0.2, 1), (-5.0, 1), (1.2, 2), (60.0, 60), (60.1, 61)])
 def test_the_wait_is_whole_seconds_and_never_none(retry_in: float, expected: int) -> None:
     error = told(BENCHED_A, retry_in=retry_in)
     assert isinstance(error, NoAccountAvailableError)
@@ -80,7 +80,7 @@ def test_the_wait_is_whole_seconds_and_never_none(retry_in: float, expected: int
     assert ("x-should-retry" in dict(error.headers())) == (expected > 60)
 
 
-@pytest.mark.parametrize("final, retry_in", [(True, 300.0), (False, None)])
+@pytest.mark.parametrize(("final", "retry_in"), [(True, 300.0), (False, None)])
 def test_what_no_waiting_ends_is_a_502_that_says_what_to_do(final: bool, retry_in: Optional[float]) -> None:
     error = told(("ka", "auth_failed", "401, log in again"), CAPPED_B, final=final, retry_in=retry_in)
     assert isinstance(error, AccountError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 from collections.abc import Callable
@@ -377,7 +378,7 @@ def test_a_token_request_of_the_client_is_never_sent_twice(stage: Build) -> None
     s.write(document)
     s.send("POST", "/teamclaude/accounts/reload")
     s.api.script.always(Fault.no_head("rst"), path="/v1/oauth/token")
-    with pytest.raises(OSError):
+    with pytest.raises(http.client.RemoteDisconnected):
         s.send("POST", "/v1/oauth/token", {"grant_type": "refresh_token"})
     s.service.stop(1)  # whatever it still wants to send, it has sent then
     assert s.api.wait_until(lambda api: len(api.log) > 0)

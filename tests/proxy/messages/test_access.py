@@ -8,7 +8,6 @@ import pytest
 from teamclaude.accounts.config.config import ClientKey, ProxyConfig
 from teamclaude.errors import UnauthorizedError
 from teamclaude.proxy.http.head import RequestHead
-from teamclaude.proxy.messages import access
 from teamclaude.proxy.messages.access import AccessPolicy, Caller
 
 KEY = "tc-FAKEFAKEFAKEFAKEFAKEFAKEFAKEFAKE"
@@ -125,7 +124,7 @@ def test_every_candidate_is_compared_with_every_key_in_constant_time(monkeypatch
         compared.append((a, b))
         return digest(a, b)
 
-    monkeypatch.setattr(access.hmac, "compare_digest", watched)
+    monkeypatch.setattr(hmac, "compare_digest", watched)
     fields = ("x-teamclaude-key", KEY), ("x-api-key", "wrong"), ("Authorization", f"Bearer {FOREIGN}")
     assert door().authorize(head(*fields), REMOTE, never_asked) == PROXY
     keys, candidates = {KEY.encode(), ALICE.encode()}, {KEY.encode(), b"wrong", FOREIGN.encode()}
@@ -133,7 +132,7 @@ def test_every_candidate_is_compared_with_every_key_in_constant_time(monkeypatch
 
 
 def test_a_match_counts_only_if_the_constant_time_comparison_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access.hmac, "compare_digest", lambda a, b: False)
+    monkeypatch.setattr(hmac, "compare_digest", lambda a, b: False)
     with pytest.raises(UnauthorizedError):
         door().authorize(head(("x-api-key", KEY)), REMOTE, no)
 

@@ -40,7 +40,7 @@ def truncated(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "encoding, encode",
+    ("encoding", "encode"),
     [
         ("gzip", gzip.compress),
         ("x-gzip", members),

@@ -251,7 +251,12 @@ def test_a_hold_is_over_when_an_account_answers_not_when_it_is_asked() -> None:
 
 def test_a_request_that_the_policy_holds_back_says_why() -> None:
     crowd = Crowd("3f2a91c0")
-    changes = {"reason": "waits for room", "detail": "2 ahead", "account": None, "back_at": None}
+    changes: dict[str, Any] = {
+        "reason": "waits for room",
+        "detail": "2 ahead",
+        "account": None,
+        "back_at": None,
+    }
     assert crowd.look(**changes) == ["10:00:02 HELD 3f2a91c0 claude-opus-4-8: waits for room (2 ahead)"]
 
 
@@ -264,7 +269,7 @@ def test_a_request_that_the_policy_holds_back_says_why() -> None:
     ],
 )
 def test_who_is_held_is_told_by_session_and_agent_else_by_the_request(
-    changes: dict[str, str], name: str
+    changes: dict[str, Any], name: str
 ) -> None:
     (line,) = Crowd("tc-3f2a91c0ffee").look(**{"session": "3f2a91c0-1111", **changes})
     assert line.partition(" HELD ")[2].partition(":")[0] == name
