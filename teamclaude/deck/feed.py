@@ -124,7 +124,8 @@ class RemoteFeed:
     def model(self) -> DeckModel:
         """Return the model of the last snapshot, marked unreachable when the last attempt failed."""
         with self._lock:
-            return deck_model(self._snapshot, self._sources, self._reachable)
+            snapshot, sources, reachable = self._snapshot, self._sources, self._reachable
+        return deck_model(snapshot, sources, reachable)
 
     def take_notice(self) -> Optional[str]:
         """Return the error of the last attempt, once; empty after it succeeded again."""
