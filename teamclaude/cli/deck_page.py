@@ -87,19 +87,19 @@ class LocalDeck:
     """The Deck of a proxy in this process."""
 
     def __init__(self) -> None:
-        self._console: Optional[DeckLoop] = None
+        self._loop: Optional[DeckLoop] = None
 
     @property
     def is_shown(self) -> bool:
         """Whether the Deck is on the terminal."""
-        return self._console is not None
+        return self._loop is not None
 
     def show_warning(self, line: str) -> bool:
         """Show a warning on the Deck; return False while no Deck is shown."""
-        console = self._console
-        if console is not None:
-            console.warn(line)
-        return console is not None
+        loop = self._loop
+        if loop is not None:
+            loop.warn(line)
+        return loop is not None
 
     def attach(self, service: ProxyServer, reader: SourceReader) -> None:
         """Add what `reader` finds on disk to GET /teamclaude/deck, and count usage under issues."""
@@ -116,8 +116,8 @@ class LocalDeck:
         """Run the Deck until it is left; return how it ended."""
         from ..deck.loop import DeckLoop
 
-        self._console = DeckLoop(on, feed, controls, ascii=shows_ascii(sys.stdout), is_over=is_over)
+        self._loop = DeckLoop(on, feed, controls, ascii=shows_ascii(sys.stdout), is_over=is_over)
         try:
-            return self._console.run()
+            return self._loop.run()
         finally:
-            self._console = None
+            self._loop = None

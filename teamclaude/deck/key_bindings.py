@@ -13,6 +13,7 @@ from typing import Optional
 
 from .terminal.keyboard import Key
 from .text.cells import clean
+from .view.footer import WRITE_KEYS
 from .view.pages import help_page
 from .view.sections import ACCOUNT_PREFIX, ACTIVITY_PREFIX, NODE_PREFIX
 from .view.ui_state import (
@@ -47,7 +48,7 @@ def handle_key(state: UiState, key: Key, screen: ScreenContents) -> Transition:
 
 
 def _handle_browse(state: UiState, key: Key, screen: ScreenContents) -> Transition:
-    if key.name in _WRITE_KEYS and screen.read_only:
+    if key.name in WRITE_KEYS and screen.read_only:
         return state.with_notice(
             "this Deck is read-only: change things in the server's own Deck", "warn"
         ), None
@@ -156,7 +157,6 @@ def _explain(state: UiState, screen: ScreenContents) -> Transition:
     return _choose(state, screen, ChooseRow("explain"))
 
 
-_WRITE_KEYS = frozenset("sarRd")
 _BROWSE_ACTIONS: dict[str, Callable[[UiState, ScreenContents], Transition]] = {
     "s": _switch,
     "a": lambda state, screen: (state.with_mode(AddAccount()), None),

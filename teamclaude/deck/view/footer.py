@@ -15,7 +15,7 @@ from .ui_state import (
     UiState,
 )
 
-__all__ = ["footer_lines"]
+__all__ = ["WRITE_KEYS", "footer_lines"]
 
 KEYS = (
     ("s", "switch"),
@@ -33,7 +33,7 @@ KEYS = (
 )
 # When the line is too long, keys are left out in this order.
 DROP_ORDER = ("b", "i", "t", "R", "e", "r", "d", "/", "a", "s")
-WRITE_KEYS = "sarRd"
+WRITE_KEYS = frozenset("sarRd")  # they change the proxy: not on a read-only Deck
 CHOICES = {
     "switch": "pin",
     "remove": "remove",

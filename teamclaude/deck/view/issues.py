@@ -25,8 +25,8 @@ class IssueColumns:
         self.room = room
         self.marks = 0 if ascii else max((self._marks(issue) for issue in issues), default=0)
         names = max((width(issue.name) for issue in issues), default=0)
-        self.shown = [cells for _, cells, least in FIGURES if room >= least]
-        left = room - 2 - self.marks - (1 if self.marks else 0) - sum(self.shown)
+        figures = sum(cells for _, cells, least in FIGURES if room >= least)
+        left = room - 2 - self.marks - bool(self.marks) - figures
         self.name = max(1, min(max(names, len("TOTAL")), MAX_NAME, left))
 
     @staticmethod

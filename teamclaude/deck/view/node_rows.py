@@ -1,7 +1,7 @@
 """Draw a conversation as one row, with the same columns under an account and in a tree; and a tree's summary.
 
 Left of the columns stand mark, connectors, role, emoji and name; right of them, if there is room, where it
-works and what it is about.  The columns depend on the width of the screen only, so that all rows align.
+works and what it is about.  All rows of a frame have the same columns.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ def node_columns(room: int, nodes: Iterable[Node], deepest: int, trees: bool) ->
     `deepest` is the depth of the deepest tree row: its connectors shorten its name.
     """
     names = max((width(_full_name(node)) for node in nodes), default=0)
-    rails = 3 * min(deepest, 4)
-    least = MIN_NAME + HEAD_CELLS + min(rails, 6)
-    want = max(least, min(MAX_NAME, names) + HEAD_CELLS + rails)
+    connector_cells = 3 * min(deepest, 4)
+    least = MIN_NAME + HEAD_CELLS + min(connector_cells, 6)
+    want = max(least, min(MAX_NAME, names) + HEAD_CELLS + connector_cells)
     left = room - MARK_CELLS - 3 - 5 - least  # the rest after glyph, tokens and the shortest name
 
     def take(wanted: int, and_keep: int = 0) -> int:
@@ -92,10 +92,10 @@ def node_columns(room: int, nodes: Iterable[Node], deepest: int, trees: bool) ->
     if least + left < want + MIN_ABOUT:
         return NodeColumns(least + left, chip, state, cost, subtree, 0, 0, 0, 0)
     left -= want - least
-    place = take(24, MIN_ABOUT)
+    location = take(24, MIN_ABOUT)
     account = take(13, MIN_ABOUT + 12) if trees else 0
     model = take(13, MIN_ABOUT + 12)
-    return NodeColumns(want, chip, state, cost, subtree, model, account, place, left)
+    return NodeColumns(want, chip, state, cost, subtree, model, account, location, left)
 
 
 def node_row(node: Node, columns: NodeColumns, placement: RowPlacement = NO_PLACEMENT) -> Line:

@@ -109,14 +109,14 @@ def _rows(facts: Iterable[tuple[str, str]]) -> list[Line]:
     return [line((f"  {name:<12}", "dim"), value) for name, value in facts if value]
 
 
-WRITE_KEYS = (
+WRITE_KEY_HELP = (
     ("s", "pin all work, or the session under the cursor, to an account"),
     ("a", "add an account: an API key, or the login of Claude Code"),
     ("r", "remove an account from the config file"),
     ("R", "read the config file again"),
     ("d", "disable an account, or enable it again"),
 )
-READ_KEYS = (
+READ_KEY_HELP = (
     ("j k ↓ ↑", "move the cursor (or click a row); Esc removes it"),
     ("Enter", "show the row under the cursor in full"),
     ("e", "explain: why a request went to its account"),
@@ -144,9 +144,9 @@ SIGNS = (
 def help_page(read_only: bool) -> Page:
     """Return the page of keys and signs behind `?`."""
     lines: list[Line] = [()]
-    lines += [_row(key, "accent", text) for key, text in READ_KEYS]
+    lines += [_row(key, "accent", text) for key, text in READ_KEY_HELP]
     if not read_only:
-        lines += [(), *(_row(key, "accent", text) for key, text in WRITE_KEYS)]
+        lines += [(), *(_row(key, "accent", text) for key, text in WRITE_KEY_HELP)]
     lines += [(), *(_row(*sign) for sign in SIGNS)]
     lines += [(), line(("  To select text with the mouse hold Shift. More: teamclaude help deck", "dim"))]
     return Page("Keys and signs", tuple(lines), indent=13)
