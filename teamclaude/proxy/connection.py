@@ -40,7 +40,7 @@ from .messages.access import Caller
 from .net.body_reader import Spool
 from .net.client_connection import ClientConnection
 from .net.connections import AcceptedConnection
-from .net.coroutine import RequestCoroutine, resume_coroutine, run_coroutine
+from .net.coroutine import RequestCoroutine, run_coroutine
 from .net.keepalive_task import ConnectionTask
 from .records.exchange import Exchange, Outcome, SeriesMemo, new_request_id, outcome_of
 from .records.request_record import RequestRecord
@@ -111,7 +111,7 @@ class ConnectionHandler:
         if not self._runtime.context.event_loop.run(task):
             return self._next_request()
         if task.coroutine is not None:
-            return resume_coroutine(task.coroutine, task.effect)
+            return run_coroutine(task.coroutine, task.effect)
         if task.closing:
             return False
         return self._next_request() if self._client.has_buffered else True

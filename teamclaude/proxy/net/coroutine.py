@@ -15,15 +15,7 @@ from ..http.framing import Buffer
 from .socket_wait import ClientWatch
 from .upstream_connection import UpstreamConnection
 
-__all__ = [
-    "Deferred",
-    "Effect",
-    "ReadUpstream",
-    "RequestCoroutine",
-    "WriteUpstream",
-    "resume_coroutine",
-    "run_coroutine",
-]
+__all__ = ["Deferred", "Effect", "ReadUpstream", "RequestCoroutine", "WriteUpstream", "run_coroutine"]
 
 T = TypeVar("T")
 
@@ -76,13 +68,11 @@ Effect = Union[ReadUpstream, Deferred, Callable[[], Any]]
 RequestCoroutine = Generator[Effect, Any, T]
 
 
-def run_coroutine(coroutine: RequestCoroutine[T]) -> T:
-    """Run a coroutine to its end in this thread; return or raise what it does."""
-    return resume_coroutine(coroutine, None)
+def run_coroutine(coroutine: RequestCoroutine[T], effect: Optional[Effect] = None) -> T:
+    """Run a coroutine to its end in this thread; return or raise what it does.
 
-
-def resume_coroutine(coroutine: RequestCoroutine[T], effect: Optional[Effect]) -> T:
-    """As `run_coroutine`, from a pending `effect` on: the loop has run the coroutine up to it."""
+    `effect` is pending if the event loop has run the coroutine up to it.
+    """
     try:
         if effect is None:
             effect = next(coroutine)

@@ -17,7 +17,7 @@ from teamclaude.proxy.http.head import RequestHead
 from teamclaude.proxy.http.origin import Origin
 from teamclaude.proxy.net import event_loop as module
 from teamclaude.proxy.net.client_connection import ClientConnection
-from teamclaude.proxy.net.coroutine import ReadUpstream, RequestCoroutine, resume_coroutine, run_coroutine
+from teamclaude.proxy.net.coroutine import ReadUpstream, RequestCoroutine, run_coroutine
 from teamclaude.proxy.net.event_loop import EventLoop
 from teamclaude.proxy.net.keepalive_task import ConnectionTask
 from teamclaude.proxy.net.transport import UpstreamPool
@@ -174,7 +174,7 @@ def test_a_blocking_effect_is_left_to_the_thread(connect: Connect) -> None:
     assert task.coroutine is not None
     assert one.seen == [b"yes"]
     assert one.connection.epoll is None, "it is the thread's now"
-    assert resume_coroutine(task.coroutine, task.effect) is True
+    assert run_coroutine(task.coroutine, task.effect) is True
     assert one.seen == [b"yes", "MainThread"]
     assert one.pool.take_idle(ORIGIN) is one.connection
 
@@ -214,7 +214,7 @@ def test_a_client_that_leaves_during_a_silence_is_noticed_by_its_thread(
     assert task.coroutine is not None
     assert one.seen == []
     assert one.connection.epoll is None
-    assert resume_coroutine(task.coroutine, task.effect) is False
+    assert run_coroutine(task.coroutine, task.effect) is False
     assert [type(each) for each in one.seen] == [ClientGoneError]
 
 
@@ -231,7 +231,7 @@ def test_a_half_closed_client_is_answered_by_its_thread(connect: Connect, at_onc
         one.api_hears()
     one.api.sendall(b"1")
     assert task.coroutine is not None
-    assert resume_coroutine(task.coroutine, task.effect) is True
+    assert run_coroutine(task.coroutine, task.effect) is True
     one.is_told(b"told 1;")
     assert one.client.next_head() is None, "it carries no other request"
 
